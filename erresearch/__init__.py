@@ -1,0 +1,1 @@
+"""Does engagement go with revenue? Tests it, and shows its doubts."""

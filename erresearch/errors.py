@@ -1,0 +1,142 @@
+"""What can go wrong, and how to mend it.
+
+Every message has four parts in this order: what was wrong, what arrived, what is allowed, what to do.
+One root class lets a caller catch everything of this package; the kinds say whose move it is.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ColumnError",
+    "DataError",
+    "DesignError",
+    "EngineError",
+    "ErresearchError",
+    "ErresearchWarning",
+    "GuardError",
+    "UnknownNameError",
+]
+
+
+class ErresearchError(ValueError):
+    """Root of every error this package raises on purpose.
+
+    Parameters
+    ----------
+    wrong : str
+        What was wrong, one sentence without a final stop.
+    got : str, optional
+        What arrived.
+    allowed : str, optional
+        What is allowed.
+    fix : str, optional
+        What to do about it.
+
+    Attributes
+    ----------
+    wrong, got, allowed, fix : str
+        The parts of the message, for callers that lay it out themselves.
+
+    Examples
+    --------
+    >>> print(ErresearchError("`reach` must be positive where it divides", got="3 of 412 rows are 0",
+    ...                       fix="drop them or use denominator='followers'"))
+    `reach` must be positive where it divides: 3 of 412 rows are 0. Drop them or use denominator='followers'.
+    """
+
+    def __init__(self, wrong: str, *, got: str = "", allowed: str = "", fix: str = "") -> None:
+        self.wrong, self.got, self.allowed, self.fix = wrong, got, allowed, fix
+        head = f"{wrong}: {got}" if got else wrong
+        tail = [f"Allowed: {allowed}" if allowed else "", fix[:1].upper() + fix[1:]]
+        super().__init__(" ".join(f"{part}." for part in (head, *tail) if part))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the parts, so that errors cross process borders whole."""
+        return (_rebuild, (type(self), self.wrong, self.got, self.allowed, self.fix))
+
+
+def _rebuild(kind: type[ErresearchError], wrong: str, got: str, allowed: str, fix: str) -> ErresearchError:
+    return kind(wrong, got=got, allowed=allowed, fix=fix)
+
+
+class DataError(ErresearchError):
+    """The rows hold something that the request cannot use (wrong sign, no rows, text among numbers)."""
+
+
+class ColumnError(ErresearchError):
+    """A column is missing, misnamed, named twice or of the wrong type."""
+
+
+class DesignError(ErresearchError):
+    """The model cannot be identified from these rows (collinear, too few rows or accounts)."""
+
+
+class GuardError(ErresearchError):
+    """The request would produce a misleading number, so it is refused by name."""
+
+
+class UnknownNameError(ErresearchError):
+    """A name that is in no registry (world, claim, data set, band, method)."""
+
+    @classmethod
+    def of(cls, kind: str, name: object, known: Iterable[str]) -> UnknownNameError:
+        """Build the error with the nearest known name as a suggestion.
+
+        Examples
+        --------
+        >>> print(UnknownNameError.of("world", "efect", ["nil", "effect"]))
+        There is no world 'efect'. Allowed: effect, nil. Did you mean 'effect'?
+        """
+        names = sorted(known)
+        near = difflib.get_close_matches(str(name), names, n=1)
+        error = cls(f"There is no {kind} {str(name)!r}", allowed=", ".join(names))
+        if near:
+            error.fix = f"Did you mean {near[0]!r}?"
+            error.args = (f"{error.args[0]} {error.fix}",)
+        return error
+
+
+class EngineError(ErresearchError):
+    """An engine, a file or a pass over the rows failed or is not to be had."""
+
+
+class ErresearchWarning(UserWarning):
+    """Something was counted and went on: rows left out, a value that looks odd, a convention to know."""
+
+
+def missing_columns(wanted: Iterable[str], present: Iterable[str], *, where: str = "the table") -> ColumnError:
+    """Say which columns are missing and which present names come nearest.
+
+    Parameters
+    ----------
+    wanted, present : iterable of str
+        The columns asked for and those there.
+    where : str
+        What was searched, for the message.
+
+    Returns
+    -------
+    ColumnError
+        To be raised by the caller.
+
+    Examples
+    --------
+    >>> print(missing_columns(["folowers"], ["followers", "likes"]))
+    No column 'folowers' in the table. Allowed: followers, likes. Did you mean 'followers' for 'folowers'?
+    """
+    present = [str(name) for name in present]
+    absent = [name for name in wanted if name not in present]
+    hints = [(name, difflib.get_close_matches(name, present, n=1)) for name in absent]
+    near = [f"{found[0]!r} for {name!r}" for name, found in hints if found]
+    shown = ", ".join(present[:30]) + (f" and {len(present) - 30} more" if len(present) > 30 else "")
+    plural = "columns" if len(absent) > 1 else "column"
+    error = ColumnError(
+        f"No {plural} {', '.join(map(repr, absent))} in {where}", allowed=shown or "(there is no column)"
+    )
+    if near:
+        error.fix = f"Did you mean {', '.join(near)}?"
+        error.args = (f"{error.args[0]} {error.fix}",)
+    return error

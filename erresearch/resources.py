@@ -1,0 +1,103 @@
+"""Where the package's own files are, and how a file is written so that a crash leaves the old one whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from erresearch.errors import EngineError
+
+__all__ = ["atomic_write", "resource"]
+
+
+def resource(kind: Literal["data", "notebooks"]) -> Path:
+    """Folder of the package's data or notebooks.
+
+    In an installed wheel they lie inside the package (``erresearch/_data``, ``erresearch/_notebooks``), in a
+    checkout at its root.
+
+    Parameters
+    ----------
+    kind : {"data", "notebooks"}
+        Which folder.
+
+    Returns
+    -------
+    pathlib.Path
+        An existing folder.
+
+    Raises
+    ------
+    EngineError
+        If neither place has it (a broken installation).
+
+    Examples
+    --------
+    >>> resource("data").is_dir()
+    True
+    """
+    here = Path(__file__).resolve().parent
+    for folder in (here / f"_{kind}", here.parent / kind):
+        if folder.is_dir():
+            return folder
+    raise EngineError(
+        f"the package's {kind} folder was not found", got=f"neither in {here} nor beside it", fix="install erresearch again"
+    )
+
+
+def atomic_write(path: str | Path, content: str | bytes) -> Path:
+    """Write a file whole or not at all.
+
+    The content goes to a temporary file in the same folder, is flushed to disk and moved into place.
+
+    Parameters
+    ----------
+    path : path
+        Where to write; its folder is made if it is not there.
+    content : str or bytes
+        Text is written as UTF-8 with ``\\n`` line ends.
+
+    Returns
+    -------
+    pathlib.Path
+        The path written.
+
+    Raises
+    ------
+    EngineError
+        If the file cannot be written (no permission, full disk); the old file is then untouched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     atomic_write(Path(folder) / "a.txt", "é").read_bytes()
+    b'\\xc3\\xa9'
+    """
+    path = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files that only their owner may read; a report is meant to be shared
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise EngineError(
+            f"could not write {str(path)!r}", got=str(error), fix="choose a folder that can be written or free some space"
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(FileNotFoundError):
+                Path(temporary).unlink()
+    return path
