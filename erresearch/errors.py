@@ -107,7 +107,9 @@ class ErresearchWarning(UserWarning):
     """Something was counted and went on: rows left out, a value that looks odd, a convention to know."""
 
 
-def missing_columns(wanted: Iterable[str], present: Iterable[str], *, where: str = "the table") -> ColumnError:
+def missing_columns(
+    wanted: Iterable[str], present: Iterable[str], *, where: str = "the table"
+) -> ColumnError:
     """Say which columns are missing and which present names come nearest.
 
     Parameters

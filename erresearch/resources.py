@@ -44,12 +44,14 @@ def resource(kind: Literal["data", "notebooks"]) -> Path:
         if folder.is_dir():
             return folder
     raise EngineError(
-        f"the package's {kind} folder was not found", got=f"neither in {here} nor beside it", fix="install erresearch again"
+        f"the package's {kind} folder was not found",
+        got=f"neither in {here} nor beside it",
+        fix="install erresearch again",
     )
 
 
 def atomic_write(path: str | Path, content: str | bytes) -> Path:
-    """Write a file whole or not at all.
+    r"""Write a file whole or not at all.
 
     The content goes to a temporary file in the same folder, is flushed to disk and moved into place.
 
@@ -94,7 +96,9 @@ def atomic_write(path: str | Path, content: str | bytes) -> Path:
         Path(temporary).replace(path)
     except OSError as error:
         raise EngineError(
-            f"could not write {str(path)!r}", got=str(error), fix="choose a folder that can be written or free some space"
+            f"could not write {str(path)!r}",
+            got=str(error),
+            fix="choose a folder that can be written or free some space",
         ) from error
     finally:
         if temporary is not None:

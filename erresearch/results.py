@@ -19,14 +19,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "WORDS", "Bins", "Decay", "Doubt", "Estimate", "Fit", "Interval", "Reference", "StudentT", "Verdict", "Word",
+    "WORDS",
+    "Bins",
+    "Decay",
+    "Doubt",
+    "Estimate",
+    "Fit",
+    "Interval",
+    "Reference",
+    "StudentT",
+    "Verdict",
+    "Word",
 ]
 
 Word = Literal[
     "supported", "contradicted", "practically nil", "inconclusive", "association only", "not judged"
 ]
 WORDS: tuple[Word, ...] = (
-    "supported", "contradicted", "practically nil", "inconclusive", "association only", "not judged",
+    "supported",
+    "contradicted",
+    "practically nil",
+    "inconclusive",
+    "association only",
+    "not judged",
 )
 
 
@@ -37,7 +52,11 @@ def _number(value: float) -> str:
     if value == 0:
         return "0"
     size = abs(value)
-    text = f"{value:.3e}" if size < 1e-4 or size >= 1e9 else f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
+    text = (
+        f"{value:.3e}"
+        if size < 1e-4 or size >= 1e9
+        else f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
+    )
     return text.replace("-", "−")
 
 
@@ -65,9 +84,13 @@ class Interval:
     def __post_init__(self) -> None:
         """Refuse an interval that is none."""
         if not 0 < self.level < 1:
-            raise DesignError("`level` must lie between 0 and 1", got=repr(self.level), fix="use 0.95 for 95 %")
+            raise DesignError(
+                "`level` must lie between 0 and 1", got=repr(self.level), fix="use 0.95 for 95 %"
+            )
         if not self.low <= self.high:
-            raise DesignError("an interval's low end must not exceed its high end", got=f"{self.low}, {self.high}")
+            raise DesignError(
+                "an interval's low end must not exceed its high end", got=f"{self.low}, {self.high}"
+            )
 
     @property
     def bounded(self) -> bool:
@@ -132,7 +155,7 @@ class StudentT:
         return float(special.ndtri(tail) if math.isinf(self.df) else special.stdtrit(self.df, tail))
 
     def interval(self, level: float) -> Interval:
-        """value ± t·se."""
+        """Value ± t·se."""
         if not math.isfinite(self.se):
             return Interval(-math.inf, math.inf, level)
         half = self.critical(level) * self.se
@@ -216,8 +239,16 @@ class Estimate:
         """
         interval = self._known().interval(level)
         return Estimate(
-            self.name, self.value, self.se, self.df, interval, self.n_rows, self.n_accounts,
-            self.unit, self.method, self.reference,
+            self.name,
+            self.value,
+            self.se,
+            self.df,
+            interval,
+            self.n_rows,
+            self.n_accounts,
+            self.unit,
+            self.method,
+            self.reference,
         )
 
     def _known(self) -> Reference:
@@ -237,7 +268,7 @@ class Estimate:
         return f"{self.name}: {_number(self.value)}{unit} {self.interval}, {self.n_rows:,} rows{accounts}{method}"
 
     def _repr_markdown_(self) -> str:
-        return f"**{_escape(self.name)}** {_escape(str(self)[len(self.name) + 2:])}"
+        return f"**{_escape(self.name)}** {_escape(str(self)[len(self.name) + 2 :])}"
 
 
 def _escape(text: str) -> str:
@@ -315,8 +346,13 @@ class Fit(Mapping[str, Estimate]):
 
         rows = [
             {
-                "regressor": name, "value": e.value, "se": e.se, "low": e.interval.low, "high": e.interval.high,
-                "pvalue": e.pvalue, "vif": self.vif.get(name, math.nan),
+                "regressor": name,
+                "value": e.value,
+                "se": e.se,
+                "low": e.interval.low,
+                "high": e.interval.high,
+                "pvalue": e.pvalue,
+                "vif": self.vif.get(name, math.nan),
             }
             for name, e in self.estimates.items()
         ]
@@ -331,9 +367,12 @@ class Fit(Mapping[str, Estimate]):
     def _repr_markdown_(self) -> str:
         head, *_ = str(self).split("\n")
         rows = [
-            f"| {_escape(e.name)} | {_number(e.value)} | {_number(e.se)} | {e.interval} |" for e in self.values()
+            f"| {_escape(e.name)} | {_number(e.value)} | {_number(e.se)} | {e.interval} |"
+            for e in self.values()
         ]
-        return "\n".join([_escape(head), "", "| regressor | estimate | se | interval |", "|---|--:|--:|---|", *rows])
+        return "\n".join(
+            [_escape(head), "", "| regressor | estimate | se | interval |", "|---|--:|--:|---|", *rows]
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
