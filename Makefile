@@ -1,0 +1,61 @@
+# Two commands for a newcomer: `make reproduce` and `make test`. `make help` lists the rest.
+
+# The first interpreter that runs and is one of 3.11, 3.12, 3.13; name another with PYTHON=...
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$python && break; done)
+BIN := .venv/bin
+NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg
+# a notebook's cells share one kernel, so a file stays on one worker
+PARALLEL := -n logical --maxprocesses 8 --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help install spark reproduce test slow lab lint format lock expected clean clean-venv
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## create .venv from requirements.lock (once per state of the lock)
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11, 3.12 or 3.13 was found; install one or name it: make $(or $(MAKECMDGOALS),install) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) tools/install.py
+
+spark: ## add PySpark to .venv (Java 17 is needed to run it)
+	@$(PYTHON) tools/install.py --spark
+
+reproduce: install ## run every notebook, judge every claim, write results/ and print the board
+	@$(BIN)/erresearch reproduce --out results
+
+test: install ## all tests: unit, property, doctests, and the notebooks' stored outputs
+	@$(BIN)/python -m pytest $(PARALLEL) $(NBVAL) notebooks tests erresearch
+
+slow: install ## the tests that take minutes (calibration over many seeds)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 8 -m slow tests erresearch
+
+lab: install ## open JupyterLab on the notebooks
+	@$(BIN)/jupyter lab notebooks
+
+lint: install ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: install ## let ruff lay the code out
+	@$(BIN)/ruff format .
+
+lock: ## write both locks again from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--extra test --extra dev pyproject.toml -o requirements.lock
+	$(PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['spark'], sep='\n')" \
+		| uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		-c requirements.lock - -o requirements-spark.lock
+
+expected: install ## accept the present verdicts as the expected ones
+	@$(BIN)/erresearch reproduce --out results --no-expected
+	@cp results/verdicts.csv tests/expected/verdicts.csv
+
+clean: ## remove results and caches
+	rm -rf results dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+clean-venv: ## remove .venv
+	rm -rf .venv

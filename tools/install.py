@@ -1,0 +1,113 @@
+"""Make `.venv` hold exactly what requirements.lock names, and this checkout on top of it.
+
+Run by `make`, or by hand: ``python3 tools/install.py``. Uses uv where it is found and pip otherwise. A stamp
+named by the sha256 of the lock and pyproject.toml says that it was done, so a second run installs nothing.
+Packages that are in `.venv` beyond the lock are left alone.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def stop(message):
+    """End with one line that says what to do."""
+    sys.exit("tools/install.py: " + message)
+
+
+def run(*command):
+    """Run one step and stop at its first failure, which has printed its own reason."""
+    done = subprocess.run([str(part) for part in command], cwd=str(ROOT), check=False)
+    if done.returncode:
+        stop("this step failed (its message is above): " + " ".join(str(part) for part in command))
+
+
+def version_of(python):
+    """Version of an interpreter as (major, minor), or None where it does not run."""
+    code = "import sys; print(*sys.version_info[:2])"
+    try:
+        done = subprocess.run([str(python), "-c", code], stdout=subprocess.PIPE, check=False)
+    except OSError:
+        return None
+    return tuple(int(part) for part in done.stdout.split()) if done.returncode == 0 else None
+
+
+def works(*command):
+    """Whether a command is there and ends well."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def digest(locks):
+    """One name for everything that decides what is installed."""
+    joined = hashlib.sha256()
+    for path in [*locks, ROOT / "pyproject.toml"]:
+        joined.update(hashlib.sha256(path.read_bytes()).digest())
+    return joined.hexdigest()[:20]
+
+
+def make_environment(folder, uv):
+    """Create the virtual environment where it is not there yet."""
+    if (folder / "pyvenv.cfg").is_file():
+        return
+    print("Creating {} with Python {}.{}".format(folder.name, *sys.version_info[:2]), flush=True)
+    if uv:
+        run(uv, "venv", "--quiet", "--python", sys.executable, folder)
+        return
+    if not works(sys.executable, "-c", "import ensurepip"):
+        stop("this Python cannot create environments; on Debian: apt install python3-venv")
+    run(sys.executable, "-m", "venv", folder)
+
+
+def install(python, locks, uv):
+    """Put the locked packages and this checkout into the environment, bytecode compiled."""
+    wanted = [part for lock in locks for part in ("-r", lock.name)]
+    if uv:
+        run(uv, "pip", "install", "--python", python, "--require-hashes", "--compile-bytecode", *wanted)
+        run(uv, "pip", "install", "--python", python, "--no-deps", "--no-build-isolation", "-e", ".")
+        return
+    run(python, "-m", "pip", "install", "--require-hashes", *wanted)
+    run(python, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ".")
+    where = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
+    library = subprocess.check_output([str(python), "-c", where], universal_newlines=True).strip()
+    # a file that cannot be compiled (a template, an old test) must not stop the installation
+    subprocess.run([str(python), "-m", "compileall", "-q", "-q", "-j", "0", library], check=False)
+
+
+def main(arguments):
+    """Install once per state of the lock."""
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        stop(
+            "Python {}.{} is running, the lock is for 3.11 to 3.13; "
+            "name another with make PYTHON=/path/to/python3.11".format(*sys.version_info[:2])
+        )
+    locks = [ROOT / "requirements.lock"]
+    if "--spark" in arguments:
+        locks.append(ROOT / "requirements-spark.lock")
+    folder = ROOT / ".venv"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    stamp = folder / (".erresearch-" + digest(locks))
+    if stamp.exists() and version_of(python):
+        return
+    uv = shutil.which("uv")
+    uv = uv if uv and works(uv, "--version") else None
+    make_environment(folder, uv)
+    found = version_of(python)
+    if found is None or not OLDEST <= found <= NEWEST:
+        shown = "Python {}.{}".format(*found) if found else "a Python that does not run"
+        stop(".venv holds " + shown + ", 3.11 to 3.13 is needed; remove it with: make clean-venv")
+    install(python, locks, uv)
+    stamp.touch()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
