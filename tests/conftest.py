@@ -1,0 +1,44 @@
+"""What every test file may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# No test judges by the clock, and a red run must be red again when somebody looks into it.
+settings.register_profile(
+    "erresearch", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("erresearch")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout's root."""
+    return ROOT
+
+
+def _outside(folder: str) -> Path:
+    """A folder of real files that lie beside the checkout, never in it."""
+    data = Path(os.environ.get("ERRESEARCH_DATA_DIR") or ROOT.parent / "shared" / "data")
+    found = data if folder == "data" else data.parent / folder
+    if not found.is_dir():
+        pytest.skip(f"no real files here: {found} is not there (ERRESEARCH_DATA_DIR names the data folder)")
+    return found
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real data sets; skips where it is not there."""
+    return _outside("data")
+
+
+@pytest.fixture(scope="session")
+def real_samples() -> Path:
+    """Folder of real export files; skips where it is not there."""
+    return _outside("samples")
