@@ -1,0 +1,292 @@
+"""From a file to a clean table: read as text, check the columns, convert, exclude, count."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import io
+import sqlite3
+import zipfile
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from erresearch.datasets.places import Found
+from erresearch.datasets.registry import Column, Dataset, Format, Kind, Source
+from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["read"]
+
+
+def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read one file of a data set and clean it as the registry says.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The registry's entry.
+    found : Found
+        The file.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows kept, columns in the registry's order.
+    dict
+        The account of every row (plain text and numbers, fit for JSON).
+
+    Raises
+    ------
+    EngineError
+        If the file cannot be read or, where it is not pinned by a hash, its column sums differ.
+    ColumnError
+        If its columns are not those registered.
+    DataError
+        If a value does not fit its column.
+    """
+    import pandas as pd
+
+    try:
+        raw = _READERS[found.source.format](found.path.read_bytes(), found.source, found)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, sqlite3.Error) as error:
+        if isinstance(error, EngineError):
+            raise
+        raise EngineError(
+            f"{found.path.name!r} cannot be read as data set {dataset.name!r}",
+            got=f"{type(error).__name__}: {error}",
+            fix="get the file again: it may be cut short",
+        ) from error
+    _check_columns(dataset, raw, found.path.name)
+    rows_in_file = len(raw)
+    raw = raw[(raw != "").any(axis=1)].reset_index(drop=True)
+    excluded: dict[str, int] = {}
+    if rows_in_file > len(raw):
+        excluded["empty row"] = rows_in_file - len(raw)
+    mended: dict[str, int] = {}
+    frame = pd.DataFrame({c.name: _converted(raw[c.source], c, dataset, mended) for c in dataset.columns})
+    if not found.pinned:
+        _check_sums(dataset, frame, found.path.name)
+    for rule in dataset.exclude:
+        out = frame[rule.column].isna() if rule.below is None else frame[rule.column] < rule.below
+        excluded[rule.reason] = int(out.sum())
+        frame = frame[~out]
+    # with gaps a column stays float: plain numpy types work in every library downstream
+    whole = {
+        column.name: _WHOLE[column.kind]
+        for column in dataset.columns
+        if column.kind in _WHOLE and frame[column.name].notna().all()
+    }
+    frame = frame.reset_index(drop=True).astype(whole)
+    account = _account(dataset, found, frame) | {
+        "rows_in_file": rows_in_file,
+        "excluded": excluded,
+        "mended": mended,
+    }
+    return frame, account
+
+
+def _account(dataset: Dataset, found: Found, frame: pd.DataFrame) -> dict[str, Any]:
+    missing = {str(column): int(n) for column, n in frame.isna().sum().items() if n}
+    without_key = frame.drop(columns=list(dataset.key))
+    return {
+        "name": dataset.name,
+        "title": dataset.title,
+        "unit": dataset.unit,
+        "rows": len(frame),
+        "complete_rows": int(frame.notna().all(axis=1).sum()),
+        "missing": missing,
+        "duplicates": int(without_key.duplicated().sum()),
+        "counted": {rule.label: _matching(frame[rule.column], rule) for rule in dataset.count},
+        "columns": {
+            column.name: {
+                "from": column.source,
+                "unit": column.unit,
+                "meaning": column.meaning,
+                "leaks": column.leaks,
+                "distance": column.distance,
+            }
+            for column in dataset.columns
+        },
+        "columns_left_out": list(dataset.unused),
+        "file": found.source.file,
+        "sha256": found.sha256,
+        "checked_by": "sha256" if found.pinned else "column sums",
+        "where": found.where,
+        "randomised": dataset.randomised,
+        "distance": dataset.distance,
+        "licence": dataset.licence,
+        "citation": dataset.citation,
+        "url": dataset.url,
+        "quirks": list(dataset.quirks),
+    }
+
+
+def _matching(column: pd.Series[Any], rule: Any) -> int:
+    hit = (
+        column.astype(str).str.contains(rule.matches, regex=False) if rule.matches else column == rule.equals
+    )
+    return int(hit.sum())
+
+
+# ------------------------------------------------------------------------------------------------- formats
+def _read_csv(content: bytes, source: Source, found: Found) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_csv(
+        io.BytesIO(content), sep=source.sep, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+    )
+
+
+def _read_xlsx(content: bytes, source: Source, found: Found) -> pd.DataFrame:
+    import openpyxl
+    import pandas as pd
+
+    book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    with contextlib.closing(book):
+        header, *rows = book.worksheets[0].iter_rows(values_only=True)
+    names = ["" if name is None else str(name).strip() for name in header]
+    return pd.DataFrame([["" if cell is None else str(cell) for cell in row] for row in rows], columns=names)
+
+
+def _read_zip(content: bytes, source: Source, found: Found) -> pd.DataFrame:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = fnmatch.filter(archive.namelist(), source.member)
+        if len(members) != 1:
+            raise EngineError(
+                f"{found.path.name!r} should hold one file like {source.member!r}",
+                got=", ".join(archive.namelist()) or "nothing",
+                fix="get the file again",
+            )
+        return _READERS[source.inner](archive.read(members[0]), source, found)
+
+
+def _read_sqlite(content: bytes, source: Source, found: Found) -> pd.DataFrame:
+    import pandas as pd
+
+    # immutable: no lock and no journal beside a file that belongs to another package
+    address = found.path.resolve().as_uri() + "?mode=ro&immutable=1"
+    with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+        cursor = connection.execute(source.query)
+        names = [item[0] for item in cursor.description]
+        rows = [["" if cell is None else str(cell) for cell in row] for row in cursor]
+    return pd.DataFrame(rows, columns=names)
+
+
+_READERS: Mapping[Format, Callable[[bytes, Source, Found], pd.DataFrame]] = {
+    "csv": _read_csv,
+    "xlsx": _read_xlsx,
+    "zip": _read_zip,
+    "sqlite": _read_sqlite,
+}
+
+
+# -------------------------------------------------------------------------------------------------- checks
+def _check_columns(dataset: Dataset, raw: pd.DataFrame, file: str) -> None:
+    wanted = list(dict.fromkeys(column.source for column in dataset.columns))
+    present = [str(name) for name in raw.columns]
+    if set(wanted) - set(present):
+        raise missing_columns(wanted, present, where=f"{file!r} (data set {dataset.name!r})")
+    twice = sorted({name for name in present if present.count(name) > 1})
+    unknown = sorted(set(present) - set(wanted) - set(dataset.unused))
+    if twice or unknown:
+        raise ColumnError(
+            f"{file!r} has columns that data set {dataset.name!r} does not have",
+            got=", ".join(map(repr, twice or unknown)) + (" more than once" if twice else ""),
+            allowed=", ".join([*wanted, *dataset.unused]),
+            fix=f"use the file from {dataset.url}",
+        )
+
+
+def _check_sums(dataset: Dataset, frame: pd.DataFrame, file: str) -> None:
+    found = {column: float(frame[column].sum()) for column in dataset.sums}
+    wrong = [column for column, total in dataset.sums.items() if abs(found[column] - total) > 0.5]
+    if wrong or len(frame) != dataset.n:
+        raise EngineError(
+            f"{file!r} does not hold the rows registered for data set {dataset.name!r}",
+            got=", ".join([f"{len(frame):,} rows", *(f"{c} adds to {found[c]:,.0f}" for c in dataset.sums)]),
+            allowed=", ".join([f"{dataset.n:,} rows", *(f"{c} {t:,.0f}" for c, t in dataset.sums.items())]),
+            fix=f"get the file again from {dataset.url}",
+        )
+
+
+# --------------------------------------------------------------------------------------------- conversions
+def _converted(
+    raw: pd.Series[Any], column: Column, dataset: Dataset, mended: dict[str, int]
+) -> pd.Series[Any]:
+    text = raw
+    for old, new in column.mend.items():
+        _counted(mended, f"{column.name}: {old!r} to {new!r}", text.str.contains(old, regex=False))
+        text = text.str.replace(old, new, regex=False)
+    for old, new in column.recode.items():
+        _counted(mended, f"{column.name}: {old!r} to {new!r}", text == old)
+        text = text.mask(text == old, new)
+    if column.take:
+        taken = text.str.extract(column.take, expand=False)
+        _refuse_unreadable(taken.isna() & (text != ""), text, column, dataset, f"text like {column.take}")
+        text = taken
+    return _KINDS[column.kind](text, column, dataset)
+
+
+def _counted(mended: dict[str, int], label: str, hit: pd.Series[Any]) -> None:
+    if hit.any():
+        mended[label] = int(hit.sum())
+
+
+def _number(text: pd.Series[Any], column: Column, dataset: Dataset) -> pd.Series[Any]:
+    import pandas as pd
+
+    given = ~text.isin(["", "NA"])
+    value = pd.to_numeric(text.where(given), errors="coerce").astype("float64")
+    _refuse_unreadable(value.isna() & given, text, column, dataset, "numbers")
+    return value
+
+
+def _integer(text: pd.Series[Any], column: Column, dataset: Dataset) -> pd.Series[Any]:
+    value = _number(text, column, dataset)
+    _refuse_unreadable(value.notna() & (value % 1 != 0), text, column, dataset, "whole numbers")
+    return value
+
+
+def _text(text: pd.Series[Any], column: Column, dataset: Dataset) -> pd.Series[Any]:
+    return text.mask(text == "")
+
+
+def _flag(text: pd.Series[Any], column: Column, dataset: Dataset) -> pd.Series[Any]:
+    words = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
+    value = text.str.lower().map(words)
+    _refuse_unreadable(value.isna() & ~text.isin(["", "NA"]), text, column, dataset, "TRUE, FALSE, 1, 0")
+    return value
+
+
+def _date(text: pd.Series[Any], column: Column, dataset: Dataset) -> pd.Series[Any]:
+    import pandas as pd
+
+    value = pd.to_datetime(text.mask(text == ""), format="%Y-%m-%d", errors="coerce")
+    _refuse_unreadable(value.isna() & (text != ""), text, column, dataset, "dates like 2014-12-31")
+    return value
+
+
+_KINDS: Mapping[Kind, Callable[[pd.Series[Any], Column, Dataset], pd.Series[Any]]] = {
+    "integer": _integer,
+    "number": _number,
+    "text": _text,
+    "flag": _flag,
+    "date": _date,
+}
+_WHOLE: Mapping[Kind, str] = {"integer": "int64", "flag": "bool"}
+
+
+def _refuse_unreadable(
+    bad: pd.Series[Any], text: pd.Series[Any], column: Column, dataset: Dataset, allowed: str
+) -> None:
+    if not bad.any():
+        return
+    row = int(bad.to_numpy().argmax())
+    raise DataError(
+        f"column {column.source!r} of data set {dataset.name!r} holds values that do not fit",
+        got=f"{int(bad.sum())} of {len(bad)} rows, first in row {row + 1}: {text.iloc[row]!r}",
+        allowed=allowed,
+        fix=f"use the file from {dataset.url}" if dataset.url else "install erresearch again",
+    )
