@@ -309,6 +309,8 @@ class Fit(Mapping[str, Estimate]):
         Rows left out, by reason.
     residual_variance : float
         Residual sum of squares over residual degrees of freedom.
+    model : object, optional
+        Account scores and Hessians, for contrasts and further inference without a pass over the rows.
     """
 
     estimates: Mapping[str, Estimate]
@@ -323,6 +325,7 @@ class Fit(Mapping[str, Estimate]):
     effective_accounts: float
     dropped: Mapping[str, int]
     residual_variance: float = math.nan
+    model: object | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str) -> Estimate:
         """Estimate of the regressor `name`; a wrong name raises with the nearest right one."""

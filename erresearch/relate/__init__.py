@@ -1,0 +1,7 @@
+"""Do two things move together? Correlation, regression, growth and precedence, all from moments."""
+
+from erresearch.relate.fitting import contrast
+from erresearch.relate.linear import regress
+from erresearch.relate.ppml import poisson
+
+__all__ = ["contrast", "poisson", "regress"]

@@ -1,0 +1,206 @@
+"""From moments to a design: effects swept out, near-singular designs refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from erresearch.errors import ColumnError, DesignError
+from erresearch.inference import Periods
+from erresearch.moments import Moments
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["Column", "Effect", "Swept", "check_design", "open_moments", "sweep"]
+
+Effect = Literal["account", "period"]
+Column = "str | nw.Expr"
+
+#: Smallest eigenvalue of the correlation-scaled Gram matrix below which a design is refused.
+SINGULAR = 1e-12
+#: Largest dense account × period × column array that is built (numbers, 8 bytes each): 1.6 GB.
+_DENSE = 200_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Swept:
+    """Cross-products after the effects have been taken out.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Columns, the outcome last; ``Intercept`` first where the model has one.
+    grams : (G, k, k) ndarray
+        Per account, about `origin` where there is an intercept.
+    absorbed : int
+        Parameters swept out.
+    nested : int
+        Of these, how many are nested in the account and so do not count in CRV1's factor.
+    period_parts : tuple or None
+        (inverse, gram, cross of every column, counts) of the swept period dummies.
+    """
+
+    names: tuple[str, ...]
+    grams: np.ndarray
+    absorbed: int
+    nested: int
+    period_parts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None
+
+    def periods(self, beta: np.ndarray) -> Periods | None:
+        """Period effects as nuisance parameters, with the residuals at `beta`."""
+        if self.period_parts is None:
+            return None
+        inverse, gram, cross, counts = self.period_parts
+        return Periods(inverse, gram, cross[:, :, :-1], cross[:, :, -1] - cross[:, :, :-1] @ beta, counts)
+
+
+def open_moments(
+    data: Any,
+    columns: Sequence[Any],
+    *,
+    by: str | None,
+    period: str | None = None,
+    weights: str | None = None,
+) -> Moments:
+    """Moments of `columns`, from rows or from moments that already hold them.
+
+    Raises
+    ------
+    ColumnError
+        If moments are asked for an account, period or weight they were not made with.
+    """
+    if not isinstance(data, Moments):
+        return Moments.from_frame(data, columns, by=by, period=period, weights=weights)
+    for word, asked, made in (
+        ("by", by, data.by),
+        ("period", period, data.period),
+        ("weights", weights, data.weights),
+    ):
+        if asked is not None and asked != made:
+            raise ColumnError(
+                f"these moments cannot be used with {word}={asked!r}",
+                got=f"they were made with {word}={made!r}",
+                fix=f"leave `{word}` out or make the moments again from rows",
+            )
+    labels = [column if isinstance(column, str) else column.meta.output_name() for column in columns]
+    return data[labels]
+
+
+def sweep(moments: Moments, effects: tuple[Effect, ...]) -> Swept:
+    """Take account and period effects (or the mean) out of the cross-products.
+
+    With account effects: C_g − s_g s_gᵀ/n_g. With period effects too: the account-demeaned period dummies D̃ are
+    built from counts and sums by account × period and projected out, C_g − B_gᵀΓ − ΓᵀB_g + ΓᵀA_gΓ with
+    A_g = D̃_gᵀD̃_g, B_g = D̃_gᵀz̃_g and Γ = (ΣA_g)⁺ΣB_g.
+
+    Raises
+    ------
+    DesignError
+        If the effects asked for need an account or period that the moments were made without.
+    """
+    if effects not in ((), ("account",), ("account", "period")):
+        raise DesignError(
+            "these effects are not served",
+            got=repr(effects),
+            allowed="(), ('account',), ('account', 'period')",
+        )
+    if effects and moments.by is None:
+        raise DesignError(
+            "account effects need accounts", got="by=None", fix="name the account column with `by`"
+        )
+    if not effects:
+        return _with_constant(moments)
+    within = moments.within()
+    if effects == ("account",):
+        return Swept(moments.columns, within, moments.accounts, moments.accounts)
+    if moments.cells is None:
+        raise DesignError(
+            "period effects need periods", got="period=None", fix="name the time column with `period`"
+        )
+    return _without_periods(moments, within)
+
+
+def _with_constant(moments: Moments) -> Swept:
+    groups, k = moments.sums.shape
+    grams = np.empty((groups, k + 1, k + 1))
+    grams[:, 0, 0] = moments.weight
+    grams[:, 0, 1:] = grams[:, 1:, 0] = moments.sums
+    grams[:, 1:, 1:] = moments.grams()
+    return Swept(("Intercept", *moments.columns), grams, 0, 0)
+
+
+def _without_periods(moments: Moments, within: np.ndarray) -> Swept:
+    cells = moments.cells
+    assert cells is not None
+    (groups, k), length = moments.sums.shape, len(cells.periods)
+    if groups * length * k > _DENSE:
+        raise DesignError(
+            "accounts × periods × columns is too large for period effects",
+            got=f"{groups:,} × {length:,} × {k:,} numbers",
+            allowed=f"up to {_DENSE:,}",
+            fix="aggregate to longer periods or fewer accounts",
+        )
+    counts = np.zeros((groups, length))
+    counts[cells.account, cells.period] = cells.weight
+    cross = np.zeros((groups, length, k))
+    cross[cells.account, cells.period] = cells.sums
+    # about each account's mean
+    cross -= counts[:, :, None] * (moments.sums / moments.weight[:, None])[:, None, :]
+    gram = np.diag(counts.sum(axis=0)) - (counts / moments.weight[:, None]).T @ counts
+    # the constant is in the null space of the demeaned dummies: adding it once makes a connected panel regular
+    rank = int(np.linalg.matrix_rank(gram, hermitian=True))
+    inverse = np.linalg.pinv(gram, hermitian=True)
+    gamma = inverse @ cross.sum(axis=0)
+    own = counts[:, :, None] * (
+        gamma[None] - np.einsum("gt,tk->gk", counts / moments.weight[:, None], gamma)[:, None]
+    )
+    first = np.einsum("gtk,tl->gkl", cross, gamma)
+    grams = within - first - first.transpose(0, 2, 1) + np.einsum("tk,gtl->gkl", gamma, own)
+    return Swept(moments.columns, grams, groups + rank, groups, (inverse, gram, cross - own, counts))
+
+
+def check_design(gram: np.ndarray, names: Sequence[str], raw: np.ndarray) -> np.ndarray:
+    """Scale of each regressor, after refusing a design that cannot be told apart.
+
+    Parameters
+    ----------
+    gram : (k, k) ndarray
+        Summed cross-products of the regressors, effects swept out.
+    names : sequence of str
+        Their names.
+    raw : (k,) ndarray
+        Their sums of squares before the sweep, to tell "does not vary" from "varies little".
+
+    Returns
+    -------
+    (k,) ndarray
+        √ of the diagonal.
+
+    Raises
+    ------
+    DesignError
+        Naming the columns that do not vary or are collinear.
+    """
+    diagonal = np.diag(gram)
+    still = [name for name, own, before in zip(names, diagonal, raw, strict=True) if not own > 1e-12 * before]
+    if still:
+        raise DesignError(
+            f"no variation is left in {', '.join(map(repr, still))} once the effects are taken out",
+            fix="leave the column out or use fewer effects",
+        )
+    scale = np.sqrt(diagonal)
+    values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+    if values[0] < SINGULAR:
+        part = np.abs(vectors[:, 0])
+        guilty = [name for name, size in zip(names, part, strict=True) if size > 0.1 * part.max()]
+        raise DesignError(
+            f"the columns {', '.join(map(repr, guilty))} are collinear or nearly so",
+            got=f"smallest eigenvalue of their correlation matrix {values[0]:.1e}",
+            allowed=f"at least {SINGULAR:.0e}",
+            fix="leave one of them out, or centre and rescale before taking powers",
+        )
+    return scale

@@ -1,0 +1,220 @@
+"""From scores or row covariances to a :class:`~erresearch.results.Fit`: one way for every regression."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from erresearch.errors import DesignError
+from erresearch.inference import (
+    FEW_CLUSTERS,
+    Scores,
+    WildBootstrap,
+    crv1,
+    crv3,
+    effective_clusters,
+    wild_bootstrap,
+)
+from erresearch.results import Estimate, Fit, Reference, StudentT
+
+__all__ = ["Covariance", "Fitted", "assemble", "check_covariance", "contrast"]
+
+Covariance = Literal["auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"]
+_CLUSTERED, _ROBUST = ("auto", "wild", "CRV3", "CRV1"), ("auto", "HC3", "HC1", "iid")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A solved model on its way to a Fit.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Coefficients in their order.
+    outcome, words, bootstrap : str
+        Left-hand side, estimator in words, name of the bootstrap that goes with it.
+    model : Scores
+        Estimates, bread and account scores (about the origin).
+    shift : (k,) ndarray
+        Added to basis @ beta to give the coefficients about zero.
+    basis : (k, k) ndarray
+        See `shift`.
+    clustered : bool
+        Whether accounts were named.
+    covariance : (k, k) ndarray or None
+        Of rows without accounts; None where accounts give it.
+    label : str
+        Name of that covariance.
+    df_resid : int
+        Residual degrees of freedom.
+    r2, condition_number, residual_variance : float
+        As in Fit.
+    vif : mapping
+        As in Fit.
+    dropped : mapping
+        As in Fit.
+    """
+
+    names: tuple[str, ...]
+    outcome: str
+    words: str
+    bootstrap: str
+    model: Scores
+    shift: np.ndarray
+    basis: np.ndarray
+    clustered: bool
+    covariance: np.ndarray | None
+    label: str
+    df_resid: int
+    r2: float
+    condition_number: float
+    residual_variance: float
+    vif: Mapping[str, float]
+    dropped: Mapping[str, int]
+
+    @property
+    def combinations(self) -> list[tuple[str, np.ndarray, float]]:
+        """Name, contrast and shift of each coefficient."""
+        return [(n, a, float(c)) for n, a, c in zip(self.names, self.basis, self.shift, strict=True)]
+
+
+def check_covariance(cov: str, *, clustered: bool) -> None:
+    """Refuse a covariance that does not go with the rows.
+
+    Raises
+    ------
+    DesignError
+        Naming those that do.
+    """
+    allowed = _CLUSTERED if clustered else _ROBUST
+    if cov not in allowed:
+        kind = "accounts" if clustered else "rows without accounts"
+        raise DesignError(f"cov={cov!r} does not go with {kind}", allowed=", ".join(allowed))
+
+
+def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
+    """Give every coefficient its interval by the rule of the house, or by the covariance asked for."""
+    model, few = fitted.model, math.nan
+    if fitted.clustered:
+        sizes = [effective_clusters(model, a) for a in fitted.basis]
+        few = min(sizes)
+        covariance = crv1(model) if cov == "CRV1" else crv3(model)
+        df = float(model.clusters - 1)
+        bootstrapped = [cov == "wild" or (cov == "auto" and size < FEW_CLUSTERS) for size in sizes]
+        label = f"{'CRV1' if cov == 'CRV1' else 'CRV3'}, t({model.clusters - 1})"
+        if any(bootstrapped):
+            label = f"{fitted.bootstrap} ({few:.1f} effective of {model.clusters} accounts)"
+    else:
+        assert fitted.covariance is not None
+        covariance, df, label = fitted.covariance, float(fitted.df_resid), fitted.label
+        bootstrapped = [False] * len(fitted.names)
+    method = f"{fitted.words}, {label}"
+    estimates = {}
+    for (name, a, c), boot in zip(fitted.combinations, bootstrapped, strict=True):
+        value, se = float(a @ model.beta) + c, _root(a @ covariance @ a)
+        reference = _shifted(wild_bootstrap(model, a, rng=rng), c) if boot else StudentT(value, se, df)
+        estimates[name] = Estimate(
+            name,
+            value,
+            se,
+            df,
+            reference.interval(level),
+            model.n_rows,
+            model.clusters if fitted.clustered else 0,
+            "",
+            method,
+            reference,
+        )
+    return Fit(
+        estimates,
+        fitted.outcome,
+        method,
+        fitted.basis @ covariance @ fitted.basis.T,
+        fitted.r2,
+        fitted.vif,
+        fitted.condition_number,
+        model.n_rows,
+        model.clusters if fitted.clustered else 0,
+        few,
+        fitted.dropped,
+        fitted.residual_variance,
+        fitted,
+    )
+
+
+def contrast(
+    fit: Fit, weights: Mapping[str, float], *, name: str | None = None, level: float = 0.95, rng: int = 0
+) -> Estimate:
+    """Estimate a linear combination of coefficients, for example "A rather than B".
+
+    θ = Σ_j w_j β_j, with the same inference as the coefficients themselves.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fitted model.
+    weights : mapping of str to float
+        Weight of each regressor; those not named weigh 0.
+    name : str, optional
+        Name of the estimate; made from the weights otherwise.
+    level : float
+        Confidence level.
+    rng : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    Estimate
+        The combination.
+
+    Raises
+    ------
+    UnknownNameError
+        If a weight names no regressor.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> table = pd.DataFrame(rng.normal(size=(500, 2)), columns=["a", "b"]).assign(y=lambda t: t.a + rng.normal(size=500))
+    >>> difference = contrast(regress(table, "y", on=["a", "b"]), {"a": 1, "b": -1})
+    >>> 1.0 in difference.interval
+    True
+    """
+    for regressor in weights:
+        fit[regressor]
+    a = np.array([float(weights.get(regressor, 0.0)) for regressor in fit])
+    value = float(sum(w * e.value for w, e in zip(a, fit.values(), strict=True)))
+    se = _root(a @ fit.cov @ a)
+    any_estimate = next(iter(fit.values()))
+    label = name or " ".join(f"{w:+g}·{regressor}" for regressor, w in weights.items())
+    reference: Reference = StudentT(value, se, any_estimate.df)
+    fitted = fit.model
+    if isinstance(fitted, Fitted) and fitted.clustered and "bootstrap" in fit.method:
+        direction = a @ fitted.basis
+        if effective_clusters(fitted.model, direction) < FEW_CLUSTERS:
+            reference = _shifted(wild_bootstrap(fitted.model, direction, rng=rng), float(a @ fitted.shift))
+    return Estimate(
+        label,
+        value,
+        se,
+        any_estimate.df,
+        reference.interval(level),
+        fit.n_rows,
+        fit.n_accounts,
+        "",
+        fit.method,
+        reference,
+    )
+
+
+def _shifted(reference: WildBootstrap, shift: float) -> WildBootstrap:
+    return replace(reference, value=reference.value + shift) if shift else reference
+
+
+def _root(variance: float) -> float:
+    return math.sqrt(variance) if variance > 0 else 0.0

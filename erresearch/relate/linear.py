@@ -1,0 +1,235 @@
+"""Linear regression from moments: pooled, within accounts, within accounts and periods."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from erresearch.errors import ColumnError, DesignError
+from erresearch.inference import Scores
+from erresearch.moments import Moments
+from erresearch.relate.design import Effect, Swept, check_design, open_moments, sweep
+from erresearch.relate.fitting import Covariance, Fitted, assemble, check_covariance
+from erresearch.relate.passes import leverage_pass, residual_pass
+from erresearch.results import Fit
+
+__all__ = ["regress", "scores", "solve"]
+
+#: Refine the normal equations by one more pass when the smallest eigenvalue of the correlation-scaled Gram matrix
+#: is below this: above it they keep eight digits anyway.
+_REFINE_BELOW = 1e-5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Solved:
+    """The normal equations, solved."""
+
+    swept: Swept
+    beta: np.ndarray
+    bread: np.ndarray
+    rss: float
+    tss: float
+    smallest: float
+    largest: float
+
+
+def regress(
+    data: Any,
+    outcome: Any,
+    *,
+    on: Sequence[Any],
+    by: str | None = None,
+    period: str | None = None,
+    effects: tuple[Effect, ...] = (),
+    within: bool = False,
+    cov: Covariance = "auto",
+    level: float = 0.95,
+    rng: int = 0,
+) -> Fit:
+    """Least squares with account (and period) effects and intervals that hold for few accounts.
+
+    y_it = x_itᵀβ + α_i + λ_t + u_it, computed from per-account cross-products (:class:`erresearch.Moments`), so
+    that a million rows and a cluster table cost one aggregation.
+
+    Parameters
+    ----------
+    data : frame, path or Moments
+        Any frame that narwhals accepts, a path or glob of .parquet or .csv, or moments made before.
+    outcome : str or narwhals expression
+        Left-hand side.
+    on : sequence of str or narwhals expressions
+        Regressors, for example ``["spend", er.log("reach")]``.
+    by : str, optional
+        The account: unit of the effects and of the clustering.
+    period : str, optional
+        The time column, needed for period effects.
+    effects : tuple
+        ``()`` (with an intercept), ``("account",)`` or ``("account", "period")``.
+    within : bool
+        Short form of ``effects=("account",)``.
+    cov : {"auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"}
+        "auto" is the rule of the house: with accounts the restricted wild cluster bootstrap where the effective
+        number of clusters is below 50, else CRV3 with t(G − 1); without accounts HC3 with t(n − k). The others
+        are for comparison with other software.
+    level : float
+        Confidence level of the intervals.
+    rng : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    Fit
+        Mapping from regressor to :class:`~erresearch.results.Estimate`.
+
+    Raises
+    ------
+    DesignError
+        Too few rows or accounts, columns that do not vary or are collinear.
+    ColumnError, DataError
+        Missing columns, text among numbers, no complete row.
+
+    References
+    ----------
+    Cameron, A. C., & Miller, D. L. (2015). A practitioner's guide to cluster-robust inference. *Journal of Human
+    Resources*, 50(2), 317-372.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> table = pd.DataFrame({"shop": np.repeat(np.arange(30), 20), "x": rng.normal(size=600)})
+    >>> table["y"] = 0.5 * table["x"] + table["shop"] + rng.normal(size=600)
+    >>> fit = regress(table, "y", on=["x"], by="shop", within=True)
+    >>> 0.5 in fit["x"].interval
+    True
+    """
+    effects = tuple(effects) or (("account",) if within else ())
+    moments = open_moments(data, [*on, outcome], by=by, period=period if "period" in effects else None)
+    check_covariance(cov, clustered=moments.by is not None)
+    solved = solve(moments, effects)
+    df_resid = moments.rows - len(solved.beta) - solved.swept.absorbed
+    sigma2 = max(solved.rss, 0.0) / df_resid
+    covariance, label = None, ""
+    if moments.by is None:
+        covariance, label = _row_covariance(moments, solved, cov, df_resid, sigma2)
+    shift, basis = _back_from_origin(moments, solved.swept)
+    fitted = Fitted(
+        solved.swept.names[:-1],
+        solved.swept.names[-1],
+        _words(effects),
+        "restricted wild cluster bootstrap",
+        scores(moments, solved),
+        shift,
+        basis,
+        moments.by is not None,
+        covariance,
+        label,
+        df_resid,
+        1 - solved.rss / solved.tss if solved.tss > 0 else math.nan,
+        math.sqrt(solved.largest / solved.smallest),
+        sigma2,
+        _vif(moments, solved),
+        moments.dropped,
+    )
+    return assemble(fitted, cov=cov, level=level, rng=rng)
+
+
+def _words(effects: tuple[Effect, ...]) -> str:
+    return f"OLS with {' and '.join(effects)} effects" if effects else "OLS"
+
+
+def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
+    """Solve the normal equations of the last column on the others, refined by one more pass where it helps."""
+    k = len(moments.columns) - 1
+    if k < 1:
+        raise ColumnError(
+            "a regression needs a regressor", got="`on` is empty", fix="name at least one column"
+        )
+    swept = sweep(moments, effects)
+    parameters = len(swept.names) - 1 + swept.absorbed
+    if moments.rows <= parameters:
+        raise DesignError(
+            f"{moments.rows} complete rows cannot carry {parameters} parameters",
+            allowed=f"more than {parameters} rows",
+            fix="use fewer columns or effects, or more data",
+        )
+    total = swept.grams.sum(axis=0)
+    first = 0 if effects else 1  # the intercept is not among the columns that must vary
+    centred = total[first:, first:] - (np.outer(total[0, 1:], total[0, 1:]) / total[0, 0] if first else 0.0)
+    raw = np.einsum("gii->i", moments.grams())
+    scale = check_design(centred[:-1, :-1], moments.columns[:-1], raw[:-1])
+    values = np.linalg.eigvalsh(centred[:-1, :-1] / np.outer(scale, scale))
+    diagonal = np.sqrt(np.diag(total)[:-1])
+    inverse = np.linalg.inv(total[:-1, :-1] / np.outer(diagonal, diagonal))
+    bread = inverse / np.outer(diagonal, diagonal)
+    beta = bread @ total[:-1, -1]
+    beta += bread @ (total[:-1, -1] - total[:-1, :-1] @ beta)
+    rss = float(total[-1, -1] - 2 * beta @ total[:-1, -1] + beta @ total[:-1, :-1] @ beta)
+    if values[0] < _REFINE_BELOW and moments.source is not None and "period" not in effects:
+        for _ in range(2):
+            gradient, rss = residual_pass(moments, beta, intercept=not effects)
+            beta = beta + bread @ gradient
+    return _Solved(swept, beta, bread, rss, float(centred[-1, -1]), float(values[0]), float(values[-1]))
+
+
+def scores(moments: Moments, solved: _Solved) -> Scores:
+    """Account scores and Hessians of the solved model."""
+    grams, beta = solved.swept.grams, solved.beta
+    hessians = grams[:, :-1, :-1]
+    own = grams[:, :-1, -1] - hessians @ beta
+    return Scores(
+        beta,
+        solved.bread,
+        own,
+        hessians,
+        moments.rows,
+        # the effects nested in the account count as one, as in fixest
+        len(beta) + solved.swept.absorbed - solved.swept.nested + (1 if solved.swept.nested else 0),
+        solved.swept.periods(beta),
+    )
+
+
+def _back_from_origin(moments: Moments, swept: Swept) -> tuple[np.ndarray, np.ndarray]:
+    """Shift and basis that turn coefficients about the origin into coefficients about zero."""
+    k = len(swept.names) - 1
+    basis, shift = np.eye(k), np.zeros(k)
+    if swept.names[0] == "Intercept" and len(swept.names) > len(moments.columns):
+        basis[0, 1:] = -moments.origin[:-1]
+        shift[0] = moments.origin[-1]
+    return shift, basis
+
+
+def _row_covariance(
+    moments: Moments, solved: _Solved, cov: Covariance, df_resid: int, sigma2: float
+) -> tuple[np.ndarray, str]:
+    if cov == "iid":
+        return sigma2 * solved.bread, f"homoskedastic errors, t({df_resid})"
+    if moments.source is None:
+        raise DesignError(
+            f"{'HC3' if cov == 'auto' else cov} needs one more pass over the rows",
+            got="moments without their rows",
+            fix="estimate from the rows, give `by` when the moments are made, or ask for cov='iid'",
+        )
+    power = 0 if cov == "HC1" else 2
+    intercept = not solved.swept.absorbed
+    meat = leverage_pass(moments, solved.beta, solved.bread, intercept=intercept, power=power)
+    factor = moments.rows / df_resid if cov == "HC1" else 1.0
+    return factor * solved.bread @ meat @ solved.bread, f"{'HC1' if cov == 'HC1' else 'HC3'}, t({df_resid})"
+
+
+def _vif(moments: Moments, solved: _Solved) -> dict[str, float]:
+    """1/(1 − R²) of each regressor on the others: [H⁻¹]_jj · H_jj, about the mean where there is an intercept."""
+    total = solved.swept.grams.sum(axis=0)[:-1, :-1]
+    names = solved.swept.names[:-1]
+    centred = np.diag(total).copy()
+    if names[0] == "Intercept" and len(names) == len(moments.columns):
+        centred -= total[0] ** 2 / total[0, 0]
+    return {
+        name: float(own * inverse)
+        for name, own, inverse in zip(names, centred, np.diag(solved.bread), strict=True)
+        if name != "Intercept"
+    }

@@ -1,0 +1,107 @@
+"""The few further passes over the rows that a regression may need, each one lazy aggregation."""
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from erresearch.moments import Moments
+
+if TYPE_CHECKING:
+    import narwhals.stable.v2 as nw
+
+__all__ = ["leverage_pass", "linear_predictor", "residual_pass", "unpack"]
+
+
+def linear_predictor(moments: Moments, beta: np.ndarray, *, constant: float = 0.0) -> nw.Expr:
+    """Σ_j β_j (x_j − o_j) + constant as a lazy expression; the last column of the moments is the outcome."""
+    import narwhals.stable.v2 as nw
+
+    source = moments.source
+    assert source is not None
+    expression: nw.Expr = nw.lit(float(constant))
+    for name, slope in zip(moments.columns[:-1], beta, strict=True):
+        expression = expression + source.z(name) * float(slope)
+    return expression
+
+
+def unpack(values: dict[str, Any], prefix: str, k: int) -> np.ndarray:
+    """Symmetric (…, k, k) array from packed columns `prefix`i_j."""
+    first = np.asarray(values[f"{prefix}0_0"], dtype=float)
+    out = np.empty((*first.shape, k, k))
+    for i, j in combinations_with_replacement(range(k), 2):
+        out[..., i, j] = out[..., j, i] = values[f"{prefix}{i}_{j}"]
+    return out
+
+
+def residual_pass(moments: Moments, beta: np.ndarray, *, intercept: bool) -> tuple[np.ndarray, float]:
+    """Xᵀ(y − Xβ) and the residual sum of squares, summed from residuals of rows.
+
+    Products of residuals carry no cancellation, so one step with them restores the digits that normal equations lose.
+    """
+    source = moments.source
+    assert source is not None
+    names = moments.columns[:-1]
+    slopes = beta[1:] if intercept else beta
+    predictor = linear_predictor(moments, slopes, constant=beta[0] if intercept else 0.0)
+    residual = source.z(moments.columns[-1]) - predictor
+    weighted = residual if source.weight is None else source.w() * residual
+    expressions: list[nw.Expr] = [weighted.sum().alias("e"), (weighted * residual).sum().alias("ee")]
+    expressions += [(source.z(name) * weighted).sum().alias(f"x{i}") for i, name in enumerate(names)]
+    _, values = source.by_account(expressions)
+    k = len(names)
+    cross = np.column_stack([values[f"x{i}"] for i in range(k)])
+    if intercept:
+        return np.concatenate([[values["e"].sum()], cross.sum(axis=0)]), float(values["ee"].sum())
+    means = values["e"] / moments.weight
+    gradient = (cross - moments.sums[:, :-1] * means[:, None]).sum(axis=0)
+    return gradient, float(np.sum(values["ee"] - values["e"] * means))
+
+
+def leverage_pass(
+    moments: Moments,
+    beta: np.ndarray,
+    bread: np.ndarray,
+    *,
+    intercept: bool,
+    power: int,
+    poisson: bool = False,
+) -> np.ndarray:
+    """Σ_i x_i x_iᵀ e_i² / (1 − h_i)^power: the meat of HC1 (power 0) and HC3 (power 2).
+
+    The mean is xβ, or exp(xβ) with `poisson`; then h_i is weighted by the mean.
+    """
+    import narwhals.stable.v2 as nw
+
+    source = moments.source
+    assert source is not None
+    names = moments.columns[:-1]
+    regressors: list[Any] = [source.z(name) for name in names]
+    slopes, constant = beta, 0.0
+    if intercept:
+        regressors = [nw.lit(1.0), *regressors]
+        slopes, constant = beta[1:], float(beta[0])
+    predictor = linear_predictor(moments, slopes, constant=constant)
+    if poisson:
+        predictor = predictor.exp()
+        residual = source.col(moments.columns[-1]) - predictor
+    else:
+        residual = source.z(moments.columns[-1]) - predictor
+    k = len(regressors)
+    leverage: Any = nw.lit(0.0)
+    for i, j in combinations_with_replacement(range(k), 2):
+        leverage = leverage + regressors[i] * regressors[j] * float(bread[i, j] * (1 if i == j else 2))
+    weight = source.w()
+    curvature = weight * predictor if poisson else weight
+    # a row that fits by itself (h = 1) has residual 0: keep 0/0 out of the sum
+    room = 1.0 - curvature * leverage
+    share = (weight * residual) ** 2
+    if power:
+        share = nw.when(room > 1e-10).then(share / room**power).otherwise(0.0)
+    sums = [
+        (regressors[i] * regressors[j] * share).sum().alias(f"m{i}_{j}")
+        for i, j in combinations_with_replacement(range(k), 2)
+    ]
+    return unpack(source.total(sums), "m", k)
