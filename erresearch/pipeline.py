@@ -1,0 +1,144 @@
+"""The whole job in one call: every notebook run, every claim judged, the report written."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from erresearch import ledger
+from erresearch.errors import ErresearchWarning
+from erresearch.manifest import manifest_text, provenance
+from erresearch.resources import atomic_write, resource
+from erresearch.results import Verdict
+from erresearch.runner import NotebookRun, notebook_paths, run_notebooks
+from erresearch.terminal import progress_line
+
+__all__ = ["Reproduction", "reproduce"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """What a reproduction made.
+
+    Parameters
+    ----------
+    verdicts : tuple of Verdict
+        One per claim and data set.
+    notebooks : tuple of NotebookRun
+        What became of each notebook.
+    manifest : mapping
+        What the results were made from.
+    report, table, record : pathlib.Path
+        The files ``report.html``, ``verdicts.csv`` and ``manifest.json``.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    notebooks: tuple[NotebookRun, ...]
+    manifest: Mapping[str, Any]
+    report: Path
+    table: Path
+    record: Path
+
+    @property
+    def failed(self) -> tuple[NotebookRun, ...]:
+        """Notebooks in which a cell failed."""
+        return tuple(run for run in self.notebooks if not run.ok)
+
+
+def reproduce(
+    out: str | Path,
+    *,
+    level: float = 0.95,
+    notebooks: bool = True,
+    jobs: int | None = None,
+    progress: bool = True,
+) -> Reproduction:
+    """Run every notebook, judge every claim on every embedded data set and write the results.
+
+    Parameters
+    ----------
+    out : path
+        Folder for ``report.html``, ``verdicts.csv``, ``manifest.json`` and ``notebooks/``; made if it is not
+        there. Each file is written whole or not at all.
+    level : float
+        Level of the intervals.
+    notebooks : bool
+        Whether to run the notebooks.
+    jobs : int, optional
+        Notebooks at a time; as many as there are processors where it is not given.
+    progress : bool
+        Whether to show a bar on standard error.
+
+    Returns
+    -------
+    Reproduction
+
+    Raises
+    ------
+    EngineError
+        If a file cannot be written.
+    DataError
+        If `jobs` is not a positive number.
+    """
+    from erresearch.claims import embedded, examine, read_claims
+    from erresearch.report import write_report
+
+    out = Path(out)
+    paths = notebook_paths(resource("notebooks")) if notebooks else ()
+    cells = sum(_code_cells(path) for path in paths)
+    with (
+        _collected_warnings() as cautions,
+        progress_line(cells + 1, label="notebooks and claims", show=progress) as step,
+        ThreadPoolExecutor(max_workers=1) as judge,
+    ):
+        claims, data = read_claims(), embedded()
+        judging = judge.submit(examine, claims, data, level=level)
+        judging.add_done_callback(lambda _: step("claims"))
+        runs = run_notebooks(paths, out / "notebooks", jobs=jobs, on_cell=step) if paths else ()
+        verdicts = tuple(judging.result())
+    made = provenance(data, verdicts=verdicts, notebooks=runs)
+    table = atomic_write(out / "verdicts.csv", ledger.csv_text(ledger.COLUMNS, ledger.verdict_rows(verdicts)))
+    report = write_report(
+        verdicts,
+        out=out / "report.html",
+        claims=claims,
+        provenance=made,
+        accounting=_left_out(data),
+        warnings=cautions,
+    )
+    record = atomic_write(out / "manifest.json", manifest_text(made))
+    return Reproduction(verdicts, runs, made, Path(report), table, record)
+
+
+@contextlib.contextmanager
+def _collected_warnings() -> Iterator[list[str]]:
+    """Gather this package's own warnings for the report; others are given on."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ErresearchWarning)
+        yield said
+    for warning in caught:
+        if issubclass(warning.category, ErresearchWarning):
+            said.append(str(warning.message))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    said[:] = dict.fromkeys(said)
+
+
+def _left_out(data: Mapping[str, Any]) -> dict[str, Mapping[str, int]]:
+    """Rows left out of each data set when it was read, by reason."""
+    accounts = {name: getattr(table, "attrs", {}).get("erresearch", {}) for name, table in data.items()}
+    return {name: account["excluded"] for name, account in accounts.items() if account.get("excluded")}
+
+
+def _code_cells(path: Path) -> int:
+    """Code cells that a kernel will run."""
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    return sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)

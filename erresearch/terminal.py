@@ -1,0 +1,162 @@
+"""What a terminal shows: the board of verdicts and a line that moves while work goes on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from erresearch.results import Verdict
+
+__all__ = ["board", "console", "plain", "progress_line"]
+
+_STYLES = {
+    "supported": "bold green",
+    "contradicted": "bold red",
+    "practically nil": "bold blue",
+    "association only": "yellow",
+    "inconclusive": "yellow",
+    "not judged": "dim",
+}
+# a pipe or a file has no width of its own, and a wrapped table is hard to read or to search
+_WIDTH_ELSEWHERE = 160
+
+
+def plain(text: object) -> str:
+    r"""Text on one line, without the characters that command a terminal.
+
+    Examples
+    --------
+    >>> plain("a\nb\x1b[31m")
+    'a b�[31m'
+    """
+    joined = " ".join(str(text).split())
+    return "".join(character if character.isprintable() else "\ufffd" for character in joined)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that keeps tables whole where it writes to a pipe or a file.
+
+    Parameters
+    ----------
+    stderr : bool
+        Write to standard error.
+
+    Returns
+    -------
+    rich.console.Console
+
+    Examples
+    --------
+    >>> console().is_terminal
+    False
+    """
+    from rich.console import Console
+
+    made = Console(stderr=stderr, highlight=False)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDTH_ELSEWHERE)
+
+
+def board(verdicts: Iterable[Verdict]) -> Table:
+    """Lay verdicts out as a table: claim × data set → words, estimate with its interval, n.
+
+    Parameters
+    ----------
+    verdicts : iterable of Verdict
+        What was judged. Pairs that were not judged are only counted, in the caption.
+
+    Returns
+    -------
+    rich.table.Table
+        Simulated data sets are marked as such beside their name.
+
+    Examples
+    --------
+    >>> from erresearch.results import Verdict
+    >>> board([Verdict("C01", "movies", "not judged", reason="no panel")]).row_count
+    0
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = sorted(verdicts, key=lambda v: (v.claim, v.simulated, v.dataset))
+    judged = [verdict for verdict in rows if verdict.word != "not judged"]
+    left = len(rows) - len(judged)
+    caption = f"{left} pairs of claim and data set were not judged; verdicts.csv says why." if left else None
+    table = Table(title="Claims judged", box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
+    for heading in ("claim", "data set", "verdict"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("estimate and interval", overflow="fold")
+    table.add_column("rows", justify="right")
+    table.add_column("accounts", justify="right")
+    before = None
+    for verdict in judged:
+        if before not in (None, verdict.claim):
+            table.add_section()
+        name = plain(verdict.dataset) + (" (simulated)" if verdict.simulated else "")
+        words = ", ".join(part for part in verdict.words.split(", ") if part != "simulated")
+        estimate = verdict.estimate
+        table.add_row(
+            Text(plain(verdict.claim) if verdict.claim != before else ""),
+            Text(name, style="italic dim" if verdict.simulated else ""),
+            Text(plain(words), style=_STYLES[verdict.word]),
+            Text(_figure(verdict)),
+            Text(f"{estimate.n_rows:,}" if estimate else ""),
+            Text(f"{estimate.n_accounts:,}" if estimate and estimate.n_accounts else ""),
+        )
+        before = verdict.claim
+    return table
+
+
+def _figure(verdict: Verdict) -> str:
+    """Estimate with the interval that was judged, as printed everywhere else."""
+    if verdict.estimate is None:
+        return ""
+    text = str(verdict.estimate).removeprefix(f"{verdict.estimate.name}: ").split(", ")[0]
+    value = text.split(" [")[0]
+    return plain(f"{value} {verdict.interval or verdict.estimate.interval}")
+
+
+@contextlib.contextmanager
+def progress_line(total: int, *, label: str, show: bool = True) -> Iterator[Callable[[str], None]]:
+    """Show a bar on standard error while steps are done.
+
+    Parameters
+    ----------
+    total : int
+        Number of steps.
+    label : str
+        What is being done.
+    show : bool
+        Whether to show anything at all.
+
+    Yields
+    ------
+    callable
+        To be called with a word about each step done.
+
+    Examples
+    --------
+    >>> with progress_line(2, label="counting", show=False) as step:
+    ...     step("one")
+    """
+    if not show:
+        yield lambda word: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[word]}"),
+    )
+    with Progress(*columns, console=console(stderr=True), transient=False) as bar:
+        task = bar.add_task(label, total=total, word="")
+        yield lambda word: bar.update(task, advance=1, word=plain(word))
