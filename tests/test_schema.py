@@ -1,0 +1,236 @@
+"""The canonical tables and the check at the door: pandera and the counted aggregation must say the same."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from decimal import Decimal
+
+import duckdb
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from erresearch.errors import ColumnError, DataError, EngineError
+from erresearch.schema import OUTCOMES, PEOPLE, POSTS, SURVEY, Column, Table, validate
+from erresearch.schema.checks import Plan, by_counting, by_pandera
+
+TABLES = [POSTS, OUTCOMES, PEOPLE, SURVEY]
+
+
+def posts(n: int = 4, **columns: object) -> pd.DataFrame:
+    base = {
+        "platform": "vk",
+        "account": "shop",
+        "post_id": [f"p{i}" for i in range(n)],
+        "published_at": pd.date_range("2024-01-01", periods=n),
+        "reach": np.full(n, 100),
+        "impressions": np.full(n, 120),
+        "likes": np.arange(n),
+        "comments": 1,
+    }
+    return pd.DataFrame(base | columns)
+
+
+def engines(frame: pd.DataFrame) -> dict[str, object]:
+    table = pl.from_pandas(frame)
+    arrow = table.to_arrow()
+    return {
+        "pandas": frame,
+        "polars": table,
+        "arrow": arrow,
+        "polars lazy": table.lazy(),
+        "duckdb": duckdb.from_arrow(arrow),
+    }
+
+
+ENGINES = ["pandas", "polars", "arrow", "polars lazy", "duckdb"]
+EAGER = ENGINES[:3]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+def test_declarations_are_whole(table: Table) -> None:
+    assert len(set(table.names)) == len(table.names)
+    assert set(table.key) <= set(table.names)
+    assert {name for pair in table.at_most for name in pair} <= set(table.names)
+    assert list(table.to_frame().index) == list(table.names)
+
+
+def test_posts_are_the_agreed_columns() -> None:
+    assert POSTS.names == (
+        *("platform", "account", "post_id", "published_at", "post_type", "is_paid", "followers", "reach"),
+        *("impressions", "views", "likes", "comments", "shares", "saves", "clicks"),
+    )
+    assert OUTCOMES.names == ("date", "entity", "outcome", "value", "currency")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_passes_the_very_table_and_accounts_for_it(engine: str) -> None:
+    frame = engines(posts(comments=[1.0, None, 3.0, None]))[engine]
+    checked = validate(frame, POSTS)
+    assert checked.data is frame
+    assert checked.rows == 4
+    assert checked.missing == {"comments": 2}
+    assert checked.absent == ("post_type", "is_paid", "followers", "views", "shares", "saves", "clicks")
+    assert not checked.notices
+    assert "missing in comments: 2" in str(checked)
+    assert "columns not there: post_type" in str(checked)
+
+
+def test_input_is_not_changed() -> None:
+    frame = posts(reach=[1, 0, 3, 4])
+    before = frame.copy(deep=True)
+    validate(frame, POSTS)
+    pd.testing.assert_frame_equal(frame, before)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_zero_is_a_notice_and_an_error_only_where_it_divides(engine: str) -> None:
+    frame = engines(posts(reach=[5, 0, 0, 4]))[engine]
+    checked = validate(frame, POSTS)
+    assert [(n.column, n.count) for n in checked.notices] == [("reach", 2)]
+    said = (
+        r"`reach` must be positive where it divides: 2 of 4 rows are 0 \((first: row 1|for example).*'p1'\)"
+    )
+    with pytest.raises(DataError, match=said):
+        validate(frame, POSTS, divides=["reach"])
+    with pytest.raises(DataError, match=said):
+        validate(frame, POSTS, strict=True)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"likes": [1.0, -2.0, 3.0, -1.0]}, r"`likes` must be 0 or more: 2 of 4 rows are negative"),
+        ({"reach": [1.0, math.inf, 3.0, 9.0]}, r"`reach` must be finite: 1 of 4 rows is infinite"),
+        ({"reach": [1.0, -math.inf, 3.0, 9.0]}, r"`reach` must be finite: 1 of 4 rows is infinite"),
+        (
+            {"post_id": ["a", "b", "a", "a"]},
+            r"no two rows may share `platform`, `account`, `post_id`: 2 of 4 rows are a repetition",
+        ),
+        ({"post_id": [6.49e17] * 4}, r"`post_id` must be text: .* 4 of 4 rows are too large"),
+    ],
+)
+def test_bad_values_are_counted_and_named(engine: str, columns: dict[str, object], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        validate(engines(posts(**columns))[engine], POSTS)
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(DataError, match=r"`likes` must be 0 or more.*Also: `comments` must be finite"):
+        validate(posts(likes=-1, comments=math.inf), POSTS)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_missing_is_not_a_fault_and_not_a_duplicate(engine: str) -> None:
+    frame = posts(post_id=["a", None, None, "b"], reach=[1.0, None, None, 2.0])
+    checked = validate(engines(frame)[engine], POSTS)
+    assert checked.missing == {"post_id": 2, "reach": 2}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_reach_above_impressions_is_odd(engine: str) -> None:
+    checked = validate(engines(posts(impressions=[200, 10, 200, 200]))[engine], POSTS)
+    assert checked.notices[0].text.startswith("`reach` should not exceed `impressions`: 1 of 4 rows is")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_rows(engine: str) -> None:
+    with pytest.raises(DataError, match="the posts table has no rows"):
+        validate(engines(posts().iloc[:0])[engine], POSTS)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_missing_column_is_named_with_the_nearest(engine: str) -> None:
+    with pytest.raises(ColumnError, match=r"No column 'account' in the posts table.*Did you mean 'acount'"):
+        validate(engines(posts().rename(columns={"account": "acount"}))[engine], POSTS)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_text_among_numbers(engine: str) -> None:
+    said = "`likes` in the posts table must hold numbers: it holds string"
+    with pytest.raises(ColumnError, match=said) as caught:
+        validate(engines(posts(likes=["1", "2", "1,234", "n/a"]))[engine], POSTS)
+    if engine in EAGER:
+        assert "4 of 4 rows are not (first: row 0, '1')" in str(caught.value)
+
+
+def test_mixed_object_column_names_the_first_text() -> None:
+    mixed = pd.Series([1, None, "=1+1", 4.0], dtype=object)
+    with pytest.raises(ColumnError, match=r"1 of 4 rows are not \(first: row 2, '=1\+1'\)"):
+        validate(posts(likes=mixed), POSTS)
+
+
+def test_numbers_in_odd_boxes_pass() -> None:
+    validate(posts(likes=pd.Series([1, Decimal("2"), None, 3.5], dtype=object)), POSTS)
+    validate(posts(likes=pd.array([1, None, 3, 4], dtype="Int64")), POSTS)
+    validate(posts(likes=[None] * 4, is_paid=[True, False, True, True]), POSTS)
+    with pytest.raises(DataError, match="`likes` must be 0 or more: 1 of 4 rows is negative"):
+        validate(posts(likes=pd.Series([1, Decimal("-2"), None, 3], dtype=object)), POSTS)
+
+
+def test_text_dates_and_text_flags() -> None:
+    with pytest.raises(ColumnError, match=r"`published_at` .* must hold dates.*pandas.to_datetime"):
+        validate(posts(published_at=["2024-01-01"] * 4), POSTS)
+    with pytest.raises(ColumnError, match=r"`is_paid` .* must hold numbers or true/false"):
+        validate(posts(is_paid=["yes", "no", "yes", "no"]), POSTS)
+    validate(posts(published_at=[datetime.date(2024, 1, 1)] * 4), POSTS)
+
+
+def test_scores_outside_0_to_10() -> None:
+    survey = pd.DataFrame({"respondent": ["a", "b", "c"], "score": [0, 11, 10]})
+    with pytest.raises(DataError, match=r"`score` must be from 0 to 10: 1 of 3 rows is above 10"):
+        validate(survey, SURVEY)
+
+
+def test_not_a_table_and_names_that_stand_twice() -> None:
+    with pytest.raises(EngineError, match="the posts table must be a table: dict"):
+        validate({"likes": [1]}, POSTS)
+    twice = posts()
+    twice.columns = ["likes" if c == "comments" else c for c in twice.columns]
+    with pytest.raises(ColumnError, match=r"a column name stands twice in the posts table.*'likes' 2 times"):
+        validate(twice, POSTS)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "it's", '"quoted"', "🙂", "__import__('os')", "<script>alert(1)</script>"]
+)
+def test_names_may_hold_anything(name: str) -> None:
+    table = Table("odd", (Column("id", "", "text", required=True),), key=("id",)).only([name], others=["id"])
+    frame = pd.DataFrame({"id": [name, "x"], name: [1, -1]})
+    for data in engines(frame).values():
+        with pytest.raises(DataError, match="1 of 2 rows is negative"):
+            validate(data, table)
+
+
+def test_an_undeclared_column_is_asked_for_by_name() -> None:
+    with pytest.raises(ColumnError, match=r"No column 'dislikes'"):
+        validate(posts(), POSTS.only(["dislikes"]))
+    with pytest.raises(ColumnError, match=r"No column 'dislikes' in the posts table"):
+        POSTS["dislikes"]
+
+
+VALUE = st.one_of(st.none(), st.sampled_from([0.0, -1.0, 1.0, math.inf, -math.inf, math.nan, 7.0]))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "c", None]), VALUE, VALUE, VALUE), min_size=1, max_size=12)
+)
+def test_pandera_and_counting_agree(rows: list[tuple[object, ...]]) -> None:
+    frame = pd.DataFrame(rows, columns=["post_id", "reach", "impressions", "likes"])
+    frame = frame.astype({"reach": float, "impressions": float, "likes": float, "post_id": object})
+    frame["platform"], frame["account"], frame["published_at"] = "vk", "a", pd.Timestamp("2024-01-01")
+    arrow = pl.from_pandas(frame).to_arrow()
+    measured = []
+    for data, by in [(frame, by_pandera), (frame, by_counting), (pl.from_arrow(arrow).lazy(), by_counting)]:
+        table = nw.from_native(data)
+        schema = dict(table.collect_schema())
+        present = [c for c in POSTS.columns if c.name in schema]
+        m = by(table, Plan.of(POSTS, present, schema, frozenset({"reach"})))
+        measured.append((m.rows, dict(m.missing), {(f.column, f.test.name, f.count) for f in m.found}))
+    assert measured[0] == measured[1] == measured[2]
