@@ -1,0 +1,235 @@
+"""The quiet look of every picture: one theme, one colour and symbol per word, numbers cut at their doubt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from erresearch.results import Interval, Word
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "INK",
+    "MUTED",
+    "RULE",
+    "SYMBOLS",
+    "WORD_COLOURS",
+    "amount",
+    "label",
+    "new_axes",
+    "palette_colours",
+    "rounded",
+    "span",
+    "theme",
+]
+
+INK: Final = "#1c1b19"
+MUTED: Final = "#5d5a54"
+RULE: Final = "#dcd8d0"
+
+# hues of Okabe & Ito, darkened until each is readable as text on white: told apart with every colour vision
+WORD_COLOURS: Final[Mapping[Word, str]] = MappingProxyType(
+    {
+        "supported": "#00588f",
+        "contradicted": "#a63c06",
+        "practically nil": "#00664b",
+        "inconclusive": "#7a5200",
+        "association only": "#8b3a78",
+        "not judged": "#5d5a55",
+    }
+)
+SYMBOLS: Final[Mapping[Word, str]] = MappingProxyType(
+    {
+        "supported": "✓",
+        "contradicted": "✗",
+        "practically nil": "≈",
+        "inconclusive": "?",
+        "association only": "↔",
+        "not judged": "–",
+    }
+)
+
+_SIZE_LIMIT: Final = 1e9
+_LABEL_LIMIT: Final = 44
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """Draw in the package's quiet style inside a ``with`` block; nothing changes outside it.
+
+    The background is transparent and the frame reduced to what is read, so that a picture sits on a light
+    page and, in the report, follows the reader's dark mode.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> with theme():
+    ...     matplotlib.rcParams["axes.spines.top"]
+    False
+    >>> matplotlib.rcParams["axes.spines.top"]
+    True
+    """
+    import matplotlib as mpl
+    from cycler import cycler
+
+    settings: dict[str, Any] = {
+        "figure.facecolor": "none",
+        "savefig.facecolor": "none",
+        "axes.facecolor": "none",
+        "figure.figsize": (6.8, 4.0),
+        "figure.dpi": 110,
+        "figure.constrained_layout.use": True,
+        "font.size": 10,
+        "text.color": INK,
+        "axes.labelcolor": MUTED,
+        "axes.labelsize": 9.5,
+        "axes.titlesize": 11.5,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.titlecolor": INK,
+        "axes.titlepad": 12,
+        "axes.edgecolor": RULE,
+        "axes.linewidth": 0.9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "axes.grid": False,
+        "grid.color": RULE,
+        "grid.linewidth": 0.7,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.major.size": 0,
+        "xtick.minor.size": 0,
+        "ytick.major.size": 0,
+        "ytick.minor.size": 0,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "lines.linewidth": 1.6,
+        "hatch.linewidth": 0.6,
+        "hatch.color": RULE,
+        "axes.prop_cycle": cycler(color=list(WORD_COLOURS.values())),
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def new_axes(ax: Axes | None, *, size: tuple[float, float] | None = None) -> Axes:
+    """Return `ax`, or axes on a figure of their own where it is None.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or None
+        What the caller handed in.
+    size : (float, float), optional
+        Width and height in inches of the new figure.
+
+    Examples
+    --------
+    >>> new_axes(None, size=(3, 2)).figure.get_size_inches().tolist()
+    [3.0, 2.0]
+    """
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    made: Axes = plt.subplots(figsize=size)[1]
+    return made
+
+
+def palette_colours(palette: object, n: int) -> list[tuple[float, float, float]]:
+    """`n` colours by seaborn's rules for `palette`; the package's own where it is None.
+
+    Examples
+    --------
+    >>> len(palette_colours("colorblind", 3)), palette_colours(["black"], 1)
+    (3, [(0.0, 0.0, 0.0)])
+    """
+    import seaborn as sns
+
+    own = [colour for word, colour in WORD_COLOURS.items() if word != "not judged"]
+    return list(sns.color_palette(own if palette is None else palette, n_colors=n))
+
+
+def label(text: object, *, limit: int = _LABEL_LIMIT) -> str:
+    r"""Text that can stand beside an axis: one line, never read as mathematics, cut where it is very long.
+
+    Examples
+    --------
+    >>> label("net $ sales\n2024")
+    'net \\$ sales 2024'
+    >>> len(label("x" * 10_000))
+    44
+    """
+    line = "".join(c if c.isprintable() else " " for c in str(text))
+    line = " ".join(line.split())
+    if len(line) > limit:
+        line = line[: limit - 1].rstrip() + "…"
+    # a pair of dollar signs would switch matplotlib to its mathematics and fail on what is none
+    return line.replace("$", r"\$")
+
+
+def rounded(value: float, *, like: float = math.nan) -> str:
+    """A number to the digits that its uncertainty leaves readable.
+
+    Parameters
+    ----------
+    value : float
+        What is printed.
+    like : float
+        Half-width of its interval; two of its digits are kept. Without it, three significant digits.
+
+    Examples
+    --------
+    >>> rounded(0.314159, like=0.0412), rounded(-1234.5, like=80.0), rounded(0.05), rounded(float("inf"))
+    ('0.314', '−1,234', '0.05', '∞')
+    """
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if not 1e-6 <= size < _SIZE_LIMIT:
+        return f"{value:.2e}".replace("-", "−")
+    if math.isfinite(like) and like > 0:
+        digits = 1 - math.floor(math.log10(like))
+        text = f"{value:,.{min(max(digits, 0), 8)}f}"
+    else:
+        text = f"{value:,.{max(0, 2 - math.floor(math.log10(size)))}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace("-", "−")
+
+
+def _half(interval: Interval) -> float:
+    return (interval.high - interval.low) / 2 if interval.bounded else math.nan
+
+
+def amount(value: float, interval: Interval, unit: str = "") -> str:
+    """`value` rounded as its interval allows, with its unit.
+
+    Examples
+    --------
+    >>> amount(0.31, Interval(0.22, 0.40), "EUR per comment")
+    '0.310 EUR per comment'
+    """
+    return f"{rounded(value, like=_half(interval))}{f' {unit}' if unit else ''}"
+
+
+def span(interval: Interval) -> str:
+    """The ends of an interval, as they are read aloud.
+
+    Examples
+    --------
+    >>> span(Interval(-0.02, 0.40)), span(Interval(-math.inf, 2.0))
+    ('−0.02 to 0.40', 'unbounded below to 2')
+    """
+    half = _half(interval)
+    low = "unbounded below" if math.isinf(interval.low) else rounded(interval.low, like=half)
+    high = "unbounded above" if math.isinf(interval.high) else rounded(interval.high, like=half)
+    return f"{low} to {high}"

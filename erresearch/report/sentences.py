@@ -1,0 +1,274 @@
+"""What the report says about verdicts, in sentences, each composed from the numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+from erresearch.figures.style import amount, rounded, span
+from erresearch.results import Estimate, Interval, Verdict
+
+__all__ = ["answer", "count_of", "estimate_sentence", "finding", "flip_sentence", "footing", "readable"]
+
+_PHRASES = {
+    "supported": "supported",
+    "contradicted": "contradicted",
+    "practically nil": "practically nil",
+    "mixed": "answered differently by different data sets",
+    "association only": "an association only",
+    "inconclusive": "left open",
+    "not judged": "not judged",
+}
+_DECISIVE = ("supported", "contradicted", "practically nil")
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_SHOWN_NAMES = 4
+# control characters but line feed and tab, and halves of surrogate pairs, which UTF-8 cannot hold
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+def readable(text: object) -> str:
+    r"""Text without the characters that no page can carry; each becomes the replacement character.
+
+    Examples
+    --------
+    >>> readable("a\x00b\ud800c")
+    'a\ufffdb\ufffdc'
+    """
+    return _UNPRINTABLE.sub("\ufffd", str(text))
+
+
+def count_of(n: int, noun: str) -> str:
+    """A count with its noun, in words below ten.
+
+    Examples
+    --------
+    >>> count_of(1, "claim"), count_of(0, "data set"), count_of(2760, "row")
+    ('one claim', 'no data sets', '2,760 rows')
+    """
+    number = _NUMBERS[n] if n < len(_NUMBERS) else f"{n:,}"
+    return f"{number} {noun}{'' if n == 1 else 's'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in a row, at most a handful; semicolons where a name carries a comma of its own."""
+    shown = list(names)
+    if len(shown) > _SHOWN_NAMES:
+        shown = [*shown[: _SHOWN_NAMES - 1], f"{len(names) - _SHOWN_NAMES + 1} more"]
+    if any("," in name for name in shown):
+        return "; ".join(shown)
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _cut(name: str, limit: int = 40) -> str:
+    return name if len(name) <= limit else name[: limit - 1] + "…"
+
+
+def _standing(verdicts: Sequence[Verdict]) -> str:
+    """One word for a claim over its real data sets; "mixed" where decisive words differ."""
+    words = {verdict.word for verdict in verdicts} - {"not judged"}
+    if not words:
+        return "not judged"
+    decisive = [word for word in _DECISIVE if word in words]
+    if len(decisive) > 1 or (decisive and "association only" in words):
+        return "mixed"
+    for word in (*decisive, "association only", "inconclusive"):
+        if word in words:
+            return word
+    return "mixed"
+
+
+def _with_limits(claim: str, verdicts: Sequence[Verdict], word: str) -> str:
+    """The claim's name with what weakens its word: a proxy, fragility, data sets that differ."""
+    agreeing = [verdict for verdict in verdicts if verdict.word == word]
+    judged = [verdict for verdict in verdicts if verdict.word != "not judged"]
+    limits = []
+    if agreeing and all("proxy" in verdict.qualifiers for verdict in agreeing):
+        limits.append("by proxy")
+    if agreeing and any("fragile" in verdict.qualifiers for verdict in agreeing):
+        limits.append("fragile")
+    if agreeing and len(agreeing) < len(judged):
+        limits.append(f"on {len(agreeing)} of {len(judged)} data sets")
+    return f"{_cut(claim)}, {', '.join(limits)}" if limits else _cut(claim)
+
+
+def answer(verdicts: Iterable[Verdict]) -> str:
+    """The board in one sentence; simulated data never count.
+
+    Parameters
+    ----------
+    verdicts : iterable of Verdict
+        All verdicts, real and simulated.
+
+    Returns
+    -------
+    str
+        What real data say, claim by claim, the decisive words first.
+
+    Examples
+    --------
+    >>> answer([Verdict("C05a", "movies", "supported", qualifiers=("proxy",)),
+    ...         Verdict("C01", "effect", "supported", qualifiers=("simulated",))])
+    'On real data, one of two claims is supported (C05a, by proxy); one is not judged (C01).'
+    """
+    verdicts = list(verdicts)
+    if not verdicts:
+        return "No claim was judged."
+    by_claim: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        real = by_claim.setdefault(verdict.claim, [])
+        if not verdict.simulated:
+            real.append(verdict)
+    groups: dict[str, list[str]] = {}
+    for claim, real in by_claim.items():
+        word = _standing(real)
+        groups.setdefault(word, []).append(_with_limits(claim, real, word))
+    total = len(by_claim)
+    if set(groups) == {"not judged"}:
+        return f"No claim could be judged on real data: {count_of(total, 'claim')} still without an answer."
+    parts: list[str] = []
+    for word, phrase in _PHRASES.items():
+        claims = groups.get(word, [])
+        if not claims:
+            continue
+        number = _NUMBERS[len(claims)] if len(claims) < len(_NUMBERS) else f"{len(claims):,}"
+        lead = number if parts else f"On real data, {number} of {count_of(total, 'claim')}"
+        parts.append(f"{lead} {'is' if len(claims) == 1 else 'are'} {phrase} ({_listed(claims)})")
+    return "; ".join(parts) + "."
+
+
+def footing(verdicts: Iterable[Verdict]) -> str:
+    """What the simulated verdicts are for, and how many there are; empty where there is none.
+
+    Examples
+    --------
+    >>> footing([Verdict("C01", "nil", "practically nil", qualifiers=("simulated",))])
+    'One verdict on simulated data only checks the method against a known truth. It is no evidence...'
+    """
+    verdicts = list(verdicts)
+    n = sum(verdict.simulated for verdict in verdicts)
+    if not n:
+        return ""
+    subject = count_of(n, "verdict")
+    subject = subject[:1].upper() + subject[1:]
+    verb, tail = ("checks", "It is") if n == 1 else ("check", "They are")
+    return (
+        f"{subject} on simulated data only {verb} the method against a known truth. "
+        f"{tail} no evidence on the world."
+    )
+
+
+def finding(verdict: Verdict) -> str:
+    """Where the interval lies, in one clause: the text a picture's title and its alternative carry.
+
+    Examples
+    --------
+    >>> estimate = Estimate("x", 0.31, 0.05, 39, Interval(0.22, 0.40), 100, 10)
+    >>> finding(Verdict("C1", "shop", "supported", "at least δ", estimate=estimate, sesoi=0.05))
+    '0.310 (0.220 to 0.400): wholly above δ = 0.05'
+    """
+    estimate = verdict.estimate
+    if estimate is None:
+        return f"not judged: {verdict.reason or 'no reason given'}"
+    interval = verdict.interval or estimate.interval
+    where = _place(interval, verdict.sesoi)
+    return f"{amount(estimate.value, estimate.interval, estimate.unit)} ({span(estimate.interval)}): {where}"
+
+
+def _place(interval: Interval, sesoi: float) -> str:
+    if math.isnan(sesoi):
+        if 0 in interval:
+            return "0 lies inside"
+        return "wholly above 0" if interval.low > 0 else "wholly below 0"
+    delta = f"δ = {rounded(sesoi)}"
+    if interval.inside(-sesoi, sesoi):
+        return f"wholly inside ±{delta}"
+    if interval.low >= sesoi:
+        return f"wholly above {delta}"
+    if interval.high <= -sesoi:
+        return f"wholly below −{delta}"
+    if interval.low > 0:
+        return f"above 0, but not settled whether as large as {delta}"
+    if interval.high < 0:
+        return f"below 0, but not settled whether as large as {delta}"
+    return f"reaches across 0 and out of ±{delta}"
+
+
+def estimate_sentence(verdict: Verdict) -> str:
+    """The number, its interval, what it rests on, and the verdict's own level where it differs.
+
+    Examples
+    --------
+    >>> estimate = Estimate("log talk", 0.31, 0.05, 39, Interval(0.22, 0.40), 4160, 40, method="OLS")
+    >>> estimate_sentence(Verdict("C1", "shop", "supported", estimate=estimate))
+    'The estimate is 0.310, 95 % interval 0.220 to 0.400, from 4,160 rows of 40 accounts (OLS).'
+    """
+    estimate = verdict.estimate
+    if estimate is None:
+        return "There is no estimate."
+    base = _base(estimate)
+    level = f"{100 * estimate.interval.level:.4g} %"
+    method = f" ({estimate.method})" if estimate.method else ""
+    head = (
+        f"The estimate is {amount(estimate.value, estimate.interval, estimate.unit)}, "
+        f"{level} interval {span(estimate.interval)}, from {base}{method}."
+    )
+    own = verdict.interval
+    if own is None or math.isclose(own.level, estimate.interval.level):
+        return head
+    return f"{head} The word was given at {100 * own.level:.4g} %, interval {span(own)}."
+
+
+def _base(estimate: Estimate) -> str:
+    rows = f"{estimate.n_rows:,} row{'' if estimate.n_rows == 1 else 's'}"
+    if not estimate.n_accounts:
+        return rows
+    return f"{rows} of {estimate.n_accounts:,} account{'' if estimate.n_accounts == 1 else 's'}"
+
+
+def flip_sentence(verdict: Verdict) -> str:
+    """What it would take for another word, computed from the interval and δ.
+
+    Examples
+    --------
+    >>> estimate = Estimate("x", 0.31, 0.05, 39, Interval(0.22, 0.40), 100, 10)
+    >>> flip_sentence(Verdict("C1", "shop", "supported", estimate=estimate, sesoi=0.05))
+    'A shift of the estimate by 0.220 towards 0, or an interval 3.4 times as wide, would take the word away.'
+    """
+    estimate = verdict.estimate
+    if estimate is None:
+        return "Data that allow the test; the reason says what was missing."
+    interval = verdict.interval or estimate.interval
+    if not interval.bounded:
+        return "Data that bound the estimate on both sides: more accounts, or more variation within them."
+    half, centre = (interval.high - interval.low) / 2, estimate.value
+    if verdict.word == "association only":
+        return "Leads inside ±δ: as it stands, later values of the cause go with earlier outcomes too."
+    if verdict.word == "inconclusive":
+        return _needed(interval, verdict.sesoi)
+    inside = math.isfinite(verdict.sesoi) and interval.inside(-verdict.sesoi, verdict.sesoi)
+    gap = verdict.sesoi - max(abs(interval.low), abs(interval.high)) if inside else _clear(interval)
+    if gap <= 0 or half <= 0:
+        return "Another estimate or a wider interval."
+    room = (verdict.sesoi - abs(centre)) if inside else abs(centre)
+    direction = "outwards" if inside else "towards 0"
+    return (
+        f"A shift of the estimate by {rounded(gap, like=half)} {direction}, or an interval "
+        f"{room / half:.1f} times as wide, would take the word away."
+    )
+
+
+def _clear(interval: Interval) -> float:
+    return interval.low if interval.low > 0 else -interval.high
+
+
+def _needed(interval: Interval, sesoi: float) -> str:
+    width = interval.high - interval.low
+    if not math.isfinite(sesoi) or sesoi <= 0 or width <= sesoi:
+        return "A narrower interval: more accounts, or a design that leaves less unexplained."
+    factor = (width / sesoi) ** 2
+    return (
+        f"A narrower interval. It is {rounded(width, like=width / 2)} wide now; at most δ = {rounded(sesoi)} "
+        f"would fit beside 0 or inside ±δ, which takes about {rounded(float(f'{factor:.2g}'))} times as many "
+        "accounts of the same kind."
+    )

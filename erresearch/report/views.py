@@ -1,0 +1,292 @@
+"""What the template lays out: verdicts and claims arranged as a board, cards and lists, nothing computed anew."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from erresearch.figures.style import SYMBOLS, amount, rounded, span
+from erresearch.report.pictures import Picture
+from erresearch.report.sentences import estimate_sentence, finding, flip_sentence
+from erresearch.report.strips import Axis, Bar, axis_of
+from erresearch.results import Doubt, Verdict
+
+__all__ = ["Board", "Card", "Cell", "ClaimRecord", "Loss", "arrange_board", "arrange_cards", "losses"]
+
+
+class ClaimRecord(Protocol):
+    """What a report needs to know of a claim (an attribute ``check`` with three lines is used where it is).
+
+    ``estimand`` may be text or a mapping from part (unit, population, adjustment set, …) to text.
+    """
+
+    @property
+    def id(self) -> str:
+        """Identifier, as in the registry."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The claim in plain English."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Who says so."""
+        ...
+
+    @property
+    def estimand(self) -> object:
+        """What is estimated."""
+        ...
+
+    @property
+    def sesoi(self) -> float:
+        """Smallest effect of interest, δ."""
+        ...
+
+    @property
+    def sesoi_reason(self) -> str:
+        """Why δ is what it is."""
+        ...
+
+    @property
+    def notebook(self) -> str:
+        """File name of the notebook that works it through."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Unregistered:
+    """Stands in for a claim that verdicts name but no record describes."""
+
+    id: str
+    text: str = ""
+    source: str = ""
+    estimand: object = ""
+    sesoi: float = math.nan
+    sesoi_reason: str = ""
+    notebook: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One verdict as the board and a card show it."""
+
+    anchor: str
+    dataset: str
+    word: str
+    size: str
+    qualifiers: tuple[str, ...]
+    symbol: str
+    simulated: bool
+    number: str
+    interval: str
+    base: str
+    finding: str
+    sentence: str
+    flip: str
+    reason: str
+    evidence: str
+    doubts: tuple[Doubt, ...]
+    bar: Bar | None
+    values: tuple[str, ...]
+
+    @property
+    def slug(self) -> str:
+        """The word as a class name."""
+        return self.word.replace(" ", "-")
+
+    @property
+    def raised(self) -> int:
+        """How many doubts weigh against the word."""
+        return sum(doubt.raised for doubt in self.doubts)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A claim with everything said about it."""
+
+    anchor: str
+    claim: ClaimRecord
+    estimand: tuple[tuple[str, str], ...]
+    delta: str
+    check: tuple[str, ...]
+    axis: Axis | None
+    unit: str
+    real: tuple[Cell, ...]
+    simulated: tuple[Cell, ...]
+    picture: Picture | None
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Verdicts on real data first."""
+        return self.real + self.simulated
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Claims × data sets: column names with whether they are simulated, and cells by row and column."""
+
+    columns: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[Card, tuple[tuple[Cell, ...], ...]], ...]
+
+    @property
+    def n_real(self) -> int:
+        """Number of columns of real data."""
+        return sum(not simulated for _, simulated in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Rows of a data set that were left out for one reason."""
+
+    dataset: str
+    reason: str
+    count: int
+
+
+def _cell(verdict: Verdict, anchor: str, axis: Axis | None) -> Cell:
+    estimate = verdict.estimate
+    number = interval = base = ""
+    values = ("", "", "", "", "", "")
+    if estimate is not None:
+        number = amount(estimate.value, estimate.interval, estimate.unit)
+        interval = span(estimate.interval)
+        base = f"n = {estimate.n_rows:,}"
+        if estimate.n_accounts:
+            base += f", {estimate.n_accounts:,} accounts"
+        own = verdict.interval or estimate.interval
+        half = (estimate.interval.high - estimate.interval.low) / 2
+        values = (
+            rounded(estimate.value, like=half),
+            rounded(estimate.interval.low, like=half),
+            rounded(estimate.interval.high, like=half),
+            f"{estimate.n_rows:,}",
+            f"{estimate.n_accounts:,}" if estimate.n_accounts else "",
+            f"{100 * own.level:.4g} %",
+        )
+    return Cell(
+        anchor=anchor,
+        dataset=verdict.dataset,
+        word=verdict.word,
+        size=verdict.size,
+        qualifiers=verdict.qualifiers,
+        symbol=SYMBOLS[verdict.word],
+        simulated=verdict.simulated,
+        number=number,
+        interval=interval,
+        base=base,
+        finding=finding(verdict),
+        sentence=estimate_sentence(verdict),
+        flip=flip_sentence(verdict),
+        reason=verdict.reason,
+        evidence=verdict.evidence,
+        doubts=verdict.doubts,
+        bar=axis.bar(verdict) if axis else None,
+        values=values,
+    )
+
+
+def _estimand(value: object) -> tuple[tuple[str, str], ...]:
+    if isinstance(value, Mapping):
+        return tuple((str(part), _text(text)) for part, text in value.items())
+    return (("", str(value)),) if value else ()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return str(value)
+    return ", ".join(str(part) for part in value)
+
+
+def _check(claim: ClaimRecord) -> tuple[str, ...]:
+    given = getattr(claim, "check", "")
+    if given:
+        return tuple(given.splitlines()) if isinstance(given, str) else tuple(str(line) for line in given)
+    notebook = f"jupyter lab notebooks/{claim.notebook.removeprefix('notebooks/')}" if claim.notebook else ""
+    lines = ("erresearch claims", "erresearch reproduce --out results", notebook)
+    return tuple(line for line in lines if line)
+
+
+def arrange_cards(
+    verdicts: Iterable[Verdict], claims: Iterable[ClaimRecord], pictures: Mapping[str, Picture]
+) -> tuple[Card, ...]:
+    """One card per claim, in the order of `claims`; claims that only verdicts name come last.
+
+    Examples
+    --------
+    >>> [card.claim.id for card in arrange_cards([Verdict("C9", "shop", "inconclusive")], [], {})]
+    ['C9']
+    """
+    by_claim: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_claim.setdefault(verdict.claim, []).append(verdict)
+    records: dict[str, ClaimRecord] = {claim.id: claim for claim in claims}
+    for name in by_claim:
+        records.setdefault(name, _Unregistered(name))
+    cards = []
+    for number, (name, claim) in enumerate(records.items(), start=1):
+        judged = by_claim.get(name, [])
+        axis = axis_of(judged)
+        ordered = [v for v in judged if not v.simulated] + [v for v in judged if v.simulated]
+        cells = [_cell(v, f"verdict-{number}-{i}", axis) for i, v in enumerate(ordered, start=1)]
+        delta = next((v.sesoi for v in ordered if math.isfinite(v.sesoi)), claim.sesoi)
+        cards.append(
+            Card(
+                anchor=f"claim-{number}",
+                claim=claim,
+                estimand=_estimand(claim.estimand),
+                delta=rounded(delta) if math.isfinite(delta) else "",
+                check=_check(claim),
+                axis=axis,
+                unit=next((v.estimate.unit for v in ordered if v.estimate and v.estimate.unit), ""),
+                real=tuple(cell for cell in cells if not cell.simulated),
+                simulated=tuple(cell for cell in cells if cell.simulated),
+                picture=pictures.get(name),
+            )
+        )
+    return tuple(cards)
+
+
+def arrange_board(cards: Sequence[Card]) -> Board:
+    """Lay cards out as claims × data sets, real data first, in the order of appearance.
+
+    Examples
+    --------
+    >>> made = [Verdict("C1", "nil", "supported", qualifiers=("simulated",)), Verdict("C1", "shop", "supported")]
+    >>> arrange_board(arrange_cards(made, [], {})).columns
+    (('shop', False), ('nil', True))
+    """
+    seen = dict.fromkeys((cell.dataset, cell.simulated) for card in cards for cell in card.cells)
+    columns = tuple(sorted(seen, key=lambda column: column[1]))
+    rows = tuple(
+        (
+            card,
+            tuple(
+                tuple(cell for cell in card.cells if (cell.dataset, cell.simulated) == column)
+                for column in columns
+            ),
+        )
+        for card in cards
+    )
+    return Board(columns, rows)
+
+
+def losses(
+    accounting: Mapping[str, Mapping[str, int]] | Iterable[tuple[str, str, int]],
+) -> tuple[Loss, ...]:
+    """Bring an account of left-out rows to one form, reasons without a row left out of it.
+
+    Examples
+    --------
+    >>> losses({"films": {"no figure": 14_000, "duplicate": 0}})
+    (Loss(dataset='films', reason='no figure', count=14000),)
+    """
+    if isinstance(accounting, Mapping):
+        triples = [(name, why, n) for name, reasons in accounting.items() for why, n in reasons.items()]
+    else:
+        triples = list(accounting)
+    return tuple(Loss(str(name), str(why), int(n)) for name, why, n in triples if n)
