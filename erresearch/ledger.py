@@ -37,7 +37,7 @@ COLUMNS = (
     "reason",
     "doubts_raised",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t")
 
 
 def _cell(value: object) -> str:
@@ -46,7 +46,8 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.10g}"
-    text = str(value)
+    # a lone carriage return ends a line for some readers and not for others
+    text = str(value).replace("\r\n", "\n").replace("\r", "\n")
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -126,12 +126,12 @@ def provenance(
     >>> sorted(provenance({}))[:4]
     ['claims_sha256', 'datasets', 'erresearch', 'git']
     """
-    import erresearch
+    from erresearch import __version__
 
     claims = resource("data") / "claims.toml"
     tables = {name: _table(table) for name, table in sorted(data.items())}
     return {
-        "erresearch": erresearch.__version__,
+        "erresearch": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": _packages(),

@@ -1,0 +1,260 @@
+"""The command line: ``erresearch reproduce | claims | datasets | simulate``.
+
+It ends with 0 where all is well; with 1 where a verdict or a printed digit differs from the expected ones or a
+notebook failed; with 2 where the input is at fault, which one line on standard error then says.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from erresearch.errors import ErresearchError, ErresearchWarning, UnknownNameError
+
+if TYPE_CHECKING:
+    from erresearch.datasets import Dataset
+    from erresearch.pipeline import Reproduction
+    from erresearch.worlds import Simulation
+
+__all__ = ["command", "main"]
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="erresearch", message="erresearch %(version)s")
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Test whether engagement goes with revenue, and show the doubts."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@command.command()
+@click.option("--out", type=_FOLDER, default=Path("results"), show_default=True, help="Where the results go.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Notebooks at a time.  [default: one per processor]")
+@click.option("--notebooks/--no-notebooks", default=True, help="Whether to run the notebooks.")
+@click.option("--expected", type=_FILE, help="Verdicts to compare with.  [default: the checkout's own]")
+@click.option("--no-expected", is_flag=True, help="Compare with nothing.")
+@click.option("--progress/--no-progress", default=True, help="Whether to show a bar.")
+def reproduce(
+    *, out: Path, jobs: int | None, notebooks: bool, expected: Path | None, no_expected: bool, progress: bool
+) -> None:
+    """Run every notebook, judge every claim, write the results and print the board."""
+    from erresearch import ledger, pipeline, terminal
+
+    made = pipeline.reproduce(out, notebooks=notebooks, jobs=jobs, progress=progress)
+    screen = terminal.console()
+    screen.print(terminal.board(made.verdicts))
+    _say_what_was_written(made)
+    known = None if no_expected else expected or _own_expected()
+    differs = ledger.differences(made.table, known) if known else ()
+    for line in differs:
+        click.echo(terminal.plain(f"differs from {known}: {line}"), err=True)
+    for run in made.failed:
+        click.echo(terminal.plain(f"notebook {run.name} failed in {run.error}"), err=True)
+    if differs or made.failed:
+        raise click.exceptions.Exit(1)
+    if known:
+        click.echo("Every verdict and printed digit is as expected.")
+
+
+@command.command()
+@click.argument("claim", required=False, metavar="[ID]")
+def claims(*, claim: str | None) -> None:
+    """List the claims that are judged, or show one whole."""
+    from erresearch.claims import read_claims
+
+    known = {entry.id: entry for entry in read_claims()}
+    if claim is None:
+        rows = [(entry.id, entry.text, entry.source) for entry in known.values()]
+        _print_table(("id", "claim", "source"), rows)
+        return
+    if claim not in known:
+        raise UnknownNameError.of("claim", claim, known)
+    for field in fields(known[claim]):
+        _print_field(field.name.replace("_", " "), getattr(known[claim], field.name))
+
+
+@command.command()
+@click.argument("name", required=False)
+@click.option("--verify", is_flag=True, help="Read the copy here whole and compare it with the registry.")
+def datasets(*, name: str | None, verify: bool) -> None:
+    """List the data sets, show one whole, or check the copies on this machine."""
+    from erresearch import datasets as registry
+
+    if verify:
+        listed = registry.catalog()
+        here = listed.loc[listed["where"] != "to download", "name"]
+        for each in [name] if name else here:
+            click.echo(str(registry.verify(each)))
+    elif name:
+        _print_card(registry.dataset_card(name))
+    else:
+        columns = ("name", "title", "n", "unit", "where", "licence")
+        _print_table(columns, registry.catalog()[list(columns)].itertuples(index=False))
+
+
+@command.command()
+@click.argument("world")
+@click.option("--out", type=_FOLDER, required=True, help="Where the tables go.")
+@click.option("--accounts", type=int, help="Accounts.  [default: the world's own]")
+@click.option("--weeks", type=int, help="Weeks, or posts per account in a list.  [default: the world's own]")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed.")
+def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, seed: int) -> None:
+    """Write simulated tables with a known answer: posts, outcomes, panel and the truth."""
+    from erresearch.worlds import simulate as draw
+
+    made = draw(world, accounts=accounts, weeks=weeks, rng=seed)
+    for path in _write_simulation(made, out, seed):
+        click.echo(str(path))
+    click.echo(str(made.truth))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Words after the program's name; those of this process where they are not given.
+
+    Returns
+    -------
+    int
+        The exit status: 0, 1 or 2 as the module says, 130 after an interrupt.
+
+    Examples
+    --------
+    >>> main(["--version"])
+    erresearch 0.1.0
+    0
+    """
+    try:
+        with _own_warnings_in_one_line():
+            status = command.main(arguments, prog_name="erresearch", standalone_mode=False)
+    except ErresearchError as error:
+        return _refuse(error)
+    except click.ClickException as error:
+        return _refuse(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("erresearch: interrupted; files written before are whole", err=True)
+        return 130
+    except BrokenPipeError:
+        # whoever read our output has seen enough; nothing more may be written to it, not even at exit
+        sys.stdout = None
+        return 0
+    except OSError as error:
+        return _refuse(error)
+    return status if isinstance(status, int) else 0
+
+
+def _refuse(reason: object) -> int:
+    """One clear line on standard error."""
+    from erresearch.terminal import plain
+
+    click.echo(f"erresearch: error: {plain(reason)}", err=True)
+    return 2
+
+
+@contextmanager
+def _own_warnings_in_one_line() -> Iterator[None]:
+    """Show this package's warnings as notes, without the line of source they came from."""
+    from erresearch.terminal import plain
+
+    with warnings.catch_warnings():
+        before: Callable[..., None] = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+            if issubclass(category, ErresearchWarning):
+                click.echo(f"erresearch: note: {plain(message)}", err=True)
+            else:
+                before(message, category, *rest)
+
+        warnings.showwarning = show  # type: ignore[assignment]  # catch_warnings puts it back
+        yield
+
+
+def _own_expected() -> Path | None:
+    """The checkout's table of expected verdicts; an installed package has none."""
+    from erresearch.resources import resource
+
+    path = resource("data").parent / "tests" / "expected" / "verdicts.csv"
+    return path if path.is_file() else None
+
+
+def _say_what_was_written(made: Reproduction) -> None:
+    ran = len(made.notebooks)
+    if ran:
+        click.echo(f"{ran - len(made.failed)} of {ran} notebooks ran from top to bottom.")
+    click.echo(f"Report: {made.report}  Verdicts: {made.table}  Record: {made.record}")
+
+
+def _write_simulation(made: Simulation, out: Path, seed: int) -> list[Path]:
+    """Write each table that has rows and what is true of them, every file named as simulated."""
+    from erresearch.manifest import manifest_text
+    from erresearch.resources import atomic_write
+
+    tables = {"posts": made.posts, "outcomes": made.outcomes, "panel": made.panel}
+    written = [
+        atomic_write(out / f"simulated-{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+        for name, table in tables.items()
+        if len(table)
+    ]
+    truth = {"simulated": True, "seed": seed, **asdict(made.truth)}
+    return [*written, atomic_write(out / "simulated-truth.json", manifest_text(truth))]
+
+
+def _print_table(columns: Sequence[str], rows: Any) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from erresearch.terminal import console, plain
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(plain(f"{cell:,}" if isinstance(cell, int) else cell)) for cell in row))
+    console().print(table)
+
+
+def _print_card(card: Dataset) -> None:
+    """What a data set is, what is odd about it and what its columns mean."""
+    for name in ("title", "unit", "n", "randomised", "licence", "citation", "url", "distance", "quirks"):
+        _print_field(name, getattr(card, name))
+    columns = {column.name: f"{column.meaning} [{column.unit or '-'}]" for column in card.columns}
+    _print_field("columns", columns)
+
+
+def _print_field(name: str, value: Any, indent: str = "") -> None:
+    """A name and its value on one line, or what the value holds indented below; nothing where it is empty."""
+    from erresearch.terminal import plain
+
+    if is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if value is None or value in ("", (), []) or (isinstance(value, Mapping) and not value):
+        return
+    if isinstance(value, Mapping):
+        click.echo(f"{indent}{plain(name)}:")
+        for key, inner in value.items():
+            _print_field(str(key), inner, indent + "  ")
+    elif isinstance(value, tuple | list | frozenset):
+        click.echo(f"{indent}{plain(name)}:")
+        for inner in value:
+            click.echo(f"{indent}  - {plain(inner)}")
+    else:
+        click.echo(f"{indent}{plain(name)}: {plain(value)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Verdicts on disk: what a spreadsheet sees, and which differences count."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import pytest
+from hypothesis import given, strategies as st
+
+from erresearch import ledger
+from erresearch.errors import DataError
+from erresearch.results import Doubt, Estimate, Interval, Verdict
+
+ESTIMATE = Estimate("=HYPERLINK(0)", -0.1234567890123, 0.02, 39, Interval(-0.16, -0.08), 4160, 40)
+JUDGED = Verdict(
+    "C01",
+    "shop, <b>\n2",
+    "contradicted",
+    size="at least δ",
+    qualifiers=("simulated",),
+    estimate=ESTIMATE,
+    interval=Interval(-math.inf, -0.08, 0.99),
+    sesoi=0.05,
+    reason="-1 < 0",
+    doubts=(Doubt("reverse", "as strong", 0.3, raised=True), Doubt("placebo", "weak", 0.01)),
+)
+OPEN = Verdict("C00", "movies", "not judged", reason="no panel")
+
+
+def read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_rows_are_sorted_and_complete():
+    first, second = read(ledger.csv_text(ledger.COLUMNS, ledger.verdict_rows([JUDGED, OPEN])))
+    assert (first["claim"], first["value"], first["reason"]) == ("C00", "", "no panel")
+    assert second["dataset"] == "shop, <b>\n2"
+    assert second["words"] == "contradicted (at least δ), simulated"
+    assert second["doubts_raised"] == "reverse"
+    assert (second["low"], second["high"], second["level"]) == ("-inf", "-0.08", "0.99")
+
+
+def test_text_is_defused_and_numbers_are_not():
+    _, row = read(ledger.csv_text(ledger.COLUMNS, ledger.verdict_rows([JUDGED, OPEN])))
+    assert row["estimate"] == "'=HYPERLINK(0)"
+    assert row["reason"] == "'-1 < 0"
+    assert row["value"] == "-0.123456789"
+
+
+@given(st.text())
+def test_no_cell_of_text_can_be_taken_for_a_formula(text: str):
+    lines = csv.reader(io.StringIO(ledger.csv_text(["text"], [[text]]), newline=""))
+    cell = ",".join(list(lines)[1]) if text else ""
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert cell in (kept := text.replace("\r\n", "\n").replace("\r", "\n"), f"'{kept}")
+
+
+def written(path, *verdicts):
+    path.write_text(ledger.csv_text(ledger.COLUMNS, ledger.verdict_rows(verdicts)), encoding="utf-8")
+    return path
+
+
+def changed(**values):
+    from dataclasses import replace
+
+    return replace(JUDGED, estimate=replace(ESTIMATE, **values))
+
+
+def test_equal_tables_do_not_differ(tmp_path):
+    a, b = (written(tmp_path / name, OPEN, JUDGED) for name in "ab")
+    assert ledger.differences(a, b) == ()
+
+
+def test_a_printed_digit_counts_and_the_twelfth_does_not(tmp_path):
+    a = written(tmp_path / "a", JUDGED)
+    assert ledger.differences(a, written(tmp_path / "b", changed(value=-0.12345678902))) == ()
+    # on either side of where the fourth digit turns
+    c, d = (
+        written(tmp_path / "c", changed(value=0.123449999999)),
+        written(tmp_path / "d", changed(value=0.12345)),
+    )
+    assert ledger.differences(c, d) == ()
+    (said,) = ledger.differences(a, written(tmp_path / "b", changed(value=-0.1236)))
+    assert said == "C01 on shop, <b>\n2: value is '-0.123456789', expected '-0.1236'"
+
+
+def test_words_and_rows_count(tmp_path):
+    a, b = written(tmp_path / "a", OPEN, JUDGED), written(tmp_path / "b", OPEN)
+    assert ledger.differences(a, b) == ("C01 on shop, <b>\n2: is new",)
+    assert ledger.differences(b, a) == ("C01 on shop, <b>\n2: is missing",)
+    other = Verdict("C00", "movies", "inconclusive", reason="no panel")
+    assert ledger.differences(b, written(tmp_path / "c", other)) == (
+        "C00 on movies: words is 'not judged', expected 'inconclusive'",
+    )
+
+
+def test_infinity_is_not_a_number_like_others(tmp_path):
+    from dataclasses import replace
+
+    a = written(tmp_path / "a", JUDGED)
+    b = written(tmp_path / "b", replace(JUDGED, interval=Interval(-9.0, -0.08, 0.99)))
+    assert ledger.differences(a, b) == ("C01 on shop, <b>\n2: low is '-inf', expected '-9'",)
+
+
+def test_refusals(tmp_path):
+    good = written(tmp_path / "good", OPEN)
+    with pytest.raises(DataError, match=r"the table of verdicts '.*none' cannot be read"):
+        ledger.differences(good, tmp_path / "none")
+    (tmp_path / "other").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match=r"is not a table of verdicts: columns a, b"):
+        ledger.differences(good, tmp_path / "other")
+    (tmp_path / "empty").write_text("")
+    with pytest.raises(DataError, match=r"columns \(none\)"):
+        ledger.differences(tmp_path / "empty", good)
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="cannot be read"):
+        ledger.differences(tmp_path / "binary", good)
