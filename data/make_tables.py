@@ -99,6 +99,8 @@ def effects(raw: pd.DataFrame) -> pd.DataFrame:
     lost = found["id"][found["direction"].isna()].tolist()
     if lost:
         raise SystemExit(f"no direction for {lost}")
+    # one row is filed under "numeric" though its source gives no number
+    found["status"] = found["status"].mask(number.isna(), found["status"].str.replace("numeric", "direction"))
     found["effect_type"] = found["effect_type"].replace("", "not stated")
     found["randomised"] = found["design"].str.contains("randomised") & (
         found["direction"] != "not a direction"

@@ -94,6 +94,12 @@ def look(dataset: Dataset) -> Found | None:
     ------
     EngineError
         If a copy is there but is not the file registered, or the package that carries it is missing.
+
+    Examples
+    --------
+    >>> from erresearch.datasets import dataset_card
+    >>> look(dataset_card("movies")).where
+    'embedded'
     """
     if dataset.embedded:
         return _hashed(dataset, _packaged(dataset), dataset.sources[0], "embedded")
@@ -124,6 +130,12 @@ def find(dataset: Dataset, *, check: Callable[[Found], object]) -> Found:
     ------
     EngineError
         If no copy is there and none can be fetched or kept, or a copy is not the file registered.
+
+    Examples
+    --------
+    >>> from erresearch.datasets import dataset_card
+    >>> find(dataset_card("er-benchmarks"), check=print).pinned
+    True
     """
     found = look(dataset)
     if found is not None:
@@ -189,7 +201,9 @@ def _hashed(dataset: Dataset, path: Path, source: Source, where: Where) -> Found
         content = path.read_bytes()
     except OSError as error:
         raise EngineError(
-            f"the file of data set {dataset.name!r} cannot be read", got=str(error), fix="check its rights"
+            f"the file of data set {dataset.name!r} cannot be read",
+            got=str(error),
+            fix="check that it is there and may be read",
         ) from error
     if where == "embedded" and source.format == "csv":
         # a checkout on Windows may have changed the line ends of our own tables

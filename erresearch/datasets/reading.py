@@ -45,6 +45,15 @@ def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
         If its columns are not those registered.
     DataError
         If a value does not fit its column.
+
+    Examples
+    --------
+    >>> from erresearch.datasets.places import look
+    >>> from erresearch.datasets.registry import dataset_card
+    >>> card = dataset_card("er-benchmarks")
+    >>> frame, account = read(card, look(card))
+    >>> account["rows_in_file"], account["rows"], account["missing"]["er_percent"]
+    (96, 96, 6)
     """
     import pandas as pd
 
