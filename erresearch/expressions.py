@@ -36,16 +36,16 @@ def log(column: str) -> nw.Expr:
     (('log reach',), 2, {'not finite: log reach': 1})
     """
     value = nw.col(column).cast(nw.Float64())
-    # SQL engines raise on log(0) or give null where Polars gives -inf: only positive values reach the logarithm
+    # SQL engines fail on log(0) where Polars gives -inf: only positive values reach the logarithm
     return nw.when(value > 0).then(value).log().alias(f"log {column}")
 
 
 def lag(column: str, n: int = 1, *, by: str, period: str) -> nw.Expr:
     """Value of a column `n` rows earlier within the account, rows ordered by `period`.
 
-    Named ``lag<n> <column>``; a negative `n` looks ahead and is named ``lead<n> <column>``. The first `n` rows
-    of every account have no earlier value: they are counted in ``dropped``. The shift is by row, so the rows must
-    be one per account and period (:func:`erresearch.panel.build_panel` makes them so).
+    Named ``lag<n> <column>``; a negative `n` looks ahead and is named ``lead<n> <column>``. The first `n`
+    rows of every account have no earlier value: they are counted in ``dropped``. The shift is by row, so there
+    must be one row per account and period and no period left out (a built panel is so).
 
     Parameters
     ----------
@@ -113,5 +113,7 @@ def center(column: str, *, by: str | None = None) -> nw.Expr:
     (('centered x',), [14.0])
     """
     value = nw.col(column).cast(nw.Float64())
-    mean = value.mean() if by is None else value.mean().over(by)
+    # one NaN would otherwise make the mean NaN in engines that tell it from null
+    known = nw.when(value.is_finite()).then(value)
+    mean = known.mean() if by is None else known.mean().over(by)
     return (value - mean).alias(f"centered {column}")

@@ -1,20 +1,33 @@
-"""The narrow waist: per-account counts, sums and cross-products, all that a linear model ever needs."""
+"""The narrow waist: per-account counts, sums and cross-products, all that a linear model ever needs.
+
+For every account g, with an origin o near the column means and row weights w (1 by default):
+n_g = Σ w, s_g = Σ w (z − o), C_g = Σ w (z − o)(z − o)ᵀ. Left of this value are rows, right of it small numbers:
+pooled and within-account regressions, account-clustered covariances, the cluster bootstraps and whole specification
+curves all follow from (n_g, s_g, C_g) without touching a row again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.aggregate import Source, aggregate, count_dropped, prepare, sort_periods, sort_text
-from erresearch.errors import missing_columns
+from erresearch.aggregate import Source, cell_pass, count_dropped, moment_pass, prepare
+from erresearch.errors import ColumnError, EngineError, missing_columns
+from erresearch.labels import pack_text, sort_periods, sort_text, sum_into, unpack_text
+from erresearch.resources import atomic_write
 
 __all__ = ["Cells", "Moments"]
 
 Array = np.ndarray[Any, Any]
+FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,9 +37,9 @@ class Cells:
     Parameters
     ----------
     periods : (T,) ndarray of str
-        Period labels, sorted (as numbers where all are numbers).
+        Period labels, sorted by number where all are numbers, else as text (ISO dates then sort by time).
     account, period : (m,) ndarray of int
-        Index of each cell's account among the keys and of its period among `periods`.
+        Index of each cell's account among the keys and of its period among `periods`; sorted by both.
     weight : (m,) ndarray
         Sum of row weights (number of rows where there are no weights).
     sums : (m, k) ndarray
@@ -40,9 +53,38 @@ class Cells:
     sums: Array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Moments:
-    """Count, sums and cross-products per account."""
+    """Count, sums and cross-products per account.
+
+    Made by :meth:`from_frame`, by adding two, by slicing columns or by :meth:`load`; never holds a row. With G
+    accounts and k columns the arrays take about 8·G·(k²/2 + 3k/2 + 3) bytes (20,000 accounts and 7 columns: 6 MB).
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Names of the k columns.
+    origin : (k,) ndarray
+        Point near the means about which sums and products are taken, in each column's unit.
+    keys : (G,) ndarray of str
+        Accounts as text, sorted; one empty key where no account column was named.
+    count : (G,) ndarray of int
+        Complete rows.
+    weight : (G,) ndarray
+        Σ w; equals `count` without weights.
+    sums : (G, k) ndarray
+        Σ w(z − o).
+    cross : (G, k(k+1)/2) ndarray
+        Upper triangle of Σ w(z − o)(z − o)ᵀ, row by row, in the order of ``numpy.triu_indices(k)``.
+    cells : Cells or None
+        Sums by account and period, where a period was named.
+    dropped : mapping of str to int
+        Rows left out, by reason; a row that lacks several things counts under the first.
+    by, period, weights : str or None
+        Names of the account, time and weight columns.
+    source : Source or None
+        The lazy rows, for further passes; None for loaded and for added moments.
+    """
 
     columns: tuple[str, ...]
     origin: Array
@@ -68,25 +110,81 @@ class Moments:
         period: str | None = None,
         weights: str | None = None,
     ) -> Moments:
-        """Build moments from rows."""
-        source = prepare(data, columns, by=by, period=period, weights=weights)
-        keys, count, weight, sums, cross = aggregate(source)
-        dropped = count_dropped(source, int(count.sum()))
-        cells = _cells(source, keys) if period is not None else None
+        """Build moments from rows, in one pass of the engine that holds them.
+
+        A row is complete when every column is a finite number, its weight is finite and above 0, and its account
+        and period are not missing; other rows are left out and counted. Numbers are Float64 from the first step.
+
+        Parameters
+        ----------
+        data : frame or path
+            A pandas, Polars, PyArrow, DuckDB, Ibis or PySpark table; a path, folder or glob of .parquet or .csv
+            files; or ``duckdb:file.db?table=posts``. Never changed; only the needed columns are read.
+        columns : sequence of str or narwhals.Expr
+            Number columns, or expressions such as ``erresearch.expressions.log("reach")``.
+        by : str, optional
+            Account column (text, whole numbers, categories, dates); without it all rows are one group.
+        period : str, optional
+            Time column; adds :class:`Cells` by a second group-by, of at most 1 GiB.
+        weights : str, optional
+            Column of row weights.
+
+        Returns
+        -------
+        Moments
+            With its `source`.
+
+        Raises
+        ------
+        ColumnError
+            If a column is missing, misnamed, asked for twice or of a type that is no number.
+        DataError
+            If the table is empty, a number column holds text, a weight is negative or squares overflow.
+        DesignError
+            If accounts × periods do not fit in memory.
+        EngineError
+            If `data` is no table, a file cannot be read or the engine fails.
+
+        References
+        ----------
+        Chan, T. F., Golub, G. H. and LeVeque, R. J. (1983). Algorithms for computing the sample variance: analysis
+        and recommendations. *The American Statistician*, 37(3), 242-247.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> posts = pd.DataFrame({"shop": ["a", "a", "b", "b"], "likes": [1, 3, 10, None], "sales": [2, 4, 7, 9]})
+        >>> m = Moments.from_frame(posts, ["likes", "sales"], by="shop")
+        >>> m
+        Moments of 'likes', 'sales': 3 rows, 2 accounts; left out: 1 not finite: likes
+        >>> m.within()[0].tolist()
+        [[2.0, 2.0], [2.0, 2.0]]
+        """
+        wanted = [columns] if isinstance(columns, (str, nw.Expr)) else list(columns)
+        if not wanted:
+            raise ColumnError(
+                "no column was asked for", got="an empty list", fix="name at least one number column"
+            )
+        source, opened = prepare(data, wanted, by=by, period=period, weights=weights)
+        source, sums = moment_pass(source)
+        dropped = count_dropped(source, opened, int(sums.count.sum()))
+        cells = None
+        if period is not None:
+            cells = Cells(*cell_pass(source, len(sums.keys), int(sums.count.sum())))
         return cls(
-            source.columns,
-            source.origin,
-            keys,
-            count,
-            weight,
-            sums,
-            cross,
-            cells,
-            dropped,
-            by,
-            period,
-            weights,
-            source,
+            columns=source.columns,
+            origin=source.origin,
+            keys=sums.keys,
+            count=sums.count,
+            weight=sums.weight,
+            sums=sums.sums,
+            cross=sums.cross,
+            cells=cells,
+            dropped=dropped,
+            by=by,
+            period=period,
+            weights=weights,
+            source=source,
         )
 
     @property
@@ -99,55 +197,330 @@ class Moments:
         """Number of accounts (1 where no account column was named)."""
         return len(self.keys)
 
-    def __getitem__(self, columns: Sequence[str]) -> Moments:
-        """Moments of some columns, in the order asked for, over the same complete rows."""
-        if isinstance(columns, str):
-            columns = [columns]
-        if any(name not in self.columns for name in columns):
-            raise missing_columns(columns, self.columns, where="these moments")
-        index = [self.columns.index(name) for name in columns]
+    def __repr__(self) -> str:
+        """One line."""
+        names = ", ".join(map(repr, self.columns[:8])) + (", …" if len(self.columns) > 8 else "")
+        accounts = f", {self.accounts:,} account{'s' * (self.accounts != 1)}" if self.by is not None else ""
+        out = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items())
+        return f"Moments of {names}: {self.rows:,} rows{accounts}" + (f"; left out: {out}" if out else "")
+
+    def __getitem__(self, columns: str | Sequence[str]) -> Moments:
+        """Moments of some columns, in the order asked for, over the same complete rows.
+
+        Parameters
+        ----------
+        columns : str or sequence of str
+            Names out of :attr:`columns`.
+
+        Returns
+        -------
+        Moments
+            About the same origin.
+
+        Raises
+        ------
+        ColumnError
+            If a name is not among the columns or is asked for twice.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> m = Moments.from_frame(pl.DataFrame({"x": [1.0, 2], "y": [3.0, 5]}), ["x", "y"])
+        >>> m[["y", "x"]].columns, m["y"].rows
+        (('y', 'x'), 2)
+        """
+        chosen = [columns] if isinstance(columns, str) else list(columns)
+        if any(name not in self.columns for name in chosen):
+            raise missing_columns(chosen, self.columns, where="these moments")
+        if len(set(chosen)) < len(chosen) or not chosen:
+            raise ColumnError(
+                "columns of moments are chosen once each", got=repr(chosen), fix="name each column once"
+            )
+        index = np.array([self.columns.index(name) for name in chosen])
         k = len(self.columns)
         packed = np.empty((k, k), dtype=np.int64)
         upper = np.triu_indices(k)
-        packed[upper] = np.arange(len(upper[0]))
-        packed[upper[1], upper[0]] = packed[upper]
-        rows, cols = np.triu_indices(len(index))
-        chosen = np.asarray(index)
+        packed[upper] = packed[upper[1], upper[0]] = np.arange(len(upper[0]))
+        i, j = np.triu_indices(len(index))
+        cells = None if self.cells is None else replace(self.cells, sums=self.cells.sums[:, index])
         return replace(
             self,
-            columns=tuple(columns),
+            columns=tuple(chosen),
             origin=self.origin[index],
             sums=self.sums[:, index],
-            cross=self.cross[:, packed[chosen[rows], chosen[cols]]],
-            cells=None if self.cells is None else replace(self.cells, sums=self.cells.sums[:, index]),
+            cross=self.cross[:, packed[index[i], index[j]]],
+            cells=cells,
         )
 
     def grams(self) -> Array:
-        """Cross-products about the origin, (G, k, k)."""
+        """Cross-products about the origin.
+
+        Returns
+        -------
+        (G, k, k) ndarray
+            Σ w(z − o)(z − o)ᵀ of each account, in the order of `keys`.
+        """
         k = len(self.columns)
         out = np.empty((len(self.keys), k, k))
-        rows, cols = np.triu_indices(k)
-        out[:, rows, cols] = self.cross
-        out[:, cols, rows] = self.cross
+        i, j = np.triu_indices(k)
+        out[:, i, j] = self.cross
+        out[:, j, i] = self.cross
         return out
 
     def within(self) -> Array:
-        """Cross-products about each account's own mean, (G, k, k)."""
-        safe = np.where(self.weight > 0, self.weight, 1.0)
-        return self.grams() - self.sums[:, :, None] * self.sums[:, None, :] / safe[:, None, None]
+        """Cross-products about each account's own means: C_g − s_g s_gᵀ / n_g.
+
+        Returns
+        -------
+        (G, k, k) ndarray
+            In the order of `keys`; pooled, what a regression with account effects needs.
+        """
+        weight = np.where(self.weight > 0, self.weight, 1.0)
+        return self.grams() - self.sums[:, :, None] * (self.sums / weight[:, None])[:, None, :]
+
+    def about(self, origin: Array) -> Moments:
+        """The same moments about another origin: C′ = C + s dᵀ + d sᵀ + n d dᵀ with d = o − o′.
+
+        Parameters
+        ----------
+        origin : (k,) ndarray
+            New origin, in each column's unit. Far from the means, digits are lost.
+
+        Returns
+        -------
+        Moments
+            Without a source, which measures from the old origin.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> m = Moments.from_frame(pl.DataFrame({"x": [1.0, 2, 3]}), ["x"])
+        >>> m.about(np.zeros(1)).grams().item()
+        14.0
+        """
+        d = self.origin - np.asarray(origin, dtype=float)
+        if not d.any():
+            return replace(self, source=None)
+        i, j = np.triu_indices(len(self.columns))
+        s, n = self.sums, self.weight[:, None]
+        cross = self.cross + s[:, i] * d[j] + d[i] * s[:, j] + n * (d[i] * d[j])
+        cells = self.cells
+        if cells is not None:
+            cells = replace(cells, sums=cells.sums + cells.weight[:, None] * d)
+        origin = np.array(origin, dtype=float)
+        return replace(self, origin=origin, sums=s + n * d, cross=cross, cells=cells, source=None)
+
+    def __add__(self, other: Moments) -> Moments:
+        """Moments of both tables together, so that evidence can be pooled without sharing rows.
+
+        Parameters
+        ----------
+        other : Moments
+            With the same columns (in any order) and the same account, time and weight columns.
+
+        Returns
+        -------
+        Moments
+            About the origin of the part with more weight, so that ``a + b`` equals ``b + a``; without a source.
+
+        Raises
+        ------
+        ColumnError
+            If columns, `by`, `period` or `weights` differ.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> a = Moments.from_frame(pl.DataFrame({"shop": ["a"], "x": [1.0]}), ["x"], by="shop")
+        >>> b = Moments.from_frame(pl.DataFrame({"shop": ["a", "b"], "x": [3.0, 9]}), ["x"], by="shop")
+        >>> both = a + b
+        >>> both.count.tolist(), both.within().ravel().tolist()
+        ([2, 1], [2.0, 0.0])
+        """
+        if not isinstance(other, Moments):
+            return NotImplemented
+        if set(self.columns) != set(other.columns):
+            raise ColumnError(
+                "moments of different columns cannot be added",
+                got=f"{list(self.columns)} and {list(other.columns)}",
+                fix="take the columns that both have: a[columns] + b[columns]",
+            )
+        for word in ("by", "period", "weights"):
+            if getattr(self, word) != getattr(other, word):
+                raise ColumnError(
+                    f"moments with different `{word}` cannot be added",
+                    got=f"{getattr(self, word)!r} and {getattr(other, word)!r}",
+                    fix=f"make both with the same `{word}`, renaming a column where needed",
+                )
+        a, b = self, other[list(self.columns)]
+        lead = max(a, b, key=lambda m: (float(m.weight.sum()), tuple(m.origin)))
+        parts = (a.about(lead.origin), b.about(lead.origin))
+        keys, position = sort_text(np.concatenate([part.keys for part in parts]))
+        groups = len(keys)
+
+        def pool(name: str) -> Array:
+            return sum_into(np.concatenate([getattr(part, name) for part in parts]), position, groups)
+
+        where = np.split(position, [len(a.keys)])
+        cells = [(part.cells, at) for part, at in zip(parts, where, strict=True) if part.cells is not None]
+        reasons = sorted({*a.dropped, *b.dropped})
+        return Moments(
+            columns=a.columns,
+            origin=lead.origin,
+            keys=keys,
+            count=pool("count"),
+            weight=pool("weight"),
+            sums=pool("sums"),
+            cross=pool("cross"),
+            cells=_pool_cells(cells) if cells else None,
+            dropped={reason: a.dropped.get(reason, 0) + b.dropped.get(reason, 0) for reason in reasons},
+            by=a.by,
+            period=a.period,
+            weights=a.weights,
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write to one .npz file: arrays and names, never a row; whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Where to write.
+
+        Returns
+        -------
+        pathlib.Path
+            The file written.
+
+        Raises
+        ------
+        EngineError
+            If it cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile, polars as pl
+        >>> m = Moments.from_frame(pl.DataFrame({"x": [1.0, 2]}), ["x"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Moments.load(m.save(f"{folder}/x.npz"))
+        Moments of 'x': 2 rows
+        """
+        head = {
+            "format": "erresearch moments",
+            "version": FORMAT,
+            "columns": self.columns,
+            "dropped": dict(self.dropped),
+            "by": self.by,
+            "period": self.period,
+            "weights": self.weights,
+        }
+        text, offsets = pack_text(self.keys)
+        arrays = {name: getattr(self, name) for name in ("origin", "count", "weight", "sums", "cross")}
+        arrays |= {"keys": text, "key_offsets": offsets}
+        if self.cells is not None:
+            text, offsets = pack_text(self.cells.periods)
+            arrays |= {f"cell_{n}": getattr(self.cells, n) for n in ("account", "period", "weight", "sums")}
+            arrays |= {"periods": text, "period_offsets": offsets}
+        buffer = io.BytesIO()
+        header = np.frombuffer(json.dumps(head).encode(), dtype=np.uint8)
+        np.savez(buffer, allow_pickle=False, head=header, **arrays)
+        return atomic_write(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Moments:
+        """Read what :meth:`save` wrote; nothing in the file is executed.
+
+        Parameters
+        ----------
+        path : path
+            A file written by :meth:`save`.
+
+        Returns
+        -------
+        Moments
+            Without a source: further passes over the rows are refused by name.
+
+        Raises
+        ------
+        EngineError
+            If the file is missing, cut short, of another kind or of another version.
+        """
+        try:
+            content = Path(path).read_bytes()
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            head = json.loads(arrays.pop("head").tobytes())
+            if head["format"] != "erresearch moments":
+                raise ValueError("not a file of moments")  # noqa: TRY301
+            if head["version"] == FORMAT:
+                return _rebuild(head, arrays)
+        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise EngineError(
+                f"cannot read moments from {str(path)!r}",
+                got=f"{type(error).__name__}: {error}",
+                allowed="a whole file written by Moments.save",
+            ) from error
+        raise EngineError(
+            f"cannot read moments from {str(path)!r}",
+            got=f"format version {head['version']}",
+            allowed=f"version {FORMAT}",
+            fix="make the moments again with this version of the package",
+        )
 
 
-def _cells(source: Source, keys: Array) -> Cells:
-    weighted = source.weight is not None
-    exprs = [source.w().sum().alias("weight") if weighted else nw.len().alias("weight")]
-    for i, name in enumerate(source.columns):
-        value = source.w() * source.z(name) if weighted else source.z(name)
-        exprs.append(value.sum().alias(f"s{i}"))
-    account, period, values = source.by_cell(exprs)
-    _, position = sort_text(account)
-    periods, when = sort_periods(period)
-    sums = np.column_stack([values[f"s{i}"] for i in range(len(source.columns))])
-    order = np.lexsort((when, position))
-    return Cells(
-        periods, position[order], when[order], values["weight"].astype(np.float64)[order], sums[order]
+def _rebuild(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Moments:
+    """Moments from the parts of a file, refused where the parts do not fit each other."""
+    keys = unpack_text(arrays["keys"], arrays["key_offsets"])
+    cells = None
+    if "periods" in arrays:
+        periods = unpack_text(arrays["periods"], arrays["period_offsets"])
+        cells = Cells(periods, *(arrays[f"cell_{name}"] for name in ("account", "period", "weight", "sums")))
+    moments = Moments(
+        columns=tuple(head["columns"]),
+        keys=keys,
+        cells=cells,
+        dropped=head["dropped"],
+        by=head["by"],
+        period=head["period"],
+        weights=head["weights"],
+        **{name: arrays[name] for name in ("origin", "count", "weight", "sums", "cross")},
     )
+    k, groups = len(moments.columns), len(keys)
+    shapes = {
+        "origin": (k,),
+        "count": (groups,),
+        "weight": (groups,),
+        "sums": (groups, k),
+        "cross": (groups, k * (k + 1) // 2),
+    }
+    if any(getattr(moments, name).shape != shape for name, shape in shapes.items()):
+        raise ValueError("array shapes do not fit")
+    if cells is not None and (
+        cells.sums.shape != (len(cells.account), k)
+        or cells.weight.shape != cells.account.shape
+        or cells.period.shape != cells.account.shape
+        or not _inside(cells.account, groups)
+        or not _inside(cells.period, len(cells.periods))
+    ):
+        raise ValueError("cells do not fit")
+    return moments
+
+
+def _inside(index: Array, length: int) -> bool:
+    return bool(index.size == 0 or (index.dtype.kind == "i" and index.min() >= 0 and index.max() < length))
+
+
+def _pool_cells(parts: Iterable[tuple[Cells, Array]]) -> Cells:
+    """Cells of several moments about one origin; `at` places each part's accounts among the pooled keys."""
+    parts = list(parts)
+    labels = np.concatenate([cells.periods for cells, _ in parts])
+    periods, place = sort_periods(labels)
+    starts = np.cumsum([0, *(len(cells.periods) for cells, _ in parts)])
+    account = np.concatenate([at[cells.account] for cells, at in parts])
+    period = np.concatenate(
+        [place[start + c.period] for (c, _), start in zip(parts, starts[:-1], strict=True)]
+    )
+    cell, position = np.unique(account * len(periods) + period, return_inverse=True)
+    weight = sum_into(np.concatenate([cells.weight for cells, _ in parts]), position, len(cell))
+    sums = sum_into(np.concatenate([cells.sums for cells, _ in parts]), position, len(cell))
+    return Cells(periods, cell // len(periods), cell % len(periods), weight, sums)

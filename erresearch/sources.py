@@ -1,46 +1,430 @@
-"""Opening whatever holds the rows: a frame of any engine, a file or a glob of files."""
+"""Opening whatever holds the rows: a frame of any engine, a file, a glob of files or a table of a database."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
+import narwhals as nw_main
 import narwhals.stable.v2 as nw
+from narwhals.exceptions import NarwhalsError
 
-from erresearch.errors import EngineError, missing_columns
+from erresearch.errors import ColumnError, DataError, EngineError, ErresearchError, missing_columns
+from erresearch.files import find_files, read_files
 
-__all__ = ["open_rows"]
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+__all__ = ["Opened", "check_text", "column_names", "gather", "open_rows"]
+
+Names = Sequence[str]
+Parts = tuple[tuple[str, nw.LazyFrame[Any]], ...]
+# what Polars, DuckDB, Ibis and Spark all read as a number
+_NUMBER = r"^\s*[-+]?((\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[iI]nf(inity)?|[nN]a[nN])\s*$"
+_ROW = "__row__"
 
 
-def open_rows(data: Any, needed: Sequence[str] | None) -> nw.LazyFrame[Any]:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Rows ready for a pass, and what each column asked for is called.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        Needed columns only.
+    parts : tuple of (str, narwhals.LazyFrame)
+        Each file (or the one table) as it came, to say where a problem lies.
+    names : tuple of str
+        Output name of each column asked for.
+    roots : tuple of str
+        Columns that expressions read.
+    parsed : tuple of str
+        Numbers read from text (.csv), to be looked through for other text when rows turn out incomplete.
+    """
+
+    frame: nw.LazyFrame[Any]
+    parts: Parts
+    names: tuple[str, ...]
+    roots: tuple[str, ...]
+    parsed: tuple[str, ...]
+
+
+def open_rows(data: Any, columns: Sequence[str | nw.Expr], keys: Names, weights: str | None) -> Opened:
     """Open a table lazily; eager tables enter Polars with the needed columns only.
 
     Parameters
     ----------
     data : frame or path
-        Any table narwhals supports, or a path or glob of ``.parquet`` or ``.csv`` files.
-    needed : sequence of str or None
-        Columns to read; None where expressions decide it.
+        Any table narwhals supports; a path, folder or glob of ``.parquet`` or ``.csv`` files; or
+        ``duckdb:file.db?table=posts`` for a table of a DuckDB file.
+    columns : sequence of str or narwhals.Expr
+        Number columns, or expressions that make one each.
+    keys : sequence of str
+        Account and time columns.
+    weights : str or None
+        Weight column.
 
     Returns
     -------
-    narwhals.LazyFrame
+    Opened
         The rows, computed by the engine that holds them.
+
+    Raises
+    ------
+    EngineError
+        If `data` is no table, or a file cannot be read.
+    ColumnError
+        If a column is missing, misnamed or named twice.
+    DataError
+        If a number column holds text.
     """
+    plain = [c for c in columns if isinstance(c, str)]
+    numbers = list(dict.fromkeys([*plain, *([] if weights is None else [weights])]))
+    files = None
+    if isinstance(data, (str, Path)) and not str(data).startswith("duckdb:"):
+        files = find_files(data)
+        schema: dict[str, Any] = dict(files[0].schema)
+    else:
+        data = _table(data)
+        schema = _schema(data)
+    wanted = list(dict.fromkeys([*numbers, *keys]))
+    if any(name not in schema for name in wanted):
+        where = repr(files[0].path) if files else "the table"
+        raise missing_columns(wanted, schema, where=where)
+    names, roots = _probe(columns, schema)
+    needed = list(dict.fromkeys([*wanted, *roots]))
+    if files is not None:
+        parts = tuple((repr(f.path), nw.from_native(f.rows)) for f in files)
+        types = [nw.Schema.from_polars(f.schema) for f in files]
+        frame = nw.from_native(read_files(files, needed, numbers=numbers, keys=keys))
+    else:
+        frame = _narrow(data, needed, numbers)
+        parts = (("the table", frame),)
+        types = [frame.collect_schema()]
+    suspect = [name for name in numbers if any(_is_text(schema.get(name)) for schema in types)]
+    check_text(parts, suspect)
+    _check_types(frame.collect_schema(), numbers, keys)
+    guessed = files is not None and any(f.is_csv for f in files)
+    text = [n for n, dtype in frame.collect_schema().items() if dtype == nw.Float64] if guessed else []
+    return Opened(frame, parts, names, tuple(roots), tuple(text))
+
+
+def column_names(data: Any) -> tuple[str, ...]:
+    """Names of the columns a table or the first of some files has.
+
+    Parameters
+    ----------
+    data : frame or path
+        As in :func:`open_rows`.
+
+    Returns
+    -------
+    tuple of str
+        In the table's order.
+
+    Raises
+    ------
+    EngineError
+        If `data` is no table, or a file cannot be read.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> column_names(pl.DataFrame({"likes": [1], "reach": [9]}))
+    ('likes', 'reach')
+    """
+    if isinstance(data, (str, Path)) and not str(data).startswith("duckdb:"):
+        return tuple(map(str, find_files(data)[0].schema))
+    return tuple(_schema(_table(data)))
+
+
+def _table(data: Any) -> Any:
+    """A native table, or the reason why there is none."""
+    data = nw_main.to_native(data, pass_through=True)
+    if isinstance(data, (str, Path)):
+        return _database(str(data))
+    if _is_pandas(data):
+        return data
     try:
         frame = nw.from_native(data)
     except TypeError:
+        frame = None
+    except NarwhalsError as error:
+        raise ColumnError("the table cannot be read", got=str(error).replace("\n", " ")) from error
+    if frame is None or not isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
         raise EngineError(
             "the rows must come as a table or a path",
             got=f"a {type(data).__name__}",
-            allowed="a pandas, Polars, PyArrow, DuckDB, Ibis or PySpark table, or a path or glob of .parquet or .csv",
-        ) from None
-    present = frame.collect_schema().names()
-    if needed is not None:
-        if any(name not in present for name in needed):
-            raise missing_columns(needed, present)
-        if isinstance(frame, nw.DataFrame):
-            frame = frame.select(nw.nth(*[present.index(name) for name in needed]))
-    if isinstance(frame, nw.DataFrame):
-        return frame.lazy(backend="polars")
+            allowed="a pandas, Polars, PyArrow, DuckDB, Ibis or PySpark table, or a path or glob of .parquet "
+            "or .csv",
+        )
     return frame
+
+
+def _is_pandas(data: Any) -> bool:
+    pandas = nw.dependencies.get_pandas()
+    return pandas is not None and isinstance(data, pandas.DataFrame)
+
+
+def _database(address: str) -> nw.LazyFrame[Any]:
+    """A table of a DuckDB file, opened for reading only."""
+    path, _, query = address.removeprefix("duckdb:").partition("?")
+    table = parse_qs(query).get("table", [""])[0]
+    if not table or not Path(path).is_file():
+        raise EngineError(
+            f"no table at {address!r}",
+            got="no file there" if table else "no table named",
+            allowed="duckdb:file.db?table=posts",
+        )
+    try:
+        import duckdb
+
+        quoted = '"' + table.replace('"', '""') + '"'
+        return nw.from_native(duckdb.connect(path, read_only=True).table(quoted))
+    except Exception as error:
+        raise EngineError(f"cannot open {address!r}", got=_first_line(error)) from error
+
+
+def _schema(data: Any) -> dict[str, Any]:
+    """Column names with types as Polars calls them; text where it has no such type."""
+    import polars as pl
+
+    if _is_pandas(data):
+        labels = [str(name) for name in data.columns]
+        kinds = zip(labels, data.dtypes, strict=True)
+        return {name: _pandas_type(dtype) for name, dtype in kinds}
+    out = {}
+    for name, dtype in data.collect_schema().items():
+        try:
+            out[name] = nw.Schema({name: dtype}).to_polars()[name]
+        except (NarwhalsError, NotImplementedError, TypeError):
+            out[name] = pl.String()
+    return out
+
+
+def _pandas_type(dtype: Any) -> Any:
+    import pandas as pd
+    import polars as pl
+
+    try:
+        return pl.from_pandas(pd.Series([], dtype=dtype)).dtype
+    except (TypeError, ValueError, pl.exceptions.PolarsError, ImportError):
+        return pl.String()
+
+
+def _probe(columns: Sequence[str | nw.Expr], schema: dict[str, Any]) -> tuple[tuple[str, ...], list[str]]:
+    """Output name of each column, and the columns that expressions read, learned on an empty table."""
+    import polars as pl
+    from polars.io.plugins import register_io_source
+
+    read: list[str] = []
+    empty = pl.DataFrame(schema=schema)
+
+    def rows(with_columns: list[str] | None, *_: object) -> Any:
+        read.extend(schema if with_columns is None else with_columns)
+        yield empty if with_columns is None else empty.select(with_columns)
+
+    names = []
+    for column in columns:
+        if isinstance(column, str):
+            names.append(column)
+            continue
+        if not isinstance(column, nw_main.Expr):
+            raise ColumnError(
+                "a column must be a name or a narwhals expression",
+                got=f"{column!r} ({type(column).__name__})",
+                fix="write it with erresearch.expressions or narwhals.col",
+            )
+        try:
+            frame: Any = nw.from_native(register_io_source(rows, schema=schema)).select(column)
+            made = frame.collect().columns
+        except (NarwhalsError, TypeError, pl.exceptions.PolarsError) as error:
+            raise _bad_expression(column, error, schema) from error
+        if len(made) != 1:
+            raise ColumnError(
+                "an expression must make one column",
+                got=f"{len(made)} columns: {', '.join(map(repr, made[:5]))}",
+                fix="ask for each column by its own expression",
+            )
+        names.append(made[0])
+    double = sorted({name for name in names if names.count(name) > 1})
+    if double:
+        raise ColumnError(
+            f"{double[0]!r} is asked for twice",
+            got=f"{len(names)} columns, {len(set(names))} names",
+            fix="name each column once; give expressions their own .alias()",
+        )
+    return tuple(names), list(dict.fromkeys(read))
+
+
+def _bad_expression(column: object, error: Exception, schema: dict[str, Any]) -> ErresearchError:
+    message = _first_line(error)
+    quoted = [a or b for a, b in re.findall(r'"([^"]*)"|\'([^\']*)\'', message)]
+    absent = [name for name in quoted[:1] if name not in schema]
+    if (absent and "found" in type(error).__name__.lower() + message) or (absent and "find" in message):
+        return missing_columns(absent, schema)
+    return ColumnError("an expression cannot be computed on this table", got=message)
+
+
+def _narrow(data: Any, needed: Names, numbers: Names) -> nw.LazyFrame[Any]:
+    """Only the needed columns; eager tables become Polars."""
+    if _is_pandas(data):
+        return nw.from_native(_from_pandas(data, needed, numbers))
+    present = data.collect_schema().names()
+    frame = data.select(nw.nth(*[present.index(name) for name in needed])) if needed else data
+    return frame.lazy(backend="polars") if isinstance(frame, nw.DataFrame) else frame
+
+
+def _from_pandas(data: pd.DataFrame, needed: Names, numbers: Names) -> pl.LazyFrame:
+    import polars as pl
+
+    labels = [str(name) for name in data.columns]
+    double = [name for name in needed if labels.count(name) > 1]
+    if double:
+        raise ColumnError(
+            f"the table has {labels.count(double[0])} columns named {double[0]!r}",
+            got=f"positions {', '.join(str(i) for i, label in enumerate(labels) if label == double[0])}",
+            fix="rename one of them",
+        )
+    series = {name: _pandas_column(data.iloc[:, labels.index(name)], name in numbers) for name in needed}
+    return pl.DataFrame(series).lazy() if series else pl.DataFrame({"": range(len(data))}).lazy()
+
+
+def _pandas_column(column: pd.Series[Any], number: bool) -> pl.Series:
+    """One pandas column; Python objects become numbers where all are, else text."""
+    import polars as pl
+
+    if column.dtype == object:
+        missing = column.isna().to_numpy()
+        values = column.to_list()
+        if number and not any(isinstance(v, (str, bytes)) for v in values):
+            try:
+                numbers = [None if gone else float(v) for v, gone in zip(values, missing, strict=True)]
+                return pl.Series(numbers, dtype=pl.Float64)
+            except (TypeError, ValueError, OverflowError):
+                pass  # something that is neither number nor text: shown as text below
+        texts = [None if gone else _key(v) for v, gone in zip(values, missing, strict=True)]
+        return pl.Series(texts, dtype=pl.String)
+    try:
+        return pl.from_pandas(column.reset_index(drop=True), nan_to_null=not number)
+    except (TypeError, ValueError, pl.exceptions.PolarsError):
+        texts = [None if gone else str(v) for v, gone in zip(column, column.isna(), strict=True)]
+        return pl.Series(texts, dtype=pl.String)
+
+
+def _key(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _is_text(dtype: Any) -> bool:
+    return dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object)
+
+
+def _check_types(schema: Mapping[str, Any], numbers: Names, keys: Names) -> None:
+    for name in numbers:
+        dtype = schema[name]
+        if not (dtype.is_numeric() or dtype in (nw.Boolean, nw.Unknown)):
+            raise ColumnError(
+                f"{name!r} does not hold numbers",
+                got=f"a column of type {dtype}",
+                allowed="whole numbers, decimals, floats, true/false",
+            )
+    for name in keys:
+        if schema[name].is_nested():
+            raise ColumnError(
+                f"{name!r} cannot name accounts or periods",
+                got=f"a column of type {schema[name]}",
+                allowed="text, whole numbers, dates, categories",
+            )
+
+
+def check_text(parts: Sequence[tuple[str, nw.LazyFrame[Any]]], columns: Names) -> None:
+    """Look for text among numbers and say where the first one stands.
+
+    Parameters
+    ----------
+    parts : sequence of (str, narwhals.LazyFrame)
+        Each file (or the one table) as it came, with its name.
+    columns : sequence of str
+        Columns that must hold numbers; those that a part does not have as text are passed over.
+
+    Raises
+    ------
+    DataError
+        If one of them holds text.
+    """
+    for where, part in parts:
+        schema = part.collect_schema()
+        for name in columns:
+            if _is_text(schema.get(name)):
+                _raise_text(where, part, name, guessed=where.strip("'\"").lower().endswith(".csv"))
+
+
+def _raise_text(where: str, part: nw.LazyFrame[Any], name: str, *, guessed: bool) -> None:
+    column = part.collect_schema().names().index(name)
+    rows = part.select(nw.nth(column).cast(nw.String()).alias("value"))
+    polars = rows.implementation.is_polars()
+    if polars:
+        rows = rows.with_row_index(_ROW)
+    value = nw.col("value")
+    bad = ~value.is_null() & ~value.str.contains(_NUMBER)
+    if guessed:
+        # true and false are numbers where the whole column is made of them
+        bad = bad & ~value.is_in(["true", "false"])
+    counts = gather(rows.select(nw.len().alias("rows"), nw.when(bad).then(1).otherwise(0).sum().alias("bad")))
+    total, wrong = int(counts["rows"][0]), int(counts["bad"][0] or 0)
+    if wrong:
+        first = gather(rows.filter(bad).head(1))
+        row = f"row {first[_ROW][0]} (the first row is 0)" if polars else "a row"
+        raise DataError(
+            f"{name!r} in {where} must hold numbers",
+            got=f"{wrong} of {total} values are text, first {first['value'][0]!r} in {row}",
+            fix="correct or empty those cells; an empty cell counts as missing",
+        )
+    if not guessed and total:
+        first = gather(rows.filter(~value.is_null()).head(1))
+        seen = f", first {first['value'][0]!r}" if first.height else ""
+        raise DataError(
+            f"{name!r} in {where} holds numbers written as text",
+            got=f"{total} values of type text{seen}",
+            fix="convert the column to numbers first (for example .astype(float))",
+        )
+
+
+def gather(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
+    """Compute a small result where the rows are and bring it here.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        A lazy aggregation.
+
+    Returns
+    -------
+    polars.DataFrame
+        The result.
+
+    Raises
+    ------
+    EngineError
+        If the engine could not compute it.
+    """
+    try:
+        if frame.implementation.is_polars():
+            return frame.collect(engine="streaming").to_native()  # type: ignore[no-any-return]
+        return frame.collect(backend="polars").to_native()  # type: ignore[no-any-return]
+    except Exception as error:
+        raise EngineError(
+            "the engine could not compute this pass over the rows",
+            got=f"{frame.implementation}: {_first_line(error)}",
+            fix="check that the columns hold what the request needs",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().split("\n")[0] or type(error).__name__).rstrip(".")

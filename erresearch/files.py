@@ -1,0 +1,197 @@
+"""Tables on disk: .parquet and .csv files or globs of them, checked file by file, then read as one lazy table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from erresearch.errors import ColumnError, EngineError, missing_columns
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["TableFile", "find_files", "read_files"]
+
+SUFFIXES = (".parquet", ".csv")
+_GUESS_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """One file as it lies on disk.
+
+    Parameters
+    ----------
+    path : str
+        Where it is.
+    rows : polars.LazyFrame
+        Its rows; numbers of a .csv are still text here, so that no bad value is lost.
+    schema : mapping of str to polars.DataType
+        Column types; for a .csv those that its first 10,000 rows suggest.
+    """
+
+    path: str
+    rows: pl.LazyFrame
+    schema: pl.Schema
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether types are a guess from text."""
+        return self.path.lower().endswith(".csv")
+
+
+def find_files(place: str | Path) -> list[TableFile]:
+    """Open every file that a path, a folder or a glob names.
+
+    Parameters
+    ----------
+    place : path
+        A .parquet or .csv file, a glob of them (``**`` looks into folders), a folder, or a remote address that
+        Polars can scan (``s3://…``).
+
+    Returns
+    -------
+    list of TableFile
+        Sorted by path.
+
+    Raises
+    ------
+    EngineError
+        If there is no such file, the kind is unknown or a file cannot be read.
+    """
+    text = str(place)
+    if "://" in text:
+        paths = [text]
+    elif Path(text).is_dir():
+        paths = [str(path) for path in Path(text).rglob("*") if path.suffix.lower() in SUFFIXES]
+    else:
+        # a real file may have brackets in its name
+        magic = has_magic(text) and not Path(text).exists()
+        paths = glob(text, recursive=True) if magic else [text]  # noqa: PTH207 (a glob may be absolute)
+    if not paths or (len(paths) == 1 and "://" not in text and not Path(paths[0]).is_file()):
+        raise EngineError(
+            f"no file at {text!r}",
+            got="nothing there",
+            fix=f"check the path; the working folder is {str(Path.cwd())!r}",
+        )
+    wrong = [path for path in paths if not path.lower().split("?")[0].endswith(SUFFIXES)]
+    if wrong:
+        raise EngineError(
+            f"cannot tell what kind of table {wrong[0]!r} is",
+            got=f"{len(wrong)} of {len(paths)} files without a known ending",
+            allowed=", ".join(SUFFIXES),
+        )
+    return [_open(path) for path in sorted(paths)]
+
+
+def _open(path: str) -> TableFile:
+    import polars as pl
+
+    try:
+        if path.lower().endswith(".csv"):
+            schema = pl.scan_csv(path, infer_schema_length=_GUESS_ROWS).collect_schema()
+            return TableFile(path, pl.scan_csv(path, infer_schema=False), schema)
+        rows = pl.scan_parquet(path)
+        return TableFile(path, rows, rows.collect_schema())
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise EngineError(
+            f"cannot read {path!r}",
+            got=str(error).strip().split("\n")[0] or type(error).__name__,
+            fix="check that the file is whole and of the kind that its ending says",
+        ) from error
+
+
+def read_files(
+    files: Sequence[TableFile], needed: Iterable[str], *, numbers: Iterable[str], keys: Iterable[str]
+) -> pl.LazyFrame:
+    """Read the needed columns of all files as one lazy table.
+
+    Parameters
+    ----------
+    files : sequence of TableFile
+        From :func:`find_files`.
+    needed : iterable of str
+        Columns to read.
+    numbers : iterable of str
+        Those of them that must be numbers: Float64 in the result.
+    keys : iterable of str
+        Those of them that only name something: text in the result where files disagree about their type.
+
+    Returns
+    -------
+    polars.LazyFrame
+        Columns in the order of `needed`.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing in a file, or files disagree about a column that is neither number nor key.
+    """
+    import polars as pl
+
+    needed, number, key = list(needed), set(numbers), set(keys)
+    for file in files:
+        if any(name not in file.schema for name in needed):
+            raise missing_columns(needed, file.schema, where=repr(file.path))
+    if len({tuple(file.schema.items()) for file in files}) == 1 and not files[0].is_csv:
+        return pl.scan_parquet([file.path for file in files]).select(_exact(needed))
+    target = {name: _common_type(files, name, name in number, name in key) for name in needed}
+    parts = [
+        file.rows.select(_exact(needed)).with_columns(
+            [_cast(name, file, dtype) for name, dtype in target.items()]
+        )
+        for file in files
+    ]
+    return parts[0] if len(parts) == 1 else pl.concat(parts, how="vertical_relaxed")
+
+
+def _exact(names: Sequence[str]) -> pl.Expr:
+    """The columns of these very names: a name such as ``*`` or ``^a.*$`` is no pattern here."""
+    import polars.selectors as cs
+
+    return cs.by_name(*names).as_expr()
+
+
+def _common_type(
+    files: Sequence[TableFile], name: str, number: bool, key: bool
+) -> pl.DataType | type[pl.DataType]:
+    import polars as pl
+
+    found = [file.schema[name] for file in files]
+    csv = [file.is_csv for file in files]
+    if key and (any(csv) or len(set(found)) > 1):
+        return pl.String
+    if number or all(dtype.is_numeric() or dtype in (pl.Boolean, pl.Null) for dtype in found):
+        return pl.Float64
+    if len(set(found)) == 1:
+        return found[0]
+    if all(dtype.is_temporal() for dtype in found):
+        return pl.Datetime("us")
+    odd = next(i for i, dtype in enumerate(found) if dtype != found[0])
+    raise ColumnError(
+        f"files disagree about the type of {name!r}",
+        got=f"{found[0]} in {files[0].path!r} and {found[odd]} in {files[odd].path!r}",
+        fix="write the files again with one type",
+    )
+
+
+def _cast(name: str, file: TableFile, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    """One column of one file in the common type; text that is no number becomes null and is looked for later."""
+    import polars as pl
+
+    value = _exact([name])
+    found = file.schema[name]
+    if file.is_csv and dtype == pl.Float64:
+        text = value.str.strip_chars()
+        if found == pl.Boolean:
+            return pl.when(text.is_in(["true", "false"])).then((text == "true").cast(pl.Float64)).alias(name)
+        return text.cast(pl.Float64, strict=False)
+    if file.is_csv:
+        return value
+    if dtype == pl.String and found.is_float():
+        whole = pl.when(value == value.floor()).then(value.cast(pl.Int64, strict=False).cast(pl.String))
+        return whole.otherwise(value.cast(pl.String)).alias(name)
+    return value.cast(dtype)
