@@ -1,0 +1,27 @@
+"""Every value that a test returns, each with the (binned) points its picture draws.
+
+Numbers happen in functions elsewhere; the objects here only carry them, say them in one sentence and
+lay them out as a small table. Nothing here rounds except ``__str__`` and the Markdown shown in a notebook.
+"""
+
+from erresearch.results.doubts import Curve, Precedence, Sensitivity
+from erresearch.results.fits import Bins, Decay, Fit
+from erresearch.results.numbers import Estimate, Interval, Reference, StudentT
+from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
+
+__all__ = [
+    "WORDS",
+    "Bins",
+    "Curve",
+    "Decay",
+    "Doubt",
+    "Estimate",
+    "Fit",
+    "Interval",
+    "Precedence",
+    "Reference",
+    "Sensitivity",
+    "StudentT",
+    "Verdict",
+    "Word",
+]

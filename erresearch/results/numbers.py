@@ -1,0 +1,245 @@
+"""One number with its uncertainty: intervals, the distributions behind them, estimates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from erresearch.errors import DesignError
+
+__all__ = ["Estimate", "Interval", "Reference", "StudentT", "escape", "plain"]
+
+
+def plain(value: float) -> str:
+    """Four significant digits, without exponent for the sizes people read."""
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
+    if value == 0:
+        return "0"
+    size = abs(value)
+    text = (
+        f"{value:.3e}"
+        if size < 1e-4 or size >= 1e9
+        else f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
+    )
+    return text.replace("-", "−")
+
+
+def escape(text: str) -> str:
+    """Names come from files: they are shown as text, never as markup."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"\\{c}" if c in "\\`*_{}[]|#$~" else c for c in text).replace("\n", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A confidence interval, possibly unbounded.
+
+    Parameters
+    ----------
+    low, high : float
+        The ends; ``-inf`` and ``inf`` where the data set no bound.
+    level : float
+        Confidence level, between 0 and 1.
+
+    Examples
+    --------
+    >>> Interval(0.02, 0.31, 0.95).inside(0, 1)
+    True
+    """
+
+    low: float
+    high: float
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        """Refuse an interval that is none."""
+        if not 0 < self.level < 1:
+            raise DesignError(
+                "`level` must lie between 0 and 1", got=repr(self.level), fix="use 0.95 for 95 %"
+            )
+        if not self.low <= self.high:
+            raise DesignError(
+                "an interval's low end must not exceed its high end", got=f"{self.low}, {self.high}"
+            )
+
+    @property
+    def bounded(self) -> bool:
+        """Whether both ends are finite."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    def __contains__(self, value: float) -> bool:
+        """Whether `value` lies in the closed interval."""
+        return self.low <= value <= self.high
+
+    def inside(self, low: float, high: float) -> bool:
+        """Whether the whole interval lies strictly between `low` and `high`."""
+        return low < self.low and self.high < high
+
+    def __str__(self) -> str:
+        """The ends and the level."""
+        return f"[{plain(self.low)}, {plain(self.high)}] ({100 * self.level:.4g} %)"
+
+
+class Reference(Protocol):
+    """What an estimate is compared with: the distribution that gives its intervals and p-values."""
+
+    def interval(self, level: float) -> Interval:
+        """Two-sided confidence interval at `level`."""
+        ...
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Two-sided p-value of the hypothesis that the value equals `null`."""
+        ...
+
+    def critical(self, level: float) -> float:
+        """Half the interval's width in standard errors: the critical value that it stands for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StudentT:
+    """Student's t around an estimate (normal where `df` is infinite).
+
+    Parameters
+    ----------
+    value, se : float
+        Estimate and standard error.
+    df : float
+        Degrees of freedom; ``inf`` for the normal.
+
+    Examples
+    --------
+    >>> StudentT(2.0, 1.0, math.inf).interval(0.95).low
+    0.0400...
+    """
+
+    value: float
+    se: float
+    df: float
+
+    def critical(self, level: float) -> float:
+        """Quantile of |t| at `level`."""
+        from scipy import special
+
+        tail = (1 + level) / 2
+        return float(special.ndtri(tail) if math.isinf(self.df) else special.stdtrit(self.df, tail))
+
+    def interval(self, level: float) -> Interval:
+        """Value ± t·se."""
+        if not math.isfinite(self.se):
+            return Interval(-math.inf, math.inf, level)
+        half = self.critical(level) * self.se
+        return Interval(self.value - half, self.value + half, level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Two-sided p-value of value = null."""
+        from scipy import special
+
+        if not math.isfinite(self.se):
+            return 1.0
+        if self.se == 0:
+            return 1.0 if self.value == null else 0.0
+        t = -abs(self.value - null) / self.se
+        return float(2 * (special.ndtr(t) if math.isinf(self.df) else special.stdtr(self.df, t)))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One number with its uncertainty: the currency of this package.
+
+    Parameters
+    ----------
+    name : str
+        What was estimated, in the field's words.
+    value, se : float
+        Point estimate and standard error, in `unit`.
+    df : float
+        Degrees of freedom of the reference distribution.
+    interval : Interval
+        Confidence interval at the level asked for.
+    n_rows, n_accounts : int
+        Complete rows and accounts (clusters) used; `n_accounts` is 0 where no account was named.
+    unit : str
+        Unit of `value`; empty for a pure number.
+    method : str
+        How value and interval were made, in words.
+    reference : Reference, optional
+        The distribution behind `interval`; lets :meth:`at` and :attr:`pvalue` answer. None for a stored number.
+
+    Examples
+    --------
+    >>> ref = StudentT(0.1, 0.02, 39)
+    >>> e = Estimate("log engagement", 0.1, 0.02, 39, ref.interval(0.95), 4160, 40, "", "OLS, CRV3", ref)
+    >>> print(e)
+    log engagement: 0.1000 [0.05955, 0.1405] (95 %), 4,160 rows, 40 accounts; OLS, CRV3
+    >>> e.at(0.99).interval.low < e.interval.low
+    True
+    """
+
+    name: str
+    value: float
+    se: float
+    df: float
+    interval: Interval
+    n_rows: int
+    n_accounts: int
+    unit: str = ""
+    method: str = ""
+    reference: Reference | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def statistic(self) -> float:
+        """Estimate over standard error; infinite where the standard error is 0."""
+        if self.se == 0:
+            return math.copysign(math.inf, self.value) if self.value else math.nan
+        return self.value / self.se
+
+    @property
+    def pvalue(self) -> float:
+        """Two-sided p-value of a true value of 0."""
+        return self._known().pvalue(0.0)
+
+    def at(self, level: float) -> Estimate:
+        """Return the same estimate with its interval at another level.
+
+        Raises
+        ------
+        DesignError
+            If the estimate was stored without the distribution behind its interval.
+        """
+        interval = self._known().interval(level)
+        return Estimate(
+            self.name,
+            self.value,
+            self.se,
+            self.df,
+            interval,
+            self.n_rows,
+            self.n_accounts,
+            self.unit,
+            self.method,
+            self.reference,
+        )
+
+    def _known(self) -> Reference:
+        if self.reference is None:
+            raise DesignError(
+                f"the interval of {self.name!r} cannot be moved to another level or tested",
+                got="an estimate stored without the distribution behind it",
+                fix="estimate it again from its rows or moments",
+            )
+        return self.reference
+
+    def __str__(self) -> str:
+        """One sentence."""
+        unit = f" {self.unit}" if self.unit else ""
+        accounts = f", {self.n_accounts:,} accounts" if self.n_accounts else ""
+        method = f"; {self.method}" if self.method else ""
+        return (
+            f"{self.name}: {plain(self.value)}{unit} {self.interval}, {self.n_rows:,} rows{accounts}{method}"
+        )
+
+    def _repr_markdown_(self) -> str:
+        return f"**{escape(self.name)}** {escape(str(self)[len(self.name) + 2 :])}"

@@ -1,0 +1,107 @@
+"""The words of a verdict and what stands beside them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from erresearch.results.numbers import Estimate, Interval, escape
+
+__all__ = ["WORDS", "Doubt", "Verdict", "Word"]
+
+
+Word = Literal[
+    "supported", "contradicted", "practically nil", "inconclusive", "association only", "not judged"
+]
+WORDS: tuple[Word, ...] = (
+    "supported",
+    "contradicted",
+    "practically nil",
+    "inconclusive",
+    "association only",
+    "not judged",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One reason for caution, with its figure.
+
+    Parameters
+    ----------
+    name : str
+        Short name, for example "reverse direction" or "declarable nil".
+    text : str
+        What it says, in one sentence.
+    value : float
+        The figure; nan where the doubt is only words.
+    raised : bool
+        Whether the doubt weighs against the verdict here.
+    """
+
+    name: str
+    text: str
+    value: float = math.nan
+    raised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A claim judged on one data set.
+
+    Parameters
+    ----------
+    claim, dataset : str
+        Identifiers.
+    word : Word
+        One of :data:`WORDS`.
+    size : str
+        "at least δ" or "size not settled" beside *supported*; else empty.
+    qualifiers : tuple of str
+        Any of "fragile", "proxy", "simulated".
+    estimate : Estimate or None
+        The number judged, with its 95 % interval; None where the claim was not judged.
+    interval : Interval or None
+        The interval at the verdict's own level, after correction for the family.
+    sesoi : float
+        δ, the smallest effect of interest declared for the claim.
+    reason : str
+        The rule that gave the word, or why the claim was not judged.
+    doubts : tuple of Doubt
+        The figures beside the word.
+    evidence : str
+        "from rows", "from pack" or "stored".
+    """
+
+    claim: str
+    dataset: str
+    word: Word
+    size: str = ""
+    qualifiers: tuple[str, ...] = ()
+    estimate: Estimate | None = None
+    interval: Interval | None = None
+    sesoi: float = math.nan
+    reason: str = ""
+    doubts: tuple[Doubt, ...] = ()
+    evidence: str = "from rows"
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the data were simulated, and so say nothing about the world."""
+        return "simulated" in self.qualifiers
+
+    @property
+    def words(self) -> str:
+        """The word with its size and qualifiers, as it is printed everywhere."""
+        size = f" ({self.size})" if self.size else ""
+        return ", ".join([f"{self.word}{size}", *self.qualifiers])
+
+    def __str__(self) -> str:
+        """One sentence."""
+        if self.estimate is None:
+            return f"{self.claim} on {self.dataset}: {self.words}; {self.reason}"
+        return f"{self.claim} on {self.dataset}: {self.words}; {self.estimate}"
+
+    def _repr_markdown_(self) -> str:
+        return f"**{escape(self.claim)}** on *{escape(self.dataset)}*: **{escape(self.words)}** {escape(self.reason)}"
