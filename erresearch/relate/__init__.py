@@ -1,7 +1,9 @@
 """Do two things move together? Correlation, regression, growth and precedence, all from moments."""
 
+from erresearch.relate.correlation import correlate
 from erresearch.relate.fitting import contrast
+from erresearch.relate.growth import decay
 from erresearch.relate.linear import regress
 from erresearch.relate.ppml import poisson
 
-__all__ = ["contrast", "poisson", "regress"]
+__all__ = ["contrast", "correlate", "decay", "poisson", "regress"]

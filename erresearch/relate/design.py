@@ -86,8 +86,13 @@ def open_moments(
                 got=f"they were made with {word}={made!r}",
                 fix=f"leave `{word}` out or make the moments again from rows",
             )
-    labels = [column if isinstance(column, str) else column.meta.output_name() for column in columns]
-    return data[labels]
+    if not all(isinstance(column, str) for column in columns):
+        raise ColumnError(
+            "moments hold finished columns, not expressions",
+            allowed=", ".join(map(repr, data.columns)),
+            fix="ask for columns by the names they have in the moments",
+        )
+    return data[list(columns)]
 
 
 def sweep(moments: Moments, effects: tuple[Effect, ...]) -> Swept:

@@ -179,8 +179,10 @@ def contrast(
     Examples
     --------
     >>> import numpy as np, pandas as pd
+    >>> from erresearch.relate import regress
     >>> rng = np.random.default_rng(0)
-    >>> table = pd.DataFrame(rng.normal(size=(500, 2)), columns=["a", "b"]).assign(y=lambda t: t.a + rng.normal(size=500))
+    >>> table = pd.DataFrame(rng.normal(size=(500, 2)), columns=["a", "b"])
+    >>> table["y"] = table["a"] + rng.normal(size=500)
     >>> difference = contrast(regress(table, "y", on=["a", "b"]), {"a": 1, "b": -1})
     >>> 1.0 in difference.interval
     True

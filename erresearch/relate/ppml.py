@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from erresearch.aggregate import Source, aggregate
+from erresearch.aggregate import Source, moment_pass
 from erresearch.errors import ColumnError, DataError, DesignError
 from erresearch.inference import Scores
 from erresearch.moments import Moments
@@ -27,6 +27,7 @@ _TOLERANCE = 1e-10
 #: Curvature along the flattest direction, against the steepest, below which the likelihood has no maximum there.
 _FLAT = 1e-11
 _KEEP = "__keep__"
+_NEVER = 1e300  # stands for "no such row" in a maximum or minimum
 SEPARATED = "separated (the regressors predict the zero perfectly)"
 
 
@@ -391,24 +392,25 @@ def _without_separated(moments: Moments, state: _State, *, within: bool) -> tupl
     y = source.col(moments.columns[-1])
     for sign in (1.0, -1.0):
         along = linear_predictor(moments, sign * direction)
-        top = nw.when(y > 0).then(along).otherwise(None)
+        top = nw.when(y > 0).then(along).otherwise(-_NEVER)
         _, values = source.by_account(
             [
                 top.max().alias("high"),
-                top.min().alias("low"),
-                nw.when(y > 0).then(None).otherwise(along).max().alias("zero"),
+                nw.when(y > 0).then(along).otherwise(_NEVER).min().alias("low"),
+                nw.when(y > 0).then(-_NEVER).otherwise(along).max().alias("zero"),
             ]
         )
-        high, low, zero = (np.asarray(values[name], dtype=float) for name in ("high", "low", "zero"))
-        seen = np.isfinite(high)
+        high, low, zero = values["high"], values["low"], values["zero"]
+        seen = high > -_NEVER
         if not within:
-            high, low = np.full_like(high, np.nanmax(high)), np.full_like(low, np.nanmin(low))
+            high, low = np.full_like(high, high.max()), np.full_like(low, low.min())
         margin = 1e-6
-        flat = np.nanmax((high - low)[seen]) < margin if seen.any() else False
-        if flat and not np.any(zero[seen] > high[seen] + margin):
-            edge = top.max() if not within else top.max().over(source.account or "")
+        if np.max((high - low)[seen]) < margin and not np.any(zero[seen] > high[seen] + margin):
+            edge: Any = (
+                top.max().over(source.account) if within and source.account else float(high.max())
+            )
             keep = (y > 0) | (along >= edge - margin)
-            frame = source.frame.with_columns(keep.alias(_KEEP)).filter(nw.col(_KEEP)).drop(_KEEP)
+            frame = source.complete().with_columns(keep.alias(_KEEP)).filter(nw.col(_KEEP)).drop(_KEEP)
             fewer = _again(moments, replace(source, frame=frame))
             return fewer, moments.rows - fewer.rows
     return moments, 0
@@ -416,16 +418,16 @@ def _without_separated(moments: Moments, state: _State, *, within: bool) -> tupl
 
 def _again(moments: Moments, source: Source) -> Moments:
     """The same moments from fewer rows."""
-    keys, count, weight, sums, cross = aggregate(source)
+    source, sums = moment_pass(source)
     whole = replace(
         moments,
         columns=source.columns,
         origin=source.origin,
-        keys=keys,
-        count=count,
-        weight=weight,
-        sums=sums,
-        cross=cross,
+        keys=sums.keys,
+        count=sums.count,
+        weight=sums.weight,
+        sums=sums.sums,
+        cross=sums.cross,
         cells=None,
         source=source,
     )

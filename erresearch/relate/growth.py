@@ -1,0 +1,318 @@
+"""Do reactions keep pace with followers? X = c·F^β, never a rate against its own denominator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from erresearch.errors import DataError, DesignError, missing_columns
+from erresearch.expressions import log
+from erresearch.moments import Moments
+from erresearch.relate.linear import regress
+from erresearch.relate.ppml import poisson
+from erresearch.results import Bins, Decay, Estimate, Fit, Interval, Reference
+from erresearch.sources import column_names
+
+__all__ = ["Scaled", "decay"]
+
+_REACTIONS = ("likes", "comments", "shares", "saves")
+#: Up to this many rows without accounts, each row is its own cluster, so that few large accounts are paid for.
+_ROWS_AS_CLUSTERS = 20_000
+_BINS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """A reference distribution after multiplication by a known positive factor.
+
+    Examples
+    --------
+    >>> from erresearch.results import StudentT
+    >>> Scaled(StudentT(0.9, 0.01, 50), 1 / 0.9).interval(0.95).low > 0.97
+    True
+    """
+
+    reference: Reference
+    factor: float
+
+    def interval(self, level: float) -> Interval:
+        """The interval times the factor."""
+        ends = self.reference.interval(level)
+        return Interval(ends.low * self.factor, ends.high * self.factor, level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """P-value of value = null."""
+        return self.reference.pvalue(null / self.factor)
+
+    def critical(self, level: float) -> float:
+        """As before: a factor does not change the width in standard errors."""
+        return self.reference.critical(level)
+
+
+def decay(
+    data: Any,
+    *,
+    by: str | None = None,
+    followers: str = "followers",
+    reactions: str | Sequence[str] | None = None,
+    spline: bool = False,
+    reliability: tuple[float, float] = (0.9, 1.0),
+    level: float = 0.95,
+    rng: int = 0,
+) -> Decay:
+    """Exponent of reactions on followers: β < 1 means that the engagement rate falls as accounts grow.
+
+    X = c·F^β, so ER = X/F ∝ F^(β−1). β is estimated by PPML of X on log F (zeros included) and, beside it, by OLS on
+    logs. The rate is never regressed on followers: independent X and F would give r(log ER, log F) ≈ −.71 by
+    arithmetic alone. Noise in followers (bots, dated counts) pulls β towards 0 and looks like decay, so β/λ is given
+    for both ends of a declared reliability λ of log followers.
+
+    Parameters
+    ----------
+    data : frame or path
+        One row per account, or posts with their account named in `by`.
+    by : str, optional
+        The account (unit of clustering). Without it each row is one.
+    followers : str
+        Column of follower counts, all positive.
+    reactions : str or sequence of str, optional
+        Column or columns that are summed; by default ``engagement`` or whichever of likes, comments, shares and
+        saves the table has.
+    spline : bool
+        Also fit a natural cubic spline in log followers, for the picture.
+    reliability : (float, float)
+        Lowest and highest reliability of log followers thought possible, in (0, 1].
+    level : float
+        Confidence level.
+    rng : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    Decay
+        Exponents, corrected exponents, binned points, spline.
+
+    Raises
+    ------
+    DataError
+        If a follower count is not positive.
+    ColumnError
+        If a column is missing.
+    DesignError
+        If the reliability range is not inside (0, 1].
+
+    References
+    ----------
+    Santos Silva & Tenreyro (2006). Fuller, W. A. (1987). *Measurement Error Models*. Wiley.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> f = np.exp(rng.normal(9, 1.2, 400))
+    >>> table = pd.DataFrame({"followers": f, "likes": rng.poisson(0.5 * f**0.75)})
+    >>> round(decay(table).exponent.value, 2)
+    0.75
+    """
+    low, high = reliability
+    if not 0 < low <= high <= 1:
+        raise DesignError(
+            "`reliability` must be two numbers in (0, 1], the lower first",
+            got=repr(reliability),
+            fix="use (0.9, 1.0)",
+        )
+    total = _reactions(data, reactions, followers, by)
+    size = log(followers)
+    name = f"log {followers}"
+    moments = Moments.from_frame(data, [size, total], by=by)
+    _refuse_nonpositive(moments, name, followers)
+    rows_as_accounts = by is None and moments.rows <= _ROWS_AS_CLUSTERS
+    table = _own_clusters(moments) if rows_as_accounts else data
+    account = "row" if rows_as_accounts else by
+    on, outcome = ([name], "reactions") if rows_as_accounts else ([size], total)
+    exponent = poisson(table, outcome, on=on, by=account, effects=(), level=level, rng=rng)
+    # zeros have no logarithm: OLS on logs sees positive rows only, which is one reason why it is only shown beside
+    logged = regress(
+        table,
+        log("reactions") if rows_as_accounts else _log_of(total),
+        on=on,
+        by=account,
+        level=level,
+        rng=rng,
+    )
+    beta = _named(exponent[name], "β (PPML)", rows_as_accounts)
+    ends = dict.fromkeys((low, high))
+    points, spread = _points(moments, name)
+    return Decay(
+        beta,
+        _named(logged[name], "β (log-OLS)", rows_as_accounts),
+        tuple((r, _corrected(beta, r, level)) for r in ends),
+        _spline(moments, name, level) if spline else None,
+        points,
+        spread,
+        {
+            **exponent.dropped,
+            **{
+                f"{words} (log-OLS only)": n
+                for words, n in logged.dropped.items()
+                if n and words not in exponent.dropped
+            },
+        },
+    )
+
+
+def _reactions(data: Any, reactions: str | Sequence[str] | None, followers: str, by: str | None) -> nw.Expr:
+    present = column_names(data)
+    if reactions is None:
+        reactions = (
+            "engagement" if "engagement" in present else [name for name in _REACTIONS if name in present]
+        )
+    wanted = [reactions] if isinstance(reactions, str) else list(reactions)
+    if not wanted:
+        raise missing_columns(["engagement"], present)
+    absent = [name for name in [*wanted, followers, *([by] if by else [])] if name not in present]
+    if absent:
+        raise missing_columns(absent, present)
+    expression = nw.col(wanted[0]).cast(nw.Float64())
+    for column in wanted[1:]:
+        expression = expression + nw.col(column).cast(nw.Float64())
+    return expression.alias("reactions")
+
+
+def _log_of(total: nw.Expr) -> nw.Expr:
+    return total.log().alias("log reactions")
+
+
+def _refuse_nonpositive(moments: Moments, name: str, followers: str) -> None:
+    lost = moments.dropped.get(f"not finite: {name}", 0)
+    if lost:
+        raise DataError(
+            f"`{followers}` must be positive and known where its logarithm is taken",
+            got=f"{lost:,} of {moments.rows + sum(moments.dropped.values()):,} rows are 0, negative or missing",
+            fix="leave these rows out on purpose, and say so",
+        )
+
+
+def _own_clusters(moments: Moments) -> Any:
+    """Rows in memory, each its own account; sorted, so that their order in the engine changes nothing."""
+    assert moments.source is not None
+    table = moments.source.collect(moments.columns)
+    table.columns = [moments.columns[0], "reactions"]
+    return table.sort(table.columns).with_row_index("row")
+
+
+def _named(estimate: Estimate, name: str, rows_as_accounts: bool) -> Estimate:
+    return replace(estimate, name=name, n_accounts=0 if rows_as_accounts else estimate.n_accounts)
+
+
+def _corrected(beta: Estimate, reliability: float, level: float) -> Estimate:
+    reference = Scaled(beta._known(), 1 / reliability)
+    return replace(
+        beta,
+        name=f"β at reliability {reliability:g}",
+        value=beta.value / reliability,
+        se=beta.se / reliability,
+        interval=reference.interval(level),
+        reference=reference,
+    )
+
+
+def _points(moments: Moments, name: str) -> tuple[Bins, float]:
+    """Mean reactions by bin of log followers, and r(log ER, log F) if reactions did not depend on followers."""
+    source = moments.source
+    assert source is not None
+    n = moments.weight.sum()
+    mean = moments.sums.sum(axis=0) / n
+    variance = np.einsum("gii->i", moments.grams()) / n - mean**2
+    centre, sd = float(mean[0]), math.sqrt(max(variance[0], 0.0))
+    if sd == 0:
+        raise DesignError(f"{name!r} does not vary", fix="a slope needs accounts of different sizes")
+    edges = centre + sd * np.linspace(-2.6, 2.6, _BINS + 1)
+    edges[0], edges[-1] = -math.inf, math.inf
+    x, y = source.z(name), source.col(moments.columns[1])
+    positive_log = nw.when(y > 0).then(nw.when(y > 0).then(y).otherwise(1.0).log())
+    expressions: list[nw.Expr] = [
+        positive_log.mean().alias("m"),
+        (positive_log * positive_log).mean().alias("v"),
+    ]
+    for i in range(_BINS):
+        inside = (x > float(edges[i])) & (x <= float(edges[i + 1]))
+        for label, value in (("n", nw.lit(1.0)), ("x", x), ("y", y), ("yy", y * y)):
+            expressions.append(nw.when(inside).then(value).otherwise(0.0).sum().alias(f"{label}{i}"))
+    found = source.total(expressions)
+    sums = {label: np.array([found[f"{label}{i}"] for i in range(_BINS)]) for label in ("n", "x", "y", "yy")}
+    keep = (sums["n"] > 0) & (sums["y"] > 0)
+    count = sums["n"][keep]
+    average = sums["y"][keep] / count
+    noise = np.sqrt(np.maximum(sums["yy"][keep] / count - average**2, 0) / np.maximum(count - 1, 1))
+    half = np.where(count > 2, 1.96 * noise / average, np.nan)
+    at = sums["x"][keep] / count + moments.origin[0]
+    log_variance = max(found["v"] - found["m"] ** 2, 0.0)
+    shared = -sd / math.sqrt(log_variance + sd**2)
+    logs = np.log(average)
+    return Bins(
+        at,
+        logs,
+        logs - half,
+        logs + half,
+        count.astype(np.int64),
+        "followers (log)",
+        "reactions (log of the mean)",
+    ), shared
+
+
+def _spline(moments: Moments, name: str, level: float) -> Bins:
+    """Natural cubic spline by PPML, drawn over the middle 99 % of a normal with the data's mean and spread."""
+    source = moments.source
+    assert source is not None
+    n = moments.weight.sum()
+    centre = float(moments.sums[:, 0].sum() / n)
+    sd = math.sqrt(float(moments.grams()[:, 0, 0].sum() / n - centre**2))
+    knots = np.array([-1.6, -0.8, 0.0, 0.8, 1.6])
+    unit = (source.z(name) - centre) / sd
+    columns = [unit.alias("b0"), *(e.alias(f"b{i + 1}") for i, e in enumerate(_natural(unit, knots)))]
+    y = source.col(moments.columns[1]).alias("reactions")
+    keep = [nw.col(source.account)] if source.account is not None else []
+    rows = source.complete().select(*columns, y, *keep).to_native()
+    on = [f"b{i}" for i in range(len(knots) - 1)]
+    fit: Fit = poisson(
+        rows, "reactions", on=on, by=source.account, effects=(), cov="CRV1" if source.account else "HC1"
+    )
+    grid = np.linspace(-2.4, 2.4, 61)
+    basis = np.column_stack([np.ones_like(grid), grid, *_natural(grid, knots)])
+    value = basis @ np.array([e.value for e in fit.values()])
+    se = np.sqrt(np.einsum("ij,jk,ik->i", basis, fit.cov, basis))
+    z = 1.959964 if level == 0.95 else next(iter(fit.values()))._known().critical(level)
+    at = moments.origin[0] + centre + sd * grid
+    return Bins(
+        at,
+        value,
+        value - z * se,
+        value + z * se,
+        np.full(len(grid), fit.n_rows),
+        "followers (log)",
+        "reactions (log of the mean)",
+    )
+
+
+def _natural(x: Any, knots: np.ndarray) -> list[Any]:
+    """Harrell's restricted cubic terms: linear beyond the outer knots."""
+
+    def cubed(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return np.maximum(value, 0.0) ** 3
+        return nw.when(value > 0).then(value * value * value).otherwise(0.0)
+
+    last, before = float(knots[-1]), float(knots[-2])
+    width = float(knots[-1] - knots[0]) ** 2
+    terms = []
+    for knot in map(float, knots[:-2]):
+        term = cubed(x - knot) - cubed(x - before) * ((last - knot) / (last - before))
+        term = term + cubed(x - last) * ((before - knot) / (last - before))
+        terms.append(term / width)
+    return terms
