@@ -1,0 +1,332 @@
+"""Benchmark bands: a label only from a source, with its date, and only for the source's own definition."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from erresearch.errors import DataError, GuardError, UnknownNameError
+from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
+from erresearch.metrics.rates import Rates
+from erresearch.metrics.wording import markdown, percent
+from erresearch.resources import resource
+from erresearch.results import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Band", "BandSource", "Banding", "band", "bands", "cautions"]
+
+NPS_UNIT = "NPS points"
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One printed band.
+
+    Parameters
+    ----------
+    id, label : str
+        Identifier and the source's word, translated.
+    low, high : float
+        Its ends: fractions for rates, points for NPS; infinite where open.
+    includes_low, includes_high : bool
+        Whether an end belongs to it.
+    conflicts : tuple of str
+        Bands of other sources that give the same number another word.
+    note : str
+        What to know about it.
+    """
+
+    id: str
+    label: str
+    low: float
+    high: float
+    includes_low: bool
+    includes_high: bool
+    conflicts: tuple[str, ...] = ()
+    note: str = ""
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` lies in the band."""
+        above = value >= self.low if self.includes_low else value > self.low
+        below = value <= self.high if self.includes_high else value < self.high
+        return above and below
+
+
+@dataclass(frozen=True, slots=True)
+class BandSource:
+    """A set of bands from one source.
+
+    Parameters
+    ----------
+    name, title, date : str
+        Key, name for people, and when it was printed.
+    definition : str
+        The rate it is for: a name in ``DEFINITIONS``, "M12" for NPS, or a formula in words.
+    platform : str
+        The platform it was printed for.
+    note : str
+        What is known about where the cut-offs come from.
+    bands : tuple of Band
+        The bands.
+    """
+
+    name: str
+    title: str
+    date: str
+    definition: str
+    platform: str
+    note: str
+    bands: tuple[Band, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Banding:
+    """A number placed in one source's bands.
+
+    Parameters
+    ----------
+    value : float
+        The number: a fraction, or NPS points.
+    bands : tuple of Band
+        Every band it lies in; empty where the source says nothing.
+    source : BandSource
+        Whose bands.
+    caution : str
+        The sources' own objection to fixed bands.
+    """
+
+    value: float
+    bands: tuple[Band, ...]
+    source: BandSource
+    caution: str
+
+    @property
+    def label(self) -> str:
+        """The source's words, or that it has none for this number."""
+        return " and ".join(one.label for one in self.bands) or "outside every band of this source"
+
+    @property
+    def date(self) -> str:
+        """When the source was printed."""
+        return self.source.date
+
+    @property
+    def definition(self) -> str:
+        """The definition the bands are for."""
+        return self.source.definition
+
+    def __str__(self) -> str:
+        """Label, source, date, definition and the objection."""
+        value = f"{self.value:.3g} points" if self.definition == "M12" else percent(self.value)
+        ids = ", ".join(one.id for one in self.bands)
+        named = f"{self.label} ({ids})" if ids else self.label
+        lines = [
+            f"{value}: {named}",
+            f"says {self.source.title} ({self.date}), for {_title(self.definition)}",
+            f"but {self.caution} (B09)",
+        ]
+        clash = sorted({other for one in self.bands for other in one.conflicts})
+        if clash:
+            lines.append(f"other sources use other words for part of this range: {', '.join(clash)}")
+        return "\n".join(lines)
+
+    def _repr_markdown_(self) -> str:
+        return markdown(str(self))
+
+
+@cache
+def _read() -> Mapping[str, Any]:
+    with (resource("data") / "bands.toml").open("rb") as file:
+        return MappingProxyType(tomllib.load(file))
+
+
+@cache
+def _sources() -> Mapping[str, BandSource]:
+    raw = _read()
+    return MappingProxyType(
+        {
+            name: BandSource(
+                name=name,
+                title=one["title"],
+                date=one["date"],
+                definition=one["definition"],
+                platform=one["platform"],
+                note=one["note"],
+                bands=tuple(_band(entry) for entry in raw["bands"] if entry["source"] == name),
+            )
+            for name, one in raw["sources"].items()
+        }
+    )
+
+
+def _band(entry: Mapping[str, Any]) -> Band:
+    strict = "above" in entry
+    return Band(
+        id=entry["id"],
+        label=entry["label"],
+        low=float(entry.get("above", entry.get("low", -math.inf))),
+        high=float(entry.get("high", math.inf)),
+        includes_low=not strict,
+        includes_high=bool(entry.get("closed", False)),
+        conflicts=tuple(entry.get("conflicts", ())),
+        note=entry.get("note", ""),
+    )
+
+
+def _title(definition: str) -> str:
+    if definition == "M12":
+        return "M12 Net Promoter Score"
+    return str(DEFINITIONS[definition]) if definition in DEFINITIONS else definition
+
+
+def cautions() -> Mapping[str, str]:
+    """What the sources themselves hold against bands.
+
+    Returns
+    -------
+    mapping of str to str
+        B09 and B10.
+
+    Examples
+    --------
+    >>> cautions()["B10"]
+    'a visitor who comes back is not for that reason engaged'
+    """
+    return MappingProxyType({one["id"]: one["text"] for one in _read()["cautions"]})
+
+
+def band(
+    rate: Rates | Estimate | float, *, source: str, definition: str | RateDefinition | None = None
+) -> Banding:
+    """Place a rate in one source's bands, if it is the rate that the bands are for.
+
+    Parameters
+    ----------
+    rate : Rates, Estimate or float
+        Engagement rates (their mean is placed), an NPS, or a fraction whose `definition` is given.
+    source : str
+        "scrunch", "oberlo-da", "one4marketing" or "russian-compilation"; :func:`bands` lists them.
+    definition : str or RateDefinition, optional
+        What a bare number is: "M01", "M12" …
+
+    Returns
+    -------
+    Banding
+        Label with source, date and definition.
+
+    Raises
+    ------
+    GuardError
+        If the number was computed by another definition than the bands', or by none that is known.
+    UnknownNameError
+        For an unknown source or definition.
+    DataError
+        If the number is not finite.
+
+    Examples
+    --------
+    >>> print(band(0.0314, source="scrunch", definition="M01"))
+    3.14 %: average or good (B02)
+    says Dutch collage of web answers on engagement; the cut-offs are Scrunch's (about 2017), for M01 HubSpot and
+    Mention: (likes + comments) / followers, per post
+    but the Russian compilation holds that no engagement rate is good or bad for everybody: compare with your own
+    past (B09)
+    other sources use other words for part of this range: B04
+    """
+    sources = _sources()
+    if source not in sources:
+        raise UnknownNameError.of("band source", source, sources)
+    chosen = sources[source]
+    value, given = _number(rate, definition)
+    if not math.isfinite(value):
+        raise DataError("a band needs a finite number", got=repr(value), fix="see what the rate dropped")
+    if not _same(given, chosen.definition):
+        raise GuardError(
+            f"the bands of {source!r} are for another rate",
+            got=str(given) if given else "a number without its definition",
+            allowed=_title(chosen.definition),
+            fix="compute that rate, or say what the number is with definition=",
+        )
+    return Banding(
+        value=value,
+        bands=tuple(one for one in chosen.bands if one.holds(value)),
+        source=chosen,
+        caution=cautions()["B09"],
+    )
+
+
+def _number(
+    rate: Rates | Estimate | float, definition: str | RateDefinition | None
+) -> tuple[float, str | RateDefinition | None]:
+    if isinstance(rate, Rates):
+        return rate.mean, rate.definition
+    if isinstance(rate, Estimate):
+        return rate.value, "M12" if rate.unit == NPS_UNIT else rate.name
+    known = {one.definition for one in _sources().values()} | set(DEFINITIONS)
+    if isinstance(definition, str) and definition not in known:
+        raise UnknownNameError.of("definition", definition, known)
+    return float(rate), definition
+
+
+def _same(given: str | RateDefinition | None, wanted: str) -> bool:
+    if isinstance(given, str):
+        given = DEFINITIONS.get(given, given)
+    if isinstance(given, RateDefinition):
+        return wanted in DEFINITIONS and given.matches(DEFINITIONS[wanted])
+    return given is not None and given == wanted
+
+
+def bands() -> pd.DataFrame:
+    """Every printed band with its source, date and definition, and where sources contradict each other.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per band; ``overlaps`` names the bands of other sources that share part of the range although they
+        print another word, and whether they are for another definition.
+
+    Examples
+    --------
+    >>> bands().loc["B02", ["label", "definition", "overlaps"]].tolist()
+    ['average or good', 'M01', "B04 'strong' (M02) from 3.00 % to 3.50 %"]
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "id": one.id,
+            "source": source.name,
+            "label": one.label,
+            "low": one.low,
+            "high": one.high,
+            "definition": source.definition,
+            "platform": source.platform,
+            "date": source.date,
+            "overlaps": _overlaps(source, one),
+            "note": one.note or source.note,
+        }
+        for source in _sources().values()
+        for one in source.bands
+    ]
+    return pd.DataFrame(rows).set_index("id")
+
+
+def _overlaps(source: BandSource, one: Band) -> str:
+    """Bands of other sources of engagement rates that cover part of this one."""
+    found = []
+    for other in _sources().values():
+        rates = other.definition in DEFINITIONS and source.definition in DEFINITIONS
+        for two in other.bands if rates and other is not source else ():
+            low, high = max(one.low, two.low), min(one.high, two.high)
+            if low < high:
+                found.append(
+                    f"{two.id} {two.label!r} ({other.definition}) from {percent(low)} to {percent(high)}"
+                )
+    return "; ".join(found)

@@ -1,0 +1,266 @@
+"""Every engagement rate by its own name: numerator, denominator, unit of analysis, source."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal, cast, get_args
+
+from erresearch.errors import GuardError, UnknownNameError
+from erresearch.resources import resource
+
+__all__ = ["DEFINITIONS", "PLATFORMS", "Denominator", "Per", "PlatformSet", "RateDefinition", "resolve"]
+
+Denominator = Literal["followers", "reach", "views", "impressions"]
+Per = Literal["post", "day", "period", "user"]
+EXPOSURE = ("followers", "reach", "impressions", "views")
+REACTIONS = ("likes", "comments", "shares", "saves")
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformSet:
+    """What counts as a reaction on one platform.
+
+    Parameters
+    ----------
+    name, title : str
+        Key in the registry and name for people.
+    aliases : tuple of str
+        Spellings of the `platform` column, lower case.
+    reactions : tuple of str
+        Columns that are summed.
+    source : str
+        Who says so.
+    """
+
+    name: str
+    title: str
+    aliases: tuple[str, ...]
+    reactions: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateDefinition:
+    """One engagement rate: reactions over a denominator, per post, day, period or user.
+
+    Parameters
+    ----------
+    id : str
+        Name in the registry (``M01`` …), empty for one that no source defines.
+    name : str
+        Name for people.
+    reactions : tuple of str
+        Columns that are summed in the numerator; empty while the platforms' own sets are still to be chosen.
+    denominator : {"followers", "reach", "views", "impressions"}
+        What divides.
+    per : {"post", "day", "period", "user"}
+        Unit of analysis.
+    source : str
+        Where the formula comes from.
+    by_platform : tuple of (str, tuple of str)
+        Reactions per platform where a table holds platforms with different sets.
+    caution : str
+        What the number is easily mistaken for.
+    open : tuple of str
+        What the source left open and a caller may choose.
+
+    Examples
+    --------
+    >>> print(DEFINITIONS["M01"])
+    M01 HubSpot and Mention: (likes + comments) / followers, per post
+    >>> DEFINITIONS["M01"].matches(DEFINITIONS["M02"])
+    False
+    """
+
+    id: str
+    name: str
+    reactions: tuple[str, ...]
+    denominator: Denominator
+    per: Per
+    source: str = ""
+    by_platform: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    caution: str = ""
+    open: tuple[str, ...] = ()
+
+    @property
+    def formula(self) -> str:
+        """The formula in the words of the columns."""
+        chosen = " + ".join(self.reactions)
+        top = f"({chosen})" if chosen else "(the platform's reactions)"
+        if self.by_platform:
+            top = "(" + "; ".join(f"{name}: {' + '.join(set_)}" for name, set_ in self.by_platform) + ")"
+        return f"{top} / {self.denominator}, per {self.per}"
+
+    @property
+    def exposure(self) -> tuple[str, ...]:
+        """Exposure columns in the numerator: where there are any the number is no engagement rate."""
+        used = {*self.reactions, *(name for _, set_ in self.by_platform for name in set_)}
+        return tuple(name for name in EXPOSURE if name in used)
+
+    def matches(self, other: RateDefinition) -> bool:
+        """Whether both are the same formula: same reactions (in any order), denominator and unit."""
+        return (
+            frozenset(self.reactions) == frozenset(other.reactions)
+            and self.denominator == other.denominator
+            and self.per == other.per
+            and not self.by_platform
+            and not other.by_platform
+        )
+
+    def __str__(self) -> str:
+        """Identifier, name and formula."""
+        return f"{' '.join(part for part in (self.id, self.name) if part)}: {self.formula}"
+
+
+def _read() -> tuple[Mapping[str, PlatformSet], Mapping[str, RateDefinition]]:
+    with (resource("data") / "reactions.toml").open("rb") as file:
+        raw: dict[str, Any] = tomllib.load(file)
+    platforms = {
+        name: PlatformSet(
+            name, one["title"], tuple(one["aliases"]), tuple(one["reactions"]), str(one["source"])
+        )
+        for name, one in raw["platforms"].items()
+    }
+    definitions = {
+        name: RateDefinition(
+            id=name,
+            name=one["name"],
+            reactions=tuple(one.get("reactions", ())),
+            denominator=one["denominator"],
+            per=one["per"],
+            source=one["source"],
+            caution=one.get("caution", ""),
+            open=tuple(one.get("open", ())),
+        )
+        for name, one in raw["definitions"].items()
+    }
+    return MappingProxyType(platforms), MappingProxyType(definitions)
+
+
+PLATFORMS, DEFINITIONS = _read()
+
+
+def resolve(
+    definition: str | RateDefinition | None,
+    denominator: str | None,
+    reactions: str | tuple[str, ...] | None,
+    per: str | None,
+) -> RateDefinition:
+    """Turn the four ways of saying which rate into one definition.
+
+    Parameters
+    ----------
+    definition : str, RateDefinition or None
+        A name in :data:`DEFINITIONS` or a definition of one's own.
+    denominator, reactions, per : str or None
+        Overrides; refused where the named definition fixes them.
+
+    Returns
+    -------
+    RateDefinition
+        Reactions are empty where the platforms' sets are to be used.
+
+    Raises
+    ------
+    UnknownNameError
+        For a name in no registry.
+    GuardError
+        If a named definition is asked for with another formula, or people are counted by displays.
+
+    Examples
+    --------
+    >>> resolve("M10", "views", None, None).formula
+    '(likes + comments + shares + saves) / views, per post'
+    """
+    for word, value, allowed in (
+        ("denominator", denominator, get_args(Denominator)),
+        ("per", per, get_args(Per)),
+    ):
+        if value is not None and value not in allowed:
+            raise UnknownNameError.of(word, value, allowed)
+    chosen = _reactions(reactions)
+    if definition is None:
+        made = RateDefinition(
+            "",
+            "engagement rate",
+            chosen,
+            cast(Denominator, denominator or "followers"),
+            cast(Per, per or "post"),
+        )
+        return _checked(named(made))
+    if isinstance(definition, str):
+        if definition == "M11":
+            raise GuardError(
+                "M11 is three rates under one name",
+                allowed="M11-post, M11-period, M11-user",
+                fix="say which unit of analysis is meant",
+            )
+        if definition not in DEFINITIONS:
+            raise UnknownNameError.of("definition", definition, DEFINITIONS)
+        definition = DEFINITIONS[definition]
+    asked: dict[str, Any] = {"denominator": denominator, "per": per, "reactions": chosen or None}
+    changes = {
+        name: value
+        for name, value in asked.items()
+        if value is not None and value != getattr(definition, name)
+    }
+    fixed = sorted(name for name in changes if name not in definition.open)
+    if fixed:
+        raise GuardError(
+            f"{definition.id or 'this definition'} fixes its {' and '.join(fixed)}",
+            got=", ".join(f"{name}={changes[name]!r}" for name in fixed),
+            allowed=str(definition),
+            fix="leave `definition` out to compute another rate",
+        )
+    return _checked(replace(definition, **changes))
+
+
+def named(definition: RateDefinition) -> RateDefinition:
+    """Give a formula the name under which a source defines it, where one does.
+
+    Examples
+    --------
+    >>> named(RateDefinition("", "mine", ("comments", "likes"), "followers", "post")).id
+    'M01'
+    """
+    if definition.id or not definition.reactions:
+        return definition
+    return next((one for one in DEFINITIONS.values() if one.matches(definition)), definition)
+
+
+def _reactions(reactions: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """Names to sum; "all" and None are settled when the table is seen."""
+    if reactions is None:
+        return ()
+    if isinstance(reactions, str):
+        if reactions == "all":
+            return ("all",)
+        if reactions not in PLATFORMS:
+            raise UnknownNameError.of("reaction set", reactions, ["all", *PLATFORMS])
+        return PLATFORMS[reactions].reactions
+    names = tuple(reactions)
+    if not names or len(set(names)) < len(names):
+        raise GuardError(
+            "`reactions` must name at least one column and none twice",
+            got=repr(names),
+            fix='give names such as ("likes", "comments"), "all", a platform, or nothing',
+        )
+    return names
+
+
+def _checked(definition: RateDefinition) -> RateDefinition:
+    if definition.per == "user" and definition.denominator not in ("followers", "reach"):
+        raise GuardError(
+            f"a rate per user cannot divide by {definition.denominator}",
+            got=f"{definition.denominator} count displays, not people",
+            allowed="followers, reach",
+        )
+    if definition.denominator in definition.reactions:
+        raise GuardError(
+            f"`{definition.denominator}` cannot stand above and below the line",
+            fix="take it out of `reactions` or divide by another column",
+        )
+    return definition

@@ -1,0 +1,356 @@
+"""Engagement rates: one function for every definition, and a value that carries which one it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import narwhals.stable.v2 as nw
+
+from erresearch.errors import ColumnError, DataError, GuardError, UnknownNameError, missing_columns
+from erresearch.metrics.definitions import Denominator, Per, RateDefinition, resolve
+from erresearch.metrics.numerators import bottom, rate_expression, settle, total
+from erresearch.metrics.wording import markdown, percent
+from erresearch.schema import POSTS, Rule, Table, validate
+
+__all__ = ["Every", "Rates", "engagement_rate"]
+
+Every = Literal["day", "week", "month", "quarter", "year"]
+_STEPS: Mapping[str, str] = {"day": "1d", "week": "1d", "month": "1mo", "quarter": "1q", "year": "1y"}
+_MADE = ("reactions", "posts", "rate")
+_ANY_NUMBER = Rule("any number")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rates:
+    """Engagement rates with the definition that made them.
+
+    Parameters
+    ----------
+    values : frame
+        A table of the kind that was given (lazy where it was lazy): what names a row (account, post, time), then
+        ``reactions``, the denominator, ``posts`` where rows were summed, and ``rate`` as a fraction.
+    definition : RateDefinition
+        What was computed.
+    mean, median : float
+        Over the rows of `values`, each counted once.
+    n : int
+        Rows of `values`.
+    posts : int
+        Posts that went into them.
+    dropped : mapping of str to int
+        Posts left out, by reason.
+    notes : tuple of str
+        What to know before using the number.
+    by : str or None
+        The account column.
+    """
+
+    values: Any
+    definition: RateDefinition
+    mean: float
+    median: float
+    n: int
+    posts: int
+    dropped: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+    by: str | None = None
+
+    def __str__(self) -> str:
+        """Definition, level, counts and what was left out."""
+        say = _actions if self.definition.per == "user" else percent
+        unit = {"post": "post", "day": "account-day", "period": "account-period", "user": "account"}
+        count = f"{self.n:,} {unit[self.definition.per]}{'s' if self.n != 1 else ''}"
+        if self.definition.per != "post":
+            count += f" from {self.posts:,} posts"
+        dropped = "; ".join(f"{number:,} {reason}" for reason, number in self.dropped.items()) or "none"
+        lines = [
+            f"{self.definition}",
+            f"mean {say(self.mean)}, median {say(self.median)}; {count}; left out: {dropped}",
+        ]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def __repr__(self) -> str:
+        """The same sentence: the table is in ``values``."""
+        return str(self)
+
+    def _repr_markdown_(self) -> str:
+        return markdown(str(self))
+
+
+def _actions(value: float) -> str:
+    return f"{value:.3g} actions per user"
+
+
+def engagement_rate(
+    posts: Any,
+    *,
+    denominator: Denominator | None = None,
+    reactions: Literal["all"] | str | tuple[str, ...] | None = None,
+    per: Per | None = None,
+    definition: str | RateDefinition | None = None,
+    by: str | None = "account",
+    period: str = "published_at",
+    every: Every | None = None,
+    zero: Literal["raise", "drop"] = "raise",
+) -> Rates:
+    """Compute engagement rates by any of the definitions in use, and say which one it was.
+
+    Parameters
+    ----------
+    posts : frame
+        One row per post, in any engine narwhals knows; lazy tables stay lazy.
+    denominator : {"followers", "reach", "views", "impressions"}, optional
+        What divides; followers where nothing else is said.
+    reactions : "all", a platform, or tuple of str, optional
+        What is summed: every reaction column there is, one platform's set, or these columns. Left out, each row is
+        counted by the set of its own platform (:data:`PLATFORMS`).
+    per : {"post", "day", "period", "user"}, optional
+        Unit of analysis. *post*: each post by itself. *day* and *period*: reactions summed over the account's posts,
+        divided by its mean followers, or by the sum of reach, views or impressions. *user*: actions per follower or
+        per person reached over the whole table.
+    definition : str or RateDefinition, optional
+        A definition by name, "M01" to "M11-user"; then the three options above may fill only what it leaves open.
+    by, period : str
+        Account and time columns. ``by=None`` takes the table as one account.
+    every : {"day", "week", "month", "quarter", "year"}, optional
+        Length of a period; left out, the whole table is one period.
+    zero : {"raise", "drop"}
+        What to do with posts whose denominator is 0 or negative: refuse, or leave out and count.
+
+    Returns
+    -------
+    Rates
+        Values as fractions, with their definition; percentages appear in print only.
+
+    Raises
+    ------
+    ColumnError
+        A column is missing, or holds text.
+    DataError
+        A denominator is not positive, a count is negative or infinite, or no post is left.
+    GuardError
+        The request contradicts the definition it names.
+    UnknownNameError
+        For a definition, platform or unit in no registry.
+
+    Notes
+    -----
+    A post with a missing count is left out and counted: missing is not 0. With followers the sum over a period grows
+    with the number of posts, so `per="post"` and `per="period"` differ on the same posts by that factor.
+
+    References
+    ----------
+    The sources of each formula are in ``DEFINITIONS[...].source``.
+
+    Examples
+    --------
+    157 reactions among 5,000 followers:
+
+    >>> import pandas as pd
+    >>> one = pd.DataFrame({"account": ["shop"], "likes": [150], "comments": [7], "followers": [5000]})
+    >>> print(engagement_rate(one, definition="M01"))
+    M01 HubSpot and Mention: (likes + comments) / followers, per post
+    mean 3.14 %, median 3.14 %; 1 post; left out: none
+
+    Three posts in a day, 200 reactions, 10,000 followers: the same data give two rates.
+
+    >>> day = pd.DataFrame({"account": "shop", "likes": [100, 60, 40], "followers": 10_000})
+    >>> engagement_rate(day, reactions=("likes",), definition="M03").mean
+    0.02
+    >>> engagement_rate(day, reactions=("likes",)).mean
+    0.00667
+    """
+    if zero not in ("raise", "drop"):
+        raise UnknownNameError.of("treatment of zeros", zero, ["raise", "drop"])
+    if every is not None and every not in _STEPS:
+        raise UnknownNameError.of("period length", every, _STEPS)
+    asked = resolve(definition, denominator, reactions, per)
+    if every is not None and asked.per != "period":
+        raise GuardError(
+            "`every` cuts time into periods, so it needs a rate per period",
+            got=f"per={asked.per!r}",
+            fix='use per="period", or leave `every` out',
+        )
+    frame = nw.from_native(posts, pass_through=True)
+    known = isinstance(frame, nw.DataFrame | nw.LazyFrame)
+    columns = list(frame.collect_schema().names()) if known else []
+    timed = asked.per == "day" or every is not None
+    others = ([by] if by is not None and asked.per != "post" else []) + ([period] if timed else [])
+    _free_names(columns, others)
+    named_now = () if asked.reactions in ((), ("all",)) else asked.reactions
+    # the door before the platforms: what is no table, or has no followers, should hear that first
+    rows = validate(
+        posts,
+        _needs(asked, named_now, others, period=period, zero=zero),
+        divides=[asked.denominator] if zero == "raise" else (),
+    ).rows
+    settled = settle(asked, frame, columns)
+    if settled.reactions != named_now:
+        validate(posts, POSTS.only(settled.reactions))
+    usable, dropped = _accounted(frame, settled, others)
+    if settled.per == "post":
+        names = [name for name in ("platform", by, "post_id", period) if name in columns]
+        values = usable.select(
+            *names,
+            reactions=total(settled),
+            **{settled.denominator: bottom(settled)},
+            rate=rate_expression(settled),
+        )
+    else:
+        values = _grouped(usable, settled, by, period if timed else None, every or "day")
+    return _summary(values, settled, dropped, rows, by)
+
+
+def _needs(
+    definition: RateDefinition, summed: tuple[str, ...], others: list[str], *, period: str, zero: str
+) -> Table:
+    """The part of the declaration that this rate needs."""
+    table = POSTS.only([*summed, definition.denominator], others=others)
+    columns = []
+    for column in table.columns:
+        changed = column
+        if column.name == definition.denominator and zero == "drop":
+            changed = replace(column, rule=_ANY_NUMBER)
+        if column.name == period:
+            changed = replace(column, dtype="time")
+        columns.append(changed)
+    return replace(table, columns=tuple(columns))
+
+
+def _free_names(columns: list[str], others: list[str]) -> None:
+    clash = [name for name in others if name in (*_MADE, "period")]
+    if clash:
+        raise ColumnError(
+            f"`{clash[0]}` cannot be the name of an account or time column here",
+            got=f"the answer has a column of that name ({', '.join((*_MADE, 'period'))})",
+            fix="rename it",
+        )
+    absent = [name for name in others if columns and name not in columns]
+    if absent:
+        error = missing_columns(absent, columns, where="the posts table")
+        way = (
+            "by=None takes the whole table as one account" if "account" in absent else "name it with period="
+        )
+        raise ColumnError(error.wrong, allowed=error.allowed, fix=error.fix or way)
+
+
+def _accounted(frame: Any, definition: RateDefinition, others: list[str]) -> tuple[Any, dict[str, int]]:
+    """Rows that can be used, and the others counted once each by their first reason."""
+    below = bottom(definition)
+    reasons = {f"without {name}": nw.col(name).is_null() for name in others}
+    if definition.by_platform:
+        above = total(definition)
+        reasons["without one of the platform's reactions"] = above.is_null() | above.is_nan()
+    else:
+        for name in definition.reactions:
+            value = nw.col(name).cast(nw.Float64())
+            reasons[f"without {name}"] = value.is_null() | value.is_nan()
+    reasons[f"without {definition.denominator}"] = below.is_null() | below.is_nan()
+    reasons[f"with {definition.denominator} of 0 or less"] = (below <= 0) & ~below.is_nan()
+    number = nw.lit(0)
+    for code, condition in reversed(list(enumerate(reasons.values(), start=1))):
+        number = nw.when(condition).then(nw.lit(code)).otherwise(number)
+    counts = frame.lazy().select(
+        **{
+            f"n{code}": nw.when(number == code).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
+            for code in range(len(reasons) + 1)
+        }
+    )
+    row = counts.collect()
+    dropped = {
+        reason: int(row[f"n{code}"][0])
+        for code, reason in enumerate(reasons, start=1)
+        if int(row[f"n{code}"][0] or 0)
+    }
+    if not int(row["n0"][0] or 0):
+        said = "; ".join(f"{count:,} {reason}" for reason, count in dropped.items())
+        raise DataError(
+            f"no post has all that {definition.id or 'this rate'} needs",
+            got=said,
+            allowed=str(definition),
+            fix="choose another denominator or other reactions",
+        )
+    return frame.filter(number == 0), dropped
+
+
+def _start(period: str, every: Every) -> Any:
+    """First day of the period that a moment lies in; weeks begin on Monday."""
+    start = nw.col(period).dt.truncate(_STEPS[every])
+    if every != "week":
+        return start
+    weekday, monday = nw.col(period).dt.weekday(), start
+    for back in range(1, 7):
+        monday = nw.when(weekday == back + 1).then(start.dt.offset_by(f"-{back}d")).otherwise(monday)
+    return monday
+
+
+def _grouped(
+    usable: Any, definition: RateDefinition, by: str | None, period: str | None, every: Every
+) -> Any:
+    """Sum reactions per account and period; followers are a stock and averaged, the rest are flows and summed."""
+    keys: dict[str, Any] = {}
+    if by is not None:
+        # one name on two platforms is two accounts
+        if "platform" in usable.collect_schema().names() and by != "platform":
+            keys["platform"] = nw.col("platform")
+        keys[by] = nw.col(by)
+    if period is not None:
+        keys["period"] = _start(period, every)
+    whole = not keys
+    if whole:
+        keys["account"] = nw.lit("")
+    labels = {f"key{i}": name for i, name in enumerate(keys)}
+    flat = usable.select(
+        **{label: keys[name] for label, name in labels.items()},
+        reactions=total(definition),
+        below=bottom(definition),
+    )
+    below = nw.col("below").mean() if definition.denominator == "followers" else nw.col("below").sum()
+    summed = flat.group_by(*labels).agg(nw.col("reactions").sum(), nw.len().alias("posts"), below)
+    shown = {} if whole else {name: nw.col(label) for label, name in labels.items()}
+    table = summed.select(
+        **shown,
+        reactions=nw.col("reactions"),
+        **{definition.denominator: nw.col("below")},
+        posts=nw.col("posts"),
+        rate=nw.col("reactions") / nw.col("below"),
+    )
+    return table.sort(*shown) if shown else table
+
+
+def _summary(
+    values: Any, definition: RateDefinition, dropped: dict[str, int], rows: int, by: str | None
+) -> Rates:
+    rate = nw.col("rate")
+    row = (
+        values.lazy()
+        .select(
+            mean=rate.mean(),
+            median=rate.median(),
+            n=nw.len(),
+            above=nw.when(rate > 1).then(nw.lit(1)).otherwise(nw.lit(0)).sum(),
+        )
+        .collect()
+    )
+    above, n = int(row["above"][0] or 0), int(row["n"][0])
+    notes = [definition.caution] if definition.caution else []
+    if definition.exposure:
+        notes.append(
+            f"incompatible: {' and '.join(definition.exposure)} in the numerator is exposure, not engagement; "
+            "not to be compared with any other rate"
+        )
+    if above and definition.per != "user":
+        notes.append(f"{above:,} of {n:,} rates are above 100 %: check what was exported")
+    return Rates(
+        values=nw.to_native(values),
+        definition=definition,
+        mean=float(row["mean"][0]),
+        median=float(row["median"][0]),
+        n=n,
+        posts=rows - sum(dropped.values()),
+        dropped=dropped,
+        notes=tuple(notes),
+        by=by,
+    )
