@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from erresearch.errors import ErresearchWarning
 from erresearch.report.pictures import picture
-from erresearch.report.sentences import answer, footing, readable
+from erresearch.report.sentences import answer, answer_parts, footing, readable
 from erresearch.report.views import ClaimRecord, arrange_board, arrange_cards, losses
 from erresearch.resources import atomic_write, resource
 from erresearch.results import Verdict
@@ -94,7 +94,7 @@ def write_report(
     page = _render(
         title=title,
         question=question,
-        answer=answer(verdicts),
+        answer=answer_parts(verdicts),
         footing=footing(verdicts),
         board=arrange_board(cards),
         cards=cards,

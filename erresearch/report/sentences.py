@@ -9,7 +9,17 @@ from collections.abc import Iterable, Sequence
 from erresearch.figures.style import amount, rounded, span
 from erresearch.results import Estimate, Interval, Verdict
 
-__all__ = ["answer", "count_of", "estimate_sentence", "finding", "flip_sentence", "footing", "readable"]
+__all__ = [
+    "answer",
+    "answer_parts",
+    "count_of",
+    "estimate_sentence",
+    "finding",
+    "flip_sentence",
+    "footing",
+    "headline",
+    "readable",
+]
 
 _PHRASES = {
     "supported": "supported",
@@ -111,9 +121,17 @@ def answer(verdicts: Iterable[Verdict]) -> str:
     ...         Verdict("C01", "effect", "supported", qualifiers=("simulated",))])
     'On real data, one of two claims is supported (C05a, by proxy); one is not judged (C01).'
     """
-    verdicts = list(verdicts)
-    if not verdicts:
-        return "No claim was judged."
+    return "".join(text for text, _ in answer_parts(verdicts))
+
+
+def answer_parts(verdicts: Iterable[Verdict]) -> tuple[tuple[str, str], ...]:
+    """The answer in pieces, each with the word that it says (empty where it says none).
+
+    Examples
+    --------
+    >>> answer_parts([Verdict("C1", "shop", "inconclusive")])
+    (('On real data, one of one claim is ', ''), ('left open', 'inconclusive'), (' (C1).', ''))
+    """
     by_claim: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         real = by_claim.setdefault(verdict.claim, [])
@@ -123,18 +141,23 @@ def answer(verdicts: Iterable[Verdict]) -> str:
     for claim, real in by_claim.items():
         word = _standing(real)
         groups.setdefault(word, []).append(_with_limits(claim, real, word))
-    total = len(by_claim)
+    total = count_of(len(by_claim), "claim")
+    if not groups:
+        return (("No claim was judged.", ""),)
     if set(groups) == {"not judged"}:
-        return f"No claim could be judged on real data: {count_of(total, 'claim')} still without an answer."
-    parts: list[str] = []
+        return ((f"No claim could be judged on real data: {total} without an answer.", ""),)
+    parts: list[tuple[str, str]] = []
     for word, phrase in _PHRASES.items():
         claims = groups.get(word, [])
         if not claims:
             continue
         number = _NUMBERS[len(claims)] if len(claims) < len(_NUMBERS) else f"{len(claims):,}"
-        lead = number if parts else f"On real data, {number} of {count_of(total, 'claim')}"
-        parts.append(f"{lead} {'is' if len(claims) == 1 else 'are'} {phrase} ({_listed(claims)})")
-    return "; ".join(parts) + "."
+        lead = f"; {number}" if parts else f"On real data, {number} of {total}"
+        parts.append((f"{lead} {'is' if len(claims) == 1 else 'are'} ", ""))
+        parts.append((phrase, word))
+        parts.append((f" ({_listed(claims)})", ""))
+    last, _ = parts.pop()
+    return (*parts, (f"{last}.", ""))
 
 
 def footing(verdicts: Iterable[Verdict]) -> str:
@@ -175,6 +198,26 @@ def finding(verdict: Verdict) -> str:
     return f"{amount(estimate.value, estimate.interval, estimate.unit)} ({span(estimate.interval)}): {where}"
 
 
+def headline(verdicts: Sequence[Verdict]) -> str:
+    """Where the intervals of a claim lie on its real data sets: the title over its picture.
+
+    Examples
+    --------
+    >>> estimate = Estimate("x", 0.31, 0.05, 39, Interval(0.22, 0.40), 100, 10)
+    >>> headline([Verdict("C1", "shop", "supported", estimate=estimate, sesoi=0.05)])
+    'shop: wholly above δ = 0.05'
+    """
+    said = [
+        f"{_cut(verdict.dataset)}: {_place(verdict.interval or verdict.estimate.interval, verdict.sesoi)}"
+        for verdict in verdicts
+        if verdict.estimate is not None
+    ]
+    if not said:
+        return "No estimate on real data: only simulated worlds, where the truth is known"
+    rest = [f"{len(said) - _SHOWN_NAMES} more below"] if len(said) > _SHOWN_NAMES else []
+    return "; ".join(said[:_SHOWN_NAMES] + rest)
+
+
 def _place(interval: Interval, sesoi: float) -> str:
     if math.isnan(sesoi):
         if 0 in interval:
@@ -186,7 +229,7 @@ def _place(interval: Interval, sesoi: float) -> str:
     if interval.low >= sesoi:
         return f"wholly above {delta}"
     if interval.high <= -sesoi:
-        return f"wholly below −{delta}"
+        return f"wholly below −δ = {rounded(-sesoi)}"
     if interval.low > 0:
         return f"above 0, but not settled whether as large as {delta}"
     if interval.high < 0:

@@ -99,7 +99,7 @@ def axis_of(verdicts: Iterable[Verdict]) -> Axis | None:
     >>> estimate = Estimate("x", 0.3, 0.05, 39, Interval(0.2, 0.4), 100, 10)
     >>> axis = axis_of([Verdict("C1", "shop", "supported", estimate=estimate, sesoi=0.05)])
     >>> [text for _, text in axis.ticks]
-    ['0', '0.1', '0.2', '0.3', '0.4']
+    ['0', '0.2', '0.4']
     """
     verdicts = list(verdicts)
     ends = [end for verdict in verdicts for end in _ends(verdict) if math.isfinite(end)]

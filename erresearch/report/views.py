@@ -9,7 +9,7 @@ from typing import Protocol
 
 from erresearch.figures.style import SYMBOLS, amount, rounded, span
 from erresearch.report.pictures import Picture
-from erresearch.report.sentences import estimate_sentence, finding, flip_sentence
+from erresearch.report.sentences import estimate_sentence, finding, flip_sentence, headline
 from erresearch.report.strips import Axis, Bar, axis_of
 from erresearch.results import Doubt, Verdict
 
@@ -83,6 +83,7 @@ class Cell:
     symbol: str
     simulated: bool
     number: str
+    unit: str
     interval: str
     base: str
     finding: str
@@ -112,6 +113,7 @@ class Card:
     anchor: str
     claim: ClaimRecord
     estimand: tuple[tuple[str, str], ...]
+    headline: str
     delta: str
     check: tuple[str, ...]
     axis: Axis | None
@@ -128,15 +130,21 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Claims × data sets: column names with whether they are simulated, and cells by row and column."""
+    """Claims × data sets: a column per real data set; what is simulated stands together at the side.
 
-    columns: tuple[tuple[str, bool], ...]
+    Parameters
+    ----------
+    columns : tuple of str
+        The real data sets.
+    rows : tuple of (Card, cells)
+        Per claim, the cells of each column (a column may hold none, or several).
+    simulated : bool
+        Whether any verdict is on simulated data.
+    """
+
+    columns: tuple[str, ...]
     rows: tuple[tuple[Card, tuple[tuple[Cell, ...], ...]], ...]
-
-    @property
-    def n_real(self) -> int:
-        """Number of columns of real data."""
-        return sum(not simulated for _, simulated in self.columns)
+    simulated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +158,10 @@ class Loss:
 
 def _cell(verdict: Verdict, anchor: str, axis: Axis | None) -> Cell:
     estimate = verdict.estimate
-    number = interval = base = ""
+    number = interval = base = unit = ""
     values = ("", "", "", "", "", "")
     if estimate is not None:
-        number = amount(estimate.value, estimate.interval, estimate.unit)
+        number, unit = amount(estimate.value, estimate.interval), estimate.unit
         interval = span(estimate.interval)
         base = f"n = {estimate.n_rows:,}"
         if estimate.n_accounts:
@@ -177,6 +185,7 @@ def _cell(verdict: Verdict, anchor: str, axis: Axis | None) -> Cell:
         symbol=SYMBOLS[verdict.word],
         simulated=verdict.simulated,
         number=number,
+        unit=unit,
         interval=interval,
         base=base,
         finding=finding(verdict),
@@ -239,6 +248,7 @@ def arrange_cards(
                 anchor=f"claim-{number}",
                 claim=claim,
                 estimand=_estimand(claim.estimand),
+                headline=headline([v for v in ordered if not v.simulated]),
                 delta=rounded(delta) if math.isfinite(delta) else "",
                 check=_check(claim),
                 axis=axis,
@@ -252,27 +262,21 @@ def arrange_cards(
 
 
 def arrange_board(cards: Sequence[Card]) -> Board:
-    """Lay cards out as claims × data sets, real data first, in the order of appearance.
+    """Lay cards out as claims × data sets, in the order of appearance.
 
     Examples
     --------
     >>> made = [Verdict("C1", "nil", "supported", qualifiers=("simulated",)), Verdict("C1", "shop", "supported")]
-    >>> arrange_board(arrange_cards(made, [], {})).columns
-    (('shop', False), ('nil', True))
+    >>> board = arrange_board(arrange_cards(made, [], {}))
+    >>> board.columns, board.simulated
+    (('shop',), True)
     """
-    seen = dict.fromkeys((cell.dataset, cell.simulated) for card in cards for cell in card.cells)
-    columns = tuple(sorted(seen, key=lambda column: column[1]))
+    columns = tuple(dict.fromkeys(cell.dataset for card in cards for cell in card.real))
     rows = tuple(
-        (
-            card,
-            tuple(
-                tuple(cell for cell in card.cells if (cell.dataset, cell.simulated) == column)
-                for column in columns
-            ),
-        )
+        (card, tuple(tuple(c for c in card.real if c.dataset == column) for column in columns))
         for card in cards
     )
-    return Board(columns, rows)
+    return Board(columns, rows, any(card.simulated for card in cards))
 
 
 def losses(
