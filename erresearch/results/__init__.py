@@ -4,7 +4,14 @@ Numbers happen in functions elsewhere; the objects here only carry them, say the
 lay them out as a small table. Nothing here rounds except ``__str__`` and the Markdown shown in a notebook.
 """
 
-from erresearch.results.doubts import Curve, Precedence, Sensitivity
+from erresearch.results.doubts import (
+    Curve,
+    Detectable,
+    Equivalence,
+    Precedence,
+    SampleNeeded,
+    Sensitivity,
+)
 from erresearch.results.fits import Bins, Decay, Fit
 from erresearch.results.numbers import Estimate, Interval, Reference, StudentT
 from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
@@ -14,12 +21,15 @@ __all__ = [
     "Bins",
     "Curve",
     "Decay",
+    "Detectable",
     "Doubt",
+    "Equivalence",
     "Estimate",
     "Fit",
     "Interval",
     "Precedence",
     "Reference",
+    "SampleNeeded",
     "Sensitivity",
     "StudentT",
     "Verdict",

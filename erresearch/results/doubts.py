@@ -1,4 +1,4 @@
-"""How a result could be wrong: precedence, specification curves, sensitivity."""
+"""How a result could be wrong: precedence, specification curves, sensitivity, equivalence, power."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from erresearch.results.numbers import Estimate, escape, plain
+from erresearch.results.numbers import Estimate, Interval, escape, plain
 
-__all__ = ["Curve", "Precedence", "Sensitivity"]
+__all__ = ["Curve", "Detectable", "Equivalence", "Precedence", "SampleNeeded", "Sensitivity"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,3 +195,137 @@ class Sensitivity:
 
     def _repr_markdown_(self) -> str:
         return f"**sensitivity** {escape(str(self))}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Equivalence:
+    """Two one-sided tests of an effect that is too small to matter.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The estimate tested.
+    sesoi : float
+        δ, the smallest effect of interest, in the estimate's unit.
+    null : float
+        The value that "no effect" stands for.
+    p_low, p_high : float
+        One-sided p-values of θ ≤ null − δ and of θ ≥ null + δ.
+    interval : Interval
+        At 1 − 2α: inside null ± δ exactly when the effect is practically nil.
+    level : float
+        1 − α of each one-sided test.
+    """
+
+    estimate: Estimate
+    sesoi: float
+    null: float
+    p_low: float
+    p_high: float
+    interval: Interval
+    level: float
+
+    @property
+    def pvalue(self) -> float:
+        """The larger of the two one-sided p-values: that of "the effect is at least δ in size"."""
+        return max(self.p_low, self.p_high)
+
+    @property
+    def nil(self) -> bool:
+        """Whether the whole interval lies inside null ± δ."""
+        return self.interval.inside(self.null - self.sesoi, self.null + self.sesoi)
+
+    def __str__(self) -> str:
+        """The answer in one sentence."""
+        word = "practically nil" if self.nil else "not shown to be nil"
+        about = f"{plain(self.null)} ± {plain(self.sesoi)}" if self.null else f"±{plain(self.sesoi)}"
+        return f"{self.estimate.name}: {word} within {about}, {self.interval}, p = {plain(self.pvalue)}"
+
+    def _repr_markdown_(self) -> str:
+        return f"**equivalence** {escape(str(self))}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detectable:
+    """What these data could have shown: an effect, and its absence.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The estimate whose precision it is.
+    effect : float
+        Least true effect that the interval at `level` would have found with `power`.
+    nil : float
+        Least δ for which a true zero would have been declared practically nil with `power`.
+    power, level : float
+        Chance asked for, and level of the interval that decides.
+    """
+
+    estimate: Estimate
+    effect: float
+    nil: float
+    power: float
+    level: float
+
+    def suffices(self, sesoi: float) -> bool:
+        """Whether the data suffice for δ = `sesoi`: nil could be declared with the power asked for."""
+        return self.nil <= sesoi
+
+    def __str__(self) -> str:
+        """Both figures in one sentence."""
+        return (
+            f"{self.estimate.name}: with {100 * self.power:.4g} % power these data find effects from "
+            f"{plain(self.effect)} on, and could declare nil for a smallest effect of interest from "
+            f"{plain(self.nil)} on ({100 * self.level:.4g} % interval)"
+        )
+
+    def _repr_markdown_(self) -> str:
+        return f"**detectable** {escape(str(self))}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampleNeeded:
+    """How many entities it would take.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The estimate whose precision was scaled.
+    effect : float
+        The effect (and δ) asked for.
+    to_find : int
+        Entities needed to find it with `power`.
+    to_declare_nil : int
+        Entities needed to declare nil within ±`effect` with `power` when nothing is there.
+    now : int
+        Entities at hand.
+    entity : str
+        What is counted: "accounts", or "rows" where no account was named.
+    power, level : float
+        Chance asked for, and level of the interval that decides.
+    """
+
+    estimate: Estimate
+    effect: float
+    to_find: int
+    to_declare_nil: int
+    now: int
+    entity: str
+    power: float
+    level: float
+
+    def __str__(self) -> str:
+        """Both counts, and why weeks are none of them."""
+        weeks = (
+            "; more weeks of the same accounts do not help where slopes differ between accounts"
+            if self.entity == "accounts"
+            else ""
+        )
+        return (
+            f"{self.estimate.name}: {self.to_find:,} {self.entity} to find {plain(self.effect)} with "
+            f"{100 * self.power:.4g} % power, {self.to_declare_nil:,} to declare nil within "
+            f"±{plain(self.effect)} (now {self.now:,}){weeks}"
+        )
+
+    def _repr_markdown_(self) -> str:
+        return f"**sample needed** {escape(str(self))}"

@@ -1,0 +1,207 @@
+"""What the data could have shown, and how many entities it would take."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from erresearch.errors import DesignError
+from erresearch.relate.correlation import FisherZ
+from erresearch.results import Detectable, Estimate, Reference, SampleNeeded
+from erresearch.robustness.tost import known_reference
+
+__all__ = ["detectable", "sample_needed"]
+
+#: Largest number of entities that is worth printing.
+_MOST = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class _Precision:
+    """Half width of the interval and standard error, on the scale where both are constant.
+
+    Parameters
+    ----------
+    half, se : float
+        Half width at the level asked for, standard error.
+    fisher : bool
+        Whether that scale is atanh r.
+    """
+
+    half: float
+    se: float
+    fisher: bool
+
+    def back(self, size: float) -> float:
+        """From the constant scale to the estimate's."""
+        return math.tanh(size) if self.fisher else size
+
+    def forth(self, size: float) -> float:
+        """From the estimate's scale to the constant one."""
+        return math.atanh(size) if self.fisher else size
+
+
+def detectable(estimate: Estimate, *, power: float = 0.8, level: float = 0.95) -> Detectable:
+    """Say which effect these data would have found, and for which δ they could have declared nil.
+
+    Effect: (c + z_power)·SE. Nil: (c + z_{(1+power)/2})·SE, because both ends of the interval must fall inside ±δ.
+    c is the critical value of the verdict's own interval (its half width in standard errors; of the bootstrap where
+    accounts are few). A correlation is computed on Fisher's scale at r = 0.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Any estimate with its distribution; only its precision is used, not its value.
+    power : float
+        Chance of the right word, between 0 and 1.
+    level : float
+        Level of the interval that decides.
+
+    Returns
+    -------
+    Detectable
+        Both figures; infinite where the interval is unbounded.
+
+    Raises
+    ------
+    DesignError
+        If `power` or `level` is not between 0 and 1 or the estimate came without its distribution.
+
+    References
+    ----------
+    Bloom, H. S. (1995). Minimum detectable effects. *Evaluation Review*, 19(5), 547-556.
+    Lakens, D. (2017), as for :func:`equivalence`.
+
+    Examples
+    --------
+    >>> reference = FisherZ(0.0, 1 / 101**0.5, math.inf)
+    >>> weeks = Estimate("r", 0.0, reference.se, math.inf, reference.interval(0.95), 104, 0, reference=reference)
+    >>> round(detectable(weeks).effect, 2)
+    0.27
+    """
+    precision = _precision(estimate, power, level)
+    to_find, to_declare = _quantiles(power)
+    return Detectable(
+        estimate,
+        precision.back(precision.half + to_find * precision.se),
+        precision.back(precision.half + to_declare * precision.se),
+        power,
+        level,
+    )
+
+
+def sample_needed(
+    estimate: Estimate, *, effect: float, power: float = 0.8, level: float = 0.95
+) -> SampleNeeded:
+    """Count the entities that would show an effect of a given size, or its absence.
+
+    The standard error shrinks with the root of the number of entities, SE(n) = SE·√(now/n), and the critical value
+    with the degrees of freedom of n entities; both are solved for the least n. Weeks are not counted: where slopes
+    differ between accounts, the spread of slopes does not shrink with more weeks.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        An estimate from such data as there would be more of.
+    effect : float
+        Size of the effect to be found, and δ of the nil to be declared; not 0.
+    power : float
+        Chance of the right word.
+    level : float
+        Level of the interval that decides.
+
+    Returns
+    -------
+    SampleNeeded
+        Accounts (rows, where the estimate has no accounts) for either purpose.
+
+    Raises
+    ------
+    DesignError
+        If `effect` is 0 or beyond what the estimate can be, `power` or `level` is not between 0 and 1, the interval
+        is unbounded or the estimate came without its distribution.
+
+    References
+    ----------
+    Bloom (1995), as for :func:`detectable`.
+
+    Examples
+    --------
+    >>> reference = FisherZ(0.0, 1 / 101**0.5, math.inf)
+    >>> weeks = Estimate("r", 0.0, reference.se, math.inf, reference.interval(0.95), 104, 0, reference=reference)
+    >>> print(sample_needed(weeks, effect=0.1))
+    r: 783 rows to find 0.1000 with 80 % power, 1,047 to declare nil within ±0.1000 (now 104)
+
+    With one-sided tests at 5 %, that is a 90 % interval:
+
+    >>> sample_needed(weeks, effect=0.1, level=0.90).to_declare_nil
+    854
+    """
+    precision = _precision(estimate, power, level)
+    size = abs(effect)
+    if not 0 < size < (1 if precision.fisher else math.inf):
+        raise DesignError(
+            f"no sample can be planned for an effect of {effect:g}",
+            allowed="between −1 and 1 for a correlation, and not 0"
+            if precision.fisher
+            else "finite and not 0",
+            fix="give the smallest effect of interest",
+        )
+    if not math.isfinite(precision.half):
+        raise DesignError(
+            f"the interval of {estimate.name!r} is unbounded, so nothing can be scaled from it",
+            got=f"{estimate.n_accounts} accounts",
+            fix="plan from a pilot with more accounts",
+        )
+    now = estimate.n_accounts or estimate.n_rows
+    counts = [_entities(estimate, precision, z, size, level) for z in _quantiles(power)]
+    entity = "accounts" if estimate.n_accounts else "rows"
+    return SampleNeeded(estimate, effect, counts[0], counts[1], now, entity, power, level)
+
+
+def _precision(estimate: Estimate, power: float, level: float) -> _Precision:
+    for word, value in (("power", power), ("level", level)):
+        if not 0 < value < 1:
+            raise DesignError(f"`{word}` must lie between 0 and 1", got=repr(value))
+    reference: Reference = known_reference(estimate, "a statement on power")
+    if isinstance(reference, FisherZ):
+        return _Precision(reference.critical(level) * reference.se, reference.se, True)
+    ends = reference.interval(level)
+    return _Precision((ends.high - ends.low) / 2, estimate.se, False)
+
+
+def _quantiles(power: float) -> tuple[float, float]:
+    from scipy import special
+
+    return float(special.ndtri(power)), float(special.ndtri((1 + power) / 2))
+
+
+def _entities(estimate: Estimate, precision: _Precision, z: float, size: float, level: float) -> int:
+    """Least n with (c(n) + z)·SE(n) ≤ size, by bisection; both factors fall with n."""
+    now = estimate.n_accounts or estimate.n_rows
+    # the variance of atanh r falls with n − 3
+    lost = 3 if precision.fisher and not estimate.n_accounts else 0
+    absent = now - estimate.df if math.isfinite(estimate.df) else math.inf
+    # unequal accounts keep a bootstrap's critical value above Student's
+    wider = precision.half / (precision.se * _critical(now - absent, level)) if precision.se > 0 else 1.0
+    target = precision.forth(size)
+
+    def enough(n: int) -> bool:
+        se = precision.se * math.sqrt((now - lost) / (n - lost))
+        return (wider * _critical(n - absent, level) + z) * se <= target
+
+    low = int(max(lost, absent if math.isfinite(absent) else 0, 1))
+    high = low + 1
+    while not enough(high) and high < _MOST:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _critical(df: float, level: float) -> float:
+    from scipy import special
+
+    tail = (1 + level) / 2
+    return float(special.stdtrit(df, tail)) if 0 < df < math.inf else float(special.ndtri(tail))
