@@ -13,7 +13,7 @@ from erresearch.results.doubts import (
     Sensitivity,
 )
 from erresearch.results.fits import Bins, Decay, Fit
-from erresearch.results.numbers import Estimate, Interval, Reference, StudentT
+from erresearch.results.numbers import Estimate, Interval, Reference, StudentT, escape, plain
 from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
 
 __all__ = [
@@ -34,4 +34,6 @@ __all__ = [
     "StudentT",
     "Verdict",
     "Word",
+    "escape",
+    "plain",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from erresearch.results.numbers import Estimate, Interval, escape
@@ -72,6 +72,8 @@ class Verdict:
         The figures beside the word.
     evidence : str
         "from rows", "from pack" or "stored".
+    result : object or None
+        The value that the verdict's picture draws (a Fit, Decay, Precedence, …), with binned points, never rows.
     """
 
     claim: str
@@ -85,6 +87,7 @@ class Verdict:
     reason: str = ""
     doubts: tuple[Doubt, ...] = ()
     evidence: str = "from rows"
+    result: object | None = field(default=None, repr=False, compare=False)
 
     @property
     def simulated(self) -> bool:
