@@ -16,17 +16,38 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from erresearch import figures as figures
+    from erresearch.datasets import catalog as catalog, load as load
     from erresearch.errors import ErresearchError as ErresearchError, ErresearchWarning as ErresearchWarning
     from erresearch.expressions import lag as lag, log as log
+    from erresearch.metrics import band as band, engagement_rate as engagement_rate
+    from erresearch.moments import Moments as Moments
+    from erresearch.pipeline import reproduce as reproduce
+    from erresearch.relate import (
+        correlate as correlate,
+        decay as decay,
+        poisson as poisson,
+        regress as regress,
+    )
     from erresearch.results import Estimate as Estimate, Interval as Interval, Verdict as Verdict
+    from erresearch.robustness import detectable as detectable, equivalence as equivalence
+    from erresearch.worlds import simulate as simulate
 
 __version__ = "0.1.0"
 
 # The same names as above, for the running program; a test keeps the two alike.
 _NAMES: Final = {
+    "": ("figures",),
+    "datasets": ("catalog", "load"),
     "errors": ("ErresearchError", "ErresearchWarning"),
     "expressions": ("lag", "log"),
+    "metrics": ("band", "engagement_rate"),
+    "moments": ("Moments",),
+    "pipeline": ("reproduce",),
+    "relate": ("correlate", "decay", "poisson", "regress"),
     "results": ("Estimate", "Interval", "Verdict"),
+    "robustness": ("detectable", "equivalence"),
+    "worlds": ("simulate",),
 }
 _MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
 
@@ -38,6 +59,8 @@ def __getattr__(name: str) -> object:
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; dir(erresearch) lists them")
+    if not module:
+        return importlib.import_module(f"{__name__}.{name}")
     value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
     globals()[name] = value
     return value

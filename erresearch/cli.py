@@ -67,9 +67,9 @@ def reproduce(
         click.echo("Every verdict and printed digit is as expected.")
 
 
-@command.command()
+@command.command("claims")
 @click.argument("claim", required=False, metavar="[ID]")
-def claims(*, claim: str | None) -> None:
+def show_claims(*, claim: str | None) -> None:
     """List the claims that are judged, or show one whole."""
     from erresearch.claims import read_claims
 
@@ -84,10 +84,10 @@ def claims(*, claim: str | None) -> None:
         _print_field(field.name.replace("_", " "), getattr(known[claim], field.name))
 
 
-@command.command()
+@command.command("datasets")
 @click.argument("name", required=False)
 @click.option("--verify", is_flag=True, help="Read the copy here whole and compare it with the registry.")
-def datasets(*, name: str | None, verify: bool) -> None:
+def show_datasets(*, name: str | None, verify: bool) -> None:
     """List the data sets, show one whole, or check the copies on this machine."""
     from erresearch import datasets as registry
 

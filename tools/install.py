@@ -71,12 +71,34 @@ def make_environment(folder, uv):
 def install(python, locks, uv):
     """Put the locked packages and this checkout into the environment, bytecode compiled."""
     wanted = [part for lock in locks for part in ("-r", lock.name)]
+    print("Installing what the lock names: half a minute with uv, some minutes with pip", flush=True)
     if uv:
-        run(uv, "pip", "install", "--python", python, "--require-hashes", "--compile-bytecode", *wanted)
-        run(uv, "pip", "install", "--python", python, "--no-deps", "--no-build-isolation", "-e", ".")
+        run(
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            python,
+            "--require-hashes",
+            "--compile-bytecode",
+            *wanted,
+        )
+        run(
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            python,
+            "--no-deps",
+            "--no-build-isolation",
+            "-e",
+            ".",
+        )
         return
-    run(python, "-m", "pip", "install", "--require-hashes", *wanted)
-    run(python, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ".")
+    run(python, "-m", "pip", "install", "--quiet", "--require-hashes", *wanted)
+    run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
     where = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
     library = subprocess.check_output([str(python), "-c", where], universal_newlines=True).strip()
     # a file that cannot be compiled (a template, an old test) must not stop the installation
