@@ -356,19 +356,29 @@ class WildBootstrap:
             )
         if self.se <= 0 or not math.isfinite(self.se):
             return Interval(-math.inf, math.inf, level)
-        return Interval(self._end(-1.0, alpha), self._end(1.0, alpha), level)
+        polynomial = self._polynomial()
+        return Interval(self._end(-1.0, alpha, polynomial), self._end(1.0, alpha, polynomial), level)
 
-    def _end(self, side: float, alpha: float) -> float:
+    def _polynomial(self) -> np.ndarray:
+        """Coefficients (5, B) in the shift d of (a + d·c)² − d²/se²·(q0 + d·q1 + d²·q2): 0 or more where t*² ≥ t²."""
+        (a, c), spread = self.numerator, self.variance * ((1 - 1e-12) / self.se**2)
+        return np.stack([a * a, 2 * a * c, c * c - spread[0], -spread[1], -spread[2]])
+
+    def _end(self, side: float, alpha: float, polynomial: np.ndarray) -> float:
         """Outermost null on one side that is not rejected: outward on a grid, then bisection."""
+
+        def accepted(steps: np.ndarray) -> np.ndarray:
+            beyond = np.vander(side * steps, 5, increasing=True) @ polynomial >= 0
+            return np.asarray((1 + np.count_nonzero(beyond, axis=1)) / (self.draws + 1) > alpha)
+
         grid = self.se * np.concatenate([np.arange(0.0, 8.0, 0.25), 8.0 * 1.5 ** np.arange(0, 24)])
-        accepted = [self.pvalue(self.value + side * step) > alpha for step in grid]
-        last = max(i for i, yes in enumerate(accepted) if yes or i == 0)
+        last = int(np.flatnonzero(accepted(grid)).max(initial=0))
         if last == len(grid) - 1:
             return side * math.inf
         inner, outer = float(grid[last]), float(grid[last + 1])
         for _ in range(28):
             middle = (inner + outer) / 2
-            if self.pvalue(self.value + side * middle) > alpha:
+            if accepted(np.array([middle]))[0]:
                 inner = middle
             else:
                 outer = middle
@@ -421,32 +431,32 @@ def wild_bootstrap(
     # scores under the null value + d: s_g − d·H_g·direction / (aᵀH⁻¹a)
     slope = -np.einsum("gij,j->gi", model.hessians, direction) / (contrast @ direction)
     projected = np.einsum("gij,j,ik->gk", model.hessians, direction, model.bread)  # aᵀH⁻¹H_gH⁻¹
+    few = model.clusters <= 500  # then every account's effect on every other is cheaper than on each draw
     parts = []
     numerators = []
     for pieces, period_part in zip(
         (model.scores, slope), _period_scores(model, direction, contrast), strict=True
     ):
         own = pieces @ direction
-        perturbed = weights * own - _spread(weights, pieces, projected)
+        felt = [(pieces, projected)]
         if period_part is not None and model.periods is not None:
-            felt = (model.periods.cross @ direction) @ model.periods.inverse
-            perturbed -= _spread(weights, period_part, felt)
+            felt.append((period_part, (model.periods.cross @ direction) @ model.periods.inverse))
+        if few:
+            perturbed = weights @ (np.diag(own) - sum(piece @ on.T for piece, on in felt))
+        else:
+            perturbed = weights * own - sum((weights @ piece) @ on.T for piece, on in felt)
         parts.append(perturbed)
         numerators.append(weights @ own)
     fixed, moving = parts
     variance = np.stack(
-        [np.sum(fixed**2, axis=1), 2 * np.sum(fixed * moving, axis=1), np.sum(moving**2, axis=1)]
+        [
+            np.einsum("bg,bg->b", fixed, fixed),
+            2 * np.einsum("bg,bg->b", fixed, moving),
+            np.einsum("bg,bg->b", moving, moving),
+        ]
     )
     se = float(np.sqrt(np.sum((model.scores @ direction) ** 2)))
     return WildBootstrap(float(contrast @ model.beta), se, np.stack(numerators), variance)
-
-
-def _spread(weights: np.ndarray, pieces: np.ndarray, felt: np.ndarray) -> np.ndarray:
-    """Σ_g weight·piece, felt by every account, in the order that costs less: few accounts first meet each other."""
-    draws, groups = weights.shape
-    if groups * groups * (pieces.shape[1] + draws) < 2 * draws * groups * pieces.shape[1]:
-        return np.asarray(weights @ (pieces @ felt.T))
-    return np.asarray((weights @ pieces) @ felt.T)
 
 
 def _period_scores(
