@@ -1,0 +1,35 @@
+"""What the README shows is what happens."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    return re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)[1]
+
+
+def test_the_example_prints_what_is_shown():
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(compile(block("python"), "README.md", "exec"), {})
+    assert said.getvalue() == block("text")
+
+
+def test_links_inside_the_project_lead_somewhere():
+    targets = re.findall(r"\]\((?!https?://|#)([^)]+)\)", README)
+    assert targets
+    for target in targets:
+        assert (ROOT / target.split("#")[0]).exists(), target
+
+
+def test_the_commands_shown_exist():
+    rules = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in (README, (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+        assert set(re.findall(r"\bmake ([a-z-]+) +#", document)) <= rules
