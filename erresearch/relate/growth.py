@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -15,43 +15,15 @@ from erresearch.expressions import log
 from erresearch.moments import Moments
 from erresearch.relate.linear import regress
 from erresearch.relate.ppml import poisson
-from erresearch.results import Bins, Decay, Estimate, Fit, Interval, Reference
+from erresearch.results import Bins, Decay, Estimate, Fit
 from erresearch.sources import column_names
 
-__all__ = ["Scaled", "decay"]
+__all__ = ["decay"]
 
 _REACTIONS = ("likes", "comments", "shares", "saves")
 #: Up to this many rows without accounts, each row is its own cluster, so that few large accounts are paid for.
 _ROWS_AS_CLUSTERS = 20_000
 _BINS = 14
-
-
-@dataclass(frozen=True, slots=True)
-class Scaled:
-    """A reference distribution after multiplication by a known positive factor.
-
-    Examples
-    --------
-    >>> from erresearch.results import StudentT
-    >>> Scaled(StudentT(0.9, 0.01, 50), 1 / 0.9).interval(0.95).low > 0.97
-    True
-    """
-
-    reference: Reference
-    factor: float
-
-    def interval(self, level: float) -> Interval:
-        """The interval times the factor."""
-        ends = self.reference.interval(level)
-        return Interval(ends.low * self.factor, ends.high * self.factor, level)
-
-    def pvalue(self, null: float = 0.0) -> float:
-        """P-value of value = null."""
-        return self.reference.pvalue(null / self.factor)
-
-    def critical(self, level: float) -> float:
-        """As before: a factor does not change the width in standard errors."""
-        return self.reference.critical(level)
 
 
 def decay(
@@ -151,7 +123,7 @@ def decay(
     return Decay(
         beta,
         _named(logged[name], "β (log-OLS)", rows_as_accounts),
-        tuple((r, _corrected(beta, r, level)) for r in ends),
+        tuple((r, beta.transformed(f"β at reliability {r:g}", factor=1 / r)) for r in ends),
         _spline(moments, name, level) if spline else None,
         points,
         spread,
@@ -208,18 +180,6 @@ def _own_clusters(moments: Moments) -> Any:
 
 def _named(estimate: Estimate, name: str, rows_as_accounts: bool) -> Estimate:
     return replace(estimate, name=name, n_accounts=0 if rows_as_accounts else estimate.n_accounts)
-
-
-def _corrected(beta: Estimate, reliability: float, level: float) -> Estimate:
-    reference = Scaled(beta._known(), 1 / reliability)
-    return replace(
-        beta,
-        name=f"β at reliability {reliability:g}",
-        value=beta.value / reliability,
-        se=beta.se / reliability,
-        interval=reference.interval(level),
-        reference=reference,
-    )
 
 
 def _points(moments: Moments, name: str) -> tuple[Bins, float]:

@@ -13,11 +13,12 @@ from erresearch.results.doubts import (
     Sensitivity,
 )
 from erresearch.results.fits import Bins, Decay, Fit
-from erresearch.results.numbers import Estimate, Interval, Reference, StudentT, escape, plain
+from erresearch.results.numbers import Affine, Estimate, Interval, Reference, StudentT, escape, plain
 from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
 
 __all__ = [
     "WORDS",
+    "Affine",
     "Bins",
     "Curve",
     "Decay",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from erresearch.errors import DesignError
 
-__all__ = ["Estimate", "Interval", "Reference", "StudentT", "escape", "plain"]
+__all__ = ["Affine", "Estimate", "Interval", "Reference", "StudentT", "escape", "plain"]
 
 
 def plain(value: float) -> str:
@@ -146,6 +146,42 @@ class StudentT:
 
 
 @dataclass(frozen=True, slots=True)
+class Affine:
+    """Reference distribution of shift + factor·θ, from that of θ.
+
+    Parameters
+    ----------
+    reference : Reference
+        Of θ.
+    factor, shift : float
+        Known numbers; the factor is not 0.
+
+    Examples
+    --------
+    >>> Affine(StudentT(0.75, 0.01, 100), factor=-1.0, shift=1.0).interval(0.95).low > 0.2
+    True
+    """
+
+    reference: Reference
+    factor: float = 1.0
+    shift: float = 0.0
+
+    def interval(self, level: float) -> Interval:
+        """The ends of θ's interval carried over, swapped by a negative factor."""
+        ends = self.reference.interval(level)
+        low, high = sorted((self.shift + self.factor * ends.low, self.shift + self.factor * ends.high))
+        return Interval(low, high, level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Two-sided p-value of shift + factor·θ = null."""
+        return self.reference.pvalue((null - self.shift) / self.factor)
+
+    def critical(self, level: float) -> float:
+        """As for θ: neither shift nor factor changes a width in standard errors."""
+        return self.reference.critical(level)
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """One number with its uncertainty: the currency of this package.
 
@@ -221,6 +257,26 @@ class Estimate:
             self.unit,
             self.method,
             self.reference,
+        )
+
+    def transformed(self, name: str, *, factor: float = 1.0, shift: float = 0.0) -> Estimate:
+        """Return shift + factor·value as an estimate of its own, with the interval that goes with it.
+
+        Raises
+        ------
+        DesignError
+            If the factor is 0 or the estimate was stored without its distribution.
+        """
+        if factor == 0:
+            raise DesignError("an estimate times 0 says nothing", got="factor=0", fix="use another factor")
+        reference = Affine(self._known(), factor, shift)
+        return replace(
+            self,
+            name=name,
+            value=shift + factor * self.value,
+            se=abs(factor) * self.se,
+            interval=reference.interval(self.interval.level),
+            reference=reference,
         )
 
     def _known(self) -> Reference:

@@ -1,0 +1,156 @@
+"""Every claim on every data set: families, levels, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from erresearch.claims.evidence import Evidence
+from erresearch.claims.judge import DECISIVE, judge, not_judged
+from erresearch.claims.procedures import PROCEDURES
+from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
+from erresearch.claims.tables import cast_roles, is_simulated
+from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
+from erresearch.results import Verdict
+
+__all__ = ["embedded", "evidence_for", "examine"]
+
+#: Weeks, accounts and seed of the simulated worlds on the embedded board.
+_SEED = 2026
+
+
+def examine(
+    claims: Claim | str | Iterable[Claim | str], data: Mapping[str, Any], *, level: float = 0.95
+) -> tuple[Verdict, ...]:
+    """Judge claims on data sets.
+
+    The family of a claim is its real data sets among `data`; the level is corrected over it by Holm's steps. Data
+    that say of themselves that they were simulated are judged at `level` each and never enter a family: real verdicts
+    do not depend on how many worlds are looked at. A data set that lacks a column the claim needs is *not judged*,
+    with the reason.
+
+    Parameters
+    ----------
+    claims : Claim, str, or several
+        Claims or their ids.
+    data : mapping of str to frame, path or Moments
+        Data sets by name; the names of ``claims.toml`` (such as "movies") bring what it declares about them.
+    level : float
+        Family-wise confidence level.
+
+    Returns
+    -------
+    tuple of Verdict
+        Claim by claim, data sets in their order.
+
+    Raises
+    ------
+    DataError
+        If `data` is empty or a family has more than 6 real data sets.
+    UnknownNameError
+        If a claim or its procedure is in no registry.
+    DesignError
+        If `level` does not lie between 0 and 1.
+
+    References
+    ----------
+    Holm, S. (1979). A simple sequentially rejective multiple test procedure. *Scandinavian Journal of Statistics*,
+    6(2), 65-70.
+
+    Examples
+    --------
+    >>> from erresearch.worlds import simulate
+    >>> for verdict in examine("C07", {"decay": simulate("decay", rng=1).panel}):
+    ...     print(verdict.words)
+    supported (at least δ), simulated
+    """
+    if not isinstance(data, Mapping) or not data:
+        raise DataError(
+            "there is nothing to examine",
+            got=f"{type(data).__name__} without data sets",
+            allowed="a mapping from name to table",
+            fix="pass {'my shop': table}",
+        )
+    if not 0 < level < 1:
+        raise DesignError("`level` must lie between 0 and 1", got=repr(level), fix="use 0.95 for 95 %")
+    several = [claims] if isinstance(claims, (Claim, str)) else list(claims)
+    chosen = [claim if isinstance(claim, Claim) else claim_named(claim) for claim in several]
+    return tuple(verdict for claim in chosen for verdict in _one_claim(claim, data, level))
+
+
+def evidence_for(claim: Claim, data: Any, *, dataset: str = "data", level: float = 0.95) -> Evidence:
+    """Estimate what a claim speaks of, without judging it.
+
+    Raises
+    ------
+    ColumnError
+        If a column the claim needs is missing.
+    UnknownNameError
+        If the claim names a procedure that does not exist.
+    """
+    if claim.procedure not in PROCEDURES:
+        raise UnknownNameError.of(f"procedure (claim {claim.id})", claim.procedure, PROCEDURES)
+    return PROCEDURES[claim.procedure](cast_roles(claim, data, dataset=dataset, level=level))
+
+
+def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verdict]:
+    found: dict[str, Evidence] = {}
+    reasons: dict[str, str] = {}
+    simulated = {name: is_simulated(table) for name, table in data.items()}
+    for name, table in data.items():
+        try:
+            found[name] = evidence_for(claim, table, dataset=name, level=level)
+        except UnknownNameError:
+            raise
+        except ErresearchError as error:
+            reasons[name] = str(error)
+    family = [name for name in found if not simulated[name]]
+    if len(family) > LARGEST_FAMILY:
+        raise DataError(
+            f"{claim.id} would be judged on {len(family)} real data sets at once",
+            allowed=f"at most {LARGEST_FAMILY}",
+            fix="name fewer beforehand, or pool them",
+        )
+    verdicts = {
+        name: judge(claim, found[name], dataset=name, level=level, simulated=True)
+        for name in found
+        if simulated[name]
+    }
+    verdicts |= _stepwise(claim, {name: found[name] for name in family}, level)
+    verdicts |= {
+        name: not_judged(claim, dataset=name, reason=reason, simulated=simulated[name])
+        for name, reason in reasons.items()
+    }
+    return [verdicts[name] for name in data]
+
+
+def _stepwise(claim: Claim, family: Mapping[str, Evidence], level: float) -> dict[str, Verdict]:
+    """Holm's steps: with m left, judge at 1 − α/m; what is decided leaves the family, and the rest goes on."""
+    left = dict(family)
+    decided: dict[str, Verdict] = {}
+    while left:
+        own = 1 - (1 - level) / len(left)
+        now = {name: judge(claim, evidence, dataset=name, level=own) for name, evidence in left.items()}
+        settled = {name: verdict for name, verdict in now.items() if verdict.word in DECISIVE}
+        decided |= settled or now
+        left = {name: evidence for name, evidence in left.items() if name not in decided}
+    return decided
+
+
+def embedded() -> dict[str, Any]:
+    """Data sets that come with the package: real ones that need no download, then every simulated world.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        Simulated tables carry ``attrs["simulated"]``.
+
+    Examples
+    --------
+    >>> list(embedded())[0]
+    'movies'
+    """
+    from erresearch.datasets import load
+    from erresearch.worlds import WORLDS, simulate
+
+    return {"movies": load("movies"), **{name: simulate(name, rng=_SEED).panel for name in WORLDS}}

@@ -1,0 +1,71 @@
+"""A table as a claim sees it: which column plays which role, and whether the rows were simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from erresearch.claims.registry import Claim
+from erresearch.errors import ColumnError
+from erresearch.moments import Moments
+from erresearch.sources import column_names
+
+__all__ = ["Cast", "cast_roles", "is_simulated"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cast:
+    """Rows with their columns cast in roles.
+
+    Parameters
+    ----------
+    data : frame, path or Moments
+        The rows.
+    roles : mapping of str to str
+        Column that plays each role.
+    options : mapping
+        Options of the procedure, with those of the data set.
+    level : float
+        Level at which estimates are first made.
+    """
+
+    data: Any
+    roles: Mapping[str, str]
+    options: Mapping[str, Any]
+    level: float = 0.95
+
+    def column(self, role: str) -> str:
+        """Name of the column that plays `role`."""
+        return self.roles[role]
+
+
+def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) -> Cast:
+    """Cast a table's columns in the roles that a claim needs.
+
+    Raises
+    ------
+    ColumnError
+        Naming the roles that no column can play, and the columns that could.
+    """
+    present = data.columns if isinstance(data, Moments) else column_names(data)
+    roles: dict[str, str] = {}
+    absent: list[str] = []
+    for role, names in claim.roles.items():
+        found = next((name for name in names if name in present), None)
+        if found is None and not (isinstance(data, Moments) and data.by in names):
+            absent.append(f"{role} ({' or '.join(names)})")
+        else:
+            roles[role] = found if found is not None else str(data.by)
+    if absent:
+        raise ColumnError(
+            f"{claim.id} needs columns that are not there: {', '.join(absent)}",
+            fix=f"least data for this claim: {claim.minimum or 'these columns'}",
+        )
+    return Cast(data, roles, {**claim.options, **claim.about(dataset).options}, level)
+
+
+def is_simulated(data: Any) -> bool:
+    """Whether a table says of itself that it was simulated."""
+    attributes = getattr(data, "attrs", None)
+    return bool(isinstance(attributes, Mapping) and attributes.get("simulated"))
