@@ -5,5 +5,6 @@ from erresearch.relate.fitting import contrast
 from erresearch.relate.growth import decay
 from erresearch.relate.linear import regress
 from erresearch.relate.ppml import poisson
+from erresearch.relate.timing import precedence
 
-__all__ = ["contrast", "correlate", "decay", "poisson", "regress"]
+__all__ = ["contrast", "correlate", "decay", "poisson", "precedence", "regress"]

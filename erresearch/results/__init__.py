@@ -8,12 +8,12 @@ from erresearch.results.doubts import (
     Curve,
     Detectable,
     Equivalence,
-    Precedence,
     SampleNeeded,
     Sensitivity,
 )
 from erresearch.results.fits import Bins, Decay, Fit
 from erresearch.results.numbers import Affine, Estimate, Interval, Reference, StudentT, escape, plain
+from erresearch.results.timing import Precedence
 from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
 
 __all__ = [

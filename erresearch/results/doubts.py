@@ -1,4 +1,4 @@
-"""How a result could be wrong: precedence, specification curves, sensitivity, equivalence, power."""
+"""How a result could be wrong: specification curves, sensitivity, equivalence, power."""
 
 from __future__ import annotations
 
@@ -9,65 +9,7 @@ import numpy as np
 
 from erresearch.results.numbers import Estimate, Interval, escape, plain
 
-__all__ = ["Curve", "Detectable", "Equivalence", "Precedence", "SampleNeeded", "Sensitivity"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Precedence:
-    """Which of two series moves first: both directions, and the ladder of leads and lags.
-
-    Parameters
-    ----------
-    x, y : str
-        The two series; `forward` is x before y.
-    forward, reverse : Estimate
-        Sum of the lagged effects of x on y given lags of y, and of y on x given lags of x.
-    lead : Estimate
-        Effect "of" next period's x on y in the forward model: the placebo, 0 where x only causes.
-    lags : tuple of (int, Estimate)
-        The ladder of the forward model, one estimate per lag of x in periods; lag −1 is the lead.
-    contemporaneous : Estimate or None
-        Effect of x on y in the same period; None where the model leaves it out.
-    method : str
-        Estimator, effects and covariance in words.
-    n_rows, n_accounts : int
-        Complete rows used, accounts used.
-    dropped : mapping of str to int
-        Rows left out, by reason.
-
-    Examples
-    --------
-    >>> from erresearch.results import Estimate, StudentT
-    >>> def e(value):
-    ...     ref = StudentT(value, 0.02, 39)
-    ...     return Estimate("x", value, 0.02, 39, ref.interval(0.95), 4000, 40, reference=ref)
-    >>> ladder = ((-1, e(0.01)), (1, e(0.09)))
-    >>> print(Precedence("talk", "sales", e(0.09), e(0.02), e(0.01), ladder, None, "OLS", 4000, 40, {}))
-    talk before sales: 0.09000; sales before talk: 0.02000; lead of talk (placebo): 0.01000
-    """
-
-    x: str
-    y: str
-    forward: Estimate
-    reverse: Estimate
-    lead: Estimate
-    lags: tuple[tuple[int, Estimate], ...]
-    contemporaneous: Estimate | None
-    method: str
-    n_rows: int
-    n_accounts: int
-    dropped: Mapping[str, int]
-
-    def __str__(self) -> str:
-        """Both directions and the placebo."""
-        return (
-            f"{self.x} before {self.y}: {plain(self.forward.value)}; "
-            f"{self.y} before {self.x}: {plain(self.reverse.value)}; "
-            f"lead of {self.x} (placebo): {plain(self.lead.value)}"
-        )
-
-    def _repr_markdown_(self) -> str:
-        return f"**precedence** {escape(str(self))}"
+__all__ = ["Curve", "Detectable", "Equivalence", "SampleNeeded", "Sensitivity"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,291 @@
+"""A panel with one row per account and period, and the lags and leads of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw_main
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from erresearch.errors import DataError, GuardError
+from erresearch.moments import Moments
+from erresearch.sources import gather, open_rows
+
+__all__ = ["Panel", "open_panel", "refuse_repeated"]
+
+_ACCOUNT, _TIME, _CLOCK, _STEP, _SPELL = "account", "time", "clock", "step", "spell"
+#: Periods that two accounts must share, and distinct values in them, before equal series are no accident.
+_SHARED, _DISTINCT = 8, 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """Rows ready to be lagged.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        Columns c0, c1, … (numbers), account, time, clock and spell (a stretch of rows without a gap).
+    names : tuple of str
+        What c0, c1, … are called.
+    by, time : str or None
+        Names of the account and time columns.
+    accounts, gaps : int
+        Accounts, and gaps in their calendars.
+    step : str
+        The distance of two neighbouring rows in words; empty where time is only an order.
+    season : float
+        Periods in a year; 0 where that is not known.
+    dropped : mapping of str to int
+        Rows left out so far.
+    """
+
+    frame: nw.LazyFrame[Any]
+    names: tuple[str, ...]
+    by: str | None
+    time: str
+    accounts: int
+    gaps: int
+    step: str
+    season: float
+    dropped: Mapping[str, int]
+
+    def shifted(self, column: int, n: int) -> nw.Expr:
+        """Value of column c`column` `n` rows earlier (later where negative) in the same spell."""
+        value = nw.col(f"c{column}")
+        if n:
+            value = value.shift(n).over(_ACCOUNT, _SPELL, order_by=_CLOCK)
+        return value.alias(self.label(column, n))
+
+    def label(self, column: int, n: int) -> str:
+        """Name of a lag or lead, as :func:`erresearch.expressions.lag` would say it."""
+        prefix = "" if n == 0 else f"lag{n} " if n > 0 else f"lead{-n} "
+        return f"{prefix}{self.names[column]}"
+
+    def moments(self, wanted: Sequence[tuple[int, int]]) -> Moments:
+        """Moments of (column, lag) pairs over the rows that have them all, by account and time.
+
+        Raises
+        ------
+        DataError
+            If no row has them all.
+        """
+        by = _free(self.by or _ACCOUNT, [self.label(*pair) for pair in wanted])
+        time = _free(self.time, [by, *(self.label(*pair) for pair in wanted)])
+        plain = sorted(wanted, key=lambda pair: (pair[1] != 0, pair))
+        frame = self.frame.select(
+            *[self.shifted(*pair) for pair in plain], nw.col(_ACCOUNT).alias(by), nw.col(_TIME).alias(time)
+        )
+        moments = Moments.from_frame(nw.to_native(frame), [self.label(*p) for p in plain], by=by, period=time)
+        moved = {f"not finite: {self.label(*pair)}" for pair in wanted if pair[1]}
+        dropped = dict(self.dropped)
+        dropped |= {reason: n for reason, n in moments.dropped.items() if reason not in moved}
+        edge = sum(n for reason, n in moments.dropped.items() if reason in moved)
+        if edge:
+            dropped["without the earlier and later rows asked for"] = edge
+        if not moments.rows:
+            raise DataError(
+                "no row has all the earlier and later rows asked for",
+                got=", ".join(f"{n:,} {reason}" for reason, n in dropped.items()),
+                fix="ask for fewer lags or bring longer series",
+            )
+        return replace(moments, dropped=dropped)
+
+
+def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str) -> Panel:
+    """Open rows of one account and period each, find the distance between them and the gaps.
+
+    Parameters
+    ----------
+    panel : frame or path
+        Any table that :class:`erresearch.Moments` takes.
+    columns : sequence of str or narwhals expressions
+        Numbers.
+    by : str or None
+        Account column; None for one entity.
+    time : str
+        Numbers, dates or times; text is taken as an order, in which a period is missing where another account has
+        it.
+
+    Returns
+    -------
+    Panel
+
+    Raises
+    ------
+    DataError
+        If an account has two rows in one period, or half of the distances differ from the commonest.
+    """
+    opened = open_rows(panel, columns, [time] if by is None else [by, time], None)
+    present = opened.frame.collect_schema().names()
+    numbers = [
+        (nw.nth(present.index(c)) if isinstance(c, str) else c).cast(nw.Float64()).alias(f"c{i}")
+        for i, c in enumerate(columns)
+    ]
+    account = nw.lit("") if by is None else nw.nth(present.index(by))
+    frame = opened.frame.select(*numbers, account.alias(_ACCOUNT), nw.nth(present.index(time)).alias(_TIME))
+    frame, dropped = _with_keys(frame, by, time)
+    clock, calendar = _clock(frame.collect_schema()[_TIME])
+    frame = frame.with_columns(nw.lit(0).alias(_STEP)).with_columns(clock.alias(_CLOCK))
+    lengths, counts = _steps(frame)
+    if calendar and lengths.size and lengths[0] >= 28 and np.any(lengths % lengths[0] > 1e-6):
+        months = nw.col(_TIME).dt.year().cast(nw.Float64()) * 12 + nw.col(_TIME).dt.month().cast(nw.Float64())
+        by_month = _steps(frame.with_columns(months.alias(_CLOCK)))
+        if by_month[0][0] > 0:
+            frame, calendar = frame.with_columns(months.alias(_CLOCK)), "month"
+            lengths, counts = by_month
+    accounts = int(counts[~np.isfinite(lengths)].sum())
+    lengths, counts = lengths[np.isfinite(lengths)], counts[np.isfinite(lengths)]
+    if lengths.size and lengths[0] <= 0:
+        raise _repeated(frame, by, time, int(counts[0]))
+    usual = float(lengths[np.argmax(counts)]) if lengths.size else 1.0
+    odd = np.abs(lengths - usual) > 1e-6 * usual
+    gaps = int(counts[odd].sum())
+    if 2 * gaps > counts.sum():
+        raise DataError(
+            f"the periods in {time!r} are not equally far apart",
+            got=f"{gaps:,} of {int(counts.sum()):,} distances differ from the commonest, {_distance(usual, calendar)}",
+            fix="put the rows on one calendar first (days, weeks, months), one row per account and period",
+        )
+    frame = _eager(panel, _spells(frame, usual) if gaps else frame.with_columns(nw.lit(0).alias(_SPELL)))
+    year = {"day": 365.2425, "month": 12.0}.get(calendar, 0.0)
+    return Panel(
+        frame, opened.names, by, time, accounts, gaps, _distance(usual, calendar), year / usual, dropped
+    )
+
+
+def _with_keys(
+    frame: nw.LazyFrame[Any], by: str | None, time: str
+) -> tuple[nw.LazyFrame[Any], dict[str, int]]:
+    """Rows that say whose and when they are; the others are counted."""
+    schema = frame.collect_schema()
+
+    def there(name: str) -> nw.Expr:
+        known = ~nw.col(name).is_null()
+        return known & ~nw.col(name).is_nan() if schema[name].is_float() else known
+
+    whose, when = there(_ACCOUNT), there(_TIME)
+    counts = gather(
+        frame.select(
+            nw.when(whose).then(0).otherwise(1).sum().alias("account"),
+            nw.when(whose & ~when).then(1).otherwise(0).sum().alias("time"),
+        )
+    )
+    found = {"account missing": int(counts["account"][0] or 0), "period missing": int(counts["time"][0] or 0)}
+    dropped = {reason: n for reason, n in found.items() if n}
+    return (frame.filter(whose & when) if dropped else frame), dropped
+
+
+def _clock(dtype: Any) -> tuple[nw.Expr, str]:
+    """Time as a number, and its unit ("day" or nothing)."""
+    time = nw.col(_TIME)
+    if dtype.is_numeric():
+        return time.cast(nw.Float64()), ""
+    if dtype in (nw.Date, nw.Datetime):
+        # days from the calendar's fields, which every engine knows; they are local, so summer time does not shift
+        year = time.dt.year().cast(nw.Float64()) - 1
+        days = 365 * year + (year / 4).floor() - (year / 100).floor() + (year / 400).floor()
+        days = days + time.dt.ordinal_day().cast(nw.Float64())
+        if dtype == nw.Datetime:
+            seconds = time.dt.hour().cast(nw.Float64()) * 3600 + time.dt.minute().cast(nw.Float64()) * 60
+            days = days + (seconds + time.dt.second().cast(nw.Float64())) / 86400
+        return days, "day"
+    order = time.cast(nw.String()).rank("dense").over(_STEP)
+    return order.cast(nw.Float64()), ""
+
+
+def _steps(frame: nw.LazyFrame[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct distances to the row before, sorted, with counts; nan counts the first rows of the accounts."""
+    step = nw.col(_CLOCK) - nw.col(_CLOCK).shift(1).over(_ACCOUNT, order_by=_CLOCK)
+    table = gather(frame.select(step.round(6).alias(_STEP)).group_by(_STEP).agg(nw.len().alias("rows"))).sort(
+        _STEP, nulls_last=True
+    )
+    return table[_STEP].cast(float).to_numpy(), table["rows"].to_numpy()
+
+
+def _spells(frame: nw.LazyFrame[Any], usual: float) -> nw.LazyFrame[Any]:
+    """Number the stretches between gaps, so that no lag reaches over one."""
+    step = nw.col(_CLOCK) - nw.col(_CLOCK).shift(1).over(_ACCOUNT, order_by=_CLOCK)
+    odd = nw.when((step - usual).abs() > 1e-6 * usual).then(1).otherwise(0)
+    return frame.with_columns(odd.alias(_STEP)).with_columns(
+        nw.col(_STEP).cum_sum().over(_ACCOUNT, order_by=_CLOCK).alias(_SPELL)
+    )
+
+
+def _distance(usual: float, calendar: str) -> str:
+    if not calendar:
+        return f"steps of {usual:g}"
+    if calendar == "day" and usual % 7 == 0:
+        usual, calendar = usual / 7, "week"
+    return f"{usual:g} {calendar}{'s' * (usual != 1)}"
+
+
+def _eager(panel: Any, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Compute the prepared rows once where the table was in memory anyway."""
+    table = nw_main.from_native(panel, pass_through=True)
+    if isinstance(table, nw_main.DataFrame):
+        return nw.from_native(gather(frame)).lazy()
+    return frame
+
+
+def _repeated(frame: nw.LazyFrame[Any], by: str | None, time: str, count: int) -> DataError:
+    rows = frame.group_by(_ACCOUNT, _TIME).agg(nw.len().alias("rows")).filter(nw.col("rows") > 1)
+    first = gather(rows.sort(_ACCOUNT, _TIME).head(1))
+    whose = f"account {first[_ACCOUNT][0]!r} at " if by is not None else ""
+    return DataError(
+        f"a panel has one row per {'account and ' if by is not None else ''}period",
+        got=f"{count:,} rows repeat one, first {whose}{time!r} = {first[_TIME][0]}",
+        fix="sum or average them first, or name the account column with `by`",
+    )
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    while name.casefold() in {other.casefold() for other in taken}:
+        name += "_"
+    return name
+
+
+def refuse_repeated(moments: Moments, outcome: str) -> None:
+    """Refuse one outcome series that is repeated on several accounts: it would pose as several witnesses.
+
+    Parameters
+    ----------
+    moments : Moments
+        With cells of one row each.
+    outcome : str
+        The column.
+
+    Raises
+    ------
+    GuardError
+        Naming the accounts.
+    """
+    cells = moments.cells
+    assert cells is not None
+    values = np.full((moments.accounts, len(cells.periods)), np.nan)
+    values[cells.account, cells.period] = cells.sums[:, moments.columns.index(outcome)]
+    seen = np.isfinite(values)
+    pairs: set[tuple[int, int]] = set()
+    # accounts that share a series agree in every period: one crowded period at a time is enough to suspect them
+    for period in np.argsort(-seen.sum(axis=0), kind="stable")[:3]:
+        here = np.flatnonzero(seen[:, period])
+        order = here[np.argsort(values[here, period], kind="stable")]
+        tied = np.flatnonzero(np.diff(values[order, period]) == 0)
+        pairs |= {(int(order[i]), int(order[i + 1])) for i in tied}
+    same = []
+    for a, b in sorted(pairs):
+        both = seen[a] & seen[b]
+        equal = both.sum() >= _SHARED and np.array_equal(values[a, both], values[b, both])
+        if equal and len(np.unique(values[a, both])) >= _DISTINCT:
+            same += [a, b]
+    if same:
+        names = [repr(moments.keys[g]) for g in sorted(set(same))]
+        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+        raise GuardError(
+            f"{outcome!r} is the same series on several accounts, which would count one witness several times",
+            got=f"accounts {', '.join(names[:6])}{more}",
+            fix="use one row per outcome and period: sum the accounts' posts, or let each account be a column",
+        )
