@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from erresearch.metrics.bands import Band, Banding, band, bands, cautions
+from erresearch.metrics.benchmarks import Comparison, TierPosition, percentile_in_tier
 from erresearch.metrics.definitions import DEFINITIONS, PLATFORMS, RateDefinition
 from erresearch.metrics.numerators import rate_expression
 from erresearch.metrics.rates import Rates, engagement_rate
@@ -12,11 +13,14 @@ __all__ = [
     "PLATFORMS",
     "Band",
     "Banding",
+    "Comparison",
     "RateDefinition",
     "Rates",
+    "TierPosition",
     "band",
     "bands",
     "cautions",
     "engagement_rate",
+    "percentile_in_tier",
     "rate_expression",
 ]

@@ -18,6 +18,7 @@ __all__ = ["Every", "Rates", "engagement_rate"]
 
 Every = Literal["day", "week", "month", "quarter", "year"]
 _STEPS: Mapping[str, str] = {"day": "1d", "week": "1d", "month": "1mo", "quarter": "1q", "year": "1y"}
+_REASON = "__reason__"
 _MADE = ("reactions", "posts", "rate")
 _ANY_NUMBER = Rule("any number")
 
@@ -178,7 +179,7 @@ def engagement_rate(
     columns = list(frame.collect_schema().names()) if known else []
     timed = asked.per == "day" or every is not None
     others = ([by] if by is not None and asked.per != "post" else []) + ([period] if timed else [])
-    _free_names(columns, others)
+    _free_names(columns, others, period)
     named_now = () if asked.reactions in ((), ("all",)) else asked.reactions
     # the door before the platforms: what is no table, or has no followers, should hear that first
     rows = validate(
@@ -191,7 +192,8 @@ def engagement_rate(
         validate(posts, POSTS.only(settled.reactions))
     usable, dropped = _accounted(frame, settled, others)
     if settled.per == "post":
-        names = [name for name in ("platform", by, "post_id", period) if name in columns]
+        made = (*_MADE, settled.denominator)
+        names = [name for name in ("platform", by, "post_id", period) if name in columns and name not in made]
         values = usable.select(
             *names,
             reactions=total(settled),
@@ -219,7 +221,7 @@ def _needs(
     return replace(table, columns=tuple(columns))
 
 
-def _free_names(columns: list[str], others: list[str]) -> None:
+def _free_names(columns: list[str], others: list[str], period: str) -> None:
     clash = [name for name in others if name in (*_MADE, "period")]
     if clash:
         raise ColumnError(
@@ -231,7 +233,9 @@ def _free_names(columns: list[str], others: list[str]) -> None:
     if absent:
         error = missing_columns(absent, columns, where="the posts table")
         way = (
-            "by=None takes the whole table as one account" if "account" in absent else "name it with period="
+            "pass by=None to take the table as one account"
+            if absent[0] != period
+            else "say which with period="
         )
         raise ColumnError(error.wrong, allowed=error.allowed, fix=error.fix or way)
 
@@ -252,13 +256,12 @@ def _accounted(frame: Any, definition: RateDefinition, others: list[str]) -> tup
     number = nw.lit(0)
     for code, condition in reversed(list(enumerate(reasons.values(), start=1))):
         number = nw.when(condition).then(nw.lit(code)).otherwise(number)
-    counts = frame.lazy().select(
-        **{
-            f"n{code}": nw.when(number == code).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
-            for code in range(len(reasons) + 1)
-        }
-    )
-    row = counts.collect()
+    marked, code_of = frame.with_columns(number.alias(_REASON)), nw.col(_REASON)
+    counted = {
+        f"n{code}": nw.when(code_of == code).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
+        for code in range(len(reasons) + 1)
+    }
+    row = marked.lazy().select(**counted).collect()
     dropped = {
         reason: int(row[f"n{code}"][0])
         for code, reason in enumerate(reasons, start=1)
@@ -272,7 +275,7 @@ def _accounted(frame: Any, definition: RateDefinition, others: list[str]) -> tup
             allowed=str(definition),
             fix="choose another denominator or other reactions",
         )
-    return frame.filter(number == 0), dropped
+    return marked.filter(code_of == 0), dropped
 
 
 def _start(period: str, every: Every) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from erresearch.results.numbers import escape
+
 __all__ = ["markdown", "percent"]
 
 
@@ -30,5 +32,4 @@ def markdown(text: str) -> str:
     >>> print(markdown("a <b>*c*"))
     a &lt;b&gt;\*c\*
     """
-    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{c}" if c in "\\`*_{}[]|#$~" else c for c in safe).replace("\n", "<br>")
+    return "<br>".join(escape(line) for line in text.split("\n"))
