@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from erresearch.errors import ErresearchError, ErresearchWarning, UnknownNameError
+from erresearch.errors import ErresearchError, ErresearchWarning
 
 if TYPE_CHECKING:
     from erresearch.datasets import Dataset
@@ -71,17 +71,15 @@ def reproduce(
 @click.argument("claim", required=False, metavar="[ID]")
 def show_claims(*, claim: str | None) -> None:
     """List the claims that are judged, or show one whole."""
-    from erresearch.claims import read_claims
+    from erresearch.claims import claim_named, read_claims
 
-    known = {entry.id: entry for entry in read_claims()}
     if claim is None:
-        rows = [(entry.id, entry.text, entry.source) for entry in known.values()]
+        rows = [(entry.id, entry.text, entry.source) for entry in read_claims()]
         _print_table(("id", "claim", "source"), rows)
         return
-    if claim not in known:
-        raise UnknownNameError.of("claim", claim, known)
-    for field in fields(known[claim]):
-        _print_field(field.name.replace("_", " "), getattr(known[claim], field.name))
+    entry = claim_named(claim)
+    for field in fields(entry):
+        _print_field(field.name.replace("_", " "), getattr(entry, field.name))
 
 
 @command.command("datasets")

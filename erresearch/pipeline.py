@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from erresearch import ledger
 from erresearch.errors import ErresearchWarning
@@ -17,6 +17,9 @@ from erresearch.resources import atomic_write, resource
 from erresearch.results import Verdict
 from erresearch.runner import NotebookRun, notebook_paths, run_notebooks
 from erresearch.terminal import progress_line
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Reproduction", "reproduce"]
 
@@ -110,6 +113,7 @@ def reproduce(
         provenance=made,
         accounting=_left_out(data),
         warnings=cautions,
+        figures=_pictures(verdicts),
     )
     record = atomic_write(out / "manifest.json", manifest_text(made))
     return Reproduction(verdicts, runs, made, Path(report), table, record)
@@ -128,6 +132,24 @@ def _collected_warnings() -> Iterator[list[str]]:
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     said[:] = dict.fromkeys(said)
+
+
+def _pictures(verdicts: Sequence[Verdict]) -> dict[str, Figure]:
+    """For each claim its estimates under each other, real data first, simulated ones marked."""
+    from matplotlib.figure import Figure
+
+    from erresearch.figures import forest, theme
+
+    drawn: dict[str, Figure] = {}
+    judged = [verdict for verdict in verdicts if verdict.estimate is not None]
+    for claim in dict.fromkeys(verdict.claim for verdict in judged):
+        own = sorted((v for v in judged if v.claim == claim), key=lambda v: (v.simulated, v.dataset))
+        named = {v.dataset + (" (simulated)" if v.simulated else ""): v.estimate for v in own if v.estimate}
+        with theme():
+            figure = Figure(figsize=(7, 1.4 + 0.45 * len(named)), layout="constrained")
+            forest(named, sesoi=own[0].sesoi, ax=figure.subplots())
+        drawn[claim] = figure
+    return drawn
 
 
 def _left_out(data: Mapping[str, Any]) -> dict[str, Mapping[str, int]]:
