@@ -1,7 +1,36 @@
-"""Pictures of results. Each takes results and returns matplotlib axes; none estimates anything."""
+"""Pictures of results. Each takes results and returns matplotlib axes; none estimates anything.
+
+Examples
+--------
+>>> from matplotlib.figure import Figure
+>>> from erresearch.results import Estimate, Interval
+>>> talk = Estimate("talk", 0.31, 0.045, 39, Interval(0.22, 0.40), 4160, 40)
+>>> with theme():
+...     ax = forest([talk], ax=Figure().subplots())
+>>> ax.get_title(loc="left")
+'The interval excludes 0, above it'
+"""
 
 from __future__ import annotations
 
+from erresearch.figures.challenges import CalibrationCell, calibration, precedence, sensitivity
+from erresearch.figures.curves import decay, specification_curve
+from erresearch.figures.grids import board
+from erresearch.figures.intervals import distance_to_purchase, estimate_interval, forest
 from erresearch.figures.style import SYMBOLS, WORD_COLOURS, theme
 
-__all__ = ["SYMBOLS", "WORD_COLOURS", "theme"]
+__all__ = [
+    "SYMBOLS",
+    "WORD_COLOURS",
+    "CalibrationCell",
+    "board",
+    "calibration",
+    "decay",
+    "distance_to_purchase",
+    "estimate_interval",
+    "forest",
+    "precedence",
+    "sensitivity",
+    "specification_curve",
+    "theme",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -26,6 +27,7 @@ __all__ = [
     "rounded",
     "span",
     "theme",
+    "titled",
 ]
 
 INK: Final = "#1c1b19"
@@ -141,6 +143,21 @@ def new_axes(ax: Axes | None, *, size: tuple[float, float] | None = None) -> Axe
 
     made: Axes = plt.subplots(figsize=size)[1]
     return made
+
+
+def titled(ax: Axes, text: str) -> None:
+    r"""Write the finding over the axes, in as many lines as their width asks for.
+
+    Examples
+    --------
+    >>> ax = new_axes(None, size=(4, 2))
+    >>> titled(ax, "A sentence that is much longer than these four inches can hold")
+    >>> ax.get_title(loc="left").count("\n")
+    2
+    """
+    inches = ax.figure.dpi_scale_trans.inverted()
+    width = ax.get_window_extent().transformed(inches).width
+    ax.set_title(textwrap.fill(text, max(24, int(9.4 * width))), loc="left")
 
 
 def palette_colours(palette: object, n: int) -> list[tuple[float, float, float]]:

@@ -1,0 +1,315 @@
+"""Pictures of doubts: hidden causes, the order in time, and whether the verdicts keep their promises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+
+from erresearch.errors import DataError
+from erresearch.figures.intervals import scale_of
+from erresearch.figures.style import (
+    INK,
+    MUTED,
+    RULE,
+    WORD_COLOURS,
+    amount,
+    label,
+    new_axes,
+    palette_colours,
+    rounded,
+    titled,
+)
+from erresearch.results import Estimate, Precedence, Sensitivity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["CalibrationCell", "calibration", "precedence", "sensitivity"]
+
+_MONTE_CARLO = 2.0
+
+
+class CalibrationCell(Protocol):
+    """One line of the calibration table: how often something happened where the truth was known."""
+
+    @property
+    def name(self) -> str:
+        """The world, and what was varied in it."""
+        ...
+
+    @property
+    def share(self) -> float:
+        """Share of the draws in which it happened, between 0 and 1."""
+        ...
+
+    @property
+    def draws(self) -> int:
+        """Number of simulated draws."""
+        ...
+
+    @property
+    def bar(self) -> float:
+        """The promise."""
+        ...
+
+    @property
+    def side(self) -> Literal["at most", "at least"]:
+        """Which side of the bar keeps the promise."""
+        ...
+
+
+def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None = None) -> Axes:
+    """Draw what would be left of an estimate beside hidden causes of any strength.
+
+    Contours join confounders that leave the same estimate; the strong one leaves nothing. The diamond is a
+    confounder as strong as the strongest observed control.
+
+    Parameters
+    ----------
+    found : Sensitivity
+        Grid, adjusted estimates and benchmark.
+    palette : seaborn palette, optional
+        Its first colour draws the benchmark.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure where it is not given.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a title that says what the benchmark would leave.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from erresearch.results import Interval
+    >>> talk = Estimate("talk", 0.10, 0.02, 39, Interval(0.06, 0.14), 4160, 40)
+    >>> r = np.linspace(0, 0.4, 5)
+    >>> left = 0.10 - 0.3 * np.outer(r, r) ** 0.5
+    >>> found = Sensitivity(talk, 0.28, 0.19, 0.09, "spend", 0.05, 0.10, 0.079, r, r, left)
+    >>> print(sensitivity(found, ax=Figure().subplots()).get_title(loc="left"))
+    A hidden cause as strong as spend would leave
+    0.079 of 0.100
+    """
+    ax = new_axes(ax, size=(6.2, 4.6))
+    mark = palette_colours(palette, 1)[0] if palette is not None else WORD_COLOURS["contradicted"]
+    x, y = 100 * found.r2_x, 100 * found.r2_y
+    levels = _levels(found.contours)
+    if levels:
+        drawn = ax.contour(
+            x, y, found.contours, levels=levels, colors=MUTED, linewidths=0.9, linestyles="solid"
+        )
+        ax.clabel(drawn, fmt=lambda value: rounded(float(value)), fontsize=8.5)
+    if found.contours.min() < 0 < found.contours.max():
+        nothing = ax.contour(x, y, found.contours, levels=[0.0], colors=INK, linewidths=2.2)
+        ax.clabel(nothing, fmt="nothing left", fontsize=8.5)
+    ax.plot([0], [0], "o", color=INK, ms=6, clip_on=False, gid="estimate", zorder=4)
+    ax.annotate("as estimated", (0, 0), xytext=(8, 6), textcoords="offset points", fontsize=9, color=INK)
+    ax.plot(
+        [100 * found.bound_x],
+        [100 * found.bound_y],
+        "D",
+        color=mark,
+        ms=8,
+        mec="white",
+        gid="benchmark",
+        zorder=4,
+    )
+    ax.annotate(
+        f"as strong as {label(found.benchmark, limit=24)}",
+        (100 * found.bound_x, 100 * found.bound_y),
+        xytext=(9, 5),
+        textcoords="offset points",
+        fontsize=9,
+        color=mark,
+    )
+    half = 100 * found.robustness_value
+    ax.plot([half], [half], "x", color=INK, ms=7, mew=1.6, gid="robustness value")
+    ax.annotate(
+        f"robustness value {rounded(half)} %",
+        (half, half),
+        xytext=(9, -3),
+        textcoords="offset points",
+        fontsize=9,
+    )
+    ax.set_xlim(0, x.max())
+    ax.set_ylim(0, y.max())
+    ax.set_xlabel("Share of the cause that a hidden cause explains (partial R², %)")
+    ax.set_ylabel("Share of the outcome that it explains (partial R², %)")
+    like = (found.estimate.interval.high - found.estimate.interval.low) / 2
+    titled(
+        ax,
+        f"A hidden cause as strong as {label(found.benchmark, limit=24)} would leave "
+        f"{rounded(found.adjusted, like=like)} of {amount(found.estimate.value, found.estimate.interval)}",
+    )
+    return ax
+
+
+def _levels(contours: np.ndarray) -> list[float]:
+    from matplotlib.ticker import MaxNLocator
+
+    located = MaxNLocator(nbins=7).tick_values(float(contours.min()), float(contours.max()))
+    return [float(v) for v in located if contours.min() < v < contours.max() and abs(v) > 1e-12]
+
+
+def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = None) -> Axes:
+    """Draw the ladder of leads and lags, and both directions beside it.
+
+    Left of 0 stands the placebo: next period's cause, which cannot have acted yet. Right of the ladder stand
+    the sums of all lags, forward and in the reverse direction.
+
+    Parameters
+    ----------
+    found : Precedence
+        Both directions and the ladder.
+    palette : seaborn palette, optional
+        Colours of the ladder, of the placebo and of the reverse direction.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure where it is not given.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a title that says which directions the intervals leave standing.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from erresearch.results import Interval
+    >>> def e(value):
+    ...     return Estimate("x", value, 0.01, 39, Interval(value - 0.02, value + 0.02), 4000, 40)
+    >>> found = Precedence("talk", "sales", e(0.09), e(0.01), e(0.0), ((-1, e(0.0)), (1, e(0.09))), None,
+    ...                    "OLS", 4000, 40, {})
+    >>> print(precedence(found, ax=Figure().subplots()).get_title(loc="left"))
+    talk comes before sales (0.090); the reverse
+    and the lead hold 0
+    """
+    ax = new_axes(ax, size=(7.0, 3.8))
+    house = [WORD_COLOURS["supported"], WORD_COLOURS["inconclusive"], WORD_COLOURS["association only"]]
+    own, lead, reverse = palette_colours(house if palette is None else palette, 3)
+    steps = dict(found.lags)
+    steps.setdefault(-1, found.lead)
+    if found.contemporaneous is not None:
+        steps.setdefault(0, found.contemporaneous)
+    end = max(steps) + 1.5
+    rungs: list[tuple[float, Estimate, object, str]] = [
+        (
+            lag,
+            estimate,
+            lead if lag < 0 else own,
+            f"lead {-lag}" if lag < 0 else f"lag {lag}" if lag else "same period",
+        )
+        for lag, estimate in sorted(steps.items())
+    ]
+    rungs += [(end, found.forward, own, "all lags"), (end + 1, found.reverse, reverse, "reverse,\nall lags")]
+    low, high = scale_of([estimate for _, estimate, _, _ in rungs], beside=[0.0])
+    for at, estimate, colour, _ in rungs:
+        ends = max(estimate.interval.low, low), min(estimate.interval.high, high)
+        ax.plot([at, at], ends, color=colour, lw=2.6, solid_capstyle="butt", gid="interval")
+        shape = "D" if at < 0 else "s" if at >= end else "o"
+        ax.plot([at], [estimate.value], shape, ms=7, color=colour, mec="white", mew=1, gid="point")
+    ax.axhline(0, color=MUTED, lw=1, gid="null")
+    ax.axvline(-0.5 if 0 in steps else 0.0, color=RULE, lw=1, ls="--")
+    ax.axvline(end - 0.75, color=RULE, lw=1)
+    ax.set_xticks([at for at, _, _, _ in rungs], [name for _, _, _, name in rungs])
+    ax.set_ylim(low, high)
+    accounts = f", {found.n_accounts:,} accounts" if found.n_accounts else ""
+    ax.set_xlabel(
+        f"{label(found.x)} at each lag; left of the dashed line: placebo (n = {found.n_rows:,}{accounts})"
+    )
+    ax.set_ylabel(f"Effect on {label(found.y, limit=26)}")
+    titled(ax, _order_title(found))
+    return ax
+
+
+def _order_title(found: Precedence) -> str:
+    x, y = label(found.x, limit=24), label(found.y, limit=24)
+    clear = {
+        name: 0 not in e.interval
+        for name, e in (("forward", found.forward), ("reverse", found.reverse), ("lead", found.lead))
+    }
+    number = amount(found.forward.value, found.forward.interval)
+    if clear["forward"] and not clear["reverse"] and not clear["lead"]:
+        return f"{x} comes before {y} ({number}); the reverse and the lead hold 0"
+    if clear["forward"]:
+        both = " and ".join(
+            name
+            for name in (f"{y} before {x}" if clear["reverse"] else "", "the lead" if clear["lead"] else "")
+            if name
+        )
+        return f"{x} before {y} ({number}), but so {'do' if ' and ' in both else 'does'} {both}"
+    if clear["reverse"]:
+        return f"Only the reverse: {y} comes before {x}"
+    return f"No order in time between {x} and {y} is settled"
+
+
+def calibration(cells: Sequence[CalibrationCell], *, ax: Axes | None = None) -> Axes:
+    """Draw by how much each promise was kept where the truth is known.
+
+    Each point is the margin between a share and its bar, in percentage points, so that false verdicts and
+    coverage stand on one axis; the line through it is ± 2 Monte-Carlo standard errors.
+
+    Parameters
+    ----------
+    cells : sequence of calibration cells
+        See :class:`CalibrationCell`; drawn from top to bottom.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure where it is not given.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a title that counts the promises missed.
+
+    Raises
+    ------
+    DataError
+        If there is no cell to draw.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from types import SimpleNamespace as Cell
+    >>> cells = [Cell(name="nil: false supported", share=0.021, draws=2000, bar=0.025, side="at most"),
+    ...          Cell(name="effect: coverage", share=0.91, draws=2000, bar=0.93, side="at least")]
+    >>> print(calibration(cells, ax=Figure().subplots()).get_title(loc="left"))
+    One of 2 promises is missed: effect: coverage
+    """
+    if not cells:
+        raise DataError("a calibration needs a cell", got="none", fix="run the calibration first")
+    ax = new_axes(ax, size=(7.2, 1.2 + 0.34 * len(cells)))
+    ax.axvline(0, color=INK, lw=1.2, gid="promise")
+    missed = []
+    for at, cell in enumerate(cells):
+        margin = 100 * (cell.bar - cell.share if cell.side == "at most" else cell.share - cell.bar)
+        error = 100 * _MONTE_CARLO * math.sqrt(max(cell.share * (1 - cell.share), 0.0) / cell.draws)
+        if margin < 0:
+            missed.append(cell.name)
+        colour = WORD_COLOURS["contradicted" if margin < 0 else "supported"]
+        ax.plot([margin - error, margin + error], [at, at], color=colour, lw=2.4, gid="interval")
+        shape, kept = ("X", "missed") if margin < 0 else ("o", "kept")
+        ax.plot([margin], [at], shape, color=colour, mec="white", ms=8, gid=kept)
+        ax.annotate(
+            f"{rounded(100 * cell.share)} % ({cell.side} {rounded(100 * cell.bar)} %), n = {cell.draws:,}",
+            (1.01, at),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=8.5,
+            color=MUTED,
+        )
+    ax.set_yticks(range(len(cells)), [label(cell.name, limit=36) for cell in cells], color=INK)
+    ax.set_ylim(len(cells) - 0.5, -0.5)
+    ax.set_xlabel("Margin to the promise (percentage points); right of the line: kept")
+    ax.spines["left"].set_visible(False)
+    titled(ax, _kept_title(len(cells), missed))
+    return ax
+
+
+def _kept_title(n: int, missed: list[str]) -> str:
+    if not missed:
+        return f"All {n} promises are kept" if n > 1 else "The promise is kept"
+    if len(missed) == 1:
+        return f"One of {n} promises is missed: {label(missed[0])}"
+    return f"{len(missed)} of {n} promises are missed"

@@ -1,0 +1,302 @@
+"""Pictures of curves: how the rate changes with followers, and what every defensible model says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from erresearch.figures.style import (
+    INK,
+    MUTED,
+    RULE,
+    WORD_COLOURS,
+    label,
+    new_axes,
+    palette_colours,
+    rounded,
+    span,
+    titled,
+)
+from erresearch.results import Bins, Curve, Decay
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["decay", "specification_curve"]
+
+#: Above this number of models the marks are drawn as pixels, so that a picture stays small.
+_VECTOR_LIMIT = 400
+
+
+def decay(
+    found: Decay, *, tiers: Sequence[tuple[float, float]] = (), palette: object = None, ax: Axes | None = None
+) -> Axes:
+    """Draw the engagement rate over followers, log-log, beside what arithmetic alone would give.
+
+    Points are bins of accounts with their intervals, the line is the fitted X = c·F^β, the thin curve the
+    spline. The hatched band shows where the points would lie if reactions had nothing to do with followers:
+    the rate would still fall, because followers stand in its denominator.
+
+    Parameters
+    ----------
+    found : Decay
+        What ``erresearch.relate.decay`` returns: bins of log followers and log reactions.
+    tiers : sequence of (followers, rate), optional
+        Published rates by size of account, as shares (0.021 for 2.1 %), drawn as open squares.
+    palette : seaborn palette, optional
+        Colours of the data and of the fit.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure where it is not given.
+
+    Returns
+    -------
+    matplotlib Axes
+        Both axes logarithmic, with a title that states whether the rate falls.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from erresearch.results import Estimate, Interval
+    >>> beta = Estimate("β (PPML)", 0.75, 0.02, 400, Interval(0.71, 0.79), 400, 0)
+    >>> x = np.linspace(7, 12, 6)
+    >>> points = Bins(x, 0.75 * x, 0.75 * x - 0.1, 0.75 * x + 0.1, np.full(6, 60), "followers", "reactions")
+    >>> ax = decay(Decay(beta, beta, ((1.0, beta),), None, points, -0.71, {}), ax=Figure().subplots())
+    >>> print(ax.get_title(loc="left"))
+    The rate falls: reactions grow as
+    followers^0.750 (0.710 to 0.790)
+    """
+    ax = new_axes(ax, size=(7.2, 4.6))
+    data_colour, fit_colour = palette_colours(palette, 2)
+    points, beta = found.points, found.exponent
+    followers = np.exp(points.x)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    weight = points.n / points.n.sum()
+    centre_x, centre_y = float(weight @ points.x), float(weight @ points.y)
+    _null_band(ax, points, centre_y, found.shared_denominator)
+    grid = np.linspace(points.x.min(), points.x.max(), 50)
+    ax.axhline(
+        np.exp(centre_y - centre_x), color=MUTED, lw=1, ls="--", label="constant rate (β = 1)", gid="constant"
+    )
+    fitted = centre_y + beta.value * (grid - centre_x) - grid
+    fan = [centre_y + end * (grid - centre_x) - grid for end in (beta.interval.low, beta.interval.high)]
+    if beta.interval.bounded:
+        ax.fill_between(
+            np.exp(grid), np.exp(fan[0]), np.exp(fan[1]), color=fit_colour, alpha=0.16, lw=0, gid="interval"
+        )
+    ax.plot(np.exp(grid), np.exp(fitted), color=fit_colour, label="fitted", gid="fit")
+    if found.spline is not None:
+        shown = (found.spline.x >= grid[0]) & (found.spline.x <= grid[-1])
+        x = found.spline.x[shown]
+        ax.plot(
+            np.exp(x),
+            np.exp(found.spline.y[shown] - x),
+            color=INK,
+            lw=1.1,
+            ls=":",
+            label="spline",
+            gid="spline",
+        )
+    ax.vlines(
+        followers, np.exp(points.low - points.x), np.exp(points.high - points.x), color=data_colour, lw=1.6
+    )
+    ax.plot(
+        followers,
+        np.exp(points.y - points.x),
+        "o",
+        color=data_colour,
+        mec="white",
+        mew=0.9,
+        ms=7,
+        label=f"accounts in bins, n = {int(points.n.sum()):,}",
+        gid="points",
+    )
+    if tiers:
+        at, rate = zip(*tiers, strict=True)
+        ax.plot(at, rate, "s", mfc="none", mec=INK, ms=6.5, label="published tiers", gid="tiers")
+    shown_rates = [np.exp(points.y - points.x), *([np.asarray(rate)] if tiers else [])]
+    # the band of the null may fall through many decades: it is cut so that the data fill the picture
+    ax.set_ylim(min(r.min() for r in shown_rates) / 3, 3 * max(r.max() for r in shown_rates))
+    _write_axes(ax)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, handlelength=1.6)
+    titled(ax, _decay_title(found))
+    return ax
+
+
+def _null_band(ax: Axes, points: Bins, centre_y: float, shared: float) -> None:
+    half = np.nan_to_num((points.high - points.low) / 2, nan=0.0)
+    ax.fill_between(
+        np.exp(points.x),
+        np.exp(centre_y - half - points.x),
+        np.exp(centre_y + half - points.x),
+        facecolor="none",
+        edgecolor=MUTED,
+        hatch="////",
+        lw=0.5,
+        alpha=0.5,
+        label=f"followers irrelevant (r = {rounded(shared)})",
+        gid="shared denominator",
+    )
+
+
+def _write_axes(ax: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _counted(value)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    low, high = ax.get_ylim()
+    few = high / low < 30
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:,.6g} %"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel("Followers (logarithmic)")
+    ax.set_ylabel("Reactions per follower (logarithmic)")
+
+
+def _counted(value: float) -> str:
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
+def _decay_title(found: Decay) -> str:
+    beta = found.exponent
+    half = (beta.interval.high - beta.interval.low) / 2
+    numbers = f"followers^{rounded(beta.value, like=half)} ({span(beta.interval)})"
+    if beta.interval.high < 1:
+        return f"The rate falls: reactions grow as {numbers}"
+    if beta.interval.low > 1:
+        return f"The rate rises: reactions grow as {numbers}"
+    return f"A falling rate is not settled: reactions grow as {numbers}"
+
+
+def specification_curve(found: Curve, *, palette: object = None, ax: Axes | None = None) -> Axes:
+    """Draw every specification in order of its estimate, with the choices that made it below.
+
+    Parameters
+    ----------
+    found : Curve
+        The curve, one entry per model.
+    palette : seaborn palette, optional
+        Colours of intervals without 0 and of those with it.
+    ax : matplotlib Axes, optional
+        Where to draw: the curve takes its upper part, the choices the rest. A new figure where it is not
+        given.
+
+    Returns
+    -------
+    matplotlib Axes
+        The axes of the curve; those of the choices are the figure's last.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> value, se = np.array([0.1, 0.2, -0.02]), np.full(3, 0.03)
+    >>> curve = Curve("sales", "talk", value, se, value / se, value - 0.06, value + 0.06, np.full(3, 900),
+    ...               np.full(3, 30), ("a",) * 3, ("likes", "all", "all"), ("1",) * 3, ("account",) * 3,
+    ...               ((), ("spend",), ()), {"a": (900, 30)}, 3.3, 2.9, 2 / 3, 2 / 3, {"median t": 0.01})
+    >>> ax = specification_curve(curve, ax=Figure().subplots())
+    >>> print(ax.get_title(loc="left"))
+    67 % of 3 specifications agree in sign, 67 %
+    significantly (joint p = 0.01)
+    >>> [tick.get_text() for tick in ax.figure.axes[-1].get_yticklabels()]
+    ['definition: all', 'definition: likes', 'with spend']
+    """
+    rows = _choices(found)
+    ax = new_axes(ax, size=(7.2, 3.4 + 0.17 * len(rows)))
+    clear, holds = palette_colours(palette, 1)[0] if palette else WORD_COLOURS["supported"], MUTED
+    order = np.argsort(found.value, kind="stable")
+    at = np.arange(len(found))
+    value, low, high = found.value[order], found.low[order], found.high[order]
+    apart = (low > 0) | (high < 0)
+    colours: list[object] = [clear if one else holds for one in apart]
+    raster = len(found) > _VECTOR_LIMIT
+    width = float(np.clip(260 / max(len(found), 1), 0.4, 2.2))
+    ax.vlines(at, low, high, colors=colours, lw=width, alpha=0.45, rasterized=raster)
+    ax.scatter(at, value, s=min(16.0, 8 * width), c=colours, lw=0, zorder=3, rasterized=raster)
+    ax.axhline(0, color=MUTED, lw=1, gid="null")
+    ax.set_xlim(-0.7, len(found) - 0.3)
+    ax.set_xticks([])
+    ax.spines["bottom"].set_visible(False)
+    ax.set_ylabel(f"Estimate, {100 * found.level:.4g} % interval")
+    n = (
+        f"{found.n_rows.min():,} to {found.n_rows.max():,}"
+        if np.ptp(found.n_rows)
+        else f"{found.n_rows[0]:,}"
+    )
+    ax.text(
+        0.01, 0.97, f"{label(found.x)} on {label(found.outcome)}, n = {n} rows",
+        transform=ax.transAxes, va="top", color=MUTED, fontsize=9, gid="n",
+    )  # fmt: skip
+    if rows:
+        _draw_choices(ax, rows, order, colours=colours, width=width)
+    joint = found.pvalues.get("median t")
+    tail = f" (joint p = {rounded(joint)})" if joint is not None else ""
+    titled(
+        ax,
+        f"{100 * found.share_agreeing:.0f} % of {len(found):,} specifications agree in sign, "
+        f"{100 * found.share_significant:.0f} % significantly{tail}",
+    )
+    return ax
+
+
+def _choices(found: Curve) -> list[tuple[str, np.ndarray]]:
+    """Rows of the lower panel: each choice that not every specification made."""
+    rows: list[tuple[str, np.ndarray]] = []
+    kinds = (
+        ("sample", found.group),
+        ("definition", found.definition),
+        ("lag", found.lag),
+        ("effects", found.effects),
+    )
+    for kind, chosen in kinds:
+        options = sorted(set(chosen))
+        if len(options) > 1:
+            rows += [(f"{kind}: {option}", np.array([c == option for c in chosen])) for option in options]
+    for control in sorted({control for controls in found.controls for control in controls}):
+        inside = np.array([control in controls for controls in found.controls])
+        if not inside.all():
+            rows.append((f"with {control}", inside))
+    return rows
+
+
+def _split(ax: Axes, *, share: float) -> Axes:
+    """Give the lower `share` of the place of `ax` to new axes with the same x."""
+    spec = ax.get_subplotspec()
+    if spec is not None:
+        parts = spec.subgridspec(2, 1, height_ratios=[1 - share, share], hspace=0.05)
+        ax.set_subplotspec(parts[0])
+        below: Axes = ax.figure.add_subplot(parts[1], sharex=ax)
+        return below
+    box = ax.get_position()
+    ax.set_position((box.x0, box.y0 + box.height * share, box.width, box.height * (1 - share)))
+    below = ax.figure.add_axes((box.x0, box.y0, box.width, box.height * share * 0.94))
+    below.sharex(ax)
+    return below
+
+
+def _draw_choices(
+    ax: Axes, rows: list[tuple[str, np.ndarray]], order: np.ndarray, *, colours: list[object], width: float
+) -> None:
+    raster = len(order) > _VECTOR_LIMIT
+    below = _split(ax, share=min(0.7, 0.19 + 0.025 * len(rows)))
+    for at, (_, chosen) in enumerate(rows):
+        where = np.flatnonzero(chosen[order])
+        below.vlines(
+            where,
+            at - 0.36,
+            at + 0.36,
+            colors=[colours[i] for i in where],
+            lw=max(width, 0.5),
+            rasterized=raster,
+        )
+    below.set_yticks(range(len(rows)), [label(name, limit=34) for name, _ in rows])
+    below.set_ylim(len(rows) - 0.4, -0.6)
+    below.tick_params(axis="x", bottom=False, labelbottom=False)
+    below.spines[["left", "bottom"]].set_visible(False)
+    below.set_xlabel("Specifications, in order of their estimate")
+    for at in range(1, len(rows)):
+        below.axhline(at - 0.5, color=RULE, lw=0.4)

@@ -1,0 +1,316 @@
+"""Pictures of estimates with their intervals: one, several in a row, or ordered by distance to the purchase."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from erresearch.errors import DataError
+from erresearch.figures.style import (
+    INK,
+    MUTED,
+    RULE,
+    amount,
+    label,
+    new_axes,
+    palette_colours,
+    rounded,
+    span,
+    titled,
+)
+from erresearch.results import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["distance_to_purchase", "estimate_interval", "forest", "scale_of", "whisker"]
+
+_ROW = 0.42
+_MARGIN = 0.06
+
+
+def scale_of(estimates: Sequence[Estimate], *, beside: Sequence[float] = ()) -> tuple[float, float]:
+    """Ends of an axis that holds every bounded interval, and the values `beside`, with a margin.
+
+    Examples
+    --------
+    >>> from erresearch.results import Interval
+    >>> low, high = scale_of([Estimate("x", 0.5, 0.1, 9, Interval(0.3, math.inf), 20, 10)], beside=[0.0])
+    >>> round(low, 3), round(high, 3)
+    (-0.03, 0.53)
+    """
+    ends = [
+        end for e in estimates for end in (e.value, e.interval.low, e.interval.high) if math.isfinite(end)
+    ]
+    ends += [value for value in beside if math.isfinite(value)]
+    low, high = min(ends, default=0.0), max(ends, default=1.0)
+    pad = _MARGIN * (high - low) if high > low else 1.0
+    return low - pad, high + pad
+
+
+def whisker(ax: Axes, at: float, estimate: Estimate, *, color: object, scale: tuple[float, float]) -> None:
+    """Draw point and interval of one estimate on row `at`; an end without bound gets an arrow.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from erresearch.results import Interval
+    >>> ax = Figure().subplots()
+    >>> whisker(ax, 0, Estimate("x", 0.5, 0.1, 9, Interval(0.3, 0.7), 20, 10), color="k", scale=(0, 1))
+    >>> [line.get_gid() for line in ax.lines]
+    ['interval', 'point']
+    """
+    low, high = max(estimate.interval.low, scale[0]), min(estimate.interval.high, scale[1])
+    ax.plot([low, high], [at, at], color=color, lw=2.6, solid_capstyle="butt", gid="interval")
+    if estimate.interval.low < scale[0]:
+        ax.plot([low], [at], marker="<", ms=6, color=color, gid="unbounded", clip_on=False)
+    if estimate.interval.high > scale[1]:
+        ax.plot([high], [at], marker=">", ms=6, color=color, gid="unbounded", clip_on=False)
+    if math.isfinite(estimate.value):
+        ax.plot([estimate.value], [at], "o", ms=7.5, color=color, mec="white", mew=1, gid="point")
+
+
+def _base(estimate: Estimate) -> str:
+    accounts = f", {estimate.n_accounts:,} accounts" if estimate.n_accounts else ""
+    return f"n = {estimate.n_rows:,}{accounts}"
+
+
+def _prepare(
+    ax: Axes, estimates: Sequence[Estimate], null: float, sesoi: float | None
+) -> tuple[float, float]:
+    """Zone of effects too small to matter, line of no effect, x axis with its unit."""
+    beside = [null, *((null - sesoi, null + sesoi) if sesoi is not None else ())]
+    scale = scale_of(estimates, beside=beside)
+    if sesoi is not None:
+        ax.axvspan(null - sesoi, null + sesoi, color=RULE, alpha=0.55, lw=0, gid="too small to matter")
+    ax.axvline(null, color=MUTED, lw=1, gid="null")
+    ax.set_xlim(scale)
+    units = {estimate.unit for estimate in estimates}
+    unit = f" ({label(units.pop())})" if len(units) == 1 and units != {""} else ""
+    level = {estimate.interval.level for estimate in estimates}
+    known = f", {100 * level.pop():.4g} % interval" if len(level) == 1 else ", interval"
+    zone = f"; shaded: within ±{rounded(sesoi)}, too small to matter" if sesoi is not None else ""
+    ax.set_xlabel(f"Estimate{unit}{known}{zone}")
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    return scale
+
+
+def _where(estimate: Estimate, null: float, sesoi: float | None) -> str:
+    interval, zero = estimate.interval, rounded(null)
+    if sesoi is not None and interval.inside(null - sesoi, null + sesoi):
+        return "too small to matter"
+    if interval.low > null:
+        return f"above {zero}"
+    if interval.high < null:
+        return f"below {zero}"
+    return f"the interval holds {zero}"
+
+
+def estimate_interval(
+    estimate: Estimate, *, null: float = 0.0, sesoi: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw one estimate with its interval, the line of no effect and the zone of effects too small to matter.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        What is drawn.
+    null : float
+        The value that means "no effect", on the estimate's scale.
+    sesoi : float, optional
+        Smallest effect of interest, δ; shades null ± δ.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure where it is not given.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a title that states where the interval lies.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from erresearch.results import Interval
+    >>> estimate = Estimate("talk", 0.31, 0.045, 39, Interval(0.22, 0.40), 4160, 40)
+    >>> print(estimate_interval(estimate, sesoi=0.05, ax=Figure().subplots()).get_title(loc="left"))
+    talk: 0.310 (0.220 to 0.400), above 0
+    """
+    ax = new_axes(ax, size=(6.8, 1.9))
+    scale = _prepare(ax, [estimate], null, sesoi)
+    whisker(ax, 0, estimate, color=palette_colours(None, 1)[0], scale=scale)
+    ax.set_ylim(-0.8, 0.8)
+    ax.set_yticks([])
+    ax.text(estimate.value, 0.3, _base(estimate), ha="center", color=MUTED, fontsize=9, gid="n")
+    titled(
+        ax,
+        f"{label(estimate.name)}: {label(amount(estimate.value, estimate.interval, estimate.unit))} "
+        f"({span(estimate.interval)}), {_where(estimate, null, sesoi)}",
+    )
+    return ax
+
+
+def forest(
+    estimates: Sequence[Estimate] | Mapping[str, Estimate],
+    *,
+    null: float = 0.0,
+    sesoi: float | None = None,
+    palette: object = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw estimates under each other, each with its interval and its number of rows.
+
+    Parameters
+    ----------
+    estimates : sequence of Estimate, or mapping of label to Estimate
+        Drawn from top to bottom. A :class:`~erresearch.results.Fit` is such a mapping.
+    null : float
+        The value that means "no effect".
+    sesoi : float, optional
+        Smallest effect of interest, δ; shades null ± δ.
+    palette : seaborn palette, optional
+        A colour per estimate; one colour for all where it is not given.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure where it is not given.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a title that counts the intervals on either side of `null`.
+
+    Raises
+    ------
+    DataError
+        If there is no estimate to draw.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from erresearch.results import Interval
+    >>> talk = Estimate("talk", 0.31, 0.045, 39, Interval(0.22, 0.40), 4160, 40)
+    >>> spend = Estimate("spend", 0.02, 0.03, 39, Interval(-0.04, 0.08), 4160, 40)
+    >>> ax = forest([talk, spend], ax=Figure().subplots())
+    >>> ax.get_title(loc="left"), [tick.get_text() for tick in ax.get_yticklabels()]
+    ('One of 2 intervals excludes 0, above it', ['talk', 'spend'])
+    """
+    named = list(estimates.items()) if isinstance(estimates, Mapping) else [(e.name, e) for e in estimates]
+    if not named:
+        raise DataError("a forest needs an estimate", got="none", fix="hand at least one estimate")
+    drawn = [estimate for _, estimate in named]
+    ax = new_axes(ax, size=(6.8, 1.3 + _ROW * len(named)))
+    scale = _prepare(ax, drawn, null, sesoi)
+    colours = (
+        palette_colours(palette, len(named)) if palette is not None else palette_colours(None, 1) * len(named)
+    )
+    for at, (estimate, colour) in enumerate(zip(drawn, colours, strict=True)):
+        whisker(ax, at, estimate, color=colour, scale=scale)
+        ax.annotate(
+            _base(estimate),
+            (1.01, at),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            color=MUTED,
+            fontsize=9,
+        )
+    ax.set_yticks(range(len(named)), [label(name, limit=32) for name, _ in named], color=INK)
+    ax.set_ylim(len(named) - 0.5, -0.5)
+    above = sum(estimate.interval.low > null for estimate in drawn)
+    below = sum(estimate.interval.high < null for estimate in drawn)
+    titled(ax, _counted(len(drawn), above, below, rounded(null)))
+    return ax
+
+
+def _counted(n: int, above: int, below: int, null: str) -> str:
+    if not above + below:
+        return f"No interval excludes {null}" if n > 1 else f"The interval holds {null}"
+    number = "One" if above + below == 1 else f"{above + below}"
+    head = f"{number} of {n} intervals exclude{'s' if above + below == 1 else ''} {null}"
+    if n == 1:
+        head = f"The interval excludes {null}"
+    sides = (
+        [f"{above} above and {below} below it"] if above and below else ["above it" if above else "below it"]
+    )
+    return f"{head}, {sides[0]}"
+
+
+def distance_to_purchase(
+    steps: Mapping[str, Estimate], *, palette: object = None, ax: Axes | None = None
+) -> Axes:
+    """Draw how strongly each count goes with sales, ordered by how near to the purchase it is made.
+
+    The nearer a count sits to the till, the stronger it goes with sales and the less it can be used: the
+    order is part of the claim, so it is the caller's, and is printed on the axis.
+
+    Parameters
+    ----------
+    steps : mapping of str to Estimate
+        From the step farthest from the purchase to the nearest one.
+    palette : seaborn palette, optional
+        Its first colour is used.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure where it is not given.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a title that says whether strength rises towards the purchase.
+
+    Raises
+    ------
+    DataError
+        With fewer than two steps.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from erresearch.results import Interval
+    >>> likes = Estimate("likes", 0.40, 0.05, 200, Interval(0.30, 0.50), 200, 0)
+    >>> votes = Estimate("votes", 0.96, 0.01, 200, Interval(0.94, 0.98), 200, 0)
+    >>> ax = distance_to_purchase({"trailer likes": likes, "buyers' votes": votes}, ax=Figure().subplots())
+    >>> print(ax.get_title(loc="left"))
+    The nearer to the purchase, the stronger: 0.40
+    to 0.960
+    """
+    if len(steps) < 2:
+        raise DataError(
+            "a distance needs two steps at least",
+            got=f"{len(steps)}",
+            fix="hand the steps from the farthest to the nearest",
+        )
+    ax = new_axes(ax, size=(6.8, 3.6))
+    colour = palette_colours(palette, 1)[0]
+    drawn = list(steps.values())
+    at = range(len(drawn))
+    values = [estimate.value for estimate in drawn]
+    ax.plot(at, values, color=RULE, lw=1.2, zorder=1, gid="order")
+    low, high = scale_of(drawn, beside=[0.0])
+    for x, estimate in zip(at, drawn, strict=True):
+        ends = max(estimate.interval.low, low), min(estimate.interval.high, high)
+        ax.plot([x, x], ends, color=colour, lw=2.6, solid_capstyle="butt", gid="interval")
+        ax.plot([x], [estimate.value], "o", ms=7.5, color=colour, mec="white", mew=1, gid="point")
+        ax.annotate(
+            f"{rounded(estimate.value, like=(ends[1] - ends[0]) / 2)}\nn = {estimate.n_rows:,}",
+            (x, estimate.value),
+            xytext=(10, -2),
+            textcoords="offset points",
+            va="top",
+            fontsize=9,
+            color=INK,
+        )
+    ax.axhline(0, color=MUTED, lw=1, gid="null")
+    ax.set_ylim(low, high)
+    ax.set_xlim(-0.4, len(drawn) - 0.4)
+    ax.set_xticks(at, [label(name, limit=22) for name in steps])
+    ax.set_xlabel("Step, from far from the purchase to near it →")
+    ax.set_ylabel(f"Estimate{f' ({label(drawn[0].unit)})' if drawn[0].unit else ''}, with interval")
+    rises = all(a <= b for a, b in itertools.pairwise(values)) and values[0] < values[-1]
+    ends_text = [amount(e.value, e.interval) for e in (drawn[0], drawn[-1])]
+    titled(
+        ax,
+        f"The nearer to the purchase, the stronger: {ends_text[0]} to {ends_text[1]}"
+        if rises
+        else "Strength does not rise steadily towards the purchase",
+    )
+    return ax
