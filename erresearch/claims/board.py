@@ -12,6 +12,7 @@ from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
 from erresearch.claims.tables import cast_roles, is_simulated
 from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
 from erresearch.results import Verdict
+from erresearch.worlds import WORLDS, simulate
 
 __all__ = ["embedded", "evidence_for", "examine"]
 
@@ -98,6 +99,9 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verd
     reasons: dict[str, str] = {}
     simulated = {name: is_simulated(table) for name, table in data.items()}
     for name, table in data.items():
+        if simulated[name] and name in WORLDS and name not in claim.worlds:
+            reasons[name] = "this simulated world has no known answer to the claim"
+            continue
         try:
             found[name] = evidence_for(claim, table, dataset=name, level=level)
         except UnknownNameError:
@@ -151,6 +155,5 @@ def embedded() -> dict[str, Any]:
     'movies'
     """
     from erresearch.datasets import load
-    from erresearch.worlds import WORLDS, simulate
 
     return {"movies": load("movies"), **{name: simulate(name, rng=_SEED).panel for name in WORLDS}}

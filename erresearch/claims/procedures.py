@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 from erresearch.claims.evidence import Evidence
 from erresearch.claims.tables import Cast
 from erresearch.expressions import log
-from erresearch.relate import contrast, decay, poisson, precedence, predictive_gain, regress
+from erresearch.relate import contrast, decay, poisson, precedence, regress
 from erresearch.results import Doubt, plain
 
 __all__ = ["PROCEDURES"]
@@ -161,7 +161,9 @@ def _decay(cast: Cast) -> Evidence:
 
 
 def _prediction(cast: Cast) -> Evidence:
-    """Does x predict y better out of sample than its rival, on top of the same baseline?"""
+    """Whether x predicts y better out of sample than its rival, on top of the same baseline."""
+    from erresearch.relate import predictive_gain
+
     found = predictive_gain(
         cast.data,
         _term(cast, "y"),

@@ -62,6 +62,8 @@ class Claim:
         For each role, the column names that may play it, best first.
     options : mapping
         Arguments of the procedure.
+    optional : tuple of str
+        Roles that a table may leave empty.
     family : tuple of str
         Real data sets it is judged on, named beforehand.
     worlds : tuple of str
@@ -84,6 +86,7 @@ class Claim:
     procedure: str
     roles: Mapping[str, tuple[str, ...]]
     options: Mapping[str, Any]
+    optional: tuple[str, ...] = ()
     family: tuple[str, ...] = ()
     worlds: tuple[str, ...] = ()
     notebook: str = ""
@@ -180,7 +183,15 @@ def claim_named(name: str, claims: tuple[Claim, ...] | None = None) -> Claim:
 
 _TEXT: Final = ("id", "text", "source", "unit", "sesoi_reason", "procedure")
 _OPTIONAL: Final[Mapping[str, type]] = MappingProxyType(
-    {"family": list, "worlds": list, "notebook": str, "minimum": str, "sets": dict, "options": dict}
+    {
+        "optional": list,
+        "family": list,
+        "worlds": list,
+        "notebook": str,
+        "minimum": str,
+        "sets": dict,
+        "options": dict,
+    }
 )
 _NEEDED: Final = (*_TEXT, "estimand", "direction", "arrow", "sesoi", "roles")
 
@@ -225,6 +236,7 @@ def _claim(entry: Mapping[str, Any], number: int) -> Claim:
         sesoi=float(sesoi),
         roles={role: tuple(names) for role, names in entry["roles"].items()},
         options=dict(entry.get("options", {})),
+        optional=tuple(entry.get("optional", ())),
         family=tuple(entry.get("family", ())),
         worlds=tuple(entry.get("worlds", ())),
         notebook=entry.get("notebook", ""),

@@ -54,7 +54,8 @@ def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) ->
     for role, names in claim.roles.items():
         found = next((name for name in names if name in present), None)
         if found is None and not (isinstance(data, Moments) and data.by in names):
-            absent.append(f"{role} ({' or '.join(names)})")
+            if role not in claim.optional:
+                absent.append(f"{role} ({' or '.join(names)})")
         else:
             roles[role] = found if found is not None else str(data.by)
     if absent:
