@@ -87,7 +87,7 @@ def board(verdicts: Iterable[Verdict]) -> Table:
     rows = sorted(verdicts, key=lambda v: (v.claim, v.simulated, v.dataset))
     judged = [verdict for verdict in rows if verdict.word != "not judged"]
     left = len(rows) - len(judged)
-    caption = f"{left} pairs of claim and data set were not judged; verdicts.csv says why." if left else None
+    caption = f"Pairs of claim and data set not judged: {left}; verdicts.csv says why." if left else None
     table = Table(title="Claims judged", box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
     for heading in ("claim", "data set", "verdict"):
         table.add_column(heading, overflow="fold")

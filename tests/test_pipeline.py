@@ -1,0 +1,190 @@
+"""The whole job: what is written, what is printed, and what a crash leaves behind."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from erresearch import claims, cli, ledger, manifest, pipeline, resources, terminal
+from erresearch.errors import EngineError, ErresearchWarning
+from erresearch.results import Estimate, Interval, StudentT, Verdict
+
+FOUND = StudentT(0.1, 0.02, 39)
+ESTIMATE = Estimate(
+    "log engagement", 0.1, 0.02, 39, FOUND.interval(0.95), 4160, 40, "", "OLS", reference=FOUND
+)
+VERDICTS = (
+    Verdict(
+        "C01", "effect", "supported", "size not settled", ("simulated",), ESTIMATE, Interval(0.05, 0.15), 0.05
+    ),
+    Verdict("C01", "[red]films[/red]\x1b[2J", "inconclusive", "", ("proxy",), ESTIMATE, Interval(-0.1, 0.2)),
+    Verdict("C05a", "effect", "not judged", qualifiers=("simulated",), reason="no column"),
+)
+
+
+def simulated() -> pd.DataFrame:
+    table = pd.DataFrame({"x": [1, 2]})
+    table.attrs |= {"simulated": True, "seed": 7}
+    return table
+
+
+def films() -> pd.DataFrame:
+    table = pd.DataFrame({"x": [1.5]})
+    table.attrs["erresearch"] = {"sha256": "abc", "excluded": {"no figure": 3}, "licence": "CC0", "other": 1}
+    return table
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The real pipeline over two small notebooks and verdicts that cost nothing; returns the output folder."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    for name, source in (("00-good", "print(6 * 7)"), ("01-also", "1 + 1")):
+        made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+        nbformat.write(made, folder / f"{name}.ipynb")
+
+    def examine(known, data, *, level):
+        warnings.warn("3 rows were left out", ErresearchWarning, stacklevel=1)
+        warnings.warn("3 rows were left out", ErresearchWarning, stacklevel=1)
+        return VERDICTS
+
+    monkeypatch.setattr(claims, "examine", examine)
+    monkeypatch.setattr(claims, "embedded", lambda: {"films": films(), "effect": simulated()})
+    monkeypatch.setattr(
+        pipeline, "resource", lambda kind: folder if kind == "notebooks" else resources.resource(kind)
+    )
+    return tmp_path / "results"
+
+
+def test_everything_is_written_and_recorded(small: Path):
+    made = pipeline.reproduce(small, progress=False)
+    assert {path.relative_to(small).as_posix() for path in small.rglob("*") if path.is_file()} == {
+        "report.html",
+        "verdicts.csv",
+        "manifest.json",
+        "notebooks/00-good.ipynb",
+        "notebooks/01-also.ipynb",
+    }
+    assert (made.verdicts, made.failed) == (VERDICTS, ())
+    record = json.loads(made.record.read_text())
+    assert record == json.loads(manifest.manifest_text(made.manifest))
+    assert record["claims_sha256"] == claims.claims_sha256()
+    assert record["seeds"] == {"effect": 7}
+    assert record["datasets"]["effect"]["simulated"]
+    assert record["datasets"]["films"]["file_sha256"] == "abc"
+    assert record["datasets"]["films"]["excluded"] == {"no figure": 3}
+    assert record["notebooks"] == {name: {"cells": 1, "error": None} for name in ("00-good", "01-also")}
+    assert {"numpy", "pandas", "polars", "statsmodels"} <= set(record["packages"])
+    page = made.report.read_text(encoding="utf-8")
+    assert page.count("3 rows were left out") == 1
+    assert claims.claims_sha256() in page
+
+
+def test_equal_runs_are_equal_byte_for_byte(small: Path):
+    first = pipeline.reproduce(small, progress=False)
+    before = {path: path.read_bytes() for path in (first.report, first.table, first.record)}
+    pipeline.reproduce(small, progress=False)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_crash_leaves_the_old_results_whole(small: Path, monkeypatch: pytest.MonkeyPatch):
+    pipeline.reproduce(small, notebooks=False, progress=False)
+    before = {path: path.read_bytes() for path in small.iterdir()}
+
+    def crash(*_: object, **__: object) -> None:
+        raise EngineError("the engine broke")
+
+    monkeypatch.setattr(claims, "examine", crash)
+    with pytest.raises(EngineError, match="the engine broke"):
+        pipeline.reproduce(small, notebooks=False, progress=False)
+    assert {path: path.read_bytes() for path in small.iterdir()} == before
+
+
+def test_warnings_of_others_are_given_on(small: Path, monkeypatch: pytest.MonkeyPatch):
+    def examine(*_: object, **__: object):
+        warnings.warn("of another package", UserWarning, stacklevel=1)
+        return VERDICTS
+
+    monkeypatch.setattr(claims, "examine", examine)
+    with pytest.warns(UserWarning, match="of another package"):
+        pipeline.reproduce(small, notebooks=False, progress=False)
+
+
+def test_the_command_prints_the_board_and_compares(small: Path, capsys: pytest.CaptureFixture[str]):
+    arguments = ["reproduce", "--out", str(small), "--no-notebooks"]
+    assert cli.main([*arguments, "--no-expected"]) == 0
+    out = capsys.readouterr().out
+    assert "effect (simulated)" in out
+    assert "0.1000 [0.05000, 0.1500] (95 %)" in out
+    assert "[red]films[/red]\ufffd[2J" in out
+    assert "not judged: 1; verdicts.csv says why" in out
+    assert "\x1b" not in out
+    expected = small / "expected.csv"
+    (small / "verdicts.csv").rename(expected)
+    assert cli.main([*arguments, "--expected", str(expected)]) == 0
+    assert "as expected" in capsys.readouterr().out
+    expected.write_text(expected.read_text().replace("0.1,0.02", "0.2,0.02"))
+    assert cli.main([*arguments, "--expected", str(expected)]) == 1
+    assert "value is '0.1', expected '0.2'" in capsys.readouterr().err
+    assert cli.main([*arguments, "--expected", str(small / "none.csv")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_notebook_that_fails_is_status_1_and_named(small: Path, capsys: pytest.CaptureFixture[str]):
+    bad = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    nbformat.write(bad, small.parent / "notebooks" / "02-bad.ipynb")
+    assert cli.main(["reproduce", "--out", str(small), "--no-expected", "--no-progress"]) == 1
+    out, err = capsys.readouterr()
+    assert "2 of 3 notebooks ran from top to bottom" in out
+    assert "notebook 02-bad failed in cell 1: ZeroDivisionError: division by zero" in err
+    assert (small / "report.html").is_file()
+
+
+def test_the_bar_goes_to_standard_error(small: Path, capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["reproduce", "--out", str(small), "--no-expected", "--jobs", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert "3/3" in err
+    assert "notebooks and claims" not in out
+
+
+def test_the_expected_verdicts_of_the_checkout_are_found():
+    own = cli._own_expected()
+    assert own is None or own.name == "verdicts.csv"
+
+
+def test_every_expected_verdict_is_of_a_known_claim(root: Path):
+    path = root / "tests" / "expected" / "verdicts.csv"
+    if not path.is_file():
+        pytest.skip("there are no expected verdicts yet")
+    table = pd.read_csv(path)
+    assert tuple(table.columns) == ledger.COLUMNS
+    known = {claim.id for claim in claims.read_claims()}
+    assert set(table["claim"]) == known
+
+
+@pytest.mark.parametrize("change", [{"x": [1, 3]}, {"y": [1, 2]}, {"x": [1, 2, 2]}])
+def test_fingerprints_tell_tables_apart(change: dict[str, list[int]]):
+    table = pd.DataFrame({"x": [1, 2]})
+    assert manifest.fingerprint(table) == manifest.fingerprint(table.copy())
+    assert manifest.fingerprint(table) != manifest.fingerprint(pd.DataFrame(change))
+
+
+def test_fingerprints_of_moments_follow_their_content():
+    from erresearch.moments import Moments
+
+    table = pd.DataFrame({"shop": ["a", "a", "b"], "x": [1.0, 2.0, 4.0]})
+    one = manifest.fingerprint(Moments.from_frame(table, ["x"], by="shop"))
+    assert one == manifest.fingerprint(Moments.from_frame(table, ["x"], by="shop"))
+    assert one != manifest.fingerprint(Moments.from_frame(table.assign(x=[1.0, 2.0, 5.0]), ["x"], by="shop"))
+
+
+def test_the_board_groups_by_claim_with_real_data_first():
+    table = terminal.board(VERDICTS)
+    assert table.row_count == 2
+    names = [str(cell) for cell in table.columns[1].cells]
+    assert names == ["[red]films[/red]\ufffd[2J", "effect (simulated)"]
