@@ -51,7 +51,8 @@ lock: ## write both locks again from pyproject.toml (needs uv)
 
 expected: install ## accept the present verdicts as the expected ones
 	@$(BIN)/erresearch reproduce --out results --no-expected
-	@cp results/verdicts.csv tests/expected/verdicts.csv
+	@mkdir -p tests/expected && cp results/verdicts.csv tests/expected/verdicts.csv
+	@$(BIN)/python tools/readme_board.py
 
 clean: ## remove results and caches
 	rm -rf results dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

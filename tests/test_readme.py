@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import runpy
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,6 +23,14 @@ def test_the_example_prints_what_is_shown():
     with contextlib.redirect_stdout(said):
         exec(compile(block("python"), "README.md", "exec"), {})
     assert said.getvalue() == block("text")
+
+
+def test_the_board_is_that_of_the_expected_verdicts():
+    if not (ROOT / "tests" / "expected" / "verdicts.csv").is_file():
+        pytest.skip("there are no expected verdicts yet")
+    tool = runpy.run_path(str(ROOT / "tools" / "readme_board.py"))
+    assert tool["with_board"](README) == README, "run: make expected"
+    assert "simulated*" in README
 
 
 def test_links_inside_the_project_lead_somewhere():
