@@ -18,6 +18,7 @@ from erresearch.inference import (
     crv3,
     effective_clusters,
     wild_bootstrap,
+    wild_bootstraps,
 )
 from erresearch.results import Estimate, Fit, Reference, StudentT
 
@@ -114,9 +115,10 @@ def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
         bootstrapped = [False] * len(fitted.names)
     method = f"{fitted.words}, {label}"
     estimates = {}
+    drawn = iter(wild_bootstraps(model, fitted.basis[bootstrapped], rng=rng) if any(bootstrapped) else ())
     for (name, a, c), boot in zip(fitted.combinations, bootstrapped, strict=True):
         value, se = float(a @ model.beta) + c, _root(a @ covariance @ a)
-        reference = _shifted(wild_bootstrap(model, a, rng=rng), c) if boot else StudentT(value, se, df)
+        reference: Reference = _shifted(next(drawn), c) if boot else StudentT(value, se, df)
         estimates[name] = Estimate(
             name,
             value,

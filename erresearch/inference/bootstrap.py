@@ -1,0 +1,352 @@
+"""Restricted wild cluster bootstrap and score bootstrap, with intervals by test inversion.
+
+References
+----------
+Cameron, A. C., Gelbach, J. B., & Miller, D. L. (2008). Bootstrap-based improvements for inference with clustered
+errors. *Review of Economics and Statistics*, 90(3), 414-427.
+Kline, P., & Santos, A. (2012). A score based approach to wild bootstrap inference. *Journal of Econometric
+Methods*, 1(1), 23-41.
+MacKinnon, J. G., Nielsen, M. Ø., & Webb, M. D. (2023). Fast and reliable jackknife and bootstrap methods for
+cluster-robust inference. *Journal of Applied Econometrics*, 38(5), 671-694.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from erresearch.errors import DesignError
+from erresearch.inference.scores import Scores, need_several
+from erresearch.results import Interval
+
+__all__ = ["WildBootstrap", "cluster_weights", "score_bootstrap", "wild_bootstrap", "wild_bootstraps"]
+
+#: Webb's six-point weights instead of Rademacher signs up to this many clusters: 2^12 sign patterns are too few.
+_WEBB_UP_TO = 12
+#: Weights held at a time (8 bytes each).
+_BLOCK = 500_000
+#: Null values that are tried, in standard errors from the estimate.
+_GRID = np.concatenate([np.arange(0.0, 8.0, 0.25), 8.0 * 1.5 ** np.arange(24)])
+#: |t*| = |t| up to rounding counts as a tie, and a tie as |t*| ≥ |t|.
+_TIE = 1 - 1e-10
+
+
+def cluster_weights(clusters: int, draws: int, rng: int | np.random.Generator = 0) -> np.ndarray:
+    """Draw one row of auxiliary weights per bootstrap replicate.
+
+    Rademacher signs; Webb's six points up to 12 clusters, where the signs give too few patterns.
+
+    Parameters
+    ----------
+    clusters, draws : int
+        Number of accounts and of replicates.
+    rng : int or numpy.random.Generator
+        Seed or generator.
+
+    Returns
+    -------
+    (draws, clusters) ndarray
+        Weights with mean 0 and variance 1.
+
+    Examples
+    --------
+    >>> sorted(set(cluster_weights(20, 5, 0).ravel().tolist()))
+    [-1.0, 1.0]
+    """
+    generator = np.random.default_rng(rng)
+    if clusters <= _WEBB_UP_TO:
+        points = np.sqrt(np.array([0.5, 1.0, 1.5]))
+        return generator.choice(np.concatenate([-points, points]), size=(draws, clusters))
+    return np.asarray(2.0 * generator.integers(0, 2, size=(draws, clusters), dtype=np.int8) - 1.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WildBootstrap:
+    """Reference distribution of a restricted wild cluster bootstrap, for every null value at once.
+
+    Under the null θ = value + d the bootstrap statistic of draw b is
+    (a_b + d·c_b) / √(q0_b + d·q1_b + d²·q2_b): restricted scores are affine in d, so one set of draws serves
+    every level and every null.
+
+    Parameters
+    ----------
+    value, se : float
+        Estimate, and its CRV1 standard error without small-sample factor (it cancels in the comparison).
+    numerator : (2, B) ndarray
+        a and c.
+    variance : (3, B) ndarray
+        q0, q1, q2.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> scores = rng.normal(size=(30, 1)); scores -= scores.mean(axis=0)
+    >>> model = Scores(np.array([0.3]), np.eye(1) / 300, scores, np.full((30, 1, 1), 10.0), 300, 1)
+    >>> ref = wild_bootstrap(model, np.ones(1), rng=0)
+    >>> ref.interval(0.95).low < 0.3 < ref.interval(0.95).high
+    True
+    """
+
+    value: float
+    se: float
+    numerator: np.ndarray = field(repr=False)
+    variance: np.ndarray = field(repr=False)
+
+    @property
+    def draws(self) -> int:
+        """Number of replicates."""
+        return int(self.numerator.shape[1])
+
+    def _excess(self) -> np.ndarray:
+        """Coefficients (5, B) in d/se of t*² − t² times the bootstrap variance: a quartic per draw."""
+        (a, c), (q0, q1, q2) = self.numerator, self.variance * _TIE
+        c, q1, q2 = c * self.se, q1 * self.se, q2 * self.se**2
+        return np.stack([a * a, 2 * a * c, c * c - q0, -q1, -q2])
+
+    def _pvalues(self, excess: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """P-values of value + steps·se; a degenerate draw (0/0) counts against the null's rejection."""
+        beyond = np.vander(steps, 5, increasing=True) @ excess >= 0.0
+        return np.asarray((1 + np.count_nonzero(beyond, axis=1)) / (self.draws + 1))
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Two-sided, symmetric p-value of value = null: (1 + #{|t*| ≥ |t|}) / (B + 1)."""
+        if self.se <= 0 or not math.isfinite(self.se):
+            return 1.0
+        return float(self._pvalues(self._excess(), np.array([(null - self.value) / self.se]))[0])
+
+    def critical(self, level: float) -> float:
+        """Mean half width of the interval in standard errors."""
+        ends = self.interval(level)
+        return (ends.high - ends.low) / (2 * self.se)
+
+    def interval(self, level: float) -> Interval:
+        """All null values with a p-value above 1 − level, by inversion; unbounded where no bound was found.
+
+        Raises
+        ------
+        DesignError
+            If there are fewer than 20/(1 − level) draws, too few to see that tail.
+        """
+        alpha = 1 - level
+        if self.draws < 20 / alpha * (1 - 1e-9):
+            raise DesignError(
+                f"{self.draws:,} bootstrap draws are too few for an interval at {100 * level:.4g} %",
+                allowed=f"at least {math.ceil(20 / alpha * (1 - 1e-9)):,} (20 divided by 1 − level)",
+                fix="ask for more draws",
+            )
+        if self.se <= 0 or not math.isfinite(self.se):
+            return Interval(-math.inf, math.inf, level)
+        excess = self._excess()
+        return Interval(self._end(excess, -1.0, alpha), self._end(excess, 1.0, alpha), level)
+
+    def _end(self, excess: np.ndarray, side: float, alpha: float) -> float:
+        """Outermost null on one side that is not rejected: outward on a grid, then bisection."""
+        accepted = np.flatnonzero(self._pvalues(excess, side * _GRID) > alpha)
+        last = int(accepted[-1]) if accepted.size else 0
+        if last == len(_GRID) - 1:
+            return side * math.inf
+        inner, outer = float(_GRID[last]), float(_GRID[last + 1])
+        for _ in range(40):
+            middle = (inner + outer) / 2
+            if self._pvalues(excess, np.array([side * middle]))[0] > alpha:
+                inner = middle
+            else:
+                outer = middle
+        return self.value + side * self.se * (inner + outer) / 2
+
+
+def wild_bootstrap(
+    model: Scores, contrast: np.ndarray, *, draws: int = 9_999, rng: int | np.random.Generator = 0
+) -> WildBootstrap:
+    """Restricted wild cluster bootstrap of a linear combination of the coefficients.
+
+    The null is imposed, account scores of the restricted fit are multiplied by one weight per account, and the
+    studentised statistic is formed again with the perturbed residuals (period effects are estimated again too).
+
+    Parameters
+    ----------
+    model : Scores
+        The fitted model.
+    contrast : (k,) ndarray
+        The combination a; the estimate is aᵀβ̂.
+    draws : int
+        Replicates; at least 20/(1 − level) for an interval at `level`.
+    rng : int or numpy.random.Generator
+        Seed or generator.
+
+    Returns
+    -------
+    WildBootstrap
+        Gives intervals at any level and p-values for any null.
+
+    Raises
+    ------
+    DesignError
+        With fewer than 2 accounts.
+
+    References
+    ----------
+    Cameron, Gelbach & Miller (2008); MacKinnon, Nielsen & Webb (2023).
+
+    Examples
+    --------
+    >>> scores = np.array([1.0, -2.0, 0.5, 0.5, 1.0, -1.0])[:, None]
+    >>> model = Scores(np.zeros(1), np.eye(1) / 60, scores, np.full((6, 1, 1), 10.0), 60, 1)
+    >>> 0.5 < wild_bootstrap(model, np.ones(1), draws=999).pvalue() <= 1
+    True
+    """
+    return wild_bootstraps(model, contrast[None], draws=draws, rng=rng)[0]
+
+
+def wild_bootstraps(
+    model: Scores, contrasts: np.ndarray, *, draws: int = 9_999, rng: int | np.random.Generator = 0
+) -> list[WildBootstrap]:
+    """Restricted wild cluster bootstraps of several combinations, with the same weights for all.
+
+    Equal to :func:`wild_bootstrap` of each with the same seed; weights are drawn once, in blocks of bounded size.
+
+    Parameters
+    ----------
+    model : Scores
+        The fitted model.
+    contrasts : (m, k) ndarray
+        One combination per row.
+    draws : int
+        Replicates.
+    rng : int or numpy.random.Generator
+        Seed or generator.
+
+    Returns
+    -------
+    list of WildBootstrap
+        One per combination.
+
+    Raises
+    ------
+    DesignError
+        With fewer than 2 accounts.
+
+    Examples
+    --------
+    >>> scores = np.array([1.0, -2.0, 0.5, 0.5, 1.0, -1.0])[:, None]
+    >>> model = Scores(np.zeros(1), np.eye(1) / 60, scores, np.full((6, 1, 1), 10.0), 60, 1)
+    >>> one, twice = wild_bootstraps(model, np.array([[1.0], [2.0]]), draws=999)
+    >>> one.pvalue() == twice.pvalue()
+    True
+    """
+    need_several(model)
+    generator = np.random.default_rng(rng)
+    pieces = [_Pieces.of(model, contrast) for contrast in contrasts]
+    numerators = np.empty((len(pieces), 2, draws))
+    variances = np.empty((len(pieces), 3, draws))
+    shared = _nuisance(model)[0]
+    columns = np.hstack([shared, *(piece.columns for piece in pieces)])
+    squares = np.hstack([piece.squares for piece in pieces])
+    ends = np.cumsum([shared.shape[1], *(piece.columns.shape[1] for piece in pieces)])[:-1]
+    block = max(64, _BLOCK // model.clusters)
+    for start in range(0, draws, block):
+        weights = cluster_weights(model.clusters, min(block, draws - start), generator)
+        fixed, *sums = np.split(weights @ columns, ends, axis=1)
+        own = np.split(weights**2 @ squares, len(pieces), axis=1)
+        part = slice(start, start + len(weights))
+        for i, piece in enumerate(pieces):
+            numerators[i, :, part], variances[i, :, part] = piece.draw(fixed, sums[i], own[i])
+    return [
+        WildBootstrap(float(contrast @ model.beta), piece.se, numerator, variance)
+        for contrast, piece, numerator, variance in zip(contrasts, pieces, numerators, variances, strict=True)
+    ]
+
+
+def _nuisance(model: Scores) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of everything that is estimated again in each draw (G × (k + T)), and the inverse of their Hessian."""
+    if model.periods is None:
+        return model.scores, model.bread
+    k, length = model.beta.size, len(model.periods.gram)
+    inverse = np.zeros((k + length, k + length))
+    inverse[:k, :k], inverse[k:, k:] = model.bread, model.periods.inverse
+    return np.hstack([model.scores, model.periods.residuals]), inverse
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pieces:
+    """Restricted scores of one combination under the null value + d: the part without d, and the slope in d.
+
+    The bootstrap sample's own fit leaves account g with w_g·o_g − cᵀp_g, where o_g is its restricted score along
+    the combination and c the summed scores: the squares are expanded, so that no draws × accounts array is needed.
+    """
+
+    columns: np.ndarray  # (G, 2 + 3(k + T)): o of both parts, scores per unit of d, o·p of both parts
+    squares: np.ndarray  # (G, 3): products of the o
+    gram: np.ndarray  # (k + T, k + T): Σ p pᵀ
+    se: float
+
+    @classmethod
+    def of(cls, model: Scores, contrast: np.ndarray) -> _Pieces:
+        direction = model.bread @ contrast
+        along = np.einsum("gij,j->gi", model.hessians, direction)
+        if model.periods is not None:
+            along = np.hstack([along, model.periods.cross @ direction])
+        # scores under the null value + d: s_g − d·H_g·direction / (aᵀH⁻¹a)
+        slope = -along / (contrast @ direction)
+        first, second = model.scores @ direction, slope[:, : len(direction)] @ direction
+        moves = along @ _nuisance(model)[1]
+        columns = [np.column_stack([first, second]), slope, first[:, None] * moves, second[:, None] * moves]
+        squares = np.column_stack([first**2, 2 * first * second, second**2])
+        return cls(np.hstack(columns), squares, moves.T @ moves, float(np.sqrt(np.sum(first**2))))
+
+    def draw(self, fixed: np.ndarray, sums: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Numerator (2, b) and variance (3, b) of the bootstrap statistic, from weighted sums over accounts."""
+        moving, first, second = np.split(sums[:, 2:], 3, axis=1)
+
+        def sides(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+            return np.asarray(np.einsum("bk,bk->b", left, right))
+
+        spread, other = fixed @ self.gram, moving @ self.gram
+        back = np.stack(
+            [
+                sides(fixed, spread - 2 * first),
+                2 * (sides(moving, spread - first) - sides(fixed, second)),
+                sides(moving, other - 2 * second),
+            ]
+        )
+        return sums[:, :2].T, own.T + back
+
+
+def score_bootstrap(
+    model: Scores, contrast: np.ndarray, *, draws: int = 9_999, rng: int | np.random.Generator = 0
+) -> WildBootstrap:
+    """Restricted score bootstrap for PPML and logit: the wild bootstrap on one-step scores.
+
+    The scores of the restricted fit are reached from the unrestricted ones by one Newton step, s_g − H_g(β̃ − β̂),
+    so that no pass over the rows is needed for any null value.
+
+    Parameters
+    ----------
+    model : Scores
+        Scores and Hessians at the maximum.
+    contrast : (k,) ndarray
+        The combination to be tested.
+    draws : int
+        Replicates.
+    rng : int or numpy.random.Generator
+        Seed or generator.
+
+    Returns
+    -------
+    WildBootstrap
+        Gives intervals at any level and p-values for any null.
+
+    References
+    ----------
+    Kline & Santos (2012).
+
+    Examples
+    --------
+    >>> scores = np.array([1.0, -2.0, 0.5, 0.5, 1.0, -1.0])[:, None]
+    >>> model = Scores(np.zeros(1), np.eye(1) / 60, scores, np.full((6, 1, 1), 10.0), 60, 1)
+    >>> score_bootstrap(model, np.ones(1), draws=999).draws
+    999
+    """
+    return wild_bootstrap(model, contrast, draws=draws, rng=rng)
