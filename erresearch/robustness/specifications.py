@@ -1,0 +1,336 @@
+"""One claim in every defensible way: all subsets of the controls, definitions, lags and effects, judged jointly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from erresearch.errors import ColumnError, DesignError, missing_columns
+from erresearch.inference import cluster_weights
+from erresearch.moments import Moments
+from erresearch.relate.design import Effect, check_design, sweep
+from erresearch.results import Curve
+from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
+
+__all__ = ["AGREEMENT", "CurveInference", "specification_curve"]
+
+#: A verdict that a smaller share of the curve agrees with in sign is *fragile*; docs/calibration tells how often.
+AGREEMENT: Final = 0.8
+#: Largest number of draws × specifications that is held (8 bytes each): 1.6 GB.
+_MOST: Final = 200_000_000
+_WITHIN: Final[tuple[tuple[Effect, ...], ...]] = (("account",),)
+
+
+@dataclass(frozen=True, slots=True)
+class CurveInference:
+    """How a specification curve is judged.
+
+    Parameters
+    ----------
+    level : float
+        Level of the intervals, and of "significant".
+    cov : {"CRV3", "CRV1"}
+        Standard errors clustered by account: jackknife, or the usual sandwich for comparison with other software.
+    draws : int
+        Weight vectors of the joint bootstrap, shared by all models; at least 20/(1 − level).
+    rng : int or numpy.random.Generator
+        Seed or generator.
+    """
+
+    level: float = 0.95
+    cov: Literal["CRV3", "CRV1"] = "CRV3"
+    draws: int = 500
+    rng: int | np.random.Generator = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot show the tail asked for."""
+        if not 0 < self.level < 1:
+            raise DesignError(
+                "`level` must lie between 0 and 1", got=repr(self.level), fix="use 0.95 for 95 %"
+            )
+        if self.cov not in ("CRV3", "CRV1"):
+            raise DesignError(f"cov={self.cov!r} is not served by a curve", allowed="CRV3, CRV1")
+        least = int(np.ceil(20 / (1 - self.level) - 1e-9))
+        if self.draws < least:
+            raise DesignError(
+                f"{self.draws:,} bootstrap draws are too few for a level of {100 * self.level:.4g} %",
+                allowed=f"at least {least:,} (20 divided by 1 − level)",
+                fix="ask for more draws",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One sample group, definition, lag and set of effects: all subsets of the controls follow from one matrix."""
+
+    group: str
+    definition: str
+    lag: int
+    effects: tuple[Effect, ...]
+    column: str
+
+
+def specification_curve(
+    moments: Moments | Mapping[str, Moments],
+    outcome: str,
+    x: str,
+    *,
+    minimal: Sequence[str],
+    controls: Sequence[str],
+    definitions: Sequence[str] | None = None,
+    lags: Sequence[int] | None = None,
+    effects: Sequence[tuple[Effect, ...]] = _WITHIN,
+    sign: Literal[1, -1] = 1,
+    inference: CurveInference | None = None,
+) -> Curve:
+    """Estimate one claim with every subset of the controls, definition, lag and set of effects.
+
+    Every model holds the minimal adjustment set; all are sliced out of the same cross-products, so no row is touched.
+    The joint test multiplies each account's scores, with "no effect" imposed on every model, by one weight that all
+    models share (restricted wild cluster bootstrap), and compares the curve's summaries with those of the draws:
+    median t, mean t in the claim's direction, share with the claim's sign, share significant with that sign. The
+    first three are two-sided, the last one-sided. Raw estimates are never averaged: definitions have other units.
+
+    Parameters
+    ----------
+    moments : Moments or mapping of str to Moments
+        Made with accounts, and holding every column named here. Rows are complete cases over those columns. With a
+        mapping each entry is a *sample group*, for example a family of definitions that needs a rarer column: a
+        definition is estimated in each group that holds it.
+    outcome, x : str
+        Columns; `x` names the claim's own definition.
+    minimal : sequence of str
+        Controls that every model must hold.
+    controls : sequence of str
+        Controls of which every subset is tried; c of them make 2^c models.
+    definitions : sequence of str, optional
+        Columns that stand for x in turn; `x` alone by default.
+    lags : sequence of int, optional
+        Lags of x: lag n is the column ``lag<n> <definition>`` (``lead<n> …`` for negative ones), lag 0 the definition
+        itself, the default.
+    effects : sequence of tuple
+        Each of ``()``, ``("account",)``, ``("account", "period")``.
+    sign : {1, −1}
+        Direction of the claim.
+    inference : CurveInference, optional
+        Level, standard errors, draws and seed.
+
+    Returns
+    -------
+    Curve
+        One entry per specification, the summaries and their joint p-values.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing or has two roles.
+    DesignError
+        If there are no accounts, columns are collinear, or there are too many specifications to hold.
+
+    References
+    ----------
+    Simonsohn, U., Simmons, J. P., & Nelson, L. D. (2020). Specification curve analysis. *Nature Human Behaviour*,
+    4, 1208-1214.
+    MacKinnon, Nielsen & Webb (2023), as in :mod:`erresearch.inference`.
+
+    Examples
+    --------
+    >>> from erresearch.expressions import lag
+    >>> from erresearch.worlds import simulate_panel
+    >>> panel, _ = simulate_panel("effect", accounts=20, weeks=60, rng=1)
+    >>> for name in ("revenue", "engagement", "spend", "posts"):
+    ...     panel["log " + name] = np.log(panel[name] + (name == "posts"))
+    >>> before = [lag(f"log {name}", by="account", period="week") for name in ("engagement", "revenue")]
+    >>> m = Moments.from_frame(panel, ["log revenue", "log spend", "log posts", *before], by="account", period="week")
+    >>> curve = specification_curve(m, "log revenue", "log engagement", lags=[1], minimal=["lag1 log revenue"],
+    ...                             controls=["log spend", "log posts"], effects=[("account",), ("account", "period")])
+    >>> len(curve), curve.share_agreeing
+    (8, 1.0)
+    """
+    how = inference or CurveInference()
+    if sign not in (1, -1):
+        raise DesignError(
+            "`sign` must be 1 or −1", got=repr(sign), fix="use 1 for a claim that says 'raises'"
+        )
+    groups = dict(moments) if isinstance(moments, Mapping) else {"all": moments}
+    _check_roles(outcome, definitions or [x], minimal, controls)
+    cells = list(_cells(groups, definitions or [x], lags or [0], list(effects)))
+    count = len(cells) * 2 ** len(controls)
+    if count * how.draws > _MOST:
+        raise DesignError(
+            "this curve has too many specifications to hold",
+            got=f"{count:,} × {how.draws:,} draws",
+            allowed=f"up to {_MOST // how.draws:,} specifications with so many draws",
+            fix="move controls that nobody would leave out into `minimal`",
+        )
+    keys = sorted({str(key) for part in groups.values() for key in part.keys})
+    place = {key: index for index, key in enumerate(keys)}
+    weights = cluster_weights(len(keys), how.draws, how.rng)
+    solved, draws = [], []
+    for cell in cells:
+        part = groups[cell.group]
+        found = _solve(part, cell, outcome=outcome, minimal=minimal, controls=controls, how=how)
+        own = weights[:, [place[str(key)] for key in part.keys]]
+        solved.append(found)
+        draws.append(bootstrap_t(found, own) * (found.raw_se / found.se))
+    names = (outcome, x, tuple(controls))
+    return _curve(groups, cells, solved, np.concatenate(draws, axis=1), names=names, sign=sign, how=how)
+
+
+def _check_roles(
+    outcome: str, definitions: Sequence[str], minimal: Sequence[str], controls: Sequence[str]
+) -> None:
+    roles = [outcome, *definitions, *minimal, *controls]
+    twice = sorted({name for name in roles if roles.count(name) > 1})
+    if twice:
+        raise ColumnError(
+            f"{', '.join(map(repr, twice))} cannot have two roles in a specification curve",
+            got="named more than once among the outcome, the definitions of x, `minimal` and `controls`",
+            fix="give each column one role",
+        )
+
+
+def _cells(
+    groups: Mapping[str, Moments],
+    definitions: Sequence[str],
+    lags: Sequence[int],
+    effects: Sequence[tuple[Effect, ...]],
+) -> Iterator[_Cell]:
+    seen = set()
+    for name, part in groups.items():
+        if part.by is None or part.accounts < 2:
+            raise DesignError(
+                "a specification curve needs accounts to cluster by",
+                got=f"{part.accounts} account(s), by={part.by!r}",
+                allowed="moments of at least 2 accounts (6 for a decisive word)",
+                fix="make the moments with `by`",
+            )
+        for definition in definitions:
+            for n in lags:
+                column = f"{'lag' if n > 0 else 'lead'}{abs(n)} {definition}" if n else definition
+                if column in part.columns:
+                    seen.add(column)
+                    yield from (_Cell(name, definition, n, effect, column) for effect in effects)
+                elif len(groups) == 1:
+                    raise missing_columns([column], part.columns, where="these moments")
+    named = {d for d in definitions if any(column == d or column.endswith(f" {d}") for column in seen)}
+    if len(named) < len(set(definitions)):
+        known = sorted({column for part in groups.values() for column in part.columns})
+        raise missing_columns([d for d in definitions if d not in named], known, where="any sample group")
+
+
+def _solve(
+    part: Moments,
+    cell: _Cell,
+    *,
+    outcome: str,
+    minimal: Sequence[str],
+    controls: Sequence[str],
+    how: CurveInference,
+) -> Subsets:
+    columns = part[[cell.column, *minimal, *controls, outcome]]
+    swept = sweep(columns, cell.effects)
+    constant = len(swept.names) - len(columns.columns)
+    parameters = len(swept.names) - 1 + swept.absorbed
+    if columns.rows <= parameters:
+        raise DesignError(
+            f"{columns.rows} complete rows cannot carry {parameters} parameters",
+            got=f"sample group {cell.group!r}",
+            fix="use fewer controls or effects, or more data",
+        )
+    total = swept.grams.sum(axis=0)
+    centred = total[constant:, constant:]
+    if constant:
+        centred = centred - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0]
+        # x goes first, the constant is the first of the fixed columns
+        order = [1, 0, *range(2, len(total))]
+        swept = type(swept)(
+            tuple(swept.names[i] for i in order),
+            swept.grams[:, order][:, :, order],
+            swept.absorbed,
+            swept.nested,
+        )
+    raw = np.einsum("gii->i", columns.grams())
+    check_design(centred[:-1, :-1], columns.columns[:-1], raw[:-1])
+    return solve_subsets(swept, len(minimal) + constant, columns.rows, how.cov)
+
+
+def _curve(
+    groups: Mapping[str, Moments],
+    cells: Sequence[_Cell],
+    solved: Sequence[Subsets],
+    draws: np.ndarray,
+    *,
+    names: tuple[str, str, tuple[str, ...]],
+    sign: int,
+    how: CurveInference,
+) -> Curve:
+    from scipy import special
+
+    outcome, x, controls = names
+    each = [len(found.value) for found in solved]
+    value, se = (np.concatenate([getattr(found, word) for found in solved]) for word in ("value", "se"))
+    accounts = np.repeat([groups[cell.group].accounts for cell in cells], each)
+    critical = special.stdtrit(accounts - 1, (1 + how.level) / 2)
+    t = value / se
+    with np.errstate(invalid="ignore"):
+        half = np.where(np.isfinite(se), critical * se, np.inf)
+    subsets = [tuple(c for c, held in zip(controls, row, strict=True) if held) for row in solved[0].included]
+    summaries, pvalues = _joint(t, draws, critical, sign)
+    effective = min(float(found.effective.min()) for found in solved)
+
+    def spread(values: Sequence[str]) -> tuple[str, ...]:
+        return tuple(np.repeat(np.array(values, dtype=object), each))
+
+    return Curve(
+        outcome,
+        x,
+        value,
+        se,
+        t,
+        value - half,
+        value + half,
+        np.repeat([groups[cell.group].rows for cell in cells], each),
+        accounts,
+        spread([cell.group for cell in cells]),
+        spread([cell.definition for cell in cells]),
+        spread([str(cell.lag) for cell in cells]),
+        spread([" + ".join(cell.effects) or "none" for cell in cells]),
+        tuple(subset for _ in cells for subset in subsets),
+        {name: (part.rows, part.accounts) for name, part in groups.items()},
+        *summaries,
+        pvalues,
+        how.level,
+        f"OLS, {how.cov} with t(G − 1); joint p from {how.draws:,} weight vectors shared by all models (restricted "
+        f"wild cluster bootstrap); at least {effective:.1f} effective of {accounts.min()} accounts",
+    )
+
+
+def _joint(
+    t: np.ndarray, draws: np.ndarray, critical: np.ndarray, sign: int
+) -> tuple[tuple[float, float, float, float], dict[str, float]]:
+    """Summaries of the curve, and how often the draws are at least as extreme."""
+    seen, null = _summaries(t[None], critical, sign), _summaries(draws, critical, sign)
+    centres = {"median t": 0.0, "mean signed t": 0.0, "share agreeing": 0.5}
+    pvalues = {}
+    for name, drawn in null.items():
+        own = float(seen[name][0])
+        centre = centres.get(name)
+        size, sizes = (own, drawn) if centre is None else (abs(own - centre), np.abs(drawn - centre))
+        # draws that only repeat the data must count as equal, whatever the rounding
+        beyond = np.count_nonzero(sizes >= size - 1e-9 * max(1.0, size))
+        pvalues[name] = float((1 + beyond) / (1 + len(draws)))
+    median, mean, agreeing, significant = (float(values[0]) for values in seen.values())
+    return (median, mean, agreeing, significant), pvalues
+
+
+def _summaries(t: np.ndarray, critical: np.ndarray, sign: int) -> dict[str, np.ndarray]:
+    return {
+        "median t": np.median(t, axis=1),
+        "mean signed t": np.mean(sign * t, axis=1),
+        "share agreeing": np.mean(sign * t > 0, axis=1),
+        "share significant": np.mean(sign * t > critical, axis=1),
+    }
