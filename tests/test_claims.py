@@ -1,0 +1,383 @@
+"""The registry of claims, the words of a verdict, the judge and the board."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from erresearch.claims import (
+    Evidence,
+    claim_named,
+    claims_path,
+    claims_sha256,
+    embedded,
+    evidence_for,
+    examine,
+    judge,
+    read_claims,
+    word_of,
+)
+from erresearch.claims.procedures import PROCEDURES
+from erresearch.datasets import catalog
+from erresearch.errors import DataError, DesignError, EngineError, UnknownNameError
+from erresearch.resources import resource
+from erresearch.results import WORDS, Estimate, Interval, StudentT
+from erresearch.worlds import WORLDS, simulate, simulate_panel
+
+finite = st.floats(-2, 2, allow_nan=False)
+
+
+def estimate(value: float, se: float = 0.01, name: str = "θ", accounts: int = 40) -> Estimate:
+    reference = StudentT(value, se, 39)
+    return Estimate(name, value, se, 39, reference.interval(0.95), 4000, accounts, reference=reference)
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def relations(low: float, high: float, delta: float) -> dict[str, bool]:
+    """The words whose defining set relation holds, straight from their definitions, for θ > 0."""
+    return {
+        "practically nil": -delta < low and high < delta,
+        "supported": low > 0,
+        "contradicted": high < 0,
+    }
+
+
+@given(finite, finite, st.floats(0.001, 1))
+@settings(max_examples=400)
+def test_no_interval_has_two_words_and_each_has_one(a: float, b: float, delta: float) -> None:
+    low, high = sorted((a, b))
+    word, size = word_of(Interval(low, high), direction="greater", sesoi=delta)
+    true = [name for name, holds in relations(low, high, delta).items() if holds]
+    # nil wins over a sign; the two signs exclude one another
+    assert word == ("practically nil" if "practically nil" in true else true[0] if true else "inconclusive")
+    assert (size != "") == (word == "supported")
+    assert not (relations(low, high, delta)["supported"] and relations(low, high, delta)["contradicted"])
+
+
+@given(finite, finite, st.floats(0.001, 1))
+def test_the_other_direction_is_the_mirror(a: float, b: float, delta: float) -> None:
+    low, high = sorted((a, b))
+    assert word_of(Interval(low, high), direction="greater", sesoi=delta) == word_of(
+        Interval(-high, -low), direction="less", sesoi=delta
+    )
+
+
+@given(finite, finite, st.floats(0.001, 1))
+def test_absence_is_a_region_of_its_own(a: float, b: float, delta: float) -> None:
+    low, high = sorted((a, b))
+    word, size = word_of(Interval(low, high), direction="absent", sesoi=delta)
+    assert size == ""
+    if word == "supported":
+        assert -delta < low <= high < delta
+    elif word == "contradicted":
+        assert low >= delta or high <= -delta
+    else:
+        assert word == "inconclusive"
+
+
+@given(
+    finite, finite, st.floats(0.001, 1), st.sampled_from(["greater", "less", "absent"]), st.floats(0.01, 1)
+)
+def test_a_wider_interval_never_says_the_opposite(a, b, delta, direction, more) -> None:
+    low, high = sorted((a, b))
+    narrow, _ = word_of(Interval(low, high), direction=direction, sesoi=delta)
+    wide, _ = word_of(Interval(low - more, high + more), direction=direction, sesoi=delta)
+    opposites = {("supported", "contradicted"), ("contradicted", "supported")}
+    assert (narrow, wide) not in opposites
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-0.01, 0.04, ("practically nil", "")),
+        (0.01, 0.04, ("practically nil", "")),
+        (0.01, 0.05, ("supported", "size not settled")),  # touches δ: not strictly inside
+        (0.05, 0.2, ("supported", "at least δ")),
+        (-0.2, -0.05, ("contradicted", "")),
+        (-0.2, 0.2, ("inconclusive", "")),
+        (0.01, math.inf, ("inconclusive", "")),
+        (-math.inf, math.inf, ("inconclusive", "")),
+    ],
+)
+def test_boundaries(low, high, expected) -> None:
+    assert word_of(Interval(low, high), direction="greater", sesoi=0.05) == expected
+
+
+def test_words_refuse_nonsense() -> None:
+    with pytest.raises(DesignError, match="smallest effect of interest must be positive"):
+        word_of(Interval(0, 1), direction="greater", sesoi=0)
+    with pytest.raises(UnknownNameError, match=r"no direction 'up'.*absent, greater, less"):
+        word_of(Interval(0, 1), direction="up", sesoi=1)  # type: ignore[arg-type]
+
+
+# --- the judge ------------------------------------------------------------------------------------------------------
+
+ARROW = claim_named("C01")
+QUIET = {"lead": estimate(0.0), "reverse": estimate(0.0), "clusters": 40}
+
+
+def test_an_arrow_needs_a_quiet_lead() -> None:
+    assert judge(ARROW, Evidence(estimate(0.1), **QUIET)).words == "supported (at least δ)"
+    loud = judge(ARROW, Evidence(estimate(0.1), **{**QUIET, "lead": estimate(0.04)}))
+    assert loud.word == "association only"
+    assert "placebo" in loud.reason
+    assert next(d for d in loud.doubts if d.name == "lead placebo").raised
+    none = judge(ARROW, Evidence(estimate(0.1), clusters=40))
+    assert (none.word, "direction is open" in none.reason) == ("association only", True)
+
+
+def test_an_arrow_needs_a_weaker_reverse() -> None:
+    verdict = judge(ARROW, Evidence(estimate(0.1), **{**QUIET, "reverse": estimate(0.12)}))
+    assert verdict.word == "association only"
+    assert "reverse direction is at least as strong" in verdict.reason
+    noisy = judge(ARROW, Evidence(estimate(0.1), **{**QUIET, "reverse": estimate(0.12, 0.2)}))
+    assert noisy.word == "supported"
+
+
+def test_few_accounts_get_no_decisive_word() -> None:
+    for accounts in range(1, 9):
+        verdict = judge(ARROW, Evidence(estimate(0.1, accounts=accounts), **{**QUIET, "clusters": accounts}))
+        assert verdict.word == ("supported" if accounts >= 6 else "inconclusive")
+    assert "only 5 accounts" in judge(ARROW, Evidence(estimate(0.0), **{**QUIET, "clusters": 5})).reason
+
+
+def test_ends_that_disagree_are_inconclusive() -> None:
+    claim = claim_named("C07")
+    both = Evidence(estimate(0.2), ends=(estimate(0.15, name="low"),))
+    assert judge(claim, both).word == "supported"
+    split = judge(claim, Evidence(estimate(0.2), ends=(estimate(0.0, name="β at .9"),)))
+    assert split.word == "inconclusive"
+    assert "practically nil for β at .9" in split.reason
+
+
+def test_barriers_fragility_and_qualifiers() -> None:
+    barred = judge(ARROW, Evidence(estimate(0.1), barrier="the list was selected", **QUIET))
+    assert (barred.word, barred.reason) == ("inconclusive", "the list was selected")
+    fragile = judge(ARROW, Evidence(estimate(0.1), fragile="12 of 40 models disagree", **QUIET))
+    assert fragile.qualifiers == ("fragile",)
+    assert "12 of 40" in fragile.reason
+    films = judge(claim_named("C05a"), Evidence(estimate(0.1), clusters=70), dataset="movies", simulated=True)
+    assert films.qualifiers == ("proxy", "simulated")
+    assert films.simulated
+
+
+def test_the_level_of_the_verdict_is_its_own() -> None:
+    verdict = judge(ARROW, Evidence(estimate(0.1), **QUIET), level=0.99)
+    assert verdict.interval.level == 0.99
+    assert verdict.estimate.interval.level == 0.95
+    assert verdict.interval.low < verdict.estimate.interval.low
+
+
+def test_every_verdict_carries_what_the_data_could_have_shown() -> None:
+    doubts = {d.name: d for d in judge(ARROW, Evidence(estimate(0.1, 0.05), **QUIET)).doubts}
+    assert doubts["declarable nil"].raised
+    assert doubts["declarable nil"].value == pytest.approx(
+        (StudentT(0, 1, 39).critical(0.95) + 1.2816) * 0.05, rel=1e-3
+    )
+
+
+# --- the registry ---------------------------------------------------------------------------------------------------
+
+
+def test_the_registry_is_whole() -> None:
+    claims = read_claims()
+    sets = set(catalog()["name"] if "name" in catalog() else catalog().index)
+    for claim in claims:
+        assert claim.procedure in PROCEDURES
+        assert set(claim.family) <= sets, claim.id
+        assert set(claim.worlds) <= set(WORLDS), claim.id
+        assert set(claim.estimand) == {"unit", "population", "adjustment", "order"}, claim.id
+        assert claim.sesoi > 0
+        assert len(claim.sesoi_reason) > 40
+        assert len(claim.source) > 10
+        assert set(claim.optional) <= set(claim.roles)
+    assert {"C01", "C05a", "C05b", "C07", "C09"} <= {claim.id for claim in claims}
+    assert len(claims_sha256()) == 64
+
+
+def test_every_notebook_a_claim_names_is_there() -> None:
+    present = {path.stem for path in resource("notebooks").glob("*.ipynb")}
+    missing = {claim.notebook for claim in read_claims() if claim.notebook} - present
+    assert not missing
+
+
+def entry(**changes) -> str:
+    fields = {
+        "id": '"X1"',
+        "text": '"t"',
+        "source": '"s"',
+        "unit": '"u"',
+        "sesoi_reason": '"r"',
+        "procedure": '"slope"',
+        "estimand": '{ unit = "a" }',
+        "direction": '"greater"',
+        "arrow": "false",
+        "sesoi": "0.1",
+        "roles": '{ y = ["y"] }',
+    } | changes
+    return "[[claim]]\n" + "\n".join(f"{key} = {value}" for key, value in fields.items() if value is not None)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("", DataError, "holds no claim"),
+        ("not toml [", EngineError, "is not a TOML file"),
+        (entry(sesoi=None), DataError, r"claim 'X1' lacks sesoi\. Allowed: id, text"),
+        (entry(sesoi="0"), DataError, "needs a positive sesoi: 0"),
+        (entry(sesoi="true"), DataError, "needs a positive sesoi: True"),
+        (entry(sesoi='"big"'), DataError, "needs a positive sesoi: 'big'"),
+        (entry(direction='"up"'), UnknownNameError, "no direction.*'up'"),
+        (entry(worlds='"nil"'), DataError, "claim 'X1' has a wrong worlds"),
+        (entry(text='""'), DataError, "claim 'X1' has a wrong text"),
+        (entry(sesio="1"), UnknownNameError, "no field of claim 'X1' 'sesio'.*Did you mean 'sesoi'"),
+        (entry(family='["a","b","c","d","e","f","g"]'), DataError, "names too many data sets: 7.*at most 6"),
+        (entry() + "\n" + entry(), DataError, "the claim 'X1' is there twice"),
+    ],
+)
+def test_bad_registries(tmp_path, text, kind, message) -> None:
+    path = tmp_path / "claims.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(kind, match=message):
+        read_claims(path)
+
+
+def test_a_registry_that_is_not_there(tmp_path) -> None:
+    with pytest.raises(EngineError, match="cannot read the claims"):
+        read_claims(tmp_path / "none.toml")
+
+
+def test_an_unknown_claim() -> None:
+    with pytest.raises(UnknownNameError, match=r"no claim 'C1'.*Did you mean 'C01'"):
+        claim_named("C1")
+
+
+def test_nothing_in_the_registry_is_evaluated(tmp_path) -> None:
+    path = tmp_path / "claims.toml"
+    path.write_text(entry(id="\"__import__('os').abort()\""), encoding="utf-8")
+    assert read_claims(path)[0].id == "__import__('os').abort()"
+
+
+def test_the_file_is_plain_data() -> None:
+    table = tomllib.loads(claims_path().read_text(encoding="utf-8"))
+    assert set(table) == {"claim"}
+
+
+# --- the board ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def panel() -> pd.DataFrame:
+    return simulate_panel("effect", accounts=20, weeks=60, rng=5)[0]
+
+
+def test_examine_says_why_a_claim_is_not_judged(panel) -> None:
+    (verdict,) = examine("C01", {"shop": panel.drop(columns=["spend"])})
+    assert verdict.word == "not judged"
+    assert "spend" in verdict.reason
+    assert "Least data" in verdict.reason
+
+
+def test_examine_never_changes_its_input(panel) -> None:
+    before = panel.copy(deep=True)
+    examine("C01", {"shop": panel})
+    pd.testing.assert_frame_equal(panel, before)
+
+
+def test_worlds_answer_only_their_own_claims() -> None:
+    (verdict,) = examine("C01", {"decay": simulate("decay", accounts=200, rng=1).panel})
+    assert (verdict.word, verdict.simulated) == ("not judged", True)
+
+
+def real(panel: pd.DataFrame) -> pd.DataFrame:
+    out = panel.copy()
+    out.attrs = {}
+    return out
+
+
+def test_simulated_data_never_enter_a_family(panel) -> None:
+    (alone,) = examine("C01", {"shop": real(panel)})
+    worlds = {name: simulate_panel(name, accounts=20, weeks=60, rng=1)[0] for name in ("nil", "reverse")}
+    with_worlds = examine("C01", {"shop": real(panel), **worlds})
+    assert with_worlds[0].interval == alone.interval
+    assert all(v.interval.level == 0.95 for v in with_worlds[1:])
+
+
+def test_holm_steps_down_over_real_data(panel) -> None:
+    shops = {
+        name: real(simulate_panel(world, accounts=20, weeks=60, rng=seed)[0])
+        for name, world, seed in (("a", "effect", 1), ("b", "effect", 2), ("c", "nil", 3))
+    }
+    verdicts = examine("C01", shops)
+    levels = [round(v.interval.level, 6) for v in verdicts]
+    assert set(levels) <= {round(1 - 0.05 / m, 6) for m in (1, 2, 3)}
+    assert min(levels) >= 0.95
+    assert max(levels) == round(1 - 0.05 / 3, 6)
+
+
+def test_too_large_a_family(panel) -> None:
+    small = real(panel)
+    with pytest.raises(DataError, match=r"7 real data sets at once.*at most 6"):
+        examine(
+            replace(claim_named("C07"), options={"reliability": [1.0, 1.0]}),
+            {f"list {i}": small.groupby("account", as_index=False).sum(numeric_only=True) for i in range(7)},
+        )
+
+
+def test_examine_refuses_nothing_and_bad_levels(panel) -> None:
+    with pytest.raises(DataError, match="nothing to examine"):
+        examine("C01", {})
+    with pytest.raises(DesignError, match="`level` must lie between 0 and 1"):
+        examine("C01", {"shop": panel}, level=95)
+
+
+def test_an_unknown_procedure(panel) -> None:
+    with pytest.raises(UnknownNameError, match=r"no procedure.*'magic'"):
+        evidence_for(replace(ARROW, procedure="magic"), panel)
+
+
+def test_the_embedded_data_sets() -> None:
+    data = embedded()
+    assert next(iter(data)) == "movies"
+    assert {name for name, table in data.items() if table.attrs.get("simulated")} == set(WORLDS)
+
+
+@pytest.mark.parametrize("world", ["nil", "effect", "reverse"])
+def test_the_planted_truth_is_found(world) -> None:
+    simulation = simulate(world, rng=11)
+    (verdict,) = examine("C01", {world: simulation.panel})
+    assert verdict.word in simulation.truth.words["C01"].right
+    assert verdict.word in WORDS
+
+
+@pytest.mark.parametrize("world", ["decay", "flat", "flat-noisy-followers", "flat-selected-on-followers"])
+def test_the_planted_exponent_is_found(world) -> None:
+    simulation = simulate(world, rng=11)
+    (verdict,) = examine("C07", {world: simulation.panel})
+    assert verdict.word not in simulation.truth.words["C07"].wrong
+
+
+def test_films(recwarn) -> None:
+    score, contrast = examine(["C05a", "C05b"], {"movies": embedded()["movies"]})
+    assert score.qualifiers == contrast.qualifiers == ("proxy",)
+    assert score.estimate.n_rows == 2751
+    # more reviews go with far more box office than better ones do
+    assert contrast.word == "contradicted"
+    assert not recwarn.list
+
+
+def test_the_same_word_from_another_engine(panel) -> None:
+    pl = pytest.importorskip("polars")
+    (here,) = examine("C01", {"shop": real(panel)})
+    (there,) = examine("C01", {"shop": pl.from_pandas(panel).lazy()})
+    assert there.word == here.word
+    assert there.estimate.value == pytest.approx(here.estimate.value, rel=1e-10)
+    assert np.isclose(there.interval.low, here.interval.low, rtol=1e-8)
