@@ -238,10 +238,13 @@ def wild_bootstraps(
     """
     need_several(model)
     generator = np.random.default_rng(rng)
+    shared = _nuisance(model)[0]
+    if model.clusters <= shared.shape[1] and model.clusters * draws <= 2 * _BLOCK:
+        weights = cluster_weights(model.clusters, draws, generator)
+        return [_among_few(model, contrast, weights) for contrast in contrasts]
     pieces = [_Pieces.of(model, contrast) for contrast in contrasts]
     numerators = np.empty((len(pieces), 2, draws))
     variances = np.empty((len(pieces), 3, draws))
-    shared = _nuisance(model)[0]
     columns = np.hstack([shared, *(piece.columns for piece in pieces)])
     squares = np.hstack([piece.squares for piece in pieces])
     ends = np.cumsum([shared.shape[1], *(piece.columns.shape[1] for piece in pieces)])[:-1]
@@ -269,6 +272,31 @@ def _nuisance(model: Scores) -> tuple[np.ndarray, np.ndarray]:
     return np.hstack([model.scores, model.periods.residuals]), inverse
 
 
+def _restricted(model: Scores, contrast: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Slope of the restricted scores in d; o of both parts; what a unit of each summed score moves (p)."""
+    direction = model.bread @ contrast
+    along = np.einsum("gij,j->gi", model.hessians, direction)
+    if model.periods is not None:
+        along = np.hstack([along, model.periods.cross @ direction])
+    # scores under the null value + d: s_g − d·H_g·direction / (aᵀH⁻¹a)
+    slope = -along / (contrast @ direction)
+    first, second = model.scores @ direction, slope[:, : len(direction)] @ direction
+    return slope, first, second, along @ _nuisance(model)[1]
+
+
+def _among_few(model: Scores, contrast: np.ndarray, weights: np.ndarray) -> WildBootstrap:
+    """The same with what each account's weight does to each other account: cheaper for few accounts."""
+    slope, first, second, moves = _restricted(model, contrast)
+    fixed = weights @ (np.diag(first) - _nuisance(model)[0] @ moves.T)
+    moving = weights @ (np.diag(second) - slope @ moves.T)
+    pairs = ((fixed, fixed), (2 * fixed, moving), (moving, moving))
+    variance = np.stack([np.einsum("bg,bg->b", one, other) for one, other in pairs])
+    se = float(np.sqrt(np.sum(first**2)))
+    return WildBootstrap(
+        float(contrast @ model.beta), se, np.stack([weights @ first, weights @ second]), variance
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pieces:
     """Restricted scores of one combination under the null value + d: the part without d, and the slope in d.
@@ -284,14 +312,7 @@ class _Pieces:
 
     @classmethod
     def of(cls, model: Scores, contrast: np.ndarray) -> _Pieces:
-        direction = model.bread @ contrast
-        along = np.einsum("gij,j->gi", model.hessians, direction)
-        if model.periods is not None:
-            along = np.hstack([along, model.periods.cross @ direction])
-        # scores under the null value + d: s_g − d·H_g·direction / (aᵀH⁻¹a)
-        slope = -along / (contrast @ direction)
-        first, second = model.scores @ direction, slope[:, : len(direction)] @ direction
-        moves = along @ _nuisance(model)[1]
+        slope, first, second, moves = _restricted(model, contrast)
         columns = [np.column_stack([first, second]), slope, first[:, None] * moves, second[:, None] * moves]
         squares = np.column_stack([first**2, 2 * first * second, second**2])
         return cls(np.hstack(columns), squares, moves.T @ moves, float(np.sqrt(np.sum(first**2))))
