@@ -314,9 +314,8 @@ def moment_pass(source: Source) -> tuple[Source, Sums]:
     k = len(source.columns)
     squares = sums.cross[:, [i * k - i * (i - 1) // 2 for i in range(k)]]
     if not np.isfinite(sums.cross).all():
-        wide = [
-            name for name, ok in zip(source.columns, np.isfinite(squares).all(axis=0), strict=True) if not ok
-        ]
+        fine = np.atleast_1d(np.isfinite(squares).all(axis=0))
+        wide = [name for name, ok in zip(source.columns, fine, strict=True) if not ok]
         raise DataError(
             "squares and products overflow",
             got=f"values too large in {', '.join(map(repr, wide or source.columns))}",
@@ -341,7 +340,8 @@ def _pass(source: Source, *, split: int = 0, only: Sequence[object] | None = Non
     rows = source.complete()
     if only is not None and source.account is not None:
         index = _free("part", {name.casefold() for name in rows.collect_schema().names()})
-        rows = rows.filter(nw.col(source.account).is_in(only)).with_row_index(index)
+        rows = rows.filter(nw.col(source.account).is_in(only))
+        rows = nw.from_native(rows.to_native().with_row_index(index))
         columns.append((nw.col(index) % split).alias("part"))
     rows = rows.select(*columns, *[nw.col(name) for name in groups])
     groups += ["part"] if only is not None else []

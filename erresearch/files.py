@@ -92,9 +92,9 @@ def _open(path: str) -> TableFile:
 
     try:
         if path.lower().endswith(".csv"):
-            schema = pl.scan_csv(path, infer_schema_length=_GUESS_ROWS).collect_schema()
-            return TableFile(path, pl.scan_csv(path, infer_schema=False), schema)
-        rows = pl.scan_parquet(path)
+            schema = pl.scan_csv(path, infer_schema_length=_GUESS_ROWS, glob=False).collect_schema()
+            return TableFile(path, pl.scan_csv(path, infer_schema=False, glob=False), schema)
+        rows = pl.scan_parquet(path, glob="://" in path)
         return TableFile(path, rows, rows.collect_schema())
     except (OSError, pl.exceptions.PolarsError) as error:
         raise EngineError(
@@ -137,7 +137,9 @@ def read_files(
         if any(name not in file.schema for name in needed):
             raise missing_columns(needed, file.schema, where=repr(file.path))
     if len({tuple(file.schema.items()) for file in files}) == 1 and not files[0].is_csv:
-        return pl.scan_parquet([file.path for file in files]).select(_exact(needed))
+        return pl.scan_parquet([file.path for file in files], glob="://" in files[0].path).select(
+            _exact(needed)
+        )
     target = {name: _common_type(files, name, name in number, name in key) for name in needed}
     parts = [
         file.rows.select(_exact(needed)).with_columns(

@@ -477,13 +477,17 @@ def _rebuild(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Moments:
         cells = Cells(periods, *(arrays[f"cell_{name}"] for name in ("account", "period", "weight", "sums")))
     moments = Moments(
         columns=tuple(head["columns"]),
+        origin=arrays["origin"],
         keys=keys,
+        count=arrays["count"],
+        weight=arrays["weight"],
+        sums=arrays["sums"],
+        cross=arrays["cross"],
         cells=cells,
         dropped=head["dropped"],
         by=head["by"],
         period=head["period"],
         weights=head["weights"],
-        **{name: arrays[name] for name in ("origin", "count", "weight", "sums", "cross")},
     )
     k, groups = len(moments.columns), len(keys)
     shapes = {

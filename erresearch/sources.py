@@ -100,7 +100,7 @@ def open_rows(data: Any, columns: Sequence[str | nw.Expr], keys: Names, weights:
     needed = list(dict.fromkeys([*wanted, *roots]))
     if files is not None:
         parts = tuple((repr(f.path), nw.from_native(f.rows)) for f in files)
-        types = [nw.Schema.from_polars(f.schema) for f in files]
+        types: list[Mapping[str, Any]] = [nw.Schema.from_polars(f.schema) for f in files]
         frame = nw.from_native(read_files(files, needed, numbers=numbers, keys=keys))
     else:
         frame = _narrow(data, needed, numbers)
@@ -159,7 +159,7 @@ def _table(data: Any) -> Any:
     if frame is None or not isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
         raise EngineError(
             "the rows must come as a table or a path",
-            got=f"a {type(data).__name__}",
+            got=f"a value of type {type(data).__name__}",
             allowed="a pandas, Polars, PyArrow, DuckDB, Ibis or PySpark table, or a path or glob of .parquet "
             "or .csv",
         )
@@ -185,9 +185,11 @@ def _database(address: str) -> nw.LazyFrame[Any]:
         import duckdb
 
         quoted = '"' + table.replace('"', '""') + '"'
-        return nw.from_native(duckdb.connect(path, read_only=True).table(quoted))
+        relation: Any = duckdb.connect(path, read_only=True).table(quoted)
     except Exception as error:
         raise EngineError(f"cannot open {address!r}", got=_first_line(error)) from error
+    rows: nw.LazyFrame[Any] = nw.from_native(relation)
+    return rows
 
 
 def _schema(data: Any) -> dict[str, Any]:
@@ -276,8 +278,13 @@ def _narrow(data: Any, needed: Names, numbers: Names) -> nw.LazyFrame[Any]:
     if _is_pandas(data):
         return nw.from_native(_from_pandas(data, needed, numbers))
     present = data.collect_schema().names()
-    frame = data.select(nw.nth(*[present.index(name) for name in needed])) if needed else data
-    return frame.lazy(backend="polars") if isinstance(frame, nw.DataFrame) else frame
+    chosen = [present.index(name) for name in needed]
+    frame: nw.DataFrame[Any] | nw.LazyFrame[Any] = data.select(nw.nth(*chosen)) if needed else data
+    if isinstance(frame, nw.LazyFrame):
+        return frame
+    table = frame.to_polars().clone()
+    table.columns = list(needed or present)  # an empty name does not survive every conversion
+    return nw.from_native(table.lazy())
 
 
 def _from_pandas(data: pd.DataFrame, needed: Names, numbers: Names) -> pl.LazyFrame:
@@ -297,6 +304,7 @@ def _from_pandas(data: pd.DataFrame, needed: Names, numbers: Names) -> pl.LazyFr
 
 def _pandas_column(column: pd.Series[Any], number: bool) -> pl.Series:
     """One pandas column; Python objects become numbers where all are, else text."""
+    import pandas as pd
     import polars as pl
 
     if column.dtype == object:
@@ -311,6 +319,8 @@ def _pandas_column(column: pd.Series[Any], number: bool) -> pl.Series:
         texts = [None if gone else _key(v) for v, gone in zip(values, missing, strict=True)]
         return pl.Series(texts, dtype=pl.String)
     try:
+        if isinstance(column.dtype, (pd.PeriodDtype, pd.IntervalDtype)):
+            raise TypeError("no such type in Polars")  # noqa: TRY301
         return pl.from_pandas(column.reset_index(drop=True), nan_to_null=not number)
     except (TypeError, ValueError, pl.exceptions.PolarsError):
         texts = [None if gone else str(v) for v, gone in zip(column, column.isna(), strict=True)]
@@ -370,7 +380,7 @@ def _raise_text(where: str, part: nw.LazyFrame[Any], name: str, *, guessed: bool
     rows = part.select(nw.nth(column).cast(nw.String()).alias("value"))
     polars = rows.implementation.is_polars()
     if polars:
-        rows = rows.with_row_index(_ROW)
+        rows = nw.from_native(rows.to_native().with_row_index(_ROW))
     value = nw.col("value")
     bad = ~value.is_null() & ~value.str.contains(_NUMBER)
     if guessed:

@@ -1,0 +1,354 @@
+"""One body over all engines: the same moments, the same counts, the same refusals, wherever the rows live."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from erresearch import aggregate
+from erresearch.errors import ColumnError, DataError, EngineError
+from erresearch.expressions import lag, log
+from erresearch.moments import Moments
+
+# ibis 12 still calls a method that DuckDB 2 has renamed; the warning is between those two
+pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
+
+LOCAL = ("pandas", "polars", "polars lazy", "pyarrow", "parquet", "csv", "duckdb", "duckdb file", "ibis")
+ENGINES = (*LOCAL, "pyspark")
+
+
+def make(rows: int = 4000) -> pd.DataFrame:
+    """Simulated posts with every kind of hole, a heavy tail, a high level and one account with most rows."""
+    rng = np.random.default_rng(11)
+    shop = np.where(rng.random(rows) < 0.6, "whale", rng.choice(["a", "b", "c d", "🦜", 'q"'], rows)).astype(
+        object
+    )
+    table = pd.DataFrame(
+        {
+            "shop": shop,
+            "week": rng.integers(1, 14, rows),
+            "likes": rng.standard_t(3, rows) * 100 + 1e6,
+            "reach": rng.integers(0, 50, rows),
+            "paid": rng.random(rows) < 0.3,
+            "weight": rng.integers(0, 4, rows) / 2,
+            "unused": "text",
+        }
+    )
+    table.loc[table.index[::97], "likes"] = np.nan
+    table.loc[table.index[5], "likes"] = np.inf
+    table.loc[table.index[::131], "shop"] = None
+    return table
+
+
+TABLE = make()
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory) -> Iterator[Any]:
+    """A local Spark of two workers; skips with the reason where it cannot be."""
+    sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed (extra erresearch[spark])")
+    if shutil.which("java") is None:
+        pytest.skip("PySpark needs Java, and there is none on this machine")
+    place = tmp_path_factory.mktemp("spark")
+    session = (
+        sql.SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.sql.warehouse.dir", str(place))
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture(params=ENGINES)
+def put(request, tmp_path: Path) -> Callable[[pd.DataFrame], Any]:
+    """Hand rows to one engine."""
+    engine = request.param
+    session = request.getfixturevalue("spark") if engine == "pyspark" else None
+    stored = tmp_path / "rows.parquet"
+
+    def database(table: pd.DataFrame) -> str:
+        with duckdb.connect(str(tmp_path / "rows.db")) as connection:
+            connection.register("held", pl.from_pandas(table).to_arrow())
+            connection.execute('create table "po sts" as select * from held')
+        return f"duckdb:{tmp_path / 'rows.db'}?table=po%20sts"
+
+    def parquet(table: pd.DataFrame) -> str:
+        pq.write_table(pl.from_pandas(table, nan_to_null=False).to_arrow(), stored)
+        return str(stored)
+
+    def csv(table: pd.DataFrame) -> Path:
+        pl.from_pandas(table).write_csv(tmp_path / "rows.csv")
+        return tmp_path / "rows.csv"
+
+    return {
+        "pandas": lambda table: table,
+        "polars": lambda table: pl.from_pandas(table, nan_to_null=False),
+        "polars lazy": lambda table: pl.from_pandas(table).lazy(),
+        "pyarrow": lambda table: pl.from_pandas(table).to_arrow(),
+        "parquet": parquet,
+        "csv": csv,
+        "duckdb": lambda table: duckdb.connect().read_parquet(parquet(table)),
+        "duckdb file": database,
+        "ibis": lambda table: ibis.duckdb.connect().read_parquet(parquet(table)),
+        "pyspark": lambda table: session.read.parquet(parquet(table)),
+    }[engine]
+
+
+@pytest.fixture
+def tolerance(request) -> float:
+    """Relative to the size of what is summed; Spark sums in no fixed order."""
+    return 1e-10 if "pyspark" in request.node.name else 1e-12
+
+
+def expected(
+    table: pd.DataFrame, columns: list[str], origin: np.ndarray, weights: str | None
+) -> dict[str, Any]:
+    """Plain numpy in extended precision."""
+    numbers = table[columns].astype(float).to_numpy()
+    w = np.ones(len(table)) if weights is None else table[weights].to_numpy(float)
+    good = np.isfinite(numbers).all(axis=1) & table["shop"].notna().to_numpy() & (w > 0)
+    z = numbers.astype(np.longdouble) - origin
+    out = {}
+    for key in sorted(table.loc[good, "shop"].unique()):
+        rows = good & (table["shop"] == key).to_numpy()
+        held, mass = z[rows], w[rows]
+        out[key] = (rows.sum(), mass.sum(), mass @ held, (held * mass[:, None]).T @ held, mass @ np.abs(held))
+    return out
+
+
+@pytest.mark.parametrize("weights", [None, "weight"])
+def test_moments_are_the_same_in_every_engine(put, tolerance, weights):
+    columns = ["likes", "reach", "paid"]
+    m = Moments.from_frame(put(TABLE), columns, by="shop", period="week", weights=weights)
+    truth = expected(TABLE, columns, m.origin, weights)
+    assert m.keys.tolist() == list(truth)
+    for g, (count, weight, sums, cross, size) in enumerate(truth.values()):
+        assert m.count[g] == count
+        assert m.weight[g] == pytest.approx(weight, rel=1e-13)
+        assert np.all(np.abs(m.sums[g] - sums) <= tolerance * size)
+        scale = np.sqrt(np.diag(cross).astype(float))
+        assert np.all(np.abs(m.grams()[g] - cross) <= tolerance * np.outer(scale, scale))
+    assert m.rows + sum(m.dropped.values()) == len(TABLE)
+    missing = int(TABLE["shop"].isna().sum())
+    assert m.dropped["account missing"] == missing
+    assert set(m.dropped) == {"account missing", "not finite: likes"} | (
+        {"weight zero"} if weights else set()
+    )
+    assert m.cells.periods.tolist() == [str(week) for week in range(1, 14)]
+    assert m.cells.weight.sum() == pytest.approx(m.weight.sum(), rel=1e-13)
+    back = np.zeros_like(m.sums)
+    np.add.at(back, m.cells.account, m.cells.sums)
+    np.testing.assert_allclose(back, m.sums, rtol=1e-9, atol=1e-6)
+
+
+def test_lazy_expressions_are_the_same_in_every_engine(put):
+    table = TABLE.drop_duplicates(["shop", "week"]).reset_index(drop=True)
+    columns = [log("reach"), lag("likes", by="shop", period="week"), (nw.col("reach") * 2 + 1).alias("odd")]
+    m = Moments.from_frame(put(table), columns, by="shop")
+    ordered = table.dropna(subset=["shop"]).sort_values(["shop", "week"])
+    ordered["log"] = np.log(ordered["reach"].where(ordered["reach"] > 0))
+    ordered["lag"] = ordered.groupby("shop")["likes"].shift(1)
+    kept = ordered[np.isfinite(ordered["log"]) & np.isfinite(ordered["lag"])]
+    assert m.columns == ("log reach", "lag1 likes", "odd")
+    assert m.rows == len(kept)
+    totals = m.sums.sum(axis=0) + m.rows * m.origin
+    np.testing.assert_allclose(
+        totals, [kept["log"].sum(), kept["lag"].sum(), (2 * kept["reach"] + 1).sum()], rtol=1e-9
+    )
+
+
+def test_without_accounts_all_rows_are_one_group(put):
+    m = Moments.from_frame(put(TABLE), ["reach"])
+    assert (m.keys.tolist(), m.rows, dict(m.dropped)) == ([""], len(TABLE), {})
+    assert m.sums.item() + m.rows * m.origin.item() == TABLE["reach"].sum()
+
+
+def test_further_passes_see_the_same_rows(put):
+    m = Moments.from_frame(put(TABLE), ["likes", "reach"], by="shop")
+    source = m.source
+    keys, values = source.by_account([source.z("reach").sum().alias("s"), nw.len().alias("n")])
+    assert keys.tolist() == m.keys.tolist()
+    np.testing.assert_allclose(values["s"], m.sums[:, 1], rtol=1e-10)
+    assert values["n"].tolist() == m.count.tolist()
+    total = source.total([(source.w() * source.z("reach")).sum().alias("s")])
+    assert total["s"] == pytest.approx(m.sums[:, 1].sum(), rel=1e-10)
+    assert source.collect(["reach"]).height == m.rows
+
+
+def test_text_and_wrong_names_are_refused_alike(put):
+    wrong = TABLE.head(50).copy()
+    wrong["reach"] = wrong["reach"].astype(str)
+    wrong.loc[3, "reach"] = "n/a"
+    held = put(wrong)
+    with pytest.raises(
+        DataError, match=r"'reach' in .* must hold numbers: 1 of 50 values are text, first 'n/a'"
+    ):
+        Moments.from_frame(held, ["reach"], by="shop")
+    with pytest.raises(ColumnError, match=r"No column 'raech' in .*Did you mean 'reach'"):
+        Moments.from_frame(held, ["raech"])
+    with pytest.raises(ColumnError, match=r"No column 'raech' in .*Did you mean 'reach'"):
+        Moments.from_frame(held, [log("raech")])
+
+
+def test_an_empty_table_and_negative_weights_are_refused_alike(put):
+    table = TABLE.drop(columns="unused").head(20).copy()
+    table["weight"] = -1.0
+    held = put(table)
+    with pytest.raises(DataError, match="a weight is negative: 20 of 20 rows"):
+        Moments.from_frame(held, ["reach"], weights="weight")
+
+
+def test_an_empty_table_is_refused_alike(put):
+    with pytest.raises(DataError, match="the table has no rows"):
+        Moments.from_frame(put(TABLE.head(0).astype({"reach": float, "shop": str})), ["reach"])
+
+
+# ---------------------------------------------------------------- files
+
+
+def write(folder: Path, **tables: pl.DataFrame) -> str:
+    for name, table in tables.items():
+        table.write_parquet(folder / f"{name}.parquet")
+    return str(folder / "*.parquet")
+
+
+def test_many_files_are_one_table(tmp_path):
+    a = pl.DataFrame({"shop": [1, 2], "x": [1.0, 2.0], "extra": ["p", "q"]})
+    b = pl.DataFrame({"x": [3, None], "shop": [2.0, 1.5]})
+    c = pl.DataFrame({"shop": ["2", "z"], "x": pl.Series([True, False])})
+    empty = pl.DataFrame({"shop": [], "x": []}, schema={"shop": pl.String, "x": pl.Float32})
+    glob = write(tmp_path, a=a, b=b, c=c, d=empty)
+    m = Moments.from_frame(glob, ["x"], by="shop")
+    assert m.keys.tolist() == ["1", "2", "z"]
+    assert m.count.tolist() == [1, 3, 1]
+    assert (m.sums[:, 0] + m.count * m.origin[0]).tolist() == [1.0, 6.0, 0.0]
+    assert m.dropped == {"not finite: x": 1}
+    c.write_csv(tmp_path / "e.csv")
+    both = Moments.from_frame(tmp_path, ["x"], by="shop")
+    assert both.count.tolist() == [1, 4, 2]
+
+
+def test_files_of_one_schema_are_read_whatever_else_is_in_the_folder(tmp_path):
+    glob = write(tmp_path, a=pl.DataFrame({"k": [1], "x": [1.0]}), b=pl.DataFrame({"k": [2], "x": [5.0]}))
+    (tmp_path / "notes.txt").write_text("not a table")
+    for place in (glob, tmp_path, Path(glob)):
+        assert Moments.from_frame(place, ["x"], by="k").rows == 2
+    odd = tmp_path / "odd [1].parquet"
+    pl.DataFrame({"x": [1.0]}).write_parquet(odd)
+    assert Moments.from_frame(odd, ["x"]).rows == 1
+
+
+def test_one_bad_file_among_many_is_named(tmp_path):
+    good = pl.DataFrame({"shop": ["a"], "x": [1.0], "day": [1]})
+    glob = write(tmp_path, a=good, b=good.drop("x"))
+    with pytest.raises(ColumnError, match=r"No column 'x' in '.*b\.parquet'"):
+        Moments.from_frame(glob, ["x"])
+    glob = write(
+        tmp_path, a=good, b=pl.DataFrame({"shop": ["a", "b", "c"], "x": ["1", "2", "oops"], "day": [1, 2, 3]})
+    )
+    with pytest.raises(
+        DataError, match=r"'x' in '.*b\.parquet' must hold numbers: 1 of 3 values .* 'oops' in row 2"
+    ):
+        Moments.from_frame(glob, ["x"])
+    glob = write(tmp_path, b=good.with_columns(pl.lit("text").alias("day")))
+    with pytest.raises(
+        ColumnError, match=r"files disagree about the type of 'day': Int64 in .*a\.parquet' and String"
+    ):
+        Moments.from_frame(glob, ["x", nw.col("day").is_null().alias("d")])
+    glob = write(tmp_path, b=good.with_columns(pl.lit("text").alias("day")))
+    assert Moments.from_frame(glob, ["x"], period="day").cells.periods.tolist() == ["1", "text"]
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    with pytest.raises(EngineError, match=r"no file at '.*\*\.parquet': nothing there"):
+        Moments.from_frame(str(tmp_path / "*.parquet"), ["x"])
+    with pytest.raises(EngineError, match="no file at"):
+        Moments.from_frame(tmp_path, ["x"])
+    (tmp_path / "a.xlsx").write_bytes(b"PK")
+    with pytest.raises(EngineError, match=r"cannot tell what kind of table.*Allowed: \.parquet, \.csv"):
+        Moments.from_frame(tmp_path / "a.xlsx", ["x"])
+    whole = tmp_path / "whole.parquet"
+    pl.DataFrame({"x": range(1000)}).write_parquet(whole)
+    (tmp_path / "cut.parquet").write_bytes(whole.read_bytes()[:-50])
+    with pytest.raises(
+        EngineError, match=r"cannot read '.*cut\.parquet'.*check that the file is whole|Check that"
+    ):
+        Moments.from_frame(str(tmp_path / "*.parquet"), ["x"])
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(EngineError, match=r"cannot read '.*empty\.csv'"):
+        Moments.from_frame(tmp_path / "empty.csv", ["x"])
+
+
+def test_text_late_in_a_csv_is_found_and_never_dropped(tmp_path):
+    path = tmp_path / "posts.csv"
+    lines = [f"00{i % 3},{i}" for i in range(20_000)]
+    lines[15_000] = "001,n/a"
+    path.write_text("\n".join(["shop,likes", *lines]))
+    pattern = (
+        r"'likes' in '.*posts\.csv' must hold numbers: 1 of 20000 values are text, first 'n/a' in row 15000"
+    )
+    with pytest.raises(DataError, match=pattern):
+        Moments.from_frame(path, ["likes"], by="shop")
+    with pytest.raises(DataError, match=pattern):
+        Moments.from_frame(path, [log("likes")], by="shop")
+    lines[15_000] = "001,"
+    path.write_text("\n".join(["shop,likes", *lines]))
+    m = Moments.from_frame(path, ["likes"], by="shop")
+    assert m.keys.tolist() == ["000", "001", "002"]
+    assert m.dropped == {"not finite: likes": 1}
+
+
+def test_a_database_file_is_opened_for_reading_only(tmp_path):
+    path = tmp_path / "a.db"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table posts as select 1 as x")
+    before = path.read_bytes()
+    assert Moments.from_frame(f"duckdb:{path}?table=posts", ["x"]).rows == 1
+    assert path.read_bytes() == before
+    with pytest.raises(EngineError, match=r"no table at .*no table named.*duckdb:file\.db\?table=posts"):
+        Moments.from_frame(f"duckdb:{path}", ["x"])
+    with pytest.raises(EngineError, match=r"no table at .*no file there"):
+        Moments.from_frame(f"duckdb:{path}x?table=posts", ["x"])
+    with pytest.raises(EngineError, match="cannot open"):
+        Moments.from_frame(f"duckdb:{path}?table=post", ["x"])
+
+
+def test_one_account_with_most_rows_is_summed_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(aggregate, "LONG", 500)
+    monkeypatch.setattr(aggregate, "SPLIT", 100)
+    for by in (["whale"] * 1000 + ["b"] * 10, [7] * 1000 + [8] * 10, [True] * 1000 + [False] * 10):
+        table = pl.DataFrame({"k": by, "x": np.arange(1010.0)})
+        for held in (table, table.with_columns(pl.col("k").cast(pl.String).cast(pl.Categorical))):
+            m = Moments.from_frame(held, ["x"], by="k")
+            assert sorted(m.count.tolist()) == [10, 1000]
+            at = int(np.argmax(m.count))
+            assert m.sums[at, 0] == np.sum(np.arange(1000.0) - m.origin[0])
+
+
+# ---------------------------------------------------------------- Spark
+
+
+def test_spark_shuffles_once_and_sends_only_moments(spark, tmp_path):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pl.from_pandas(TABLE).to_arrow(), path)
+    m = Moments.from_frame(spark.read.parquet(str(path)), ["likes", "reach"], by="shop")
+    source = m.source
+    grouped = source.complete().group_by(source.account).agg(source.z("likes").sum().alias("s")).to_native()
+    plan = grouped._jdf.queryExecution().executedPlan().toString()
+    assert plan.count("Exchange") == 1
+    assert grouped.count() == m.accounts
