@@ -115,6 +115,8 @@ def _within_accounts(rows: Panel, moments: Moments, *, lags: int, level: float, 
     words = f"OLS with account and period effects, {lags} lag{'s' * (lags > 1)} of both"
     if rows.names[2:]:
         words += f", controls {', '.join(rows.names[2:])}"
+    if rows.gaps:
+        words += f", {rows.gaps:,} gap{'s' * (rows.gaps > 1)} in {rows.time!r} not bridged"
 
     def estimates(outcome: str, on: list[str], wanted: list[tuple[str, str]]) -> list[Estimate]:
         model = submodel(moments, swept, outcome, on)

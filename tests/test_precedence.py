@@ -1,0 +1,282 @@
+"""precedence: oracles, planted truths, gaps, repeated series and refusals."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from erresearch.errors import ColumnError, DataError, DesignError, GuardError
+from erresearch.expressions import log
+from erresearch.relate import precedence
+from erresearch.worlds import simulate_panel
+
+LOGS = (log("engagement"), log("revenue"))
+HOW = {"by": "account", "time": "week", "controls": [log("spend")]}
+
+
+def panel_of(world: str = "effect", accounts: int = 12, weeks: int = 40, rng: int = 3) -> pd.DataFrame:
+    return simulate_panel(world, accounts=accounts, weeks=weeks, rng=rng)[0]
+
+
+def lagged(panel: pd.DataFrame, lags: int = 2) -> pd.DataFrame:
+    """The same columns made with pandas."""
+    out = pd.DataFrame({"account": panel["account"], "week": panel["week"]})
+    for short, name in (("x", "engagement"), ("y", "revenue"), ("z", "spend")):
+        values = np.log(panel[name].astype(float))
+        for n in range(-1, lags + 1):
+            out[f"{short}{n}".replace("-", "m")] = values.groupby(panel["account"]).shift(n)
+    return out.dropna(subset=[c for c in out if c not in ("ym1", "zm1")])
+
+
+@pytest.fixture(scope="module")
+def found():
+    return precedence(panel_of(), *LOGS, **HOW)
+
+
+def dummies(rows: pd.DataFrame, formula: str) -> pd.Series:
+    """Least squares with dummy variables, by statsmodels."""
+    import statsmodels.formula.api as smf
+
+    return smf.ols(f"{formula} + C(account) + C(week)", data=rows).fit().params
+
+
+def test_coefficients_and_jackknife_agree_with_statsmodels(found):
+    rows = lagged(panel_of())
+    models = (
+        ("y0 ~ x1 + x2 + y1 + y2 + z0 + z1 + z2", "x1", found.forward),
+        ("y0 ~ x1 + x2 + y1 + y2 + z0 + z1 + z2", "x2", found.lags[3][1]),
+        ("x0 ~ y1 + y2 + x1 + x2 + z0 + z1 + z2", "y1", found.reverse),
+        ("y0 ~ x0 + x1 + x2 + y1 + y2 + z0 + z1 + z2", "x0", found.contemporaneous),
+        ("y0 ~ xm1 + x0 + x1 + x2 + y1 + y2 + z0 + z1 + z2", "xm1", found.lead),
+    )
+    for formula, name, estimate in models:
+        full = dummies(rows, formula)[name]
+        assert estimate.value == pytest.approx(full, rel=1e-8)
+        assert estimate.n_rows == len(rows)
+    # leaving one account out by refitting is CRV3 about the full estimate
+    formula, name, estimate = models[0]
+    left = [dummies(rows[rows["account"] != a], formula)[name] for a in sorted(rows["account"].unique())]
+    moves = np.array(left) - estimate.value
+    assert estimate.se == pytest.approx(np.sqrt(11 / 12 * np.sum(moves**2)), rel=1e-8)
+
+
+def test_what_it_says(found):
+    assert found.x == "log engagement"
+    assert found.y == "log revenue"
+    assert [lag for lag, _ in found.lags] == [-1, 0, 1, 2]
+    assert found.lags[0][1] is found.lead
+    assert found.lags[1][1] is found.contemporaneous
+    assert found.lags[2][1] is found.forward
+    assert found.forward.name == "log engagement before log revenue"
+    assert found.dropped == {"without the earlier and later rows asked for": 12 * 3}
+    assert found.n_rows == 12 * 37
+    assert found.n_accounts == 12
+    assert found.cautions == ()
+    assert "controls log spend" in found.method
+
+
+def test_roles_exchanged(found):
+    other = precedence(panel_of(), LOGS[1], LOGS[0], **HOW)
+    # the rows differ by the lead alone, which is of the other series but in the same rows
+    assert other.forward.value == pytest.approx(found.reverse.value, rel=1e-10)
+    assert other.reverse.value == pytest.approx(found.forward.value, rel=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "lazy", "duckdb", "pyarrow", "parquet", "shuffled"])
+def test_any_engine_and_order(found, kind, tmp_path):
+    panel = panel_of()
+    before = panel.copy()
+    frame = pl.from_pandas(panel)
+    if kind == "duckdb":
+        import duckdb
+
+        data = duckdb.from_arrow(frame.to_arrow())
+    elif kind == "parquet":
+        frame.write_parquet(tmp_path / "panel.parquet")
+        data = tmp_path / "panel.parquet"
+    else:
+        data = {
+            "pandas": panel,
+            "polars": frame,
+            "lazy": frame.lazy(),
+            "pyarrow": frame.to_arrow(),
+            "shuffled": panel.sample(frac=1, random_state=1),
+        }[kind]
+    again = precedence(data, *LOGS, **HOW)
+    assert again.forward.value == pytest.approx(found.forward.value, rel=1e-9)
+    assert again.forward.interval.low == pytest.approx(found.forward.interval.low, rel=1e-6)
+    assert again.dropped == found.dropped
+    pd.testing.assert_frame_equal(panel, before)
+
+
+def test_effect_reverse_and_nil_are_told_apart():
+    effect, reverse, nil = (
+        precedence(panel_of(world, 30, 80, 5), *LOGS, **HOW) for world in ("effect", "reverse", "nil")
+    )
+    assert effect.forward.interval.low > 0
+    assert 0.1 in effect.forward.interval
+    assert 0.0 in effect.lead.interval
+    # the planted confounder: the raw correlation is strong, precedence is not moved by it
+    raw = panel_of("nil", 30, 80, 5)
+    assert np.corrcoef(np.log(raw["engagement"]), np.log(raw["revenue"]))[0, 1] > 0.5
+    assert nil.forward.interval.inside(-0.05, 0.05)
+    assert nil.lead.interval.inside(-0.05, 0.05)
+    # the reversed arrow is caught by the reverse direction and by the placebo
+    assert reverse.reverse.interval.low > 0.5
+    assert reverse.lead.interval.low > 0.05
+    assert reverse.forward.interval.inside(-0.05, 0.05)
+
+
+def test_gaps_are_never_bridged():
+    panel = panel_of(weeks=40)
+    holes = panel[~((panel["account"] == "account-03") & (panel["week"] == panel["week"].iloc[20]))]
+    found = precedence(holes, *LOGS, **HOW)
+    rows = lagged(panel)
+    gone = panel["week"].iloc[20] + pd.to_timedelta([-7, 0, 7, 14], unit="D")
+    rows = rows[~((rows["account"] == "account-03") & rows["week"].isin(gone))]
+    assert found.n_rows == len(rows)
+    # as where the row is there and its values are not known
+    there = (panel["account"] == "account-03") & (panel["week"] == panel["week"].iloc[20])
+    names = ["engagement", "revenue", "spend"]
+    same = precedence(panel.assign(**{n: panel[n].where(~there, np.nan) for n in names}), *LOGS, **HOW)
+    assert found.forward.value == pytest.approx(same.forward.value, rel=1e-9)
+    assert "1 gap" in found.method
+
+
+@pytest.mark.parametrize("kind", ["number", "float", "text", "date", "month", "quarter", "timestamp"])
+def test_calendars(found, kind):
+    panel = panel_of()
+    index = panel.groupby("account").cumcount()
+    start = dt.date(2020, 1, 31)
+    month = [dt.date(2020 + i // 12, i % 12 + 1, 1) for i in range(200)]
+    made = {
+        "number": index * 3 + 5,
+        "float": index / 10,
+        "text": [f"2024-W{i:03d}" for i in index],
+        "date": [start + dt.timedelta(days=int(i)) for i in index],
+        "month": [month[i] for i in index],
+        "quarter": [month[3 * i] for i in index],
+        "timestamp": pd.Timestamp("2024-03-29", tz="Europe/Vienna") + pd.to_timedelta(index, unit="h"),
+    }[kind]
+    again = precedence(panel.assign(week=made), *LOGS, **HOW)
+    assert again.forward.value == pytest.approx(found.forward.value, rel=1e-9)
+    assert again.n_rows == found.n_rows
+    hole = panel.assign(week=made).drop(index=panel.index[[20]])
+    assert precedence(hole, *LOGS, **HOW).n_rows == found.n_rows - 4
+
+
+def test_hostile_names(found):
+    panel = panel_of()
+    names = {
+        "account": "^a.*$",
+        "week": "we'ek \"🙂",
+        "engagement": "<script>",
+        "revenue": "lag1 x",
+        "spend": "*",
+    }
+    odd = pd.DataFrame(
+        {
+            new: np.log(panel[old]) if old in ("engagement", "revenue", "spend") else panel[old]
+            for old, new in names.items()
+        }
+    )
+    odd["^a.*$"] = odd["^a.*$"].str.replace("account", "__import__('os') 🙂")
+    again = precedence(odd, "<script>", "lag1 x", by="^a.*$", time="we'ek \"🙂", controls=["*"])
+    assert again.forward.value == pytest.approx(found.forward.value, rel=1e-9)
+    assert "<script>" not in again._repr_markdown_()
+
+
+def test_missing_keys_are_counted():
+    panel = panel_of().astype({"account": object})
+    panel.loc[[5, 6], "account"] = None
+    panel.loc[[50], "week"] = pd.NaT
+    found = precedence(panel, *LOGS, **HOW)
+    assert found.dropped["account missing"] == 2
+    assert found.dropped["period missing"] == 1
+    assert found.n_rows + sum(found.dropped.values()) == len(panel)
+
+
+def test_zero_revenue_is_counted():
+    panel = panel_of()
+    panel.loc[[100], "revenue"] = 0.0
+    found = precedence(panel, *LOGS, **HOW)
+    assert found.dropped["not finite: log revenue"] == 1
+    assert found.n_rows == 12 * 37 - 3
+    assert found.n_rows + sum(found.dropped.values()) == len(panel)
+
+
+def test_few_accounts_are_flagged():
+    found = precedence(panel_of(accounts=5), *LOGS, **HOW)
+    assert found.cautions == ("5 accounts: fewer than 6 allow no decisive word",)
+
+
+def test_level_and_seed(found):
+    wide = precedence(panel_of(), *LOGS, **HOW, level=0.99)
+    assert wide.forward.interval.low < found.forward.interval.low
+    assert wide.forward.interval == found.forward.at(0.99).interval
+    same = precedence(panel_of(), *LOGS, **HOW, rng=np.random.default_rng(7))
+    again = precedence(panel_of(), *LOGS, **HOW, rng=np.random.default_rng(7))
+    assert same.forward.interval == again.forward.interval
+    assert same.forward.interval != found.forward.interval
+
+
+def test_repeated_series_is_refused_by_name():
+    panel = panel_of()
+    twin = panel["account"] == "account-02"
+    panel.loc[twin, "revenue"] = panel.loc[panel["account"] == "account-07", "revenue"].to_numpy()
+    with pytest.raises(GuardError, match=r"same series on several accounts.*'account-02', 'account-07'"):
+        precedence(panel, *LOGS, **HOW)
+    # also where one of the two was seen for longer
+    with pytest.raises(GuardError, match="'account-02', 'account-07'"):
+        precedence(panel.drop(index=panel.index[twin][:15]), *LOGS, **HOW)
+
+
+def test_equal_series_without_variation_are_no_repetition():
+    panel = panel_of()
+    panel.loc[panel["account"].isin(["account-02", "account-07"]), "revenue"] = 5.0
+    assert precedence(panel, *LOGS, **HOW).n_accounts == 12
+
+
+def test_two_rows_in_one_period():
+    panel = panel_of()
+    with pytest.raises(
+        DataError, match=r"one row per account and period: 2 rows repeat one, first account 'account-01'"
+    ):
+        precedence(pd.concat([panel, panel.iloc[[4, 9]]]), *LOGS, **HOW)
+
+
+def test_irregular_periods():
+    panel = panel_of()
+    moved = panel["week"] + pd.to_timedelta(np.random.default_rng(0).integers(0, 6, len(panel)), unit="D")
+    with pytest.raises(DataError, match=r"'week' are not equally far apart"):
+        precedence(panel.assign(week=moved), *LOGS, **HOW)
+
+
+@pytest.mark.parametrize("lags", [0, -1, 1.5, True])
+def test_lags_must_be_whole(lags):
+    with pytest.raises(DesignError, match="`lags` must be a whole number of periods"):
+        precedence(panel_of(), *LOGS, **HOW, lags=lags)
+
+
+def test_series_shorter_than_the_lags():
+    with pytest.raises(DataError, match="no row has all the earlier and later rows asked for"):
+        precedence(panel_of(weeks=8), *LOGS, **HOW, lags=9)
+
+
+def test_too_few_rows_for_the_model():
+    with pytest.raises(DesignError, match=r"complete rows cannot carry \d+ parameters"):
+        precedence(panel_of(accounts=2, weeks=9), *LOGS, **HOW, lags=4)
+
+
+def test_missing_column():
+    with pytest.raises(ColumnError, match="Did you mean 'engagement'"):
+        precedence(panel_of(), log("engagment"), LOGS[1], **HOW)
+
+
+def test_the_same_series_twice():
+    with pytest.raises(ColumnError, match="asked for twice"):
+        precedence(panel_of(), LOGS[0], LOGS[0], **HOW)
