@@ -174,6 +174,8 @@ async def _run_one(
             kernel_manager_class=AsyncKernelManager,
             resources={"metadata": {"path": str(out)}},
             record_timing=False,
+            # kernels listen on this machine only; their warning that they do would come once per notebook
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
             on_cell_execute=begin,
             on_cell_executed=end,
         )
