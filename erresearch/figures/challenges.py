@@ -130,7 +130,8 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
     ax.annotate(
         f"robustness value {rounded(half)} %",
         (half, half),
-        xytext=(9, -3),
+        xytext=(-8, -3),
+        ha="right",
         textcoords="offset points",
         fontsize=9,
     )

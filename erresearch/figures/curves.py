@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from erresearch.figures.style import (
+    HATCH,
     INK,
     MUTED,
     RULE,
@@ -132,10 +133,9 @@ def _null_band(ax: Axes, points: Bins, centre_y: float, shared: float) -> None:
         np.exp(centre_y - half - points.x),
         np.exp(centre_y + half - points.x),
         facecolor="none",
-        edgecolor=MUTED,
+        edgecolor=HATCH,
         hatch="////",
-        lw=0.5,
-        alpha=0.5,
+        lw=0.6,
         label=f"followers irrelevant (r = {rounded(shared)})",
         gid="shared denominator",
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
 from erresearch.figures.style import (
+    HATCH,
     INK,
     MUTED,
     SYMBOLS,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["board"]
 
-_HATCH = "#c6c1b6"
 _CELL = (1.95, 0.82)
 
 
@@ -101,7 +101,7 @@ def _tile(ax: Axes, verdict: Verdict, place: tuple[int, int], colour: str) -> No
         0.94,
         0.88,
         facecolor="none" if verdict.simulated else to_rgba(colour, 0.13),
-        edgecolor=_HATCH if verdict.simulated else "none",
+        edgecolor=HATCH if verdict.simulated else "none",
         hatch="////" if verdict.simulated else None,
         linestyle="--" if verdict.simulated else "-",
         linewidth=0.8 if verdict.simulated else 0,

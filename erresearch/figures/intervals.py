@@ -208,7 +208,7 @@ def forest(
         whisker(ax, at, estimate, color=colour, scale=scale)
         ax.annotate(
             _base(estimate),
-            (1.01, at),
+            (1.03, at),
             xycoords=("axes fraction", "data"),
             va="center",
             color=MUTED,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "HATCH",
     "INK",
     "MUTED",
     "RULE",
@@ -33,6 +34,8 @@ __all__ = [
 INK: Final = "#1c1b19"
 MUTED: Final = "#5d5a54"
 RULE: Final = "#dcd8d0"
+# half-way between page and text in either mode, because a hatch keeps its colour in the dark
+HATCH: Final = "#a8a399"
 
 # hues of Okabe & Ito, darkened until each is readable as text on white: told apart with every colour vision
 WORD_COLOURS: Final[Mapping[Word, str]] = MappingProxyType(
@@ -115,7 +118,7 @@ def theme() -> Iterator[None]:
         "legend.fontsize": 9,
         "lines.linewidth": 1.6,
         "hatch.linewidth": 0.6,
-        "hatch.color": RULE,
+        "hatch.color": HATCH,
         "axes.prop_cycle": cycler(color=list(WORD_COLOURS.values())),
     }
     with mpl.rc_context(settings):

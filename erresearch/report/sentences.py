@@ -269,8 +269,15 @@ def _base(estimate: Estimate) -> str:
     return f"{rows} of {estimate.n_accounts:,} account{'' if estimate.n_accounts == 1 else 's'}"
 
 
-def flip_sentence(verdict: Verdict) -> str:
+def flip_sentence(verdict: Verdict, *, direction: str = "") -> str:
     """What it would take for another word, computed from the interval and δ.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        The verdict in question.
+    direction : str
+        "greater", "less" or "absent": what the claim says of the effect; empty where it is not known.
 
     Examples
     --------
@@ -288,15 +295,16 @@ def flip_sentence(verdict: Verdict) -> str:
     if verdict.word == "association only":
         return "Leads inside ±δ: as it stands, later values of the cause go with earlier outcomes too."
     if verdict.word == "inconclusive":
-        return _needed(interval, verdict.sesoi)
+        return _needed(interval, verdict.sesoi, absent=direction == "absent")
     inside = math.isfinite(verdict.sesoi) and interval.inside(-verdict.sesoi, verdict.sesoi)
-    gap = verdict.sesoi - max(abs(interval.low), abs(interval.high)) if inside else _clear(interval)
+    line = verdict.sesoi if direction == "absent" else 0.0
+    gap = verdict.sesoi - max(abs(interval.low), abs(interval.high)) if inside else _clear(interval) - line
     if gap <= 0 or half <= 0:
         return "Another estimate or a wider interval."
-    room = (verdict.sesoi - abs(centre)) if inside else abs(centre)
-    direction = "outwards" if inside else "towards 0"
+    room = (verdict.sesoi - abs(centre)) if inside else abs(centre) - line
+    heading = "outwards" if inside else "towards 0"
     return (
-        f"A shift of the estimate by {rounded(gap, like=half)} {direction}, or an interval "
+        f"A shift of the estimate by {rounded(gap, like=half)} {heading}, or an interval "
         f"{room / half:.1f} times as wide, would take the word away."
     )
 
@@ -305,10 +313,15 @@ def _clear(interval: Interval) -> float:
     return interval.low if interval.low > 0 else -interval.high
 
 
-def _needed(interval: Interval, sesoi: float) -> str:
+def _needed(interval: Interval, sesoi: float, *, absent: bool) -> str:
     width = interval.high - interval.low
     if not math.isfinite(sesoi) or sesoi <= 0 or width <= sesoi:
         return "A narrower interval: more accounts, or a design that leaves less unexplained."
+    if absent:
+        return (
+            f"A narrower interval, inside ±δ = ±{rounded(sesoi)} or wholly outside it; it is "
+            f"{rounded(width, like=width / 2)} wide now."
+        )
     factor = (width / sesoi) ** 2
     return (
         f"A narrower interval. It is {rounded(width, like=width / 2)} wide now; at most δ = {rounded(sesoi)} "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from erresearch.figures.style import SYMBOLS, amount, rounded, span
 from erresearch.report.pictures import Picture
@@ -16,10 +16,18 @@ from erresearch.results import Doubt, Verdict
 __all__ = ["Board", "Card", "Cell", "ClaimRecord", "Loss", "arrange_board", "arrange_cards", "losses"]
 
 
-class ClaimRecord(Protocol):
-    """What a report needs to know of a claim (an attribute ``check`` with three lines is used where it is).
+_SAYS: Final = {
+    "greater": "the claim says right of 0",
+    "less": "the claim says left of 0",
+    "absent": "the claim says inside the shaded zone",
+}
 
-    ``estimand`` may be text or a mapping from part (unit, population, adjustment set, …) to text.
+
+class ClaimRecord(Protocol):
+    """What a report needs to know of a claim.
+
+    ``estimand`` may be text or a mapping from part (unit, population, adjustment, …) to text. Attributes
+    ``direction``, ``minimum``, ``unit`` and ``check`` (lines that redo the number) are used where they are.
     """
 
     @property
@@ -114,6 +122,8 @@ class Card:
     claim: ClaimRecord
     estimand: tuple[tuple[str, str], ...]
     headline: str
+    says: str
+    minimum: str
     delta: str
     check: tuple[str, ...]
     axis: Axis | None
@@ -156,7 +166,7 @@ class Loss:
     count: int
 
 
-def _cell(verdict: Verdict, anchor: str, axis: Axis | None) -> Cell:
+def _cell(verdict: Verdict, anchor: str, *, axis: Axis | None, direction: str) -> Cell:
     estimate = verdict.estimate
     number = interval = base = unit = ""
     values = ("", "", "", "", "", "")
@@ -190,7 +200,7 @@ def _cell(verdict: Verdict, anchor: str, axis: Axis | None) -> Cell:
         base=base,
         finding=finding(verdict),
         sentence=estimate_sentence(verdict),
-        flip=flip_sentence(verdict),
+        flip=flip_sentence(verdict, direction=direction),
         reason=verdict.reason,
         evidence=verdict.evidence,
         doubts=verdict.doubts,
@@ -215,9 +225,11 @@ def _check(claim: ClaimRecord) -> tuple[str, ...]:
     given = getattr(claim, "check", "")
     if given:
         return tuple(given.splitlines()) if isinstance(given, str) else tuple(str(line) for line in given)
-    notebook = f"jupyter lab notebooks/{claim.notebook.removeprefix('notebooks/')}" if claim.notebook else ""
-    lines = ("erresearch claims", "erresearch reproduce --out results", notebook)
-    return tuple(line for line in lines if line)
+    stem = claim.notebook.removeprefix("notebooks/").removesuffix(".ipynb")
+    notebook = f"jupyter lab notebooks/{stem}.ipynb" if stem else ""
+    # an id may come from a file: only a plain one is put into a line that people paste into a shell
+    named = f"erresearch claims {claim.id}" if claim.id.isalnum() else "erresearch claims"
+    return tuple(line for line in (named, "erresearch reproduce --out results", notebook) if line)
 
 
 def arrange_cards(
@@ -241,18 +253,25 @@ def arrange_cards(
         judged = by_claim.get(name, [])
         axis = axis_of(judged)
         ordered = [v for v in judged if not v.simulated] + [v for v in judged if v.simulated]
-        cells = [_cell(v, f"verdict-{number}-{i}", axis) for i, v in enumerate(ordered, start=1)]
+        direction = str(getattr(claim, "direction", ""))
+        cells = [
+            _cell(v, f"verdict-{number}-{i}", axis=axis, direction=direction)
+            for i, v in enumerate(ordered, start=1)
+        ]
         delta = next((v.sesoi for v in ordered if math.isfinite(v.sesoi)), claim.sesoi)
         cards.append(
             Card(
                 anchor=f"claim-{number}",
                 claim=claim,
                 estimand=_estimand(claim.estimand),
+                says=_SAYS.get(direction, ""),
+                minimum=str(getattr(claim, "minimum", "")),
                 headline=headline([v for v in ordered if not v.simulated]),
                 delta=rounded(delta) if math.isfinite(delta) else "",
                 check=_check(claim),
                 axis=axis,
-                unit=next((v.estimate.unit for v in ordered if v.estimate and v.estimate.unit), ""),
+                unit=next((v.estimate.unit for v in ordered if v.estimate and v.estimate.unit), "")
+                or str(getattr(claim, "unit", "")),
                 real=tuple(cell for cell in cells if not cell.simulated),
                 simulated=tuple(cell for cell in cells if cell.simulated),
                 picture=pictures.get(name),

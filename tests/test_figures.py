@@ -1,0 +1,470 @@
+"""Artists, not pixels: what each figure draws, says and refuses."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from erresearch import figures
+from erresearch.errors import DataError
+from erresearch.figures.style import WORD_COLOURS, label, rounded, span
+from erresearch.results import (
+    WORDS,
+    Bins,
+    Curve,
+    Decay,
+    Estimate,
+    Interval,
+    Precedence,
+    Sensitivity,
+    Verdict,
+)
+
+HOSTILE = "a$b$ <script>alert('x')</script>\n\"\\frac{" + "x" * 10_000
+
+
+def estimate(
+    value: float, half: float = 0.05, *, name: str = "talk", n: int = 4160, accounts: int = 40, unit: str = ""
+) -> Estimate:
+    return Estimate(name, value, half / 2, 39, Interval(value - half, value + half), n, accounts, unit)
+
+
+def axes():
+    return Figure(figsize=(9, 5)).subplots()
+
+
+def by_gid(ax, gid: str) -> list:
+    return [artist for artist in ax.get_children() if artist.get_gid() == gid]
+
+
+def title(ax) -> str:
+    return " ".join(ax.get_title(loc="left").split())
+
+
+def draw(ax) -> None:
+    """Lay everything out, so that a text that matplotlib cannot read would fail here."""
+    ax.figure.canvas.draw()
+
+
+def some_decay(beta: float, half: float = 0.03, *, spline: bool = False, low: float | None = 0.1) -> Decay:
+    x = np.linspace(6.9, 13.8, 8)
+    error = np.full(8, np.nan if low is None else low)
+    points = Bins(x, beta * x, beta * x - error, beta * x + error, np.arange(8, 16), "followers", "reactions")
+    curve = (
+        Bins(x, beta * x, beta * x, beta * x, np.full(8, 92), "followers", "reactions") if spline else None
+    )
+    found = estimate(beta, half)
+    return Decay(found, found, ((1.0, found),), curve, points, -0.71, {})
+
+
+def some_curve(m: int = 6, groups: tuple[str, ...] = ("a",)) -> Curve:
+    value = np.linspace(0.3, -0.1, m)
+    se = np.full(m, 0.03)
+    return Curve(
+        outcome="sales", x="talk", value=value, se=se, t=value / se, low=value - 0.06, high=value + 0.06,
+        n_rows=np.full(m, 900), n_accounts=np.full(m, 30), group=tuple(groups[i % len(groups)] for i in range(m)),
+        definition=tuple("likes" if i % 2 else "all" for i in range(m)), lag=("1",) * m,
+        effects=("account",) * m, controls=tuple(("spend",) if i < m // 2 else () for i in range(m)),
+        groups=dict.fromkeys(groups, (900, 30)), median_t=3.0, mean_signed_t=2.0, share_agreeing=0.8,
+        share_significant=0.6, pvalues={"median t": 0.02},
+    )  # fmt: skip
+
+
+def some_precedence(forward: float, reverse: float, lead: float, now: float | None = None) -> Precedence:
+    return Precedence(
+        "talk", "sales", estimate(forward, 0.02), estimate(reverse, 0.02), estimate(lead, 0.02),
+        ((-1, estimate(lead, 0.02)), (1, estimate(forward, 0.02)), (2, estimate(0.0, 0.02))),
+        None if now is None else estimate(now, 0.02), "OLS", 4000, 40, {},
+    )  # fmt: skip
+
+
+def some_sensitivity(left: float = 0.08) -> Sensitivity:
+    r = np.linspace(0, 0.4, 9)
+    grid = 0.1 - 0.5 * np.outer(r, r)
+    return Sensitivity(estimate(0.1), 0.28, 0.19, 0.09, "spend", 0.05, 0.1, left, r, r, grid)
+
+
+@dataclass(frozen=True)
+class Cell:
+    name: str
+    share: float
+    draws: int
+    bar: float
+    side: Literal["at most", "at least"]
+
+
+def test_figures_import_without_matplotlib():
+    code = "import sys, erresearch.figures; print(sorted({'matplotlib', 'seaborn', 'pandas'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_theme_ends_with_its_block_even_after_an_error():
+    before = dict(mpl.rcParams)
+
+    def fail_inside() -> None:
+        with figures.theme():
+            assert mpl.rcParams["axes.spines.top"] is False
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        fail_inside()
+    assert dict(mpl.rcParams) == before
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_word_is_readable_on_white_and_has_its_own_symbol(word):
+    assert 1.05 / (luminance(figures.WORD_COLOURS[word]) + 0.05) >= 4.5
+    assert len({figures.SYMBOLS[w] for w in WORDS}) == len(WORDS)
+
+
+def test_colours_stay_apart_for_colour_blind_readers():
+    # Viénot, Brettel & Mollon (1999): what deuteranopes and protanopes see, in linear RGB
+    views = {
+        "deuteranopia": [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
+        "protanopia": [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
+    }
+    colours = {
+        word: np.array([(int(c[i : i + 2], 16) / 255) ** 2.2 for i in (1, 3, 5)])
+        for word, c in WORD_COLOURS.items()
+    }
+    for matrix in views.values():
+        for one, other in (
+            ("supported", "contradicted"),
+            ("supported", "inconclusive"),
+            ("contradicted", "practically nil"),
+        ):
+            seen = [np.clip(np.array(matrix) @ colours[word], 0, 1) ** (1 / 2.2) for word in (one, other)]
+            assert np.abs(seen[0] - seen[1]).max() > 0.12, (one, other)
+
+
+@given(st.text(max_size=300))
+def test_labels_are_one_short_line_without_mathematics(text):
+    made = label(text)
+    assert "\n" not in made
+    assert len(made.replace(r"\$", "$")) <= 44
+    assert made.count("$") == made.count(r"\$")
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-5, 1e3))
+def test_rounding_stays_within_a_twentieth_of_the_half_width(value, half):
+    text = rounded(value, like=half).replace("−", "-").replace(",", "")
+    if 1e-6 <= abs(value) < 1e9:
+        assert abs(float(text) - value) <= half / 20 * 1.0001
+
+
+def test_unbounded_and_unknown_numbers_are_words():
+    assert rounded(math.nan) == "not a number"
+    assert rounded(-math.inf) == "−∞"
+    assert span(Interval(-math.inf, math.inf)) == "unbounded below to unbounded above"
+
+
+# forest, one estimate, distance ------------------------------------------------------------------------------
+
+
+def test_forest_draws_a_point_and_an_interval_per_estimate_in_place():
+    given_axes = axes()
+    made = [estimate(0.3), estimate(0.02, n=12)]
+    ax = figures.forest(made, sesoi=0.05, ax=given_axes)
+    assert ax is given_axes
+    points = [line.get_xydata()[0].tolist() for line in by_gid(ax, "point")]
+    assert points == [[0.3, 0], [0.02, 1]]
+    intervals = [line.get_xdata() for line in by_gid(ax, "interval")]
+    assert np.allclose(intervals, [[0.25, 0.35], [-0.03, 0.07]])
+    assert [t.get_text() for t in ax.texts] == ["n = 4,160, 40 accounts", "n = 12, 40 accounts"]
+    zone = by_gid(ax, "too small to matter")[0].get_extents().transformed(ax.transData.inverted())
+    assert (zone.x0, zone.x1) == (pytest.approx(-0.05), pytest.approx(0.05))
+    assert "95 % interval" in ax.get_xlabel()
+
+
+def test_forest_marks_unbounded_ends_instead_of_hiding_them():
+    open_end = replace(estimate(0.3), interval=Interval(0.1, math.inf))
+    ax = figures.forest([open_end, estimate(0.2)], ax=axes())
+    assert [line.get_marker() for line in by_gid(ax, "unbounded")] == [">"]
+    assert np.isfinite(ax.get_xlim()).all()
+    both = replace(estimate(0.3), interval=Interval(-math.inf, math.inf))
+    assert len(by_gid(figures.forest([both], ax=axes()), "unbounded")) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([0.3, 0.4], "2 of 2 intervals exclude 0, above it"),
+        ([0.3, -0.4, 0.0], "2 of 3 intervals exclude 0, 1 above and 1 below it"),
+        ([0.0, 0.01], "No interval excludes 0"),
+        ([0.0], "The interval holds 0"),
+        ([-0.3], "The interval excludes 0, below it"),
+    ],
+)
+def test_forest_title_counts_what_is_drawn(values, said):
+    assert title(figures.forest([estimate(v) for v in values], ax=axes())) == said
+
+
+def test_forest_takes_a_mapping_a_palette_and_hostile_names():
+    ax = figures.forest(
+        {HOSTILE: estimate(0.1), "b": estimate(0.2)}, palette=["#112233", "#445566"], ax=axes()
+    )
+    assert [to_hex(line.get_color()) for line in by_gid(ax, "point")] == ["#112233", "#445566"]
+    draw(ax)
+    assert ax.get_yticklabels()[0].get_text().startswith(r"a\$b\$ <script>")
+
+
+def test_forest_of_nothing_is_refused():
+    with pytest.raises(DataError, match="a forest needs an estimate: none"):
+        figures.forest([])
+
+
+def test_estimate_interval_says_where_it_lies():
+    small = figures.estimate_interval(estimate(0.01, 0.02), sesoi=0.05, ax=axes())
+    assert title(small) == "talk: 0.010 (−0.010 to 0.030), too small to matter"
+    below = figures.estimate_interval(estimate(0.6, 0.1, unit="%"), null=1.0, ax=axes())
+    assert title(below) == "talk: 0.60 % (0.50 to 0.70), below 1"
+    assert below.get_xlabel().startswith("Estimate (%)")
+    assert [t.get_text() for t in below.texts] == ["n = 4,160, 40 accounts"]
+    crossing = figures.estimate_interval(estimate(0.02), ax=axes())
+    assert title(crossing).endswith("the interval holds 0")
+
+
+def test_distance_to_purchase_says_whether_strength_rises():
+    rising = figures.distance_to_purchase({"far": estimate(0.4), "near": estimate(0.9)}, ax=axes())
+    assert title(rising) == "The nearer to the purchase, the stronger: 0.400 to 0.900"
+    assert [line.get_xdata()[0] for line in by_gid(rising, "point")] == [0, 1]
+    falling = figures.distance_to_purchase({"far": estimate(0.9), "near": estimate(0.4)}, ax=axes())
+    assert title(falling) == "Strength does not rise steadily towards the purchase"
+    assert falling.get_ylim()[0] < 0
+    with pytest.raises(DataError, match="two steps at least: 1"):
+        figures.distance_to_purchase({"only": estimate(0.4)})
+
+
+# board --------------------------------------------------------------------------------------------------------
+
+
+def test_board_hatches_simulated_tiles_and_leaves_them_out_of_the_title():
+    made = [
+        Verdict("C1", "nil", "supported", qualifiers=("simulated",), estimate=estimate(0.1)),
+        Verdict("C1", "shop", "inconclusive", estimate=estimate(0.02)),
+        Verdict("C2", "shop", "not judged"),
+    ]
+    ax = figures.board(made, ax=axes())
+    assert title(ax) == "On real data: 1 inconclusive, 1 not judged"
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["shop", "nil\nsimulated"]
+    assert [patch.get_hatch() for patch in by_gid(ax, "simulated")] == ["////"]
+    assert [patch.get_hatch() for patch in by_gid(ax, "real")] == [None, None]
+    words = sorted(text.get_text() for text in by_gid(ax, "word"))
+    assert words == ["? inconclusive", "– not judged", "✓ supported"]
+    assert any("n = 4,160" in text.get_text() for text in by_gid(ax, "note"))
+
+
+def test_board_of_simulated_data_only_says_so():
+    only = [Verdict("C1", "nil", "supported", qualifiers=("simulated",))]
+    assert title(figures.board(only, ax=axes())) == "No verdict on real data"
+
+
+def test_board_takes_colours_and_refuses_nothing():
+    ax = figures.board([Verdict("C1", "shop", "supported")], palette={"supported": "#123456"}, ax=axes())
+    assert by_gid(ax, "mark")[0].get_color() == "#123456"
+    with pytest.raises(DataError, match="a board needs a verdict"):
+        figures.board([])
+
+
+def test_board_keeps_hostile_names_as_text():
+    ax = figures.board([Verdict(HOSTILE, HOSTILE, "supported")], ax=axes())
+    draw(ax)
+    assert len(ax.get_yticklabels()[0].get_text()) < 40
+
+
+# decay --------------------------------------------------------------------------------------------------------
+
+
+def test_decay_draws_rates_of_the_bins_over_followers():
+    found = some_decay(0.75, spline=True)
+    ax = figures.decay(found, tiers=[(1e4, 0.02), (1e5, 0.01)], ax=axes())
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    drawn = by_gid(ax, "points")[0].get_xydata()
+    assert np.allclose(drawn[:, 0], np.exp(found.points.x))
+    assert np.allclose(drawn[:, 1], np.exp(found.points.y - found.points.x))
+    fit = by_gid(ax, "fit")[0].get_xydata()
+    slope = np.diff(np.log(fit[[0, -1], 1])) / np.diff(np.log(fit[[0, -1], 0]))
+    assert slope == pytest.approx(0.75 - 1)
+    assert list(by_gid(ax, "tiers")[0].get_ydata()) == [0.02, 0.01]
+    assert len(by_gid(ax, "spline")) == 1
+    assert "n = 92" in by_gid(ax, "points")[0].get_label()
+    assert "%" in ax.yaxis.get_major_formatter()(0.02, 0)
+    draw(ax)
+
+
+def test_decay_band_of_the_shared_denominator_falls_with_slope_minus_one():
+    found = some_decay(1.0)
+    (band,) = by_gid(figures.decay(found, ax=axes()), "shared denominator")
+    corners = np.log(band.get_paths()[0].vertices)
+    middle = [corners[np.isclose(corners[:, 0], x), 1] for x in found.points.x]
+    centre = [(m.min() + m.max()) / 2 for m in middle]
+    assert np.polyfit(found.points.x, centre, 1)[0] == pytest.approx(-1)
+
+
+@pytest.mark.parametrize(
+    ("beta", "half", "said"),
+    [
+        (0.75, 0.03, "The rate falls"),
+        (1.2, 0.03, "The rate rises"),
+        (0.99, 0.03, "A falling rate is not settled"),
+    ],
+)
+def test_decay_title_follows_the_interval(beta, half, said):
+    assert title(figures.decay(some_decay(beta, half), ax=axes())).startswith(said)
+
+
+def test_decay_without_intervals_or_bounds_still_draws():
+    found = some_decay(0.9, low=None)
+    open_end = replace(found, exponent=replace(found.exponent, interval=Interval(-math.inf, math.inf)))
+    ax = figures.decay(open_end, ax=axes())
+    assert not by_gid(ax, "interval")
+    draw(ax)
+
+
+# specification curve ------------------------------------------------------------------------------------------
+
+
+def test_specification_curve_is_sorted_and_choices_stand_below_their_model():
+    found = some_curve()
+    ax = figures.specification_curve(found, ax=axes())
+    points = ax.collections[1].get_offsets()
+    assert np.allclose(points[:, 1], np.sort(found.value))
+    below = ax.figure.axes[-1]
+    assert [t.get_text() for t in below.get_yticklabels()] == [
+        "definition: all",
+        "definition: likes",
+        "with spend",
+    ]
+    spend = below.collections[2].get_segments()
+    # the three models with spend have the largest estimates, so they stand last
+    assert [segment[0][0] for segment in spend] == [3, 4, 5]
+    assert below.get_shared_x_axes().joined(ax, below)
+    assert title(ax) == "80 % of 6 specifications agree in sign, 60 % significantly (joint p = 0.02)"
+    assert "n = 900 rows" in by_gid(ax, "n")[0].get_text()
+
+
+def test_specification_curve_shows_groups_and_stays_small_with_many_models():
+    found = some_curve(1000, groups=("followers", "reach"))
+    ax = figures.specification_curve(found, ax=axes())
+    assert ax.collections[0].get_rasterized()
+    assert "sample: followers" in [t.get_text() for t in ax.figure.axes[-1].get_yticklabels()]
+
+
+def test_specification_curve_without_choices_and_in_free_axes():
+    same = replace(some_curve(3), definition=("all",) * 3, controls=((),) * 3, pvalues={})
+    ax = figures.specification_curve(same, ax=axes())
+    assert len(ax.figure.axes) == 1
+    assert "joint" not in title(ax)
+    free = Figure().add_axes((0.1, 0.1, 0.8, 0.8))
+    figures.specification_curve(some_curve(), ax=free)
+    above, below = (a.get_position() for a in free.figure.axes)
+    assert below.y1 < above.y0
+    assert below.y0 == pytest.approx(0.1)
+
+
+# doubts -------------------------------------------------------------------------------------------------------
+
+
+def test_sensitivity_marks_estimate_benchmark_and_robustness_value():
+    ax = figures.sensitivity(some_sensitivity(), ax=axes())
+    assert by_gid(ax, "benchmark")[0].get_xydata().tolist() == [[5.0, 10.0]]
+    assert by_gid(ax, "robustness value")[0].get_xydata().tolist() == [[pytest.approx(28), pytest.approx(28)]]
+    assert title(ax) == "A hidden cause as strong as spend would leave 0.080 of 0.100"
+    assert "%" in ax.get_xlabel()
+    draw(ax)
+
+
+def test_sensitivity_without_a_crossing_draws_no_line_of_nothing():
+    found = some_sensitivity()
+    strong = replace(found, contours=np.full_like(found.contours, 0.1))
+    with_zero = figures.sensitivity(found, ax=axes())
+    without = figures.sensitivity(strong, ax=axes())
+    assert len(without.collections) < len(with_zero.collections)
+
+
+@pytest.mark.parametrize(
+    ("forward", "reverse", "lead", "said"),
+    [
+        (0.09, 0.0, 0.0, "talk comes before sales (0.090); the reverse and the lead hold 0"),
+        (0.09, 0.05, 0.0, "talk before sales (0.090), but so does sales before talk"),
+        (0.09, 0.05, 0.05, "talk before sales (0.090), but so do sales before talk and the lead"),
+        (0.0, 0.05, 0.0, "Only the reverse: sales comes before talk"),
+        (0.0, 0.0, 0.0, "No order in time between talk and sales is settled"),
+    ],
+)
+def test_precedence_title_follows_all_three_intervals(forward, reverse, lead, said):
+    assert title(figures.precedence(some_precedence(forward, reverse, lead), ax=axes())) == said
+
+
+def test_precedence_ladder_stands_in_order_with_both_directions_last():
+    ax = figures.precedence(some_precedence(0.09, 0.01, 0.0, now=0.03), ax=axes())
+    names = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert names == ["lead 1", "same period", "lag 1", "lag 2", "all lags", "reverse,\nall lags"]
+    assert [line.get_ydata()[0] for line in by_gid(ax, "point")] == [0.0, 0.03, 0.09, 0.0, 0.09, 0.01]
+    assert "n = 4,000, 40 accounts" in ax.get_xlabel()
+
+
+def test_precedence_takes_a_palette():
+    ax = figures.precedence(
+        some_precedence(0.09, 0.01, 0.0), palette=["#111111", "#222222", "#333333"], ax=axes()
+    )
+    assert {to_hex(line.get_color()) for line in by_gid(ax, "point")} == {"#111111", "#222222", "#333333"}
+
+
+def test_calibration_marks_missed_promises_by_shape_and_title():
+    cells = [
+        Cell("false supported", 0.02, 2000, 0.025, "at most"),
+        Cell("coverage", 0.90, 500, 0.93, "at least"),
+    ]
+    ax = figures.calibration(cells, ax=axes())
+    assert [line.get_marker() for line in by_gid(ax, "missed")] == ["X"]
+    assert by_gid(ax, "kept")[0].get_xdata()[0] == pytest.approx(0.5)
+    assert by_gid(ax, "missed")[0].get_xdata()[0] == pytest.approx(-3)
+    error = 100 * 2 * math.sqrt(0.9 * 0.1 / 500)
+    assert by_gid(ax, "interval")[1].get_xdata() == pytest.approx([-3 - error, -3 + error])
+    assert title(ax) == "One of 2 promises is missed: coverage"
+    assert title(figures.calibration(cells[:1], ax=axes())) == "The promise is kept"
+    assert title(figures.calibration([cells[0]] * 3, ax=axes())) == "All 3 promises are kept"
+    assert title(figures.calibration([cells[1]] * 3, ax=axes())) == "3 of 3 promises are missed"
+
+
+def test_calibration_of_nothing_is_refused():
+    with pytest.raises(DataError, match="a calibration needs a cell"):
+        figures.calibration([])
+
+
+def test_a_figure_of_its_own_where_no_axes_are_given():
+    import matplotlib.pyplot as plt
+
+    made = [
+        figures.forest([estimate(0.3)]),
+        figures.estimate_interval(estimate(0.3)),
+        figures.board([Verdict("C1", "shop", "supported")]),
+        figures.decay(some_decay(0.8)),
+        figures.specification_curve(some_curve()),
+        figures.sensitivity(some_sensitivity()),
+        figures.precedence(some_precedence(0.1, 0, 0)),
+        figures.calibration([Cell("a", 0.02, 100, 0.025, "at most")]),
+        figures.distance_to_purchase({"far": estimate(0.4), "near": estimate(0.9)}),
+    ]
+    assert len({ax.figure for ax in made}) == len(made)
+    for ax in made:
+        draw(ax)
+        plt.close(ax.figure)
