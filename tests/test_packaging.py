@@ -82,6 +82,25 @@ def test_the_installed_package_finds_its_own_data_and_notebooks(installed: Path,
     assert list(empty.iterdir()) == []
 
 
+def test_the_installed_commands_work_from_an_empty_directory(installed: Path, empty: Path):
+    for arguments in (["claims", "C01"], ["datasets", "movies", "--verify"], ["datasets", "er-benchmarks"]):
+        done = python("-m", "erresearch.cli", *arguments, cwd=empty, path=installed)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert list(empty.iterdir()) == []
+
+
+@pytest.mark.skipif(not list((ROOT / "notebooks").glob("*.ipynb")), reason="there is no notebook yet")
+def test_an_installed_notebook_runs_from_an_empty_directory(installed: Path, empty: Path):
+    code = (
+        "from erresearch.resources import resource; from erresearch.runner import *;"
+        "print(run_notebooks(notebook_paths(resource('notebooks'))[:1], 'results')[0].error)"
+    )
+    done = python("-c", code, cwd=empty, path=installed)
+    assert (done.returncode, done.stdout) == (0, "\n"), done.stderr
+    (written,) = (empty / "results").iterdir()
+    assert str(ROOT) not in written.read_text(encoding="utf-8")
+
+
 def test_import_loads_numpy_and_narwhals_at_most(tmp_path: Path):
     done = python("-X", "importtime", "-c", "import erresearch", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
