@@ -181,6 +181,15 @@ def test_text_dates_and_text_flags() -> None:
     validate(posts(published_at=[datetime.date(2024, 1, 1)] * 4), POSTS)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_flag_in_numbers_is_0_or_1(engine: str) -> None:
+    validate(engines(posts(is_paid=[1.0, 0.0, None, 1.0]))[engine], POSTS)
+    with pytest.raises(
+        DataError, match=r"`is_paid` must be true or false \(or 1 and 0\): 1 of 4 rows is above 1"
+    ):
+        validate(engines(posts(is_paid=[1, 0, 2, 1]))[engine], POSTS)
+
+
 def test_scores_outside_0_to_10() -> None:
     survey = pd.DataFrame({"respondent": ["a", "b", "c"], "score": [0, 11, 10]})
     with pytest.raises(DataError, match=r"`score` must be from 0 to 10: 1 of 3 rows is above 10"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from erresearch.metrics.bands import Band, Banding, band, bands, cautions
 from erresearch.metrics.benchmarks import Comparison, TierPosition, percentile_in_tier
 from erresearch.metrics.definitions import DEFINITIONS, PLATFORMS, RateDefinition
+from erresearch.metrics.loyalty import NpsSeries, enps, nps, nps_over_time
 from erresearch.metrics.numerators import rate_expression
+from erresearch.metrics.ordinal import Ordinal, participation_ladder, thermometer
 from erresearch.metrics.rates import Rates, engagement_rate
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     "Band",
     "Banding",
     "Comparison",
+    "NpsSeries",
+    "Ordinal",
     "RateDefinition",
     "Rates",
     "TierPosition",
@@ -21,6 +25,11 @@ __all__ = [
     "bands",
     "cautions",
     "engagement_rate",
+    "enps",
+    "nps",
+    "nps_over_time",
+    "participation_ladder",
     "percentile_in_tier",
     "rate_expression",
+    "thermometer",
 ]

@@ -9,15 +9,14 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, DataError, GuardError, UnknownNameError, missing_columns
+from erresearch.metrics.calendar import Every, check_every, period_start
 from erresearch.metrics.definitions import Denominator, Per, RateDefinition, resolve
 from erresearch.metrics.numerators import bottom, rate_expression, settle, total
 from erresearch.metrics.wording import markdown, percent
 from erresearch.schema import POSTS, Rule, Table, validate
 
-__all__ = ["Every", "Rates", "engagement_rate"]
+__all__ = ["Rates", "engagement_rate"]
 
-Every = Literal["day", "week", "month", "quarter", "year"]
-_STEPS: Mapping[str, str] = {"day": "1d", "week": "1d", "month": "1mo", "quarter": "1q", "year": "1y"}
 _REASON = "__reason__"
 _MADE = ("reactions", "posts", "rate")
 _ANY_NUMBER = Rule("any number")
@@ -165,8 +164,8 @@ def engagement_rate(
     """
     if zero not in ("raise", "drop"):
         raise UnknownNameError.of("treatment of zeros", zero, ["raise", "drop"])
-    if every is not None and every not in _STEPS:
-        raise UnknownNameError.of("period length", every, _STEPS)
+    if every is not None:
+        check_every(every)
     asked = resolve(definition, denominator, reactions, per)
     if every is not None and asked.per != "period":
         raise GuardError(
@@ -278,17 +277,6 @@ def _accounted(frame: Any, definition: RateDefinition, others: list[str]) -> tup
     return marked.filter(code_of == 0), dropped
 
 
-def _start(period: str, every: Every) -> Any:
-    """First day of the period that a moment lies in; weeks begin on Monday."""
-    start = nw.col(period).dt.truncate(_STEPS[every])
-    if every != "week":
-        return start
-    weekday, monday = nw.col(period).dt.weekday(), start
-    for back in range(1, 7):
-        monday = nw.when(weekday == back + 1).then(start.dt.offset_by(f"-{back}d")).otherwise(monday)
-    return monday
-
-
 def _grouped(
     usable: Any, definition: RateDefinition, by: str | None, period: str | None, every: Every
 ) -> Any:
@@ -300,7 +288,7 @@ def _grouped(
             keys["platform"] = nw.col("platform")
         keys[by] = nw.col(by)
     if period is not None:
-        keys["period"] = _start(period, every)
+        keys["period"] = period_start(period, every)
     whole = not keys
     if whole:
         keys["account"] = nw.lit("")

@@ -88,7 +88,7 @@ class Plan:
     ) -> Plan:
         """Turn the declaration into tests for the columns that are there."""
         names = {column.name for column in present}
-        numbers = tuple(column.name for column in present if column.dtype == "number")
+        numbers = tuple(column.name for column in present if _counted(column, schema[column.name]))
         return cls(
             {column.name: _tests(column, schema[column.name], column.name in divides) for column in present},
             numbers,
@@ -101,6 +101,11 @@ def _required_key(table: Table, names: set[str]) -> bool:
     """A key is worth checking when the columns it cannot do without are there."""
     required = {column.name for column in table.columns if column.required}
     return bool(table.key) and required & set(table.key) <= names
+
+
+def _counted(column: Column, dtype: Any) -> bool:
+    """Numbers have a size to test; so has a flag that came as 1 and 0."""
+    return column.dtype == "number" or (column.dtype == "flag" and dtype.is_numeric())
 
 
 def _tests(column: Column, dtype: Any, divides: bool) -> tuple[Test, ...]:
@@ -119,7 +124,7 @@ def _tests(column: Column, dtype: Any, divides: bool) -> tuple[Test, ...]:
                 lost,
             ),
         )
-    if column.dtype != "number":
+    if not _counted(column, dtype):
         return ()
     mend = "correct these rows or leave them out, and say so"
     tests = [

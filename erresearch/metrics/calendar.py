@@ -1,0 +1,58 @@
+"""Cutting time into periods, as one expression for every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import narwhals.stable.v2 as nw
+
+from erresearch.errors import UnknownNameError
+
+__all__ = ["Every", "check_every", "period_start"]
+
+Every = Literal["day", "week", "month", "quarter", "year"]
+# narwhals truncates to no week, so a week is cut by days and carried back to its Monday
+_STEPS: Mapping[str, str] = {"day": "1d", "week": "1d", "month": "1mo", "quarter": "1q", "year": "1y"}
+
+
+def check_every(every: str) -> None:
+    """Refuse a period length that is none.
+
+    Examples
+    --------
+    >>> check_every("week")
+    """
+    if every not in _STEPS:
+        raise UnknownNameError.of("period length", every, _STEPS)
+
+
+def period_start(column: str, every: Every) -> Any:
+    """First day of the period in which a moment lies; weeks begin on Monday.
+
+    Parameters
+    ----------
+    column : str
+        A column of dates or moments.
+    every : {"day", "week", "month", "quarter", "year"}
+        Length of a period.
+
+    Returns
+    -------
+    narwhals.Expr
+        Of the column's own type.
+
+    Examples
+    --------
+    >>> import datetime, polars as pl
+    >>> frame = nw.from_native(pl.DataFrame({"d": [datetime.date(2024, 5, 5)]}))
+    >>> frame.select(period_start("d", "week"))["d"][0]
+    datetime.date(2024, 4, 29)
+    """
+    start = nw.col(column).dt.truncate(_STEPS[every])
+    if every != "week":
+        return start
+    weekday, monday = nw.col(column).dt.weekday(), start
+    for back in range(1, 7):
+        monday = nw.when(weekday == back + 1).then(start.dt.offset_by(f"-{back}d")).otherwise(monday)
+    return monday

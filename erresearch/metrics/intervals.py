@@ -1,0 +1,279 @@
+"""The distributions behind the intervals of counts, shares and resampled figures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from erresearch.errors import DataError, DesignError
+from erresearch.results import Estimate, Interval
+
+__all__ = ["Draws", "Feldt", "Garwood", "Wilson", "check_level", "generator", "proportion"]
+
+
+def check_level(level: float) -> float:
+    """Refuse a level that is none, before anything is computed with it.
+
+    Examples
+    --------
+    >>> check_level(0.95)
+    0.95
+    """
+    if not 0 < level < 1:
+        raise DesignError("`level` must lie between 0 and 1", got=repr(level), fix="use 0.95 for 95 %")
+    return level
+
+
+def generator(rng: int | np.random.Generator) -> np.random.Generator:
+    """A generator from a seed, or the one given.
+
+    Examples
+    --------
+    >>> int(generator(3).integers(10)) == int(generator(3).integers(10))
+    True
+    """
+    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
+
+
+def _z(level: float) -> float:
+    from scipy import special
+
+    return float(special.ndtri((1 + check_level(level)) / 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Wilson:
+    """Wilson's score interval of a share: never leaves 0 to 1, and has a width at 0 and at n of n.
+
+    Parameters
+    ----------
+    successes, n : float
+        How many of how many.
+
+    References
+    ----------
+    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. JASA 22.
+
+    Examples
+    --------
+    >>> print(Wilson(0, 20).interval(0.95))
+    [0, 0.1611] (95 %)
+    """
+
+    successes: float
+    n: float
+
+    def critical(self, level: float) -> float:
+        """Quantile of |z| at `level`."""
+        return _z(level)
+
+    def interval(self, level: float) -> Interval:
+        """The shares that a score test at 1 − level does not reject."""
+        z, p = _z(level), self.successes / self.n
+        spread = z * math.sqrt(p * (1 - p) / self.n + z * z / (4 * self.n**2))
+        scale = 1 + z * z / self.n
+        middle = p + z * z / (2 * self.n)
+        low = 0.0 if self.successes == 0 else max(0.0, (middle - spread) / scale)
+        high = 1.0 if self.successes == self.n else min(1.0, (middle + spread) / scale)
+        return Interval(low, high, level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Two-sided score test of share = null."""
+        from scipy import special
+
+        p = self.successes / self.n
+        if not 0 < null < 1:
+            return 1.0 if p == null else 0.0
+        return float(2 * special.ndtr(-abs(p - null) / math.sqrt(null * (1 - null) / self.n)))
+
+
+@dataclass(frozen=True, slots=True)
+class Garwood:
+    """Exact interval of a Poisson mean from one count.
+
+    Parameters
+    ----------
+    count : float
+        What was counted.
+
+    References
+    ----------
+    Garwood, F. (1936). Fiducial limits for the Poisson distribution. Biometrika 28.
+
+    Examples
+    --------
+    >>> print(Garwood(0).interval(0.95))
+    [0, 3.689] (95 %)
+    """
+
+    count: float
+
+    def critical(self, level: float) -> float:
+        """Quantile of |z| at `level`: the normal's, since an exact interval has no one critical value."""
+        return _z(level)
+
+    def interval(self, level: float) -> Interval:
+        """Means under which the count lies in neither tail."""
+        from scipy import special
+
+        tail = (1 - check_level(level)) / 2
+        low = float(special.gammaincinv(self.count, tail)) if self.count > 0 else 0.0
+        return Interval(low, float(special.gammaincinv(self.count + 1, 1 - tail)), level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Twice the smaller tail of the count at mean `null`."""
+        from scipy import special
+
+        if null <= 0:
+            return 1.0 if self.count == 0 and null == 0 else 0.0
+        below = float(special.gammaincc(self.count + 1, null))
+        above = float(special.gammainc(self.count, null)) if self.count > 0 else 1.0
+        return min(1.0, 2 * min(below, above))
+
+
+@dataclass(frozen=True, slots=True)
+class Feldt:
+    """Feldt's F interval of Cronbach's alpha.
+
+    Parameters
+    ----------
+    alpha : float
+        The estimate.
+    persons, items : int
+        Size of the table behind it.
+
+    References
+    ----------
+    Feldt, L. S. (1965). The approximate sampling distribution of Kuder-Richardson reliability coefficient twenty.
+    Psychometrika 30.
+
+    Examples
+    --------
+    >>> print(Feldt(0.8, 100, 5).interval(0.95))
+    [0.7306, 0.8559] (95 %)
+    """
+
+    alpha: float
+    persons: int
+    items: int
+
+    def _df(self) -> tuple[int, int]:
+        return self.persons - 1, (self.persons - 1) * (self.items - 1)
+
+    def critical(self, level: float) -> float:
+        """Quantile of |z| at `level`, for comparison only."""
+        return _z(level)
+
+    def interval(self, level: float) -> Interval:
+        """(1 − α)·F at both tails, turned round."""
+        from scipy import special
+
+        tail = (1 - check_level(level)) / 2
+        rest = 1 - self.alpha
+        high = 1 - rest * float(special.fdtri(*self._df(), tail))
+        return Interval(1 - rest * float(special.fdtri(*self._df(), 1 - tail)), high, level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Two-sided test of alpha = null."""
+        from scipy import special
+
+        if self.alpha >= 1:
+            return 1.0 if null >= 1 else 0.0
+        above = float(special.fdtrc(*self._df(), (1 - null) / (1 - self.alpha)))
+        return min(1.0, 2 * min(above, 1 - above))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """Percentile interval from resampled values.
+
+    Parameters
+    ----------
+    values : (draws,) array_like
+        The figure in every resample.
+
+    Examples
+    --------
+    >>> print(Draws(np.arange(1001)).interval(0.9))
+    [50.00, 950.0] (90 %)
+    """
+
+    values: Any
+    _sorted: np.ndarray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Sort once."""
+        values = np.sort(np.asarray(self.values, dtype=float))
+        if not len(values) or not np.isfinite(values).all():
+            raise DataError(
+                "a resampled figure must be finite in every draw",
+                got=f"{int((~np.isfinite(values)).sum()):,} of {len(values):,} are not",
+                fix="use more rows, or an interval by formula",
+            )
+        object.__setattr__(self, "_sorted", values)
+
+    def critical(self, level: float) -> float:
+        """Quantile of |z| at `level`, for comparison only."""
+        return _z(level)
+
+    def interval(self, level: float) -> Interval:
+        """The middle `level` of the draws."""
+        tail = (1 - check_level(level)) / 2
+        low, high = np.quantile(self._sorted, [tail, 1 - tail])
+        return Interval(float(low), float(high), level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Twice the smaller share of draws on one side of `null`, one draw added on each."""
+        n = len(self._sorted)
+        below = np.searchsorted(self._sorted, null, side="right")
+        above = n - np.searchsorted(self._sorted, null, side="left")
+        return float(min(1.0, 2 * (min(below, above) + 1) / (n + 1)))
+
+
+def proportion(
+    name: str, successes: float, n: float, *, level: float = 0.95, accounts: int = 0, note: str = ""
+) -> Estimate:
+    """A share with Wilson's interval.
+
+    Parameters
+    ----------
+    name : str
+        What it is the share of.
+    successes, n : float
+        How many of how many.
+    level : float
+        Confidence level.
+    accounts : int
+        Clusters, where they were counted.
+    note : str
+        Added to the method.
+
+    Returns
+    -------
+    Estimate
+        The share, a fraction.
+
+    Raises
+    ------
+    DataError
+        If nothing was counted, a count is negative or not finite, or there are more successes than cases.
+
+    Examples
+    --------
+    >>> print(proportion("bounce rate", 30, 120))
+    bounce rate: 0.2500 [0.1811, 0.3344] (95 %), 120 rows; Wilson
+    """
+    if not (math.isfinite(n) and math.isfinite(successes) and n > 0 and 0 <= successes <= n):
+        raise DataError(
+            f"{name}: a share needs at least one case and no more hits than cases",
+            got=f"{successes!r} of {n!r}",
+            fix="check that both were counted over the same rows",
+        )
+    p = successes / n
+    wilson = Wilson(successes, n)
+    se = math.sqrt(p * (1 - p) / n)
+    method = f"Wilson; {note}" if note else "Wilson"
+    return Estimate(name, p, se, math.inf, wilson.interval(level), int(n), accounts, "", method, wilson)

@@ -1,0 +1,427 @@
+"""Net Promoter Score, of customers and of employees, with the sampling error that is rarely printed."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from erresearch.errors import DataError, ErresearchWarning, GuardError, UnknownNameError
+from erresearch.metrics.calendar import Every, check_every, period_start
+from erresearch.metrics.intervals import Draws, check_level, generator
+from erresearch.metrics.wording import markdown
+from erresearch.results import Estimate, Reference, StudentT
+from erresearch.schema import SURVEY, Column, Table, validate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["NpsSeries", "enps", "nps", "nps_over_time"]
+
+UNIT = "NPS points"
+_LOOK = 20
+
+
+def nps(
+    scores: Any,
+    *,
+    score: str = "score",
+    level: float = 0.95,
+    interval: Literal["wald", "bootstrap"] = "wald",
+    draws: int = 9999,
+    rng: int | np.random.Generator = 0,
+    scale: tuple[int, int] | None = None,
+    name: str = "NPS",
+) -> Estimate:
+    r"""Net Promoter Score (M12): per cent of 9 and 10 minus per cent of 0 to 6, with its interval.
+
+    .. math:: NPS = 100 (p_+ - p_-), \quad SE = 100 \sqrt{[p_+ + p_- - (p_+ - p_-)^2] / n}
+
+    Parameters
+    ----------
+    scores : table or sequence
+        A survey table (any engine) with a column of scores, or the scores themselves. Whole numbers from 0 to 10.
+    score : str
+        The column, where a table is given.
+    level : float
+        Confidence level.
+    interval : {"wald", "bootstrap"}
+        By the formula, or percentiles of resampled answers.
+    draws : int
+        Resamples of the bootstrap.
+    rng : int or Generator
+        Its seed.
+    scale : tuple of int, optional
+        Declare ``(0, 10)`` where the question is known to have run so; answers without a single 0 but with a 1 are
+        then not warned about.
+    name : str
+        What it is called.
+
+    Returns
+    -------
+    Estimate
+        In NPS points, −100 to 100. It is no percentage.
+
+    Raises
+    ------
+    DataError
+        Scores outside 0 to 10, scores that are not whole, no score at all.
+    GuardError
+        For another scale than 0 to 10: the cut-offs are not defined on it.
+
+    Warns
+    -----
+    ErresearchWarning
+        If the answers look like a scale from 1 to 10, or if all of them fall in one class.
+
+    References
+    ----------
+    Reichheld, F. F. (2003). The one number you need to grow. Harvard Business Review 81(12).
+    Rocks, B. (2016). Interval estimation for the "Net Promoter Score". The American Statistician 70.
+
+    Examples
+    --------
+    >>> answers = [10] * 50 + [8] * 30 + [0] * 5 + [5] * 15
+    >>> print(nps(answers))
+    NPS: 30.00 NPS points [14.69, 45.31] (95 %), 100 rows; Wald
+    """
+    if interval not in ("wald", "bootstrap"):
+        raise UnknownNameError.of("interval", interval, ["wald", "bootstrap"])
+    _check_scale(scale, name)
+    check_level(level)
+    if interval == "bootstrap" and draws < 1:
+        raise DataError("a bootstrap needs draws", got=repr(draws), allowed="1 or more, 9999 by default")
+    counts, missing = _counts(scores, score)
+    if scale is None:
+        _warn_of_one_to_ten(counts, name)
+    note = f"; {missing:,} without a score left out" if missing else ""
+    resamples = draws if interval == "bootstrap" else 0
+    return _estimate(counts, name, level=level, note=note, draws=resamples, rng=rng)
+
+
+def enps(
+    scores: Any,
+    *,
+    score: str = "score",
+    level: float = 0.95,
+    interval: Literal["wald", "bootstrap"] = "wald",
+    draws: int = 9999,
+    rng: int | np.random.Generator = 0,
+    scale: tuple[int, int] | None = None,
+) -> Estimate:
+    """Employee NPS (M13): the arithmetic of :func:`nps` on employees' likelihood to recommend their employer.
+
+    Parameters
+    ----------
+    scores, score, level, interval, draws, rng, scale
+        As for :func:`nps`.
+
+    Returns
+    -------
+    Estimate
+        In NPS points.
+
+    Raises
+    ------
+    DataError, GuardError
+        As for :func:`nps`. The source's own "1 to 10" is refused: it gives no cut-offs for it.
+
+    References
+    ----------
+    As for :func:`nps`.
+
+    Examples
+    --------
+    >>> enps([10, 9, 8, 0]).value
+    25.0
+    """
+    return nps(
+        scores,
+        score=score,
+        level=level,
+        interval=interval,
+        draws=draws,
+        rng=rng,
+        scale=scale,
+        name="eNPS",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NpsSeries:
+    """NPS per period, with the part of its ups and downs that is sampling error.
+
+    Parameters
+    ----------
+    periods : tuple
+        First day of each period.
+    estimates : tuple of Estimate
+        One per period.
+    changes : tuple of Estimate
+        From each period to the next.
+    statistic : float
+        Cochran's Q: weighted squared distances from the common mean.
+    pvalue : float
+        Of one true NPS in all periods.
+    noise_share : float
+        Share of the spread between periods that sampling alone explains, 0 to 1.
+    dropped : mapping of str to int
+        Answers left out.
+    """
+
+    periods: tuple[Any, ...]
+    estimates: tuple[Estimate, ...]
+    changes: tuple[Estimate, ...]
+    statistic: float
+    pvalue: float
+    noise_share: float
+    dropped: Mapping[str, int]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per period (a pandas DataFrame)."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "period": list(self.periods),
+                "nps": [one.value for one in self.estimates],
+                "se": [one.se for one in self.estimates],
+                "low": [one.interval.low for one in self.estimates],
+                "high": [one.interval.high for one in self.estimates],
+                "answers": [one.n_rows for one in self.estimates],
+            }
+        ).set_index("period")
+
+    def __str__(self) -> str:
+        """What the series shows beyond sampling error."""
+        first, last = self.estimates[0], self.estimates[-1]
+        dropped = "; ".join(f"{count:,} {reason}" for reason, count in self.dropped.items()) or "none"
+        return (
+            f"NPS in {len(self.periods)} periods, {first.value:.3g} to {last.value:.3g} points; sampling error explains "
+            f"{100 * self.noise_share:.0f} % of the spread between periods (p of no change at all: {self.pvalue:.2g}); "
+            f"left out: {dropped}"
+        )
+
+    def _repr_markdown_(self) -> str:
+        return markdown(str(self))
+
+
+def nps_over_time(
+    survey: Any,
+    *,
+    score: str = "score",
+    period: str = "date",
+    every: Every = "month",
+    level: float = 0.95,
+    scale: tuple[int, int] | None = None,
+) -> NpsSeries:
+    r"""NPS per period, and how much of its movement is only sampling.
+
+    Parameters
+    ----------
+    survey : table
+        One row per answer, any engine.
+    score, period : str
+        Columns of scores and dates.
+    every : {"day", "week", "month", "quarter", "year"}
+        Length of a period.
+    level : float
+        Confidence level.
+    scale : tuple of int, optional
+        As for :func:`nps`.
+
+    Returns
+    -------
+    NpsSeries
+        Estimates per period, changes between neighbours, and Cochran's Q with
+        :math:`1 - I^2 = \min(1, (T - 1) / Q)` as share of noise.
+
+    Raises
+    ------
+    DataError
+        As for :func:`nps`, and where there are fewer than two periods.
+
+    References
+    ----------
+    Higgins, J. P. T. & Thompson, S. G. (2002). Quantifying heterogeneity in a meta-analysis. Statistics in Medicine 21.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> survey = pd.DataFrame({"date": pd.to_datetime(["2024-01-05"] * 40 + ["2024-02-05"] * 40),
+    ...                        "score": [10, 9, 8, 0] * 10 + [10, 9, 8, 3] * 10})
+    >>> nps_over_time(survey).to_frame()["nps"].tolist()
+    [25.0, 25.0]
+    """
+    check_every(every)
+    check_level(level)
+    _check_scale(scale, "NPS")
+    table = Table("survey", (_score_column(score), Column(period, "day", "time", required=True)))
+    validate(survey, table)
+    frame = nw.from_native(survey)
+    value = nw.col(score).cast(nw.Float64())
+    flat = frame.select(when=period_start(period, every), score=value)
+    rows = flat.lazy().group_by("when", "score").agg(nw.len().alias("n")).collect()
+    cells: dict[Any, np.ndarray] = {}
+    dropped = {"without a date": 0, "without a score": 0}
+    for when, answer, n in zip(
+        rows["when"].to_list(), rows["score"].to_list(), rows["n"].to_list(), strict=True
+    ):
+        if when is None or when != when:  # noqa: PLR0124 - a missing date differs from itself
+            dropped["without a date"] += int(n)
+        elif answer is None or math.isnan(answer):
+            dropped["without a score"] += int(n)
+        else:
+            cells.setdefault(when, np.zeros(11, dtype=int))[_whole(answer, score)] += int(n)
+    periods = tuple(sorted(cells))
+    if len(periods) < 2:
+        raise DataError(
+            "NPS over time needs at least two periods",
+            got=f"{len(periods)} with answers",
+            fix="use a shorter period, or nps() for one figure",
+        )
+    if scale is None:
+        _warn_of_one_to_ten(np.sum(list(cells.values()), axis=0), "NPS")
+    estimates = tuple(_estimate(cells[when], f"NPS {when}", level=level) for when in periods)
+    return NpsSeries(
+        periods=periods,
+        estimates=estimates,
+        changes=tuple(_change(a, b, level) for a, b in pairwise(estimates)),
+        **_spread(estimates),
+        dropped={reason: count for reason, count in dropped.items() if count},
+    )
+
+
+def _change(before: Estimate, after: Estimate, level: float) -> Estimate:
+    """Difference of two independent samples."""
+    se = math.hypot(before.se, after.se)
+    value = after.value - before.value
+    reference = StudentT(value, se, math.inf)
+    n = before.n_rows + after.n_rows
+    name = f"change to {after.name}"
+    return Estimate(
+        name,
+        value,
+        se,
+        math.inf,
+        reference.interval(level),
+        n,
+        0,
+        UNIT,
+        "difference of two samples",
+        reference,
+    )
+
+
+def _spread(estimates: tuple[Estimate, ...]) -> dict[str, float]:
+    """Cochran's Q over the periods that have a standard error."""
+    from scipy import special
+
+    known = [(one.value, one.se) for one in estimates if one.se > 0]
+    if len(known) < 2:
+        return {"statistic": 0.0, "pvalue": 1.0, "noise_share": 1.0}
+    values, weights = np.array([v for v, _ in known]), np.array([1 / se**2 for _, se in known])
+    q = float(np.sum(weights * (values - np.average(values, weights=weights)) ** 2))
+    df = len(known) - 1
+    return {
+        "statistic": q,
+        "pvalue": float(special.chdtrc(df, q)),
+        "noise_share": min(1.0, df / q) if q > 0 else 1.0,
+    }
+
+
+def _check_scale(scale: tuple[int, int] | None, name: str) -> None:
+    if scale is not None and tuple(scale) != (0, 10):
+        raise GuardError(
+            f"{name} is defined on a scale from 0 to 10 only",
+            got=f"scale={tuple(scale)!r}",
+            fix="report the distribution of the answers; there are no agreed cut-offs on another scale",
+        )
+
+
+def _score_column(name: str) -> Column:
+    """The survey's score column under another name."""
+    return replace(SURVEY["score"], name=name, required=True)
+
+
+def _whole(answer: float, score: str) -> int:
+    if answer != int(answer):
+        raise DataError(
+            f"`{score}` must hold whole numbers",
+            got=f"{answer:g} among the answers",
+            allowed="0, 1, …, 10",
+            fix="use the answers themselves, not averages of them",
+        )
+    return int(answer)
+
+
+def _counts(scores: Any, score: str) -> tuple[np.ndarray, int]:
+    """Answers per score 0 to 10, and how many were missing."""
+    frame = nw.from_native(scores, pass_through=True, allow_series=True)
+    if isinstance(frame, nw.Series):
+        frame = frame.alias(score).to_frame()
+    elif not isinstance(frame, nw.DataFrame | nw.LazyFrame):
+        import pandas as pd
+
+        frame = nw.from_native(pd.DataFrame({score: list(scores)}))
+    validate(nw.to_native(frame), Table("survey", (_score_column(score),)))
+    flat = frame.lazy().select(score=nw.col(score).cast(nw.Float64()))
+    rows = flat.group_by("score").agg(nw.len().alias("n")).collect()
+    counts, missing = np.zeros(11, dtype=int), 0
+    for answer, n in zip(rows["score"].to_list(), rows["n"].to_list(), strict=True):
+        if answer is None or math.isnan(answer):
+            missing += int(n)
+        else:
+            counts[_whole(answer, score)] += int(n)
+    if not counts.sum():
+        raise DataError(f"`{score}` holds no score", got=f"{missing:,} missing", allowed="0, 1, …, 10")
+    return counts, missing
+
+
+def _warn_of_one_to_ten(counts: np.ndarray, name: str) -> None:
+    n = int(counts.sum())
+    if n >= _LOOK and counts[0] == 0 and counts[1] > 0:
+        warnings.warn(
+            f"{name}: none of {n:,} answers is 0 and {int(counts[1]):,} are 1: this looks like a scale from 1 to 10, "
+            "on which the cut-offs 0–6 and 9–10 are not defined; pass scale=(0, 10) if 0 could be answered",
+            ErresearchWarning,
+            stacklevel=3,
+        )
+
+
+def _estimate(
+    counts: np.ndarray,
+    name: str,
+    *,
+    level: float,
+    note: str = "",
+    draws: int = 0,
+    rng: int | np.random.Generator = 0,
+) -> Estimate:
+    """The score of counted answers; resampled where there are draws, else by the formula."""
+    n = int(counts.sum())
+    shares = np.array([counts[:7].sum(), counts[7:9].sum(), counts[9:].sum()]) / n
+    minus, _, plus = shares
+    value = 100 * float(plus - minus)
+    se = 100 * math.sqrt(max(0.0, float(plus + minus - (plus - minus) ** 2)) / n)
+    if se == 0:
+        warnings.warn(
+            f"{name}: all {n:,} answers fall in one class, so the interval has no width; that is no certainty",
+            ErresearchWarning,
+            stacklevel=3,
+        )
+    reference: Reference = StudentT(value, se, math.inf)
+    method = "Wald"
+    if draws:
+        picked = generator(rng).multinomial(n, shares, size=draws)
+        reference = Draws(100 * (picked[:, 2] - picked[:, 0]) / n)
+        method = f"bootstrap, {draws:,} draws"
+    return Estimate(
+        name, value, se, math.inf, reference.interval(level), n, 0, UNIT, f"{method}{note}", reference
+    )

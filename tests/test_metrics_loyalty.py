@@ -1,0 +1,286 @@
+"""NPS against plain counting and the formula; the traps of its scale; ordinal scores of persons."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import math
+import warnings
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from erresearch.errors import (
+    ColumnError,
+    DataError,
+    DesignError,
+    ErresearchWarning,
+    GuardError,
+    UnknownNameError,
+)
+from erresearch.metrics import enps, nps, nps_over_time, participation_ladder, thermometer
+
+ANSWERS = [10] * 40 + [9] * 12 + [8] * 20 + [7] * 5 + [6] * 9 + [3] * 8 + [0] * 6
+
+
+def plain(scores: list[int]) -> tuple[float, float]:
+    n = len(scores)
+    plus, minus = sum(s >= 9 for s in scores) / n, sum(s <= 6 for s in scores) / n
+    return 100 * (plus - minus), 100 * math.sqrt((plus + minus - (plus - minus) ** 2) / n)
+
+
+def boxes(scores: list[object]) -> dict[str, object]:
+    frame = pd.DataFrame({"score": scores})
+    return {
+        "list": scores,
+        "array": np.array(scores, dtype=float),
+        "series": frame["score"],
+        "polars series": pl.Series("whatever", scores),
+        "pandas": frame,
+        "polars": pl.from_pandas(frame),
+        "lazy": pl.from_pandas(frame).lazy(),
+        "duckdb": duckdb.from_arrow(pl.from_pandas(frame).to_arrow()),
+    }
+
+
+@pytest.mark.parametrize("box", list(boxes([1])))
+def test_value_and_formula(box: str) -> None:
+    got = nps(boxes(ANSWERS)[box])
+    value, se = plain(ANSWERS)
+    assert got.value == pytest.approx(value)
+    assert got.se == pytest.approx(se)
+    assert (got.n_rows, got.unit, got.name) == (100, "NPS points", "NPS")
+    assert got.interval.low == pytest.approx(value - 1.959964 * se)
+    assert enps(boxes(ANSWERS)[box]).name == "eNPS"
+
+
+def test_missing_answers_are_counted() -> None:
+    got = nps([*ANSWERS, None, math.nan])
+    assert got.n_rows == 100
+    assert "2 without a score left out" in got.method
+
+
+def test_bootstrap_agrees_with_the_formula_and_repeats() -> None:
+    got = nps(ANSWERS, interval="bootstrap", rng=3)
+    wald = nps(ANSWERS)
+    assert got == nps(ANSWERS, interval="bootstrap", rng=np.random.default_rng(3))
+    assert got.interval.low == pytest.approx(wald.interval.low, abs=1.5)
+    assert got.interval.high == pytest.approx(wald.interval.high, abs=1.5)
+    assert got.at(0.5).interval.low > got.interval.low
+    assert got.pvalue < 0.01
+
+
+def test_wald_interval_covers() -> None:
+    rng = np.random.default_rng(1)
+    p = np.array([0.25, 0.35, 0.40])
+    hits = 0
+    for _ in range(200):
+        counts = rng.multinomial(300, p)
+        got = nps(np.repeat([0, 7, 10], counts))
+        hits += 15.0 in got.interval
+    assert 0.91 <= hits / 200 <= 0.99
+
+
+def test_scale_from_1_to_10_is_warned_about() -> None:
+    scores = [*[10] * 30, *[1] * 5]
+    with pytest.warns(
+        ErresearchWarning, match=r"none of 35 answers is 0 and 5 are 1: this looks like a scale from 1"
+    ):
+        nps(scores)
+    with pytest.warns(ErresearchWarning, match=r"eNPS: none of 35 answers"):
+        enps(scores)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nps(scores, scale=(0, 10))
+        nps([10, 9, 1, 8])
+    with pytest.raises(GuardError, match=r"NPS is defined on a scale from 0 to 10 only: scale=\(1, 10\)"):
+        nps(scores, scale=(1, 10))
+
+
+def test_one_class_only_is_no_certainty() -> None:
+    with pytest.warns(ErresearchWarning, match="all 30 answers fall in one class"):
+        got = nps([10] * 30)
+    assert (got.value, got.se) == (100, 0)
+
+
+@pytest.mark.parametrize("bad", [11, -1, 10.5, math.inf])
+def test_scores_outside_0_to_10(bad: float) -> None:
+    with pytest.raises(DataError, match=r"`score` must (be from 0 to 10|be finite|hold whole numbers)"):
+        nps([10, 9, bad])
+
+
+def test_other_refusals() -> None:
+    with pytest.raises(DataError, match=r"`score` must hold whole numbers: 7.5 among the answers"):
+        nps([7.5, 8])
+    with pytest.raises(DataError, match="`score` holds no score: 2 missing"):
+        nps(pd.Series([None, None], dtype=float))
+    with pytest.raises(DataError, match="has no rows"):
+        nps([])
+    with pytest.raises(ColumnError, match="must hold numbers"):
+        nps(["10 - Extremely likely", "3"])
+    with pytest.raises(ColumnError, match="No column 'nps'"):
+        nps(pd.DataFrame({"score": [1]}), score="nps")
+    with pytest.raises(UnknownNameError, match="There is no interval 'walt'"):
+        nps([1, 2], interval="walt")
+    with pytest.raises(DesignError, match="`level` must lie between 0 and 1"):
+        nps([1, 2], level=95)
+    with pytest.raises(DataError, match="a bootstrap needs draws: 0"):
+        nps([1, 2], interval="bootstrap", draws=0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 10), min_size=1, max_size=19))
+def test_nps_properties(scores: list[int]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ErresearchWarning)
+        got = nps(scores)
+    assert -100 <= got.value <= 100
+    assert (got.value, got.se) == pytest.approx(plain(scores), abs=1e-9)
+
+
+# -- over time --------------------------------------------------------------------------------------------------
+
+
+def survey(rng: np.random.Generator, shares: list[list[float]], n: int = 400) -> pd.DataFrame:
+    parts = []
+    for month, p in enumerate(shares, start=1):
+        scores = rng.choice([0, 5, 7, 8, 9, 10], size=n, p=np.array(p))
+        parts.append(pd.DataFrame({"date": datetime.date(2024, month, 3), "score": scores}))
+    return pd.concat(parts, ignore_index=True)
+
+
+SAME = [0.1, 0.15, 0.2, 0.15, 0.2, 0.2]
+
+
+def test_series_of_one_true_value_is_mostly_noise() -> None:
+    pvalues = [
+        nps_over_time(survey(np.random.default_rng(seed), [SAME] * 6, n=150)).pvalue for seed in range(40)
+    ]
+    assert np.mean(np.array(pvalues) < 0.05) <= 0.15
+    assert 0.3 < np.mean(pvalues) < 0.7
+
+
+@pytest.mark.parametrize("engine", ["pandas", "polars", "lazy", "duckdb"])
+def test_series_with_a_change(engine: str) -> None:
+    frame = survey(np.random.default_rng(0), [SAME, SAME, [0.3, 0.3, 0.2, 0.1, 0.05, 0.05]])
+    extra = pd.DataFrame({"date": [None, datetime.date(2024, 1, 9)], "score": [3.0, None]})
+    frame = pd.concat([frame.astype({"score": float}), extra], ignore_index=True)
+    frame["date"] = pd.to_datetime(frame["date"])
+    table = pl.from_pandas(frame)
+    data = {
+        "pandas": frame,
+        "polars": table,
+        "lazy": table.lazy(),
+        "duckdb": duckdb.from_arrow(table.to_arrow()),
+    }[engine]
+    got = nps_over_time(data)
+    assert got.pvalue < 1e-6
+    assert got.noise_share < 0.2
+    assert dict(got.dropped) == {"without a date": 1, "without a score": 1}
+    months = frame.dropna().groupby(frame["date"].dt.month)["score"]
+    want = [plain(list(scores)) for _, scores in months]
+    assert [(one.value, one.se) for one in got.estimates] == [pytest.approx(pair) for pair in want]
+    change = got.changes[-1]
+    assert change.value == pytest.approx(want[2][0] - want[1][0])
+    assert change.se == pytest.approx(math.hypot(want[2][1], want[1][1]))
+    assert list(got.to_frame()["answers"]) == [400, 400, 400]
+    assert "sampling error explains" in str(got)
+    assert got._repr_markdown_()
+
+
+def test_series_refusals() -> None:
+    frame = survey(np.random.default_rng(0), [SAME])
+    with pytest.raises(DataError, match="NPS over time needs at least two periods: 1 with answers"):
+        nps_over_time(frame)
+    with pytest.raises(UnknownNameError, match="There is no period length 'monthly'"):
+        nps_over_time(frame, every="monthly")
+    with pytest.raises(GuardError, match="defined on a scale from 0 to 10 only"):
+        nps_over_time(frame, scale=(1, 10))
+    with pytest.raises(ColumnError, match="must hold dates"):
+        nps_over_time(frame.assign(date="May"))
+
+
+# -- ordinal scores ---------------------------------------------------------------------------------------------
+
+
+def people(n: int, seed: int, chance: tuple[float, ...] = (0.9, 0.5, 0.3, 0.1)) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    names = ("watched", "collected", "commented", "created")
+    return pd.DataFrame({name: rng.poisson(p, n) for name, p in zip(names, chance, strict=True)})
+
+
+@pytest.mark.parametrize("engine", ["pandas", "polars", "lazy", "duckdb"])
+def test_ladder_by_hand(engine: str) -> None:
+    frame = people(300, 2)
+    table = pl.from_pandas(frame)
+    data = {
+        "pandas": frame,
+        "polars": table,
+        "lazy": table.lazy(),
+        "duckdb": duckdb.from_arrow(table.to_arrow()),
+    }[engine]
+    got = participation_ladder(data)
+    top = [max((i + 1 for i, v in enumerate(row) if v > 0), default=0) for row in frame.to_numpy()]
+    assert got.sizes == tuple(top.count(rung) for rung in (1, 2, 3, 4))
+    assert got.n == 300
+    assert type(got.scores) is type(data)
+    if engine == "pandas":
+        assert got.scores["step"].tolist() == top
+    shares = [size / 300 for size in got.sizes]
+    for step, (a, b) in zip(got.steps, itertools.pairwise(shares), strict=True):
+        assert step.value == pytest.approx(a - b)
+        assert step.se == pytest.approx(math.sqrt((a + b - (a - b) ** 2) / 300))
+
+
+def test_order_of_sizes_holds_breaks_or_is_not_settled() -> None:
+    holds = participation_ladder(people(5000, 0, (3.0, 0.5, 0.25, 0.08)))
+    assert holds.order == ("holds", "holds", "holds")
+    broken = participation_ladder(people(5000, 0, (0.1, 0.3, 0.9, 2.0)))
+    assert broken.order == ("broken", "broken", "broken")
+    assert "not settled" in participation_ladder(people(12, 0)).order
+    assert "spectators" in str(holds)
+    assert "persons take the steps in order" in holds._repr_markdown_()
+
+
+def test_thermometer_by_hand() -> None:
+    rng = np.random.default_rng(8)
+    frame = pd.DataFrame(rng.random((200, 3)) < [0.8, 0.5, 0.3], columns=["promise", "knowledge", "trust"])
+    got = thermometer(frame)
+    want = [0 if not p else 1 if not k else 2 if not t else 3 for p, k, t in frame.to_numpy()]
+    assert got.scores["step"].tolist() == want
+    assert got.sizes == tuple(frame.sum())
+    gap = frame["promise"].astype(int) - frame["knowledge"].astype(int)
+    assert got.steps[0].value == pytest.approx(gap.mean())
+    assert got.steps[0].se == pytest.approx(gap.std(ddof=0) / math.sqrt(200))
+    ahead = (frame["knowledge"] & ~frame["promise"]) | (frame["trust"] & ~frame["knowledge"])
+    assert got.consistent == pytest.approx(1 - ahead.mean())
+    assert list(frame.columns) == ["promise", "knowledge", "trust"]
+
+
+def test_persons_left_out_are_counted() -> None:
+    frame = pd.DataFrame({"promise": [1, None, 1], "knowledge": [0, 1, None], "trust": [0, 0, 0]})
+    got = thermometer(frame)
+    assert dict(got.dropped) == {"without an answer to every step": 2}
+    assert got.n == 1
+
+
+def test_ordinal_refusals() -> None:
+    frame = pd.DataFrame({"promise": [1, 0], "knowledge": [0, 1], "trust": [0, 0]})
+    with pytest.raises(DataError, match=r"`promise` must be true or false.*1 of 2 rows is above 1"):
+        thermometer(frame.assign(promise=[5, 1]))
+    with pytest.raises(DataError, match="nobody has an answer to every step"):
+        thermometer(frame.assign(trust=[None, None]).astype(float))
+    with pytest.raises(DataError, match="an ordered scale needs at least two steps"):
+        thermometer(frame, steps=("promise",))
+    with pytest.raises(ColumnError, match="already has a column `step`"):
+        thermometer(frame.assign(step=1))
+    with pytest.raises(DataError, match="each rung needs one name: 4 rungs and 1 names"):
+        participation_ladder(people(5, 0), names=("one",))
+    with pytest.raises(DataError, match=r"`watched` must be 0 or more.*negative"):
+        participation_ladder(people(5, 0).assign(watched=-1))
+    with pytest.raises(ColumnError, match="No column 'created'"):
+        participation_ladder(people(5, 0).drop(columns="created"))
