@@ -44,6 +44,8 @@ class Panel:
         Accounts, and gaps in their calendars.
     step : str
         The distance of two neighbouring rows in words; empty where time is only an order.
+    unit : float
+        The same distance in units of the clock.
     season : float
         Periods in a year; 0 where that is not known.
     dropped : mapping of str to int
@@ -59,6 +61,7 @@ class Panel:
     accounts: int
     gaps: int
     step: str
+    unit: float
     season: float
     dropped: Mapping[str, int]
     in_memory: bool
@@ -175,6 +178,7 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
         accounts=accounts,
         gaps=gaps,
         step=_distance(usual, calendar),
+        unit=usual,
         season=year / usual,
         dropped=dropped,
         in_memory=in_memory,

@@ -11,6 +11,7 @@ from erresearch.errors import DesignError
 from erresearch.inference import crv3
 from erresearch.moments import Moments
 from erresearch.relate.design import sweep
+from erresearch.relate.entity import one_entity
 from erresearch.relate.lagged import Panel, open_panel, refuse_repeated
 from erresearch.relate.submodels import coefficient, submodel
 from erresearch.results import Estimate, Precedence
@@ -80,6 +81,14 @@ def precedence(
     ColumnError
         If a column is missing.
 
+    Notes
+    -----
+    One entity: the models hold `lags` + 1 lags of everything, of which the last is not tested, whatever a unit-root
+    test would say (Toda & Yamamoto); a trend; two pairs of yearly waves (and three of weekly waves for days) where
+    `time` holds dates of a year or more; intervals from equally weighted cosines with Student's t of 0.4·T^⅔ degrees
+    of freedom (Lazarus, Lewis, Stock & Watson). Fewer than 52 periods, like fewer than 6 accounts, allow no decisive
+    word: `cautions` says so.
+
     References
     ----------
     Granger, C. W. J. (1969). Investigating causal relations by econometric models and cross-spectral methods.
@@ -100,6 +109,8 @@ def precedence(
         raise DesignError("`lags` must be a whole number of periods", got=repr(lags), allowed="1 or more")
     seed = int(rng.integers(2**31)) if isinstance(rng, np.random.Generator) else rng
     rows = open_panel(panel, [x, y, *controls], by=by, time=time)
+    if rows.accounts == 1:
+        return one_entity(rows, lags=lags, level=level)
     wanted = [(column, lag) for column in range(len(rows.names)) for lag in range(lags + 1)]
     moments = rows.moments([*wanted, (0, -1)])
     refuse_repeated(moments, rows.names[1])
