@@ -13,7 +13,6 @@ from erresearch.errors import DesignError
 from erresearch.inference import (
     FEW_CLUSTERS,
     Scores,
-    WildBootstrap,
     crv1,
     crv3,
     effective_clusters,
@@ -58,6 +57,8 @@ class Fitted:
         As in Fit.
     dropped : mapping
         As in Fit.
+    values : (k,) ndarray, optional
+        Coefficients about zero where they are known better than basis @ beta + shift.
     """
 
     names: tuple[str, ...]
@@ -76,11 +77,13 @@ class Fitted:
     residual_variance: float
     vif: Mapping[str, float]
     dropped: Mapping[str, int]
+    values: np.ndarray | None = None
 
     @property
     def combinations(self) -> list[tuple[str, np.ndarray, float]]:
-        """Name, contrast and shift of each coefficient."""
-        return [(n, a, float(c)) for n, a, c in zip(self.names, self.basis, self.shift, strict=True)]
+        """Name, contrast and value of each coefficient."""
+        values = self.basis @ self.model.beta + self.shift if self.values is None else self.values
+        return [(n, a, float(v)) for n, a, v in zip(self.names, self.basis, values, strict=True)]
 
 
 def check_covariance(cov: str, *, clustered: bool) -> None:
@@ -116,9 +119,9 @@ def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
     method = f"{fitted.words}, {label}"
     estimates = {}
     drawn = iter(wild_bootstraps(model, fitted.basis[bootstrapped], rng=rng) if any(bootstrapped) else ())
-    for (name, a, c), boot in zip(fitted.combinations, bootstrapped, strict=True):
-        value, se = float(a @ model.beta) + c, _root(a @ covariance @ a)
-        reference: Reference = _shifted(next(drawn), c) if boot else StudentT(value, se, df)
+    for (name, a, value), boot in zip(fitted.combinations, bootstrapped, strict=True):
+        se = _root(a @ covariance @ a)
+        reference: Reference = replace(next(drawn), value=value) if boot else StudentT(value, se, df)
         estimates[name] = Estimate(
             name,
             value,
@@ -201,7 +204,7 @@ def contrast(
     if isinstance(fitted, Fitted) and fitted.clustered and "bootstrap" in fit.method:
         direction = a @ fitted.basis
         if effective_clusters(fitted.model, direction) < FEW_CLUSTERS:
-            reference = _shifted(wild_bootstrap(fitted.model, direction, rng=rng), float(a @ fitted.shift))
+            reference = replace(wild_bootstrap(fitted.model, direction, rng=rng), value=value)
     return Estimate(
         label,
         value,
@@ -214,10 +217,6 @@ def contrast(
         fit.method,
         reference,
     )
-
-
-def _shifted(reference: WildBootstrap, shift: float) -> WildBootstrap:
-    return replace(reference, value=reference.value + shift) if shift else reference
 
 
 def _root(variance: float) -> float:

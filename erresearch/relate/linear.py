@@ -14,14 +14,16 @@ from erresearch.inference import Scores
 from erresearch.moments import Moments
 from erresearch.relate.design import Effect, Swept, check_design, open_moments, sweep
 from erresearch.relate.fitting import Covariance, Fitted, assemble, check_covariance
-from erresearch.relate.passes import leverage_pass, residual_pass
+from erresearch.relate.passes import leverage_pass
+from erresearch.relate.refinement import refine
 from erresearch.results import Fit
 
 __all__ = ["regress", "scores", "solve"]
 
-#: Refine the normal equations by one more pass when the smallest eigenvalue of the correlation-scaled Gram matrix
-#: is below this: above it they keep eight digits anyway.
-_REFINE_BELOW = 1e-5
+#: Refine the normal equations by further passes when the smallest eigenvalue of the correlation-scaled Gram matrix
+#: is below this (above it they keep eleven digits anyway), when next to nothing is left unexplained, or when the
+#: table is so short that a pass costs nothing.
+_REFINE_BELOW, _EXPLAINED, _SHORT = 1e-4, 1e-8, 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +37,7 @@ class _Solved:
     tss: float
     smallest: float
     largest: float
+    constant: float  # intercept about zero, where it was refined
 
 
 def regress(
@@ -117,6 +120,9 @@ def regress(
     if moments.by is None:
         covariance, label = _row_covariance(moments, solved, cov, df_resid, sigma2)
     shift, basis = _back_from_origin(moments, solved.swept)
+    values = basis @ solved.beta + shift
+    if not math.isnan(solved.constant):
+        values[0] = solved.constant
     fitted = Fitted(
         solved.swept.names[:-1],
         solved.swept.names[-1],
@@ -134,6 +140,7 @@ def regress(
         sigma2,
         _vif(moments, solved),
         moments.dropped,
+        values,
     )
     return assemble(fitted, cov=cov, level=level, rng=rng)
 
@@ -169,11 +176,11 @@ def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     beta = bread @ total[:-1, -1]
     beta += bread @ (total[:-1, -1] - total[:-1, :-1] @ beta)
     rss = float(total[-1, -1] - 2 * beta @ total[:-1, -1] + beta @ total[:-1, :-1] @ beta)
-    if values[0] < _REFINE_BELOW and moments.source is not None and "period" not in effects:
-        for _ in range(2):
-            gradient, rss = residual_pass(moments, beta, intercept=not effects)
-            beta = beta + bread @ gradient
-    return _Solved(swept, beta, bread, rss, float(centred[-1, -1]), float(values[0]), float(values[-1]))
+    tss, constant = float(centred[-1, -1]), math.nan
+    hard = values[0] < _REFINE_BELOW or rss < _EXPLAINED * tss or moments.rows <= _SHORT
+    if hard and moments.source is not None and "period" not in effects:
+        beta, constant, rss = refine(moments, beta, bread, intercept=not effects)
+    return _Solved(swept, beta, bread, rss, tss, float(values[0]), float(values[-1]), constant)
 
 
 def scores(moments: Moments, solved: _Solved) -> Scores:

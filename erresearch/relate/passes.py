@@ -12,7 +12,7 @@ from erresearch.moments import Moments
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
-__all__ = ["leverage_pass", "linear_predictor", "residual_pass", "unpack"]
+__all__ = ["leverage_pass", "linear_predictor", "unpack"]
 
 
 def linear_predictor(moments: Moments, beta: np.ndarray, *, constant: float = 0.0) -> nw.Expr:
@@ -34,30 +34,6 @@ def unpack(values: dict[str, Any], prefix: str, k: int) -> np.ndarray:
     for i, j in combinations_with_replacement(range(k), 2):
         out[..., i, j] = out[..., j, i] = values[f"{prefix}{i}_{j}"]
     return out
-
-
-def residual_pass(moments: Moments, beta: np.ndarray, *, intercept: bool) -> tuple[np.ndarray, float]:
-    """Xᵀ(y − Xβ) and the residual sum of squares, summed from residuals of rows.
-
-    Products of residuals carry no cancellation, so one step with them restores the digits that normal equations lose.
-    """
-    source = moments.source
-    assert source is not None
-    names = moments.columns[:-1]
-    slopes = beta[1:] if intercept else beta
-    predictor = linear_predictor(moments, slopes, constant=beta[0] if intercept else 0.0)
-    residual = source.z(moments.columns[-1]) - predictor
-    weighted = residual if source.weight is None else source.w() * residual
-    expressions: list[nw.Expr] = [weighted.sum().alias("e"), (weighted * residual).sum().alias("ee")]
-    expressions += [(source.z(name) * weighted).sum().alias(f"x{i}") for i, name in enumerate(names)]
-    _, values = source.by_account(expressions)
-    k = len(names)
-    cross = np.column_stack([values[f"x{i}"] for i in range(k)])
-    if intercept:
-        return np.concatenate([[values["e"].sum()], cross.sum(axis=0)]), float(values["ee"].sum())
-    means = values["e"] / moments.weight
-    gradient = (cross - moments.sums[:, :-1] * means[:, None]).sum(axis=0)
-    return gradient, float(np.sum(values["ee"] - values["e"] * means))
 
 
 def leverage_pass(
