@@ -6,15 +6,24 @@ from erresearch.metrics.bands import Band, Banding, band, bands, cautions
 from erresearch.metrics.benchmarks import Comparison, TierPosition, percentile_in_tier
 from erresearch.metrics.definitions import DEFINITIONS, PLATFORMS, RateDefinition
 from erresearch.metrics.loyalty import NpsSeries, enps, nps, nps_over_time
+from erresearch.metrics.money import BreakEven, break_even, romi_gross, romi_incremental, romi_net
 from erresearch.metrics.numerators import rate_expression
 from erresearch.metrics.ordinal import Ordinal, participation_ladder, thermometer
 from erresearch.metrics.rates import Rates, engagement_rate
+from erresearch.metrics.web import (
+    bounce_rate,
+    click_through_rate,
+    conversion_rate,
+    returning_share,
+    session_duration,
+)
 
 __all__ = [
     "DEFINITIONS",
     "PLATFORMS",
     "Band",
     "Banding",
+    "BreakEven",
     "Comparison",
     "NpsSeries",
     "Ordinal",
@@ -23,7 +32,11 @@ __all__ = [
     "TierPosition",
     "band",
     "bands",
+    "bounce_rate",
+    "break_even",
     "cautions",
+    "click_through_rate",
+    "conversion_rate",
     "engagement_rate",
     "enps",
     "nps",
@@ -31,5 +44,10 @@ __all__ = [
     "participation_ladder",
     "percentile_in_tier",
     "rate_expression",
+    "returning_share",
+    "romi_gross",
+    "romi_incremental",
+    "romi_net",
+    "session_duration",
     "thermometer",
 ]

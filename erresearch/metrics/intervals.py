@@ -272,8 +272,8 @@ def proportion(
             got=f"{successes!r} of {n!r}",
             fix="check that both were counted over the same rows",
         )
-    p = successes / n
-    wilson = Wilson(successes, n)
+    p = float(successes / n)
+    wilson = Wilson(float(successes), float(n))
     se = math.sqrt(p * (1 - p) / n)
     method = f"Wilson; {note}" if note else "Wilson"
     return Estimate(name, p, se, math.inf, wilson.interval(level), int(n), accounts, "", method, wilson)

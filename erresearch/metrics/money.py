@@ -1,0 +1,418 @@
+"""Return on marketing: gross as the source has it, net, on incremental margin; and what an action must be worth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from erresearch.errors import DataError, GuardError
+from erresearch.metrics.intervals import Garwood, check_level
+from erresearch.metrics.wording import markdown, percent
+from erresearch.results import Affine, Estimate, Interval, Reference, StudentT
+
+__all__ = ["BreakEven", "break_even", "romi_gross", "romi_incremental", "romi_net"]
+
+Number: TypeAlias = "float | Estimate"
+
+
+def romi_gross(
+    conversions: Number,
+    *,
+    revenue_per_conversion: Number,
+    labour: float,
+    platform: float,
+    level: float = 0.95,
+) -> Estimate:
+    r"""ROMI as the source gives it (M14): (conversions × revenue per conversion) / (labour + platform cost).
+
+    A ratio of revenue to cost that breaks even at 1 only if goods and media cost nothing: it knows no margin, no media
+    spend, and counts conversions that would have come anyway.
+
+    Parameters
+    ----------
+    conversions : float or Estimate
+        How many; a bare number is taken as a Poisson count.
+    revenue_per_conversion : float or Estimate
+        Money per conversion; a bare number is taken as known.
+    labour, platform : float
+        Costs, in the same money.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Estimate
+        A pure ratio. Where only the count is uncertain its interval is exact (Garwood); otherwise the variance of the
+        product of two independent estimates and the normal distribution.
+
+    Raises
+    ------
+    DataError
+        For a negative or infinite number, or no cost at all.
+
+    References
+    ----------
+    Martech Zone, "Engagement is NOT a KPI for most companies" (West Frisian edition).
+
+    Examples
+    --------
+    >>> print(romi_gross(40, revenue_per_conversion=50, labour=800, platform=200))
+    ROMI, gross (M14): 2.000 [1.429, 2.723] (95 %), 40 rows; exact Poisson count, revenue per conversion as known
+    """
+    cost = _cost(labour, platform)
+    revenue = _product(conversions, revenue_per_conversion)
+    return _estimate("ROMI, gross (M14)", revenue, level, factor=1 / cost, shift=0.0)
+
+
+def romi_net(
+    conversions: Number,
+    *,
+    revenue_per_conversion: Number,
+    labour: float,
+    platform: float,
+    media: float = 0.0,
+    margin: float = 1.0,
+    level: float = 0.95,
+) -> Estimate:
+    r"""Net ROMI: (margin × revenue − cost) / cost, with media among the costs; breaks even at 0.
+
+    Parameters
+    ----------
+    conversions, revenue_per_conversion, labour, platform, level
+        As for :func:`romi_gross`.
+    media : float
+        Money spent on reach.
+    margin : float
+        Share of revenue left after the goods, above 0 and at most 1; 1 takes revenue as profit.
+
+    Returns
+    -------
+    Estimate
+        Still counts conversions that would have come anyway: see :func:`romi_incremental`.
+
+    Raises
+    ------
+    DataError
+        For a negative or infinite number, no cost at all, or a margin outside 0 to 1.
+
+    References
+    ----------
+    Farris, P. W. et al. (2010). Marketing Metrics, 2nd ed., chapter on return on marketing investment.
+
+    Examples
+    --------
+    >>> romi_net(40, revenue_per_conversion=50, labour=800, platform=200, margin=0.5).value
+    0.0
+    """
+    cost = _cost(labour, platform, media)
+    revenue = _product(conversions, revenue_per_conversion)
+    return _estimate(
+        f"ROMI, net at margin {percent(_margin(margin))}", revenue, level, factor=margin / cost, shift=-1.0
+    )
+
+
+def romi_incremental(
+    revenue: Estimate,
+    *,
+    labour: float,
+    platform: float,
+    media: float = 0.0,
+    margin: float,
+    level: float = 0.95,
+) -> Estimate:
+    r"""ROMI on incremental margin: (margin × extra revenue − cost) / cost; breaks even at 0.
+
+    Parameters
+    ----------
+    revenue : Estimate
+        Revenue that would not have come otherwise, with its uncertainty: from an experiment, or from a model whose
+        assumptions then carry over. A bare number is refused: nobody knows it.
+    labour, platform, media : float
+        Costs.
+    margin : float
+        Share of revenue left after the goods, above 0 and at most 1.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Estimate
+        Its interval is that of `revenue`, carried over exactly.
+
+    Raises
+    ------
+    GuardError
+        If the extra revenue comes without uncertainty.
+    DataError
+        As for :func:`romi_net`.
+
+    References
+    ----------
+    Lewis, R. A. & Rao, J. M. (2015). The unfavorable economics of measuring the returns to advertising. QJE 130.
+
+    Examples
+    --------
+    >>> from erresearch.results import StudentT
+    >>> reference = StudentT(3000.0, 1000.0, 60)
+    >>> extra = Estimate("extra revenue", 3000.0, 1000.0, 60, reference.interval(0.95), 104, 0, "EUR", "", reference)
+    >>> print(romi_incremental(extra, labour=800, platform=200, margin=0.4))
+    ROMI, incremental at margin 40.0 %: 0.2000 [−0.6001, 1.000] (95 %), 104 rows; from extra revenue
+    """
+    if not isinstance(revenue, Estimate):
+        raise GuardError(
+            "incremental revenue needs its uncertainty",
+            got=repr(revenue),
+            allowed="an Estimate, from an experiment or a model",
+            fix="use romi_net for revenue as booked",
+        )
+    cost = _cost(labour, platform, media)
+    known = _Uncertain(
+        revenue.value, revenue.se, revenue.df, _reference(revenue), revenue.n_rows, f"from {revenue.name}"
+    )
+    name = f"ROMI, incremental at margin {percent(_margin(margin))}"
+    return _estimate(name, known, level, factor=margin / cost, shift=-1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """What an action must be worth for its cost to come back.
+
+    Parameters
+    ----------
+    action : str
+        What is counted.
+    worth : Estimate
+        Revenue that one action must bring.
+    effect : float
+        The elasticity of revenue in engagement at which the cost comes back; nan where revenue and increase were not
+        given.
+    cost, margin : float
+        What it was computed from.
+    """
+
+    action: str
+    worth: Estimate
+    effect: float
+    cost: float
+    margin: float
+
+    def compare(self, estimate: Estimate) -> str:
+        """Say whether an estimated worth (or elasticity) reaches the break-even.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            Revenue per action in the unit of ``worth``; or, where its unit is empty, an elasticity.
+
+        Returns
+        -------
+        str
+            "pays", "does not pay" or "not settled", by the intervals of both.
+        """
+        needed = self.worth.interval
+        if not estimate.unit and math.isfinite(self.effect):
+            needed = Interval(self.effect, self.effect, self.worth.interval.level)
+        if estimate.interval.low > needed.high:
+            return "pays"
+        return "does not pay" if estimate.interval.high < needed.low else "not settled"
+
+    def __str__(self) -> str:
+        """The worth, and the effect where it is known."""
+        effect = f"\nor revenue must rise with engagement at an elasticity of {self.effect:.3g}"
+        return f"{self.worth}{effect if math.isfinite(self.effect) else ''}"
+
+    def _repr_markdown_(self) -> str:
+        return markdown(str(self))
+
+
+def break_even(
+    cost: float,
+    *,
+    actions: Number,
+    action: str = "comment",
+    margin: float = 1.0,
+    revenue: float | None = None,
+    increase: float | None = None,
+    level: float = 0.95,
+) -> BreakEven:
+    r"""What one action must be worth: cost / (margin × actions gained).
+
+    Parameters
+    ----------
+    cost : float
+        What the actions cost, in money.
+    actions : float or Estimate
+        How many were gained by it; a bare number is taken as a Poisson count.
+    action : str
+        Its name.
+    margin : float
+        Share of revenue left after the goods, above 0 and at most 1.
+    revenue, increase : float, optional
+        Revenue of the period, and by which share engagement rises (0.2 for a fifth). With both, the elasticity that
+        pays back is given too: :math:`\log(1 + cost / (margin \cdot revenue)) / \log(1 + increase)`.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    BreakEven
+        The interval of the worth turns that of the count round; it is unbounded where the count may be 0.
+
+    Raises
+    ------
+    DataError
+        For negative cost, no action at all, a margin outside 0 to 1, or only one of `revenue` and `increase`.
+
+    References
+    ----------
+    Martech Zone, "Engagement is NOT a KPI for most companies": how much money does your company earn from comments?
+
+    Examples
+    --------
+    >>> print(break_even(1200, actions=300, margin=0.4, revenue=50_000, increase=0.25))
+    revenue that one comment must bring: 10.00 [8.930, 11.24] (95 %), 300 rows; exact Poisson count
+    or revenue must rise with engagement at an elasticity of 0.261
+    """
+    spent = _positive("cost", cost, zero=True)
+    count = _count("actions", actions)
+    if count.value <= 0:
+        raise DataError(
+            f"no {action} was gained, so none can pay the cost back",
+            got=repr(count.value),
+            fix="report the cost as lost, or wait for a longer period",
+        )
+    if (revenue is None) != (increase is None):
+        raise DataError(
+            "the break-even effect needs both the revenue and the increase in engagement",
+            got="only one of `revenue` and `increase`",
+        )
+    effect = math.nan
+    if revenue is not None and increase is not None:
+        base = _positive("revenue", revenue) * _margin(margin)
+        effect = math.log1p(spent / base) / math.log1p(_positive("increase", increase))
+    numerator = spent / _margin(margin)
+    reference = _Inverse(count.reference, numerator)
+    value = numerator / count.value
+    worth = Estimate(
+        name=f"revenue that one {action} must bring",
+        value=value,
+        se=value * count.se / count.value,
+        df=count.df,
+        interval=reference.interval(check_level(level)),
+        n_rows=count.n_rows,
+        n_accounts=0,
+        unit="",
+        method=count.method,
+        reference=reference,
+    )
+    return BreakEven(action, worth, effect, spent, margin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inverse:
+    """Reference distribution of numerator / θ for a θ that is positive."""
+
+    reference: Reference
+    numerator: float
+
+    def critical(self, level: float) -> float:
+        return self.reference.critical(level)
+
+    def interval(self, level: float) -> Interval:
+        ends = self.reference.interval(level)
+        high = self.numerator / ends.low if ends.low > 0 else math.inf
+        return Interval(self.numerator / ends.high if ends.high > 0 else math.inf, high, level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        return self.reference.pvalue(self.numerator / null) if null > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Uncertain:
+    """A number with what is known of its uncertainty."""
+
+    value: float
+    se: float
+    df: float
+    reference: Reference
+    n_rows: int
+    method: str
+
+
+def _positive(name: str, value: float, *, zero: bool = False) -> float:
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise DataError(
+            f"`{name}` must be {'0 or more' if zero else 'above 0'} and finite",
+            got=repr(value),
+            fix="costs and counts are given without a sign",
+        )
+    return float(value)
+
+
+def _cost(labour: float, platform: float, media: float = 0.0) -> float:
+    parts = {"labour": labour, "platform": platform, "media": media}
+    total = sum(_positive(name, value, zero=True) for name, value in parts.items())
+    if total == 0:
+        raise DataError(
+            "a return needs a cost to divide by", got="0 in all", fix="give the hours spent in money"
+        )
+    return total
+
+
+def _margin(margin: float) -> float:
+    if not 0 < margin <= 1:
+        raise DataError(
+            "`margin` must be a share above 0 and at most 1", got=repr(margin), fix="0.4 stands for 40 %"
+        )
+    return float(margin)
+
+
+def _reference(estimate: Estimate) -> Reference:
+    return estimate.reference or StudentT(estimate.value, estimate.se, estimate.df)
+
+
+def _count(name: str, number: Number) -> _Uncertain:
+    if isinstance(number, Estimate):
+        method = f"{name}: {number.method or number.name}"
+        return _Uncertain(number.value, number.se, number.df, _reference(number), number.n_rows, method)
+    count = _positive(name, number, zero=True)
+    return _Uncertain(count, math.sqrt(count), math.inf, Garwood(count), round(count), "exact Poisson count")
+
+
+def _product(conversions: Number, money: Number) -> _Uncertain:
+    """Conversions times money each, independent of one another."""
+    count = _count("conversions", conversions)
+    if not isinstance(money, Estimate):
+        each = _positive("revenue_per_conversion", money)
+        method = f"{count.method}, revenue per conversion as known"
+        reference = Affine(count.reference, factor=each)
+        return _Uncertain(count.value * each, count.se * each, count.df, reference, count.n_rows, method)
+    value = count.value * money.value
+    variance = (count.value * money.se) ** 2 + (money.value * count.se) ** 2 + (count.se * money.se) ** 2
+    df = min(count.df, money.df)
+    se = math.sqrt(variance)
+    method = f"{count.method}, times {money.name}, taken as independent"
+    return _Uncertain(value, se, df, StudentT(value, se, df), count.n_rows, method)
+
+
+def _estimate(name: str, known: _Uncertain, level: float, *, factor: float, shift: float) -> Estimate:
+    reference = Affine(known.reference, factor=factor, shift=shift)
+    if math.isnan(known.value) or math.isnan(known.se):
+        raise DataError(
+            f"{name}: value and standard error must be numbers",
+            got=f"{known.value!r}, standard error {known.se!r}",
+            fix="see where the estimate came from",
+        )
+    return Estimate(
+        name=name,
+        value=shift + factor * known.value,
+        se=factor * known.se,
+        df=known.df,
+        interval=reference.interval(check_level(level)),
+        n_rows=known.n_rows,
+        n_accounts=0,
+        unit="",
+        method=known.method,
+        reference=reference,
+    )

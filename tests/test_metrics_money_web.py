@@ -1,0 +1,286 @@
+"""ROMI, break-even and web ratios against arithmetic and against scipy and statsmodels."""
+
+from __future__ import annotations
+
+import math
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings, strategies as st
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+from erresearch.errors import ColumnError, DataError, DesignError, GuardError
+from erresearch.metrics import (
+    bounce_rate,
+    break_even,
+    click_through_rate,
+    conversion_rate,
+    returning_share,
+    romi_gross,
+    romi_incremental,
+    romi_net,
+    session_duration,
+)
+from erresearch.metrics.intervals import Draws, Feldt, Garwood, Wilson, proportion
+from erresearch.results import Estimate, StudentT
+
+
+def estimate(value: float, se: float, *, unit: str = "EUR", df: float = math.inf) -> Estimate:
+    reference = StudentT(value, se, df)
+    return Estimate("worth", value, se, df, reference.interval(0.95), 100, 0, unit, "a model", reference)
+
+
+# -- distributions ----------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 400), st.integers(1, 400), st.sampled_from([0.8, 0.95, 0.99]))
+def test_wilson_is_statsmodels(k: int, n: int, level: float) -> None:
+    k = min(k, n)
+    got = Wilson(k, n).interval(level)
+    assert (got.low, got.high) == pytest.approx(
+        proportion_confint(k, n, 1 - level, method="wilson"), abs=1e-12
+    )
+    inside = Wilson(k, n).pvalue(0.3) > 1 - level
+    assert inside == (0.3 in got) or abs(got.low - 0.3) < 1e-9 or abs(got.high - 0.3) < 1e-9
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 500), st.sampled_from([0.8, 0.95, 0.99]))
+def test_garwood_is_chi_square(k: int, level: float) -> None:
+    got, tail = Garwood(k).interval(level), (1 - level) / 2
+    low = stats.chi2.ppf(tail, 2 * k) / 2 if k else 0.0
+    assert (got.low, got.high) == pytest.approx((low, stats.chi2.ppf(1 - tail, 2 * k + 2) / 2), rel=1e-9)
+    assert Garwood(k).pvalue(got.high) == pytest.approx(1 - level, rel=1e-6)
+
+
+def test_feldt_and_draws() -> None:
+    got = Feldt(0.8, 100, 5).interval(0.95)
+    assert got.low == pytest.approx(1 - 0.2 * stats.f.ppf(0.975, 99, 396))
+    assert got.high == pytest.approx(1 - 0.2 * stats.f.ppf(0.025, 99, 396))
+    assert Feldt(0.8, 100, 5).pvalue(got.low) == pytest.approx(0.05)
+    assert Feldt(1.0, 100, 5).pvalue(0.5) == 0.0
+    draws = Draws(np.linspace(-1, 3, 4001))
+    assert draws.interval(0.5).low == pytest.approx(0.0)
+    assert draws.pvalue(0.0) == pytest.approx(0.5, abs=1e-3)
+    assert draws.pvalue(9.0) == pytest.approx(2 / 4002)
+    for reference in (draws, Feldt(0.8, 10, 3), Garwood(3), Wilson(1, 3)):
+        assert reference.critical(0.95) == pytest.approx(1.959964)
+    with pytest.raises(DataError, match="must be finite in every draw: 1 of 2 are not"):
+        Draws([1.0, math.nan])
+    with pytest.raises(DesignError, match=r"`level` must lie between 0 and 1: 1\.5"):
+        Wilson(1, 2).interval(1.5)
+    assert Wilson(0, 5).pvalue(0.0) == 1.0
+    assert Garwood(0).pvalue(0.0) == 1.0
+
+
+# -- money ------------------------------------------------------------------------------------------------------
+
+COSTS = {"labour": 800.0, "platform": 200.0}
+
+
+def test_romi_by_hand() -> None:
+    gross = romi_gross(40, revenue_per_conversion=50, **COSTS)
+    assert gross.value == 2.0
+    low, high = stats.chi2.ppf(0.025, 80) / 2, stats.chi2.ppf(0.975, 82) / 2
+    assert (gross.interval.low, gross.interval.high) == pytest.approx((low * 0.05, high * 0.05))
+    net = romi_net(40, revenue_per_conversion=50, media=500, margin=0.6, **COSTS)
+    assert net.value == pytest.approx((0.6 * 2000 - 1500) / 1500)
+    extra = estimate(2500.0, 900.0, df=60)
+    incremental = romi_incremental(extra, media=500, margin=0.4, **COSTS)
+    assert incremental.value == pytest.approx((0.4 * 2500 - 1500) / 1500)
+    assert incremental.interval.high == pytest.approx((0.4 * extra.interval.high - 1500) / 1500)
+    assert incremental.pvalue == pytest.approx(extra.reference.pvalue(1500 / 0.4))  # type: ignore[union-attr]
+    assert incremental.at(0.5).interval.low > incremental.interval.low
+    assert "margin 40.0 %" in incremental.name
+
+
+def test_uncertain_money_per_conversion() -> None:
+    rng = np.random.default_rng(4)
+    value = estimate(50.0, 4.0)
+    got = romi_gross(400, revenue_per_conversion=value, **COSTS)
+    draws = rng.poisson(400, 200_000) * rng.normal(50, 4, 200_000) / 1000
+    assert got.se == pytest.approx(draws.std(), rel=0.02)
+    assert "taken as independent" in got.method
+    both = romi_gross(estimate(400.0, 20.0, unit=""), revenue_per_conversion=50, **COSTS)
+    assert both.se == pytest.approx(20 * 50 / 1000)
+    stored = Estimate("n", 400.0, 20.0, math.inf, estimate(400.0, 20.0).interval, 10, 0)
+    assert romi_gross(stored, revenue_per_conversion=50, **COSTS).interval == both.interval
+
+
+def test_no_conversion_is_no_certainty() -> None:
+    got = romi_net(0, revenue_per_conversion=50, **COSTS)
+    assert got.value == -1.0
+    assert got.interval.high == pytest.approx(3.688879 * 50 / 1000 - 1)
+
+
+def test_break_even() -> None:
+    got = break_even(1200, actions=300, margin=0.4)
+    assert got.worth.value == pytest.approx(10.0)
+    count = Garwood(300).interval(0.95)
+    assert (got.worth.interval.low, got.worth.interval.high) == pytest.approx(
+        (3000 / count.high, 3000 / count.low)
+    )
+    assert math.isnan(got.effect)
+    assert "elasticity" not in str(got)
+    effect = break_even(1200, actions=300, margin=0.4, revenue=50_000, increase=0.25)
+    assert 50_000 * 0.4 * (1.25**effect.effect - 1) == pytest.approx(1200)
+    assert "elasticity of 0.261" in effect._repr_markdown_()
+    assert got.compare(estimate(20.0, 1.0)) == "pays"
+    assert got.compare(estimate(2.0, 1.0)) == "does not pay"
+    assert got.compare(estimate(10.0, 1.0)) == "not settled"
+    assert effect.compare(estimate(0.1, 0.01, unit="")) == "does not pay"
+    assert effect.compare(estimate(0.3, 0.01, unit="")) == "pays"
+    unbounded = break_even(100, actions=estimate(5.0, 4.0), action="share").worth
+    assert math.isinf(unbounded.interval.high)
+    assert unbounded.pvalue == 0.0
+    assert unbounded.at(0.5).interval.bounded
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: romi_gross(-1, revenue_per_conversion=5, **COSTS), "`conversions` must be 0 or more"),
+        (
+            lambda: romi_gross(1, revenue_per_conversion=0, **COSTS),
+            "`revenue_per_conversion` must be above 0",
+        ),
+        (
+            lambda: romi_gross(1, revenue_per_conversion=5, labour=-1, platform=2),
+            "`labour` must be 0 or more",
+        ),
+        (lambda: romi_gross(1, revenue_per_conversion=5, labour=0, platform=0), "a return needs a cost"),
+        (lambda: romi_net(1, revenue_per_conversion=5, media=math.nan, **COSTS), "`media` must be 0 or more"),
+        (
+            lambda: romi_net(1, revenue_per_conversion=5, margin=40, **COSTS),
+            "`margin` must be a share above 0",
+        ),
+        (lambda: romi_incremental(estimate(1, math.nan), margin=0.4, **COSTS), "must be numbers"),
+        (lambda: break_even(-5, actions=3), "`cost` must be 0 or more"),
+        (lambda: break_even(5, actions=0), "no comment was gained"),
+        (lambda: break_even(5, actions=3, revenue=100), "needs both the revenue and the increase"),
+        (lambda: break_even(5, actions=3, revenue=100, increase=0), "`increase` must be above 0"),
+    ],
+)
+def test_money_refusals(call: object, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        call()  # type: ignore[operator]
+
+
+def test_incremental_revenue_needs_its_uncertainty() -> None:
+    with pytest.raises(GuardError, match=r"incremental revenue needs its uncertainty: 3000"):
+        romi_incremental(3000.0, margin=0.4, **COSTS)  # type: ignore[arg-type]
+
+
+# -- web --------------------------------------------------------------------------------------------------------
+
+
+def sessions(n: int = 500) -> pd.DataFrame:
+    rng = np.random.default_rng(6)
+    return pd.DataFrame(
+        {
+            "visitor": rng.choice([f"v{i}" for i in range(200)], n),
+            "pages": rng.poisson(1.0, n) + 1,
+            "seconds": rng.lognormal(4, 1.2, n),
+        }
+    )
+
+
+def on(engine: str, frame: pd.DataFrame) -> object:
+    table = pl.from_pandas(frame)
+    return {
+        "pandas": frame,
+        "polars": table,
+        "lazy": table.lazy(),
+        "duckdb": duckdb.from_arrow(table.to_arrow()),
+    }[engine]
+
+
+@pytest.mark.parametrize("engine", ["pandas", "polars", "lazy", "duckdb"])
+def test_web_by_hand(engine: str) -> None:
+    frame = sessions()
+    data = on(engine, frame)
+    visits = frame["visitor"].value_counts()
+    back = returning_share(data)
+    assert back.value == pytest.approx((visits > 1).mean())
+    assert back.n_rows == len(visits)
+    bounce = bounce_rate(data)
+    assert bounce.value == pytest.approx((frame["pages"] == 1).mean())
+    mean, median = session_duration(data)
+    assert mean.value == pytest.approx(frame["seconds"].mean())
+    assert median.value == pytest.approx(frame["seconds"].median())
+    t = stats.t.interval(0.95, 499, frame["seconds"].mean(), stats.sem(frame["seconds"]))
+    assert (mean.interval.low, mean.interval.high) == pytest.approx(t)
+
+
+@pytest.mark.parametrize("n", [9, 10, 101])
+def test_median_draws_are_the_bootstrap(n: int) -> None:
+    frame = sessions(n)
+    _, median = session_duration(frame, draws=20_000)
+    x = frame["seconds"].to_numpy()
+    rng = np.random.default_rng(0)
+    plain = np.median(x[rng.integers(0, n, (20_000, n))], axis=1)
+    assert median.se == pytest.approx(plain.std(), rel=0.06)
+    assert median.interval.low == pytest.approx(np.quantile(plain, 0.025), rel=0.05)
+    assert median.interval.high == pytest.approx(np.quantile(plain, 0.975), rel=0.05)
+
+
+def test_bounce_clustered_by_visitor_is_statsmodels() -> None:
+    import statsmodels.api as sm
+
+    frame = sessions()
+    got = bounce_rate(frame, by="visitor")
+    y = (frame["pages"] == 1).astype(float)
+    groups = frame["visitor"].astype("category").cat.codes
+    fit = sm.OLS(y, np.ones(len(y))).fit(cov_type="cluster", cov_kwds={"groups": groups})
+    n, k = len(y), groups.nunique()
+    # statsmodels multiplies by (n − 1)/(n − 1) = 1 and G/(G − 1), as here
+    assert got.se == pytest.approx(float(fit.bse.iloc[0]), rel=1e-10)
+    assert (got.n_accounts, got.df, n) == (k, k - 1, 500)
+
+
+def test_what_is_missing_is_counted() -> None:
+    frame = sessions(10).astype({"pages": float, "visitor": object})
+    frame.loc[0, "visitor"] = None
+    frame.loc[1, "pages"] = math.nan
+    frame.loc[2, "seconds"] = math.nan
+    assert "1 sessions without a visitor left out" in returning_share(frame).method
+    assert "2 sessions left out" in bounce_rate(frame, by="visitor").method
+    assert "1 without a length left out" in session_duration(frame)[0].method
+
+
+def test_rates_of_counts() -> None:
+    assert click_through_rate(65, 100).value == 0.65
+    example = conversion_rate(336, 1000, action="contest form")
+    assert "contest form" in example.name
+    assert "of clicks" in example.method
+    nothing = conversion_rate(0, 50, action="purchase", base="sessions")
+    assert nothing.interval.low == 0
+    assert 0.05 < nothing.interval.high < 0.08
+
+
+def test_web_refusals() -> None:
+    with pytest.raises(DataError, match=r"click-through rate: a share needs.*5 of 0"):
+        click_through_rate(5, 0)
+    with pytest.raises(DataError, match=r"11 of 10"):
+        conversion_rate(11, 10, action="purchase")
+    with pytest.raises(DataError, match=r"-1 of 10"):
+        proportion("x", -1, 10)
+    with pytest.raises(GuardError, match="must say what people converted to"):
+        conversion_rate(1, 10, action=" ")
+    with pytest.raises(
+        DataError, match=r"`pages` must be 1 or more: a session begins with a page: 2 of 3 rows"
+    ):
+        bounce_rate(pd.DataFrame({"pages": [0, 0, 1]}))
+    with pytest.raises(DataError, match="`seconds` must be 0 or more"):
+        session_duration(pd.DataFrame({"seconds": [-1, 5]}))
+    with pytest.raises(DataError, match="a mean length needs at least two sessions: 1 with a length"):
+        session_duration(pd.DataFrame({"seconds": [1.0, None]}))
+    with pytest.raises(ColumnError, match="No column 'visitor'"):
+        returning_share(pd.DataFrame({"user": ["a"]}))
+    with pytest.raises(DataError, match="0 of 0"):
+        returning_share(pd.DataFrame({"visitor": [None, None]}, dtype=object))
