@@ -5,6 +5,7 @@ from erresearch.relate.fitting import contrast
 from erresearch.relate.growth import decay
 from erresearch.relate.linear import regress
 from erresearch.relate.ppml import poisson
+from erresearch.relate.prediction import predictive_gain
 from erresearch.relate.timing import precedence
 
-__all__ = ["contrast", "correlate", "decay", "poisson", "precedence", "regress"]
+__all__ = ["contrast", "correlate", "decay", "poisson", "precedence", "predictive_gain", "regress"]

@@ -175,7 +175,7 @@ def _calendar(rows: Panel, clock: np.ndarray, length: int) -> tuple[np.ndarray, 
     """Constant, trend and season."""
     trend = np.linspace(-1.0, 1.0, length)
     columns, words = [np.ones(length), trend], "trend"
-    if rows.season and length >= rows.season:
+    if rows.season and length >= 0.8 * rows.season:
         pairs = min(_YEAR, math.ceil(rows.season / 2) - 1)
         position = (clock - clock[0]) / rows.unit
         columns += _waves(position / rows.season, pairs)

@@ -13,7 +13,7 @@ from erresearch.results.doubts import (
 )
 from erresearch.results.fits import Bins, Decay, Fit
 from erresearch.results.numbers import Affine, Estimate, Interval, Reference, StudentT, escape, plain
-from erresearch.results.timing import Precedence
+from erresearch.results.timing import Precedence, PredictiveGain
 from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Fit",
     "Interval",
     "Precedence",
+    "PredictiveGain",
     "Reference",
     "SampleNeeded",
     "Sensitivity",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from erresearch.results.numbers import Estimate, escape, plain
 
-__all__ = ["Precedence"]
+__all__ = ["Precedence", "PredictiveGain"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,3 +75,65 @@ class Precedence:
 
     def _repr_markdown_(self) -> str:
         return f"**precedence** {escape(str(self))}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictiveGain:
+    """Whether something predicts the outcome out of sample, and by how much.
+
+    Parameters
+    ----------
+    outcome : str
+        What is predicted, one period ahead.
+    add, versus : tuple of str
+        Predictors added to the baseline, and their rivals (empty where the baseline itself is the rival).
+    gain : Estimate
+        Share of the squared prediction error saved: above 0 where `add` predicts better.
+    raw_gain : float
+        1 − MSE/MSE of the rival, as it came out; below `gain` where the rival is nested, by what estimating more
+        coefficients costs.
+    r2, r2_rival : float
+        Out-of-sample R² with `add` and of the rival: 1 − MSE/MSE of the account's mean so far.
+    losses : mapping of str to float
+        Mean squared error of each forecast, the naive ones included.
+    periods : tuple of str
+        Forecast periods.
+    saved : (T,) ndarray
+        Squared error saved in each, summed over the accounts: its running sum is the picture of the gain.
+    method : str
+        Baseline, origins and test in words.
+    n_rows, n_accounts : int
+        Forecasts compared, and accounts.
+    dropped : mapping of str to int
+        Rows left out, by reason.
+    cautions : tuple of str
+        Reasons why no decisive word may be given; empty where one may.
+    """
+
+    outcome: str
+    add: tuple[str, ...]
+    versus: tuple[str, ...]
+    gain: Estimate
+    raw_gain: float
+    r2: float
+    r2_rival: float
+    losses: Mapping[str, float]
+    periods: tuple[str, ...]
+    saved: np.ndarray
+    method: str
+    n_rows: int
+    n_accounts: int
+    dropped: Mapping[str, int]
+    cautions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The gain in one sentence."""
+        rival = ", ".join(self.versus) if self.versus else "the baseline"
+        return (
+            f"{', '.join(self.add)} against {rival} for {self.outcome}: {100 * self.gain.value:.2f} % of the squared "
+            f"prediction error saved {self.gain.interval}; out-of-sample R² {plain(self.r2)} against "
+            f"{plain(self.r2_rival)}"
+        )
+
+    def _repr_markdown_(self) -> str:
+        return f"**predictive gain** {escape(str(self))}"

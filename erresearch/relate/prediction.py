@@ -1,0 +1,373 @@
+"""Does it predict? Rolling-origin forecasts of a panel, compared out of sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from erresearch.errors import DesignError
+from erresearch.moments import Cells, Moments
+from erresearch.relate.design import check_design
+from erresearch.relate.entity import SHORTEST, cosine_covariance
+from erresearch.relate.lagged import Panel, open_panel, refuse_repeated
+from erresearch.relate.timing import FEWEST
+from erresearch.results import Estimate, PredictiveGain, StudentT
+from erresearch.sources import gather
+
+__all__ = ["predictive_gain"]
+
+#: Share of the periods before the first forecast; rows that an account must have behind it; most origins.
+_FIRST, _HISTORY, _ORIGINS = 0.5, 8, 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """Which column and lag plays which part."""
+
+    own: list[tuple[int, int]]
+    baseline: list[tuple[int, int]]
+    add: list[tuple[int, int]]
+    versus: list[tuple[int, int]]
+    season: int
+    words: str
+
+    @property
+    def wanted(self) -> list[tuple[int, int]]:
+        return [(0, 0), *self.own, *self.baseline, *self.add, *self.versus]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Forecasts:
+    """Errors of every forecast, one row per account and period."""
+
+    account: np.ndarray
+    period: np.ndarray
+    row: np.ndarray
+    mean: np.ndarray
+    model: np.ndarray
+    rival: np.ndarray
+    origins: int
+    without_history: int
+
+
+def predictive_gain(
+    panel: Any,
+    outcome: Any,
+    *,
+    baseline: Sequence[Any] = (),
+    add: Any = None,
+    versus: Any = None,
+    by: str | None,
+    time: str,
+    lags: int = 2,
+    season: int | None = None,
+    level: float = 0.95,
+) -> PredictiveGain:
+    """How much better `add` predicts the outcome than the baseline, or than `versus`, one period ahead.
+
+    Forecasts are made from what was known the period before: `lags` lags of the outcome itself, its value one season
+    earlier (and, with several accounts, the averages of both over the accounts, which know the season), lags of the
+    `baseline` columns (ad spend), and of `add`. Coefficients and account means are estimated on
+    the periods before (expanding window, from half of the periods on; estimated again at every origin, at most 200).
+    The gain is a share of the rival's squared error:
+
+    * without `versus` the rival is the baseline, nested in the model, and the gain is Σ e₀(e₀ − e₁) / Σ e₀²: half of
+      Clark and West's statistic, which has mean 0 where `add` adds nothing and is the share of squared error saved
+      where it adds (the raw share, burdened with estimating more coefficients, is in `raw_gain`);
+    * with `versus` it is Diebold and Mariano's Σ (e_B² − e_A²) / Σ e_B², A and B on top of the same baseline.
+
+    Its standard error is clustered by account and by period at once, with min(accounts, periods) − 1 degrees of
+    freedom; for one entity it comes from equally weighted cosines.
+
+    Parameters
+    ----------
+    panel : frame or path
+        One row per account and period.
+    outcome : str or narwhals expression
+        What is predicted, for example ``er.log("revenue")``.
+    baseline : sequence of str or narwhals expressions
+        What else anyone would use.
+    add : str, narwhals expression or sequence of them
+        The predictors in question.
+    versus : str, narwhals expression or sequence of them, optional
+        Rival predictors.
+    by : str or None
+        The account; None for one entity.
+    time : str
+        Period, see :func:`erresearch.precedence`.
+    lags : int
+        Lags of every column.
+    season : int, optional
+        Periods in a season. Where it is left out it is a year (and a week, for days) if `time` holds dates and the
+        longest account is seen for two; 0 leaves it out.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    PredictiveGain
+
+    Raises
+    ------
+    DesignError
+        Nothing to add, too few rows, or collinear columns.
+    DataError
+        Several rows per account and period, or irregular periods.
+    GuardError
+        If one outcome series is repeated on several accounts.
+
+    References
+    ----------
+    Clark, T. E., & West, K. D. (2007). Approximately normal tests for equal predictive accuracy in nested models.
+    *Journal of Econometrics*, 138(1), 291-311. Diebold, F. X., & Mariano, R. S. (1995). Comparing predictive
+    accuracy. *Journal of Business & Economic Statistics*, 13(3), 253-263. Cameron, A. C., Gelbach, J. B., & Miller,
+    D. L. (2011). Robust inference with multiway clustering. *Journal of Business & Economic Statistics*, 29(2),
+    238-249.
+
+    Examples
+    --------
+    >>> from erresearch.expressions import log
+    >>> from erresearch.worlds import simulate_panel
+    >>> panel, truth = simulate_panel("effect", accounts=30, weeks=80, rng=1)
+    >>> found = predictive_gain(panel, log("revenue"), baseline=[log("spend")], add=log("engagement"),
+    ...                         by="account", time="week")
+    >>> found.gain.interval.low > 0
+    True
+    """
+    if isinstance(lags, bool) or not isinstance(lags, int) or lags < 1:
+        raise DesignError("`lags` must be a whole number of periods", got=repr(lags), allowed="1 or more")
+    added, rivals = _several(add), _several(versus)
+    if not added:
+        raise DesignError(
+            "there is nothing to compare", got="add=None", fix="name the predictors in question with `add`"
+        )
+    base = list(baseline)
+    rows = open_panel(panel, [outcome, *base, *added, *rivals], by=by, time=time)
+    plan = _plan(rows, (len(base), len(added), len(rivals)), lags=lags, season=season)
+    moments = rows.moments(plan.wanted)
+    refuse_repeated(moments, rows.names[0])
+    return _compare(rows, plan, moments, level=level)
+
+
+def _several(columns: Any) -> list[Any]:
+    if columns is None:
+        return []
+    return list(columns) if isinstance(columns, (list, tuple)) else [columns]
+
+
+def _plan(rows: Panel, sizes: tuple[int, int, int], *, lags: int, season: int | None) -> _Plan:
+    seasons = _seasons(rows, season, lags)
+    ends = np.cumsum([1, *sizes])
+    parts = [
+        [(column, lag) for column in range(start, end) for lag in range(1, lags + 1)]
+        for start, end in pairwise(ends)
+    ]
+    words = "own lags" + "".join(f", value {n} periods before" for n in seasons)
+    if rows.accounts > 1:
+        words += ", their averages over the accounts"
+    if sizes[0]:
+        words += f", {', '.join(rows.names[1 : 1 + sizes[0]])}"
+    own = [(0, lag) for lag in (*range(1, lags + 1), *seasons)]
+    return _Plan(own, parts[0], parts[1], parts[2], seasons[-1] if seasons else 0, words)
+
+
+def _seasons(rows: Panel, season: int | None, lags: int) -> list[int]:
+    """Seasonal lags of the outcome beyond its ordinary ones."""
+    if season is not None:
+        if isinstance(season, bool) or not isinstance(season, int) or season < 0:
+            raise DesignError(
+                "`season` must be a whole number of periods", got=repr(season), allowed="0 or more"
+            )
+        return [season] if season > lags else []
+    longest = int(gather(rows.frame.group_by("account").agg(_rows()))["rows"].max() or 0)  # type: ignore[arg-type]
+    year = round(rows.season)
+    found = [7] if year > 300 else []
+    return [n for n in [*found, year] if n > lags and longest >= 2 * n]
+
+
+def _rows() -> Any:
+    import narwhals.stable.v2 as nw
+
+    return nw.len().alias("rows")
+
+
+def _compare(rows: Panel, plan: _Plan, moments: Moments, *, level: float) -> PredictiveGain:
+    labels = [rows.label(*pair) for pair in plan.wanted]
+    common = [*plan.own, *plan.baseline]
+    sides = [
+        [labels.index(rows.label(*pair)) for pair in [*common, *more]] for more in (plan.add, plan.versus)
+    ]
+    moments = moments[labels]
+    cells = moments.cells
+    assert cells is not None
+    shared = [labels.index(rows.label(0, lag)) for lag in (1, *([plan.season] if plan.season else []))]
+    made = _forecast(cells, labels, sides, shared if moments.accounts > 1 else [])
+    nested = not plan.versus
+    saved = made.rival * (made.rival - made.model) if nested else made.rival**2 - made.model**2
+    rival, model = made.rival**2, made.model**2
+    gain, se, df, how = _gain(made, saved, rival)
+    periods, at = np.unique(made.period, return_inverse=True)
+    test = "Clark–West" if nested else "Diebold–Mariano"
+    method = (
+        f"one-step forecasts from {made.origins} origins ({cells.periods[periods[0]]} to "
+        f"{cells.periods[periods[-1]]}), least squares with account means on {plan.words}; {test}, {how}"
+    )
+    added, rivals = (tuple(dict.fromkeys(rows.names[c] for c, _ in part)) for part in (plan.add, plan.versus))
+    reference = StudentT(gain, se, df)
+    against = ", ".join(rivals) if rivals else "the baseline"
+    accounts = len(np.unique(made.account))
+    estimate = Estimate(
+        f"squared error of {rows.names[0]} saved by {', '.join(added)} over {against}",
+        gain,
+        se,
+        df,
+        reference.interval(level),
+        len(saved),
+        accounts if rows.by is not None else 0,
+        "",
+        method,
+        reference,
+    )
+    losses = {
+        "account mean": float(np.mean(made.mean**2)),
+        "rival": float(rival.mean()),
+        "add": float(model.mean()),
+    }
+    losses |= _naive(moments, labels, rows, plan, made.row)
+    dropped = dict(moments.dropped)
+    if made.without_history:
+        dropped[f"forecasts of accounts with fewer than {_HISTORY} rows behind them"] = made.without_history
+    return PredictiveGain(
+        rows.names[0],
+        added,
+        rivals,
+        estimate,
+        1 - float(model.sum() / rival.sum()),
+        1 - losses["add"] / losses["account mean"],
+        1 - losses["rival"] / losses["account mean"],
+        losses,
+        tuple(str(cells.periods[p]) for p in periods),
+        np.bincount(at, weights=rival - model),
+        method,
+        len(saved),
+        accounts,
+        dropped,
+        _cautions(accounts, len(periods)),
+    )
+
+
+def _cautions(accounts: int, periods: int) -> tuple[str, ...]:
+    if 1 < accounts < FEWEST:
+        return (f"{accounts} accounts: fewer than {FEWEST} allow no decisive word",)
+    if accounts == 1 and periods < SHORTEST:
+        return (f"{periods} forecasts of one entity: fewer than {SHORTEST} allow no decisive word",)
+    return ()
+
+
+def _naive(
+    moments: Moments, labels: list[str], rows: Panel, plan: _Plan, row: np.ndarray
+) -> dict[str, float]:
+    """Squared error of the last value and of the value a season before."""
+    found = {"last value": rows.label(0, 1)}
+    if plan.season:
+        found["value a season before"] = rows.label(0, plan.season)
+    assert moments.cells is not None
+    values = moments.cells.sums[row] + moments.origin
+    return {
+        words: float(np.mean((values[:, 0] - values[:, labels.index(label)]) ** 2))
+        for words, label in found.items()
+    }
+
+
+def _forecast(cells: Cells, labels: list[str], sides: list[list[int]], shared: list[int]) -> _Forecasts:
+    """Walk through the periods: forecast each from running sums of those before, then add it to them.
+
+    Columns `shared` enter every model a second time as averages over the accounts, each about its own mean so far:
+    without them a predictor would be praised for knowing the season.
+    """
+    accounts, k = int(cells.account.max()) + 1, len(labels) + len(shared)
+    order = np.lexsort((cells.account, cells.period))
+    z, who, when = cells.sums[order], cells.account[order], cells.period[order]
+    z = np.column_stack([z, np.zeros((len(z), len(shared)))])
+    labels = [*labels, *(f"average of {labels[column]}" for column in shared)]
+    sides = [[*range(len(labels) - len(shared), len(labels)), *side] for side in sides]
+    edges = np.searchsorted(when, np.arange(len(cells.periods) + 1))
+    start = math.ceil(_FIRST * len(cells.periods))
+    stride = math.ceil((len(cells.periods) - start) / _ORIGINS)
+    sums, count, cross = np.zeros((accounts, k)), np.zeros(accounts), np.zeros((k, k))
+    betas: list[np.ndarray] = []
+    errors, used, origins = [], [], 0
+    for t in range(len(cells.periods)):
+        rows = slice(edges[t], edges[t + 1])
+        values, whose = z[rows], who[rows]
+        met = count[whose] > 0
+        if shared and met.any():
+            off = values[met][:, shared] - sums[whose[met]][:, shared] / count[whose[met], None]
+            values[:, len(labels) - len(shared) :] = off.mean(axis=0)
+        if t >= start:
+            if (t - start) % stride == 0:
+                seen = count > 0
+                gram = cross - (sums[seen] / count[seen, None]).T @ sums[seen]
+                betas = [_solve(gram, side, labels, int(count.sum()), int(seen.sum())) for side in sides]
+                origins += 1
+            known = count[whose] >= _HISTORY
+            mean = sums[whose] / np.maximum(count[whose], 1)[:, None]
+            off = (values - mean)[known]
+            errors.append(
+                np.column_stack(
+                    [off[:, 0], *(off[:, 0] - off[:, s] @ b for s, b in zip(sides, betas, strict=True))]
+                )
+            )
+            used.append(np.flatnonzero(known) + edges[t])
+        sums[whose] += values
+        count[whose] += 1
+        cross += values.T @ values
+    index = np.concatenate(used) if used else np.zeros(0, dtype=int)
+    if len(index) < 2 or len(np.unique(when[index])) < 3:
+        raise DesignError(
+            "too few forecasts to compare",
+            got=f"{len(index)} forecasts",
+            allowed=f"at least 3 periods after the first {start}, and {_HISTORY} earlier rows of an account",
+            fix="bring longer series or ask for fewer lags or a shorter season",
+        )
+    mean, model, rival = np.concatenate(errors).T
+    return _Forecasts(
+        who[index], when[index], order[index], mean, model, rival, origins, len(z) - edges[start] - len(index)
+    )
+
+
+def _solve(gram: np.ndarray, side: list[int], labels: list[str], rows: int, accounts: int) -> np.ndarray:
+    if rows <= len(side) + accounts:
+        raise DesignError(
+            f"{rows} rows before the first forecast cannot carry {len(side) + accounts} parameters",
+            allowed=f"more than {len(side) + accounts} rows",
+            fix="bring longer series or ask for fewer lags or a shorter season",
+        )
+    own = gram[np.ix_(side, side)]
+    scale = check_design(own, [labels[i] for i in side], np.diag(own))
+    scaled = np.linalg.solve(own / np.outer(scale, scale), gram[side, 0] / scale)
+    return np.asarray(scaled / scale)
+
+
+def _gain(made: _Forecasts, saved: np.ndarray, rival: np.ndarray) -> tuple[float, float, float, str]:
+    """Σ saved / Σ rival with its standard error, degrees of freedom and how they were made."""
+    total = float(rival.sum())
+    gain = float(saved.sum()) / total
+    share = (saved - gain * rival) / total
+    whose, when = (np.unique(part, return_inverse=True)[1] for part in (made.account, made.period))
+    by_account, by_period = np.bincount(whose, weights=share), np.bincount(when, weights=share)
+    accounts, periods = len(by_account), len(by_period)
+    if accounts == 1:
+        variance, df = cosine_covariance(np.ones((periods, 1)), by_period * periods)
+        return gain, math.sqrt(float(variance[0, 0])), df, f"equally weighted cosines, t({df})"
+    first = accounts / (accounts - 1) * float(by_account @ by_account)
+    second = periods / (periods - 1) * float(by_period @ by_period)
+    both = first + second - float(share @ share)
+    df = min(accounts, periods) - 1
+    se = math.sqrt(max(both, first, second))
+    return gain, se, df, f"clustered by account and by period, t({df})"
