@@ -1,0 +1,25 @@
+"""Files that platforms export, read to canonical rows with an account of every row.
+
+A file is known by its bytes and headers; what it does not say is guessed with a reason and can be overridden; every row
+is counted as used, as a total, as an error of the platform, as rejected or as out of scope, and these always add up.
+Layouts are data (``platforms.toml``): a new platform is an entry and a fixture.
+"""
+
+from __future__ import annotations
+
+from erresearch.exports.privacy import safe_csv
+from erresearch.exports.reading import inspect_export, read_export
+from erresearch.exports.records import Accounting, Caution, Export, Guess, Inspection
+from erresearch.exports.registry import platforms
+
+__all__ = [
+    "Accounting",
+    "Caution",
+    "Export",
+    "Guess",
+    "Inspection",
+    "inspect_export",
+    "platforms",
+    "read_export",
+    "safe_csv",
+]

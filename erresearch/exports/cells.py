@@ -1,0 +1,318 @@
+"""From a table's cells to canonical columns: rows that are no data are set aside with a count, cells get their type."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from erresearch.errors import ColumnError
+from erresearch.exports.numbers import Numbers, Reading, parse_numbers
+from erresearch.exports.privacy import hashed
+from erresearch.exports.records import Journal
+from erresearch.exports.registry import Format, Kind, load_registry
+from erresearch.exports.settings import Settings
+from erresearch.exports.tables import MAPPED, Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Built", "Draft", "draft_of", "number_column", "numeric_targets", "typed"]
+
+KEPT = "kept: "
+NUMERIC = frozenset({"count", "number", "money", "share", "seconds"})
+_TRUE = ["true", "1", "yes", "y", "ja", "si", "sí", "oui", "да", "wahr", "waar", "verdadero"]
+_FALSE = ["false", "0", "no", "n", "nee", "nein", "non", "нет", "falsch", "onwaar", "falso"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draft:
+    """Canonical columns, still as text, of the rows that are data.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Text columns by canonical name, and ``row``, the row number.
+    totals : polars.DataFrame
+        The same for the rows that sum others.
+    table : Table
+        Where they come from; of several stacked tables the first.
+    """
+
+    frame: pl.DataFrame
+    totals: pl.DataFrame
+    table: Table
+
+    @property
+    def layout(self) -> Format:
+        """The layout."""
+        return self.table.match.layout
+
+    @property
+    def rows(self) -> pl.Series:
+        """Row numbers."""
+        return self.frame["row"]
+
+    def header(self, target: str) -> str:
+        """The header of a canonical column as printed."""
+        return self.table.printed(target) if target in self.table.match.columns else target
+
+    def with_frame(self, frame: pl.DataFrame) -> Draft:
+        """The same of other rows."""
+        return replace(self, frame=frame)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Built:
+    """Canonical rows of one export.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The rows.
+    used : int
+        How many rows of the file they stand for.
+    kind : str
+        What a row is.
+    exported_at : datetime.date or None
+        Day of the export, where the file says it.
+    """
+
+    frame: pl.DataFrame
+    used: int
+    kind: Kind
+    exported_at: dt.date | None = None
+
+
+def draft_of(table: Table, journal: Journal, settings: Settings) -> Draft:
+    """Take the canonical columns out of a table and set aside the rows that are no data.
+
+    Parameters
+    ----------
+    table : Table
+        A table.
+    journal : Journal
+        Takes the rows set aside.
+    settings : Settings
+        Which further columns are wanted.
+
+    Returns
+    -------
+    Draft
+        Text.
+
+    Raises
+    ------
+    ColumnError
+        If two columns have the same header and different cells.
+    """
+    import polars as pl
+
+    _refuse_twins(table)
+    personal = {t for t in table.match.columns if load_registry().field(t).type == "personal"}
+    wanted = {t: i for t, i in table.match.columns.items() if f"c{i}" in table.cells.columns}
+    if table.match.layout.evidence != MAPPED:
+        wanted = {t: i for t, i in wanted.items() if t not in personal}
+    frame = pl.DataFrame([table.rows, *(table.cells[f"c{i}"].alias(target) for target, i in wanted.items())])
+    totals = frame.clear()
+    if not wanted:
+        return Draft(frame, totals, table)
+    key = _key(table, wanted)
+    empty_key = frame[key].str.strip_chars() == ""
+    if empty_key.any():
+        blank = _blank(table.cells, empty_key)
+        journal.remove("out_of_scope", "blank lines", frame["row"].filter(blank))
+        frame = frame.filter(~blank)
+    repeated = frame[key].str.strip_chars() == table.header[wanted[key]].strip()
+    if repeated.any():
+        journal.remove("out_of_scope", "the row of headers again", frame["row"].filter(repeated), warn=True)
+        frame = frame.filter(~repeated)
+    summed = _total_mask(frame, table)
+    if summed.any():
+        totals = frame.filter(summed)
+        journal.remove("totals", "rows that sum others", totals["row"])
+        journal.note(f"{len(totals):,} rows that sum others were set aside")
+        frame = frame.filter(~summed)
+    if table.match.layout.errors and set(table.match.layout.errors) <= set(wanted):
+        empty, filled = (frame[name].str.strip_chars() for name in table.match.layout.errors)
+        failed = (empty == "") & (filled != "")
+        journal.remove(
+            "error_rows", "the platform could not compute the row", frame["row"].filter(failed), warn=True
+        )
+        frame = frame.filter(~failed)
+    return Draft(frame, totals, table)
+
+
+def _key(table: Table, wanted: Mapping[str, int]) -> str:
+    """The column that every row of data fills."""
+    layout = table.match.layout
+    order = [name for part in (layout.key, *layout.signature) for name in part.split("|")]
+    return next((name for name in order if name in wanted), next(iter(wanted)))
+
+
+def _blank(cells: pl.DataFrame, candidates: pl.Series) -> pl.Series:
+    import polars as pl
+
+    some = cells.filter(candidates).select(pl.all_horizontal(pl.all().str.strip_chars() == "")).to_series()
+    blank = pl.repeat(False, cells.height, eager=True, dtype=pl.Boolean)
+    return blank.set(candidates, True) if some.all() else _scattered(candidates, some)
+
+
+def _scattered(candidates: pl.Series, some: pl.Series) -> pl.Series:
+    """Put the answers for some rows back among all rows."""
+    import numpy as np
+    import polars as pl
+
+    mask = np.zeros(len(candidates), dtype=bool)
+    mask[candidates.to_numpy()] = some.to_numpy()
+    return pl.Series(mask)
+
+
+def _total_mask(frame: pl.DataFrame, table: Table) -> pl.Series:
+    import polars as pl
+
+    mask = pl.repeat(False, frame.height, eager=True, dtype=pl.Boolean)
+    for rule in table.match.layout.totals:
+        if rule.column != "*" and rule.column not in frame.columns:
+            continue
+        cells = table_first(frame, table) if rule.column == "*" else frame[rule.column]
+        lower = cells.str.strip_chars().str.to_lowercase()
+        if rule.how == "blank":
+            mask = mask | (lower == "")
+        for text in rule.texts:
+            mask = mask | (lower == text if rule.how == "equals" else lower.str.starts_with(text))
+    return mask
+
+
+def table_first(frame: pl.DataFrame, table: Table) -> pl.Series:
+    """The table's first column, for the rows still in `frame`."""
+    import polars as pl
+
+    first = pl.DataFrame({"row": table.rows, "first": table.cells["c0"]})
+    return frame.select("row").join(first, on="row", how="left", maintain_order="left")["first"]
+
+
+def _refuse_twins(table: Table) -> None:
+    for target, positions in table.match.twins.items():
+        first, *others = (table.cells[f"c{i}"] for i in positions if f"c{i}" in table.cells.columns)
+        if any(not first.equals(other.alias(first.name)) for other in others):
+            raise ColumnError(
+                f"{table.part} has the header {table.printed(target)!r} more than once with different cells",
+                got=f"columns {', '.join(str(i + 1) for i in positions)}",
+                fix="rename or delete the one that is not wanted",
+            )
+
+
+def numeric_targets(drafted: Draft) -> list[str]:
+    """Canonical columns of numbers that the draft has."""
+    registry = load_registry()
+    return [
+        name
+        for name in drafted.frame.columns
+        if name != "row" and not name.startswith(KEPT) and registry.field(name).type in NUMERIC
+    ]
+
+
+def number_column(drafted: Draft, target: str, settings: Settings, journal: Journal) -> Numbers:
+    """Read one column of a draft as numbers.
+
+    Returns
+    -------
+    Numbers
+        With the currency of the header, where the header carries one.
+
+    Raises
+    ------
+    ColumnError
+        If the header's currency and the cells' differ.
+    """
+    match = drafted.table.match
+    reading = Reading(
+        load_registry().field(target),
+        drafted.header(target),
+        settings.decimal or match.layout.decimal,
+        settings.decimal,
+        match.language,
+    )
+    found = parse_numbers(drafted.frame[target], drafted.rows, reading, journal)
+    stated = match.currencies.get(target, "")
+    if stated and found.currency and stated != found.currency:
+        raise ColumnError(
+            f"{journal.name}, column {reading.header!r} names one currency and its cells another",
+            got=f"{stated} and {found.currency}",
+            fix="export it again in one currency",
+        )
+    return replace(found, currency=stated or found.currency)
+
+
+def typed(
+    drafted: Draft, targets: Iterable[str], settings: Settings, journal: Journal
+) -> tuple[dict[str, pl.Series], dict[str, str]]:
+    """Read columns of numbers.
+
+    Parameters
+    ----------
+    drafted : Draft
+        The rows.
+    targets : iterable of str
+        Canonical columns.
+    settings : Settings
+        Decimal sign.
+    journal : Journal
+        Takes cautions.
+
+    Returns
+    -------
+    columns, currencies
+        Float64 by name (and ``rounded``, ``censored`` where some cell is), and the currency of columns of money.
+    """
+    columns: dict[str, pl.Series] = {}
+    currencies: dict[str, str] = {}
+    marks: dict[str, list[pl.Series]] = {"rounded": [], "censored": []}
+    for target in targets:
+        found = number_column(drafted, target, settings, journal)
+        columns[target] = found.values.alias(target)
+        if found.currency:
+            currencies[target] = found.currency
+        for name, mark in (("rounded", found.rounded), ("censored", found.censored)):
+            if mark is not None:
+                marks[name].append(mark)
+    for name, masks in marks.items():
+        if masks:
+            columns[name] = _any(masks).alias(name)
+    return columns, currencies
+
+
+def _any(masks: Sequence[pl.Series]) -> pl.Series:
+    out = masks[0]
+    for mask in masks[1:]:
+        out = out | mask
+    return out
+
+
+def further(drafted: Draft, settings: Settings) -> dict[str, pl.Series]:
+    """The further columns that the caller asked to keep, or to keep hashed, under their own headers."""
+    kept = {h: drafted.frame[KEPT + h].alias(h) for h in settings.keep if KEPT + h in drafted.frame.columns}
+    secret = {
+        h: hashed(drafted.frame[KEPT + h]).alias(h)
+        for h in settings.hash
+        if KEPT + h in drafted.frame.columns
+    }
+    return kept | secret
+
+
+def flags(cells: pl.Series) -> pl.Series:
+    """Read yes and no in several languages; anything else is missing.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> flags(pl.Series(["TRUE", "0", "ja", ""])).to_list()
+    [True, False, True, None]
+    """
+    import polars as pl
+
+    table = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
+    lower = cells.str.strip_chars().str.to_lowercase()
+    return lower.replace_strict(table, default=None, return_dtype=pl.Boolean)

@@ -1,0 +1,225 @@
+"""What the figures of posts give away: impossible values, other people's posts, bought reach, cut tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from erresearch.errors import DataError
+from erresearch.exports.records import Journal, places
+from erresearch.exports.registry import Format, load_registry
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["check_limit", "check_posts", "check_stock", "check_totals"]
+
+_REACTIONS = ("likes", "comments", "shares", "saves")
+_ORDER = (("reach", "impressions"), ("reach", "views"), ("likes", "views"))
+_TOO_MANY = 0.2
+_ENOUGH = 10
+
+
+def check_posts(frame: pl.DataFrame, layout: Format, journal: Journal) -> pl.DataFrame:
+    """Look at the figures of posts; nothing but a reach of 0 that was watched is changed.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Posts with typed columns and ``source_row``.
+    layout : Format
+        Their layout.
+    journal : Journal
+        Takes cautions.
+
+    Returns
+    -------
+    polars.DataFrame
+        The same, where such a reach is missing.
+
+    Raises
+    ------
+    DataError
+        If more than a fifth of the rows have more reactions than people reached.
+    """
+    rows = frame["source_row"]
+    for name in _numbers(frame):
+        _warn_where(
+            frame[name] < 0,
+            rows,
+            journal,
+            "negative",
+            f"column {name!r}: {{count}} values are negative and were kept",
+        )
+    frame = _watched_by_nobody(frame, rows, journal)
+    _warn_order(frame, rows, journal)
+    _warn_rate(frame, rows, journal)
+    _warn_reported(frame, rows, layout, journal)
+    _warn_paid(frame, rows, journal)
+    if "is_crosspost" in frame.columns:
+        crossed = frame["is_crosspost"].fill_null(False)
+        text = "{count} posts were also published on the sister network and may be counted there again"
+        _warn_where(crossed, rows, journal, "crosspost", text)
+    if "post_type" in frame.columns:
+        types = sorted(
+            {str(t) for t in frame["post_type"].drop_nulls().to_list() if t} if frame.height < 100_000 else ()
+        )
+        if len(types) > 1:
+            journal.note(
+                f"{len(types)} kinds of post ({', '.join(types[:6])}): rates of different kinds are not alike"
+            )
+    _warn_constant(frame, journal)
+    return frame
+
+
+def _numbers(frame: pl.DataFrame) -> list[str]:
+    import polars as pl
+
+    return [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
+
+
+def _warn_where(mask: pl.Series, rows: pl.Series, journal: Journal, code: str, text: str) -> int:
+    count = int(mask.sum() or 0)
+    if count:
+        journal.warn(
+            code,
+            text.format(count=f"{count:,}"),
+            count=count,
+            rows=rows.filter(mask.fill_null(False)).head(3),
+        )
+    return count
+
+
+def _watched_by_nobody(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> pl.DataFrame:
+    """A reach of 0 with views is no reach of 0: it is not known."""
+    if not {"reach", "views"} <= set(frame.columns):
+        return frame
+    odd = ((frame["reach"] == 0) & (frame["views"] > 0)).fill_null(False)
+    text = "{count} posts have views and a reach of 0; their reach counts as missing"
+    if _warn_where(odd, rows, journal, "reach of 0", text):
+        frame = frame.with_columns(frame["reach"].set(odd, None))
+    return frame
+
+
+def _warn_order(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> None:
+    for small, large in _ORDER:
+        if {small, large} <= set(frame.columns) and not (large == "views" and "impressions" in frame.columns):
+            text = f"{{count}} rows have more {small} than {large}; both were kept"
+            _warn_where(frame[small] > frame[large], rows, journal, "order", text)
+
+
+def _warn_rate(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> None:
+    """More reactions than people reached."""
+    there = [name for name in _REACTIONS if name in frame.columns]
+    if "reach" not in frame.columns or not there:
+        return
+    total = frame.select(there).sum_horizontal()
+    over = ((total > frame["reach"]) & (frame["reach"] > 0)).fill_null(False)
+    count = _warn_where(
+        over, rows, journal, "rate above 1", "{count} rows have more reactions than people reached"
+    )
+    if count > max(1, _TOO_MANY * frame.height):
+        raise DataError(
+            f"{journal.name}: {count:,} of {frame.height:,} rows have more reactions than people reached",
+            got=places(tuple(rows.filter(over).head(3)), count),
+            allowed=f"at most {_TOO_MANY:.0%} of the rows",
+            fix="the columns are likely mixed up: compare inspect_export with the file, and say them with mapping=",
+        )
+
+
+def _warn_reported(frame: pl.DataFrame, rows: pl.Series, layout: Format, journal: Journal) -> None:
+    if "er_reported" in frame.columns:
+        journal.note(
+            "the engagement rate in the file is kept as er_reported; its formula is not stated, so it is not used"
+        )
+    there = [name for name in ("likes", "comments", "shares") if name in frame.columns]
+    if "engagements_reported" not in frame.columns or len(there) < 2:
+        return
+    known = frame.select([*there, "engagements_reported"]).drop_nulls()
+    gap = known.select(there).sum_horizontal() - known["engagements_reported"]
+    differ = int((gap != 0).sum())
+    if differ:
+        journal.note(
+            f"the platform's own sum of reactions differs from {' + '.join(there)} in {differ:,} of {known.height:,} "
+            f"rows (by {gap.abs().sum() / max(1, known.height):,.1f} on average); both are kept"
+        )
+
+
+def _warn_paid(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> None:
+    if "is_paid" in frame.columns:
+        text = "{count} posts were advertised: spending confounds their reactions; give it as a control or leave them out"
+        _warn_where(frame["is_paid"].fill_null(False), rows, journal, "paid", text)
+
+
+def _warn_constant(frame: pl.DataFrame, journal: Journal) -> None:
+    """A figure that never moves cannot be related to anything."""
+    if frame.height < _ENOUGH:
+        return
+    for name in (*_REACTIONS, "followers", "reach", "impressions", "views", "clicks"):
+        values = frame[name].drop_nulls() if name in frame.columns else frame["source_row"].head(0)
+        if len(values) >= _ENOUGH and values.min() == values.max():
+            text = f"column {name!r} is {values[0]:g} in all {len(values):,} rows: without variation it cannot be used"
+            if name == "followers":
+                text = (
+                    "one follower count stands for the whole period: a rate by followers then equals the reactions up to "
+                    "a constant within the account"
+                )
+            journal.warn("no variation", text, count=len(values))
+
+
+def check_stock(frame: pl.DataFrame, journal: Journal) -> None:
+    """Refuse a column of new followers that was given as the number of followers.
+
+    Raises
+    ------
+    DataError
+        If its values are not of the size of a stock: a median below 1 % of the largest reach, and many zeros.
+    """
+    exposure = next((name for name in ("reach", "views", "impressions") if name in frame.columns), None)
+    if "followers" not in frame.columns or exposure is None or frame.height == 0:
+        return
+    followers, largest = frame["followers"].drop_nulls(), frame[exposure].max()
+    if followers.is_empty() or not isinstance(largest, float):
+        return
+    zeros = int((followers == 0).sum()) / len(followers)
+    median = followers.median()
+    if isinstance(median, float) and median < 0.01 * largest and zeros > 0.1:
+        raise DataError(
+            f"{journal.name}: the column given as followers counts new followers, not followers",
+            got=f"median {median:g}, {zeros:.0%} zeros, largest {exposure} {largest:,.0f}",
+            fix="map it to followers_gained, and take followers from a follower history",
+        )
+
+
+def check_limit(used: int, layout: Format, journal: Journal) -> None:
+    """A table of exactly the platform's limit is likely a selection of the best."""
+    if layout.limit and used == layout.limit:
+        journal.warn(
+            "cut table",
+            f"the table has exactly {used} rows, the platform's limit: it looks cut, so the posts are selected on their "
+            "success",
+            count=used,
+        )
+
+
+def check_totals(frame: pl.DataFrame, totals: pl.DataFrame, journal: Journal) -> None:
+    """Compare the first row of totals with the sums of the rows, where a figure may be added up."""
+    registry = load_registry()
+    off = []
+    for name in totals.columns:
+        field = registry.field(name)
+        if (
+            name not in frame.columns
+            or name == "followers_gained"
+            or field.unique
+            or field.stock
+            or field.type not in ("count", "money")
+        ):
+            continue
+        stated, summed = totals[name][0], frame[name].sum()
+        if stated and abs(stated - summed) > 0.005 * abs(stated):
+            off.append(f"{name} {summed:,.0f} of {stated:,.0f}")
+    if off:
+        journal.warn(
+            "totals",
+            f"the rows do not add up to the platform's row of totals ({'; '.join(off[:4])}): the table may be a part",
+        )

@@ -1,0 +1,385 @@
+"""Dates and times as platforms print them, a column at a time.
+
+One order per column: it is taken from the cells where they decide, else from the platform's rule, else asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from erresearch.errors import DataError
+from erresearch.exports.records import Journal, places
+from erresearch.exports.registry import load_registry
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Times", "parse_times"]
+
+Order = Literal["MDY", "DMY", "YMD", ""]
+Precision = Literal["second", "minute", "day", "month"]
+
+_CLOCK = r"(?:[T\s,]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*([AaPp])?\.?(?:[Mm]\.?)?)?"
+_ZONE = r"\s*(Z|[+-]\d{2}:?\d{2}|\(?[A-Z]{2,5}\)?)?"
+_ISO = rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}{_ZONE}$"
+_NUMERIC = rf"^(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}|\d{{2}}){_CLOCK}{_ZONE}$"
+_WORD = r"(?:\p{L}+\.?,?\s+)?"
+_MONTH_DAY = rf"^{_WORD}(\p{{L}}+)\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+(\d{{4}}))?{_CLOCK}{_ZONE}$"
+_DAY_MONTH = rf"^{_WORD}(\d{{1,2}})\.?\s+(?:de\s+)?(\p{{L}}+)\.?(?:,?\s+(?:de\s+)?(\d{{4}}))?(?:\s+г\.?)?{_CLOCK}{_ZONE}$"
+_COMPACT = r"^((?:19|20)\d{2})(\d{2})(\d{2})(\d{2})?$"
+_MONTH = r"^((?:19|20)\d{2})-?(\d{2})$"
+_SERIAL = r"^([2-6]\d{4})(?:\.(\d+))?$"
+_UNIX = r"^(1\d{9})(\d{3})?$"
+# shapes that a parser in C reads at once, by order: (pattern, format, precision, whether the zone is in it)
+_FAST: tuple[tuple[str, Mapping[str, str], Precision, bool], ...] = (
+    (r"^\d{4}-\d{2}-\d{2}$", MappingProxyType({"": "%Y-%m-%d"}), "day", False),
+    (r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$", MappingProxyType({"": "%Y-%m-%d %H:%M:%S"}), "second", False),
+    (r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$", MappingProxyType({"": "%Y-%m-%dT%H:%M:%S"}), "second", False),
+    (
+        r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2} [+-]\d{4}$",
+        MappingProxyType({"": "%Y-%m-%d %H:%M:%S %z"}),
+        "second",
+        True,
+    ),
+    (
+        r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2} [+-]\d{4}$",
+        MappingProxyType({"": "%Y-%m-%d %H:%M %z"}),
+        "minute",
+        True,
+    ),
+    (
+        r"^\d{2}/\d{2}/\d{4} \d{2}:\d{2}$",
+        MappingProxyType({"MDY": "%m/%d/%Y %H:%M", "DMY": "%d/%m/%Y %H:%M"}),
+        "minute",
+        False,
+    ),
+    (r"^\d{2}/\d{2}/\d{4}$", MappingProxyType({"MDY": "%m/%d/%Y", "DMY": "%d/%m/%Y"}), "day", False),
+)
+_OFFSETS = {
+    "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 60, "BST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180,
+    "MSK": 180, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Times:
+    """A column as times.
+
+    Parameters
+    ----------
+    local : polars.Series
+        As printed, without zone; null where a cell says nothing or cannot be read.
+    utc : polars.Series or None
+        The same in UTC where the cells state their zone.
+    precision : str
+        second, minute, day or month.
+    unread : polars.Series
+        Which cells say something that is no time.
+    month_day : polars.Series or None
+        month · 100 + day where the cells lack the year; `local` is then all null.
+    """
+
+    local: pl.Series
+    utc: pl.Series | None
+    precision: Precision
+    unread: pl.Series
+    month_day: pl.Series | None = None
+
+
+def parse_times(
+    cells: pl.Series,
+    rows: pl.Series,
+    journal: Journal,
+    *,
+    header: str,
+    order: str = "",
+    dayfirst: bool | None = None,
+) -> Times:
+    """Read a column of text as times.
+
+    Parameters
+    ----------
+    cells : polars.Series
+        Text.
+    rows : polars.Series
+        Row numbers, for messages.
+    journal : Journal
+        Takes missing values and guesses.
+    header : str
+        The header as printed.
+    order : {"MDY", "DMY", "YMD", ""}
+        The platform's order of numeric dates.
+    dayfirst : bool, optional
+        What the caller says, which overrides everything.
+
+    Returns
+    -------
+    Times
+        Cells that cannot be read are marked, not guessed.
+
+    Raises
+    ------
+    DataError
+        If the column does not say which number is the month, or names months in no known language.
+    """
+    import polars as pl
+
+    text = cells.fill_null("").str.strip_chars()
+    empty = text.str.to_lowercase().is_in(sorted(load_registry().missing))
+    if empty.any():
+        spelled = text.filter(empty).value_counts()
+        counts = journal.missing.setdefault(header, {})
+        for token, count in spelled.iter_rows():
+            counts[token] = counts.get(token, 0) + count
+    text = text.set(empty, None)
+    if empty.all():
+        nothing = pl.Series("local", [None] * len(text), dtype=pl.Datetime("us"))
+        return Times(nothing, None, "day", pl.repeat(False, len(text), eager=True, dtype=pl.Boolean))
+    said = order if dayfirst is None else ("DMY" if dayfirst else "MDY")
+    fast = _fast(text, said)
+    if fast is not None:
+        return fast
+    text = text.str.replace_all("[\u00a0\u202f\u2009]", " ").str.replace_all(r"\s+", " ")
+    family = _family(text)
+    return family(text, rows, journal, header, said if dayfirst is None else f"!{said}")
+
+
+def _fast(text: pl.Series, order: str) -> Times | None:
+    """One of the usual shapes, if every cell has it and the order is known."""
+    import polars as pl
+
+    some = text.drop_nulls().head(50)
+    for pattern, formats, precision, zoned in _FAST:
+        form = formats.get("", formats.get(order))
+        if form is None or not some.str.contains(pattern).all():
+            continue
+        parsed = text.str.to_datetime(form, strict=False, time_unit="us")
+        if parsed.null_count() != text.null_count():
+            return None
+        utc = parsed.dt.replace_time_zone(None) if zoned else None
+        local = parsed
+        if zoned:
+            local = text.str.slice(0, 19 if precision == "second" else 16).str.to_datetime(
+                form.removesuffix(" %z"), strict=False, time_unit="us"
+            )
+        return Times(local, utc, precision, pl.repeat(False, len(text), eager=True, dtype=pl.Boolean))
+    return None
+
+
+def _family(text: pl.Series) -> Callable[[pl.Series, pl.Series, Journal, str, str], Times]:
+    """The way of writing that most of the first cells follow."""
+    some = text.drop_nulls().head(200)
+    counts = [int(some.str.contains(pattern).sum()) for pattern, _ in _FAMILIES]
+    return _FAMILIES[counts.index(max(counts))][1]
+
+
+def _groups(text: pl.Series, pattern: str) -> list[pl.Series]:
+    import polars as pl
+
+    struct = pl.DataFrame({"t": text}).select(pl.col("t").str.extract_groups(pattern).alias("g"))["g"]
+    return struct.struct.unnest().get_columns()
+
+
+def _whole(part: pl.Series) -> pl.Series:
+    import polars as pl
+
+    return part.cast(pl.Int64, strict=False)
+
+
+def _assembled(
+    day: tuple[pl.Series, pl.Series, pl.Series], clock: list[pl.Series], text: pl.Series
+) -> tuple[pl.Series, pl.Series | None, Precision]:
+    """Year, month, day, clock and zone put together; impossible ones become null."""
+    import polars as pl
+
+    year, month, date = day
+    year = year.zip_with((year >= 100).fill_null(True), year + 2000)
+    frame = pl.DataFrame({"y": year, "m": month, "d": date}).with_columns(pl.all().cast(pl.String))
+    iso = frame.select(
+        pl.concat_str(
+            pl.col("y"), pl.lit("-"), pl.col("m").str.zfill(2), pl.lit("-"), pl.col("d").str.zfill(2)
+        )
+    ).to_series()
+    days = iso.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+    hour, minute, second = (_whole(part) for part in clock[:3])
+    letter = clock[3].str.to_lowercase()
+    hour = hour.zip_with(letter.is_null(), hour % 12 + (letter == "p").cast(pl.Int64) * 12)
+    clocked = hour.is_not_null()
+    precision: Precision = "second" if second.is_not_null().any() else "minute" if clocked.any() else "day"
+    good = ((hour < 24) & (minute < 60) & (second.fill_null(0) < 60)) | ~clocked
+    seconds = hour.fill_null(0) * 3600 + minute.fill_null(0) * 60 + second.fill_null(0)
+    local = (days + (seconds * 1_000_000).cast(pl.Duration("us"))).set(~good.fill_null(False), None)
+    zone = clock[4].str.replace_all(r"[():]", "")
+    if zone.null_count() == len(zone):
+        return local, None, precision
+    signed = zone.str.extract(r"^([+-]\d{4})$", 1).cast(pl.Int64, strict=False)
+    minutes = signed.sign() * (signed.abs() // 100 * 60 + signed.abs() % 100)
+    minutes = minutes.fill_null(zone.replace_strict(_OFFSETS, default=None, return_dtype=pl.Int64))
+    known = minutes.is_not_null() | zone.is_null()
+    utc = local - (minutes * 60_000_000).cast(pl.Duration("us"))
+    return local.set(~known, None), utc, precision
+
+
+def _iso(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+    year, month, day, *clock = _groups(text, _ISO)
+    local, utc, precision = _assembled((_whole(year), _whole(month), _whole(day)), clock, text)
+    return Times(local, utc, precision, text.is_not_null() & local.is_null())
+
+
+def _numeric(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+    first, second, year, *clock = _groups(text, _NUMERIC)
+    a, b = _whole(first), _whole(second)
+    if order == "MDY" and text.drop_nulls().str.contains(r"^\d{1,2}\.").all():
+        journal.guess(
+            f"date order of {header!r}", "DMY", "points between the numbers put the day first", "dayfirst="
+        )
+        order = "DMY"
+    chosen = _order(a, b, text, rows, journal, header=header, order=order)
+    month, day = (a, b) if chosen == "MDY" else (b, a)
+    local, utc, precision = _assembled((_whole(year), month, day), clock, text)
+    return Times(local, utc, precision, text.is_not_null() & local.is_null())
+
+
+def _order(
+    a: pl.Series, b: pl.Series, text: pl.Series, rows: pl.Series, journal: Journal, *, header: str, order: str
+) -> str:
+    """Which of two numbers is the month, by the whole column."""
+    if order.startswith("!"):
+        return order[1:]
+    not_mdy, not_dmy = int((a > 12).sum()), int((b > 12).sum())
+    if not_mdy != not_dmy:
+        found = "MDY" if not_mdy < not_dmy else "DMY"
+        least, most = sorted((not_mdy, not_dmy))
+        if least > 0.05 * len(a):
+            raise DataError(
+                f"{journal.name}, column {header!r} mixes dates with the month first and the day first",
+                got=f"{not_mdy:,} cells cannot be month first, {not_dmy:,} cannot be day first",
+                fix="write all dates in one order",
+            )
+        if order in ("MDY", "DMY") and found != order:
+            journal.guess(f"date order of {header!r}", found, f"{most:,} cells only read so", "dayfirst=")
+        return found
+    if order in ("MDY", "DMY"):
+        return order
+    if int((a != b).sum()) == 0:
+        return "DMY"
+    where = (a != b).fill_null(False)
+    raise DataError(
+        f"{journal.name}, column {header!r} does not say which number is the month",
+        got=f"{text.filter(where)[0]!r} ({places(tuple(rows.filter(where).head(3)), int(where.sum()))})",
+        allowed="dates of which some day is above 12, or year-month-day",
+        fix="pass dayfirst=True or dayfirst=False",
+    )
+
+
+def _named_months(token: pl.Series, journal: Journal, header: str) -> pl.Series:
+    import polars as pl
+
+    names = load_registry().months
+    month = token.str.to_lowercase().replace_strict(dict(names), default=None, return_dtype=pl.Int64)
+    strange = month.is_null() & token.is_not_null()
+    if int(strange.sum()) > 0.5 * max(1, int(token.is_not_null().sum())):
+        raise DataError(
+            f"{journal.name}, column {header!r}: the month {token.filter(strange)[0]!r} is in no known language",
+            allowed="names in en, es, nl, de, fr and ru, or numbers",
+            fix="export in English, or write the dates as year-month-day",
+        )
+    return month
+
+
+def _with_names(
+    text: pl.Series, groups: tuple[pl.Series, pl.Series, pl.Series, list[pl.Series]], month: pl.Series
+) -> Times:
+    import polars as pl
+
+    _, day_text, year_text, clock = groups
+    day, year = _whole(day_text), _whole(year_text)
+    if year.null_count() > 0.5 * len(year) and year.null_count() > text.null_count():
+        known = month.is_not_null() & (day >= 1) & (day <= 31)
+        month_day = (month * 100 + day).set(~known.fill_null(False), None)
+        nothing = pl.Series("local", [None] * len(text), dtype=pl.Datetime("us"))
+        return Times(nothing, None, "day", text.is_not_null() & month_day.is_null(), month_day)
+    local, utc, precision = _assembled((year, month, day), clock, text)
+    return Times(local, utc, precision, text.is_not_null() & local.is_null())
+
+
+def _month_day(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+    name, day, year, *clock = _groups(text, _MONTH_DAY)
+    return _with_names(text, (name, day, year, clock), _named_months(name, journal, header))
+
+
+def _day_month(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+    day, name, year, *clock = _groups(text, _DAY_MONTH)
+    return _with_names(text, (name, day, year, clock), _named_months(name, journal, header))
+
+
+def _compact(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+    import polars as pl
+
+    year, month, day, hour = _groups(text, _COMPACT)
+    zero = hour.zip_with(hour.is_null(), pl.repeat("00", len(hour), eager=True))
+    nothing = pl.Series([None] * len(hour), dtype=pl.String)
+    clock = [hour, zero.set(hour.is_null(), None), nothing, nothing, nothing]
+    local, _, precision = _assembled((_whole(year), _whole(month), _whole(day)), clock, text)
+    return Times(local, None, precision, text.is_not_null() & local.is_null())
+
+
+def _months(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+    import polars as pl
+
+    year, month = _groups(text, _MONTH)
+    nothing = pl.Series([None] * len(year), dtype=pl.String)
+    local, _, _ = _assembled((_whole(year), _whole(month), _whole(month) * 0 + 1), [nothing] * 5, text)
+    return Times(local, None, "month", text.is_not_null() & local.is_null())
+
+
+def _serial(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+    import polars as pl
+
+    days = text.set(~text.str.contains(_SERIAL).fill_null(False), None).cast(pl.Float64, strict=False)
+    journal.warn(
+        "serial dates",
+        f"column {header!r}: dates are spreadsheet numbers such as {text.drop_nulls()[0]!r} and were turned back",
+        count=int(days.is_not_null().sum()),
+        rows=rows.filter(days.is_not_null()).head(3),
+    )
+    seconds = ((days - 25569) * 86400).round(0).cast(pl.Int64, strict=False)
+    local = (seconds * 1_000_000).cast(pl.Datetime("us"))
+    whole = bool((days == days.floor()).all())
+    return Times(local, None, "day" if whole else "second", text.is_not_null() & local.is_null())
+
+
+def _unix(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+    import polars as pl
+
+    seconds = _whole(_groups(text, _UNIX)[0])
+    journal.note(f"column {header!r} counts seconds since 1970 (UTC)")
+    local = (seconds * 1_000_000).cast(pl.Datetime("us"))
+    return Times(local, local, "second", text.is_not_null() & local.is_null())
+
+
+_FAMILIES = (
+    (_ISO, _iso),
+    (_NUMERIC, _numeric),
+    (_MONTH_DAY, _month_day),
+    (_DAY_MONTH, _day_month),
+    (_COMPACT, _compact),
+    (_MONTH, _months),
+    (_UNIX, _unix),
+    (_SERIAL, _serial),
+)
+
+
+def has_clock(text: str) -> bool:
+    """Whether a printed time has hours and minutes.
+
+    Examples
+    --------
+    >>> has_clock("2026-02-03 05:50"), has_clock("2026-02-03")
+    (True, False)
+    """
+    return re.search(r"\d{1,2}:\d{2}", text) is not None

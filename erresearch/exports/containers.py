@@ -1,0 +1,409 @@
+"""From a path to text: what the bytes are, which files a zip holds, how the letters are written.
+
+A file is known by its first bytes, never by the end of its name. Archives are read in memory, one member at a
+time, and refused beyond a stated size and ratio; nothing is unpacked to disk.
+"""
+
+from __future__ import annotations
+
+import codecs
+import datetime as dt
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from erresearch.errors import DataError, EngineError
+from erresearch.exports.records import Journal
+from erresearch.exports.workbooks import Sheet, read_html, read_xls, read_xlsx
+
+__all__ = ["MAX_RATIO", "MAX_UNPACKED", "Bundle", "Text", "open_bundle"]
+
+MAX_RATIO = 200
+"""Unpacked size over packed size beyond which an archive is refused (if it is also large)."""
+MAX_UNPACKED = 2 << 30
+"""Bytes beyond which an archive is refused."""
+_SMALL = 32 << 20
+_WHOLE = 4 << 20
+_HEAD, _TAIL = 512 << 10, 64 << 10
+_STEP = 4 << 20
+_FOREIGN = {
+    b"%PDF": "a PDF",
+    b"\x1f\x8b": "a gzip archive",
+    b"PAR1": "a Parquet file",
+    b"SQLite format 3": "a database",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"<?xml": "an XML file",
+}
+_OLE = b"\xd0\xcf\x11\xe0"
+_BIFF = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
+_FIX = "download the CSV or Excel export of the platform and read that"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Text:
+    """A text file as UTF-8.
+
+    Parameters
+    ----------
+    name : str
+        File or member name.
+    data : bytes or memoryview
+        UTF-8 without byte order mark; the head only where `complete` is false.
+    complete : bool
+        Whether `data` is the whole file.
+    tail : bytes
+        The last lines of a file of which only the head was taken.
+    """
+
+    name: str
+    data: bytes | memoryview
+    complete: bool = True
+    tail: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """The parts of a file that may hold tables, and the day of the download where the container states it."""
+
+    name: str
+    parts: tuple[Text | Sheet, ...]
+    dated: dt.date | None = None
+    size: int = 0
+    changed: dt.date | None = None
+
+
+def open_bundle(
+    path: str | Path, journal: Journal, *, encoding: str | None = None, head: bool = False
+) -> Bundle:
+    """Read a file's bytes into text and sheets.
+
+    Parameters
+    ----------
+    path : path
+        A file; an address on the web is refused.
+    journal : Journal
+        Takes guesses and notes.
+    encoding : str, optional
+        How the letters are written, where that is known.
+    head : bool
+        Whether the head and the tail of a large file are enough.
+
+    Returns
+    -------
+    Bundle
+        Text parts are UTF-8.
+
+    Raises
+    ------
+    EngineError
+        If the file cannot be read, or is of a kind that holds no export.
+    DataError
+        If it is empty.
+    """
+    if re.match(r"\s*[a-z][a-z0-9+.-]+://", str(path), re.IGNORECASE):
+        raise EngineError(
+            "an address on the web is not a file",
+            got=str(path)[:80],
+            fix="download it (File, Download, CSV) first",
+        )
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        changed = dt.datetime.fromtimestamp(path.stat().st_mtime, tz=dt.UTC).date()
+        with path.open("rb") as file:
+            first = file.read(4096)
+            kind = kind_of(first, path.name)
+            partial = head and kind == "text" and size > _WHOLE
+            data = first + file.read(_HEAD - len(first) if partial else -1)
+            tail = b""
+            if partial:
+                file.seek(size - _TAIL)
+                tail = file.read()
+    except (OSError, ValueError) as error:
+        raise EngineError(f"could not read {str(path)!r}", got=str(error), fix="check the path") from error
+    if not data:
+        raise DataError(f"{path.name}: the file is empty", got="0 bytes", fix="export it again")
+    dated = None
+    if kind == "zip":
+        parts, dated = _unzip(data, path.name, journal, encoding, head)
+    else:
+        parts = tuple(_part(data, path.name, kind, journal, encoding=encoding, tail=tail, head=head))
+    return Bundle(path.name, parts, dated, size, changed)
+
+
+def kind_of(first: bytes, name: str) -> str:
+    """Tell what a file is from its first bytes.
+
+    Returns
+    -------
+    str
+        zip, xls, html or text.
+
+    Raises
+    ------
+    EngineError
+        If it is something that holds no export.
+    """
+    for magic, what in _FOREIGN.items():
+        if first.startswith(magic):
+            raise EngineError(f"{name} is {what}, which holds no export", got=repr(first[:8]), fix=_FIX)
+    if first.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "zip"
+    if first.startswith((_OLE, *_BIFF)):
+        return "xls"
+    start = first.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<html", b"<!doctype html", b"<table", b"<meta", b"<head", b"<style")):
+        return "html"
+    return "text"
+
+
+def _part(
+    data: bytes,
+    name: str,
+    kind: str,
+    journal: Journal,
+    *,
+    encoding: str | None,
+    tail: bytes = b"",
+    head: bool = False,
+) -> Iterator[Text | Sheet]:
+    suffix = Path(name).suffix.lower()
+    if kind == "xls":
+        if suffix not in (".xls", ""):
+            journal.note(f"{name} is an Excel workbook (.xls) in spite of its name")
+        yield from read_xls(data, name, limit=500 if head else None)
+    elif kind == "html":
+        journal.note(f"{name} is a web page with a table in spite of its name")
+        yield from read_html(to_utf8(data, name, journal, encoding), name)
+    else:
+        if suffix in (".xls", ".xlsx"):
+            journal.note(f"{name} is plain text in spite of its name")
+        utf8 = to_utf8(data, name, journal, encoding, cut=bool(tail))
+        end: bytes | memoryview = b""
+        if tail:
+            end = to_utf8(
+                tail[_even(tail, data) :], name, Journal(name), encoding or _last(journal), cut=True
+            )
+        yield Text(name, utf8, complete=not tail, tail=bytes(end))
+
+
+def _even(tail: bytes, data: bytes) -> int:
+    """Where the tail of a two-byte file begins a letter."""
+    return len(tail) % 2 if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else 0
+
+
+def _last(journal: Journal) -> str | None:
+    return next((guess.value for guess in journal.guesses if guess.name == "encoding"), None)
+
+
+def _unzip(
+    data: bytes, name: str, journal: Journal, encoding: str | None, head: bool
+) -> tuple[tuple[Text | Sheet, ...], dt.date | None]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+            check_archive(infos, name)
+            members = {info.filename for info in infos}
+            if any(member.startswith("xl/") for member in members):
+                if Path(name).suffix.lower() not in (".xlsx", ".xlsm", ".zip"):
+                    journal.note(f"{name} is an Excel workbook (.xlsx) in spite of its name")
+                return tuple(read_xlsx(data, name, limit=500 if head else None)), None
+            if any(member.endswith(".iwa") for member in members):
+                raise EngineError(f"{name} is a Numbers document", got=f"{len(members)} parts", fix=_FIX)
+            return _members(archive, infos, name, journal, encoding)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, zlib.error, EOFError) as error:
+        raise EngineError(
+            f"{name}: the archive cannot be read", got=str(error)[:200], fix="download it again"
+        ) from error
+
+
+def _members(
+    archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], name: str, journal: Journal, encoding: str | None
+) -> tuple[tuple[Text | Sheet, ...], dt.date | None]:
+    parts: list[Text | Sheet] = []
+    dates = []
+    for info in infos:
+        member = Path(info.filename).name
+        if member.startswith((".", "__MACOSX")) or "__MACOSX/" in info.filename:
+            continue
+        with archive.open(info) as file:
+            content = _limited(file, info.file_size)
+        if not content:
+            journal.note(f"{name}: {member} is empty")
+            continue
+        try:
+            kind = kind_of(content[:4096], member)
+        except EngineError as error:
+            journal.note(f"{name}: {error}")
+            continue
+        if kind == "zip":
+            inner = [part for part in _inner(content, member, journal) if part.rows]
+            parts += inner
+            continue
+        parts += _part(content, member, kind, journal, encoding=encoding)
+        if info.date_time[0] >= 2000:
+            dates.append(dt.date(*info.date_time[:3]))
+    if not parts:
+        raise DataError(
+            f"{name}: the archive holds no table", got=", ".join(i.filename for i in infos[:5]), fix=_FIX
+        )
+    journal.note(f"{name} is an archive of {len(parts)} files, read without unpacking it to disk")
+    return tuple(parts), max(dates, default=None)
+
+
+def _inner(content: bytes, member: str, journal: Journal) -> list[Sheet]:
+    """A workbook inside an archive; an archive inside an archive is left alone."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        infos = archive.infolist()
+        check_archive(infos, member)
+        if not any(info.filename.startswith("xl/") for info in infos):
+            journal.note(f"{member} is an archive inside the archive and was not opened")
+            return []
+    return list(read_xlsx(content, member))
+
+
+def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:
+    """Refuse an archive that would fill the memory.
+
+    Raises
+    ------
+    EngineError
+        Beyond :data:`MAX_UNPACKED` bytes, or beyond :data:`MAX_RATIO` times the packed size.
+    """
+    unpacked = sum(info.file_size for info in infos)
+    packed = max(1, sum(info.compress_size for info in infos))
+    if unpacked > MAX_UNPACKED or (unpacked > _SMALL and unpacked > MAX_RATIO * packed):
+        raise EngineError(
+            f"{name}: the archive is refused because of its size",
+            got=f"{unpacked:,} bytes from {packed:,}",
+            allowed=f"at most {MAX_UNPACKED:,} bytes and {MAX_RATIO} times the packed size",
+            fix="unpack it yourself and read the file that you need",
+        )
+
+
+def _limited(file: IO[bytes], stated: int) -> bytes:
+    content = file.read(min(stated, MAX_UNPACKED) + 1)
+    if len(content) > stated:
+        raise zipfile.BadZipFile("a member is larger than stated")
+    return content
+
+
+def to_utf8(
+    data: bytes, name: str, journal: Journal, encoding: str | None = None, *, cut: bool = False
+) -> bytes | memoryview:
+    """Bring a text file to UTF-8.
+
+    A byte order mark decides; else strict UTF-8; else cp1251 or cp1252 by how the letters above 127 stand together.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    name : str
+        For messages.
+    journal : Journal
+        Takes the guess.
+    encoding : str, optional
+        Overrides all of it.
+    cut : bool
+        Whether the data may end in the middle of a letter.
+
+    Returns
+    -------
+    bytes or memoryview
+        UTF-8 without byte order mark.
+
+    Raises
+    ------
+    DataError
+        If the bytes are not text in that encoding.
+    EngineError
+        If `encoding` is not known.
+    """
+    if encoding is None:
+        encoding = _marked(data, name, journal)
+    if encoding is None and _is_utf8(data, cut):
+        marked = data.startswith(codecs.BOM_UTF8)
+        if marked:
+            journal.note(f"{name}: the byte order mark was set aside")
+        utf8: bytes | memoryview = memoryview(data)[3:] if marked else data
+        return _readable(utf8, name)
+    if encoding is None:
+        encoding = guess_encoding(data)
+        first = next(line for line in re.split(rb"[\r\n]", data) if re.search(rb"[\x80-\xff]", line))
+        journal.guess("encoding", encoding, "the bytes are not UTF-8", "encoding=")
+        shown = first.decode(encoding, "replace")[:60]
+        journal.warn("encoding", f"the file is not UTF-8 and was read as {encoding}; it reads {shown!r}")
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)("strict")
+        text = decoder.decode(data, not cut)
+    except LookupError as error:
+        raise EngineError(
+            f"no encoding {encoding!r} is known", allowed="utf-8, utf-16, cp1252, cp1251 …"
+        ) from error
+    except (UnicodeError, ValueError) as error:
+        raise DataError(
+            f"{name} is not text in {encoding}",
+            got=str(error)[:120],
+            fix="pass encoding= with the right name",
+        ) from error
+    return _readable(text.lstrip("\ufeff").encode("utf-8", "replace"), name)
+
+
+def _marked(data: bytes, name: str, journal: Journal) -> str | None:
+    """UTF-16 by its mark, or by the zero bytes that Latin letters have in it."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        journal.note(f"{name} is UTF-16, as its byte order mark says")
+        return "utf-16"
+    sample = data[:4096]
+    for offset, name_of_it in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if len(sample) >= 8 and sample[offset::2].count(0) > 0.4 * len(sample) / 2 > 10 * sample[
+            1 - offset :: 2
+        ].count(0):
+            journal.guess("encoding", name_of_it, "every other byte is zero", "encoding=")
+            return name_of_it
+    return None
+
+
+def _is_utf8(data: bytes, cut: bool) -> bool:
+    """Whether the bytes are UTF-8, in steps, so that no second copy of a large file is made."""
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    view = memoryview(data)
+    try:
+        for start in range(0, len(data), _STEP):
+            decoder.decode(bytes(view[start : start + _STEP]))
+        decoder.decode(b"", not cut)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _readable(utf8: bytes | memoryview, name: str) -> bytes | memoryview:
+    """Refuse what is no text at all."""
+    sample = bytes(utf8[:65536])
+    odd = sum(sample.count(code) for code in range(32) if code not in (9, 10, 12, 13))
+    if odd > 0.01 * len(sample) + 2:
+        raise DataError(f"{name} is not a text file", got=f"{odd} control characters at its start", fix=_FIX)
+    if not sample.strip():
+        raise DataError(f"{name}: the file is empty", got="white space only", fix="export it again")
+    return utf8
+
+
+def guess_encoding(data: bytes) -> str:
+    """Tell cp1251 from cp1252: Cyrillic words are runs of letters above 127, accents stand alone.
+
+    Examples
+    --------
+    >>> guess_encoding("Просмотры".encode("cp1251")), guess_encoding("Categoría".encode("cp1252"))
+    ('cp1251', 'cp1252')
+    """
+    sample = data[: 1 << 20]
+    runs = re.findall(rb"[\xa8\xb8\xc0-\xff]+", sample)
+    long = sum(len(run) for run in runs if len(run) >= 3)
+    return "cp1251" if runs and long > 0.5 * sum(map(len, runs)) else "cp1252"

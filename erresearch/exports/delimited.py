@@ -1,0 +1,310 @@
+"""Delimited text to records: the delimiter, quotation marks, damage by spreadsheets, the fast way for large files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from erresearch.errors import DataError
+from erresearch.exports.containers import Text
+from erresearch.exports.recognise import vocabulary
+from erresearch.exports.records import Journal, places
+from erresearch.exports.registry import normalise
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Records", "fast_body", "read_records"]
+
+FAST = 2 << 20
+"""Bytes from which a plain table is read by a parser in C; smaller files are read record by record."""
+_HEAD = 256 << 10
+_DELIMITERS = (",", ";", "\t", "|")
+_SWALLOWED = 50
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Records:
+    """Records of one text or sheet.
+
+    Parameters
+    ----------
+    name : str
+        File, member or sheet.
+    rows : list of list of str
+        Cells; blank lines are empty lists.
+    numbers : list of int
+        Row number of each record, as a spreadsheet shows it.
+    lines : list of int
+        Physical line on which each record ends; empty for a sheet.
+    delimiter : str
+        Between cells; empty for a sheet.
+    data : bytes or memoryview or None
+        The whole text where `rows` are only its head and the rest is to be read by :func:`fast_body`.
+    """
+
+    name: str
+    rows: list[list[str]]
+    numbers: list[int]
+    lines: list[int]
+    delimiter: str = ""
+    data: bytes | memoryview | None = None
+
+
+def read_records(part: Text, journal: Journal, *, fast: bool = True) -> Records:
+    """Split a text into records.
+
+    Parameters
+    ----------
+    part : Text
+        UTF-8.
+    journal : Journal
+        Takes notes and warnings.
+    fast : bool
+        Whether the head is enough when the text is large, the rest being left to :func:`fast_body`.
+
+    Returns
+    -------
+    Records
+        All records, or those of the head.
+
+    Raises
+    ------
+    DataError
+        If a quotation mark is never closed or swallows many rows, or if only one column results.
+    """
+    large = fast and part.complete and len(part.data) > FAST
+    cut = large or not part.complete
+    text = _decoded(part.data[:_HEAD] if large else part.data, cut=cut)
+    stated, skipped = _stated_delimiter(text)
+    body = text[skipped:]
+    delimiter = stated or sniff(body)
+    if stated:
+        journal.note(f"{part.name}: the first line says that cells are parted by {_named(stated)}")
+    elif delimiter != ",":
+        journal.note(f"{part.name}: cells are parted by {_named(delimiter)}")
+    damaged = whole_lines_quoted(body, delimiter)
+    if damaged:
+        if large:
+            text = _decoded(part.data, cut=False)
+            body, large, cut = text[skipped:], False, False
+        journal.warn(
+            "repaired", f"{part.name} was damaged by a spreadsheet (whole lines in quotation marks), repaired"
+        )
+        body = unquote_lines(body)
+    first = text.count("\n", 0, skipped)
+    rows, lines = parse(body, delimiter, part.name, cut=cut, first=first)
+    numbers = list(range(1 + first, 1 + first + len(rows)))
+    if damaged:
+        _check_repair(rows, numbers, part.name)
+    return Records(part.name, rows, numbers, lines, delimiter, part.data if large else None)
+
+
+def _decoded(data: bytes | memoryview, *, cut: bool) -> str:
+    return bytes(data).decode("utf-8", "ignore" if cut else "strict")
+
+
+def _named(delimiter: str) -> str:
+    return {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}.get(delimiter, repr(delimiter))
+
+
+def _stated_delimiter(text: str) -> tuple[str, int]:
+    """The delimiter that a first line ``sep=`` states, and how many letters that line takes."""
+    found = re.match(r'"?sep=([^\r\n])"?[^\r\n]*(\r\n|\n|\r|$)', text, re.IGNORECASE)
+    return (found[1], found.end()) if found and found[1] in _DELIMITERS else ("", 0)
+
+
+def sniff(text: str) -> str:
+    r"""Choose the delimiter under which most headers are known, then the one that gives most columns.
+
+    Examples
+    --------
+    >>> sniff("Date;Views\n2026-01-01;1,5\n")
+    ';'
+    """
+    known = vocabulary()
+    head = text[:65536]
+
+    def worth(delimiter: str) -> tuple[int, int, int]:
+        rows = _lenient(head, delimiter)[:60]
+        hits = max((sum(normalise(cell) in known for cell in row) for row in rows), default=0)
+        widths = Counter(len(row) for row in rows if len(row) > 1)
+        width, often = widths.most_common(1)[0] if widths else (1, 0)
+        return hits, often * (width > 1), width
+
+    return max(_DELIMITERS, key=worth)
+
+
+def _lenient(text: str, delimiter: str) -> list[list[str]]:
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            rows.append(row)
+            if len(rows) >= 200:
+                break
+    except csv.Error:
+        pass
+    return rows
+
+
+def parse(
+    text: str, delimiter: str, name: str, *, cut: bool = False, first: int = 0
+) -> tuple[list[list[str]], list[int]]:
+    """Split text into records by RFC 4180.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    delimiter : str
+        Between cells.
+    name : str
+        For messages.
+    cut : bool
+        Whether the text ends anywhere, so that its last record is left out.
+    first : int
+        Lines above `text`.
+
+    Returns
+    -------
+    rows, lines
+        Records, and the physical line on which each ends.
+
+    Raises
+    ------
+    DataError
+        If a quotation mark is never closed, is followed by text, or swallows more than 50 rows.
+    """
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        for row in reader:
+            rows.append(row)
+            lines.append(reader.line_num + first)
+    except csv.Error as error:
+        if not cut:
+            raise DataError(
+                f"{name} row {len(rows) + 1 + first}: a quotation mark is not closed as it should be",
+                got=str(error),
+                fix='look for a single " in that row, or export the file again',
+            ) from error
+    if cut and rows:
+        rows.pop()
+        lines.pop()
+    _refuse_swallowed(rows, delimiter, name, first)
+    return rows, lines
+
+
+def _refuse_swallowed(rows: list[list[str]], delimiter: str, name: str, first: int) -> None:
+    """A cell of many lines that look like rows is a quotation mark that was never closed."""
+    for number, row in enumerate(rows, start=1 + first):
+        for cell in row:
+            if cell.count("\n") <= _SWALLOWED:
+                continue
+            inside = cell.split("\n")
+            like_rows = sum(line.count(delimiter) >= 2 for line in inside)
+            if like_rows > 0.5 * len(inside):
+                raise DataError(
+                    f"{name} row {number}: a quotation mark opens here and swallows {len(inside) - 1} lines",
+                    got=repr(cell[:40]),
+                    fix='look for a single " in that row, or export the file again',
+                )
+
+
+def whole_lines_quoted(text: str, delimiter: str) -> bool:
+    """Whether every row but the header is one quoted cell: a spreadsheet's way to damage a file."""
+    rows = [row for row in _lenient(text[:65536], delimiter)[:60] if row]
+    if len(rows) < 2 or len(rows[0]) < 3:
+        return False
+    single = [row[0] for row in rows[1:] if len([cell for cell in row if cell]) == 1 and row[0]]
+    whole = [cell for cell in single if cell.count(delimiter) >= 0.5 * len(rows[0])]
+    return len(single) >= 0.9 * len(rows[1:]) and bool(whole)
+
+
+def unquote_lines(text: str) -> str:
+    r"""Take the quotation marks off each line.
+
+    Examples
+    --------
+    >>> unquote_lines('a,b;\n"1,""x, y"";"\n')
+    'a,b\n1,"x, y"\n'
+    """
+    lines = []
+    for line in text.split("\n"):
+        bare = line.rstrip("\r").rstrip(";")
+        if len(bare) >= 2 and bare.startswith('"') and bare.endswith('"'):
+            bare = bare[1:-1].replace('""', '"')
+            bare = bare.removesuffix(";")
+        lines.append(bare)
+    return "\n".join(lines)
+
+
+def _check_repair(rows: list[list[str]], numbers: list[int], name: str) -> None:
+    width = len(rows[0])
+    odd = [number for number, row in zip(numbers, rows, strict=True) if row and len(row) != width]
+    if odd:
+        raise DataError(
+            f"{name} was damaged by a spreadsheet and cannot be repaired: rows have different widths",
+            got=f"{len(odd)} of {len(rows)} rows, {places(tuple(odd[:3]), len(odd))}",
+            allowed=f"{width} cells",
+            fix="export it again and do not open it in a spreadsheet before reading it",
+        )
+
+
+def fast_body(records: Records, header_at: int, width: int, positions: Sequence[int]) -> pl.DataFrame | None:
+    """Read the rows below the header of a large text by a parser in C.
+
+    Parameters
+    ----------
+    records : Records
+        The head.
+    header_at : int
+        Index of the header in the head.
+    width : int
+        Number of columns; a row of any other width makes the parser give up.
+    positions : sequence of int
+        Columns wanted.
+
+    Returns
+    -------
+    polars.DataFrame or None
+        Text columns named ``c<position>``; None where the text is not a plain table, so that it has to be read
+        record by record (which also says which row is odd).
+    """
+    import polars as pl
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+    from pyarrow import csv as pa_csv  # type: ignore[import-untyped,unused-ignore]
+
+    assert records.data is not None
+    names = [f"c{i}" for i in range(width)]
+    wanted = [f"c{i}" for i in sorted({*positions})]
+    data = memoryview(records.data)
+    end = len(data)
+    while end and data[end - 1] in b"\r\n":
+        end -= 1
+    try:
+        table = pa_csv.read_csv(
+            pa.BufferReader(pa.py_buffer(data[:end])),
+            read_options=pa_csv.ReadOptions(
+                column_names=names, skip_rows=records.lines[header_at], block_size=4 << 20
+            ),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=records.delimiter, newlines_in_values=True, ignore_empty_lines=False
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(wanted, pa.string()),
+                include_columns=wanted,
+                strings_can_be_null=False,
+            ),
+        )
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError):
+        return None
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame

@@ -1,0 +1,401 @@
+"""Posts: one row per post, or one row per post and day, with what their identities and clocks allow."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from erresearch.errors import ColumnError, DataError
+from erresearch.exports.cells import Built, Draft, flags, further, numeric_targets, typed
+from erresearch.exports.checks import check_limit, check_posts, check_stock, check_totals
+from erresearch.exports.clocks import Times, parse_times
+from erresearch.exports.identities import DECODERS, damaged_ids
+from erresearch.exports.published import publication
+from erresearch.exports.records import Journal, places
+from erresearch.exports.registry import load_registry
+from erresearch.exports.settings import Settings
+from erresearch.exports.tables import MAPPED
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["LIFETIME", "account_of", "read_posts"]
+
+_FIRST = (
+    "platform", "account", "post_id", "date", "published_at", "time_source", "time_precision", "post_type", "is_paid",
+    "followers", "reach", "impressions", "views", "likes", "comments", "shares", "saves", "clicks",
+)  # fmt: skip
+LIFETIME = ("lifetime", "total", "gesamte laufzeit")
+_PAID = ("reach_paid", "views_paid", "impressions_paid")
+_HANDLES = {"tiktok": r"tiktok\.com/@([^/?]+)", "x": r"(?:twitter|x)\.com/([^/?]+)/status"}
+_IDS = {"tiktok": r"/(?:video|photo)/(\d+)", "x": r"/status(?:es)?/(\d+)"}
+_NETWORKS = {"twitter": "x", "ig": "instagram", "fb": "facebook"}
+
+
+def read_posts(drafts: Sequence[Draft], settings: Settings, journal: Journal) -> Built:
+    """Turn drafts into canonical posts.
+
+    Parameters
+    ----------
+    drafts : sequence of Draft
+        One table, or the halves of a table of best posts.
+    settings : Settings
+        What the caller says.
+    journal : Journal
+        Takes guesses, cautions and rows set aside.
+
+    Returns
+    -------
+    Built
+        ``posts``; or ``daily`` where the file has one row per post and day, which are no posts.
+
+    Raises
+    ------
+    ColumnError
+        If a column that every post needs is missing.
+    DataError
+        If ids, times or figures cannot be used.
+    """
+    drafted = _merged(drafts, journal)
+    if "published_at" not in drafted.frame.columns:
+        raise _missing(drafted, "published_at")
+    drafted = _identified(drafted, journal)
+    settings = _export_day(drafted, settings, journal)
+    days = _days(drafted, settings, journal)
+    moment = publication(drafted, settings, journal)
+    columns, _ = typed(drafted, numeric_targets(drafted), settings, journal)
+    frame = _described(drafted, columns, settings, journal).with_columns(
+        moment.at.alias("published_at"),
+        moment.source.alias("time_source"),
+        moment.precision.alias("time_precision"),
+    )
+    if days is not None:
+        frame = frame.with_columns(days.alias("date"), moment.day.alias("born"))
+    frame = _without_undated(frame, journal)
+    if days is not None:
+        frame = _without_unborn(frame, journal)
+        used = frame.height
+        frame = _per_post(frame, journal) if settings.per_post else frame
+        return Built(_ordered(frame), used, "posts" if settings.per_post else "daily", settings.exported_at)
+    frame = _without_copies(frame, journal)
+    if drafted.layout.evidence == MAPPED:
+        check_stock(frame, journal)
+    frame = check_posts(frame, drafted.layout, journal)
+    check_limit(frame.height, drafted.layout, journal)
+    compare_totals(drafted, frame, settings, journal)
+    return Built(_ordered(frame), frame.height, "posts", settings.exported_at)
+
+
+def _missing(drafted: Draft, *names: str) -> ColumnError:
+    headers = [repr(header) for name in names for header in drafted.layout.headers(name)]
+    return ColumnError(
+        f"{drafted.table.part} has no column for {' or '.join(names)}",
+        got=", ".join(drafted.table.header),
+        allowed=", ".join(headers),
+        fix="export it again with that column, or name it with mapping=",
+    )
+
+
+def _merged(drafts: Sequence[Draft], journal: Journal) -> Draft:
+    """Put lists side by side together, so that a post that stands in both is one."""
+    import polars as pl
+
+    first = drafts[0]
+    if len(drafts) == 1:
+        return first
+    both = pl.concat([drafted.frame for drafted in drafts], how="diagonal")
+    key = next(name for part in first.layout.key.split("|") if (name := part) in both.columns)
+    both = both.with_columns(pl.col(pl.String).replace("", None))
+    again = both[key].is_duplicated() & ~both[key].is_first_distinct()
+    journal.remove("out_of_scope", "the same post in the second list", both["row"].filter(again))
+    merged = both.group_by(key, maintain_order=True).agg(pl.all().drop_nulls().first())
+    headers = {name for drafted in drafts for name in drafted.table.match.columns}
+    columns = dict.fromkeys(sorted(headers), 0) | dict(first.table.match.columns)
+    match = replace(
+        first.table.match, columns={n: i for n, i in columns.items() if n in first.table.match.columns}
+    )
+    return replace(
+        first,
+        frame=merged.with_columns(pl.col(pl.String).fill_null("")),
+        table=replace(first.table, match=match),
+    )
+
+
+def _identified(drafted: Draft, journal: Journal) -> Draft:
+    """Give every post its id as text; ids that a spreadsheet rounded are not believed."""
+    import polars as pl
+
+    frame, platform = drafted.frame, drafted.layout.platform
+    links = frame["permalink"].str.strip_chars() if "permalink" in frame.columns else None
+    from_links = None
+    if links is not None:
+        from_links = links.str.extract(_IDS[platform], 1) if platform in _IDS else links.replace("", None)
+    if "post_id" not in frame.columns:
+        if from_links is None:
+            raise _missing(drafted, "post_id", "permalink")
+        assert links is not None
+        return _with_ids(drafted, from_links.fill_null(links.replace("", None)), journal)
+    ids = frame["post_id"].str.strip_chars().str.strip_prefix("'").replace("", None)
+    damaged = damaged_ids(ids)
+    count = int(damaged.sum())
+    if count:
+        distinct = ids.filter(damaged).n_unique()
+        if from_links is None or not from_links.filter(damaged).is_not_null().any():
+            raise DataError(
+                f"{journal.name}, column {drafted.header('post_id')!r}: a spreadsheet rounded the ids",
+                got=f"{distinct:,} different ids in {count:,} rows, such as {ids.filter(damaged)[0]!r}",
+                fix="export the file again and do not open it in a spreadsheet before reading it",
+            )
+        journal.warn(
+            "ids rounded",
+            f"column {drafted.header('post_id')!r}: a spreadsheet rounded {count:,} ids to {distinct:,} different ones; "
+            "the addresses stand in for them",
+            count=count,
+            rows=drafted.rows.filter(damaged),
+        )
+        ids = ids.zip_with(~damaged, from_links)
+    elif from_links is not None:
+        ids = ids.fill_null(from_links)
+    return _with_ids(drafted, ids.cast(pl.String), journal)
+
+
+def _with_ids(drafted: Draft, ids: pl.Series, journal: Journal) -> Draft:
+    frame = drafted.frame.with_columns(ids.alias("post_id"))
+    lost = frame["post_id"].is_null()
+    if lost.any():
+        journal.remove("rejected", "no id and no address", frame["row"].filter(lost), warn=True)
+        frame = frame.filter(~lost)
+    return drafted.with_frame(frame)
+
+
+def _export_day(drafted: Draft, settings: Settings, journal: Journal) -> Settings:
+    """The day of the export, where a column states it; its year is that in which no post is younger."""
+    if settings.exported_at is not None or "exported_on" not in drafted.frame.columns:
+        return settings
+    times = _times(drafted, "exported_on", settings, Journal(journal.name))
+    if times.local.drop_nulls().len():
+        last = times.local.max()
+        return replace(settings, exported_at=last.date() if isinstance(last, dt.datetime) else None)
+    if times.month_day is None or not drafted.layout.id_clock or times.month_day.drop_nulls().is_empty():
+        return settings
+    newest = DECODERS[drafted.layout.id_clock[0]](drafted.frame["permalink"]).max()
+    if not isinstance(newest, dt.datetime):
+        return settings
+    number = int(times.month_day.drop_nulls()[0])
+    year = newest.year + (number < newest.month * 100 + newest.day - 1)
+    try:
+        day = dt.date(year, number // 100, number % 100)
+    except ValueError:
+        return settings
+    journal.guess(
+        "day of the export",
+        day,
+        "its year is the first in which no post is younger",
+        "exported_at in mapping=",
+    )
+    return replace(settings, exported_at=day)
+
+
+def _times(drafted: Draft, target: str, settings: Settings, journal: Journal) -> Times:
+    return parse_times(
+        drafted.frame[target],
+        drafted.rows,
+        journal,
+        header=drafted.header(target),
+        order=settings.dates or drafted.layout.dates,
+        dayfirst=settings.dayfirst,
+    )
+
+
+def _days(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series | None:
+    """The day that each row's figures are of; None where they are of the whole life of the post."""
+    if "metric_date" not in drafted.frame.columns:
+        return None
+    words = drafted.frame["metric_date"].str.strip_chars().str.to_lowercase()
+    lifelong = words.is_in([*LIFETIME, ""])
+    if lifelong.all():
+        return None
+    if lifelong.any():
+        raise DataError(
+            f"{journal.name}, column {drafted.header('metric_date')!r} mixes days with figures of the whole life",
+            got=f"{int(lifelong.sum()):,} of {len(words):,} rows are of the whole life",
+            fix="export the two one at a time",
+        )
+    days = _times(drafted, "metric_date", settings, journal).local
+    if days.is_null().any():
+        raise DataError(
+            f"{journal.name}, column {drafted.header('metric_date')!r} holds neither days nor Lifetime",
+            got=repr(drafted.frame["metric_date"].filter(days.is_null())[0]),
+            fix="export it again",
+        )
+    posts = drafted.frame["post_id"].n_unique()
+    journal.warn(
+        "one row per post and day",
+        f"the file has {len(days):,} rows of {posts:,} posts, one per post and day: rows are not counted as posts "
+        "(per_post = true in mapping= adds them up)",
+        count=len(days),
+    )
+    return days
+
+
+def account_of(drafted: Draft, settings: Settings, journal: Journal, *, platform: str = "") -> pl.Series:
+    """Who published each row: a column, else the handle in the address, else one name for all."""
+    import polars as pl
+
+    frame, platform = drafted.frame, platform or drafted.layout.platform
+    for name in ("account", "account_id"):
+        if name in frame.columns:
+            account = frame[name].str.strip_chars().replace("", None)
+            if "account_id" in frame.columns:
+                account = account.fill_null(frame["account_id"].replace("", None))
+            return account.fill_null(settings.account or "unknown")
+    if settings.account:
+        return pl.repeat(settings.account, frame.height, eager=True)
+    if "permalink" in frame.columns and platform in _HANDLES:
+        handle = frame["permalink"].str.extract(_HANDLES[platform], 1)
+        if handle.is_not_null().any():
+            main = handle.drop_nulls().mode().sort()[0]
+            return handle.fill_null(main)
+    journal.guess(
+        "account", platform, "the file names no account, so all rows are taken as one", "account in mapping="
+    )
+    return pl.repeat(platform, frame.height, eager=True)
+
+
+def _described(
+    drafted: Draft, columns: dict[str, pl.Series], settings: Settings, journal: Journal
+) -> pl.DataFrame:
+    """Everything but the time."""
+    import polars as pl
+
+    text = drafted.frame
+    columns = dict(columns)
+    for target, parts in drafted.layout.sums.items():
+        there = [columns.pop(part) for part in parts if part in columns]
+        if there:
+            summed = pl.DataFrame(there).select(
+                pl.when(pl.any_horizontal(pl.all().is_not_null())).then(pl.sum_horizontal(pl.all()))
+            )
+            columns[target] = summed.to_series().alias(target)
+    platform = pl.repeat(drafted.layout.platform, text.height, eager=True)
+    if "network" in text.columns:
+        network = text["network"].str.strip_chars().str.to_lowercase()
+        platform = network.replace(_NETWORKS).replace("", drafted.layout.platform)
+    account = account_of(drafted, settings, journal)
+    out = {"platform": platform, "account": account, "post_id": text["post_id"]}
+    if "post_type" in text.columns:
+        out["post_type"] = text["post_type"].str.strip_chars().replace("", None)
+    paid = [columns[name] > 0 for name in _PAID if name in columns]
+    if paid:
+        known = pl.DataFrame([mask.alias(str(i)) for i, mask in enumerate(paid)]).select(
+            pl.any_horizontal(pl.all())
+        )
+        out["is_paid"] = known.to_series()
+    if "is_crosspost" in text.columns:
+        out["is_crosspost"] = flags(text["is_crosspost"])
+    if drafted.layout.collaborations:
+        out["collaboration"] = _others(account, drafted, journal)
+    frame = pl.DataFrame({name: column.alias(name) for name, column in {**out, **columns}.items()})
+    frame = frame.with_columns(drafted.rows.alias("source_row"))
+    return frame.with_columns(further(drafted, settings).values())
+
+
+def _others(account: pl.Series, drafted: Draft, journal: Journal) -> pl.Series:
+    """Posts of other accounts in an export of one's own."""
+    own = account.mode().sort()
+    others = account != own[0] if len(own) else account.is_null()
+    if others.any():
+        journal.warn(
+            "other accounts",
+            f"{int(others.sum()):,} of {len(account):,} posts belong to other accounts (collaborations): they are marked "
+            "and must not be divided by one's own followers",
+            count=int(others.sum()),
+            rows=drafted.rows.filter(others),
+        )
+    return others
+
+
+def _without_undated(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
+    undated = frame["published_at"].is_null()
+    if undated.any():
+        journal.remove(
+            "rejected", "no usable time of publication", frame["source_row"].filter(undated), warn=True
+        )
+        frame = frame.filter(~undated)
+    return frame
+
+
+def _without_unborn(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
+    """Days before a post existed are zeros by structure."""
+    import polars as pl
+
+    numbers = [name for name, dtype in frame.schema.items() if dtype == pl.Float64 and name != "duration_s"]
+    early = (frame["date"] < frame["born"]).fill_null(False)
+    frame = frame.drop("born")
+    if not numbers:
+        return frame
+    nothing = frame.select(pl.all_horizontal((pl.col(numbers) == 0) | pl.col(numbers).is_null())).to_series()
+    unborn = early & nothing
+    if unborn.any():
+        journal.remove("out_of_scope", "days before the post existed", frame["source_row"].filter(unborn))
+        frame = frame.filter(~unborn)
+    return frame
+
+
+def _per_post(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
+    """Add figures by post and day up to posts; people are not added up."""
+    import polars as pl
+
+    registry = load_registry()
+    numbers = [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
+    people = [name for name in numbers if registry.field(name).unique or registry.field(name).stock]
+    if people:
+        journal.note(f"{', '.join(people)} counts people by day and was left out of the sums by post")
+    sums = [pl.col(name).sum() for name in numbers if name not in people]
+    keys = ["platform", "account", "post_id"]
+    rest = [name for name in frame.columns if name not in (*numbers, *keys, "date")]
+    return frame.group_by(keys, maintain_order=True).agg(pl.col(rest).first(), *sums)
+
+
+def _without_copies(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
+    """A post that stands twice with the same figures is one; with different figures it is an error."""
+    import polars as pl
+
+    keys = ["platform", "account", "post_id"]
+    if frame["post_id"].n_unique() == frame.height or frame.select(keys).n_unique() == frame.height:
+        return frame
+    first = frame.select(pl.struct(keys).is_first_distinct()).to_series()
+    whole = frame.drop("source_row").unique(maintain_order=True)
+    if whole.height > int(first.sum()):
+        twice = frame.filter(frame.select(pl.struct(keys).is_duplicated()).to_series())
+        rows = tuple(twice["source_row"].head(3))
+        raise DataError(
+            f"{journal.name}: the same post stands in several rows with different figures",
+            got=f"{whole.height - int(first.sum()):,} rows too many, {places(rows, len(rows))}",
+            fix="read exports of different days one by one and put them together with combine_exports",
+        )
+    journal.remove("rejected", "copies of an earlier row", frame["source_row"].filter(~first), warn=True)
+    return frame.filter(first)
+
+
+def compare_totals(drafted: Draft, frame: pl.DataFrame, settings: Settings, journal: Journal) -> None:
+    """Check the platform's own row of totals against the rows."""
+    if drafted.totals.height and frame.height:
+        quiet = Journal(journal.name)
+        totals = drafted.with_frame(drafted.totals.head(1))
+        try:
+            summed, _ = typed(
+                totals, numeric_targets(totals), replace(settings, decimal=settings.decimal), quiet
+            )
+        except DataError:
+            return
+        import polars as pl
+
+        check_totals(frame, pl.DataFrame(list(summed.values())), journal)
+
+
+def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
+    first = [name for name in _FIRST if name in frame.columns]
+    return frame.select([*first, *(name for name in frame.columns if name not in first)])

@@ -1,0 +1,377 @@
+"""When a post went out: the printed time, the platform's clock, the id, and how far each is to be trusted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from erresearch.errors import DataError, UnknownNameError
+from erresearch.exports.cells import Draft
+from erresearch.exports.clocks import Times, parse_times
+from erresearch.exports.identities import DECODERS
+from erresearch.exports.records import Journal, places
+from erresearch.exports.settings import Settings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Moment", "publication", "to_utc", "with_years"]
+
+_FIRST, _LAST = 1995, 2098
+_LIE, _LIE_DAY = 26 * 3600, 39 * 3600
+_TOLERATED = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """When each row happened.
+
+    Parameters
+    ----------
+    at : polars.Series
+        UTC; where the precision is a day, midnight of the day as printed, which is not to be moved to another zone.
+    source : polars.Series
+        stated, platform-rule, given, decoded-from-id or assumed.
+    precision : polars.Series
+        second, minute or day.
+    day : polars.Series
+        The day as printed.
+    """
+
+    at: pl.Series
+    source: pl.Series
+    precision: pl.Series
+    day: pl.Series
+
+
+def publication(drafted: Draft, settings: Settings, journal: Journal) -> Moment:
+    """Find the moment of publication of each row.
+
+    Parameters
+    ----------
+    drafted : Draft
+        Posts, with ``published_at`` as printed.
+    settings : Settings
+        Zone, order, day of the export.
+    journal : Journal
+        Takes guesses and cautions.
+
+    Returns
+    -------
+    Moment
+        Null where there is none.
+
+    Raises
+    ------
+    DataError
+        If more than 5 % of the cells are no date.
+    """
+    import polars as pl
+
+    layout, rows = drafted.layout, drafted.rows
+    header = drafted.header("published_at")
+    times = parse_times(
+        drafted.frame["published_at"],
+        rows,
+        journal,
+        header=header,
+        order=settings.dates or layout.dates,
+        dayfirst=settings.dayfirst,
+    )
+    refuse_unread(times, drafted.frame["published_at"], rows, journal, header=header)
+    decoded = _decoded(drafted)
+    if times.month_day is not None:
+        times = with_years(times, rows, decoded, settings.exported_at, journal, header=header)
+    precision = times.precision
+    if layout.minute_bug and precision == "minute" and _clock_is_broken(times.local, header, journal):
+        precision = "day"
+    if precision in ("day", "month"):
+        printed = times.local.dt.truncate("1d")
+        source = "platform-rule" if layout.zone else "assumed"
+    else:
+        printed, source = to_utc(
+            times, rows, settings, journal, layout_zone=layout.zone, reason=layout.zone_rule
+        )
+    sources = pl.repeat(source, len(printed), eager=True)
+    precisions = pl.repeat("day" if precision == "month" else precision, len(printed), eager=True)
+    if decoded is not None:
+        far = _LIE_DAY if precision in ("day", "month") else _LIE
+        printed = _checked(printed, decoded, rows, journal, header=header, far=far)
+        known = decoded.is_not_null()
+        at = printed.zip_with(~known, decoded)
+        sources = sources.zip_with(~known, pl.repeat("decoded-from-id", len(at), eager=True))
+        precisions = precisions.zip_with(~known, pl.repeat("second", len(at), eager=True))
+        if known.any():
+            journal.note(f"{int(known.sum()):,} of {len(at):,} times were read from the ids")
+    else:
+        at = printed
+    at = at.dt.cast_time_unit("us")
+    return Moment(
+        _possible(at, rows, settings, journal, header), sources, precisions, times.local.dt.truncate("1d")
+    )
+
+
+def refuse_unread(times: Times, cells: pl.Series, rows: pl.Series, journal: Journal, *, header: str) -> None:
+    """Count cells that are no date, and refuse where they are many.
+
+    Raises
+    ------
+    DataError
+        If they are more than 5 %.
+    """
+    count = int(times.unread.sum())
+    if not count:
+        return
+    first = rows.filter(times.unread)
+    text = (
+        f'{journal.name} row {first[0]}, column "{header}": {cells.filter(times.unread)[0]!r} is not a date. '
+        f"Rows with this problem: {count:,}"
+    )
+    if count > _TOLERATED * len(cells):
+        raise DataError(
+            text,
+            got=f"{count:,} of {len(cells):,} rows ({places(tuple(first.head(3)), count)})",
+            allowed=f"at most {_TOLERATED:.0%} of the rows, which are then rejected",
+            fix="mend the cells, or say the order of the dates with dayfirst=",
+        )
+    journal.warn("not a date", f"{text}; they are rejected", count=count, rows=first)
+
+
+def _decoded(drafted: Draft) -> pl.Series | None:
+    """Times that the ids carry; the address stands in for an id that a spreadsheet has rounded."""
+    layout = drafted.layout
+    if not layout.id_clock:
+        return None
+    name, column = layout.id_clock
+    decoded = None
+    for source in dict.fromkeys((column, "permalink")):
+        if source in drafted.frame.columns:
+            found = DECODERS[name](drafted.frame[source])
+            decoded = found if decoded is None else decoded.fill_null(found)
+    return decoded
+
+
+def _clock_is_broken(local: pl.Series, header: str, journal: Journal) -> bool:
+    """Meta's exports of 2024: the minutes are the month, and the hours run to 12 without AM or PM."""
+    known = local.drop_nulls()
+    if len(known) >= 10 and bool((known.dt.minute() == known.dt.month()).all()):
+        journal.warn(
+            "minutes are the month",
+            f"column {header!r}: in every row the minutes equal the month, a known fault of Meta's exports; only the day "
+            "is used, so nothing can be said about the hour",
+            count=len(known),
+        )
+        return True
+    hours = known.dt.hour()
+    if len(known) >= 20 and bool(((hours >= 1) & (hours <= 12)).all()) and int((hours <= 6).sum()) > 0:
+        journal.warn(
+            "clock of 12 hours",
+            f"column {header!r}: hours run from 1 to 12 without AM or PM; only the day is used",
+            count=len(known),
+        )
+        return True
+    return False
+
+
+def to_utc(
+    times: Times, rows: pl.Series, settings: Settings, journal: Journal, *, layout_zone: str, reason: str
+) -> tuple[pl.Series, str]:
+    """Move printed clocks to UTC.
+
+    Returns
+    -------
+    utc, source
+        Without zone; where the zone came from.
+
+    Raises
+    ------
+    UnknownNameError
+        If a zone is not known.
+    """
+    if times.utc is not None and not settings.zone:
+        return times.utc.fill_null(times.local), "stated"
+    rule = layout_zone if layout_zone != "stated" else ""
+    zone = settings.zone or rule or settings.tz or ""
+    if settings.zone or (settings.tz and not rule):
+        journal.note(f"clocks were read as {zone}, as given")
+        return in_zone(times.local, zone, rows, journal), "given"
+    if rule:
+        journal.guess("time zone", rule, reason or "rule of the platform", "zone in mapping=")
+        return in_zone(times.local, rule, rows, journal), "platform-rule"
+    journal.guess("time zone", "UTC", "the file does not say one", "tz=")
+    journal.warn("time zone", "the file does not say in which zone its clock runs, UTC was assumed; pass tz=")
+    return times.local, "assumed"
+
+
+def in_zone(local: pl.Series, zone: str, rows: pl.Series, journal: Journal) -> pl.Series:
+    """Read a clock of a zone as UTC; hours that a change of the clock repeats or skips are counted.
+
+    Raises
+    ------
+    UnknownNameError
+        If the zone is not known.
+    """
+    import polars as pl
+
+    if zone == "UTC":
+        return local
+    check_zone(zone)
+    first = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    skipped = first.is_null() & local.is_not_null()
+    last = local.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
+    twice = (first != last).fill_null(False)
+    if skipped.any():
+        later = (local + dt.timedelta(hours=1)).dt.replace_time_zone(
+            zone, ambiguous="earliest", non_existent="null"
+        )
+        first = first.zip_with(~skipped, later)
+    if twice.any() or skipped.any():
+        odd = twice | skipped
+        journal.warn(
+            "change of the clock",
+            f"{int(odd.sum()):,} times fall into an hour that a change of the clock repeats or skips ({zone}); the "
+            "earlier one was taken",
+            count=int(odd.sum()),
+            rows=rows.filter(odd),
+        )
+    return first.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(pl.Datetime("us"))
+
+
+def check_zone(zone: str) -> None:
+    """Refuse a zone that is not known.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest known name.
+    """
+    import polars as pl
+
+    try:
+        pl.Series([dt.datetime(2026, 1, 1)]).dt.replace_time_zone(zone)
+    except pl.exceptions.PolarsError as error:
+        raise UnknownNameError(
+            f"there is no time zone {zone!r}",
+            allowed="names of the IANA database such as Europe/Amsterdam or America/New_York, or UTC",
+        ) from error
+
+
+def _checked(
+    printed: pl.Series, decoded: pl.Series, rows: pl.Series, journal: Journal, *, header: str, far: int
+) -> pl.Series:
+    """Compare printed times with the ids; where many disagree no printed time is believed."""
+    both = printed.is_not_null() & decoded.is_not_null()
+    apart = ((printed - decoded).dt.total_seconds().abs() > far).fill_null(False) & both
+    count = int(apart.sum())
+    if not count:
+        return printed
+    distrusted = count > 0.1 * int(both.sum())
+    journal.warn(
+        "times against ids",
+        f"column {header!r}: {count:,} printed times are over a day from the time in the id, which was taken"
+        + ("; the others are not believed either" if distrusted else ""),
+        count=count,
+        rows=rows.filter(apart),
+    )
+    return printed.set(printed.is_not_null(), None) if distrusted else printed
+
+
+def _possible(at: pl.Series, rows: pl.Series, settings: Settings, journal: Journal, header: str) -> pl.Series:
+    """Years that no post can have, and posts of after the export, become null."""
+    odd = ((at.dt.year() < _FIRST) | (at.dt.year() > _LAST)).fill_null(False)
+    if settings.exported_at is not None:
+        end = dt.datetime.combine(settings.exported_at, dt.time()) + dt.timedelta(days=2)
+        odd = odd | (at > end).fill_null(False)
+    count = int(odd.sum())
+    if count:
+        text = f"column {header!r}: {at.filter(odd)[0]} is impossible; rows with this problem: {count:,}"
+        if count > _TOLERATED * len(at):
+            raise DataError(f"{journal.name}, {text}", fix="mend the cells, or correct exported_at")
+        journal.warn("impossible date", f"{text}; they are rejected", count=count, rows=rows.filter(odd))
+        at = at.set(odd, None)
+    return at
+
+
+def with_years(
+    times: Times,
+    rows: pl.Series,
+    decoded: pl.Series | None,
+    end: dt.date | None,
+    journal: Journal,
+    *,
+    header: str,
+) -> Times:
+    """Give dates without a year their year: from ids, else backwards from the day of the export.
+
+    Raises
+    ------
+    DataError
+        If neither is there.
+    """
+    import polars as pl
+
+    assert times.month_day is not None
+    printed = times.month_day
+    if decoded is not None and decoded.is_not_null().sum() == printed.is_not_null().sum():
+        day = decoded.dt.truncate("1d").cast(pl.Datetime("us"))
+        gap = _days_between(day, printed)
+        odd = (gap.abs() > 1).fill_null(False)
+        if odd.any():
+            journal.warn(
+                "times against ids",
+                f"column {header!r}: {int(odd.sum()):,} printed days are not those in the id, which was taken",
+                count=int(odd.sum()),
+                rows=rows.filter(odd),
+            )
+        journal.guess("year", "as in the ids", "the dates have no year", "exported_at")
+        return Times(day, None, "day", times.unread)
+    if end is None:
+        first = rows.filter(printed.is_not_null())
+        raise DataError(
+            f"{journal.name}, column {header!r} has dates without a year",
+            got=f"first in row {first[0] if len(first) else '?'}",
+            fix="say the day of the export with exported_at in mapping=, for example exported_at = 2026-02-28",
+        )
+    journal.guess("year", f"back from {end}", "the dates have no year", "exported_at in mapping=")
+    return Times(_back_from(printed, end), None, "day", times.unread)
+
+
+def _days_between(day: pl.Series, month_day: pl.Series) -> pl.Series:
+    """Days from a printed day and month to a date, in the year where they are nearest."""
+    import polars as pl
+
+    gaps = []
+    for step in (-1, 0, 1):
+        gap = (_dated(day.dt.year().cast(pl.Int64) + step, month_day) - day).dt.total_days().abs()
+        gaps.append(gap.alias(f"gap{step}"))
+    return pl.DataFrame(gaps).select(pl.min_horizontal(pl.all())).to_series()
+
+
+def _dated(year: pl.Series, month_day: pl.Series) -> pl.Series:
+    """Year, and month · 100 + day, as a date; null where there is no such day."""
+    import polars as pl
+
+    frame = pl.DataFrame({"y": year, "md": month_day.cast(pl.Int64)})
+    number = frame.select((pl.col("y") * 10_000 + pl.col("md")).cast(pl.String)).to_series()
+    return number.str.to_datetime("%Y%m%d", strict=False, time_unit="us")
+
+
+def _back_from(month_day: pl.Series, end: dt.date) -> pl.Series:
+    """Years of a run of days that ends on or before `end`, in either direction."""
+    import numpy as np
+    import polars as pl
+
+    known = month_day.drop_nulls().to_numpy()
+    up = int(np.sum(np.diff(known) > 0)) >= int(np.sum(np.diff(known) < 0))
+    run = known if up else known[::-1]
+    turns = np.concatenate([(run[:-1] > run[1:]), [False]]) if len(run) else np.array([], dtype=bool)
+    back = np.cumsum(turns[::-1])[::-1]
+    last = int(run[-1]) if len(run) else 0
+    base = end.year if last <= end.month * 100 + end.day else end.year - 1
+    years = base - back
+    years = years if up else years[::-1]
+    out = month_day.cast(pl.Int64)
+    filled = np.zeros(len(out), dtype=np.int64)
+    filled[month_day.is_not_null().to_numpy()] = years
+    return _dated(pl.Series(filled), out)

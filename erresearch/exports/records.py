@@ -1,0 +1,387 @@
+"""What a reader says about a file: guesses, cautions, the account of every row, and the result that carries them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from erresearch.errors import ColumnError, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from erresearch.exports.registry import Format, Kind
+
+__all__ = ["Accounting", "Bucket", "Caution", "Export", "Guess", "Inspection", "Journal"]
+
+Bucket = Literal["totals", "error_rows", "rejected", "out_of_scope"]
+_SHOWN = 3
+_NAMES: Mapping[Bucket, str] = MappingProxyType(
+    {
+        "totals": "rows of totals",
+        "error_rows": "rows in which the platform reports an error",
+        "rejected": "rejected",
+        "out_of_scope": "out of scope",
+    }
+)
+
+
+def _first(rows: Iterable[int]) -> tuple[int, ...]:
+    kept = []
+    for row in rows:
+        kept.append(int(row))
+        if len(kept) == _SHOWN:
+            break
+    return tuple(kept)
+
+
+def places(rows: tuple[int, ...], count: int) -> str:
+    """Name the first rows, as a spreadsheet numbers them.
+
+    Examples
+    --------
+    >>> places((4, 9, 12), 20)
+    'rows 4, 9, 12 and 17 more'
+    """
+    if not rows:
+        return ""
+    more = f" and {count - len(rows):,} more" if count > len(rows) else ""
+    return f"{'row' if len(rows) == 1 and not more else 'rows'} {', '.join(map(str, rows))}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Something that the file does not say.
+
+    Parameters
+    ----------
+    name, value : str
+        What was guessed, and the guess.
+    reason : str
+        Why.
+    override : str
+        The argument that says it instead.
+    """
+
+    name: str
+    value: str
+    reason: str
+    override: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.name}: {self.value} ({self.reason}); {self.override} says otherwise"
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Something that went on with a word.
+
+    Parameters
+    ----------
+    code : str
+        Short stable name, for programs.
+    text : str
+        What it is and what was done.
+    count : int
+        How many rows or cells; 0 where it is about the whole file.
+    rows : tuple of int
+        The first three rows, as a spreadsheet numbers them.
+    """
+
+    code: str
+    text: str
+    count: int = 0
+    rows: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.text} ({places(self.rows, self.count)})" if self.rows else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """What became of every row of a file; the parts always add up to the rows that came in.
+
+    Parameters
+    ----------
+    rows_in : int
+        Rows below the header.
+    used, totals, error_rows, rejected, out_of_scope : int
+        Rows read; rows that sum others; rows in which the platform reports an error; rows that cannot be used;
+        rows that this reader leaves aside by rule.
+    reasons : mapping of str to int
+        Why rows were not used, with counts.
+    missing : mapping of str to mapping of str to int
+        By header: the spellings of "not there", each with its count. None of them became 0.
+
+    Raises
+    ------
+    DataError
+        If the parts do not add up.
+
+    Examples
+    --------
+    >>> print(Accounting(44, 41, error_rows=3))
+    44 rows in = 41 used + 0 totals + 3 error rows + 0 rejected + 0 out of scope
+    >>> Accounting(44, 41)
+    Traceback (most recent call last):
+    erresearch.errors.DataError: the account of the rows does not add up: 44 rows in, 41 accounted for...
+    """
+
+    rows_in: int
+    used: int
+    totals: int = 0
+    error_rows: int = 0
+    rejected: int = 0
+    out_of_scope: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse an account that does not add up."""
+        known = self.used + self.totals + self.error_rows + self.rejected + self.out_of_scope
+        if known != self.rows_in:
+            raise DataError(
+                "the account of the rows does not add up",
+                got=f"{self.rows_in:,} rows in, {known:,} accounted for",
+                fix="this is a fault of the reader, please report it with the file's header",
+            )
+
+    def __str__(self) -> str:
+        """One line, and one per reason."""
+        head = (
+            f"{self.rows_in:,} rows in = {self.used:,} used + {self.totals:,} totals + "
+            f"{self.error_rows:,} error rows + {self.rejected:,} rejected + {self.out_of_scope:,} out of scope"
+        )
+        return "\n".join([head, *(f"  {count:,} {reason}" for reason, count in self.reasons.items())])
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per part and per reason (a pandas DataFrame with columns what, rows)."""
+        import pandas as pd
+
+        parts = [
+            ("rows in", self.rows_in),
+            ("used", self.used),
+            ("totals", self.totals),
+            ("error rows", self.error_rows),
+            ("rejected", self.rejected),
+            ("out of scope", self.out_of_scope),
+            *((f"reason: {reason}", count) for reason, count in self.reasons.items()),
+        ]
+        return pd.DataFrame(parts, columns=["what", "rows"])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Export:
+    """A file read to canonical rows.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Canonical rows. A column that the file does not have is not there; a cell that is not there is missing.
+    kind : {"posts", "daily", "followers", "outcomes", "survey", "ads"}
+        What a row is.
+    format : str
+        Layout that was recognised, as :func:`erresearch.exports.platforms` lists it.
+    guesses : tuple of Guess
+        What the file does not say, each with its reason and the argument that overrides it.
+    accounting : Accounting
+        What became of every row.
+    warnings : tuple of Caution
+        What went on with a word.
+    name : str
+        File name.
+    notes : tuple of str
+        What is worth knowing and wants no action.
+    columns : mapping of str to str
+        Canonical column → header of the file.
+    dropped_columns : tuple of str
+        Headers that were not loaded because they are personal.
+    exported_at : datetime.date or None
+        Day of the export where it is known.
+    """
+
+    rows: pd.DataFrame
+    kind: Kind
+    format: str
+    guesses: tuple[Guess, ...]
+    accounting: Accounting
+    warnings: tuple[Caution, ...]
+    name: str = ""
+    notes: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    dropped_columns: tuple[str, ...] = ()
+    exported_at: dt.date | None = None
+    layout: Format | None = field(default=None, repr=False)
+
+    def need(self, *names: str) -> pd.DataFrame:
+        """Return the rows if one of the columns is there.
+
+        Parameters
+        ----------
+        *names : str
+            Canonical columns of which at least one is needed, such as ``"reach", "impressions", "views"``.
+
+        Raises
+        ------
+        ColumnError
+            If none is there; the message lists the headers that would have done.
+        """
+        if not set(names) & set(self.rows.columns):
+            headers = [h for n in names for h in (self.layout.headers(n) if self.layout else ())]
+            raise ColumnError(
+                f"{self.name} has no {' or '.join(names)}",
+                got=", ".join(self.columns.values()),
+                allowed=f"one of the headers {', '.join(headers)}" if headers else "",
+                fix="export it again with such a column, or choose another denominator",
+            )
+        return self.rows
+
+    def __str__(self) -> str:
+        """What was read, in a few lines."""
+        head = f"{self.name}: {self.kind}, {self.format}, {len(self.rows):,} rows"
+        lines = [head, str(self.accounting)]
+        lines += [f"  guess: {guess}" for guess in self.guesses]
+        lines += [f"  warning: {caution}" for caution in self.warnings]
+        lines += [f"  note: {note}" for note in self.notes]
+        if self.dropped_columns:
+            lines.append(f"  personal columns not loaded: {', '.join(self.dropped_columns)}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inspection:
+    """What a file is, before it is read; printing it is the point.
+
+    Parameters
+    ----------
+    name : str
+        File name.
+    export : Export
+        What the rows looked at would give.
+    whole : bool
+        Whether the whole file was looked at, or its head and its tail.
+    seen : str
+        What was looked at, in words.
+    """
+
+    name: str
+    export: Export
+    whole: bool
+    seen: str
+
+    def __str__(self) -> str:
+        """The whole finding as text."""
+        export = self.export
+        mapping = [f"  {target} ← {header}" for target, header in export.columns.items()]
+        shown = export.rows.head(3).to_string(index=False, max_colwidth=24)
+        return "\n".join(
+            [
+                f"{self.name}: {export.kind}, recognised as {export.format}",
+                f"looked at {self.seen}; nothing was written",
+                *(f"  guess: {guess}" for guess in export.guesses),
+                "columns",
+                *mapping,
+                "rows",
+                *(f"  {line}" for line in str(export.accounting).split("\n")),
+                *(f"  warning: {caution}" for caution in export.warnings),
+                *(f"  note: {note}" for note in export.notes),
+                "personal columns that would not be loaded: " + (", ".join(export.dropped_columns) or "none"),
+                "first rows",
+                *(f"  {line}" for line in shown.split("\n")),
+            ]
+        )
+
+
+class Journal:
+    """Collects what happens while one file is read; frozen into the result at the end.
+
+    Parameters
+    ----------
+    name : str
+        File name, for messages.
+    strict : bool
+        Whether a warning stops the reading.
+    """
+
+    def __init__(self, name: str, *, strict: bool = False) -> None:
+        self.name, self.strict = name, strict
+        self.guesses: list[Guess] = []
+        self.warnings: list[Caution] = []
+        self.notes: list[str] = []
+        self.removed: dict[Bucket, dict[str, int]] = {bucket: {} for bucket in _NAMES}
+        self.missing: dict[str, dict[str, int]] = {}
+
+    def guess(self, name: str, value: object, reason: str, override: str) -> None:
+        """Note a guess once."""
+        guess = Guess(name, str(value), reason, override)
+        if guess not in self.guesses:
+            self.guesses.append(guess)
+
+    def note(self, text: str) -> None:
+        """Note something that wants no action."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def warn(self, code: str, text: str, *, count: int = 0, rows: Iterable[int] = ()) -> None:
+        """Note a caution; where the reader is strict, stop.
+
+        Raises
+        ------
+        DataError
+            If the reader is strict.
+        """
+        caution = Caution(code, text, count, _first(rows))
+        if self.strict:
+            raise DataError(
+                f"{self.name}: {caution}",
+                fix="mend the file, or read it without strict=True to go on with a warning",
+            )
+        if caution not in self.warnings:
+            self.warnings.append(caution)
+
+    def remove(self, bucket: Bucket, reason: str, rows: Iterable[int], *, warn: bool = False) -> int:
+        """Count rows that are not used, and say so where `warn`.
+
+        Returns
+        -------
+        int
+            How many.
+        """
+        listed = [int(row) for row in rows]
+        if listed:
+            counts = self.removed[bucket]
+            counts[reason] = counts.get(reason, 0) + len(listed)
+            if warn:
+                self.warn(
+                    bucket, f"{len(listed):,} {_NAMES[bucket]}: {reason}", count=len(listed), rows=listed
+                )
+        return len(listed)
+
+    def accounting(self, used: int, rows_in: int) -> Accounting:
+        """Close the account.
+
+        Raises
+        ------
+        DataError
+            If it does not add up.
+        """
+        sums = {bucket: sum(counts.values()) for bucket, counts in self.removed.items()}
+        reasons: dict[str, int] = {}
+        for counts in self.removed.values():
+            for reason, count in counts.items():
+                reasons[reason] = reasons.get(reason, 0) + count
+        return Accounting(
+            rows_in,
+            used,
+            sums["totals"],
+            sums["error_rows"],
+            sums["rejected"],
+            sums["out_of_scope"],
+            MappingProxyType(reasons),
+            MappingProxyType({column: MappingProxyType(dict(c)) for column, c in self.missing.items()}),
+        )

@@ -1,0 +1,251 @@
+"""Answers to "how likely are you to recommend …": one row per answer, 0 to 10, without the person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from erresearch.errors import ColumnError, DataError
+from erresearch.exports.cells import Built, Draft, flags, further
+from erresearch.exports.privacy import hashed, is_personal
+from erresearch.exports.records import Journal, places
+from erresearch.exports.registry import normalise
+from erresearch.exports.series import day_column
+from erresearch.exports.settings import Settings
+from erresearch.exports.tables import Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["read_survey"]
+
+_ASKED = re.compile(
+    r"\bnps\b|recommend|aanbeve|recomend|empfehl|weiterempf|рекоменд|conseill|net promoter|0\s*(-|–|to|tot|bis|a)\s*10"
+)
+_GROUP = re.compile(r"_nps_group$", re.IGNORECASE)
+_TOP = 10
+_SMALL_TOP = 5
+_ENOUGH = 10
+_PREVIEW = ("1", "survey preview", "preview")
+
+
+def read_survey(drafts: Sequence[Draft], settings: Settings, journal: Journal) -> Built:
+    """Turn responses into scores.
+
+    Parameters
+    ----------
+    drafts : sequence of Draft
+        One table.
+    settings : Settings
+        Header of the score and its scale, where the caller says them.
+    journal : Journal
+        Takes guesses, cautions and rows set aside.
+
+    Returns
+    -------
+    Built
+        Columns respondent (hashed for this run), date, entity and score.
+
+    Raises
+    ------
+    ColumnError
+        If no column or several could be the score.
+    DataError
+        If the values do not lie on a scale from 0 to 10 and no scale is said.
+    """
+    import polars as pl
+
+    drafted = drafts[0]
+    label, raw = _score_cells(drafted, settings, journal)
+    drafted, raw = _only_answers(drafted, raw, journal)
+    score = _scores(raw, label, drafted, settings, journal)
+    days, _, _ = day_column(drafted, "date", settings, journal)
+    if not drafted.layout.zone:
+        journal.note("the file does not state the time zone of its answers; their days are those printed")
+    text = drafted.frame
+    respondent = (
+        hashed(text["respondent"].str.strip_chars().replace("", None))
+        if "respondent" in text.columns
+        else pl.Series([f"row {row}" for row in drafted.rows], dtype=pl.String)
+    )
+    frame = pl.DataFrame(
+        {
+            "respondent": respondent,
+            "date": days,
+            "entity": pl.repeat(settings.entity or drafted.layout.platform, text.height, eager=True),
+            "score": score,
+            "source_row": drafted.rows,
+        }
+    ).with_columns(further(drafted, settings).values())
+    silent = frame["score"].is_null()
+    journal.remove("out_of_scope", "no answer to the question", frame["source_row"].filter(silent))
+    frame = frame.filter(~silent)
+    undated = frame["date"].is_null()
+    journal.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
+    frame = frame.filter(~undated)
+    again = ~frame["respondent"].is_last_distinct() & frame["respondent"].is_not_null()
+    journal.remove(
+        "rejected", "earlier answers of the same respondent", frame["source_row"].filter(again), warn=True
+    )
+    frame = frame.filter(~again)
+    return Built(frame, frame.height, "survey", settings.exported_at)
+
+
+def _score_cells(drafted: Draft, settings: Settings, journal: Journal) -> tuple[str, pl.Series]:
+    """The column that holds the score, of the rows still in the draft."""
+    table = drafted.table
+    if "score" in drafted.frame.columns:
+        return drafted.header("score"), drafted.frame["score"]
+    position = _named(table, settings.score) if settings.score else _found(table, journal)
+    import polars as pl
+
+    cells = pl.DataFrame({"row": table.rows, "score": table.cells[f"c{position}"]})
+    raw = drafted.frame.select("row").join(cells, on="row", how="left", maintain_order="left")["score"]
+    return table.header[position].strip(), raw
+
+
+def _named(table: Table, header: str) -> int:
+    wanted = normalise(header)
+    for texts in (table.header, table.questions):
+        for position, text in enumerate(texts):
+            if normalise(text) == wanted:
+                return position
+    raise ColumnError(
+        f"{table.part} has no column {header!r}",
+        got=", ".join(repr(h) for h in table.header[:30]),
+        fix="mend score=",
+    )
+
+
+def _found(table: Table, journal: Journal) -> int:
+    """The one question that asks for a recommendation, by its words or by its partner column."""
+    known = set(table.match.columns.values())
+    open_ones = [i for i in range(len(table.header)) if i not in known and f"c{i}" in table.cells.columns]
+    groups = {normalise(_GROUP.sub("", h)) for h in table.header if _GROUP.search(h.strip())}
+    by_group = [i for i in open_ones if normalise(table.header[i]) in groups]
+    asked = [
+        i
+        for i in open_ones
+        if _ASKED.search(_question(table, i).casefold()) and not _GROUP.search(table.header[i].strip())
+    ]
+    numeric = [i for i in open_ones if _scorelike(table.cells[f"c{i}"]) and not is_personal(table.header[i])]
+    tried = (
+        [i for i in by_group if i in numeric],
+        [i for i in asked if i in numeric],
+        asked if len(asked) == 1 else [],
+        numeric,
+    )
+    for candidates in tried:
+        if len(candidates) == 1:
+            header = _question(table, candidates[0])
+            journal.guess(
+                "score", repr(header[:60]), "the one column that looks like it", "score in mapping="
+            )
+            return candidates[0]
+        if len(candidates) > 1:
+            raise ColumnError(
+                f"{table.part}: several columns could be the score",
+                got=", ".join(repr(table.header[i]) for i in candidates[:8]),
+                fix='say which with score = "…" in mapping=',
+            )
+    raise ColumnError(
+        f"{table.part}: no column looks like a score from 0 to 10",
+        got=", ".join(repr(h) for h in table.header[:30]),
+        fix='say which it is with score = "…" in mapping=',
+    )
+
+
+def _question(table: Table, position: int) -> str:
+    """Header and question together."""
+    below = table.questions[position] if position < len(table.questions) else ""
+    return f"{table.header[position].strip()} {below.strip()}".strip()
+
+
+def _scorelike(cells: pl.Series) -> bool:
+    said = cells.str.strip_chars().replace("", None).drop_nulls()
+    return bool(len(said)) and bool(said.str.contains(r"^(10|\d)(\.0+)?(\s*[-–=:]|\s*$)").all())
+
+
+def _only_answers(drafted: Draft, raw: pl.Series, journal: Journal) -> tuple[Draft, pl.Series]:
+    """Leave out trial runs and answers that were not completed."""
+    import polars as pl
+
+    frame = drafted.frame.with_columns(raw.alias("score cells"))
+    if "preview" in frame.columns:
+        trial = frame["preview"].str.strip_chars().str.to_lowercase().is_in(_PREVIEW)
+        journal.remove("out_of_scope", "trial runs (preview)", frame["row"].filter(trial))
+        frame = frame.filter(~trial)
+    if "finished" in frame.columns:
+        broken = flags(frame["finished"]) == False  # noqa: E712 - a column, not a truth value
+        broken = broken.fill_null(False)
+        journal.remove("out_of_scope", "answers that were not finished", frame["row"].filter(broken))
+        frame = frame.filter(~broken)
+    return drafted.with_frame(frame.drop("score cells")), frame["score cells"].cast(pl.String)
+
+
+def _scores(raw: pl.Series, label: str, drafted: Draft, settings: Settings, journal: Journal) -> pl.Series:
+    """Leading numbers of the cells, checked against the scale."""
+    import polars as pl
+
+    text = raw.str.strip_chars().replace("", None)
+    score = text.str.extract(r"^(-?\d+(?:[.,]\d+)?)(?:\s|$|[-–=:])", 1).str.replace(",", ".", literal=True)
+    values = score.cast(pl.Float64, strict=False)
+    unread = text.is_not_null() & values.is_null()
+    if unread.any():
+        journal.warn(
+            "not a score",
+            f"column {label!r}: {text.filter(unread)[0]!r} is no score; cells with this problem: {int(unread.sum()):,}",
+            count=int(unread.sum()),
+            rows=drafted.rows.filter(unread),
+        )
+    known = values.drop_nulls()
+    if known.is_empty():
+        raise DataError(
+            f"{journal.name}, column {label!r} holds no score", fix='say which column does with score = "…"'
+        )
+    _check_scale(values, label, drafted, settings, journal)
+    return values
+
+
+def _check_scale(values: pl.Series, label: str, drafted: Draft, settings: Settings, journal: Journal) -> None:
+    known = values.drop_nulls().to_numpy()
+    low, high = float(known.min()), float(known.max())
+    if settings.scale:
+        ends = re.fullmatch(r"\s*(\d+)\s*[-–]\s*(\d+)\s*", settings.scale)
+        if ends is None:
+            raise DataError(
+                "the scale of a survey is not understood",
+                got=repr(settings.scale),
+                fix='write scale = "0-10"',
+            )
+        least, most = int(ends[1]), int(ends[2])
+        if (least, most) != (0, _TOP):
+            journal.warn(
+                "scale",
+                f"the score is on a scale of {least} to {most}, so a net promoter score is not defined",
+            )
+    else:
+        least, most = 0, _TOP
+    outside = ((values < least) | (values > most)).fill_null(False)
+    whole = bool((known == known.round()).all())
+    small = not settings.scale and high <= _SMALL_TOP and low >= 1 and len(known) >= _ENOUGH
+    if outside.any() or not whole or small:
+        raise DataError(
+            f"{journal.name}, column {label!r} is not a score from {least} to {most}",
+            got=f"values from {low:g} to {high:g}"
+            + (
+                f", {places(tuple(drafted.rows.filter(outside).head(3)), int(outside.sum()))}"
+                if outside.any()
+                else ""
+            ),
+            allowed=f"whole numbers from {least} to {most}; a score that is already averaged cannot be read",
+            fix='say the scale with scale = "1-5" in mapping=, or another column with score = "…"',
+        )
+    if not settings.scale and low == 1 and high == _TOP:
+        journal.warn(
+            "scale",
+            f"column {label!r} runs from 1 to 10 without a 0: a net promoter score needs 0 to 10, and its detractors "
+            "would be counted wrongly; say scale in mapping=",
+            count=len(known),
+        )

@@ -1,0 +1,356 @@
+"""Records to tables: where the header is, where a table ends, several tables in one file, rows that are too short."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from erresearch.errors import ColumnError, DataError
+from erresearch.exports.delimited import Records, fast_body
+from erresearch.exports.recognise import Match, best_match, match_header, vocabulary
+from erresearch.exports.records import Journal, places
+from erresearch.exports.registry import Format, Rule, load_registry, normalise
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["MAPPED", "Table", "find_tables", "is_total"]
+
+_SEARCHED = 100
+MAPPED = "mapping"
+"""`evidence` of a layout that a mapping file describes."""
+_LINE = re.compile(r"#\s*([^:]+?)\s*:\s*(.*)")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """One table of a file.
+
+    Parameters
+    ----------
+    part : str
+        File, member or sheet.
+    match : Match
+        Its layout.
+    header : tuple of str
+        Headers as printed.
+    cells : polars.DataFrame
+        Text columns ``c<position>``.
+    rows : polars.Series
+        Row number of each row, as a spreadsheet shows it.
+    header_row : int
+        Row number of the header.
+    title : str
+        The line above the header, where it has one.
+    lines : mapping of str to str
+        What a preamble states: start, end, entity, range.
+    questions : tuple of str
+        The second row of headers, where there is one.
+    empty_word : bool
+        Whether the body is only the words "no data available".
+    """
+
+    part: str
+    match: Match
+    header: tuple[str, ...]
+    cells: pl.DataFrame
+    rows: pl.Series
+    header_row: int
+    title: str = ""
+    lines: Mapping[str, str] = field(default_factory=dict)
+    questions: tuple[str, ...] = ()
+    empty_word: bool = False
+
+    def printed(self, target: str) -> str:
+        """The header of a canonical column as printed."""
+        return self.header[self.match.columns[target]].strip().lstrip("\ufeff")
+
+
+@dataclass(slots=True)
+class _Search:
+    """Where the search stands between two tables."""
+
+    lines: dict[str, str] = field(default_factory=dict)
+    title: str = ""
+    title_row: int = 0
+    unread: list[int] = field(default_factory=list)
+    announced: bool = False
+
+
+def blank(row: Sequence[str]) -> bool:
+    """Whether a record holds nothing."""
+    return not any(cell.strip() for cell in row)
+
+
+def find_tables(
+    records: Records, layouts: Sequence[Format], journal: Journal
+) -> tuple[list[Table], list[int]] | None:
+    """Find the tables of a text or sheet; None where its head is not enough to read it.
+
+    Parameters
+    ----------
+    records : Records
+        Its records.
+    layouts : sequence of Format
+        Layouts to look for.
+    journal : Journal
+        Takes notes.
+
+    Returns
+    -------
+    tables : list of Table
+        In their order; several only for layouts that stack tables in one file.
+    unread : list of int
+        Row numbers between tables that belong to no known layout.
+
+    Raises
+    ------
+    ColumnError
+        If two rows could both be the header.
+    DataError
+        If rows have more or fewer cells than the header.
+    """
+    tables: list[Table] = []
+    search = _Search()
+    at = 0
+    while at < len(records.rows):
+        match = _header_here(records, at, layouts, search, looked=bool(tables) or at < _SEARCHED)
+        if match is None:
+            at += 1
+            continue
+        if not match.layout.stack:
+            _refuse_tie(records, at, match, layouts)
+        end = _body_end(records, at, match.layout)
+        table = _table(records, at, end, match=match, search=search, journal=journal)
+        if table is None:
+            return None
+        tables.append(table)
+        if not match.layout.stack:
+            return tables, []
+        search = _Search(unread=search.unread, lines=dict(search.lines), announced=search.announced)
+        at = end
+    if records.data is not None:
+        return None
+    if not tables or not tables[0].match.layout.stack:
+        return tables, []
+    return tables, search.unread + [search.title_row] * bool(search.title_row)
+
+
+def _header_here(
+    records: Records, at: int, layouts: Sequence[Format], search: _Search, *, looked: bool
+) -> Match | None:
+    """Read one row between tables: a header, a line of the preamble, a title, or nothing of the kind."""
+    row = records.rows[at]
+    if blank(row):
+        return None
+    first = row[0].strip()
+    if re.match(r"#(\s|-|$)", first) and (len(row) == 1 or blank(row[1:]) or first.startswith("# ")):
+        _read_line(first if len(row) == 1 else ",".join(row).rstrip(","), layouts, search)
+        return None
+    filled = [cell for cell in row if cell.strip()]
+    own = any(layout.evidence == MAPPED for layout in layouts)
+    known = search.announced or (looked and (own or any(normalise(cell) in vocabulary() for cell in filled)))
+    match = best_match(row, layouts, preamble=search.announced) if known else None
+    if match is not None:
+        return match
+    if search.title_row:
+        search.unread.append(search.title_row)
+    search.title, search.title_row = " ".join(cell.strip() for cell in filled), records.numbers[at]
+    return None
+
+
+def _read_line(text: str, layouts: Sequence[Format], search: _Search) -> None:
+    """Keep what a line of a preamble states."""
+    found = _LINE.fullmatch(text.strip())
+    if found is None:
+        return
+    for layout in layouts:
+        for name, words in layout.lines.items():
+            if normalise(found[1]) in {normalise(word) for word in words}:
+                search.lines[name] = found[2].strip()
+                search.announced = search.announced or name == "start"
+
+
+def _refuse_tie(records: Records, at: int, match: Match, layouts: Sequence[Format]) -> None:
+    """Two different rows that could both be the header are not guessed between."""
+    for other in range(at + 1, min(at + 4, len(records.rows))):
+        row = records.rows[other]
+        if blank(row) or row == records.rows[at]:
+            continue
+        rival = best_match(row, layouts)
+        if rival is not None and rival.score >= match.score:
+            raise ColumnError(
+                f"{records.name}: two rows could be the header",
+                got=f"rows {records.numbers[at]} and {records.numbers[other]}",
+                fix="delete the one that is not, or say which column is which with mapping=",
+            )
+
+
+def _body_end(records: Records, at: int, layout: Format) -> int:
+    """Index of the first record after the table: only stacked tables end before the file does."""
+    if not layout.stack:
+        return len(records.rows)
+    for other in range(at + 1, len(records.rows)):
+        row = records.rows[other]
+        if blank(row) or re.match(r"#(\s|-|$)", row[0].strip()):
+            return other
+    return len(records.rows)
+
+
+def _table(
+    records: Records, at: int, end: int, *, match: Match, search: _Search, journal: Journal
+) -> Table | None:
+    header = records.rows[at]
+    while header and not header[-1].strip() and len(header) - 1 not in match.columns.values():
+        header = header[:-1]
+    header_row = records.numbers[at]
+    if header_row > 1 and not match.layout.stack:
+        journal.note(f"{records.name}: the header is on row {header_row}")
+    below, questions = _below_header(records, at, end, match.layout, match)
+    lines = dict(search.lines)
+    if match.layout.range_line and search.title:
+        lines["range"] = search.title
+    base = Table(
+        records.name,
+        match,
+        tuple(header),
+        _frame([], header),
+        _numbers([]),
+        header_row,
+        search.title,
+        lines,
+        questions,
+    )
+    if records.data is not None:
+        if match.layout.stack or below > at + 1:
+            return None
+        body = fast_body(records, at, len(header), _wanted(match))
+        if body is None:
+            return None
+        return replace(base, cells=body, rows=_numbers(range(header_row + 1, header_row + 1 + body.height)))
+    kept = [(n, row) for n, row in zip(records.numbers[below:end], records.rows[below:end], strict=True)]
+    while kept and blank(kept[-1][1]):
+        kept.pop()
+    words = [cell for _, row in kept for cell in row if cell.strip()]
+    if len(words) == 1 and normalise(words[0]) in load_registry().no_data:
+        return replace(base, empty_word=True)
+    rows = _squared(kept, len(header), match, records)
+    return replace(base, cells=_frame(rows, header), rows=_numbers(n for n, _ in kept))
+
+
+def _wanted(match: Match) -> list[int]:
+    """Positions to load: personal columns only where a mapping asks for them."""
+    registry = load_registry()
+    asked = match.layout.evidence == MAPPED
+    known = [i for target, i in match.columns.items() if asked or registry.field(target).type != "personal"]
+    twins = [i for positions in match.twins.values() for i in positions]
+    return sorted({0, *known, *twins})
+
+
+def _numbers(values: Iterable[int]) -> pl.Series:
+    import polars as pl
+
+    return pl.Series("row", values if isinstance(values, range) else list(values), dtype=pl.UInt32)
+
+
+def _frame(rows: Sequence[Sequence[str]], header: Sequence[str]) -> pl.DataFrame:
+    import polars as pl
+
+    names = [f"c{i}" for i in range(len(header))]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return pl.DataFrame(
+        [pl.Series(name, column, dtype=pl.String) for name, column in zip(names, columns, strict=True)]
+    )
+
+
+def _below_header(
+    records: Records, at: int, end: int, layout: Format, match: Match
+) -> tuple[int, tuple[str, ...]]:
+    """Index of the first row of data, and the second row of headers where the layout has one."""
+    below = at + 1
+    rows = records.rows
+    if layout.description_row and below < end:
+        if any(cell.strip().startswith(layout.description_row) for cell in rows[below]):
+            return below + 1, tuple(rows[below])
+        return below, ()
+    if layout.import_ids:
+        return _survey_headers(records, at, end, match)
+    if layout.header_rows > 1 and below < end:
+        key = match.columns[layout.signature[0]]
+        if not (rows[below][key] if key < len(rows[below]) else "").strip():
+            return below + 1, tuple(rows[below])
+    return below, ()
+
+
+def _survey_headers(records: Records, at: int, end: int, match: Match) -> tuple[int, tuple[str, ...]]:
+    """Two or three rows of headers: names, questions, and perhaps the machine's own names."""
+    rows = records.rows
+    ahead = rows[at + 1 : min(at + 3, end)]
+    marked = [number for number, row in enumerate(ahead) if any('{"ImportId"' in cell for cell in row)]
+    if marked:
+        return at + 2 + marked[0], tuple(ahead[0]) if marked[0] else ()
+    day = match.columns["date"]
+    dated = [
+        bool(re.search(r"\d{1,4}[-/.]\d{1,2}[-/.]\d", row[day] if day < len(row) else "")) for row in ahead
+    ]
+    if dated[:1] == [True]:
+        return at + 1, ()
+    if len(dated) < 2 or dated[1]:
+        return at + 2, tuple(ahead[0]) if ahead else ()
+    shown = "; ".join(" | ".join(cell[:20] for cell in row[:4]) for row in rows[at : at + 4])
+    raise ColumnError(
+        f"{records.name}: the rows of headers are not understood",
+        got=shown,
+        allowed="one, two or three rows of headers, the third with ImportId",
+        fix="export it again as CSV with the settings as they come",
+    )
+
+
+def is_total(row: Sequence[str], columns: Mapping[str, int], rules: Iterable[Rule]) -> bool:
+    """Whether a row sums others, by the layout's rules (those that go by a text)."""
+    for rule in rules:
+        position = 0 if rule.column == "*" else columns.get(rule.column)
+        if position is None or position >= len(row) or rule.how == "blank":
+            continue
+        cell = row[position].strip().casefold()
+        if (rule.how == "equals" and cell in rule.texts) or (
+            rule.how == "prefix" and any(cell.startswith(text) for text in rule.texts)
+        ):
+            return True
+    return False
+
+
+def _squared(
+    kept: Sequence[tuple[int, list[str]]], width: int, match: Match, records: Records
+) -> list[list[str]]:
+    """Give every row the header's width, or refuse: cells are never shifted."""
+    rows: list[list[str]] = []
+    odd: list[int] = []
+    for number, row in kept:
+        if len(row) == width:
+            rows.append(row)
+        elif blank(row):
+            rows.append([""] * width)
+        elif len(row) > width and blank(row[width:]):
+            rows.append(row[:width])
+        elif len(row) < width and (
+            not records.delimiter or is_total(row, match.columns, match.layout.totals)
+        ):
+            rows.append(row + [""] * (width - len(row)))
+        else:
+            odd.append(number)
+    if odd:
+        found = sorted({len(row) for _, row in kept if len(row) != width})
+        raise DataError(
+            f"{records.name}: rows have more or fewer cells than the header's {width}",
+            got=f"{len(odd):,} rows ({places(tuple(odd[:3]), len(odd))}) with {', '.join(map(str, found[:5]))} cells",
+            fix="cells are never shifted: look for a delimiter inside a text that lacks quotation marks",
+        )
+    return rows
+
+
+def relaxed(layout: Format, header: Sequence[str], signature: tuple[str, ...]) -> Match | None:
+    """Read a row as headers of a layout of which only some columns are asked for."""
+    return match_header(replace(layout, signature=signature, exact=False), header)
