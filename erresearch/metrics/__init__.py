@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from erresearch.metrics.bands import Band, Banding, band, bands, cautions
 from erresearch.metrics.benchmarks import Comparison, TierPosition, percentile_in_tier
+from erresearch.metrics.composite import (
+    Composite,
+    WeightSensitivity,
+    composite,
+    cronbach_alpha,
+    weight_sensitivity,
+)
+from erresearch.metrics.counts import FAMILIES, ActionCounts, Family, action_counts
 from erresearch.metrics.definitions import DEFINITIONS, PLATFORMS, RateDefinition
 from erresearch.metrics.loyalty import NpsSeries, enps, nps, nps_over_time
 from erresearch.metrics.money import BreakEven, break_even, romi_gross, romi_incremental, romi_net
@@ -20,23 +28,31 @@ from erresearch.metrics.web import (
 
 __all__ = [
     "DEFINITIONS",
+    "FAMILIES",
     "PLATFORMS",
+    "ActionCounts",
     "Band",
     "Banding",
     "BreakEven",
     "Comparison",
+    "Composite",
+    "Family",
     "NpsSeries",
     "Ordinal",
     "RateDefinition",
     "Rates",
     "TierPosition",
+    "WeightSensitivity",
+    "action_counts",
     "band",
     "bands",
     "bounce_rate",
     "break_even",
     "cautions",
     "click_through_rate",
+    "composite",
     "conversion_rate",
+    "cronbach_alpha",
     "engagement_rate",
     "enps",
     "nps",
@@ -50,4 +66,5 @@ __all__ = [
     "romi_net",
     "session_duration",
     "thermometer",
+    "weight_sensitivity",
 ]
