@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from erresearch import figures as figures
+    from erresearch.claims import examine as examine, judge as judge, read_claims as read_claims
     from erresearch.datasets import catalog as catalog, load as load
     from erresearch.errors import ErresearchError as ErresearchError, ErresearchWarning as ErresearchWarning
     from erresearch.expressions import lag as lag, log as log
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         correlate as correlate,
         decay as decay,
         poisson as poisson,
+        precedence as precedence,
         regress as regress,
     )
     from erresearch.results import Estimate as Estimate, Interval as Interval, Verdict as Verdict
@@ -38,13 +40,14 @@ __version__ = "0.1.0"
 # The same names as above, for the running program; a test keeps the two alike.
 _NAMES: Final = {
     "": ("figures",),
+    "claims": ("examine", "judge", "read_claims"),
     "datasets": ("catalog", "load"),
     "errors": ("ErresearchError", "ErresearchWarning"),
     "expressions": ("lag", "log"),
     "metrics": ("band", "engagement_rate"),
     "moments": ("Moments",),
     "pipeline": ("reproduce",),
-    "relate": ("correlate", "decay", "poisson", "regress"),
+    "relate": ("correlate", "decay", "poisson", "precedence", "regress"),
     "results": ("Estimate", "Interval", "Verdict"),
     "robustness": ("detectable", "equivalence"),
     "worlds": ("simulate",),
