@@ -70,7 +70,7 @@ def main() -> None:
     columns = ["y", "x", *names]
     table[columns] -= table.groupby("account")[columns].transform("mean")
     picked = np.random.default_rng(1).choice(len(curve), given.refits, replace=False)
-    groups, n, worst, seconds = given.accounts, len(table), np.zeros(2), []
+    n, worst, seconds = len(table), np.zeros(2), []
     for i in picked:
         on = ["x", *curve.controls[i]]
         value, se, took = refit(table, on)
