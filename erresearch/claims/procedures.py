@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 from erresearch.claims.evidence import Evidence
 from erresearch.claims.tables import Cast
 from erresearch.expressions import log
-from erresearch.relate import contrast, decay, poisson, precedence, regress
+from erresearch.relate import contrast, decay, poisson, precedence, predictive_gain, regress
 from erresearch.results import Doubt, plain
 
 __all__ = ["PROCEDURES"]
@@ -66,15 +66,11 @@ def _precedence(cast: Cast) -> Evidence:
         found.forward,
         lead=found.lead,
         reverse=found.reverse,
-        clusters=found.n_accounts,
+        clusters=found.n_accounts if found.n_accounts > 1 else 0,  # one entity rests on its periods
         doubts=tuple(doubts),
         result=found,
-        barrier="" if found.n_accounts > 1 else _short_series(found.n_rows),
+        barrier="; ".join(found.cautions),
     )
-
-
-def _short_series(rows: int) -> str:
-    return f"one entity over {rows} periods: a decisive word needs 52" if rows < 52 else ""
 
 
 def _slope(cast: Cast) -> Evidence:
@@ -162,19 +158,19 @@ def _decay(cast: Cast) -> Evidence:
 
 def _prediction(cast: Cast) -> Evidence:
     """Whether x predicts y better out of sample than its rival, on top of the same baseline."""
-    from erresearch.relate import predictive_gain
-
     found = predictive_gain(
         cast.data,
         _term(cast, "y"),
         baseline=[_term(cast, role) for role in cast.options.get("baseline", ())],
-        add=[_term(cast, "x")],
-        versus=[_term(cast, "rival")],
+        add=_term(cast, "x"),
+        versus=_term(cast, "rival"),
         by=cast.column("by"),
         time=cast.column("time"),
         level=cast.level,
     )
-    return Evidence(found.gain, clusters=found.gain.n_accounts, result=found)
+    return Evidence(
+        found.gain, clusters=found.gain.n_accounts, barrier="; ".join(found.cautions), result=found
+    )
 
 
 #: Every procedure that ``claims.toml`` may name.
