@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations_with_replacement
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from erresearch.moments import Moments
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
-__all__ = ["leverage_pass", "linear_predictor", "unpack"]
+__all__ = ["Family", "leverage_pass", "linear_predictor", "logistic", "unpack"]
+
+
+Family = Literal["gaussian", "poisson", "logit"]
 
 
 def linear_predictor(moments: Moments, beta: np.ndarray, *, constant: float = 0.0) -> nw.Expr:
@@ -25,6 +28,14 @@ def linear_predictor(moments: Moments, beta: np.ndarray, *, constant: float = 0.
     for name, slope in zip(moments.columns[:-1], beta, strict=True):
         expression = expression + source.z(name) * float(slope)
     return expression
+
+
+def logistic(predictor: nw.Expr) -> nw.Expr:
+    """1/(1 + exp(−η)) from an exponential that cannot overflow."""
+    import narwhals.stable.v2 as nw
+
+    small = (-predictor.abs()).exp()
+    return nw.when(predictor >= 0).then(1 / (1 + small)).otherwise(small / (1 + small))
 
 
 def unpack(values: dict[str, Any], prefix: str, k: int) -> np.ndarray:
@@ -43,11 +54,11 @@ def leverage_pass(
     *,
     intercept: bool,
     power: int,
-    poisson: bool = False,
+    family: Family = "gaussian",
 ) -> np.ndarray:
     """Σ_i x_i x_iᵀ e_i² / (1 − h_i)^power: the meat of HC1 (power 0) and HC3 (power 2).
 
-    The mean is xβ, or exp(xβ) with `poisson`; then h_i is weighted by the mean.
+    The mean is xβ, exp(xβ) or 1/(1 + exp(−xβ)) by `family`; h_i is weighted by the variance that goes with it.
     """
     import narwhals.stable.v2 as nw
 
@@ -60,17 +71,19 @@ def leverage_pass(
         regressors = [nw.lit(1.0), *regressors]
         slopes, constant = beta[1:], float(beta[0])
     predictor = linear_predictor(moments, slopes, constant=constant)
-    if poisson:
-        predictor = predictor.exp()
-        residual = source.col(moments.columns[-1]) - predictor
-    else:
+    weight = source.w()
+    y, curvature = source.col(moments.columns[-1]), weight
+    if family == "gaussian":
         residual = source.z(moments.columns[-1]) - predictor
+    elif family == "poisson":
+        residual, curvature = y - predictor.exp(), weight * predictor.exp()
+    else:
+        mean = logistic(predictor)
+        residual, curvature = y - mean, weight * mean * (1 - mean)
     k = len(regressors)
     leverage: Any = nw.lit(0.0)
     for i, j in combinations_with_replacement(range(k), 2):
         leverage = leverage + regressors[i] * regressors[j] * float(bread[i, j] * (1 if i == j else 2))
-    weight = source.w()
-    curvature = weight * predictor if poisson else weight
     # a row that fits by itself (h = 1) has residual 0: keep 0/0 out of the sum
     room = 1.0 - curvature * leverage
     share = (weight * residual) ** 2

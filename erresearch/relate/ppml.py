@@ -16,16 +16,12 @@ from erresearch.inference import Scores
 from erresearch.moments import Moments
 from erresearch.relate.design import Effect, check_design, open_moments
 from erresearch.relate.fitting import Covariance, Fitted, assemble, check_covariance
+from erresearch.relate.newton import ITERATIONS, ascend, flattest
 from erresearch.relate.passes import leverage_pass, linear_predictor, unpack
 from erresearch.results import Fit
 
 __all__ = ["poisson"]
 
-_ITERATIONS = 60
-_HALVINGS = 30
-_TOLERANCE = 1e-10
-#: Curvature along the flattest direction, against the steepest, below which the likelihood has no maximum there.
-_FLAT = 1e-11
 _KEEP = "__keep__"
 _NEVER = 1e300  # stands for "no such row" in a maximum or minimum
 SEPARATED = "separated (the regressors predict the zero perfectly)"
@@ -40,6 +36,14 @@ class _State:
     means: np.ndarray  # exp(α) per group
     scores: np.ndarray
     hessians: np.ndarray
+
+    @property
+    def slope(self) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient and negative Hessian in the slopes, a common intercept concentrated out."""
+        gradient, hessian = self.scores.sum(axis=0), self.hessians.sum(axis=0)
+        if len(gradient) == len(self.beta):
+            return gradient, hessian
+        return gradient[1:], hessian[1:, 1:] - np.outer(hessian[0, 1:], hessian[0, 1:]) / hessian[0, 0]
 
 
 def poisson(
@@ -277,37 +281,13 @@ def _state(moments: Moments, totals: _Totals, beta: np.ndarray, *, within: bool)
 
 
 def _newton(moments: Moments, totals: _Totals, *, within: bool) -> tuple[_State, bool]:
-    """Newton with step-halving on the concentrated likelihood; says whether it converged."""
-    state = _state(moments, totals, np.zeros(len(moments.columns) - 1), within=within)
-    # steps are measured in the linear predictor: along a separating direction they never shrink
+    """Climb the concentrated likelihood; says whether it converged."""
     spread = np.sqrt(_swept(moments, within=within) / moments.weight.sum())[:-1]
-    for _ in range(_ITERATIONS):
-        gradient, hessian = _profile(state, within=within)
-        scaled = hessian / np.outer(spread, spread)
-        curvature = np.linalg.eigvalsh(scaled)
-        if curvature[0] < _FLAT * curvature[-1]:
-            return state, False
-        step = np.linalg.solve(scaled, gradient / spread) / spread
-        size = float(np.max(np.abs(step) * spread))
-        for _ in range(_HALVINGS):
-            with np.errstate(all="ignore"):
-                trial = _state(moments, totals, state.beta + step, within=within)
-            if math.isfinite(trial.loglik) and trial.loglik >= state.loglik - 1e-9 * abs(state.loglik):
-                break
-            step = step / 2
-        else:
-            return state, False
-        state = trial
-        if size < _TOLERANCE:
-            return state, True
-    return state, False
 
+    def at(beta: np.ndarray) -> _State:
+        return _state(moments, totals, beta, within=within)
 
-def _profile(state: _State, *, within: bool) -> tuple[np.ndarray, np.ndarray]:
-    gradient, hessian = state.scores.sum(axis=0), state.hessians.sum(axis=0)
-    if within:
-        return gradient, hessian
-    return gradient[1:], hessian[1:, 1:] - np.outer(hessian[0, 1:], hessian[0, 1:]) / hessian[0, 0]
+    return ascend(at, at(np.zeros(len(moments.columns) - 1)), spread)
 
 
 def _fit(
@@ -326,7 +306,7 @@ def _fit(
         if not count:
             raise DesignError(
                 "PPML did not converge",
-                got=f"after {_ITERATIONS} Newton steps without separated rows",
+                got=f"after {ITERATIONS} Newton steps without separated rows",
                 fix="rescale the regressors or look for extreme values",
             )
         before = dropped.get(SEPARATED, 0)
@@ -384,11 +364,9 @@ def _without_separated(moments: Moments, state: _State, *, within: bool) -> tupl
 
     source = moments.source
     assert source is not None
-    _, hessian = _profile(state, within=within)
     spread = np.sqrt(_swept(moments, within=within)[:-1])
-    direction = np.linalg.eigh(hessian / np.outer(spread, spread))[1][:, 0] / spread
+    direction = flattest(state, spread)
     direction /= np.max(np.abs(direction) * spread) / math.sqrt(moments.rows)
-    direction[np.abs(direction) * spread < 1e-6 * np.max(np.abs(direction) * spread)] = 0.0
     y = source.col(moments.columns[-1])
     for sign in (1.0, -1.0):
         along = linear_predictor(moments, sign * direction)
@@ -406,9 +384,7 @@ def _without_separated(moments: Moments, state: _State, *, within: bool) -> tupl
             high, low = np.full_like(high, high.max()), np.full_like(low, low.min())
         margin = 1e-6
         if np.max((high - low)[seen]) < margin and not np.any(zero[seen] > high[seen] + margin):
-            edge: Any = (
-                top.max().over(source.account) if within and source.account else float(high.max())
-            )
+            edge: Any = top.max().over(source.account) if within and source.account else float(high.max())
             keep = (y > 0) | (along >= edge - margin)
             frame = source.complete().with_columns(keep.alias(_KEEP)).filter(nw.col(_KEEP)).drop(_KEEP)
             fewer = _again(moments, replace(source, frame=frame))
@@ -441,7 +417,7 @@ def _row_covariance(
     if cov == "iid":
         return bread, f"Poisson variance, t({df_resid})"
     power = 0 if cov == "HC1" else 2
-    meat = leverage_pass(moments, beta, bread, intercept=True, power=power, poisson=True)
+    meat = leverage_pass(moments, beta, bread, intercept=True, power=power, family="poisson")
     factor = moments.rows / df_resid if cov == "HC1" else 1.0
     return factor * bread @ meat @ bread, f"{'HC1' if cov == 'HC1' else 'HC3'}, t({df_resid})"
 
