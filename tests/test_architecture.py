@@ -26,6 +26,7 @@ ORDER = (
     "labels",
     "files",
     "sources",
+    "rows",
     "aggregate",
     "moments",
     "figures",

@@ -20,6 +20,7 @@ from erresearch import aggregate, labels
 from erresearch.errors import ColumnError, DataError, DesignError, EngineError
 from erresearch.expressions import log
 from erresearch.moments import Moments
+from erresearch.rows import HEAD
 
 HOSTILE = [
     "*",
@@ -231,12 +232,12 @@ def test_a_large_level_costs_no_digits(offset):
 def test_an_origin_far_from_the_means_is_looked_for_again():
     # the first rows, which place the origin, say nothing about the rest
     rest = 1e9 + np.tile([0.0, 1.0, 2.0], 100_000)
-    x = np.concatenate([np.zeros(aggregate.HEAD), rest])
-    a = np.repeat(["first", "rest"], [aggregate.HEAD, len(rest)])
+    x = np.concatenate([np.zeros(HEAD), rest])
+    a = np.repeat(["first", "rest"], [HEAD, len(rest)])
     m = Moments.from_frame(pl.DataFrame({"a": a, "x": x, "one": 5.1}), ["x", "one"], by="a")
     assert abs(m.origin[0] - x.mean()) < x.std()
     assert m.origin[1] == 5.1
-    steady = np.concatenate([np.linspace(0, 1e-3, aggregate.HEAD), np.tile([1e6, 1e6 + 1], 200_000)])
+    steady = np.concatenate([np.linspace(0, 1e-3, HEAD), np.tile([1e6, 1e6 + 1], 200_000)])
     moved = Moments.from_frame(pl.DataFrame({"x": steady}), ["x"])
     assert moved.origin[0] == pytest.approx(steady.mean(), abs=steady.std())
 

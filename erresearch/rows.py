@@ -1,0 +1,307 @@
+"""The rows behind moments, still lazy: complete rows, safe names, an origin near the means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from erresearch.errors import ColumnError, EngineError
+from erresearch.labels import as_text, sort_text, sum_into
+from erresearch.sources import Opened, check_text, gather, open_rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Source", "conditions", "free_name", "near", "numbers", "prepare"]
+
+Array = np.ndarray[Any, Any]
+Column = str | nw.Expr
+
+HEAD = 10_000  # rows that place the origin
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The rows behind moments, still lazy: what a further pass is made of.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        Needed columns only, numbers as Float64; not yet filtered.
+    columns : tuple of str
+        Names of the number columns, as in the moments.
+    names : tuple of str
+        Their names inside `frame`; use :meth:`col` and :meth:`z`, which know them.
+    origin : (k,) ndarray
+        The point near the means from which :meth:`z` measures.
+    account, period, weight : str or None
+        Names inside `frame` of the account, time and weight columns.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from erresearch.moments import Moments
+    >>> posts = pl.DataFrame({"shop": ["a", "a", "b"], "likes": [1.0, 3.0, 8.0]})
+    >>> source = Moments.from_frame(posts, ["likes"], by="shop").source
+    >>> source.total([source.col("likes").max().alias("most")])
+    {'most': 8.0}
+    >>> keys, values = source.by_account([source.col("likes").exp().sum().alias("e")])
+    >>> keys.tolist(), values["e"].round(1).tolist()
+    (['a', 'b'], [22.8, 2981.0])
+    """
+
+    frame: nw.LazyFrame[Any]
+    columns: tuple[str, ...]
+    names: tuple[str, ...]
+    origin: Array
+    account: str | None = None
+    period: str | None = None
+    weight: str | None = None
+
+    def col(self, name: str) -> nw.Expr:
+        """Column `name` as it is."""
+        return nw.col(self.names[self.columns.index(name)])
+
+    def z(self, name: str) -> nw.Expr:
+        """Column `name` minus its origin: safe to multiply however large the column's level is."""
+        index = self.columns.index(name)
+        return nw.col(self.names[index]) - float(self.origin[index])
+
+    def w(self) -> nw.Expr:
+        """Row weight (1 where the moments have none)."""
+        return nw.lit(1.0) if self.weight is None else nw.col(self.weight)
+
+    def complete(self) -> nw.LazyFrame[Any]:
+        """Only the complete rows, the ones that the moments count."""
+        return self.frame.filter(
+            nw.all_horizontal(*[holds for _, holds in conditions(self)], ignore_nulls=False)
+        )
+
+    def total(self, expressions: Sequence[nw.Expr]) -> dict[str, float]:
+        """One pass: each expression aggregates the complete rows to one number."""
+        table = gather(self.complete().select(*expressions))
+        return {name: float(table[name][0] or 0.0) for name in table.columns}
+
+    def by_account(self, expressions: Sequence[nw.Expr]) -> tuple[Array, dict[str, Array]]:
+        """One pass: each expression sums to one number per account; keys in the order of the moments."""
+        if self.account is None:
+            total = self.total(expressions)
+            return np.array([""], dtype=object), {name: np.array([value]) for name, value in total.items()}
+        table = gather(self.complete().group_by(self.account).agg(*expressions))
+        keys, position = sort_text(as_text(table[self.account]))
+        table = table.drop(self.account)
+        return keys, {name: sum_into(numbers(table[name]), position, len(keys)) for name in table.columns}
+
+    def by_cell(self, expressions: Sequence[nw.Expr]) -> tuple[Array, Array, dict[str, Array]]:
+        """One pass: each expression sums to one number per account and period.
+
+        Account keys and period labels come as text, one pair per cell, in no particular order.
+        """
+        if self.period is None:
+            raise ColumnError(
+                "there is no period to group by",
+                got="moments made without `period`",
+                fix="pass period= when the moments are made",
+            )
+        groups = [self.period] if self.account is None else [self.account, self.period]
+        table = gather(self.complete().group_by(*groups).agg(*expressions))
+        periods = as_text(table[self.period])
+        keys = np.full(len(periods), "", dtype=object)
+        if self.account is not None:
+            keys = as_text(table[self.account])
+        return keys, periods, {n: numbers(table[n]) for n in table.columns if n not in groups}
+
+    def collect(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Bring the complete rows into memory under their own names (small tables only).
+
+        Account, period and weight follow as ``__account__``, ``__period__`` and ``__weight__`` where they are set.
+        """
+        chosen = self.columns if columns is None else tuple(columns)
+        extra = [name for name in (self.account, self.period, self.weight) if name is not None]
+        inside = [self.col(name).alias(f"c{i}") for i, name in enumerate(chosen)]
+        table = gather(self.complete().select(*inside, *[nw.col(name) for name in extra]))
+        table.columns = [*chosen, *extra]
+        return table
+
+
+def conditions(source: Source) -> list[tuple[str, nw.Expr]]:
+    """What makes a row complete, each with the words for its absence.
+
+    Parameters
+    ----------
+    source : Source
+        The rows.
+
+    Returns
+    -------
+    list of (str, narwhals.Expr)
+        In the order in which a row's first lack is counted.
+    """
+    found: list[tuple[str, nw.Expr]] = []
+    schema = source.frame.collect_schema()
+    for name, words in ((source.account, "account missing"), (source.period, "period missing")):
+        if name is not None:
+            there = ~nw.col(name).is_null()
+            found.append((words, there & ~nw.col(name).is_nan() if schema[name].is_float() else there))
+    if source.weight is not None:
+        weight = nw.col(source.weight)
+        found += [
+            ("weight not finite", _finite(weight)),
+            ("weight negative", weight >= 0),
+            ("weight zero", weight > 0),
+        ]
+    pairs = zip(source.columns, source.names, strict=True)
+    return found + [(f"not finite: {column}", _finite(nw.col(name))) for column, name in pairs]
+
+
+def _finite(value: nw.Expr) -> nw.Expr:
+    # only some engines take NaN for null: both are asked for
+    return ~value.is_null() & value.is_finite()
+
+
+def numbers(column: pl.Series) -> Array:
+    """Values of an aggregate; SQL gives null for the sum of no rows.
+
+    Parameters
+    ----------
+    column : polars.Series
+        Numbers.
+
+    Returns
+    -------
+    ndarray
+        With 0 for null.
+    """
+    return column.fill_null(0).to_numpy()
+
+
+def prepare(
+    data: Any, columns: Sequence[Column], *, by: str | None, period: str | None, weights: str | None
+) -> tuple[Source, Opened]:
+    """Open the rows, check the columns asked for and choose the origin.
+
+    Parameters
+    ----------
+    data : frame or path
+        See :func:`erresearch.sources.open_rows`.
+    columns : sequence of str or narwhals.Expr
+        Number columns.
+    by, period, weights : str or None
+        Account, time and weight columns.
+
+    Returns
+    -------
+    source : Source
+        The lazy rows.
+    opened : Opened
+        The rows as they came, for :func:`count_dropped`.
+    """
+    opened = open_rows(data, columns, [name for name in (by, period) if name is not None], weights)
+    present = opened.frame.collect_schema().names()
+
+    def raw(column: Column) -> nw.Expr:
+        return nw.nth(present.index(column)) if isinstance(column, str) else column
+
+    names = _inner_names(opened.names)
+    taken = {name.casefold() for name in names}
+    account, time, weight = (
+        None if column is None else free_name(label, taken)
+        for label, column in (("__account__", by), ("__period__", period), ("__weight__", weights))
+    )
+    values = [raw(c).cast(nw.Float64()).alias(n) for c, n in zip(columns, names, strict=True)]
+    others = [raw(c).alias(n) for c, n in ((by, account), (period, time)) if c is not None and n is not None]
+    if weights is not None and weight is not None:
+        others.append(raw(weights).cast(nw.Float64()).alias(weight))
+    frame = opened.frame.select(*values, *others)
+    source = Source(frame, opened.names, names, np.zeros(len(names)), account, time, weight)
+    try:
+        return replace(source, origin=_origin(opened.frame.head(HEAD).select(*values), names)), opened
+    except EngineError:
+        # an expression that cannot read text fails here first: say which column holds it
+        check_text(opened.parts, opened.roots)
+        raise
+
+
+def _inner_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Names that no engine reads as a pattern, as nothing, or as another column in other letters."""
+    out: list[str] = []
+    taken = {name.casefold() for name in names}
+    for i, name in enumerate(names):
+        pattern = name in ("", "*") or (name.startswith("^") and name.endswith("$"))
+        double = any(name.casefold() == other.casefold() for other in names[:i])
+        out.append(free_name(f"column {i}", taken) if pattern or double else name)
+    return tuple(out)
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """A name that is not taken yet, in any letter case; it is then.
+
+    Parameters
+    ----------
+    name : str
+        The name wanted.
+    taken : set of str
+        Case-folded names in use; gets the new one.
+
+    Returns
+    -------
+    str
+        `name`, with underscores where needed.
+
+    Examples
+    --------
+    >>> free_name("part", {"part"})
+    'part_'
+    """
+    while name.casefold() in taken:
+        name += "_"
+    taken.add(name.casefold())
+    return name
+
+
+def _origin(head: nw.LazyFrame[Any], names: Sequence[str]) -> Array:
+    """Near the means, on a grid a little finer than the spread, so that z − o is exact wherever it can be."""
+    values = [nw.col(name) for name in names]
+    finite = [nw.when(_finite(v)).then(v).alias(f"v{i}") for i, v in enumerate(values)]
+    table = gather(head.select(*finite))
+    out = np.zeros(len(names))
+    for i in range(len(names)):
+        value = table[f"v{i}"].drop_nulls().to_numpy()
+        if value.size:
+            with np.errstate(over="ignore", invalid="ignore"):
+                out[i] = near(float(np.mean(value)), float(np.std(value)), float(value[0]))
+    return out
+
+
+def near(mean: float, spread: float, first: float) -> float:
+    """Round `mean` to a grid of a power of two below `spread`; a constant column gives its own value.
+
+    Parameters
+    ----------
+    mean, spread : float
+        Mean and standard deviation of some values.
+    first : float
+        One of the values.
+
+    Returns
+    -------
+    float
+        A number near the mean with few digits, so that subtracting it loses nothing.
+
+    Examples
+    --------
+    >>> near(1e9 + 0.3, 1.0, 1e9)
+    1000000000.25
+    >>> near(5.1, 0.0, 5.1)
+    5.1
+    """
+    if not np.isfinite(mean) or not np.isfinite(spread):
+        return 0.0
+    if spread <= abs(mean) * 1e-15:
+        return first
+    grid = 2.0 ** (np.floor(np.log2(spread)) - 2)
+    return float(np.round(mean / grid) * grid)
