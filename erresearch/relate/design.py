@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,13 +12,9 @@ from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Periods
 from erresearch.moments import Moments
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["Column", "Effect", "Swept", "check_design", "open_moments", "sweep"]
+__all__ = ["Effect", "Swept", "check_design", "free_constant", "open_moments", "sweep"]
 
 Effect = Literal["account", "period"]
-Column = "str | nw.Expr"
 
 #: Smallest eigenvalue of the correlation-scaled Gram matrix below which a design is refused.
 SINGULAR = 1e-12
@@ -129,7 +125,24 @@ def sweep(moments: Moments, effects: tuple[Effect, ...]) -> Swept:
     return _without_periods(moments, within)
 
 
+def free_constant(regressors: Sequence[str]) -> None:
+    """Refuse a regressor that has the constant's name, in models that have a constant.
+
+    Raises
+    ------
+    ColumnError
+        If there is one.
+    """
+    if "Intercept" in regressors:
+        raise ColumnError(
+            "'Intercept' is the name of the constant in a model without effects",
+            got="a regressor of that name",
+            fix="rename the column",
+        )
+
+
 def _with_constant(moments: Moments) -> Swept:
+    free_constant(moments.columns[:-1])
     groups, k = moments.sums.shape
     grams = np.empty((groups, k + 1, k + 1))
     grams[:, 0, 0] = moments.weight
