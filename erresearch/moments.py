@@ -8,9 +8,6 @@ curves all follow from (n_g, s_g, C_g) without touching a row again.
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,9 +17,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.aggregate import Source, cell_pass, count_dropped, moment_pass, prepare
-from erresearch.errors import ColumnError, EngineError, missing_columns
+from erresearch.archives import read_archive, write_archive
+from erresearch.errors import ColumnError, missing_columns
 from erresearch.labels import pack_text, sort_periods, sort_text, sum_into, unpack_text
-from erresearch.resources import atomic_write
 
 __all__ = ["Cells", "Moments"]
 
@@ -405,9 +402,7 @@ class Moments:
         ...     Moments.load(m.save(f"{folder}/x.npz"))
         Moments of 'x': 2 rows
         """
-        head = {
-            "format": "erresearch moments",
-            "version": FORMAT,
+        words = {
             "columns": self.columns,
             "dropped": dict(self.dropped),
             "by": self.by,
@@ -421,10 +416,7 @@ class Moments:
             text, offsets = pack_text(self.cells.periods)
             arrays |= {f"cell_{n}": getattr(self.cells, n) for n in ("account", "period", "weight", "sums")}
             arrays |= {"periods": text, "period_offsets": offsets}
-        buffer = io.BytesIO()
-        header = np.frombuffer(json.dumps(head).encode(), dtype=np.uint8)
-        np.savez(buffer, allow_pickle=False, head=header, **arrays)
-        return atomic_write(path, buffer.getvalue())
+        return write_archive(path, "moments", FORMAT, words, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Moments:
@@ -445,27 +437,7 @@ class Moments:
         EngineError
             If the file is missing, cut short, of another kind or of another version.
         """
-        try:
-            content = Path(path).read_bytes()
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            head = json.loads(arrays.pop("head").tobytes())
-            if head["format"] != "erresearch moments":
-                raise ValueError("not a file of moments")  # noqa: TRY301
-            if head["version"] == FORMAT:
-                return _rebuild(head, arrays)
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise EngineError(
-                f"cannot read moments from {str(path)!r}",
-                got=f"{type(error).__name__}: {error}",
-                allowed="a whole file written by Moments.save",
-            ) from error
-        raise EngineError(
-            f"cannot read moments from {str(path)!r}",
-            got=f"format version {head['version']}",
-            allowed=f"version {FORMAT}",
-            fix="make the moments again with this version of the package",
-        )
+        return read_archive(path, "moments", FORMAT, _rebuild)
 
 
 def _rebuild(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Moments:
