@@ -1,0 +1,574 @@
+"""The report as a file: what it says, what it escapes, and that it needs nothing beside itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+from matplotlib.figure import Figure
+from report_samples import HOSTILE, SIMULATED, Claim, board, claims, estimate, hostile, verdict
+
+from erresearch.errors import DataError, ErresearchWarning
+from erresearch.figures import theme
+from erresearch.report import answer, write_report
+from erresearch.report.pictures import picture
+from erresearch.report.sentences import (
+    answer_parts,
+    count_of,
+    estimate_sentence,
+    finding,
+    flip_sentence,
+    footing,
+    headline,
+    readable,
+)
+from erresearch.report.strips import axis_of
+from erresearch.report.views import arrange_board, arrange_cards, losses
+from erresearch.resources import resource
+from erresearch.results import WORDS, Estimate, Interval, Verdict
+
+
+class Page(HTMLParser):
+    """Elements, attributes and text of a page, without scripts and styles."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._silent = 0
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._silent += tag in {"script", "style"}
+
+    def handle_endtag(self, tag):
+        self._silent -= tag in {"script", "style"}
+
+    def handle_data(self, data):
+        if not self._silent:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture
+def page(tmp_path):
+    def write(verdicts=None, **options) -> Page:
+        return Page(
+            write_report(board() if verdicts is None else verdicts, out=tmp_path / "r.html", **options)
+        )
+
+    return write
+
+
+@pytest.fixture
+def drawn() -> Figure:
+    with theme():
+        figure = Figure(figsize=(4, 2))
+        ax = figure.subplots()
+        ax.plot([1, 2], [1, 3], label="a")
+        ax.fill_between([1, 2], [0, 1], [1, 2], hatch="//")
+        ax.set_title("The rate falls", loc="left")
+        ax.legend()
+    return figure
+
+
+# the answer ---------------------------------------------------------------------------------------------------
+
+
+def test_answer_names_words_and_claims_and_what_weakens_them():
+    assert answer(board()) == (
+        "On real data, one of six claims is supported (C1, fragile); one is contradicted (C2); "
+        "one is practically nil (C3); one is an association only (C5); one is left open (C4); "
+        "one is not judged (C6)."
+    )
+
+
+WORD_LISTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6)
+
+
+@given(WORD_LISTS, WORD_LISTS)
+def test_simulated_verdicts_never_change_the_answer(real, simulated):
+    claims_ = [Verdict(f"C{i}", "shop", word) for i, word in enumerate(real)]
+    names = [verdict.claim for verdict in claims_]
+    worlds = [
+        Verdict(names[i % len(names)], f"world {i}", word, qualifiers=SIMULATED)
+        for i, word in enumerate(simulated)
+    ]
+    assert answer([*claims_, *worlds]) == answer(claims_)
+
+
+@given(WORD_LISTS)
+def test_simulated_verdicts_alone_answer_nothing(words):
+    worlds = [Verdict(f"C{i}", "world", word, qualifiers=SIMULATED) for i, word in enumerate(words)]
+    assert answer(worlds).startswith("No claim could be judged on real data")
+    assert all(slug == "" for _, slug in answer_parts(worlds))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("supported", "contradicted"), "answered differently by different data sets (C1)"),
+        (("supported", "association only"), "answered differently by different data sets (C1)"),
+        (("supported", "inconclusive"), "is supported (C1, on 1 of 2 data sets)"),
+        (("inconclusive", "not judged"), "is left open (C1)"),
+        (("association only", "inconclusive"), "an association only (C1, on 1 of 2 data sets)"),
+        (("supported", "supported"), "is supported (C1)"),
+    ],
+)
+def test_data_sets_that_disagree_are_not_averaged(words, said):
+    assert said in answer(Verdict("C1", f"d{i}", word) for i, word in enumerate(words))
+
+
+def test_by_proxy_is_said_only_where_no_direct_evidence_agrees():
+    proxy = Verdict("C1", "films", "supported", qualifiers=("proxy",))
+    assert "by proxy" in answer([proxy])
+    assert "by proxy" not in answer([proxy, Verdict("C1", "shops", "supported")])
+
+
+def test_long_boards_are_counted_not_listed():
+    text = answer(Verdict(f"C{i}", "d", "inconclusive") for i in range(30))
+    assert text == "On real data, 30 of 30 claims are left open (C0, C1, C2 and 27 more)."
+    assert answer([]) == "No claim was judged."
+    assert len(answer([Verdict("x" * 10_000, "d", "supported")])) < 120
+
+
+def test_footing_counts_simulated_verdicts():
+    assert footing(board()).startswith("Two verdicts on simulated data only check the method")
+    assert footing([Verdict("C1", "d", "supported")]) == ""
+
+
+# sentences about one verdict ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("at", "place"),
+    [
+        ((0.3, 0.1), "wholly above δ = 0.05"),
+        ((0.08, 0.06), "above 0, but not settled whether as large as δ = 0.05"),
+        ((0.01, 0.02), "wholly inside ±δ = 0.05"),
+        ((0.05, 0.2), "reaches across 0 and out of ±δ = 0.05"),
+        ((-0.08, 0.06), "below 0, but not settled whether as large as δ = 0.05"),
+        ((-0.3, 0.1), "wholly below −δ = −0.05"),
+    ],
+)
+def test_finding_says_where_the_interval_lies(at, place):
+    made = verdict("C1", "shop", "inconclusive", at)
+    assert finding(made).endswith(place)
+    assert headline([made]) == f"shop: {place}"
+
+
+@pytest.mark.parametrize(
+    ("interval", "place"),
+    [
+        (Interval(-1, 1), "0 lies inside"),
+        (Interval(1, 2), "wholly above 0"),
+        (Interval(-2, -1), "wholly below 0"),
+    ],
+)
+def test_finding_without_a_declared_effect(interval, place):
+    made = Estimate("x", (interval.low + interval.high) / 2, 1, 9, interval, 10, 5)
+    assert finding(Verdict("C1", "d", "inconclusive", estimate=made)).endswith(place)
+
+
+def test_headline_lists_few_data_sets_and_counts_the_rest():
+    many = [verdict("C1", f"d{i}", "supported", (0.3, 0.1)) for i in range(7)]
+    assert headline(many).endswith("3 more below")
+    assert headline([Verdict("C1", "d", "not judged")]).startswith("No estimate on real data")
+
+
+def test_estimate_sentence_gives_the_level_of_the_word_where_it_differs():
+    made = estimate(0.31, 0.1)
+    same = Verdict("C1", "d", "supported", estimate=made, interval=made.interval)
+    assert "word was given" not in estimate_sentence(same)
+    other = Verdict("C1", "d", "supported", estimate=made, interval=made.at(0.975).interval)
+    assert "The word was given at 97.5 %, interval" in estimate_sentence(other)
+    assert estimate_sentence(Verdict("C1", "d", "not judged")) == "There is no estimate."
+    single = Estimate("x", 1, 1, 9, Interval(0, 2), 1, 1)
+    assert "from 1 row of 1 account" in estimate_sentence(Verdict("C1", "d", "supported", estimate=single))
+
+
+@given(st.floats(0.06, 5), st.floats(0.01, 3))
+def test_flip_sentence_shift_takes_the_interval_to_zero(value, half):
+    made = verdict("C1", "d", "supported", (value, half))
+    interval = made.interval
+    if not interval.low > 0:
+        return
+    said = flip_sentence(made)
+    shift, factor = re.search(r"by ([\d.,e−]+) towards 0, or an interval ([\d.]+) times", said).groups()
+    assert float(shift.replace("−", "-")) == pytest.approx(interval.low, abs=half / 10)
+    assert float(factor) * half == pytest.approx(value, abs=0.06 * half)
+
+
+@pytest.mark.parametrize(
+    ("made", "direction", "said"),
+    [
+        (
+            verdict("C", "d", "practically nil", (0.01, 0.02)),
+            "greater",
+            "by 0.020 outwards, or an interval 2.0 times",
+        ),
+        (
+            verdict("C", "d", "contradicted", (-0.4, 0.1)),
+            "greater",
+            "by 0.300 towards 0, or an interval 4.0 times",
+        ),
+        (
+            verdict("C", "d", "contradicted", (0.4, 0.1)),
+            "absent",
+            "by 0.250 towards 0, or an interval 3.5 times",
+        ),
+        (verdict("C", "d", "inconclusive", (0.08, 0.12)), "greater", "takes about 23 times as many accounts"),
+        (verdict("C", "d", "inconclusive", (0.08, 0.12)), "absent", "inside ±δ = ±0.05 or wholly outside it"),
+        (verdict("C", "d", "inconclusive", (0.01, 0.02)), "greater", "A narrower interval: more accounts"),
+        (verdict("C", "d", "association only", (0.2, 0.05)), "greater", "Leads inside ±δ"),
+        (Verdict("C", "d", "not judged"), "", "Data that allow the test"),
+        (verdict("C", "d", "supported", (0.0, 0.1)), "greater", "Another estimate or a wider interval."),
+    ],
+)
+def test_flip_sentence_follows_word_and_interval(made, direction, said):
+    assert said in flip_sentence(made, direction=direction)
+
+
+def test_flip_sentence_of_an_unbounded_interval_asks_for_bounds():
+    made = Estimate("x", 1, 1, 9, Interval(0.5, math.inf), 10, 5)
+    assert "bound the estimate" in flip_sentence(Verdict("C", "d", "inconclusive", estimate=made))
+
+
+def test_counts_are_words_below_ten():
+    assert [count_of(n, "row") for n in (0, 1, 9, 10, 2760)] == [
+        "no rows", "one row", "nine rows", "10 rows", "2,760 rows",
+    ]  # fmt: skip
+
+
+@given(st.text(alphabet=st.characters(codec=None), max_size=60))
+def test_readable_text_can_be_written_and_keeps_its_length(text):
+    clean = readable(text)
+    assert len(clean) == len(text)
+    assert clean.encode("utf-8").decode("utf-8") == clean
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", clean)
+
+
+# strips -------------------------------------------------------------------------------------------------------
+
+PLACES = st.lists(st.tuples(st.floats(-1e4, 1e4), st.floats(1e-4, 1e4)), min_size=1, max_size=5)
+
+
+@given(PLACES)
+def test_strips_hold_every_interval_zero_and_delta_in_order(places):
+    made = [verdict("C1", f"d{i}", "inconclusive", at) for i, at in enumerate(places)]
+    axis = axis_of(made)
+    assert 0 <= axis.band[0] <= axis.zero <= axis.band[1] <= 100
+    for one in made:
+        bar = axis.bar(one)
+        assert 0 <= bar.low <= bar.inner_low <= bar.point <= bar.inner_high <= bar.high <= 100
+        assert not bar.arrow_low
+        assert not bar.arrow_high
+    positions = [at for at, _ in axis.ticks]
+    assert positions == sorted(positions)
+    assert len(axis.ticks) >= 2
+
+
+def test_strips_mark_ends_without_bound_and_skip_what_was_not_estimated():
+    made = board()[7]
+    axis = axis_of([made])
+    bar = axis.bar(made)
+    assert (bar.arrow_low, bar.arrow_high) == (False, True)
+    assert axis.bar(Verdict("C", "d", "not judged")) is None
+    assert axis_of([Verdict("C", "d", "not judged")]) is None
+    assert axis.at(math.nan) == axis.zero
+
+
+def test_strips_of_a_single_number_at_zero_still_have_width():
+    made = Estimate("x", 0.0, 0.0, 9, Interval(0, 0), 10, 5)
+    axis = axis_of([Verdict("C", "d", "inconclusive", estimate=made)])
+    assert axis.high > axis.low
+    assert axis.band is None
+
+
+# arrangement --------------------------------------------------------------------------------------------------
+
+
+def test_cards_follow_the_registry_and_take_in_what_it_lacks():
+    cards = arrange_cards(board(), claims(), {})
+    assert [card.claim.id for card in cards] == ["C1", "C2", "C3", "C4", "C5", "C7", "C6"]
+    first = cards[0]
+    assert [cell.dataset for cell in first.real] == ["shops", "films"]
+    assert [cell.dataset for cell in first.simulated] == ["effect"]
+    assert first.check == (
+        "erresearch claims C1", "erresearch reproduce --out results", "jupyter lab notebooks/03-does-talk-sell.ipynb",
+    )  # fmt: skip
+    assert first.says == "the claim says right of 0"
+    assert cards[5].cells == ()
+
+
+def test_board_columns_are_real_data_sets_only():
+    made = arrange_board(arrange_cards(board(), claims(), {}))
+    assert made.columns == ("shops", "films", "tiers")
+    assert made.simulated
+    assert [len(cells) for cells in made.rows[0][1]] == [1, 1, 0]
+
+
+def test_two_verdicts_of_one_claim_on_one_data_set_are_both_shown():
+    twice = [Verdict("C1", "d", "supported"), Verdict("C1", "d", "contradicted")]
+    (row,) = arrange_board(arrange_cards(twice, [], {})).rows
+    assert [cell.word for cell in row[1][0]] == ["supported", "contradicted"]
+
+
+def test_lines_to_check_may_be_given_with_the_claim():
+    class Checked(Claim):
+        check = "import statsmodels.api as sm\nsm.OLS(y, X).fit().params"
+
+    (card,) = arrange_cards([], [Checked("C1")], {})
+    assert card.check[1] == "sm.OLS(y, X).fit().params"
+    (unsafe,) = arrange_cards([], [Claim("C1; rm -rf ~")], {})
+    assert unsafe.check[0] == "erresearch claims"
+
+
+def test_left_out_rows_come_as_mapping_or_triples():
+    as_mapping = losses({"films": {"no figure": 3, "duplicate": 0}})
+    assert as_mapping == losses([("films", "no figure", 3), ("films", "duplicate", 0)])
+    assert [(one.dataset, one.reason, one.count) for one in as_mapping] == [("films", "no figure", 3)]
+
+
+# the file -----------------------------------------------------------------------------------------------------
+
+
+def test_every_word_qualifier_and_number_is_on_the_page(page):
+    made = page(claims=claims())
+    for said in (
+        *WORDS,
+        "at least δ",
+        "size not settled",
+        "proxy",
+        "fragile",
+        "simulated",
+        "Fewer than 6 clusters.",
+    ):
+        assert said in made.text
+    for said in ("0.310 (0.220 to 0.400)", "declarable nil", "0.097", "4,160", "unbounded above"):
+        assert said in made.text
+    assert "Doubts: 1 of 2 weigh against the word" in made.text
+
+
+def test_simulated_verdicts_carry_the_word_in_every_place(page):
+    only = [verdict("C1", "effect", "supported", (0.1, 0.03), qualifiers=SIMULATED)]
+    made = page(only)
+    worlds = [attrs for attrs in made.all("a") if "world" in (attrs.get("class") or "")]
+    assert len(worlds) == 1
+    labels = [attrs.get("aria-label") or "" for _, attrs in made.tags]
+    assert "effect: supported, simulated" in labels
+    assert any(text.startswith("effect: supported, simulated. 0.100") for text in labels)
+    assert "Not judged on real data" in made.text
+    assert "no evidence" in made.text
+
+
+def test_the_file_asks_for_nothing(page, drawn):
+    made = page(claims=claims(), figures={"C1": drawn, "C2": png(drawn)})
+    for _, attrs in made.tags:
+        for name in ("src", "href", "xlink:href", "action", "srcset", "poster", "data"):
+            address = attrs.get(name)
+            assert address is None or address.startswith(("#", "data:")), address
+    style = "".join((resource("data") / "report" / "report.css").read_text(encoding="utf-8"))
+    assert "url(" not in style
+    assert "@import" not in style
+    policy = next(a["content"] for a in made.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+
+
+def test_the_policy_allows_exactly_the_script_of_the_page(tmp_path):
+    text = write_report(board(), out=tmp_path / "r.html").read_text(encoding="utf-8")
+    (script,) = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text.replace("&#39;", "'")
+
+
+def test_the_same_arguments_give_the_same_bytes(tmp_path, drawn):
+    paths = [
+        write_report(board(), out=tmp_path / f"{i}.html", claims=claims(), figures={"C1": drawn})
+        for i in range(2)
+    ]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_hostile_names_are_text(page):
+    made = page(**hostile())
+    assert len(made.all("script")) == 1
+    assert not made.all("img")
+    assert not [tag for tag, attrs in made.tags for name in attrs if name.startswith("on")]
+    shown = "".join(made.words)
+    for name in HOSTILE:
+        assert readable(name) in shown
+    assert "49" not in made.text
+
+
+def test_long_names_are_cut_on_the_board_and_whole_in_the_card(page):
+    made = page([Verdict("C1", "n" * 10_000, "supported")])
+    assert "all 10,000 characters" in made.text
+    assert made.text.count("n" * 10_000) == 1
+
+
+def test_ids_are_unique_and_links_lead_somewhere(page, drawn):
+    made = page(claims=claims(), figures={"C1": drawn, "C2": drawn, "more": drawn})
+    ids = [attrs["id"] for _, attrs in made.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    targets = [
+        a["href"][1:] for a in made.all("a") + made.all("use") if (a.get("href") or "").startswith("#")
+    ]
+    assert targets
+    assert set(targets) <= set(ids)
+
+
+def test_empty_boards_and_missing_parts_are_said(page):
+    made = page([])
+    for said in (
+        "No claim was judged.",
+        "No provenance was recorded.",
+        "No row was left out.",
+        "None was given.",
+    ):
+        assert said in made.text
+
+
+def test_provenance_warnings_and_losses_are_shown_whole(page):
+    made = page(
+        provenance={"versions": {"numpy": "2.4.6"}, "seeds": [1, 2], "commit": None},
+        accounting=[("films", "no figure", 14_000)],
+        warnings=["84 % of films have none"],
+    )
+    for said in ("numpy", "2.4.6", "14,000", "no figure", "84 % of films have none", "commit none"):
+        assert said in made.text
+
+
+def test_a_big_report_warns_with_its_size(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (1100, 1100, 3), dtype=np.uint8)
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, format="PNG")
+    with pytest.warns(ErresearchWarning, match=r"the report is \d\.\d MB, more than 3 MB"):
+        write_report(board(), out=tmp_path / "r.html", figures={"C1": buffer.getvalue()})
+
+
+def test_a_failing_figure_leaves_the_old_report_whole(tmp_path):
+    out = tmp_path / "r.html"
+    out.write_text("old", encoding="utf-8")
+    with pytest.raises(DataError, match="must be a matplotlib Figure or an image: 4 bytes"):
+        write_report(board(), out=out, figures={"C1": b"%PDF"})
+    assert out.read_text(encoding="utf-8") == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_arguments_are_not_changed(tmp_path):
+    arguments = hostile()
+    before = repr(arguments)
+    write_report(**arguments, out=tmp_path / "r.html")
+    assert repr(arguments) == before
+
+
+# pictures -----------------------------------------------------------------------------------------------------
+
+
+def png(figure: Figure, **metadata: str) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata=metadata)
+    return buffer.getvalue()
+
+
+def test_a_figure_becomes_inline_svg_in_the_colours_of_the_page(drawn):
+    made = picture(drawn, prefix="p9", fallback="C1")
+    assert made.alt == "The rate falls"
+    assert made.inline
+    text = str(made.markup)
+    assert text.startswith("<svg")
+    assert 'role="img" aria-label="The rate falls"' in text
+    assert "var(--ink, #1c1b19)" in text
+    assert "<metadata" not in text
+    assert all(name.startswith("p9-") for name in re.findall(r'\bid="([^"]*)"', text))
+    used = re.findall(r"url\(#([^)]*)\)", text) + re.findall(r'href="#([^"]*)"', text)
+    assert used
+    assert all(name.startswith("p9-") for name in used)
+    assert not re.search(r"<svg[^>]*\s(width|height)=", text)
+
+
+def test_text_in_a_figure_is_escaped_and_may_lack_a_glyph():
+    figure = Figure(figsize=(3, 2))
+    figure.subplots().set_title('<script>x</script> 🎬 id="a"', loc="left")
+    made = picture(figure, prefix="p1", fallback="")
+    assert "<script" not in str(made.markup)
+    assert "&lt;script&gt;" in str(made.markup)
+    assert 'id="a"' in str(made.markup)
+    assert made.alt == '<script>x</script> 🎬 id="a"'
+
+
+def test_images_keep_their_title_as_alternative(drawn):
+    titled = picture(png(drawn, Title="The rate falls <b>"), prefix="p", fallback="C1")
+    assert titled.alt == "The rate falls <b>"
+    assert 'alt="The rate falls &lt;b&gt;"' in titled.markup
+    assert picture(png(drawn), prefix="p", fallback="C1").alt == "C1"
+
+
+@pytest.mark.parametrize(
+    "image", [b"<svg onload='harm()'/>", b"<?xml version='1.0'?><svg><script>x</script></svg>"]
+)
+def test_foreign_svg_is_an_image_so_that_its_scripts_stay_dead(image):
+    made = picture(image, prefix="p", fallback="C1")
+    assert made.markup.startswith('<img src="data:image/svg+xml;base64,')
+    assert "script" not in made.markup
+
+
+# colours of the page ------------------------------------------------------------------------------------------
+
+
+def luminance(rgb: tuple[float, ...]) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def tokens(css: str) -> dict[str, tuple[float, ...]]:
+    found = {
+        name: tuple(int(value[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        for name, value in re.findall(r"--([\w-]+): (#[0-9a-f]{6})", css)
+    }
+    r, g, b, alpha = map(float, re.search(r"--hatch: rgba\((\d+), (\d+), (\d+), ([\d.]+)\)", css).groups())
+    ink = (r / 255, g / 255, b / 255)
+    for ground in ("paper", "card"):
+        # axe cannot judge text on a hatch, so its darker stripe is judged here
+        found[f"{ground} hatch"] = tuple(
+            alpha * c + (1 - alpha) * p for c, p in zip(ink, found[ground], strict=True)
+        )
+    return found
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+def test_every_text_colour_is_readable_on_every_ground_it_stands_on(mode):
+    css = (resource("data") / "report" / "report.css").read_text(encoding="utf-8")
+    light, dark = css.split("@media (prefers-color-scheme: dark)")
+    colours = tokens((light, dark.split("}\n}")[0])[mode])
+    grounds = ["paper", "card", "paper hatch", "card hatch"]
+    for ground in grounds:
+        for text in ("ink", "muted", "link", *(word.replace(" ", "-") for word in WORDS)):
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    for word in (word.replace(" ", "-") for word in WORDS):
+        for text in (word, "ink"):
+            assert contrast(colours[text], colours[f"{word}-tint"]) >= 4.5, (text, word)
+    assert contrast(colours["ink"], colours["sunk"]) >= 4.5
