@@ -60,7 +60,7 @@ def atomic_write(path: str | Path, content: str | bytes) -> Path:
     path : path
         Where to write; its folder is made if it is not there.
     content : str or bytes
-        Text is written as UTF-8 with ``\\n`` line ends.
+        Text is written as UTF-8 with ``\n`` line ends.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def atomic_write(path: str | Path, content: str | bytes) -> Path:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     atomic_write(Path(folder) / "a.txt", "é").read_bytes()
-    b'\\xc3\\xa9'
+    b'\xc3\xa9'
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content

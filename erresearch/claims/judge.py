@@ -55,7 +55,7 @@ def judge(
     Examples
     --------
     >>> from erresearch.claims import read_claims
-    >>> from erresearch.results import StudentT
+    >>> from erresearch.results import Estimate, StudentT
     >>> reference = StudentT(0.09, 0.01, 39)
     >>> effect = Estimate("x", 0.09, 0.01, 39, reference.interval(0.95), 4000, 40, reference=reference)
     >>> placebo = StudentT(0.0, 0.01, 39)
