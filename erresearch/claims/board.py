@@ -147,7 +147,7 @@ def embedded() -> dict[str, Any]:
     Returns
     -------
     dict of str to pandas.DataFrame
-        Simulated tables carry ``attrs["simulated"]``.
+        Simulated tables carry ``attrs["simulated"]`` and ``attrs["seed"]``.
 
     Examples
     --------
@@ -156,4 +156,7 @@ def embedded() -> dict[str, Any]:
     """
     from erresearch.datasets import load
 
-    return {"movies": load("movies"), **{name: simulate(name, rng=_SEED).panel for name in WORLDS}}
+    worlds = {name: simulate(name, rng=_SEED).panel for name in WORLDS}
+    for table in worlds.values():
+        table.attrs["seed"] = _SEED
+    return {"movies": load("movies"), **worlds}
