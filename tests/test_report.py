@@ -147,6 +147,16 @@ def test_long_boards_are_counted_not_listed():
     assert len(answer([Verdict("x" * 10_000, "d", "supported")])) < 120
 
 
+def test_names_in_a_sentence_turn_nothing_after_them():
+    text = answer(
+        [
+            Verdict("a\u202eb\u2067\nc", "d", "supported"),
+            Verdict("C2", "d", "supported", qualifiers=("fragile",)),
+        ]
+    )
+    assert text == "On real data, two of two claims are supported (ab c; and C2, fragile)."
+
+
 def test_footing_counts_simulated_verdicts():
     assert footing(board()).startswith("Two verdicts on simulated data only check the method")
     assert footing([Verdict("C1", "d", "supported")]) == ""

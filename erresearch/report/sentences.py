@@ -35,6 +35,8 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 _SHOWN_NAMES = 4
 # control characters but line feed and tab, and halves of surrogate pairs, which UTF-8 cannot hold
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+# marks that set the direction of the text after them
+_TURNING = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def readable(text: object) -> str:
@@ -65,12 +67,15 @@ def _listed(names: Sequence[str]) -> str:
     shown = list(names)
     if len(shown) > _SHOWN_NAMES:
         shown = [*shown[: _SHOWN_NAMES - 1], f"{len(names) - _SHOWN_NAMES + 1} more"]
-    if any("," in name for name in shown):
-        return "; ".join(shown)
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    if len(shown) == 1:
+        return shown[0]
+    comma, last = ("; ", "; and ") if any("," in name for name in shown) else (", ", " and ")
+    return f"{comma.join(shown[:-1])}{last}{shown[-1]}"
 
 
 def _cut(name: str, limit: int = 40) -> str:
+    """A name fit to stand inside a sentence: short, on one line, and without marks that turn what follows."""
+    name = " ".join(_TURNING.sub("", name).split())
     return name if len(name) <= limit else name[: limit - 1] + "…"
 
 
