@@ -154,7 +154,10 @@ def _key(table: Table, wanted: Mapping[str, int]) -> str:
 def _blank(cells: pl.DataFrame, candidates: pl.Series) -> pl.Series:
     import polars as pl
 
-    some = cells.filter(candidates).select(pl.all_horizontal(pl.all().str.strip_chars() == "")).to_series()
+    text = [name for name, dtype in cells.schema.items() if dtype == pl.String]
+    rest = [name for name in cells.columns if name not in text]
+    nothing = [pl.col(text).str.strip_chars() == ""] + ([pl.col(rest).is_null()] if rest else [])
+    some = cells.filter(candidates).select(pl.all_horizontal(*nothing)).to_series()
     blank = pl.repeat(False, cells.height, eager=True, dtype=pl.Boolean)
     return blank.set(candidates, True) if some.all() else _scattered(candidates, some)
 

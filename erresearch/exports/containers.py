@@ -10,6 +10,7 @@ import codecs
 import datetime as dt
 import io
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -120,7 +121,8 @@ def open_bundle(
             first = file.read(4096)
             kind = kind_of(first, path.name)
             partial = head and kind == "text" and size > _WHOLE
-            data = first + file.read(_HEAD - len(first) if partial else -1)
+            file.seek(0)
+            data = file.read(_HEAD if partial else -1)
             tail = b""
             if partial:
                 file.seek(size - _TAIL)
@@ -372,14 +374,19 @@ def _marked(data: bytes, name: str, journal: Journal) -> str | None:
 
 
 def _is_utf8(data: bytes, cut: bool) -> bool:
-    """Whether the bytes are UTF-8, in steps, so that no second copy of a large file is made."""
-    decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    view = memoryview(data)
+    """Whether the bytes are UTF-8; a large file is checked where it lies, without a second copy."""
+    if len(data) < _STEP:
+        try:
+            codecs.getincrementaldecoder("utf-8")("strict").decode(data, not cut)
+        except UnicodeDecodeError:
+            return False
+        return True
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+    ends = pa.py_buffer(struct.pack("=2q", 0, len(data)))
     try:
-        for start in range(0, len(data), _STEP):
-            decoder.decode(bytes(view[start : start + _STEP]))
-        decoder.decode(b"", not cut)
-    except UnicodeDecodeError:
+        pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)]).validate(full=True)
+    except pa.ArrowInvalid:
         return False
     return True
 

@@ -101,6 +101,7 @@ def read_records(part: Text, journal: Journal, *, fast: bool = True) -> Records:
     rows, lines = parse(body, delimiter, part.name, cut=cut, first=first)
     numbers = list(range(1 + first, 1 + first + len(rows)))
     if damaged:
+        rows, numbers, lines = _rejoined(rows, numbers, lines)
         _check_repair(rows, numbers, part.name)
     return Records(part.name, rows, numbers, lines, delimiter, part.data if large else None)
 
@@ -245,6 +246,31 @@ def unquote_lines(text: str) -> str:
     return "\n".join(lines)
 
 
+def _rejoined(
+    rows: list[list[str]], numbers: list[int], lines: list[int]
+) -> tuple[list[list[str]], list[int], list[int]]:
+    """Put a cell of several lines together again where the widths of its pieces add up to the header's exactly."""
+    width = len(rows[0])
+    out: tuple[list[list[str]], list[int], list[int]] = ([], [], [])
+    at = 0
+    while at < len(rows):
+        row, end = rows[at], at
+        if 1 < len(row) < width:
+            end = at + 1
+            while end < len(rows) and len(rows[end]) == 1:
+                end += 1
+            if end < len(rows) and len(row) + len(rows[end]) - 1 == width:
+                middle = "\n".join([row[-1], *(piece[0] for piece in rows[at + 1 : end]), rows[end][0]])
+                row = [*row[:-1], middle, *rows[end][1:]]
+            else:
+                end = at
+        out[0].append(row)
+        out[1].append(numbers[at])
+        out[2].append(lines[end])
+        at = end + 1
+    return out
+
+
 def _check_repair(rows: list[list[str]], numbers: list[int], name: str) -> None:
     width = len(rows[0])
     odd = [number for number, row in zip(numbers, rows, strict=True) if row and len(row) != width]
@@ -257,7 +283,9 @@ def _check_repair(rows: list[list[str]], numbers: list[int], name: str) -> None:
         )
 
 
-def fast_body(records: Records, header_at: int, width: int, positions: Sequence[int]) -> pl.DataFrame | None:
+def fast_body(
+    records: Records, header_at: int, width: int, positions: Sequence[int], counts: Sequence[int] = ()
+) -> pl.DataFrame | None:
     """Read the rows below the header of a large text by a parser in C.
 
     Parameters
@@ -270,12 +298,15 @@ def fast_body(records: Records, header_at: int, width: int, positions: Sequence[
         Number of columns; a row of any other width makes the parser give up.
     positions : sequence of int
         Columns wanted.
+    counts : sequence of int
+        Those that are plain whole numbers in the head, to be read as such; where one is not further down, all are
+        read as text.
 
     Returns
     -------
     polars.DataFrame or None
-        Text columns named ``c<position>``; None where the text is not a plain table, so that it has to be read
-        record by record (which also says which row is odd).
+        Columns named ``c<position>``, of text or (of `counts`) of whole numbers; None where the text is not a plain
+        table, so that it has to be read record by record (which also says which row is odd).
     """
     import polars as pl
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
@@ -298,13 +329,14 @@ def fast_body(records: Records, header_at: int, width: int, positions: Sequence[
                 delimiter=records.delimiter, newlines_in_values=True, ignore_empty_lines=False
             ),
             convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(wanted, pa.string()),
+                column_types=dict.fromkeys(wanted, pa.string()) | {f"c{i}": pa.int64() for i in counts},
+                null_values=[""],
                 include_columns=wanted,
                 strings_can_be_null=False,
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError):
-        return None
+        return fast_body(records, header_at, width, positions) if counts else None
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     return frame

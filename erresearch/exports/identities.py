@@ -17,6 +17,7 @@ _INSTAGRAM_EPOCH = 1_314_220_021_721
 _EARLIEST = {"x": 1_288_834_974_657, "instagram": 1_314_220_021_721, "tiktok": 1_396_310_400_000}
 _LATEST = 4_070_908_800_000
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_USUAL = r"^https://www\.instagram\.com/(?:p|reel|tv)/[A-Za-z0-9_-]{11}/$"
 _DAMAGED = r"^\d+([.,]\d+)?[eE]\+?\d+$"
 
 
@@ -89,6 +90,11 @@ def instagram_time(links: pl.Series) -> pl.Series:
     """
     import polars as pl
 
+    if links.str.contains(_USUAL).fill_null(False).all() and len(links):
+        # the usual address, cut by position: a fifth of the time that a pattern with groups takes
+        return _moments(
+            _from_base64(links.str.tail(12).str.head(11)) // (1 << 23) + _INSTAGRAM_EPOCH, "instagram"
+        )
     number = links.str.extract(r"/stories/[^/]+/(\d{17,19})", 1).cast(pl.Int64, strict=False)
     code = links.str.extract(r"instagram\.com/(?:[^/]+/)?(?:p|reel|reels|tv)/([A-Za-z0-9_-]{11})", 1)
     if code.null_count() < len(code):

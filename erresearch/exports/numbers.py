@@ -113,6 +113,10 @@ def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, journal: 
     """
     import polars as pl
 
+    if cells.dtype == pl.Int64:
+        empty = cells.null_count()
+        _count_missing(journal, reading.header, {"": empty} if empty else {})
+        return Numbers(cells.cast(pl.Float64))
     plain = cells.cast(pl.Int64, strict=False)
     if int(plain.is_null().sum()) == int((cells == "").sum()) + int(cells.is_null().sum()):
         empty = int(plain.is_null().sum())

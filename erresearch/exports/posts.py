@@ -364,7 +364,9 @@ def _without_copies(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
     import polars as pl
 
     keys = ["platform", "account", "post_id"]
-    if frame["post_id"].n_unique() == frame.height or frame.select(keys).n_unique() == frame.height:
+    numbers = frame["post_id"].cast(pl.Int64, strict=False)
+    ids = frame["post_id"] if numbers.null_count() else numbers
+    if ids.n_unique() == frame.height or frame.select(keys).n_unique() == frame.height:
         return frame
     first = frame.select(pl.struct(keys).is_first_distinct()).to_series()
     whole = frame.drop("source_row").unique(maintain_order=True)

@@ -86,7 +86,8 @@ def publication(drafted: Draft, settings: Settings, journal: Journal) -> Moment:
     precision = times.precision
     if layout.minute_bug and precision == "minute" and _clock_is_broken(times.local, header, journal):
         precision = "day"
-    if precision in ("day", "month"):
+    complete = decoded is not None and not decoded.null_count()
+    if precision in ("day", "month") or complete:
         printed = times.local.dt.truncate("1d")
         source = "platform-rule" if layout.zone else "assumed"
     else:
@@ -96,7 +97,7 @@ def publication(drafted: Draft, settings: Settings, journal: Journal) -> Moment:
     sources = pl.repeat(source, len(printed), eager=True)
     precisions = pl.repeat("day" if precision == "month" else precision, len(printed), eager=True)
     if decoded is not None:
-        far = _LIE_DAY if precision in ("day", "month") else _LIE
+        far = _LIE_DAY if complete or precision in ("day", "month") else _LIE
         printed = _checked(printed, decoded, rows, journal, header=header, far=far)
         known = decoded.is_not_null()
         at = printed.zip_with(~known, decoded)

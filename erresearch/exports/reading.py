@@ -117,8 +117,7 @@ def read_export(
     journal = Journal(Path(path).name, strict=strict)
     settings = Settings(tz=tz, decimal=decimal, dayfirst=dayfirst, currency=currency)
     settings, layout = read_mapping(mapping, settings)
-    bundle = open_bundle(path, journal, encoding=encoding)
-    return _read(bundle, settings, layout, platform, journal)
+    return _read(open_bundle(path, journal, encoding=encoding), settings, layout, platform, journal)
 
 
 def _check_arguments(decimal: str | None) -> None:
@@ -186,6 +185,7 @@ def _read(
 ) -> Export:
     layouts = _layouts(settings, layout, platform)
     tables, unread = _tables(bundle, layouts, journal)
+    bundle = replace(bundle, parts=())  # the bytes are not needed any more
     chosen = _choose(tables, platform, journal)
     for table in chosen:
         if table.match.layout.refuse:

@@ -134,13 +134,15 @@ def _found(table: Table, journal: Journal) -> int:
         [i for i in by_group if i in numeric],
         [i for i in asked if i in numeric],
         asked if len(asked) == 1 else [],
-        numeric,
     )
     for candidates in tried:
         if len(candidates) == 1:
             header = _question(table, candidates[0])
             journal.guess(
-                "score", repr(header[:60]), "the one column that looks like it", "score in mapping="
+                "score",
+                repr(header[:60]),
+                "the one question that asks for a recommendation",
+                "score in mapping=",
             )
             return candidates[0]
         if len(candidates) > 1:
@@ -150,7 +152,7 @@ def _found(table: Table, journal: Journal) -> int:
                 fix='say which with score = "…" in mapping=',
             )
     raise ColumnError(
-        f"{table.part}: no column looks like a score from 0 to 10",
+        f"{table.part}: no question asks for a recommendation from 0 to 10",
         got=", ".join(repr(h) for h in table.header[:30]),
         fix='say which it is with score = "…" in mapping=',
     )

@@ -226,7 +226,7 @@ def _table(
     if records.data is not None:
         if match.layout.stack or below > at + 1:
             return None
-        body = fast_body(records, at, len(header), _wanted(match))
+        body = fast_body(records, at, len(header), _wanted(match), _plain_counts(records, at, match))
         if body is None:
             return None
         return replace(base, cells=body, rows=_numbers(range(header_row + 1, header_row + 1 + body.height)))
@@ -247,6 +247,21 @@ def _wanted(match: Match) -> list[int]:
     known = [i for target, i in match.columns.items() if asked or registry.field(target).type != "personal"]
     twins = [i for positions in match.twins.values() for i in positions]
     return sorted({0, *known, *twins})
+
+
+def _plain_counts(records: Records, at: int, match: Match) -> list[int]:
+    """Positions of counts that hold nothing but digits in the head."""
+    registry = load_registry()
+    counts = [i for target, i in match.columns.items() if registry.field(target).type == "count"]
+    twice = {i for positions in match.twins.values() for i in positions}
+    head = records.rows[at + 1 :]
+    return [
+        i for i in counts if i and i not in twice and all(len(row) > i and _digits(row[i]) for row in head)
+    ]
+
+
+def _digits(cell: str) -> bool:
+    return not cell or (cell.isascii() and cell.isdigit())
 
 
 def _numbers(values: Iterable[int]) -> pl.Series:
