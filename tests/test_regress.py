@@ -589,3 +589,17 @@ def test_a_perfect_fit_has_no_error():
     assert fit["x"].value == pytest.approx(2, rel=1e-12)
     assert fit["x"].se < 1e-12
     assert fit.r2 == pytest.approx(1)
+
+
+@pytest.mark.parametrize("periods", [2, 3, 17, 52, 99, 100, 101, 102, 103, 104, 130])
+def test_period_effects_of_balanced_panels_of_any_length(periods: int) -> None:
+    pf = pytest.importorskip("pyfixest")
+    # the null eigenvalue of the demeaned dummies once passed pinv's cutoff for some lengths
+    rng = np.random.default_rng(periods)
+    table = pd.DataFrame(rng.normal(size=(40 * periods, 3)), columns=["x", "z", "y"])
+    table["account"], table["week"] = np.repeat(np.arange(40), periods), np.tile(np.arange(periods), 40)
+    here = regress(
+        table, "y", on=["x", "z"], by="account", period="week", effects=("account", "period"), cov="CRV1"
+    )
+    there = pf.feols("y ~ x + z | account + week", table)
+    np.testing.assert_allclose([here["x"].value, here["z"].value], there.coef().to_numpy(), rtol=1e-9)

@@ -20,6 +20,8 @@ Effect = Literal["account", "period"]
 SINGULAR = 1e-12
 #: Largest dense account × period × column array that is built (numbers, 8 bytes each): 1.6 GB.
 _DENSE = 200_000_000
+#: Eigenvalue of the period dummies, against the largest, below which it is a zero.
+_NULL = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,9 +171,7 @@ def _without_periods(moments: Moments, within: np.ndarray) -> Swept:
     # about each account's mean
     cross -= counts[:, :, None] * (moments.sums / moments.weight[:, None])[:, None, :]
     gram = np.diag(counts.sum(axis=0)) - (counts / moments.weight[:, None]).T @ counts
-    # the constant is in the null space of the demeaned dummies: adding it once makes a connected panel regular
-    rank = int(np.linalg.matrix_rank(gram, hermitian=True))
-    inverse = np.linalg.pinv(gram, hermitian=True)
+    rank, inverse = _generalised_inverse(gram)
     gamma = inverse @ cross.sum(axis=0)
     own = counts[:, :, None] * (
         gamma[None] - np.einsum("gt,tk->gk", counts / moments.weight[:, None], gamma)[:, None]
@@ -179,6 +179,18 @@ def _without_periods(moments: Moments, within: np.ndarray) -> Swept:
     first = np.einsum("gtk,tl->gkl", cross, gamma)
     grams = within - first - first.transpose(0, 2, 1) + np.einsum("tk,gtl->gkl", gamma, own)
     return Swept(moments.columns, grams, groups + rank, groups, (inverse, gram, cross - own, counts))
+
+
+def _generalised_inverse(gram: np.ndarray) -> tuple[int, np.ndarray]:
+    """Rank and inverse of the period dummies' Gram matrix on its range.
+
+    The constant (one per connected part of the panel) is in the null space. Its eigenvalue comes out as rounding
+    error: the usual cutoff of pinv lets it pass for some lengths, and its inverse then swamps every digit.
+    """
+    values, vectors = np.linalg.eigh(gram)
+    keep = values > _NULL * values[-1]
+    range_ = vectors[:, keep]
+    return int(keep.sum()), (range_ / values[keep]) @ range_.T
 
 
 def check_design(gram: np.ndarray, names: Sequence[str], raw: np.ndarray) -> np.ndarray:
