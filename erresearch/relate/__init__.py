@@ -1,5 +1,6 @@
 """Do two things move together? Correlation, regression, growth and precedence, all from moments."""
 
+from erresearch.relate.binary import logit
 from erresearch.relate.correlation import correlate
 from erresearch.relate.fitting import contrast
 from erresearch.relate.growth import decay
@@ -8,4 +9,4 @@ from erresearch.relate.ppml import poisson
 from erresearch.relate.prediction import predictive_gain
 from erresearch.relate.timing import precedence
 
-__all__ = ["contrast", "correlate", "decay", "poisson", "precedence", "predictive_gain", "regress"]
+__all__ = ["contrast", "correlate", "decay", "logit", "poisson", "precedence", "predictive_gain", "regress"]
