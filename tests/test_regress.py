@@ -601,5 +601,7 @@ def test_period_effects_of_balanced_panels_of_any_length(periods: int) -> None:
     here = regress(
         table, "y", on=["x", "z"], by="account", period="week", effects=("account", "period"), cov="CRV1"
     )
-    there = pf.feols("y ~ x + z | account + week", table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pyfixest uses what pandas has deprecated
+        there = pf.feols("y ~ x + z | account + week", table)
     np.testing.assert_allclose([here["x"].value, here["z"].value], there.coef().to_numpy(), rtol=1e-9)
