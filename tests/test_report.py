@@ -154,7 +154,7 @@ def test_names_in_a_sentence_turn_nothing_after_them():
             Verdict("C2", "d", "supported", qualifiers=("fragile",)),
         ]
     )
-    assert text == "On real data, two of two claims are supported (ab c; and C2, fragile)."
+    assert text == "On real data, two of two claims are supported (ab c; C2, fragile)."
 
 
 def test_footing_counts_simulated_verdicts():
@@ -324,6 +324,20 @@ def test_cards_follow_the_registry_and_take_in_what_it_lacks():
     )  # fmt: skip
     assert first.says == "the claim says right of 0"
     assert cards[5].cells == ()
+
+
+def test_worlds_without_an_answer_are_told_together():
+    judged = [
+        verdict("C1", "effect", "supported", (0.1, 0.03), qualifiers=SIMULATED),
+        *(
+            Verdict("C1", f"w{i}", "not judged", qualifiers=SIMULATED, reason="no answer there")
+            for i in range(3)
+        ),
+    ]
+    (card,) = arrange_cards(judged, [], {})
+    assert [cell.dataset for cell in card.simulated] == ["effect"]
+    assert card.idle == (("no answer there", ("w0", "w1", "w2")),)
+    assert footing(judged).startswith("One verdict on simulated data")
 
 
 def test_board_columns_are_real_data_sets_only():

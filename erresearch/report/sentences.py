@@ -19,6 +19,7 @@ __all__ = [
     "footing",
     "headline",
     "readable",
+    "sentence",
 ]
 
 _PHRASES = {
@@ -69,8 +70,9 @@ def _listed(names: Sequence[str]) -> str:
         shown = [*shown[: _SHOWN_NAMES - 1], f"{len(names) - _SHOWN_NAMES + 1} more"]
     if len(shown) == 1:
         return shown[0]
-    comma, last = ("; ", "; and ") if any("," in name for name in shown) else (", ", " and ")
-    return f"{comma.join(shown[:-1])}{last}{shown[-1]}"
+    if any("," in name for name in shown):
+        return "; ".join(shown)
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _cut(name: str, limit: int = 40) -> str:
@@ -166,7 +168,7 @@ def answer_parts(verdicts: Iterable[Verdict]) -> tuple[tuple[str, str], ...]:
 
 
 def footing(verdicts: Iterable[Verdict]) -> str:
-    """What the simulated verdicts are for, and how many there are; empty where there is none.
+    """What the simulated verdicts are for, and how many were given; empty where there is none.
 
     Examples
     --------
@@ -174,7 +176,7 @@ def footing(verdicts: Iterable[Verdict]) -> str:
     'One verdict on simulated data only checks the method against a known truth. It is no evidence...'
     """
     verdicts = list(verdicts)
-    n = sum(verdict.simulated for verdict in verdicts)
+    n = sum(verdict.simulated and verdict.word != "not judged" for verdict in verdicts)
     if not n:
         return ""
     subject = count_of(n, "verdict")
@@ -221,6 +223,18 @@ def headline(verdicts: Sequence[Verdict]) -> str:
         return "No estimate on real data: only simulated worlds, where the truth is known"
     rest = [f"{len(said) - _SHOWN_NAMES} more below"] if len(said) > _SHOWN_NAMES else []
     return "; ".join(said[:_SHOWN_NAMES] + rest)
+
+
+def sentence(text: str) -> str:
+    """A clause as a sentence: a capital to begin with, a stop to end it.
+
+    Examples
+    --------
+    >>> sentence("the interval lies below 0"), sentence("Why not?"), sentence("")
+    ('The interval lies below 0.', 'Why not?', '')
+    """
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if not text or text[-1] in ".!?…" else ".")
 
 
 def _place(interval: Interval, sesoi: float) -> str:

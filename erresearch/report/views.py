@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from erresearch.figures.style import SYMBOLS, amount, rounded, span
 from erresearch.report.pictures import Picture
-from erresearch.report.sentences import estimate_sentence, finding, flip_sentence, headline
+from erresearch.report.sentences import estimate_sentence, finding, flip_sentence, headline, sentence
 from erresearch.report.strips import Axis, Bar, axis_of
 from erresearch.results import Doubt, Verdict
 
@@ -116,7 +116,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A claim with everything said about it."""
+    """A claim with everything said about it.
+
+    `simulated` are the checks on simulated data; `idle` names, by reason, the worlds on which there was nothing
+    to judge: they are many and all alike, so they are told together.
+    """
 
     anchor: str
     claim: ClaimRecord
@@ -130,11 +134,12 @@ class Card:
     unit: str
     real: tuple[Cell, ...]
     simulated: tuple[Cell, ...]
+    idle: tuple[tuple[str, tuple[str, ...]], ...]
     picture: Picture | None
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """Verdicts on real data first."""
+        """What is shown one by one, verdicts on real data first."""
         return self.real + self.simulated
 
 
@@ -201,7 +206,7 @@ def _cell(verdict: Verdict, anchor: str, *, axis: Axis | None, direction: str) -
         finding=finding(verdict),
         sentence=estimate_sentence(verdict),
         flip=flip_sentence(verdict, direction=direction),
-        reason=verdict.reason,
+        reason=sentence(verdict.reason),
         evidence=verdict.evidence,
         doubts=verdict.doubts,
         bar=axis.bar(verdict) if axis else None,
@@ -252,7 +257,8 @@ def arrange_cards(
     for number, (name, claim) in enumerate(records.items(), start=1):
         judged = by_claim.get(name, [])
         axis = axis_of(judged)
-        ordered = [v for v in judged if not v.simulated] + [v for v in judged if v.simulated]
+        real = [v for v in judged if not v.simulated]
+        ordered = real + [v for v in judged if v.simulated and v.word != "not judged"]
         direction = str(getattr(claim, "direction", ""))
         cells = [
             _cell(v, f"verdict-{number}-{i}", axis=axis, direction=direction)
@@ -266,7 +272,7 @@ def arrange_cards(
                 estimand=_estimand(claim.estimand),
                 says=_SAYS.get(direction, ""),
                 minimum=str(getattr(claim, "minimum", "")),
-                headline=headline([v for v in ordered if not v.simulated]),
+                headline=headline(real),
                 delta=rounded(delta) if math.isfinite(delta) else "",
                 check=_check(claim),
                 axis=axis,
@@ -274,10 +280,19 @@ def arrange_cards(
                 or str(getattr(claim, "unit", "")),
                 real=tuple(cell for cell in cells if not cell.simulated),
                 simulated=tuple(cell for cell in cells if cell.simulated),
+                idle=_idle(judged),
                 picture=pictures.get(name),
             )
         )
     return tuple(cards)
+
+
+def _idle(verdicts: Iterable[Verdict]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    reasons: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.simulated and verdict.word == "not judged":
+            reasons.setdefault(verdict.reason or "no reason given", []).append(verdict.dataset)
+    return tuple((reason, tuple(names)) for reason, names in reasons.items())
 
 
 def arrange_board(cards: Sequence[Card]) -> Board:
