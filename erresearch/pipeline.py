@@ -8,20 +8,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from erresearch import ledger
 from erresearch.errors import ErresearchWarning
 from erresearch.manifest import manifest_text, provenance
 from erresearch.resources import atomic_write, resource
-from erresearch.results import Verdict
+from erresearch.results import Decay, Fit, Precedence, Verdict
 from erresearch.runner import NotebookRun, notebook_paths, run_notebooks
 from erresearch.terminal import progress_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from erresearch.claims import Claim
+
 __all__ = ["Reproduction", "reproduce"]
+
+# what a claim's evidence is, the figure that draws it and the height that this needs
+_DRAWINGS: Final[Mapping[type, tuple[str, float]]] = {
+    Precedence: ("precedence", 4.0),
+    Decay: ("decay", 4.0),
+    Fit: ("forest", 2.2),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +109,16 @@ def reproduce(
         ThreadPoolExecutor(max_workers=1) as judge,
     ):
         claims, data = read_claims(), embedded()
-        judging = judge.submit(examine, claims, data, level=level)
-        judging.add_done_callback(lambda _: step("claims"))
+
+        def judged() -> tuple[tuple[Verdict, ...], dict[str, Figure]]:
+            found = tuple(examine(claims, data, level=level))
+            pictures = _pictures(claims, data, found)
+            step("claims")
+            return found, pictures
+
+        judging = judge.submit(judged)
         runs = run_notebooks(paths, out / "notebooks", jobs=jobs, on_cell=step) if paths else ()
-        verdicts = tuple(judging.result())
+        verdicts, pictures = judging.result()
     made = provenance(data, verdicts=verdicts, notebooks=runs)
     table = atomic_write(out / "verdicts.csv", ledger.csv_text(ledger.COLUMNS, ledger.verdict_rows(verdicts)))
     report = write_report(
@@ -113,7 +128,7 @@ def reproduce(
         provenance=made,
         accounting=_left_out(data),
         warnings=cautions,
-        figures=_pictures(verdicts),
+        figures=pictures,
     )
     record = atomic_write(out / "manifest.json", manifest_text(made))
     return Reproduction(verdicts, runs, made, Path(report), table, record)
@@ -134,21 +149,32 @@ def _collected_warnings() -> Iterator[list[str]]:
     said[:] = dict.fromkeys(said)
 
 
-def _pictures(verdicts: Sequence[Verdict]) -> dict[str, Figure]:
-    """For each claim its estimates under each other, real data first, simulated ones marked."""
+def _pictures(
+    claims: Sequence[Claim], data: Mapping[str, Any], verdicts: Sequence[Verdict]
+) -> dict[str, Figure]:
+    """For each claim what its estimate was read off, on the data set that shows most."""
     from matplotlib.figure import Figure
 
-    from erresearch.figures import forest, theme
+    from erresearch import figures
+    from erresearch.claims import evidence_for
 
     drawn: dict[str, Figure] = {}
-    judged = [verdict for verdict in verdicts if verdict.estimate is not None]
-    for claim in dict.fromkeys(verdict.claim for verdict in judged):
-        own = sorted((v for v in judged if v.claim == claim), key=lambda v: (v.simulated, v.dataset))
-        named = {v.dataset + (" (simulated)" if v.simulated else ""): v.estimate for v in own if v.estimate}
-        with theme():
-            figure = Figure(figsize=(7, 1.4 + 0.45 * len(named)), layout="constrained")
-            forest(named, sesoi=own[0].sesoi, ax=figure.subplots())
-        drawn[claim] = figure
+    for claim in claims:
+        judged = [v for v in verdicts if v.claim == claim.id and v.estimate is not None]
+        if not judged:
+            continue
+        # real data before simulated, then where there is something to see
+        shown = min(judged, key=lambda v: (v.simulated, v.word != "supported", v.dataset))
+        result = evidence_for(claim, data[shown.dataset], dataset=shown.dataset).result
+        drawing, height = _DRAWINGS.get(type(result), ("", 0.0))
+        if not drawing:
+            continue
+        with figures.theme():
+            figure = Figure(figsize=(7, height), layout="constrained")
+            getattr(figures, drawing)(result, ax=figure.subplots())
+            said = f"Simulated data: world {shown.dataset!r}" if shown.simulated else f"Data: {shown.dataset}"
+            figure.supxlabel(said, fontsize=9, style="italic", x=0.01, ha="left")
+        drawn[claim.id] = figure
     return drawn
 
 

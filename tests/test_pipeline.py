@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 
 from erresearch import claims, cli, ledger, manifest, pipeline, resources, terminal
 from erresearch.errors import EngineError, ErresearchWarning
-from erresearch.results import Estimate, Interval, StudentT, Verdict
+from erresearch.results import Estimate, Fit, Interval, StudentT, Verdict
 
 FOUND = StudentT(0.1, 0.02, 39)
 ESTIMATE = Estimate(
     "log engagement", 0.1, 0.02, 39, FOUND.interval(0.95), 4160, 40, "", "OLS", reference=FOUND
 )
+ODD = "[red]films[/red]\x1b[2J"
+TALK = Fit({"talk": ESTIMATE}, "sales", "OLS", np.eye(1), 0.5, {"talk": 1.0}, 1.0, 4160, 40, 39.0, {})
 VERDICTS = (
     Verdict(
         "C01", "effect", "supported", "size not settled", ("simulated",), ESTIMATE, Interval(0.05, 0.15), 0.05
     ),
-    Verdict("C01", "[red]films[/red]\x1b[2J", "inconclusive", "", ("proxy",), ESTIMATE, Interval(-0.1, 0.2)),
+    Verdict("C01", ODD, "inconclusive", "", ("proxy",), ESTIMATE, Interval(-0.1, 0.2)),
     Verdict("C05a", "effect", "not judged", qualifiers=("simulated",), reason="no column"),
 )
 
@@ -54,7 +58,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         return VERDICTS
 
     monkeypatch.setattr(claims, "examine", examine)
-    monkeypatch.setattr(claims, "embedded", lambda: {"films": films(), "effect": simulated()})
+    monkeypatch.setattr(claims, "evidence_for", lambda *_, **__: claims.Evidence(ESTIMATE))
+    monkeypatch.setattr(claims, "embedded", lambda: {"films": films(), ODD: films(), "effect": simulated()})
     monkeypatch.setattr(
         pipeline, "resource", lambda kind: folder if kind == "notebooks" else resources.resource(kind)
     )
@@ -83,6 +88,27 @@ def test_everything_is_written_and_recorded(small: Path):
     page = made.report.read_text(encoding="utf-8")
     assert page.count("3 rows were left out") == 1
     assert claims.claims_sha256() in page
+
+
+def test_pictures_show_real_data_first_and_name_simulated_ones(small, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def evidence_for(claim, table, *, dataset):
+        asked.append((claim.id, dataset))
+        return claims.Evidence(ESTIMATE, result=TALK)
+
+    monkeypatch.setattr(claims, "evidence_for", evidence_for)
+    data = {"films": films(), ODD: films(), "effect": simulated()}
+    real = replace(VERDICTS[1], claim="C05a", dataset="films")
+    drawn = pipeline._pictures(
+        claims.read_claims(),
+        data,
+        (*VERDICTS, real, replace(real, dataset="effect", qualifiers=("simulated",))),
+    )
+    assert asked == [("C01", ODD), ("C05a", "films")]
+    drawn |= pipeline._pictures(claims.read_claims(), data, VERDICTS[:1])
+    assert drawn["C01"].get_supxlabel() == "Simulated data: world 'effect'"
+    assert drawn["C05a"].get_supxlabel() == "Data: films"
 
 
 def test_equal_runs_are_equal_byte_for_byte(small: Path):
