@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from erresearch.claims import examine as examine, judge as judge, read_claims as read_claims
     from erresearch.datasets import catalog as catalog, load as load
     from erresearch.errors import ErresearchError as ErresearchError, ErresearchWarning as ErresearchWarning
+    from erresearch.exports import inspect_export as inspect_export, read_export as read_export
     from erresearch.expressions import lag as lag, log as log
-    from erresearch.metrics import band as band, engagement_rate as engagement_rate
+    from erresearch.metrics import band as band, engagement_rate as engagement_rate, nps as nps
     from erresearch.moments import Moments as Moments
     from erresearch.pipeline import reproduce as reproduce
     from erresearch.relate import (
         correlate as correlate,
         decay as decay,
+        logit as logit,
         poisson as poisson,
         precedence as precedence,
+        predictive_gain as predictive_gain,
         regress as regress,
     )
     from erresearch.results import Estimate as Estimate, Interval as Interval, Verdict as Verdict
@@ -43,11 +46,12 @@ _NAMES: Final = {
     "claims": ("examine", "judge", "read_claims"),
     "datasets": ("catalog", "load"),
     "errors": ("ErresearchError", "ErresearchWarning"),
+    "exports": ("inspect_export", "read_export"),
     "expressions": ("lag", "log"),
-    "metrics": ("band", "engagement_rate"),
+    "metrics": ("band", "engagement_rate", "nps"),
     "moments": ("Moments",),
     "pipeline": ("reproduce",),
-    "relate": ("correlate", "decay", "poisson", "precedence", "regress"),
+    "relate": ("correlate", "decay", "logit", "poisson", "precedence", "predictive_gain", "regress"),
     "results": ("Estimate", "Interval", "Verdict"),
     "robustness": ("detectable", "equivalence"),
     "worlds": ("simulate",),
