@@ -5,8 +5,19 @@ from erresearch.relate.correlation import correlate
 from erresearch.relate.fitting import contrast
 from erresearch.relate.growth import decay
 from erresearch.relate.linear import regress
+from erresearch.relate.mixture import mix
 from erresearch.relate.ppml import poisson
 from erresearch.relate.prediction import predictive_gain
 from erresearch.relate.timing import precedence
 
-__all__ = ["contrast", "correlate", "decay", "logit", "poisson", "precedence", "predictive_gain", "regress"]
+__all__ = [
+    "contrast",
+    "correlate",
+    "decay",
+    "logit",
+    "mix",
+    "poisson",
+    "precedence",
+    "predictive_gain",
+    "regress",
+]

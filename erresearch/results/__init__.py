@@ -12,6 +12,7 @@ from erresearch.results.doubts import (
     Sensitivity,
 )
 from erresearch.results.fits import Bins, Decay, Fit
+from erresearch.results.mixture import Mix
 from erresearch.results.numbers import Affine, Estimate, Interval, Reference, StudentT, escape, plain
 from erresearch.results.timing import Precedence, PredictiveGain
 from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
@@ -28,6 +29,7 @@ __all__ = [
     "Estimate",
     "Fit",
     "Interval",
+    "Mix",
     "Precedence",
     "PredictiveGain",
     "Reference",
