@@ -71,10 +71,11 @@ def predictive_gain(
     """How much better `add` predicts the outcome than the baseline, or than `versus`, one period ahead.
 
     Forecasts are made from what was known the period before: `lags` lags of the outcome itself, its value one season
-    earlier (and, with several accounts, the averages of both over the accounts, which know the season), lags of the
-    `baseline` columns (ad spend), and of `add`. Coefficients and account means are estimated on
+    earlier, lags of the `baseline` columns (ad spend), and of `add`. Coefficients and account means are estimated on
     the periods before (expanding window, from half of the periods on; estimated again at every origin, at most 200).
-    The gain is a share of the rival's squared error:
+    With several accounts the averages over the accounts of the outcome's lags enter too, and `add` and `versus` enter
+    as differences from their averages over the accounts: season, trend and common shocks earn them nothing. The gain
+    is a share of the rival's squared error:
 
     * without `versus` the rival is the baseline, nested in the model, and the gain is Σ e₀(e₀ − e₁) / Σ e₀²: half of
       Clark and West's statistic, which has mean 0 where `add` adds nothing and is the share of squared error saved
@@ -206,7 +207,9 @@ def _compare(rows: Panel, plan: _Plan, moments: Moments, *, level: float) -> Pre
     cells = moments.cells
     assert cells is not None
     shared = [labels.index(rows.label(0, lag)) for lag in (1, *([plan.season] if plan.season else []))]
-    made = _forecast(cells, labels, sides, shared if moments.accounts > 1 else [])
+    apart = [labels.index(rows.label(*pair)) for pair in (*plan.add, *plan.versus)]
+    several = moments.accounts > 1
+    made = _forecast(cells, labels, sides, shared if several else [], apart if several else [])
     nested = not plan.versus
     saved = made.rival * (made.rival - made.model) if nested else made.rival**2 - made.model**2
     rival, model = made.rival**2, made.model**2
@@ -284,11 +287,14 @@ def _naive(
     }
 
 
-def _forecast(cells: Cells, labels: list[str], sides: list[list[int]], shared: list[int]) -> _Forecasts:
+def _forecast(
+    cells: Cells, labels: list[str], sides: list[list[int]], shared: list[int], apart: list[int]
+) -> _Forecasts:
     """Walk through the periods: forecast each from running sums of those before, then add it to them.
 
-    Columns `shared` enter every model a second time as averages over the accounts, each about its own mean so far:
-    without them a predictor would be praised for knowing the season.
+    Columns `shared` enter every model a second time as averages over the accounts, each about its own mean so far;
+    columns `apart` enter as differences from such averages. Otherwise a predictor would be praised for knowing the
+    season or the trend that all accounts share.
     """
     accounts, k = int(cells.account.max()) + 1, len(labels) + len(shared)
     order = np.lexsort((cells.account, cells.period))
@@ -299,16 +305,18 @@ def _forecast(cells: Cells, labels: list[str], sides: list[list[int]], shared: l
     edges = np.searchsorted(when, np.arange(len(cells.periods) + 1))
     start = math.ceil(_FIRST * len(cells.periods))
     stride = math.ceil((len(cells.periods) - start) / _ORIGINS)
-    sums, count, cross = np.zeros((accounts, k)), np.zeros(accounts), np.zeros((k, k))
+    sums, level, count, cross = *np.zeros((2, accounts, k)), np.zeros(accounts), np.zeros((k, k))
     betas: list[np.ndarray] = []
     errors, used, origins = [], [], 0
     for t in range(len(cells.periods)):
         rows = slice(edges[t], edges[t + 1])
         values, whose = z[rows], who[rows]
-        met = count[whose] > 0
+        raw, met = values.copy(), count[whose] > 0
         if shared and met.any():
-            off = values[met][:, shared] - sums[whose[met]][:, shared] / count[whose[met], None]
-            values[:, len(labels) - len(shared) :] = off.mean(axis=0)
+            common = (raw[met] - level[whose[met]] / count[whose[met], None]).mean(axis=0)
+            values[:, len(labels) - len(shared) :] = common[shared]
+            values[:, apart] -= common[apart]
+        level[whose] += raw
         if t >= start:
             if (t - start) % stride == 0:
                 seen = count > 0
