@@ -237,7 +237,7 @@ def test_where_nothing_was_planted_the_joint_test_keeps_its_size():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("accounts", [5, 12, 40])
+@pytest.mark.parametrize("accounts", [6, 12, 40])
 def test_size_of_the_joint_test(accounts):
     names = ("median t", "mean signed t", "share significant")
     rejected = np.array(
@@ -268,6 +268,14 @@ def test_inputs_are_left_alone_and_the_answer_is_the_same_twice():
     np.testing.assert_array_equal(before[1], m.sums)
     assert "weight vectors shared by all models" in a.method
     assert "16 specifications" in str(a)
+
+
+def test_five_accounts_give_no_joint_p():
+    table = shops(3)
+    curve = run(moments(table[table.shop < 5]))
+    assert all(np.isnan(p) for p in curve.pvalues.values())
+    assert "no joint p from fewer than 6 accounts" in curve.method
+    assert all(0 < p <= 1 for p in run(moments(table[table.shop < 6])).pvalues.values())
 
 
 def test_columns_may_have_any_name():

@@ -108,6 +108,12 @@ class Sensitivity:
         Grid of partial R² with the outcome.
     contours : (b, a) ndarray
         Adjusted estimate at each point of the grid.
+    strength : float
+        How many times as strong as `benchmark` the confounder of the bounds is.
+    adjusted_interval : Interval or None
+        Interval of the estimate beside such a confounder.
+    method : str
+        What was assumed, in words.
 
     References
     ----------
@@ -126,14 +132,28 @@ class Sensitivity:
     r2_x: np.ndarray
     r2_y: np.ndarray
     contours: np.ndarray
+    strength: float = 1.0
+    adjusted_interval: Interval | None = None
+    method: str = ""
+
+    @property
+    def withstands(self) -> bool:
+        """Whether the interval beside the confounder of the bounds is still on the estimate's side of 0."""
+        ends = self.adjusted_interval
+        if ends is None:
+            return False
+        return ends.low > 0 if self.estimate.value > 0 else ends.high < 0
 
     def __str__(self) -> str:
         """The robustness value beside the strongest observed control."""
-        return (
+        own = (
             f"{self.estimate.name}: robustness value {100 * self.robustness_value:.2f} % "
-            f"({100 * self.robustness_value_alpha:.2f} % for its interval); a confounder as strong as "
-            f"{self.benchmark} would leave {plain(self.adjusted)}"
+            f"({100 * self.robustness_value_alpha:.2f} % for its interval)"
         )
+        if not self.benchmark:
+            return f"{own}; no observed control to compare with"
+        times = "" if self.strength == 1 else f"{self.strength:g} times "
+        return f"{own}; a confounder {times}as strong as {self.benchmark} would leave {plain(self.adjusted)}"
 
     def _repr_markdown_(self) -> str:
         return f"**sensitivity** {escape(str(self))}"

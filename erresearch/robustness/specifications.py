@@ -19,6 +19,8 @@ __all__ = ["AGREEMENT", "CurveInference", "specification_curve"]
 
 #: A verdict that a smaller share of the curve agrees with in sign is *fragile*; docs/calibration tells how often.
 AGREEMENT: Final = 0.8
+#: Fewer accounts give no joint p-value: with 5 of them it rejected a true nil in 11 % of 400 simulated panels.
+_FEWEST: Final = 6
 #: Largest number of draws × specifications that is held (8 bytes each): 1.6 GB.
 _MOST: Final = 200_000_000
 _WITHIN: Final[tuple[tuple[Effect, ...], ...]] = (("account",),)
@@ -92,7 +94,8 @@ def specification_curve(
     The joint test multiplies each account's scores, with "no effect" imposed on every model, by one weight that all
     models share (restricted wild cluster bootstrap), and compares the curve's summaries with those of the draws:
     median t, mean t in the claim's direction, share with the claim's sign, share significant with that sign. The
-    first three are two-sided, the last one-sided. Raw estimates are never averaged: definitions have other units.
+    first three are two-sided, the last one-sided; fewer than 6 accounts give no p-value. Raw estimates are never
+    averaged: definitions have other units.
 
     Parameters
     ----------
@@ -280,6 +283,12 @@ def _curve(
         half = np.where(np.isfinite(se), critical * se, np.inf)
     subsets = [tuple(c for c, held in zip(controls, row, strict=True) if held) for row in solved[0].included]
     summaries, pvalues = _joint(t, draws, critical, sign)
+    words = (
+        f"joint p from {how.draws:,} weight vectors shared by all models (restricted wild cluster bootstrap)"
+    )
+    if accounts.min() < _FEWEST:
+        pvalues = dict.fromkeys(pvalues, np.nan)
+        words = f"no joint p from fewer than {_FEWEST} accounts"
     effective = min(float(found.effective.min()) for found in solved)
 
     def spread(values: Sequence[str]) -> tuple[str, ...]:
@@ -304,8 +313,7 @@ def _curve(
         *summaries,
         pvalues,
         how.level,
-        f"OLS, {how.cov} with t(G − 1); joint p from {how.draws:,} weight vectors shared by all models (restricted "
-        f"wild cluster bootstrap); at least {effective:.1f} effective of {accounts.min()} accounts",
+        f"OLS, {how.cov} with t(G − 1); {words}; at least {effective:.1f} effective of {accounts.min()} accounts",
     )
 
 

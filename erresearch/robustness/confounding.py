@@ -1,0 +1,318 @@
+"""How strong a confounder that nobody observed would have to be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from erresearch.errors import DesignError, GuardError, UnknownNameError
+from erresearch.relate.fitting import Fitted
+from erresearch.results import Estimate, Fit, Interval, Sensitivity
+from erresearch.robustness.tost import known_reference
+
+__all__ = ["confounder_bounds", "robustness_value", "sensitivity"]
+
+_GRID = 81
+_APPROXIMATE = "a linear approximation: the estimator is not least squares"
+
+
+def robustness_value(statistic: float, df: float, *, critical: float = 0.0) -> float:
+    """Partial R² that a confounder needs with both x and the outcome to take an estimate to 0.
+
+    With f = |t|/√df − c/√(df − 1): RV = ½(√(f⁴ + 4f²) − f²); 0 where f ≤ 0. Where the critical value alone limits
+    the confounder, RV = (t²/df − c²/(df − 1))/(1 + t²/df).
+
+    Parameters
+    ----------
+    statistic : float
+        t of the estimate, with the classical (homoskedastic) standard error.
+    df : float
+        Residual degrees of freedom.
+    critical : float
+        0 for the estimate itself; t's critical value at df − 1 for its interval.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    DesignError
+        With fewer than 2 degrees of freedom.
+
+    References
+    ----------
+    Cinelli, C. & Hazlett, C. (2020). Making sense of sensitivity: extending omitted variable bias. *Journal of the
+    Royal Statistical Society B*, 82(1), 39-67.
+
+    Examples
+    --------
+    >>> round(robustness_value(4.18445, 783), 4)
+    0.1388
+    """
+    if not df > 1:
+        raise DesignError(
+            "a robustness value needs residual degrees of freedom", got=f"{df:g}", allowed="2 or more"
+        )
+    whole, edge = abs(statistic) / math.sqrt(df), critical / math.sqrt(df - 1)
+    return _robustness(whole, edge)
+
+
+def _robustness(whole: float, edge: float) -> float:
+    left = whole - edge
+    if not left > 0:
+        return 0.0
+    if math.isinf(left):
+        return 1.0
+    if edge > 0 and whole > 1 / edge:
+        return (whole**2 - edge**2) / (1 + whole**2)
+    return (math.sqrt(left**4 + 4 * left**2) - left**2) / 2
+
+
+def confounder_bounds(
+    r2_x: float, r2_y: float, *, strength_x: float = 1.0, strength_y: float | None = None
+) -> tuple[float, float]:
+    """Bounds on a confounder that is so many times as strong as an observed control.
+
+    With R²_x and R²_y the partial R² of the control with x and with the outcome:
+    R²_(Z,x) = k_x R²_x/(1 − R²_x) and R²_(Z,y) = ((√k_y + √ρ)/√(1 − ρ))² · R²_y/(1 − R²_y) with
+    ρ = k_x R²_x² / ((1 − k_x R²_x)(1 − R²_x)), at most 1.
+
+    Parameters
+    ----------
+    r2_x, r2_y : float
+        Partial R² of the observed control with x given the other controls, and with the outcome given x and them.
+    strength_x, strength_y : float
+        Times as strong, with x and with the outcome (the same unless given).
+
+    Returns
+    -------
+    (float, float)
+        Partial R² of the confounder with x and with the outcome.
+
+    Raises
+    ------
+    DesignError
+        If nothing can be that much stronger: the confounder would explain more than all of x.
+
+    References
+    ----------
+    Cinelli & Hazlett (2020), section 4.4.
+
+    Examples
+    --------
+    >>> x, y = confounder_bounds(0.00908, 0.10903, strength_x=3)
+    >>> round(x, 4), round(y, 4)
+    (0.0275, 0.3741)
+    """
+    strength_y = strength_x if strength_y is None else strength_y
+    if not (strength_x >= 0 and strength_y >= 0):
+        raise DesignError("`strength` must not be negative", got=f"{strength_x:g}, {strength_y:g}")
+    bound_x = strength_x * r2_x / (1 - r2_x) if r2_x < 1 else math.inf
+    if bound_x >= 1:
+        raise DesignError(
+            f"no confounder can be {strength_x:g} times as strong as this control",
+            got=f"the control explains {100 * r2_x:.4g} % of what is left of x",
+            allowed=f"strength below {(1 - r2_x) / r2_x:.4g}",
+            fix="choose a smaller `strength`",
+        )
+    shared = strength_x * r2_x**2 / ((1 - strength_x * r2_x) * (1 - r2_x))
+    if r2_y >= 1 or shared >= 1:
+        return bound_x, 1.0
+    pull = (math.sqrt(strength_y) + math.sqrt(shared)) / math.sqrt(1 - shared)
+    return bound_x, min(1.0, pull**2 * r2_y / (1 - r2_y))
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """Classical quantities of one estimate and of the controls beside it.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The estimate in doubt, with its interval at the level asked for.
+    se, df : float
+        Classical standard error and residual degrees of freedom.
+    controls : mapping of str to (float, float)
+        Partial R² of each control with x and with the outcome.
+    method : str
+        What was assumed.
+    """
+
+    estimate: Estimate
+    se: float
+    df: float
+    controls: dict[str, tuple[float, float]]
+    method: str
+
+    def bias(self, r2_x: float | np.ndarray, r2_y: float | np.ndarray) -> np.ndarray:
+        """√(R²_y R²_x/(1 − R²_x)) · se · √df."""
+        return np.asarray(np.sqrt(r2_y * r2_x / (1 - r2_x)) * self.se * math.sqrt(self.df))
+
+    def toward_zero(self, bias: float | np.ndarray) -> np.ndarray:
+        """The estimate after a bias that had made it too large in size."""
+        return np.asarray(math.copysign(1.0, self.estimate.value) * (abs(self.estimate.value) - bias))
+
+
+def sensitivity(
+    found: Fit | Estimate,
+    x: str | None = None,
+    *,
+    benchmark: str | None = None,
+    strength: float = 1.0,
+    level: float = 0.95,
+) -> Sensitivity:
+    """Say how strong an unobserved confounder would have to be, beside the strongest control that was observed.
+
+    A confounder with partial R² of R²_x with x and R²_y with the outcome moves the estimate by
+    √(R²_y R²_x/(1 − R²_x)) · se · √df, where se and df are the classical ones. The robustness value is the R² that,
+    with both, moves it to 0. The interval's own version keeps the width that the estimate has (clustered, bootstrap)
+    and lets it change with the confounder as the classical one does, by √((1 − R²_y)/(1 − R²_x)).
+
+    Parameters
+    ----------
+    found : Fit or Estimate
+        A fitted regression; or one least-squares estimate with classical standard errors, which knows no controls.
+    x : str, optional
+        The regressor in doubt; the first of the fit by default.
+    benchmark : str, optional
+        An observed control to compare with; by default the strongest, the one whose double would move the estimate
+        most.
+    strength : float
+        How many times as strong as the benchmark.
+    level : float
+        Level of the interval.
+
+    Returns
+    -------
+    Sensitivity
+        Robustness values, bounds, adjusted estimate, and a grid for the contour picture.
+
+    Raises
+    ------
+    GuardError
+        If an estimate clustered by account comes without its fit: its t is not the classical one.
+    UnknownNameError
+        If `x` or `benchmark` is no regressor of the fit.
+    DesignError
+        If the fit keeps no scores, or nothing can be `strength` times as strong as the benchmark.
+
+    References
+    ----------
+    Cinelli & Hazlett (2020).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from erresearch.relate import regress
+    >>> rng = np.random.default_rng(0)
+    >>> table = pd.DataFrame({"spend": rng.normal(size=500)})
+    >>> table["talk"] = 0.4 * table.spend + rng.normal(size=500)
+    >>> table["sales"] = 0.5 * table.talk + 0.4 * table.spend + rng.normal(size=500)
+    >>> doubt = sensitivity(regress(table, "sales", on=["talk", "spend"]), "talk")
+    >>> doubt.benchmark, doubt.adjusted < doubt.estimate.value, doubt.withstands
+    ('spend', True, True)
+    """
+    seen = _of_estimate(found, level) if isinstance(found, Estimate) else _of_fit(found, x, level)
+    if benchmark is not None and benchmark not in seen.controls:
+        raise UnknownNameError.of("control beside the estimate", benchmark, seen.controls)
+    estimate = seen.estimate
+    ends = estimate.interval
+    # the classical interval beside a confounder has one degree of freedom less
+    narrower = math.sqrt(seen.df / (seen.df - 1)) * _student(seen.df - 1, level) / _student(seen.df, level)
+    edge = (ends.high - ends.low) / 2 * narrower / (seen.se * math.sqrt(seen.df)) if seen.se > 0 else 0.0
+    whole = abs(estimate.value) / (seen.se * math.sqrt(seen.df)) if seen.se > 0 else math.inf
+    name, bound_x, bound_y, adjusted = "", math.nan, math.nan, math.nan
+    interval = None
+    if seen.controls:
+        name = benchmark or _strongest(seen)
+        bound_x, bound_y = confounder_bounds(*seen.controls[name], strength_x=strength)
+        adjusted = float(seen.toward_zero(seen.bias(bound_x, bound_y)))
+        factor = narrower * math.sqrt((1 - bound_y) / (1 - bound_x))
+        interval = Interval(-math.inf, math.inf, level)
+        if ends.bounded:
+            below, above = estimate.value - ends.low, ends.high - estimate.value
+            interval = Interval(adjusted - below * factor, adjusted + above * factor, level)
+    robust = _robustness(whole, 0.0)
+    far = min(0.99, 1.25 * max(0.1, robust, *(0.0 if math.isnan(b) else b for b in (bound_x, bound_y))))
+    grid = np.linspace(0.0, far, _GRID)
+    return Sensitivity(
+        estimate,
+        robust,
+        _robustness(whole, edge),
+        whole**2 / (1 + whole**2) if math.isfinite(whole) else 1.0,
+        name,
+        bound_x,
+        bound_y,
+        adjusted,
+        grid,
+        grid,
+        seen.toward_zero(seen.bias(grid[None, :], grid[:, None])),
+        strength,
+        interval,
+        seen.method,
+    )
+
+
+def _student(df: float, level: float) -> float:
+    from scipy import special
+
+    return float(special.stdtrit(df, (1 + level) / 2))
+
+
+def _of_estimate(estimate: Estimate, level: float) -> _Observed:
+    known_reference(estimate, "a robustness value")
+    if estimate.n_accounts or not math.isfinite(estimate.df):
+        raise GuardError(
+            f"a robustness value of {estimate.name!r} needs its regression",
+            got=f"an estimate by {estimate.method or 'an unnamed method'}",
+            allowed="a Fit, or one estimate with residual degrees of freedom and independent rows",
+            fix="pass the fit: sensitivity(fit, name)",
+        )
+    return _Observed(estimate.at(level), estimate.se, estimate.df, {}, "its t taken as the classical one")
+
+
+def _of_fit(fit: Fit, x: str | None, level: float) -> _Observed:
+    model = fit.model
+    if not isinstance(model, Fitted):
+        raise DesignError(
+            "a robustness value needs the scores of its regression",
+            got="a fit stored without them",
+            fix="estimate it again from its rows or moments",
+        )
+    names = list(model.names)
+    x = next(name for name in names if name != "Intercept") if x is None else x
+    estimate = fit[x].at(level)
+    bread, df = model.model.bread, float(model.df_resid)
+    place = names.index(x)
+    linear = math.isfinite(fit.residual_variance)
+    if linear:
+        se = np.sqrt(fit.residual_variance * np.diag(bread))
+        method = "partial R² from least squares"
+    else:
+        se = np.sqrt(np.maximum(np.diag(fit.cov), 0.0))
+        method = _APPROXIMATE
+    controls = {}
+    for j, name in enumerate(names):
+        if j == place or name == "Intercept":
+            continue
+        # partial correlations are off-diagonal entries of the inverse cross-products
+        r2_x = bread[place, j] ** 2 / (bread[place, place] * bread[j, j])
+        t2 = (fit[name].value / se[j]) ** 2 if se[j] > 0 else math.inf
+        controls[name] = float(r2_x), float(t2 / (t2 + df)) if math.isfinite(t2) else 1.0
+    return _Observed(estimate, float(se[place]), df, controls, method)
+
+
+def _strongest(seen: _Observed) -> str:
+    """The control whose equal would move the estimate most."""
+
+    def pull(name: str) -> float:
+        r2_x, r2_y = seen.controls[name]
+        if r2_x >= 0.5:  # its equal would explain all of x
+            return math.inf
+        return float(seen.bias(*confounder_bounds(r2_x, r2_y)))
+
+    return max(seen.controls, key=pull)
