@@ -104,7 +104,8 @@ def _warn_order(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> None:
     for small, large in _ORDER:
         if {small, large} <= set(frame.columns) and not (large == "views" and "impressions" in frame.columns):
             text = f"{{count}} rows have more {small} than {large}; both were kept"
-            _warn_where(frame[small] > frame[large], rows, journal, "order", text)
+            over = (frame[small] > frame[large]) & (frame[large] > 0)
+            _warn_where(over, rows, journal, "order", text)
 
 
 def _warn_rate(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> None:

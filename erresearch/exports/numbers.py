@@ -16,7 +16,7 @@ from erresearch.exports.registry import Field, load_registry
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Numbers", "Reading", "parse_numbers"]
+__all__ = ["Numbers", "Reading", "currency_of", "parse_numbers"]
 
 # letters that some people write beside a number → what they multiply it by
 _MAGNITUDES = {
@@ -282,6 +282,12 @@ def _convention(core: pl.Series, rows: pl.Series, reading: Reading, journal: Jou
         allowed="1234.5 and 1,234.5, or 1234,5 and 1.234,5",
         fix="pass decimal='.' or decimal=','",
     )
+
+
+def currency_of(cells: pl.Series, rows: pl.Series, journal: Journal) -> str:
+    """Say which currency the cells of a column carry; empty where they carry none."""
+    reading = Reading(Field("amount", "money"), cells.name)
+    return _without_currency(cells.str.replace_all(_SPACES, ""), rows, reading, journal)[1]
 
 
 def _without_currency(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.cells import Built, Draft, further, number_column, numeric_targets, typed
 from erresearch.exports.clocks import parse_times
+from erresearch.exports.numbers import currency_of
 from erresearch.exports.published import in_zone, refuse_unread, to_utc
 from erresearch.exports.records import Journal, places
 from erresearch.exports.registry import load_registry
@@ -165,6 +167,8 @@ def _money(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Ser
             ):
                 continue
         found = number_column(drafted, value_name, settings, journal)
+        if not found.currency and "amount_formatted" in text.columns and value_name != "amount_formatted":
+            found = replace(found, currency=currency_of(text["amount_formatted"], drafted.rows, journal))
         if found.currency and not (currency != "").any():
             currency = pl.repeat(found.currency, text.height, eager=True)
         journal.note(f"revenue is column {drafted.header(value_name)!r}, as the file prints it")
@@ -522,7 +526,7 @@ def _segment(drafted: Draft) -> pl.Series:
         positions = [table.match.columns["date"], *positions]
     for position in positions:
         column = cells[f"c{position}"] if f"c{position}" in cells.columns else None
-        if column is not None and column.cast(pl.Float64, strict=False).null_count() > 0.5 * len(column):
+        if column is not None and int(column.str.contains(r"\p{L}").sum()) > 0.5 * len(column):
             parts.append(column.alias(str(position)))
     if not parts:
         return pl.repeat("", drafted.frame.height, eager=True)

@@ -71,6 +71,7 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, journal: Journal) ->
         moment.source.alias("time_source"),
         moment.precision.alias("time_precision"),
     )
+    compare_totals(drafted, frame, settings, journal)
     if days is not None:
         frame = frame.with_columns(days.alias("date"), moment.day.alias("born"))
     frame = _without_undated(frame, journal)
@@ -84,7 +85,6 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, journal: Journal) ->
         check_stock(frame, journal)
     frame = check_posts(frame, drafted.layout, journal)
     check_limit(frame.height, drafted.layout, journal)
-    compare_totals(drafted, frame, settings, journal)
     return Built(_ordered(frame), frame.height, "posts", settings.exported_at)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -120,13 +121,13 @@ def find_tables(
         if match is None:
             at += 1
             continue
-        if not match.layout.stack:
+        if not (match.layout.stack or match.layout.import_ids or match.layout.header_rows > 1):
             _refuse_tie(records, at, match, layouts)
         end = _body_end(records, at, match.layout)
         table = _table(records, at, end, match=match, search=search, journal=journal)
         if table is None:
             return None
-        tables.append(table)
+        tables += _halves(table) if match.layout.side_by_side else [table]
         if not match.layout.stack:
             return tables, []
         search = _Search(unread=search.unread, lines=dict(search.lines), announced=search.announced)
@@ -247,6 +248,28 @@ def _wanted(match: Match) -> list[int]:
     known = [i for target, i in match.columns.items() if asked or registry.field(target).type != "personal"]
     twins = [i for positions in match.twins.values() for i in positions]
     return sorted({0, *known, *twins})
+
+
+def _halves(table: Table) -> list[Table]:
+    """Two tables side by side, parted by a column without header, as two tables."""
+    gaps = [i for i, text in enumerate(table.header) if not text.strip()]
+    edges = [-1, *gaps, len(table.header)]
+    halves = []
+    for left, right in itertools.pairwise(edges):
+        positions = range(left + 1, right)
+        header = tuple(table.header[i] for i in positions)
+        match = match_header(table.match.layout, header)
+        if match is None:
+            continue
+        cells = table.cells.select([f"c{i}" for i in positions])
+        cells = cells.rename({f"c{i}": f"c{n}" for n, i in enumerate(positions)})
+        filled = cells[f"c{match.columns[table.match.layout.key]}"].str.strip_chars() != ""
+        halves.append(
+            replace(
+                table, match=match, header=header, cells=cells.filter(filled), rows=table.rows.filter(filled)
+            )
+        )
+    return halves or [table]
 
 
 def _plain_counts(records: Records, at: int, match: Match) -> list[int]:
