@@ -117,6 +117,8 @@ def mix(
             "the mix needs rows", got="moments, which hold finished columns", fix="estimate from the rows"
         )
     effects = effects if effects is not None else (("account",) if by is not None else ())
+    if isinstance(outcome, str) and outcome in names:
+        raise _made_of([outcome], names)
     opened = open_rows(data, [outcome, *names, *controls], [] if by is None else [by], None)
     present = opened.frame.collect_schema().names()
     _refuse_parts(opened.frame, present, outcome, names)
@@ -244,27 +246,35 @@ def _refuse_parts(
     frame: nw.LazyFrame[Any], present: Sequence[str], outcome: Any, actions: Sequence[str]
 ) -> None:
     """Refuse an outcome that the actions are parts of: it would be explained by itself."""
+    named = isinstance(outcome, str)
     # an expression of columns that nothing else reads: ask which ones it reads
-    columns = (
-        [outcome] if isinstance(outcome, str) else open_rows(nw.to_native(frame), [outcome], [], None).roots
-    )
-    same = [name for name in columns if name in actions]
-    for column in [] if same else columns:
-        numbers = [nw.nth(present.index(n)).cast(nw.Float64()).alias(f"c{i}") for i, n in enumerate(actions)]
-        whole = nw.nth(present.index(column)).cast(nw.Float64()).alias("whole")
-        table = nw.to_native(frame.select(*numbers, whole))
-        moments = Moments.from_frame(table, [*(f"c{i}" for i in range(len(actions))), "whole"])
-        gram = moments.grams().sum(axis=0)
-        sums = moments.sums.sum(axis=0)
-        gram = gram - np.outer(sums, sums) / moments.rows
-        slopes = np.linalg.lstsq(gram[:-1, :-1], gram[:-1, -1], rcond=None)[0]
-        left = gram[-1, -1] - 2 * slopes @ gram[:-1, -1] + slopes @ gram[:-1, :-1] @ slopes
-        if moments.rows > len(actions) + 1 and left <= _EXACT * gram[-1, -1]:
-            same.append(column)
-    if same:
-        raise GuardError(
-            f"the outcome is made of the actions: {', '.join(map(repr, same))}",
-            got=f"actions {', '.join(map(repr, actions))}",
-            allowed="an outcome that is counted elsewhere, such as revenue or visits",
-            fix="take another outcome, or leave its parts out of the actions",
+    opened = open_rows(nw.to_native(frame), [outcome], [], None)
+    same = [name for name in ((outcome,) if named else opened.roots) if name in actions]
+    left = (nw.nth(present.index(outcome)) if named else outcome).cast(nw.Float64())
+    parts = [nw.nth(present.index(name)).cast(nw.Float64()) for name in actions]
+    # a log is undone; beyond 300 it is no log
+    high = gather(frame.select(left.alias("y")).select(nw.col("y").max()))["y"][0]
+    undone = [left] if high is None or not high < 300 else [left, left.exp()]
+    for whole in [] if same else undone:
+        labels = [*(f"c{i}" for i in range(len(parts))), "whole"]
+        table = frame.select(
+            *(part.alias(label) for part, label in zip([*parts, whole], labels, strict=True))
         )
+        moments = Moments.from_frame(nw.to_native(table), labels)
+        sums = moments.sums.sum(axis=0)
+        gram = moments.grams().sum(axis=0) - np.outer(sums, sums) / max(moments.rows, 1)
+        slopes = np.linalg.lstsq(gram[:-1, :-1], gram[:-1, -1], rcond=None)[0]
+        rest = gram[-1, -1] - 2 * slopes @ gram[:-1, -1] + slopes @ gram[:-1, :-1] @ slopes
+        if moments.rows > len(actions) + 1 and gram[-1, -1] > 0 and rest <= _EXACT * gram[-1, -1]:
+            same = list(opened.names)
+    if same:
+        raise _made_of(same, actions)
+
+
+def _made_of(outcome: Sequence[str], actions: Sequence[str]) -> GuardError:
+    return GuardError(
+        f"the outcome is made of the actions: {', '.join(map(repr, outcome))}",
+        got=f"actions {', '.join(map(repr, actions))}",
+        allowed="an outcome that is counted elsewhere, such as revenue or visits",
+        fix="take another outcome, or leave its parts out of the actions",
+    )

@@ -23,6 +23,8 @@ __all__ = ["predictive_gain"]
 
 #: Share of the periods before the first forecast; rows that an account must have behind it; most origins.
 _FIRST, _HISTORY, _ORIGINS = 0.5, 8, 200
+#: Most groups of accounts that are left out in turn.
+_FOLDS = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +55,7 @@ class _Forecasts:
     rival: np.ndarray
     origins: int
     without_history: int
+    left_out: np.ndarray  # (2, F): Σ saved and Σ e² of the rival where a group of accounts was never seen
 
 
 def predictive_gain(
@@ -82,8 +85,10 @@ def predictive_gain(
       where it adds (the raw share, burdened with estimating more coefficients, is in `raw_gain`);
     * with `versus` it is Diebold and Mariano's Σ (e_B² − e_A²) / Σ e_B², A and B on top of the same baseline.
 
-    Its standard error is clustered by account and by period at once, with min(accounts, periods) − 1 degrees of
-    freedom; for one entity it comes from equally weighted cosines.
+    Its standard error adds what accounts and what periods have in common, with min(accounts, periods, 50) − 1 degrees
+    of freedom: a jackknife of accounts (of 50 groups of them at most), each left out of estimation and of comparison,
+    so that the coefficients' own uncertainty counts, and clusters of periods. For one entity it comes from equally
+    weighted cosines.
 
     Parameters
     ----------
@@ -209,16 +214,23 @@ def _compare(rows: Panel, plan: _Plan, moments: Moments, *, level: float) -> Pre
     shared = [labels.index(rows.label(0, lag)) for lag in (1, *([plan.season] if plan.season else []))]
     apart = [labels.index(rows.label(*pair)) for pair in (*plan.add, *plan.versus)]
     several = moments.accounts > 1
-    made = _forecast(cells, labels, sides, shared if several else [], apart if several else [])
     nested = not plan.versus
+    made = _forecast(
+        cells,
+        labels,
+        sides,
+        shared=shared if several else [],
+        apart=apart if several else [],
+        nested=nested,
+    )
     saved = made.rival * (made.rival - made.model) if nested else made.rival**2 - made.model**2
     rival, model = made.rival**2, made.model**2
     gain, se, df, how = _gain(made, saved, rival)
     periods, at = np.unique(made.period, return_inverse=True)
     test = "Clark–West" if nested else "Diebold–Mariano"
     method = (
-        f"one-step forecasts from {made.origins} origins ({cells.periods[periods[0]]} to "
-        f"{cells.periods[periods[-1]]}), least squares with account means on {plan.words}; {test}, {how}"
+        f"one-step forecasts from {made.origins} origins ({_day(cells.periods[periods[0]])} to "
+        f"{_day(cells.periods[periods[-1]])}), least squares with account means on {plan.words}; {test}, {how}"
     )
     added, rivals = (tuple(dict.fromkeys(rows.names[c] for c, _ in part)) for part in (plan.add, plan.versus))
     reference = StudentT(gain, se, df)
@@ -254,7 +266,7 @@ def _compare(rows: Panel, plan: _Plan, moments: Moments, *, level: float) -> Pre
         1 - losses["add"] / losses["account mean"],
         1 - losses["rival"] / losses["account mean"],
         losses,
-        tuple(str(cells.periods[p]) for p in periods),
+        tuple(_day(cells.periods[p]) for p in periods),
         np.bincount(at, weights=rival - model),
         method,
         len(saved),
@@ -262,6 +274,11 @@ def _compare(rows: Panel, plan: _Plan, moments: Moments, *, level: float) -> Pre
         dropped,
         _cautions(accounts, len(periods)),
     )
+
+
+def _day(label: str) -> str:
+    """A midnight without its zeros."""
+    return str(label).removesuffix(" 00:00:00.000000")
 
 
 def _cautions(accounts: int, periods: int) -> tuple[str, ...]:
@@ -288,7 +305,13 @@ def _naive(
 
 
 def _forecast(
-    cells: Cells, labels: list[str], sides: list[list[int]], shared: list[int], apart: list[int]
+    cells: Cells,
+    labels: list[str],
+    sides: list[list[int]],
+    *,
+    shared: list[int],
+    apart: list[int],
+    nested: bool,
 ) -> _Forecasts:
     """Walk through the periods: forecast each from running sums of those before, then add it to them.
 
@@ -305,9 +328,11 @@ def _forecast(
     edges = np.searchsorted(when, np.arange(len(cells.periods) + 1))
     start = math.ceil(_FIRST * len(cells.periods))
     stride = math.ceil((len(cells.periods) - start) / _ORIGINS)
-    sums, level, count, cross = *np.zeros((2, accounts, k)), np.zeros(accounts), np.zeros((k, k))
+    fold = np.arange(accounts) % min(accounts, _FOLDS)
+    sums, level, count = *np.zeros((2, accounts, k)), np.zeros(accounts)
+    cross, left_out = np.zeros((fold.max() + 1, k, k)), np.zeros((2, fold.max() + 1))
     betas: list[np.ndarray] = []
-    errors, used, origins = [], [], 0
+    errors, used = [], []
     for t in range(len(cells.periods)):
         rows = slice(edges[t], edges[t + 1])
         values, whose = z[rows], who[rows]
@@ -319,22 +344,19 @@ def _forecast(
         level[whose] += raw
         if t >= start:
             if (t - start) % stride == 0:
-                seen = count > 0
-                gram = cross - (sums[seen] / count[seen, None]).T @ sums[seen]
-                betas = [_solve(gram, side, labels, int(count.sum()), int(seen.sum())) for side in sides]
-                origins += 1
+                grams = cross - _between(sums, count, fold)
+                _need(int(count.sum()), max(map(len, sides)) + int((count > 0).sum()))
+                betas = [_solve(grams, side, labels) for side in sides]
             known = count[whose] >= _HISTORY
-            mean = sums[whose] / np.maximum(count[whose], 1)[:, None]
-            off = (values - mean)[known]
-            errors.append(
-                np.column_stack(
-                    [off[:, 0], *(off[:, 0] - off[:, s] @ b for s, b in zip(sides, betas, strict=True))]
-                )
-            )
+            off = (values - sums[whose] / np.maximum(count[whose], 1)[:, None])[known]
+            model, rival = (off[:, :1] - off[:, s] @ b.T for s, b in zip(sides, betas, strict=True))
+            errors.append(np.column_stack([off[:, 0], model[:, 0], rival[:, 0]]))
+            seen = fold[whose[known]][:, None] != np.arange(fold.max() + 1)
+            left_out += _losses(model[:, 1:], rival[:, 1:], seen, nested=nested)
             used.append(np.flatnonzero(known) + edges[t])
         sums[whose] += values
         count[whose] += 1
-        cross += values.T @ values
+        np.add.at(cross, fold[whose], values[:, :, None] * values[:, None, :])
     index = np.concatenate(used) if used else np.zeros(0, dtype=int)
     if len(index) < 2 or len(np.unique(when[index])) < 3:
         raise DesignError(
@@ -345,21 +367,53 @@ def _forecast(
         )
     mean, model, rival = np.concatenate(errors).T
     return _Forecasts(
-        who[index], when[index], order[index], mean, model, rival, origins, len(z) - edges[start] - len(index)
+        who[index],
+        when[index],
+        order[index],
+        mean,
+        model,
+        rival,
+        len(range(start, len(cells.periods), stride)),
+        int(len(z) - edges[start] - len(index)),
+        left_out,
     )
 
 
-def _solve(gram: np.ndarray, side: list[int], labels: list[str], rows: int, accounts: int) -> np.ndarray:
-    if rows <= len(side) + accounts:
+def _between(sums: np.ndarray, count: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Σ_g s_g s_gᵀ / n_g over the accounts of each group."""
+    out = np.zeros((fold.max() + 1, sums.shape[1], sums.shape[1]))
+    scaled = sums / np.maximum(count, 1)[:, None]
+    np.add.at(out, fold, scaled[:, :, None] * sums[:, None, :])
+    return out
+
+
+def _need(rows: int, parameters: int) -> None:
+    if rows <= parameters:
         raise DesignError(
-            f"{rows} rows before the first forecast cannot carry {len(side) + accounts} parameters",
-            allowed=f"more than {len(side) + accounts} rows",
+            f"{rows} rows before the first forecast cannot carry {parameters} parameters",
+            allowed=f"more than {parameters} rows",
             fix="bring longer series or ask for fewer lags or a shorter season",
         )
-    own = gram[np.ix_(side, side)]
-    scale = check_design(own, [labels[i] for i in side], np.diag(own))
-    scaled = np.linalg.solve(own / np.outer(scale, scale), gram[side, 0] / scale)
-    return np.asarray(scaled / scale)
+
+
+def _solve(grams: np.ndarray, side: list[int], labels: list[str]) -> np.ndarray:
+    """Coefficients of all accounts, then without each group of accounts ((1 + F) × k)."""
+    own, cross = grams[:, side][:, :, side], grams[:, side, 0]
+    total = own.sum(axis=0)
+    scale = check_design(total, [labels[i] for i in side], np.diag(total))
+    left = np.concatenate([total[None], total - own]) / np.outer(scale, scale)
+    right = np.concatenate([cross.sum(axis=0)[None], cross.sum(axis=0) - cross]) / scale
+    if len(grams) == 1:
+        left[1], right[1] = left[0], right[0]
+    # a group that alone tells two columns apart: the least change keeps the rest going
+    solved = np.einsum("fij,fj->fi", np.linalg.pinv(left, hermitian=True), right)
+    return np.asarray(solved / scale)
+
+
+def _losses(model: np.ndarray, rival: np.ndarray, seen: np.ndarray, *, nested: bool) -> np.ndarray:
+    """Summed over rows: what the model saves, and the rival's squared error."""
+    saved = rival * (rival - model) if nested else rival**2 - model**2
+    return np.stack([(saved * seen).sum(axis=0), (rival**2 * seen).sum(axis=0)])
 
 
 def _gain(made: _Forecasts, saved: np.ndarray, rival: np.ndarray) -> tuple[float, float, float, str]:
@@ -367,15 +421,16 @@ def _gain(made: _Forecasts, saved: np.ndarray, rival: np.ndarray) -> tuple[float
     total = float(rival.sum())
     gain = float(saved.sum()) / total
     share = (saved - gain * rival) / total
-    whose, when = (np.unique(part, return_inverse=True)[1] for part in (made.account, made.period))
-    by_account, by_period = np.bincount(whose, weights=share), np.bincount(when, weights=share)
-    accounts, periods = len(by_account), len(by_period)
+    accounts, when = len(np.unique(made.account)), np.unique(made.period, return_inverse=True)[1]
+    by_period = np.bincount(when, weights=share)
+    periods = len(by_period)
     if accounts == 1:
         variance, df = cosine_covariance(np.ones((periods, 1)), by_period * periods)
         return gain, math.sqrt(float(variance[0, 0])), df, f"equally weighted cosines, t({df})"
-    first = accounts / (accounts - 1) * float(by_account @ by_account)
+    left = made.left_out[0] / made.left_out[1]
+    first = (len(left) - 1) / len(left) * float(np.sum((left - gain) ** 2))
     second = periods / (periods - 1) * float(by_period @ by_period)
     both = first + second - float(share @ share)
-    df = min(accounts, periods) - 1
+    df = min(accounts, len(left), periods) - 1
     se = math.sqrt(max(both, first, second))
-    return gain, se, df, f"clustered by account and by period, t({df})"
+    return gain, se, df, f"jackknife of accounts and clusters of periods, t({df})"
