@@ -126,7 +126,7 @@ def _decay(cast: Cast) -> Evidence:
         by=cast.roles.get("by"),
         followers=cast.column("followers"),
         reactions=cast.column("reactions"),
-        spline=True,
+        spline=bool(cast.options.get("spline", True)),
         reliability=(float(low), float(high)),
         level=cast.level,
     )

@@ -148,7 +148,7 @@ class WildBootstrap:
         if last == len(_GRID) - 1:
             return side * math.inf
         inner, outer = float(_GRID[last]), float(_GRID[last + 1])
-        for _ in range(40):
+        for _ in range(24):
             middle = (inner + outer) / 2
             if self._pvalues(excess, np.array([side * middle]))[0] > alpha:
                 inner = middle
