@@ -12,7 +12,7 @@ from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Periods
 from erresearch.moments import Moments
 
-__all__ = ["Effect", "Swept", "check_design", "free_constant", "open_moments", "sweep"]
+__all__ = ["Effect", "Swept", "centred", "check_design", "free_constant", "open_moments", "still", "sweep"]
 
 Effect = Literal["account", "period"]
 
@@ -193,7 +193,20 @@ def _generalised_inverse(gram: np.ndarray) -> tuple[int, np.ndarray]:
     return int(keep.sum()), (range_ / values[keep]) @ range_.T
 
 
-def check_design(gram: np.ndarray, names: Sequence[str], raw: np.ndarray) -> np.ndarray:
+def centred(moments: Moments, *, within: bool) -> np.ndarray:
+    """Cross-products about the account means (`within`), or about the means of all rows (k × k)."""
+    if within:
+        return np.asarray(moments.within().sum(axis=0))
+    sums = moments.sums.sum(axis=0)
+    return np.asarray(moments.grams().sum(axis=0) - np.outer(sums, sums) / moments.weight.sum())
+
+
+def still(own: np.ndarray, raw: np.ndarray) -> np.ndarray:
+    """Which columns do not vary: their squares after the sweep against those before."""
+    return np.asarray(~(own > 1e-12 * raw))
+
+
+def check_design(gram: np.ndarray, names: Sequence[str], raw: np.ndarray, *, when: str = "") -> np.ndarray:
     """Scale of each regressor, after refusing a design that cannot be told apart.
 
     Parameters
@@ -204,6 +217,8 @@ def check_design(gram: np.ndarray, names: Sequence[str], raw: np.ndarray) -> np.
         Their names.
     raw : (k,) ndarray
         Their sums of squares before the sweep, to tell "does not vary" from "varies little".
+    when : str
+        Words that say after what, for the message.
 
     Returns
     -------
@@ -216,10 +231,10 @@ def check_design(gram: np.ndarray, names: Sequence[str], raw: np.ndarray) -> np.
         Naming the columns that do not vary or are collinear.
     """
     diagonal = np.diag(gram)
-    still = [name for name, own, before in zip(names, diagonal, raw, strict=True) if not own > 1e-12 * before]
-    if still:
+    flat = [name for name, rests in zip(names, still(diagonal, raw), strict=True) if rests]
+    if flat:
         raise DesignError(
-            f"no variation is left in {', '.join(map(repr, still))} once the effects are taken out",
+            f"no variation is left in {', '.join(map(repr, flat))} once the effects are taken out",
             fix="leave the column out or use fewer effects",
         )
     scale = np.sqrt(diagonal)
@@ -228,7 +243,7 @@ def check_design(gram: np.ndarray, names: Sequence[str], raw: np.ndarray) -> np.
         part = np.abs(vectors[:, 0])
         guilty = [name for name, size in zip(names, part, strict=True) if size > 0.1 * part.max()]
         raise DesignError(
-            f"the columns {', '.join(map(repr, guilty))} are collinear or nearly so",
+            f"the columns {', '.join(map(repr, guilty))} are collinear or nearly so{when}",
             got=f"smallest eigenvalue of their correlation matrix {values[0]:.1e}",
             allowed=f"at least {SINGULAR:.0e}",
             fix="leave one of them out, or centre and rescale before taking powers",

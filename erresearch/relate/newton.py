@@ -8,12 +8,15 @@ from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
-__all__ = ["ITERATIONS", "Likelihood", "ascend", "flattest"]
+__all__ = ["ITERATIONS", "NEGLIGIBLE", "Likelihood", "ascend", "flattest"]
 
 ITERATIONS: Final = 60
 _HALVINGS = 30
-_TOLERANCE = 1e-10
-#: Curvature along the flattest direction, against the steepest, below which the likelihood has no maximum there.
+#: Steps are quadratic: after one of this size (in standard deviations of the predictor) 1e-13 is left.
+_TOLERANCE = 1e-7
+#: A step of this size moves the Hessian by no more than its own rounding: it needs no further pass.
+NEGLIGIBLE: Final = 1e-9
+#: Curvature along the flattest direction, against the steepest seen, below which the likelihood has no maximum there.
 _FLAT = 1e-11
 
 
@@ -39,7 +42,14 @@ class Likelihood(Protocol):
 State = TypeVar("State", bound=Likelihood)
 
 
-def ascend(evaluate: Callable[[np.ndarray], State], start: State, spread: np.ndarray) -> tuple[State, bool]:
+def ascend(
+    evaluate: Callable[[np.ndarray], State],
+    start: State,
+    spread: np.ndarray,
+    *,
+    nudge: Callable[[State, np.ndarray], State] | None = None,
+    negligible: float = NEGLIGIBLE,
+) -> tuple[State, bool]:
     """Newton steps with step-halving.
 
     Parameters
@@ -51,6 +61,10 @@ def ascend(evaluate: Callable[[np.ndarray], State], start: State, spread: np.nda
     spread : (k,) ndarray
         Standard deviation of each regressor: steps are measured in the linear predictor, so that along a separating
         direction they never shrink.
+    nudge : callable, optional
+        From a state and a negligible step to the state after it, without a pass.
+    negligible : float
+        Size of such a step, in standard deviations of the linear predictor.
 
     Returns
     -------
@@ -59,15 +73,18 @@ def ascend(evaluate: Callable[[np.ndarray], State], start: State, spread: np.nda
     converged : bool
         False where the likelihood has no maximum or none was found.
     """
-    state = start
+    state, steepest = start, 0.0
     for _ in range(ITERATIONS):
         gradient, hessian = state.slope
         scaled = hessian / np.outer(spread, spread)
         curvature = np.linalg.eigvalsh(scaled)
-        if curvature[0] < _FLAT * curvature[-1]:
+        steepest = max(steepest, float(curvature[-1]))
+        if curvature[0] < _FLAT * steepest:
             return state, False
         step = np.linalg.solve(scaled, gradient / spread) / spread
         size = float(np.max(np.abs(step) * spread))
+        if nudge is not None and size < negligible:
+            return nudge(state, step), True
         for _ in range(_HALVINGS):
             with np.errstate(all="ignore"):
                 trial = evaluate(state.beta + step)

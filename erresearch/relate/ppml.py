@@ -8,23 +8,25 @@ from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.aggregate import Source, moment_pass
-from erresearch.errors import ColumnError, DataError, DesignError
+from erresearch.errors import ColumnError, DataError, DesignError, ErresearchError
 from erresearch.inference import Scores
 from erresearch.moments import Moments
-from erresearch.relate.design import Effect, check_design, open_moments
+from erresearch.relate.design import Effect, centred, check_design, free_constant, open_moments, still
 from erresearch.relate.fitting import Covariance, Fitted, assemble, check_covariance
-from erresearch.relate.newton import ITERATIONS, ascend, flattest
+from erresearch.relate.newton import ITERATIONS, NEGLIGIBLE, ascend
 from erresearch.relate.passes import leverage_pass, linear_predictor, unpack
+from erresearch.relate.separation import SEPARATED, flat_directions, moments_again, without_separated
 from erresearch.results import Fit
+from erresearch.sources import gather
 
 __all__ = ["poisson"]
 
-_KEEP = "__keep__"
-_NEVER = 1e300  # stands for "no such row" in a maximum or minimum
-SEPARATED = "separated (the regressors predict the zero perfectly)"
+#: Rows of the sample that gives the starting values, and the step at which its climb may end: its own sampling
+#: error is larger.
+_SAMPLE, _NEAR = 100_000, 1e-2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,6 +131,12 @@ def poisson(
     total = state.hessians.sum(axis=0)
     bread = np.linalg.inv(total)
     df_resid = moments.rows - len(beta) - (moments.accounts if within else 0)
+    if df_resid <= 0:
+        raise DesignError(
+            f"{moments.rows} complete rows cannot carry {moments.rows - df_resid} parameters",
+            allowed=f"more than {moments.rows - df_resid} rows",
+            fix="use fewer columns or effects, or more data",
+        )
     covariance, label = None, ""
     if moments.by is None:
         covariance, label = _row_covariance(moments, beta, bread, cov, df_resid)
@@ -190,13 +198,13 @@ def _refuse(moments: Moments, effects: tuple[Effect, ...], cov: str) -> None:
         raise ColumnError(
             "a regression needs a regressor", got="`on` is empty", fix="name at least one column"
         )
+    if not effects:
+        free_constant(moments.columns[:-1])
     check_covariance(cov, clustered=moments.by is not None)
 
 
 def _usable(moments: Moments, *, within: bool) -> tuple[_Totals, Moments, dict[str, int]]:
     """Totals of the outcome, after leaving out the accounts that have none (they carry no information)."""
-    import narwhals.stable.v2 as nw
-
     source, name = moments.source, moments.columns[-1]
     assert source is not None
     y = source.col(name)
@@ -280,14 +288,49 @@ def _state(moments: Moments, totals: _Totals, beta: np.ndarray, *, within: bool)
     return _State(beta, loglik, means, scores, hessians)
 
 
-def _newton(moments: Moments, totals: _Totals, *, within: bool) -> tuple[_State, bool]:
+def _nudged(state: _State, step: np.ndarray) -> _State:
+    """The state after a step so small that the Hessians stay what they are."""
+    hessians = state.hessians
+    if hessians.shape[1] > len(step):  # the common intercept moves along
+        total = hessians.sum(axis=0)
+        step = np.concatenate([[-(total[0, 1:] @ step) / total[0, 0]], step])
+        means = state.means * math.exp(step[0])
+    else:
+        means = state.means
+    return replace(
+        state, beta=state.beta + step[-len(state.beta) :], means=means, scores=state.scores - hessians @ step
+    )
+
+
+def _climb(
+    moments: Moments, totals: _Totals, start: np.ndarray, *, within: bool, negligible: float = NEGLIGIBLE
+) -> tuple[_State, bool]:
     """Climb the concentrated likelihood; says whether it converged."""
-    spread = np.sqrt(_swept(moments, within=within) / moments.weight.sum())[:-1]
+    gram = centred(moments, within=within)[:-1, :-1]
+    spread = np.sqrt(np.maximum(np.diag(gram), 0.0) / moments.weight.sum())
 
     def at(beta: np.ndarray) -> _State:
         return _state(moments, totals, beta, within=within)
 
-    return ascend(at, at(np.zeros(len(moments.columns) - 1)), spread)
+    return ascend(at, at(start), spread, nudge=_nudged, negligible=negligible)
+
+
+def _start(moments: Moments, *, within: bool) -> np.ndarray:
+    """Slopes of a sample of accounts where there are many rows: two or three passes over all of them then do."""
+    zero = np.zeros(len(moments.columns) - 1)
+    step = moments.rows // _SAMPLE
+    source = moments.source
+    if source is None or source.account is None or step < 4 or moments.accounts < 20 * step:
+        return zero
+    few = moments.keys[::step].tolist()
+    rows = source.complete().filter(nw.col(source.account).cast(nw.String()).is_in(few))
+    sample = replace(source, frame=nw.from_native(gather(rows)).lazy())
+    try:
+        totals, part, _ = _usable(moments_again(moments, sample), within=within)
+        state, converged = _climb(part, totals, zero, within=within, negligible=_NEAR)
+    except ErresearchError:  # of the sample, not of the data: the climb begins at 0 then
+        return zero
+    return state.beta if converged else zero
 
 
 def _fit(
@@ -298,22 +341,19 @@ def _fit(
     for _ in range(len(moments.columns)):
         if len(moments.columns) < 2:
             break
-        _check(moments, within=within)
-        state, converged = _newton(moments, totals, within=within)
+        gram, raw = centred(moments, within=within), np.einsum("gii->i", moments.grams())
+        gone = dropped.get(SEPARATED, 0)
+        when = f" once {gone:,} rows are left out whose zeros they predict perfectly" if gone else ""
+        scale = check_design(gram[:-1, :-1], moments.columns[:-1], raw[:-1], when=when)
+        state, converged = _climb(moments, totals, _start(moments, within=within), within=within)
         if converged:
             return state, moments, lost, dropped
-        kept, count = _without_separated(moments, state, within=within)
-        if not count:
-            raise DesignError(
-                "PPML did not converge",
-                got=f"after {ITERATIONS} Newton steps without separated rows",
-                fix="rescale the regressors or look for extreme values",
-            )
-        before = dropped.get(SEPARATED, 0)
+        kept, count = _separated(moments, state, scale, within=within)
         totals, moments, again = _usable(kept, within=within)
         dropped = {**dropped, **{words: n for words, n in again.items() if words not in kept.dropped}}
-        dropped[SEPARATED] = before + count
-        flat = _flat(moments, within=within)
+        dropped[SEPARATED] = gone + count
+        own, raw = np.diag(centred(moments, within=within)), np.einsum("gii->i", moments.grams())
+        flat = [name for name, rests in zip(moments.columns[:-1], still(own, raw)[:-1], strict=True) if rests]
         lost += flat
         totals, moments = _only(totals, moments, [name for name in moments.columns if name not in flat])
     raise DesignError(
@@ -323,91 +363,22 @@ def _fit(
     )
 
 
-def _gram(moments: Moments, *, within: bool) -> np.ndarray:
-    """Cross-products about the account means, or about the mean of all."""
-    if within:
-        return np.asarray(moments.within().sum(axis=0))
-    sums = moments.sums.sum(axis=0)
-    return np.asarray(moments.grams().sum(axis=0) - np.outer(sums, sums) / moments.weight.sum())
-
-
-def _swept(moments: Moments, *, within: bool) -> np.ndarray:
-    return np.maximum(np.diag(_gram(moments, within=within)), 0.0)
-
-
-def _check(moments: Moments, *, within: bool) -> None:
-    raw = np.einsum("gii->i", moments.grams())
-    check_design(_gram(moments, within=within)[:-1, :-1], moments.columns[:-1], raw[:-1])
-
-
-def _flat(moments: Moments, *, within: bool) -> list[str]:
-    own, raw = _swept(moments, within=within), np.einsum("gii->i", moments.grams())
-    return [
-        n
-        for n, left, before in zip(moments.columns[:-1], own, raw, strict=False)
-        if not left > 1e-12 * before
-    ]
+def _separated(moments: Moments, state: _State, scale: np.ndarray, *, within: bool) -> tuple[Moments, int]:
+    """Moments without the rows that a flat direction separates, and their number."""
+    for direction in flat_directions(state.slope[1], scale):
+        kept, count = without_separated(moments, direction, within=within)
+        if count:
+            return kept, count
+    raise DesignError(
+        "PPML did not converge",
+        got=f"after {ITERATIONS} Newton steps without separated rows",
+        fix="rescale the regressors or look for extreme values",
+    )
 
 
 def _only(totals: _Totals, moments: Moments, columns: list[str]) -> tuple[_Totals, Moments]:
     index = [moments.columns.index(name) for name in columns[:-1]]
     return replace(totals, xy=totals.xy[:, index]), moments[columns]
-
-
-def _without_separated(moments: Moments, state: _State, *, within: bool) -> tuple[Moments, int]:
-    """Moments without the rows whose zeros a direction of the regressors predicts perfectly.
-
-    The likelihood keeps rising along the direction d of least curvature. d separates when x·d is the same for all
-    positive outcomes (of an account, with effects) and no zero lies above it; the zeros below it are separated.
-    """
-    import narwhals.stable.v2 as nw
-
-    source = moments.source
-    assert source is not None
-    spread = np.sqrt(_swept(moments, within=within)[:-1])
-    direction = flattest(state, spread)
-    direction /= np.max(np.abs(direction) * spread) / math.sqrt(moments.rows)
-    y = source.col(moments.columns[-1])
-    for sign in (1.0, -1.0):
-        along = linear_predictor(moments, sign * direction)
-        top = nw.when(y > 0).then(along).otherwise(-_NEVER)
-        _, values = source.by_account(
-            [
-                top.max().alias("high"),
-                nw.when(y > 0).then(along).otherwise(_NEVER).min().alias("low"),
-                nw.when(y > 0).then(-_NEVER).otherwise(along).max().alias("zero"),
-            ]
-        )
-        high, low, zero = values["high"], values["low"], values["zero"]
-        seen = high > -_NEVER
-        if not within:
-            high, low = np.full_like(high, high.max()), np.full_like(low, low.min())
-        margin = 1e-6
-        if np.max((high - low)[seen]) < margin and not np.any(zero[seen] > high[seen] + margin):
-            edge: Any = top.max().over(source.account) if within and source.account else float(high.max())
-            keep = (y > 0) | (along >= edge - margin)
-            frame = source.complete().with_columns(keep.alias(_KEEP)).filter(nw.col(_KEEP)).drop(_KEEP)
-            fewer = _again(moments, replace(source, frame=frame))
-            return fewer, moments.rows - fewer.rows
-    return moments, 0
-
-
-def _again(moments: Moments, source: Source) -> Moments:
-    """The same moments from fewer rows."""
-    source, sums = moment_pass(source)
-    whole = replace(
-        moments,
-        columns=source.columns,
-        origin=source.origin,
-        keys=sums.keys,
-        count=sums.count,
-        weight=sums.weight,
-        sums=sums.sums,
-        cross=sums.cross,
-        cells=None,
-        source=source,
-    )
-    return whole[moments.columns]
 
 
 def _row_covariance(
