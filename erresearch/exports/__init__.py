@@ -7,6 +7,7 @@ Layouts are data (``platforms.toml``): a new platform is an entry and a fixture.
 
 from __future__ import annotations
 
+from erresearch.exports.combining import combine_exports
 from erresearch.exports.privacy import safe_csv
 from erresearch.exports.reading import inspect_export, read_export
 from erresearch.exports.records import Accounting, Caution, Export, Guess, Inspection
@@ -18,6 +19,7 @@ __all__ = [
     "Export",
     "Guess",
     "Inspection",
+    "combine_exports",
     "inspect_export",
     "platforms",
     "read_export",

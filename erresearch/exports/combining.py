@@ -1,0 +1,222 @@
+"""Several exports of one kind as one: overlaps are found by identity, the newest figures stay."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from erresearch.errors import DataError
+from erresearch.exports.records import Accounting, Caution, Export, Guess
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["combine_exports"]
+
+_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "posts": ("platform", "account", "post_id"),
+        "daily": ("platform", "account", "post_id", "date"),
+        "followers": ("platform", "account", "date"),
+        "ads": ("platform", "account", "date", "date_end", "currency"),
+        "survey": ("entity", "respondent", "date"),
+        "outcomes": ("entity", "outcome", "kind", "date", "order_id", "segment", "currency"),
+    }
+)
+_ABOUT_THE_FILE = frozenset({"source_row", "part", "exported"})
+_EXPOSURES = ("impressions", "views", "reach")
+
+
+def combine_exports(exports: Sequence[Export]) -> Export:
+    r"""Put exports of one kind together and count what they share.
+
+    A row that stands in several exports with the same figures is kept once. Where its figures differ, because the
+    exports were taken on different days, those of the newest export stay; where it is not known which that is, this
+    is an error. Columns are matched by name: one that an export lacks is missing in its rows.
+
+    Parameters
+    ----------
+    exports : sequence of Export
+        Of one kind.
+
+    Returns
+    -------
+    Export
+        With the accounts of all of them added up; repeated rows count as rejected.
+
+    Raises
+    ------
+    DataError
+        If there is none, if their kinds differ, or if figures differ and the day of an export is not known.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from erresearch.exports import combine_exports, read_export
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder) / "Totals.csv"
+    ...     _ = file.write_text("Date,Views\n2026-01-01,10\n2026-01-02,12\n")
+    ...     twice = combine_exports([read_export(file), read_export(file)])
+    >>> len(twice.rows), twice.accounting.rejected
+    (2, 2)
+    """
+    import pandas as pd
+
+    if not exports:
+        raise DataError("there is nothing to combine", got="no export", fix="read some files first")
+    kinds = sorted({export.kind for export in exports})
+    if len(kinds) > 1:
+        raise DataError(
+            "exports of different kinds cannot be one table",
+            got=", ".join(f"{export.name}: {export.kind}" for export in exports),
+            fix="combine those of each kind",
+        )
+    frames = []
+    for number, export in enumerate(exports):
+        day = pd.Timestamp(export.exported_at) if export.exported_at else pd.NaT
+        exported = pd.Series([day] * len(export.rows), index=export.rows.index, dtype="datetime64[us]")
+        frames.append(export.rows.assign(part=number, exported=exported))
+    together = pd.concat(frames, ignore_index=True, sort=False)
+    keys = [name for name in _KEYS[kinds[0]] if name in together.columns]
+    kept, cautions = _newest(together, keys, exports)
+    cautions += _changed_definition(kept, exports)
+    notes = _missing_columns(exports)
+    rejected = _repeated(together, kept)
+    accounting = _added([export.accounting for export in exports], rejected)
+    days = [export.exported_at for export in exports if export.exported_at]
+    rows = kept.drop(columns=["part", "exported"]).reset_index(drop=True)
+    return Export(
+        rows,
+        exports[0].kind,
+        " + ".join(dict.fromkeys(export.format for export in exports)),
+        tuple(dict.fromkeys(guess for export in exports for guess in _named(export))),
+        accounting,
+        tuple(dict.fromkeys([*(c for export in exports for c in export.warnings), *cautions])),
+        " + ".join(dict.fromkeys(export.name for export in exports)),
+        tuple(dict.fromkeys([*(n for export in exports for n in export.notes), *notes])),
+        MappingProxyType({k: v for export in exports for k, v in export.columns.items()}),
+        tuple(dict.fromkeys(header for export in exports for header in export.dropped_columns)),
+        max(days, default=None),
+        exports[0].layout,
+    )
+
+
+def _named(export: Export) -> tuple[Guess, ...]:
+    return tuple(Guess(f"{export.name}: {g.name}", g.value, g.reason, g.override) for g in export.guesses)
+
+
+def _newest(
+    together: pd.DataFrame, keys: list[str], exports: Sequence[Export]
+) -> tuple[pd.DataFrame, list[Caution]]:
+    """One row per identity."""
+    repeated = together.duplicated(keys, keep=False)
+    # one order may have several refunds on one day: only rows of different exports repeat each other
+    several = together.groupby(keys, dropna=False, sort=False)["part"].transform("nunique") > 1
+    shared = repeated & several
+    if not shared.any():
+        return together, []
+    figures = [
+        n for n in together.columns if n not in {*keys, *_ABOUT_THE_FILE} and together[n].dtype.kind == "f"
+    ]
+    overlap = together[shared]
+    changed, size = _change(overlap, keys, figures)
+    unknown = sorted(
+        {exports[number].name for number in overlap.loc[overlap["exported"].isna(), "part"].unique()}
+    )
+    if changed and (unknown or overlap["exported"].nunique() < overlap["part"].nunique()):
+        raise DataError(
+            f"{changed:,} rows stand in several exports with different figures, and it is not known which is newer",
+            got=", ".join(unknown) or "exports of the same day",
+            fix="say the day of each export with exported_at in mapping=",
+        )
+    ordered = together.sort_values(["exported", "part"], kind="stable", na_position="first")
+    newest = ordered.groupby(keys, dropna=False, sort=False)["part"].transform("last")
+    kept = together[(~shared) | (together["part"] == newest)]
+    count = int(shared.sum()) - int((shared & (together["part"] == newest)).sum())
+    grown = (
+        f"; {changed:,} of them had changed, by {size:.0%} in the median, and the newest figures stay"
+        if changed
+        else ""
+    )
+    return kept, [
+        Caution("overlap", f"{count:,} rows stand in several exports and are kept once{grown}", count)
+    ]
+
+
+def _change(overlap: pd.DataFrame, keys: list[str], figures: list[str]) -> tuple[int, float]:
+    """How many shared rows have different figures, and by how much in the median."""
+    import numpy as np
+
+    if not figures:
+        return 0, 0.0
+    groups = overlap.groupby(keys, dropna=False, sort=False)[figures]
+    low, high = groups.min().to_numpy(dtype=float), groups.max().to_numpy(dtype=float)
+    differs = (high != low) & ~np.isnan(high)
+    sizes = (high - low)[differs & (low != 0)] / np.abs(low)[differs & (low != 0)]
+    return int(differs.any(axis=1).sum()), float(np.median(sizes)) if sizes.size else 0.0
+
+
+def _changed_definition(rows: pd.DataFrame, exports: Sequence[Export]) -> list[Caution]:
+    """Impressions in the older exports and views in the newer ones are two figures, never one."""
+    moment = next((name for name in ("published_at", "date") if name in rows.columns), None)
+    there = [name for name in _EXPOSURES[:2] if name in rows.columns]
+    if moment is None or len(there) < 2 or all(set(there) <= set(e.rows.columns) for e in exports):
+        return []
+    only = {
+        name: rows[rows[name].notna() & rows[[n for n in there if n != name]].isna().all(axis=1)]
+        for name in there
+    }
+    if any(part.empty for part in only.values()):
+        return []
+    ends = {name: (part[moment].min(), part[moment].max()) for name, part in only.items()}
+    later = max(there, key=lambda name: ends[name][0])
+    day: dt.date = ends[later][0].date()
+    names = " and ".join(there)
+    text = (
+        f"the definition of exposure changes on {day}: {names} are different figures and must not be spliced"
+    )
+    return [Caution("changed definition", text, len(only[later]))]
+
+
+def _missing_columns(exports: Sequence[Export]) -> list[str]:
+    every = list(dict.fromkeys(name for export in exports for name in export.rows.columns))
+    notes = []
+    for export in exports:
+        absent = [name for name in every if name not in export.rows.columns]
+        if absent:
+            notes.append(f"{export.name} has no {', '.join(absent)}: missing in its rows")
+    return notes
+
+
+def _repeated(together: pd.DataFrame, kept: pd.DataFrame) -> int:
+    """Rows of the files of which nothing was kept."""
+    rows = together[["part", "source_row"]].drop_duplicates()
+    left = kept[["part", "source_row"]].drop_duplicates()
+    return len(rows) - len(left)
+
+
+def _added(accounts: Sequence[Accounting], rejected: int) -> Accounting:
+    """Accounts added up, with repeated rows moved from used to rejected."""
+    reasons: dict[str, int] = {}
+    for account in accounts:
+        for reason, count in account.reasons.items():
+            reasons[reason] = reasons.get(reason, 0) + count
+    if rejected:
+        reasons["rows that another export repeats"] = rejected
+    missing: dict[str, dict[str, int]] = {}
+    for account in accounts:
+        for header, counts in account.missing.items():
+            for token, count in counts.items():
+                missing.setdefault(header, {})[token] = missing.get(header, {}).get(token, 0) + count
+    return Accounting(
+        sum(a.rows_in for a in accounts),
+        sum(a.used for a in accounts) - rejected,
+        sum(a.totals for a in accounts),
+        sum(a.error_rows for a in accounts),
+        sum(a.rejected for a in accounts) + rejected,
+        sum(a.out_of_scope for a in accounts),
+        MappingProxyType(reasons),
+        MappingProxyType(missing),
+    )
