@@ -13,10 +13,12 @@ from erresearch.metrics.composite import (
 )
 from erresearch.metrics.counts import FAMILIES, ActionCounts, Family, action_counts
 from erresearch.metrics.definitions import DEFINITIONS, PLATFORMS, RateDefinition
+from erresearch.metrics.dynamics import Growth, Unusual, growth, unusual_posts
 from erresearch.metrics.loyalty import NpsSeries, enps, nps, nps_over_time
 from erresearch.metrics.money import BreakEven, break_even, romi_gross, romi_incremental, romi_net
 from erresearch.metrics.numerators import rate_expression
 from erresearch.metrics.ordinal import Ordinal, participation_ladder, thermometer
+from erresearch.metrics.posting import CellEffects, posting_effects
 from erresearch.metrics.rates import Rates, engagement_rate
 from erresearch.metrics.web import (
     bounce_rate,
@@ -34,14 +36,17 @@ __all__ = [
     "Band",
     "Banding",
     "BreakEven",
+    "CellEffects",
     "Comparison",
     "Composite",
     "Family",
+    "Growth",
     "NpsSeries",
     "Ordinal",
     "RateDefinition",
     "Rates",
     "TierPosition",
+    "Unusual",
     "WeightSensitivity",
     "action_counts",
     "band",
@@ -55,10 +60,12 @@ __all__ = [
     "cronbach_alpha",
     "engagement_rate",
     "enps",
+    "growth",
     "nps",
     "nps_over_time",
     "participation_ladder",
     "percentile_in_tier",
+    "posting_effects",
     "rate_expression",
     "returning_share",
     "romi_gross",
@@ -66,5 +73,6 @@ __all__ = [
     "romi_net",
     "session_duration",
     "thermometer",
+    "unusual_posts",
     "weight_sensitivity",
 ]
