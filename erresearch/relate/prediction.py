@@ -315,7 +315,7 @@ def _forecast(
 ) -> _Forecasts:
     """Walk through the periods: forecast each from running sums of those before, then add it to them.
 
-    Columns `shared` enter every model a second time as averages over the accounts, each about its own mean so far;
+    Columns `shared` enter every model a second time as averages over the accounts, each from its own first value on;
     columns `apart` enter as differences from such averages. Otherwise a predictor would be praised for knowing the
     season or the trend that all accounts share.
     """
@@ -329,19 +329,20 @@ def _forecast(
     start = math.ceil(_FIRST * len(cells.periods))
     stride = math.ceil((len(cells.periods) - start) / _ORIGINS)
     fold = np.arange(accounts) % min(accounts, _FOLDS)
-    sums, level, count = *np.zeros((2, accounts, k)), np.zeros(accounts)
+    sums, first = np.zeros((2, accounts, k))
+    count = np.zeros(accounts)
     cross, left_out = np.zeros((fold.max() + 1, k, k)), np.zeros((2, fold.max() + 1))
     betas: list[np.ndarray] = []
     errors, used = [], []
     for t in range(len(cells.periods)):
         rows = slice(edges[t], edges[t + 1])
         values, whose = z[rows], who[rows]
-        raw, met = values.copy(), count[whose] > 0
+        met = count[whose] > 0
+        first[whose[~met]] = values[~met]
         if shared and met.any():
-            common = (raw[met] - level[whose[met]] / count[whose[met], None]).mean(axis=0)
+            common = (values[met] - first[whose[met]]).mean(axis=0)
             values[:, len(labels) - len(shared) :] = common[shared]
             values[:, apart] -= common[apart]
-        level[whose] += raw
         if t >= start:
             if (t - start) % stride == 0:
                 grams = cross - _between(sums, count, fold)
