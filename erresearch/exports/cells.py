@@ -197,6 +197,12 @@ def table_first(frame: pl.DataFrame, table: Table) -> pl.Series:
 
 
 def _refuse_twins(table: Table) -> None:
+    for target, codes in table.match.mixed.items():
+        raise ColumnError(
+            f"{table.part} has {target} in several currencies, which are never added up",
+            got=", ".join(codes),
+            fix="export it in one currency",
+        )
     for target, positions in table.match.twins.items():
         first, *others = (table.cells[f"c{i}"] for i in positions if f"c{i}" in table.cells.columns)
         if any(not first.equals(other.alias(first.name)) for other in others):

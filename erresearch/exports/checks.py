@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
@@ -11,12 +12,13 @@ from erresearch.exports.registry import Format, load_registry
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["check_limit", "check_posts", "check_stock", "check_totals"]
+__all__ = ["check_age", "check_limit", "check_posts", "check_stock", "check_totals"]
 
 _REACTIONS = ("likes", "comments", "shares", "saves")
 _ORDER = (("reach", "impressions"), ("reach", "views"), ("likes", "views"))
 _TOO_MANY = 0.2
 _ENOUGH = 10
+_GROWN = 7
 
 
 def check_posts(frame: pl.DataFrame, layout: Format, journal: Journal) -> pl.DataFrame:
@@ -165,6 +167,19 @@ def _warn_constant(frame: pl.DataFrame, journal: Journal) -> None:
                     "a constant within the account"
                 )
             journal.warn("no variation", text, count=len(values))
+
+
+def check_age(frame: pl.DataFrame, exported_at: dt.date | None, journal: Journal) -> None:
+    """Young posts have not had their time yet."""
+    journal.note("an export lists the posts that still exist: what was deleted is not in it")
+    if exported_at is None or "published_at" not in frame.columns:
+        return
+    end = dt.datetime.combine(exported_at, dt.time())
+    young = frame["published_at"] > end - dt.timedelta(days=_GROWN)
+    text = (
+        f"{{count}} posts were younger than {_GROWN} days when they were exported: their figures still grow"
+    )
+    _warn_where(young, frame["source_row"], journal, "young posts", text)
 
 
 def check_stock(frame: pl.DataFrame, journal: Journal) -> None:

@@ -251,7 +251,7 @@ def _order(
     if order.startswith("!"):
         return order[1:]
     not_mdy, not_dmy = int((a > 12).sum()), int((b > 12).sum())
-    if not_mdy != not_dmy:
+    if not_mdy or not_dmy:
         found = "MDY" if not_mdy < not_dmy else "DMY"
         least, most = sorted((not_mdy, not_dmy))
         if least > 0.05 * len(a):

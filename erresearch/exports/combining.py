@@ -132,7 +132,7 @@ def _newest(
             fix="say the day of each export with exported_at in mapping=",
         )
     ordered = together.sort_values(["exported", "part"], kind="stable", na_position="first")
-    newest = ordered.groupby(keys, dropna=False, sort=False)["part"].transform("last")
+    newest = ordered.groupby(keys, dropna=False, sort=False)["part"].transform("last").reindex(together.index)
     kept = together[(~shared) | (together["part"] == newest)]
     count = int(shared.sum()) - int((shared & (together["part"] == newest)).sum())
     grown = (

@@ -41,6 +41,7 @@ _FOREIGN = {
     b"\xff\xd8\xff": "a picture",
     b"<?xml": "an XML file",
 }
+_GARBLED = (b"\xc3\x83\xc2", b"\xc3\xa2\xe2\x82\xac", b"\xc3\x90\xc2", b"\xc3\x91\xc2", b"\xef\xbf\xbd")
 _OLE = b"\xd0\xcf\x11\xe0"
 _BIFF = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
 _FIX = "download the CSV or Excel export of the platform and read that"
@@ -107,7 +108,7 @@ def open_bundle(
     DataError
         If it is empty.
     """
-    if re.match(r"\s*[a-z][a-z0-9+.-]+://", str(path), re.IGNORECASE):
+    if re.match(r"\s*[a-z][a-z0-9+.-]+:/", str(path), re.IGNORECASE):
         raise EngineError(
             "an address on the web is not a file",
             got=str(path)[:80],
@@ -331,6 +332,7 @@ def to_utf8(
     if encoding is None:
         encoding = _marked(data, name, journal)
     if encoding is None and _is_utf8(data, cut):
+        _note_garbled(data, name, journal)
         marked = data.startswith(codecs.BOM_UTF8)
         if marked:
             journal.note(f"{name}: the byte order mark was set aside")
@@ -356,6 +358,17 @@ def to_utf8(
             fix="pass encoding= with the right name",
         ) from error
     return _readable(text.lstrip("\ufeff").encode("utf-8", "replace"), name)
+
+
+def _note_garbled(data: bytes, name: str, journal: Journal) -> None:
+    """Letters that were read in the wrong encoding before they came into the file (Ã© for é, � for anything)."""
+    places = sum(data.count(sign) for sign in _GARBLED)
+    if places:
+        journal.warn(
+            "garbled letters",
+            f"{name} holds letters garbled before its export, in {places:,} places; they were kept",
+            count=places,
+        )
 
 
 def _marked(data: bytes, name: str, journal: Journal) -> str | None:

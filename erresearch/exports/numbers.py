@@ -222,6 +222,12 @@ def _decimal_numbers(text: pl.Series, rows: pl.Series, reading: Reading, journal
         core, currency = _without_currency(core, rows, reading, journal)
     percent = core.str.ends_with("%").fill_null(False)
     core = core.str.strip_suffix("%")
+    if percent.any() and kind in ("count", "number", "money"):
+        raise DataError(
+            f"{journal.name}, column {reading.header!r} holds a rate where a count is needed",
+            got=f"{text.filter(percent)[0]!r} ({places(tuple(rows.filter(percent).head(3)), int(percent.sum()))})",
+            fix="choose the column that counts, not its share",
+        )
     core, factor, rounded = _without_magnitude(core, reading, journal, rows)
     dates = core.str.contains(r"^19\d\d-\d\d-\d\d$").fill_null(False)
     if kind == "count" and dates.any():
@@ -295,7 +301,7 @@ def _without_currency(
 ) -> tuple[pl.Series, str]:
     """Take signs and codes of money off, and say which currency they are."""
     sign = core.str.extract(r"^-?([^\d.,%-]{1,4})-?[\d.,]", 1).fill_null(
-        core.str.extract(r"\d([^\d.,%eE-]{1,4})$", 1)
+        core.str.extract(r"\d([^\d.,%-]{1,4})$", 1)
     )
     if sign.null_count() == len(sign):
         return core, ""
@@ -318,7 +324,7 @@ def _without_currency(
             "currency", codes[0], f"the sign {shared[0]!r} is shared by several currencies", "currency="
         )
     bare = core.str.replace(r"^(-?)[^\d.,%-]{1,4}(-?)([\d.,])", "$1$2$3").str.replace(
-        r"(\d)[^\d.,%eE-]{1,4}$", "$1"
+        r"(\d)[^\d.,%-]{1,4}$", "$1"
     )
     return bare, codes[0]
 

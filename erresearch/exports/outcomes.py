@@ -13,7 +13,7 @@ from erresearch.exports.clocks import parse_times
 from erresearch.exports.numbers import currency_of
 from erresearch.exports.published import in_zone, refuse_unread, to_utc
 from erresearch.exports.records import Journal, places
-from erresearch.exports.registry import load_registry
+from erresearch.exports.registry import load_registry, normalise
 from erresearch.exports.series import day_column, one_currency
 from erresearch.exports.settings import Settings
 
@@ -377,6 +377,7 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, journal: Journal) 
     together = pl.concat(frames, how="diagonal")
     together = _once(together, journal)
     if not timed:
+        _note_title(chosen[0], journal)
         journal.warn(
             "one row per range",
             "no table is by date: each row stands for the whole range and cannot be joined by day; export it by date",
@@ -394,6 +395,13 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, journal: Journal) 
     return Built(
         together.sort("date", "outcome", maintain_order=True), used, "outcomes", settings.exported_at
     )
+
+
+def _note_title(drafted: Draft, journal: Journal) -> None:
+    """A report whose title names another dimension than its header."""
+    titled, first = drafted.table.lines.get("report", ""), drafted.table.header[0].strip()
+    if titled and normalise(titled) != normalise(first):
+        journal.note(f"the title of the report says {titled!r}, its header {first!r}: the header is believed")
 
 
 def _has_time(drafted: Draft) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.cells import Built, Draft, flags, further, numeric_targets, typed
-from erresearch.exports.checks import check_limit, check_posts, check_stock, check_totals
+from erresearch.exports.checks import check_age, check_limit, check_posts, check_stock, check_totals
 from erresearch.exports.clocks import Times, parse_times
 from erresearch.exports.identities import DECODERS, damaged_ids
 from erresearch.exports.published import publication
@@ -85,6 +85,7 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, journal: Journal) ->
         check_stock(frame, journal)
     frame = check_posts(frame, drafted.layout, journal)
     check_limit(frame.height, drafted.layout, journal)
+    check_age(frame, settings.exported_at, journal)
     return Built(_ordered(frame), frame.height, "posts", settings.exported_at)
 
 

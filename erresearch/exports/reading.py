@@ -35,6 +35,7 @@ __all__ = ["inspect_export", "read_export"]
 # where several layouts are in one file, the first of these is what people come for
 _WANTED: tuple[Kind, ...] = ("posts", "survey", "outcomes", "ads", "followers", "daily")
 _NEAR = 4
+_SHOWN = 8
 
 
 def read_export(
@@ -260,10 +261,10 @@ def _tables(bundle: Bundle, layouts: Sequence[Format], journal: Journal) -> tupl
     if tables:
         return tables, unread
     head = heads[0] if heads else []
-    _refuse_columns(head, bundle)
     words = [cell for row in head for cell in row if cell.strip()]
     if words and normalise(words[-1]) in load_registry().no_data:
         raise _no_data(bundle)
+    _refuse_columns(head, bundle)
     raise not_recognised(bundle.name, head[:20], layouts)
 
 
@@ -348,6 +349,15 @@ def _choose(tables: Sequence[Table], platform: str | None, journal: Journal) -> 
             fix="take the one that is wanted out of the file and read it alone",
         )
     signs = ", ".join(repr(chosen[0].printed(target)) for target in list(chosen[0].match.columns)[:5])
+    unread = [chosen[0].header[i].strip() for i in chosen[0].match.unknown]
+    unread = [header for header in unread if not is_personal(header)] + [
+        h for h in layout.ignore if h in chosen[0].header
+    ]
+    if unread:
+        more = f" and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
+        journal.note(
+            f"columns without a meaning here, not read: {', '.join(map(repr, unread[:_SHOWN]))}{more}"
+        )
     journal.note(
         f"recognised as {layout.name} by {signs}"
         + (f" (headers in {chosen[0].match.language})" if chosen[0].match.language not in ("", "en") else "")

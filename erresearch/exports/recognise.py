@@ -32,6 +32,8 @@ class Match:
         Positions of headers that the layout does not know.
     twins : mapping of str to tuple of int
         Canonical column → positions of columns with exactly the same header.
+    mixed : mapping of str to tuple of str
+        Canonical column → the currencies of its headers, where they are several.
     """
 
     layout: Format
@@ -40,6 +42,7 @@ class Match:
     currencies: Mapping[str, str]
     unknown: tuple[int, ...]
     twins: Mapping[str, tuple[int, ...]]
+    mixed: Mapping[str, tuple[str, ...]]
 
     @property
     def score(self) -> int:
@@ -113,6 +116,11 @@ def match_header(layout: Format, header: Sequence[str]) -> Match | None:
         {target: hit.currency for target, hit in best.items() if hit.currency},
         unknown,
         {target: positions for target, positions in twins.items() if len(positions) > 1},
+        {
+            target: codes
+            for target, found in hits.items()
+            if len(codes := tuple(sorted({h.currency for h in found}))) > 1
+        },
     )
 
 

@@ -167,11 +167,15 @@ def _read_line(text: str, layouts: Sequence[Format], search: _Search) -> None:
     found = _LINE.fullmatch(text.strip())
     if found is None:
         return
-    for layout in layouts:
-        for name, words in layout.lines.items():
-            if normalise(found[1]) in {normalise(word) for word in words}:
-                search.lines[name] = found[2].strip()
-                search.announced = search.announced or name == "start"
+    known = [
+        name
+        for layout in layouts
+        for name, words in layout.lines.items()
+        if normalise(found[1]) in {normalise(word) for word in words}
+    ]
+    for name in known or ["report"]:
+        search.lines[name] = found[2].strip()
+        search.announced = search.announced or name == "start"
 
 
 def _refuse_tie(records: Records, at: int, match: Match, layouts: Sequence[Format]) -> None:
@@ -247,7 +251,9 @@ def _wanted(match: Match) -> list[int]:
     asked = match.layout.evidence == MAPPED
     known = [i for target, i in match.columns.items() if asked or registry.field(target).type != "personal"]
     twins = [i for positions in match.twins.values() for i in positions]
-    return sorted({0, *known, *twins})
+    # the score of a survey is found among its questions, a dimension among what is not known
+    open_ones = match.unknown if match.layout.kind in ("survey", "outcomes") else ()
+    return sorted({0, *known, *twins, *open_ones})
 
 
 def _halves(table: Table) -> list[Table]:

@@ -111,7 +111,7 @@ def meta_fb_posts_2026() -> bytes:
             "Average Seconds viewed", "Estimated earnings (USD)", "Ad CPM (USD)", "Ad impressions", "Total clicks",
             "Other clicks", "Link clicks", "Negative feedback from users: Hide"]  # fmt: skip
     rows = [
-        [*fb_row(i, pacific(moment), crosspost=int(i == 2)), 2500 + i, 2300 + 7 * i, 15 + 2 * i, 10 + i, 3, 2 + i, 4126.609 + i,
+        [*fb_row(500 + i, pacific(moment), crosspost=int(i == 2)), 2500 + i, 2300 + 7 * i, 15 + 2 * i, 10 + i, 3, 2 + i, 4126.609 + i,
          1.82, 0, 0, 0, 8 + i, 5 + i, 3, ""]
         for i, moment in enumerate(MOMENTS[:8])
     ]  # fmt: skip
