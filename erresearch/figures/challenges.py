@@ -158,8 +158,8 @@ def _levels(contours: np.ndarray) -> list[float]:
 def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = None) -> Axes:
     """Draw the ladder of leads and lags, and both directions beside it.
 
-    Left of 0 stands the placebo: next period's cause, which cannot have acted yet. Right of the ladder stand
-    the sums of all lags, forward and in the reverse direction.
+    Left of 0 stands the placebo: next period's cause, which cannot have acted yet. Right of the ladder stands
+    the reverse direction: the outcome's first lag on the cause.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
         )
         for lag, estimate in sorted(steps.items())
     ]
-    rungs += [(end, found.forward, own, "all lags"), (end + 1, found.reverse, reverse, "reverse,\nall lags")]
+    rungs.append((end, found.reverse, reverse, "reverse,\nlag 1"))
     low, high = scale_of([estimate for _, estimate, _, _ in rungs], beside=[0.0])
     for at, estimate, colour, _ in rungs:
         ends = max(estimate.interval.low, low), min(estimate.interval.high, high)
