@@ -42,7 +42,8 @@ def moment_pass(source: Source) -> tuple[Source, Sums]:
     """Count, weight, sums and packed cross-products by account, in one group-by.
 
     The pass is repeated only where it would lose digits: about a better origin where the first one turns out far
-    from the means, and in partial sums for accounts so long that a running sum drifts.
+    from the means, and in partial sums for accounts so long that a running sum drifts (Polars; other engines sum
+    as they do, with an error of up to n_g·2⁻⁵³ of Σ|w(z − o)| where all addends are alike).
 
     Parameters
     ----------

@@ -437,4 +437,7 @@ def gather(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().split("\n")[0] or type(error).__name__).rstrip(".")
+    """What an engine said, without its plan; where it only announces a report, the report's last line too."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    said = f"{lines[0]} {lines[-1]}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
+    return said.rstrip(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,10 @@ def spark(tmp_path_factory) -> Iterator[Any]:
     if shutil.which("java") is None:
         pytest.skip("PySpark needs Java, and there is none on this machine")
     place = tmp_path_factory.mktemp("spark")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PYSPARK_PYTHON", sys.executable)
     session = (
-        sql.SparkSession.builder.master("local[2]")
+        sql.SparkSession.builder.master("local[2,4]")  # two workers, four attempts per task
         .config("spark.ui.enabled", "false")
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.driver.bindAddress", "127.0.0.1")
@@ -72,6 +75,7 @@ def spark(tmp_path_factory) -> Iterator[Any]:
     )
     yield session
     session.stop()
+    patch.undo()
 
 
 @pytest.fixture(params=ENGINES)
@@ -352,3 +356,32 @@ def test_spark_shuffles_once_and_sends_only_moments(spark, tmp_path):
     plan = grouped._jdf.queryExecution().executedPlan().toString()
     assert plan.count("Exchange") == 1
     assert grouped.count() == m.accounts
+
+
+# PySpark warns on every pandas 3; no pandas is used here. Its Python workers take their time: slow
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+def test_a_lost_spark_task_is_done_again_with_the_same_answer(spark, tmp_path):
+    from pyspark import TaskContext
+    from pyspark.sql.functions import udf
+
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pl.from_pandas(TABLE).to_arrow(), path)
+    rows = spark.read.parquet(str(path))
+    lost = tmp_path / "lost"
+
+    @udf("double")
+    def fragile(value):  # Spark reads type hints in a way of its own
+        context = TaskContext.get()
+        if context is not None and context.attemptNumber() == 0:
+            lost.touch()
+            raise RuntimeError("this worker is gone")
+        return value
+
+    columns = ["likes", "reach"]
+    whole = Moments.from_frame(rows, columns, by="shop")
+    again = Moments.from_frame(rows.withColumn("likes", fragile("likes")), columns, by="shop")
+    assert lost.exists()
+    assert again.dropped == whole.dropped
+    assert again.count.tolist() == whole.count.tolist()
+    np.testing.assert_allclose(again.about(whole.origin).cross, whole.cross, rtol=1e-9)

@@ -16,9 +16,9 @@ Answer = dict[str, Any]
 
 
 def _columns(path: str) -> list[str]:
-    import pyarrow.parquet as pq
+    import polars as pl
 
-    return [name for name in pq.read_schema(path).names if name.startswith("x")]
+    return [name for name in pl.scan_parquet(path).collect_schema() if name.startswith("x")]
 
 
 # ------------------------------------------------------------------ regression with account effects
