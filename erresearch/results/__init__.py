@@ -4,6 +4,7 @@ Numbers happen in functions elsewhere; the objects here only carry them, say the
 lay them out as a small table. Nothing here rounds except ``__str__`` and the Markdown shown in a notebook.
 """
 
+from erresearch.results.checks import Attenuation, ListSelection, Permutation, Smearing
 from erresearch.results.doubts import (
     Curve,
     Detectable,
@@ -20,6 +21,7 @@ from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
 __all__ = [
     "WORDS",
     "Affine",
+    "Attenuation",
     "Bins",
     "Curve",
     "Decay",
@@ -29,12 +31,15 @@ __all__ = [
     "Estimate",
     "Fit",
     "Interval",
+    "ListSelection",
     "Mix",
+    "Permutation",
     "Precedence",
     "PredictiveGain",
     "Reference",
     "SampleNeeded",
     "Sensitivity",
+    "Smearing",
     "StudentT",
     "Verdict",
     "Word",

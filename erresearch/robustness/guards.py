@@ -1,0 +1,589 @@
+"""Requests that would give a misleading number, refused by name.
+
+Each guard returns nothing where all is well and raises :class:`~erresearch.errors.GuardError` where it is not;
+:func:`check` asks all that apply to a request and hands the refusals over as values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from erresearch.errors import GuardError, UnknownNameError
+from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
+from erresearch.moments import Moments
+from erresearch.relate.design import Effect, open_moments
+from erresearch.relate.lagged import refuse_repeated
+from erresearch.robustness.naming import bare, is_log1p, is_rate, read_leaks, says
+
+__all__ = [
+    "FEWEST_CLUSTERS",
+    "Ratio",
+    "Request",
+    "check",
+    "few_clusters",
+    "log1p_elasticity",
+    "outcome_contains_predictor",
+    "pooled_definitions",
+    "ratio_against_part",
+    "repeated_outcome",
+    "reported_rate",
+    "trending_levels",
+]
+
+#: Fewer clusters allow no decisive word.
+FEWEST_CLUSTERS: Final = 6
+#: 5 % point of T(ρ̂ − 1) for a random walk (Dickey-Fuller, with a constant): above it a unit root is not ruled out.
+_UNIT_ROOT: Final = -13.7
+_LONG, _SHORT = 30, 8
+#: Share of a series that a straight line explains: on long series, and on those too short for the test above.
+_TREND, _TREND_SHORT = 0.3, 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """What a ratio column was divided by, and what it divides.
+
+    Parameters
+    ----------
+    numerator : tuple of str
+        Columns that were summed.
+    denominator : str
+        Column that divides.
+
+    Examples
+    --------
+    >>> Ratio(("revenue",), "followers").parts
+    ('revenue', 'followers')
+    """
+
+    numerator: tuple[str, ...]
+    denominator: str
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """All columns that it is made of."""
+        return (*self.numerator, self.denominator)
+
+
+Declared = str | RateDefinition | Ratio
+Guard = Callable[[], None]
+
+
+def _ratio(definition: Declared) -> Ratio:
+    if isinstance(definition, Ratio):
+        return definition
+    if isinstance(definition, str):
+        if definition not in DEFINITIONS:
+            raise UnknownNameError.of("rate definition", definition, DEFINITIONS)
+        definition = DEFINITIONS[definition]
+    return Ratio((*definition.reactions, *definition.exposure), definition.denominator)
+
+
+def ratio_against_part(
+    ratio: str, other: str, *, definition: Declared, other_definition: Declared | None = None
+) -> None:
+    """Refuse a ratio that is set against one of its own parts, or against a ratio with the same denominator.
+
+    With X, F independent and of equal spread on logs, r(log X/F, log F) = −.71 and r(log X/F, log Y/F) = +.50: the
+    correlation is arithmetic.
+
+    Parameters
+    ----------
+    ratio, other : str
+        The two columns; logs and lags in their names are looked through.
+    definition : str, RateDefinition or Ratio
+        What `ratio` is made of, for example ``"M01"``.
+    other_definition : str, RateDefinition or Ratio, optional
+        What `other` is made of, where it is a ratio too.
+
+    Raises
+    ------
+    GuardError
+        Naming the part.
+    UnknownNameError
+        If the definition is in no registry.
+
+    References
+    ----------
+    Pearson, K. (1897). On a form of spurious correlation which may arise when indices are used in the measurement of
+    organs. *Proceedings of the Royal Society of London*, 60, 489-498.
+    Kronmal, R. A. (1993). Spurious correlation and the fallacy of the ratio standard revisited. *Journal of the Royal
+    Statistical Society A*, 156(3), 379-392.
+
+    Examples
+    --------
+    >>> ratio_against_part("log ER", "log reach", definition="M01")
+    >>> ratio_against_part("log ER", "log followers", definition="M01")
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.GuardError: 'log ER' contains 'log followers': followers is its denominator. ...
+    """
+    own = _ratio(definition)
+    if other_definition is not None:
+        shared = bare(own.denominator)
+        if says(_ratio(other_definition).denominator, shared):
+            raise GuardError(
+                f"{ratio!r} and {other!r} share a denominator",
+                got=f"both are divided by {shared}, which alone makes independent quantities correlate at about .5",
+                fix=f"compare the numerators with log {shared} as a control",
+            )
+    for part in own.parts:
+        if says(other, part):
+            role = "its denominator" if part == own.denominator else "in its numerator"
+            raise GuardError(
+                f"{ratio!r} contains {other!r}",
+                got=f"{part} is {role}",
+                fix=f"model {' + '.join(own.numerator) or 'the numerator'} with log {own.denominator} as a regressor "
+                "and look whether its slope is 1 (`decay` does)",
+            )
+
+
+def reported_rate(column: str, definition: Declared | None = None) -> None:
+    """Refuse an engagement rate whose formula nobody declared.
+
+    Parameters
+    ----------
+    column : str
+        A column; only names that say "engagement rate" (ER, ERF, ERR …) are looked at.
+    definition : str, RateDefinition or Ratio, optional
+        The declared formula.
+
+    Raises
+    ------
+    GuardError
+        If it calls itself a rate and has no formula.
+    UnknownNameError
+        If the formula is in no registry.
+
+    Examples
+    --------
+    >>> reported_rate("ER", "M02")
+    >>> reported_rate("engagement")
+    >>> reported_rate("ER")
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.GuardError: 'ER' is an engagement rate of unknown formula: ...
+    """
+    if definition is not None:
+        _ratio(definition)
+    elif is_rate(column):
+        raise GuardError(
+            f"{column!r} is an engagement rate of unknown formula",
+            got="a finished number without its numerator and denominator",
+            allowed=f"one of {', '.join(sorted(DEFINITIONS))}, or Ratio(numerator, denominator)",
+            fix="declare its formula, or compute it from counts with `engagement_rate`",
+        )
+
+
+def pooled_definitions(column: str, definitions: Iterable[Declared]) -> None:
+    """Refuse to pool rates of different formulas under one name.
+
+    Parameters
+    ----------
+    column : str
+        The column that would hold them all.
+    definitions : iterable of str, RateDefinition or Ratio
+        The formulas of its rows.
+
+    Raises
+    ------
+    GuardError
+        Naming the formulas.
+    UnknownNameError
+        If a formula is in no registry.
+
+    Examples
+    --------
+    >>> pooled_definitions("ER", ["M01", "M01"])
+    >>> pooled_definitions("ER", ["M01", "M03"])
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.GuardError: 'ER' pools rates of 2 different formulas: ...
+    """
+    seen: dict[tuple[frozenset[str], str, str], str] = {}
+    for definition in definitions:
+        ratio = _ratio(definition)
+        found = DEFINITIONS[definition] if isinstance(definition, str) else definition
+        per = found.per if isinstance(found, RateDefinition) else ""
+        name = definition if isinstance(definition, str) else str(definition)
+        seen.setdefault((frozenset(ratio.numerator), ratio.denominator, per), name)
+    if len(seen) > 1:
+        raise GuardError(
+            f"{column!r} pools rates of {len(seen)} different formulas",
+            got="; ".join(sorted(seen.values())),
+            fix="keep one formula, or make the formula an axis of a specification curve",
+        )
+
+
+def log1p_elasticity(outcome: str, x: str) -> None:
+    """Refuse to read an elasticity off log(1 + y): it depends on the unit that y happens to have.
+
+    Parameters
+    ----------
+    outcome, x : str
+        The two columns of a slope that is to be an elasticity.
+
+    Raises
+    ------
+    GuardError
+        If one of them is log(1 + something).
+
+    References
+    ----------
+    Chen, J., & Roth, J. (2024). Logs with zeros? Some problems and solutions. *Quarterly Journal of Economics*,
+    139(2), 891-936.
+
+    Examples
+    --------
+    >>> log1p_elasticity("log revenue", "log engagement")
+    >>> log1p_elasticity("log (1 + revenue)", "log engagement")
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.GuardError: the slope of 'log (1 + revenue)' on 'log engagement' is no elasticity: ...
+    """
+    found = [name for name in (outcome, x) if is_log1p(name)]
+    if found:
+        raise GuardError(
+            f"the slope of {outcome!r} on {x!r} is no elasticity",
+            got=f"{' and '.join(map(repr, found))}, whose slope changes with the unit of measurement",
+            fix="use `poisson` for an outcome with zeros, or log(x) on the rows where x is positive",
+        )
+
+
+def few_clusters(clusters: int) -> None:
+    """Refuse a decisive word that would rest on fewer than 6 clusters.
+
+    Parameters
+    ----------
+    clusters : int
+        Entities that inference is clustered by.
+
+    Raises
+    ------
+    GuardError
+        With fewer than 6.
+
+    References
+    ----------
+    Cameron, A. C., & Miller, D. L. (2015). A practitioner's guide to cluster-robust inference. *Journal of Human
+    Resources*, 50(2), 317-372.
+
+    Examples
+    --------
+    >>> few_clusters(6)
+    >>> few_clusters(5)
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.GuardError: 5 clusters allow no decisive word. ...
+    """
+    if clusters < FEWEST_CLUSTERS:
+        raise GuardError(
+            f"{clusters} cluster{'s' * (clusters != 1)} allow no decisive word",
+            allowed=f"{FEWEST_CLUSTERS} or more",
+            fix="show the estimate without a verdict, add entities, or follow one entity over time with `precedence`",
+        )
+
+
+def outcome_contains_predictor(outcome: str, x: str) -> None:
+    """Refuse a pair of columns of which one was computed from the other.
+
+    Looks the names up in the registry ``leaks.toml``: attributed conversions, page values, returns on spend,
+    conversion rates, totals against their parts.
+
+    Parameters
+    ----------
+    outcome, x : str
+        The two columns; logs and lags in their names are looked through.
+
+    Raises
+    ------
+    GuardError
+        Saying what was computed from what.
+
+    References
+    ----------
+    Gordon, B. R., Zettelmeyer, F., Bhargava, N., & Chapsky, D. (2019). A comparison of approaches to advertising
+    measurement: evidence from big field experiments at Facebook. *Marketing Science*, 38(2), 193-225.
+
+    Examples
+    --------
+    >>> outcome_contains_predictor("revenue", "likes")
+    >>> outcome_contains_predictor("revenue", "PageValues")
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.GuardError: 'revenue' and 'PageValues' contain one another: ...
+    """
+    if bare(outcome) == bare(x) and not _lagged(x):
+        raise GuardError(f"{outcome!r} cannot explain itself", got=f"{x!r} as a predictor")
+    for leak in read_leaks():
+        if leak.between(outcome, x):
+            raise GuardError(
+                f"{outcome!r} and {x!r} contain one another",
+                got=leak.why,
+                fix=f"use a column that was recorded independently (source: {leak.source})",
+            )
+
+
+def _lagged(name: str) -> bool:
+    return name.casefold().startswith(("lag", "lead"))
+
+
+def repeated_outcome(data: Any, outcome: str, *, by: str | None = None, period: str | None = None) -> None:
+    """Refuse one outcome series that stands on the rows of several accounts.
+
+    A shop with one revenue series and two accounts is one witness, not two.
+
+    Parameters
+    ----------
+    data : frame, path or Moments
+        Rows by account and period; moments made with both.
+    outcome : str
+        The column.
+    by, period : str, optional
+        The account and time columns; known already to moments.
+
+    Raises
+    ------
+    GuardError
+        Naming the accounts that share a series.
+    DesignError
+        If account or period are missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> week, revenue = np.arange(20), np.random.default_rng(0).normal(size=20)
+    >>> table = pd.concat(pd.DataFrame({"account": a, "week": week, "revenue": revenue}) for a in ("ig", "tt"))
+    >>> repeated_outcome(table, "revenue", by="account", period="week")
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.GuardError: 'revenue' is the same series on several accounts, ...
+    """
+    moments = _by_period(data, [outcome], by, period)
+    cells = moments.cells
+    assert cells is not None
+    means = replace(cells, sums=cells.sums / cells.weight[:, None])
+    refuse_repeated(replace(moments, cells=means), outcome)
+
+
+def trending_levels(
+    data: Any,
+    outcome: str,
+    x: str,
+    *,
+    by: str | None = None,
+    period: str | None = None,
+    effects: tuple[Effect, ...] = (),
+) -> None:
+    """Refuse to set the level of one trending series against the level of another.
+
+    Independent random walks of 104 weeks are "significantly" related three times out of four. A column counts as
+    trending where, in the median account, a unit root is not ruled out (T(ρ̂ − 1) > −13.7, from 30 periods on) or a
+    straight line explains 30 % of it (60 % of a series of 8 to 29 periods). Both columns must trend.
+
+    Parameters
+    ----------
+    data : frame, path or Moments
+        Rows by account and period; moments made with both.
+    outcome, x : str
+        The two columns.
+    by, period : str, optional
+        The account (one series without it) and time columns; known already to moments.
+    effects : tuple
+        Effects of the model: period effects take common trends out, so nothing is refused with them.
+
+    Raises
+    ------
+    GuardError
+        If both trend and the model has no period effects.
+    DesignError
+        If there is no period.
+
+    References
+    ----------
+    Granger, C. W. J., & Newbold, P. (1974). Spurious regressions in econometrics. *Journal of Econometrics*, 2(2),
+    111-120. Dickey, D. A., & Fuller, W. A. (1979). Distribution of the estimators for autoregressive time series with a
+    unit root. *Journal of the American Statistical Association*, 74(366), 427-431.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> walks = pd.DataFrame({"week": range(104), "a": rng.normal(size=104).cumsum(), "b": np.arange(104.0)})
+    >>> trending_levels(walks.diff().assign(week=walks.week).dropna(), "a", "b", period="week")
+    >>> trending_levels(walks, "a", "b", period="week")
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.GuardError: 'a' and 'b' both trend: ...
+    """
+    if "period" in effects:
+        return
+    moments = _by_period(data, [x, outcome], by, period)
+    marks = [_trend(series) for series in _series(moments)]
+    if all(mark for mark in marks):
+        raise GuardError(
+            f"{outcome!r} and {x!r} both trend",
+            got=f"{outcome!r}: {marks[1]}; {x!r}: {marks[0]}",
+            fix='add period effects (effects=("account", "period")) or take differences of both',
+        )
+
+
+def _by_period(data: Any, columns: list[str], by: str | None, period: str | None) -> Moments:
+    moments = open_moments(data, columns, by=by, period=period)
+    if moments.cells is None:
+        raise GuardError(
+            "a series needs its time",
+            got="no period column",
+            fix="name the time column with `period`",
+        )
+    return moments
+
+
+def _series(moments: Moments) -> list[list[np.ndarray]]:
+    """Per column, the series of each account in the order of time."""
+    cells = moments.cells
+    assert cells is not None
+    means = cells.sums / cells.weight[:, None]
+    cuts = np.flatnonzero(np.diff(cells.account)) + 1
+    return [np.split(means[:, j], cuts) for j in range(means.shape[1])]
+
+
+def _trend(series: list[np.ndarray]) -> str:
+    """In words why the median account's series trends; empty where it does not."""
+    roots, lines = [], []
+    longest = max(len(values) for values in series)
+    for values in series:
+        if len(values) < min(_LONG, longest) or len(values) < _SHORT or not np.ptp(values) > 0:
+            continue
+        time = np.arange(len(values)) - (len(values) - 1) / 2
+        own = values - values.mean()
+        lines.append(float((time @ own) ** 2 / ((time @ time) * (own @ own))))
+        before = values[:-1] - values[:-1].mean()
+        roots.append(len(before) * float(before @ np.diff(values)) / max(float(before @ before), 1e-300))
+    if not lines:
+        return ""
+    line, root = float(np.median(lines)), float(np.median(roots))
+    if longest >= _LONG and root > _UNIT_ROOT:
+        return f"a unit root is not ruled out (T(ρ − 1) = {root:.1f} in the median account)"
+    if line > (_TREND if longest >= _LONG else _TREND_SHORT):
+        return f"a straight line explains {100 * line:.0f} % of it in the median account"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is about to be estimated, as far as the guards need to know it.
+
+    Parameters
+    ----------
+    outcome : str
+        Left-hand side.
+    on : tuple of str
+        Predictors that the claim is about; controls need not be named.
+    by, period : str or None
+        Account and time columns.
+    effects : tuple
+        Effects of the model.
+    definitions : mapping of str to str, RateDefinition or Ratio
+        Declared formula of each column that is a ratio; several in a tuple where rows differ.
+    elasticity : bool
+        Whether slopes will be read as elasticities.
+    decisive : bool
+        Whether a decisive word will be given.
+
+    Examples
+    --------
+    >>> Request("log ER", ("log followers",), definitions={"log ER": "M01"}).on
+    ('log followers',)
+    """
+
+    outcome: str
+    on: tuple[str, ...]
+    by: str | None = None
+    period: str | None = None
+    effects: tuple[Effect, ...] = ()
+    definitions: Mapping[str, Declared | tuple[Declared, ...]] = field(default_factory=dict)
+    elasticity: bool = False
+    decisive: bool = True
+
+    def declared(self, column: str) -> tuple[Declared, ...]:
+        """Formulas declared for a column, by its own name or by the one that it is a log or lag of."""
+        found = self.definitions.get(column, self.definitions.get(bare(column), ()))
+        return found if isinstance(found, tuple) else (found,)
+
+
+def check(request: Request, data: Any = None) -> tuple[GuardError, ...]:
+    """Ask every guard that applies to a request.
+
+    Parameters
+    ----------
+    request : Request
+        What is about to be estimated.
+    data : frame, path or Moments, optional
+        The rows; the guards that read series (repeated outcomes, trends, number of clusters) are asked only with them
+        and with `by` and `period`.
+
+    Returns
+    -------
+    tuple of GuardError
+        The refusals, empty where there is none; raise the first, or print them all.
+
+    Raises
+    ------
+    UnknownNameError
+        If a declared formula is in no registry.
+
+    Examples
+    --------
+    >>> for refusal in check(Request("log ER", ("log followers",), definitions={"ER": "M01"})):
+    ...     print(refusal.wrong)
+    'log ER' contains 'log followers'
+    >>> check(Request("log revenue", ("log engagement",)))
+    ()
+    """
+    refusals = []
+    for guard in (*_by_name(request), *(_by_rows(request, data) if data is not None else ())):
+        try:
+            guard()
+        except GuardError as refusal:
+            refusals.append(refusal)
+    return tuple(refusals)
+
+
+def _by_name(request: Request) -> Iterator[Guard]:
+    for column in (request.outcome, *request.on):
+        declared = request.declared(column)
+        yield partial(reported_rate, column, next(iter(declared), None))
+        yield partial(pooled_definitions, column, declared)
+    for x in request.on:
+        yield partial(outcome_contains_predictor, request.outcome, x)
+        if request.elasticity:
+            yield partial(log1p_elasticity, request.outcome, x)
+        yield from _ratios(request, x)
+
+
+def _ratios(request: Request, x: str) -> Iterator[Guard]:
+    """A ratio on either side against the other column; two ratios are looked at once."""
+    for ratio, other in ((request.outcome, x), (x, request.outcome)):
+        own, theirs = (next(iter(request.declared(column)), None) for column in (ratio, other))
+        if own is not None:
+            yield partial(ratio_against_part, ratio, other, definition=own, other_definition=theirs)
+            return
+
+
+def _by_rows(request: Request, data: Any) -> Iterator[Guard]:
+    columns = [request.outcome, *request.on]
+    moments = open_moments(data, columns, by=request.by, period=request.period)
+    if request.decisive and moments.by is not None:
+        yield partial(few_clusters, moments.accounts)
+    if moments.cells is None:
+        return
+    if moments.by is not None:
+        yield partial(repeated_outcome, moments, request.outcome)
+    for x in request.on:
+        yield partial(trending_levels, moments, request.outcome, x, effects=request.effects)

@@ -1,0 +1,313 @@
+"""Guards: each caught where planted, quiet where not; and lists selected on reactions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, strategies as st
+
+from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
+from erresearch.metrics.definitions import RateDefinition
+from erresearch.moments import Moments
+from erresearch.robustness import guards, selected_list
+from erresearch.robustness.guards import Ratio, Request, check
+from erresearch.robustness.naming import bare, is_log1p, is_rate, read_leaks, says, words
+from erresearch.worlds import simulate_panel
+
+
+def wrongs(request: Request, data: object = None) -> list[str]:
+    return [refusal.wrong for refusal in check(request, data)]
+
+
+@pytest.mark.parametrize(
+    "other", ["followers", "log followers", "Follower_Count", "lag1 log followers", "ln(followers + 1)"]
+)
+def test_a_rate_against_its_denominator_is_refused_under_any_spelling(other):
+    with pytest.raises(GuardError, match="followers is its denominator"):
+        guards.ratio_against_part("log ER", other, definition="M01")
+
+
+def test_a_rate_against_its_numerator_or_a_ratio_with_the_same_denominator_is_refused():
+    with pytest.raises(GuardError, match="likes is in its numerator"):
+        guards.ratio_against_part("ER", "likes", definition="M01")
+    spend = Ratio(("spend",), "followers")
+    with pytest.raises(GuardError, match="share a denominator"):
+        guards.ratio_against_part("ER", "spend per follower", definition="M01", other_definition=spend)
+    own = RateDefinition("", "sales per reach", ("revenue",), "reach", "post")
+    with pytest.raises(GuardError, match="reach is its denominator"):
+        guards.ratio_against_part("sales per reach", "reach", definition=own)
+
+
+@pytest.mark.parametrize("other", ["reach", "revenue", "posts", "spend", "likelihood", "follow-ups"])
+def test_a_rate_against_something_else_is_quiet(other):
+    guards.ratio_against_part("log ER", f"log {other}", definition="M01")
+    guards.ratio_against_part("ER", other, definition="M01", other_definition=Ratio(("revenue",), "reach"))
+
+
+def test_the_trap_itself_is_as_large_as_the_guard_says():
+    rng = np.random.default_rng(0)
+    x, y, f = rng.normal(size=(3, 200_000))
+    assert np.corrcoef(x - f, f)[0, 1] == pytest.approx(-0.71, abs=0.01)
+    assert np.corrcoef(x - f, y - f)[0, 1] == pytest.approx(0.50, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "column", ["ER", "er_reach", "Engagement Rate (%)", "engagementRate", "log ER", "eng. rate", "ERF"]
+)
+def test_a_reported_rate_of_unknown_formula_is_refused(column):
+    with pytest.raises(GuardError, match="engagement rate of unknown formula"):
+        guards.reported_rate(column)
+    guards.reported_rate(column, "M03")
+
+
+@pytest.mark.parametrize(
+    "column", ["engagement", "orders", "conversion rate", "likes", "player", "rate", "offer"]
+)
+def test_what_is_no_engagement_rate_needs_no_formula(column):
+    guards.reported_rate(column)
+
+
+def test_pooled_definitions_are_refused_and_one_definition_is_not():
+    with pytest.raises(GuardError, match="pools rates of 2 different formulas"):
+        guards.pooled_definitions("ER", ["M01", "M03", "M01"])
+    guards.pooled_definitions("ER", ["M01", "M01"])
+    guards.pooled_definitions("ER", [])
+    same = [Ratio(("likes", "comments"), "followers"), Ratio(("comments", "likes"), "followers")]
+    guards.pooled_definitions("ER", same)
+
+
+@pytest.mark.parametrize(
+    "column", ["log1p revenue", "log (1 + revenue)", "ln(revenue+1)", "log1p_revenue", "log(1 + x)"]
+)
+def test_log1p_is_no_elasticity(column):
+    for pair in ((column, "log likes"), ("log likes", column)):
+        with pytest.raises(GuardError, match="is no elasticity"):
+            guards.log1p_elasticity(*pair)
+    guards.log1p_elasticity("log revenue", "log likes")
+    assert not is_log1p("logistics 1")
+
+
+def test_fewer_than_six_clusters_allow_no_decisive_word():
+    with pytest.raises(GuardError, match="5 clusters allow no decisive word"):
+        guards.few_clusters(5)
+    with pytest.raises(GuardError, match="1 cluster allow"):
+        guards.few_clusters(1)
+    guards.few_clusters(6)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "x"),
+    [
+        ("attributed conversions", "clicks"),
+        ("Purchases (7-day click attribution)", "log likes"),
+        ("revenue", "PageValues"),
+        ("log revenue", "lag1 page_values"),
+        ("ROAS", "ad_spend"),
+        ("conversion_rate", "sessions"),
+        ("total engagement", "likes"),
+        ("revenue", "log revenue"),
+    ],
+)
+def test_an_outcome_that_contains_the_predictor_is_refused(outcome, x):
+    with pytest.raises(GuardError, match=r"contain one another|cannot explain itself"):
+        guards.outcome_contains_predictor(outcome, x)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "x"),
+    [
+        ("revenue", "likes"),
+        ("log revenue", "lag1 log revenue"),
+        ("orders", "reach"),
+        ("conversion_rate", "likes"),
+        ("bounce rate", "PageValues"),
+        ("engagement", "followers"),
+        ("revenue", "engagement"),
+    ],
+)
+def test_columns_recorded_independently_are_quiet(outcome, x):
+    guards.outcome_contains_predictor(outcome, x)
+
+
+def test_the_registry_gives_reasons_and_refuses_half_entries(monkeypatch, tmp_path):
+    assert all(leak.why and leak.source and leak.names for leak in read_leaks())
+    (tmp_path / "leaks.toml").write_text('[[leak]]\nnames = ["x"]\nside = "both"\n')
+    monkeypatch.setattr("erresearch.robustness.naming.resource", lambda kind: tmp_path)
+    with pytest.raises(DataError, match=r"an entry of leaks.toml is not complete"):
+        read_leaks()
+
+
+def weekly(seed: int = 0, *, shared: bool = False) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({"account": np.repeat(["ig", "tt", "yt"], 30), "week": np.tile(np.arange(30), 3)})
+    table["likes"] = rng.poisson(50, 90)
+    one = rng.normal(100, 10, 30)
+    table["revenue"] = np.where((table.account != "yt") & shared, one[table.week], rng.normal(100, 10, 90))
+    return table
+
+
+def test_one_revenue_series_on_two_accounts_is_refused_and_own_series_are_not():
+    with pytest.raises(GuardError, match="same series on several accounts"):
+        guards.repeated_outcome(weekly(shared=True), "revenue", by="account", period="week")
+    guards.repeated_outcome(weekly(), "revenue", by="account", period="week")
+    # several posts a week, each with the week's revenue beside it
+    posts = pd.concat([weekly(shared=True)] * 3)
+    with pytest.raises(GuardError, match="accounts 'ig', 'tt'"):
+        guards.repeated_outcome(posts, "revenue", by="account", period="week")
+    guards.repeated_outcome(pd.concat([weekly()] * 3), "revenue", by="account", period="week")
+    with pytest.raises(GuardError, match="a series needs its time"):
+        guards.repeated_outcome(weekly(), "revenue", by="account")
+
+
+def levels(kind: str, seed: int, *, accounts: int, weeks: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {"account": np.repeat(np.arange(accounts), weeks), "week": np.tile(np.arange(weeks), accounts)}
+    )
+    for name in ("x", "y"):
+        shocks = rng.normal(size=(accounts, weeks))
+        made = {"walk": shocks.cumsum(axis=1), "line": shocks + 0.1 * np.arange(weeks), "noise": shocks}
+        table[name] = made[kind].ravel()
+    return table
+
+
+@pytest.mark.parametrize("accounts", [1, 8])
+@pytest.mark.parametrize("kind", ["walk", "line"])
+def test_levels_of_trending_series_are_refused_without_period_effects(kind, accounts):
+    caught = 0
+    for seed in range(20):
+        table = levels(kind, seed, accounts=accounts, weeks=104)
+        request = Request("y", ("x",), by="account", period="week", decisive=False)
+        caught += wrongs(request, table) == ["'y' and 'x' both trend"]
+    assert caught >= 17
+    guards.trending_levels(table, "y", "x", by="account", period="week", effects=("account", "period"))
+    steps = table.assign(x=table.groupby("account").x.diff(), y=table.groupby("account").y.diff())
+    guards.trending_levels(steps, "y", "x", by="account", period="week")
+
+
+def test_stationary_series_and_short_ones_are_quiet():
+    for seed in range(20):
+        guards.trending_levels(levels("noise", seed, accounts=1, weeks=104), "y", "x", period="week")
+        guards.trending_levels(
+            levels("noise", seed, accounts=6, weeks=6), "y", "x", by="account", period="week"
+        )
+    table = levels("line", 0, accounts=6, weeks=20)
+    table[["x", "y"]] += table[["week", "week"]].to_numpy()
+    with pytest.raises(GuardError, match="a straight line explains"):
+        guards.trending_levels(table, "y", "x", by="account", period="week")
+
+
+@pytest.mark.parametrize("world", ["nil", "effect", "reverse"])
+def test_simulated_panels_are_quiet(world):
+    panel, _ = simulate_panel(world, accounts=12, rng=3)
+    for name in ("revenue", "engagement"):
+        panel[f"log {name}"] = np.log(panel[name])
+    request = Request("log revenue", ("log engagement",), by="account", period="week", elasticity=True)
+    assert check(request, panel) == ()
+
+
+def test_all_refusals_of_a_request_come_back_at_once():
+    table = weekly(shared=True).rename(columns={"likes": "attributed clicks"})
+    table["log (1 + revenue)"] = np.log1p(table.revenue)
+    request = Request(
+        "log (1 + revenue)", ("ER", "followers"), definitions={"ER": ("M01", "M03")}, elasticity=True
+    )
+    assert wrongs(request) == [
+        "'ER' pools rates of 2 different formulas",
+        "the slope of 'log (1 + revenue)' on 'ER' is no elasticity",
+        "the slope of 'log (1 + revenue)' on 'followers' is no elasticity",
+    ]
+    rows = Request("revenue", ("attributed clicks",), by="account", period="week")
+    assert wrongs(rows, table) == [
+        "3 clusters allow no decisive word",
+        "'revenue' is the same series on several accounts, which would count one witness several times",
+    ]
+    assert wrongs(Request("log ER", ("log followers",))) == [
+        "'log ER' is an engagement rate of unknown formula"
+    ]
+    assert wrongs(Request("log followers", ("log ER",), definitions={"ER": "M01"})) == [
+        "'log ER' contains 'log followers'"
+    ]
+    both = Request(
+        "ER", ("spend share",), definitions={"ER": "M01", "spend share": Ratio(("spend",), "followers")}
+    )
+    assert wrongs(both) == ["'ER' and 'spend share' share a denominator"]
+
+
+def test_check_takes_moments_and_leaves_decisiveness_open():
+    table = weekly()
+    moments = Moments.from_frame(table, ["likes", "revenue"], by="account", period="week")
+    assert wrongs(Request("revenue", ("likes",)), moments) == ["3 clusters allow no decisive word"]
+    assert check(Request("revenue", ("likes",), decisive=False), moments) == ()
+    plain = Moments.from_frame(table, ["likes", "revenue"])
+    assert check(Request("revenue", ("likes",)), plain) == ()
+
+
+def test_an_unknown_formula_is_named():
+    with pytest.raises(UnknownNameError, match="There is no rate definition 'M99'"):
+        guards.ratio_against_part("ER", "followers", definition="M99")
+    with pytest.raises(UnknownNameError, match="There is no rate definition 'm'"):
+        check(Request("ER", ("x",), definitions={"ER": "m"}))
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_names_may_be_anything(a, b):
+    assert isinstance(words(a), tuple)
+    assert bare(bare(a)) == bare(a)
+    assert isinstance(is_rate(a) or is_log1p(a), bool)
+    assert says(a, b) in (True, False)
+    check(Request(a, (b,), elasticity=True))
+
+
+@given(
+    st.sampled_from(["log ", "lag1 ", "lead2 ", "centered ", "rank of ", "log1p "]),
+    st.sampled_from(["followers", "spend"]),
+)
+def test_what_was_done_to_a_column_is_looked_through(prefix, name):
+    assert bare(prefix + "log " + name) == name
+    assert bare(f"log(1 + {name})") == bare(f"ln({name} + 1)") == bare(f"log (1 + {name})") == name
+
+
+def listed(world: str, seed: int, accounts: int = 1500):
+    table, _ = simulate_panel(world, accounts=accounts, rng=seed)
+    return selected_list(np.log(table.followers), np.log(table.engagement))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_list_selected_on_reactions_is_caught(seed):
+    found = listed("flat-selected-on-reactions", seed)
+    assert found.selected
+    assert "looks selected on reactions" in str(found)
+
+
+@pytest.mark.parametrize("world", ["flat", "flat-selected-on-followers", "flat-noisy-followers", "decay"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_list_seen_whole_or_selected_on_followers_is_not(world, seed):
+    found = listed(world, seed)
+    assert not found.selected
+    assert "does not look selected" in str(found)
+    assert found._repr_markdown_().startswith("**list**")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accounts", [3000, 500, 150])
+def test_rates_of_error_of_the_selection_diagnostic(accounts):
+    caught = np.mean([listed("flat-selected-on-reactions", s, accounts).selected for s in range(200)])
+    assert caught >= (0.85 if accounts < 500 else 0.95)
+    for world in ("flat", "flat-selected-on-followers", "flat-noisy-followers", "decay"):
+        assert np.mean([listed(world, s, accounts).selected for s in range(200)]) <= 0.06
+
+
+def test_lists_that_cannot_be_looked_at_are_refused():
+    rng = np.random.default_rng(0)
+    with pytest.raises(DesignError, match="too short for its edges to be seen"):
+        selected_list(rng.normal(size=99), rng.normal(size=99))
+    with pytest.raises(DataError, match="differ in length"):
+        selected_list(np.zeros(200), np.zeros(201))
+    with pytest.raises(DataError, match="followers do not vary"):
+        selected_list(np.zeros(200), rng.normal(size=200))
+    part = selected_list(np.r_[rng.normal(size=200), np.nan], np.r_[rng.normal(size=200), 1.0])
+    assert part.n_rows == 200
+    floor = selected_list(rng.normal(size=200), np.zeros(200))
+    assert not floor.selected
