@@ -82,15 +82,11 @@ def test_alpha_by_hand_and_its_interval() -> None:
     assert "1 without all parts left out" in cronbach_alpha(frame, columns=NAMES).method
 
 
-def test_alpha_interval_covers_the_truth() -> None:
+def test_alpha_covers_the_truth_and_its_standard_error_is_about_the_spread() -> None:
     # three parts with equal loadings and noise variance 1: population alpha is k/(k + 1)
-    hits = [0.75 in cronbach_alpha(table(50, seed), columns=NAMES).interval for seed in range(200)]
-    assert 0.91 <= np.mean(hits) <= 0.99
-
-
-def test_standard_error_is_about_the_spread() -> None:
-    got = [cronbach_alpha(table(100, seed), columns=NAMES) for seed in range(200)]
-    assert np.mean([one.se for one in got]) == pytest.approx(np.std([one.value for one in got]), rel=0.15)
+    got = [cronbach_alpha(table(80, seed), columns=NAMES) for seed in range(120)]
+    assert 0.90 <= np.mean([0.75 in one.interval for one in got]) <= 0.99
+    assert np.mean([one.se for one in got]) == pytest.approx(np.std([one.value for one in got]), rel=0.2)
 
 
 def test_weights_do_nothing_to_parts_that_agree_and_much_to_parts_that_do_not() -> None:

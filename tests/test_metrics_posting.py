@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from erresearch.errors import ColumnError, DataError, DesignError, EngineError, GuardError, UnknownNameError
-from erresearch.metrics import RateDefinition, growth, posting_effects, unusual_posts
+from erresearch.metrics import RateDefinition, growth_rates, posting_effects, unusual_posts
 from erresearch.metrics.margins import Joint, cell_effects, permuted, spread
 
 MINE = RateDefinition("", "likes per follower", ("likes",), "followers", "post")
@@ -200,7 +200,7 @@ def test_growth_against_statsmodels() -> None:
     import statsmodels.api as sm
 
     frame = days(0.05)
-    got = growth(frame).estimates["a"]
+    got = growth_rates(frame).estimates["a"]
     t = np.arange(120) / 30
     fit = sm.OLS(np.log(frame["followers"].to_numpy()), sm.add_constant(t)).fit(
         cov_type="HAC", cov_kwds={"maxlags": 4, "use_correction": True}
@@ -216,7 +216,7 @@ def test_growth_of_several_and_what_is_left_out() -> None:
     )
     frame = pd.concat([frame, frame.iloc[:5]], ignore_index=True).astype({"account": object})
     frame.loc[3, "followers"] = None
-    got = growth(pl.from_pandas(frame).lazy())
+    got = growth_rates(pl.from_pandas(frame).lazy())
     table = got.to_frame()
     assert list(table.index) == ["a", "b"]
     assert table.loc["a", "low"] > 0 > table.loc["b", "high"]
@@ -226,19 +226,19 @@ def test_growth_of_several_and_what_is_left_out() -> None:
 
 
 def test_hac_interval_is_honest_where_the_usual_one_is_not() -> None:
-    hits = [0.0 in growth(days(0.0, seed=seed)).estimates["a"].interval for seed in range(60)]
+    hits = [0.0 in growth_rates(days(0.0, seed=seed)).estimates["a"].interval for seed in range(60)]
     assert np.mean(hits) >= 0.72
 
 
 def test_growth_refusals() -> None:
     with pytest.raises(DataError, match="no account has followers on at least 8 days: 1 accounts"):
-        growth(days(0.1, n=5))
+        growth_rates(days(0.1, n=5))
     with pytest.raises(DataError, match="`followers` must be positive where it divides"):
-        growth(days(0.1).assign(followers=0))
+        growth_rates(days(0.1).assign(followers=0))
     with pytest.raises(ColumnError, match="No column 'reach'"):
-        growth(days(0.1), of="reach")
+        growth_rates(days(0.1), of="reach")
     zoned = days(0.1).assign(published_at=lambda t: t["published_at"].dt.tz_localize("Europe/Berlin"))
-    assert growth(zoned).estimates["a"].n_rows == 120
+    assert growth_rates(zoned).estimates["a"].n_rows == 120
 
 
 # -- unusual posts ----------------------------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from erresearch.metrics.bands import Band, Banding, band, bands, cautions
+from erresearch.metrics.banding import Band, Banding, band, bands, cautions
 from erresearch.metrics.benchmarks import Comparison, TierPosition, percentile_in_tier
-from erresearch.metrics.composite import (
+from erresearch.metrics.composites import (
     Composite,
     WeightSensitivity,
     composite,
@@ -13,7 +13,7 @@ from erresearch.metrics.composite import (
 )
 from erresearch.metrics.counts import FAMILIES, ActionCounts, Family, action_counts
 from erresearch.metrics.definitions import DEFINITIONS, PLATFORMS, RateDefinition
-from erresearch.metrics.dynamics import Growth, Unusual, growth, unusual_posts
+from erresearch.metrics.dynamics import Growth, Unusual, growth_rates, unusual_posts
 from erresearch.metrics.loyalty import NpsSeries, enps, nps, nps_over_time
 from erresearch.metrics.money import BreakEven, break_even, romi_gross, romi_incremental, romi_net
 from erresearch.metrics.numerators import rate_expression
@@ -60,7 +60,7 @@ __all__ = [
     "cronbach_alpha",
     "engagement_rate",
     "enps",
-    "growth",
+    "growth_rates",
     "nps",
     "nps_over_time",
     "participation_ladder",

@@ -23,7 +23,7 @@ from erresearch.schema import POSTS, Column, Table, validate
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Growth", "Unusual", "growth", "unusual_posts"]
+__all__ = ["Growth", "Unusual", "growth_rates", "unusual_posts"]
 
 _DAYS = 30.0
 _LEAST = 8
@@ -81,7 +81,7 @@ class Growth:
         return markdown(str(self))
 
 
-def growth(
+def growth_rates(
     table: Any,
     *,
     of: str = "followers",
@@ -125,7 +125,7 @@ def growth(
     >>> import pandas as pd
     >>> days = pd.DataFrame({"account": "a", "published_at": pd.date_range("2024-01-01", periods=61),
     ...                      "followers": [1000 * 1.1 ** (i / 30) for i in range(61)]})
-    >>> float(growth(days).to_frame().loc["a", "growth"])
+    >>> float(growth_rates(days).to_frame().loc["a", "growth"])
     0.1
     """
     import statsmodels.api as sm
