@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from erresearch.expressions import lag as lag, log as log
     from erresearch.metrics import band as band, engagement_rate as engagement_rate, nps as nps
     from erresearch.moments import Moments as Moments
+    from erresearch.panel import build_panel as build_panel
     from erresearch.pipeline import reproduce as reproduce
     from erresearch.relate import (
         correlate as correlate,
@@ -50,6 +51,7 @@ _NAMES: Final = {
     "expressions": ("lag", "log"),
     "metrics": ("band", "engagement_rate", "nps"),
     "moments": ("Moments",),
+    "panel": ("build_panel",),
     "pipeline": ("reproduce",),
     "relate": ("correlate", "decay", "logit", "poisson", "precedence", "predictive_gain", "regress"),
     "results": ("Estimate", "Interval", "Verdict"),

@@ -1,0 +1,317 @@
+"""Posts to sums: one row per account and period, in one pass of whatever engine holds the posts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+from erresearch.errors import ColumnError, DataError
+from erresearch.metrics import PLATFORMS
+from erresearch.panel.arriving import Arrived
+from erresearch.panel.clock import in_zone, numbered
+from erresearch.sources import gather
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["EXPOSURES", "POST_COLUMNS", "SUMMED", "Activity", "Clock", "count_posts", "rates", "sum_posts"]
+
+EXPOSURES = ("reach", "impressions", "views")
+REACTIONS = ("likes", "comments", "shares", "saves")
+SUMMED = (
+    *REACTIONS, "love", "wow", "haha", "sad", "angry", "care", "clicks", "link_clicks", "profile_visits",
+    "followers_gained", *EXPOSURES,
+)  # fmt: skip
+POST_COLUMNS = (
+    "platform", "account", "entity", "post_id", "published_at", "time_source", "time_precision", "collaboration",
+    "followers", *SUMMED,
+)  # fmt: skip
+_STATUS = "__status__"
+_LOCAL = "__local__"
+_UTC = "__utc__"
+_REASONS = ("", "without a time", "young")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How time is cut: length of a period, zone, first day of the week."""
+
+    freq: str
+    tz: str
+    week_start: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Activity:
+    """Posts summed by account and period.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        Keys (platform, account or entity), ``number`` of the period, first and last local moment, sums.
+    keys : tuple of str
+        The keys.
+    summed : tuple of str
+        Columns that were summed.
+    engagement : str
+        What engagement is, in words; empty where the posts have no reactions.
+    newest, cutoff : datetime.datetime or None
+        The last moment seen, and that after which posts are too young, in UTC without a zone.
+    """
+
+    frame: nw.LazyFrame[Any]
+    keys: tuple[str, ...]
+    summed: tuple[str, ...]
+    engagement: str
+    newest: dt.datetime
+    cutoff: dt.datetime | None
+
+
+def _finite(name: str) -> Any:
+    number = nw.col(name).cast(nw.Float64())
+    return nw.when(number.is_finite()).then(number)
+
+
+def _check_numbers(schema: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+    wrong = [name for name in names if not (schema[name].is_numeric() or schema[name] == nw.Boolean)]
+    if wrong:
+        raise ColumnError(
+            f"column {wrong[0]!r} of {what} holds no numbers",
+            got=str(schema[wrong[0]]),
+            fix="read the file with read_export, which knows how numbers are written",
+        )
+
+
+def local_time(
+    frame: nw.LazyFrame[Any], column: str, clock: Clock, *, as_printed: Any = None
+) -> tuple[nw.LazyFrame[Any], tuple[dt.datetime, dt.datetime]]:
+    """Add the moment in UTC and in the business's zone, both without a zone.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        Rows.
+    column : str
+        Moments; without a zone they are taken as UTC, and bare dates as days.
+    clock : Clock
+        The zone.
+    as_printed : narwhals.Expr, optional
+        Rows whose day is not to be moved.
+
+    Returns
+    -------
+    frame, span
+        With the two columns; first and last moment in UTC.
+
+    Raises
+    ------
+    ColumnError
+        If the column holds no times, or a zone of the connection that is not UTC.
+    DataError
+        If no row has a time.
+    """
+    dtype = frame.collect_schema()[column]
+    if dtype == nw.Date:
+        frame = frame.with_columns(nw.col(column).cast(nw.Datetime("us")).alias(_UTC))
+    elif dtype == nw.Datetime:
+        zone = getattr(dtype, "time_zone", None)
+        moment = nw.col(column)
+        if zone is not None and zone not in ("UTC", "Etc/UTC"):
+            if not frame.implementation.is_polars():
+                raise ColumnError(
+                    f"the connection shows {column!r} in the zone {zone!r}",
+                    allowed="UTC",
+                    fix="set the connection to UTC (DuckDB: SET TimeZone = 'UTC')",
+                )
+            moment = moment.dt.convert_time_zone("UTC")
+        frame = frame.with_columns(
+            (moment.dt.replace_time_zone(None) if zone is not None else moment).alias(_UTC)
+        )
+    else:
+        raise ColumnError(
+            f"column {column!r} holds no times",
+            got=str(dtype),
+            fix="make dates of it first, or read the file with read_export",
+        )
+    ends = gather(frame.select(nw.col(_UTC).min().alias("first"), nw.col(_UTC).max().alias("last")))
+    first, last = ends["first"][0], ends["last"][0]
+    if first is None:
+        raise DataError(f"no row has a time in {column!r}", fix="check the column")
+    if clock.tz == "UTC" or dtype == nw.Date:
+        local = nw.col(_UTC)
+    elif frame.implementation.is_polars():
+        local = (
+            nw.col(_UTC).dt.replace_time_zone("UTC").dt.convert_time_zone(clock.tz).dt.replace_time_zone(None)
+        )
+    else:
+        local = in_zone(_UTC, clock.tz, (first, last))
+    if as_printed is not None:
+        local = nw.when(as_printed).then(nw.col(_UTC)).otherwise(local)
+    return frame.with_columns(local.alias(_LOCAL)), (first, last)
+
+
+def sum_posts(posts: Arrived, clock: Clock, *, min_age_days: float, keys: Sequence[str]) -> Activity:
+    """Sum posts by account and period, lazily.
+
+    Posts without a time and posts that were too young are summed apart (``__status__``), so that one pass counts them.
+
+    Parameters
+    ----------
+    posts : Arrived
+        Posts.
+    clock : Clock
+        How time is cut.
+    min_age_days : float
+        Posts younger than this at the export are left out.
+    keys : sequence of str
+        Columns that name an account.
+
+    Returns
+    -------
+    Activity
+    """
+    frame, columns = posts.frame, posts.columns
+    schema = frame.collect_schema()
+    numbers = [name for name in SUMMED if name in columns]
+    _check_numbers(schema, [*numbers, *[n for n in ("followers",) if n in columns]], "posts")
+    printed = (nw.col("time_precision") == "day").fill_null(False) if "time_precision" in columns else None
+    frame, (_, last) = local_time(frame, "published_at", clock, as_printed=printed)
+    newest = last
+    if posts.exported_at is not None:
+        newest = max(last, dt.datetime.combine(posts.exported_at, dt.time()))
+    cutoff = newest - dt.timedelta(days=min_age_days) if min_age_days > 0 else None
+    young = nw.lit(0) if cutoff is None else nw.when(nw.col(_UTC) > cutoff).then(2).otherwise(0)
+    status = nw.when(nw.col(_UTC).is_null()).then(1).otherwise(young)
+    engagement, words = _engagement(frame, columns)
+    made = [status.alias(_STATUS), numbered(_LOCAL, clock.freq, clock.week_start).alias("number")]
+    made += [_finite(name).alias(name) for name in (*numbers, *(n for n in ("followers",) if n in columns))]
+    frame = frame.with_columns(*made)
+    if engagement is not None:
+        frame = frame.with_columns(engagement.alias("engagement"))
+        numbers = [*numbers, "engagement"]
+    grouped = frame.group_by(*keys, _STATUS, "number").agg(*_sums(columns, numbers))
+    return Activity(grouped, tuple(keys), tuple(numbers), words, newest, cutoff)
+
+
+def _sums(columns: Sequence[str], numbers: Sequence[str]) -> list[Any]:
+    moved = (nw.col(_LOCAL).dt.truncate("1d") != nw.col(_UTC).dt.truncate("1d")).fill_null(False)
+    out = [
+        nw.len().alias("posts"),
+        nw.col(_LOCAL).min().alias("first"),
+        nw.col(_LOCAL).max().alias("last"),
+        nw.when(moved).then(1).otherwise(0).sum().alias("moved"),
+    ]
+    for name in numbers:
+        out += [nw.col(name).sum().alias(name), nw.col(name).count().alias(f"n {name}")]
+    if "followers" in columns:
+        out.append(nw.col("followers").mean().alias("followers"))
+    if "engagement" in numbers:
+        for name in (n for n in EXPOSURES if n in columns):
+            both = (nw.col(name) > 0) & ~nw.col("engagement").is_null()
+            out.append(nw.when(both).then(nw.col("engagement")).otherwise(0.0).sum().alias(f"above {name}"))
+            out.append(nw.when(both).then(nw.col(name)).otherwise(0.0).sum().alias(f"below {name}"))
+        own = nw.col("engagement").fill_null(0.0)
+        if "collaboration" in columns:
+            own = nw.when(nw.col("collaboration").fill_null(False)).then(0.0).otherwise(own)
+        out.append(own.sum().alias("own engagement"))
+    if "collaboration" in columns:
+        out.append(
+            nw.when(nw.col("collaboration").fill_null(False)).then(1).otherwise(0).sum().alias("others")
+        )
+    if "time_source" in columns:
+        clocked = nw.col("time_precision") != "day" if "time_precision" in columns else nw.lit(True)
+        unknown = ((nw.col("time_source") == "assumed") & clocked).fill_null(False)
+        out.append(nw.when(unknown).then(1).otherwise(0).sum().alias("unzoned"))
+    return out
+
+
+def _engagement(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> tuple[Any, str]:
+    """Reactions of a post by its platform's own set, of what the table has; missing where all of them are."""
+    there = [name for name in REACTIONS if name in columns]
+    if not there:
+        return None, ""
+    if "platform" not in columns:
+        return _total(there), " + ".join(there)
+    spelt = nw.col("platform").cast(nw.String()).str.strip_chars().str.to_lowercase()
+    seen = gather(frame.select(spelt.alias("p")).unique())["p"].drop_nulls().sort().to_list()
+    sets: dict[tuple[str, ...], list[str]] = {}
+    for name in seen:
+        known = next((one for one in PLATFORMS.values() if name in one.aliases), PLATFORMS["other"])
+        sets.setdefault(tuple(n for n in known.reactions if n in columns), []).append(name)
+    if len(sets) <= 1:
+        chosen = next(iter(sets), tuple(there))
+        return (_total(chosen), " + ".join(chosen)) if chosen else (None, "")
+    out = nw.lit(None, nw.Float64())
+    for chosen, names in sets.items():
+        if chosen:
+            out = nw.when(spelt.is_in(names)).then(_total(chosen)).otherwise(out)
+    words = "; ".join(
+        f"{' + '.join(chosen) or 'nothing'} ({', '.join(names)})" for chosen, names in sets.items()
+    )
+    return out, words
+
+
+def _total(names: Sequence[str]) -> Any:
+    terms = [_finite(name) for name in names]
+    known = ~terms[0].is_null()
+    for term in terms[1:]:
+        known = known | ~term.is_null()
+    filled = [term.fill_null(0.0) for term in terms]
+    return nw.when(known).then(sum(filled[1:], filled[0]))
+
+
+def count_posts(table: pl.DataFrame, min_age_days: float) -> dict[str, int]:
+    """Posts left out, by reason."""
+    import polars as pl
+
+    words = ("", "without a time", f"younger than {min_age_days:g} days at the export")
+    left = {}
+    for status in (1, 2):
+        left[words[status]] = int(table.filter(pl.col(_STATUS) == status)["posts"].sum())
+    return left
+
+
+def rates(columns: Sequence[str]) -> list[tuple[str, Any, str]]:
+    """Every rate that sums by period allow: name, expression, meaning.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Columns of the sums.
+
+    Returns
+    -------
+    list of (str, narwhals.Expr, str)
+    """
+    out: list[tuple[str, Any, str]] = []
+    for name in EXPOSURES:
+        if f"above {name}" in columns:
+            below = nw.col(f"below {name}")
+            word = (
+                "sum of reaches, which counts people more than once" if name == "reach" else f"sum of {name}"
+            )
+            out.append(
+                (
+                    f"er_{name}",
+                    nw.when(below > 0).then(nw.col(f"above {name}") / below),
+                    f"engagement / {name} of the posts of the period ({word}); missing without posts",
+                )
+            )
+    posts = "own posts" if "own posts" in columns else "posts"
+    if {"followers", "own engagement", posts} <= set(columns):
+        some = (nw.col("followers") > 0) & (nw.col(posts) > 0)
+        rate = nw.col("own engagement") / nw.col("followers")
+        out.append(
+            (
+                "er_followers",
+                nw.when(some).then(rate),
+                "engagement of the period / followers; without posts of other accounts; missing without posts",
+            )
+        )
+        words = "mean engagement of a post / followers; missing without posts"
+        out.append(("er_followers_post", nw.when(some).then(rate / nw.col(posts)), words))
+    return out

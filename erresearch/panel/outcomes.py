@@ -1,0 +1,492 @@
+"""Outcomes to sums by entity and period: what counts, in one currency, at a grain that the rows really have."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+from erresearch.errors import ColumnError, DataError, GuardError
+from erresearch.exports import Export
+from erresearch.panel.activity import Clock
+from erresearch.panel.arriving import Arrived
+from erresearch.panel.clock import number_of, start_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = [
+    "NEEDED",
+    "OUTCOME_COLUMNS",
+    "Books",
+    "book",
+    "check_outcomes",
+    "label_sources",
+    "refuse_coarse",
+    "refuse_coarse_dates",
+    "with_days",
+]
+
+NEEDED = ("date", "entity", "outcome", "value")
+OUTCOME_COLUMNS = (
+    *NEEDED,
+    "currency",
+    "kind",
+    "grain",
+    "date_end",
+    "segment",
+    "at",
+    "order_id",
+    "time_precision",
+)
+_OUT = ("failed", "pending", "cancelled", "lost")
+_LONG = {"month": 28, "week": 7}
+_PEOPLE = ("users", "new_users", "active_users", "purchasers")
+_FREQ_DAYS = {"D": 1, "W": 7, "M": 28}
+_FREQ_WORDS = {"month": '"M"', "week": '"W"', "day": '"D", "W" or "M"'}
+_NAMED = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Books:
+    """Outcomes by entity and period.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        entity, number, outcome, value; missing where a period is not whole or has a gap.
+    spans : mapping of (str, str) to pair of datetime.date
+        First and last day of each entity's outcome.
+    zero : frozenset of str
+        Outcomes of which a period without rows is 0.
+    currency : str
+        Currency of the money.
+    left : mapping of str to int
+        Rows left out, by reason.
+    rows, used : int
+        Rows in, and rows used.
+    """
+
+    table: pl.DataFrame
+    spans: Mapping[tuple[str, str], tuple[dt.date, dt.date]]
+    zero: frozenset[str]
+    currency: str
+    left: Mapping[str, int]
+    rows: int
+    used: int
+
+
+def label_sources(outcomes: Arrived) -> pl.DataFrame:
+    """Outcomes in Polars with a ``source``: the file that each row comes from, where that is known."""
+    import polars as pl
+
+    if not outcomes.parts:
+        table: pl.DataFrame = outcomes.frame.collect().to_native()
+        return table.with_columns(pl.lit("").alias("source"))
+    if len(outcomes.parts) == 1:
+        table = outcomes.frame.collect().to_native()
+        return table.with_columns(pl.lit(outcomes.parts[0].format).alias("source"))
+    # exports of one layout are one source: overlaps between them were settled when they were put together
+    formats: dict[str, list[Export]] = {}
+    for part in outcomes.parts:
+        formats.setdefault(part.format, []).append(part)
+    from erresearch.exports import combine_exports
+
+    tables = []
+    for name, parts in formats.items():
+        rows = (parts[0] if len(parts) == 1 else combine_exports(parts)).rows
+        kept = [column for column in OUTCOME_COLUMNS if column in rows.columns]
+        tables.append(pl.from_pandas(rows[kept]).with_columns(pl.lit(name).alias("source")))
+    return pl.concat(tables, how="diagonal_relaxed")
+
+
+def with_days(table: pl.DataFrame, clock: Clock, notes: list[str]) -> pl.DataFrame:
+    """Add ``day``: the business's day of each row. Days printed without a clock stay as printed."""
+    import polars as pl
+
+    if table["date"].dtype not in (pl.Date, pl.Datetime):
+        raise ColumnError(
+            "column 'date' of outcomes holds no days",
+            got=str(table["date"].dtype),
+            fix="make dates of it first, or read the file with read_export",
+        )
+    printed = (
+        pl.col("date").dt.replace_time_zone(None)
+        if getattr(table["date"].dtype, "time_zone", None)
+        else pl.col("date")
+    )
+    day = printed.cast(pl.Datetime("us"))
+    if "at" in table.columns and isinstance(table["at"].dtype, pl.Datetime):
+        at = pl.col("at")
+        at = at if table["at"].dtype.time_zone else at.dt.replace_time_zone("UTC")
+        moved = at.dt.convert_time_zone(clock.tz).dt.replace_time_zone(None).cast(pl.Datetime("us"))
+        day = pl.coalesce(moved, day)
+    table = table.with_columns(day.dt.truncate("1d").alias("day"))
+    changed = int(
+        (table["day"] != table.select(printed.cast(pl.Datetime("us")).dt.truncate("1d")).to_series()).sum()
+    )
+    if changed:
+        notes.append(
+            f"{changed:,} of {table.height:,} outcome rows fall on another day in {clock.tz} than their file prints"
+        )
+    return table
+
+
+def book(table: pl.DataFrame, clock: Clock, *, currency: str | None, notes: list[str]) -> Books:
+    """Add outcomes up by entity and period.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Outcomes with ``day`` and ``source``, and the entity that each row belongs to.
+    clock : Clock
+        How time is cut.
+    currency : str or None
+        The one currency to keep.
+    notes : list of str
+        Takes what was decided.
+
+    Returns
+    -------
+    Books
+
+    Raises
+    ------
+    DataError
+        Several currencies of which none is chosen; rows coarser than the periods; no row left.
+    GuardError
+        If one outcome of an entity comes from several sources of equal standing.
+    """
+    import polars as pl
+
+    rows = table.height
+    left: dict[str, int] = {}
+
+    def leave(mask: pl.Expr, reason: str) -> None:
+        nonlocal table
+        keep = table.filter(~mask.fill_null(False))
+        if table.height > keep.height:
+            left[reason] = left.get(reason, 0) + table.height - keep.height
+        table = keep
+
+    leave(pl.col("day").is_null(), "without a date")
+    leave(~pl.col("value").cast(pl.Float64, strict=False).is_finite().fill_null(False), "without a value")
+    if "kind" in table.columns:
+        for kind in _OUT:
+            leave(pl.col("kind") == kind, f"{kind}, which is no sale")
+        refunds = table.filter(pl.col("kind") == "refund")
+        if refunds.height:
+            notes.append(
+                f"{refunds.height:,} refunds ({refunds['value'].sum():,.2f}) are netted on the day that their file gives"
+            )
+    chosen = _one_currency(table, currency, notes)
+    if chosen and "currency" in table.columns:
+        leave(~pl.col("currency").fill_null("").str.to_uppercase().is_in(["", chosen]), f"not in {chosen}")
+    _segments(table, leave)
+    _prefer(table, leave, notes)
+    if not table.height:
+        raise DataError("no outcome row is left", got=", ".join(f"{n:,} {r}" for r, n in left.items()))
+    table = table.with_columns(pl.col("value").cast(pl.Float64), pl.col("outcome").cast(pl.String))
+    table = _grained(table, clock)
+    sums, spans, zero = _sums(table, clock, notes)
+    people = [name for name in _PEOPLE if name in sums["outcome"].unique().to_list()]
+    if people:
+        notes.append(f"{', '.join(people)}: sums of the rows, which count people more than once")
+    return Books(sums, spans, zero, chosen, left, rows, table.height)
+
+
+def _one_currency(table: pl.DataFrame, currency: str | None, notes: list[str]) -> str:
+    import polars as pl
+
+    if "currency" not in table.columns:
+        return (currency or "").upper()
+    codes = table["currency"].cast(pl.String).fill_null("").str.to_uppercase()
+    counts = {c: n for c, n in codes.value_counts(sort=True).iter_rows() if c}
+    if currency:
+        if counts and currency.upper() not in counts:
+            raise DataError(
+                f"no outcome is in {currency.upper()}",
+                got=", ".join(f"{n:,} rows in {c}" for c, n in counts.items()),
+            )
+        return currency.upper()
+    if len(counts) > 1:
+        raise DataError(
+            "the outcomes are in several currencies, which are not added up",
+            got=", ".join(f"{n:,} rows in {c}" for c, n in sorted(counts.items())),
+            fix="choose one with currency=, or convert them first",
+        )
+    return next(iter(counts), "")
+
+
+def _segments(table: pl.DataFrame, leave: Any) -> None:
+    """Rows of a breakdown would count twice beside rows of the whole."""
+    import polars as pl
+
+    if "segment" not in table.columns:
+        return
+    whole = table.filter(pl.col("segment").fill_null("") == "").select("source", "outcome").unique()
+    both = (
+        pl.struct("source", "outcome").is_in(whole.to_struct().implode()) if whole.height else pl.lit(False)
+    )
+    leave((pl.col("segment").fill_null("") != "") & both, "parts of a figure that is also there as a whole")
+
+
+def _prefer(table: pl.DataFrame, leave: Any, notes: list[str]) -> None:
+    """One outcome from two sources is counted once: what was sold before what was measured on a site."""
+    import polars as pl
+
+    pairs = (
+        table.group_by("entity", "outcome")
+        .agg(pl.col("source").unique())
+        .filter(pl.col("source").list.len() > 1)
+    )
+    for entity, outcome, sources in pairs.sort("entity", "outcome").iter_rows():
+        here = (pl.col("entity") == entity) & (pl.col("outcome") == outcome)
+        sold = (
+            table.filter(here & pl.col("kind").is_in(["sale", "refund"]))["source"].unique().sort().to_list()
+        )
+        if len(sold) != 1:
+            raise GuardError(
+                f"{outcome!r} of {entity!r} comes from several files, and adding them might count it twice",
+                got=", ".join(sorted(sources)),
+                fix="pass only one of them, or give entity= to say that they belong to different shops",
+            )
+        others = ", ".join(sorted(set(sources) - set(sold)))
+        notes.append(f"{outcome} is that of {sold[0]}; {others} also reports it and is not added")
+        leave(here & (pl.col("source") != sold[0]), f"{outcome} that {sold[0]} states as well")
+
+
+def _grained(table: pl.DataFrame, clock: Clock) -> pl.DataFrame:
+    """Add ``end``, the last day that a row stands for; rows coarser than a period are refused, not spread."""
+    import polars as pl
+
+    single = pl.Series(_single(table), dtype=pl.Boolean)
+    table = table.with_columns(single.alias("single"))
+    ends = pl.col("day")
+    if "date_end" in table.columns:
+        ends = pl.coalesce(pl.col("date_end").cast(pl.Datetime("us")).dt.truncate("1d"), pl.col("day"))
+    table = table.with_columns(pl.when(pl.col("single")).then(pl.col("day")).otherwise(ends).alias("end"))
+    if "grain" in table.columns:
+        ranged = table.filter(pl.col("grain").fill_null("") == "range")
+        if ranged.height:
+            raise DataError(
+                "outcome rows stand for a whole range of dates and cannot be put on a calendar",
+                got=f"{ranged.height:,} rows, such as {ranged['outcome'][0]!r} from {ranged['day'][0]:%Y-%m-%d} "
+                f"to {ranged['end'][0]:%Y-%m-%d}",
+                fix="export the report by date",
+            )
+    table = _ended(table)
+    refuse_coarse(table, clock)
+    return table
+
+
+def _ended(table: pl.DataFrame) -> pl.DataFrame:
+    """Move ``end`` of rows by week or month that state one day only to the last day they stand for."""
+    import polars as pl
+
+    coarse = _steps(table)
+    return table.join(coarse, on=["source", "outcome"], how="left").with_columns(
+        pl.when(~pl.col("single") & (pl.col("end") == pl.col("day")) & (pl.col("step") == "week"))
+        .then(pl.col("day").dt.offset_by("6d"))
+        .when(~pl.col("single") & (pl.col("end") == pl.col("day")) & (pl.col("step") == "month"))
+        .then(pl.col("day").dt.offset_by("1mo").dt.offset_by("-1d"))
+        .otherwise(pl.col("end"))
+        .alias("end")
+    )
+
+
+def _single(table: pl.DataFrame) -> list[bool]:
+    """Rows that are one sale each, whose dates are no grain."""
+    if "order_id" in table.columns or "at" in table.columns:
+        kinds = table["kind"].to_list() if "kind" in table.columns else [None] * table.height
+        return [kind in ("sale", "refund") for kind in kinds]
+    return [False] * table.height
+
+
+def _steps(table: pl.DataFrame) -> pl.DataFrame:
+    """Day, week or month for each outcome of a source, from the distances of its dates."""
+    import polars as pl
+
+    days = (
+        table.filter(~pl.col("single"))
+        .select("source", "outcome", "day")
+        .unique()
+        .sort("source", "outcome", "day")
+    )
+    gaps = days.with_columns(pl.col("day").diff().over("source", "outcome").dt.total_days().alias("gap"))
+    least = gaps.group_by("source", "outcome").agg(pl.col("gap").min())
+    months, weeks = pl.col("gap") >= _LONG["month"], pl.col("gap") >= _LONG["week"]
+    step = pl.when(months).then(pl.lit("month")).when(weeks).then(pl.lit("week")).otherwise(pl.lit("day"))
+    return least.select("source", "outcome", step.alias("step"))
+
+
+def refuse_coarse(table: pl.DataFrame, clock: Clock) -> None:
+    """Refuse rows (outcome, day, end) that reach over more than one period.
+
+    Raises
+    ------
+    GuardError
+        Naming the frequency that is possible.
+    DataError
+        If weeks begin on another day.
+    """
+    import polars as pl
+
+    from erresearch.panel.clock import numbered
+
+    both = (
+        nw.from_native(table)
+        .select(
+            nw.col("outcome"), nw.col("day"), nw.col("end"),
+            numbered("day", clock.freq, clock.week_start).alias("a"),
+            numbered("end", clock.freq, clock.week_start).alias("b"),
+        )
+        .to_native()
+    )  # fmt: skip
+    over = both.filter(pl.col("a") != pl.col("b"))
+    if not over.height:
+        return
+    first = over.row(0, named=True)
+    length = (first["end"] - first["day"]).days + 1
+    step = "month" if length >= _LONG["month"] else "week"
+    if length <= _FREQ_DAYS[clock.freq] and clock.freq == "W":
+        raise DataError(
+            f"the weeks of {first['outcome']!r} do not begin on a {clock.week_start}",
+            got=f"{over.height:,} rows, first {first['day']:%A %Y-%m-%d}",
+            fix=f"pass week_start={format(first['day'], '%A').lower()!r}, for posts and outcomes alike",
+        )
+    shorter = "days" if clock.freq == "D" else "other periods"
+    allowed = _FREQ_WORDS[step] if length <= 31 else "a report by month, week or day"
+    raise GuardError(
+        f"{first['outcome']!r} has one value per {step}, which cannot be spread over {shorter}",
+        got=f"a row of {first['day']:%Y-%m-%d} to {first['end']:%Y-%m-%d}, freq={clock.freq!r}",
+        allowed=f"freq={allowed}",
+        fix="choose that frequency, or export the outcome by day",
+    )
+
+
+def _sums(
+    table: pl.DataFrame, clock: Clock, notes: list[str]
+) -> tuple[pl.DataFrame, dict[tuple[str, str], tuple[dt.date, dt.date]], frozenset[str]]:
+    """Sums by entity, outcome and period; missing where the rows do not cover the period."""
+    import polars as pl
+
+    from erresearch.panel.clock import numbered
+
+    spans: dict[tuple[str, str], tuple[dt.date, dt.date]] = {}
+    # of single sales the file's dates are its span, whatever was sold on them
+    by_source = table.group_by("entity", "source", "single").agg(pl.col("day").min(), pl.col("end").max())
+    whole = {(e, s): (a.date(), b.date()) for e, s, single, a, b in by_source.iter_rows() if single}
+    ends = table.group_by("entity", "outcome", "source", "single").agg(
+        pl.col("day").min(), pl.col("end").max()
+    )
+    for entity, outcome, source, single, first, last in ends.iter_rows():
+        span = whole[entity, source] if single else (first.date(), last.date())
+        before = spans.get((entity, outcome), span)
+        spans[entity, outcome] = (min(span[0], before[0]), max(span[1], before[1]))
+    zero = frozenset(table.filter(pl.col("single"))["outcome"].unique().to_list())
+    number = (
+        nw.from_native(table)
+        .select(numbered("day", clock.freq, clock.week_start).alias("number"))
+        .to_native()
+    )
+    covered = ((pl.col("end") - pl.col("day")).dt.total_days() + 1).alias("covers")
+    table = table.with_columns(number["number"], covered)
+    days = (
+        table.unique(["entity", "outcome", "number", "day"])
+        .group_by("entity", "outcome", "number")
+        .agg(pl.col("covers").sum())
+    )
+    sums = table.group_by("entity", "outcome", "number").agg(pl.col("value").sum(), pl.len().alias("rows"))
+    sums = sums.join(days, on=["entity", "outcome", "number"])
+    wanted = [_length(n, clock) for n in sums["number"].to_list()]
+    lacking = (pl.Series(wanted) > sums["covers"]) & ~sums["outcome"].is_in(list(zero))
+    gaps = sums.filter(lacking)
+    inside = _inside(gaps, spans, clock)
+    if inside:
+        named = ", ".join(
+            f"{outcome} {start_of(n, clock.freq, clock.week_start)}" for outcome, n in inside[:_NAMED]
+        )
+        notes.append(
+            f"{len(inside):,} periods lack some of their days and are missing, not smaller: {named}"
+            + (" …" if len(inside) > _NAMED else "")
+        )
+    sums = sums.with_columns(pl.when(~lacking).then(pl.col("value")).alias("value"))
+    return sums.select("entity", "outcome", "number", "value", "rows"), spans, zero
+
+
+def _length(number: int, clock: Clock) -> int:
+    first = start_of(number, clock.freq, clock.week_start)
+    return (start_of(number + 1, clock.freq, clock.week_start) - first).days
+
+
+def _inside(
+    gaps: pl.DataFrame, spans: Mapping[tuple[str, str], tuple[dt.date, dt.date]], clock: Clock
+) -> list[tuple[str, int]]:
+    """Gaps that are not at either end of a series."""
+    out = []
+    for entity, outcome, number in (
+        gaps.select("entity", "outcome", "number").sort("outcome", "number").iter_rows()
+    ):
+        first, last = spans[entity, outcome]
+        low = number_of(first, clock.freq, clock.week_start)
+        if low < number < number_of(last, clock.freq, clock.week_start):
+            out.append((outcome, number))
+    return out
+
+
+def check_outcomes(columns: Sequence[str]) -> None:
+    """Refuse a wide table with a word on how the long one looks.
+
+    Raises
+    ------
+    ColumnError
+        Naming the columns.
+    """
+    absent = [name for name in NEEDED if name not in columns]
+    if absent:
+        raise ColumnError(
+            f"the outcomes have no column {', '.join(map(repr, absent))}",
+            got=", ".join(columns[:12]),
+            allowed="one row per date, entity and outcome with a value (and a currency)",
+            fix="lay a table with one column per outcome out long, for example with pandas.melt",
+        )
+
+
+def refuse_coarse_dates(dates: pl.DataFrame, clock: Clock, *, single: bool) -> dt.date:
+    """Refuse outcomes that are coarser than the periods, by their distinct dates alone.
+
+    Parameters
+    ----------
+    dates : polars.DataFrame
+        outcome, day: every date that occurs.
+    clock : Clock
+        How time is cut.
+    single : bool
+        Whether rows are single sales, whose dates are no grain.
+
+    Returns
+    -------
+    datetime.date
+        The last day covered.
+
+    Raises
+    ------
+    GuardError
+        Naming the frequency that is possible.
+    DataError
+        If weeks begin on another day.
+    """
+    import polars as pl
+
+    table = dates.with_columns(pl.lit("").alias("source"), pl.lit(single).alias("single"))
+    table = _ended(
+        table.with_columns(pl.col("day").cast(pl.Datetime("us"))).with_columns(pl.col("day").alias("end"))
+    )
+    refuse_coarse(table, clock)
+    last = table["end"].max()
+    assert isinstance(last, dt.datetime)
+    return last.date()

@@ -1,0 +1,139 @@
+"""What a panel is: its rows, what became of every row that went in, and what each column means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from erresearch.errors import DataError
+from erresearch.results import escape
+
+__all__ = ["Account", "Panel"]
+
+Freq = Literal["D", "W", "M"]
+_WORDS = {"D": "day", "W": "week", "M": "month"}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of the rows of one table; the parts always add up.
+
+    Parameters
+    ----------
+    rows_in, used : int
+        Rows that arrived, and rows that the panel rests on.
+    reasons : mapping of str to int
+        Why the others were left out.
+
+    Raises
+    ------
+    DataError
+        If the parts do not add up.
+
+    Examples
+    --------
+    >>> print(Account(10, 8, {"younger than 7 days": 2}))
+    10 in = 8 used + 2 younger than 7 days
+    """
+
+    rows_in: int
+    used: int
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse an account that does not add up."""
+        left = {reason: count for reason, count in self.reasons.items() if count}
+        object.__setattr__(self, "reasons", MappingProxyType(left))
+        if self.used + sum(left.values()) != self.rows_in:
+            raise DataError(
+                "the account of the rows does not add up",
+                got=f"{self.rows_in:,} in, {self.used + sum(left.values()):,} accounted for",
+                fix="this is a fault of the package, please report it",
+            )
+
+    def __str__(self) -> str:
+        """One line."""
+        parts = [f"{self.used:,} used", *(f"{count:,} {reason}" for reason, count in self.reasons.items())]
+        return f"{self.rows_in:,} in = {' + '.join(parts)}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """Posts and outcomes on one calendar: one row per entity and period.
+
+    Parameters
+    ----------
+    rows : frame
+        Columns entity, period (first day), posts, reactions, engagement, exposures, followers, rates, spend and
+        outcomes, as far as the data have them. A table of the kind that was given; lazy where it was lazy.
+    accounting : mapping of str to Account
+        For posts, outcomes, followers, spend and periods: rows in, used, and why others were not.
+    notes : tuple of str
+        What was decided, counted or looks odd.
+    freq : {"D", "W", "M"}
+        Length of a period.
+    currency : str
+        Currency of the money columns; empty where unknown.
+    tz : str
+        Time zone of the days.
+    definitions : mapping of str to str
+        What each computed column is.
+    """
+
+    rows: Any
+    accounting: Mapping[str, Account]
+    notes: tuple[str, ...]
+    freq: Freq
+    currency: str = ""
+    tz: str = "UTC"
+    definitions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Column names."""
+        import narwhals.stable.v2 as nw
+
+        return tuple(nw.from_native(self.rows).collect_schema().names())
+
+    def _shape(self) -> tuple[str, list[str]]:
+        import narwhals.stable.v2 as nw
+
+        frame = nw.from_native(self.rows)
+        word = _WORDS[self.freq]
+        if isinstance(frame, nw.LazyFrame):
+            head = f"panel by {word}, lazy ({frame.implementation})"
+        else:
+            head = f"panel of {len(frame):,} rows: {frame['entity'].n_unique():,} × {word}"
+            if len(frame):
+                head += f", {frame['period'].min():%Y-%m-%d} to {frame['period'].max():%Y-%m-%d}"
+        money = f", money in {self.currency}" if self.currency else ""
+        return head + f"; days of {self.tz}{money}", [name for name in self.columns if name != "entity"]
+
+    def __str__(self) -> str:
+        """What it holds, the account of every row, and the notes."""
+        head, columns = self._shape()
+        lines = [head, f"columns: {', '.join(columns)}"]
+        lines += [f"{name}: {account}" for name, account in self.accounting.items()]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def __repr__(self) -> str:
+        """The same: the table is in ``rows``."""
+        return str(self)
+
+    def _repr_markdown_(self) -> str:
+        head, columns = self._shape()
+        lines = [f"**{escape(head)}**", "", f"Columns: {escape(', '.join(columns))}", ""]
+        lines += [f"* {escape(name)}: {escape(str(account))}" for name, account in self.accounting.items()]
+        return "\n".join([*lines, *(f"* note: {escape(note)}" for note in self.notes)])
+
+    def to_frame(self) -> Any:
+        """Return the account as one row per table and reason (a pandas DataFrame: table, what, rows)."""
+        import pandas as pd
+
+        rows = []
+        for name, account in self.accounting.items():
+            rows += [(name, "in", account.rows_in), (name, "used", account.used)]
+            rows += [(name, reason, count) for reason, count in account.reasons.items()]
+        return pd.DataFrame(rows, columns=["table", "what", "rows"])
