@@ -12,13 +12,12 @@ import io
 import re
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from erresearch.errors import DataError, EngineError
+from erresearch.errors import DataError, EngineError, ErresearchError
 from erresearch.exports.records import Journal
 from erresearch.exports.workbooks import Sheet, read_html, read_xls, read_xlsx
 
@@ -217,10 +216,10 @@ def _unzip(
                 if Path(name).suffix.lower() not in (".xlsx", ".xlsm", ".zip"):
                     journal.note(f"{name} is an Excel workbook (.xlsx) in spite of its name")
                 return tuple(read_xlsx(data, name, limit=500 if head else None)), None
-            if any(member.endswith(".iwa") for member in members):
-                raise EngineError(f"{name} is a Numbers document", got=f"{len(members)} parts", fix=_FIX)
             return _members(archive, infos, name, journal, encoding)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, zlib.error, EOFError) as error:
+    except ErresearchError:
+        raise
+    except Exception as error:  # a damaged archive makes its library fail in any way
         raise EngineError(
             f"{name}: the archive cannot be read", got=str(error)[:200], fix="download it again"
         ) from error
@@ -279,6 +278,8 @@ def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:
     EngineError
         Beyond :data:`MAX_UNPACKED` bytes, or beyond :data:`MAX_RATIO` times the packed size.
     """
+    if any(info.filename.endswith(".iwa") for info in infos):
+        raise EngineError(f"{name} is a Numbers document", got=f"{len(infos)} parts", fix=_FIX)
     unpacked = sum(info.file_size for info in infos)
     packed = max(1, sum(info.compress_size for info in infos))
     if unpacked > MAX_UNPACKED or (unpacked > _SMALL and unpacked > MAX_RATIO * packed):

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from erresearch.errors import ColumnError, DataError
+from erresearch.errors import DataError
 from erresearch.exports.cells import KEPT, Built, Draft, draft_of
 from erresearch.exports.containers import Bundle, Text, open_bundle
-from erresearch.exports.delimited import Records, read_records
-from erresearch.exports.outcomes import read_figures, read_orders
+from erresearch.exports.finding import (
+    all_tables,
+    choose_tables,
+    layouts_wanted,
+    of_platform,
+    refuse_empty,
+    refuse_other,
+    with_export_day,
+)
+from erresearch.exports.orders import read_orders
 from erresearch.exports.posts import read_posts
 from erresearch.exports.privacy import is_personal
-from erresearch.exports.recognise import not_recognised
 from erresearch.exports.records import Export, Inspection, Journal
-from erresearch.exports.registry import Format, Kind, load_registry, normalise
-from erresearch.exports.series import last_printed, read_ads, read_series
-from erresearch.exports.settings import Settings, day_of, read_mapping
+from erresearch.exports.registry import Format, load_registry, normalise
+from erresearch.exports.series import read_ads, read_series
+from erresearch.exports.settings import Settings, read_mapping
 from erresearch.exports.surveys import read_survey
-from erresearch.exports.tables import MAPPED, Table, find_tables, relaxed
-from erresearch.exports.workbooks import Sheet
+from erresearch.exports.tables import MAPPED, Table
+from erresearch.exports.tallies import read_figures
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
 __all__ = ["inspect_export", "read_export"]
-
-# where several layouts are in one file, the first of these is what people come for
-_WANTED: tuple[Kind, ...] = ("posts", "survey", "outcomes", "ads", "followers", "daily")
-_NEAR = 4
-_SHOWN = 8
 
 
 def read_export(
@@ -184,19 +184,19 @@ def inspect_export(
 def _read(
     bundle: Bundle, settings: Settings, layout: Format | None, platform: str | None, journal: Journal
 ) -> Export:
-    layouts = _layouts(settings, layout, platform)
-    tables, unread = _tables(bundle, layouts, journal)
+    layouts = layouts_wanted(settings, layout, platform)
+    tables, unread = all_tables(bundle, layouts, journal)
     bundle = replace(bundle, parts=())  # the bytes are not needed any more
-    chosen = _choose(tables, platform, journal)
+    chosen = choose_tables(tables, platform, journal)
     for table in chosen:
         if table.match.layout.refuse:
-            _refuse(table, journal)
-    _refuse_empty(chosen, bundle)
-    settings = _dated(settings, chosen, bundle, journal)
+            refuse_other(table, journal)
+    refuse_empty(chosen, bundle)
+    settings = with_export_day(settings, chosen, bundle, journal)
     drafts = [draft_of(table, journal, settings) for table in chosen]
     if len(unread) and chosen[0].match.layout.stack:
         journal.remove("out_of_scope", "rows of tables that are of no known layout", unread)
-    drafts = _of_platform(drafts, platform, journal)
+    drafts = of_platform(drafts, platform, journal)
     built = _reader(chosen[0].match.layout)(drafts, settings, journal)
     rows_in = sum(table.cells.height for table in chosen) + (
         len(unread) if chosen[0].match.layout.stack else 0
@@ -223,238 +223,6 @@ def _read(
         built.exported_at or settings.exported_at,
         table.match.layout,
     )
-
-
-def _layouts(settings: Settings, layout: Format | None, platform: str | None) -> tuple[Format, ...]:
-    """Layouts to look for, with the further columns that the caller wants."""
-    layouts = (layout,) if layout is not None else load_registry().formats
-    if platform is not None and layout is None:
-        named = load_registry().choose(platform)
-        titled = [f for f in layouts if any(platform.casefold() == entry[0] for entry in f.titles.values())]
-        layouts = tuple(dict.fromkeys((*named, *titled)))
-    further = (*settings.keep, *settings.hash)
-    if not further:
-        return layouts
-    extra = {KEPT + header: {"": (header,)} for header in further}
-    return tuple(replace(f, columns={**f.columns, **extra}) for f in layouts)
-
-
-def _tables(bundle: Bundle, layouts: Sequence[Format], journal: Journal) -> tuple[list[Table], list[int]]:
-    """Every table of every part."""
-    tables: list[Table] = []
-    unread: list[int] = []
-    heads: list[list[list[str]]] = []
-    for part in bundle.parts:
-        records = _records(part, journal)
-        found = find_tables(records, layouts, journal)
-        if found is None:
-            assert isinstance(part, Text)
-            records = read_records(part, Journal(journal.name), fast=False)
-            found = find_tables(records, layouts, journal)
-            assert found is not None
-        if not found[0]:
-            heads.append(records.rows[:60])
-        tables += found[0]
-        unread += found[1]
-        if found[0] and found[0][0].match.layout.second_sheet:
-            tables[-1] = _joined(tables[-1], bundle, journal)
-    if tables:
-        return tables, unread
-    head = heads[0] if heads else []
-    words = [cell for row in head for cell in row if cell.strip()]
-    if words and normalise(words[-1]) in load_registry().no_data:
-        raise _no_data(bundle)
-    _refuse_columns(head, bundle)
-    raise not_recognised(bundle.name, head[:20], layouts)
-
-
-def _records(part: Text | Sheet, journal: Journal) -> Records:
-    if isinstance(part, Text):
-        return read_records(part, journal)
-    return Records(part.name, part.rows, list(range(1, len(part.rows) + 1)), [])
-
-
-def _refuse_columns(head: Sequence[Sequence[str]], bundle: Bundle) -> None:
-    if head and max(len([c for c in row if c.strip()]) for row in head) < 2:
-        first = next((row[0] for row in head if row), "")
-        raise DataError(
-            f"{bundle.name}: only one column was found",
-            got=repr(first[:60]),
-            allowed="cells parted by commas, semicolons, tabs or bars",
-            fix="export it again as CSV",
-        )
-
-
-def _joined(table: Table, bundle: Bundle, journal: Journal) -> Table:
-    """Old Facebook workbooks keep likes, comments and shares on a sheet of their own."""
-    import polars as pl
-
-    layout = table.match.layout
-    wanted = ("likes", "comments", "shares")
-    if any(name in table.match.columns for name in wanted):
-        return table
-    for part in bundle.parts:
-        if not isinstance(part, Sheet) or part.name == table.part:
-            continue
-        for at, row in enumerate(part.rows[:20]):
-            match = relaxed(layout, row, ("post_id", "likes|comments|shares"))
-            if match is None:
-                continue
-            body = [r + [""] * (len(row) - len(r)) for r in part.rows[at + 1 :]]
-            own = [name for name in wanted if name in match.columns]
-            other = pl.DataFrame(
-                {"id": [r[match.columns["post_id"]] for r in body]}
-                | {name: [r[match.columns[name]] for r in body] for name in own},
-                schema=dict.fromkeys(["id", *own], pl.String),
-            ).unique("id", keep="first", maintain_order=True)
-            width = len(table.header)
-            left = table.cells.with_columns(table.cells[f"c{table.match.columns['post_id']}"].alias("id"))
-            joined = left.join(other, on="id", how="left", maintain_order="left").drop("id")
-            joined = joined.rename({name: f"c{width + i}" for i, name in enumerate(own)}).with_columns(
-                pl.all().fill_null("")
-            )
-            columns = {**table.match.columns, **{name: width + i for i, name in enumerate(own)}}
-            journal.note(f"{', '.join(own)} come from the sheet {part.name!r}")
-            return replace(
-                table, cells=joined, header=(*table.header, *own), match=replace(table.match, columns=columns)
-            )
-    return table
-
-
-def _choose(tables: Sequence[Table], platform: str | None, journal: Journal) -> list[Table]:
-    """The tables of one layout; what else the file holds is named."""
-    ids = list(dict.fromkeys(table.match.layout.id for table in tables))
-    wanted = min(
-        ids,
-        key=lambda name: min(
-            (_WANTED.index(t.match.layout.kind), bool(t.match.layout.refuse), ids.index(name))
-            for t in tables
-            if t.match.layout.id == name
-        ),
-    )
-    chosen = [table for table in tables if table.match.layout.id == wanted]
-    layout = chosen[0].match.layout
-    if len(ids) > 1:
-        others = ", ".join(name for name in ids if name != wanted)
-        journal.note(f"the file also holds {others}; platform= with that name reads it")
-    if len(chosen) > 1 and not layout.stack:
-        if layout.side_by_side and len({table.part for table in chosen}) == 1:
-            return chosen
-        filled = [table for table in chosen if table.cells.height]
-        if len(filled) == 1:
-            return filled
-        raise DataError(
-            f"{journal.name} holds several tables of the layout {layout.id}",
-            got=", ".join(repr(table.part) for table in chosen[:6]),
-            fix="take the one that is wanted out of the file and read it alone",
-        )
-    signs = ", ".join(repr(chosen[0].printed(target)) for target in list(chosen[0].match.columns)[:5])
-    unread = [chosen[0].header[i].strip() for i in chosen[0].match.unknown]
-    unread = [header for header in unread if not is_personal(header)] + [
-        h for h in layout.ignore if h in chosen[0].header
-    ]
-    if unread:
-        more = f" and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
-        journal.note(
-            f"columns without a meaning here, not read: {', '.join(map(repr, unread[:_SHOWN]))}{more}"
-        )
-    journal.note(
-        f"recognised as {layout.name} by {signs}"
-        + (f" (headers in {chosen[0].match.language})" if chosen[0].match.language not in ("", "en") else "")
-    )
-    return chosen
-
-
-def _refuse(table: Table, journal: Journal) -> None:
-    dimension = table.printed("dimension") if "dimension" in table.match.columns else "another dimension"
-    raise ColumnError(
-        f"{journal.name}: {table.match.layout.refuse.format(dimension=dimension)}",
-        got=", ".join(table.header[:8]),
-    )
-
-
-def _refuse_empty(chosen: Sequence[Table], bundle: Bundle) -> None:
-    if any(table.cells.height for table in chosen):
-        return
-    if any(table.empty_word for table in chosen):
-        raise _no_data(bundle)
-    raise DataError(
-        f"{bundle.name} has headers but no rows",
-        got=", ".join(chosen[0].header[:6]),
-        fix="choose a range of dates with data and export it again",
-    )
-
-
-def _no_data(bundle: Bundle) -> DataError:
-    dates = re.search(
-        r"\d{1,2}[-_ ]?[A-Z][a-z]{2}[-_ ]?\d{4}.*\d{4}|[A-Z][a-z]{2}-\d{1,2}-\d{4}.*\d{4}", bundle.name
-    )
-    ranged = f" for {dates[0]}" if dates else ""
-    return DataError(
-        f"{bundle.name} says that no data is available{ranged}",
-        got="headers and the words 'No data available'",
-        fix="choose a range of dates in which something ran and export it again",
-    )
-
-
-def _dated(settings: Settings, chosen: Sequence[Table], bundle: Bundle, journal: Journal) -> Settings:
-    """Find the day of the export where the file's dates need it."""
-    if settings.exported_at is not None:
-        return settings
-    if bundle.dated is not None:
-        journal.guess(
-            "day of the export", bundle.dated, "the archive was made then", "exported_at in mapping="
-        )
-        return replace(settings, exported_at=bundle.dated)
-    layout = chosen[0].match.layout
-    if (
-        "date" not in layout.columns
-        or layout.kind not in ("daily", "followers")
-        or "date" not in chosen[0].match.columns
-    ):
-        return settings
-    last = last_printed(draft_of(chosen[0], Journal(journal.name), settings), settings, journal)
-    if last is None:
-        return settings
-    named = re.search(r"(20\d{2})[-_.](\d{2})[-_.](\d{2})", bundle.name)
-    if named:
-        day = day_of("-".join(named.groups()))
-        journal.guess("day of the export", day, "the file is named so", "exported_at in mapping=")
-        return replace(settings, exported_at=day)
-    changed = bundle.changed
-    if changed is not None and _just_before(last, changed):
-        journal.guess(
-            "day of the export", changed, "the file was last changed then", "exported_at in mapping="
-        )
-        journal.warn(
-            "year",
-            f"the dates have no year; it was taken from the file's own date, {changed}, which fits its last row",
-        )
-        return replace(settings, exported_at=changed)
-    return settings
-
-
-def _just_before(month_day: int, day: dt.date) -> bool:
-    """Whether a day and month fall on a date or a few days before it."""
-    return any(
-        (day - dt.timedelta(days=back)).month * 100 + (day - dt.timedelta(days=back)).day == month_day
-        for back in range(_NEAR)
-    )
-
-
-def _of_platform(drafts: list[Draft], platform: str | None, journal: Journal) -> list[Draft]:
-    """Of a file with tables of several networks, those of one."""
-    if platform is None or not drafts[0].layout.titles:
-        return drafts
-    wanted = normalise(platform)
-    titles = drafts[0].layout.titles
-    kept = [d for d in drafts if titles.get(normalise(d.table.title), ("", ""))[0] == wanted]
-    if not kept or len(kept) == len(drafts):
-        return drafts
-    for drafted in drafts:
-        if drafted not in kept:
-            journal.remove("out_of_scope", f"rows of tables that are not of {platform}", drafted.rows)
-    return kept
 
 
 _Reader = Callable[[Sequence[Draft], Settings, Journal], Built]
