@@ -11,20 +11,15 @@ from typing import Any
 import numpy as np
 
 from erresearch.errors import DesignError
-from erresearch.moments import Cells, Moments
-from erresearch.relate.design import check_design
+from erresearch.moments import Moments
 from erresearch.relate.entity import SHORTEST, cosine_covariance
 from erresearch.relate.lagged import Panel, open_panel, refuse_repeated
+from erresearch.relate.rolling import HISTORY, Forecasts, forecast
 from erresearch.relate.timing import FEWEST
 from erresearch.results import Estimate, PredictiveGain, StudentT
 from erresearch.sources import gather
 
 __all__ = ["predictive_gain"]
-
-#: Share of the periods before the first forecast; rows that an account must have behind it; most origins.
-_FIRST, _HISTORY, _ORIGINS = 0.5, 8, 200
-#: Most groups of accounts that are left out in turn.
-_FOLDS = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,21 +36,6 @@ class _Plan:
     @property
     def wanted(self) -> list[tuple[int, int]]:
         return [(0, 0), *self.own, *self.baseline, *self.add, *self.versus]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Forecasts:
-    """Errors of every forecast, one row per account and period."""
-
-    account: np.ndarray
-    period: np.ndarray
-    row: np.ndarray
-    mean: np.ndarray
-    model: np.ndarray
-    rival: np.ndarray
-    origins: int
-    without_history: int
-    left_out: np.ndarray  # (2, F): Σ saved and Σ e² of the rival where a group of accounts was never seen
 
 
 def predictive_gain(
@@ -215,7 +195,7 @@ def _compare(rows: Panel, plan: _Plan, moments: Moments, *, level: float) -> Pre
     apart = [labels.index(rows.label(*pair)) for pair in (*plan.add, *plan.versus)]
     several = moments.accounts > 1
     nested = not plan.versus
-    made = _forecast(
+    made = forecast(
         cells,
         labels,
         sides,
@@ -256,7 +236,7 @@ def _compare(rows: Panel, plan: _Plan, moments: Moments, *, level: float) -> Pre
     losses |= _naive(moments, labels, rows, plan, made.row)
     dropped = dict(moments.dropped)
     if made.without_history:
-        dropped[f"forecasts of accounts with fewer than {_HISTORY} rows behind them"] = made.without_history
+        dropped[f"forecasts of accounts with fewer than {HISTORY} rows behind them"] = made.without_history
     return PredictiveGain(
         rows.names[0],
         added,
@@ -304,120 +284,7 @@ def _naive(
     }
 
 
-def _forecast(
-    cells: Cells,
-    labels: list[str],
-    sides: list[list[int]],
-    *,
-    shared: list[int],
-    apart: list[int],
-    nested: bool,
-) -> _Forecasts:
-    """Walk through the periods: forecast each from running sums of those before, then add it to them.
-
-    Columns `shared` enter every model a second time as averages over the accounts, each from its own first value on;
-    columns `apart` enter as differences from such averages. Otherwise a predictor would be praised for knowing the
-    season or the trend that all accounts share.
-    """
-    accounts, k = int(cells.account.max()) + 1, len(labels) + len(shared)
-    order = np.lexsort((cells.account, cells.period))
-    z, who, when = cells.sums[order], cells.account[order], cells.period[order]
-    z = np.column_stack([z, np.zeros((len(z), len(shared)))])
-    labels = [*labels, *(f"average of {labels[column]}" for column in shared)]
-    sides = [[*range(len(labels) - len(shared), len(labels)), *side] for side in sides]
-    edges = np.searchsorted(when, np.arange(len(cells.periods) + 1))
-    start = math.ceil(_FIRST * len(cells.periods))
-    stride = math.ceil((len(cells.periods) - start) / _ORIGINS)
-    fold = np.arange(accounts) % min(accounts, _FOLDS)
-    sums, first = np.zeros((2, accounts, k))
-    count = np.zeros(accounts)
-    cross, left_out = np.zeros((fold.max() + 1, k, k)), np.zeros((2, fold.max() + 1))
-    betas: list[np.ndarray] = []
-    errors, used = [], []
-    for t in range(len(cells.periods)):
-        rows = slice(edges[t], edges[t + 1])
-        values, whose = z[rows], who[rows]
-        met = count[whose] > 0
-        first[whose[~met]] = values[~met]
-        if shared and met.any():
-            common = (values[met] - first[whose[met]]).mean(axis=0)
-            values[:, len(labels) - len(shared) :] = common[shared]
-            values[:, apart] -= common[apart]
-        if t >= start:
-            if (t - start) % stride == 0:
-                grams = cross - _between(sums, count, fold)
-                _need(int(count.sum()), max(map(len, sides)) + int((count > 0).sum()))
-                betas = [_solve(grams, side, labels) for side in sides]
-            known = count[whose] >= _HISTORY
-            off = (values - sums[whose] / np.maximum(count[whose], 1)[:, None])[known]
-            model, rival = (off[:, :1] - off[:, s] @ b.T for s, b in zip(sides, betas, strict=True))
-            errors.append(np.column_stack([off[:, 0], model[:, 0], rival[:, 0]]))
-            seen = fold[whose[known]][:, None] != np.arange(fold.max() + 1)
-            left_out += _losses(model[:, 1:], rival[:, 1:], seen, nested=nested)
-            used.append(np.flatnonzero(known) + edges[t])
-        sums[whose] += values
-        count[whose] += 1
-        np.add.at(cross, fold[whose], values[:, :, None] * values[:, None, :])
-    index = np.concatenate(used) if used else np.zeros(0, dtype=int)
-    if len(index) < 2 or len(np.unique(when[index])) < 3:
-        raise DesignError(
-            "too few forecasts to compare",
-            got=f"{len(index)} forecasts",
-            allowed=f"at least 3 periods after the first {start}, and {_HISTORY} earlier rows of an account",
-            fix="bring longer series or ask for fewer lags or a shorter season",
-        )
-    mean, model, rival = np.concatenate(errors).T
-    return _Forecasts(
-        who[index],
-        when[index],
-        order[index],
-        mean,
-        model,
-        rival,
-        len(range(start, len(cells.periods), stride)),
-        int(len(z) - edges[start] - len(index)),
-        left_out,
-    )
-
-
-def _between(sums: np.ndarray, count: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Σ_g s_g s_gᵀ / n_g over the accounts of each group."""
-    out = np.zeros((fold.max() + 1, sums.shape[1], sums.shape[1]))
-    scaled = sums / np.maximum(count, 1)[:, None]
-    np.add.at(out, fold, scaled[:, :, None] * sums[:, None, :])
-    return out
-
-
-def _need(rows: int, parameters: int) -> None:
-    if rows <= parameters:
-        raise DesignError(
-            f"{rows} rows before the first forecast cannot carry {parameters} parameters",
-            allowed=f"more than {parameters} rows",
-            fix="bring longer series or ask for fewer lags or a shorter season",
-        )
-
-
-def _solve(grams: np.ndarray, side: list[int], labels: list[str]) -> np.ndarray:
-    """Coefficients of all accounts, then without each group of accounts ((1 + F) × k)."""
-    own, cross = grams[:, side][:, :, side], grams[:, side, 0]
-    total = own.sum(axis=0)
-    scale = check_design(total, [labels[i] for i in side], np.diag(total))
-    left = np.concatenate([total[None], total - own]) / np.outer(scale, scale)
-    right = np.concatenate([cross.sum(axis=0)[None], cross.sum(axis=0) - cross]) / scale
-    if len(grams) == 1:
-        left[1], right[1] = left[0], right[0]
-    # a group that alone tells two columns apart: the least change keeps the rest going
-    solved = np.einsum("fij,fj->fi", np.linalg.pinv(left, hermitian=True), right)
-    return np.asarray(solved / scale)
-
-
-def _losses(model: np.ndarray, rival: np.ndarray, seen: np.ndarray, *, nested: bool) -> np.ndarray:
-    """Summed over rows: what the model saves, and the rival's squared error."""
-    saved = rival * (rival - model) if nested else rival**2 - model**2
-    return np.stack([(saved * seen).sum(axis=0), (rival**2 * seen).sum(axis=0)])
-
-
-def _gain(made: _Forecasts, saved: np.ndarray, rival: np.ndarray) -> tuple[float, float, float, str]:
+def _gain(made: Forecasts, saved: np.ndarray, rival: np.ndarray) -> tuple[float, float, float, str]:
     """Σ saved / Σ rival with its standard error, degrees of freedom and how they were made."""
     total = float(rival.sum())
     gain = float(saved.sum()) / total
