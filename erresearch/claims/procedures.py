@@ -8,8 +8,10 @@ from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 
+from erresearch.claims.challenges import challenge_arrow, challenge_list, quietly
 from erresearch.claims.evidence import Evidence
 from erresearch.claims.tables import Cast
+from erresearch.errors import ErresearchError
 from erresearch.expressions import log
 from erresearch.relate import contrast, decay, poisson, precedence, predictive_gain, regress
 from erresearch.results import Doubt, plain
@@ -42,34 +44,31 @@ def _term(cast: Cast, role: str) -> Any:
 
 def _precedence(cast: Cast) -> Evidence:
     """Arrow claims: lagged x on y given the past of y, account and period effects; lead and reverse beside it."""
-    found = precedence(
-        cast.data,
-        _term(cast, "x"),
-        _term(cast, "y"),
-        by=cast.column("by"),
-        time=cast.column("time"),
-        lags=int(cast.options.get("lags", 2)),
-        controls=[_term(cast, role) for role in cast.options.get("controls", ())],
-        level=cast.level,
-    )
-    doubts = []
+    x, y = _term(cast, "x"), _term(cast, "y")
+    controls = [_term(cast, role) for role in cast.options.get("controls", ())]
+    lags = int(cast.options.get("lags", 2))
+    by, time = cast.column("by"), cast.column("time")
+    found = precedence(cast.data, x, y, by=by, time=time, lags=lags, controls=controls, level=cast.level)
+    doubts, fragile = [], ""
     if found.contemporaneous is not None:
-        doubts.append(
-            Doubt(
-                "same period",
-                f"in the same period x and y go together by {plain(found.contemporaneous.value)} "
-                f"{found.contemporaneous.interval}; that has no direction",
-                found.contemporaneous.value,
-            )
-        )
+        same = found.contemporaneous
+        text = f"in the same period x and y go together by {plain(same.value)} {same.interval}; that has no direction"
+        doubts.append(Doubt("same period", text, same.value))
+    if found.n_accounts > 1 and cast.options.get("challenges", True):
+        try:
+            more, fragile = challenge_arrow(cast, x, y, controls, lags=lags)
+        except ErresearchError as error:
+            more = quietly(error)
+        doubts += more
     return Evidence(
         found.forward,
         lead=found.lead,
         reverse=found.reverse,
         clusters=found.n_accounts if found.n_accounts > 1 else 0,  # one entity rests on its periods
+        barrier="; ".join(found.cautions),
+        fragile=fragile,
         doubts=tuple(doubts),
         result=found,
-        barrier="; ".join(found.cautions),
     )
 
 
@@ -147,11 +146,13 @@ def _decay(cast: Cast) -> Evidence:
             found.log_ols.value,
         ),
     ]
+    choice, barrier = challenge_list(cast)
     return Evidence(
         ends[-1],
+        barrier=barrier,
         ends=tuple(ends[:-1]),
         clusters=found.exponent.n_accounts,
-        doubts=tuple(doubts),
+        doubts=(*doubts, choice),
         result=found,
     )
 
