@@ -21,7 +21,8 @@ def digits(text: str) -> str:
 
 def board(verdicts: Path, claims: Path) -> str:
     """Lay out every judged pair of claim and data set, real data first, as a Markdown table."""
-    texts = {claim["id"]: claim["text"] for claim in tomllib.loads(claims.read_text("utf-8"))["claim"]}
+    known = tomllib.loads(claims.read_text("utf-8"))["claim"]
+    texts = {claim["id"]: f"{claim['text']} Estimate: {claim['unit']}." for claim in known}
     with verdicts.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if not row["words"].startswith("not judged")]
     rows.sort(key=lambda row: (row["claim"], "simulated" in row["words"], row["dataset"]))
@@ -32,7 +33,7 @@ def board(verdicts: Path, claims: Path) -> str:
         words = ", ".join(word for word in row["words"].split(", ") if word != "simulated")
         data = f"*{row['dataset']}, simulated*" if "simulated" in row["words"] else row["dataset"]
         estimate = f"{digits(row['value'])} [{digits(row['low'])}, {digits(row['high'])}]"
-        accounts = row["n_accounts"] if row["n_accounts"] != "0" else ""
+        accounts = f"{int(row['n_accounts']):,}" if row["n_accounts"] != "0" else ""
         lines.append(f"| {claim} | {data} | {words} | {estimate} | {int(row['n_rows']):,} | {accounts} |")
     return HEAD + "\n".join(lines) + "\n"
 
