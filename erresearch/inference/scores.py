@@ -142,7 +142,10 @@ def _leave_one_out(model: Scores) -> np.ndarray:
     periods = model.periods
     if periods is None:
         rest = (total - model.hessians) / outer
-        good = np.linalg.eigvalsh(rest)[:, 0] > 1e-10
+        good = np.ones(model.clusters, dtype=bool)
+        # an account with a small share of the Hessian cannot take all of any direction along
+        large = np.einsum("ij,gij->g", model.bread, model.hessians) > 0.5
+        good[large] = np.linalg.eigvalsh(rest[large])[:, 0] > 1e-10
         if good.any():
             moves[good] = (
                 -np.linalg.solve(rest[good], (model.scores[good] / scale)[:, :, None])[:, :, 0] / scale

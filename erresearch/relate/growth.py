@@ -13,6 +13,7 @@ import numpy as np
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.expressions import log
 from erresearch.moments import Moments
+from erresearch.relate.fitting import Covariance
 from erresearch.relate.linear import regress
 from erresearch.relate.ppml import poisson
 from erresearch.results import Bins, Decay, Estimate, Fit
@@ -23,6 +24,9 @@ __all__ = ["decay"]
 _REACTIONS = ("likes", "comments", "shares", "saves")
 #: Up to this many rows without accounts, each row is its own cluster, so that few large accounts are paid for.
 _ROWS_AS_CLUSTERS = 20_000
+#: Up to this many of them the bootstrap is used whatever their effective number: on lists of some hundred accounts
+#: with lognormal followers and reactions CRV3 errs 7 % on the lower side instead of 2.5 %, the score bootstrap 5 %.
+_SHORT_LIST = 2_000
 _BINS = 14
 
 
@@ -107,7 +111,8 @@ def decay(
     table = _own_clusters(moments) if rows_as_accounts else data
     account = "row" if rows_as_accounts else by
     on, outcome = ([name], "reactions") if rows_as_accounts else ([size], total)
-    exponent = poisson(table, outcome, on=on, by=account, effects=(), level=level, rng=rng)
+    cov: Covariance = "wild" if rows_as_accounts and moments.rows <= _SHORT_LIST else "auto"
+    exponent = poisson(table, outcome, on=on, by=account, effects=(), cov=cov, level=level, rng=rng)
     # zeros have no logarithm: OLS on logs sees positive rows only, which is one reason why it is only shown beside
     logged = regress(
         table,

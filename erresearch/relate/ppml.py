@@ -26,7 +26,7 @@ __all__ = ["poisson"]
 
 #: Rows of the sample that gives the starting values, and the step at which its climb may end: its own sampling
 #: error is larger.
-_SAMPLE, _NEAR = 100_000, 1e-2
+_SAMPLE, _NEAR = 250_000, 1e-2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
