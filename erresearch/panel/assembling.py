@@ -180,10 +180,8 @@ def _nothing_shared(
             got=f"posts of {', '.join(sorted(spans)[:4])}; outcomes of {', '.join(sold_by[:4])}",
             fix="say which belong together with entity=",
         )
-    words = {"D": "day", "W": "week", "M": "month"}
-    return DataError(
-        f"the posts cover no whole {words[clock.freq]}", fix="choose a shorter freq or export more"
-    )
+    length = {"D": "day", "W": "week", "M": "month"}[clock.freq]
+    return DataError(f"the posts cover no whole {length}", fix="choose a shorter freq or export more")
 
 
 def _calendar_notes(

@@ -67,7 +67,9 @@ def follow(
     known = known.select(*keys, "number", "followers", pl.col("number").alias("seen")).sort("number")
     there = accounts.join(known.select(keys).unique(), on=keys, how="semi")
     if there.height < accounts.height:
-        absent = accounts.join(there, on=keys, how="anti")["account"].to_list()
+        absent = [
+            f"{a} on {p}" for p, a in accounts.join(there, on=keys, how="anti").select(keys).iter_rows()
+        ]
         notes.append(
             f"followers are known for {there.height} of {accounts.height} accounts (not for {', '.join(absent[:4])}"
             f"{' …' if len(absent) > 4 else ''}); rates by followers are of those accounts"

@@ -23,6 +23,7 @@ from erresearch.worlds.registry import (
     truth_of,
     world_named,
 )
+from erresearch.worlds.shop import example_exports
 from erresearch.worlds.tables import outcomes_table, panel_table, posts_table
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ __all__ = [
     "PanelWorld",
     "Simulation",
     "Truth",
+    "example_exports",
     "simulate",
     "simulate_panel",
 ]

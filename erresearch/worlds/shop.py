@@ -1,0 +1,264 @@
+"""A simulated small shop as files: the byte layouts of real exports, with nothing real in them."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import zoneinfo
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from erresearch.errors import DesignError
+from erresearch.resources import atomic_write
+
+__all__ = ["example_exports"]
+
+_NAME: Final = "simulated_shop"
+_FIRST: Final = dt.date(2024, 1, 1)
+_ZONE: Final = zoneinfo.ZoneInfo("Europe/Amsterdam")
+_PACIFIC: Final = zoneinfo.ZoneInfo("America/Los_Angeles")
+_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+# Instagram's ids count milliseconds from here
+_INSTAGRAM_EPOCH: Final = 1314220021721
+_SHORTEST: Final = 12
+_FOLLOWED_DAYS: Final = 365
+
+_POSTS = [
+    "Post ID", "Account ID", "Account username", "Account name", "Description", "Duration (sec)", "Publish time",
+    "Permalink", "Post type", "Data comment", "Date", "Views", "Reach", "Likes", "Shares", "Follows", "Comments",
+    "Saves",
+]  # fmt: skip
+_VIDEOS = [
+    "Time", "Video title", "Video link", "Post time", "Total likes", "Total comments", "Total shares",
+    "Total views",
+]  # fmt: skip
+_ADS = [
+    "Reporting starts", "Reporting ends", "Campaign name", "Campaign delivery", "Ad set budget",
+    "Ad set budget type", "Attribution setting", "Results", "Result indicator", "Reach", "Impressions",
+    "Cost per results", "Amount spent (EUR)", "Ends",
+]  # fmt: skip
+_ORDERS = [
+    "Name", "Email", "Financial Status", "Paid at", "Fulfillment Status", "Fulfilled at", "Accepts Marketing",
+    "Currency", "Subtotal", "Shipping", "Taxes", "Total", "Discount Code", "Discount Amount", "Shipping Method",
+    "Created at", "Lineitem quantity", "Lineitem name", "Lineitem price", "Billing Name", "Billing Street",
+    "Billing Phone", "Shipping Name", "Notes", "Note Attributes", "Cancelled at", "Payment Method",
+    "Refunded Amount", "Vendor", "Id", "Source", "Phone", "Payment References",
+]  # fmt: skip
+_SITE = [
+    "Date", "Event count", "Total users", "Event count per user", "Average session duration", "New users",
+    "Sessions", "Key events", "Total revenue",
+]  # fmt: skip
+
+
+def example_exports(
+    folder: str | Path, *, weeks: int = 104, effect: float = 0.1, rng: int | np.random.Generator = 0
+) -> tuple[Path, ...]:
+    """Write the exports of a simulated shop: posts, followers, advertising, orders and web analytics.
+
+    Each week has an audience u, and log revenue moves by `effect` for each unit of last week's log engagement, besides
+    a season, advertising and noise. Everything in the files is simulated.
+
+    Parameters
+    ----------
+    folder : path
+        Where the files go.
+    weeks : int
+        From 1 January 2024, a Monday, on; 12 or more.
+    effect : float
+        Elasticity of revenue on last week's engagement.
+    rng : int or numpy.random.Generator
+        Seed.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        Posts of Instagram, videos and followers of TikTok, advertising, orders of a shop, figures of a site.
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than 12 weeks.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     print(*[path.name for path in example_exports(place, weeks=12)])
+    instagram_posts.csv Content.csv FollowerHistory_2024-03-24.csv ads.csv orders_export.csv ga4_daily.csv
+    """
+    if isinstance(weeks, bool) or not isinstance(weeks, (int, np.integer)) or weeks < _SHORTEST:
+        raise DesignError(
+            "`weeks` is too small or no whole number", got=repr(weeks), allowed=f"{_SHORTEST} or more"
+        )
+    random = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
+    week = np.arange(weeks)
+    season = 0.3 * np.sin(2 * np.pi * (week - 40) / 52.18)
+    audience = 0.35 * random.normal(size=weeks)
+    spend = np.round(np.exp(4 + 0.3 * season + 0.4 * random.normal(size=weeks)), 2)
+    pull = effect * np.concatenate([[0.0], audience[:-1]]) + 0.05 * np.log(spend / spend.mean())
+    orders = random.poisson(25 * np.exp(season + pull + 0.1 * random.normal(size=weeks)))
+    last = _FIRST + dt.timedelta(days=7 * int(weeks) - 1)
+    days = [_FIRST + dt.timedelta(days=n) for n in range(7 * int(weeks))]
+    sold, site = _orders(orders, random)
+    files = {
+        "instagram_posts.csv": _bom(_table([_POSTS, *_instagram(audience, random)])),
+        "Content.csv": _bom(_table([_VIDEOS, *_tiktok(audience, last, random)], quoting=csv.QUOTE_ALL)),
+        f"FollowerHistory_{last}.csv": _bom(_followers(days[-_FOLLOWED_DAYS:], random)),
+        "ads.csv": _table([_ADS, *_ads(days, spend)]).encode(),
+        "orders_export.csv": _table([_ORDERS, *sold]).encode(),
+        "ga4_daily.csv": _analytics(days, site, random).encode(),
+    }
+    return tuple(atomic_write(Path(folder) / name, content) for name, content in files.items())
+
+
+def _table(rows: Iterable[Sequence[object]], *, quoting: int = csv.QUOTE_MINIMAL) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n", quoting=quoting).writerows(rows)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def _bom(text: str) -> bytes:
+    return b"\xef\xbb\xbf" + text.encode()
+
+
+def _moments(count: int, week: int, random: np.random.Generator) -> list[dt.datetime]:
+    """Moments of a week in UTC, by day and evening of the shop's clock."""
+    minutes = np.sort(random.integers(0, 7 * 15 * 60, count))
+    out = []
+    for minute in minutes:
+        day, rest = divmod(int(minute), 15 * 60)
+        local = dt.datetime.combine(_FIRST + dt.timedelta(days=7 * week + day), dt.time(8))
+        out.append((local + dt.timedelta(minutes=rest)).replace(tzinfo=_ZONE).astimezone(dt.UTC))
+    return out
+
+
+def _address(moment: dt.datetime, salt: int) -> str:
+    """Short code of an Instagram post: its id, which begins with the time, in 64 signs."""
+    number = (int(moment.timestamp() * 1000) - _INSTAGRAM_EPOCH) << 23 | salt
+    out = ""
+    for _ in range(11):
+        number, rest = divmod(number, 64)
+        out = _ALPHABET[rest] + out
+    return out
+
+
+def _instagram(audience: np.ndarray, random: np.random.Generator) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for week, mood in enumerate(audience):
+        for moment in _moments(int(random.integers(2, 6)), week, random):
+            reach = int(2400 * np.exp(0.6 * mood + 0.3 * random.normal()))
+            likes, comments, shares, saves = random.poisson(
+                reach * np.array([0.04, 0.003, 0.002, 0.004]) * np.exp(0.4 * mood)
+            )
+            number = len(rows) + 1
+            rows.append([
+                f"18{number:016d}", "17840000000000001", _NAME, "Simulated shop", f"Simulated post {number}", 0,
+                f"{moment.astimezone(_PACIFIC):%m/%d/%Y %H:%M}",
+                f"https://www.instagram.com/p/{_address(moment, number)}/", "IG image", "", "Lifetime", int(reach * 1.3), reach, likes, shares, random.poisson(1), comments, saves,
+            ])  # fmt: skip
+    return rows
+
+
+def _tiktok(audience: np.ndarray, last: dt.date, random: np.random.Generator) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for week, mood in enumerate(audience):
+        for moment in _moments(int(random.integers(1, 4)), week, random):
+            views = int(1800 * np.exp(0.6 * mood + 0.5 * random.normal()))
+            likes, comments, shares = random.poisson(
+                views * np.array([0.05, 0.004, 0.003]) * np.exp(0.4 * mood)
+            )
+            number = int(moment.timestamp()) << 32 | len(rows)
+            rows.append([
+                f"{last:%B} {last.day}", f"Simulated video {len(rows)}", f"https://www.tiktok.com/@{_NAME}/video/{number}",
+                f"{moment:%B} {moment.day}", likes, comments, shares, views,
+            ])  # fmt: skip
+    return rows
+
+
+def _followers(days: Sequence[dt.date], random: np.random.Generator) -> str:
+    gained = random.poisson(6, len(days))
+    counts = 3_000 + np.cumsum(gained)
+    head = ["Date", "Followers", "Difference in followers from previous day"]
+    rows = [
+        [f"{day:%B} {day.day}", int(count), int(new)]
+        for day, count, new in zip(days, counts, gained, strict=True)
+    ]
+    return _table([head, *rows], quoting=csv.QUOTE_ALL)
+
+
+def _ads(days: Sequence[dt.date], spend: np.ndarray) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for number, day in enumerate(days):
+        # the shop advertises from Thursday to Saturday
+        if number % 7 in (3, 4, 5):
+            cost = float(spend[number // 7]) / 3
+            rows.append([
+                day, day, "Simulated campaign", "active", 10, "Daily", "7-day click or 1-day view", int(cost // 2),
+                "actions:link_click", int(cost * 40), int(cost * 55), 2, f"{cost:.2f}", "Ongoing",
+            ])  # fmt: skip
+    return rows
+
+
+def _orders(counts: np.ndarray, random: np.random.Generator) -> tuple[list[list[object]], np.ndarray]:
+    """Orders, some refunded or failed, some with several items; and what a site would measure of them by day."""
+    rows: list[list[object]] = []
+    measured = np.zeros((len(counts) * 7, 2))
+    for week, count in enumerate(counts):
+        for moment in _moments(int(count), week, random):
+            number = 1000 + len(rows)
+            amount = round(float(np.exp(3.6 + 0.4 * random.normal())), 2)
+            fate = random.random()
+            status = (
+                "voided"
+                if fate < 0.02
+                else "pending"
+                if fate < 0.03
+                else "refunded"
+                if fate < 0.06
+                else "paid"
+            )
+            local = moment.astimezone(_ZONE)
+            created = f"{local:%Y-%m-%d %H:%M:%S %z}"
+            row: list[object] = [""] * len(_ORDERS)
+            for name, value in {
+                "Name": f"#{number}", "Email": f"buyer{number}@example.org", "Financial Status": status,
+                "Paid at": created if status in ("paid", "refunded") else "", "Currency": "EUR",
+                "Subtotal": f"{amount:.2f}", "Shipping": "0.00", "Taxes": "0.00", "Total": f"{amount:.2f}",
+                "Discount Amount": "0.00", "Created at": created, "Lineitem quantity": 1, "Lineitem name": "Soap",
+                "Lineitem price": f"{amount:.2f}", "Billing Name": f"Buyer {number}", "Billing Street": "1 Lane",
+                "Payment Method": "Card", "Vendor": "Simulated shop", "Id": 5_000_000 + number, "Source": "web",
+                "Refunded Amount": f"{amount:.2f}" if status == "refunded" else "0.00",
+            }.items():  # fmt: skip
+                row[_ORDERS.index(name)] = value
+            rows.append(row)
+            if random.random() < 0.2:
+                line: list[object] = [""] * len(_ORDERS)
+                for name, value in {
+                    "Name": f"#{number}", "Email": f"buyer{number}@example.org", "Created at": created,
+                    "Lineitem quantity": 1, "Lineitem name": "Candle", "Lineitem price": "0.00",
+                }.items():  # fmt: skip
+                    line[_ORDERS.index(name)] = value
+                rows.append(line)
+            if status in ("paid", "refunded") and random.random() < 0.9:
+                measured[(local.date() - _FIRST).days] += (1, amount)
+    return rows, measured
+
+
+def _analytics(days: Sequence[dt.date], measured: np.ndarray, random: np.random.Generator) -> str:
+    lines = [
+        "# ----------------------------------------", "# Report CSV Export", "# Account: Simulated shop",
+        "# Property: simulated.example - GA4", "# ----------------------------------------", "# ", "# All Users",
+        f"# Start date: {days[0]:%Y%m%d}", f"# End date: {days[-1]:%Y%m%d}",
+    ]  # fmt: skip
+    rows: list[Sequence[object]] = [_SITE]
+    for day, (count, amount) in zip(days, measured, strict=True):
+        sessions = int(count * 30 + random.poisson(20))
+        rows.append([
+            f"{day:%Y%m%d}", sessions * 9, int(sessions * 0.8), 9, 61.5, int(sessions * 0.5), sessions,
+            int(count), f"{amount:.2f}",
+        ])  # fmt: skip
+    return "\n".join(lines) + "\n" + _table(rows)
