@@ -119,12 +119,13 @@ def draft_of(table: Table, journal: Journal, settings: Settings) -> Draft:
     if not wanted:
         return Draft(frame, totals, table)
     key = _key(table, wanted)
-    empty_key = frame[key].str.strip_chars() == ""
+    filled_key = frame[key].str.strip_chars()
+    empty_key = filled_key == ""
     if empty_key.any():
         blank = _blank(table.cells, empty_key)
         journal.remove("out_of_scope", "blank lines", frame["row"].filter(blank))
-        frame = frame.filter(~blank)
-    repeated = frame[key].str.strip_chars() == table.header[wanted[key]].strip()
+        frame, filled_key = frame.filter(~blank), filled_key.filter(~blank)
+    repeated = filled_key == table.header[wanted[key]].strip()
     if repeated.any():
         journal.remove("out_of_scope", "the row of headers again", frame["row"].filter(repeated), warn=True)
         frame = frame.filter(~repeated)
@@ -134,7 +135,7 @@ def draft_of(table: Table, journal: Journal, settings: Settings) -> Draft:
         journal.remove("totals", "rows that sum others", totals["row"])
         journal.note(f"{len(totals):,} rows that sum others were set aside")
         frame = frame.filter(~summed)
-    if table.match.layout.errors and set(table.match.layout.errors) <= set(wanted):
+    if empty_key.any() and table.match.layout.errors and set(table.match.layout.errors) <= set(wanted):
         empty, filled = (frame[name].str.strip_chars() for name in table.match.layout.errors)
         failed = (empty == "") & (filled != "")
         journal.remove(

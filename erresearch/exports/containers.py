@@ -363,7 +363,7 @@ def to_utf8(
 
 def _note_garbled(data: bytes, name: str, journal: Journal) -> None:
     """Letters that were read in the wrong encoding before they came into the file (Ã© for é, � for anything)."""
-    places = sum(data.count(sign) for sign in _GARBLED)
+    places = sum(data.count(sign, 0, _STEP) for sign in _GARBLED)
     if places:
         journal.warn(
             "garbled letters",

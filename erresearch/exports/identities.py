@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
 __all__ = ["DECODERS", "damaged_ids", "instagram_time", "tiktok_time", "x_time"]
@@ -17,7 +18,7 @@ _INSTAGRAM_EPOCH = 1_314_220_021_721
 _EARLIEST = {"x": 1_288_834_974_657, "instagram": 1_314_220_021_721, "tiktok": 1_396_310_400_000}
 _LATEST = 4_070_908_800_000
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_USUAL = r"^https://www\.instagram\.com/(?:p|reel|tv)/[A-Za-z0-9_-]{11}/$"
+_START, _CODE = "https://www.instagram.com/", 11
 _DAMAGED = r"^\d+([.,]\d+)?[eE]\+?\d+$"
 
 
@@ -90,11 +91,9 @@ def instagram_time(links: pl.Series) -> pl.Series:
     """
     import polars as pl
 
-    if links.str.contains(_USUAL).fill_null(False).all() and len(links):
-        # the usual address, cut by position: a fifth of the time that a pattern with groups takes
-        return _moments(
-            _from_base64(links.str.tail(12).str.head(11)) // (1 << 23) + _INSTAGRAM_EPOCH, "instagram"
-        )
+    usual = _usual_codes(links)
+    if usual is not None:
+        return _moments(usual // (1 << 23) + _INSTAGRAM_EPOCH, "instagram")
     number = links.str.extract(r"/stories/[^/]+/(\d{17,19})", 1).cast(pl.Int64, strict=False)
     code = links.str.extract(r"instagram\.com/(?:[^/]+/)?(?:p|reel|reels|tv)/([A-Za-z0-9_-]{11})", 1)
     if code.null_count() < len(code):
@@ -102,13 +101,49 @@ def instagram_time(links: pl.Series) -> pl.Series:
     return _moments(number // (1 << 23) + _INSTAGRAM_EPOCH, "instagram")
 
 
+def _usual_codes(links: pl.Series) -> pl.Series | None:
+    """Ids where every address is of the usual shape, cut by position: a fifth of the time that a pattern takes."""
+    import numpy as np
+    import polars as pl
+
+    if not len(links) or not links.str.starts_with(_START).fill_null(False).all():
+        return None
+    arrow = links.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, ends, letters = arrow.buffers()
+    bounds = np.frombuffer(ends, dtype=np.int64)[arrow.offset : arrow.offset + len(arrow) + 1]
+    text = np.frombuffer(letters, dtype=np.uint8)
+    last = bounds[1:]
+    middle = last - bounds[:-1] - len(_START) - _CODE - 2
+    if (
+        not np.isin(middle, (1, 2, 4)).all()
+        or not ((text[last - 1] == 47) & (text[last - _CODE - 2] == 47)).all()
+    ):
+        return None
+    place = _places()
+    number = np.zeros(len(links), dtype=np.int64)
+    valid = np.ones(len(links), dtype=bool)
+    for column in range(_CODE):
+        digit = place[text[last - 1 - _CODE + column]]
+        valid &= (digit >= 0) & (digit < (8 if column == 0 else 64))  # eleven letters hold 66 bits, an id 63
+        number = (number << 6) | digit
+    return pl.Series(np.where(valid, number, -1))
+
+
+def _places() -> np.ndarray:
+    """Value of each letter in base 64; −1 for any other."""
+    import numpy as np
+
+    place = np.full(256, -1, dtype=np.int64)
+    place[np.frombuffer(_ALPHABET, dtype=np.uint8)] = np.arange(64)
+    return place
+
+
 def _from_base64(codes: pl.Series) -> pl.Series:
     """Eleven letters of base 64 as one number, a column at a time."""
     import numpy as np
     import polars as pl
 
-    place = np.zeros(256, dtype=np.int64)
-    place[np.frombuffer(_ALPHABET, dtype=np.uint8)] = np.arange(64)
+    place = _places()
     letters = np.frombuffer(codes.fill_null("A" * 11).str.join("")[0].encode(), dtype=np.uint8).reshape(
         -1, 11
     )

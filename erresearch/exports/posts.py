@@ -129,6 +129,8 @@ def _identified(drafted: Draft, journal: Journal) -> Draft:
     import polars as pl
 
     frame, platform = drafted.frame, drafted.layout.platform
+    if "post_id" in frame.columns and not frame["post_id"].cast(pl.Int64, strict=False).null_count():
+        return drafted  # whole numbers in every row: nothing to mend
     links = frame["permalink"].str.strip_chars() if "permalink" in frame.columns else None
     from_links = None
     if links is not None:
@@ -214,10 +216,11 @@ def _days(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series | N
     """The day that each row's figures are of; None where they are of the whole life of the post."""
     if "metric_date" not in drafted.frame.columns:
         return None
+    kinds = drafted.frame["metric_date"].unique().str.strip_chars().str.to_lowercase()
+    if kinds.is_in([*LIFETIME, ""]).all():
+        return None
     words = drafted.frame["metric_date"].str.strip_chars().str.to_lowercase()
     lifelong = words.is_in([*LIFETIME, ""])
-    if lifelong.all():
-        return None
     if lifelong.any():
         raise DataError(
             f"{journal.name}, column {drafted.header('metric_date')!r} mixes days with figures of the whole life",

@@ -156,6 +156,9 @@ def _decoded(drafted: Draft) -> pl.Series | None:
 def _clock_is_broken(local: pl.Series, header: str, journal: Journal) -> bool:
     """Meta's exports of 2024: the minutes are the month, and the hours run to 12 without AM or PM."""
     known = local.drop_nulls()
+    first = known.head(1000)
+    if (first.dt.hour() > 12).any() and (first.dt.minute() != first.dt.month()).any():
+        return False
     if len(known) >= 10 and bool((known.dt.minute() == known.dt.month()).all()):
         journal.warn(
             "minutes are the month",

@@ -249,7 +249,12 @@ def _wanted(match: Match) -> list[int]:
     """Positions to load: personal columns only where a mapping asks for them."""
     registry = load_registry()
     asked = match.layout.evidence == MAPPED
-    known = [i for target, i in match.columns.items() if asked or registry.field(target).type != "personal"]
+    spare = {"account_id"} if "account" in match.columns and match.layout.collaborations else set()
+    known = [
+        i
+        for target, i in match.columns.items()
+        if asked or (registry.field(target).type != "personal" and target not in spare)
+    ]
     twins = [i for positions in match.twins.values() for i in positions]
     # the score of a survey is found among its questions, a dimension among what is not known
     open_ones = match.unknown if match.layout.kind in ("survey", "outcomes") else ()

@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 HEAD = [
-    "Post ID", "Account ID", "Account username", "Account name", "Description", "Duration (sec)", "Publish time", "Permalink",
-    "Post type", "Data comment", "Date", "Views", "Reach", "Likes", "Shares", "Follows", "Comments", "Saves",
+    "Post ID", "Account ID", "Account username", "Account name", "Description", "Duration (sec)", "Publish time",
+    "Permalink", "Post type", "Data comment", "Date", "Views", "Reach", "Likes", "Shares", "Follows", "Comments", "Saves",
 ]  # fmt: skip
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _REPEATS = 3
