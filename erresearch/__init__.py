@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from erresearch import figures as figures
+    from erresearch.auditing import audit as audit
     from erresearch.claims import examine as examine, judge as judge, read_claims as read_claims
     from erresearch.datasets import catalog as catalog, load as load
     from erresearch.errors import ErresearchError as ErresearchError, ErresearchWarning as ErresearchWarning
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 # The same names as above, for the running program; a test keeps the two alike.
 _NAMES: Final = {
     "": ("figures",),
+    "auditing": ("audit",),
     "claims": ("examine", "judge", "read_claims"),
     "datasets": ("catalog", "load"),
     "errors": ("ErresearchError", "ErresearchWarning"),

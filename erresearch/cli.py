@@ -1,4 +1,4 @@
-"""The command line: ``erresearch reproduce | claims | datasets | simulate``.
+"""The command line: ``erresearch reproduce | audit | inspect | claims | datasets | simulate``.
 
 It ends with 0 where all is well; with 1 where a verdict or a printed digit differs from the expected ones or a
 notebook failed; with 2 where the input is at fault, which one line on standard error then says.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -115,6 +115,88 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
     for path in _write_simulation(made, out, seed):
         click.echo(str(path))
     click.echo(str(made.truth))
+
+
+@command.command()
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.option(
+    "--outcomes", multiple=True, type=_FILE, help="A file that must hold outcomes; may be repeated."
+)
+@click.option("--survey", multiple=True, type=_FILE, help="A file that must hold answers; may be repeated.")
+@click.option("--tz", default="UTC", show_default=True, help="Zone in which the business counts its days.")
+@click.option(
+    "--freq", type=click.Choice(["D", "W", "M"]), default="W", show_default=True, help="Day, week, month."
+)
+@click.option("--sesoi", type=float, help="Smallest elasticity of interest.  [default: the claims' own]")
+@click.option("--entity", multiple=True, metavar="ACCOUNT=SHOP", help="Which shop an account belongs to.")
+@click.option("--currency", help="The one currency to keep.")
+@click.option("--out", type=_FOLDER, default=Path("audit"), show_default=True, help="Where the results go.")
+def audit(
+    *,
+    files: tuple[Path, ...],
+    outcomes: tuple[Path, ...],
+    survey: tuple[Path, ...],
+    tz: str,
+    freq: Literal["D", "W", "M"],
+    sesoi: float | None,
+    entity: tuple[str, ...],
+    currency: str | None,
+    out: Path,
+) -> None:
+    """Read exports as they are, join them, judge what they can be asked, and say what was done to every row.
+
+    A file x.csv.toml beside x.csv says what x.csv does not (columns, time zone, day of the export).
+    """
+    from erresearch import auditing, terminal
+
+    wrong = [line for line in entity if "=" not in line]
+    if wrong:
+        raise click.UsageError(f"--entity takes ACCOUNT=SHOP, not {wrong[0]!r}")
+    found = auditing.audit(
+        files,
+        outcomes=outcomes,
+        survey=survey,
+        tz=tz,
+        freq=freq,
+        sesoi=sesoi,
+        entity=dict(line.split("=", maxsplit=1) for line in entity) or None,
+        currency=currency,
+        out=out,
+    )
+    for line in str(found).splitlines():
+        click.echo(_harmless(line))
+    terminal.console().print(terminal.board(found.verdicts))
+    if found.failure:
+        raise click.exceptions.Exit(1)
+
+
+@command.command("inspect")
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.option("--tz", help="Zone of clocks for which neither the file nor a rule of the platform says one.")
+def inspect_files(*, files: tuple[Path, ...], tz: str | None) -> None:
+    """Say what files are, what would be guessed and why, and what would be left out; nothing is written."""
+    from erresearch.exports import inspect_export
+    from erresearch.terminal import plain
+
+    refused = []
+    for path in files:
+        beside = path.with_name(f"{path.name}.toml")
+        try:
+            text = str(inspect_export(path, tz=tz, mapping=beside if beside.is_file() else None))
+        except ErresearchError as error:
+            # the other files are still worth a look
+            refused.append(error)
+            click.echo(f"erresearch: error: {plain(error)}", err=True)
+            continue
+        for line in text.splitlines():
+            click.echo(_harmless(line))
+    if refused:
+        raise click.exceptions.Exit(2)
+
+
+def _harmless(line: str) -> str:
+    """One line with its spaces, without what commands a terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in line)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -47,6 +47,7 @@ ORDER = (
     "manifest",
     "terminal",
     "pipeline",
+    "auditing",
     "cli",
 )
 # `figures` draws results and so cannot estimate.

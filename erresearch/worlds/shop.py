@@ -158,7 +158,8 @@ def _instagram(audience: np.ndarray, random: np.random.Generator) -> list[list[o
             rows.append([
                 f"18{number:016d}", "17840000000000001", _NAME, "Simulated shop", f"Simulated post {number}", 0,
                 f"{moment.astimezone(_PACIFIC):%m/%d/%Y %H:%M}",
-                f"https://www.instagram.com/p/{_address(moment, number)}/", "IG image", "", "Lifetime", int(reach * 1.3), reach, likes, shares, random.poisson(1), comments, saves,
+                f"https://www.instagram.com/p/{_address(moment, number)}/", "IG image",
+                "", "Lifetime", int(reach * 1.3), reach, likes, shares, random.poisson(1), comments, saves,
             ])  # fmt: skip
     return rows
 

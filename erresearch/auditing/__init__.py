@@ -1,0 +1,19 @@
+"""One's own files audited: read, joined, judged, and written down with what could not be told."""
+
+from __future__ import annotations
+
+from erresearch.auditing.describing import account_table, side_by_side, with_followers
+from erresearch.auditing.judging import judge_panel
+from erresearch.auditing.running import Audit, audit
+from erresearch.auditing.sorting import Files, read_files
+
+__all__ = [
+    "Audit",
+    "Files",
+    "account_table",
+    "audit",
+    "judge_panel",
+    "read_files",
+    "side_by_side",
+    "with_followers",
+]

@@ -1,0 +1,174 @@
+"""Claims on one's own panel: which can be judged, which cannot, and what would help."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from erresearch.claims import Claim, examine, read_claims
+from erresearch.claims.judge import FEWEST_CLUSTERS
+from erresearch.errors import DesignError
+from erresearch.panel import Panel
+from erresearch.results import Doubt, Verdict, plain
+from erresearch.robustness import detectable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["judge_panel"]
+
+_HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        "revenue": "add a file of orders, payments or revenue by day as outcomes",
+        "spend": "add the advertising export by day; where nothing was spent, a file with dates and a spend of 0 says "
+        "so (with a mapping file beside it)",
+        "followers": "add the follower history of each account",
+        "engagement": "add an export of posts with reactions",
+    }
+)
+_ARROW_PROCEDURES = ("precedence",)
+_PERIODS = {"D": "days", "W": "weeks", "M": "months"}
+_YEARS = {"D": 3650, "W": 520, "M": 120}
+
+
+def judge_panel(
+    panel: Panel | None,
+    accounts: pd.DataFrame | None = None,
+    *,
+    name: str = "your data",
+    sesoi: float | None = None,
+    reason: str = "",
+) -> tuple[Verdict, ...]:
+    """Judge every claim that a panel has columns for.
+
+    Parameters
+    ----------
+    panel : Panel or None
+        What :func:`erresearch.build_panel` made.
+    accounts : pandas.DataFrame, optional
+        One row per account, for claims about accounts.
+    name : str
+        What the data are called.
+    sesoi : float, optional
+        Another smallest effect of interest for the claims that are elasticities.
+    reason : str
+        Why there is no outcome, where there is none.
+
+    Returns
+    -------
+    tuple of Verdict
+        One per claim that a table of posts and outcomes can be asked at all. What lacks a column is *not judged*, with
+        what to add; what is inconclusive carries the effect that could have been found and what would help.
+
+    Raises
+    ------
+    DesignError
+        If `sesoi` is not positive.
+    """
+    if sesoi is not None and not (isinstance(sesoi, (int, float)) and 0 < sesoi < math.inf):
+        raise DesignError(
+            "`sesoi` must be a positive number", got=repr(sesoi), fix="declare it before seeing results"
+        )
+    found: list[Verdict] = []
+    for declared in read_claims():
+        claim = declared
+        if sesoi is not None and claim.procedure in _ARROW_PROCEDURES:
+            claim = replace(declared, sesoi=sesoi, sesoi_reason="declared by who asked for the audit")
+        about_accounts = claim.estimand.get("unit") == "account"
+        table: Any = accounts if about_accounts else (panel.rows if panel is not None else None)
+        if not _askable(claim):
+            continue
+        if table is None or not len(table):
+            found.append(_not_judged(claim, name, _missing(claim, (), reason)))
+            continue
+        columns = [str(column) for column in table.columns]
+        absent = _absent(claim, columns)
+        if absent:
+            found.append(_not_judged(claim, name, _missing(claim, absent, reason)))
+            continue
+        if about_accounts and len(table) < FEWEST_CLUSTERS:
+            few = f"followers are known for {len(table)} accounts, and the claim compares accounts: {claim.minimum}"
+            found.append(_not_judged(claim, name, few))
+            continue
+        (verdict,) = examine(claim, {name: table})
+        found.append(_helped(verdict, panel, about_accounts))
+    return tuple(found)
+
+
+def _askable(claim: Claim) -> bool:
+    """Whether posts and outcomes could ever hold what a claim speaks of."""
+    known = {
+        "account",
+        "entity",
+        "week",
+        "period",
+        "engagement",
+        "revenue",
+        "spend",
+        "followers",
+        "reach",
+        "views",
+    }
+    known |= {
+        "impressions",
+        "likes",
+        "comments",
+        "shares",
+        "saves",
+        "conversions",
+        "sessions",
+        "clicks",
+        "posts",
+    }
+    needed = [names for role, names in claim.roles.items() if role not in claim.optional]
+    return all(set(names) & known for names in needed)
+
+
+def _absent(claim: Claim, columns: list[str]) -> tuple[str, ...]:
+    return tuple(
+        names[0]
+        for role, names in claim.roles.items()
+        if role not in claim.optional and not set(names) & set(columns)
+    )
+
+
+def _missing(claim: Claim, absent: tuple[str, ...], reason: str) -> str:
+    if reason and (not absent or "revenue" in absent):
+        return reason
+    hints = [_HINTS[name] for name in absent if name in _HINTS]
+    if not absent:
+        hints = [_HINTS["followers"]] if "followers" in claim.roles else [_HINTS["revenue"]]
+    said = f"no {', no '.join(absent)}" if absent else "nothing to judge it on"
+    return f"{said}: {'; '.join(hints) or claim.minimum}"
+
+
+def _not_judged(claim: Claim, name: str, reason: str) -> Verdict:
+    return Verdict(claim.id, name, "not judged", sesoi=claim.sesoi, reason=reason)
+
+
+def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verdict:
+    """Say what would help where the answer is inconclusive."""
+    if verdict.word != "inconclusive" or verdict.estimate is None or verdict.sesoi is None:
+        return verdict
+    can = detectable(verdict.estimate).effect
+    if about_accounts or panel is None:
+        text = "more accounts, chosen without looking at their reactions; more posts of the same ones hardly help"
+        return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))
+    if not math.isfinite(can) or not can:
+        return verdict
+    entities, periods, sought = verdict.estimate.n_accounts, _PERIODS[panel.freq], plain(verdict.sesoi)
+    factor = max((can / verdict.sesoi) ** 2, 1.0)
+    if entities > 1:
+        wanted = math.ceil(entities * factor)
+        text = f"about {wanted:,} entities like these (there are {entities}) to find {sought}; more time helps less"
+    else:
+        rows = verdict.estimate.n_rows
+        wanted = math.ceil(rows * factor)
+        text = f"about {wanted:,} {periods} like these (there are {rows:,}) to find {sought}"
+        if wanted > _YEARS[panel.freq]:
+            text += "; no shop has them, so only many shops together could tell"
+    text += f"; now an effect of {plain(can)} would have been found with 80 % power"
+    return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))

@@ -1,0 +1,147 @@
+"""Files of all kinds, read and sorted by what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from erresearch.errors import DataError, ErresearchError
+from erresearch.exports import Export, combine_exports, read_export
+
+__all__ = ["Files", "read_files"]
+
+_TIMED = ("outcomes", "ads")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Files:
+    """Exports by what they hold.
+
+    Parameters
+    ----------
+    posts, daily, followers, outcomes, survey, ads : tuple of Export
+        What was read.
+    unusable : mapping of str to str
+        Files that were read but cannot be put on a calendar, with the reason.
+    """
+
+    posts: tuple[Export, ...] = ()
+    daily: tuple[Export, ...] = ()
+    followers: tuple[Export, ...] = ()
+    outcomes: tuple[Export, ...] = ()
+    survey: tuple[Export, ...] = ()
+    ads: tuple[Export, ...] = ()
+    unusable: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def exports(self) -> tuple[Export, ...]:
+        """All of them."""
+        return (*self.posts, *self.daily, *self.followers, *self.outcomes, *self.survey, *self.ads)
+
+    @property
+    def all_posts(self) -> Export | None:
+        """The posts of all files as one, each post once."""
+        if not self.posts:
+            return None
+        return self.posts[0] if len(self.posts) == 1 else combine_exports(self.posts)
+
+    def __str__(self) -> str:
+        """One line per file."""
+        lines = [
+            f"{one.name}: {one.kind}, {one.format}, {one.accounting.used:,} rows used" for one in self.exports
+        ]
+        return "\n".join([*lines, *(f"{name}: not joined: {reason}" for name, reason in self.unusable)])
+
+
+def read_files(
+    files: Iterable[str | Path],
+    *,
+    outcomes: Iterable[str | Path] = (),
+    survey: Iterable[str | Path] = (),
+    tz: str,
+    currency: str | None = None,
+) -> Files:
+    """Read exports and sort them by what they hold.
+
+    Beside a file ``x.csv`` a file ``x.csv.toml`` may say what it does not (see
+    :func:`erresearch.exports.settings.read_mapping`).
+
+    Parameters
+    ----------
+    files : iterable of path
+        Any exports.
+    outcomes, survey : iterable of path
+        Files that must hold outcomes, and answers.
+    tz : str
+        Zone of clocks for which neither the file nor a rule of the platform says one.
+    currency : str, optional
+        The one currency to keep.
+
+    Returns
+    -------
+    Files
+
+    Raises
+    ------
+    DataError
+        If there is no file, one stands there twice, or one holds something else than asked for.
+    ErresearchError
+        If a file cannot be read; the message names it.
+    """
+    asked = [(Path(path), "") for path in _listed(files)]
+    asked += [(Path(path), "outcomes") for path in _listed(outcomes)]
+    asked += [(Path(path), "survey") for path in _listed(survey)]
+    if not asked:
+        raise DataError("there is no file to audit", fix="name the exports")
+    found: dict[str, list[Export]] = {}
+    unusable: list[tuple[str, str]] = []
+    seen: dict[Path, str] = {}
+    for path, kind in asked:
+        real = path.resolve()
+        if real in seen:
+            raise DataError(f"the file {path.name!r} is named twice", fix="name each file once")
+        seen[real] = kind
+        export = _read(path, tz, currency)
+        if kind and export.kind != kind and not (kind == "outcomes" and export.kind == "ads"):
+            raise DataError(
+                f"{path.name} was given as {kind}",
+                got=f"it holds {export.kind} ({export.format})",
+                fix="give it as a file",
+            )
+        reason = _no_calendar(export)
+        if reason:
+            unusable.append((export.name, reason))
+        found.setdefault("unusable" if reason else export.kind, []).append(export)
+    sorted_ = {
+        kind: tuple(found.get(kind, ()))
+        for kind in ("posts", "daily", "followers", "outcomes", "survey", "ads")
+    }
+    return Files(**sorted_, unusable=tuple(unusable))
+
+
+def _listed(files: Iterable[str | Path] | str | Path) -> Sequence[str | Path]:
+    return [files] if isinstance(files, (str, Path)) else list(files)
+
+
+def _read(path: Path, tz: str, currency: str | None) -> Export:
+    beside = path.with_name(path.name + ".toml")
+    try:
+        return read_export(path, tz=tz, currency=currency, mapping=beside if beside.is_file() else None)
+    except ErresearchError as error:
+        if path.name in str(error):
+            raise
+        raise type(error)(
+            f"{path.name}: {error.wrong}", got=error.got, allowed=error.allowed, fix=error.fix
+        ) from error
+
+
+def _no_calendar(export: Export) -> str:
+    """Why an export cannot be joined by date."""
+    rows = export.rows
+    if export.kind in _TIMED and "grain" in rows.columns and len(rows) and (rows["grain"] == "range").all():
+        first, last = rows["date"].min(), rows["date_end"].max()
+        return f"each row stands for the whole range {first:%Y-%m-%d} to {last:%Y-%m-%d}; export it by day"
+    if export.kind == "daily":
+        return "figures by day of a whole account are no posts; they are counted here and not joined"
+    return ""

@@ -1,0 +1,332 @@
+"""An audit on disk: report, tables and a notebook that does every step again."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from erresearch.claims import read_claims
+from erresearch.ledger import COLUMNS, csv_text, verdict_rows
+from erresearch.manifest import provenance
+from erresearch.report import write_report
+from erresearch.resources import atomic_write
+from erresearch.results import Decay, Fit, Precedence
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from erresearch.auditing.running import Audit
+
+__all__ = ["accounting_rows", "audit_notebook", "write_audit"]
+
+_QUESTION = "Does engagement go with revenue in these files?"
+_DRAWINGS: tuple[tuple[type, str, float], ...] = (
+    (Precedence, "precedence", 4.0),
+    (Decay, "decay", 4.0),
+    (Fit, "forest", 2.2),
+)
+_RATES = "Engagement rate by every definition"
+_HEAD = """# An audit of these files
+
+Every step through the public functions, from the files to the verdicts. Change a cell and run on from there."""
+_STEPS: tuple[tuple[str, str], ...] = (
+    (
+        "## Read\n\nEach file is recognised by its bytes and headers. What it does not say is guessed, with the reason; "
+        "every row is accounted for.",
+        "files = read_files(FILES, outcomes=OUTCOMES, survey=SURVEY, tz=TZ, currency=CURRENCY)\n"
+        "for export in files.exports:\n    print(export, end='\\n\\n')\n"
+        "for name, reason in files.unusable:\n    print(f'{name} is not joined: {reason}')",
+    ),
+    (
+        "## Engagement, by every definition\n\nThe same posts, under each definition in use. A band is what one source "
+        "prints; it holds for its own definition only.",
+        "posts = with_followers(files.all_posts.rows, files.followers)\nrates = side_by_side(posts)\nrates",
+    ),
+    (
+        "## One calendar\n\nOne row per entity and period; nothing is spread, repeated or filled in.",
+        "panel = er.build_panel(\n    list(files.posts),\n    {outcomes},\n    freq=FREQ,\n    tz=TZ,\n"
+        "    entity=ENTITY,\n"
+        "    followers=list(files.followers) or None,\n    spend={spend},\n    currency=CURRENCY,\n)\npanel",
+    ),
+    ("", "panel.rows.head()"),
+    (
+        "## The claims\n\n*Not judged* says what is missing, *inconclusive* what would help.",
+        "verdicts = judge_panel(panel, account_table(posts), name={name!r}, sesoi=SESOI, reason={reason!r})\n"
+        "for verdict in verdicts:\n    print(verdict.claim, verdict.words, verdict.estimate or '', sep=' | ')\n"
+        "    print('   ', verdict.reason)\n    for doubt in verdict.doubts:\n"
+        "        print('    -', doubt.name + ':', doubt.text)",
+    ),
+    (
+        "## What the estimates were read off",
+        "drawings = {{'Precedence': er.figures.precedence, 'Decay': er.figures.decay}}\n"
+        "for verdict in verdicts:\n    draw = drawings.get(type(verdict.result).__name__)\n    if draw:\n"
+        "        with er.figures.theme():\n            draw(verdict.result)\n            plt.title(verdict.claim)\n"
+        "            plt.show()",
+    ),
+)
+
+
+def accounting_rows(found: Audit) -> list[tuple[str, str, int]]:
+    """Every count of the audit: file or table, what, rows."""
+    rows: list[tuple[str, str, int]] = []
+    for export in found.exports:
+        table = export.accounting.to_frame()
+        rows += [(export.name, str(what), int(count)) for what, count in table.itertuples(index=False)]
+        for header, counts in export.accounting.missing.items():
+            rows += [(export.name, f"missing in {header!r}: {word!r}", n) for word, n in counts.items()]
+    if found.panel is not None:
+        for name, account in found.panel.accounting.items():
+            rows += [(f"panel: {name}", "in", account.rows_in), (f"panel: {name}", "used", account.used)]
+            rows += [(f"panel: {name}", reason, count) for reason, count in account.reasons.items()]
+    return rows
+
+
+def write_audit(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Path], str]:
+    """Write everything.
+
+    Parameters
+    ----------
+    found : Audit
+        What to write.
+    out : pathlib.Path
+        Folder; made where it is not there.
+    settings : mapping
+        Parameters of the notebook.
+
+    Returns
+    -------
+    paths, failure
+        What was written, and why the notebook failed, if it did.
+
+    Raises
+    ------
+    EngineError
+        If a file cannot be written.
+    """
+    rows = accounting_rows(found)
+    paths = {
+        "verdicts": atomic_write(out / "verdicts.csv", csv_text(COLUMNS, verdict_rows(found.verdicts))),
+        "accounting": atomic_write(out / "accounting.csv", csv_text(("table", "what", "rows"), rows)),
+    }
+    if found.panel is not None:
+        paths["panel"] = atomic_write(out / "panel.csv", _frame_text(found.panel.rows))
+    if len(found.rates):
+        paths["rates"] = atomic_write(out / "rates.csv", _frame_text(found.rates))
+    paths["report"] = Path(
+        write_report(
+            found.verdicts,
+            out=out / "report.html",
+            title=_QUESTION,
+            question=_QUESTION,
+            claims=[claim for claim in read_claims() if claim.id in {v.claim for v in found.verdicts}],
+            provenance=_provenance(found, settings),
+            accounting=[(name, what, count) for name, what, count in rows if _lost(what) and count],
+            warnings=[
+                *found.refused,
+                *found.warnings,
+                *(found.panel.notes if found.panel is not None else ()),
+            ],
+            figures=_pictures(found),
+        )
+    )
+    paths["notebook"], failure = _run_notebook(found, out, settings)
+    return paths, failure
+
+
+def _lost(what: str) -> bool:
+    return what not in ("rows in", "used", "in") and not what.startswith("missing in ")
+
+
+def _frame_text(table: pd.DataFrame) -> str:
+    shown = table.copy()
+    for name in shown.columns:
+        if shown[name].dtype.kind == "M":
+            shown[name] = shown[name].dt.strftime("%Y-%m-%d")
+    # text cells that begin like a formula are escaped, numbers are not
+    body = [[_plain(value) for value in row] for row in shown.itertuples(index=False)]
+    return csv_text([str(name) for name in shown.columns], body)
+
+
+def _plain(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    item = getattr(value, "item", None)
+    return item() if item is not None else value
+
+
+def _provenance(found: Audit, settings: Mapping[str, Any]) -> dict[str, Any]:
+    data = {"panel": found.panel.rows} if found.panel is not None else {}
+    told: dict[str, Any] = {}
+    if found.survey:
+        told["survey"] = [str(estimate) for estimate in found.survey]
+    if len(found.rates):
+        good = found.rates.dropna(subset=["mean"])
+        told["engagement rates"] = dict(map(_rate_line, good.to_dict("records")))
+        untold = found.rates[found.rates["mean"].isna()]
+        told["rates that could not be computed"] = {
+            f"{row['platform']} {row['definition']}": str(row["why_not"]) for row in untold.to_dict("records")
+        }
+    told["files"] = {
+        export.name: {
+            "layout": export.format,
+            "rows": str(export.accounting).split("\n", maxsplit=1)[0],
+            "guesses": [str(guess) for guess in export.guesses],
+            "personal columns not loaded": list(export.dropped_columns),
+        }
+        for export in found.exports
+    }
+    if found.panel is not None:
+        told["panel"] = str(found.panel).split("\n", maxsplit=1)[0]
+        told["definitions"] = dict(found.panel.definitions)
+    told["asked"] = {
+        name.lower(): value for name, value in settings.items() if name in ("TZ", "FREQ", "SESOI") and value
+    }
+    return told | provenance(data, verdicts=found.verdicts)
+
+
+def _rate_line(row: Mapping[Any, Any]) -> tuple[str, str]:
+    words = f"{row['formula']}: mean {row['mean']:.4g}, median {row['median']:.4g}, n {row['n']:,.0f}"
+    return f"{row['platform']} {row['definition']}", words + (f"; {row['band']}" if row["band"] else "")
+
+
+def _pictures(found: Audit) -> dict[str, Figure]:
+    from matplotlib.figure import Figure
+
+    from erresearch import figures
+
+    drawn: dict[str, Figure] = {}
+    for verdict in found.verdicts:
+        for kind, drawing, height in _DRAWINGS:
+            if isinstance(verdict.result, kind):
+                with figures.theme():
+                    figure = Figure(figsize=(7, height), layout="constrained")
+                    getattr(figures, drawing)(verdict.result, ax=figure.subplots())
+                drawn[verdict.claim] = figure
+    good = found.rates.dropna(subset=["mean"]) if len(found.rates) else found.rates
+    good = good[good["unit"] != "user"] if len(good) else good
+    if len(good):
+        with figures.theme():
+            drawn[_RATES] = _rates_picture(good)
+    return drawn
+
+
+def _rates_picture(rates: pd.DataFrame) -> Figure:
+    """Means and medians in per cent, one line per definition and platform."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 0.8 + 0.3 * len(rates)), layout="constrained")
+    axes = figure.subplots()
+    places = range(len(rates))
+    axes.plot(100 * rates["mean"].to_numpy(), places, "o", label="mean")
+    axes.plot(100 * rates["median"].to_numpy(), places, "|", markersize=12, label="median")
+    lines = rates.to_dict("records")
+    names = [f"{row['platform']} {row['definition']}, by {_below(str(row['formula']))}" for row in lines]
+    # a dollar sign in a name is no formula
+    axes.set_yticks(list(places), [name.replace("$", r"\$") for name in names])
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_xlabel("engagement rate, % (log scale)")
+    axes.legend(loc="best")
+    return figure
+
+
+def _below(formula: str) -> str:
+    return formula.rsplit(" / ", maxsplit=1)[-1]
+
+
+def audit_notebook(found: Audit, settings: Mapping[str, Any]) -> Any:
+    """Compose the notebook that does the audit again, not yet run.
+
+    Parameters
+    ----------
+    found : Audit
+        What was joined, and what was not.
+    settings : mapping
+        Parameters and their values.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+    """
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+    joined = {what.removeprefix("panel: ") for what, *_ in accounting_rows(found)}
+    reason = next((v.reason for v in found.verdicts if v.claim == "C01"), "")
+    words = {
+        "outcomes": "list(files.outcomes)" if "outcomes" in joined else "None",
+        "spend": "list(files.ads)" if "spend" in joined else "None",
+        "name": found.verdicts[0].dataset if found.verdicts else "your data",
+        "reason": "" if "outcomes" in joined else reason,
+    }
+    parameters = new_code_cell("\n".join(f"{name} = {value!r}" for name, value in settings.items()))
+    parameters.metadata["tags"] = ["parameters"]
+    imports = (
+        "import matplotlib.pyplot as plt\n\nimport erresearch as er\n"
+        "from erresearch.auditing import account_table, judge_panel, read_files, side_by_side, with_followers"
+    )
+    cells = [new_markdown_cell(_HEAD), parameters, new_code_cell(imports)]
+    for text, code in _STEPS if found.panel is not None else _STEPS[:1]:
+        if text:
+            cells.append(new_markdown_cell(text))
+        cells.append(
+            new_code_cell(code.format(**words) if "{" in code and "print(export" not in code else code)
+        )
+    if found.survey:
+        cells.append(new_markdown_cell("## The survey"))
+        cells.append(new_code_cell("for export in files.survey:\n    print(er.nps(export.rows))"))
+    for number, cell in enumerate(cells):
+        cell["id"] = f"c{number:02d}"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+def _run_notebook(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple[Path, str]:
+    """Run it by papermill in the folder of the audit; a notebook that fails is kept up to where it failed."""
+    import nbformat
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    values = dict(settings)
+    for name in ("FILES", "OUTCOMES", "SURVEY"):
+        values[name] = [_relative(path, out) for path in settings[name]]
+    empty = dict.fromkeys(values)
+    notebook = audit_notebook(found, empty | {"FILES": [], "OUTCOMES": [], "SURVEY": []})
+    failure = ""
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        with tempfile.TemporaryDirectory(dir=out, prefix=".audit.") as folder:
+            made = Path(folder) / "audit.ipynb"
+            try:
+                papermill.execute_notebook(
+                    notebook,
+                    str(made),
+                    parameters=values,
+                    kernel_name="python3",
+                    progress_bar=False,
+                    cwd=str(out),
+                )
+            except PapermillExecutionError as error:
+                failure = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
+            ran = nbformat.read(made, as_version=4)
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    for number, cell in enumerate(ran.cells):
+        cell["id"] = f"c{number:02d}"
+        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+    ran.metadata.pop("papermill", None)
+    return atomic_write(out / "audit.ipynb", nbformat.writes(ran)), failure
+
+
+def _relative(path: str, out: Path) -> str:
+    """A path as seen from the audit's folder, where the two are on one drive."""
+    try:
+        return os.path.relpath(path, out)
+    except ValueError:
+        return str(Path(path).resolve())
