@@ -23,7 +23,7 @@ def simulated(rows: int, accounts: int, controls: int, seed: int = 0) -> pd.Data
     own = rng.normal(size=(accounts, controls + 1))
     z = rng.normal(size=(len(account), controls)) + own[account, :controls]
     x = 0.3 * z[:, :3].sum(axis=1) + rng.normal(size=len(account))
-    y = 0.02 * x + z @ rng.normal(0, 0.2, controls) + own[account, -1] + rng.normal(size=len(account))
+    y = 0.1 * x + z @ rng.uniform(0, 0.05, controls) + own[account, -1] + rng.normal(size=len(account))
     table = pd.DataFrame(z, columns=[f"c{i}" for i in range(controls)])
     return table.assign(x=x, y=y, account=account)
 
