@@ -140,7 +140,7 @@ def read_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
     Examples
     --------
     >>> [claim.id for claim in read_claims()][:2]
-    ['C01', 'C05a']
+    ['C01', 'C01b']
     """
     where = Path(path) if path is not None else claims_path()
     try:

@@ -1,0 +1,34 @@
+"""How each kind of claim is estimated: rows in roles go in, evidence comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from erresearch.claims.evidence import Evidence
+from erresearch.claims.procedures.groups import judge_groups
+from erresearch.claims.procedures.panels import (
+    judge_decay,
+    judge_long_run,
+    judge_precedence,
+    judge_prediction,
+)
+from erresearch.claims.procedures.rows import judge_distance, judge_mix, judge_slope
+from erresearch.claims.tables import Cast
+
+__all__ = ["PROCEDURES"]
+
+#: Every procedure that ``claims.toml`` may name.
+PROCEDURES: Final[Mapping[str, Callable[[Cast], Evidence]]] = MappingProxyType(
+    {
+        "precedence": judge_precedence,
+        "slope": judge_slope,
+        "decay": judge_decay,
+        "prediction": judge_prediction,
+        "long run": judge_long_run,
+        "mix": judge_mix,
+        "distance": judge_distance,
+        "groups": judge_groups,
+    }
+)
