@@ -44,7 +44,7 @@ __all__ = [
 
 _PANEL_SIZE: Final = (40, 104)
 # fewer than about 2,500 accounts cannot show a nil of ±0.05 to a Poisson regression on such followers
-_LIST_SIZE: Final = (3000, 12)
+_LIST_SIZE: Final = (5000, 12)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +105,7 @@ def simulate(
         One of :data:`WORLDS`. ``nil``, ``effect`` and ``reverse`` are panels of accounts by week with
         revenue; ``decay`` and ``flat`` with its variants are lists of accounts, without revenue.
     accounts : int, optional
-        Accounts: 40 in a panel, 3,000 in a list unless given.
+        Accounts: 40 in a panel, 5,000 in a list unless given.
     weeks : int, optional
         Weeks of a panel (104), or posts per account, one a week, of a list (12).
     rng : int or numpy.random.Generator

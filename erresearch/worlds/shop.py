@@ -60,7 +60,8 @@ def example_exports(
     """Write the exports of a simulated shop: posts, followers, advertising, orders and web analytics.
 
     Each week has an audience u, and log revenue moves by `effect` for each unit of last week's log engagement, besides
-    a season, advertising and noise. Everything in the files is simulated.
+    a season, advertising and noise. Everything in the files is simulated,
+    and the account's name begins with that word, by which an audit knows it.
 
     Parameters
     ----------
