@@ -40,6 +40,8 @@ class Source:
         The point near the means from which :meth:`z` measures.
     account, period, weight : str or None
         Names inside `frame` of the account, time and weight columns.
+    whole : bool
+        Whether `frame` holds complete rows only, so that a pass need not look.
 
     Examples
     --------
@@ -61,6 +63,7 @@ class Source:
     account: str | None = None
     period: str | None = None
     weight: str | None = None
+    whole: bool = False
 
     def col(self, name: str) -> nw.Expr:
         """Column `name` as it is."""
@@ -77,6 +80,8 @@ class Source:
 
     def complete(self) -> nw.LazyFrame[Any]:
         """Only the complete rows, the ones that the moments count."""
+        if self.whole:
+            return self.frame
         return self.frame.filter(
             nw.all_horizontal(*[holds for _, holds in conditions(self)], ignore_nulls=False)
         )

@@ -1,0 +1,230 @@
+"""The Poisson likelihood with its effects concentrated out: totals, one state per pass, the climb.
+
+exp(α_i) = Σy/Σexp(xβ) leaves a likelihood in β alone, whose scores and Hessians by account are those of the fit with
+one dummy per account.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
+
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from erresearch.errors import DataError, ErresearchError
+from erresearch.moments import Moments
+from erresearch.relate.design import centred
+from erresearch.relate.newton import NEGLIGIBLE, ascend
+from erresearch.relate.passes import linear_predictor, unpack
+from erresearch.relate.separation import moments_again
+from erresearch.rows import Source
+from erresearch.sources import gather
+
+__all__ = ["State", "Totals", "climb", "hold", "only", "starting_slopes", "usable"]
+
+#: Bytes of rows that are held in memory between the passes.
+_HELD = 1 << 30
+#: Rows of the sample that gives the starting values, and the step at which its climb may end: its own sampling
+#: error is larger.
+_SAMPLE, _NEAR = 250_000, 1e-2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """The likelihood at one β and all that a Newton step from it needs."""
+
+    beta: np.ndarray  # slopes only
+    loglik: float  # Σ y·η + const, effects concentrated out
+    means: np.ndarray  # exp(α) per group
+    scores: np.ndarray
+    hessians: np.ndarray
+
+    @property
+    def slope(self) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient and negative Hessian in the slopes, a common intercept concentrated out."""
+        gradient, hessian = self.scores.sum(axis=0), self.hessians.sum(axis=0)
+        if len(gradient) == len(self.beta):
+            return gradient, hessian
+        return gradient[1:], hessian[1:, 1:] - np.outer(hessian[0, 1:], hessian[0, 1:]) / hessian[0, 0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Totals:
+    """Per group: Σ y, Σ x·y (about the origin) and Σ y·log y."""
+
+    y: np.ndarray
+    xy: np.ndarray
+    ylogy: np.ndarray
+
+
+def hold(moments: Moments) -> Moments:
+    """The same moments, with complete rows that Polars reads from files held in memory between the passes."""
+    source = moments.source
+    size = moments.rows * (len(moments.columns) + 2) * 8
+    if source is None or not source.frame.implementation.is_polars() or size > _HELD:
+        return moments
+    names = [*(source.names[source.columns.index(name)] for name in moments.columns)]
+    names += [name for name in (source.account, source.weight) if name is not None]
+    rows = nw.from_native(gather(source.complete().select(*names))).lazy()
+    inside, origin = tuple(names[: len(moments.columns)]), moments.origin
+    held = replace(
+        source, frame=rows, columns=moments.columns, names=inside, origin=origin, period=None, whole=True
+    )
+    return replace(moments, source=held)
+
+
+def usable(moments: Moments, *, within: bool) -> tuple[Totals, Moments, dict[str, int]]:
+    """Totals of the outcome, after leaving out the accounts that have none (they carry no information)."""
+    source, name = moments.source, moments.columns[-1]
+    assert source is not None
+    y = source.col(name)
+    wy = source.w() * y
+    expressions = [
+        y.min().alias("low"),
+        y.max().alias("high"),
+        wy.sum().alias("y"),
+        nw.when(y < 0).then(1).otherwise(0).sum().alias("negative"),
+        nw.when(y > 0)
+        .then(wy * nw.when(y > 0).then(y).otherwise(1.0).log())
+        .otherwise(0.0)
+        .sum()
+        .alias("ylogy"),
+    ]
+    expressions += [(source.z(x) * wy).sum().alias(f"x{i}") for i, x in enumerate(moments.columns[:-1])]
+    _, values = source.by_account(expressions)
+    if values["low"].min() < 0:
+        raise DataError(
+            f"the outcome {name!r} must not be negative in a Poisson regression",
+            got=f"{int(values['negative'].sum()):,} of {moments.rows:,} rows, the least {values['low'].min():g}",
+            allowed="0 or more",
+            fix="handle refunds and corrections before, or use `regress`",
+        )
+    if values["high"].max() <= 0:
+        raise DataError(
+            f"the outcome {name!r} is 0 in all {moments.rows:,} rows", fix="there is nothing to explain"
+        )
+    keep = values["high"] > 0 if within else np.ones(moments.accounts, dtype=bool)
+    xy = np.column_stack([values[f"x{i}"] for i in range(len(moments.columns) - 1)])
+    dropped = dict(moments.dropped)
+    if not keep.all():
+        dropped[f"in {int((~keep).sum()):,} accounts without any {name}"] = int(moments.count[~keep].sum())
+        moments = replace(
+            moments,
+            keys=moments.keys[keep],
+            count=moments.count[keep],
+            weight=moments.weight[keep],
+            sums=moments.sums[keep],
+            cross=moments.cross[keep],
+            cells=None,
+        )
+    return Totals(values["y"][keep], xy[keep], values["ylogy"][keep]), moments, dropped
+
+
+def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) -> State:
+    """One pass: scores, Hessians and likelihood at `beta`, effects concentrated out."""
+    source = moments.source
+    assert source is not None
+    k = len(beta)
+    mean = linear_predictor(moments, beta).exp()
+    if source.weight is not None:
+        mean = source.w() * mean
+    keys = [name for name in (source.account,) if name is not None]
+    # product by product, so that no engine works out the exponential 28 times
+    z = [source.z(name).alias(f"z{i}") for i, name in enumerate(moments.columns[:-1])]
+    account = [nw.col(name).alias("g") for name in keys]
+    rows = source.complete().select(*z, mean.alias("e"), *account)
+    rows = rows.with_columns(*((nw.col(f"z{i}") * nw.col("e")).alias(f"f{i}") for i in range(k)))
+    sums = [nw.col(name).sum() for name in ("e", *(f"f{i}" for i in range(k)))]
+    pairs = combinations_with_replacement(range(k), 2)
+    sums += [(nw.col(f"f{i}") * nw.col(f"z{j}")).sum().alias(f"q{i}_{j}") for i, j in pairs]
+    staged = Source(rows, (), (), np.zeros(0), "g" if keys else None, whole=True)
+    found, values = staged.by_account(sums)
+    if len(found) > moments.accounts:
+        keep = np.isin(found.astype(str), moments.keys.astype(str))
+        values = {name: value[keep] for name, value in values.items()}
+    weighted = np.column_stack([values[f"f{i}"] for i in range(k)])
+    return _concentrated(totals, beta, values["e"], weighted, unpack(values, "q", k), within=within)
+
+
+def _at_zero(moments: Moments, totals: Totals, *, within: bool) -> State:
+    """The state at β = 0, where every row weighs the same: the moments have it already."""
+    grams = moments.grams()[:, :-1, :-1]
+    zero = np.zeros(len(moments.columns) - 1)
+    return _concentrated(totals, zero, moments.weight, moments.sums[:, :-1], grams, within=within)
+
+
+def _concentrated(
+    totals: Totals, beta: np.ndarray, e: np.ndarray, f: np.ndarray, q: np.ndarray, *, within: bool
+) -> State:
+    """Scores, Hessians and likelihood from Σ exp(xβ), Σ x·exp(xβ) and Σ x·xᵀ·exp(xβ) of every group."""
+    if within:
+        means = totals.y / e
+        centre = f / e[:, None]
+        scores = totals.xy - totals.y[:, None] * centre
+        hessians = (
+            means[:, None, None] * q - totals.y[:, None, None] * centre[:, :, None] * centre[:, None, :]
+        )
+    else:
+        k = len(beta)
+        means = np.array([totals.y.sum() / e.sum()])
+        scores = np.column_stack([totals.y - means * e, totals.xy - means * f])
+        hessians = np.empty((len(e), k + 1, k + 1))
+        hessians[:, 0, 0], hessians[:, 1:, 1:] = means * e, means * q
+        hessians[:, 0, 1:] = hessians[:, 1:, 0] = means * f
+    weights = totals.y if within else np.array([totals.y.sum()])
+    loglik = float(beta @ totals.xy.sum(axis=0) + weights @ np.log(means))
+    return State(beta, loglik, means, scores, hessians)
+
+
+def _nudged(state: State, step: np.ndarray) -> State:
+    """The state after a step so small that the Hessians stay what they are."""
+    hessians = state.hessians
+    if hessians.shape[1] > len(step):  # the common intercept moves along
+        total = hessians.sum(axis=0)
+        step = np.concatenate([[-(total[0, 1:] @ step) / total[0, 0]], step])
+        means = state.means * math.exp(step[0])
+    else:
+        means = state.means
+    return replace(
+        state, beta=state.beta + step[-len(state.beta) :], means=means, scores=state.scores - hessians @ step
+    )
+
+
+def climb(
+    moments: Moments, totals: Totals, start: np.ndarray, *, within: bool, negligible: float = NEGLIGIBLE
+) -> tuple[State, bool]:
+    """Climb the concentrated likelihood; says whether it converged."""
+    gram = centred(moments, within=within)[:-1, :-1]
+    spread = np.sqrt(np.maximum(np.diag(gram), 0.0) / moments.weight.sum())
+
+    def at(beta: np.ndarray) -> State:
+        return _state(moments, totals, beta, within=within)
+
+    first = at(start) if start.any() else _at_zero(moments, totals, within=within)
+    return ascend(at, first, spread, nudge=_nudged, negligible=negligible)
+
+
+def starting_slopes(moments: Moments, *, within: bool) -> np.ndarray:
+    """Slopes of a sample of accounts where there are many rows: two or three passes over all of them then do."""
+    zero = np.zeros(len(moments.columns) - 1)
+    step = moments.rows // _SAMPLE
+    source = moments.source
+    if source is None or source.account is None or step < 4 or moments.accounts < 20 * step:
+        return zero
+    few = moments.keys[::step].tolist()
+    rows = source.complete().filter(nw.col(source.account).cast(nw.String()).is_in(few))
+    sample = replace(source, frame=nw.from_native(gather(rows)).lazy())
+    try:
+        totals, part, _ = usable(moments_again(moments, sample), within=within)
+        state, converged = climb(part, totals, zero, within=within, negligible=_NEAR)
+    except ErresearchError:  # of the sample, not of the data: the climb begins at 0 then
+        return zero
+    return state.beta if converged else zero
+
+
+def only(totals: Totals, moments: Moments, columns: list[str]) -> tuple[Totals, Moments]:
+    """Totals and moments of some of the columns, the outcome last."""
+    index = [moments.columns.index(name) for name in columns[:-1]]
+    return replace(totals, xy=totals.xy[:, index]), moments[columns]
