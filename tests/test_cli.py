@@ -60,7 +60,7 @@ def test_help_loads_nothing_heavy():
     ("arguments", "said"),
     [
         (["reproduc"], "No such command 'reproduc'"),
-        (["claims", "C1"], r"There is no claim 'C1'\. Allowed: .*Did you mean 'C01'\?"),
+        (["claims", "c05a"], r"There is no claim 'c05a'\. Allowed: .*Did you mean 'C05a'\?"),
         (["datasets", "movis"], r"There is no data set 'movis'\. Allowed: .*Did you mean 'movies'\?"),
         (["datasets", "movis", "--verify"], "There is no data set 'movis'"),
         (["simulate", "efect", "--out", "x"], r"There is no world 'efect'.*Did you mean 'effect'\?"),

@@ -57,6 +57,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         warnings.warn("3 rows were left out", ErresearchWarning, stacklevel=1)
         return VERDICTS
 
+    # somebody may commit between two runs
+    monkeypatch.setattr(manifest, "_git", lambda: None)
     monkeypatch.setattr(claims, "examine", examine)
     monkeypatch.setattr(claims, "evidence_for", lambda *_, **__: claims.Evidence(ESTIMATE))
     monkeypatch.setattr(claims, "embedded", lambda: {"films": films(), ODD: films(), "effect": simulated()})
