@@ -29,7 +29,9 @@ _HINTS: Mapping[str, str] = MappingProxyType(
         "engagement": "add an export of posts with reactions",
     }
 )
-_ARROW_PROCEDURES = ("precedence",)
+_ARROW_PROCEDURES = ("precedence", "long run")
+# rows of one entity follow each other: only these know it
+_IN_TIME = ("precedence", "prediction", "long run")
 _PERIODS = {"D": "days", "W": "weeks", "M": "months"}
 _YEARS = {"D": 3650, "W": 520, "M": 120}
 
@@ -90,7 +92,7 @@ def judge_panel(
             found.append(_not_judged(claim, name, _missing(claim, absent, reason)))
             continue
         if about_accounts and len(table) < FEWEST_CLUSTERS:
-            few = f"followers are known for {len(table)} accounts, and the claim compares accounts: {claim.minimum}"
+            few = f"the claim compares accounts, and followers are known for {len(table)}: {claim.minimum}"
             found.append(_not_judged(claim, name, few))
             continue
         (verdict,) = examine(claim, {name: table})
@@ -99,32 +101,9 @@ def judge_panel(
 
 
 def _askable(claim: Claim) -> bool:
-    """Whether posts and outcomes could ever hold what a claim speaks of."""
-    known = {
-        "account",
-        "entity",
-        "week",
-        "period",
-        "engagement",
-        "revenue",
-        "spend",
-        "followers",
-        "reach",
-        "views",
-    }
-    known |= {
-        "impressions",
-        "likes",
-        "comments",
-        "shares",
-        "saves",
-        "conversions",
-        "sessions",
-        "clicks",
-        "posts",
-    }
-    needed = [names for role, names in claim.roles.items() if role not in claim.optional]
-    return all(set(names) & known for names in needed)
+    """Whether a claim speaks of accounts, or of entities over time; others need other tables."""
+    unit = claim.estimand.get("unit", "")
+    return unit == "account" or (unit.startswith("entity") and claim.procedure in _IN_TIME)
 
 
 def _absent(claim: Claim, columns: list[str]) -> tuple[str, ...]:
@@ -138,7 +117,8 @@ def _absent(claim: Claim, columns: list[str]) -> tuple[str, ...]:
 def _missing(claim: Claim, absent: tuple[str, ...], reason: str) -> str:
     if reason and (not absent or "revenue" in absent):
         return reason
-    hints = [_HINTS[name] for name in absent if name in _HINTS]
+    about_accounts = claim.estimand.get("unit") == "account"
+    hints = [] if about_accounts and absent else [_HINTS[name] for name in absent if name in _HINTS]
     if not absent:
         hints = [_HINTS["followers"]] if "followers" in claim.roles else [_HINTS["revenue"]]
     said = f"no {', no '.join(absent)}" if absent else "nothing to judge it on"

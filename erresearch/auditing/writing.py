@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from erresearch.auditing.running import Audit
+    from erresearch.exports import Export
 
 __all__ = ["accounting_rows", "audit_notebook", "write_audit"]
 
@@ -30,6 +31,7 @@ _DRAWINGS: tuple[tuple[type, str, float], ...] = (
     (Decay, "decay", 4.0),
     (Fit, "forest", 2.2),
 )
+_MADE_WITH = ("erresearch", "python", "platform", "claims_sha256", "packages")
 _RATES = "Engagement rate by every definition"
 _HEAD = """# An audit of these files
 
@@ -165,33 +167,40 @@ def _provenance(found: Audit, settings: Mapping[str, Any]) -> dict[str, Any]:
     if found.survey:
         told["survey"] = [str(estimate) for estimate in found.survey]
     if len(found.rates):
-        good = found.rates.dropna(subset=["mean"])
-        told["engagement rates"] = dict(map(_rate_line, good.to_dict("records")))
-        untold = found.rates[found.rates["mean"].isna()]
-        told["rates that could not be computed"] = {
-            f"{row['platform']} {row['definition']}": str(row["why_not"]) for row in untold.to_dict("records")
-        }
-    told["files"] = {
-        export.name: {
-            "layout": export.format,
-            "rows": str(export.accounting).split("\n", maxsplit=1)[0],
-            "guesses": [str(guess) for guess in export.guesses],
-            "personal columns not loaded": list(export.dropped_columns),
-        }
-        for export in found.exports
-    }
+        good, untold = (found.rates[found.rates["mean"].notna() == there] for there in (True, False))
+        told["engagement rates"] = [_rate_line(row) for row in good.to_dict("records")]
+        reasons = untold.groupby(["platform", "why_not"], sort=True, as_index=False)["definition"].agg(
+            ", ".join
+        )
+        told["rates that could not be computed"] = [
+            f"{row['platform']}: {row['definition']}. {row['why_not']}" for row in reasons.to_dict("records")
+        ]
+    told["files"] = [_file_line(export) for export in found.exports]
+    told["guesses"] = [f"{export.name}: {guess}" for export in found.exports for guess in export.guesses]
     if found.panel is not None:
         told["panel"] = str(found.panel).split("\n", maxsplit=1)[0]
-        told["definitions"] = dict(found.panel.definitions)
+        told["columns"] = [f"{name}: {words}" for name, words in found.panel.definitions.items()]
     told["asked"] = {
         name.lower(): value for name, value in settings.items() if name in ("TZ", "FREQ", "SESOI") and value
     }
-    return told | provenance(data, verdicts=found.verdicts)
+    made = provenance(data, verdicts=found.verdicts)
+    told |= {f"sha256 of {name}": table["sha256"] for name, table in made["datasets"].items()}
+    return told | {name: made[name] for name in _MADE_WITH}
 
 
-def _rate_line(row: Mapping[Any, Any]) -> tuple[str, str]:
-    words = f"{row['formula']}: mean {row['mean']:.4g}, median {row['median']:.4g}, n {row['n']:,.0f}"
-    return f"{row['platform']} {row['definition']}", words + (f"; {row['band']}" if row["band"] else "")
+def _rate_line(row: Mapping[Any, Any]) -> str:
+    words = f"{row['formula']}: mean {100 * row['mean']:.3g} %, median {100 * row['median']:.3g} %, n {row['n']:,.0f}"
+    if row["unit"] == "user":
+        words = f"{row['formula']}: {row['mean']:.3g} actions per user"
+    return f"{row['platform']} {row['definition']}: {words}" + (f"; {row['band']}" if row["band"] else "")
+
+
+def _file_line(export: Export) -> str:
+    rows = str(export.accounting).split("\n", maxsplit=1)[0]
+    personal = ", ".join(export.dropped_columns)
+    return f"{export.name}: {export.format}; {rows}" + (
+        f"; personal columns not loaded: {personal}" if personal else ""
+    )
 
 
 def _pictures(found: Audit) -> dict[str, Figure]:
@@ -230,7 +239,8 @@ def _rates_picture(rates: pd.DataFrame) -> Figure:
     axes.set_yticks(list(places), [name.replace("$", r"\$") for name in names])
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
     axes.set_xlabel("engagement rate, % (log scale)")
     axes.legend(loc="best")
     return figure

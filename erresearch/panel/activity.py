@@ -30,6 +30,7 @@ POST_COLUMNS = (
     "platform", "account", "entity", "post_id", "published_at", "time_source", "time_precision", "collaboration",
     "followers", *SUMMED,
 )  # fmt: skip
+_OF_THESE = ", of each post those that its file has"
 _STATUS = "__status__"
 _LOCAL = "__local__"
 _UTC = "__utc__"
@@ -235,7 +236,7 @@ def _engagement(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> tuple[Any, 
     if not there:
         return None, ""
     if "platform" not in columns:
-        return _total(there), " + ".join(there)
+        return _total(there), f"{' + '.join(there)}{_OF_THESE}"
     spelt = nw.col("platform").cast(nw.String()).str.strip_chars().str.to_lowercase()
     seen = gather(frame.select(spelt.alias("p")).unique())["p"].drop_nulls().sort().to_list()
     sets: dict[tuple[str, ...], list[str]] = {}
@@ -244,7 +245,7 @@ def _engagement(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> tuple[Any, 
         sets.setdefault(tuple(n for n in known.reactions if n in columns), []).append(name)
     if len(sets) <= 1:
         chosen = next(iter(sets), tuple(there))
-        return (_total(chosen), " + ".join(chosen)) if chosen else (None, "")
+        return (_total(chosen), f"{' + '.join(chosen)}{_OF_THESE}") if chosen else (None, "")
     out = nw.lit(None, nw.Float64())
     for chosen, names in sets.items():
         if chosen:
@@ -252,7 +253,7 @@ def _engagement(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> tuple[Any, 
     words = "; ".join(
         f"{' + '.join(chosen) or 'nothing'} ({', '.join(names)})" for chosen, names in sets.items()
     )
-    return out, words
+    return out, words + _OF_THESE
 
 
 def _total(names: Sequence[str]) -> Any:
@@ -296,22 +297,25 @@ def rates(columns: Sequence[str]) -> list[tuple[str, Any, str]]:
             )
             out.append(
                 (
-                    f"er_{name}",
+                    f"er_by_{name}",
                     nw.when(below > 0).then(nw.col(f"above {name}") / below),
                     f"engagement / {name} of the posts of the period ({word}); missing without posts",
                 )
             )
+    if {"engagement", "posts"} <= set(columns):
+        mean = nw.when(nw.col("posts") > 0).then(nw.col("engagement") / nw.col("posts"))
+        out.append(("engagement_per_post", mean, "engagement / posts; missing without posts"))
     posts = "own posts" if "own posts" in columns else "posts"
     if {"followers", "own engagement", posts} <= set(columns):
         some = (nw.col("followers") > 0) & (nw.col(posts) > 0)
         rate = nw.col("own engagement") / nw.col("followers")
         out.append(
             (
-                "er_followers",
+                "er_by_followers",
                 nw.when(some).then(rate),
                 "engagement of the period / followers; without posts of other accounts; missing without posts",
             )
         )
         words = "mean engagement of a post / followers; missing without posts"
-        out.append(("er_followers_post", nw.when(some).then(rate / nw.col(posts)), words))
+        out.append(("er_by_followers_post", nw.when(some).then(rate / nw.col(posts)), words))
     return out

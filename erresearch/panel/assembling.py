@@ -273,13 +273,16 @@ def assemble(
     outcomes: list[str] = []
     if books is not None:
         panel, outcomes = _with_outcomes(panel, books, clock)
+    panel, bought = _conversion(panel)
     panel = _dated(panel, clock)
     columns = ["entity", "period", "posts", *(n for n in activity.summed if n not in (*empty, *EXPOSURES))]
     columns += [n for n in EXPOSURES if n in panel.columns]
     columns += [n for n in ("followers",) if n in panel.columns]
-    columns += [name for name, *_ in made] + [n for n in ("spend",) if n in panel.columns] + outcomes
+    columns += (
+        [name for name, *_ in made] + [n for n in ("spend",) if n in panel.columns] + outcomes + list(bought)
+    )
     definitions = {"engagement": activity.engagement} if activity.engagement else {}
-    definitions |= {name: words for name, _, words in made}
+    definitions |= {name: words for name, _, words in made} | bought
     if books is not None and "revenue" in outcomes and not any(name == "revenue" for _, name in books.spans):
         definitions["revenue"] = next(n for n in ("revenue_net", "revenue_gross") if n in outcomes)
     return panel.select(list(dict.fromkeys(columns))).sort("entity", "period"), definitions
@@ -330,6 +333,17 @@ def _with_outcomes(panel: pl.DataFrame, books: Books, clock: Clock) -> tuple[pl.
                 shown.append("revenue")
                 break
     return panel, ["revenue", *(n for n in shown if n != "revenue")] if "revenue" in shown else shown
+
+
+def _conversion(panel: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Conversions (orders, where there are none) per visit."""
+    import polars as pl
+
+    above = next((name for name in ("conversions", "orders") if name in panel.columns), None)
+    if above is None or "sessions" not in panel.columns or "conversion_rate" in panel.columns:
+        return panel, {}
+    rate = pl.when(pl.col("sessions") > 0).then(pl.col(above) / pl.col("sessions"))
+    return panel.with_columns(rate.alias("conversion_rate")), {"conversion_rate": f"{above} / sessions"}
 
 
 def _dated(panel: pl.DataFrame, clock: Clock) -> pl.DataFrame:
