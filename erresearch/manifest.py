@@ -29,7 +29,7 @@ def fingerprint(data: Any) -> str:
     Parameters
     ----------
     data : frame or Moments
-        A pandas frame, any frame with ``to_pandas``, or moments.
+        A pandas frame, any frame with ``to_pandas``, moments, or an evidence pack.
 
     Returns
     -------
@@ -43,6 +43,8 @@ def fingerprint(data: Any) -> str:
     >>> fingerprint(pd.DataFrame({"likes": [1, 2]}))[:12]
     '...'
     """
+    if hasattr(data, "digest"):
+        return str(data.digest)
     if hasattr(data, "cross"):
         parts = [json.dumps([list(data.columns), [str(key) for key in data.keys]]).encode()]
         parts += [getattr(data, name).tobytes() for name in ("count", "weight", "origin", "sums", "cross")]

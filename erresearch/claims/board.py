@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from erresearch.claims.evidence import Evidence
 from erresearch.claims.judge import DECISIVE, judge, not_judged
+from erresearch.claims.packing import evidence_from_pack, here, names_to_pack, rows_of, shipped
+from erresearch.claims.packs import Pack
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
 from erresearch.claims.tables import cast_roles, is_simulated
-from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
+from erresearch.datasets.registry import registered
+from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
 from erresearch.results import Verdict
 from erresearch.worlds import WORLDS, simulate
 
@@ -91,6 +95,8 @@ def evidence_for(claim: Claim, data: Any, *, dataset: str = "data", level: float
     """
     if claim.procedure not in PROCEDURES:
         raise UnknownNameError.of(f"procedure (claim {claim.id})", claim.procedure, PROCEDURES)
+    if isinstance(data, Pack):
+        return evidence_from_pack(claim, data, level=level)
     return PROCEDURES[claim.procedure](cast_roles(claim, data, dataset=dataset, level=level))
 
 
@@ -101,6 +107,9 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verd
     for name, table in data.items():
         if simulated[name] and name in WORLDS and name not in claim.worlds:
             reasons[name] = "this simulated world has no known answer to the claim"
+            continue
+        if not simulated[name] and name not in claim.family and name in registered():
+            reasons[name] = _undeclared(claim, table, name)
             continue
         try:
             found[name] = evidence_for(claim, table, dataset=name, level=level)
@@ -120,7 +129,8 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verd
         for name in found
         if simulated[name]
     }
-    verdicts |= _stepwise(claim, {name: found[name] for name in family}, level)
+    sources = {name: _source(claim, data[name]) for name in family}
+    verdicts |= _stepwise(claim, {name: found[name] for name in family}, sources, level)
     verdicts |= {
         name: not_judged(claim, dataset=name, reason=reason, simulated=simulated[name])
         for name, reason in reasons.items()
@@ -128,35 +138,82 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verd
     return [verdicts[name] for name in data]
 
 
-def _stepwise(claim: Claim, family: Mapping[str, Evidence], level: float) -> dict[str, Verdict]:
+def _source(claim: Claim, data: Any) -> str:
+    return data.entry(claim).kind if isinstance(data, Pack) else "from rows"
+
+
+def _undeclared(claim: Claim, data: Any, name: str) -> str:
+    """Why a claim is not judged on a registered data set that it does not name."""
+    note = claim.about(name).note
+    if note:
+        return note
+    try:
+        cast_roles(claim, data, dataset=name)
+    except ErresearchError as error:
+        return str(error)
+    return "the claim does not name this data set, and none is added once it has been seen"
+
+
+def _stepwise(
+    claim: Claim, family: Mapping[str, Evidence], sources: Mapping[str, str], level: float
+) -> dict[str, Verdict]:
     """Holm's steps: with m left, judge at 1 − α/m; what is decided leaves the family, and the rest goes on."""
     left = dict(family)
     decided: dict[str, Verdict] = {}
     while left:
         own = 1 - (1 - level) / len(left)
-        now = {name: judge(claim, evidence, dataset=name, level=own) for name, evidence in left.items()}
+        now = {
+            name: judge(claim, evidence, dataset=name, level=own, source=sources[name])
+            for name, evidence in left.items()
+        }
         settled = {name: verdict for name, verdict in now.items() if verdict.word in DECISIVE}
         decided |= settled or now
         left = {name: evidence for name, evidence in left.items() if name not in decided}
     return decided
 
 
-def embedded() -> dict[str, Any]:
-    """Data sets that come with the package: real ones that need no download, then every simulated world.
+def embedded(*, rows: bool = False) -> dict[str, Any]:
+    """Data sets that the board needs no network for: the embedded one, evidence packs, every simulated world.
+
+    The default does not look at what is on the machine, so that everybody gets the same board. A data set without a
+    pack of its own is left out with a warning.
+
+    Parameters
+    ----------
+    rows : bool
+        Take the rows instead of the pack of every data set that is in ``ERRESEARCH_DATA_DIR`` or the cache.
 
     Returns
     -------
-    dict of str to pandas.DataFrame
+    dict of str to pandas.DataFrame or Pack
         Simulated tables carry ``attrs["simulated"]`` and ``attrs["seed"]``.
+
+    Warns
+    -----
+    ErresearchWarning
+        Naming data sets that have neither a pack nor, with `rows`, rows on this machine.
 
     Examples
     --------
-    >>> list(embedded())[0]
-    'movies'
+    >>> list(embedded())[:2]
+    ['movies', 'csm-movies']
     """
     from erresearch.datasets import load
 
+    real: dict[str, Any] = {"movies": load("movies")}
+    packs = shipped()
+    for name in names_to_pack():
+        if rows and here(name):
+            real[name] = rows_of(name)
+        elif name in packs:
+            real[name] = packs[name]
+        else:
+            warnings.warn(
+                f"{name} is left out: it has no evidence pack, and its rows were not asked for or are not here",
+                ErresearchWarning,
+                stacklevel=2,
+            )
     worlds = {name: simulate(name, rng=_SEED).panel for name in WORLDS}
     for table in worlds.values():
         table.attrs["seed"] = _SEED
-    return {"movies": load("movies"), **worlds}
+    return {**real, **worlds}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from erresearch.claims.packs import Pack
 from erresearch.claims.registry import Claim
 from erresearch.errors import ColumnError
 from erresearch.moments import Moments
@@ -48,7 +49,7 @@ def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) ->
     ColumnError
         Naming the roles that no column can play, and the columns that could.
     """
-    present = data.columns if isinstance(data, Moments) else column_names(data)
+    present = data.columns if isinstance(data, (Moments, Pack)) else column_names(data)
     roles: dict[str, str] = {}
     absent: list[str] = []
     for role, names in claim.roles.items():

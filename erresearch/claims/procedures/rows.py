@@ -75,11 +75,13 @@ def judge_slope(cast: Cast) -> Evidence:
 def judge_mix(cast: Cast) -> Evidence:
     """Coefficient of one action's log ratio to the others, the total of all actions held."""
     roles = cast.options["actions"]
+    strata = cast.options.get("strata")
     found = mix(
         cast.data,
         term(cast, "y"),
         actions=[cast.column(role) for role in roles],
-        by=cast.roles.get("by"),
+        by=strata or cast.roles.get("by"),
+        effects=() if strata else None,
         controls=[term(cast, role) for role in cast.options.get("controls", ())],
         model=cast.options.get("model", "ols"),
         level=cast.level,
