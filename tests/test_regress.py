@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import math
 import warnings
+from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -17,7 +20,7 @@ from erresearch.datasets import load
 from erresearch.errors import ColumnError, DataError, DesignError, UnknownNameError
 from erresearch.expressions import log
 from erresearch.moments import Moments
-from erresearch.relate import contrast, regress
+from erresearch.relate import contrast, poisson, regress
 from erresearch.relate.fitting import Fitted
 from erresearch.results import Fit
 from erresearch.worlds import simulate_panel
@@ -198,6 +201,41 @@ def test_an_offset_of_1e9_changes_nothing(effects):
     theirs, ours = feols(table, effects, "CRV1"), fitted(moved, effects, cov="CRV1")
     np.testing.assert_allclose([ours["x"].value, ours["z"].value], theirs.coef()[["x", "z"]], rtol=1e-8)
     np.testing.assert_allclose([ours["x"].se, ours["z"].se], theirs.se()[["x", "z"]], rtol=1e-8)
+
+
+def stored_oracle() -> Any:
+    """The module that made the stored figures; it also makes the table."""
+    path = Path(__file__).parent / "oracle" / "regressions.py"
+    spec = importlib.util.spec_from_file_location("stored_regressions", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+ORACLE = stored_oracle()
+STORED = json.loads(ORACLE.STORED.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", [name for name in STORED if name != "versions"])
+def test_stored_figures_of_other_software(case):
+    kind, words, cov = case.split(", ")
+    table = ORACLE.panel()
+    by = "account" if cov.startswith("CRV") else None
+    effects = {"none": (), "account": ("account",), "account and period": ("account", "period")}[words]
+    if kind == "ppml":
+        fit = poisson(table, "count", on=["x", "z"], by=by, effects=effects, cov=cov)
+    else:
+        fit = regress(table, "y", on=["x", "z"], by=by, period="week", effects=effects, cov=cov)
+    factor = 1.0
+    if cov == "CRV3":
+        assert isinstance(fit.model, Fitted)
+        n, k = len(table), fit.model.model.n_parameters
+        factor = 11 / 10 * math.sqrt((n - 1) / (n - k))
+    for name, (value, se) in STORED[case].items():
+        assert fit[name].value == pytest.approx(value, rel=1e-8)
+        assert fit[name].se * factor == pytest.approx(se, rel=1e-8)
 
 
 def test_vif_is_one_over_one_minus_r2_of_the_others():

@@ -103,7 +103,9 @@ def crv1(model: Scores) -> np.ndarray:
 
     V = c · H⁻¹ (Σ_g s_g s_gᵀ) H⁻¹, c = G/(G−1) · (n−1)/(n−k).
 
-    It is here for comparison with other software; with few or unequal clusters its intervals are too short.
+    It is here for comparison with other software; with few or unequal clusters its intervals are too short. n counts
+    rows and k parameters; account effects count as one parameter together (they are nested in the clusters), period
+    effects as one each. This is the default of pyfixest and fixest, and of statsmodels for a pooled regression.
 
     Parameters
     ----------
@@ -193,6 +195,12 @@ def crv3(model: Scores) -> np.ndarray:
     ------
     DesignError
         With fewer than 2 accounts.
+
+    Notes
+    -----
+    The jackknife's own factor (G−1)/G and nothing else, as in MacKinnon, Nielsen and Webb (2023). pyfixest multiplies
+    the sum of squares by CRV1's factor instead: its variances are (G/(G−1))²·(n−1)/(n−k) times these, k as in
+    :func:`crv1`.
 
     Examples
     --------

@@ -95,6 +95,14 @@ def regress(
     ColumnError, DataError
         Missing columns, text among numbers, no complete row.
 
+    Notes
+    -----
+    Rows that come with an origin near the means keep about eleven digits. Nearly collinear columns, next to nothing
+    left unexplained, or a short table: the normal equations are refined by further passes, to the digits that NIST
+    certifies (:mod:`erresearch.relate.refinement`). Moments without rows cannot be refined. Where other software
+    multiplies by other small-sample factors, :func:`erresearch.inference.crv1` and
+    :func:`erresearch.inference.crv3` state them.
+
     References
     ----------
     Cameron, A. C., & Miller, D. L. (2015). A practitioner's guide to cluster-robust inference. *Journal of Human
