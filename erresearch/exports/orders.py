@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from erresearch.errors import ColumnError, DataError
+from erresearch.errors import DataError
 from erresearch.exports.cells import Built, Draft, further, number_column
 from erresearch.exports.clocks import parse_times
 from erresearch.exports.numbers import currency_of
@@ -141,44 +141,33 @@ def _money(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Ser
     import polars as pl
 
     text = drafted.frame
-    for value_name, currency_name in drafted.layout.money or (
-        ("amount", "currency"),
-        ("revenue", "currency"),
-    ):
-        if value_name not in text.columns:
-            continue
-        currency = (
-            text[currency_name].str.strip_chars().str.to_uppercase()
-            if currency_name in text.columns
-            else pl.repeat("", text.height, eager=True)
-        )
-        if settings.currency and currency.n_unique() > 0 and settings.currency.upper() not in set(currency):
-            other = [
-                c
-                for v, c in drafted.layout.money
-                if v in text.columns and c in text.columns and c != currency_name
-            ]
-            if any(
-                settings.currency.upper() in set(text[c].str.strip_chars().str.to_uppercase()) for c in other
-            ):
-                continue
-        found = number_column(drafted, value_name, settings, journal)
-        if not found.currency and "amount_formatted" in text.columns and value_name != "amount_formatted":
-            found = replace(found, currency=currency_of(text["amount_formatted"], drafted.rows, journal))
-        if found.currency and not (currency != "").any():
-            currency = pl.repeat(found.currency, text.height, eager=True)
-        journal.note(f"revenue is column {drafted.header(value_name)!r}, as the file prints it")
-        if value_name == "converted":
-            journal.guess(
-                "amount", drafted.header(value_name), "the settled amounts are in one currency", "currency="
-            )
-        return found.values, currency
-    headers = [repr(h) for name, _ in drafted.layout.money for h in drafted.layout.headers(name)]
-    raise ColumnError(
-        f"{drafted.table.part} has no column of money",
-        got=", ".join(drafted.table.header[:12]),
-        allowed=", ".join(headers),
-    )
+    choices = drafted.layout.money or (("amount", "currency"), ("revenue", "currency"))
+    there = [choice for choice in choices if choice[0] in text.columns]
+    name, currency_name = next((c for c in there if _holds(text, c[1], settings)), there[0])
+    found = number_column(drafted, name, settings, journal)
+    currency = _codes(text, currency_name)
+    if not found.currency and "amount_formatted" in text.columns and name != "amount_formatted":
+        found = replace(found, currency=currency_of(text["amount_formatted"], drafted.rows, journal))
+    if found.currency and not (currency != "").any():
+        currency = pl.repeat(found.currency, text.height, eager=True)
+    journal.note(f"revenue is column {drafted.header(name)!r}, as the file prints it")
+    if name == "converted":
+        journal.guess("amount", drafted.header(name), "the settled amounts are in one currency", "currency=")
+    return found.values, currency
+
+
+def _codes(text: pl.DataFrame, name: str) -> pl.Series:
+    """Currency of each row; empty where the file has no such column."""
+    import polars as pl
+
+    if name not in text.columns:
+        return pl.repeat("", text.height, eager=True)
+    return text[name].str.strip_chars().str.to_uppercase()
+
+
+def _holds(text: pl.DataFrame, name: str, settings: Settings) -> bool:
+    """Whether a column of currencies has the one that the caller chose."""
+    return settings.currency is None or (_codes(text, name) == settings.currency.upper()).any()
 
 
 def _states(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series:

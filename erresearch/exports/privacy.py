@@ -87,14 +87,17 @@ def hashed(values: pl.Series) -> pl.Series:
 
 
 def _escaped(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_RISKY) else value
+    if not isinstance(value, str):
+        return value
+    text = f"'{value}" if value.startswith(_RISKY) else value
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def safe_csv(frame: pd.DataFrame, *, columns: Iterable[str] | None = None) -> str:
-    """Write a table as CSV in which no cell of text can be taken for a formula.
+    r"""Write a table as CSV in which no cell of text can be taken for a formula.
 
     Text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end gets an apostrophe before it, in cells and
-    in headers; numbers are written as they are.
+    in headers; numbers are written as they are. Line ends inside cells become ``\n``.
 
     Parameters
     ----------

@@ -1,0 +1,429 @@
+"""The parts of the reader: containers, mappings, clocks, numbers, identities, accounts, and what is written safely."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, strategies as st
+
+from erresearch.errors import DataError, ErresearchError
+from erresearch.exports import (
+    Accounting,
+    containers,
+    delimited,
+    inspect_export,
+    read_export,
+    safe_csv,
+    workbooks,
+)
+from erresearch.exports.identities import instagram_time, tiktok_time, x_time
+from erresearch.exports.numbers import Reading, parse_numbers
+from erresearch.exports.privacy import hashed
+from erresearch.exports.records import Journal
+from erresearch.exports.registry import Field, format_of, load_registry, normalise
+
+FILES = Path(__file__).resolve().parent / "exports" / "files"
+SERIES = {"kind": "daily", "platform": "own", "columns": {"date": "day", "views": "n"}}
+
+
+def fails(path: Path, match: str, **options: Any) -> None:
+    with pytest.raises(ErresearchError, match=match):
+        read_export(path, **options)
+
+
+def archive(folder: Path, members: dict[str, bytes], *, packed: bool = True, name: str = "a.zip") -> Path:
+    path = folder / name
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as made:
+        for member, content in members.items():
+            made.writestr(member, content)
+    return path
+
+
+# ── containers ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_archives_beyond_a_size_or_a_ratio_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    bomb = archive(tmp_path, {"Totals.csv": b"Date,Views\n" + b"2026-01-01,5\n" * 4_000_000})
+    fails(bomb, r"the archive is refused because of its size: 52,000,011 bytes from .* 200 times")
+    small = archive(tmp_path, {"Totals.csv": b"Date,Views\n2026-01-01,5\n"})
+    monkeypatch.setattr(containers, "MAX_UNPACKED", 20)
+    fails(small, "the archive is refused because of its size: 24 bytes")
+
+
+def test_a_workbook_is_an_archive_too(tmp_path: Path):
+    bomb = archive(
+        tmp_path, {"xl/workbook.xml": b"<x/>", "xl/worksheets/sheet1.xml": b" " * 60_000_000}, name="a.xlsx"
+    )
+    fails(bomb, "the archive is refused because of its size")
+
+
+def test_nothing_is_unpacked_to_disk(tmp_path: Path):
+    path = archive(tmp_path, {"../../evil.csv": b"Date,Views\n2026-01-01,5\n", "/etc/Totals.csv": b""})
+    assert len(read_export(path).rows) == 1
+    assert [found.name for found in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_what_an_archive_holds_besides_tables_is_named(tmp_path: Path):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as made:
+        made.writestr("x.txt", "hello")
+    path = archive(
+        tmp_path,
+        {
+            "Totals.csv": b"Date,Views\n2026-01-01,5\n",
+            "a.pdf": b"%PDF-1.7",
+            "b.zip": inner.getvalue(),
+            ".hidden": b"x",
+            "c.csv": b"",
+        },
+    )
+    notes = " ".join(read_export(path).notes)
+    for said in (
+        "a.pdf is a PDF",
+        "b.zip is an archive inside the archive",
+        "c.csv is empty",
+        "without unpacking it to disk",
+    ):
+        assert said in notes
+    fails(archive(tmp_path, {"a.pdf": b"%PDF-1.7"}), "the archive holds no table")
+
+
+def test_damaged_containers_say_so(tmp_path: Path):
+    whole = (FILES / "youtube.zip").read_bytes()
+    path = tmp_path / "a.zip"
+    path.write_bytes(whole[:-30])
+    fails(path, r"a\.zip: the archive cannot be read")
+    path.write_bytes(whole.replace(b"Dec 15, 2025", b"Dec 15, 2029", 1))
+    fails(path, "the archive cannot be read: Bad CRC-32")
+    for name in ("linkedin_page.xls", "fanpage_karma.xlsx"):
+        broken = tmp_path / name
+        content = bytearray((FILES / name).read_bytes())
+        content[700:2000] = b"\x41" * 1300
+        broken.write_bytes(content)
+        fails(broken, "cannot be read")
+    page = tmp_path / "page.xls"
+    page.write_text("<html><body><p>Date,Views</p></body></html>")
+    fails(page, r"page\.xls is a web page without a table")
+
+
+def test_a_sheet_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(workbooks, "MAX_CELLS", 10)
+    fails(FILES / "fanpage_karma.xlsx", "the sheet is too large: over 10 cells")
+
+
+def test_an_inspection_looks_at_head_and_tail_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "Totals.csv"
+    days = pd.date_range("1996-01-01", periods=8000).strftime("%Y-%m-%d")
+    lines = [f"{day},{n:09d}" for n, day in enumerate(days)]
+    path.write_text("\n".join(["Date,Views", *lines]) + "\n")
+    monkeypatch.setattr(containers, "_WHOLE", 10_000)
+    monkeypatch.setattr(containers, "_HEAD", 4000)
+    monkeypatch.setattr(containers, "_TAIL", 300)
+    found = inspect_export(path)
+    assert not found.whole
+    assert 100 < len(found.export.rows) < 250
+    assert "its last line begins '2017-11-25,000007999'" in found.seen
+    assert "the head (4,000 of" in str(found)
+    assert len(read_export(path).rows) == 8000
+
+
+def test_a_large_file_falls_back_where_the_parser_in_c_gives_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(delimited, "FAST", 100)
+    path = tmp_path / "Totals.csv"
+    body = "".join(f"2026-01-{1 + n:02d},{n}\n" for n in range(28))
+    for text, count in (
+        ("Date,Views\n" + body, 28),
+        ("Date,Views\n" + body.replace("2026-01-20,19\n", '"2026-01-20","19"\n\n'), 28),
+        ("Date,Views\n" + body.replace(",27", ",n/a"), 28),
+        ("Date,Views\n" + body.replace("\n", "\r\n") + "\r\n\r\n", 28),
+    ):
+        path.write_bytes(text.encode())
+        export = read_export(path)
+        assert len(export.rows) == count
+        assert export.rows["views"].sum() in (378, 351)
+    path.write_text("Date,Views\n" + body.replace(",27", ",27,1"))
+    fails(path, "rows have more or fewer cells than the header's 2: 1 rows .row 29. with 3 cells")
+
+
+# ── mappings ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("mapping", "match"),
+    [
+        ({"colums": {}}, "There is no line of a mapping 'colums'.*Did you mean 'columns'"),
+        ({"columns": {"likse": "n"}}, "There is no canonical column 'likse'.*Did you mean 'likes'"),
+        ({"columns": {}}, r"\[columns\] of a mapping is empty"),
+        ({"columns": {"likes": 5}}, "'likes' of a mapping must be a list of texts: 5"),
+        (
+            {"columns": {"likes": "n"}, "kind": "post"},
+            "There is no kind of export 'post'.*Did you mean 'posts'",
+        ),
+        (
+            {"columns": {"likes": "n"}, "totals": [["a", "like", "b"]]},
+            "a rule for rows of totals is not known: 'like'",
+        ),
+        ({"columns": {"likes": "n"}, "totals": [5]}, "a line of the mapping has the wrong shape"),
+        ({"zone": 5}, "'zone' of a mapping must be text: 5"),
+        ({"won": [5]}, "'won' of a mapping must be a list of texts"),
+        ({"exported_at": "soon"}, "`exported_at` is no day: 'soon'"),
+    ],
+)
+def test_a_wrong_mapping_is_named(mapping: dict[str, Any], match: str):
+    fails(FILES / "Totals.csv", match, mapping=mapping)
+
+
+def test_a_mapping_file_that_is_none(tmp_path: Path):
+    fails(FILES / "Totals.csv", "the mapping .* cannot be read", mapping=tmp_path / "no.toml")
+    (tmp_path / "bad.toml").write_text("columns = [")
+    fails(FILES / "Totals.csv", "the mapping .* cannot be read", mapping=tmp_path / "bad.toml")
+
+
+def test_an_unknown_platform_is_named():
+    fails(FILES / "Totals.csv", "There is no platform 'yotube'.*Did you mean 'youtube'", platform="yotube")
+
+
+def test_a_layout_of_the_registry_is_checked():
+    with pytest.raises(ErresearchError, match="a layout has no entry 'colour'"):
+        format_of({"id": "x", "colour": "red", "kind": "posts"})
+
+
+def test_arguments_go_before_the_mapping(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text("day;cost\n2026-01-01;1,234\n2026-01-02;2,345\n")
+    mapping = {"kind": "ads", "decimal": ",", "currency": "EUR", "columns": {"date": "day", "spend": "cost"}}
+    assert read_export(path, mapping=mapping).rows["spend"].tolist() == [1.234, 2.345]
+    said = read_export(path, mapping=mapping, decimal=".", currency="USD")
+    assert said.rows["spend"].tolist() == [1234, 2345]
+    assert set(said.rows["currency"]) == {"USD"}
+
+
+# ── series, advertising, outcomes ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_series_that_cannot_be_read_say_why(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text('"Facebook moods"\n"Date","Primary"\n"2026-01-01","5"\n')
+    fails(path, "no table has a known title: 'Facebook moods'")
+    path.write_text(
+        '"Facebook reach"\n"Date","Primary"\n"2026-01-01","5"\n\n"Facebook reach"\n"Date","Primary"\n"2026-01-01","6"\n'
+    )
+    fails(path, "reach is given twice for the same day with different values: rows 3, 7")
+    path.write_text("day,n\n2026-01-01,5\n")
+    fails(path, "has no column of days", mapping={"kind": "daily", "columns": {"views": "n", "likes": "day"}})
+    path.write_text("day,n\n2026-01-01,five\n2026-01-02,six\n")
+    fails(path, "column 'n' holds no number: 'five', 'six'", mapping=SERIES)
+    path.write_text("Campaign,Cost,Impr.\nSoap,5.5,100\n")
+    fails(path, "states no dates")
+    path.write_text("# Start date: 20260101\n# End date: 20260102\nDate,Mood\n20260101,5\n")
+    fails(path, "no table has rows with figures that are known")
+
+
+def test_money_needs_its_column_and_orders_their_years(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    columns = {"date": "day", "order_id": "no", "amount": "cost"}
+    path.write_text("day,no,cost\nJanuary 5,1,5.5\nJanuary 6,2,6.5\n")
+    fails(path, "column 'day' has dates without a year", mapping={"kind": "outcomes", "columns": columns})
+
+
+def test_a_header_and_its_cells_must_agree_on_the_currency(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    head = "Reporting starts,Reporting ends,Campaign name,Reach,Amount spent (USD)\n"
+    path.write_text(head + "2026-01-01,2026-01-01,Soap,5,€5.50\n")
+    fails(path, "names one currency and its cells another: USD and EUR")
+
+
+def test_days_of_figures_that_are_none(tmp_path: Path):
+    text = (FILES / "meta_ig_posts.csv").read_text("utf-8-sig").replace("Lifetime", "sometime")
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    fails(path, "'sometime' is not a date|holds neither days nor Lifetime")
+    daily = (FILES / "meta_fb_daily.csv").read_text("utf-8-sig").split("\n")
+    path.write_text("\n".join(daily).replace("01/04/2026", "N/A"))
+    fails(path, "holds neither days nor Lifetime: 'N/A'")
+
+
+def test_too_many_impossible_dates(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,day\n" + "".join(f"p{n},1901-01-0{n}\n" for n in range(1, 9)))
+    mapping = {"kind": "posts", "columns": {"post_id": "id", "published_at": "day"}}
+    fails(
+        path, r"column 'day': 1901-01-01 00:00:00 is impossible; rows with this problem: 8", mapping=mapping
+    )
+
+
+# ── identities, numbers, clocks ──────────────────────────────────────────────────────────────────────────────────
+
+MOMENTS = st.datetimes(dt.datetime(2015, 1, 1), dt.datetime(2037, 1, 1))
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def short(number: int) -> str:
+    out = ""
+    for _ in range(11):
+        number, rest = divmod(number, 64)
+        out = _LETTERS[rest] + out
+    return out
+
+
+@given(
+    st.lists(MOMENTS, min_size=1, max_size=20),
+    st.integers(0, 2**22 - 1),
+    st.sampled_from(["p", "reel", "tv", "someone/p"]),
+)
+def test_ids_give_back_the_moment_that_made_them(moments: list[dt.datetime], salt: int, folder: str):
+    stamps = [int(moment.replace(tzinfo=dt.UTC).timestamp() * 1000) for moment in moments]
+    wanted = [dt.datetime.fromtimestamp(stamp // 1000, dt.UTC).replace(tzinfo=None) for stamp in stamps]
+
+    def seconds(series: pl.Series) -> list[dt.datetime | None]:
+        return [None if value is None else value.replace(microsecond=0) for value in series]
+
+    codes = [short(((stamp - 1314220021721) << 23) | salt) for stamp in stamps]
+    links = pl.Series([f"https://www.instagram.com/{folder}/{code}/" for code in codes])
+    assert seconds(instagram_time(links)) == wanted
+    mixed = pl.Series([*links.to_list(), None, "https://www.instagram.com/p/short/"])
+    assert seconds(instagram_time(mixed)) == [*wanted, None, None]
+    tweets = pl.Series([str(((stamp - 1288834974657) << 22) | salt) for stamp in stamps])
+    assert seconds(x_time(tweets)) == wanted
+    assert seconds(x_time("https://x.com/a/status/" + tweets)) == wanted
+    videos = pl.Series(
+        [f"https://www.tiktok.com/@a/video/{(stamp // 1000) << 32 | salt}" for stamp in stamps]
+    )
+    assert seconds(tiktok_time(videos)) == wanted
+
+
+@pytest.mark.parametrize("decode", [instagram_time, tiktok_time, x_time])
+def test_what_is_no_id_gives_no_time(decode: Callable[[pl.Series], pl.Series]):
+    odd = pl.Series(
+        [
+            "",
+            "12",
+            "9" * 19,
+            "https://www.instagram.com/p/___________/",
+            "https://x.com/a/status/5",
+            None,
+            "ü" * 30,
+        ]
+    )
+    assert decode(odd).null_count() == len(odd)
+
+
+def numbers(cells: list[str], kind: str = "number", **options: Any) -> list[float | None]:
+    series = pl.Series(cells, dtype=pl.String)
+    rows = pl.Series(range(2, 2 + len(cells)), dtype=pl.UInt32)
+    return parse_numbers(
+        series, rows, Reading(Field("x", kind), "x", **options), Journal("f.csv")
+    ).values.to_list()
+
+
+@given(
+    st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=20),
+    st.sampled_from([",", ".", " ", "'", "\u202f", ""]),
+)
+def test_counts_survive_any_mark_between_thousands(values: list[int], mark: str):
+    assert numbers([f"{value:,}".replace(",", mark) for value in values], "count") == values
+
+
+@given(
+    st.lists(st.decimals(-(10**9), 10**9, places=2), min_size=1, max_size=20),
+    st.sampled_from(["1,234.50", "1.234,50"]),
+)
+def test_amounts_survive_either_decimal_sign(values: list[Any], style: str):
+    swap = str.maketrans(",.", ".,") if style == "1.234,50" else {}
+    cells = [f"{value:,.2f}".translate(swap) for value in values]
+    assert numbers(cells, decimal="," if swap else ".") == [float(value) for value in values]
+    assert numbers([*cells, style]) == [*(float(value) for value in values), 1234.5]  # one cell decides
+
+
+@given(st.lists(st.text(max_size=6), max_size=10))
+def test_numbers_are_read_or_missing(cells: list[str]):
+    try:
+        found = numbers(cells)
+    except ErresearchError:
+        return
+    assert len(found) == len(cells)
+    for cell, value in zip(cells, found, strict=True):
+        if re.fullmatch(r"[0-9]{1,6}", cell):
+            assert value == int(cell)
+        assert value is None or abs(value) < float("inf")
+
+
+@given(
+    st.dates(dt.date(1996, 1, 1), dt.date(2097, 12, 31)),
+    st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%B %d, %Y", "%a %b %d %Y", "%Y%m%d"]),
+)
+def test_days_are_read_back(day: dt.date, form: str):
+    from erresearch.exports.clocks import parse_times
+
+    cells = pl.Series([day.strftime(form), dt.date(2026, 1, 31).strftime(form)])
+    times = parse_times(cells, pl.Series([2, 3]), Journal("f"), header="d")
+    assert [value.date() for value in times.local] == [day, dt.date(2026, 1, 31)]
+    assert times.precision == "day"
+
+
+# ── accounts, words, what is written ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_account_that_does_not_add_up_is_refused():
+    with pytest.raises(
+        DataError, match="the account of the rows does not add up: 3 rows in, 2 accounted for"
+    ):
+        Accounting(3, 2)
+    table = read_export(FILES / "youtube_table.csv").accounting.to_frame()
+    assert table.set_index("what").loc["rows in", "rows"] == table["rows"].iloc[1:6].sum()
+
+
+@given(st.lists(st.text(max_size=8), min_size=1, max_size=8))
+def test_no_cell_that_is_written_is_a_formula(texts: list[str]):
+    frame = pd.DataFrame({"=a": texts, "n": range(len(texts))})
+    before = frame.copy()
+    out = safe_csv(frame)
+    rows = list(csv.reader(io.StringIO(out, newline="")))
+    assert [row[0] for row in rows[1:]] == [
+        (f"'{t}" if t.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else t)
+        .replace("\r\n", "\n")
+        .replace("\r", "\n")
+        for t in texts
+    ]
+    assert rows[0] == ["'=a", "n"]
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_negative_numbers_are_not_escaped():
+    assert safe_csv(pd.DataFrame({"a": [-1.5], "b": ["-1.5"]}), columns=["b", "a"]) == "b,a\n'-1.5,-1.5\n"
+
+
+def test_hashes_join_within_a_run_and_reveal_nothing():
+    values = pl.Series(["a@example.org", "b@example.org", "a@example.org", "", None])
+    out = hashed(values)
+    assert out[0] == out[2] != out[1]
+    assert out[3] is None
+    assert out[4] is None
+    assert hashed(pl.Series([None, ""], dtype=pl.String)).null_count() == 2
+
+
+def test_headers_are_compared_without_case_accents_and_spaces():
+    assert normalise("\ufeff Vi\u00adews\n") == normalise("VIEWS")
+    assert normalise("Alcance") != normalise("Reach")
+    assert load_registry() is load_registry()
+
+
+def test_results_are_frozen_and_inputs_untouched():
+    export = read_export(FILES / "Totals.csv")
+    with pytest.raises(AttributeError):
+        export.kind = "posts"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        export.columns["views"] = "x"  # type: ignore[index]
+    assert "10 rows in = 10 used" in str(export)
