@@ -21,7 +21,9 @@ FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 def run(path: Path) -> list[str]:
     """Run and store one notebook; return what is wrong with it."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+    NotebookClient(
+        notebook, timeout=600, coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}}
+    ).execute()
     errors = []
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"c{number:02d}"
