@@ -46,6 +46,10 @@ class Permutation:
     n_accounts: int
     dropped: Mapping[str, int]
 
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """The p-value and what was shuffled."""
         return (
@@ -87,6 +91,10 @@ class Attenuation:
     kind: str
     impossible: bool
 
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """The range in one sentence."""
         beyond = "; the lowest reliability declared is impossible with this correlation" * self.impossible
@@ -127,6 +135,10 @@ class Smearing:
         """The larger of the two factors over the smaller, minus 1."""
         return max(self.low, self.high) / min(self.low, self.high) - 1
 
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """The factor and its caution."""
         caution = (
@@ -166,6 +178,10 @@ class ListSelection:
     high_slope: float
     n_rows: int
     selected: bool
+
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
 
     def __str__(self) -> str:
         """What the edge looks like."""

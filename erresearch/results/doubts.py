@@ -68,6 +68,10 @@ class Curve:
         """Number of specifications."""
         return len(self.value)
 
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """The shares in one sentence."""
         return (
@@ -144,6 +148,10 @@ class Sensitivity:
             return False
         return ends.low > 0 if self.estimate.value > 0 else ends.high < 0
 
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """The robustness value beside the strongest observed control."""
         own = (
@@ -197,6 +205,10 @@ class Equivalence:
         """Whether the whole interval lies inside null ± δ."""
         return self.interval.inside(self.null - self.sesoi, self.null + self.sesoi)
 
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """The answer in one sentence."""
         word = "practically nil" if self.nil else "not shown to be nil"
@@ -232,6 +244,10 @@ class Detectable:
     def suffices(self, sesoi: float) -> bool:
         """Whether the data suffice for δ = `sesoi`: nil could be declared with the power asked for."""
         return self.nil <= sesoi
+
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
 
     def __str__(self) -> str:
         """Both figures in one sentence."""
@@ -275,6 +291,10 @@ class SampleNeeded:
     entity: str
     power: float
     level: float
+
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
 
     def __str__(self) -> str:
         """Both counts, and why weeks are none of them."""

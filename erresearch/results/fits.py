@@ -103,6 +103,10 @@ class Fit(Mapping[str, Estimate]):
         ]
         return pd.DataFrame(rows).set_index("regressor")
 
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """Head line and one line per regressor."""
         out = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items() if count) or "none"
@@ -173,6 +177,10 @@ class Decay:
     points: Bins
     shared_denominator: float
     dropped: Mapping[str, int]
+
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
 
     def __str__(self) -> str:
         """The slope in one sentence."""

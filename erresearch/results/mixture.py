@@ -45,6 +45,10 @@ class Mix:
     fit: Fit
     method: str
 
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """The total, then a line per action."""
         zeros = ", ".join(f"{n:,} of {name}" for name, n in self.replaced.items() if n) or "none"

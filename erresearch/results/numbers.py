@@ -77,6 +77,10 @@ class Interval:
         """Whether the whole interval lies strictly between `low` and `high`."""
         return low < self.low and self.high < high
 
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """The ends and the level."""
         return f"[{plain(self.low)}, {plain(self.high)}] ({100 * self.level:.4g} %)"
@@ -287,6 +291,10 @@ class Estimate:
                 fix="estimate it again from its rows or moments",
             )
         return self.reference
+
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
 
     def __str__(self) -> str:
         """One sentence."""

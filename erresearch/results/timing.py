@@ -65,6 +65,10 @@ class Precedence:
     dropped: Mapping[str, int]
     cautions: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """Both directions and the placebo."""
         return (
@@ -125,6 +129,10 @@ class PredictiveGain:
     n_accounts: int
     dropped: Mapping[str, int]
     cautions: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
 
     def __str__(self) -> str:
         """The gain in one sentence."""

@@ -100,6 +100,10 @@ class Verdict:
         size = f" ({self.size})" if self.size else ""
         return ", ".join([f"{self.word}{size}", *self.qualifiers])
 
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """One sentence."""
         if self.estimate is None:
