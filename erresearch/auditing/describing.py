@@ -163,4 +163,6 @@ def account_table(posts: pd.DataFrame) -> pd.DataFrame:
     table = grouped.agg(
         posts=("post_id", "size"), followers=("followers", "last"), engagement=("engagement", "mean")
     )
-    return table.reset_index().dropna(subset=["followers", "engagement"])
+    made = table.reset_index().dropna(subset=["followers", "engagement"])
+    made.attrs = {"simulated": True} if posts.attrs.get("simulated") else {}
+    return made

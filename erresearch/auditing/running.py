@@ -148,8 +148,6 @@ def audit(
         if every is not None:
             posts = with_followers(every.rows, sorted_.followers)
             rates, accounts = side_by_side(posts), account_table(posts)
-            if _simulated(every.rows) and panel is not None:
-                panel.rows.attrs["simulated"] = accounts.attrs["simulated"] = True
         name = _name(panel)
         verdicts = judge_panel(panel, accounts, name=name, sesoi=sesoi, reason=reason)
         scores = _scores(sorted_)
@@ -175,11 +173,6 @@ def audit(
 
 def _listed(files: Iterable[str | Path] | str | Path) -> list[str | Path]:
     return [files] if isinstance(files, (str, Path)) else list(files)
-
-
-def _simulated(posts: pd.DataFrame) -> bool:
-    """Whether the accounts say of themselves that they were simulated, as those of our examples do."""
-    return bool(posts["account"].astype(str).str.startswith("simulated").all())
 
 
 def _name(panel: Panel | None) -> str:

@@ -109,6 +109,8 @@ def read_files(
                 got=f"it holds {export.kind} ({export.format})",
                 fix="give it as a file",
             )
+        if _simulated(export):
+            export.rows.attrs["simulated"] = True
         reason = _no_calendar(export)
         if reason:
             unusable.append((export.name, reason))
@@ -134,6 +136,14 @@ def _read(path: Path, tz: str, currency: str | None) -> Export:
         raise type(error)(
             f"{path.name}: {error.wrong}", got=error.got, allowed=error.allowed, fix=error.fix
         ) from error
+
+
+def _simulated(export: Export) -> bool:
+    """Whether the accounts say of themselves that they were simulated, as those of our examples do."""
+    names = (
+        export.rows["account"].astype(str) if "account" in export.rows.columns and len(export.rows) else None
+    )
+    return names is not None and bool(names.str.startswith("simulated").all())
 
 
 def _no_calendar(export: Export) -> str:

@@ -167,13 +167,13 @@ def _provenance(found: Audit, settings: Mapping[str, Any]) -> dict[str, Any]:
     if found.survey:
         told["survey"] = [str(estimate) for estimate in found.survey]
     if len(found.rates):
-        good, untold = (found.rates[found.rates["mean"].notna() == there] for there in (True, False))
+        good, untold = found.rates.dropna(subset=["mean"]), found.rates.loc[found.rates["mean"].isna(), :]
         told["engagement rates"] = [_rate_line(row) for row in good.to_dict("records")]
-        reasons = untold.groupby(["platform", "why_not"], sort=True, as_index=False)["definition"].agg(
-            ", ".join
-        )
+        reasons: dict[str, list[str]] = {}
+        for row in untold.to_dict("records"):
+            reasons.setdefault(f"{row['platform']}: {row['why_not']}", []).append(str(row["definition"]))
         told["rates that could not be computed"] = [
-            f"{row['platform']}: {row['definition']}. {row['why_not']}" for row in reasons.to_dict("records")
+            f"{why}: {', '.join(names)}" for why, names in reasons.items()
         ]
     told["files"] = [_file_line(export) for export in found.exports]
     told["guesses"] = [f"{export.name}: {guess}" for export in found.exports for guess in export.guesses]

@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Any
 
 import narwhals.stable.v2 as nw
-from narwhals.exceptions import NarwhalsError
 
 from erresearch.errors import DataError, EngineError
 from erresearch.panel.activity import EXPOSURES, Activity, Clock, count_posts, local_time, rates, sum_posts
@@ -60,6 +59,12 @@ def build_lazily(
     DataError
         If there are several currencies, or the tables share too few days.
     """
+    if outcomes is not None and outcomes.frame.implementation is not posts.frame.implementation:
+        raise EngineError(
+            "posts and outcomes are in different engines",
+            got=f"{posts.frame.implementation} and {outcomes.frame.implementation}",
+            fix="open both in the same one",
+        )
     keys = ("entity", "account") if column else ("account",)
     frame = posts.frame
     if column:
@@ -181,17 +186,11 @@ def _joined(
     ends: tuple[int, int],
 ) -> tuple[Any, dict[str, str]]:
     """Posts and outcomes side by side, with the rates."""
-    try:
-        frame = summed if sold is None else nw.concat([summed.select(*_KEYS), sold.select(*_KEYS)]).unique()
-        if sold is not None:
-            frame = frame.join(summed, on=list(_KEYS), how="left").join(sold, on=list(_KEYS), how="left")
-            frame = frame.with_columns(nw.coalesce(nw.col("day"), nw.col("day sold")).alias("day"))
-    except (TypeError, NarwhalsError) as error:
-        raise EngineError(
-            "posts and outcomes are in different engines",
-            got=str(error).split("\n", maxsplit=1)[0],
-            fix="open both in the same one",
-        ) from error
+    frame = summed
+    if sold is not None:
+        both = nw.concat([summed.select(*_KEYS), sold.select(*_KEYS)]).unique()
+        frame = both.join(summed, on=list(_KEYS), how="left").join(sold, on=list(_KEYS), how="left")
+        frame = frame.with_columns(nw.coalesce(nw.col("day"), nw.col("day sold")).alias("day"))
     frame = frame.filter(nw.col("number").is_between(*ends))
     frame = frame.with_columns(nw.col("posts").fill_null(0).cast(nw.Int64()).alias("posts"))
     none = nw.col("posts") == 0

@@ -1,0 +1,271 @@
+"""An audit from files to report: what it judges, what it says it cannot, and that nothing personal gets through."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+import erresearch as er
+from erresearch import cli
+from erresearch.auditing import account_table, audit, judge_panel, read_files, side_by_side, with_followers
+from erresearch.auditing.writing import _frame_text, accounting_rows, audit_notebook
+from erresearch.errors import DataError, DesignError, ErresearchError
+from erresearch.worlds import example_exports
+
+ZONE = "Europe/Amsterdam"
+HERE = Path(__file__).resolve().parent
+SAMPLES = (
+    Path(os.environ.get("ERRESEARCH_DATA_DIR", HERE.parent.parent / "shared" / "data")).parent / "samples"
+)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("shop")
+    return {path.name.split("_")[0]: path for path in example_exports(folder, weeks=70, rng=4)}
+
+
+@pytest.fixture(scope="module")
+def found(shop: dict[str, Path]):
+    return audit(shop.values(), tz=ZONE)
+
+
+def words(found, claim: str) -> str:
+    (verdict,) = [verdict for verdict in found.verdicts if verdict.claim == claim]
+    return verdict.word
+
+
+def reason(found, claim: str) -> str:
+    (verdict,) = [verdict for verdict in found.verdicts if verdict.claim == claim]
+    return verdict.reason
+
+
+def test_one_shop_is_one_entity_and_inconclusive_with_what_would_help(found):
+    assert found.panel.rows["entity"].nunique() == 1
+    (verdict,) = [verdict for verdict in found.verdicts if verdict.claim == "C01"]
+    assert verdict.word == "inconclusive"
+    assert verdict.simulated  # the files say so of themselves
+    assert verdict.estimate.n_accounts == 1
+    (help_,) = [doubt for doubt in verdict.doubts if doubt.name == "what would help"]
+    assert "weeks like these" in help_.text
+    assert "would have been found with 80 % power" in help_.text
+    assert words(found, "C07") == "not judged"
+    assert "the claim compares accounts, and followers are known for 1" in reason(found, "C07")
+
+
+def test_fewer_than_52_weeks_get_no_decisive_word(tmp_path):
+    made = audit(example_exports(tmp_path, weeks=40, effect=3.0, rng=1), tz=ZONE)
+    decisive = {"supported", "contradicted", "practically nil"}
+    assert not decisive & {verdict.word for verdict in made.verdicts}
+
+
+def test_without_spend_the_reason_says_how_to_add_it(shop):
+    made = audit([shop["instagram"], shop["orders"]], tz=ZONE)
+    assert words(made, "C01") == "not judged"
+    assert "no spend: add the advertising export by day" in reason(made, "C01")
+    assert "spend of 0" in reason(made, "C01")
+
+
+def test_without_outcomes_it_is_an_audit_of_engagement(shop):
+    made = audit([shop["instagram"]], tz=ZONE)
+    assert "nothing about revenue could be tested" in made.refused[0]
+    assert "nothing about revenue could be tested" in reason(made, "C01")
+    assert set(made.panel.rows) >= {"engagement", "er_by_reach"}
+    assert made.rates.dropna(subset=["mean"])["definition"].tolist() == ["M04", "M05"]
+    assert made.rates["why_not"].notna().sum() + made.rates["mean"].notna().sum() == len(made.rates)
+
+
+def test_bands_carry_their_source(found):
+    (text,) = found.rates.loc[
+        (found.rates["platform"] == "tiktok") & (found.rates["definition"] == "M01"), "band"
+    ]
+    assert "(Scrunch, " in text
+
+
+def test_outcomes_that_cannot_be_joined_are_named(shop, tmp_path):
+    short = pd.read_csv(shop["orders"], dtype=str, keep_default_na=False).head(40)
+    path = tmp_path / "orders_export.csv"
+    short.to_csv(path, index=False)
+    made = audit([shop["instagram"]], outcomes=[path], tz=ZONE)
+    assert "share too few days" in reason(made, "C01")
+    assert any("posts and outcomes could not be joined" in text for text in made.refused)
+    assert "revenue" not in made.panel.rows
+
+
+def test_monthly_outcomes_name_the_frequency_that_is_possible(shop, tmp_path):
+    path = tmp_path / "book.csv"
+    months = pd.date_range("2024-01-01", periods=16, freq="MS")
+    pd.DataFrame({"Month": months.strftime("%Y-%m-%d"), "Turnover": 100}).to_csv(path, index=False)
+    beside = 'kind = "outcomes"\nplatform = "book"\ncurrency = "EUR"\n[columns]\ndate = "Month"\nrevenue = "Turnover"\n'
+    path.with_name("book.csv.toml").write_text(beside)
+    made = audit([shop["instagram"], path], tz=ZONE)
+    assert 'freq="M"' in reason(made, "C01")
+    monthly = audit([shop["instagram"], path], tz=ZONE, freq="M")
+    assert "revenue" in monthly.panel.rows
+
+
+def test_files_that_are_not_what_they_were_given_as(shop, tmp_path):
+    with pytest.raises(DataError, match="was given as outcomes: it holds posts"):
+        read_files([], outcomes=[shop["instagram"]], tz=ZONE)
+    with pytest.raises(DataError, match="is named twice"):
+        read_files([shop["instagram"]] * 2, tz=ZONE)
+    with pytest.raises(DataError, match="there is no file to audit"):
+        read_files([], tz=ZONE)
+    other = tmp_path / "other.csv"
+    other.write_text("a,b\n1,2\n")
+    with pytest.raises(ErresearchError, match=r"other\.csv"):
+        audit([shop["instagram"], other], tz=ZONE)
+    with pytest.raises(DesignError, match="`sesoi` must be a positive number"):
+        judge_panel(None, sesoi=-1.0)
+
+
+def test_files_without_posts_say_so(shop):
+    made = audit([shop["orders"]], tz=ZONE)
+    assert made.panel is None
+    assert {verdict.word for verdict in made.verdicts} == {"not judged"}
+    assert "there is no export of posts" in reason(made, "C01")
+
+
+def test_sesoi_is_that_of_the_caller_for_elasticities_only(shop):
+    made = audit([shop["instagram"], shop["orders"], shop["ads.csv"]], tz=ZONE, sesoi=0.2)
+    by_claim = {verdict.claim: verdict for verdict in made.verdicts}
+    assert by_claim["C01"].sesoi == 0.2
+    assert by_claim["C09"].sesoi == 0.01
+
+
+def test_many_accounts_are_rows_of_their_own():
+    posts = er.simulate("flat", accounts=300, rng=3).posts
+    if posts.empty:
+        posts = er.simulate("effect", accounts=300, weeks=12, rng=3).posts
+    table = account_table(posts)
+    assert len(table) == posts["account"].nunique()
+    (verdict,) = [v for v in judge_panel(None, table, name="list") if v.claim == "C07"]
+    assert verdict.estimate is not None
+    assert account_table(posts.drop(columns="followers")).empty
+
+
+def test_followers_go_to_the_posts_of_their_day(shop):
+    files = read_files([shop["Content.csv"], shop["FollowerHistory"]], tz=ZONE)
+    posts = with_followers(files.all_posts.rows, files.followers)
+    assert "followers" not in files.all_posts.rows
+    row = posts.dropna(subset=["followers"]).iloc[-1]
+    counts = files.followers[0].rows.set_index("date")["followers"]
+    assert row["followers"] == counts.loc[row["published_at"].tz_convert(None).normalize()]
+
+
+def test_everything_is_written_and_the_notebook_runs(shop, tmp_path):
+    out = tmp_path / "out"
+    made = audit([shop["instagram"], shop["orders"], shop["ads.csv"]], tz=ZONE, out=out)
+    assert not made.failure
+    names = {"report.html", "verdicts.csv", "panel.csv", "accounting.csv", "rates.csv", "audit.ipynb"}
+    assert {path.name for path in out.iterdir()} == names
+    every = "".join(path.read_text(encoding="utf-8") for path in out.iterdir())
+    for secret in ("buyer1", "@example.org", "Buyer 1", "1 Lane", "Simulated post 1"):
+        assert secret not in every
+    with (out / "accounting.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    orders = {row["what"]: int(row["rows"]) for row in rows if row["table"] == "orders_export.csv"}
+    assert orders["rows in"] == orders["used"] + orders["out of scope"] + orders["rejected"]
+    panel = pd.read_csv(out / "panel.csv", parse_dates=["period"])
+    assert panel["revenue"].to_numpy() == pytest.approx(made.panel.rows["revenue"].to_numpy())
+    notebook = nbformat.read(out / "audit.ipynb", as_version=4)
+    tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
+    assert tags == ["parameters", "injected-parameters"]
+    printed = "".join(str(output) for cell in notebook.cells for output in cell.get("outputs", []))
+    for verdict in made.verdicts:
+        assert (
+            f"{verdict.claim} {verdict.words}" in printed or f"{verdict.claim} | {verdict.words}" in printed
+        )
+
+
+def test_a_notebook_that_fails_is_kept_and_said(shop, tmp_path, monkeypatch):
+    copy = tmp_path / "instagram_posts.csv"
+    copy.write_bytes(shop["instagram"].read_bytes())
+    from erresearch.auditing import writing
+
+    def broken(found, settings):
+        notebook = audit_notebook(found, settings)
+        notebook.cells[-1].source = "raise ValueError('no')"
+        return notebook
+
+    monkeypatch.setattr(writing, "audit_notebook", broken)
+    status = cli.main(["audit", str(copy), "--out", str(tmp_path / "out")])
+    assert status == 1
+    assert (tmp_path / "out" / "audit.ipynb").is_file()
+
+
+def test_text_that_looks_like_a_formula_is_escaped():
+    text = _frame_text(pd.DataFrame({"=entity": ["=cmd|' /C calc'!A0", "@shop"], "change": [-0.5, None]}))
+    assert text == "'=entity,change\n'=cmd|' /C calc'!A0,-0.5\n'@shop,\n"
+
+
+def test_the_accounting_names_every_file_and_table(found):
+    tables = {name for name, *_ in accounting_rows(found)}
+    assert {
+        "instagram_posts.csv",
+        "orders_export.csv",
+        "panel: posts",
+        "panel: outcomes",
+        "panel: periods",
+    } <= tables
+
+
+def test_rates_side_by_side_refuse_by_name():
+    table = side_by_side(er.simulate("effect", accounts=2, weeks=60, rng=1).posts)
+    assert table["why_not"].str.contains("dislikes").sum() >= 1
+
+
+@pytest.mark.parametrize("command", ["audit", "inspect"])
+def test_the_commands_explain_themselves(command: str, capsys):
+    assert cli.main([command, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: erresearch {command} [OPTIONS] FILES...")
+
+
+def test_inspect_says_what_a_file_is_and_goes_on(shop, tmp_path, capsys):
+    other = tmp_path / "other.csv"
+    other.write_text("a,b\n1,2\n")
+    assert cli.main(["inspect", str(other), str(shop["orders"])]) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith("erresearch: error: other.csv")
+    assert "orders_export.csv: outcomes, recognised as shopify-orders" in out
+    assert "buyer1@" not in out
+    assert cli.main(["inspect", str(shop["orders"])]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing.csv"], "nothing.csv"),
+        ([], "Missing argument 'FILES...'"),
+        (["x.csv", "--entity", "shop"], "--entity takes ACCOUNT=SHOP, not 'shop'"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_status_2(arguments: list[str], said: str, capsys, tmp_path):
+    assert cli.main(["audit", *arguments, "--out", str(tmp_path / "out")]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the real samples are not on this machine")
+@pytest.mark.parametrize(
+    "name", [path.name for path in sorted(SAMPLES.glob("*"))] if SAMPLES.is_dir() else []
+)
+def test_real_files_end_in_an_audit_or_in_a_message(name: str):
+    try:
+        made = audit([SAMPLES / name], tz="UTC")
+    except ErresearchError as error:
+        said: str | None = str(error)
+        made = None
+    else:
+        said = None
+    assert (said is None) or name in said
+    if made is not None:
+        assert str(made)
+        assert all(verdict.word not in ("supported", "contradicted") for verdict in made.verdicts)
