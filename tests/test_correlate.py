@@ -203,11 +203,37 @@ def test_a_perfect_correlation_has_no_width():
     assert found.reference.pvalue(1.0) == 1.0
 
 
-def test_one_row_that_carries_the_correlation_sets_no_bound():
-    table = pd.DataFrame({"x": [0.0, 0, 0, 0, 0, 5], "y": [1.0, 2, 3, 2, 1, 9]})
-    found = correlate(table, "x", "y")
+@pytest.mark.parametrize("last", [[5.0, 9.0], [0.1, 0.2]])
+@pytest.mark.parametrize("engine", ["pandas", "duckdb"])
+def test_one_row_that_carries_the_correlation_sets_no_bound(engine, last):
+    table = pd.DataFrame({"x": [0.0, 0, 0, 0, 0, last[0]], "y": [1.0, 2, 3, 2, 1, last[1]]})
+    data = table if engine == "pandas" else pytest.importorskip("duckdb").from_df(table)
+    found = correlate(data, "x", "y")
     assert (found.interval.low, found.interval.high) == (-1, 1)
     assert found.pvalue == 1.0
+    straight = pd.DataFrame(
+        {"x": [0.0, 1, 2, 3, 9], "y": [0.0, 1, 2, 3, 0]}
+    )  # a perfect line but for one row
+    data = straight if engine == "pandas" else pytest.importorskip("duckdb").from_df(straight)
+    assert not math.isfinite(correlate(data, "x", "y").se)
+
+
+def test_weighted_moments():
+    table = panel(accounts=3).assign(w=lambda t: np.random.default_rng(0).uniform(0.5, 3, len(t)))
+    moments = Moments.from_frame(table, ["x", "y"], weights="w")
+    x, y, w = (table[name].to_numpy() for name in "xyw")
+
+    def weighted(keep: np.ndarray) -> float:
+        (a, c), (_, b) = np.cov(x[keep], y[keep], aweights=w[keep])
+        return float(c / math.sqrt(a * b))
+
+    every = np.arange(len(x))
+    found = correlate(moments, "x", "y")
+    assert found.value == pytest.approx(weighted(every), rel=1e-10)
+    left = [weighted(every != i) for i in every]
+    assert found.se == pytest.approx(fisher(left, found.value) * (1 - found.value**2), rel=1e-8)
+    with pytest.raises(DesignError, match="rank correlation takes no weights: moments with weights='w'"):
+        correlate(moments, "x", "y", method="spearman")
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.moments import Moments
-from erresearch.relate.design import open_moments
+from erresearch.relate.design import open_moments, still
 from erresearch.results import Estimate, Interval, StudentT
 
 __all__ = ["FisherZ", "correlate"]
@@ -133,7 +133,8 @@ def correlate(
         )
     parts = moments.within() if within else _augmented(moments)
     total = parts.sum(axis=0)
-    r = float(_correlation(total, within=within, names=moments.columns))
+    _refuse_still(moments, total, within=within)
+    r = float(_correlation(total, within=within))
     df = float(units - 1 if clustered else units - 2)
     if abs(r) >= 1:
         se = 0.0
@@ -170,21 +171,25 @@ def _augmented(moments: Moments) -> np.ndarray:
     return out
 
 
-def _correlation(parts: np.ndarray, *, within: bool, names: tuple[str, ...] | None = None) -> np.ndarray:
-    """Correlation from one or many summed parts; a flat column is refused where its name is known."""
+def _refuse_still(moments: Moments, total: np.ndarray, *, within: bool) -> None:
+    own = total if within else total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0]
+    raw = np.einsum("gii->i", moments.grams())
+    flat = [name for name, rests in zip(moments.columns, still(np.diag(own), raw), strict=True) if rests]
+    if flat:
+        raise DesignError(
+            f"{' and '.join(map(repr, flat))} does not vary{' within accounts' if within else ''}",
+            fix="a constant has no correlation with anything",
+        )
+
+
+def _correlation(parts: np.ndarray, *, within: bool) -> np.ndarray:
+    """Correlation from one or many summed parts."""
     if not within:
         sums = parts[..., 0, 1:]
         parts = (
             parts[..., 1:, 1:] - sums[..., :, None] * sums[..., None, :] / parts[..., 0, 0][..., None, None]
         )
     spread = np.sqrt(np.maximum(parts[..., 0, 0] * parts[..., 1, 1], 0.0))
-    if names is not None:
-        flat = [name for name, own in zip(names, np.diag(parts), strict=True) if not own > 0]
-        if flat:
-            raise DesignError(
-                f"{' and '.join(map(repr, flat))} does not vary",
-                fix="a constant has no correlation with anything",
-            )
     return np.asarray(np.clip(parts[..., 0, 1] / spread, -1.0, 1.0))
 
 
@@ -199,18 +204,25 @@ def _row_jackknife(moments: Moments, total: np.ndarray, r: float) -> float:
             got="moments without their rows",
             fix="estimate from the rows, or make the moments with `by`",
         )
-    n = moments.rows
-    mean = total[0, 1:] / n
-    (xx, xy), (_, yy) = total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / n
+    n, weight = moments.rows, float(total[0, 0])
+    mean = total[0, 1:] / weight
+    (xx, xy), (_, yy) = total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / weight
     dx = source.z(moments.columns[0]) - float(mean[0])
     dy = source.z(moments.columns[1]) - float(mean[1])
-    grow = n / (n - 1)
+    grow = weight / (weight - 1) if source.weight is None else source.w() * weight / (weight - source.w())
     left_x, left_y = float(xx) - grow * dx * dx, float(yy) - grow * dy * dy
-    left = (float(xy) - grow * dx * dy) / (left_x * left_y).sqrt()
-    # atanh as logarithms, and a row without which nothing varies makes the sum infinite on purpose
-    move = ((1 + left) / (1 - left)).log() / 2 - math.atanh(r)
-    found = source.total([(move * move).sum().alias("s"), nw.len().alias("n")])
-    return math.sqrt((n - 1) / n * found["s"]) if math.isfinite(found["s"]) else math.inf
+    # SQL engines fail on the root or the logarithm of what is not positive: such rows are counted instead
+    product = left_x * left_y
+    varies = product > 1e-24 * float(xx * yy)
+    left = (float(xy) - grow * dx * dy) / nw.when(varies).then(product).otherwise(1.0).sqrt()
+    inside = varies & (left > -1.0 + 1e-15) & (left < 1.0 - 1e-15)
+    known = nw.when(inside).then(left).otherwise(0.0)
+    move = nw.when(inside).then(((1.0 + known) / (1.0 - known)).log() / 2 - math.atanh(r)).otherwise(0.0)
+    found = source.total(
+        [(move * move).sum().alias("s"), nw.when(inside).then(1).otherwise(0).sum().alias("n")]
+    )
+    # without a row that carries all of it there is no correlation: the data set no bound
+    return math.sqrt((n - 1) / n * found["s"]) if found["n"] == n else math.inf
 
 
 def _ranked(moments: Moments, *, within: bool) -> Moments:
@@ -221,6 +233,12 @@ def _ranked(moments: Moments, *, within: bool) -> Moments:
         raise DesignError(
             "ranks need the rows", got="moments without their rows", fix="estimate from the rows"
         )
+    if moments.weights is not None:
+        raise DesignError(
+            "a rank correlation takes no weights",
+            got=f"moments with weights={moments.weights!r}",
+            fix="make the moments without weights, or use method='pearson'",
+        )
     table = moments.source.collect(moments.columns)
     labels = [f"{i}" for i in range(len(table.columns))]
     names = dict(zip(labels, table.columns, strict=True))
@@ -230,8 +248,6 @@ def _ranked(moments: Moments, *, within: bool) -> Moments:
     ]
     ranked = table.with_columns([rank.alias(c) for rank, c in zip(ranks, labels[:2], strict=True)])
     again = Moments.from_frame(ranked, labels[:2], by=labels[2] if moments.by is not None else None)
-    from dataclasses import replace
-
     return replace(
         again,
         columns=tuple(f"rank of {names[c]}" for c in labels[:2]),
