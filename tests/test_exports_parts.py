@@ -114,6 +114,8 @@ def test_damaged_containers_say_so(tmp_path: Path):
     page = tmp_path / "page.xls"
     page.write_text("<html><body><p>Date,Views</p></body></html>")
     fails(page, r"page\.xls is a web page without a table")
+    page.write_text("<html><![bogus[x]]><table><tr><td>1</td></tr></table></html>")
+    fails(page, r"page\.xls: the workbook cannot be read: AssertionError")
 
 
 def test_a_sheet_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch):
@@ -253,6 +255,13 @@ def test_days_of_figures_that_are_none(tmp_path: Path):
     daily = (FILES / "meta_fb_daily.csv").read_text("utf-8-sig").split("\n")
     path.write_text("\n".join(daily).replace("01/04/2026", "N/A"))
     fails(path, "holds neither days nor Lifetime: 'N/A'")
+
+
+def test_a_file_of_which_nothing_can_be_used(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,day\np1,\np2,N/A\n")
+    mapping = {"kind": "posts", "columns": {"post_id": "id", "published_at": "day"}}
+    fails(path, r"a\.csv: no row can be used: 2 no usable time of publication", mapping=mapping)
 
 
 def test_too_many_impossible_dates(tmp_path: Path):
@@ -427,3 +436,19 @@ def test_results_are_frozen_and_inputs_untouched():
     with pytest.raises(TypeError):
         export.columns["views"] = "x"  # type: ignore[index]
     assert "10 rows in = 10 used" in str(export)
+
+
+def test_the_benchmark_writes_what_it_says(tmp_path: Path):
+    import importlib.util
+
+    source = Path(__file__).resolve().parent / "benchmarks" / "bench_exports.py"
+    spec = importlib.util.spec_from_file_location("bench_exports", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    path = tmp_path / "posts.csv"
+    module.write_posts(path, 300)
+    export = read_export(path)
+    assert (export.format, export.accounting.used) == ("meta-instagram-posts", 300)
+    assert set(export.rows["time_source"]) == {"decoded-from-id"}

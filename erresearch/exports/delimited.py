@@ -80,7 +80,7 @@ def read_records(part: Text, journal: Journal, *, fast: bool = True) -> Records:
         If a quotation mark is never closed or swallows many rows, or if only one column results.
     """
     large = fast and part.complete and len(part.data) > FAST
-    cut = large or not part.complete
+    cut = (large and len(part.data) > _HEAD) or not part.complete
     text = _decoded(part.data[:_HEAD] if large else part.data, cut=cut)
     stated, skipped = _stated_delimiter(text)
     body = text[skipped:]

@@ -202,6 +202,12 @@ def _read(
         len(unread) if chosen[0].match.layout.stack else 0
     )
     accounting = journal.accounting(built.used, rows_in)
+    if not built.frame.height:
+        raise DataError(
+            f"{bundle.name}: no row can be used",
+            got="; ".join(f"{count:,} {reason}" for reason, count in accounting.reasons.items()),
+            fix="look at these rows in the file, or say with mapping= what they hold",
+        )
     table = chosen[0]
     known = load_registry()
     columns = {
