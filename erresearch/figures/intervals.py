@@ -73,7 +73,7 @@ def whisker(ax: Axes, at: float, estimate: Estimate, *, color: object, scale: tu
 
 
 def _base(estimate: Estimate) -> str:
-    accounts = f", {estimate.n_accounts:,} accounts" if estimate.n_accounts else ""
+    accounts = f", {estimate.groups}" if estimate.n_accounts else ""
     return f"n = {estimate.n_rows:,}{accounts}"
 
 

@@ -153,6 +153,7 @@ def logit(
         math.nan,
         dict(zip(moments.columns[:-1], map(float, inflation), strict=True)),
         moments.dropped,
+        by=moments.by or "",
     )
     return assemble(fitted, cov=cov, level=level, rng=rng)
 

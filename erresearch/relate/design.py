@@ -12,7 +12,17 @@ from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Periods
 from erresearch.moments import Moments
 
-__all__ = ["Effect", "Swept", "centred", "check_design", "free_constant", "open_moments", "still", "sweep"]
+__all__ = [
+    "Effect",
+    "Swept",
+    "centred",
+    "check_design",
+    "effect_word",
+    "free_constant",
+    "open_moments",
+    "still",
+    "sweep",
+]
 
 Effect = Literal["account", "period"]
 
@@ -179,6 +189,11 @@ def _without_periods(moments: Moments, within: np.ndarray) -> Swept:
     first = np.einsum("gtk,tl->gkl", cross, gamma)
     grams = within - first - first.transpose(0, 2, 1) + np.einsum("tk,gtl->gkl", gamma, own)
     return Swept(moments.columns, grams, groups + rank, groups, (inverse, gram, cross - own, counts))
+
+
+def effect_word(by: str | None) -> str:
+    """What the account effects are called: accounts by that word, anything else by its column."""
+    return "account" if by in (None, "account", "entity", "row") else str(by)
 
 
 def _generalised_inverse(gram: np.ndarray) -> tuple[int, np.ndarray]:

@@ -20,6 +20,7 @@ from erresearch.inference import (
     wild_bootstraps,
 )
 from erresearch.results import Estimate, Fit, Reference, StudentT
+from erresearch.results.numbers import grouped
 
 __all__ = ["Covariance", "Fitted", "assemble", "check_covariance", "contrast"]
 
@@ -59,6 +60,8 @@ class Fitted:
         As in Fit.
     values : (k,) ndarray, optional
         Coefficients about zero where they are known better than basis @ beta + shift.
+    by : str
+        The clustering column.
     """
 
     names: tuple[str, ...]
@@ -78,6 +81,7 @@ class Fitted:
     vif: Mapping[str, float]
     dropped: Mapping[str, int]
     values: np.ndarray | None = None
+    by: str = ""
 
     @property
     def combinations(self) -> list[tuple[str, np.ndarray, float]]:
@@ -111,7 +115,7 @@ def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
         bootstrapped = [cov == "wild" or (cov == "auto" and size < FEW_CLUSTERS) for size in sizes]
         label = f"{'CRV1' if cov == 'CRV1' else 'CRV3'}, t({model.clusters - 1})"
         if any(bootstrapped):
-            label = f"{fitted.bootstrap} ({few:.1f} effective of {model.clusters} accounts)"
+            label = f"{fitted.bootstrap} ({few:.1f} effective of {grouped(model.clusters, fitted.by)})"
     else:
         assert fitted.covariance is not None
         covariance, df, label = fitted.covariance, float(fitted.df_resid), fitted.label
@@ -133,6 +137,7 @@ def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
             "",
             method,
             reference,
+            fitted.by,
         )
     return Fit(
         estimates,
@@ -216,6 +221,7 @@ def contrast(
         "",
         fit.method,
         reference,
+        any_estimate.by,
     )
 
 

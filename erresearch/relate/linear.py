@@ -12,7 +12,7 @@ import numpy as np
 from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Scores
 from erresearch.moments import Moments
-from erresearch.relate.design import Effect, Swept, check_design, open_moments, sweep
+from erresearch.relate.design import Effect, Swept, check_design, effect_word, open_moments, sweep
 from erresearch.relate.fitting import Covariance, Fitted, assemble, check_covariance
 from erresearch.relate.passes import leverage_pass
 from erresearch.relate.refinement import refine
@@ -134,7 +134,7 @@ def regress(
     fitted = Fitted(
         solved.swept.names[:-1],
         solved.swept.names[-1],
-        _words(effects),
+        _words(effects, moments.by),
         "restricted wild cluster bootstrap",
         scores(moments, solved),
         shift,
@@ -149,12 +149,14 @@ def regress(
         _vif(moments, solved),
         moments.dropped,
         values,
+        moments.by or "",
     )
     return assemble(fitted, cov=cov, level=level, rng=rng)
 
 
-def _words(effects: tuple[Effect, ...]) -> str:
-    return f"OLS with {' and '.join(effects)} effects" if effects else "OLS"
+def _words(effects: tuple[Effect, ...], by: str | None) -> str:
+    named = [effect_word(by) if effect == "account" else effect for effect in effects]
+    return f"OLS with {' and '.join(named)} effects" if effects else "OLS"
 
 
 def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:

@@ -12,7 +12,15 @@ from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Scores
 from erresearch.moments import Moments
 from erresearch.relate.concentrated import State, Totals, climb, hold, only, starting_slopes, usable
-from erresearch.relate.design import Effect, centred, check_design, free_constant, open_moments, still
+from erresearch.relate.design import (
+    Effect,
+    centred,
+    check_design,
+    effect_word,
+    free_constant,
+    open_moments,
+    still,
+)
 from erresearch.relate.fitting import Covariance, Fitted, assemble, check_covariance
 from erresearch.relate.newton import ITERATIONS
 from erresearch.relate.passes import leverage_pass
@@ -115,7 +123,7 @@ def poisson(
     if moments.by is None:
         covariance, label = _row_covariance(moments, beta, bread, cov, df_resid)
     model = Scores(beta, bread, state.scores, state.hessians, moments.rows, len(beta) + (1 if within else 0))
-    words = "PPML with account effects" if within else "PPML"
+    words = f"PPML with {effect_word(moments.by)} effects" if within else "PPML"
     if lost:
         words += f" ({', '.join(map(repr, lost))} left out: predicts zeros perfectly)"
     slopes = total if within else total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0]
@@ -139,6 +147,7 @@ def poisson(
         math.nan,
         dict(zip(moments.columns[:-1], map(float, inflation), strict=True)),
         dropped,
+        by=moments.by or "",
     )
     return assemble(fitted, cov=cov, level=level, rng=rng)
 

@@ -285,7 +285,7 @@ def _base(estimate: Estimate) -> str:
     rows = f"{estimate.n_rows:,} row{'' if estimate.n_rows == 1 else 's'}"
     if not estimate.n_accounts:
         return rows
-    return f"{rows} of {estimate.n_accounts:,} account{'' if estimate.n_accounts == 1 else 's'}"
+    return f"{rows} of {estimate.groups}"
 
 
 def flip_sentence(verdict: Verdict, *, direction: str = "") -> str:

@@ -180,7 +180,7 @@ def _cell(verdict: Verdict, anchor: str, *, axis: Axis | None, direction: str) -
         interval = span(estimate.interval)
         base = f"n = {estimate.n_rows:,}"
         if estimate.n_accounts:
-            base += f", {estimate.n_accounts:,} accounts"
+            base += f", {estimate.groups}"
         own = verdict.interval or estimate.interval
         half = (estimate.interval.high - estimate.interval.low) / 2
         values = (

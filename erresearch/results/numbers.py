@@ -8,7 +8,7 @@ from typing import Protocol
 
 from erresearch.errors import DesignError
 
-__all__ = ["Affine", "Estimate", "Interval", "Reference", "StudentT", "escape", "plain"]
+__all__ = ["Affine", "Estimate", "Interval", "Reference", "StudentT", "escape", "grouped", "plain"]
 
 
 def plain(value: float) -> str:
@@ -30,6 +30,19 @@ def escape(text: str) -> str:
     """Names come from files: they are shown as text, never as markup."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{c}" if c in "\\`*_{}[]|#$~" else c for c in text).replace("\n", " ")
+
+
+def grouped(count: int, by: str) -> str:
+    """Clusters in words: accounts by their own name, anything else as groups by its column.
+
+    Examples
+    --------
+    >>> grouped(40, "account"), grouped(75, "year")
+    ('40 accounts', '75 groups by year')
+    """
+    if by in ("", "account", "entity", "row"):
+        return f"{count:,} account{'' if count == 1 else 's'}"
+    return f"{count:,} group{'' if count == 1 else 's'} by {by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +218,8 @@ class Estimate:
         Unit of `value`; empty for a pure number.
     method : str
         How value and interval were made, in words.
+    by : str
+        What the accounts are, where they are something else (the clustering column).
     reference : Reference, optional
         The distribution behind `interval`; lets :meth:`at` and :attr:`pvalue` answer. None for a stored number.
 
@@ -228,6 +243,7 @@ class Estimate:
     unit: str = ""
     method: str = ""
     reference: Reference | None = field(default=None, repr=False, compare=False)
+    by: str = ""
 
     @property
     def statistic(self) -> float:
@@ -249,19 +265,12 @@ class Estimate:
         DesignError
             If the estimate was stored without the distribution behind its interval.
         """
-        interval = self._known().interval(level)
-        return Estimate(
-            self.name,
-            self.value,
-            self.se,
-            self.df,
-            interval,
-            self.n_rows,
-            self.n_accounts,
-            self.unit,
-            self.method,
-            self.reference,
-        )
+        return replace(self, interval=self._known().interval(level))
+
+    @property
+    def groups(self) -> str:
+        """The clusters in words: "40 accounts", "75 groups by year"; empty for independent rows."""
+        return grouped(self.n_accounts, self.by) if self.n_accounts else ""
 
     def transformed(self, name: str, *, factor: float = 1.0, shift: float = 0.0) -> Estimate:
         """Return shift + factor·value as an estimate of its own, with the interval that goes with it.
@@ -299,7 +308,7 @@ class Estimate:
     def __str__(self) -> str:
         """One sentence."""
         unit = f" {self.unit}" if self.unit else ""
-        accounts = f", {self.n_accounts:,} accounts" if self.n_accounts else ""
+        accounts = f", {self.groups}" if self.n_accounts else ""
         method = f"; {self.method}" if self.method else ""
         return (
             f"{self.name}: {plain(self.value)}{unit} {self.interval}, {self.n_rows:,} rows{accounts}{method}"
