@@ -1,4 +1,4 @@
-"""The command line: ``erresearch reproduce | audit | inspect | claims | datasets | simulate``.
+"""The command line: ``erresearch reproduce | audit | inspect | claims | datasets | pool | simulate``.
 
 It ends with 0 where all is well; with 1 where a verdict or a printed digit differs from the expected ones or a
 notebook failed; with 2 where the input is at fault, which one line on standard error then says.
@@ -94,11 +94,52 @@ def show_datasets(*, name: str | None, verify: bool) -> None:
         here = listed.loc[listed["where"] != "to download", "name"]
         for each in [name] if name else here:
             click.echo(str(registry.verify(each)))
+        _verify_evidence(name)
     elif name:
         _print_card(registry.dataset_card(name))
     else:
         columns = ("name", "title", "n", "unit", "where", "licence")
         _print_table(columns, registry.catalog()[list(columns)].itertuples(index=False))
+
+
+def _verify_evidence(name: str | None) -> None:
+    """Compute the evidence packs again whose rows are on this machine."""
+    from erresearch.claims import verify_pack
+    from erresearch.claims.packing import here, shipped
+
+    for packed in shipped():
+        if name in (None, packed) and here(packed):
+            click.echo(verify_pack(packed))
+
+
+@command.command("pool")
+@click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE FILE...")
+@click.option("--out", type=_FILE, help="Where the pooled moments go.")
+@click.option("--outcome", help="Left-hand side of a regression.")
+@click.option("--on", multiple=True, help="A regressor; may be given several times.")
+@click.option("--within", is_flag=True, help="Take account effects out.")
+@click.option("--same-accounts", is_flag=True, help="Equal names in two files mean the same account.")
+def pool_evidence(
+    *,
+    files: tuple[Path, ...],
+    out: Path | None,
+    outcome: str | None,
+    on: tuple[str, ...],
+    within: bool,
+    same_accounts: bool,
+) -> None:
+    """Add moments that several houses saved, without a row of any of them, and regress on them."""
+    from erresearch.claims import pool
+    from erresearch.relate import regress
+    from erresearch.terminal import plain
+
+    together = pool(files, same_accounts=same_accounts)
+    click.echo(plain(together))
+    if out is not None:
+        click.echo(str(together.save(out)))
+    if outcome is not None:
+        for line in str(regress(together, outcome, on=on, within=within)).splitlines():
+            click.echo(plain(line))
 
 
 @command.command()

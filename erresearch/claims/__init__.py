@@ -1,8 +1,11 @@
 """Sentences from sources, judged: the registry of claims, the words of a verdict, the board."""
 
 from erresearch.claims.board import embedded, evidence_for, examine
+from erresearch.claims.disclosure import check_disclosure, merge_small, pool
 from erresearch.claims.evidence import Evidence
 from erresearch.claims.judge import judge, not_judged
+from erresearch.claims.packing import verify_pack
+from erresearch.claims.packs import Pack
 from erresearch.claims.registry import (
     Claim,
     DataSetNote,
@@ -17,6 +20,8 @@ __all__ = [
     "Claim",
     "DataSetNote",
     "Evidence",
+    "Pack",
+    "check_disclosure",
     "claim_named",
     "claims_path",
     "claims_sha256",
@@ -24,7 +29,10 @@ __all__ = [
     "evidence_for",
     "examine",
     "judge",
+    "merge_small",
     "not_judged",
+    "pool",
     "read_claims",
+    "verify_pack",
     "word_of",
 ]

@@ -16,6 +16,7 @@ from erresearch.claims.tables import cast_roles, is_simulated
 from erresearch.datasets.registry import registered
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
 from erresearch.results import Verdict
+from erresearch.robustness.guards import outcome_contains_predictor
 from erresearch.worlds import WORLDS, simulate
 
 __all__ = ["embedded", "evidence_for", "examine"]
@@ -92,12 +93,17 @@ def evidence_for(claim: Claim, data: Any, *, dataset: str = "data", level: float
         If a column the claim needs is missing.
     UnknownNameError
         If the claim names a procedure that does not exist.
+    GuardError
+        If the outcome was computed from the predictor, or the other way round.
     """
     if claim.procedure not in PROCEDURES:
         raise UnknownNameError.of(f"procedure (claim {claim.id})", claim.procedure, PROCEDURES)
     if isinstance(data, Pack):
         return evidence_from_pack(claim, data, level=level)
-    return PROCEDURES[claim.procedure](cast_roles(claim, data, dataset=dataset, level=level))
+    cast = cast_roles(claim, data, dataset=dataset, level=level)
+    if {"x", "y"} <= cast.roles.keys():
+        outcome_contains_predictor(cast.column("y"), cast.column("x"))
+    return PROCEDURES[claim.procedure](cast)
 
 
 def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verdict]:

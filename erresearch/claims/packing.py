@@ -7,16 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, strata
 from erresearch.claims.evidence import Evidence
-from erresearch.claims.packs import (
-    LEAST_ROWS,
-    Entry,
-    Pack,
-    check_disclosure,
-    declaration,
-    read_pack,
-    strata,
-)
+from erresearch.claims.packs import Entry, Pack, declaration, read_pack
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.claims.procedures.groups import group_moments
 from erresearch.claims.procedures.terms import term

@@ -155,15 +155,17 @@ def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Cast)
     whole = moments.about(np.zeros(len(moments.columns)))
     grams, sums = whole.grams().sum(axis=0), whole.sums.sum(axis=0)
     n, engaged = float(whole.weight.sum()), float(sums[at["through"]])
+    y, through = cast.column("y"), cast.column("through")
+    centred = grams - np.outer(sums, sums) / n
+    spread = float(centred[at["through"], at["through"]] * centred[at["y"], at["y"]])
+    if not 0 < engaged < n or not spread > 0:
+        return Doubt(
+            "the naive comparison", f"everybody has {through} or nobody, or {y} is the same in all rows"
+        )
     own = float(grams[at["through"], at["y"]])
     naive = own / engaged - (float(sums[at["y"]]) - own) / (n - engaged)
-    centred = grams - np.outer(sums, sums) / n
-    r = float(
-        centred[at["through"], at["y"]]
-        / math.sqrt(centred[at["through"], at["through"]] * centred[at["y"], at["y"]])
-    )
+    r = float(centred[at["through"], at["y"]]) / math.sqrt(spread)
     moved = float(np.diff(whole.sums[:, at["through"]] / whole.weight)[0])
-    y, through = cast.column("y"), cast.column("through")
     return Doubt(
         "the naive comparison",
         f"rows with {through} have {plain(naive)} more {y} than rows without (r = {plain(r)}), whatever made them "

@@ -1,0 +1,292 @@
+"""Evidence without rows: cells, strata, packs and pools."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from claim_samples import shop
+
+from erresearch import cli
+from erresearch.claims import (
+    check_disclosure,
+    claim_named,
+    embedded,
+    examine,
+    merge_small,
+    pool,
+    read_claims,
+    verify_pack,
+)
+from erresearch.claims.disclosure import LEAST_ROWS, strata
+from erresearch.claims.packing import make_pack, names_to_pack, shipped
+from erresearch.claims.packs import Entry, Pack, declaration, read_pack, write_pack
+from erresearch.errors import DataError, EngineError, ErresearchWarning
+from erresearch.moments import Moments
+from erresearch.relate import regress
+from erresearch.results import Estimate, Interval
+from erresearch.worlds import WORLDS
+
+# --- disclosure -----------------------------------------------------------------------------------------------------
+
+
+def test_strata_depend_on_row_numbers_only() -> None:
+    labels = strata(1001, salt="a")
+    assert (labels == strata(1001, salt="a")).all()
+    assert (labels != strata(1001, salt="b")).any()
+    sizes = np.unique(labels, return_counts=True)[1]
+    assert (sizes.min() >= 20, np.ptp(sizes) <= 1, len(sizes)) == (True, True, 50)
+    assert len(np.unique(strata(100_000, salt="a"))) == 200
+
+
+@pytest.mark.parametrize(("rows", "least"), [(39, 20), (100, 9)])
+def test_strata_of_few_rows_are_refused(rows, least) -> None:
+    with pytest.raises(DataError, match=f"cannot be put into strata: {rows} rows, {least} per stratum"):
+        strata(rows, salt="a", least=least)
+
+
+def accounts(sizes: list[int], seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    by = np.repeat([f"a{i:02d}" for i in range(len(sizes))], sizes)
+    level = np.repeat(rng.normal(0, 5, len(sizes)), sizes)
+    x = level + rng.normal(size=len(by))
+    return pd.DataFrame({"shop": by, "x": x, "y": 2 * level + rng.normal(size=len(by))})
+
+
+def test_small_cells_and_constant_flags_are_refused() -> None:
+    table = accounts([30, 30, 4])
+    with pytest.raises(DataError, match="1 of 3 accounts have fewer than 10 rows"):
+        check_disclosure(Moments.from_frame(table, ["x"], by="shop"))
+    large = table[table["shop"] != "a02"].assign(bought=lambda t: (t["shop"] == "a00").astype(int))
+    with pytest.raises(DataError, match="'bought' is the same in every row of a cell"):
+        check_disclosure(Moments.from_frame(large, ["x", "bought"], by="shop"))
+    mixed = large.assign(bought=np.arange(len(large)) % 2)
+    check_disclosure(Moments.from_frame(mixed, ["x", "bought"], by="shop"))
+
+
+def test_merging_keeps_what_happens_within_accounts_exact() -> None:
+    table = accounts([40, 30, 20, *[3] * 30])
+    whole = Moments.from_frame(table, ["x", "y"], by="shop")
+    merged = merge_small(whole)
+    assert merged.accounts == 4
+    assert merged.rows == whole.rows
+    assert merged.count.min() >= LEAST_ROWS
+    np.testing.assert_allclose(merged.within().sum(axis=0), whole.within().sum(axis=0), rtol=1e-10)
+    exact = regress(whole, "y", on=["x"], within=True)["x"].value
+    assert regress(merged, "y", on=["x"], within=True)["x"].value == pytest.approx(exact, rel=1e-10)
+    # merging the rows before the means are taken out would find the differences between accounts instead
+    naive = table.assign(
+        shop=table["shop"].where(table.groupby("shop")["x"].transform("size") >= 10, "small")
+    )
+    assert abs(regress(naive, "y", on=["x"], by="shop", within=True)["x"].value - exact) > 0.5
+
+
+def test_merging_refuses_what_it_cannot_do() -> None:
+    table = accounts([30, 30, 4]).assign(week=lambda t: np.arange(len(t)))
+    with pytest.raises(DataError, match="moments with periods cannot be merged"):
+        merge_small(Moments.from_frame(table, ["x"], by="shop", period="week"))
+    with pytest.raises(DataError, match="too few to be merged: 4 rows in 1 accounts"):
+        merge_small(Moments.from_frame(table, ["x"], by="shop"))
+    same = Moments.from_frame(accounts([30, 30]), ["x"], by="shop")
+    assert merge_small(same) is same
+
+
+# --- pooling --------------------------------------------------------------------------------------------------------
+
+
+def saved(folder, name: str, table: pd.DataFrame):
+    return Moments.from_frame(table, ["x", "y"], by="shop").save(folder / f"{name}.npz")
+
+
+def test_pooled_evidence_is_that_of_all_rows(tmp_path) -> None:
+    one, two = accounts([30] * 6, seed=1), accounts([40] * 5, seed=2)
+    two["shop"] = "b" + two["shop"]
+    together = pool([saved(tmp_path, "one", one), saved(tmp_path, "two", two)])
+    rows = regress(pd.concat([one, two]), "y", on=["x"], by="shop", within=True)["x"]
+    found = regress(together, "y", on=["x"], within=True)["x"]
+    assert found.value == pytest.approx(rows.value, rel=1e-9)
+    assert found.se == pytest.approx(rows.se, rel=1e-9)
+
+
+def test_two_houses_may_call_different_accounts_the_same(tmp_path) -> None:
+    files = [saved(tmp_path, name, accounts([30] * 6, seed=seed)) for seed, name in enumerate(("one", "two"))]
+    assert pool(files).accounts == 12
+    assert pool(files).keys[0] == "1: one: a00"
+    assert pool(files, same_accounts=True).accounts == 6
+
+
+def test_pooling_refuses_small_cells_and_single_files(tmp_path) -> None:
+    good, bad = saved(tmp_path, "good", accounts([30, 30])), saved(tmp_path, "bad", accounts([30, 3]))
+    with pytest.raises(DataError, match="nothing to pool: 1 file"):
+        pool([good])
+    with pytest.raises(DataError, match="cells of few rows would give rows away"):
+        pool([good, bad])
+
+
+def test_the_command_pools(tmp_path, capsys) -> None:
+    files = [str(saved(tmp_path, n, accounts([30] * 6, seed=s))) for s, n in enumerate(("one", "two"))]
+    out = tmp_path / "both.npz"
+    status = cli.main(["pool", *files, "--out", str(out), "--outcome", "y", "--on", "x", "--within"])
+    said = capsys.readouterr().out
+    assert status == 0
+    assert "360 rows, 12 accounts" in said
+    assert "\nx: " in said
+    assert Moments.load(out).accounts == 12
+    assert cli.main(["pool", files[0]]) == 2
+    assert "nothing to pool" in capsys.readouterr().err
+
+
+# --- packs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    return shop(4000, lift=0.1)
+
+
+def simulated_pack(table: pd.DataFrame) -> Pack:
+    return make_pack("hillstrom", table, claims=[claim_named(name) for name in ("C06b", "C06c", "F02")])
+
+
+def test_a_pack_says_what_its_rows_say(table, tmp_path) -> None:
+    pack = read_pack(write_pack(simulated_pack(table), tmp_path / "hillstrom.npz"))
+    assert str(pack) == "Evidence pack of hillstrom: 3 claims (3 from pack) out of 4,000 rows"
+    for claim in ("C06b", "C06c", "F02"):
+        for level in (0.95, 0.99):
+            (rows,) = examine(claim, {"hillstrom": table}, level=level)
+            (packed,) = examine(claim, {"hillstrom": pack}, level=level)
+            assert packed.evidence == "from pack"
+            assert rows.evidence == "from rows"
+            assert packed.words == rows.words
+            assert packed.interval.low == pytest.approx(rows.interval.low, rel=1e-9)
+            assert [d.text for d in packed.doubts] == [d.text for d in rows.doubts]
+
+
+def test_a_pack_is_written_the_same_twice(table, tmp_path) -> None:
+    one = write_pack(simulated_pack(table), tmp_path / "a.npz").read_bytes()
+    assert one == write_pack(simulated_pack(table), tmp_path / "b.npz").read_bytes()
+
+
+def test_stored_evidence_keeps_estimates_and_scores_of_strata(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    films = pd.DataFrame(rng.lognormal(3, 1, (400, 5)), columns=["likes", "budget", "screens", "sequel", "z"])
+    films["gross"] = 1000 * np.sqrt(films["likes"]) * films["z"]
+    claim = claim_named("C01b")
+    pack = read_pack(write_pack(make_pack("csm-movies", films, claims=[claim]), tmp_path / "a.npz"))
+    (rows,) = examine(claim, {"csm-movies": films})
+    (stored,) = examine(claim, {"csm-movies": pack})
+    assert (stored.evidence, stored.words) == ("stored", rows.words)
+    assert (stored.estimate.value, stored.estimate.se) == (rows.estimate.value, rows.estimate.se)
+    scores = pack.entries["C01b"].scores
+    assert scores.clusters == 20
+    np.testing.assert_allclose(scores.scores.sum(axis=0) @ scores.bread, 0, atol=1e-6)
+
+
+def test_claims_that_a_pack_does_not_answer(table) -> None:
+    pack = simulated_pack(table)
+    (verdict,) = examine("C03", {"hillstrom": pack})
+    assert verdict.word == "not judged"
+    assert "purchase implies one" in verdict.reason
+    (verdict,) = examine(replace(claim_named("C06b"), id="C06z"), {"hillstrom": pack})
+    assert "has nothing on C06z. Allowed: C06b, C06c, F02" in verdict.reason
+    other = replace(claim_named("C06b"), options={"reference": "Mens E-Mail"})
+    (verdict,) = examine(other, {"hillstrom": pack})
+    assert "was made for another declaration of C06b" in verdict.reason
+    (verdict,) = examine("C01", {"hillstrom": pack})
+    assert "C01 needs columns that are not there" in verdict.reason
+
+
+def test_the_declaration_is_what_decides_the_numbers() -> None:
+    claim = claim_named("C06b")
+    assert declaration(replace(claim, text="other words"), "x") == declaration(claim, "x")
+    assert declaration(replace(claim, options={"cut": 2}), "x") != declaration(claim, "x")
+
+
+def test_damaged_packs(table, tmp_path) -> None:
+    path = write_pack(simulated_pack(table), tmp_path / "a.npz")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(EngineError, match="cannot read evidence from"):
+        read_pack(path)
+    with pytest.raises(EngineError, match="cannot read evidence from"):
+        read_pack(tmp_path / "none.npz")
+    path.write_bytes(whole.replace(b'"version": 1', b'"version": 7'))
+    with pytest.raises(EngineError, match=r"cannot read evidence"):
+        read_pack(path)
+
+
+def test_what_a_pack_cannot_hold(table, tmp_path) -> None:
+    pack = simulated_pack(table)
+    entry = pack.entries["C06b"]
+    bare = Estimate("x", 1.0, 0.1, 9, Interval(0.8, 1.2), 10, 0)
+    for evidence, said in (
+        (replace(entry.evidence, estimate=bare), "the interval of 'x' does not fit into a pack"),
+        (replace(entry.evidence, lead=bare), "with a lead or a reverse direction does not fit"),
+    ):
+        odd = replace(pack, entries={"C06b": Entry(entry.declared, evidence)})
+        with pytest.raises(DataError, match=said):
+            write_pack(odd, tmp_path / "odd.npz")
+    assert not (tmp_path / "odd.npz").exists()
+
+
+def test_a_pack_of_cells_that_give_rows_away_is_not_made() -> None:
+    with pytest.raises(DataError, match="cells of few rows"):
+        simulated_pack(shop(15))
+    films = pd.DataFrame(
+        np.random.default_rng(0).lognormal(3, 1, (60, 5)),
+        columns=["likes", "budget", "screens", "sequel", "gross"],
+    )
+    films.loc[:40, "screens"] = np.nan
+    with pytest.raises(DataError, match="a stratum of C01b has few complete rows"):
+        make_pack("csm-movies", films, claims=[claim_named("C01b")])
+
+
+# --- those that ship ------------------------------------------------------------------------------------------------
+
+
+def test_the_packs_that_ship_answer_every_declared_cell() -> None:
+    packs = shipped()
+    assert tuple(packs) == names_to_pack()
+    for claim in read_claims():
+        for name in set(claim.family) - {"movies"}:
+            assert packs[name].entry(claim).evidence.estimate.interval.bounded, (claim.id, name)
+
+
+def test_no_pack_holds_a_row() -> None:
+    for name, pack in shipped().items():
+        for entry in pack.entries.values():
+            if entry.moments is not None:
+                check_disclosure(entry.moments)
+            if entry.scores is not None:
+                assert len(entry.scores.scores) <= min(200, pack.rows / 20), name
+
+
+def test_the_board_needs_neither_network_nor_rows(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("ERRESEARCH_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ERRESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        "erresearch.datasets.places.retrieve", lambda *_: pytest.fail("the network was asked")
+    )
+    for rows in (False, True):
+        data = embedded(rows=rows)
+        assert list(data) == ["movies", *names_to_pack(), *WORLDS]
+        assert all(isinstance(data[name], Pack) for name in names_to_pack())
+
+
+def test_a_set_without_a_pack_is_left_out_aloud(monkeypatch) -> None:
+    monkeypatch.setattr("erresearch.claims.board.shipped", dict)
+    with pytest.warns(ErresearchWarning) as caught:
+        data = embedded()
+    assert any("hillstrom is left out: it has no evidence pack" in str(said.message) for said in caught)
+    assert "hillstrom" not in data
+
+
+def test_packs_without_rows_cannot_be_verified(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("ERRESEARCH_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ERRESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+    with pytest.raises(EngineError, match="cannot be computed again: no copy of the rows"):
+        verify_pack("hillstrom")
+    with pytest.raises(EngineError, match="cannot be computed again: no pack"):
+        verify_pack("movies")

@@ -1,0 +1,186 @@
+"""How each kind of claim is estimated, against other software, closed forms and planted truths."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from claim_samples import shop
+
+from erresearch.claims import claim_named, evidence_for, examine
+from erresearch.claims.procedures.groups import group_moments
+from erresearch.claims.tables import cast_roles
+from erresearch.errors import DataError, DesignError, UnknownNameError
+from erresearch.worlds import simulate, simulate_panel
+
+
+@pytest.mark.parametrize(("claim", "outcome"), [("C06b", "conversion"), ("C06c", "spend")])
+def test_two_groups_are_a_regression_with_hc3(claim, outcome) -> None:
+    table = shop()
+    found = evidence_for(claim_named(claim), table, dataset="shop").estimate
+    mailed = sm.add_constant((table["segment"] != "No E-Mail").astype(float).to_numpy())
+    fit = sm.OLS(table[outcome].to_numpy(), mailed).fit(cov_type="HC3")
+    assert found.value == pytest.approx(fit.params[1], rel=1e-10)
+    assert found.se == pytest.approx(fit.bse[1], rel=1e-10)
+    assert found.n_rows == len(table)
+
+
+def test_the_naive_comparison_stands_beside_the_experiment() -> None:
+    table = shop()
+    evidence = evidence_for(claim_named("C06c"), table, dataset="shop")
+    naive = next(doubt for doubt in evidence.doubts if doubt.name == "the naive comparison")
+    means = table.groupby("visit")["spend"].mean()
+    assert naive.value == pytest.approx(means[1] - means[0], rel=1e-10)
+    assert f"r = {table['visit'].corr(table['spend']):.4f}" in naive.text
+
+
+def test_whether_rather_than_how_much() -> None:
+    table = shop(20_000, lift=0.2)
+    found = evidence_for(claim_named("F02"), table, dataset="shop").estimate
+    mailed = table["segment"] != "No E-Mail"
+
+    def theta(rows: pd.DataFrame, group: pd.Series) -> float:
+        a, b = ((rows[group == g]) for g in (True, False))
+        ratio = math.log(a["conversion"].mean() / b["conversion"].mean())
+        return 2 * ratio - math.log(a["spend"].mean() / b["spend"].mean())
+
+    assert found.value == pytest.approx(theta(table, mailed), rel=1e-10)
+    rng = np.random.default_rng(1)
+    draws = []
+    for _ in range(200):
+        rows = rng.integers(len(table), size=len(table))
+        draws.append(theta(table.iloc[rows].reset_index(drop=True), mailed.iloc[rows].reset_index(drop=True)))
+    assert found.se == pytest.approx(np.std(draws), rel=0.2)
+    # twice as many visit, and each who buys spends as before
+    assert 0.6931 in found.interval
+
+
+def test_a_cut_leaves_missing_values_out() -> None:
+    table = pd.DataFrame({"engaged": [0, 1, 2, None, math.nan, 0] * 20, "bought": [0, 1, 1, 1, 1, 0] * 20})
+    table["bought"] = (table["bought"] + np.arange(120) % 7 == 0).astype(int)
+    evidence = evidence_for(claim_named("C03"), table)
+    assert evidence.estimate.n_rows == 80
+    assert any(doubt.value == 40 for doubt in evidence.doubts if doubt.name == "rows left out")
+
+
+def test_the_groups_of_a_missing_arm() -> None:
+    table = shop(600)
+    table.loc[:9, "segment"] = None
+    moments = group_moments(cast_roles(claim_named("C06b"), table, dataset="shop"))
+    assert moments.rows == 590
+    assert moments.keys.tolist() == ["0", "1"]
+
+
+def test_groups_that_are_none() -> None:
+    table = shop(100).assign(segment="No E-Mail")
+    with pytest.raises(DataError, match=r"'segment' does not make two groups.*100 rows"):
+        evidence_for(claim_named("C06b"), table)
+    nobody = shop(100).assign(conversion=0, spend=0.0)
+    with pytest.raises(DataError, match="need buyers in both groups"):
+        evidence_for(claim_named("F02"), nobody)
+    odd = replace(claim_named("C06b"), options={"reference": "No E-Mail", "scale": "odds"})
+    with pytest.raises(UnknownNameError, match=r"no scale of a comparison 'odds'.*difference"):
+        evidence_for(odd, shop(100))
+
+
+def test_the_long_run_of_a_planted_effect() -> None:
+    # an elasticity of .10, and .5 of last week's log revenue carries over: .10 / (1 − .5)
+    simulation = simulate("effect", rng=3)
+    claim = claim_named("C18")
+    estimate = evidence_for(claim, simulation.panel).estimate
+    assert 0.20 in estimate.at(0.99).interval
+    nil = evidence_for(claim, simulate("nil", rng=3).panel).estimate
+    assert 0.0 in nil.at(0.99).interval
+
+
+def test_the_long_run_against_dummies() -> None:
+    panel, _ = simulate_panel("effect", accounts=8, weeks=40, rng=2)
+    claim = replace(claim_named("C18"), options={"logs": ["x", "y"], "log1p": [], "controls": [], "lags": 1})
+    found = evidence_for(claim, panel).estimate
+    panel = panel.sort_values(["account", "week"])
+    logs = np.log(panel[["engagement", "revenue"]])
+    past = logs.groupby(panel["account"]).shift(1)
+    design = pd.concat([past, pd.get_dummies(panel[["account", "week"]].astype(str), dtype=float)], axis=1)
+    known = past.notna().all(axis=1)
+    fit = np.linalg.lstsq(design[known].to_numpy(), logs.loc[known, "revenue"].to_numpy(), rcond=None)[0]
+    assert found.value == pytest.approx(fit[0] / (1 - fit[1]), rel=1e-8)
+
+
+def test_a_long_run_that_does_not_exist() -> None:
+    rng = np.random.default_rng(0)
+    grid = pd.MultiIndex.from_product([[f"a{i}" for i in range(8)], range(40)], names=["account", "week"])
+    panel = pd.DataFrame({"engagement": rng.lognormal(size=320)}, index=grid).reset_index()
+    growing = rng.normal(size=(8, 1)) * 1.05 ** np.arange(40) + rng.normal(0, 0.001, (8, 40))
+    panel["revenue"] = np.exp(growing).ravel()
+    claim = replace(claim_named("C18"), options={"logs": ["x", "y"], "log1p": [], "controls": [], "lags": 1})
+    panel["spend"] = 1.0
+    with pytest.raises(DesignError, match=r"'log revenue' has no long run: shocks do not fade"):
+        evidence_for(claim, panel)
+
+
+def test_distance_is_a_slope_of_correlations_with_a_jackknife() -> None:
+    rng = np.random.default_rng(4)
+    sales = rng.normal(size=60)
+    names = {"fandango_votes": 0.2, "imdb_votes": 0.6, "likes": 1.2, "metacritic": 3.0}
+    table = pd.DataFrame({name: np.exp(sales + noise * rng.normal(size=60)) for name, noise in names.items()})
+    table["gross"] = np.exp(sales)
+    evidence = evidence_for(claim_named("F01"), table)
+    logs = np.log(table)
+
+    def slope(rows: pd.DataFrame) -> float:
+        r = [rows[name].corr(rows["gross"]) for name in names]
+        return -float(np.polyfit([1, 2, 3, 4], r, 1)[0])
+
+    left = np.array([slope(logs.drop(index=i)) for i in range(60)])
+    assert evidence.estimate.value == pytest.approx(slope(logs), rel=1e-10)
+    assert evidence.estimate.se == pytest.approx(math.sqrt(59 / 60 * np.sum((left - left.mean()) ** 2)))
+    assert list(evidence.result) == ["metacritic", "likes", "imdb_votes", "fandango_votes"]
+    with pytest.raises(DesignError, match=r"too few rows for correlations.*9 complete rows"):
+        evidence_for(claim_named("F01"), table.head(9))
+
+
+def test_a_mix_is_judged_on_its_likes() -> None:
+    rng = np.random.default_rng(5)
+    counts = rng.poisson([300, 40, 20], size=(400, 3)) + 1
+    table = pd.DataFrame(counts, columns=["likes", "comments", "shares"])
+    table["reach"] = rng.lognormal(8, 0.3, 400)
+    table["spend"] = rng.lognormal(3, 0.3, 400)
+    table["revenue"] = rng.poisson(5 * (table["likes"] / np.sqrt(table["comments"] * table["shares"])) ** 0.8)
+    (verdict,) = examine("C17", {"shop": table})
+    assert verdict.word == "contradicted"
+    assert verdict.estimate.name == "likes against the other actions"
+
+
+def test_a_column_made_from_the_outcome_is_refused() -> None:
+    claim = replace(claim_named("C03b"), roles={**claim_named("C03b").roles, "x": ("page_values",)})
+    table = pd.DataFrame({"purchase": [0, 1] * 50, "page_values": range(100)})
+    table = table.assign(product_related=1.0, bounce_rate=0.1, special_day=0.0)
+    (verdict,) = examine(claim, {"sessions": table})
+    assert verdict.word == "not judged"
+    assert "page_values" in verdict.reason
+
+
+def test_every_claim_of_accounts_over_weeks_can_be_judged_where_its_columns_are() -> None:
+    panel, _ = simulate_panel("effect", accounts=10, weeks=60, rng=7)
+    panel = panel.assign(
+        conversion_rate=panel["conversions"] / panel["sessions"],
+        engagement_per_post=panel["engagement"] / panel["posts"].clip(lower=1),
+        posts=panel["posts"] + 1,
+        article=panel["account"],
+        ad_clicks=panel["clicks"],
+        page_views=panel["sessions"],
+    )
+    for name in ("C04", "C06", "C13", "C14"):
+        found = evidence_for(claim_named(name), panel)
+        assert found.estimate.interval.bounded, name
+
+
+def test_where_nobody_or_nothing_differs_there_is_no_naive_comparison() -> None:
+    table = shop(200).assign(visit=1)
+    found = evidence_for(claim_named("C06b"), table)
+    naive = next(doubt for doubt in found.doubts if doubt.name == "the naive comparison")
+    assert naive.text == "everybody has visit or nobody, or conversion is the same in all rows"
