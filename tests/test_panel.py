@@ -140,7 +140,9 @@ def test_lazy_tables_stay_lazy_and_agree_with_pandas(engine: str, tz: str, freq:
     both = whole.rows.merge(rows.to_pandas(), on=["entity", "period"], suffixes=("", " lazy"))
     assert len(both) == len(whole.rows)
     for name in ("posts", "likes", "engagement", "reach", "er_by_reach", "revenue"):
-        assert both[f"{name} lazy"].to_numpy(float) == pytest.approx(both[name].to_numpy(float), nan_ok=True), name
+        assert both[f"{name} lazy"].to_numpy(float) == pytest.approx(
+            both[name].to_numpy(float), nan_ok=True
+        ), name
     assert "lazy" in str(made)
     assert "not searched for" in made.notes[0]
 
@@ -516,7 +518,10 @@ def test_spend_knows_its_days_and_its_owner():
     with pytest.raises(GuardError, match="whose spending the advertising is"):
         panel(two, shops, spend=ads)
     owned = panel(two, shops, spend=ads.assign(account="b"))
-    assert owned.rows.groupby("entity")["spend"].sum().to_dict() == {"a": 0.0, "b": 5.0 * len(ads)}
+    assert owned.rows.groupby("entity")["spend"].sum().to_dict() == {
+        "a": 0.0,
+        "b": 5.0 * (len(ads) - 3),
+    }  # the last week is not whole
 
 
 @pytest.mark.parametrize(
