@@ -1,0 +1,215 @@
+"""What came out of the cells, and whether the bars were kept."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from erresearch.calibration.cells import BARS, Cell, cells
+from erresearch.errors import DataError, UnknownNameError
+from erresearch.resources import atomic_write, resource
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Kept", "Outcome", "kept", "stored", "table", "write_outcomes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out of a cell: shares of the draws, unless said otherwise.
+
+    Parameters
+    ----------
+    cell : str
+        Its name.
+    draws : int
+        Draws that gave a verdict.
+    supported, contradicted, nil, inconclusive, association : float
+        Shares of the words.
+    right, wrong : float
+        Shares of right words, and of wrong decisive words, by the world's truth.
+    coverage : float
+        Share of intervals that hold the planted value; nan where none was planted on this scale.
+    suffice : float
+        Share of draws whose data suffice (nil could be declared with 80 % power).
+    nil_where_suffices : float
+        Share of *practically nil* among these.
+    mean, spread, mean_se : float
+        Mean and standard deviation of the estimates, mean of their standard errors.
+    clusters : float
+        Mean number of accounts that inference rests on.
+    seconds : float
+        Time taken.
+    """
+
+    cell: str
+    draws: int
+    supported: float
+    contradicted: float
+    nil: float
+    inconclusive: float
+    association: float
+    right: float
+    wrong: float
+    coverage: float
+    suffice: float
+    nil_where_suffices: float
+    mean: float
+    spread: float
+    mean_se: float
+    clusters: float
+    seconds: float = field(default=math.nan, compare=False)
+
+    def count(self, name: str) -> float:
+        """Value of one of :data:`BARS`."""
+        return {
+            "false supported": self.supported,
+            "false nil": self.nil,
+            "nil recognised": self.nil_where_suffices,
+            "right": self.right,
+            "coverage": self.coverage,
+        }[name]
+
+    def missed(self, cell: Cell) -> tuple[str, ...]:
+        """Bars of the cell that are missed by more than 3.5 Monte-Carlo standard errors.
+
+        Examples
+        --------
+        >>> nil = cells()["nil"]
+        >>> worst = Outcome("nil", 500, .06, 0, .9, .04, 0, .9, .06, .94, 1, .9, 0, .01, .01, 40)
+        >>> worst.missed(nil)
+        ('false supported',)
+        """
+        found = []
+        for name in cell.counts:
+            bar, kind = BARS[name]
+            slack = 3.5 * math.sqrt(bar * (1 - bar) / max(self.draws, 1))
+            value = self.count(name)
+            if math.isnan(value):
+                continue
+            if (value > bar + slack) if kind == "at most" else (value < bar - slack):
+                found.append(name)
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How a cell kept one promise, as :func:`erresearch.figures.calibration` draws it.
+
+    Parameters
+    ----------
+    name : str
+        The cell.
+    share : float
+        What was counted.
+    draws : int
+        Out of how many.
+    bar : float
+        What was promised.
+    side : str
+        "at most" or "at least".
+    """
+
+    name: str
+    share: float
+    draws: int
+    bar: float
+    side: str
+
+
+def stored(path: str | Path | None = None) -> dict[str, Outcome]:
+    """Read a table of outcomes; the package's own by default.
+
+    Raises
+    ------
+    DataError
+        If the table has other columns.
+
+    Examples
+    --------
+    >>> stored()["effect"].right > 0.8
+    True
+    """
+    where = Path(path) if path is not None else resource("data") / "calibration.csv"
+    names = [f.name for f in fields(Outcome)]
+    rows = list(csv.DictReader(io.StringIO(where.read_text(encoding="utf-8"))))
+    if rows and list(rows[0]) != names:
+        raise DataError(
+            f"{where.name} is not a table of outcomes", got=", ".join(rows[0]), allowed=", ".join(names)
+        )
+    kinds: dict[str, Callable[[str], Any]] = {"cell": str, "draws": int}
+    return {row["cell"]: Outcome(**{n: kinds.get(n, float)(row[n]) for n in names}) for row in rows}
+
+
+def write_outcomes(path: str | Path, outcomes: Sequence[Outcome]) -> None:
+    """Write a table of outcomes, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [f.name for f in fields(Outcome)]
+    writer.writerow(names)
+    for outcome in outcomes:
+        values = (getattr(outcome, name) for name in names)
+        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in values])
+    atomic_write(path, text.getvalue())
+
+
+def kept(promise: str) -> tuple[Kept, ...]:
+    """Return how every stored cell that is held to a promise kept it.
+
+    Parameters
+    ----------
+    promise : str
+        One of :data:`BARS`.
+
+    Returns
+    -------
+    tuple of Kept
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such promise.
+
+    Examples
+    --------
+    >>> kept("right")[0].bar
+    0.8
+    """
+    if promise not in BARS:
+        raise UnknownNameError.of("promise", promise, BARS)
+    known = cells()
+    return tuple(
+        Kept(name, outcome.count(promise), outcome.draws, *BARS[promise])
+        for name, outcome in stored().items()
+        if promise in known[name].counts
+    )
+
+
+def table() -> pd.DataFrame:
+    """Return the stored calibration with its bars: one row per cell, what it is held to and what was missed.
+
+    Examples
+    --------
+    >>> int((table()["missed"] != "").sum())
+    0
+    """
+    import pandas as pd
+
+    known = cells()
+    rows = []
+    for name, outcome in stored().items():
+        cell = known[name]
+        rows.append(
+            {
+                **{f.name: getattr(outcome, f.name) for f in fields(Outcome)},
+                "held to": ", ".join(cell.counts),
+                "missed": ", ".join(outcome.missed(cell)),
+            }
+        )
+    return pd.DataFrame(rows).set_index("cell")

@@ -1,0 +1,101 @@
+"""The calibration: its cells, its counting, its stored table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from erresearch.calibration import BARS, Outcome, calibrate, cells, run_cell, stored, table
+from erresearch.errors import DataError, DesignError, UnknownNameError
+from erresearch.worlds import WORLDS
+
+
+def outcome(**changes) -> Outcome:
+    values = {
+        "cell": "nil", "draws": 500, "supported": 0.02, "contradicted": 0.0, "nil": 0.9, "inconclusive": 0.08,
+        "association": 0.0, "right": 0.9, "wrong": 0.02, "coverage": 0.95, "suffice": 1.0, "nil_where_suffices": 0.9,
+        "mean": 0.0, "spread": 0.01, "mean_se": 0.01, "clusters": 40.0, "seconds": 1.0,
+    }  # fmt: skip
+    return Outcome(**(values | changes))
+
+
+def test_cells_are_named_worlds_with_bars_that_exist():
+    known = cells()
+    assert 30 <= len(known) <= 60
+    assert {cell.world for cell in known.values()} <= set(WORLDS)
+    assert all(name in BARS for cell in known.values() for name in cell.counts)
+    assert known["nil"].draws == known["effect"].draws == 2_000
+
+
+def test_every_world_of_the_embedded_board_has_a_cell_of_its_own_design():
+    plain = {cell.world for cell in cells().values() if cell.design is None and cell.level == 0.95}
+    assert plain == set(WORLDS)
+
+
+def test_a_cell_gives_the_same_draws_each_time_and_more_draws_extend_them():
+    first = run_cell("nil, 12 accounts", draws=2)
+    assert run_cell("nil, 12 accounts", draws=2) == first
+    assert run_cell("nil, 12 accounts", draws=2, rng=1) != first
+
+
+def test_a_bar_is_missed_beyond_monte_carlo_error_only():
+    nil = cells()["nil"]
+    edge = 0.025 + 3.5 * math.sqrt(0.025 * 0.975 / 500)
+    assert outcome(supported=edge - 1e-9).missed(nil) == ()
+    assert outcome(supported=edge + 1e-9).missed(nil) == ("false supported",)
+    assert outcome(coverage=0.85).missed(nil) == ("coverage",)
+    assert outcome(right=0.5, nil_where_suffices=0.5).missed(nil) == ("nil recognised", "right")
+    assert outcome(coverage=math.nan).missed(nil) == ()
+
+
+def test_calibrate_goes_on_where_it_stopped(tmp_path):
+    path, said = tmp_path / "table.csv", []
+    calibrate(path, only=["nil, 12 accounts"], draws=1, say=said.append)
+    calibrate(path, only=["nil, 12 accounts"], draws=1, say=said.append)
+    assert len(said) == 1
+    assert stored(path)["nil, 12 accounts"].draws == 1
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(UnknownNameError, match=r"no cell 'nill'.*Did you mean 'nil'"):
+        run_cell("nill")
+    with pytest.raises(UnknownNameError, match="no cell 'x'"):
+        calibrate(tmp_path / "t.csv", only=["x"])
+    with pytest.raises(DesignError, match="at least one draw: 0"):
+        run_cell("nil", draws=0)
+    (tmp_path / "cells.toml").write_text('[[cell]]\nname = "a"\n', encoding="utf-8")
+    with pytest.raises(DataError, match="cell 'a' cannot be run: lacks world, claim, draws, level"):
+        cells(tmp_path / "cells.toml")
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"t\.csv is not a table of outcomes: a, b"):
+        stored(tmp_path / "t.csv")
+
+
+def test_no_bar_is_missed_in_the_stored_table():
+    shown = table()
+    assert {"nil", "effect", "reverse"} <= set(shown.index)
+    assert not shown.index.duplicated().any()
+    assert (shown["missed"] == "").all(), shown.query("missed != ''")["missed"]
+
+
+def test_the_truth_is_found_in_every_world_of_the_board():
+    found, known = stored(), cells()
+    for name, seen in found.items():
+        cell = known[name]
+        usual = cell.accounts in (None, 40) and cell.weeks in (None, 104) and cell.level == 0.95
+        if cell.design is not None or not usual:
+            continue
+        slack = 3.5 * math.sqrt(0.025 * 0.975 / seen.draws)
+        assert seen.wrong <= 0.025 + slack, name
+        assert seen.right >= 0.80, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nil", "effect", "reverse", "decay", "flat", "flat, selected on reactions"])
+def test_a_sample_of_cells_again(name):
+    cell = replace(cells()[name], draws=100)
+    again = run_cell(cell)
+    assert again.missed(cell) == ()
+    assert again.right >= 0.80
