@@ -358,6 +358,18 @@ def test_the_planted_truth_is_found(world) -> None:
     assert verdict.word in WORDS
 
 
+def test_decay_is_decisive_only_where_log_ols_agrees() -> None:
+    panel = simulate("decay", accounts=300, rng=3).panel
+    evidence = evidence_for(claim_named("C07"), panel)
+    logged = [end for end in evidence.ends if "log-OLS" in end.name]
+    assert logged
+    assert judge(claim_named("C07"), evidence).word == "supported"
+    other = estimate(0.0, name="1 − β by log-OLS at reliability 1")
+    split = judge(claim_named("C07"), replace(evidence, ends=(other,)))
+    assert split.word == "inconclusive"
+    assert "by log-OLS" in split.reason
+
+
 @pytest.mark.parametrize("world", ["decay", "flat", "flat-noisy-followers", "flat-selected-on-followers"])
 def test_the_planted_exponent_is_found(world) -> None:
     simulation = simulate(world, rng=11)

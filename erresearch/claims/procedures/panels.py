@@ -60,6 +60,11 @@ def judge_decay(cast: Cast) -> Evidence:
         beta.transformed(beta.name.replace("β", "1 − β"), factor=-1.0, shift=1.0)
         for _, beta in found.reliability
     ]
+    # PPML errs low on short lists of heavy tails, log-OLS does not but sees no zeros: a decisive word needs both
+    logged = [
+        found.log_ols.transformed(f"1 − β by log-OLS at reliability {share:g}", factor=-1 / share, shift=1.0)
+        for share, _ in found.reliability
+    ]
     doubts = [
         Doubt(
             "shared denominator",
@@ -67,17 +72,12 @@ def judge_decay(cast: Cast) -> Evidence:
             f"{plain(found.shared_denominator)} by arithmetic alone; β is free of that",
             found.shared_denominator,
         ),
-        Doubt(
-            "log-OLS beside PPML",
-            f"β = {plain(found.log_ols.value)} {found.log_ols.interval}",
-            found.log_ols.value,
-        ),
     ]
     choice, barrier = challenge_list(cast)
     return Evidence(
         ends[-1],
         barrier=barrier,
-        ends=tuple(ends[:-1]),
+        ends=(*ends[:-1], *logged),
         clusters=found.exponent.n_accounts,
         doubts=(*doubts, choice),
         result=found,
