@@ -191,7 +191,7 @@ def test_sample_groups_keep_their_own_rows_and_share_the_weights():
 @settings(max_examples=6)
 @given(st.integers(0, 50), st.sampled_from(EFFECTS), st.floats(0.01, 100))
 def test_row_order_unit_and_parts_do_not_matter(seed, effects, unit):
-    table = shops(seed, accounts=8, weeks=15)
+    table = shops(seed, accounts=9, weeks=15)
     options = {"minimal": ["m"], "controls": CONTROLS[:2], "effects": [effects]}
     a = specification_curve(moments(table), "y", "x", **options)
     turned = table.sample(frac=1, random_state=1).assign(x=table.x * unit, y=table.y / unit)
@@ -237,7 +237,7 @@ def test_where_nothing_was_planted_the_joint_test_keeps_its_size():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("accounts", [6, 12, 40])
+@pytest.mark.parametrize("accounts", [12, 40])
 def test_size_of_the_joint_test(accounts):
     names = ("median t", "mean signed t", "share significant")
     rejected = np.array(
@@ -270,12 +270,12 @@ def test_inputs_are_left_alone_and_the_answer_is_the_same_twice():
     assert "16 specifications" in str(a)
 
 
-def test_five_accounts_give_no_joint_p():
+def test_few_accounts_give_no_joint_p():
     table = shops(3)
-    curve = run(moments(table[table.shop < 5]))
+    curve = run(moments(table[table.shop < 7]))
     assert all(np.isnan(p) for p in curve.pvalues.values())
-    assert "no joint p from fewer than 6 accounts" in curve.method
-    assert all(0 < p <= 1 for p in run(moments(table[table.shop < 6])).pvalues.values())
+    assert "no joint p from fewer than 8 accounts" in curve.method
+    assert all(0 < p <= 1 for p in run(moments(table[table.shop < 8])).pvalues.values())
 
 
 def test_columns_may_have_any_name():
