@@ -273,9 +273,9 @@ def test_inputs_are_left_alone_and_the_answer_is_the_same_twice():
 def test_few_accounts_give_no_joint_p():
     table = shops(3)
     curve = run(moments(table[table.shop < 7]))
-    assert all(np.isnan(p) for p in curve.pvalues.values())
+    assert curve.pvalues == {}
     assert "no joint p from fewer than 8 accounts" in curve.method
-    assert all(0 < p <= 1 for p in run(moments(table[table.shop < 8])).pvalues.values())
+    assert len(run(moments(table[table.shop < 8])).pvalues) == 4
 
 
 def test_columns_may_have_any_name():

@@ -34,7 +34,7 @@ class Curve:
         Summaries: raw medians over definitions would mix units, so they are of t and of shares. `agreeing`
         means the claim's sign; `significant` means that sign and an interval without 0.
     pvalues : mapping of str to float
-        Joint p-value of each summary, all models under the null together.
+        Joint p-value of each summary, all models under the null together; empty where accounts are too few.
     level : float
         Level of the intervals.
     method : str
