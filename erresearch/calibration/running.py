@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -186,6 +187,7 @@ def calibrate(
         Everything the table now holds.
     """
     from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
 
     known = cells()
     for name in only or ():
@@ -197,10 +199,14 @@ def calibrate(
         for name, cell in known.items()
         if (only is None or name in only) and (name not in done or done[name].draws < (draws or cell.draws))
     ]
-    with ProcessPoolExecutor(max_workers=jobs) as pool:
-        running = [pool.submit(run_cell, cell, draws=draws, rng=rng) for cell in todo]
-        for finished in as_completed(running):
-            outcome = finished.result()
+    with contextlib.ExitStack() as stack:
+        outcomes: Iterable[Outcome] = (run_cell(cell, draws=draws, rng=rng) for cell in todo)
+        if jobs > 1:
+            # spawned, not forked: an engine's threads do not survive a fork
+            pool = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn")))
+            running = [pool.submit(run_cell, cell, draws=draws, rng=rng) for cell in todo]
+            outcomes = (finished.result() for finished in as_completed(running))
+        for outcome in outcomes:
             done[outcome.cell] = outcome
             write_outcomes(path, [done[name] for name in known if name in done])
             if say is not None:
