@@ -135,7 +135,7 @@ def merge_small(moments: Moments, *, least: int = LEAST_ROWS) -> Moments:
     >>> table = pl.DataFrame({"shop": ["a"] * 12 + ["b"] * 6 + ["c"] * 6, "x": range(24)})
     >>> m = Moments.from_frame(table, ["x"], by="shop")
     >>> merged = merge_small(m)
-    >>> merged.keys.tolist(), merged.within().sum() == m.within().sum()
+    >>> merged.keys.tolist(), bool(np.isclose(merged.within().sum(), m.within().sum()))
     (['(2 accounts merged)', 'a'], True)
     """
     if moments.cells is not None:
