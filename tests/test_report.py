@@ -596,3 +596,14 @@ def test_every_text_colour_is_readable_on_every_ground_it_stands_on(mode):
         for text in (word, "ink"):
             assert contrast(colours[text], colours[f"{word}-tint"]) >= 4.5, (text, word)
     assert contrast(colours["ink"], colours["sunk"]) >= 4.5
+
+
+def test_landmarks_have_names_of_their_own_even_where_pictures_look_alike(tmp_path):
+    axes = Figure().subplots()
+    axes.set_title("The same finding")
+    drawn = axes.figure
+    out = write_report(
+        board(), out=tmp_path / "r.html", claims=claims(), figures={"C1": drawn, "C2": drawn, "more": drawn}
+    )
+    names = re.findall(r'role="region" aria-label="([^"]*)"', out.read_text(encoding="utf-8"))
+    assert len(names) == len(set(names)), names
