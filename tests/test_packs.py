@@ -165,8 +165,9 @@ def test_a_pack_says_what_its_rows_say(table, tmp_path) -> None:
 
 
 def test_a_pack_is_written_the_same_twice(table, tmp_path) -> None:
-    one = write_pack(simulated_pack(table), tmp_path / "a.npz").read_bytes()
-    assert one == write_pack(simulated_pack(table), tmp_path / "b.npz").read_bytes()
+    # one pack, two files: the sums themselves may differ in their last bit from run to run of a parallel engine
+    pack = simulated_pack(table)
+    assert write_pack(pack, tmp_path / "a.npz").read_bytes() == write_pack(pack, tmp_path / "b.npz").read_bytes()
 
 
 def test_stored_evidence_keeps_estimates_and_scores_of_strata(tmp_path) -> None:
