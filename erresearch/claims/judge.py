@@ -8,14 +8,13 @@ from typing import Final
 from erresearch.claims.evidence import Evidence
 from erresearch.claims.registry import Claim
 from erresearch.claims.words import word_of
+from erresearch.inference import FEWEST_CLUSTERS
 from erresearch.results import Doubt, Interval, Verdict, Word, plain
 from erresearch.robustness import detectable
 
 __all__ = ["DECISIVE", "FEWEST_CLUSTERS", "judge", "not_judged"]
 
 DECISIVE: Final[frozenset[Word]] = frozenset({"supported", "contradicted", "practically nil"})
-#: Below this many accounts no interval is trusted with a decisive word.
-FEWEST_CLUSTERS: Final = 6
 
 
 def judge(

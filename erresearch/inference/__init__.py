@@ -17,6 +17,7 @@ from erresearch.inference.bootstrap import (
 from erresearch.inference.scores import Periods, Scores, crv1, crv3, effective_clusters
 
 __all__ = [
+    "FEWEST_CLUSTERS",
     "FEW_CLUSTERS",
     "Periods",
     "Scores",
@@ -32,3 +33,5 @@ __all__ = [
 
 #: Below this effective number of clusters the restricted bootstrap replaces CRV3 with t(G − 1).
 FEW_CLUSTERS: Final = 50.0
+#: Below this many accounts no interval is trusted with a decisive word.
+FEWEST_CLUSTERS: Final = 6

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from erresearch.errors import DesignError
+from erresearch.inference import FEWEST_CLUSTERS
 from erresearch.moments import Moments
 from erresearch.relate.entity import SHORTEST, cosine_covariance
 from erresearch.relate.lagged import Panel, open_panel, refuse_repeated
 from erresearch.relate.rolling import HISTORY, Forecasts, forecast
-from erresearch.relate.timing import FEWEST
 from erresearch.results import Estimate, PredictiveGain, StudentT
 from erresearch.sources import gather
 
@@ -262,8 +262,8 @@ def _day(label: str) -> str:
 
 
 def _cautions(accounts: int, periods: int) -> tuple[str, ...]:
-    if 1 < accounts < FEWEST:
-        return (f"{accounts} accounts: fewer than {FEWEST} allow no decisive word",)
+    if 1 < accounts < FEWEST_CLUSTERS:
+        return (f"{accounts} accounts: fewer than {FEWEST_CLUSTERS} allow no decisive word",)
     if accounts == 1 and periods < SHORTEST:
         return (f"{periods} forecasts of one entity: fewer than {SHORTEST} allow no decisive word",)
     return ()

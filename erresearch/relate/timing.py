@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from erresearch.errors import DesignError
-from erresearch.inference import crv3
+from erresearch.inference import FEWEST_CLUSTERS, crv3
 from erresearch.moments import Moments
 from erresearch.relate.design import sweep
 from erresearch.relate.entity import one_entity
@@ -17,9 +17,6 @@ from erresearch.relate.submodels import coefficient, submodel
 from erresearch.results import Estimate, Precedence
 
 __all__ = ["precedence"]
-
-#: Fewer accounts than this allow no decisive word.
-FEWEST = 6
 
 
 def precedence(
@@ -163,6 +160,6 @@ def _within_accounts(rows: Panel, moments: Moments, *, lags: int, level: float, 
 
 
 def _cautions(rows: Panel, moments: Moments) -> tuple[str, ...]:
-    if moments.accounts < FEWEST:
-        return (f"{moments.accounts} accounts: fewer than {FEWEST} allow no decisive word",)
+    if moments.accounts < FEWEST_CLUSTERS:
+        return (f"{moments.accounts} accounts: fewer than {FEWEST_CLUSTERS} allow no decisive word",)
     return ()

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from erresearch.errors import GuardError, UnknownNameError
+from erresearch.inference import FEWEST_CLUSTERS
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.moments import Moments
 from erresearch.relate.design import Effect, open_moments
@@ -35,8 +36,6 @@ __all__ = [
     "trending_levels",
 ]
 
-#: Fewer clusters allow no decisive word.
-FEWEST_CLUSTERS: Final = 6
 #: 5 % point of T(ρ̂ − 1) for a random walk (Dickey-Fuller, with a constant): above it a unit root is not ruled out.
 _UNIT_ROOT: Final = -13.7
 _LONG, _SHORT = 30, 8
