@@ -107,7 +107,8 @@ def _pass(source: Source, *, split: int = 0, only: Sequence[object] | None = Non
     aggregates = [*counts, *[nw.col(name).sum().alias(f"s{i}") for i, name in enumerate(left)]]
     upper = [(i, j) for i in range(k) for j in range(i, k)]
     aggregates += [(nw.col(left[i]) * nw.col(z[j])).sum().alias(f"c{i}_{j}") for i, j in upper]
-    table = gather(rows.group_by(*groups).agg(*aggregates) if groups else rows.select(*aggregates))
+    sums = rows.group_by(*groups).agg(*aggregates) if groups else rows.select(*aggregates)
+    table = gather(sums, small=source.small)
     return _fold(source, table, [f"s{i}" for i in range(k)], [f"c{i}_{j}" for i, j in upper])
 
 

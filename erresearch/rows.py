@@ -42,6 +42,8 @@ class Source:
         Names inside `frame` of the account, time and weight columns.
     whole : bool
         Whether `frame` holds complete rows only, so that a pass need not look.
+    small : bool
+        Whether the rows came in memory and are few, so that sums can be the same to the last bit each time.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class Source:
     period: str | None = None
     weight: str | None = None
     whole: bool = False
+    small: bool = False
 
     def col(self, name: str) -> nw.Expr:
         """Column `name` as it is."""
@@ -88,7 +91,7 @@ class Source:
 
     def total(self, expressions: Sequence[nw.Expr]) -> dict[str, float]:
         """One pass: each expression aggregates the complete rows to one number."""
-        table = gather(self.complete().select(*expressions))
+        table = gather(self.complete().select(*expressions), small=self.small)
         return {name: float(table[name][0] or 0.0) for name in table.columns}
 
     def by_account(self, expressions: Sequence[nw.Expr]) -> tuple[Array, dict[str, Array]]:
@@ -96,7 +99,7 @@ class Source:
         if self.account is None:
             total = self.total(expressions)
             return np.array([""], dtype=object), {name: np.array([value]) for name, value in total.items()}
-        table = gather(self.complete().group_by(self.account).agg(*expressions))
+        table = gather(self.complete().group_by(self.account).agg(*expressions), small=self.small)
         keys, position = sort_text(as_text(table[self.account]))
         table = table.drop(self.account)
         return keys, {name: sum_into(numbers(table[name]), position, len(keys)) for name in table.columns}
@@ -113,7 +116,7 @@ class Source:
                 fix="pass period= when the moments are made",
             )
         groups = [self.period] if self.account is None else [self.account, self.period]
-        table = gather(self.complete().group_by(*groups).agg(*expressions))
+        table = gather(self.complete().group_by(*groups).agg(*expressions), small=self.small)
         periods = as_text(table[self.period])
         keys = np.full(len(periods), "", dtype=object)
         if self.account is not None:
@@ -222,7 +225,9 @@ def prepare(
     if weights is not None and weight is not None:
         others.append(raw(weights).cast(nw.Float64()).alias(weight))
     frame = opened.frame.select(*values, *others)
-    source = Source(frame, opened.names, names, np.zeros(len(names)), account, time, weight)
+    source = Source(
+        frame, opened.names, names, np.zeros(len(names)), account, time, weight, small=opened.small
+    )
     try:
         return replace(source, origin=_origin(opened.frame.head(HEAD).select(*values), names)), opened
     except EngineError:

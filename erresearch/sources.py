@@ -27,6 +27,7 @@ Parts = tuple[tuple[str, nw.LazyFrame[Any]], ...]
 # what Polars, DuckDB, Ibis and Spark all read as a number
 _NUMBER = r"^\s*[-+]?((\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[iI]nf(inity)?|[nN]a[nN])\s*$"
 _ROW = "__row__"
+FEW = 250_000  # rows up to which the engine with the repeatable sums is as fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Opened:
         Columns that expressions read.
     parsed : tuple of str
         Numbers read from text (.csv), to be looked through for other text when rows turn out incomplete.
+    small : bool
+        Whether the rows came in memory and are few; see :func:`gather`.
     """
 
     frame: nw.LazyFrame[Any]
@@ -52,6 +55,7 @@ class Opened:
     names: tuple[str, ...]
     roots: tuple[str, ...]
     parsed: tuple[str, ...]
+    small: bool = False
 
 
 def open_rows(data: Any, columns: Sequence[str | nw.Expr], keys: Names, weights: str | None) -> Opened:
@@ -86,6 +90,7 @@ def open_rows(data: Any, columns: Sequence[str | nw.Expr], keys: Names, weights:
     plain = [c for c in columns if isinstance(c, str)]
     numbers = list(dict.fromkeys([*plain, *([] if weights is None else [weights])]))
     files = None
+    small = False
     if isinstance(data, (str, Path)) and not str(data).startswith("duckdb:"):
         files = find_files(data)
         schema: dict[str, Any] = dict(files[0].schema)
@@ -104,6 +109,7 @@ def open_rows(data: Any, columns: Sequence[str | nw.Expr], keys: Names, weights:
         frame = nw.from_native(read_files(files, needed, numbers=numbers, keys=keys))
     else:
         frame = _narrow(data, needed, numbers)
+        small = not isinstance(data, nw.LazyFrame) and len(data) <= FEW
         parts = (("the table", frame),)
         types = [frame.collect_schema()]
     suspect = [name for name in numbers if any(_is_text(schema.get(name)) for schema in types)]
@@ -111,7 +117,7 @@ def open_rows(data: Any, columns: Sequence[str | nw.Expr], keys: Names, weights:
     _check_types(frame.collect_schema(), numbers, keys)
     guessed = files is not None and any(f.is_csv for f in files)
     text = [n for n, dtype in frame.collect_schema().items() if dtype == nw.Float64] if guessed else []
-    return Opened(frame, parts, names, tuple(roots), tuple(text))
+    return Opened(frame, parts, names, tuple(roots), tuple(text), small)
 
 
 def column_names(data: Any) -> tuple[str, ...]:
@@ -406,13 +412,17 @@ def _raise_text(where: str, part: nw.LazyFrame[Any], name: str, *, guessed: bool
         )
 
 
-def gather(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
+def gather(frame: nw.LazyFrame[Any], *, small: bool = False) -> pl.DataFrame:
     """Compute a small result where the rows are and bring it here.
 
     Parameters
     ----------
     frame : narwhals.LazyFrame
         A lazy aggregation.
+    small : bool
+        Whether few rows in memory are behind it. Polars' streaming engine adds partial sums in the order in which
+        its threads end, so that a last bit may differ between two runs; few rows go through its other engine,
+        which gives the same bits each time.
 
     Returns
     -------
@@ -426,7 +436,7 @@ def gather(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
     """
     try:
         if frame.implementation.is_polars():
-            return frame.collect(engine="streaming").to_native()  # type: ignore[no-any-return]
+            return frame.collect(engine="in-memory" if small else "streaming").to_native()  # type: ignore[no-any-return]
         return frame.collect(backend="polars").to_native()  # type: ignore[no-any-return]
     except Exception as error:
         raise EngineError(

@@ -645,3 +645,16 @@ def test_labels_round_trip_and_refuse_what_does_not_fit():
     assert labels.unpack_text(*labels.pack_text(names)).tolist() == names.tolist()
     with pytest.raises(ValueError, match="text offsets do not fit"):
         labels.unpack_text(np.zeros(3, np.uint8), np.array([0, 2]))
+
+
+def test_few_rows_give_the_same_bits_every_time():
+    rng = np.random.default_rng(5)
+    table = pl.DataFrame(
+        {"shop": rng.integers(0, 15, 900), "x": rng.normal(size=900), "z": rng.normal(size=900)}
+    )
+    seen = set()
+    for _ in range(60):
+        m = Moments.from_frame(table, ["x", "z"], by="shop")
+        assert m.source is not None
+        seen.add((m.cross.tobytes(), m.sums.tobytes(), m.source.total([m.source.col("x").exp().sum()])["x"]))
+    assert len(seen) == 1
