@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     from erresearch.errors import ErresearchError as ErresearchError, ErresearchWarning as ErresearchWarning
     from erresearch.exports import inspect_export as inspect_export, read_export as read_export
     from erresearch.expressions import lag as lag, log as log
-    from erresearch.metrics import band as band, engagement_rate as engagement_rate, nps as nps
+    from erresearch.metrics import (
+        band as band,
+        bands as bands,
+        break_even as break_even,
+        engagement_rate as engagement_rate,
+        enps as enps,
+        nps as nps,
+        nps_over_time as nps_over_time,
+        percentile_in_tier as percentile_in_tier,
+        romi_gross as romi_gross,
+        romi_incremental as romi_incremental,
+        romi_net as romi_net,
+    )
     from erresearch.moments import Moments as Moments
     from erresearch.panel import build_panel as build_panel
     from erresearch.pipeline import reproduce as reproduce
@@ -51,7 +63,19 @@ _NAMES: Final = {
     "errors": ("ErresearchError", "ErresearchWarning"),
     "exports": ("inspect_export", "read_export"),
     "expressions": ("lag", "log"),
-    "metrics": ("band", "engagement_rate", "nps"),
+    "metrics": (
+        "band",
+        "bands",
+        "break_even",
+        "engagement_rate",
+        "enps",
+        "nps",
+        "nps_over_time",
+        "percentile_in_tier",
+        "romi_gross",
+        "romi_incremental",
+        "romi_net",
+    ),
     "moments": ("Moments",),
     "panel": ("build_panel",),
     "pipeline": ("reproduce",),
