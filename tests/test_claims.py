@@ -33,7 +33,7 @@ from erresearch.results import WORDS, Estimate, Interval, StudentT
 from erresearch.worlds import WORLDS, simulate, simulate_panel
 
 finite = st.floats(-2, 2, allow_nan=False)
-TO_BE_SHOWN = "C01b C02b C05c C06 C08 C09b C10 C11 C13 C13b C14 C18 F01".split()
+TO_BE_SHOWN = ["C01b", "C02b", "C05c", "C06", "C08", "C09b", "C10", "C11", "C13", "C13b", "C14", "C18", "F01"]
 BEING_WRITTEN = {
     "05-who-buys",
     "07-nps-and-growth",
