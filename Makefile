@@ -31,8 +31,8 @@ test: install ## all tests: unit, property, doctests, and the notebooks' stored 
 slow: install ## the tests that take minutes (calibration over many seeds)
 	@$(BIN)/python -m pytest -n logical --maxprocesses 8 -m slow tests erresearch
 
-lab: install ## open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab notebooks
+lab: install ## open JupyterLab on the notebooks, with the workshop's profile
+	@$(BIN)/python tools/lab.py
 
 lint: install ## ruff and mypy
 	@$(BIN)/ruff check .

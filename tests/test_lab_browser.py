@@ -1,0 +1,251 @@
+"""JupyterLab as `make lab` opens it, in a real browser: every notebook runs from top to bottom without an error.
+
+One short notebook is run always, all of them with ``-m slow``. Pictures are written to ``build/screens``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+
+ROOT = Path(__file__).resolve().parent.parent
+SCREENS = ROOT / "build" / "screens"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+QUICK = "00-start-here"
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+TOKEN = "test"
+SCROLLED = ".jp-NotebookPanel-notebook .jp-WindowedPanel-outer"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)")
+
+# What a notebook on the screen holds: one entry per code cell.
+CELLS = """() => jupyterapp.shell.currentWidget.content.widgets.filter((cell) => cell.model.type === 'code')
+  .map((cell) => ({
+    count: cell.model.executionCount, source: cell.model.sharedModel.getSource(),
+    outputs: cell.model.outputs.toJSON().map((output) => ({
+      type: output.output_type, name: output.name ?? '', text: output.ename ?? String(output.text ?? '')}))}))"""
+
+
+class Server:
+    """JupyterLab on a copy of the notebooks, so that what a browser saves does not touch the stored ones."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = (folder.parent / "jupyterlab.log").open("wb")
+        options = [f"--port={self.port}", "--ip=127.0.0.1", "--no-browser", "--expose-app-in-browser"]
+        options += ["--allow-root", f"--IdentityProvider.token={TOKEN}", "--ServerApp.port_retries=0"]
+        options += [f"--ServerApp.root_dir={folder}"]
+        environment = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "tools" / "lab.py"), *options],
+            env=environment,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+        )
+
+    def get(self, path: str) -> Any:
+        request = urllib.request.Request(f"{self.url}{path}", headers={"Authorization": f"token {TOKEN}"})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=10) as answer:
+            return json.loads(answer.read())
+
+    def wait(self) -> None:
+        for _ in range(120):
+            try:
+                self.get("/api/status")
+            except OSError:
+                time.sleep(0.5)
+            else:
+                return
+            if self.process.poll() is not None:
+                break
+        pytest.fail(f"JupyterLab did not answer: {Path(self.log.name).read_text()[-2000:]}")
+
+    def idle(self, path: str) -> bool:
+        sessions = [session for session in self.get("/api/sessions") if session["path"] == path]
+        return bool(sessions) and sessions[0]["kernel"]["execution_state"] == "idle"
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.log.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    started = Server(folder)
+    try:
+        started.wait()
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        made = started.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--no-proxy-server"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def visit(browser, server) -> Iterator[Any]:
+    """Open an address of the server; a request to anybody else fails the test."""
+    contexts, outside = [], []
+
+    def go(address: str = "") -> Any:
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        contexts.append(context)
+
+        def look(request: Any) -> None:
+            if not request.url.startswith((server.url, server.url.replace("http", "ws"), "data:", "blob:")):
+                outside.append(request.url)
+
+        context.on("request", look)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"{server.url}{address or '/lab'}?token={TOKEN}&reset")
+        page.wait_for_function("() => window.jupyterapp !== undefined")
+        page.evaluate("() => jupyterapp.restored.then(() => true)")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert outside == []
+
+
+def open_notebook(page: Any, server: Server, name: str) -> None:
+    """Open a notebook and wait until its kernel is idle; accept the kernel that a dialog proposes."""
+    page.evaluate("(path) => jupyterapp.commands.execute('docmanager:open', {path}).then(() => true)", name)
+    deadline = time.monotonic() + 60
+    while not server.idle(name):
+        dialog = page.locator(".jp-Dialog button.jp-mod-accept")
+        if dialog.count():
+            dialog.first.click()
+        assert time.monotonic() < deadline, f"no idle kernel for {name}"
+        page.wait_for_timeout(250)
+    page.wait_for_function("() => jupyterapp.shell.currentWidget.context.isReady")
+
+
+def run_all(page: Any, server: Server, name: str, limit: float) -> list[dict[str, Any]]:
+    """Run all cells as the menu does, from a cleared notebook, and return what the code cells then hold."""
+    page.evaluate("() => jupyterapp.commands.execute('notebook:clear-all-cell-outputs').then(() => true)")
+    assert not any(cell["outputs"] for cell in page.evaluate(CELLS))
+    page.evaluate("() => { window.ran = false; jupyterapp.commands.execute('notebook:run-all-cells')"
+                  ".then(() => { window.ran = true; }); }")  # fmt: skip
+    page.wait_for_function("() => window.ran", timeout=limit * 1000)
+    page.wait_for_timeout(300)
+    assert server.idle(name)
+    return page.evaluate(CELLS)
+
+
+def picture(page: Any, name: str) -> None:
+    """Keep the whole notebook as one picture."""
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area').then(() => true)")
+    height = page.evaluate(f"() => document.querySelector('{SCROLLED}').scrollHeight")
+    page.set_viewport_size({"width": 1000, "height": min(16_000, int(height) + 140)})
+    page.wait_for_timeout(1000)
+    page.evaluate(f"() => {{ document.querySelector('{SCROLLED}').scrollTop = 0; }}")
+    page.wait_for_timeout(500)
+    page.screenshot(path=SCREENS / f"lab-{name}.png")
+
+
+def wide_outputs(page: Any) -> list[str]:
+    """Outputs that are wider than their cell: a reader would have to scroll them sideways."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll('.jp-OutputArea-output, .jp-RenderedMarkdown')]
+          .filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0)
+          .map((e) => e.scrollWidth + ' > ' + e.clientWidth + ': ' + e.innerText.slice(0, 80))"""
+    )
+
+
+def check(visit: Any, server: Server, stem: str, limit: float) -> None:
+    name = f"{stem}.ipynb"
+    page = visit()
+    open_notebook(page, server, name)
+    cells = [cell for cell in run_all(page, server, name, limit) if cell["source"].strip()]
+    said = [output for cell in cells for output in cell["outputs"]]
+    assert said
+    assert [o["text"] for o in said if o["type"] == "error" or o["name"] == "stderr"] == []
+    assert [cell["count"] for cell in cells] == list(range(1, len(cells) + 1))
+    picture(page, stem)
+    assert wide_outputs(page) == []
+    session = next(s for s in server.get("/api/sessions") if s["path"] == name)
+    page.evaluate("(id) => jupyterapp.serviceManager.sessions.shutdown(id)", session["id"])
+
+
+def test_the_quick_notebook_runs_in_jupyterlab(visit, server):
+    check(visit, server, QUICK, limit=120)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stem", [name for name in NOTEBOOKS if name != QUICK])
+def test_every_notebook_runs_in_jupyterlab(visit, server, stem):
+    check(visit, server, stem, limit=300)
+
+
+def test_the_profile_opens_the_first_notebook_without_news_or_tour(visit, server):
+    page = visit("/")
+    page.wait_for_selector(".jp-NotebookPanel")
+    assert page.url.split("?")[0] == f"{server.url}/lab/tree/{QUICK}.ipynb"
+    page.wait_for_timeout(2000)
+    assert page.locator(".jp-toast, .Toastify__toast").count() == 0
+    assert page.locator("[class*=tour i], [class*=joyride i]").count() == 0
+    settings = page.evaluate(
+        "() => fetch('/lab/api/settings/@jupyterlab/apputils-extension:notification?token=test')"
+        ".then((answer) => answer.json()).then((found) => found.schema.properties)"
+    )
+    assert settings["fetchNews"]["default"] == "false"
+    assert settings["checkForUpdates"]["default"] is False
+
+
+def test_notebooks_are_listed_in_their_order(visit):
+    page = visit()
+    page.wait_for_selector(".jp-DirListing-item")
+    listed = page.locator(".jp-DirListing-item .jp-DirListing-itemText").all_inner_texts()
+    notebooks = [name.strip() for name in listed if name.strip().endswith(".ipynb")]
+    assert notebooks == [f"{stem}.ipynb" for stem in NOTEBOOKS]
+
+
+def test_a_long_cell_can_be_interrupted(visit, server):
+    page = visit()
+    shutil.copy(server.folder / f"{QUICK}.ipynb", server.folder / "interrupted.ipynb")
+    open_notebook(page, server, "interrupted.ipynb")
+    page.evaluate(
+        "() => { const cell = jupyterapp.shell.currentWidget.content.widgets"
+        ".find((cell) => cell.model.type === 'code');"
+        "cell.model.sharedModel.setSource('import time\\nprint(\"begun\", flush=True)\\ntime.sleep(600)'); }"
+    )
+    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.locator(".jp-OutputArea-output", has_text="begun").wait_for()
+    page.evaluate("() => jupyterapp.commands.execute('notebook:interrupt-kernel').then(() => true)")
+    page.locator(".jp-OutputArea-output", has_text="KeyboardInterrupt").first.wait_for()
+    (server.folder / "interrupted.ipynb").unlink()
