@@ -48,6 +48,7 @@ ORDER = (
     "terminal",
     "pipeline",
     "auditing",
+    "teaching",
     "cli",
 )
 # `figures` draws results and so cannot estimate.

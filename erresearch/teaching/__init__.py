@@ -1,0 +1,27 @@
+"""What the workshop's notebooks use: answers that check themselves, and sliders over simulated worlds.
+
+Everything here is simulated, and made to be wrong on purpose in ways that are known.
+"""
+
+from __future__ import annotations
+
+from erresearch.teaching.checking import Outcome, assess, check
+from erresearch.teaching.exercises import EXERCISES, Exercise
+from erresearch.teaching.explorations import EXPLORATIONS, Exploration, View, unrelated
+from erresearch.teaching.sliders import explore, slider_box, static_picture, static_table
+
+__all__ = [
+    "EXERCISES",
+    "EXPLORATIONS",
+    "Exercise",
+    "Exploration",
+    "Outcome",
+    "View",
+    "assess",
+    "check",
+    "explore",
+    "slider_box",
+    "static_picture",
+    "static_table",
+    "unrelated",
+]

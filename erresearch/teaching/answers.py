@@ -1,0 +1,272 @@
+"""What the workshop's exercises expect, computed from the notebook's seed by the functions that they teach.
+
+Every function takes the seed first; shares are given in per cent, as the exercises ask for them.
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from erresearch.auditing import read_files, side_by_side, with_followers
+from erresearch.claims import examine
+from erresearch.expressions import log
+from erresearch.metrics import engagement_rate
+from erresearch.panel import build_panel
+from erresearch.relate import correlate, decay, precedence, regress
+from erresearch.results import Verdict
+from erresearch.robustness import detectable
+from erresearch.teaching.explorations import EXPLORATIONS, PLANTED, unrelated
+from erresearch.worlds import example_exports, simulate
+
+__all__ = [
+    "best_account",
+    "class_rate",
+    "counts_only",
+    "day_rate",
+    "elasticity",
+    "finds_from",
+    "followers_beside",
+    "further_lines",
+    "half_strength",
+    "list_exponent",
+    "on_every_platform",
+    "one_post_rate",
+    "order_lines",
+    "pearson",
+    "per_follower",
+    "post_rate",
+    "ratio_of_sums",
+    "raw_pearson",
+    "sentence_needs",
+    "stronger_way",
+    "verdict_word",
+    "weeks_kept",
+    "weeks_needed",
+]
+
+ZONE: Final = "Europe/Amsterdam"
+_COUNTED: Final = ("likes", "comments", "shares")
+_MOVES: Final = ("engagement", "revenue")
+
+
+# Session 1: measuring
+
+
+def one_post_rate(rng: int) -> float:
+    """Give the rate of one post with 5,000 followers, 150 likes and 7 comments."""
+    import pandas as pd
+
+    post = pd.DataFrame({"account": ["shop"], "likes": [150], "comments": [7], "followers": [5000]})
+    return 100 * engagement_rate(post, definition="M01").mean
+
+
+def _one_day() -> Any:
+    import pandas as pd
+
+    counts = {"likes": [60, 50, 60], "comments": [10, 5, 5], "shares": [5, 3, 2]}
+    when = pd.to_datetime(["2024-05-01 09:00", "2024-05-01 13:00", "2024-05-01 19:00"])
+    return pd.DataFrame({"account": "shop", "published_at": when, "followers": 10_000, **counts})
+
+
+def day_rate(rng: int) -> float:
+    """Sum the reactions of three posts over the followers, once."""
+    return 100 * engagement_rate(_one_day(), denominator="followers", reactions=_COUNTED, per="period").mean
+
+
+def post_rate(rng: int) -> float:
+    """Average the rates of the same three posts."""
+    return 100 * engagement_rate(_one_day(), denominator="followers", reactions=_COUNTED, per="post").mean
+
+
+@functools.lru_cache(maxsize=4)
+def _posts(rng: int) -> Any:
+    return simulate("nil", accounts=12, weeks=26, rng=rng).posts
+
+
+def class_rate(rng: int, definition: str) -> float:
+    """Give the mean rate of the twelve simulated accounts under a definition."""
+    return 100 * engagement_rate(_posts(rng), definition=definition).mean
+
+
+def ratio_of_sums(rng: int) -> float:
+    """Divide the sum of all reactions by the sum of all followers, which is another number than the mean rate."""
+    posts = _posts(rng)
+    return float(100 * (posts["likes"] + posts["comments"]).sum() / posts["followers"].sum())
+
+
+def best_account(rng: int, definition: str) -> str:
+    """Name the account with the highest mean rate."""
+    values = engagement_rate(_posts(rng), definition=definition).values
+    return str(values.groupby("account")["rate"].mean().idxmax())
+
+
+@functools.lru_cache(maxsize=4)
+def list_exponent(rng: int) -> float:
+    """Fit the exponent of reactions on followers to a list of the best."""
+    chosen = simulate("flat-selected-on-reactions", accounts=1000, rng=rng).panel
+    return decay(chosen, by="account").exponent.value
+
+
+# Session 2: doubting
+
+
+@functools.lru_cache(maxsize=4)
+def _panel(world: str, rng: int) -> Any:
+    return simulate(world, rng=rng).panel
+
+
+@functools.lru_cache(maxsize=8)
+def pearson(rng: int, within: bool) -> float:
+    """Correlate the logs over all weeks, or within shops only."""
+    return correlate(_panel("nil", rng), *map(log, _MOVES), by="account", within=within).value
+
+
+def raw_pearson(rng: int) -> float:
+    """Correlate the columns themselves, without logs."""
+    panel = _panel("nil", rng)
+    return float(np.corrcoef(panel["engagement"], panel["revenue"])[0, 1])
+
+
+@functools.lru_cache(maxsize=8)
+def elasticity(rng: int, spend: bool) -> float:
+    """Give what last week's engagement brings, with or without advertising in the model."""
+    controls = [log("spend")] if spend else []
+    found = precedence(_panel("nil", rng), *map(log, _MOVES), by="account", time="week", controls=controls)
+    return found.forward.value
+
+
+@functools.lru_cache(maxsize=4)
+def half_strength(rng: int) -> float:
+    """Find the first strength of what moves both at which all weeks correlate above one half."""
+    slider = EXPLORATIONS["confounding"]
+    return next((s for s in slider.settings if slider.at(s, rng=rng).figures["r"] > 0.5), float("nan"))
+
+
+@functools.lru_cache(maxsize=4)
+def verdict_word(rng: int) -> str:
+    """Judge C01 in the simulated shops."""
+    return examine("C01", {"shops": _panel("nil", rng)})[0].word
+
+
+def counts_only(rng: int) -> float:
+    """Correlate the logs of likes and orders that have nothing to do with each other."""
+    return EXPLORATIONS["shared denominator"].at(1.0, rng=rng).figures["r of the counts"]
+
+
+def per_follower(rng: int) -> float:
+    """Correlate the logs of both per follower."""
+    return EXPLORATIONS["shared denominator"].at(1.0, rng=rng).figures["r per follower"]
+
+
+def followers_beside(rng: int) -> float:
+    """Give the elasticity of orders on likes with followers as a second column."""
+    return regress(unrelated(rng=rng), log("orders"), on=[log("likes"), log("followers")])["log likes"].value
+
+
+@functools.lru_cache(maxsize=4)
+def stronger_way(rng: int) -> str:
+    """Name what comes first in the world of session 2's last exercise."""
+    found = precedence(
+        _panel("reverse", rng), *map(log, _MOVES), by="account", time="week", controls=[log("spend")]
+    )
+    return "engagement" if abs(found.forward.value) > abs(found.reverse.value) else "revenue"
+
+
+# Session 3: judging
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shop:
+    """The simulated shop's exports, read, joined and judged."""
+
+    files: Any
+    panel: Any
+    verdict: Verdict
+
+
+@functools.lru_cache(maxsize=2)
+def _shop(rng: int) -> _Shop:
+    with tempfile.TemporaryDirectory() as folder:
+        files = read_files(example_exports(folder, weeks=104, effect=PLANTED, rng=rng), tz=ZONE)
+    panel = build_panel(
+        list(files.posts),
+        list(files.outcomes),
+        freq="W",
+        tz=ZONE,
+        followers=list(files.followers),
+        spend=list(files.ads),
+    )
+    return _Shop(files, panel, examine("C01", {"the shop": panel.rows})[0])
+
+
+def _orders(rng: int) -> Any:
+    (orders,) = (one for one in _shop(rng).files.outcomes if one.name == "orders_export.csv")
+    return orders.accounting
+
+
+def further_lines(rng: int) -> float:
+    """Count the lines of the order file that are no orders of their own."""
+    return float(_orders(rng).out_of_scope)
+
+
+def order_lines(rng: int) -> float:
+    """Count all lines of the order file."""
+    return float(_orders(rng).rows_in)
+
+
+def on_every_platform(rng: int) -> str:
+    """Name the one definition that the files of every platform allow."""
+    files = _shop(rng).files
+    rates = side_by_side(with_followers(files.all_posts.rows, files.followers)).dropna(subset=["mean"])
+    platforms = rates.groupby("definition")["platform"].nunique()
+    (shared,) = platforms[platforms == rates["platform"].nunique()].index
+    return str(shared)
+
+
+def weeks_kept(rng: int) -> float:
+    """Count the weeks on which everything is known."""
+    return float(len(_shop(rng).panel.rows))
+
+
+def finds_from(rng: int) -> float:
+    """Give the smallest elasticity that these weeks would find with 80 % power."""
+    estimate = _shop(rng).verdict.estimate
+    return detectable(estimate).effect if estimate is not None else float("nan")
+
+
+@functools.lru_cache(maxsize=4)
+def weeks_needed(rng: int) -> float:
+    """Find the first number of weeks at which eight shops would find the planted effect."""
+    slider = EXPLORATIONS["weeks"]
+    could = ((s, slider.at(s, rng=rng).figures["eight shops, finds from"]) for s in slider.settings)
+    return next((weeks for weeks, effect in could if effect <= PLANTED), float("nan"))
+
+
+def _spellings(value: float) -> tuple[str, ...]:
+    """Give a number as people write it: with two to four digits, with or without the 0 before the point."""
+    full = [f"{value:.{digits}f}" for digits in (2, 3, 4)]
+    return (*full, *(text.replace("0.", ".", 1) for text in full))
+
+
+def sentence_needs(rng: int) -> Mapping[str, Sequence[str]]:
+    """Say what the sentence of session 3 must name, each with the texts of which one will do."""
+    shop = _shop(rng)
+    interval = shop.verdict.interval
+    ends = () if interval is None else (interval.low, interval.high)
+    return {
+        "Which word did the verdict give? Use it as it stands.": [shop.verdict.word],
+        "How many weeks is it about? Write the number and then the word weeks.": [
+            f"{len(shop.panel.rows)} weeks"
+        ],
+        **{
+            f"Give the {name} end of the interval with two digits.": _spellings(end)
+            for name, end in zip(("lower", "upper"), ends, strict=False)
+        },
+        "Say that the shop is simulated.": ["simulated"],
+    }

@@ -1,0 +1,159 @@
+"""How an answer is compared: as a number, as words, as a sentence."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from erresearch.results import Estimate
+
+__all__ = ["Judge", "number", "sentence", "word"]
+
+Judge = Callable[[object, int], str]
+"""``judge(answer, rng)`` gives what is wrong with an answer, or an empty text."""
+
+
+def _as_number(answer: object) -> float | None:
+    """The number that an answer holds, where it holds one."""
+    if isinstance(answer, Estimate):
+        return answer.value
+    if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
+        return None
+    return float(answer)
+
+
+def number(
+    expected: Callable[[int], float],
+    *,
+    within: float,
+    hint: str,
+    slips: Sequence[tuple[Callable[[int], float], str]] = (),
+    percent: bool = False,
+) -> Judge:
+    """Judge a number.
+
+    Parameters
+    ----------
+    expected : callable
+        ``expected(rng)`` computes the answer.
+    within : float
+        How far off is still right.
+    hint : str
+        What is said of any other number.
+    slips : sequence of (callable, str)
+        Wrong answers that are known, computed likewise, each with what to say.
+    percent : bool
+        Whether per cent are asked, so that a share is told apart.
+
+    Returns
+    -------
+    Judge
+
+    Examples
+    --------
+    >>> half = number(lambda rng: 50.0, within=0.1, hint="Count again.", percent=True)
+    >>> [half(answer, 0) for answer in (50, 0.5, 49, "50")]
+    ['', 'That is a share; per cent is asked.', 'Count again.', 'A number is asked, this is a str.']
+    """
+
+    def judge(answer: object, rng: int) -> str:
+        """Compare with the number and with its known slips."""
+        given = _as_number(answer)
+        if given is None:
+            return f"A number is asked, this is a {type(answer).__name__}."
+        if not math.isfinite(given):
+            return "That is not a finite number: is a row missing, or a 0 below the line?"
+        right = expected(rng)
+        if abs(given - right) <= within:
+            return ""
+        if percent and abs(100 * given - right) <= within:
+            return "That is a share; per cent is asked."
+        known = (said for slip, said in slips if abs(given - slip(rng)) <= within)
+        return next(known, hint)
+
+    return judge
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().replace("−", "-").split()).strip(" .")
+
+
+def word(expected: Callable[[int], str], *, hint: str, allowed: Sequence[str] = ()) -> Judge:
+    """Judge a word or a name, whatever its capitals and spaces.
+
+    Parameters
+    ----------
+    expected : callable
+        ``expected(rng)`` computes the answer.
+    hint : str
+        What is said of any other text.
+    allowed : sequence of str
+        The words to choose from; any text where there are none.
+
+    Returns
+    -------
+    Judge
+
+    Examples
+    --------
+    >>> yes = word(lambda rng: "yes", hint="Look again.", allowed=["yes", "no"])
+    >>> [yes(answer, 0) for answer in (" Yes. ", "no", "maybe", 3)]
+    ['', 'Look again.', 'One of these is asked: yes, no.', 'A word in quotes is asked, this is an int.']
+    """
+    known = {_plain(one) for one in allowed}
+
+    def judge(answer: object, rng: int) -> str:
+        """Compare with the word."""
+        if not isinstance(answer, str):
+            article = "an" if type(answer).__name__[0] in "aeiou" else "a"
+            return f"A word in quotes is asked, this is {article} {type(answer).__name__}."
+        if known and _plain(answer) not in known:
+            return f"One of these is asked: {', '.join(allowed)}."
+        return "" if _plain(answer) == _plain(expected(rng)) else hint
+
+    return judge
+
+
+def sentence(
+    needs: Callable[[int], Mapping[str, Sequence[str]]], *, never: Mapping[str, str], longest: int
+) -> Judge:
+    """Judge a sentence by what it names and what it must not say.
+
+    Parameters
+    ----------
+    needs : callable
+        ``needs(rng)`` gives for each missing thing the hint, with the texts of which one must occur.
+    never : mapping of str to str
+        Patterns of words that promise too much, each with what to say.
+    longest : int
+        Most words.
+
+    Returns
+    -------
+    Judge
+
+    Examples
+    --------
+    >>> told = sentence(lambda rng: {"Name the weeks.": ["52 weeks"]}, never={"prov": "Nothing is proved."}, longest=9)
+    >>> [told(answer, 0) for answer in ("52 weeks tell nothing.", "52 weeks prove it.", "Years tell nothing.")]
+    ['', 'Nothing is proved.', 'Name the weeks.']
+    """
+
+    def judge(answer: object, rng: int) -> str:
+        """Look for what is missing, then for what is too much."""
+        if not isinstance(answer, str):
+            return f"A sentence in quotes is asked, this is a {type(answer).__name__}."
+        said = _plain(answer)
+        if len(said.split()) > longest:
+            return f"{len(said.split())} words are more than anybody reads: {longest} at most."
+        for pattern, hint in never.items():
+            if re.search(rf"\b{pattern}", said):
+                return hint
+        for hint, texts in needs(rng).items():
+            if not any(_plain(text) in said for text in texts):
+                return hint
+        return ""
+
+    return judge
