@@ -642,3 +642,46 @@ def test_period_effects_of_balanced_panels_of_any_length(periods: int) -> None:
         warnings.simplefilter("ignore")  # pyfixest uses what pandas has deprecated
         there = pf.feols("y ~ x + z | account + week", table)
     np.testing.assert_allclose([here["x"].value, here["z"].value], there.coef().to_numpy(), rtol=1e-9)
+
+
+def scattered() -> pd.DataFrame:
+    """One long account, others that hardly overlap, and one that is alone in all its periods; some doubled rows."""
+    rng = np.random.default_rng(3)
+    spans = [(0, 60), *[(int(start), 9) for start in rng.integers(0, 90, 7)], (200, 5)]
+    cells = [(g, t) for g, (start, length) in enumerate(spans) for t in range(start, start + length)]
+    rows = [cell for cell in cells for _ in range(rng.integers(1, 3))]
+    table = pd.DataFrame(rows, columns=["account", "week"])
+    table["x"], table["z"] = rng.normal(1000, 1, len(table)), rng.normal(size=len(table))
+    return table.assign(y=0.3 * table.x + 0.1 * table.z + 0.01 * table.week + rng.normal(size=len(table)))
+
+
+def test_periods_that_one_account_has_to_itself_change_nothing():
+    table = scattered()
+    ours = {
+        cov: regress(
+            table, "y", on=["x", "z"], effects=("account", "period"), by="account", period="week", cov=cov
+        )
+        for cov in ("CRV1", "CRV3")
+    }
+
+    def oracle(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, int]:
+        dummies = [pd.get_dummies(rows[name], prefix=name, dtype=float) for name in ("account", "week")]
+        matrix = np.column_stack([rows[["x", "z"]] - rows[["x", "z"]].mean(), *dummies])
+        beta = np.linalg.lstsq(matrix, rows.y, rcond=None)[0]
+        bread = np.linalg.pinv(matrix.T @ matrix)
+        scores = pd.DataFrame(matrix * (rows.y - matrix @ beta).to_numpy()[:, None]).groupby(
+            rows.account.to_numpy()
+        )
+        meat = sum(np.outer(s, s) for s in scores.sum().to_numpy())
+        return beta[:2], (bread @ meat @ bread)[:2, :2], np.linalg.matrix_rank(matrix)
+
+    beta, meat, rank = oracle(table)
+    accounts = table.account.nunique()
+    # account effects are nested in the clusters and do not count
+    factor = accounts / (accounts - 1) * (len(table) - 1) / (len(table) - (rank - accounts + 1))
+    without = np.array([oracle(table[table.account != g])[0] - beta for g in table.account.unique()])
+    jackknife = np.sqrt((accounts - 1) / accounts * (without**2).sum(axis=0))
+    for i, name in enumerate(("x", "z")):
+        assert ours["CRV1"][name].value == pytest.approx(beta[i], rel=1e-8)
+        assert ours["CRV1"][name].se == pytest.approx(np.sqrt(factor * meat[i, i]), rel=1e-7)
+        assert ours["CRV3"][name].se == pytest.approx(jackknife[i], rel=1e-7)

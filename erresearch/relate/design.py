@@ -10,7 +10,7 @@ import numpy as np
 
 from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Periods
-from erresearch.moments import Moments
+from erresearch.moments import Cells, Moments
 
 __all__ = [
     "Effect",
@@ -166,7 +166,8 @@ def _with_constant(moments: Moments) -> Swept:
 def _without_periods(moments: Moments, within: np.ndarray) -> Swept:
     cells = moments.cells
     assert cells is not None
-    (groups, k), length = moments.sums.shape, len(cells.periods)
+    weight, sums, within, shared, lost = _without_lone_periods(moments, cells, within)
+    (groups, k), length = sums.shape, len(shared)
     if groups * length * k > _DENSE:
         raise DesignError(
             "accounts × periods × columns is too large for period effects",
@@ -174,21 +175,57 @@ def _without_periods(moments: Moments, within: np.ndarray) -> Swept:
             allowed=f"up to {_DENSE:,}",
             fix="aggregate to longer periods or fewer accounts",
         )
+    place = np.full(len(cells.periods), -1)
+    place[shared] = np.arange(length)
+    here = place[cells.period] >= 0
     counts = np.zeros((groups, length))
-    counts[cells.account, cells.period] = cells.weight
+    counts[cells.account[here], place[cells.period[here]]] = cells.weight[here]
     cross = np.zeros((groups, length, k))
-    cross[cells.account, cells.period] = cells.sums
+    cross[cells.account[here], place[cells.period[here]]] = cells.sums[here]
+    share = counts / weight[:, None]
     # about each account's mean
-    cross -= counts[:, :, None] * (moments.sums / moments.weight[:, None])[:, None, :]
-    gram = np.diag(counts.sum(axis=0)) - (counts / moments.weight[:, None]).T @ counts
+    cross -= counts[:, :, None] * (sums / weight[:, None])[:, None, :]
+    gram = np.diag(counts.sum(axis=0)) - share.T @ counts
     rank, inverse = _generalised_inverse(gram)
     gamma = inverse @ cross.sum(axis=0)
-    own = counts[:, :, None] * (
-        gamma[None] - np.einsum("gt,tk->gk", counts / moments.weight[:, None], gamma)[:, None]
-    )
+    own = counts[:, :, None] * (gamma[None] - np.einsum("gt,tk->gk", share, gamma)[:, None])
     first = np.einsum("gtk,tl->gkl", cross, gamma)
     grams = within - first - first.transpose(0, 2, 1) + np.einsum("tk,gtl->gkl", gamma, own)
-    return Swept(moments.columns, grams, groups + rank, groups, (inverse, gram, cross - own, counts))
+    return Swept(moments.columns, grams, groups + lost + rank, groups, (inverse, gram, cross - own, counts))
+
+
+def _without_lone_periods(
+    moments: Moments, cells: Cells, within: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
+    """Take out the periods that one account has to itself: their effect fits that account's mean there exactly.
+
+    What is left of a long panel whose accounts hardly overlap is a small one, with the same estimates.
+
+    Returns
+    -------
+    weight, sums : (G,), (G, k) ndarray
+        Of the other cells; weight 1 where an account has none.
+    within : (G, k, k) ndarray
+        C_g − Σ_c s_c s_cᵀ/w_c − s_g s_gᵀ/w_g, c over the account's own periods and s_g, w_g of its others.
+    shared : (T,) ndarray
+        The periods that are left.
+    lost : int
+        Parameters that were taken out.
+    """
+    alone = np.bincount(cells.period, minlength=len(cells.periods)) == 1
+    shared, own = np.flatnonzero(~alone), alone[cells.period]
+    if not own.any():
+        return moments.weight, moments.sums, within, shared, 0
+    account, w, s = cells.account[own], cells.weight[own], cells.sums[own]
+    weight, sums = moments.weight.copy(), moments.sums.copy()
+    grams = moments.grams()
+    np.subtract.at(grams, account, s[:, :, None] * s[:, None, :] / w[:, None, None])
+    rest = np.bincount(cells.account[~own], minlength=len(weight))
+    np.subtract.at(weight, account, w)
+    np.subtract.at(sums, account, s)
+    weight[rest == 0], sums[rest == 0] = 1.0, 0.0
+    within = grams - sums[:, :, None] * sums[:, None, :] / weight[:, None, None]
+    return weight, sums, within, shared, int(own.sum() - (rest == 0).sum())
 
 
 def effect_word(by: str | None) -> str:
