@@ -17,7 +17,7 @@ from hypothesis import given, settings, strategies as st
 import erresearch as er
 from erresearch.errors import ColumnError, DataError, DesignError, EngineError, GuardError, UnknownNameError
 from erresearch.exports import Export, read_export
-from erresearch.panel import Account, Panel, build_panel
+from erresearch.panel import Account, Panel, Rules, build_panel
 from erresearch.panel.clock import number_of, start_of
 from erresearch.worlds import example_exports
 
@@ -111,10 +111,38 @@ def lazily(engine: str, table: pd.DataFrame) -> object:
     return connection.table("rows")
 
 
+def in_engine(engine: str, tables: dict[str, pd.DataFrame | None]) -> dict[str, object]:
+    """The same tables, lazily, in one engine."""
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    made: dict[str, object] = {}
+    for name, table in tables.items():
+        if table is None:
+            made[name] = None
+        elif engine == "polars":
+            made[name] = pl.from_pandas(table).lazy()
+        else:
+            connection.register(name, pl.from_pandas(table).to_arrow())
+            made[name] = connection.table(name)
+    return made
+
+
+def collected(made: Panel, engine: str) -> pd.DataFrame:
+    """The rows of a lazy panel."""
+    import duckdb
+
+    kind = {"polars": pl.LazyFrame, "duckdb": duckdb.DuckDBPyRelation}[engine]
+    assert isinstance(made.rows, kind)
+    rows = made.rows.collect() if engine == "polars" else made.rows.pl()
+    return rows.to_pandas().sort_values(["entity", "period"], ignore_index=True)
+
+
 @pytest.mark.parametrize("engine", ["polars", "duckdb"])
 @pytest.mark.parametrize("tz", ["UTC", ZONE])
 @pytest.mark.parametrize(("freq", "week_start"), [("W", "monday"), ("W", "sunday"), ("M", "monday")])
-def test_lazy_tables_stay_lazy_and_agree_with_pandas(engine: str, tz: str, freq: str, week_start: str):
+def test_lazy_tables_give_the_very_panel_of_pandas(engine: str, tz: str, freq: str, week_start: str):
     world = er.simulate("effect", accounts=3, weeks=60, rng=2)
     outcomes = world.outcomes
     if freq == "M" or week_start == "sunday":  # worlds count weeks from Mondays
@@ -122,45 +150,64 @@ def test_lazy_tables_stay_lazy_and_agree_with_pandas(engine: str, tz: str, freq:
         outcomes = pd.concat(
             [sales(420, entity=name).assign(date=days) for name in world.posts["account"].unique()]
         )
-    options = {"tz": tz, "freq": freq, "week_start": week_start, "min_age_days": 0}
+    options = {"tz": tz, "freq": freq, "week_start": week_start}
     whole = build_panel(world.posts, outcomes, **options)
-    if engine == "duckdb":
-        import duckdb
-
-        connection = duckdb.connect()
-        for name, table in (("posts", world.posts), ("outcomes", outcomes)):
-            connection.register(name, pl.from_pandas(table).to_arrow())
-        made = build_panel(connection.table("posts"), connection.table("outcomes"), **options)
-        assert isinstance(made.rows, duckdb.DuckDBPyRelation)
-        rows = made.rows.pl()
-    else:
-        made = build_panel(pl.from_pandas(world.posts).lazy(), pl.from_pandas(outcomes).lazy(), **options)
-        assert isinstance(made.rows, pl.LazyFrame)
-        rows = made.rows.collect()
-    both = whole.rows.merge(rows.to_pandas(), on=["entity", "period"], suffixes=("", " lazy"))
-    assert len(both) == len(whole.rows)
-    for name in ("posts", "likes", "engagement", "reach", "er_by_reach", "revenue"):
-        assert both[f"{name} lazy"].to_numpy(float) == pytest.approx(
-            both[name].to_numpy(float), nan_ok=True
-        ), name
+    lazies = in_engine(engine, {"posts": world.posts, "outcomes": outcomes})
+    made = build_panel(lazies["posts"], lazies["outcomes"], **options)
+    pd.testing.assert_frame_equal(collected(made, engine), whole.rows, check_dtype=False)
+    assert (made.accounting, made.notes) == (whole.accounting, whole.notes)
     assert "lazy" in str(made)
-    assert "not searched for" in made.notes[0]
 
 
-def test_lazy_tables_are_refused_what_they_cannot_have():
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_lazy_tables_with_gaps_repeats_followers_and_a_mapping(engine: str):
+    two = pd.concat([post_table(), post_table(account="second", per_week=1)])
+    two = two[~two["published_at"].between("2025-02-03", "2025-02-10")]
+    posts = pd.concat([two, two.iloc[:5]])
+    sold = orders(pd.concat([sales(entity="a"), sales(entity="b")])).assign(kind="sale")
+    reported = sales(entity="a").assign(outcome="visits", currency="", kind="reported", order_id="")
+    gap = reported[~reported["date"].isin(pd.to_datetime(["2025-03-04", "2025-03-05"]))]
+    tables = {
+        "posts": posts,
+        "outcomes": pd.concat([sold, gap]),
+        "followers": follower_counts(),
+        "spend": pd.DataFrame(
+            {"date": pd.date_range("2025-01-06", "2025-05-25", freq="2D"), "spend": 5.0, "account": "shop"}
+        ),
+    }
+    options = {"tz": "UTC", "entity": {"shop": "a", "second": "b"}, "rules": Rules(lags=2, apart="account")}
+    whole = build_panel(tables["posts"], tables["outcomes"], followers=tables["followers"],
+                        spend=tables["spend"], **options)  # fmt: skip
+    made = build_panel(**in_engine(engine, tables), **options)
+    pd.testing.assert_frame_equal(collected(made, engine), whole.rows, check_dtype=False)
+    assert (made.accounting, made.notes) == (whole.accounting, whole.notes)
+    assert made.accounting["posts"].reasons["copies of an earlier row"] == 5
+    quiet = whole.rows[(whole.rows["entity"] == "a") & (whole.rows["period"] == "2025-02-03")].iloc[0]
+    assert (quiet["posts"], quiet["revenue"], quiet["visits"]) == (0, 70.0, 70.0)
+    visits = whole.rows.set_index(["entity", "period"])["visits"]
+    assert visits.loc["b"].isna().all()
+    assert visits.loc["a"].isna().sum() == 1  # two days of a week were not reported
+    assert any("lack some of their days and are missing" in note for note in made.notes)
+
+
+def test_tables_of_different_engines_are_joined():
+    whole = panel()
+    made = panel(lazily("polars", post_table()), lazily("duckdb", sales()))
+    pd.testing.assert_frame_equal(collected(made, "polars"), whole.rows, check_dtype=False)
+
+
+def test_lazy_tables_are_refused_like_others():
     posts = lazily("polars", post_table())
-    with pytest.raises(GuardError, match="lazy tables take no follower table"):
-        panel(posts, lazily("polars", sales()), entity={"shop": "a"})
-    with pytest.raises(EngineError, match="different engines"):
-        panel(posts, lazily("duckdb", sales()))
-    with pytest.raises(DataError, match="share too few days: posts 2025-01-06 to"):
+    with pytest.raises(DataError, match="share too few days: instagram 2025-01-06 to"):
         panel(posts, lazily("polars", sales(30)))
     mixed = lazily("polars", pd.concat([sales(), sales(currency="USD")]))
-    with pytest.raises(DataError, match=r"several currencies.*: EUR, USD"):
+    with pytest.raises(DataError, match=r"several currencies.*140 rows in EUR, 140 rows in USD"):
         panel(posts, mixed)
     months = lazily("polars", sales(5).assign(date=pd.date_range("2025-01-01", periods=5, freq="MS")))
     with pytest.raises(GuardError, match=r'one value per month.*Allowed: freq="M"'):
         panel(posts, months)
+    with pytest.raises(GuardError, match="cross-posts of lazy tables are not searched for"):
+        panel(posts, rules=Rules(crossposts="merged"))
     with pytest.raises(DataError, match="no row has a time"):
         panel(
             lazily(
@@ -170,6 +217,24 @@ def test_lazy_tables_are_refused_what_they_cannot_have():
                 ),
             )
         )
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'America/New_York'")
+    connection.register("rows", pl.from_pandas(post_table()).to_arrow())
+    with pytest.raises(ColumnError, match="the connection shows 'published_at' in the zone"):
+        panel(connection.table("rows"))
+
+
+def follower_counts() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "date": pd.date_range("2025-01-01", periods=150),
+            "platform": "instagram",
+            "account": "shop",
+            "followers": range(150),
+        }
+    )
 
 
 def test_f17_overlapping_exports_count_once(tmp_path):
@@ -263,11 +328,11 @@ def test_o4_currencies_are_not_added_up():
     mixed = pd.concat([sales(), sales(currency="usd", value=3.0)])
     with pytest.raises(DataError, match=r"several currencies.*140 rows in EUR, 140 rows in USD"):
         panel(outcomes=mixed)
-    made = panel(outcomes=mixed, currency="usd")
+    made = panel(outcomes=mixed, rules=Rules(currency="usd"))
     assert (made.currency, made.rows["revenue"].iloc[0]) == ("USD", 21.0)
     assert made.accounting["outcomes"].reasons["not in USD"] == 140
     with pytest.raises(DataError, match="no outcome is in CHF"):
-        panel(outcomes=sales(), currency="CHF")
+        panel(outcomes=sales(), rules=Rules(currency="CHF"))
 
 
 def test_j1_a_coarser_outcome_is_not_spread():

@@ -7,7 +7,7 @@ Layouts are data (``platforms.toml``): a new platform is an entry and a fixture.
 
 from __future__ import annotations
 
-from erresearch.exports.combining import combine_exports
+from erresearch.exports.combining import Change, combine_exports, definition_changes
 from erresearch.exports.privacy import safe_csv
 from erresearch.exports.reading import inspect_export, read_export
 from erresearch.exports.records import Accounting, Caution, Export, Guess, Inspection
@@ -16,10 +16,12 @@ from erresearch.exports.registry import platforms
 __all__ = [
     "Accounting",
     "Caution",
+    "Change",
     "Export",
     "Guess",
     "Inspection",
     "combine_exports",
+    "definition_changes",
     "inspect_export",
     "platforms",
     "read_export",

@@ -302,11 +302,16 @@ def _any(masks: Sequence[pl.Series]) -> pl.Series:
 
 
 def further(drafted: Draft, settings: Settings) -> dict[str, pl.Series]:
-    """The further columns that the caller asked to keep, or to keep hashed, under their own headers."""
+    """The further columns that the caller asked to keep, or to keep hashed, under their own headers.
+
+    The hashed text of a post is called ``caption`` whatever the file calls it, so that two networks can be compared.
+    """
+    captions = set(drafted.layout.headers("caption"))
     kept = {h: drafted.frame[KEPT + h].alias(h) for h in settings.keep if KEPT + h in drafted.frame.columns}
     secret = {
-        h: hashed(drafted.frame[KEPT + h]).alias(h)
+        name: hashed(drafted.frame[KEPT + h]).alias(name)
         for h in settings.hash
+        for name in ["caption" if h in captions else h]
         if KEPT + h in drafted.frame.columns
     }
     return kept | secret

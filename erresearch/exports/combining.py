@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
 from erresearch.exports.records import Accounting, Caution, Export, Guess
+from erresearch.exports.registry import load_registry, normalise
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["combine_exports"]
+__all__ = ["Change", "combine_exports", "definition_changes"]
 
 _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -25,8 +27,63 @@ _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "outcomes": ("entity", "outcome", "kind", "date", "order_id", "segment", "currency"),
     }
 )
-_ABOUT_THE_FILE = frozenset({"source_row", "part", "exported"})
+_ABOUT_THE_FILE = frozenset({"source_row", "part", "exported", "age_days"})
 _EXPOSURES = ("impressions", "views", "reach")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A figure that a platform calls otherwise in one export than in another.
+
+    Parameters
+    ----------
+    name : str
+        Canonical column or outcome.
+    before, after : str
+        Its headers.
+    day : datetime.date or None
+        First day of the newer word.
+    """
+
+    name: str
+    before: str
+    after: str
+    day: dt.date | None
+
+
+def definition_changes(exports: Sequence[Export]) -> tuple[Change, ...]:
+    """Find figures that the platform renamed between these exports, by the registry's own list.
+
+    Parameters
+    ----------
+    exports : sequence of Export
+        Of any kinds.
+
+    Returns
+    -------
+    tuple of Change
+        In the order of the figures' names. A header in another language is no other word.
+    """
+    fields = load_registry().fields
+    found = []
+    for name in sorted({name for export in exports for name in export.columns if fields.get(name)}):
+        if not fields[name].renamed:
+            continue
+        before, after = ({normalise(text) for text in words} for words in fields[name].renamed)
+        old = [e for e in exports if normalise(e.columns.get(name, "")) in before]
+        new = [e for e in exports if normalise(e.columns.get(name, "")) in after]
+        if any(a.format == b.format for a in old for b in new):
+            days = [day for export in new if (day := _first_day(export)) is not None]
+            found.append(Change(name, old[0].columns[name], new[0].columns[name], min(days, default=None)))
+    return tuple(found)
+
+
+def _first_day(export: Export) -> dt.date | None:
+    name = next((n for n in ("published_at", "date") if n in export.rows.columns), None)
+    if name is None or export.rows[name].notna().sum() == 0:
+        return None
+    first: dt.datetime = export.rows[name].min()
+    return first.date()
 
 
 def combine_exports(exports: Sequence[Export]) -> Export:
@@ -82,6 +139,13 @@ def combine_exports(exports: Sequence[Export]) -> Export:
     keys = [name for name in _KEYS[kinds[0]] if name in together.columns]
     kept, cautions = _newest(together, keys, exports)
     cautions += _changed_definition(kept, exports)
+    cautions += [
+        Caution(
+            "changed definition",
+            f"the definition of {change.name} changes on {change.day}: {change.before!r} before, {change.after!r} after",
+        )
+        for change in definition_changes(exports)
+    ]
     notes = _missing_columns(exports)
     rejected = _repeated(together, kept)
     accounting = _added([export.accounting for export in exports], rejected)

@@ -28,6 +28,8 @@ _FIRST = (
     "followers", "reach", "impressions", "views", "likes", "comments", "shares", "saves", "clicks",
 )  # fmt: skip
 LIFETIME = ("lifetime", "total", "gesamte laufzeit")
+# ages differ enough to matter
+_AGES = 2
 _PAID = ("reach_paid", "views_paid", "impressions_paid")
 _HANDLES = {"tiktok": r"tiktok\.com/@([^/?]+)", "x": r"(?:twitter|x)\.com/([^/?]+)/status"}
 _IDS = {"tiktok": r"/(?:video|photo)/(\d+)", "x": r"/status(?:es)?/(\d+)"}
@@ -86,7 +88,26 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, journal: Journal) ->
     frame = check_posts(frame, drafted.layout, journal)
     check_limit(frame.height, drafted.layout, journal)
     check_age(frame, settings.exported_at, journal)
+    frame = _aged(frame, settings.exported_at, journal)
     return Built(_ordered(frame), frame.height, "posts", settings.exported_at)
+
+
+def _aged(frame: pl.DataFrame, exported_at: dt.date | None, journal: Journal) -> pl.DataFrame:
+    """How old each post was when it was exported: older posts had more time to be seen."""
+    import polars as pl
+
+    if exported_at is None or not frame.height:
+        return frame
+    end = dt.datetime.combine(exported_at, dt.time())
+    days = (pl.lit(end) - pl.col("published_at")).dt.total_hours() / 24
+    frame = frame.with_columns(days.alias("age_days"))
+    oldest, newest = frame["age_days"].max(), frame["age_days"].min()
+    if isinstance(oldest, float) and isinstance(newest, float) and oldest > _AGES * max(newest, 1.0):
+        journal.note(
+            f"posts were {max(newest, 0.0):,.0f} to {oldest:,.0f} days old at the export, and figures of a whole life "
+            "grow with time: age_days is a control for it, and min_age_days leaves the youngest out"
+        )
+    return frame
 
 
 def _missing(drafted: Draft, *names: str) -> ColumnError:

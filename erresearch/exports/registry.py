@@ -74,6 +74,8 @@ class Field:
         Whether it counts people, so that it must not be added up over posts or days.
     about : str
         One line for the data dictionary.
+    renamed : pair of tuple of str
+        Headers before and after the platform changed what it calls it (and perhaps what it counts); empty elsewhere.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Field:
     stock: bool = False
     unique: bool = False
     about: str = ""
+    renamed: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,12 +271,17 @@ def load_registry() -> Registry:
     """
     table = tomllib.loads((resource("data") / "platforms.toml").read_text(encoding="utf-8"))
     return Registry(
-        MappingProxyType({name: Field(name, **entry) for name, entry in table["field"].items()}),
+        MappingProxyType({name: _field(name, entry) for name, entry in table["field"].items()}),
         tuple(format_of(entry) for entry in table["format"]),
         frozenset(table["missing"]),
         frozenset(table["no_data"]),
         MappingProxyType({name: int(month) for month, names in table["months"].items() for name in names}),
     )
+
+
+def _field(name: str, entry: Mapping[str, Any]) -> Field:
+    renamed = tuple(tuple(headers) for headers in entry.get("renamed", ()))
+    return Field(name, **{key: value for key, value in entry.items() if key != "renamed"}, renamed=renamed)
 
 
 @functools.lru_cache(maxsize=256)

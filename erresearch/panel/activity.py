@@ -9,16 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.errors import ColumnError, DataError
+from erresearch.errors import ColumnError
 from erresearch.metrics import PLATFORMS
 from erresearch.panel.arriving import Arrived
-from erresearch.panel.clock import in_zone, numbered
+from erresearch.panel.clock import Clock, numbered
+from erresearch.panel.moving import LOCAL, UTC, local_time, timed
+from erresearch.panel.rules import Rules
 from erresearch.sources import gather
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["EXPOSURES", "POST_COLUMNS", "SUMMED", "Activity", "Clock", "count_posts", "rates", "sum_posts"]
+__all__ = [
+    "EXPOSURES",
+    "MERGED",
+    "POST_COLUMNS",
+    "SUMMED",
+    "Activity",
+    "check_numbers",
+    "count_posts",
+    "rates",
+    "sum_posts",
+]
 
 EXPOSURES = ("reach", "impressions", "views")
 REACTIONS = ("likes", "comments", "shares", "saves")
@@ -27,23 +39,13 @@ SUMMED = (
     "followers_gained", *EXPOSURES,
 )  # fmt: skip
 POST_COLUMNS = (
-    "platform", "account", "entity", "post_id", "published_at", "time_source", "time_precision", "collaboration",
-    "followers", *SUMMED,
+    "platform", "account", "entity", "post_id", "published_at", "exported_at", "time_source", "time_precision",
+    "collaboration", "is_crosspost", "caption", "is_paid", "post_type", "age_days", "followers", *SUMMED,
 )  # fmt: skip
 _OF_THESE = ", of each post those that its file has"
 _STATUS = "__status__"
-_LOCAL = "__local__"
-_UTC = "__utc__"
-_REASONS = ("", "without a time", "young")
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """How time is cut: length of a period, zone, first day of the week."""
-
-    freq: str
-    tz: str
-    week_start: str
+_PAID_POSTS = "paid_posts"
+MERGED = "__merged__"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +79,14 @@ def _finite(name: str) -> Any:
     return nw.when(number.is_finite()).then(number)
 
 
-def _check_numbers(schema: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+def check_numbers(schema: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+    """Refuse a column of text where figures are needed.
+
+    Raises
+    ------
+    ColumnError
+        Naming it.
+    """
     wrong = [name for name in names if not (schema[name].is_numeric() or schema[name] == nw.Boolean)]
     if wrong:
         raise ColumnError(
@@ -87,78 +96,13 @@ def _check_numbers(schema: Mapping[str, Any], names: Sequence[str], what: str) -
         )
 
 
-def local_time(
-    frame: nw.LazyFrame[Any], column: str, clock: Clock, *, as_printed: Any = None
-) -> tuple[nw.LazyFrame[Any], tuple[dt.datetime, dt.datetime]]:
-    """Add the moment in UTC and in the business's zone, both without a zone.
-
-    Parameters
-    ----------
-    frame : narwhals.LazyFrame
-        Rows.
-    column : str
-        Moments; without a zone they are taken as UTC, and bare dates as days.
-    clock : Clock
-        The zone.
-    as_printed : narwhals.Expr, optional
-        Rows whose day is not to be moved.
-
-    Returns
-    -------
-    frame, span
-        With the two columns; first and last moment in UTC.
-
-    Raises
-    ------
-    ColumnError
-        If the column holds no times, or a zone of the connection that is not UTC.
-    DataError
-        If no row has a time.
-    """
-    dtype = frame.collect_schema()[column]
-    if dtype == nw.Date:
-        frame = frame.with_columns(nw.col(column).cast(nw.Datetime("us")).alias(_UTC))
-    elif dtype == nw.Datetime:
-        zone = getattr(dtype, "time_zone", None)
-        moment = nw.col(column)
-        if zone is not None and zone not in ("UTC", "Etc/UTC"):
-            if not frame.implementation.is_polars():
-                raise ColumnError(
-                    f"the connection shows {column!r} in the zone {zone!r}",
-                    allowed="UTC",
-                    fix="set the connection to UTC (DuckDB: SET TimeZone = 'UTC')",
-                )
-            moment = moment.dt.convert_time_zone("UTC")
-        frame = frame.with_columns(
-            (moment.dt.replace_time_zone(None) if zone is not None else moment).alias(_UTC)
-        )
-    else:
-        raise ColumnError(
-            f"column {column!r} holds no times",
-            got=str(dtype),
-            fix="make dates of it first, or read the file with read_export",
-        )
-    ends = gather(frame.select(nw.col(_UTC).min().alias("first"), nw.col(_UTC).max().alias("last")))
-    first, last = ends["first"][0], ends["last"][0]
-    if first is None:
-        raise DataError(f"no row has a time in {column!r}", fix="check the column")
-    if clock.tz == "UTC" or dtype == nw.Date:
-        local = nw.col(_UTC)
-    elif frame.implementation.is_polars():
-        local = (
-            nw.col(_UTC).dt.replace_time_zone("UTC").dt.convert_time_zone(clock.tz).dt.replace_time_zone(None)
-        )
-    else:
-        local = in_zone(_UTC, clock.tz, (first, last))
-    if as_printed is not None:
-        local = nw.when(as_printed).then(nw.col(_UTC)).otherwise(local)
-    return frame.with_columns(local.alias(_LOCAL)), (first, last)
-
-
-def sum_posts(posts: Arrived, clock: Clock, *, min_age_days: float, keys: Sequence[str]) -> Activity:
+def sum_posts(
+    posts: Arrived, clock: Clock, *, min_age_days: float, keys: Sequence[str], rules: Rules
+) -> Activity:
     """Sum posts by account and period, lazily.
 
-    Posts without a time and posts that were too young are summed apart (``__status__``), so that one pass counts them.
+    Posts without a time, posts that were too young and advertised posts that are not wanted are summed apart
+    (``__status__``), so that one pass counts them.
 
     Parameters
     ----------
@@ -170,6 +114,8 @@ def sum_posts(posts: Arrived, clock: Clock, *, min_age_days: float, keys: Sequen
         Posts younger than this at the export are left out.
     keys : sequence of str
         Columns that name an account.
+    rules : Rules
+        Whether advertised posts count.
 
     Returns
     -------
@@ -178,18 +124,28 @@ def sum_posts(posts: Arrived, clock: Clock, *, min_age_days: float, keys: Sequen
     frame, columns = posts.frame, posts.columns
     schema = frame.collect_schema()
     numbers = [name for name in SUMMED if name in columns]
-    _check_numbers(schema, [*numbers, *[n for n in ("followers",) if n in columns]], "posts")
+    levels = [name for name in ("followers", "age_days") if name in columns]
+    check_numbers(schema, [*numbers, *levels], "posts")
     printed = (nw.col("time_precision") == "day").fill_null(False) if "time_precision" in columns else None
-    frame, (_, last) = local_time(frame, "published_at", clock, as_printed=printed)
-    newest = last
+    frame, found = local_time(frame, "published_at", clock, as_printed=printed)
+    newest = timed(found, "published_at")[1]
     if posts.exported_at is not None:
-        newest = max(last, dt.datetime.combine(posts.exported_at, dt.time()))
+        newest = max(newest, dt.datetime.combine(posts.exported_at, dt.time()))
     cutoff = newest - dt.timedelta(days=min_age_days) if min_age_days > 0 else None
-    young = nw.lit(0) if cutoff is None else nw.when(nw.col(_UTC) > cutoff).then(2).otherwise(0)
-    status = nw.when(nw.col(_UTC).is_null()).then(1).otherwise(young)
+    status = nw.lit(0)
+    if rules.paid == "left out" and "is_paid" in columns:
+        status = nw.when(nw.col("is_paid").cast(nw.Boolean()).fill_null(False)).then(3).otherwise(status)
+    if MERGED in columns:
+        status = nw.when(nw.col(MERGED)).then(4).otherwise(status)
+    if cutoff is not None:
+        status = nw.when(nw.col(UTC) > cutoff).then(2).otherwise(status)
+    status = nw.when(nw.col(UTC).is_null()).then(1).otherwise(status)
     engagement, words = _engagement(frame, columns)
-    made = [status.alias(_STATUS), numbered(_LOCAL, clock.freq, clock.week_start).alias("number")]
-    made += [_finite(name).alias(name) for name in (*numbers, *(n for n in ("followers",) if n in columns))]
+    made = [status.alias(_STATUS), numbered(LOCAL, clock.freq, clock.week_start).alias("number")]
+    made += [_finite(name).alias(name) for name in (*numbers, *levels)]
+    if "is_paid" in columns:
+        made.append(nw.col("is_paid").cast(nw.Boolean()).cast(nw.Float64()).alias(_PAID_POSTS))
+        numbers = [*numbers, _PAID_POSTS]
     frame = frame.with_columns(*made)
     if engagement is not None:
         frame = frame.with_columns(engagement.alias("engagement"))
@@ -199,17 +155,19 @@ def sum_posts(posts: Arrived, clock: Clock, *, min_age_days: float, keys: Sequen
 
 
 def _sums(columns: Sequence[str], numbers: Sequence[str]) -> list[Any]:
-    moved = (nw.col(_LOCAL).dt.truncate("1d") != nw.col(_UTC).dt.truncate("1d")).fill_null(False)
+    moved = (nw.col(LOCAL).dt.truncate("1d") != nw.col(UTC).dt.truncate("1d")).fill_null(False)
     out = [
         nw.len().alias("posts"),
-        nw.col(_LOCAL).min().alias("first"),
-        nw.col(_LOCAL).max().alias("last"),
+        nw.col(LOCAL).min().alias("first"),
+        nw.col(LOCAL).max().alias("last"),
         nw.when(moved).then(1).otherwise(0).sum().alias("moved"),
     ]
     for name in numbers:
         out += [nw.col(name).sum().alias(name), nw.col(name).count().alias(f"n {name}")]
     if "followers" in columns:
         out.append(nw.col("followers").mean().alias("followers"))
+    if "age_days" in columns:
+        out += [nw.col("age_days").sum().alias("sum of ages"), nw.col("age_days").count().alias("n ages")]
     if "engagement" in numbers:
         for name in (n for n in EXPOSURES if n in columns):
             both = (nw.col(name) > 0) & ~nw.col("engagement").is_null()
@@ -269,10 +227,15 @@ def count_posts(table: pl.DataFrame, min_age_days: float) -> dict[str, int]:
     """Posts left out, by reason."""
     import polars as pl
 
-    words = ("", "without a time", f"younger than {min_age_days:g} days at the export")
+    words = {
+        1: "without a time",
+        2: f"younger than {min_age_days:g} days at the export",
+        3: "advertised",
+        4: "merged with the row of the sister network",
+    }
     left = {}
-    for status in (1, 2):
-        left[words[status]] = int(table.filter(pl.col(_STATUS) == status)["posts"].sum())
+    for status, word in words.items():
+        left[word] = int(table.filter(pl.col(_STATUS) == status)["posts"].sum())
     return left
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
 from erresearch.exports import Export, combine_exports
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["Arrived", "arrive", "give_back"]
 
@@ -175,15 +178,16 @@ def _narrow(data: Any, what: str, needed: Sequence[str], wanted: Sequence[str]) 
     return nw.from_native(made)
 
 
-def give_back(table: Any, kind: Kind, *, attributes: Mapping[str, Any]) -> Any:
+def give_back(table: pl.DataFrame, like: Arrived, *, attributes: Mapping[str, Any]) -> Any:
     """Return a Polars table as the kind that was given.
 
     Parameters
     ----------
     table : polars.DataFrame
         The result.
-    kind : {"pandas", "polars", "pyarrow", "lazy"}
-        What was given.
+    like : Arrived
+        What was given. Where it was lazy the result is lazy, in the same engine (Polars; DuckDB, on its default
+        connection; Ibis), else in Polars.
     attributes : mapping
         For ``attrs`` of a pandas table.
 
@@ -191,10 +195,20 @@ def give_back(table: Any, kind: Kind, *, attributes: Mapping[str, Any]) -> Any:
     -------
     frame
     """
-    if kind == "polars":
+    if like.kind == "polars":
         return table
-    if kind == "pyarrow":
+    if like.kind == "pyarrow":
         return table.to_arrow()
+    if like.kind == "lazy":
+        if like.frame.implementation.is_duckdb():
+            import duckdb
+
+            return duckdb.from_arrow(table.to_arrow())
+        if like.frame.implementation.is_ibis():
+            import ibis
+
+            return ibis.memtable(table)
+        return table.lazy()
     made = table.to_pandas()
     made.attrs.update(attributes)
     return made

@@ -1,215 +1,50 @@
-"""The panel's calendar, and the sums laid on it."""
+"""Sums of posts, followers, advertising and outcomes laid on the panel's calendar, with rates and lags."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.errors import DataError
-from erresearch.exports import Export
-from erresearch.panel.activity import EXPOSURES, Activity, Clock, rates
+from erresearch.errors import ColumnError, GuardError
+from erresearch.panel.activity import EXPOSURES, Activity, rates
 from erresearch.panel.audience import whole_span
-from erresearch.panel.clock import number_of, start_of
+from erresearch.panel.clock import Clock, start_of
+from erresearch.panel.lagging import with_lags
+from erresearch.panel.laying import Calendar
 from erresearch.panel.outcomes import Books
-from erresearch.panel.records import Account
+from erresearch.panel.rules import Rules
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["SHORTEST_DAYS", "Calendar", "assemble", "lay_out"]
+__all__ = ["MOST_APART", "Beside", "assemble"]
 
-#: Days that posts and outcomes must share.
-SHORTEST_DAYS = 56
+#: Platforms, accounts or kinds of post that may have columns of their own.
+MOST_APART = 40
+_KEYS = ("entity", "number")
 Span = tuple[dt.date, dt.date]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Calendar:
-    """The panel's rows before anything stands in them.
+class Beside:
+    """What is laid beside the posts.
 
     Parameters
     ----------
-    spine : polars.DataFrame
-        entity, number.
-    account : Account
-        Periods in and used, and why others were not.
-    notes : tuple of str
-        What was decided.
+    audience : polars.DataFrame or None
+        Followers by entity and period.
+    spend : (polars.DataFrame, span) or None
+        Advertising, and the days that it covers.
+    daily : polars.DataFrame or None
+        Figures by day of whole accounts, summed to periods.
     """
 
-    spine: pl.DataFrame
-    account: Account
-    notes: tuple[str, ...]
-
-
-def lay_out(
-    table: pl.DataFrame, books: Books | None, clock: Clock, *, last: dt.date | None, parts: Sequence[Export]
-) -> Calendar:
-    """Find the whole periods that the posts of every platform and the outcomes share.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Posts summed by account and period, with entity and status.
-    books : Books or None
-        Outcomes.
-    clock : Clock
-        How time is cut.
-    last : datetime.date or None
-        Last day of which all posts are old enough.
-    parts : sequence of Export
-        The exports of posts: between their dates nothing is known.
-
-    Returns
-    -------
-    Calendar
-
-    Raises
-    ------
-    DataError
-        If posts and outcomes share fewer than 8 weeks, or no whole period.
-    """
-    import polars as pl
-
-    spans = _post_spans(table, last)
-    holes = _holes(parts, clock)
-    rows: list[tuple[str, int]] = []
-    counted = {
-        "partial at either end": 0,
-        "outside the dates that the tables share": 0,
-        "between two files": 0,
-    }
-    touched, shortest = 0, []
-    for entity, platforms in sorted(spans.items()):
-        own = (max(a for a, _ in platforms.values()), min(b for _, b in platforms.values()))
-        sold = _sold(books, entity)
-        if books is not None and sold is None:
-            continue
-        shared = own if sold is None else (max(own[0], sold[0]), min(own[1], sold[1]))
-        days = (shared[1] - shared[0]).days + 1
-        if days < (SHORTEST_DAYS if sold is not None else 1):
-            shortest.append((entity, platforms, sold, days))
-            continue
-        every = [*platforms.values(), *([sold] if sold is not None else [])]
-        begin = number_of(min(a for a, _ in every), clock.freq, clock.week_start)
-        end = number_of(max(b for _, b in every), clock.freq, clock.week_start)
-        low, high = whole_span(shared, clock)
-        gaps = {n for name in platforms for n in holes.get(name, ()) if low <= n <= high}
-        rows += [(entity, n) for n in range(low, high + 1) if n not in gaps]
-        part = sum(
-            number_of(d, clock.freq, clock.week_start) != n for d, n in zip(shared, (low, high), strict=True)
-        )
-        touched += end - begin + 1
-        kept = max(0, high - low + 1)
-        counted["partial at either end"] += part if kept else 0
-        counted["between two files"] += len(gaps)
-        counted["outside the dates that the tables share"] += end - begin + 1 - kept - (part if kept else 0)
-    if not rows:
-        raise _nothing_shared(shortest, spans, books, clock)
-    spine = pl.DataFrame(rows, schema={"entity": pl.String, "number": pl.Int64}, orient="row")
-    return Calendar(
-        spine, Account(touched, len(rows), counted), tuple(_calendar_notes(shortest, spans, books, holes))
-    )
-
-
-def _post_spans(table: pl.DataFrame, last: dt.date | None) -> dict[str, dict[str, Span]]:
-    """First and last day of each entity's posts, by platform."""
-    import polars as pl
-
-    own = table.filter(pl.col("posts") > pl.col("others")) if "others" in table.columns else table
-    ends = own.group_by("entity", "platform").agg(pl.col("first").min(), pl.col("last").max())
-    out: dict[str, dict[str, Span]] = {}
-    for entity, platform, first, end in ends.sort("entity", "platform").iter_rows():
-        until = end.date() if last is None else min(last, end.date())
-        out.setdefault(entity, {})[platform] = (first.date(), until)
-    return out
-
-
-def _sold(books: Books | None, entity: str) -> Span | None:
-    """Days that any outcome of an entity covers."""
-    spans = [span for (name, _), span in (books.spans if books is not None else {}).items() if name == entity]
-    return (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
-
-
-def _holes(parts: Sequence[Export], clock: Clock) -> dict[str, set[int]]:
-    """Periods of a platform that lie between the dates of its files."""
-    spans: dict[str, list[Span]] = {}
-    for part in parts:
-        rows = part.rows
-        for platform, times in rows["published_at"].groupby(rows["platform"]):
-            known = times.dropna()
-            if len(known):
-                spans.setdefault(str(platform), []).append((known.min().date(), known.max().date()))
-    out: dict[str, set[int]] = {}
-    for platform, several in spans.items():
-        covered: dt.date | None = None
-        for first, until in sorted(several):
-            if covered is not None and first > covered:
-                a = number_of(covered, clock.freq, clock.week_start)
-                b = number_of(first, clock.freq, clock.week_start)
-                if b - a > 1:
-                    out.setdefault(platform, set()).update(range(a + 1, b))
-            covered = until if covered is None else max(covered, until)
-    return out
-
-
-def _nothing_shared(
-    short: Sequence[tuple[str, Mapping[str, Span], Span | None, int]],
-    spans: Mapping[str, Mapping[str, Span]],
-    books: Books | None,
-    clock: Clock,
-) -> DataError:
-    if short:
-        entity, platforms, sold, days = short[0]
-        words = ", ".join(f"{name or 'posts'} {a} to {b}" for name, (a, b) in platforms.items())
-        shared = f"overlap {days} days" if days > 0 else "no overlap"
-        return DataError(
-            f"posts and outcomes of {entity!r} share too few days",
-            got=f"{words}; outcome {sold[0]} to {sold[1]}: {shared}" if sold else f"{words}: {shared}",
-            allowed=f"{SHORTEST_DAYS} days or more",
-            fix="export both for the same dates",
-        )
-    sold_by = sorted({entity for entity, _ in books.spans}) if books is not None else []
-    if sold_by and not set(sold_by) & set(spans):
-        return DataError(
-            "no entity has both posts and outcomes",
-            got=f"posts of {', '.join(sorted(spans)[:4])}; outcomes of {', '.join(sold_by[:4])}",
-            fix="say which belong together with entity=",
-        )
-    length = {"D": "day", "W": "week", "M": "month"}[clock.freq]
-    return DataError(f"the posts cover no whole {length}", fix="choose a shorter freq or export more")
-
-
-def _calendar_notes(
-    short: Sequence[tuple[str, Any, Any, int]],
-    spans: Mapping[str, Mapping[str, Span]],
-    books: Books | None,
-    holes: Mapping[str, set[int]],
-) -> list[str]:
-    notes = []
-    if short:
-        named = ", ".join(entity for entity, *_ in short[:4])
-        notes.append(
-            f"{len(short):,} entities have fewer than {SHORTEST_DAYS} days of both and are left out: {named}"
-        )
-    if books is not None:
-        sold = {entity for entity, _ in books.spans}
-        for word, names in (("outcomes", set(spans) - sold), ("posts", sold - set(spans))):
-            if names:
-                notes.append(
-                    f"{len(names):,} entities have no {word} and are left out: {', '.join(sorted(names)[:4])}"
-                )
-    for platform, gap in holes.items():
-        notes.append(f"no file of {platform or 'the posts'} covers {len(gap):,} periods between two files")
-    several = {name: ends for one in spans.values() if len(one) > 1 for name, ends in one.items()}
-    if several and len(spans) == 1:
-        said = ", ".join(f"{name} {a} to {b}" for name, (a, b) in several.items())
-        notes.append(f"the panel holds the periods that every platform covers ({said})")
-    return notes
+    audience: pl.DataFrame | None = None
+    spend: tuple[pl.DataFrame, Span] | None = None
+    daily: pl.DataFrame | None = None
 
 
 def assemble(
@@ -219,8 +54,9 @@ def assemble(
     calendar: Calendar,
     clock: Clock,
     *,
-    audience: pl.DataFrame | None,
-    spend: Any,
+    beside: Beside,
+    rules: Rules,
+    notes: list[str],
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Lay sums, followers, spending and outcomes on the calendar and divide.
 
@@ -236,10 +72,12 @@ def assemble(
         The rows.
     clock : Clock
         How time is cut.
-    audience : polars.DataFrame or None
-        Followers by entity and period.
-    spend : pair of polars.DataFrame and span, or None
-        Advertising.
+    beside : Beside
+        Followers, advertising, figures by day.
+    rules : Rules
+        What stands in columns of its own, and lags.
+    notes : list of str
+        Takes what was decided.
 
     Returns
     -------
@@ -247,14 +85,44 @@ def assemble(
     """
     import polars as pl
 
-    keys = ["entity", "number"]
     good = table.filter(pl.col("__status__") == 0)
-    extra = [c for c in good.columns if c.startswith(("above ", "below "))]
+    panel, columns, definitions = _laid(good, activity, calendar.spine, beside.audience)
+    panel, columns = _exposure(panel, columns, good, clock, rules=rules, notes=notes, said=definitions)
+    if rules.apart:
+        panel, apart, said = _apart(good, activity, panel, rules.apart)
+        columns += apart
+        definitions |= said
+    if beside.daily is not None:
+        panel = panel.join(beside.daily, on=_KEYS, how="left")
+        columns += [name for name in beside.daily.columns if name not in _KEYS]
+    panel = _with_spend(panel, beside.spend, clock)
+    columns += [n for n in ("spend",) if n in panel.columns]
+    outcomes: list[str] = []
+    if books is not None:
+        panel, outcomes = _with_outcomes(panel, books, clock)
+        if "revenue" in outcomes and not any(name == "revenue" for _, name in books.spans):
+            definitions["revenue"] = next(n for n in ("revenue_net", "revenue_gross") if n in outcomes)
+    panel, bought = _conversion(panel)
+    lagged = [n for n in ("posts", "engagement", "spend", *outcomes) if n in panel.columns]
+    panel, said = with_lags(panel, lagged, rules.lags, notes)
+    columns += [*outcomes, *bought, *said]
+    definitions |= bought | said
+    panel = _dated(panel, clock)
+    return panel.select(list(dict.fromkeys(["entity", "period", *columns]))).sort(
+        "entity", "period"
+    ), definitions
+
+
+def _laid(
+    good: pl.DataFrame, activity: Activity, spine: pl.DataFrame, audience: pl.DataFrame | None
+) -> tuple[pl.DataFrame, list[str], dict[str, str]]:
+    """Sums of posts on the calendar with their rates, the names of the columns, and what they mean."""
+    import polars as pl
+
+    extra = [c for c in good.columns if c.startswith(("above ", "below ")) or c in ("sum of ages", "n ages")]
     known = [f"n {name}" for name in activity.summed]
-    sums = good.group_by(keys).agg(pl.col("posts", *activity.summed, *known, *extra).sum())
-    panel = calendar.spine.join(sums, on=keys, how="left").with_columns(
-        pl.col("posts").fill_null(0).cast(pl.Int64)
-    )
+    sums = good.group_by(_KEYS).agg(pl.col("posts", *activity.summed, *known, *extra).sum())
+    panel = spine.join(sums, on=_KEYS, how="left").with_columns(pl.col("posts").fill_null(0).cast(pl.Int64))
     # nothing published is 0 reactions; published without a known count is missing
     panel = panel.with_columns(
         pl.when(pl.col("posts") == 0).then(0.0).when(pl.col(f"n {name}") > 0).then(pl.col(name)).alias(name)
@@ -262,33 +130,116 @@ def assemble(
     )
     empty = [name for name in activity.summed if int(sums[f"n {name}"].sum()) == 0]
     panel = panel.drop(empty)
+    definitions = {}
+    if "n ages" in panel.columns:
+        mean = pl.when(pl.col("n ages") > 0).then(pl.col("sum of ages") / pl.col("n ages"))
+        panel = panel.with_columns(mean.alias("post_age_days"))
+        definitions["post_age_days"] = "mean age of the period's posts at the export; missing without posts"
     if audience is not None:
-        panel = panel.join(audience, on=keys, how="left")
+        panel = panel.join(audience, on=_KEYS, how="left")
     made = rates(panel.columns)
     frame = nw.from_native(panel)
     for name, expression, _ in made:
         frame = frame.with_columns(expression.alias(name))
     panel = frame.to_native()
-    panel = _with_spend(panel, spend, clock)
-    outcomes: list[str] = []
-    if books is not None:
-        panel, outcomes = _with_outcomes(panel, books, clock)
-    panel, bought = _conversion(panel)
-    panel = _dated(panel, clock)
-    columns = ["entity", "period", "posts", *(n for n in activity.summed if n not in (*empty, *EXPOSURES))]
-    columns += [n for n in EXPOSURES if n in panel.columns]
-    columns += [n for n in ("followers",) if n in panel.columns]
-    columns += (
-        [name for name, *_ in made] + [n for n in ("spend",) if n in panel.columns] + outcomes + list(bought)
+    columns = ["posts", *(n for n in activity.summed if n not in (*empty, *EXPOSURES))]
+    columns += [n for n in (*EXPOSURES, "post_age_days", "followers") if n in panel.columns]
+    if activity.engagement:
+        definitions["engagement"] = activity.engagement
+    definitions |= {name: words for name, _, words in made}
+    return panel, columns + [name for name, *_ in made], definitions
+
+
+def _apart(
+    good: pl.DataFrame, activity: Activity, panel: pl.DataFrame, apart: str
+) -> tuple[pl.DataFrame, list[str], dict[str, str]]:
+    """The figures of each platform, account or kind of post in columns of their own."""
+    import polars as pl
+
+    good = good.with_columns(_label(good, apart).alias("__label__"))
+    labels = good["__label__"].unique().sort().to_list()
+    if len(labels) > MOST_APART:
+        raise GuardError(
+            f"there are too many values of {apart!r} for columns of their own",
+            got=f"{len(labels):,}",
+            allowed=f"{MOST_APART} or fewer",
+            fix="choose apart='platform', or keep the sums",
+        )
+    columns: list[str] = []
+    definitions: dict[str, str] = {}
+    for label in labels:
+        mine = good.filter(pl.col("__label__") == label)
+        laid, names, said = _laid(mine, activity, panel.select(_KEYS), None)
+        words = {name: f"{name} ({label})" for name in names if name not in ("followers", "post_age_days")}
+        panel = panel.join(laid.select(*_KEYS, *[pl.col(a).alias(b) for a, b in words.items()]), on=_KEYS)
+        columns += words.values()
+        definitions |= {
+            words[name]: f"{text}; of {label} only" for name, text in said.items() if name in words
+        }
+    return panel, columns, definitions
+
+
+def _label(good: pl.DataFrame, apart: str) -> Any:
+    """What a column of its own is called by; an account's name alone where no two platforms share it."""
+    import polars as pl
+
+    if apart not in good.columns:
+        raise ColumnError(
+            f"the posts have no column {apart!r} to tell them apart by",
+            allowed="platform, account or post_type",
+            fix="leave apart= out",
+        )
+    text = pl.col(apart).cast(pl.String).fill_null(f"(no {apart})")
+    if apart != "account":
+        return text
+    shared = good.select("platform", "account").unique()["account"].is_duplicated().any()
+    return pl.concat_str([text, pl.lit(", "), pl.col("platform")]) if shared else text
+
+
+def _exposure(
+    panel: pl.DataFrame,
+    columns: list[str],
+    good: pl.DataFrame,
+    clock: Clock,
+    *,
+    rules: Rules,
+    notes: list[str],
+    said: dict[str, str],
+) -> tuple[pl.DataFrame, list[str]]:
+    """Impressions that become views midway: two figures, or one with a column that marks the change."""
+    import polars as pl
+
+    if not {"n impressions", "n views"} <= set(good.columns):
+        return panel, columns
+    known = [pl.col(f"n {name}").sum() for name in ("impressions", "views")]
+    by_time = good.group_by("platform", "number").agg(known)
+    ends = by_time.group_by("platform").agg(
+        pl.col("number").filter((pl.col("n impressions") > 0) & (pl.col("n views") == 0)).max().alias("old"),
+        pl.col("number").filter((pl.col("n views") > 0) & (pl.col("n impressions") == 0)).min().alias("new"),
     )
-    definitions = {"engagement": activity.engagement} if activity.engagement else {}
-    definitions |= {name: words for name, _, words in made} | bought
-    if books is not None and "revenue" in outcomes and not any(name == "revenue" for _, name in books.spans):
-        definitions["revenue"] = next(n for n in ("revenue_net", "revenue_gross") if n in outcomes)
-    return panel.select(list(dict.fromkeys(columns))).sort("entity", "period"), definitions
+    changed = ends.filter(pl.col("old") < pl.col("new"))
+    if not changed.height:
+        return panel, columns
+    number = int(changed["new"].min())  # type: ignore[arg-type]
+    day = start_of(number, clock.freq, clock.week_start)
+    text = f"the posts have impressions before {day} and views from then on, which are different figures"
+    if not rules.allow_break:
+        notes.append(
+            f"{text}: they are not one column (allow_break=True makes one, with a mark of the change)"
+        )
+        return panel, columns
+    later = pl.col("number") >= number
+    panel = panel.with_columns(
+        pl.when(later).then(pl.col("views")).otherwise(pl.col("impressions")).alias("exposure"),
+        later.cast(pl.Int64).alias("exposure_break"),
+    )
+    notes.append(f"{text}: they are one column, exposure; exposure_break is to be a control beside it")
+    said["exposure"] = f"impressions before {day}, views from then on: two definitions in one column"
+    said["exposure_break"] = f"1 from {day} on, when the definition of exposure changes"
+    return panel, [*columns, "exposure", "exposure_break"]
 
 
-def _with_spend(panel: pl.DataFrame, spend: Any, clock: Clock) -> pl.DataFrame:
+def _with_spend(panel: pl.DataFrame, spend: tuple[pl.DataFrame, Span] | None, clock: Clock) -> pl.DataFrame:
     import polars as pl
 
     if spend is None:

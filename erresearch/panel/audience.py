@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from erresearch.errors import ColumnError, DataError, GuardError
-from erresearch.panel.activity import Clock
 from erresearch.panel.arriving import Arrived
-from erresearch.panel.clock import number_of, start_of
+from erresearch.panel.clock import Clock, number_of, start_of
 from erresearch.panel.entities import look_up, plain_name
 from erresearch.panel.outcomes import refuse_coarse
+from erresearch.sources import gather
 
 if TYPE_CHECKING:
     import polars as pl
@@ -197,7 +197,7 @@ def spending(
 
     from erresearch.panel.clock import numbered
 
-    table: pl.DataFrame = spend.frame.collect().to_native()
+    table = gather(spend.frame)
     rows = table.height
     if "grain" in table.columns and (table["grain"] == "range").any():
         raise DataError(

@@ -7,25 +7,25 @@ import zoneinfo
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+import narwhals.stable.v2 as nw
+
 from erresearch.errors import DataError, DesignError, GuardError
-from erresearch.panel.activity import POST_COLUMNS, Activity, Clock, count_posts, sum_posts
+from erresearch.exports import Export, definition_changes
+from erresearch.panel.activity import POST_COLUMNS, Activity, count_posts, sum_posts
 from erresearch.panel.arriving import Arrived, arrive, give_back
-from erresearch.panel.assembling import Calendar, assemble, lay_out
+from erresearch.panel.assembling import Beside, assemble
 from erresearch.panel.audience import FOLLOWER_COLUMNS, SPEND_COLUMNS, follow, spending
-from erresearch.panel.clock import check_calendar
+from erresearch.panel.clock import Clock, check_calendar
+from erresearch.panel.crossposts import merge_crossposts
+from erresearch.panel.daily import daily_figures, figures_by_day
 from erresearch.panel.entities import Belonging, belong
-from erresearch.panel.lazily import build_lazily
-from erresearch.panel.outcomes import (
-    NEEDED,
-    OUTCOME_COLUMNS,
-    Books,
-    book,
-    check_outcomes,
-    label_sources,
-    with_days,
-)
+from erresearch.panel.laying import Calendar, lay_out
+from erresearch.panel.outcomes import Books, book
 from erresearch.panel.records import Account, Panel
-from erresearch.sources import gather
+from erresearch.panel.repeats import once
+from erresearch.panel.rules import Rules
+from erresearch.panel.sales import NEEDED, OUTCOME_COLUMNS, check_outcomes, sum_by_day
+from erresearch.sources import FEW, column_names, gather
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,19 +46,20 @@ def build_panel(
     followers: Any = None,
     spend: Any = None,
     min_age_days: float = 7,
-    currency: str | None = None,
+    rules: Rules | None = None,
 ) -> Panel:
     """Join posts and outcomes on one calendar: one row per entity and period.
 
-    An entity is what has its own outcome series. A shop's accounts are summed, so that no revenue line stands on
-    several rows. A missing column stays missing; a period within the dates of the posts in which nothing was published
-    has 0 posts and no rate. Every row left out is counted by reason.
+    An entity is what has its own outcome series. A shop's accounts are summed (and, if asked for, stand in columns of
+    their own), so that no revenue line stands on several rows. A missing column stays missing; a period within the
+    dates of the posts in which nothing was published has 0 posts and no rate. Every row left out is counted by reason.
 
     Parameters
     ----------
     posts : Export, sequence of Export, or frame
-        One row per post: what :func:`erresearch.read_export` returns, or a table with the canonical columns. Overlaps
-        of exports count once.
+        One row per post: what :func:`erresearch.read_export` returns, or a table with the canonical columns. A post that
+        stands in several exports counts once, with its newest figures; in a table the column ``exported_at`` says
+        which are newest.
     outcomes : Export, sequence of Export, or frame, optional
         One row per date, entity and outcome with a value. Refunds are netted; failed, pending and cancelled sales are
         left out.
@@ -72,14 +73,17 @@ def build_panel(
     entity : mapping of str to str, or str, optional
         Account (or name in an outcome file) → entity, or the name of such a column of the posts.
     followers : Export, sequence of Export, or frame, optional
-        Counts by date, platform and account. Joined as of the period's last day; those beside the posts otherwise.
+        What is known of the accounts by day: followers (joined as of the period's last day; those beside the posts
+        otherwise), and figures of the whole account such as views or visits (added up over a period's days, as
+        ``daily_views (tiktok)``; a period that lacks a day is missing).
     spend : Export, sequence of Export, or frame, optional
         Advertising: date and spend.
     min_age_days : float
         Posts younger than this at the export are left out: their counts still grow. The day of the export is taken
         from the file; where it is not known, the time of the newest post stands in for it.
-    currency : str, optional
-        The one currency to keep, where there are several.
+    rules : Rules, optional
+        Further choices: the one currency to keep, columns by platform, account or kind of post, lags, where refunds are
+        booked, advertised posts, cross-posts, changed definitions.
 
     Returns
     -------
@@ -94,10 +98,9 @@ def build_panel(
 
     Notes
     -----
-    Lazy tables (Polars, DuckDB and others that narwhals knows): posts and outcomes are lazy canonical tables; the panel
-    stays lazy and is computed by the engine that holds the rows. Offered are `freq`, `tz`, `week_start`, `currency`,
-    `min_age_days` and `entity` as a column's name. Not offered lazily: exports, follower and advertising tables, a
-    mapping of entities, the search for repeated posts. A period without any row of posts and outcomes has no row there.
+    Every table may be lazy (Polars, DuckDB and others that narwhals knows), each in an engine of its own: its rows are
+    summed by account and period where they are, only the sums come here, and the numbers are those of a table in
+    memory. The panel of lazy posts is lazy again.
 
     Examples
     --------
@@ -118,8 +121,46 @@ def build_panel(
         raise DesignError(
             "`min_age_days` must be a number of days", got=repr(min_age_days), allowed="0 or more"
         )
-    clock = Clock(freq, tz, week_start)
+    clock, rules = Clock(freq, tz, week_start), rules or Rules()
     column = entity if isinstance(entity, str) else None
+    notes: list[str] = []
+    arrived, repeats = _arrive_posts(posts, column, rules, notes)
+    booked = _arrive_outcomes(outcomes)
+    keys: list[str] = [name for name in ("platform", "account") if name in arrived.columns]
+    named = column or ("entity" if "entity" in arrived.columns and entity is None else None)
+    keys += [named] if named else []
+    keys += ["post_type"] if rules.apart == "post_type" and "post_type" in arrived.columns else []
+    activity = sum_posts(arrived, clock, min_age_days=min_age_days, keys=keys, rules=rules)
+    few = arrived.rows is not None and arrived.rows <= FEW
+    sums = _named(gather(activity.frame, small=few), named)
+    table, books, owners = _join(sums, booked, clock, entity=entity, column=named, rules=rules, notes=notes)
+    last = _last_day(activity, sums, tz)
+    calendar = lay_out(table, books, clock, last=last, parts=arrived.parts)
+    notes += calendar.notes
+    _post_notes(table, activity, clock, min_age_days, notes)
+    if rules.apart != "post_type":
+        _kind_notes(arrived, notes)
+    beside, said, followed = _beside(followers, spend, table, calendar, clock, entity=entity, notes=notes)
+    made, definitions = assemble(
+        table, activity, books, calendar, clock, beside=beside, rules=rules, notes=notes
+    )
+    made, marked = _mark_changes(made, booked, rules, notes)
+    accounting = _accounts(arrived, sums, table, calendar, repeats=repeats, min_age_days=min_age_days)
+    if books is not None and booked is not None:
+        accounting["outcomes"] = _booked(booked, books, calendar)
+    accounting |= followed
+    accounting["periods"] = calendar.account
+    simulated = arrived.simulated or bool(booked and booked.simulated)
+    rows = give_back(made, arrived, attributes={"simulated": True} if simulated else {})
+    money = books.currency if books is not None else ""
+    words = tuple(dict.fromkeys([*owners.notes, *notes]))
+    return Panel(rows, accounting, words, freq, money, tz, definitions | said | marked)
+
+
+def _arrive_posts(
+    posts: Any, column: str | None, rules: Rules, notes: list[str]
+) -> tuple[Arrived, dict[str, int]]:
+    """Posts, each once, and how many rows were left out for it."""
     arrived = arrive(
         posts,
         what="posts",
@@ -127,57 +168,76 @@ def build_panel(
         needed=("account", "published_at", *([column] if column else [])),
         wanted=POST_COLUMNS,
     )
-    booked = _arrive_outcomes(outcomes)
-    if arrived.lazy or (booked is not None and booked.lazy):
-        if followers is not None or spend is not None or isinstance(entity, Mapping):
-            raise GuardError(
-                "lazy tables take no follower table, no advertising table and no mapping of entities",
-                fix="join them in the engine first, name a column with entity=, or collect the tables",
-            )
-        return build_lazily(
-            arrived, booked, clock, column=column, min_age_days=min_age_days, currency=currency
-        )
-    notes = [*arrived.cautions]
-    arrived, copies = _once(arrived, notes)
-    keys = [name for name in ("platform", "account") if name in arrived.columns]
-    named = column or ("entity" if "entity" in arrived.columns and entity is None else None)
-    activity = sum_posts(arrived, clock, min_age_days=min_age_days, keys=[*keys, *([named] if named else [])])
-    sums = _named(gather(activity.frame), named)
-    table, books, owners = _join(
-        sums, booked, clock, entity=entity, column=named, currency=currency, notes=notes
-    )
-    last = _last_day(activity, sums, tz)
-    calendar = lay_out(table, books, clock, last=last, parts=arrived.parts)
-    notes += calendar.notes
-    _post_notes(table, activity, clock, min_age_days, notes)
-    audience, followed = _audience(followers, table, calendar.spine, clock, notes)
-    advertised = None
-    bill: dict[str, Account] = {}
+    notes += arrived.cautions
+    arrived, left = once(arrived, notes)
+    if rules.crossposts == "merged":
+        arrived = merge_crossposts(arrived, notes)
+    return arrived, left
+
+
+def _beside(
+    followers: Any,
+    spend: Any,
+    table: pl.DataFrame,
+    calendar: Calendar,
+    clock: Clock,
+    *,
+    entity: Mapping[str, str] | str | None,
+    notes: list[str],
+) -> tuple[Beside, dict[str, str], dict[str, Account]]:
+    """Followers, figures by day and advertising on the calendar, with what they mean and the account of their rows."""
+    counts, daily = _by_kind(followers)
+    audience, accounting = _audience(counts, table, calendar.spine, clock, notes)
+    figures: pl.DataFrame | None = None
+    said: dict[str, str] = {}
+    if daily is not None:
+        arrived = arrive(
+            daily, what="figures by day", kinds=("daily",), needed=("date",),
+            wanted=("platform", "account", *figures_by_day()),
+        )  # fmt: skip
+        rows = gather(arrived.frame)
+        owners = table.select("platform", "account", "entity").unique()
+        figures, said, account = daily_figures(rows, owners, calendar.spine, clock, notes)
+        left = dict(account.reasons) | {"rows that another export repeats": arrived.repeated}
+        accounting["daily"] = Account(account.rows_in + arrived.repeated, account.used, left)
+    if spend is None:
+        return Beside(audience, None, figures), said, accounting
+    bills = arrive(spend, what="advertising", kinds=("ads",), needed=("date", "spend"), wanted=SPEND_COLUMNS)
+    entities = calendar.spine["entity"].unique().sort().to_list()
     mapping = entity if isinstance(entity, Mapping) else None
-    if spend is not None:
-        bills = arrive(
-            spend, what="advertising", kinds=("ads",), needed=("date", "spend"), wanted=SPEND_COLUMNS
-        )
-        entities = calendar.spine["entity"].unique().sort().to_list()
-        advertised, span, left = spending(bills, clock, entities, mapping, notes)
-        inside = advertised.join(calendar.spine, on=["entity", "number"], how="semi")["rows"].sum()
-        left["outside the panel's periods"] = int(advertised["rows"].sum()) - int(inside)
-        left["rows that another export repeats"] = bills.repeated
-        bill["spend"] = Account(bills.rows or 0, int(inside), left)
-        advertised = (advertised, span)  # type: ignore[assignment]
-    made, definitions = assemble(table, activity, books, calendar, clock, audience=audience, spend=advertised)
-    accounting = _accounts(arrived, sums, table, calendar, copies=copies, min_age_days=min_age_days)
-    if books is not None and booked is not None:
-        accounting["outcomes"] = _booked(booked, books, calendar)
-    accounting |= followed | bill
-    accounting["periods"] = calendar.account
-    simulated = arrived.simulated or bool(booked and booked.simulated)
-    attributes = {"simulated": True} if simulated else {}
-    rows = give_back(made, arrived.kind, attributes=attributes)
-    money = books.currency if books is not None else ""
-    return Panel(
-        rows, accounting, tuple(dict.fromkeys([*owners.notes, *notes])), freq, money, tz, definitions
-    )
+    advertised, span, left = spending(bills, clock, entities, mapping, notes)
+    inside = int(advertised.join(calendar.spine, on=["entity", "number"], how="semi")["rows"].sum())
+    left["outside the panel's periods"] = int(advertised["rows"].sum()) - inside
+    left["rows that another export repeats"] = bills.repeated
+    accounting["spend"] = Account(inside + sum(left.values()), inside, left)
+    return Beside(audience, (advertised, span), figures), said, accounting
+
+
+def _by_kind(followers: Any) -> tuple[Any, Any]:
+    """What counts followers, and what has figures by day; one table may do both."""
+    if followers is None:
+        return None, None
+    if isinstance(followers, Export):
+        followers = [followers]
+    if isinstance(followers, (list, tuple)):
+        wrong = [
+            one for one in followers if not isinstance(one, Export) or one.kind not in ("followers", "daily")
+        ]
+        if wrong or not followers:
+            return followers, None  # refused where they arrive, with the reason
+        counts = [one for one in followers if one.kind == "followers" or "followers" in one.rows.columns]
+        daily = [one for one in followers if one.kind == "daily"]
+        return (_same_kind(counts) or None), (daily or None)
+    names = set(column_names(followers))
+    counted = "followers" in names
+    by_day = bool(names & set(figures_by_day()))
+    return (followers if counted or not by_day else None), (followers if by_day else None)
+
+
+def _same_kind(counts: list[Export]) -> list[Export]:
+    """Histories of followers; those in tables of figures by day only where there are no others."""
+    own = [one for one in counts if one.kind == "followers"]
+    return own or counts
 
 
 def _arrive_outcomes(outcomes: Any) -> Arrived | None:
@@ -190,33 +250,6 @@ def _arrive_outcomes(outcomes: Any) -> Arrived | None:
         names = booked.columns if booked.parts else nw.from_native(outcomes).collect_schema().names()
         check_outcomes(list(map(str, names)))
     return booked
-
-
-def _once(posts: Arrived, notes: list[str]) -> tuple[Arrived, int]:
-    """Posts of a bare table that stand in it twice; exports were looked at when they were read."""
-    from dataclasses import replace
-
-    import polars as pl
-
-    if posts.parts or "post_id" not in posts.columns:
-        return posts, 0
-    table: pl.DataFrame = posts.frame.collect().to_native()
-    keys = [name for name in ("platform", "account", "post_id") if name in table.columns]
-    if table.select(pl.struct(keys).n_unique()).item() == table.height:
-        return posts, 0
-    whole = table.unique(maintain_order=True)
-    twice = whole.filter(whole.select(pl.struct(keys).is_duplicated()).to_series())
-    if twice.height:
-        raise DataError(
-            "the same post stands in several rows with different figures",
-            got=f"{twice.height:,} rows, first {keys[-1]} {twice['post_id'][0]!r}",
-            fix="keep the newest figures of each post, or pass the exports themselves, which know their dates",
-        )
-    import narwhals.stable.v2 as nw
-
-    copies = table.height - whole.height
-    notes.append(f"{copies:,} posts are copies of an earlier row and count once")
-    return replace(posts, frame=nw.from_native(whole.lazy())), copies
 
 
 def _named(sums: pl.DataFrame, column: str | None) -> pl.DataFrame:
@@ -238,7 +271,7 @@ def _join(
     *,
     entity: Mapping[str, str] | str | None,
     column: str | None,
-    currency: str | None,
+    rules: Rules,
     notes: list[str],
 ) -> tuple[pl.DataFrame, Books | None, Belonging]:
     """Sums of posts by entity, outcomes by entity, and who belongs to whom."""
@@ -250,7 +283,7 @@ def _join(
     long = None
     named: dict[str, list[str]] = {}
     if booked is not None:
-        long = label_sources(booked).with_columns(pl.col("entity").cast(pl.String).fill_null("(no entity)"))
+        long = sum_by_day(booked, clock, rules, notes)
         for name, source in long.select("entity", "source").unique().sort("entity", "source").iter_rows():
             named.setdefault(name, []).append(source)
     if column:
@@ -266,8 +299,7 @@ def _join(
     if long is None:
         return good, None, owners
     entities = pl.col("entity").replace_strict(dict(owners.outcomes), default=None, return_dtype=pl.String)
-    long = with_days(long.with_columns(entities.alias("entity")), clock, notes)
-    return good, book(long, clock, currency=currency, notes=notes), owners
+    return good, book(long.with_columns(entities.alias("entity")), clock, rules=rules, notes=notes), owners
 
 
 def _last_day(activity: Activity, sums: pl.DataFrame, tz: str) -> dt.date | None:
@@ -304,6 +336,11 @@ def _post_notes(
             f"{int(used['others'].sum()):,} posts are of other accounts (collaborations): they count as posts and "
             "engagement, not in rates by followers"
         )
+    if "paid_posts" in activity.summed and int(used["paid_posts"].sum()):
+        notes.append(
+            f"{used['paid_posts'].sum():,.0f} of {total:,} posts were advertised, which their reactions show: spend (or "
+            "paid_posts) is to be a control, or paid='left out'"
+        )
     for name in activity.summed:
         lacking = total - int(used[f"n {name}"].sum())
         if 0 < lacking < total and name in ("engagement", "reach", "views", "impressions"):
@@ -314,6 +351,44 @@ def _post_notes(
             f"{young:,} posts are younger than {min_age_days:g} days at {activity.newest:%Y-%m-%d} and left out; so are "
             "the periods that reach beyond that"
         )
+
+
+def _kind_notes(posts: Arrived, notes: list[str]) -> None:
+    """Say that rates are of several kinds of post together."""
+    if "post_type" not in posts.columns:
+        return
+    kind = nw.col("post_type").cast(nw.String())
+    counts = gather(posts.frame.group_by(kind.alias("kind")).agg(nw.len().alias("n")))
+    counts = counts.drop_nulls("kind").sort("n", "kind", descending=[True, False])
+    if counts.height > 1:
+        named = ", ".join(f"{n:,} {kind}" for kind, n in counts.head(4).iter_rows())
+        notes.append(
+            f"rates are of {counts.height} kinds of post together ({named}), which differ by their nature: "
+            "apart='post_type' shows each, and its number of posts is a control for the mix"
+        )
+
+
+def _mark_changes(
+    made: pl.DataFrame, booked: Arrived | None, rules: Rules, notes: list[str]
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Outcomes that were renamed between two exports are not pooled unless that is allowed, and then marked."""
+    import polars as pl
+
+    said = {}
+    for change in definition_changes(booked.parts if booked is not None else ()):
+        if change.name not in made.columns or change.day is None:
+            continue
+        text = f"{change.name} is {change.before!r} in one export and {change.after!r} from {change.day} on"
+        if not rules.allow_break:
+            raise GuardError(
+                f"the definition of {change.name} changes midway: {text}",
+                fix="pass exports of one definition, or rules=Rules(allow_break=True), which marks the change",
+            )
+        name = f"{change.name}_break"
+        made = made.with_columns((pl.col("period") >= pl.lit(change.day)).cast(pl.Int64).alias(name))
+        notes.append(f"{text}: {name} is to be a control beside it")
+        said[name] = f"1 from {change.day} on, when the definition of {change.name} changes"
+    return made, said
 
 
 def _audience(
@@ -335,7 +410,7 @@ def _audience(
         needed=("date", "followers"),
         wanted=FOLLOWER_COLUMNS,
     )
-    rows: pl.DataFrame = counts.frame.collect().to_native()
+    rows = gather(counts.frame)
     if rows["date"].dtype not in (pl.Date, pl.Datetime):
         rows = rows.with_columns(pl.col("date").cast(pl.Datetime("us"), strict=False))
     audience, found = follow(
@@ -343,7 +418,7 @@ def _audience(
     )
     left = {"without a count or of no account here": rows.height - found}
     left["rows that another export repeats"] = counts.repeated
-    return audience, {"followers": Account(counts.rows or 0, found, left)}
+    return audience, {"followers": Account(rows.height + counts.repeated, found, left)}
 
 
 def _accounts(
@@ -352,7 +427,7 @@ def _accounts(
     table: pl.DataFrame,
     calendar: Calendar,
     *,
-    copies: int,
+    repeats: Mapping[str, int],
     min_age_days: float,
 ) -> dict[str, Account]:
     """What became of every post."""
@@ -361,12 +436,13 @@ def _accounts(
     good = table.filter(pl.col("__status__") == 0)
     kept = int(good.join(calendar.spine, on=["entity", "number"], how="semi")["posts"].sum())
     left = count_posts(sums, min_age_days)
-    left["copies of an earlier row"] = copies
+    left |= repeats
     left["rows that another export repeats"] = posts.repeated
     placed = int(sums.filter(pl.col("__status__") == 0)["posts"].sum())
     left["of accounts without an entity"] = placed - int(good["posts"].sum())
     left["outside the panel's periods"] = int(good["posts"].sum()) - kept
-    return {"posts": Account(posts.rows or 0, kept, left)}
+    rows = int(sums["posts"].sum()) + posts.repeated + sum(repeats.values())
+    return {"posts": Account(rows, kept, left)}
 
 
 def _booked(outcomes: Arrived, books: Books, calendar: Calendar) -> Account:
@@ -374,5 +450,6 @@ def _booked(outcomes: Arrived, books: Books, calendar: Calendar) -> Account:
     kept = int(books.table.join(calendar.spine, on=["entity", "number"], how="semi")["rows"].sum())
     left = dict(books.left)
     left["outside the panel's periods"] = int(books.table["rows"].sum()) - kept
-    left["rows that another export repeats"] = (outcomes.rows or 0) - books.rows
-    return Account(outcomes.rows or 0, kept, left)
+    rows = books.rows if outcomes.rows is None else outcomes.rows
+    left["rows that another export repeats"] = rows - books.rows
+    return Account(rows, kept, left)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import zoneinfo
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +14,7 @@ import narwhals.stable.v2 as nw
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.metrics.calendar import period_start
 
-__all__ = ["WEEKDAYS", "check_calendar", "first_day", "in_zone", "number_of", "numbered", "start_of"]
+__all__ = ["WEEKDAYS", "Clock", "check_calendar", "first_day", "in_zone", "number_of", "numbered", "start_of"]
 
 WEEKDAYS: Mapping[str, int] = MappingProxyType(
     {
@@ -26,6 +27,15 @@ WEEKDAYS: Mapping[str, int] = MappingProxyType(
 _EPOCH = dt.date(1970, 1, 1)
 # the first day of the epoch is a Thursday, three days after a Monday
 _MONDAY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How time is cut: length of a period, zone, first day of the week."""
+
+    freq: str
+    tz: str
+    week_start: str
 
 
 def check_calendar(freq: str, tz: str, week_start: str) -> None:

@@ -3,45 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.errors import ColumnError, DataError, GuardError
-from erresearch.exports import Export
-from erresearch.panel.activity import Clock
-from erresearch.panel.arriving import Arrived
-from erresearch.panel.clock import number_of, start_of
+from erresearch.errors import DataError, GuardError
+from erresearch.panel.clock import Clock, number_of, start_of
+from erresearch.panel.rules import Rules
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = [
-    "NEEDED",
-    "OUTCOME_COLUMNS",
-    "Books",
-    "book",
-    "check_outcomes",
-    "label_sources",
-    "refuse_coarse",
-    "refuse_coarse_dates",
-    "with_days",
-]
+__all__ = ["Books", "book", "refuse_coarse"]
 
-NEEDED = ("date", "entity", "outcome", "value")
-OUTCOME_COLUMNS = (
-    *NEEDED,
-    "currency",
-    "kind",
-    "grain",
-    "date_end",
-    "segment",
-    "at",
-    "order_id",
-    "time_precision",
-)
 _OUT = ("failed", "pending", "cancelled", "lost")
 _LONG = {"month": 28, "week": 7}
 _PEOPLE = ("users", "new_users", "active_users", "purchasers")
@@ -79,73 +55,17 @@ class Books:
     used: int
 
 
-def label_sources(outcomes: Arrived) -> pl.DataFrame:
-    """Outcomes in Polars with a ``source``: the file that each row comes from, where that is known."""
-    import polars as pl
-
-    if not outcomes.parts:
-        table: pl.DataFrame = outcomes.frame.collect().to_native()
-        return table.with_columns(pl.lit("").alias("source"))
-    if len(outcomes.parts) == 1:
-        table = outcomes.frame.collect().to_native()
-        return table.with_columns(pl.lit(outcomes.parts[0].format).alias("source"))
-    # exports of one layout are one source: overlaps between them were settled when they were put together
-    formats: dict[str, list[Export]] = {}
-    for part in outcomes.parts:
-        formats.setdefault(part.format, []).append(part)
-    from erresearch.exports import combine_exports
-
-    tables = []
-    for name, parts in formats.items():
-        rows = (parts[0] if len(parts) == 1 else combine_exports(parts)).rows
-        kept = [column for column in OUTCOME_COLUMNS if column in rows.columns]
-        tables.append(pl.from_pandas(rows[kept]).with_columns(pl.lit(name).alias("source")))
-    return pl.concat(tables, how="diagonal_relaxed")
-
-
-def with_days(table: pl.DataFrame, clock: Clock, notes: list[str]) -> pl.DataFrame:
-    """Add ``day``: the business's day of each row. Days printed without a clock stay as printed."""
-    import polars as pl
-
-    if table["date"].dtype not in (pl.Date, pl.Datetime):
-        raise ColumnError(
-            "column 'date' of outcomes holds no days",
-            got=str(table["date"].dtype),
-            fix="make dates of it first, or read the file with read_export",
-        )
-    printed = (
-        pl.col("date").dt.replace_time_zone(None)
-        if getattr(table["date"].dtype, "time_zone", None)
-        else pl.col("date")
-    )
-    day = printed.cast(pl.Datetime("us"))
-    if "at" in table.columns and isinstance(table["at"].dtype, pl.Datetime):
-        at = pl.col("at")
-        at = at if table["at"].dtype.time_zone else at.dt.replace_time_zone("UTC")
-        moved = at.dt.convert_time_zone(clock.tz).dt.replace_time_zone(None).cast(pl.Datetime("us"))
-        day = pl.coalesce(moved, day)
-    table = table.with_columns(day.dt.truncate("1d").alias("day"))
-    changed = int(
-        (table["day"] != table.select(printed.cast(pl.Datetime("us")).dt.truncate("1d")).to_series()).sum()
-    )
-    if changed:
-        notes.append(
-            f"{changed:,} of {table.height:,} outcome rows fall on another day in {clock.tz} than their file prints"
-        )
-    return table
-
-
-def book(table: pl.DataFrame, clock: Clock, *, currency: str | None, notes: list[str]) -> Books:
+def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -> Books:
     """Add outcomes up by entity and period.
 
     Parameters
     ----------
     table : polars.DataFrame
-        Outcomes with ``day`` and ``source``, and the entity that each row belongs to.
+        Outcomes summed by day, with the entity that each row belongs to.
     clock : Clock
         How time is cut.
-    currency : str or None
-        The one currency to keep.
+    rules : Rules
+        The one currency to keep, and where refunds are booked.
     notes : list of str
         Takes what was decided.
 
@@ -162,49 +82,51 @@ def book(table: pl.DataFrame, clock: Clock, *, currency: str | None, notes: list
     """
     import polars as pl
 
-    rows = table.height
+    rows = int(table["rows"].sum())
     left: dict[str, int] = {}
 
     def leave(mask: pl.Expr, reason: str) -> None:
         nonlocal table
         keep = table.filter(~mask.fill_null(False))
         if table.height > keep.height:
-            left[reason] = left.get(reason, 0) + table.height - keep.height
+            left[reason] = left.get(reason, 0) + int(table["rows"].sum()) - int(keep["rows"].sum())
         table = keep
 
     leave(pl.col("day").is_null(), "without a date")
-    leave(~pl.col("value").cast(pl.Float64, strict=False).is_finite().fill_null(False), "without a value")
+    leave(~pl.col("good"), "without a value")
     if "kind" in table.columns:
         for kind in _OUT:
             leave(pl.col("kind") == kind, f"{kind}, which is no sale")
         refunds = table.filter(pl.col("kind") == "refund")
         if refunds.height:
-            notes.append(
-                f"{refunds.height:,} refunds ({refunds['value'].sum():,.2f}) are netted on the day that their file gives"
-            )
-    chosen = _one_currency(table, currency, notes)
+            where = "that their file gives" if rules.revenue == "as-reported" else "of their order"
+            total = refunds["rows"].sum()
+            notes.append(f"{total:,} refunds ({refunds['value'].sum():,.2f}) are netted on the day {where}")
+    chosen = _one_currency(table, rules.currency)
     if chosen and "currency" in table.columns:
         leave(~pl.col("currency").fill_null("").str.to_uppercase().is_in(["", chosen]), f"not in {chosen}")
     _segments(table, leave)
     _prefer(table, leave, notes)
     if not table.height:
         raise DataError("no outcome row is left", got=", ".join(f"{n:,} {r}" for r, n in left.items()))
-    table = table.with_columns(pl.col("value").cast(pl.Float64), pl.col("outcome").cast(pl.String))
     table = _grained(table, clock)
     sums, spans, zero = _sums(table, clock, notes)
     people = [name for name in _PEOPLE if name in sums["outcome"].unique().to_list()]
     if people:
         notes.append(f"{', '.join(people)}: sums of the rows, which count people more than once")
-    return Books(sums, spans, zero, chosen, left, rows, table.height)
+    return Books(sums, spans, zero, chosen, left, rows, int(table["rows"].sum()))
 
 
-def _one_currency(table: pl.DataFrame, currency: str | None, notes: list[str]) -> str:
+def _one_currency(table: pl.DataFrame, currency: str) -> str:
     import polars as pl
 
     if "currency" not in table.columns:
-        return (currency or "").upper()
-    codes = table["currency"].cast(pl.String).fill_null("").str.to_uppercase()
-    counts = {c: n for c, n in codes.value_counts(sort=True).iter_rows() if c}
+        return currency.upper()
+    codes = pl.col("currency").fill_null("").str.to_uppercase().alias("currency")
+    summed = (
+        table.group_by(codes).agg(pl.col("rows").sum()).sort("rows", "currency", descending=[True, False])
+    )
+    counts = {c: n for c, n in summed.iter_rows() if c}
     if currency:
         if counts and currency.upper() not in counts:
             raise DataError(
@@ -263,18 +185,16 @@ def _grained(table: pl.DataFrame, clock: Clock) -> pl.DataFrame:
     """Add ``end``, the last day that a row stands for; rows coarser than a period are refused, not spread."""
     import polars as pl
 
-    single = pl.Series(_single(table), dtype=pl.Boolean)
-    table = table.with_columns(single.alias("single"))
     ends = pl.col("day")
     if "date_end" in table.columns:
-        ends = pl.coalesce(pl.col("date_end").cast(pl.Datetime("us")).dt.truncate("1d"), pl.col("day"))
+        ends = pl.coalesce(pl.col("date_end"), pl.col("day"))
     table = table.with_columns(pl.when(pl.col("single")).then(pl.col("day")).otherwise(ends).alias("end"))
     if "grain" in table.columns:
         ranged = table.filter(pl.col("grain").fill_null("") == "range")
         if ranged.height:
             raise DataError(
                 "outcome rows stand for a whole range of dates and cannot be put on a calendar",
-                got=f"{ranged.height:,} rows, such as {ranged['outcome'][0]!r} from {ranged['day'][0]:%Y-%m-%d} "
+                got=f"{ranged['rows'].sum():,} rows, such as {ranged['outcome'][0]!r} from {ranged['day'][0]:%Y-%m-%d} "
                 f"to {ranged['end'][0]:%Y-%m-%d}",
                 fix="export the report by date",
             )
@@ -296,14 +216,6 @@ def _ended(table: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.col("end"))
         .alias("end")
     )
-
-
-def _single(table: pl.DataFrame) -> list[bool]:
-    """Rows that are one sale each, whose dates are no grain."""
-    if "order_id" in table.columns or "at" in table.columns:
-        kinds = table["kind"].to_list() if "kind" in table.columns else [None] * table.height
-        return [kind in ("sale", "refund") for kind in kinds]
-    return [False] * table.height
 
 
 def _steps(table: pl.DataFrame) -> pl.DataFrame:
@@ -400,7 +312,7 @@ def _sums(
         .group_by("entity", "outcome", "number")
         .agg(pl.col("covers").sum())
     )
-    sums = table.group_by("entity", "outcome", "number").agg(pl.col("value").sum(), pl.len().alias("rows"))
+    sums = table.group_by("entity", "outcome", "number").agg(pl.col("value", "rows").sum())
     sums = sums.join(days, on=["entity", "outcome", "number"])
     wanted = [_length(n, clock) for n in sums["number"].to_list()]
     lacking = (pl.Series(wanted) > sums["covers"]) & ~sums["outcome"].is_in(list(zero))
@@ -436,57 +348,3 @@ def _inside(
         if low < number < number_of(last, clock.freq, clock.week_start):
             out.append((outcome, number))
     return out
-
-
-def check_outcomes(columns: Sequence[str]) -> None:
-    """Refuse a wide table with a word on how the long one looks.
-
-    Raises
-    ------
-    ColumnError
-        Naming the columns.
-    """
-    absent = [name for name in NEEDED if name not in columns]
-    if absent:
-        raise ColumnError(
-            f"the outcomes have no column {', '.join(map(repr, absent))}",
-            got=", ".join(columns[:12]),
-            allowed="one row per date, entity and outcome with a value (and a currency)",
-            fix="lay a table with one column per outcome out long, for example with pandas.melt",
-        )
-
-
-def refuse_coarse_dates(dates: pl.DataFrame, clock: Clock, *, single: bool) -> dt.date:
-    """Refuse outcomes that are coarser than the periods, by their distinct dates alone.
-
-    Parameters
-    ----------
-    dates : polars.DataFrame
-        outcome, day: every date that occurs.
-    clock : Clock
-        How time is cut.
-    single : bool
-        Whether rows are single sales, whose dates are no grain.
-
-    Returns
-    -------
-    datetime.date
-        The last day covered.
-
-    Raises
-    ------
-    GuardError
-        Naming the frequency that is possible.
-    DataError
-        If weeks begin on another day.
-    """
-    import polars as pl
-
-    table = dates.with_columns(pl.lit("").alias("source"), pl.lit(single).alias("single"))
-    table = _ended(
-        table.with_columns(pl.col("day").cast(pl.Datetime("us"))).with_columns(pl.col("day").alias("end"))
-    )
-    refuse_coarse(table, clock)
-    last = table["end"].max()
-    assert isinstance(last, dt.datetime)
-    return last.date()

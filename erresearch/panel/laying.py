@@ -1,0 +1,209 @@
+"""The panel's calendar: the whole periods that the posts of every platform and the outcomes share."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from erresearch.errors import DataError
+from erresearch.exports import Export
+from erresearch.panel.audience import whole_span
+from erresearch.panel.clock import Clock, number_of
+from erresearch.panel.outcomes import Books
+from erresearch.panel.records import Account
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["SHORTEST_DAYS", "Calendar", "lay_out"]
+
+#: Days that posts and outcomes must share.
+SHORTEST_DAYS = 56
+Span = tuple[dt.date, dt.date]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calendar:
+    """The panel's rows before anything stands in them.
+
+    Parameters
+    ----------
+    spine : polars.DataFrame
+        entity, number.
+    account : Account
+        Periods in and used, and why others were not.
+    notes : tuple of str
+        What was decided.
+    """
+
+    spine: pl.DataFrame
+    account: Account
+    notes: tuple[str, ...]
+
+
+def lay_out(
+    table: pl.DataFrame, books: Books | None, clock: Clock, *, last: dt.date | None, parts: Sequence[Export]
+) -> Calendar:
+    """Find the whole periods that the posts of every platform and the outcomes share.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Posts summed by account and period, with entity and status.
+    books : Books or None
+        Outcomes.
+    clock : Clock
+        How time is cut.
+    last : datetime.date or None
+        Last day of which all posts are old enough.
+    parts : sequence of Export
+        The exports of posts: between their dates nothing is known.
+
+    Returns
+    -------
+    Calendar
+
+    Raises
+    ------
+    DataError
+        If posts and outcomes share fewer than 8 weeks, or no whole period.
+    """
+    import polars as pl
+
+    spans = _post_spans(table, last)
+    holes = _holes(parts, clock)
+    rows: list[tuple[str, int]] = []
+    counted = {
+        "partial at either end": 0,
+        "outside the dates that the tables share": 0,
+        "between two files": 0,
+    }
+    touched, shortest = 0, []
+    for entity, platforms in sorted(spans.items()):
+        own = (max(a for a, _ in platforms.values()), min(b for _, b in platforms.values()))
+        sold = _sold(books, entity)
+        if books is not None and sold is None:
+            continue
+        shared = own if sold is None else (max(own[0], sold[0]), min(own[1], sold[1]))
+        days = (shared[1] - shared[0]).days + 1
+        if days < (SHORTEST_DAYS if sold is not None else 1):
+            shortest.append((entity, platforms, sold, days))
+            continue
+        every = [*platforms.values(), *([sold] if sold is not None else [])]
+        begin = number_of(min(a for a, _ in every), clock.freq, clock.week_start)
+        end = number_of(max(b for _, b in every), clock.freq, clock.week_start)
+        low, high = whole_span(shared, clock)
+        gaps = {n for name in platforms for n in holes.get(name, ()) if low <= n <= high}
+        rows += [(entity, n) for n in range(low, high + 1) if n not in gaps]
+        part = sum(
+            number_of(d, clock.freq, clock.week_start) != n for d, n in zip(shared, (low, high), strict=True)
+        )
+        touched += end - begin + 1
+        kept = max(0, high - low + 1)
+        counted["partial at either end"] += part if kept else 0
+        counted["between two files"] += len(gaps)
+        counted["outside the dates that the tables share"] += end - begin + 1 - kept - (part if kept else 0)
+    if not rows:
+        raise _nothing_shared(shortest, spans, books, clock)
+    spine = pl.DataFrame(rows, schema={"entity": pl.String, "number": pl.Int64}, orient="row")
+    return Calendar(
+        spine, Account(touched, len(rows), counted), tuple(_calendar_notes(shortest, spans, books, holes))
+    )
+
+
+def _post_spans(table: pl.DataFrame, last: dt.date | None) -> dict[str, dict[str, Span]]:
+    """First and last day of each entity's posts, by platform."""
+    import polars as pl
+
+    own = table.filter(pl.col("posts") > pl.col("others")) if "others" in table.columns else table
+    ends = own.group_by("entity", "platform").agg(pl.col("first").min(), pl.col("last").max())
+    out: dict[str, dict[str, Span]] = {}
+    for entity, platform, first, end in ends.sort("entity", "platform").iter_rows():
+        until = end.date() if last is None else min(last, end.date())
+        out.setdefault(entity, {})[platform] = (first.date(), until)
+    return out
+
+
+def _sold(books: Books | None, entity: str) -> Span | None:
+    """Days that any outcome of an entity covers."""
+    spans = [span for (name, _), span in (books.spans if books is not None else {}).items() if name == entity]
+    return (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
+
+
+def _holes(parts: Sequence[Export], clock: Clock) -> dict[str, set[int]]:
+    """Periods of a platform that lie between the dates of its files."""
+    spans: dict[str, list[Span]] = {}
+    for part in parts:
+        rows = part.rows
+        for platform, times in rows["published_at"].groupby(rows["platform"]):
+            known = times.dropna()
+            if len(known):
+                spans.setdefault(str(platform), []).append((known.min().date(), known.max().date()))
+    out: dict[str, set[int]] = {}
+    for platform, several in spans.items():
+        covered: dt.date | None = None
+        for first, until in sorted(several):
+            if covered is not None and first > covered:
+                a = number_of(covered, clock.freq, clock.week_start)
+                b = number_of(first, clock.freq, clock.week_start)
+                if b - a > 1:
+                    out.setdefault(platform, set()).update(range(a + 1, b))
+            covered = until if covered is None else max(covered, until)
+    return out
+
+
+def _nothing_shared(
+    short: Sequence[tuple[str, Mapping[str, Span], Span | None, int]],
+    spans: Mapping[str, Mapping[str, Span]],
+    books: Books | None,
+    clock: Clock,
+) -> DataError:
+    if short:
+        entity, platforms, sold, days = short[0]
+        words = ", ".join(f"{name or 'posts'} {a} to {b}" for name, (a, b) in platforms.items())
+        shared = f"overlap {days} days" if days > 0 else "no overlap"
+        return DataError(
+            f"posts and outcomes of {entity!r} share too few days",
+            got=f"{words}; outcome {sold[0]} to {sold[1]}: {shared}" if sold else f"{words}: {shared}",
+            allowed=f"{SHORTEST_DAYS} days or more",
+            fix="export both for the same dates",
+        )
+    sold_by = sorted({entity for entity, _ in books.spans}) if books is not None else []
+    if sold_by and not set(sold_by) & set(spans):
+        return DataError(
+            "no entity has both posts and outcomes",
+            got=f"posts of {', '.join(sorted(spans)[:4])}; outcomes of {', '.join(sold_by[:4])}",
+            fix="say which belong together with entity=",
+        )
+    length = {"D": "day", "W": "week", "M": "month"}[clock.freq]
+    return DataError(f"the posts cover no whole {length}", fix="choose a shorter freq or export more")
+
+
+def _calendar_notes(
+    short: Sequence[tuple[str, Any, Any, int]],
+    spans: Mapping[str, Mapping[str, Span]],
+    books: Books | None,
+    holes: Mapping[str, set[int]],
+) -> list[str]:
+    notes = []
+    if short:
+        named = ", ".join(entity for entity, *_ in short[:4])
+        notes.append(
+            f"{len(short):,} entities have fewer than {SHORTEST_DAYS} days of both and are left out: {named}"
+        )
+    if books is not None:
+        sold = {entity for entity, _ in books.spans}
+        for word, names in (("outcomes", set(spans) - sold), ("posts", sold - set(spans))):
+            if names:
+                notes.append(
+                    f"{len(names):,} entities have no {word} and are left out: {', '.join(sorted(names)[:4])}"
+                )
+    for platform, gap in holes.items():
+        notes.append(f"no file of {platform or 'the posts'} covers {len(gap):,} periods between two files")
+    several = {name: ends for one in spans.values() if len(one) > 1 for name, ends in one.items()}
+    if several and len(spans) == 1:
+        said = ", ".join(f"{name} {a} to {b}" for name, (a, b) in several.items())
+        notes.append(f"the panel holds the periods that every platform covers ({said})")
+    return notes
