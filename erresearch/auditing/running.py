@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +14,7 @@ from erresearch.auditing.sorting import Files, read_files
 from erresearch.auditing.writing import write_audit
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports import Export
-from erresearch.panel import Panel, build_panel
+from erresearch.panel import Panel, Rules, build_panel
 from erresearch.results import Estimate, Verdict
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def audit(
     entity: Mapping[str, str] | None = None,
     currency: str | None = None,
     out: str | Path | None = None,
+    rules: Rules | None = None,
 ) -> Audit:
     """Read exports as they are, join them, judge every claim that they can be asked, and write it all down.
 
@@ -115,6 +116,8 @@ def audit(
     out : path, optional
         Folder for ``report.html``, ``verdicts.csv``, ``panel.csv``, ``accounting.csv``, ``rates.csv`` and
         ``audit.ipynb``, a notebook that does every step again; nothing is written where it is not given.
+    rules : Rules, optional
+        Further choices of the joining. Where it is not given, a definition that changes midway is marked, not refused.
 
     Returns
     -------
@@ -137,11 +140,12 @@ def audit(
     """
     import pandas as pd
 
+    rules = replace(rules or Rules(allow_break=True), **({"currency": currency} if currency else {}))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ErresearchWarning)
         sorted_ = read_files(files, outcomes=outcomes, survey=survey, tz=tz, currency=currency)
         refused = [f"{name}: {reason}" for name, reason in sorted_.unusable]
-        panel, reason = _panel(sorted_, refused, tz=tz, freq=freq, entity=entity, currency=currency)
+        panel, reason = _panel(sorted_, refused, tz=tz, freq=freq, entity=entity, rules=rules)
         rates = pd.DataFrame()
         accounts = None
         every = sorted_.all_posts
@@ -164,10 +168,9 @@ def audit(
         "OUTCOMES": [str(path) for path in _listed(outcomes)],
         "SURVEY": [str(path) for path in _listed(survey)],
         "TZ": tz, "FREQ": freq, "SESOI": sesoi, "ENTITY": dict(entity) if entity else None, "CURRENCY": currency,
+        "RULES": asdict(rules),
     }  # fmt: skip
     paths, failure = write_audit(made, Path(out), settings)
-    from dataclasses import replace
-
     return replace(made, paths=paths, failure=failure)
 
 
@@ -189,7 +192,7 @@ def _panel(
     tz: str,
     freq: Literal["D", "W", "M"],
     entity: Mapping[str, str] | None,
-    currency: str | None,
+    rules: Rules,
 ) -> tuple[Panel | None, str]:
     """The fullest panel that the files allow, and why it has no outcomes where it has none."""
     if not files.posts:
@@ -204,11 +207,11 @@ def _panel(
             entity=entity,
             followers=followers,
             spend=spend,
-            currency=currency,
+            rules=rules,
         )
 
     outcomes = list(files.outcomes) or None
-    ads, followers = list(files.ads) or None, list(files.followers) or None
+    ads, followers = list(files.ads) or None, [*files.followers, *files.daily] or None
     reason = "" if outcomes else "there is no file of outcomes, so nothing about revenue could be tested"
     if not outcomes:
         refused.append(reason)

@@ -152,6 +152,4 @@ def _no_calendar(export: Export) -> str:
     if export.kind in _TIMED and "grain" in rows.columns and len(rows) and (rows["grain"] == "range").all():
         first, last = rows["date"].min(), rows["date_end"].max()
         return f"each row stands for the whole range {first:%Y-%m-%d} to {last:%Y-%m-%d}; export it by day"
-    if export.kind == "daily":
-        return "figures by day of a whole account are no posts; they are counted here and not joined"
     return ""

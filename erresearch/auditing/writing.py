@@ -53,7 +53,7 @@ _STEPS: tuple[tuple[str, str], ...] = (
         "## One calendar\n\nOne row per entity and period; nothing is spread, repeated or filled in.",
         "panel = er.build_panel(\n    list(files.posts),\n    {outcomes},\n    freq=FREQ,\n    tz=TZ,\n"
         "    entity=ENTITY,\n"
-        "    followers=list(files.followers) or None,\n    spend={spend},\n    currency=CURRENCY,\n)\npanel",
+        "    followers=[*files.followers, *files.daily] or None,\n    spend={spend},\n    rules=Rules(**RULES),\n)\npanel",
     ),
     ("", "panel.rows.head()"),
     (
@@ -278,7 +278,8 @@ def audit_notebook(found: Audit, settings: Mapping[str, Any]) -> Any:
     parameters.metadata["tags"] = ["parameters"]
     imports = (
         "import matplotlib.pyplot as plt\n\nimport erresearch as er\n"
-        "from erresearch.auditing import account_table, judge_panel, read_files, side_by_side, with_followers"
+        "from erresearch.auditing import account_table, judge_panel, read_files, side_by_side, with_followers\n"
+        "from erresearch.panel import Rules"
     )
     cells = [new_markdown_cell(_HEAD), parameters, new_code_cell(imports)]
     for text, code in _STEPS if found.panel is not None else _STEPS[:1]:
