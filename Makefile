@@ -5,12 +5,14 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& echo $$python && break; done)
 BIN := .venv/bin
-NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg
+# the workshop's exercises hold no outputs; tests/test_workshop.py runs them
+NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg \
+	--ignore=notebooks/workshop/exercises
 # a notebook's cells share one kernel, so a file stays on one worker
 PARALLEL := -n logical --maxprocesses 8 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install spark reproduce test slow lab lint format lock expected clean clean-venv
+.PHONY: help install spark reproduce test slow lab docs site lite lint format lock expected clean clean-venv
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +36,15 @@ slow: install ## the tests that take minutes (calibration over many seeds)
 lab: install ## open JupyterLab on the notebooks, with the workshop's profile
 	@$(BIN)/python tools/lab.py
 
+docs: ## create .venv-docs from requirements-docs.lock (once per state of the lock)
+	@$(PYTHON) tools/install.py --docs
+
+site: docs ## build the site into site/: tutorials, guides, reference, claims; links checked
+	@.venv-docs/bin/python tools/site.py
+
+lite: docs ## build a JupyterLite with this package into lite/
+	@.venv-docs/bin/python tools/lite.py
+
 lint: install ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -42,12 +53,13 @@ lint: install ## ruff and mypy
 format: install ## let ruff lay the code out
 	@$(BIN)/ruff format .
 
-lock: ## write both locks again from pyproject.toml (needs uv)
+lock: ## write the locks again from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--extra test --extra dev pyproject.toml -o requirements.lock
-	$(PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['spark'], sep='\n')" \
+	for extra in spark docs; do \
+		$(PYTHON) -c "import sys, tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]], sep='\n')" $$extra \
 		| uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		-c requirements.lock - -o requirements-spark.lock
+			-c requirements.lock - -o requirements-$$extra.lock || exit 1; done
 
 expected: install ## accept the present verdicts as the expected ones
 	@$(BIN)/erresearch reproduce --out results --no-expected
@@ -55,8 +67,8 @@ expected: install ## accept the present verdicts as the expected ones
 	@$(BIN)/python tools/readme_board.py
 
 clean: ## remove results and caches
-	rm -rf results dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	rm -rf results site lite dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv*/*' -prune -exec rm -rf {} +
 
-clean-venv: ## remove .venv
-	rm -rf .venv
+clean-venv: ## remove .venv and .venv-docs
+	rm -rf .venv .venv-docs

@@ -2,8 +2,8 @@
 
     python tools/notebooks.py [NOTEBOOK ...]
 
-Without names, all of ``notebooks/``. Only what a reader needs is kept: no times, no machine, cell ids by position. A
-notebook that fails or writes to stderr stays as it was.
+Without names, all that lie in ``notebooks/`` itself. Only what a reader needs is kept: no times, no machine, cell ids by
+position. A notebook that fails or writes to stderr stays as it was.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def run(path: Path) -> list[str]:
 
 if __name__ == "__main__":
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-    paths = [Path(name) for name in sys.argv[1:]] or sorted(FOLDER.rglob("*.ipynb"))
+    # those of the workshop are made from their source by tools/workshop.py
+    paths = [Path(name) for name in sys.argv[1:]] or sorted(FOLDER.glob("*.ipynb"))
     found = {path: run(path) for path in paths if ".ipynb_checkpoints" not in path.parts}
     for path, errors in found.items():
         print(path.name, "stored" if not errors else "; ".join(errors))
