@@ -14,7 +14,7 @@ import numpy as np
 
 from erresearch.calibration.cells import Cell, cells
 from erresearch.calibration.outcomes import Outcome, stored, write_outcomes
-from erresearch.claims import claim_named, evidence_for, judge
+from erresearch.claims import Claim, claim_named, evidence_for, judge
 from erresearch.errors import DesignError, ErresearchError, UnknownNameError
 from erresearch.robustness import detectable
 from erresearch.worlds import Truth, simulate_panel
@@ -69,10 +69,13 @@ def run_cell(
     if number < 1:
         raise DesignError("a cell needs at least one draw", got=repr(draws))
     generators = np.random.SeedSequence([rng, *cell.name.encode()]).spawn(number)
+    claim = claim_named(cell.claim)
+    # neither pictures nor doubts change the word
+    claim = replace(claim, options={**claim.options, "spline": False, "challenges": False})
     start = time.perf_counter()
     rows = []
     for seed in generators:
-        rows.append(_draw(cell, np.random.default_rng(seed)))
+        rows.append(_draw(cell, claim, np.random.default_rng(seed)))
         if progress is not None:
             progress()
     return _outcome(cell, rows, time.perf_counter() - start)
@@ -90,11 +93,7 @@ class _Draw:
     clusters: int
 
 
-def _draw(cell: Cell, generator: np.random.Generator) -> _Draw:
-    claim = claim_named(cell.claim)
-    claim = replace(
-        claim, options={**claim.options, "spline": False, "challenges": False}
-    )  # neither pictures nor doubts change the word
+def _draw(cell: Cell, claim: Claim, generator: np.random.Generator) -> _Draw:
     panel, truth = simulate_panel(
         cell.world, accounts=cell.accounts, weeks=cell.weeks, rng=generator, design=cell.design
     )

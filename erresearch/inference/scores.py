@@ -153,26 +153,41 @@ def _leave_one_out(model: Scores) -> np.ndarray:
                 -np.linalg.solve(rest[good], (model.scores[good] / scale)[:, :, None])[:, :, 0] / scale
             )
         return moves
-    k, length = model.beta.size, len(periods.gram)
-    constant = np.trace(periods.gram) / length**2  # D̃ has the constant in its null space: fill it once
+    k = model.beta.size
     # accounts seen in the same periods share one factorisation
     patterns, which = np.unique(periods.counts, axis=0, return_inverse=True)
     for i, n_gt in enumerate(patterns):
         members = np.flatnonzero(which.ravel() == i)
-        own = np.diag(n_gt) - np.outer(n_gt, n_gt) / max(n_gt.sum(), 1e-300)
-        rest_d = periods.gram - own + constant
         right = np.concatenate([-periods.cross[members], periods.residuals[members][:, :, None]], axis=2)
-        flat = right.transpose(1, 0, 2).reshape(length, -1)
-        try:
-            solved = np.linalg.solve(rest_d, flat)
-        except np.linalg.LinAlgError:
-            solved = np.linalg.lstsq(rest_d, flat, rcond=None)[0]
-        for g, part in zip(members, solved.reshape(length, len(members), k + 1).swapaxes(0, 1), strict=True):
+        solved = _without_pattern(periods, n_gt, right.transpose(1, 0, 2).reshape(len(n_gt), -1))
+        for g, part in zip(members, solved.reshape(-1, len(members), k + 1).swapaxes(0, 1), strict=True):
             cross = periods.cross[g]
             schur = (total - model.hessians[g] + cross.T @ part[:, :k]) / outer
             if np.linalg.eigvalsh(schur)[0] > 1e-10:
                 moves[g] = -np.linalg.solve(schur, (model.scores[g] + cross.T @ part[:, k]) / scale) / scale
     return moves
+
+
+def _without_pattern(periods: Periods, n_gt: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve (D̃ᵀD̃ − A_g)p = r for accounts seen `n_gt` times in each period; p is 0 where they are not seen.
+
+    A_g and r live on the account's own periods S, so that with P = (D̃ᵀD̃)⁺ the equations there are
+    (I − P_SS A_SS) p_S = P_SS r_S: small wherever an account is seen in few of the periods.
+    """
+    seen = np.flatnonzero(n_gt)
+    own = np.diag(n_gt[seen]) - np.outer(n_gt[seen], n_gt[seen]) / max(n_gt.sum(), 1e-300)
+    inverse = periods.inverse[np.ix_(seen, seen)]
+    left, b = np.eye(len(seen)) - inverse @ own, inverse @ right[seen]
+    out = np.zeros_like(right)
+    try:
+        out[seen] = np.linalg.solve(left, b)
+        # without the account its periods may fall apart: then many solutions serve, and the shortest is the stable one
+        sound = np.abs(out).max(initial=0.0) <= 1e8 * np.abs(b).max(initial=0.0)
+    except np.linalg.LinAlgError:
+        sound = False
+    if not sound:
+        out[seen] = np.linalg.lstsq(left, b, rcond=1e-10)[0]
+    return out
 
 
 def crv3(model: Scores) -> np.ndarray:

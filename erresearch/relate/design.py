@@ -30,8 +30,6 @@ Effect = Literal["account", "period"]
 SINGULAR = 1e-12
 #: Largest dense account × period × column array that is built (numbers, 8 bytes each): 1.6 GB.
 _DENSE = 200_000_000
-#: Eigenvalue of the period dummies, against the largest, below which it is a zero.
-_NULL = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -236,13 +234,21 @@ def effect_word(by: str | None) -> str:
 def _generalised_inverse(gram: np.ndarray) -> tuple[int, np.ndarray]:
     """Rank and inverse of the period dummies' Gram matrix on its range.
 
-    The constant (one per connected part of the panel) is in the null space. Its eigenvalue comes out as rounding
-    error: the usual cutoff of pinv lets it pass for some lengths, and its inverse then swamps every digit.
+    Its null space is known without looking at an eigenvalue, which would come out as rounding error: one constant
+    for each set of periods that shared accounts connect (Abowd, Creecy & Kramarz). Each is filled before the
+    inversion and taken out after it.
     """
-    values, vectors = np.linalg.eigh(gram)
-    keep = values > _NULL * values[-1]
-    range_ = vectors[:, keep]
-    return int(keep.sum()), (range_ / values[keep]) @ range_.T
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    length = len(gram)
+    if not length:
+        return 0, gram
+    parts, label = connected_components(csr_array(gram != 0), directed=False)
+    scale = np.trace(gram) / length or 1.0
+    fill = np.where(label[:, None] == label, 1 / np.bincount(label)[label], 0.0)
+    inverse = np.linalg.inv(gram + scale * fill) - fill / scale
+    return length - int(parts), (inverse + inverse.T) / 2
 
 
 def centred(moments: Moments, *, within: bool) -> np.ndarray:
