@@ -1,8 +1,9 @@
 """Make `.venv` hold exactly what requirements.lock names, and this checkout on top of it.
 
-Run by `make`, or by hand: ``python3 tools/install.py``. Uses uv where it is found and pip otherwise. A stamp
-named by the sha256 of the lock and pyproject.toml says that it was done, so a second run installs nothing.
-Packages that are in `.venv` beyond the lock are left alone.
+Run by `make`, or by hand: ``python3 tools/install.py``; with ``--docs`` it fills `.venv-docs`, which builds the
+site, from a lock of its own. Uses uv where it is found and pip otherwise. A stamp named by the sha256 of the lock
+and pyproject.toml says that it was done, so a second run installs nothing. Packages that are in `.venv` beyond the
+lock are left alone.
 """
 
 import hashlib
@@ -68,8 +69,8 @@ def make_environment(folder, uv):
     run(sys.executable, "-m", "venv", folder)
 
 
-def install(python, locks, uv):
-    """Put the locked packages and this checkout into the environment, bytecode compiled."""
+def install(python, locks, uv, checkout=True):
+    """Put the locked packages and, where it is wanted, this checkout into the environment, bytecode compiled."""
     wanted = [part for lock in locks for part in ("-r", lock.name)]
     print("Installing what the lock names: half a minute with uv, some minutes with pip", flush=True)
     if uv:
@@ -84,21 +85,23 @@ def install(python, locks, uv):
             "--compile-bytecode",
             *wanted,
         )
-        run(
-            uv,
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            python,
-            "--no-deps",
-            "--no-build-isolation",
-            "-e",
-            ".",
-        )
+        if checkout:
+            run(
+                uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--python",
+                python,
+                "--no-deps",
+                "--no-build-isolation",
+                "-e",
+                ".",
+            )
         return
     run(python, "-m", "pip", "install", "--quiet", "--require-hashes", *wanted)
-    run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
+    if checkout:
+        run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
     where = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
     library = subprocess.check_output([str(python), "-c", where], universal_newlines=True).strip()
     # a file that cannot be compiled (a template, an old test) must not stop the installation
@@ -112,10 +115,12 @@ def main(arguments):
             "Python {}.{} is running, the lock is for 3.11 to 3.13; "
             "name another with make PYTHON=/path/to/python3.11".format(*sys.version_info[:2])
         )
-    locks = [ROOT / "requirements.lock"]
+    # the site's builder stands alone: it reads the checkout from where it is
+    docs = "--docs" in arguments
+    locks = [ROOT / ("requirements-docs.lock" if docs else "requirements.lock")]
     if "--spark" in arguments:
         locks.append(ROOT / "requirements-spark.lock")
-    folder = ROOT / ".venv"
+    folder = ROOT / (".venv-docs" if docs else ".venv")
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = folder / (".erresearch-" + digest(locks))
     if stamp.exists() and version_of(python):
@@ -126,8 +131,8 @@ def main(arguments):
     found = version_of(python)
     if found is None or not OLDEST <= found <= NEWEST:
         shown = "Python {}.{}".format(*found) if found else "a Python that does not run"
-        stop(".venv holds " + shown + ", 3.11 to 3.13 is needed; remove it with: make clean-venv")
-    install(python, locks, uv)
+        stop(folder.name + " holds " + shown + ", 3.11 to 3.13 is needed; remove it with: make clean-venv")
+    install(python, locks, uv, checkout=not docs)
     stamp.touch()
 
 

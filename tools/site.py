@@ -1,0 +1,84 @@
+"""Build the site into ``site/``: ``python tools/site.py [--out FOLDER]``, with the Python of ``.venv-docs``.
+
+The pages are the guides under ``docs/``, the notebooks as they are stored, and pages made from registries and
+docstrings. Warnings are errors; afterwards every link inside is followed and every address that a page would fetch
+is looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+
+import site_check  # noqa: E402 - both lie beside this file
+import site_pages  # noqa: E402
+
+# Copied as they are, so that their links to each other hold here as they do in the repository.
+COPIED = ("CHANGELOG.md", "CONTRIBUTING.md", "data/calibration.csv", "docs/DESIGN.md", "docs/STATISTICS.md")
+
+
+def stage(source: Path) -> None:
+    """Lay out everything that Sphinx reads in an empty folder."""
+    shutil.rmtree(source, ignore_errors=True)
+    source.mkdir(parents=True)
+    for name in COPIED:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, source / name)
+    shutil.copyfile(ROOT / "docs" / "site" / "index.md", source / "index.md")
+    shutil.copytree(ROOT / "docs" / "how-to", source / "docs" / "how-to")
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    (source / "notebooks").mkdir()
+    for path in notebooks:
+        shutil.copyfile(path, source / "notebooks" / path.name)
+    workshop = []
+    taught = ROOT / "notebooks" / "workshop"
+    for path in sorted([*taught.rglob("*.ipynb"), *taught.rglob("*.md")]):
+        inside = path.relative_to(ROOT)
+        if not {".ipynb_checkpoints", "source"} & set(inside.parts):
+            (source / inside).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, source / inside)
+            workshop.append(inside.with_suffix("").as_posix())
+    for name, text in site_pages.pages(notebooks, workshop).items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text, encoding="utf-8")
+
+
+def build(source: Path, out: Path) -> int:
+    """Run Sphinx on the staged pages; return its exit status, which is not 0 where it has warned."""
+    shutil.rmtree(out, ignore_errors=True)
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", "auto", "-b", "html"]
+    command += ["-d", source.parent / "doctrees", "-c", ROOT / "docs" / "site", source, out]
+    return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
+
+
+def main(arguments: list[str]) -> int:
+    """Stage, build and check; return 0 where nothing is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "site", help="where the pages go")
+    out = parser.parse_args(arguments).out.resolve()
+    begun = time.monotonic()
+    work = ROOT / "build" / "site"
+    shutil.rmtree(work, ignore_errors=True)
+    stage(work / "source")
+    status = build(work / "source", out)
+    wrong = list(site_check.faults(out)) if out.is_dir() else ["Sphinx wrote nothing"]
+    for line in wrong:
+        print(line, file=sys.stderr)
+    pages, links = site_check.counts(out)
+    warned = "no warning" if status == 0 else "with warnings (above)"
+    print(
+        f"{out.name}/index.html: {pages} pages, {links:,} links inside, {len(wrong)} dead or outside, {warned}, "
+        f"{time.monotonic() - begun:.0f} s"
+    )
+    return 1 if status or wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
