@@ -98,6 +98,7 @@ def reproduce(
         If `jobs` is not a positive number.
     """
     from erresearch.claims import embedded, examine, read_claims
+    from erresearch.claims.board import without_others_cases
     from erresearch.report import write_report
 
     out = Path(out)
@@ -111,7 +112,11 @@ def reproduce(
         claims, data = read_claims(), embedded()
 
         def judged() -> tuple[tuple[Verdict, ...], dict[str, Figure]]:
-            found = tuple(examine(claims, data, level=level))
+            found = tuple(
+                verdict
+                for claim in claims
+                for verdict in examine(claim, without_others_cases(claim, data), level=level)
+            )
             pictures = _pictures(claims, data, found)
             step("claims")
             return found, pictures

@@ -30,7 +30,7 @@ from erresearch.datasets import catalog
 from erresearch.errors import DataError, DesignError, EngineError, UnknownNameError
 from erresearch.resources import resource
 from erresearch.results import WORDS, Estimate, Interval, StudentT
-from erresearch.worlds import WORLDS, simulate, simulate_panel
+from erresearch.worlds import CASES, WORLDS, simulate, simulate_panel
 
 finite = st.floats(-2, 2, allow_nan=False)
 TO_BE_SHOWN = ["C01b", "C02b", "C05c", "C06", "C08", "C09b", "C10", "C11", "C13", "C13b", "C14", "C18", "F01"]
@@ -202,7 +202,7 @@ def test_the_registry_is_whole() -> None:
     for claim in claims:
         assert claim.procedure in PROCEDURES
         assert set(claim.family) <= sets, claim.id
-        assert set(claim.worlds) <= set(WORLDS), claim.id
+        assert set(claim.worlds) <= {*WORLDS, *CASES}, claim.id
         assert set(claim.estimand) == {"unit", "population", "adjustment", "order"}, claim.id
         assert claim.sesoi > 0
         assert len(claim.sesoi_reason) > 40
@@ -220,7 +220,7 @@ def test_every_claim_is_shown_in_its_notebook(claim) -> None:
         pytest.skip(f"{claim.notebook} is not written yet")
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     named = {name for cell in cells for name in re.findall(r"\b[CF]\d\d[a-c]?\b", "".join(cell["source"]))}
-    if claim.id in TO_BE_SHOWN and claim.id not in named:
+    if (claim.id in TO_BE_SHOWN or claim.notebook in BEING_WRITTEN) and claim.id not in named:
         pytest.xfail("its cells are not written yet")
     assert claim.id in named
 
@@ -363,7 +363,7 @@ def test_an_unknown_procedure(panel) -> None:
 def test_the_embedded_data_sets() -> None:
     data = embedded()
     assert next(iter(data)) == "movies"
-    assert {name for name, table in data.items() if table.attrs.get("simulated")} == set(WORLDS)
+    assert {name for name, table in data.items() if table.attrs.get("simulated")} == {*WORLDS, *CASES}
 
 
 @pytest.mark.parametrize("world", ["nil", "effect", "reverse"])

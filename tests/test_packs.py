@@ -27,7 +27,7 @@ from erresearch.errors import DataError, EngineError, ErresearchWarning
 from erresearch.moments import Moments
 from erresearch.relate import regress
 from erresearch.results import Estimate, Interval
-from erresearch.worlds import WORLDS
+from erresearch.worlds import CASES, WORLDS
 
 # --- disclosure -----------------------------------------------------------------------------------------------------
 
@@ -272,7 +272,7 @@ def test_the_board_needs_neither_network_nor_rows(monkeypatch, tmp_path) -> None
     )
     for rows in (False, True):
         data = embedded(rows=rows)
-        assert list(data) == ["movies", *names_to_pack(), *WORLDS]
+        assert list(data) == ["movies", *names_to_pack(), *WORLDS, *CASES]
         assert all(isinstance(data[name], Pack) for name in names_to_pack())
 
 

@@ -17,9 +17,9 @@ from erresearch.datasets.registry import registered
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
 from erresearch.results import Verdict
 from erresearch.robustness.guards import outcome_contains_predictor
-from erresearch.worlds import WORLDS, simulate
+from erresearch.worlds import CASES, WORLDS, simulate_panel
 
-__all__ = ["embedded", "evidence_for", "examine"]
+__all__ = ["embedded", "evidence_for", "examine", "without_others_cases"]
 
 #: Weeks, accounts and seed of the simulated worlds on the embedded board.
 _SEED = 2026
@@ -111,7 +111,7 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verd
     reasons: dict[str, str] = {}
     simulated = {name: is_simulated(table) for name, table in data.items()}
     for name, table in data.items():
-        if simulated[name] and name in WORLDS and name not in claim.worlds:
+        if simulated[name] and (name in WORLDS or name in CASES) and name not in claim.worlds:
             reasons[name] = "this simulated world has no known answer to the claim"
             continue
         if not simulated[name] and name not in claim.family and name in registered():
@@ -178,6 +178,17 @@ def _stepwise(
     return decided
 
 
+def without_others_cases(claim: Claim, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the simulated worlds that were made for other claims: a board need not say of each that it is idle.
+
+    Examples
+    --------
+    >>> list(without_others_cases(claim_named("C06"), {"nil": 1, "C06-holds": 2, "C13-holds": 3}))
+    ['nil', 'C06-holds']
+    """
+    return {name: table for name, table in data.items() if name not in CASES or name in claim.worlds}
+
+
 def embedded(*, rows: bool = False) -> dict[str, Any]:
     """Data sets that the board needs no network for: the embedded one, evidence packs, every simulated world.
 
@@ -219,7 +230,7 @@ def embedded(*, rows: bool = False) -> dict[str, Any]:
                 ErresearchWarning,
                 stacklevel=2,
             )
-    worlds = {name: simulate(name, rng=_SEED).panel for name in WORLDS}
+    worlds = {name: simulate_panel(name, rng=_SEED)[0] for name in (*WORLDS, *CASES)}
     for table in worlds.values():
         table.attrs["seed"] = _SEED
     return {**real, **worlds}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, strata
@@ -13,6 +14,7 @@ from erresearch.claims.packs import Entry, Pack, declaration, read_pack
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.claims.procedures.groups import group_moments
 from erresearch.claims.procedures.terms import term
+from erresearch.claims.procedures.thresholds import threshold_moments
 from erresearch.claims.registry import Claim, read_claims
 from erresearch.claims.tables import Cast, cast_roles
 from erresearch.datasets import dataset_card, join_films, load
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["evidence_from_pack", "here", "make_pack", "names_to_pack", "rows_of", "shipped", "verify_pack"]
 
 _STRATUM: Final = "stratum"
+#: Procedures that need nothing but moments, and who makes these from rows.
+_SUMS: Final[Mapping[str, Callable[[Cast], Moments]]] = MappingProxyType(
+    {"groups": group_moments, "threshold": threshold_moments}
+)
 #: Data sets that a board's data set is joined from.
 _JOINED: Final = {"fandango": ("csm-movies", "fandango")}
 
@@ -98,8 +104,8 @@ def _entry(claim: Claim, name: str, table: pd.DataFrame) -> Entry:
     cast = cast_roles(claim, table, dataset=name)
     evidence = replace(PROCEDURES[claim.procedure](cast), result=None)
     moments = scores = None
-    if claim.procedure == "groups":
-        moments = replace(group_moments(cast), source=None)
+    if claim.procedure in _SUMS:
+        moments = replace(_SUMS[claim.procedure](cast), source=None)
         check_disclosure(moments)
     elif claim.procedure in ("slope", "mix") and "by" not in cast.roles:
         scores = _strata_scores(claim, cast)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from erresearch.errors import DesignError
+from erresearch.errors import DesignError, UnknownNameError
+from erresearch.worlds.cases import CASES, CaseWorld, draw_case, truth_of_case
 from erresearch.worlds.lists import draw_list
 from erresearch.worlds.panels import MIN_WEEKS, Rows, draw_panel
 from erresearch.worlds.registry import (
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "CASES",
     "WORLDS",
+    "CaseWorld",
     "Design",
     "Expected",
     "ListWorld",
@@ -61,13 +64,13 @@ class Simulation:
         No rows in a list world.
     panel : pandas.DataFrame
         One row per account and week, the sum of the posts beside the outcomes; in a list world one row per
-        account and no columns of money.
+        account and no columns of money; in a world made for one claim whatever table that claim is about.
     truth : Truth
         What was planted.
 
     Notes
     -----
-    Every table has ``attrs["simulated"] = True``.
+    Every table has ``attrs["simulated"] = True``. A world made for one claim (:data:`CASES`) has a panel only.
     """
 
     posts: pd.DataFrame
@@ -82,6 +85,8 @@ class Simulation:
 
     def __repr__(self) -> str:
         """World and sizes, marked as simulated."""
+        if "account" not in self.panel:
+            return f"<Simulation of world {self.truth.world!r}: {len(self.panel):,} rows; all values are simulated>"
         accounts = self.panel["account"].nunique()
         return (
             f"<Simulation of world {self.truth.world!r}: {accounts:,} accounts, {len(self.panel):,} panel "
@@ -102,12 +107,15 @@ def simulate(
     Parameters
     ----------
     world : str
-        One of :data:`WORLDS`. ``nil``, ``effect`` and ``reverse`` are panels of accounts by week with
-        revenue; ``decay`` and ``flat`` with its variants are lists of accounts, without revenue.
+        One of :data:`WORLDS` or :data:`CASES`. ``nil``, ``effect`` and ``reverse`` are panels of accounts by week
+        with revenue; ``decay`` and ``flat`` with its variants are lists of accounts, without revenue. ``C06-holds``
+        and its like are made for one claim: a single table, without posts, in which it holds or fails.
     accounts : int, optional
-        Accounts: 40 in a panel, 5,000 in a list unless given.
+        Accounts: 40 in a panel, 5,000 in a list unless given. In a world made for one claim its units, which may be
+        articles, keywords or shops.
     weeks : int, optional
-        Weeks of a panel (104), or posts per account, one a week, of a list (12).
+        Weeks of a panel (104), or posts per account, one a week, of a list (12); rows of each unit in a world made for
+        one claim.
     rng : int or numpy.random.Generator
         Seed. The same seed gives the same tables.
     design : Design, optional
@@ -130,6 +138,9 @@ def simulate(
     <Simulation of world 'effect': 3 accounts, 60 panel rows, ... posts; all values are simulated>
     """
     generator = _generator(rng)
+    if _is_case(world):
+        table, truth = _case(world, accounts, weeks, generator, design)
+        return Simulation(_nothing(), _nothing(), table, truth)
     rows, truth = _draw(world, accounts, weeks, generator, design or Design())
     panel = panel_table(rows)
     spread = 1 if rows.sales is not None else int(rows.posts.max())
@@ -170,8 +181,42 @@ def simulate_panel(
     >>> panel.shape, truth.parameters["exponent"]
     ((50, 11), 0.75)
     """
+    if _is_case(world):
+        return _case(world, accounts, weeks, _generator(rng), design)
     rows, truth = _draw(world, accounts, weeks, _generator(rng), design or Design())
     return panel_table(rows), truth
+
+
+def _is_case(name: str) -> bool:
+    """Whether a world was made for one claim; refused where there is no such world at all."""
+    known = {**WORLDS, **CASES}
+    if not isinstance(name, str) or name not in known:
+        raise UnknownNameError.of("world", name, known)
+    return name in CASES
+
+
+def _nothing() -> pd.DataFrame:
+    import pandas as pd
+
+    table = pd.DataFrame()
+    table.attrs["simulated"] = True
+    return table
+
+
+def _case(
+    name: str, units: int | None, rows: int | None, rng: np.random.Generator, design: Design | None
+) -> tuple[pd.DataFrame, Truth]:
+    if design is not None and design != Design():
+        raise DesignError(
+            f"the world {name!r} has no factors to vary",
+            got=repr(design),
+            fix="leave `design` out, or take one of " + ", ".join(WORLDS),
+        )
+    size = CASES[name].size
+    table = draw_case(
+        name, rng, _size("accounts", units, size[0], 2), _size("weeks", rows, size[1], MIN_WEEKS)
+    )
+    return table, truth_of_case(name)
 
 
 def _generator(rng: int | np.random.Generator) -> np.random.Generator:

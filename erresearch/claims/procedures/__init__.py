@@ -15,6 +15,7 @@ from erresearch.claims.procedures.panels import (
     judge_prediction,
 )
 from erresearch.claims.procedures.rows import judge_distance, judge_mix, judge_slope
+from erresearch.claims.procedures.thresholds import judge_threshold
 from erresearch.claims.tables import Cast
 
 __all__ = ["PROCEDURES"]
@@ -30,5 +31,6 @@ PROCEDURES: Final[Mapping[str, Callable[[Cast], Evidence]]] = MappingProxyType(
         "mix": judge_mix,
         "distance": judge_distance,
         "groups": judge_groups,
+        "threshold": judge_threshold,
     }
 )

@@ -1,0 +1,268 @@
+"""Claims of a threshold: a number of interactions at which the chance of a purchase jumps."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from erresearch.claims.disclosure import strata
+from erresearch.claims.evidence import Evidence
+from erresearch.claims.tables import Cast
+from erresearch.errors import DataError, DesignError
+from erresearch.inference import FEWEST_CLUSTERS
+from erresearch.moments import Moments
+from erresearch.relate import regress
+from erresearch.results import Doubt, Estimate, StudentT, plain
+from erresearch.results.numbers import grouped
+from erresearch.sources import gather, open_rows
+
+__all__ = ["judge_threshold", "largest_jump", "threshold_moments"]
+
+#: Share of the rows that must lie on each side of a place that is tried (Andrews 1993).
+TRIM: Final = 0.15
+#: Places tried at most.
+PLACES: Final = 20
+#: Powers of the standardised log of interactions: the smooth curve that a jump must stand out from.
+POWERS: Final = (1, 2, 3, 4)
+DRAWS: Final = 1_999
+#: Rows per stratum at least where no accounts are given, and strata at most.
+_LEAST, _STRATA = 20, 50
+_GROUP: Final = "group of the claim"
+
+
+def judge_threshold(cast: Cast) -> Evidence:
+    """Jump of the outcome where interactions reach a number, on top of a smooth curve in them.
+
+    y = α + f(log(1 + n)) + θ·1{n ≥ κ} + u, f of degree 4, errors clustered by account (without accounts: by strata of
+    rows drawn by a hash of their number). Where the claim states κ (option ``cut``), θ is read off at it. Where it
+    does not, κ is where one half of the accounts has its most significant jump upwards, and θ is estimated on the
+    other half, then the other way round, and the mean of the two is θ: no half judges a place that it chose itself.
+    (A claim that there is such a number is not contradicted by a jump downwards elsewhere, hence upwards.) Beside it
+    stands the sup-score test over all places, against no jump anywhere; without it no jump is called supported.
+
+    References
+    ----------
+    Andrews, D. W. K. (1993). Tests for parameter instability and structural change with unknown change point.
+    *Econometrica*, 61(4), 821-856. Hansen, B. E. (1996). Inference when a nuisance parameter is not identified under
+    the null hypothesis. *Econometrica*, 64(2), 413-430. Hansen, B. E. (2000). Sample splitting and threshold
+    estimation. *Econometrica*, 68(3), 575-603.
+    """
+    moments = threshold_moments(cast)
+    places = _places(moments, cast)
+    powers = [name for name in moments.columns[:-1] if name not in places]
+    accounts = moments.accounts if "by" in cast.roles else 0
+    left = _left_out(moments)
+    if len(places) == 1 and cast.options.get("cut") is not None:
+        estimate = _jump(moments, places[0], powers, cast.level)
+        return Evidence(estimate, clusters=accounts, doubts=tuple(left))
+    statistics, pvalue = largest_jump(moments, places, powers)
+    halves = _halves(moments)
+    chosen = [places[int(np.argmax(largest_jump(half, places, powers, draws=0)[0]))] for half in halves]
+    parts = [
+        _jump(half, place, powers, cast.level) for half, place in zip(halves, reversed(chosen), strict=True)
+    ]
+    estimate = _mean(parts, moments, cast)
+    best, upward = places[int(np.argmax(statistics))], estimate.interval.low > 0
+    doubts = [
+        Doubt(
+            "a jump anywhere",
+            f"largest score over {len(places)} places, where {best}: p = {plain(pvalue)} (score bootstrap)",
+            pvalue,
+            upward and pvalue > 1 - cast.level,
+        ),
+        Doubt(
+            "place of the jump",
+            f"one half puts it where {chosen[0]}, the other where {chosen[1]}",
+            float(chosen[0] != chosen[1]),
+            upward and chosen[0] != chosen[1],
+        ),
+        *left,
+    ]
+    barrier = ""
+    if upward and pvalue > 1 - cast.level:
+        barrier = f"a jump somewhere cannot be told from a smooth curve (sup-score p = {plain(pvalue)})"
+    if accounts and accounts < 2 * FEWEST_CLUSTERS:
+        barrier = (
+            f"{accounts} accounts: two halves of {FEWEST_CLUSTERS} or more are needed to choose and to judge"
+        )
+    return Evidence(estimate, clusters=accounts, barrier=barrier, doubts=tuple(doubts))
+
+
+def threshold_moments(cast: Cast) -> Moments:
+    """Moments by account (or stratum) of the curve, of one column per place and of the outcome: all that is needed.
+
+    Raises
+    ------
+    DataError
+        If interactions are negative.
+    DesignError
+        If no place has enough rows on either side.
+    """
+    if isinstance(cast.data, Moments):
+        return cast.data
+    x, y, by = cast.column("x"), cast.column("y"), cast.roles.get("by")
+    opened = open_rows(cast.data, [x, y], [by] if by is not None else [], None)
+    wanted = [nw.col(name).cast(nw.Float64()).alias(name) for name in (x, y)]
+    table = gather(opened.frame.select(*wanted, *([nw.col(by)] if by is not None else [])))
+    count = table[x].to_numpy().astype(float)
+    known = np.isfinite(count)
+    if (count[known] < 0).any():
+        raise DataError(
+            f"{x!r} counts interactions and cannot be negative",
+            got=f"{int((count[known] < 0).sum()):,} of {len(count):,} rows below 0",
+            allowed="0 and more",
+            fix="correct or leave out these rows",
+        )
+    cut = cast.options.get("cut")
+    found = _tried(count[known]) if cut is None else np.array([float(cut)])
+    flags = {f"{x} ≥ {place:g}": np.where(known, count >= place, np.nan).astype(float) for place in found}
+    if not flags or any(np.ptp(flag[known]) == 0 for flag in flags.values()):
+        raise DesignError(
+            "there is no place at which a jump could be seen",
+            got=f"{len(np.unique(count[known]))} different numbers of {x!r}",
+            allowed=f"{100 * TRIM:g} % of the rows on either side of a place"
+            if cut is None
+            else "rows on either side",
+            fix="bring people with few and with many interactions",
+        )
+    log = np.log1p(count)
+    curve = (log - log[known].mean()) / log[known].std()
+    columns = {f"curve of {x}, power {power}": curve**power for power in POWERS} | flags
+    columns[y] = table[y].to_numpy().astype(float)
+    groups = table[by].to_list() if by is not None else strata(len(count), salt=x, least=_size(len(count)))
+    return replace(_moments(columns, groups, y), source=None)
+
+
+def _size(rows: int) -> int:
+    return max(_LEAST, rows // _STRATA)
+
+
+def _moments(columns: dict[str, np.ndarray], groups: Any, y: str) -> Moments:
+    import polars as pl
+
+    frame = pl.DataFrame({**columns, _GROUP: groups}, strict=False)
+    return Moments.from_frame(frame, [*(name for name in columns if name != y), y], by=_GROUP)
+
+
+def _tried(count: np.ndarray) -> np.ndarray:
+    """Numbers with enough rows below and from them on; quantiles of these where they are many."""
+    values, rows = np.unique(count, return_counts=True)
+    below = np.concatenate([[0], np.cumsum(rows)[:-1]]) / max(len(count), 1)
+    inner = values[(below >= TRIM) & (below <= 1 - TRIM)]
+    if len(inner) <= PLACES:
+        return inner
+    marks = np.quantile(count, np.linspace(TRIM, 1 - TRIM, PLACES), method="higher")
+    return np.unique(marks[np.isin(marks, inner)])
+
+
+def _places(moments: Moments, cast: Cast) -> list[str]:
+    start = f"{cast.column('x')} ≥ "
+    return [name for name in moments.columns if name.startswith(start)]
+
+
+def _sweep(moments: Moments, places: Sequence[str], powers: Sequence[str]) -> np.ndarray:
+    """Scores of the jumps with the curve swept out, the null of no jump imposed (G × places)."""
+    at = [moments.columns.index(name) for name in (*powers, *places, moments.columns[-1])]
+    n, sums = moments.weight, moments.sums[:, at]
+    grams = moments.grams()[:, at][:, :, at]
+    whole = np.empty((len(n), len(at) + 1, len(at) + 1))
+    whole[:, 0, 0], whole[:, 0, 1:], whole[:, 1:, 0], whole[:, 1:, 1:] = n, sums, sums, grams
+    total, k = whole.sum(axis=0), 1 + len(powers)
+    # every column minus its projection on the constant and the curve
+    scale = np.sqrt(np.diag(total[:k, :k]))
+    held = np.linalg.solve(total[:k, :k] / np.outer(scale, scale), total[:k, k:] / scale[:, None])
+    rest = np.vstack([-held / scale[:, None], np.eye(len(at) + 1 - k)])
+    return np.asarray(np.einsum("ia,gij,j->ga", rest[:, :-1], whole, rest[:, -1]))
+
+
+def largest_jump(
+    moments: Moments, places: Sequence[str], powers: Sequence[str], *, draws: int = DRAWS, rng: int = 0
+) -> tuple[np.ndarray, float]:
+    """Score statistic of a jump at each place, and the p-value of the largest under no jump anywhere.
+
+    T(κ) = Σ_g s_g / √(Σ_g s_g²), s_g the score of the jump at κ in account g with the curve swept out and no jump
+    imposed, positive for a jump upwards; the null distribution of max T(κ) by one random sign per account, the same at
+    every place (Hansen's multiplier bootstrap).
+
+    Parameters
+    ----------
+    moments : Moments
+        Of the curve, the places and, last, the outcome.
+    places, powers : sequence of str
+        Columns.
+    draws : int
+        Replicates; 0 for the statistics alone.
+    rng : int
+        Seed.
+
+    Returns
+    -------
+    statistics : (p,) ndarray
+        One per place.
+    pvalue : float
+        Of the largest; NaN without draws.
+    """
+    scores = _sweep(moments, places, powers)
+    spread = np.sqrt(np.sum(scores**2, axis=0))
+    spread[spread == 0] = np.inf
+    studentised = scores / spread
+    statistics = np.sum(studentised, axis=0)
+    if not draws:
+        return statistics, math.nan
+    # signs, also for few accounts: their squares are 1, so that each draw has the statistic's own denominator
+    signs = 2.0 * np.random.default_rng(rng).integers(0, 2, size=(draws, len(scores))) - 1.0
+    drawn = (signs @ studentised).max(axis=1)
+    return statistics, float((1 + np.sum(drawn >= statistics.max() - 1e-10)) / (draws + 1))
+
+
+def _halves(moments: Moments) -> list[Moments]:
+    """Two halves of the accounts, dealt by a hash of their names."""
+    digests = [hashlib.sha256(f"half:{key}".encode()).digest() for key in moments.keys]
+    order = np.array(sorted(range(len(digests)), key=digests.__getitem__))
+    return [_only(moments, np.sort(order[start::2])) for start in (0, 1)]
+
+
+def _only(moments: Moments, members: np.ndarray) -> Moments:
+    picked = {name: getattr(moments, name)[members] for name in ("keys", "count", "weight", "sums", "cross")}
+    return replace(moments, **picked)
+
+
+def _jump(moments: Moments, place: str, powers: Sequence[str], level: float) -> Estimate:
+    fit = regress(moments, moments.columns[-1], on=[*powers, place], cov="CRV3", level=level)
+    return fit[place]
+
+
+def _mean(parts: Sequence[Estimate], moments: Moments, cast: Cast) -> Estimate:
+    value = float(np.mean([part.value for part in parts]))
+    # each half chose the other's place, so that their errors go together; the mean of the two is the largest that can be
+    se = float(np.mean([part.se for part in parts]))
+    df = min(part.df for part in parts)
+    reference = StudentT(value, se, df)
+    several = list(dict.fromkeys(part.name for part in reversed(parts)))
+    by = cast.roles.get("by")
+    who = grouped(moments.accounts, by) if by else f"{moments.accounts} strata of rows"
+    return Estimate(
+        f"jump of {cast.column('y')} where {' or '.join(several)}",
+        value,
+        se,
+        df,
+        reference.interval(cast.level),
+        moments.rows,
+        moments.accounts if by else 0,
+        "",
+        f"least squares on a curve of degree {len(POWERS)} in log (1 + {cast.column('x')}) and a jump; place chosen "
+        f"on one half of {who}, jump estimated on the other, both ways, CRV3, t({df:g})",
+        reference,
+        by or "",
+    )
+
+
+def _left_out(moments: Moments) -> list[Doubt]:
+    said = ", ".join(f"{count:,} {reason}" for reason, count in moments.dropped.items() if count)
+    return [Doubt("rows left out", said, float(sum(moments.dropped.values())))] if said else []
