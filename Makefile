@@ -12,7 +12,7 @@ NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cf
 PARALLEL := -n logical --maxprocesses 8 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install spark reproduce test slow lab docs site lite lint format lock expected clean clean-venv
+.PHONY: help install spark reproduce test slow lab workshop slides docs site lite lint format lock expected clean clean-venv
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ slow: install ## the tests that take minutes (calibration over many seeds)
 
 lab: install ## open JupyterLab on the notebooks, with the workshop's profile
 	@$(BIN)/python tools/lab.py
+
+workshop: install ## make the workshop's exercises and solutions from notebooks/workshop/source
+	@$(BIN)/python tools/workshop.py
+
+slides: install ## write the workshop's slides into build/slides/
+	@$(BIN)/python tools/workshop.py --slides
 
 docs: ## create .venv-docs from requirements-docs.lock (once per state of the lock)
 	@$(PYTHON) tools/install.py --docs

@@ -197,6 +197,7 @@ def _confounded(strength: float, rng: int) -> View:
         ax.plot(x.ravel(), y.ravel(), ".", ms=2, alpha=0.35, color=WORD_COLOURS["supported"])
         ax.set(xlabel="log engagement", ylabel="log revenue", xlim=(3, 12), ylim=(4, 14))
         ax.set_title(f"strength {strength:.1f}: r = {r:.2f}")
+        ax.text(11.9, 4.1, f"elasticity, adjusted {found.value:+.3f}", ha="right", va="bottom", color=INK)
 
     return View(
         strength,
@@ -278,6 +279,7 @@ def _shared_denominator(spread: float, rng: int) -> View:
         ax.set(xlim=(-6, 6), ylim=(-6, 6))
         ax.set_title(f"spread of followers {spread:.2g}")
         ax.legend(loc="upper left", markerscale=2)
+        ax.text(5.8, -5.8, f"elasticity, held {cure.value:+.2f}", ha="right", va="bottom", color=INK)
 
     return View(
         spread,
@@ -323,7 +325,8 @@ def _weeks(weeks: float, rng: int) -> View:
             ax.plot([estimate.value], [at], "o", ms=9, color=colour)
         ax.text(PLANTED, 1.5, "planted", ha="center", color=INK, backgroundcolor="white")
         ax.text(0.0, -0.75, "would not matter", ha="center", color=MUTED)
-        ax.set(xlim=(-0.35, 0.5), ylim=(-1, 1.9), yticks=[0, 1], yticklabels=list(found))
+        ax.set(xlim=(-0.35, 0.5), ylim=(-1, 1.9))
+        ax.set_yticks([0, 1], [f"{name},\nfinds from {could[name]:.2f}" for name in found])
         ax.set(xlabel="elasticity of next week's revenue")
         ax.set_title(f"{int(weeks)} weeks")
 

@@ -6,6 +6,7 @@ import base64
 import importlib.util
 import io
 import os
+import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 from erresearch.figures import theme
@@ -52,7 +53,7 @@ def explore(name: str, *, rng: int, at: float | None = None, widgets: bool | Non
     """
     exploration = exploration_named(name)
     if at is not None:
-        print(exploration.at(at, rng=rng).sentence)
+        print(textwrap.fill(exploration.at(at, rng=rng).sentence, 88))
         return
     from IPython.display import display
 
