@@ -1,11 +1,13 @@
 """Regressions of other software on a small unbalanced panel, stored for machines without that software.
 
 ``python tests/oracle/regressions.py`` writes ``regressions.json`` beside this file; the versions used stand in it.
+``python tests/oracle/regressions.py --tables FOLDER`` writes the tables that ``other_software.R`` reads.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,15 @@ def panel() -> pd.DataFrame:
     count = rng.poisson(np.exp(0.3 * x - 0.2 * z + level / 2))
     table = pd.DataFrame({"account": account, "week": week, "x": x, "z": z, "y": y, "count": count})
     return table[rng.uniform(size=154) < 0.85].reset_index(drop=True)
+
+
+def survey() -> pd.DataFrame:
+    """Answers on 0 to 10 over five months, with a month that differs from the rest; simulated."""
+    rng = np.random.default_rng(21)
+    month = np.repeat(pd.date_range("2024-01-15", periods=5, freq="MS") + pd.Timedelta(days=14), 60)
+    score = np.clip(np.rint(rng.normal(7.5, 2, 300)), 0, 10).astype(int)
+    score[240:] = np.clip(score[240:] - 2, 0, 10)
+    return pd.DataFrame({"date": month, "score": score})
 
 
 def _pack(names: list[str], values: Any, errors: Any) -> dict[str, list[float]]:
@@ -72,7 +83,11 @@ def main() -> None:
     STORED.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1:2] == ["--tables"]:
+    folder = Path(sys.argv[2])
+    panel().to_csv(folder / "panel.csv", index=False, float_format="%.17g")
+    survey().to_csv(folder / "survey.csv", index=False)
+elif __name__ == "__main__":
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the oracles' own dependencies
         main()
