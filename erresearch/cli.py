@@ -27,6 +27,7 @@ __all__ = ["command", "main"]
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_PATH = click.Path(path_type=Path)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -159,7 +160,7 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
 
 
 @command.command()
-@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.argument("files", nargs=-1, required=True, type=_PATH)
 @click.option(
     "--outcomes", multiple=True, type=_FILE, help="A file that must hold outcomes; may be repeated."
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -15,6 +16,7 @@ from erresearch import cli
 from erresearch.auditing import account_table, audit, judge_panel, read_files, side_by_side, with_followers
 from erresearch.auditing.writing import _frame_text, accounting_rows, audit_notebook
 from erresearch.errors import DataError, DesignError, ErresearchError
+from erresearch.panel import Rules
 from erresearch.worlds import example_exports
 
 ZONE = "Europe/Amsterdam"
@@ -218,6 +220,142 @@ def test_the_accounting_names_every_file_and_table(found):
 def test_rates_side_by_side_refuse_by_name():
     table = side_by_side(er.simulate("effect", accounts=2, weeks=60, rng=1).posts)
     assert table["why_not"].str.contains("dislikes").sum() >= 1
+
+
+HOSTILE = "=cmd|' /C calc'!A0<script>alert(1)</script>"
+
+
+def zipped(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def refusals(folder: Path, shop: dict[str, Path]) -> dict[str, tuple[list[Path], str]]:
+    """Files that no audit can be made of, each with the word that says so."""
+    empty, binary, bomb = folder / "empty.csv", folder / "binary.csv", folder / "bomb.zip"
+    empty.write_bytes(b"")
+    binary.write_bytes(bytes(range(256)) * 50)
+    zipped(bomb, {"Table data.csv": b"0" * 60_000_000})
+    money = pd.read_csv(shop["orders"], dtype=str, keep_default_na=False)
+    money.loc[(money.index % 2 == 0) & (money["Currency"] != ""), "Currency"] = "USD"
+    mixed = folder / "mixed.csv"
+    money.to_csv(mixed, index=False)
+    script = folder / "<script>alert(1) 'a' \"b\" \x1b[31m.csv"
+    script.write_bytes(b"")
+    nothing = folder / "notes"
+    nothing.mkdir()
+    (nothing / "read me.md").write_text("no export")
+    posts = shop["instagram"]
+    return {
+        "empty": ([empty], "empty.csv: the file is empty"),
+        "binary": ([binary], "binary.csv is not a text file"),
+        "bomb": ([bomb], "the archive is refused because of its size"),
+        "twice": ([posts, posts], "is named twice"),
+        "currencies": ([posts, mixed], "holds several currencies, which are never added up: USD in"),
+        "name": ([script], "<script>alert(1) 'a' \"b\" \ufffd[31m.csv: the file is empty"),
+        "folder": ([nothing], "the folder 'notes' holds no export: 1 other files"),
+        "absent": ([folder / "absent.csv"], "could not read"),
+    }
+
+
+def test_what_cannot_be_audited_ends_in_one_line_and_writes_nothing(shop, tmp_path, capsys):
+    for name, (files, said) in refusals(tmp_path, shop).items():
+        out = tmp_path / "out"
+        assert cli.main(["audit", *map(str, files), "--tz", ZONE, "--out", str(out)]) == 2, name
+        err = capsys.readouterr().err
+        assert said in err, (name, err)
+        assert err.count("\n") == 1
+        assert err.isprintable() or err[:-1].isprintable()
+        assert not out.exists(), name
+
+
+def test_what_is_odd_but_readable_ends_in_an_audit(shop, tmp_path):
+    posts = shop["instagram"].read_bytes()
+    suffix = tmp_path / "posts.xlsx"
+    suffix.write_bytes(posts)
+    made = audit([suffix, shop["orders"]], tz=ZONE)
+    assert made.panel is not None
+    copy = tmp_path / "instagram_posts (1).csv"
+    copy.write_bytes(posts)
+    twice = audit([shop["instagram"], copy, shop["orders"]], tz=ZONE)
+    assert twice.panel.rows["engagement"].equals(made.panel.rows["engagement"])
+    again = tmp_path / "orders_export (1).csv"
+    again.write_bytes(shop["orders"].read_bytes())
+    assert (
+        audit([suffix, shop["orders"], again], tz=ZONE)
+        .panel.rows["revenue"]
+        .equals(made.panel.rows["revenue"])
+    )
+    three = tmp_path / "three.csv"
+    lines = pd.read_csv(shop["instagram"], dtype=str, keep_default_na=False).head(3)
+    lines.to_csv(three, index=False, encoding="utf-8-sig")
+    few = audit([three, shop["orders"]], tz=ZONE)
+    assert {verdict.word for verdict in few.verdicts} == {"not judged"}
+    assert any("share too few days" in reason for reason in few.refused)
+    only = audit([], outcomes=[shop["orders"]], tz=ZONE)
+    assert only.panel is None
+
+
+def test_a_folder_and_an_archive_are_read_whole(shop, tmp_path):
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    for path in shop.values():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "read me.md").write_text("no export")
+    (folder / ".hidden.csv").write_text("no export")
+    whole = read_files([folder], tz=ZONE)
+    assert [e.name for e in whole.exports] == [
+        e.name for e in read_files(sorted(folder.glob("[!.]*.csv")), tz=ZONE).exports
+    ]
+    archive = zipped(
+        tmp_path / "all.zip", {p.name: p.read_bytes() for p in shop.values()} | {"x.csv": b"a,b\n1,2\n"}
+    )
+    inside = read_files([archive], tz=ZONE)
+    assert sorted(e.name for e in inside.exports) == sorted(f"all.zip: {p.name}" for p in shop.values())
+    assert [name for name, _ in inside.unusable] == ["all.zip: x.csv"]
+    for one in inside.exports:
+        (same,) = [e for e in whole.exports if one.name.endswith(f" {e.name}")]
+        assert len(one.rows) == len(same.rows)
+    with pytest.raises(ErresearchError, match="no known layout has these headers"):
+        read_files([zipped(tmp_path / "junk.zip", {"a.csv": b"a,b\n1,2\n", "b.csv": b"c,d\n1,2\n"})], tz=ZONE)
+
+
+def test_every_sheet_of_a_workbook_is_read():
+    files = read_files([HERE / "exports" / "files" / "linkedin_page.xls"], tz=ZONE)
+    assert {export.kind for export in files.exports} == {"posts", "daily"}
+
+
+def test_nothing_hostile_gets_through(shop, tmp_path):
+    posts = pd.read_csv(shop["instagram"], dtype=str, keep_default_na=False)
+    posts["Account username"] = HOSTILE
+    posts["Post type"] = ["=1+1", "@SUM(A1)", "+x", "-y"] * (len(posts) // 4) + ["=1+1"] * (len(posts) % 4)
+    posts["Description"] = "secret caption of ann@example.org"
+    evil = tmp_path / "=evil <script>alert(1)</script>.csv".replace("/", "_")
+    posts.to_csv(evil, index=False, encoding="utf-8-sig")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "panel.csv").write_text("of an earlier audit")
+    made = audit(
+        [evil, shop["orders"], shop["ads.csv"]],
+        tz=ZONE,
+        out=out,
+        rules=Rules(apart="account", allow_break=True),
+    )
+    assert not made.failure, made.failure
+    every = {path.name: path.read_text(encoding="utf-8") for path in out.iterdir()}
+    assert not any(
+        "secret caption" in text or "@example.org" in text or "Buyer 1" in text for text in every.values()
+    )
+    for name in ("verdicts.csv", "panel.csv", "accounting.csv", "rates.csv"):
+        for row in csv.reader(every[name].splitlines()):
+            assert not any(cell.startswith(("=", "+", "@", "\t")) for cell in row), (name, row)
+    assert "<script>alert(1)" not in every["report.html"]
+    assert "&lt;script&gt;alert(1)" in every["report.html"]
+    alone = audit([shop["orders"]], tz=ZONE, out=out)
+    assert alone.panel is None
+    assert not (out / "panel.csv").exists()  # one of an earlier audit would pass for this one's
 
 
 @pytest.mark.parametrize("command", ["audit", "inspect"])

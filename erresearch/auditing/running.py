@@ -140,7 +140,8 @@ def audit(
     """
     import pandas as pd
 
-    rules = replace(rules or Rules(allow_break=True), **({"currency": currency} if currency else {}))
+    rules = rules or Rules(allow_break=True)
+    rules = replace(rules, currency=currency or rules.currency)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ErresearchWarning)
         sorted_ = read_files(files, outcomes=outcomes, survey=survey, tz=tz, currency=currency)

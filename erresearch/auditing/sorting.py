@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from erresearch.errors import DataError, ErresearchError
-from erresearch.exports import Export, combine_exports, read_export
+from erresearch.errors import DataError, EngineError, ErresearchError
+from erresearch.exports import Export, combine_exports, read_exports
 
 __all__ = ["Files", "read_files"]
 
 _TIMED = ("outcomes", "ads")
+_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".zip")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +71,7 @@ def read_files(
     Parameters
     ----------
     files : iterable of path
-        Any exports.
+        Any exports, folders of them, or archives; everything that an archive or a workbook holds is read.
     outcomes, survey : iterable of path
         Files that must hold outcomes, and answers.
     tz : str
@@ -89,9 +90,12 @@ def read_files(
     ErresearchError
         If a file cannot be read; the message names it.
     """
-    asked = [(Path(path), "") for path in _listed(files)]
-    asked += [(Path(path), "outcomes") for path in _listed(outcomes)]
-    asked += [(Path(path), "survey") for path in _listed(survey)]
+    asked = [
+        (path, kind)
+        for kind, given in (("", files), ("outcomes", outcomes), ("survey", survey))
+        for each in _listed(given)
+        for path in _within(Path(each))
+    ]
     if not asked:
         raise DataError("there is no file to audit", fix="name the exports")
     found: dict[str, list[Export]] = {}
@@ -102,19 +106,24 @@ def read_files(
         if real in seen:
             raise DataError(f"the file {path.name!r} is named twice", fix="name each file once")
         seen[real] = kind
-        export = _read(path, tz, currency)
-        if kind and export.kind != kind and not (kind == "outcomes" and export.kind == "ads"):
+        exports, unread = _read(path, tz, currency)
+        unusable += unread
+        wanted = [
+            one for one in exports if not kind or one.kind == kind or (kind, one.kind) == ("outcomes", "ads")
+        ]
+        if not wanted:
             raise DataError(
                 f"{path.name} was given as {kind}",
-                got=f"it holds {export.kind} ({export.format})",
+                got=f"it holds {exports[0].kind} ({exports[0].format})",
                 fix="give it as a file",
             )
-        if _simulated(export):
-            export.rows.attrs["simulated"] = True
-        reason = _no_calendar(export)
-        if reason:
-            unusable.append((export.name, reason))
-        found.setdefault("unusable" if reason else export.kind, []).append(export)
+        for export in wanted:
+            if _simulated(export):
+                export.rows.attrs["simulated"] = True
+            reason = _no_calendar(export)
+            if reason:
+                unusable.append((export.name, reason))
+            found.setdefault("unusable" if reason else export.kind, []).append(export)
     sorted_ = {
         kind: tuple(found.get(kind, ()))
         for kind in ("posts", "daily", "followers", "outcomes", "survey", "ads")
@@ -122,14 +131,39 @@ def read_files(
     return Files(**sorted_, unusable=tuple(unusable))
 
 
+def _within(path: Path) -> list[Path]:
+    """The files of a folder that may be exports, in the order of their names; a file is itself."""
+    if not path.is_dir():
+        return [path]
+    try:
+        inside = sorted(path.iterdir())
+    except OSError as error:
+        raise EngineError(
+            f"could not read the folder {str(path)!r}", got=str(error), fix="check its rights"
+        ) from error
+    found = [
+        one for one in inside if one.suffix.lower() in _SUFFIXES and not one.name.startswith((".", "~$"))
+    ]
+    if not found:
+        raise DataError(
+            f"the folder {path.name!r} holds no export",
+            got=f"{len(inside):,} other files",
+            allowed=f"files that end in {', '.join(_SUFFIXES)}",
+            fix="name the folder with the exports, or the files themselves",
+        )
+    return found
+
+
 def _listed(files: Iterable[str | Path] | str | Path) -> Sequence[str | Path]:
     return [files] if isinstance(files, (str, Path)) else list(files)
 
 
-def _read(path: Path, tz: str, currency: str | None) -> Export:
+def _read(
+    path: Path, tz: str, currency: str | None
+) -> tuple[tuple[Export, ...], tuple[tuple[str, str], ...]]:
     beside = path.with_name(path.name + ".toml")
     try:
-        return read_export(path, tz=tz, currency=currency, mapping=beside if beside.is_file() else None)
+        return read_exports(path, tz=tz, currency=currency, mapping=beside if beside.is_file() else None)
     except ErresearchError as error:
         if path.name in str(error):
             raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from erresearch.exports.combining import Change, combine_exports, definition_changes
 from erresearch.exports.privacy import safe_csv
-from erresearch.exports.reading import inspect_export, read_export
+from erresearch.exports.reading import inspect_export, read_export, read_exports
 from erresearch.exports.records import Accounting, Caution, Export, Guess, Inspection
 from erresearch.exports.registry import platforms
 
@@ -25,5 +25,6 @@ __all__ = [
     "inspect_export",
     "platforms",
     "read_export",
+    "read_exports",
     "safe_csv",
 ]

@@ -13,14 +13,14 @@ import re
 import struct
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from erresearch.errors import DataError, EngineError, ErresearchError
 from erresearch.exports.records import Journal
 from erresearch.exports.workbooks import Sheet, read_html, read_xls, read_xlsx
 
-__all__ = ["MAX_RATIO", "MAX_UNPACKED", "Bundle", "Text", "open_bundle"]
+__all__ = ["MAX_RATIO", "MAX_UNPACKED", "Bundle", "Text", "open_bundle", "split_bundle"]
 
 MAX_RATIO = 200
 """Unpacked size over packed size beyond which an archive is refused (if it is also large)."""
@@ -59,12 +59,15 @@ class Text:
         Whether `data` is the whole file.
     tail : bytes
         The last lines of a file of which only the head was taken.
+    member : str
+        The file of an archive that it is; empty where there is no archive.
     """
 
     name: str
     data: bytes | memoryview
     complete: bool = True
     tail: bytes = b""
+    member: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,6 +139,48 @@ def open_bundle(
     else:
         parts = tuple(_part(data, path.name, kind, journal, encoding=encoding, tail=tail, head=head))
     return Bundle(path.name, parts, dated, size, changed)
+
+
+def split_bundle(
+    path: str | Path, *, encoding: str | None = None, strict: bool = False
+) -> list[tuple[Bundle, Journal]]:
+    """Open every file of an archive as a bundle of its own; any other file as one bundle.
+
+    Parameters
+    ----------
+    path, encoding
+        As in :func:`open_bundle`.
+    strict : bool
+        Whether a warning stops the reading.
+
+    Returns
+    -------
+    list of (Bundle, Journal)
+        Each with its own journal.
+
+    Raises
+    ------
+    EngineError, DataError
+        As :func:`open_bundle`.
+    """
+    journal = Journal(Path(path).name, strict=strict)
+    bundle = open_bundle(path, journal, encoding=encoding)
+    members: dict[str, list[Text | Sheet]] = {}
+    for part in bundle.parts:
+        members.setdefault(part.member, []).append(part)
+    if len(members) < 2:
+        return [(bundle, journal)]
+    out = []
+    for member, parts in members.items():
+        name = f"{bundle.name}: {member}"
+        own = Journal(name, strict=strict)
+        # what was found while the archive was opened is said once, by the file that it is about
+        base = Path(member).name
+        own.warnings = [caution for caution in journal.warnings if base in caution.text]
+        own.notes = [note for note in journal.notes if base in note]
+        own.guesses = [guess for guess in journal.guesses if own.warnings and guess.name == "encoding"]
+        out.append((replace(bundle, name=name, parts=tuple(parts)), own))
+    return out
 
 
 def kind_of(first: bytes, name: str) -> str:
@@ -244,10 +289,11 @@ def _members(
             journal.note(f"{name}: {error}")
             continue
         if kind == "zip":
-            inner = [part for part in _inner(content, member, journal) if part.rows]
+            inner = [replace(part, member=member) for part in _inner(content, member, journal) if part.rows]
             parts += inner
             continue
-        parts += _part(content, member, kind, journal, encoding=encoding)
+        made = _part(content, member, kind, journal, encoding=encoding)
+        parts += [replace(part, member=info.filename) for part in made]
         if info.date_time[0] >= 2000:
             dates.append(dt.date(*info.date_time[:3]))
     if not parts:
@@ -332,6 +378,7 @@ def to_utf8(
         utf8: bytes | memoryview = memoryview(data)[3:] if marked else data
         return _readable(utf8, name)
     if encoding is None:
+        _readable(data, name)
         encoding = guess_encoding(data)
         first = next(line for line in re.split(rb"[\r\n]", data) if re.search(rb"[\x80-\xff]", line))
         journal.guess("encoding", encoding, "the bytes are not UTF-8", "encoding=")

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from erresearch.errors import DataError
+from erresearch.errors import DataError, ErresearchError
 from erresearch.exports.cells import KEPT, Built, Draft, draft_of
-from erresearch.exports.containers import Bundle, Text, open_bundle
+from erresearch.exports.containers import Bundle, Text, open_bundle, split_bundle
 from erresearch.exports.finding import (
     all_tables,
     choose_tables,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = ["inspect_export", "read_export"]
+__all__ = ["inspect_export", "read_export", "read_exports"]
 
 
 def read_export(
@@ -121,6 +121,83 @@ def read_export(
     return _read(open_bundle(path, journal, encoding=encoding), settings, layout, platform, journal)
 
 
+def read_exports(
+    path: str | Path,
+    *,
+    mapping: str | Path | Mapping[str, Any] | None = None,
+    tz: str | None = None,
+    currency: str | None = None,
+) -> tuple[tuple[Export, ...], tuple[tuple[str, str], ...]]:
+    r"""Read everything that a file holds: each file of an archive, each known table of a workbook.
+
+    Parameters
+    ----------
+    path, mapping, tz, currency
+        As for :func:`read_export`.
+
+    Returns
+    -------
+    exports, unread
+        One export per file and layout; and, by name, why a further one could not be read.
+
+    Raises
+    ------
+    ErresearchError
+        If nothing in it can be read; the message is that of its first file.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, zipfile
+    >>> from erresearch.exports import read_exports
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder) / "all.zip"
+    ...     with zipfile.ZipFile(file, "w") as archive:
+    ...         archive.writestr("Totals.csv", "Date,Views\n2026-01-01,10\n2026-01-02,12\n")
+    ...         archive.writestr("readme.txt", "no table")
+    ...     exports, unread = read_exports(file)
+    >>> [(export.name, export.kind) for export in exports], len(unread)
+    ([('all.zip: Totals.csv', 'daily')], 1)
+    """
+    settings, layout = read_mapping(mapping, Settings(tz=tz, currency=currency))
+    exports: list[Export] = []
+    unread: list[tuple[str, str]] = []
+    first: ErresearchError | None = None
+    for bundle, journal in split_bundle(path):
+        try:
+            exports += _every(bundle, settings, layout, journal, unread)
+        except ErresearchError as error:
+            first = first or error
+            unread.append((bundle.name, str(error)))
+    if first is not None and not exports:
+        raise first
+    return tuple(exports), tuple(unread)
+
+
+def _every(
+    bundle: Bundle,
+    settings: Settings,
+    layout: Format | None,
+    journal: Journal,
+    unread: list[tuple[str, str]],
+) -> list[Export]:
+    """The export of each layout that a bundle holds; only the first must succeed."""
+    tables, between = all_tables(bundle, layouts_wanted(settings, layout, None), journal)
+    bundle = replace(bundle, parts=())
+    found = _built(bundle, tables, unread=between, settings=settings, platform=None, journal=journal)
+    exports = [found]
+    ids = dict.fromkeys(table.match.layout.id for table in tables if not table.match.layout.refuse)
+    for name in [each for each in ids if each != found.format]:
+        own = Journal(f"{journal.name} ({name})")
+        some = [table for table in tables if table.match.layout.id == name and table.cells.height]
+        try:
+            if some:
+                alone = replace(bundle, name=own.name)
+                exports.append(_built(alone, some, unread=[], settings=settings, platform=None, journal=own))
+        except ErresearchError as error:
+            unread.append((own.name, str(error)))
+    return exports
+
+
 def _check_arguments(decimal: str | None) -> None:
     if decimal not in (None, ".", ","):
         raise DataError("`decimal` is no decimal sign", got=repr(decimal), allowed="'.' or ','")
@@ -187,6 +264,19 @@ def _read(
     layouts = layouts_wanted(settings, layout, platform)
     tables, unread = all_tables(bundle, layouts, journal)
     bundle = replace(bundle, parts=())  # the bytes are not needed any more
+    return _built(bundle, tables, unread=unread, settings=settings, platform=platform, journal=journal)
+
+
+def _built(
+    bundle: Bundle,
+    tables: Sequence[Table],
+    *,
+    unread: Sequence[int],
+    settings: Settings,
+    platform: str | None,
+    journal: Journal,
+) -> Export:
+    """Canonical rows of the tables of one layout."""
     chosen = choose_tables(tables, platform, journal)
     for table in chosen:
         if table.match.layout.refuse:

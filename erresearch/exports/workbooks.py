@@ -28,6 +28,7 @@ class Sheet:
 
     name: str
     rows: list[list[str]]
+    member: str = ""
 
 
 def cell_text(value: Any) -> str:
