@@ -66,6 +66,23 @@ def test_small_cells_and_constant_flags_are_refused() -> None:
     check_disclosure(Moments.from_frame(mixed, ["x", "bought"], by="shop"))
 
 
+def test_sums_by_account_and_period_are_rows_where_each_week_has_one() -> None:
+    table = accounts([30] * 6).assign(week=lambda t: t.groupby("shop").cumcount())
+    weekly = Moments.from_frame(table, ["x"], by="shop", period="week")
+    rows = weekly.origin + weekly.cells.sums
+    assert np.allclose(np.sort(rows[:, 0]), np.sort(table["x"]))  # what would be given away
+    with pytest.raises(
+        DataError, match=r"sums by account and 'week' .* 180 of 180 cells have fewer than 10 rows"
+    ):
+        check_disclosure(weekly)
+    check_disclosure(
+        Moments.from_frame(table.assign(week=table["week"] // 15), ["x"], by="shop", period="week")
+    )
+    weighted = table.assign(week=0, w=1.0)
+    with pytest.raises(DataError, match="rows weighted by 'w', so that nobody can see how many a cell has"):
+        check_disclosure(Moments.from_frame(weighted, ["x"], by="shop", period="week", weights="w"))
+
+
 def test_merging_keeps_what_happens_within_accounts_exact() -> None:
     table = accounts([40, 30, 20, *[3] * 30])
     whole = Moments.from_frame(table, ["x", "y"], by="shop")
@@ -167,7 +184,9 @@ def test_a_pack_says_what_its_rows_say(table, tmp_path) -> None:
 def test_a_pack_is_written_the_same_twice(table, tmp_path) -> None:
     # one pack, two files: the sums themselves may differ in their last bit from run to run of a parallel engine
     pack = simulated_pack(table)
-    assert write_pack(pack, tmp_path / "a.npz").read_bytes() == write_pack(pack, tmp_path / "b.npz").read_bytes()
+    assert (
+        write_pack(pack, tmp_path / "a.npz").read_bytes() == write_pack(pack, tmp_path / "b.npz").read_bytes()
+    )
 
 
 def test_stored_evidence_keeps_estimates_and_scores_of_strata(tmp_path) -> None:

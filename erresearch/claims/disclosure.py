@@ -67,13 +67,14 @@ def strata(rows: int, *, salt: str, least: int = 20) -> np.ndarray:
 def check_disclosure(moments: Moments, *, least: int = LEAST_ROWS) -> None:
     """Refuse moments whose cells say too much about single rows.
 
-    Every group needs `least` rows, and no column of zeros and ones may be constant in a group. This is disclosure
-    control, not a guarantee of privacy: who knows all rows of a group but one can still work that one out.
+    Every group needs `least` rows, every cell of account and period too, and no column of zeros and ones may be
+    constant in a group. This is disclosure control, not a guarantee of privacy: who knows all rows of a group but one
+    can still work that one out.
 
     Raises
     ------
     DataError
-        Naming the groups or the column.
+        Naming the groups, the cells or the column.
 
     Examples
     --------
@@ -89,6 +90,7 @@ def check_disclosure(moments: Moments, *, least: int = LEAST_ROWS) -> None:
             allowed=f"{least} or more in each",
             fix="merge them with merge_small",
         )
+    _check_cells(moments, least)
     plain = moments.about(np.zeros(len(moments.columns)))
     squares = np.einsum("gii->gi", plain.grams())
     for j, name in enumerate(moments.columns):
@@ -102,6 +104,23 @@ def check_disclosure(moments: Moments, *, least: int = LEAST_ROWS) -> None:
                 allowed="zeros and ones in each cell",
                 fix="leave the column out, or use fewer and larger cells",
             )
+
+
+def _check_cells(moments: Moments, least: int) -> None:
+    """Refuse sums by account and period over few rows: where an account has one row a week, they are that row."""
+    if moments.cells is None:
+        return
+    # row weights hide how many rows a cell has
+    few = moments.cells.weight < least if moments.weights is None else np.ones(1, dtype=bool)
+    if few.any():
+        raise DataError(
+            f"sums by account and {moments.period!r} would give rows away",
+            got=f"{int(few.sum()):,} of {len(moments.cells.weight):,} cells have fewer than {least} rows"
+            if moments.weights is None
+            else f"rows weighted by {moments.weights!r}, so that nobody can see how many a cell has",
+            allowed=f"{least} or more in each, without weights",
+            fix=f"take the means by {moments.period!r} out of the rows and make the moments without `period`",
+        )
 
 
 def merge_small(moments: Moments, *, least: int = LEAST_ROWS) -> Moments:
