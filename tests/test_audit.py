@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -407,3 +408,57 @@ def test_real_files_end_in_an_audit_or_in_a_message(name: str):
     if made is not None:
         assert str(made)
         assert all(verdict.word not in ("supported", "contradicted") for verdict in made.verdicts)
+
+
+def shop_panel(weeks: int, **more: object) -> object:
+    """One simulated shop's panel by week, with a file of advertising."""
+    from tests.test_panel import MONDAY, panel, post_table, sales
+
+    rng = np.random.default_rng(1)
+    posts = post_table(weeks).assign(likes=lambda t: rng.poisson(20, len(t)).astype(float))
+    sold = sales(7 * weeks).assign(value=lambda t: rng.gamma(9, 1, len(t)))
+    days = pd.date_range(MONDAY, periods=7 * weeks)
+    return panel(posts.assign(**more), sold, spend=pd.DataFrame({"date": days, "spend": 0.0}))
+
+
+def test_s18_too_few_periods_get_no_estimate_but_what_would_do():
+    made = judge_panel(shop_panel(15))
+    (verdict,) = [v for v in made if v.claim == "C01"]
+    assert verdict.word == "not judged"
+    assert verdict.reason.startswith(
+        "not enough data: 14 weeks have both engagement and revenue, and 20 are the least; about "
+    )
+    assert verdict.reason.endswith("weeks like these would find 0.05000")
+    (enough,) = [v for v in judge_panel(shop_panel(30)) if v.claim == "C01"]
+    assert enough.estimate is not None
+
+
+def test_t23_what_never_moves_is_not_related_to_anything():
+    flat = {v.claim: v for v in judge_panel(shop_panel(40, likes=5.0))}
+    assert flat["C01"].word == "not judged"
+    assert "engagement is 18.00 in all 39 rows: what never moves" in flat["C01"].reason
+
+
+def test_a_spend_of_0_is_enough_to_say_that_nothing_was_spent():
+    (verdict,) = [v for v in judge_panel(shop_panel(60)) if v.claim == "C01"]
+    assert verdict.estimate is not None
+    assert "spend is the same in every period" in {d.name: d.text for d in verdict.doubts}["constant control"]
+
+
+def test_the_long_run_of_one_shop_says_what_it_needs():
+    (verdict,) = [v for v in judge_panel(shop_panel(60)) if v.claim == "C18"]
+    assert "of one entity nothing is left then: add shops, not time" in verdict.reason
+
+
+def test_figures_by_day_reach_the_panel_of_an_audit(shop):
+    overview = HERE / "exports" / "files" / "Overview_2026-01-19.csv"
+    made = audit([shop["instagram"], overview], tz=ZONE)
+    assert [export.kind for export in made.files.daily] == ["daily"]
+    assert made.panel.accounting["daily"].rows_in == len(made.files.daily[0].rows)
+
+
+def test_posts_that_are_all_young_say_so(shop, tmp_path):
+    few = pd.read_csv(shop["instagram"], dtype=str, keep_default_na=False).head(3)
+    few.to_csv(tmp_path / "three.csv", index=False, encoding="utf-8-sig")
+    made = audit([tmp_path / "three.csv"], tz=ZONE)
+    assert any("no day of the posts of 'simulated_shop' is old enough" in reason for reason in made.refused)

@@ -18,7 +18,7 @@ from erresearch.robustness import detectable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["judge_panel"]
+__all__ = ["FEWEST_PERIODS", "judge_panel"]
 
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
@@ -33,6 +33,10 @@ _ARROW_PROCEDURES = ("precedence", "long run")
 # rows of one entity follow each other: only these know it
 _IN_TIME = ("precedence", "prediction", "long run")
 _PERIODS = {"D": "days", "W": "weeks", "M": "months"}
+#: Periods with both x and y of one entity, below which nothing is estimated.
+FEWEST_PERIODS = 20
+# z of a two-sided test at 5 % and of 80 % power
+_POWER = 1.96 + 0.8416
 _YEARS = {"D": 3650, "W": 520, "M": 120}
 
 
@@ -95,9 +99,87 @@ def judge_panel(
             few = f"the claim compares accounts, and followers are known for {len(table)}: {claim.minimum}"
             found.append(_not_judged(claim, name, few))
             continue
+        if about_accounts or panel is None:
+            found.append(_helped(examine(claim, {name: table})[0], panel, about_accounts))
+            continue
+        idle = _unusable(claim, table, _PERIODS[panel.freq])
+        if idle:
+            found.append(_not_judged(claim, name, idle))
+            continue
+        claim, doubts = _without_constants(claim, table)
         (verdict,) = examine(claim, {name: table})
-        found.append(_helped(verdict, panel, about_accounts))
+        found.append(_helped(replace(verdict, doubts=(*verdict.doubts, *doubts)), panel, about_accounts))
     return tuple(found)
+
+
+def _unusable(claim: Claim, table: pd.DataFrame, periods: str) -> str:
+    """Why x and y of these rows cannot be related at all: too few of them, or one that never moves."""
+    chosen = {role: _played(claim, role, table) for role in ("x", "y")}
+    both = table[[name for name in chosen.values() if name is not None]].dropna()
+    entities = table["entity"].nunique()
+    for name in both.columns:
+        if len(both) and bool((both[name] == both[name].iloc[0]).all()):
+            value = plain(float(both[name].iloc[0]))
+            return (
+                f"{name} is {value} in all {len(both):,} rows: what never moves cannot be related to anything"
+            )
+    if entities == 1 and claim.procedure == "long run":
+        return (
+            "it takes out what all entities share in a period, and of one entity nothing is left then: add shops, not "
+            "time"
+        )
+    if entities == 1 and len(both) < FEWEST_PERIODS and len(both.columns) == 2:
+        needed = _periods_needed(claim, both, chosen)
+        wanted = (
+            f"; about {needed:,} {periods} like these would find {plain(claim.sesoi)}"
+            if needed > FEWEST_PERIODS
+            else ""
+        )
+        return (
+            f"not enough data: {len(both):,} {periods} have both {chosen['x']} and {chosen['y']}, and "
+            f"{FEWEST_PERIODS} are the least{wanted}"
+        )
+    return ""
+
+
+def _played(claim: Claim, role: str, table: pd.DataFrame) -> str | None:
+    return next((name for name in claim.roles.get(role, ()) if name in table.columns), None)
+
+
+def _periods_needed(claim: Claim, both: pd.DataFrame, chosen: Mapping[str, str | None]) -> int:
+    """Periods of one entity with which δ would be found at 80 % power; 0 where it cannot be said.
+
+    The slope's standard error is about s_y / (s_x √n), with logs where the claim takes them.
+    """
+    import numpy as np
+
+    spread = {}
+    for role, name in chosen.items():
+        values = both[str(name)].to_numpy(dtype=float)
+        if role in claim.options.get("logs", ()):
+            values = np.log(values[values > 0])
+        spread[role] = float(values.std(ddof=1)) if len(values) > 2 else 0.0
+    if not all(spread.values()) or not claim.sesoi > 0:
+        return 0
+    return math.ceil((_POWER * spread["y"] / (claim.sesoi * spread["x"])) ** 2)
+
+
+def _without_constants(claim: Claim, table: pd.DataFrame) -> tuple[Claim, tuple[Doubt, ...]]:
+    """A control that never moves within an entity explains nothing there and is left out, with a word."""
+    doubts = []
+    for role in [each for each in claim.roles if each not in ("x", "y", "by", "time")]:
+        name = _played(claim, role, table)
+        if name is None or not table[name].notna().any() or table.groupby("entity")[name].nunique().max() > 1:
+            continue
+        options = {
+            key: [each for each in value if each != role] if isinstance(value, (list, tuple)) else value
+            for key, value in claim.options.items()
+        }
+        roles = {key: names for key, names in claim.roles.items() if key != role}
+        claim = replace(claim, roles=roles, options=options)
+        text = f"{name} is the same in every period, so that it can explain no change and is no control here"
+        doubts.append(Doubt("constant control", text))
+    return claim, tuple(doubts)
 
 
 def _askable(claim: Claim) -> bool:

@@ -327,8 +327,9 @@ def _run_notebook(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple
                     kernel_name="python3",
                     progress_bar=False,
                     cwd=str(out),
-                    # kernels listen on this machine only; their warning that they do is no news of the audit
-                    extra_arguments=["--IPKernelApp.log_level=ERROR"],
+                    # kernels listen on this machine only: that they do, and that they were stopped, is no news;
+                    # what a cell says when it fails stands in the notebook
+                    extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
                 )
             except PapermillExecutionError as error:
                 failure = f"cell {error.exec_count}: {error.ename}: {error.evalue}"

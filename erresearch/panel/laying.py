@@ -162,11 +162,21 @@ def _nothing_shared(
 ) -> DataError:
     if short:
         entity, platforms, sold, days = short[0]
+        if all(a > b for a, b in platforms.values()):
+            return DataError(
+                f"no day of the posts of {entity!r} is old enough: all of them were too young at the export",
+                got=", ".join(f"first of {name or 'the posts'}: {a}" for name, (a, _) in platforms.items()),
+                fix="export a longer time, or choose a smaller min_age_days",
+            )
         words = ", ".join(f"{name or 'posts'} {a} to {b}" for name, (a, b) in platforms.items())
         shared = f"overlap {days} days" if days > 0 else "no overlap"
+        if sold is None:
+            return DataError(
+                f"the platforms of {entity!r} share no day", got=words, fix="export them for the same dates"
+            )
         return DataError(
             f"posts and outcomes of {entity!r} share too few days",
-            got=f"{words}; outcome {sold[0]} to {sold[1]}: {shared}" if sold else f"{words}: {shared}",
+            got=f"{words}; outcome {sold[0]} to {sold[1]}: {shared}",
             allowed=f"{SHORTEST_DAYS} days or more",
             fix="export both for the same dates",
         )
