@@ -66,6 +66,7 @@ lock: ## write the locks again from pyproject.toml (needs uv)
 		$(PYTHON) -c "import sys, tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]], sep='\n')" $$extra \
 		| uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 			-c requirements.lock - -o requirements-$$extra.lock || exit 1; done
+	$(PYTHON) tools/lite.py --lock
 
 expected: install ## accept the present verdicts as the expected ones
 	@$(BIN)/erresearch reproduce --out results --no-expected

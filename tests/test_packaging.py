@@ -113,7 +113,10 @@ def test_import_loads_numpy_and_narwhals_at_most(tmp_path: Path):
     assert {name for name in heavy if not name.startswith(("_", "sphinxcontrib"))} == set()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-spark.lock", "requirements-docs.lock"])
+@pytest.mark.parametrize(
+    "lock",
+    ["requirements.lock", "requirements-spark.lock", "requirements-docs.lock", "requirements-lite.lock"],
+)
 def test_locks_hold_hashes_and_no_address(lock: str):
     text = (ROOT / lock).read_text()
     entries = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
