@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.util
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -472,6 +473,27 @@ def test_H15_another_tool_comes_in_through_a_mapping(write: Write, tmp_path: Pat
     )
 
 
+def test_H15_the_example_in_the_readme_is_read(tmp_path: Path):
+    readme = (FOLDER.parent.parent / "README.md").read_text(encoding="utf-8")
+    blocks = {
+        kind: re.search(rf"```{kind}\n(.*?)```", readme, re.DOTALL) for kind in ("csv", "toml", "console")
+    }
+    path = tmp_path / "toots.csv"
+    path.write_text(blocks["csv"][1], encoding="utf-8")
+    beside = tmp_path / "toots.csv.toml"
+    beside.write_text(blocks["toml"][1], encoding="utf-8")
+    export = read_export(path, mapping=beside)
+    assert export.rows["published_at"].astype(str).tolist() == [
+        "2026-01-31 09:00:00+00:00",
+        "2026-02-28 08:30:00+00:00",
+    ]
+    assert export.rows["likes"].tolist() == [12, 7]
+    assert export.rows["shares"].isna().tolist() == [False, True]
+    shown = str(inspect_export(path, mapping=beside))
+    for line in blocks["console"][1].splitlines():
+        assert line in shown.splitlines()
+
+
 # ── the cells ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -900,6 +922,17 @@ def test_S14_posts_that_are_still_young(write: Write):
     export = read_export(write(rows()), mapping=own(exported_at="2026-01-14"))
     assert "6 posts were younger than 7 days" in caution(export, "young posts")
     assert export.exported_at == dt.date(2026, 1, 14)
+
+
+def test_S15_old_and_new_posts_had_different_times(write: Write):
+    export = read_export(write(rows()), mapping=own(exported_at="2026-01-20"))
+    assert export.rows["age_days"].iloc[0] == pytest.approx(18 + 13 / 24, abs=1)
+    assert any(
+        "posts were 8 to 19 days old at the export" in note and "age_days" in note for note in export.notes
+    )
+    alike = read_export(write(rows()), mapping=own(exported_at="2027-01-20"))
+    assert not any("days old at the export" in note for note in alike.notes)
+    assert "age_days" not in read_export(write(rows()), mapping=own()).rows.columns
 
 
 def test_S16_one_follower_count_for_all(write: Write):

@@ -104,7 +104,7 @@ def judge_panel(
             continue
         idle = _unusable(claim, table, _PERIODS[panel.freq])
         if idle:
-            found.append(_not_judged(claim, name, idle))
+            found.append(_not_judged(claim, name, idle, simulated=bool(table.attrs.get("simulated"))))
             continue
         claim, doubts = _without_constants(claim, table)
         (verdict,) = examine(claim, {name: table})
@@ -207,8 +207,9 @@ def _missing(claim: Claim, absent: tuple[str, ...], reason: str) -> str:
     return f"{said}: {'; '.join(hints) or claim.minimum}"
 
 
-def _not_judged(claim: Claim, name: str, reason: str) -> Verdict:
-    return Verdict(claim.id, name, "not judged", sesoi=claim.sesoi, reason=reason)
+def _not_judged(claim: Claim, name: str, reason: str, *, simulated: bool = False) -> Verdict:
+    qualifiers = ("simulated",) if simulated else ()
+    return Verdict(claim.id, name, "not judged", qualifiers=qualifiers, sesoi=claim.sesoi, reason=reason)
 
 
 def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verdict:

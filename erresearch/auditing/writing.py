@@ -185,7 +185,12 @@ def _provenance(found: Audit, settings: Mapping[str, Any]) -> dict[str, Any]:
     told["guesses"] = [f"{export.name}: {guess}" for export in found.exports for guess in export.guesses]
     if found.panel is not None:
         told["panel"] = str(found.panel).split("\n", maxsplit=1)[0]
-        told["columns"] = [f"{name}: {words}" for name, words in found.panel.definitions.items()]
+        lagged = [name for name in found.panel.definitions if name.startswith("lag")]
+        told["columns"] = [
+            f"{name}: {words}" for name, words in found.panel.definitions.items() if name not in lagged
+        ]
+        if lagged:
+            told["columns"].append("lag1 … : the same entity's value one period earlier; missing after a gap")
     told["asked"] = {
         name.lower(): value for name, value in settings.items() if name in ("TZ", "FREQ", "SESOI") and value
     }
@@ -202,7 +207,15 @@ def _rate_line(row: Mapping[Any, Any]) -> str:
 
 
 def _file_line(export: Export) -> str:
-    rows = str(export.accounting).split("\n", maxsplit=1)[0]
+    account = export.accounting
+    parts = {
+        "totals": account.totals,
+        "error rows": account.error_rows,
+        "rejected": account.rejected,
+        "out of scope": account.out_of_scope,
+    }
+    left = ", ".join(f"{count:,} {word}" for word, count in parts.items() if count)
+    rows = f"{account.rows_in:,} rows, " + (f"{account.used:,} used, {left}" if left else "all used")
     personal = ", ".join(export.dropped_columns)
     return f"{export.name}: {export.format}; {rows}" + (
         f"; personal columns not loaded: {personal}" if personal else ""

@@ -11,12 +11,14 @@ from erresearch.claims.judge import DECISIVE, judge, not_judged
 from erresearch.claims.packing import evidence_from_pack, here, names_to_pack, rows_of, shipped
 from erresearch.claims.packs import Pack
 from erresearch.claims.procedures import PROCEDURES
+from erresearch.claims.procedures.terms import term_name
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
-from erresearch.claims.tables import cast_roles, is_simulated
+from erresearch.claims.tables import Cast, cast_roles, is_simulated
 from erresearch.datasets.registry import registered
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
+from erresearch.moments import Moments
 from erresearch.results import Verdict
-from erresearch.robustness.guards import outcome_contains_predictor
+from erresearch.robustness.guards import Request, check, repeated_outcome
 from erresearch.worlds import CASES, WORLDS, simulate_panel
 
 __all__ = ["embedded", "evidence_for", "examine", "without_others_cases"]
@@ -94,16 +96,39 @@ def evidence_for(claim: Claim, data: Any, *, dataset: str = "data", level: float
     UnknownNameError
         If the claim names a procedure that does not exist.
     GuardError
-        If the outcome was computed from the predictor, or the other way round.
+        If the outcome was computed from the predictor or the other way round, a rate has no declared formula or is
+        set against its own part, a log(1 + x) would be read as an elasticity, or one outcome series is repeated on
+        several accounts.
     """
     if claim.procedure not in PROCEDURES:
         raise UnknownNameError.of(f"procedure (claim {claim.id})", claim.procedure, PROCEDURES)
     if isinstance(data, Pack):
         return evidence_from_pack(claim, data, level=level)
     cast = cast_roles(claim, data, dataset=dataset, level=level)
-    if {"x", "y"} <= cast.roles.keys():
-        outcome_contains_predictor(cast.column("y"), cast.column("x"))
+    _guard(claim, cast)
     return PROCEDURES[claim.procedure](cast)
+
+
+def _guard(claim: Claim, cast: Cast) -> None:
+    """Refuse what would give a misleading number, before anything is estimated.
+
+    What a name or a declared formula (option ``formulas``, by role) gives away is looked at for every claim about
+    a pair of columns; a series of the outcome that is repeated on several accounts wherever accounts have a time.
+    """
+    if not {"x", "y"} <= cast.roles.keys():
+        return
+    formulas = {cast.column(role): name for role, name in cast.options.get("formulas", {}).items()}
+    pairs = [role for role in ("x", "rival") if role in cast.roles]
+    request = Request(
+        term_name(cast, "y"),
+        tuple(term_name(cast, role) for role in pairs),
+        definitions=formulas,
+        elasticity=claim.unit == "elasticity",
+    )
+    for refusal in check(request):
+        raise refusal
+    if {"by", "time"} <= cast.roles.keys() and not isinstance(cast.data, Moments):
+        repeated_outcome(cast.data, cast.column("y"), by=cast.column("by"), period=cast.column("time"))
 
 
 def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verdict]:

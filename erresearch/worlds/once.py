@@ -16,7 +16,7 @@ __all__ = ["THRESHOLD", "articles", "earning_list", "people", "videos"]
 THRESHOLD: Final = 6
 """Number of interactions from which on people buy more often, where there is such a number."""
 
-_EARNING_SD: Final = 0.4
+_EARNING_SD: Final = 0.25
 
 
 def _names(kind: str, count: int) -> list[str]:

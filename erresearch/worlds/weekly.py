@@ -223,7 +223,7 @@ def reach_next_week(rng: np.random.Generator, accounts: int, weeks: int, effect:
     return made.table(
         {
             "engagement": engagement,
-            "reach": made.counts(10.0, made.outcome(drive)),
+            "reach": made.counts(10.0, made.outcome(drive, sd=0.2)),
         }
     )
 
@@ -232,7 +232,7 @@ def regular_posts(rng: np.random.Generator, accounts: int, weeks: int, effect: f
     """Posts of a week move the next week's engagement per post by `effect` (elasticity)."""
     made = Calendar.draw(rng, accounts, weeks)
     posts = 1 + made.counts(1.8, made.driver(0.25), spread=0.3)
-    each = made.outcome(effect * (np.log(posts) - 2.0))
+    each = made.outcome(effect * (np.log(posts) - 2.0), sd=0.15)
     engagement = np.maximum(made.rng.poisson(posts * np.exp(6.0 + 0.9 * made.size + each)), 1)
     return made.table(
         {
