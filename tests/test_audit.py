@@ -457,6 +457,24 @@ def test_figures_by_day_reach_the_panel_of_an_audit(shop):
     assert made.panel.accounting["daily"].rows_in == len(made.files.daily[0].rows)
 
 
+def test_a_claim_about_followers_does_not_complain_of_revenue(shop, tmp_path):
+    short = pd.read_csv(shop["orders"], dtype=str, keep_default_na=False).head(40)
+    short.to_csv(tmp_path / "orders_export.csv", index=False)
+    made = audit([shop["instagram"], tmp_path / "orders_export.csv"], tz=ZONE)
+    assert "share too few days" in reason(made, "C08")
+    assert reason(made, "C07") == "nothing to judge it on: add the follower history of each account"
+
+
+def test_a_file_that_needs_a_word_says_where_to_write_it(shop, tmp_path):
+    history = tmp_path / "FollowerHistory.csv"
+    history.write_bytes(shop["FollowerHistory"].read_bytes())
+    os.utime(history, (0, 0))
+    with pytest.raises(ErresearchError, match=r"exported_at in a file FollowerHistory\.csv\.toml beside it"):
+        audit([shop["instagram"], history], tz=ZONE)
+    history.with_name("FollowerHistory.csv.toml").write_text("exported_at = 2025-05-04\n")
+    assert audit([shop["instagram"], history], tz=ZONE).files.followers
+
+
 def test_posts_that_are_all_young_say_so(shop, tmp_path):
     few = pd.read_csv(shop["instagram"], dtype=str, keep_default_na=False).head(3)
     few.to_csv(tmp_path / "three.csv", index=False, encoding="utf-8-sig")

@@ -275,6 +275,18 @@ def test_F17_two_exports_of_the_same_posts(write: Write):
         combine_exports([first, read_export(FILES / "Totals.csv")])
 
 
+def test_F17_figures_of_one_day_in_several_files_are_no_repeats():
+    """Meta gives reach and follows of the same days in two files: neither may push the other out."""
+    reach, follows = read_export(FILES / "Reach.csv"), read_export(FILES / "Follows.csv")
+    both = combine_exports([reach, follows])
+    assert both.accounting.rejected == 0
+    assert both.rows["reach"].sum() == reach.rows["reach"].sum()
+    assert both.rows["followers_gained"].sum() == follows.rows["followers_gained"].sum()
+    again = combine_exports([reach, follows, reach])
+    assert again.accounting.rejected == reach.accounting.used
+    assert again.rows["reach"].sum() == reach.rows["reach"].sum()
+
+
 def test_F18_a_table_cut_at_the_limit_of_the_platform(write: Write):
     head = ["Content", "Video title", "Video publish time", "Views"]
     table = [head, *([f"v{i}", "t", "Jan 5, 2026", 100 + i] for i in range(500))]

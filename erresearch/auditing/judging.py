@@ -26,6 +26,9 @@ _HINTS: Mapping[str, str] = MappingProxyType(
         "spend": "add the advertising export by day; where nothing was spent, a file with dates and a spend of 0 says "
         "so (with a mapping file beside it)",
         "followers": "add the follower history of each account",
+        "er_by_followers": "add the follower history of each account",
+        "conversion_rate": "add visits and orders by day, such as GA4's report by date",
+        "reach": "add an export of posts with reach",
         "engagement": "add an export of posts with reactions",
     }
 )
@@ -197,7 +200,8 @@ def _absent(claim: Claim, columns: list[str]) -> tuple[str, ...]:
 
 
 def _missing(claim: Claim, absent: tuple[str, ...], reason: str) -> str:
-    if reason and (not absent or "revenue" in absent):
+    asked = {name for names in claim.roles.values() for name in names}
+    if reason and ("revenue" in absent or (not absent and "revenue" in asked)):
         return reason
     about_accounts = claim.estimand.get("unit") == "account"
     hints = [] if about_accounts and absent else [_HINTS[name] for name in absent if name in _HINTS]

@@ -165,11 +165,11 @@ def _read(
     try:
         return read_exports(path, tz=tz, currency=currency, mapping=beside if beside.is_file() else None)
     except ErresearchError as error:
-        if path.name in str(error):
-            raise
-        raise type(error)(
-            f"{path.name}: {error.wrong}", got=error.got, allowed=error.allowed, fix=error.fix
-        ) from error
+        wrong = error.wrong if path.name in str(error) else f"{path.name}: {error.wrong}"
+        # an audit has no argument mapping=: its lines stand in a file
+        fix = error.fix.replace("in mapping=", f"in a file {beside.name} beside it")
+        fix = fix.replace("with mapping=", f"in a file {beside.name} beside it")
+        raise type(error)(wrong, got=error.got, allowed=error.allowed, fix=fix) from error
 
 
 def _simulated(export: Export) -> bool:

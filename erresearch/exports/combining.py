@@ -136,7 +136,8 @@ def combine_exports(exports: Sequence[Export]) -> Export:
         exported = pd.Series([day] * len(export.rows), index=export.rows.index, dtype="datetime64[us]")
         frames.append(export.rows.assign(part=number, exported=exported))
     together = pd.concat(frames, ignore_index=True, sort=False)
-    keys = [name for name in _KEYS[kinds[0]] if name in together.columns]
+    together["figures"] = together["part"].map(_alike(exports, kinds[0]))
+    keys = ["figures", *(name for name in _KEYS[kinds[0]] if name in together.columns)]
     kept, cautions = _newest(together, keys, exports)
     cautions += _changed_definition(kept, exports)
     cautions += [
@@ -150,7 +151,7 @@ def combine_exports(exports: Sequence[Export]) -> Export:
     rejected = _repeated(together, kept)
     accounting = _added([export.accounting for export in exports], rejected)
     days = [export.exported_at for export in exports if export.exported_at]
-    rows = kept.drop(columns=["part", "exported"]).reset_index(drop=True)
+    rows = kept.drop(columns=["part", "exported", "figures"]).reset_index(drop=True)
     return Export(
         rows,
         exports[0].kind,
@@ -165,6 +166,20 @@ def combine_exports(exports: Sequence[Export]) -> Export:
         max(days, default=None),
         exports[0].layout,
     )
+
+
+def _alike(exports: Sequence[Export], kind: str) -> dict[int, int]:
+    """Which exports can repeat each other: those of one day's figures only if they have a figure in common."""
+    if kind not in ("daily", "followers"):
+        return dict.fromkeys(range(len(exports)), 0)
+    groups: list[tuple[set[str], list[int]]] = []
+    for number, export in enumerate(exports):
+        names = {n for n in export.rows.columns if n not in {*_KEYS[kind], *_ABOUT_THE_FILE}}
+        touched = [group for group in groups if group[0] & names]
+        groups = [group for group in groups if not group[0] & names]
+        together = names.union(*(group[0] for group in touched))
+        groups.append((together, [*(n for group in touched for n in group[1]), number]))
+    return {number: place for place, (_, numbers) in enumerate(groups) for number in numbers}
 
 
 def _named(export: Export) -> tuple[Guess, ...]:
@@ -182,7 +197,9 @@ def _newest(
     if not shared.any():
         return together, []
     figures = [
-        n for n in together.columns if n not in {*keys, *_ABOUT_THE_FILE} and together[n].dtype.kind == "f"
+        n
+        for n in together.columns
+        if n not in {*keys, "figures", *_ABOUT_THE_FILE} and together[n].dtype.kind == "f"
     ]
     overlap = together[shared]
     changed, size = _change(overlap, keys, figures)
