@@ -22,7 +22,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "site"
 SCREENS = ROOT / "build" / "screens"
-GUIDES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+GUIDES = [ROOT / "docs" / "site" / "index.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
@@ -95,7 +95,7 @@ def test_plain_text_stays_plain(pages: ModuleType, text: str):
 
 
 # --------------------------------------------------------------------------------------------------- guides
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_guide_prints_what_it_shows(guide: Path):
     command = [sys.executable, str(ROOT / "tools" / "guides.py"), "--check", str(guide)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Run the how-to guides and store what they print: ``python tools/guides.py [--check] [GUIDE ...]``.
+"""Run the how-to guides and the site's first page, and store what they print: ``python tools/guides.py [--check] [GUIDE ...]``.
 
 A guide's Python blocks run in their order, in one namespace and an empty folder. A ``text`` block that follows one
 holds what it prints. A ``toml`` block whose first line is a comment with a file's name is written to that file.
@@ -17,7 +17,8 @@ import tempfile
 import warnings
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "how-to"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+GUIDES = (DOCS / "site" / "index.md", *sorted((DOCS / "how-to").glob("*.md")))
 BLOCK = re.compile(r"^```(python|toml|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"# (\S+\.toml)\n")
 
@@ -61,7 +62,7 @@ def main(arguments: list[str]) -> int:
     check = "--check" in arguments
     names = [Path(name).resolve() for name in arguments if name != "--check"]
     status = 0
-    for path in names or sorted(FOLDER.glob("*.md")):
+    for path in names or GUIDES:
         stored, made = path.read_text(encoding="utf-8"), run(path)
         if stored == made:
             print(f"{path.name}: as stored")

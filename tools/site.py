@@ -41,7 +41,7 @@ def stage(source: Path) -> None:
     taught = ROOT / "notebooks" / "workshop"
     for path in sorted([*taught.rglob("*.ipynb"), *taught.rglob("*.md")]):
         inside = path.relative_to(ROOT)
-        if not {".ipynb_checkpoints", "source"} & set(inside.parts):
+        if "source" not in inside.parts and not any(part.startswith(".") for part in inside.parts):
             (source / inside).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, source / inside)
             workshop.append(inside.with_suffix("").as_posix())

@@ -79,7 +79,7 @@ def digits(text: str) -> str:
 
 
 # ---------------------------------------------------------------------------------------------------- claims
-SAYS = {"greater": "θ > 0", "less": "θ < 0", "absent": "|θ| < δ"}
+SAYS = {"greater": "θ > 0", "less": "θ < 0", "absent": "|θ| < δ, practically nothing"}
 
 
 def claims_page() -> str:
@@ -113,7 +113,7 @@ def _claim(claim: Mapping[str, Any], verdicts: Sequence[Mapping[str, str]]) -> s
         "Judged on": ", ".join([*claim.get("family", []), *claim.get("worlds", [])]) or "your own data only",
     }
     said |= {f"On {name}": note["note"] for name, note in claim.get("sets", {}).items() if note.get("note")}
-    text = f"## {md(claim['id'])}: {md(claim['text'])}\n\n{definitions(said)}\n"
+    text = f"## {md(claim['id'])}\n\n**{md(claim['text'])}**\n\n{definitions(said)}\n"
     notebook = ROOT / "notebooks" / f"{claim.get('notebook', '')}.ipynb"
     if notebook.is_file():
         text += f"Worked through in [{md(title_of(notebook))}](../notebooks/{notebook.name})\n\n"
@@ -254,14 +254,22 @@ def tutorials_page(notebooks: Sequence[Path]) -> str:
 
 
 def workshop_page(pages: Sequence[str]) -> str:
-    """Exercises, solutions and whatever else a teacher has."""
+    """What a teacher has: guides first, then the sessions as exercises and as solutions."""
     if not pages:
         return "# Workshop\n\nThere is none yet; the [tutorials](tutorials.md) end in an exercise each.\n"
-    listed = "\n".join(pages)
-    return (
-        "# Workshop\n\nSessions for a room with mixed laptops: exercises that check themselves, and their solutions."
-        f"\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
-    )
+    parts = [
+        "# Workshop\n\nSessions of about forty minutes for a room with mixed laptops. `make lab` opens the exercises,",
+        "which check themselves and never show the answer.\n",
+    ]
+    groups: dict[str, list[str]] = {"For the teacher": [], "Exercises": [], "Solutions": []}
+    for page in pages:
+        kind = page.split("/")[-2].capitalize()
+        groups[kind if kind in groups else "For the teacher"].append(page)
+    for title, inside in groups.items():
+        if inside:
+            listed = "\n".join(inside)
+            parts.append(f"## {title}\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n")
+    return "\n".join(parts)
 
 
 def public_names(module: str) -> list[str]:
