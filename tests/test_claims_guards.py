@@ -1,0 +1,65 @@
+"""Guards in front of the claims: what would mislead is refused by name, and what is sound is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from erresearch.claims import claim_named, evidence_for, examine
+from erresearch.errors import GuardError
+from erresearch.worlds import simulate_panel
+
+
+def weeks(world: str = "effect") -> pd.DataFrame:
+    return simulate_panel(world, accounts=8, weeks=60, rng=4)[0]
+
+
+def with_column(claim: str, role: str, column: str, **options: object):
+    """The claim, asked of another column."""
+    made = claim_named(claim)
+    return replace(made, roles={**made.roles, role: [column]}, options={**made.options, **options})
+
+
+@pytest.mark.parametrize("claim", ["C01", "C09", "C18"])
+def test_one_revenue_series_on_several_accounts_is_one_witness(claim):
+    table = weeks()
+    first = table[table["account"] == table["account"].iloc[0]].set_index("week")["revenue"]
+    shared = table.assign(revenue=table["week"].map(first))
+    (verdict,) = examine(claim, {"shop": shared})
+    assert verdict.word == "not judged"
+    assert "the same series on several accounts" in verdict.reason
+    (verdict,) = examine(claim, {"shop": table})
+    assert verdict.word != "not judged"
+
+
+def test_a_rate_of_unknown_formula_is_refused_until_it_is_declared():
+    table = weeks().assign(ER=lambda t: t["engagement"] / t["reach"])
+    with pytest.raises(GuardError, match="'log ER' is an engagement rate of unknown formula"):
+        evidence_for(with_column("C01", "x", "ER"), table)
+    declared = with_column("C01", "x", "ER", formulas={"x": "M04"})
+    assert evidence_for(declared, table).estimate.n_rows > 0
+
+
+def test_a_rate_against_its_own_denominator_is_refused():
+    table = weeks().assign(ER=lambda t: t["engagement"] / t["reach"])
+    claim = with_column("C13", "x", "ER", formulas={"x": "M04"})
+    with pytest.raises(GuardError, match="'log ER' contains 'log reach'"):
+        evidence_for(claim, table)
+
+
+def test_log1p_is_no_elasticity():
+    claim = claim_named("C01")
+    softened = replace(claim, options={**claim.options, "logs": ["y"], "log1p": ["x", "spend"]})
+    with pytest.raises(
+        GuardError, match=r"slope of 'log revenue' on 'log \(1 \+ engagement\)' is no elasticity"
+    ):
+        evidence_for(softened, weeks())
+
+
+def test_an_outcome_that_holds_the_predictor_is_refused():
+    table = weeks().assign(attributed_conversions=lambda t: np.ceil(t["engagement"] / 9))
+    with pytest.raises(GuardError, match="attributed"):
+        evidence_for(with_column("C01", "y", "attributed_conversions"), table)
