@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         romi_net as romi_net,
     )
     from erresearch.moments import Moments as Moments
-    from erresearch.panel import build_panel as build_panel
+    from erresearch.panel import Rules as Rules, build_panel as build_panel
     from erresearch.pipeline import reproduce as reproduce
     from erresearch.relate import (
         correlate as correlate,
@@ -77,7 +77,7 @@ _NAMES: Final = {
         "romi_net",
     ),
     "moments": ("Moments",),
-    "panel": ("build_panel",),
+    "panel": ("Rules", "build_panel"),
     "pipeline": ("reproduce",),
     "relate": ("correlate", "decay", "logit", "poisson", "precedence", "predictive_gain", "regress"),
     "results": ("Estimate", "Interval", "Verdict"),

@@ -55,7 +55,7 @@ _STEPS: tuple[tuple[str, str], ...] = (
         "panel = er.build_panel(\n    list(files.posts),\n    {outcomes},\n    freq=FREQ,\n    tz=TZ,\n"
         "    entity=ENTITY,\n"
         "    followers=[*files.followers, *files.daily] or None,\n    spend={spend},\n"
-        "    rules=Rules(**RULES),\n)\npanel",
+        "    rules=er.Rules(**RULES),\n)\npanel",
     ),
     ("", "panel.rows.head()"),
     (
@@ -297,8 +297,7 @@ def audit_notebook(found: Audit, settings: Mapping[str, Any]) -> Any:
     parameters.metadata["tags"] = ["parameters"]
     imports = (
         "import matplotlib.pyplot as plt\n\nimport erresearch as er\n"
-        "from erresearch.auditing import account_table, judge_panel, read_files, side_by_side, with_followers\n"
-        "from erresearch.panel import Rules"
+        "from erresearch.auditing import account_table, judge_panel, read_files, side_by_side, with_followers"
     )
     cells = [new_markdown_cell(_HEAD), parameters, new_code_cell(imports)]
     for text, code in _STEPS if found.panel is not None else _STEPS[:1]:
