@@ -1,5 +1,6 @@
-"""Run the how-to guides and the site's first page, and store what they print: ``python tools/guides.py [--check] [GUIDE ...]``.
+"""Run the guides and store what they print: ``python tools/guides.py [--check] [GUIDE ...]``.
 
+The guides are those of ``docs/how-to`` and the first page of the site.
 A guide's Python blocks run in their order, in one namespace and an empty folder. A ``text`` block that follows one
 holds what it prints. A ``toml`` block whose first line is a comment with a file's name is written to that file.
 With ``--check`` nothing is stored, and a guide that prints something else ends the program with status 1.
