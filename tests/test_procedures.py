@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import replace
 
@@ -11,8 +12,12 @@ import pytest
 import statsmodels.api as sm
 from claim_samples import shop
 
-from erresearch.claims import claim_named, evidence_for, examine
+from erresearch.claims import Claim, claim_named, evidence_for, examine, judge
+from erresearch.claims.packing import make_pack
+from erresearch.claims.packs import read_pack, write_pack
+from erresearch.claims.procedures import thresholds
 from erresearch.claims.procedures.groups import group_moments
+from erresearch.claims.procedures.thresholds import largest_jump, threshold_moments
 from erresearch.claims.tables import cast_roles
 from erresearch.errors import DataError, DesignError, UnknownNameError
 from erresearch.worlds import simulate, simulate_panel
@@ -184,3 +189,142 @@ def test_where_nobody_or_nothing_differs_there_is_no_naive_comparison() -> None:
     found = evidence_for(claim_named("C06b"), table)
     naive = next(doubt for doubt in found.doubts if doubt.name == "the naive comparison")
     assert naive.text == "everybody has visit or nobody, or conversion is the same in all rows"
+
+
+# --- a threshold ----------------------------------------------------------------------------------------------------
+
+THRESHOLD = claim_named("C16")
+
+
+def people(seed: int = 0, each: int = 100, **changes) -> pd.DataFrame:
+    return simulate_panel("C16-holds", rng=seed, accounts=40, weeks=each)[0].assign(**changes)
+
+
+def at_six(**more) -> Claim:
+    return replace(THRESHOLD, options={"cut": 6, **more})
+
+
+def test_a_stated_threshold_is_a_regression_with_a_jackknife_of_accounts() -> None:
+    table = people()
+    found = evidence_for(at_six(), table).estimate
+    log = np.log1p(table["interactions"])
+    curve = (log - log.mean()) / log.std(ddof=0)
+    design = np.column_stack([curve**power for power in range(5)] + [table["interactions"] >= 6])
+    outcome = table["bought"].to_numpy(float)
+    jump = np.linalg.lstsq(design, outcome, rcond=None)[0][-1]
+    left = [
+        np.linalg.lstsq(design[keep], outcome[keep], rcond=None)[0][-1]
+        for keep in (table["shop"].to_numpy() != shop for shop in table["shop"].unique())
+    ]
+    assert found.value == pytest.approx(jump, rel=1e-8)
+    assert found.se == pytest.approx(math.sqrt(39 / 40 * np.sum((np.array(left) - jump) ** 2)), rel=1e-6)
+    assert (found.df, found.n_rows, found.n_accounts) == (39, len(table), 40)
+
+
+def test_an_unstated_threshold_is_chosen_on_the_other_half() -> None:
+    table = people(each=300)
+    evidence = evidence_for(THRESHOLD, table)
+    moments = threshold_moments(cast_roles(THRESHOLD, table, dataset="x"))
+    places = [name for name in moments.columns if "≥" in name]
+    assert f"over {len(places)} places" in next(
+        d.text for d in evidence.doubts if d.name == "a jump anywhere"
+    )
+    digests = sorted(moments.keys, key=lambda key: hashlib.sha256(f"half:{key}".encode()).digest())
+    halves = [table[table["shop"].isin(digests[start::2])] for start in (0, 1)]
+    log = np.log1p(table["interactions"])
+    curve = (log - log.mean()) / log.std(ddof=0)
+    powers = np.column_stack([curve**power for power in range(5)])
+    found = []
+    for own, other in (halves, halves[::-1]):
+        scores = {}
+        for place in (int(name.rsplit(" ", 1)[1]) for name in places):
+            rest = powers[other.index]
+            flag = (other["interactions"] >= place).to_numpy(float)
+            flag = flag - rest @ np.linalg.lstsq(rest, flag, rcond=None)[0]
+            bought = other["bought"].to_numpy(float)
+            residual = bought - rest @ np.linalg.lstsq(rest, bought, rcond=None)[0]
+            score = pd.Series(flag * residual).groupby(other["shop"].to_numpy()).sum()
+            scores[place] = score.sum() / math.sqrt((score**2).sum())
+        chosen = max(scores, key=scores.__getitem__)
+        design = np.column_stack([powers[own.index], own["interactions"] >= chosen])
+        found.append(np.linalg.lstsq(design, own["bought"].to_numpy(float), rcond=None)[0][-1])
+    assert evidence.estimate.value == pytest.approx(np.mean(found), rel=1e-8)
+    assert evidence.clusters == 40
+
+
+def test_where_people_have_no_shop_strata_of_rows_stand_in() -> None:
+    table = people(each=300)
+    rows = evidence_for(at_six(), table.drop(columns="shop"))
+    shops = evidence_for(at_six(), table).estimate
+    assert rows.estimate.value == pytest.approx(shops.value, rel=1e-8)
+    assert rows.estimate.se == pytest.approx(shops.se, rel=0.4)
+    assert rows.clusters == 0
+    chosen = evidence_for(THRESHOLD, table.drop(columns="shop")).estimate
+    assert "50 strata of rows" in chosen.method
+    assert chosen.n_accounts == 0
+
+
+def test_the_largest_score_keeps_its_level_where_nothing_jumps() -> None:
+    rejected = 0
+    for seed in range(20):
+        table, _ = simulate_panel("C16-fails", rng=seed, accounts=40, weeks=60)
+        moments = threshold_moments(cast_roles(THRESHOLD, table, dataset="x"))
+        places = [name for name in moments.columns if "≥" in name]
+        powers = [name for name in moments.columns[:-1] if name not in places]
+        statistics, pvalue = largest_jump(moments, places, powers, draws=399)
+        assert statistics.shape == (len(places),)
+        rejected += pvalue <= 0.05
+    # 1 of 20 is expected; 6 or more would happen once in 3,000 times
+    assert rejected < 6
+
+
+def test_a_jump_that_a_curve_would_do_as_well_is_not_supported(monkeypatch) -> None:
+    table = people(each=300)
+    assert judge(THRESHOLD, evidence_for(THRESHOLD, table)).word == "supported"
+    several = thresholds.largest_jump
+    monkeypatch.setattr(thresholds, "largest_jump", lambda *a, **k: (several(*a, **k)[0], 0.3))
+    verdict = judge(THRESHOLD, evidence_for(THRESHOLD, table))
+    assert verdict.word == "inconclusive"
+    assert verdict.reason == "a jump somewhere cannot be told from a smooth curve (sup-score p = 0.3000)"
+
+
+def test_a_threshold_needs_accounts_to_choose_and_to_judge() -> None:
+    few = evidence_for(THRESHOLD, people(each=300).query("shop < 'shop-11'"))
+    assert few.barrier == "10 accounts: two halves of 6 or more are needed to choose and to judge"
+    assert judge(THRESHOLD, few).word == "inconclusive"
+
+
+def test_people_left_out_of_a_threshold_are_counted() -> None:
+    table = people()
+    table["bought"] = table["bought"].astype(float)
+    table.loc[:4, "bought"] = np.nan
+    evidence = evidence_for(at_six(), table)
+    left = next(doubt for doubt in evidence.doubts if doubt.name == "rows left out")
+    assert (left.value, evidence.estimate.n_rows) == (5, len(table) - 5)
+
+
+def test_thresholds_that_cannot_be_seen() -> None:
+    with pytest.raises(
+        DataError, match=r"'interactions' counts interactions and cannot be negative: 4,000 of"
+    ):
+        evidence_for(THRESHOLD, people(interactions=-1))
+    with pytest.raises(DesignError, match=r"no place at which a jump could be seen: 1 different numbers"):
+        evidence_for(THRESHOLD, people(interactions=3))
+    with pytest.raises(DesignError, match=r"no place at which a jump could be seen.*rows on either side"):
+        evidence_for(replace(THRESHOLD, options={"cut": 10_000}), people())
+
+
+def test_a_pack_of_a_threshold_says_what_its_rows_say(tmp_path) -> None:
+    table = (
+        people(each=300)
+        .drop(columns="shop")
+        .rename(columns={"interactions": "product_related", "bought": "purchase"})
+    )
+    table.attrs = {}
+    made = make_pack("online-shoppers", table, claims=[THRESHOLD])
+    pack = read_pack(write_pack(made, tmp_path / "online-shoppers.npz"))
+    (rows,) = examine("C16", {"online-shoppers": table})
+    (packed,) = examine("C16", {"online-shoppers": pack})
+    assert (rows.evidence, packed.evidence) == ("from rows", "from pack")
+    assert (packed.words, str(packed.estimate)) == (rows.words, str(rows.estimate))
+    assert [doubt.text for doubt in packed.doubts] == [doubt.text for doubt in rows.doubts]

@@ -165,7 +165,7 @@ CASES: Final[Mapping[str, CaseWorld]] = MappingProxyType(
                 {"effect": 0.0},
                 "practically nil",
             ),
-            size=(400, 12),
+            size=(1_200, 12),
         ),
         **_pair(
             "C13",
