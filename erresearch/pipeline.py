@@ -97,6 +97,7 @@ def reproduce(
     DataError
         If `jobs` is not a positive number.
     """
+    from erresearch.calibration import promises
     from erresearch.claims import embedded, examine, read_claims
     from erresearch.claims.board import without_others_cases
     from erresearch.report import write_report
@@ -134,6 +135,7 @@ def reproduce(
         accounting=_left_out(data),
         warnings=cautions,
         figures=pictures,
+        calibration=promises(),
     )
     record = atomic_write(out / "manifest.json", manifest_text(made))
     return Reproduction(verdicts, runs, made, Path(report), table, record)

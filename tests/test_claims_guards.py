@@ -63,3 +63,28 @@ def test_an_outcome_that_holds_the_predictor_is_refused():
     table = weeks().assign(attributed_conversions=lambda t: np.ceil(t["engagement"] / 9))
     with pytest.raises(GuardError, match="attributed"):
         evidence_for(with_column("C01", "y", "attributed_conversions"), table)
+
+
+def test_a_model_agrees_with_a_claim_where_it_alone_would_say_so():
+    """Where an effect was planted nearly every model finds it; an absent effect is never called fragile."""
+    table = simulate_panel("effect", accounts=40, weeks=104, rng=9)[0]
+    (verdict,) = examine("C01", {"effect": table})
+    curve = next(doubt for doubt in verdict.doubts if doubt.name == "specification curve")
+    assert verdict.words.startswith("supported (at least δ)")
+    assert curve.value > 0.8
+    assert not curve.raised
+    (absent,) = examine("C02", {"nil": simulate_panel("nil", accounts=40, weeks=104, rng=9)[0]})
+    curve = next(doubt for doubt in absent.doubts if doubt.name == "specification curve")
+    assert absent.word == "supported"
+    assert "fragile" not in absent.qualifiers
+    assert "find an effect above 0" in curve.text
+
+
+def test_a_falsely_significant_model_is_called_fragile():
+    """A seed whose panel without an effect gives a significant full model: the curve does not go along."""
+    for seed in (15, 46, 78, 93, 122):
+        table = simulate_panel("nil", accounts=12, weeks=104, rng=seed)[0]
+        (verdict,) = examine("C01", {"nil": table})
+        if verdict.word == "supported":
+            assert "fragile" in verdict.qualifiers
+            assert "have its sign significantly" in verdict.reason

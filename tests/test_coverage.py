@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from erresearch.inference import Scores, crv1, crv3, wild_bootstrap
-from erresearch.relate import correlate, decay
+from erresearch.relate import correlate, decay, logit, mix
 from erresearch.results import StudentT
 from erresearch.worlds import simulate_panel
 
@@ -188,3 +188,72 @@ def test_false_decay_on_lists(accounts, below):
     )
     assert np.mean(poisson_below) < below + 3.5 * math.sqrt(below * (1 - below) / draws)
     assert np.mean(both_below) < 0.025 + 3.5 * math.sqrt(0.025 * 0.975 / draws)
+
+
+def conversions(rng: np.random.Generator, accounts: int) -> pd.DataFrame:
+    """Yes or no with the planted log odds in every row, and accounts whose rows go together.
+
+    A normal copula ties the rows of an account, so that the odds given x alone stay what was planted; an account's own
+    constant would not leave them so.
+    """
+    account, x, z, noise = columns(rng, accounts)
+    from scipy.special import expit, ndtr
+
+    latent = math.sqrt(0.3) * rng.normal(size=accounts)[account] + math.sqrt(0.7) * noise
+    yes = ndtr(latent) < expit(-0.5 + 0.5 * x - 0.2 * z)
+    return pd.DataFrame({"account": account, "x": x, "z": z, "bought": yes.astype(int)})
+
+
+def actions(rng: np.random.Generator, accounts: int, slope: float) -> pd.DataFrame:
+    """Sales that go with the total of the reactions and with the share of comments, errors tied within accounts."""
+    account, x, z, noise = columns(rng, accounts)
+    total = rng.poisson(np.exp(5 + 0.3 * x))
+    weights = np.exp(np.column_stack([2.5 + 0 * z, 0.4 * z, -0.3 + 0.3 * rng.normal(size=len(z))]))
+    counts = np.array(
+        [rng.multinomial(n, w / w.sum()) for n, w in zip(total + 50, weights, strict=True)], dtype=float
+    )
+    counts = np.maximum(counts, 1.0)
+    logs = np.log(counts)
+    ratio = math.sqrt(2 / 3) * (logs[:, 1] - (logs[:, 0] + logs[:, 2]) / 2)
+    own = rng.normal(size=accounts)[account] * 0.3
+    sales = 3 + 0.4 * np.log(counts.sum(axis=1)) + slope * ratio + own + 0.4 * noise
+    frame = pd.DataFrame(counts, columns=["likes", "comments", "shares"])
+    return frame.assign(account=account, log_sales=sales)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accounts", [5, 12, 40])
+def test_coverage_of_logit(accounts):
+    rng = np.random.default_rng(accounts)
+    draws = 400
+    held = [
+        0.5 in logit(conversions(rng, accounts), "bought", on=["x", "z"], by="account", rng=i)["x"].interval
+        for i in range(draws)
+    ]
+    print(f"\nlogit, {accounts} accounts: {np.mean(held):.3f}")
+    assert np.mean(held) > 0.93 - 3.5 * math.sqrt(0.93 * 0.07 / draws)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accounts", [6, 12, 40])
+def test_coverage_and_family_of_mix(accounts):
+    """The planted log-ratio is held, and where nothing was planted no action is found in 95 % of the panels."""
+    rng = np.random.default_rng(accounts)
+    draws, held, found = 300, [], []
+    for _ in range(draws):
+        for slope in (0.2, 0.0):
+            mixed = mix(
+                actions(rng, accounts, slope),
+                "log_sales",
+                actions=["likes", "comments", "shares"],
+                by="account",
+            )
+            if slope:
+                held.append(slope in mixed.actions["comments"].interval)
+            else:
+                found.append(min(mixed.adjusted.values()) < 0.05)
+    print(
+        f"\nmix, {accounts} accounts: held {np.mean(held):.3f}, something found in none {np.mean(found):.3f}"
+    )
+    assert np.mean(held) > 0.93 - 3.5 * math.sqrt(0.93 * 0.07 / draws)
+    assert np.mean(found) < 0.05 + 3.5 * math.sqrt(0.05 * 0.95 / draws)

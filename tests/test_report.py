@@ -607,3 +607,20 @@ def test_landmarks_have_names_of_their_own_even_where_pictures_look_alike(tmp_pa
     )
     names = re.findall(r'role="region" aria-label="([^"]*)"', out.read_text(encoding="utf-8"))
     assert len(names) == len(set(names)), names
+
+
+def test_the_kept_promises_are_shown_and_a_count_of_nothing_is_not(tmp_path):
+    from erresearch.calibration import Kept
+
+    promises = {
+        "right": [Kept("<b>nil</b>", 0.994, 500, 0.8, "at least")],
+        "nil recognised": [Kept("a world of six", float("nan"), 200, 0.8, "at least")],
+    }
+    text = write_report(board(), out=tmp_path / "r.html", calibration=promises).read_text(encoding="utf-8")
+    assert "How often the words are right" in text
+    assert "&lt;b&gt;nil&lt;/b&gt;" in text
+    assert "99.4 %" in text
+    assert "at least 80 %" in text
+    assert "a world of six" not in text
+    bare = write_report(board(), out=tmp_path / "bare.html").read_text(encoding="utf-8")
+    assert "How often the words are right" not in bare

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from erresearch.calibration import promises
 from erresearch.claims import read_claims
 from erresearch.ledger import COLUMNS, csv_text, verdict_rows
 from erresearch.manifest import provenance
@@ -136,6 +137,7 @@ def write_audit(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple[d
                 *(found.panel.notes if found.panel is not None else ()),
             ],
             figures=_pictures(found),
+            calibration=promises(),
         )
     )
     for name in _NAMES:

@@ -17,7 +17,7 @@ from erresearch.resources import atomic_write, resource
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Kept", "Outcome", "kept", "stored", "table", "write_outcomes"]
+__all__ = ["Kept", "Outcome", "kept", "promises", "stored", "table", "write_outcomes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +189,17 @@ def kept(promise: str) -> tuple[Kept, ...]:
         for name, outcome in stored().items()
         if promise in known[name].counts
     )
+
+
+def promises() -> dict[str, tuple[Kept, ...]]:
+    """Return :func:`kept` for every promise, as the report shows it.
+
+    Examples
+    --------
+    >>> list(promises())
+    ['false supported', 'false nil', 'nil recognised', 'right', 'coverage']
+    """
+    return {promise: kept(promise) for promise in BARS}
 
 
 def table() -> pd.DataFrame:

@@ -64,20 +64,27 @@ def challenge_arrow(
         controls=[panel.label(column, 1) for column in range(last, len(columns))],
         definitions=[panel.names[0], *(panel.names[column] for column in range(first, last))],
         effects=(_EFFECTS,),
+        sign=-1 if cast.direction == "less" else 1,
     )
-    agrees = curve.share_agreeing >= AGREEMENT
+    if cast.direction == "absent":
+        # agreement and a hidden confounder speak against an effect; here none is claimed
+        found = f"{100 * curve.share_significant:.0f} % of {len(curve)} models find an effect above 0"
+        return [
+            Doubt("specification curve", found, curve.share_significant, curve.share_significant > 0.5)
+        ], ""
+    # models of the same rows share their sign even where nothing was planted: a model agrees if it alone would say so
+    agrees = curve.share_significant >= AGREEMENT
     doubts = [
         Doubt(
             "specification curve",
             f"{100 * curve.share_agreeing:.0f} % of {len(curve)} models have the claim's sign, "
             f"{100 * curve.share_significant:.0f} % significantly (fragile below {100 * AGREEMENT:.0f} %)",
-            curve.share_agreeing,
+            curve.share_significant,
             not agrees,
         )
     ]
-    fragile = (
-        [] if agrees else [f"only {100 * curve.share_agreeing:.0f} % of {len(curve)} models have its sign"]
-    )
+    share = f"{100 * curve.share_significant:.0f} % of {len(curve)} models"
+    fragile = [] if agrees else [f"only {share} have its sign significantly"]
     if controls:
         fit = regress(moments, outcome, on=[own, *minimal], effects=_EFFECTS, cov="CRV3")
         doubt = sensitivity(fit, own, benchmark=panel.label(2, 0))

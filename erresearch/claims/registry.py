@@ -19,6 +19,9 @@ __all__ = ["Claim", "DataSetNote", "claim_named", "claims_path", "claims_sha256"
 LARGEST_FAMILY: Final = 6
 
 
+Direction = Literal["greater", "less", "absent"]
+
+
 @dataclass(frozen=True, slots=True)
 class DataSetNote:
     """What a claim declares about one data set.
@@ -78,7 +81,7 @@ class Claim:
     text: str
     source: str
     estimand: Mapping[str, str]
-    direction: Literal["greater", "less", "absent"]
+    direction: Direction
     arrow: bool
     sesoi: float
     unit: str

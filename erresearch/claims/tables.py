@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from erresearch.claims.packs import Pack
-from erresearch.claims.registry import Claim
+from erresearch.claims.registry import Claim, Direction
 from erresearch.errors import ColumnError
 from erresearch.moments import Moments
 from erresearch.sources import column_names
@@ -29,12 +29,15 @@ class Cast:
         Options of the procedure, with those of the data set.
     level : float
         Level at which estimates are first made.
+    direction : {"greater", "less", "absent"}
+        What the claim says of the effect.
     """
 
     data: Any
     roles: Mapping[str, str]
     options: Mapping[str, Any]
     level: float = 0.95
+    direction: Direction = "greater"
 
     def column(self, role: str) -> str:
         """Name of the column that plays `role`."""
@@ -64,7 +67,7 @@ def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) ->
             f"{claim.id} needs columns that are not there: {', '.join(absent)}",
             fix=f"least data for this claim: {claim.minimum or 'these columns'}",
         )
-    return Cast(data, roles, {**claim.options, **claim.about(dataset).options}, level)
+    return Cast(data, roles, {**claim.options, **claim.about(dataset).options}, level, claim.direction)
 
 
 def is_simulated(data: Any) -> bool:

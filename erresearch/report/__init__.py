@@ -14,7 +14,14 @@ from markupsafe import Markup
 from erresearch.errors import ErresearchWarning
 from erresearch.report.pictures import picture
 from erresearch.report.sentences import answer, answer_parts, footing, readable
-from erresearch.report.views import ClaimRecord, arrange_board, arrange_cards, losses
+from erresearch.report.views import (
+    ClaimRecord,
+    PromiseRecord,
+    arrange_board,
+    arrange_cards,
+    arrange_promises,
+    losses,
+)
 from erresearch.resources import atomic_write, resource
 from erresearch.results import Verdict
 
@@ -38,6 +45,7 @@ def write_report(
     accounting: Mapping[str, Mapping[str, int]] | Iterable[tuple[str, str, int]] = (),
     warnings: Sequence[str] = (),
     figures: Mapping[str, Figure | bytes] | None = None,
+    calibration: Mapping[str, Sequence[PromiseRecord]] | None = None,
 ) -> Path:
     """Write verdicts, their pictures and their doubts into one self-contained HTML file.
 
@@ -63,6 +71,8 @@ def write_report(
         Every warning given on the way.
     figures : mapping of str to Figure or bytes
         A picture per claim id; other keys are shown after the claims under their own name.
+    calibration : mapping of str to sequence
+        Per promise about the words, how simulated worlds kept it (:func:`erresearch.calibration.promises`).
 
     Returns
     -------
@@ -102,6 +112,7 @@ def write_report(
         provenance=provenance or {},
         losses=losses(accounting),
         warnings=list(warnings),
+        promises=arrange_promises(calibration or {}),
     )
     content = page.encode()
     if len(content) > _SIZE_LIMIT:

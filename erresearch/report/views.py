@@ -23,6 +23,35 @@ _SAYS: Final = {
 }
 
 
+class PromiseRecord(Protocol):
+    """How a simulated world kept a promise about the words, see :class:`erresearch.calibration.Kept`."""
+
+    @property
+    def name(self) -> str:
+        """The world and what varies in it."""
+        ...
+
+    @property
+    def share(self) -> float:
+        """What was counted, as a share of the draws."""
+        ...
+
+    @property
+    def draws(self) -> int:
+        """Simulated tables."""
+        ...
+
+    @property
+    def bar(self) -> float:
+        """What was promised."""
+        ...
+
+    @property
+    def side(self) -> str:
+        """Whether the bar is a floor or a ceiling: "at least" or "at most"."""
+        ...
+
+
 class ClaimRecord(Protocol):
     """What a report needs to know of a claim.
 
@@ -311,6 +340,25 @@ def arrange_board(cards: Sequence[Card]) -> Board:
         for card in cards
     )
     return Board(columns, rows, any(card.simulated for card in cards))
+
+
+def arrange_promises(
+    calibration: Mapping[str, Sequence[PromiseRecord]],
+) -> tuple[tuple[str, str, str, str, str], ...]:
+    """Rows of the table of kept promises: world, promise, share of the draws, bar, draws; empty counts left out.
+
+    Examples
+    --------
+    >>> from erresearch.calibration import Kept
+    >>> arrange_promises({"right": [Kept("nil", 0.994, 500, 0.8, "at least")]})
+    (('nil', 'right', '99.4 %', 'at least 80 %', '500'),)
+    """
+    return tuple(
+        (one.name, promise, f"{100 * one.share:.1f} %", f"{one.side} {100 * one.bar:.3g} %", f"{one.draws:,}")
+        for promise, kept in calibration.items()
+        for one in kept
+        if not math.isnan(one.share)
+    )
 
 
 def losses(
