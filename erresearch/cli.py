@@ -172,6 +172,11 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
 @click.option("--sesoi", type=float, help="Smallest elasticity of interest.  [default: the claims' own]")
 @click.option("--entity", multiple=True, metavar="ACCOUNT=SHOP", help="Which shop an account belongs to.")
 @click.option("--currency", help="The one currency to keep.")
+@click.option(
+    "--apart",
+    type=click.Choice(["platform", "account", "post_type"]),
+    help="The figures of each of these in columns of their own, too.",
+)
 @click.option("--out", type=_FOLDER, default=Path("audit"), show_default=True, help="Where the results go.")
 def audit(
     *,
@@ -183,6 +188,7 @@ def audit(
     sesoi: float | None,
     entity: tuple[str, ...],
     currency: str | None,
+    apart: Literal["platform", "account", "post_type"] | None,
     out: Path,
 ) -> None:
     """Read exports as they are, join them, judge what they can be asked, and say what was done to every row.
@@ -190,6 +196,7 @@ def audit(
     A file x.csv.toml beside x.csv says what x.csv does not (columns, time zone, day of the export).
     """
     from erresearch import auditing, terminal
+    from erresearch.panel import Rules
 
     wrong = [line for line in entity if "=" not in line]
     if wrong:
@@ -204,6 +211,7 @@ def audit(
         entity=dict(line.split("=", maxsplit=1) for line in entity) or None,
         currency=currency,
         out=out,
+        rules=Rules(apart=apart or "", allow_break=True),
     )
     for line in str(found).splitlines():
         click.echo(_harmless(line))
