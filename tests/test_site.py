@@ -79,6 +79,8 @@ def test_every_public_name_is_in_the_reference(pages: ModuleType):
 
     index = pages.reference_index()
     assert all(f"er.{name}" in index for name in set(erresearch.__all__) - {"__version__", "figures"})
+    told = {module for _, modules in pages.REFERENCE.values() for module in modules}
+    assert set(erresearch._NAMES) - {""} <= told, "tools/site_pages.py: REFERENCE lacks a module"
     every = "".join(pages.reference_page(*said) for said in pages.REFERENCE.values())
     for module in ("relate", "robustness", "claims", "metrics", "exports", "figures"):
         loaded = importlib.import_module(f"erresearch.{module}")

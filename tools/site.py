@@ -21,7 +21,9 @@ import site_check  # noqa: E402 - both lie beside this file
 import site_pages  # noqa: E402
 
 # Copied as they are, so that their links to each other hold here as they do in the repository.
-COPIED = ("CHANGELOG.md", "CONTRIBUTING.md", "data/calibration.csv", "docs/DESIGN.md", "docs/STATISTICS.md")
+COPIED = ("CHANGELOG.md", "CONTRIBUTING.md", "data/calibration.csv")
+# What the first page lists by name; other guides under docs/ are for teachers.
+LISTED = {"DESIGN", "STATISTICS"}
 
 
 def stage(source: Path) -> None:
@@ -38,6 +40,10 @@ def stage(source: Path) -> None:
     for path in notebooks:
         shutil.copyfile(path, source / "notebooks" / path.name)
     workshop = []
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        shutil.copyfile(path, source / "docs" / path.name)
+        if path.stem not in LISTED:
+            workshop.append(f"docs/{path.stem}")
     taught = ROOT / "notebooks" / "workshop"
     for path in sorted([*taught.rglob("*.ipynb"), *taught.rglob("*.md")]):
         inside = path.relative_to(ROOT)
@@ -52,7 +58,6 @@ def stage(source: Path) -> None:
 
 def build(source: Path, out: Path) -> int:
     """Run Sphinx on the staged pages; return its exit status, which is not 0 where it has warned."""
-    shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", "auto", "-b", "html"]
     command += ["-d", source.parent / "doctrees", "-c", ROOT / "docs" / "site", source, out]
     return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
@@ -67,7 +72,10 @@ def main(arguments: list[str]) -> int:
     work = ROOT / "build" / "site"
     shutil.rmtree(work, ignore_errors=True)
     stage(work / "source")
-    status = build(work / "source", out)
+    status = build(work / "source", work / "html")
+    shutil.rmtree(out, ignore_errors=True)
+    if (work / "html").is_dir():
+        shutil.move(work / "html", out)
     wrong = list(site_check.faults(out)) if out.is_dir() else ["Sphinx wrote nothing"]
     for line in wrong:
         print(line, file=sys.stderr)

@@ -28,6 +28,7 @@ REFERENCE = {
     "moments": ("Sums instead of rows", ("moments", "inference")),
     "showing": ("Figures and reports", ("figures", "report")),
     "checking": ("Reproduce and calibrate", ("pipeline", "calibration")),
+    "teaching": ("Exercises that check themselves", ("teaching",)),
     "errors": ("Errors", ("errors",)),
 }
 
