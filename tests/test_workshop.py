@@ -64,9 +64,10 @@ def checks(notebook: Any) -> list[str]:
 
 
 def said(notebook: Any) -> list[str]:
-    """What the check cells printed, line by line."""
+    """What the checks said, one by one; long hints go on in lines that are set in."""
     cells = [cell for cell in notebook.cells if "check" in cell.metadata.get("tags", [])]
-    return "".join(output.get("text", "") for cell in cells for output in cell.outputs).splitlines()
+    text = "".join(output.get("text", "") for cell in cells for output in cell.outputs)
+    return text.replace("\n  ", " ").splitlines()
 
 
 def read(source: Path, kind: str) -> Any:
@@ -184,6 +185,35 @@ def test_solutions_are_stored_with_a_tick_for_every_check(source: Path):
             assert set(cell.outputs[0].data) == {"image/png", "text/plain"}
 
 
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run the code of a notebook here, without a kernel, and return the lines that it prints."""
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
+    monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: None)
+
+    def run_code(session: str, kind: str, changed: dict[str, str]) -> list[str]:
+        source = next(path for path in SOURCES if path.stem.startswith(session))
+        printed, names, missing = io.StringIO(), {"__name__": "__main__"}, set(changed)
+        with redirect_stdout(printed):
+            for cell in read(source, kind).cells:
+                if cell.cell_type == "code":
+                    code = cell.source
+                    for old, new in changed.items():
+                        missing -= {old} if old in code else set()
+                        code = code.replace(old, new)
+                    exec(compile(code, source.stem, "exec"), names)
+        assert not missing
+        return printed.getvalue().splitlines()
+
+    return run_code
+
+
+def marks(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith(("✓", "✗", "○"))]
+
+
 @pytest.mark.parametrize(
     ("session", "seed"),
     [
@@ -191,22 +221,22 @@ def test_solutions_are_stored_with_a_tick_for_every_check(source: Path):
         *(pytest.param(*slow, marks=pytest.mark.slow) for slow in [("1", 1), ("2", 7), ("3", 5), ("3", 2)]),
     ],
 )
-def test_solutions_hold_for_another_seed(session: str, seed: int, monkeypatch: pytest.MonkeyPatch):
-    import matplotlib.pyplot as plt
+def test_solutions_hold_for_another_seed(run: Any, session: str, seed: int):
+    old = f"if own else {SEEDS[session]} " if session == "3" else f"SEED = {SEEDS[session]} "
+    lines = run(session, "solutions", {old: old.replace(str(SEEDS[session]), str(seed))})
+    assert marks(lines) == [f"✓ {name}" for name in EXERCISES if name.startswith(session)]
 
-    monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
-    monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: None)
-    source = next(path for path in SOURCES if path.stem.startswith(session))
-    said_now, names = io.StringIO(), {"__name__": "__main__"}
-    with redirect_stdout(said_now):
-        for cell in read(source, "solutions").cells:
-            if cell.cell_type == "code":
-                code = re.sub(r"^SEED = \d+", f"SEED = {seed}", cell.source, flags=re.MULTILINE)
-                code = code.replace("if own else 11 ", f"if own else {seed} ")
-                exec(compile(code, source.stem, "exec"), names)
-    marks = [line for line in said_now.getvalue().splitlines() if line[:1] in "✓✗○"]
-    assert [line[0] for line in marks] == ["✓"] * len(marks), marks
-    assert len(marks) == len([name for name in EXERCISES if name.startswith(session)])
+
+def test_own_files_get_no_answer_and_a_missing_column_is_named(run: Any, tmp_path: Path):
+    from erresearch.worlds import example_exports
+
+    for path in example_exports(tmp_path, weeks=30, rng=3):
+        if path.name == "ads.csv":
+            path.unlink()
+    (tmp_path / ".hidden").write_text("not an export")
+    lines = run("3", "exercises", {'FOLDER = ""': f"FOLDER = {str(tmp_path)!r}"})
+    assert [line[:5] for line in marks(lines)] == [f"○ 3.{number}" for number in range(1, 7)]
+    assert "C01 cannot be asked of these files: no spend" in lines
 
 
 # Checks

@@ -59,7 +59,9 @@ def check_session(visit: Any, server: Any, kind: str, stem: str, mark: str) -> N
     said = [output for cell in cells for output in cell["outputs"]]
     assert [o["text"] for o in said if o["type"] == "error" or o["name"] == "stderr"] == []
     checks = [cell for cell in cells if cell["source"].startswith("check(")]
-    lines = [line for cell in checks for o in cell["outputs"] for line in o["text"].splitlines()]
+    lines = [
+        line for cell in checks for o in cell["outputs"] for line in o["text"].splitlines() if line[0] != " "
+    ]
     assert len(lines) == sum(cell["source"].count("check(") for cell in checks)
     assert {line[0] for line in lines} == {mark}
     lab.picture(page, f"workshop-{kind}-{stem[0]}")

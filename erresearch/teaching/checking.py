@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 from erresearch.teaching.exercises import exercise_named
@@ -92,4 +93,5 @@ def check(name: str, answer: object, *, rng: int | None) -> None:
     >>> check("1.1", ..., rng=4)
     ✗ 1.1 Not answered yet. Hint: likes and comments, divided by followers, times 100.
     """
-    print(assess(name, answer, rng=rng))
+    outcome = str(assess(name, answer, rng=rng))
+    print(textwrap.fill(outcome, 84, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
