@@ -33,7 +33,7 @@ from erresearch.results import WORDS, Estimate, Interval, StudentT
 from erresearch.worlds import CASES, WORLDS, simulate, simulate_panel
 
 finite = st.floats(-2, 2, allow_nan=False)
-BEING_WRITTEN = {"05-who-buys", "09-what-the-literature-says"}
+STORED_BEFORE = {"05-who-buys"}
 
 
 def estimate(value: float, se: float = 0.01, name: str = "θ", accounts: int = 40) -> Estimate:
@@ -211,9 +211,11 @@ def test_every_claim_is_shown_in_its_notebook(claim) -> None:
     path = resource("notebooks") / f"{claim.notebook}.ipynb"
     assert claim.notebook, "no notebook is named"
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    named = {name for cell in cells for name in re.findall(r"\b[CF]\d\d[a-c]?\b", "".join(cell["source"]))}
-    if claim.notebook in BEING_WRITTEN and claim.id not in named:
-        pytest.xfail("its cells are not written yet")
+    texts = ["".join(cell["source"]) for cell in cells]
+    texts += ["".join(output.get("text", "")) for cell in cells for output in cell.get("outputs", ())]
+    named = {name for text in texts for name in re.findall(r"\b[CF]\d\d[a-c]?\b", text)}
+    if claim.notebook in STORED_BEFORE and claim.id not in named:
+        pytest.xfail("it prints the claims that name it, and was stored before this one did")
     assert claim.id in named
 
 
