@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from erresearch.calibration import BARS, Outcome, calibrate, cells, run_cell, stored, table
+from erresearch.calibration import BARS, Outcome, calibrate, cells, kept, run_cell, stored, table
 from erresearch.errors import DataError, DesignError, UnknownNameError
 from erresearch.worlds import WORLDS
 
@@ -78,6 +78,15 @@ def test_no_bar_is_missed_in_the_stored_table():
     assert {"nil", "effect", "reverse"} <= set(shown.index)
     assert not shown.index.duplicated().any()
     assert (shown["missed"] == "").all(), shown.query("missed != ''")["missed"]
+
+
+@pytest.mark.parametrize("promise", BARS)
+def test_the_mean_over_the_cells_keeps_each_promise(promise):
+    bar, side = BARS[promise]
+    counted = [one for one in kept(promise) if not math.isnan(one.share)]
+    mean = sum(one.share for one in counted) / len(counted)
+    error = math.sqrt(bar * (1 - bar) * sum(1 / one.draws for one in counted)) / len(counted)
+    assert mean <= bar + 2 * error if side == "at most" else mean >= bar - 2 * error
 
 
 def test_the_truth_is_found_in_every_world_of_the_board():

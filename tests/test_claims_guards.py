@@ -81,10 +81,10 @@ def test_a_model_agrees_with_a_claim_where_it_alone_would_say_so():
 
 
 def test_a_falsely_significant_model_is_called_fragile():
-    """A seed whose panel without an effect gives a significant full model: the curve does not go along."""
-    for seed in (15, 46, 78, 93, 122):
+    """Seeds whose panels without an effect give a significant full model: the curve does not go along."""
+    for seed in (235, 241, 286):
         table = simulate_panel("nil", accounts=12, weeks=104, rng=seed)[0]
         (verdict,) = examine("C01", {"nil": table})
-        if verdict.word == "supported":
-            assert "fragile" in verdict.qualifiers
-            assert "have its sign significantly" in verdict.reason
+        assert verdict.word == "supported"
+        assert "fragile" in verdict.qualifiers
+        assert "have its sign significantly" in verdict.reason

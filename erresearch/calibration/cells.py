@@ -21,6 +21,7 @@ BARS: Final[Mapping[str, tuple[float, str]]] = {
     "nil recognised": (0.80, "at least"),
     "right": (0.80, "at least"),
     "coverage": (0.93, "at least"),
+    "no wider than needed": (0.97, "at most"),
 }
 
 

@@ -74,6 +74,7 @@ class Outcome:
             "nil recognised": self.nil_where_suffices,
             "right": self.right,
             "coverage": self.coverage,
+            "no wider than needed": self.coverage,
         }[name]
 
     def missed(self, cell: Cell) -> tuple[str, ...]:
@@ -197,7 +198,7 @@ def promises() -> dict[str, tuple[Kept, ...]]:
     Examples
     --------
     >>> list(promises())
-    ['false supported', 'false nil', 'nil recognised', 'right', 'coverage']
+    ['false supported', 'false nil', 'nil recognised', 'right', 'coverage', 'no wider than needed']
     """
     return {promise: kept(promise) for promise in BARS}
 
