@@ -72,6 +72,9 @@ def test_without_spend_the_reason_says_how_to_add_it(shop):
     assert words(made, "C01") == "not judged"
     assert "no spend: add the advertising export by day" in reason(made, "C01")
     assert "spend of 0" in reason(made, "C01")
+    assert made.wanted[0].startswith("add the advertising export by day")
+    assert made.wanted[0].endswith("C13, C14, C15, C18)")
+    assert "what would help: add the follower history of each account (C07, " in str(made)
 
 
 def test_without_outcomes_it_is_an_audit_of_engagement(shop):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from erresearch.robustness import detectable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEWEST_PERIODS", "judge_panel"]
+__all__ = ["FEWEST_PERIODS", "judge_panel", "what_would_help"]
 
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
@@ -183,6 +183,29 @@ def _without_constants(claim: Claim, table: pd.DataFrame) -> tuple[Claim, tuple[
         text = f"{name} is the same in every period, so that it can explain no change and is no control here"
         doubts.append(Doubt("constant control", text))
     return claim, tuple(doubts)
+
+
+def what_would_help(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """Files that claims wait for, the one that most of them wait for first.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        What :func:`judge_panel` found.
+
+    Returns
+    -------
+    tuple of str
+        One line per file, with the claims.
+    """
+    waiting = {
+        hint: [
+            verdict.claim for verdict in verdicts if verdict.word == "not judged" and hint in verdict.reason
+        ]
+        for hint in dict.fromkeys(_HINTS.values())
+    }
+    ordered = sorted((hint for hint in waiting if waiting[hint]), key=lambda hint: -len(waiting[hint]))
+    return tuple(f"{hint} ({', '.join(waiting[hint])})" for hint in ordered)
 
 
 def _askable(claim: Claim) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from erresearch.auditing.describing import account_table, side_by_side, with_followers
-from erresearch.auditing.judging import judge_panel
+from erresearch.auditing.judging import judge_panel, what_would_help
 from erresearch.auditing.sorting import Files, read_files
 from erresearch.auditing.writing import write_audit
 from erresearch.errors import ErresearchError, ErresearchWarning
@@ -65,12 +65,18 @@ class Audit:
         """Everything that was read."""
         return self.files.exports
 
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """What to add, with the claims that wait for it."""
+        return what_would_help(self.verdicts)
+
     def __str__(self) -> str:
         """Files, panel, verdicts and what could not be told."""
         lines = [str(self.files), str(self.panel) if self.panel is not None else "no panel"]
         lines += [f"{v.claim}: {v.words}. {v.reason}" for v in self.verdicts]
         lines += [str(estimate) for estimate in self.survey]
         lines += [f"not told: {reason}" for reason in self.refused]
+        lines += [f"what would help: {text}" for text in self.wanted]
         lines += [f"{name}: {path}" for name, path in self.paths.items()]
         return "\n".join([*lines, f"the notebook failed: {self.failure}"] if self.failure else lines)
 

@@ -132,6 +132,7 @@ def write_audit(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple[d
             provenance=_provenance(found, settings),
             accounting=[(name, what, count) for name, what, count in rows if _lost(what) and count],
             warnings=[
+                *(f"what would help: {text}" for text in found.wanted),
                 *found.refused,
                 *found.warnings,
                 *(found.panel.notes if found.panel is not None else ()),
