@@ -178,10 +178,10 @@ def picture(page: Any, name: str) -> None:
     page.screenshot(path=SCREENS / f"lab-{name}.png")
 
 
-def wide_outputs(page: Any) -> list[str]:
-    """Outputs that are wider than their cell: a reader would have to scroll them sideways."""
+def cut_cells(page: Any) -> list[str]:
+    """Code, outputs and text that are wider than their cell: a reader would have to scroll them sideways."""
     return page.evaluate(
-        """() => [...document.querySelectorAll('.jp-OutputArea-output, .jp-RenderedMarkdown')]
+        """() => [...document.querySelectorAll('.jp-OutputArea-output, .jp-RenderedMarkdown, .jp-CodeCell .cm-scroller')]
           .filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0)
           .map((e) => e.scrollWidth + ' > ' + e.clientWidth + ': ' + e.innerText.slice(0, 80))"""
     )
@@ -197,7 +197,7 @@ def check(visit: Any, server: Server, stem: str, limit: float) -> None:
     assert [o["text"] for o in said if o["type"] == "error" or o["name"] == "stderr"] == []
     assert [cell["count"] for cell in cells] == list(range(1, len(cells) + 1))
     picture(page, stem)
-    assert wide_outputs(page) == []
+    assert cut_cells(page) == []
     session = next(s for s in server.get("/api/sessions") if s["path"] == name)
     page.evaluate("(id) => jupyterapp.serviceManager.sessions.shutdown(id)", session["id"])
 
@@ -212,9 +212,13 @@ def test_every_notebook_runs_in_jupyterlab(visit, server, stem):
     check(visit, server, stem, limit=300)
 
 
-def test_the_profile_opens_the_first_notebook_without_news_or_tour(visit, server):
+def test_the_profile_opens_the_first_notebook_lists_all_in_order_and_shows_no_news_or_tour(visit, server):
     page = visit("/")
     page.wait_for_selector(".jp-NotebookPanel")
+    page.wait_for_selector(".jp-DirListing-item")
+    listed = page.locator(".jp-DirListing-item .jp-DirListing-itemText").all_inner_texts()
+    notebooks = [name.strip() for name in listed if name.strip().endswith(".ipynb")]
+    assert notebooks == [f"{stem}.ipynb" for stem in NOTEBOOKS]
     assert page.url.split("?")[0] == f"{server.url}/lab/tree/{QUICK}.ipynb"
     page.wait_for_timeout(2000)
     assert page.locator(".jp-toast, .Toastify__toast").count() == 0
@@ -225,14 +229,6 @@ def test_the_profile_opens_the_first_notebook_without_news_or_tour(visit, server
     )
     assert settings["fetchNews"]["default"] == "false"
     assert settings["checkForUpdates"]["default"] is False
-
-
-def test_notebooks_are_listed_in_their_order(visit):
-    page = visit()
-    page.wait_for_selector(".jp-DirListing-item")
-    listed = page.locator(".jp-DirListing-item .jp-DirListing-itemText").all_inner_texts()
-    notebooks = [name.strip() for name in listed if name.strip().endswith(".ipynb")]
-    assert notebooks == [f"{stem}.ipynb" for stem in NOTEBOOKS]
 
 
 def test_a_long_cell_can_be_interrupted(visit, server):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -135,6 +136,27 @@ def test_the_lock_is_of_the_extra_in_pyproject():
         versions = locked.get(canonicalize_name(wanted.name), [])
         assert versions, f"{wanted} is not in requirements-docs.lock: make lock"
         assert all(wanted.specifier.contains(version) for version in versions), f"{wanted}: make lock"
+
+
+LICENCES = """
+import importlib.metadata, json
+print(json.dumps({d.metadata["Name"]: " | ".join([d.metadata.get("License-Expression") or "",
+    (d.metadata.get("License") or "").split("\\n")[0],
+    *(c for c in d.metadata.get_all("Classifier") or [] if c.startswith("License"))])
+    for d in importlib.metadata.distributions()}))
+"""
+
+
+def test_what_builds_the_site_is_free_of_strong_copyleft():
+    python = ROOT / ".venv-docs" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        pytest.skip("there is no .venv-docs (make docs)")
+    done = subprocess.run([str(python), "-c", LICENCES], capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout)
+    assert {"furo", "myst-nb", "jupyterlite-core"} <= {name.lower() for name in said}
+    strong = {name: text for name, text in said.items() if re.search(r"\bA?GPL|GNU General Public", text)}
+    # docutils offers its files under the public domain or BSD; the GPL is that of an editor mode in its sources
+    assert set(strong) <= {"docutils"}
 
 
 # -------------------------------------------------------------------------------------------------- checker
