@@ -206,6 +206,19 @@ def test_the_registry_is_whole() -> None:
     assert len(claims_sha256()) == 64
 
 
+def test_each_of_the_18_claims_is_judged_somewhere_and_in_both_directions_where_only_worlds_can() -> None:
+    claims = read_claims()
+    for number in range(1, 19):
+        variants = [claim for claim in claims if claim.id[:3] == f"C{number:02d}"]
+        assert variants, number
+        for claim in variants:
+            assert claim.family or claim.worlds, claim.id
+            # real data, or a world in which it holds and one in which it does not
+            ways = {CASES[name].right == "supported" for name in claim.worlds if name in CASES}
+            ways |= {name in ("effect", "decay") for name in claim.worlds if name in WORLDS}
+            assert claim.family or ways == {True, False}, claim.id
+
+
 @pytest.mark.parametrize("claim", read_claims(), ids=lambda claim: claim.id)
 def test_every_claim_is_shown_in_its_notebook(claim) -> None:
     path = resource("notebooks") / f"{claim.notebook}.ipynb"

@@ -232,8 +232,20 @@ def test_damaged_packs(table, tmp_path) -> None:
         read_pack(path)
     with pytest.raises(EngineError, match="cannot read evidence from"):
         read_pack(tmp_path / "none.npz")
-    path.write_bytes(whole.replace(b'"version": 1', b'"version": 7'))
-    with pytest.raises(EngineError, match=r"cannot read evidence"):
+    changed = bytearray(whole)
+    changed[len(whole) // 2] ^= 1
+    path.write_bytes(changed)
+    with pytest.raises(EngineError, match=r"cannot read evidence from .*Bad CRC-32"):
+        read_pack(path)
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_a_pack_of_another_version_is_refused(version, table, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("erresearch.claims.packs._FORMAT", version)
+    path = write_pack(simulated_pack(table), tmp_path / "hillstrom.npz")
+    monkeypatch.undo()
+    said = rf"cannot read evidence from .*format version {version}.*Allowed: version 1\..*[Mm]ake it again"
+    with pytest.raises(EngineError, match=said):
         read_pack(path)
 
 

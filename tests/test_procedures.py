@@ -328,3 +328,25 @@ def test_a_pack_of_a_threshold_says_what_its_rows_say(tmp_path) -> None:
     assert (rows.evidence, packed.evidence) == ("from rows", "from pack")
     assert (packed.words, str(packed.estimate)) == (rows.words, str(rows.estimate))
     assert [doubt.text for doubt in packed.doubts] == [doubt.text for doubt in rows.doubts]
+
+
+def test_weeks_left_out_are_counted_beside_every_claim_about_weeks() -> None:
+    panel = {
+        name: simulate_panel(f"{name}-holds", rng=1, accounts=8, weeks=60)[0]
+        for name in ("C06", "C15", "C18")
+    }
+    spoilt = {"C06": "conversion_rate", "C15": "nps", "C18": "revenue"}
+    for name, table in panel.items():
+        table[spoilt[name]] = table[spoilt[name]].astype(float)
+        table.loc[5:9, spoilt[name]] = np.nan
+        quick = replace(claim_named(name), options={**claim_named(name).options, "challenges": False})
+        left = next(d for d in evidence_for(quick, table).doubts if d.name == "rows left out")
+        assert "without the earlier and later rows asked for" in left.text
+        assert left.value >= 5
+
+
+def test_a_year_without_one_conversion_has_no_rate_to_explain() -> None:
+    panel, _ = simulate_panel("C06-holds", rng=1, accounts=8, weeks=60)
+    nothing = panel.assign(conversions=0, conversion_rate=0.0)
+    with pytest.raises(DataError, match=r"no row has all the earlier .*480 not finite: log conversion_rate"):
+        evidence_for(claim_named("C06"), nothing)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from erresearch.results import Doubt, Estimate
 
-__all__ = ["Evidence"]
+__all__ = ["Evidence", "left_out"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,3 +45,15 @@ class Evidence:
     fragile: str = ""
     doubts: tuple[Doubt, ...] = ()
     result: object | None = None
+
+
+def left_out(dropped: Mapping[str, int]) -> list[Doubt]:
+    """Rows that an estimate does without, by reason; nothing where all were used.
+
+    Examples
+    --------
+    >>> [doubt.text for doubt in left_out({"not finite: log revenue": 1200, "account missing": 0})]
+    ['1,200 not finite: log revenue']
+    """
+    said = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
+    return [Doubt("rows left out", said, float(sum(dropped.values())))] if said else []

@@ -9,7 +9,7 @@ from typing import Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.claims.evidence import Evidence
+from erresearch.claims.evidence import Evidence, left_out
 from erresearch.claims.tables import Cast
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.moments import Moments
@@ -103,7 +103,7 @@ def judge_groups(cast: Cast) -> Evidence:
         ]
         if "through" in at:
             doubts.append(_naive(moments, at, estimate, cast))
-        return Evidence(estimate, doubts=(*doubts, *_left_out(moments)), result=None)
+        return Evidence(estimate, doubts=(*doubts, *left_out(moments.dropped)), result=None)
     whether, amount, variance = 0.0, 0.0, 0.0
     for sign, group in ((-1.0, zero), (1.0, one)):
         share, money = float(group.means[at["y"]]), float(group.means[at["money"]])
@@ -131,7 +131,7 @@ def judge_groups(cast: Cast) -> Evidence:
             abs(amount) >= abs(whether),
         ),
     ]
-    return Evidence(estimate, doubts=(*doubts, *_left_out(moments)), result=None)
+    return Evidence(estimate, doubts=(*doubts, *left_out(moments.dropped)), result=None)
 
 
 def _means(moments: Moments, place: int) -> _Group:
@@ -173,8 +173,3 @@ def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Cast)
         naive,
         abs(naive) > abs(estimate.value),
     )
-
-
-def _left_out(moments: Moments) -> list[Doubt]:
-    said = ", ".join(f"{count:,} {reason}" for reason, count in moments.dropped.items() if count)
-    return [Doubt("rows left out", said, float(sum(moments.dropped.values())))] if said else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from erresearch.claims.challenges import challenge_arrow, challenge_list, quietly
-from erresearch.claims.evidence import Evidence
+from erresearch.claims.evidence import Evidence, left_out
 from erresearch.claims.procedures.terms import term
 from erresearch.claims.tables import Cast
 from erresearch.errors import DesignError, ErresearchError
@@ -21,7 +21,7 @@ def judge_precedence(cast: Cast) -> Evidence:
     lags = int(cast.options.get("lags", 2))
     by, time = cast.column("by"), cast.column("time")
     found = precedence(cast.data, x, y, by=by, time=time, lags=lags, controls=controls, level=cast.level)
-    doubts, fragile = [], ""
+    doubts, fragile = left_out(found.dropped), ""
     if found.contemporaneous is not None:
         same = found.contemporaneous
         text = f"in the same period x and y go together by {plain(same.value)} {same.interval}; that has no direction"
@@ -79,7 +79,7 @@ def judge_decay(cast: Cast) -> Evidence:
         barrier=barrier,
         ends=(*ends[:-1], *logged),
         clusters=found.exponent.n_accounts,
-        doubts=(*doubts, choice),
+        doubts=(*doubts, choice, *left_out(found.dropped)),
         result=found,
     )
 
@@ -97,7 +97,11 @@ def judge_prediction(cast: Cast) -> Evidence:
         level=cast.level,
     )
     return Evidence(
-        found.gain, clusters=found.gain.n_accounts, barrier="; ".join(found.cautions), result=found
+        found.gain,
+        clusters=found.gain.n_accounts,
+        barrier="; ".join(found.cautions),
+        doubts=tuple(left_out(found.dropped)),
+        result=found,
     )
 
 
@@ -140,5 +144,6 @@ def judge_long_run(cast: Cast) -> Evidence:
     doubts = (
         Doubt("sum of the lags of x", f"{plain(short)} over {lags} periods", short),
         Doubt("memory of y", f"its lags sum to {plain(memory)}", memory, memory > 0.95),
+        *left_out(fit.dropped),
     )
     return Evidence(estimate, clusters=fit.n_accounts, doubts=doubts, result=fit)

@@ -9,7 +9,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.claims.evidence import Evidence
+from erresearch.claims.evidence import Evidence, left_out
 from erresearch.claims.procedures.terms import term, term_name
 from erresearch.claims.tables import Cast
 from erresearch.errors import DesignError
@@ -68,7 +68,7 @@ def judge_slope(cast: Cast) -> Evidence:
         for name, e in fit.items()
         if e is not estimate and name != "Intercept"
     ]
-    doubts += _left_out(fit.dropped)
+    doubts += left_out(fit.dropped)
     return Evidence(estimate, clusters=fit.n_accounts, doubts=tuple(doubts), result=fit)
 
 
@@ -93,7 +93,7 @@ def judge_mix(cast: Cast) -> Evidence:
         for name, e in found.actions.items()
         if name != judged
     ]
-    doubts += _left_out(found.fit.dropped)
+    doubts += left_out(found.fit.dropped)
     replaced = sum(found.replaced.values())
     doubts.append(Doubt("zeros replaced", f"{replaced:,} counts of 0 became a half", float(replaced)))
     return Evidence(
@@ -145,12 +145,6 @@ def judge_distance(cast: Cast) -> Evidence:
     if len(table) > n:
         doubts.append(Doubt("rows left out", f"{len(table) - n} rows with a count of 0", len(table) - n))
     return Evidence(estimate, doubts=tuple(doubts), result=found)
-
-
-def _left_out(dropped: Mapping[str, int]) -> list[Doubt]:
-    """Rows without a complete set of columns, by reason."""
-    said = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
-    return [Doubt("rows left out", said, float(sum(dropped.values())))] if said else []
 
 
 def _correlations(logs: np.ndarray) -> np.ndarray:

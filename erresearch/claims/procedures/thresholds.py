@@ -12,7 +12,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.claims.disclosure import strata
-from erresearch.claims.evidence import Evidence
+from erresearch.claims.evidence import Evidence, left_out
 from erresearch.claims.tables import Cast
 from erresearch.errors import DataError, DesignError
 from erresearch.inference import FEWEST_CLUSTERS
@@ -57,7 +57,7 @@ def judge_threshold(cast: Cast) -> Evidence:
     places = _places(moments, cast)
     powers = [name for name in moments.columns[:-1] if name not in places]
     accounts = moments.accounts if "by" in cast.roles else 0
-    left = _left_out(moments)
+    left = left_out(moments.dropped)
     if len(places) == 1 and cast.options.get("cut") is not None:
         estimate = _jump(moments, places[0], powers, cast.level)
         return Evidence(estimate, clusters=accounts, doubts=tuple(left))
@@ -261,8 +261,3 @@ def _mean(parts: Sequence[Estimate], moments: Moments, cast: Cast) -> Estimate:
         reference,
         by or "",
     )
-
-
-def _left_out(moments: Moments) -> list[Doubt]:
-    said = ", ".join(f"{count:,} {reason}" for reason, count in moments.dropped.items() if count)
-    return [Doubt("rows left out", said, float(sum(moments.dropped.values())))] if said else []
