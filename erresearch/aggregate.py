@@ -17,7 +17,17 @@ from erresearch.sources import Opened, check_text, gather
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Source", "Sums", "cell_pass", "count_dropped", "moment_pass", "near", "prepare"]
+__all__ = [
+    "Source",
+    "Sums",
+    "cell_pass",
+    "count_dropped",
+    "lazy_sums",
+    "moment_pass",
+    "near",
+    "packed_sums",
+    "prepare",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -84,8 +94,23 @@ def moment_pass(source: Source) -> tuple[Source, Sums]:
     return source, sums
 
 
-def _pass(source: Source, *, split: int = 0, only: Sequence[object] | None = None) -> Sums:
-    """One group-by; `split` breaks each account into that many partial sums, `only` keeps some raw keys."""
+def lazy_sums(source: Source, *, split: int = 0, only: Sequence[object] | None = None) -> nw.LazyFrame[Any]:
+    """The group-by itself, not computed yet: count, weight (if there is one), s0, … and c0_0, … by account.
+
+    Parameters
+    ----------
+    source : Source
+        Rows.
+    split : int
+        Breaks each account into that many partial sums.
+    only : sequence, optional
+        Raw keys of the accounts to keep.
+
+    Returns
+    -------
+    narwhals.LazyFrame
+        For :func:`packed_sums`.
+    """
     k = len(source.columns)
     z, left = [f"z{i}" for i in range(k)], [f"z{i}" for i in range(k)]
     columns = [source.z(name).alias(f"z{i}") for i, name in enumerate(source.columns)]
@@ -107,9 +132,31 @@ def _pass(source: Source, *, split: int = 0, only: Sequence[object] | None = Non
     aggregates = [*counts, *[nw.col(name).sum().alias(f"s{i}") for i, name in enumerate(left)]]
     upper = [(i, j) for i in range(k) for j in range(i, k)]
     aggregates += [(nw.col(left[i]) * nw.col(z[j])).sum().alias(f"c{i}_{j}") for i, j in upper]
-    sums = rows.group_by(*groups).agg(*aggregates) if groups else rows.select(*aggregates)
-    table = gather(sums, small=source.small)
-    return _fold(source, table, [f"s{i}" for i in range(k)], [f"c{i}_{j}" for i, j in upper])
+    return rows.group_by(*groups).agg(*aggregates) if groups else rows.select(*aggregates)
+
+
+def packed_sums(source: Source, rows: nw.LazyFrame[Any]) -> Sums:
+    """Compute such sums and bring them here.
+
+    Parameters
+    ----------
+    source : Source
+        The rows they are of.
+    rows : narwhals.LazyFrame
+        From :func:`lazy_sums`.
+
+    Returns
+    -------
+    Sums
+        Partial sums of an account added up.
+    """
+    k = len(source.columns)
+    upper = [f"c{i}_{j}" for i in range(k) for j in range(i, k)]
+    return _fold(source, gather(rows, small=source.small), [f"s{i}" for i in range(k)], upper)
+
+
+def _pass(source: Source, *, split: int = 0, only: Sequence[object] | None = None) -> Sums:
+    return packed_sums(source, lazy_sums(source, split=split, only=only))
 
 
 def _fold(source: Source, table: pl.DataFrame, sums: list[str], cross: list[str]) -> Sums:

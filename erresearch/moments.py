@@ -81,6 +81,8 @@ class Moments:
         Names of the account, time and weight columns.
     source : Source or None
         The lazy rows, for further passes; None for loaded and for added moments.
+    merged : int
+        Accounts beyond one per key, where a key stands for several whose means were taken out one by one.
     """
 
     columns: tuple[str, ...]
@@ -96,6 +98,7 @@ class Moments:
     period: str | None = None
     weights: str | None = None
     source: Source | None = None
+    merged: int = 0
 
     @classmethod
     def from_frame(
@@ -374,6 +377,7 @@ class Moments:
             by=a.by,
             period=a.period,
             weights=a.weights,
+            merged=a.merged + b.merged,
         )
 
     def save(self, path: str | Path) -> Path:
@@ -408,6 +412,7 @@ class Moments:
             "by": self.by,
             "period": self.period,
             "weights": self.weights,
+            "merged": self.merged,
         }
         text, offsets = pack_text(self.keys)
         arrays = {name: getattr(self, name) for name in ("origin", "count", "weight", "sums", "cross")}
@@ -460,6 +465,7 @@ def _rebuild(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Moments:
         by=head["by"],
         period=head["period"],
         weights=head["weights"],
+        merged=int(head.get("merged", 0)),
     )
     k, groups = len(moments.columns), len(keys)
     shapes = {

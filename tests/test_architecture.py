@@ -30,6 +30,7 @@ ORDER = (
     "rows",
     "aggregate",
     "moments",
+    "condensing",
     "figures",
     "exports",
     "datasets",

@@ -189,6 +189,7 @@ def merge_small(moments: Moments, *, least: int = LEAST_ROWS) -> Moments:
         dropped=moments.dropped,
         by=moments.by,
         weights=moments.weights,
+        merged=moments.merged + int(small.sum()) - 1,
     )
 
 

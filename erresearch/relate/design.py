@@ -127,7 +127,8 @@ def sweep(moments: Moments, effects: tuple[Effect, ...]) -> Swept:
         return _with_constant(moments)
     within = moments.within()
     if effects == ("account",):
-        return Swept(moments.columns, within, moments.accounts, moments.accounts)
+        means = moments.accounts + moments.merged
+        return Swept(moments.columns, within, means, means)
     if moments.cells is None:
         raise DesignError(
             "period effects need periods", got="period=None", fix="name the time column with `period`"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from erresearch.condensing import condensed_moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Scores
 from erresearch.moments import Moments
@@ -119,7 +120,11 @@ def regress(
     True
     """
     effects = tuple(effects) or (("account",) if within else ())
-    moments = open_moments(data, [*on, outcome], by=by, period=period if "period" in effects else None)
+    moments = None
+    if by is not None and "period" not in effects and not isinstance(data, Moments):
+        moments = condensed_moments(data, [*on, outcome], by=by, within="account" in effects)
+    if moments is None:
+        moments = open_moments(data, [*on, outcome], by=by, period=period if "period" in effects else None)
     check_covariance(cov, clustered=moments.by is not None)
     solved = solve(moments, effects)
     df_resid = moments.rows - len(solved.beta) - solved.swept.absorbed

@@ -1,0 +1,157 @@
+"""Moments of more accounts than fit beside the engine: summed in two levels, accounts first and then groups of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Final
+
+import narwhals as nw_main
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from erresearch.aggregate import count_dropped, lazy_sums, packed_sums, prepare
+from erresearch.errors import ErresearchWarning
+from erresearch.moments import Moments
+from erresearch.rows import HEAD, Source, free_name
+from erresearch.sources import gather
+
+__all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "condensed_moments"]
+
+#: Sums by account that are brought out of the engine at most.
+DRIVER_BYTES: Final = 1 << 30
+#: Groups that accounts are summed in above that: clusters enough for any standard error.
+GROUPS: Final = 5_000
+
+
+def account_bytes(columns: int) -> int:
+    """Bytes that one account takes: k(k + 1)/2 cross-products, k sums, a count and a weight, 8 bytes each.
+
+    Examples
+    --------
+    >>> account_bytes(7), DRIVER_BYTES // account_bytes(7)
+    (296, 3627506)
+    """
+    return 8 * (columns * (columns + 1) // 2 + columns + 2)
+
+
+def condensed_moments(
+    data: Any,
+    columns: Sequence[Any],
+    *,
+    by: str,
+    weights: str | None = None,
+    within: bool,
+    most_bytes: int = DRIVER_BYTES,
+    groups: int = GROUPS,
+) -> Moments | None:
+    """Moments by groups of accounts, where moments by account would take more than `most_bytes`.
+
+    The engine sums by account, and then those sums by group: account number mod `groups`, in the order of the keys.
+    With `within`, a group's cross-products are W + s sᵀ/n with W = Σ_g (C_g − s_g s_gᵀ/n_g), so that
+    :meth:`Moments.within` gives W, exactly what the accounts one by one would have given; without it they are ΣC_g.
+    Estimates are the same; standard errors are clustered on the groups, which hold whole accounts.
+
+    Parameters
+    ----------
+    data, columns, by, weights
+        As for :meth:`Moments.from_frame`.
+    within : bool
+        Whether the accounts' means are to be taken out.
+    most_bytes : int
+        Largest size of the sums by account.
+    groups : int
+        Number of groups.
+
+    Returns
+    -------
+    Moments or None
+        None where the accounts fit.
+
+    Warns
+    -----
+    ErresearchWarning
+        That accounts were summed in groups, with the numbers.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> posts = pl.DataFrame({"shop": [1, 1, 2, 2, 3, 3], "likes": [1.0, 2, 5, 9, 4, 4]})
+    >>> condensed_moments(posts, ["likes"], by="shop", within=True) is None
+    True
+    """
+    table = nw_main.from_native(data, pass_through=True)
+    if isinstance(table, nw_main.DataFrame) and len(table) <= most_bytes // account_bytes(len(columns)):
+        return None  # no more accounts than rows
+    source, opened = prepare(data, list(columns), by=by, period=None, weights=weights)
+    accounts = _too_many(source, most_bytes // account_bytes(len(source.columns)))
+    if not accounts:
+        return None
+    sums = packed_sums(source, _by_group(source, within=within, groups=groups))
+    size = accounts * account_bytes(len(source.columns)) / 2**30
+    warnings.warn(
+        f"{accounts:,} accounts are summed in {len(sums.keys):,} groups of whole accounts, since their sums would take "
+        f"{size:.3g} GiB here; estimates stay the same, standard errors are clustered on the groups",
+        ErresearchWarning,
+        stacklevel=3,
+    )
+    return Moments(
+        columns=source.columns,
+        origin=source.origin,
+        keys=np.array([f"group {key} of {len(sums.keys)}" for key in sums.keys], dtype=object),
+        count=sums.count,
+        weight=sums.weight,
+        sums=sums.sums,
+        cross=sums.cross,
+        dropped=count_dropped(source, opened, int(sums.count.sum())),
+        by=by,
+        weights=weights,
+        merged=accounts - len(sums.keys) if within else 0,
+    )
+
+
+def _too_many(source: Source, most: int) -> int:
+    """Number of accounts, counted where the first rows let expect more than `most`; 0 where they fit."""
+    assert source.account is not None
+    keys = gather(source.frame.select(source.account).head(HEAD))[source.account]
+    if len(keys) == HEAD:
+        rows = int(gather(source.frame.select(nw.len().alias("rows")))["rows"][0])
+        distinct, runs = keys.n_unique(), int((keys != keys.shift(1)).sum()) + 1
+        # rows in the order of the accounts, or in any order: pairs of one account among the first rows (birthdays)
+        pairs = HEAD * HEAD / (2 * max(HEAD - distinct, 0.5))
+        guess = rows * distinct / HEAD if runs < 2 * distinct else min(rows, pairs)
+        if guess < most / 4:
+            return 0
+    unique = gather(source.frame.select(nw.col(source.account).n_unique().alias("accounts")))
+    accounts = int(unique["accounts"][0])
+    return accounts if accounts > most else 0
+
+
+def _by_group(source: Source, *, within: bool, groups: int) -> nw.LazyFrame[Any]:
+    """The second level: sums by group, under the names of the first."""
+    assert source.account is not None
+    k = len(source.columns)
+    first = lazy_sums(source)
+    taken = {name.casefold() for name in first.collect_schema().names()}
+    index, group = free_name("number", taken), free_name("group", taken)
+    first = first.with_row_index(index, order_by=source.account)
+    first = first.with_columns((nw.col(index) % groups).alias(group))
+    weight = nw.col("weight") if source.weight is not None else nw.col("count")
+    upper = [(i, j) for i in range(k) for j in range(i, k)]
+    if within:
+        means = [
+            (nw.col(f"c{i}_{j}") - nw.col(f"s{i}") * nw.col(f"s{j}") / weight).alias(f"c{i}_{j}")
+            for i, j in upper
+        ]
+        first = first.with_columns(*means)
+    names = ["count", *(["weight"] if source.weight is not None else []), *[f"s{i}" for i in range(k)]]
+    names += [f"c{i}_{j}" for i, j in upper]
+    second = first.group_by(group).agg(*[nw.col(name).sum() for name in names])
+    if within:
+        total = nw.col("weight") if source.weight is not None else nw.col("count")
+        back = [
+            (nw.col(f"c{i}_{j}") + nw.col(f"s{i}") * nw.col(f"s{j}") / total).alias(f"c{i}_{j}")
+            for i, j in upper
+        ]
+        second = second.with_columns(*back)
+    return second.rename({group: source.account})
