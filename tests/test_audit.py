@@ -221,6 +221,18 @@ def test_the_accounting_names_every_file_and_table(found):
     } <= tables
 
 
+def test_s9_rates_of_each_kind_of_post_stand_below_those_of_all():
+    posts = er.simulate("effect", accounts=2, weeks=60, rng=1).posts
+    posts = posts[posts["platform"] == "instagram"].copy()
+    posts["post_type"] = np.where(np.arange(len(posts)) % 3 == 0, "reel", "image")
+    table = side_by_side(posts)
+    m01 = table[table["definition"] == "M01"].set_index("post_type")["mean"]
+    assert m01.index.tolist() == ["", "image", "reel"]
+    assert m01["reel"] == pytest.approx(side_by_side(posts[posts["post_type"] == "reel"])["mean"].iloc[0])
+    alone = side_by_side(posts.assign(post_type="reel"))
+    assert set(alone["post_type"]) == {""}
+
+
 def test_rates_side_by_side_refuse_by_name():
     table = side_by_side(er.simulate("effect", accounts=2, weeks=60, rng=1).posts)
     assert table["why_not"].str.contains("dislikes").sum() >= 1

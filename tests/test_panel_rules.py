@@ -374,6 +374,15 @@ def test_s15_the_age_of_the_posts_stands_beside_their_figures():
     assert made["post_age_days"].notna().all()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # between ibis and its own libraries
+def test_an_ibis_table_gives_the_same_panel_and_an_ibis_table():
+    ibis = pytest.importorskip("ibis")
+    made = panel(ibis.memtable(post_table()), ibis.memtable(sales()))
+    assert isinstance(made.rows, ibis.expr.types.Table)
+    rows = pl.from_arrow(made.rows.to_pyarrow()).to_pandas().sort_values("period", ignore_index=True)
+    pd.testing.assert_frame_equal(rows, panel().rows, check_dtype=False)
+
+
 def test_polars_in_polars_out_with_every_rule():
     posts = pl.from_pandas(sisters())
     made = panel(

@@ -9,13 +9,14 @@ from erresearch.exports import Export, combine_exports
 from erresearch.metrics import DEFINITIONS, band, engagement_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
 __all__ = ["account_table", "side_by_side", "with_followers"]
 
 _SOURCES = ("scrunch", "oberlo-da", "russian-compilation")
+_FEWEST_OF_A_KIND = 5
 _REACTIONS = ("likes", "comments", "shares", "saves")
 
 
@@ -73,7 +74,7 @@ def _own(posts: pd.DataFrame) -> pd.DataFrame:
 
 
 def side_by_side(posts: pd.DataFrame) -> pd.DataFrame:
-    """Every definition of an engagement rate that the columns allow, by platform.
+    """Every definition of an engagement rate that the columns allow, by platform and by kind of post.
 
     Parameters
     ----------
@@ -83,8 +84,10 @@ def side_by_side(posts: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        platform, definition, formula, mean, median, n, unit, band, why_not. Means are of posts, days or periods, each
-        counted once; where a rate cannot be computed, `why_not` says so. A band carries its source.
+        platform, post_type, definition, formula, mean, median, n, unit, band, why_not. Means are of posts, days or
+        periods, each counted once; where a rate cannot be computed, `why_not` says so. A band carries its source. Rates
+        of different kinds of post differ by their nature: where a platform has several, each stands below the rate of
+        all of them (whose `post_type` is empty), for the definitions that it allows.
 
     Examples
     --------
@@ -99,11 +102,12 @@ def side_by_side(posts: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for platform, rows_of in posts.groupby("platform"):
-        mine = _own(rows_of).dropna(axis="columns", how="all")
+    for platform, kind, rows_of in _kinds(posts):
+        mine = rows_of.dropna(axis="columns", how="all")
         for definition in DEFINITIONS.values():
             row: dict[str, object] = {
                 "platform": platform,
+                "post_type": kind,
                 "definition": definition.id,
                 "formula": definition.formula,
                 "unit": definition.per,
@@ -120,10 +124,33 @@ def side_by_side(posts: pd.DataFrame) -> pd.DataFrame:
                 }
                 row["band"] = _bands(found)
             except ErresearchError as error:
+                if kind:
+                    continue
                 row["why_not"] = error.wrong
             rows.append(row)
-    columns = ["platform", "definition", "formula", "mean", "median", "n", "unit", "band", "why_not"]
+    columns = [
+        "platform",
+        "post_type",
+        "definition",
+        "formula",
+        "mean",
+        "median",
+        "n",
+        "unit",
+        "band",
+        "why_not",
+    ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _kinds(posts: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """One's own posts of each platform: all of them, then each kind where there are several."""
+    for platform, rows in _own(posts).groupby("platform"):
+        yield str(platform), "", rows
+        kinds = list(rows.groupby("post_type")) if "post_type" in rows else []
+        for kind, some in kinds if len(kinds) > 1 else ():
+            if len(some) >= _FEWEST_OF_A_KIND:
+                yield str(platform), str(kind), some
 
 
 def _bands(found: object) -> str:

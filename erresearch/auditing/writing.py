@@ -206,7 +206,7 @@ def _rate_line(row: Mapping[Any, Any]) -> str:
     words = f"{row['formula']}: mean {100 * row['mean']:.3g} %, median {100 * row['median']:.3g} %, n {row['n']:,.0f}"
     if row["unit"] == "user":
         words = f"{row['formula']}: {row['mean']:.3g} actions per user"
-    return f"{row['platform']} {row['definition']}: {words}" + (f"; {row['band']}" if row["band"] else "")
+    return f"{_of(row)} {row['definition']}: {words}" + (f"; {row['band']}" if row["band"] else "")
 
 
 def _file_line(export: Export) -> str:
@@ -256,7 +256,7 @@ def _rates_picture(rates: pd.DataFrame) -> Figure:
     axes.plot(100 * rates["mean"].to_numpy(), places, "o", label="mean")
     axes.plot(100 * rates["median"].to_numpy(), places, "|", markersize=12, label="median")
     lines = rates.to_dict("records")
-    names = [f"{row['platform']} {row['definition']}, by {_below(str(row['formula']))}" for row in lines]
+    names = [f"{_of(row)} {row['definition']}, by {_below(str(row['formula']))}" for row in lines]
     # a dollar sign in a name is no formula
     axes.set_yticks(list(places), [name.replace("$", r"\$") for name in names])
     axes.invert_yaxis()
@@ -266,6 +266,11 @@ def _rates_picture(rates: pd.DataFrame) -> Figure:
     axes.set_xlabel("engagement rate, % (log scale)")
     axes.legend(loc="best")
     return figure
+
+
+def _of(row: Mapping[Any, Any]) -> str:
+    """Platform, and kind of post where it is one of several."""
+    return f"{row['platform']} ({row['post_type']})" if row["post_type"] else str(row["platform"])
 
 
 def _below(formula: str) -> str:
