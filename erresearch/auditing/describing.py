@@ -94,7 +94,8 @@ def side_by_side(posts: pd.DataFrame) -> pd.DataFrame:
     >>> from erresearch.worlds import simulate
     >>> posts = simulate("effect", accounts=3, weeks=60, rng=1).posts
     >>> table = side_by_side(posts[posts["platform"] == "instagram"])
-    >>> table.set_index("definition").loc["M01", ["formula", "band"]].tolist()
+    >>> whole = table[table["post_type"] == ""].set_index("definition")
+    >>> whole.loc["M01", ["formula", "band"]].tolist()
     ['(likes + comments) / followers, per post', 'average or good (Scrunch...)']
     """
     import warnings
