@@ -134,7 +134,9 @@ def _laid(
     if "n ages" in panel.columns:
         mean = pl.when(pl.col("n ages") > 0).then(pl.col("sum of ages") / pl.col("n ages"))
         panel = panel.with_columns(mean.alias("post_age_days"))
-        definitions["post_age_days"] = "mean age of the period's posts at the export, of posts of which its day is known"
+        definitions["post_age_days"] = (
+            "mean age of the period's posts at the export, of posts of which its day is known"
+        )
     if audience is not None:
         panel = panel.join(audience, on=_KEYS, how="left")
     made = rates(panel.columns)
