@@ -154,8 +154,12 @@ def test_an_unknown_mark_or_block_in_a_source_is_refused():
 # Notebooks as run
 
 
-@each_session
-def test_unsolved_exercises_run_and_show_a_cross_and_a_hint(source: Path):
+@pytest.mark.parametrize(
+    "source",
+    [SOURCES[0], *(pytest.param(path, marks=pytest.mark.slow) for path in SOURCES[1:])],
+    ids=lambda p: p.stem,
+)
+def test_unsolved_exercises_run_in_a_kernel_and_show_crosses_and_sliders(source: Path):
     notebook = read(source, "exercises")
     NotebookClient(notebook, timeout=300).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
@@ -212,6 +216,15 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def marks(lines: list[str]) -> list[str]:
     return [line for line in lines if line.startswith(("✓", "✗", "○"))]
+
+
+@each_session
+def test_unsolved_exercises_run_and_show_a_cross_and_a_hint(run: Any, source: Path):
+    lines = marks(run(source.stem[0], "exercises", {}))
+    names = [name for name in EXERCISES if name.startswith(source.stem[0])]
+    assert len(lines) == len(names)
+    for name, line in zip(names, lines, strict=True):
+        assert line.startswith(f"✗ {name} Not answered yet. Hint: ")
 
 
 @pytest.mark.parametrize(
