@@ -113,11 +113,7 @@ def reproduce(
         claims, data = read_claims(), embedded()
 
         def judged() -> tuple[tuple[Verdict, ...], dict[str, Figure]]:
-            found = tuple(
-                verdict
-                for claim in claims
-                for verdict in examine(claim, without_others_cases(claim, data), level=level)
-            )
+            found = without_others_cases(examine(claims, data, level=level))
             pictures = _pictures(claims, data, found)
             step("claims")
             return found, pictures

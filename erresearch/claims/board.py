@@ -203,15 +203,16 @@ def _stepwise(
     return decided
 
 
-def without_others_cases(claim: Claim, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the simulated worlds that were made for other claims: a board need not say of each that it is idle.
+def without_others_cases(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """Leave out what was said on worlds made for other claims: a board need not say of each that it is idle.
 
     Examples
     --------
-    >>> list(without_others_cases(claim_named("C06"), {"nil": 1, "C06-holds": 2, "C13-holds": 3}))
+    >>> told = [not_judged(claim_named("C06"), dataset=name, reason="") for name in ("nil", "C06-holds", "C13-holds")]
+    >>> [verdict.dataset for verdict in without_others_cases(told)]
     ['nil', 'C06-holds']
     """
-    return {name: table for name, table in data.items() if name not in CASES or name in claim.worlds}
+    return tuple(v for v in verdicts if v.dataset not in CASES or CASES[v.dataset].claim == v.claim)
 
 
 def embedded(*, rows: bool = False) -> dict[str, Any]:
