@@ -33,7 +33,6 @@ from erresearch.results import WORDS, Estimate, Interval, StudentT
 from erresearch.worlds import CASES, WORLDS, simulate, simulate_panel
 
 finite = st.floats(-2, 2, allow_nan=False)
-STORED_BEFORE = {"05-who-buys"}
 
 
 def estimate(value: float, se: float = 0.01, name: str = "θ", accounts: int = 40) -> Estimate:
@@ -227,8 +226,6 @@ def test_every_claim_is_shown_in_its_notebook(claim) -> None:
     texts = ["".join(cell["source"]) for cell in cells]
     texts += ["".join(output.get("text", "")) for cell in cells for output in cell.get("outputs", ())]
     named = {name for text in texts for name in re.findall(r"\b[CF]\d\d[a-c]?\b", text)}
-    if claim.notebook in STORED_BEFORE and claim.id not in named:
-        pytest.xfail("it prints the claims that name it, and was stored before this one did")
     assert claim.id in named
 
 
