@@ -107,6 +107,7 @@ def condensed_moments(
         by=by,
         weights=weights,
         merged=accounts - len(sums.keys) if within else 0,
+        simulated=bool(getattr(data, "attrs", {}).get("simulated")),
     )
 
 

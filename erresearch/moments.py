@@ -83,6 +83,8 @@ class Moments:
         The lazy rows, for further passes; None for loaded and for added moments.
     merged : int
         Accounts beyond one per key, where a key stands for several whose means were taken out one by one.
+    simulated : bool
+        Whether the rows said of themselves that they were simulated (``attrs["simulated"]`` of a pandas table).
     """
 
     columns: tuple[str, ...]
@@ -99,6 +101,7 @@ class Moments:
     weights: str | None = None
     source: Source | None = None
     merged: int = 0
+    simulated: bool = False
 
     @classmethod
     def from_frame(
@@ -185,6 +188,7 @@ class Moments:
             period=period,
             weights=weights,
             source=source,
+            simulated=bool(getattr(data, "attrs", {}).get("simulated")),
         )
 
     @property
@@ -378,6 +382,7 @@ class Moments:
             period=a.period,
             weights=a.weights,
             merged=a.merged + b.merged,
+            simulated=a.simulated or b.simulated,
         )
 
     def save(self, path: str | Path) -> Path:
@@ -413,6 +418,7 @@ class Moments:
             "period": self.period,
             "weights": self.weights,
             "merged": self.merged,
+            "simulated": self.simulated,
         }
         text, offsets = pack_text(self.keys)
         arrays = {name: getattr(self, name) for name in ("origin", "count", "weight", "sums", "cross")}
@@ -466,6 +472,7 @@ def _rebuild(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Moments:
         period=head["period"],
         weights=head["weights"],
         merged=int(head.get("merged", 0)),
+        simulated=bool(head.get("simulated", False)),
     )
     k, groups = len(moments.columns), len(keys)
     shapes = {

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from erresearch.claims import claim_named, evidence_for, examine
+from erresearch.claims.tables import is_simulated
 from erresearch.errors import GuardError
+from erresearch.moments import Moments
 from erresearch.worlds import simulate_panel
 
 
@@ -73,7 +75,9 @@ def test_a_model_agrees_with_a_claim_where_it_alone_would_say_so():
     assert verdict.words.startswith("supported (at least δ)")
     assert curve.value > 0.8
     assert not curve.raised
-    (absent,) = examine("C02", {"nil": simulate_panel("nil", accounts=40, weeks=104, rng=9)[0]})
+    comments = claim_named("C02")
+    comments = replace(comments, options={**comments.options, "challenges": True, "definitions": ["likes"]})
+    (absent,) = examine(comments, {"nil": simulate_panel("nil", accounts=40, weeks=104, rng=9)[0]})
     curve = next(doubt for doubt in absent.doubts if doubt.name == "specification curve")
     assert absent.word == "supported"
     assert "fragile" not in absent.qualifiers
@@ -88,3 +92,14 @@ def test_a_falsely_significant_model_is_called_fragile():
         assert verdict.word == "supported"
         assert "fragile" in verdict.qualifiers
         assert "have its sign significantly" in verdict.reason
+
+
+def test_sums_of_simulated_rows_still_say_so(tmp_path):
+    rng = np.random.default_rng(2)
+    table = pd.DataFrame({"bought": rng.integers(0, 2, 900), "commenter": rng.integers(0, 2, 900)})
+    table.attrs["simulated"] = True
+    made = Moments.from_frame(table, ["bought", "commenter"])
+    kept = Moments.load(made.save(tmp_path / "sums.npz"))
+    assert is_simulated(kept + kept)
+    assert is_simulated(made["bought"])
+    assert not is_simulated(Moments.from_frame(pd.DataFrame(dict(table)), ["bought"]))

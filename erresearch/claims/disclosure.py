@@ -190,6 +190,7 @@ def merge_small(moments: Moments, *, least: int = LEAST_ROWS) -> Moments:
         by=moments.by,
         weights=moments.weights,
         merged=moments.merged + int(small.sum()) - 1,
+        simulated=moments.simulated,
     )
 
 

@@ -72,5 +72,7 @@ def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) ->
 
 def is_simulated(data: Any) -> bool:
     """Whether a table says of itself that it was simulated."""
+    if isinstance(data, Moments):
+        return data.simulated
     attributes = getattr(data, "attrs", None)
     return bool(isinstance(attributes, Mapping) and attributes.get("simulated"))
