@@ -68,10 +68,11 @@ lock: ## write the locks again from pyproject.toml (needs uv)
 			-c requirements.lock - -o requirements-$$extra.lock || exit 1; done
 	$(PYTHON) tools/lite.py --lock
 
-expected: install ## accept the present verdicts as the expected ones
+expected: install ## accept the present verdicts as the expected ones, in the tests, the README and the guides
 	@$(BIN)/erresearch reproduce --out results --no-expected
 	@mkdir -p tests/expected && cp results/verdicts.csv tests/expected/verdicts.csv
 	@$(BIN)/python tools/readme_board.py
+	@$(BIN)/python tools/guides.py
 
 clean: ## remove results and caches
 	rm -rf results site lite dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
