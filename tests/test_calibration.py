@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +110,14 @@ def test_a_sample_of_cells_again(name):
     again = run_cell(cell)
     assert again.missed(cell) == ()
     assert again.right >= 0.80
+
+
+def test_the_table_in_the_docs_is_the_stored_one():
+    path = Path(__file__).parents[1] / "tools" / "calibration_table.py"
+    spec = importlib.util.spec_from_file_location("calibration_table", path)
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    text = tool.PAGE.read_text(encoding="utf-8")
+    assert tool.page(text) == text, "run `python tools/calibration_table.py`"

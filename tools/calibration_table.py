@@ -1,0 +1,48 @@
+"""Write the stored calibration into ``docs/STATISTICS.md``, between its two marks.
+
+python tools/calibration_table.py
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from erresearch.calibration import cells, stored
+from erresearch.resources import atomic_write
+
+PAGE = Path(__file__).parents[1] / "docs" / "STATISTICS.md"
+MARKS = ("<!-- calibration -->\n", "<!-- /calibration -->\n")
+
+
+def made() -> str:
+    """Return the table as Markdown, with the number of tables and the time they took."""
+    outcomes = stored()
+    tables = sum(one.draws for one in outcomes.values())
+    hours = sum(one.seconds for one in outcomes.values()) / 3600
+    missing = len(cells()) - len(outcomes)
+    lines = [
+        f"{tables:,} tables in {len(outcomes)} cells, {hours:.1f} hours on one busy core."
+        + (f" {missing} declared cells have not been run yet." if missing else ""),
+        "",
+        "| cell | tables | supported | nil | right | wrong | coverage |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for one in outcomes.values():
+        shares = (one.supported, one.nil, one.right, one.wrong, one.coverage)
+        known = "coverage" in cells()[one.cell].counts
+        words = [f"{value:.3f}" for value in shares[:4]] + [
+            f"{one.coverage:.3f}" if known and not math.isnan(one.coverage) else "–"
+        ]
+        lines.append(f"| {one.cell} | {one.draws:,} | {' | '.join(words)} |")
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
+def page(text: str) -> str:
+    """Return the page with the table put in."""
+    start, end = (text.index(mark) for mark in MARKS)
+    return text[: start + len(MARKS[0])] + made() + text[end:]
+
+
+if __name__ == "__main__":
+    atomic_write(PAGE, page(PAGE.read_text(encoding="utf-8")))
