@@ -214,7 +214,7 @@ def actions(rng: np.random.Generator, accounts: int, slope: float) -> pd.DataFra
     )
     counts = np.maximum(counts, 1.0)
     logs = np.log(counts)
-    ratio = math.sqrt(2 / 3) * (logs[:, 1] - (logs[:, 0] + logs[:, 2]) / 2)
+    ratio = logs[:, 1] - (logs[:, 0] + logs[:, 2]) / 2
     own = rng.normal(size=accounts)[account] * 0.3
     sales = 3 + 0.4 * np.log(counts.sum(axis=1)) + slope * ratio + own + 0.4 * noise
     frame = pd.DataFrame(counts, columns=["likes", "comments", "shares"])

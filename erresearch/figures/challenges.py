@@ -216,7 +216,8 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
     ax.axvline(end - 0.75, color=RULE, lw=1)
     ax.set_xticks([at for at, _, _, _ in rungs], [name for _, _, _, name in rungs])
     ax.set_ylim(low, high)
-    accounts = f", {found.n_accounts:,} accounts" if found.n_accounts else ""
+    plural = "s" * (found.n_accounts != 1)
+    accounts = f", {found.n_accounts:,} account{plural}" if found.n_accounts else ""
     ax.set_xlabel(
         f"{label(found.x)} at each lag; left of the dashed line: placebo (n = {found.n_rows:,}{accounts})"
     )
