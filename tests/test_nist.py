@@ -134,7 +134,9 @@ def many(rows: int, accounts: int, offset: float) -> pd.DataFrame:
     x = np.round(rng.normal(size=rows) / grid) * grid
     near = x + np.round(rng.normal(size=rows) * 1e-4 / grid) * grid
     account = rng.integers(accounts, size=rows)
-    return pd.DataFrame({"g": account, "x": x + offset, "near": near, "y": 0.5 * x + 0.25 * near + account / 8})
+    return pd.DataFrame(
+        {"g": account, "x": x + offset, "near": near, "y": 0.5 * x + 0.25 * near + account / 8}
+    )
 
 
 @pytest.mark.parametrize("offset", [0.0, 2.0**30])
