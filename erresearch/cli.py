@@ -165,7 +165,7 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
     "--outcomes", multiple=True, type=_FILE, help="A file that must hold outcomes; may be repeated."
 )
 @click.option("--survey", multiple=True, type=_FILE, help="A file that must hold answers; may be repeated.")
-@click.option("--tz", default="UTC", show_default=True, help="Zone in which the business counts its days.")
+@click.option("--tz", help="Zone in which the business counts its days.  [default: UTC, and it is said]")
 @click.option(
     "--freq", type=click.Choice(["D", "W", "M"]), default="W", show_default=True, help="Day, week, month."
 )
@@ -183,7 +183,7 @@ def audit(
     files: tuple[Path, ...],
     outcomes: tuple[Path, ...],
     survey: tuple[Path, ...],
-    tz: str,
+    tz: str | None,
     freq: Literal["D", "W", "M"],
     sesoi: float | None,
     entity: tuple[str, ...],
@@ -205,7 +205,7 @@ def audit(
         files,
         outcomes=outcomes,
         survey=survey,
-        tz=tz,
+        tz=tz or "UTC",
         freq=freq,
         sesoi=sesoi,
         entity=dict(line.split("=", maxsplit=1) for line in entity) or None,
@@ -215,6 +215,10 @@ def audit(
     )
     for line in str(found).splitlines():
         click.echo(_harmless(line))
+    if tz is None:
+        click.echo(
+            "Days and weeks were counted in UTC; where the business has another clock, say --tz Area/City."
+        )
     terminal.console().print(terminal.board(found.verdicts))
     if found.failure:
         raise click.exceptions.Exit(1)

@@ -189,7 +189,7 @@ def test_everything_is_written_and_the_notebook_runs(shop, tmp_path):
         )
 
 
-def test_a_notebook_that_fails_is_kept_and_said(shop, tmp_path, monkeypatch):
+def test_a_notebook_that_fails_is_kept_and_said(shop, tmp_path, monkeypatch, capsys):
     copy = tmp_path / "instagram_posts.csv"
     copy.write_bytes(shop["instagram"].read_bytes())
     from erresearch.auditing import writing
@@ -203,6 +203,7 @@ def test_a_notebook_that_fails_is_kept_and_said(shop, tmp_path, monkeypatch):
     status = cli.main(["audit", str(copy), "--out", str(tmp_path / "out")])
     assert status == 1
     assert (tmp_path / "out" / "audit.ipynb").is_file()
+    assert "Days and weeks were counted in UTC" in capsys.readouterr().out
 
 
 def test_text_that_looks_like_a_formula_is_escaped():
