@@ -14,7 +14,7 @@ from erresearch.aggregate import count_dropped, lazy_sums, packed_sums, prepare
 from erresearch.errors import ErresearchWarning
 from erresearch.moments import Moments
 from erresearch.rows import HEAD, Source, free_name
-from erresearch.sources import gather
+from erresearch.sources import gather, says_simulated
 
 __all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "condensed_moments"]
 
@@ -107,7 +107,7 @@ def condensed_moments(
         by=by,
         weights=weights,
         merged=accounts - len(sums.keys) if within else 0,
-        simulated=bool(getattr(data, "attrs", {}).get("simulated")),
+        simulated=says_simulated(data),
     )
 
 

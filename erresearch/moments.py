@@ -20,6 +20,7 @@ from erresearch.aggregate import Source, cell_pass, count_dropped, moment_pass, 
 from erresearch.archives import read_archive, write_archive
 from erresearch.errors import ColumnError, missing_columns
 from erresearch.labels import pack_text, sort_periods, sort_text, sum_into, unpack_text
+from erresearch.sources import says_simulated
 
 __all__ = ["Cells", "Moments"]
 
@@ -188,7 +189,7 @@ class Moments:
             period=period,
             weights=weights,
             source=source,
-            simulated=bool(getattr(data, "attrs", {}).get("simulated")),
+            simulated=says_simulated(data),
         )
 
     @property

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = ["Opened", "check_text", "column_names", "gather", "open_rows"]
+__all__ = ["Opened", "check_text", "column_names", "gather", "open_rows", "says_simulated"]
 
 Names = Sequence[str]
 Parts = tuple[tuple[str, nw.LazyFrame[Any]], ...]
@@ -118,6 +118,32 @@ def open_rows(data: Any, columns: Sequence[str | nw.Expr], keys: Names, weights:
     guessed = files is not None and any(f.is_csv for f in files)
     text = [n for n, dtype in frame.collect_schema().items() if dtype == nw.Float64] if guessed else []
     return Opened(frame, parts, names, tuple(roots), tuple(text), small)
+
+
+def says_simulated(data: Any) -> bool:
+    """Whether a table says of itself that it was simulated, by ``attrs["simulated"]`` of a pandas table.
+
+    Parameters
+    ----------
+    data : frame or path
+        As in :func:`open_rows`.
+
+    Returns
+    -------
+    bool
+        False for tables that can carry no such word.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"likes": [1]})
+    >>> table.attrs["simulated"] = True
+    >>> says_simulated(table), says_simulated("posts.csv")
+    (True, False)
+    """
+    # some tables offer their columns as attributes, and a column may be called attrs
+    attributes = getattr(data, "attrs", None)
+    return bool(isinstance(attributes, Mapping) and attributes.get("simulated"))
 
 
 def column_names(data: Any) -> tuple[str, ...]:

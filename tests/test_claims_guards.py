@@ -103,3 +103,13 @@ def test_sums_of_simulated_rows_still_say_so(tmp_path):
     assert is_simulated(kept + kept)
     assert is_simulated(made["bought"])
     assert not is_simulated(Moments.from_frame(pd.DataFrame(dict(table)), ["bought"]))
+
+
+def test_a_column_called_attrs_is_only_a_column():
+    import ibis
+    import pyarrow as pa
+
+    table = ibis.memtable(pa.table({"attrs": ["a", "b"], "likes": [1.0, 2.0]}))
+    made = Moments.from_frame(table, ["likes"], by="attrs")
+    assert made.accounts == 2
+    assert not made.simulated

@@ -10,7 +10,7 @@ from erresearch.claims.packs import Pack
 from erresearch.claims.registry import Claim, Direction
 from erresearch.errors import ColumnError
 from erresearch.moments import Moments
-from erresearch.sources import column_names
+from erresearch.sources import column_names, says_simulated
 
 __all__ = ["Cast", "cast_roles", "is_simulated"]
 
@@ -74,5 +74,4 @@ def is_simulated(data: Any) -> bool:
     """Whether a table says of itself that it was simulated."""
     if isinstance(data, Moments):
         return data.simulated
-    attributes = getattr(data, "attrs", None)
-    return bool(isinstance(attributes, Mapping) and attributes.get("simulated"))
+    return says_simulated(data)
