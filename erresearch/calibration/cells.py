@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from erresearch.errors import DataError
 from erresearch.resources import resource
@@ -15,7 +15,7 @@ from erresearch.worlds import Design
 __all__ = ["BARS", "Cell", "cells"]
 
 #: What a count is held to: the bar, and whether it is a floor or a ceiling.
-BARS: Final[Mapping[str, tuple[float, str]]] = {
+BARS: Final[Mapping[str, tuple[float, Literal["at most", "at least"]]]] = {
     "false supported": (0.025, "at most"),
     "false nil": (0.025, "at most"),
     "nil recognised": (0.80, "at least"),

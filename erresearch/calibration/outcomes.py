@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from erresearch.calibration.cells import BARS, Cell, cells
 from erresearch.errors import DataError, UnknownNameError
@@ -121,7 +121,7 @@ class Kept:
     share: float
     draws: int
     bar: float
-    side: str
+    side: Literal["at most", "at least"]
 
 
 def stored(path: str | Path | None = None) -> dict[str, Outcome]:

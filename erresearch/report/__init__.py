@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from markupsafe import Markup
 
 from erresearch.errors import ErresearchWarning
+from erresearch.figures import CalibrationCell
 from erresearch.report.pictures import picture
 from erresearch.report.sentences import answer, answer_parts, footing, readable
 from erresearch.report.views import (
     ClaimRecord,
-    PromiseRecord,
     arrange_board,
     arrange_cards,
     arrange_promises,
@@ -45,7 +45,7 @@ def write_report(
     accounting: Mapping[str, Mapping[str, int]] | Iterable[tuple[str, str, int]] = (),
     warnings: Sequence[str] = (),
     figures: Mapping[str, Figure | bytes] | None = None,
-    calibration: Mapping[str, Sequence[PromiseRecord]] | None = None,
+    calibration: Mapping[str, Sequence[CalibrationCell]] | None = None,
 ) -> Path:
     """Write verdicts, their pictures and their doubts into one self-contained HTML file.
 

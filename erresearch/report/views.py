@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from erresearch.figures import CalibrationCell
 from erresearch.figures.style import SYMBOLS, amount, rounded, span
 from erresearch.report.pictures import Picture
 from erresearch.report.sentences import estimate_sentence, finding, flip_sentence, headline, sentence
@@ -21,35 +22,6 @@ _SAYS: Final = {
     "less": "the claim says left of 0",
     "absent": "the claim says inside the shaded zone",
 }
-
-
-class PromiseRecord(Protocol):
-    """How a simulated world kept a promise about the words, see :class:`erresearch.calibration.Kept`."""
-
-    @property
-    def name(self) -> str:
-        """The world and what varies in it."""
-        ...
-
-    @property
-    def share(self) -> float:
-        """What was counted, as a share of the draws."""
-        ...
-
-    @property
-    def draws(self) -> int:
-        """Simulated tables."""
-        ...
-
-    @property
-    def bar(self) -> float:
-        """What was promised."""
-        ...
-
-    @property
-    def side(self) -> str:
-        """Whether the bar is a floor or a ceiling: "at least" or "at most"."""
-        ...
 
 
 class ClaimRecord(Protocol):
@@ -343,7 +315,7 @@ def arrange_board(cards: Sequence[Card]) -> Board:
 
 
 def arrange_promises(
-    calibration: Mapping[str, Sequence[PromiseRecord]],
+    calibration: Mapping[str, Sequence[CalibrationCell]],
 ) -> tuple[tuple[str, str, str, str, str], ...]:
     """Rows of the table of kept promises: world, promise, share of the draws, bar, draws; empty counts left out.
 
