@@ -246,6 +246,18 @@ def test_size_of_the_joint_test(accounts):
     assert (rejected.mean(axis=0) <= 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 400)).all()
 
 
+@pytest.mark.parametrize("effects", EFFECTS, ids=str)
+def test_a_control_of_one_account_alone_costs_the_curve_no_model(effects):
+    table = shops(4)
+    table["c1"] = np.where(table["shop"] == 3, table["c1"], 0.0)
+    own = moments(table)
+    curve = specification_curve(own, "y", "x", minimal=["m"], controls=CONTROLS, effects=[effects])
+    for subset, se in zip(curve.controls, curve.se, strict=True):
+        fit = regress(own, "y", on=["x", "m", *subset], effects=effects, cov="CRV3")
+        assert se == pytest.approx(fit["x"].se, rel=1e-8)
+        assert np.isfinite(se)
+
+
 def test_an_account_without_which_nothing_is_known_makes_the_interval_unbounded():
     table = shops(6)
     table["only"] = np.where(table.shop == 3, table.x, 0.0)

@@ -23,6 +23,7 @@ from erresearch.inference import (
     wild_bootstraps,
 )
 from erresearch.moments import Moments
+from erresearch.relate import contrast, regress
 from erresearch.relate.linear import scores, solve
 
 EFFECTS = [(), ("account",), ("account", "period")]
@@ -198,6 +199,30 @@ def test_an_account_that_carries_a_column_alone_makes_its_jackknife_infinite():
     table["y"] = table.x + rng.normal(size=60)
     covariance = crv3(fitted(table, ("account",)))
     assert math.isinf(covariance[1, 1])
+
+
+@pytest.mark.parametrize("effects", EFFECTS, ids=str)
+def test_a_column_that_one_account_carries_alone_costs_the_others_nothing(effects):
+    table = unbalanced(60, 5)
+    table["z"] = np.where(table.account == "a07", table.z, 0.0)
+    model = fitted(table, effects)
+    design, y, groups = dummies(table, effects), table.y.to_numpy(), table.account.to_numpy()
+    j = position(effects, "x")
+    full = np.linalg.lstsq(design, y, rcond=None)[0][j]
+    kept = [groups != g for g in np.unique(groups)]
+    moves = np.array([np.linalg.lstsq(design[keep], y[keep], rcond=None)[0][j] - full for keep in kept])
+    covariance = crv3(model)
+    assert covariance[j, j] == pytest.approx(59 / 60 * moves @ moves, rel=1e-6)
+    assert math.isinf(covariance[j + 1, j + 1])
+    period = "week" if "period" in effects else None
+    fit = regress(table, "y", on=["x", "z"], by="account", period=period, effects=effects)
+    assert fit["x"].se == pytest.approx(math.sqrt(covariance[j, j]), rel=1e-8)
+    assert fit["x"].interval.high > fit["x"].interval.low + fit["x"].se
+    assert all(e.se > 0 for e in fit.values())
+    assert contrast(fit, {"x": 2.0}).se == pytest.approx(2 * fit["x"].se)
+    assert math.isinf(contrast(fit, {"x": 1.0, "z": 1.0}).se)
+    if not effects:  # the mean at zero is known whatever z does
+        assert fit["Intercept"].se < 1
 
 
 def test_many_combinations_equal_one_at_a_time_and_blocks_change_nothing(monkeypatch):

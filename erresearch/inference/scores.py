@@ -18,6 +18,9 @@ from erresearch.errors import DesignError
 
 __all__ = ["Periods", "Scores", "crv1", "crv3", "effective_clusters", "need_several"]
 
+#: Smallest eigenvalue of the correlation-scaled Hessian without an account below which something is not identified.
+_LOST = 1e-10
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Periods:
@@ -135,10 +138,10 @@ def crv1(model: Scores) -> np.ndarray:
     return np.asarray(factor * influence.T @ influence)
 
 
-def _leave_one_out(model: Scores) -> np.ndarray:
-    """β̂ without account g, minus β̂: −(H − H_g)⁻¹ s_g (G × k), infinite where it is not identified."""
+def _leave_one_out(model: Scores, contrasts: np.ndarray | None) -> np.ndarray:
+    """Combinations of β̂ without account g, minus those of β̂: −(H − H_g)⁻¹ s_g (G × m), infinite where not identified."""
     total = np.linalg.inv(model.bread)
-    moves = np.full_like(model.scores, np.inf)
+    moves = np.full((model.clusters, len(total) if contrasts is None else len(contrasts)), np.inf)
     scale = np.sqrt(np.diag(total))
     outer = np.outer(scale, scale)
     periods = model.periods
@@ -147,11 +150,12 @@ def _leave_one_out(model: Scores) -> np.ndarray:
         good = np.ones(model.clusters, dtype=bool)
         # an account with a small share of the Hessian cannot take all of any direction along
         large = np.einsum("ij,gij->g", model.bread, model.hessians) > 0.5
-        good[large] = np.linalg.eigvalsh(rest[large])[:, 0] > 1e-10
+        good[large] = np.linalg.eigvalsh(rest[large])[:, 0] > _LOST
         if good.any():
-            moves[good] = (
-                -np.linalg.solve(rest[good], (model.scores[good] / scale)[:, :, None])[:, :, 0] / scale
-            )
+            found = -np.linalg.solve(rest[good], (model.scores[good] / scale)[:, :, None])[:, :, 0] / scale
+            moves[good] = found if contrasts is None else found @ contrasts.T
+        for g in np.flatnonzero(~good):
+            moves[g] = _what_is_left(rest[g], model.scores[g] / scale, scale, contrasts)
         return moves
     k = model.beta.size
     # accounts seen in the same periods share one factorisation
@@ -163,9 +167,28 @@ def _leave_one_out(model: Scores) -> np.ndarray:
         for g, part in zip(members, solved.reshape(-1, len(members), k + 1).swapaxes(0, 1), strict=True):
             cross = periods.cross[g]
             schur = (total - model.hessians[g] + cross.T @ part[:, :k]) / outer
-            if np.linalg.eigvalsh(schur)[0] > 1e-10:
-                moves[g] = -np.linalg.solve(schur, (model.scores[g] + cross.T @ part[:, k]) / scale) / scale
+            score = (model.scores[g] + cross.T @ part[:, k]) / scale
+            if np.linalg.eigvalsh(schur)[0] > _LOST:
+                found = -np.linalg.solve(schur, score) / scale
+                moves[g] = found if contrasts is None else contrasts @ found
+            else:
+                moves[g] = _what_is_left(schur, score, scale, contrasts)
     return moves
+
+
+def _what_is_left(
+    rest: np.ndarray, score: np.ndarray, scale: np.ndarray, contrasts: np.ndarray | None
+) -> np.ndarray:
+    """Moves of the combinations that are still identified without an account; infinite those of the others.
+
+    A column that varies in one account only leaves the model with it, and the other coefficients stay identified.
+    """
+    values, vectors = np.linalg.eigh((rest + rest.T) / 2)
+    null, range_ = vectors[:, values <= _LOST], values > _LOST
+    wanted = (np.eye(len(scale)) if contrasts is None else contrasts) / scale
+    found = -wanted @ (vectors[:, range_] / values[range_]) @ (vectors[:, range_].T @ score)
+    lost = np.abs(wanted @ null).max(axis=1) > 1e-6 * np.linalg.norm(wanted, axis=1)
+    return np.asarray(np.where(lost, np.inf, found))
 
 
 def _without_pattern(periods: Periods, n_gt: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -190,7 +213,7 @@ def _without_pattern(periods: Periods, n_gt: np.ndarray, right: np.ndarray) -> n
     return out
 
 
-def crv3(model: Scores) -> np.ndarray:
+def crv3(model: Scores, contrasts: np.ndarray | None = None) -> np.ndarray:
     """Jackknife covariance: leave out one account at a time.
 
     V = (G−1)/G · Σ_g (β̂₍₋g₎ − β̂)(β̂₍₋g₎ − β̂)ᵀ. Exact for linear models (period effects are estimated again
@@ -200,11 +223,14 @@ def crv3(model: Scores) -> np.ndarray:
     ----------
     model : Scores
         The fitted model.
+    contrasts : (m, k) ndarray, optional
+        Combinations of the coefficients, one per row; the coefficients themselves otherwise.
 
     Returns
     -------
-    (k, k) ndarray
-        Covariance matrix; infinite where leaving an account out loses a coefficient.
+    (m, m) ndarray
+        Covariance matrix of the combinations. The variance of one that is not identified once some account is left
+        out is infinite and its covariances are 0; the others are those of the model that is left.
 
     Raises
     ------
@@ -225,7 +251,7 @@ def crv3(model: Scores) -> np.ndarray:
     array([[0.3333]])
     """
     groups = need_several(model)
-    moves = _leave_one_out(model)
+    moves = _leave_one_out(model, contrasts)
     lost = ~np.isfinite(moves).all(axis=0)
     moves[:, lost] = 0.0
     covariance = (groups - 1) / groups * moves.T @ moves

@@ -84,10 +84,14 @@ class Fitted:
     by: str = ""
 
     @property
-    def combinations(self) -> list[tuple[str, np.ndarray, float]]:
-        """Name, contrast and value of each coefficient."""
+    def coefficients(self) -> list[tuple[str, float]]:
+        """Name and value of each coefficient about zero."""
         values = self.basis @ self.model.beta + self.shift if self.values is None else self.values
-        return [(n, a, float(v)) for n, a, v in zip(self.names, self.basis, values, strict=True)]
+        return list(zip(self.names, map(float, values), strict=True))
+
+    def carried(self, covariance: np.ndarray) -> np.ndarray:
+        """Covariance of the coefficients about zero, from that about the origin."""
+        return np.asarray(self.basis @ covariance @ self.basis.T)
 
 
 def check_covariance(cov: str, *, clustered: bool) -> None:
@@ -110,7 +114,7 @@ def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
     if fitted.clustered:
         sizes = [effective_clusters(model, a) for a in fitted.basis]
         few = min(sizes)
-        covariance = crv1(model) if cov == "CRV1" else crv3(model)
+        covariance = fitted.carried(crv1(model)) if cov == "CRV1" else crv3(model, fitted.basis)
         df = float(model.clusters - 1)
         bootstrapped = [cov == "wild" or (cov == "auto" and size < FEW_CLUSTERS) for size in sizes]
         label = f"{'CRV1' if cov == 'CRV1' else 'CRV3'}, t({model.clusters - 1})"
@@ -118,13 +122,15 @@ def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
             label = f"{fitted.bootstrap} ({few:.1f} effective of {grouped(model.clusters, fitted.by)})"
     else:
         assert fitted.covariance is not None
-        covariance, df, label = fitted.covariance, float(fitted.df_resid), fitted.label
+        covariance, df, label = fitted.carried(fitted.covariance), float(fitted.df_resid), fitted.label
         bootstrapped = [False] * len(fitted.names)
     method = f"{fitted.words}, {label}"
     estimates = {}
     drawn = iter(wild_bootstraps(model, fitted.basis[bootstrapped], rng=rng) if any(bootstrapped) else ())
-    for (name, a, value), boot in zip(fitted.combinations, bootstrapped, strict=True):
-        se = _root(a @ covariance @ a)
+    for (name, value), variance, boot in zip(
+        fitted.coefficients, np.diag(covariance), bootstrapped, strict=True
+    ):
+        se = _root(float(variance))
         reference: Reference = replace(next(drawn), value=value) if boot else StudentT(value, se, df)
         estimates[name] = Estimate(
             name,
@@ -143,7 +149,7 @@ def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
         estimates,
         fitted.outcome,
         method,
-        fitted.basis @ covariance @ fitted.basis.T,
+        covariance,
         fitted.r2,
         fitted.vif,
         fitted.condition_number,
@@ -201,7 +207,9 @@ def contrast(
         fit[regressor]
     a = np.array([float(weights.get(regressor, 0.0)) for regressor in fit])
     value = float(sum(w * e.value for w, e in zip(a, fit.values(), strict=True)))
-    se = _root(a @ fit.cov @ a)
+    # an infinite variance counts only where the combination holds its coefficient
+    held = np.flatnonzero(a)
+    se = _root(float(a[held] @ fit.cov[np.ix_(held, held)] @ a[held]))
     any_estimate = next(iter(fit.values()))
     label = name or " ".join(f"{w:+g}·{regressor}" for regressor, w in weights.items())
     reference: Reference = StudentT(value, se, any_estimate.df)

@@ -16,7 +16,7 @@ __all__ = ["Subsets", "bootstrap_t", "masks", "solve_subsets"]
 
 #: Numbers held at a time (8 bytes each) while models or accounts go through in portions.
 _PORTION = 4_000_000
-#: A pivot below this share of its own diagonal: without that account the model is not identified.
+#: A pivot below this share of its own diagonal: without that account nothing of the column is left.
 _LOST = 1e-10
 
 
@@ -201,11 +201,13 @@ def _jackknife(rest: np.ndarray, slope: np.ndarray, fixed: int) -> np.ndarray:
 
 
 def _partialled(some: np.ndarray, floor: np.ndarray) -> np.ndarray:
-    """The last row and column partialled out; nan where nothing of it is left."""
+    """The last row and column partialled out; where nothing of it is left it leaves the model as it is."""
     last = some[..., -1]
-    pivot = np.where(last[..., -1] > floor[..., last.shape[-1] - 1], last[..., -1], np.nan)
+    pivot = last[..., -1]
+    there = pivot > floor[..., last.shape[-1] - 1]
     edge = last[..., :-1]
-    return np.asarray(some[..., :-1, :-1] - edge[..., :, None] * (edge / pivot[..., None])[..., None, :])
+    share = np.where(there[..., None], edge / np.where(there, pivot, 1.0)[..., None], 0.0)
+    return np.asarray(some[..., :-1, :-1] - edge[..., :, None] * share[..., None, :])
 
 
 def bootstrap_t(subsets: Subsets, weights: np.ndarray) -> np.ndarray:
