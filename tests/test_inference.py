@@ -229,8 +229,8 @@ def test_many_combinations_equal_one_at_a_time_and_blocks_change_nothing(monkeyp
     model = fitted(unbalanced(13, 5), ("account", "period"))
     contrasts = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, -1.0]])
     together = wild_bootstraps(model, contrasts, draws=399, rng=3)
-    for contrast, one in zip(contrasts, together, strict=True):
-        alone = wild_bootstrap(model, contrast, draws=399, rng=3)
+    for pick, one in zip(contrasts, together, strict=True):
+        alone = wild_bootstrap(model, pick, draws=399, rng=3)
         np.testing.assert_allclose(one.numerator, alone.numerator, rtol=1e-10, atol=1e-14)
         np.testing.assert_allclose(one.variance, alone.variance, rtol=1e-9, atol=1e-14)
     monkeypatch.setattr("erresearch.inference.bootstrap._BLOCK", 13 * 100)
