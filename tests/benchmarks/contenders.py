@@ -94,6 +94,18 @@ def linearmodels_panel(path: str) -> Answer:
     return {"estimates": {name: (fit.params[name], fit.std_errors[name]) for name in names}}
 
 
+def duckreg_mundlak(path: str) -> Answer:
+    """Mundlak's regression in DuckDB: the same slopes; its clustered errors are a bootstrap, left out here."""
+    from duckreg import DuckMundlak
+
+    names = _columns(path)
+    table = f"read_parquet('{path}')"
+    fit = DuckMundlak(":memory:", table, "y", names, 1, "account", n_bootstraps=0)
+    fit.fit()
+    slopes = fit.point_estimate.ravel()[1:]
+    return {"estimates": {name: (float(b), float("nan")) for name, b in zip(names, slopes, strict=False)}}
+
+
 # ------------------------------------------------------------------ Poisson with account effects
 
 
@@ -145,6 +157,21 @@ def statsmodels_refits(path: str) -> Answer:
         design = table[["x", *controls[:size]]]
         sm.OLS(table["y"], design).fit(cov_type="cluster", cov_kwds={"groups": groups})
     return {"seconds": time.perf_counter() - start, "models": 8}
+
+
+def specification_curve_fit(path: str) -> Answer:
+    """Eight models of three controls by the package of that name: no clusters, demeaned by us."""
+    import pandas as pd
+    import specification_curve as sc
+
+    controls = [f"c{i}" for i in range(3)]
+    table = pd.read_parquet(path, columns=["account", "y", "x", *controls])
+    groups = table.pop("account")
+    table -= table.groupby(groups).transform("mean")
+    start = time.perf_counter()
+    curve = sc.SpecificationCurve(table, y_endog="y", x_exog="x", controls=controls)
+    curve.fit()
+    return {"seconds": time.perf_counter() - start, "models": len(curve.df_r)}
 
 
 def erresearch_bootstrap(path: str) -> Answer:
@@ -224,10 +251,12 @@ JOBS: dict[str, Callable[[str], Answer]] = {
         statsmodels_ols,
         pyfixest_feols,
         linearmodels_panel,
+        duckreg_mundlak,
         erresearch_poisson,
         pyfixest_fepois,
         erresearch_curve,
         statsmodels_refits,
+        specification_curve_fit,
         erresearch_bootstrap,
         import_erresearch,
         import_pandas,

@@ -73,6 +73,11 @@ def test_processes_are_measured_in_turn_and_failures_are_told(tmp_path):
         run("import_nothing", "-")
 
 
+@pytest.mark.skipif(importlib.util.find_spec("duckreg") is None, reason="duckreg is not installed")
+def test_mundlak_in_a_database_finds_the_same_slopes(posts, ours):
+    np.testing.assert_allclose(estimates("duckreg_mundlak", posts)[:, 0], ours[:, 0], rtol=1e-8)
+
+
 @pytest.mark.skipif(importlib.util.find_spec("pyspark") is not None, reason="PySpark is installed")
 def test_a_missing_peer_is_told_by_name(posts):
     with pytest.raises(JobFailed, match="erresearch_spark: ModuleNotFoundError"):
