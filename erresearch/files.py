@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -13,7 +14,7 @@ from erresearch.errors import ColumnError, EngineError, missing_columns
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["TableFile", "find_files", "read_files"]
+__all__ = ["TableFile", "find_files", "read_files", "written_as_simulated"]
 
 SUFFIXES = (".parquet", ".csv")
 _GUESS_ROWS = 10_000
@@ -62,7 +63,42 @@ def find_files(place: str | Path) -> list[TableFile]:
     EngineError
         If there is no such file, the kind is unknown or a file cannot be read.
     """
-    text = str(place)
+    return [_open(path) for path in _paths(str(place))]
+
+
+def written_as_simulated(place: str | Path) -> bool:
+    """Whether any .parquet file that a place names was written from a pandas table that said so of itself.
+
+    Parameters
+    ----------
+    place : path
+        As for :func:`find_files`.
+
+    Returns
+    -------
+    bool
+        By the ``attrs`` that ``DataFrame.to_parquet`` keeps; False for other files and remote ones.
+
+    Raises
+    ------
+    EngineError
+        As :func:`find_files`.
+    """
+    import polars as pl
+
+    for path in _paths(str(place)):
+        if "://" in path or not path.lower().endswith(".parquet"):
+            continue
+        try:
+            attributes = json.loads(pl.read_parquet_metadata(path).get("PANDAS_ATTRS") or "{}")
+        except (OSError, ValueError, pl.exceptions.PolarsError):
+            continue  # whoever reads its rows says what is wrong with the file
+        if isinstance(attributes, dict) and attributes.get("simulated"):
+            return True
+    return False
+
+
+def _paths(text: str) -> list[str]:
     if "://" in text:
         paths = [text]
     elif Path(text).is_dir():
@@ -84,7 +120,7 @@ def find_files(place: str | Path) -> list[TableFile]:
             got=f"{len(wrong)} of {len(paths)} files without a known ending",
             allowed=", ".join(SUFFIXES),
         )
-    return [_open(path) for path in sorted(paths)]
+    return sorted(paths)
 
 
 def _open(path: str) -> TableFile:

@@ -14,13 +14,13 @@ import narwhals.stable.v2 as nw
 from narwhals.exceptions import NarwhalsError
 
 from erresearch.errors import ColumnError, DataError, EngineError, ErresearchError, missing_columns
-from erresearch.files import find_files, read_files
+from erresearch.files import find_files, read_files, written_as_simulated
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = ["Opened", "check_text", "column_names", "gather", "open_rows", "says_simulated"]
+__all__ = ["Opened", "check_text", "column_names", "gather", "open_database", "open_rows", "says_simulated"]
 
 Names = Sequence[str]
 Parts = tuple[tuple[str, nw.LazyFrame[Any]], ...]
@@ -121,7 +121,9 @@ def open_rows(data: Any, columns: Sequence[str | nw.Expr], keys: Names, weights:
 
 
 def says_simulated(data: Any) -> bool:
-    """Whether a table says of itself that it was simulated, by ``attrs["simulated"]`` of a pandas table.
+    """Whether a table says of itself that it was simulated.
+
+    A pandas table says it by ``attrs["simulated"]``, a .parquet file by what ``DataFrame.to_parquet`` keeps of them.
 
     Parameters
     ----------
@@ -138,9 +140,11 @@ def says_simulated(data: Any) -> bool:
     >>> import pandas as pd
     >>> table = pd.DataFrame({"likes": [1]})
     >>> table.attrs["simulated"] = True
-    >>> says_simulated(table), says_simulated("posts.csv")
-    (True, False)
+    >>> says_simulated(table), says_simulated(table.assign(likes=2)), says_simulated(table.to_dict())
+    (True, True, False)
     """
+    if isinstance(data, (str, Path)) and not str(data).startswith("duckdb:"):
+        return written_as_simulated(data)
     # some tables offer their columns as attributes, and a column may be called attrs
     attributes = getattr(data, "attrs", None)
     return bool(isinstance(attributes, Mapping) and attributes.get("simulated"))
@@ -179,7 +183,7 @@ def _table(data: Any) -> Any:
     """A native table, or the reason why there is none."""
     data = nw_main.to_native(data, pass_through=True)
     if isinstance(data, (str, Path)):
-        return _database(str(data))
+        return open_database(str(data))
     if _is_pandas(data):
         return data
     try:
@@ -203,8 +207,24 @@ def _is_pandas(data: Any) -> bool:
     return pandas is not None and isinstance(data, pandas.DataFrame)
 
 
-def _database(address: str) -> nw.LazyFrame[Any]:
-    """A table of a DuckDB file, opened for reading only."""
+def open_database(address: str) -> nw.LazyFrame[Any]:
+    """Open a table of a DuckDB file, for reading only.
+
+    Parameters
+    ----------
+    address : str
+        ``duckdb:file.db?table=posts``.
+
+    Returns
+    -------
+    narwhals.LazyFrame
+        Its rows, still there.
+
+    Raises
+    ------
+    EngineError
+        If there is no such file or table, or the address is of another kind.
+    """
     path, _, query = address.removeprefix("duckdb:").partition("?")
     table = parse_qs(query).get("table", [""])[0]
     if not table or not Path(path).is_file():

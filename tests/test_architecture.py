@@ -33,6 +33,7 @@ ORDER = (
     "condensing",
     "figures",
     "exports",
+    "lakes",
     "datasets",
     "metrics",
     "panel",

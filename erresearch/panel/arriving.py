@@ -11,6 +11,7 @@ import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
 from erresearch.exports import Export, combine_exports
+from erresearch.lakes import Lake
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,7 +70,7 @@ def arrive(
 
     Parameters
     ----------
-    data : Export, sequence of Export, or frame
+    data : Export, sequence of Export, Lake, or frame
         The table.
     what : str
         Its name in messages.
@@ -109,6 +110,9 @@ def arrive(
             tuple(cautions) if len(exports) > 1 else (),
         )
     simulated = bool(getattr(data, "attrs", None) and data.attrs.get("simulated"))
+    if isinstance(data, Lake):
+        _refuse_other_kind(data.name, data.kind, what, kinds)
+        data, simulated = data.rows, data.simulated
     try:
         frame = nw.from_native(data)
     except TypeError as error:
@@ -141,18 +145,21 @@ def _exports(data: Any, what: str, kinds: Sequence[str]) -> list[Export]:
             got=f"{len(data)} values, not all of them exports" if data else "an empty list",
             fix="pass what read_export returned, or put tables together before",
         )
-    wrong = [one for one in data if one.kind not in kinds]
-    if wrong:
-        daily = wrong[0].kind == "daily"
+    for one in data:
+        _refuse_other_kind(one.name, one.kind, what, kinds)
+    return list(data)
+
+
+def _refuse_other_kind(name: str, kind: str, what: str, kinds: Sequence[str]) -> None:
+    if kind not in kinds:
         raise DataError(
-            f"{wrong[0].name} is no table of {what}",
-            got=f"a table of {wrong[0].kind}",
+            f"{name} is no table of {what}",
+            got=f"a table of {kind}",
             allowed=" or ".join(kinds),
             fix="rows by post and day are not posts: export posts, or read with per_post = true in mapping="
-            if daily
+            if kind == "daily"
             else "pass it where its kind belongs",
         )
-    return list(data)
 
 
 def _there(names: Sequence[str], what: str, needed: Sequence[str], wanted: Sequence[str]) -> list[str]:

@@ -1,0 +1,251 @@
+"""Tables that stay where they are: Parquet files or a table of a database, under the canonical names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import narwhals.stable.v2 as nw
+
+from erresearch.errors import ColumnError, DataError, missing_columns
+from erresearch.exports.settings import Settings, read_mapping
+from erresearch.files import find_files, read_files
+from erresearch.schema import POSTS
+from erresearch.sources import open_database, says_simulated
+
+__all__ = ["KINDS", "Lake", "is_lake", "open_lake"]
+
+#: What makes a table one of each kind: all of the first columns, and one of the second where there are any.
+KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingProxyType(
+    {
+        "posts": (
+            ("account", "published_at"),
+            tuple(column.name for column in POSTS.columns if column.dtype == "number"),
+        ),
+        "outcomes": (("date", "entity", "outcome", "value"), ()),
+        "ads": (("date", "spend"), ()),
+        "followers": (("date", "account", "followers"), ()),
+    }
+)
+_NUMBERS: Final = (*KINDS["posts"][1], "value", "spend", "engagement")
+_CONSTANTS: Final = ("platform", "account", "entity", "currency")
+_DATABASE: Final = "duckdb:"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lake:
+    """A table whose rows stay in its engine.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    kind : {"posts", "outcomes", "ads", "followers"}
+        What it holds.
+    rows : lazy frame
+        A Polars or DuckDB table, columns under canonical names.
+    columns : tuple of str
+        Their names.
+    format : str
+        How it lies there.
+    simulated : bool
+        Whether the table says so of itself.
+    """
+
+    name: str
+    kind: str
+    rows: Any
+    columns: tuple[str, ...]
+    format: str
+    simulated: bool = False
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.name}: {self.kind}, {self.format}; columns {', '.join(self.columns)}"
+
+
+def is_lake(place: str | Path) -> bool:
+    """Whether a place names Parquet files or a table of a database, not an export.
+
+    Examples
+    --------
+    >>> [is_lake(place) for place in ("posts/*.parquet", "duckdb:shop.db?table=posts", "posts.csv")]
+    [True, True, False]
+    """
+    text = str(place)
+    if text.startswith(_DATABASE) or text.lower().split("?", maxsplit=1)[0].endswith(".parquet"):
+        return True
+    folder = Path(text)
+    return folder.is_dir() and any(path.suffix.lower() == ".parquet" for path in folder.rglob("*"))
+
+
+def open_lake(
+    place: str | Path, *, kind: str | None = None, mapping: str | Path | Mapping[str, Any] | None = None
+) -> Lake:
+    """Open Parquet files or a table of a database without reading their rows.
+
+    Parameters
+    ----------
+    place : path
+        A .parquet file, a glob of them, a folder, a remote address that Polars can scan, or
+        ``duckdb:file.db?table=posts``.
+    kind : {"posts", "outcomes", "ads", "followers"}, optional
+        What it must hold; otherwise its columns decide.
+    mapping : path or mapping, optional
+        As for :func:`erresearch.read_export`: ``kind``, ``[columns]`` and, where the table has no such column,
+        ``platform``, ``account``, ``entity`` and ``currency``. Columns that it does not name keep their names.
+
+    Returns
+    -------
+    Lake
+
+    Raises
+    ------
+    EngineError
+        If nothing can be read there.
+    ColumnError
+        If its columns are of no kind, or two of them are meant for one.
+    DataError
+        If it holds another kind than asked for, or the mapping has a line for text files.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import polars as pl
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table = pl.DataFrame({"shop": ["a"], "published_at": ["2026-01-01"], "likes": [3]})
+    ...     table.write_parquet(Path(folder) / "posts.parquet")
+    ...     lake = open_lake(folder, mapping={"columns": {"account": "shop"}})
+    ...     lake.kind, lake.format, lake.columns
+    ('posts', '1 Parquet file', ('account', 'published_at', 'likes', 'platform'))
+    """
+    said = _said(mapping)
+    text = str(place)
+    if text.startswith(_DATABASE):
+        frame: nw.LazyFrame[Any] = open_database(text)
+        present = frame.collect_schema().names()
+        names, _ = _renamed(present, said, text)
+        stored = "a table of a DuckDB file"
+    else:
+        files = find_files(place)
+        present = list(files[0].schema)
+        names, needed = _renamed(present, said, text)
+        numbers = [old for new, old in names.items() if new in _NUMBERS]
+        keys = [old for new, old in names.items() if new not in _NUMBERS and new in _CONSTANTS]
+        frame = nw.from_native(read_files(files, needed, numbers=numbers, keys=keys))
+        stored = f"{len(files):,} Parquet file{'s' if len(files) > 1 else ''}"
+    frame = frame.select(*(nw.col(old).alias(new) for new, old in names.items()))
+    constants = {name: said[name] for name in _CONSTANTS if name in said and name not in names}
+    found = _kind((*names, *constants), kind or said.get("kind"), text)
+    if found == "posts" and "platform" not in names:
+        constants.setdefault("platform", "other")
+    if constants:
+        frame = frame.with_columns(*(nw.lit(value).alias(name) for name, value in constants.items()))
+    columns = (*names, *constants)
+    return Lake(_name(text), found, frame.to_native(), columns, stored, says_simulated(place))
+
+
+def _name(place: str) -> str:
+    if place.startswith(_DATABASE):
+        return place.removeprefix(_DATABASE)
+    path = Path(place)
+    return str(Path(path.parent.name) / path.name) if "*" in path.name else path.name
+
+
+def _said(mapping: str | Path | Mapping[str, Any] | None) -> dict[str, Any]:
+    """The lines of a mapping that mean something for a table with types."""
+    if mapping is None:
+        return {}
+    settings, layout = read_mapping(mapping, Settings())
+    told = {name: getattr(settings, name) or "" for name in ("account", "entity", "currency")}
+    of_text = {
+        name: value
+        for name in (
+            "decimal",
+            "dates",
+            "zone",
+            "exported_at",
+            "scale",
+            "score",
+            "won",
+            "keep",
+            "hash",
+            "per_post",
+        )
+        if (value := getattr(settings, name))
+    }
+    if of_text:
+        raise DataError(
+            "a mapping of a table has a line for text files",
+            got=", ".join(of_text),
+            allowed=f"kind, columns, {', '.join(_CONSTANTS)}",
+            fix="store numbers and dates as such in the table",
+        )
+    out: dict[str, Any] = {name: value for name, value in told.items() if value}
+    if layout is not None:
+        out["kind"] = layout.kind
+        out["columns"] = {name: layout.headers(name) for name in layout.columns}
+        if layout.platform != "other":
+            out["platform"] = layout.platform
+    return out
+
+
+def _renamed(present: Sequence[str], said: Mapping[str, Any], place: str) -> tuple[dict[str, str], list[str]]:
+    """Canonical name to the table's own, and the columns to read."""
+    names: dict[str, str] = {}
+    for new, headers in said.get("columns", {}).items():
+        found = [header for header in headers if header in present]
+        if not found:
+            raise missing_columns(headers, present, where=repr(place))
+        if new in present and new not in headers:
+            raise ColumnError(
+                f"two columns of {place!r} are meant for {new!r}",
+                got=f"{new!r} and {found[0]!r}",
+                fix="leave the line out of the mapping, or the column out of the table",
+            )
+        names[new] = found[0]
+    taken = set(names.values())
+    names |= {name: name for name in present if name not in taken and name not in names}
+    return names, list(dict.fromkeys(names.values()))
+
+
+def _kind(columns: Sequence[str], asked: str | None, place: str) -> str:
+    there = set(columns)
+    fitting = [
+        kind
+        for kind, (needed, some) in KINDS.items()
+        if set(needed) <= there and (not some or there & set(some))
+    ]
+    if asked is not None and asked in fitting:
+        return asked
+    if asked is not None and asked in KINDS:
+        needed, some = KINDS[asked]
+        absent = [name for name in needed if name not in there]
+        what = f"no column {', '.join(map(repr, absent))}" if absent else f"none of {', '.join(some)}"
+        raise ColumnError(
+            f"{place!r} cannot be a table of {asked}", got=f"{what}; it has {', '.join(columns[:12])}",
+            fix="name its columns in a mapping: [columns] canonical name = its name",
+        )  # fmt: skip
+    if asked is not None:
+        raise DataError(
+            f"{place!r} is to hold {asked}",
+            got=asked,
+            allowed=", ".join(KINDS),
+            fix="read such files as exports",
+        )
+    if not fitting:
+        allowed = "; ".join(
+            f"{kind}: {', '.join(needed)}" + (" and a count such as likes" if some else "")
+            for kind, (needed, some) in KINDS.items()
+        )
+        raise ColumnError(
+            f"the columns of {place!r} are of no kind that is known",
+            got=", ".join(columns[:12]),
+            allowed=allowed,
+            fix="name its columns in a mapping: [columns] canonical name = its name",
+        )
+    return fitting[0]
