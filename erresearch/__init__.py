@@ -48,7 +48,13 @@ if TYPE_CHECKING:
         predictive_gain as predictive_gain,
         regress as regress,
     )
-    from erresearch.results import Estimate as Estimate, Interval as Interval, Verdict as Verdict
+    from erresearch.results import (
+        Estimate as Estimate,
+        Interval as Interval,
+        Table as Table,
+        Verdict as Verdict,
+        verdict_table as verdict_table,
+    )
     from erresearch.robustness import detectable as detectable, equivalence as equivalence
     from erresearch.worlds import simulate as simulate
 
@@ -80,7 +86,7 @@ _NAMES: Final = {
     "panel": ("Rules", "build_panel"),
     "pipeline": ("reproduce",),
     "relate": ("correlate", "decay", "logit", "poisson", "precedence", "predictive_gain", "regress"),
-    "results": ("Estimate", "Interval", "Verdict"),
+    "results": ("Estimate", "Interval", "Table", "Verdict", "verdict_table"),
     "robustness": ("detectable", "equivalence"),
     "worlds": ("simulate",),
 }

@@ -20,6 +20,7 @@ from erresearch.aggregate import Source, cell_pass, count_dropped, moment_pass, 
 from erresearch.archives import read_archive, write_archive
 from erresearch.errors import ColumnError, missing_columns
 from erresearch.labels import pack_text, sort_periods, sort_text, sum_into, unpack_text
+from erresearch.results import escape
 from erresearch.sources import says_simulated
 
 __all__ = ["Cells", "Moments"]
@@ -208,6 +209,10 @@ class Moments:
         accounts = f", {self.accounts:,} account{'s' * (self.accounts != 1)}" if self.by is not None else ""
         out = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items())
         return f"Moments of {names}: {self.rows:,} rows{accounts}" + (f"; left out: {out}" if out else "")
+
+    def _repr_markdown_(self) -> str:
+        head, _, rest = repr(self).partition(" of ")
+        return f"**{head}** of {escape(rest)}"
 
     def __getitem__(self, columns: str | Sequence[str]) -> Moments:
         """Moments of some columns, in the order asked for, over the same complete rows.

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from erresearch.errors import ColumnError, DataError
+from erresearch.results import escape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,6 +152,10 @@ class Accounting:
                 fix="this is a fault of the reader, please report it with the file's header",
             )
 
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """One line, and one per reason."""
         head = (
@@ -241,6 +246,10 @@ class Export:
             )
         return self.rows
 
+    def __repr__(self) -> str:
+        """Say what `str` says: no rows, and the same on every machine."""
+        return str(self)
+
     def __str__(self) -> str:
         """What was read, in a few lines."""
         head = f"{self.name}: {self.kind}, {self.format}, {len(self.rows):,} rows"
@@ -251,6 +260,10 @@ class Export:
         if self.dropped_columns:
             lines.append(f"  personal columns not loaded: {', '.join(self.dropped_columns)}")
         return "\n".join(lines)
+
+    def _repr_markdown_(self) -> str:
+        head, *lines = str(self).split("\n")
+        return "\n".join([f"**{escape(head)}**", "", *(f"* {escape(line.strip())}" for line in lines)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -273,6 +286,35 @@ class Inspection:
     export: Export
     whole: bool
     seen: str
+
+    def __repr__(self) -> str:
+        """Say what `str` says."""
+        return str(self)
+
+    def _repr_markdown_(self) -> str:
+        """Layout, columns, what is guessed or noted; without rows, which may be of people."""
+        export = self.export
+        mapping = [
+            f"{target} ← {header}" if target != header else target
+            for target, header in export.columns.items()
+        ]
+        said = [
+            *(f"guess: {guess}" for guess in export.guesses),
+            *str(export.accounting).split("\n"),
+            *(f"warning: {caution}" for caution in export.warnings),
+            *(f"note: {note}" for note in export.notes),
+            f"personal columns that would not be loaded: {', '.join(export.dropped_columns) or 'none'}",
+        ]
+        head = f"**{escape(self.name)}**: {escape(export.kind)}, recognised as **{escape(export.format)}**; "
+        return "\n".join(
+            [
+                f"{head}looked at {escape(self.seen)}, nothing was written",
+                "",
+                f"Columns: {escape(', '.join(mapping))}",
+                "",
+                *(f"* {escape(line.strip())}" for line in said),
+            ]
+        )
 
     def __str__(self) -> str:
         """The whole finding as text."""

@@ -15,6 +15,7 @@ from erresearch.results.doubts import (
 from erresearch.results.fits import Bins, Decay, Fit
 from erresearch.results.mixture import Mix
 from erresearch.results.numbers import Affine, Estimate, Interval, Reference, StudentT, escape, plain
+from erresearch.results.tables import Table, verdict_table
 from erresearch.results.timing import Precedence, PredictiveGain
 from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
 
@@ -41,8 +42,10 @@ __all__ = [
     "Sensitivity",
     "Smearing",
     "StudentT",
+    "Table",
     "Verdict",
     "Word",
     "escape",
     "plain",
+    "verdict_table",
 ]

@@ -147,6 +147,15 @@ class Bins:
     x_name: str
     y_name: str
 
+    def __repr__(self) -> str:
+        """One line: what is binned, how finely."""
+        rows, bins = int(np.sum(self.n)), len(self.x)
+        counted = f"{bins} bin{'s' * (bins != 1)} of {rows:,} row{'s' * (rows != 1)}"
+        return f"{self.y_name} by {self.x_name}: {counted}"
+
+    def _repr_markdown_(self) -> str:
+        return f"**bins** {escape(str(self))}"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decay:

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from erresearch.errors import DesignError
 
-__all__ = ["Affine", "Estimate", "Interval", "Reference", "StudentT", "escape", "grouped", "plain"]
+__all__ = ["Affine", "Estimate", "Interval", "Reference", "StudentT", "escape", "grouped", "plain", "short"]
 
 
-def plain(value: float) -> str:
-    """Four significant digits, without exponent for the sizes people read."""
+def plain(value: float, spec: str = "") -> str:
+    """Write a number for people: with a true minus sign, as every number of this package is printed.
+
+    Without `spec`, a format as in ``format(value, spec)``: four significant digits, no exponent for the sizes
+    people read.
+
+    Examples
+    --------
+    >>> plain(-0.0123456), plain(-0.0123456, "+.3f"), plain(12.5, "+.1f")
+    ('−0.01235', '−0.012', '+12.5')
+    """
     if not math.isfinite(value):
         return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
+    if spec:
+        text = format(value, spec)
+        return (text if any(digit in text for digit in "123456789") else text.replace("-", "")).replace(
+            "-", "−"
+        )
     if value == 0:
         return "0"
     size = abs(value)
@@ -26,9 +41,14 @@ def plain(value: float) -> str:
     return text.replace("-", "−")
 
 
+def short(text: str, *, word: int = 60) -> str:
+    """Cut words that no screen can break: names from files may be of any length."""
+    return re.sub(rf"\S{{{word + 1},}}", lambda found: f"{found[0][: word - 1]}…", text)
+
+
 def escape(text: str) -> str:
-    """Names come from files: they are shown as text, never as markup."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Names come from files: they are shown as text, never as markup, and words without an end are cut."""
+    text = short(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{c}" if c in "\\`*_{}[]|#$~" else c for c in text).replace("\n", " ")
 
 
@@ -96,7 +116,11 @@ class Interval:
 
     def __str__(self) -> str:
         """The ends and the level."""
-        return f"[{plain(self.low)}, {plain(self.high)}] ({100 * self.level:.4g} %)"
+        return format(self, "")
+
+    def __format__(self, spec: str) -> str:
+        """The ends by a number's format, and the level: ``f"{interval:.3f}"``."""
+        return f"[{plain(self.low, spec)}, {plain(self.high, spec)}] ({100 * self.level:.4g} %)"
 
 
 class Reference(Protocol):
@@ -291,6 +315,12 @@ class Estimate:
             interval=reference.interval(self.interval.level),
             reference=reference,
         )
+
+    def __format__(self, spec: str) -> str:
+        """With a number's format, value and interval alone, ``f"{estimate:+.3f}"``; else the sentence."""
+        if not spec:
+            return str(self)
+        return f"{plain(self.value, spec)} {self.interval:{spec.removeprefix('+')}}"
 
     def _known(self) -> Reference:
         if self.reference is None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from erresearch.results.numbers import Estimate, Interval, escape
+from erresearch.results.numbers import Estimate, Interval, escape, plain
 
 __all__ = ["WORDS", "Doubt", "Verdict", "Word"]
 
@@ -44,6 +44,10 @@ class Doubt:
     text: str
     value: float = math.nan
     raised: bool = False
+
+    def __str__(self) -> str:
+        """Name and sentence."""
+        return f"{self.name}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +115,16 @@ class Verdict:
         return f"{self.claim} on {self.dataset}: {self.words}; {self.estimate}"
 
     def _repr_markdown_(self) -> str:
-        return f"**{escape(self.claim)}** on *{escape(self.dataset)}*: **{escape(self.words)}** {escape(self.reason)}"
+        """The word, the interval that was judged, the rule, and the doubts that are raised."""
+        head = f"**{escape(self.claim)}** on *{escape(self.dataset)}*: **{escape(self.words)}**"
+        said = escape(self.reason)
+        if self.estimate is not None:
+            unit = f" {self.estimate.unit}" if self.estimate.unit else ""
+            number = f"{plain(self.estimate.value)}{unit} {self.interval or self.estimate.interval}"
+            said = f"{escape(number)}; {said}" if said else escape(number)
+        raised = [
+            f"* **{escape(doubt.name)}**: {escape(doubt.text)}" for doubt in self.doubts if doubt.raised
+        ]
+        quiet = len(self.doubts) - len(raised)
+        more = [f"* {quiet} more in .doubts, not raised"] if raised and quiet else []
+        return "\n".join([f"{head}  ", said, *([""] if raised else []), *raised, *more])
