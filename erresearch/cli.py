@@ -28,6 +28,7 @@ __all__ = ["command", "main"]
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _PATH = click.Path(path_type=Path)
+_RULES = "erresearch.rules"
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -159,6 +160,12 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
     click.echo(str(made.truth))
 
 
+def _rule(context: click.Context, option: click.Parameter, value: object) -> None:
+    """Keep what the caller said of the joining, under the name that it has in `Rules`."""
+    if value:
+        context.meta.setdefault(_RULES, {})[option.name] = value
+
+
 @command.command()
 @click.argument("files", nargs=-1, required=True, type=_PATH)
 @click.option(
@@ -176,7 +183,17 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
     "--apart",
     type=click.Choice(["platform", "account", "post_type"]),
     help="The figures of each of these in columns of their own, too.",
+    callback=_rule,
+    expose_value=False,
 )
+@click.option(
+    "--leave-out-boosted", "paid", flag_value="left out", help="Leave boosted (advertised) posts out.",
+    callback=_rule, expose_value=False,
+)  # fmt: skip
+@click.option(
+    "--nothing-spent", is_flag=True, help="Say that nothing was spent on advertising in these days.",
+    callback=_rule, expose_value=False,
+)  # fmt: skip
 @click.option("--out", type=_FOLDER, default=Path("audit"), show_default=True, help="Where the results go.")
 def audit(
     *,
@@ -188,7 +205,6 @@ def audit(
     sesoi: float | None,
     entity: tuple[str, ...],
     currency: str | None,
-    apart: Literal["platform", "account", "post_type"] | None,
     out: Path,
 ) -> None:
     """Read exports as they are, join them, judge what they can be asked, and say what was done to every row.
@@ -211,7 +227,7 @@ def audit(
         entity=dict(line.split("=", maxsplit=1) for line in entity) or None,
         currency=currency,
         out=out,
-        rules=Rules(apart=apart or "", allow_break=True),
+        rules=Rules(**click.get_current_context().meta.get(_RULES, {}), allow_break=True),
     )
     for line in str(found).splitlines():
         click.echo(_harmless(line))

@@ -15,6 +15,7 @@ import pytest
 import erresearch as er
 from erresearch import cli
 from erresearch.auditing import account_table, audit, judge_panel, read_files, side_by_side, with_followers
+from erresearch.auditing.judging import what_would_help
 from erresearch.auditing.writing import _frame_text, accounting_rows, audit_notebook
 from erresearch.errors import DataError, DesignError, ErresearchError
 from erresearch.panel import Rules
@@ -71,7 +72,7 @@ def test_without_spend_the_reason_says_how_to_add_it(shop):
     made = audit([shop["instagram"], shop["orders"]], tz=ZONE)
     assert words(made, "C01") == "not judged"
     assert "no spend: add the advertising export by day" in reason(made, "C01")
-    assert "spend of 0" in reason(made, "C01")
+    assert "--nothing-spent" in reason(made, "C01")
     assert made.wanted[0].startswith("add the advertising export by day")
     assert made.wanted[0].endswith("C13, C14, C15, C18)")
     assert "what would help: add the follower history of each account (C07, " in str(made)
@@ -496,3 +497,108 @@ def test_posts_that_are_all_young_say_so(shop, tmp_path):
     few.to_csv(tmp_path / "three.csv", index=False, encoding="utf-8-sig")
     made = audit([tmp_path / "three.csv"], tz=ZONE)
     assert any("no day of the posts of 'simulated_shop' is old enough" in reason for reason in made.refused)
+
+
+# ── S8: boosted posts mixed with others ──────────────────────────────────────────────────────────────────────────
+
+
+def boosted_panel(
+    *, paid: object = 1.0, rules: Rules | None = None, spend: float | None = None, weeks: int = 60
+):
+    """A shop of which every third post was boosted."""
+    rng = np.random.default_rng(5)
+    days = pd.date_range("2024-01-01", periods=7 * weeks)
+    posts = pd.DataFrame(
+        {
+            "platform": "instagram", "account": "shop", "post_id": [f"p{n}" for n in range(len(days))],
+            "published_at": days + pd.Timedelta(hours=12), "likes": rng.poisson(50, len(days)).astype(float),
+            "comments": 2.0, "reach": 900.0, "is_paid": [bool(paid) and n % 3 == 0 for n in range(len(days))],
+        }
+    )  # fmt: skip
+    sold = pd.DataFrame(
+        {"date": days, "entity": "shop", "outcome": "revenue", "value": rng.gamma(5, 20, len(days))}
+    )
+    ads = None
+    if spend is not None:
+        ads = pd.DataFrame({"date": days, "spend": spend * rng.gamma(2, 5, len(days))})
+    return er.build_panel(posts, sold, tz="UTC", spend=ads, rules=rules)
+
+
+def of(verdicts, claim: str):
+    return next(verdict for verdict in verdicts if verdict.claim == claim)
+
+
+def test_s8_boosted_posts_without_their_price_bar_every_claim_about_outcomes():
+    made = boosted_panel()
+    assert made.rows["paid_posts"].sum() > 0  # the panel itself describes, and builds
+    total, bought = made.rows["posts"].sum(), made.rows["paid_posts"].sum()
+    verdicts = judge_panel(made)
+    for claim in ("C01", "C02", "C13", "C18"):
+        verdict = of(verdicts, claim)
+        assert verdict.word == "not judged"
+        assert f"{bought:,.0f} of {total:,.0f} posts were boosted" in verdict.reason
+        assert "add the advertising export by day" in verdict.reason
+        assert "--leave-out-boosted" in verdict.reason
+        assert "paid='left out'" in verdict.reason
+    assert what_would_help(verdicts)[0].startswith("add the advertising export by day")
+
+
+def test_s8_with_spending_it_is_a_control_and_zeros_beside_boosts_are_doubted():
+    verdict = of(judge_panel(boosted_panel(spend=1.0)), "C01")
+    assert verdict.estimate is not None
+    assert "boosts without a price" not in {doubt.name for doubt in verdict.doubts}
+    made = boosted_panel(spend=1.0)
+    made.rows.loc[10:19, "spend"] = 0.0
+    doubts = {doubt.name: doubt.text for doubt in of(judge_panel(made), "C01").doubts}
+    assert "10 of 58 weeks with boosted posts have a spending of 0" in doubts["boosts without a price"]
+    verdict = of(judge_panel(boosted_panel(spend=0.0)), "C01")
+    assert verdict.word == "not judged"
+    assert "posts were boosted, yet the spending is 0 wherever they are" in verdict.reason
+
+
+def test_s8_left_out_they_are_counted_and_the_rest_must_still_be_known():
+    made = boosted_panel(rules=Rules(paid="left out"))
+    assert made.accounting["posts"].reasons["boosted (advertised)"] == 138
+    verdict = of(judge_panel(made), "C01")
+    assert verdict.word == "not judged"
+    assert "138 boosted posts are left out, and it is not known whether anything else" in verdict.reason
+    said = boosted_panel(rules=Rules(paid="left out", nothing_spent=True))
+    assert said.rows["spend"].eq(0).all()
+    assert "it was said that nothing was spent" in said.definitions["spend"]
+    verdict = of(judge_panel(said), "C01")
+    assert verdict.estimate is not None
+    doubts = {doubt.name: doubt for doubt in verdict.doubts}
+    assert doubts["boosted posts"].raised
+    assert "138 boosted posts are left out" in doubts["boosted posts"].text
+    # nothing was spent, and yet posts were boosted
+    verdict = of(judge_panel(boosted_panel(rules=Rules(nothing_spent=True))), "C01")
+    assert "posts were boosted, yet the spending is 0 wherever they are" in verdict.reason
+
+
+def test_s8_what_is_said_of_spending_must_agree(shop):
+    with pytest.raises(DesignError, match="`nothing_spent` says that there was no advertising, and `spend`"):
+        boosted_panel(spend=1.0, rules=Rules(nothing_spent=True))
+    with pytest.raises(DesignError, match=r"a file says otherwise: ads\.csv"):
+        audit([shop["instagram"], shop["ads.csv"]], tz=ZONE, rules=Rules(nothing_spent=True))
+    said = audit([shop["instagram"], shop["orders"]], tz=ZONE, rules=Rules(nothing_spent=True))
+    assert of(said.verdicts, "C01").estimate is not None
+
+
+def test_s8_advertising_without_days_is_no_price(shop, tmp_path):
+    path = tmp_path / "Campaign report.csv"
+    path.write_bytes((HERE / "exports" / "files" / "google_ads.csv").read_bytes())
+    made = audit([shop["instagram"], shop["orders"], path], tz=ZONE)
+    assert "there was advertising, but not what was spent by day (Campaign report.csv" in reason(made, "C01")
+    assert {"Campaign report.csv"} <= {name for name, *_ in accounting_rows(made)}
+
+
+def test_s8_on_the_command_line(shop, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["audit", str(shop["instagram"]), str(shop["orders"]), "--tz", ZONE, "--out", str(out)]
+    assert cli.main([*arguments, "--leave-out-boosted", "--nothing-spent", "--apart", "platform"]) == 0
+    board = pd.read_csv(out / "verdicts.csv").set_index("claim")
+    assert str(board.loc["C01", "words"]).startswith("inconclusive")
+    panel = pd.read_csv(out / "panel.csv")
+    assert "engagement (instagram)" in panel
+    assert panel["spend"].eq(0).all()
+    capsys.readouterr()

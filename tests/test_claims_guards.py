@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from erresearch.claims import claim_named, evidence_for, examine
 from erresearch.claims.tables import is_simulated
 from erresearch.errors import GuardError
 from erresearch.moments import Moments
+from erresearch.robustness.boosts import boosts_in
 from erresearch.worlds import simulate_panel
 
 
@@ -113,3 +115,54 @@ def test_a_column_called_attrs_is_only_a_column():
     made = Moments.from_frame(table, ["likes"], by="attrs")
     assert made.accounts == 2
     assert not made.simulated
+
+
+def boosted(table: pd.DataFrame, **more: object) -> pd.DataFrame:
+    return table.assign(paid_posts=lambda t: (t["spend"] > t["spend"].median()).astype(float), **more)
+
+
+def test_s8_boosted_posts_need_their_price_as_a_control():
+    table = boosted(weeks())
+    claim = claim_named("C01")
+    uncontrolled = replace(
+        claim,
+        roles={role: names for role, names in claim.roles.items() if role != "spend"},
+        options={**claim.options, "log1p": [], "controls": []},
+    )
+    assert evidence_for(claim, table).estimate.n_rows > 0
+    with pytest.raises(GuardError, match=r"posts were boosted, and what was spent is not held fixed"):
+        evidence_for(uncontrolled, table)
+    with pytest.raises(GuardError, match=r"posts were boosted, and there is no column of what was spent"):
+        evidence_for(uncontrolled, table.drop(columns="spend"))
+    with pytest.raises(GuardError, match=r"posts were boosted, yet the spending is 0 wherever they are"):
+        evidence_for(uncontrolled, boosted(weeks()).assign(spend=0.0))
+    (verdict,) = examine(uncontrolled, {"shop": table})
+    assert verdict.word == "not judged"
+    assert "or leave the boosted posts out" in verdict.reason
+    # left out, or counted as a control
+    assert evidence_for(uncontrolled, table.assign(paid_posts=0.0)).estimate.n_rows > 0
+    counted = replace(uncontrolled, roles={**uncontrolled.roles, "paid": ["paid_posts"]})
+    assert evidence_for(counted, table).estimate.n_rows > 0
+
+
+@pytest.mark.parametrize("engine", ["polars", "lazy", "pyarrow", "moments"])
+def test_s8_boosted_posts_are_seen_wherever_the_rows_are(engine):
+    table = boosted(weeks())
+    posts, paid = table["posts"].sum(), table["paid_posts"].sum()
+    frame = pl.from_pandas(table)
+    given = {
+        "polars": lambda: frame,
+        "lazy": frame.lazy,
+        "pyarrow": frame.to_arrow,
+        "moments": lambda: Moments.from_frame(table, ["posts", "paid_posts"], by="account"),
+    }[engine]()
+    found = boosts_in(given)
+    assert (found.boosted, found.priced) == (pytest.approx(paid), engine != "moments")
+    assert found.posts == (len(table) if engine == "moments" else posts)
+
+
+def test_s8_a_mark_of_single_posts_counts_and_text_is_no_mark():
+    rows = pd.DataFrame({"likes": range(6), "is_paid": [True, None, False, True, None, False]})
+    assert str(boosts_in(rows)) == "2 of 6 posts were boosted"
+    assert str(boosts_in(rows.assign(is_paid="maybe"))) == "0 of 0 posts were boosted"
+    assert boosts_in(rows.drop(columns="is_paid")).mark == ""

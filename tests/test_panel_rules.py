@@ -261,9 +261,9 @@ def test_s8_advertised_posts_are_counted_or_left_out():
     posts.loc[posts["is_paid"], "likes"] = 1000.0
     made = panel(posts)
     assert made.rows["paid_posts"].tolist() == [1.0] * 19
-    assert any("20 of 60 posts were advertised" in note and "a control" in note for note in made.notes)
+    assert any("20 of 60 posts were boosted" in note and "a control" in note for note in made.notes)
     left = panel(posts, rules=Rules(paid="left out"))
-    assert left.accounting["posts"].reasons["advertised"] == 20
+    assert left.accounting["posts"].reasons["boosted (advertised)"] == 20
     assert left.rows["likes"].max() < 1000
     assert left.rows["posts"].tolist()[1:] == [2] * (len(left.rows) - 1)
 

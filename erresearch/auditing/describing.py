@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from erresearch.auditing.afar import accounts_afar, kinds_afar
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports import Export, combine_exports
+from erresearch.lakes import Lake
 from erresearch.metrics import DEFINITIONS, band, engagement_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pandas as pd
 
@@ -73,13 +75,13 @@ def _own(posts: pd.DataFrame) -> pd.DataFrame:
     return posts[~posts["collaboration"].eq(True)] if "collaboration" in posts else posts
 
 
-def side_by_side(posts: pd.DataFrame) -> pd.DataFrame:
+def side_by_side(posts: pd.DataFrame | Lake) -> pd.DataFrame:
     """Every definition of an engagement rate that the columns allow, by platform and by kind of post.
 
     Parameters
     ----------
-    posts : pandas.DataFrame
-        Canonical posts.
+    posts : pandas.DataFrame or Lake
+        Canonical posts; those of a lake stay in their engine.
 
     Returns
     -------
@@ -103,8 +105,10 @@ def side_by_side(posts: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for platform, kind, rows_of in _kinds(posts):
-        mine = rows_of.dropna(axis="columns", how="all")
+    each: Iterable[tuple[str, str, object]] = (
+        kinds_afar(posts, fewest=_FEWEST_OF_A_KIND) if isinstance(posts, Lake) else _kinds(posts)
+    )
+    for platform, kind, mine in each:
         for definition in DEFINITIONS.values():
             row: dict[str, object] = {
                 "platform": platform,
@@ -145,13 +149,16 @@ def side_by_side(posts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _kinds(posts: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """One's own posts of each platform: all of them, then each kind where there are several."""
+    """One's own posts of each platform: all of them, then each kind where there are several.
+
+    Only columns that hold something there.
+    """
     for platform, rows in _own(posts).groupby("platform"):
-        yield str(platform), "", rows
+        yield str(platform), "", rows.dropna(axis="columns", how="all")
         kinds = list(rows.groupby("post_type")) if "post_type" in rows else []
         for kind, some in kinds if len(kinds) > 1 else ():
             if len(some) >= _FEWEST_OF_A_KIND:
-                yield str(platform), str(kind), some
+                yield str(platform), str(kind), some.dropna(axis="columns", how="all")
 
 
 def _bands(found: object) -> str:
@@ -167,13 +174,13 @@ def _bands(found: object) -> str:
     return "; ".join(said)
 
 
-def account_table(posts: pd.DataFrame) -> pd.DataFrame:
+def account_table(posts: pd.DataFrame | Lake) -> pd.DataFrame:
     """One row per account: its last known followers and its mean reactions to a post.
 
     Parameters
     ----------
-    posts : pandas.DataFrame
-        Canonical posts with followers.
+    posts : pandas.DataFrame or Lake
+        Canonical posts with followers; those of a lake stay in their engine.
 
     Returns
     -------
@@ -182,6 +189,8 @@ def account_table(posts: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if isinstance(posts, Lake):
+        return accounts_afar(posts, _REACTIONS)
     reactions = [name for name in _REACTIONS if name in posts]
     if "followers" not in posts or not reactions:
         return pd.DataFrame(columns=["account", "platform", "posts", "followers", "engagement"])

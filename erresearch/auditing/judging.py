@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from erresearch.claims import Claim, examine, read_claims
 from erresearch.claims.judge import FEWEST_CLUSTERS
 from erresearch.errors import DesignError
-from erresearch.panel import Panel
+from erresearch.panel import BOOSTED, Panel
 from erresearch.results import Doubt, Verdict, plain
 from erresearch.robustness import detectable
+from erresearch.robustness.boosts import boosts_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +24,8 @@ __all__ = ["FEWEST_PERIODS", "judge_panel", "what_would_help"]
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
         "revenue": "add a file of orders, payments or revenue by day as outcomes",
-        "spend": "add the advertising export by day; where nothing was spent, a file with dates and a spend of 0 says "
-        "so (with a mapping file beside it)",
+        "spend": "add the advertising export by day; where nothing was spent, say so (--nothing-spent, or "
+        "Rules(nothing_spent=True))",
         "followers": "add the follower history of each account",
         "er_by_followers": "add the follower history of each account",
         "conversion_rate": "add visits and orders by day, such as GA4's report by date",
@@ -50,8 +51,12 @@ def judge_panel(
     name: str = "your data",
     sesoi: float | None = None,
     reason: str = "",
+    unpriced: str = "",
 ) -> tuple[Verdict, ...]:
     """Judge every claim that a panel has columns for.
+
+    Where posts were boosted and what was spent is not in the panel, nothing about outcomes is judged: money moves
+    reactions and sales alike. With spending in the panel, every claim about outcomes holds it fixed.
 
     Parameters
     ----------
@@ -65,6 +70,8 @@ def judge_panel(
         Another smallest effect of interest for the claims that are elasticities.
     reason : str
         Why there is no outcome, where there is none.
+    unpriced : str
+        Why a file of advertising does not say what was spent by day, where there is one that does not.
 
     Returns
     -------
@@ -82,6 +89,8 @@ def judge_panel(
             "`sesoi` must be a positive number", got=repr(sesoi), fix="declare it before seeing results"
         )
     found: list[Verdict] = []
+    reasons = {"revenue": reason, "spend": _about_spending(panel, unpriced)}
+    bought = _boost_doubts(panel)
     for declared in read_claims():
         claim = declared
         if sesoi is not None and claim.procedure in _ARROW_PROCEDURES:
@@ -91,12 +100,12 @@ def judge_panel(
         if not _askable(claim):
             continue
         if table is None or not len(table):
-            found.append(_not_judged(claim, name, _missing(claim, (), reason)))
+            found.append(_not_judged(claim, name, _missing(claim, (), reasons)))
             continue
         columns = [str(column) for column in table.columns]
         absent = _absent(claim, columns)
         if absent:
-            found.append(_not_judged(claim, name, _missing(claim, absent, reason)))
+            found.append(_not_judged(claim, name, _missing(claim, absent, reasons)))
             continue
         if about_accounts and len(table) < FEWEST_CLUSTERS:
             few = f"the claim compares accounts, and followers are known for {len(table)}: {claim.minimum}"
@@ -109,10 +118,52 @@ def judge_panel(
         if idle:
             found.append(_not_judged(claim, name, idle, simulated=bool(table.attrs.get("simulated"))))
             continue
-        claim, doubts = _without_constants(claim, table)
-        (verdict,) = examine(claim, {name: table})
-        found.append(_helped(replace(verdict, doubts=(*verdict.doubts, *doubts)), panel, about_accounts))
+        (verdict,) = examine((asked := _without_constants(claim, table))[0], {name: table})
+        doubts = (*verdict.doubts, *asked[1], *(bought if verdict.estimate is not None else ()))
+        found.append(_helped(replace(verdict, doubts=doubts), panel, about_accounts))
     return tuple(found)
+
+
+def _about_spending(panel: Panel | None, unpriced: str) -> str:
+    """Why what was spent must be known here; empty where nothing says that anything was."""
+    if panel is None:
+        return ""
+    found = boosts_in(panel.rows)
+    left = panel.accounting["posts"].reasons.get(BOOSTED, 0)
+    if found.boosted > 0:
+        return (
+            f"{found}, which moves reactions and sales alike, and what was spent is not known: {_HINTS['spend']}; "
+            "boosted posts can be left out (--leave-out-boosted, or Rules(paid='left out'))"
+        )
+    if unpriced:
+        return f"there was advertising, but not what was spent by day ({unpriced}): {_HINTS['spend']}"
+    if left:
+        return (
+            f"{left:,} boosted posts are left out, and it is not known whether anything else was spent: "
+            f"{_HINTS['spend']}"
+        )
+    return ""
+
+
+def _boost_doubts(panel: Panel | None) -> tuple[Doubt, ...]:
+    """What boosted posts still put in doubt where spending is held fixed, or where they were left out."""
+    if panel is None:
+        return ()
+    said = []
+    left = panel.accounting["posts"].reasons.get(BOOSTED, 0)
+    if left:
+        text = f"{left:,} boosted posts are left out; people whom they brought may have bought all the same"
+        said.append(Doubt("boosted posts", text, float(left), raised=True))
+    if {"paid_posts", "spend"} <= set(panel.columns):
+        bought = panel.rows.loc[panel.rows["paid_posts"] > 0, "spend"].dropna()
+        free = int((bought == 0).sum())
+        if free:
+            text = (
+                f"{free:,} of {len(bought):,} {_PERIODS[panel.freq]} with boosted posts have a spending of 0: the files "
+                "of advertising may not hold what the boosts cost"
+            )
+            said.append(Doubt("boosts without a price", text, free / len(bought), raised=True))
+    return tuple(said)
 
 
 def _unusable(claim: Claim, table: pd.DataFrame, periods: str) -> str:
@@ -222,10 +273,12 @@ def _absent(claim: Claim, columns: list[str]) -> tuple[str, ...]:
     )
 
 
-def _missing(claim: Claim, absent: tuple[str, ...], reason: str) -> str:
+def _missing(claim: Claim, absent: tuple[str, ...], reasons: Mapping[str, str]) -> str:
     asked = {name for names in claim.roles.values() for name in names}
-    if reason and ("revenue" in absent or (not absent and "revenue" in asked)):
-        return reason
+    if reasons["revenue"] and ("revenue" in absent or (not absent and "revenue" in asked)):
+        return reasons["revenue"]
+    if reasons["spend"] and absent == ("spend",):
+        return reasons["spend"]
     about_accounts = claim.estimand.get("unit") == "account"
     hints = [] if about_accounts and absent else [_HINTS[name] for name in absent if name in _HINTS]
     if not absent:

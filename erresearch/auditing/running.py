@@ -12,7 +12,7 @@ from erresearch.auditing.describing import account_table, side_by_side, with_fol
 from erresearch.auditing.judging import judge_panel, what_would_help
 from erresearch.auditing.sorting import Files, read_files
 from erresearch.auditing.writing import write_audit
-from erresearch.errors import ErresearchError, ErresearchWarning
+from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export
 from erresearch.panel import Panel, Rules, build_panel
 from erresearch.results import Estimate, Verdict
@@ -123,7 +123,8 @@ def audit(
         Folder for ``report.html``, ``verdicts.csv``, ``panel.csv``, ``accounting.csv``, ``rates.csv`` and
         ``audit.ipynb``, a notebook that does every step again; nothing is written where it is not given.
     rules : Rules, optional
-        Further choices of the joining. Where it is not given, a definition that changes midway is marked, not refused.
+        Further choices of the joining, such as that boosted posts are left out, or that nothing was spent. Where it is
+        not given, a definition that changes midway is marked, not refused.
 
     Returns
     -------
@@ -151,6 +152,7 @@ def audit(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ErresearchWarning)
         sorted_ = read_files(files, outcomes=outcomes, survey=survey, tz=tz, currency=currency)
+        _agree(sorted_, rules)
         refused = [f"{name}: {reason}" for name, reason in sorted_.unusable]
         panel, reason = _panel(sorted_, refused, tz=tz, freq=freq, entity=entity, rules=rules)
         rates = pd.DataFrame()
@@ -160,7 +162,9 @@ def audit(
             posts = with_followers(every.rows, sorted_.followers)
             rates, accounts = side_by_side(posts), account_table(posts)
         name = _name(panel)
-        verdicts = judge_panel(panel, accounts, name=name, sesoi=sesoi, reason=reason)
+        verdicts = judge_panel(
+            panel, accounts, name=name, sesoi=sesoi, reason=reason, unpriced=sorted_.unpriced
+        )
         scores = _scores(sorted_)
     said = [str(w.message) for w in caught if issubclass(w.category, ErresearchWarning)]
     said += [f"{export.name}: {caution}" for export in sorted_.exports for caution in export.warnings]
@@ -179,6 +183,17 @@ def audit(
     }  # fmt: skip
     paths, failure = write_audit(made, Path(out), settings)
     return replace(made, paths=paths, failure=failure)
+
+
+def _agree(files: Files, rules: Rules) -> None:
+    """Refuse the word that nothing was spent beside a file that says otherwise."""
+    spending = [one.name for one in (*files.ads, *files.unjoined) if one.kind == "ads"]
+    if rules.nothing_spent and spending:
+        raise DesignError(
+            "it was said that nothing was spent on advertising, and a file says otherwise",
+            got=", ".join(spending),
+            fix="leave out --nothing-spent (nothing_spent=True in Rules), or the file",
+        )
 
 
 def _listed(files: Iterable[str | Path] | str | Path) -> list[str | Path]:

@@ -23,8 +23,10 @@ class Files:
     ----------
     posts, daily, followers, outcomes, survey, ads : tuple of Export
         What was read.
-    unusable : mapping of str to str
+    unusable : tuple of (str, str)
         Files that were read but cannot be put on a calendar, with the reason.
+    unjoined : tuple of Export
+        What those files hold.
     """
 
     posts: tuple[Export, ...] = ()
@@ -34,11 +36,19 @@ class Files:
     survey: tuple[Export, ...] = ()
     ads: tuple[Export, ...] = ()
     unusable: tuple[tuple[str, str], ...] = ()
+    unjoined: tuple[Export, ...] = ()
 
     @property
     def exports(self) -> tuple[Export, ...]:
-        """All of them."""
-        return (*self.posts, *self.daily, *self.followers, *self.outcomes, *self.survey, *self.ads)
+        """All of them, also those that cannot be joined."""
+        joined = (*self.posts, *self.daily, *self.followers, *self.outcomes, *self.survey, *self.ads)
+        return (*joined, *self.unjoined)
+
+    @property
+    def unpriced(self) -> str:
+        """Why a file of advertising does not say what was spent by day; empty where none is like that."""
+        advertising = {export.name for export in self.unjoined if export.kind == "ads"}
+        return "; ".join(f"{name}: {reason}" for name, reason in self.unusable if name in advertising)
 
     @property
     def all_posts(self) -> Export | None:
@@ -128,7 +138,7 @@ def read_files(
         kind: tuple(found.get(kind, ()))
         for kind in ("posts", "daily", "followers", "outcomes", "survey", "ads")
     }
-    return Files(**sorted_, unusable=tuple(unusable))
+    return Files(**sorted_, unusable=tuple(unusable), unjoined=tuple(found.get("unusable", ())))
 
 
 def _within(path: Path) -> list[Path]:

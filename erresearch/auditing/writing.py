@@ -61,7 +61,8 @@ _STEPS: tuple[tuple[str, str], ...] = (
     ("", "panel.rows.head()"),
     (
         "## The claims\n\n*Not judged* says what is missing, *inconclusive* what would help.",
-        "verdicts = judge_panel(panel, account_table(posts), name={name!r}, sesoi=SESOI, reason={reason!r})\n"
+        "verdicts = judge_panel(panel, account_table(posts), name={name!r}, sesoi=SESOI, reason={reason!r}, "
+        "unpriced=files.unpriced)\n"
         "for verdict in verdicts:\n    print(verdict.claim, verdict.words, verdict.estimate or '', sep=' | ')\n"
         "    print('   ', verdict.reason)\n    for doubt in verdict.doubts:\n"
         "        print('    -', doubt.name + ':', doubt.text)",

@@ -18,6 +18,7 @@ from erresearch.datasets.registry import registered
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
 from erresearch.moments import Moments
 from erresearch.results import Verdict
+from erresearch.robustness.boosts import unpriced_boosts
 from erresearch.robustness.guards import Request, check, repeated_outcome
 from erresearch.worlds import CASES, WORLDS, simulate_panel
 
@@ -113,7 +114,8 @@ def _guard(claim: Claim, cast: Cast) -> None:
     """Refuse what would give a misleading number, before anything is estimated.
 
     What a name or a declared formula (option ``formulas``, by role) gives away is looked at for every claim about
-    a pair of columns; a series of the outcome that is repeated on several accounts wherever accounts have a time.
+    a pair of columns; a series of the outcome that is repeated on several accounts wherever accounts have a time;
+    boosted posts wherever a table marks them.
     """
     if not {"x", "y"} <= cast.roles.keys():
         return
@@ -127,6 +129,7 @@ def _guard(claim: Claim, cast: Cast) -> None:
     )
     for refusal in check(request):
         raise refusal
+    unpriced_boosts(cast.data, held=[cast.column(role) for role in cast.roles if role != "y"])
     if {"by", "time"} <= cast.roles.keys() and not isinstance(cast.data, Moments):
         repeated_outcome(cast.data, cast.column("y"), by=cast.column("by"), period=cast.column("time"))
 

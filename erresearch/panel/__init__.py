@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from erresearch.panel.activity import BOOSTED
 from erresearch.panel.building import build_panel
 from erresearch.panel.records import Account, Panel
 from erresearch.panel.rules import Rules
 
-__all__ = ["Account", "Panel", "Rules", "build_panel"]
+__all__ = ["BOOSTED", "Account", "Panel", "Rules", "build_panel"]

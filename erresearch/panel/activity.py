@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
+    "BOOSTED",
     "EXPOSURES",
     "MERGED",
     "POST_COLUMNS",
@@ -46,6 +47,8 @@ _OF_THESE = ", of each post those that its file has"
 _STATUS = "__status__"
 _PAID_POSTS = "paid_posts"
 MERGED = "__merged__"
+#: The reason under which boosted posts that were left out are counted.
+BOOSTED = "boosted (advertised)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,7 +233,7 @@ def count_posts(table: pl.DataFrame, min_age_days: float) -> dict[str, int]:
     words = {
         1: "without a time",
         2: f"younger than {min_age_days:g} days at the export",
-        3: "advertised",
+        3: BOOSTED,
         4: "merged with the row of the sister network",
     }
     left = {}

@@ -96,6 +96,10 @@ def assemble(
         panel = panel.join(beside.daily, on=_KEYS, how="left")
         columns += [name for name in beside.daily.columns if name not in _KEYS]
     panel = _with_spend(panel, beside.spend, clock)
+    if rules.nothing_spent:
+        panel = panel.with_columns(pl.lit(0.0).alias("spend"))
+        definitions["spend"] = "0: it was said that nothing was spent; no file says so"
+        notes.append("spend is 0 because it was said that nothing was spent; no file says so")
     columns += [n for n in ("spend",) if n in panel.columns]
     outcomes: list[str] = []
     if books is not None:

@@ -122,6 +122,11 @@ def build_panel(
             "`min_age_days` must be a number of days", got=repr(min_age_days), allowed="0 or more"
         )
     clock, rules = Clock(freq, tz, week_start), rules or Rules()
+    if rules.nothing_spent and spend is not None:
+        raise DesignError(
+            "`nothing_spent` says that there was no advertising, and `spend` brings some",
+            fix="leave one of them out: spending by day is worth more than the word that there was none",
+        )
     column = entity if isinstance(entity, str) else None
     notes: list[str] = []
     arrived, repeats = _arrive_posts(posts, column, rules, notes)
@@ -338,7 +343,7 @@ def _post_notes(
         )
     if "paid_posts" in activity.summed and int(used["paid_posts"].sum()):
         notes.append(
-            f"{used['paid_posts'].sum():,.0f} of {total:,} posts were advertised, which their reactions show: spend (or "
+            f"{used['paid_posts'].sum():,.0f} of {total:,} posts were boosted, which their reactions show: spend (or "
             "paid_posts) is to be a control, or paid='left out'"
         )
     for name in activity.summed:

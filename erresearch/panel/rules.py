@@ -33,11 +33,15 @@ class Rules:
     revenue : {"as-reported", "net-by-order-date"}
         Refunds on the day that their file gives, or carried to the day of the order that they give back.
     paid : {"kept", "left out"}
-        Posts that were advertised.
+        Posts that were boosted (advertised). Kept, they are counted as ``paid_posts``, and no claim is judged unless what
+        was spent is there to be held fixed; left out, they are counted among the rows left out.
     crossposts : {"kept", "merged"}
         Whether a post that stands on Facebook and on Instagram counts as two or as one.
     allow_break : bool
         Whether a figure whose definition changes midway may be one column; it then gets a column that marks the change.
+    nothing_spent : bool
+        Say that nothing was spent on advertising in these days (beside boosted posts that are left out); ``spend`` is
+        then 0. Of what is not said, nothing is assumed.
 
     Raises
     ------
@@ -59,6 +63,7 @@ class Rules:
     paid: Paid = "kept"
     crossposts: Crossposts = "kept"
     allow_break: bool = False
+    nothing_spent: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a choice that is none."""
