@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import duckdb
 import narwhals as nw
 import pandas as pd
@@ -9,6 +11,7 @@ import polars as pl
 import pytest
 
 from erresearch import build_panel
+from erresearch.auditing import account_table, side_by_side
 from erresearch.errors import ColumnError, DataError, EngineError, UnknownNameError
 from erresearch.lakes import KINDS, is_lake, open_lake
 from erresearch.moments import Moments
@@ -136,3 +139,44 @@ def test_what_is_not_there_is_said(tmp_path):
 def test_a_lake_of_another_kind_is_no_table_of_posts(lake):
     with pytest.raises(DataError, match=r"sales\.parquet is no table of posts.*a table of outcomes"):
         build_panel(open_lake(lake / "sales.parquet"), freq="W", tz="UTC")
+
+
+@pytest.mark.parametrize("place", ["posts/*.parquet", "duckdb"])
+def test_rates_and_accounts_are_the_same_from_a_lake_and_from_memory(place, world, lake):
+    posts = world.posts.assign(
+        collaboration=[True, None, False] * (len(world.posts) // 3) + [None] * (len(world.posts) % 3),
+        clicks=None,
+    )
+    posts.loc[posts.index[::7], "followers"] = None
+    posts.loc[posts.index[::11], ["likes", "comments", "shares", "saves"]] = None
+    if place == "duckdb":
+        path = lake / "gaps.db"
+        if not path.exists():
+            table = pl.from_pandas(posts).to_arrow()
+            with duckdb.connect(str(path)) as connection:
+                connection.register("held", table)
+                connection.execute("CREATE TABLE posts AS SELECT * FROM held")
+        stored = open_lake(f"duckdb:{path}?table=posts")
+    else:
+        path = lake / "gaps.parquet"
+        posts.to_parquet(path)
+        stored = open_lake(path)
+    held, afar = side_by_side(posts), side_by_side(stored)
+    assert len(held) == len(afar) > 50
+    pd.testing.assert_frame_equal(afar, held, check_dtype=False, rtol=1e-10)
+    mine, theirs = account_table(posts), account_table(stored)
+    assert len(mine) == 3
+    pd.testing.assert_frame_equal(
+        theirs.sort_values("account", ignore_index=True),
+        mine.sort_values("account", ignore_index=True),
+        check_dtype=False,
+        rtol=1e-10,
+    )
+    nothing = open_lake(lake / "posts")
+    nothing = replace(
+        nothing,
+        rows=nothing.rows.drop("followers"),
+        columns=tuple(c for c in nothing.columns if c != "followers"),
+    )
+    assert list(account_table(nothing)) == list(mine)
+    assert account_table(nothing).empty
