@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Interval as Interval,
         Table as Table,
         Verdict as Verdict,
+        doubt_table as doubt_table,
         verdict_table as verdict_table,
     )
     from erresearch.robustness import detectable as detectable, equivalence as equivalence
@@ -86,7 +87,7 @@ _NAMES: Final = {
     "panel": ("Rules", "build_panel"),
     "pipeline": ("reproduce",),
     "relate": ("correlate", "decay", "logit", "poisson", "precedence", "predictive_gain", "regress"),
-    "results": ("Estimate", "Interval", "Table", "Verdict", "verdict_table"),
+    "results": ("Estimate", "Interval", "Table", "Verdict", "doubt_table", "verdict_table"),
     "robustness": ("detectable", "equivalence"),
     "worlds": ("simulate",),
 }

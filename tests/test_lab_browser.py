@@ -5,6 +5,7 @@ One short notebook is run always, all of them with ``-m slow``. Pictures are wri
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -20,6 +21,9 @@ from typing import Any
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+psutil = pytest.importorskip(
+    "psutil", reason="psutil, which comes with JupyterLab's kernel, is not installed"
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SCREENS = ROOT / "build" / "screens"
@@ -86,11 +90,20 @@ class Server:
         return bool(sessions) and sessions[0]["kernel"]["execution_state"] == "idle"
 
     def stop(self) -> None:
+        """End the server, and its kernels whatever they are doing."""
+        begun = (
+            psutil.Process(self.process.pid).children(recursive=True) if self.process.poll() is None else []
+        )
         self.process.terminate()
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
+        _, left = psutil.wait_procs(begun, timeout=5)
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self.log.close()
 
 
@@ -110,8 +123,10 @@ def server(tmp_path_factory) -> Iterator[Server]:
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as started:
         made = started.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--no-proxy-server"])
-        yield made
-        made.close()
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 @pytest.fixture
@@ -229,6 +244,25 @@ def test_the_profile_opens_the_first_notebook_lists_all_in_order_and_shows_no_ne
     )
     assert settings["fetchNews"]["default"] == "false"
     assert settings["checkForUpdates"]["default"] is False
+
+
+def test_nothing_is_left_of_a_server_that_was_stopped(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    started = Server(tmp_path / "notebooks")
+    try:
+        started.wait()
+        request = urllib.request.Request(
+            f"{started.url}/api/kernels", method="POST", headers={"Authorization": f"token {TOKEN}"}
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        opener.open(request, timeout=60).close()
+        begun = psutil.Process(started.process.pid).children(recursive=True)
+    finally:
+        started.stop()
+    assert begun
+    assert not any(process.is_running() for process in begun)
+    with pytest.raises(OSError, match="refused"):
+        started.get("/api/status")
 
 
 def test_a_long_cell_can_be_interrupted(visit, server):

@@ -28,10 +28,17 @@ def environment() -> dict[str, str]:
     }
 
 
-if __name__ == "__main__":
+def main(options: list[str]) -> int:
+    """Become JupyterLab where that is possible, so that whoever ends this process ends the server too."""
+    command = [sys.executable, "-m", "jupyterlab", *options]
+    if os.name == "posix":
+        os.chdir(ROOT / "notebooks")
+        os.execve(command[0], command, environment())  # noqa: S606 - our own interpreter, no shell wanted
     try:
-        command = [sys.executable, "-m", "jupyterlab", *sys.argv[1:]]
-        done = subprocess.run(command, cwd=ROOT / "notebooks", env=environment(), check=False)
-        sys.exit(done.returncode)
+        return subprocess.run(command, cwd=ROOT / "notebooks", env=environment(), check=False).returncode
     except KeyboardInterrupt:
-        sys.exit(0)
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

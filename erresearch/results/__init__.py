@@ -15,7 +15,7 @@ from erresearch.results.doubts import (
 from erresearch.results.fits import Bins, Decay, Fit
 from erresearch.results.mixture import Mix
 from erresearch.results.numbers import Affine, Estimate, Interval, Reference, StudentT, escape, plain
-from erresearch.results.tables import Table, verdict_table
+from erresearch.results.tables import Table, doubt_table, verdict_table
 from erresearch.results.timing import Precedence, PredictiveGain
 from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
 
@@ -45,6 +45,7 @@ __all__ = [
     "Table",
     "Verdict",
     "Word",
+    "doubt_table",
     "escape",
     "plain",
     "verdict_table",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,10 +11,12 @@ from dataclasses import dataclass
 from erresearch.results.numbers import Estimate, Interval, escape, plain
 from erresearch.results.verdicts import Verdict
 
-__all__ = ["Table", "verdict_table"]
+__all__ = ["Table", "doubt_table", "verdict_table"]
 
 WIDTH = 88  # characters of a printed line that JupyterLab shows beside an open file list
 Cell = str | float | Interval | Estimate | None
+# text that stands in a column of numbers: figures with sign, thousands and per cent, and what stands for none
+FIGURE = re.compile(r"[+−]?(?:[\d,]*\.?\d+(?:e[+−]\d+)?|∞)(?: ?%)?|not a number|no number|–|")
 
 
 def _text(cell: Cell) -> str:
@@ -24,8 +28,8 @@ def _text(cell: Cell) -> str:
             return " ".join(cell.split())
         case bool():
             return "yes" if cell else "no"
-        case int():
-            return f"{cell:,}".replace("-", "−")
+        case numbers.Integral():
+            return f"{int(cell):,}".replace("-", "−")
         case Estimate():
             return f"{plain(cell.value)} {cell.interval}"
         case Interval():
@@ -63,14 +67,11 @@ class Table:
         north  −0.1251  4,160
         south   0.2000     52
         """
-        given = [list(row) for row in rows]
-        numbers = frozenset(
-            at
-            for at in range(len(columns))
-            if given and all(isinstance(row[at], int | float) for row in given if row[at] is not None)
+        cells = tuple(tuple(_text(cell) for cell in row) for row in rows)
+        figures = frozenset(
+            at for at in range(len(columns)) if cells and all(FIGURE.fullmatch(row[at]) for row in cells)
         )
-        cells = tuple(tuple(_text(cell) for cell in row) for row in given)
-        return cls(tuple(columns), cells, numbers)
+        return cls(tuple(columns), cells, figures)
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -152,8 +153,30 @@ def verdict_table(verdicts: Iterable[Verdict], *, reason: bool = False) -> Table
     if {"claim", "data"} <= left_out:
         left_out.remove("data")
     names = [name for name in said if name not in left_out]
-    rows = zip(*(said[name] for name in names), strict=True)
-    return Table(tuple(names), tuple(rows), frozenset({names.index("estimate")}))
+    return Table.of(names, zip(*(said[name] for name in names), strict=True))
+
+
+def doubt_table(verdict: Verdict, *, raised: bool = False) -> Table:
+    """What stands beside a verdict's word, one doubt to a row; an exclamation mark where it weighs against it.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        As :func:`erresearch.examine` returns it.
+    raised : bool
+        Whether to show only those that are raised.
+
+    Examples
+    --------
+    >>> from erresearch.results import Doubt
+    >>> print(doubt_table(Verdict("C01", "shops", "inconclusive", doubts=(Doubt("power", "few weeks", 1, True),))))
+       doubt  what it says
+    ----------------------
+    !  power  few weeks
+    """
+    shown = [doubt for doubt in verdict.doubts if doubt.raised or not raised]
+    rows = [("!" if doubt.raised else "", doubt.name, doubt.text) for doubt in shown]
+    return Table.of(["", "doubt", "what it says"], rows)
 
 
 def _ends(verdict: Verdict, *, brief: bool) -> str:
