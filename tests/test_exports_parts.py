@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import re
+import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,7 @@ from erresearch.exports.numbers import Reading, parse_numbers
 from erresearch.exports.privacy import hashed
 from erresearch.exports.records import Journal
 from erresearch.exports.registry import Field, format_of, load_registry, normalise
+from erresearch.resources import resource
 
 FILES = Path(__file__).resolve().parent / "exports" / "files"
 SERIES = {"kind": "daily", "platform": "own", "columns": {"date": "day", "views": "n"}}
@@ -452,3 +454,49 @@ def test_the_benchmark_writes_what_it_says(tmp_path: Path):
     export = read_export(path)
     assert (export.format, export.accounting.used) == ("meta-instagram-posts", 300)
     assert set(export.rows["time_source"]) == {"decoded-from-id"}
+
+
+# ── kinds of post ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def kinds_of(folder: Path, *kinds: str) -> tuple[list[str | None], str]:
+    lines = ["id,page,when,kind,likes"]
+    lines += [f'{n},shop,2026-01-0{n % 9 + 1} 10:00,"{kind}",{n}' for n, kind in enumerate(kinds, 1)]
+    path = folder / "posts.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    columns = {
+        "post_id": "id",
+        "account": "page",
+        "published_at": "when",
+        "post_type": "kind",
+        "likes": "likes",
+    }
+    made = read_export(path, tz="UTC", mapping={"kind": "posts", "platform": "own", "columns": columns})
+    rows = [None if pd.isna(kind) else str(kind) for kind in made.rows["post_type"]]
+    return rows, " ".join(made.notes)
+
+
+def test_a_kind_of_post_has_one_name_whatever_its_number_language_or_case(tmp_path: Path):
+    rows, notes = kinds_of(
+        tmp_path, "Photo", "Photos", "Foto", "IG image", "VÍDEO", "Video\u00a0", "Reel de Instagram", ""
+    )
+    assert rows == ["image"] * 4 + ["video"] * 2 + ["reel", None]
+    assert (
+        "kinds of post with more than one name: image (Photo, Photos, Foto, IG image); video (VÍDEO, Video"
+        in notes
+    )
+    assert "3 kinds of post (image, reel, video)" in notes
+
+
+def test_a_kind_that_nobody_registered_keeps_its_first_spelling(tmp_path: Path):
+    rows, notes = kinds_of(tmp_path, "Hologram", "HOLOGRAM ", "=Hologram", "Photos")
+    assert rows == ["Hologram", "Hologram", "=Hologram", "image"]
+    assert "Hologram (Hologram, HOLOGRAM)" in notes
+
+
+def test_no_spelling_means_two_kinds():
+    table = load_registry().kinds
+    texts = tomllib.loads((resource("data") / "platforms.toml").read_text(encoding="utf-8"))["kinds"]
+    spelt = [normalise(text) for several in texts.values() for text in dict.fromkeys(map(normalise, several))]
+    assert len(spelt) == len(set(spelt))
+    assert all(table[kind] == kind for kind in texts)

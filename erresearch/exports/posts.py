@@ -14,7 +14,7 @@ from erresearch.exports.clocks import Times, parse_times
 from erresearch.exports.identities import DECODERS, damaged_ids
 from erresearch.exports.published import publication
 from erresearch.exports.records import Journal, places
-from erresearch.exports.registry import load_registry
+from erresearch.exports.registry import load_registry, normalise
 from erresearch.exports.settings import Settings
 from erresearch.exports.tables import MAPPED
 
@@ -30,6 +30,7 @@ _FIRST = (
 LIFETIME = ("lifetime", "total", "gesamte laufzeit")
 # ages differ enough to matter
 _AGES = 2
+_SHOWN = 4
 _PAID = ("reach_paid", "views_paid", "impressions_paid")
 _HANDLES = {"tiktok": r"tiktok\.com/@([^/?]+)", "x": r"(?:twitter|x)\.com/([^/?]+)/status"}
 _IDS = {"tiktok": r"/(?:video|photo)/(\d+)", "x": r"/status(?:es)?/(\d+)"}
@@ -311,7 +312,7 @@ def _described(
     account = account_of(drafted, settings, journal)
     out = {"platform": platform, "account": account, "post_id": text["post_id"]}
     if "post_type" in text.columns:
-        out["post_type"] = text["post_type"].str.strip_chars().replace("", None)
+        out["post_type"] = _kinds(text["post_type"].str.strip_chars().replace("", None), journal)
     paid = [columns[name] > 0 for name in _PAID if name in columns]
     if paid:
         known = pl.DataFrame([mask.alias(str(i)) for i, mask in enumerate(paid)]).select(
@@ -325,6 +326,24 @@ def _described(
     frame = pl.DataFrame({name: column.alias(name) for name, column in {**out, **columns}.items()})
     frame = frame.with_columns(drafted.rows.alias("source_row"))
     return frame.with_columns(further(drafted, settings).values())
+
+
+def _kinds(printed: pl.Series, journal: Journal) -> pl.Series:
+    """One name for each kind of post, whatever its number, language or case."""
+    import polars as pl
+
+    known = dict(load_registry().kinds)
+    named: dict[str, str] = {}
+    spelt: dict[str, list[str]] = {}
+    for text in printed.unique(maintain_order=True).drop_nulls().to_list():
+        # of a kind that nobody registered the first spelling stands
+        named[text] = known.setdefault(normalise(text), text)
+        spelt.setdefault(named[text], []).append(text)
+    several = [f"{kind} ({', '.join(texts)})" for kind, texts in spelt.items() if len(texts) > 1]
+    if several:
+        more = " …" if len(several) > _SHOWN else ""
+        journal.note(f"kinds of post with more than one name: {'; '.join(several[:_SHOWN])}{more}")
+    return printed.replace_strict(named, default=None, return_dtype=pl.String)
 
 
 def _others(account: pl.Series, drafted: Draft, journal: Journal) -> pl.Series:
