@@ -93,9 +93,12 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
     A hidden cause as strong as spend would leave
     0.079 of 0.100
     """
+    from matplotlib.patheffects import withStroke
+
     ax = new_axes(ax, size=(6.2, 4.6))
     mark = palette_colours(palette, 1)[0] if palette is not None else WORD_COLOURS["contradicted"]
     x, y = 100 * found.r2_x, 100 * found.r2_y
+    clear = [withStroke(linewidth=3.5, foreground="white")]
     levels = _levels(found.contours)
     if levels:
         drawn = ax.contour(
@@ -104,7 +107,18 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
         ax.clabel(drawn, fmt=lambda value: rounded(float(value)), fontsize=8.5)
     if found.contours.min() < 0 < found.contours.max():
         nothing = ax.contour(x, y, found.contours, levels=[0.0], colors=INK, linewidths=2.2)
-        ax.clabel(nothing, fmt="nothing left", fontsize=8.5)
+        # at the line's right end and below it: the robustness value is marked on its middle
+        end = max((tuple(point) for line in nothing.allsegs[0] for point in line), default=(x.max(), y.max()))
+        ax.annotate(
+            "nothing left",
+            end,
+            xytext=(-5, -6),
+            ha="right",
+            va="top",
+            textcoords="offset points",
+            fontsize=9,
+            path_effects=clear,
+        )
     ax.plot([0], [0], "o", color=INK, ms=6, clip_on=False, gid="estimate", zorder=4)
     ax.annotate("as estimated", (0, 0), xytext=(8, 6), textcoords="offset points", fontsize=9, color=INK)
     ax.plot(
@@ -124,6 +138,7 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
         textcoords="offset points",
         fontsize=9,
         color=mark,
+        path_effects=clear,
     )
     half = 100 * found.robustness_value
     ax.plot([half], [half], "x", color=INK, ms=7, mew=1.6, gid="robustness value")
@@ -134,6 +149,7 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
         ha="right",
         textcoords="offset points",
         fontsize=9,
+        path_effects=clear,
     )
     ax.set_xlim(0, x.max())
     ax.set_ylim(0, y.max())
