@@ -14,10 +14,19 @@ import pytest
 
 import erresearch as er
 from erresearch import cli
-from erresearch.auditing import account_table, audit, judge_panel, read_files, side_by_side, with_followers
+from erresearch.auditing import (
+    account_table,
+    audit,
+    judge_panel,
+    read_files,
+    side_by_side,
+    with_followers,
+    with_scores,
+)
 from erresearch.auditing.judging import what_would_help
 from erresearch.auditing.writing import _frame_text, accounting_rows, audit_notebook
 from erresearch.errors import DataError, DesignError, ErresearchError
+from erresearch.exports import Accounting, Export
 from erresearch.panel import Rules
 from erresearch.worlds import example_exports
 
@@ -602,3 +611,102 @@ def test_s8_on_the_command_line(shop, tmp_path, capsys):
     assert "engagement (instagram)" in panel
     assert panel["spend"].eq(0).all()
     capsys.readouterr()
+
+
+# ── answers of a survey beside the panel ─────────────────────────────────────────────────────────────────────────
+
+
+def survey_export(
+    days: pd.DatetimeIndex, a_day: int, *, entity: str = "survey", name: str = "nps.csv"
+) -> Export:
+    """So many answers a day, as if they had been read."""
+    rng = np.random.default_rng(3)
+    when = days.repeat(a_day)
+    rows = pd.DataFrame(
+        {
+            "respondent": [f"{name} {n}" for n in range(len(when))], "date": when, "entity": entity,
+            "score": rng.choice([10.0, 9.0, 8.0, 3.0], len(when)), "source_row": range(2, len(when) + 2),
+        }
+    )  # fmt: skip
+    return Export(rows, "survey", "typeform", (), Accounting(len(rows), len(rows)), (), name)
+
+
+def test_the_score_of_each_period_is_that_of_its_answers():
+    made = boosted_panel(paid=0.0, spend=1.0)
+    days = pd.date_range("2023-12-25", "2024-03-03")
+    scored, why = with_scores(made, [survey_export(days, 20)])
+    weeks = scored.rows.set_index("period")
+    own = survey_export(days, 20).rows.set_index("date").loc["2024-01-08":"2024-01-14", "score"]
+    assert weeks.loc["2024-01-08", "nps"] == pytest.approx(100 * ((own >= 9).mean() - (own <= 6).mean()))
+    assert weeks.loc["2024-01-08", "nps_answers"] == 140
+    assert weeks["nps"].notna().sum() == 9
+    assert np.isnan(weeks["nps"].iloc[-1])
+    assert str(scored.accounting["survey"]) == "1,400 in = 1,260 used + 140 outside the panel's periods"
+    assert "9 of 58 weeks have the 100 answers that a score needs (half of them have 0 or fewer)" in why
+    assert "nps" not in made.rows  # the panel given is not changed
+    verdict = of(judge_panel(scored, unscored=why), "C15")
+    assert verdict.reason.startswith(
+        "not enough data: 9 weeks have both nps and revenue, and 20 are the least"
+    )
+    assert verdict.reason.endswith("ask more people, or judge by month (--freq M)")
+
+
+def test_a_survey_with_answers_enough_is_judged():
+    made = boosted_panel(paid=0.0, spend=1.0)
+    scored, why = with_scores(made, [survey_export(pd.date_range("2024-01-01", "2025-03-01"), 20)])
+    assert why == ""
+    verdict = of(judge_panel(scored, unscored=why), "C15")
+    assert verdict.estimate is not None
+    assert verdict.word == "inconclusive"
+    # of few answers the score is noise, and missing
+    few, why = with_scores(made, [survey_export(pd.date_range("2024-01-01", "2025-03-01"), 2)])
+    assert few.rows["nps"].isna().all()
+    assert "0 of 58 weeks have the 100 answers that a score needs (half of them have 14 or fewer)" in why
+
+
+def test_answers_of_several_entities_must_name_theirs():
+    days = pd.date_range("2024-01-01", periods=140)
+    posts = pd.concat(
+        pd.DataFrame(
+            {"platform": "instagram", "account": shop, "post_id": [f"{shop}{n}" for n in range(140)],
+             "published_at": days + pd.Timedelta(hours=9), "likes": 5.0 + np.arange(140) % 7}
+        )
+        for shop in ("north", "South")
+    )  # fmt: skip
+    sold = pd.concat(
+        pd.DataFrame({"date": days, "entity": shop, "outcome": "revenue", "value": 10.0 + np.arange(140) % 5})
+        for shop in ("north", "South")
+    )
+    made = er.build_panel(posts, sold, tz="UTC")
+    _, why = with_scores(made, [survey_export(days, 20)])
+    assert "the answers do not say of which of 2 entities they are" in why
+    (verdict,) = [v for v in judge_panel(made, unscored=why) if v.claim == "C15"]
+    assert verdict.reason.startswith("no nps, no spend: the answers do not say of which of 2 entities")
+    both = [survey_export(days, 20, entity=name, name=f"{name}.csv") for name in ("NORTH", "south")]
+    scored, why = with_scores(made, both)
+    assert scored.rows["nps"].notna().all()
+    assert why == ""
+    third = survey_export(days, 1, entity="elsewhere", name="third.csv")
+    scored, why = with_scores(made, [*both, third])
+    assert scored.accounting["survey"].reasons["of no entity here"] == 140
+
+
+def test_a_survey_on_another_scale_gives_no_score(shop, tmp_path):
+    path = tmp_path / "ask.csv"
+    lines = ["#,Would you recommend us?,Submit Date (UTC)"]
+    lines += [f"t{n},{1 + n % 5},2024-02-{n % 28 + 1:02d} 10:00:00" for n in range(60)]
+    path.write_text("\n".join(lines))
+    path.with_name("ask.csv.toml").write_text(
+        'kind = "survey"\nplatform = "own"\nscale = "1-5"\n[columns]\nrespondent = "#"\ndate = "Submit Date (UTC)"\n'
+        'score = "Would you recommend us?"\n'
+    )
+    made = audit([shop["instagram"], shop["orders"]], survey=[path], tz=ZONE)
+    assert made.survey == ()
+    assert "the answers of ask.csv are on another scale than 0 to 10" in reason(made, "C15")
+
+
+def test_without_a_survey_the_reason_says_what_one_needs(found):
+    assert "no nps: add a survey of customers with an answer from 0 to 10 and its date" in reason(
+        found, "C15"
+    )
+    assert any(text.startswith("add a survey of customers") for text in found.wanted)

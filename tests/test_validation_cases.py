@@ -888,7 +888,7 @@ def test_S8_posts_that_were_advertised():
 
 def test_S9_kinds_of_post():
     export = read_export(FILES / "meta_fb_posts_2026.csv")
-    assert any("2 kinds of post (Photo, Videos)" in note for note in export.notes)
+    assert any("2 kinds of post (image, video)" in note for note in export.notes)
 
 
 def test_S10_figures_that_cannot_be(write: Write):
@@ -986,7 +986,7 @@ def test_S19_scores_on_another_scale(write: Write):
     export = read_export(survey(lambda i: 1 + i % 10))
     assert "runs from 1 to 10 without a 0" in caution(export, "scale")
     said = read_export(survey(lambda i: 1 + i % 5), mapping={"scale": "1-5"})
-    assert "on a scale of 1 to 5" in caution(said, "scale")
+    assert "on a scale of 1 to 5" in caution(said, "other scale")
     label = read_export(survey(lambda i: "10 - Extremely likely" if i else "0 - Not at all likely"))
     assert label.rows["score"].tolist() == [0, *[10] * 11]
     fails(survey(lambda i: "fine"), "holds no score")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from erresearch.auditing.describing import account_table, side_by_side, with_followers
 from erresearch.auditing.judging import judge_panel
 from erresearch.auditing.running import Audit, audit
+from erresearch.auditing.scoring import with_scores
 from erresearch.auditing.sorting import Files, read_files
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "read_files",
     "side_by_side",
     "with_followers",
+    "with_scores",
 ]

@@ -31,6 +31,8 @@ _HINTS: Mapping[str, str] = MappingProxyType(
         "conversion_rate": "add visits and orders by day, such as GA4's report by date",
         "reach": "add an export of posts with reach",
         "engagement": "add an export of posts with reactions",
+        "nps": "add a survey of customers with an answer from 0 to 10 and its date (--survey), with 100 or more answers "
+        "a period",
     }
 )
 _ARROW_PROCEDURES = ("precedence", "long run")
@@ -52,6 +54,7 @@ def judge_panel(
     sesoi: float | None = None,
     reason: str = "",
     unpriced: str = "",
+    unscored: str = "",
 ) -> tuple[Verdict, ...]:
     """Judge every claim that a panel has columns for.
 
@@ -72,6 +75,8 @@ def judge_panel(
         Why there is no outcome, where there is none.
     unpriced : str
         Why a file of advertising does not say what was spent by day, where there is one that does not.
+    unscored : str
+        Why the answers of a survey give no score of the periods, where they do not (:func:`with_scores` says it).
 
     Returns
     -------
@@ -89,7 +94,7 @@ def judge_panel(
             "`sesoi` must be a positive number", got=repr(sesoi), fix="declare it before seeing results"
         )
     found: list[Verdict] = []
-    reasons = {"revenue": reason, "spend": _about_spending(panel, unpriced)}
+    reasons = {"revenue": reason, "spend": _about_spending(panel, unpriced), "nps": unscored}
     bought = _boost_doubts(panel)
     for declared in read_claims():
         claim = declared
@@ -115,6 +120,8 @@ def judge_panel(
             found.append(_helped(examine(claim, {name: table})[0], panel, about_accounts))
             continue
         idle = _unusable(claim, table, _PERIODS[panel.freq])
+        if idle and unscored and _played(claim, "x", table) == "nps":
+            idle = f"{idle}; {unscored}"
         if idle:
             found.append(_not_judged(claim, name, idle, simulated=bool(table.attrs.get("simulated"))))
             continue
@@ -279,6 +286,8 @@ def _missing(claim: Claim, absent: tuple[str, ...], reasons: Mapping[str, str]) 
         return reasons["revenue"]
     if reasons["spend"] and absent == ("spend",):
         return reasons["spend"]
+    if reasons["nps"] and absent[:1] == ("nps",):
+        return f"no {', no '.join(absent)}: {reasons['nps']}"
     about_accounts = claim.estimand.get("unit") == "account"
     hints = [] if about_accounts and absent else [_HINTS[name] for name in absent if name in _HINTS]
     if not absent:

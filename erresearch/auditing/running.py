@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from erresearch.auditing.describing import account_table, side_by_side, with_followers
 from erresearch.auditing.judging import judge_panel, what_would_help
+from erresearch.auditing.scoring import with_scores
 from erresearch.auditing.sorting import Files, read_files
 from erresearch.auditing.writing import write_audit
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
@@ -155,6 +156,9 @@ def audit(
         _agree(sorted_, rules)
         refused = [f"{name}: {reason}" for name, reason in sorted_.unusable]
         panel, reason = _panel(sorted_, refused, tz=tz, freq=freq, entity=entity, rules=rules)
+        panel, unscored = with_scores(panel, sorted_.survey) if panel is not None else (None, "")
+        if unscored:
+            refused.append(f"net promoter score: {unscored}")
         rates = pd.DataFrame()
         accounts = None
         every = sorted_.all_posts
@@ -163,7 +167,13 @@ def audit(
             rates, accounts = side_by_side(posts), account_table(posts)
         name = _name(panel)
         verdicts = judge_panel(
-            panel, accounts, name=name, sesoi=sesoi, reason=reason, unpriced=sorted_.unpriced
+            panel,
+            accounts,
+            name=name,
+            sesoi=sesoi,
+            reason=reason,
+            unpriced=sorted_.unpriced,
+            unscored=unscored,
         )
         scores = _scores(sorted_)
     said = [str(w.message) for w in caught if issubclass(w.category, ErresearchWarning)]
@@ -258,4 +268,8 @@ def _panel(
 def _scores(files: Files) -> tuple[Estimate, ...]:
     from erresearch.metrics import nps
 
-    return tuple(nps(export.rows, name=f"NPS of {export.name}") for export in files.survey)
+    return tuple(
+        nps(export.rows, name=f"NPS of {export.name}")
+        for export in files.survey
+        if not any(caution.code == "other scale" for caution in export.warnings)
+    )

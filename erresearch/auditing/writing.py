@@ -56,13 +56,13 @@ _STEPS: tuple[tuple[str, str], ...] = (
         "panel = er.build_panel(\n    list(files.posts),\n    {outcomes},\n    freq=FREQ,\n    tz=TZ,\n"
         "    entity=ENTITY,\n"
         "    followers=[*files.followers, *files.daily] or None,\n    spend={spend},\n"
-        "    rules=er.Rules(**RULES),\n)\npanel",
+        "    rules=er.Rules(**RULES),\n)\npanel, unscored = with_scores(panel, files.survey)\npanel",
     ),
     ("", "panel.rows.head()"),
     (
         "## The claims\n\n*Not judged* says what is missing, *inconclusive* what would help.",
         "verdicts = judge_panel(panel, account_table(posts), name={name!r}, sesoi=SESOI, reason={reason!r}, "
-        "unpriced=files.unpriced)\n"
+        "unpriced=files.unpriced,\n    unscored=unscored)\n"
         "for verdict in verdicts:\n    print(verdict.claim, verdict.words, verdict.estimate or '', sep=' | ')\n"
         "    print('   ', verdict.reason)\n    for doubt in verdict.doubts:\n"
         "        print('    -', doubt.name + ':', doubt.text)",
@@ -306,7 +306,8 @@ def audit_notebook(found: Audit, settings: Mapping[str, Any]) -> Any:
     parameters.metadata["tags"] = ["parameters"]
     imports = (
         "import matplotlib.pyplot as plt\n\nimport erresearch as er\n"
-        "from erresearch.auditing import account_table, judge_panel, read_files, side_by_side, with_followers"
+        "from erresearch.auditing import account_table, judge_panel, read_files, side_by_side, with_followers, "
+        "with_scores"
     )
     cells = [new_markdown_cell(_HEAD), parameters, new_code_cell(imports)]
     for text, code in _STEPS if found.panel is not None else _STEPS[:1]:

@@ -67,7 +67,8 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, journal: Journal) -
     respondent = (
         hashed(text["respondent"].str.strip_chars().replace("", None))
         if "respondent" in text.columns
-        else pl.Series([f"row {row}" for row in drafted.rows], dtype=pl.String)
+        # rows of two files are two people
+        else pl.Series([f"{journal.name} row {row}" for row in drafted.rows], dtype=pl.String)
     )
     frame = pl.DataFrame(
         {
@@ -224,7 +225,7 @@ def _check_scale(values: pl.Series, label: str, drafted: Draft, settings: Settin
         least, most = int(ends[1]), int(ends[2])
         if (least, most) != (0, _TOP):
             journal.warn(
-                "scale",
+                "other scale",
                 f"the score is on a scale of {least} to {most}, so a net promoter score is not defined",
             )
     else:
