@@ -188,3 +188,15 @@ def test_registry_points_at_what_exists() -> None:
     assert sum(bool(one.definition) for one in levels) >= 15
     assert TIERS[0] == 0
     assert math.isinf(TIERS[-1])
+
+
+def test_a_caution_about_rates_is_not_said_of_a_net_promoter_score():
+    said = str(band(30.0, source="one4marketing", definition="M12"))
+    assert "engagement rate" not in said
+    assert "B09" not in said
+    assert "note: The article says its scale runs from 1 to 10" in said
+    rates = {"scrunch": "M01", "oberlo-da": "M02", "russian-compilation": "reach / followers"}
+    for source, definition in rates.items():
+        kept = band(0.02, source=source, definition=definition)
+        assert kept.caution == cautions()["B09"]
+        assert "(B09)" in str(kept)

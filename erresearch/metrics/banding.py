@@ -75,6 +75,8 @@ class BandSource:
         What is known about where the cut-offs come from.
     bands : tuple of Band
         The bands.
+    caution : str
+        Identifier of the sources' objection to bands of such a figure; empty where they do not speak of it.
     """
 
     name: str
@@ -84,6 +86,7 @@ class BandSource:
     platform: str
     note: str
     bands: tuple[Band, ...]
+    caution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Banding:
     source : BandSource
         Whose bands.
     caution : str
-        The sources' own objection to fixed bands.
+        The sources' own objection to fixed bands of such a figure; empty where they do not speak of it.
     """
 
     value: float
@@ -123,14 +126,14 @@ class Banding:
         return self.source.definition
 
     def __str__(self) -> str:
-        """Label, source, date, definition and the objection."""
+        """Label, source, date, definition, and the objection or else what is known of the cut-offs."""
         value = f"{self.value:.3g} points" if self.definition == "M12" else percent(self.value)
         ids = ", ".join(one.id for one in self.bands)
         named = f"{self.label} ({ids})" if ids else self.label
         lines = [
             f"{value}: {named}",
             f"says {self.source.title} ({self.date}), for {_title(self.definition)}",
-            f"but {self.caution} (B09)",
+            f"but {self.caution} ({self.source.caution})" if self.caution else f"note: {self.source.note}",
         ]
         clash = sorted({other for one in self.bands for other in one.conflicts})
         if clash:
@@ -160,6 +163,7 @@ def _sources() -> Mapping[str, BandSource]:
                 platform=one["platform"],
                 note=one["note"],
                 bands=tuple(_band(entry) for entry in raw["bands"] if entry["source"] == name),
+                caution=one.get("caution", ""),
             )
             for name, one in raw["sources"].items()
         }
@@ -258,7 +262,7 @@ def band(
         value=value,
         bands=tuple(one for one in chosen.bands if one.holds(value)),
         source=chosen,
-        caution=cautions()["B09"],
+        caution=cautions().get(chosen.caution, ""),
     )
 
 
