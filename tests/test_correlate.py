@@ -194,13 +194,32 @@ def test_p_value_agrees_with_the_interval():
     assert reference.critical(0.95) == pytest.approx(2.262, abs=1e-3)
 
 
-def test_a_perfect_correlation_has_no_width():
-    table = pd.DataFrame({"x": [1.0, 2, 3, 4, 5], "y": [2.0, 4, 6, 8, 10]})
-    found = correlate(table, "x", "y")
-    assert (found.value, found.se, found.interval.low, found.interval.high) == (1, 0, 1, 1)
-    assert found.pvalue == 0.0
-    assert found.reference is not None
-    assert found.reference.pvalue(1.0) == 1.0
+@pytest.mark.parametrize("method", ["pearson", "spearman"])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("rows", [4, 5, 12, 60])
+def test_a_perfect_correlation_is_as_sure_as_its_pairs_are_many(method, sign, rows):
+    table = pd.DataFrame({"x": np.arange(rows) ** 1.0})
+    table["y"] = sign * (2 * table.x + 1)
+    found = correlate(table, "x", "y", method=method)
+    assert found.value == sign
+    inner = math.sin(math.pi / 2 * (2 * 0.025 ** (1 / (rows // 2)) - 1))
+    ends = sorted((sign * inner, sign))
+    assert (found.interval.low, found.interval.high) == pytest.approx(ends)
+    assert found.pvalue == pytest.approx(min(1.0, 2 * 0.5 ** (rows // 2)))
+    reference = found.reference
+    assert reference is not None
+    assert reference.pvalue(sign * inner) == pytest.approx(0.05)
+    assert reference.pvalue(float(sign)) == 1.0
+    assert reference.pvalue(float(-sign)) == 0.0
+
+
+def test_one_account_of_two_rows_makes_no_correlation_within_accounts():
+    table = pd.DataFrame({"account": [*range(20), 3, 5, 7], "x": np.arange(23.0) ** 2})
+    table["y"] = np.sin(table.x)
+    with pytest.raises(DesignError, match="2 accounts in which anything varies"):
+        correlate(table[:-1], "x", "y", by="account", within=True)
+    found = correlate(table, "x", "y", by="account", within=True)
+    assert (found.n_accounts, found.df) == (3, 2)
 
 
 @pytest.mark.parametrize("last", [[5.0, 9.0], [0.1, 0.2]])

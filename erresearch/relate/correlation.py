@@ -15,6 +15,9 @@ from erresearch.results import Estimate, Interval, StudentT
 
 __all__ = ["FisherZ", "correlate"]
 
+#: Rounding that keeps r from ±1 where two columns agree exactly.
+_PERFECT = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class FisherZ:
@@ -25,19 +28,30 @@ class FisherZ:
     value : float
         Correlation r.
     se : float
-        Standard error of atanh r.
+        Standard error of atanh r; at r = ±1, where there is none, that of independent normals.
     df : float
         Degrees of freedom.
+    pairs : int
+        Independent pairs of units that can agree or not; what r = ±1, which has no scatter, is judged by.
+
+    Notes
+    -----
+    Where r = ±1 the jackknife sees no scatter, although four rows of unrelated columns fall into one order one time
+    out of twelve. If two random units agree in order with probability p = (1 + τ)/2, m pairs of them all do with
+    p^m: the interval reaches from sin(πτ/2), Greiner's relation, with p = ((1 − level)/2)^(1/m), to 1.
 
     Examples
     --------
     >>> FisherZ(0.5, 0.1, 100).interval(0.95).high < 1
     True
+    >>> print(FisherZ(1.0, 0.0, 8, pairs=5).interval(0.95))
+    [−0.06851, 1.000] (95 %)
     """
 
     value: float
     se: float
     df: float
+    pairs: int = 0
 
     def _z(self) -> StudentT:
         return StudentT(math.atanh(self.value), self.se, self.df)
@@ -47,16 +61,24 @@ class FisherZ:
         return StudentT(0.0, 1.0, self.df).critical(level)
 
     def interval(self, level: float) -> Interval:
-        """tanh(atanh r ± t·se)."""
+        """tanh(atanh r ± t·se); at r = ±1 as in the notes."""
         if abs(self.value) >= 1:
-            return Interval(self.value, self.value, level)
+            inner = -1.0
+            if self.pairs and math.isfinite(self.se):
+                agree = ((1 - level) / 2) ** (1 / self.pairs)
+                inner = math.sin(math.pi / 2 * (2 * agree - 1))
+            low, high = sorted((math.copysign(inner, inner * self.value), self.value))
+            return Interval(low, high, level)
         ends = self._z().interval(level)
         return Interval(math.tanh(ends.low), math.tanh(ends.high), level)
 
     def pvalue(self, null: float = 0.0) -> float:
         """Two-sided p-value of r = null."""
         if abs(self.value) >= 1:
-            return 1.0 if null == self.value else 0.0
+            if null == self.value or not self.pairs or not math.isfinite(self.se):
+                return 1.0
+            agree = 0.5 + math.asin(max(-1.0, min(1.0, math.copysign(1.0, self.value) * null))) / math.pi
+            return min(1.0, 2 * agree**self.pairs)
         return self._z().pvalue(math.atanh(null))
 
 
@@ -122,45 +144,51 @@ def correlate(
     if method == "spearman":
         moments = _ranked(moments, within=within)
     clustered = moments.by is not None
-    units = moments.accounts if clustered else moments.rows
+    parts = moments.within() if within else _augmented(moments)
+    units = _telling(moments, parts) if within else moments.accounts if clustered else moments.rows
     if moments.rows < 4 or units < 3:
         raise DesignError(
             "too little for the interval of a correlation",
-            got=f"{moments.rows} complete rows, {moments.accounts} accounts"
+            got=f"{moments.rows} complete rows, {units} accounts{' in which anything varies' * within}"
             if clustered
             else f"{moments.rows} complete rows",
             allowed="at least 4 rows, and 3 accounts where accounts are named",
         )
-    parts = moments.within() if within else _augmented(moments)
     total = parts.sum(axis=0)
     _refuse_still(moments, total, within=within)
     r = float(_correlation(total, within=within))
+    r = math.copysign(1.0, r) if abs(r) > 1 - _PERFECT else r
     df = float(units - 1 if clustered else units - 2)
-    if abs(r) >= 1:
-        se = 0.0
-    elif clustered:
+    if clustered:
         with np.errstate(all="ignore"):
-            left = np.arctanh(_correlation(total - parts, within=within))
-        moves = left - math.atanh(r)
-        se = (
-            math.sqrt((units - 1) / units * float(np.sum(moves**2))) if np.isfinite(moves).all() else math.inf
-        )
+            left = _correlation(total - parts, within=within)
+            moves = left - r if abs(r) == 1 else np.arctanh(left) - math.atanh(r)
+        known = bool(np.isfinite(moves).all())
+        se = math.sqrt((units - 1) / units * float(np.sum(moves**2))) if known else math.inf
     else:
         se = _row_jackknife(moments, total, r)
-    reference = FisherZ(r, se, df)
+    if abs(r) == 1 and math.isfinite(se):
+        se = 1 / math.sqrt(units)  # that of independent normals: the jackknife sees no scatter
+    reference = FisherZ(r, se, df, units if within else units // 2)
     words = f"{method.capitalize()} correlation{' within accounts' if within else ''}"
     return Estimate(
         f"r({moments.columns[0]}, {moments.columns[1]})",
         r,
-        se * (1 - r * r),
+        se * (1 - r * r) if math.isfinite(se) else math.inf,
         df,
         reference.interval(level),
         moments.rows,
-        moments.accounts if clustered else 0,
+        units if clustered else 0,
         "",
         f"{words}, jackknife over {'accounts' if clustered else 'rows'}, t({df:.0f}) on Fisher's scale",
         reference,
     )
+
+
+def _telling(moments: Moments, parts: np.ndarray) -> int:
+    """Accounts in which something varies: one of a single row knows nothing of what goes on within accounts."""
+    own, raw = np.einsum("gii->gi", parts), np.einsum("gii->gi", moments.grams())
+    return int(np.sum(~still(own, raw).all(axis=1)))
 
 
 def _augmented(moments: Moments) -> np.ndarray:
@@ -216,6 +244,9 @@ def _row_jackknife(moments: Moments, total: np.ndarray, r: float) -> float:
     varies = product > 1e-24 * float(xx * yy)
     left = (float(xy) - grow * dx * dy) / nw.when(varies).then(product).otherwise(1.0).sqrt()
     inside = varies & (left > -1.0 + 1e-15) & (left < 1.0 - 1e-15)
+    if abs(r) == 1:
+        count = source.total([nw.when(varies).then(1).otherwise(0).sum().alias("n")])["n"]
+        return 0.0 if count == n else math.inf
     known = nw.when(inside).then(left).otherwise(0.0)
     move = nw.when(inside).then(((1.0 + known) / (1.0 - known)).log() / 2 - math.atanh(r)).otherwise(0.0)
     found = source.total(
