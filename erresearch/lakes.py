@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import narwhals.stable.v2 as nw
 
@@ -14,9 +14,12 @@ from erresearch.errors import ColumnError, DataError, missing_columns
 from erresearch.exports.settings import Settings, read_mapping
 from erresearch.files import find_files, read_files
 from erresearch.schema import POSTS
-from erresearch.sources import open_database, says_simulated
+from erresearch.sources import from_pandas, open_database, says_simulated
 
-__all__ = ["KINDS", "Lake", "is_lake", "open_lake"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["KINDS", "Lake", "hold_posts", "is_lake", "open_lake"]
 
 #: What makes a table one of each kind: all of the first columns, and one of the second where there are any.
 KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingProxyType(
@@ -31,6 +34,7 @@ KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingPro
     }
 )
 _NUMBERS: Final = (*KINDS["posts"][1], "value", "spend", "engagement")
+_FLAGS: Final = ("collaboration", "is_crosspost", "is_paid")
 _CONSTANTS: Final = ("platform", "account", "entity", "currency")
 _DATABASE: Final = "duckdb:"
 
@@ -147,6 +151,29 @@ def open_lake(
         frame = frame.with_columns(*(nw.lit(value).alias(name) for name, value in constants.items()))
     columns = (*names, *constants)
     return Lake(_name(text), found, frame.to_native(), columns, stored, says_simulated(place))
+
+
+def hold_posts(posts: pd.DataFrame) -> Lake:
+    """Treat posts in memory like those of a lake, so that both go one way from here.
+
+    Parameters
+    ----------
+    posts : pandas.DataFrame
+        Canonical posts; not changed.
+
+    Returns
+    -------
+    Lake
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> hold_posts(pd.DataFrame({"account": ["a"], "likes": [3]})).columns
+    ('account', 'likes')
+    """
+    names = [str(name) for name in posts.columns]
+    rows = from_pandas(posts, names, [name for name in names if name in (*_NUMBERS, *_FLAGS)])
+    return Lake("the posts", "posts", rows, tuple(names), "in memory", says_simulated(posts))
 
 
 def _name(place: str) -> str:

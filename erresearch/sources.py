@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = ["Opened", "check_text", "column_names", "gather", "open_database", "open_rows", "says_simulated"]
+__all__ = [
+    "Opened",
+    "check_text",
+    "column_names",
+    "from_pandas",
+    "gather",
+    "open_database",
+    "open_rows",
+    "says_simulated",
+]
 
 Names = Sequence[str]
 Parts = tuple[tuple[str, nw.LazyFrame[Any]], ...]
@@ -328,7 +337,7 @@ def _bad_expression(column: object, error: Exception, schema: dict[str, Any]) ->
 def _narrow(data: Any, needed: Names, numbers: Names) -> nw.LazyFrame[Any]:
     """Only the needed columns; eager tables become Polars."""
     if _is_pandas(data):
-        return nw.from_native(_from_pandas(data, needed, numbers))
+        return nw.from_native(from_pandas(data, needed, numbers))
     present = data.collect_schema().names()
     chosen = [present.index(name) for name in needed]
     frame: nw.DataFrame[Any] | nw.LazyFrame[Any] = data.select(nw.nth(*chosen)) if needed else data
@@ -339,7 +348,33 @@ def _narrow(data: Any, needed: Names, numbers: Names) -> nw.LazyFrame[Any]:
     return nw.from_native(table.lazy())
 
 
-def _from_pandas(data: pd.DataFrame, needed: Names, numbers: Names) -> pl.LazyFrame:
+def from_pandas(data: pd.DataFrame, needed: Names, numbers: Names) -> pl.LazyFrame:
+    """Columns of a pandas table in Polars.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame
+        The table; not changed.
+    needed : sequence of str
+        Columns to take.
+    numbers : sequence of str
+        Those of them that are numbers, also where pandas holds them as Python objects.
+
+    Returns
+    -------
+    polars.LazyFrame
+
+    Raises
+    ------
+    ColumnError
+        If a name stands twice.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from_pandas(pd.DataFrame({"likes": [1, None], "shop": ["a", "b"]}), ["likes"], ["likes"]).collect().columns
+    ['likes']
+    """
     import polars as pl
 
     labels = [str(name) for name in data.columns]

@@ -99,8 +99,8 @@ def _own(lake: Lake) -> nw.LazyFrame[Any]:
     frame: nw.LazyFrame[Any] = nw.from_native(lake.rows).lazy()
     if "collaboration" not in lake.columns:
         return frame
-    other = nw.col("collaboration")
-    return frame.filter(~other | other.is_null())
+    other = nw.col("collaboration").cast(nw.Float64())
+    return frame.filter((other != 1) | other.is_null())
 
 
 def _held(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> list[nw.Expr]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from erresearch.auditing.afar import accounts_afar, kinds_afar
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports import Export, combine_exports
-from erresearch.lakes import Lake
+from erresearch.lakes import Lake, hold_posts
 from erresearch.metrics import DEFINITIONS, band, engagement_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
@@ -105,10 +105,8 @@ def side_by_side(posts: pd.DataFrame | Lake) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    each: Iterable[tuple[str, str, object]] = (
-        kinds_afar(posts, fewest=_FEWEST_OF_A_KIND) if isinstance(posts, Lake) else _kinds(posts)
-    )
-    for platform, kind, mine in each:
+    lake = posts if isinstance(posts, Lake) else hold_posts(posts)
+    for platform, kind, mine in kinds_afar(lake, fewest=_FEWEST_OF_A_KIND):
         for definition in DEFINITIONS.values():
             row: dict[str, object] = {
                 "platform": platform,
@@ -148,19 +146,6 @@ def side_by_side(posts: pd.DataFrame | Lake) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _kinds(posts: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """One's own posts of each platform: all of them, then each kind where there are several.
-
-    Only columns that hold something there.
-    """
-    for platform, rows in _own(posts).groupby("platform"):
-        yield str(platform), "", rows.dropna(axis="columns", how="all")
-        kinds = list(rows.groupby("post_type")) if "post_type" in rows else []
-        for kind, some in kinds if len(kinds) > 1 else ():
-            if len(some) >= _FEWEST_OF_A_KIND:
-                yield str(platform), str(kind), some.dropna(axis="columns", how="all")
-
-
 def _bands(found: object) -> str:
     """What each source calls this rate, with the source."""
     said = []
@@ -187,19 +172,4 @@ def account_table(posts: pd.DataFrame | Lake) -> pd.DataFrame:
     pandas.DataFrame
         account, platform, posts, followers, engagement; without accounts of which one of them is unknown.
     """
-    import pandas as pd
-
-    if isinstance(posts, Lake):
-        return accounts_afar(posts, _REACTIONS)
-    reactions = [name for name in _REACTIONS if name in posts]
-    if "followers" not in posts or not reactions:
-        return pd.DataFrame(columns=["account", "platform", "posts", "followers", "engagement"])
-    own = _own(posts)
-    own = own.assign(engagement=own[reactions].sum(axis=1, min_count=1)).sort_values("published_at")
-    grouped = own.groupby(["account", "platform"], sort=True)
-    table = grouped.agg(
-        posts=("post_id", "size"), followers=("followers", "last"), engagement=("engagement", "mean")
-    )
-    made = table.reset_index().dropna(subset=["followers", "engagement"])
-    made.attrs = {"simulated": True} if posts.attrs.get("simulated") else {}
-    return made
+    return accounts_afar(posts if isinstance(posts, Lake) else hold_posts(posts), _REACTIONS)

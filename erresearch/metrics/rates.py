@@ -256,17 +256,10 @@ def _accounted(frame: Any, definition: RateDefinition, others: list[str]) -> tup
     for code, condition in reversed(list(enumerate(reasons.values(), start=1))):
         number = nw.when(condition).then(nw.lit(code)).otherwise(number)
     marked, code_of = frame.with_columns(number.alias(_REASON)), nw.col(_REASON)
-    counted = {
-        f"n{code}": nw.when(code_of == code).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
-        for code in range(len(reasons) + 1)
-    }
-    row = marked.lazy().select(**counted).collect()
-    dropped = {
-        reason: int(row[f"n{code}"][0])
-        for code, reason in enumerate(reasons, start=1)
-        if int(row[f"n{code}"][0] or 0)
-    }
-    if not int(row["n0"][0] or 0):
+    table = marked.lazy().group_by(_REASON).agg(nw.len().alias("posts")).collect()
+    found = {int(code): int(n) for code, n in table.select(_REASON, "posts").iter_rows()}
+    dropped = {reason: found[code] for code, reason in enumerate(reasons, start=1) if code in found}
+    if not found.get(0):
         said = "; ".join(f"{count:,} {reason}" for reason, count in dropped.items())
         raise DataError(
             f"no post has all that {definition.id or 'this rate'} needs",
