@@ -339,7 +339,7 @@ def test_answers_by_hand():
     ("name", "answer", "said"),
     [
         ("1.1", 3.0, "The comments are reactions too."),
-        ("1.1", "3.14", "A number is asked, this is a str."),
+        ("1.1", "3.14", "A number is asked, this is text in quotes."),
         ("1.1", math.nan, "not a finite number"),
         ("1.2a", 2 / 3, "That is the mean per post; here the sum of the day is asked."),
         ("1.2b", 2.0, "That is the sum of the day; here the mean per post is asked."),
@@ -352,7 +352,7 @@ def test_answers_by_hand():
         ("2.4", 0.0210, "Advertising is not in that model yet."),
         ("3.1", 3232, "Those are all lines"),
         ("3.3", 104, "So many the files span"),
-        ("3.6", 7, "A sentence in quotes is asked, this is a int."),
+        ("3.6", 7, "A sentence in quotes is asked, this is an int."),
         ("3.6", "Engagement causes revenue.", "Nobody drew lots"),
         ("3.6", "In 101 weeks: association only.", "Give the lower end"),
         ("3.6", "word " * 41, "41 words are more than anybody reads: 40 at most."),
@@ -391,6 +391,33 @@ ANYTHING = st.one_of(
 def test_no_answer_raises(name: str, answer: object):
     outcome = assess(name, answer, rng=SEEDS[name[0]])
     assert outcome.passed is True or outcome.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (pd.DataFrame({"rate": [3.14]}), "a whole table"),
+        (pd.Series([3.14]), "a whole column"),
+        (np.array([3.14]), "a whole array"),
+        (pd.Series([3.14]).mean, "brackets ( ) are missing"),
+        (len, "brackets ( ) are missing"),
+        (print, "brackets ( ) are missing"),
+        (None, "print(...) gives back"),
+        (pd.NA, "a missing value"),
+        (ValueError("no"), "a ValueError"),
+        (IndexError, "a type"),
+        (3.14 + 0j, "a complex"),
+        (10**400, "not a finite number"),
+        (math.nan, "not a finite number"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_no_number_is_named_in_plain_words(answer: object, said: str):
+    outcome = assess("1.3", answer, rng=4)
+    assert outcome.passed is False
+    assert said in outcome.text
+    for name in ("1.5a", "2.5", "3.6"):
+        assert assess(name, answer, rng=SEEDS[name[0]]).passed is False
 
 
 def test_unknown_names_are_refused():

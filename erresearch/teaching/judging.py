@@ -21,7 +21,29 @@ def _as_number(answer: object) -> float | None:
         return answer.value
     if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
         return None
-    return float(answer)
+    try:
+        return float(answer)
+    except OverflowError:
+        return math.inf
+
+
+_KINDS = {
+    "DataFrame": "a whole table",
+    "Series": "a whole column",
+    "ndarray": "a whole array",
+    "str": "text in quotes",
+    "NoneType": "nothing, which is what print(...) gives back",
+    "method": "a function: its brackets ( ) are missing",
+    "function": "a function: its brackets ( ) are missing",
+    "builtin_function_or_method": "a function: its brackets ( ) are missing",
+    "NAType": "a missing value",
+}
+
+
+def _kind(answer: object) -> str:
+    """What an answer is, in the words of somebody who does not program."""
+    name = type(answer).__name__
+    return _KINDS.get(name) or f"{'an' if name[:1].lower() in {*'aeiou'} else 'a'} {name}"
 
 
 def number(
@@ -55,14 +77,14 @@ def number(
     --------
     >>> half = number(lambda rng: 50.0, within=0.1, hint="Count again.", percent=True)
     >>> [half(answer, 0) for answer in (50, 0.5, 49, "50")]
-    ['', 'That is a share; per cent is asked.', 'Count again.', 'A number is asked, this is a str.']
+    ['', 'That is a share; per cent is asked.', 'Count again.', 'A number is asked, this is text in quotes.']
     """
 
     def judge(answer: object, rng: int) -> str:
         """Compare with the number and with its known slips."""
         given = _as_number(answer)
         if given is None:
-            return f"A number is asked, this is a {type(answer).__name__}."
+            return f"A number is asked, this is {_kind(answer)}."
         if not math.isfinite(given):
             return "That is not a finite number: is a row missing, or a 0 below the line?"
         right = expected(rng)
@@ -107,8 +129,7 @@ def word(expected: Callable[[int], str], *, hint: str, allowed: Sequence[str] = 
     def judge(answer: object, rng: int) -> str:
         """Compare with the word."""
         if not isinstance(answer, str):
-            article = "an" if type(answer).__name__[0] in "aeiou" else "a"
-            return f"A word in quotes is asked, this is {article} {type(answer).__name__}."
+            return f"A word in quotes is asked, this is {_kind(answer)}."
         if known and _plain(answer) not in known:
             return f"One of these is asked: {', '.join(allowed)}."
         return "" if _plain(answer) == _plain(expected(rng)) else hint
@@ -144,7 +165,7 @@ def sentence(
     def judge(answer: object, rng: int) -> str:
         """Look for what is missing, then for what is too much."""
         if not isinstance(answer, str):
-            return f"A sentence in quotes is asked, this is a {type(answer).__name__}."
+            return f"A sentence in quotes is asked, this is {_kind(answer)}."
         said = _plain(answer)
         if len(said.split()) > longest:
             return f"{len(said.split())} words are more than anybody reads: {longest} at most."
