@@ -685,3 +685,37 @@ def test_periods_that_one_account_has_to_itself_change_nothing():
         assert ours["CRV1"][name].value == pytest.approx(beta[i], rel=1e-8)
         assert ours["CRV1"][name].se == pytest.approx(np.sqrt(factor * meat[i, i]), rel=1e-7)
         assert ours["CRV3"][name].se == pytest.approx(jackknife[i], rel=1e-7)
+
+
+def alone(seed: int = 0) -> pd.DataFrame:
+    """`d` is 1 in one row only, which therefore fits by itself."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({"x": rng.normal(size=80), "d": (np.arange(80) == 7) * 3.0, "c": rng.poisson(3, 80)})
+    return table.assign(y=rng.normal(size=80), z=rng.normal(size=80) + 1e3)
+
+
+@pytest.mark.parametrize("model", ["ols", "ppml"])
+def test_a_column_that_one_row_carries_alone_has_no_known_error(model: str) -> None:
+    table = alone()
+    estimator, outcome = (regress, "y") if model == "ols" else (poisson, "c")
+    fit = estimator(table, outcome, on=["x", "d", "z"])
+    rest = estimator(table.drop(index=7), outcome, on=["x", "z"])
+    assert math.isinf(fit["d"].se)
+    assert not fit["d"].interval.bounded
+    for name in ("Intercept", "x", "z"):
+        assert fit[name].se == pytest.approx(rest[name].se, rel=1e-6)
+    assert contrast(fit, {"x": 1.0, "z": 1.0}).se == pytest.approx(contrast(rest, {"x": 1, "z": 1}).se)
+    assert math.isinf(contrast(fit, {"x": 1.0, "d": 1.0}).se)
+    compared = estimator(table, outcome, on=["x", "d", "z"], cov="HC1")
+    assert math.isfinite(compared["d"].se)  # as other software has it
+
+
+def test_any_level_finds_the_draws_that_it_needs() -> None:
+    table = alone().assign(shop=lambda t: np.arange(len(t)) // 8)
+    wide, wider = (regress(table, "y", on=["x"], by="shop", level=level)["x"] for level in (0.99, 0.999))
+    assert wider.interval.low < wide.interval.low < wide.interval.high < wider.interval.high
+    for level in (0.0, 1.0, 95.0):
+        with pytest.raises(DesignError, match="between 0 and 1"):
+            regress(table, "y", on=["x"], by="shop", level=level)
+    with pytest.raises(DesignError, match="too few for an interval"):
+        regress(table, "y", on=["x"], by="shop", level=1 - 1e-9)

@@ -127,9 +127,11 @@ class WildBootstrap:
         Raises
         ------
         DesignError
-            If there are fewer than 20/(1 − level) draws, too few to see that tail.
+            If there are fewer than 20/(1 − level) draws, too few to see that tail, or `level` is none.
         """
         alpha = 1 - level
+        if not 0 < level < 1:
+            raise DesignError("`level` must lie between 0 and 1", got=repr(level), fix="use 0.95 for 95 %")
         if self.draws < 20 / alpha * (1 - 1e-9):
             raise DesignError(
                 f"{self.draws:,} bootstrap draws are too few for an interval at {100 * level:.4g} %",

@@ -126,9 +126,9 @@ def logit(
     hessian = state.hessians.sum(axis=0)
     bread = np.linalg.inv(hessian)
     df_resid = moments.rows - count
-    covariance, label = None, ""
+    covariance, label, lone = None, "", None
     if moments.by is None:
-        covariance, label = _row_covariance(moments, state.beta, bread, cov, df_resid)
+        covariance, label, lone = _row_covariance(moments, state.beta, bread, cov, df_resid)
     slopes = hessian[1:, 1:] - np.outer(hessian[0, 1:], hessian[0, 1:]) / hessian[0, 0]
     scale = np.sqrt(np.diag(slopes))
     values = np.linalg.eigvalsh(slopes / np.outer(scale, scale))
@@ -154,6 +154,7 @@ def logit(
         dict(zip(moments.columns[:-1], map(float, inflation), strict=True)),
         moments.dropped,
         by=moments.by or "",
+        lone=lone,
     )
     return assemble(fitted, cov=cov, level=level, rng=rng)
 
@@ -293,11 +294,12 @@ def _separates(moments: Moments, direction: np.ndarray) -> bool:
 
 def _row_covariance(
     moments: Moments, beta: np.ndarray, bread: np.ndarray, cov: Covariance, df_resid: int
-) -> tuple[np.ndarray, str]:
+) -> tuple[np.ndarray, str, np.ndarray | None]:
     """HC3 (HC1, or the model's own): e² / (1 − h)², h = p(1 − p)·xᵀH⁻¹x."""
     if cov == "iid":
-        return bread, f"binomial variance, t({df_resid})"
+        return bread, f"binomial variance, t({df_resid})", None
     power = 0 if cov == "HC1" else 2
-    meat = leverage_pass(moments, beta, bread, intercept=True, power=power, family="logit")
+    meat, lone = leverage_pass(moments, beta, bread, intercept=True, power=power, family="logit")
     factor = moments.rows / df_resid if cov == "HC1" else 1.0
-    return factor * bread @ meat @ bread, f"{'HC1' if cov == 'HC1' else 'HC3'}, t({df_resid})"
+    label = f"{'HC1' if cov == 'HC1' else 'HC3'}, t({df_resid})"
+    return factor * bread @ meat @ bread, label, lone

@@ -25,6 +25,10 @@ from erresearch.results.numbers import grouped
 __all__ = ["Covariance", "Fitted", "assemble", "check_covariance", "contrast"]
 
 Covariance = Literal["auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"]
+#: Draws beyond which a level is refused.
+_MOST_DRAWS = 1_000_000
+#: Share of a coefficient's variance that may come from rows that fit by themselves.
+_LOST = 1e-6
 _CLUSTERED, _ROBUST = ("auto", "wild", "CRV3", "CRV1"), ("auto", "HC3", "HC1", "iid")
 
 
@@ -62,6 +66,8 @@ class Fitted:
         Coefficients about zero where they are known better than basis @ beta + shift.
     by : str
         The clustering column.
+    lone : (k, k) ndarray, optional
+        Part of the Hessian from rows that fit by themselves (HC3): what is known only from them has no known error.
     """
 
     names: tuple[str, ...]
@@ -82,6 +88,7 @@ class Fitted:
     dropped: Mapping[str, int]
     values: np.ndarray | None = None
     by: str = ""
+    lone: np.ndarray | None = None
 
     @property
     def coefficients(self) -> list[tuple[str, float]]:
@@ -90,8 +97,15 @@ class Fitted:
         return list(zip(self.names, map(float, values), strict=True))
 
     def carried(self, covariance: np.ndarray) -> np.ndarray:
-        """Covariance of the coefficients about zero, from that about the origin."""
-        return np.asarray(self.basis @ covariance @ self.basis.T)
+        """Covariance about zero from that about the origin; infinite where one row carries a coefficient alone."""
+        carried = np.asarray(self.basis @ covariance @ self.basis.T)
+        if self.lone is not None:
+            influence = self.basis @ self.model.bread
+            own, whole = influence @ self.lone @ influence.T, influence @ self.basis.T
+            lost = np.diag(own) > _LOST * np.diag(whole)
+            carried[lost], carried[:, lost] = 0.0, 0.0
+            carried[lost, lost] = np.inf
+        return carried
 
 
 def check_covariance(cov: str, *, clustered: bool) -> None:
@@ -126,7 +140,10 @@ def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
         bootstrapped = [False] * len(fitted.names)
     method = f"{fitted.words}, {label}"
     estimates = {}
-    drawn = iter(wild_bootstraps(model, fitted.basis[bootstrapped], rng=rng) if any(bootstrapped) else ())
+    draws = _draws(level)
+    drawn = iter(
+        wild_bootstraps(model, fitted.basis[bootstrapped], draws=draws, rng=rng) if any(bootstrapped) else ()
+    )
     for (name, value), variance, boot in zip(
         fitted.coefficients, np.diag(covariance), bootstrapped, strict=True
     ):
@@ -217,7 +234,9 @@ def contrast(
     if isinstance(fitted, Fitted) and fitted.clustered and "bootstrap" in fit.method:
         direction = a @ fitted.basis
         if effective_clusters(fitted.model, direction) < FEW_CLUSTERS:
-            reference = replace(wild_bootstrap(fitted.model, direction, rng=rng), value=value)
+            reference = replace(
+                wild_bootstrap(fitted.model, direction, draws=_draws(level), rng=rng), value=value
+            )
     return Estimate(
         label,
         value,
@@ -231,6 +250,12 @@ def contrast(
         reference,
         any_estimate.by,
     )
+
+
+def _draws(level: float) -> int:
+    """9,999, and more where a level needs them: 20/(1 − level)."""
+    needed = math.ceil(20 / (1 - level) - 1e-6) if 0 < level < 1 else 0
+    return max(9_999, needed) if needed <= _MOST_DRAWS else 9_999
 
 
 def _root(variance: float) -> float:

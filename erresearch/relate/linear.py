@@ -129,9 +129,9 @@ def regress(
     solved = solve(moments, effects)
     df_resid = moments.rows - len(solved.beta) - solved.swept.absorbed
     sigma2 = max(solved.rss, 0.0) / df_resid
-    covariance, label = None, ""
+    covariance, label, lone = None, "", None
     if moments.by is None:
-        covariance, label = _row_covariance(moments, solved, cov, df_resid, sigma2)
+        covariance, label, lone = _row_covariance(moments, solved, cov, df_resid, sigma2)
     shift, basis = _back_from_origin(moments, solved.swept)
     values = basis @ solved.beta + shift
     if not math.isnan(solved.constant):
@@ -155,6 +155,7 @@ def regress(
         moments.dropped,
         values,
         moments.by or "",
+        lone,
     )
     return assemble(fitted, cov=cov, level=level, rng=rng)
 
@@ -227,9 +228,9 @@ def _back_from_origin(moments: Moments, swept: Swept) -> tuple[np.ndarray, np.nd
 
 def _row_covariance(
     moments: Moments, solved: _Solved, cov: Covariance, df_resid: int, sigma2: float
-) -> tuple[np.ndarray, str]:
+) -> tuple[np.ndarray, str, np.ndarray | None]:
     if cov == "iid":
-        return sigma2 * solved.bread, f"homoskedastic errors, t({df_resid})"
+        return sigma2 * solved.bread, f"homoskedastic errors, t({df_resid})", None
     if moments.source is None:
         raise DesignError(
             f"{'HC3' if cov == 'auto' else cov} needs one more pass over the rows",
@@ -238,9 +239,10 @@ def _row_covariance(
         )
     power = 0 if cov == "HC1" else 2
     intercept = not solved.swept.absorbed
-    meat = leverage_pass(moments, solved.beta, solved.bread, intercept=intercept, power=power)
+    meat, lone = leverage_pass(moments, solved.beta, solved.bread, intercept=intercept, power=power)
     factor = moments.rows / df_resid if cov == "HC1" else 1.0
-    return factor * solved.bread @ meat @ solved.bread, f"{'HC1' if cov == 'HC1' else 'HC3'}, t({df_resid})"
+    label = f"{'HC1' if cov == 'HC1' else 'HC3'}, t({df_resid})"
+    return factor * solved.bread @ meat @ solved.bread, label, lone
 
 
 def _vif(moments: Moments, solved: _Solved) -> dict[str, float]:

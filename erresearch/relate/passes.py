@@ -17,6 +17,9 @@ __all__ = ["Family", "leverage_pass", "linear_predictor", "logistic", "unpack"]
 
 Family = Literal["gaussian", "poisson", "logit"]
 
+#: 1 − h of a row below which the row fits by itself.
+_LONE = 1e-8
+
 
 def linear_predictor(moments: Moments, beta: np.ndarray, *, constant: float = 0.0) -> nw.Expr:
     """Σ_j β_j (x_j − o_j) + constant as a lazy expression; the last column of the moments is the outcome."""
@@ -55,10 +58,18 @@ def leverage_pass(
     intercept: bool,
     power: int,
     family: Family = "gaussian",
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Σ_i x_i x_iᵀ e_i² / (1 − h_i)^power: the meat of HC1 (power 0) and HC3 (power 2).
 
     The mean is xβ, exp(xβ) or 1/(1 + exp(−xβ)) by `family`; h_i is weighted by the variance that goes with it.
+
+    Returns
+    -------
+    meat : (k, k) ndarray
+        Without the rows that fit by themselves (h = 1), whose residual is 0 whatever the truth.
+    lone : (k, k) ndarray or None
+        Their part of the Hessian: what is known only from them has no error that rows could tell. None without power,
+        or where there are none.
     """
     import narwhals.stable.v2 as nw
 
@@ -84,13 +95,16 @@ def leverage_pass(
     leverage: Any = nw.lit(0.0)
     for i, j in combinations_with_replacement(range(k), 2):
         leverage = leverage + regressors[i] * regressors[j] * float(bread[i, j] * (1 if i == j else 2))
-    # a row that fits by itself (h = 1) has residual 0: keep 0/0 out of the sum
     room = 1.0 - curvature * leverage
     share = (weight * residual) ** 2
     if power:
-        share = nw.when(room > 1e-10).then(share / room**power).otherwise(0.0)
-    sums = [
-        (regressors[i] * regressors[j] * share).sum().alias(f"m{i}_{j}")
-        for i, j in combinations_with_replacement(range(k), 2)
-    ]
-    return unpack(source.total(sums), "m", k)
+        share = nw.when(room > _LONE).then(share / room**power).otherwise(0.0)
+    alone = nw.when(room > _LONE).then(0.0).otherwise(curvature)
+
+    def products(factor: Any) -> list[nw.Expr]:
+        pairs = combinations_with_replacement(range(k), 2)
+        return [(regressors[i] * regressors[j] * factor).sum().alias(f"m{i}_{j}") for i, j in pairs]
+
+    found = source.total([*products(share), alone.sum().alias("alone")])
+    lone = unpack(source.total(products(alone)), "m", k) if power and found["alone"] else None
+    return unpack(found, "m", k), lone

@@ -119,9 +119,9 @@ def poisson(
             allowed=f"more than {moments.rows - df_resid} rows",
             fix="use fewer columns or effects, or more data",
         )
-    covariance, label = None, ""
+    covariance, label, lone = None, "", None
     if moments.by is None:
-        covariance, label = _row_covariance(moments, beta, bread, cov, df_resid)
+        covariance, label, lone = _row_covariance(moments, beta, bread, cov, df_resid)
     model = Scores(beta, bread, state.scores, state.hessians, moments.rows, len(beta) + (1 if within else 0))
     words = f"PPML with {effect_word(moments.by)} effects" if within else "PPML"
     if lost:
@@ -148,6 +148,7 @@ def poisson(
         dict(zip(moments.columns[:-1], map(float, inflation), strict=True)),
         dropped,
         by=moments.by or "",
+        lone=lone,
     )
     return assemble(fitted, cov=cov, level=level, rng=rng)
 
@@ -222,14 +223,15 @@ def _separated(moments: Moments, state: State, scale: np.ndarray, *, within: boo
 
 def _row_covariance(
     moments: Moments, beta: np.ndarray, bread: np.ndarray, cov: Covariance, df_resid: int
-) -> tuple[np.ndarray, str]:
+) -> tuple[np.ndarray, str, np.ndarray | None]:
     """HC3 (HC1, or the model's own) covariance of a pooled PPML: e² / (1 − h)², h = μ·xᵀH⁻¹x."""
     if cov == "iid":
-        return bread, f"Poisson variance, t({df_resid})"
+        return bread, f"Poisson variance, t({df_resid})", None
     power = 0 if cov == "HC1" else 2
-    meat = leverage_pass(moments, beta, bread, intercept=True, power=power, family="poisson")
+    meat, lone = leverage_pass(moments, beta, bread, intercept=True, power=power, family="poisson")
     factor = moments.rows / df_resid if cov == "HC1" else 1.0
-    return factor * bread @ meat @ bread, f"{'HC1' if cov == 'HC1' else 'HC3'}, t({df_resid})"
+    label = f"{'HC1' if cov == 'HC1' else 'HC3'}, t({df_resid})"
+    return factor * bread @ meat @ bread, label, lone
 
 
 def _deviance_share(moments: Moments, totals: Totals, state: State, *, within: bool) -> float:
