@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from erresearch.auditing.describing import account_table, side_by_side, with_followers
+from erresearch.auditing.describing import account_table, side_by_side
 from erresearch.auditing.judging import judge_panel, what_would_help
 from erresearch.auditing.scoring import with_scores
 from erresearch.auditing.sorting import Files, read_files
 from erresearch.auditing.writing import write_audit
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export
+from erresearch.lakes import Lake
 from erresearch.panel import Panel, Rules, build_panel
 from erresearch.results import Estimate, Verdict
 
@@ -107,7 +108,8 @@ def audit(
     Parameters
     ----------
     files : iterable of path
-        Exports of any kind. A mapping file ``x.csv.toml`` beside ``x.csv`` is used where it is there.
+        Exports of any kind. A mapping file ``x.csv.toml`` beside ``x.csv`` is used where it is there. Parquet files
+        (``"posts/*.parquet"``) and ``duckdb:file.db?table=posts`` are summed where they lie; the panel comes here.
     outcomes, survey : iterable of path
         Files that must hold outcomes, and answers of a survey.
     tz : str
@@ -161,9 +163,8 @@ def audit(
             refused.append(f"net promoter score: {unscored}")
         rates = pd.DataFrame()
         accounts = None
-        every = sorted_.all_posts
-        if every is not None:
-            posts = with_followers(every.rows, sorted_.followers)
+        posts = sorted_.described
+        if posts is not None:
             rates, accounts = side_by_side(posts), account_table(posts)
         name = _name(panel)
         verdicts = judge_panel(
@@ -197,7 +198,8 @@ def audit(
 
 def _agree(files: Files, rules: Rules) -> None:
     """Refuse the word that nothing was spent beside a file that says otherwise."""
-    spending = [one.name for one in (*files.ads, *files.unjoined) if one.kind == "ads"]
+    tables: tuple[Export | Lake, ...] = (*files.ads, *files.unjoined, *files.lakes)
+    spending = [one.name for one in tables if one.kind == "ads"]
     if rules.nothing_spent and spending:
         raise DesignError(
             "it was said that nothing was spent on advertising, and a file says otherwise",
@@ -227,12 +229,13 @@ def _panel(
     rules: Rules,
 ) -> tuple[Panel | None, str]:
     """The fullest panel that the files allow, and why it has no outcomes where it has none."""
-    if not files.posts:
+    posts = files.source("posts")
+    if posts is None:
         return None, "there is no export of posts"
 
     def build(outcomes: object, spend: object, followers: object) -> Panel:
-        return build_panel(
-            list(files.posts),
+        made = build_panel(
+            posts,
             outcomes,
             freq=freq,
             tz=tz,
@@ -241,22 +244,30 @@ def _panel(
             spend=spend,
             rules=rules,
         )
+        return made.collect()
 
-    outcomes = list(files.outcomes) or None
-    ads, followers = list(files.ads) or None, [*files.followers, *files.daily] or None
-    reason = "" if outcomes else "there is no file of outcomes, so nothing about revenue could be tested"
-    if not outcomes:
+    outcomes, ads = files.source("outcomes"), files.source("ads")
+    followers = files.source("followers", "daily")
+    reason = (
+        ""
+        if outcomes is not None
+        else "there is no file of outcomes, so nothing about revenue could be tested"
+    )
+    if outcomes is None:
         refused.append(reason)
     # each step gives up what stood in the way, and says so
     for with_outcomes, with_ads in ((True, True), (True, False), (False, True), (False, False)):
-        if (with_outcomes and not outcomes) or (with_ads and not ads):
+        if (with_outcomes and outcomes is None) or (with_ads and ads is None):
             continue
         try:
             return build(outcomes if with_outcomes else None, ads if with_ads else None, followers), reason
         except ErresearchError as error:
             what = [
                 word
-                for word, there in (("outcomes", with_outcomes and outcomes), ("advertising", with_ads))
+                for word, there in (
+                    ("outcomes", with_outcomes and outcomes is not None),
+                    ("advertising", with_ads),
+                )
                 if there
             ]
             refused.append(f"posts{''.join(f' and {word}' for word in what)} could not be joined: {error}")

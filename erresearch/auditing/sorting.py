@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from erresearch.auditing.describing import with_followers
 from erresearch.errors import DataError, EngineError, ErresearchError
 from erresearch.exports import Export, combine_exports, read_exports
+from erresearch.lakes import Lake, is_lake, open_lake
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Files", "read_files"]
 
@@ -27,6 +33,8 @@ class Files:
         Files that were read but cannot be put on a calendar, with the reason.
     unjoined : tuple of Export
         What those files hold.
+    lakes : tuple of Lake
+        Parquet files and tables of databases, whose rows stay where they are.
     """
 
     posts: tuple[Export, ...] = ()
@@ -37,6 +45,7 @@ class Files:
     ads: tuple[Export, ...] = ()
     unusable: tuple[tuple[str, str], ...] = ()
     unjoined: tuple[Export, ...] = ()
+    lakes: tuple[Lake, ...] = ()
 
     @property
     def exports(self) -> tuple[Export, ...]:
@@ -57,11 +66,42 @@ class Files:
             return None
         return self.posts[0] if len(self.posts) == 1 else combine_exports(self.posts)
 
+    @property
+    def described(self) -> pd.DataFrame | Lake | None:
+        """Posts for :func:`side_by_side`, each with its account's followers; those of a lake as they are."""
+        posts = self.source("posts")
+        if isinstance(posts, Lake) or posts is None:
+            return posts
+        every = self.all_posts
+        return with_followers(every.rows, self.followers) if every is not None else None
+
+    def source(self, *kinds: str) -> Any:
+        """Give what :func:`erresearch.build_panel` takes for some kinds: exports, or a table; None where there is none.
+
+        Raises
+        ------
+        DataError
+            If exports and a table, or two tables, hold one kind.
+        """
+        exports = [one for kind in kinds for one in getattr(self, kind)]
+        tables = [one for one in self.lakes if one.kind in kinds]
+        if not tables:
+            return exports or None
+        if exports or len(tables) > 1:
+            raise DataError(
+                f"{kinds[0]} come in several tables that nobody can put together here",
+                got=", ".join(one.name for one in (*tables, *exports)),
+                allowed="one table (several files of it are one), or exports",
+                fix="store them as one table, or audit them one by one",
+            )
+        return tables[0] if kinds[0] == "posts" else tables[0].rows
+
     def __str__(self) -> str:
         """One line per file."""
         lines = [
             f"{one.name}: {one.kind}, {one.format}, {one.accounting.used:,} rows used" for one in self.exports
         ]
+        lines += [str(lake) for lake in self.lakes]
         return "\n".join([*lines, *(f"{name}: not joined: {reason}" for name, reason in self.unusable)])
 
 
@@ -81,7 +121,9 @@ def read_files(
     Parameters
     ----------
     files : iterable of path
-        Any exports, folders of them, or archives; everything that an archive or a workbook holds is read.
+        Any exports, folders of them, or archives; everything that an archive or a workbook holds is read. Parquet files
+        (``"posts/*.parquet"``, a folder of them) and ``duckdb:file.db?table=posts`` are tables whose rows stay where
+        they are (see :func:`erresearch.lakes.open_lake`).
     outcomes, survey : iterable of path
         Files that must hold outcomes, and answers.
     tz : str
@@ -100,13 +142,17 @@ def read_files(
     ErresearchError
         If a file cannot be read; the message names it.
     """
-    asked = [
-        (path, kind)
+    places = [
+        (each, kind)
         for kind, given in (("", files), ("outcomes", outcomes), ("survey", survey))
         for each in _listed(given)
-        for path in _within(Path(each))
     ]
-    if not asked:
+    stored = [(each, kind) for each, kind in places if is_lake(each) and not _exports_in(Path(each))]
+    asked = [
+        (path, kind) for each, kind in places if (each, kind) not in stored for path in _within(Path(each))
+    ]
+    lakes = tuple(_open_lake(each, kind) for each, kind in stored)
+    if not asked and not lakes:
         raise DataError("there is no file to audit", fix="name the exports")
     found: dict[str, list[Export]] = {}
     unusable: list[tuple[str, str]] = []
@@ -138,22 +184,33 @@ def read_files(
         kind: tuple(found.get(kind, ()))
         for kind in ("posts", "daily", "followers", "outcomes", "survey", "ads")
     }
-    return Files(**sorted_, unusable=tuple(unusable), unjoined=tuple(found.get("unusable", ())))
+    return Files(**sorted_, unusable=tuple(unusable), unjoined=tuple(found.get("unusable", ())), lakes=lakes)
+
+
+def _open_lake(place: str | Path, kind: str) -> Lake:
+    """A table with the mapping that lies beside its file or folder."""
+    bare = str(place).removeprefix("duckdb:").split("?", maxsplit=1)[0]
+    beside = Path(str(Path(bare).parent if "*" in Path(bare).name else bare) + ".toml")
+    try:
+        return open_lake(place, kind=kind or None, mapping=beside if beside.is_file() else None)
+    except ErresearchError as error:
+        fix = error.fix.replace("in a mapping", f"in a file {beside.name} beside it")
+        raise type(error)(error.wrong, got=error.got, allowed=error.allowed, fix=fix) from error
 
 
 def _within(path: Path) -> list[Path]:
     """The files of a folder that may be exports, in the order of their names; a file is itself."""
     if not path.is_dir():
         return [path]
-    try:
-        inside = sorted(path.iterdir())
-    except OSError as error:
-        raise EngineError(
-            f"could not read the folder {str(path)!r}", got=str(error), fix="check its rights"
-        ) from error
-    found = [
-        one for one in inside if one.suffix.lower() in _SUFFIXES and not one.name.startswith((".", "~$"))
-    ]
+    found = _exports_in(path)
+    inside = list(path.iterdir())
+    tables = [one.name for one in inside if one.suffix.lower() == ".parquet"]
+    if found and tables:
+        raise DataError(
+            f"the folder {path.name!r} holds exports and Parquet files",
+            got=f"{len(found):,} exports and {len(tables):,} Parquet files, such as {min(tables)}",
+            fix="name the exports and the Parquet files (such as 'posts/*.parquet') one by one",
+        )
     if not found:
         raise DataError(
             f"the folder {path.name!r} holds no export",
@@ -162,6 +219,19 @@ def _within(path: Path) -> list[Path]:
             fix="name the folder with the exports, or the files themselves",
         )
     return found
+
+
+def _exports_in(path: Path) -> list[Path]:
+    """Files of a folder that may be exports; none where it is no folder."""
+    if not path.is_dir():
+        return []
+    try:
+        inside = sorted(path.iterdir())
+    except OSError as error:
+        raise EngineError(
+            f"could not read the folder {str(path)!r}", got=str(error), fix="check its rights"
+        ) from error
+    return [one for one in inside if one.suffix.lower() in _SUFFIXES and not one.name.startswith((".", "~$"))]
 
 
 def _listed(files: Iterable[str | Path] | str | Path) -> Sequence[str | Path]:

@@ -43,20 +43,20 @@ _STEPS: tuple[tuple[str, str], ...] = (
         "## Read\n\nEach file is recognised by its bytes and headers. What it does not say is guessed, with the reason; "
         "every row is accounted for.",
         "files = read_files(FILES, outcomes=OUTCOMES, survey=SURVEY, tz=TZ, currency=CURRENCY)\n"
-        "for export in files.exports:\n    print(export, end='\\n\\n')\n"
+        "for export in (*files.exports, *files.lakes):\n    print(export, end='\\n\\n')\n"
         "for name, reason in files.unusable:\n    print(f'{name} is not joined: {reason}')",
     ),
     (
         "## Engagement, by every definition\n\nThe same posts, under each definition in use. A band is what one source "
         "prints; it holds for its own definition only.",
-        "posts = with_followers(files.all_posts.rows, files.followers)\nrates = side_by_side(posts)\nrates",
+        "posts = files.described\nrates = side_by_side(posts)\nrates",
     ),
     (
         "## One calendar\n\nOne row per entity and period; nothing is spread, repeated or filled in.",
-        "panel = er.build_panel(\n    list(files.posts),\n    {outcomes},\n    freq=FREQ,\n    tz=TZ,\n"
+        "panel = er.build_panel(\n    files.source('posts'),\n    {outcomes},\n    freq=FREQ,\n    tz=TZ,\n"
         "    entity=ENTITY,\n"
-        "    followers=[*files.followers, *files.daily] or None,\n    spend={spend},\n"
-        "    rules=er.Rules(**RULES),\n)\npanel, unscored = with_scores(panel, files.survey)\npanel",
+        "    followers=files.source('followers', 'daily'),\n    spend={spend},\n"
+        "    rules=er.Rules(**RULES),\n)\npanel, unscored = with_scores(panel.collect(), files.survey)\npanel",
     ),
     ("", "panel.rows.head()"),
     (
@@ -185,7 +185,7 @@ def _provenance(found: Audit, settings: Mapping[str, Any]) -> dict[str, Any]:
         told["rates that could not be computed"] = [
             f"{why}: {', '.join(names)}" for why, names in reasons.items()
         ]
-    told["files"] = [_file_line(export) for export in found.exports]
+    told["files"] = [*map(_file_line, found.exports), *map(str, found.files.lakes)]
     told["guesses"] = [f"{export.name}: {guess}" for export in found.exports for guess in export.guesses]
     if found.panel is not None:
         told["panel"] = str(found.panel).split("\n", maxsplit=1)[0]
@@ -297,8 +297,8 @@ def audit_notebook(found: Audit, settings: Mapping[str, Any]) -> Any:
     joined = {what.removeprefix("panel: ") for what, *_ in accounting_rows(found)}
     reason = next((v.reason for v in found.verdicts if v.claim == "C01"), "")
     words = {
-        "outcomes": "list(files.outcomes)" if "outcomes" in joined else "None",
-        "spend": "list(files.ads)" if "spend" in joined else "None",
+        "outcomes": "files.source('outcomes')" if "outcomes" in joined else "None",
+        "spend": "files.source('ads')" if "spend" in joined else "None",
         "name": found.verdicts[0].dataset if found.verdicts else "your data",
         "reason": "" if "outcomes" in joined else reason,
     }
@@ -306,8 +306,7 @@ def audit_notebook(found: Audit, settings: Mapping[str, Any]) -> Any:
     parameters.metadata["tags"] = ["parameters"]
     imports = (
         "import matplotlib.pyplot as plt\n\nimport erresearch as er\n"
-        "from erresearch.auditing import account_table, judge_panel, read_files, side_by_side, with_followers, "
-        "with_scores"
+        "from erresearch.auditing import account_table, judge_panel, read_files, side_by_side, with_scores"
     )
     cells = [new_markdown_cell(_HEAD), parameters, new_code_cell(imports)]
     for text, code in _STEPS if found.panel is not None else _STEPS[:1]:
@@ -368,6 +367,10 @@ def _run_notebook(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple
 
 def _relative(path: str, out: Path) -> str:
     """A path as seen from the audit's folder, where the two are on one drive."""
+    if "://" in path:
+        return path
+    if path.startswith("duckdb:"):
+        return f"duckdb:{_relative(path.removeprefix('duckdb:'), out)}"
     try:
         return os.path.relpath(path, out)
     except ValueError:

@@ -25,6 +25,7 @@ from erresearch.panel.records import Account, Panel
 from erresearch.panel.repeats import once
 from erresearch.panel.rules import Rules
 from erresearch.panel.sales import NEEDED, OUTCOME_COLUMNS, check_outcomes, sum_by_day
+from erresearch.panel.spells import between_files
 from erresearch.sources import FEW, column_names, gather
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def build_panel(
     sums = _named(gather(activity.frame, small=few), named)
     table, books, owners = _join(sums, booked, clock, entity=entity, column=named, rules=rules, notes=notes)
     last = _last_day(activity, sums, tz)
-    calendar = lay_out(table, books, clock, last=last, parts=arrived.parts)
+    unsold = between_files(booked.parts if booked is not None else (), owners.outcomes, clock)
+    calendar = lay_out(table, books, clock, last=last, parts=arrived.parts, unsold=unsold)
     notes += calendar.notes
     _post_notes(table, activity, clock, min_age_days, notes)
     if rules.apart != "post_type":
@@ -159,7 +161,7 @@ def build_panel(
     rows = give_back(made, arrived, attributes={"simulated": True} if simulated else {})
     money = books.currency if books is not None else ""
     words = tuple(dict.fromkeys([*owners.notes, *notes]))
-    return Panel(rows, accounting, words, freq, money, tz, definitions | said | marked)
+    return Panel(rows, accounting, words, freq, money, tz, definitions | said | marked, simulated)
 
 
 def _arrive_posts(

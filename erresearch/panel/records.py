@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
 from erresearch.errors import DataError
 from erresearch.results import escape
+from erresearch.sources import gather
 
 __all__ = ["Account", "Panel"]
 
@@ -80,6 +81,8 @@ class Panel:
         Time zone of the days.
     definitions : mapping of str to str
         What each computed column is.
+    simulated : bool
+        Whether the posts or the outcomes say of themselves that they were simulated.
     """
 
     rows: Any
@@ -89,6 +92,7 @@ class Panel:
     currency: str = ""
     tz: str = "UTC"
     definitions: Mapping[str, str] = field(default_factory=dict)
+    simulated: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -127,6 +131,29 @@ class Panel:
         lines = [f"**{escape(head)}**", "", f"Columns: {escape(', '.join(columns))}", ""]
         lines += [f"* {escape(name)}: {escape(str(account))}" for name, account in self.accounting.items()]
         return "\n".join([*lines, *(f"* note: {escape(note)}" for note in self.notes)])
+
+    def collect(self) -> Panel:
+        """Return the same panel with its rows in pandas, wherever they lay.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> from erresearch import build_panel
+        >>> posts = {"account": ["a"] * 3, "published_at": ["2026-01-01", "2026-01-02", "2026-01-12"], "likes": [1, 2, 3]}
+        >>> panel = build_panel(pl.LazyFrame(posts), freq="D", tz="UTC", min_age_days=0)
+        >>> len(panel.collect().rows)
+        12
+        """
+        import narwhals.stable.v2 as nw
+
+        frame = nw.from_native(self.rows)
+        if frame.implementation.is_pandas():
+            return self
+        table = gather(frame.lazy()) if isinstance(frame, nw.LazyFrame) else frame.to_polars()
+        order = [name for name in ("entity", "period") if name in table.columns]
+        rows = table.sort(order).to_pandas()
+        rows.attrs = {"simulated": True} if self.simulated else {}
+        return replace(self, rows=rows)
 
     def to_frame(self) -> Any:
         """Return the account as one row per table and reason (a pandas DataFrame: table, what, rows)."""
