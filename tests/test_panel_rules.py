@@ -390,3 +390,64 @@ def test_polars_in_polars_out_with_every_rule():
     )
     assert isinstance(made.rows, pl.DataFrame)
     assert "posts (facebook)" in made.columns
+
+
+# ── what no file covers ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sale_export(first: str, last: str, name: str, a_day: int = 2, entity: str = "shop") -> Export:
+    """Orders one by one."""
+    days = pd.date_range(first, last).repeat(a_day)
+    rows = pd.DataFrame({"date": days, "entity": entity, "outcome": "revenue", "value": 10.0, "kind": "sale"})
+    rows["order_id"] = [f"{name} {n}" for n in range(len(rows))]
+    return export(rows, "outcomes", name, format="shopify-orders")
+
+
+def test_j7_between_two_files_of_sales_nothing_is_known():
+    early, late = (
+        sale_export("2025-01-06", "2025-02-12", "a.csv"),
+        sale_export("2025-04-02", "2025-05-25", "b.csv"),
+    )
+    made = panel(outcomes=[early, late])
+    rows = made.rows.set_index("period")["revenue"]
+    assert (rows == 140).all()  # never 0, and no half week
+    assert not {pd.Timestamp("2025-02-10"), pd.Timestamp("2025-03-10"), pd.Timestamp("2025-03-31")} & set(
+        rows.index
+    )
+    assert made.accounting["periods"].reasons["between two files"] == 8
+    assert any(
+        "no file of the sales of shop covers 8 periods between two files" in note for note in made.notes
+    )
+    daily = panel(outcomes=[early, late], freq="D")
+    assert (daily.rows["revenue"] == 20).all()
+    # of neighbours, and of files with few sales, nothing is left out
+    for a_day, start in ((2, "2025-02-13"), (1, "2025-02-15")):
+        near = [
+            sale_export("2025-01-06", "2025-02-12", "a.csv", a_day),
+            sale_export(start, "2025-05-25", "b.csv", a_day),
+        ]
+        assert "between two files" not in panel(outcomes=near).accounting["periods"].reasons
+    # the files of two shops are not parts of one
+    shops = [early, sale_export("2025-03-25", "2025-05-25", "b.csv", entity="b")]
+    posts = pd.concat([post_table(), post_table(account="b")])
+    assert not any("between two files" in note for note in panel(posts, shops).notes)
+
+
+def test_j7_a_spell_without_sales_that_chance_does_not_explain_is_said():
+    whole = orders(sales())
+    hole = whole[(whole["date"] < "2025-03-03") | (whole["date"] > "2025-03-30")]
+    made = panel(outcomes=hole)
+    assert made.rows.set_index("period").loc["2025-03-10", "revenue"] == 0
+    (said,) = [note for note in made.notes if "no sale of shop" in note]
+    assert "from 2025-03-03 to 2025-03-30, where the usual 1 a day would have made 28" in said
+    assert not any("no sale of" in note for note in panel(outcomes=whole).notes)
+
+
+def test_j7_periods_of_a_reported_figure_without_any_row_are_listed():
+    hole = sales()[lambda t: (t["date"] < "2025-03-03") | (t["date"] > "2025-03-30")]
+    made = panel(outcomes=hole)
+    assert made.rows.set_index("period")["revenue"].isna().sum() == 4
+    assert any(
+        "4 periods have no row at all and are missing, not 0: revenue 2025-03-03, revenue 2025-03-10" in note
+        for note in made.notes
+    )

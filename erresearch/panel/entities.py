@@ -56,7 +56,7 @@ def look_up(names: Iterable[str], mapping: Mapping[str, str], *, what: str) -> d
     if absent:
         near = difflib.get_close_matches(plain_name(absent[0]), list(spelt), n=1)
         original = [name for name in (*mapping, *mapping.values()) if near and plain_name(name) == near[0]]
-        hint = f"; did you mean {original[0]!r} for {absent[0]!r}?" if original else ""
+        hint = f"; perhaps {original[0]!r} means {absent[0]!r}" if original else ""
         raise DataError(
             f"`entity` does not name the entity of {what} {', '.join(map(repr, absent[:_SHOWN]))}",
             got=f"names {', '.join(map(repr, list(mapping)[:_SHOWN]))}{hint}",

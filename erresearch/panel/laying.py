@@ -44,7 +44,13 @@ class Calendar:
 
 
 def lay_out(
-    table: pl.DataFrame, books: Books | None, clock: Clock, *, last: dt.date | None, parts: Sequence[Export]
+    table: pl.DataFrame,
+    books: Books | None,
+    clock: Clock,
+    *,
+    last: dt.date | None,
+    parts: Sequence[Export],
+    unsold: Mapping[str, set[int]],
 ) -> Calendar:
     """Find the whole periods that the posts of every platform and the outcomes share.
 
@@ -60,6 +66,8 @@ def lay_out(
         Last day of which all posts are old enough.
     parts : sequence of Export
         The exports of posts: between their dates nothing is known.
+    unsold : mapping of str to set of int
+        Periods of an entity that lie between two files of its sales.
 
     Returns
     -------
@@ -95,7 +103,8 @@ def lay_out(
         begin = number_of(min(a for a, _ in every), clock.freq, clock.week_start)
         end = number_of(max(b for _, b in every), clock.freq, clock.week_start)
         low, high = whole_span(shared, clock)
-        gaps = {n for name in platforms for n in holes.get(name, ()) if low <= n <= high}
+        gaps = {n for name in platforms for n in holes.get(name, ())} | unsold.get(entity, set())
+        gaps = {n for n in gaps if low <= n <= high}
         rows += [(entity, n) for n in range(low, high + 1) if n not in gaps]
         part = sum(
             number_of(d, clock.freq, clock.week_start) != n for d, n in zip(shared, (low, high), strict=True)
@@ -109,7 +118,9 @@ def lay_out(
         raise _nothing_shared(shortest, spans, books, clock)
     spine = pl.DataFrame(rows, schema={"entity": pl.String, "number": pl.Int64}, orient="row")
     return Calendar(
-        spine, Account(touched, len(rows), counted), tuple(_calendar_notes(shortest, spans, books, holes))
+        spine,
+        Account(touched, len(rows), counted),
+        tuple(_calendar_notes(shortest, spans, books, holes, unsold)),
     )
 
 
@@ -196,6 +207,7 @@ def _calendar_notes(
     spans: Mapping[str, Mapping[str, Span]],
     books: Books | None,
     holes: Mapping[str, set[int]],
+    unsold: Mapping[str, set[int]],
 ) -> list[str]:
     notes = []
     if short:
@@ -212,6 +224,10 @@ def _calendar_notes(
                 )
     for platform, gap in holes.items():
         notes.append(f"no file of {platform or 'the posts'} covers {len(gap):,} periods between two files")
+    for entity, gap in sorted(unsold.items()):
+        notes.append(
+            f"no file of the sales of {entity} covers {len(gap):,} periods between two files: they are left out, not 0"
+        )
     several = {name: ends for one in spans.values() if len(one) > 1 for name, ends in one.items()}
     if several and len(spans) == 1:
         said = ", ".join(f"{name} {a} to {b}" for name, (a, b) in several.items())

@@ -12,6 +12,7 @@ import narwhals.stable.v2 as nw
 from erresearch.errors import DataError, GuardError
 from erresearch.panel.clock import Clock, number_of, start_of
 from erresearch.panel.rules import Rules
+from erresearch.panel.spells import quiet_spells
 
 if TYPE_CHECKING:
     import polars as pl
@@ -316,18 +317,33 @@ def _sums(
     sums = sums.join(days, on=["entity", "outcome", "number"])
     wanted = [_length(n, clock) for n in sums["number"].to_list()]
     lacking = (pl.Series(wanted) > sums["covers"]) & ~sums["outcome"].is_in(list(zero))
-    gaps = sums.filter(lacking)
-    inside = _inside(gaps, spans, clock)
-    if inside:
-        named = ", ".join(
-            f"{outcome} {start_of(n, clock.freq, clock.week_start)}" for outcome, n in inside[:_NAMED]
-        )
-        notes.append(
-            f"{len(inside):,} periods lack some of their days and are missing, not smaller: {named}"
-            + (" …" if len(inside) > _NAMED else "")
-        )
+    said = (
+        ("lack some of their days and are missing, not smaller", _inside(sums.filter(lacking), spans, clock)),
+        ("have no row at all and are missing, not 0", _absent(sums, zero)),
+    )
+    for words, inside in said:
+        if inside:
+            named = ", ".join(
+                f"{outcome} {start_of(n, clock.freq, clock.week_start)}" for outcome, n in inside[:_NAMED]
+            )
+            more = " …" if len(inside) > _NAMED else ""
+            notes.append(f"{len(inside):,} periods {words}: {named}{more}")
+    notes += quiet_spells(table.filter(pl.col("single")))
     sums = sums.with_columns(pl.when(~lacking).then(pl.col("value")).alias("value"))
     return sums.select("entity", "outcome", "number", "value", "rows"), spans, zero
+
+
+def _absent(sums: pl.DataFrame, zero: frozenset[str]) -> list[tuple[str, int]]:
+    """Periods between the first and the last of a reported figure that no row speaks of."""
+    import polars as pl
+
+    reported = sums.filter(~pl.col("outcome").is_in(list(zero)))
+    there = reported.group_by("entity", "outcome").agg(pl.col("number").unique()).sort("outcome", "entity")
+    return [
+        (outcome, n)
+        for _, outcome, numbers in there.iter_rows()
+        for n in sorted(set(range(min(numbers), max(numbers))) - set(numbers))
+    ]
 
 
 def _length(number: int, clock: Clock) -> int:
