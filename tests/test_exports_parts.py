@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import os
 import re
 import tomllib
 import zipfile
@@ -500,3 +501,111 @@ def test_no_spelling_means_two_kinds():
     spelt = [normalise(text) for several in texts.values() for text in dict.fromkeys(map(normalise, several))]
     assert len(spelt) == len(set(spelt))
     assert all(table[kind] == kind for kind in texts)
+
+
+# ── what strangers' files brought up ─────────────────────────────────────────────────────────────────────────────
+
+SALES = ["Day", "Orders", "Gross sales", "Discounts", "Returns", "Net sales", "Taxes", "Total sales"]
+ORDERS = ["Name", "Financial Status", "Currency", "Subtotal", "Shipping", "Total", "Created at", "Refunded Amount",
+          "Cancelled at", "Lineitem quantity", "Lineitem name"]  # fmt: skip
+
+
+def sales_of(*days: str) -> list[list[str]]:
+    return [SALES, *([day, "3", "100.5", "-5", "-2", "93.5", "9", "106.5"] for day in days)]
+
+
+def orders_of(
+    *when: str, status: str = "paid", total: str = "10.00", currency: str = "EUR"
+) -> list[list[str]]:
+    return [
+        [f"#{n}", status, currency, total, "0", total, moment, "0.00", "", "1", "Mug"]
+        for n, moment in enumerate(when, 1000)
+    ]
+
+
+def table_of(folder: Path, rows: list[list[str]], name: str = "file.csv") -> Path:
+    path = folder / name
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def total(made: Any, outcome: str = "revenue") -> float:
+    rows = made.rows
+    return float(rows.loc[(rows["outcome"] == outcome) & (rows["kind"] != "cancelled"), "value"].sum())
+
+
+def test_days_as_spreadsheet_numbers_are_days_and_not_one_range(tmp_path: Path):
+    made = read_export(table_of(tmp_path, sales_of(*(str(46082 + n) for n in range(20)))))
+    assert (made.rows["date"].min(), made.rows["date"].max()) == (
+        pd.Timestamp("2026-03-01"),
+        pd.Timestamp("2026-03-20"),
+    )
+    assert total(made) == pytest.approx(20 * 106.5)
+    assert any(caution.code == "serial dates" for caution in made.warnings)
+    fails(
+        table_of(tmp_path, sales_of(*["somewhen"] * 20), "bad.csv"),
+        r"column \"Day\": 'somewhen' is not a date",
+    )
+
+
+def test_a_day_that_stands_twice_is_counted_as_a_copy(tmp_path: Path):
+    days = [f"2026-03-{n:02d}" for n in range(1, 21)]
+    made = read_export(table_of(tmp_path, sales_of(*days, days[0])))
+    assert total(made) == pytest.approx(20 * 106.5)
+    assert (made.accounting.used, made.accounting.reasons["copies of an earlier row"]) == (20, 1)
+
+
+def test_dates_that_cannot_be_are_rejected_with_their_rows(tmp_path: Path):
+    good = [f"2026-03-{n:02d} 10:00:00 +0100" for n in range(1, 29)]
+    for odd in ("1900-01-01 10:00:00 +0100", "2097-01-01 10:00:00 +0100"):
+        made = read_export(table_of(tmp_path, [ORDERS, *orders_of(*good, odd)]))
+        assert total(made) == 280
+        assert made.accounting.reasons["no date"] == 1
+        assert any("is impossible; rows with this problem: 1" in str(caution) for caution in made.warnings)
+    fails(
+        table_of(tmp_path, [ORDERS, *orders_of(*good[:9], "1900-01-01 10:00:00 +0100")]),
+        r"1900-01-01 10:00:00 is impossible.*1 of 10 rows \(row 11\)\. Allowed: years from 1995 to 2098",
+    )
+    days = [f"2026-03-{n:02d}" for n in range(1, 29)]
+    made = read_export(table_of(tmp_path, sales_of(*days, "1900-01-01"), "sales.csv"))
+    assert total(made) == pytest.approx(28 * 106.5)
+    assert made.accounting.reasons["no date"] == 1
+
+
+def test_an_unknown_state_is_named(tmp_path: Path):
+    rows = [ORDERS, *orders_of(*[f"2026-03-{n:02d} 10:00:00 +0100" for n in range(1, 13)])]
+    odd = orders_of("2026-03-20 10:00:00 +0100", status="zweifelhaft")
+    made = read_export(table_of(tmp_path, [*rows, ["#9", *odd[0][1:]]]))
+    assert total(made) == 120
+    assert "state" not in made.rows
+    (said,) = [str(caution) for caution in made.warnings if caution.code == "unknown state"]
+    assert "'zweifelhaft' in 1" in said
+    assert 'won = ["…"] in mapping=' in said
+
+
+def test_signs_of_money_and_the_column_of_currencies_must_agree(tmp_path: Path):
+    when = [f"2026-03-{n:02d} 10:00:00 +0100" for n in range(1, 13)]
+    fails(
+        table_of(tmp_path, [ORDERS, *orders_of(*when, total="$10.00", currency="EUR")]),
+        "the amounts and the column of currencies contradict each other: amounts in USD by their sign, EUR in column",
+    )
+    made = read_export(table_of(tmp_path, [ORDERS, *orders_of(*when, total="$10.00", currency="CAD")]))
+    assert set(made.rows.loc[made.rows["outcome"] == "revenue", "currency"]) == {"CAD"}
+    assert not [guess for guess in made.guesses if guess.name == "currency"]
+
+
+def test_what_is_no_file_is_named_and_never_waited_for(tmp_path: Path):
+    (tmp_path / "folder.csv").mkdir()
+    fails(tmp_path / "folder.csv", r"^'folder\.csv' is a folder, not a file\. Name the files in it")
+    os.mkfifo(tmp_path / "pipe.csv")
+    fails(
+        tmp_path / "pipe.csv",
+        r"^'pipe\.csv' is a pipe or a device, not a file\. Save what it gives into a file first",
+    )
+    (tmp_path / "endless.csv").symlink_to("/dev/zero")
+    fails(tmp_path / "endless.csv", "is a pipe or a device")
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    fails(tmp_path / "loop.csv", r"^could not read '.*loop\.csv': .* Check the path")
+    (tmp_path / "paper.csv").write_bytes(b"%PDF-1.4 x")
+    fails(tmp_path / "paper.csv", r"^paper\.csv is a PDF, which holds no export")

@@ -10,6 +10,7 @@ import codecs
 import datetime as dt
 import io
 import re
+import stat
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -117,8 +118,10 @@ def open_bundle(
         )
     path = Path(path)
     try:
-        size = path.stat().st_size
-        changed = dt.datetime.fromtimestamp(path.stat().st_mtime, tz=dt.UTC).date()
+        state = path.stat()
+        _regular(path, state.st_mode)
+        size = state.st_size
+        changed = dt.datetime.fromtimestamp(state.st_mtime, tz=dt.UTC).date()
         with path.open("rb") as file:
             first = file.read(4096)
             kind = kind_of(first, path.name)
@@ -129,7 +132,9 @@ def open_bundle(
             if partial:
                 file.seek(size - _TAIL)
                 tail = file.read()
-    except (OSError, ValueError) as error:
+    except ErresearchError:
+        raise
+    except (OSError, ValueError, OverflowError) as error:
         raise EngineError(f"could not read {str(path)!r}", got=str(error), fix="check the path") from error
     if not data:
         raise DataError(f"{path.name}: the file is empty", got="0 bytes", fix="export it again")
@@ -139,6 +144,20 @@ def open_bundle(
     else:
         parts = tuple(_part(data, path.name, kind, journal, encoding=encoding, tail=tail, head=head))
     return Bundle(path.name, parts, dated, size, changed)
+
+
+def _regular(path: Path, mode: int) -> None:
+    """Refuse what is no file: a folder, or a pipe or device that might never end."""
+    if stat.S_ISDIR(mode):
+        raise EngineError(
+            f"{path.name!r} is a folder, not a file",
+            fix="name the files in it (audit and read_files take the folder itself)",
+        )
+    if not stat.S_ISREG(mode):
+        raise EngineError(
+            f"{path.name!r} is a pipe or a device, not a file",
+            fix="save what it gives into a file first",
+        )
 
 
 def split_bundle(

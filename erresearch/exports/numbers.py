@@ -16,7 +16,7 @@ from erresearch.exports.registry import Field, load_registry
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Numbers", "Reading", "currency_of", "parse_numbers"]
+__all__ = ["Numbers", "Reading", "currency_of", "parse_numbers", "same_sign"]
 
 # letters that some people write beside a number → what they multiply it by
 _MAGNITUDES = {
@@ -31,6 +31,33 @@ _SIGNS = {
     "¥": "JPY", "kr": "SEK", "kr.": "DKK", "fr.": "CHF", "₪": "ILS", "₦": "NGN", "₱": "PHP", "rp": "IDR", "rm": "MYR",
 }  # fmt: skip
 _SHARED_SIGNS = frozenset({"$", "¥", "kr"})
+# currencies that are written with the sign of another
+_ALSO = {
+    "USD": frozenset(
+        [
+            "AUD",
+            "CAD",
+            "NZD",
+            "SGD",
+            "HKD",
+            "TWD",
+            "MXN",
+            "CLP",
+            "COP",
+            "ARS",
+            "BRL",
+            "UYU",
+            "DOP",
+            "BSD",
+            "JMD",
+            "TTD",
+            "NAD",
+        ]
+    ),
+    "JPY": frozenset({"CNY"}),
+    "SEK": frozenset({"NOK", "DKK", "ISK"}),
+    "DKK": frozenset({"NOK", "SEK", "ISK"}),
+}
 _SPACES = "[\u0009\u0020\u00a0\u2007\u2009\u202f'’]"
 _MARKS = "[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 _DAY_ZERO = 25569  # the day 1970-01-01 as spreadsheets number it
@@ -288,6 +315,17 @@ def _convention(core: pl.Series, rows: pl.Series, reading: Reading, journal: Jou
         allowed="1234.5 and 1,234.5, or 1234,5 and 1.234,5",
         fix="pass decimal='.' or decimal=','",
     )
+
+
+def same_sign(signed: str, code: str) -> bool:
+    """Say whether amounts whose sign was read as one currency may be in another that uses the same sign.
+
+    Examples
+    --------
+    >>> same_sign("USD", "CAD"), same_sign("USD", "EUR")
+    (True, False)
+    """
+    return signed == code or code in _ALSO.get(signed, ())
 
 
 def currency_of(cells: pl.Series, rows: pl.Series, journal: Journal) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from erresearch.errors import DataError
 from erresearch.exports.cells import Built, Draft, further, number_column
 from erresearch.exports.clocks import parse_times
-from erresearch.exports.numbers import currency_of
-from erresearch.exports.published import in_zone, refuse_unread, to_utc
+from erresearch.exports.numbers import currency_of, same_sign
+from erresearch.exports.published import impossible, in_zone, refuse_unread, to_utc
 from erresearch.exports.records import Journal, places
 from erresearch.exports.series import day_column, one_currency
 from erresearch.exports.settings import Settings
@@ -75,6 +75,7 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, journal: Journal) -
             "value": value,
             "currency": currency,
             "kind": kind,
+            "state": text["status"].str.strip_chars() if "status" in text.columns else pl.lit(""),
             "at": at,
             "time_source": pl.repeat(source, text.height, eager=True),
             "time_precision": pl.repeat(precision, text.height, eager=True),
@@ -83,6 +84,7 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, journal: Journal) -
         }
     ).with_columns(further(drafted, settings).values())
     base, refunds = _set_aside(base, _refunds(drafted, base, settings, journal), journal)
+    base, refunds = base.drop("state"), refunds.drop("state")
     frame = one_currency(base, settings, journal)
     refunds = refunds.join(frame.select("source_row"), on="source_row", how="semi")
     used = frame["source_row"].n_unique()
@@ -150,6 +152,16 @@ def _money(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Ser
         found = replace(found, currency=currency_of(text["amount_formatted"], drafted.rows, journal))
     if found.currency and not (currency != "").any():
         currency = pl.repeat(found.currency, text.height, eager=True)
+    elif found.currency:
+        odd = [code for code in currency.unique().sort() if code and not same_sign(found.currency, code)]
+        if odd:
+            raise DataError(
+                f"{journal.name}: the amounts and the column of currencies contradict each other",
+                got=f"amounts in {found.currency} by their sign, {odd[0]} in column {drafted.header(currency_name)!r}",
+                fix="export it again in one currency",
+            )
+        # the column is believed, and nothing was guessed
+        journal.guesses[:] = [guess for guess in journal.guesses if guess.name != "currency"]
     journal.note(f"revenue is column {drafted.header(name)!r}, as the file prints it")
     if name == "converted":
         journal.guess("amount", drafted.header(name), "the settled amounts are in one currency", "currency=")
@@ -220,6 +232,11 @@ def _moments(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.S
         raise DataError(
             f"{journal.name}, column {header!r} has dates without a year", fix="export it again with years"
         )
+    end = None if layout.pipeline else dt.datetime.combine(_today(), dt.time()) + dt.timedelta(days=2)
+    odd = impossible(times.local, drafted.rows, journal, header=header, end=end)
+    times = replace(
+        times, local=times.local.set(odd, None), utc=None if times.utc is None else times.utc.set(odd, None)
+    )
     if times.precision in ("day", "month"):
         nothing = pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
         return times.local.dt.truncate("1d"), nothing, "stated", "day"
@@ -292,11 +309,19 @@ def _set_aside(
         base = base.filter(~bad)
     unknown = base["kind"].is_null()
     if unknown.any():
+        states = base["state"].filter(unknown).fill_null("").value_counts(sort=True).head(4)
+        named = ", ".join(
+            f"{name!r} in {n:,}" if name else f"none in {n:,}" for name, n in states.iter_rows()
+        )
+        journal.warn(
+            "unknown state",
+            f"rows are in a state that does not count as sold: {named}; "
+            'won = ["…"] in mapping= names those that do',
+            count=int(unknown.sum()),
+            rows=base["source_row"].filter(unknown),
+        )
         journal.remove(
-            "out_of_scope",
-            "a state that does not count as sold",
-            base["source_row"].filter(unknown),
-            warn=True,
+            "out_of_scope", "a state that does not count as sold", base["source_row"].filter(unknown)
         )
         base = base.filter(~unknown)
     lost = base["kind"] == "lost"

@@ -16,7 +16,7 @@ from erresearch.exports.settings import Settings
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Moment", "publication", "to_utc", "with_years"]
+__all__ = ["Moment", "impossible", "publication", "to_utc", "with_years"]
 
 _FIRST, _LAST = 1995, 2098
 _LIE, _LIE_DAY = 26 * 3600, 39 * 3600
@@ -283,18 +283,55 @@ def _checked(
 
 def _possible(at: pl.Series, rows: pl.Series, settings: Settings, journal: Journal, header: str) -> pl.Series:
     """Years that no post can have, and posts of after the export, become null."""
-    odd = ((at.dt.year() < _FIRST) | (at.dt.year() > _LAST)).fill_null(False)
+    end = None
     if settings.exported_at is not None:
         end = dt.datetime.combine(settings.exported_at, dt.time()) + dt.timedelta(days=2)
+    return at.set(impossible(at, rows, journal, header=header, end=end), None)
+
+
+def impossible(
+    at: pl.Series, rows: pl.Series, journal: Journal, *, header: str, end: dt.datetime | None = None
+) -> pl.Series:
+    """Mark dates of years that no export can be of, and dates after `end`.
+
+    Parameters
+    ----------
+    at : polars.Series
+        Moments or days.
+    rows : polars.Series
+        Row numbers, for messages.
+    journal : Journal
+        Takes the count.
+    header : str
+        The header as printed.
+    end : datetime.datetime, optional
+        The last moment that is possible.
+
+    Returns
+    -------
+    polars.Series
+        Which are impossible; they are to be rejected.
+
+    Raises
+    ------
+    DataError
+        If they are more than 5 %.
+    """
+    odd = ((at.dt.year() < _FIRST) | (at.dt.year() > _LAST)).fill_null(False)
+    if end is not None:
         odd = odd | (at > end).fill_null(False)
     count = int(odd.sum())
     if count:
         text = f"column {header!r}: {at.filter(odd)[0]} is impossible; rows with this problem: {count:,}"
         if count > _TOLERATED * len(at):
-            raise DataError(f"{journal.name}, {text}", fix="mend the cells, or correct exported_at")
+            raise DataError(
+                f"{journal.name}, {text}",
+                got=f"{count:,} of {len(at):,} rows ({places(tuple(rows.filter(odd).head(3)), count)})",
+                allowed=f"years from {_FIRST} to {_LAST}" + (f", up to {end:%Y-%m-%d}" if end else ""),
+                fix="mend the cells, or correct exported_at and the clock of this machine",
+            )
         journal.warn("impossible date", f"{text}; they are rejected", count=count, rows=rows.filter(odd))
-        at = at.set(odd, None)
-    return at
+    return odd
 
 
 def with_years(

@@ -159,6 +159,7 @@ class Format:
     refund: tuple[str, ...] = ()
     money: tuple[tuple[str, str], ...] = ()
     summary_titles: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     totals: tuple[Rule, ...] = ()
     titles: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     states: Mapping[str, str] = field(default_factory=dict)
@@ -230,7 +231,9 @@ _FREEZE: Mapping[str, Callable[[Any], Any]] = {
         for target, headers in value.items()
     },
     **dict.fromkeys(("sums", "lines", "rates"), lambda value: {k: _texts(v) for k, v in value.items()}),
-    **dict.fromkeys(("signature", "id_clock", "errors", "ignore", "refund", "summary_titles"), tuple),
+    **dict.fromkeys(
+        ("signature", "id_clock", "errors", "ignore", "refund", "summary_titles", "labels"), tuple
+    ),
 }
 
 

@@ -11,7 +11,7 @@ from erresearch.errors import ColumnError, DataError
 from erresearch.exports.cells import Built, Draft, further, numeric_targets, typed
 from erresearch.exports.clocks import parse_times
 from erresearch.exports.posts import account_of, compare_totals
-from erresearch.exports.published import refuse_unread, with_years
+from erresearch.exports.published import impossible, refuse_unread, with_years
 from erresearch.exports.records import Journal, places
 from erresearch.exports.registry import Kind, load_registry, normalise
 from erresearch.exports.settings import Settings
@@ -59,7 +59,8 @@ def day_column(
     utc = (
         times.utc if times.utc is not None else pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
     )
-    return times.local.dt.truncate("1d").alias(target), utc, times.precision
+    odd = impossible(times.local, drafted.rows, journal, header=header)
+    return times.local.set(odd, None).dt.truncate("1d").alias(target), utc.set(odd, None), times.precision
 
 
 def read_series(drafts: Sequence[Draft], settings: Settings, journal: Journal, kind: Kind) -> Built:

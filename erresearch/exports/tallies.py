@@ -67,6 +67,12 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, journal: Journal) 
         )
     together = pl.concat(frames, how="diagonal")
     together = _once(together, journal)
+    used -= journal.remove(
+        "rejected",
+        "copies of an earlier row",
+        sorted({row for frame in frames for row in frame["source_row"]} - set(together["source_row"])),
+        warn=True,
+    )
     if not timed:
         _note_title(chosen[0], journal)
         journal.warn(
@@ -101,6 +107,8 @@ def _has_time(drafted: Draft) -> bool:
         return True
     if "date" not in names:
         return False
+    if drafted.header("date") not in drafted.layout.labels:
+        return True
     sample = drafted.frame["date"].head(50)
     dated = sample.str.contains(r"^\d{8}|^\d{6}$|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\p{L}{3}.*\d{4}")
     return len(sample) == 0 or int(dated.sum()) > 0.5 * len(sample)
@@ -237,7 +245,10 @@ def _once(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
     import polars as pl
 
     keys = ["date", "date_end", "grain", "entity", "outcome", "segment"]
-    distinct = frame.unique([*keys, "value"], maintain_order=True, keep="first")
+    # rows of a whole range have no date to be known by, and may be alike
+    ranged = frame.filter(pl.col("grain") == "range")
+    distinct = frame.filter(pl.col("grain") != "range")
+    distinct = pl.concat([distinct.unique([*keys, "value"], maintain_order=True, keep="first"), ranged])
     twice = distinct.filter(distinct.select(pl.struct(keys).is_duplicated()).to_series())
     if twice.height and twice["grain"][0] != "range":
         raise DataError(
