@@ -710,3 +710,62 @@ def test_without_a_survey_the_reason_says_what_one_needs(found):
         found, "C15"
     )
     assert any(text.startswith("add a survey of customers") for text in found.wanted)
+
+
+# ── what strangers do ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_arguments_that_are_wrong_are_refused_at_once(shop):
+    with pytest.raises(DataError, match="`tz` is no time zone: 'Amsterdam'"):
+        audit([shop["instagram"]], tz="Amsterdam")
+    with pytest.raises(DataError, match=r"`entity` does not name the entity of account 'simulated_shop'"):
+        audit([shop["instagram"]], tz=ZONE, entity={"somebody else": "A"})
+
+
+def test_a_folder_with_something_else_in_it_is_still_audited(shop, tmp_path, capsys):
+    for name in ("instagram", "orders"):
+        (tmp_path / shop[name].name).write_bytes(shop[name].read_bytes())
+    (tmp_path / "readme.txt").write_text("hello, this is a note\nabout files\n")
+    found = read_files([tmp_path], tz=ZONE)
+    assert [kind for kind in ("posts", "outcomes") if getattr(found, kind)] == ["posts", "outcomes"]
+    ((name, why),) = found.unusable
+    assert name == "readme.txt"
+    assert "no known layout has these headers: 'hello', ' this is a note'" in why
+    # named one by one it is asked for, and refused
+    with pytest.raises(ErresearchError, match=r"readme\.txt: no known layout"):
+        read_files([tmp_path / "readme.txt", shop["orders"]], tz=ZONE)
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("a.txt", "b.csv"):
+        (other / name).write_text("hello, this is a note\nabout files\n")
+    with pytest.raises(DataError, match=r"no file here is an export that is known: a\.txt: .*; b\.csv: "):
+        read_files([other], tz=ZONE)
+
+
+def test_figures_that_differ_say_which_file_to_write(shop, tmp_path):
+    text = shop["instagram"].read_text(encoding="utf-8-sig").splitlines()
+    again = tmp_path / "again.csv"
+    cells = pd.read_csv(shop["instagram"], dtype=str, keep_default_na=False)
+    cells["Likes"] = (cells["Likes"].astype(int) + 1).astype(str)
+    cells.to_csv(again, index=False)
+    assert len(text) == len(cells) + 1
+    with pytest.raises(
+        DataError, match=r"exported_at in mapping= \(for an audit: in a file such as again\.csv\.toml"
+    ):
+        audit([shop["instagram"], again], tz=ZONE)
+    again.with_name("again.csv.toml").write_text("exported_at = 2026-06-30\n")
+    (tmp_path / "first.csv").write_bytes(shop["instagram"].read_bytes())
+    (tmp_path / "first.csv.toml").write_text("exported_at = 2026-06-01\n")
+    made = read_files([tmp_path / "first.csv", again], tz=ZONE)
+    assert made.all_posts.rows["likes"].sum() == cells["Likes"].astype(int).sum()
+
+
+def test_other_tables_of_an_archive_of_outcomes_are_named(shop, tmp_path):
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("instagram", "orders"):
+            archive.write(shop[name], shop[name].name)
+    found = read_files([], outcomes=[path], tz=ZONE)
+    assert found.outcomes
+    assert not found.posts
+    assert any("a table of posts in a file that was given as outcomes" in why for _, why in found.unusable)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["account_table", "side_by_side", "with_followers"]
+__all__ = ["account_table", "own_posts", "side_by_side", "with_followers"]
 
 _SOURCES = ("scrunch", "oberlo-da", "russian-compilation")
 _FEWEST_OF_A_KIND = 5
@@ -52,7 +52,7 @@ def with_followers(posts: pd.DataFrame, followers: Sequence[Export]) -> pd.DataF
     )
     known = pd.Series(float("nan"), index=out.index)
     for platform, mine in out.groupby("platform"):
-        own = _own(mine)
+        own = own_posts(mine)
         theirs = counts[counts["platform"] == platform]
         for account, rows in own.groupby("account"):
             some = theirs[theirs["account"] == account]
@@ -70,7 +70,7 @@ def with_followers(posts: pd.DataFrame, followers: Sequence[Export]) -> pd.DataF
     return out
 
 
-def _own(posts: pd.DataFrame) -> pd.DataFrame:
+def own_posts(posts: pd.DataFrame) -> pd.DataFrame:
     """Without the posts of other accounts; a flag may be missing where one of several exports lacks it."""
     return posts[~posts["collaboration"].eq(True)] if "collaboration" in posts else posts
 

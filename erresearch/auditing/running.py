@@ -17,6 +17,8 @@ from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export
 from erresearch.lakes import Lake
 from erresearch.panel import Panel, Rules, build_panel
+from erresearch.panel.clock import check_calendar
+from erresearch.panel.entities import look_up
 from erresearch.results import Estimate, Verdict
 
 if TYPE_CHECKING:
@@ -150,12 +152,15 @@ def audit(
     """
     import pandas as pd
 
+    check_calendar(freq, tz, "monday")
     rules = rules or Rules(allow_break=True)
     rules = replace(rules, currency=currency or rules.currency)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ErresearchWarning)
         sorted_ = read_files(files, outcomes=outcomes, survey=survey, tz=tz, currency=currency)
         _agree(sorted_, rules)
+        if entity is not None:
+            look_up(sorted_.accounts, entity, what="account")
         refused = [f"{name}: {reason}" for name, reason in sorted_.unusable]
         panel, reason = _panel(sorted_, refused, tz=tz, freq=freq, entity=entity, rules=rules)
         panel, unscored = with_scores(panel, sorted_.survey) if panel is not None else (None, "")

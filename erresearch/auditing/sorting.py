@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from erresearch.auditing.describing import with_followers
+from erresearch.auditing.describing import own_posts, with_followers
 from erresearch.errors import DataError, EngineError, ErresearchError
 from erresearch.exports import Export, combine_exports, read_exports
 from erresearch.lakes import Lake, is_lake, open_lake
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Files", "read_files"]
 
+_SHOWN = 3
 _TIMED = ("outcomes", "ads")
 _SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".zip")
 
@@ -65,6 +66,12 @@ class Files:
         if not self.posts:
             return None
         return self.posts[0] if len(self.posts) == 1 else combine_exports(self.posts)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Accounts of the posts that were exported, without those of other accounts among them."""
+        own = (own_posts(export.rows)["account"].dropna().astype(str) for export in self.posts)
+        return tuple(sorted({name for names in own for name in names}))
 
     @property
     def described(self) -> pd.DataFrame | Lake | None:
@@ -149,7 +156,10 @@ def read_files(
     ]
     stored = [(each, kind) for each, kind in places if is_lake(each) and not _exports_in(Path(each))]
     asked = [
-        (path, kind) for each, kind in places if (each, kind) not in stored for path in _within(Path(each))
+        (path, kind, Path(each).is_dir())
+        for each, kind in places
+        if (each, kind) not in stored
+        for path in _within(Path(each))
     ]
     lakes = tuple(_open_lake(each, kind) for each, kind in stored)
     if not asked and not lakes:
@@ -157,12 +167,19 @@ def read_files(
     found: dict[str, list[Export]] = {}
     unusable: list[tuple[str, str]] = []
     seen: dict[Path, str] = {}
-    for path, kind in asked:
+    for path, kind, among in asked:
         real = path.resolve()
         if real in seen:
             raise DataError(f"the file {path.name!r} is named twice", fix="name each file once")
         seen[real] = kind
-        exports, unread = _read(path, tz, currency)
+        try:
+            exports, unread = _read(path, tz, currency)
+        except ErresearchError as error:
+            # of a folder nobody said that each file is an export
+            if not among or len(asked) == 1:
+                raise
+            unusable.append((path.name, str(error)))
+            continue
         unusable += unread
         wanted = [
             one for one in exports if not kind or one.kind == kind or (kind, one.kind) == ("outcomes", "ads")
@@ -173,6 +190,11 @@ def read_files(
                 got=f"it holds {exports[0].kind} ({exports[0].format})",
                 fix="give it as a file",
             )
+        unusable += [
+            (one.name, f"a table of {one.kind} in a file that was given as {kind}; give it as a file")
+            for one in exports
+            if one not in wanted
+        ]
         for export in wanted:
             if _simulated(export):
                 export.rows.attrs["simulated"] = True
@@ -180,6 +202,12 @@ def read_files(
             if reason:
                 unusable.append((export.name, reason))
             found.setdefault("unusable" if reason else export.kind, []).append(export)
+    if not found and not lakes:
+        raise DataError(
+            "no file here is an export that is known",
+            got="; ".join(f"{name}: {reason}" for name, reason in unusable[:_SHOWN]),
+            fix="name the exports themselves, or say in a mapping file beside each what its columns are",
+        )
     sorted_ = {
         kind: tuple(found.get(kind, ()))
         for kind in ("posts", "daily", "followers", "outcomes", "survey", "ads")
