@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
@@ -11,6 +12,7 @@ from erresearch.errors import DataError, DesignError, GuardError, UnknownNameErr
 from erresearch.metrics.definitions import RateDefinition
 from erresearch.moments import Moments
 from erresearch.robustness import guards, selected_list
+from erresearch.robustness.copies import made_of_predictors
 from erresearch.robustness.guards import Ratio, Request, check
 from erresearch.robustness.naming import bare, is_log1p, is_rate, read_leaks, says, words
 from erresearch.worlds import simulate_panel
@@ -53,7 +55,20 @@ def test_the_trap_itself_is_as_large_as_the_guard_says():
 
 
 @pytest.mark.parametrize(
-    "column", ["ER", "er_reach", "Engagement Rate (%)", "engagementRate", "log ER", "eng. rate", "ERF"]
+    "column",
+    [
+        "ER",
+        "er_reach",
+        "Engagement Rate (%)",
+        "engagementRate",
+        "log ER",
+        "eng. rate",
+        "ERF",
+        "ERbyReach",
+        "engagement %",
+        "lag1 interactions per follower",
+        "reaction_rt",
+    ],
 )
 def test_a_reported_rate_of_unknown_formula_is_refused(column):
     with pytest.raises(GuardError, match="engagement rate of unknown formula"):
@@ -62,7 +77,20 @@ def test_a_reported_rate_of_unknown_formula_is_refused(column):
 
 
 @pytest.mark.parametrize(
-    "column", ["engagement", "orders", "conversion rate", "likes", "player", "rate", "offer"]
+    "column",
+    [
+        "engagement",
+        "orders",
+        "conversion rate",
+        "likes",
+        "player",
+        "rate",
+        "offer",
+        "err_count",
+        "erp_spend",
+        "engagement per post",
+        "growth %",
+    ],
 )
 def test_what_is_no_engagement_rate_needs_no_formula(column):
     guards.reported_rate(column)
@@ -78,14 +106,28 @@ def test_pooled_definitions_are_refused_and_one_definition_is_not():
 
 
 @pytest.mark.parametrize(
-    "column", ["log1p revenue", "log (1 + revenue)", "ln(revenue+1)", "log1p_revenue", "log(1 + x)"]
+    "column",
+    [
+        "log1p revenue",
+        "log (1 + revenue)",
+        "ln(revenue+1)",
+        "log1p_revenue",
+        "log(1 + x)",
+        "np.log1p(sales)",
+        "asinh(revenue)",
+        "arcsinh sales",
+        "log(revenue + 0.5)",
+        "log (.01 + sales)",
+        "ihs_sales",
+    ],
 )
 def test_log1p_is_no_elasticity(column):
     for pair in ((column, "log likes"), ("log likes", column)):
         with pytest.raises(GuardError, match="is no elasticity"):
             guards.log1p_elasticity(*pair)
     guards.log1p_elasticity("log revenue", "log likes")
-    assert not is_log1p("logistics 1")
+    for name in ("logistics 1", "log 18+ audience", "log(18+ audience)", "log sales + 12", "log plus 1"):
+        assert not is_log1p(name)
 
 
 def test_fewer_than_six_clusters_allow_no_decisive_word():
@@ -106,7 +148,11 @@ def test_fewer_than_six_clusters_allow_no_decisive_word():
         ("ROAS", "ad_spend"),
         ("conversion_rate", "sessions"),
         ("total engagement", "likes"),
+        ("log likes", "total_engagement"),
         ("revenue", "log revenue"),
+        ("Revenue", "log_revenue"),
+        ("conversions_7d_click", "ad clicks"),
+        ("last_click_revenue", "clicks"),
     ],
 )
 def test_an_outcome_that_contains_the_predictor_is_refused(outcome, x):
@@ -124,6 +170,8 @@ def test_an_outcome_that_contains_the_predictor_is_refused(outcome, x):
         ("bounce rate", "PageValues"),
         ("engagement", "followers"),
         ("revenue", "engagement"),
+        ("market share", "engagement"),
+        ("first day views", "likes"),
     ],
 )
 def test_columns_recorded_independently_are_quiet(outcome, x):
@@ -158,6 +206,62 @@ def test_one_revenue_series_on_two_accounts_is_refused_and_own_series_are_not():
     guards.repeated_outcome(pd.concat([weekly()] * 3), "revenue", by="account", period="week")
     with pytest.raises(GuardError, match="a series needs its time"):
         guards.repeated_outcome(weekly(), "revenue", by="account")
+
+
+@pytest.mark.parametrize("unit", ["factor", "shift", "posts"])
+def test_one_series_in_two_units_is_refused(unit):
+    table = weekly(shared=True)
+    other = table.account == "tt"
+    if unit == "factor":
+        table.loc[other, "revenue"] *= 25.31
+    elif unit == "shift":  # a log of it in another currency
+        table["revenue"] = np.log(table.revenue.clip(lower=1)) + 3.2 * other
+    else:  # a mean over so many posts is the same but for rounding
+        table = pd.concat([table, table[other], table[other]])
+    with pytest.raises(GuardError, match="accounts 'ig', 'tt'"):
+        guards.repeated_outcome(table, "revenue", by="account", period="week")
+
+
+def test_straight_lines_and_few_values_are_no_repeated_series():
+    table = weekly()
+    for k, account in enumerate(("ig", "tt", "yt"), start=1):
+        own = table.account == account
+        table.loc[own, "line"] = 5.0 * k + k * table.week[own]
+        table.loc[own, "flag"] = 1.0 * (table.week[own] % 2)
+    for outcome in ("line", "flag"):
+        guards.repeated_outcome(table, outcome, by="account", period="week")
+
+
+@pytest.mark.parametrize("engine", ["pandas", "polars", "moments"])
+def test_an_outcome_that_its_predictors_give_exactly_is_refused_whatever_it_is_called(engine):
+    rng = np.random.default_rng(2)
+    table = pd.DataFrame(rng.gamma(2, 50, size=(40, 3)), columns=["^a$", 'b"', "f"])
+    a, b, f = (table[name] for name in table)
+    made = {
+        "cents": (100 * a + 7, ["^a$"]),
+        "sum": (a + 3 * b, ["^a$", 'b"']),
+        "log": (np.log(a) - np.log(f), ["^a$", "f"]),
+        "power": (4 * a**1.5, ["^a$"]),
+        "none": (a + b * rng.normal(size=40), ["^a$", 'b"']),
+    }
+    for name, (outcome, on) in made.items():
+        if engine == "moments" and name in ("log", "power"):
+            continue  # moments are looked at as they are
+        rows = table.assign(**{"made of it": outcome})
+        data = {"pandas": rows, "polars": pl.from_pandas(rows)}.get(
+            engine, Moments.from_frame(rows, ["made of it", *on]) if engine == "moments" else None
+        )
+        if name == "none":
+            made_of_predictors(data, "made of it", on)
+            continue
+        with pytest.raises(GuardError, match="follows exactly from"):
+            made_of_predictors(data, "made of it", on)
+    few = pd.DataFrame({"bought": [0, 1] * 9, "came": [0, 1] * 9})
+    made_of_predictors(few, "bought", ["came"])
+    made_of_predictors(table.head(8).assign(y=a), "y", ["^a$"])
+    assert wrongs(Request("y", ("^a$",), decisive=False), table.assign(y=2 * a)) == [
+        "'y' follows exactly from '^a$'"
+    ]
 
 
 def levels(kind: str, seed: int, *, accounts: int, weeks: int) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from erresearch.errors import DataError, DesignError, ErresearchError, Erresearc
 from erresearch.moments import Moments
 from erresearch.results import Verdict
 from erresearch.robustness.boosts import unpriced_boosts
+from erresearch.robustness.copies import made_of_predictors
 from erresearch.robustness.guards import Request, check, repeated_outcome
 from erresearch.worlds import CASES, WORLDS, simulate_panel
 
@@ -114,8 +115,8 @@ def _guard(claim: Claim, cast: Cast) -> None:
     """Refuse what would give a misleading number, before anything is estimated.
 
     What a name or a declared formula (option ``formulas``, by role) gives away is looked at for every claim about
-    a pair of columns; a series of the outcome that is repeated on several accounts wherever accounts have a time;
-    boosted posts wherever a table marks them.
+    a pair of columns, and whether the one follows exactly from the other; a series of the outcome that is repeated on
+    several accounts wherever accounts have a time; boosted posts wherever a table marks them.
     """
     if not {"x", "y"} <= cast.roles.keys():
         return
@@ -130,6 +131,7 @@ def _guard(claim: Claim, cast: Cast) -> None:
     for refusal in check(request):
         raise refusal
     unpriced_boosts(cast.data, held=[cast.column(role) for role in cast.roles if role != "y"])
+    made_of_predictors(cast.data, cast.column("y"), [cast.column("x")])
     if {"by", "time"} <= cast.roles.keys() and not isinstance(cast.data, Moments):
         repeated_outcome(cast.data, cast.column("y"), by=cast.column("by"), period=cast.column("time"))
 

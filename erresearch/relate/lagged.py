@@ -24,6 +24,8 @@ __all__ = ["Panel", "open_panel", "refuse_repeated"]
 _ACCOUNT, _TIME, _CLOCK, _STEP, _SPELL = "account", "time", "clock", "step", "spell"
 #: Periods that two accounts must share, and distinct values in them, before equal series are no accident.
 _SHARED, _DISTINCT = 8, 5
+#: Relative difference of values that are the same but for rounding; share of a variance that is rounding.
+_NEAR, _EQUAL = 1e-9, 1e-12
 #: Relative difference up to which two distances between periods are the same: times in days carry rounding.
 _SLACK = 1e-4
 
@@ -320,6 +322,8 @@ def _moments_of(table: pl.DataFrame, columns: Sequence[str]) -> Moments:
 def refuse_repeated(moments: Moments, outcome: str) -> None:
     """Refuse one outcome series that is repeated on several accounts: it would pose as several witnesses.
 
+    Series in another unit (times a factor, or shifted as logs are) count as the same.
+
     Parameters
     ----------
     moments : Moments
@@ -336,25 +340,49 @@ def refuse_repeated(moments: Moments, outcome: str) -> None:
     assert cells is not None
     values = np.full((moments.accounts, len(cells.periods)), np.nan)
     values[cells.account, cells.period] = cells.sums[:, moments.columns.index(outcome)]
-    seen = np.isfinite(values)
-    pairs: set[tuple[int, int]] = set()
-    # accounts that share a series agree in every period: one crowded period at a time is enough to suspect them
-    for period in np.argsort(-seen.sum(axis=0), kind="stable")[:3]:
-        here = np.flatnonzero(seen[:, period])
-        order = here[np.argsort(values[here, period], kind="stable")]
-        tied = np.flatnonzero(np.diff(values[order, period]) == 0)
-        pairs |= {(int(order[i]), int(order[i + 1])) for i in tied}
-    same = []
-    for a, b in sorted(pairs):
-        both = seen[a] & seen[b]
-        equal = both.sum() >= _SHARED and np.array_equal(values[a, both], values[b, both])
-        if equal and len(np.unique(values[a, both])) >= _DISTINCT:
-            same += [a, b]
+    same = [pair for pair in _suspects(values) if _one_series(*values[list(pair)])]
     if same:
-        names = [repr(moments.keys[g]) for g in sorted(set(same))]
+        names = [repr(moments.keys[g]) for g in sorted({g for pair in same for g in pair})]
         more = f" and {len(names) - 6} more" if len(names) > 6 else ""
         raise GuardError(
             f"{outcome!r} is the same series on several accounts, which would count one witness several times",
             got=f"accounts {', '.join(names[:6])}{more}",
             fix="use one row per outcome and period: sum the accounts' posts, or let each account be a column",
         )
+
+
+def _suspects(values: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of accounts that may share a series: in one crowded period each, so that few pairs need a closer look.
+
+    The same series has the same level; in another unit it still has the same ratio of one step to the step before.
+    """
+    seen = np.isfinite(values)
+    pairs: set[tuple[int, int]] = set()
+
+    def tied(marks: np.ndarray) -> None:
+        here = np.flatnonzero(np.isfinite(marks))
+        order = here[np.argsort(marks[here], kind="stable")]
+        near = np.flatnonzero(np.diff(marks[order]) <= _NEAR * np.abs(marks[order[:-1]]))
+        pairs.update((int(min(order[i : i + 2])), int(max(order[i : i + 2]))) for i in near)
+
+    for period in np.argsort(-seen.sum(axis=0), kind="stable")[:3]:
+        tied(values[:, period])
+    threes = seen[:, :-2] & seen[:, 1:-1] & seen[:, 2:]
+    for period in np.argsort(-threes.sum(axis=0), kind="stable")[:3]:
+        before, after = np.diff(values[:, period : period + 3], axis=1).T
+        tied(np.divide(after, before, out=np.full(len(values), np.nan), where=before != 0))
+    return sorted(pairs)
+
+
+def _one_series(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two accounts' series are the same, or the same in another unit, where both are seen."""
+    both = np.isfinite(one) & np.isfinite(other)
+    if both.sum() < _SHARED or len(np.unique(one[both])) < _DISTINCT:
+        return False
+    a, b = one[both], other[both]
+    if np.allclose(a, b, rtol=_NEAR, atol=_NEAR * float(np.ptp(a))):
+        return True
+    a, b = a - a.mean(), b - b.mean()
+    time = np.flatnonzero(both) - np.flatnonzero(both).mean()
+    line = (time @ a) ** 2 > (1 - _NEAR) * (time @ time) * (a @ a)  # straight lines are all alike
+    return bool(not line and (a @ b) ** 2 > (1 - _EQUAL) * (a @ a) * (b @ b))

@@ -19,7 +19,8 @@ from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.moments import Moments
 from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.lagged import refuse_repeated
-from erresearch.robustness.naming import bare, is_log1p, is_rate, read_leaks, says
+from erresearch.robustness.copies import made_of_predictors
+from erresearch.robustness.naming import bare, is_log1p, is_rate, read_leaks, says, words
 
 __all__ = [
     "FEWEST_CLUSTERS",
@@ -28,6 +29,7 @@ __all__ = [
     "check",
     "few_clusters",
     "log1p_elasticity",
+    "made_of_predictors",
     "outcome_contains_predictor",
     "pooled_definitions",
     "ratio_against_part",
@@ -317,7 +319,7 @@ def outcome_contains_predictor(outcome: str, x: str) -> None:
         ...
     erresearch.errors.GuardError: 'revenue' and 'PageValues' contain one another: ...
     """
-    if bare(outcome) == bare(x) and not _lagged(x):
+    if words(bare(outcome)) == words(bare(x)) and not _lagged(x):
         raise GuardError(f"{outcome!r} cannot explain itself", got=f"{x!r} as a predictor")
     for leak in read_leaks():
         if leak.between(outcome, x):
@@ -577,6 +579,7 @@ def _ratios(request: Request, x: str) -> Iterator[Guard]:
 
 def _by_rows(request: Request, data: Any) -> Iterator[Guard]:
     columns = [request.outcome, *request.on]
+    yield partial(made_of_predictors, data, request.outcome, request.on)
     moments = open_moments(data, columns, by=request.by, period=request.period)
     if request.decisive and moments.by is not None:
         yield partial(few_clusters, moments.accounts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 from erresearch.errors import DataError
@@ -13,16 +14,28 @@ from erresearch.resources import resource
 __all__ = ["Leak", "bare", "is_log1p", "is_rate", "read_leaks", "says", "words"]
 
 _DONE: Final = re.compile(
-    r"^(?:log1p|log|ln|lag\d*|lead\d*|centered|rank of|(?:Δ|diff(?:erence)?|change)(?: of| in)?)[\s_]+(?=\S)",
+    r"^(?:log_?1p|ln_?1p|log|ln|a(?:rc)?sinh|ihs|lag\d*|lead\d*|centered|rank of|"
+    r"(?:Δ|diff(?:erence)?|change)(?: of| in)?)[\s_]+(?=\S)",
     re.I,
 )
-_CALL: Final = re.compile(r"^(?:log1p|log10|log2|log|ln|asinh|sqrt)\s*\((.*)\)$", re.I | re.S)
-_PLUS_ONE: Final = re.compile(r"^\s*(?:1\s*\+\s*(.*?)|(.*?)\s*\+\s*1)\s*$", re.S)
+_SMALL: Final = r"(?:1(?:\.0*)?|0?\.\d+|1e-\d+)"  # what is added so that a zero has a logarithm
+_CALL: Final = re.compile(
+    r"^(?:(?:np|numpy|math)\.)?(?:log1p|log10|log2|log|ln|a(?:rc)?sinh|ihs|sqrt)\s*\((.*)\)$", re.I | re.S
+)
+_PLUS_ONE: Final = re.compile(rf"^\s*(?:{_SMALL}\s*\+\s*(.*?)|(.*?)\s*\+\s*{_SMALL})\s*$", re.S)
 _LOG1P: Final = re.compile(
-    r"(?:^|[\s_(])(?:log1p\b|log1p_|(?:log|ln)\s*\(?\s*(?:1\s*\+|[^()+]*\+\s*1\s*\)))", re.I
+    r"(?:^|[\s_(.])(?:(?:log_?1p|ln_?1p|a(?:rc)?sinh|ihs)(?:\b|_)|(?:log|ln)\s*(?:\(?\s*1\s*\+|"
+    rf"\(\s*{_SMALL}\s*\+|\(?[^()+]*\+\s*{_SMALL}\s*\)))",
+    re.I,
 )
 _RATES: Final = frozenset({"er", "erf", "err", "erv", "eri", "erp", "erpost", "erday", "eng"})
-_RATE_WORDS: Final = frozenset({"rate", "ratio", "percent", "pct", "share"})
+_RATE_WORDS: Final = frozenset({"rate", "rt", "ratio", "percent", "pct", "share"})
+_ACTED: Final = frozenset({"engagement", "eng", "interaction", "reaction"})
+_HEADS: Final = frozenset({"follower", "reach", "impression", "view", "fan", "user"})
+#: Words beside "err" or "erp" that say it is something else: a count of errors, a system's cost.
+_NO_RATE: Final = frozenset(
+    {"count", "number", "code", "message", "msg", "spend", "cost", "system", "project"}
+)
 
 
 def words(name: str) -> tuple[str, ...]:
@@ -33,7 +46,7 @@ def words(name: str) -> tuple[str, ...]:
     >>> words("PageValues_eur")
     ('page', 'value', 'eur')
     """
-    split = re.sub(r"(?<=[a-zà-ÿ0-9])(?=[A-ZÀ-Þ])", " ", name)
+    split = re.sub(r"(?<=[a-zà-ÿ0-9])(?=[A-ZÀ-Þ])|(?<=[A-Z]{2})(?=(?:by|per)[A-Z])", " ", name)
     found = re.findall(r"[^\W_]+", split)
     return tuple(_singular(word.casefold()) for word in found)
 
@@ -84,16 +97,19 @@ def is_rate(name: str) -> bool:
 
     Examples
     --------
-    >>> is_rate("Engagement rate, %"), is_rate("ER"), is_rate("engagement"), is_rate("orders")
-    (True, True, False, False)
+    >>> is_rate("Engagement rate, %"), is_rate("ER"), is_rate("interactions per follower"), is_rate("engagement")
+    (True, True, True, False)
     """
     own = words(bare(name))
-    long = any(word in ("engagement", "eng") for word in own) and any(word in _RATE_WORDS for word in own)
-    return long or (len(own) <= 3 and any(word in _RATES - {"eng"} for word in own))
+    head = any(one == "per" and other in _HEADS for one, other in pairwise(own))
+    divided = head or "%" in name or any(word in _RATE_WORDS for word in own)
+    if any(word in _ACTED for word in own) and divided:
+        return True
+    return len(own) <= 3 and any(w in _RATES - {"eng"} for w in own) and not any(w in _NO_RATE for w in own)
 
 
 def is_log1p(name: str) -> bool:
-    """Whether a column is the log of one plus something.
+    """Whether a column is the log of something plus a small constant, or the inverse hyperbolic sine that stands for it.
 
     Examples
     --------
