@@ -130,6 +130,13 @@ def test_numbers_end_at_one_place_and_text_begins_at_one():
     assert markdown.splitlines()[1] == "| :-- | --: |"
 
 
+def test_no_line_of_a_table_ends_inside_an_interval():
+    shown = Table.of(["of", "is"], [("shops, 2 %", Interval(-0.01, 0.25)), ("all", Interval(-math.inf, 3))])
+    assert "| shops, 2&nbsp;% | \\[−0.01000,&nbsp;0.2500\\] (95&nbsp;%) |" in shown._repr_markdown_()
+    assert "\\[−∞,&nbsp;3.000\\]" in shown._repr_markdown_()
+    assert "&nbsp;" not in str(shown)
+
+
 def test_cells_are_written_by_the_rules_of_the_house():
     cells = [True, False, None, -4160, -0.01234, Interval(-1, 2, 0.9), estimate()]
     (row,) = Table.of([str(at) for at in range(7)], [cells]).rows

@@ -15,6 +15,8 @@ __all__ = ["Table", "doubt_table", "verdict_table"]
 
 WIDTH = 88  # characters of a printed line that JupyterLab shows beside an open file list
 Cell = str | float | Interval | Estimate | None
+# blanks inside one number or interval, where no line may end
+GLUED = re.compile(r"(?<=[\d∞],) (?=[−\d∞])|(?<=\d) (?=%)")
 # text that stands in a column of numbers: figures with sign, thousands and per cent, and what stands for none
 FIGURE = re.compile(r"[+−]?(?:[\d,]*\.?\d+(?:e[+−]\d+)?|∞)(?: ?%)?|not a number|no number|–|")
 
@@ -105,7 +107,7 @@ class Table:
 
     def _repr_markdown_(self) -> str:
         marks = ["--:" if at in self.right else ":--" for at in range(len(self.columns))]
-        shown = [[escape(cell) for cell in row] for row in self.rows]
+        shown = [[GLUED.sub("&nbsp;", escape(cell)) for cell in row] for row in self.rows]
         lines = [[escape(name) for name in self.columns], marks, *shown]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines) + (
             "" if self.rows else "\n\n*(no rows)*"
