@@ -120,6 +120,17 @@ def test_words_refuse_nonsense() -> None:
         word_of(Interval(0, 1), direction="up", sesoi=1)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("value", [0.0, 0.06, 0.2, -0.2, 0.27])
+@pytest.mark.parametrize("name", ["C05a", "C17"])
+def test_a_reason_says_of_0_only_what_is_true_of_the_interval(name: str, value: float) -> None:
+    claim = replace(claim_named(name), sesoi=0.1)
+    verdict = judge(claim, Evidence(estimate(value, se=0.08), clusters=40))
+    if verdict.word == "inconclusive":
+        low, high = verdict.interval.low, verdict.interval.high
+        assert ("both 0 and" in verdict.reason) == (claim.direction != "absent")
+        assert low <= 0 <= high if claim.direction != "absent" else low < 0.1 < high or low < -0.1 < high
+
+
 # --- the judge ------------------------------------------------------------------------------------------------------
 
 ARROW = claim_named("C01")

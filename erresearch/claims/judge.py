@@ -127,6 +127,8 @@ def _rule(claim: Claim, word: Word, size: str, interval: Interval) -> str:
         return f"the whole interval lies {sign} 0" + (f" and beyond {delta}" if size == "at least δ" else "")
     if word == "contradicted":
         return f"the whole interval lies {'below' if sign == 'above' else 'above'} 0"
+    if claim.direction == "absent":
+        return f"the interval holds effects smaller than {delta} as well as larger ones"
     return f"the interval holds both 0 and effects beyond {delta}"
 
 
