@@ -169,6 +169,31 @@ def test_calendars(found, kind):
     assert precedence(hole, *LOGS, **HOW).n_rows == found.n_rows - 4
 
 
+@pytest.mark.parametrize("kind", ["whole", "negative", "number", "day", "midnight", "month"])
+def test_periods_written_as_text_are_read_as_what_they_are(found, kind, tmp_path):
+    panel = panel_of()
+    index = panel.groupby("account").cumcount()
+    day = pd.Timestamp("2019-12-29") + pd.to_timedelta(7 * index, unit="D")
+    made = {
+        "whole": index,
+        "negative": index - 30,
+        "number": index / 4,
+        "day": day,
+        "midnight": day.dt.strftime("%Y-%m-%dT00:00:00.000000"),
+        "month": [f"{2015 + i // 12}-{i % 12 + 1:02d}-01" for i in index],
+    }[kind]
+    table = panel.assign(week=made).sample(frac=1, random_state=0)
+    table.to_csv(tmp_path / "panel.csv", index=False)
+    text = table.assign(week=table["week"].astype(str).astype("category"))
+    for rows in (tmp_path / "panel.csv", text):
+        again = precedence(rows, *LOGS, **HOW)
+        assert again.forward.value == pytest.approx(found.forward.value, rel=1e-9)
+        assert again.n_rows == found.n_rows
+        hole = pd.read_csv(rows) if rows is not text else text
+        gone = hole[hole["week"].astype(str) != str(sorted(hole["week"].astype(str).unique())[20])]
+        assert "gap" in precedence(gone, *LOGS, **HOW).method
+
+
 def test_hostile_names(found):
     panel = panel_of()
     names = {

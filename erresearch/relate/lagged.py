@@ -24,6 +24,9 @@ __all__ = ["Panel", "open_panel", "refuse_repeated"]
 _ACCOUNT, _TIME, _CLOCK, _STEP, _SPELL = "account", "time", "clock", "step", "spell"
 #: Periods that two accounts must share, and distinct values in them, before equal series are no accident.
 _SHARED, _DISTINCT = 8, 5
+#: Periods written as text that are none: whole numbers, other numbers, days (with a midnight or without).
+_WHOLE, _DECIMAL = r"^[-+]?\d{1,18}$", r"^[-+]?\d+(\.\d*)?([eE][-+]?\d+)?$"
+_DATE = r"^\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?)?$"
 #: Relative difference of values that are the same but for rounding; share of a variance that is rounding.
 _NEAR, _EQUAL = 1e-9, 1e-12
 #: Relative difference up to which two distances between periods are the same: times in days carry rounding.
@@ -126,8 +129,8 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
     by : str or None
         Account column; None for one entity.
     time : str
-        Numbers, dates or times; text is taken as an order, in which a period is missing where another account has
-        it.
+        Numbers, dates or times, also where they come as text (from a .csv file); other text is taken as an order, in
+        which a period is missing where another account has it.
 
     Returns
     -------
@@ -147,6 +150,7 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
     account = nw.lit("") if by is None else nw.nth(present.index(by))
     frame = opened.frame.select(*numbers, account.alias(_ACCOUNT), nw.nth(present.index(time)).alias(_TIME))
     frame, dropped = _with_keys(frame, by, time)
+    frame = _read_time(frame)
     clock, calendar = _clock(frame.collect_schema()[_TIME])
     frame = frame.with_columns(nw.lit(0).alias(_STEP)).with_columns(clock.alias(_CLOCK))
     accounts, lengths, counts = _steps(frame)
@@ -207,6 +211,23 @@ def _with_keys(
     found = {"account missing": int(counts["account"][0] or 0), "period missing": int(counts["time"][0] or 0)}
     dropped = {reason: n for reason, n in found.items() if n}
     return (frame.filter(whose & when) if dropped else frame), dropped
+
+
+def _read_time(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Numbers and dates that come as text, as numbers and dates: in the order of text 10 stands before 9."""
+    if frame.collect_schema()[_TIME] not in (nw.String, nw.Categorical, nw.Enum):
+        return frame
+    text = nw.col(_TIME).cast(nw.String())
+    patterns = {"whole": _WHOLE, "number": _DECIMAL, "date": _DATE}
+    odd = [nw.when(text.str.contains(p)).then(0).otherwise(1).sum().alias(k) for k, p in patterns.items()]
+    found = gather(frame.select(*odd))
+    kind = next((name for name in patterns if found[name][0] == 0), "")
+    read = {
+        "whole": text.cast(nw.Int64()),
+        "number": text.cast(nw.Float64()),
+        "date": text.str.slice(0, 10).str.to_date(format="%Y-%m-%d"),
+    }
+    return frame.with_columns(read[kind].alias(_TIME)) if kind else frame
 
 
 def _clock(dtype: Any) -> tuple[nw.Expr, str]:
