@@ -133,6 +133,23 @@ def test_missing_rows_are_counted_and_names_may_be_odd():
     assert "\\<b" in found._repr_markdown_() or "&lt;b" in found._repr_markdown_()
 
 
+def test_columns_of_moments_are_taken_by_name():
+    table = panel(6).assign(other=lambda t: np.sqrt(np.arange(len(t))))
+    how = {"by": "shop", "period": "week", "rng": 3, "draws": 99}
+    rows = permutation(table, "y", "x", **how)
+    for columns in (["y", "x"], ["other", "y", "x"], ["x", "other", "y"]):
+        moments = Moments.from_frame(table, columns, by="shop", period="week")
+        again = permutation(moments, "y", "x", **how)
+        assert (again.outcome, again.x) == ("y", "x")
+        assert again.value == pytest.approx(rows.value, rel=1e-9)
+        assert again.pvalue == rows.pvalue
+    with pytest.raises(ColumnError, match="cannot be used with by='week'"):
+        permutation(moments, "y", "x", by="week", period="week")
+    weighted = Moments.from_frame(table, ["x", "y"], by="shop", period="week", weights="other")
+    with pytest.raises(DesignError, match="shuffled weeks take no weights"):
+        permutation(weighted, "y", "x", by="shop", period="week")
+
+
 def test_what_cannot_be_shuffled_is_refused():
     table = panel(6)
     with pytest.raises(DesignError, match="98 shuffles are too few"):

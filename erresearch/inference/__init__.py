@@ -10,6 +10,7 @@ from typing import Final
 from erresearch.inference.bootstrap import (
     WildBootstrap,
     cluster_weights,
+    enough_draws,
     score_bootstrap,
     wild_bootstrap,
     wild_bootstraps,
@@ -26,6 +27,7 @@ __all__ = [
     "crv1",
     "crv3",
     "effective_clusters",
+    "enough_draws",
     "score_bootstrap",
     "wild_bootstrap",
     "wild_bootstraps",

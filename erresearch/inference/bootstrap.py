@@ -21,10 +21,19 @@ from erresearch.errors import DesignError
 from erresearch.inference.scores import Scores, need_several
 from erresearch.results import Interval
 
-__all__ = ["WildBootstrap", "cluster_weights", "score_bootstrap", "wild_bootstrap", "wild_bootstraps"]
+__all__ = [
+    "WildBootstrap",
+    "cluster_weights",
+    "enough_draws",
+    "score_bootstrap",
+    "wild_bootstrap",
+    "wild_bootstraps",
+]
 
 #: Webb's six-point weights instead of Rademacher signs up to this many clusters: 2^12 sign patterns are too few.
 _WEBB_UP_TO = 12
+#: Draws beyond which a level is refused.
+_MOST_DRAWS = 1_000_000
 #: Weights held at a time (8 bytes each).
 _BLOCK = 500_000
 #: Null values that are tried, in standard errors from the estimate.
@@ -60,6 +69,27 @@ def cluster_weights(clusters: int, draws: int, rng: int | np.random.Generator = 
         points = np.sqrt(np.array([0.5, 1.0, 1.5]))
         return generator.choice(np.concatenate([-points, points]), size=(draws, clusters))
     return np.asarray(2.0 * generator.integers(0, 2, size=(draws, clusters), dtype=np.int8) - 1.0)
+
+
+def enough_draws(level: float) -> int:
+    """Replicates for an interval at `level`: 9,999, or 20/(1 − level) where that is more.
+
+    Parameters
+    ----------
+    level : float
+        Confidence level; beyond 0.99998 no more are given, and the interval is refused.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> enough_draws(0.95), enough_draws(0.999)
+    (9999, 20000)
+    """
+    needed = math.ceil(20 / (1 - level) - 1e-6) if 0 < level < 1 else 0
+    return max(9_999, needed) if needed <= _MOST_DRAWS else 9_999
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ from erresearch.inference import (
     crv1,
     crv3,
     effective_clusters,
+    enough_draws,
     wild_bootstrap,
     wild_bootstraps,
 )
@@ -25,8 +26,6 @@ from erresearch.results.numbers import grouped
 __all__ = ["Covariance", "Fitted", "assemble", "check_covariance", "contrast"]
 
 Covariance = Literal["auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"]
-#: Draws beyond which a level is refused.
-_MOST_DRAWS = 1_000_000
 #: Share of a coefficient's variance that may come from rows that fit by themselves.
 _LOST = 1e-6
 _CLUSTERED, _ROBUST = ("auto", "wild", "CRV3", "CRV1"), ("auto", "HC3", "HC1", "iid")
@@ -140,7 +139,7 @@ def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
         bootstrapped = [False] * len(fitted.names)
     method = f"{fitted.words}, {label}"
     estimates = {}
-    draws = _draws(level)
+    draws = enough_draws(level)
     drawn = iter(
         wild_bootstraps(model, fitted.basis[bootstrapped], draws=draws, rng=rng) if any(bootstrapped) else ()
     )
@@ -235,7 +234,7 @@ def contrast(
         direction = a @ fitted.basis
         if effective_clusters(fitted.model, direction) < FEW_CLUSTERS:
             reference = replace(
-                wild_bootstrap(fitted.model, direction, draws=_draws(level), rng=rng), value=value
+                wild_bootstrap(fitted.model, direction, draws=enough_draws(level), rng=rng), value=value
             )
     return Estimate(
         label,
@@ -250,12 +249,6 @@ def contrast(
         reference,
         any_estimate.by,
     )
-
-
-def _draws(level: float) -> int:
-    """9,999, and more where a level needs them: 20/(1 − level)."""
-    needed = math.ceil(20 / (1 - level) - 1e-6) if 0 < level < 1 else 0
-    return max(9_999, needed) if needed <= _MOST_DRAWS else 9_999
 
 
 def _root(variance: float) -> float:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from erresearch.errors import DesignError
-from erresearch.inference import FEW_CLUSTERS, Scores, effective_clusters, wild_bootstrap
+from erresearch.inference import FEW_CLUSTERS, Scores, effective_clusters, enough_draws, wild_bootstrap
 from erresearch.moments import Moments
 from erresearch.relate.design import Swept, check_design
 from erresearch.results import Estimate, Reference, StudentT
@@ -102,7 +102,7 @@ def coefficient(
     clusters = effective_clusters(model, pick)
     reference: Reference
     if clusters < FEW_CLUSTERS:
-        reference = wild_bootstrap(model, pick, rng=rng)
+        reference = wild_bootstrap(model, pick, draws=enough_draws(level), rng=rng)
         how = f"restricted wild cluster bootstrap ({clusters:.1f} effective of {model.clusters} accounts)"
     else:
         reference, how = StudentT(value, se, df), f"CRV3, t({df:.0f})"

@@ -11,7 +11,7 @@ import numpy as np
 from erresearch.errors import ColumnError, DesignError
 from erresearch.labels import as_text, sort_periods, sort_text
 from erresearch.moments import Moments
-from erresearch.relate.design import Effect
+from erresearch.relate.design import Effect, open_moments
 from erresearch.results import Permutation
 
 __all__ = ["permutation"]
@@ -68,7 +68,8 @@ def permutation(
     Raises
     ------
     DesignError
-        If the series are shorter than two blocks, nothing is left to shuffle, or there are fewer than 99 draws.
+        If the series are shorter than two blocks, nothing is left to shuffle, there are fewer than 99 draws, or the
+        moments are weighted.
     ColumnError
         If the moments have no rows.
 
@@ -95,11 +96,11 @@ def permutation(
         raise DesignError(
             f"{draws} shuffles are too few for a p-value", allowed="99 or more", fix="ask for 999"
         )
-    moments = (
-        data
-        if isinstance(data, Moments)
-        else Moments.from_frame(data, [x, *controls, outcome], by=by, period=period)
-    )
+    columns = [x, *controls, outcome]
+    if isinstance(data, Moments):
+        moments = open_moments(data, columns, by=by, period=period if data.period is not None else None)
+    else:
+        moments = Moments.from_frame(data, columns, by=by, period=period)
     values, account, time = _rows(moments)
     starts = np.flatnonzero(np.r_[True, account[1:] != account[:-1]])
     sizes = np.diff(np.r_[starts, len(account)])
@@ -143,6 +144,12 @@ def permutation(
 
 def _rows(moments: Moments) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Columns (n, k) by account and time, with their account and period numbers."""
+    if moments.weights is not None:
+        raise DesignError(
+            "shuffled weeks take no weights",
+            got=f"moments with weights={moments.weights!r}",
+            fix="make the moments without weights",
+        )
     if moments.source is None or moments.source.period is None:
         raise ColumnError(
             "shuffling weeks needs rows and their time",
