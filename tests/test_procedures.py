@@ -20,6 +20,7 @@ from erresearch.claims.procedures.groups import group_moments
 from erresearch.claims.procedures.thresholds import largest_jump, threshold_moments
 from erresearch.claims.tables import cast_roles
 from erresearch.errors import DataError, DesignError, UnknownNameError
+from erresearch.results import StudentT
 from erresearch.worlds import simulate, simulate_panel
 
 
@@ -100,6 +101,17 @@ def test_the_long_run_of_a_planted_effect() -> None:
     assert 0.20 in estimate.at(0.99).interval
     nil = evidence_for(claim, simulate("nil", rng=3).panel).estimate
     assert 0.0 in nil.at(0.99).interval
+
+
+def test_what_pays_off_needs_its_placebo() -> None:
+    claim = claim_named("C18")
+    found = evidence_for(claim, simulate("effect", rng=3).panel)
+    assert claim.arrow
+    assert judge(claim, found).word == "supported"
+    ahead = StudentT(0.2, 0.01, 39)
+    later = replace(found.estimate, value=0.2, se=0.01, interval=ahead.interval(0.95), reference=ahead)
+    assert judge(claim, replace(found, lead=later)).word == "association only"
+    assert judge(claim, replace(found, reverse=replace(later, value=2.0))).word == "association only"
 
 
 def test_the_long_run_against_dummies() -> None:

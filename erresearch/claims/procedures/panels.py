@@ -109,7 +109,8 @@ def judge_long_run(cast: Cast) -> Evidence:
     """Long-run multiplier of x on y: what one lasting step of x adds up to when y has settled.
 
     θ = Σβ_l / (1 − Σρ_l) from lags 1 … L of both with account and period effects; the interval by the delta method,
-    a contrast with weights 1/(1 − Σρ) and Σβ/(1 − Σρ)².
+    a contrast with weights 1/(1 − Σρ) and Σβ/(1 − Σρ)². That it pays off says which way it runs: the lead and the
+    reverse direction of the same lags stand beside it.
     """
     lags = int(cast.options.get("lags", 4))
     controls = [term(cast, role) for role in cast.options.get("controls", ())]
@@ -146,4 +147,16 @@ def judge_long_run(cast: Cast) -> Evidence:
         Doubt("memory of y", f"its lags sum to {plain(memory)}", memory, memory > 0.95),
         *left_out(fit.dropped),
     )
-    return Evidence(estimate, clusters=fit.n_accounts, doubts=doubts, result=fit)
+    by, time = cast.column("by"), cast.column("time")
+    x_of, y_of = term(cast, "x"), term(cast, "y")
+    order = precedence(
+        cast.data, x_of, y_of, by=by, time=time, lags=lags, controls=controls, level=cast.level
+    )
+    return Evidence(
+        estimate,
+        lead=order.lead,
+        reverse=order.reverse,
+        clusters=fit.n_accounts,
+        doubts=doubts,
+        result=fit,
+    )
