@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from erresearch.errors import ErresearchError as ErresearchError, ErresearchWarning as ErresearchWarning
     from erresearch.exports import inspect_export as inspect_export, read_export as read_export
     from erresearch.expressions import lag as lag, log as log
+    from erresearch.memory import memory_limit as memory_limit
     from erresearch.metrics import (
         band as band,
         bands as bands,
@@ -70,6 +71,7 @@ _NAMES: Final = {
     "errors": ("ErresearchError", "ErresearchWarning"),
     "exports": ("inspect_export", "read_export"),
     "expressions": ("lag", "log"),
+    "memory": ("memory_limit",),
     "metrics": (
         "band",
         "bands",

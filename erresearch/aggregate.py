@@ -11,6 +11,7 @@ import numpy as np
 
 from erresearch.errors import DataError, DesignError
 from erresearch.labels import as_text, sort_periods, sort_text, sum_into
+from erresearch.memory import share_of_memory
 from erresearch.rows import Source, conditions, free_name, near, numbers, prepare
 from erresearch.sources import Opened, check_text, gather
 
@@ -32,20 +33,24 @@ __all__ = [
 Array = np.ndarray[Any, Any]
 
 LONG = 1 << 17  # rows of one account from which a running sum may lose a digit of the promise
-SPLIT = 1 << 15  # rows per partial sum there
+SPLIT = 1 << 11  # rows per partial sum there
 CELL_BYTES = 1 << 30
 _DISTANT = 4.0  # standard deviations between origin and mean that cost a digit
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What one pass gives: keys with count, weight, sums and packed cross-products about the origin."""
+    """What one pass gives: keys with count, weight, sums and packed cross-products about the origin.
+
+    `long` holds the accounts, as the engine knows them, that have more rows than one running sum should take.
+    """
 
     keys: Array
     count: Array
     weight: Array
     sums: Array
     cross: Array
+    long: tuple[object, ...] = ()
 
 
 def moment_pass(source: Source) -> tuple[Source, Sums]:
@@ -77,9 +82,8 @@ def moment_pass(source: Source) -> tuple[Source, Sums]:
     if origin is not None:
         source = replace(source, origin=origin)
         sums = _pass(source)
-    longest = int(sums.count.max(initial=0))
-    if longest > LONG and source.account is not None and source.frame.implementation.is_polars():
-        sums = _replace_long(source, sums, longest)
+    if sums.long and source.frame.implementation.is_polars():
+        sums = _replace_long(source, sums)
     k = len(source.columns)
     squares = sums.cross[:, [i * k - i * (i - 1) // 2 for i in range(k)]]
     if not np.isfinite(sums.cross).all():
@@ -160,6 +164,8 @@ def _pass(source: Source, *, split: int = 0, only: Sequence[object] | None = Non
 
 
 def _fold(source: Source, table: pl.DataFrame, sums: list[str], cross: list[str]) -> Sums:
+    import polars as pl
+
     keys, position = np.array([""], dtype=object), np.zeros(1, dtype=np.int64)
     if source.account is not None:
         keys, position = sort_text(as_text(table[source.account]))
@@ -176,7 +182,10 @@ def _fold(source: Source, table: pl.DataFrame, sums: list[str], cross: list[str]
             out[:, i] = column(name)
         return out
 
-    return Sums(keys, count, weight, block(sums), block(cross))
+    long: tuple[object, ...] = ()
+    if source.account is not None and count.max(initial=0) > LONG:
+        long = tuple(table[source.account].filter(pl.Series(count[position] > LONG)).to_list())
+    return Sums(keys, count, weight, block(sums), block(cross), long)
 
 
 def _better_origin(source: Source, sums: Sums) -> Array | None:
@@ -202,14 +211,9 @@ def _better_origin(source: Source, sums: Sums) -> Array | None:
     return np.where(far, moved, source.origin)
 
 
-def _replace_long(source: Source, sums: Sums, longest: int) -> Sums:
+def _replace_long(source: Source, sums: Sums) -> Sums:
     """Sum the long accounts again in many short partial sums."""
-    assert source.account is not None
-    account = source.account
-    long = set(sums.keys[sums.count > LONG].tolist())
-    raw = gather(source.complete().group_by(account).agg(nw.len().alias("count")))[account]
-    only = [value for value, text in zip(raw, as_text(raw), strict=True) if text in long]
-    again = _pass(source, split=longest // SPLIT + 1, only=only)
+    again = _pass(source, split=int(sums.count.max()) // SPLIT + 1, only=sums.long)
     place = {key: i for i, key in enumerate(sums.keys)}
     at = [place[key] for key in again.keys]
     weight, total, cross = sums.weight.copy(), sums.sums.copy(), sums.cross.copy()
@@ -288,15 +292,16 @@ def cell_pass(source: Source, accounts: int, rows: int) -> tuple[Array, Array, A
     assert source.period is not None
     k = len(source.columns)
     each = (k + 3) * 8
-    if rows * each > CELL_BYTES:
+    most = share_of_memory(CELL_BYTES)
+    if rows * each > most:
         distinct = gather(source.frame.select(nw.col(source.period).n_unique().alias("periods")))
         periods = int(distinct["periods"][0])
         size = min(rows, accounts * periods) * each
-        if size > CELL_BYTES:
+        if size > most:
             raise DesignError(
                 "accounts by periods do not fit in memory",
                 got=f"{accounts:,} accounts × {periods:,} periods × {k} columns: {size / 2**30:.3g} GiB",
-                allowed=f"{CELL_BYTES / 2**30:.3g} GiB",
+                allowed=f"{most / 2**30:.3g} GiB",
                 fix="use longer periods (weeks, months) or leave the period effects out",
             )
     weighted = source.weight is not None

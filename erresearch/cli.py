@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from erresearch.errors import ErresearchError, ErresearchWarning
+from erresearch.memory import memory_limit
 
 if TYPE_CHECKING:
     from erresearch.datasets import Dataset
@@ -27,7 +28,8 @@ __all__ = ["command", "main"]
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_PATH = click.Path(path_type=Path)
+#: Text, since an address of a table (duckdb:…, s3://…) is no path.
+_PLACE = click.Path()
 _RULES = "erresearch.rules"
 
 
@@ -167,9 +169,9 @@ def _rule(context: click.Context, option: click.Parameter, value: object) -> Non
 
 
 @command.command()
-@click.argument("files", nargs=-1, required=True, type=_PATH)
+@click.argument("files", nargs=-1, required=True, type=_PLACE)
 @click.option(
-    "--outcomes", multiple=True, type=_FILE, help="A file that must hold outcomes; may be repeated."
+    "--outcomes", multiple=True, type=_PLACE, help="A file that must hold outcomes; may be repeated."
 )
 @click.option("--survey", multiple=True, type=_FILE, help="A file that must hold answers; may be repeated.")
 @click.option("--tz", help="Zone in which the business counts its days.  [default: UTC, and it is said]")
@@ -194,22 +196,25 @@ def _rule(context: click.Context, option: click.Parameter, value: object) -> Non
     "--nothing-spent", is_flag=True, help="Say that nothing was spent on advertising in these days.",
     callback=_rule, expose_value=False,
 )  # fmt: skip
+@click.option("--memory", metavar="SIZE", help="Keep below it where an engine can, such as 4GB.")
 @click.option("--out", type=_FOLDER, default=Path("audit"), show_default=True, help="Where the results go.")
 def audit(
     *,
-    files: tuple[Path, ...],
-    outcomes: tuple[Path, ...],
+    files: tuple[str, ...],
+    outcomes: tuple[str, ...],
     survey: tuple[Path, ...],
     tz: str | None,
     freq: Literal["D", "W", "M"],
     sesoi: float | None,
     entity: tuple[str, ...],
     currency: str | None,
+    memory: str | None,
     out: Path,
 ) -> None:
     """Read exports as they are, join them, judge what they can be asked, and say what was done to every row.
 
-    A file x.csv.toml beside x.csv says what x.csv does not (columns, time zone, day of the export).
+    A file x.csv.toml beside x.csv says what x.csv does not (columns, time zone, day of the export). Quoted globs of
+    Parquet files ("posts/*.parquet") and tables of a database (duckdb:file.db?table=posts) are summed where they lie.
     """
     from erresearch import auditing, terminal
     from erresearch.panel import Rules
@@ -217,6 +222,8 @@ def audit(
     wrong = [line for line in entity if "=" not in line]
     if wrong:
         raise click.UsageError(f"--entity takes ACCOUNT=SHOP, not {wrong[0]!r}")
+    if memory is not None:
+        click.get_current_context().with_resource(memory_limit(memory))
     found = auditing.audit(
         files,
         outcomes=outcomes,
@@ -235,7 +242,10 @@ def audit(
         click.echo(
             "Days and weeks were counted in UTC; where the business has another clock, say --tz Area/City."
         )
-    terminal.console().print(terminal.board(found.verdicts))
+    if any(verdict.word != "not judged" for verdict in found.verdicts):
+        terminal.console().print(terminal.board(found.verdicts))
+    else:
+        click.echo("No claim could be judged; the lines above say why, and what would help.")
     if found.failure:
         raise click.exceptions.Exit(1)
 

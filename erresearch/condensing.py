@@ -12,11 +12,12 @@ import numpy as np
 
 from erresearch.aggregate import count_dropped, lazy_sums, packed_sums, prepare
 from erresearch.errors import ErresearchWarning
+from erresearch.memory import share_of_memory
 from erresearch.moments import Moments
 from erresearch.rows import HEAD, Source, free_name
 from erresearch.sources import gather, says_simulated
 
-__all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "condensed_moments"]
+__all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "bounded_moments"]
 
 #: Sums by account that are brought out of the engine at most.
 DRIVER_BYTES: Final = 1 << 30
@@ -35,20 +36,20 @@ def account_bytes(columns: int) -> int:
     return 8 * (columns * (columns + 1) // 2 + columns + 2)
 
 
-def condensed_moments(
+def bounded_moments(
     data: Any,
     columns: Sequence[Any],
     *,
     by: str,
     weights: str | None = None,
     within: bool,
-    most_bytes: int = DRIVER_BYTES,
+    most_bytes: int | None = None,
     groups: int = GROUPS,
-) -> Moments | None:
-    """Moments by groups of accounts, where moments by account would take more than `most_bytes`.
+) -> Moments:
+    """Moments by account; by groups of accounts where those would take more than `most_bytes`.
 
-    The engine sums by account, and then those sums by group: account number mod `groups`, in the order of the keys.
-    With `within`, a group's cross-products are W + s sᵀ/n with W = Σ_g (C_g − s_g s_gᵀ/n_g), so that
+    Above that the engine sums by account, and then those sums by group: account number mod `groups`, in the order of
+    the keys. With `within`, a group's cross-products are W + s sᵀ/n with W = Σ_g (C_g − s_g s_gᵀ/n_g), so that
     :meth:`Moments.within` gives W, exactly what the accounts one by one would have given; without it they are ΣC_g.
     Estimates are the same; standard errors are clustered on the groups, which hold whole accounts.
 
@@ -58,15 +59,15 @@ def condensed_moments(
         As for :meth:`Moments.from_frame`.
     within : bool
         Whether the accounts' means are to be taken out.
-    most_bytes : int
-        Largest size of the sums by account.
+    most_bytes : int, optional
+        Largest size of the sums by account; 1 GiB, or less within :func:`erresearch.memory_limit`.
     groups : int
         Number of groups.
 
     Returns
     -------
-    Moments or None
-        None where the accounts fit.
+    Moments
+        Those of :meth:`Moments.from_frame` where the accounts fit.
 
     Warns
     -----
@@ -77,16 +78,18 @@ def condensed_moments(
     --------
     >>> import polars as pl
     >>> posts = pl.DataFrame({"shop": [1, 1, 2, 2, 3, 3], "likes": [1.0, 2, 5, 9, 4, 4]})
-    >>> condensed_moments(posts, ["likes"], by="shop", within=True) is None
-    True
+    >>> bounded_moments(posts, ["likes"], by="shop", within=True)
+    Moments of 'likes': 6 rows, 3 accounts
     """
-    table = nw_main.from_native(data, pass_through=True)
-    if isinstance(table, nw_main.DataFrame) and len(table) <= most_bytes // account_bytes(len(columns)):
-        return None  # no more accounts than rows
+    most_bytes = share_of_memory(DRIVER_BYTES) if most_bytes is None else most_bytes
     source, opened = prepare(data, list(columns), by=by, period=None, weights=weights)
-    accounts = _too_many(source, most_bytes // account_bytes(len(source.columns)))
+    simulated = says_simulated(data)
+    table = nw_main.from_native(data, pass_through=True)
+    most = most_bytes // account_bytes(len(source.columns))
+    few = isinstance(table, nw_main.DataFrame) and len(table) <= most  # no more accounts than rows
+    accounts = 0 if few else _too_many(source, most)
     if not accounts:
-        return None
+        return Moments.from_source(source, opened, by=by, weights=weights, simulated=simulated)
     sums = packed_sums(source, _by_group(source, within=within, groups=groups))
     size = accounts * account_bytes(len(source.columns)) / 2**30
     warnings.warn(
@@ -107,7 +110,7 @@ def condensed_moments(
         by=by,
         weights=weights,
         merged=accounts - len(sums.keys) if within else 0,
-        simulated=says_simulated(data),
+        simulated=simulated,
     )
 
 

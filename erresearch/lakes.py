@@ -12,9 +12,9 @@ import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, DataError, missing_columns
 from erresearch.exports.settings import Settings, read_mapping
-from erresearch.files import find_files, read_files
+from erresearch.files import find_files
 from erresearch.schema import POSTS
-from erresearch.sources import from_pandas, open_database, says_simulated
+from erresearch.sources import from_pandas, open_database, open_files, says_simulated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,7 +140,7 @@ def open_lake(
         names, needed = _renamed(present, said, text)
         numbers = [old for new, old in names.items() if new in _NUMBERS]
         keys = [old for new, old in names.items() if new not in _NUMBERS and new in _CONSTANTS]
-        frame = nw.from_native(read_files(files, needed, numbers=numbers, keys=keys))
+        frame = open_files(files, needed, numbers=numbers, keys=keys)
         stored = f"{len(files):,} Parquet file{'s' if len(files) > 1 else ''}"
     frame = frame.select(*(nw.col(old).alias(new) for new, old in names.items()))
     constants = {name: said[name] for name in _CONSTANTS if name in said and name not in names}

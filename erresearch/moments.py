@@ -21,7 +21,7 @@ from erresearch.archives import read_archive, write_archive
 from erresearch.errors import ColumnError, missing_columns
 from erresearch.labels import pack_text, sort_periods, sort_text, sum_into, unpack_text
 from erresearch.results import escape
-from erresearch.sources import says_simulated
+from erresearch.sources import Opened, says_simulated
 
 __all__ = ["Cells", "Moments"]
 
@@ -171,6 +171,40 @@ class Moments:
                 "no column was asked for", got="an empty list", fix="name at least one number column"
             )
         source, opened = prepare(data, wanted, by=by, period=period, weights=weights)
+        simulated = says_simulated(data)
+        return cls.from_source(source, opened, by=by, period=period, weights=weights, simulated=simulated)
+
+    @classmethod
+    def from_source(
+        cls,
+        source: Source,
+        opened: Opened,
+        *,
+        by: str | None = None,
+        period: str | None = None,
+        weights: str | None = None,
+        simulated: bool = False,
+    ) -> Moments:
+        """Build moments from rows that are open already.
+
+        Parameters
+        ----------
+        source, opened
+            From :func:`erresearch.rows.prepare`.
+        by, period, weights : str, optional
+            What the account, time and weight columns are called.
+        simulated : bool
+            Whether the rows say so of themselves.
+
+        Returns
+        -------
+        Moments
+
+        Raises
+        ------
+        DataError, DesignError, EngineError
+            As :meth:`from_frame`.
+        """
         source, sums = moment_pass(source)
         dropped = count_dropped(source, opened, int(sums.count.sum()))
         cells = None
@@ -190,7 +224,7 @@ class Moments:
             period=period,
             weights=weights,
             source=source,
-            simulated=says_simulated(data),
+            simulated=simulated,
         )
 
     @property

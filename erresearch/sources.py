@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +15,17 @@ import narwhals as nw_main
 import narwhals.stable.v2 as nw
 from narwhals.exceptions import NarwhalsError
 
-from erresearch.errors import ColumnError, DataError, EngineError, ErresearchError, missing_columns
-from erresearch.files import find_files, read_files, written_as_simulated
+from erresearch.errors import (
+    ColumnError,
+    DataError,
+    EngineError,
+    ErresearchError,
+    ErresearchWarning,
+    missing_columns,
+)
+from erresearch.files import TableFile, find_files, read_files, written_as_simulated
+from erresearch.memory import allowed_memory
+from erresearch.patience import waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,11 +33,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Opened",
+    "cap_duckdb",
     "check_text",
     "column_names",
     "from_pandas",
     "gather",
     "open_database",
+    "open_files",
     "open_rows",
     "says_simulated",
 ]
@@ -115,7 +128,7 @@ def open_rows(data: Any, columns: Sequence[str | nw.Expr], keys: Names, weights:
     if files is not None:
         parts = tuple((repr(f.path), nw.from_native(f.rows)) for f in files)
         types: list[Mapping[str, Any]] = [nw.Schema.from_polars(f.schema) for f in files]
-        frame = nw.from_native(read_files(files, needed, numbers=numbers, keys=keys))
+        frame = open_files(files, needed, numbers=numbers, keys=keys)
     else:
         frame = _narrow(data, needed, numbers)
         small = not isinstance(data, nw.LazyFrame) and len(data) <= FEW
@@ -153,7 +166,10 @@ def says_simulated(data: Any) -> bool:
     (True, True, False)
     """
     if isinstance(data, (str, Path)) and not str(data).startswith("duckdb:"):
-        return written_as_simulated(data)
+        try:
+            return written_as_simulated(data)
+        except EngineError:
+            return False  # whoever reads the rows says what is wrong
     # some tables offer their columns as attributes, and a column may be called attrs
     attributes = getattr(data, "attrs", None)
     return bool(isinstance(attributes, Mapping) and attributes.get("simulated"))
@@ -246,11 +262,76 @@ def open_database(address: str) -> nw.LazyFrame[Any]:
         import duckdb
 
         quoted = '"' + table.replace('"', '""') + '"'
-        relation: Any = duckdb.connect(path, read_only=True).table(quoted)
+        connection = duckdb.connect(path, read_only=True)
+        cap_duckdb(connection)
+        relation: Any = connection.table(quoted)
     except Exception as error:
         raise EngineError(f"cannot open {address!r}", got=_first_line(error)) from error
     rows: nw.LazyFrame[Any] = nw.from_native(relation)
     return rows
+
+
+def cap_duckdb(connection: Any) -> None:
+    """Tell DuckDB how much memory it may take, where somebody said so; beyond it goes to the disk.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Opened for this job.
+    """
+    limit = allowed_memory()
+    if limit is not None:
+        # half of it: what DuckDB counts is not all that it takes
+        connection.execute(f"SET memory_limit = '{limit // 2} B'")
+        connection.execute(
+            "SET temp_directory = $place", {"place": str(Path(tempfile.gettempdir()) / "erresearch")}
+        )
+        connection.execute("SET preserve_insertion_order = false")
+
+
+def open_files(
+    files: Sequence[TableFile], needed: Names, *, numbers: Names, keys: Names
+) -> nw.LazyFrame[Any]:
+    """Columns of files as one lazy table: in Polars, or in DuckDB where memory is limited, since it can be capped.
+
+    Parameters
+    ----------
+    files, needed, numbers, keys
+        As for :func:`erresearch.files.read_files`.
+
+    Returns
+    -------
+    narwhals.LazyFrame
+        Text files, remote ones, and files whose types differ stay with Polars in any case.
+
+    Raises
+    ------
+    ColumnError
+        As :func:`erresearch.files.read_files`.
+
+    Warns
+    -----
+    ErresearchWarning
+        That nothing is capped, where DuckDB is not installed.
+    """
+    rows: nw.LazyFrame[Any] = nw.from_native(read_files(files, needed, numbers=numbers, keys=keys))
+    alike = len({tuple(file.schema.items()) for file in files}) == 1
+    if allowed_memory() is None or not alike or any(file.is_csv or "://" in file.path for file in files):
+        return rows
+    try:
+        import duckdb
+    except ImportError:
+        warnings.warn(
+            "memory is not capped: Polars reads the files, and it knows no cap; install DuckDB for one",
+            ErresearchWarning,
+            stacklevel=3,
+        )
+        return rows
+    connection = duckdb.connect()
+    cap_duckdb(connection)
+    held: nw.LazyFrame[Any] = nw.from_native(connection.read_parquet([file.path for file in files]))
+    present = held.collect_schema().names()
+    return held.select(nw.nth(*(present.index(name) for name in needed)))
 
 
 def _schema(data: Any) -> dict[str, Any]:
@@ -516,9 +597,10 @@ def gather(frame: nw.LazyFrame[Any], *, small: bool = False) -> pl.DataFrame:
         If the engine could not compute it.
     """
     try:
-        if frame.implementation.is_polars():
-            return frame.collect(engine="in-memory" if small else "streaming").to_native()  # type: ignore[no-any-return]
-        return frame.collect(backend="polars").to_native()  # type: ignore[no-any-return]
+        with waiting("a pass over the rows"):
+            if frame.implementation.is_polars():
+                return frame.collect(engine="in-memory" if small else "streaming").to_native()  # type: ignore[no-any-return]
+            return frame.collect(backend="polars").to_native()  # type: ignore[no-any-return]
     except Exception as error:
         raise EngineError(
             "the engine could not compute this pass over the rows",

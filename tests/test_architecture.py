@@ -19,6 +19,8 @@ PACKAGE = ROOT / "erresearch"
 # A module (or package) may import those that stand above it, and nothing else of this package.
 ORDER = (
     "errors",
+    "memory",
+    "patience",
     "resources",
     "results",
     "schema",

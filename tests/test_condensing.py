@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from erresearch import condensing
-from erresearch.condensing import account_bytes, condensed_moments
+from erresearch.condensing import account_bytes, bounded_moments
 from erresearch.errors import ErresearchWarning
 from erresearch.moments import Moments
 from erresearch.relate import regress
@@ -39,7 +39,7 @@ def test_group_sums_are_the_accounts_own(engine, weights, tmp_path):
     whole = Moments.from_frame(table, ["x", "y"], by="shop", weights=weights)
     for within in (True, False):
         with pytest.warns(ErresearchWarning, match=r"accounts are summed in 50 groups of whole accounts"):
-            found = condensed_moments(
+            found = bounded_moments(
                 put(engine, table, tmp_path), ["x", "y"], by="shop", weights=weights, within=within,
                 most_bytes=5_000 * account_bytes(2), groups=50,
             )  # fmt: skip
@@ -57,8 +57,8 @@ def test_group_sums_are_the_accounts_own(engine, weights, tmp_path):
 def test_a_regression_says_the_same_of_too_many_accounts(effects, monkeypatch):
     table = posts()
     whole = regress(table, "y", on=["x"], by="shop", effects=effects)
-    monkeypatch.setattr(condensing.condensed_moments, "__kwdefaults__", {
-        **condensing.condensed_moments.__kwdefaults__, "most_bytes": 4_000 * account_bytes(2), "groups": 500,
+    monkeypatch.setattr(condensing.bounded_moments, "__kwdefaults__", {
+        **condensing.bounded_moments.__kwdefaults__, "most_bytes": 4_000 * account_bytes(2), "groups": 500,
     })  # fmt: skip
     with pytest.warns(ErresearchWarning, match="standard errors are clustered on the groups"):
         found = regress(table.lazy(), "y", on=["x"], by="shop", effects=effects)
@@ -71,18 +71,18 @@ def test_a_regression_says_the_same_of_too_many_accounts(effects, monkeypatch):
 
 def test_accounts_that_fit_are_left_alone():
     table = posts()
-    assert condensed_moments(table, ["x"], by="shop", within=True) is None
+    assert bounded_moments(table, ["x"], by="shop", within=True).merged == 0
     # all rows of one account beside each other: the first rows say how many there will be
     ordered = table.sort("shop").lazy()
     few = 7_000 * account_bytes(1)
-    assert condensed_moments(ordered, ["x"], by="shop", within=True, most_bytes=few) is None
+    assert bounded_moments(ordered, ["x"], by="shop", within=True, most_bytes=few).merged == 0
     with pytest.warns(ErresearchWarning, match="groups of whole accounts"):
-        assert condensed_moments(ordered, ["x"], by="shop", within=True, most_bytes=few // 2) is not None
+        assert bounded_moments(ordered, ["x"], by="shop", within=True, most_bytes=few // 2).merged > 0
 
 
 def test_what_was_merged_is_kept_in_files_and_sums(tmp_path):
     with pytest.warns(ErresearchWarning, match="groups"):
-        found = condensed_moments(
+        found = bounded_moments(
             posts().lazy(), ["x"], by="shop", within=True, most_bytes=account_bytes(1), groups=20
         )
     assert found is not None

@@ -13,6 +13,7 @@ from erresearch.auditing import account_table, side_by_side
 from erresearch.errors import ColumnError, DataError, EngineError, UnknownNameError
 from erresearch.lakes import KINDS, is_lake, open_lake
 from erresearch.moments import Moments
+from erresearch.sources import says_simulated
 from erresearch.worlds import simulate
 
 
@@ -69,6 +70,7 @@ def test_simulated_rows_are_called_so_after_a_way_through_files(world, lake, tmp
     assert not open_lake(tmp_path / "real.parquet").simulated
     pl.DataFrame({"likes": [1.0, 2.0]}).write_parquet(tmp_path / "other.parquet")
     assert not Moments.from_frame(tmp_path / "other.parquet", ["likes"]).simulated
+    assert not says_simulated(tmp_path / "none.parquet")
     # one simulated file among many is enough
     world.posts.to_parquet(tmp_path / "z.parquet")
     assert Moments.from_frame(tmp_path / "[rz]*.parquet", ["likes"]).simulated

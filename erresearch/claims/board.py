@@ -17,6 +17,7 @@ from erresearch.claims.tables import Cast, cast_roles, is_simulated
 from erresearch.datasets.registry import registered
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
 from erresearch.moments import Moments
+from erresearch.patience import waiting
 from erresearch.results import Verdict
 from erresearch.robustness.boosts import unpriced_boosts
 from erresearch.robustness.copies import made_of_predictors
@@ -148,7 +149,8 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verd
             reasons[name] = _undeclared(claim, table, name)
             continue
         try:
-            found[name] = evidence_for(claim, table, dataset=name, level=level)
+            with waiting(f"judging {claim.id} on {name}"):
+                found[name] = evidence_for(claim, table, dataset=name, level=level)
         except UnknownNameError:
             raise
         except ErresearchError as error:

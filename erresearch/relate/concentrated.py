@@ -14,6 +14,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.errors import DataError, ErresearchError
+from erresearch.memory import share_of_memory
 from erresearch.moments import Moments
 from erresearch.relate.design import centred
 from erresearch.relate.newton import NEGLIGIBLE, ascend
@@ -63,7 +64,7 @@ def hold(moments: Moments) -> Moments:
     """The same moments, with complete rows that Polars reads from files held in memory between the passes."""
     source = moments.source
     size = moments.rows * (len(moments.columns) + 2) * 8
-    if source is None or not source.frame.implementation.is_polars() or size > _HELD:
+    if source is None or not source.frame.implementation.is_polars() or size > share_of_memory(_HELD):
         return moments
     names = [*(source.names[source.columns.index(name)] for name in moments.columns)]
     names += [name for name in (source.account, source.weight) if name is not None]

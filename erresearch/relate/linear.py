@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from erresearch.condensing import condensed_moments
+from erresearch.condensing import bounded_moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Scores
 from erresearch.moments import Moments
@@ -120,10 +120,9 @@ def regress(
     True
     """
     effects = tuple(effects) or (("account",) if within else ())
-    moments = None
     if by is not None and "period" not in effects and not isinstance(data, Moments):
-        moments = condensed_moments(data, [*on, outcome], by=by, within="account" in effects)
-    if moments is None:
+        moments = bounded_moments(data, [*on, outcome], by=by, within="account" in effects)
+    else:
         moments = open_moments(data, [*on, outcome], by=by, period=period if "period" in effects else None)
     check_covariance(cov, clustered=moments.by is not None)
     solved = solve(moments, effects)

@@ -11,6 +11,7 @@ import numpy as np
 from erresearch.errors import ColumnError, DesignError, missing_columns
 from erresearch.inference import cluster_weights
 from erresearch.moments import Moments
+from erresearch.patience import waiting
 from erresearch.relate.design import Effect, check_design, sweep
 from erresearch.results import Curve
 from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
@@ -185,12 +186,13 @@ def specification_curve(
     place = {key: index for index, key in enumerate(keys)}
     weights = cluster_weights(len(keys), how.draws, how.rng)
     solved, draws = [], []
-    for cell in cells:
-        part = groups[cell.group]
-        found = _solve(part, cell, outcome=outcome, minimal=minimal, controls=controls, how=how)
-        own = weights[:, [place[str(key)] for key in part.keys]]
-        solved.append(found)
-        draws.append(bootstrap_t(found, own) * (found.raw_se / found.se))
+    with waiting(f"a specification curve of {count:,} models"):
+        for cell in cells:
+            part = groups[cell.group]
+            found = _solve(part, cell, outcome=outcome, minimal=minimal, controls=controls, how=how)
+            own = weights[:, [place[str(key)] for key in part.keys]]
+            solved.append(found)
+            draws.append(bootstrap_t(found, own) * (found.raw_se / found.se))
     names = (outcome, x, tuple(controls))
     return _curve(groups, cells, solved, np.concatenate(draws, axis=1), names=names, sign=sign, how=how)
 
