@@ -457,7 +457,9 @@ def test_two_sources_of_one_outcome_are_not_added(tmp_path):
 def test_j9_names_are_compared_without_their_spelling_and_unknown_ones_are_named():
     made = panel(entity={"@SHOP ": "my shop"})
     assert set(made.rows["entity"]) == {"my shop"}
-    with pytest.raises(DataError, match=r"does not name the entity of account 'shop'.*perhaps 'shopp' means 'shop'"):
+    with pytest.raises(
+        DataError, match=r"does not name the entity of account 'shop'.*perhaps 'shopp' means 'shop'"
+    ):
         panel(entity={"shopp": "my shop"})
 
 

@@ -451,3 +451,12 @@ def test_j7_periods_of_a_reported_figure_without_any_row_are_listed():
         "4 periods have no row at all and are missing, not 0: revenue 2025-03-03, revenue 2025-03-10" in note
         for note in made.notes
     )
+
+
+def test_accounts_that_are_added_up_over_different_times_are_said():
+    short = post_table(weeks=8, account="second")
+    made = panel(pd.concat([post_table(), short]))
+    (said,) = [note for note in made.notes if "do not cover the same time" in note]
+    assert "second 2025-01-06 to 2025-02-28" in said
+    assert "outside its own dates an account counts as silent" in said
+    assert not any("same time" in n for n in panel(pd.concat([post_table(), post_table(account="b")])).notes)

@@ -22,6 +22,8 @@ __all__ = ["SHORTEST_DAYS", "Calendar", "lay_out"]
 #: Days that posts and outcomes must share.
 SHORTEST_DAYS = 56
 Span = tuple[dt.date, dt.date]
+_UNEVEN = dt.timedelta(days=28)
+_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,11 +119,8 @@ def lay_out(
     if not rows:
         raise _nothing_shared(shortest, spans, books, clock)
     spine = pl.DataFrame(rows, schema={"entity": pl.String, "number": pl.Int64}, orient="row")
-    return Calendar(
-        spine,
-        Account(touched, len(rows), counted),
-        tuple(_calendar_notes(shortest, spans, books, holes, unsold)),
-    )
+    notes = [*_calendar_notes(shortest, spans, books, holes, unsold), *_uneven(table)]
+    return Calendar(spine, Account(touched, len(rows), counted), tuple(notes))
 
 
 def _post_spans(table: pl.DataFrame, last: dt.date | None) -> dict[str, dict[str, Span]]:
@@ -135,6 +134,28 @@ def _post_spans(table: pl.DataFrame, last: dt.date | None) -> dict[str, dict[str
         until = end.date() if last is None else min(last, end.date())
         out.setdefault(entity, {})[platform] = (first.date(), until)
     return out
+
+
+def _uneven(table: pl.DataFrame) -> list[str]:
+    """Say where accounts that are added up do not publish over the same time: silence may be a missing file."""
+    import polars as pl
+
+    own = table.filter(pl.col("posts") > pl.col("others")) if "others" in table.columns else table
+    ends = own.group_by("entity", "platform", "account").agg(pl.col("first").min(), pl.col("last").max())
+    spans: dict[tuple[str, str], list[tuple[dt.date, dt.date, str]]] = {}
+    for entity, platform, account, first, last in ends.iter_rows():
+        spans.setdefault((entity, platform), []).append((first.date(), last.date(), account))
+    notes = []
+    for (_, platform), several in spans.items():
+        firsts, lasts = [first for first, *_ in several], [last for _, last, _ in several]
+        if max(max(firsts) - min(firsts), max(lasts) - min(lasts)) <= _UNEVEN:
+            continue
+        named = ", ".join(f"{who} {first} to {last}" for first, last, who in sorted(several)[:_SHOWN])
+        notes.append(
+            f"the accounts of {platform or 'the posts'} that are added up do not cover the same time ({named}"
+            f"{' …' if len(several) > _SHOWN else ''}): outside its own dates an account counts as silent"
+        )
+    return sorted(notes)
 
 
 def _sold(books: Books | None, entity: str) -> Span | None:
