@@ -769,3 +769,26 @@ def test_other_tables_of_an_archive_of_outcomes_are_named(shop, tmp_path):
     assert found.outcomes
     assert not found.posts
     assert any("a table of posts in a file that was given as outcomes" in why for _, why in found.unusable)
+
+
+def test_what_cannot_be_judged_is_said_once_for_each_reason(shop, tmp_path, capsys):
+    made = audit([shop["instagram"]], tz=ZONE)
+    lines = [line for line in str(made).splitlines() if "not judged" in line]
+    assert len(lines) < len(made.verdicts)
+    assert any(line.startswith("C01, C02, ") for line in lines)
+    out = tmp_path / "out"
+    assert cli.main(["audit", str(shop["instagram"]), "--tz", ZONE, "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "No claim could be judged; the lines above say why, and what would help." in said
+    assert "Claims judged" not in said
+    # the report sends the reader to what lies beside it
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "jupyter lab audit.ipynb" in page
+    assert "erresearch reproduce" not in page
+
+
+def test_a_boost_is_not_answered_with_the_word_that_nothing_was_spent():
+    verdicts = judge_panel(boosted_panel())
+    assert "; or leave the boosted posts out" in of(verdicts, "C01").reason
+    assert "where nothing was spent, say so" not in of(verdicts, "C01").reason
+    assert what_would_help(verdicts)[0].startswith("add the advertising export by day (C01, ")

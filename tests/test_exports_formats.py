@@ -384,3 +384,10 @@ def test_surveys_keep_the_score_and_hash_the_person():
     assert export.rows["score"].tolist() == [10, 9, 0, 7, 8, 10]
     assert export.rows["respondent"].str.fullmatch("[0-9a-f]{16}").all()
     assert read_export(FILES / "qualtrics.csv").rows["score"].between(0, 10).all()
+
+
+def test_the_score_of_a_survey_is_named_among_its_columns():
+    export = read_export(FILES / "typeform.csv")
+    header = export.columns["score"]
+    assert any(guess.name == "score" and header[:20] in guess.value for guess in export.guesses)
+    assert not any("not read" in note and header in note for note in export.notes)

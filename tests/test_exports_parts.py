@@ -609,3 +609,9 @@ def test_what_is_no_file_is_named_and_never_waited_for(tmp_path: Path):
     fails(tmp_path / "loop.csv", r"^could not read '.*loop\.csv': .* Check the path")
     (tmp_path / "paper.csv").write_bytes(b"%PDF-1.4 x")
     fails(tmp_path / "paper.csv", r"^paper\.csv is a PDF, which holds no export")
+
+
+def test_an_endless_cell_is_called_that(tmp_path: Path):
+    rows = [ORDERS, *orders_of("2026-03-01 10:00:00 +0100")]
+    rows[1][-1] = "x" * 200_000
+    fails(table_of(tmp_path, rows), r"row 2: a cell holds more than 131,072 characters")

@@ -24,8 +24,7 @@ __all__ = ["FEWEST_PERIODS", "judge_panel", "what_would_help"]
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
         "revenue": "add a file of orders, payments or revenue by day as outcomes",
-        "spend": "add the advertising export by day; where nothing was spent, say so (--nothing-spent, or "
-        "Rules(nothing_spent=True))",
+        "spend": "add the advertising export by day",
         "followers": "add the follower history of each account",
         "er_by_followers": "add the follower history of each account",
         "conversion_rate": "add visits and orders by day, such as GA4's report by date",
@@ -35,6 +34,7 @@ _HINTS: Mapping[str, str] = MappingProxyType(
         "a period",
     }
 )
+_NOTHING_SPENT = "where nothing was spent, say so (--nothing-spent, or Rules(nothing_spent=True))"
 _ARROW_PROCEDURES = ("precedence", "long run")
 # rows of one entity follow each other: only these know it
 _IN_TIME = ("precedence", "prediction", "long run")
@@ -139,15 +139,16 @@ def _about_spending(panel: Panel | None, unpriced: str) -> str:
     left = panel.accounting["posts"].reasons.get(BOOSTED, 0)
     if found.boosted > 0:
         return (
-            f"{found}, which moves reactions and sales alike, and what was spent is not known: {_HINTS['spend']}; "
-            "boosted posts can be left out (--leave-out-boosted, or Rules(paid='left out'))"
+            f"{found}, which moves reactions and sales alike, and what was spent is not known: {_HINTS['spend']}; or "
+            "leave the boosted posts out (--leave-out-boosted, or Rules(paid='left out')) and, where nothing else was "
+            "spent, say that too (--nothing-spent, or nothing_spent=True)"
         )
     if unpriced:
         return f"there was advertising, but not what was spent by day ({unpriced}): {_HINTS['spend']}"
     if left:
         return (
             f"{left:,} boosted posts are left out, and it is not known whether anything else was spent: "
-            f"{_HINTS['spend']}"
+            f"{_HINTS['spend']}; {_NOTHING_SPENT}"
         )
     return ""
 
@@ -263,7 +264,12 @@ def what_would_help(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
         for hint in dict.fromkeys(_HINTS.values())
     }
     ordered = sorted((hint for hint in waiting if waiting[hint]), key=lambda hint: -len(waiting[hint]))
-    return tuple(f"{hint} ({', '.join(waiting[hint])})" for hint in ordered)
+    more = {
+        hint: f"; {_NOTHING_SPENT}"
+        for hint in ordered
+        if hint == _HINTS["spend"] and not any("were boosted" in verdict.reason for verdict in verdicts)
+    }
+    return tuple(f"{hint}{more.get(hint, '')} ({', '.join(waiting[hint])})" for hint in ordered)
 
 
 def _askable(claim: Claim) -> bool:
@@ -290,6 +296,8 @@ def _missing(claim: Claim, absent: tuple[str, ...], reasons: Mapping[str, str]) 
         return f"no {', no '.join(absent)}: {reasons['nps']}"
     about_accounts = claim.estimand.get("unit") == "account"
     hints = [] if about_accounts and absent else [_HINTS[name] for name in absent if name in _HINTS]
+    if "spend" in absent and not about_accounts:
+        hints.append(_NOTHING_SPENT)
     if not absent:
         hints = [_HINTS["followers"]] if "followers" in claim.roles else [_HINTS["revenue"]]
     said = f"no {', no '.join(absent)}" if absent else "nothing to judge it on"

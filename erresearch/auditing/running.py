@@ -77,7 +77,12 @@ class Audit:
     def __str__(self) -> str:
         """Files, panel, verdicts and what could not be told."""
         lines = [str(self.files), str(self.panel) if self.panel is not None else "no panel"]
-        lines += [f"{v.claim}: {v.words}. {v.reason}" for v in self.verdicts]
+        lines += [f"{v.claim}: {v.words}. {v.reason}" for v in self.verdicts if v.word != "not judged"]
+        waiting: dict[tuple[str, str], list[str]] = {}
+        for v in self.verdicts:
+            if v.word == "not judged":
+                waiting.setdefault((v.words, v.reason), []).append(v.claim)
+        lines += [f"{', '.join(claims)}: {words}. {why}" for (words, why), claims in waiting.items()]
         lines += [str(estimate) for estimate in self.survey]
         lines += [f"not told: {reason}" for reason in self.refused]
         lines += [f"what would help: {text}" for text in self.wanted]
@@ -164,8 +169,6 @@ def audit(
         refused = [f"{name}: {reason}" for name, reason in sorted_.unusable]
         panel, reason = _panel(sorted_, refused, tz=tz, freq=freq, entity=entity, rules=rules)
         panel, unscored = with_scores(panel, sorted_.survey) if panel is not None else (None, "")
-        if unscored:
-            refused.append(f"net promoter score: {unscored}")
         rates = pd.DataFrame()
         accounts = None
         posts = sorted_.described

@@ -6,11 +6,12 @@ import math
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from erresearch.calibration import promises
-from erresearch.claims import read_claims
+from erresearch.claims import Claim, read_claims
 from erresearch.ledger import COLUMNS, csv_text, verdict_rows
 from erresearch.manifest import provenance
 from erresearch.report import write_report
@@ -77,6 +78,18 @@ _STEPS: tuple[tuple[str, str], ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked(Claim):
+    """A claim with the lines that ask it of these files again."""
+
+    check: str = ""
+
+
+def _again(claim: Claim) -> _Asked:
+    values = {field.name: getattr(claim, field.name) for field in fields(claim)}
+    return _Asked(**values, check=f"erresearch claims {claim.id}\njupyter lab audit.ipynb")
+
+
 def accounting_rows(found: Audit) -> list[tuple[str, str, int]]:
     """Every count of the audit: file or table, what, rows."""
     rows: list[tuple[str, str, int]] = []
@@ -129,7 +142,9 @@ def write_audit(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple[d
             out=out / "report.html",
             title=_QUESTION,
             question=_QUESTION,
-            claims=[claim for claim in read_claims() if claim.id in {v.claim for v in found.verdicts}],
+            claims=[
+                _again(claim) for claim in read_claims() if claim.id in {v.claim for v in found.verdicts}
+            ],
             provenance=_provenance(found, settings),
             accounting=[(name, what, count) for name, what, count in rows if _lost(what) and count],
             warnings=[

@@ -191,8 +191,11 @@ def parse(
             lines.append(reader.line_num + first)
     except csv.Error as error:
         if not cut:
+            wrong = "a quotation mark is not closed as it should be"
+            if "field larger" in str(error):
+                wrong = f"a cell holds more than {csv.field_size_limit():,} characters"
             raise DataError(
-                f"{name} row {len(rows) + 1 + first}: a quotation mark is not closed as it should be",
+                f"{name} row {len(rows) + 1 + first}: {wrong}",
                 got=str(error),
                 fix='look for a single " in that row, or export the file again',
             ) from error

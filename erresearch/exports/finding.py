@@ -166,9 +166,9 @@ def choose_tables(tables: Sequence[Table], platform: str | None, journal: Journa
     ]
     if unread:
         more = f" and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
-        journal.note(
-            f"columns without a meaning here, not read: {', '.join(map(repr, unread[:_SHOWN]))}{more}"
-        )
+        # which of its questions is the score of a survey is found later
+        told = "of which only the score is read" if layout.kind == "survey" else "not read"
+        journal.note(f"columns without a meaning here, {told}: {', '.join(map(repr, unread[:_SHOWN]))}{more}")
     journal.note(
         f"recognised as {layout.name} by {signs}"
         + (f" (headers in {chosen[0].match.language})" if chosen[0].match.language not in ("", "en") else "")

@@ -305,6 +305,7 @@ def _built(
         for target, i in table.match.columns.items()
         if known.field(target).type != "personal" or table.match.layout.evidence == MAPPED
     }
+    columns |= journal.found
     return Export(
         _to_pandas(built.frame),
         built.kind,

@@ -352,6 +352,7 @@ class Journal:
 
     def __init__(self, name: str, *, strict: bool = False) -> None:
         self.name, self.strict = name, strict
+        self.found: dict[str, str] = {}  # headers of columns that were found by what they hold
         self.guesses: list[Guess] = []
         self.warnings: list[Caution] = []
         self.notes: list[str] = []

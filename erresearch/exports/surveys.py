@@ -103,6 +103,7 @@ def _score_cells(drafted: Draft, settings: Settings, journal: Journal) -> tuple[
 
     cells = pl.DataFrame({"row": table.rows, "score": table.cells[f"c{position}"]})
     raw = drafted.frame.select("row").join(cells, on="row", how="left", maintain_order="left")["score"]
+    journal.found["score"] = table.header[position].strip()
     return table.header[position].strip(), raw
 
 
