@@ -84,7 +84,7 @@ def test_growth_is_judged_on_parts_as_on_the_whole(tmp_path):
     accounts = pd.DataFrame({"followers": followers, "engagement": engagement})
     stored = parts(tmp_path, accounts.iloc[:1], accounts.iloc[1:2999], accounts.iloc[2999:])
     whole, split = (decay(rows, reactions=["engagement"]) for rows in (accounts, stored))
-    assert split.ppml.value == pytest.approx(whole.ppml.value, rel=1e-9)
+    assert split.exponent.value == pytest.approx(whole.exponent.value, rel=1e-9)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files there have no limit that a process can set")
