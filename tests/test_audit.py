@@ -27,8 +27,8 @@ from erresearch.auditing.judging import what_would_help
 from erresearch.auditing.writing import _frame_text, accounting_rows, audit_notebook
 from erresearch.errors import DataError, DesignError, ErresearchError
 from erresearch.exports import Accounting, Export
-from erresearch.panel import Rules
-from erresearch.worlds import example_exports
+from erresearch.panel import Account, Panel, Rules
+from erresearch.worlds import example_exports, simulate
 
 ZONE = "Europe/Amsterdam"
 HERE = Path(__file__).resolve().parent
@@ -469,6 +469,16 @@ def test_a_spend_of_0_is_enough_to_say_that_nothing_was_spent():
     (verdict,) = [v for v in judge_panel(shop_panel(60)) if v.claim == "C01"]
     assert verdict.estimate is not None
     assert "spend is the same in every period" in {d.name: d.text for d in verdict.doubts}["constant control"]
+
+
+def test_a_rival_that_never_moves_is_no_rival():
+    rows = simulate("effect", accounts=8, weeks=60, rng=1).panel
+    table = rows.rename(columns={"account": "entity", "week": "period"}).assign(followers=1000.0)
+    panel = Panel(table, {"posts": Account(len(table), len(table), {})}, (), "W")
+    verdict = {v.claim: v for v in judge_panel(panel)}["C09"]
+    assert verdict.word == "not judged"
+    assert "followers is the same in every period" in verdict.reason
+
 
 
 def test_the_long_run_of_one_shop_says_what_it_needs():

@@ -185,6 +185,9 @@ def _unusable(claim: Claim, table: pd.DataFrame, periods: str) -> str:
             return (
                 f"{name} is {value} in all {len(both):,} rows: what never moves cannot be related to anything"
             )
+    rival = _played(claim, "rival", table)
+    if rival is not None and _stands_still(table, rival):
+        return f"{rival} is the same in every period, so that it can predict no change and be no rival here"
     if entities == 1 and claim.procedure == "long run":
         return (
             "it takes out what all entities share in a period, and of one entity nothing is left then: add shops, not "
@@ -202,6 +205,11 @@ def _unusable(claim: Claim, table: pd.DataFrame, periods: str) -> str:
             f"{FEWEST_PERIODS} are the least{wanted}"
         )
     return ""
+
+
+def _stands_still(table: pd.DataFrame, name: str) -> bool:
+    """Whether a column has values, and never another one within an entity."""
+    return bool(table[name].notna().any() and table.groupby("entity")[name].nunique().max() <= 1)
 
 
 def _played(claim: Claim, role: str, table: pd.DataFrame) -> str | None:
@@ -229,9 +237,9 @@ def _periods_needed(claim: Claim, both: pd.DataFrame, chosen: Mapping[str, str |
 def _without_constants(claim: Claim, table: pd.DataFrame) -> tuple[Claim, tuple[Doubt, ...]]:
     """A control that never moves within an entity explains nothing there and is left out, with a word."""
     doubts = []
-    for role in [each for each in claim.roles if each not in ("x", "y", "by", "time")]:
+    for role in [each for each in claim.roles if each not in ("x", "y", "rival", "by", "time")]:
         name = _played(claim, role, table)
-        if name is None or not table[name].notna().any() or table.groupby("entity")[name].nunique().max() > 1:
+        if name is None or not _stands_still(table, name):
             continue
         options = {
             key: [each for each in value if each != role] if isinstance(value, (list, tuple)) else value
