@@ -15,7 +15,7 @@ from erresearch.errors import DesignError, UnknownNameError
 from erresearch.expressions import log
 from erresearch.figures.style import INK, MUTED, WORD_COLOURS
 from erresearch.relate import decay, precedence, regress
-from erresearch.results import Interval
+from erresearch.results import Interval, plain
 from erresearch.robustness import detectable
 from erresearch.worlds import simulate_panel
 
@@ -196,24 +196,32 @@ def _confounded(strength: float, rng: int) -> View:
         """Show all weeks of all shops."""
         ax.plot(x.ravel(), y.ravel(), ".", ms=2, alpha=0.35, color=WORD_COLOURS["supported"])
         ax.set(xlabel="log engagement", ylabel="log revenue", xlim=(3, 12), ylim=(4, 14))
-        ax.set_title(f"strength {strength:.1f}: r = {r:.2f}")
-        ax.text(11.9, 4.1, f"elasticity, adjusted {found.value:+.3f}", ha="right", va="bottom", color=INK)
+        ax.set_title(f"strength {strength:.1f}: r = {plain(r, '.2f')}")
+        ax.text(
+            11.9,
+            4.1,
+            f"elasticity, adjusted {plain(found.value, '+.3f')}",
+            ha="right",
+            va="bottom",
+            color=INK,
+        )
 
     return View(
         strength,
         _figures_of({"r": r, "elasticity": found.value}),
         {
-            "r over all weeks": f"{r:.2f}",
-            "elasticity, adjusted": f"{found.value:+.3f} {_short(found.interval)}",
+            "r over all weeks": plain(r, ".2f"),
+            "elasticity, adjusted": f"{plain(found.value, '+.3f')} {_short(found.interval)}",
         },
-        f"At strength {strength:.1f} all weeks together correlate by r = {r:.2f}. With the past, advertising, shop and "
-        f"week held fixed, the elasticity is {found.value:+.3f} {_short(found.interval)}.",
+        f"At strength {strength:.1f} all weeks together correlate by r = {plain(r, '.2f')}. "
+        f"With the past, advertising, shop and week held fixed, the elasticity is "
+        f"{plain(found.value, '+.3f')} {_short(found.interval)}.",
         draw,
     )
 
 
 def _short(interval: Interval) -> str:
-    return f"[{interval.low:+.2f}, {interval.high:+.2f}]"
+    return f"[{plain(interval.low, '+.2f')}, {plain(interval.high, '+.2f')}]"
 
 
 def unrelated(spread: float = 1.0, *, rng: int) -> pd.DataFrame:
@@ -266,11 +274,11 @@ def _shared_denominator(spread: float, rng: int) -> View:
     def draw(ax: Axes) -> None:
         """Show the counts in grey, the rates in colour, both about their middle."""
         for x, y, name, colour in (
-            (likes, orders, f"counts, r = {counts:.2f}", MUTED),
+            (likes, orders, f"counts, r = {plain(counts, '.2f')}", MUTED),
             (
                 likes - followers,
                 orders - followers,
-                f"per follower, r = {rates:.2f}",
+                f"per follower, r = {plain(rates, '.2f')}",
                 WORD_COLOURS["contradicted"],
             ),
         ):
@@ -279,19 +287,21 @@ def _shared_denominator(spread: float, rng: int) -> View:
         ax.set(xlim=(-6, 6), ylim=(-6, 6))
         ax.set_title(f"spread of followers {spread:.2g}")
         ax.legend(loc="upper left", markerscale=2)
-        ax.text(5.8, -5.8, f"elasticity, held {cure.value:+.2f}", ha="right", va="bottom", color=INK)
+        ax.text(
+            5.8, -5.8, f"elasticity, held {plain(cure.value, '+.2f')}", ha="right", va="bottom", color=INK
+        )
 
     return View(
         spread,
         _figures_of({"r of the counts": counts, "r per follower": rates, "elasticity": cure.value}),
         {
-            "r of the counts": f"{counts:.2f}",
-            "r per follower": f"{rates:.2f}",
-            "elasticity, followers held": f"{cure.value:+.2f} {_short(cure.interval)}",
+            "r of the counts": plain(counts, ".2f"),
+            "r per follower": plain(rates, ".2f"),
+            "elasticity, followers held": f"{plain(cure.value, '+.2f')} {_short(cure.interval)}",
         },
-        f"The counts correlate by r = {counts:.2f}; divided by the same followers, by r = {rates:.2f}. With followers "
-        f"beside the likes instead of below them, the elasticity of orders is {cure.value:+.2f} "
-        f"{_short(cure.interval)}.",
+        f"The counts correlate by r = {plain(counts, '.2f')}; divided by the same followers, "
+        f"by r = {plain(rates, '.2f')}. With followers beside the likes instead of below them, the elasticity of "
+        f"orders is {plain(cure.value, '+.2f')} {_short(cure.interval)}.",
         draw,
     )
 
@@ -334,7 +344,7 @@ def _weeks(weeks: float, rng: int) -> View:
         f"{name}{also}": text
         for name, estimate in found.items()
         for also, text in (
-            ("", f"{estimate.value:+.2f} {_short(estimate.interval)}"),
+            ("", f"{plain(estimate.value, '+.2f')} {_short(estimate.interval)}"),
             (", finds from", f"{could[name]:.2f}"),
         )
     }
@@ -368,15 +378,15 @@ def _listed(percent: float, rng: int) -> View:
         ax.plot(*rate(everybody), ".", ms=2, alpha=0.4, color="#b5b0a6", label="all")
         ax.plot(*rate(kept), ".", ms=2.5, alpha=0.6, color=WORD_COLOURS["contradicted"], label="on the list")
         ax.set(xscale="log", yscale="log", xlabel="followers", ylabel="reactions per post and follower (%)")
-        ax.set_title(f"the best {percent:.0f} %: exponent {found.value:.2f}")
+        ax.set_title(f"the best {percent:.0f} %: exponent {plain(found.value, '.2f')}")
         ax.legend(loc="lower left", markerscale=4)
 
     falls = 100 * (1 - 10 ** (found.value - 1))
     return View(
         percent,
         _figures_of({"exponent": found.value, "low": found.interval.low, "high": found.interval.high}),
-        {"accounts": f"{len(kept):,}", "exponent": f"{found.value:.2f} {_short(found.interval)}"},
-        f"The list of the best {percent:.0f} % ({len(kept):,} accounts) gives an exponent of {found.value:.2f} "
+        {"accounts": f"{len(kept):,}", "exponent": f"{plain(found.value, '.2f')} {_short(found.interval)}"},
+        f"The list of the best {percent:.0f} % ({len(kept):,} accounts) gives an exponent of {plain(found.value, '.2f')} "
         f"{_short(found.interval)}: ten times the followers seem to "
         f"{'cost' if falls >= 0 else 'add'} {abs(falls):.0f} % of the rate.",
         draw,
