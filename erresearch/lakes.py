@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from erresearch.sources import from_pandas, open_database, open_files, says_simu
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["KINDS", "Lake", "hold_posts", "is_lake", "open_lake"]
+__all__ = ["KINDS", "Lake", "called_simulated", "hold_posts", "is_lake", "open_lake"]
 
 #: What makes a table one of each kind: all of the first columns, and one of the second where there are any.
 KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingProxyType(
@@ -174,6 +174,20 @@ def hold_posts(posts: pd.DataFrame) -> Lake:
     names = [str(name) for name in posts.columns]
     rows = from_pandas(posts, names, [name for name in names if name in (*_NUMBERS, *_FLAGS)])
     return Lake("the posts", "posts", rows, tuple(names), "in memory", says_simulated(posts))
+
+
+def called_simulated(names: Iterable[object]) -> bool:
+    """Whether all accounts say by their very names that they were simulated, as those of our examples do.
+
+    Examples
+    --------
+    >>> called_simulated(["simulated-shop-1", "simulated-shop-2"]), called_simulated(["simulated-shop", "shop"])
+    (True, False)
+    >>> called_simulated([])
+    False
+    """
+    texts = [str(name) for name in names]
+    return bool(texts) and all(text.startswith("simulated") for text in texts)
 
 
 def _name(place: str) -> str:

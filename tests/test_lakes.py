@@ -188,6 +188,12 @@ def test_rates_and_accounts_are_those_of_each_platform_and_kind(engine, gaps, tm
         assert (row["posts"], row["followers"]) == (len(posts), posts["followers"].dropna().iloc[-1])
 
 
+def test_accounts_may_say_by_their_names_that_they_were_simulated(gaps):
+    named = gaps.assign(account="simulated-" + gaps["account"])
+    named.attrs = {}
+    assert account_table(named).attrs == {"simulated": True}
+
+
 def test_accounts_without_followers_are_none(gaps):
     table = account_table(gaps.drop(columns="followers"))
     assert list(table) == ["account", "platform", "posts", "followers", "engagement"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.lakes import Lake
+from erresearch.lakes import Lake, called_simulated
 from erresearch.sources import gather
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def accounts_afar(lake: Lake, reactions: Sequence[str]) -> pd.DataFrame:
     followers = gather(latest.group_by(*keys).agg(nw.col("followers").max()))
     made = means.join(followers, on=keys, how="inner").drop_nulls(["followers", "engagement"])
     out = made.select(names).sort(keys).to_pandas()
-    out.attrs = {"simulated": True} if lake.simulated else {}
+    out.attrs = {"simulated": True} if lake.simulated or called_simulated(out["account"].unique()) else {}
     return out
 
 

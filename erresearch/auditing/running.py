@@ -15,7 +15,7 @@ from erresearch.auditing.sorting import Files, read_files
 from erresearch.auditing.writing import write_audit
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export
-from erresearch.lakes import Lake
+from erresearch.lakes import Lake, called_simulated
 from erresearch.panel import Panel, Rules, build_panel
 from erresearch.panel.clock import check_calendar
 from erresearch.panel.entities import look_up
@@ -252,7 +252,10 @@ def _panel(
             spend=spend,
             rules=rules,
         )
-        return made.collect()
+        made = made.collect()
+        if files.lakes and called_simulated(made.rows["entity"].unique()):
+            made.rows.attrs["simulated"] = True
+        return made
 
     outcomes, ads = files.source("outcomes"), files.source("ads")
     followers = files.source("followers", "daily")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from erresearch.auditing.describing import own_posts, with_followers
 from erresearch.errors import DataError, EngineError, ErresearchError
 from erresearch.exports import Export, combine_exports, read_exports
-from erresearch.lakes import Lake, is_lake, open_lake
+from erresearch.lakes import Lake, called_simulated, is_lake, open_lake
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -282,10 +282,7 @@ def _read(
 
 def _simulated(export: Export) -> bool:
     """Whether the accounts say of themselves that they were simulated, as those of our examples do."""
-    names = (
-        export.rows["account"].astype(str) if "account" in export.rows.columns and len(export.rows) else None
-    )
-    return names is not None and bool(names.str.startswith("simulated").all())
+    return "account" in export.rows.columns and called_simulated(export.rows["account"].unique())
 
 
 def _no_calendar(export: Export) -> str:
