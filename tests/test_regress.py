@@ -20,7 +20,7 @@ from erresearch.datasets import load
 from erresearch.errors import ColumnError, DataError, DesignError, UnknownNameError
 from erresearch.expressions import log
 from erresearch.moments import Moments
-from erresearch.relate import contrast, poisson, regress
+from erresearch.relate import contrast, logit, poisson, regress
 from erresearch.relate.fitting import Fitted
 from erresearch.results import Fit
 from erresearch.worlds import simulate_panel
@@ -719,3 +719,27 @@ def test_any_level_finds_the_draws_that_it_needs() -> None:
             regress(table, "y", on=["x"], by="shop", level=level)
     with pytest.raises(DesignError, match="too few for an interval"):
         regress(table, "y", on=["x"], by="shop", level=1 - 1e-9)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e9])
+def test_an_outcome_that_does_not_vary_is_no_nil_effect(value: float) -> None:
+    table = alone().assign(shop=lambda t: np.arange(len(t)) // 8, y=value)
+    for how in ({}, {"by": "shop"}, {"by": "shop", "within": True}, {"by": "shop", "cov": "CRV3"}):
+        with pytest.raises(DesignError, match="the outcome 'y' does not vary"):
+            regress(table, "y", on=["x"], **how)
+    own = table.assign(y=table.shop + 1.0)
+    with pytest.raises(DesignError, match="the outcome 'y' does not vary once the effects"):
+        regress(own, "y", on=["x"], by="shop", within=True)
+    with pytest.raises(DesignError, match="the outcome 'y' does not vary within its accounts"):
+        poisson(own, "y", on=["x"], by="shop")
+    assert math.isfinite(poisson(own, "y", on=["x"], by="shop", effects=())["x"].value)
+    with pytest.raises(DesignError, match="the outcome 'y' does not vary"):
+        poisson(table.assign(y=value + 1), "y", on=["x"])
+
+
+def test_where_no_row_is_complete_the_reasons_are_named() -> None:
+    table = alone().assign(x=np.inf, shop=1, b=0)
+    for estimator, outcome in ((regress, "y"), (poisson, "c"), (logit, "b")):
+        for by in (None, "shop"):
+            with pytest.raises(DesignError, match=r"0 complete rows .* left out 80 not finite: x"):
+                estimator(table, outcome, on=["x"], by=by)

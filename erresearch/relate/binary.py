@@ -13,7 +13,7 @@ import numpy as np
 from erresearch.errors import ColumnError, DataError, DesignError
 from erresearch.inference import Scores
 from erresearch.moments import Moments
-from erresearch.relate.design import check_design, open_moments
+from erresearch.relate.design import check_design, left_out, open_moments
 from erresearch.relate.fitting import Covariance, Fitted, assemble, check_covariance
 from erresearch.relate.newton import ITERATIONS, ascend, flattest
 from erresearch.relate.passes import leverage_pass, linear_predictor, logistic, unpack
@@ -185,6 +185,7 @@ def _open(
     if moments.rows <= len(moments.columns):
         raise DesignError(
             f"{moments.rows} complete rows cannot carry {len(moments.columns)} parameters",
+            got=left_out(moments),
             allowed=f"more than {len(moments.columns)} rows",
             fix="use fewer columns or more data",
         )

@@ -19,6 +19,7 @@ __all__ = [
     "check_design",
     "effect_word",
     "free_constant",
+    "left_out",
     "open_moments",
     "still",
     "sweep",
@@ -99,6 +100,12 @@ def open_moments(
             fix="ask for columns by the names they have in the moments",
         )
     return data[list(columns)]
+
+
+def left_out(moments: Moments) -> str:
+    """Rows left out, by reason, for a message; empty where there are none."""
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in moments.dropped.items() if count)
+    return f"left out {reasons}" if reasons else ""
 
 
 def sweep(moments: Moments, effects: tuple[Effect, ...]) -> Swept:

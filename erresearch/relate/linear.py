@@ -13,7 +13,16 @@ from erresearch.condensing import bounded_moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Scores
 from erresearch.moments import Moments
-from erresearch.relate.design import Effect, Swept, check_design, effect_word, open_moments, sweep
+from erresearch.relate.design import (
+    Effect,
+    Swept,
+    check_design,
+    effect_word,
+    left_out,
+    open_moments,
+    still,
+    sweep,
+)
 from erresearch.relate.fitting import Covariance, Fitted, assemble, check_covariance
 from erresearch.relate.passes import leverage_pass
 from erresearch.relate.refinement import refine
@@ -92,7 +101,7 @@ def regress(
     Raises
     ------
     DesignError
-        Too few rows or accounts, columns that do not vary or are collinear.
+        Too few rows or accounts, columns (or an outcome) that do not vary or are collinear.
     ColumnError, DataError
         Missing columns, text among numbers, no complete row.
 
@@ -176,6 +185,7 @@ def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     if moments.rows <= parameters:
         raise DesignError(
             f"{moments.rows} complete rows cannot carry {parameters} parameters",
+            got=left_out(moments),
             allowed=f"more than {parameters} rows",
             fix="use fewer columns or effects, or more data",
         )
@@ -184,6 +194,12 @@ def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     centred = total[first:, first:] - (np.outer(total[0, 1:], total[0, 1:]) / total[0, 0] if first else 0.0)
     raw = np.einsum("gii->i", moments.grams())
     scale = check_design(centred[:-1, :-1], moments.columns[:-1], raw[:-1])
+    if still(centred[-1, -1], raw[-1]):
+        raise DesignError(
+            f"the outcome {moments.columns[-1]!r} does not vary{' once the effects are taken out' * bool(effects)}",
+            got=f"{moments.rows:,} rows",
+            fix="there is nothing to explain: an effect of 0 would be no finding",
+        )
     values = np.linalg.eigvalsh(centred[:-1, :-1] / np.outer(scale, scale))
     diagonal = np.sqrt(np.diag(total)[:-1])
     inverse = np.linalg.inv(total[:-1, :-1] / np.outer(diagonal, diagonal))

@@ -18,6 +18,7 @@ from erresearch.relate.design import (
     check_design,
     effect_word,
     free_constant,
+    left_out,
     open_moments,
     still,
 )
@@ -78,7 +79,7 @@ def poisson(
     DataError
         A negative outcome, or one that is 0 everywhere.
     DesignError
-        Collinear columns, moments without their rows, or no convergence.
+        Collinear columns, an outcome that does not vary, too few rows, moments without their rows, or no convergence.
 
     References
     ----------
@@ -100,6 +101,7 @@ def poisson(
     _refuse(moments, effects, cov)
     within, moments = bool(effects), hold(moments)
     totals, moments, dropped = usable(moments, within=within)
+    _refuse_still(moments, within=within)
     state, moments, lost, dropped = _fit(moments, totals, within=within, dropped=dropped)
     names = tuple(name for name in moments.columns[:-1])
     origin = moments.origin[:-1]
@@ -173,9 +175,26 @@ def _refuse(moments: Moments, effects: tuple[Effect, ...], cov: str) -> None:
         raise ColumnError(
             "a regression needs a regressor", got="`on` is empty", fix="name at least one column"
         )
+    if moments.rows <= len(moments.columns) - 1:
+        raise DesignError(
+            f"{moments.rows} complete rows cannot carry {len(moments.columns) - 1} parameters",
+            got=left_out(moments),
+            allowed=f"more than {len(moments.columns) - 1} rows",
+            fix="use fewer columns or effects, or more data",
+        )
     if not effects:
         free_constant(moments.columns[:-1])
     check_covariance(cov, clustered=moments.by is not None)
+
+
+def _refuse_still(moments: Moments, *, within: bool) -> None:
+    own, raw = centred(moments, within=within)[-1, -1], np.einsum("gii->i", moments.grams())[-1]
+    if still(own, raw):
+        raise DesignError(
+            f"the outcome {moments.columns[-1]!r} does not vary{' within its accounts' * within}",
+            got=f"{moments.rows:,} rows",
+            fix="there is nothing to explain: an effect of 0 would be no finding",
+        )
 
 
 def _fit(
