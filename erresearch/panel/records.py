@@ -140,7 +140,8 @@ class Panel:
         >>> import polars as pl
         >>> from erresearch import build_panel
         >>> posts = {"account": ["a"] * 3, "published_at": ["2026-01-01", "2026-01-02", "2026-01-12"], "likes": [1, 2, 3]}
-        >>> panel = build_panel(pl.LazyFrame(posts), freq="D", tz="UTC", min_age_days=0)
+        >>> lazy = pl.LazyFrame(posts).with_columns(pl.col("published_at").str.to_datetime(time_zone="UTC"))
+        >>> panel = build_panel(lazy, freq="D", tz="UTC", min_age_days=0)
         >>> len(panel.collect().rows)
         12
         """
