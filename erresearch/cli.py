@@ -251,18 +251,16 @@ def audit(
 
 
 @command.command("inspect")
-@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.argument("files", nargs=-1, required=True, type=_PLACE)
 @click.option("--tz", help="Zone of clocks for which neither the file nor a rule of the platform says one.")
-def inspect_files(*, files: tuple[Path, ...], tz: str | None) -> None:
+def inspect_files(*, files: tuple[str, ...], tz: str | None) -> None:
     """Say what files are, what would be guessed and why, and what would be left out; nothing is written."""
-    from erresearch.exports import inspect_export
     from erresearch.terminal import plain
 
     refused = []
-    for path in files:
-        beside = path.with_name(f"{path.name}.toml")
+    for place in files:
         try:
-            text = str(inspect_export(path, tz=tz, mapping=beside if beside.is_file() else None))
+            text = _inspected(place, tz)
         except ErresearchError as error:
             # the other files are still worth a look
             refused.append(error)
@@ -272,6 +270,20 @@ def inspect_files(*, files: tuple[Path, ...], tz: str | None) -> None:
             click.echo(_harmless(line))
     if refused:
         raise click.exceptions.Exit(2)
+
+
+def _inspected(place: str, tz: str | None) -> str:
+    from erresearch.auditing import open_table
+    from erresearch.exports import inspect_export
+    from erresearch.lakes import is_lake, look_into
+
+    if is_lake(place):
+        return look_into(open_table([place]))
+    path = Path(place)
+    if path.is_dir():
+        raise click.UsageError(f"{place} is a folder; name its files, such as {place}/*.csv")
+    beside = path.with_name(f"{path.name}.toml")
+    return str(inspect_export(path, tz=tz, mapping=beside if beside.is_file() else None))
 
 
 def _harmless(line: str) -> str:

@@ -44,12 +44,12 @@ class TableFile:
         return self.path.lower().endswith(".csv")
 
 
-def find_files(place: str | Path) -> list[TableFile]:
+def find_files(place: str | Path | Sequence[str | Path]) -> list[TableFile]:
     """Open every file that a path, a folder or a glob names.
 
     Parameters
     ----------
-    place : path
+    place : path, or several
         A .parquet or .csv file, a glob of them (``**`` looks into folders), a folder, or a remote address that
         Polars can scan (``s3://…``).
 
@@ -63,15 +63,15 @@ def find_files(place: str | Path) -> list[TableFile]:
     EngineError
         If there is no such file, the kind is unknown or a file cannot be read.
     """
-    return [_open(path) for path in _paths(str(place))]
+    return [_open(path) for path in _all_paths(place)]
 
 
-def written_as_simulated(place: str | Path) -> bool:
+def written_as_simulated(place: str | Path | Sequence[str | Path]) -> bool:
     """Whether any .parquet file that a place names was written from a pandas table that said so of itself.
 
     Parameters
     ----------
-    place : path
+    place : path, or several
         As for :func:`find_files`.
 
     Returns
@@ -86,7 +86,7 @@ def written_as_simulated(place: str | Path) -> bool:
     """
     import polars as pl
 
-    for path in _paths(str(place)):
+    for path in _all_paths(place):
         if "://" in path or not path.lower().endswith(".parquet"):
             continue
         try:
@@ -96,6 +96,11 @@ def written_as_simulated(place: str | Path) -> bool:
         if isinstance(attributes, dict) and attributes.get("simulated"):
             return True
     return False
+
+
+def _all_paths(place: str | Path | Sequence[str | Path]) -> list[str]:
+    places = [place] if isinstance(place, (str, Path)) else place
+    return sorted(path for each in places for path in _paths(str(each)))
 
 
 def _paths(text: str) -> list[str]:
@@ -120,7 +125,7 @@ def _paths(text: str) -> list[str]:
             got=f"{len(wrong)} of {len(paths)} files without a known ending",
             allowed=", ".join(SUFFIXES),
         )
-    return sorted(paths)
+    return paths
 
 
 def _open(path: str) -> TableFile:

@@ -12,14 +12,14 @@ import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, DataError, missing_columns
 from erresearch.exports.settings import Settings, read_mapping
-from erresearch.files import find_files
-from erresearch.schema import POSTS
-from erresearch.sources import from_pandas, open_database, open_files, says_simulated
+from erresearch.files import find_files, written_as_simulated
+from erresearch.schema import OUTCOMES, POSTS
+from erresearch.sources import from_pandas, gather, open_database, open_files, says_simulated
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["KINDS", "Lake", "called_simulated", "hold_posts", "is_lake", "open_lake"]
+__all__ = ["KINDS", "Lake", "called_simulated", "hold_posts", "is_lake", "look_into", "open_lake"]
 
 #: What makes a table one of each kind: all of the first columns, and one of the second where there are any.
 KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingProxyType(
@@ -37,6 +37,20 @@ _NUMBERS: Final = (*KINDS["posts"][1], "value", "spend", "engagement")
 _FLAGS: Final = ("collaboration", "is_crosspost", "is_paid")
 _CONSTANTS: Final = ("platform", "account", "entity", "currency")
 _DATABASE: Final = "duckdb:"
+_KNOWN: Final = frozenset(
+    (
+        *POSTS.names,
+        *OUTCOMES.names,
+        *_NUMBERS,
+        *_FLAGS,
+        "entity",
+        "date_end",
+        "grain",
+        "kind",
+        "segment",
+        "at",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,15 +101,18 @@ def is_lake(place: str | Path) -> bool:
 
 
 def open_lake(
-    place: str | Path, *, kind: str | None = None, mapping: str | Path | Mapping[str, Any] | None = None
+    place: str | Path | Sequence[str | Path],
+    *,
+    kind: str | None = None,
+    mapping: str | Path | Mapping[str, Any] | None = None,
 ) -> Lake:
     """Open Parquet files or a table of a database without reading their rows.
 
     Parameters
     ----------
-    place : path
+    place : path, or several
         A .parquet file, a glob of them, a folder, a remote address that Polars can scan, or
-        ``duckdb:file.db?table=posts``.
+        ``duckdb:file.db?table=posts``. Several paths of .parquet files are one table.
     kind : {"posts", "outcomes", "ads", "followers"}, optional
         What it must hold; otherwise its columns decide.
     mapping : path or mapping, optional
@@ -128,7 +145,8 @@ def open_lake(
     ('posts', '1 Parquet file', ('account', 'published_at', 'likes', 'platform'))
     """
     said = _said(mapping)
-    text = str(place)
+    several = not isinstance(place, (str, Path))
+    text = ", ".join(map(str, place)) if isinstance(place, Sequence) and several else str(place)
     if text.startswith(_DATABASE):
         frame: nw.LazyFrame[Any] = open_database(text)
         present = frame.collect_schema().names()
@@ -150,7 +168,9 @@ def open_lake(
     if constants:
         frame = frame.with_columns(*(nw.lit(value).alias(name) for name, value in constants.items()))
     columns = (*names, *constants)
-    return Lake(_name(text), found, frame.to_native(), columns, stored, says_simulated(place))
+    name = f"{_name(files[0].path)} and {len(files) - 1:,} more" if several else _name(text)
+    simulated = written_as_simulated(place) if not text.startswith(_DATABASE) else False
+    return Lake(name, found, frame.to_native(), columns, stored, simulated)
 
 
 def hold_posts(posts: pd.DataFrame) -> Lake:
@@ -174,6 +194,42 @@ def hold_posts(posts: pd.DataFrame) -> Lake:
     names = [str(name) for name in posts.columns]
     rows = from_pandas(posts, names, [name for name in names if name in (*_NUMBERS, *_FLAGS)])
     return Lake("the posts", "posts", rows, tuple(names), "in memory", says_simulated(posts))
+
+
+def look_into(lake: Lake, *, rows: int = 3) -> str:
+    """Say what a table holds: its kind, its number of rows, and what stands in the first ones.
+
+    Parameters
+    ----------
+    lake : Lake
+        The table.
+    rows : int
+        Rows to show.
+
+    Returns
+    -------
+    str
+        One line, and one per column that has a meaning here; columns of other names are only counted.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> posts = pd.DataFrame({"account": ["a", "b"], "published_at": ["2026-01-01", "2026-01-02"], "likes": [3, 4]})
+    >>> print(look_into(hold_posts(posts)))
+    the posts: posts, in memory, 2 rows
+      account: 'a' | 'b'
+      published_at: '2026-01-01' | '2026-01-02'
+      likes: 3 | 4
+    """
+    frame: nw.LazyFrame[Any] = nw.from_native(lake.rows).lazy()
+    count = int(gather(frame.select(nw.len().alias("rows")))["rows"][0])
+    known = [name for name in lake.columns if name in _KNOWN]
+    first = gather(frame.select(*known).head(rows)) if known else None
+    lines = [f"{lake.name}: {lake.kind}, {lake.format}, {count:,} rows"]
+    if first is not None:
+        lines += [f"  {name}: {' | '.join(map(repr, first[name].to_list()))}" for name in known]
+    others = len(lake.columns) - len(known)
+    return "\n".join([*lines, f"  not used: {others:,} other columns"] if others else lines)
 
 
 def called_simulated(names: Iterable[object]) -> bool:

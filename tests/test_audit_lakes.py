@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from erresearch import build_panel
+from erresearch import build_panel, cli
 from erresearch.auditing import audit, judge_panel, read_files, side_by_side
 from erresearch.errors import ColumnError, DataError
 from erresearch.lakes import open_lake
@@ -98,8 +98,9 @@ def test_a_mapping_lies_beside_the_file_or_the_folder(lake, tmp_path):
 
 
 def test_tables_that_nobody_can_put_together_are_refused(lake, tmp_path):
-    files = read_files([lake / "posts" / "a.parquet", lake / "posts" / "b.parquet"], tz="UTC")
-    with pytest.raises(DataError, match=r"posts come in several tables.*a\.parquet, b\.parquet"):
+    database = f"duckdb:{lake}/shop.db?table=posts"
+    files = read_files([lake / "posts" / "a.parquet", database], tz="UTC")
+    with pytest.raises(DataError, match=r"posts come in several tables.*shop\.db\?table=posts, a\.parquet"):
         files.source("posts")
     (tmp_path / "posts.csv").write_text("a\n1\n")
     (tmp_path / "b.parquet").write_bytes((lake / "posts" / "b.parquet").read_bytes())
@@ -116,3 +117,22 @@ def test_a_lake_collects_to_the_panel_that_memory_gives(lake):
     assert held.rows.attrs == {"simulated": True}
     assert held.collect() is held
     assert list(held.rows.columns) == ["entity", *panel.columns[1:]]
+
+
+def test_files_that_a_shell_hands_over_one_by_one_are_one_table(lake, capsys):
+    parts = sorted((lake / "posts").glob("*.parquet"))
+    files = read_files([*parts, lake / "sales.parquet"], tz="UTC")
+    assert [(one.name, one.kind) for one in files.lakes] == [
+        ("a.parquet and 1 more", "posts"),
+        ("sales.parquet", "outcomes"),
+    ]
+    panel = build_panel(files.source("posts"), freq="W", tz="UTC")
+    assert panel.accounting == build_panel(open_lake(lake / "posts"), freq="W", tz="UTC").accounting
+    (parts[0].parent.with_name("posts.toml")).write_text('platform = "other"\nkind = "posts"\n')
+    assert cli.main(["inspect", str(parts[0]), f"duckdb:{lake}/shop.db?table=sales"]) == 0
+    said = capsys.readouterr().out
+    assert "a.parquet: posts, 1 Parquet file, 100 rows\n" in said
+    assert "  account: 'account-01' | 'account-01' | 'account-01'\n" in said
+    assert "table=sales: outcomes, a table of a DuckDB file" in said
+    assert cli.main(["inspect", str(lake / "none.parquet")]) == 2
+    assert "no file at" in capsys.readouterr().err

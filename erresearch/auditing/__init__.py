@@ -6,7 +6,7 @@ from erresearch.auditing.describing import account_table, side_by_side, with_fol
 from erresearch.auditing.judging import judge_panel
 from erresearch.auditing.running import Audit, audit
 from erresearch.auditing.scoring import with_scores
-from erresearch.auditing.sorting import Files, read_files
+from erresearch.auditing.sorting import Files, open_table, read_files
 
 __all__ = [
     "Audit",
@@ -14,6 +14,7 @@ __all__ = [
     "account_table",
     "audit",
     "judge_panel",
+    "open_table",
     "read_files",
     "side_by_side",
     "with_followers",

@@ -15,7 +15,7 @@ from erresearch.lakes import Lake, called_simulated, is_lake, open_lake
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Files", "read_files"]
+__all__ = ["Files", "open_table", "read_files"]
 
 _SHOWN = 3
 _TIMED = ("outcomes", "ads")
@@ -161,7 +161,7 @@ def read_files(
         if (each, kind) not in stored
         for path in _within(Path(each))
     ]
-    lakes = tuple(_open_lake(each, kind) for each, kind in stored)
+    lakes = _open_lakes(stored)
     if not asked and not lakes:
         raise DataError("there is no file to audit", fix="name the exports")
     found: dict[str, list[Export]] = {}
@@ -215,12 +215,50 @@ def read_files(
     return Files(**sorted_, unusable=tuple(unusable), unjoined=tuple(found.get("unusable", ())), lakes=lakes)
 
 
-def _open_lake(place: str | Path, kind: str) -> Lake:
-    """A table with the mapping that lies beside its file or folder."""
-    bare = str(place).removeprefix("duckdb:").split("?", maxsplit=1)[0]
-    beside = Path(str(Path(bare).parent if "*" in Path(bare).name else bare) + ".toml")
+def _open_lakes(stored: Sequence[tuple[str | Path, str]]) -> tuple[Lake, ...]:
+    """Tables; .parquet files of one kind in one folder are one table, as a shell hands them over."""
+    together: dict[tuple[str, Path], list[str | Path]] = {}
+    found: list[Lake] = []
+    for place, kind in stored:
+        lake, path = open_table([place], kind), Path(place)
+        own = path.with_name(path.name + ".toml").is_file()
+        if path.suffix.lower() == ".parquet" and path.is_file() and not own:
+            together.setdefault((lake.kind, path.parent), []).append(place)
+        else:
+            found.append(lake)
+    return (*found, *(open_table(places, kind) for (kind, _), places in together.items()))
+
+
+def open_table(places: Sequence[str | Path], kind: str = "") -> Lake:
+    """Open a table with the mapping that lies beside its file or its folder.
+
+    Parameters
+    ----------
+    places : sequence of path
+        A place as for :func:`erresearch.lakes.open_lake`, or several .parquet files that are one table.
+    kind : str
+        What it must hold; empty where its columns decide.
+
+    Returns
+    -------
+    Lake
+
+    Raises
+    ------
+    ErresearchError
+        As :func:`erresearch.lakes.open_lake`, with the name of the mapping's file.
+    """
+    bare = Path(str(places[0]).removeprefix("duckdb:").split("?", maxsplit=1)[0])
+    beside = bare.with_name(f"{bare.name}.toml")
+    above = bare.parent.with_name(f"{bare.parent.name}.toml") if bare.parent.name else beside
+    if "*" in bare.name or (bare.suffix.lower() == ".parquet" and above.is_file() and not beside.is_file()):
+        beside = above
     try:
-        return open_lake(place, kind=kind or None, mapping=beside if beside.is_file() else None)
+        return open_lake(
+            places[0] if len(places) == 1 else places,
+            kind=kind or None,
+            mapping=beside if beside.is_file() else None,
+        )
     except ErresearchError as error:
         fix = error.fix.replace("in a mapping", f"in a file {beside.name} beside it")
         raise type(error)(error.wrong, got=error.got, allowed=error.allowed, fix=fix) from error
