@@ -25,7 +25,7 @@ REFERENCE = {
     "exports": ("Reading what platforms export", ("exports", "schema")),
     "auditing": ("Your own files, from export to report", ("auditing", "panel")),
     "data": ("Data sets and simulated worlds", ("datasets", "worlds")),
-    "moments": ("Sums instead of rows", ("moments", "inference")),
+    "moments": ("Sums instead of rows", ("moments", "inference", "memory")),
     "showing": ("Figures and reports", ("figures", "report")),
     "checking": ("Reproduce and calibrate", ("pipeline", "calibration")),
     "teaching": ("Exercises that check themselves", ("teaching",)),
