@@ -615,3 +615,61 @@ def test_an_endless_cell_is_called_that(tmp_path: Path):
     rows = [ORDERS, *orders_of("2026-03-01 10:00:00 +0100")]
     rows[1][-1] = "x" * 200_000
     fails(table_of(tmp_path, rows), r"row 2: a cell holds more than 131,072 characters")
+
+
+def test_a_payment_that_stands_twice_is_one(tmp_path: Path):
+    head = ["id", "Created date (UTC)", "Amount", "Amount Refunded", "Currency", "Captured", "Status"]
+    rows = [
+        [f"ch_{n}", f"2026-03-{n:02d} 23:30", "10.00", "0.00", "eur", "TRUE", "Paid"] for n in range(1, 13)
+    ]
+    made = read_export(table_of(tmp_path, [head, *rows, rows[3], rows[4]]))
+    assert total(made) == 120
+    assert (made.accounting.rows_in, made.accounting.used) == (14, 12)
+    assert made.accounting.reasons["copies of an earlier row"] == 2
+
+
+def test_states_of_which_none_counts_as_sold_are_named(tmp_path: Path):
+    when = [f"2026-03-{n:02d} 10:00:00 +0100" for n in range(1, 13)]
+    path = table_of(tmp_path, [ORDERS, *orders_of(*when, status="Afgerond")])
+    fails(
+        path,
+        r"no row is in a state that counts as sold: 'Afgerond' in 12\. Name the states that count with won",
+    )
+    assert total(read_export(path, mapping={"won": ["afgerond"]})) == 120
+
+
+def analytics(folder: Path, header: str, rows: list[str], *, lines: bool = True) -> Path:
+    path = folder / "report.csv"
+    above = ["# Report CSV Export", "# Start date: 20260301", "# End date: 20260331"] if lines else []
+    path.write_text("\n".join([*above, header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_comparison_of_two_ranges_does_not_count_a_day_twice(tmp_path: Path):
+    both = [
+        f"202603{n:02d},{span},{n},2.5" for n in range(1, 31) for span in ("Mar 1 - Mar 31", "Feb 1 - Feb 28")
+    ]
+    fails(
+        analytics(tmp_path, "Date,Date range,Sessions,Total revenue", both),
+        r"report\.csv compares several ranges of dates.*: Feb 1 - Feb 28; Mar 1 - Mar 31",
+    )
+    one = [row for row in both if "Mar 1" in row]
+    made = read_export(analytics(tmp_path, "Date,Date range,Sessions,Total revenue", one))
+    assert total(made) == pytest.approx(75)
+
+
+def test_a_report_without_the_lines_above_its_headers_says_so(tmp_path: Path):
+    path = analytics(tmp_path, "Nth day,Sessions,Total revenue", ["0000,1,1", "0001,2,2"], lines=False)
+    fails(path, r"which needs the lines that the platform writes above the headers")
+
+
+def test_s8_posts_of_a_campaign_were_paid_for(tmp_path: Path):
+    head = ["Post title", "Post link", "Post type", "Campaign name", "Created date", "Impressions", "Clicks", "Likes",
+            "Comments", "Reposts", "Content Type"]  # fmt: skip
+    rows = [
+        ["t", f"https://www.linkedin.com/feed/update/{n}", "Organic", "Spring" if n % 3 == 0 else "-" if n % 2 else "",
+         f"03/{n:02d}/2026", "500", "9", "7", "1", "1", "Image"]
+        for n in range(1, 15)
+    ]  # fmt: skip
+    made = read_export(table_of(tmp_path, [["All posts"] + [""] * 10, head, *rows]))
+    assert made.rows["is_paid"].tolist() == [n % 3 == 0 for n in range(1, 15)]

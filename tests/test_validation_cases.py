@@ -302,7 +302,7 @@ def test_F19_what_is_no_export_at_all(write: Write):
     fails(write(b"\x1f\x8b\x08abc", name="a.csv.gz"), "is a gzip archive")
     fails(write(bytes(range(32)) * 50, name="a.csv"), "is not a text file")
     fails(Path("there-is-no-such-file.csv"), "could not read")
-    fails(FILES, "could not read")
+    fails(FILES, "is a folder, not a file")
 
 
 def test_F20_a_large_file_reads_the_same_as_a_small_one(write: Write, monkeypatch: pytest.MonkeyPatch):

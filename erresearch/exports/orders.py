@@ -15,6 +15,7 @@ from erresearch.exports.published import impossible, in_zone, refuse_unread, to_
 from erresearch.exports.records import Journal, places
 from erresearch.exports.series import day_column, one_currency
 from erresearch.exports.settings import Settings
+from erresearch.exports.tables import MAPPED
 
 if TYPE_CHECKING:
     import polars as pl
@@ -120,7 +121,7 @@ def _one_row_per_order(drafted: Draft, journal: Journal) -> Draft:
 
     layout, frame = drafted.layout, drafted.frame
     if not layout.group or layout.group not in frame.columns:
-        return drafted
+        return _without_copies(drafted, journal)
     money = layout.money[0][0]
     filled = frame[money].str.strip_chars() != ""
     again = frame.select(pl.col(layout.group).is_first_distinct().not_()).to_series()
@@ -136,6 +137,20 @@ def _one_row_per_order(drafted: Draft, journal: Journal) -> Draft:
         "out_of_scope", "further line items of an order that is counted", frame["row"].filter(items)
     )
     return drafted.with_frame(frame.filter(~items))
+
+
+def _without_copies(drafted: Draft, journal: Journal) -> Draft:
+    """An order or payment that stands twice, cell by cell, is one; a table of one's own may hold equal lines."""
+    import polars as pl
+
+    frame = drafted.frame
+    if "order_id" not in frame.columns or drafted.layout.evidence == MAPPED:
+        return drafted
+    known = frame["order_id"].str.strip_chars() != ""
+    first = frame.select(pl.struct(pl.exclude("row")).is_first_distinct()).to_series()
+    copies = known & ~first
+    journal.remove("rejected", "copies of an earlier row", frame["row"].filter(copies), warn=True)
+    return drafted.with_frame(frame.filter(~copies))
 
 
 def _money(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Series, pl.Series]:
@@ -320,6 +335,12 @@ def _set_aside(
             count=int(unknown.sum()),
             rows=base["source_row"].filter(unknown),
         )
+        if unknown.all():
+            raise DataError(
+                f"{journal.name}: no row is in a state that counts as sold",
+                got=named,
+                fix='name the states that count with won = ["…"] in mapping=',
+            )
         journal.remove(
             "out_of_scope", "a state that does not count as sold", base["source_row"].filter(unknown)
         )

@@ -314,6 +314,10 @@ def _described(
     if "post_type" in text.columns:
         out["post_type"] = _kinds(text["post_type"].str.strip_chars().replace("", None), journal)
     paid = [columns[name] > 0 for name in _PAID if name in columns]
+    if "campaign" in text.columns:
+        # only advertising has a campaign
+        campaign = text["campaign"].str.strip_chars().str.to_lowercase()
+        paid.append(~campaign.is_in(sorted(load_registry().missing)))
     if paid:
         known = pl.DataFrame([mask.alias(str(i)) for i, mask in enumerate(paid)]).select(
             pl.any_horizontal(pl.all())

@@ -219,7 +219,8 @@ def not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Iterable[F
                 for c in best
             )
         ]
-        hint = f"nearest layout: {nearest.name}, which needs {', '.join(lacking)}"
+        needed = ", ".join(lacking) or "the lines that the platform writes above the headers"
+        hint = f"nearest layout: {nearest.name}, which needs {needed}"
     first = "; ".join(" | ".join(cell[:24] for cell in row[:6]) for row in rows[:4])
     return ColumnError(
         f"{name}: no known layout has these headers",

@@ -160,6 +160,7 @@ class Format:
     money: tuple[tuple[str, str], ...] = ()
     summary_titles: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    comparisons: tuple[str, ...] = ()
     totals: tuple[Rule, ...] = ()
     titles: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     states: Mapping[str, str] = field(default_factory=dict)
@@ -232,7 +233,8 @@ _FREEZE: Mapping[str, Callable[[Any], Any]] = {
     },
     **dict.fromkeys(("sums", "lines", "rates"), lambda value: {k: _texts(v) for k, v in value.items()}),
     **dict.fromkeys(
-        ("signature", "id_clock", "errors", "ignore", "refund", "summary_titles", "labels"), tuple
+        ("signature", "id_clock", "errors", "ignore", "refund", "summary_titles", "labels", "comparisons"),
+        tuple,
     ),
 }
 

@@ -130,6 +130,7 @@ def _long(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Data
     if not figures:
         journal.remove("out_of_scope", "rows of tables without a figure that is known", drafted.rows)
         return pl.DataFrame(), 0
+    _refuse_comparison(drafted, journal)
     start, end, grain = _when(drafted, settings, journal)
     columns, currencies = typed(drafted, figures, settings, journal)
     columns = {name: column for name, column in columns.items() if name in figures}
@@ -171,6 +172,20 @@ def _long(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Data
         "source_row",
     ]
     return long.select(first), wide.height
+
+
+def _refuse_comparison(drafted: Draft, journal: Journal) -> None:
+    """A report that compares two ranges has each day twice, once for each."""
+    table = drafted.table
+    names = {normalise(header) for header in drafted.layout.comparisons}
+    for position in (i for i, header in enumerate(table.header) if normalise(header) in names):
+        ranges = table.cells[f"c{position}"].str.strip_chars().unique().sort().to_list()
+        if len(ranges) > 1:
+            raise DataError(
+                f"{journal.name} compares several ranges of dates, whose days would count more than once",
+                got="; ".join(ranges[:4]),
+                fix="take the comparison out of the report and download it again",
+            )
 
 
 def _when(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Series, pl.Series, str]:
