@@ -208,7 +208,8 @@ def prepare(
     opened : Opened
         The rows as they came, for :func:`count_dropped`.
     """
-    opened = open_rows(data, columns, [name for name in (by, period) if name is not None], weights)
+    keys = [name for name in (by, period) if name is not None]
+    opened = open_rows(data, columns, keys, weights, period=period)
     present = opened.frame.collect_schema().names()
 
     def raw(column: Column) -> nw.Expr:

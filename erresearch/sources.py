@@ -80,7 +80,14 @@ class Opened:
     small: bool = False
 
 
-def open_rows(data: Any, columns: Sequence[str | nw.Expr], keys: Names, weights: str | None) -> Opened:
+def open_rows(
+    data: Any,
+    columns: Sequence[str | nw.Expr],
+    keys: Names,
+    weights: str | None,
+    *,
+    period: str | None = None,
+) -> Opened:
     """Open a table lazily; eager tables enter Polars with the needed columns only.
 
     Parameters
@@ -94,6 +101,9 @@ def open_rows(data: Any, columns: Sequence[str | nw.Expr], keys: Names, weights:
         Account and time columns.
     weights : str or None
         Weight column.
+    period : str, optional
+        Which of the keys is a time: where an expression reads it too, numbers in a .csv are numbers, so that lags
+        follow 2 after 1 and not 10.
 
     Returns
     -------
@@ -128,7 +138,8 @@ def open_rows(data: Any, columns: Sequence[str | nw.Expr], keys: Names, weights:
     if files is not None:
         parts = tuple((repr(f.path), nw.from_native(f.rows)) for f in files)
         types: list[Mapping[str, Any]] = [nw.Schema.from_polars(f.schema) for f in files]
-        frame = open_files(files, needed, numbers=numbers, keys=keys)
+        named = [key for key in keys if key != period or key not in roots]
+        frame = open_files(files, needed, numbers=numbers, keys=named)
     else:
         frame = _narrow(data, needed, numbers)
         small = not isinstance(data, nw.LazyFrame) and len(data) <= FEW
@@ -356,9 +367,18 @@ def _pandas_type(dtype: Any) -> Any:
     import polars as pl
 
     try:
-        return pl.from_pandas(pd.Series([], dtype=dtype)).dtype
-    except (TypeError, ValueError, pl.exceptions.PolarsError, ImportError):
+        return pl.from_pandas(_plain(pd.Series([], dtype=dtype))).dtype
+    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError, ImportError):
         return pl.String()
+
+
+def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A column without the storage that only pandas has: sparse, or floats of more digits."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.SparseDtype):
+        return pd.Series(column.to_numpy(), dtype=column.dtype.subtype)
+    return column.astype("float64") if column.dtype == "longdouble" else column
 
 
 def _probe(columns: Sequence[str | nw.Expr], schema: dict[str, Any]) -> tuple[tuple[str, ...], list[str]]:
@@ -489,8 +509,8 @@ def _pandas_column(column: pd.Series[Any], number: bool) -> pl.Series:
     try:
         if isinstance(column.dtype, (pd.PeriodDtype, pd.IntervalDtype)):
             raise TypeError("no such type in Polars")  # noqa: TRY301
-        return pl.from_pandas(column.reset_index(drop=True), nan_to_null=not number)
-    except (TypeError, ValueError, pl.exceptions.PolarsError):
+        return pl.from_pandas(_plain(column).reset_index(drop=True), nan_to_null=not number)
+    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError):
         texts = [None if gone else str(v) for v, gone in zip(column, column.isna(), strict=True)]
         return pl.Series(texts, dtype=pl.String)
 

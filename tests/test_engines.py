@@ -317,6 +317,28 @@ def test_text_late_in_a_csv_is_found_and_never_dropped(tmp_path):
     assert m.dropped == {"not finite: likes": 1}
 
 
+def test_storage_that_only_pandas_has_is_read_and_what_is_no_number_refused():
+    kept = {"long": np.array([1, 2, 3], dtype=np.longdouble), "sparse": pd.arrays.SparseArray([1.0, 2, 3])}
+    for name, values in kept.items():
+        m = Moments.from_frame(pd.DataFrame({name: values}), [name])
+        assert m.sums[0, 0] + 3 * m.origin[0] == 6, name
+    with pytest.raises(
+        DataError, match=r"'x' .*must hold numbers: 3 of 3 values are text, first '\(1\+2j\)'"
+    ):
+        Moments.from_frame(pd.DataFrame({"x": np.array([1 + 2j, 2, 3])}), ["x"])
+
+
+def test_lags_in_a_csv_follow_numbers_not_their_text(tmp_path):
+    table = pl.DataFrame({"shop": ["001"] * 12, "week": range(1, 13), "y": np.arange(12.0) ** 2})
+    table.write_csv(tmp_path / "weeks.csv")
+    columns = ["y", lag("y", by="shop", period="week")]
+    held = Moments.from_frame(table, columns, by="shop", period="week")
+    read = Moments.from_frame(tmp_path / "weeks.csv", columns, by="shop", period="week")
+    assert read.keys.tolist() == ["001"]
+    assert read.cells.periods.tolist() == held.cells.periods.tolist()
+    np.testing.assert_allclose(read.about(held.origin).cross, held.cross, rtol=1e-12)
+
+
 def test_a_database_file_is_opened_for_reading_only(tmp_path):
     path = tmp_path / "a.db"
     with duckdb.connect(str(path)) as connection:

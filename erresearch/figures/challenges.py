@@ -62,7 +62,7 @@ class CalibrationCell(Protocol):
 
 
 def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None = None) -> Axes:
-    """Draw what would be left of an estimate beside hidden causes of any strength.
+    """Draw what would be left of an estimate beside something hidden, of any strength.
 
     Contours join confounders that leave the same estimate; the strong one leaves nothing. The diamond is a
     confounder as strong as the strongest observed control.
@@ -153,7 +153,7 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
     )
     ax.set_xlim(0, x.max())
     ax.set_ylim(0, y.max())
-    ax.set_xlabel("Share of the cause that a hidden cause explains (partial R², %)")
+    ax.set_xlabel("Share of the regressor that something hidden explains (partial R², %)")
     ax.set_ylabel("Share of the outcome that it explains (partial R², %)")
     like = (found.estimate.interval.high - found.estimate.interval.low) / 2
     titled(
@@ -174,8 +174,8 @@ def _levels(contours: np.ndarray) -> list[float]:
 def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = None) -> Axes:
     """Draw the ladder of leads and lags, and both directions beside it.
 
-    Left of 0 stands the placebo: next period's cause, which cannot have acted yet. Right of the ladder stands
-    the reverse direction: the outcome's first lag on the cause.
+    Left of 0 stands the placebo: the next period's regressor, which cannot have acted yet. Right of the ladder stands
+    the reverse direction: the outcome's first lag on the regressor.
 
     Parameters
     ----------

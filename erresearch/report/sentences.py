@@ -312,7 +312,7 @@ def flip_sentence(verdict: Verdict, *, direction: str = "") -> str:
         return "Data that bound the estimate on both sides: more accounts, or more variation within them."
     half, centre = (interval.high - interval.low) / 2, estimate.value
     if verdict.word == "association only":
-        return "Leads inside ±δ: as it stands, later values of the cause go with earlier outcomes too."
+        return "Leads inside ±δ: as it stands, later values of the regressor go with earlier outcomes too."
     if verdict.word == "inconclusive":
         return _needed(interval, verdict.sesoi, absent=direction == "absent")
     inside = math.isfinite(verdict.sesoi) and interval.inside(-verdict.sesoi, verdict.sesoi)
