@@ -480,7 +480,6 @@ def test_a_rival_that_never_moves_is_no_rival():
     assert "followers is the same in every period" in verdict.reason
 
 
-
 def test_the_long_run_of_one_shop_says_what_it_needs():
     (verdict,) = [v for v in judge_panel(shop_panel(60)) if v.claim == "C18"]
     assert "of one entity nothing is left then: add shops, not time" in verdict.reason

@@ -321,7 +321,7 @@ def test_o2_o3_what_failed_is_out_and_refunds_are_netted():
     made = panel(outcomes=pd.concat([rows, failed, back]))
     assert made.rows["revenue"].tolist()[:3] == [42.0, 42.0, 70.0]
     assert made.accounting["outcomes"].reasons["failed, which is no sale"] == 140
-    assert any("14 refunds (-56.00) are netted" in note for note in made.notes)
+    assert any("14 refunds (−56.00) are netted" in note for note in made.notes)
 
 
 def test_o4_currencies_are_not_added_up():

@@ -13,6 +13,7 @@ from erresearch.errors import DataError, GuardError
 from erresearch.panel.clock import Clock, number_of, start_of
 from erresearch.panel.rules import Rules
 from erresearch.panel.spells import quiet_spells
+from erresearch.results import plain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -102,7 +103,9 @@ def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -
         if refunds.height:
             where = "that their file gives" if rules.revenue == "as-reported" else "of their order"
             total = refunds["rows"].sum()
-            notes.append(f"{total:,} refunds ({refunds['value'].sum():,.2f}) are netted on the day {where}")
+            notes.append(
+                f"{total:,} refunds ({plain(float(refunds['value'].sum()), ',.2f')}) are netted on the day {where}"
+            )
     chosen = _one_currency(table, rules.currency)
     if chosen and "currency" in table.columns:
         leave(~pl.col("currency").fill_null("").str.to_uppercase().is_in(["", chosen]), f"not in {chosen}")
