@@ -235,7 +235,9 @@ def test_every_claim_is_shown_in_its_notebook(claim) -> None:
     assert claim.notebook, "no notebook is named"
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     texts = ["".join(cell["source"]) for cell in cells]
-    texts += ["".join(output.get("text", "")) for cell in cells for output in cell.get("outputs", ())]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    texts += ["".join(output.get("text", "")) for output in outputs]
+    texts += ["".join(output.get("data", {}).get("text/plain", "")) for output in outputs]
     named = {name for text in texts for name in re.findall(r"\b[CF]\d\d[a-c]?\b", text)}
     assert claim.id in named
 
