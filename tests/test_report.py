@@ -468,6 +468,13 @@ def test_empty_boards_and_missing_parts_are_said(page):
         assert said in made.text
 
 
+def test_a_long_list_of_the_provenance_is_folded(page):
+    shown = page(provenance={"rates": [f"rate {i}" for i in range(13)], "files": ["a.csv", "b.csv"]})
+    assert "13 lines" in shown.text
+    assert "2 lines" not in shown.text
+    assert "rate 12" in shown.text
+
+
 def test_provenance_warnings_and_losses_are_shown_whole(page):
     made = page(
         provenance={"versions": {"numpy": "2.4.6"}, "seeds": [1, 2], "commit": None},

@@ -50,7 +50,8 @@ _STEPS: tuple[tuple[str, str], ...] = (
     (
         "## Engagement, by every definition\n\nThe same posts, under each definition in use. A band is what one source "
         "prints; it holds for its own definition only.",
-        "posts = files.described\nrates = side_by_side(posts)\nrates",
+        "posts = files.described\nrates = side_by_side(posts)\n"
+        "rates[rates['mean'].notna() & (rates['post_type'] == '')]  # `rates` has each kind of post, too",
     ),
     (
         "## One calendar\n\nOne row per entity and period; nothing is spread, repeated or filled in.",
@@ -193,7 +194,12 @@ def _provenance(found: Audit, settings: Mapping[str, Any]) -> dict[str, Any]:
         told["survey"] = [str(estimate) for estimate in found.survey]
     if len(found.rates):
         good, untold = found.rates.dropna(subset=["mean"]), found.rates.loc[found.rates["mean"].isna(), :]
-        told["engagement rates"] = [_rate_line(row) for row in good.to_dict("records")]
+        whole = good[good["post_type"] == ""]
+        told["engagement rates"] = [_rate_line(row) for row in whole.to_dict("records")]
+        if len(whole) < len(good):
+            told["engagement rates"].append(
+                f"of each kind of post: {len(good) - len(whole):,} more in rates.csv"
+            )
         reasons: dict[str, list[str]] = {}
         for row in untold.to_dict("records"):
             reasons.setdefault(f"{row['platform']}: {row['why_not']}", []).append(str(row["definition"]))
@@ -215,14 +221,15 @@ def _provenance(found: Audit, settings: Mapping[str, Any]) -> dict[str, Any]:
     }
     made = provenance(data, verdicts=found.verdicts)
     told |= {f"sha256 of {name}": table["sha256"] for name, table in made["datasets"].items()}
-    return told | {name: made[name] for name in _MADE_WITH}
+    said = {name: value for name, value in told.items() if value}
+    return said | {name: made[name] for name in _MADE_WITH}
 
 
 def _rate_line(row: Mapping[Any, Any]) -> str:
     words = f"{row['formula']}: mean {100 * row['mean']:.3g} %, median {100 * row['median']:.3g} %, n {row['n']:,.0f}"
     if row["unit"] == "user":
         words = f"{row['formula']}: {row['mean']:.3g} actions per user"
-    return f"{_of(row)} {row['definition']}: {words}" + (f"; {row['band']}" if row["band"] else "")
+    return f"{row['platform']} {row['definition']}: {words}" + (f"; {row['band']}" if row["band"] else "")
 
 
 def _file_line(export: Export) -> str:
@@ -255,7 +262,8 @@ def _pictures(found: Audit) -> dict[str, Figure]:
                     getattr(figures, drawing)(verdict.result, ax=figure.subplots())
                 drawn[verdict.claim] = figure
     good = found.rates.dropna(subset=["mean"]) if len(found.rates) else found.rates
-    good = good[good["unit"] != "user"] if len(good) else good
+    # the rates of each kind of post stand in rates.csv: a picture of two hundred lines shows nothing
+    good = good[(good["unit"] != "user") & (good["post_type"] == "")] if len(good) else good
     if len(good):
         with figures.theme():
             drawn[_RATES] = _rates_picture(good)
@@ -272,7 +280,7 @@ def _rates_picture(rates: pd.DataFrame) -> Figure:
     axes.plot(100 * rates["mean"].to_numpy(), places, "o", label="mean")
     axes.plot(100 * rates["median"].to_numpy(), places, "|", markersize=12, label="median")
     lines = rates.to_dict("records")
-    names = [f"{_of(row)} {row['definition']}, by {_below(str(row['formula']))}" for row in lines]
+    names = [f"{row['platform']} {row['definition']}, by {_below(str(row['formula']))}" for row in lines]
     # a dollar sign in a name is no formula
     axes.set_yticks(list(places), [name.replace("$", r"\$") for name in names])
     axes.invert_yaxis()
@@ -282,11 +290,6 @@ def _rates_picture(rates: pd.DataFrame) -> Figure:
     axes.set_xlabel("engagement rate, % (log scale)")
     axes.legend(loc="best")
     return figure
-
-
-def _of(row: Mapping[Any, Any]) -> str:
-    """Platform, and kind of post where it is one of several."""
-    return f"{row['platform']} ({row['post_type']})" if row["post_type"] else str(row["platform"])
 
 
 def _below(formula: str) -> str:
