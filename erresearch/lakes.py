@@ -145,8 +145,8 @@ def open_lake(
     ('posts', '1 Parquet file', ('account', 'published_at', 'likes', 'platform'))
     """
     said = _said(mapping)
-    several = not isinstance(place, (str, Path))
-    text = ", ".join(map(str, place)) if isinstance(place, Sequence) and several else str(place)
+    text = str(place) if isinstance(place, (str, Path)) else ", ".join(map(str, place))
+    name, simulated = _name(text), False
     if text.startswith(_DATABASE):
         frame: nw.LazyFrame[Any] = open_database(text)
         present = frame.collect_schema().names()
@@ -157,9 +157,12 @@ def open_lake(
         present = list(files[0].schema)
         names, needed = _renamed(present, said, text)
         numbers = [old for new, old in names.items() if new in _NUMBERS]
-        keys = [old for new, old in names.items() if new not in _NUMBERS and new in _CONSTANTS]
+        keys = [old for new, old in names.items() if new in _CONSTANTS]
         frame = open_files(files, needed, numbers=numbers, keys=keys)
         stored = f"{len(files):,} Parquet file{'s' if len(files) > 1 else ''}"
+        simulated = written_as_simulated(place)
+        if not isinstance(place, (str, Path)):
+            name = f"{_name(files[0].path)} and {len(files) - 1:,} more"
     frame = frame.select(*(nw.col(old).alias(new) for new, old in names.items()))
     constants = {name: said[name] for name in _CONSTANTS if name in said and name not in names}
     found = _kind((*names, *constants), kind or said.get("kind"), text)
@@ -168,8 +171,6 @@ def open_lake(
     if constants:
         frame = frame.with_columns(*(nw.lit(value).alias(name) for name, value in constants.items()))
     columns = (*names, *constants)
-    name = f"{_name(files[0].path)} and {len(files) - 1:,} more" if several else _name(text)
-    simulated = written_as_simulated(place) if not text.startswith(_DATABASE) else False
     return Lake(name, found, frame.to_native(), columns, stored, simulated)
 
 

@@ -154,7 +154,7 @@ def read_files(
         for kind, given in (("", files), ("outcomes", outcomes), ("survey", survey))
         for each in _listed(given)
     ]
-    stored = [(each, kind) for each, kind in places if is_lake(each) and not _exports_in(Path(each))]
+    stored = [(each, kind) for each, kind in places if not _exports_in(Path(each)) and is_lake(each)]
     asked = [
         (path, kind, Path(each).is_dir())
         for each, kind in places
@@ -217,16 +217,19 @@ def read_files(
 
 def _open_lakes(stored: Sequence[tuple[str | Path, str]]) -> tuple[Lake, ...]:
     """Tables; .parquet files of one kind in one folder are one table, as a shell hands them over."""
-    together: dict[tuple[str, Path], list[str | Path]] = {}
+    together: dict[tuple[str, Path], list[tuple[str | Path, Lake]]] = {}
     found: list[Lake] = []
     for place, kind in stored:
         lake, path = open_table([place], kind), Path(place)
         own = path.with_name(path.name + ".toml").is_file()
         if path.suffix.lower() == ".parquet" and path.is_file() and not own:
-            together.setdefault((lake.kind, path.parent), []).append(place)
+            together.setdefault((lake.kind, path.parent), []).append((place, lake))
         else:
             found.append(lake)
-    return (*found, *(open_table(places, kind) for (kind, _), places in together.items()))
+    for (kind, _), parts in together.items():
+        places = [place for place, _ in parts]
+        found.append(open_table(places, kind) if len(parts) > 1 else parts[0][1])
+    return tuple(found)
 
 
 def open_table(places: Sequence[str | Path], kind: str = "") -> Lake:
