@@ -6,12 +6,14 @@ import csv
 import datetime as dt
 import io
 import os
+import random
 import re
 import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import polars as pl
@@ -24,6 +26,7 @@ from erresearch.exports import (
     containers,
     delimited,
     inspect_export,
+    published,
     read_export,
     safe_csv,
     workbooks,
@@ -160,6 +163,72 @@ def test_a_large_file_falls_back_where_the_parser_in_c_gives_up(
         assert export.rows["views"].sum() in (378, 351)
     path.write_text("Date,Views\n" + body.replace(",27", ",27,1"))
     fails(path, "rows have more or fewer cells than the header's 2: 1 rows .row 29. with 3 cells")
+
+
+def test_pieces_of_a_large_file_are_cut_between_rows_and_never_inside_a_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(delimited, "_STEP", 64)
+    monkeypatch.setattr(delimited, "_PIECE", 100)
+    rng = random.Random(3)
+    parts = ["a", "\n", ",", '""', "1", "\r\n", "x,y\n", '""\n""']
+    path = tmp_path / "anything.csv"
+    several = 0
+    for _ in range(300):
+        rows = [
+            ['"' + "".join(rng.choices(parts, k=rng.randrange(8))) + '"', str(n), "z"]
+            for n in range(rng.randrange(1, 60))
+        ]
+        text = "\n".join(["Text,Number,Rest", *(",".join(row) for row in rows)]) + "\n"
+        path.write_bytes(text.encode())
+        whole, lines = delimited.parse(text, ",", path.name)
+        records = delimited.Records(path.name, whole[:1], [1], lines[:1], ",", text.encode())
+        frame = delimited.fast_body(records, 0, 3, [0, 1, 2], [1])
+        assert frame is not None
+        assert frame.rows() == [(row[0], int(row[1]), row[2]) for row in whole[1:]]
+        several += len(list(delimited._pieces(memoryview(text.encode()), ","))) > 1
+    assert several > 200
+
+
+@pytest.mark.parametrize("wrong", ['a"b,1', '"a"b,1', 'a,"b', '"a""b,1', 'a,b"'])
+def test_quotation_marks_that_the_parser_in_c_would_forgive_are_left_to_the_other(
+    wrong: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(delimited, "_STEP", 16)
+    text = "\n".join(
+        ["Text,Number", *(f"x{n},{n}" for n in range(9)), wrong, *(f"y{n},{n}" for n in range(9))]
+    )
+    records = delimited.Records("a", [["Text", "Number"]], [1], [1], ",", text.encode())
+    assert delimited.fast_body(records, 0, 2, [0, 1]) is None
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "Europe/Amsterdam",
+        "America/St_Johns",
+        "Australia/Lord_Howe",
+        "Pacific/Chatham",
+        "America/New_York",
+        "Pacific/Apia",
+    ],
+)
+def test_many_rows_are_taken_to_utc_as_the_zone_database_says(zone: str):
+    begin, minutes = dt.datetime(2011, 9, 1), 122 * 24 * 60
+    rng = random.Random(4)
+    local = [begin + dt.timedelta(minutes=rng.randrange(minutes)) for _ in range(12_000)]
+    journal = Journal("f")
+    cells = pl.Series([*local, None], dtype=pl.Datetime("us"))
+    got = published.in_zone(cells, zone, pl.Series(range(len(cells))), journal)
+    told = sum(caution.count for caution in journal.warnings)
+    odd, rule = 0, ZoneInfo(zone)
+    for printed, found in zip(local, got, strict=False):
+        first = printed.replace(tzinfo=rule).astimezone(dt.UTC).replace(tzinfo=None)
+        second = printed.replace(tzinfo=rule, fold=1).astimezone(dt.UTC).replace(tzinfo=None)
+        odd += first != second
+        assert found == first
+    assert got[-1] is None
+    assert told == odd > 0
 
 
 # ── mappings ─────────────────────────────────────────────────────────────────────────────────────────────────────

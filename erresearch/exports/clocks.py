@@ -128,6 +128,10 @@ def parse_times(
     """
     import polars as pl
 
+    said = order if dayfirst is None else ("DMY" if dayfirst else "MDY")
+    plain = None if cells.null_count() else _fast(cells, said)
+    if plain is not None:
+        return plain
     text = cells.fill_null("").str.strip_chars()
     empty = text.str.to_lowercase().is_in(sorted(load_registry().missing))
     if empty.any():
@@ -139,7 +143,6 @@ def parse_times(
     if empty.all():
         nothing = pl.Series("local", [None] * len(text), dtype=pl.Datetime("us"))
         return Times(nothing, None, "day", pl.repeat(False, len(text), eager=True, dtype=pl.Boolean))
-    said = order if dayfirst is None else ("DMY" if dayfirst else "MDY")
     fast = _fast(text, said)
     if fast is not None:
         return fast
@@ -152,7 +155,9 @@ def _fast(text: pl.Series, order: str) -> Times | None:
     """One of the usual shapes, if every cell has it and the order is known."""
     import polars as pl
 
-    some = text.drop_nulls().head(50)
+    some = text.head(200).drop_nulls().head(50)
+    if some.is_empty():
+        some = text.drop_nulls().head(50)
     for pattern, formats, precision, zoned in _FAST:
         form = formats.get("", formats.get(order))
         if form is None or not some.str.contains(pattern).all():

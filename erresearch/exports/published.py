@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.exports.cells import Draft
@@ -21,6 +21,7 @@ __all__ = ["Moment", "impossible", "publication", "to_utc", "with_years"]
 _FIRST, _LAST = 1995, 2098
 _LIE, _LIE_DAY = 26 * 3600, 39 * 3600
 _TOLERATED = 0.05
+_DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,10 +101,11 @@ def publication(drafted: Draft, settings: Settings, journal: Journal) -> Moment:
         far = _LIE_DAY if complete or precision in ("day", "month") else _LIE
         printed = _checked(printed, decoded, rows, journal, header=header, far=far)
         known = decoded.is_not_null()
-        at = printed.zip_with(~known, decoded)
-        sources = sources.zip_with(~known, pl.repeat("decoded-from-id", len(at), eager=True))
-        precisions = precisions.zip_with(~known, pl.repeat("second", len(at), eager=True))
+        at = printed
         if known.any():
+            at = printed.zip_with(~known, decoded)
+            sources = sources.zip_with(~known, pl.repeat("decoded-from-id", len(at), eager=True))
+            precisions = precisions.zip_with(~known, pl.repeat("second", len(at), eager=True))
             journal.note(f"{int(known.sum()):,} of {len(at):,} times were read from the ids")
     else:
         at = printed
@@ -221,25 +223,63 @@ def in_zone(local: pl.Series, zone: str, rows: pl.Series, journal: Journal) -> p
     if zone == "UTC":
         return local
     check_zone(zone)
-    first = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    skipped = first.is_null() & local.is_not_null()
-    last = local.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
-    twice = (first != last).fill_null(False)
-    if skipped.any():
-        later = (local + dt.timedelta(hours=1)).dt.replace_time_zone(
-            zone, ambiguous="earliest", non_existent="null"
-        )
-        first = first.zip_with(~skipped, later)
-    if twice.any() or skipped.any():
-        odd = twice | skipped
+    local = local.cast(pl.Datetime("us"))
+    at = local + _steady(local, zone)
+    rest = at.is_null() & local.is_not_null()
+    if not rest.any():
+        return at
+    found, odd = _one_by_one(local.filter(rest), zone)
+    if odd.any():
         journal.warn(
             "change of the clock",
             f"{int(odd.sum()):,} times fall into an hour that a change of the clock repeats or skips ({zone}); the "
             "earlier one was taken",
             count=int(odd.sum()),
-            rows=rows.filter(odd),
+            rows=rows.filter(rest).filter(odd),
         )
-    return first.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(pl.Datetime("us"))
+    return at.scatter(rest.arg_true(), found)
+
+
+def _steady(local: pl.Series, zone: str) -> pl.Series:
+    """What takes each time to UTC; null where a change of the clock may be near, or where rows are few for their span.
+
+    A zone is asked once for each hour of the calendar and not for each row.
+    """
+    import polars as pl
+
+    hour = dt.timedelta(hours=1)
+    first, last = local.min(), local.max()
+    unknown = pl.Series([None] * len(local), dtype=pl.Duration("us"))
+    if not (isinstance(first, dt.datetime) and isinstance(last, dt.datetime)):
+        return unknown
+    if (last - first) / hour > len(local) / 4:
+        return unknown
+    start = first.replace(minute=0, second=0, microsecond=0)
+    begins = pl.datetime_range(start, last, hour, time_unit="us", eager=True)
+    ends = begins + dt.timedelta(minutes=59, seconds=59, microseconds=999_999)
+    shifts = []
+    for moments in (begins, ends):
+        at, odd = _one_by_one(moments, zone)
+        shifts.append((at - moments).set(odd, None))
+    shift = shifts[0].set((shifts[0] != shifts[1]).fill_null(True), None)
+    return shift.gather((local - start).cast(pl.Int64) // (3600 * 10**6))
+
+
+def _one_by_one(local: pl.Series, zone: str) -> tuple[pl.Series, pl.Series]:
+    """Times of a zone in UTC, and which of them a change of the clock repeats or skips."""
+    import polars as pl
+
+    def read(clock: pl.Series, ambiguous: Literal["earliest", "latest"]) -> pl.Series:
+        moments = clock.dt.replace_time_zone(zone, ambiguous=ambiguous, non_existent="null")
+        return moments.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(pl.Datetime("us"))
+
+    first = read(local, "earliest")
+    skipped = first.is_null() & local.is_not_null()
+    twice = (first != read(local, "latest")).fill_null(False)
+    if skipped.any():
+        # by the clock as it ran the day before
+        first = first.zip_with(~skipped, read(local - _DAY, "earliest") + _DAY)
+    return first, twice | skipped
 
 
 def check_zone(zone: str) -> None:
@@ -317,7 +357,7 @@ def impossible(
     DataError
         If they are more than 5 %.
     """
-    odd = ((at.dt.year() < _FIRST) | (at.dt.year() > _LAST)).fill_null(False)
+    odd = ((at < dt.datetime(_FIRST, 1, 1)) | (at >= dt.datetime(_LAST + 1, 1, 1))).fill_null(False)
     if end is not None:
         odd = odd | (at > end).fill_null(False)
     count = int(odd.sum())

@@ -198,21 +198,23 @@ def _engagement(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> tuple[Any, 
         return None, ""
     if "platform" not in columns:
         return _total(there), f"{' + '.join(there)}{_OF_THESE}"
-    spelt = nw.col("platform").cast(nw.String()).str.strip_chars().str.to_lowercase()
-    seen = gather(frame.select(spelt.alias("p")).unique())["p"].drop_nulls().sort().to_list()
+    platform = nw.col("platform").cast(nw.String())
+    seen = gather(frame.select(platform.alias("p")).unique())["p"].drop_nulls().sort().to_list()
     sets: dict[tuple[str, ...], list[str]] = {}
-    for name in seen:
+    for printed in seen:
+        name = printed.strip().lower()
         known = next((one for one in PLATFORMS.values() if name in one.aliases), PLATFORMS["other"])
-        sets.setdefault(tuple(n for n in known.reactions if n in columns), []).append(name)
+        sets.setdefault(tuple(n for n in known.reactions if n in columns), []).append(printed)
     if len(sets) <= 1:
         chosen = next(iter(sets), tuple(there))
         return (_total(chosen), f"{' + '.join(chosen)}{_OF_THESE}") if chosen else (None, "")
     out = nw.lit(None, nw.Float64())
     for chosen, names in sets.items():
         if chosen:
-            out = nw.when(spelt.is_in(names)).then(_total(chosen)).otherwise(out)
+            out = nw.when(platform.is_in(names)).then(_total(chosen)).otherwise(out)
     words = "; ".join(
-        f"{' + '.join(chosen) or 'nothing'} ({', '.join(names)})" for chosen, names in sets.items()
+        f"{' + '.join(chosen) or 'nothing'} ({', '.join(dict.fromkeys(n.strip().lower() for n in names))})"
+        for chosen, names in sets.items()
     )
     return out, words + _OF_THESE
 

@@ -15,6 +15,8 @@ __all__ = ["LOCAL", "UTC", "local_time", "timed"]
 
 UTC = "__utc__"
 LOCAL = "__local__"
+_LONG = dt.timedelta(days=5 * 366)
+"""Span from which on Polars' own conversion is quicker than steps, of which there is one for each change of the clock."""
 Span = tuple[dt.datetime, dt.datetime]
 
 
@@ -71,7 +73,7 @@ def local_time(
     first, last = ends["first"][0], ends["last"][0]
     if first is None or clock.tz == "UTC" or dtype == nw.Date:
         local = nw.col(UTC)
-    elif frame.implementation.is_polars():
+    elif frame.implementation.is_polars() and last - first > _LONG:
         local = (
             nw.col(UTC).dt.replace_time_zone("UTC").dt.convert_time_zone(clock.tz).dt.replace_time_zone(None)
         )
