@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Source",
     "Sums",
+    "better_origin",
     "cell_pass",
     "count_dropped",
     "lazy_sums",
@@ -78,7 +79,7 @@ def moment_pass(source: Source) -> tuple[Source, Sums]:
         If squares overflow.
     """
     sums = _pass(source)
-    origin = _better_origin(source, sums)
+    origin = better_origin(source, sums)
     if origin is not None:
         source = replace(source, origin=origin)
         sums = _pass(source)
@@ -139,15 +140,15 @@ def lazy_sums(source: Source, *, split: int = 0, only: Sequence[object] | None =
     return rows.group_by(*groups).agg(*aggregates) if groups else rows.select(*aggregates)
 
 
-def packed_sums(source: Source, rows: nw.LazyFrame[Any]) -> Sums:
-    """Compute such sums and bring them here.
+def packed_sums(source: Source, table: pl.DataFrame) -> Sums:
+    """Such sums once they are computed, packed.
 
     Parameters
     ----------
     source : Source
         The rows they are of.
-    rows : narwhals.LazyFrame
-        From :func:`lazy_sums`.
+    table : polars.DataFrame
+        :func:`lazy_sums`, gathered.
 
     Returns
     -------
@@ -156,11 +157,11 @@ def packed_sums(source: Source, rows: nw.LazyFrame[Any]) -> Sums:
     """
     k = len(source.columns)
     upper = [f"c{i}_{j}" for i in range(k) for j in range(i, k)]
-    return _fold(source, gather(rows, small=source.small), [f"s{i}" for i in range(k)], upper)
+    return _fold(source, table, [f"s{i}" for i in range(k)], upper)
 
 
 def _pass(source: Source, *, split: int = 0, only: Sequence[object] | None = None) -> Sums:
-    return packed_sums(source, lazy_sums(source, split=split, only=only))
+    return packed_sums(source, gather(lazy_sums(source, split=split, only=only), small=source.small))
 
 
 def _fold(source: Source, table: pl.DataFrame, sums: list[str], cross: list[str]) -> Sums:
@@ -188,8 +189,21 @@ def _fold(source: Source, table: pl.DataFrame, sums: list[str], cross: list[str]
     return Sums(keys, count, weight, block(sums), block(cross), long)
 
 
-def _better_origin(source: Source, sums: Sums) -> Array | None:
-    """The pooled means, where the first rows gave an origin too far from them."""
+def better_origin(source: Source, sums: Sums) -> Array | None:
+    """The pooled means, where the first rows gave an origin too far from them.
+
+    Parameters
+    ----------
+    source : Source
+        With the first origin.
+    sums : Sums
+        What a pass about it gave.
+
+    Returns
+    -------
+    (k,) ndarray or None
+        A better origin, where there is one.
+    """
     total = float(sums.weight.sum())
     if total <= 0:
         return None

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import narwhals as nw_main
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.aggregate import count_dropped, lazy_sums, packed_sums, prepare
+from erresearch.aggregate import Sums, better_origin, count_dropped, lazy_sums, packed_sums, prepare
 from erresearch.errors import ErresearchWarning
 from erresearch.memory import share_of_memory
 from erresearch.moments import Moments
-from erresearch.rows import HEAD, Source, free_name
+from erresearch.rows import HEAD, Source, in_groups
 from erresearch.sources import gather, says_simulated
 
-__all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "bounded_moments"]
+__all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "bounded_moments", "condense"]
 
 #: Sums by account that are brought out of the engine at most.
 DRIVER_BYTES: Final = 1 << 30
@@ -45,12 +46,13 @@ def bounded_moments(
     within: bool,
     most_bytes: int | None = None,
     groups: int = GROUPS,
+    stacklevel: int = 3,
 ) -> Moments:
     """Moments by account; by groups of accounts where those would take more than `most_bytes`.
 
-    Above that the engine sums by account, and then those sums by group: account number mod `groups`, in the order of
-    the keys. With `within`, a group's cross-products are W + s sᵀ/n with W = Σ_g (C_g − s_g s_gᵀ/n_g), so that
-    :meth:`Moments.within` gives W, exactly what the accounts one by one would have given; without it they are ΣC_g.
+    Above that the engine sums by account, and then those sums by group (:func:`erresearch.rows.in_groups`). With
+    `within`, a group's cross-products are W + s sᵀ/n with W = Σ_g (C_g − s_g s_gᵀ/n_g), so that :meth:`Moments.within`
+    gives W, exactly what the accounts one by one would have given; without it they are ΣC_g.
     Estimates are the same; standard errors are clustered on the groups, which hold whole accounts.
 
     Parameters
@@ -63,6 +65,8 @@ def bounded_moments(
         Largest size of the sums by account; 1 GiB, or less within :func:`erresearch.memory_limit`.
     groups : int
         Number of groups.
+    stacklevel : int
+        Whose line the warning names; 3 is the caller's caller.
 
     Returns
     -------
@@ -90,18 +94,18 @@ def bounded_moments(
     accounts = 0 if few else _too_many(source, most)
     if not accounts:
         return Moments.from_source(source, opened, by=by, weights=weights, simulated=simulated)
-    sums = packed_sums(source, _by_group(source, within=within, groups=groups))
+    source, sums, accounts = condense(replace(source, groups=groups), within=within)
     size = accounts * account_bytes(len(source.columns)) / 2**30
     warnings.warn(
         f"{accounts:,} accounts are summed in {len(sums.keys):,} groups of whole accounts, since their sums would take "
         f"{size:.3g} GiB here; estimates stay the same, standard errors are clustered on the groups",
         ErresearchWarning,
-        stacklevel=3,
+        stacklevel=stacklevel,
     )
     return Moments(
         columns=source.columns,
         origin=source.origin,
-        keys=np.array([f"group {key} of {len(sums.keys)}" for key in sums.keys], dtype=object),
+        keys=sums.keys,
         count=sums.count,
         weight=sums.weight,
         sums=sums.sums,
@@ -109,9 +113,38 @@ def bounded_moments(
         dropped=count_dropped(source, opened, int(sums.count.sum())),
         by=by,
         weights=weights,
+        source=source,
         merged=accounts - len(sums.keys) if within else 0,
         simulated=simulated,
     )
+
+
+def condense(source: Source, *, within: bool) -> tuple[Source, Sums, int]:
+    """Moments by groups of accounts, in one pass; in two where the first origin is far from the means.
+
+    Parameters
+    ----------
+    source : Source
+        Rows, with the number of groups.
+    within : bool
+        Whether the accounts' means are to be taken out.
+
+    Returns
+    -------
+    source : Source
+        With the origin that was used.
+    sums : Sums
+        One entry per group.
+    accounts : int
+        How many there are.
+    """
+    sums, accounts = _by_group(source, within=within)
+    origin = better_origin(source, sums)
+    if origin is not None:
+        source = replace(source, origin=origin)
+        sums, accounts = _by_group(source, within=within)
+    keys = np.array([f"group {key} of {len(sums.keys)}" for key in sums.keys], dtype=object)
+    return source, replace(sums, keys=keys, long=()), accounts
 
 
 def _too_many(source: Source, most: int) -> int:
@@ -131,31 +164,19 @@ def _too_many(source: Source, most: int) -> int:
     return accounts if accounts > most else 0
 
 
-def _by_group(source: Source, *, within: bool, groups: int) -> nw.LazyFrame[Any]:
-    """The second level: sums by group, under the names of the first."""
+def _by_group(source: Source, *, within: bool) -> tuple[Sums, int]:
+    """Sums by group, under the names of those by account, and the number of accounts."""
     assert source.account is not None
     k = len(source.columns)
-    first = lazy_sums(source)
-    taken = {name.casefold() for name in first.collect_schema().names()}
-    index, group = free_name("number", taken), free_name("group", taken)
-    first = first.with_row_index(index, order_by=source.account)
-    first = first.with_columns((nw.col(index) % groups).alias(group))
+    first = lazy_sums(source).with_columns(nw.lit(1).alias("accounts"))
     weight = nw.col("weight") if source.weight is not None else nw.col("count")
     upper = [(i, j) for i in range(k) for j in range(i, k)]
+    between = [(nw.col(f"s{i}") * nw.col(f"s{j}") / weight, nw.col(f"c{i}_{j}")) for i, j in upper]
+    names = [f"c{i}_{j}" for i, j in upper]
     if within:
-        means = [
-            (nw.col(f"c{i}_{j}") - nw.col(f"s{i}") * nw.col(f"s{j}") / weight).alias(f"c{i}_{j}")
-            for i, j in upper
-        ]
-        first = first.with_columns(*means)
-    names = ["count", *(["weight"] if source.weight is not None else []), *[f"s{i}" for i in range(k)]]
-    names += [f"c{i}_{j}" for i, j in upper]
-    second = first.group_by(group).agg(*[nw.col(name).sum() for name in names])
+        first = first.with_columns(*((c - b).alias(n) for n, (b, c) in zip(names, between, strict=True)))
+    second = in_groups(first, source.account, source.groups)
     if within:
-        total = nw.col("weight") if source.weight is not None else nw.col("count")
-        back = [
-            (nw.col(f"c{i}_{j}") + nw.col(f"s{i}") * nw.col(f"s{j}") / total).alias(f"c{i}_{j}")
-            for i, j in upper
-        ]
-        second = second.with_columns(*back)
-    return second.rename({group: source.account})
+        second = second.with_columns(*((c + b).alias(n) for n, (b, c) in zip(names, between, strict=True)))
+    table = gather(second, small=source.small)
+    return packed_sums(source, table), int(table["accounts"].sum())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import polars as pl
 import pytest
 
-from erresearch import condensing
+from erresearch import aggregate, condensing, rows
 from erresearch.condensing import account_bytes, bounded_moments
 from erresearch.errors import ErresearchWarning
 from erresearch.moments import Moments
-from erresearch.relate import regress
+from erresearch.relate import concentrated, correlate, logit, poisson, ppml, regress
 
 
 def posts(accounts: int = 6_000, rows: int = 24_000, seed: int = 0) -> pl.DataFrame:
@@ -89,3 +90,154 @@ def test_what_was_merged_is_kept_in_files_and_sums(tmp_path):
     again = Moments.load(found.save(tmp_path / "m.npz"))
     assert again.merged == found.merged > 0
     assert (again + again)["x"].merged == 2 * found.merged
+
+
+def orders(accounts: int = 3_000, rows: int = 24_000, seed: int = 1) -> pl.DataFrame:
+    """Simulated counts: a fifth of the shops never sells, and x goes with the shop's size."""
+    rng = np.random.default_rng(seed)
+    shop = np.arange(rows) % accounts
+    x, z = rng.normal(size=rows) + shop / accounts, rng.normal(size=rows)
+    y = rng.poisson(np.exp(0.3 * x - 0.2 * z + shop / accounts)) * (shop % 5 > 0)
+    told = rng.random(rows) < 1 / (1 + np.exp(0.5 - 0.4 * x))
+    table = {"shop": [f"shop {n}" for n in shop], "x": x, "z": z, "y": y, "bought": told, "tries": y + 3}
+    return pl.DataFrame(table)
+
+
+@pytest.fixture
+def few_fit(monkeypatch):
+    """Called, it lets no more than 1,000 accounts come here one by one."""
+    settings = {
+        **condensing.bounded_moments.__kwdefaults__, "most_bytes": 1_000 * account_bytes(2), "groups": 300,
+    }  # fmt: skip
+    return lambda: monkeypatch.setattr(condensing.bounded_moments, "__kwdefaults__", settings)
+
+
+def same_fit(found, whole, *, groups=300):
+    assert (found.n_rows, found.n_accounts) == (whole.n_rows, groups)
+    assert dict(found.dropped) == dict(whole.dropped)
+    assert found.r2 == pytest.approx(whole.r2, rel=1e-9)
+    for name, estimate in whole.items():
+        assert found[name].value == pytest.approx(estimate.value, rel=1e-9)
+        assert found[name].se == pytest.approx(estimate.se, rel=0.2)
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb", "parquet"])
+@pytest.mark.parametrize("effects", [(), ("account",)])
+def test_ppml_says_the_same_of_too_many_accounts(engine, effects, few_fit, tmp_path):
+    table = orders()
+    whole = poisson(table, "y", on=["x", "z"], by="shop", effects=effects, cov="CRV1")
+    few_fit()
+    with pytest.warns(ErresearchWarning, match="3,000 accounts are summed in 300 groups of whole accounts"):
+        found = poisson(
+            put(engine, table, tmp_path), "y", on=["x", "z"], by="shop", effects=effects, cov="CRV1"
+        )
+    same_fit(found, whole)
+    if effects:
+        assert dict(found.dropped) == {
+            "in 600 accounts without any y": whole.dropped["in 600 accounts without any y"]
+        }
+
+
+def test_ppml_without_separated_rows_says_the_same_of_too_many_accounts(few_fit):
+    # where `late` is 1 nothing is sold, and it is so in many shops that sell otherwise
+    table = orders().with_columns(late=(pl.col("x") > 1.5).cast(pl.Float64))
+    table = table.with_columns(y=pl.when(pl.col("late") == 1).then(0).otherwise(pl.col("y")))
+    for effects in ((), ("account",)):
+        held = Moments.from_frame(table, ["z", "late", "y"], by="shop")
+        whole = poisson(held, "y", on=["z", "late"], effects=effects, cov="CRV1")
+        few_fit()
+        with pytest.warns(ErresearchWarning, match="groups of whole accounts"):
+            found = poisson(table.lazy(), "y", on=["z", "late"], by="shop", effects=effects, cov="CRV1")
+        same_fit(found, whole)
+        assert sum(n for words, n in found.dropped.items() if "separated" in words) > 1_000
+
+
+@pytest.mark.parametrize("trials", [None, "tries"])
+def test_a_logit_says_the_same_of_too_many_accounts(trials, few_fit):
+    table = orders()
+    outcome = "y" if trials else "bought"
+    whole = logit(table, outcome, on=["x", "z"], by="shop", trials=trials, cov="CRV1")
+    few_fit()
+    with pytest.warns(ErresearchWarning, match="groups of whole accounts"):
+        found = logit(table.lazy(), outcome, on=["x", "z"], by="shop", trials=trials, cov="CRV1")
+    same_fit(found, whole)
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_a_correlation_says_the_same_of_too_many_accounts(within, few_fit):
+    table = orders()
+    whole = correlate(table, "x", "y", by="shop", within=within)
+    few_fit()
+    with pytest.warns(ErresearchWarning, match="groups of whole accounts"):
+        found = correlate(table.lazy(), "x", "y", by="shop", within=within)
+    assert found.value == pytest.approx(whole.value, rel=1e-10)
+    assert found.se == pytest.approx(whole.se, rel=0.2)
+
+
+def test_the_sums_of_too_many_accounts_never_come_here(few_fit, monkeypatch):
+    seen: list[int] = []
+    gather = rows.gather
+
+    def watched(frame, **settings):
+        found = gather(frame, **settings)
+        seen.append(len(found))
+        return found
+
+    for module in (rows, aggregate, condensing, concentrated):
+        monkeypatch.setattr(module, "gather", watched)
+    monkeypatch.setattr(concentrated, "_HELD", 0)
+    monkeypatch.setattr(rows, "HEAD", 500)
+    monkeypatch.setattr(condensing, "HEAD", 500)
+    table = orders().lazy()
+    few_fit()
+    with pytest.warns(ErresearchWarning, match="groups of whole accounts"):
+        poisson(table, "y", on=["x", "z"], by="shop", cov="CRV1")
+    with pytest.warns(ErresearchWarning, match="groups of whole accounts"):
+        logit(table, "bought", on=["x", "z"], by="shop", cov="CRV1")
+    assert len(seen) > 10
+    assert max(seen) <= 500
+
+
+def test_a_climb_that_begins_in_a_sample_of_accounts_ends_at_the_same_place(few_fit, monkeypatch):
+    table = orders(accounts=6_000, rows=48_000)
+    few_fit()
+    with pytest.warns(ErresearchWarning, match="groups"):
+        cold = poisson(table.lazy(), "y", on=["x", "z"], by="shop", cov="CRV1")
+    monkeypatch.setattr(concentrated, "_SAMPLE", 5_000)
+    started: list[np.ndarray] = []
+    starting = concentrated.starting_slopes
+
+    def watched(*given, **settings):
+        started.append(starting(*given, **settings))
+        return started[-1]
+
+    monkeypatch.setattr(ppml, "starting_slopes", watched)
+    with pytest.warns(ErresearchWarning, match="groups"):
+        warm = poisson(table.lazy(), "y", on=["x", "z"], by="shop", cov="CRV1")
+    assert started[0].any()
+    assert started[0][0] == pytest.approx(warm["x"].value, abs=0.1)
+    assert warm["x"].value == pytest.approx(cold["x"].value, rel=1e-9)
+
+
+def test_an_origin_far_from_the_means_is_moved_for_groups_too():
+    # the first rows lie far from the others
+    table = pl.DataFrame(
+        {"shop": np.arange(400_000) % 9_000, "x": np.r_[np.zeros(10_000), 1e6 + np.arange(390_000) % 7]}
+    )
+    with pytest.warns(ErresearchWarning, match="groups"):
+        found = bounded_moments(
+            table.lazy(), ["x"], by="shop", within=False, most_bytes=account_bytes(1), groups=20
+        )
+    assert found.origin[0] > 5e5
+
+
+def test_groups_are_drawn_without_regard_to_the_order_of_the_keys():
+    # places in order, with a rise and a period in them: sums by group are those of random groups
+    n, groups = 100_000, 1_000
+    place = np.arange(n)
+    for score in (place / n - 0.5, (place % 5 == 0) - 0.2, (place % groups == 0) - 1 / groups):
+        frame = nw.from_native(pl.DataFrame({"key": place, "one": 1, "score": score}).lazy())
+        found = rows.in_groups(frame, "key", groups).collect().to_native()
+        assert found["one"].sum() == n
+        assert found["one"].std() == pytest.approx(np.sqrt(n / groups), rel=0.1)
+        assert (found["score"] ** 2).sum() == pytest.approx((score**2).sum(), rel=0.15)

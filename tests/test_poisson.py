@@ -321,6 +321,20 @@ def test_separated_rows_are_dropped_with_their_count(kind, effects):
     assert fit["x"].se == pytest.approx(clean["x"].se, rel=1e-6)
 
 
+def test_every_row_is_counted_where_accounts_without_sales_meet_separated_rows():
+    table, on, count = separated("dummy")
+    idle = table[table["account"].isin(["a02", "a05"])].assign(
+        account=lambda t: t["account"] + " closed", y=0, d=0.0
+    )
+    both = pd.concat([table, idle], ignore_index=True)
+    fit = poisson(both, "y", on=on, by="account", cov="CRV1")
+    assert dict(fit.dropped) == {"in 2 accounts without any y": len(idle), SEPARATED: count}
+    assert fit.n_rows + sum(fit.dropped.values()) == len(both)
+    np.testing.assert_allclose(
+        values(fit), values(poisson(table, "y", on=on, by="account", cov="CRV1")), rtol=1e-9
+    )
+
+
 @pytest.mark.parametrize("effects", [(), ("account",)], ids=str)
 def test_a_separating_combination_is_named(effects):
     """x + d is the same for every sale and lower for some zeros: without those rows x and d are one column."""

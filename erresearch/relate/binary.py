@@ -174,7 +174,7 @@ def _open(
         left = (successes / nw.col(trials).cast(nw.Float64())).alias(f"{outcome} per {trials}")
     elif trials is not None:
         left = f"{outcome} per {trials}"
-    moments = open_moments(data, [*on, left], by=by, weights=trials)
+    moments = open_moments(data, [*on, left], by=by, weights=trials, within=False)
     check_covariance(cov, clustered=moments.by is not None)
     if moments.source is None:
         raise DesignError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -53,11 +54,12 @@ class State:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Totals:
-    """Per group: Σ y, Σ x·y (about the origin) and Σ y·log y."""
+    """Per account, or group of accounts: Σ y, Σ x·y (about the origin), Σ y·log y and Σ y·log ȳ."""
 
     y: np.ndarray
     xy: np.ndarray
     ylogy: np.ndarray
+    alone: np.ndarray
 
 
 def hold(moments: Moments) -> Moments:
@@ -82,35 +84,47 @@ def usable(moments: Moments, *, within: bool) -> tuple[Totals, Moments, dict[str
     assert source is not None
     y = source.col(name)
     wy = source.w() * y
+    logarithm = nw.when(y > 0).then(y).otherwise(1.0).log()
     expressions = [
-        y.min().alias("low"),
+        nw.len().alias("n"),
+        source.w().sum().alias("w") if source.weight is not None else nw.len().alias("w"),
         y.max().alias("high"),
         wy.sum().alias("y"),
         nw.when(y < 0).then(1).otherwise(0).sum().alias("negative"),
-        nw.when(y > 0)
-        .then(wy * nw.when(y > 0).then(y).otherwise(1.0).log())
-        .otherwise(0.0)
-        .sum()
-        .alias("ylogy"),
+        nw.when(y > 0).then(wy * logarithm).otherwise(0.0).sum().alias("ylogy"),
+        *((source.z(x) * wy).sum().alias(f"x{i}") for i, x in enumerate(moments.columns[:-1])),
     ]
-    expressions += [(source.z(x) * wy).sum().alias(f"x{i}") for i, x in enumerate(moments.columns[:-1])]
-    _, values = source.by_account(expressions)
-    if values["low"].min() < 0:
+    some, total, idle = nw.col("high") > 0, nw.col("y"), nw.col("high") <= 0
+    expected = nw.when(some & (total > 0)).then(total / nw.col("w")).otherwise(1.0)
+    then = [
+        *(nw.col(part) for part in ("negative", "y", "ylogy")),
+        *(nw.col(f"x{i}") for i in range(len(moments.columns) - 1)),
+        (total * expected.log()).alias("alone"),
+        nw.when(idle).then(1).otherwise(0).alias("idle"),
+        nw.when(idle).then(nw.col("n")).otherwise(0).alias("lost"),
+    ]
+    _, values = source.by_account(expressions, then=then)
+    negative, idle_rows = int(values["negative"].sum()), int(values["lost"].sum())
+    if negative:
+        least = source.total([y.min().alias("least")])["least"]
         raise DataError(
             f"the outcome {name!r} must not be negative in a Poisson regression",
-            got=f"{int(values['negative'].sum()):,} of {moments.rows:,} rows, the least {values['low'].min():g}",
+            got=f"{negative:,} of {moments.rows:,} rows, the least {least:g}",
             allowed="0 or more",
             fix="handle refunds and corrections before, or use `regress`",
         )
-    if values["high"].max() <= 0:
+    if idle_rows == moments.rows:
         raise DataError(
             f"the outcome {name!r} is 0 in all {moments.rows:,} rows", fix="there is nothing to explain"
         )
-    keep = values["high"] > 0 if within else np.ones(moments.accounts, dtype=bool)
-    xy = np.column_stack([values[f"x{i}"] for i in range(len(moments.columns) - 1)])
-    dropped = dict(moments.dropped)
-    if not keep.all():
-        dropped[f"in {int((~keep).sum()):,} accounts without any {name}"] = int(moments.count[~keep].sum())
+    dropped, idle_accounts = dict(moments.dropped), int(values["idle"].sum())
+    keep = np.ones(moments.accounts, dtype=bool)
+    if within and idle_accounts:
+        dropped[f"in {idle_accounts:,} accounts without any {name}"] = idle_rows
+        if source.groups:
+            totals, moments, _ = usable(_without_idle(moments), within=within)
+            return totals, moments, dropped
+        keep = values["idle"] == 0
         moments = replace(
             moments,
             keys=moments.keys[keep],
@@ -120,7 +134,21 @@ def usable(moments: Moments, *, within: bool) -> tuple[Totals, Moments, dict[str
             cross=moments.cross[keep],
             cells=None,
         )
-    return Totals(values["y"][keep], xy[keep], values["ylogy"][keep]), moments, dropped
+    xy = np.column_stack([values[f"x{i}"] for i in range(len(moments.columns) - 1)])
+    totals = Totals(values["y"][keep], xy[keep], values["ylogy"][keep], values["alone"][keep])
+    return totals, moments, dropped
+
+
+def _without_idle(moments: Moments) -> Moments:
+    """Moments of the accounts that have any outcome, where they are too many to be told one by one."""
+    source = moments.source
+    assert source is not None
+    assert source.account is not None
+    rows = source.complete()
+    high = source.col(moments.columns[-1]).max().alias("high")
+    some = rows.group_by(source.account).agg(high).filter(nw.col("high") > 0).select(source.account)
+    left = rows.join(some, on=source.account, how="semi")
+    return moments_again(moments, replace(source, frame=left, whole=True), within=True)
 
 
 def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) -> State:
@@ -131,22 +159,44 @@ def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) 
     mean = linear_predictor(moments, beta).exp()
     if source.weight is not None:
         mean = source.w() * mean
-    keys = [name for name in (source.account,) if name is not None]
+    columns = [mean.alias("e")]
+    by_group = within and bool(source.groups)
+    if by_group:
+        columns.append((source.w() * source.col(moments.columns[-1])).alias("y"))
+    if source.account is not None:
+        columns.append(nw.col(source.account).alias("g"))
     # product by product, so that no engine works out the exponential 28 times
     z = [source.z(name).alias(f"z{i}") for i, name in enumerate(moments.columns[:-1])]
-    account = [nw.col(name).alias("g") for name in keys]
-    rows = source.complete().select(*z, mean.alias("e"), *account)
+    rows = source.complete().select(*z, *columns)
     rows = rows.with_columns(*((nw.col(f"z{i}") * nw.col("e")).alias(f"f{i}") for i in range(k)))
-    sums = [nw.col(name).sum() for name in ("e", *(f"f{i}" for i in range(k)))]
-    pairs = combinations_with_replacement(range(k), 2)
+    sums = [nw.col(name).sum() for name in ("e", *(f"f{i}" for i in range(k)), *("y" * by_group))]
+    pairs = list(combinations_with_replacement(range(k), 2))
     sums += [(nw.col(f"f{i}") * nw.col(f"z{j}")).sum().alias(f"q{i}_{j}") for i, j in pairs]
-    staged = Source(rows, (), (), np.zeros(0), "g" if keys else None, whole=True)
+    account = "g" if source.account is not None else None
+    staged = Source(rows, (), (), np.zeros(0), account, whole=True, groups=source.groups)
+    if by_group:
+        _, values = staged.by_account(sums, then=_by_account(k))
+        scores = totals.xy - np.column_stack([values[f"f{i}"] for i in range(k)])
+        loglik = float(beta @ totals.xy.sum(axis=0) + values["l"].sum())
+        return State(beta, loglik, np.zeros(0), scores, unpack(values, "q", k))
     found, values = staged.by_account(sums)
     if len(found) > moments.accounts:
         keep = np.isin(found.astype(str), moments.keys.astype(str))
         values = {name: value[keep] for name, value in values.items()}
     weighted = np.column_stack([values[f"f{i}"] for i in range(k)])
     return _concentrated(totals, beta, values["e"], weighted, unpack(values, "q", k), within=within)
+
+
+def _by_account(k: int) -> list[nw.Expr]:
+    """What :func:`_concentrated` makes of an account's sums, where the engine has to do it."""
+    mean = nw.col("y") / nw.col("e")
+    centre = [nw.col(f"f{i}") / nw.col("e") for i in range(k)]
+    out = [(nw.col("y") * mean.log()).alias("l")]
+    out += [(nw.col("y") * centre[i]).alias(f"f{i}") for i in range(k)]
+    for i, j in combinations_with_replacement(range(k), 2):
+        spread = mean * nw.col(f"q{i}_{j}") - nw.col("y") * centre[i] * centre[j]
+        out.append(spread.alias(f"q{i}_{j}"))
+    return out
 
 
 def _at_zero(moments: Moments, totals: Totals, *, within: bool) -> State:
@@ -203,7 +253,8 @@ def climb(
     def at(beta: np.ndarray) -> State:
         return _state(moments, totals, beta, within=within)
 
-    first = at(start) if start.any() else _at_zero(moments, totals, within=within)
+    told = within and moments.source is not None and moments.source.groups
+    first = at(start) if start.any() or told else _at_zero(moments, totals, within=within)
     return ascend(at, first, spread, nudge=_nudged, negligible=negligible)
 
 
@@ -214,15 +265,26 @@ def starting_slopes(moments: Moments, *, within: bool) -> np.ndarray:
     source = moments.source
     if source is None or source.account is None or step < 4 or moments.accounts < 20 * step:
         return zero
-    few = moments.keys[::step].tolist()
-    rows = source.complete().filter(nw.col(source.account).cast(nw.String()).is_in(few))
-    sample = replace(source, frame=nw.from_native(gather(rows)).lazy())
+    sample = replace(source, frame=nw.from_native(gather(_some(source, moments, step))).lazy(), groups=0)
     try:
-        totals, part, _ = usable(moments_again(moments, sample), within=within)
+        part = moments_again(replace(moments, merged=0), sample, within=within)
+        totals, part, _ = usable(part, within=within)
         state, converged = climb(part, totals, zero, within=within, negligible=_NEAR)
     except ErresearchError:  # of the sample, not of the data: the climb begins at 0 then
         return zero
     return state.beta if converged else zero
+
+
+def _some(source: Source, moments: Moments, step: int) -> nw.LazyFrame[Any]:
+    """Rows of every `step`-th account."""
+    assert source.account is not None
+    rows = source.complete()
+    if not source.groups:
+        return rows.filter(nw.col(source.account).cast(nw.String()).is_in(moments.keys[::step].tolist()))
+    accounts = rows.group_by(source.account).agg(nw.len().alias("n"))
+    numbered = accounts.with_row_index("number", order_by=source.account)
+    chosen = numbered.filter(nw.col("number") % step == 0).select(source.account)
+    return rows.join(chosen, on=source.account, how="semi")
 
 
 def only(totals: Totals, moments: Moments, columns: list[str]) -> tuple[Totals, Moments]:

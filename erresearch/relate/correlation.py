@@ -140,7 +140,7 @@ def correlate(
         raise UnknownNameError.of("method", method, ("pearson", "spearman"))
     if within and by is None and getattr(data, "by", None) is None:
         raise DesignError("`within` needs accounts", got="by=None", fix="name the account column with `by`")
-    moments = open_moments(data, [x, y], by=by)
+    moments = open_moments(data, [x, y], by=by, within=within)
     if method == "spearman":
         moments = _ranked(moments, within=within)
     clustered = moments.by is not None

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from erresearch.condensing import bounded_moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Periods
 from erresearch.moments import Cells, Moments
@@ -72,8 +73,17 @@ def open_moments(
     by: str | None,
     period: str | None = None,
     weights: str | None = None,
+    within: bool | None = None,
 ) -> Moments:
     """Moments of `columns`, from rows or from moments that already hold them.
+
+    Parameters
+    ----------
+    data, columns, by, period, weights
+        As for :meth:`erresearch.Moments.from_frame`.
+    within : bool, optional
+        Where given, accounts may be summed in groups (:func:`erresearch.condensing.bounded_moments`), with their
+        means taken out or not.
 
     Raises
     ------
@@ -81,6 +91,8 @@ def open_moments(
         If moments are asked for an account, period or weight they were not made with.
     """
     if not isinstance(data, Moments):
+        if by is not None and within is not None:
+            return bounded_moments(data, columns, by=by, weights=weights, within=within, stacklevel=4)
         return Moments.from_frame(data, columns, by=by, period=period, weights=weights)
     for word, asked, made in (
         ("by", by, data.by),

@@ -13,6 +13,7 @@ import numpy as np
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.expressions import log
 from erresearch.moments import Moments
+from erresearch.relate.design import open_moments
 from erresearch.relate.fitting import Covariance
 from erresearch.relate.linear import regress
 from erresearch.relate.ppml import poisson
@@ -112,7 +113,7 @@ def decay(
     total = _reactions(data, reactions, followers, by)
     size = log(followers)
     name = f"log {followers}"
-    moments = Moments.from_frame(data, [size, total], by=by)
+    moments = open_moments(data, [size, total], by=by, within=False)
     _refuse_nonpositive(moments, name, followers)
     rows_as_accounts = by is None and moments.rows <= _ROWS_AS_CLUSTERS
     table = _own_clusters(moments) if rows_as_accounts else data

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from erresearch.condensing import bounded_moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Scores
 from erresearch.moments import Moments
@@ -129,10 +128,11 @@ def regress(
     True
     """
     effects = tuple(effects) or (("account",) if within else ())
-    if by is not None and "period" not in effects and not isinstance(data, Moments):
-        moments = bounded_moments(data, [*on, outcome], by=by, within="account" in effects)
-    else:
-        moments = open_moments(data, [*on, outcome], by=by, period=period if "period" in effects else None)
+    timed = "period" in effects
+    within_accounts = None if timed else "account" in effects
+    moments = open_moments(
+        data, [*on, outcome], by=by, period=period if timed else None, within=within_accounts
+    )
     check_covariance(cov, clustered=moments.by is not None)
     solved = solve(moments, effects)
     df_resid = moments.rows - len(solved.beta) - solved.swept.absorbed
@@ -209,7 +209,9 @@ def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     rss = float(total[-1, -1] - 2 * beta @ total[:-1, -1] + beta @ total[:-1, :-1] @ beta)
     tss, constant = float(centred[-1, -1]), math.nan
     hard = values[0] < _REFINE_BELOW or rss < _EXPLAINED * tss or moments.rows <= _SHORT
-    if hard and moments.source is not None and "period" not in effects:
+    # the means of accounts that were summed in groups are not known here
+    known = moments.source is not None and not (effects and moments.source.groups)
+    if hard and known and "period" not in effects:
         beta, constant, rss = refine(moments, beta, bread, intercept=not effects)
     return _Solved(swept, beta, bread, rss, tss, float(values[0]), float(values[-1]), constant)
 

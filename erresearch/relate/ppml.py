@@ -96,8 +96,9 @@ def poisson(
     >>> 0.3 in poisson(table, "orders", on=["x"], by="shop")["x"].interval
     True
     """
-    moments = open_moments(data, [*on, outcome], by=by)
-    effects = effects if effects is not None else (("account",) if moments.by is not None else ())
+    named = by is not None or getattr(data, "by", None) is not None
+    effects = effects if effects is not None else (("account",) if named else ())
+    moments = open_moments(data, [*on, outcome], by=by, within=bool(effects))
     _refuse(moments, effects, cov)
     within, moments = bool(effects), hold(moments)
     totals, moments, dropped = usable(moments, within=within)
@@ -114,7 +115,7 @@ def poisson(
         basis[0, 1:] = -origin
     total = state.hessians.sum(axis=0)
     bread = np.linalg.inv(total)
-    df_resid = moments.rows - len(beta) - (moments.accounts if within else 0)
+    df_resid = moments.rows - len(beta) - (moments.accounts + moments.merged if within else 0)
     if df_resid <= 0:
         raise DesignError(
             f"{moments.rows} complete rows cannot carry {moments.rows - df_resid} parameters",
@@ -255,8 +256,7 @@ def _row_covariance(
 
 def _deviance_share(moments: Moments, totals: Totals, state: State, *, within: bool) -> float:
     """1 − D/D₀ with D₀ the deviance of the effects alone."""
-    y = totals.y if within else np.array([totals.y.sum()])
-    n = moments.weight if within else np.array([moments.weight.sum()])
-    alone = float(y @ np.log(y / n))
+    y = float(totals.y.sum())
+    alone = float(totals.alone.sum()) if within else y * math.log(y / moments.weight.sum())
     saturated = float(totals.ylogy.sum())
     return 1 - (saturated - state.loglik) / (saturated - alone) if saturated > alone else math.nan

@@ -17,6 +17,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.aggregate import moment_pass
+from erresearch.condensing import condense
 from erresearch.moments import Moments
 from erresearch.relate.design import centred
 from erresearch.relate.passes import linear_predictor
@@ -106,29 +107,31 @@ def without_separated(moments: Moments, direction: np.ndarray, *, within: bool) 
     for sign in (1.0, -1.0):
         along = linear_predictor(moments, sign * direction)
         top = nw.when(y > 0).then(along).otherwise(-_NEVER)
-        _, values = source.by_account(
-            [
-                top.max().alias("high"),
-                nw.when(y > 0).then(along).otherwise(_NEVER).min().alias("low"),
-                nw.when(y > 0).then(-_NEVER).otherwise(along).max().alias("zero"),
-            ]
-        )
-        high, low, zero = values["high"], values["low"], values["zero"]
-        seen = high > -_NEVER
-        if not within:
-            high, low = np.full_like(high, high.max()), np.full_like(low, low.min())
-        if np.max((high - low)[seen]) < _MARGIN and not np.any(zero[seen] > high[seen] + _MARGIN):
-            edge: Any = top.max().over(source.account) if within and source.account else float(high.max())
-            keep = (y > 0) | (along >= edge - _MARGIN)
+        ends = [
+            top.max().alias("high"),
+            nw.when(y > 0).then(along).otherwise(_NEVER).min().alias("low"),
+            nw.when(y > 0).then(-_NEVER).otherwise(along).max().alias("zero"),
+        ]
+        high, low, zero = nw.col("high"), nw.col("low"), nw.col("zero")
+        across = (high > -_NEVER) & ((high - low >= _MARGIN) | (zero > high + _MARGIN))
+        unit = source if within else replace(source, account=None)
+        then = [nw.when(across).then(1).otherwise(0).alias("across"), high]
+        _, values = unit.by_account(ends, then=then)
+        if not values["across"].any():
+            edge: Any = (
+                top.max().over(source.account) if within and source.account else float(values["high"][0])
+            )
+            # an account without any outcome has no edge, and left before
+            keep = (y > 0) | ((along >= edge - _MARGIN) & (edge > -_NEVER))
             rows = source.complete()
             mark = free_name("keep", {name.casefold() for name in rows.collect_schema().names()})
             frame = rows.with_columns(keep.alias(mark)).filter(nw.col(mark)).drop(mark)
-            fewer = moments_again(moments, replace(source, frame=frame))
+            fewer = moments_again(moments, replace(source, frame=frame), within=within)
             return fewer, moments.rows - fewer.rows
     return moments, 0
 
 
-def moments_again(moments: Moments, source: Source) -> Moments:
+def moments_again(moments: Moments, source: Source, *, within: bool) -> Moments:
     """The same moments from fewer rows.
 
     Parameters
@@ -137,15 +140,23 @@ def moments_again(moments: Moments, source: Source) -> Moments:
         Moments of all rows.
     source : Source
         Some of their rows.
+    within : bool
+        Whether accounts that are summed in groups have their means taken out.
 
     Returns
     -------
     Moments
         About the same origin, or a nearer one.
     """
-    source, sums = moment_pass(source)
+    merged = moments.merged
+    if source.groups:
+        source, sums, accounts = condense(source, within=within)
+        merged = accounts - len(sums.keys) if within else 0
+    else:
+        source, sums = moment_pass(source)
     whole = replace(
         moments,
+        merged=merged,
         columns=source.columns,
         origin=source.origin,
         keys=sums.keys,
