@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from erresearch import aggregate
-from erresearch.errors import ColumnError, DataError, EngineError
+from erresearch.condensing import bounded_moments
+from erresearch.errors import ColumnError, DataError, EngineError, ErresearchWarning
 from erresearch.expressions import lag, log
 from erresearch.moments import Moments
+from erresearch.relate import logit, poisson
 
 # ibis 12 still calls a method that DuckDB 2 has renamed; the warning is between those two
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
@@ -378,6 +380,31 @@ def test_spark_shuffles_once_and_sends_only_moments(spark, tmp_path):
     plan = grouped._jdf.queryExecution().executedPlan().toString()
     assert plan.count("Exchange") == 1
     assert grouped.count() == m.accounts
+
+
+def test_spark_sums_too_many_accounts_in_groups(spark, tmp_path, monkeypatch):
+    rng = np.random.default_rng(5)
+    shop, x, noise = np.arange(4_000) % 400, rng.normal(size=4_000), rng.normal(size=4_000)
+    table = {"shop": shop, "x": x, "y": rng.poisson(np.exp(0.4 * x)) * (shop % 4 > 0), "told": x + noise > 0}
+    path = str(tmp_path / "rows.parquet")
+    pl.DataFrame(table).write_parquet(path)
+
+    def fits(rows):
+        yield poisson(rows, "y", on=["x"], by="shop", cov="CRV1")
+        yield logit(rows, "told", on=["x"], by="shop", cov="CRV1")
+
+    whole = list(fits(path))
+    settings = bounded_moments.__kwdefaults__ | {"most_bytes": 2_000, "groups": 40}
+    monkeypatch.setattr(bounded_moments, "__kwdefaults__", settings)
+    with pytest.warns(ErresearchWarning, match="400 accounts are summed in 40 groups"):
+        here = list(fits(path))
+    with pytest.warns(ErresearchWarning, match="400 accounts are summed in 40 groups"):
+        there = list(fits(spark.read.parquet(path)))
+    for one, two, all_of_them in zip(there, here, whole, strict=True):
+        assert one["x"].value == pytest.approx(all_of_them["x"].value, rel=1e-9)
+        assert one["x"].se == pytest.approx(two["x"].se, rel=1e-9)
+        assert one.n_accounts == two.n_accounts == 40
+        assert dict(one.dropped) == dict(all_of_them.dropped)
 
 
 # PySpark warns on every pandas 3; no pandas is used here. Its Python workers take their time: slow
