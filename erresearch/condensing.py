@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import narwhals as nw_main
@@ -88,8 +89,8 @@ def bounded_moments(
     most_bytes = share_of_memory(DRIVER_BYTES) if most_bytes is None else most_bytes
     source, opened = prepare(data, list(columns), by=by, period=None, weights=weights)
     simulated = says_simulated(data)
-    table = nw_main.from_native(data, pass_through=True)
     most = most_bytes // account_bytes(len(source.columns))
+    table = None if isinstance(data, (str, Path)) else nw_main.from_native(data, pass_through=True)
     few = isinstance(table, nw_main.DataFrame) and len(table) <= most  # no more accounts than rows
     accounts = 0 if few else _too_many(source, most)
     if not accounts:
@@ -154,10 +155,8 @@ def _too_many(source: Source, most: int) -> int:
     if len(keys) == HEAD:
         rows = int(gather(source.frame.select(nw.len().alias("rows")))["rows"][0])
         distinct, runs = keys.n_unique(), int((keys != keys.shift(1)).sum()) + 1
-        # rows in the order of the accounts, or in any order: pairs of one account among the first rows (birthdays)
-        pairs = HEAD * HEAD / (2 * max(HEAD - distinct, 0.5))
-        guess = rows * distinct / HEAD if runs < 2 * distinct else min(rows, pairs)
-        if guess < most / 4:
+        # runs of one account as draws: pairs among the first ones (birthdays), but no more than there are runs in all
+        if min(runs * runs / (2 * max(runs - distinct, 0.5)), rows * runs / HEAD) < most / 4:
             return 0
     unique = gather(source.frame.select(nw.col(source.account).n_unique().alias("accounts")))
     accounts = int(unique["accounts"][0])
