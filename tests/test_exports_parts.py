@@ -26,6 +26,7 @@ from erresearch.exports import (
     containers,
     delimited,
     inspect_export,
+    morsels,
     published,
     read_export,
     safe_csv,
@@ -188,6 +189,16 @@ def test_pieces_of_a_large_file_are_cut_between_rows_and_never_inside_a_cell(
         assert frame.rows() == [(row[0], int(row[1]), row[2]) for row in whole[1:]]
         several += len(list(delimited._pieces(memoryview(text.encode()), ","))) > 1
     assert several > 200
+
+
+def test_work_is_done_one_after_the_other_where_there_are_no_threads(monkeypatch: pytest.MonkeyPatch):
+    def never(*_: object) -> None:
+        raise AssertionError("a browser has no threads")
+
+    assert morsels.in_threads(str, range(50)) == [str(n) for n in range(50)]
+    monkeypatch.setattr(morsels.sys, "platform", "emscripten")
+    monkeypatch.setattr(morsels, "ThreadPoolExecutor", never)
+    assert morsels.in_threads(str, range(50)) == [str(n) for n in range(50)]
 
 
 @pytest.mark.parametrize("wrong", ['a"b,1', '"a"b,1', 'a,"b', '"a""b,1', 'a,b"'])

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from erresearch.errors import DataError
+from erresearch.exports.morsels import by_morsels
 from erresearch.exports.records import Journal, places
 from erresearch.exports.registry import load_registry
 
@@ -162,7 +163,7 @@ def _fast(text: pl.Series, order: str) -> Times | None:
         form = formats.get("", formats.get(order))
         if form is None or not some.str.contains(pattern).all():
             continue
-        parsed = text.str.to_datetime(form, strict=False, time_unit="us")
+        parsed = by_morsels(text, pl.col("").str.to_datetime(form, strict=False, time_unit="us"))
         if parsed.null_count() != text.null_count():
             return None
         utc = parsed.dt.replace_time_zone(None) if zoned else None

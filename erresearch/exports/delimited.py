@@ -7,12 +7,12 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
 from erresearch.exports.containers import Text
+from erresearch.exports.morsels import in_threads
 from erresearch.exports.recognise import vocabulary
 from erresearch.exports.records import Journal, places
 from erresearch.exports.registry import normalise
@@ -376,7 +376,9 @@ def fast_body(
         strings_can_be_null=False,
     )
 
-    def table_of(piece: memoryview, skipped: int) -> pa.Table:
+    def table_of(numbered: tuple[int, memoryview]) -> pa.Table:
+        number, piece = numbered
+        skipped = 0 if number else records.lines[header_at]
         return pa_csv.read_csv(
             pa.BufferReader(pa.py_buffer(piece)),
             # one block: a piece is not to be cut again, where a row may run over several lines
@@ -391,10 +393,8 @@ def fast_body(
         )
 
     try:
-        with ThreadPoolExecutor(pa.cpu_count()) as pool:
-            pieces = enumerate(_pieces(data[:end], records.delimiter))
-            jobs = [pool.submit(table_of, piece, 0 if n else records.lines[header_at]) for n, piece in pieces]
-            table = pa.concat_tables([job.result() for job in jobs])
+        pieces = enumerate(_pieces(data[:end], records.delimiter))
+        table = pa.concat_tables(in_threads(table_of, pieces))
     except _NotByTheBookError:
         return None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError):

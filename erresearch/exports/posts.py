@@ -12,6 +12,7 @@ from erresearch.exports.cells import Built, Draft, flags, further, numeric_targe
 from erresearch.exports.checks import check_age, check_limit, check_posts, check_stock, check_totals
 from erresearch.exports.clocks import Times, parse_times
 from erresearch.exports.identities import DECODERS, damaged_ids
+from erresearch.exports.morsels import by_morsels
 from erresearch.exports.published import publication
 from erresearch.exports.records import Journal, places
 from erresearch.exports.registry import load_registry, normalise
@@ -151,7 +152,7 @@ def _identified(drafted: Draft, journal: Journal) -> Draft:
     import polars as pl
 
     frame, platform = drafted.frame, drafted.layout.platform
-    if "post_id" in frame.columns and not frame["post_id"].cast(pl.Int64, strict=False).null_count():
+    if "post_id" in frame.columns and not _whole_numbers(frame["post_id"]).null_count():
         return drafted  # whole numbers in every row: nothing to mend
     links = frame["permalink"].str.strip_chars() if "permalink" in frame.columns else None
     from_links = None
@@ -184,6 +185,12 @@ def _identified(drafted: Draft, journal: Journal) -> Draft:
     elif from_links is not None:
         ids = ids.fill_null(from_links)
     return _with_ids(drafted, ids.cast(pl.String), journal)
+
+
+def _whole_numbers(ids: pl.Series) -> pl.Series:
+    import polars as pl
+
+    return by_morsels(ids, pl.col("").cast(pl.Int64, strict=False))
 
 
 def _with_ids(drafted: Draft, ids: pl.Series, journal: Journal) -> Draft:
@@ -412,7 +419,7 @@ def _without_copies(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
     import polars as pl
 
     keys = ["platform", "account", "post_id"]
-    numbers = frame["post_id"].cast(pl.Int64, strict=False)
+    numbers = _whole_numbers(frame["post_id"])
     ids = frame["post_id"] if numbers.null_count() else numbers
     if ids.n_unique() == frame.height or frame.select(keys).n_unique() == frame.height:
         return frame

@@ -149,7 +149,7 @@ def _decoded(drafted: Draft) -> pl.Series | None:
     name, column = layout.id_clock
     decoded = None
     for source in dict.fromkeys((column, "permalink")):
-        if source in drafted.frame.columns:
+        if source in drafted.frame.columns and (drafted.frame[source] != "").any():
             found = DECODERS[name](drafted.frame[source])
             decoded = found if decoded is None else decoded.fill_null(found)
     return decoded

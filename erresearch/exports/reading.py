@@ -20,6 +20,7 @@ from erresearch.exports.finding import (
     refuse_other,
     with_export_day,
 )
+from erresearch.exports.morsels import in_threads
 from erresearch.exports.orders import read_orders
 from erresearch.exports.posts import read_posts
 from erresearch.exports.privacy import is_personal
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["inspect_export", "read_export", "read_exports"]
+
+_LARGE = 100_000
+"""Rows from which columns are handed over several at once."""
 
 
 def read_export(
@@ -364,12 +368,14 @@ def _to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
         pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for name in moments
     )
     text = pd.StringDtype("pyarrow", na_value=np.nan)
-    out = {}
-    for column in frame.get_columns():
+
+    def converted(column: pl.Series) -> Any:
         if column.dtype == pl.String:
-            out[column.name] = pd.array(column.to_arrow(), dtype=text)
-        elif column.dtype == pl.Boolean and column.null_count():
-            out[column.name] = pd.array(column.to_list(), dtype="boolean")
-        else:
-            out[column.name] = column.to_pandas()
-    return pd.DataFrame(out, copy=False)
+            return pd.array(column.to_arrow(), dtype=text)
+        if column.dtype == pl.Boolean and column.null_count():
+            return pd.array(column.to_list(), dtype="boolean")
+        return column.to_pandas()
+
+    large = frame.height > _LARGE
+    columns = (in_threads if large else map)(converted, frame.get_columns())
+    return pd.DataFrame(dict(zip(frame.columns, columns, strict=True)), copy=False)

@@ -167,7 +167,7 @@ def _sold(books: Books | None, entity: str) -> Span | None:
 def _holes(parts: Sequence[Export], clock: Clock) -> dict[str, set[int]]:
     """Periods of a platform that lie between the dates of its files."""
     spans: dict[str, list[Span]] = {}
-    for part in parts:
+    for part in parts if len(parts) > 1 else ():  # a hole lies between two files
         rows = part.rows
         for platform, times in rows["published_at"].groupby(rows["platform"]):
             known = times.dropna()
