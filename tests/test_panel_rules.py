@@ -175,6 +175,24 @@ def test_accounts_of_one_platform_are_added_up_and_none_is_left_out_silently():
     assert not any(name.startswith("daily") for name in old.columns)
 
 
+def test_a_second_account_of_a_platform_is_not_taken_for_the_one_that_published():
+    friend = by_day(account="friend", date=pd.date_range("2024-12-01", periods=140), followers=9.0)
+    own = by_day(followers=5_000.0).iloc[30:]
+    made = panel(followers=pd.concat([own, friend]))
+    first = made.rows["followers"].first_valid_index()
+    assert made.rows["followers"].iloc[first:].tolist() == [5_000.0] * (19 - first)
+    assert first == 4  # before the own history begins nothing is known
+    assert made.accounting["followers"].reasons == {"without a count or of no account here": 140}
+    assert made.accounting["daily"].reasons["of no account here"] == 140
+    assert any("follower counts of friend (instagram) belong to no account" in note for note in made.notes)
+    assert any("figures by day of friend (instagram) belong to no account" in note for note in made.notes)
+    # of two strangers nobody knows which it is; one alone is the account's, whatever its name
+    strangers = panel(followers=pd.concat([friend, friend.assign(account="other")]))
+    assert "followers" not in strangers.rows
+    assert any("friend (instagram), other (instagram) belong" in note for note in strangers.notes)
+    assert panel(followers=friend).rows["followers"].tolist() == [9.0] * 19
+
+
 def test_a_table_that_knows_neither_followers_nor_figures_is_refused():
     with pytest.raises(ColumnError, match="No column 'followers' in the table of followers"):
         panel(followers=by_day()[["date", "platform", "account"]])

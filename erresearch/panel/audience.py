@@ -131,12 +131,16 @@ def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: 
     alone: dict[str, list[str]] = {}
     for platform, account in accounts.select("platform", "account").iter_rows():
         alone.setdefault(platform, []).append(account)
-    renamed: dict[tuple[str, str], str | None] = {}
+    named: dict[str, list[str]] = {}
     for platform, account in counts.select("platform", "account").unique().iter_rows():
-        names = alone.get(platform, [])
-        renamed[platform, account] = exact.get((platform, plain_name(account))) or (
-            names[0] if len(names) == 1 else None
-        )
+        named.setdefault(platform, []).append(account)
+    renamed: dict[tuple[str, str], str | None] = {}
+    for platform, theirs in named.items():
+        # one history and one account are each other's, whatever their names; of several only the names tell
+        single = len(theirs) == 1 and len(alone.get(platform, ())) == 1
+        for account in theirs:
+            other = alone[platform][0] if single else None
+            renamed[platform, account] = exact.get((platform, plain_name(account)), other)
     lost = sorted(f"{a} ({p})" for (p, a), name in renamed.items() if name is None)
     if lost:
         notes.append(

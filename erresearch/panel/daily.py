@@ -126,18 +126,19 @@ def _owners(rows: pl.DataFrame, owners: pl.DataFrame, spine: pl.DataFrame, notes
     entities = spine["entity"].unique().sort().to_list()
     found: list[tuple[str, str, str | None]] = []
     lost: list[tuple[str, str, str | None]] = []
-    for platform, account in (
-        rows.select("platform", "account").unique().sort("platform", "account").iter_rows()
-    ):
+    named = rows.select("platform", "account").unique().sort("platform", "account").rows()
+    # beside an account that published, a second name is another account
+    known = {platform for platform, account in named if (platform, plain_name(account)) in exact}
+    for platform, account in named:
         entity = exact.get((platform, plain_name(account)))
-        if entity is None and len(alone.get(platform, ())) == 1:
+        if entity is None and platform not in known and len(alone.get(platform, ())) == 1:
             (entity,) = alone[platform]
-        if entity is None and len(entities) == 1:
+        if entity is None and platform not in known and len(entities) == 1:
             entity = entities[0]
         (lost if entity is None else found).append((platform, account, entity))
     if lost:
-        named = ", ".join(f"{a} ({p})" for p, a, _ in lost[:_SHOWN])
-        notes.append(f"figures by day of {named} belong to no account that published, and were left out")
+        shown = ", ".join(f"{a} ({p})" for p, a, _ in lost[:_SHOWN])
+        notes.append(f"figures by day of {shown} belong to no account that published, and were left out")
     schema = {"platform": pl.String, "account": pl.String, "entity": pl.String}
     return pl.DataFrame(found, schema=schema, orient="row")
 
