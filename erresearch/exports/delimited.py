@@ -190,20 +190,21 @@ def parse(
     rows: list[list[str]] = []
     lines: list[int] = []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    # texts may be long, and the parser of large files takes them too
+    before = csv.field_size_limit(_LARGEST)
     try:
         for row in reader:
             rows.append(row)
             lines.append(reader.line_num + first)
     except csv.Error as error:
         if not cut:
-            wrong = "a quotation mark is not closed as it should be"
-            if "field larger" in str(error):
-                wrong = f"a cell holds more than {csv.field_size_limit():,} characters"
             raise DataError(
-                f"{name} row {len(rows) + 1 + first}: {wrong}",
+                f"{name} row {len(rows) + 1 + first}: a quotation mark is not closed as it should be",
                 got=str(error),
                 fix='look for a single " in that row, or export the file again',
             ) from error
+    finally:
+        csv.field_size_limit(before)
     if cut and rows:
         rows.pop()
         lines.pop()

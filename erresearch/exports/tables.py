@@ -236,9 +236,11 @@ def _table(
             return None
         return replace(base, cells=body, rows=_numbers(range(header_row + 1, header_row + 1 + body.height)))
     kept = [(n, row) for n, row in zip(records.numbers[below:end], records.rows[below:end], strict=True)]
-    while kept and blank(kept[-1][1]):
+    while kept and len(kept[-1][1]) < 2 and blank(kept[-1][1]):
         kept.pop()
     words = [cell for _, row in kept for cell in row if cell.strip()]
+    if not words:
+        kept = []
     if len(words) == 1 and normalise(words[0]) in load_registry().no_data:
         return replace(base, empty_word=True)
     rows = _squared(kept, len(header), match, records)
