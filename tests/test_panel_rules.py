@@ -12,7 +12,7 @@ import pytest
 from erresearch.errors import ColumnError, DataError, DesignError, GuardError, UnknownNameError
 from erresearch.exports import Accounting, Export, definition_changes
 from erresearch.panel import Rules
-from tests.test_panel import MONDAY, orders, panel, post_table, sales
+from tests.test_panel import MONDAY, in_engine, orders, panel, post_table, sales
 
 
 def export(rows: pd.DataFrame, kind: str, name: str, **more: object) -> Export:
@@ -211,6 +211,49 @@ def test_lazy_figures_by_day_are_the_same(engine: str):
 
 
 # ── repeated posts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_s14_each_file_has_its_own_day_of_export():
+    """Figures of the last week before an early export are not taken for grown because another file is later."""
+    early = post_table(weeks=12)
+    late = post_table(weeks=20, account="b", platform="tiktok")
+    both = [
+        export(early, "posts", "ig.csv", exported_at=dt.date(2025, 3, 31)),
+        export(late, "posts", "tt.csv", exported_at=dt.date(2025, 6, 30)),
+    ]
+    made = panel(both, min_age_days=7)
+    assert made.accounting["posts"].reasons["younger than 7 days at the export"] == 3
+    assert made.rows["period"].max() == pd.Timestamp("2025-03-17")
+    assert any("3 posts are younger than 7 days at the export of their file" in note for note in made.notes)
+    # a later file of the same account goes on: the week between is left out, not counted with half its reactions
+    rest = post_table(weeks=20).iloc[36:]
+    parts = [
+        export(early, "posts", "ig.csv", exported_at=dt.date(2025, 3, 31)),
+        export(rest, "posts", "ig2.csv", exported_at=dt.date(2025, 6, 30)),
+    ]
+    joined = panel(parts, min_age_days=7)
+    assert joined.accounting["periods"].reasons["with posts that were too young"] == 1
+    assert pd.Timestamp("2025-03-24") not in set(joined.rows["period"])
+    assert {pd.Timestamp("2025-03-17"), pd.Timestamp("2025-03-31")} <= set(joined.rows["period"])
+    # parts of one download, of which no day is known, are as old as the newest of them
+    unknown = panel([export(early, "posts", "ig.csv"), export(rest, "posts", "ig2.csv")], min_age_days=7)
+    assert unknown.accounting["posts"].reasons["younger than 7 days at the export"] == 3
+    assert pd.Timestamp("2025-03-24") in set(unknown.rows["period"])
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_s14_a_table_says_in_a_column_when_each_post_was_exported(engine: str):
+    days = pd.Series(pd.Timestamp("2025-06-30"), index=range(60)).where(
+        np.arange(60) >= 36, pd.Timestamp("2025-03-31")
+    )
+    for column in (days, days.dt.tz_localize("UTC"), days.dt.date):
+        whole = post_table(exported_at=column)
+        made = panel(whole, min_age_days=7)
+        assert made.accounting["posts"].reasons["younger than 7 days at the export"] == 3
+        assert made.accounting["periods"].reasons["with posts that were too young"] == 1
+        there = in_engine(engine, {"posts": whole, "outcomes": sales()})
+        lazy = panel(there["posts"], there["outcomes"], min_age_days=7)
+        assert (lazy.accounting, lazy.notes) == (made.accounting, made.notes)
 
 
 @pytest.mark.parametrize("engine", ["pandas", "polars", "duckdb"])

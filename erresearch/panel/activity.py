@@ -134,6 +134,10 @@ def sum_posts(
     newest = timed(found, "published_at")[1]
     if posts.exported_at is not None:
         newest = max(newest, dt.datetime.combine(posts.exported_at, dt.time()))
+    exported = _exported(schema)
+    if exported is not None:
+        later = gather(frame.select(exported.max().alias("last")))["last"][0]
+        newest = max(newest, later) if later is not None else newest
     cutoff = newest - dt.timedelta(days=min_age_days) if min_age_days > 0 else None
     status = nw.lit(0)
     if rules.paid == "left out" and "is_paid" in columns:
@@ -141,7 +145,11 @@ def sum_posts(
     if MERGED in columns:
         status = nw.when(nw.col(MERGED)).then(4).otherwise(status)
     if cutoff is not None:
-        status = nw.when(nw.col(UTC) > cutoff).then(2).otherwise(status)
+        young = nw.col(UTC) > cutoff
+        if exported is not None:
+            own = exported.dt.offset_by(f"-{round(min_age_days * 86_400)}s")
+            young = nw.when(exported.is_null()).then(young).otherwise(nw.col(UTC) > own)
+        status = nw.when(young).then(2).otherwise(status)
     status = nw.when(nw.col(UTC).is_null()).then(1).otherwise(status)
     engagement, words = _engagement(frame, columns)
     made = [status.alias(_STATUS), numbered(LOCAL, clock.freq, clock.week_start).alias("number")]
@@ -155,6 +163,20 @@ def sum_posts(
         numbers = [*numbers, "engagement"]
     grouped = frame.group_by(*keys, _STATUS, "number").agg(*_sums(columns, numbers))
     return Activity(grouped, tuple(keys), tuple(numbers), words, newest, cutoff)
+
+
+def _exported(schema: Mapping[str, Any]) -> Any:
+    """The moment of each row's export in UTC, without a zone; None where the rows do not say it as a time."""
+    dtype = schema.get("exported_at")
+    if dtype == nw.Date:
+        return nw.col("exported_at").cast(nw.Datetime("us"))
+    if dtype != nw.Datetime:
+        return None
+    zone = getattr(dtype, "time_zone", None)
+    moment = nw.col("exported_at")
+    if zone not in (None, "UTC", "Etc/UTC"):
+        moment = moment.dt.convert_time_zone("UTC")
+    return moment.dt.replace_time_zone(None) if zone is not None else moment
 
 
 def _sums(columns: Sequence[str], numbers: Sequence[str]) -> list[Any]:

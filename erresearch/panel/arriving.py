@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals.stable.v2 as nw
@@ -94,7 +94,7 @@ def arrive(
     """
     exports = _exports(data, what, kinds)
     if exports:
-        together = exports[0] if len(exports) == 1 else combine_exports(exports)
+        together = exports[0] if len(exports) == 1 else combine_exports(_dated(exports))
         cautions = [c.text for c in together.warnings if c.code in ("overlap", "changed definition")]
         repeated = len(together.rows) - sum(len(export.rows) for export in exports)
         table = _narrow(together.rows, what, needed, wanted)
@@ -148,6 +148,28 @@ def _exports(data: Any, what: str, kinds: Sequence[str]) -> list[Export]:
     for one in data:
         _refuse_other_kind(one.name, one.kind, what, kinds)
     return list(data)
+
+
+def _dated(exports: list[Export]) -> list[Export]:
+    """Posts with the day of their export, which differs between files; a platform's newest post stands in for it."""
+    import pandas as pd
+
+    if any("published_at" not in export.rows.columns for export in exports):
+        return exports
+    # files without a day may be parts of one download: what is newest in any of them stands for all
+    newest: dict[str, pd.Timestamp] = {}
+    for export in exports:
+        if export.exported_at is None:
+            times = export.rows["published_at"].dropna()
+            for platform, at in times.groupby(export.rows["platform"]).max().items():
+                newest[str(platform)] = max(newest.get(str(platform), at), at)
+    made = []
+    for export in exports:
+        day = pd.Timestamp(export.exported_at) if export.exported_at is not None else None
+        days = pd.Series(day, index=export.rows.index) if day else export.rows["platform"].map(newest)
+        column = pd.to_datetime(days, utc=True).dt.tz_localize(None).astype("datetime64[us]")
+        made.append(replace(export, rows=export.rows.assign(exported_at=column)))
+    return made
 
 
 def _refuse_other_kind(name: str, kind: str, what: str, kinds: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals.stable.v2 as nw
@@ -81,7 +81,8 @@ def build_panel(
         Advertising: date and spend.
     min_age_days : float
         Posts younger than this at the export are left out: their counts still grow. The day of the export is taken
-        from the file; where it is not known, the time of the newest post stands in for it.
+        from the file (of a table, from its column ``exported_at``); where it is not known, the time of the newest post
+        stands in for it, in several exports that of the newest of the platform. A period with such posts is left out.
     rules : Rules, optional
         Further choices: the one currency to keep, columns by platform, account or kind of post, lags, where refunds are
         booked, advertised posts, cross-posts, changed definitions.
@@ -144,7 +145,7 @@ def build_panel(
     unsold = between_files(booked.parts if booked is not None else (), owners.outcomes, clock)
     calendar = lay_out(table, books, clock, last=last, parts=arrived.parts, unsold=unsold)
     notes += calendar.notes
-    _post_notes(table, activity, clock, min_age_days, notes)
+    _post_notes(table, activity, clock, min_age_days, columns=arrived.columns, notes=notes)
     if rules.apart != "post_type":
         _kind_notes(arrived, notes)
     beside, said, followed = _beside(followers, spend, table, calendar, clock, entity=entity, notes=notes)
@@ -318,7 +319,13 @@ def _last_day(activity: Activity, sums: pl.DataFrame, tz: str) -> dt.date | None
 
 
 def _post_notes(
-    table: pl.DataFrame, activity: Activity, clock: Clock, min_age_days: float, notes: list[str]
+    table: pl.DataFrame,
+    activity: Activity,
+    clock: Clock,
+    min_age_days: float,
+    *,
+    columns: Sequence[str],
+    notes: list[str],
 ) -> None:
     import polars as pl
 
@@ -354,9 +361,11 @@ def _post_notes(
             notes.append(f"{lacking:,} of {total:,} posts have no {name}, and are left out of its sums")
     young = int(table.filter(pl.col("__status__") == 2)["posts"].sum())
     if young:
+        one = "exported_at" not in columns
+        when = f"{activity.newest:%Y-%m-%d}" if one else "the export of their file"
         notes.append(
-            f"{young:,} posts are younger than {min_age_days:g} days at {activity.newest:%Y-%m-%d} and left out; so are "
-            "the periods that reach beyond that"
+            f"{young:,} posts are younger than {min_age_days:g} days at {when} and left out; so are the periods that "
+            f"{'reach beyond that' if one else 'hold them'}"
         )
 
 

@@ -24,6 +24,7 @@ SHORTEST_DAYS = 56
 Span = tuple[dt.date, dt.date]
 _UNEVEN = dt.timedelta(days=28)
 _SHOWN = 4
+_YOUNG = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,12 +84,13 @@ def lay_out(
     import polars as pl
 
     spans = _post_spans(table, last)
-    holes = _holes(parts, clock)
+    holes, early = _holes(parts, clock), _early(table)
     rows: list[tuple[str, int]] = []
     counted = {
         "partial at either end": 0,
         "outside the dates that the tables share": 0,
         "between two files": 0,
+        "with posts that were too young": 0,
     }
     touched, shortest = 0, []
     for entity, platforms in sorted(spans.items()):
@@ -107,7 +109,8 @@ def lay_out(
         low, high = whole_span(shared, clock)
         gaps = {n for name in platforms for n in holes.get(name, ())} | unsold.get(entity, set())
         gaps = {n for n in gaps if low <= n <= high}
-        rows += [(entity, n) for n in range(low, high + 1) if n not in gaps]
+        young = {n for n in early.get(entity, ()) if low <= n <= high} - gaps
+        rows += [(entity, n) for n in range(low, high + 1) if n not in gaps | young]
         part = sum(
             number_of(d, clock.freq, clock.week_start) != n for d, n in zip(shared, (low, high), strict=True)
         )
@@ -115,6 +118,7 @@ def lay_out(
         kept = max(0, high - low + 1)
         counted["partial at either end"] += part if kept else 0
         counted["between two files"] += len(gaps)
+        counted["with posts that were too young"] += len(young)
         counted["outside the dates that the tables share"] += end - begin + 1 - kept - (part if kept else 0)
     if not rows:
         raise _nothing_shared(shortest, spans, books, clock)
@@ -133,6 +137,17 @@ def _post_spans(table: pl.DataFrame, last: dt.date | None) -> dict[str, dict[str
     for entity, platform, first, end in ends.sort("entity", "platform").iter_rows():
         until = end.date() if last is None else min(last, end.date())
         out.setdefault(entity, {})[platform] = (first.date(), until)
+    return out
+
+
+def _early(table: pl.DataFrame) -> dict[str, set[int]]:
+    """Periods of an entity in which some posts were too young at the export of their own file."""
+    import polars as pl
+
+    young = table.filter(pl.col("__status__") == _YOUNG).select("entity", "number").unique()
+    out: dict[str, set[int]] = {}
+    for entity, number in young.iter_rows():
+        out.setdefault(entity, set()).add(number)
     return out
 
 
