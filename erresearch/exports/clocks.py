@@ -19,7 +19,7 @@ from erresearch.exports.registry import load_registry
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Times", "parse_times"]
+__all__ = ["Times", "orders_of", "parse_times"]
 
 Order = Literal["MDY", "DMY", "YMD", ""]
 Precision = Literal["second", "minute", "day", "month"]
@@ -280,6 +280,34 @@ def _order(
         allowed="dates of which some day is above 12, or year-month-day",
         fix="pass dayfirst=True or dayfirst=False",
     )
+
+
+def orders_of(cells: pl.Series) -> set[str]:
+    """Orders of numeric dates that the cells of a column show by numbers above 12.
+
+    Parameters
+    ----------
+    cells : polars.Series
+        Text.
+
+    Returns
+    -------
+    set of str
+        ``MDY`` and ``DMY``; empty where no cell tells.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> orders_of(pl.Series(["01/02/2026", "31/01/2026 10:00"])), orders_of(pl.Series(["2026-01-31"]))
+    ({'DMY'}, set())
+    """
+    import polars as pl
+
+    first, second, *_ = _groups(cells.cast(pl.String).str.strip_chars(), _NUMERIC)
+    not_mdy, not_dmy = int((_whole(first) > 12).sum()), int((_whole(second) > 12).sum())
+    if not_mdy and not_dmy:
+        return {"MDY"} if not_mdy < not_dmy else {"DMY"}
+    return {"DMY"} if not_mdy else {"MDY"} if not_dmy else set()
 
 
 def _named_months(token: pl.Series, journal: Journal, header: str) -> pl.Series:

@@ -86,7 +86,7 @@ def _first_day(export: Export) -> dt.date | None:
     return first.date()
 
 
-def combine_exports(exports: Sequence[Export]) -> Export:
+def combine_exports(exports: Sequence[Export], *, tables: bool = False) -> Export:
     r"""Put exports of one kind together and count what they share.
 
     A row that stands in several exports with the same figures is kept once. Where its figures differ, because the
@@ -97,6 +97,8 @@ def combine_exports(exports: Sequence[Export]) -> Export:
     ----------
     exports : sequence of Export
         Of one kind.
+    tables : bool
+        Whether they are the tables of one file, for messages.
 
     Returns
     -------
@@ -138,7 +140,7 @@ def combine_exports(exports: Sequence[Export]) -> Export:
     together = pd.concat(frames, ignore_index=True, sort=False)
     together["figures"] = together["part"].map(_alike(exports, kinds[0]))
     keys = ["figures", *(name for name in _KEYS[kinds[0]] if name in together.columns)]
-    kept, cautions = _newest(together, keys, exports)
+    kept, cautions = _newest(together, keys, exports, tables=tables)
     cautions += _changed_definition(kept, exports)
     cautions += [
         Caution(
@@ -149,7 +151,7 @@ def combine_exports(exports: Sequence[Export]) -> Export:
     ]
     notes = _missing_columns(exports)
     rejected = _repeated(together, kept)
-    accounting = _added([export.accounting for export in exports], rejected)
+    accounting = _added([export.accounting for export in exports], rejected, "table" if tables else "export")
     days = [export.exported_at for export in exports if export.exported_at]
     rows = kept.drop(columns=["part", "exported", "figures"]).reset_index(drop=True)
     return Export(
@@ -187,13 +189,13 @@ def _named(export: Export) -> tuple[Guess, ...]:
 
 
 def _newest(
-    together: pd.DataFrame, keys: list[str], exports: Sequence[Export]
+    together: pd.DataFrame, keys: list[str], exports: Sequence[Export], *, tables: bool
 ) -> tuple[pd.DataFrame, list[Caution]]:
     """One row per identity."""
     repeated = together.duplicated(keys, keep=False)
     # one order may have several refunds on one day: only rows of different exports repeat each other
-    several = together.groupby(keys, dropna=False, sort=False)["part"].transform("nunique") > 1
-    shared = repeated & several
+    spread = together.groupby(keys, dropna=False, sort=False)["part"].transform("nunique") > 1
+    shared = repeated & spread
     if not shared.any():
         return together, []
     figures = [
@@ -206,6 +208,15 @@ def _newest(
     unknown = sorted(
         {exports[number].name for number in overlap.loc[overlap["exported"].isna(), "part"].unique()}
     )
+    several = "tables" if tables else "exports"
+    if changed and tables:
+        names = sorted({exports[number].name for number in overlap["part"].unique()})
+        raise DataError(
+            f"{changed:,} rows stand in several tables of one file with different figures",
+            got=", ".join(names),
+            fix="take the older table out of the file, or save each as a file of its own and say the day of each with "
+            "exported_at in mapping=",
+        )
     if changed and (unknown or overlap["exported"].nunique() < overlap["part"].nunique()):
         raise DataError(
             f"{changed:,} rows stand in several exports with different figures, and it is not known which is newer",
@@ -223,7 +234,7 @@ def _newest(
         else ""
     )
     return kept, [
-        Caution("overlap", f"{count:,} rows stand in several exports and are kept once{grown}", count)
+        Caution("overlap", f"{count:,} rows stand in several {several} and are kept once{grown}", count)
     ]
 
 
@@ -279,14 +290,14 @@ def _repeated(together: pd.DataFrame, kept: pd.DataFrame) -> int:
     return len(rows) - len(left)
 
 
-def _added(accounts: Sequence[Accounting], rejected: int) -> Accounting:
+def _added(accounts: Sequence[Accounting], rejected: int, what: str) -> Accounting:
     """Accounts added up, with repeated rows moved from used to rejected."""
     reasons: dict[str, int] = {}
     for account in accounts:
         for reason, count in account.reasons.items():
             reasons[reason] = reasons.get(reason, 0) + count
     if rejected:
-        reasons["rows that another export repeats"] = rejected
+        reasons[f"rows that another {what} repeats"] = rejected
     missing: dict[str, dict[str, int]] = {}
     for account in accounts:
         for header, counts in account.missing.items():

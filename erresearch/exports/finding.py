@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -55,6 +56,7 @@ def all_tables(bundle: Bundle, layouts: Sequence[Format], journal: Journal) -> t
     tables: list[Table] = []
     unread: list[int] = []
     heads: list[list[list[str]]] = []
+    strange: list[str] = []
     for part in bundle.parts:
         records = _records(part, journal)
         found = find_tables(records, layouts, journal)
@@ -65,11 +67,13 @@ def all_tables(bundle: Bundle, layouts: Sequence[Format], journal: Journal) -> t
             assert found is not None
         if not found[0]:
             heads.append(records.rows[:60])
+            strange += [part.name] if records.rows else []
         tables += found[0]
         unread += found[1]
         if found[0] and found[0][0].match.layout.second_sheet:
             tables[-1] = _joined(tables[-1], bundle, journal)
     if tables:
+        _say_strange(strange, tables, journal)
         return tables, unread
     head = heads[0] if heads else []
     words = [cell for row in head for cell in row if cell.strip()]
@@ -77,6 +81,18 @@ def all_tables(bundle: Bundle, layouts: Sequence[Format], journal: Journal) -> t
         raise _no_data(bundle)
     _refuse_columns(head, bundle)
     raise not_recognised(bundle.name, head[:20], layouts)
+
+
+def _say_strange(strange: Sequence[str], tables: Sequence[Table], journal: Journal) -> None:
+    """Name the sheets or files in which no table is known; among several of one layout that may be one of them."""
+    if not strange:
+        return
+    text = f"no known table in {', '.join(map(repr, strange[:_SHOWN]))}"
+    alike = Counter(t.match.layout.id for t in tables if t.cells.height and not t.match.layout.stack)
+    if max(alike.values(), default=0) > 1:
+        journal.warn("unread tables", f"{text}: rows of theirs, if they are wanted, were not read")
+    else:
+        journal.note(text)
 
 
 def _records(part: Text | Sheet, journal: Journal) -> Records:
@@ -152,13 +168,16 @@ def choose_tables(tables: Sequence[Table], platform: str | None, journal: Journa
         if layout.side_by_side and len({table.part for table in chosen}) == 1:
             return chosen
         filled = [table for table in chosen if table.cells.height]
-        if len(filled) == 1:
-            return filled
-        raise DataError(
-            f"{journal.name} holds several tables of the layout {layout.id}",
-            got=", ".join(repr(table.part) for table in chosen[:6]),
-            fix="take the one that is wanted out of the file and read it alone",
-        )
+        for table in chosen if filled else ():
+            if not table.cells.height:
+                journal.note(f"{table.part!r} has headers but no rows")
+        if layout.side_by_side and len(filled) > 1:
+            raise DataError(
+                f"{journal.name} holds several tables of the layout {layout.id}",
+                got=", ".join(repr(table.part) for table in chosen[:6]),
+                fix="take the one that is wanted out of the file and read it alone",
+            )
+        chosen = filled or chosen[:1]
     signs = ", ".join(repr(chosen[0].printed(target)) for target in list(chosen[0].match.columns)[:5])
     unread = [chosen[0].header[i].strip() for i in chosen[0].match.unknown]
     unread = [header for header in unread if not is_personal(header)] + [

@@ -28,6 +28,7 @@ from erresearch.exports.records import Export, Inspection, Journal
 from erresearch.exports.registry import Format, load_registry, normalise
 from erresearch.exports.series import read_ads, read_series
 from erresearch.exports.settings import Settings, read_mapping
+from erresearch.exports.several import agreed_settings, put_together
 from erresearch.exports.surveys import read_survey
 from erresearch.exports.tables import MAPPED, Table
 from erresearch.exports.tallies import read_figures
@@ -286,6 +287,27 @@ def _built(
         if table.match.layout.refuse:
             refuse_other(table, journal)
     refuse_empty(chosen, bundle)
+    layout = chosen[0].match.layout
+    if len(chosen) > 1 and not (layout.stack or layout.side_by_side):
+        agreed = agreed_settings(chosen, settings, journal)
+
+        def read_one(table: Table, own: Journal) -> Export:
+            return _one([table], bundle, unread=[], settings=agreed, platform=platform, journal=own)
+
+        return put_together(chosen, read_one, journal)
+    return _one(chosen, bundle, unread=unread, settings=settings, platform=platform, journal=journal)
+
+
+def _one(
+    chosen: Sequence[Table],
+    bundle: Bundle,
+    *,
+    unread: Sequence[int],
+    settings: Settings,
+    platform: str | None,
+    journal: Journal,
+) -> Export:
+    """Canonical rows of one table, or of tables that stand in one file by design."""
     settings = with_export_day(settings, chosen, bundle, journal)
     drafts = [draft_of(table, journal, settings) for table in chosen]
     if len(unread) and chosen[0].match.layout.stack:
@@ -298,7 +320,7 @@ def _built(
     accounting = journal.accounting(built.used, rows_in)
     if not built.frame.height:
         raise DataError(
-            f"{bundle.name}: no row can be used",
+            f"{journal.name}: no row can be used",
             got="; ".join(f"{count:,} {reason}" for reason, count in accounting.reasons.items()),
             fix="look at these rows in the file, or say with mapping= what they hold",
         )
@@ -317,7 +339,7 @@ def _built(
         tuple(journal.guesses),
         accounting,
         tuple(journal.warnings),
-        bundle.name,
+        journal.name,
         tuple(journal.notes),
         MappingProxyType(columns),
         _dropped(chosen, settings),

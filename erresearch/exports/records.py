@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.results import escape
@@ -337,6 +337,9 @@ class Inspection:
                 *(f"  {line}" for line in shown.split("\n")),
             ]
         )
+
+
+Said = TypeVar("Said", Guess, Caution)
 
 
 class Journal:
