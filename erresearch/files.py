@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, EngineError, missing_columns
+from erresearch.labels import refuse_blurred, text_expression
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,14 +101,15 @@ def written_as_simulated(place: str | Path | Sequence[str | Path]) -> bool:
 
 def _all_paths(place: str | Path | Sequence[str | Path]) -> list[str]:
     places = [place] if isinstance(place, (str, Path)) else place
-    return sorted(path for each in places for path in _paths(str(each)))
+    # a file that is named twice, by itself and by a glob, holds its rows once
+    return sorted({path for each in places for path in _paths(str(each))})
 
 
 def _paths(text: str) -> list[str]:
     if "://" in text:
         paths = [text]
     elif Path(text).is_dir():
-        paths = [str(path) for path in Path(text).rglob("*") if path.suffix.lower() in SUFFIXES]
+        paths = [str(path) for path in Path(text).rglob("*") if _is_part(path.relative_to(text))]
     else:
         # a real file may have brackets in its name
         magic = has_magic(text) and not Path(text).exists()
@@ -128,13 +130,21 @@ def _paths(text: str) -> list[str]:
     return paths
 
 
+def _is_part(path: Path) -> bool:
+    """Whether a file of a folder is one of its tables: what engines are writing (_temporary), or hide, is not."""
+    return path.suffix.lower() in SUFFIXES and not any(part.startswith(("_", ".")) for part in path.parts)
+
+
 def _open(path: str) -> TableFile:
     import polars as pl
 
     try:
         if path.lower().endswith(".csv"):
-            schema = pl.scan_csv(path, infer_schema_length=_GUESS_ROWS, glob=False).collect_schema()
-            return TableFile(path, pl.scan_csv(path, infer_schema=False, glob=False), schema)
+            guessed, texts = (
+                pl.scan_csv(path, glob=False, with_column_names=_unquoted, **settings)
+                for settings in ({"infer_schema_length": _GUESS_ROWS}, {"infer_schema": False})
+            )
+            return TableFile(path, texts, guessed.collect_schema())
         rows = pl.scan_parquet(path, glob="://" in path)
         return TableFile(path, rows, rows.collect_schema())
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -143,6 +153,11 @@ def _open(path: str) -> TableFile:
             got=str(error).strip().split("\n")[0] or type(error).__name__,
             fix="check that the file is whole and of the kind that its ending says",
         ) from error
+
+
+def _unquoted(names: list[str]) -> list[str]:
+    """Names of a header whose quotes stand as two, as they do in quoted cells."""
+    return [name.replace('""', '"') for name in names]
 
 
 def read_files(
@@ -169,7 +184,10 @@ def read_files(
     Raises
     ------
     ColumnError
-        If a column is missing in a file, or files disagree about a column that is neither number nor key.
+        If a column is missing or stands twice in a file, or files disagree about a column that is neither number nor
+        key.
+    DataError
+        If accounts are told by floats without their last digits.
     """
     import polars as pl
 
@@ -177,11 +195,21 @@ def read_files(
     for file in files:
         if any(name not in file.schema for name in needed):
             raise missing_columns(needed, file.schema, where=repr(file.path))
+        double = [name for name in needed if file.is_csv and f"{name}_duplicated_0" in file.schema]
+        if double:
+            raise ColumnError(
+                f"{file.path!r} has several columns named {double[0]!r}", got="the same name twice in its header",
+                fix="rename one of them",
+            )  # fmt: skip
     if len({tuple(file.schema.items()) for file in files}) == 1 and not files[0].is_csv:
         return pl.scan_parquet([file.path for file in files], glob="://" in files[0].path).select(
             _exact(needed)
         )
     target = {name: _common_type(files, name, name in number, name in key) for name in needed}
+    for file in files:
+        for name in needed:
+            if name in key and not file.is_csv and file.schema[name].is_float() and target[name] == pl.String:
+                _check_ids(file, name)
     parts = [
         file.rows.select(_exact(needed)).with_columns(
             [_cast(name, file, dtype) for name, dtype in target.items()]
@@ -203,11 +231,20 @@ def _common_type(
 ) -> pl.DataType | type[pl.DataType]:
     import polars as pl
 
-    found = [file.schema[name] for file in files]
-    csv = [file.is_csv for file in files]
-    if key and (any(csv) or len(set(found)) > 1):
+    types = {file.schema[name] for file in files}
+    if key and all(
+        dtype == pl.Date or (isinstance(dtype, pl.Datetime) and dtype.time_zone is None) for dtype in types
+    ):
+        return next(iter(types)) if len(types) == 1 else pl.Datetime("us")
+    if key and (any(file.is_csv for file in files) or len(types) > 1):
         return pl.String
-    if number or all(dtype.is_numeric() or dtype in (pl.Boolean, pl.Null) for dtype in found):
+    if number:
+        return pl.Float64
+    if len(types) > 1:
+        # a part without rows, or without a value in this column, does not know its type
+        files = [file for file in files if _says_something(file, name)] or files
+    found = [file.schema[name] for file in files]
+    if all(dtype.is_numeric() or dtype in (pl.Boolean, pl.Null) for dtype in found):
         return pl.Float64
     if len(set(found)) == 1:
         return found[0]
@@ -221,6 +258,19 @@ def _common_type(
     )
 
 
+def _says_something(file: TableFile, name: str) -> bool:
+    rows = file.rows.select(_exact([name]).alias("value"))
+    return not rows.drop_nulls().head(1).collect(engine="streaming").is_empty()
+
+
+def _check_ids(file: TableFile, name: str) -> None:
+    import polars as pl
+
+    size = _exact([name]).abs()
+    largest = file.rows.select(most=size.filter(size.is_finite()).max().cast(pl.Float64))
+    refuse_blurred(name, repr(file.path), largest.collect(engine="streaming").item())
+
+
 def _cast(name: str, file: TableFile, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
     """One column of one file in the common type; text that is no number becomes null and is looked for later."""
     import polars as pl
@@ -232,9 +282,14 @@ def _cast(name: str, file: TableFile, dtype: pl.DataType | type[pl.DataType]) ->
         if found == pl.Boolean:
             return pl.when(text.is_in(["true", "false"])).then((text == "true").cast(pl.Float64)).alias(name)
         return text.cast(pl.Float64, strict=False)
+    if file.is_csv and dtype == pl.String and found.is_float():
+        # whole numbers that were written as floats because one of them is missing
+        return value.str.replace(r"^\s*([-+]?\d+)\.0*\s*$", "$1")
     if file.is_csv:
-        return value
+        return value if dtype == pl.String else value.cast(dtype, strict=False)
     if dtype == pl.String and found.is_float():
         whole = pl.when(value == value.floor()).then(value.cast(pl.Int64, strict=False).cast(pl.String))
         return whole.otherwise(value.cast(pl.String)).alias(name)
+    if dtype == pl.String:
+        return text_expression(value, found)
     return value.cast(dtype)

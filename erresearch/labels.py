@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+from erresearch.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["as_text", "pack_text", "sort_periods", "sort_text", "sum_into", "unpack_text"]
+__all__ = [
+    "as_text",
+    "label",
+    "pack_text",
+    "refuse_blurred",
+    "sort_periods",
+    "sort_text",
+    "sum_into",
+    "text_expression",
+    "unpack_text",
+]
 
 Array = np.ndarray[Any, Any]
+#: Whole numbers from which on two neighbours are one float: ids of 17 digits that became floats are no longer ids.
+_WHOLE_FLOATS: Final = 2.0**53
+#: Zeros at the end of a fraction, and the fraction where it is nothing else.
+_ZEROS: Final = r"(\.\d*?)0+$"
+_MIDNIGHT: Final = " 00:00:00"
 
 
 def as_text(column: pl.Series) -> Array:
-    """Keys as text; a whole number reads the same whether it came as 1 or as 1.0.
+    """Keys as text that is the same whatever type an engine has for them.
+
+    A whole number reads the same whether it came as 1 or as 1.0, a day whether it came as a date or as its midnight, a
+    time in whatever unit; times with a zone read in UTC, since not every engine keeps the zone.
 
     Parameters
     ----------
@@ -38,11 +61,110 @@ def as_text(column: pl.Series) -> Array:
     if column.dtype.is_float():
         values = column.cast(pl.Float64).to_list()
         return np.array([str(int(v)) if v.is_integer() else str(v) for v in values], dtype=object)
-    if column.dtype.is_decimal():
-        return as_text(column.cast(pl.Float64))
     if column.dtype in (pl.Object, pl.Binary):
-        return np.array([str(value) for value in column], dtype=object)
-    return np.array(column.cast(pl.String).to_list(), dtype=object)
+        return np.array([label(value) for value in column], dtype=object)
+    text = column.to_frame("key").select(text_expression(pl.col("key"), column.dtype))
+    return np.array(text.to_series().to_list(), dtype=object)
+
+
+def text_expression(value: pl.Expr, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    """The same for a lazy column that holds no floats.
+
+    Parameters
+    ----------
+    value : polars.Expr
+        The column.
+    dtype : polars.DataType
+        Its type.
+
+    Returns
+    -------
+    polars.Expr
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> days = pl.Series("day", ["2026-01-05"]).str.to_datetime(time_unit="ns")
+    >>> days.to_frame().select(text_expression(pl.col("day"), days.dtype)).item()
+    '2026-01-05'
+    """
+    import polars as pl
+
+    if dtype.is_decimal():
+        # by way of floats ids of 17 digits would become others
+        return value.cast(pl.String).str.replace(_ZEROS, "$1").str.strip_suffix(".")
+    if not isinstance(dtype, pl.Datetime):
+        return value.cast(pl.String)
+    aware = dtype.time_zone is not None
+    times = value.dt.convert_time_zone("UTC") if aware else value
+    text = times.dt.to_string("%Y-%m-%d %H:%M:%S%.f").str.replace(_ZEROS, "$1").str.strip_suffix(".")
+    return text + "+00:00" if aware else text.str.strip_suffix(_MIDNIGHT)
+
+
+def label(value: object) -> str:
+    """One Python object as :func:`as_text` would have it.
+
+    Parameters
+    ----------
+    value : object
+        A key.
+
+    Returns
+    -------
+    str
+        Its text.
+
+    Examples
+    --------
+    >>> label(2.0), label(Decimal("2.50")), label(np.True_), label(datetime(2026, 1, 5))
+    ('2', '2.5', 'true', '2026-01-05')
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value)).lower()
+    if isinstance(value, (float, np.floating)) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, Decimal) and value.is_finite():
+        return re.sub(_ZEROS, r"\1", f"{value:f}").removesuffix(".")
+    if isinstance(value, datetime):
+        aware = value.tzinfo is not None
+        moment = value.astimezone(UTC).replace(tzinfo=None) if aware else value
+        text = re.sub(_ZEROS, r"\1", moment.isoformat(" ")).removesuffix(".")
+        return f"{text}+00:00" if aware else text.removesuffix(_MIDNIGHT)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def refuse_blurred(name: str, where: str, largest: float | None) -> None:
+    """Refuse ids that have lost their last digits on the way through floats, where neighbours became one account.
+
+    pandas makes floats of whole numbers with a gap among them.
+
+    Parameters
+    ----------
+    name, where : str
+        The account column, and what holds it.
+    largest : float or None
+        Largest size of the floats in it.
+
+    Raises
+    ------
+    DataError
+        If not all whole numbers up to it are floats of their own.
+
+    Examples
+    --------
+    >>> refuse_blurred("account", "the table", 9e15)
+    >>> refuse_blurred("account", "the table", 17841400000000000.0)
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.DataError: 'account' in the table names accounts by floats too large to tell neighbours apart: ...
+    """
+    if largest is not None and _WHOLE_FLOATS <= largest < np.inf:
+        raise DataError(
+            f"{name!r} in {where} names accounts by floats too large to tell neighbours apart",
+            got=f"ids up to {largest:.0f}",
+            allowed=f"floats below {_WHOLE_FLOATS:.0f}; whole numbers and text of any size",
+            fix='read the ids as text, or as whole numbers that may be missing (pandas: dtype="Int64")',
+        )
 
 
 def sort_text(labels: Array) -> tuple[Array, Array]:

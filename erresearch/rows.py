@@ -10,13 +10,13 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.errors import ColumnError, EngineError
-from erresearch.labels import as_text, sort_text, sum_into
+from erresearch.labels import as_text, refuse_blurred, sort_text, sum_into
 from erresearch.sources import Opened, check_text, gather, open_rows
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Source", "conditions", "free_name", "in_groups", "near", "numbers", "prepare"]
+__all__ = ["Source", "check_ids", "conditions", "free_name", "in_groups", "near", "numbers", "prepare"]
 
 Array = np.ndarray[Any, Any]
 Column = str | nw.Expr
@@ -275,6 +275,8 @@ def prepare(
     if weights is not None and weight is not None:
         others.append(raw(weights).cast(nw.Float64()).alias(weight))
     frame = opened.frame.select(*values, *others)
+    if by is not None and account is not None:
+        check_ids(frame, account, by)
     source = Source(
         frame, opened.names, names, np.zeros(len(names)), account, time, weight, small=opened.small
     )
@@ -284,6 +286,22 @@ def prepare(
         # an expression that cannot read text fails here first: say which column holds it
         check_text(opened.parts, opened.roots)
         raise
+
+
+def check_ids(frame: nw.LazyFrame[Any], account: str, by: str) -> None:
+    """Refuse accounts whose ids are floats without their last digits (:func:`erresearch.labels.refuse_blurred`).
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        Rows.
+    account, by : str
+        The account column in them, and what it is called outside.
+    """
+    if frame.collect_schema()[account].is_float():
+        size = nw.col(account).cast(nw.Float64()).abs()
+        known = nw.when(_finite(size)).then(size)
+        refuse_blurred(by, "the table", gather(frame.select(known.max().alias("most")))["most"][0])
 
 
 def _inner_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from erresearch.errors import (
     missing_columns,
 )
 from erresearch.files import TableFile, find_files, read_files, written_as_simulated
+from erresearch.labels import label
 from erresearch.memory import allowed_memory
 from erresearch.patience import waiting
 
@@ -342,6 +343,9 @@ def open_files(
     cap_duckdb(connection)
     held: nw.LazyFrame[Any] = nw.from_native(connection.read_parquet([file.path for file in files]))
     present = held.collect_schema().names()
+    # DuckDB gives other names to columns that differ only in the case of their letters
+    if "*" in needed or any(name not in present for name in needed):
+        return rows
     return held.select(nw.nth(*(present.index(name) for name in needed)))
 
 
@@ -440,6 +444,12 @@ def _narrow(data: Any, needed: Names, numbers: Names) -> nw.LazyFrame[Any]:
     if _is_pandas(data):
         return nw.from_native(from_pandas(data, needed, numbers))
     present = data.collect_schema().names()
+    if "*" in needed and data.implementation.is_duckdb():
+        raise ColumnError(
+            "DuckDB takes the column name '*' for all columns",
+            got="a column of that name",
+            fix="rename it",
+        )
     chosen = [present.index(name) for name in needed]
     frame: nw.DataFrame[Any] | nw.LazyFrame[Any] = data.select(nw.nth(*chosen)) if needed else data
     if isinstance(frame, nw.LazyFrame):
@@ -504,7 +514,7 @@ def _pandas_column(column: pd.Series[Any], number: bool) -> pl.Series:
                 return pl.Series(numbers, dtype=pl.Float64)
             except (TypeError, ValueError, OverflowError):
                 pass  # something that is neither number nor text: shown as text below
-        texts = [None if gone else _key(v) for v, gone in zip(values, missing, strict=True)]
+        texts = [None if gone else label(v) for v, gone in zip(values, missing, strict=True)]
         return pl.Series(texts, dtype=pl.String)
     try:
         if isinstance(column.dtype, (pd.PeriodDtype, pd.IntervalDtype)):
@@ -513,10 +523,6 @@ def _pandas_column(column: pd.Series[Any], number: bool) -> pl.Series:
     except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError):
         texts = [None if gone else str(v) for v, gone in zip(column, column.isna(), strict=True)]
         return pl.Series(texts, dtype=pl.String)
-
-
-def _key(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _is_text(dtype: Any) -> bool:

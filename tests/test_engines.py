@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,10 @@ from erresearch import aggregate
 from erresearch.condensing import bounded_moments
 from erresearch.errors import ColumnError, DataError, EngineError, ErresearchWarning
 from erresearch.expressions import lag, log
+from erresearch.files import find_files
+from erresearch.memory import memory_limit
 from erresearch.moments import Moments
-from erresearch.relate import logit, poisson
+from erresearch.relate import logit, poisson, precedence
 
 # ibis 12 still calls a method that DuckDB 2 has renamed; the warning is between those two
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
@@ -339,6 +343,128 @@ def test_lags_in_a_csv_follow_numbers_not_their_text(tmp_path):
     assert read.keys.tolist() == ["001"]
     assert read.cells.periods.tolist() == held.cells.periods.tolist()
     np.testing.assert_allclose(read.about(held.origin).cross, held.cross, rtol=1e-12)
+
+
+def test_keys_read_the_same_whatever_type_they_have():
+    days = [date(2026, 1, 5), date(2026, 1, 6), None]
+    noon = datetime(2026, 1, 5, 11, 30, 0, 500_000, tzinfo=UTC)
+    sorts = {
+        "days": [
+            pl.Series(days),
+            *(pl.Series(days).cast(pl.Datetime(unit)) for unit in ("ms", "us", "ns")),
+            pd.Series(days),
+            pd.Series(pd.to_datetime(days)),
+            pd.Series([None if day is None else pd.Timestamp(day) for day in days], dtype=object),
+        ],
+        "times": [
+            pl.Series([noon] * 3),
+            pl.Series([noon] * 3).dt.convert_time_zone("Europe/Berlin").cast(pl.Datetime("ns", "Europe/Berlin")),
+            pd.Series([noon.astimezone(timezone(timedelta(hours=3)))] * 3, dtype=object),
+        ],
+        "ids": [
+            pl.Series([17841400000000001, 17841400000000002, None]),
+            pl.Series([17841400000000001, 17841400000000002, None]).cast(pl.Decimal(38, 0)),
+            pl.Series(["17841400000000001.00", "17841400000000002.00", None]).cast(pl.Decimal(22, 2)),
+            pd.Series([Decimal("17841400000000001.0"), Decimal(17841400000000002), None], dtype=object),
+        ],
+        "flags": [pl.Series([True, False, None]), pd.Series([True, False, None], dtype=object)],
+        "shares": [pl.Series([0.5, 2.0, None]), pl.Series(["0.50", "2.00", None]).cast(pl.Decimal(9, 2))],
+    }  # fmt: skip
+    wanted = {
+        "days": ["2026-01-05", "2026-01-06"],
+        "times": ["2026-01-05 11:30:00.5+00:00"],
+        "ids": ["17841400000000001", "17841400000000002"],
+        "flags": ["false", "true"],
+        "shares": ["0.5", "2"],
+    }
+    for name, kinds in sorts.items():
+        for kind in kinds:
+            frame = pl.DataFrame if isinstance(kind, pl.Series) else pd.DataFrame
+            m = Moments.from_frame(frame({"key": kind, "x": [1.0, 2.0, 3.0]}), ["x"], by="key")
+            assert m.keys.tolist() == wanted[name], (name, kind)
+
+
+def test_ids_that_went_through_floats_are_refused(tmp_path):
+    ids = [17841400000000001, 17841400000000002, None, 17841400000000002]
+    held = pd.DataFrame({"shop": ids, "week": [1, 1, 1, 2], "x": [1.0, 2.0, 3.0, 4.0]})
+    words = r"'shop' in .* names accounts by floats too large .*: ids up to 1784140000000000\d\."
+    with pytest.raises(DataError, match=words):
+        Moments.from_frame(held, ["x"], by="shop")
+    with pytest.raises(DataError, match=words):
+        precedence(held.assign(y=held["x"]), "x", "y", by="shop", time="week")
+    assert Moments.from_frame(held.astype({"shop": "Int64"}), ["x"], by="shop").accounts == 2
+    # parts of which one has a gap among its ids
+    held.iloc[:2].astype({"shop": "int64"}).to_parquet(tmp_path / "a.parquet")
+    held.iloc[2:].to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=words.replace(".*", r".*b\.parquet'", 1)):
+        Moments.from_frame(tmp_path, ["x"], by="shop")
+
+
+def test_parts_without_values_do_not_know_their_types(tmp_path):
+    whole = pl.DataFrame({"shop": ["a", "b", "b"], "day": [date(2026, 1, 5)] * 3, "x": [1, 2, 4]})
+    for suffix in ("csv", "parquet"):
+        folder = tmp_path / suffix
+        folder.mkdir()
+        parts = [whole, whole.clear(), whole.with_columns(x=None), whole.select("x", "day", "shop")]
+        for i, part in enumerate(parts):
+            getattr(part, f"write_{suffix}")(folder / f"{i}.{suffix}")
+        m = Moments.from_frame(str(folder / f"*.{suffix}"), [log("x")], by="shop", period="day")
+        assert m.count.tolist() == [2, 4]
+        assert m.dropped == {"not finite: log x": 3}
+        assert m.cells.periods.tolist() == ["2026-01-05"]
+
+
+def test_days_are_the_same_in_parts_that_store_them_in_other_ways(tmp_path):
+    day = pl.Series("day", [date(2026, 1, 5), date(2026, 1, 6)])
+    for i, kind in enumerate((pl.Date, pl.Datetime("ms"), pl.Datetime("ns"), pl.String)):
+        pl.DataFrame([day.cast(kind), pl.Series("x", [1.0, 2.0])]).write_parquet(tmp_path / f"{i}.parquet")
+        m = Moments.from_frame(tmp_path, ["x"], by="day")
+        assert m.keys.tolist() == ["2026-01-05", "2026-01-06"]
+        assert m.count.tolist() == [i + 1, i + 1]
+
+
+def test_rows_are_read_once_and_unfinished_files_not_at_all(tmp_path):
+    table = pl.DataFrame({"x": [1.0, 2.0]})
+    for place in (
+        "a.parquet",
+        "more/b.parquet",
+        "_temporary/0/c.parquet",
+        ".hidden/d.parquet",
+        "._a.parquet",
+    ):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        table.write_parquet(tmp_path / place)
+    assert Moments.from_frame(tmp_path, ["x"]).rows == 4
+    assert [file.path for file in find_files([tmp_path / "a.parquet", tmp_path / "*.parquet"])] == [
+        str(tmp_path / "a.parquet")
+    ]
+
+
+def test_headers_and_ids_of_a_csv_are_those_of_the_table(tmp_path):
+    table = pl.DataFrame({'q"t': [1.0, 2.0, 3.0], "a,b": [1, 2, 2]})
+    table.write_csv(tmp_path / "a.csv")
+    # pandas writes whole numbers with a gap among them as floats
+    table.with_columns(pl.Series("a,b", [1.0, 2.0, None])).write_csv(tmp_path / "b.csv")
+    m = Moments.from_frame(str(tmp_path / "*.csv"), ['q"t'], by="a,b")
+    assert (m.keys.tolist(), m.count.tolist()) == (["1", "2"], [2, 3])
+    (tmp_path / "c.csv").write_text("x,k,k\n1,2,3\n")
+    assert Moments.from_frame(tmp_path / "c.csv", ["x"]).rows == 1
+    with pytest.raises(ColumnError, match=r"c\.csv' has several columns named 'k': the same name twice"):
+        Moments.from_frame(tmp_path / "c.csv", ["x"], by="k")
+
+
+def test_names_that_duckdb_has_its_own_mind_about(tmp_path):
+    table = pl.DataFrame({"x": [1.0, 2.0], "X": [5.0, 6.0], "*": [1, 2]})
+    with pytest.raises(ColumnError, match=r"DuckDB takes the column name '\*' for all columns"):
+        Moments.from_frame(put_in_duckdb(table), ["x"], by="*")
+    table.write_parquet(tmp_path / "a.parquet")
+    with memory_limit("200 MB"):
+        m = Moments.from_frame(tmp_path / "a.parquet", ["x", "X"], by="*")
+    assert (m.sums.sum(axis=0) + m.rows * m.origin).tolist() == [3.0, 11.0]
+
+
+def put_in_duckdb(table: pl.DataFrame) -> duckdb.DuckDBPyRelation:
+    return duckdb.connect().from_arrow(table.to_arrow())
 
 
 def test_a_database_file_is_opened_for_reading_only(tmp_path):

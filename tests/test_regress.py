@@ -743,3 +743,15 @@ def test_where_no_row_is_complete_the_reasons_are_named() -> None:
         for by in (None, "shop"):
             with pytest.raises(DesignError, match=r"0 complete rows .* left out 80 not finite: x"):
                 estimator(table, outcome, on=["x"], by=by)
+
+
+def test_scores_keep_their_digits_at_a_level_without_room_for_the_intercept():
+    # the intercept about zero is 1e12 times as large as what it is known by about the means
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame(
+        {"shop": np.arange(120) % 6, "id": 10**15 + np.arange(120), "y": rng.normal(size=120)}
+    )
+    near = table.assign(id=np.arange(120))
+    high, low = (regress(rows, "y", on=["id"], by="shop", cov="CRV1")["id"] for rows in (table, near))
+    assert high.value == pytest.approx(low.value, rel=1e-12)
+    assert high.se == pytest.approx(low.se, rel=1e-10)

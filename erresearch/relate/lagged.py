@@ -14,6 +14,7 @@ from erresearch.aggregate import near
 from erresearch.errors import DataError, GuardError
 from erresearch.labels import as_text, sort_periods
 from erresearch.moments import Cells, Moments
+from erresearch.rows import check_ids
 from erresearch.sources import gather, open_rows
 
 if TYPE_CHECKING:
@@ -149,6 +150,8 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
     ]
     account = nw.lit("") if by is None else nw.nth(present.index(by))
     frame = opened.frame.select(*numbers, account.alias(_ACCOUNT), nw.nth(present.index(time)).alias(_TIME))
+    if by is not None:
+        check_ids(frame, _ACCOUNT, by)
     frame, dropped = _with_keys(frame, by, time)
     frame = _read_time(frame)
     clock, calendar = _clock(frame.collect_schema()[_TIME])

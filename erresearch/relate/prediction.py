@@ -209,8 +209,8 @@ def _compare(rows: Panel, plan: _Plan, moments: Moments, *, level: float) -> Pre
     periods, at = np.unique(made.period, return_inverse=True)
     test = "Clark–West" if nested else "Diebold–Mariano"
     method = (
-        f"one-step forecasts from {made.origins} origins ({_day(cells.periods[periods[0]])} to "
-        f"{_day(cells.periods[periods[-1]])}), least squares with account means on {plan.words}; {test}, {how}"
+        f"one-step forecasts from {made.origins} origins ({cells.periods[periods[0]]} to "
+        f"{cells.periods[periods[-1]]}), least squares with account means on {plan.words}; {test}, {how}"
     )
     added, rivals = (tuple(dict.fromkeys(rows.names[c] for c, _ in part)) for part in (plan.add, plan.versus))
     reference = StudentT(gain, se, df)
@@ -246,7 +246,7 @@ def _compare(rows: Panel, plan: _Plan, moments: Moments, *, level: float) -> Pre
         1 - losses["add"] / losses["account mean"],
         1 - losses["rival"] / losses["account mean"],
         losses,
-        tuple(_day(cells.periods[p]) for p in periods),
+        tuple(str(cells.periods[p]) for p in periods),
         np.bincount(at, weights=rival - model),
         method,
         len(saved),
@@ -254,11 +254,6 @@ def _compare(rows: Panel, plan: _Plan, moments: Moments, *, level: float) -> Pre
         dropped,
         _cautions(accounts, len(periods)),
     )
-
-
-def _day(label: str) -> str:
-    """A midnight without its zeros."""
-    return str(label).removesuffix(" 00:00:00.000000")
 
 
 def _cautions(accounts: int, periods: int) -> tuple[str, ...]:

@@ -67,10 +67,14 @@ def refine(
     for _ in range(_STEPS):
         gradient, rss = _residual_products(moments, beta[first:], constant, intercept=intercept)
         step = bread @ gradient
-        moved = float(np.max(np.abs(step) / np.sqrt(np.diag(bread))))
+        better = beta + step
+        if intercept:
+            # the step begins where the pass was, at the intercept about zero that a float can hold
+            better[0] = _about(constant, beta[1:], moments.origin) + step[0]
+        moved = float(np.max(np.abs(better - beta) / np.sqrt(np.diag(bread))))
         if not moved < before / 2:
             break
-        beta += step
+        beta = better
         rss -= float(step @ gradient)
         if intercept:
             constant = float(
@@ -88,6 +92,12 @@ def _at_zero(beta: np.ndarray, origin: np.ndarray) -> float:
     """Intercept about zero: o_y + β₀ − Σ o_j β_j, rounded once."""
     products = (Fraction(o) * Fraction(b) for o, b in zip(origin[:-1], beta[1:], strict=True))
     return float(Fraction(origin[-1]) + Fraction(beta[0]) - sum(products))
+
+
+def _about(constant: float, slopes: np.ndarray, origin: np.ndarray) -> float:
+    """Intercept about the origin: constant + Σ o_j β_j − o_y, rounded once."""
+    products = (Fraction(o) * Fraction(b) for o, b in zip(origin[:-1], slopes, strict=True))
+    return float(Fraction(constant) + sum(products) - Fraction(origin[-1]))
 
 
 def _half(value: Any) -> Any:
