@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -24,7 +25,8 @@ from erresearch.auditing import (
     with_scores,
 )
 from erresearch.auditing.judging import what_would_help
-from erresearch.auditing.writing import _frame_text, accounting_rows, audit_notebook
+from erresearch.auditing.writing import _again, _frame_text, accounting_rows, audit_notebook, unread_rows
+from erresearch.claims import read_claims
 from erresearch.errors import DataError, DesignError, ErresearchError
 from erresearch.exports import Accounting, Export
 from erresearch.panel import Account, Panel, Rules
@@ -144,7 +146,12 @@ def test_files_without_posts_say_so(shop):
     made = audit([shop["orders"]], tz=ZONE)
     assert made.panel is None
     assert {verdict.word for verdict in made.verdicts} == {"not judged"}
-    assert "there is no export of posts" in reason(made, "C01")
+    waiting = [
+        v for v in made.verdicts if v.reason.startswith("there is no export of posts: add an export of")
+    ]
+    assert len(waiting) == len(made.verdicts)
+    assert made.wanted[0].startswith("add an export of posts with reactions (C01, ")
+    assert len(made.wanted) == 1
 
 
 def test_sesoi_is_that_of_the_caller_for_elasticities_only(shop):
@@ -219,6 +226,47 @@ def test_a_notebook_that_fails_is_kept_and_said(shop, tmp_path, monkeypatch, cap
 def test_text_that_looks_like_a_formula_is_escaped():
     text = _frame_text(pd.DataFrame({"=entity": ["=cmd|' /C calc'!A0", "@shop"], "change": [-0.5, None]}))
     assert text == "'=entity,change\n'=cmd|' /C calc'!A0,-0.5\n'@shop,\n"
+
+
+def test_a_file_that_cannot_be_used_stands_in_every_account_once(shop, tmp_path):
+    broken = shop["orders"].read_text(encoding="utf-8").replace(",EUR,", ",USD,", 40)
+    (tmp_path / "orders_export.csv").write_text(broken, encoding="utf-8")
+    (tmp_path / "posts.csv").write_bytes(shop["instagram"].read_bytes())
+    (tmp_path / "plan.csv").write_text("a;b\n1;2\n", encoding="utf-8")
+    made = audit([tmp_path], tz=ZONE)
+    lost = dict(made.files.unusable)
+    assert sorted(lost) == ["orders_export.csv", "plan.csv"]
+    assert lost["orders_export.csv"].startswith("holds several currencies")
+    assert not any(name in reason for name, reason in lost.items() if name != "plan.csv")
+    assert "with currency='EUR' (--currency EUR)" in lost["orders_export.csv"]
+    assert reason(made, "C01").startswith(
+        "there is no file of outcomes (orders_export.csv, plan.csv could not be used), so nothing about revenue"
+    )
+    rows = unread_rows(made)
+    assert [(name, count) for name, _, count in rows] == [("orders_export.csv", None), ("plan.csv", None)]
+    assert all(what.startswith("not read: ") for _, what, _ in rows)
+
+
+def test_a_file_that_cannot_be_joined_stands_in_the_account(shop, tmp_path):
+    ads = pd.read_csv(shop["ads.csv"], dtype=str, keep_default_na=False).head(1)
+    ads.assign(**{"Reporting ends": "2025-05-04"}).to_csv(tmp_path / "ads.csv", index=False)
+    made = audit([shop["instagram"], shop["orders"], tmp_path / "ads.csv"], tz=ZONE)
+    (row,) = [row for row in accounting_rows(made) if row[1].startswith("not joined: ")]
+    assert (row[0], row[2]) == ("ads.csv", 1)
+    assert "stands for the whole range" in row[1]
+
+
+@pytest.mark.parametrize(("freq", "one"), [("M", "month"), ("D", "day"), ("W", "week")])
+def test_the_report_speaks_of_the_periods_that_were_asked_for(freq: str, one: str):
+    made = replace(shop_panel(60), freq=freq)
+    claim = {c.id: _again(c, made) for c in read_claims()}["C01"]
+    assert f"engagement in one {one} brings" in claim.text
+    assert claim.estimand["unit"] == f"entity × {one}"
+    assert claim.estimand["adjustment"].endswith(
+        "a trend and yearly waves"
+    )  # one entity shares nothing with others
+    assert f"52 {one}s" in claim.minimum
+    assert {c.id: _again(c, None) for c in read_claims()}["C01"].text.endswith("in the next.")
 
 
 def test_the_accounting_names_every_file_and_table(found):
@@ -457,6 +505,56 @@ def test_s18_too_few_periods_get_no_estimate_but_what_would_do():
     assert verdict.reason.endswith("weeks like these would find 0.05000")
     (enough,) = [v for v in judge_panel(shop_panel(30)) if v.claim == "C01"]
     assert enough.estimate is not None
+
+
+def test_s18_figures_of_0_say_why_so_few_rows_are_complete():
+    """A model of logarithms has no row where nothing was published or sold, and says so."""
+    made = shop_panel(60)
+    rows = made.rows.assign(engagement=made.rows["engagement"].where(np.arange(len(made.rows)) % 5 < 2, 0.0))
+    quiet = replace(made, rows=rows)
+    (verdict,) = [v for v in judge_panel(quiet) if v.claim == "C01"]
+    assert verdict.word == "not judged"
+    assert verdict.reason.startswith(
+        f"engagement is 0 in {int((rows['engagement'] == 0).sum())} of 59 weeks, where"
+    )
+    assert "no row has all" in verdict.reason
+    assert verdict.reason.endswith("judge by month (--freq M)")
+    some = replace(
+        made, rows=made.rows.assign(engagement=made.rows["engagement"].where(made.rows.index > 45, 0.0))
+    )
+    (verdict,) = [v for v in judge_panel(some) if v.claim == "C01"]
+    assert "complete rows cannot carry" in verdict.reason
+
+
+def test_s12_one_viral_post_carries_no_verdict_in_silence():
+    """One post of a thousand times the usual makes any slope look small: the doubt names its week."""
+    rng = np.random.default_rng(9)
+    weeks = 104
+    audience = rng.normal(size=weeks)
+    table = pd.DataFrame(
+        {
+            "entity": "shop",
+            "period": pd.date_range("2024-01-01", periods=weeks, freq="7D"),
+            "engagement": np.exp(6 + 0.5 * audience),
+            "comments": np.exp(3 + 0.5 * audience),
+            "revenue": np.exp(7 + 0.2 * rng.normal(size=weeks)),
+            "spend": np.exp(rng.normal(size=weeks)),
+        }
+    )
+    table.loc[30, "engagement"] *= 5_000
+    posts = {"posts": Account(weeks, weeks, {})}
+    found = {v.claim: v for v in judge_panel(Panel(table, posts, (), "W"))}
+    assert found["C01"].word == "practically nil"
+    doubt = {d.name: d for d in found["C01"].doubts}["one week carries it"]
+    assert doubt.raised
+    assert (
+        "without the week of 2024-07-29, whose engagement is furthest from the others, the word is"
+        in doubt.text
+    )
+    assert "the word is inconclusive, [−" in doubt.text
+    assert "fragile" in found["C01"].qualifiers
+    assert "fragile" not in found["C02"].qualifiers
+    assert not any(d.name == "one week carries it" for d in found["C02"].doubts)
 
 
 def test_t23_what_never_moves_is_not_related_to_anything():

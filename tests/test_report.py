@@ -7,6 +7,7 @@ import hashlib
 import io
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -257,6 +258,20 @@ def test_flip_sentence_follows_word_and_interval(made, direction, said):
 def test_flip_sentence_of_an_unbounded_interval_asks_for_bounds():
     made = Estimate("x", 1, 1, 9, Interval(0.5, math.inf), 10, 5)
     assert "bound the estimate" in flip_sentence(Verdict("C", "d", "inconclusive", estimate=made))
+
+
+def test_more_accounts_are_no_advice_to_one_entity():
+    """Of one business only its time can be longer."""
+    alone = Estimate("x", 0.1, 0.2, 9, Interval(-0.3, 0.5), 97, 1)
+    said = flip_sentence(Verdict("C", "d", "inconclusive", estimate=alone, sesoi=0.05), direction="greater")
+    assert said.endswith("which takes about 260 times as many rows like these of the one entity.")
+    wide = replace(alone, interval=Interval(-math.inf, 0.5))
+    assert flip_sentence(Verdict("C", "d", "inconclusive", estimate=wide)).endswith(
+        "both sides: a longer time."
+    )
+    narrow = replace(alone, value=0.01, interval=Interval(-0.01, 0.03))
+    text = flip_sentence(Verdict("C", "d", "inconclusive", estimate=narrow, sesoi=0.05), direction="greater")
+    assert text.startswith("A narrower interval: a longer time, or a design")
 
 
 def test_counts_are_words_below_ten():

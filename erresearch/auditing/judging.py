@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from erresearch.auditing.leaning import carried_by_one, explained, played
 from erresearch.claims import Claim, examine, read_claims
 from erresearch.claims.judge import FEWEST_CLUSTERS
 from erresearch.errors import DesignError
@@ -105,7 +106,8 @@ def judge_panel(
         if not _askable(claim):
             continue
         if table is None or not len(table):
-            found.append(_not_judged(claim, name, _missing(claim, (), reasons)))
+            nothing = reason if panel is None and accounts is None else ""
+            found.append(_not_judged(claim, name, nothing or _missing(claim, (), reasons)))
             continue
         columns = [str(column) for column in table.columns]
         absent = _absent(claim, columns)
@@ -120,14 +122,18 @@ def judge_panel(
             found.append(_helped(examine(claim, {name: table})[0], panel, about_accounts))
             continue
         idle = _unusable(claim, table, _PERIODS[panel.freq])
-        if idle and unscored and _played(claim, "x", table) == "nps":
+        if idle and unscored and played(claim, "x", table) == "nps":
             idle = f"{idle}; {unscored}"
         if idle:
             found.append(_not_judged(claim, name, idle, simulated=bool(table.attrs.get("simulated"))))
             continue
         (verdict,) = examine((asked := _without_constants(claim, table))[0], {name: table})
+        verdict = explained(verdict, claim, table, panel.freq)
         doubts = (*verdict.doubts, *asked[1], *(bought if verdict.estimate is not None else ()))
-        found.append(_helped(replace(verdict, doubts=doubts), panel, about_accounts))
+        one = carried_by_one(verdict, asked[0], table, panel.freq)
+        named = dict.fromkeys((*verdict.qualifiers, *(("fragile",) if one else ())))
+        verdict = replace(verdict, doubts=(*doubts, *one), qualifiers=tuple(named))
+        found.append(_helped(verdict, panel, about_accounts))
     return tuple(found)
 
 
@@ -176,7 +182,7 @@ def _boost_doubts(panel: Panel | None) -> tuple[Doubt, ...]:
 
 def _unusable(claim: Claim, table: pd.DataFrame, periods: str) -> str:
     """Why x and y of these rows cannot be related at all: too few of them, or one that never moves."""
-    chosen = {role: _played(claim, role, table) for role in ("x", "y")}
+    chosen = {role: played(claim, role, table) for role in ("x", "y")}
     both = table[[name for name in chosen.values() if name is not None]].dropna()
     entities = table["entity"].nunique()
     for name in both.columns:
@@ -185,7 +191,7 @@ def _unusable(claim: Claim, table: pd.DataFrame, periods: str) -> str:
             return (
                 f"{name} is {value} in all {len(both):,} rows: what never moves cannot be related to anything"
             )
-    rival = _played(claim, "rival", table)
+    rival = played(claim, "rival", table)
     if rival is not None and _stands_still(table, rival):
         return f"{rival} is the same in every period, so that it can predict no change and be no rival here"
     if entities == 1 and claim.procedure == "long run":
@@ -212,10 +218,6 @@ def _stands_still(table: pd.DataFrame, name: str) -> bool:
     return bool(table[name].notna().any() and table.groupby("entity")[name].nunique().max() <= 1)
 
 
-def _played(claim: Claim, role: str, table: pd.DataFrame) -> str | None:
-    return next((name for name in claim.roles.get(role, ()) if name in table.columns), None)
-
-
 def _periods_needed(claim: Claim, both: pd.DataFrame, chosen: Mapping[str, str | None]) -> int:
     """Periods of one entity with which δ would be found at 80 % power; 0 where it cannot be said.
 
@@ -238,7 +240,7 @@ def _without_constants(claim: Claim, table: pd.DataFrame) -> tuple[Claim, tuple[
     """A control that never moves within an entity explains nothing there and is left out, with a word."""
     doubts = []
     for role in [each for each in claim.roles if each not in ("x", "y", "rival", "by", "time")]:
-        name = _played(claim, role, table)
+        name = played(claim, role, table)
         if name is None or not _stands_still(table, name):
             continue
         options = {

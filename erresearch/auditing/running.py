@@ -239,7 +239,7 @@ def _panel(
     """The fullest panel that the files allow, and why it has no outcomes where it has none."""
     posts = files.source("posts")
     if posts is None:
-        return None, "there is no export of posts"
+        return None, "there is no export of posts: add an export of posts with reactions"
 
     def build(outcomes: object, spend: object, followers: object) -> Panel:
         made = build_panel(
@@ -259,12 +259,12 @@ def _panel(
 
     outcomes, ads = files.source("outcomes"), files.source("ads")
     followers = files.source("followers", "daily")
-    reason = (
-        ""
-        if outcomes is not None
-        else "there is no file of outcomes, so nothing about revenue could be tested"
-    )
+    reason = ""
     if outcomes is None:
+        advertising = {export.name for export in files.unjoined if export.kind != "outcomes"}
+        lost = [name for name, _ in files.unusable if name not in advertising]
+        which = f" ({', '.join(lost)} could not be used)" if lost else ""
+        reason = f"there is no file of outcomes{which}, so nothing about revenue could be tested"
         refused.append(reason)
     # each step gives up what stood in the way, and says so
     for with_outcomes, with_ads in ((True, True), (True, False), (False, True), (False, False)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +179,7 @@ def read_files(
             # of a folder nobody said that each file is an export
             if not among or len(asked) == 1:
                 raise
-            unusable.append((path.name, str(error)))
+            unusable.append((path.name, str(error).removeprefix(path.name).lstrip(": ")))
             continue
         unusable += unread
         wanted = [
@@ -318,6 +319,7 @@ def _read(
         # an audit has no argument mapping=: its lines stand in a file
         fix = error.fix.replace("in mapping=", f"in a file {beside.name} beside it")
         fix = fix.replace("with mapping=", f"in a file {beside.name} beside it")
+        fix = re.sub(r"with currency='(\w+)'", r"with currency='\1' (--currency \1)", fix)
         raise type(error)(wrong, got=error.got, allowed=error.allowed, fix=fix) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
     from erresearch.auditing.running import Audit
     from erresearch.exports import Export
+    from erresearch.panel import Panel
 
-__all__ = ["accounting_rows", "audit_notebook", "write_audit"]
+__all__ = ["accounting_rows", "audit_notebook", "unread_rows", "write_audit"]
 
 _QUESTION = "Does engagement go with revenue in these files?"
 _DRAWINGS: tuple[tuple[type, str, float], ...] = (
@@ -34,6 +36,7 @@ _DRAWINGS: tuple[tuple[type, str, float], ...] = (
     (Fit, "forest", 2.2),
 )
 _NAMES = ("panel", "rates")
+_EFFECTS = ("account and week effects", "entity and week effects", "week effects")
 _MADE_WITH = ("erresearch", "python", "platform", "claims_sha256", "packages")
 _RATES = "Engagement rate by every definition"
 _HEAD = """# An audit of these files
@@ -86,17 +89,46 @@ class _Asked(Claim):
     check: str = ""
 
 
-def _again(claim: Claim) -> _Asked:
+def _again(claim: Claim, panel: Panel | None) -> _Asked:
+    """The claim as these files are asked: in their own periods, of one entity without what several share."""
     values = {field.name: getattr(claim, field.name) for field in fields(claim)}
+    over_time = claim.estimand.get("unit", "").startswith("entity")
+    if panel is not None and over_time:
+        values["text"], values["minimum"] = (_timed(values[name], panel) for name in ("text", "minimum"))
+        estimand = {part: _timed(str(text), panel) for part, text in claim.estimand.items()}
+        if claim.procedure == "precedence" and len(set(panel.rows["entity"])) == 1:
+            adjusted = estimand.get("adjustment", "")
+            for several in _EFFECTS:
+                adjusted = adjusted.replace(_timed(several, panel), "a trend and yearly waves")
+            estimand["adjustment"] = adjusted
+        values["estimand"] = estimand
     return _Asked(**values, check=f"erresearch claims {claim.id}\njupyter lab audit.ipynb")
+
+
+def _timed(text: str, panel: Panel) -> str:
+    """A text that speaks of weeks, in the panel's periods."""
+    if panel.freq == "W":
+        return text
+    one, by = {"D": ("day", "daily"), "M": ("month", "monthly")}[panel.freq]
+    text = text.replace("weekly", by).replace("Weekly", by.capitalize())
+    return re.sub(r"\b([Ww])eek(s?)\b", lambda m: (one if m[1] == "w" else one.capitalize()) + m[2], text)
+
+
+def unread_rows(found: Audit) -> list[tuple[str, str, None]]:
+    """Files of which no row was read, and why: nobody counted their rows."""
+    read = {export.name for export in found.exports}
+    return [(name, f"not read: {reason}", None) for name, reason in found.files.unusable if name not in read]
 
 
 def accounting_rows(found: Audit) -> list[tuple[str, str, int]]:
     """Every count of the audit: file or table, what, rows."""
     rows: list[tuple[str, str, int]] = []
+    reasons = dict(found.files.unusable)
     for export in found.exports:
         table = export.accounting.to_frame()
         rows += [(export.name, str(what), int(count)) for what, count in table.itertuples(index=False)]
+        if export.name in reasons:
+            rows.append((export.name, f"not joined: {reasons[export.name]}", export.accounting.used))
         for header, counts in export.accounting.missing.items():
             rows += [(export.name, f"missing in {header!r}: {word!r}", n) for word, n in counts.items()]
     if found.panel is not None:
@@ -131,7 +163,9 @@ def write_audit(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple[d
     rows = accounting_rows(found)
     paths = {
         "verdicts": atomic_write(out / "verdicts.csv", csv_text(COLUMNS, verdict_rows(found.verdicts))),
-        "accounting": atomic_write(out / "accounting.csv", csv_text(("table", "what", "rows"), rows)),
+        "accounting": atomic_write(
+            out / "accounting.csv", csv_text(("table", "what", "rows"), [*rows, *unread_rows(found)])
+        ),
     }
     if found.panel is not None:
         paths["panel"] = atomic_write(out / "panel.csv", _frame_text(found.panel.rows))
@@ -144,7 +178,9 @@ def write_audit(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple[d
             title=_QUESTION,
             question=_QUESTION,
             claims=[
-                _again(claim) for claim in read_claims() if claim.id in {v.claim for v in found.verdicts}
+                _again(claim, found.panel)
+                for claim in read_claims()
+                if claim.id in {v.claim for v in found.verdicts}
             ],
             provenance=_provenance(found, settings),
             accounting=[(name, what, count) for name, what, count in rows if _lost(what) and count],

@@ -308,13 +308,15 @@ def flip_sentence(verdict: Verdict, *, direction: str = "") -> str:
     if estimate is None:
         return "Data that allow the test; the reason says what was missing."
     interval = verdict.interval or estimate.interval
+    alone = estimate.n_accounts == 1
     if not interval.bounded:
-        return "Data that bound the estimate on both sides: more accounts, or more variation within them."
+        more = "a longer time" if alone else "more accounts, or more variation within them"
+        return f"Data that bound the estimate on both sides: {more}."
     half, centre = (interval.high - interval.low) / 2, estimate.value
     if verdict.word == "association only":
         return "Leads inside ±δ: as it stands, later values of the regressor go with earlier outcomes too."
     if verdict.word == "inconclusive":
-        return _needed(interval, verdict.sesoi, absent=direction == "absent")
+        return _needed(interval, verdict.sesoi, absent=direction == "absent", alone=alone)
     inside = math.isfinite(verdict.sesoi) and interval.inside(-verdict.sesoi, verdict.sesoi)
     line = verdict.sesoi if direction == "absent" else 0.0
     gap = verdict.sesoi - max(abs(interval.low), abs(interval.high)) if inside else _clear(interval) - line
@@ -332,10 +334,12 @@ def _clear(interval: Interval) -> float:
     return interval.low if interval.low > 0 else -interval.high
 
 
-def _needed(interval: Interval, sesoi: float, *, absent: bool) -> str:
+def _needed(interval: Interval, sesoi: float, *, absent: bool, alone: bool) -> str:
+    """What an open answer waits for; of one entity only its time can be longer."""
     width = interval.high - interval.low
     if not math.isfinite(sesoi) or sesoi <= 0 or width <= sesoi:
-        return "A narrower interval: more accounts, or a design that leaves less unexplained."
+        more = "a longer time" if alone else "more accounts"
+        return f"A narrower interval: {more}, or a design that leaves less unexplained."
     if absent:
         return (
             f"A narrower interval, inside ±δ = ±{rounded(sesoi)} or wholly outside it; it is "
@@ -345,5 +349,5 @@ def _needed(interval: Interval, sesoi: float, *, absent: bool) -> str:
     return (
         f"A narrower interval. It is {rounded(width, like=width / 2)} wide now; at most δ = {rounded(sesoi)} "
         f"would fit beside 0 or inside ±δ, which takes about {rounded(float(f'{factor:.2g}'))} times as many "
-        "accounts of the same kind."
+        f"{'rows like these of the one entity' if alone else 'accounts of the same kind'}."
     )
