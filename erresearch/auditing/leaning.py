@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from erresearch.claims import Claim, examine
-from erresearch.results import Doubt, Verdict
+from erresearch.results import Doubt, Estimate, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["carried_by_one", "explained", "played"]
 
 _DECISIVE = ("supported", "contradicted", "practically nil")
+# five rows of a hundred less, which is what leaving one period out takes, widen an interval by a few per cent
+_WIDER = 1.5
 _TOO_FEW = ("complete rows cannot carry", "no row has all")
 _ONE = {"D": "day", "W": "week", "M": "month"}
 _LONGER = {"D": "judge by week (--freq W)", "W": "judge by month (--freq M)", "M": ""}
@@ -72,7 +74,8 @@ def carried_by_one(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: st
     Returns
     -------
     tuple of Doubt
-        One, raised, where a decisive word about one entity is another without that period; else none.
+        One, raised, where a decisive word about one entity is another without that period, and the interval half as wide
+        again, or elsewhere; else none.
     """
     if verdict.word not in _DECISIVE or claim.procedure != "precedence" or len(set(table["entity"])) != 1:
         return ()
@@ -85,7 +88,7 @@ def carried_by_one(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: st
         without[name] = without[name].astype(float)
         without.loc[at, name] = float("nan")
         (again,) = examine(claim, {verdict.dataset: without})
-        if again.word == verdict.word:
+        if again.word == verdict.word or not _leaned(verdict.estimate, again.estimate):
             continue
         estimate = f", {again.estimate.interval}" if again.estimate is not None else ""
         text = (
@@ -94,6 +97,14 @@ def carried_by_one(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: st
         )
         return (Doubt(f"one {_ONE[freq]} carries it", text, raised=True),)
     return ()
+
+
+def _leaned(before: Estimate | None, after: Estimate | None) -> bool:
+    """Whether one period less changes the interval by more than a few rows less would: a close call is no lean."""
+    if before is None or after is None:
+        return True
+    half, now = ((one.interval.high - one.interval.low) / 2 for one in (before, after))
+    return now > _WIDER * half or abs(after.value - before.value) > half
 
 
 def _furthest(values: pd.Series[float], *, logged: bool) -> Any:
