@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,13 +14,13 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.aggregate import Sums, better_origin, count_dropped, lazy_sums, packed_sums, prepare
-from erresearch.errors import ErresearchWarning
+from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.memory import share_of_memory
 from erresearch.moments import Moments
 from erresearch.rows import HEAD, Source, in_groups
 from erresearch.sources import gather, says_simulated
 
-__all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "bounded_moments", "condense"]
+__all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "bounded_moments", "condense", "fitting_moments"]
 
 #: Sums by account that are brought out of the engine at most.
 DRIVER_BYTES: Final = 1 << 30
@@ -47,7 +48,6 @@ def bounded_moments(
     within: bool,
     most_bytes: int | None = None,
     groups: int = GROUPS,
-    stacklevel: int = 3,
 ) -> Moments:
     """Moments by account; by groups of accounts where those would take more than `most_bytes`.
 
@@ -66,8 +66,6 @@ def bounded_moments(
         Largest size of the sums by account; 1 GiB, or less within :func:`erresearch.memory_limit`.
     groups : int
         Number of groups.
-    stacklevel : int
-        Whose line the warning names; 3 is the caller's caller.
 
     Returns
     -------
@@ -89,10 +87,7 @@ def bounded_moments(
     most_bytes = share_of_memory(DRIVER_BYTES) if most_bytes is None else most_bytes
     source, opened = prepare(data, list(columns), by=by, period=None, weights=weights)
     simulated = says_simulated(data)
-    most = most_bytes // account_bytes(len(source.columns))
-    table = None if isinstance(data, (str, Path)) else nw_main.from_native(data, pass_through=True)
-    few = isinstance(table, nw_main.DataFrame) and len(table) <= most  # no more accounts than rows
-    accounts = 0 if few else _too_many(source, most)
+    accounts = _too_many(data, source, most_bytes)
     if not accounts:
         return Moments.from_source(source, opened, by=by, weights=weights, simulated=simulated)
     source, sums, accounts = condense(replace(source, groups=groups), within=within)
@@ -101,7 +96,7 @@ def bounded_moments(
         f"{accounts:,} accounts are summed in {len(sums.keys):,} groups of whole accounts, since their sums would take "
         f"{size:.3g} GiB here; estimates stay the same, standard errors are clustered on the groups",
         ErresearchWarning,
-        stacklevel=stacklevel,
+        stacklevel=_callers(),
     )
     return Moments(
         columns=source.columns,
@@ -118,6 +113,62 @@ def bounded_moments(
         merged=accounts - len(sums.keys) if within else 0,
         simulated=simulated,
     )
+
+
+def fitting_moments(
+    data: Any,
+    columns: Sequence[Any],
+    *,
+    by: str | None,
+    period: str | None = None,
+    most_bytes: int | None = None,
+) -> Moments:
+    """Moments by account for work that needs every account by itself, refused where they do not fit.
+
+    Parameters
+    ----------
+    data, columns, by, period
+        As for :meth:`Moments.from_frame`.
+    most_bytes : int, optional
+        Largest size of the sums by account; 1 GiB, or less within :func:`erresearch.memory_limit`.
+
+    Returns
+    -------
+    Moments
+
+    Raises
+    ------
+    DesignError
+        With the number of accounts and the bound.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> posts = pl.DataFrame({"shop": [1, 1, 2], "likes": [1.0, 2, 5]})
+    >>> fitting_moments(posts, ["likes"], by="shop").accounts
+    2
+    """
+    most_bytes = share_of_memory(DRIVER_BYTES) if most_bytes is None else most_bytes
+    source, opened = prepare(data, list(columns), by=by, period=period, weights=None)
+    accounts = 0 if by is None else _too_many(data, source, most_bytes)
+    if accounts:
+        each = account_bytes(len(source.columns))
+        raise DesignError(
+            f"every account in {by!r} is needed by itself here, and they do not fit beside the engine",
+            got=f"{accounts:,} accounts of {each} bytes: {accounts * each / 2**30:.3g} GiB",
+            allowed=f"{most_bytes / 2**30:.3g} GiB ({most_bytes // each:,} accounts)",
+            fix="take a sample of the accounts",
+        )
+    return Moments.from_source(source, opened, by=by, period=period, simulated=says_simulated(data))
+
+
+def _callers() -> int:
+    """How many frames above the one that warns somebody else's code stands: that line is to be named."""
+    package, depth = str(Path(__file__).parent), 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def condense(source: Source, *, within: bool) -> tuple[Source, Sums, int]:
@@ -148,9 +199,13 @@ def condense(source: Source, *, within: bool) -> tuple[Source, Sums, int]:
     return source, replace(sums, keys=keys, long=()), accounts
 
 
-def _too_many(source: Source, most: int) -> int:
-    """Number of accounts, counted where the first rows let expect more than `most`; 0 where they fit."""
+def _too_many(data: Any, source: Source, most_bytes: int) -> int:
+    """Number of accounts, counted where the first rows let expect more than fit; 0 where they fit."""
     assert source.account is not None
+    most = most_bytes // account_bytes(len(source.columns))
+    table = None if isinstance(data, (str, Path)) else nw_main.from_native(data, pass_through=True)
+    if isinstance(table, nw_main.DataFrame) and len(table) <= most:
+        return 0  # no more accounts than rows
     keys = gather(source.frame.select(source.account).head(HEAD))[source.account]
     if len(keys) == HEAD:
         rows = int(gather(source.frame.select(nw.len().alias("rows")))["rows"][0])

@@ -18,7 +18,7 @@ import numpy as np
 
 from erresearch.aggregate import Source, cell_pass, count_dropped, moment_pass, prepare
 from erresearch.archives import read_archive, write_archive
-from erresearch.errors import ColumnError, missing_columns
+from erresearch.errors import ColumnError, DesignError, missing_columns
 from erresearch.labels import pack_text, sort_periods, sort_text, sum_into, unpack_text
 from erresearch.results import escape
 from erresearch.sources import Opened, says_simulated
@@ -371,6 +371,8 @@ class Moments:
         ------
         ColumnError
             If columns, `by`, `period` or `weights` differ.
+        DesignError
+            If accounts were summed in groups.
 
         Examples
         --------
@@ -396,6 +398,12 @@ class Moments:
                     got=f"{getattr(self, word)!r} and {getattr(other, word)!r}",
                     fix=f"make both with the same `{word}`, renaming a column where needed",
                 )
+        if self.merged or other.merged:
+            raise DesignError(
+                "moments whose accounts were summed in groups cannot be added",
+                got="accounts that may be in both, each with its own mean taken out",
+                fix="make the moments of all rows at once",
+            )
         a, b = self, other[list(self.columns)]
         lead = max(a, b, key=lambda m: (float(m.weight.sum()), tuple(m.origin)))
         parts = (a.about(lead.origin), b.about(lead.origin))
@@ -421,7 +429,6 @@ class Moments:
             by=a.by,
             period=a.period,
             weights=a.weights,
-            merged=a.merged + b.merged,
             simulated=a.simulated or b.simulated,
         )
 

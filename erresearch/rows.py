@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.errors import ColumnError, EngineError
+from erresearch.errors import ColumnError, DesignError, EngineError
 from erresearch.labels import as_text, refuse_blurred, sort_text, sum_into
+from erresearch.memory import share_of_memory
 from erresearch.sources import Opened, check_text, gather, open_rows
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ Array = np.ndarray[Any, Any]
 Column = str | nw.Expr
 
 HEAD = 10_000  # rows that place the origin
+ROWS_BYTES = 1 << 30  # of rows that are brought into memory
 #: Scramble of an account's place: products stay below 2⁶³.
 _PRIME, _FACTOR, _SHIFT = 2**31 - 1, 742_938_285, 1_226_874_159
 
@@ -144,9 +146,23 @@ class Source:
         """Bring the complete rows into memory under their own names (small tables only).
 
         Account, period and weight follow as ``__account__``, ``__period__`` and ``__weight__`` where they are set.
+
+        Raises
+        ------
+        DesignError
+            If they would take more than 1 GiB, or a quarter of :func:`erresearch.memory_limit`.
         """
         chosen = self.columns if columns is None else tuple(columns)
         extra = [name for name in (self.account, self.period, self.weight) if name is not None]
+        each, most = 8 * (len(chosen) + len(extra)), share_of_memory(ROWS_BYTES)
+        rows = 0 if self.small else int(self.total([nw.len().alias("rows")])["rows"])
+        if rows * each > most:
+            raise DesignError(
+                "this needs the rows in memory, and they do not fit",
+                got=f"{rows:,} complete rows of {each} bytes: {rows * each / 2**30:.3g} GiB",
+                allowed=f"{most / 2**30:.3g} GiB ({most // each:,} rows)",
+                fix="take a sample of the accounts, or longer periods",
+            )
         inside = [self.col(name).alias(f"c{i}") for i, name in enumerate(chosen)]
         table = gather(self.complete().select(*inside, *[nw.col(name) for name in extra]))
         table.columns = [*chosen, *extra]

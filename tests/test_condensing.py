@@ -9,9 +9,11 @@ import pytest
 
 from erresearch import aggregate, condensing, rows
 from erresearch.condensing import account_bytes, bounded_moments
-from erresearch.errors import ErresearchWarning
+from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.moments import Moments
-from erresearch.relate import concentrated, correlate, logit, poisson, ppml, regress
+from erresearch.relate import concentrated, correlate, decay, logit, poisson, ppml, precedence, regress
+from erresearch.robustness import smearing
+from erresearch.robustness.guards import Request, check, trending_levels
 
 
 def posts(accounts: int = 6_000, rows: int = 24_000, seed: int = 0) -> pl.DataFrame:
@@ -81,15 +83,29 @@ def test_accounts_that_fit_are_left_alone():
         assert bounded_moments(ordered, ["x"], by="shop", within=True, most_bytes=few // 2).merged > 0
 
 
-def test_what_was_merged_is_kept_in_files_and_sums(tmp_path):
+def test_moments_of_groups_serve_only_what_they_were_made_for(tmp_path):
+    table = posts()
+    settings = {"by": "shop", "most_bytes": account_bytes(2), "groups": 20}
     with pytest.warns(ErresearchWarning, match="groups"):
-        found = bounded_moments(
-            posts().lazy(), ["x"], by="shop", within=True, most_bytes=account_bytes(1), groups=20
-        )
-    assert found is not None
+        found = bounded_moments(table.lazy(), ["x", "y"], within=True, **settings)
     again = Moments.load(found.save(tmp_path / "m.npz"))
     assert again.merged == found.merged > 0
-    assert (again + again)["x"].merged == 2 * found.merged
+    whole = regress(table, "y", on=["x"], by="shop", within=True)
+    assert regress(again, "y", on=["x"], within=True)["x"].value == pytest.approx(whole["x"].value, rel=1e-10)
+    # what lies between the accounts of a group is not in them; and an account may be in both tables
+    with pytest.raises(
+        DesignError, match=r"cannot serve this model: accounts summed in groups, their means taken"
+    ):
+        regress(again, "y", on=["x"])
+    with pytest.raises(DesignError, match=r"summed in groups cannot be added: accounts that may be in both"):
+        again + again
+    with pytest.raises(DesignError, match=r"cannot be added"):
+        Moments.from_frame(table, ["x", "y"], by="shop") + again
+    with pytest.warns(ErresearchWarning, match="groups"):
+        pooled = bounded_moments(table.lazy(), ["x", "y"], within=False, **settings)
+    with pytest.raises(DesignError, match=r"accounts summed in groups, their means left in"):
+        correlate(pooled, "x", "y", within=True)
+    assert correlate(pooled, "x", "y").value == pytest.approx(correlate(table, "x", "y").value, rel=1e-10)
 
 
 def orders(accounts: int = 3_000, rows: int = 24_000, seed: int = 1) -> pl.DataFrame:
@@ -172,6 +188,58 @@ def test_a_correlation_says_the_same_of_too_many_accounts(within, few_fit):
         found = correlate(table.lazy(), "x", "y", by="shop", within=within)
     assert found.value == pytest.approx(whole.value, rel=1e-10)
     assert found.se == pytest.approx(whole.se, rel=0.2)
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+@pytest.mark.parametrize("within", [True, False])
+def test_ranks_and_smearing_say_the_same_of_too_many_accounts(engine, within, few_fit, tmp_path):
+    table = orders().with_columns(pl.col("x").round(1))  # with ties
+    ranks = correlate(table, "x", "z", by="shop", within=within, method="spearman")
+    back = smearing(table, "x", on=["z"], by="shop", within=within)
+    held = put(engine, table, tmp_path)
+    loose = correlate(held, "x", "z", by="shop", within=within, method="spearman")
+    assert (loose.value, loose.se) == (
+        pytest.approx(ranks.value, rel=1e-9),
+        pytest.approx(ranks.se, rel=1e-9),
+    )
+    few_fit()
+    with pytest.warns(ErresearchWarning, match="3,000 accounts are summed in 300 groups"):
+        found = correlate(held, "x", "z", by="shop", within=within, method="spearman")
+    assert (found.value, found.n_accounts) == (pytest.approx(ranks.value, rel=1e-9), 300)
+    with pytest.warns(ErresearchWarning, match="3,000 accounts are summed in 300 groups"):
+        again = smearing(held, "x", on=["z"], by="shop", within=within)
+    for word in ("factor", "normal", "low", "high"):
+        assert getattr(again, word) == pytest.approx(getattr(back, word), rel=1e-9)
+
+
+def test_the_caution_names_the_line_of_whoever_asked(few_fit):
+    table = orders().with_columns(followers=pl.col("x").exp()).lazy()
+    few_fit()
+    asked = (
+        lambda: logit(table, "bought", on=["x"], by="shop", cov="CRV1"),
+        lambda: poisson(table, "y", on=["x"], by="shop", cov="CRV1"),
+        lambda: decay(table, by="shop", reactions="y"),
+    )
+    for ask in asked:
+        with pytest.warns(ErresearchWarning, match="groups of whole accounts") as seen:
+            ask()
+        assert {warning.filename for warning in seen} == {__file__}
+
+
+def test_what_needs_every_account_by_itself_says_how_many_fit(monkeypatch):
+    table = orders().with_columns(week=pl.int_range(pl.len()) // 3_000).lazy()
+    settings = {**condensing.fitting_moments.__kwdefaults__, "most_bytes": 1_000 * account_bytes(2)}
+    monkeypatch.setattr(condensing.fitting_moments, "__kwdefaults__", settings)
+    words = r"every account in 'shop' is needed by itself here.*: 3,000 accounts of .* bytes.*Allowed: .*accounts\)"
+    with pytest.raises(DesignError, match=words):
+        trending_levels(table, "y", "x", by="shop", period="week")
+    with pytest.raises(DesignError, match=words):
+        precedence(table, "x", "z", by="shop", time="week", lags=1)
+    # their number alone is no reason to bring them here
+    assert check(Request("y", ("x",), by="shop"), table) == ()
+    few = table.filter(pl.col("shop").is_in(["shop 1", "shop 2"]))
+    (refusal,) = check(Request("y", ("x",), by="shop"), few)
+    assert "2 clusters allow no decisive word" in str(refusal)
 
 
 def test_the_sums_of_too_many_accounts_never_come_here(few_fit, monkeypatch):

@@ -15,6 +15,7 @@ from erresearch.lakes import open_lake
 from erresearch.memory import allowed_memory, share_of_memory
 from erresearch.moments import Moments
 from erresearch.relate import concentrated
+from erresearch.robustness import permutation
 from erresearch.sources import open_database
 
 
@@ -145,6 +146,13 @@ def test_what_is_held_keeps_to_its_share(posts, monkeypatch):
     assert share_of_memory(aggregate.CELL_BYTES) == aggregate.CELL_BYTES
     with memory_limit(1000), pytest.warns(ErresearchWarning, match="20 accounts are summed in 20 groups"):
         regress(posts / "all.csv", "n", on=["x"], by="shop", within=True)
+
+
+def test_rows_that_do_not_fit_are_not_brought_here(posts, monkeypatch):
+    monkeypatch.setattr("erresearch.memory._LEAST", 0)
+    words = r"needs the rows in memory.*1,000 complete rows of 32 bytes.*GiB \(62 rows\)"
+    with memory_limit(8_000), pytest.raises(DesignError, match=words):
+        permutation(posts / "all.csv", "n", "x", by="shop", period="day")
 
 
 def test_the_command_line_takes_a_size(tmp_path, capsys):

@@ -9,6 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.claims.tables import Cast
+from erresearch.condensing import fitting_moments
 from erresearch.errors import DesignError, ErresearchError
 from erresearch.expressions import log
 from erresearch.moments import Moments
@@ -119,7 +120,7 @@ def challenge_list(cast: Cast) -> tuple[Doubt, str]:
     """
     columns = [log(cast.column("followers")), log(cast.column("reactions"))]
     try:
-        moments = Moments.from_frame(cast.data, columns, by=cast.roles.get("by"))
+        moments = fitting_moments(cast.data, columns, by=cast.roles.get("by"))
         if moments.by is None:
             assert moments.source is not None
             means = moments.source.collect(moments.columns).select(moments.columns).to_numpy()

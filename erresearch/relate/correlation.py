@@ -9,14 +9,18 @@ from typing import Any, Literal
 import numpy as np
 
 from erresearch.errors import DesignError, UnknownNameError
+from erresearch.memory import share_of_memory
 from erresearch.moments import Moments
 from erresearch.relate.design import open_moments, still
 from erresearch.results import Estimate, Interval, StudentT
+from erresearch.sources import gather
 
 __all__ = ["FisherZ", "correlate"]
 
 #: Rounding that keeps r from ±1 where two columns agree exactly.
 _PERFECT = 1e-12
+#: Bytes of ranks that are held in memory.
+_HELD = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +262,7 @@ def _row_jackknife(moments: Moments, total: np.ndarray, r: float) -> float:
 
 def _ranked(moments: Moments, *, within: bool) -> Moments:
     """The same two columns as average ranks (inside each account with `within`)."""
-    import polars as pl
+    import narwhals.stable.v2 as nw
 
     if moments.source is None:
         raise DesignError(
@@ -270,21 +274,28 @@ def _ranked(moments: Moments, *, within: bool) -> Moments:
             got=f"moments with weights={moments.weights!r}",
             fix="make the moments without weights, or use method='pearson'",
         )
-    table = moments.source.collect(moments.columns)
-    labels = [f"{i}" for i in range(len(table.columns))]
-    names = dict(zip(labels, table.columns, strict=True))
-    table.columns = labels
-    ranks = [
-        pl.col(c).rank("average").over(labels[2]) if within else pl.col(c).rank("average") for c in labels[:2]
-    ]
-    ranked = table.with_columns([rank.alias(c) for rank, c in zip(ranks, labels[:2], strict=True)])
-    again = Moments.from_frame(ranked, labels[:2], by=labels[2] if moments.by is not None else None)
+    source, labels, part = moments.source, ["0", "1"], "2" if within else "3"
+    key = nw.lit("") if source.account is None else nw.col(source.account)
+    rows = source.complete().select(
+        *(source.col(name).alias(at) for name, at in zip(moments.columns, labels, strict=True)),
+        key.alias("2"),
+        nw.lit(0).alias("3"),
+    )
+    # SQL has no average rank: that of tied rows lies half-way between their first and their last
+    ranks = [(nw.col(c).rank("min").over(part) + nw.col(c).rank("max").over(part)) / 2 for c in labels]
+    ranked = rows.with_columns(*(rank.alias(f"rank {c}") for rank, c in zip(ranks, labels, strict=True)))
+    ranked = ranked.select("rank 0", "rank 1", "2")
+    fits = moments.rows * 3 * 8 <= share_of_memory(_HELD)
+    held = gather(ranked, small=source.small) if fits and source.frame.implementation.is_polars() else None
+    by = "2" if moments.by is not None else None
+    again = open_moments(
+        nw.to_native(ranked) if held is None else held, ["rank 0", "rank 1"], by=by, within=within
+    )
+    names = tuple(f"rank of {name}" for name in moments.columns)
     return replace(
         again,
-        columns=tuple(f"rank of {names[c]}" for c in labels[:2]),
+        columns=names,
         by=moments.by,
         dropped=moments.dropped,
-        source=replace(again.source, columns=tuple(f"rank of {names[c]}" for c in labels[:2]))
-        if again.source
-        else None,
+        source=replace(again.source, columns=names) if again.source else None,
     )

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from erresearch.condensing import bounded_moments
+from erresearch.condensing import bounded_moments, fitting_moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Periods
 from erresearch.moments import Cells, Moments
@@ -89,10 +89,15 @@ def open_moments(
     ------
     ColumnError
         If moments are asked for an account, period or weight they were not made with.
+    DesignError
+        If accounts do not fit beside the engine and must not be summed in groups, or were summed in groups for another
+        model.
     """
     if not isinstance(data, Moments):
         if by is not None and within is not None:
-            return bounded_moments(data, columns, by=by, weights=weights, within=within, stacklevel=4)
+            return bounded_moments(data, columns, by=by, weights=weights, within=within)
+        if by is not None and weights is None:
+            return fitting_moments(data, columns, by=by, period=period)
         return Moments.from_frame(data, columns, by=by, period=period, weights=weights)
     for word, asked, made in (
         ("by", by, data.by),
@@ -105,6 +110,13 @@ def open_moments(
                 got=f"they were made with {word}={made!r}",
                 fix=f"leave `{word}` out or make the moments again from rows",
             )
+    grouped = data.merged > 0 or (data.source is not None and data.source.groups > 0)
+    if grouped and within is not (data.merged > 0):
+        raise DesignError(
+            "these moments cannot serve this model",
+            got=f"accounts summed in groups, their means {'taken out' if data.merged else 'left in'}",
+            fix="make the moments again from rows for each model",
+        )
     if not all(isinstance(column, str) for column in columns):
         raise ColumnError(
             "moments hold finished columns, not expressions",

@@ -11,6 +11,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.aggregate import near
+from erresearch.condensing import fitting_moments
 from erresearch.errors import DataError, GuardError
 from erresearch.labels import as_text, sort_periods
 from erresearch.moments import Cells, Moments
@@ -102,7 +103,7 @@ class Panel:
         if self.in_memory:
             moments = _moments_of(gather(frame), labels)
         else:
-            moments = Moments.from_frame(nw.to_native(frame), labels, by=by, period=time)
+            moments = fitting_moments(nw.to_native(frame), labels, by=by, period=time)
         moved = {f"not finite: {self.label(*pair)}" for pair in wanted if pair[1]}
         dropped = dict(self.dropped)
         dropped |= {reason: n for reason, n in moments.dropped.items() if reason not in moved}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.errors import GuardError, UnknownNameError
@@ -21,6 +22,7 @@ from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.lagged import refuse_repeated
 from erresearch.robustness.copies import made_of_predictors
 from erresearch.robustness.naming import bare, is_log1p, is_rate, read_leaks, says, words
+from erresearch.rows import prepare
 
 __all__ = [
     "FEWEST_CLUSTERS",
@@ -580,12 +582,23 @@ def _ratios(request: Request, x: str) -> Iterator[Guard]:
 def _by_rows(request: Request, data: Any) -> Iterator[Guard]:
     columns = [request.outcome, *request.on]
     yield partial(made_of_predictors, data, request.outcome, request.on)
+    if request.period is None and not isinstance(data, Moments):
+        if request.decisive and request.by is not None:
+            yield partial(few_clusters, _clusters(data, columns, request.by))
+        return
     moments = open_moments(data, columns, by=request.by, period=request.period)
     if request.decisive and moments.by is not None:
-        yield partial(few_clusters, moments.accounts)
+        yield partial(few_clusters, moments.accounts + moments.merged)
     if moments.cells is None:
         return
     if moments.by is not None:
         yield partial(repeated_outcome, moments, request.outcome)
     for x in request.on:
         yield partial(trending_levels, moments, request.outcome, x, effects=request.effects)
+
+
+def _clusters(data: Any, columns: list[str], by: str) -> int:
+    """Accounts with a complete row: however many there are, only their number is brought here."""
+    source, _ = prepare(data, columns, by=by, period=None, weights=None)
+    assert source.account is not None
+    return int(source.total([nw.col(source.account).n_unique().alias("accounts")])["accounts"])

@@ -153,7 +153,7 @@ def smearing(
     >>> round(smearing(table, "log sales", on=["x"]).factor, 2)
     1.13
     """
-    moments = open_moments(data, [*on, outcome], by=by)
+    moments = open_moments(data, [*on, outcome], by=by, within=within)
     if moments.source is None:
         raise DesignError(
             "the smearing factor needs residuals of rows",
@@ -163,26 +163,25 @@ def smearing(
     fit = regress(moments, moments.columns[-1], on=moments.columns[:-1], within=within, level=level)
     source, names = moments.source, moments.columns[:-1]
     slopes = np.array([fit[name].value for name in names])
-    means = moments.sums / moments.weight[:, None]
-    # account effects: exp(e − ē_g) = exp(e)·exp(−ē_g), so one number per account corrects the sums
-    centre = means[:, -1] - means[:, :-1] @ slopes
-    if not within:
-        centre = np.full(moments.accounts, float(centre @ moments.weight / moments.weight.sum()))
     total = moments.sums.sum(axis=0) / moments.weight.sum()
     middle = float(total[:-1] @ slopes)
     predicted = linear_predictor(moments, slopes)
     left = source.z(moments.columns[-1]) - predicted
     grown = source.w() * left.exp()
     below = predicted < middle
-    _, found = source.by_account(
-        [
-            grown.sum().alias("all"),
-            nw.when(below).then(grown).otherwise(0.0).sum().alias("low"),
-            nw.when(below).then(source.w()).otherwise(0.0).sum().alias("n"),
-        ]
-    )
+    expressions = [
+        grown.sum().alias("all"),
+        nw.when(below).then(grown).otherwise(0.0).sum().alias("low"),
+        nw.when(below).then(source.w()).otherwise(0.0).sum().alias("n"),
+        (source.w() * left).sum().alias("e"),
+        source.w().sum().alias("w") if source.weight is not None else nw.len().alias("w"),
+    ]
+    # account effects: exp(e − ē_g) = exp(e)·exp(−ē_g), so one number per account corrects the sums
+    own = (-(nw.col("e") / nw.col("w"))).exp() if within else nw.lit(math.exp(middle - float(total[-1])))
+    then = [*((nw.col(name) * own).alias(name) for name in ("all", "low")), nw.col("n")]
+    _, found = source.by_account(expressions, then=then)
     with np.errstate(over="ignore", invalid="ignore"):
-        sums = {name: float(np.sum(found[name] * np.exp(-centre))) for name in ("all", "low")}
+        sums = {name: float(np.sum(found[name])) for name in ("all", "low")}
     if not math.isfinite(sums["all"]):
         raise DataError(
             f"{moments.columns[-1]!r} does not look like logs",
