@@ -334,7 +334,8 @@ def test_days_of_figures_that_are_none(tmp_path: Path):
     text = (FILES / "meta_ig_posts.csv").read_text("utf-8-sig").replace("Lifetime", "sometime")
     path = tmp_path / "a.csv"
     path.write_text(text)
-    fails(path, "'sometime' is not a date|holds neither days nor Lifetime")
+    (guess,) = [each for each in read_export(path).guesses if each.name == "figures of"]
+    assert "'Date' says 'sometime' in every row" in guess.reason
     daily = (FILES / "meta_fb_daily.csv").read_text("utf-8-sig").split("\n")
     path.write_text("\n".join(daily).replace("01/04/2026", "N/A"))
     fails(path, "holds neither days nor Lifetime: 'N/A'")

@@ -13,7 +13,7 @@ from erresearch.exports.privacy import hashed
 from erresearch.exports.records import Journal
 from erresearch.exports.registry import Format, Kind, load_registry
 from erresearch.exports.settings import Settings
-from erresearch.exports.tables import MAPPED, Table
+from erresearch.exports.tables import MAPPED, Table, is_note
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Built", "Draft", "draft_of", "number_column", "numeric_targets", "typed"]
 
 KEPT = "kept: "
+_NEVER_A_WORD = ("time", "id")
+_LAST = 20
 NUMERIC = frozenset({"count", "number", "money", "share", "seconds"})
 _TRUE = ["true", "1", "yes", "y", "ja", "si", "sí", "oui", "да", "wahr", "waar", "verdadero"]
 _FALSE = ["false", "0", "no", "n", "nee", "nein", "non", "нет", "falsch", "onwaar", "falso"]
@@ -129,6 +131,11 @@ def draft_of(table: Table, journal: Journal, settings: Settings) -> Draft:
     if repeated.any():
         journal.remove("out_of_scope", "the row of headers again", frame["row"].filter(repeated), warn=True)
         frame = frame.filter(~repeated)
+    notes = _note_mask(frame, key)
+    if notes.any():
+        reason = "a sentence below the table"
+        journal.remove("out_of_scope", reason, frame["row"].filter(notes), warn=True)
+        frame = frame.filter(~notes)
     summed = _total_mask(frame, table)
     if summed.any():
         totals = frame.filter(summed)
@@ -173,10 +180,35 @@ def _scattered(candidates: pl.Series, some: pl.Series) -> pl.Series:
     return pl.Series(mask)
 
 
+def _note_mask(frame: pl.DataFrame, key: str) -> pl.Series:
+    """Rows that hold nothing but a sentence where a day or an id should be."""
+    import polars as pl
+
+    mask = pl.repeat(False, frame.height, eager=True, dtype=pl.Boolean)
+    if load_registry().field(key).type not in _NEVER_A_WORD:
+        return mask
+    # the last rows are enough: a sentence further up stands between rows and is to be told like any odd cell
+    last = frame.tail(_LAST)
+    rest = [name for name in last.columns if name not in ("row", key, "account_id")]
+    text = [name for name in rest if last[name].dtype == pl.String]
+    empty = [pl.col(text).str.strip_chars() == ""] if text else []
+    empty += [pl.col(name).is_null() for name in rest if name not in text]
+    alone = last.select(pl.all_horizontal(*empty)).to_series() if empty else mask.tail(_LAST)
+    found = pl.Series(
+        [a and is_note(str(t)) for a, t in zip(alone, last[key], strict=True)], dtype=pl.Boolean
+    )
+    return pl.concat([mask.head(frame.height - last.height), found])
+
+
 def _total_mask(frame: pl.DataFrame, table: Table) -> pl.Series:
     import polars as pl
 
     mask = pl.repeat(False, frame.height, eager=True, dtype=pl.Boolean)
+    key = _key(table, {n: i for n, i in table.match.columns.items() if n in frame.columns})
+    if load_registry().field(key).type in _NEVER_A_WORD:
+        words = (~frame[key].str.slice(0, 1).is_in(list("0123456789"))).arg_true()
+        summed = frame[key].gather(words).str.strip_chars().str.to_lowercase()
+        mask = mask.scatter(words, summed.is_in(sorted(load_registry().sums)))
     for rule in table.match.layout.totals:
         if rule.column != "*" and rule.column not in frame.columns:
             continue

@@ -24,13 +24,18 @@ __all__ = ["Times", "orders_of", "parse_times"]
 Order = Literal["MDY", "DMY", "YMD", ""]
 Precision = Literal["second", "minute", "day", "month"]
 
-_CLOCK = r"(?:[T\s,]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*([AaPp])?\.?(?:[Mm]\.?)?)?"
+# a word may stand before the clock ("at", "um") and after it ("Uhr"); a letter alone is of AM or PM only at the end
+_CLOCK = (
+    r"(?:[T\s,]+(?:(?:at|um|om|à|a las|в)\s+)?(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?"
+    r"(?:\s*(?:Uhr|uur|h))?\s*(?:([AaPp])(?:\.?\s?[Mm]\.?|$))?)?"
+)
 _ZONE = r"\s*(Z|[+-]\d{2}:?\d{2}|\(?[A-Z]{2,5}\)?)?"
 _ISO = rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}{_ZONE}$"
 _NUMERIC = rf"^(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}|\d{{2}}){_CLOCK}{_ZONE}$"
 _WORD = r"(?:\p{L}+\.?,?\s+)?"
 _MONTH_DAY = rf"^{_WORD}(\p{{L}}+)\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+(\d{{4}}))?{_CLOCK}{_ZONE}$"
-_DAY_MONTH = rf"^{_WORD}(\d{{1,2}})\.?\s+(?:de\s+)?(\p{{L}}+)\.?(?:,?\s+(?:de\s+)?(\d{{4}}))?(?:\s+г\.?)?{_CLOCK}{_ZONE}$"
+_YEAR = r"(?:,?\s+(?:de\s+)?(\d{4})|[-/.](\d{4}|\d{2}))?(?:\s+г\.?)?"
+_DAY_MONTH = rf"^{_WORD}(\d{{1,2}})(?:\.?\s+|[-/.])(?:de\s+)?(\p{{L}}+)\.?{_YEAR}{_CLOCK}{_ZONE}$"
 _COMPACT = r"^((?:19|20)\d{2})(\d{2})(\d{2})(\d{2})?$"
 _MONTH = r"^((?:19|20)\d{2})-?(\d{2})$"
 _SERIAL = r"^([2-6]\d{4})(?:\.(\d+))?$"
@@ -63,6 +68,8 @@ _FAST: tuple[tuple[str, Mapping[str, str], Precision, bool], ...] = (
 _OFFSETS = {
     "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 60, "BST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180,
     "MSK": 180, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420,
+    "AST": -240, "ADT": -180, "AKST": -540, "AKDT": -480, "HST": -600, "JST": 540, "SAST": 120, "AWST": 480,
+    "AEST": 600, "AEDT": 660, "NZST": 720, "NZDT": 780,
 }  # fmt: skip
 
 
@@ -246,6 +253,16 @@ def _numeric(text: pl.Series, rows: pl.Series, journal: Journal, header: str, or
         order = "DMY"
     chosen = _order(a, b, text, rows, journal, header=header, order=order)
     month, day = (a, b) if chosen == "MDY" else (b, a)
+    signs = text.str.extract(r"^\d{1,2}([-/.])", 1)
+    if signs.drop_nulls().n_unique() > 1:
+        odd = (signs != signs.drop_nulls().mode().sort()[0]).fill_null(False)
+        journal.warn(
+            "dates written in two ways",
+            f"column {header!r}: dates such as {text.filter(odd)[0]!r} and {text.filter(~odd).drop_nulls()[0]!r} stand "
+            f"in one column, as a spreadsheet leaves them that took only some for dates; all were read {chosen}",
+            count=int(odd.sum()),
+            rows=rows.filter(odd).head(3),
+        )
     local, utc, precision = _assembled((_whole(year), month, day), clock, text)
     return Times(local, utc, precision, text.is_not_null() & local.is_null())
 
@@ -347,7 +364,8 @@ def _month_day(text: pl.Series, rows: pl.Series, journal: Journal, header: str, 
 
 
 def _day_month(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
-    day, name, year, *clock = _groups(text, _DAY_MONTH)
+    day, name, year, dashed, *clock = _groups(text, _DAY_MONTH)
+    year = year.fill_null(dashed)
     return _with_names(text, (name, day, year, clock), _named_months(name, journal, header))
 
 

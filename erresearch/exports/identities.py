@@ -20,6 +20,8 @@ _LATEST = 4_070_908_800_000
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _START, _CODE = "https://www.instagram.com/", 11
 _DAMAGED = r"^\d+([.,]\d+)?[eE]\+?\d+$"
+_CUT = r"^\d{15}(0+)$"
+_DIGITS, _ENOUGH = 15, 6
 
 
 def _moments(milliseconds: pl.Series, platform: str) -> pl.Series:
@@ -161,7 +163,7 @@ DECODERS: Mapping[str, Callable[[pl.Series], pl.Series]] = MappingProxyType(
 
 
 def damaged_ids(ids: pl.Series) -> pl.Series:
-    """Tell ids that a spreadsheet turned into rounded numbers (6.49E+17).
+    """Tell ids that a spreadsheet turned into rounded numbers, written 6.49E+17 or with zeros after 15 digits.
 
     Parameters
     ----------
@@ -172,5 +174,18 @@ def damaged_ids(ids: pl.Series) -> pl.Series:
     -------
     polars.Series
         Booleans.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> damaged_ids(pl.Series(["6.49E+17", "649000000000000123"])).to_list()
+    [True, False]
+    >>> damaged_ids(pl.Series(["649012345678901000", "649012345678902000"])).to_list()
+    [True, True]
     """
+    long = ids.filter(ids.str.len_bytes() > _DIGITS).unique()
+    zeros = long.str.extract(_CUT, 1).str.len_bytes()
+    # that all of them end so by chance has a probability of one in a million
+    if len(long) and not zeros.null_count() and int(zeros.sum()) >= _ENOUGH:
+        return (ids.str.len_bytes() > _DIGITS).fill_null(False)
     return ids.str.contains(_DAMAGED).fill_null(False)

@@ -244,6 +244,7 @@ def _decimal_numbers(text: pl.Series, rows: pl.Series, reading: Reading, journal
     bracketed = core.str.contains(r"^\(.*\)$").fill_null(False)
     if bracketed.any():
         core = core.str.replace(r"^\((.*)\)$", "-$1")
+    core = core.str.replace(r"^([^-]*\d[^-]*)-$", "-$1")
     currency = ""
     if kind == "money":
         core, currency = _without_currency(core, rows, reading, journal)

@@ -32,6 +32,7 @@ LIFETIME = ("lifetime", "total", "gesamte laufzeit")
 # ages differ enough to matter
 _AGES = 2
 _SHOWN = 4
+_SAMPLE = 100
 _PAID = ("reach_paid", "views_paid", "impressions_paid")
 _HANDLES = {"tiktok": r"tiktok\.com/@([^/?]+)", "x": r"(?:twitter|x)\.com/([^/?]+)/status"}
 _IDS = {"tiktok": r"/(?:video|photo)/(\d+)", "x": r"/status(?:es)?/(\d+)"}
@@ -153,7 +154,9 @@ def _identified(drafted: Draft, journal: Journal) -> Draft:
 
     frame, platform = drafted.frame, drafted.layout.platform
     if "post_id" in frame.columns and not _whole_numbers(frame["post_id"]).null_count():
-        return drafted  # whole numbers in every row: nothing to mend
+        first = frame["post_id"].head(_SAMPLE).str.strip_chars()
+        if not damaged_ids(first).any():
+            return drafted  # whole numbers in every row: nothing to mend
     links = frame["permalink"].str.strip_chars() if "permalink" in frame.columns else None
     from_links = None
     if links is not None:
@@ -247,6 +250,15 @@ def _days(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series | N
         return None
     kinds = drafted.frame["metric_date"].unique().str.strip_chars().str.to_lowercase()
     if kinds.is_in([*LIFETIME, ""]).all():
+        return None
+    word = str(kinds[0])
+    if len(kinds) == 1 and word not in load_registry().missing and not any(map(str.isdigit, word)):
+        journal.guess(
+            "figures of",
+            "the whole life of each post",
+            f"column {drafted.header('metric_date')!r} says {word!r} in every row",
+            "a column of days",
+        )
         return None
     words = drafted.frame["metric_date"].str.strip_chars().str.to_lowercase()
     lifelong = words.is_in([*LIFETIME, ""])

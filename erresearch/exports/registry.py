@@ -189,6 +189,7 @@ class Registry:
     no_data: frozenset[str]
     months: Mapping[str, int]
     kinds: Mapping[str, str] = field(default_factory=dict)
+    sums: frozenset[str] = frozenset()
 
     def field(self, name: str) -> Field:
         """What a column means; a name that is not registered is a number without further meaning."""
@@ -283,6 +284,7 @@ def load_registry() -> Registry:
         frozenset(table["no_data"]),
         MappingProxyType({name: int(month) for month, names in table["months"].items() for name in names}),
         MappingProxyType({normalise(text): kind for kind, texts in table["kinds"].items() for text in texts}),
+        frozenset(table["sums"]),
     )
 
 

@@ -17,7 +17,7 @@ from erresearch.exports.registry import Format, Rule, load_registry, normalise
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["MAPPED", "Table", "find_tables", "is_total"]
+__all__ = ["MAPPED", "Table", "find_tables", "is_note", "is_total"]
 
 _SEARCHED = 100
 MAPPED = "mapping"
@@ -379,8 +379,11 @@ def _squared(
     """Give every row the header's width, or refuse: cells are never shifted."""
     rows: list[list[str]] = []
     odd: list[int] = []
-    for number, row in kept:
-        if len(row) == width:
+    notes = _notes_below([row for _, row in kept], width) if records.delimiter else len(kept)
+    for place, (number, row) in enumerate(kept):
+        if place >= notes:
+            rows.append([records.delimiter.join(row), *[""] * (width - 1)])
+        elif len(row) == width:
             rows.append(row)
         elif blank(row):
             rows.append([""] * width)
@@ -400,6 +403,27 @@ def _squared(
             fix="cells are never shifted: look for a delimiter inside a text that lacks quotation marks",
         )
     return rows
+
+
+def _notes_below(rows: Sequence[Sequence[str]], width: int) -> int:
+    """Index of the first of the rows that are no rows: sentences below the table, and the blank line above them."""
+    start = len(rows)
+    while start and len(rows[start - 1]) < width and (blank(rows[start - 1]) or is_note(rows[start - 1][0])):
+        start -= 1
+    parted = start < len(rows) and blank(rows[start])
+    return start if parted or all(len(row) < 2 for row in rows[start:]) else len(rows)
+
+
+def is_note(text: str) -> bool:
+    """Whether a cell is a sentence, and neither an id nor a date.
+
+    Examples
+    --------
+    >>> is_note("Exported by the shop on 2 Feb 2026"), is_note("Tue, Feb 18, 2025"), is_note("Total")
+    (True, False, False)
+    """
+    words = re.findall(r"[^\W\d_]{2,}", text)
+    return len(words) > (2 if re.search(r"\d", text) else 1)
 
 
 def relaxed(layout: Format, header: Sequence[str], signature: tuple[str, ...]) -> Match | None:

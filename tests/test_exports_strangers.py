@@ -1,0 +1,244 @@
+"""Files as strangers have them: saved again by a spreadsheet, in another language, with sums and notes of their own."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from pathlib import Path
+
+import pytest
+
+from erresearch.errors import ErresearchError
+from erresearch.exports import Export, delimited, read_export
+
+Row = list[str]
+YOUTUBE = ["Content", "Video title", "Video publish time", "Views", "Likes"]
+SALES = ["Day", "Orders", "Gross sales", "Returns", "Net sales", "Total sales"]
+FACEBOOK = [
+    "Post ID",
+    "Page name",
+    "Publish time",
+    "Permalink",
+    "Date",
+    "Views",
+    "Reach",
+    "Reactions",
+    "Comments",
+]
+MOMENTS = [dt.datetime(2026, 1, 5 + 3 * n, (7 * n + 3) % 24, 13 + n) for n in range(9)]
+PACIFIC = dt.timedelta(hours=-8)
+
+
+def written(folder: Path, rows: list[Row], *, below: str = "", delimiter: str = ",") -> Path:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n", delimiter=delimiter).writerows(rows)
+    path = folder / "export.csv"
+    path.write_text(out.getvalue() + below, encoding="utf-8")
+    return path
+
+
+def videos(form: str = "%Y-%m-%d") -> list[Row]:
+    days = [dt.date(2025, 3, 2 + 3 * n) for n in range(9)]
+    return [
+        YOUTUBE,
+        *([f"vid{n:08d}", "t", day.strftime(form), str(100 + n), "5"] for n, day in enumerate(days)),
+    ]
+
+
+def posts(form: str, *, window: str = "Lifetime") -> list[Row]:
+    return [
+        FACEBOOK,
+        *(
+            [f"9000000000000{n:02d}", "Maple", (at + PACIFIC).strftime(form), f"https://f/{n}", window, *"9853"]
+            for n, at in enumerate(MOMENTS)
+        ),
+    ]  # fmt: skip
+
+
+def sales() -> list[Row]:
+    return [
+        SALES,
+        *([f"2026-01-{day:02d}", "3", "100.00", "-2.00", "98.00", "107.00"] for day in range(1, 11)),
+    ]
+
+
+def codes(export: Export) -> set[str]:
+    return {caution.code for caution in export.warnings}
+
+
+def value(export: Export, outcome: str) -> float:
+    return float(export.rows.loc[export.rows["outcome"] == outcome, "value"].sum())
+
+
+@pytest.mark.parametrize(
+    "form", ["%-d-%b-%y", "%-d-%b-%Y", "%d/%b/%Y", "%-d.%B.%Y", "%d-%b-%y 00:00", "%-d %b %Y"]
+)
+def test_days_with_names_of_months_as_spreadsheets_show_them(form: str, tmp_path: Path):
+    rows = read_export(written(tmp_path, videos(form))).rows
+    assert [str(at.date()) for at in rows["published_at"]] == [f"2025-03-{2 + 3 * n:02d}" for n in range(9)]
+
+
+def test_days_without_a_year_as_spreadsheets_show_them(tmp_path: Path):
+    head = ["Date", "Video Views", "Profile Views", "Likes", "Comments", "Shares"]
+    path = written(tmp_path, [head, *([f"{day}-Jan", "5", "1", "1", "1", "1"] for day in range(1, 9))])
+    rows = read_export(path, mapping={"exported_at": dt.date(2026, 1, 20)}).rows
+    assert [str(at.date()) for at in rows["date"]] == [f"2026-01-{day:02d}" for day in range(1, 9)]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%Y-%m-%d %H:%M PST",
+        "%Y-%m-%d %H:%M:%S (PST)",
+        "%d.%m.%Y, %H:%M Uhr",
+        "%d-%m-%Y om %H:%M uur",
+        "%B %-d, %Y at %-I:%M %p",
+        "%-d de %B de %Y a las %H:%M",
+        "%-m/%-d/%y %-I:%M%p",
+        "%-m/%-d/%Y, %-I:%M:%S\u202f%p",
+    ],
+)
+def test_clocks_with_words_around_them(form: str, tmp_path: Path):
+    rows = read_export(written(tmp_path, posts(form))).rows
+    assert [at.to_pydatetime().replace(tzinfo=None, second=0) for at in rows["published_at"]] == MOMENTS
+
+
+def test_am_and_pm_with_points_and_a_space(tmp_path: Path):
+    table = posts("%-d/%-m/%Y %-I:%M %p")
+    for row in table[1:]:
+        row[2] = row[2].replace("AM", "a. m.").replace("PM", "p. m.")
+    rows = read_export(written(tmp_path, table)).rows
+    assert [at.to_pydatetime().replace(tzinfo=None) for at in rows["published_at"]] == MOMENTS
+
+
+@pytest.mark.parametrize(("zone", "hours"), [("PDT", 7), ("PST", 8), ("AEST", -10), ("EDT", 4), ("CET", -1)])
+def test_no_letter_of_a_zone_is_taken_for_that_of_am_or_pm(zone: str, hours: int, tmp_path: Path):
+    head = ["Page Name", "Post Created", "URL", "Likes", "Love"]
+    path = written(tmp_path, [head, ["Maple", f"2021-07-06 16:45:20 {zone}", "https://f/1", "5", "1"]])
+    (at,) = read_export(path).rows["published_at"]
+    assert at.to_pydatetime().replace(tzinfo=None) == dt.datetime(2021, 7, 6, 16, 45, 20) + dt.timedelta(
+        hours=hours
+    )
+
+
+def test_dates_of_which_a_spreadsheet_took_only_some_are_said(tmp_path: Path):
+    table = posts("%m/%d/%Y %H:%M")
+    for row in table[1:]:
+        if int(row[2][3:5]) <= 12:  # a machine that writes the day first takes 01/04 for the first of April
+            row[2] = f"{int(row[2][:2])}-{int(row[2][3:5])}-{row[2][6:]}"
+    export = read_export(written(tmp_path, table))
+    assert [at.to_pydatetime().replace(tzinfo=None) for at in export.rows["published_at"]] == MOMENTS
+    (caution,) = [c for c in export.warnings if c.code == "dates written in two ways"]
+    assert "all were read MDY" in caution.text
+    assert caution.count == 3
+
+
+@pytest.mark.parametrize("word", ["Levensduur", "Totaal", "Toda la vida", "Gesamter Zeitraum"])
+def test_the_whole_life_of_a_post_in_other_words(word: str, tmp_path: Path):
+    export = read_export(written(tmp_path, posts("%m/%d/%Y %H:%M", window=word)))
+    assert export.kind == "posts"
+    (guess,) = [each for each in export.guesses if each.name == "figures of"]
+    assert repr(word.lower()) in guess.reason
+
+
+def test_several_words_in_the_column_of_days_are_no_whole_life(tmp_path: Path):
+    table = posts("%m/%d/%Y %H:%M", window="often")
+    table[3][4] = "seldom"
+    with pytest.raises(ErresearchError, match=r"'often' is not a date|holds neither days nor Lifetime"):
+        read_export(written(tmp_path, table))
+
+
+@pytest.mark.parametrize("word", ["Totaal", "GESAMT", "Итого", "Grand total", " Suma "])
+@pytest.mark.parametrize("first", [True, False])
+def test_rows_of_sums_in_other_words(word: str, first: bool, tmp_path: Path):
+    summed = [word, "30", "1000.00", "-20.00", "980.00", "1070.00"]
+    rows = sales()
+    export = read_export(written(tmp_path, [rows[0], summed, *rows[1:]] if first else [*rows, summed]))
+    assert export.accounting.totals == 1
+    assert value(export, "revenue") == 1070
+    made = videos()
+    export = read_export(written(tmp_path, [*made, [word, "", "", "936", "45"]]))
+    assert (export.accounting.totals, export.accounting.used) == (1, 9)
+    assert "totals" not in codes(export)
+    export = read_export(written(tmp_path, [*made, [word, "", "", "2000", "45"]]))
+    assert "totals" in codes(export)
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "\nExported by the shop on 2 Feb 2026\n",
+        "Exported by the shop on 2 Feb 2026\n",
+        '"Exported by the shop, on 2 Feb 2026"\n',
+        "\nExported by the shop, on Feb 2, 2026\n",
+        "\n\nFigures may change\n\n* see the help\n\n",
+        "Figures may change,,,,,\n",
+    ],
+)
+@pytest.mark.parametrize("fast", [0, 1 << 40])
+def test_sentences_below_a_table_are_counted_and_no_rows(
+    below: str, fast: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(delimited, "FAST", fast)
+    export = read_export(written(tmp_path, sales(), below=below))
+    assert value(export, "revenue") == 1070
+    assert export.accounting.used == 10
+    assert export.accounting.reasons["a sentence below the table"] >= 1
+    assert "out_of_scope" in codes(export)
+
+
+@pytest.mark.parametrize("below", ["2026-01-11\n", "2026-01-11,3\n", "\n2026-01-11,3\n", "Total of all,\n"])
+def test_a_row_that_was_cut_is_no_sentence(below: str, tmp_path: Path):
+    with pytest.raises(ErresearchError, match="rows have more or fewer cells than the header's 6"):
+        read_export(written(tmp_path, sales(), below=below))
+
+
+def test_a_sentence_between_rows_is_not_passed_over(tmp_path: Path):
+    rows = sales()
+    path = written(tmp_path, rows[:5])
+    text = (
+        path.read_text() + "Here the shop was closed\n" + "\n".join(",".join(row) for row in rows[5:]) + "\n"
+    )
+    path.write_text(text)
+    with pytest.raises(
+        ErresearchError, match=r"rows have more or fewer cells than the header's 6: 1 rows \(row 6\)"
+    ):
+        read_export(path)
+
+
+def test_a_minus_after_the_number(tmp_path: Path):
+    rows = sales()
+    for row in rows[1:]:
+        row[3] = "2.00-"
+    assert value(read_export(written(tmp_path, rows)), "returns") == -20
+
+
+TWEETS = ["Post id", "Date", "Post text", "Link", "Impressions", "Likes", "Bookmarks", "Replies"]
+
+
+def tweets(keep: int) -> list[Row]:
+    ids = [2_008_013_834_941_366_279 + n * 1_000_000_000_123 for n in range(5)]
+    return [
+        TWEETS,
+        *(
+            [str(i)[:keep].ljust(19, "0"), "Mon Jan 5 2026", "t", f"https://x.com/m/status/{i}", *"9100"]
+            for i in ids
+        ),
+    ]  # fmt: skip
+
+
+def test_ids_that_a_spreadsheet_cut_to_15_digits_are_not_believed(tmp_path: Path):
+    whole = read_export(written(tmp_path, tweets(19)))
+    assert "ids rounded" not in codes(whole)
+    cut = read_export(written(tmp_path, tweets(15)))
+    assert "ids rounded" in codes(cut)
+    assert cut.rows["post_id"].tolist() == whole.rows["post_id"].tolist()
+    table = [
+        ["Post ID", *row[1:]] if not n else [f"9000000000000{n:02d}0000", *row[1:]]
+        for n, row in enumerate(posts("%m/%d/%Y %H:%M"))
+    ]
+    assert "ids rounded" in codes(read_export(written(tmp_path, table)))
+    bare = [[row[0], *row[1:3], *row[4:]] for row in table]
+    with pytest.raises(ErresearchError, match="a spreadsheet rounded the ids"):
+        read_export(written(tmp_path, bare))
