@@ -247,6 +247,26 @@ def test_a_file_that_cannot_be_used_stands_in_every_account_once(shop, tmp_path)
     assert all(what.startswith("not read: ") for _, what, _ in rows)
 
 
+def test_weeks_begin_on_the_day_on_which_those_of_the_outcomes_do(shop, tmp_path):
+    head = "Day,Orders,Gross sales,Discounts,Sales reversals,Net sales,Shipping charges,Duties,Additional fees,Taxes"
+    head += ",Total sales"
+    sundays = pd.date_range("2023-12-31", periods=66, freq="7D")
+    lines = [
+        f"{day:%Y-%m-%d},{20 + n},{900 + n},-5,-2,{893 + n},10,0,0,8,{911 + n}"
+        for n, day in enumerate(sundays)
+    ]
+    (tmp_path / "Sales over time.csv").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+    made = audit([shop["instagram"], tmp_path / "Sales over time.csv"], tz=ZONE)
+    assert made.files.week_start == "sunday"
+    assert {day.day_name() for day in made.panel.rows["period"]} == {"Sunday"}
+    assert made.panel.rows["revenue"].notna().all()
+    assert "weeks begin on a sunday, as those of the outcomes do" in made.warnings
+    assert not made.refused
+    cells = "".join(cell.source for cell in audit_notebook(made, {"WEEK_START": "sunday"}).cells)
+    assert "week_start=WEEK_START" in cells
+    assert audit([shop["instagram"], shop["orders"]], tz=ZONE).files.week_start == "monday"
+
+
 def test_a_file_that_cannot_be_joined_stands_in_the_account(shop, tmp_path):
     ads = pd.read_csv(shop["ads.csv"], dtype=str, keep_default_na=False).head(1)
     ads.assign(**{"Reporting ends": "2025-05-04"}).to_csv(tmp_path / "ads.csv", index=False)

@@ -187,6 +187,8 @@ def audit(
         scores = _scores(sorted_)
     said = [str(w.message) for w in caught if issubclass(w.category, ErresearchWarning)]
     said += [f"{export.name}: {caution}" for export in sorted_.exports for caution in export.warnings]
+    if freq == "W" and sorted_.week_start != "monday":
+        said.append(f"weeks begin on a {sorted_.week_start}, as those of the outcomes do")
     for warning in caught:
         if not issubclass(warning.category, ErresearchWarning):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
@@ -198,7 +200,7 @@ def audit(
         "OUTCOMES": [str(path) for path in _listed(outcomes)],
         "SURVEY": [str(path) for path in _listed(survey)],
         "TZ": tz, "FREQ": freq, "SESOI": sesoi, "ENTITY": dict(entity) if entity else None, "CURRENCY": currency,
-        "RULES": asdict(rules),
+        "RULES": asdict(rules), "WEEK_START": sorted_.week_start,
     }  # fmt: skip
     paths, failure = write_audit(made, Path(out), settings)
     return replace(made, paths=paths, failure=failure)
@@ -247,6 +249,7 @@ def _panel(
             outcomes,
             freq=freq,
             tz=tz,
+            week_start=files.week_start,
             entity=entity,
             followers=followers,
             spend=spend,

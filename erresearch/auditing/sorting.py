@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Files", "open_table", "read_files"]
 
 _SHOWN = 3
+_WEEK, _FEW_WEEKS = 7, 4
 _TIMED = ("outcomes", "ads")
 _SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".zip")
 
@@ -60,6 +61,12 @@ class Files:
         """Why a file of advertising does not say what was spent by day; empty where none is like that."""
         advertising = {export.name for export in self.unjoined if export.kind == "ads"}
         return "; ".join(f"{name}: {reason}" for name, reason in self.unusable if name in advertising)
+
+    @property
+    def week_start(self) -> str:
+        """The day on which weeks begin: that of outcomes that are known by week and agree on one; else Monday."""
+        found = {day for export in self.outcomes if (day := _weekly(export))}
+        return found.pop() if len(found) == 1 else "monday"
 
     @property
     def all_posts(self) -> Export | None:
@@ -214,6 +221,18 @@ def read_files(
         for kind in ("posts", "daily", "followers", "outcomes", "survey", "ads")
     }
     return Files(**sorted_, unusable=tuple(unusable), unjoined=tuple(found.get("unusable", ())), lakes=lakes)
+
+
+def _weekly(export: Export) -> str:
+    """The weekday of figures that are reported once a week; empty where they are not."""
+    rows = export.rows
+    if "order_id" in rows.columns:
+        rows = rows[rows["order_id"].isna() | rows["order_id"].eq("")]
+    days = rows["date"].dropna().dt.normalize().drop_duplicates().sort_values()
+    gaps = days.diff().dropna().dt.days
+    weekdays = set(days.dt.day_name().str.lower())
+    weekly = len(days) > _FEW_WEEKS and len(weekdays) == 1 and gaps.median() == _WEEK
+    return weekdays.pop() if weekly else ""
 
 
 def _open_lakes(stored: Sequence[tuple[str | Path, str]]) -> tuple[Lake, ...]:

@@ -59,7 +59,7 @@ _STEPS: tuple[tuple[str, str], ...] = (
     (
         "## One calendar\n\nOne row per entity and period; nothing is spread, repeated or filled in.",
         "panel = er.build_panel(\n    files.source('posts'),\n    {outcomes},\n    freq=FREQ,\n    tz=TZ,\n"
-        "    entity=ENTITY,\n"
+        "    week_start=WEEK_START,\n    entity=ENTITY,\n"
         "    followers=files.source('followers', 'daily'),\n    spend={spend},\n"
         "    rules=er.Rules(**RULES),\n)\npanel, unscored = with_scores(panel.collect(), files.survey)\npanel",
     ),
