@@ -242,3 +242,63 @@ def test_ids_that_a_spreadsheet_cut_to_15_digits_are_not_believed(tmp_path: Path
     bare = [[row[0], *row[1:3], *row[4:]] for row in table]
     with pytest.raises(ErresearchError, match="a spreadsheet rounded the ids"):
         read_export(written(tmp_path, bare))
+
+
+def series(folder: Path, days: list[str], views: list[str] | None = None) -> Export:
+    cells = views or ["1"] * len(days)
+    return read_export(
+        written(folder, [["Date", "Views"], *([d, v] for d, v in zip(days, cells, strict=True))])
+    )
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        ["ma 05-01-2026", "di 13-01-2026"],
+        ["Mon, 05/01/2026", "Tue, 13/01/2026"],
+        ["2026.01.05.", "2026.01.13."],
+        ["'2026-01-05", "'2026-01-13"],
+        ["26-01-05", "26-01-13"],
+        ["05.01.26", "13.01.26"],
+    ],
+)
+def test_days_in_rare_shapes(days: list[str], tmp_path: Path):
+    assert [str(day.date()) for day in series(tmp_path, days).rows["date"]] == ["2026-01-05", "2026-01-13"]
+
+
+def test_short_numbers_of_which_the_first_is_the_year_are_called_a_guess(tmp_path: Path):
+    export = series(tmp_path, ["26-01-05", "26-01-13", "26-02-01"])
+    assert "YMD" in [guess.value for guess in export.guesses]
+    last = series(tmp_path, ["05-01-26", "13-01-26", "01-02-26"])
+    assert "YMD" not in [guess.value for guess in last.guesses]
+    assert [str(day.date()) for day in last.rows["date"]] == ["2026-01-05", "2026-01-13", "2026-02-01"]
+    path = written(tmp_path, [["Date", "Views"], ["26-01-05", "1"], ["26-01-13", "1"]])
+    assert [day.year for day in read_export(path, dayfirst=True).rows["date"]] == [2005, 2013]
+
+
+def test_a_day_that_stands_twice_is_counted_as_a_copy(tmp_path: Path):
+    export = series(tmp_path, ["2026-01-01", "2026-01-02", "2026-01-02"], ["5", "6", "6"])
+    assert export.rows["views"].tolist() == [5, 6]
+    assert (export.accounting.used, export.accounting.rejected) == (2, 1)
+    with pytest.raises(ErresearchError, match="given twice for the same day with different values"):
+        series(tmp_path, ["2026-01-01", "2026-01-02", "2026-01-02"], ["5", "6", "7"])
+
+
+def test_a_cell_is_complained_about_once(tmp_path: Path):
+    export = series(tmp_path, ["2026-01-01", "2026-01-02", "2026-01-03"], ["1.5", "6", "x"])
+    texts = [c.text for c in export.warnings]
+    assert [text for text in texts if "'1.5'" in text] == [
+        "column 'Views': '1.5' is no count; cells with this problem: 1, they count as missing"
+    ]
+    assert any("'x' is not a number; cells with this problem: 1," in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [('[{"Date": "2026-01-01"}]', "a JSON file"), ("{\\rtf1 x}", r"a text document \(RTF\)")],
+)
+def test_what_is_no_table_is_named(content: str, what: str, tmp_path: Path):
+    path = tmp_path / "export.csv"
+    path.write_text(content)
+    with pytest.raises(ErresearchError, match=rf"export\.csv is {what}, which holds no export"):
+        read_export(path)

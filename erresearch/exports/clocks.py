@@ -30,8 +30,8 @@ _CLOCK = (
     r"(?:\s*(?:Uhr|uur|h))?\s*(?:([AaPp])(?:\.?\s?[Mm]\.?|$))?)?"
 )
 _ZONE = r"\s*(Z|[+-]\d{2}:?\d{2}|\(?[A-Z]{2,5}\)?)?"
-_ISO = rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}{_ZONE}$"
-_NUMERIC = rf"^(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}|\d{{2}}){_CLOCK}{_ZONE}$"
+_ISO = rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}})\.?{_CLOCK}{_ZONE}$"
+_NUMERIC = rf"^(?:\p{{L}}+\.?,?\s+)?(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}|\d{{2}}){_CLOCK}{_ZONE}$"
 _WORD = r"(?:\p{L}+\.?,?\s+)?"
 _MONTH_DAY = rf"^{_WORD}(\p{{L}}+)\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+(\d{{4}}))?{_CLOCK}{_ZONE}$"
 _YEAR = r"(?:,?\s+(?:de\s+)?(\d{4})|[-/.](\d{4}|\d{2}))?(?:\s+г\.?)?"
@@ -140,7 +140,7 @@ def parse_times(
     plain = None if cells.null_count() else _fast(cells, said)
     if plain is not None:
         return plain
-    text = cells.fill_null("").str.strip_chars()
+    text = cells.fill_null("").str.strip_chars().str.strip_prefix("'")
     empty = text.str.to_lowercase().is_in(sorted(load_registry().missing))
     if empty.any():
         spelled = text.filter(empty).value_counts()
@@ -251,9 +251,15 @@ def _numeric(text: pl.Series, rows: pl.Series, journal: Journal, header: str, or
             f"date order of {header!r}", "DMY", "points between the numbers put the day first", "dayfirst="
         )
         order = "DMY"
+    if not order.startswith("!") and _year_first(a, b, year):
+        journal.guess(
+            f"date order of {header!r}", "YMD", "the first numbers change least, as years do", "dayfirst="
+        )
+        local, utc, precision = _assembled((a, b, _whole(year)), clock, text)
+        return Times(local, utc, precision, text.is_not_null() & local.is_null())
     chosen = _order(a, b, text, rows, journal, header=header, order=order)
     month, day = (a, b) if chosen == "MDY" else (b, a)
-    signs = text.str.extract(r"^\d{1,2}([-/.])", 1)
+    signs = text.str.extract(r"^[^\d]*\d{1,2}([-/.])", 1)
     if signs.drop_nulls().n_unique() > 1:
         odd = (signs != signs.drop_nulls().mode().sort()[0]).fill_null(False)
         journal.warn(
@@ -265,6 +271,17 @@ def _numeric(text: pl.Series, rows: pl.Series, journal: Journal, header: str, or
         )
     local, utc, precision = _assembled((_whole(year), month, day), clock, text)
     return Times(local, utc, precision, text.is_not_null() & local.is_null())
+
+
+def _year_first(a: pl.Series, b: pl.Series, last: pl.Series) -> bool:
+    """Whether dates of three short numbers begin with the year: by which of their ends changes less."""
+    days = _whole(last)
+    return (
+        not (last.str.len_bytes() > 2).any()
+        and not (b > 12).any()
+        and not ((days < 1) | (days > 31)).any()
+        and a.drop_nulls().n_unique() < days.drop_nulls().n_unique()
+    )
 
 
 def _order(

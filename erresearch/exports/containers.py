@@ -39,6 +39,9 @@ _FOREIGN = {
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
     b"<?xml": "an XML file",
+    b"[{": "a JSON file",
+    b'{"': "a JSON file",
+    b"{\\rtf": "a text document (RTF)",
 }
 _GARBLED = (b"\xc3\x83\xc2", b"\xc3\xa2\xe2\x82\xac", b"\xc3\x90\xc2", b"\xc3\x91\xc2", b"\xef\xbf\xbd")
 _OLE = b"\xd0\xcf\x11\xe0"

@@ -106,12 +106,15 @@ class Numbers:
         Code that the cells carry; empty where they carry none.
     rounded, censored : polars.Series or None
         Which cells were rounded by the platform (1.2K), or only bounded (< 10%).
+    broken : polars.Series or None
+        Which cells of a count are not whole, and were told.
     """
 
     values: pl.Series
     currency: str = ""
     rounded: pl.Series | None = None
     censored: pl.Series | None = None
+    broken: pl.Series | None = None
 
 
 def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, journal: Journal) -> Numbers:
@@ -182,7 +185,7 @@ def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, journal: 
     if found is None:
         found = _decimal_numbers(text, rows, reading, journal)
     unread = text.is_not_null() & found.values.is_null()
-    _warn_unread(text, rows, unread, reading, journal)
+    _warn_unread(text, rows, unread, reading, journal, told=found.broken)
     return Numbers(found.values, found.currency, found.rounded, censored if censored.any() else None)
 
 
@@ -193,7 +196,13 @@ def _count_missing(journal: Journal, header: str, counts: dict[str, int]) -> Non
 
 
 def _warn_unread(
-    text: pl.Series, rows: pl.Series, unread: pl.Series, reading: Reading, journal: Journal
+    text: pl.Series,
+    rows: pl.Series,
+    unread: pl.Series,
+    reading: Reading,
+    journal: Journal,
+    *,
+    told: pl.Series | None,
 ) -> None:
     count = int(unread.sum())
     if not count:
@@ -204,6 +213,11 @@ def _warn_unread(
             got=", ".join(map(repr, text.filter(unread).head(3))),
             fix="say with mapping= which column holds the figures",
         )
+    if told is not None:
+        unread = unread & ~told
+        count = int(unread.sum())
+        if not count:
+            return
     journal.warn(
         "not a number",
         f"column {reading.header!r}: {text.filter(unread)[0]!r} is not a number; cells with this problem: {count:,}, "
@@ -281,11 +295,12 @@ def _decimal_numbers(text: pl.Series, rows: pl.Series, reading: Reading, journal
     if percent.any() or (kind == "share" and "(%)" in reading.header):
         everywhere = kind == "share" and "(%)" in reading.header
         values = values / 100 if everywhere else values.zip_with(~percent, values / 100)
+    broken = None
     if kind == "count":
-        values = _whole(values, text, rows, reading, journal)
+        values, broken = _whole(values, text, rows, reading, journal)
     elif kind == "share" and not percent.any() and "(%)" not in reading.header:
         _warn_shares(values, rows, reading, journal)
-    return Numbers(values, currency, rounded)
+    return Numbers(values, currency, rounded, broken=broken)
 
 
 def _convention(core: pl.Series, rows: pl.Series, reading: Reading, journal: Journal) -> str:
@@ -403,8 +418,8 @@ def _without_magnitude(
 
 def _whole(
     values: pl.Series, text: pl.Series, rows: pl.Series, reading: Reading, journal: Journal
-) -> pl.Series:
-    """Counts are whole: 528.0 is, 12.5 is not."""
+) -> tuple[pl.Series, pl.Series]:
+    """Counts are whole: 528.0 is, 12.5 is not; and which are not."""
     broken = ((values - values.round(0)).abs() > 1e-6).fill_null(False)
     if broken.any():
         journal.warn(
@@ -415,7 +430,7 @@ def _whole(
             rows=rows.filter(broken).head(3),
         )
         values = values.set(broken, None)
-    return values
+    return values, broken
 
 
 def _warn_shares(values: pl.Series, rows: pl.Series, reading: Reading, journal: Journal) -> None:

@@ -172,6 +172,9 @@ def _one_series(drafted: Draft, settings: Settings, journal: Journal) -> pl.Data
         undated = frame["date"].is_null()
         journal.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
         frame = frame.filter(~undated)
+        again = frame.select(pl.struct(pl.exclude("source_row")).is_first_distinct().not_()).to_series()
+        journal.remove("rejected", "copies of an earlier row", frame["source_row"].filter(again), warn=True)
+        frame = frame.filter(~again)
     compare_totals(drafted, frame, settings, journal)
     for name in figures:
         registry = load_registry().field(name)
