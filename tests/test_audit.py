@@ -113,6 +113,10 @@ def test_outcomes_that_cannot_be_joined_are_named(shop, tmp_path):
     assert "share too few days" in reason(made, "C01")
     assert any("posts and outcomes could not be joined" in text for text in made.refused)
     assert "revenue" not in made.panel.rows
+    priced = audit([shop["instagram"], shop["ads.csv"]], outcomes=[path], tz=ZONE)
+    (said,) = priced.refused  # once, and of what is to blame
+    assert said.startswith("posts and outcomes could not be joined: posts and outcomes of 'shopify' share")
+    assert "spend" in priced.panel.rows
 
 
 def test_monthly_outcomes_name_the_frequency_that_is_possible(shop, tmp_path):

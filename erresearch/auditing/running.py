@@ -284,6 +284,8 @@ def _panel(
                 )
                 if there
             ]
+            # what fails without advertising as well is no fault of the advertising
+            refused[:] = [said for said in refused if not said.endswith(f"could not be joined: {error}")]
             refused.append(f"posts{''.join(f' and {word}' for word in what)} could not be joined: {error}")
             if with_outcomes:
                 reason = str(error)
