@@ -12,7 +12,7 @@ import numpy as np
 from erresearch.errors import DataError, DesignError
 from erresearch.labels import as_text, sort_periods, sort_text, sum_into
 from erresearch.memory import share_of_memory
-from erresearch.rows import Source, conditions, free_name, near, numbers, prepare
+from erresearch.rows import Source, conditions, free_name, near, numbers, prepare, sliced
 from erresearch.sources import Opened, check_text, gather
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def moment_pass(source: Source) -> tuple[Source, Sums]:
     DataError
         If squares overflow.
     """
+    source = sliced(source)
     sums = _pass(source)
     origin = better_origin(source, sums)
     if origin is not None:
@@ -161,7 +162,9 @@ def packed_sums(source: Source, table: pl.DataFrame) -> Sums:
 
 
 def _pass(source: Source, *, split: int = 0, only: Sequence[object] | None = None) -> Sums:
-    return packed_sums(source, gather(lazy_sums(source, split=split, only=only), small=source.small))
+    if source.account is None or only is not None:
+        return packed_sums(source, gather(lazy_sums(source, split=split, only=only), small=source.small))
+    return packed_sums(source, source.gathered(lazy_sums))
 
 
 def _fold(source: Source, table: pl.DataFrame, sums: list[str], cross: list[str]) -> Sums:

@@ -17,26 +17,13 @@ from erresearch.aggregate import Sums, better_origin, count_dropped, lazy_sums, 
 from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.memory import share_of_memory
 from erresearch.moments import Moments
-from erresearch.rows import HEAD, Source, in_groups
+from erresearch.rows import DRIVER_BYTES, Source, account_bytes, guessed_accounts, sliced
 from erresearch.sources import gather, says_simulated
 
 __all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "bounded_moments", "condense", "fitting_moments"]
 
-#: Sums by account that are brought out of the engine at most.
-DRIVER_BYTES: Final = 1 << 30
 #: Groups that accounts are summed in above that: clusters enough for any standard error.
 GROUPS: Final = 5_000
-
-
-def account_bytes(columns: int) -> int:
-    """Bytes that one account takes: k(k + 1)/2 cross-products, k sums, a count and a weight, 8 bytes each.
-
-    Examples
-    --------
-    >>> account_bytes(7), DRIVER_BYTES // account_bytes(7)
-    (296, 3627506)
-    """
-    return 8 * (columns * (columns + 1) // 2 + columns + 2)
 
 
 def bounded_moments(
@@ -190,6 +177,7 @@ def condense(source: Source, *, within: bool) -> tuple[Source, Sums, int]:
     accounts : int
         How many there are.
     """
+    source = sliced(replace(source, cuts=()))
     sums, accounts = _by_group(source, within=within)
     origin = better_origin(source, sums)
     if origin is not None:
@@ -206,13 +194,8 @@ def _too_many(data: Any, source: Source, most_bytes: int) -> int:
     table = None if isinstance(data, (str, Path)) else nw_main.from_native(data, pass_through=True)
     if isinstance(table, nw_main.DataFrame) and len(table) <= most:
         return 0  # no more accounts than rows
-    keys = gather(source.frame.select(source.account).head(HEAD))[source.account]
-    if len(keys) == HEAD:
-        rows = int(gather(source.frame.select(nw.len().alias("rows")))["rows"][0])
-        distinct, runs = keys.n_unique(), int((keys != keys.shift(1)).sum()) + 1
-        # runs of one account as draws: pairs among the first ones (birthdays), but no more than there are runs in all
-        if min(runs * runs / (2 * max(runs - distinct, 0.5)), rows * runs / HEAD) < most / 4:
-            return 0
+    if guessed_accounts(source) < most / 4:
+        return 0
     unique = gather(source.frame.select(nw.col(source.account).n_unique().alias("accounts")))
     accounts = int(unique["accounts"][0])
     return accounts if accounts > most else 0
@@ -222,15 +205,20 @@ def _by_group(source: Source, *, within: bool) -> tuple[Sums, int]:
     """Sums by group, under the names of those by account, and the number of accounts."""
     assert source.account is not None
     k = len(source.columns)
-    first = lazy_sums(source).with_columns(nw.lit(1).alias("accounts"))
     weight = nw.col("weight") if source.weight is not None else nw.col("count")
     upper = [(i, j) for i in range(k) for j in range(i, k)]
     between = [(nw.col(f"s{i}") * nw.col(f"s{j}") / weight, nw.col(f"c{i}_{j}")) for i, j in upper]
     names = [f"c{i}_{j}" for i, j in upper]
+
+    def accounts(part: Source) -> nw.LazyFrame[Any]:
+        first = lazy_sums(part).with_columns(nw.lit(1).alias("accounts"))
+        if not within:
+            return first
+        return first.with_columns(*((c - b).alias(n) for n, (b, c) in zip(names, between, strict=True)))
+
+    table = nw.from_native(source.gathered(accounts))
+    key = source.account
+    table = table.group_by(key).agg(*(nw.col(name).sum() for name in table.columns if name != key))
     if within:
-        first = first.with_columns(*((c - b).alias(n) for n, (b, c) in zip(names, between, strict=True)))
-    second = in_groups(first, source.account, source.groups)
-    if within:
-        second = second.with_columns(*((c + b).alias(n) for n, (b, c) in zip(names, between, strict=True)))
-    table = gather(second, small=source.small)
-    return packed_sums(source, table), int(table["accounts"].sum())
+        table = table.with_columns(*((c + b).alias(n) for n, (b, c) in zip(names, between, strict=True)))
+    return packed_sums(source, table.to_native()), int(table["accounts"].sum())

@@ -255,7 +255,6 @@ def test_the_sums_of_too_many_accounts_never_come_here(few_fit, monkeypatch):
         monkeypatch.setattr(module, "gather", watched)
     monkeypatch.setattr(concentrated, "_HELD", 0)
     monkeypatch.setattr(rows, "HEAD", 500)
-    monkeypatch.setattr(condensing, "HEAD", 500)
     table = orders().lazy()
     few_fit()
     with pytest.warns(ErresearchWarning, match="groups of whole accounts"):
@@ -309,3 +308,40 @@ def test_groups_are_drawn_without_regard_to_the_order_of_the_keys():
         assert found["one"].sum() == n
         assert found["one"].std() == pytest.approx(np.sqrt(n / groups), rel=0.1)
         assert (found["score"] ** 2).sum() == pytest.approx((score**2).sum(), rel=0.15)
+
+
+@pytest.mark.parametrize("key", ["number", "text", "day"])
+def test_accounts_summed_a_slice_at_a_time_give_the_same(key, few_fit, monkeypatch, tmp_path):
+    table = orders().with_columns(number=pl.col("shop").str.slice(5).cast(pl.Int64) - 1_000)
+    table = table.with_columns(day=pl.date(2020, 1, 1) + pl.duration(days=pl.col("number")), text="shop")
+    table = table.with_columns(week=pl.int_range(pl.len()) // 6_000)
+    path = put("parquet", table, tmp_path)
+
+    def answers():
+        yield regress(path, "y", on=["x", "z"], by=key, within=True, cov="CRV1")
+        yield regress(path, "y", on=["x"], by=key, period="week", effects=("account", "period"), cov="CRV1")
+        yield poisson(path, "y", on=["x", "z"], by=key, cov="CRV1")
+        yield logit(path, "bought", on=["x"], by=key, cov="CRV1")
+
+    def same(found, wanted):
+        for one, other in zip(found, wanted, strict=True):
+            assert (one.n_rows, one.n_accounts) == (other.n_rows, other.n_accounts)
+            assert dict(one.dropped) == dict(other.dropped)
+            for name in other:
+                assert one[name].value == pytest.approx(other[name].value, rel=1e-9)
+                assert one[name].se == pytest.approx(other[name].se, rel=1e-9)
+
+    whole = list(answers())
+    sliced = {"_HOT": 500, "_SLICE": 400, "DRIVER_BYTES": 100_000}
+    with monkeypatch.context() as patch:
+        for name, value in sliced.items():
+            patch.setattr(rows, name, value)
+        assert len(Moments.from_frame(path, ["x"], by=key).source.cuts) == 7
+        same(list(answers()), whole)
+    few_fit()
+    with pytest.warns(ErresearchWarning, match="groups"):
+        groups = list(answers())
+    for name, value in sliced.items():
+        monkeypatch.setattr(rows, name, value)
+    with pytest.warns(ErresearchWarning, match="groups"):
+        same(list(answers()), groups)
