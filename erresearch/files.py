@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import csv
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from erresearch.errors import ColumnError, EngineError, missing_columns
 from erresearch.labels import refuse_blurred, text_expression
@@ -15,7 +17,7 @@ from erresearch.labels import refuse_blurred, text_expression
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["TableFile", "find_files", "read_files", "written_as_simulated"]
+__all__ = ["TableFile", "check_files", "find_files", "read_files", "written_as_simulated"]
 
 SUFFIXES = (".parquet", ".csv")
 _GUESS_ROWS = 10_000
@@ -144,7 +146,9 @@ def _open(path: str) -> TableFile:
                 pl.scan_csv(path, glob=False, with_column_names=_unquoted, **settings)
                 for settings in ({"infer_schema_length": _GUESS_ROWS}, {"infer_schema": False})
             )
-            return TableFile(path, texts, guessed.collect_schema())
+            # read in part, Polars would pass over a row with a cell too many, whose cells stand one column off
+            whole = texts.map_batches(_as_it_is, projection_pushdown=False, streamable=True)
+            return TableFile(path, whole, guessed.collect_schema())
         rows = pl.scan_parquet(path, glob="://" in path)
         return TableFile(path, rows, rows.collect_schema())
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -153,6 +157,79 @@ def _open(path: str) -> TableFile:
             got=str(error).strip().split("\n")[0] or type(error).__name__,
             fix="check that the file is whole and of the kind that its ending says",
         ) from error
+
+
+def _as_it_is(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows
+
+
+def check_files(parts: Iterable[tuple[str, Any]]) -> None:
+    """Name the file that cannot be read, after a pass over several failed.
+
+    Parameters
+    ----------
+    parts : sequence of (str, narwhals.LazyFrame)
+        Each file (or the one table) as it came, with its name.
+
+    Raises
+    ------
+    EngineError
+        Naming the file.
+    """
+    for where, part in parts:
+        if where.startswith(("'", '"')):
+            _refuse_unreadable(ast.literal_eval(where), part.to_native())
+
+
+def _refuse_unreadable(path: str, rows: pl.LazyFrame) -> None:
+    """Read a whole file after a pass over many failed, to say whether it was this one.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    rows : polars.LazyFrame
+        Its rows.
+
+    Raises
+    ------
+    EngineError
+        If it cannot be read, with the place in a .csv.
+    """
+    import polars as pl
+
+    try:
+        for column in rows.collect_schema().names():
+            rows.select(_exact([column])).collect(engine="streaming")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        where = _odd_row(path) if path.lower().endswith(".csv") and "://" not in path else ""
+        raise EngineError(
+            f"cannot read {path!r}",
+            got=where or str(error).strip().split("\n")[0] or type(error).__name__,
+            fix="put cells with a comma in quotes, and write the file as UTF-8"
+            if where
+            else "check that the file is whole",
+        ) from error
+
+
+def _odd_row(path: str) -> str:
+    """The first row of a .csv with more cells than its header, or of another encoding."""
+    number = -1
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as lines:
+            cells = csv.reader(lines)
+            header = next(cells, [])
+            for number, row in enumerate(cells):
+                if len(row) > len(header):
+                    return (
+                        f"row {number} (the first row is 0) has {len(row)} cells, the header {len(header)}: "
+                        f"{','.join(row)[:60]!r}"
+                    )
+    except UnicodeDecodeError:
+        return f"text that is no UTF-8, after row {max(number, 0)}"
+    except csv.Error:
+        pass  # Polars has said what is wrong
+    return ""
 
 
 def _unquoted(names: list[str]) -> list[str]:

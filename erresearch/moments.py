@@ -18,7 +18,8 @@ import numpy as np
 
 from erresearch.aggregate import Source, cell_pass, count_dropped, moment_pass, prepare
 from erresearch.archives import read_archive, write_archive
-from erresearch.errors import ColumnError, DesignError, missing_columns
+from erresearch.errors import ColumnError, DesignError, EngineError, missing_columns
+from erresearch.files import check_files
 from erresearch.labels import pack_text, sort_periods, sort_text, sum_into, unpack_text
 from erresearch.results import escape
 from erresearch.sources import Opened, says_simulated
@@ -205,7 +206,11 @@ class Moments:
         DataError, DesignError, EngineError
             As :meth:`from_frame`.
         """
-        source, sums = moment_pass(source)
+        try:
+            source, sums = moment_pass(source)
+        except EngineError:
+            check_files(opened.parts)
+            raise
         dropped = count_dropped(source, opened, int(sums.count.sum()))
         cells = None
         if period is not None:

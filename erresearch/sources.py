@@ -273,14 +273,26 @@ def open_database(address: str) -> nw.LazyFrame[Any]:
     try:
         import duckdb
 
-        quoted = '"' + table.replace('"', '""') + '"'
         connection = duckdb.connect(path, read_only=True)
         cap_duckdb(connection)
-        relation: Any = connection.table(quoted)
+        relation: Any = _relation(connection, table)
     except Exception as error:
         raise EngineError(f"cannot open {address!r}", got=_first_line(error)) from error
     rows: nw.LazyFrame[Any] = nw.from_native(relation)
     return rows
+
+
+def _relation(connection: Any, table: str) -> Any:
+    """A table of this very name, or of a schema where the name has a dot."""
+    import duckdb
+
+    quoted = table.replace('"', '""')
+    try:
+        return connection.table(f'"{quoted}"')
+    except duckdb.CatalogException:
+        if "." not in table:
+            raise
+        return connection.table('"{}"."{}"'.format(*quoted.split(".", 1)))
 
 
 def cap_duckdb(connection: Any) -> None:

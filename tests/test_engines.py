@@ -453,6 +453,45 @@ def test_headers_and_ids_of_a_csv_are_those_of_the_table(tmp_path):
         Moments.from_frame(tmp_path / "c.csv", ["x"], by="k")
 
 
+def test_a_row_with_a_cell_too_many_is_not_read_one_column_off(tmp_path):
+    lines = ["shop,title,likes,sales", *(f"a,post {i},{i},{2 * i}" for i in range(9))]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    lines[4] = "a,Hello, 7,3,6"
+    (tmp_path / "b.csv").write_text("\n".join(lines))
+    words = r"cannot read '.*b\.csv': row 3 \(the first row is 0\) has 5 cells, the header 4.*in quotes"
+    for place in (tmp_path, tmp_path / "b.csv"):
+        with pytest.raises(EngineError, match=words):
+            Moments.from_frame(place, ["sales"], by="shop")
+    lines[4] = 'a,"Hello, 7",3,6'
+    (tmp_path / "b.csv").write_text("\n".join(lines))
+    assert Moments.from_frame(tmp_path, ["sales"], by="shop").rows == 18
+    (tmp_path / "b.csv").write_bytes("\n".join(lines).replace("Hello", "Grüße").encode("latin-1"))
+    with pytest.raises(EngineError, match=r"cannot read '.*b\.csv': text that is no UTF-8"):
+        Moments.from_frame(tmp_path, ["sales"], by="shop")
+
+
+def test_a_file_damaged_in_its_middle_is_named(tmp_path):
+    table = pl.DataFrame({"shop": ["a", "b"] * 500, "x": np.random.default_rng(0).normal(size=1000)})
+    for name in ("a", "b", "c"):
+        table.write_parquet(tmp_path / f"{name}.parquet")
+    raw = (tmp_path / "b.parquet").read_bytes()
+    (tmp_path / "b.parquet").write_bytes(raw[:60] + bytes(2_000) + raw[2_060:])  # its footer is whole
+    with pytest.raises(EngineError, match=r"cannot read '.*b\.parquet'.*file is whole"):
+        Moments.from_frame(tmp_path, ["x"], by="shop")
+    with memory_limit("200 MB"), pytest.raises(EngineError, match=r"cannot read '.*b\.parquet'"):
+        Moments.from_frame(tmp_path, ["x"], by="shop")
+
+
+def test_a_table_of_a_schema_is_found_in_a_database(tmp_path):
+    with duckdb.connect(str(tmp_path / "a.db")) as connection:
+        connection.execute("create schema shop; create table shop.posts as select 1 as x")
+        connection.execute('create table "shop.other" as select 2 as x')
+    for table, value in (("shop.posts", 1), ("shop.other", 2)):
+        assert Moments.from_frame(f"duckdb:{tmp_path}/a.db?table={table}", ["x"]).origin[0] == value
+    with pytest.raises(EngineError, match="cannot open"):
+        Moments.from_frame(f"duckdb:{tmp_path}/a.db?table=shop.none", ["x"])
+
+
 def test_names_that_duckdb_has_its_own_mind_about(tmp_path):
     table = pl.DataFrame({"x": [1.0, 2.0], "X": [5.0, 6.0], "*": [1, 2]})
     with pytest.raises(ColumnError, match=r"DuckDB takes the column name '\*' for all columns"):
