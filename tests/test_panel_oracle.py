@@ -115,6 +115,7 @@ def _posts(
         }  # fmt: skip
         if row["published_at"] is not None and row["time_precision"] == "day":
             row["published_at"] = at.replace(hour=0, minute=0)
+        row["collaboration"] = bool(random.random() < 0.05)
         for name in FIGURES:
             row[name] = math.nan if random.random() < 0.1 else float(random.poisson(20))
         if random.random() < 0.1:
@@ -384,7 +385,7 @@ class Oracle:
             until = mine[mine["date"] < pd.Timestamp(self.after(start))]
             counts.append(until["followers"].iloc[-1] if len(until) else math.nan)
             for row in self.here[entity, start]:
-                if row.get("account") == account:
+                if row.get("account") == account and not row["other"]:
                     number += 1
                     own += 0.0 if math.isnan(row["engagement"]) else row["engagement"]
         total = math.fsum(counts) if counts else math.nan

@@ -213,6 +213,15 @@ def test_lazy_figures_by_day_are_the_same(engine: str):
 # ── repeated posts ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_s6_a_rate_by_post_counts_own_posts_only():
+    """Two of three posts of a week are collaborations under the account's own name."""
+    posts = post_table(likes=100.0, comments=0.0, collaboration=[True, True, False] * 20, followers=1_000.0)
+    made = panel(posts).rows
+    assert made["posts"].tolist() == [3] * 19
+    assert made["er_by_followers"].tolist() == pytest.approx([0.1] * 19)
+    assert made["er_by_followers_post"].tolist() == pytest.approx([0.1] * 19)
+
+
 def test_s14_each_file_has_its_own_day_of_export():
     """Figures of the last week before an early export are not taken for grown because another file is later."""
     early = post_table(weeks=12)

@@ -85,8 +85,10 @@ def follow(
             "an account has one follower count for the whole time: its rate by followers is its engagement up to a "
             "constant"
         )
+    # an account's own posts, without those of others that its file counts under its name
+    others = pl.col("others") if "others" in activity.columns else pl.lit(0)
     own = (
-        activity.select(*keys, "number", "own engagement", "posts")
+        activity.select(*keys, "number", "own engagement", (pl.col("posts") - others).alias("posts"))
         if "own engagement" in activity.columns
         else None
     )
