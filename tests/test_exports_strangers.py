@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -301,4 +302,45 @@ def test_what_is_no_table_is_named(content: str, what: str, tmp_path: Path):
     path = tmp_path / "export.csv"
     path.write_text(content)
     with pytest.raises(ErresearchError, match=rf"export\.csv is {what}, which holds no export"):
+        read_export(path)
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("every", [True, False])
+def test_lines_that_a_spreadsheet_took_for_one_cell(header: bool, every: bool, tmp_path: Path):
+    table = videos()
+    for row in table[2::3]:
+        row[1] = 'a "big", small one'
+    path = written(tmp_path, table)
+    wrapped = [
+        '"' + line.replace('"', '""') + '"'
+        if '"' in line or (every and number) or (header and not number)
+        else line
+        for number, line in enumerate(path.read_text().splitlines())
+    ]
+    whole = read_export(path)
+    path.write_text("\n".join(wrapped) + "\n")
+    export = read_export(path)
+    assert "repaired" in codes(export)
+    assert export.rows.equals(whole.rows)
+
+
+def test_a_quoted_sentence_is_no_line_taken_for_one_cell(tmp_path: Path):
+    export = read_export(
+        written(tmp_path, sales(), below='"Exported by the shop, in one, two, three, four, five, six"\n')
+    )
+    assert "repaired" not in codes(export)
+    assert export.accounting.used == 10
+
+
+@pytest.mark.parametrize(
+    ("part", "what"),
+    [("content.xml", r"an OpenDocument file \(\.ods\)"), ("word/document.xml", "a text document")],
+)
+def test_documents_of_an_office_that_are_no_workbook_are_named(part: str, what: str, tmp_path: Path):
+    path = tmp_path / "export.ods"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr(part, "<x/>")
+    with pytest.raises(ErresearchError, match=rf"export\.ods is {what}.*Save it as \.xlsx or CSV"):
         read_export(path)

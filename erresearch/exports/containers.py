@@ -347,6 +347,15 @@ def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:
     """
     if any(info.filename.endswith(".iwa") for info in infos):
         raise EngineError(f"{name} is a Numbers document", got=f"{len(infos)} parts", fix=_FIX)
+    names = {info.filename for info in infos}
+    for part, what in (
+        ("content.xml", "an OpenDocument file (.ods)"),
+        ("word/document.xml", "a text document"),
+    ):
+        if part in names:
+            raise EngineError(
+                f"{name} is {what}", got=f"{len(infos)} parts", fix="save it as .xlsx or CSV, and read that"
+            )
     unpacked = sum(info.file_size for info in infos)
     packed = max(1, sum(info.compress_size for info in infos))
     if unpacked > MAX_UNPACKED or (unpacked > _SMALL and unpacked > MAX_RATIO * packed):

@@ -229,13 +229,21 @@ def _refuse_swallowed(rows: list[list[str]], delimiter: str, name: str, first: i
 
 
 def whole_lines_quoted(text: str, delimiter: str) -> bool:
-    """Whether every row but the header is one quoted cell: a spreadsheet's way to damage a file."""
+    """Whether rows are one quoted cell each: a spreadsheet's way to damage a file.
+
+    Either all but the header are, or those are that hold quotation marks of their own, and the others are whole.
+    """
     rows = [row for row in _lenient(text[:65536], delimiter)[:60] if row]
+    if len(rows) > 1 and len(rows[0]) == 1 and rows[0][0].count(delimiter) > 1:
+        rows[0] = rows[0][0].split(delimiter)
     if len(rows) < 2 or len(rows[0]) < 3:
         return False
     single = [row[0] for row in rows[1:] if len([cell for cell in row if cell]) == 1 and row[0]]
     whole = [cell for cell in single if cell.count(delimiter) >= 0.5 * len(rows[0])]
-    return len(single) >= 0.9 * len(rows[1:]) and bool(whole)
+    if len(single) >= 0.9 * len(rows[1:]):
+        return bool(whole)
+    inside = [len(row) for cell in single for row in _lenient(cell.removesuffix(";"), delimiter)]
+    return bool(whole) and {*inside, *(len(row) for row in rows[1:] if len(row) > 1)} == {len(rows[0])}
 
 
 def unquote_lines(text: str) -> str:
