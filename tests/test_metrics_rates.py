@@ -403,3 +403,18 @@ def test_scale(table: list[tuple[int, int, int]], factor: int) -> None:
     post = engagement_rate(same, reactions=("likes", "comments"))
     assert period.mean == pytest.approx(post.mean * len(posts))
     assert 0 <= one.mean < math.inf
+
+
+def test_dates_that_pandas_holds_as_objects_have_a_calendar():
+    days = pd.date_range("2026-01-05", periods=20, freq="D")
+    posts = pd.DataFrame({"account": "shop", "published_at": days, "likes": range(20), "followers": 100})
+    asked = {"reactions": ("likes",), "per": "period", "every": "week"}
+    wanted = engagement_rate(posts, **asked)
+    for held in (days.date, [day.to_pydatetime() for day in days]):
+        objects = posts.assign(published_at=pd.Series(list(held), dtype=object))
+        found = engagement_rate(objects, **asked)
+        assert found.values["rate"].tolist() == wanted.values["rate"].tolist()
+        assert objects["published_at"].dtype == object
+    mixed = [day.tz_localize("UTC") if i % 2 else day for i, day in enumerate(days)]
+    with pytest.raises(ColumnError, match=r"moments in 'published_at' are not of one calendar"):
+        engagement_rate(posts.assign(published_at=pd.Series(mixed, dtype=object)), **asked)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, DataError, GuardError, UnknownNameError, missing_columns
-from erresearch.metrics.calendar import Every, check_every, period_start
+from erresearch.metrics.calendar import Every, check_every, period_start, with_calendar
 from erresearch.metrics.definitions import Denominator, Per, RateDefinition, resolve
 from erresearch.metrics.numerators import bottom, rate_expression, settle, total
 from erresearch.metrics.wording import markdown, percent
@@ -186,6 +186,8 @@ def engagement_rate(
         _needs(asked, named_now, others, period=period, zero=zero),
         divides=[asked.denominator] if zero == "raise" else (),
     ).rows
+    if timed:
+        frame = with_calendar(frame, period)
     settled = settle(asked, frame, columns)
     if settled.reactions != named_now:
         validate(posts, POSTS.only(settled.reactions))
