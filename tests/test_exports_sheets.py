@@ -234,3 +234,12 @@ def test_two_tables_side_by_side_on_each_of_two_sheets_are_refused(tmp_path: Pat
     path = tmp_path / "book.xlsx"
     path.write_bytes(xlsx({"a": best, "b": best}))
     fails(path, "holds several tables of the layout linkedin-creator-posts")
+
+
+def test_dates_without_a_year_on_several_sheets_are_cautioned_about(write: Write):
+    head = ["Date", "Video Views", "Profile Views", "Likes", "Comments", "Shares"]
+    spring: Cells = [head, *([f"March {day}", 5, 1, 1, 1, 1] for day in range(1, 5))]
+    autumn: Cells = [head, *([f"October {day}", 6, 1, 1, 1, 1] for day in range(1, 5))]
+    export = read_export(write({"a": spring, "b": autumn}), mapping={"exported_at": "2026-01-05"})
+    assert {day.year for day in export.rows["date"]} == {2025}
+    assert any(c.code == "year" and "counted back from one day" in c.text for c in export.warnings)

@@ -59,7 +59,8 @@ def read_export(
 
     The file is recognised by its bytes and headers, in any language that the registry knows; see
     :func:`erresearch.exports.platforms`. Nothing in it is evaluated, personal columns are not loaded, ids stay text, a
-    missing column stays missing.
+    missing column stays missing. Tables of one layout on several sheets of a workbook, or in several files of an archive,
+    are put together: a row that stands in two of them is kept once, and refused where its figures differ.
 
     Parameters
     ----------

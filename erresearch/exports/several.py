@@ -69,6 +69,15 @@ def put_together(
     ]
     journal.note(f"{len(parts)} tables of one layout were put together: {', '.join(map(repr, parts[:_SHOWN]))}"
                  + (f" and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""))  # fmt: skip
+    counted = [
+        part for part, guess in guesses if guess.name == "year" and guess.value.startswith("back from")
+    ]
+    if len(counted) > 1:
+        journal.warn(
+            "year",
+            f"the dates of {', '.join(map(repr, counted[:_SHOWN]))} have no year and all were counted back from one day: "
+            "what is more than a year older is dated wrongly; read such tables one by one, each with its exported_at",
+        )
     for caution in further:
         journal.warn(caution.code, caution.text, count=caution.count, rows=caution.rows)
     rows = together.rows
