@@ -82,8 +82,9 @@ def _on_terminal(text: str) -> None:
 
 def _below_cell() -> Callable[[str], None] | None:
     """A display that is updated in place, in a notebook in front of which somebody sits."""
-    shell = sys.modules.get("IPython")
-    kernel = getattr(shell.get_ipython(), "kernel", None) if shell is not None else None
+    # another thread may be importing it at this moment: half a module has not everything
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    kernel = getattr(shell(), "kernel", None) if shell is not None else None
     # programs that run notebooks (nbclient, papermill, nbval) allow no input
     if kernel is None or not getattr(kernel, "_allow_stdin", False):
         return None

@@ -101,3 +101,11 @@ def test_a_notebook_is_told_below_the_cell_where_somebody_sits(somebody, monkeyp
         if somebody:
             wait_for(lambda: shown)
     assert (shown[:1], shown[-1:]) == ((["erresearch: adding up … 0 s"], [""]) if somebody else ([], []))
+
+
+def test_a_module_that_another_thread_is_importing_is_no_notebook(monkeypatch, look_at):
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    look_at(io.StringIO())
+    with waiting("long work"):
+        pass
+    assert sys.stderr.getvalue() == ""
