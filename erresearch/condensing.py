@@ -17,7 +17,7 @@ from erresearch.aggregate import Sums, better_origin, count_dropped, lazy_sums, 
 from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.memory import share_of_memory
 from erresearch.moments import Moments
-from erresearch.rows import DRIVER_BYTES, Source, account_bytes, guessed_accounts, sliced
+from erresearch.rows import DRIVER_BYTES, Source, account_bytes, expects_accounts, sliced
 from erresearch.sources import gather, says_simulated
 
 __all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "bounded_moments", "condense", "fitting_moments"]
@@ -194,7 +194,7 @@ def _too_many(data: Any, source: Source, most_bytes: int) -> int:
     table = None if isinstance(data, (str, Path)) else nw_main.from_native(data, pass_through=True)
     if isinstance(table, nw_main.DataFrame) and len(table) <= most:
         return 0  # no more accounts than rows
-    if guessed_accounts(source) < most / 4:
+    if not expects_accounts(source, most / 4):
         return 0
     unique = gather(source.frame.select(nw.col(source.account).n_unique().alias("accounts")))
     accounts = int(unique["accounts"][0])

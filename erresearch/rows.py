@@ -24,8 +24,8 @@ __all__ = [
     "account_bytes",
     "check_ids",
     "conditions",
+    "expects_accounts",
     "free_name",
-    "guessed_accounts",
     "in_groups",
     "near",
     "numbers",
@@ -240,9 +240,11 @@ def sliced(source: Source) -> Source:
     dtype = source.frame.collect_schema()[key]
     if not (dtype.is_integer() or dtype in (nw.String, nw.Date, nw.Datetime)):
         return source
+    if not expects_accounts(source, _HOT):
+        return source
     waiting = row_count(source) * account_bytes(len(source.columns))
     most = share_of_memory(DRIVER_BYTES)
-    if waiting <= most or guessed_accounts(source) <= _HOT:
+    if waiting <= most:
         return source
     keys = source.complete().select(key)
     accounts = int(gather(keys.select(nw.col(key).n_unique().alias("accounts")))["accounts"][0])
@@ -270,15 +272,16 @@ def row_count(source: Source) -> int:
     return int(gather(source.frame.select(nw.len().alias("rows")))["rows"][0])
 
 
-def guessed_accounts(source: Source) -> float:
-    """Number of accounts that the first rows let expect; exact where there are no more rows."""
+def expects_accounts(source: Source, least: float) -> bool:
+    """Whether the first rows let expect `least` accounts or more; rows are counted only where it may be so."""
     assert source.account is not None
     keys = gather(source.frame.select(source.account).head(HEAD))[source.account]
     distinct, runs = keys.n_unique(), int((keys != keys.shift(1)).sum()) + 1
     if len(keys) < HEAD:
-        return distinct
+        return distinct >= least
     # runs of one account as draws: pairs among the first ones (birthdays), but no more than there are runs in all
-    return min(runs * runs / (2 * max(runs - distinct, 0.5)), row_count(source) * runs / HEAD)
+    pairs = runs * runs / (2 * max(runs - distinct, 0.5))
+    return pairs >= least and row_count(source) * runs / HEAD >= least
 
 
 def in_groups(accounts: nw.LazyFrame[Any], key: str, groups: int, *, before: int = 0) -> nw.LazyFrame[Any]:
