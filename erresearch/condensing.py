@@ -85,18 +85,12 @@ def bounded_moments(
         ErresearchWarning,
         stacklevel=_callers(),
     )
-    return Moments(
-        columns=source.columns,
-        origin=source.origin,
-        keys=sums.keys,
-        count=sums.count,
-        weight=sums.weight,
-        sums=sums.sums,
-        cross=sums.cross,
-        dropped=count_dropped(source, opened, int(sums.count.sum())),
+    return Moments.from_sums(
+        source,
+        sums,
         by=by,
         weights=weights,
-        source=source,
+        dropped=count_dropped(source, opened, int(sums.count.sum())),
         merged=accounts - len(sums.keys) if within else 0,
         simulated=simulated,
     )

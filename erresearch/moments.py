@@ -16,7 +16,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.aggregate import Source, cell_pass, count_dropped, moment_pass, prepare
+from erresearch.aggregate import Source, Sums, cell_pass, count_dropped, moment_pass, prepare
 from erresearch.archives import read_archive, write_archive
 from erresearch.errors import ColumnError, DesignError, EngineError, missing_columns
 from erresearch.files import check_files
@@ -215,6 +215,43 @@ class Moments:
         cells = None
         if period is not None:
             cells = Cells(*cell_pass(source, len(sums.keys), int(sums.count.sum())))
+        made = cls.from_sums(source, sums, by=by, weights=weights, dropped=dropped, simulated=simulated)
+        return replace(made, cells=cells, period=period)
+
+    @classmethod
+    def from_sums(
+        cls,
+        source: Source,
+        sums: Sums,
+        *,
+        by: str | None,
+        weights: str | None,
+        dropped: Mapping[str, int],
+        merged: int = 0,
+        simulated: bool = False,
+    ) -> Moments:
+        """Build moments from the sums of a pass over the rows.
+
+        Parameters
+        ----------
+        source : Source
+            The rows, with the origin of the sums.
+        sums : Sums
+            By account, or by group of accounts.
+        by, weights : str or None
+            What the account and weight columns are called.
+        dropped : mapping of str to int
+            Rows left out, by reason.
+        merged : int
+            Accounts beyond one per key.
+        simulated : bool
+            Whether the rows say so of themselves.
+
+        Returns
+        -------
+        Moments
+            Without cells.
+        """
         return cls(
             columns=source.columns,
             origin=source.origin,
@@ -223,12 +260,11 @@ class Moments:
             weight=sums.weight,
             sums=sums.sums,
             cross=sums.cross,
-            cells=cells,
             dropped=dropped,
             by=by,
-            period=period,
             weights=weights,
             source=source,
+            merged=merged,
             simulated=simulated,
         )
 

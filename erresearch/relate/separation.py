@@ -154,17 +154,13 @@ def moments_again(moments: Moments, source: Source, *, within: bool) -> Moments:
         merged = accounts - len(sums.keys) if within else 0
     else:
         source, sums = moment_pass(source)
-    whole = replace(
-        moments,
+    whole = Moments.from_sums(
+        source,
+        sums,
+        by=moments.by,
+        weights=moments.weights,
+        dropped=moments.dropped,
         merged=merged,
-        columns=source.columns,
-        origin=source.origin,
-        keys=sums.keys,
-        count=sums.count,
-        weight=sums.weight,
-        sums=sums.sums,
-        cross=sums.cross,
-        cells=None,
-        source=source,
+        simulated=moments.simulated,
     )
-    return whole[moments.columns]
+    return replace(whole, period=moments.period)[moments.columns]
