@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from erresearch import figures as figures
-    from erresearch.auditing import audit as audit
+    from erresearch.audits import audit as audit
     from erresearch.claims import examine as examine, judge as judge, read_claims as read_claims
     from erresearch.datasets import catalog as catalog, load as load
+    from erresearch.engine.expressions import lag as lag, log as log
+    from erresearch.engine.moments import Moments as Moments
     from erresearch.errors import ErresearchError as ErresearchError, ErresearchWarning as ErresearchWarning
     from erresearch.exports import inspect_export as inspect_export, read_export as read_export
-    from erresearch.expressions import lag as lag, log as log
-    from erresearch.memory import memory_limit as memory_limit
+    from erresearch.io.memory import memory_limit as memory_limit
     from erresearch.metrics import (
         band as band,
         bands as bands,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
         romi_incremental as romi_incremental,
         romi_net as romi_net,
     )
-    from erresearch.moments import Moments as Moments
     from erresearch.panel import Rules as Rules, build_panel as build_panel
     from erresearch.pipeline import reproduce as reproduce
     from erresearch.relate import (
@@ -65,13 +65,13 @@ __version__ = "0.1.0"
 # The same names as above, for the running program; a test keeps the two alike.
 _NAMES: Final = {
     "": ("figures",),
-    "auditing": ("audit",),
+    "audits": ("audit",),
     "claims": ("examine", "judge", "read_claims"),
     "datasets": ("catalog", "load"),
     "errors": ("ErresearchError", "ErresearchWarning"),
     "exports": ("inspect_export", "read_export"),
-    "expressions": ("lag", "log"),
-    "memory": ("memory_limit",),
+    "engine.expressions": ("lag", "log"),
+    "io.memory": ("memory_limit",),
     "metrics": (
         "band",
         "bands",
@@ -85,7 +85,7 @@ _NAMES: Final = {
         "romi_incremental",
         "romi_net",
     ),
-    "moments": ("Moments",),
+    "engine.moments": ("Moments",),
     "panel": ("Rules", "build_panel"),
     "pipeline": ("reproduce",),
     "relate": ("correlate", "decay", "logit", "poisson", "precedence", "predictive_gain", "regress"),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from erresearch.errors import ErresearchError, ErresearchWarning
-from erresearch.memory import memory_limit
+from erresearch.io.memory import memory_limit
 
 if TYPE_CHECKING:
     from erresearch.datasets import Dataset
@@ -216,7 +216,7 @@ def audit(
     A file x.csv.toml beside x.csv says what x.csv does not (columns, time zone, day of the export). Quoted globs of
     Parquet files ("posts/*.parquet") and tables of a database (duckdb:file.db?table=posts) are summed where they lie.
     """
-    from erresearch import auditing, terminal
+    from erresearch import audits, terminal
     from erresearch.panel import Rules
 
     wrong = [line for line in entity if "=" not in line]
@@ -224,7 +224,7 @@ def audit(
         raise click.UsageError(f"--entity takes ACCOUNT=SHOP, not {wrong[0]!r}")
     if memory is not None:
         click.get_current_context().with_resource(memory_limit(memory))
-    found = auditing.audit(
+    found = audits.audit(
         files,
         outcomes=outcomes,
         survey=survey,
@@ -273,9 +273,9 @@ def inspect_files(*, files: tuple[str, ...], tz: str | None) -> None:
 
 
 def _inspected(place: str, tz: str | None) -> str:
-    from erresearch.auditing import open_table
+    from erresearch.audits import open_table
     from erresearch.exports import inspect_export
-    from erresearch.lakes import is_lake, look_into
+    from erresearch.exports.lazy_tables import is_lake, look_into
 
     if is_lake(place):
         return look_into(open_table([place]))
@@ -357,7 +357,7 @@ def _own_warnings_in_one_line() -> Iterator[None]:
 
 def _own_expected() -> Path | None:
     """The checkout's table of expected verdicts; an installed package has none."""
-    from erresearch.resources import resource
+    from erresearch.io.files import resource
 
     path = resource("data").parent / "tests" / "expected" / "verdicts.csv"
     return path if path.is_file() else None
@@ -372,8 +372,8 @@ def _say_what_was_written(made: Reproduction) -> None:
 
 def _write_simulation(made: Simulation, out: Path, seed: int) -> list[Path]:
     """Write each table that has rows and what is true of them, every file named as simulated."""
+    from erresearch.io.files import atomic_write
     from erresearch.manifest import manifest_text
-    from erresearch.resources import atomic_write
 
     tables = {"posts": made.posts, "outcomes": made.outcomes, "panel": made.panel}
     written = [

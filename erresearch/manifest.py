@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from erresearch.resources import resource
+from erresearch.io.files import resource
 
 if TYPE_CHECKING:
     from erresearch.results import Verdict

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from erresearch import ledger
 from erresearch.errors import ErresearchWarning
+from erresearch.io.files import atomic_write, resource
 from erresearch.manifest import manifest_text, provenance
-from erresearch.resources import atomic_write, resource
 from erresearch.results import Decay, Fit, Precedence, Verdict
 from erresearch.runner import NotebookRun, notebook_paths, run_notebooks
 from erresearch.terminal import progress_line

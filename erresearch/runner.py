@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from erresearch.errors import DataError
-from erresearch.resources import atomic_write
+from erresearch.io.files import atomic_write
 
 __all__ = ["NotebookRun", "notebook_paths", "run_notebooks"]
 

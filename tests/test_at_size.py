@@ -12,7 +12,7 @@ import pytest
 import statsmodels.api as sm
 
 from erresearch import decay, poisson, regress
-from erresearch.moments import Moments
+from erresearch.engine.moments import Moments
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from erresearch import build_panel, cli
-from erresearch.auditing import audit, judge_panel, read_files, side_by_side
+from erresearch.audits import audit, judge_panel, read_files, side_by_side
 from erresearch.errors import ColumnError, DataError
-from erresearch.lakes import open_lake
+from erresearch.exports.lazy_tables import open_lake
 from erresearch.worlds import simulate
 
 

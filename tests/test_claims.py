@@ -28,7 +28,7 @@ from erresearch.claims import (
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.datasets import catalog
 from erresearch.errors import DataError, DesignError, EngineError, UnknownNameError
-from erresearch.resources import resource
+from erresearch.io.files import resource
 from erresearch.results import WORDS, Estimate, Interval, StudentT
 from erresearch.worlds import CASES, WORLDS, simulate, simulate_panel
 

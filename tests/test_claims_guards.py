@@ -11,8 +11,8 @@ import pytest
 
 from erresearch.claims import claim_named, evidence_for, examine
 from erresearch.claims.tables import is_simulated
+from erresearch.engine.moments import Moments
 from erresearch.errors import GuardError
-from erresearch.moments import Moments
 from erresearch.robustness.boosts import boosts_in
 from erresearch.worlds import simulate_panel
 

@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from erresearch import aggregate, condensing, rows
-from erresearch.condensing import account_bytes, bounded_moments
+from erresearch.engine import aggregation, lazy_rows, two_level
+from erresearch.engine.moments import Moments
+from erresearch.engine.two_level import account_bytes, bounded_moments
 from erresearch.errors import DesignError, ErresearchWarning
-from erresearch.moments import Moments
 from erresearch.relate import concentrated, correlate, decay, logit, poisson, ppml, precedence, regress
 from erresearch.robustness import smearing
 from erresearch.robustness.guards import Request, check, trending_levels
@@ -60,8 +60,8 @@ def test_group_sums_are_the_accounts_own(engine, weights, tmp_path):
 def test_a_regression_says_the_same_of_too_many_accounts(effects, monkeypatch):
     table = posts()
     whole = regress(table, "y", on=["x"], by="shop", effects=effects)
-    monkeypatch.setattr(condensing.bounded_moments, "__kwdefaults__", {
-        **condensing.bounded_moments.__kwdefaults__, "most_bytes": 4_000 * account_bytes(2), "groups": 500,
+    monkeypatch.setattr(two_level.bounded_moments, "__kwdefaults__", {
+        **two_level.bounded_moments.__kwdefaults__, "most_bytes": 4_000 * account_bytes(2), "groups": 500,
     })  # fmt: skip
     with pytest.warns(ErresearchWarning, match="standard errors are clustered on the groups"):
         found = regress(table.lazy(), "y", on=["x"], by="shop", effects=effects)
@@ -123,9 +123,9 @@ def orders(accounts: int = 3_000, rows: int = 24_000, seed: int = 1) -> pl.DataF
 def few_fit(monkeypatch):
     """Called, it lets no more than 1,000 accounts come here one by one."""
     settings = {
-        **condensing.bounded_moments.__kwdefaults__, "most_bytes": 1_000 * account_bytes(2), "groups": 300,
+        **two_level.bounded_moments.__kwdefaults__, "most_bytes": 1_000 * account_bytes(2), "groups": 300,
     }  # fmt: skip
-    return lambda: monkeypatch.setattr(condensing.bounded_moments, "__kwdefaults__", settings)
+    return lambda: monkeypatch.setattr(two_level.bounded_moments, "__kwdefaults__", settings)
 
 
 def same_fit(found, whole, *, groups=300):
@@ -228,8 +228,8 @@ def test_the_caution_names_the_line_of_whoever_asked(few_fit):
 
 def test_what_needs_every_account_by_itself_says_how_many_fit(monkeypatch):
     table = orders().with_columns(week=pl.int_range(pl.len()) // 3_000).lazy()
-    settings = {**condensing.fitting_moments.__kwdefaults__, "most_bytes": 1_000 * account_bytes(2)}
-    monkeypatch.setattr(condensing.fitting_moments, "__kwdefaults__", settings)
+    settings = {**two_level.fitting_moments.__kwdefaults__, "most_bytes": 1_000 * account_bytes(2)}
+    monkeypatch.setattr(two_level.fitting_moments, "__kwdefaults__", settings)
     words = r"every account in 'shop' is needed by itself here.*: 3,000 accounts of .* bytes.*Allowed: .*accounts\)"
     with pytest.raises(DesignError, match=words):
         trending_levels(table, "y", "x", by="shop", period="week")
@@ -244,17 +244,17 @@ def test_what_needs_every_account_by_itself_says_how_many_fit(monkeypatch):
 
 def test_the_sums_of_too_many_accounts_never_come_here(few_fit, monkeypatch):
     seen: list[int] = []
-    gather = rows.gather
+    gather = lazy_rows.gather
 
     def watched(frame, **settings):
         found = gather(frame, **settings)
         seen.append(len(found))
         return found
 
-    for module in (rows, aggregate, condensing, concentrated):
+    for module in (lazy_rows, aggregation, two_level, concentrated):
         monkeypatch.setattr(module, "gather", watched)
     monkeypatch.setattr(concentrated, "_HELD", 0)
-    monkeypatch.setattr(rows, "HEAD", 500)
+    monkeypatch.setattr(lazy_rows, "HEAD", 500)
     table = orders().lazy()
     few_fit()
     with pytest.warns(ErresearchWarning, match="groups of whole accounts"):
@@ -304,7 +304,7 @@ def test_groups_are_drawn_without_regard_to_the_order_of_the_keys():
     place = np.arange(n)
     for score in (place / n - 0.5, (place % 5 == 0) - 0.2, (place % groups == 0) - 1 / groups):
         frame = nw.from_native(pl.DataFrame({"key": place, "one": 1, "score": score}).lazy())
-        found = rows.in_groups(frame, "key", groups).collect().to_native()
+        found = lazy_rows.in_groups(frame, "key", groups).collect().to_native()
         assert found["one"].sum() == n
         assert found["one"].std() == pytest.approx(np.sqrt(n / groups), rel=0.1)
         assert (found["score"] ** 2).sum() == pytest.approx((score**2).sum(), rel=0.15)
@@ -335,13 +335,13 @@ def test_accounts_summed_a_slice_at_a_time_give_the_same(key, few_fit, monkeypat
     sliced = {"_HOT": 500, "_SLICE": 400, "DRIVER_BYTES": 100_000}
     with monkeypatch.context() as patch:
         for name, value in sliced.items():
-            patch.setattr(rows, name, value)
+            patch.setattr(lazy_rows, name, value)
         assert len(Moments.from_frame(path, ["x"], by=key).source.cuts) == 7
         same(list(answers()), whole)
     few_fit()
     with pytest.warns(ErresearchWarning, match="groups"):
         groups = list(answers())
     for name, value in sliced.items():
-        monkeypatch.setattr(rows, name, value)
+        monkeypatch.setattr(lazy_rows, name, value)
     with pytest.warns(ErresearchWarning, match="groups"):
         same(list(answers()), groups)

@@ -10,10 +10,10 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings, strategies as st
 
+from erresearch.engine.expressions import lag
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError
-from erresearch.expressions import lag
 from erresearch.inference import cluster_weights, wild_bootstrap
-from erresearch.moments import Moments
 from erresearch.relate import regress
 from erresearch.relate.design import sweep
 from erresearch.relate.linear import scores, solve

@@ -19,13 +19,13 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from erresearch import aggregate
-from erresearch.condensing import bounded_moments
+from erresearch.engine import aggregation
+from erresearch.engine.expressions import lag, log
+from erresearch.engine.files import find_files
+from erresearch.engine.moments import Moments
+from erresearch.engine.two_level import bounded_moments
 from erresearch.errors import ColumnError, DataError, EngineError, ErresearchWarning
-from erresearch.expressions import lag, log
-from erresearch.files import find_files
-from erresearch.memory import memory_limit
-from erresearch.moments import Moments
+from erresearch.io.memory import memory_limit
 from erresearch.relate import logit, poisson, precedence
 
 # ibis 12 still calls a method that DuckDB 2 has renamed; the warning is between those two
@@ -522,8 +522,8 @@ def test_a_database_file_is_opened_for_reading_only(tmp_path):
 
 
 def test_one_account_with_most_rows_is_summed_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr(aggregate, "LONG", 500)
-    monkeypatch.setattr(aggregate, "SPLIT", 100)
+    monkeypatch.setattr(aggregation, "LONG", 500)
+    monkeypatch.setattr(aggregation, "SPLIT", 100)
     for by in (["whale"] * 1000 + ["b"] * 10, [7] * 1000 + [8] * 10, [True] * 1000 + [False] * 10):
         table = pl.DataFrame({"k": by, "x": np.arange(1010.0)})
         for held in (table, table.with_columns(pl.col("k").cast(pl.String).cast(pl.Categorical))):

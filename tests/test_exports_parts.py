@@ -37,7 +37,7 @@ from erresearch.exports.numbers import Reading, parse_numbers
 from erresearch.exports.privacy import hashed
 from erresearch.exports.records import Journal
 from erresearch.exports.registry import Field, format_of, load_registry, normalise
-from erresearch.resources import resource
+from erresearch.io.files import resource
 
 FILES = Path(__file__).resolve().parent / "exports" / "files"
 SERIES = {"kind": "daily", "platform": "own", "columns": {"date": "day", "views": "n"}}

@@ -10,9 +10,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from erresearch.engine.expressions import center, lag, log
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError
-from erresearch.expressions import center, lag, log
-from erresearch.moments import Moments
 
 WEEKS = pd.DataFrame(
     {

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
+from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
 from erresearch.metrics.definitions import RateDefinition
-from erresearch.moments import Moments
 from erresearch.robustness import guards, selected_list
 from erresearch.robustness.copies import made_of_predictors
 from erresearch.robustness.guards import Ratio, Request, check

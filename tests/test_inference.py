@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError
 from erresearch.inference import (
     FEW_CLUSTERS,
@@ -22,7 +23,6 @@ from erresearch.inference import (
     wild_bootstrap,
     wild_bootstraps,
 )
-from erresearch.moments import Moments
 from erresearch.relate import contrast, regress
 from erresearch.relate.linear import scores, solve
 

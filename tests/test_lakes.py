@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 from erresearch import build_panel, engagement_rate
-from erresearch.auditing import account_table, side_by_side
+from erresearch.audits import account_table, side_by_side
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import says_simulated
 from erresearch.errors import ColumnError, DataError, EngineError, UnknownNameError
-from erresearch.lakes import KINDS, is_lake, open_lake
-from erresearch.moments import Moments
-from erresearch.sources import says_simulated
+from erresearch.exports.lazy_tables import KINDS, is_lake, open_lake
 from erresearch.worlds import simulate
 
 

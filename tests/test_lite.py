@@ -275,7 +275,7 @@ def test_the_kernel_boots_with_our_wheel_and_asks_nobody_but_for_compiled_packag
             assert run_cell(page, 0, "import sys; print(sys.platform, 6 * 7)") == "emscripten 42"
             assert outside == []
             code = (
-                "import tomllib, erresearch as er\nfrom erresearch.resources import resource\n"
+                "import tomllib, erresearch as er\nfrom erresearch.io.files import resource\n"
                 "claims = tomllib.loads((resource('data') / 'claims.toml').read_text())['claim']\n"
                 "print('wheel', er.__version__, claims[0]['id'])"
             )

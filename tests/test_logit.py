@@ -9,9 +9,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from erresearch.engine.expressions import log
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError
-from erresearch.expressions import log
-from erresearch.moments import Moments
 from erresearch.relate import logit
 
 

@@ -9,14 +9,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from erresearch import aggregate, cli, memory_limit, poisson, regress
+from erresearch import cli, memory_limit, poisson, regress
+from erresearch.engine import aggregation
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import open_database
 from erresearch.errors import DesignError, ErresearchWarning
-from erresearch.lakes import open_lake
-from erresearch.memory import allowed_memory, share_of_memory
-from erresearch.moments import Moments
+from erresearch.exports.lazy_tables import open_lake
+from erresearch.io.memory import allowed_memory, share_of_memory
 from erresearch.relate import concentrated
 from erresearch.robustness import permutation
-from erresearch.sources import open_database
 
 
 @pytest.fixture(scope="module")
@@ -136,20 +137,20 @@ def test_a_database_is_capped_too(tmp_path):
 
 
 def test_what_is_held_keeps_to_its_share(posts, monkeypatch):
-    monkeypatch.setattr("erresearch.memory._LEAST", 0)
+    monkeypatch.setattr("erresearch.io.memory._LEAST", 0)
     with memory_limit(4 * 1000 * 4 * 8 - 4):  # a byte less than four times what the rows take
         moments = Moments.from_frame(posts / "all.csv", ["x", "n"], by="shop")
         assert concentrated.hold(moments) is moments
     assert concentrated.hold(moments) is not moments
     with memory_limit(100), pytest.raises(DesignError, match=r"accounts by periods do not fit"):
         Moments.from_frame(posts / "all.csv", ["x"], by="shop", period="day")
-    assert share_of_memory(aggregate.CELL_BYTES) == aggregate.CELL_BYTES
+    assert share_of_memory(aggregation.CELL_BYTES) == aggregation.CELL_BYTES
     with memory_limit(1000), pytest.warns(ErresearchWarning, match="20 accounts are summed in 20 groups"):
         regress(posts / "all.csv", "n", on=["x"], by="shop", within=True)
 
 
 def test_rows_that_do_not_fit_are_not_brought_here(posts, monkeypatch):
-    monkeypatch.setattr("erresearch.memory._LEAST", 0)
+    monkeypatch.setattr("erresearch.io.memory._LEAST", 0)
     words = r"needs the rows in memory.*1,000 complete rows of 32 bytes.*GiB \(62 rows\)"
     with memory_limit(8_000), pytest.raises(DesignError, match=words):
         permutation(posts / "all.csv", "n", "x", by="shop", period="day")

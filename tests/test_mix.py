@@ -7,9 +7,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from erresearch.engine.expressions import lag, log
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError, GuardError, UnknownNameError
-from erresearch.expressions import lag, log
-from erresearch.moments import Moments
 from erresearch.relate import mix
 
 ACTIONS = ["likes", "comments", "shares", "saves"]

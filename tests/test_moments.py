@@ -16,11 +16,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from erresearch import aggregate, labels
+from erresearch.engine import aggregation, group_keys
+from erresearch.engine.expressions import log
+from erresearch.engine.lazy_rows import HEAD
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError, EngineError
-from erresearch.expressions import log
-from erresearch.moments import Moments
-from erresearch.rows import HEAD
 
 HOSTILE = [
     "*",
@@ -251,7 +251,7 @@ def test_a_constant_column_has_no_spread_at_all():
 @pytest.mark.parametrize("weighted", [False, True])
 def test_long_accounts_do_not_drift(weighted):
     """Two prices that have no exact binary form, many times over: a running sum would lose five digits."""
-    n = 4 * aggregate.LONG
+    n = 4 * aggregation.LONG
     x = np.where(np.arange(n) % 3 == 0, 9.99, 8.13)
     # a first stretch of another level puts the origin where products are not exact
     table = {
@@ -551,7 +551,7 @@ def test_duplicate_columns_that_nobody_asked_for_are_no_problem():
 
 def test_too_many_cells_are_refused_before_they_are_made(monkeypatch):
     table = pl.DataFrame({"a": [1, 1, 2, 2] * 5, "t": list(range(20)), "x": [1.0] * 20})
-    monkeypatch.setattr(aggregate, "CELL_BYTES", 400)
+    monkeypatch.setattr(aggregation, "CELL_BYTES", 400)
     with pytest.raises(
         DesignError, match="accounts by periods do not fit in memory: 2 accounts × 20 periods"
     ):
@@ -642,9 +642,9 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_labels_round_trip_and_refuse_what_does_not_fit():
     names = np.array(["", "é", "a\x00b", "\udc80", "🦜"], dtype=object)
-    assert labels.unpack_text(*labels.pack_text(names)).tolist() == names.tolist()
+    assert group_keys.unpack_text(*group_keys.pack_text(names)).tolist() == names.tolist()
     with pytest.raises(ValueError, match="text offsets do not fit"):
-        labels.unpack_text(np.zeros(3, np.uint8), np.array([0, 2]))
+        group_keys.unpack_text(np.zeros(3, np.uint8), np.array([0, 2]))
 
 
 def test_few_rows_give_the_same_bits_every_time():

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError
-from erresearch.moments import Moments
 from erresearch.relate import regress
 
 STRD = json.loads((Path(__file__).parent / "oracle" / "nist_strd.json").read_text())["sets"]

@@ -72,7 +72,7 @@ def test_the_wheel_holds_package_data_notebooks_and_licence_and_nothing_else(whe
 
 def test_the_installed_package_finds_its_own_data_and_notebooks(installed: Path, empty: Path):
     code = (
-        "import json, erresearch; from erresearch.resources import resource; "
+        "import json, erresearch; from erresearch.io.files import resource; "
         "print(json.dumps([erresearch.__file__, str(resource('data')), str(resource('notebooks'))]))"
     )
     done = python("-c", code, cwd=empty, path=installed)
@@ -92,7 +92,7 @@ def test_the_installed_commands_work_from_an_empty_directory(installed: Path, em
 @pytest.mark.skipif(not list((ROOT / "notebooks").glob("*.ipynb")), reason="there is no notebook yet")
 def test_an_installed_notebook_runs_from_an_empty_directory(installed: Path, empty: Path):
     code = (
-        "from erresearch.resources import resource; from erresearch.runner import *;"
+        "from erresearch.io.files import resource; from erresearch.runner import *;"
         "print(run_notebooks(notebook_paths(resource('notebooks'))[:1], 'results')[0].error)"
     )
     done = python("-c", code, cwd=empty, path=installed)

@@ -23,8 +23,8 @@ from erresearch.claims import (
 from erresearch.claims.disclosure import LEAST_ROWS, strata
 from erresearch.claims.packing import make_pack, names_to_pack, shipped
 from erresearch.claims.packs import Entry, Pack, declaration, read_pack, write_pack
+from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, EngineError, ErresearchWarning
-from erresearch.moments import Moments
 from erresearch.relate import regress
 from erresearch.results import Estimate, Interval
 from erresearch.worlds import CASES, WORLDS

@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from erresearch.patience import waiting
+from erresearch.io.progress import waiting
 
 
 class Terminal(io.StringIO):

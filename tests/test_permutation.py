@@ -10,8 +10,8 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings, strategies as st
 
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError
-from erresearch.moments import Moments
 from erresearch.relate import correlate, regress
 from erresearch.robustness import attenuation, permutation, smearing
 from erresearch.robustness.shuffles import _shuffled

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erresearch import claims, cli, ledger, manifest, pipeline, resources, terminal
+from erresearch import claims, cli, ledger, manifest, pipeline, terminal
 from erresearch.errors import EngineError, ErresearchWarning
+from erresearch.io import files
 from erresearch.results import Estimate, Fit, Interval, StudentT, Verdict
 
 FOUND = StudentT(0.1, 0.02, 39)
@@ -63,7 +64,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(claims, "evidence_for", lambda *_, **__: claims.Evidence(ESTIMATE))
     monkeypatch.setattr(claims, "embedded", lambda: {"films": films(), ODD: films(), "effect": simulated()})
     monkeypatch.setattr(
-        pipeline, "resource", lambda kind: folder if kind == "notebooks" else resources.resource(kind)
+        pipeline, "resource", lambda kind: folder if kind == "notebooks" else files.resource(kind)
     )
     return tmp_path / "results"
 
@@ -203,7 +204,7 @@ def test_fingerprints_tell_tables_apart(change: dict[str, list[int]]):
 
 
 def test_fingerprints_of_moments_follow_their_content():
-    from erresearch.moments import Moments
+    from erresearch.engine.moments import Moments
 
     table = pd.DataFrame({"shop": ["a", "a", "b"], "x": [1.0, 2.0, 4.0]})
     one = manifest.fingerprint(Moments.from_frame(table, ["x"], by="shop"))

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from erresearch.datasets import load
+from erresearch.engine.expressions import log
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError
-from erresearch.expressions import log
 from erresearch.inference import effective_clusters
-from erresearch.moments import Moments
 from erresearch.relate import contrast, poisson
 from erresearch.relate.fitting import Fitted
 from erresearch.relate.separation import SEPARATED

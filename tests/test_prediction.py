@@ -7,8 +7,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from erresearch.engine.expressions import log
 from erresearch.errors import ColumnError, DataError, DesignError, GuardError
-from erresearch.expressions import log
 from erresearch.relate import predictive_gain
 from erresearch.worlds import simulate_panel
 

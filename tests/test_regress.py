@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from erresearch.datasets import load
+from erresearch.engine.expressions import log
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError, UnknownNameError
-from erresearch.expressions import log
-from erresearch.moments import Moments
 from erresearch.relate import contrast, logit, poisson, regress
 from erresearch.relate.fitting import Fitted
 from erresearch.results import Fit

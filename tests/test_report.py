@@ -19,6 +19,7 @@ from report_samples import HOSTILE, SIMULATED, Claim, board, claims, estimate, h
 
 from erresearch.errors import DataError, ErresearchWarning
 from erresearch.figures import theme
+from erresearch.io.files import resource
 from erresearch.report import answer, write_report
 from erresearch.report.pictures import picture
 from erresearch.report.sentences import (
@@ -33,7 +34,6 @@ from erresearch.report.sentences import (
 )
 from erresearch.report.strips import axis_of
 from erresearch.report.views import arrange_board, arrange_cards, losses
-from erresearch.resources import resource
 from erresearch.results import WORDS, Estimate, Interval, Verdict
 
 

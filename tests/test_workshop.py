@@ -19,7 +19,7 @@ from hypothesis import given, settings, strategies as st
 from nbclient import NotebookClient
 
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.teaching import (
+from erresearch.workshop import (
     EXERCISES,
     EXPLORATIONS,
     answers,
@@ -31,9 +31,9 @@ from erresearch.teaching import (
     static_table,
     unrelated,
 )
-from erresearch.teaching.exercises import exercise_named
-from erresearch.teaching.explorations import exploration_named
-from erresearch.teaching.judging import number, sentence, word
+from erresearch.workshop.exercises import exercise_named
+from erresearch.workshop.explorations import exploration_named
+from erresearch.workshop.judging import number, sentence, word
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = {"1": 4, "2": 1, "3": 11}

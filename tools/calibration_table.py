@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 
 from erresearch.calibration import cells, stored
-from erresearch.resources import atomic_write
+from erresearch.io.files import atomic_write
 
 PAGE = Path(__file__).parents[1] / "docs" / "STATISTICS.md"
 MARKS = ("<!-- calibration -->\n", "<!-- /calibration -->\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from erresearch.errors import DataError
-from erresearch.resources import resource
+from erresearch.io.files import resource
 from erresearch.worlds import Design
 
 __all__ = ["BARS", "Cell", "cells"]

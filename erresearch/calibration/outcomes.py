@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from erresearch.calibration.cells import BARS, Cell, cells
 from erresearch.errors import DataError, UnknownNameError
-from erresearch.resources import atomic_write, resource
+from erresearch.io.files import atomic_write, resource
 
 if TYPE_CHECKING:
     import pandas as pd

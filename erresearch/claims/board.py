@@ -15,9 +15,9 @@ from erresearch.claims.procedures.terms import term_name
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
 from erresearch.claims.tables import Cast, cast_roles, is_simulated
 from erresearch.datasets.registry import registered
+from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
-from erresearch.moments import Moments
-from erresearch.patience import waiting
+from erresearch.io.progress import waiting
 from erresearch.results import Verdict
 from erresearch.robustness.boosts import unpriced_boosts
 from erresearch.robustness.copies import made_of_predictors

@@ -9,16 +9,16 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.claims.tables import Cast
-from erresearch.condensing import fitting_moments
+from erresearch.engine.expressions import log
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import column_names
+from erresearch.engine.two_level import fitting_moments
 from erresearch.errors import DesignError, ErresearchError
-from erresearch.expressions import log
-from erresearch.moments import Moments
 from erresearch.relate import regress
 from erresearch.relate.design import Effect
 from erresearch.relate.lagged import open_panel
 from erresearch.results import Doubt, plain
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
-from erresearch.sources import column_names
 
 __all__ = ["challenge_arrow", "challenge_list"]
 

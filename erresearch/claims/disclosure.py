@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
+from erresearch.engine.moments import Moments
 from erresearch.errors import DataError
-from erresearch.moments import Moments
 
 __all__ = ["LEAST_ROWS", "check_disclosure", "merge_small", "pool", "strata"]
 

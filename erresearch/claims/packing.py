@@ -19,11 +19,11 @@ from erresearch.claims.registry import Claim, read_claims
 from erresearch.claims.tables import Cast, cast_roles
 from erresearch.datasets import dataset_card, join_films, load
 from erresearch.datasets.places import look
+from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, EngineError
 from erresearch.inference import Scores
-from erresearch.moments import Moments
+from erresearch.io.files import resource
 from erresearch.relate.fitting import Fitted
-from erresearch.resources import resource
 from erresearch.results import Estimate, Fit
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from erresearch.archives import read_archive, write_archive
 from erresearch.claims.evidence import Evidence
 from erresearch.claims.registry import Claim
+from erresearch.engine.group_keys import pack_text, unpack_text
+from erresearch.engine.moments import Moments
 from erresearch.errors import DataError
 from erresearch.inference import Scores
-from erresearch.labels import pack_text, unpack_text
-from erresearch.moments import Moments
+from erresearch.io.npz import read_archive, write_archive
 from erresearch.results import Doubt, Estimate, StudentT
 
 __all__ = [

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from erresearch.errors import DataError, EngineError, UnknownNameError
-from erresearch.resources import resource
+from erresearch.io.files import resource
 
 __all__ = ["Claim", "DataSetNote", "claim_named", "claims_path", "claims_sha256", "read_claims"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from erresearch.claims.packs import Pack
 from erresearch.claims.registry import Claim, Direction
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import column_names, says_simulated
 from erresearch.errors import ColumnError
-from erresearch.moments import Moments
-from erresearch.sources import column_names, says_simulated
 
 __all__ = ["Cast", "cast_roles", "is_simulated"]
 

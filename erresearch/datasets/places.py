@@ -14,7 +14,7 @@ from typing import Literal
 
 from erresearch.datasets.registry import Dataset, Source
 from erresearch.errors import EngineError
-from erresearch.resources import resource
+from erresearch.io.files import resource
 
 __all__ = ["Found", "Where", "cache_folder", "data_folder", "find", "look", "retrieve"]
 

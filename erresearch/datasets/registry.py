@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from erresearch.errors import UnknownNameError
-from erresearch.resources import resource
+from erresearch.io.files import resource
 
 __all__ = ["Column", "Count", "Dataset", "Exclusion", "Source", "dataset_card", "registered"]
 

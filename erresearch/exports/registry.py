@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from erresearch.errors import ColumnError, UnknownNameError
-from erresearch.resources import resource
+from erresearch.io.files import resource
 
 if TYPE_CHECKING:
     import pandas as pd

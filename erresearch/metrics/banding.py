@@ -11,10 +11,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from erresearch.errors import DataError, GuardError, UnknownNameError
+from erresearch.io.files import resource
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.metrics.rates import Rates
 from erresearch.metrics.wording import markdown, percent
-from erresearch.resources import resource
 from erresearch.results import Estimate
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError, GuardError, UnknownNameError
+from erresearch.io.files import resource
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.metrics.rates import Rates
 from erresearch.metrics.wording import markdown, percent
-from erresearch.resources import resource
 
 if TYPE_CHECKING:
     import pandas as pd

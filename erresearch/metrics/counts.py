@@ -11,9 +11,9 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, UnknownNameError, missing_columns
+from erresearch.io.files import resource
 from erresearch.metrics.intervals import proportion
 from erresearch.metrics.wording import markdown
-from erresearch.resources import resource
 from erresearch.results import Estimate
 from erresearch.schema import POSTS, validate
 

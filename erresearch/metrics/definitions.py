@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
 
 from erresearch.errors import GuardError, UnknownNameError
-from erresearch.resources import resource
+from erresearch.io.files import resource
 
 __all__ = ["DEFINITIONS", "PLATFORMS", "Denominator", "Per", "PlatformSet", "RateDefinition", "resolve"]
 

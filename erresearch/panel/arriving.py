@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
 from erresearch.exports import Export, combine_exports
-from erresearch.lakes import Lake
+from erresearch.exports.lazy_tables import Lake
 
 if TYPE_CHECKING:
     import polars as pl

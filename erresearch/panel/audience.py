@@ -6,12 +6,12 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError, DataError, GuardError
 from erresearch.panel.arriving import Arrived
 from erresearch.panel.clock import Clock, number_of, start_of
 from erresearch.panel.entities import look_up, plain_name
 from erresearch.panel.outcomes import refuse_coarse
-from erresearch.sources import gather
 
 if TYPE_CHECKING:
     import polars as pl

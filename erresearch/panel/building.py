@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.sources import FEW, column_names, gather
 from erresearch.errors import DataError, DesignError, GuardError
 from erresearch.exports import Export, definition_changes
 from erresearch.panel.activity import POST_COLUMNS, Activity, count_posts, sum_posts
@@ -26,7 +27,6 @@ from erresearch.panel.repeats import once
 from erresearch.panel.rules import Rules
 from erresearch.panel.sales import NEEDED, OUTCOME_COLUMNS, check_outcomes, sum_by_day
 from erresearch.panel.spells import between_files
-from erresearch.sources import FEW, column_names, gather
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from erresearch.engine.sources import gather
 from erresearch.errors import DataError
 from erresearch.results import escape
-from erresearch.sources import gather
 
 __all__ = ["Account", "Panel"]
 

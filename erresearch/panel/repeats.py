@@ -7,9 +7,9 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.sources import gather
 from erresearch.errors import DataError
 from erresearch.panel.arriving import Arrived
-from erresearch.sources import gather
 
 __all__ = ["once"]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError
 from erresearch.exports import Export, combine_exports
 from erresearch.panel.activity import check_numbers
@@ -13,7 +14,6 @@ from erresearch.panel.arriving import Arrived
 from erresearch.panel.clock import Clock
 from erresearch.panel.moving import LOCAL, local_time
 from erresearch.panel.rules import Rules
-from erresearch.sources import gather
 
 if TYPE_CHECKING:
     import polars as pl

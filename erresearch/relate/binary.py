@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError
 from erresearch.inference import Scores
-from erresearch.moments import Moments
 from erresearch.relate.design import check_design, left_out, open_moments
 from erresearch.relate.fitting import Covariance, Fitted, assemble, check_covariance
 from erresearch.relate.newton import ITERATIONS, ascend, flattest

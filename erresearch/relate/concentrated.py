@@ -14,15 +14,15 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine.lazy_rows import Source
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import gather
 from erresearch.errors import DataError, ErresearchError
-from erresearch.memory import share_of_memory
-from erresearch.moments import Moments
+from erresearch.io.memory import share_of_memory
 from erresearch.relate.design import centred
 from erresearch.relate.newton import NEGLIGIBLE, ascend
 from erresearch.relate.passes import linear_predictor, unpack
 from erresearch.relate.separation import moments_again
-from erresearch.rows import Source
-from erresearch.sources import gather
 
 __all__ = ["State", "Totals", "climb", "hold", "only", "starting_slopes", "usable"]
 

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import gather
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.memory import share_of_memory
-from erresearch.moments import Moments
+from erresearch.io.memory import share_of_memory
 from erresearch.relate.design import open_moments, still
 from erresearch.results import Estimate, Interval, StudentT
-from erresearch.sources import gather
 
 __all__ = ["FisherZ", "correlate"]
 

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from erresearch.condensing import bounded_moments, fitting_moments
+from erresearch.engine.moments import Cells, Moments
+from erresearch.engine.two_level import bounded_moments, fitting_moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Periods
-from erresearch.moments import Cells, Moments
 
 __all__ = [
     "Effect",
@@ -82,7 +82,7 @@ def open_moments(
     data, columns, by, period, weights
         As for :meth:`erresearch.Moments.from_frame`.
     within : bool, optional
-        Where given, accounts may be summed in groups (:func:`erresearch.condensing.bounded_moments`), with their
+        Where given, accounts may be summed in groups (:func:`erresearch.engine.two_level.bounded_moments`), with their
         means taken out or not.
 
     Raises

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from erresearch.engine.sources import gather
 from erresearch.errors import DataError, DesignError
 from erresearch.relate.design import check_design
 from erresearch.relate.lagged import Panel
 from erresearch.results import Estimate, Precedence, StudentT
-from erresearch.sources import gather
 
 __all__ = ["cosine_covariance", "one_entity"]
 

@@ -10,15 +10,15 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine.expressions import log
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import column_names
 from erresearch.errors import DataError, DesignError, missing_columns
-from erresearch.expressions import log
-from erresearch.moments import Moments
 from erresearch.relate.design import open_moments
 from erresearch.relate.fitting import Covariance
 from erresearch.relate.linear import regress
 from erresearch.relate.ppml import poisson
 from erresearch.results import Bins, Decay, Estimate, Fit
-from erresearch.sources import column_names
 
 __all__ = ["decay"]
 

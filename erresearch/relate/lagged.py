@@ -10,13 +10,13 @@ import narwhals as nw_main
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.aggregate import near
-from erresearch.condensing import fitting_moments
+from erresearch.engine.aggregation import near
+from erresearch.engine.group_keys import as_text, sort_periods
+from erresearch.engine.lazy_rows import check_ids
+from erresearch.engine.moments import Cells, Moments
+from erresearch.engine.sources import gather, open_rows
+from erresearch.engine.two_level import fitting_moments
 from erresearch.errors import DataError, GuardError
-from erresearch.labels import as_text, sort_periods
-from erresearch.moments import Cells, Moments
-from erresearch.rows import check_ids
-from erresearch.sources import gather, open_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,7 +81,7 @@ class Panel:
         return value.alias(self.label(column, n))
 
     def label(self, column: int, n: int) -> str:
-        """Name of a lag or lead, as :func:`erresearch.expressions.lag` would say it."""
+        """Name of a lag or lead, as :func:`erresearch.engine.expressions.lag` would say it."""
         prefix = "" if n == 0 else f"lag{n} " if n > 0 else f"lead{-n} "
         return f"{prefix}{self.names[column]}"
 

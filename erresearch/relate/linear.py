@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Scores
-from erresearch.moments import Moments
 from erresearch.relate.design import (
     Effect,
     Swept,

@@ -9,14 +9,14 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
-from erresearch.moments import Moments
 from erresearch.relate.design import Effect
 from erresearch.relate.fitting import contrast
 from erresearch.relate.linear import regress
 from erresearch.relate.ppml import poisson
 from erresearch.results import Mix
-from erresearch.sources import gather, open_rows
 
 __all__ = ["mix"]
 
@@ -45,7 +45,7 @@ def mix(
     y = β·log Σ_j a_j + Σ_j c_j·log a_j + controls + effects with Σ_j c_j = 0, so that c_j is the coefficient of
     log(a_j / geometric mean of the other actions) with the total held. P-values are Holm's across the actions. It is
     an association of the same row's values; an outcome one period later can be given as an expression
-    (:func:`erresearch.expressions.lag` with a negative `n`).
+    (:func:`erresearch.engine.expressions.lag` with a negative `n`).
 
     Parameters
     ----------

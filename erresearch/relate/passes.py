@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from erresearch.moments import Moments
+from erresearch.engine.moments import Moments
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.inference import Scores
-from erresearch.moments import Moments
 from erresearch.relate.concentrated import State, Totals, climb, hold, only, starting_slopes, usable
 from erresearch.relate.design import (
     Effect,

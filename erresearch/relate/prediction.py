@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import gather
 from erresearch.errors import DesignError
 from erresearch.inference import FEWEST_CLUSTERS
-from erresearch.moments import Moments
 from erresearch.relate.entity import SHORTEST, cosine_covariance
 from erresearch.relate.lagged import Panel, open_panel, refuse_repeated
 from erresearch.relate.rolling import HISTORY, Forecasts, forecast
 from erresearch.results import Estimate, PredictiveGain, StudentT
-from erresearch.sources import gather
 
 __all__ = ["predictive_gain"]
 
@@ -117,7 +117,7 @@ def predictive_gain(
 
     Examples
     --------
-    >>> from erresearch.expressions import log
+    >>> from erresearch.engine.expressions import log
     >>> from erresearch.worlds import simulate_panel
     >>> panel, truth = simulate_panel("effect", accounts=30, weeks=80, rng=1)
     >>> found = predictive_gain(panel, log("revenue"), baseline=[log("spend")], add=log("engagement"),

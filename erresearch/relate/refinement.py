@@ -23,8 +23,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.aggregate import Source
-from erresearch.moments import Moments
+from erresearch.engine.aggregation import Source
+from erresearch.engine.moments import Moments
 
 __all__ = ["refine"]
 

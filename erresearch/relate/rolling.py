@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from erresearch.engine.moments import Cells
 from erresearch.errors import DesignError
-from erresearch.moments import Cells
 from erresearch.relate.design import check_design
 
 __all__ = ["HISTORY", "Forecasts", "forecast"]

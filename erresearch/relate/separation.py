@@ -16,12 +16,12 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.aggregate import moment_pass
-from erresearch.condensing import condense
-from erresearch.moments import Moments
+from erresearch.engine.aggregation import moment_pass
+from erresearch.engine.lazy_rows import Source, free_name
+from erresearch.engine.moments import Moments
+from erresearch.engine.two_level import condense
 from erresearch.relate.design import centred
 from erresearch.relate.passes import linear_predictor
-from erresearch.rows import Source, free_name
 
 __all__ = ["SEPARATED", "flat_directions", "moments_again", "without_separated"]
 

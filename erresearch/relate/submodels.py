@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError
 from erresearch.inference import FEW_CLUSTERS, Scores, effective_clusters, enough_draws, wild_bootstrap
-from erresearch.moments import Moments
 from erresearch.relate.design import Swept, check_design
 from erresearch.results import Estimate, Reference, StudentT
 

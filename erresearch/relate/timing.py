@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError
 from erresearch.inference import FEWEST_CLUSTERS, crv3
-from erresearch.moments import Moments
 from erresearch.relate.design import sweep
 from erresearch.relate.entity import one_entity
 from erresearch.relate.lagged import Panel, open_panel, refuse_repeated
@@ -94,7 +94,7 @@ def precedence(
 
     Examples
     --------
-    >>> from erresearch.expressions import log
+    >>> from erresearch.engine.expressions import log
     >>> from erresearch.worlds import simulate_panel
     >>> panel, truth = simulate_panel("effect", accounts=20, weeks=60, rng=1)
     >>> found = precedence(panel, log("engagement"), log("revenue"), by="account", time="week",

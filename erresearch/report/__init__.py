@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from erresearch.errors import ErresearchWarning
 from erresearch.figures import CalibrationCell
+from erresearch.io.files import atomic_write, resource
 from erresearch.report.pictures import picture
 from erresearch.report.sentences import answer, answer_parts, footing, readable
 from erresearch.report.views import (
@@ -22,7 +23,6 @@ from erresearch.report.views import (
     arrange_promises,
     losses,
 )
-from erresearch.resources import atomic_write, resource
 from erresearch.results import Verdict
 
 if TYPE_CHECKING:

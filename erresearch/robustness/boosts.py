@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import column_names, gather, open_rows
 from erresearch.errors import DataError, GuardError
-from erresearch.moments import Moments
-from erresearch.sources import column_names, gather, open_rows
 
 __all__ = ["Boosts", "boosts_in", "unpriced_boosts"]
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine.expressions import log
+from erresearch.engine.moments import Moments
 from erresearch.errors import GuardError
-from erresearch.expressions import log
-from erresearch.moments import Moments
 from erresearch.relate.design import centred, still
 
 __all__ = ["made_of_predictors"]

@@ -14,15 +14,15 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine.lazy_rows import prepare
+from erresearch.engine.moments import Moments
 from erresearch.errors import GuardError, UnknownNameError
 from erresearch.inference import FEWEST_CLUSTERS
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
-from erresearch.moments import Moments
 from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.lagged import refuse_repeated
 from erresearch.robustness.copies import made_of_predictors
 from erresearch.robustness.naming import bare, is_log1p, is_rate, read_leaks, says, words
-from erresearch.rows import prepare
 
 __all__ = [
     "FEWEST_CLUSTERS",

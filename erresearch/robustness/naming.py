@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any, Final, Literal
 
 from erresearch.errors import DataError
-from erresearch.resources import resource
+from erresearch.io.files import resource
 
 __all__ = ["Leak", "bare", "is_log1p", "is_rate", "read_leaks", "says", "words"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from erresearch.engine.group_keys import as_text, sort_periods, sort_text
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError
-from erresearch.labels import as_text, sort_periods, sort_text
-from erresearch.moments import Moments
 from erresearch.relate.design import Effect, open_moments
 from erresearch.results import Permutation
 

@@ -8,10 +8,10 @@ from typing import Final, Literal
 
 import numpy as np
 
+from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError, missing_columns
 from erresearch.inference import cluster_weights
-from erresearch.moments import Moments
-from erresearch.patience import waiting
+from erresearch.io.progress import waiting
 from erresearch.relate.design import Effect, check_design, sweep
 from erresearch.results import Curve
 from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
@@ -154,7 +154,7 @@ def specification_curve(
 
     Examples
     --------
-    >>> from erresearch.expressions import lag
+    >>> from erresearch.engine.expressions import lag
     >>> from erresearch.worlds import simulate_panel
     >>> panel, _ = simulate_panel("effect", accounts=20, weeks=60, rng=1)
     >>> for name in ("revenue", "engagement", "spend", "posts"):

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from erresearch.errors import DesignError
-from erresearch.resources import atomic_write
+from erresearch.io.files import atomic_write
 
 __all__ = ["example_exports"]
 

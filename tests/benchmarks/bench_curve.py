@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from erresearch.moments import Moments
+from erresearch.engine.moments import Moments
 from erresearch.robustness import CurveInference, specification_curve
 
 

@@ -37,7 +37,7 @@ def group_by_sum(path: str) -> Answer:
 
 def erresearch_moments(path: str) -> Answer:
     """One pass and nothing else."""
-    from erresearch.moments import Moments
+    from erresearch.engine.moments import Moments
 
     columns = [*_columns(path), "y"]
     start = time.perf_counter()
@@ -133,7 +133,7 @@ def pyfixest_fepois(path: str) -> Answer:
 
 def erresearch_curve(path: str) -> Answer:
     """4,096 models out of one pass."""
-    from erresearch.moments import Moments
+    from erresearch.engine.moments import Moments
     from erresearch.robustness import CurveInference, specification_curve
 
     controls = [f"c{i}" for i in range(12)]
@@ -178,8 +178,8 @@ def erresearch_bootstrap(path: str) -> Answer:
     """1,000 restricted wild cluster bootstraps after the fit."""
     import numpy as np
 
+    from erresearch.engine.moments import Moments
     from erresearch.inference import wild_bootstrap
-    from erresearch.moments import Moments
     from erresearch.relate.linear import scores, solve
 
     names = _columns(path)

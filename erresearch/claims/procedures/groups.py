@@ -11,10 +11,10 @@ import numpy as np
 
 from erresearch.claims.evidence import Evidence, left_out
 from erresearch.claims.tables import Cast
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import open_rows
 from erresearch.errors import DataError, UnknownNameError
-from erresearch.moments import Moments
 from erresearch.results import Doubt, Estimate, StudentT, plain
-from erresearch.sources import open_rows
 
 __all__ = ["group_moments", "judge_groups"]
 

@@ -12,10 +12,10 @@ import numpy as np
 from erresearch.claims.evidence import Evidence, left_out
 from erresearch.claims.procedures.terms import term, term_name
 from erresearch.claims.tables import Cast
+from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DesignError
 from erresearch.relate import contrast, correlate, logit, mix, poisson, regress
 from erresearch.results import Doubt, Estimate, StudentT, plain
-from erresearch.sources import gather, open_rows
 
 __all__ = ["judge_distance", "judge_mix", "judge_slope"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from erresearch.claims.tables import Cast
-from erresearch.expressions import log
+from erresearch.engine.expressions import log
 
 __all__ = ["term", "term_name"]
 

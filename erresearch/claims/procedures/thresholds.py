@@ -14,13 +14,13 @@ import numpy as np
 from erresearch.claims.disclosure import strata
 from erresearch.claims.evidence import Evidence, left_out
 from erresearch.claims.tables import Cast
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DataError, DesignError
 from erresearch.inference import FEWEST_CLUSTERS
-from erresearch.moments import Moments
 from erresearch.relate import regress
 from erresearch.results import Doubt, Estimate, StudentT, plain
 from erresearch.results.numbers import grouped
-from erresearch.sources import gather, open_rows
 
 __all__ = ["judge_threshold", "largest_jump", "threshold_moments"]
 

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from erresearch.auditing.describing import account_table, side_by_side
-from erresearch.auditing.judging import judge_panel, what_would_help
-from erresearch.auditing.scoring import with_scores
-from erresearch.auditing.sorting import Files, read_files
-from erresearch.auditing.writing import write_audit
+from erresearch.audits.describing import account_table, side_by_side
+from erresearch.audits.judging import judge_panel, what_would_help
+from erresearch.audits.scoring import with_scores
+from erresearch.audits.sorting import Files, read_files
+from erresearch.audits.writing import write_audit
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export
-from erresearch.lakes import Lake, called_simulated
+from erresearch.exports.lazy_tables import Lake, called_simulated
 from erresearch.panel import Panel, Rules, build_panel
 from erresearch.panel.clock import check_calendar
 from erresearch.panel.entities import look_up

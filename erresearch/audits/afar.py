@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.lakes import Lake, called_simulated
-from erresearch.sources import gather
+from erresearch.engine.sources import gather
+from erresearch.exports.lazy_tables import Lake, called_simulated
 
 if TYPE_CHECKING:
     import pandas as pd

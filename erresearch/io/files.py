@@ -39,7 +39,7 @@ def resource(kind: Literal["data", "notebooks"]) -> Path:
     >>> resource("data").is_dir()
     True
     """
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parent.parent
     for folder in (here / f"_{kind}", here.parent / kind):
         if folder.is_dir():
             return folder

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from erresearch.auditing.afar import accounts_afar, kinds_afar
+from erresearch.audits.afar import accounts_afar, kinds_afar
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports import Export, combine_exports
-from erresearch.lakes import Lake, hold_posts
+from erresearch.exports.lazy_tables import Lake, hold_posts
 from erresearch.metrics import DEFINITIONS, band, engagement_rate
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from erresearch.errors import EngineError
-from erresearch.resources import atomic_write
+from erresearch.io.files import atomic_write
 
 __all__ = ["read_archive", "write_archive"]
 

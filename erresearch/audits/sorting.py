@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from erresearch.auditing.describing import own_posts, with_followers
+from erresearch.audits.describing import own_posts, with_followers
 from erresearch.errors import DataError, EngineError, ErresearchError
 from erresearch.exports import Export, combine_exports, read_exports
-from erresearch.lakes import Lake, called_simulated, is_lake, open_lake
+from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +138,7 @@ def read_files(
     files : iterable of path
         Any exports, folders of them, or archives; everything that an archive or a workbook holds is read. Parquet files
         (``"posts/*.parquet"``, a folder of them) and ``duckdb:file.db?table=posts`` are tables whose rows stay where
-        they are (see :func:`erresearch.lakes.open_lake`).
+        they are (see :func:`erresearch.exports.lazy_tables.open_lake`).
     outcomes, survey : iterable of path
         Files that must hold outcomes, and answers.
     tz : str
@@ -258,7 +258,7 @@ def open_table(places: Sequence[str | Path], kind: str = "") -> Lake:
     Parameters
     ----------
     places : sequence of path
-        A place as for :func:`erresearch.lakes.open_lake`, or several .parquet files that are one table.
+        A place as for :func:`erresearch.exports.lazy_tables.open_lake`, or several .parquet files that are one table.
     kind : str
         What it must hold; empty where its columns decide.
 
@@ -269,7 +269,7 @@ def open_table(places: Sequence[str | Path], kind: str = "") -> Lake:
     Raises
     ------
     ErresearchError
-        As :func:`erresearch.lakes.open_lake`, with the name of the mapping's file.
+        As :func:`erresearch.exports.lazy_tables.open_lake`, with the name of the mapping's file.
     """
     bare = Path(str(places[0]).removeprefix("duckdb:").split("?", maxsplit=1)[0])
     beside = bare.with_name(f"{bare.name}.toml")

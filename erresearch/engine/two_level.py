@@ -13,12 +13,12 @@ import narwhals as nw_main
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.aggregate import Sums, better_origin, count_dropped, lazy_sums, packed_sums, prepare
+from erresearch.engine.aggregation import Sums, better_origin, count_dropped, lazy_sums, packed_sums, prepare
+from erresearch.engine.lazy_rows import DRIVER_BYTES, Source, account_bytes, expects_accounts, sliced
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import gather, says_simulated
 from erresearch.errors import DesignError, ErresearchWarning
-from erresearch.memory import share_of_memory
-from erresearch.moments import Moments
-from erresearch.rows import DRIVER_BYTES, Source, account_bytes, expects_accounts, sliced
-from erresearch.sources import gather, says_simulated
+from erresearch.io.memory import share_of_memory
 
 __all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "bounded_moments", "condense", "fitting_moments"]
 
@@ -38,7 +38,8 @@ def bounded_moments(
 ) -> Moments:
     """Moments by account; by groups of accounts where those would take more than `most_bytes`.
 
-    Above that the engine sums by account, and then those sums by group (:func:`erresearch.rows.in_groups`). With
+    Above that the engine sums by account, and then those sums by group
+    (:func:`erresearch.engine.lazy_rows.in_groups`). With
     `within`, a group's cross-products are W + s sᵀ/n with W = Σ_g (C_g − s_g s_gᵀ/n_g), so that :meth:`Moments.within`
     gives W, exactly what the accounts one by one would have given; without it they are ΣC_g.
     Estimates are the same; standard errors are clustered on the groups, which hold whole accounts.
@@ -145,7 +146,7 @@ def fitting_moments(
 
 def _callers() -> int:
     """How many frames above the one that warns somebody else's code stands: that line is to be named."""
-    package, depth = str(Path(__file__).parent), 1
+    package, depth = str(Path(__file__).parent.parent), 1
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
         frame, depth = frame.f_back, depth + 1

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from erresearch.engine.expressions import log
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.expressions import log
 from erresearch.figures.style import INK, MUTED, WORD_COLOURS
 from erresearch.relate import decay, precedence, regress
 from erresearch.results import Interval, plain

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from erresearch.auditing.describing import account_table, side_by_side, with_followers
-from erresearch.auditing.judging import judge_panel
-from erresearch.auditing.running import Audit, audit
-from erresearch.auditing.scoring import with_scores
-from erresearch.auditing.sorting import Files, open_table, read_files
+from erresearch.audits.describing import account_table, side_by_side, with_followers
+from erresearch.audits.judging import judge_panel
+from erresearch.audits.running import Audit, audit
+from erresearch.audits.scoring import with_scores
+from erresearch.audits.sorting import Files, open_table, read_files
 
 __all__ = [
     "Audit",

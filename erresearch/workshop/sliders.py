@@ -10,7 +10,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 from erresearch.figures import theme
-from erresearch.teaching.explorations import Exploration, View, exploration_named
+from erresearch.workshop.explorations import Exploration, View, exploration_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def slider_box(exploration: Exploration, *, rng: int) -> Any:
 
     Examples
     --------
-    >>> from erresearch.teaching.explorations import EXPLORATIONS
+    >>> from erresearch.workshop.explorations import EXPLORATIONS
     >>> headline, slider, sentence, picture = slider_box(EXPLORATIONS["shared denominator"], rng=2).children
     >>> before = sentence.value
     >>> slider.value = 2.0

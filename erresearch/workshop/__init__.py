@@ -5,10 +5,10 @@ Everything here is simulated, and made to be wrong on purpose in ways that are k
 
 from __future__ import annotations
 
-from erresearch.teaching.checking import Outcome, assess, check
-from erresearch.teaching.exercises import EXERCISES, Exercise
-from erresearch.teaching.explorations import EXPLORATIONS, Exploration, View, unrelated
-from erresearch.teaching.sliders import explore, slider_box, static_picture, static_table
+from erresearch.workshop.checking import Outcome, assess, check
+from erresearch.workshop.exercises import EXERCISES, Exercise
+from erresearch.workshop.explorations import EXPLORATIONS, Exploration, View, unrelated
+from erresearch.workshop.sliders import explore, slider_box, static_picture, static_table
 
 __all__ = [
     "EXERCISES",

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine.files import check_files
+from erresearch.engine.group_keys import as_text, refuse_blurred, sort_text, sum_into
+from erresearch.engine.sources import Opened, check_text, gather, open_rows
 from erresearch.errors import ColumnError, DesignError, EngineError
-from erresearch.files import check_files
-from erresearch.labels import as_text, refuse_blurred, sort_text, sum_into
-from erresearch.memory import share_of_memory
-from erresearch.sources import Opened, check_text, gather, open_rows
+from erresearch.io.memory import share_of_memory
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,7 +76,7 @@ class Source:
     Examples
     --------
     >>> import polars as pl
-    >>> from erresearch.moments import Moments
+    >>> from erresearch.engine.moments import Moments
     >>> posts = pl.DataFrame({"shop": ["a", "a", "b"], "likes": [1.0, 3.0, 8.0]})
     >>> source = Moments.from_frame(posts, ["likes"], by="shop").source
     >>> source.total([source.col("likes").max().alias("most")])
@@ -377,7 +377,7 @@ def prepare(
     Parameters
     ----------
     data : frame or path
-        See :func:`erresearch.sources.open_rows`.
+        See :func:`erresearch.engine.sources.open_rows`.
     columns : sequence of str or narwhals.Expr
         Number columns.
     by, period, weights : str or None
@@ -423,7 +423,7 @@ def prepare(
 
 
 def check_ids(frame: nw.LazyFrame[Any], account: str, by: str) -> None:
-    """Refuse accounts whose ids are floats without their last digits (:func:`erresearch.labels.refuse_blurred`).
+    """Refuse accounts whose ids lost digits as floats (:func:`erresearch.engine.group_keys.refuse_blurred`).
 
     Parameters
     ----------

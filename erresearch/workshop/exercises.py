@@ -9,8 +9,8 @@ from typing import Final
 
 from erresearch.errors import UnknownNameError
 from erresearch.results import WORDS
-from erresearch.teaching import answers
-from erresearch.teaching.judging import Judge, number, sentence, word
+from erresearch.workshop import answers
+from erresearch.workshop.judging import Judge, number, sentence, word
 
 __all__ = ["EXERCISES", "Exercise", "exercise_named"]
 

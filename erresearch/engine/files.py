@@ -11,8 +11,8 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from erresearch.engine.group_keys import refuse_blurred, text_expression
 from erresearch.errors import ColumnError, EngineError, missing_columns
-from erresearch.labels import refuse_blurred, text_expression
 
 if TYPE_CHECKING:
     import polars as pl

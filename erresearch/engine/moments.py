@@ -16,13 +16,13 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.aggregate import Source, Sums, cell_pass, count_dropped, moment_pass, prepare
-from erresearch.archives import read_archive, write_archive
+from erresearch.engine.aggregation import Source, Sums, cell_pass, count_dropped, moment_pass, prepare
+from erresearch.engine.files import check_files
+from erresearch.engine.group_keys import pack_text, sort_periods, sort_text, sum_into, unpack_text
+from erresearch.engine.sources import Opened, says_simulated
 from erresearch.errors import ColumnError, DesignError, EngineError, missing_columns
-from erresearch.files import check_files
-from erresearch.labels import pack_text, sort_periods, sort_text, sum_into, unpack_text
+from erresearch.io.npz import read_archive, write_archive
 from erresearch.results import escape
-from erresearch.sources import Opened, says_simulated
 
 __all__ = ["Cells", "Moments"]
 
@@ -127,7 +127,7 @@ class Moments:
             A pandas, Polars, PyArrow, DuckDB, Ibis or PySpark table; a path, folder or glob of .parquet or .csv
             files; or ``duckdb:file.db?table=posts``. Never changed; only the needed columns are read.
         columns : sequence of str or narwhals.Expr
-            Number columns, or expressions such as ``erresearch.expressions.log("reach")``.
+            Number columns, or expressions such as ``erresearch.engine.expressions.log("reach")``.
         by : str, optional
             Account column (text, whole numbers, categories, dates); without it all rows are one group.
         period : str, optional
@@ -191,7 +191,7 @@ class Moments:
         Parameters
         ----------
         source, opened
-            From :func:`erresearch.rows.prepare`.
+            From :func:`erresearch.engine.lazy_rows.prepare`.
         by, period, weights : str, optional
             What the account, time and weight columns are called.
         simulated : bool

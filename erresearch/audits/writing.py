@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from erresearch.calibration import promises
 from erresearch.claims import Claim, read_claims
+from erresearch.io.files import atomic_write
 from erresearch.ledger import COLUMNS, csv_text, verdict_rows
 from erresearch.manifest import provenance
 from erresearch.report import write_report
-from erresearch.resources import atomic_write
 from erresearch.results import Decay, Fit, Precedence
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from erresearch.auditing.running import Audit
+    from erresearch.audits.running import Audit
     from erresearch.exports import Export
     from erresearch.panel import Panel
 
@@ -360,7 +360,7 @@ def audit_notebook(found: Audit, settings: Mapping[str, Any]) -> Any:
     parameters.metadata["tags"] = ["parameters"]
     imports = (
         "import matplotlib.pyplot as plt\n\nimport erresearch as er\n"
-        "from erresearch.auditing import account_table, judge_panel, read_files, side_by_side, with_scores"
+        "from erresearch.audits import account_table, judge_panel, read_files, side_by_side, with_scores"
     )
     cells = [new_markdown_cell(_HEAD), parameters, new_code_cell(imports)]
     for text, code in _STEPS if found.panel is not None else _STEPS[:1]:

@@ -13,15 +13,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from erresearch.auditing import read_files, side_by_side, with_followers
+from erresearch.audits import read_files, side_by_side, with_followers
 from erresearch.claims import examine
-from erresearch.expressions import log
+from erresearch.engine.expressions import log
 from erresearch.metrics import engagement_rate
 from erresearch.panel import build_panel
 from erresearch.relate import correlate, decay, precedence, regress
 from erresearch.results import Verdict
 from erresearch.robustness import detectable
-from erresearch.teaching.explorations import EXPLORATIONS, PLANTED, unrelated
+from erresearch.workshop.explorations import EXPLORATIONS, PLANTED, unrelated
 from erresearch.worlds import example_exports, simulate
 
 __all__ = [

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine.group_keys import as_text, sort_periods, sort_text, sum_into
+from erresearch.engine.lazy_rows import Source, conditions, free_name, near, numbers, prepare, sliced
+from erresearch.engine.sources import Opened, check_text, gather
 from erresearch.errors import DataError, DesignError
-from erresearch.labels import as_text, sort_periods, sort_text, sum_into
-from erresearch.memory import share_of_memory
-from erresearch.rows import Source, conditions, free_name, near, numbers, prepare, sliced
-from erresearch.sources import Opened, check_text, gather
+from erresearch.io.memory import share_of_memory
 
 if TYPE_CHECKING:
     import polars as pl
@@ -299,7 +299,7 @@ def cell_pass(source: Source, accounts: int, rows: int) -> tuple[Array, Array, A
     Returns
     -------
     tuple of ndarray
-        See :class:`erresearch.moments.Cells`.
+        See :class:`erresearch.engine.moments.Cells`.
 
     Raises
     ------

@@ -15,6 +15,8 @@ import narwhals as nw_main
 import narwhals.stable.v2 as nw
 from narwhals.exceptions import NarwhalsError
 
+from erresearch.engine.files import TableFile, find_files, read_files, written_as_simulated
+from erresearch.engine.group_keys import label
 from erresearch.errors import (
     ColumnError,
     DataError,
@@ -23,10 +25,8 @@ from erresearch.errors import (
     ErresearchWarning,
     missing_columns,
 )
-from erresearch.files import TableFile, find_files, read_files, written_as_simulated
-from erresearch.labels import label
-from erresearch.memory import allowed_memory
-from erresearch.patience import waiting
+from erresearch.io.memory import allowed_memory
+from erresearch.io.progress import waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -321,7 +321,7 @@ def open_files(
     Parameters
     ----------
     files, needed, numbers, keys
-        As for :func:`erresearch.files.read_files`.
+        As for :func:`erresearch.engine.files.read_files`.
 
     Returns
     -------
@@ -331,7 +331,7 @@ def open_files(
     Raises
     ------
     ColumnError
-        As :func:`erresearch.files.read_files`.
+        As :func:`erresearch.engine.files.read_files`.
 
     Warns
     -----
@@ -418,7 +418,7 @@ def _probe(columns: Sequence[str | nw.Expr], schema: dict[str, Any]) -> tuple[tu
             raise ColumnError(
                 "a column must be a name or a narwhals expression",
                 got=f"{column!r} ({type(column).__name__})",
-                fix="write it with erresearch.expressions or narwhals.col",
+                fix="write it with erresearch.engine.expressions or narwhals.col",
             )
         try:
             frame: Any = nw.from_native(register_io_source(rows, schema=schema)).select(column)

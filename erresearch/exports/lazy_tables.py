@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.files import find_files, written_as_simulated
+from erresearch.engine.sources import from_pandas, gather, open_database, open_files, says_simulated
 from erresearch.errors import ColumnError, DataError, missing_columns
 from erresearch.exports.settings import Settings, read_mapping
-from erresearch.files import find_files, written_as_simulated
 from erresearch.schema import OUTCOMES, POSTS
-from erresearch.sources import from_pandas, gather, open_database, open_files, says_simulated
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
-from erresearch.teaching.exercises import exercise_named
+from erresearch.workshop.exercises import exercise_named
 
 __all__ = ["Outcome", "assess", "check"]
 

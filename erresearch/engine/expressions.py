@@ -29,7 +29,7 @@ def log(column: str) -> nw.Expr:
     --------
     >>> import polars as pl
     >>> from erresearch import expressions as er
-    >>> from erresearch.moments import Moments
+    >>> from erresearch.engine.moments import Moments
     >>> posts = pl.DataFrame({"reach": [1.0, 10.0, 0.0]})
     >>> m = Moments.from_frame(posts, [er.log("reach")])
     >>> m.columns, m.rows, dict(m.dropped)
@@ -70,7 +70,7 @@ def lag(column: str, n: int = 1, *, by: str, period: str) -> nw.Expr:
     --------
     >>> import polars as pl
     >>> from erresearch import expressions as er
-    >>> from erresearch.moments import Moments
+    >>> from erresearch.engine.moments import Moments
     >>> weeks = pl.DataFrame({"shop": list("aaabb"), "week": [1, 2, 3, 1, 2], "sales": [5.0, 6, 7, 8, 9]})
     >>> m = Moments.from_frame(weeks, ["sales", er.lag("sales", by="shop", period="week")], by="shop")
     >>> m.columns, m.rows, dict(m.dropped)
@@ -107,7 +107,7 @@ def center(column: str, *, by: str | None = None) -> nw.Expr:
     --------
     >>> import polars as pl
     >>> from erresearch import expressions as er
-    >>> from erresearch.moments import Moments
+    >>> from erresearch.engine.moments import Moments
     >>> m = Moments.from_frame(pl.DataFrame({"x": [1.0, 2, 6]}), [er.center("x")])
     >>> m.columns, m.grams().ravel().round(12).tolist()
     (('centered x',), [14.0])

@@ -1,0 +1,1 @@
+"""Files written whole, archives of arrays, memory and progress."""
