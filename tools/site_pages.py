@@ -17,18 +17,18 @@ DATA = ROOT / "data"
 
 # The pages of the API reference: what a reader wants to do, and the modules that do it.
 REFERENCE = {
-    "relating": ("Do two things move together?", ("relate", "expressions")),
+    "relating": ("Do two things move together?", ("relate", "engine.expressions")),
     "doubting": ("How could that be wrong?", ("robustness",)),
     "judging": ("Claims and verdicts", ("claims",)),
     "results": ("What the functions return", ("results",)),
     "metrics": ("Rates, bands, loyalty, money", ("metrics",)),
     "exports": ("Reading what platforms export", ("exports", "schema")),
-    "auditing": ("Your own files, from export to report", ("auditing", "panel")),
+    "auditing": ("Your own files, from export to report", ("audits", "panel")),
     "data": ("Data sets and simulated worlds", ("datasets", "worlds")),
-    "moments": ("Sums instead of rows", ("moments", "inference", "memory")),
+    "moments": ("Sums instead of rows", ("engine.moments", "inference", "io.memory")),
     "showing": ("Figures and reports", ("figures", "report")),
     "checking": ("Reproduce and calibrate", ("pipeline", "calibration")),
-    "teaching": ("Exercises that check themselves", ("teaching",)),
+    "teaching": ("Exercises that check themselves", ("workshop",)),
     "errors": ("Errors", ("errors",)),
 }
 
