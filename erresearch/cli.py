@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.io.memory import memory_limit
+from erresearch.schema.vocabulary import FREQS, Freq
 
 if TYPE_CHECKING:
     from erresearch.datasets import Dataset
@@ -175,9 +176,7 @@ def _rule(context: click.Context, option: click.Parameter, value: object) -> Non
 )
 @click.option("--survey", multiple=True, type=_FILE, help="A file that must hold answers; may be repeated.")
 @click.option("--tz", help="Zone in which the business counts its days.  [default: UTC, and it is said]")
-@click.option(
-    "--freq", type=click.Choice(["D", "W", "M"]), default="W", show_default=True, help="Day, week, month."
-)
+@click.option("--freq", type=click.Choice(FREQS), default="W", show_default=True, help="Day, week, month.")
 @click.option("--sesoi", type=float, help="Smallest elasticity of interest.  [default: the claims' own]")
 @click.option("--entity", multiple=True, metavar="ACCOUNT=SHOP", help="Which shop an account belongs to.")
 @click.option("--currency", help="The one currency to keep.")
@@ -204,7 +203,7 @@ def audit(
     outcomes: tuple[str, ...],
     survey: tuple[Path, ...],
     tz: str | None,
-    freq: Literal["D", "W", "M"],
+    freq: Freq,
     sesoi: float | None,
     entity: tuple[str, ...],
     currency: str | None,

@@ -19,9 +19,9 @@ PACKAGE = ROOT / "erresearch"
 # A module (or package) may import those that stand above it, and nothing else of this package.
 ORDER = (
     "errors",
+    "schema",
     "io",
     "results",
-    "schema",
     "engine",
     "figures",
     "exports",
@@ -45,7 +45,7 @@ ORDER = (
     "cli",
 )
 # `figures` draws results and so cannot estimate.
-ONLY = {"figures": {"errors", "results"}}
+ONLY = {"figures": {"errors", "schema", "results"}}
 LIGHT = {"numpy", "narwhals", "erresearch"}
 # What only the last modules need may be loaded with them, where it is small.
 ALSO = {"cli": {"click"}, "report": {"markupsafe"}}

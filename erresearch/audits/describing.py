@@ -9,6 +9,7 @@ from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports import Export, combine_exports
 from erresearch.exports.lazy_tables import Lake, hold_posts
 from erresearch.metrics import DEFINITIONS, band, engagement_rate
+from erresearch.schema.vocabulary import REACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,6 @@ __all__ = ["account_table", "own_posts", "side_by_side", "with_followers"]
 
 _SOURCES = ("scrunch", "oberlo-da", "russian-compilation")
 _FEWEST_OF_A_KIND = 5
-_REACTIONS = ("likes", "comments", "shares", "saves")
 
 
 def with_followers(posts: pd.DataFrame, followers: Sequence[Export]) -> pd.DataFrame:
@@ -172,4 +172,4 @@ def account_table(posts: pd.DataFrame | Lake) -> pd.DataFrame:
     pandas.DataFrame
         account, platform, posts, followers, engagement; without accounts of which one of them is unknown.
     """
-    return accounts_afar(posts if isinstance(posts, Lake) else hold_posts(posts), _REACTIONS)
+    return accounts_afar(posts if isinstance(posts, Lake) else hold_posts(posts), REACTIONS)

@@ -16,6 +16,7 @@ from erresearch.panel import BOOSTED, Panel
 from erresearch.results import Doubt, Verdict, plain
 from erresearch.robustness import detectable
 from erresearch.robustness.boosts import boosts_in
+from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,12 +40,11 @@ _NOTHING_SPENT = "where nothing was spent, say so (--nothing-spent, or Rules(not
 _ARROW_PROCEDURES = ("precedence", "long run")
 # rows of one entity follow each other: only these know it
 _IN_TIME = ("precedence", "prediction", "long run")
-_PERIODS = {"D": "days", "W": "weeks", "M": "months"}
 #: Periods with both x and y of one entity, below which nothing is estimated.
 FEWEST_PERIODS = 20
 # z of a two-sided test at 5 % and of 80 % power
 _POWER = 1.96 + 0.8416
-_YEARS = {"D": 3650, "W": 520, "M": 120}
+_YEARS = 10
 
 
 def judge_panel(
@@ -121,7 +121,7 @@ def judge_panel(
         if about_accounts or panel is None:
             found.append(_helped(examine(claim, {name: table})[0], panel, about_accounts))
             continue
-        idle = _unusable(claim, table, _PERIODS[panel.freq])
+        idle = _unusable(claim, table, PERIODS[panel.freq].many)
         if idle and unscored and played(claim, "x", table) == "nps":
             idle = f"{idle}; {unscored}"
         if idle:
@@ -173,8 +173,8 @@ def _boost_doubts(panel: Panel | None) -> tuple[Doubt, ...]:
         free = int((bought == 0).sum())
         if free:
             text = (
-                f"{free:,} of {len(bought):,} {_PERIODS[panel.freq]} with boosted posts have a spending of 0: the files "
-                "of advertising may not hold what the boosts cost"
+                f"{free:,} of {len(bought):,} {PERIODS[panel.freq].many} with boosted posts have a spending of 0: "
+                "the files of advertising may not hold what the boosts cost"
             )
             said.append(Doubt("boosts without a price", text, free / len(bought), raised=True))
     return tuple(said)
@@ -329,7 +329,7 @@ def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verd
         return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))
     if not math.isfinite(can) or not can:
         return verdict
-    entities, periods, sought = verdict.estimate.n_accounts, _PERIODS[panel.freq], plain(verdict.sesoi)
+    entities, periods, sought = verdict.estimate.n_accounts, PERIODS[panel.freq].many, plain(verdict.sesoi)
     factor = max((can / verdict.sesoi) ** 2, 1.0)
     if entities > 1:
         wanted = math.ceil(entities * factor)
@@ -338,7 +338,7 @@ def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verd
         rows = verdict.estimate.n_rows
         wanted = math.ceil(rows * factor)
         text = f"about {wanted:,} {periods} like these (there are {rows:,}) to find {sought}"
-        if wanted > _YEARS[panel.freq]:
+        if wanted > _YEARS * PERIODS[panel.freq].per_year:
             text += "; no shop has them, so only many shops together could tell"
     text += f"; now an effect of {plain(can)} would have been found with 80 % power"
     return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))

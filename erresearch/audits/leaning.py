@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from erresearch.claims import Claim, examine
 from erresearch.results import Doubt, Estimate, Verdict
+from erresearch.schema.vocabulary import DECISIVE, PERIODS, Freq
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["carried_by_one", "explained", "played"]
 
-_DECISIVE = ("supported", "contradicted", "practically nil")
 # five rows of a hundred less, which is what leaving one period out takes, widen an interval by a few per cent
 _WIDER = 1.5
 _TOO_FEW = ("complete rows cannot carry", "no row has all")
-_ONE = {"D": "day", "W": "week", "M": "month"}
 _LONGER = {"D": "judge by week (--freq W)", "W": "judge by month (--freq M)", "M": ""}
 
 
@@ -26,7 +25,7 @@ def played(claim: Claim, role: str, table: pd.DataFrame) -> str | None:
     return next((name for name in claim.roles.get(role, ()) if name in table.columns), None)
 
 
-def explained(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: str) -> Verdict:
+def explained(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: Freq) -> Verdict:
     """Say which figures of 0 leave too few rows, where a model of logarithms could not be fitted for that.
 
     Parameters
@@ -49,7 +48,7 @@ def explained(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: str) ->
         return verdict
     names = [played(claim, role, table) for role in claim.options.get("logs", ())]
     zeros = {name: int((table[name] <= 0).sum()) for name in names if name is not None}
-    said = [f"{name} is 0 in {n:,} of {len(table):,} {_ONE[freq]}s" for name, n in zeros.items() if n]
+    said = [f"{name} is 0 in {n:,} of {len(table):,} {PERIODS[freq].one}s" for name, n in zeros.items() if n]
     if not said:
         return verdict
     hint = f"; {_LONGER[freq]}" if _LONGER[freq] else ""
@@ -57,7 +56,7 @@ def explained(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: str) ->
     return replace(verdict, reason=text.rstrip(".") + hint)
 
 
-def carried_by_one(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: str) -> tuple[Doubt, ...]:
+def carried_by_one(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: Freq) -> tuple[Doubt, ...]:
     """Judge again without the period that is furthest from the others: one viral post is no law.
 
     Parameters
@@ -77,7 +76,7 @@ def carried_by_one(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: st
         One, raised, where a decisive word about one entity is another without that period, and the interval half as wide
         again, or elsewhere; else none.
     """
-    if verdict.word not in _DECISIVE or claim.procedure != "precedence" or len(set(table["entity"])) != 1:
+    if verdict.word not in DECISIVE or claim.procedure != "precedence" or len(set(table["entity"])) != 1:
         return ()
     for role in ("x", "y"):
         name = played(claim, role, table)
@@ -92,10 +91,10 @@ def carried_by_one(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: st
             continue
         estimate = f", {again.estimate.interval}" if again.estimate is not None else ""
         text = (
-            f"without the {_ONE[freq]} of {table['period'].loc[at]:%Y-%m-%d}, whose {name} is furthest from the others, "
-            f"the word is {again.word}{estimate}"
+            f"without the {PERIODS[freq].one} of {table['period'].loc[at]:%Y-%m-%d}, whose {name} is furthest from the "
+            f"others, the word is {again.word}{estimate}"
         )
-        return (Doubt(f"one {_ONE[freq]} carries it", text, raised=True),)
+        return (Doubt(f"one {PERIODS[freq].one} carries it", text, raised=True),)
     return ()
 
 

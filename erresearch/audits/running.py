@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from erresearch.audits.describing import account_table, side_by_side
 from erresearch.audits.judging import judge_panel, what_would_help
@@ -20,6 +20,7 @@ from erresearch.panel import Panel, Rules, build_panel
 from erresearch.panel.clock import check_calendar
 from erresearch.panel.entities import look_up
 from erresearch.results import Estimate, Verdict
+from erresearch.schema.vocabulary import Freq
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ def audit(
     outcomes: Iterable[str | Path] = (),
     survey: Iterable[str | Path] = (),
     tz: str,
-    freq: Literal["D", "W", "M"] = "W",
+    freq: Freq = "W",
     sesoi: float | None = None,
     entity: Mapping[str, str] | None = None,
     currency: str | None = None,
@@ -234,7 +235,7 @@ def _panel(
     refused: list[str],
     *,
     tz: str,
-    freq: Literal["D", "W", "M"],
+    freq: Freq,
     entity: Mapping[str, str] | None,
     rules: Rules,
 ) -> tuple[Panel | None, str]:

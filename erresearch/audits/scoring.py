@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from erresearch.errors import ErresearchError, ErresearchWarning
@@ -12,6 +11,7 @@ from erresearch.exports import Export, combine_exports
 from erresearch.metrics import nps
 from erresearch.panel import Account, Panel
 from erresearch.panel.entities import plain_name
+from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +20,6 @@ __all__ = ["FEWEST_ANSWERS", "with_scores"]
 
 #: Answers that a period needs: with 100, sampling alone moves a score by up to 20 points either way.
 FEWEST_ANSWERS = 100
-_LENGTHS: Mapping[str, str] = MappingProxyType({"D": "days", "W": "weeks", "M": "months"})
-_ONE: Mapping[str, str] = MappingProxyType({"D": "day", "W": "week", "M": "month"})
 
 
 def with_scores(panel: Panel, survey: Sequence[Export]) -> tuple[Panel, str]:
@@ -83,13 +81,13 @@ def with_scores(panel: Panel, survey: Sequence[Export]) -> tuple[Panel, str]:
         )
     elif enough < len(made):
         reason = (
-            f"{enough:,} of {len(made):,} {_LENGTHS[panel.freq]} have the {FEWEST_ANSWERS} answers that a score needs "
-            f"(half of them have {median:,.0f} or fewer): ask more people"
+            f"{enough:,} of {len(made):,} {PERIODS[panel.freq].many} have the {FEWEST_ANSWERS} answers that a score "
+            f"needs (half of them have {median:,.0f} or fewer): ask more people"
             + (", or judge by month (--freq M)" if panel.freq != "M" else "")
         )
     words = {
-        "nps": f"net promoter score of the {_ONE[panel.freq]}'s answers; missing with fewer than {FEWEST_ANSWERS}",
-        "nps_answers": f"answers of the {_ONE[panel.freq]}",
+        "nps": f"net promoter score of the {PERIODS[panel.freq].one}'s answers; missing with fewer than {FEWEST_ANSWERS}",
+        "nps_answers": f"answers of the {PERIODS[panel.freq].one}",
     }
     notes = (*panel.notes, f"net promoter score: {reason}") if reason else panel.notes
     accounting = {**panel.accounting, "survey": account}

@@ -18,6 +18,7 @@ from erresearch.ledger import COLUMNS, csv_text, verdict_rows
 from erresearch.manifest import provenance
 from erresearch.report import write_report
 from erresearch.results import Decay, Fit, Precedence
+from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +110,7 @@ def _timed(text: str, panel: Panel) -> str:
     """A text that speaks of weeks, in the panel's periods."""
     if panel.freq == "W":
         return text
-    one, by = {"D": ("day", "daily"), "M": ("month", "monthly")}[panel.freq]
+    one, by = PERIODS[panel.freq].one, PERIODS[panel.freq].by
     text = text.replace("weekly", by).replace("Weekly", by.capitalize())
     return re.sub(r"\b([Ww])eek(s?)\b", lambda m: (one if m[1] == "w" else one.capitalize()) + m[2], text)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Final
 
 from erresearch.claims.evidence import Evidence
 from erresearch.claims.registry import Claim
@@ -11,10 +10,9 @@ from erresearch.claims.words import word_of
 from erresearch.inference import FEWEST_CLUSTERS
 from erresearch.results import Doubt, Interval, Verdict, Word, plain
 from erresearch.robustness import detectable
+from erresearch.schema.vocabulary import DECISIVE
 
 __all__ = ["DECISIVE", "FEWEST_CLUSTERS", "judge", "not_judged"]
-
-DECISIVE: Final[frozenset[Word]] = frozenset({"supported", "contradicted", "practically nil"})
 
 
 def judge(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from erresearch.errors import DataError
 from erresearch.exports.records import Journal, places
 from erresearch.exports.registry import Format, load_registry
+from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["check_age", "check_limit", "check_posts", "check_stock", "check_totals"]
 
-_REACTIONS = ("likes", "comments", "shares", "saves")
 _ORDER = (("reach", "impressions"), ("reach", "views"), ("likes", "views"))
 _TOO_MANY = 0.2
 _ENOUGH = 10
@@ -112,7 +112,7 @@ def _warn_order(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> None:
 
 def _warn_rate(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> None:
     """More reactions than people reached."""
-    there = [name for name in _REACTIONS if name in frame.columns]
+    there = [name for name in REACTIONS if name in frame.columns]
     if "reach" not in frame.columns or not there:
         return
     total = frame.select(there).sum_horizontal()
@@ -157,7 +157,7 @@ def _warn_constant(frame: pl.DataFrame, journal: Journal) -> None:
     """A figure that never moves cannot be related to anything."""
     if frame.height < _ENOUGH:
         return
-    for name in (*_REACTIONS, "followers", "reach", "impressions", "views", "clicks"):
+    for name in (*REACTIONS, *AUDIENCES, "clicks"):
         values = frame[name].drop_nulls() if name in frame.columns else frame["source_row"].head(0)
         if len(values) >= _ENOUGH and values.min() == values.max():
             text = f"column {name!r} is {values[0]:g} in all {len(values):,} rows: without variation it cannot be used"

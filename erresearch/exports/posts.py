@@ -18,6 +18,7 @@ from erresearch.exports.records import Journal, places
 from erresearch.exports.registry import load_registry, normalise
 from erresearch.exports.settings import Settings
 from erresearch.exports.tables import MAPPED
+from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,7 +27,7 @@ __all__ = ["LIFETIME", "account_of", "read_posts"]
 
 _FIRST = (
     "platform", "account", "post_id", "date", "published_at", "time_source", "time_precision", "post_type", "is_paid",
-    "followers", "reach", "impressions", "views", "likes", "comments", "shares", "saves", "clicks",
+    *AUDIENCES, *REACTIONS, "clicks",
 )  # fmt: skip
 LIFETIME = ("lifetime", "total", "gesamte laufzeit")
 # ages differ enough to matter

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, UnknownNameError
+from erresearch.schema.vocabulary import EVERY, Every
 
 __all__ = ["Every", "check_every", "period_start", "with_calendar"]
 
-Every = Literal["day", "week", "month", "quarter", "year"]
 # narwhals truncates to no week, so a week is cut by days and carried back to its Monday
-_STEPS: Mapping[str, str] = {"day": "1d", "week": "1d", "month": "1mo", "quarter": "1q", "year": "1y"}
+_STEPS: Mapping[Every, str] = {"day": "1d", "week": "1d", "month": "1mo", "quarter": "1q", "year": "1y"}
 
 
 def check_every(every: str) -> None:
@@ -23,8 +23,8 @@ def check_every(every: str) -> None:
     --------
     >>> check_every("week")
     """
-    if every not in _STEPS:
-        raise UnknownNameError.of("period length", every, _STEPS)
+    if every not in EVERY:
+        raise UnknownNameError.of("period length", every, EVERY)
 
 
 def period_start(column: str, every: Every) -> Any:

@@ -10,13 +10,12 @@ from typing import Any, Literal, cast, get_args
 
 from erresearch.errors import GuardError, UnknownNameError
 from erresearch.io.files import resource
+from erresearch.schema.vocabulary import AUDIENCES
 
 __all__ = ["DEFINITIONS", "PLATFORMS", "Denominator", "Per", "PlatformSet", "RateDefinition", "resolve"]
 
 Denominator = Literal["followers", "reach", "views", "impressions"]
 Per = Literal["post", "day", "period", "user"]
-EXPOSURE = ("followers", "reach", "impressions", "views")
-REACTIONS = ("likes", "comments", "shares", "saves")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ class RateDefinition:
     def exposure(self) -> tuple[str, ...]:
         """Exposure columns in the numerator: where there are any the number is no engagement rate."""
         used = {*self.reactions, *(name for _, set_ in self.by_platform for name in set_)}
-        return tuple(name for name in EXPOSURE if name in used)
+        return tuple(name for name in AUDIENCES if name in used)
 
     def matches(self, other: RateDefinition) -> bool:
         """Whether both are the same formula: same reactions (in any order), denominator and unit."""

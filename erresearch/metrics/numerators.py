@@ -8,7 +8,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, GuardError, missing_columns
-from erresearch.metrics.definitions import PLATFORMS, REACTIONS, RateDefinition, named, resolve
+from erresearch.metrics.definitions import PLATFORMS, RateDefinition, named, resolve
+from erresearch.schema.vocabulary import REACTIONS
 
 __all__ = ["bottom", "rate_expression", "settle", "total"]
 

@@ -16,6 +16,7 @@ from erresearch.panel.arriving import Arrived
 from erresearch.panel.clock import Clock, numbered
 from erresearch.panel.moving import LOCAL, UTC, local_time, timed
 from erresearch.panel.rules import Rules
+from erresearch.schema.vocabulary import EXPOSURES, REACTIONS, RowStatus
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,6 +26,7 @@ __all__ = [
     "EXPOSURES",
     "MERGED",
     "POST_COLUMNS",
+    "STATUS",
     "SUMMED",
     "Activity",
     "check_numbers",
@@ -33,8 +35,6 @@ __all__ = [
     "sum_posts",
 ]
 
-EXPOSURES = ("reach", "impressions", "views")
-REACTIONS = ("likes", "comments", "shares", "saves")
 SUMMED = (
     *REACTIONS, "love", "wow", "haha", "sad", "angry", "care", "clicks", "link_clicks", "profile_visits",
     "followers_gained", *EXPOSURES,
@@ -44,7 +44,8 @@ POST_COLUMNS = (
     "collaboration", "is_crosspost", "caption", "is_paid", "post_type", "age_days", "followers", *SUMMED,
 )  # fmt: skip
 _OF_THESE = ", of each post those that its file has"
-_STATUS = "__status__"
+#: The column that holds the status of what was summed (:class:`erresearch.schema.vocabulary.RowStatus`).
+STATUS = "__status__"
 _PAID_POSTS = "paid_posts"
 MERGED = "__merged__"
 #: The reason under which boosted posts that were left out are counted.
@@ -139,20 +140,21 @@ def sum_posts(
         later = gather(frame.select(exported.max().alias("last")))["last"][0]
         newest = max(newest, later) if later is not None else newest
     cutoff = newest - dt.timedelta(days=min_age_days) if min_age_days > 0 else None
-    status = nw.lit(0)
+    status = nw.lit(int(RowStatus.USED))
     if rules.paid == "left out" and "is_paid" in columns:
-        status = nw.when(nw.col("is_paid").cast(nw.Boolean()).fill_null(False)).then(3).otherwise(status)
+        paid = nw.col("is_paid").cast(nw.Boolean()).fill_null(False)
+        status = nw.when(paid).then(int(RowStatus.BOOSTED)).otherwise(status)
     if MERGED in columns:
-        status = nw.when(nw.col(MERGED)).then(4).otherwise(status)
+        status = nw.when(nw.col(MERGED)).then(int(RowStatus.MERGED)).otherwise(status)
     if cutoff is not None:
         young = nw.col(UTC) > cutoff
         if exported is not None:
             own = exported.dt.offset_by(f"-{round(min_age_days * 86_400)}s")
             young = nw.when(exported.is_null()).then(young).otherwise(nw.col(UTC) > own)
-        status = nw.when(young).then(2).otherwise(status)
-    status = nw.when(nw.col(UTC).is_null()).then(1).otherwise(status)
+        status = nw.when(young).then(int(RowStatus.YOUNG)).otherwise(status)
+    status = nw.when(nw.col(UTC).is_null()).then(int(RowStatus.UNTIMED)).otherwise(status)
     engagement, words = _engagement(frame, columns)
-    made = [status.alias(_STATUS), numbered(LOCAL, clock.freq, clock.week_start).alias("number")]
+    made = [status.alias(STATUS), numbered(LOCAL, clock.freq, clock.week_start).alias("number")]
     made += [_finite(name).alias(name) for name in (*numbers, *levels)]
     if "is_paid" in columns:
         made.append(nw.col("is_paid").cast(nw.Boolean()).cast(nw.Float64()).alias(_PAID_POSTS))
@@ -161,7 +163,7 @@ def sum_posts(
     if engagement is not None:
         frame = frame.with_columns(engagement.alias("engagement"))
         numbers = [*numbers, "engagement"]
-    grouped = frame.group_by(*keys, _STATUS, "number").agg(*_sums(columns, numbers))
+    grouped = frame.group_by(*keys, STATUS, "number").agg(*_sums(columns, numbers))
     return Activity(grouped, tuple(keys), tuple(numbers), words, newest, cutoff)
 
 
@@ -255,14 +257,14 @@ def count_posts(table: pl.DataFrame, min_age_days: float) -> dict[str, int]:
     import polars as pl
 
     words = {
-        1: "without a time",
-        2: f"younger than {min_age_days:g} days at the export",
-        3: BOOSTED,
-        4: "merged with the row of the sister network",
+        RowStatus.UNTIMED: "without a time",
+        RowStatus.YOUNG: f"younger than {min_age_days:g} days at the export",
+        RowStatus.BOOSTED: BOOSTED,
+        RowStatus.MERGED: "merged with the row of the sister network",
     }
     left = {}
     for status, word in words.items():
-        left[word] = int(table.filter(pl.col(_STATUS) == status)["posts"].sum())
+        left[word] = int(table.filter(pl.col(STATUS) == status)["posts"].sum())
     return left
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, GuardError
-from erresearch.panel.activity import EXPOSURES, Activity, rates
+from erresearch.panel.activity import EXPOSURES, STATUS, Activity, rates
 from erresearch.panel.audience import whole_span
 from erresearch.panel.clock import Clock, start_of
 from erresearch.panel.lagging import with_lags
 from erresearch.panel.laying import Calendar
 from erresearch.panel.outcomes import Books
 from erresearch.panel.rules import Rules
+from erresearch.schema.vocabulary import RowStatus
 
 if TYPE_CHECKING:
     import polars as pl
@@ -85,7 +86,7 @@ def assemble(
     """
     import polars as pl
 
-    good = table.filter(pl.col("__status__") == 0)
+    good = table.filter(pl.col(STATUS) == RowStatus.USED)
     panel, columns, definitions = _laid(good, activity, calendar.spine, beside.audience)
     panel, columns = _exposure(panel, columns, good, clock, rules=rules, notes=notes, said=definitions)
     if rules.apart:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import zoneinfo
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.sources import FEW, column_names, gather
 from erresearch.errors import DataError, DesignError, GuardError
 from erresearch.exports import Export, definition_changes
-from erresearch.panel.activity import POST_COLUMNS, Activity, count_posts, sum_posts
+from erresearch.panel.activity import POST_COLUMNS, STATUS, Activity, count_posts, sum_posts
 from erresearch.panel.arriving import Arrived, arrive, give_back
 from erresearch.panel.assembling import Beside, assemble
 from erresearch.panel.audience import FOLLOWER_COLUMNS, SPEND_COLUMNS, follow, spending
@@ -27,6 +27,7 @@ from erresearch.panel.repeats import once
 from erresearch.panel.rules import Rules
 from erresearch.panel.sales import NEEDED, OUTCOME_COLUMNS, check_outcomes, sum_by_day
 from erresearch.panel.spells import between_files
+from erresearch.schema.vocabulary import Freq, RowStatus
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,7 +41,7 @@ def build_panel(
     posts: Any,
     outcomes: Any = None,
     *,
-    freq: Literal["D", "W", "M"] = "W",
+    freq: Freq = "W",
     tz: str,
     week_start: str = "monday",
     entity: Mapping[str, str] | str | None = None,
@@ -285,7 +286,7 @@ def _join(
     """Sums of posts by entity, outcomes by entity, and who belongs to whom."""
     import polars as pl
 
-    good = sums.filter((pl.col("__status__") != 1) & pl.col("number").is_not_null())
+    good = sums.filter((pl.col(STATUS) != RowStatus.UNTIMED) & pl.col("number").is_not_null())
     own = good.filter(pl.col("posts") > pl.col("others")) if "others" in good.columns else good
     accounts = own["account"].unique().sort().to_list()
     long = None
@@ -329,7 +330,7 @@ def _post_notes(
 ) -> None:
     import polars as pl
 
-    used = table.filter(pl.col("__status__") == 0)
+    used = table.filter(pl.col(STATUS) == RowStatus.USED)
     total = int(used["posts"].sum())
     moved = int(used["moved"].sum())
     if moved:
@@ -359,7 +360,7 @@ def _post_notes(
         lacking = total - int(used[f"n {name}"].sum())
         if 0 < lacking < total and name in ("engagement", "reach", "views", "impressions"):
             notes.append(f"{lacking:,} of {total:,} posts have no {name}, and are left out of its sums")
-    young = int(table.filter(pl.col("__status__") == 2)["posts"].sum())
+    young = int(table.filter(pl.col(STATUS) == RowStatus.YOUNG)["posts"].sum())
     if young:
         one = "exported_at" not in columns
         when = f"{activity.newest:%Y-%m-%d}" if one else "the export of their file"
@@ -412,7 +413,7 @@ def _audience(
 ) -> tuple[pl.DataFrame | None, dict[str, Account]]:
     import polars as pl
 
-    used = table.filter(pl.col("__status__") == 0)
+    used = table.filter(pl.col(STATUS) == RowStatus.USED)
     if "others" in used.columns:
         used = used.filter(pl.col("posts") > pl.col("others"))
     if followers is None:
@@ -449,12 +450,12 @@ def _accounts(
     """What became of every post."""
     import polars as pl
 
-    good = table.filter(pl.col("__status__") == 0)
+    good = table.filter(pl.col(STATUS) == RowStatus.USED)
     kept = int(good.join(calendar.spine, on=["entity", "number"], how="semi")["posts"].sum())
     left = count_posts(sums, min_age_days)
     left |= repeats
     left["rows that another export repeats"] = posts.repeated
-    placed = int(sums.filter(pl.col("__status__") == 0)["posts"].sum())
+    placed = int(sums.filter(pl.col(STATUS) == RowStatus.USED)["posts"].sum())
     left["of accounts without an entity"] = placed - int(good["posts"].sum())
     left["outside the panel's periods"] = int(good["posts"].sum()) - kept
     rows = int(sums["posts"].sum()) + posts.repeated + sum(repeats.values())

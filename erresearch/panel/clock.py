@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.metrics.calendar import period_start
+from erresearch.schema.vocabulary import FREQS, WEEKDAYS, Freq
 
-__all__ = ["WEEKDAYS", "Clock", "check_calendar", "first_day", "in_zone", "number_of", "numbered", "start_of"]
+__all__ = ["Clock", "check_calendar", "first_day", "in_zone", "number_of", "numbered", "start_of"]
 
-WEEKDAYS: Mapping[str, int] = MappingProxyType(
-    {
-        name: n
-        for n, name in enumerate(
-            ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-        )
-    }
-)
 _EPOCH = dt.date(1970, 1, 1)
 # the first day of the epoch is a Thursday, three days after a Monday
 _MONDAY = 3
@@ -33,7 +24,7 @@ _MONDAY = 3
 class Clock:
     """How time is cut: length of a period, zone, first day of the week."""
 
-    freq: str
+    freq: Freq
     tz: str
     week_start: str
 
@@ -52,8 +43,8 @@ def check_calendar(freq: str, tz: str, week_start: str) -> None:
     --------
     >>> check_calendar("W", "Europe/Amsterdam", "monday")
     """
-    if freq not in ("D", "W", "M"):
-        raise UnknownNameError.of("freq", freq, ("D", "W", "M"))
+    if freq not in FREQS:
+        raise UnknownNameError.of("freq", freq, FREQS)
     if week_start not in WEEKDAYS:
         raise UnknownNameError.of("week_start", week_start, WEEKDAYS)
     try:

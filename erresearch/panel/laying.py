@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from erresearch.errors import DataError
 from erresearch.exports import Export
+from erresearch.panel.activity import STATUS
 from erresearch.panel.audience import whole_span
 from erresearch.panel.clock import Clock, number_of
 from erresearch.panel.outcomes import Books
 from erresearch.panel.records import Account
+from erresearch.schema.vocabulary import PERIODS, RowStatus
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +26,6 @@ SHORTEST_DAYS = 56
 Span = tuple[dt.date, dt.date]
 _UNEVEN = dt.timedelta(days=28)
 _SHOWN = 4
-_YOUNG = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +145,7 @@ def _early(table: pl.DataFrame) -> dict[str, set[int]]:
     """Periods of an entity in which some posts were too young at the export of their own file."""
     import polars as pl
 
-    young = table.filter(pl.col("__status__") == _YOUNG).select("entity", "number").unique()
+    young = table.filter(pl.col(STATUS) == RowStatus.YOUNG).select("entity", "number").unique()
     out: dict[str, set[int]] = {}
     for entity, number in young.iter_rows():
         out.setdefault(entity, set()).add(number)
@@ -234,8 +235,9 @@ def _nothing_shared(
             got=f"posts of {', '.join(sorted(spans)[:4])}; outcomes of {', '.join(sold_by[:4])}",
             fix="say which belong together with entity=",
         )
-    length = {"D": "day", "W": "week", "M": "month"}[clock.freq]
-    return DataError(f"the posts cover no whole {length}", fix="choose a shorter freq or export more")
+    return DataError(
+        f"the posts cover no whole {PERIODS[clock.freq].one}", fix="choose a shorter freq or export more"
+    )
 
 
 def _calendar_notes(

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from erresearch.engine.sources import gather
 from erresearch.errors import DataError
 from erresearch.results import escape
+from erresearch.schema.vocabulary import PERIODS, Freq
 
 __all__ = ["Account", "Panel"]
-
-Freq = Literal["D", "W", "M"]
-_WORDS = {"D": "day", "W": "week", "M": "month"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ class Panel:
         import narwhals.stable.v2 as nw
 
         frame = nw.from_native(self.rows)
-        word = _WORDS[self.freq]
+        word = PERIODS[self.freq].one
         if isinstance(frame, nw.LazyFrame):
             head = f"panel by {word}, lazy ({frame.implementation})"
         else:

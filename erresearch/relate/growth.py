@@ -19,10 +19,10 @@ from erresearch.relate.fitting import Covariance
 from erresearch.relate.linear import regress
 from erresearch.relate.ppml import poisson
 from erresearch.results import Bins, Decay, Estimate, Fit
+from erresearch.schema.vocabulary import REACTIONS
 
 __all__ = ["decay"]
 
-_REACTIONS = ("likes", "comments", "shares", "saves")
 #: Up to this many rows without accounts, each row is its own cluster, so that few large accounts are paid for.
 _ROWS_AS_CLUSTERS = 20_000
 #: Up to this many of them the bootstrap is used whatever their effective number: on lists of some hundred accounts
@@ -155,7 +155,7 @@ def _reactions(data: Any, reactions: str | Sequence[str] | None, followers: str,
     present = column_names(data)
     if reactions is None:
         reactions = (
-            "engagement" if "engagement" in present else [name for name in _REACTIONS if name in present]
+            "engagement" if "engagement" in present else [name for name in REACTIONS if name in present]
         )
     wanted = [reactions] if isinstance(reactions, str) else list(reactions)
     if not wanted:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from erresearch.figures.style import amount, rounded, span
 from erresearch.results import Estimate, Interval, Verdict
+from erresearch.schema.vocabulary import DECISIVE
 
 __all__ = [
     "answer",
@@ -31,7 +32,6 @@ _PHRASES = {
     "inconclusive": "left open",
     "not judged": "not judged",
 }
-_DECISIVE = ("supported", "contradicted", "practically nil")
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SHOWN_NAMES = 4
 # control characters but line feed and tab, and halves of surrogate pairs, which UTF-8 cannot hold
@@ -86,7 +86,7 @@ def _standing(verdicts: Sequence[Verdict]) -> str:
     words = {verdict.word for verdict in verdicts} - {"not judged"}
     if not words:
         return "not judged"
-    decisive = [word for word in _DECISIVE if word in words]
+    decisive = [word for word in DECISIVE if word in words]
     if len(decisive) > 1 or (decisive and "association only" in words):
         return "mixed"
     for word in (*decisive, "association only", "inconclusive"):

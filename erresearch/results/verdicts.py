@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
 
 from erresearch.results.numbers import Estimate, Interval, escape, plain
+from erresearch.schema.vocabulary import WORDS, Word
 
 __all__ = ["WORDS", "Doubt", "Verdict", "Word"]
-
-
-Word = Literal[
-    "supported", "contradicted", "practically nil", "inconclusive", "association only", "not judged"
-]
-WORDS: tuple[Word, ...] = (
-    "supported",
-    "contradicted",
-    "practically nil",
-    "inconclusive",
-    "association only",
-    "not judged",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,25 @@
-"""The canonical tables and the check at the door.
+"""The canonical tables, the words that all rooms share, and the check at the door.
 
-Each table is declared once. A small table in memory is checked by pandera, anything else (lazy, remote or
-large) by narwhals expressions that the engine counts in one aggregation; both are built from the same declaration.
-A missing column is missing: it is never read as 0. Nothing is changed, converted or left out here.
+Each table is declared once; narwhals expressions made from the declaration are counted by whatever engine holds the
+rows, in one aggregation. A missing column is missing: it is never read as 0. Nothing is changed, converted or left out
+here.
 """
 
 from __future__ import annotations
 
-from erresearch.schema.door import Notice, Validated, validate
-from erresearch.schema.tables import OUTCOMES, PEOPLE, POSTS, SURVEY, Column, Rule, Table
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from erresearch.schema.door import Notice, Validated, validate
+    from erresearch.schema.tables import OUTCOMES, PEOPLE, POSTS, SURVEY, Column, Rule, Table
+
+# Loaded at first use: the vocabulary beside them is needed by rooms that read no table.
+_NAMES: Final = {
+    "door": ("Notice", "Validated", "validate"),
+    "tables": ("OUTCOMES", "PEOPLE", "POSTS", "SURVEY", "Column", "Rule", "Table"),
+}
+_MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "OUTCOMES",
@@ -22,3 +33,10 @@ __all__ = [
     "Validated",
     "validate",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name at its first use."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

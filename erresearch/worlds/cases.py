@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from erresearch.results import Word
+from erresearch.schema.vocabulary import DECISIVE
 from erresearch.worlds import once, weekly
 from erresearch.worlds.registry import Expected, Truth
 
@@ -48,7 +49,6 @@ class CaseWorld:
 
 
 _PANEL: Final = (40, 104)
-_DECISIVE: Final[tuple[Word, ...]] = ("supported", "contradicted", "practically nil")
 
 
 def _pair(
@@ -239,7 +239,7 @@ def truth_of_case(name: str) -> Truth:
     Simulated world 'C13-holds'. 1 % more engagement in a week brings 0.12 % more reach in the next.
     """
     case = CASES[name]
-    wrong = tuple(word for word in _DECISIVE if word != case.right)
+    wrong = tuple(word for word in DECISIVE if word != case.right)
     parameters = dict(case.parameters)
     return Truth(
         name, parameters, {case.claim: Expected((case.right,), wrong)}, case.sentence.format(**parameters)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from erresearch.schema.vocabulary import REACTIONS
 from erresearch.worlds.lists import POST_SHAPE
 from erresearch.worlds.panels import Rows
 
@@ -21,7 +22,6 @@ PLATFORMS: Final = ("instagram", "tiktok", "facebook", "youtube")
 POST_TYPES: Final = ("image", "video", "carousel", "text")
 PAID_SHARE: Final = 0.1
 CURRENCY: Final = "EUR"
-REACTIONS: Final = ("likes", "comments", "shares", "saves")
 SALES: Final = ("spend", "sessions", "conversions", "revenue")
 MONEY: Final = ("revenue", "spend")
 MINUTES_PER_WEEK: Final = 7 * 24 * 60
