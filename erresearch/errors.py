@@ -34,11 +34,13 @@ class ErresearchError(ValueError):
         What is allowed.
     fix : str, optional
         What to do about it.
+    code : str, optional
+        Short stable name of what was wrong, for callers that go on in another way; they never read the message.
 
     Attributes
     ----------
-    wrong, got, allowed, fix : str
-        The parts of the message, for callers that lay it out themselves.
+    wrong, got, allowed, fix, code : str
+        The parts of the message, for callers that lay it out themselves, and its code.
 
     Examples
     --------
@@ -47,19 +49,22 @@ class ErresearchError(ValueError):
     `reach` must be positive where it divides: 3 of 412 rows are 0. Drop them or use denominator='followers'.
     """
 
-    def __init__(self, wrong: str, *, got: str = "", allowed: str = "", fix: str = "") -> None:
-        self.wrong, self.got, self.allowed, self.fix = wrong, got, allowed, fix
+    def __init__(
+        self, wrong: str, *, got: str = "", allowed: str = "", fix: str = "", code: str = ""
+    ) -> None:
+        self.wrong, self.got, self.allowed, self.fix, self.code = wrong, got, allowed, fix, code
         head = f"{wrong}: {got}" if got else wrong
         tail = [f"Allowed: {allowed}" if allowed else "", fix[:1].upper() + fix[1:]]
         super().__init__(" ".join(f"{part}." for part in (head, *tail) if part))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the parts, so that errors cross process borders whole."""
-        return (_rebuild, (type(self), self.wrong, self.got, self.allowed, self.fix))
+        parts = {"got": self.got, "allowed": self.allowed, "fix": self.fix, "code": self.code}
+        return (_rebuild, (type(self), self.wrong, parts))
 
 
-def _rebuild(kind: type[ErresearchError], wrong: str, got: str, allowed: str, fix: str) -> ErresearchError:
-    return kind(wrong, got=got, allowed=allowed, fix=fix)
+def _rebuild(kind: type[ErresearchError], wrong: str, parts: dict[str, str]) -> ErresearchError:
+    return kind(wrong, **parts)
 
 
 class DataError(ErresearchError):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
+from erresearch.io.csv import csv_text
 
 if TYPE_CHECKING:
     from erresearch.results import Verdict
@@ -37,49 +38,6 @@ COLUMNS = (
     "reason",
     "doubts_raised",
 )
-_FORMULA = ("=", "+", "-", "@", "\t")
-
-
-def _cell(value: object) -> str:
-    """A number with the digits that matter, or text that no spreadsheet takes for a formula."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    # a lone carriage return ends a line for some readers and not for others
-    text = str(value).replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    r"""Lay rows out as CSV that a spreadsheet may open.
-
-    Text that begins like a formula (``=``, ``+``, ``-``, ``@``, a tab) gets an apostrophe in front; numbers
-    are written as they are, with ten significant digits.
-
-    Parameters
-    ----------
-    columns : iterable of str
-        The header.
-    rows : iterable of iterable
-        The cells.
-
-    Returns
-    -------
-    str
-        Lines that end in ``\n``.
-
-    Examples
-    --------
-    >>> print(csv_text(["account", "change"], [["=cmd()", -0.5]]), end="")
-    account,change
-    '=cmd(),-0.5
-    """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([_cell(name) for name in columns])
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return out.getvalue()
 
 
 def verdict_rows(verdicts: Iterable[Verdict]) -> list[tuple[object, ...]]:

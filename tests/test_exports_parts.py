@@ -29,7 +29,6 @@ from erresearch.exports import (
     morsels,
     published,
     read_export,
-    safe_csv,
     workbooks,
 )
 from erresearch.exports.identities import instagram_time, tiktok_time, x_time
@@ -476,26 +475,6 @@ def test_an_account_that_does_not_add_up_is_refused():
         Accounting(3, 2)
     table = read_export(FILES / "youtube_table.csv").accounting.to_frame()
     assert table.set_index("what").loc["rows in", "rows"] == table["rows"].iloc[1:6].sum()
-
-
-@given(st.lists(st.text(max_size=8), min_size=1, max_size=8))
-def test_no_cell_that_is_written_is_a_formula(texts: list[str]):
-    frame = pd.DataFrame({"=a": texts, "n": range(len(texts))})
-    before = frame.copy()
-    out = safe_csv(frame)
-    rows = list(csv.reader(io.StringIO(out, newline="")))
-    assert [row[0] for row in rows[1:]] == [
-        (f"'{t}" if t.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else t)
-        .replace("\r\n", "\n")
-        .replace("\r", "\n")
-        for t in texts
-    ]
-    assert rows[0] == ["'=a", "n"]
-    pd.testing.assert_frame_equal(frame, before)
-
-
-def test_negative_numbers_are_not_escaped():
-    assert safe_csv(pd.DataFrame({"a": [-1.5], "b": ["-1.5"]}), columns=["b", "a"]) == "b,a\n'-1.5,-1.5\n"
 
 
 def test_hashes_join_within_a_run_and_reveal_nothing():

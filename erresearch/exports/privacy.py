@@ -1,4 +1,4 @@
-"""Personal columns, and CSV files that a spreadsheet may open safely."""
+"""Personal columns."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import functools
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import pandas as pd
     import polars as pl
 
-__all__ = ["hashed", "is_personal", "safe_csv"]
+__all__ = ["hashed", "is_personal"]
 
 _PERSONAL = re.compile(
     r"e-?mail|phone|telefoon|teléfono|телефон|first name|last name|full name|recipient|surname|voornaam|achternaam|"
@@ -23,7 +21,6 @@ _PERSONAL = re.compile(
     r"notes?$|note attributes|payment (reference|id)s?|employee|device id|statement descriptor|network id|message$|"
     r"caption|description|beschrijving|omschrijving|descripción|title|título|titel|text|\bcookie|birth|password"
 )
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def is_personal(header: str) -> bool:
@@ -84,51 +81,3 @@ def hashed(values: pl.Series) -> pl.Series:
     if not table:
         return pl.Series(values.name, [None] * len(values), dtype=pl.String)
     return values.replace_strict(table, default=None, return_dtype=pl.String)
-
-
-def _escaped(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    text = f"'{value}" if value.startswith(_RISKY) else value
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def safe_csv(frame: pd.DataFrame, *, columns: Iterable[str] | None = None) -> str:
-    r"""Write a table as CSV in which no cell of text can be taken for a formula.
-
-    Text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end gets an apostrophe before it, in cells and
-    in headers; numbers are written as they are. Line ends inside cells become ``\n``.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        The table; it is not changed.
-    columns : iterable of str, optional
-        Columns to write, in their order; all of them where not given.
-
-    Returns
-    -------
-    str
-        CSV with a row of headers and without the index.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> print(safe_csv(pd.DataFrame({"account": ["=1+1", "shop"], "change": [-2, 3]})).strip())
-    account,change
-    '=1+1,-2
-    shop,3
-    """
-    import pandas as pd
-
-    chosen = frame if columns is None else frame[list(columns)]
-    out = pd.DataFrame(
-        {
-            number: chosen.iloc[:, number].map(_escaped)
-            if str(chosen.dtypes.iloc[number]) in ("object", "str", "string", "category")
-            else chosen.iloc[:, number]
-            for number in range(chosen.shape[1])
-        }
-    )
-    out.columns = pd.Index([_escaped(str(name)) for name in chosen.columns])
-    return str(out.to_csv(index=False, lineterminator="\n"))

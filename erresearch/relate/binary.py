@@ -185,6 +185,7 @@ def _open(
     if moments.rows <= len(moments.columns):
         raise DesignError(
             f"{moments.rows} complete rows cannot carry {len(moments.columns)} parameters",
+            code="too-few-rows",
             got=left_out(moments),
             allowed=f"more than {len(moments.columns)} rows",
             fix="use fewer columns or more data",

@@ -164,6 +164,7 @@ def _complete(rows: Panel, wanted: Sequence[tuple[int, int]]) -> tuple[dict[str,
     if not whole.any():
         raise DataError(
             "no row has all the earlier and later rows asked for",
+            code="no-complete-row",
             got=", ".join(f"{n:,} {reason}" for reason, n in dropped.items()),
             fix="ask for fewer lags or bring longer series",
         )
@@ -199,6 +200,7 @@ def _fit(
     if length <= k + 2:
         raise DesignError(
             f"{length} complete rows cannot carry {k} parameters",
+            code="too-few-rows",
             allowed=f"more than {k + 2} rows",
             fix="use fewer lags or controls, or more data",
         )

@@ -20,7 +20,7 @@ from erresearch.inference import (
     wild_bootstrap,
     wild_bootstraps,
 )
-from erresearch.results import Estimate, Fit, Reference, StudentT
+from erresearch.results import Estimate, Fit, IntervalKind, Reference, StudentT
 from erresearch.results.numbers import grouped
 
 __all__ = ["Covariance", "Fitted", "assemble", "check_covariance", "contrast"]
@@ -175,6 +175,7 @@ def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
         fitted.dropped,
         fitted.residual_variance,
         fitted,
+        IntervalKind.WILD_BOOTSTRAP if any(bootstrapped) else IntervalKind.STUDENT_T,
     )
 
 
@@ -230,7 +231,7 @@ def contrast(
     label = name or " ".join(f"{w:+g}·{regressor}" for regressor, w in weights.items())
     reference: Reference = StudentT(value, se, any_estimate.df)
     fitted = fit.model
-    if isinstance(fitted, Fitted) and fitted.clustered and "bootstrap" in fit.method:
+    if isinstance(fitted, Fitted) and fit.interval_kind is IntervalKind.WILD_BOOTSTRAP:
         direction = a @ fitted.basis
         if effective_clusters(fitted.model, direction) < FEW_CLUSTERS:
             reference = replace(

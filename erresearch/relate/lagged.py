@@ -113,6 +113,7 @@ class Panel:
         if not moments.rows:
             raise DataError(
                 "no row has all the earlier and later rows asked for",
+                code="no-complete-row",
                 got=", ".join(f"{n:,} {reason}" for reason, n in dropped.items()),
                 fix="ask for fewer lags or bring longer series",
             )

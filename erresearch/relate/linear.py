@@ -185,6 +185,7 @@ def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     if moments.rows <= parameters:
         raise DesignError(
             f"{moments.rows} complete rows cannot carry {parameters} parameters",
+            code="too-few-rows",
             got=left_out(moments),
             allowed=f"more than {parameters} rows",
             fix="use fewer columns or effects, or more data",

@@ -119,6 +119,7 @@ def poisson(
     if df_resid <= 0:
         raise DesignError(
             f"{moments.rows} complete rows cannot carry {moments.rows - df_resid} parameters",
+            code="too-few-rows",
             allowed=f"more than {moments.rows - df_resid} rows",
             fix="use fewer columns or effects, or more data",
         )
@@ -179,6 +180,7 @@ def _refuse(moments: Moments, effects: tuple[Effect, ...], cov: str) -> None:
     if moments.rows <= len(moments.columns) - 1:
         raise DesignError(
             f"{moments.rows} complete rows cannot carry {len(moments.columns) - 1} parameters",
+            code="too-few-rows",
             got=left_out(moments),
             allowed=f"more than {len(moments.columns) - 1} rows",
             fix="use fewer columns or effects, or more data",

@@ -48,6 +48,7 @@ def submodel(moments: Moments, swept: Swept, outcome: str, on: Sequence[str]) ->
     if moments.rows <= parameters:
         raise DesignError(
             f"{moments.rows} complete rows cannot carry {parameters} parameters",
+            code="too-few-rows",
             allowed=f"more than {parameters} rows",
             fix="use fewer lags or controls, or more data",
         )

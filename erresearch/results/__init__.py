@@ -15,11 +15,13 @@ from erresearch.results.doubts import (
 from erresearch.results.fits import Bins, Decay, Fit
 from erresearch.results.mixture import Mix
 from erresearch.results.numbers import Affine, Estimate, Interval, Reference, StudentT, escape, plain
+from erresearch.results.reasons import SENTENCES, IntervalKind, Reason, ReasonCode
 from erresearch.results.tables import Table, doubt_table, verdict_table
 from erresearch.results.timing import Precedence, PredictiveGain
 from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
 
 __all__ = [
+    "SENTENCES",
     "WORDS",
     "Affine",
     "Attenuation",
@@ -32,11 +34,14 @@ __all__ = [
     "Estimate",
     "Fit",
     "Interval",
+    "IntervalKind",
     "ListSelection",
     "Mix",
     "Permutation",
     "Precedence",
     "PredictiveGain",
+    "Reason",
+    "ReasonCode",
     "Reference",
     "SampleNeeded",
     "Sensitivity",

@@ -11,6 +11,7 @@ import numpy as np
 
 from erresearch.errors import UnknownNameError
 from erresearch.results.numbers import Estimate, escape, plain
+from erresearch.results.reasons import IntervalKind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,8 @@ class Fit(Mapping[str, Estimate]):
         Residual sum of squares over residual degrees of freedom.
     model : object, optional
         Account scores and Hessians, for contrasts and further inference without a pass over the rows.
+    interval_kind : IntervalKind
+        What gave the intervals.
     """
 
     estimates: Mapping[str, Estimate]
@@ -65,6 +68,7 @@ class Fit(Mapping[str, Estimate]):
     dropped: Mapping[str, int]
     residual_variance: float = math.nan
     model: object | None = field(default=None, repr=False)
+    interval_kind: IntervalKind = IntervalKind.STUDENT_T
 
     def __getitem__(self, name: str) -> Estimate:
         """Estimate of the regressor `name`; a wrong name raises with the nearest right one."""

@@ -25,12 +25,15 @@ class Doubt:
         The figure; nan where the doubt is only words.
     raised : bool
         Whether the doubt weighs against the verdict here.
+    code : str
+        Short stable name for programs; empty where nothing reads it.
     """
 
     name: str
     text: str
     value: float = math.nan
     raised: bool = False
+    code: str = ""
 
     def __str__(self) -> str:
         """Name and sentence."""
@@ -58,7 +61,12 @@ class Verdict:
     sesoi : float
         δ, the smallest effect of interest declared for the claim.
     reason : str
-        The rule that gave the word, or why the claim was not judged.
+        The rule that gave the word, or why the claim was not judged: a sentence for people. Programs read
+        `reason_code` and `needs`.
+    reason_code : str
+        The same as a :class:`ReasonCode`; empty where nobody said.
+    needs : frozenset of str
+        What the claim waits for where it was not judged: names of canonical columns, such as "revenue" and "spend".
     doubts : tuple of Doubt
         The figures beside the word.
     evidence : str
@@ -79,6 +87,8 @@ class Verdict:
     doubts: tuple[Doubt, ...] = ()
     evidence: str = "from rows"
     result: object | None = field(default=None, repr=False, compare=False)
+    reason_code: str = ""
+    needs: frozenset[str] = frozenset()
 
     @property
     def simulated(self) -> bool:

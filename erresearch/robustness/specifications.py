@@ -255,6 +255,7 @@ def _solve(
     if columns.rows <= parameters:
         raise DesignError(
             f"{columns.rows} complete rows cannot carry {parameters} parameters",
+            code="too-few-rows",
             got=f"sample group {cell.group!r}",
             fix="use fewer controls or effects, or more data",
         )

@@ -1,0 +1,80 @@
+"""The one CSV writer: no cell becomes a formula, whatever the reader takes for a separator."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pandas as pd
+import pytest
+from hypothesis import example, given, strategies as st
+
+from erresearch.errors import DesignError, UnknownNameError
+from erresearch.io.csv import csv_text, safe_cell, table_csv
+from erresearch.results import Reason, ReasonCode
+from erresearch.results.reasons import SENTENCES
+
+SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+# a number that stands first in a line is a number under every separator
+NUMBER = re.compile(r"-?\d+(\.\d+)?(,|$)")
+
+
+@given(
+    st.lists(
+        st.lists(st.text(alphabet="=-@;|\t,\n\r\"' a1＝", max_size=9), min_size=2, max_size=2), max_size=4
+    )
+)
+@example([["shop;=cmd|' /C calc'!A0;x", 'x;"=1"']])
+@example([["a", "x\n=1"], ["a", "x\n\n ;\t=1"]])
+def test_no_reader_sees_a_formula(cells: list[list[str]]):
+    text = csv_text(["name", "other", "n"], [[*row, -0.5] for row in cells])
+    for separator in (",", ";", "\t", "|"):
+        # a reader of commas knows quotes, or it could not read this file at all
+        for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE)[: 1 if separator == "," else 2]:
+            for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting):
+                for cell in row:
+                    bare = cell.lstrip().lstrip('"') if separator != "," else cell
+                    assert not bare.startswith(SIGNS) or NUMBER.match(bare), (separator, cell)
+
+
+@given(st.text(max_size=12))
+def test_text_comes_back_but_for_apostrophes_and_line_ends(text: str):
+    (_, row) = csv.reader(io.StringIO(csv_text(["a", "b"], [[text, 1]]), newline=""))
+    assert row[0].replace("'", "") == text.replace("\r\n", "\n").replace("\r", "\n").replace("'", "")
+
+
+def test_runs_of_blanks_take_linear_time():
+    # 200,000 places to begin at: a quadratic search would not end
+    assert safe_cell("\n;" * 100_000 + "x").endswith(";x")
+
+
+def test_a_table_is_written_as_it_is():
+    table = pd.DataFrame(
+        {"=a": ["=1", "x"], "n": [-1.5, None], "day": pd.to_datetime(["2026-01-05", None]), "k": [3, 4]}
+    )
+    before = table.copy()
+    assert table_csv(table) == "'=a,n,day,k\n'=1,-1.5,2026-01-05,3\nx,,,4\n"
+    pd.testing.assert_frame_equal(table, before)
+    assert table_csv(pd.DataFrame({"a": [1 / 3], "b": ["-1.5"]}), columns=["b", "a"]) == (
+        "b,a\n'-1.5,0.3333333333333333\n"
+    )
+    times = pd.DataFrame({"at": pd.to_datetime(["2026-01-05 10:00", "2026-01-06 00:00"])})
+    assert table_csv(times) == "at\n2026-01-05 10:00:00\n2026-01-06 00:00:00\n"
+    assert table_csv(pd.DataFrame({"x": [0.1 + 0.2]}), digits=4) == "x\n0.3\n"
+
+
+def test_a_reason_is_a_code_with_facts():
+    reason = Reason(ReasonCode.FEW_CLUSTERS, {"clusters": 1200, "needed": 6})
+    assert str(reason) == "only 1,200 accounts: a decisive word needs 6"
+    assert str(Reason("columns-missing", {"columns": ("spend", "revenue")})) == "no spend, revenue"
+    assert set(SENTENCES) == set(ReasonCode)
+    with pytest.raises(UnknownNameError, match="There is no reason 'few-cluster'"):
+        Reason("few-cluster")
+
+
+def test_errors_carry_their_code_across_processes():
+    import pickle
+
+    error = pickle.loads(pickle.dumps(DesignError("x", got="y", code="too-few-rows")))
+    assert (error.code, str(error)) == ("too-few-rows", "x: y.")
