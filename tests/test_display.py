@@ -12,7 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 import erresearch as er
-from erresearch.exports.records import Accounting, Caution, Export, Guess, Inspection
+from erresearch.exports.log import Accounting, Caution, Export, Guess, Inspection
 from erresearch.results import (
     Bins,
     Decay,

@@ -13,7 +13,7 @@ import pytest
 
 from erresearch.errors import ErresearchError
 from erresearch.exports import Export, inspect_export, platforms, read_export
-from erresearch.exports.registry import load_registry
+from erresearch.exports.layouts import load_registry
 
 FOLDER = Path(__file__).resolve().parent / "exports"
 FILES = FOLDER / "files"

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from erresearch.errors import ErresearchError
 from erresearch.exports import Export, delimited, read_export
-from erresearch.exports.recognise import vocabulary
+from erresearch.exports.layouts import vocabulary
 
 FILES = sorted((Path(__file__).resolve().parent / "exports" / "files").iterdir())
 PLAIN = [path for path in FILES if path.suffix == ".csv"]

@@ -26,16 +26,16 @@ from erresearch.exports import (
     containers,
     delimited,
     inspect_export,
-    morsels,
-    published,
     read_export,
+    timestamps,
     workbooks,
 )
-from erresearch.exports.identities import instagram_time, tiktok_time, x_time
+from erresearch.exports.layouts import Field, format_of, load_registry, normalise
+from erresearch.exports.log import Journal
 from erresearch.exports.numbers import Reading, parse_numbers
 from erresearch.exports.privacy import hashed
-from erresearch.exports.records import Journal
-from erresearch.exports.registry import Field, format_of, load_registry, normalise
+from erresearch.exports.timestamps import instagram_time, tiktok_time, x_time
+from erresearch.io import parallel
 from erresearch.io.files import resource
 
 FILES = Path(__file__).resolve().parent / "exports" / "files"
@@ -194,10 +194,10 @@ def test_work_is_done_one_after_the_other_where_there_are_no_threads(monkeypatch
     def never(*_: object) -> None:
         raise AssertionError("a browser has no threads")
 
-    assert morsels.in_threads(str, range(50)) == [str(n) for n in range(50)]
-    monkeypatch.setattr(morsels.sys, "platform", "emscripten")
-    monkeypatch.setattr(morsels, "ThreadPoolExecutor", never)
-    assert morsels.in_threads(str, range(50)) == [str(n) for n in range(50)]
+    assert parallel.in_threads(str, range(50)) == [str(n) for n in range(50)]
+    monkeypatch.setattr(parallel.sys, "platform", "emscripten")
+    monkeypatch.setattr(parallel, "ThreadPoolExecutor", never)
+    assert parallel.in_threads(str, range(50)) == [str(n) for n in range(50)]
 
 
 @pytest.mark.parametrize("wrong", ['a"b,1', '"a"b,1', 'a,"b', '"a""b,1', 'a,b"'])
@@ -229,7 +229,7 @@ def test_many_rows_are_taken_to_utc_as_the_zone_database_says(zone: str):
     local = [begin + dt.timedelta(minutes=rng.randrange(minutes)) for _ in range(12_000)]
     journal = Journal("f")
     cells = pl.Series([*local, None], dtype=pl.Datetime("us"))
-    got = published.in_zone(cells, zone, pl.Series(range(len(cells))), journal)
+    got = timestamps.in_zone(cells, zone, pl.Series(range(len(cells))), journal)
     told = sum(caution.count for caution in journal.warnings)
     odd, rule = 0, ZoneInfo(zone)
     for printed, found in zip(local, got, strict=False):
@@ -457,7 +457,7 @@ def test_numbers_are_read_or_missing(cells: list[str]):
     st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%B %d, %Y", "%a %b %d %Y", "%Y%m%d"]),
 )
 def test_days_are_read_back(day: dt.date, form: str):
-    from erresearch.exports.clocks import parse_times
+    from erresearch.exports.dates import parse_times
 
     cells = pl.Series([day.strftime(form), dt.date(2026, 1, 31).strftime(form)])
     times = parse_times(cells, pl.Series([2, 3]), Journal("f"), header="d")

@@ -131,7 +131,7 @@ def read_files(
     """Read exports and sort them by what they hold.
 
     Beside a file ``x.csv`` a file ``x.csv.toml`` may say what it does not (see
-    :func:`erresearch.exports.settings.read_mapping`).
+    :func:`erresearch.exports.mapping.read_mapping`).
 
     Parameters
     ----------

@@ -7,10 +7,10 @@ Layouts are data (``platforms.toml``): a new platform is an entry and a fixture.
 
 from __future__ import annotations
 
-from erresearch.exports.combining import Change, combine_exports, definition_changes
+from erresearch.exports.combine import Change, combine_exports, definition_changes
+from erresearch.exports.layouts import platforms
+from erresearch.exports.log import Accounting, Caution, Export, Guess, Inspection
 from erresearch.exports.reading import inspect_export, read_export, read_exports
-from erresearch.exports.records import Accounting, Caution, Export, Guess, Inspection
-from erresearch.exports.registry import platforms
 from erresearch.io.csv import table_csv as safe_csv
 
 __all__ = [

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from erresearch.errors import DataError, EngineError, ErresearchError
-from erresearch.exports.records import Journal
+from erresearch.exports.log import Journal
 from erresearch.exports.workbooks import Sheet, read_html, read_xls, read_xlsx
 
 __all__ = ["MAX_RATIO", "MAX_UNPACKED", "Bundle", "Text", "open_bundle", "split_bundle"]

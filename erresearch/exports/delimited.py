@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
 from erresearch.exports.containers import Text
-from erresearch.exports.morsels import in_threads
-from erresearch.exports.recognise import vocabulary
-from erresearch.exports.records import Journal, places
-from erresearch.exports.registry import normalise
+from erresearch.exports.layouts import normalise, vocabulary
+from erresearch.exports.log import Journal, places
+from erresearch.io.parallel import in_threads
 
 if TYPE_CHECKING:
     import polars as pl

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
-from erresearch.exports.records import Journal, places
-from erresearch.exports.registry import Field, load_registry
+from erresearch.exports.layouts import Field, load_registry
+from erresearch.exports.log import Journal, places
 
 if TYPE_CHECKING:
     import polars as pl

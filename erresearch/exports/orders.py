@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
-from erresearch.exports.cells import Built, Draft, further, number_column
-from erresearch.exports.clocks import parse_times
+from erresearch.exports.columns import Built, Draft, further, number_column
+from erresearch.exports.daily import day_column, one_currency
+from erresearch.exports.dates import parse_times
+from erresearch.exports.log import Journal, places
+from erresearch.exports.mapping import Settings
 from erresearch.exports.numbers import currency_of, same_sign
-from erresearch.exports.published import impossible, in_zone, refuse_unread, to_utc
-from erresearch.exports.records import Journal, places
-from erresearch.exports.series import day_column, one_currency
-from erresearch.exports.settings import Settings
 from erresearch.exports.tables import MAPPED
+from erresearch.exports.timestamps import impossible, in_zone, refuse_unread, to_utc
 
 if TYPE_CHECKING:
     import polars as pl

@@ -8,16 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.cells import Built, Draft, flags, further, numeric_targets, typed
-from erresearch.exports.checks import check_age, check_limit, check_posts, check_stock, check_totals
-from erresearch.exports.clocks import Times, parse_times
-from erresearch.exports.identities import DECODERS, damaged_ids
-from erresearch.exports.morsels import by_morsels
-from erresearch.exports.published import publication
-from erresearch.exports.records import Journal, places
-from erresearch.exports.registry import load_registry, normalise
-from erresearch.exports.settings import Settings
+from erresearch.exports.columns import Built, Draft, flags, further, numeric_targets, typed
+from erresearch.exports.dates import Times, parse_times
+from erresearch.exports.layouts import load_registry, normalise
+from erresearch.exports.log import Journal, places
+from erresearch.exports.mapping import Settings
+from erresearch.exports.plausibility import check_age, check_limit, check_posts, check_stock, check_totals
 from erresearch.exports.tables import MAPPED
+from erresearch.exports.timestamps import DECODERS, damaged_ids, publication
+from erresearch.io.parallel import by_morsels
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
 if TYPE_CHECKING:

@@ -9,9 +9,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from erresearch.errors import DataError, ErresearchError
-from erresearch.exports.cells import KEPT, Built, Draft, draft_of
+from erresearch.exports.columns import KEPT, Built, Draft, draft_of
+from erresearch.exports.combine import agreed_settings, put_together
 from erresearch.exports.containers import Bundle, Text, open_bundle, split_bundle
-from erresearch.exports.finding import (
+from erresearch.exports.daily import read_ads, read_figures, read_series
+from erresearch.exports.layouts import Format, load_registry, normalise
+from erresearch.exports.log import Export, Inspection, Journal
+from erresearch.exports.mapping import Settings, read_mapping
+from erresearch.exports.orders import read_orders
+from erresearch.exports.posts import read_posts
+from erresearch.exports.privacy import is_personal
+from erresearch.exports.selection import (
     all_tables,
     choose_tables,
     layouts_wanted,
@@ -20,18 +28,9 @@ from erresearch.exports.finding import (
     refuse_other,
     with_export_day,
 )
-from erresearch.exports.morsels import in_threads
-from erresearch.exports.orders import read_orders
-from erresearch.exports.posts import read_posts
-from erresearch.exports.privacy import is_personal
-from erresearch.exports.records import Export, Inspection, Journal
-from erresearch.exports.registry import Format, load_registry, normalise
-from erresearch.exports.series import read_ads, read_series
-from erresearch.exports.settings import Settings, read_mapping
-from erresearch.exports.several import agreed_settings, put_together
 from erresearch.exports.surveys import read_survey
 from erresearch.exports.tables import MAPPED, Table
-from erresearch.exports.tallies import read_figures
+from erresearch.io.parallel import in_threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +69,7 @@ def read_export(
         A platform or a format, where a file holds several.
     mapping : path or mapping, optional
         A small TOML file that says which column is which, and what the file does not say; its lines are described at
-        :func:`erresearch.exports.settings.read_mapping`.
+        :func:`erresearch.exports.mapping.read_mapping`.
     tz : str, optional
         Time zone of clocks for which neither the file nor a rule of the platform says one. A rule of the platform
         (Meta prints US Pacific time) stands; ``zone`` in a mapping overrides it.

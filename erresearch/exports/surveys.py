@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.cells import Built, Draft, flags, further
+from erresearch.exports.columns import Built, Draft, flags, further
+from erresearch.exports.daily import day_column
+from erresearch.exports.layouts import normalise
+from erresearch.exports.log import Journal, places
+from erresearch.exports.mapping import Settings
 from erresearch.exports.privacy import hashed, is_personal
-from erresearch.exports.records import Journal, places
-from erresearch.exports.registry import normalise
-from erresearch.exports.series import day_column
-from erresearch.exports.settings import Settings
 from erresearch.exports.tables import Table
 
 if TYPE_CHECKING:

@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.delimited import Records, fast_body
-from erresearch.exports.recognise import Match, best_match, match_header, vocabulary
-from erresearch.exports.records import Journal, places
-from erresearch.exports.registry import Format, Rule, load_registry, normalise
+from erresearch.exports.layouts import (
+    Format,
+    Match,
+    Rule,
+    best_match,
+    load_registry,
+    match_header,
+    normalise,
+    vocabulary,
+)
+from erresearch.exports.log import Journal, places
 
 if TYPE_CHECKING:
     import polars as pl

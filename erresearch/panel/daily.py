@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError
-from erresearch.exports.registry import load_registry
+from erresearch.exports.layouts import load_registry
 from erresearch.panel.clock import Clock, numbered, start_of
 from erresearch.panel.entities import plain_name
 from erresearch.panel.records import Account

@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from erresearch.errors import DataError
-from erresearch.exports.morsels import by_morsels
-from erresearch.exports.records import Journal, places
-from erresearch.exports.registry import load_registry
+from erresearch.exports.layouts import load_registry
+from erresearch.exports.log import Journal, places
+from erresearch.io.parallel import by_morsels
 
 if TYPE_CHECKING:
     import polars as pl

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError
+from erresearch.exports.layouts import Format, Kind, load_registry
+from erresearch.exports.log import Journal
+from erresearch.exports.mapping import Settings
 from erresearch.exports.numbers import Numbers, Reading, parse_numbers
 from erresearch.exports.privacy import hashed
-from erresearch.exports.records import Journal
-from erresearch.exports.registry import Format, Kind, load_registry
-from erresearch.exports.settings import Settings
 from erresearch.exports.tables import MAPPED, Table, is_note
 
 if TYPE_CHECKING:

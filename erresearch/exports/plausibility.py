@@ -6,8 +6,8 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
-from erresearch.exports.records import Journal, places
-from erresearch.exports.registry import Format, load_registry
+from erresearch.exports.layouts import Format, load_registry
+from erresearch.exports.log import Journal, places
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
 if TYPE_CHECKING:

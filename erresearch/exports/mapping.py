@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from erresearch.errors import ColumnError, DataError, EngineError, UnknownNameError
-from erresearch.exports.registry import Format, format_of, load_registry
+from erresearch.exports.layouts import Format, format_of, load_registry
 from erresearch.exports.tables import MAPPED
 
 __all__ = ["Settings", "read_mapping"]

@@ -14,7 +14,7 @@ from erresearch.results import escape
 if TYPE_CHECKING:
     import pandas as pd
 
-    from erresearch.exports.registry import Format, Kind
+    from erresearch.exports.layouts import Format, Kind
 
 __all__ = ["Accounting", "Bucket", "Caution", "Export", "Guess", "Inspection", "Journal"]
 

@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.cells import KEPT, Draft, draft_of
+from erresearch.exports.columns import KEPT, Draft, draft_of
 from erresearch.exports.containers import Bundle, Text
+from erresearch.exports.daily import last_printed
 from erresearch.exports.delimited import Records, read_records
+from erresearch.exports.layouts import Format, Kind, load_registry, normalise, not_recognised
+from erresearch.exports.log import Journal
+from erresearch.exports.mapping import Settings, day_of
 from erresearch.exports.privacy import is_personal
-from erresearch.exports.recognise import not_recognised
-from erresearch.exports.records import Journal
-from erresearch.exports.registry import Format, Kind, load_registry, normalise
-from erresearch.exports.series import last_printed
-from erresearch.exports.settings import Settings, day_of
 from erresearch.exports.tables import Table, find_tables, relaxed
 from erresearch.exports.workbooks import Sheet
 
