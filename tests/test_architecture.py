@@ -138,7 +138,7 @@ def test_no_module_has_a_vague_name(path: Path):
 def test_files_and_functions_stay_short(path: Path):
     lines = len(path.read_text(encoding="utf-8").splitlines())
     documented = sum(docstring_lines(node) for node in ast.walk(tree_of(path)))
-    assert lines - documented <= 520, "this file wants to be two"
+    assert lines - documented <= 540, "this file wants to be two"
     for function in functions(path):
         length = (function.end_lineno or 0) - function.lineno + 1 - docstring_lines(function)
         assert length <= 100, f"{function.name} has {length} lines"
