@@ -16,7 +16,6 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from erresearch import figures as figures
     from erresearch.audits import audit as audit
     from erresearch.claims import examine as examine, judge as judge, read_claims as read_claims
     from erresearch.datasets import catalog as catalog, load as load
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
         romi_net as romi_net,
     )
     from erresearch.panel import Rules as Rules, build_panel as build_panel
-    from erresearch.pipeline import reproduce as reproduce
     from erresearch.relate import (
         correlate as correlate,
         decay as decay,
@@ -49,6 +47,8 @@ if TYPE_CHECKING:
         predictive_gain as predictive_gain,
         regress as regress,
     )
+    from erresearch.report import figures as figures
+    from erresearch.report.reproduction import reproduce as reproduce
     from erresearch.results import (
         Estimate as Estimate,
         Interval as Interval,
@@ -64,7 +64,6 @@ __version__ = "0.1.0"
 
 # The same names as above, for the running program; a test keeps the two alike.
 _NAMES: Final = {
-    "": ("figures",),
     "audits": ("audit",),
     "claims": ("examine", "judge", "read_claims"),
     "datasets": ("catalog", "load"),
@@ -87,8 +86,9 @@ _NAMES: Final = {
     ),
     "engine.moments": ("Moments",),
     "panel": ("Rules", "build_panel"),
-    "pipeline": ("reproduce",),
     "relate": ("correlate", "decay", "logit", "poisson", "precedence", "predictive_gain", "regress"),
+    "report": ("figures",),
+    "report.reproduction": ("reproduce",),
     "results": ("Estimate", "Interval", "Table", "Verdict", "doubt_table", "verdict_table"),
     "robustness": ("detectable", "equivalence"),
     "worlds": ("simulate",),
@@ -103,8 +103,6 @@ def __getattr__(name: str) -> object:
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; dir(erresearch) lists them")
-    if not module:
-        return importlib.import_module(f"{__name__}.{name}")
     value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
     globals()[name] = value
     return value

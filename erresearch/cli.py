@@ -22,7 +22,7 @@ from erresearch.schema.vocabulary import FREQS, Freq
 
 if TYPE_CHECKING:
     from erresearch.datasets import Dataset
-    from erresearch.pipeline import Reproduction
+    from erresearch.report.reproduction import Reproduction
     from erresearch.worlds import Simulation
 
 __all__ = ["command", "main"]
@@ -54,18 +54,18 @@ def reproduce(
     *, out: Path, jobs: int | None, notebooks: bool, expected: Path | None, no_expected: bool, progress: bool
 ) -> None:
     """Run every notebook, judge every claim, write the results and print the board."""
-    from erresearch import ledger, pipeline, terminal
+    from erresearch.report import console, reproduction, verdict_csv
 
-    made = pipeline.reproduce(out, notebooks=notebooks, jobs=jobs, progress=progress)
-    screen = terminal.console()
-    screen.print(terminal.board(made.verdicts))
+    made = reproduction.reproduce(out, notebooks=notebooks, jobs=jobs, progress=progress)
+    screen = console.console()
+    screen.print(console.board(made.verdicts))
     _say_what_was_written(made)
     known = None if no_expected else expected or _own_expected()
-    differs = ledger.differences(made.table, known) if known else ()
+    differs = verdict_csv.differences(made.table, known) if known else ()
     for line in differs:
-        click.echo(terminal.plain(f"differs from {known}: {line}"), err=True)
+        click.echo(console.plain(f"differs from {known}: {line}"), err=True)
     for run in made.failed:
-        click.echo(terminal.plain(f"notebook {run.name} failed in {run.error}"), err=True)
+        click.echo(console.plain(f"notebook {run.name} failed in {run.error}"), err=True)
     if differs or made.failed:
         raise click.exceptions.Exit(1)
     if known:
@@ -136,7 +136,7 @@ def pool_evidence(
     """Add moments that several houses saved, without a row of any of them, and regress on them."""
     from erresearch.claims import pool
     from erresearch.relate import regress
-    from erresearch.terminal import plain
+    from erresearch.report.console import plain
 
     together = pool(files, same_accounts=same_accounts)
     click.echo(plain(together))
@@ -215,8 +215,9 @@ def audit(
     A file x.csv.toml beside x.csv says what x.csv does not (columns, time zone, day of the export). Quoted globs of
     Parquet files ("posts/*.parquet") and tables of a database (duckdb:file.db?table=posts) are summed where they lie.
     """
-    from erresearch import audits, terminal
+    from erresearch import audits
     from erresearch.panel import Rules
+    from erresearch.report import console
 
     wrong = [line for line in entity if "=" not in line]
     if wrong:
@@ -242,7 +243,7 @@ def audit(
             "Days and weeks were counted in UTC; where the business has another clock, say --tz Area/City."
         )
     if any(verdict.word != "not judged" for verdict in found.verdicts):
-        terminal.console().print(terminal.board(found.verdicts))
+        console.console().print(console.board(found.verdicts))
     else:
         click.echo("No claim could be judged; the lines above say why, and what would help.")
     if found.failure:
@@ -254,7 +255,7 @@ def audit(
 @click.option("--tz", help="Zone of clocks for which neither the file nor a rule of the platform says one.")
 def inspect_files(*, files: tuple[str, ...], tz: str | None) -> None:
     """Say what files are, what would be guessed and why, and what would be left out; nothing is written."""
-    from erresearch.terminal import plain
+    from erresearch.report.console import plain
 
     refused = []
     for place in files:
@@ -330,7 +331,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _refuse(reason: object) -> int:
     """One clear line on standard error."""
-    from erresearch.terminal import plain
+    from erresearch.report.console import plain
 
     click.echo(f"erresearch: error: {plain(reason)}", err=True)
     return 2
@@ -339,7 +340,7 @@ def _refuse(reason: object) -> int:
 @contextmanager
 def _own_warnings_in_one_line() -> Iterator[None]:
     """Show this package's warnings as notes, without the line of source they came from."""
-    from erresearch.terminal import plain
+    from erresearch.report.console import plain
 
     with warnings.catch_warnings():
         before: Callable[..., None] = warnings.showwarning
@@ -372,7 +373,7 @@ def _say_what_was_written(made: Reproduction) -> None:
 def _write_simulation(made: Simulation, out: Path, seed: int) -> list[Path]:
     """Write each table that has rows and what is true of them, every file named as simulated."""
     from erresearch.io.files import atomic_write
-    from erresearch.manifest import manifest_text
+    from erresearch.report.provenance import manifest_text
 
     tables = {"posts": made.posts, "outcomes": made.outcomes, "panel": made.panel}
     written = [
@@ -389,7 +390,7 @@ def _print_table(columns: Sequence[str], rows: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from erresearch.terminal import console, plain
+    from erresearch.report.console import console, plain
 
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
@@ -409,7 +410,7 @@ def _print_card(card: Dataset) -> None:
 
 def _print_field(name: str, value: Any, indent: str = "") -> None:
     """A name and its value on one line, or what the value holds indented below; nothing where it is empty."""
-    from erresearch.terminal import plain
+    from erresearch.report.console import plain
 
     if is_dataclass(value):
         value = {field.name: getattr(value, field.name) for field in fields(value)}

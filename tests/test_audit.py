@@ -24,8 +24,8 @@ from erresearch.audits import (
     with_followers,
     with_scores,
 )
-from erresearch.audits.judging import what_would_help
-from erresearch.audits.writing import _again, _frame_text, accounting_rows, audit_notebook, unread_rows
+from erresearch.audits.outputs import _again, _frame_text, accounting_rows, audit_notebook, unread_rows
+from erresearch.audits.verdicts import what_would_help
 from erresearch.claims import read_claims
 from erresearch.errors import DataError, DesignError, ErresearchError
 from erresearch.exports import Accounting, Export
@@ -213,7 +213,7 @@ def test_everything_is_written_and_the_notebook_runs(shop, tmp_path):
 def test_a_notebook_that_fails_is_kept_and_said(shop, tmp_path, monkeypatch, capsys):
     copy = tmp_path / "instagram_posts.csv"
     copy.write_bytes(shop["instagram"].read_bytes())
-    from erresearch.audits import writing
+    from erresearch.audits import outputs as writing
 
     def broken(found, settings):
         notebook = audit_notebook(found, settings)

@@ -15,9 +15,9 @@ from hypothesis import given, strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from erresearch import figures
 from erresearch.errors import DataError
-from erresearch.figures.style import WORD_COLOURS, label, rounded, span
+from erresearch.report import figures
+from erresearch.report.figures.style import WORD_COLOURS, label, rounded, span
 from erresearch.results import (
     WORDS,
     Bins,
@@ -104,7 +104,7 @@ class Cell:
 
 
 def test_figures_import_without_matplotlib():
-    code = "import sys, erresearch.figures; print(sorted({'matplotlib', 'seaborn', 'pandas'} & set(sys.modules)))"
+    code = "import sys, erresearch.report.figures; print(sorted({'matplotlib', 'seaborn', 'pandas'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

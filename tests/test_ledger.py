@@ -8,8 +8,8 @@ import math
 
 import pytest
 
-from erresearch import ledger
 from erresearch.errors import DataError
+from erresearch.report import verdict_csv as ledger
 from erresearch.results import Doubt, Estimate, Interval, Verdict
 
 ESTIMATE = Estimate("=HYPERLINK(0)", -0.1234567890123, 0.02, 39, Interval(-0.16, -0.08), 4160, 40)

@@ -92,7 +92,7 @@ def test_the_installed_commands_work_from_an_empty_directory(installed: Path, em
 @pytest.mark.skipif(not list((ROOT / "notebooks").glob("*.ipynb")), reason="there is no notebook yet")
 def test_an_installed_notebook_runs_from_an_empty_directory(installed: Path, empty: Path):
     code = (
-        "from erresearch.io.files import resource; from erresearch.runner import *;"
+        "from erresearch.io.files import resource; from erresearch.report.notebooks import *;"
         "print(run_notebooks(notebook_paths(resource('notebooks'))[:1], 'results')[0].error)"
     )
     done = python("-c", code, cwd=empty, path=installed)

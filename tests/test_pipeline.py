@@ -12,9 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erresearch import claims, cli, ledger, manifest, pipeline, terminal
+from erresearch import claims, cli
 from erresearch.errors import EngineError, ErresearchWarning
 from erresearch.io import files
+from erresearch.report import (
+    console as terminal,
+    provenance as manifest,
+    reproduction as pipeline,
+    verdict_csv as ledger,
+)
 from erresearch.results import Estimate, Fit, Interval, StudentT, Verdict
 
 FOUND = StudentT(0.1, 0.02, 39)

@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 from report_samples import HOSTILE, SIMULATED, Claim, board, claims, estimate, hostile, verdict
 
 from erresearch.errors import DataError, ErresearchWarning
-from erresearch.figures import theme
 from erresearch.io.files import resource
 from erresearch.report import answer, write_report
-from erresearch.report.pictures import picture
+from erresearch.report.figures import theme
+from erresearch.report.images import picture
 from erresearch.report.sentences import (
     answer_parts,
     count_of,

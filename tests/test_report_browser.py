@@ -16,8 +16,8 @@ import pytest
 from matplotlib.figure import Figure
 from report_samples import HOSTILE, board, claims, hostile
 
-from erresearch.figures import theme
 from erresearch.report import write_report
+from erresearch.report.figures import theme
 from erresearch.report.sentences import readable
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")

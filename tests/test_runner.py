@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from erresearch.errors import DataError, EngineError
-from erresearch.runner import notebook_paths, run_notebooks
+from erresearch.report.notebooks import notebook_paths, run_notebooks
 
 
 def notebook(folder: Path, name: str, *cells: str) -> Path:
@@ -85,7 +85,7 @@ def test_an_interrupt_ends_the_kernels_and_leaves_no_copy(tmp_path: Path):
         tmp_path, "long", f"open({str(tmp_path / 'begun')!r}, 'w').close()", "import time; time.sleep(600)"
     )
     code = (
-        "import sys; from pathlib import Path; from erresearch.runner import *;"
+        "import sys; from pathlib import Path; from erresearch.report.notebooks import *;"
         "run_notebooks(notebook_paths(sys.argv[1]), Path(sys.argv[1]) / 'out')"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True)

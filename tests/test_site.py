@@ -83,7 +83,7 @@ def test_every_public_name_is_in_the_reference(pages: ModuleType):
     told = {module for _, modules in pages.REFERENCE.values() for module in modules}
     assert set(erresearch._NAMES) - {""} <= told, "tools/site_pages.py: REFERENCE lacks a module"
     every = "".join(pages.reference_page(*said) for said in pages.REFERENCE.values())
-    for module in ("relate", "robustness", "claims", "metrics", "exports", "figures"):
+    for module in ("relate", "robustness", "claims", "metrics", "exports", "report.figures"):
         loaded = importlib.import_module(f"erresearch.{module}")
         for name in loaded.__all__:
             if getattr(getattr(loaded, name), "__module__", "").startswith("erresearch"):

@@ -26,8 +26,8 @@ REFERENCE = {
     "auditing": ("Your own files, from export to report", ("audits", "panel")),
     "data": ("Data sets and simulated worlds", ("datasets", "worlds")),
     "moments": ("Sums instead of rows", ("engine.moments", "inference", "io.memory")),
-    "showing": ("Figures and reports", ("figures", "report")),
-    "checking": ("Reproduce and calibrate", ("pipeline", "calibration")),
+    "showing": ("Figures and reports", ("report.figures", "report")),
+    "checking": ("Reproduce and calibrate", ("report.reproduction", "calibration")),
     "teaching": ("Exercises that check themselves", ("workshop",)),
     "errors": ("Errors", ("errors",)),
 }

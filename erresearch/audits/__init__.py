@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from erresearch.audits.describing import account_table, side_by_side, with_followers
-from erresearch.audits.judging import judge_panel
-from erresearch.audits.running import Audit, audit
-from erresearch.audits.scoring import with_scores
-from erresearch.audits.sorting import Files, open_table, read_files
+from erresearch.audits.inputs import Files, open_table, read_files
+from erresearch.audits.nps_by_period import with_scores
+from erresearch.audits.rate_tables import account_table, side_by_side, with_followers
+from erresearch.audits.steps import Audit, audit
+from erresearch.audits.verdicts import judge_panel
 
 __all__ = [
     "Audit",

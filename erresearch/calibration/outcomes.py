@@ -101,7 +101,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How a cell kept one promise, as :func:`erresearch.figures.calibration` draws it.
+    """How a cell kept one promise, as :func:`erresearch.report.figures.calibration` draws it.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from erresearch.figures.style import amount, rounded, span
+from erresearch.report.figures.style import amount, rounded, span
 from erresearch.results import Estimate, Interval, Verdict
 from erresearch.schema.vocabulary import DECISIVE
 

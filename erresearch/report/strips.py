@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from erresearch.figures.style import rounded
+from erresearch.report.figures.style import rounded
 from erresearch.results import Interval, Verdict
 
 __all__ = ["Axis", "Bar", "axis_of"]

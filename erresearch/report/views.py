@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from erresearch.figures import CalibrationCell
-from erresearch.figures.style import SYMBOLS, amount, rounded, span
-from erresearch.report.pictures import Picture
+from erresearch.report.figures import CalibrationCell
+from erresearch.report.figures.style import SYMBOLS, amount, rounded, span
+from erresearch.report.images import Picture
 from erresearch.report.sentences import estimate_sentence, finding, flip_sentence, headline, sentence
 from erresearch.report.strips import Axis, Bar, axis_of
 from erresearch.results import Doubt, Verdict

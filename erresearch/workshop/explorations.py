@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from erresearch.engine.expressions import log
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.figures.style import INK, MUTED, WORD_COLOURS
 from erresearch.relate import decay, precedence, regress
+from erresearch.report.figures.style import INK, MUTED, WORD_COLOURS
 from erresearch.results import Interval, plain
 from erresearch.robustness import detectable
 from erresearch.worlds import simulate_panel

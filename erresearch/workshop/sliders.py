@@ -9,7 +9,7 @@ import os
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
-from erresearch.figures import theme
+from erresearch.report.figures import theme
 from erresearch.workshop.explorations import Exploration, View, exploration_named
 
 if TYPE_CHECKING:

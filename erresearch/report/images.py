@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from erresearch.errors import DataError
-from erresearch.figures.style import INK, MUTED, RULE, WORD_COLOURS
+from erresearch.report.figures.style import INK, MUTED, RULE, WORD_COLOURS
 from erresearch.report.sentences import readable
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from erresearch.audits.leaning import carried_by_one, explained, played
+from erresearch.audits.influence import carried_by_one, explained, played
 from erresearch.claims import Claim, examine, read_claims
 from erresearch.claims.judge import FEWEST_CLUSTERS
 from erresearch.errors import DesignError

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from erresearch.errors import DataError
-from erresearch.figures.intervals import scale_of
-from erresearch.figures.style import (
+from erresearch.report.figures.intervals import scale_of
+from erresearch.report.figures.style import (
     INK,
     MUTED,
     RULE,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from erresearch.figures.style import (
+from erresearch.report.figures.style import (
     HATCH,
     INK,
     MUTED,

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from erresearch import ledger
 from erresearch.errors import ErresearchWarning
 from erresearch.io.files import atomic_write, resource
-from erresearch.manifest import manifest_text, provenance
+from erresearch.report.console import progress_line
+from erresearch.report.notebooks import NotebookRun, notebook_paths, run_notebooks
+from erresearch.report.provenance import manifest_text, provenance
+from erresearch.report.verdict_csv import COLUMNS, csv_text, verdict_rows
 from erresearch.results import Decay, Fit, Precedence, Verdict
-from erresearch.runner import NotebookRun, notebook_paths, run_notebooks
-from erresearch.terminal import progress_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,7 +122,7 @@ def reproduce(
         runs = run_notebooks(paths, out / "notebooks", jobs=jobs, on_cell=step) if paths else ()
         verdicts, pictures = judging.result()
     made = provenance(data, verdicts=verdicts, notebooks=runs)
-    table = atomic_write(out / "verdicts.csv", ledger.csv_text(ledger.COLUMNS, ledger.verdict_rows(verdicts)))
+    table = atomic_write(out / "verdicts.csv", csv_text(COLUMNS, verdict_rows(verdicts)))
     report = write_report(
         verdicts,
         out=out / "report.html",
@@ -158,8 +158,8 @@ def _pictures(
     """For each claim what its estimate was read off, on the data set that shows most."""
     from matplotlib.figure import Figure
 
-    from erresearch import figures
     from erresearch.claims import evidence_for
+    from erresearch.report import figures
 
     drawn: dict[str, Figure] = {}
     for claim in claims:

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from erresearch.audits.describing import account_table, side_by_side
-from erresearch.audits.judging import judge_panel, what_would_help
-from erresearch.audits.scoring import with_scores
-from erresearch.audits.sorting import Files, read_files
-from erresearch.audits.writing import write_audit
+from erresearch.audits.inputs import Files, read_files
+from erresearch.audits.nps_by_period import with_scores
+from erresearch.audits.outputs import write_audit
+from erresearch.audits.rate_tables import account_table, side_by_side
+from erresearch.audits.verdicts import judge_panel, what_would_help
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export
 from erresearch.exports.lazy_tables import Lake, called_simulated

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
-from erresearch.figures.style import (
+from erresearch.report.figures.style import (
     INK,
     MUTED,
     RULE,

@@ -9,14 +9,13 @@ import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from erresearch.io.files import resource
 
 if TYPE_CHECKING:
+    from erresearch.report.notebooks import NotebookRun
     from erresearch.results import Verdict
-    from erresearch.runner import NotebookRun
 
 __all__ = ["fingerprint", "manifest_text", "provenance"]
 
@@ -74,7 +73,7 @@ def _packages() -> dict[str, str]:
 
 def _git() -> dict[str, Any] | None:
     """Commit of the checkout that this package runs from, and whether it was changed since; None elsewhere."""
-    root = Path(__file__).resolve().parent.parent
+    root = resource("data").parent
     if not (root / ".git").exists():
         return None
 

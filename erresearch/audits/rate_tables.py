@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from erresearch.audits.afar import accounts_afar, kinds_afar
+from erresearch.audits.lazy_summaries import accounts_afar, kinds_afar
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports import Export, combine_exports
 from erresearch.exports.lazy_tables import Lake, hold_posts

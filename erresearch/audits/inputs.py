@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from erresearch.audits.describing import own_posts, with_followers
+from erresearch.audits.rate_tables import own_posts, with_followers
 from erresearch.errors import DataError, EngineError, ErresearchError
 from erresearch.exports import Export, combine_exports, read_exports
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from erresearch.calibration import promises
 from erresearch.claims import Claim, read_claims
 from erresearch.io.files import atomic_write
-from erresearch.ledger import COLUMNS, csv_text, verdict_rows
-from erresearch.manifest import provenance
 from erresearch.report import write_report
+from erresearch.report.provenance import provenance
+from erresearch.report.verdict_csv import COLUMNS, csv_text, verdict_rows
 from erresearch.results import Decay, Fit, Precedence
 from erresearch.schema.vocabulary import PERIODS
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from erresearch.audits.running import Audit
+    from erresearch.audits.steps import Audit
     from erresearch.exports import Export
     from erresearch.panel import Panel
 
@@ -288,7 +288,7 @@ def _file_line(export: Export) -> str:
 def _pictures(found: Audit) -> dict[str, Figure]:
     from matplotlib.figure import Figure
 
-    from erresearch import figures
+    from erresearch.report import figures
 
     drawn: dict[str, Figure] = {}
     for verdict in found.verdicts:

@@ -13,11 +13,11 @@ Examples
 
 from __future__ import annotations
 
-from erresearch.figures.challenges import CalibrationCell, calibration, precedence, sensitivity
-from erresearch.figures.curves import decay, specification_curve
-from erresearch.figures.grids import board
-from erresearch.figures.intervals import distance_to_purchase, estimate_interval, forest
-from erresearch.figures.style import SYMBOLS, WORD_COLOURS, theme
+from erresearch.report.figures.challenges import CalibrationCell, calibration, precedence, sensitivity
+from erresearch.report.figures.curves import decay, specification_curve
+from erresearch.report.figures.grids import board
+from erresearch.report.figures.intervals import distance_to_purchase, estimate_interval, forest
+from erresearch.report.figures.style import SYMBOLS, WORD_COLOURS, theme
 
 __all__ = [
     "SYMBOLS",

@@ -1,0 +1,155 @@
+"""Verdicts and pictures in one HTML file that asks nothing of anyone: no network, no script, no server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import warnings as cautions
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from markupsafe import Markup
+
+from erresearch.errors import ErresearchWarning
+from erresearch.io.files import atomic_write, resource
+from erresearch.report.figures import CalibrationCell
+from erresearch.report.images import picture
+from erresearch.report.sentences import answer, answer_parts, footing, readable
+from erresearch.report.views import (
+    ClaimRecord,
+    arrange_board,
+    arrange_cards,
+    arrange_promises,
+    losses,
+)
+from erresearch.results import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["ClaimRecord", "answer", "write_report"]
+
+_TITLE: Final = "Does engagement go with revenue?"
+_SIZE_LIMIT: Final = 3_000_000
+
+
+def write_report(
+    verdicts: Sequence[Verdict],
+    *,
+    out: str | Path,
+    title: str = _TITLE,
+    question: str = _TITLE,
+    claims: Sequence[ClaimRecord] = (),
+    provenance: Mapping[str, object] | None = None,
+    accounting: Mapping[str, Mapping[str, int]] | Iterable[tuple[str, str, int]] = (),
+    warnings: Sequence[str] = (),
+    figures: Mapping[str, Figure | bytes] | None = None,
+    calibration: Mapping[str, Sequence[CalibrationCell]] | None = None,
+) -> Path:
+    """Write verdicts, their pictures and their doubts into one self-contained HTML file.
+
+    The file holds everything it shows: it makes no request, is read without scripts (where they run, tables
+    sort and the board filters) and carries a content security policy that would block anything else. The
+    same arguments give the same bytes.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        What was judged. Simulated verdicts are shown as such and never count in the answer.
+    out : path
+        The HTML file to write; the old one stays whole if anything fails.
+    title, question : str
+        Title of the document, and the question over the answer.
+    claims : sequence of claim records
+        See :class:`ClaimRecord`; the board follows their order.
+    provenance : mapping
+        Versions, data hashes, seeds, commit: text, numbers, lists or mappings of them, shown as they are.
+    accounting : mapping of str to mapping, or triples (data set, reason, count)
+        Rows left out.
+    warnings : sequence of str
+        Every warning given on the way.
+    figures : mapping of str to Figure or bytes
+        A picture per claim id; other keys are shown after the claims under their own name.
+    calibration : mapping of str to sequence
+        Per promise about the words, how simulated worlds kept it (:func:`erresearch.calibration.promises`).
+
+    Returns
+    -------
+    pathlib.Path
+        The file written.
+
+    Raises
+    ------
+    DataError
+        If the bytes of a figure are no image.
+    EngineError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_report([Verdict("C01", "shop", "inconclusive")], out=Path(folder) / "report.html")
+    ...     "left open" in path.read_text(encoding="utf-8")
+    True
+    """
+    verdicts = list(verdicts)
+    known = {claim.id for claim in claims} | {verdict.claim for verdict in verdicts}
+    pictures = {
+        name: picture(figure, prefix=f"figure-{number}", fallback=name)
+        for number, (name, figure) in enumerate((figures or {}).items(), start=1)
+    }
+    cards = arrange_cards(verdicts, claims, pictures)
+    page = _render(
+        title=title,
+        question=question,
+        answer=answer_parts(verdicts),
+        footing=footing(verdicts),
+        board=arrange_board(cards),
+        cards=cards,
+        further={name: made for name, made in pictures.items() if name not in known},
+        provenance=provenance or {},
+        losses=losses(accounting),
+        warnings=list(warnings),
+        promises=arrange_promises(calibration or {}),
+    )
+    content = page.encode()
+    if len(content) > _SIZE_LIMIT:
+        cautions.warn(
+            f"the report is {len(content) / 1e6:.1f} MB, more than {_SIZE_LIMIT / 1e6:.0f} MB: "
+            "draw binned points instead of rows, or hand fewer figures",
+            ErresearchWarning,
+            stacklevel=2,
+        )
+    return atomic_write(out, content)
+
+
+def _render(**content: object) -> str:
+    import jinja2
+
+    folder = resource("data") / "report"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = (folder / "report.css").read_text(encoding="utf-8")
+    script = (folder / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return environment.get_template("report.html.j2").render(
+        style=Markup(style),  # noqa: S704 - the package's own file
+        script=Markup(script),  # noqa: S704 - the package's own file
+        script_hash=f"sha256-{digest}",
+        is_mapping=lambda value: isinstance(value, Mapping),
+        is_list=lambda value: isinstance(value, (list, tuple)),
+        **content,
+    )
+
+
+def _finalize(value: Any) -> Any:
+    """Let through what is already markup; everything else loses what a page cannot carry, then is escaped."""
+    return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
