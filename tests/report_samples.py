@@ -39,15 +39,15 @@ def estimate(value: float, half: float, *, n: int = 4160, accounts: int = 40) ->
     reference = StudentT(value, half / 1.96, math.inf)
     return Estimate(
         "talk",
-        value,
-        half / 1.96,
-        math.inf,
-        reference.interval(0.95),
-        n,
-        accounts,
-        "",
-        "OLS, CRV3",
-        reference,
+        value=value,
+        se=half / 1.96,
+        df=math.inf,
+        interval=reference.interval(0.95),
+        n_rows=n,
+        n_accounts=accounts,
+        unit="",
+        method="OLS, CRV3",
+        reference=reference,
     )
 
 
@@ -65,7 +65,9 @@ def board() -> list[Verdict]:
         Doubt("declarable nil", "The least δ for which nil could be declared.", 0.097, raised=True),
         Doubt("lead placebo", "Only words.", math.nan),
     )
-    open_end = Estimate("talk", 0.1, math.nan, 3, Interval(-0.2, math.inf), 60, 4)
+    open_end = Estimate(
+        "talk", value=0.1, se=math.nan, df=3, interval=Interval(-0.2, math.inf), n_rows=60, n_accounts=4
+    )
     return [
         verdict(
             "C1", "shops", "supported", (0.31, 0.09), size="at least δ", qualifiers=("proxy",), doubts=doubts

@@ -37,7 +37,16 @@ finite = st.floats(-2, 2, allow_nan=False)
 
 def estimate(value: float, se: float = 0.01, name: str = "θ", accounts: int = 40) -> Estimate:
     reference = StudentT(value, se, 39)
-    return Estimate(name, value, se, 39, reference.interval(0.95), 4000, accounts, reference=reference)
+    return Estimate(
+        name,
+        value=value,
+        se=se,
+        df=39,
+        interval=reference.interval(0.95),
+        n_rows=4000,
+        n_accounts=accounts,
+        reference=reference,
+    )
 
 
 # --- words ----------------------------------------------------------------------------------------------------------

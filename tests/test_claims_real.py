@@ -73,7 +73,9 @@ def test_every_pack_is_what_its_rows_give(capsys) -> None:
 def test_a_pack_that_is_not_what_its_rows_give() -> None:
     pack = shipped()["hillstrom"]
     entries = {**pack.entries, "C06b": pack.entries["C06c"]}
-    changed = Pack(pack.name, pack.sources, pack.columns, pack.rows, entries)
+    changed = Pack(
+        name=pack.name, sources=pack.sources, columns=pack.columns, rows=pack.rows, entries=entries
+    )
     with pytest.raises(EngineError, match="is not what its rows give: C06b: declared otherwise"):
         verify_pack("hillstrom", changed)
 

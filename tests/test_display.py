@@ -42,19 +42,40 @@ NUMBERS = [0.0, -0.0, math.nan, math.inf, -math.inf, 1e-300, -3.25, 12345678.9]
 
 def estimate(name: str = "slope", value: float = -0.0125, half: float = 0.02) -> Estimate:
     ends = Interval(-math.inf, math.inf) if not math.isfinite(value) else Interval(value - half, value + half)
-    return Estimate(name, value, half / 2, 39, ends, 4160, 40, "", "OLS", StudentT(value, half / 2, 39))
+    return Estimate(
+        name,
+        value=value,
+        se=half / 2,
+        df=39,
+        interval=ends,
+        n_rows=4160,
+        n_accounts=40,
+        unit="",
+        method="OLS",
+        reference=StudentT(value, half / 2, 39),
+    )
 
 
 def fit(name: str) -> Fit:
     made = estimate(name)
     return Fit(
-        {name: made}, name, "OLS", np.eye(1), 0.5, {name: 1.0}, 1.0, 10, 2, 2.0, {f"not finite: {name}": 3}
+        estimates={name: made},
+        outcome=name,
+        method="OLS",
+        cov=np.eye(1),
+        r2=0.5,
+        vif={name: 1.0},
+        condition_number=1.0,
+        n_rows=10,
+        n_accounts=2,
+        effective_accounts=2.0,
+        dropped={f"not finite: {name}": 3},
     )
 
 
 def bins(name: str, count: int) -> Bins:
     points = np.arange(count, dtype=float)
-    return Bins(points, points, points, points, points.astype(int), name, name)
+    return Bins(x=points, y=points, low=points, high=points, n=points.astype(int), x_name=name, y_name=name)
 
 
 def export(name: str, rows: int) -> Export:
@@ -74,7 +95,15 @@ def values(name: str) -> list[object]:
     )  # fmt: skip
     frame = pd.DataFrame({"by": ["a", "b"] * 4, name or "x": np.arange(8.0)})
     moments = er.Moments.from_frame(frame, [name or "x"], by="by")
-    decay = Decay(number, number, ((0.9, number),), None, bins(name, 3), -0.5, {name: 1})
+    decay = Decay(
+        exponent=number,
+        log_ols=number,
+        reliability=((0.9, number),),
+        spline=None,
+        points=bins(name, 3),
+        shared_denominator=-0.5,
+        dropped={name: 1},
+    )
     read = export(name, 2)
     return [
         number, number.interval, fit(name), bins(name, 3), decay, verdict, Table.of([name], [[name]]),

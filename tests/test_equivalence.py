@@ -20,7 +20,16 @@ from erresearch.robustness import equivalence
 def student(value: float, se: float, df: float, *, stored: bool = False) -> Estimate:
     reference = StudentT(value, se, df)
     ends = reference.interval(0.95)
-    return Estimate("b", value, se, df, ends, 100, 40, reference=None if stored else reference)
+    return Estimate(
+        "b",
+        value=value,
+        se=se,
+        df=df,
+        interval=ends,
+        n_rows=100,
+        n_accounts=40,
+        reference=None if stored else reference,
+    )
 
 
 def test_two_means_agree_with_statsmodels():
@@ -56,7 +65,16 @@ def test_a_coefficient_agrees_with_two_shifted_tests_of_statsmodels():
 def test_a_correlation_is_tested_on_fishers_scale():
     n, r = 854, 0.01
     reference = FisherZ(r, 1 / math.sqrt(n - 3), math.inf)
-    estimate = Estimate("r", r, reference.se, math.inf, reference.interval(0.95), n, 0, reference=reference)
+    estimate = Estimate(
+        "r",
+        value=r,
+        se=reference.se,
+        df=math.inf,
+        interval=reference.interval(0.95),
+        n_rows=n,
+        n_accounts=0,
+        reference=reference,
+    )
     found = equivalence(estimate, sesoi=0.1)
     z = (math.atanh(r) - np.array([-1, 1]) * math.atanh(0.1)) * math.sqrt(n - 3)
     assert [found.p_low, found.p_high] == pytest.approx([stats.norm.sf(z[0]), stats.norm.cdf(z[1])])
@@ -99,7 +117,17 @@ def test_rates_of_error_and_power_are_the_nominal_ones():
         made = (FisherZ(float(v), se, math.inf) for v in values)
         found = [
             equivalence(
-                Estimate("r", m.value, se, math.inf, m.interval(0.95), 854, 0, reference=m), sesoi=0.1
+                Estimate(
+                    "r",
+                    value=m.value,
+                    se=se,
+                    df=math.inf,
+                    interval=m.interval(0.95),
+                    n_rows=854,
+                    n_accounts=0,
+                    reference=m,
+                ),
+                sesoi=0.1,
             )
             for m in made
         ]

@@ -36,7 +36,16 @@ HOSTILE = "a$b$ <script>alert('x')</script>\n\"\\frac{" + "x" * 10_000
 def estimate(
     value: float, half: float = 0.05, *, name: str = "talk", n: int = 4160, accounts: int = 40, unit: str = ""
 ) -> Estimate:
-    return Estimate(name, value, half / 2, 39, Interval(value - half, value + half), n, accounts, unit)
+    return Estimate(
+        name,
+        value=value,
+        se=half / 2,
+        df=39,
+        interval=Interval(value - half, value + half),
+        n_rows=n,
+        n_accounts=accounts,
+        unit=unit,
+    )
 
 
 def axes():
@@ -59,12 +68,38 @@ def draw(ax) -> None:
 def some_decay(beta: float, half: float = 0.03, *, spline: bool = False, low: float | None = 0.1) -> Decay:
     x = np.linspace(6.9, 13.8, 8)
     error = np.full(8, np.nan if low is None else low)
-    points = Bins(x, beta * x, beta * x - error, beta * x + error, np.arange(8, 16), "followers", "reactions")
+    points = Bins(
+        x=x,
+        y=beta * x,
+        low=beta * x - error,
+        high=beta * x + error,
+        n=np.arange(8, 16),
+        x_name="followers",
+        y_name="reactions",
+    )
     curve = (
-        Bins(x, beta * x, beta * x, beta * x, np.full(8, 92), "followers", "reactions") if spline else None
+        Bins(
+            x=x,
+            y=beta * x,
+            low=beta * x,
+            high=beta * x,
+            n=np.full(8, 92),
+            x_name="followers",
+            y_name="reactions",
+        )
+        if spline
+        else None
     )
     found = estimate(beta, half)
-    return Decay(found, found, ((1.0, found),), curve, points, -0.71, {})
+    return Decay(
+        exponent=found,
+        log_ols=found,
+        reliability=((1.0, found),),
+        spline=curve,
+        points=points,
+        shared_denominator=-0.71,
+        dropped={},
+    )
 
 
 def some_curve(m: int = 6, groups: tuple[str, ...] = ("a",)) -> Curve:
@@ -82,16 +117,29 @@ def some_curve(m: int = 6, groups: tuple[str, ...] = ("a",)) -> Curve:
 
 def some_precedence(forward: float, reverse: float, lead: float, now: float | None = None) -> Precedence:
     return Precedence(
-        "talk", "sales", estimate(forward, 0.02), estimate(reverse, 0.02), estimate(lead, 0.02),
-        ((-1, estimate(lead, 0.02)), (1, estimate(forward, 0.02)), (2, estimate(0.0, 0.02))),
-        None if now is None else estimate(now, 0.02), "OLS", 4000, 40, {},
+        x="talk", y="sales", forward=estimate(forward, 0.02), reverse=estimate(reverse, 0.02), lead=estimate(lead, 0.02),
+        lags=((-1, estimate(lead, 0.02)), (1, estimate(forward, 0.02)), (2, estimate(0.0, 0.02))),
+        contemporaneous=None if now is None else estimate(now, 0.02), method="OLS", n_rows=4000, n_accounts=40,
+        dropped={},
     )  # fmt: skip
 
 
 def some_sensitivity(left: float = 0.08) -> Sensitivity:
     r = np.linspace(0, 0.4, 9)
     grid = 0.1 - 0.5 * np.outer(r, r)
-    return Sensitivity(estimate(0.1), 0.28, 0.19, 0.09, "spend", 0.05, 0.1, left, r, r, grid)
+    return Sensitivity(
+        estimate=estimate(0.1),
+        robustness_value=0.28,
+        robustness_value_alpha=0.19,
+        partial_r2=0.09,
+        benchmark="spend",
+        bound_x=0.05,
+        bound_y=0.1,
+        adjusted=left,
+        r2_x=r,
+        r2_y=r,
+        contours=grid,
+    )
 
 
 @dataclass(frozen=True)

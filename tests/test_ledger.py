@@ -12,7 +12,15 @@ from erresearch.errors import DataError
 from erresearch.report import verdict_csv as ledger
 from erresearch.results import Doubt, Estimate, Interval, Verdict
 
-ESTIMATE = Estimate("=HYPERLINK(0)", -0.1234567890123, 0.02, 39, Interval(-0.16, -0.08), 4160, 40)
+ESTIMATE = Estimate(
+    "=HYPERLINK(0)",
+    value=-0.1234567890123,
+    se=0.02,
+    df=39,
+    interval=Interval(-0.16, -0.08),
+    n_rows=4160,
+    n_accounts=40,
+)
 JUDGED = Verdict(
     "C01",
     "shop, <b>\n2",

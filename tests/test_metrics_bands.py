@@ -20,7 +20,16 @@ ONE = pd.DataFrame(
 
 
 def nps_of(value: float) -> Estimate:
-    return Estimate("NPS", value, 1.0, math.inf, Interval(value - 2, value + 2), 100, 0, "NPS points")
+    return Estimate(
+        "NPS",
+        value=value,
+        se=1.0,
+        df=math.inf,
+        interval=Interval(value - 2, value + 2),
+        n_rows=100,
+        n_accounts=0,
+        unit="NPS points",
+    )
 
 
 def test_the_worked_example_gets_two_different_words() -> None:

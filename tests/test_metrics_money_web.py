@@ -31,7 +31,18 @@ from erresearch.results import Estimate, StudentT
 
 def estimate(value: float, se: float, *, unit: str = "EUR", df: float = math.inf) -> Estimate:
     reference = StudentT(value, se, df)
-    return Estimate("worth", value, se, df, reference.interval(0.95), 100, 0, unit, "a model", reference)
+    return Estimate(
+        "worth",
+        value=value,
+        se=se,
+        df=df,
+        interval=reference.interval(0.95),
+        n_rows=100,
+        n_accounts=0,
+        unit=unit,
+        method="a model",
+        reference=reference,
+    )
 
 
 # -- distributions ----------------------------------------------------------------------------------------------
@@ -108,7 +119,15 @@ def test_uncertain_money_per_conversion() -> None:
     assert "taken as independent" in got.method
     both = romi_gross(estimate(400.0, 20.0, unit=""), revenue_per_conversion=50, **COSTS)
     assert both.se == pytest.approx(20 * 50 / 1000)
-    stored = Estimate("n", 400.0, 20.0, math.inf, estimate(400.0, 20.0).interval, 10, 0)
+    stored = Estimate(
+        "n",
+        value=400.0,
+        se=20.0,
+        df=math.inf,
+        interval=estimate(400.0, 20.0).interval,
+        n_rows=10,
+        n_accounts=0,
+    )
     assert romi_gross(stored, revenue_per_conversion=50, **COSTS).interval == both.interval
 
 

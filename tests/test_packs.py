@@ -252,7 +252,7 @@ def test_a_pack_of_another_version_is_refused(version, table, tmp_path, monkeypa
 def test_what_a_pack_cannot_hold(table, tmp_path) -> None:
     pack = simulated_pack(table)
     entry = pack.entries["C06b"]
-    bare = Estimate("x", 1.0, 0.1, 9, Interval(0.8, 1.2), 10, 0)
+    bare = Estimate("x", value=1.0, se=0.1, df=9, interval=Interval(0.8, 1.2), n_rows=10, n_accounts=0)
     for evidence, said in (
         (replace(entry.evidence, estimate=bare), "the interval of 'x' does not fit into a pack"),
         (replace(entry.evidence, lead=bare), "with a lead or a reverse direction does not fit"),

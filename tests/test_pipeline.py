@@ -25,15 +25,51 @@ from erresearch.results import Estimate, Fit, Interval, StudentT, Verdict
 
 FOUND = StudentT(0.1, 0.02, 39)
 ESTIMATE = Estimate(
-    "log engagement", 0.1, 0.02, 39, FOUND.interval(0.95), 4160, 40, "", "OLS", reference=FOUND
+    "log engagement",
+    value=0.1,
+    se=0.02,
+    df=39,
+    interval=FOUND.interval(0.95),
+    n_rows=4160,
+    n_accounts=40,
+    unit="",
+    method="OLS",
+    reference=FOUND,
 )
 ODD = "[red]films[/red]\x1b[2J"
-TALK = Fit({"talk": ESTIMATE}, "sales", "OLS", np.eye(1), 0.5, {"talk": 1.0}, 1.0, 4160, 40, 39.0, {})
+TALK = Fit(
+    estimates={"talk": ESTIMATE},
+    outcome="sales",
+    method="OLS",
+    cov=np.eye(1),
+    r2=0.5,
+    vif={"talk": 1.0},
+    condition_number=1.0,
+    n_rows=4160,
+    n_accounts=40,
+    effective_accounts=39.0,
+    dropped={},
+)
 VERDICTS = (
     Verdict(
-        "C01", "effect", "supported", "size not settled", ("simulated",), ESTIMATE, Interval(0.05, 0.15), 0.05
+        "C01",
+        "effect",
+        "supported",
+        size="size not settled",
+        qualifiers=("simulated",),
+        estimate=ESTIMATE,
+        interval=Interval(0.05, 0.15),
+        sesoi=0.05,
     ),
-    Verdict("C01", ODD, "inconclusive", "", ("proxy",), ESTIMATE, Interval(-0.1, 0.2)),
+    Verdict(
+        "C01",
+        ODD,
+        "inconclusive",
+        size="",
+        qualifiers=("proxy",),
+        estimate=ESTIMATE,
+        interval=Interval(-0.1, 0.2),
+    ),
     Verdict("C05a", "effect", "not judged", qualifiers=("simulated",), reason="no column"),
 )
 

@@ -19,12 +19,30 @@ from erresearch.robustness import detectable, equivalence, sample_needed
 
 def correlation(n: int) -> Estimate:
     reference = FisherZ(0.0, 1 / math.sqrt(n - 3), math.inf)
-    return Estimate("r", 0.0, reference.se, math.inf, reference.interval(0.95), n, 0, reference=reference)
+    return Estimate(
+        "r",
+        value=0.0,
+        se=reference.se,
+        df=math.inf,
+        interval=reference.interval(0.95),
+        n_rows=n,
+        n_accounts=0,
+        reference=reference,
+    )
 
 
 def student(value: float, se: float, df: float, accounts: int = 40) -> Estimate:
     reference = StudentT(value, se, df)
-    return Estimate("b", value, se, df, reference.interval(0.95), 1000, accounts, reference=reference)
+    return Estimate(
+        "b",
+        value=value,
+        se=se,
+        df=df,
+        interval=reference.interval(0.95),
+        n_rows=1000,
+        n_accounts=accounts,
+        reference=reference,
+    )
 
 
 @pytest.mark.parametrize(("n", "r"), [(52, 0.38), (104, 0.27)])
@@ -132,7 +150,15 @@ def test_options_out_of_range_are_refused(word, options):
 
 
 def test_a_stored_number_has_no_power():
-    stored = Estimate("b", 0.0, 1.0, 39, StudentT(0.0, 1.0, 39).interval(0.95), 100, 40)
+    stored = Estimate(
+        "b",
+        value=0.0,
+        se=1.0,
+        df=39,
+        interval=StudentT(0.0, 1.0, 39).interval(0.95),
+        n_rows=100,
+        n_accounts=40,
+    )
     with pytest.raises(DesignError, match="cannot be used for a statement on power"):
         detectable(stored)
 

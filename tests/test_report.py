@@ -192,7 +192,9 @@ def test_finding_says_where_the_interval_lies(at, place):
     ],
 )
 def test_finding_without_a_declared_effect(interval, place):
-    made = Estimate("x", (interval.low + interval.high) / 2, 1, 9, interval, 10, 5)
+    made = Estimate(
+        "x", value=(interval.low + interval.high) / 2, se=1, df=9, interval=interval, n_rows=10, n_accounts=5
+    )
     assert finding(Verdict("C1", "d", "inconclusive", estimate=made)).endswith(place)
 
 
@@ -209,7 +211,7 @@ def test_estimate_sentence_gives_the_level_of_the_word_where_it_differs():
     other = Verdict("C1", "d", "supported", estimate=made, interval=made.at(0.975).interval)
     assert "The word was given at 97.5 %, interval" in estimate_sentence(other)
     assert estimate_sentence(Verdict("C1", "d", "not judged")) == "There is no estimate."
-    single = Estimate("x", 1, 1, 9, Interval(0, 2), 1, 1)
+    single = Estimate("x", value=1, se=1, df=9, interval=Interval(0, 2), n_rows=1, n_accounts=1)
     assert "from 1 row of 1 account" in estimate_sentence(Verdict("C1", "d", "supported", estimate=single))
 
 
@@ -256,13 +258,13 @@ def test_flip_sentence_follows_word_and_interval(made, direction, said):
 
 
 def test_flip_sentence_of_an_unbounded_interval_asks_for_bounds():
-    made = Estimate("x", 1, 1, 9, Interval(0.5, math.inf), 10, 5)
+    made = Estimate("x", value=1, se=1, df=9, interval=Interval(0.5, math.inf), n_rows=10, n_accounts=5)
     assert "bound the estimate" in flip_sentence(Verdict("C", "d", "inconclusive", estimate=made))
 
 
 def test_more_accounts_are_no_advice_to_one_entity():
     """Of one business only its time can be longer."""
-    alone = Estimate("x", 0.1, 0.2, 9, Interval(-0.3, 0.5), 97, 1)
+    alone = Estimate("x", value=0.1, se=0.2, df=9, interval=Interval(-0.3, 0.5), n_rows=97, n_accounts=1)
     said = flip_sentence(Verdict("C", "d", "inconclusive", estimate=alone, sesoi=0.05), direction="greater")
     assert said.endswith("which takes about 260 times as many rows like these of the one entity.")
     wide = replace(alone, interval=Interval(-math.inf, 0.5))
@@ -319,7 +321,7 @@ def test_strips_mark_ends_without_bound_and_skip_what_was_not_estimated():
 
 
 def test_strips_of_a_single_number_at_zero_still_have_width():
-    made = Estimate("x", 0.0, 0.0, 9, Interval(0, 0), 10, 5)
+    made = Estimate("x", value=0.0, se=0.0, df=9, interval=Interval(0, 0), n_rows=10, n_accounts=5)
     axis = axis_of([Verdict("C", "d", "inconclusive", estimate=made)])
     assert axis.high > axis.low
     assert axis.band is None

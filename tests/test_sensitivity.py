@@ -34,12 +34,12 @@ def test_the_published_example():
     reference = StudentT(stored["estimate"], stored["se"], stored["df"])
     harmed = Estimate(
         "harmed",
-        stored["estimate"],
-        stored["se"],
-        stored["df"],
-        reference.interval(0.95),
-        1276,
-        0,
+        value=stored["estimate"],
+        se=stored["se"],
+        df=stored["df"],
+        interval=reference.interval(0.95),
+        n_rows=1276,
+        n_accounts=0,
         reference=reference,
     )
     found = sensitivity(harmed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from erresearch.results import Doubt, Estimate
 
@@ -37,6 +37,7 @@ class Evidence:
     """
 
     estimate: Estimate
+    _: KW_ONLY
     ends: tuple[Estimate, ...] = ()
     lead: Estimate | None = None
     reverse: Estimate | None = None

@@ -54,9 +54,11 @@ def judge(
     >>> from erresearch.claims import read_claims
     >>> from erresearch.results import Estimate, StudentT
     >>> reference = StudentT(0.09, 0.01, 39)
-    >>> effect = Estimate("x", 0.09, 0.01, 39, reference.interval(0.95), 4000, 40, reference=reference)
+    >>> effect = Estimate("x", value=0.09, se=0.01, df=39, interval=reference.interval(0.95), n_rows=4000,
+    ...     n_accounts=40, reference=reference)
     >>> placebo = StudentT(0.0, 0.01, 39)
-    >>> lead = Estimate("lead", 0.0, 0.01, 39, placebo.interval(0.95), 4000, 40, reference=placebo)
+    >>> lead = Estimate("lead", value=0.0, se=0.01, df=39, interval=placebo.interval(0.95), n_rows=4000,
+    ...     n_accounts=40, reference=placebo)
     >>> judge(read_claims()[0], Evidence(effect, lead=lead, clusters=40)).words
     'supported (at least δ)'
     """

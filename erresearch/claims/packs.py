@@ -65,7 +65,7 @@ class Entry:
         return "stored" if self.moments is None else "from pack"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Pack:
     """Everything that was computed from one data set.
 

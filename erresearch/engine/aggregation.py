@@ -39,7 +39,7 @@ CELL_BYTES = 1 << 30
 _DISTANT = 4.0  # standard deviations between origin and mean that cost a digit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
     """What one pass gives: keys with count, weight, sums and packed cross-products about the origin.
 
@@ -189,7 +189,7 @@ def _fold(source: Source, table: pl.DataFrame, sums: list[str], cross: list[str]
     long: tuple[object, ...] = ()
     if source.account is not None and count.max(initial=0) > LONG:
         long = tuple(table[source.account].filter(pl.Series(count[position] > LONG)).to_list())
-    return Sums(keys, count, weight, block(sums), block(cross), long)
+    return Sums(keys=keys, count=count, weight=weight, sums=block(sums), cross=block(cross), long=long)
 
 
 def better_origin(source: Source, sums: Sums) -> Array | None:

@@ -47,7 +47,7 @@ _HOT, _SLICE = 50_000, 40_000
 _PRIME, _FACTOR, _SHIFT = 2**31 - 1, 742_938_285, 1_226_874_159
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """The rows behind moments, still lazy: what a further pass is made of.
 
@@ -411,7 +411,14 @@ def prepare(
     if by is not None and account is not None:
         check_ids(frame, account, by)
     source = Source(
-        frame, opened.names, names, np.zeros(len(names)), account, time, weight, small=opened.small
+        frame=frame,
+        columns=opened.names,
+        names=names,
+        origin=np.zeros(len(names)),
+        account=account,
+        period=time,
+        weight=weight,
+        small=opened.small,
     )
     try:
         return replace(source, origin=_origin(opened.frame.head(HEAD).select(*values), names)), opened

@@ -53,7 +53,7 @@ class Cells:
     sums: Array
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class Moments:
     """Count, sums and cross-products per account.
 

@@ -53,7 +53,7 @@ _ROW = "__row__"
 FEW = 250_000  # rows up to which the engine with the repeatable sums is as fast
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """Rows ready for a pass, and what each column asked for is called.
 
@@ -151,7 +151,7 @@ def open_rows(
     _check_types(frame.collect_schema(), numbers, keys)
     guessed = files is not None and any(f.is_csv for f in files)
     text = [n for n, dtype in frame.collect_schema().items() if dtype == nw.Float64] if guessed else []
-    return Opened(frame, parts, names, tuple(roots), tuple(text), small)
+    return Opened(frame=frame, parts=parts, names=names, roots=tuple(roots), parsed=tuple(text), small=small)
 
 
 def says_simulated(data: Any) -> bool:

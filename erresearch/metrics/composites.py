@@ -339,13 +339,13 @@ def _alpha(matrix: np.ndarray, level: float, note: str = "") -> Estimate:
     se = (1 - value) * math.sqrt(2 * k / ((k - 1) * (n - 2)))
     return Estimate(
         name,
-        value,
-        se,
-        math.inf,
-        reference.interval(check_level(level)),
-        n,
-        0,
-        "",
-        f"{k} columns, Feldt{note}",
-        reference,
+        value=value,
+        se=se,
+        df=math.inf,
+        interval=reference.interval(check_level(level)),
+        n_rows=n,
+        n_accounts=0,
+        unit="",
+        method=f"{k} columns, Feldt{note}",
+        reference=reference,
     )

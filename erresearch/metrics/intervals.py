@@ -276,4 +276,15 @@ def proportion(
     wilson = Wilson(float(successes), float(n))
     se = math.sqrt(p * (1 - p) / n)
     method = f"Wilson; {note}" if note else "Wilson"
-    return Estimate(name, p, se, math.inf, wilson.interval(level), int(n), accounts, "", method, wilson)
+    return Estimate(
+        name,
+        value=p,
+        se=se,
+        df=math.inf,
+        interval=wilson.interval(level),
+        n_rows=int(n),
+        n_accounts=accounts,
+        unit="",
+        method=method,
+        reference=wilson,
+    )

@@ -307,15 +307,15 @@ def _change(before: Estimate, after: Estimate, level: float) -> Estimate:
     name = f"change to {after.name}"
     return Estimate(
         name,
-        value,
-        se,
-        math.inf,
-        reference.interval(level),
-        n,
-        0,
-        UNIT,
-        "difference of two samples",
-        reference,
+        value=value,
+        se=se,
+        df=math.inf,
+        interval=reference.interval(level),
+        n_rows=n,
+        n_accounts=0,
+        unit=UNIT,
+        method="difference of two samples",
+        reference=reference,
     )
 
 
@@ -423,5 +423,14 @@ def _estimate(
         reference = Draws(100 * (picked[:, 2] - picked[:, 0]) / n)
         method = f"bootstrap, {draws:,} draws"
     return Estimate(
-        name, value, se, math.inf, reference.interval(level), n, 0, UNIT, f"{method}{note}", reference
+        name,
+        value=value,
+        se=se,
+        df=math.inf,
+        interval=reference.interval(level),
+        n_rows=n,
+        n_accounts=0,
+        unit=UNIT,
+        method=f"{method}{note}",
+        reference=reference,
     )

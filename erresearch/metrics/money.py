@@ -155,7 +155,8 @@ def romi_incremental(
     --------
     >>> from erresearch.results import StudentT
     >>> reference = StudentT(3000.0, 1000.0, 60)
-    >>> extra = Estimate("extra revenue", 3000.0, 1000.0, 60, reference.interval(0.95), 104, 0, "EUR", "", reference)
+    >>> extra = Estimate("extra revenue", value=3000.0, se=1000.0, df=60, interval=reference.interval(0.95),
+    ...     n_rows=104, n_accounts=0, unit="EUR", method="", reference=reference)
     >>> print(romi_incremental(extra, labour=800, platform=200, margin=0.4))
     ROMI, incremental at margin 40.0 %: 0.2000 [−0.6001, 1.000] (95 %), 104 rows; from extra revenue
     """

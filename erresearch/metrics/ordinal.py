@@ -268,7 +268,18 @@ def _difference(name: str, signs: np.ndarray, counts: np.ndarray, level: float, 
     reference = StudentT(value, se, math.inf)
     joint = 1 - (1 - check_level(level)) / tests
     method = f"Wald, joint level {100 * level:.4g} % over {tests}"
-    return Estimate(name, value, se, math.inf, reference.interval(joint), n, 0, "", method, reference)
+    return Estimate(
+        name,
+        value=value,
+        se=se,
+        df=math.inf,
+        interval=reference.interval(joint),
+        n_rows=n,
+        n_accounts=0,
+        unit="",
+        method=method,
+        reference=reference,
+    )
 
 
 def _word(step: Estimate) -> Order:

@@ -117,27 +117,27 @@ def session_duration(
     reference = Draws(resampled)
     mean = Estimate(
         "mean session",
-        value,
-        se,
-        n - 1,
-        by_t.interval(check_level(level)),
-        n,
-        0,
-        "s",
-        f"Student's t{left}",
-        by_t,
+        value=value,
+        se=se,
+        df=n - 1,
+        interval=by_t.interval(check_level(level)),
+        n_rows=n,
+        n_accounts=0,
+        unit="s",
+        method=f"Student's t{left}",
+        reference=by_t,
     )
     median = Estimate(
         "median session",
-        float(np.median(x)),
-        float(np.std(resampled, ddof=1)),
-        math.inf,
-        reference.interval(level),
-        n,
-        0,
-        "s",
-        f"bootstrap, {draws:,} draws{left}",
-        reference,
+        value=float(np.median(x)),
+        se=float(np.std(resampled, ddof=1)),
+        df=math.inf,
+        interval=reference.interval(level),
+        n_rows=n,
+        n_accounts=0,
+        unit="s",
+        method=f"bootstrap, {draws:,} draws{left}",
+        reference=reference,
     )
     return mean, median
 
@@ -221,15 +221,15 @@ def bounce_rate(
     method = f"clustered by {by}, t({groups - 1}){'; ' + note if note else ''}"
     return Estimate(
         "bounce rate",
-        rate,
-        se,
-        groups - 1,
-        reference.interval(check_level(level)),
-        n,
-        groups,
-        "",
-        method,
-        reference,
+        value=rate,
+        se=se,
+        df=groups - 1,
+        interval=reference.interval(check_level(level)),
+        n_rows=n,
+        n_accounts=groups,
+        unit="",
+        method=method,
+        reference=reference,
     )
 
 

@@ -177,15 +177,15 @@ def correlate(
     words = f"{method.capitalize()} correlation{' within accounts' if within else ''}"
     return Estimate(
         f"r({moments.columns[0]}, {moments.columns[1]})",
-        r,
-        se * (1 - r * r) if math.isfinite(se) else math.inf,
-        df,
-        reference.interval(level),
-        moments.rows,
-        units if clustered else 0,
-        "",
-        f"{words}, jackknife over {'accounts' if clustered else 'rows'}, t({df:.0f}) on Fisher's scale",
-        reference,
+        value=r,
+        se=se * (1 - r * r) if math.isfinite(se) else math.inf,
+        df=df,
+        interval=reference.interval(level),
+        n_rows=moments.rows,
+        n_accounts=units if clustered else 0,
+        unit="",
+        method=f"{words}, jackknife over {'accounts' if clustered else 'rows'}, t({df:.0f}) on Fisher's scale",
+        reference=reference,
     )
 
 

@@ -113,7 +113,18 @@ def one_entity(rows: Panel, *, lags: int, level: float) -> Precedence:
             reference = StudentT(value, se, df)
             how = f"{method}, equally weighted cosines, t({df})"
             found.append(
-                Estimate(name, value, se, df, reference.interval(level), length, 1, "", how, reference)
+                Estimate(
+                    name,
+                    value=value,
+                    se=se,
+                    df=df,
+                    interval=reference.interval(level),
+                    n_rows=length,
+                    n_accounts=1,
+                    unit="",
+                    method=how,
+                    reference=reference,
+                )
             )
         return found
 
@@ -127,18 +138,20 @@ def one_entity(rows: Panel, *, lags: int, level: float) -> Precedence:
     ahead = rows.label(0, -1)
     (lead,) = estimates(y, [ahead, x, *own, *past, *also], [(ahead, f"{x} after {y} (placebo)")])
     return Precedence(
-        x,
-        y,
-        forward[0],
-        reverse,
-        lead,
-        ((-1, lead), (0, same), *enumerate(forward, start=1)),
-        same,
-        forward[0].method,
-        length,
-        1,
-        dropped,
-        (f"{length} periods: fewer than {SHORTEST} allow no decisive word",) if length < SHORTEST else (),
+        x=x,
+        y=y,
+        forward=forward[0],
+        reverse=reverse,
+        lead=lead,
+        lags=((-1, lead), (0, same), *enumerate(forward, start=1)),
+        contemporaneous=same,
+        method=forward[0].method,
+        n_rows=length,
+        n_accounts=1,
+        dropped=dropped,
+        cautions=(f"{length} periods: fewer than {SHORTEST} allow no decisive word",)
+        if length < SHORTEST
+        else (),
     )
 
 

@@ -134,13 +134,13 @@ def decay(
     ends = dict.fromkeys((low, high))
     points, spread = _points(moments, name)
     return Decay(
-        beta,
-        _named(logged[name], "β (log-OLS)", rows_as_accounts),
-        tuple((r, beta.transformed(f"β at reliability {r:g}", factor=1 / r)) for r in ends),
-        _spline(moments, name, level) if spline else None,
-        points,
-        spread,
-        {
+        exponent=beta,
+        log_ols=_named(logged[name], "β (log-OLS)", rows_as_accounts),
+        reliability=tuple((r, beta.transformed(f"β at reliability {r:g}", factor=1 / r)) for r in ends),
+        spline=_spline(moments, name, level) if spline else None,
+        points=points,
+        shared_denominator=spread,
+        dropped={
             **exponent.dropped,
             **{
                 f"{words} (log-OLS only)": n
@@ -229,13 +229,13 @@ def _points(moments: Moments, name: str) -> tuple[Bins, float]:
     shared = -sd / math.sqrt(log_variance + sd**2)
     logs = np.log(average)
     return Bins(
-        at,
-        logs,
-        logs - half,
-        logs + half,
-        count.astype(np.int64),
-        "followers (log)",
-        "reactions (log of the mean)",
+        x=at,
+        y=logs,
+        low=logs - half,
+        high=logs + half,
+        n=count.astype(np.int64),
+        x_name="followers (log)",
+        y_name="reactions (log of the mean)",
     ), shared
 
 
@@ -263,13 +263,13 @@ def _spline(moments: Moments, name: str, level: float) -> Bins:
     z = 1.959964 if level == 0.95 else next(iter(fit.values()))._known().critical(level)
     at = moments.origin[0] + centre + sd * grid
     return Bins(
-        at,
-        value,
-        value - z * se,
-        value + z * se,
-        np.full(len(grid), fit.n_rows),
-        "followers (log)",
-        "reactions (log of the mean)",
+        x=at,
+        y=value,
+        low=value - z * se,
+        high=value + z * se,
+        n=np.full(len(grid), fit.n_rows),
+        x_name="followers (log)",
+        y_name="reactions (log of the mean)",
     )
 
 

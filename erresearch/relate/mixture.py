@@ -157,14 +157,14 @@ def mix(
         for j, name in enumerate(names)
     }
     return Mix(
-        left,
-        fit[total],
-        estimates,
-        _holm({name: e.pvalue for name, e in estimates.items()}),
-        {name: float(count / totals.sum()) for name, count in zip(names, totals, strict=True)},
-        replaced,
-        fit,
-        f"{fit.method}; a count of 0 becomes {zero:g} beside other actions; Holm over {len(names)} actions",
+        outcome=left,
+        total=fit[total],
+        actions=estimates,
+        adjusted=_holm({name: e.pvalue for name, e in estimates.items()}),
+        shares={name: float(count / totals.sum()) for name, count in zip(names, totals, strict=True)},
+        replaced=replaced,
+        fit=fit,
+        method=f"{fit.method}; a count of 0 becomes {zero:g} beside other actions; Holm over {len(names)} actions",
     )
 
 

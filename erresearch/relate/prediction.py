@@ -218,15 +218,15 @@ def _compare(rows: Panel, plan: _Plan, moments: Moments, *, level: float) -> Pre
     accounts = len(np.unique(made.account))
     estimate = Estimate(
         f"squared error of {rows.names[0]} saved by {', '.join(added)} over {against}",
-        gain,
-        se,
-        df,
-        reference.interval(level),
-        len(saved),
-        accounts if rows.by is not None else 0,
-        "",
-        method,
-        reference,
+        value=gain,
+        se=se,
+        df=df,
+        interval=reference.interval(level),
+        n_rows=len(saved),
+        n_accounts=accounts if rows.by is not None else 0,
+        unit="",
+        method=method,
+        reference=reference,
     )
     losses = {
         "account mean": float(np.mean(made.mean**2)),
@@ -238,21 +238,21 @@ def _compare(rows: Panel, plan: _Plan, moments: Moments, *, level: float) -> Pre
     if made.without_history:
         dropped[f"forecasts of accounts with fewer than {HISTORY} rows behind them"] = made.without_history
     return PredictiveGain(
-        rows.names[0],
-        added,
-        rivals,
-        estimate,
-        1 - float(model.sum() / rival.sum()),
-        1 - losses["add"] / losses["account mean"],
-        1 - losses["rival"] / losses["account mean"],
-        losses,
-        tuple(str(cells.periods[p]) for p in periods),
-        np.bincount(at, weights=rival - model),
-        method,
-        len(saved),
-        accounts,
-        dropped,
-        _cautions(accounts, len(periods)),
+        outcome=rows.names[0],
+        add=added,
+        versus=rivals,
+        gain=estimate,
+        raw_gain=1 - float(model.sum() / rival.sum()),
+        r2=1 - losses["add"] / losses["account mean"],
+        r2_rival=1 - losses["rival"] / losses["account mean"],
+        losses=losses,
+        periods=tuple(str(cells.periods[p]) for p in periods),
+        saved=np.bincount(at, weights=rival - model),
+        method=method,
+        n_rows=len(saved),
+        n_accounts=accounts,
+        dropped=dropped,
+        cautions=_cautions(accounts, len(periods)),
     )
 
 

@@ -109,13 +109,13 @@ def coefficient(
         reference, how = StudentT(value, se, df), f"CRV3, t({df:.0f})"
     return Estimate(
         name,
-        value,
-        se,
-        df,
-        reference.interval(level),
-        model.n_rows,
-        model.clusters,
-        "",
-        f"{words}, {how}",
-        reference,
+        value=value,
+        se=se,
+        df=df,
+        interval=reference.interval(level),
+        n_rows=model.n_rows,
+        n_accounts=model.clusters,
+        unit="",
+        method=f"{words}, {how}",
+        reference=reference,
     )

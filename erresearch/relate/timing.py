@@ -144,18 +144,18 @@ def _within_accounts(rows: Panel, moments: Moments, *, lags: int, level: float, 
     ahead = rows.label(0, -1)
     (lead,) = estimates(y, [ahead, x, *own, *past, *also], [(ahead, f"{x} after {y} (placebo)")])
     return Precedence(
-        x,
-        y,
-        forward[0],
-        reverse,
-        lead,
-        ((-1, lead), (0, same), *enumerate(forward, start=1)),
-        same,
-        forward[0].method,
-        moments.rows,
-        moments.accounts,
-        moments.dropped,
-        _cautions(rows, moments),
+        x=x,
+        y=y,
+        forward=forward[0],
+        reverse=reverse,
+        lead=lead,
+        lags=((-1, lead), (0, same), *enumerate(forward, start=1)),
+        contemporaneous=same,
+        method=forward[0].method,
+        n_rows=moments.rows,
+        n_accounts=moments.accounts,
+        dropped=moments.dropped,
+        cautions=_cautions(rows, moments),
     )
 
 

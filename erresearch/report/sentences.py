@@ -193,8 +193,8 @@ def finding(verdict: Verdict) -> str:
 
     Examples
     --------
-    >>> estimate = Estimate("x", 0.31, 0.05, 39, Interval(0.22, 0.40), 100, 10)
-    >>> finding(Verdict("C1", "shop", "supported", "at least δ", estimate=estimate, sesoi=0.05))
+    >>> estimate = Estimate("x", value=0.31, se=0.05, df=39, interval=Interval(0.22, 0.40), n_rows=100, n_accounts=10)
+    >>> finding(Verdict("C1", "shop", "supported", size="at least δ", estimate=estimate, sesoi=0.05))
     '0.310 (0.220 to 0.400): wholly above δ = 0.05'
     """
     estimate = verdict.estimate
@@ -210,7 +210,7 @@ def headline(verdicts: Sequence[Verdict]) -> str:
 
     Examples
     --------
-    >>> estimate = Estimate("x", 0.31, 0.05, 39, Interval(0.22, 0.40), 100, 10)
+    >>> estimate = Estimate("x", value=0.31, se=0.05, df=39, interval=Interval(0.22, 0.40), n_rows=100, n_accounts=10)
     >>> headline([Verdict("C1", "shop", "supported", estimate=estimate, sesoi=0.05)])
     'shop: wholly above δ = 0.05'
     """
@@ -261,7 +261,8 @@ def estimate_sentence(verdict: Verdict) -> str:
 
     Examples
     --------
-    >>> estimate = Estimate("log talk", 0.31, 0.05, 39, Interval(0.22, 0.40), 4160, 40, method="OLS")
+    >>> estimate = Estimate("log talk", value=0.31, se=0.05, df=39, interval=Interval(0.22, 0.40), n_rows=4160,
+    ...     n_accounts=40, method="OLS")
     >>> estimate_sentence(Verdict("C1", "shop", "supported", estimate=estimate))
     'The estimate is 0.310, 95 % interval 0.220 to 0.400, from 4,160 rows of 40 accounts (OLS).'
     """
@@ -300,7 +301,7 @@ def flip_sentence(verdict: Verdict, *, direction: str = "") -> str:
 
     Examples
     --------
-    >>> estimate = Estimate("x", 0.31, 0.05, 39, Interval(0.22, 0.40), 100, 10)
+    >>> estimate = Estimate("x", value=0.31, se=0.05, df=39, interval=Interval(0.22, 0.40), n_rows=100, n_accounts=10)
     >>> flip_sentence(Verdict("C1", "shop", "supported", estimate=estimate, sesoi=0.05))
     'A shift of the estimate by 0.220 towards 0, or an interval 3.4 times as wide, would take the word away.'
     """

@@ -96,7 +96,7 @@ def axis_of(verdicts: Iterable[Verdict]) -> Axis | None:
     Examples
     --------
     >>> from erresearch.results import Estimate
-    >>> estimate = Estimate("x", 0.3, 0.05, 39, Interval(0.2, 0.4), 100, 10)
+    >>> estimate = Estimate("x", value=0.3, se=0.05, df=39, interval=Interval(0.2, 0.4), n_rows=100, n_accounts=10)
     >>> axis = axis_of([Verdict("C1", "shop", "supported", estimate=estimate, sesoi=0.05)])
     >>> [text for _, text in axis.ticks]
     ['0', '0.2', '0.4']

@@ -13,7 +13,7 @@ from erresearch.results.numbers import Interval, escape, plain
 __all__ = ["Attenuation", "ListSelection", "Permutation", "Smearing"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Permutation:
     """A slope beside the slopes that shuffled weeks give.
 
@@ -62,7 +62,7 @@ class Permutation:
         return f"**permutation** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Attenuation:
     """What noise in the measures may have taken from a correlation or a slope: a range, never one number.
 

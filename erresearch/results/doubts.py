@@ -12,7 +12,7 @@ from erresearch.results.numbers import Estimate, Interval, escape, plain
 __all__ = ["Curve", "Detectable", "Equivalence", "SampleNeeded", "Sensitivity"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Curve:
     """A specification curve: one claim estimated in every defensible way, one array entry per model.
 
@@ -84,7 +84,7 @@ class Curve:
         return f"**specification curve** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Sensitivity:
     """How strong an unobserved confounder would have to be (Cinelli & Hazlett 2020).
 
@@ -167,7 +167,7 @@ class Sensitivity:
         return f"**sensitivity** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Equivalence:
     """Two one-sided tests of an effect that is too small to matter.
 
@@ -261,7 +261,7 @@ class Detectable:
         return f"**detectable** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SampleNeeded:
     """How many entities it would take.
 

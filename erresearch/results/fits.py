@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Bins", "Decay", "Fit"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Fit(Mapping[str, Estimate]):
     """A fitted regression: a mapping from column name to :class:`Estimate`.
 
@@ -127,7 +127,7 @@ class Fit(Mapping[str, Estimate]):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Bins:
     """Binned points for a picture: what remains of the rows when only the result travels on.
 
@@ -161,7 +161,7 @@ class Bins:
         return f"**bins** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Decay:
     """How reactions grow with followers: X = c·F^β; β < 1 means that the engagement rate falls.
 

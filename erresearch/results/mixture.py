@@ -11,7 +11,7 @@ from erresearch.results.numbers import Estimate, escape, plain
 __all__ = ["Mix"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Mix:
     """How an outcome moves with the total of some actions and with their mix.
 

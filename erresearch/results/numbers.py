@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Protocol
 
 from erresearch.errors import DesignError
@@ -250,7 +250,8 @@ class Estimate:
     Examples
     --------
     >>> ref = StudentT(0.1, 0.02, 39)
-    >>> e = Estimate("log engagement", 0.1, 0.02, 39, ref.interval(0.95), 4160, 40, "", "OLS, CRV3", ref)
+    >>> e = Estimate("log engagement", value=0.1, se=0.02, df=39, interval=ref.interval(0.95), n_rows=4160,
+    ...     n_accounts=40, unit="", method="OLS, CRV3", reference=ref)
     >>> print(e)
     log engagement: 0.1000 [0.05955, 0.1405] (95 %), 4,160 rows, 40 accounts; OLS, CRV3
     >>> e.at(0.99).interval.low < e.interval.low
@@ -258,6 +259,7 @@ class Estimate:
     """
 
     name: str
+    _: KW_ONLY
     value: float
     se: float
     df: float

@@ -12,7 +12,7 @@ from erresearch.results.numbers import Estimate, escape, plain
 __all__ = ["Precedence", "PredictiveGain"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Precedence:
     """Which of two series moves first: both directions, and the ladder of leads and lags.
 
@@ -46,9 +46,11 @@ class Precedence:
     >>> from erresearch.results import Estimate, StudentT
     >>> def e(value):
     ...     ref = StudentT(value, 0.02, 39)
-    ...     return Estimate("x", value, 0.02, 39, ref.interval(0.95), 4000, 40, reference=ref)
+    ...     return Estimate("x", value=value, se=0.02, df=39, interval=ref.interval(0.95), n_rows=4000,
+    ...     n_accounts=40, reference=ref)
     >>> ladder = ((-1, e(0.01)), (1, e(0.09)))
-    >>> print(Precedence("talk", "sales", e(0.09), e(0.02), e(0.01), ladder, None, "OLS", 4000, 40, {}))
+    >>> print(Precedence(x="talk", y="sales", forward=e(0.09), reverse=e(0.02), lead=e(0.01), lags=ladder,
+    ...     contemporaneous=None, method="OLS", n_rows=4000, n_accounts=40, dropped={}))
     talk before sales: 0.09000; sales before talk: 0.02000; lead of talk (placebo): 0.01000
     """
 
@@ -81,7 +83,7 @@ class Precedence:
         return f"**precedence** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PredictiveGain:
     """Whether something predicts the outcome out of sample, and by how much.
 

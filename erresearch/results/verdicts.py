@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from erresearch.results.numbers import Estimate, Interval, escape, plain
 from erresearch.schema.vocabulary import WORDS, Word
@@ -78,6 +78,7 @@ class Verdict:
     claim: str
     dataset: str
     word: Word
+    _: KW_ONLY
     size: str = ""
     qualifiers: tuple[str, ...] = ()
     estimate: Estimate | None = None

@@ -240,20 +240,20 @@ def sensitivity(
     far = min(0.99, 1.25 * max(0.1, robust, *(0.0 if math.isnan(b) else b for b in (bound_x, bound_y))))
     grid = np.linspace(0.0, far, _GRID)
     return Sensitivity(
-        estimate,
-        robust,
-        _robustness(whole, edge),
-        whole**2 / (1 + whole**2) if math.isfinite(whole) else 1.0,
-        name,
-        bound_x,
-        bound_y,
-        adjusted,
-        grid,
-        grid,
-        seen.toward_zero(seen.bias(grid[None, :], grid[:, None])),
-        strength,
-        interval,
-        seen.method,
+        estimate=estimate,
+        robustness_value=robust,
+        robustness_value_alpha=_robustness(whole, edge),
+        partial_r2=whole**2 / (1 + whole**2) if math.isfinite(whole) else 1.0,
+        benchmark=name,
+        bound_x=bound_x,
+        bound_y=bound_y,
+        adjusted=adjusted,
+        r2_x=grid,
+        r2_y=grid,
+        contours=seen.toward_zero(seen.bias(grid[None, :], grid[:, None])),
+        strength=strength,
+        adjusted_interval=interval,
+        method=seen.method,
     )
 
 

@@ -86,14 +86,14 @@ def attenuation(
         interval = Interval(min(lows), max(highs), own.level)
     worst = math.sqrt(reliability[0] * reliability_outcome[0])
     return Attenuation(
-        value,
-        corrected(value, 1),
-        corrected(value, 0),
-        interval,
-        reliability,
-        reliability_outcome,
-        kind,
-        correlation and abs(value) > worst,
+        observed=value,
+        least=corrected(value, 1),
+        most=corrected(value, 0),
+        interval=interval,
+        reliability=reliability,
+        reliability_outcome=reliability_outcome,
+        kind=kind,
+        impossible=correlation and abs(value) > worst,
     )
 
 

@@ -75,7 +75,8 @@ def detectable(estimate: Estimate, *, power: float = 0.8, level: float = 0.95) -
     Examples
     --------
     >>> reference = FisherZ(0.0, 1 / 101**0.5, math.inf)
-    >>> weeks = Estimate("r", 0.0, reference.se, math.inf, reference.interval(0.95), 104, 0, reference=reference)
+    >>> weeks = Estimate("r", value=0.0, se=reference.se, df=math.inf, interval=reference.interval(0.95),
+    ...     n_rows=104, n_accounts=0, reference=reference)
     >>> round(detectable(weeks).effect, 2)
     0.27
     """
@@ -128,7 +129,8 @@ def sample_needed(
     Examples
     --------
     >>> reference = FisherZ(0.0, 1 / 101**0.5, math.inf)
-    >>> weeks = Estimate("r", 0.0, reference.se, math.inf, reference.interval(0.95), 104, 0, reference=reference)
+    >>> weeks = Estimate("r", value=0.0, se=reference.se, df=math.inf, interval=reference.interval(0.95),
+    ...     n_rows=104, n_accounts=0, reference=reference)
     >>> print(sample_needed(weeks, effect=0.1))
     r: 783 rows to find 0.1000 with 80 % power, 1,047 to declare nil within ±0.1000 (now 104)
 
@@ -156,7 +158,16 @@ def sample_needed(
     now = estimate.n_accounts or estimate.n_rows
     counts = [_entities(estimate, precision, z, size, level) for z in _quantiles(power)]
     entity = "accounts" if estimate.n_accounts else "rows"
-    return SampleNeeded(estimate, effect, counts[0], counts[1], now, entity, power, level)
+    return SampleNeeded(
+        estimate=estimate,
+        effect=effect,
+        to_find=counts[0],
+        to_declare_nil=counts[1],
+        now=now,
+        entity=entity,
+        power=power,
+        level=level,
+    )
 
 
 def _precision(estimate: Estimate, power: float, level: float) -> _Precision:

@@ -129,16 +129,16 @@ def permutation(
     sizes_of_t = np.abs(statistics)
     beyond = np.count_nonzero(sizes_of_t[1:] >= sizes_of_t[0] * (1 - 1e-12))
     return Permutation(
-        moments.columns[-1],
-        moments.columns[0],
-        float(slopes[0]),
-        float(statistics[0]),
-        statistics[1:],
-        float((1 + beyond) / (1 + draws)),
-        block,
-        moments.rows,
-        moments.accounts,
-        moments.dropped,
+        outcome=moments.columns[-1],
+        x=moments.columns[0],
+        value=float(slopes[0]),
+        statistic=float(statistics[0]),
+        draws=statistics[1:],
+        pvalue=float((1 + beyond) / (1 + draws)),
+        block=block,
+        n_rows=moments.rows,
+        n_accounts=moments.accounts,
+        dropped=moments.dropped,
     )
 
 

@@ -162,7 +162,8 @@ def specification_curve(
     >>> before = [lag(f"log {name}", by="account", period="week") for name in ("engagement", "revenue")]
     >>> m = Moments.from_frame(panel, ["log revenue", "log spend", "log posts", *before], by="account", period="week")
     >>> curve = specification_curve(m, "log revenue", "log engagement", lags=[1], minimal=["lag1 log revenue"],
-    ...                             controls=["log spend", "log posts"], effects=[("account",), ("account", "period")])
+    ...                             controls=["log spend", "log posts"], effects=[("account",),
+    ...     ("account", "period")])
     >>> len(curve), curve.share_agreeing
     (8, 1.0)
     """
@@ -310,25 +311,28 @@ def _curve(
         return tuple(np.repeat(np.array(values, dtype=object), each))
 
     return Curve(
-        outcome,
-        x,
-        value,
-        se,
-        t,
-        value - half,
-        value + half,
-        np.repeat([groups[cell.group].rows for cell in cells], each),
-        accounts,
-        spread([cell.group for cell in cells]),
-        spread([cell.definition for cell in cells]),
-        spread([str(cell.lag) for cell in cells]),
-        spread([" + ".join(cell.effects) or "none" for cell in cells]),
-        tuple(subset for _ in cells for subset in subsets),
-        {name: (part.rows, part.accounts) for name, part in groups.items()},
-        *summaries,
-        pvalues,
-        how.level,
-        f"OLS, {how.cov} with t(G − 1); {words}; at least {effective:.1f} effective of {accounts.min()} accounts",
+        outcome=outcome,
+        x=x,
+        value=value,
+        se=se,
+        t=t,
+        low=value - half,
+        high=value + half,
+        n_rows=np.repeat([groups[cell.group].rows for cell in cells], each),
+        n_accounts=accounts,
+        group=spread([cell.group for cell in cells]),
+        definition=spread([cell.definition for cell in cells]),
+        lag=spread([str(cell.lag) for cell in cells]),
+        effects=spread([" + ".join(cell.effects) or "none" for cell in cells]),
+        controls=tuple(subset for _ in cells for subset in subsets),
+        groups={name: (part.rows, part.accounts) for name, part in groups.items()},
+        median_t=summaries[0],
+        mean_signed_t=summaries[1],
+        share_agreeing=summaries[2],
+        share_significant=summaries[3],
+        pvalues=pvalues,
+        level=how.level,
+        method=f"OLS, {how.cov} with t(G − 1); {words}; at least {effective:.1f} effective of {accounts.min()} accounts",
     )
 
 

@@ -68,7 +68,8 @@ def equivalence(estimate: Estimate, *, sesoi: float, null: float = 0.0, level: f
     --------
     >>> from erresearch.results import StudentT
     >>> reference = StudentT(0.01, 0.015, 39)
-    >>> estimate = Estimate("log talk", 0.01, 0.015, 39, reference.interval(0.95), 4160, 40, reference=reference)
+    >>> estimate = Estimate("log talk", value=0.01, se=0.015, df=39, interval=reference.interval(0.95),
+    ...     n_rows=4160, n_accounts=40, reference=reference)
     >>> print(equivalence(estimate, sesoi=0.05))
     log talk: practically nil within ±0.05000, [−0.01527, 0.03527] (90 %), p = 0.005547
     >>> equivalence(estimate, sesoi=0.02).nil
@@ -85,13 +86,13 @@ def equivalence(estimate: Estimate, *, sesoi: float, null: float = 0.0, level: f
     reference = known_reference(estimate, "an equivalence test")
     low, high = null - sesoi, null + sesoi
     return Equivalence(
-        estimate,
-        sesoi,
-        null,
-        _one_sided(reference, estimate, low, above=True),
-        _one_sided(reference, estimate, high, above=False),
-        reference.interval(round(2 * level - 1, 12)),
-        level,
+        estimate=estimate,
+        sesoi=sesoi,
+        null=null,
+        p_low=_one_sided(reference, estimate, low, above=True),
+        p_high=_one_sided(reference, estimate, high, above=False),
+        interval=reference.interval(round(2 * level - 1, 12)),
+        level=level,
     )
 
 

@@ -24,7 +24,7 @@ _EXACT = 2.0**53
 _SEPARATOR = "\x1f"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Test:
     """One thing that may be wrong with a column.
 
@@ -117,11 +117,11 @@ def _tests(column: Column, dtype: Any, divides: bool) -> tuple[Test, ...]:
         wrong = f"{name} must be text: it was read as a floating number"
         return (
             Test(
-                "float id",
-                lambda c: (c >= _EXACT) | (c <= -_EXACT),
-                wrong,
-                "too large to be told apart",
-                lost,
+                name="float id",
+                bad=lambda c: (c >= _EXACT) | (c <= -_EXACT),
+                wrong=wrong,
+                rows="too large to be told apart",
+                fix=lost,
             ),
         )
     if not _counted(column, dtype):
@@ -129,46 +129,56 @@ def _tests(column: Column, dtype: Any, divides: bool) -> tuple[Test, ...]:
     mend = "correct these rows or leave them out, and say so"
     tests = [
         Test(
-            "infinite",
-            lambda c: (c == math.inf) | (c == -math.inf),
-            f"{name} must be finite",
-            "infinite",
-            "look for a division by 0 where the column was made",
+            name="infinite",
+            bad=lambda c: (c == math.inf) | (c == -math.inf),
+            wrong=f"{name} must be finite",
+            rows="infinite",
+            fix="look for a division by 0 where the column was made",
         )
     ]
     low, high = rule.low, rule.high
     if math.isfinite(low):
         wrong = f"{name} must be {rule.text}"
         said = "negative" if low == 0 else f"below {low:g}"
-        tests.append(Test("low", lambda c: (c < low) & (c > -math.inf), wrong, said, mend))
+        tests.append(
+            Test(name="low", bad=lambda c: (c < low) & (c > -math.inf), wrong=wrong, rows=said, fix=mend)
+        )
     if math.isfinite(high):
         wrong = f"{name} must be {rule.text}"
-        tests.append(Test("high", lambda c: (c > high) & (c < math.inf), wrong, f"above {high:g}", mend))
+        tests.append(
+            Test(
+                name="high",
+                bad=lambda c: (c > high) & (c < math.inf),
+                wrong=wrong,
+                rows=f"above {high:g}",
+                fix=mend,
+            )
+        )
     if rule.divides or divides:
         wrong = f"{name} must be positive where it divides"
         way = 'drop them, pass zero="drop" where a rate is asked for, or divide by another column'
-        tests.append(Test("zero", lambda c: c == 0, wrong, "0", way, fatal=divides))
+        tests.append(Test(name="zero", bad=lambda c: c == 0, wrong=wrong, rows="0", fix=way, fatal=divides))
     return tuple(tests)
 
 
 def _pair_test(small: str, large: str) -> Test:
     return Test(
-        "order",
-        lambda c: c,
-        f"`{small}` should not exceed `{large}`",
-        "the other way round",
-        "check which column is which, and that both were exported on one day",
+        name="order",
+        bad=lambda c: c,
+        wrong=f"`{small}` should not exceed `{large}`",
+        rows="the other way round",
+        fix="check which column is which, and that both were exported on one day",
         fatal=False,
     )
 
 
 def _key_test(key: tuple[str, ...]) -> Test:
     return Test(
-        "duplicate",
-        lambda c: c,
-        f"no two rows may share {', '.join(f'`{name}`' for name in key)}",
-        "a repetition of an earlier one",
-        "drop exact copies; of two exports keep the newer; for daily rows sum them to one row per post",
+        name="duplicate",
+        bad=lambda c: c,
+        wrong=f"no two rows may share {', '.join(f'`{name}`' for name in key)}",
+        rows="a repetition of an earlier one",
+        fix="drop exact copies; of two exports keep the newer; for daily rows sum them to one row per post",
     )
 
 

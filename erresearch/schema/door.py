@@ -39,7 +39,7 @@ class Notice:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Validated(Generic[FrameT]):
     """A table that passed, with the account of what was odd in it.
 

@@ -144,7 +144,18 @@ def _estimate(name: str, value: float, variance: float, n: int, cast: Cast) -> E
     se = math.sqrt(max(variance, 0.0))
     reference = StudentT(value, se, n - 2)
     words = f"two groups, HC3, t({n - 2})"
-    return Estimate(name, value, se, n - 2, reference.interval(cast.level), n, 0, "", words, reference)
+    return Estimate(
+        name,
+        value=value,
+        se=se,
+        df=n - 2,
+        interval=reference.interval(cast.level),
+        n_rows=n,
+        n_accounts=0,
+        unit="",
+        method=words,
+        reference=reference,
+    )
 
 
 def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Cast) -> Doubt:

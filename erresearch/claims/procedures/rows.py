@@ -127,15 +127,15 @@ def judge_distance(cast: Cast) -> Evidence:
     reference = StudentT(value, se, n - 2)
     estimate = Estimate(
         "correlation gained per step towards the purchase",
-        value,
-        se,
-        n - 2,
-        reference.interval(cast.level),
-        n,
-        0,
-        "",
-        f"Pearson correlations of logs, jackknife over rows, t({n - 2})",
-        reference,
+        value=value,
+        se=se,
+        df=n - 2,
+        interval=reference.interval(cast.level),
+        n_rows=n,
+        n_accounts=0,
+        unit="",
+        method=f"Pearson correlations of logs, jackknife over rows, t({n - 2})",
+        reference=reference,
     )
     found = {
         name: correlate(_frame(logs, names), name, names[0], level=cast.level)

@@ -249,15 +249,15 @@ def _mean(parts: Sequence[Estimate], moments: Moments, cast: Cast) -> Estimate:
     who = grouped(moments.accounts, by) if by else f"{moments.accounts} strata of rows"
     return Estimate(
         f"jump of {cast.column('y')} where {' or '.join(several)}",
-        value,
-        se,
-        df,
-        reference.interval(cast.level),
-        moments.rows,
-        moments.accounts if by else 0,
-        "",
-        f"least squares on a curve of degree {len(POWERS)} in log (1 + {cast.column('x')}) and a jump; place chosen "
-        f"on one half of {who}, jump estimated on the other, both ways, CRV3, t({df:g})",
-        reference,
-        by or "",
+        value=value,
+        se=se,
+        df=df,
+        interval=reference.interval(cast.level),
+        n_rows=moments.rows,
+        n_accounts=moments.accounts if by else 0,
+        unit="",
+        method=f"least squares on a curve of degree {len(POWERS)} in log (1 + {cast.column('x')}) and a jump; place "
+        f"chosen on one half of {who}, jump estimated on the other, both ways, CRV3, t({df:g})",
+        reference=reference,
+        by=by or "",
     )

@@ -4,7 +4,7 @@ Examples
 --------
 >>> from matplotlib.figure import Figure
 >>> from erresearch.results import Estimate, Interval
->>> talk = Estimate("talk", 0.31, 0.045, 39, Interval(0.22, 0.40), 4160, 40)
+>>> talk = Estimate("talk", value=0.31, se=0.045, df=39, interval=Interval(0.22, 0.40), n_rows=4160, n_accounts=40)
 >>> with theme():
 ...     ax = forest([talk], ax=Figure().subplots())
 >>> ax.get_title(loc="left")

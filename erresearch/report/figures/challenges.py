@@ -85,10 +85,11 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
     --------
     >>> from matplotlib.figure import Figure
     >>> from erresearch.results import Interval
-    >>> talk = Estimate("talk", 0.10, 0.02, 39, Interval(0.06, 0.14), 4160, 40)
+    >>> talk = Estimate("talk", value=0.10, se=0.02, df=39, interval=Interval(0.06, 0.14), n_rows=4160, n_accounts=40)
     >>> r = np.linspace(0, 0.4, 5)
     >>> left = 0.10 - 0.3 * np.outer(r, r) ** 0.5
-    >>> found = Sensitivity(talk, 0.28, 0.19, 0.09, "spend", 0.05, 0.10, 0.079, r, r, left)
+    >>> found = Sensitivity(estimate=talk, robustness_value=0.28, robustness_value_alpha=0.19, partial_r2=0.09,
+    ...     benchmark="spend", bound_x=0.05, bound_y=0.10, adjusted=0.079, r2_x=r, r2_y=r, contours=left)
     >>> print(sensitivity(found, ax=Figure().subplots()).get_title(loc="left"))
     A hidden cause as strong as spend would leave
     0.079 of 0.100
@@ -196,9 +197,11 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
     >>> from matplotlib.figure import Figure
     >>> from erresearch.results import Interval
     >>> def e(value):
-    ...     return Estimate("x", value, 0.01, 39, Interval(value - 0.02, value + 0.02), 4000, 40)
-    >>> found = Precedence("talk", "sales", e(0.09), e(0.01), e(0.0), ((-1, e(0.0)), (1, e(0.09))), None,
-    ...                    "OLS", 4000, 40, {})
+    ...     return Estimate("x", value=value, se=0.01, df=39, interval=Interval(value - 0.02, value + 0.02),
+    ...     n_rows=4000, n_accounts=40)
+    >>> found = Precedence(x="talk", y="sales", forward=e(0.09), reverse=e(0.01), lead=e(0.0),
+    ...     lags=((-1, e(0.0)), (1, e(0.09))), contemporaneous=None, method="OLS", n_rows=4000, n_accounts=40,
+    ...     dropped={})
     >>> print(precedence(found, ax=Figure().subplots()).get_title(loc="left"))
     talk comes before sales (0.090); the reverse
     and the lead hold 0

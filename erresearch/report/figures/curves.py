@@ -60,10 +60,13 @@ def decay(
     --------
     >>> from matplotlib.figure import Figure
     >>> from erresearch.results import Estimate, Interval
-    >>> beta = Estimate("β (PPML)", 0.75, 0.02, 400, Interval(0.71, 0.79), 400, 0)
+    >>> beta = Estimate("β (PPML)", value=0.75, se=0.02, df=400, interval=Interval(0.71, 0.79), n_rows=400,
+    ...     n_accounts=0)
     >>> x = np.linspace(7, 12, 6)
-    >>> points = Bins(x, 0.75 * x, 0.75 * x - 0.1, 0.75 * x + 0.1, np.full(6, 60), "followers", "reactions")
-    >>> ax = decay(Decay(beta, beta, ((1.0, beta),), None, points, -0.71, {}), ax=Figure().subplots())
+    >>> points = Bins(x=x, y=0.75 * x, low=0.75 * x - 0.1, high=0.75 * x + 0.1, n=np.full(6, 60),
+    ...     x_name="followers", y_name="reactions")
+    >>> ax = decay(Decay(exponent=beta, log_ols=beta, reliability=((1.0, beta),), spline=None, points=points,
+    ...     shared_denominator=-0.71, dropped={}), ax=Figure().subplots())
     >>> print(ax.get_title(loc="left"))
     The rate falls: reactions grow as
     followers^0.750 (0.710 to 0.790)
@@ -195,9 +198,11 @@ def specification_curve(found: Curve, *, palette: object = None, ax: Axes | None
     --------
     >>> from matplotlib.figure import Figure
     >>> value, se = np.array([0.1, 0.2, -0.02]), np.full(3, 0.03)
-    >>> curve = Curve("sales", "talk", value, se, value / se, value - 0.06, value + 0.06, np.full(3, 900),
-    ...               np.full(3, 30), ("a",) * 3, ("likes", "all", "all"), ("1",) * 3, ("account",) * 3,
-    ...               ((), ("spend",), ()), {"a": (900, 30)}, 3.3, 2.9, 2 / 3, 2 / 3, {"median t": 0.01})
+    >>> curve = Curve(
+    ...     outcome="sales", x="talk", value=value, se=se, t=value / se, low=value - 0.06, high=value + 0.06,
+    ...     n_rows=np.full(3, 900), n_accounts=np.full(3, 30), group=("a",) * 3, definition=("likes", "all", "all"),
+    ...     lag=("1",) * 3, effects=("account",) * 3, controls=((), ("spend",), ()), groups={"a": (900, 30)},
+    ...     median_t=3.3, mean_signed_t=2.9, share_agreeing=2 / 3, share_significant=2 / 3, pvalues={"median t": 0.01})
     >>> ax = specification_curve(curve, ax=Figure().subplots())
     >>> print(ax.get_title(loc="left"))
     67 % of 3 specifications agree in sign, 67 %

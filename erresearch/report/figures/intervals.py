@@ -37,7 +37,8 @@ def scale_of(estimates: Sequence[Estimate], *, beside: Sequence[float] = ()) -> 
     Examples
     --------
     >>> from erresearch.results import Interval
-    >>> low, high = scale_of([Estimate("x", 0.5, 0.1, 9, Interval(0.3, math.inf), 20, 10)], beside=[0.0])
+    >>> low, high = scale_of([Estimate("x", value=0.5, se=0.1, df=9, interval=Interval(0.3, math.inf),
+    ...     n_rows=20, n_accounts=10)], beside=[0.0])
     >>> round(low, 3), round(high, 3)
     (-0.03, 0.53)
     """
@@ -58,7 +59,9 @@ def whisker(ax: Axes, at: float, estimate: Estimate, *, color: object, scale: tu
     >>> from matplotlib.figure import Figure
     >>> from erresearch.results import Interval
     >>> ax = Figure().subplots()
-    >>> whisker(ax, 0, Estimate("x", 0.5, 0.1, 9, Interval(0.3, 0.7), 20, 10), color="k", scale=(0, 1))
+    >>> whisker(ax, 0,
+    ...     Estimate("x", value=0.5, se=0.1, df=9, interval=Interval(0.3, 0.7), n_rows=20,
+    ...     n_accounts=10), color="k", scale=(0, 1))
     >>> [line.get_gid() for line in ax.lines]
     ['interval', 'point']
     """
@@ -134,7 +137,8 @@ def estimate_interval(
     --------
     >>> from matplotlib.figure import Figure
     >>> from erresearch.results import Interval
-    >>> estimate = Estimate("talk", 0.31, 0.045, 39, Interval(0.22, 0.40), 4160, 40)
+    >>> estimate = Estimate("talk", value=0.31, se=0.045, df=39, interval=Interval(0.22, 0.40), n_rows=4160,
+    ...     n_accounts=40)
     >>> print(estimate_interval(estimate, sesoi=0.05, ax=Figure().subplots()).get_title(loc="left"))
     talk: 0.310 (0.220 to 0.400), above 0
     """
@@ -189,8 +193,10 @@ def forest(
     --------
     >>> from matplotlib.figure import Figure
     >>> from erresearch.results import Interval
-    >>> talk = Estimate("talk", 0.31, 0.045, 39, Interval(0.22, 0.40), 4160, 40)
-    >>> spend = Estimate("spend", 0.02, 0.03, 39, Interval(-0.04, 0.08), 4160, 40)
+    >>> talk = Estimate("talk", value=0.31, se=0.045, df=39, interval=Interval(0.22, 0.40), n_rows=4160,
+    ...     n_accounts=40)
+    >>> spend = Estimate("spend", value=0.02, se=0.03, df=39, interval=Interval(-0.04, 0.08), n_rows=4160,
+    ...     n_accounts=40)
     >>> ax = forest([talk, spend], ax=Figure().subplots())
     >>> ax.get_title(loc="left"), [tick.get_text() for tick in ax.get_yticklabels()]
     ('One of 2 intervals excludes 0, above it', ['talk', 'spend'])
@@ -266,8 +272,10 @@ def distance_to_purchase(
     --------
     >>> from matplotlib.figure import Figure
     >>> from erresearch.results import Interval
-    >>> likes = Estimate("likes", 0.40, 0.05, 200, Interval(0.30, 0.50), 200, 0)
-    >>> votes = Estimate("votes", 0.96, 0.01, 200, Interval(0.94, 0.98), 200, 0)
+    >>> likes = Estimate("likes", value=0.40, se=0.05, df=200, interval=Interval(0.30, 0.50), n_rows=200,
+    ...     n_accounts=0)
+    >>> votes = Estimate("votes", value=0.96, se=0.01, df=200, interval=Interval(0.94, 0.98), n_rows=200,
+    ...     n_accounts=0)
     >>> ax = distance_to_purchase({"trailer likes": likes, "buyers' votes": votes}, ax=Figure().subplots())
     >>> print(ax.get_title(loc="left"))
     The nearer to the purchase, the stronger: 0.40
