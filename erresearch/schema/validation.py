@@ -1,0 +1,479 @@
+"""The check at the door: a table is let through as it is with an account of it, or refused with the place.
+
+What may be wrong with a value is one comparison each; all of them are counted in one aggregation, by whatever engine
+holds the rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import narwhals.stable.v2 as nw
+
+from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
+from erresearch.schema.tables import Column, Kind, Table
+
+__all__ = ["Notice", "Plan", "Validated", "measure", "validate"]
+
+# beyond this a float no longer tells neighbouring whole numbers apart, so an id read as float is lost
+_EXACT = 2.0**53
+# a mark that text hardly holds; where it does it is followed by a point, so that no two keys are joined to one text
+_MARK, _SEPARATOR = "\x1f", "\x1f|"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """One thing that may be wrong with a column.
+
+    Parameters
+    ----------
+    name : str
+        Short name, unique within a column.
+    bad : callable
+        Takes a column and gives where it is wrong.
+    wrong, rows, fix : str
+        The rule that was broken, what the rows are, what to do.
+    fatal : bool
+        Whether the table is refused.
+    """
+
+    name: str
+    bad: Callable[[Any], Any]
+    wrong: str
+    rows: str
+    fix: str
+    fatal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How often a test failed and where first."""
+
+    column: str
+    test: Test
+    count: int
+    place: str
+
+    def sentence(self, rows: int) -> tuple[str, str]:
+        """What was wrong, and what arrived."""
+        first = f" ({self.place})" if self.place else ""
+        verb = "row is" if rows == 1 else "rows is" if self.count == 1 else "rows are"
+        return self.test.wrong, f"{self.count:,} of {rows:,} {verb} {self.test.rows}{first}"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The count of rows, of missing values per column, and of what failed."""
+
+    rows: int
+    missing: Mapping[str, int]
+    found: tuple[Found, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to count on one table: tests per column, pairs in order, and the key."""
+
+    tests: Mapping[str, tuple[Test, ...]]
+    numbers: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    key: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, table: Table, present: list[Column], schema: Mapping[str, Any], divides: frozenset[str]
+    ) -> Plan:
+        """Turn the declaration into tests for the columns that are there."""
+        names = {column.name for column in present}
+        numbers = tuple(column.name for column in present if _counted(column, schema[column.name]))
+        return cls(
+            {column.name: _tests(column, schema[column.name], column.name in divides) for column in present},
+            numbers,
+            tuple(pair for pair in table.at_most if set(pair) <= names),
+            tuple(name for name in table.key if name in names) if _required_key(table, names) else (),
+        )
+
+
+def _required_key(table: Table, names: set[str]) -> bool:
+    """A key is worth checking when the columns it cannot do without are there."""
+    required = {column.name for column in table.columns if column.required}
+    return bool(table.key) and required & set(table.key) <= names
+
+
+def _counted(column: Column, dtype: Any) -> bool:
+    """Numbers have a size to test; so has a flag that came as 1 and 0."""
+    return column.dtype == "number" or (column.dtype == "flag" and dtype.is_numeric())
+
+
+def _tests(column: Column, dtype: Any, divides: bool) -> tuple[Test, ...]:
+    name, rule = f"`{column.name}`", column.rule
+    if column.dtype == "text":
+        if not dtype.is_float():
+            return ()
+        lost = "read the column as text (dtype=str), long ids lose their last digits as numbers"
+        wrong = f"{name} must be text: it was read as a floating number"
+        return (
+            Test(
+                name="float id",
+                bad=lambda c: (c >= _EXACT) | (c <= -_EXACT),
+                wrong=wrong,
+                rows="too large to be told apart",
+                fix=lost,
+            ),
+        )
+    if not _counted(column, dtype):
+        return ()
+    mend = "correct these rows or leave them out, and say so"
+    tests = [
+        Test(
+            name="infinite",
+            bad=lambda c: (c == math.inf) | (c == -math.inf),
+            wrong=f"{name} must be finite",
+            rows="infinite",
+            fix="look for a division by 0 where the column was made",
+        )
+    ]
+    low, high = rule.low, rule.high
+    if math.isfinite(low):
+        wrong = f"{name} must be {rule.text}"
+        said = "negative" if low == 0 else f"below {low:g}"
+        tests.append(
+            Test(name="low", bad=lambda c: (c < low) & (c > -math.inf), wrong=wrong, rows=said, fix=mend)
+        )
+    if math.isfinite(high):
+        wrong = f"{name} must be {rule.text}"
+        tests.append(
+            Test(
+                name="high",
+                bad=lambda c: (c > high) & (c < math.inf),
+                wrong=wrong,
+                rows=f"above {high:g}",
+                fix=mend,
+            )
+        )
+    if rule.divides or divides:
+        wrong = f"{name} must be positive where it divides"
+        way = 'drop them, pass zero="drop" where a rate is asked for, or divide by another column'
+        tests.append(Test(name="zero", bad=lambda c: c == 0, wrong=wrong, rows="0", fix=way, fatal=divides))
+    return tuple(tests)
+
+
+def _pair_test(small: str, large: str) -> Test:
+    return Test(
+        name="order",
+        bad=lambda c: c,
+        wrong=f"`{small}` should not exceed `{large}`",
+        rows="the other way round",
+        fix="check which column is which, and that both were exported on one day",
+        fatal=False,
+    )
+
+
+def _key_test(key: tuple[str, ...]) -> Test:
+    return Test(
+        name="duplicate",
+        bad=lambda c: c,
+        wrong=f"no two rows may share {', '.join(f'`{name}`' for name in key)}",
+        rows="a repetition of an earlier one",
+        fix="drop exact copies; of two exports keep the newer; for daily rows sum them to one row per post",
+    )
+
+
+def _place(frame: Any, plan: Plan, row: int) -> str:
+    named = f", {plan.key[-1]} {frame[plan.key[-1]][row]!r}" if plan.key else ""
+    return f"first: row {row}{named}"
+
+
+def measure(frame: Any, plan: Plan) -> Measured:
+    """Count everything in one aggregation; a second one names a first place only where something failed.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        The table.
+    plan : Plan
+        What to check.
+
+    Returns
+    -------
+    Measured
+        Counts, each with its first place.
+    """
+    wanted: dict[str, Any] = {"rows": nw.len()}
+    bad: dict[str, tuple[str, Test, Any]] = {}
+    for name, tests in plan.tests.items():
+        values = _values(name) if tests else nw.col(name)
+        wanted[f"missing {name}"] = _count(values.is_null())
+        for test in tests:
+            bad[f"{test.name} {name}"] = (name, test, test.bad(values))
+    for small, large in plan.pairs:
+        bad[f"order {small} {large}"] = (
+            small,
+            _pair_test(small, large),
+            _values(small) > _values(large),
+        )
+    if plan.key:
+        texts = [
+            nw.col(name).cast(nw.String()).str.replace_all(_MARK, f"{_MARK}.", literal=True)
+            for name in plan.key
+        ]
+        joined = nw.concat_str(texts, separator=_SEPARATOR)
+        wanted["keys"], wanted["no key"] = joined.n_unique(), _count(joined.is_null())
+    wanted |= {key: _count(where) for key, (_, _, where) in bad.items()}
+    labels = {f"n{i}": key for i, key in enumerate(wanted)}
+    row = _collect(frame.select(**{label: wanted[key] for label, key in labels.items()}))
+    counts = {key: int(row[label][0] or 0) for label, key in labels.items()}
+    found = [
+        Found(name, test, counts[key], _first(frame, plan, where))
+        for key, (name, test, where) in bad.items()
+        if counts[key]
+    ]
+    if plan.key:
+        # a missing key is one more distinct value to the engine, but names nothing
+        distinct = counts["keys"] - (counts["no key"] > 0)
+        repeated = counts["rows"] - counts["no key"] - distinct
+        if repeated > 0:
+            place = _first(frame, plan, ~joined.is_first_distinct() & ~joined.is_null(), lazy=False)
+            found.append(Found(plan.key[-1], _key_test(plan.key), repeated, place))
+    missing = {name: counts[f"missing {name}"] for name in plan.tests}
+    return Measured(counts["rows"], missing, tuple(found))
+
+
+def _values(name: str) -> Any:
+    """The column as numbers, NaN as missing: some engines sort NaN above everything."""
+    column = nw.col(name).cast(nw.Float64())
+    return nw.when(~column.is_nan()).then(column)
+
+
+def _count(condition: Any) -> Any:
+    # half the nodes of when/then/otherwise: building expressions is what small tables cost
+    return condition.cast(nw.Int64()).sum()
+
+
+def _collect(frame: Any) -> Any:
+    return frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+
+
+def _first(frame: Any, plan: Plan, where: Any, *, lazy: bool = True) -> str:
+    """Name the first row where something is wrong; `lazy` says whether an engine that keeps no order may be asked."""
+    if isinstance(frame, nw.DataFrame):
+        label = "row" + "_" * (1 + max(map(len, map(str, frame.columns))))
+        row = int(frame.with_row_index(label).filter(where)[label][0])
+        return _place(frame, plan, row)
+    # rows of a lazy table have no number, so the first one that the engine meets is named by its key
+    if not plan.key or not lazy:
+        return ""
+    name = plan.key[-1]
+    values = _collect(frame.filter(where).select(nw.col(name)).head(1))[name]
+    return f"for example {name} {values[0]!r}" if len(values) else ""
+
+
+FrameT = TypeVar("FrameT")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something odd that was counted and let through.
+
+    Parameters
+    ----------
+    column : str
+        Where.
+    text : str
+        What, with the first place it was seen.
+    count : int
+        Rows.
+    """
+
+    column: str
+    text: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validated(Generic[FrameT]):
+    """A table that passed, with the account of what was odd in it.
+
+    Parameters
+    ----------
+    data : frame
+        The very table that was given.
+    table : Table
+        What it was checked against.
+    rows : int
+        Rows seen.
+    missing : mapping of str to int
+        Missing values per declared column that is there (only those above 0).
+    absent : tuple of str
+        Declared columns that are not there.
+    notices : tuple of Notice
+        What was odd.
+    """
+
+    data: FrameT
+    table: Table
+    rows: int
+    missing: Mapping[str, int]
+    absent: tuple[str, ...]
+    notices: tuple[Notice, ...]
+
+    def __str__(self) -> str:
+        """The account in a few lines."""
+        lines = [f"{self.table.name}: {self.rows:,} rows passed"]
+        if self.absent:
+            lines.append(f"columns not there: {', '.join(self.absent)}")
+        lines += [f"missing in {name}: {count:,}" for name, count in self.missing.items()]
+        return "\n".join([*lines, *(notice.text for notice in self.notices)])
+
+
+def validate(
+    frame: FrameT, table: Table, *, divides: Iterable[str] = (), strict: bool = False
+) -> Validated[FrameT]:
+    """Check a table against its declaration, once, at the door.
+
+    Parameters
+    ----------
+    frame : frame
+        Any table narwhals knows (pandas, Polars, PyArrow, DuckDB, Ibis, PySpark). It is not changed.
+    table : Table
+        :data:`POSTS`, :data:`OUTCOMES`, :data:`PEOPLE`, :data:`SURVEY` or one of your own.
+    divides : iterable of str
+        Columns that will stand under a fraction: a 0 in them is then an error, not a notice.
+    strict : bool
+        Make every notice an error.
+
+    Returns
+    -------
+    Validated
+        ``.data`` is `frame` itself; ``.missing``, ``.absent`` and ``.notices`` account for the rest.
+
+    Raises
+    ------
+    ColumnError
+        A required column is not there, a name stands twice, or a column holds the wrong kind of value.
+    DataError
+        No rows, infinite values, values outside the rule, a key that names two rows.
+
+    Notes
+    -----
+    Rows are counted from 0, as ``.iloc`` does.
+    Lazy tables have no row order, so there a post is named instead.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from erresearch.schema import POSTS, validate
+    >>> posts = pd.DataFrame({"platform": "vk", "account": "a", "post_id": ["1", "2"], "reach": [10, 0],
+    ...                       "published_at": pd.to_datetime(["2024-01-01", "2024-01-02"])})
+    >>> checked = validate(posts, POSTS)
+    >>> checked.data is posts
+    True
+    >>> print(checked.notices[0].text)
+    `reach` must be positive where it divides: 1 of 2 rows is 0 (first: row 1, post_id '2')
+    """
+    narwhal = _enter(frame, table)
+    schema = dict(narwhal.collect_schema())
+    present = [column for column in table.columns if column.name in schema]
+    needed = [column.name for column in table.columns if column.required]
+    if any(name not in schema for name in needed):
+        raise missing_columns(needed, map(str, schema), where=f"the {table.name} table")
+    for column in present:
+        _check_kind(narwhal, column, schema[column.name], table)
+    plan = Plan.of(table, present, schema, frozenset(divides))
+    measured = measure(narwhal, plan)
+    rows, found = measured.rows, measured.found
+    if rows == 0:
+        raise DataError(
+            f"the {table.name} table has no rows", fix="check the filter or the file that it came from"
+        )
+    fatal = [one for one in found if one.test.fatal or strict]
+    if fatal:
+        raise _error(fatal, rows)
+    return Validated(
+        data=frame,
+        table=table,
+        rows=rows,
+        missing={name: count for name, count in measured.missing.items() if count},
+        absent=tuple(column.name for column in table.columns if column.name not in schema),
+        notices=tuple(Notice(one.column, ": ".join(one.sentence(rows)), one.count) for one in found),
+    )
+
+
+def _enter(frame: object, table: Table) -> Any:
+    from narwhals.exceptions import DuplicateError
+
+    try:
+        return nw.from_native(frame)
+    except DuplicateError as error:
+        raise ColumnError(
+            f"a column name stands twice in the {table.name} table",
+            got=" ".join(str(error).split()),
+            fix="rename one of them",
+        ) from error
+    except TypeError as error:
+        raise EngineError(
+            f"the {table.name} table must be a table",
+            got=type(frame).__name__,
+            allowed="pandas, Polars, PyArrow, DuckDB, Ibis or PySpark",
+            fix="read the file first, for example with pandas.read_csv",
+        ) from error
+
+
+def _check_kind(frame: Any, column: Column, dtype: Any, table: Table) -> None:
+    """Refuse text among numbers, and times that are still text."""
+    wanted = {"number": "numbers", "flag": "numbers or true/false", "time": "dates"}.get(column.dtype)
+    fine = {
+        "text": True,
+        "number": dtype.is_numeric(),
+        "flag": dtype.is_numeric() or dtype == nw.Boolean,
+        "time": dtype.is_temporal(),
+    }[column.dtype]
+    # an engine calls a column without any value Unknown (or text): there is nothing to refuse in it
+    if fine or dtype == nw.Unknown:
+        return
+    place = ""
+    if isinstance(frame, nw.DataFrame):
+        odd = _strangers(frame[column.name].to_list(), column.dtype)
+        if not odd:
+            return
+        place = f", {len(odd)} of {len(frame)} rows are not (first: row {odd[0][0]}, {odd[0][1]!r})"
+    fix = {
+        "time": "turn it into dates first, for example with pandas.to_datetime",
+        "number": "turn it into numbers first (pandas.to_numeric), or let read_export read the file",
+    }
+    raise ColumnError(
+        f"`{column.name}` in the {table.name} table must hold {wanted}",
+        got=f"it holds {str(dtype).lower()}{place}",
+        fix=fix.get(column.dtype, "use True and False, or 1 and 0"),
+    )
+
+
+def _strangers(values: list[Any], kind: Kind) -> list[tuple[int, Any]]:
+    """Positions and values that are not of the kind, missing ones aside."""
+    import datetime
+    import decimal
+    import numbers
+
+    kinds: dict[Kind, tuple[type, ...]] = {
+        "number": (numbers.Number, decimal.Decimal),
+        "flag": (numbers.Number, decimal.Decimal),
+        "time": (datetime.date,),
+    }
+    return [
+        (row, value)
+        for row, value in enumerate(values)
+        if value is not None
+        and value == value  # noqa: PLR0124 - only a NaN differs from itself
+        and not isinstance(value, kinds[kind])
+    ]
+
+
+def _error(found: list[Found], rows: int) -> DataError:
+    """One error for all that is wrong: the first in full, the others in a clause each."""
+    wrong, got = found[0].sentence(rows)
+    others = "; ".join(": ".join(one.sentence(rows)) for one in found[1:])
+    also = f". Also: {others}" if others else ""
+    return DataError(wrong, got=f"{got}{also}", fix=found[0].test.fix)
