@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from erresearch import datasets
-from erresearch.datasets import places, reading, registry
+from erresearch.datasets import loading, registry
 from erresearch.errors import ColumnError, DataError, EngineError, UnknownNameError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,7 +50,7 @@ def offline(monkeypatch, tmp_path):
     def fail(url, target):
         raise ConnectionError("no route")
 
-    monkeypatch.setattr(places, "retrieve", fail)
+    monkeypatch.setattr(registry, "retrieve", fail)
     return tmp_path / "cache"
 
 
@@ -93,7 +93,7 @@ def load_made_up(monkeypatch, folder: Path, content: bytes, **changes) -> pd.Dat
     folder.mkdir(exist_ok=True)
     (folder / entry.sources[0].file).write_bytes(content)
     monkeypatch.setenv("ERRESEARCH_DATA_DIR", str(folder))
-    monkeypatch.setattr(datasets, "dataset_card", lambda name: entry)
+    monkeypatch.setattr(loading, "dataset_card", lambda name: entry)
     return datasets.load("made-up")
 
 
@@ -193,7 +193,7 @@ def test_films_are_those_with_a_plausible_figure():
 
 
 def test_films_agree_with_a_query_of_the_database():
-    path = places.look(datasets.dataset_card("movies")).path
+    path = registry.look(datasets.dataset_card("movies")).path
     before = (path.read_bytes(), sorted(path.parent.iterdir()))
     films = datasets.load("movies")
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
@@ -350,8 +350,8 @@ def test_a_fetched_file_is_checked_kept_and_used_again(monkeypatch, tmp_path, of
         asked.append(url)
         target.write_bytes(MADE_UP)
 
-    monkeypatch.setattr(places, "retrieve", fetch)
-    monkeypatch.setattr(datasets, "dataset_card", lambda name: entry)
+    monkeypatch.setattr(registry, "retrieve", fetch)
+    monkeypatch.setattr(loading, "dataset_card", lambda name: entry)
     assert datasets.load("made-up").attrs["erresearch"]["where"] == "downloaded"
     assert datasets.load("made-up").attrs["erresearch"]["where"] == "cached"
     assert asked == ["https://example.org/made_up.csv"]
@@ -382,8 +382,8 @@ def test_offline_every_set_names_its_files(name, offline):
 
 @pytest.mark.parametrize("served", [MADE_UP[:-5], b"", b"<html>moved</html>"])
 def test_a_changed_or_truncated_download_leaves_nothing_behind(served, monkeypatch, offline):
-    monkeypatch.setattr(places, "retrieve", lambda url, target: target.write_bytes(served))
-    monkeypatch.setattr(datasets, "dataset_card", lambda name: made_up())
+    monkeypatch.setattr(registry, "retrieve", lambda url, target: target.write_bytes(served))
+    monkeypatch.setattr(loading, "dataset_card", lambda name: made_up())
     with pytest.raises(
         EngineError, match=r"not the file registered for data set 'made-up'.*SHA-256.*new edition"
     ):
@@ -396,8 +396,8 @@ def test_a_download_that_stops_half_way_leaves_nothing_behind(monkeypatch, offli
         target.write_bytes(MADE_UP[:10])
         raise TimeoutError("read timed out")
 
-    monkeypatch.setattr(places, "retrieve", stop)
-    monkeypatch.setattr(datasets, "dataset_card", lambda name: made_up())
+    monkeypatch.setattr(registry, "retrieve", stop)
+    monkeypatch.setattr(loading, "dataset_card", lambda name: made_up())
     with pytest.raises(EngineError, match="TimeoutError: read timed out"):
         datasets.load("made-up")
     assert list(offline.iterdir()) == []
@@ -406,7 +406,7 @@ def test_a_download_that_stops_half_way_leaves_nothing_behind(monkeypatch, offli
 def test_a_spoilt_copy_in_the_cache_is_named(monkeypatch, offline):
     offline.mkdir()
     (offline / "made_up.csv").write_bytes(MADE_UP + b"E,5,TRUE\n")
-    monkeypatch.setattr(datasets, "dataset_card", lambda name: made_up())
+    monkeypatch.setattr(loading, "dataset_card", lambda name: made_up())
     for ask in (datasets.load, datasets.verify):
         with pytest.raises(
             EngineError, match=r"made_up\.csv.*is not the file registered.*Delete it and load again"
@@ -432,7 +432,7 @@ def test_a_data_folder_that_is_none_is_refused(ask, monkeypatch, tmp_path):
 
 def test_the_cache_is_the_systems_unless_named(monkeypatch):
     monkeypatch.delenv("ERRESEARCH_CACHE_DIR", raising=False)
-    assert "erresearch" in places.cache_folder().parts
+    assert "erresearch" in registry.cache_folder().parts
 
 
 def test_the_fetch_goes_through_pooch(monkeypatch, tmp_path):
@@ -447,7 +447,7 @@ def test_the_fetch_goes_through_pooch(monkeypatch, tmp_path):
             target.write_text(url)
 
     monkeypatch.setattr(pooch, "HTTPDownloader", Recorded)
-    places.retrieve("https://example.org/x", tmp_path / "x")
+    registry.retrieve("https://example.org/x", tmp_path / "x")
     assert (tmp_path / "x").read_text() == "https://example.org/x"
 
 
@@ -455,15 +455,15 @@ def test_a_missing_package_or_file_is_named():
     card = datasets.dataset_card("movies")
     gone = replace(card, sources=(replace(card.sources[0], package="no_such_package"),))
     with pytest.raises(EngineError, match=r"comes with the package no_such_package, which is not installed"):
-        places.look(gone)
+        registry.look(gone)
     lost = replace(card, sources=(replace(card.sources[0], path="_data/no.db"),))
     with pytest.raises(EngineError, match="the file of data set 'movies' cannot be read"):
-        places.look(lost)
+        registry.look(lost)
     other = replace(card, sources=(replace(card.sources[0], sha256="0" * 64),))
     with pytest.raises(
         EngineError, match=r"not the file registered for data set 'movies'.*bokeh_sampledata again"
     ):
-        places.look(other)
+        registry.look(other)
 
 
 # ------------------------------------------------------------------------------ reading, with made-up bytes
@@ -628,8 +628,10 @@ def test_any_text_comes_through_unchanged(tmp_path_factory, rows):
     content = frame.to_csv(index=False).encode()
     path.write_bytes(content)
     entry = made_up(content)
-    found = places.Found(path, entry.sources[0], "data dir", hashlib.sha256(content).hexdigest(), pinned=True)
-    read, account = reading.read(entry, found)
+    found = registry.Found(
+        path, entry.sources[0], "data dir", hashlib.sha256(content).hexdigest(), pinned=True
+    )
+    read, account = loading.read(entry, found)
     assert list(read.itertuples(index=False, name=None)) == rows
     assert account["rows"] == len(rows)
 

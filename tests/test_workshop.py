@@ -31,9 +31,8 @@ from erresearch.workshop import (
     static_table,
     unrelated,
 )
-from erresearch.workshop.exercises import exercise_named
+from erresearch.workshop.exercises import exercise_named, number, sentence, word
 from erresearch.workshop.explorations import exploration_named
-from erresearch.workshop.judging import number, sentence, word
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = {"1": 4, "2": 1, "3": 11}

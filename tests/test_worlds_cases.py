@@ -14,7 +14,7 @@ from erresearch.claims import claim_named, evidence_for, judge, read_claims
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.results import WORDS
 from erresearch.worlds import CASES, WORLDS, Design, simulate, simulate_panel
-from erresearch.worlds.once import THRESHOLD
+from erresearch.worlds.case_tables import THRESHOLD
 
 SMALL = {"accounts": 6, "weeks": 30}
 

@@ -18,7 +18,7 @@ from erresearch.claims.procedures.thresholds import threshold_moments
 from erresearch.claims.registry import Claim, read_claims
 from erresearch.claims.tables import Cast, cast_roles
 from erresearch.datasets import dataset_card, join_films, load
-from erresearch.datasets.places import look
+from erresearch.datasets.registry import look
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, EngineError
 from erresearch.inference import Scores

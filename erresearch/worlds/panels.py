@@ -1,17 +1,31 @@
-"""Accounts followed week by week: ad spend, engagement and revenue under a panel world."""
+"""Accounts followed week by week, or listed once: what is drawn of them, and the tables that show it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erresearch.errors import DesignError
-from erresearch.worlds.registry import Design, Truth
+from erresearch.schema.vocabulary import REACTIONS
+from erresearch.worlds.registry import Design, ListWorld, Truth
 
-__all__ = ["MIN_WEEKS", "Rows", "draw_panel"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "MIN_WEEKS",
+    "POST_SHAPE",
+    "Rows",
+    "account_names",
+    "draw_list",
+    "draw_panel",
+    "outcomes_table",
+    "panel_table",
+    "posts_table",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,7 +45,7 @@ ENGAGEMENT_SD: Final = 0.4
 REVENUE_SD: Final = 0.25
 SPEND_SD: Final = 0.35
 SPEND_AR: Final = 0.7
-REACTIONS: Final = (0.86, 0.06, 0.05, 0.03)
+REACTION_SHARES: Final = (0.86, 0.06, 0.05, 0.03)
 """Shares of likes, comments, shares and saves in the engagement."""
 
 
@@ -275,7 +289,7 @@ def _misread(counts: Ints, noise: float, rng: np.random.Generator) -> Ints:
 
 def draw_audience(engagement: Ints, followers: Ints, posts: Ints, rng: np.random.Generator) -> Audience:
     """Split reactions by kind, and draw clicks and the people reached who did nothing."""
-    likes, comments, shares, saves = rng.multinomial(engagement, REACTIONS).T
+    likes, comments, shares, saves = rng.multinomial(engagement, REACTION_SHARES).T
     passing = 0.15 * posts * followers * rng.gamma(20.0, 0.05, engagement.shape)
     return Audience(
         likes=likes,
@@ -306,3 +320,194 @@ def _draw_sales(
         conversions=conversions,
         revenue=np.where(sold, np.maximum(np.round(revenue, 2), 0.01), 0.0),
     )
+
+
+POST_SHAPE: Final = 4.0
+"""Shape of the gamma by which the posts of one account differ."""
+
+FOLLOWERS: Final = (1e3, 1e6)
+FOLLOWERS_SD: Final = 1.5
+ACCOUNT_SD: Final = 0.4
+RATE: Final = 0.03
+"""Expected reactions per post and follower at the middle of the list."""
+
+
+def draw_list(
+    truth: Truth, accounts: int, posts: int, rng: np.random.Generator, *, world: ListWorld, design: Design
+) -> Rows:
+    """Draw accounts, their followers and the reactions to their posts, and keep what the list shows.
+
+    Expected reactions per post are c·F^β·exp(noise); the counts of posts are Poisson around a gamma.
+
+    Parameters
+    ----------
+    truth : Truth
+        Parameters of the world.
+    accounts, posts : int
+        Accounts on the list, and posts of each.
+    rng : numpy.random.Generator
+        Source of randomness.
+    world : ListWorld
+        How the list is chosen.
+    design : Design
+        Factors.
+
+    Returns
+    -------
+    Rows
+        One row per account.
+    """
+    from scipy import special
+
+    pool = accounts * world.pool
+    low, high = np.log(FOLLOWERS)
+    middle = (low + high) / 2
+    edge = special.ndtr((high - middle) / FOLLOWERS_SD)
+    log_followers = middle + FOLLOWERS_SD * special.ndtri(rng.uniform(1 - edge, edge, pool))
+    noise = rng.standard_normal(pool) if design.tail == "lognormal" else rng.standard_t(3, pool) / np.sqrt(3)
+    expected = np.log(RATE) + middle + truth.parameters["exponent"] * (log_followers - middle)
+    # the sum over an account's posts of gammas of one shape is a gamma of the summed shape
+    luck = rng.gamma(POST_SHAPE * posts, 1 / POST_SHAPE, pool)
+    rate = np.exp(expected + ACCOUNT_SD * np.clip(noise, -12, 12)) * luck
+    engagement = np.maximum(rng.poisson(np.minimum(rate, 1e15)), 1)
+    shown = np.exp(log_followers + truth.parameters["followers_noise"] * rng.standard_normal(pool))
+    followers = np.maximum(np.rint(shown), 1).astype(np.int64)
+    order = {"reactions": engagement, "followers": followers}.get(world.selected_on or "")
+    kept = np.arange(pool) if order is None else np.sort(np.argsort(-order, kind="stable")[:accounts])
+    per_account = np.full(accounts, posts)
+    return Rows(
+        np.arange(accounts),
+        np.full(accounts, FIRST_MONDAY),
+        per_account,
+        followers[kept],
+        draw_audience(engagement[kept], followers[kept], per_account, rng),
+    )
+
+
+PLATFORMS: Final = ("instagram", "tiktok", "facebook", "youtube")
+POST_TYPES: Final = ("image", "video", "carousel", "text")
+PAID_SHARE: Final = 0.1
+CURRENCY: Final = "EUR"
+SALES: Final = ("spend", "sessions", "conversions", "revenue")
+MONEY: Final = ("revenue", "spend")
+MINUTES_PER_WEEK: Final = 7 * 24 * 60
+
+
+def account_names(account: Ints) -> NDArray[np.object_]:
+    """Name every account, with as many digits as the last one needs."""
+    count = int(account.max()) + 1
+    width = max(2, len(str(count)))
+    names = np.array([f"account-{number:0{width}d}" for number in range(1, count + 1)], dtype=object)
+    return names[account]
+
+
+def _marked(table: pd.DataFrame) -> pd.DataFrame:
+    table.attrs["simulated"] = True
+    return table
+
+
+def panel_table(rows: Rows) -> pd.DataFrame:
+    """One row per account and week; columns that a world does not have are absent, never 0."""
+    import pandas as pd
+
+    audience = rows.audience
+    columns: dict[str, object] = {
+        "account": account_names(rows.account),
+        "week": rows.week.astype("datetime64[us]"),
+        "posts": rows.posts,
+        "followers": rows.followers,
+        "reach": audience.reach,
+        "likes": audience.likes,
+        "comments": audience.comments,
+        "shares": audience.shares,
+        "saves": audience.saves,
+        "clicks": audience.clicks,
+        "engagement": audience.engagement,
+    }
+    if rows.sales is not None:
+        columns |= {name: getattr(rows.sales, name) for name in SALES}
+    return _marked(pd.DataFrame(columns))
+
+
+def posts_table(rows: Rows, rng: np.random.Generator, *, spread_weeks: int) -> pd.DataFrame:
+    """Divide every row's totals over its posts.
+
+    Parameters
+    ----------
+    rows : Rows
+        Totals.
+    rng : numpy.random.Generator
+        Source of randomness.
+    spread_weeks : int
+        Over how many weeks from the row's Monday on its posts are spread.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per post, in order of account and time.
+    """
+    import pandas as pd
+
+    slots = int(rows.posts.max())
+    # the last slot always holds a post: a multinomial draw leaves its rounding remainder there
+    real = np.arange(slots)[::-1] < rows.posts[:, None]
+    weights = np.where(real, rng.gamma(POST_SHAPE, 1.0, real.shape) + 1e-9, 0.0)
+    shares = weights / weights.sum(axis=1, keepdims=True)
+
+    def split(totals: Ints) -> Ints:
+        return rng.multinomial(totals, shares)[real]
+
+    reactions = {name: split(getattr(rows.audience, name)) for name in REACTIONS}
+    clicks = split(rows.audience.clicks)
+    engagement = np.sum(list(reactions.values()), axis=0)
+    reach = engagement + clicks + split(rows.audience.others)
+    impressions = reach + rng.poisson(0.2 * reach)
+    row = np.repeat(np.arange(len(rows.posts)), rows.posts)
+    minute = np.sort(rng.integers(0, spread_weeks * MINUTES_PER_WEEK, real.shape), axis=1)[real]
+    account = rows.account[row]
+    names = account_names(rows.account)
+    starts = np.flatnonzero(np.diff(account, prepend=-1))
+    number = np.arange(len(row)) - np.repeat(starts, np.diff(starts, append=len(row))) + 1
+    table = pd.DataFrame(
+        {
+            "platform": np.array(PLATFORMS, dtype=object)[account % len(PLATFORMS)],
+            "account": names[row],
+            "post_id": [f"{name}-{k}" for name, k in zip(names[row], number, strict=True)],
+            "published_at": rows.week[row].astype("datetime64[us]") + minute.astype("timedelta64[m]"),
+            "post_type": np.array(POST_TYPES, dtype=object)[rng.integers(0, len(POST_TYPES), len(row))],
+            "is_paid": rng.random(len(row)) < PAID_SHARE,
+            "followers": rows.followers[row],
+            "reach": reach,
+            "impressions": impressions,
+            "views": engagement + rng.binomial(impressions - engagement, 0.6),
+            **reactions,
+            "clicks": clicks,
+        }
+    )
+    return _marked(table)
+
+
+def outcomes_table(panel: pd.DataFrame) -> pd.DataFrame:
+    """Lay the outcomes of a panel out long: one row per entity, week and outcome."""
+    import pandas as pd
+
+    kinds = [name for name in SALES if name in panel]
+    parts = [
+        pd.DataFrame(
+            {
+                "date": panel["week"],
+                "entity": panel["account"],
+                "outcome": kind,
+                "value": panel[kind].astype("float64"),
+                "currency": CURRENCY if kind in MONEY else "",
+            }
+        )
+        for kind in kinds
+    ]
+    if not parts:
+        empty = {"entity": "str", "outcome": "str", "value": "float64", "currency": "str"}
+        table = pd.DataFrame({"date": panel["week"].iloc[:0]}).assign(
+            **{name: pd.Series(dtype=kind) for name, kind in empty.items()}
+        )
+        return _marked(table)
+    return _marked(pd.concat(parts, ignore_index=True))
