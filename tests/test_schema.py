@@ -93,7 +93,7 @@ def test_zero_is_a_notice_and_an_error_only_where_it_divides(engine: str) -> Non
     checked = validate(frame, POSTS)
     assert [(n.column, n.count) for n in checked.notices] == [("reach", 2)]
     said = (
-        r"`reach` must be positive where it divides: 2 of 4 rows are 0 \((first: row 1|for example).*'p1'\)"
+        r"`reach` must be positive where it divides: 2 of 4 rows are 0( \(first: row 1\))?\."
     )
     with pytest.raises(DataError, match=said):
         validate(frame, POSTS, divides=["reach"])
@@ -156,12 +156,12 @@ def test_text_among_numbers(engine: str) -> None:
     with pytest.raises(ColumnError, match=said) as caught:
         validate(engines(posts(likes=["1", "2", "1,234", "n/a"]))[engine], POSTS)
     if engine in EAGER:
-        assert "4 of 4 rows are not (first: row 0, '1')" in str(caught.value)
+        assert "4 of 4 rows are not (first: row 0)" in str(caught.value)
 
 
 def test_mixed_object_column_names_the_first_text() -> None:
     mixed = pd.Series([1, None, "=1+1", 4.0], dtype=object)
-    with pytest.raises(ColumnError, match=r"1 of 4 rows are not \(first: row 2, '=1\+1'\)"):
+    with pytest.raises(ColumnError, match=r"1 of 4 rows are not \(first: row 2\)"):
         validate(posts(likes=mixed), POSTS)
 
 
@@ -278,5 +278,5 @@ def test_names_that_hold_the_mark_between_keys_are_no_copies(engine: str) -> Non
 
 @pytest.mark.parametrize("engine", EAGER)
 def test_the_first_repeated_row_is_named(engine: str) -> None:
-    with pytest.raises(DataError, match=r"2 of 4 rows are a repetition .*\(first: row 2, post_id 'a'\)"):
+    with pytest.raises(DataError, match=r"2 of 4 rows are a repetition .*\(first: row 2\)"):
         validate(engines(posts(post_id=["a", "b", "a", "a"]))[engine], POSTS)

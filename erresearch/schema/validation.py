@@ -182,11 +182,6 @@ def _key_test(key: tuple[str, ...]) -> Test:
     )
 
 
-def _place(frame: Any, plan: Plan, row: int) -> str:
-    named = f", {plan.key[-1]} {frame[plan.key[-1]][row]!r}" if plan.key else ""
-    return f"first: row {row}{named}"
-
-
 def measure(frame: Any, plan: Plan) -> Measured:
     """Count everything in one aggregation; a second one names a first place only where something failed.
 
@@ -227,7 +222,7 @@ def measure(frame: Any, plan: Plan) -> Measured:
     row = _collect(frame.select(**{label: wanted[key] for label, key in labels.items()}))
     counts = {key: int(row[label][0] or 0) for label, key in labels.items()}
     found = [
-        Found(name, test, counts[key], _first(frame, plan, where))
+        Found(name, test, counts[key], _first(frame, where))
         for key, (name, test, where) in bad.items()
         if counts[key]
     ]
@@ -236,7 +231,7 @@ def measure(frame: Any, plan: Plan) -> Measured:
         distinct = counts["keys"] - (counts["no key"] > 0)
         repeated = counts["rows"] - counts["no key"] - distinct
         if repeated > 0:
-            place = _first(frame, plan, ~joined.is_first_distinct() & ~joined.is_null(), lazy=False)
+            place = _first(frame, ~joined.is_first_distinct() & ~joined.is_null())
             found.append(Found(plan.key[-1], _key_test(plan.key), repeated, place))
     missing = {name: counts[f"missing {name}"] for name in plan.tests}
     return Measured(counts["rows"], missing, tuple(found))
@@ -257,18 +252,12 @@ def _collect(frame: Any) -> Any:
     return frame.collect() if isinstance(frame, nw.LazyFrame) else frame
 
 
-def _first(frame: Any, plan: Plan, where: Any, *, lazy: bool = True) -> str:
-    """Name the first row where something is wrong; `lazy` says whether an engine that keeps no order may be asked."""
-    if isinstance(frame, nw.DataFrame):
-        label = "row" + "_" * (1 + max(map(len, map(str, frame.columns))))
-        row = int(frame.with_row_index(label).filter(where)[label][0])
-        return _place(frame, plan, row)
-    # rows of a lazy table have no number, so the first one that the engine meets is named by its key
-    if not plan.key or not lazy:
+def _first(frame: Any, where: Any) -> str:
+    """Name the first row where something is wrong; rows of a lazy table have no number."""
+    if not isinstance(frame, nw.DataFrame):
         return ""
-    name = plan.key[-1]
-    values = _collect(frame.filter(where).select(nw.col(name)).head(1))[name]
-    return f"for example {name} {values[0]!r}" if len(values) else ""
+    label = "row" + "_" * (1 + max(map(len, map(str, frame.columns))))
+    return f"first: row {int(frame.with_row_index(label).filter(where)[label][0])}"
 
 
 FrameT = TypeVar("FrameT")
@@ -360,7 +349,7 @@ def validate(
     Notes
     -----
     Rows are counted from 0, as ``.iloc`` does.
-    Lazy tables have no row order, so there a post is named instead.
+    Lazy tables have no row order, so there only the number of rows is told. No cell is ever quoted.
 
     Examples
     --------
@@ -372,7 +361,7 @@ def validate(
     >>> checked.data is posts
     True
     >>> print(checked.notices[0].text)
-    `reach` must be positive where it divides: 1 of 2 rows is 0 (first: row 1, post_id '2')
+    `reach` must be positive where it divides: 1 of 2 rows is 0 (first: row 1)
     """
     narwhal = _enter(frame, table)
     schema = dict(narwhal.collect_schema())
@@ -439,7 +428,7 @@ def _check_kind(frame: Any, column: Column, dtype: Any, table: Table) -> None:
         odd = _strangers(frame[column.name].to_list(), column.dtype)
         if not odd:
             return
-        place = f", {len(odd)} of {len(frame)} rows are not (first: row {odd[0][0]}, {odd[0][1]!r})"
+        place = f", {len(odd)} of {len(frame)} rows are not (first: row {odd[0]})"
     fix = {
         "time": "turn it into dates first, for example with pandas.to_datetime",
         "number": "turn it into numbers first (pandas.to_numeric), or let read_export read the file",
@@ -451,8 +440,8 @@ def _check_kind(frame: Any, column: Column, dtype: Any, table: Table) -> None:
     )
 
 
-def _strangers(values: list[Any], kind: Kind) -> list[tuple[int, Any]]:
-    """Positions and values that are not of the kind, missing ones aside."""
+def _strangers(values: list[Any], kind: Kind) -> list[int]:
+    """Positions of values that are not of the kind, missing ones aside."""
     import datetime
     import decimal
     import numbers
@@ -463,7 +452,7 @@ def _strangers(values: list[Any], kind: Kind) -> list[tuple[int, Any]]:
         "time": (datetime.date,),
     }
     return [
-        (row, value)
+        row
         for row, value in enumerate(values)
         if value is not None
         and value == value  # noqa: PLR0124 - only a NaN differs from itself
