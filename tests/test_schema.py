@@ -92,9 +92,7 @@ def test_zero_is_a_notice_and_an_error_only_where_it_divides(engine: str) -> Non
     frame = engines(posts(reach=[5, 0, 0, 4]))[engine]
     checked = validate(frame, POSTS)
     assert [(n.column, n.count) for n in checked.notices] == [("reach", 2)]
-    said = (
-        r"`reach` must be positive where it divides: 2 of 4 rows are 0( \(first: row 1\))?\."
-    )
+    said = r"`reach` must be positive where it divides: 2 of 4 rows are 0( \(first: row 1\))?\."
     with pytest.raises(DataError, match=said):
         validate(frame, POSTS, divides=["reach"])
     with pytest.raises(DataError, match=said):
