@@ -245,6 +245,13 @@ def test_fingerprints_tell_tables_apart(change: dict[str, list[int]]):
     assert manifest.fingerprint(table) != manifest.fingerprint(pd.DataFrame(change))
 
 
+@pytest.mark.parametrize("name", ["digest", "cross", "rows", "attrs"])
+def test_no_name_of_a_column_changes_what_a_fingerprint_is(name: str):
+    one, other = pd.DataFrame({name: [1, 2]}), pd.DataFrame({name: [1, 3]})
+    assert manifest.fingerprint(one) != manifest.fingerprint(other)
+    assert manifest.provenance({"t": one})["datasets"]["t"]["rows"] == 2
+
+
 def test_fingerprints_of_moments_follow_their_content():
     from erresearch.engine.moments import Moments
 

@@ -42,13 +42,19 @@ def fingerprint(data: Any) -> str:
     >>> fingerprint(pd.DataFrame({"likes": [1, 2]}))[:12]
     '...'
     """
-    if hasattr(data, "digest"):
-        return str(data.digest)
-    if hasattr(data, "cross"):
+    import pandas as pd
+
+    from erresearch.claims.packs import Pack
+    from erresearch.engine.moments import Moments
+
+    # by type: a table may have columns called digest or cross
+    if isinstance(data, Pack):
+        return data.digest
+    if isinstance(data, Moments):
         parts = [json.dumps([list(data.columns), [str(key) for key in data.keys]]).encode()]
         parts += [getattr(data, name).tobytes() for name in ("count", "weight", "origin", "sums", "cross")]
     else:
-        table = data if hasattr(data, "to_csv") else data.to_pandas()
+        table = data if isinstance(data, pd.DataFrame) else data.to_pandas()
         parts = [table.to_csv(index=False, lineterminator="\n").encode("utf-8", "surrogatepass")]
     joined = hashlib.sha256()
     for part in parts:
@@ -89,9 +95,11 @@ def _git() -> dict[str, Any] | None:
 
 def _table(data: Any) -> dict[str, Any]:
     """Size, hash and what the table says of itself."""
+    from erresearch.engine.moments import Moments
+
     said: Mapping[str, Any] = getattr(data, "attrs", {})
     account: Mapping[str, Any] = said.get("erresearch", {})
-    rows = data.rows if hasattr(data, "cross") else len(data)
+    rows = data.rows if isinstance(data, Moments) else len(data)
     origin = {name: account[name] for name in _ORIGIN if name in account}
     return {
         "sha256": fingerprint(data),
