@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from erresearch.engine.expressions import log
-from erresearch.errors import ColumnError, DataError, DesignError, GuardError
+from erresearch.errors import ColumnError, DataError, DesignError, GuardError, UnknownNameError
 from erresearch.relate import precedence
 from erresearch.worlds import simulate_panel
 
@@ -386,3 +386,56 @@ def test_missing_column():
 def test_the_same_series_twice():
     with pytest.raises(ColumnError, match="asked for twice"):
         precedence(panel_of(), LOGS[0], LOGS[0], **HOW)
+
+
+def test_what_works_at_once_is_no_precedence():
+    panel = panel_of(accounts=12, weeks=60, rng=5)
+    # revenue goes with engagement of the same week only; engagement remembers itself
+    rng = np.random.default_rng(5)
+    level = panel.groupby("account")["engagement"].transform(lambda e: np.log(e).mean())
+    panel["revenue"] = np.exp(
+        8 + 0.5 * (np.log(panel["engagement"]) - level) + 0.2 * rng.normal(size=len(panel))
+    )
+    found = precedence(panel, *LOGS, **HOW)
+    assert found.contemporaneous.interval.low > 0.3
+    assert found.beside.interval.low < 0 < found.beside.interval.high
+    assert found.cumulated.value == pytest.approx(found.contemporaneous.value + found.beside.value)
+
+
+def test_the_contrast_with_the_lead_is_of_one_model(found):
+    rows = lagged(panel_of())
+    lead = dummies(rows, "y0 ~ xm1 + x0 + x1 + x2 + y1 + y2 + z0 + z1 + z2")
+    beside = dummies(rows, "y0 ~ x0 + x1 + x2 + y1 + y2 + z0 + z1 + z2")
+    assert found.over_lead.value == pytest.approx(lead["x1"] - lead["xm1"], rel=1e-8)
+    assert found.beside.value == pytest.approx(beside["x1"], rel=1e-8)
+    assert found.cumulated.value == pytest.approx(beside["x0"] + beside["x1"], rel=1e-8)
+    import statsmodels.formula.api as smf
+
+    r2 = [
+        smf.ols(f"{name} ~ {rest} + y1 + y2 + z0 + z1 + z2 + C(account) + C(week)", data=rows).fit()
+        for name, rest in (("x0", "x1 + x2"), ("x1", "x0 + x2"))
+    ]
+    # within accounts and weeks, so the effects' own share is taken out on both sides
+    for share, full, name in zip(found.explained, r2, ("x0", "x1"), strict=True):
+        alone = smf.ols(f"{name} ~ C(account) + C(week)", data=rows).fit()
+        assert share == pytest.approx(1 - full.ssr / alone.ssr, rel=1e-6)
+
+
+@pytest.mark.parametrize("accounts", [1, 6])
+def test_declared_events_enter_before_now_and_after(accounts):
+    panel = panel_of(accounts=max(accounts, 2), weeks=80, rng=4)
+    if accounts == 1:
+        panel = panel[panel["account"] == panel["account"].iloc[0]]
+    rng = np.random.default_rng(2)
+    panel = panel.assign(sale=(rng.random(len(panel)) < 0.15) * 1.0, shut=(panel["week"].rank() > 60) * 1.0)
+    panel["common"] = panel["week"].isin(panel["week"].unique()[10:12]) * 1.0
+    plain, with_events = (
+        precedence(panel, *LOGS, **HOW, **events)
+        for events in ({}, {"events": {"sale": "pulse", "common": "pulse", "shut": "step"}})
+    )
+    assert "events sale, common, shut" in with_events.method
+    assert "events" not in plain.method
+    assert with_events.forward.value != plain.forward.value
+    assert with_events.n_rows == plain.n_rows
+    with pytest.raises(UnknownNameError, match="no kind of event 'ramp'"):
+        precedence(panel, *LOGS, **HOW, events={"sale": "ramp"})

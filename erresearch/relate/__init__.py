@@ -8,6 +8,7 @@ from erresearch.relate.linear import regress
 from erresearch.relate.mixture import mix
 from erresearch.relate.ppml import poisson
 from erresearch.relate.prediction import predictive_gain
+from erresearch.relate.reliability import reliability
 from erresearch.relate.timing import precedence
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "precedence",
     "predictive_gain",
     "regress",
+    "reliability",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from erresearch.engine.sources import gather
 from erresearch.errors import DataError, DesignError
 from erresearch.relate.design import check_design
 from erresearch.relate.lagged import Panel
-from erresearch.results import Estimate, Precedence, StudentT
+from erresearch.relate.reliability import of_series
+from erresearch.results import Estimate, Reliability, StudentT
 
-__all__ = ["cosine_covariance", "one_entity"]
+__all__ = ["EntityModels", "cosine_covariance"]
 
 #: Fewer periods than this allow no decisive word.
 SHORTEST = 52
@@ -62,97 +64,144 @@ def cosine_covariance(regressors: np.ndarray, residuals: np.ndarray) -> tuple[np
     return bread @ meat @ bread, df
 
 
-def one_entity(rows: Panel, *, lags: int, level: float) -> Precedence:
-    """Precedence of one entity: lag-augmented (one more lag than is tested), trend, season, fixed-b intervals.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class EntityModels:
+    """Models of one entity: lag-augmented (one more lag than is tested), trend, season, fixed-b intervals.
 
     Parameters
     ----------
-    rows : Panel
-        Rows of one account; x, y and controls.
-    lags : int
-        Lags that are tested; one more enters.
+    table : mapping of str to (T,) ndarray
+        Columns over the complete rows, in order of time.
+    fixed : (T, f) ndarray
+        Constant, trend and season.
+    also : tuple of str
+        Controls with their lags, and events.
+    words : str
+        Estimator in words.
     level : float
         Confidence level.
-
-    Returns
-    -------
-    Precedence
-
-    Raises
-    ------
-    DataError
-        If no row has all lags.
-    DesignError
-        If there are too few rows, or columns are collinear.
+    dropped : mapping of str to int
+        Rows left out, by reason.
 
     References
     ----------
     Toda, H. Y., & Yamamoto, T. (1995). Statistical inference in vector autoregressions with possibly integrated
     processes. *Journal of Econometrics*, 66(1-2), 225-250.
     """
-    deep = lags + 1
-    wanted = [(column, lag) for column in range(len(rows.names)) for lag in range(deep + 1)]
-    table, dropped = _complete(rows, [*wanted, (0, -1)])
-    length = len(table[rows.names[0]])
-    fixed, words = _calendar(rows, table.pop("clock"), length)
-    x, y = rows.names[:2]
-    own = [rows.label(0, lag) for lag in range(1, deep + 1)]
-    past = [rows.label(1, lag) for lag in range(1, deep + 1)]
-    also = [rows.label(column, lag) for column in range(2, len(rows.names)) for lag in range(deep + 1)]
-    method = f"OLS, {lags} lag{'s' * (lags > 1)} of both and one more not tested, {words}"
-    if rows.names[2:]:
-        method += f", controls {', '.join(rows.names[2:])}"
 
-    def estimates(outcome: str, on: list[str], wanted: Sequence[tuple[str, str]]) -> list[Estimate]:
-        regressors = np.column_stack([fixed, *(table[name] for name in on)])
-        beta, covariance, df = _fit(table[outcome], regressors, on, fixed.shape[1])
-        found = []
-        for column, name in wanted:
-            at = fixed.shape[1] + on.index(column)
-            value, se = float(beta[at]), math.sqrt(max(float(covariance[at, at]), 0.0))
+    table: Mapping[str, np.ndarray]
+    fixed: np.ndarray
+    also: tuple[str, ...]
+    words: str
+    level: float
+    dropped: Mapping[str, int]
+    n_accounts: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        rows: Panel,
+        wanted: Sequence[tuple[int, int]],
+        *,
+        held: Sequence[tuple[int, int]],
+        controls: range,
+        lags: int,
+        level: float,
+    ) -> EntityModels:
+        """Collect the columns.
+
+        Raises
+        ------
+        DataError
+            If no row has all lags.
+        """
+        table, dropped = _complete(rows, wanted)
+        length = len(table[rows.names[0]])
+        fixed, words = _calendar(rows, table.pop("clock"), length)
+        method = f"OLS, {lags} lag{'s' * (lags > 1)} of both and one more not tested, {words}"
+        named = [rows.names[column] for column in controls]
+        events = dict.fromkeys(rows.names[column] for column, _ in held)
+        method += f", controls {', '.join(named)}" * bool(named) + f", events {', '.join(events)}" * bool(
+            events
+        )
+        also = [rows.label(column, lag) for column in controls for lag in range(lags + 2)]
+        return cls(
+            table=table,
+            fixed=fixed,
+            also=(*also, *(rows.label(*pair) for pair in held)),
+            words=method,
+            level=level,
+            dropped=dropped,
+        )
+
+    @property
+    def n_rows(self) -> int:
+        """Complete rows."""
+        return len(self.fixed)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Why no decisive word may be given."""
+        few = self.n_rows < SHORTEST
+        return (f"{self.n_rows} periods: fewer than {SHORTEST} allow no decisive word",) * few
+
+    def combinations(
+        self, outcome: str, on: Sequence[str], weights: Mapping[str, Mapping[str, float]]
+    ) -> dict[str, Estimate]:
+        """Combinations of coefficients, by name.
+
+        Raises
+        ------
+        DesignError
+            If there are too few rows, or columns are collinear.
+        """
+        offset = self.fixed.shape[1]
+        regressors = np.column_stack([self.fixed, *(self.table[name] for name in on)])
+        beta, covariance, df = _fit(self.table[outcome], regressors, on, offset)
+        how, found = f"{self.words}, equally weighted cosines, t({df})", {}
+        for name, each in weights.items():
+            pick = np.array([each.get(column, 0.0) for column in on])
+            value = float(pick @ beta[offset:])
+            se = math.sqrt(max(float(pick @ covariance[offset:, offset:] @ pick), 0.0))
             reference = StudentT(value, se, df)
-            how = f"{method}, equally weighted cosines, t({df})"
-            found.append(
-                Estimate(
-                    name,
-                    value=value,
-                    se=se,
-                    df=df,
-                    interval=reference.interval(level),
-                    n_rows=length,
-                    n_accounts=1,
-                    unit="",
-                    method=how,
-                    reference=reference,
-                )
+            interval = reference.interval(self.level)
+            found[name] = Estimate(
+                name,
+                value=value,
+                se=se,
+                df=df,
+                interval=interval,
+                n_rows=self.n_rows,
+                n_accounts=1,
+                method=how,
+                reference=reference,
             )
         return found
 
-    ladder = [
-        (column, f"{x} before {y}" if lag == 1 else f"{x} {lag} periods before {y}")
-        for lag, column in enumerate(own[:lags], start=1)
-    ]
-    forward = estimates(y, [*own, *past, *also], ladder)
-    (reverse,) = estimates(x, [*past, *own, *also], [(past[0], f"{y} before {x}")])
-    (same,) = estimates(y, [x, *own, *past, *also], [(x, f"{x} with {y}")])
-    ahead = rows.label(0, -1)
-    (lead,) = estimates(y, [ahead, x, *own, *past, *also], [(ahead, f"{x} after {y} (placebo)")])
-    return Precedence(
-        x=x,
-        y=y,
-        forward=forward[0],
-        reverse=reverse,
-        lead=lead,
-        lags=((-1, lead), (0, same), *enumerate(forward, start=1)),
-        contemporaneous=same,
-        method=forward[0].method,
-        n_rows=length,
-        n_accounts=1,
-        dropped=dropped,
-        cautions=(f"{length} periods: fewer than {SHORTEST} allow no decisive word",)
-        if length < SHORTEST
-        else (),
-    )
+    def explained(self, on: Sequence[str], column: str) -> float:
+        """Share of a regressor's variance about trend and season that the others explain."""
+        own = _without(self.fixed, self.table[column])
+        rest = np.column_stack([self.fixed, *(self.table[name] for name in on if name != column)])
+        left = _without(rest, self.table[column])
+        return float(1 - left @ left / (own @ own))
+
+    def reliability(self, series: Sequence[str]) -> Reliability:
+        """Of x, from its autocovariances."""
+        rest = np.column_stack([self.fixed, *(self.table[name] for name in self.also)])
+        return of_series(
+            np.column_stack([_without(rest, self.table[name]) for name in series]), _mean_covariance
+        )
+
+
+def _without(regressors: np.ndarray, column: np.ndarray) -> np.ndarray:
+    return np.asarray(column - regressors @ np.linalg.lstsq(regressors, column, rcond=None)[0])
+
+
+def _mean_covariance(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """Long-run variances of the means of columns, and their degrees of freedom."""
+    ones = np.ones((len(values), 1))
+    each = [cosine_covariance(ones, column) for column in values.T]
+    return np.diag([float(covariance[0, 0]) for covariance, _ in each]), each[0][1]
 
 
 def _complete(rows: Panel, wanted: Sequence[tuple[int, int]]) -> tuple[dict[str, np.ndarray], dict[str, int]]:

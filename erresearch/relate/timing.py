@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from erresearch.engine.moments import Moments
-from erresearch.errors import DesignError
-from erresearch.inference import FEWEST_CLUSTERS, crv3
+from erresearch.errors import DesignError, UnknownNameError
 from erresearch.relate.design import sweep
-from erresearch.relate.entity import one_entity
+from erresearch.relate.entity import EntityModels
 from erresearch.relate.lagged import Panel, open_panel, refuse_repeated
-from erresearch.relate.submodels import coefficient, submodel
-from erresearch.results import Estimate, Precedence
+from erresearch.relate.submodels import PanelModels
+from erresearch.results import Estimate, Precedence, Reliability
 
 __all__ = ["precedence"]
 
@@ -28,6 +27,7 @@ def precedence(
     time: str,
     lags: int = 2,
     controls: Sequence[Any] = (),
+    events: Mapping[str, Literal["pulse", "step"]] = MappingProxyType({}),
     level: float = 0.95,
     rng: int | np.random.Generator = 0,
 ) -> Precedence:
@@ -39,6 +39,10 @@ def precedence(
     adding x_i,t+1 as well gives `lead`, the placebo: next period's x cannot move this period's y, so a lead apart
     from 0 means that y moves x or that something left out moves both. β₁ never comes from the model with the lead,
     because next period's x may be a consequence of both. All models use the same complete rows.
+
+    Where x has a memory and works at once, β₁ holds part of that: `beside` is β₁ with x_it in the model. `over_lead`
+    is β₁ less the coefficient of x_i,t+1, both from the model with the lead: what comes before y must go with it more
+    than what comes after. `cumulated` adds the same period and the next.
 
     It is predictive precedence, not proof of cause: whatever drives both and is not among the controls remains.
 
@@ -57,6 +61,9 @@ def precedence(
         Number of lags, 1 or more.
     controls : sequence of str or narwhals expressions
         What drives both, for example ad spend.
+    events : mapping of str to {"pulse", "step"}
+        Columns of declared events: a pulse enters one period ahead, now and one period late, a step now (it stays).
+        One that all accounts share is in the period effects already.
     level : float
         Confidence level.
     rng : int or numpy.random.Generator
@@ -105,44 +112,112 @@ def precedence(
     if isinstance(lags, bool) or not isinstance(lags, int) or lags < 1:
         raise DesignError("`lags` must be a whole number of periods", got=repr(lags), allowed="1 or more")
     seed = int(rng.integers(2**31)) if isinstance(rng, np.random.Generator) else rng
-    rows = open_panel(panel, [x, y, *controls], by=by, time=time)
-    if rows.accounts == 1:
-        return one_entity(rows, lags=lags, level=level)
-    wanted = [(column, lag) for column in range(len(rows.names)) for lag in range(lags + 1)]
-    moments = rows.moments([*wanted, (0, -1)])
-    refuse_repeated(moments, rows.names[1])
-    return _within_accounts(rows, moments, lags=lags, level=level, seed=seed)
-
-
-def _within_accounts(rows: Panel, moments: Moments, *, lags: int, level: float, seed: int) -> Precedence:
-    swept = sweep(moments, ("account", "period"))
-    x, y = rows.names[:2]
-    own = [rows.label(0, lag) for lag in range(1, lags + 1)]
-    past = [rows.label(1, lag) for lag in range(1, lags + 1)]
-    also = [rows.label(column, lag) for column in range(2, len(rows.names)) for lag in range(lags + 1)]
-    words = f"OLS with account and period effects, {lags} lag{'s' * (lags > 1)} of both"
-    if rows.names[2:]:
-        words += f", controls {', '.join(rows.names[2:])}"
-    if rows.gaps:
-        words += f", {rows.gaps:,} gap{'s' * (rows.gaps > 1)} in {rows.time!r} not bridged"
-
-    def estimates(outcome: str, on: list[str], wanted: list[tuple[str, str]]) -> list[Estimate]:
-        model = submodel(moments, swept, outcome, on)
-        variance = crv3(model)
-        return [
-            coefficient(model, variance, on.index(c), name=name, words=words, level=level, rng=seed)
-            for c, name in wanted
-        ]
-
-    ladder = [
-        (column, f"{x} before {y}" if lag == 1 else f"{x} {lag} periods before {y}")
-        for lag, column in enumerate(own, start=1)
+    unknown = sorted(set(events.values()) - {"pulse", "step"})
+    if unknown:
+        raise UnknownNameError.of("kind of event", unknown[0], ("pulse", "step"))
+    rows = open_panel(panel, [x, y, *controls, *events], by=by, time=time)
+    first = 2 + len(controls)
+    held = [(column, 0) for column in range(first, len(rows.names))]
+    pulses = [first + i for i, kind in enumerate(events.values()) if kind == "pulse"]
+    held += [(column, lag) for column in pulses for lag in (-1, 1)]
+    alone = rows.accounts == 1
+    deep = lags + alone
+    wanted = [
+        (column, lag) for column in range(first) for lag in range(max(deep, 2 if column == 0 else 0) + 1)
     ]
-    forward = estimates(y, [*own, *past, *also], ladder)
-    (reverse,) = estimates(x, [*past, *own, *also], [(past[0], f"{y} before {x}")])
-    (same,) = estimates(y, [x, *own, *past, *also], [(x, f"{x} with {y}")])
-    ahead = rows.label(0, -1)
-    (lead,) = estimates(y, [ahead, x, *own, *past, *also], [(ahead, f"{x} after {y} (placebo)")])
+    wanted += [(0, -1), *held]
+    models: _Models
+    if alone:
+        models = EntityModels.of(rows, wanted, held=held, controls=range(2, first), lags=lags, level=level)
+    else:
+        moments = rows.moments(wanted)
+        refuse_repeated(moments, rows.names[1])
+        models = PanelModels(
+            rows=rows,
+            moments=moments,
+            swept=sweep(moments, ("account", "period")),
+            held=held,
+            controls=range(2, first),
+            lags=lags,
+            level=level,
+            seed=seed,
+        )
+    return _both_ways(rows, models, lags, deep)
+
+
+class _Models(Protocol):
+    """Least squares of one outcome on some of the columns, in a panel or in one entity."""
+
+    @property
+    def also(self) -> Sequence[str]:
+        """Controls with their lags, and events."""
+        ...
+
+    @property
+    def n_rows(self) -> int:
+        """Complete rows."""
+        ...
+
+    @property
+    def n_accounts(self) -> int:
+        """Accounts."""
+        ...
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Rows left out, by reason."""
+        ...
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Why no decisive word may be given."""
+        ...
+
+    def combinations(
+        self, outcome: str, on: Sequence[str], weights: Mapping[str, Mapping[str, float]]
+    ) -> dict[str, Estimate]:
+        """Combinations of coefficients, by name."""
+        ...
+
+    def explained(self, on: Sequence[str], column: str) -> float:
+        """Share of a regressor's variance that the others explain."""
+        ...
+
+    def reliability(self, series: Sequence[str]) -> Reliability:
+        """Of x, from x now, one and two periods before."""
+        ...
+
+
+def _both_ways(rows: Panel, models: _Models, lags: int, deep: int) -> Precedence:
+    x, y = rows.names[:2]
+    own, past = ([rows.label(column, lag) for lag in range(1, deep + 1)] for column in (0, 1))
+    ahead, first = rows.label(0, -1), own[0]
+    one = {
+        f"{x} before {y}" if lag == 1 else f"{x} {lag} periods before {y}": {column: 1.0}
+        for lag, column in enumerate(own[:lags], start=1)
+    }
+    forward = list(models.combinations(y, [*own, *past, *models.also], one).values())
+    (reverse,) = models.combinations(
+        x, [*past, *own, *models.also], {f"{y} before {x}": {past[0]: 1.0}}
+    ).values()
+    on = [x, *own, *past, *models.also]
+    same, beside, cumulated = models.combinations(
+        y,
+        on,
+        {
+            f"{x} with {y}": {x: 1.0},
+            f"{x} before {y}": {first: 1.0},
+            f"{x} with and before {y}": {x: 1.0, first: 1.0},
+        },
+    ).values()
+    lead, over_lead = models.combinations(
+        y,
+        [ahead, *on],
+        {
+            f"{x} after {y} (placebo)": {ahead: 1.0},
+            f"{x} before {y} less after it": {first: 1.0, ahead: -1.0},
+        },
+    ).values()
     return Precedence(
         x=x,
         y=y,
@@ -152,14 +227,13 @@ def _within_accounts(rows: Panel, moments: Moments, *, lags: int, level: float, 
         lags=((-1, lead), (0, same), *enumerate(forward, start=1)),
         contemporaneous=same,
         method=forward[0].method,
-        n_rows=moments.rows,
-        n_accounts=moments.accounts,
-        dropped=moments.dropped,
-        cautions=_cautions(rows, moments),
+        n_rows=models.n_rows,
+        n_accounts=models.n_accounts,
+        dropped=models.dropped,
+        cautions=models.cautions,
+        beside=beside,
+        over_lead=over_lead,
+        cumulated=cumulated,
+        explained=(models.explained(on, x), models.explained(on, first)),
+        reliability=models.reliability([rows.label(0, lag) for lag in range(3)]),
     )
-
-
-def _cautions(rows: Panel, moments: Moments) -> tuple[str, ...]:
-    if moments.accounts < FEWEST_CLUSTERS:
-        return (f"{moments.accounts} accounts: fewer than {FEWEST_CLUSTERS} allow no decisive word",)
-    return ()

@@ -16,6 +16,7 @@ from erresearch.results.fits import Bins, Decay, Fit
 from erresearch.results.mixture import Mix
 from erresearch.results.numbers import Affine, Estimate, Interval, Reference, StudentT, escape, plain
 from erresearch.results.reasons import SENTENCES, IntervalKind, Reason, ReasonCode
+from erresearch.results.reliability import Reliability
 from erresearch.results.tables import Table, doubt_table, verdict_table
 from erresearch.results.timing import Precedence, PredictiveGain
 from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
@@ -43,6 +44,7 @@ __all__ = [
     "Reason",
     "ReasonCode",
     "Reference",
+    "Reliability",
     "SampleNeeded",
     "Sensitivity",
     "Smearing",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from erresearch.results.numbers import Estimate, escape, plain
+from erresearch.results.reliability import Reliability
 
 __all__ = ["Precedence", "PredictiveGain"]
 
@@ -40,6 +42,16 @@ class Precedence:
         Rows left out, by reason.
     cautions : tuple of str
         Reasons why no decisive word may be given; empty where one may.
+    beside : Estimate or None
+        `forward` with x of the same period held: what the period before adds to what works at once.
+    over_lead : Estimate or None
+        Coefficient of the period before less that of the period after, both from the model with the lead.
+    cumulated : Estimate or None
+        Same period and next together.
+    explained : (float, float)
+        Share of the variance of x now, and of x one period before, that the model's other regressors explain.
+    reliability : Reliability or None
+        Of x, from its autocovariances; None where it was not looked at.
 
     Examples
     --------
@@ -66,6 +78,11 @@ class Precedence:
     n_accounts: int
     dropped: Mapping[str, int]
     cautions: tuple[str, ...] = ()
+    beside: Estimate | None = None
+    over_lead: Estimate | None = None
+    cumulated: Estimate | None = None
+    explained: tuple[float, float] = (math.nan, math.nan)
+    reliability: Reliability | None = None
 
     def __repr__(self) -> str:
         """Say what `str` says: short, and the same on every machine."""
