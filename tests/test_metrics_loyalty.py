@@ -22,7 +22,8 @@ from erresearch.errors import (
     GuardError,
     UnknownNameError,
 )
-from erresearch.metrics import enps, nps, nps_over_time, participation_ladder, thermometer
+from erresearch.metrics import enps, nps, nps_over_time
+from erresearch.metrics.extras import participation_ladder, thermometer
 
 ANSWERS = [10] * 40 + [9] * 12 + [8] * 20 + [7] * 5 + [6] * 9 + [3] * 8 + [0] * 6
 

@@ -12,8 +12,9 @@ import polars as pl
 import pytest
 
 from erresearch.errors import ColumnError, DataError, DesignError, EngineError, GuardError, UnknownNameError
-from erresearch.metrics import RateDefinition, growth_rates, posting_effects, unusual_posts
-from erresearch.metrics.margins import Joint, cell_effects, permuted, spread
+from erresearch.metrics import RateDefinition
+from erresearch.metrics.extras import growth_rates, posting_effects, unusual_posts
+from erresearch.metrics.extras.posting import Joint, cell_effects, permuted, spread
 
 MINE = RateDefinition("", "likes per follower", ("likes",), "followers", "post")
 

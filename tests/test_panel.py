@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import erresearch as er
+from erresearch.engine.periods import number_of, start_of
 from erresearch.errors import ColumnError, DataError, DesignError, EngineError, GuardError, UnknownNameError
 from erresearch.exports import Export, read_export
 from erresearch.panel import Account, Panel, Rules, build_panel
-from erresearch.panel.clock import number_of, start_of
 from erresearch.worlds import example_exports
 
 MONDAY = dt.date(2025, 1, 6)

@@ -13,11 +13,11 @@ from erresearch.audits.nps_by_period import with_scores
 from erresearch.audits.outputs import write_audit
 from erresearch.audits.rate_tables import account_table, side_by_side
 from erresearch.audits.verdicts import judge_panel, what_would_help
+from erresearch.engine.periods import check_calendar
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export
 from erresearch.exports.lazy_tables import Lake, called_simulated
 from erresearch.panel import Panel, Rules, build_panel
-from erresearch.panel.clock import check_calendar
 from erresearch.panel.entities import look_up
 from erresearch.results import Estimate, Verdict
 from erresearch.schema.vocabulary import Freq

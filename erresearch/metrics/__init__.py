@@ -1,24 +1,17 @@
-"""Engagement, loyalty, web and money ratios, each by its own definition and with its uncertainty."""
+"""Engagement, loyalty, web and money ratios, each by its own definition and with its uncertainty.
+
+Composites, ladders, best hours and growth are in :mod:`erresearch.metrics.extras`.
+"""
 
 from __future__ import annotations
 
-from erresearch.metrics.banding import Band, Banding, band, bands, cautions
+import warnings
+
+from erresearch.metrics.bands import Band, Banding, band, bands, cautions
 from erresearch.metrics.benchmarks import Comparison, TierPosition, percentile_in_tier
-from erresearch.metrics.composites import (
-    Composite,
-    WeightSensitivity,
-    composite,
-    cronbach_alpha,
-    weight_sensitivity,
-)
-from erresearch.metrics.counts import FAMILIES, ActionCounts, Family, action_counts
-from erresearch.metrics.definitions import DEFINITIONS, PLATFORMS, RateDefinition
-from erresearch.metrics.dynamics import Growth, Unusual, growth_rates, unusual_posts
+from erresearch.metrics.definitions import DEFINITIONS, PLATFORMS, RateDefinition, rate_expression
 from erresearch.metrics.loyalty import NpsSeries, enps, nps, nps_over_time
 from erresearch.metrics.money import BreakEven, break_even, romi_gross, romi_incremental, romi_net
-from erresearch.metrics.numerators import rate_expression
-from erresearch.metrics.ordinal import Ordinal, participation_ladder, thermometer
-from erresearch.metrics.posting import CellEffects, posting_effects
 from erresearch.metrics.rates import Rates, engagement_rate
 from erresearch.metrics.web import (
     bounce_rate,
@@ -30,49 +23,43 @@ from erresearch.metrics.web import (
 
 __all__ = [
     "DEFINITIONS",
-    "FAMILIES",
     "PLATFORMS",
-    "ActionCounts",
     "Band",
     "Banding",
     "BreakEven",
-    "CellEffects",
     "Comparison",
-    "Composite",
-    "Family",
-    "Growth",
     "NpsSeries",
-    "Ordinal",
     "RateDefinition",
     "Rates",
     "TierPosition",
-    "Unusual",
-    "WeightSensitivity",
-    "action_counts",
     "band",
     "bands",
     "bounce_rate",
     "break_even",
     "cautions",
     "click_through_rate",
-    "composite",
     "conversion_rate",
-    "cronbach_alpha",
     "engagement_rate",
     "enps",
-    "growth_rates",
     "nps",
     "nps_over_time",
-    "participation_ladder",
     "percentile_in_tier",
-    "posting_effects",
     "rate_expression",
     "returning_share",
     "romi_gross",
     "romi_incremental",
     "romi_net",
     "session_duration",
-    "thermometer",
-    "unusual_posts",
-    "weight_sensitivity",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Hand out what moved to ``extras`` under its old address for one release, with a word."""
+    from erresearch.metrics import extras
+
+    if name not in extras.__all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    warnings.warn(
+        f"{__name__}.{name} is {__name__}.extras.{name} from now on", DeprecationWarning, stacklevel=2
+    )
+    return getattr(extras, name)

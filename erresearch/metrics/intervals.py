@@ -1,4 +1,4 @@
-"""The distributions behind the intervals of counts, shares and resampled figures."""
+"""Reference distributions of counts and shares, and how ratios are written."""
 
 from __future__ import annotations
 
@@ -10,8 +10,45 @@ import numpy as np
 
 from erresearch.errors import DataError, DesignError
 from erresearch.results import Estimate, Interval
+from erresearch.results.numbers import escape
 
-__all__ = ["Draws", "Feldt", "Garwood", "Wilson", "check_level", "generator", "proportion"]
+__all__ = [
+    "Draws",
+    "Feldt",
+    "Garwood",
+    "Wilson",
+    "check_level",
+    "generator",
+    "markdown",
+    "percent",
+    "proportion",
+]
+
+
+def percent(value: float) -> str:
+    """Say a fraction in per cent, three significant digits.
+
+    Examples
+    --------
+    >>> percent(0.0314), percent(0.02), percent(0.2 / 30), percent(-0.5)
+    ('3.14 %', '2.00 %', '0.667 %', '−50.0 %')
+    """
+    number = 100 * value
+    if not math.isfinite(number):
+        return "not a number"
+    size = math.floor(math.log10(abs(number))) if number else 0
+    return f"{number:,.{min(max(2 - size, 0), 9)}f} %".replace("-", "−")
+
+
+def markdown(text: str) -> str:
+    r"""Lines of text as Markdown: names come from files and are shown as text, never as markup.
+
+    Examples
+    --------
+    >>> print(markdown("a <b>*c*"))
+    a &lt;b&gt;\*c\*
+    """
+    return "<br>".join(escape(line) for line in text.split("\n"))
 
 
 def check_level(level: float) -> float:

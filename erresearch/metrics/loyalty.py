@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine.periods import Every, check_every, period_start
 from erresearch.errors import DataError, ErresearchWarning, GuardError, UnknownNameError
-from erresearch.metrics.calendar import Every, check_every, period_start
-from erresearch.metrics.intervals import Draws, check_level, generator
-from erresearch.metrics.wording import markdown
+from erresearch.metrics.intervals import Draws, check_level, generator, markdown
 from erresearch.results import Estimate, Reference, StudentT
 from erresearch.schema import SURVEY, Column, Table, validate
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from erresearch.errors import DataError, GuardError
-from erresearch.metrics.intervals import Garwood, check_level
-from erresearch.metrics.wording import markdown, percent
+from erresearch.metrics.intervals import Garwood, check_level, markdown, percent
 from erresearch.results import Affine, Estimate, Interval, Reference, StudentT
 
 __all__ = ["BreakEven", "break_even", "romi_gross", "romi_incremental", "romi_net"]

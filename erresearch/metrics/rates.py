@@ -8,11 +8,19 @@ from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.periods import Every, check_every, period_start, with_calendar
 from erresearch.errors import ColumnError, DataError, GuardError, UnknownNameError, missing_columns
-from erresearch.metrics.calendar import Every, check_every, period_start, with_calendar
-from erresearch.metrics.definitions import Denominator, Per, RateDefinition, resolve
-from erresearch.metrics.numerators import bottom, rate_expression, settle, total
-from erresearch.metrics.wording import markdown, percent
+from erresearch.metrics.definitions import (
+    Denominator,
+    Per,
+    RateDefinition,
+    bottom,
+    rate_expression,
+    resolve,
+    settle,
+    total,
+)
+from erresearch.metrics.intervals import markdown, percent
 from erresearch.schema import POSTS, Rule, Table, validate
 
 __all__ = ["Rates", "engagement_rate"]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.periods import Clock, numbered
 from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError
 from erresearch.metrics import PLATFORMS
 from erresearch.panel.arriving import Arrived
-from erresearch.panel.clock import Clock, numbered
 from erresearch.panel.moving import LOCAL, UTC, local_time, timed
 from erresearch.panel.rules import Rules
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS, RowStatus

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.periods import Clock, start_of
 from erresearch.errors import ColumnError, GuardError
 from erresearch.panel.activity import EXPOSURES, STATUS, Activity, rates
 from erresearch.panel.audience import whole_span
-from erresearch.panel.clock import Clock, start_of
 from erresearch.panel.lagging import with_lags
 from erresearch.panel.laying import Calendar
 from erresearch.panel.outcomes import Books

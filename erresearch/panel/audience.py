@@ -6,10 +6,10 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from erresearch.engine.periods import Clock, number_of, start_of
 from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError, DataError, GuardError
 from erresearch.panel.arriving import Arrived
-from erresearch.panel.clock import Clock, number_of, start_of
 from erresearch.panel.entities import look_up, plain_name
 from erresearch.panel.outcomes import refuse_coarse
 
@@ -113,7 +113,7 @@ def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: 
     import narwhals.stable.v2 as nw
     import polars as pl
 
-    from erresearch.panel.clock import numbered
+    from erresearch.engine.periods import numbered
 
     for name in ("platform", "account"):
         if name not in counts.columns:
@@ -201,7 +201,7 @@ def spending(
     import narwhals.stable.v2 as nw
     import polars as pl
 
-    from erresearch.panel.clock import numbered
+    from erresearch.engine.periods import numbered
 
     table = gather(spend.frame)
     rows = table.height

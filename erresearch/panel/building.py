@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.periods import Clock, check_calendar
 from erresearch.engine.sources import FEW, column_names, gather
 from erresearch.errors import DataError, DesignError, GuardError
 from erresearch.exports import Export, definition_changes
@@ -16,7 +17,6 @@ from erresearch.panel.activity import POST_COLUMNS, STATUS, Activity, count_post
 from erresearch.panel.arriving import Arrived, arrive, give_back
 from erresearch.panel.assembling import Beside, assemble
 from erresearch.panel.audience import FOLLOWER_COLUMNS, SPEND_COLUMNS, follow, spending
-from erresearch.panel.clock import Clock, check_calendar
 from erresearch.panel.crossposts import merge_crossposts
 from erresearch.panel.daily import daily_figures, figures_by_day
 from erresearch.panel.entities import Belonging, belong

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.periods import Clock, numbered, start_of
 from erresearch.errors import ColumnError
 from erresearch.exports.layouts import load_registry
-from erresearch.panel.clock import Clock, numbered, start_of
 from erresearch.panel.entities import plain_name
 from erresearch.panel.records import Account
 

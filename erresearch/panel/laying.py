@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from erresearch.engine.periods import Clock, number_of
 from erresearch.errors import DataError
 from erresearch.exports import Export
 from erresearch.panel.activity import STATUS
 from erresearch.panel.audience import whole_span
-from erresearch.panel.clock import Clock, number_of
 from erresearch.panel.outcomes import Books
 from erresearch.panel.records import Account
 from erresearch.schema.vocabulary import PERIODS, RowStatus

@@ -7,9 +7,9 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.periods import Clock, in_zone
 from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError, DataError
-from erresearch.panel.clock import Clock, in_zone
 
 __all__ = ["LOCAL", "UTC", "local_time", "timed"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.periods import Clock, number_of, start_of
 from erresearch.errors import DataError, GuardError
-from erresearch.panel.clock import Clock, number_of, start_of
 from erresearch.panel.rules import Rules
 from erresearch.panel.spells import quiet_spells
 from erresearch.results import plain
@@ -251,7 +251,7 @@ def refuse_coarse(table: pl.DataFrame, clock: Clock) -> None:
     """
     import polars as pl
 
-    from erresearch.panel.clock import numbered
+    from erresearch.engine.periods import numbered
 
     both = (
         nw.from_native(table)
@@ -290,7 +290,7 @@ def _sums(
     """Sums by entity, outcome and period; missing where the rows do not cover the period."""
     import polars as pl
 
-    from erresearch.panel.clock import numbered
+    from erresearch.engine.periods import numbered
 
     spans: dict[tuple[str, str], tuple[dt.date, dt.date]] = {}
     # of single sales the file's dates are its span, whatever was sold on them

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.periods import Clock
 from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError
 from erresearch.exports import Export, combine_exports
 from erresearch.panel.activity import check_numbers
 from erresearch.panel.arriving import Arrived
-from erresearch.panel.clock import Clock
 from erresearch.panel.moving import LOCAL, local_time
 from erresearch.panel.rules import Rules
 

@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from erresearch.engine.periods import Clock, number_of
 from erresearch.exports import Export
-from erresearch.panel.clock import Clock, number_of
 
 if TYPE_CHECKING:
     import polars as pl

@@ -1,19 +1,118 @@
-"""Days and periods as expressions that every engine computes alike."""
+"""The one calendar: time cut into periods, as expressions for every engine and for single days."""
 
 from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.errors import DataError, UnknownNameError
-from erresearch.metrics.calendar import period_start
-from erresearch.schema.vocabulary import FREQS, WEEKDAYS, Freq
+from erresearch.errors import ColumnError, DataError, UnknownNameError
+from erresearch.schema.vocabulary import EVERY, FREQS, WEEKDAYS, Every, Freq
 
-__all__ = ["Clock", "check_calendar", "first_day", "in_zone", "number_of", "numbered", "start_of"]
+__all__ = [
+    "Clock",
+    "Every",
+    "check_calendar",
+    "check_every",
+    "in_zone",
+    "number_of",
+    "numbered",
+    "period_start",
+    "start_of",
+    "with_calendar",
+]
+
+# narwhals truncates to no week, so a week is cut by days and carried back to its Monday
+_STEPS: Mapping[Every, str] = {"day": "1d", "week": "1d", "month": "1mo", "quarter": "1q", "year": "1y"}
+
+
+def check_every(every: str) -> None:
+    """Refuse a period length that is none.
+
+    Examples
+    --------
+    >>> check_every("week")
+    """
+    if every not in EVERY:
+        raise UnknownNameError.of("period length", every, EVERY)
+
+
+def period_start(column: str, every: Every) -> Any:
+    """First day of the period in which a moment lies; weeks begin on Monday.
+
+    Parameters
+    ----------
+    column : str
+        A column of dates or moments.
+    every : {"day", "week", "month", "quarter", "year"}
+        Length of a period.
+
+    Returns
+    -------
+    narwhals.Expr
+        Of the column's own type.
+
+    Examples
+    --------
+    >>> import datetime, polars as pl
+    >>> frame = nw.from_native(pl.DataFrame({"d": [datetime.date(2024, 5, 5)]}))
+    >>> frame.select(period_start("d", "week"))["d"][0]
+    datetime.date(2024, 4, 29)
+    """
+    start = nw.col(column).dt.truncate(_STEPS[every])
+    if every != "week":
+        return start
+    weekday, monday = nw.col(column).dt.weekday(), start
+    for back in range(1, 7):
+        monday = nw.when(weekday == back + 1).then(start.dt.offset_by(f"-{back}d")).otherwise(monday)
+    return monday
+
+
+def with_calendar(frame: Any, column: str) -> Any:
+    """The same table, with dates that pandas holds as Python objects as times, which know their calendar.
+
+    Parameters
+    ----------
+    frame : narwhals frame
+        Any table.
+    column : str
+        A column of dates or moments.
+
+    Returns
+    -------
+    narwhals frame
+        The one given where there is nothing to do.
+
+    Raises
+    ------
+    ColumnError
+        If they are no moments of one calendar, for example some with a zone and some without.
+
+    Examples
+    --------
+    >>> import datetime, pandas as pd
+    >>> frame = nw.from_native(pd.DataFrame({"d": [datetime.date(2024, 5, 5)]}))
+    >>> with_calendar(frame, "d")["d"].dtype.is_temporal()
+    True
+    """
+    table = nw.to_native(frame)
+    if not nw.dependencies.is_pandas_dataframe(table) or table[column].dtype != object:
+        return frame
+    import pandas as pd
+
+    try:
+        return nw.from_native(table.assign(**{column: pd.to_datetime(table[column])}))
+    except (TypeError, ValueError) as error:
+        raise ColumnError(
+            f"the moments in {column!r} are not of one calendar",
+            got=str(error).split("\n")[0],
+            fix="turn it into dates first, with pandas.to_datetime(…, utc=True)",
+        ) from error
+
 
 _EPOCH = dt.date(1970, 1, 1)
 # the first day of the epoch is a Thursday, three days after a Monday
@@ -118,22 +217,6 @@ def numbered(column: str, freq: str, week_start: str) -> Any:
     if freq == "D":
         return days.cast(nw.Int64())
     return ((days + float(_MONDAY + _shift(week_start))) / 7.0).floor().cast(nw.Int64())
-
-
-def first_day(column: str, freq: str, week_start: str) -> Any:
-    """First day of the period of a local day, as an expression for small tables."""
-    if freq != "W":
-        return period_start(column, "day" if freq == "D" else "month")
-    shift = _shift(week_start)
-    if not shift:
-        return period_start(column, "week")
-    # weeks begin `shift` days before a Monday: carried over to Mondays and back
-    weekday, start = nw.col(column).dt.weekday(), nw.col(column).dt.truncate("1d")
-    out = start
-    for back in range(1, 7):
-        day = (WEEKDAYS[week_start] + back) % 7 + 1
-        out = nw.when(weekday == day).then(start.dt.offset_by(f"-{back}d")).otherwise(out)
-    return out
 
 
 def in_zone(column: str, tz: str, span: tuple[dt.datetime, dt.datetime]) -> Any:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from erresearch.errors import DataError, GuardError, UnknownNameError
 from erresearch.io.files import resource
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
+from erresearch.metrics.intervals import markdown, percent
 from erresearch.metrics.rates import Rates
-from erresearch.metrics.wording import markdown, percent
 from erresearch.results import Estimate
 
 if TYPE_CHECKING:

@@ -12,11 +12,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.errors import DataError, DesignError, GuardError
-from erresearch.metrics.definitions import RateDefinition, resolve
-from erresearch.metrics.intervals import check_level
-from erresearch.metrics.numerators import rate_expression
+from erresearch.metrics.definitions import RateDefinition, rate_expression, resolve
+from erresearch.metrics.intervals import check_level, markdown, percent
 from erresearch.metrics.rates import engagement_rate
-from erresearch.metrics.wording import markdown, percent
 from erresearch.results import Estimate, StudentT
 from erresearch.schema import POSTS, Column, Table, validate
 

@@ -12,8 +12,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.errors import ColumnError, DataError, DesignError, GuardError, UnknownNameError
-from erresearch.metrics.intervals import Feldt, check_level, generator
-from erresearch.metrics.wording import markdown, percent
+from erresearch.metrics.intervals import Feldt, check_level, generator, markdown, percent
 from erresearch.results import Estimate
 from erresearch.schema import Column, Rule, Table, validate
 
