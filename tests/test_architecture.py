@@ -32,7 +32,6 @@ ORDER = (
     "relate",
     "robustness",
     "claims",
-    "calibration",
     "report",
     "audits",
     "workshop",

@@ -209,7 +209,9 @@ def test_absent_columns_are_named_and_never_zero() -> None:
 def test_every_metric_of_the_sources_has_a_name_here() -> None:
     assert set(FAMILIES) == {"M18", "M21", "M22", "M23", "M24"}
     assert all(family.source and family.engagement for family in FAMILIES.values())
-    names = "nps enps romi_gross returning_share session_duration bounce_rate click_through_rate conversion_rate"
+    names = (
+        "nps enps romi_gross returning_share session_duration bounce_rate click_through_rate conversion_rate"
+    )
     assert set(names.split()) <= set(erresearch.metrics.__all__)
     assert all(hasattr(erresearch.metrics, name) for name in erresearch.metrics.__all__)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from erresearch.calibration import cells, stored
 from erresearch.io.files import atomic_write
+from erresearch.report.calibration import held_to, stored
 
 PAGE = Path(__file__).parents[1] / "docs" / "STATISTICS.md"
 MARKS = ("<!-- calibration -->\n", "<!-- /calibration -->\n")
@@ -20,7 +20,7 @@ def made() -> str:
     outcomes = stored()
     tables = sum(one.draws for one in outcomes.values())
     hours = sum(one.seconds for one in outcomes.values()) / 3600
-    missing = len(cells()) - len(outcomes)
+    missing = len(held_to()) - len(outcomes)
     lines = [
         f"{tables:,} tables in {len(outcomes)} cells, {hours:.1f} hours on one busy core."
         + (f" {missing} declared cells have not been run yet." if missing else ""),
@@ -30,7 +30,7 @@ def made() -> str:
     ]
     for one in outcomes.values():
         shares = (one.supported, one.nil, one.right, one.wrong, one.coverage)
-        known = "coverage" in cells()[one.cell].counts
+        known = "coverage" in held_to()[one.cell]
         words = [f"{value:.3f}" for value in shares[:4]] + [
             f"{one.coverage:.3f}" if known and not math.isnan(one.coverage) else "–"
         ]

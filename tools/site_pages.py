@@ -27,7 +27,7 @@ REFERENCE = {
     "data": ("Data sets and simulated worlds", ("datasets", "worlds")),
     "moments": ("Sums instead of rows", ("engine.moments", "inference", "io.memory")),
     "showing": ("Figures and reports", ("report.figures", "report")),
-    "checking": ("Reproduce and calibrate", ("report.reproduction", "calibration")),
+    "checking": ("Reproduce and calibrate", ("report.reproduction", "report.calibration")),
     "teaching": ("Exercises that check themselves", ("workshop",)),
     "errors": ("Errors", ("errors",)),
 }

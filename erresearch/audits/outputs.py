@@ -11,10 +11,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from erresearch.calibration import promises
 from erresearch.claims import Claim, read_claims
 from erresearch.io.files import atomic_write
 from erresearch.report import write_report
+from erresearch.report.calibration import promises
 from erresearch.report.provenance import provenance
 from erresearch.report.verdict_csv import COLUMNS, csv_text, verdict_rows
 from erresearch.results import Decay, Fit, Precedence

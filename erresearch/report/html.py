@@ -72,7 +72,7 @@ def write_report(
     figures : mapping of str to Figure or bytes
         A picture per claim id; other keys are shown after the claims under their own name.
     calibration : mapping of str to sequence
-        Per promise about the words, how simulated worlds kept it (:func:`erresearch.calibration.promises`).
+        Per promise about the words, how simulated worlds kept it (:func:`erresearch.report.calibration.promises`).
 
     Returns
     -------

@@ -97,10 +97,10 @@ def reproduce(
     DataError
         If `jobs` is not a positive number.
     """
-    from erresearch.calibration import promises
     from erresearch.claims import embedded, examine, read_claims
     from erresearch.claims.board import without_others_cases
     from erresearch.report import write_report
+    from erresearch.report.calibration import promises
 
     out = Path(out)
     paths = notebook_paths(resource("notebooks")) if notebooks else ()

@@ -321,7 +321,7 @@ def arrange_promises(
 
     Examples
     --------
-    >>> from erresearch.calibration import Kept
+    >>> from erresearch.report.calibration import Kept
     >>> arrange_promises({"right": [Kept("nil", 0.994, 500, 0.8, "at least")]})
     (('nil', 'right', '99.4 %', 'at least 80 %', '500'),)
     """

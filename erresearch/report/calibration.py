@@ -1,26 +1,39 @@
-"""What came out of the cells, and whether the bars were kept."""
+"""The stored calibration: how often a verdict was right on simulated tables with a known answer.
+
+``python tools/calibration.py`` made the table; it is read here.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from erresearch.calibration.cells import BARS, Cell, cells
 from erresearch.errors import DataError, UnknownNameError
-from erresearch.io.files import atomic_write, resource
+from erresearch.io.files import resource
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Kept", "Outcome", "kept", "promises", "stored", "table", "write_outcomes"]
+__all__ = ["BARS", "Kept", "Outcome", "held_to", "kept", "promises", "stored", "table"]
+
+#: What a count is held to: the bar, and whether it is a floor or a ceiling.
+BARS: Final[Mapping[str, tuple[float, Literal["at most", "at least"]]]] = {
+    "false supported": (0.025, "at most"),
+    "false nil": (0.025, "at most"),
+    "nil recognised": (0.80, "at least"),
+    "right": (0.80, "at least"),
+    "coverage": (0.93, "at least"),
+    "no wider than needed": (0.97, "at most"),
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What came out of a cell: shares of the draws, unless said otherwise.
 
@@ -77,18 +90,16 @@ class Outcome:
             "no wider than needed": self.coverage,
         }[name]
 
-    def missed(self, cell: Cell) -> tuple[str, ...]:
-        """Bars of the cell that are missed by more than 3.5 Monte-Carlo standard errors.
+    def missed(self, counts: Sequence[str]) -> tuple[str, ...]:
+        """Of these bars, those that are missed by more than 3.5 Monte-Carlo standard errors.
 
         Examples
         --------
-        >>> nil = cells()["nil"]
-        >>> worst = Outcome("nil", 500, .06, 0, .9, .04, 0, .9, .06, .94, 1, .9, 0, .01, .01, 40)
-        >>> worst.missed(nil)
-        ('false supported',)
+        >>> stored()["effect"].missed(["right", "coverage"])
+        ()
         """
         found = []
-        for name in cell.counts:
+        for name in counts:
             bar, kind = BARS[name]
             slack = 3.5 * math.sqrt(bar * (1 - bar) / max(self.draws, 1))
             value = self.count(name)
@@ -124,6 +135,18 @@ class Kept:
     side: Literal["at most", "at least"]
 
 
+def held_to() -> dict[str, tuple[str, ...]]:
+    """Which of :data:`BARS` each declared cell is held to.
+
+    Examples
+    --------
+    >>> held_to()["nil, 5 accounts"]
+    ('false supported', 'coverage')
+    """
+    text = (resource("data") / "calibration.toml").read_text(encoding="utf-8")
+    return {cell["name"]: tuple(cell.get("counts", ())) for cell in tomllib.loads(text)["cell"]}
+
+
 def stored(path: str | Path | None = None) -> dict[str, Outcome]:
     """Read a table of outcomes; the package's own by default.
 
@@ -146,18 +169,6 @@ def stored(path: str | Path | None = None) -> dict[str, Outcome]:
         )
     kinds: dict[str, Callable[[str], Any]] = {"cell": str, "draws": int}
     return {row["cell"]: Outcome(**{n: kinds.get(n, float)(row[n]) for n in names}) for row in rows}
-
-
-def write_outcomes(path: str | Path, outcomes: Sequence[Outcome]) -> None:
-    """Write a table of outcomes, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = [f.name for f in fields(Outcome)]
-    writer.writerow(names)
-    for outcome in outcomes:
-        values = (getattr(outcome, name) for name in names)
-        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in values])
-    atomic_write(path, text.getvalue())
 
 
 def kept(promise: str) -> tuple[Kept, ...]:
@@ -184,11 +195,11 @@ def kept(promise: str) -> tuple[Kept, ...]:
     """
     if promise not in BARS:
         raise UnknownNameError.of("promise", promise, BARS)
-    known = cells()
+    known = held_to()
     return tuple(
         Kept(name, outcome.count(promise), outcome.draws, *BARS[promise])
         for name, outcome in stored().items()
-        if promise in known[name].counts
+        if promise in known[name]
     )
 
 
@@ -213,15 +224,14 @@ def table() -> pd.DataFrame:
     """
     import pandas as pd
 
-    known = cells()
+    known = held_to()
     rows = []
     for name, outcome in stored().items():
-        cell = known[name]
         rows.append(
             {
                 **{f.name: getattr(outcome, f.name) for f in fields(Outcome)},
-                "held to": ", ".join(cell.counts),
-                "missed": ", ".join(outcome.missed(cell)),
+                "held to": ", ".join(known[name]),
+                "missed": ", ".join(outcome.missed(known[name])),
             }
         )
     return pd.DataFrame(rows).set_index("cell")

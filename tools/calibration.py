@@ -1,27 +1,126 @@
-"""Simulate, judge and count, cell by cell."""
+"""Simulate tables with a known answer, judge them and count, cell by cell; add what is counted to a table.
+
+    python tools/calibration.py [--jobs 2] [--draws N] [--table data/calibration.csv] [CELL ...]
+
+The cells are in ``data/calibration.toml``. It may be stopped and started again: a cell that is done is kept.
+``python tools/calibration_table.py`` writes the table into the docs.
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import csv
+import io
 import math
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
 import numpy as np
 
-from erresearch.calibration.cells import Cell, cells
-from erresearch.calibration.outcomes import Outcome, stored, write_outcomes
 from erresearch.claims import Claim, claim_named, evidence_for, judge
-from erresearch.errors import DesignError, ErresearchError, UnknownNameError
+from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
+from erresearch.io.files import atomic_write, resource
+from erresearch.report.calibration import BARS, Outcome, stored
 from erresearch.robustness import detectable
-from erresearch.worlds import Truth, simulate_panel
+from erresearch.worlds import Design, Truth, simulate_panel
 
-__all__ = ["calibrate", "run_cell"]
-
+Kind = Literal["panel", "list"]
 SEED: Final = 20_261_122
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One world with one design.
+
+    Parameters
+    ----------
+    name, world, claim : str
+        Name of the cell, simulated world, claim that is judged.
+    kind : {"panel", "list"}
+        Accounts followed week by week, or listed once: what is planted is an elasticity, or an exponent.
+    accounts, weeks : int or None
+        Size; None leaves the world's own.
+    draws : int
+        Simulated tables.
+    level : float
+        Level of the verdict's interval.
+    design : Design or None
+        Factors that differ from the world's own.
+    counts : tuple of str
+        Which of :data:`BARS` the cell is held to.
+    """
+
+    name: str
+    world: str
+    claim: str
+    kind: Kind
+    accounts: int | None
+    weeks: int | None
+    draws: int
+    level: float
+    design: Design | None
+    counts: tuple[str, ...]
+
+
+def cells(path: str | Path | None = None) -> dict[str, Cell]:
+    """Read the cells of the calibration.
+
+    Parameters
+    ----------
+    path : path, optional
+        A file of the layout of ``calibration.toml``; the package's own by default.
+
+    Returns
+    -------
+    dict of str to Cell
+
+    Raises
+    ------
+    DataError
+        If an entry lacks a name or world, or counts something that has no bar.
+
+    Examples
+    --------
+    >>> cells()["nil"].draws
+    2000
+    """
+    where = Path(path) if path is not None else resource("data") / "calibration.toml"
+    table = tomllib.loads(where.read_text(encoding="utf-8"))
+    base, found = table.get("base", {}), {}
+    for entry in table.get("cell", []):
+        made = {**base, **entry}
+        absent = [key for key in ("name", "world", "claim", "kind", "draws", "level") if key not in made]
+        unknown = [name for name in made.get("counts", ()) if name not in BARS]
+        unknown += [made["kind"]] if made.get("kind", "panel") not in get_args(Kind) else []
+        if absent or unknown or made["name"] in found:
+            raise DataError(
+                f"cell {entry.get('name', '?')!r} cannot be run",
+                got=f"lacks {', '.join(absent)}"
+                if absent
+                else f"unknown count or kind {unknown}"
+                if unknown
+                else "named twice",
+                allowed=f"name, world, claim, kind, draws, level; counts from {', '.join(BARS)}",
+            )
+        found[made["name"]] = Cell(
+            name=made["name"],
+            world=made["world"],
+            claim=made["claim"],
+            kind=made["kind"],
+            # a list has its own size
+            accounts=made.get("accounts") if made["kind"] == "panel" else None,
+            weeks=made.get("weeks") if made["kind"] == "panel" else None,
+            draws=int(made["draws"]),
+            level=float(made["level"]),
+            design=Design(**made["design"]) if "design" in made else None,
+            counts=tuple(made.get("counts", ())),
+        )
+    return found
 
 
 def run_cell(
@@ -120,7 +219,7 @@ def _draw(cell: Cell, claim: Claim, generator: np.random.Generator) -> _Draw:
 
 
 def _planted(cell: Cell, truth: Truth) -> float | None:
-    if cell.claim == "C01":
+    if cell.kind == "panel":
         return truth.parameters["elasticity"]
     return 1 - truth.parameters["exponent"]
 
@@ -134,23 +233,25 @@ def _outcome(cell: Cell, rows: Sequence[_Draw], seconds: float) -> Outcome:
     enough = [row for row in rows if row.suffices]
     values = np.array([row.value for row in rows])
     return Outcome(
-        cell.name,
-        len(rows),
-        share("supported"),
-        share("contradicted"),
-        share("practically nil"),
-        share("inconclusive"),
-        share("association only"),
-        float(np.mean([row.right for row in rows])),
-        float(np.mean([row.wrong for row in rows])),
-        float(np.mean([row.covered for row in rows])),
-        len(enough) / len(rows),
-        float(np.mean([row.word == "practically nil" for row in enough])) if enough else math.nan,
-        float(np.nanmean(values)),
-        float(np.nanstd(values)),
-        float(np.nanmean([row.se for row in rows])),
-        float(np.mean([row.clusters for row in rows])),
-        seconds,
+        cell=cell.name,
+        draws=len(rows),
+        supported=share("supported"),
+        contradicted=share("contradicted"),
+        nil=share("practically nil"),
+        inconclusive=share("inconclusive"),
+        association=share("association only"),
+        right=float(np.mean([row.right for row in rows])),
+        wrong=float(np.mean([row.wrong for row in rows])),
+        coverage=float(np.mean([row.covered for row in rows])),
+        suffice=len(enough) / len(rows),
+        nil_where_suffices=float(np.mean([row.word == "practically nil" for row in enough]))
+        if enough
+        else math.nan,
+        mean=float(np.nanmean(values)),
+        spread=float(np.nanstd(values)),
+        mean_se=float(np.nanmean([row.se for row in rows])),
+        clusters=float(np.mean([row.clusters for row in rows])),
+        seconds=seconds,
     )
 
 
@@ -213,3 +314,25 @@ def calibrate(
                     f"{outcome.cell}: right {outcome.right:.3f}, wrong {outcome.wrong:.3f}, {outcome.seconds:.0f} s"
                 )
     return done
+
+
+def write_outcomes(path: str | Path, outcomes: Sequence[Outcome]) -> None:
+    """Write a table of outcomes, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [f.name for f in fields(Outcome)]
+    writer.writerow(names)
+    for outcome in outcomes:
+        values = (getattr(outcome, name) for name in names)
+        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in values])
+    atomic_write(path, text.getvalue())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cells", nargs="*", metavar="CELL")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--draws", type=int)
+    parser.add_argument("--table", type=Path, default=resource("data") / "calibration.csv")
+    chosen = parser.parse_args()
+    calibrate(chosen.table, only=chosen.cells or None, jobs=chosen.jobs, draws=chosen.draws, say=print)
