@@ -1,0 +1,438 @@
+"""What else happened: promotions, launches, closures and holidays, declared and laid on the calendar of a panel."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from erresearch.errors import (
+    ColumnError,
+    DataError,
+    EngineError,
+    ErresearchWarning,
+    UnknownNameError,
+    missing_columns,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["EventColumns", "event_candidates", "event_columns", "public_holidays", "read_events"]
+
+Kind = Literal["pulse", "step"]
+_KINDS: Final = ("pulse", "step")
+_COLUMNS: Final = ("start", "end", "name", "kind", "entity")
+#: A pulse in fewer rows than this shares a column with the other rare ones.
+_RARE: Final = 3
+_OTHERS: Final = "event: others"
+#: Robust z beyond which a period stands out, and periods below which nothing can.
+_STANDS_OUT, _FEWEST = 3.5, 12
+#: What candidates may be read from: what a shop decides itself. Never what it earns.
+_CHOSEN: Final[Mapping[str, str]] = MappingProxyType(
+    {"posts": "many posts", "discount": "discount", "discount_share": "discount", "price": "price"}
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventColumns:
+    """A panel with one column per kind of event.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        The panel's rows in their order, with further columns: the share of a period's days that a pulse covers, or
+        that have passed since a step.
+    kinds : mapping of str to {"pulse", "step"}
+        The further columns.
+    outside : int
+        Events that lie before or after the table.
+    """
+
+    rows: pd.DataFrame
+    kinds: Mapping[str, Kind]
+    outside: int = 0
+
+
+def read_events(events: str | Path | pd.DataFrame) -> pd.DataFrame:
+    """Read declared events and check them.
+
+    Parameters
+    ----------
+    events : path or pandas.DataFrame
+        Columns ``date`` (or ``start`` and, where it lasts, ``end``, the last day), ``name``, and where wanted ``kind``
+        ("pulse", a promotion that passes, or "step", a new site that stays; "pulse" where it is not said) and ``entity``
+        (empty: all of them). A path names a .csv file.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns start, end, name, kind, entity, one row per event, sorted by start.
+
+    Raises
+    ------
+    EngineError
+        If the file cannot be read.
+    ColumnError
+        If a column is missing or unknown.
+    DataError
+        If there is no event, a day cannot be read, or an event ends before it starts.
+    UnknownNameError
+        For another kind.
+
+    See Also
+    --------
+    public_holidays : Holidays of a country as events.
+    event_columns : Lays them on a panel.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> sale = pd.DataFrame({"date": ["2024-11-29"], "name": ["Black Friday"]})
+    >>> read_events(sale)["kind"].item()
+    'pulse'
+    """
+    import pandas as pd
+
+    if isinstance(events, pd.DataFrame):
+        table, where = events.copy(), "the events"
+    else:
+        where = Path(events).name
+        try:
+            table = pd.read_csv(events, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            raise EngineError(
+                f"cannot read the events in {where}",
+                got=type(error).__name__,
+                fix="write a .csv file in UTF-8 with the columns date and name",
+            ) from error
+    table.columns = pd.Index([str(name).strip().lower() for name in table.columns])
+    known = ("date", *_COLUMNS)
+    extra = [name for name in table.columns if name not in known]
+    if extra:
+        raise UnknownNameError.of("column of events", extra[0], known)
+    if not {"date", "start"} & set(table.columns) or "name" not in table.columns:
+        raise missing_columns(["date", "name"], list(table.columns), where=where)
+    if {"date", "start"} <= set(table.columns):
+        raise ColumnError(
+            "an event has a `date` or a `start`, not both", got="both columns", fix="leave `date` out"
+        )
+    if not len(table):
+        raise DataError(f"there is no event in {where}", fix="write one row per event, or leave `events` out")
+    start = _days(table["date" if "date" in table else "start"], where)
+    end = _days(table["end"], where, empty=True).fillna(start) if "end" in table else start
+    if bool((end < start).any()):
+        raise DataError(
+            "an event ends before it starts",
+            got=f"row {int(np.argmax((end < start).to_numpy())) + 1} of {where}",
+            fix="write the first day as `start` and the last as `end`",
+        )
+    found = pd.DataFrame({"start": start, "end": end})
+    found["name"] = [" ".join(str(name).split()) for name in table["name"]]
+    nameless = found["name"].isin(["", "nan", "None"]).to_numpy()
+    if nameless.any():
+        raise DataError(
+            "an event has no name",
+            got=f"row {int(np.argmax(nameless)) + 1} of {where}",
+            fix="name what happened, such as sale",
+        )
+    kinds = table["kind"].fillna("") if "kind" in table else pd.Series("", index=table.index)
+    found["kind"] = [str(kind).strip().lower() or "pulse" for kind in kinds]
+    wrong = [kind for kind in found["kind"] if kind not in _KINDS]
+    if wrong:
+        at = int(np.argmax(~found["kind"].isin(_KINDS).to_numpy())) + 1
+        raise DataError(
+            "an event has a kind that is none",
+            got=f"row {at} of {where}",
+            allowed=", ".join(_KINDS),
+            fix="write pulse for what passes, step for what stays",
+        )
+    both = found.groupby("name")["kind"].nunique()
+    if bool((both > 1).any()):
+        raise DataError(
+            "one name stands for a pulse and for a step",
+            got=f"{int((both > 1).sum())} of {len(both)} names",
+            fix="give them two names",
+        )
+    entity = table["entity"] if "entity" in table else pd.Series("", index=table.index)
+    found["entity"] = ["" if pd.isna(each) else str(each).strip() for each in entity]
+    return found.sort_values(["start", "end", "name"], kind="stable", ignore_index=True)
+
+
+def public_holidays(country: str, years: Iterable[int]) -> pd.DataFrame:
+    """Public holidays of a country, as events of one name.
+
+    Parameters
+    ----------
+    country : str
+        Code by ISO 3166-1, such as "NL", or with its part after a dash, such as "DE-BY".
+    years : iterable of int
+        Years wanted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`read_events` gives it.
+
+    Raises
+    ------
+    UnknownNameError
+        If the country, or its part, is not known.
+
+    Notes
+    -----
+    From the package ``holidays`` (MIT), which knows some 250 countries. School holidays and paydays are not among them.
+
+    Examples
+    --------
+    >>> found = public_holidays("NL", [2024])
+    >>> str(found["start"].iloc[0].date()), found["name"].unique().tolist()
+    ('2024-01-01', ['public holiday'])
+    """
+    import holidays
+    import pandas as pd
+
+    whole, _, part = country.upper().partition("-")
+    known = holidays.list_supported_countries(include_aliases=False)
+    if whole not in known:
+        raise UnknownNameError.of("country", country, known)
+    if part and part not in known[whole]:
+        raise UnknownNameError.of(f"part of {whole}", part, known[whole])
+    found = holidays.country_holidays(whole, subdiv=part or None, years=sorted(set(years)))
+    days = pd.to_datetime(sorted(date.fromisoformat(str(day)) for day in found))
+    return read_events(pd.DataFrame({"date": days, "name": "public holiday"}))
+
+
+def event_columns(
+    rows: pd.DataFrame, events: str | Path | pd.DataFrame, *, by: str | None, time: str
+) -> EventColumns:
+    """Lay events on the periods of a panel.
+
+    A period lasts from its own date to the next one of the table. A pulse is the share of its days that the event covers
+    (a sale of three days in a week is .43), a step the share that has passed since it began. Pulses in fewer than 3 rows
+    share one column, because a column of its own would take such a row out of the data.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        One row per entity and period; not changed.
+    events : path or pandas.DataFrame
+        As for :func:`read_events`.
+    by : str or None
+        Entity column; None for one entity.
+    time : str
+        Column with the first day of each period.
+
+    Returns
+    -------
+    EventColumns
+
+    Raises
+    ------
+    DataError
+        If the periods are no dates, no event falls into the table, or an event names an entity that is not there.
+
+    Warns
+    -----
+    ErresearchWarning
+        Counting events outside the table, and events of one name that overlap (their days count once).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> weeks = pd.DataFrame({"week": pd.date_range("2024-11-04", periods=5, freq="7D")})
+    >>> sale = pd.DataFrame({"start": ["2024-11-18"], "end": ["2024-12-01"], "name": ["sale"], "kind": ["step"]})
+    >>> event_columns(weeks, sale, by=None, time="week").rows["event: sale"].tolist()
+    [0.0, 0.0, 1.0, 1.0, 1.0]
+    """
+    declared = read_events(events)
+    starts, lasts = _periods(rows[time], time)
+    _check_entities(declared, () if by is None else rows[by].astype(str).unique())
+    outside = _outside(declared, min(starts.values()), max(lasts.values()))
+    overlapping = _overlaps(declared)
+    if overlapping:
+        _caution(f"{overlapping} events overlap with another of the same name: their days count once")
+    begin, end = (_ordinals(rows[time].map(each)) for each in (starts, lasts))
+    entities = np.array([""] * len(rows)) if by is None else rows[by].astype(str).to_numpy()
+    columns: dict[str, np.ndarray] = {}
+    kinds: dict[str, Kind] = {}
+    inside: list[Any] = declared[~outside].to_dict("records")
+    for each in inside:
+        label = f"event: {each['name']}"
+        last = end if each["kind"] == "step" else np.minimum(end, each["end"].toordinal())
+        covered = np.maximum(last - np.maximum(begin, each["start"].toordinal()) + 1, 0) / (end - begin + 1)
+        own = np.ones(len(rows)) if not each["entity"] else (entities == each["entity"]) * 1.0
+        columns[label] = np.minimum(columns.get(label, 0.0) + own * covered, 1.0)
+        kinds[label] = each["kind"]
+    made = rows.assign(**_without_rare(columns, kinds))
+    made.attrs.update(rows.attrs)
+    return EventColumns(made, MappingProxyType(kinds), int(outside.sum()))
+
+
+def _check_entities(declared: pd.DataFrame, entities: Iterable[str]) -> None:
+    unknown = {each for each in declared["entity"] if each} - set(entities)
+    if unknown:
+        raise DataError(
+            "events are declared for entities that the table does not have",
+            got=f"{len(unknown)} of them",
+            allowed="the entities of the table, or nothing for all of them",
+            fix="write their names as the table does, or leave the column entity empty",
+        )
+
+
+def _outside(declared: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> np.ndarray:
+    """Which events lie before or after the table; a step before it is one that never changes there."""
+    found = ((declared["start"] > last) | (declared["end"] < first)).to_numpy()
+    if found.all():
+        raise DataError(
+            "no event falls into the table",
+            got=f"{len(found)} events; the table is of {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+            fix="declare the events of these days, or leave `events` out",
+        )
+    if found.any():
+        _caution(f"{int(found.sum())} of {len(found)} events lie outside the table and count for nothing")
+    return np.asarray(found)
+
+
+def _ordinals(days: pd.Series[Any]) -> np.ndarray:
+    """Days as whole numbers; a row without a period counts no day."""
+    absent = days.isna().to_numpy()
+    return np.array([0 if gone else day.toordinal() for day, gone in zip(days, absent, strict=True)])
+
+
+def _without_rare(columns: dict[str, np.ndarray], kinds: dict[str, Kind]) -> dict[str, np.ndarray]:
+    """Rare pulses share one column; `kinds` follows."""
+    rare = [
+        label for label in columns if kinds[label] == "pulse" and np.count_nonzero(columns[label]) < _RARE
+    ]
+    if len(rare) < 2:
+        return columns
+    shared = np.minimum(np.sum([columns[label] for label in rare], axis=0), 1.0)
+    for label in rare:
+        del columns[label], kinds[label]
+    columns[_OTHERS], kinds[_OTHERS] = shared, "pulse"
+    return columns
+
+
+def event_candidates(rows: pd.DataFrame, *, by: str | None, time: str) -> pd.DataFrame:
+    """Periods that look like events, to be confirmed or struck out by who knows: never read from revenue.
+
+    A period stands out where the number of posts or the discount lies 3.5 robust standard deviations above the entity's
+    median, or the price moves by as much from one period to the next. What a shop decides itself is looked at; what it
+    earns is not, because an event read off the outcome would explain the outcome by itself.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        One row per entity and period, with any of the columns posts, discount, discount_share, price.
+    by : str or None
+        Entity column.
+    time : str
+        First day of each period.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`read_events` gives it, one row per candidate; empty where nothing stands out.
+
+    References
+    ----------
+    Iglewicz, B., & Hoaglin, D. C. (1993). *How to detect and handle outliers*. ASQC Quality Press.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"week": pd.date_range("2024-01-01", periods=20, freq="7D"), "posts": [3, 4] * 10})
+    >>> table.loc[7, "posts"] = 40
+    >>> event_candidates(table, by=None, time="week")["name"].tolist()
+    ['many posts']
+    """
+    import pandas as pd
+
+    starts, lasts = _periods(rows[time], time)
+    found = []
+    for entity, own in [(None, rows)] if by is None else list(rows.groupby(by, sort=True)):
+        ordered = own.sort_values(time)
+        for column, name in _CHOSEN.items():
+            if column not in ordered:
+                continue
+            values = ordered[column].to_numpy(dtype=float)
+            if column == "price":
+                values = np.abs(np.diff(np.log(np.where(values > 0, values, np.nan)), prepend=np.nan))
+            found += [
+                {"start": starts[when], "end": lasts[when], "name": name, "entity": entity or ""}
+                for when in ordered[time][_standing_out(values)]
+            ]
+    if not found:
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in _COLUMNS})
+    return read_events(pd.DataFrame(found))
+
+
+def _standing_out(values: np.ndarray) -> np.ndarray:
+    seen = values[np.isfinite(values)]
+    if len(seen) < _FEWEST:
+        return np.zeros(len(values), dtype=bool)
+    middle = np.median(seen)
+    spread = 1.4826 * np.median(np.abs(seen - middle)) or 1.2533 * np.mean(np.abs(seen - middle))
+    return np.asarray(np.isfinite(values) & (values - middle > _STANDS_OUT * spread) & (spread > 0))
+
+
+def _days(column: pd.Series[Any], where: str, *, empty: bool = False) -> pd.Series[Any]:
+    import pandas as pd
+
+    blank = column.isna() | column.astype(str).str.strip().isin(["", "None", "NaT", "nan"])
+    found = pd.to_datetime(column.where(~blank).astype(object), errors="coerce", format="ISO8601")
+    wrong = (found.isna() & ~blank) | (blank & (not empty))
+    if bool(wrong.any()):
+        raise DataError(
+            "a day of an event cannot be read",
+            got=f"row {int(np.argmax(wrong.to_numpy())) + 1} of {where}",
+            allowed="days as 2024-11-29",
+            fix="write the day as year, month, day",
+        )
+    return found.dt.tz_localize(None).dt.normalize()
+
+
+def _periods(time: pd.Series[Any], name: str) -> tuple[dict[Any, pd.Timestamp], dict[Any, pd.Timestamp]]:
+    """First and last day of each period of the table."""
+    import pandas as pd
+
+    unique = time.dropna().drop_duplicates().sort_values()
+    try:
+        first = pd.to_datetime(unique) if not pd.api.types.is_numeric_dtype(unique) else None
+    except (ValueError, TypeError):
+        first = None
+    if first is None or len(first) < 2:
+        raise DataError(
+            f"events need dates in {name!r}",
+            got=f"{len(unique)} periods of type {time.dtype}",
+            allowed="dates, two periods or more",
+            fix="use the first day of each period as its name",
+        )
+    first = first.dt.tz_localize(None).dt.normalize() if first.dt.tz is not None else first.dt.normalize()
+    usual = first.diff().dropna().mode().iloc[0]
+    following = first.shift(-1)
+    # a gap in the table is no longer period
+    length = (following - first).where(lambda each: each <= 1.2 * usual, usual).fillna(usual)
+    last = first + length - pd.Timedelta(days=1)
+    return dict(zip(unique, first, strict=True)), dict(zip(unique, last, strict=True))
+
+
+def _overlaps(declared: pd.DataFrame) -> int:
+    """Events that begin before an earlier one of the same name and entity has ended."""
+    pulses = declared[declared["kind"] == "pulse"]
+    count = 0
+    for _, group in pulses.groupby(["name", "entity"]):
+        start, end = _ordinals(group["start"]), np.maximum.accumulate(_ordinals(group["end"]))
+        count += int(np.count_nonzero(start[1:] <= end[:-1]))
+    return count
+
+
+def _caution(text: str) -> None:
+    warnings.warn(text, ErresearchWarning, stacklevel=3)
