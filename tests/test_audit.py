@@ -29,7 +29,7 @@ from erresearch.audits.verdicts import what_would_help
 from erresearch.claims import read_claims
 from erresearch.errors import DataError, DesignError, ErresearchError
 from erresearch.exports import Accounting, Export
-from erresearch.panel import Account, Panel, Rules
+from erresearch.panel import Panel, RowAccounting, Rules
 from erresearch.worlds import example_exports, simulate
 
 ZONE = "Europe/Amsterdam"
@@ -566,7 +566,7 @@ def test_s12_one_viral_post_carries_no_verdict_in_silence():
         }
     )
     table.loc[30, "engagement"] *= 5_000
-    posts = {"posts": Account(weeks, weeks, {})}
+    posts = {"posts": RowAccounting(weeks, weeks, {})}
     found = {v.claim: v for v in judge_panel(Panel(table, posts, (), "W"))}
     assert found["C01"].word == "practically nil"
     doubt = {d.name: d for d in found["C01"].doubts}["one week carries it"]
@@ -596,7 +596,7 @@ def test_a_spend_of_0_is_enough_to_say_that_nothing_was_spent():
 def test_a_rival_that_never_moves_is_no_rival():
     rows = simulate("effect", accounts=8, weeks=60, rng=1).panel
     table = rows.rename(columns={"account": "entity", "week": "period"}).assign(followers=1000.0)
-    panel = Panel(table, {"posts": Account(len(table), len(table), {})}, (), "W")
+    panel = Panel(table, {"posts": RowAccounting(len(table), len(table), {})}, (), "W")
     verdict = {v.claim: v for v in judge_panel(panel)}["C09"]
     assert verdict.word == "not judged"
     assert "followers is the same in every period" in verdict.reason

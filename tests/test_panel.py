@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import erresearch as er
-from erresearch.engine.periods import number_of, start_of
+from erresearch.engine.periods import Clock
 from erresearch.errors import ColumnError, DataError, DesignError, EngineError, GuardError, UnknownNameError
 from erresearch.exports import Export, read_export
-from erresearch.panel import Account, Panel, Rules, build_panel
+from erresearch.panel import Panel, RowAccounting, Rules, build_panel
 from erresearch.worlds import example_exports
 
 MONDAY = dt.date(2025, 1, 6)
@@ -301,7 +301,7 @@ def test_followers_are_those_known_on_the_last_day_of_the_period():
     made = panel(followers=counts)
     assert made.rows["followers"].isna().tolist()[:3] == [True, True, False]
     assert made.rows["followers"].iloc[2] == 6  # Sunday 26 January
-    assert made.accounting["followers"] == Account(100, 100)
+    assert made.accounting["followers"] == RowAccounting(100, 100)
     strangers = panel(followers=counts.assign(account="x", platform="vk"))
     assert "followers" not in strangers.rows
     assert any("belong to no account that published" in note for note in strangers.notes)
@@ -500,9 +500,8 @@ def test_j12_one_first_day_of_the_week():
     made = panel(outcomes=weeks, week_start="sunday")
     assert set(made.rows["period"].dt.day_name()) == {"Sunday"}
     # the year's week 53 is a week like the others
-    assert number_of(dt.date(2026, 12, 31), "W", "monday") + 1 == number_of(
-        dt.date(2027, 1, 4), "W", "monday"
-    )
+    weeks = Clock("W", "UTC", "monday")
+    assert weeks.number(dt.date(2026, 12, 31)) + 1 == weeks.number(dt.date(2027, 1, 4))
     with pytest.raises(UnknownNameError, match="There is no week_start 'moonday'"):
         panel(week_start="moonday")
     with pytest.raises(UnknownNameError, match="There is no freq 'Q'"):
@@ -517,8 +516,10 @@ def test_j12_one_first_day_of_the_week():
     st.sampled_from(["monday", "sunday", "thursday"]),
 )
 def test_periods_hold_their_days(day: dt.date, freq: str, week_start: str):
-    number = number_of(day, freq, week_start)
-    assert start_of(number, freq, week_start) <= day < start_of(number + 1, freq, week_start)
+    clock = Clock(freq, "UTC", week_start)
+    number = clock.number(day)
+    assert clock.start(number) <= day < clock.start(number + 1)
+    assert clock.length(number) == (clock.start(number + 1) - clock.start(number)).days
 
 
 def test_j13_what_drives_both_is_a_control_not_an_error():
@@ -634,7 +635,7 @@ def test_names_may_hold_anything():
 
 def test_the_account_adds_up_or_is_refused():
     with pytest.raises(DataError, match="does not add up"):
-        Account(3, 1, {"lost": 1})
+        RowAccounting(3, 1, {"lost": 1})
     frame = panel().to_frame()
     assert frame.columns.tolist() == ["table", "what", "rows"]
 
@@ -651,3 +652,12 @@ def test_simulated_tables_stay_marked():
     world = er.simulate("nil", accounts=6, weeks=60, rng=1)
     assert build_panel(world.posts, world.outcomes, tz="UTC").rows.attrs["simulated"]
     assert not panel().rows.attrs
+
+
+def test_the_old_name_of_an_accounting_is_known_for_one_release():
+    import erresearch.panel
+
+    with pytest.warns(DeprecationWarning, match="Account is called RowAccounting now"):
+        assert erresearch.panel.Account is RowAccounting
+    with pytest.raises(AttributeError, match="has no attribute 'Acount'; it has"):
+        erresearch.panel.Acount  # noqa: B018

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports import Export, combine_exports
 from erresearch.metrics import nps
-from erresearch.panel import Account, Panel
+from erresearch.panel import Panel, RowAccounting
 from erresearch.panel.entities import plain_name
 from erresearch.schema.vocabulary import PERIODS
 
@@ -71,7 +71,7 @@ def with_scores(panel: Panel, survey: Sequence[Export]) -> tuple[Panel, str]:
     ]
     inside = pd.concat(pieces).dropna(subset="period") if pieces else placed
     left["outside the panel's periods"] = len(placed) - len(inside)
-    account = Account(arrived, len(inside), left)
+    account = RowAccounting(arrived, len(inside), left)
     made, enough, median = _laid(panel, inside)
     reason = ""
     if left["of no entity here"] == len(answers):

@@ -13,7 +13,7 @@ from erresearch.audits.nps_by_period import with_scores
 from erresearch.audits.outputs import write_audit
 from erresearch.audits.rate_tables import account_table, side_by_side
 from erresearch.audits.verdicts import judge_panel, what_would_help
-from erresearch.engine.periods import check_calendar
+from erresearch.engine.periods import Clock
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export
 from erresearch.exports.lazy_tables import Lake, called_simulated
@@ -158,7 +158,7 @@ def audit(
     """
     import pandas as pd
 
-    check_calendar(freq, tz, "monday")
+    Clock(freq, tz, "monday")  # refuses what is none, before any file is read
     rules = rules or Rules(allow_break=True)
     rules = replace(rules, currency=currency or rules.currency)
     with warnings.catch_warnings(record=True) as caught:

@@ -16,13 +16,9 @@ from erresearch.schema.vocabulary import EVERY, FREQS, WEEKDAYS, Every, Freq
 __all__ = [
     "Clock",
     "Every",
-    "check_calendar",
     "check_every",
     "in_zone",
-    "number_of",
-    "numbered",
     "period_start",
-    "start_of",
     "with_calendar",
 ]
 
@@ -121,102 +117,113 @@ _MONDAY = 3
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """How time is cut: length of a period, zone, first day of the week."""
+    """How time is cut: into periods with numbers, of which neighbours differ by 1.
 
-    freq: Freq
-    tz: str
-    week_start: str
-
-
-def check_calendar(freq: str, tz: str, week_start: str) -> None:
-    """Refuse a length of period, a time zone or a weekday that is none.
+    Parameters
+    ----------
+    freq : {"D", "W", "M"}
+        Length of a period.
+    tz : str
+        Time zone of the days.
+    week_start : str
+        First day of a week.
 
     Raises
     ------
     UnknownNameError
-        Naming what is allowed.
+        For a length of period or a weekday that is none.
     DataError
         If the time zone is not known here.
 
     Examples
     --------
-    >>> check_calendar("W", "Europe/Amsterdam", "monday")
-    """
-    if freq not in FREQS:
-        raise UnknownNameError.of("freq", freq, FREQS)
-    if week_start not in WEEKDAYS:
-        raise UnknownNameError.of("week_start", week_start, WEEKDAYS)
-    try:
-        zoneinfo.ZoneInfo(tz)
-    except (ValueError, OSError, TypeError, zoneinfo.ZoneInfoNotFoundError) as error:
-        raise DataError(
-            "`tz` is no time zone",
-            got=repr(tz),
-            allowed="a name such as 'Europe/Amsterdam' or 'UTC'",
-            fix="name the zone in which the business counts its days",
-        ) from error
-
-
-def _shift(week_start: str) -> int:
-    """Days from the week's first day to the next Monday."""
-    return -WEEKDAYS[week_start] % 7
-
-
-def number_of(day: dt.date, freq: str, week_start: str) -> int:
-    """Number of the period in which a day lies; neighbours differ by 1.
-
-    Examples
-    --------
-    >>> number_of(dt.date(2026, 1, 5), "W", "monday") - number_of(dt.date(2026, 1, 4), "W", "monday")
+    >>> weeks = Clock("W", "Europe/Amsterdam", "monday")
+    >>> weeks.number(dt.date(2026, 1, 5)) - weeks.number(dt.date(2026, 1, 4))
     1
-    """
-    if freq == "M":
-        return day.year * 12 + day.month - 1
-    days = (day - _EPOCH).days
-    return days if freq == "D" else (days + _MONDAY + _shift(week_start)) // 7
-
-
-def start_of(number: int, freq: str, week_start: str) -> dt.date:
-    """First day of a period.
-
-    Examples
-    --------
-    >>> start_of(number_of(dt.date(2026, 1, 4), "W", "monday"), "W", "monday")
+    >>> weeks.start(weeks.number(dt.date(2026, 1, 4)))
     datetime.date(2025, 12, 29)
     """
-    if freq == "M":
-        return dt.date(number // 12, number % 12 + 1, 1)
-    days = number if freq == "D" else number * 7 - _MONDAY - _shift(week_start)
-    return _EPOCH + dt.timedelta(days=days)
 
+    freq: Freq
+    tz: str
+    week_start: str
 
-def numbered(column: str, freq: str, week_start: str) -> Any:
-    """The number of the period of a local day, as an expression.
+    def __post_init__(self) -> None:
+        """Refuse a length of period, a zone or a weekday that is none."""
+        if self.freq not in FREQS:
+            raise UnknownNameError.of("freq", self.freq, FREQS)
+        if self.week_start not in WEEKDAYS:
+            raise UnknownNameError.of("week_start", self.week_start, WEEKDAYS)
+        try:
+            zoneinfo.ZoneInfo(self.tz)
+        except (ValueError, OSError, TypeError, zoneinfo.ZoneInfoNotFoundError) as error:
+            raise DataError(
+                "`tz` is no time zone",
+                got=repr(self.tz),
+                allowed="a name such as 'Europe/Amsterdam' or 'UTC'",
+                fix="name the zone in which the business counts its days",
+            ) from error
 
-    Parameters
-    ----------
-    column : str
-        Days or moments without a zone.
-    freq : {"D", "W", "M"}
-        Length of a period.
-    week_start : str
-        First day of a week.
+    @property
+    def _shift(self) -> int:
+        """Days from the week's first day to the next Monday."""
+        return -WEEKDAYS[self.week_start] % 7
 
-    Returns
-    -------
-    narwhals.Expr
-        Whole numbers, as in :func:`number_of`.
-    """
-    time = nw.col(column).dt
-    if freq == "M":
-        return time.year().cast(nw.Int64()) * 12 + time.month().cast(nw.Int64()) - 1
-    # from the calendar's fields, which every engine knows
-    year = time.year().cast(nw.Float64()) - 1
-    days = 365 * year + (year / 4).floor() - (year / 100).floor() + (year / 400).floor()
-    days = days + time.ordinal_day().cast(nw.Float64()) - float(_EPOCH.toordinal())
-    if freq == "D":
-        return days.cast(nw.Int64())
-    return ((days + float(_MONDAY + _shift(week_start))) / 7.0).floor().cast(nw.Int64())
+    def number(self, day: dt.date) -> int:
+        """Number of the period in which a day lies."""
+        if self.freq == "M":
+            return day.year * 12 + day.month - 1
+        days = (day - _EPOCH).days
+        return days if self.freq == "D" else (days + _MONDAY + self._shift) // 7
+
+    def start(self, number: int) -> dt.date:
+        """First day of a period."""
+        if self.freq == "M":
+            return dt.date(number // 12, number % 12 + 1, 1)
+        days = number if self.freq == "D" else number * 7 - _MONDAY - self._shift
+        return _EPOCH + dt.timedelta(days=days)
+
+    def length(self, number: int) -> int:
+        """Days of a period.
+
+        Examples
+        --------
+        >>> months = Clock("M", "UTC", "monday")
+        >>> months.length(months.number(dt.date(2024, 2, 3)))
+        29
+        """
+        return (self.start(number + 1) - self.start(number)).days
+
+    def whole(self, span: tuple[dt.date, dt.date]) -> tuple[int, int]:
+        """First and last period that lie wholly within some days.
+
+        Examples
+        --------
+        >>> weeks = Clock("W", "UTC", "monday")
+        >>> first, last = weeks.whole((dt.date(2026, 1, 6), dt.date(2026, 1, 25)))
+        >>> weeks.start(first).isoformat(), weeks.start(last).isoformat()
+        ('2026-01-12', '2026-01-19')
+        """
+        low, high = self.number(span[0]), self.number(span[1])
+        low += self.start(low) < span[0]
+        return low, high - (self.start(high + 1) - dt.timedelta(days=1) > span[1])
+
+    def numbers(self, column: str) -> Any:
+        """The number of the period of each local day or moment without a zone, as an expression (whole numbers)."""
+        time = nw.col(column).dt
+        if self.freq == "M":
+            return time.year().cast(nw.Int64()) * 12 + time.month().cast(nw.Int64()) - 1
+        # from the calendar's fields, which every engine knows
+        year = time.year().cast(nw.Float64()) - 1
+        days = 365 * year + (year / 4).floor() - (year / 100).floor() + (year / 400).floor()
+        days = days + time.ordinal_day().cast(nw.Float64()) - float(_EPOCH.toordinal())
+        if self.freq == "D":
+            return days.cast(nw.Int64())
+        return ((days + float(_MONDAY + self._shift)) / 7.0).floor().cast(nw.Int64())
+
+    def with_numbers(self, table: Any, column: str) -> Any:
+        """A table of any kind with the ``number`` of the period of each of its days."""
+        return nw.from_native(table).with_columns(self.numbers(column).alias("number")).to_native()
 
 
 def in_zone(column: str, tz: str, span: tuple[dt.datetime, dt.datetime]) -> Any:

@@ -3,22 +3,193 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.engine.periods import Clock, number_of, start_of
-from erresearch.errors import DataError, GuardError
-from erresearch.panel.rules import Rules
-from erresearch.panel.spells import quiet_spells
+from erresearch.engine.periods import Clock
+from erresearch.engine.sources import gather
+from erresearch.errors import ColumnError, DataError, GuardError
+from erresearch.exports import Export, combine_exports
+from erresearch.panel.inputs import LOCAL, Arrived, local_time
+from erresearch.panel.post_sums import check_numbers
+from erresearch.panel.records import Rules
 from erresearch.results import plain
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Books", "book", "refuse_coarse"]
+__all__ = ["NEEDED", "OUTCOME_COLUMNS", "Books", "book", "check_outcomes", "refuse_coarse", "sum_by_day"]
+
+NEEDED = ("date", "entity", "outcome", "value")
+OUTCOME_COLUMNS = (
+    *NEEDED, "currency", "kind", "grain", "date_end", "segment", "at", "order_id", "time_precision",
+)  # fmt: skip
+_KEPT = ("kind", "currency", "segment", "grain")
+_DAY = nw.Datetime("us")
+
+
+def check_outcomes(columns: list[str]) -> None:
+    """Refuse a wide table with a word on how the long one looks.
+
+    Raises
+    ------
+    ColumnError
+        Naming the columns.
+    """
+    absent = [name for name in NEEDED if name not in columns]
+    if absent:
+        raise ColumnError(
+            f"the outcomes have no column {', '.join(map(repr, absent))}",
+            got=", ".join(columns[:12]),
+            allowed="one row per date, entity and outcome with a value (and a currency)",
+            fix="lay a table with one column per outcome out long, for example with pandas.melt",
+        )
+
+
+def sum_by_day(outcomes: Arrived, clock: Clock, rules: Rules, notes: list[str]) -> pl.DataFrame:
+    """Sum outcomes by entity, outcome, kind and day; only sums come here.
+
+    Days printed without a clock stay as printed; moments (``at``) are moved to the business's zone.
+
+    Parameters
+    ----------
+    outcomes : Arrived
+        Rows, of any engine.
+    clock : Clock
+        The zone.
+    rules : Rules
+        Where refunds are booked.
+    notes : list of str
+        Takes what was decided.
+
+    Returns
+    -------
+    polars.DataFrame
+        entity, outcome, source (the layout a row comes from), day, good (whether there is a value), single (one sale
+        each, whose date is no grain), value, rows; kind, currency, segment, grain, date_end where they are there.
+
+    Raises
+    ------
+    ColumnError
+        If dates are no dates or values are no numbers.
+    """
+    frame = _labelled(outcomes)
+    schema = frame.collect_schema()
+    columns = schema.names()
+    if schema["date"] not in (nw.Date, nw.Datetime):
+        raise ColumnError(
+            "column 'date' of outcomes holds no days",
+            got=str(schema["date"]),
+            fix="make dates of it first, or read the file with read_export",
+        )
+    check_numbers(schema, ["value"], "outcomes")
+    frame = _with_days(frame, schema, clock)
+    number = nw.col("value").cast(nw.Float64())
+    single = nw.lit(False)
+    if {"order_id", "at"} & set(columns):
+        single = nw.lit(True)
+        if "kind" in columns:
+            single = nw.col("kind").is_in(["sale", "refund"]).fill_null(False)
+    made = [
+        nw.col("entity").cast(nw.String()).fill_null("(no entity)").alias("entity"),
+        nw.col("outcome").cast(nw.String()).alias("outcome"),
+        number.is_finite().fill_null(False).alias("good"),
+        nw.when(number.is_finite()).then(number).alias("value"),
+        single.alias("single"),
+        *[nw.col(name).cast(nw.String()).alias(name) for name in _KEPT if name in columns],
+    ]
+    if "date_end" in columns:
+        made.append(_printed("date_end", schema["date_end"]).alias("date_end"))
+    frame = frame.with_columns(*made)
+    frame = _carried(frame, columns, rules, notes)
+    keys = ["entity", "outcome", "source", "day", "good", "single"]
+    keys += [name for name in (*_KEPT, "date_end") if name in columns]
+    table = gather(
+        frame.group_by(*keys).agg(
+            nw.col("value").sum(), nw.len().alias("rows"), nw.col("moved").sum().alias("moved")
+        ),
+        small=not outcomes.lazy,
+    )
+    moved = int(table["moved"].sum() or 0)
+    if moved:
+        notes.append(
+            f"{moved:,} of {table['rows'].sum():,} outcome rows fall on another day in {clock.tz} than their file prints"
+        )
+    return table.drop("moved").sort(keys, nulls_last=True)
+
+
+def _labelled(outcomes: Arrived) -> nw.LazyFrame[Any]:
+    """Rows with a ``source``: the layout that each row comes from, where that is known."""
+    import polars as pl
+
+    if len(outcomes.parts) < 2:
+        name = outcomes.parts[0].format if outcomes.parts else ""
+        return outcomes.frame.with_columns(nw.lit(name).alias("source"))
+    # exports of one layout are one source: overlaps between them were settled when they were put together
+    formats: dict[str, list[Export]] = {}
+    for part in outcomes.parts:
+        formats.setdefault(part.format, []).append(part)
+    tables = []
+    for name, parts in formats.items():
+        rows = (parts[0] if len(parts) == 1 else combine_exports(parts)).rows
+        kept = [column for column in OUTCOME_COLUMNS if column in rows.columns]
+        tables.append(pl.from_pandas(rows[kept]).with_columns(pl.lit(name).alias("source")))
+    return nw.from_native(pl.concat(tables, how="diagonal_relaxed").lazy())
+
+
+def _printed(name: str, dtype: Any) -> Any:
+    """A day as it is printed, at midnight, without a zone."""
+    day = nw.col(name)
+    if dtype == nw.Datetime and getattr(dtype, "time_zone", None):
+        day = day.dt.replace_time_zone(None)
+    return day.cast(_DAY).dt.truncate("1d")
+
+
+def _with_days(frame: nw.LazyFrame[Any], schema: Any, clock: Clock) -> nw.LazyFrame[Any]:
+    """Add ``day`` and whether it is another than the printed one."""
+    frame = frame.with_columns(_printed("date", schema["date"]).alias("__printed__"))
+    day = nw.col("__printed__")
+    if "at" in schema.names() and schema["at"] == nw.Datetime:
+        frame, _ = local_time(frame, "at", clock)
+        day = nw.coalesce(nw.col(LOCAL).cast(_DAY).dt.truncate("1d"), nw.col("__printed__"))
+    frame = frame.with_columns(day.alias("day"))
+    moved = (nw.col("day") != nw.col("__printed__")).fill_null(False)
+    return frame.with_columns(nw.when(moved).then(1).otherwise(0).alias("moved"))
+
+
+def _carried(
+    frame: nw.LazyFrame[Any], columns: list[str], rules: Rules, notes: list[str]
+) -> nw.LazyFrame[Any]:
+    """Carry refunds to the day of the order that they give back, where that is asked for."""
+    if rules.revenue != "net-by-order-date":
+        return frame
+    if not {"order_id", "kind"} <= set(columns):
+        notes.append(
+            "refunds cannot be carried to the day of their order: the outcomes name no orders, so they stay on the day "
+            "that their file gives"
+        )
+        return frame
+    keys = ["entity", "source", "order_id"]
+    sold = frame.filter(nw.col("kind") == "sale", ~nw.col("order_id").is_null())
+    sold = sold.group_by(*keys).agg(nw.col("day").min().alias("__sold__"))
+    frame = frame.join(sold, on=keys, how="left")
+    back = (nw.col("kind") == "refund").fill_null(False)
+    counts = gather(frame.filter(back).select(nw.len().alias("n"), nw.col("__sold__").count().alias("found")))
+    n, found = int(counts["n"][0]), int(counts["found"][0])
+    if n:
+        lost = (
+            f"; {n - found:,} give back an order that is not here and stay on their own day"
+            if n > found
+            else ""
+        )
+        notes.append(f"{found:,} of {n:,} refunds are carried to the day of their order{lost}")
+    day = nw.when(back).then(nw.coalesce(nw.col("__sold__"), nw.col("day"))).otherwise(nw.col("day"))
+    return frame.with_columns(day.alias("day")).drop("__sold__")
+
 
 _OUT = ("failed", "pending", "cancelled", "lost")
 _LONG = {"month": 28, "week": 7}
@@ -26,6 +197,9 @@ _PEOPLE = ("users", "new_users", "active_users", "purchasers")
 _FREQ_DAYS = {"D": 1, "W": 7, "M": 28}
 _FREQ_WORDS = {"month": '"M"', "week": '"W"', "day": '"D", "W" or "M"'}
 _NAMED = 4
+# sales that a spell would have had at the usual rate: of so many none has p < 2e-9
+_SURELY = 20.0
+_FEWEST_DAYS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,14 +425,12 @@ def refuse_coarse(table: pl.DataFrame, clock: Clock) -> None:
     """
     import polars as pl
 
-    from erresearch.engine.periods import numbered
-
     both = (
         nw.from_native(table)
         .select(
             nw.col("outcome"), nw.col("day"), nw.col("end"),
-            numbered("day", clock.freq, clock.week_start).alias("a"),
-            numbered("end", clock.freq, clock.week_start).alias("b"),
+            clock.numbers("day").alias("a"),
+            clock.numbers("end").alias("b"),
         )
         .to_native()
     )  # fmt: skip
@@ -290,8 +462,6 @@ def _sums(
     """Sums by entity, outcome and period; missing where the rows do not cover the period."""
     import polars as pl
 
-    from erresearch.engine.periods import numbered
-
     spans: dict[tuple[str, str], tuple[dt.date, dt.date]] = {}
     # of single sales the file's dates are its span, whatever was sold on them
     by_source = table.group_by("entity", "source", "single").agg(pl.col("day").min(), pl.col("end").max())
@@ -304,13 +474,8 @@ def _sums(
         before = spans.get((entity, outcome), span)
         spans[entity, outcome] = (min(span[0], before[0]), max(span[1], before[1]))
     zero = frozenset(table.filter(pl.col("single"))["outcome"].unique().to_list())
-    number = (
-        nw.from_native(table)
-        .select(numbered("day", clock.freq, clock.week_start).alias("number"))
-        .to_native()
-    )
     covered = ((pl.col("end") - pl.col("day")).dt.total_days() + 1).alias("covers")
-    table = table.with_columns(number["number"], covered)
+    table = clock.with_numbers(table, "day").with_columns(covered)
     days = (
         table.unique(["entity", "outcome", "number", "day"])
         .group_by("entity", "outcome", "number")
@@ -318,7 +483,7 @@ def _sums(
     )
     sums = table.group_by("entity", "outcome", "number").agg(pl.col("value", "rows").sum())
     sums = sums.join(days, on=["entity", "outcome", "number"])
-    wanted = [_length(n, clock) for n in sums["number"].to_list()]
+    wanted = [clock.length(n) for n in sums["number"].to_list()]
     lacking = (pl.Series(wanted) > sums["covers"]) & ~sums["outcome"].is_in(list(zero))
     said = (
         ("lack some of their days and are missing, not smaller", _inside(sums.filter(lacking), spans, clock)),
@@ -326,9 +491,7 @@ def _sums(
     )
     for words, inside in said:
         if inside:
-            named = ", ".join(
-                f"{outcome} {start_of(n, clock.freq, clock.week_start)}" for outcome, n in inside[:_NAMED]
-            )
+            named = ", ".join(f"{outcome} {clock.start(n)}" for outcome, n in inside[:_NAMED])
             more = " …" if len(inside) > _NAMED else ""
             notes.append(f"{len(inside):,} periods {words}: {named}{more}")
     notes += quiet_spells(table.filter(pl.col("single")))
@@ -349,11 +512,6 @@ def _absent(sums: pl.DataFrame, zero: frozenset[str]) -> list[tuple[str, int]]:
     ]
 
 
-def _length(number: int, clock: Clock) -> int:
-    first = start_of(number, clock.freq, clock.week_start)
-    return (start_of(number + 1, clock.freq, clock.week_start) - first).days
-
-
 def _inside(
     gaps: pl.DataFrame, spans: Mapping[tuple[str, str], tuple[dt.date, dt.date]], clock: Clock
 ) -> list[tuple[str, int]]:
@@ -363,7 +521,42 @@ def _inside(
         gaps.select("entity", "outcome", "number").sort("outcome", "number").iter_rows()
     ):
         first, last = spans[entity, outcome]
-        low = number_of(first, clock.freq, clock.week_start)
-        if low < number < number_of(last, clock.freq, clock.week_start):
+        low = clock.number(first)
+        if low < number < clock.number(last):
             out.append((outcome, number))
     return out
+
+
+def quiet_spells(sales: pl.DataFrame) -> list[str]:
+    """Say where sales one by one stop for longer than chance allows; they count as 0 there all the same.
+
+    Parameters
+    ----------
+    sales : polars.DataFrame
+        entity, source, day and rows of single sales.
+
+    Returns
+    -------
+    list of str
+        One note per entity and source with such a spell, of its longest.
+    """
+    import polars as pl
+
+    notes = []
+    counts = sales.group_by("entity", "source", "outcome", "day").agg(pl.col("rows").sum())
+    counts = counts.group_by("entity", "source", "day").agg(pl.col("rows").max())
+    for (entity, _), days in sorted(counts.group_by("entity", "source"), key=lambda pair: str(pair[0])):
+        known = days.sort("day")
+        if known.height < _FEWEST_DAYS:
+            continue
+        dates = known["day"].dt.date().to_list()
+        gap, start = max((b - a, a) for a, b in itertools.pairwise(dates))
+        quiet = gap.days - 1
+        rate = float(known["rows"].sum()) / max((dates[-1] - dates[0]).days + 1 - quiet, 1)
+        if quiet > 0 and rate * quiet >= _SURELY:
+            first, last = start + dt.timedelta(days=1), start + gap - dt.timedelta(days=1)
+            notes.append(
+                f"no sale of {entity} from {first} to {last}, where the usual {rate:.2g} a day would have made "
+                f"{rate * quiet:,.0f}: counted as 0; if the shop was open and its data were lost, leave these days out"
+            )
+    return notes

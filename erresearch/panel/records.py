@@ -1,22 +1,22 @@
-"""What a panel is: its rows, what became of every row that went in, and what each column means."""
+"""What a panel is, and what its building may decide."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_args
 
 from erresearch.engine.sources import gather
-from erresearch.errors import DataError
+from erresearch.errors import DataError, DesignError, UnknownNameError
 from erresearch.results import escape
 from erresearch.schema.vocabulary import PERIODS, Freq
 
-__all__ = ["Account", "Panel"]
+__all__ = ["Apart", "Panel", "RowAccounting", "Rules"]
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class RowAccounting:
     """What became of the rows of one table; the parts always add up.
 
     Parameters
@@ -33,7 +33,7 @@ class Account:
 
     Examples
     --------
-    >>> print(Account(10, 8, {"younger than 7 days": 2}))
+    >>> print(RowAccounting(10, 8, {"younger than 7 days": 2}))
     10 in = 8 used + 2 younger than 7 days
     """
 
@@ -67,7 +67,7 @@ class Panel:
     rows : frame
         Columns entity, period (first day), posts, reactions, engagement, exposures, followers, rates, spend and
         outcomes, as far as the data have them. A table of the kind that was given; lazy where it was lazy.
-    accounting : mapping of str to Account
+    accounting : mapping of str to RowAccounting
         For posts, outcomes, followers, spend and periods: rows in, used, and why others were not.
     notes : tuple of str
         What was decided, counted or looks odd.
@@ -84,7 +84,7 @@ class Panel:
     """
 
     rows: Any
-    accounting: Mapping[str, Account]
+    accounting: Mapping[str, RowAccounting]
     notes: tuple[str, ...]
     freq: Freq
     currency: str = ""
@@ -163,3 +163,81 @@ class Panel:
             rows += [(name, "in", account.rows_in), (name, "used", account.used)]
             rows += [(name, reason, count) for reason, count in account.reasons.items()]
         return pd.DataFrame(rows, columns=["table", "what", "rows"])
+
+
+Apart = Literal["", "platform", "account", "post_type"]
+Revenue = Literal["as-reported", "net-by-order-date"]
+Paid = Literal["kept", "left out"]
+Crossposts = Literal["kept", "merged"]
+_LONGEST_LAG = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Choices of a joining.
+
+    Parameters
+    ----------
+    currency : str
+        The one currency to keep, where there are several.
+    apart : {"", "platform", "account", "post_type"}
+        Beside the sums of an entity, the figures of each platform, account or kind of post in columns of their own,
+        such as ``engagement (instagram)``. Outcomes are never repeated.
+    lags : int
+        How many earlier periods of posts, engagement, spend and outcomes stand beside each period, as ``lag1 revenue``.
+        A lag is the same entity's value so many periods earlier; after a gap it is missing.
+    revenue : {"as-reported", "net-by-order-date"}
+        Refunds on the day that their file gives, or carried to the day of the order that they give back.
+    paid : {"kept", "left out"}
+        Posts that were boosted (advertised). Kept, they are counted as ``paid_posts``, and no claim is judged unless what
+        was spent is there to be held fixed; left out, they are counted among the rows left out.
+    crossposts : {"kept", "merged"}
+        Whether a post that stands on Facebook and on Instagram counts as two or as one.
+    allow_break : bool
+        Whether a figure whose definition changes midway may be one column; it then gets a column that marks the change.
+    nothing_spent : bool
+        Say that nothing was spent on advertising in these days (beside boosted posts that are left out); ``spend`` is
+        then 0. Of what is not said, nothing is assumed.
+
+    Raises
+    ------
+    UnknownNameError
+        Naming what is allowed.
+    DesignError
+        If `lags` is no whole number from 0 to 60.
+
+    Examples
+    --------
+    >>> Rules(apart="platform", lags=2).lags
+    2
+    """
+
+    currency: str = ""
+    apart: Apart = ""
+    lags: int = 1
+    revenue: Revenue = "as-reported"
+    paid: Paid = "kept"
+    crossposts: Crossposts = "kept"
+    allow_break: bool = False
+    nothing_spent: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a choice that is none."""
+        for name, allowed in (
+            ("apart", Apart),
+            ("revenue", Revenue),
+            ("paid", Paid),
+            ("crossposts", Crossposts),
+        ):
+            if getattr(self, name) not in get_args(allowed):
+                raise UnknownNameError.of(
+                    name, getattr(self, name), [word for word in get_args(allowed) if word]
+                )
+        if (
+            isinstance(self.lags, bool)
+            or not isinstance(self.lags, int)
+            or not 0 <= self.lags <= _LONGEST_LAG
+        ):
+            raise DesignError(
+                "`lags` must be a number of periods", got=repr(self.lags), allowed=f"0 to {_LONGEST_LAG}"
+            )

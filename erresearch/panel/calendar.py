@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from erresearch.engine.periods import Clock, number_of
+from erresearch.engine.periods import Clock
 from erresearch.errors import DataError
 from erresearch.exports import Export
-from erresearch.panel.activity import STATUS
-from erresearch.panel.audience import whole_span
 from erresearch.panel.outcomes import Books
-from erresearch.panel.records import Account
+from erresearch.panel.post_sums import STATUS
+from erresearch.panel.records import RowAccounting
 from erresearch.schema.vocabulary import PERIODS, RowStatus
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["SHORTEST_DAYS", "Calendar", "lay_out"]
+__all__ = [
+    "SHORTEST_DAYS",
+    "Calendar",
+    "between_files",
+    "lay_out",
+]
 
 #: Days that posts and outcomes must share.
 SHORTEST_DAYS = 56
@@ -36,14 +40,14 @@ class Calendar:
     ----------
     spine : polars.DataFrame
         entity, number.
-    account : Account
+    account : RowAccounting
         Periods in and used, and why others were not.
     notes : tuple of str
         What was decided.
     """
 
     spine: pl.DataFrame
-    account: Account
+    account: RowAccounting
     notes: tuple[str, ...]
 
 
@@ -105,16 +109,14 @@ def lay_out(
             shortest.append((entity, platforms, sold, days))
             continue
         every = [*platforms.values(), *([sold] if sold is not None else [])]
-        begin = number_of(min(a for a, _ in every), clock.freq, clock.week_start)
-        end = number_of(max(b for _, b in every), clock.freq, clock.week_start)
-        low, high = whole_span(shared, clock)
+        begin = clock.number(min(a for a, _ in every))
+        end = clock.number(max(b for _, b in every))
+        low, high = clock.whole(shared)
         gaps = {n for name in platforms for n in holes.get(name, ())} | unsold.get(entity, set())
         gaps = {n for n in gaps if low <= n <= high}
         young = {n for n in early.get(entity, ()) if low <= n <= high} - gaps
         rows += [(entity, n) for n in range(low, high + 1) if n not in gaps | young]
-        part = sum(
-            number_of(d, clock.freq, clock.week_start) != n for d, n in zip(shared, (low, high), strict=True)
-        )
+        part = sum(clock.number(d) != n for d, n in zip(shared, (low, high), strict=True))
         touched += end - begin + 1
         kept = max(0, high - low + 1)
         counted["partial at either end"] += part if kept else 0
@@ -125,7 +127,7 @@ def lay_out(
         raise _nothing_shared(shortest, spans, books, clock)
     spine = pl.DataFrame(rows, schema={"entity": pl.String, "number": pl.Int64}, orient="row")
     notes = [*_calendar_notes(shortest, spans, books, holes, unsold), *_uneven(table)]
-    return Calendar(spine, Account(touched, len(rows), counted), tuple(notes))
+    return Calendar(spine, RowAccounting(touched, len(rows), counted), tuple(notes))
 
 
 def _post_spans(table: pl.DataFrame, last: dt.date | None) -> dict[str, dict[str, Span]]:
@@ -194,8 +196,8 @@ def _holes(parts: Sequence[Export], clock: Clock) -> dict[str, set[int]]:
         covered: dt.date | None = None
         for first, until in sorted(several):
             if covered is not None and first > covered:
-                a = number_of(covered, clock.freq, clock.week_start)
-                b = number_of(first, clock.freq, clock.week_start)
+                a = clock.number(covered)
+                b = clock.number(first)
                 if b - a > 1:
                     out.setdefault(platform, set()).update(range(a + 1, b))
             covered = until if covered is None else max(covered, until)
@@ -271,3 +273,57 @@ def _calendar_notes(
         said = ", ".join(f"{name} {a} to {b}" for name, (a, b) in several.items())
         notes.append(f"the panel holds the periods that every platform covers ({said})")
     return notes
+
+
+# sales that a gap between two files would have had at the usual rate: of so many none has p < .7 %
+_LIKELY = 5.0
+
+
+def between_files(parts: Sequence[Export], owners: Mapping[str, str], clock: Clock) -> dict[str, set[int]]:
+    """Find the periods that no file of an entity's sales covers, between two that do.
+
+    A few days without a sale between two files are no gap where chance explains them.
+
+    Parameters
+    ----------
+    parts : sequence of Export
+        Files of outcomes.
+    owners : mapping of str to str
+        The entity of each name that outcomes use.
+    clock : Clock
+        How time is cut.
+
+    Returns
+    -------
+    dict of str to set of int
+        Numbers of periods, with those at either end, which are not whole.
+    """
+    found: dict[str, set[int]] = {}
+    spans: dict[tuple[str, str], list[tuple[dt.date, dt.date, int]]] = {}
+    for part in parts:
+        for entity, span in _spans(part, owners):
+            spans.setdefault((entity, part.format), []).append(span)
+    for (entity, _), several in spans.items():
+        days = sum((last - first).days + 1 for first, last, _ in several)
+        rate = sum(n for *_, n in several) / max(days, 1)
+        covered: dt.date | None = None
+        for first, last, _ in sorted(several):
+            if covered is not None and rate * ((first - covered).days - 1) >= _LIKELY:
+                a = clock.number(covered)
+                b = clock.number(first)
+                ends = (a, b + 1) if clock.freq != "D" else (a + 1, b)
+                found.setdefault(entity, set()).update(range(*ends))
+            covered = last if covered is None else max(covered, last)
+    return found
+
+
+def _spans(part: Export, owners: Mapping[str, str]) -> Iterator[tuple[str, tuple[dt.date, dt.date, int]]]:
+    """First and last day of a file's sales by entity, and how many they are."""
+    rows = part.rows
+    if "kind" not in rows.columns or not len(rows):
+        return
+    sold = rows[(rows["kind"] == "sale") & rows["date"].notna()]
+    for name, some in sold.groupby("entity"):
+        if str(name) in owners:
+            n = int(some.groupby("outcome").size().max())
+            yield owners[str(name)], (some["date"].min().date(), some["date"].max().date(), n)

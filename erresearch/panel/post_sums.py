@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.engine.periods import Clock, numbered
+from erresearch.engine.periods import Clock
 from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError
 from erresearch.metrics import PLATFORMS
-from erresearch.panel.arriving import Arrived
-from erresearch.panel.moving import LOCAL, UTC, local_time, timed
-from erresearch.panel.rules import Rules
+from erresearch.panel.inputs import LOCAL, MERGED, SUMMED, UTC, Arrived, local_time, timed
+from erresearch.panel.records import Rules
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS, RowStatus
 
 if TYPE_CHECKING:
@@ -24,10 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BOOSTED",
     "EXPOSURES",
-    "MERGED",
-    "POST_COLUMNS",
     "STATUS",
-    "SUMMED",
     "Activity",
     "check_numbers",
     "count_posts",
@@ -35,19 +31,10 @@ __all__ = [
     "sum_posts",
 ]
 
-SUMMED = (
-    *REACTIONS, "love", "wow", "haha", "sad", "angry", "care", "clicks", "link_clicks", "profile_visits",
-    "followers_gained", *EXPOSURES,
-)  # fmt: skip
-POST_COLUMNS = (
-    "platform", "account", "entity", "post_id", "published_at", "exported_at", "time_source", "time_precision",
-    "collaboration", "is_crosspost", "caption", "is_paid", "post_type", "age_days", "followers", *SUMMED,
-)  # fmt: skip
 _OF_THESE = ", of each post those that its file has"
 #: The column that holds the status of what was summed (:class:`erresearch.schema.vocabulary.RowStatus`).
 STATUS = "__status__"
 _PAID_POSTS = "paid_posts"
-MERGED = "__merged__"
 #: The reason under which boosted posts that were left out are counted.
 BOOSTED = "boosted (advertised)"
 
@@ -154,7 +141,7 @@ def sum_posts(
         status = nw.when(young).then(int(RowStatus.YOUNG)).otherwise(status)
     status = nw.when(nw.col(UTC).is_null()).then(int(RowStatus.UNTIMED)).otherwise(status)
     engagement, words = _engagement(frame, columns)
-    made = [status.alias(STATUS), numbered(LOCAL, clock.freq, clock.week_start).alias("number")]
+    made = [status.alias(STATUS), clock.numbers(LOCAL).alias("number")]
     made += [_finite(name).alias(name) for name in (*numbers, *levels)]
     if "is_paid" in columns:
         made.append(nw.col("is_paid").cast(nw.Boolean()).cast(nw.Float64()).alias(_PAID_POSTS))

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.engine.periods import Clock, start_of
+from erresearch.engine.periods import Clock
 from erresearch.errors import ColumnError, GuardError
-from erresearch.panel.activity import EXPOSURES, STATUS, Activity, rates
-from erresearch.panel.audience import whole_span
-from erresearch.panel.lagging import with_lags
-from erresearch.panel.laying import Calendar
+from erresearch.panel.calendar import Calendar
 from erresearch.panel.outcomes import Books
-from erresearch.panel.rules import Rules
+from erresearch.panel.post_sums import EXPOSURES, STATUS, Activity, rates
+from erresearch.panel.records import Rules
 from erresearch.schema.vocabulary import RowStatus
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["MOST_APART", "Beside", "assemble"]
+__all__ = ["MOST_APART", "Beside", "assemble", "with_lags"]
 
 #: Platforms, accounts or kinds of post that may have columns of their own.
 MOST_APART = 40
@@ -228,7 +227,7 @@ def _exposure(
     if not changed.height:
         return panel, columns
     number = int(changed["new"].min())  # type: ignore[arg-type]
-    day = start_of(number, clock.freq, clock.week_start)
+    day = clock.start(number)
     text = f"the posts have impressions before {day} and views from then on, which are different figures"
     if not rules.allow_break:
         notes.append(
@@ -252,7 +251,7 @@ def _with_spend(panel: pl.DataFrame, spend: tuple[pl.DataFrame, Span] | None, cl
     if spend is None:
         return panel
     table, span = spend
-    low, high = whole_span(span, clock)
+    low, high = clock.whole(span)
     panel = panel.join(table.select("entity", "number", "spend"), on=["entity", "number"], how="left")
     inside = pl.col("number").is_between(low, high)
     return panel.with_columns(pl.when(inside).then(pl.col("spend").fill_null(0.0)).alias("spend"))
@@ -273,9 +272,7 @@ def _with_outcomes(panel: pl.DataFrame, books: Books, clock: Clock) -> tuple[pl.
         column = f"{name} (outcome)" if name in taken else name
         shown.append(column)
         ends = [
-            (entity, *whole_span(span, clock))
-            for (entity, outcome), span in books.spans.items()
-            if outcome == name
+            (entity, *clock.whole(span)) for (entity, outcome), span in books.spans.items() if outcome == name
         ]
         limits = pl.DataFrame(
             ends, schema={"entity": pl.String, "_low": pl.Int64, "_high": pl.Int64}, orient="row"
@@ -308,6 +305,58 @@ def _dated(panel: pl.DataFrame, clock: Clock) -> pl.DataFrame:
     import polars as pl
 
     numbers = panel["number"].unique()
-    starts = [start_of(n, clock.freq, clock.week_start) for n in numbers.to_list()]
+    starts = [clock.start(n) for n in numbers.to_list()]
     table = pl.DataFrame({"number": numbers, "period": pl.Series(starts, dtype=pl.Date)})
     return panel.join(table, on="number", how="left").with_columns(pl.col("period").cast(pl.Datetime("us")))
+
+
+def with_lags(
+    panel: pl.DataFrame, names: Sequence[str], lags: int, notes: list[str]
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Add the values of `lags` earlier periods as columns.
+
+    Parameters
+    ----------
+    panel : polars.DataFrame
+        entity, number of the period, figures; one row per entity and period.
+    names : sequence of str
+        Figures.
+    lags : int
+        How many.
+    notes : list of str
+        Takes how many periods have no earlier one, and why.
+
+    Returns
+    -------
+    panel, definitions
+        With ``lag1 <figure>``, ``lag2 <figure>`` …; missing where that period is not in the panel.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> notes = []
+    >>> shop = pl.DataFrame({"entity": "a", "number": [1, 2, 4], "sales": [5.0, 6.0, 7.0]})
+    >>> with_lags(shop, ["sales"], 1, notes)[0]["lag1 sales"].to_list()
+    [None, 5.0, None]
+    >>> notes
+    ['1 periods follow a gap, so that their lag 1 is missing']
+    """
+    import polars as pl
+
+    keys = ["entity", "number"]
+    definitions: dict[str, str] = {}
+    for n in range(1, lags + 1):
+        made = {name: f"lag{n} {name}" for name in names}
+        earlier = panel.select("entity", pl.col("number") + n, *[pl.col(k).alias(v) for k, v in made.items()])
+        there = earlier.select(*keys, pl.lit(value=True).alias("__there__"))
+        panel = panel.join(earlier, on=keys, how="left").join(there, on=keys, how="left")
+        begun = pl.col("number") - pl.col("number").min().over("entity") >= n
+        holes = panel.filter(begun & pl.col("__there__").is_null()).height
+        if holes:
+            notes.append(f"{holes:,} periods follow a gap, so that their lag {n} is missing")
+        panel = panel.drop("__there__")
+        words = "one period" if n == 1 else f"{n} periods"
+        definitions |= {
+            v: f"{k} of the same entity {words} earlier; missing after a gap" for k, v in made.items()
+        }
+    return panel, definitions

@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.engine.periods import Clock, check_calendar
+from erresearch.engine.periods import Clock
 from erresearch.engine.sources import FEW, column_names, gather
 from erresearch.errors import DataError, DesignError, GuardError
 from erresearch.exports import Export, definition_changes
-from erresearch.panel.activity import POST_COLUMNS, STATUS, Activity, count_posts, sum_posts
-from erresearch.panel.arriving import Arrived, arrive, give_back
-from erresearch.panel.assembling import Beside, assemble
-from erresearch.panel.audience import FOLLOWER_COLUMNS, SPEND_COLUMNS, follow, spending
-from erresearch.panel.crossposts import merge_crossposts
-from erresearch.panel.daily import daily_figures, figures_by_day
+from erresearch.panel.calendar import Calendar, between_files, lay_out
+from erresearch.panel.columns import Beside, assemble
 from erresearch.panel.entities import Belonging, belong
-from erresearch.panel.laying import Calendar, lay_out
-from erresearch.panel.outcomes import Books, book
-from erresearch.panel.records import Account, Panel
-from erresearch.panel.repeats import once
-from erresearch.panel.rules import Rules
-from erresearch.panel.sales import NEEDED, OUTCOME_COLUMNS, check_outcomes, sum_by_day
-from erresearch.panel.spells import between_files
+from erresearch.panel.followers import (
+    FOLLOWER_COLUMNS,
+    SPEND_COLUMNS,
+    daily_figures,
+    figures_by_day,
+    follow,
+    spending,
+)
+from erresearch.panel.inputs import POST_COLUMNS, Arrived, arrive, give_back, merge_crossposts, once
+from erresearch.panel.outcomes import NEEDED, OUTCOME_COLUMNS, Books, book, check_outcomes, sum_by_day
+from erresearch.panel.post_sums import STATUS, Activity, count_posts, sum_posts
+from erresearch.panel.records import Panel, RowAccounting, Rules
 from erresearch.schema.vocabulary import Freq, RowStatus
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def build_panel(
     >>> print(panel.accounting["periods"])
     480 in = ... used + ... partial at either end...
     """
-    check_calendar(freq, tz, week_start)
+    clock = Clock(freq, tz, week_start)
     if (
         isinstance(min_age_days, bool)
         or not isinstance(min_age_days, (int, float))
@@ -124,7 +125,7 @@ def build_panel(
         raise DesignError(
             "`min_age_days` must be a number of days", got=repr(min_age_days), allowed="0 or more"
         )
-    clock, rules = Clock(freq, tz, week_start), rules or Rules()
+    rules = rules or Rules()
     if rules.nothing_spent and spend is not None:
         raise DesignError(
             "`nothing_spent` says that there was no advertising, and `spend` brings some",
@@ -193,7 +194,7 @@ def _beside(
     *,
     entity: Mapping[str, str] | str | None,
     notes: list[str],
-) -> tuple[Beside, dict[str, str], dict[str, Account]]:
+) -> tuple[Beside, dict[str, str], dict[str, RowAccounting]]:
     """Followers, figures by day and advertising on the calendar, with what they mean and the account of their rows."""
     counts, daily = _by_kind(followers)
     audience, accounting = _audience(counts, table, calendar.spine, clock, notes)
@@ -208,7 +209,7 @@ def _beside(
         owners = table.select("platform", "account", "entity").unique()
         figures, said, account = daily_figures(rows, owners, calendar.spine, clock, notes)
         left = dict(account.reasons) | {"rows that another export repeats": arrived.repeated}
-        accounting["daily"] = Account(account.rows_in + arrived.repeated, account.used, left)
+        accounting["daily"] = RowAccounting(account.rows_in + arrived.repeated, account.used, left)
     if spend is None:
         return Beside(audience, None, figures), said, accounting
     bills = arrive(spend, what="advertising", kinds=("ads",), needed=("date", "spend"), wanted=SPEND_COLUMNS)
@@ -218,7 +219,7 @@ def _beside(
     inside = int(advertised.join(calendar.spine, on=["entity", "number"], how="semi")["rows"].sum())
     left["outside the panel's periods"] = int(advertised["rows"].sum()) - inside
     left["rows that another export repeats"] = bills.repeated
-    accounting["spend"] = Account(inside + sum(left.values()), inside, left)
+    accounting["spend"] = RowAccounting(inside + sum(left.values()), inside, left)
     return Beside(audience, (advertised, span), figures), said, accounting
 
 
@@ -410,7 +411,7 @@ def _mark_changes(
 
 def _audience(
     followers: Any, table: pl.DataFrame, spine: pl.DataFrame, clock: Clock, notes: list[str]
-) -> tuple[pl.DataFrame | None, dict[str, Account]]:
+) -> tuple[pl.DataFrame | None, dict[str, RowAccounting]]:
     import polars as pl
 
     used = table.filter(pl.col(STATUS) == RowStatus.USED)
@@ -435,7 +436,7 @@ def _audience(
     )
     left = {"without a count or of no account here": rows.height - found}
     left["rows that another export repeats"] = counts.repeated
-    return audience, {"followers": Account(rows.height + counts.repeated, found, left)}
+    return audience, {"followers": RowAccounting(rows.height + counts.repeated, found, left)}
 
 
 def _accounts(
@@ -446,7 +447,7 @@ def _accounts(
     *,
     repeats: Mapping[str, int],
     min_age_days: float,
-) -> dict[str, Account]:
+) -> dict[str, RowAccounting]:
     """What became of every post."""
     import polars as pl
 
@@ -459,14 +460,14 @@ def _accounts(
     left["of accounts without an entity"] = placed - int(good["posts"].sum())
     left["outside the panel's periods"] = int(good["posts"].sum()) - kept
     rows = int(sums["posts"].sum()) + posts.repeated + sum(repeats.values())
-    return {"posts": Account(rows, kept, left)}
+    return {"posts": RowAccounting(rows, kept, left)}
 
 
-def _booked(outcomes: Arrived, books: Books, calendar: Calendar) -> Account:
+def _booked(outcomes: Arrived, books: Books, calendar: Calendar) -> RowAccounting:
     """What became of every outcome row."""
     kept = int(books.table.join(calendar.spine, on=["entity", "number"], how="semi")["rows"].sum())
     left = dict(books.left)
     left["outside the panel's periods"] = int(books.table["rows"].sum()) - kept
     rows = books.rows if outcomes.rows is None else outcomes.rows
     left["rows that another export repeats"] = rows - books.rows
-    return Account(rows, kept, left)
+    return RowAccounting(rows, kept, left)

@@ -1,0 +1,536 @@
+"""Tables as they arrive: opened with the needed columns only, each post once, moments in the business's zone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import narwhals.stable.v2 as nw
+
+from erresearch.engine.periods import Clock, in_zone
+from erresearch.engine.sources import gather
+from erresearch.errors import ColumnError, DataError, EngineError, GuardError, missing_columns
+from erresearch.exports import Export, combine_exports
+from erresearch.exports.lazy_tables import Lake
+from erresearch.panel.entities import plain_name
+from erresearch.schema.vocabulary import EXPOSURES, REACTIONS
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = [
+    "LOCAL",
+    "MERGED",
+    "POST_COLUMNS",
+    "SUMMED",
+    "UTC",
+    "Arrived",
+    "arrive",
+    "give_back",
+    "local_time",
+    "merge_crossposts",
+    "once",
+    "timed",
+]
+
+SUMMED = (
+    *REACTIONS, "love", "wow", "haha", "sad", "angry", "care", "clicks", "link_clicks", "profile_visits",
+    "followers_gained", *EXPOSURES,
+)  # fmt: skip
+POST_COLUMNS = (
+    "platform", "account", "entity", "post_id", "published_at", "exported_at", "time_source", "time_precision",
+    "collaboration", "is_crosspost", "caption", "is_paid", "post_type", "age_days", "followers", *SUMMED,
+)  # fmt: skip
+#: The column that marks the Facebook row of a cross-post.
+MERGED = "__merged__"
+Kind = Literal["pandas", "polars", "pyarrow", "lazy"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrived:
+    """A table, and what is known of where it comes from.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        The needed columns that are there.
+    columns : tuple of str
+        Their names.
+    kind : {"pandas", "polars", "pyarrow", "lazy"}
+        What was given.
+    rows : int or None
+        Rows in, among them those that another export repeats; None where lazy.
+    repeated : int
+        Rows that another export repeats.
+    exported_at : datetime.date or None
+        Day of the export.
+    parts : tuple of Export
+        The exports, where they are.
+    simulated : bool
+        Whether the table says so of itself.
+    cautions : tuple of str
+        What was found while exports were put together.
+    """
+
+    frame: nw.LazyFrame[Any]
+    columns: tuple[str, ...]
+    kind: Kind
+    rows: int | None
+    repeated: int = 0
+    exported_at: dt.date | None = None
+    parts: tuple[Export, ...] = ()
+    simulated: bool = False
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def lazy(self) -> bool:
+        """Whether the rows stay where they are."""
+        return self.kind == "lazy"
+
+
+def arrive(
+    data: Any, *, what: str, kinds: Sequence[str], needed: Sequence[str], wanted: Sequence[str]
+) -> Arrived:
+    """Open a table.
+
+    Parameters
+    ----------
+    data : Export, sequence of Export, Lake, or frame
+        The table.
+    what : str
+        Its name in messages.
+    kinds : sequence of str
+        Kinds of export that will do.
+    needed, wanted : sequence of str
+        Columns that must be there, and columns that are taken where they are.
+
+    Returns
+    -------
+    Arrived
+
+    Raises
+    ------
+    DataError
+        If an export is of another kind, or there is none.
+    ColumnError
+        If a needed column is missing or a table cannot be read.
+    EngineError
+        If it is no table.
+    """
+    exports = _exports(data, what, kinds)
+    if exports:
+        together = exports[0] if len(exports) == 1 else combine_exports(_dated(exports))
+        cautions = [c.text for c in together.warnings if c.code in ("overlap", "changed definition")]
+        repeated = len(together.rows) - sum(len(export.rows) for export in exports)
+        table = _narrow(together.rows, what, needed, wanted)
+        return Arrived(
+            table.lazy(),
+            tuple(table.collect_schema().names()),
+            "pandas",
+            len(together.rows) - repeated,
+            -repeated,
+            together.exported_at,
+            tuple(exports),
+            any(export.rows.attrs.get("simulated") for export in exports),
+            tuple(cautions) if len(exports) > 1 else (),
+        )
+    simulated = bool(getattr(data, "attrs", None) and data.attrs.get("simulated"))
+    if isinstance(data, Lake):
+        _refuse_other_kind(data.name, data.kind, what, kinds)
+        data, simulated = data.rows, data.simulated
+    try:
+        frame = nw.from_native(data)
+    except TypeError as error:
+        raise EngineError(
+            f"{what} must come as exports or as a table",
+            got=f"a value of type {type(data).__name__}",
+            allowed="what read_export returns, several of them, or a pandas, Polars, PyArrow or DuckDB table",
+            fix="read a file with erresearch.read_export, or open it with polars.scan_parquet",
+        ) from error
+    if isinstance(frame, nw.LazyFrame):
+        names = _there(frame.collect_schema().names(), what, needed, wanted)
+        return Arrived(frame.select(names), tuple(names), "lazy", None, simulated=simulated)
+    kind: Kind = "pyarrow"
+    if frame.implementation.is_pandas():
+        kind = "pandas"
+    elif frame.implementation.is_polars():
+        kind = "polars"
+    table = _narrow(data, what, needed, wanted)
+    return Arrived(table.lazy(), tuple(table.collect_schema().names()), kind, len(frame), simulated=simulated)
+
+
+def _exports(data: Any, what: str, kinds: Sequence[str]) -> list[Export]:
+    if isinstance(data, Export):
+        data = [data]
+    if not isinstance(data, (list, tuple)):
+        return []
+    if not data or not all(isinstance(one, Export) for one in data):
+        raise DataError(
+            f"{what} must be exports or one table",
+            got=f"{len(data)} values, not all of them exports" if data else "an empty list",
+            fix="pass what read_export returned, or put tables together before",
+        )
+    for one in data:
+        _refuse_other_kind(one.name, one.kind, what, kinds)
+    return list(data)
+
+
+def _dated(exports: list[Export]) -> list[Export]:
+    """Posts with the day of their export, which differs between files; a platform's newest post stands in for it."""
+    import pandas as pd
+
+    if any("published_at" not in export.rows.columns for export in exports):
+        return exports
+    # files without a day may be parts of one download: what is newest in any of them stands for all
+    newest: dict[str, pd.Timestamp] = {}
+    for export in exports:
+        if export.exported_at is None:
+            times = export.rows["published_at"].dropna()
+            for platform, at in times.groupby(export.rows["platform"]).max().items():
+                newest[str(platform)] = max(newest.get(str(platform), at), at)
+    made = []
+    for export in exports:
+        day = pd.Timestamp(export.exported_at) if export.exported_at is not None else None
+        days = pd.Series(day, index=export.rows.index) if day else export.rows["platform"].map(newest)
+        column = pd.to_datetime(days, utc=True).dt.tz_localize(None).astype("datetime64[us]")
+        made.append(replace(export, rows=export.rows.assign(exported_at=column)))
+    return made
+
+
+def _refuse_other_kind(name: str, kind: str, what: str, kinds: Sequence[str]) -> None:
+    if kind not in kinds:
+        raise DataError(
+            f"{name} is no table of {what}",
+            got=f"a table of {kind}",
+            allowed=" or ".join(kinds),
+            fix="rows by post and day are not posts: export posts, or read with per_post = true in mapping="
+            if kind == "daily"
+            else "pass it where its kind belongs",
+        )
+
+
+def _there(names: Sequence[str], what: str, needed: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    if any(name not in names for name in needed):
+        raise missing_columns(needed, names, where=f"the table of {what}")
+    return [name for name in dict.fromkeys([*needed, *wanted]) if name in names]
+
+
+def _narrow(data: Any, what: str, needed: Sequence[str], wanted: Sequence[str]) -> Any:
+    """The columns in Polars; the given table is not touched."""
+    import polars as pl
+
+    columns = [str(name) for name in nw.from_native(data, eager_only=True).columns]
+    names = _there(columns, what, needed, wanted)
+    if isinstance(data, pl.DataFrame):
+        return nw.from_native(data.select(names))
+    try:
+        made = pl.from_pandas(data[names]) if hasattr(data, "iloc") else pl.from_arrow(data.select(names))
+    except Exception as error:
+        raise ColumnError(
+            f"the table of {what} cannot be read", got=str(error).split("\n", maxsplit=1)[0][:200]
+        ) from error
+    return nw.from_native(made)
+
+
+def give_back(table: pl.DataFrame, like: Arrived, *, attributes: Mapping[str, Any]) -> Any:
+    """Return a Polars table as the kind that was given.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        The result.
+    like : Arrived
+        What was given. Where it was lazy the result is lazy, in the same engine (Polars; DuckDB, on its default
+        connection; Ibis), else in Polars.
+    attributes : mapping
+        For ``attrs`` of a pandas table.
+
+    Returns
+    -------
+    frame
+    """
+    if like.kind == "polars":
+        return table
+    if like.kind == "pyarrow":
+        return table.to_arrow()
+    if like.kind == "lazy":
+        if like.frame.implementation.is_duckdb():
+            import duckdb
+
+            return duckdb.from_arrow(table.to_arrow())
+        if like.frame.implementation.is_ibis():
+            import ibis
+
+            return ibis.memtable(table)
+        return table.lazy()
+    made = table.to_pandas()
+    made.attrs.update(attributes)
+    return made
+
+
+UTC = "__utc__"
+LOCAL = "__local__"
+_LONG = dt.timedelta(days=5 * 366)
+"""Span from which on Polars' own conversion is quicker than steps, of which there is one for each change of the clock."""
+Span = tuple[dt.datetime, dt.datetime]
+
+
+def local_time(
+    frame: nw.LazyFrame[Any], column: str, clock: Clock, *, as_printed: Any = None
+) -> tuple[nw.LazyFrame[Any], Span | None]:
+    """Add the moment in UTC and in the business's zone, both without a zone.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        Rows.
+    column : str
+        Moments; without a zone they are taken as UTC, and bare dates as days.
+    clock : Clock
+        The zone.
+    as_printed : narwhals.Expr, optional
+        Rows whose day is not to be moved.
+
+    Returns
+    -------
+    frame, span
+        With the two columns; first and last moment in UTC, None where no row has one.
+
+    Raises
+    ------
+    ColumnError
+        If the column holds no times, or a zone of the connection that is not UTC.
+    """
+    dtype = frame.collect_schema()[column]
+    if dtype == nw.Date:
+        frame = frame.with_columns(nw.col(column).cast(nw.Datetime("us")).alias(UTC))
+    elif dtype == nw.Datetime:
+        zone = getattr(dtype, "time_zone", None)
+        moment = nw.col(column)
+        if zone is not None and zone not in ("UTC", "Etc/UTC"):
+            if not frame.implementation.is_polars():
+                raise ColumnError(
+                    f"the connection shows {column!r} in the zone {zone!r}",
+                    allowed="UTC",
+                    fix="set the connection to UTC (DuckDB: SET TimeZone = 'UTC')",
+                )
+            moment = moment.dt.convert_time_zone("UTC")
+        frame = frame.with_columns(
+            (moment.dt.replace_time_zone(None) if zone is not None else moment).alias(UTC)
+        )
+    else:
+        raise ColumnError(
+            f"column {column!r} holds no times",
+            got=str(dtype),
+            fix="make dates of it first, or read the file with read_export",
+        )
+    ends = gather(frame.select(nw.col(UTC).min().alias("first"), nw.col(UTC).max().alias("last")))
+    first, last = ends["first"][0], ends["last"][0]
+    if first is None or clock.tz == "UTC" or dtype == nw.Date:
+        local = nw.col(UTC)
+    elif frame.implementation.is_polars() and last - first > _LONG:
+        local = (
+            nw.col(UTC).dt.replace_time_zone("UTC").dt.convert_time_zone(clock.tz).dt.replace_time_zone(None)
+        )
+    else:
+        local = in_zone(UTC, clock.tz, (first, last))
+    if as_printed is not None:
+        local = nw.when(as_printed).then(nw.col(UTC)).otherwise(local)
+    return frame.with_columns(local.alias(LOCAL)), None if first is None else (first, last)
+
+
+def timed(span: Span | None, column: str) -> Span:
+    """The span, or a word on its absence.
+
+    Raises
+    ------
+    DataError
+        If no row has a time.
+    """
+    if span is None:
+        raise DataError(f"no row has a time in {column!r}", fix="check the column")
+    return span
+
+
+_KEYS = ("platform", "account", "post_id")
+
+
+def once(posts: Arrived, notes: list[str]) -> tuple[Arrived, dict[str, int]]:
+    """Keep one row of each post; exports were looked at when they were put together.
+
+    Parameters
+    ----------
+    posts : Arrived
+        Posts; where they have ``exported_at``, rows of different days may differ and the newest stay.
+    notes : list of str
+        Takes what was done.
+
+    Returns
+    -------
+    posts, left
+        Each post once, and how many rows were left out, by reason.
+
+    Raises
+    ------
+    DataError
+        If the same post has different figures and nothing says which are newer.
+    """
+    if posts.parts or "post_id" not in posts.columns:
+        return posts, {}
+    keys = [name for name in _KEYS if name in posts.columns]
+    frame = posts.frame
+    known = frame.filter(~nw.col("post_id").is_null())
+    if _rows(known) == _rows(known.select(keys).unique()):
+        return posts, {}
+    left = {}
+    before = _rows(known)
+    if "exported_at" in posts.columns:
+        newest = nw.col("exported_at").max().over(*keys)
+        # a row without a day of export is older than any with one
+        known = known.with_columns(newest.alias("__newest__"))
+        known = known.filter((nw.col("exported_at") == nw.col("__newest__")) | nw.col("__newest__").is_null())
+        known = known.drop("__newest__")
+        left["of posts with newer figures"] = before - _rows(known)
+        if left["of posts with newer figures"]:
+            notes.append(
+                f"{left['of posts with newer figures']:,} rows are earlier figures of posts that a later export holds "
+                "again; the newest stay"
+            )
+        before = _rows(known)
+    known = known.unique()
+    whole = _rows(known)
+    copies = before - whole
+    if copies:
+        notes.append(f"{copies:,} posts are copies of an earlier row and count once")
+    left["copies of an earlier row"] = copies
+    _refuse_different(known, keys, whole)
+    unnamed = frame.filter(nw.col("post_id").is_null())
+    return replace(posts, frame=nw.concat([known.select(posts.columns), unnamed.select(posts.columns)])), left
+
+
+def _rows(frame: nw.LazyFrame[Any]) -> int:
+    return int(gather(frame.select(nw.len().alias("n")))["n"][0])
+
+
+def _refuse_different(frame: nw.LazyFrame[Any], keys: list[str], rows: int) -> None:
+    counts = frame.group_by(*keys).agg(nw.len().alias("n")).filter(nw.col("n") > 1)
+    twice = gather(counts.sort(*keys).head(1))
+    if not twice.height:
+        return
+    total = gather(counts.select(nw.col("n").sum().alias("n")))["n"][0]
+    raise DataError(
+        "the same post stands in several rows with different figures",
+        got=f"{total:,} of {rows:,} rows, first {keys[-1]} {twice[keys[-1]][0]!r}",
+        fix="keep the newest figures of each post, add a column exported_at with the day of each row's export, or pass "
+        "the exports themselves, which know their dates",
+    )
+
+
+_SISTERS = ("facebook", "instagram")
+_CLOSE = dt.timedelta(minutes=2)
+_PEOPLE = ("reach",)
+
+
+def merge_crossposts(posts: Arrived, notes: list[str]) -> Arrived:
+    """Merge each Facebook post with the Instagram post that it was published with.
+
+    Two posts are one if they went out within two minutes of each other and either the file says that one of them is a
+    cross-post or their texts (``caption``, as text or hashed) are equal; never if both texts are known and differ. Their
+    accounts must have one name, or each network one account. Reactions and views are added up; reach counts people
+    that may be the same, so it is not known.
+
+    Parameters
+    ----------
+    posts : Arrived
+        Posts of any engine, in memory.
+    notes : list of str
+        Takes what was done.
+
+    Returns
+    -------
+    Arrived
+        With a column that marks the Facebook row of each pair, which still says which days its file covers.
+
+    Raises
+    ------
+    GuardError
+        If the posts are lazy.
+    """
+    import polars as pl
+
+    if posts.lazy:
+        raise GuardError(
+            "cross-posts of lazy tables are not searched for",
+            got=str(posts.frame.implementation),
+            fix="collect the posts of Facebook and Instagram first, or keep both with crossposts='kept'",
+        )
+    table: pl.DataFrame = posts.frame.collect().to_native()
+    if "platform" not in table.columns:
+        notes.append("the posts name no platform, so no cross-posts could be found")
+        return posts
+    table = table.with_row_index("__row__")
+    pairs = _pairs(table)
+    if not pairs:
+        notes.append("no post was found on both Facebook and Instagram")
+        return posts
+    there = [name for name in SUMMED if name in table.columns]
+    added = {name: table[name].cast(pl.Float64).to_list() for name in there}
+    for gone, kept in pairs:
+        for name, values in added.items():
+            a, b = values[gone], values[kept]
+            values[kept] = None if name in _PEOPLE else a if b is None else b if a is None else a + b
+    columns = [pl.Series(name, values, dtype=pl.Float64) for name, values in added.items()]
+    absorbed = [gone for gone, _ in pairs]
+    table = table.with_columns(*columns, pl.col("__row__").is_in(absorbed).alias(MERGED)).drop("__row__")
+    notes.append(
+        f"{len(pairs):,} posts stand on Facebook and on Instagram and count as one each: their reactions are added up, "
+        "their reach is not known"
+    )
+    return replace(posts, frame=nw.from_native(table.lazy()), columns=(*posts.columns, MERGED))
+
+
+def _pairs(table: pl.DataFrame) -> list[tuple[int, int]]:
+    """Rows of Facebook and of Instagram that are one post, nearest in time first; each row once."""
+    import polars as pl
+
+    wanted = {"is_crosspost": None, "caption": None, "time_precision": "minute", "collaboration": None}
+    rows = table.select(
+        "__row__", "platform", "account", pl.col("published_at").alias("at"),
+        *[pl.col(name) if name in table.columns else pl.lit(value).alias(name) for name, value in wanted.items()],
+    ).filter(
+        pl.col("at").is_not_null(),
+        pl.col("platform").is_in(_SISTERS),
+        pl.col("time_precision").fill_null("") != "day",
+        ~pl.col("collaboration").cast(pl.Boolean).fill_null(value=False),
+    )  # fmt: skip
+    sides = [
+        list(rows.filter(pl.col("platform") == name).sort("at").iter_rows(named=True)) for name in _SISTERS
+    ]
+    single = all(len({row["account"] for row in side}) == 1 for side in sides)
+    found: list[tuple[dt.timedelta, int, int]] = []
+    start = 0
+    for one in sides[0]:
+        while start < len(sides[1]) and sides[1][start]["at"] < one["at"] - _CLOSE:
+            start += 1
+        for other in sides[1][start:]:
+            if other["at"] > one["at"] + _CLOSE:
+                break
+            if _same(one, other, single=single):
+                found.append((abs(other["at"] - one["at"]), one["__row__"], other["__row__"]))
+    pairs, used = [], set()
+    for _, gone, kept in sorted(found):
+        if gone not in used and kept not in used:
+            pairs.append((gone, kept))
+            used |= {gone, kept}
+    return pairs
+
+
+def _same(one: dict[str, Any], other: dict[str, Any], *, single: bool) -> bool:
+    if not single and plain_name(str(one["account"])) != plain_name(str(other["account"])):
+        return False
+    texts = (one["caption"], other["caption"])
+    if all(texts):
+        return bool(texts[0] == texts[1])
+    return bool(one["is_crosspost"] or other["is_crosspost"])
