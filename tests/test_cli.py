@@ -14,7 +14,9 @@ import pytest
 
 import erresearch
 from erresearch import cli
+from erresearch.cli import commands
 from erresearch.errors import ErresearchWarning
+from erresearch.io.outputs import MARKER
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ def test_simulate_writes_tables_and_the_truth_marked_as_simulated(run, tmp_path:
     status, out, err = run(*arguments, "--out", str(tmp_path / "one"))
     assert (status, err) == (0, [])
     assert "Simulated world 'effect'" in out
-    names = {path.name for path in (tmp_path / "one").iterdir()}
+    names = {path.name for path in (tmp_path / "one").iterdir()} - {MARKER}
     assert names == {f"simulated-{name}" for name in ("posts.csv", "outcomes.csv", "panel.csv", "truth.json")}
     truth = json.loads((tmp_path / "one" / "simulated-truth.json").read_text())
     assert (truth["simulated"], truth["seed"], truth["world"]) == (True, 7, "effect")
@@ -158,7 +160,7 @@ def test_own_warnings_are_notes_and_others_stay_warnings(monkeypatch, capsys):
     def caution(*_: object, **__: object) -> None:
         warnings.warn("3 of 9 rows\nwere left out", ErresearchWarning, stacklevel=1)
 
-    monkeypatch.setattr(cli.command, "main", caution)
+    monkeypatch.setattr(commands.command, "main", caution)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         assert cli.main([]) == 0
@@ -167,7 +169,7 @@ def test_own_warnings_are_notes_and_others_stay_warnings(monkeypatch, capsys):
     def other(*_: object, **__: object) -> None:
         warnings.warn("of another package", DeprecationWarning, stacklevel=1)
 
-    monkeypatch.setattr(cli.command, "main", other)
+    monkeypatch.setattr(commands.command, "main", other)
     with pytest.warns(DeprecationWarning, match="of another package"):
         cli.main([])
 
@@ -176,7 +178,7 @@ def test_an_interrupt_is_status_130(monkeypatch, capsys):
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.command, "main", interrupt)
+    monkeypatch.setattr(commands.command, "main", interrupt)
     assert cli.main([]) == 130
     assert "interrupted" in capsys.readouterr().err
 
@@ -185,6 +187,6 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
     def fault(*_: object, **__: object) -> None:
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr(cli.command, "main", fault)
+    monkeypatch.setattr(commands.command, "main", fault)
     with pytest.raises(ZeroDivisionError, match="ours"):
         cli.main([])

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from erresearch import claims, cli
+from erresearch.cli import commands
 from erresearch.errors import EngineError, ErresearchWarning
 from erresearch.io import files
 from erresearch.report import (
@@ -224,7 +225,7 @@ def test_the_bar_goes_to_standard_error(small: Path, capsys: pytest.CaptureFixtu
 
 
 def test_the_expected_verdicts_of_the_checkout_are_found():
-    own = cli._own_expected()
+    own = commands._own_expected()
     assert own is None or own.name == "verdicts.csv"
 
 

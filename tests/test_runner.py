@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -29,7 +30,11 @@ def mixed(tmp_path_factory: pytest.TempPathFactory):
     paths = [
         notebook(folder, "a good", "x = 6 * 7", "print(x)", ""),
         notebook(folder, "b bad", "1 + 1", "raise ValueError('a <b>\\nbad</b> figure')", "2 + 2"),
-        notebook(folder, "c folder", "import pathlib; pathlib.Path('.').resolve().name"),
+        notebook(
+            folder,
+            "c folder",
+            "import os, sys; print(os.getcwd(), os.listdir(), [p for p in sys.path if 'spaces' in p], sep=chr(10))",
+        ),
     ]
     before = {path: path.read_bytes() for path in paths}
     steps: list[str] = []
@@ -52,7 +57,10 @@ def test_the_executed_copy_holds_outputs_and_no_clock_time(mixed):
     assert made.cells[1].execution_count == 2
     assert "execution" not in made.cells[1].metadata
     assert runs[2].path.parent == folder / "out"
-    assert "'out'" in nbformat.read(runs[2].path, as_version=4).cells[0].outputs[0].data["text/plain"]
+    where, inside, path = nbformat.read(runs[2].path, as_version=4).cells[0].outputs[0].text.splitlines()
+    assert not Path(where).is_relative_to(folder)
+    assert (inside, path) == ("[]", "[]")
+    assert not Path(where).exists()
 
 
 def test_a_failure_names_the_cell_and_keeps_what_ran(mixed):
@@ -80,7 +88,22 @@ def test_a_killed_kernel_is_a_failure_of_its_cell(tmp_path: Path):
     assert "died" in run.error
 
 
-def test_an_interrupt_ends_the_kernels_and_leaves_no_copy(tmp_path: Path):
+def kernels_of(mark: str) -> list[str]:
+    """Command lines of running kernels whose working folder was made by a run with this TMPDIR."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().decode(errors="replace")
+            if "ipykernel" in command and mark in (process / "environ").read_bytes().decode(errors="replace"):
+                found.append(command)
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads processes where Linux lists them")
+@pytest.mark.parametrize("when", ["while the kernel starts", "in a cell"])
+def test_an_interrupt_ends_the_kernels_and_leaves_nothing(tmp_path: Path, when: str):
     notebook(
         tmp_path, "long", f"open({str(tmp_path / 'begun')!r}, 'w').close()", "import time; time.sleep(600)"
     )
@@ -88,15 +111,24 @@ def test_an_interrupt_ends_the_kernels_and_leaves_no_copy(tmp_path: Path):
         "import sys; from pathlib import Path; from erresearch.report.notebooks import *;"
         "run_notebooks(notebook_paths(sys.argv[1]), Path(sys.argv[1]) / 'out')"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "begun").exists():
+    (tmp_path / "tmp").mkdir()
+    mine = str(tmp_path / "tmp")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": mine},
+    )
+    while not (kernels_of(mine) if when != "in a cell" else (tmp_path / "begun").exists()):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
     process.send_signal(2)
     _, said = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert "KeyboardInterrupt" in said
-    assert list((tmp_path / "out").iterdir()) == []
+    assert said.strip().endswith("KeyboardInterrupt")
+    assert "Event loop" not in said
+    assert kernels_of(mine) == []
+    assert list((tmp_path / "out").iterdir()) == list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_copy_that_cannot_be_written_is_an_error_not_a_group_of_them(tmp_path: Path):

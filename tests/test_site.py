@@ -113,7 +113,7 @@ def test_a_guide_that_prints_something_else_is_seen(tmp_path: Path):
 
 
 def test_commands_in_the_guides_exist_with_their_options():
-    from erresearch.cli import command
+    from erresearch.cli.commands import command
 
     lines = [line for guide in GUIDES for line in guide.read_text(encoding="utf-8").splitlines()]
     used = [line.split() for line in lines if line.startswith("erresearch ")]

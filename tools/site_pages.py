@@ -332,7 +332,7 @@ def commands_page() -> str:
     """Return the command line's own help."""
     import click
 
-    from erresearch.cli import command
+    from erresearch.cli.commands import command
 
     top = click.Context(command, info_name="erresearch")
     parts = ["# Commands\n", f"```text\n{command.get_help(top)}\n```\n"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
-import tempfile
+import secrets
+import stat
 from pathlib import Path
 from typing import Literal
 
@@ -53,7 +54,8 @@ def resource(kind: Literal["data", "notebooks"]) -> Path:
 def atomic_write(path: str | Path, content: str | bytes) -> Path:
     r"""Write a file whole or not at all.
 
-    The content goes to a temporary file in the same folder, is flushed to disk and moved into place.
+    The content goes to a temporary file in the same folder, is flushed to disk and moved into place. A file that was
+    private stays private.
 
     Parameters
     ----------
@@ -81,19 +83,20 @@ def atomic_write(path: str | Path, content: str | bytes) -> Path:
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
-    temporary: str | None = None
+    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-        with os.fdopen(handle, "wb") as file:
+        # whoever could not read the old file cannot read the new one
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+        temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}")
+        private = functools.partial(os.open, mode=0o666 if mode is None else mode & 0o600)
+        with open(temporary, "xb", opener=private) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files that only their owner may read; a report is meant to be shared
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
+        if mode is not None:
+            temporary.chmod(mode)
+        temporary.replace(path)
     except OSError as error:
         raise EngineError(
             f"could not write {str(path)!r}",
@@ -102,6 +105,5 @@ def atomic_write(path: str | Path, content: str | bytes) -> Path:
         ) from error
     finally:
         if temporary is not None:
-            with contextlib.suppress(FileNotFoundError):
-                Path(temporary).unlink()
+            temporary.unlink(missing_ok=True)
     return path

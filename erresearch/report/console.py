@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+import errno
+import os
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import IO, TYPE_CHECKING, Final
+
+from erresearch.errors import EngineError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -12,7 +19,33 @@ if TYPE_CHECKING:
 
     from erresearch.results import Verdict
 
-__all__ = ["board", "console", "plain", "progress_line"]
+__all__ = ["board", "console", "encodable", "plain", "progress_line", "say", "show", "silence"]
+
+#: What stands for a character that an encoding does not have.
+_PLAINER: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys("−–—‐‑─", "-"),
+        **dict.fromkeys("‘’", "'"),
+        **dict.fromkeys("“”„", '"'),
+        "±": "+/-",
+        "×": "x",
+        "·": ".",
+        "…": "...",
+        "→": "->",
+        "≤": "<=",
+        "≥": ">=",
+        "≈": "about ",
+        "∞": "inf",
+        "δ": "delta",
+        "β": "beta",
+        "ρ": "rho",
+        "σ": "sigma",
+        "Σ": "sum ",
+        "√": "root ",
+        "│": "|",
+        "€": "EUR",
+    }
+)
 
 _STYLES = {
     "supported": "bold green",
@@ -36,6 +69,92 @@ def plain(text: object) -> str:
     """
     joined = " ".join(str(text).split())
     return "".join(character if character.isprintable() else "\ufffd" for character in joined)
+
+
+def say(text: object, *, error: bool = False) -> None:
+    """Print a line, whatever the other end can take.
+
+    A character that the stream cannot print becomes a plain one that says the same ("−" a hyphen, "δ" delta). Where the
+    reader has gone (``| head``) the rest is dropped in silence, so that the exit status is that of the work.
+
+    Parameters
+    ----------
+    text : object
+        One line or several.
+    error : bool
+        Print on standard error.
+
+    Raises
+    ------
+    EngineError
+        If standard output cannot be written, for example to a full disk.
+
+    Examples
+    --------
+    >>> say("−0.5")
+    −0.5
+    """
+    stream = sys.stderr if error else sys.stdout
+    if stream is None:
+        return
+    try:
+        stream.write(encodable(f"{text}\n", getattr(stream, "encoding", None) or "utf-8"))
+        stream.flush()
+    except OSError as failure:
+        silence(stream)
+        # Windows says "invalid argument" of a pipe that was closed
+        if error or failure.errno in (errno.EPIPE, errno.EINVAL):
+            return
+        raise EngineError(
+            "the results could not be printed",
+            got=failure.strerror or type(failure).__name__,
+            fix="print to a terminal, or to a disk with free space; files that were written are whole",
+        ) from failure
+
+
+def silence(stream: IO[str]) -> None:
+    """Send the rest of a stream nowhere, also what it still holds and flushes at the exit."""
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def encodable(text: str, encoding: str) -> str:
+    """Text whose characters an encoding has: others become plain ones that say the same.
+
+    Examples
+    --------
+    >>> encodable("−0.5 ± δ", "ascii"), encodable("−0.5 ± δ", "cp1252"), encodable("−0.5 ± δ", "utf-8")
+    ('-0.5 +/- delta', '-0.5 ± delta', '−0.5 ± δ')
+    """
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(_encodable(character, encoding) for character in text)
+    return text
+
+
+def _encodable(character: str, encoding: str) -> str:
+    letter = unicodedata.normalize("NFKD", character)[0]
+    for each in (character, _PLAINER.get(character, letter), "?"):
+        with contextlib.suppress(UnicodeEncodeError):
+            each.encode(encoding)
+            return each
+    return "?"
+
+
+def show(what: Table) -> None:
+    """Print a table of rich, with colours where somebody sees them.
+
+    Examples
+    --------
+    >>> show(board([]))
+    <BLANKLINE>
+    ...
+    """
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(what)
+    say(captured.get().rstrip("\n"))
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from erresearch.errors import ErresearchWarning
 from erresearch.io.files import atomic_write, resource
+from erresearch.io.outputs import output_folder
 from erresearch.report.console import progress_line
-from erresearch.report.notebooks import NotebookRun, notebook_paths, run_notebooks
+from erresearch.report.notebooks import NotebookRun, notebook_paths, notebooks_running
 from erresearch.report.provenance import manifest_text, provenance
 from erresearch.report.verdict_csv import COLUMNS, csv_text, verdict_rows
 from erresearch.results import Decay, Fit, Precedence, Verdict
@@ -75,8 +75,8 @@ def reproduce(
     Parameters
     ----------
     out : path
-        Folder for ``report.html``, ``verdicts.csv``, ``manifest.json`` and ``notebooks/``; made if it is not
-        there. Each file is written whole or not at all.
+        Folder for ``report.html``, ``verdicts.csv``, ``manifest.json`` and ``notebooks/``. It is exchanged whole, and
+        only for results of this package (:func:`erresearch.io.outputs.output_folder`).
     level : float
         Level of the intervals.
     notebooks : bool
@@ -95,46 +95,48 @@ def reproduce(
     EngineError
         If a file cannot be written.
     DataError
-        If `jobs` is not a positive number.
+        If `jobs` is not a positive number, or `out` holds something else than results.
     """
     from erresearch.claims import embedded, examine, read_claims
     from erresearch.claims.board import without_others_cases
     from erresearch.report import write_report
     from erresearch.report.calibration import promises
 
-    out = Path(out)
     paths = notebook_paths(resource("notebooks")) if notebooks else ()
     cells = sum(_code_cells(path) for path in paths)
-    with (
-        _collected_warnings() as cautions,
-        progress_line(cells + 1, label="notebooks and claims", show=progress) as step,
-        ThreadPoolExecutor(max_workers=1) as judge,
-    ):
-        claims, data = read_claims(), embedded()
-
-        def judged() -> tuple[tuple[Verdict, ...], dict[str, Figure]]:
-            found = without_others_cases(examine(claims, data, level=level))
-            pictures = _pictures(claims, data, found)
+    with output_folder(out) as folder:
+        with (
+            _collected_warnings() as cautions,
+            progress_line(cells + 1, label="notebooks and claims", show=progress) as step,
+            notebooks_running(paths, folder / "notebooks", jobs=jobs, on_cell=step) as wait,
+        ):
+            claims, data = read_claims(), embedded()
+            verdicts = without_others_cases(examine(claims, data, level=level))
+            pictures = _pictures(claims, data, verdicts)
             step("claims")
-            return found, pictures
-
-        judging = judge.submit(judged)
-        runs = run_notebooks(paths, out / "notebooks", jobs=jobs, on_cell=step) if paths else ()
-        verdicts, pictures = judging.result()
-    made = provenance(data, verdicts=verdicts, notebooks=runs)
-    table = atomic_write(out / "verdicts.csv", csv_text(COLUMNS, verdict_rows(verdicts)))
-    report = write_report(
+            runs = wait()
+        made = provenance(data, verdicts=verdicts, notebooks=runs)
+        atomic_write(folder / "verdicts.csv", csv_text(COLUMNS, verdict_rows(verdicts)))
+        write_report(
+            verdicts,
+            out=folder / "report.html",
+            claims=claims,
+            provenance=made,
+            accounting=_left_out(data),
+            warnings=cautions,
+            figures=pictures,
+            calibration=promises(),
+        )
+        atomic_write(folder / "manifest.json", manifest_text(made))
+    out = Path(out)
+    return Reproduction(
         verdicts,
-        out=out / "report.html",
-        claims=claims,
-        provenance=made,
-        accounting=_left_out(data),
-        warnings=cautions,
-        figures=pictures,
-        calibration=promises(),
+        notebooks=tuple(replace(run, path=out / "notebooks" / run.path.name) for run in runs),
+        manifest=made,
+        report=out / "report.html",
+        table=out / "verdicts.csv",
+        record=out / "manifest.json",
     )
-    record = atomic_write(out / "manifest.json", manifest_text(made))
-    return Reproduction(verdicts, runs, made, Path(report), table, record)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,4 @@
-"""The command line: ``erresearch reproduce | audit | inspect | claims | datasets | pool | simulate``.
-
-It ends with 0 where all is well; with 1 where a verdict or a printed digit differs from the expected ones or a
-notebook failed; with 2 where the input is at fault, which one line on standard error then says.
-"""
+"""The commands: options, calls of the functions behind them, and what is printed."""
 
 from __future__ import annotations
 
@@ -18,6 +14,8 @@ import click
 
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.io.memory import memory_limit
+from erresearch.io.outputs import check_output, output_folder, replaceable_file
+from erresearch.report.console import plain, say, show, silence
 from erresearch.schema.vocabulary import FREQS, Freq
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from erresearch.report.reproduction import Reproduction
     from erresearch.worlds import Simulation
 
-__all__ = ["command", "main"]
+__all__ = ["command", "run"]
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -54,22 +52,24 @@ def reproduce(
     *, out: Path, jobs: int | None, notebooks: bool, expected: Path | None, no_expected: bool, progress: bool
 ) -> None:
     """Run every notebook, judge every claim, write the results and print the board."""
-    from erresearch.report import console, reproduction, verdict_csv
+    from erresearch.report import reproduction, verdict_csv
+    from erresearch.report.console import board
 
-    made = reproduction.reproduce(out, notebooks=notebooks, jobs=jobs, progress=progress)
-    screen = console.console()
-    screen.print(console.board(made.verdicts))
-    _say_what_was_written(made)
     known = None if no_expected else expected or _own_expected()
+    if known is not None:
+        check_output(out, inputs=[known])
+    made = reproduction.reproduce(out, notebooks=notebooks, jobs=jobs, progress=progress)
+    show(board(made.verdicts))
+    _say_what_was_written(made)
     differs = verdict_csv.differences(made.table, known) if known else ()
     for line in differs:
-        click.echo(console.plain(f"differs from {known}: {line}"), err=True)
+        say(plain(f"differs from {known}: {line}"), error=True)
     for run in made.failed:
-        click.echo(console.plain(f"notebook {run.name} failed in {run.error}"), err=True)
+        say(plain(f"notebook {run.name} failed in {run.error}"), error=True)
     if differs or made.failed:
         raise click.exceptions.Exit(1)
     if known:
-        click.echo("Every verdict and printed digit is as expected.")
+        say("Every verdict and printed digit is as expected.")
 
 
 @command.command("claims")
@@ -98,7 +98,7 @@ def show_datasets(*, name: str | None, verify: bool) -> None:
         listed = registry.catalog()
         here = listed.loc[listed["where"] != "to download", "name"]
         for each in [name] if name else here:
-            click.echo(str(registry.verify(each)))
+            say(str(registry.verify(each)))
         _verify_evidence(name)
     elif name:
         _print_card(registry.dataset_card(name))
@@ -114,7 +114,7 @@ def _verify_evidence(name: str | None) -> None:
 
     for packed in shipped():
         if name in (None, packed) and here(packed):
-            click.echo(verify_pack(packed))
+            say(verify_pack(packed))
 
 
 @command.command("pool")
@@ -136,15 +136,28 @@ def pool_evidence(
     """Add moments that several houses saved, without a row of any of them, and regress on them."""
     from erresearch.claims import pool
     from erresearch.relate import regress
-    from erresearch.report.console import plain
 
     together = pool(files, same_accounts=same_accounts)
-    click.echo(plain(together))
     if out is not None:
-        click.echo(str(together.save(out)))
+        replaceable_file(out, inputs=files, ours=_is_evidence(out))
+        together.save(out)
+    say(plain(together))
+    if out is not None:
+        say(str(out))
     if outcome is not None:
         for line in str(regress(together, outcome, on=on, within=within)).splitlines():
-            click.echo(plain(line))
+            say(plain(line))
+
+
+def _is_evidence(path: Path) -> bool:
+    """Whether a file holds moments that this package wrote."""
+    from erresearch.engine.moments import Moments
+
+    try:
+        Moments.load(path)
+    except ErresearchError:
+        return False
+    return True
 
 
 @command.command()
@@ -159,8 +172,8 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
 
     made = draw(world, accounts=accounts, weeks=weeks, rng=seed)
     for path in _write_simulation(made, out, seed):
-        click.echo(str(path))
-    click.echo(str(made.truth))
+        say(str(path))
+    say(str(made.truth))
 
 
 def _rule(context: click.Context, option: click.Parameter, value: object) -> None:
@@ -217,7 +230,7 @@ def audit(
     """
     from erresearch import audits
     from erresearch.panel import Rules
-    from erresearch.report import console
+    from erresearch.report.console import board
 
     wrong = [line for line in entity if "=" not in line]
     if wrong:
@@ -237,15 +250,13 @@ def audit(
         rules=Rules(**click.get_current_context().meta.get(_RULES, {}), allow_break=True),
     )
     for line in str(found).splitlines():
-        click.echo(_harmless(line))
+        say(_harmless(line))
     if tz is None:
-        click.echo(
-            "Days and weeks were counted in UTC; where the business has another clock, say --tz Area/City."
-        )
+        say("Days and weeks were counted in UTC; where the business has another clock, say --tz Area/City.")
     if any(verdict.word != "not judged" for verdict in found.verdicts):
-        console.console().print(console.board(found.verdicts))
+        show(board(found.verdicts))
     else:
-        click.echo("No claim could be judged; the lines above say why, and what would help.")
+        say("No claim could be judged; the lines above say why, and what would help.")
     if found.failure:
         raise click.exceptions.Exit(1)
 
@@ -255,8 +266,6 @@ def audit(
 @click.option("--tz", help="Zone of clocks for which neither the file nor a rule of the platform says one.")
 def inspect_files(*, files: tuple[str, ...], tz: str | None) -> None:
     """Say what files are, what would be guessed and why, and what would be left out; nothing is written."""
-    from erresearch.report.console import plain
-
     refused = []
     for place in files:
         try:
@@ -264,10 +273,10 @@ def inspect_files(*, files: tuple[str, ...], tz: str | None) -> None:
         except ErresearchError as error:
             # the other files are still worth a look
             refused.append(error)
-            click.echo(f"erresearch: error: {plain(error)}", err=True)
+            say(f"erresearch: error: {plain(error)}", error=True)
             continue
         for line in text.splitlines():
-            click.echo(_harmless(line))
+            say(_harmless(line))
     if refused:
         raise click.exceptions.Exit(2)
 
@@ -291,24 +300,28 @@ def _harmless(line: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in line)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and turn what it raises into one line and an exit status.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        Words after the program's name; those of this process where they are not given.
+        Words after the program's name.
 
     Returns
     -------
     int
-        The exit status: 0, 1 or 2 as the module says, 130 after an interrupt.
+        The exit status.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After an interrupt.
 
     Examples
     --------
-    >>> main(["--version"])
-    erresearch 0.1.0
-    0
+    >>> run(["claims", "no such claim"])
+    2
     """
     try:
         with _own_warnings_in_one_line():
@@ -317,12 +330,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(error)
     except click.ClickException as error:
         return _refuse(error.format_message())
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("erresearch: interrupted; files written before are whole", err=True)
-        return 130
+    except click.Abort:
+        raise KeyboardInterrupt from None
     except BrokenPipeError:
-        # whoever read our output has seen enough; nothing more may be written to it, not even at exit
-        sys.stdout = None
+        # whoever reads the help has seen enough
+        silence(sys.stdout)
         return 0
     except OSError as error:
         return _refuse(error)
@@ -331,23 +343,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _refuse(reason: object) -> int:
     """One clear line on standard error."""
-    from erresearch.report.console import plain
-
-    click.echo(f"erresearch: error: {plain(reason)}", err=True)
+    say(f"erresearch: error: {plain(reason)}", error=True)
     return 2
 
 
 @contextmanager
 def _own_warnings_in_one_line() -> Iterator[None]:
     """Show this package's warnings as notes, without the line of source they came from."""
-    from erresearch.report.console import plain
-
     with warnings.catch_warnings():
         before: Callable[..., None] = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
             if issubclass(category, ErresearchWarning):
-                click.echo(f"erresearch: note: {plain(message)}", err=True)
+                say(f"erresearch: note: {plain(message)}", error=True)
             else:
                 before(message, category, *rest)
 
@@ -366,23 +374,23 @@ def _own_expected() -> Path | None:
 def _say_what_was_written(made: Reproduction) -> None:
     ran = len(made.notebooks)
     if ran:
-        click.echo(f"{ran - len(made.failed)} of {ran} notebooks ran from top to bottom.")
-    click.echo(f"Report: {made.report}  Verdicts: {made.table}  Record: {made.record}")
+        say(f"{ran - len(made.failed)} of {ran} notebooks ran from top to bottom.")
+    say(f"Report: {made.report}  Verdicts: {made.table}  Record: {made.record}")
 
 
 def _write_simulation(made: Simulation, out: Path, seed: int) -> list[Path]:
     """Write each table that has rows and what is true of them, every file named as simulated."""
+    from erresearch.io.csv import table_csv
     from erresearch.io.files import atomic_write
     from erresearch.report.provenance import manifest_text
 
     tables = {"posts": made.posts, "outcomes": made.outcomes, "panel": made.panel}
-    written = [
-        atomic_write(out / f"simulated-{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-        for name, table in tables.items()
-        if len(table)
-    ]
-    truth = {"simulated": True, "seed": seed, **asdict(made.truth)}
-    return [*written, atomic_write(out / "simulated-truth.json", manifest_text(truth))]
+    written = {f"simulated-{name}.csv": table_csv(table) for name, table in tables.items() if len(table)}
+    written["simulated-truth.json"] = manifest_text({"simulated": True, "seed": seed, **asdict(made.truth)})
+    with output_folder(out) as folder:
+        for name, text in written.items():
+            atomic_write(folder / name, text)
+    return [out / name for name in written]
 
 
 def _print_table(columns: Sequence[str], rows: Any) -> None:
@@ -390,14 +398,12 @@ def _print_table(columns: Sequence[str], rows: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from erresearch.report.console import console, plain
-
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(plain(f"{cell:,}" if isinstance(cell, int) else cell)) for cell in row))
-    console().print(table)
+    show(table)
 
 
 def _print_card(card: Dataset) -> None:
@@ -410,23 +416,17 @@ def _print_card(card: Dataset) -> None:
 
 def _print_field(name: str, value: Any, indent: str = "") -> None:
     """A name and its value on one line, or what the value holds indented below; nothing where it is empty."""
-    from erresearch.report.console import plain
-
     if is_dataclass(value):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     if value is None or value in ("", (), []) or (isinstance(value, Mapping) and not value):
         return
     if isinstance(value, Mapping):
-        click.echo(f"{indent}{plain(name)}:")
+        say(f"{indent}{plain(name)}:")
         for key, inner in value.items():
             _print_field(str(key), inner, indent + "  ")
     elif isinstance(value, tuple | list | frozenset):
-        click.echo(f"{indent}{plain(name)}:")
+        say(f"{indent}{plain(name)}:")
         for inner in value:
-            click.echo(f"{indent}  - {plain(inner)}")
+            say(f"{indent}  - {plain(inner)}")
     else:
-        click.echo(f"{indent}{plain(name)}: {plain(value)}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        say(f"{indent}{plain(name)}: {plain(value)}")
