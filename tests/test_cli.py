@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pandas as pd
 import pytest
 
 import erresearch
+import erresearch.worlds
 from erresearch import cli
 from erresearch.cli import commands
 from erresearch.errors import ErresearchWarning
@@ -190,3 +194,106 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(commands.command, "main", fault)
     with pytest.raises(ZeroDivisionError, match="ours"):
         cli.main([])
+
+
+# ------------------------------------------------------------------------------------- streams and signals
+PROGRAM = [sys.executable, "-m", "erresearch.cli"]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_what_a_stream_cannot_print_is_said_plainly(tmp_path: Path, encoding: str):
+    done = subprocess.run(
+        [*PROGRAM, "simulate", "nil", "--accounts", "6", "--weeks", "20", "--out", str(tmp_path / "δ−")],
+        env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    said = done.stdout.decode(encoding)
+    assert ("δ−" if encoding == "utf-8" else "delta-") in said
+    assert (tmp_path / "δ−" / "simulated-truth.json").is_file()
+
+
+def test_a_reader_that_leaves_costs_nothing(tmp_path: Path):
+    arguments = ["simulate", "nil", "--accounts", "6", "--weeks", "20", "--out", str(tmp_path / "x")]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*PROGRAM, *arguments], stdout=writing, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "x" / "simulated-truth.json").is_file()
+    missing = [*PROGRAM, "claims", "C1"]
+    done = subprocess.run(missing, stdout=writing, stderr=writing, check=False)
+    assert done.returncode == 2
+    done = subprocess.run([*PROGRAM, "--help"], stdout=writing, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    os.close(writing)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line_and_the_results_are_whole(tmp_path: Path):
+    arguments = ["simulate", "nil", "--accounts", "6", "--weeks", "20", "--out", str(tmp_path / "x")]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("erresearch: error: the results could not be printed: No space left")
+    assert done.stderr.count("\n") == 1
+    assert (tmp_path / "x" / "simulated-truth.json").is_file()
+
+
+def processes_of(mark: str) -> list[str]:
+    """Command lines of running processes that were started with a mark in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes().decode(errors="replace"):
+                found.append((process / "cmdline").read_bytes().decode(errors="replace"))
+        except OSError:
+            continue
+    return [command for command in found if command]
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads processes where Linux lists them")
+@pytest.mark.parametrize(
+    ("command", "after", "whom", "number"),
+    [
+        ("reproduce", 0.6, "group", signal.SIGINT),
+        ("reproduce", 3.0, "process", signal.SIGINT),
+        ("reproduce", 7.0, "group", signal.SIGINT),
+        ("reproduce", 5.0, "process", signal.SIGTERM),
+        ("audit", 0.9, "group", signal.SIGINT),
+        ("audit", 1.6, "process", signal.SIGINT),
+    ],
+)
+def test_an_interrupt_ends_all_within_seconds(tmp_path: Path, command: str, after: float, whom, number):
+    out = tmp_path / "out"
+    arguments = ["--out", str(out)]
+    if command == "audit":
+        files = erresearch.worlds.example_exports(tmp_path / "exports", weeks=300, rng=1)
+        arguments += ["--tz", "UTC", *map(str, files)]
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [*PROGRAM, command, *arguments],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(after)
+    if process.poll() is not None:
+        process.communicate()
+        pytest.skip("it had ended before the signal")
+    sent = time.monotonic()
+    (os.killpg if whom == "group" else os.kill)(process.pid, number)
+    _, said = process.communicate(timeout=60)
+    # two seconds are given to clean up; what is above is for a machine that does much else
+    assert time.monotonic() - sent < 10
+    assert process.returncode == 128 + number
+    assert said.splitlines()[-1:] == ["erresearch: interrupted; files written before are whole"]
+    assert "Traceback" not in said
+    assert processes_of(str(temporary)) == []
+    assert not out.exists()
+    assert list(tmp_path.glob(".*")) == list(temporary.iterdir()) == []

@@ -16,6 +16,7 @@ from erresearch import claims, cli
 from erresearch.cli import commands
 from erresearch.errors import EngineError, ErresearchWarning
 from erresearch.io import files
+from erresearch.io.outputs import MARKER
 from erresearch.report import (
     console as terminal,
     provenance as manifest,
@@ -115,6 +116,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_everything_is_written_and_recorded(small: Path):
     made = pipeline.reproduce(small, progress=False)
     assert {path.relative_to(small).as_posix() for path in small.rglob("*") if path.is_file()} == {
+        MARKER,
         "report.html",
         "verdicts.csv",
         "manifest.json",
@@ -196,14 +198,16 @@ def test_the_command_prints_the_board_and_compares(small: Path, capsys: pytest.C
     assert "[red]films[/red]\ufffd[2J" in out
     assert "not judged: 1; verdicts.csv says why" in out
     assert "\x1b" not in out
-    expected = small / "expected.csv"
-    (small / "verdicts.csv").rename(expected)
+    assert cli.main([*arguments, "--expected", str(small / "verdicts.csv")]) == 2
+    assert "an input lies in it: 'verdicts.csv'" in capsys.readouterr().err
+    expected = small.parent / "expected.csv"
+    expected.write_bytes((small / "verdicts.csv").read_bytes())
     assert cli.main([*arguments, "--expected", str(expected)]) == 0
     assert "as expected" in capsys.readouterr().out
     expected.write_text(expected.read_text().replace("0.1,0.02", "0.2,0.02"))
     assert cli.main([*arguments, "--expected", str(expected)]) == 1
     assert "value is '0.1', expected '0.2'" in capsys.readouterr().err
-    assert cli.main([*arguments, "--expected", str(small / "none.csv")]) == 2
+    assert cli.main([*arguments, "--expected", str(small.parent / "none.csv")]) == 2
     assert "cannot be read" in capsys.readouterr().err
 
 

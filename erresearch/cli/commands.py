@@ -332,8 +332,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _refuse(error.format_message())
     except click.Abort:
         raise KeyboardInterrupt from None
-    except BrokenPipeError:
-        # whoever reads the help has seen enough
+    except SystemExit:
+        # click ends so where whoever reads the help has seen enough
         silence(sys.stdout)
         return 0
     except OSError as error:
