@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import decimal
 import io
 import json
 import math
+import os
 import pickle
+import warnings
+import zipfile
 from collections import defaultdict
 from pathlib import Path
 
@@ -16,11 +20,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from erresearch.engine import aggregation, group_keys
+from erresearch.engine import aggregation
 from erresearch.engine.expressions import log
 from erresearch.engine.lazy_rows import HEAD
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError, EngineError
+from erresearch.io import npz
 
 HOSTILE = [
     "*",
@@ -603,9 +608,9 @@ def test_files_that_are_not_whole_moments_are_refused(tmp_path):
         Moments.load(path)
     with pytest.raises(EngineError, match=r"format version 99.*Allowed: version 1"):
         Moments.load(saved(m, path, version=99))
-    with pytest.raises(EngineError, match=r"a file of 'other'"):
+    with pytest.raises(EngineError, match="a file of another kind"):
         Moments.load(saved(m, path, format="other"))
-    with pytest.raises(EngineError, match="array shapes do not fit"):
+    with pytest.raises(EngineError, match="cross has another shape or type"):
         Moments.load(saved(m, path, cross=np.ones((2, 3))))
     with pytest.raises(EngineError, match="text offsets do not fit"):
         Moments.load(saved(m, path, key_offsets=np.array([0, 5, 1])))
@@ -613,8 +618,101 @@ def test_files_that_are_not_whole_moments_are_refused(tmp_path):
         Moments.load(saved(m, path, cell_account=np.array([0, 9])))
     trap = io.BytesIO()
     np.save(trap, np.array([print], dtype=object), allow_pickle=True)
-    with pytest.raises(EngineError, match=r"cannot read moments.*pickle"):
+    with pytest.raises(EngineError, match=r"cannot read moments.*type object"):
         Moments.load(saved(m, path, origin=np.array([print], dtype=object)))
+
+
+FOREIGN = {
+    "weights are no counts": lambda z: {"weight": z["weight"] * 3},
+    "count has another shape or type": lambda z: {"count": z["count"] + 0.5},
+    "a count or weight is negative": lambda z: {"count": -z["count"], "weight": -z["weight"]},
+    "sums has another shape or type": lambda z: {"sums": z["sums"].astype(str)},
+    "sums is not finite": lambda z: {"sums": z["sums"] * np.nan},
+    "origin has another shape or type": lambda z: {"origin": z["origin"][:1]},
+    "products that no rows can have": lambda z: {"cross": z["cross"] * [1, 30, 1]},
+    "products that no rows can have ": lambda z: {"cross": -z["cross"]},
+    "two groups have one key": lambda z: {"keys": z["keys"] * 0 + 97},
+    "columns are no different names": lambda z: {"columns": [["a"], ["b"]]},
+    "columns are no different names ": lambda z: {"columns": ["x", "x"]},
+    "rows left out are no whole counts": lambda z: {"dropped": {"x": 1.5}},
+    "rows left out are no whole counts ": lambda z: {"dropped": [1]},
+    "merged or simulated": lambda z: {"merged": float("inf")},
+    "merged or simulated ": lambda z: {"simulated": 1},
+    "by is no name": lambda z: {"by": 3},
+    "without a column that names them": lambda z: {"by": None},
+    "without a column that names their periods": lambda z: {"period": None},
+    "two periods have one name": lambda z: {"periods": z["periods"] * 0 + 97},
+    "a cell stands twice": lambda z: {"cell_period": z["cell_period"] * 0},
+    "cells are not finite": lambda z: {"cell_sums": z["cell_sums"] * np.inf},
+    "do not add up to their groups": lambda z: {"cell_weight": z["cell_weight"] * 2},
+    "do not add up to their groups ": lambda z: {"cell_sums": z["cell_sums"] + 1.0},
+    "format version": lambda z: {"version": [1]},
+}
+
+
+@pytest.mark.parametrize("said", FOREIGN)
+def test_what_no_rows_can_give_is_refused(said, tmp_path):
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame(
+        {"a": ["p", "q"] * 20, "t": [1, 1, 2, 2] * 10, "x": rng.normal(size=40), "y": rng.normal(size=40)}
+    )
+    m = Moments.from_frame(table, ["x", "y"], by="a", period="t")
+    path = m.save(tmp_path / "m.npz")
+    with np.load(path) as file:
+        changed = FOREIGN[said](dict(file))
+    with pytest.raises(EngineError, match=rf"cannot read moments from .*{said.strip()}") as caught:
+        Moments.load(saved(m, path, **changed))
+    assert len(str(caught.value)) < 500 + len(str(path))
+
+
+def test_honest_files_pass_whatever_their_level(tmp_path):
+    rng = np.random.default_rng(1)
+    for level, spread in ((0.0, 1.0), (1e9, 1e-3), (-1e6, 1e4)):
+        x = level + spread * rng.normal(size=300)
+        table = pl.DataFrame({"a": rng.integers(0, 9, 300), "t": rng.integers(0, 5, 300), "x": x, "y": 2 * x})
+        m = Moments.from_frame(table, ["x", "y"], by="a", period="t")
+        for made in (m, m + m, m.about(m.origin + 3 * spread)):
+            again = Moments.load(made.save(tmp_path / "m.npz"))
+            assert again.sums.tobytes() == made.sums.tobytes()
+
+
+def test_a_file_is_weighed_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("head.npy", b"\0" * (2 << 20))
+    with pytest.raises(EngineError, match=r"1 arrays of 2,097,152 bytes; at most 1,048,576 are read"):
+        npz.read_archive(path, "moments", 1, lambda *_: None, most_bytes=1 << 20)
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("head.npy", head.getvalue())
+    with pytest.raises(EngineError, match="larger than its bytes"):
+        Moments.load(path)
+    with zipfile.ZipFile(path, "w") as packed, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for _ in range(2):
+            packed.writestr("head.npy", head.getvalue())
+    with pytest.raises(EngineError, match="an array stands twice"):
+        Moments.load(path)
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=300), st.integers(0, 2000))
+def test_any_damage_comes_out_as_one_error(tmp_path_factory, damage, at):
+    folder = tmp_path_factory.mktemp("damaged")
+    m = Moments.from_frame(pl.DataFrame({"a": ["p", "q"], "x": [1.0, 2]}), ["x"], by="a")
+    path = m.save(folder / "m.npz")
+    whole = bytearray(path.read_bytes())
+    whole[at : at + len(damage)] = damage
+    path.write_bytes(whole)
+    with contextlib.suppress(EngineError):
+        Moments.load(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system knows no file modes")
+def test_saved_moments_are_for_their_owner_only(tmp_path):
+    m = Moments.from_frame(pl.DataFrame({"x": [1.0, 2]}), ["x"])
+    assert m.save(tmp_path / "m.npz").stat().st_mode & 0o777 == 0o600
 
 
 def test_long_names_cost_only_their_own_length(tmp_path):
@@ -642,9 +740,9 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_labels_round_trip_and_refuse_what_does_not_fit():
     names = np.array(["", "é", "a\x00b", "\udc80", "🦜"], dtype=object)
-    assert group_keys.unpack_text(*group_keys.pack_text(names)).tolist() == names.tolist()
+    assert npz.unpack_text(*npz.pack_text(names)).tolist() == names.tolist()
     with pytest.raises(ValueError, match="text offsets do not fit"):
-        group_keys.unpack_text(np.zeros(3, np.uint8), np.array([0, 2]))
+        npz.unpack_text(np.zeros(3, np.uint8), np.array([0, 2]))
 
 
 def test_few_rows_give_the_same_bits_every_time():

@@ -18,11 +18,11 @@ import numpy as np
 
 from erresearch.claims.evidence import Evidence
 from erresearch.claims.registry import Claim
-from erresearch.engine.group_keys import pack_text, unpack_text
 from erresearch.engine.moments import Moments
+from erresearch.engine.stored import is_count
 from erresearch.errors import DataError
 from erresearch.inference import Scores
-from erresearch.io.npz import read_archive, write_archive
+from erresearch.io.npz import pack_text, read_archive, write_archive
 from erresearch.results import Doubt, Estimate, StudentT
 
 __all__ = [
@@ -195,6 +195,10 @@ def read_pack(path: str | Path) -> Pack:
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest() if Path(path).is_file() else ""
 
     def make(words: dict[str, Any], arrays: dict[str, np.ndarray]) -> Pack:
+        texts = [words[name] for name in ("name", "licence", "citation")]
+        texts += [*words["columns"], *words["sources"], *words["sources"].values()]
+        if not all(isinstance(text, str) for text in texts) or not is_count(words["rows"]):
+            raise TypeError("names are text and rows are counted")
         entries = {claim: _entry(claim, said, arrays) for claim, said in words["entries"].items()}
         plain = {name: words[name] for name in ("name", "sources", "rows", "licence", "citation")}
         return Pack(**plain, columns=tuple(words["columns"]), entries=entries, digest=digest)
@@ -206,22 +210,26 @@ def _entry(claim: str, said: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     moments = scores = None
     if "moments" in said:
         at = f"{claim}/moments/"
-        head = said["moments"]
-        origin, count, weight, sums, cross = (arrays[at + name] for name in _MOMENTS)
-        moments = Moments(
-            columns=tuple(head["columns"]),
-            origin=origin,
-            keys=unpack_text(arrays[at + "keys"], arrays[at + "offsets"]),
-            count=count,
-            weight=weight,
-            sums=sums,
-            cross=cross,
-            by=head["by"],
-            dropped=head["dropped"],
-        )
+        found = {name: arrays[at + name] for name in (*_MOMENTS, "keys")}
+        words = {"period": None, "weights": None, **said["moments"]}
+        moments = Moments.from_parts(words, {**found, "key_offsets": arrays[at + "offsets"]})
     if "scores" in said:
         beta, bread, own, hessians = (arrays[f"{claim}/scores/{name}"] for name in _SCORES)
-        scores = Scores(beta, bread, own, hessians, said["scores"]["n_rows"], said["scores"]["n_parameters"])
+        counts = [said["scores"][name] for name in ("n_rows", "n_parameters")]
+        p, strata = len(beta), len(own)
+        shapes = [(beta, (p,)), (bread, (p, p)), (own, (strata, p)), (hessians, (strata, p, p))]
+        numbers = all(
+            array.dtype.kind == "f" and np.isfinite(array).all() for array in (beta, bread, own, hessians)
+        )
+        if (
+            any(array.shape != shape for array, shape in shapes)
+            or not numbers
+            or not all(map(is_count, counts))
+        ):
+            raise ValueError(f"scores of {claim} do not fit together")
+        scores = Scores(beta, bread, own, hessians, *counts)
+    if not isinstance(said["declared"], str):
+        raise TypeError("a declaration is text")
     return Entry(said["declared"], _from_words(said["evidence"]), moments, scores)
 
 
@@ -271,19 +279,36 @@ def _estimate_words(estimate: Estimate) -> dict[str, Any]:
 
 def _from_words(words: Mapping[str, Any]) -> Evidence:
     said = _Said(**words)
+    if not (is_count(said.clusters) and isinstance(said.barrier, str) and isinstance(said.fragile, str)):
+        raise TypeError("evidence is of another type")
     return Evidence(
         _estimate(said.estimate),
         ends=tuple(_estimate(end) for end in said.ends),
         clusters=said.clusters,
         barrier=said.barrier,
         fragile=said.fragile,
-        doubts=tuple(
-            Doubt(name, text, float("nan") if value is None else value, raised)
-            for name, text, value, raised in said.doubts
-        ),
+        doubts=tuple(_doubt(*doubt) for doubt in said.doubts),
     )
 
 
+def _doubt(name: object, text: object, value: object, raised: object) -> Doubt:
+    if not (isinstance(name, str) and isinstance(text, str) and isinstance(raised, bool)):
+        raise TypeError("a doubt is of another type")
+    return Doubt(name, text, float("nan") if value is None else _number(value), raised)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError("a number is of another type")
+    return value
+
+
 def _estimate(words: Mapping[str, Any]) -> Estimate:
+    for name in ("value", "se", "df"):
+        _number(words[name])
+    texts = [words[name] for name in ("name", "unit", "method")]
+    counts = [words[name] for name in ("n_rows", "n_accounts")]
+    if not all(isinstance(text, str) for text in texts) or not all(map(is_count, counts)):
+        raise TypeError("an estimate is of another type")
     reference = StudentT(words["value"], words["se"], words["df"])
     return Estimate(**words, interval=reference.interval(0.95), reference=reference)

@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 __all__ = [
     "as_text",
     "label",
-    "pack_text",
     "refuse_blurred",
     "sort_periods",
     "sort_text",
     "sum_into",
     "text_expression",
-    "unpack_text",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -257,58 +255,3 @@ def sum_into(values: Array, position: Array, groups: int) -> Array:
     else:
         np.add.at(out, position, values)
     return out
-
-
-def pack_text(labels: Array) -> tuple[Array, Array]:
-    """Labels as one UTF-8 byte array with offsets: long names cost their own length only.
-
-    Parameters
-    ----------
-    labels : (n,) ndarray of str
-        Any text.
-
-    Returns
-    -------
-    data : ndarray of uint8
-        All labels end to end.
-    offsets : (n + 1,) ndarray of int
-        Where each begins.
-
-    Examples
-    --------
-    >>> data, offsets = pack_text(np.array(["é", "ab"], dtype=object))
-    >>> offsets.tolist(), unpack_text(data, offsets).tolist()
-    ([0, 2, 4], ['é', 'ab'])
-    """
-    # a lone surrogate can come out of a badly decoded file; it must survive the round trip
-    pieces = [str(label).encode("utf-8", "surrogatepass") for label in labels]
-    offsets = np.zeros(len(pieces) + 1, dtype=np.int64)
-    np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
-    return np.frombuffer(b"".join(pieces), dtype=np.uint8), offsets
-
-
-def unpack_text(data: Array, offsets: Array) -> Array:
-    """Undo :func:`pack_text`.
-
-    Parameters
-    ----------
-    data : ndarray of uint8
-        All labels end to end.
-    offsets : (n + 1,) ndarray of int
-        Where each begins.
-
-    Returns
-    -------
-    (n,) ndarray of str
-        Dtype object.
-
-    Raises
-    ------
-    ValueError
-        If the offsets do not fit the bytes.
-    """
-    if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(data) or np.any(np.diff(offsets) < 0):
-        raise ValueError("text offsets do not fit")
-    raw = data.tobytes()
-    pieces = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
-    return np.array([raw[a:b].decode("utf-8", "surrogatepass") for a, b in pieces], dtype=object)

@@ -18,8 +18,9 @@ import numpy as np
 
 from erresearch.engine.aggregation import Source, Sums, cell_pass, count_dropped, moment_pass, prepare
 from erresearch.engine.files import check_files
-from erresearch.engine.group_keys import pack_text, sort_periods, sort_text, sum_into, unpack_text
+from erresearch.engine.group_keys import sort_periods, sort_text, sum_into
 from erresearch.engine.sources import Opened, says_simulated
+from erresearch.engine.stored import fields_of, parts_of
 from erresearch.errors import ColumnError, DesignError, EngineError, missing_columns
 from erresearch.io.npz import read_archive, write_archive
 from erresearch.results import escape
@@ -474,7 +475,10 @@ class Moments:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write to one .npz file: arrays and names, never a row; whole or not at all.
+        """Write to one private .npz file (mode 0600): arrays and names; whole or not at all.
+
+        The file is for your own house: sums over few rows are rows, and accounts stand in it by their names. What may
+        leave the house is written by :func:`erresearch.claims.share`.
 
         Parameters
         ----------
@@ -499,23 +503,8 @@ class Moments:
         ...     Moments.load(m.save(f"{folder}/x.npz"))
         Moments of 'x': 2 rows
         """
-        words = {
-            "columns": self.columns,
-            "dropped": dict(self.dropped),
-            "by": self.by,
-            "period": self.period,
-            "weights": self.weights,
-            "merged": self.merged,
-            "simulated": self.simulated,
-        }
-        text, offsets = pack_text(self.keys)
-        arrays = {name: getattr(self, name) for name in ("origin", "count", "weight", "sums", "cross")}
-        arrays |= {"keys": text, "key_offsets": offsets}
-        if self.cells is not None:
-            text, offsets = pack_text(self.cells.periods)
-            arrays |= {f"cell_{n}": getattr(self.cells, n) for n in ("account", "period", "weight", "sums")}
-            arrays |= {"periods": text, "period_offsets": offsets}
-        return write_archive(path, "moments", FORMAT, words, arrays)
+        words, arrays = parts_of(self)
+        return write_archive(path, "moments", FORMAT, words, arrays, private=True)
 
     @classmethod
     def load(cls, path: str | Path) -> Moments:
@@ -534,57 +523,36 @@ class Moments:
         Raises
         ------
         EngineError
-            If the file is missing, cut short, of another kind or of another version.
+            If the file is missing, cut short, too large, of another kind or of another version, or holds what no rows
+            can give.
+
+        See Also
+        --------
+        erresearch.claims.pool : Adds the files of several houses.
         """
-        return read_archive(path, "moments", FORMAT, _rebuild)
+        return read_archive(path, "moments", FORMAT, cls.from_parts)
 
+    @classmethod
+    def from_parts(cls, words: Mapping[str, Any], arrays: Mapping[str, Array]) -> Moments:
+        """Build moments from the parts of a file, which are checked.
 
-def _rebuild(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Moments:
-    """Moments from the parts of a file, refused where the parts do not fit each other."""
-    keys = unpack_text(arrays["keys"], arrays["key_offsets"])
-    cells = None
-    if "periods" in arrays:
-        periods = unpack_text(arrays["periods"], arrays["period_offsets"])
-        cells = Cells(periods, *(arrays[f"cell_{name}"] for name in ("account", "period", "weight", "sums")))
-    moments = Moments(
-        columns=tuple(head["columns"]),
-        origin=arrays["origin"],
-        keys=keys,
-        count=arrays["count"],
-        weight=arrays["weight"],
-        sums=arrays["sums"],
-        cross=arrays["cross"],
-        cells=cells,
-        dropped=head["dropped"],
-        by=head["by"],
-        period=head["period"],
-        weights=head["weights"],
-        merged=int(head.get("merged", 0)),
-        simulated=bool(head.get("simulated", False)),
-    )
-    k, groups = len(moments.columns), len(keys)
-    shapes = {
-        "origin": (k,),
-        "count": (groups,),
-        "weight": (groups,),
-        "sums": (groups, k),
-        "cross": (groups, k * (k + 1) // 2),
-    }
-    if any(getattr(moments, name).shape != shape for name, shape in shapes.items()):
-        raise ValueError("array shapes do not fit")
-    if cells is not None and (
-        cells.sums.shape != (len(cells.account), k)
-        or cells.weight.shape != cells.account.shape
-        or cells.period.shape != cells.account.shape
-        or not _inside(cells.account, groups)
-        or not _inside(cells.period, len(cells.periods))
-    ):
-        raise ValueError("cells do not fit")
-    return moments
+        Parameters
+        ----------
+        words, arrays : mapping
+            As :func:`erresearch.engine.stored.parts_of` gave them.
 
+        Returns
+        -------
+        Moments
+            Without a source.
 
-def _inside(index: Array, length: int) -> bool:
-    return bool(index.size == 0 or (index.dtype.kind == "i" and index.min() >= 0 and index.max() < length))
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            Where the parts do not hold together.
+        """
+        fields, cells = fields_of(words, arrays)
+        return cls(**fields, cells=None if cells is None else Cells(**cells))
 
 
 def _pool_cells(parts: Iterable[tuple[Cells, Array]]) -> Cells:

@@ -51,7 +51,7 @@ def resource(kind: Literal["data", "notebooks"]) -> Path:
     )
 
 
-def atomic_write(path: str | Path, content: str | bytes) -> Path:
+def atomic_write(path: str | Path, content: str | bytes, *, private: bool = False) -> Path:
     r"""Write a file whole or not at all.
 
     The content goes to a temporary file in the same folder, is flushed to disk and moved into place. A file that was
@@ -63,6 +63,8 @@ def atomic_write(path: str | Path, content: str | bytes) -> Path:
         Where to write; its folder is made if it is not there.
     content : str or bytes
         Text is written as UTF-8 with ``\n`` line ends.
+    private : bool
+        Whether only the owner may read it (mode 0600, where the system knows modes).
 
     Returns
     -------
@@ -87,10 +89,10 @@ def atomic_write(path: str | Path, content: str | bytes) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # whoever could not read the old file cannot read the new one
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+        mode = 0o600 if private else stat.S_IMODE(path.stat().st_mode) if path.exists() else None
         temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}")
-        private = functools.partial(os.open, mode=0o666 if mode is None else mode & 0o600)
-        with open(temporary, "xb", opener=private) as file:
+        opener = functools.partial(os.open, mode=0o666 if mode is None else mode & 0o600)
+        with open(temporary, "xb", opener=opener) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
