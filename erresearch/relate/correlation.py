@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,77 +13,15 @@ from erresearch.engine.sources import gather
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.io.memory import share_of_memory
 from erresearch.relate.design import open_moments, still
-from erresearch.results import Estimate, Interval, StudentT
+from erresearch.relate.series import correlate_series, refuse_accounts, warn_of_series
+from erresearch.results import Estimate, FisherZ
 
-__all__ = ["FisherZ", "correlate"]
+__all__ = ["correlate"]
 
 #: Rounding that keeps r from ±1 where two columns agree exactly.
 _PERFECT = 1e-12
 #: Bytes of ranks that are held in memory.
 _HELD = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class FisherZ:
-    """Student's t on Fisher's scale, carried back to correlations.
-
-    Parameters
-    ----------
-    value : float
-        Correlation r.
-    se : float
-        Standard error of atanh r; at r = ±1, where there is none, that of independent normals.
-    df : float
-        Degrees of freedom.
-    pairs : int
-        Independent pairs of units that can agree or not; what r = ±1, which has no scatter, is judged by.
-
-    Notes
-    -----
-    Where r = ±1 the jackknife sees no scatter, although four rows of unrelated columns fall into one order one time
-    out of twelve. If two random units agree in order with probability p = (1 + τ)/2, m pairs of them all do with
-    p^m: the interval reaches from sin(πτ/2), Greiner's relation, with p = ((1 − level)/2)^(1/m), to 1.
-
-    Examples
-    --------
-    >>> FisherZ(0.5, 0.1, 100).interval(0.95).high < 1
-    True
-    >>> print(FisherZ(1.0, 0.0, 8, pairs=5).interval(0.95))
-    [−0.06851, 1.000] (95 %)
-    """
-
-    value: float
-    se: float
-    df: float
-    pairs: int = 0
-
-    def _z(self) -> StudentT:
-        return StudentT(math.atanh(self.value), self.se, self.df)
-
-    def critical(self, level: float) -> float:
-        """Quantile of |t| at `level`."""
-        return StudentT(0.0, 1.0, self.df).critical(level)
-
-    def interval(self, level: float) -> Interval:
-        """tanh(atanh r ± t·se); at r = ±1 as in the notes."""
-        if abs(self.value) >= 1:
-            inner = -1.0
-            if self.pairs and math.isfinite(self.se):
-                agree = ((1 - level) / 2) ** (1 / self.pairs)
-                inner = math.sin(math.pi / 2 * (2 * agree - 1))
-            low, high = sorted((math.copysign(inner, inner * self.value), self.value))
-            return Interval(low, high, level)
-        ends = self._z().interval(level)
-        return Interval(math.tanh(ends.low), math.tanh(ends.high), level)
-
-    def pvalue(self, null: float = 0.0) -> float:
-        """Two-sided p-value of r = null."""
-        if abs(self.value) >= 1:
-            if null == self.value or not self.pairs or not math.isfinite(self.se):
-                return 1.0
-            agree = 0.5 + math.asin(max(-1.0, min(1.0, math.copysign(1.0, self.value) * null))) / math.pi
-            return min(1.0, 2 * agree**self.pairs)
-        return self._z().pvalue(math.atanh(null))
 
 
 def correlate(
@@ -94,6 +32,7 @@ def correlate(
     by: str | None = None,
     within: bool = False,
     method: Literal["pearson", "spearman"] = "pearson",
+    time: str | None = None,
     level: float = 0.95,
 ) -> Estimate:
     """Correlation of two columns, pooled or within accounts.
@@ -114,6 +53,10 @@ def correlate(
         Take the account means out first.
     method : {"pearson", "spearman"}
         "spearman" ranks both columns first (inside each account with `within`); it needs the rows.
+    time : str, optional
+        Where the rows are one series, one row per period: the correlation of what is new in each, after trend, season
+        and two lags of both, with intervals that hold for series with a memory. Two series that only remember
+        themselves, or both grow, correlate otherwise.
     level : float
         Confidence level.
 
@@ -128,6 +71,11 @@ def correlate(
         If a column does not vary, or there are fewer than 4 rows or 3 accounts.
     UnknownNameError
         For another method.
+
+    Warns
+    -----
+    ErresearchWarning
+        Where rows without accounts look like one series and `time` is not given.
 
     References
     ----------
@@ -144,6 +92,15 @@ def correlate(
         raise UnknownNameError.of("method", method, ("pearson", "spearman"))
     if within and by is None and getattr(data, "by", None) is None:
         raise DesignError("`within` needs accounts", got="by=None", fix="name the account column with `by`")
+    refuse_accounts(by, time)
+    if time is not None:
+        if method == "spearman":
+            raise DesignError(
+                "ranks have no trend to take out", got="method='spearman' with `time`", fix="use 'pearson'"
+            )
+        return correlate_series(data, x, y, time=time, level=level)
+    if by is None:
+        warn_of_series(data, "correlate(…, time={time!r})")
     moments = open_moments(data, [x, y], by=by, within=within)
     if method == "spearman":
         moments = _ranked(moments, within=within)

@@ -15,7 +15,7 @@ from erresearch.relate.lagged import Panel
 from erresearch.relate.reliability import of_series
 from erresearch.results import Estimate, Reliability, StudentT
 
-__all__ = ["EntityModels", "cosine_covariance"]
+__all__ = ["EntityModels", "calendar", "complete_rows", "cosine_covariance", "leverages"]
 
 #: Fewer periods than this allow no decisive word.
 SHORTEST = 52
@@ -23,7 +23,9 @@ SHORTEST = 52
 _YEAR, _WEEK = 2, 3
 
 
-def cosine_covariance(regressors: np.ndarray, residuals: np.ndarray) -> tuple[np.ndarray, int]:
+def cosine_covariance(
+    regressors: np.ndarray, residuals: np.ndarray, *, parameters: int | None = None
+) -> tuple[np.ndarray, int]:
     """Covariance of least squares under autocorrelation, by equally weighted cosines, and its degrees of freedom.
 
     V = H⁻¹ΩH⁻¹ with H = XᵀX and Ω = T/ν · Σ_j Λ_jΛ_jᵀ, Λ_j = √(2/T) Σ_t x_t u_t cos(πj(t − ½)/T), j = 1 … ν,
@@ -35,6 +37,8 @@ def cosine_covariance(regressors: np.ndarray, residuals: np.ndarray) -> tuple[np
         In order of time.
     residuals : (T,) ndarray
         Of the regression.
+    parameters : int, optional
+        What T − k counts, if not the columns: 0 where the residuals are over 1 − leverage already.
 
     Returns
     -------
@@ -56,6 +60,7 @@ def cosine_covariance(regressors: np.ndarray, residuals: np.ndarray) -> tuple[np
     (22, True)
     """
     length, k = regressors.shape
+    k = k if parameters is None else parameters
     df = max(1, round(0.4 * length ** (2 / 3)))
     angles = np.pi * np.arange(1, df + 1)[:, None] * (np.arange(length) + 0.5) / length
     waves = np.sqrt(2 / length) * np.cos(angles) @ (regressors * residuals[:, None])
@@ -82,6 +87,10 @@ class EntityModels:
         Confidence level.
     dropped : mapping of str to int
         Rows left out, by reason.
+    n_accounts : int
+        1, or 0 where rows are of no account.
+    jackknifed : bool
+        Residuals over 1 − leverage, as in HC3, in place of the factor T/(T − k).
 
     References
     ----------
@@ -96,6 +105,7 @@ class EntityModels:
     level: float
     dropped: Mapping[str, int]
     n_accounts: int = 1
+    jackknifed: bool = False
 
     @classmethod
     def of(
@@ -115,9 +125,9 @@ class EntityModels:
         DataError
             If no row has all lags.
         """
-        table, dropped = _complete(rows, wanted)
+        table, dropped = complete_rows(rows, wanted)
         length = len(table[rows.names[0]])
-        fixed, words = _calendar(rows, table.pop("clock"), length)
+        fixed, words = calendar(rows, table.pop("clock"), length)
         method = f"OLS, {lags} lag{'s' * (lags > 1)} of both and one more not tested, {words}"
         named = [rows.names[column] for column in controls]
         events = dict.fromkeys(rows.names[column] for column, _ in held)
@@ -155,14 +165,12 @@ class EntityModels:
         DesignError
             If there are too few rows, or columns are collinear.
         """
-        offset = self.fixed.shape[1]
-        regressors = np.column_stack([self.fixed, *(self.table[name] for name in on)])
-        beta, covariance, df = _fit(self.table[outcome], regressors, on, offset)
+        beta, covariance, df = self.solve(outcome, on)
         how, found = f"{self.words}, equally weighted cosines, t({df})", {}
         for name, each in weights.items():
             pick = np.array([each.get(column, 0.0) for column in on])
-            value = float(pick @ beta[offset:])
-            se = math.sqrt(max(float(pick @ covariance[offset:, offset:] @ pick), 0.0))
+            value = float(pick @ beta)
+            se = math.sqrt(max(float(pick @ covariance @ pick), 0.0))
             reference = StudentT(value, se, df)
             interval = reference.interval(self.level)
             found[name] = Estimate(
@@ -172,25 +180,38 @@ class EntityModels:
                 df=df,
                 interval=interval,
                 n_rows=self.n_rows,
-                n_accounts=1,
+                n_accounts=self.n_accounts,
                 method=how,
                 reference=reference,
             )
         return found
 
+    def solve(self, outcome: str, on: Sequence[str]) -> tuple[np.ndarray, np.ndarray, int]:
+        """Coefficients of `on`, their covariance and its degrees of freedom.
+
+        Raises
+        ------
+        DesignError
+            If there are too few rows, or columns are collinear.
+        """
+        regressors = np.column_stack([self.fixed, *(self.table[name] for name in on)])
+        fixed = self.fixed.shape[1]
+        beta, covariance, df = _fit(self.table[outcome], regressors, on, fixed, jackknifed=self.jackknifed)
+        return beta[fixed:], covariance[fixed:, fixed:], df
+
+    def without(self, on: Sequence[str], column: str) -> np.ndarray:
+        """What trend, season and the columns `on` leave of a column."""
+        return _without(np.column_stack([self.fixed, *(self.table[name] for name in on)]), self.table[column])
+
     def explained(self, on: Sequence[str], column: str) -> float:
         """Share of a regressor's variance about trend and season that the others explain."""
-        own = _without(self.fixed, self.table[column])
-        rest = np.column_stack([self.fixed, *(self.table[name] for name in on if name != column)])
-        left = _without(rest, self.table[column])
+        own, left = self.without((), column), self.without([name for name in on if name != column], column)
         return float(1 - left @ left / (own @ own))
 
     def reliability(self, series: Sequence[str]) -> Reliability:
         """Of x, from its autocovariances."""
-        rest = np.column_stack([self.fixed, *(self.table[name] for name in self.also)])
-        return of_series(
-            np.column_stack([_without(rest, self.table[name]) for name in series]), _mean_covariance
-        )
+        left = [self.without(self.also, name) for name in series]
+        return of_series(np.column_stack(left), _mean_covariance)
 
 
 def _without(regressors: np.ndarray, column: np.ndarray) -> np.ndarray:
@@ -204,8 +225,16 @@ def _mean_covariance(values: np.ndarray) -> tuple[np.ndarray, int]:
     return np.diag([float(covariance[0, 0]) for covariance, _ in each]), each[0][1]
 
 
-def _complete(rows: Panel, wanted: Sequence[tuple[int, int]]) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Columns over the rows that have them all, in order of time."""
+def complete_rows(
+    rows: Panel, wanted: Sequence[tuple[int, int]]
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Columns over the rows that have them all, in order of time, and what was left out.
+
+    Raises
+    ------
+    DataError
+        If no row has all lags.
+    """
     import narwhals.stable.v2 as nw
 
     table = gather(rows.frame.select(*[rows.shifted(*pair) for pair in wanted], nw.col("clock"))).sort(
@@ -234,8 +263,8 @@ def _complete(rows: Panel, wanted: Sequence[tuple[int, int]]) -> tuple[dict[str,
     return {**columns, "clock": table["clock"].to_numpy()[whole]}, dropped
 
 
-def _calendar(rows: Panel, clock: np.ndarray, length: int) -> tuple[np.ndarray, str]:
-    """Constant, trend and season."""
+def calendar(rows: Panel, clock: np.ndarray, length: int) -> tuple[np.ndarray, str]:
+    """Constant, trend and season (T × f), and the same in words."""
     trend = np.linspace(-1.0, 1.0, length)
     columns, words = [np.ones(length), trend], "trend"
     if rows.season and length >= 0.8 * rows.season:
@@ -255,7 +284,7 @@ def _waves(turns: np.ndarray, pairs: int) -> list[np.ndarray]:
 
 
 def _fit(
-    outcome: np.ndarray, regressors: np.ndarray, names: Sequence[str], fixed: int
+    outcome: np.ndarray, regressors: np.ndarray, names: Sequence[str], fixed: int, *, jackknifed: bool = False
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Coefficients and their covariance; near-singular designs are refused by name."""
     length, k = regressors.shape
@@ -270,5 +299,14 @@ def _fit(
     swept = own - calendar @ np.linalg.lstsq(calendar, own, rcond=None)[0]
     check_design(swept.T @ swept, names, np.sum((own - own.mean(axis=0)) ** 2, axis=0))
     beta = np.linalg.lstsq(regressors, outcome, rcond=None)[0]
-    covariance, df = cosine_covariance(regressors, outcome - regressors @ beta)
+    residuals = outcome - regressors @ beta
+    if jackknifed:
+        residuals /= 1 - leverages(regressors)
+    covariance, df = cosine_covariance(regressors, residuals, parameters=0 if jackknifed else None)
     return beta, covariance, df
+
+
+def leverages(regressors: np.ndarray) -> np.ndarray:
+    """Diagonal of the projection on the columns, kept off 1: a row that fits by itself has no residual to go by."""
+    basis = np.linalg.qr(regressors)[0]
+    return np.asarray(np.minimum(np.sum(basis**2, axis=1), 1 - 1e-9))

@@ -25,6 +25,7 @@ from erresearch.relate.design import (
 from erresearch.relate.fitting import Covariance, Fitted, assemble, check_covariance
 from erresearch.relate.passes import leverage_pass
 from erresearch.relate.refinement import refine
+from erresearch.relate.series import refuse_accounts, regress_series, warn_of_series
 from erresearch.results import Fit
 
 __all__ = ["regress", "scores", "solve"]
@@ -58,6 +59,7 @@ def regress(
     period: str | None = None,
     effects: tuple[Effect, ...] = (),
     within: bool = False,
+    time: str | None = None,
     cov: Covariance = "auto",
     level: float = 0.95,
     rng: int = 0,
@@ -83,6 +85,9 @@ def regress(
         ``()`` (with an intercept), ``("account",)`` or ``("account", "period")``.
     within : bool
         Short form of ``effects=("account",)``.
+    time : str, optional
+        Where the rows are one series, one row per period: coefficients given two lags of every column, trend and
+        season, with fixed-b intervals that hold for series with a memory (:mod:`erresearch.relate.series`).
     cov : {"auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"}
         "auto" is the rule of the house: with accounts the restricted wild cluster bootstrap where the effective
         number of clusters is below 50, else CRV3 with t(G − 1); without accounts HC3 with t(n − k). The others
@@ -103,6 +108,11 @@ def regress(
         Too few rows or accounts, columns (or an outcome) that do not vary or are collinear.
     ColumnError, DataError
         Missing columns, text among numbers, no complete row.
+
+    Warns
+    -----
+    ErresearchWarning
+        Where rows without accounts look like one series and `time` is not given.
 
     Notes
     -----
@@ -127,6 +137,11 @@ def regress(
     >>> 0.5 in fit["x"].interval
     True
     """
+    refuse_accounts(by, time)
+    if time is not None:
+        return regress_series(data, outcome, on, time=time, level=level)
+    if by is None:
+        warn_of_series(data, "regress(…, time={time!r})")
     effects = tuple(effects) or (("account",) if within else ())
     timed = "period" in effects
     within_accounts = None if timed else "account" in effects

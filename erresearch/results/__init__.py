@@ -14,7 +14,7 @@ from erresearch.results.doubts import (
 )
 from erresearch.results.fits import Bins, Decay, Fit
 from erresearch.results.mixture import Mix
-from erresearch.results.numbers import Affine, Estimate, Interval, Reference, StudentT, escape, plain
+from erresearch.results.numbers import Affine, Estimate, FisherZ, Interval, Reference, StudentT, escape, plain
 from erresearch.results.reasons import SENTENCES, IntervalKind, Reason, ReasonCode
 from erresearch.results.reliability import Reliability
 from erresearch.results.tables import Table, doubt_table, verdict_table
@@ -33,6 +33,7 @@ __all__ = [
     "Doubt",
     "Equivalence",
     "Estimate",
+    "FisherZ",
     "Fit",
     "Interval",
     "IntervalKind",

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 
 from erresearch.errors import DesignError
-from erresearch.relate.correlation import FisherZ
-from erresearch.results import Detectable, Estimate, Reference, SampleNeeded
+from erresearch.results import Detectable, Estimate, FisherZ, Reference, SampleNeeded
 from erresearch.robustness.tost import known_reference
 
 __all__ = ["detectable", "sample_needed"]
