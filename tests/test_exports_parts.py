@@ -110,7 +110,7 @@ def test_damaged_containers_say_so(tmp_path: Path):
     path.write_bytes(whole[:-30])
     fails(path, r"a\.zip: the archive cannot be read")
     path.write_bytes(whole.replace(b"Dec 15, 2025", b"Dec 15, 2029", 1))
-    fails(path, "the archive cannot be read: Bad CRC-32")
+    fails(path, "the archive cannot be read: BadZipFile")
     for name in ("linkedin_page.xls", "fanpage_karma.xlsx"):
         broken = tmp_path / name
         content = bytearray((FILES / name).read_bytes())
@@ -121,27 +121,28 @@ def test_damaged_containers_say_so(tmp_path: Path):
     page.write_text("<html><body><p>Date,Views</p></body></html>")
     fails(page, r"page\.xls is a web page without a table")
     page.write_text("<html><![bogus[x]]><table><tr><td>1</td></tr></table></html>")
-    fails(page, r"page\.xls: the workbook cannot be read: AssertionError")
+    fails(page, r"page\.xls: the page cannot be read: AssertionError")
 
 
 def test_a_sheet_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(workbooks, "MAX_CELLS", 10)
-    fails(FILES / "fanpage_karma.xlsx", "the sheet is too large: over 10 cells")
+    fails(
+        FILES / "fanpage_karma.xlsx",
+        r"the workbook is too large: 154 cells from its first to its last\. Allowed: at most 10 cells",
+    )
 
 
-def test_an_inspection_looks_at_head_and_tail_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_inspection_looks_at_the_head_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "Totals.csv"
     days = pd.date_range("1996-01-01", periods=8000).strftime("%Y-%m-%d")
     lines = [f"{day},{n:09d}" for n, day in enumerate(days)]
     path.write_text("\n".join(["Date,Views", *lines]) + "\n")
     monkeypatch.setattr(containers, "_WHOLE", 10_000)
     monkeypatch.setattr(containers, "_HEAD", 4000)
-    monkeypatch.setattr(containers, "_TAIL", 300)
     found = inspect_export(path)
     assert not found.whole
     assert 100 < len(found.export.rows) < 250
-    assert "its last line begins '2017-11-25,000007999'" in found.seen
-    assert "the head (4,000 of" in str(found)
+    assert "looked at its head (4,000 of" in str(found)
     assert len(read_export(path).rows) == 8000
 
 
@@ -300,7 +301,7 @@ def test_arguments_go_before_the_mapping(tmp_path: Path):
 def test_series_that_cannot_be_read_say_why(tmp_path: Path):
     path = tmp_path / "a.csv"
     path.write_text('"Facebook moods"\n"Date","Primary"\n"2026-01-01","5"\n')
-    fails(path, "no table has a known title: 'Facebook moods'")
+    fails(path, "no table has a known title: 1 table, the first with its header in row 2")
     path.write_text(
         '"Facebook reach"\n"Date","Primary"\n"2026-01-01","5"\n\n"Facebook reach"\n"Date","Primary"\n"2026-01-01","6"\n'
     )
@@ -308,7 +309,7 @@ def test_series_that_cannot_be_read_say_why(tmp_path: Path):
     path.write_text("day,n\n2026-01-01,5\n")
     fails(path, "has no column of days", mapping={"kind": "daily", "columns": {"views": "n", "likes": "day"}})
     path.write_text("day,n\n2026-01-01,five\n2026-01-02,six\n")
-    fails(path, "column 'n' holds no number: 'five', 'six'", mapping=SERIES)
+    fails(path, "column 'n' holds no number: 2 cells such as 'aaaa'", mapping=SERIES)
     path.write_text("Campaign,Cost,Impr.\nSoap,5.5,100\n")
     fails(path, "states no dates")
     path.write_text("# Start date: 20260101\n# End date: 20260102\nDate,Mood\n20260101,5\n")
@@ -334,10 +335,10 @@ def test_days_of_figures_that_are_none(tmp_path: Path):
     path = tmp_path / "a.csv"
     path.write_text(text)
     (guess,) = [each for each in read_export(path).guesses if each.name == "figures of"]
-    assert "'Date' says 'sometime' in every row" in guess.reason
+    assert "'Date' says one word in every row" in guess.reason
     daily = (FILES / "meta_fb_daily.csv").read_text("utf-8-sig").split("\n")
     path.write_text("\n".join(daily).replace("01/04/2026", "N/A"))
-    fails(path, "holds neither days nor Lifetime: 'N/A'")
+    fails(path, "holds neither days nor Lifetime: 3 cells such as 'A/A'")
 
 
 def test_a_file_of_which_nothing_can_be_used(tmp_path: Path):
@@ -351,9 +352,7 @@ def test_too_many_impossible_dates(tmp_path: Path):
     path = tmp_path / "a.csv"
     path.write_text("id,day\n" + "".join(f"p{n},1901-01-0{n}\n" for n in range(1, 9)))
     mapping = {"kind": "posts", "columns": {"post_id": "id", "published_at": "day"}}
-    fails(
-        path, r"column 'day': 1901-01-01 00:00:00 is impossible; rows with this problem: 8", mapping=mapping
-    )
+    fails(path, r"column 'day': 8 impossible dates: 8 of 8 rows", mapping=mapping)
 
 
 # ── identities, numbers, clocks ──────────────────────────────────────────────────────────────────────────────────
@@ -605,7 +604,7 @@ def test_days_as_spreadsheet_numbers_are_days_and_not_one_range(tmp_path: Path):
     assert any(caution.code == "serial dates" for caution in made.warnings)
     fails(
         table_of(tmp_path, sales_of(*["somewhen"] * 20), "bad.csv"),
-        r"column \"Day\": 'somewhen' is not a date",
+        r"column \"Day\": 'aaaaaaaa' is not a date",
     )
 
 
@@ -622,10 +621,10 @@ def test_dates_that_cannot_be_are_rejected_with_their_rows(tmp_path: Path):
         made = read_export(table_of(tmp_path, [ORDERS, *orders_of(*good, odd)]))
         assert total(made) == 280
         assert made.accounting.reasons["no date"] == 1
-        assert any("is impossible; rows with this problem: 1" in str(caution) for caution in made.warnings)
+        assert any("1 impossible date" in str(caution) for caution in made.warnings)
     fails(
         table_of(tmp_path, [ORDERS, *orders_of(*good[:9], "1900-01-01 10:00:00 +0100")]),
-        r"1900-01-01 10:00:00 is impossible.*1 of 10 rows \(row 11\)\. Allowed: years from 1995 to 2098",
+        r"1 impossible date.*1 of 10 rows \(row 11\)\. Allowed: years from 1995 to 2098",
     )
     days = [f"2026-03-{n:02d}" for n in range(1, 29)]
     made = read_export(table_of(tmp_path, sales_of(*days, "1900-01-01"), "sales.csv"))
@@ -640,7 +639,8 @@ def test_an_unknown_state_is_named(tmp_path: Path):
     assert total(made) == 120
     assert "state" not in made.rows
     (said,) = [str(caution) for caution in made.warnings if caution.code == "unknown state"]
-    assert "'zweifelhaft' in 1" in said
+    assert "1 row in 1 state of column 'Financial Status'" in said
+    assert "zweifelhaft" not in said
     assert 'won = ["…"] in mapping=' in said
 
 
@@ -693,7 +693,7 @@ def test_states_of_which_none_counts_as_sold_are_named(tmp_path: Path):
     path = table_of(tmp_path, [ORDERS, *orders_of(*when, status="Afgerond")])
     fails(
         path,
-        r"no row is in a state that counts as sold: 'Afgerond' in 12\. Name the states that count with won",
+        r"no row is in a state that counts as sold: 12 rows in 1 state of column 'Financial Status'\. Name the states that count with won",
     )
     assert total(read_export(path, mapping={"won": ["afgerond"]})) == 120
 
@@ -711,7 +711,7 @@ def test_a_comparison_of_two_ranges_does_not_count_a_day_twice(tmp_path: Path):
     ]
     fails(
         analytics(tmp_path, "Date,Date range,Sessions,Total revenue", both),
-        r"report\.csv compares several ranges of dates.*: Feb 1 - Feb 28; Mar 1 - Mar 31",
+        r"report\.csv compares several ranges of dates.*: 2 ranges in column 'Date range'",
     )
     one = [row for row in both if "Mar 1" in row]
     made = read_export(analytics(tmp_path, "Date,Date range,Sessions,Total revenue", one))

@@ -139,7 +139,7 @@ def test_F6_cp1252_and_cp1251(write: Write):
     spanish = [["Contenido", "Título del vídeo", "Hora de publicación del vídeo", "Visualizaciones"],
                *([f"v{i}", "Categoría", f"Jan {1 + i}, 2026", 50 + i] for i in range(5))]  # fmt: skip
     export = read_export(write(makers().table(spanish).encode("cp1252")))
-    assert "read as cp1252; it reads 'Contenido,Título" in caution(export, "encoding")
+    assert "read as cp1252, which is a guess" in caution(export, "encoding")
     assert [g.override for g in export.guesses if g.name == "encoding"] == ["encoding="]
     russian = (FILES / "youtube_table_ru.csv").read_bytes().decode().encode("cp1251")
     export = read_export(write(russian))
@@ -188,7 +188,7 @@ def test_F10_several_tables_in_one_file(write: Write):
     assert len(read_export(write(twice)).rows) == 2  # the same figures twice are one table
     fails(
         write(twice.replace("0001,6", "0001,7", 1)),
-        "'users' is given twice for 2026-01-02 with different values",
+        "'users' is given twice for one day with different values",
     )
 
 
@@ -446,13 +446,15 @@ def test_H11_rows_of_headers(write: Write):
     assert len(read_export(FILES / "facebook_insights.csv").rows) == 4
     lines = (FILES / "qualtrics.csv").read_text().split("\n")
     lines[2] = lines[2].replace("ImportId", "Imported")
-    fails(write("\n".join(lines)), r"the rows of headers are not understood.*StartDate \| EndDate")
+    fails(
+        write("\n".join(lines)), r"the rows of headers are not understood: neither row 2 nor row 3 has a day"
+    )
 
 
 def test_H12_no_row_of_headers(write: Write):
     fails(
         write([["2026-01-01", 5, 1.5], ["2026-01-02", 6, 2.5]]),
-        "has no row of headers: row 1 already holds data",
+        "no known layout fits, and no row looks like headers: 3 cells such as '0000-00-00'",
     )
 
 
@@ -467,7 +469,8 @@ def test_H14_a_title_that_contradicts_the_header(write: Write):
     text = "# Pages and screens: Page path\n# Account: A\n# Start date: 20260101\n# End date: 20260131\nPage title,Views\nHome,5\n"
     export = read_export(write(text))
     assert any(
-        "the title of the report says 'Page path', its header 'Page title'" in note for note in export.notes
+        "the report's title names another dimension than its header 'Page title'" in note
+        for note in export.notes
     )
 
 
@@ -609,7 +612,7 @@ def test_T8_whole_numbers_with_a_point(write: Write):
     export = read_export(write(rows(likes=lambda i: f"{10 + i}.0")), mapping=own())
     assert export.rows["likes"].tolist() == list(range(10, 22))
     broken = read_export(write(rows(likes=lambda i: "10.5" if i == 1 else f"{10 + i}.0")), mapping=own())
-    assert "'10.5' is no count" in caution(broken, "not whole")
+    assert "'00.0' is no count" in caution(broken, "not whole")
     assert broken.rows["likes"].isna().sum() == 1
 
 
@@ -695,7 +698,7 @@ def test_T13_names_of_months(write: Write, cell: str, day: str):
     assert set(export.rows["published_at"]) == {pd.Timestamp(day, tz="UTC")}
     fails(
         write(rows(when=lambda i: "5 Brumaire 2026")),
-        "the month 'Brumaire' is in no known language",
+        "its months are in no known language: 12 of 12 cells",
         mapping=own(),
     )
 
@@ -753,7 +756,7 @@ def test_T17_a_clock_of_twelve_hours(write: Write):
 def test_T18_dates_as_numbers_and_numbers_as_dates(write: Write):
     export = read_export(write(rows(when=lambda i: 45231 + i)), mapping=own())
     assert export.rows["published_at"].iloc[0] == pd.Timestamp("2023-11-01", tz="UTC")
-    assert "dates are spreadsheet numbers such as '45231'" in caution(export, "serial dates")
+    assert "dates are numbers of a spreadsheet and were turned back" in caution(export, "serial dates")
     export = read_export(write(rows(likes=lambda i: "1900-04-09" if i == 0 else 10 + i)), mapping=own())
     assert export.rows["likes"].iloc[0] == 100
     assert "stored as dates by a spreadsheet" in caution(export, "number as date")
@@ -768,7 +771,7 @@ def test_T19_impossible_dates(write: Write):
     export = read_export(write(table("31/02/2026 10:00")), mapping=own())
     text = caution(export, "not a date")
     assert (
-        "posts.csv row 6, column \"when\": '31/02/2026 10:00' is not a date. Rows with this problem: 1"
+        "posts.csv row 6, column \"when\": '00/00/0000 00:00' is not a date. Rows with this problem: 1"
         in text
     )
     assert export.accounting.rejected == 1
@@ -780,7 +783,7 @@ def test_T19_impossible_dates(write: Write):
     bad[9][1] = bad[8][1] = "soon"
     message = fails(
         write(bad),
-        r"row 6, column \"when\": '31/02/2026 10:00' is not a date. Rows with this problem: 3",
+        r"row 6, column \"when\": '00/00/0000 00:00' is not a date. Rows with this problem: 3",
         mapping=own(),
     )
     assert "at most 5%" in message
@@ -800,8 +803,13 @@ def test_T21_formulas_are_not_evaluated(write: Write, cell: str):
     export = read_export(write(rows(likes=lambda i: cell if i == 3 else 10)), mapping=own())
     assert export.rows["likes"].isna().tolist() == [i == 3 for i in range(12)]
     assert "1 cells hold a formula or its error" in caution(export, "formula")
+
+
+def test_T21_the_stored_value_of_a_formula_is_taken_and_counted(write: Write):
     book = makers().xlsx_bytes({"s": [["Date", "Views"], ["2026-01-01", 5], ["2026-01-02", "=1+1"]]})
-    assert read_export(write(book, name="a.xlsx")).rows["views"].isna().tolist() == [False, True]
+    export = read_export(write(book, name="a.xlsx"))
+    assert export.rows["views"].tolist() == [5, 1]
+    assert "a.xlsx holds 1 formulas; the values that it stores for them were taken" in export.notes
 
 
 def test_T22_any_letters_in_names(write: Write):
@@ -816,7 +824,7 @@ def test_T22_any_letters_in_names(write: Write):
 
 def test_T23_a_figure_that_never_moves(write: Write):
     export = read_export(write(rows(shares=lambda i: 0)), mapping=own())
-    assert "column 'shares' is 0 in all 12 rows: without variation it cannot be used" in caution(
+    assert "column 'shares' is the same in all 12 rows: without variation it cannot be used" in caution(
         export, "no variation"
     )
 
@@ -831,9 +839,7 @@ def test_S1_rows_that_sum_others(write: Write):
     table = makers().yt_rows()
     table[0][10] = 99999
     export = read_export(write(makers().table([makers().YT_HEAD, *table])))
-    assert "do not add up to the platform's row of totals (views 20,010 of 99,999)" in caution(
-        export, "totals"
-    )
+    assert "do not add up to the platform's row of totals (views to 20%)" in caution(export, "totals")
     assert "totals" not in codes(read_export(FILES / "youtube_table.csv"))
 
 
@@ -982,9 +988,9 @@ def test_S19_scores_on_another_scale(write: Write):
             ]
         )
 
-    fails(survey(lambda i: 1 + i % 5), "is not a score from 0 to 10: values from 1 to 5")
+    fails(survey(lambda i: 1 + i % 5), "is not a score from 0 to 10: none is above 5")
     fails(
-        survey(lambda i: 10 * i), "is not a score from 0 to 10: values from 0 to 110, rows 4, 5, 6 and 7 more"
+        survey(lambda i: 10 * i), "is not a score from 0 to 10: rows 4, 5, 6 and 7 more"
     )
     fails(survey(lambda i: -20.5 + i), "is not a score from 0 to 10")
     export = read_export(survey(lambda i: 1 + i % 10))
@@ -1032,7 +1038,7 @@ def test_O1_one_row_per_line_item(write: Write):
     extra[11] = "51.06"
     fails(
         write(makers().table([makers().SHOPIFY_HEAD, *table])),
-        "money stands on several rows of one order: order '#1001', row 4",
+        "money stands on several rows of one order: row 4",
     )
 
 
@@ -1088,18 +1094,18 @@ def test_O6_deals_that_are_not_won(write: Write):
         mapping={"won": ["Signed"]},
     )
     text = (FILES / "hubspot-crm-exports-deals.csv").read_text().replace("2026-01-13", "2090-01-13")
-    assert "1 rows are dated in the future" in caution(read_export(write(text)), "future dates")
+    assert "1 row dated in the future" in caution(read_export(write(text)), "future dates")
 
 
 def test_O7_results_that_the_seller_credits_to_itself():
     text = caution(read_export(FILES / "meta_ads_daily.csv"), "circular outcome")
-    assert "7-day click or 1-day view" in text
+    assert "already credited to the advertising by its seller" in text
 
 
 def test_O8_rates_where_counts_are_needed(write: Write):
     table = [["day", "conv"], *([f"2026-01-0{1 + i}", "2.5%"] for i in range(5))]
     mapping = {"kind": "outcomes", "columns": {"date": "day", "conversions": "conv"}}
-    fails(write(table), "column 'conv' holds a rate where a count is needed: '2.5%'", mapping=mapping)
+    fails(write(table), "column 'conv' holds a rate where a count is needed: '0.0%'", mapping=mapping)
     table[1][0] = "Total"
     totals = {**mapping, "totals": [["date", "equals", "Total"]]}
     counted = [table[0], *([row[0], 5] for row in table[1:])]

@@ -11,7 +11,7 @@ from erresearch.errors import ColumnError
 from erresearch.exports.layouts import Format, Kind, load_registry
 from erresearch.exports.log import Journal
 from erresearch.exports.mapping import Settings
-from erresearch.exports.numbers import Numbers, Reading, parse_numbers
+from erresearch.exports.numbers import Numbers, Reading, parse_numbers, show_code
 from erresearch.exports.privacy import hashed
 from erresearch.exports.tables import MAPPED, Table, is_note
 
@@ -233,7 +233,7 @@ def _refuse_twins(table: Table) -> None:
     for target, codes in table.match.mixed.items():
         raise ColumnError(
             f"{table.part} has {target} in several currencies, which are never added up",
-            got=", ".join(codes),
+            got=", ".join(map(show_code, codes)),
             fix="export it in one currency",
         )
     for target, positions in table.match.twins.items():
@@ -282,7 +282,7 @@ def number_column(drafted: Draft, target: str, settings: Settings, journal: Jour
     if stated and found.currency and stated != found.currency:
         raise ColumnError(
             f"{journal.name}, column {reading.header!r} names one currency and its cells another",
-            got=f"{stated} and {found.currency}",
+            got=f"{stated} and {show_code(found.currency)}",
             fix="export it again in one currency",
         )
     return replace(found, currency=stated or found.currency)

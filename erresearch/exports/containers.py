@@ -19,7 +19,8 @@ from pathlib import Path
 
 from erresearch.errors import DataError, EngineError, ErresearchError
 from erresearch.exports.log import Journal
-from erresearch.exports.workbooks import Sheet, read_html, read_xls, read_xlsx
+from erresearch.exports.privacy import show_name
+from erresearch.exports.workbooks import MAX_CELLS, MAX_SHEETS, Sheet, read_html, read_workbook
 
 __all__ = ["MAX_RATIO", "MAX_UNPACKED", "Bundle", "Text", "open_bundle", "split_bundle"]
 
@@ -27,9 +28,11 @@ MAX_RATIO = 200
 """Unpacked size over packed size beyond which an archive is refused (if it is also large)."""
 MAX_UNPACKED = 2 << 30
 """Bytes beyond which an archive is refused."""
+MAX_MEMBERS = MAX_SHEETS
+"""Files of an archive beyond which it is refused; a workbook counts as one."""
 _SMALL = 32 << 20
 _WHOLE = 4 << 20
-_HEAD, _TAIL = 512 << 10, 64 << 10
+_HEAD, _HEAD_ROWS = 512 << 10, 500
 _STEP = 4 << 20
 _FOREIGN = {
     b"%PDF": "a PDF",
@@ -61,8 +64,6 @@ class Text:
         UTF-8 without byte order mark; the head only where `complete` is false.
     complete : bool
         Whether `data` is the whole file.
-    tail : bytes
-        The last lines of a file of which only the head was taken.
     member : str
         The file of an archive that it is; empty where there is no archive.
     """
@@ -70,7 +71,6 @@ class Text:
     name: str
     data: bytes | memoryview
     complete: bool = True
-    tail: bytes = b""
     member: str = ""
 
 
@@ -99,7 +99,7 @@ def open_bundle(
     encoding : str, optional
         How the letters are written, where that is known.
     head : bool
-        Whether the head and the tail of a large file are enough.
+        Whether the head of a large file is enough.
 
     Returns
     -------
@@ -131,10 +131,6 @@ def open_bundle(
             partial = head and kind == "text" and size > _WHOLE
             file.seek(0)
             data = file.read(_HEAD if partial else -1)
-            tail = b""
-            if partial:
-                file.seek(size - _TAIL)
-                tail = file.read()
     except ErresearchError:
         raise
     except (OSError, ValueError, OverflowError) as error:
@@ -145,7 +141,7 @@ def open_bundle(
     if kind == "zip":
         parts, dated = _unzip(data, path.name, journal, encoding, head)
     else:
-        parts = tuple(_part(data, path.name, kind, journal, encoding=encoding, tail=tail, head=head))
+        parts = tuple(_part(data, path.name, kind, journal, encoding=encoding, cut=partial, head=head))
     return Bundle(path.name, parts, dated, size, changed)
 
 
@@ -220,7 +216,7 @@ def kind_of(first: bytes, name: str) -> str:
     """
     for magic, what in _FOREIGN.items():
         if first.startswith(magic):
-            raise EngineError(f"{name} is {what}, which holds no export", got=repr(first[:8]), fix=_FIX)
+            raise EngineError(f"{name} is {what}, which holds no export", fix=_FIX)
     if first.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
     if first.startswith((_OLE, *_BIFF)):
@@ -238,36 +234,29 @@ def _part(
     journal: Journal,
     *,
     encoding: str | None,
-    tail: bytes = b"",
+    cut: bool = False,
     head: bool = False,
 ) -> Iterator[Text | Sheet]:
     suffix = Path(name).suffix.lower()
     if kind == "xls":
         if suffix not in (".xls", ""):
             journal.note(f"{name} is an Excel workbook (.xls) in spite of its name")
-        yield from read_xls(data, name, limit=500 if head else None)
+        yield from _sheets(data, name, journal, head=head)
     elif kind == "html":
         journal.note(f"{name} is a web page with a table in spite of its name")
         yield from read_html(to_utf8(data, name, journal, encoding), name)
     else:
         if suffix in (".xls", ".xlsx"):
             journal.note(f"{name} is plain text in spite of its name")
-        utf8 = to_utf8(data, name, journal, encoding, cut=bool(tail))
-        end: bytes | memoryview = b""
-        if tail:
-            end = to_utf8(
-                tail[_even(tail, data) :], name, Journal(name), encoding or _last(journal), cut=True
-            )
-        yield Text(name, utf8, complete=not tail, tail=bytes(end))
+        yield Text(name, to_utf8(data, name, journal, encoding, cut=cut), complete=not cut)
 
 
-def _even(tail: bytes, data: bytes) -> int:
-    """Where the tail of a two-byte file begins a letter."""
-    return len(tail) % 2 if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else 0
-
-
-def _last(journal: Journal) -> str | None:
-    return next((guess.value for guess in journal.guesses if guess.name == "encoding"), None)
+def _sheets(data: bytes, name: str, journal: Journal, *, head: bool = False) -> list[Sheet]:
+    """The sheets of a workbook; formulas are told, since what they store may be older than what they sum."""
+    sheets, formulas = read_workbook(data, name, limit=_HEAD_ROWS if head else None)
+    if formulas:
+        journal.note(f"{name} holds {formulas:,} formulas; the values that it stores for them were taken")
+    return sheets
 
 
 def _unzip(
@@ -281,13 +270,13 @@ def _unzip(
             if any(member.startswith("xl/") for member in members):
                 if Path(name).suffix.lower() not in (".xlsx", ".xlsm", ".zip"):
                     journal.note(f"{name} is an Excel workbook (.xlsx) in spite of its name")
-                return tuple(read_xlsx(data, name, limit=500 if head else None)), None
+                return tuple(_sheets(data, name, journal, head=head)), None
             return _members(archive, infos, name, journal, encoding)
     except ErresearchError:
         raise
     except Exception as error:  # a damaged archive makes its library fail in any way
         raise EngineError(
-            f"{name}: the archive cannot be read", got=str(error)[:200], fix="download it again"
+            f"{name}: the archive cannot be read", got=type(error).__name__, fix="download it again"
         ) from error
 
 
@@ -296,8 +285,9 @@ def _members(
 ) -> tuple[tuple[Text | Sheet, ...], dt.date | None]:
     parts: list[Text | Sheet] = []
     dates = []
+    cells = 0
     for info in infos:
-        member = Path(info.filename).name
+        member = show_name(Path(info.filename).name)
         if member.startswith((".", "__MACOSX")) or "__MACOSX/" in info.filename:
             continue
         with archive.open(info) as file:
@@ -312,6 +302,9 @@ def _members(
             continue
         if kind == "zip":
             inner = [replace(part, member=member) for part in _inner(content, member, journal) if part.rows]
+            cells += sum(len(row) for part in inner for row in part.rows)
+            if cells > MAX_CELLS:
+                raise _too_large(name, f"over {MAX_CELLS:,} cells in its workbooks", f"{MAX_CELLS:,} cells")
             parts += inner
             continue
         made = _part(content, member, kind, journal, encoding=encoding)
@@ -320,7 +313,9 @@ def _members(
             dates.append(dt.date(*info.date_time[:3]))
     if not parts:
         raise DataError(
-            f"{name}: the archive holds no table", got=", ".join(i.filename for i in infos[:5]), fix=_FIX
+            f"{name}: the archive holds no table",
+            got=", ".join(show_name(i.filename) for i in infos[:5]),
+            fix=_FIX,
         )
     journal.note(f"{name} is an archive of {len(parts)} files, read without unpacking it to disk")
     return tuple(parts), max(dates, default=None)
@@ -334,7 +329,7 @@ def _inner(content: bytes, member: str, journal: Journal) -> list[Sheet]:
         if not any(info.filename.startswith("xl/") for info in infos):
             journal.note(f"{member} is an archive inside the archive and was not opened")
             return []
-    return list(read_xlsx(content, member))
+    return _sheets(content, member, journal)
 
 
 def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:
@@ -356,15 +351,25 @@ def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:
             raise EngineError(
                 f"{name} is {what}", got=f"{len(infos)} parts", fix="save it as .xlsx or CSV, and read that"
             )
+    if len(infos) > MAX_MEMBERS:
+        raise _too_large(name, f"{len(infos):,} files", f"{MAX_MEMBERS} files")
     unpacked = sum(info.file_size for info in infos)
     packed = max(1, sum(info.compress_size for info in infos))
     if unpacked > MAX_UNPACKED or (unpacked > _SMALL and unpacked > MAX_RATIO * packed):
-        raise EngineError(
-            f"{name}: the archive is refused because of its size",
-            got=f"{unpacked:,} bytes from {packed:,}",
-            allowed=f"at most {MAX_UNPACKED:,} bytes and {MAX_RATIO} times the packed size",
-            fix="unpack it yourself and read the file that you need",
+        raise _too_large(
+            name,
+            f"{unpacked:,} bytes from {packed:,}",
+            f"{MAX_UNPACKED:,} bytes and {MAX_RATIO} times the packed size",
         )
+
+
+def _too_large(name: str, got: str, most: str) -> EngineError:
+    return EngineError(
+        f"{name}: the archive is refused because of its size",
+        got=got,
+        allowed=f"at most {most}",
+        fix="unpack it yourself and read the files that you need",
+    )
 
 
 def to_utf8(
@@ -411,10 +416,11 @@ def to_utf8(
     if encoding is None:
         _readable(data, name)
         encoding = guess_encoding(data)
-        first = next(line for line in re.split(rb"[\r\n]", data) if re.search(rb"[\x80-\xff]", line))
         journal.guess("encoding", encoding, "the bytes are not UTF-8", "encoding=")
-        shown = first.decode(encoding, "replace")[:60]
-        journal.warn("encoding", f"the file is not UTF-8 and was read as {encoding}; it reads {shown!r}")
+        journal.warn(
+            "encoding",
+            f"the file is not UTF-8 and was read as {encoding}, which is a guess; look at its accents in inspect",
+        )
     try:
         decoder = codecs.getincrementaldecoder(encoding)("strict")
         text = decoder.decode(data, not cut)
@@ -425,7 +431,7 @@ def to_utf8(
     except (UnicodeError, ValueError) as error:
         raise DataError(
             f"{name} is not text in {encoding}",
-            got=str(error)[:120],
+            got=f"byte {error.start + 1:,} cannot be read" if isinstance(error, UnicodeDecodeError) else "",
             fix="pass encoding= with the right name",
         ) from error
     return _readable(text.lstrip("\ufeff").encode("utf-8", "replace"), name)

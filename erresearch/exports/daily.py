@@ -11,9 +11,10 @@ from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import Built, Draft, further, numeric_targets, typed
 from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import Kind, load_registry, normalise
-from erresearch.exports.log import Journal, places
+from erresearch.exports.log import Journal, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.posts import account_of, compare_totals
+from erresearch.exports.privacy import show_name
 from erresearch.exports.timestamps import impossible, refuse_unread, with_years
 
 if TYPE_CHECKING:
@@ -97,8 +98,11 @@ def read_series(drafts: Sequence[Draft], settings: Settings, journal: Journal, k
             frames.append(frame)
             used += frame.height
     if not frames:
-        titles = [d.table.title for d in drafts]
-        raise DataError(f"{journal.name}: no table has a known title", got=", ".join(map(repr, titles[:6])))
+        raise DataError(
+            f"{journal.name}: no table has a known title",
+            got=f"{counted(len(drafts), 'table')}, the first with its header in row {drafts[0].table.header_row}",
+            allowed=", ".join(sorted(drafts[0].layout.titles)[:8]),
+        )
     networks = sorted({str(frame["platform"][0]) for frame in frames if frame.height})
     if len(frames) > 1 and len(networks) > 1:
         figures = [n for n in frames[0].columns if all(n in f.columns for f in frames)]
@@ -137,7 +141,7 @@ def _one_series(drafted: Draft, settings: Settings, journal: Journal) -> pl.Data
     if layout.titled:
         known = layout.titles.get(normalise(drafted.table.title))
         if known is None:
-            reason = f"table titled {drafted.table.title!r}, which is not known"
+            reason = "rows of tables under a title that is not known"
             journal.remove("out_of_scope", reason, drafted.rows, warn=True)
             return None
         platform, column = known
@@ -153,9 +157,7 @@ def _one_series(drafted: Draft, settings: Settings, journal: Journal) -> pl.Data
             )
     else:
         if "date" not in drafted.frame.columns:
-            raise ColumnError(
-                f"{drafted.table.part} has no column of days", got=", ".join(drafted.table.header)
-            )
+            raise ColumnError(f"{drafted.table.part} has no column of days", got=drafted.table.shown())
         days, _, _ = day_column(drafted, "date", settings, journal)
     columns, _ = typed(drafted, numeric_targets(drafted), settings, journal)
     figures = {rename.get(name, name): column for name, column in columns.items()}
@@ -233,8 +235,10 @@ def one_currency(frame: pl.DataFrame, settings: Settings, journal: Journal) -> p
         if len(counts) > 1:
             raise DataError(
                 f"{journal.name} holds several currencies, which are never added up",
-                got=", ".join(f"{code} in {count:,} rows" for code, count in counts.items()),
-                fix=f"choose one with currency={next(iter(counts))!r}, or export the amounts in one currency",
+                got=", ".join(
+                    f"{show_name(code)} in {count:,} rows" for code, count in list(counts.items())[:6]
+                ),
+                fix=f"choose one with currency={show_name(next(iter(counts)))!r}, or export the amounts in one currency",
             )
         return frame
     if not counts:
@@ -245,7 +249,7 @@ def one_currency(frame: pl.DataFrame, settings: Settings, journal: Journal) -> p
             return frame.with_columns(pl.lit(wanted).alias("currency"))
         raise DataError(
             f"{journal.name} holds no amounts in {wanted}",
-            got=", ".join(sorted(counts)),
+            got=", ".join(map(show_name, sorted(counts)[:6])),
             fix="choose one of these",
         )
     other = (frame["currency"] != wanted) & (frame["currency"] != "")
@@ -323,16 +327,10 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, journal: Journal) -> B
             count=int((frame["grain"] == "range").sum()),
         )
     if drafted.layout.circular and "results" in columns:
-        window = (
-            sorted({t for t in text["attribution"].to_list() if t})[:2]
-            if "attribution" in text.columns
-            else []
-        )
         journal.warn(
             "circular outcome",
-            "results are already credited to the advertising by its seller"
-            + (f" ({', '.join(window)})" if window else "")
-            + ": as an outcome they contain what they are to be explained by",
+            "results are already credited to the advertising by its seller: as an outcome they contain what they are to "
+            "be explained by",
         )
     frame = one_currency(frame, settings, journal)
     compare_totals(drafted, frame, settings, journal)
@@ -362,7 +360,7 @@ def _span(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Seri
     if stated is None:
         raise DataError(
             f"{journal.name} states no dates",
-            got=", ".join(drafted.table.header[:8]),
+            got=drafted.table.shown(),
             fix="export the report by day",
         )
     return (pl.Series([day] * text.height, dtype=pl.Datetime("us")) for day in stated)  # type: ignore[return-value]
@@ -425,7 +423,7 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, journal: Journal) 
     if not frames:
         raise DataError(
             f"{journal.name}: no table has rows with figures that are known",
-            got=f"{len(drafts)} tables: " + "; ".join(", ".join(d.table.header[:3]) for d in drafts[:4]),
+            got=f"{len(drafts)} tables: " + "; ".join(d.table.shown(most=3) for d in drafts[:4]),
             fix="export the report by date",
         )
     together = pl.concat(frames, how="diagonal")
@@ -461,7 +459,9 @@ def _note_title(drafted: Draft, journal: Journal) -> None:
     """A report whose title names another dimension than its header."""
     titled, first = drafted.table.lines.get("report", ""), drafted.table.header[0].strip()
     if titled and normalise(titled) != normalise(first):
-        journal.note(f"the title of the report says {titled!r}, its header {first!r}: the header is believed")
+        journal.note(
+            f"the report's title names another dimension than its header {drafted.table.shown([0])}, which is believed"
+        )
 
 
 def _has_time(drafted: Draft) -> bool:
@@ -488,7 +488,7 @@ def _long(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Data
 
     figures = [n for n in numeric_targets(drafted) if n not in _NO_OUTCOME and n not in _STEPS]
     if drafted.frame.height == 0:
-        journal.note(f"a table ({', '.join(drafted.table.header[:3])}) has no rows")
+        journal.note(f"a table ({drafted.table.shown(most=3)}) has no rows")
         return pl.DataFrame(), 0
     if not figures:
         journal.remove("out_of_scope", "rows of tables without a figure that is known", drafted.rows)
@@ -546,7 +546,7 @@ def _refuse_comparison(drafted: Draft, journal: Journal) -> None:
         if len(ranges) > 1:
             raise DataError(
                 f"{journal.name} compares several ranges of dates, whose days would count more than once",
-                got="; ".join(ranges[:4]),
+                got=f"{len(ranges):,} ranges in column {table.shown([position])}",
                 fix="take the comparison out of the report and download it again",
             )
 
@@ -630,7 +630,7 @@ def _once(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
     twice = distinct.filter(distinct.select(pl.struct(keys).is_duplicated()).to_series())
     if twice.height and twice["grain"][0] != "range":
         raise DataError(
-            f"{journal.name}: {twice['outcome'][0]!r} is given twice for {twice['date'][0].date()} with different values",
+            f"{journal.name}: {twice['outcome'][0]!r} is given twice for one day with different values",
             got=places(tuple(twice["source_row"].head(3)), twice.height),
             fix="export one table at a time",
         )

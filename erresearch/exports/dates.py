@@ -5,7 +5,6 @@ One order per column: it is taken from the cells where they decide, else from th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from erresearch.errors import DataError
 from erresearch.exports.layouts import load_registry
 from erresearch.exports.log import Journal, places
+from erresearch.exports.privacy import first_shape
 from erresearch.io.parallel import by_morsels
 
 if TYPE_CHECKING:
@@ -264,8 +264,8 @@ def _numeric(text: pl.Series, rows: pl.Series, journal: Journal, header: str, or
         odd = (signs != signs.drop_nulls().mode().sort()[0]).fill_null(False)
         journal.warn(
             "dates written in two ways",
-            f"column {header!r}: dates such as {text.filter(odd)[0]!r} and {text.filter(~odd).drop_nulls()[0]!r} stand "
-            f"in one column, as a spreadsheet leaves them that took only some for dates; all were read {chosen}",
+            f"column {header!r}: dates such as {first_shape(text, odd)} and {first_shape(text, ~odd)} stand in one "
+            f"column, as a spreadsheet leaves them that took only some for dates; all were read {chosen}",
             count=int(odd.sum()),
             rows=rows.filter(odd).head(3),
         )
@@ -310,7 +310,7 @@ def _order(
     where = (a != b).fill_null(False)
     raise DataError(
         f"{journal.name}, column {header!r} does not say which number is the month",
-        got=f"{text.filter(where)[0]!r} ({places(tuple(rows.filter(where).head(3)), int(where.sum()))})",
+        got=f"{first_shape(text, where)} ({places(tuple(rows.filter(where).head(3)), int(where.sum()))})",
         allowed="dates of which some day is above 12, or year-month-day",
         fix="pass dayfirst=True or dayfirst=False",
     )
@@ -352,7 +352,8 @@ def _named_months(token: pl.Series, journal: Journal, header: str) -> pl.Series:
     strange = month.is_null() & token.is_not_null()
     if int(strange.sum()) > 0.5 * max(1, int(token.is_not_null().sum())):
         raise DataError(
-            f"{journal.name}, column {header!r}: the month {token.filter(strange)[0]!r} is in no known language",
+            f"{journal.name}, column {header!r}: its months are in no known language",
+            got=f"{int(strange.sum()):,} of {len(token):,} cells",
             allowed="names in en, es, nl, de, fr and ru, or numbers",
             fix="export in English, or write the dates as year-month-day",
         )
@@ -412,7 +413,7 @@ def _serial(text: pl.Series, rows: pl.Series, journal: Journal, header: str, ord
     days = text.set(~text.str.contains(_SERIAL).fill_null(False), None).cast(pl.Float64, strict=False)
     journal.warn(
         "serial dates",
-        f"column {header!r}: dates are spreadsheet numbers such as {text.drop_nulls()[0]!r} and were turned back",
+        f"column {header!r}: dates are numbers of a spreadsheet and were turned back",
         count=int(days.is_not_null().sum()),
         rows=rows.filter(days.is_not_null()).head(3),
     )
@@ -441,14 +442,3 @@ _FAMILIES = (
     (_UNIX, _unix),
     (_SERIAL, _serial),
 )
-
-
-def has_clock(text: str) -> bool:
-    """Whether a printed time has hours and minutes.
-
-    Examples
-    --------
-    >>> has_clock("2026-02-03 05:50"), has_clock("2026-02-03")
-    (True, False)
-    """
-    return re.search(r"\d{1,2}:\d{2}", text) is not None

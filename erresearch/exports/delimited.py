@@ -199,7 +199,7 @@ def parse(
         if not cut:
             raise DataError(
                 f"{name} row {len(rows) + 1 + first}: a quotation mark is not closed as it should be",
-                got=str(error),
+                got=f"{len(rows):,} rows before it are whole",
                 fix='look for a single " in that row, or export the file again',
             ) from error
     finally:
@@ -222,7 +222,7 @@ def _refuse_swallowed(rows: list[list[str]], delimiter: str, name: str, first: i
             if like_rows > 0.5 * len(inside):
                 raise DataError(
                     f"{name} row {number}: a quotation mark opens here and swallows {len(inside) - 1} lines",
-                    got=repr(cell[:40]),
+                    got=f"{like_rows:,} of them look like rows",
                     fix='look for a single " in that row, or export the file again',
                 )
 

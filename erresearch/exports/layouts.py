@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from erresearch.errors import ColumnError, UnknownNameError
+from erresearch.exports.privacy import looks_like_headers, show_headers, show_shape
 from erresearch.io.files import resource
 
 if TYPE_CHECKING:
@@ -532,47 +533,49 @@ def not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Iterable[F
     Returns
     -------
     ColumnError
-        To be raised by the caller; it shows the headers of the likeliest row and the closest known ones.
+        To be raised by the caller; it shows the likeliest row of headers only where its shape is that of headers.
     """
     known = vocabulary()
-    rows = [[cell for cell in row if cell.strip()] for row in head]
-    rows = [row for row in rows if row] or [[]]
-    best = max(rows, key=lambda row: (sum(normalise(cell) in known for cell in row), len(row)))
-    if (
-        rows[0]
-        and all(_looks_like_data(cell) for cell in rows[0])
-        and not any(normalise(c) in known for c in best)
-    ):
+    rows = [row for row in head if any(cell.strip() for cell in row)] or [[]]
+
+    def worth(at: int) -> tuple[int, bool, int]:
+        hits = sum(normalise(cell) in known for cell in rows[at])
+        return hits, looks_like_headers(rows[at], rows[at + 1 :]), len([c for c in rows[at] if c.strip()])
+
+    at = max(range(len(rows)), key=worth)
+    best = rows[at]
+    if not looks_like_headers(best, rows[at + 1 :]):
+        words = [repr(" ".join(cell.split())) for cell in best if normalise(cell) in known][:8]
+        shapes = f"{len(best)} cells such as {', '.join(map(show_shape, best[:4]))}"
         return ColumnError(
-            f"{name} has no row of headers",
-            got="row 1 already holds data: " + ", ".join(map(repr, rows[0][:5])),
+            f"{name}: no known layout fits, and no row looks like headers",
+            got=shapes + (f"; of known headers only {', '.join(words)}" if words else ""),
             fix="add a row of headers, or say which column is which with mapping=",
         )
-    strange = [cell for cell in best if normalise(cell) not in known]
-    near = []
-    for cell in strange[:8]:
-        close = difflib.get_close_matches(normalise(cell), known, n=1, cutoff=0.75)
-        if close:
-            near.append(f"{cell.strip()!r} (near {close[0]!r})")
     nearest = max(layouts, key=lambda layout: _shared(layout, best), default=None)
     hint = ""
     if nearest is not None and _shared(nearest, best):
+        there = {normalise(cell) for cell in best}
+        wanted = {
+            part: [h for t in part.split("|") for h in nearest.headers(t)] for part in nearest.signature
+        }
         lacking = [
-            " or ".join(repr(h) for t in wanted.split("|") for h in nearest.headers(t)[:2])
-            for wanted in nearest.signature
-            if not any(
-                normalise(c) in {normalise(h) for t in wanted.split("|") for h in nearest.headers(t)}
-                for c in best
-            )
+            " or ".join(repr(header) for header in headers[:2])
+            for headers in wanted.values()
+            if not there & {normalise(header) for header in headers}
         ]
         needed = ", ".join(lacking) or "the lines that the platform writes above the headers"
         hint = f"nearest layout: {nearest.name}, which needs {needed}"
-    first = "; ".join(" | ".join(cell[:24] for cell in row[:6]) for row in rows[:4])
+    near = []
+    for i, cell in enumerate(best[:12]):
+        close = difflib.get_close_matches(normalise(cell)[:60], known, n=1, cutoff=0.75)
+        if cell.strip() and normalise(cell) not in known and close:
+            near.append(f"{show_headers(best, positions=[i])} is near {close[0]!r}")
     return ColumnError(
         f"{name}: no known layout has these headers",
-        got=", ".join(repr(cell[:40]) for cell in best[:30]) if len(best) > 1 else f"first rows: {first}",
+        got=show_headers(best, most=12),
         allowed=hint,
-        fix=(f"unknown headers: {', '.join(near)}; " if near else "")
+        fix=(f"{'; '.join(near[:4])}; " if near else "")
         + "say which column is which with mapping=, or see erresearch.exports.platforms()",
     )
 
@@ -580,8 +583,3 @@ def not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Iterable[F
 def _shared(layout: Format, cells: Sequence[str]) -> int:
     keys = aliases(layout)[0]
     return sum(normalise(cell) in keys for cell in cells)
-
-
-def _looks_like_data(cell: str) -> bool:
-    digits = sum(character.isdigit() for character in cell)
-    return digits > 0 and digits >= 0.3 * len(cell.strip())

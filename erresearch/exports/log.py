@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from erresearch.errors import ColumnError, DataError
+from erresearch.exports.privacy import shown_columns
 from erresearch.results import escape
 
 if TYPE_CHECKING:
@@ -37,6 +38,17 @@ def _first(rows: Iterable[int]) -> tuple[int, ...]:
         if len(kept) == _SHOWN:
             break
     return tuple(kept)
+
+
+def counted(count: int, what: str) -> str:
+    """A number and its noun.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def places(rows: tuple[int, ...], count: int) -> str:
@@ -240,8 +252,8 @@ class Export:
             headers = [h for n in names for h in (self.layout.headers(n) if self.layout else ())]
             raise ColumnError(
                 f"{self.name} has no {' or '.join(names)}",
-                got=", ".join(self.columns.values()),
-                allowed=f"one of the headers {', '.join(headers)}" if headers else "",
+                got=", ".join(list(self.columns)[:12]),
+                allowed=f"one of the headers {', '.join(headers[:12])}" if headers else "",
                 fix="export it again with such a column, or choose another denominator",
             )
         return self.rows
@@ -320,7 +332,7 @@ class Inspection:
         """The whole finding as text."""
         export = self.export
         mapping = [f"  {target} ← {header}" for target, header in export.columns.items()]
-        shown = export.rows.head(3).to_string(index=False, max_colwidth=24)
+        shown = export.rows[shown_columns(export.rows)].head(3).to_string(index=False, max_colwidth=24)
         return "\n".join(
             [
                 f"{self.name}: {export.kind}, recognised as {export.format}",
@@ -333,7 +345,7 @@ class Inspection:
                 *(f"  warning: {caution}" for caution in export.warnings),
                 *(f"  note: {note}" for note in export.notes),
                 "personal columns that would not be loaded: " + (", ".join(export.dropped_columns) or "none"),
-                "first rows",
+                "first rows, without ids and texts",
                 *(f"  {line}" for line in shown.split("\n")),
             ]
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from erresearch.errors import DataError
 from erresearch.exports.layouts import Field, load_registry
 from erresearch.exports.log import Journal, places
+from erresearch.exports.privacy import first_shape, show_shape
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,6 +59,7 @@ _ALSO = {
     "SEK": frozenset({"NOK", "DKK", "ISK"}),
     "DKK": frozenset({"NOK", "SEK", "ISK"}),
 }
+_CODES = frozenset([*_SIGNS.values(), *(code for codes in _ALSO.values() for code in codes)])
 _SPACES = "[\u0009\u0020\u00a0\u2007\u2009\u202f'’]"
 _MARKS = "[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 _DAY_ZERO = 25569  # the day 1970-01-01 as spreadsheets number it
@@ -176,7 +178,7 @@ def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, journal: 
         journal.warn(
             "censored",
             f"column {reading.header!r}: {censored.sum():,} cells are only bounds, such as "
-            f"{text.filter(censored)[0]!r}, and count as missing",
+            f"{first_shape(text, censored)}, and count as missing",
             count=int(censored.sum()),
             rows=rows.filter(censored).head(3),
         )
@@ -210,7 +212,7 @@ def _warn_unread(
     if count == int(text.is_not_null().sum()) and count > 1:
         raise DataError(
             f"{journal.name}, column {reading.header!r} holds no number",
-            got=", ".join(map(repr, text.filter(unread).head(3))),
+            got=f"{count:,} cells such as {first_shape(text, unread)}",
             fix="say with mapping= which column holds the figures",
         )
     if told is not None:
@@ -220,7 +222,7 @@ def _warn_unread(
             return
     journal.warn(
         "not a number",
-        f"column {reading.header!r}: {text.filter(unread)[0]!r} is not a number; cells with this problem: {count:,}, "
+        f"column {reading.header!r}: {first_shape(text, unread)} is not a number; cells with this problem: {count:,}, "
         "they count as missing",
         count=count,
         rows=rows.filter(unread).head(3),
@@ -238,7 +240,7 @@ def _durations(text: pl.Series, rows: pl.Series, reading: Reading, journal: Jour
     if plain.any():
         raise DataError(
             f"{journal.name}, column {reading.header!r} mixes durations as minutes and seconds with plain seconds",
-            got=f"{text.filter(clock)[0]!r} and {text.filter(plain)[0]!r} (row {rows.filter(plain)[0]})",
+            got=f"{first_shape(text, clock)} and {first_shape(text, plain)} (row {rows.filter(plain)[0]})",
             fix="write all of them in one way",
         )
     parts = text.str.split(":")
@@ -267,7 +269,7 @@ def _decimal_numbers(text: pl.Series, rows: pl.Series, reading: Reading, journal
     if percent.any() and kind in ("count", "number", "money"):
         raise DataError(
             f"{journal.name}, column {reading.header!r} holds a rate where a count is needed",
-            got=f"{text.filter(percent)[0]!r} ({places(tuple(rows.filter(percent).head(3)), int(percent.sum()))})",
+            got=f"{first_shape(text, percent)} ({places(tuple(rows.filter(percent).head(3)), int(percent.sum()))})",
             fix="choose the column that counts, not its share",
         )
     core, factor, rounded = _without_magnitude(core, reading, journal, rows)
@@ -327,7 +329,7 @@ def _convention(core: pl.Series, rows: pl.Series, reading: Reading, journal: Jou
     where = core.is_not_null() & core.str.contains(r"[.,]").fill_null(False)
     raise DataError(
         f"{journal.name}, column {reading.header!r} does not say which sign is the decimal one",
-        got=f"{signed[0]!r} ({places(tuple(rows.filter(where).head(3)), int(where.sum()))})",
+        got=f"{show_shape(signed[0])} ({places(tuple(rows.filter(where).head(3)), int(where.sum()))})",
         allowed="1234.5 and 1,234.5, or 1234,5 and 1.234,5",
         fix="pass decimal='.' or decimal=','",
     )
@@ -342,6 +344,17 @@ def same_sign(signed: str, code: str) -> bool:
     (True, False)
     """
     return signed == code or code in _ALSO.get(signed, ())
+
+
+def show_code(code: str) -> str:
+    """Name a currency in a message; three letters that are no currency may be anything.
+
+    Examples
+    --------
+    >>> show_code("EUR"), show_code("ANN")
+    ('EUR', 'another')
+    """
+    return code if code in _CODES else "another"
 
 
 def currency_of(cells: pl.Series, rows: pl.Series, journal: Journal) -> str:
@@ -368,7 +381,7 @@ def _without_currency(
     if len(codes) > 1:
         raise DataError(
             f"{journal.name}, column {reading.header!r} mixes currencies",
-            got=", ".join(codes),
+            got=", ".join(map(show_code, codes)),
             allowed="one currency per column, or a column that names it",
             fix="export one currency at a time",
         )
@@ -408,8 +421,8 @@ def _without_magnitude(
     rounded = known | science
     journal.warn(
         "rounded",
-        f"column {reading.header!r}: {rounded.sum():,} numbers are rounded, such as {core.filter(rounded)[0]!r}; they "
-        f"are known to about ±{(factor.filter(rounded) / 20).to_numpy().max():,.0f} and marked",
+        f"column {reading.header!r}: {rounded.sum():,} numbers are rounded, such as {first_shape(core, rounded)}; "
+        f"they are known to about ±{(factor.filter(rounded) / 20).to_numpy().max():,.0f} and marked",
         count=int(rounded.sum()),
         rows=rows.filter(rounded).head(3),
     )
@@ -424,7 +437,7 @@ def _whole(
     if broken.any():
         journal.warn(
             "not whole",
-            f"column {reading.header!r}: {text.filter(broken)[0]!r} is no count; cells with this problem: "
+            f"column {reading.header!r}: {first_shape(text, broken)} is no count; cells with this problem: "
             f"{broken.sum():,}, they count as missing",
             count=int(broken.sum()),
             rows=rows.filter(broken).head(3),

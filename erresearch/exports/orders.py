@@ -11,9 +11,10 @@ from erresearch.errors import DataError
 from erresearch.exports.columns import Built, Draft, further, number_column
 from erresearch.exports.daily import day_column, one_currency
 from erresearch.exports.dates import parse_times
-from erresearch.exports.log import Journal, places
+from erresearch.exports.log import Journal, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.numbers import currency_of, same_sign
+from erresearch.exports.privacy import show_name
 from erresearch.exports.tables import MAPPED
 from erresearch.exports.timestamps import impossible, in_zone, refuse_unread, to_utc
 
@@ -84,7 +85,8 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, journal: Journal) -
             "source_row": drafted.rows,
         }
     ).with_columns(further(drafted, settings).values())
-    base, refunds = _set_aside(base, _refunds(drafted, base, settings, journal), journal)
+    refunds = _refunds(drafted, base, settings, journal)
+    base, refunds = _set_aside(base, refunds, journal, header=drafted.header("status"))
     base, refunds = base.drop("state"), refunds.drop("state")
     frame = one_currency(base, settings, journal)
     refunds = refunds.join(frame.select("source_row"), on="source_row", how="semi")
@@ -129,7 +131,7 @@ def _one_row_per_order(drafted: Draft, journal: Journal) -> Draft:
     if twice.height:
         raise DataError(
             f"{journal.name}, column {drafted.header(money)!r}: money stands on several rows of one order",
-            got=f"order {twice[layout.group][0]!r}, {places(tuple(twice['row'].head(3)), twice.height)}",
+            got=places(tuple(twice["row"].head(3)), twice.height),
             fix="the file was changed after its export, or two exports were put together: export it again",
         )
     items = again & ~filled
@@ -172,7 +174,8 @@ def _money(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Ser
         if odd:
             raise DataError(
                 f"{journal.name}: the amounts and the column of currencies contradict each other",
-                got=f"amounts in {found.currency} by their sign, {odd[0]} in column {drafted.header(currency_name)!r}",
+                got=f"amounts in {found.currency} by their sign, {show_name(odd[0])} in column "
+                f"{drafted.header(currency_name)!r}",
                 fix="export it again in one currency",
             )
         # the column is believed, and nothing was guessed
@@ -213,16 +216,20 @@ def _states(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series:
     if "cancelled_at" in text.columns:
         cancelled = text["cancelled_at"].str.strip_chars() != ""
         kind = kind.zip_with(~cancelled, pl.repeat("cancelled", len(kind), eager=True))
-    counts = text["status"].str.strip_chars().value_counts(sort=True)
+    # a state that the layout or the caller names is a word of ours; any other is a cell
+    printed = text["status"].str.strip_chars()
+    named = printed.filter(kind.is_not_null() & lower.is_in(sorted(table))).value_counts(sort=True)
     journal.note(
         "rows by state: "
-        + ", ".join(f"{count:,} {name or '(blank)'}" for name, count in counts.head(8).iter_rows())
+        + ", ".join(
+            [f"{count:,} {name}" for name, count in named.head(8).iter_rows()]
+            + [f"{int(kind.is_null().sum()):,} in other states"] * bool(kind.null_count())
+        )
     )
     if drafted.layout.pipeline and not (kind == "sale").any():
-        stages = ", ".join(repr(name) for name, _ in counts.head(8).iter_rows())
         raise DataError(
             f"{journal.name}: no deal is in a stage that counts as won",
-            got=stages,
+            got=f"{lower.n_unique():,} stages in column {drafted.header('status')!r}",
             allowed=", ".join(sorted(state for state, k in table.items() if k == "sale")),
             fix='name the stages that count as won with won = ["…"] in mapping=',
         )
@@ -313,7 +320,7 @@ def _amount_name(journal: Journal, drafted: Draft) -> str:
 
 
 def _set_aside(
-    base: pl.DataFrame, refunds: pl.DataFrame, journal: Journal
+    base: pl.DataFrame, refunds: pl.DataFrame, journal: Journal, *, header: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Reject rows without day, amount or known state; leave out deals that are not won."""
     import polars as pl
@@ -324,10 +331,10 @@ def _set_aside(
         base = base.filter(~bad)
     unknown = base["kind"].is_null()
     if unknown.any():
-        states = base["state"].filter(unknown).fill_null("").value_counts(sort=True).head(4)
-        named = ", ".join(
-            f"{name!r} in {n:,}" if name else f"none in {n:,}" for name, n in states.iter_rows()
-        )
+        states = base["state"].filter(unknown).fill_null("")
+        named = f"{counted(len(states), 'row')} in {counted(states.n_unique(), 'state')} of column {header!r}"
+        if (states == "").any():
+            named += f", {int((states == '').sum()):,} of them blank"
         journal.warn(
             "unknown state",
             f"rows are in a state that does not count as sold: {named}; "
@@ -352,7 +359,7 @@ def _set_aside(
     if ahead.height:
         journal.warn(
             "future dates",
-            f"{ahead.height:,} rows are dated in the future, such as {ahead['date'][0].date()}: expected is not sold",
+            f"{counted(ahead.height, 'row')} dated in the future: expected is not sold",
             count=ahead.height,
             rows=ahead["source_row"],
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from erresearch.errors import DataError
 from erresearch.exports.layouts import Format, load_registry
 from erresearch.exports.log import Journal, places
+from erresearch.exports.privacy import show_name
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def check_posts(frame: pl.DataFrame, layout: Format, journal: Journal) -> pl.Dat
         )
         if len(types) > 1:
             journal.note(
-                f"{len(types)} kinds of post ({', '.join(types[:6])}): rates of different kinds are not alike"
+                f"{len(types)} kinds of post ({', '.join(map(show_name, types[:6]))}): "
+                "rates of different kinds are not alike"
             )
     _warn_constant(frame, journal)
     return frame
@@ -160,7 +162,7 @@ def _warn_constant(frame: pl.DataFrame, journal: Journal) -> None:
     for name in (*REACTIONS, *AUDIENCES, "clicks"):
         values = frame[name].drop_nulls() if name in frame.columns else frame["source_row"].head(0)
         if len(values) >= _ENOUGH and values.min() == values.max():
-            text = f"column {name!r} is {values[0]:g} in all {len(values):,} rows: without variation it cannot be used"
+            text = f"column {name!r} is the same in all {len(values):,} rows: without variation it cannot be used"
             if name == "followers":
                 text = (
                     "one follower count stands for the whole period: a rate by followers then equals the reactions up to "
@@ -201,7 +203,7 @@ def check_stock(frame: pl.DataFrame, journal: Journal) -> None:
     if isinstance(median, float) and median < 0.01 * largest and zeros > 0.1:
         raise DataError(
             f"{journal.name}: the column given as followers counts new followers, not followers",
-            got=f"median {median:g}, {zeros:.0%} zeros, largest {exposure} {largest:,.0f}",
+            got=f"{zeros:.0%} zeros and a median below 1 % of the largest {exposure}",
             fix="map it to followers_gained, and take followers from a follower history",
         )
 
@@ -233,7 +235,7 @@ def check_totals(frame: pl.DataFrame, totals: pl.DataFrame, journal: Journal) ->
             continue
         stated, summed = totals[name][0], frame[name].sum()
         if stated and abs(stated - summed) > 0.005 * abs(stated):
-            off.append(f"{name} {summed:,.0f} of {stated:,.0f}")
+            off.append(f"{name} to {summed / stated:.0%}")
     if off:
         journal.warn(
             "totals",

@@ -14,6 +14,7 @@ from erresearch.exports.layouts import load_registry, normalise
 from erresearch.exports.log import Journal, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import check_age, check_limit, check_posts, check_stock, check_totals
+from erresearch.exports.privacy import first_shape, show_name
 from erresearch.exports.tables import MAPPED
 from erresearch.exports.timestamps import DECODERS, damaged_ids, publication
 from erresearch.io.parallel import by_morsels
@@ -117,8 +118,8 @@ def _missing(drafted: Draft, *names: str) -> ColumnError:
     headers = [repr(header) for name in names for header in drafted.layout.headers(name)]
     return ColumnError(
         f"{drafted.table.part} has no column for {' or '.join(names)}",
-        got=", ".join(drafted.table.header),
-        allowed=", ".join(headers),
+        got=drafted.table.shown(),
+        allowed=", ".join(headers[:8]),
         fix="export it again with that column, or name it with mapping=",
     )
 
@@ -174,7 +175,7 @@ def _identified(drafted: Draft, journal: Journal) -> Draft:
         if from_links is None or not from_links.filter(damaged).is_not_null().any():
             raise DataError(
                 f"{journal.name}, column {drafted.header('post_id')!r}: a spreadsheet rounded the ids",
-                got=f"{distinct:,} different ids in {count:,} rows, such as {ids.filter(damaged)[0]!r}",
+                got=f"{distinct:,} different ids in {count:,} rows, such as {first_shape(ids, damaged)}",
                 fix="export the file again and do not open it in a spreadsheet before reading it",
             )
         journal.warn(
@@ -256,7 +257,7 @@ def _days(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series | N
         journal.guess(
             "figures of",
             "the whole life of each post",
-            f"column {drafted.header('metric_date')!r} says {word!r} in every row",
+            f"column {drafted.header('metric_date')!r} says one word in every row",
             "a column of days",
         )
         return None
@@ -272,7 +273,7 @@ def _days(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series | N
     if days.is_null().any():
         raise DataError(
             f"{journal.name}, column {drafted.header('metric_date')!r} holds neither days nor Lifetime",
-            got=repr(drafted.frame["metric_date"].filter(days.is_null())[0]),
+            got=f"{days.null_count():,} cells such as {first_shape(drafted.frame['metric_date'], days.is_null())}",
             fix="export it again",
         )
     posts = drafted.frame["post_id"].n_unique()
@@ -362,7 +363,11 @@ def _kinds(printed: pl.Series, journal: Journal) -> pl.Series:
         # of a kind that nobody registered the first spelling stands
         named[text] = known.setdefault(normalise(text), text)
         spelt.setdefault(named[text], []).append(text)
-    several = [f"{kind} ({', '.join(texts)})" for kind, texts in spelt.items() if len(texts) > 1]
+    several = [
+        f"{show_name(kind)} ({', '.join(map(show_name, texts))})"
+        for kind, texts in spelt.items()
+        if len(texts) > 1
+    ]
     if several:
         more = " …" if len(several) > _SHOWN else ""
         journal.note(f"kinds of post with more than one name: {'; '.join(several[:_SHOWN])}{more}")

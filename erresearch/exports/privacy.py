@@ -1,4 +1,10 @@
-"""Personal columns."""
+"""What of a file's text may be shown, and what is never loaded.
+
+A message is ours: cells of the user's file do not stand in it. It gives the place (row, column) and the shape of a cell,
+``31/12/2025`` as ``00/00/0000``. Names of columns are shown where they look like names of columns, names of files and
+sheets and the cells of declared labels (account, platform, kind of post, currency) are cut short. Every text of a file
+that reaches a message goes through one of the functions here.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +12,41 @@ import functools
 import hashlib
 import re
 import secrets
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["hashed", "is_personal"]
+__all__ = [
+    "first_shape",
+    "hashed",
+    "is_personal",
+    "looks_like_headers",
+    "show_headers",
+    "show_name",
+    "show_shape",
+    "shown_columns",
+]
 
-_PERSONAL = re.compile(
+#: Letters of a header that are looked at; what is longer is no name of a column.
+LONGEST_HEADER: Final = 300
+_PERSONAL: Final = re.compile(
     r"e-?mail|phone|telefoon|teléfono|телефон|first name|last name|full name|recipient|surname|voornaam|achternaam|"
     r"address|street|billing (name|zip|city|company|province)|shipping (name|zip|city|company|province)|\bzip\b|"
-    r"\bip\b|ipaddress|latitude|longitude|customer|card (id|name|last|holder|address)|cardholder|card.*(fingerprint|exp)|"
+    r"\bip\b|ipaddress|latitude|longitude|customer|card (id|name|last|holder|address)|cardholder|"
+    r"card.{0,40}(fingerprint|exp)|"
     r"deal owner|\bowner\b|associated (company|contact)|posted by|external ?(data)?reference|custom data|"
     r"notes?$|note attributes|payment (reference|id)s?|employee|device id|statement descriptor|network id|message$|"
     r"caption|description|beschrijving|omschrijving|descripción|title|título|titel|text|\bcookie|birth|password"
+)
+# letters, and between them what stands in names of columns; a digit, an @ or an address does not
+_NAME_OF_COLUMN: Final = re.compile(r"[^\W\d](?:[^\W\d]|[ \-–_/()%.,:&'’?\"“”„+|])*")
+_MOST_WORDS: Final = 8
+_CUT_HEADER, _CUT_NAME, _CUT_SHAPE = 40, 60, 20
+#: Columns whose text may be shown: declared labels, and words that come from the registry.
+_LABELS: Final = frozenset(
+    ("platform", "account", "entity", "post_type", "currency", "outcome", "kind", "grain", "time_source")
 )
 
 
@@ -29,7 +56,7 @@ def is_personal(header: str) -> bool:
     Parameters
     ----------
     header : str
-        As printed.
+        As printed; of a very long one the beginning counts.
 
     Returns
     -------
@@ -41,7 +68,143 @@ def is_personal(header: str) -> bool:
     >>> is_personal("Billing Name"), is_personal("Customer Email"), is_personal("Reach")
     (True, True, False)
     """
-    return _PERSONAL.search(header.strip().casefold()) is not None
+    return _PERSONAL.search(header[:LONGEST_HEADER].strip().casefold()) is not None
+
+
+def show_name(name: object) -> str:
+    r"""The name of a file, a sheet or an account, or a label, cut short and without signs that move the cursor.
+
+    Examples
+    --------
+    >>> show_name("Orders 2025"), show_name("a" * 80 + ".csv")[-8:], show_name("a\nb\x1b[2J")
+    ('Orders 2025', 'aaa….csv', 'a b [2J')
+    """
+    text = str(name)[: 4 * LONGEST_HEADER]
+    text = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    if len(text) <= _CUT_NAME:
+        return text
+    dot = text.rfind(".")
+    end = text[dot:] if 0 < len(text) - dot <= 6 else ""
+    return f"{text[: _CUT_NAME - len(end) - 1]}…{end}"
+
+
+def show_shape(cell: object) -> str:
+    """What a cell looks like, without what it says: digits as 0, letters as a.
+
+    Examples
+    --------
+    >>> show_shape("31/12/2025"), show_shape("Ann Lee"), show_shape("")
+    ("'00/00/0000'", "'Aaa Aaa'", "''")
+    """
+    text = str(cell)
+    out = "".join(map(_kind_of_sign, text[:_CUT_SHAPE]))
+    return f"'{out}{'…' if len(text) > _CUT_SHAPE else ''}'"
+
+
+def first_shape(cells: pl.Series, where: pl.Series) -> str:
+    """The shape of the first of the cells that a mask picks."""
+    return show_shape(cells.filter(where)[0])
+
+
+def _kind_of_sign(sign: str) -> str:
+    if sign.isalpha():
+        return "A" if sign.isupper() else "a"
+    return "0" if sign.isdigit() else sign if " " <= sign <= "~" else "·"
+
+
+def _column_name(header: str) -> bool:
+    text = header.strip().lstrip("\ufeff")
+    return (
+        0 < len(text) <= 2 * _CUT_HEADER
+        and len(text.split()) <= _MOST_WORDS
+        and _NAME_OF_COLUMN.fullmatch(text) is not None
+    )
+
+
+def show_headers(
+    header: Sequence[str], *, known: Iterable[int] = (), positions: Iterable[int] | None = None, most: int = 8
+) -> str:
+    """Name columns by their headers, or by their number where a header does not look like the name of a column.
+
+    Parameters
+    ----------
+    header : sequence of str
+        A row that was recognised as headers.
+    known : iterable of int
+        Positions whose header is in the registry or in the caller's mapping, shown as printed.
+    positions : iterable of int, optional
+        Columns to name; all that have a header by default.
+    most : int
+        How many to name.
+
+    Returns
+    -------
+    str
+        At most 40 letters of each.
+
+    Examples
+    --------
+    >>> show_headers(["Date", "Branch", "ann@example.org"], known=[0])
+    "'Date', 'Branch', column 3"
+    """
+    certain = set(known)
+    wanted = [i for i in (range(len(header)) if positions is None else positions) if header[i].strip()]
+    named = []
+    for i in wanted[:most]:
+        text = " ".join(header[i].lstrip("\ufeff").split())
+        if i in certain or _column_name(text):
+            named.append(repr(text if len(text) <= _CUT_HEADER else text[: _CUT_HEADER - 1] + "…"))
+        else:
+            named.append(f"column {i + 1}")
+    more = f" and {len(wanted) - most} more" if len(wanted) > most else ""
+    return ", ".join(named) + more
+
+
+def looks_like_headers(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether a row that no layout knows is a row of headers, by its shape alone.
+
+    Every cell must look like the name of a column, no two may be equal, and some column must hold digits in the rows
+    below: a row of names above rows of names may be a person as well.
+
+    Examples
+    --------
+    >>> looks_like_headers(["Toot", "Favourites"], [["1", "3"], ["2", "4"]])
+    True
+    >>> looks_like_headers(["Ann Lee", "3 High Street"], [["Bo Ek", "5 Low Street"]])
+    False
+    >>> looks_like_headers(["Ann", "Lee"], [["Bo", "Ek"]])
+    False
+    """
+    cells = [cell.strip() for cell in row if cell.strip()]
+    if len(cells) < 2 or len(set(cells)) < len(cells) or not all(map(_column_name, cells)):
+        return False
+    body = [other for other in below if any(cell.strip() for cell in other)][:20]
+    return bool(body) and any(
+        all(any(sign.isdigit() for sign in other[i]) for other in body if i < len(other))
+        and any(i < len(other) for other in body)
+        for i, cell in enumerate(row)
+        if cell.strip()
+    )
+
+
+def shown_columns(frame: object) -> list[str]:
+    """Columns of canonical rows whose cells may be shown: numbers, times and declared labels; no ids, no other text.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Canonical rows.
+
+    Returns
+    -------
+    list of str
+        In the order of the table.
+    """
+    return [
+        str(name)
+        for name, dtype in frame.dtypes.items()  # type: ignore[attr-defined]
+        if name in _LABELS or (dtype.kind in "fiubM" and name != "source_row")
+    ]
 
 
 @functools.lru_cache(maxsize=1)

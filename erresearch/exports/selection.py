@@ -16,7 +16,7 @@ from erresearch.exports.delimited import Records, read_records
 from erresearch.exports.layouts import Format, Kind, load_registry, normalise, not_recognised
 from erresearch.exports.log import Journal
 from erresearch.exports.mapping import Settings, day_of
-from erresearch.exports.privacy import is_personal
+from erresearch.exports.privacy import is_personal, show_name
 from erresearch.exports.tables import Table, find_tables, relaxed
 from erresearch.exports.workbooks import Sheet
 
@@ -86,7 +86,7 @@ def _say_strange(strange: Sequence[str], tables: Sequence[Table], journal: Journ
     """Name the sheets or files in which no table is known; among several of one layout that may be one of them."""
     if not strange:
         return
-    text = f"no known table in {', '.join(map(repr, strange[:_SHOWN]))}"
+    text = f"no known table in {', '.join(repr(show_name(name)) for name in strange[:_SHOWN])}"
     alike = Counter(t.match.layout.id for t in tables if t.cells.height and not t.match.layout.stack)
     if max(alike.values(), default=0) > 1:
         journal.warn("unread tables", f"{text}: rows of theirs, if they are wanted, were not read")
@@ -102,10 +102,9 @@ def _records(part: Text | Sheet, journal: Journal) -> Records:
 
 def _refuse_columns(head: Sequence[Sequence[str]], bundle: Bundle) -> None:
     if head and max(len([c for c in row if c.strip()]) for row in head) < 2:
-        first = next((row[0] for row in head if row), "")
         raise DataError(
             f"{bundle.name}: only one column was found",
-            got=repr(first[:60]),
+            got=f"{len(head):,} rows of one cell",
             allowed="cells parted by commas, semicolons, tabs or bars",
             fix="export it again as CSV",
         )
@@ -177,16 +176,14 @@ def choose_tables(tables: Sequence[Table], platform: str | None, journal: Journa
                 fix="take the one that is wanted out of the file and read it alone",
             )
         chosen = filled or chosen[:1]
-    signs = ", ".join(repr(chosen[0].printed(target)) for target in list(chosen[0].match.columns)[:5])
-    unread = [chosen[0].header[i].strip() for i in chosen[0].match.unknown]
-    unread = [header for header in unread if not is_personal(header)] + [
-        h for h in layout.ignore if h in chosen[0].header
-    ]
+    first = chosen[0]
+    signs = first.shown(list(first.match.columns.values())[:5])
+    unread = [i for i in first.match.unknown if not is_personal(first.header[i])]
+    unread += [i for i, header in enumerate(first.header) if header in layout.ignore]
     if unread:
-        more = f" and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
         # which of its questions is the score of a survey is found later
         told = "of which only the score is read" if layout.kind == "survey" else "not read"
-        journal.note(f"columns without a meaning here, {told}: {', '.join(map(repr, unread[:_SHOWN]))}{more}")
+        journal.note(f"columns without a meaning here, {told}: {first.shown(unread)}")
     journal.note(
         f"recognised as {layout.name} by {signs}"
         + (f" (headers in {chosen[0].match.language})" if chosen[0].match.language not in ("", "en") else "")
@@ -205,7 +202,7 @@ def refuse_other(table: Table, journal: Journal) -> None:
     dimension = table.printed("dimension") if "dimension" in table.match.columns else "another dimension"
     raise ColumnError(
         f"{journal.name}: {table.match.layout.refuse.format(dimension=dimension)}",
-        got=", ".join(table.header[:8]),
+        got=table.shown(),
     )
 
 
@@ -223,7 +220,7 @@ def refuse_empty(chosen: Sequence[Table], bundle: Bundle) -> None:
         raise _no_data(bundle)
     raise DataError(
         f"{bundle.name} has headers but no rows",
-        got=", ".join(chosen[0].header[:6]),
+        got=chosen[0].shown(most=6),
         fix="choose a range of dates with data and export it again",
     )
 

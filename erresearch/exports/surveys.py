@@ -12,7 +12,7 @@ from erresearch.exports.daily import day_column
 from erresearch.exports.layouts import normalise
 from erresearch.exports.log import Journal, places
 from erresearch.exports.mapping import Settings
-from erresearch.exports.privacy import hashed, is_personal
+from erresearch.exports.privacy import first_shape, hashed, is_personal
 from erresearch.exports.tables import Table
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def _score_cells(drafted: Draft, settings: Settings, journal: Journal) -> tuple[
 
     cells = pl.DataFrame({"row": table.rows, "score": table.cells[f"c{position}"]})
     raw = drafted.frame.select("row").join(cells, on="row", how="left", maintain_order="left")["score"]
-    journal.found["score"] = table.header[position].strip()
-    return table.header[position].strip(), raw
+    journal.found["score"] = table.shown([position]).strip("'")
+    return journal.found["score"], raw
 
 
 def _named(table: Table, header: str) -> int:
@@ -115,7 +115,7 @@ def _named(table: Table, header: str) -> int:
                 return position
     raise ColumnError(
         f"{table.part} has no column {header!r}",
-        got=", ".join(repr(h) for h in table.header[:30]),
+        got=table.shown(most=12),
         fix="mend score=",
     )
 
@@ -139,10 +139,9 @@ def _found(table: Table, journal: Journal) -> int:
     )
     for candidates in tried:
         if len(candidates) == 1:
-            header = _question(table, candidates[0])
             journal.guess(
                 "score",
-                repr(header[:60]),
+                table.shown(candidates),
                 "the one question that asks for a recommendation",
                 "score in mapping=",
             )
@@ -150,12 +149,12 @@ def _found(table: Table, journal: Journal) -> int:
         if len(candidates) > 1:
             raise ColumnError(
                 f"{table.part}: several columns could be the score",
-                got=", ".join(repr(table.header[i]) for i in candidates[:8]),
+                got=table.shown(candidates),
                 fix='say which with score = "…" in mapping=',
             )
     raise ColumnError(
         f"{table.part}: no question asks for a recommendation from 0 to 10",
-        got=", ".join(repr(h) for h in table.header[:30]),
+        got=table.shown(most=12),
         fix='say which it is with score = "…" in mapping=',
     )
 
@@ -199,7 +198,7 @@ def _scores(raw: pl.Series, label: str, drafted: Draft, settings: Settings, jour
     if unread.any():
         journal.warn(
             "not a score",
-            f"column {label!r}: {text.filter(unread)[0]!r} is no score; cells with this problem: {int(unread.sum()):,}",
+            f"column {label!r}: {first_shape(text, unread)} is no score; cells with this problem: {int(unread.sum()):,}",
             count=int(unread.sum()),
             rows=drafted.rows.filter(unread),
         )
@@ -237,12 +236,11 @@ def _check_scale(values: pl.Series, label: str, drafted: Draft, settings: Settin
     if outside.any() or not whole or small:
         raise DataError(
             f"{journal.name}, column {label!r} is not a score from {least} to {most}",
-            got=f"values from {low:g} to {high:g}"
-            + (
-                f", {places(tuple(drafted.rows.filter(outside).head(3)), int(outside.sum()))}"
-                if outside.any()
-                else ""
-            ),
+            got=places(tuple(drafted.rows.filter(outside).head(3)), int(outside.sum()))
+            if outside.any()
+            else f"none is above {_SMALL_TOP}"
+            if small
+            else "values with decimals",
             allowed=f"whole numbers from {least} to {most}; a score that is already averaged cannot be read",
             fix='say the scale with scale = "1-5" in mapping=, or another column with score = "…"',
         )

@@ -21,6 +21,7 @@ from erresearch.exports.layouts import (
     vocabulary,
 )
 from erresearch.exports.log import Journal, places
+from erresearch.exports.privacy import show_headers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,6 +76,10 @@ class Table:
     def printed(self, target: str) -> str:
         """The header of a canonical column as printed."""
         return self.header[self.match.columns[target]].strip().lstrip("\ufeff")
+
+    def shown(self, positions: Iterable[int] | None = None, *, most: int = 8) -> str:
+        """Headers for a message: those that are known as printed, others where they look like names of columns."""
+        return show_headers(self.header, known=self.match.columns.values(), positions=positions, most=most)
 
 
 @dataclass(slots=True)
@@ -358,10 +363,9 @@ def _survey_headers(records: Records, at: int, end: int, match: Match) -> tuple[
         return at + 1, ()
     if len(dated) < 2 or dated[1]:
         return at + 2, tuple(ahead[0]) if ahead else ()
-    shown = "; ".join(" | ".join(cell[:20] for cell in row[:4]) for row in rows[at : at + 4])
     raise ColumnError(
         f"{records.name}: the rows of headers are not understood",
-        got=shown,
+        got=f"neither row {records.numbers[at + 1]} nor row {records.numbers[at + 2]} has a day under {'Date'!r}",
         allowed="one, two or three rows of headers, the third with ImportId",
         fix="export it again as CSV with the settings as they come",
     )

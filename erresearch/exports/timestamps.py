@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.exports.columns import Draft
 from erresearch.exports.dates import Times, parse_times
-from erresearch.exports.log import Journal, places
+from erresearch.exports.log import Journal, counted, places
 from erresearch.exports.mapping import Settings
+from erresearch.exports.privacy import first_shape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,7 +142,7 @@ def refuse_unread(times: Times, cells: pl.Series, rows: pl.Series, journal: Jour
         return
     first = rows.filter(times.unread)
     text = (
-        f'{journal.name} row {first[0]}, column "{header}": {cells.filter(times.unread)[0]!r} is not a date. '
+        f'{journal.name} row {first[0]}, column "{header}": {first_shape(cells, times.unread)} is not a date. '
         f"Rows with this problem: {count:,}"
     )
     if count > _TOLERATED * len(cells):
@@ -375,11 +376,11 @@ def impossible(
         odd = odd | (at > end).fill_null(False)
     count = int(odd.sum())
     if count:
-        text = f"column {header!r}: {at.filter(odd)[0]} is impossible; rows with this problem: {count:,}"
+        text = f"column {header!r}: {counted(count, 'impossible date')}"
         if count > _TOLERATED * len(at):
             raise DataError(
                 f"{journal.name}, {text}",
-                got=f"{count:,} of {len(at):,} rows ({places(tuple(rows.filter(odd).head(3)), count)})",
+                got=f"{count:,} of {counted(len(at), 'row')} ({places(tuple(rows.filter(odd).head(3)), count)})",
                 allowed=f"years from {_FIRST} to {_LAST}" + (f", up to {end:%Y-%m-%d}" if end else ""),
                 fix="mend the cells, or correct exported_at and the clock of this machine",
             )

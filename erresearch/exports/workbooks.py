@@ -1,7 +1,7 @@
 """Sheets of workbooks as text: .xlsx, .xls and the web pages that call themselves .xls.
 
-Formulas are not evaluated and their stored results are not believed: such a cell is shown as its formula, which the
-reader of numbers then counts as missing. Links to other files are not followed. Hidden sheets are left out.
+Nothing is evaluated: of a formula the value is taken that the workbook stores, and such cells are counted. Links to other
+files are not followed. Hidden sheets are left out. The size that a workbook claims is added up before it is read.
 """
 
 from __future__ import annotations
@@ -9,17 +9,34 @@ from __future__ import annotations
 import datetime as dt
 import html.parser
 import io
+import itertools
+import re
+import struct
+import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from erresearch.errors import EngineError
+from erresearch.exports.privacy import show_name
 
-__all__ = ["MAX_CELLS", "Sheet", "read_html", "read_xls", "read_xlsx"]
+__all__ = ["MAX_CELLS", "MAX_SHEETS", "Sheet", "count_cells", "read_html", "read_workbook"]
 
-MAX_CELLS = 40_000_000
-"""Cells beyond which a sheet is refused."""
-_FIX = "download the workbook again, or save it as CSV"
+MAX_CELLS: Final = 20_000_000
+"""Cells of a workbook, empty ones inside its rows included, beyond which it is refused."""
+MAX_SHEETS: Final = 400
+"""Sheets, or tables of a page, beyond which a file is refused."""
+_LONGEST_PAGE: Final = 50 << 20
+_FIX: Final = "download the workbook again, or save the sheet that is wanted as CSV"
+_PLACE: Final = re.compile(
+    rb"\br\s*=\s*[\"']([A-Za-z]{0,3})(\d{1,7})[\"']|\br\s*=\s*[\"']([A-Za-z]+)?\d+[\"']"
+)
+_CELL: Final = re.compile(rb"<(?:\w+:)?c[\s/>]")
+_FORMULA: Final = re.compile(rb"<(?:\w+:)?f[\s/>]")
+# records of an .xls workbook that hold a cell: row and column come first
+_BIFF_CELLS: Final = frozenset({0x06, 0xBD, 0xBE, 0xD6, 0xFD, 0x201, 0x203, 0x204, 0x205, 0x27E})
+_BIFF_FORMULA, _BIFF_START, _BIFF_SEVERAL = 0x06, 0x809, frozenset({0xBD, 0xBE})
+_FREE_SECTOR: Final = 0xFFFFFFFA
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,132 +72,201 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def _trimmed(rows: Iterable[list[str]], name: str, limit: int | None) -> list[list[str]]:
+def _trimmed(rows: Iterable[list[str]]) -> list[list[str]]:
     """All rows up to the last that holds something, each as wide as its last cell."""
     kept: list[list[str]] = []
-    cells = filled = 0
+    filled = 0
     for row in rows:
         while row and not row[-1]:
             row.pop()
         kept.append(row)
-        cells += len(row) + 1
         if row:
             filled = len(kept)
-        if cells > MAX_CELLS:
-            raise EngineError(
-                f"{name}: the sheet is too large", got=f"over {MAX_CELLS:,} cells", fix="save it as CSV"
-            )
-        if limit is not None and len(kept) >= limit:
-            break
     return kept[:filled]
 
 
-def read_xlsx(data: bytes, name: str, *, limit: int | None = None) -> Iterator[Sheet]:
-    """Read the visible sheets of an .xlsx workbook.
+def read_workbook(data: bytes, name: str, *, limit: int | None = None) -> tuple[list[Sheet], int]:
+    """Read the visible sheets of a workbook, .xlsx or .xls.
 
     Parameters
     ----------
     data : bytes
-        The file, already checked for its unpacked size.
+        The file, its unpacked size already checked.
     name : str
         For messages.
     limit : int, optional
         Rows per sheet that are enough.
 
-    Yields
-    ------
-    Sheet
-        Visible sheets in their order.
+    Returns
+    -------
+    sheets, formulas
+        Visible sheets in their order; and how many cells of the workbook are formulas, of which the stored values were
+        taken.
 
     Raises
     ------
     EngineError
-        If it is not a workbook that can be read.
+        If it is not a workbook that can be read, or is larger than a workbook of figures is.
+
+    See Also
+    --------
+    read_html : The web pages that call themselves workbooks.
     """
-    import warnings
-
-    import openpyxl
-
-    sheets = []
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of styles and extensions, which are not read
-            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)
-            for sheet in book.worksheets:
-                if sheet.sheet_state != "visible":
-                    continue
-                sheet.reset_dimensions()
-                rows = ([cell_text(value) for value in row] for row in sheet.iter_rows(values_only=True))
-                sheets.append(Sheet(str(sheet.title), _trimmed(rows, name, limit)))
-            book.close()
-    except EngineError:
+        return _sheets_of(data, name, limit)
+    except (EngineError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # a damaged workbook makes its library fail in any way
-        raise _damaged(name, error) from error
-    yield from sheets
+    except BaseException as error:  # a damaged workbook makes the reader in Rust panic, which is no Exception
+        raise EngineError(
+            f"{name}: the workbook cannot be read", got=type(error).__name__, fix=_FIX
+        ) from None
 
 
-def read_xls(data: bytes, name: str, *, limit: int | None = None) -> Iterator[Sheet]:
-    """Read the visible sheets of an .xls workbook.
+def _sheets_of(data: bytes, name: str, limit: int | None) -> tuple[list[Sheet], int]:
+    import python_calamine
+
+    cells, formulas = count_cells(data)
+    if cells > MAX_CELLS:
+        raise _too_large(name, f"{cells:,} cells from its first to its last", f"{MAX_CELLS:,} cells")
+    sheets, kept = [], 0
+    with python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
+        shown = [
+            place
+            for place, meta in enumerate(book.sheets_metadata)
+            if meta.visible == python_calamine.SheetVisibleEnum.Visible
+            and meta.typ == python_calamine.SheetTypeEnum.WorkSheet
+        ]
+        if len(shown) > MAX_SHEETS:
+            raise _too_large(name, f"{len(shown):,} sheets", f"{MAX_SHEETS} sheets")
+        for place in shown:
+            sheet = book.get_sheet_by_index(place)
+            # several sheets may name one part of the file, which counts each time that it is read
+            kept += sheet.total_height * sheet.total_width
+            if kept > MAX_CELLS:
+                raise _too_large(name, "more cells in all of its sheets", f"{MAX_CELLS:,} cells")
+            rows = sheet.to_python(skip_empty_area=False, nrows=limit)
+            sheets.append(Sheet(show_name(sheet.name), _trimmed([*map(cell_text, row)] for row in rows)))
+    return sheets, formulas
+
+
+def _too_large(name: str, got: str, most: str) -> EngineError:
+    return EngineError(f"{name}: the workbook is too large", got=got, allowed=f"at most {most}", fix=_FIX)
+
+
+def count_cells(data: bytes) -> tuple[int, int]:
+    """Cells that the largest sheet of a workbook spans, empty ones between included, and the formulas of all.
+
+    A reader lays a sheet out in full, so that one cell in the last row costs as much as all above it.
 
     Parameters
     ----------
     data : bytes
-        The file.
-    name : str
-        For messages.
-    limit : int, optional
-        Rows per sheet that are enough.
+        An .xlsx or .xls workbook.
 
-    Yields
-    ------
-    Sheet
-        Visible sheets in their order.
-
-    Raises
-    ------
-    EngineError
-        If it is not a workbook that can be read.
+    Returns
+    -------
+    cells, formulas : int
     """
-    import xlrd
-
-    sheets = []
-    try:
-        with io.StringIO() as said, xlrd.open_workbook(file_contents=data, logfile=said) as book:
-            for sheet in book.sheets():
-                if getattr(sheet, "visibility", 0):
-                    continue
-                rows = (
-                    [_xls_text(sheet.cell(r, c), book.datemode) for c in range(sheet.row_len(r))]
-                    for r in range(sheet.nrows)
-                )
-                sheets.append(Sheet(str(sheet.name), _trimmed(rows, name, limit)))
-    except EngineError:
-        raise
-    except Exception as error:  # a damaged workbook makes its library fail in any way
-        raise _damaged(name, error) from error
-    yield from sheets
+    if not data.startswith(b"PK"):
+        return _biff_cells(data)
+    most = formulas = 0
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for info in archive.infolist():
+            text = archive.read(info)
+            if b"sheetData" not in text:
+                continue
+            formulas += len(_FORMULA.findall(text))
+            most = max(most, _spanned(text))
+    return most, formulas
 
 
-def _xls_text(cell: Any, datemode: int) -> str:
-    import xlrd
+def _spanned(text: bytes) -> int:
+    """Cells from the first row and column to the last that the text of a sheet names."""
+    last_row = last_column = named = 0
+    columns: set[bytes] = set()
+    for letters, digits, _ in _PLACE.findall(text):
+        if not digits:
+            return MAX_CELLS + 1
+        last_row = max(last_row, int(digits))
+        if letters:
+            named += 1
+            columns.add(letters.upper())
+    for letters in columns:
+        number = 0
+        for letter in letters:
+            number = number * 26 + letter - 64
+        last_column = max(last_column, number)
+    cells = len(_CELL.findall(text))
+    if cells > named:  # cells that do not say where they are stand in the order of their row
+        rows = text.split(b"<row")
+        last_row = max(last_row, len(rows))
+        last_column = max(last_column, *(len(_CELL.findall(row)) for row in rows))
+    return max(cells, last_row * max(1, last_column))
 
-    if cell.ctype == xlrd.XL_CELL_DATE:
-        try:
-            return cell_text(xlrd.xldate_as_datetime(cell.value, datemode))
-        except (ValueError, OverflowError):
-            return cell_text(cell.value)
-    if cell.ctype == xlrd.XL_CELL_ERROR:
-        return str(xlrd.error_text_from_code.get(cell.value, "#ERROR!"))
-    if cell.ctype == xlrd.XL_CELL_BOOLEAN:
-        return "TRUE" if cell.value else "FALSE"
-    return cell_text(cell.value if cell.ctype != xlrd.XL_CELL_EMPTY else None)
+
+def _biff_cells(data: bytes) -> tuple[int, int]:
+    most = formulas = 0
+    for stream in _streams(data):
+        at = last_row = last_column = 0
+        while at + 8 <= len(stream):
+            kind, size, row, column = struct.unpack_from("<HHHH", stream, at)
+            if kind == _BIFF_START:
+                last_row = last_column = 0
+            elif kind in _BIFF_CELLS and size >= 4:
+                formulas += kind == _BIFF_FORMULA
+                if kind in _BIFF_SEVERAL:
+                    column = int.from_bytes(stream[at + 2 + size : at + 4 + size], "little")
+                last_row, last_column = max(last_row, row + 1), max(last_column, column + 1)
+                most = max(most, last_row * last_column)
+            at += 4 + size
+    return most, formulas
 
 
-def _damaged(name: str, error: Exception) -> EngineError:
-    return EngineError(
-        f"{name}: the workbook cannot be read", got=f"{type(error).__name__}: {str(error)[:120]}", fix=_FIX
-    )
+def _streams(data: bytes) -> Iterator[bytes]:
+    """The streams of a compound file that may hold a workbook; a bare stream is itself."""
+    if not data.startswith(b"\xd0\xcf\x11\xe0"):
+        yield data
+        return
+    size = 1 << min(struct.unpack_from("<H", data, 30)[0], 12)
+    count = len(data) // size
+
+    def sector(number: int) -> bytes:
+        return data[(number + 1) * size : (number + 2) * size]
+
+    def chain(first: int, table: list[int]) -> Iterator[int]:
+        for _ in range(count + 1):
+            if first >= len(table):
+                return
+            yield first
+            first = table[first]
+
+    tables = list(struct.unpack_from("<109I", data, 76))
+    further = struct.unpack_from("<I", data, 68)[0]
+    for _ in range(count):
+        if further >= _FREE_SECTOR or not (more := _numbers(sector(further))):
+            break
+        tables += more[:-1]
+        further = more[-1]
+    table = [n for place in tables if place < count for n in _numbers(sector(place))]
+    directory = b"".join(map(sector, chain(struct.unpack_from("<I", data, 48)[0], table)))
+    small_table = [
+        n for place in chain(struct.unpack_from("<I", data, 60)[0], table) for n in _numbers(sector(place))
+    ]
+    entries = [directory[at : at + 128] for at in range(0, len(directory) - 127, 128)]
+    for entry in entries:
+        named = entry[:64].decode("utf-16-le", "replace").split("\0")[0].casefold()
+        first, length = struct.unpack_from("<II", entry, 116)
+        if named not in ("workbook", "book"):
+            continue
+        if length >= 4096:
+            yield b"".join(map(sector, chain(first, table)))[:length]
+            continue
+        root = b"".join(map(sector, chain(struct.unpack_from("<I", entries[0], 116)[0], table)))
+        yield b"".join(root[64 * n : 64 * n + 64] for n in chain(first, small_table))[:length]
+
+
+def _numbers(sector: bytes) -> list[int]:
+    return list(struct.unpack(f"<{len(sector) // 4}I", sector[: len(sector) // 4 * 4]))
 
 
 class _Tables(html.parser.HTMLParser):
@@ -227,16 +313,20 @@ def read_html(utf8: bytes | memoryview, name: str) -> Iterator[Sheet]:
     Raises
     ------
     EngineError
-        If it holds no table.
+        If it holds no table, or more than a page of figures does.
     """
+    if len(utf8) > _LONGEST_PAGE:
+        raise _too_large(name, f"a page of {len(utf8):,} bytes", f"{_LONGEST_PAGE:,} bytes")
     parser = _Tables()
     try:
         parser.feed(bytes(utf8).decode())
         parser.close()
     except Exception as error:  # the parser of the standard library fails with an assertion on some pages
-        raise _damaged(name, error) from error
-    tables = [table for table in parser.tables if table]
+        raise EngineError(f"{name}: the page cannot be read", got=type(error).__name__, fix=_FIX) from error
+    tables = list(itertools.islice((table for table in parser.tables if table), MAX_SHEETS + 1))
+    if len(tables) > MAX_SHEETS:
+        raise _too_large(name, f"over {MAX_SHEETS} tables", f"{MAX_SHEETS} tables")
     if not tables:
         raise EngineError(f"{name} is a web page without a table", fix=_FIX)
     for number, table in enumerate(tables, start=1):
-        yield Sheet(f"table {number}", _trimmed(iter(table), name, None))
+        yield Sheet(f"table {number}", _trimmed(table))
