@@ -62,7 +62,7 @@ def listed() -> dict[str, Any]:
         "polars",
         "pyarrow",
         "pydantic",
-        "xlrd",
+        "python-calamine",
     ]
     plain = [
         "ipython",

@@ -989,9 +989,7 @@ def test_S19_scores_on_another_scale(write: Write):
         )
 
     fails(survey(lambda i: 1 + i % 5), "is not a score from 0 to 10: none is above 5")
-    fails(
-        survey(lambda i: 10 * i), "is not a score from 0 to 10: rows 4, 5, 6 and 7 more"
-    )
+    fails(survey(lambda i: 10 * i), "is not a score from 0 to 10: rows 4, 5, 6 and 7 more")
     fails(survey(lambda i: -20.5 + i), "is not a score from 0 to 10")
     export = read_export(survey(lambda i: 1 + i % 10))
     assert "runs from 1 to 10 without a 0" in caution(export, "scale")

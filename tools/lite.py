@@ -35,12 +35,10 @@ RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.
 ADDED: dict[str, tuple[str, ...]] = {
     "bokeh-sampledata": (),
     "comm": (),
-    "et-xmlfile": (),
     "ipywidgets": ("comm", "ipython", "jupyterlab-widgets", "traitlets"),
     "jupyterlab-widgets": (),
     "mypy-extensions": (),
     "narwhals": (),
-    "openpyxl": ("et-xmlfile",),
     "pandera": ("packaging", "pydantic", "typeguard", "typing-extensions", "typing-inspect"),
     "pooch": ("packaging", "platformdirs", "requests"),
     "prompt-toolkit": ("wcwidth",),
@@ -52,8 +50,8 @@ ADDED: dict[str, tuple[str, ...]] = {
 KERNEL = ("comm", "ipython", "jedi", "micropip", "packaging")
 # What `import erresearch` makes the browser fetch: what its functions import later as well.
 NEEDED = (
-    "bokeh-sampledata", "click", "ipywidgets", "jinja2", "matplotlib", "narwhals", "numpy", "openpyxl", "pandas",
-    "pandera", "polars", "pooch", "pyarrow", "rich", "scipy", "seaborn", "statsmodels", "xlrd",
+    "bokeh-sampledata", "click", "ipywidgets", "jinja2", "matplotlib", "narwhals", "numpy", "pandas",
+    "pandera", "polars", "pooch", "pyarrow", "rich", "scipy", "seaborn", "python-calamine", "statsmodels",
 )  # fmt: skip
 
 

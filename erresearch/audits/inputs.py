@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -176,7 +177,7 @@ def read_files(
     unusable: list[tuple[str, str]] = []
     seen: dict[Path, str] = {}
     for path, kind, among in asked:
-        real = path.resolve()
+        real = Path(os.path.realpath(path))  # of links in a ring as well, which no file is then behind
         if real in seen:
             raise DataError(f"the file {path.name!r} is named twice", fix="name each file once")
         seen[real] = kind
@@ -241,7 +242,7 @@ def _open_lakes(stored: Sequence[tuple[str | Path, str]]) -> tuple[Lake, ...]:
     found: list[Lake] = []
     for place, kind in stored:
         lake, path = open_table([place], kind), Path(place)
-        own = path.with_name(path.name + ".toml").is_file()
+        own = (path.parent / f"{path.name}.toml").is_file()
         if path.suffix.lower() == ".parquet" and path.is_file() and not own:
             together.setdefault((lake.kind, path.parent), []).append((place, lake))
         else:
@@ -272,7 +273,7 @@ def open_table(places: Sequence[str | Path], kind: str = "") -> Lake:
         As :func:`erresearch.exports.lazy_tables.open_lake`, with the name of the mapping's file.
     """
     bare = Path(str(places[0]).removeprefix("duckdb:").split("?", maxsplit=1)[0])
-    beside = bare.with_name(f"{bare.name}.toml")
+    beside = bare.parent / f"{bare.name}.toml"
     above = bare.parent.with_name(f"{bare.parent.name}.toml") if bare.parent.name else beside
     if "*" in bare.name or (bare.suffix.lower() == ".parquet" and above.is_file() and not beside.is_file()):
         beside = above
@@ -330,7 +331,7 @@ def _listed(files: Iterable[str | Path] | str | Path) -> Sequence[str | Path]:
 def _read(
     path: Path, tz: str, currency: str | None
 ) -> tuple[tuple[Export, ...], tuple[tuple[str, str], ...]]:
-    beside = path.with_name(path.name + ".toml")
+    beside = path.parent / f"{path.name}.toml"
     try:
         return read_exports(path, tz=tz, currency=currency, mapping=beside if beside.is_file() else None)
     except ErresearchError as error:

@@ -291,7 +291,7 @@ def _inspected(place: str, tz: str | None) -> str:
     path = Path(place)
     if path.is_dir():
         raise click.UsageError(f"{place} is a folder; name its files, such as {place}/*.csv")
-    beside = path.with_name(f"{path.name}.toml")
+    beside = path.parent / f"{path.name}.toml"
     return str(inspect_export(path, tz=tz, mapping=beside if beside.is_file() else None))
 
 

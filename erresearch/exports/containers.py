@@ -113,7 +113,9 @@ def open_bundle(
     DataError
         If it is empty.
     """
-    if re.match(r"\s*[a-z][a-z0-9+.-]+:/", str(path), re.IGNORECASE):
+    if not str(path).strip() or "\0" in str(path):
+        raise EngineError("no file is named", got=repr(str(path))[:80], fix="give the path of a file")
+    if re.match(r"\s*[a-z][a-z0-9+.-]{1,20}:/", str(path), re.IGNORECASE):
         raise EngineError(
             "an address on the web is not a file",
             got=str(path)[:80],

@@ -23,6 +23,8 @@ __all__ = ["Records", "fast_body", "read_records"]
 
 FAST = 2 << 20
 """Bytes from which a plain table is read by a parser in C; smaller files are read record by record."""
+MAX_COLUMNS = 16_384
+"""Cells of a row beyond which a text is no table."""
 _HEAD = 256 << 10
 _DELIMITERS = (",", ";", "\t", "|")
 _SWALLOWED = 50
@@ -193,6 +195,8 @@ def parse(
     before = csv.field_size_limit(_LARGEST)
     try:
         for row in reader:
+            if len(row) > MAX_COLUMNS:
+                raise _too_wide(name, len(rows) + 1 + first, len(row))
             rows.append(row)
             lines.append(reader.line_num + first)
     except csv.Error as error:
@@ -209,6 +213,15 @@ def parse(
         lines.pop()
     _refuse_swallowed(rows, delimiter, name, first)
     return rows, lines
+
+
+def _too_wide(name: str, row: int, cells: int) -> DataError:
+    return DataError(
+        f"{name} row {row}: the row is too wide",
+        got=f"{cells:,} cells",
+        allowed=f"at most {MAX_COLUMNS:,}, as in a spreadsheet",
+        fix="export it again with the columns that are wanted",
+    )
 
 
 def _refuse_swallowed(rows: list[list[str]], delimiter: str, name: str, first: int) -> None:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from erresearch.errors import ColumnError, UnknownNameError
-from erresearch.exports.privacy import looks_like_headers, show_headers, show_shape
+from erresearch.exports.privacy import LONGEST_HEADER, looks_like_headers, show_headers, show_shape
 from erresearch.io.files import resource
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 _CURRENCY = "{currency}"
 
 
-@functools.lru_cache(maxsize=8192)
 def normalise(text: str) -> str:
     r"""Bring a header to the form in which headers are compared.
 
-    Case, accents, typographic quotes, soft hyphens, line ends and doubled or unbreakable spaces do not count.
+    Case, accents, typographic quotes, soft hyphens, line ends and doubled or unbreakable spaces do not count; of a very
+    long text the beginning does.
 
     Parameters
     ----------
@@ -66,8 +66,13 @@ def normalise(text: str) -> str:
     >>> normalise("„Gefällt mir“-Angaben")
     'gefallt mir-angaben'
     """
+    return _normalised(text.lstrip("\ufeff")[:LONGEST_HEADER])
+
+
+@functools.lru_cache(maxsize=8192)
+def _normalised(text: str) -> str:
     kept = []
-    for character in unicodedata.normalize("NFKD", text.lstrip("\ufeff")).casefold():
+    for character in unicodedata.normalize("NFKD", text).casefold():
         category = unicodedata.category(character)
         if category in ("Mn", "Cf") or character in "\"'„“”‘’«»":
             continue
@@ -227,12 +232,16 @@ def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _rule(entry: list[str]) -> Rule:
-    column, how, *texts = entry
-    if how not in get_args(How):
+def _rule(entry: Sequence[str]) -> Rule:
+    wrong = not isinstance(entry, list | tuple) or not all(isinstance(part, str) for part in entry)
+    if wrong or len(entry) < 2 or entry[1] not in get_args(How):
         raise ColumnError(
-            "a rule for rows of totals is not known", got=repr(how), allowed="equals, prefix, blank"
+            "a rule for rows of totals is not understood",
+            got=repr(entry)[:80],
+            allowed='[column, "equals", "prefix" or "blank", texts …], all of them text',
+            fix='write totals = [["post_id", "equals", "Total"]]',
         )
+    column, how, *texts = entry
     return Rule(column, cast("How", how), tuple(text.strip().casefold() for text in texts))
 
 

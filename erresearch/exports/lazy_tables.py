@@ -14,7 +14,8 @@ from erresearch.engine.files import find_files, written_as_simulated
 from erresearch.engine.sources import from_pandas, gather, open_database, open_files, says_simulated
 from erresearch.errors import ColumnError, DataError, missing_columns
 from erresearch.exports.mapping import Settings, read_mapping
-from erresearch.schema import OUTCOMES, POSTS
+from erresearch.exports.privacy import LABELS
+from erresearch.schema import POSTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,19 +38,8 @@ _NUMBERS: Final = (*KINDS["posts"][1], "value", "spend", "engagement")
 _FLAGS: Final = ("collaboration", "is_crosspost", "is_paid")
 _CONSTANTS: Final = ("platform", "account", "entity", "currency")
 _DATABASE: Final = "duckdb:"
-_KNOWN: Final = frozenset(
-    (
-        *POSTS.names,
-        *OUTCOMES.names,
-        *_NUMBERS,
-        *_FLAGS,
-        "entity",
-        "date_end",
-        "grain",
-        "kind",
-        "segment",
-        "at",
-    )
+_SHOWN: Final = frozenset(
+    (*LABELS, *_NUMBERS, *_FLAGS, "published_at", "date", "date_end", "at", "time_precision")
 )
 
 
@@ -94,6 +84,8 @@ def is_lake(place: str | Path) -> bool:
     [True, True, False]
     """
     text = str(place)
+    if not text.strip():
+        return False  # an empty name is no place, not the folder that one stands in
     if text.startswith(_DATABASE) or text.lower().split("?", maxsplit=1)[0].endswith(".parquet"):
         return True
     folder = Path(text)
@@ -210,7 +202,7 @@ def look_into(lake: Lake, *, rows: int = 3) -> str:
     Returns
     -------
     str
-        One line, and one per column that has a meaning here; columns of other names are only counted.
+        One line, and one per column of numbers, times and declared labels; ids, texts and other columns are counted.
 
     Examples
     --------
@@ -224,13 +216,13 @@ def look_into(lake: Lake, *, rows: int = 3) -> str:
     """
     frame: nw.LazyFrame[Any] = nw.from_native(lake.rows).lazy()
     count = int(gather(frame.select(nw.len().alias("rows")))["rows"][0])
-    known = [name for name in lake.columns if name in _KNOWN]
+    known = [name for name in lake.columns if name in _SHOWN]
     first = gather(frame.select(*known).head(rows)) if known else None
     lines = [f"{lake.name}: {lake.kind}, {lake.format}, {count:,} rows"]
     if first is not None:
         lines += [f"  {name}: {' | '.join(map(repr, first[name].to_list()))}" for name in known]
     others = len(lake.columns) - len(known)
-    return "\n".join([*lines, f"  not used: {others:,} other columns"] if others else lines)
+    return "\n".join([*lines, f"  not shown: {others:,} other columns"] if others else lines)
 
 
 def called_simulated(names: Iterable[object]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from erresearch.errors import ColumnError, DataError, EngineError, UnknownNameError
+from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError
 from erresearch.exports.layouts import Format, format_of, load_registry
 from erresearch.exports.tables import MAPPED
 
@@ -32,7 +32,14 @@ _KNOWN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+_CHOICES: Mapping[str, tuple[object, ...]] = {
+    "decimal": (".", ","),
+    "dates": ("DMY", "MDY", "YMD"),
+    "per_post": (True, False),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the caller says.
 
@@ -142,14 +149,27 @@ def read_mapping(
     """
     if mapping is None:
         return settings, None
+    if not isinstance(mapping, Mapping | str | Path):
+        raise DataError(
+            "`mapping` is neither a file nor a table",
+            got=type(mapping).__name__,
+            allowed="the path of a TOML file, or its lines as a dictionary",
+        )
     table = dict(mapping) if isinstance(mapping, Mapping) else _toml(Path(mapping))
-    strange = sorted(set(table) - set(_KNOWN))
+    strange = sorted({str(name) for name in table} - set(_KNOWN))
     if strange:
         raise UnknownNameError.of("line of a mapping", strange[0], _KNOWN)
     said: dict[str, Any] = {name: _text(table, name) for name in _SIMPLE if name in table}
     said |= {name: _list(table, name) for name in ("won", "keep", "hash") if name in table}
+    for name, allowed in _CHOICES.items():
+        if name in table and said.get(name, table[name]) not in allowed:
+            raise DataError(
+                f"{name!r} of a mapping is not understood",
+                got=repr(table[name])[:40],
+                allowed=", ".join(map(repr, allowed)),
+            )
     if "per_post" in table:
-        said["per_post"] = bool(table["per_post"])
+        said["per_post"] = table["per_post"]
     if "exported_at" in table:
         said["exported_at"] = day_of(table["exported_at"])
     given = {name for name in ("decimal", "currency", "exported_at") if getattr(settings, name) is not None}
@@ -171,7 +191,7 @@ def _toml(path: Path) -> dict[str, Any]:
 def _text(table: Mapping[str, Any], name: str) -> str:
     if not isinstance(table[name], str):
         raise DataError(
-            f"{name!r} of a mapping must be text", got=repr(table[name]), fix=f'write {name} = "…"'
+            f"{name!r} of a mapping must be text", got=repr(table[name])[:80], fix=f'write {name} = "…"'
         )
     return str(table[name])
 
@@ -180,7 +200,9 @@ def _list(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
     value = [table[name]] if isinstance(table[name], str) else table[name]
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise DataError(
-            f"{name!r} of a mapping must be a list of texts", got=repr(value), fix=f'write {name} = ["…"]'
+            f"{name!r} of a mapping must be a list of texts",
+            got=repr(value)[:80],
+            fix=f'write {name} = ["…"]',
         )
     return tuple(value)
 
@@ -212,7 +234,7 @@ def _layout(table: Mapping[str, Any]) -> Format:
     columns = table["columns"]
     if not isinstance(columns, Mapping) or not columns:
         raise DataError(
-            "[columns] of a mapping is empty", got=repr(columns), fix='write likes = "Favourites"'
+            "[columns] of a mapping is empty", got=repr(columns)[:80], fix='write likes = "Favourites"'
         )
     known = load_registry().fields
     for target in columns:
@@ -236,7 +258,7 @@ def _layout(table: Mapping[str, Any]) -> Format:
     }
     try:
         return format_of(entry)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, ColumnError | UnknownNameError):
-            raise
+    except ErresearchError:
+        raise
+    except (TypeError, ValueError, AttributeError) as error:
         raise DataError("a line of the mapping has the wrong shape", got=str(error)[:120]) from error

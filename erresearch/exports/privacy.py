@@ -45,7 +45,7 @@ _NAME_OF_COLUMN: Final = re.compile(r"[^\W\d](?:[^\W\d]|[ \-–_/()%.,:&'’?\"�
 _MOST_WORDS: Final = 8
 _CUT_HEADER, _CUT_NAME, _CUT_SHAPE = 40, 60, 20
 #: Columns whose text may be shown: declared labels, and words that come from the registry.
-_LABELS: Final = frozenset(
+LABELS: Final = frozenset(
     ("platform", "account", "entity", "post_type", "currency", "outcome", "kind", "grain", "time_source")
 )
 
@@ -203,7 +203,7 @@ def shown_columns(frame: object) -> list[str]:
     return [
         str(name)
         for name, dtype in frame.dtypes.items()  # type: ignore[attr-defined]
-        if name in _LABELS or (dtype.kind in "fiubM" and name != "source_row")
+        if name in LABELS or (dtype.kind in "fiubM" and name != "source_row")
     ]
 
 

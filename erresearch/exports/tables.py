@@ -31,7 +31,7 @@ __all__ = ["MAPPED", "Table", "find_tables", "is_note", "is_total"]
 _SEARCHED = 100
 MAPPED = "mapping"
 """`evidence` of a layout that a mapping file describes."""
-_LINE = re.compile(r"#\s*([^:]+?)\s*:\s*(.*)")
+_MOST_TABLES = 400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,6 +141,12 @@ def find_tables(
         if table is None:
             return None
         tables += _halves(table) if match.layout.side_by_side else [table]
+        if len(tables) > _MOST_TABLES:
+            raise DataError(
+                f"{records.name} holds too many tables",
+                got=f"more than {_MOST_TABLES} rows of headers",
+                fix="save the table that is wanted as a file of its own",
+            )
         if not match.layout.stack:
             return tables, []
         search = _Search(unread=search.unread, lines=dict(search.lines), announced=search.announced)
@@ -177,17 +183,17 @@ def _header_here(
 
 def _read_line(text: str, layouts: Sequence[Format], search: _Search) -> None:
     """Keep what a line of a preamble states."""
-    found = _LINE.fullmatch(text.strip())
-    if found is None:
+    said, colon, value = text.strip().lstrip("#").partition(":")
+    if not colon or not said.strip():
         return
     known = [
         name
         for layout in layouts
         for name, words in layout.lines.items()
-        if normalise(found[1]) in {normalise(word) for word in words}
+        if normalise(said) in {normalise(word) for word in words}
     ]
     for name in known or ["report"]:
-        search.lines[name] = found[2].strip()
+        search.lines[name] = value.strip()
         search.announced = search.announced or name == "start"
 
 
