@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from erresearch.claims import Claim, examine
-from erresearch.results import Doubt, Estimate, Verdict
+from erresearch.results import Doubt, Estimate, Verdict, first_largest
 from erresearch.schema.vocabulary import DECISIVE, PERIODS, Freq
 
 if TYPE_CHECKING:
@@ -112,4 +112,4 @@ def _furthest(values: pd.Series[float], *, logged: bool) -> Any:
 
     known = values.astype(float).dropna()
     scaled = known[known > 0].map(np.log) if logged else known
-    return (scaled - scaled.median()).abs().idxmax()
+    return known.index[first_largest((scaled - scaled.median()).abs())]

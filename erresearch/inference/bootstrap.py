@@ -40,6 +40,8 @@ _BLOCK = 500_000
 _GRID = np.concatenate([np.arange(0.0, 8.0, 0.25), 8.0 * 1.5 ** np.arange(24)])
 #: |t*| = |t| up to rounding counts as a tie, and a tie as |t*| ≥ |t|.
 _TIE = 1 - 1e-10
+#: What cancels to less than this share of its parts is 0: draws that repeat the data have residuals of exactly 0.
+_CANCELLED = 1e-12
 
 
 def cluster_weights(clusters: int, draws: int, rng: int | np.random.Generator = 0) -> np.ndarray:
@@ -323,10 +325,21 @@ def _among_few(model: Scores, contrast: np.ndarray, weights: np.ndarray) -> Wild
     moving = weights @ (np.diag(second) - slope @ moves.T)
     pairs = ((fixed, fixed), (2 * fixed, moving), (moving, moving))
     variance = np.stack([np.einsum("bg,bg->b", one, other) for one, other in pairs])
+    variance = _without_rounding(variance, weights**2 @ first**2, weights**2 @ second**2)
     se = float(np.sqrt(np.sum(first**2)))
     return WildBootstrap(
         float(contrast @ model.beta), se, np.stack([weights @ first, weights @ second]), variance
     )
+
+
+def _without_rounding(variance: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The variance's coefficients (3, b), 0 where they cancel: at far nulls their rounding errors would decide.
+
+    A draw that repeats the data has a variance that is the same under every null. `first` and `second` are the sums of
+    squares (b,) before the sample's own fit is taken out: what is left is small beside them only by rounding.
+    """
+    size = np.stack([first, 2 * np.sqrt(first * second), second])
+    return np.where(np.abs(variance) < _CANCELLED * size, 0.0, variance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -364,7 +377,7 @@ class _Pieces:
                 sides(moving, other - 2 * second),
             ]
         )
-        return sums[:, :2].T, own.T + back
+        return sums[:, :2].T, _without_rounding(own.T + back, own[:, 0], own[:, 2])
 
 
 def score_bootstrap(

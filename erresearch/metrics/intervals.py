@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from erresearch.errors import DataError, DesignError
-from erresearch.results import Estimate, Interval
+from erresearch.results import Estimate, Interval, at_least
 from erresearch.results.numbers import escape
 
 __all__ = [
@@ -265,8 +265,8 @@ class Draws:
     def pvalue(self, null: float = 0.0) -> float:
         """Twice the smaller share of draws on one side of `null`, one draw added on each."""
         n = len(self._sorted)
-        below = np.searchsorted(self._sorted, null, side="right")
-        above = n - np.searchsorted(self._sorted, null, side="left")
+        below = int(np.count_nonzero(at_least(-self._sorted, -null)))
+        above = int(np.count_nonzero(at_least(self._sorted, null)))
         return float(min(1.0, 2 * (min(below, above) + 1) / (n + 1)))
 
 

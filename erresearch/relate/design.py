@@ -330,12 +330,13 @@ def check_design(gram: np.ndarray, names: Sequence[str], raw: np.ndarray, *, whe
     scale = np.sqrt(diagonal)
     values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
     if values[0] < SINGULAR:
-        part = np.abs(vectors[:, 0])
+        # the length within the null space does not hang on which of its bases the library chose
+        part = np.linalg.norm(vectors[:, values < SINGULAR], axis=1)
         guilty = [name for name, size in zip(names, part, strict=True) if size > 0.1 * part.max()]
         raise DesignError(
             f"the columns {', '.join(map(repr, guilty))} are collinear or nearly so{when}",
-            got=f"smallest eigenvalue of their correlation matrix {values[0]:.1e}",
-            allowed=f"at least {SINGULAR:.0e}",
+            got=f"{guilty[-1]!r} hardly varies once the others are held fixed",
+            allowed="columns of which none follows from the others",
             fix="leave one of them out, or centre and rescale before taking powers",
         )
     return scale

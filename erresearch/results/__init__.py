@@ -17,6 +17,7 @@ from erresearch.results.mixture import Mix
 from erresearch.results.numbers import Affine, Estimate, FisherZ, Interval, Reference, StudentT, escape, plain
 from erresearch.results.reasons import SENTENCES, IntervalKind, Reason, ReasonCode
 from erresearch.results.reliability import Reliability
+from erresearch.results.rounding import at_least, first_largest, first_smallest, largest, ranked, steady
 from erresearch.results.tables import Table, doubt_table, verdict_table
 from erresearch.results.timing import Precedence, PredictiveGain
 from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
@@ -53,8 +54,14 @@ __all__ = [
     "Table",
     "Verdict",
     "Word",
+    "at_least",
     "doubt_table",
     "escape",
+    "first_largest",
+    "first_smallest",
+    "largest",
     "plain",
+    "ranked",
+    "steady",
     "verdict_table",
 ]

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Protocol
 
 from erresearch.errors import DesignError
+from erresearch.results.rounding import steady
 
 __all__ = [
     "Affine",
@@ -36,6 +37,7 @@ def plain(value: float, spec: str = "") -> str:
     """
     if not math.isfinite(value):
         return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
+    value = steady(value)
     if spec:
         text = format(value, spec)
         return (text if any(digit in text for digit in "123456789") else text.replace("-", "")).replace(

@@ -9,7 +9,7 @@ import numpy as np
 
 from erresearch.errors import DesignError, GuardError, UnknownNameError
 from erresearch.relate.fitting import Fitted
-from erresearch.results import Estimate, Fit, Interval, Sensitivity
+from erresearch.results import Estimate, Fit, Interval, Sensitivity, largest
 from erresearch.robustness.tost import known_reference
 
 __all__ = ["confounder_bounds", "robustness_value", "sensitivity"]
@@ -315,4 +315,4 @@ def _strongest(seen: _Observed) -> str:
             return math.inf
         return float(seen.bias(*confounder_bounds(r2_x, r2_y)))
 
-    return max(seen.controls, key=pull)
+    return largest(seen.controls, pull)

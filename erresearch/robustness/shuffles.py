@@ -12,7 +12,7 @@ from erresearch.engine.group_keys import as_text, sort_periods, sort_text
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.relate.design import Effect, open_moments
-from erresearch.results import Permutation
+from erresearch.results import Permutation, at_least
 
 __all__ = ["permutation"]
 
@@ -127,7 +127,7 @@ def permutation(
         spread = np.sqrt(np.sum((products - slopes[:, None] * sizes_of_x) ** 2, axis=1))
         statistics = statistics / np.where(spread > 0, spread, np.inf)
     sizes_of_t = np.abs(statistics)
-    beyond = np.count_nonzero(sizes_of_t[1:] >= sizes_of_t[0] * (1 - 1e-12))
+    beyond = np.count_nonzero(at_least(sizes_of_t[1:], sizes_of_t[0]))
     return Permutation(
         outcome=moments.columns[-1],
         x=moments.columns[0],

@@ -13,7 +13,7 @@ from erresearch.errors import ColumnError, DesignError, missing_columns
 from erresearch.inference import cluster_weights
 from erresearch.io.progress import waiting
 from erresearch.relate.design import Effect, check_design, sweep
-from erresearch.results import Curve
+from erresearch.results import Curve, at_least
 from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
 
 __all__ = ["AGREEMENT", "CurveInference", "specification_curve"]
@@ -348,7 +348,7 @@ def _joint(
         centre = centres.get(name)
         size, sizes = (own, drawn) if centre is None else (abs(own - centre), np.abs(drawn - centre))
         # draws that only repeat the data must count as equal, whatever the rounding
-        beyond = np.count_nonzero(sizes >= size - 1e-9 * max(1.0, size))
+        beyond = np.count_nonzero(at_least(sizes, size))
         pvalues[name] = float((1 + beyond) / (1 + len(draws)))
     median, mean, agreeing, significant = (float(values[0]) for values in seen.values())
     return (median, mean, agreeing, significant), pvalues

@@ -15,7 +15,7 @@ from erresearch.claims.tables import Cast
 from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DesignError
 from erresearch.relate import contrast, correlate, logit, mix, poisson, regress
-from erresearch.results import Doubt, Estimate, StudentT, plain
+from erresearch.results import Doubt, Estimate, StudentT, largest, plain
 
 __all__ = ["judge_distance", "judge_mix", "judge_slope"]
 
@@ -54,7 +54,7 @@ def judge_slope(cast: Cast) -> Evidence:
         estimate = contrast(
             fit, {names[role]: w for role, w in weights.items()}, name=words, level=cast.level
         )
-    worst = max(fit.vif.items(), key=lambda pair: pair[1])
+    worst = largest(fit.vif.items(), lambda pair: pair[1])
     doubts = [
         Doubt(
             "collinearity",

@@ -19,7 +19,7 @@ from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DataError, DesignError
 from erresearch.inference import FEWEST_CLUSTERS
 from erresearch.relate import regress
-from erresearch.results import Doubt, Estimate, StudentT, plain
+from erresearch.results import Doubt, Estimate, StudentT, at_least, first_largest, plain
 from erresearch.results.numbers import grouped
 
 __all__ = ["judge_threshold", "largest_jump", "threshold_moments"]
@@ -63,12 +63,12 @@ def judge_threshold(cast: Cast) -> Evidence:
         return Evidence(estimate, clusters=accounts, doubts=tuple(left))
     statistics, pvalue = largest_jump(moments, places, powers)
     halves = _halves(moments)
-    chosen = [places[int(np.argmax(largest_jump(half, places, powers, draws=0)[0]))] for half in halves]
+    chosen = [places[first_largest(largest_jump(half, places, powers, draws=0)[0])] for half in halves]
     parts = [
         _jump(half, place, powers, cast.level) for half, place in zip(halves, reversed(chosen), strict=True)
     ]
     estimate = _mean(parts, moments, cast)
-    best, upward = places[int(np.argmax(statistics))], estimate.interval.low > 0
+    best, upward = places[first_largest(statistics)], estimate.interval.low > 0
     doubts = [
         Doubt(
             "a jump anywhere",
@@ -218,7 +218,7 @@ def largest_jump(
     # signs, also for few accounts: their squares are 1, so that each draw has the statistic's own denominator
     signs = 2.0 * np.random.default_rng(rng).integers(0, 2, size=(draws, len(scores))) - 1.0
     drawn = (signs @ studentised).max(axis=1)
-    return statistics, float((1 + np.sum(drawn >= statistics.max() - 1e-10)) / (draws + 1))
+    return statistics, float((1 + np.count_nonzero(at_least(drawn, statistics.max()))) / (draws + 1))
 
 
 def _halves(moments: Moments) -> list[Moments]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from erresearch.errors import ColumnError, DataError, DesignError, GuardError, UnknownNameError
 from erresearch.metrics.intervals import Feldt, check_level, generator, markdown, percent
-from erresearch.results import Estimate
+from erresearch.results import Estimate, first_smallest
 from erresearch.schema import Column, Rule, Table, validate
 
 __all__ = ["Composite", "WeightSensitivity", "composite", "cronbach_alpha", "weight_sensitivity"]
@@ -224,7 +224,7 @@ def weight_sensitivity(
     spread = np.sqrt((centred**2).sum(axis=0) * (own**2).sum())
     agreement = np.divide(own @ centred, spread, out=np.zeros(draws), where=spread > 0)
     low, high = np.quantile(ranks, [0.05, 0.95], axis=1)
-    first = int(np.argmin(stated))
+    first = first_smallest(stated)
     stays = float(np.mean(ranks[first] == ranks.min(axis=0)))
     return WeightSensitivity(agreement, low, high, stated, stays, draws)
 
@@ -322,7 +322,10 @@ def _ranks(scores: np.ndarray) -> np.ndarray:
     """Ranks down each column, 1 for the highest, ties shared."""
     from scipy import stats
 
-    return np.asarray(stats.rankdata(-scores, axis=0, method="average"))
+    # equal scores must tie whatever the rounding of the sums behind them
+    size = np.abs(scores).max(axis=0, keepdims=True)
+    scaled = np.divide(scores, size, out=np.zeros_like(scores), where=size > 0)
+    return np.asarray(stats.rankdata(-np.round(scaled, 10), axis=0, method="average"))
 
 
 def _alpha(matrix: np.ndarray, level: float, note: str = "") -> Estimate:

@@ -18,7 +18,7 @@ from erresearch.errors import ColumnError, DataError, DesignError, GuardError, U
 from erresearch.metrics.definitions import RateDefinition, bottom, resolve, total
 from erresearch.metrics.intervals import check_level, generator, markdown, percent
 from erresearch.metrics.rates import engagement_rate
-from erresearch.results import Estimate, Interval
+from erresearch.results import Estimate, Interval, at_least, ranked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ class Joint:
 
     def pvalue(self, null: float = 0.0) -> float:
         """Share of permutations whose largest |t| is as large: adjusted for the number of effects."""
-        beyond = int(np.sum(self.largest >= abs(self.value - null) / self.se))
+        beyond = int(np.count_nonzero(at_least(self.largest, abs(self.value - null) / self.se)))
         return (beyond + 1) / (len(self.largest) + 1)
 
 
@@ -238,7 +238,7 @@ class CellEffects:
     def better(self) -> tuple[str, ...]:
         """Cells whose joint interval lies above 0, best first."""
         found = [name for name, one in self.effects.items() if one.interval.low > 0]
-        return tuple(sorted(found, key=lambda name: -self.shrunken[name]))
+        return tuple(ranked(found, lambda name: self.shrunken[name]))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per cell: ratios with joint interval, shrunken ratio, joint p-value (a pandas DataFrame)."""

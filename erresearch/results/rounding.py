@@ -1,0 +1,191 @@
+"""What rounding may not decide: which of two numbers is larger, how many are tied, which digit is printed.
+
+Processors and libraries add in different orders, so the last bits of a double differ between machines. A choice made on
+those bits would change a word or a name from one machine to the next. Every such choice is made here: numbers within
+a tolerance are equal, and equal numbers keep the order in which they were declared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+__all__ = ["at_least", "first_largest", "first_smallest", "largest", "ranked", "steady"]
+
+#: Numbers that differ by less than this share of the larger one are equal.
+TOLERANCE: Final = 1e-9
+#: Digits that every machine computes alike.
+_DIGITS: Final = 12
+
+Item = TypeVar("Item")
+
+
+def steady(value: float) -> float:
+    """Round to twelve significant digits, so that a half is the same half on every machine.
+
+    Parameters
+    ----------
+    value : float
+        The number to print.
+
+    Returns
+    -------
+    float
+
+    See Also
+    --------
+    erresearch.results.plain : Writes a number for people.
+
+    Examples
+    --------
+    >>> f"{0.12500000000000003:.2f}", f"{steady(0.12500000000000003):.2f}"
+    ('0.13', '0.12')
+    """
+    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else value
+
+
+def at_least(values: Any, bound: Any, *, tolerance: float = TOLERANCE) -> np.ndarray:
+    """Whether each value reaches the bound; a tie within the tolerance does.
+
+    Parameters
+    ----------
+    values, bound : array_like
+        Numbers; broadcast against each other.
+    tolerance : float
+        Share of the larger size that counts as nothing.
+
+    Returns
+    -------
+    bool ndarray
+
+    See Also
+    --------
+    first_largest : The largest of several numbers.
+
+    Examples
+    --------
+    >>> at_least([0.1 + 0.2, 0.2], 0.3 + 1e-16).tolist()
+    [True, False]
+    """
+    found, wanted = np.asarray(values, dtype=float), np.asarray(bound, dtype=float)
+    with np.errstate(invalid="ignore"):
+        slack = tolerance * np.maximum(np.abs(found), np.abs(wanted))
+        return np.asarray((found >= wanted) | (found >= wanted - np.where(np.isfinite(slack), slack, 0.0)))
+
+
+def first_largest(values: Any, *, tolerance: float = TOLERANCE) -> int:
+    """Place of the largest number; of several equal ones, the first.
+
+    Parameters
+    ----------
+    values : array_like
+        At least one number; what is not a number never wins.
+    tolerance : float
+        As in :func:`at_least`.
+
+    Returns
+    -------
+    int
+
+    See Also
+    --------
+    first_smallest : The other end.
+    largest : The same for things with a size.
+
+    Examples
+    --------
+    >>> first_largest([1.0, 3.0, 3.0 + 1e-12])
+    1
+    """
+    found = np.asarray(values, dtype=float)
+    found = np.where(np.isnan(found), -np.inf, found)
+    return int(np.argmax(at_least(found, found.max(), tolerance=tolerance)))
+
+
+def first_smallest(values: Any, *, tolerance: float = TOLERANCE) -> int:
+    """Place of the smallest number; of several equal ones, the first.
+
+    Parameters
+    ----------
+    values : array_like
+        At least one number.
+    tolerance : float
+        As in :func:`at_least`.
+
+    Returns
+    -------
+    int
+
+    See Also
+    --------
+    first_largest : The other end.
+
+    Examples
+    --------
+    >>> first_smallest([2.0, 1.0 + 1e-12, 1.0])
+    1
+    """
+    return first_largest(-np.asarray(values, dtype=float), tolerance=tolerance)
+
+
+def largest(items: Iterable[Item], size: Callable[[Item], float]) -> Item:
+    """Pick the item of the largest size; of several equal ones, the first.
+
+    Parameters
+    ----------
+    items : iterable
+        At least one item, in their declared order.
+    size : callable
+        The number that decides.
+
+    Returns
+    -------
+    item
+
+    See Also
+    --------
+    ranked : All of them in order.
+
+    Examples
+    --------
+    >>> largest({"reviews": 1.187, "meter": 1.187 + 2e-16}.items(), lambda pair: pair[1])[0]
+    'reviews'
+    """
+    known = list(items)
+    return known[first_largest([size(item) for item in known])]
+
+
+def ranked(items: Iterable[Item], size: Callable[[Item], float]) -> list[Item]:
+    """Sort from the largest size down; equal ones keep their order.
+
+    Parameters
+    ----------
+    items : iterable
+        In their declared order.
+    size : callable
+        The number that decides.
+
+    Returns
+    -------
+    list
+
+    See Also
+    --------
+    largest : Only the first.
+
+    Examples
+    --------
+    >>> ranked(["a", "b", "c"], {"a": 1.0, "b": 2.0, "c": 2.0 + 1e-13}.get)
+    ['b', 'c', 'a']
+    """
+    known = sorted(((size(item), place, item) for place, item in enumerate(items)), key=lambda one: -one[0])
+    out: list[Item] = []
+    while known:
+        tied = at_least([one[0] for one in known], known[0][0])
+        length = int(np.argmin(tied)) if not tied.all() else len(known)
+        out += [one[2] for one in sorted(known[:length], key=lambda one: one[1])]
+        known = known[length:]
+    return out

@@ -1,0 +1,44 @@
+"""Choices between numbers do not hang on their last bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from erresearch import regress
+from erresearch.errors import DesignError
+from erresearch.results import at_least, first_largest, first_smallest, largest, plain, ranked, steady
+
+values = st.lists(st.integers(-5, 5).map(lambda n: n / 7), min_size=1, max_size=8)
+
+
+@given(values=values, seed=st.integers(0, 1_000))
+def test_the_last_bits_change_no_choice_and_no_order(values: list[float], seed: int):
+    exact = np.array(values)
+    moved = exact * (1 + 1e-13 * np.random.default_rng(seed).uniform(-1, 1, exact.size))
+    assert first_largest(moved) == first_largest(exact) == values.index(max(values))
+    assert first_smallest(moved) == first_smallest(exact) == values.index(min(values))
+    places = range(len(values))
+    assert ranked(places, lambda i: moved[i]) == sorted(places, key=lambda i: (-values[i], i))
+    assert largest(places, lambda i: moved[i]) == first_largest(exact)
+    assert (at_least(moved[:, None], exact) == (exact[:, None] >= exact)).all()
+    assert [plain(one, "+.2f") for one in moved] == [plain(one, "+.2f") for one in exact]
+
+
+def test_infinite_and_missing_sizes_are_ordered():
+    assert first_largest([np.nan, 1.0, np.inf, np.inf]) == 2
+    assert at_least([np.inf, -np.inf, np.nan], [np.inf, 0.0, 0.0]).tolist() == [True, False, False]
+    assert steady(np.inf) == np.inf
+    assert ranked("ab", {"a": 1.0, "b": np.inf}.__getitem__) == ["b", "a"]
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0, 1 / 3])
+def test_a_collinear_column_is_named_and_no_rounding_error_is_printed(factor: float):
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=(2, 60))
+    frame = pandas.DataFrame({"y": rng.normal(size=60), "x": x, "z": z, "both": factor * (x + z)})
+    with pytest.raises(DesignError, match="'both' hardly varies once the others are held fixed") as refused:
+        regress(frame, "y", on=["x", "z", "both"])
+    assert "e-1" not in str(refused.value)
