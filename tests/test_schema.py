@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from erresearch.errors import ColumnError, DataError, EngineError
-from erresearch.schema import OUTCOMES, PEOPLE, POSTS, SURVEY, Column, Table, validate
+from erresearch.schema import OUTCOMES, PEOPLE, POSTS, SURVEY, TABLES, Column, Table, validate
 from erresearch.schema.validation import Plan, measure
 
-TABLES = [POSTS, OUTCOMES, PEOPLE, SURVEY]
+DECLARED = [*TABLES.values(), PEOPLE]
 
 
 def posts(n: int = 4, **columns: object) -> pd.DataFrame:
@@ -51,12 +51,14 @@ ENGINES = ["pandas", "polars", "arrow", "polars lazy", "duckdb"]
 EAGER = ENGINES[:3]
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+@pytest.mark.parametrize("table", DECLARED, ids=lambda t: t.name)
 def test_declarations_are_whole(table: Table) -> None:
-    assert len(set(table.names)) == len(table.names)
-    assert set(table.key) <= set(table.names)
-    assert {name for pair in table.at_most for name in pair} <= set(table.names)
-    assert list(table.to_frame().index) == list(table.names)
+    names = [column.name for column in table.declared]
+    assert len(set(names)) == len(names)
+    assert set(table.key) <= set(names)
+    assert {name for pair in table.at_most for name in pair} <= set(names)
+    assert list(table.to_frame().index) == names
+    assert all(column.about for column in table.declared)
 
 
 def test_posts_are_the_agreed_columns() -> None:
@@ -272,6 +274,19 @@ def counted(rows: list[tuple[object, ...]]) -> dict[tuple[str, str], int]:
 def test_names_that_hold_the_mark_between_keys_are_no_copies(engine: str) -> None:
     frame = posts(2, platform=["a\x1f|b", "a"], account=["c", "b\x1f|c"], post_id="1")
     assert validate(engines(frame)[engine], POSTS).rows == 2
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_need_not_be_there_names_a_row_as_well_when_it_is_missing(engine: str) -> None:
+    sold = pd.DataFrame(
+        {"date": pd.Timestamp("2026-01-05"), "entity": "shop", "outcome": "orders", "value": [1, 2]}
+    )
+    with pytest.raises(
+        DataError, match=r"share `date`, `entity`, `outcome`, `currency`, .*: 1 of 2 rows is a rep"
+    ):
+        validate(engines(sold.assign(currency=pd.Series([None, None], dtype=object)))[engine], OUTCOMES)
+    assert validate(engines(sold.assign(currency=[None, "EUR"]))[engine], OUTCOMES).rows == 2
+    assert validate(engines(sold.assign(order_id=["1", "2"]))[engine], OUTCOMES).rows == 2
 
 
 @pytest.mark.parametrize("engine", EAGER)

@@ -9,13 +9,14 @@ import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from erresearch.errors import ColumnError, UnknownNameError
 from erresearch.exports.privacy import LONGEST_HEADER, looks_like_headers, show_headers, show_shape
 from erresearch.io.files import resource
+from erresearch.schema import COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -305,7 +306,7 @@ def load_registry() -> Registry:
     """
     table = tomllib.loads((resource("data") / "platforms.toml").read_text(encoding="utf-8"))
     return Registry(
-        MappingProxyType({name: _field(name, entry) for name, entry in table["field"].items()}),
+        MappingProxyType(_fields(table["field"], table["renamed"])),
         tuple(format_of(entry) for entry in table["format"]),
         frozenset(table["missing"]),
         frozenset(table["no_data"]),
@@ -315,9 +316,17 @@ def load_registry() -> Registry:
     )
 
 
-def _field(name: str, entry: Mapping[str, Any]) -> Field:
-    renamed = tuple(tuple(headers) for headers in entry.get("renamed", ()))
-    return Field(name, **{key: value for key, value in entry.items() if key != "renamed"}, renamed=renamed)
+def _fields(
+    entries: Mapping[str, Mapping[str, Any]], renamed: Mapping[str, Iterable[Iterable[str]]]
+) -> dict[str, Field]:
+    """The canonical columns that are read from files, and what is read and stands in no table."""
+    found = {
+        name: Field(name, column.cell, column.stock, column.people, column.about)
+        for name, column in COLUMNS.items()
+        if column.cell is not None
+    } | {name: Field(name, **entry) for name, entry in entries.items()}
+    words = {name: tuple(tuple(headers) for headers in both) for name, both in renamed.items()}
+    return found | {name: replace(found[name], renamed=both) for name, both in words.items()}
 
 
 @functools.lru_cache(maxsize=256)

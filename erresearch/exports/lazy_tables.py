@@ -35,7 +35,7 @@ KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingPro
     }
 )
 _NUMBERS: Final = (*KINDS["posts"][1], "value", "spend", "engagement")
-_FLAGS: Final = ("collaboration", "is_crosspost", "is_paid")
+_FLAGS: Final = tuple(column.name for column in POSTS.declared if column.dtype == "flag")
 _CONSTANTS: Final = ("platform", "account", "entity", "currency")
 _DATABASE: Final = "duckdb:"
 _SHOWN: Final = frozenset(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import zoneinfo
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -25,9 +26,10 @@ from erresearch.panel.followers import (
     spending,
 )
 from erresearch.panel.inputs import POST_COLUMNS, Arrived, arrive, give_back, merge_crossposts, once
-from erresearch.panel.outcomes import NEEDED, OUTCOME_COLUMNS, Books, book, check_outcomes, sum_by_day
+from erresearch.panel.outcomes import OUTCOME_COLUMNS, Books, book, check_outcomes, sum_by_day
 from erresearch.panel.post_sums import STATUS, Activity, count_posts, sum_posts
 from erresearch.panel.records import Panel, RowAccounting, Rules
+from erresearch.schema import OUTCOMES
 from erresearch.schema.vocabulary import Freq, RowStatus
 
 if TYPE_CHECKING:
@@ -235,9 +237,10 @@ def _by_kind(followers: Any) -> tuple[Any, Any]:
         ]
         if wrong or not followers:
             return followers, None  # refused where they arrive, with the reason
-        counts = [one for one in followers if one.kind == "followers" or "followers" in one.rows.columns]
-        daily = [one for one in followers if one.kind == "daily"]
-        return (_same_kind(counts) or None), (daily or None)
+        counts = [one for one in followers if "followers" in one.rows.columns]
+        # a history of gains alone is figures by day
+        daily = [one for one in followers if one.kind == "daily" or one not in counts]
+        return (_same_kind(counts) or None), ([replace(one, kind="daily") for one in daily] or None)
     names = set(column_names(followers))
     counted = "followers" in names
     by_day = bool(names & set(figures_by_day()))
@@ -254,7 +257,7 @@ def _arrive_outcomes(outcomes: Any) -> Arrived | None:
     if outcomes is None:
         return None
     booked = arrive(outcomes, what="outcomes", kinds=("outcomes",), needed=(), wanted=OUTCOME_COLUMNS)
-    if not set(NEEDED) <= set(booked.columns):
+    if not set(OUTCOMES.required) <= set(booked.columns):
         import narwhals.stable.v2 as nw
 
         names = booked.columns if booked.parts else nw.from_native(outcomes).collect_schema().names()

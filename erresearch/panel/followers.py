@@ -14,6 +14,7 @@ from erresearch.panel.entities import look_up, plain_name
 from erresearch.panel.inputs import Arrived
 from erresearch.panel.outcomes import refuse_coarse
 from erresearch.panel.records import RowAccounting
+from erresearch.schema import ADS, FOLLOWERS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,8 +28,8 @@ __all__ = [
     "spending",
 ]
 
-FOLLOWER_COLUMNS = ("date", "platform", "account", "followers")
-SPEND_COLUMNS = ("date", "spend", "date_end", "grain", "account", "entity", "currency", "platform")
+FOLLOWER_COLUMNS = (*FOLLOWERS.key, "followers")
+SPEND_COLUMNS = (*ADS.labels, "spend")
 _STALE_DAYS = 35
 _ALWAYS = dt.datetime(1970, 1, 1)
 

@@ -15,6 +15,7 @@ from erresearch.errors import ColumnError, DataError, EngineError, GuardError, m
 from erresearch.exports import Export, combine_exports
 from erresearch.exports.lazy_tables import Lake
 from erresearch.panel.entities import plain_name
+from erresearch.schema import POSTS
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS
 
 if TYPE_CHECKING:
@@ -39,10 +40,8 @@ SUMMED = (
     *REACTIONS, "love", "wow", "haha", "sad", "angry", "care", "clicks", "link_clicks", "profile_visits",
     "followers_gained", *EXPOSURES,
 )  # fmt: skip
-POST_COLUMNS = (
-    "platform", "account", "entity", "post_id", "published_at", "exported_at", "time_source", "time_precision",
-    "collaboration", "is_crosspost", "caption", "is_paid", "post_type", "age_days", "followers", *SUMMED,
-)  # fmt: skip
+#: What is taken of a table of posts where it is there: its labels, levels, and the figures that are summed.
+POST_COLUMNS = (*POSTS.labels, "age_days", "followers", *SUMMED)
 #: The column that marks the Facebook row of a cross-post.
 MERGED = "__merged__"
 Kind = Literal["pandas", "polars", "pyarrow", "lazy"]

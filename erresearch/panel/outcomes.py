@@ -18,16 +18,14 @@ from erresearch.panel.inputs import LOCAL, Arrived, local_time
 from erresearch.panel.post_sums import check_numbers
 from erresearch.panel.records import Rules
 from erresearch.results import plain
+from erresearch.schema import OUTCOMES
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["NEEDED", "OUTCOME_COLUMNS", "Books", "book", "check_outcomes", "refuse_coarse", "sum_by_day"]
+__all__ = ["OUTCOME_COLUMNS", "Books", "book", "check_outcomes", "refuse_coarse", "sum_by_day"]
 
-NEEDED = ("date", "entity", "outcome", "value")
-OUTCOME_COLUMNS = (
-    *NEEDED, "currency", "kind", "grain", "date_end", "segment", "at", "order_id", "time_precision",
-)  # fmt: skip
+OUTCOME_COLUMNS = (*OUTCOMES.labels, "value")
 _KEPT = ("kind", "currency", "segment", "grain")
 _DAY = nw.Datetime("us")
 
@@ -40,7 +38,7 @@ def check_outcomes(columns: list[str]) -> None:
     ColumnError
         Naming the columns.
     """
-    absent = [name for name in NEEDED if name not in columns]
+    absent = [name for name in OUTCOMES.required if name not in columns]
     if absent:
         raise ColumnError(
             f"the outcomes have no column {', '.join(map(repr, absent))}",

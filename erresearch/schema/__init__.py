@@ -11,21 +11,52 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from erresearch.schema.tables import OUTCOMES, PEOPLE, POSTS, SURVEY, Column, Rule, Table
+    from erresearch.schema.tables import (
+        ADS,
+        COLUMNS,
+        DAILY,
+        FOLLOWERS,
+        OUTCOMES,
+        PEOPLE,
+        POSTS,
+        SURVEY,
+        TABLES,
+        Column,
+        Rule,
+        Table,
+    )
     from erresearch.schema.validation import Notice, Validated, validate
 
 # Loaded at first use: the vocabulary beside them is needed by rooms that read no table.
 _NAMES: Final = {
     "validation": ("Notice", "Validated", "validate"),
-    "tables": ("OUTCOMES", "PEOPLE", "POSTS", "SURVEY", "Column", "Rule", "Table"),
+    "tables": (
+        "ADS",
+        "COLUMNS",
+        "DAILY",
+        "FOLLOWERS",
+        "OUTCOMES",
+        "PEOPLE",
+        "POSTS",
+        "SURVEY",
+        "TABLES",
+        "Column",
+        "Rule",
+        "Table",
+    ),
 }
 _MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "ADS",
+    "COLUMNS",
+    "DAILY",
+    "FOLLOWERS",
     "OUTCOMES",
     "PEOPLE",
     "POSTS",
     "SURVEY",
+    "TABLES",
     "Column",
     "Notice",
     "Rule",

@@ -81,6 +81,7 @@ class Plan:
     numbers: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
     key: tuple[str, ...]
+    optional: frozenset[str]
 
     @classmethod
     def of(
@@ -94,13 +95,13 @@ class Plan:
             numbers,
             tuple(pair for pair in table.at_most if set(pair) <= names),
             tuple(name for name in table.key if name in names) if _required_key(table, names) else (),
+            frozenset(table.key) - frozenset(table.required),
         )
 
 
 def _required_key(table: Table, names: set[str]) -> bool:
     """A key is worth checking when the columns it cannot do without are there."""
-    required = {column.name for column in table.columns if column.required}
-    return bool(table.key) and required & set(table.key) <= names
+    return bool(table.key) and set(table.required) & set(table.key) <= names
 
 
 def _counted(column: Column, dtype: Any) -> bool:
@@ -211,10 +212,7 @@ def measure(frame: Any, plan: Plan) -> Measured:
             _values(small) > _values(large),
         )
     if plan.key:
-        texts = [
-            nw.col(name).cast(nw.String()).str.replace_all(_MARK, f"{_MARK}.", literal=True)
-            for name in plan.key
-        ]
+        texts = [_key_part(name, missing="" if name in plan.optional else None) for name in plan.key]
         joined = nw.concat_str(texts, separator=_SEPARATOR)
         wanted["keys"], wanted["no key"] = joined.n_unique(), _count(joined.is_null())
     wanted |= {key: _count(where) for key, (_, _, where) in bad.items()}
@@ -235,6 +233,12 @@ def measure(frame: Any, plan: Plan) -> Measured:
             found.append(Found(plan.key[-1], _key_test(plan.key), repeated, place))
     missing = {name: counts[f"missing {name}"] for name in plan.tests}
     return Measured(counts["rows"], missing, tuple(found))
+
+
+def _key_part(name: str, *, missing: str | None) -> Any:
+    """One column of the key as text; what need not be there names a row as well when it is missing."""
+    text = nw.col(name).cast(nw.String()).str.replace_all(_MARK, f"{_MARK}.", literal=True)
+    return text if missing is None else text.fill_null(missing)
 
 
 def _values(name: str) -> Any:
@@ -365,8 +369,8 @@ def validate(
     """
     narwhal = _enter(frame, table)
     schema = dict(narwhal.collect_schema())
-    present = [column for column in table.columns if column.name in schema]
-    needed = [column.name for column in table.columns if column.required]
+    present = [column for column in table.declared if column.name in schema]
+    needed = list(table.required)
     if any(name not in schema for name in needed):
         raise missing_columns(needed, map(str, schema), where=f"the {table.name} table")
     for column in present:
