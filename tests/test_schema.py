@@ -282,7 +282,7 @@ def test_what_need_not_be_there_names_a_row_as_well_when_it_is_missing(engine: s
         {"date": pd.Timestamp("2026-01-05"), "entity": "shop", "outcome": "orders", "value": [1, 2]}
     )
     with pytest.raises(
-        DataError, match=r"share `date`, `entity`, `outcome`, `currency`, .*: 1 of 2 rows is a rep"
+        DataError, match=r"share `date`, `entity`, `outcome`, `currency`: 1 of 2 rows is a rep"
     ):
         validate(engines(sold.assign(currency=pd.Series([None, None], dtype=object)))[engine], OUTCOMES)
     assert validate(engines(sold.assign(currency=[None, "EUR"]))[engine], OUTCOMES).rows == 2
