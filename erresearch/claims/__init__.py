@@ -1,7 +1,7 @@
 """Sentences from sources, judged: the registry of claims, the words of a verdict, the board."""
 
 from erresearch.claims.board import embedded, evidence_for, examine
-from erresearch.claims.disclosure import check_disclosure, merge_small, pool
+from erresearch.claims.disclosure import check_disclosure, merge_small
 from erresearch.claims.evidence import Evidence
 from erresearch.claims.judge import judge, not_judged
 from erresearch.claims.packing import verify_pack
@@ -14,6 +14,7 @@ from erresearch.claims.registry import (
     claims_sha256,
     read_claims,
 )
+from erresearch.claims.sharing import pool, share
 from erresearch.claims.words import word_of
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "not_judged",
     "pool",
     "read_claims",
+    "share",
     "verify_pack",
     "word_of",
 ]

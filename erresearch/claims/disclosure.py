@@ -1,13 +1,13 @@
-"""Sums that may leave the house: cells large enough, small accounts merged, evidence of several houses pooled."""
+"""What sums may leave the house: cells large enough, small accounts merged, no row that follows from them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import reduce
-from operator import add
-from pathlib import Path
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, permutations
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -15,10 +15,40 @@ import numpy as np
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError
 
-__all__ = ["LEAST_ROWS", "check_disclosure", "merge_small", "pool", "strata"]
+__all__ = ["LEAST_ROWS", "check_disclosure", "check_rows", "merge_small", "strata"]
 
 #: A cell of fewer rows says too much about each of them.
 LEAST_ROWS: Final = 10
+#: Rows apart from a column's commonest value; a row's share of a column's sum and of its squares about the mean.
+_APART, _DOMINANT, _OUTLYING = 3, 0.5, 0.8
+#: Share of a variance that is rounding; share left by a polynomial of this degree in another column.
+_STILL, _SAME, _DEGREE = 1e-12, 1e-9, 5
+#: Different values up to which a column is one of few, and rows to each; sets of values that can be searched, that are
+#: few, and that are looked at.
+_VALUES, _REPEATS, _SEARCHED, _SOLUTIONS, _LOOKED = 60, 3, 10**12, 10, 20_000
+#: What is wrong with a group by each rule, and what is allowed.
+_RULES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "constant": ("it is the same in every row", f"{_APART} rows or more apart from the commonest value"),
+        "rare": (
+            f"fewer than {_APART} rows differ from the commonest value",
+            f"{_APART} rows or more apart from the commonest value",
+        ),
+        "dominant": ("one row has more than half of the sum", "rows with less than half of the sum each"),
+        "outlier": (
+            "one row has more than 80 % of the squares about the mean",
+            "rows with less than 80 % of the squares each",
+        ),
+        "merged": (
+            f"fewer than {LEAST_ROWS} rows of merged accounts have a neighbour of their own account",
+            f"none, or {LEAST_ROWS} or more",
+        ),
+        "follows": (
+            "its few values follow from their sum and squares",
+            f"values that {_APART} rows or more share, or more rows in each group",
+        ),
+    }
+)
 
 
 def strata(rows: int, *, salt: str, least: int = 20) -> np.ndarray:
@@ -65,16 +95,28 @@ def strata(rows: int, *, salt: str, least: int = 20) -> np.ndarray:
 
 
 def check_disclosure(moments: Moments, *, least: int = LEAST_ROWS) -> None:
-    """Refuse moments whose cells say too much about single rows.
+    """Refuse moments whose cells say too much about single rows, as far as sums show it.
 
-    Every group needs `least` rows, every cell of account and period too, and no column of zeros and ones may be
-    constant in a group. This is disclosure control, not a guarantee of privacy: who knows all rows of a group but one
-    can still work that one out.
+    Every group needs `least` rows, every cell of account and period too; no column may be the same in every row of a
+    group, none of zeros and ones may have fewer than 3 of either, and none may be a copy of another. What only rows
+    show is looked at by :func:`erresearch.claims.share`. This is disclosure control, not a guarantee of privacy: who
+    knows all rows of a group but one can still work that one out.
+
+    Parameters
+    ----------
+    moments : Moments
+        What is to leave the house, or has come from another.
+    least : int
+        Rows that every cell needs.
 
     Raises
     ------
     DataError
         Naming the groups, the cells or the column.
+
+    See Also
+    --------
+    erresearch.claims.share : Writes a file after looking at the rows, too.
 
     Examples
     --------
@@ -91,19 +133,45 @@ def check_disclosure(moments: Moments, *, least: int = LEAST_ROWS) -> None:
             fix="merge them with merge_small",
         )
     _check_cells(moments, least)
+    own = moments.within()
+    spread, raw = np.einsum("gii->gi", own), np.einsum("gii->gi", moments.grams())
     plain = moments.about(np.zeros(len(moments.columns)))
     squares = np.einsum("gii->gi", plain.grams())
     for j, name in enumerate(moments.columns):
-        ones, n = plain.sums[:, j], plain.weight
-        binary = np.allclose(squares[:, j], ones, rtol=1e-9, atol=1e-6) and ones.min() >= -1e-6
-        still = (np.abs(ones) < 1e-6) | (np.abs(ones - n) < 1e-6)
-        if binary and still.any() and (ones <= n + 1e-6).all():
+        still = spread[:, j] <= _STILL * raw[:, j]
+        if still.any():
             raise DataError(
                 f"{name!r} is the same in every row of a cell, which gives all of them away",
                 got=f"{int(still.sum()):,} of {moments.accounts:,} accounts",
-                allowed="zeros and ones in each cell",
+                allowed="a column that differs between the rows of each cell",
                 fix="leave the column out, or use fewer and larger cells",
+                code="constant",
             )
+        ones, n = plain.sums[:, j], plain.weight
+        binary = np.allclose(squares[:, j], ones, rtol=1e-9, atol=1e-6) and ones.min() >= -1e-6
+        rare = np.minimum(ones, n - ones) < _APART - 1e-6
+        if binary and rare.any():
+            raise DataError(
+                f"{name!r} has fewer than {_APART} ones or {_APART} zeros in a cell, whose rows the products give away",
+                got=f"{int(rare.sum()):,} of {moments.accounts:,} accounts",
+                allowed=f"{_APART} ones and {_APART} zeros in each",
+                fix="leave the column out, or use fewer and larger cells",
+                code="rare",
+            )
+    total = own.sum(axis=0)
+    size = np.sqrt(np.diag(total))
+    alike = np.argwhere(np.triu(np.abs(total / np.outer(size, size)) > 1 - _SAME, k=1))
+    if len(alike):
+        raise _derived(*(moments.columns[j] for j in alike[0]))
+
+
+def _derived(one: str, other: str) -> DataError:
+    return DataError(
+        f"{other!r} follows from {one!r}, so that more is told of each row than one column says",
+        got="a copy, a power or another function of it",
+        fix="leave one of the two out",
+        code="derived",
+    )
 
 
 def _check_cells(moments: Moments, least: int) -> None:
@@ -194,41 +262,160 @@ def merge_small(moments: Moments, *, least: int = LEAST_ROWS) -> Moments:
     )
 
 
-def pool(paths: Sequence[str | Path], *, same_accounts: bool = False) -> Moments:
-    """Add the moments of several houses, each refused where its cells would give rows away.
+def check_rows(values: np.ndarray, group: np.ndarray, names: Sequence[str], least: int) -> None:
+    """Refuse rows whose sums would give some of them away: every rule that only rows can tell.
 
     Parameters
     ----------
-    paths : sequence of path
-        Files written by :meth:`erresearch.Moments.save`.
-    same_accounts : bool
-        Whether equal names in two files mean the same account. Otherwise two houses that both call an account "1"
-        have two accounts, and the file's name is put before each.
-
-    Returns
-    -------
-    Moments
-        What the rows of all of them together would give, up to rounding.
+    values : (n, k) ndarray
+        The rows, uncentred.
+    group : (n,) ndarray of int
+        Account of each; accounts of fewer than `least` rows are taken as one group.
+    names : sequence of str
+        The columns.
+    least : int
+        Rows that a group needs.
 
     Raises
     ------
     DataError
-        With fewer than two files, or where a cell has few rows or is constant.
-    EngineError
-        If a file is damaged or of another version.
-    ColumnError
-        If columns, account, time or weights differ.
+        Naming the rule and the column; its `code` is one of those of the rules.
     """
-    if len(paths) < 2:
-        raise DataError("there is nothing to pool", got=f"{len(paths)} file", allowed="two files or more")
-    parts = [Moments.load(path) for path in paths]
-    for part in parts:
-        check_disclosure(part)
-    names = [name for part in parts for name in part.keys]
-    if not same_accounts and len(set(names)) < len(names) and parts[0].by is not None:
-        labels = [f"{number}: {Path(path).stem}" for number, path in enumerate(paths, start=1)]
-        parts = [
-            replace(part, keys=np.array([f"{label}: {key}" for key in part.keys], dtype=object))
-            for label, part in zip(labels, parts, strict=True)
-        ]
-    return reduce(add, parts)
+    size = np.bincount(group)
+    merged = size[group] < least
+    cell = np.where(merged, -1, group)
+    lattices = [_lattice(values[:, j]) for j in range(values.shape[1])]
+    order = np.argsort(cell, kind="stable")
+    bounds = np.flatnonzero(np.diff(cell[order], prepend=-2))
+    for start, end in zip(bounds, [*bounds[1:], len(order)], strict=True):
+        z = values[order[start:end]]
+        own = group[order[start:end]]
+        for j, name in enumerate(names):
+            code = _fault(z[:, j], own, lattices[j], least)
+            if code:
+                raise _told(code, name)
+        for b, j in permutations(range(len(names)), 2):
+            if _told_by_flag(z[:, b], z[:, j]):
+                raise _told("dominant", f"{names[j]}' among the rows of one value of '{names[b]}")
+    for one, other in combinations(range(len(names)), 2):
+        if _follows(values[:, one], values[:, other]):
+            raise _derived(names[one], names[other])
+
+
+def _told(code: str, name: str) -> DataError:
+    got, allowed = _RULES[code]
+    return DataError(
+        f"the sums of '{name}' would give rows away",
+        got=f"a group in which {got}",
+        allowed=allowed,
+        fix="leave the column out, take logarithms, or use fewer and larger groups",
+        code=code,
+    )
+
+
+def _fault(v: np.ndarray, own: np.ndarray, lattice: _Lattice, least: int) -> str:
+    """Which rule one column breaks in one group, if any; `own` tells the accounts of a merged group apart."""
+    found, often = np.unique(v, return_counts=True)
+    if len(v) - often.max() < _APART:
+        return "constant" if len(found) == 1 else "rare"
+    size = np.abs(v)
+    if size.max() > _DOMINANT * size.sum():
+        return "dominant"
+    _, place, count = np.unique(own, return_inverse=True, return_counts=True)
+    several = count[place] > 1
+    if len(count) > 1 and 0 < several.sum() < least:
+        return "merged"
+    # products of a merged group are about each account's own mean
+    about = (v - (np.bincount(place, weights=v) / count)[place])[several] ** 2
+    # one row alone among equal ones has 1 − 1/n of the squares
+    if about.size and about.max() > _OUTLYING * (1 - 1 / about.size) * about.sum():
+        return "outlier"
+    if often.min() < _APART and lattice.follows(v):
+        return "follows"
+    return ""
+
+
+def _told_by_flag(flag: np.ndarray, v: np.ndarray) -> bool:
+    """Whether Σ flag·z of a two-valued flag leaves one row of z to be seen."""
+    found = np.unique(flag)
+    if len(found) != 2:
+        return False
+    binary = len(np.unique(v)) == 2
+    for side in found:
+        size = np.abs(v[flag == side])
+        if binary:
+            rare = min(np.unique(v[flag == side], return_counts=True)[1])
+            if rare < _APART:
+                return True
+        elif size.max() > _DOMINANT * size.sum():
+            return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Lattice:
+    """The values that a column may take: whole steps of a unit from the least, or a list of some other values."""
+
+    least: float
+    unit: float
+    values: int
+
+    def follows(self, v: np.ndarray) -> bool:
+        """Whether the values of a group follow, but for their order, from their number, sum and squares."""
+        if self.unit:
+            steps = np.rint((v - self.least) / self.unit).astype(int)
+            return _few_solutions(len(v), int(steps.sum()), int((steps**2).sum()))
+        if not self.values:
+            return False
+        return math.comb(len(v) + self.values - 1, len(v)) < _SEARCHED
+
+
+def _lattice(v: np.ndarray) -> _Lattice:
+    found = np.unique(v)
+    if len(found) > _VALUES or len(found) < 2:
+        return _Lattice(0.0, 0.0, 0)
+    steps = (found - found[0]) / np.diff(found).min()
+    if np.all(np.abs(steps - np.rint(steps)) < 1e-6):
+        return _Lattice(float(found[0]), float(np.diff(found).min()), len(found))
+    # measured values hardly repeat, and nobody knows a list of them
+    return _Lattice(0.0, 0.0, len(found) if _REPEATS * len(found) <= len(v) else 0)
+
+
+def _few_solutions(n: int, total: int, squares: int) -> bool:
+    """Whether fewer than ten sets of n whole numbers of 0 or more have this sum and these squares."""
+    solutions = looked = 0
+    stack = [(n, total, squares, math.isqrt(squares))]
+    while stack and solutions < _SOLUTIONS and looked < _LOOKED:
+        left, rest, square, most = stack.pop()
+        looked += 1
+        if not left:
+            solutions += rest == 0 == square
+            continue
+        # what is left has to be reached with numbers up to the last one
+        if rest > left * most or square > most * rest or rest * rest > left * square:
+            continue
+        for value in range(min(most, rest, math.isqrt(square)) + 1):
+            stack.append((left - 1, rest - value, square - value * value, value))
+    return not stack and solutions < _SOLUTIONS
+
+
+def _follows(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether one column is a copy, a power, a monotone function or a polynomial of the other."""
+    for a in (one, np.abs(one)):
+        for b in (other, -other, np.abs(other)):
+            if np.array_equal(_ranks(a), _ranks(b)):
+                return True
+    if len(np.unique(one)) <= 1 + _DEGREE or len(np.unique(other)) <= 1 + _DEGREE:
+        return False
+    for a, b in ((one, other), (other, one)):
+        spread = a.std() or 1.0
+        design = np.vander((a - a.mean()) / spread, 1 + _DEGREE)
+        centred = b - b.mean()
+        rest = centred - design @ np.linalg.lstsq(design, centred, rcond=None)[0]
+        if rest @ rest <= _SAME * (centred @ centred):
+            return True
+    return False
+
+
+def _ranks(v: np.ndarray) -> np.ndarray:
+    return np.asarray(np.unique(v, return_inverse=True)[1])

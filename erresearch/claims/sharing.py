@@ -1,0 +1,365 @@
+"""Evidence of several houses: what one of them shares, and the sum of what they shared."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import reduce
+from itertools import combinations
+from operator import add
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, check_rows, merge_small
+from erresearch.engine.group_keys import as_text, sort_periods, sort_text
+from erresearch.engine.moments import FORMAT, Moments
+from erresearch.engine.stored import parts_of
+from erresearch.errors import DataError, EngineError, ErresearchWarning
+from erresearch.io.npz import read_archive, write_archive
+
+__all__ = ["Shared", "pool", "share"]
+
+#: Characters of a salt.
+_SALT: Final = 16
+
+
+def share(
+    data: Any,
+    columns: Sequence[Any],
+    path: str | Path,
+    *,
+    house: str,
+    by: str | None = None,
+    time: str | None = None,
+    salt: str | None = None,
+    plain: bool = False,
+    earlier: Sequence[str | Path] = (),
+    least: int = LEAST_ROWS,
+) -> Moments:
+    """Write the sums of a table that may leave the house, after looking at its rows.
+
+    In every group (small accounts are merged first): `least` rows or more; no row with more than half of a column's
+    Σ abs(z), over all its rows or over those of one value of a two-valued column; no row with more than 80 % of the
+    squares about the mean; 3 rows or more apart from a column's commonest value; no few counts that follow from their
+    sum and squares. Over all rows: no column that follows from another (a copy, a power, a logarithm). Whatever breaks a
+    rule is refused by name, and nothing is written.
+
+    Parameters
+    ----------
+    data : frame or path
+        As for :meth:`erresearch.Moments.from_frame`; not changed.
+    columns : sequence of str or narwhals.Expr
+        Number columns.
+    path : path
+        The file to write.
+    house : str
+        Who shares. The file says it, and :func:`pool` refuses two files of one house over the same time.
+    by : str, optional
+        Account column.
+    time : str, optional
+        Time column. The file states the first and the last period; without it two files of one house are always taken
+        to overlap.
+    salt : str, optional
+        A secret of 16 characters or more that the houses of a pool agree on (``secrets.token_hex(16)``). Accounts go
+        out as keyed hashes, so that the same account still meets itself and nobody else reads its name.
+    plain : bool
+        Whether the names in `by` are labels that may be read (platforms, "commenter") and go out as they are.
+    earlier : sequence of path
+        Files that this house has shared before; those in the folder of `path` are looked at anyway.
+    least : int
+        Rows that every group needs; not below 10.
+
+    Returns
+    -------
+    Moments
+        What was written.
+
+    Raises
+    ------
+    DataError
+        Naming the rule and the column, or the earlier file whose difference to this one would give rows away.
+    ColumnError, DesignError, EngineError
+        As :meth:`erresearch.Moments.from_frame`, or if the file cannot be written.
+
+    Warns
+    -----
+    ErresearchWarning
+        That an earlier file overlaps with this one: the difference gives the sums over the rows between.
+
+    See Also
+    --------
+    pool : Adds what several houses shared.
+    erresearch.Moments.save : Keeps moments in the house.
+
+    References
+    ----------
+    Hundepool, A. et al. (2012). *Statistical Disclosure Control*. Wiley, ch. 4 (dominance and p % rules).
+
+    Examples
+    --------
+    >>> import tempfile, polars as pl
+    >>> table = pl.DataFrame({"shop": ["a"] * 12 + ["b"] * 12, "x": [float(i % 7) + i / 50 for i in range(24)]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     share(table, ["x"], f"{folder}/north.npz", house="north", by="shop", plain=True)
+    Moments of 'x': 24 rows, 2 accounts
+    """
+    _check_call(house, by, salt, plain=plain, least=least)
+    whole = Moments.from_frame(data, columns, by=by, period=time)
+    source = whole.source
+    assert source is not None
+    rows = source.collect()
+    values = rows.select(whole.columns).to_numpy()
+    group = (
+        np.zeros(len(values), dtype=np.int64)
+        if source.account is None
+        else sort_text(as_text(rows[source.account]))[1]
+    )
+    periods = None if source.period is None else as_text(rows[source.period])
+    sums = merge_small(replace(whole, cells=None, period=None, source=None), least=least)
+    check_rows(values, group, whole.columns, least)
+    check_disclosure(sums, least=least)
+    merged_key = None
+    if sums.accounts < whole.accounts:
+        merged_key = f"({1 + whole.accounts - sums.accounts} accounts of {house} merged)"
+    secret = "" if plain or by is None else str(salt)
+    ends = [None] if periods is None else sort_periods(periods)[0]
+    shared = Shared(
+        house=house,
+        first=ends[0],
+        last=ends[-1],
+        merged_key=merged_key,
+        salt_mark=_hashed("", secret) if secret else "",
+    )
+    kept = set(sums.keys)
+    names = {
+        key: (_hashed(key, secret) if secret else key) if key in kept else merged_key for key in whole.keys
+    }
+    made = _renamed(sums, names, merged_key)
+    mine = _Rows(np.array([names[key] for key in whole.keys], dtype=object)[group], periods)
+    for other in dict.fromkeys([*map(Path, earlier), *sorted(Path(path).parent.glob("*.npz"))]):
+        _check_difference(made, mine, shared, other, least)
+    words, arrays = parts_of(made)
+    write_archive(path, "moments", FORMAT, {**words, "shared": asdict(shared)}, arrays)
+    return made
+
+
+def _check_call(house: str, by: str | None, salt: str | None, *, plain: bool, least: int) -> None:
+    if not house or not house.isprintable():
+        raise DataError("a shared file says whose it is", got=f"house={house!r}", fix="name your house")
+    if least < LEAST_ROWS:
+        raise DataError(
+            "cells of few rows would give rows away", got=f"least={least}", allowed=f"{LEAST_ROWS} or more"
+        )
+    if by is not None and not plain and (salt is None or len(salt) < _SALT):
+        raise DataError(
+            "accounts go out as hashes, which need a salt",
+            got="none" if salt is None else f"{len(salt)} characters",
+            allowed=f"{_SALT} characters or more, the same in every house of the pool",
+            fix="agree on secrets.token_hex(16), or say plain=True where the names are labels that may be read",
+        )
+
+
+def _hashed(name: str, salt: str) -> str:
+    return hashlib.blake2b(
+        name.encode("utf-8", "surrogatepass"), key=salt.encode()[:64], digest_size=12
+    ).hexdigest()
+
+
+def _renamed(sums: Moments, names: Mapping[str, str | None], merged_key: str | None) -> Moments:
+    """Sums under other names, sorted by them, so that their order tells nothing either."""
+    keys = [str(names.get(key, merged_key)) for key in sums.keys]
+    order = np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+    taken = {name: getattr(sums, name)[order] for name in ("count", "weight", "sums", "cross")}
+    return replace(sums, keys=np.array([keys[at] for at in order], dtype=object), **taken)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What a shared file says of itself.
+
+    Parameters
+    ----------
+    house : str
+        Who shared it.
+    first, last : str or None
+        First and last period of its rows; None where no time column was named.
+    merged_key : str or None
+        The key under which small accounts were merged.
+    salt_mark : str
+        Tells whether two files were made with one salt; empty where accounts are plain.
+    """
+
+    house: str
+    first: str | None
+    last: str | None
+    merged_key: str | None
+    salt_mark: str
+
+    def overlaps(self, other: Shared) -> bool:
+        """Whether two files of one house may hold the same rows."""
+        if self.house != other.house:
+            return False
+        ends = (self.first, self.last, other.first, other.last)
+        if any(end is None for end in ends):
+            return True
+        _, (first, last, begin, end) = sort_periods(np.array(ends, dtype=object))
+        return bool(first <= end and begin <= last)
+
+
+def _read(path: str | Path) -> tuple[Moments, Shared | None]:
+    def make(words: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Moments, Shared | None]:
+        shared = None if words.get("shared") is None else Shared(**words["shared"])
+        if shared is not None:
+            texts = (shared.house, shared.salt_mark)
+            others = (shared.first, shared.last, shared.merged_key)
+            if not all(isinstance(text, str) for text in texts) or not all(
+                isinstance(text, (str, type(None))) for text in others
+            ):
+                raise TypeError("what a shared file says of itself is text")
+        return Moments.from_parts(words, arrays), shared
+
+    return read_archive(path, "moments", FORMAT, make)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Whose and when the rows of a file are: enough to say what its difference to another file is."""
+
+    keys: np.ndarray
+    periods: np.ndarray | None
+
+    def inside(self, other: Shared) -> dict[str, int]:
+        """Rows by account within the period of another file; all of them where either states none."""
+        kept = self.keys
+        if self.periods is not None and other.first is not None:
+            ends = np.array([other.first, other.last], dtype=object)
+            place = sort_periods(np.concatenate([self.periods, ends]))[1]
+            kept = self.keys[(place[:-2] >= place[-2]) & (place[:-2] <= place[-1])]
+        return dict(
+            zip(*(each.tolist() for each in np.unique(kept.astype(str), return_counts=True)), strict=True)
+        )
+
+
+def _check_difference(made: Moments, rows: _Rows, shared: Shared, path: Path, least: int) -> None:
+    """Refuse a file whose difference to an earlier one is a row; warn where it is sums over some rows."""
+    try:
+        before, told = _read(path)
+    except EngineError:
+        return  # not a file of moments
+    if told is None or not shared.overlaps(told):
+        return
+    ours = dict(zip(made.keys.tolist(), made.count.tolist(), strict=True))
+    theirs = dict(zip(before.keys.tolist(), before.count.tolist(), strict=True))
+    both = rows.inside(told)
+    if shared.salt_mark != told.salt_mark:  # who is who in the other file cannot be told
+        ours, theirs, both = ({"": sum(counts.values())} for counts in (ours, theirs, both))
+    between = [
+        abs(counts.get(key, 0) - both.get(key, 0)) for counts in (ours, theirs) for key in {**ours, **theirs}
+    ]
+    if not any(between):
+        return  # the same rows again
+    if any(0 < n < least for n in between):
+        raise DataError(
+            f"the difference to {str(path)!r} would give rows away",
+            got=f"{sum(0 < n < least for n in between):,} accounts with fewer than {least} rows more or less",
+            allowed=f"{least} or more in each, or a time that does not overlap",
+            fix="share the rows after the last file's period in a file of their own",
+            code="difference",
+        )
+    warnings.warn(
+        f"{str(path)!r} of this house overlaps in time: who has both files can take one from the other, which gives the "
+        f"sums over the {sum(between):,} rows between, by account",
+        ErresearchWarning,
+        stacklevel=3,
+    )
+
+
+def pool(paths: Sequence[str | Path], *, same_accounts: bool = False) -> Moments:
+    """Add the moments of several houses, each refused where its cells would give rows away.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Files written by :func:`share` or :meth:`erresearch.Moments.save`.
+    same_accounts : bool
+        Whether equal names in two files mean the same account. Otherwise two houses that both call an account "1"
+        have two accounts, and the house (or the file's name) is put before each.
+
+    Returns
+    -------
+    Moments
+        What the rows of all of them together would give, up to rounding.
+
+    Raises
+    ------
+    DataError
+        With fewer than two files, where a cell has few rows or is constant, where two files of one house overlap in
+        time, or where files to be joined by account were made with different salts.
+    EngineError
+        If a file is damaged, of another version, or holds what no rows can give.
+    ColumnError
+        If columns, account, time or weights differ.
+
+    See Also
+    --------
+    share : Writes such a file.
+    """
+    if len(paths) < 2:
+        raise DataError("there is nothing to pool", got=f"{len(paths)} file", allowed="two files or more")
+    parts, told = zip(*map(_read, paths), strict=True)
+    for part in parts:
+        check_disclosure(part)
+    known = [(path, shared) for path, shared in zip(paths, told, strict=True) if shared is not None]
+    for (one, a), (other, b) in combinations(known, 2):
+        if a.overlaps(b):
+            raise DataError(
+                f"two files of {a.house!r} overlap in time, so that rows would count twice",
+                got=f"{str(one)!r} ({_span(a)}) and {str(other)!r} ({_span(b)})",
+                fix="pool one of them",
+                code="overlap",
+            )
+    if same_accounts and len({shared.salt_mark for _, shared in known}) > 1:
+        raise DataError(
+            "accounts of these files cannot meet",
+            got="names hashed with different salts, or not hashed in all of them",
+            fix="share them again with one salt, or pool them without same_accounts",
+        )
+    owners = [
+        shared.house if shared is not None else f"{number}: {Path(path).stem}"
+        for number, (path, shared) in enumerate(zip(paths, told, strict=True), start=1)
+    ]
+    merged_keys = [
+        {str(shared.merged_key)} if shared else set(part.keys)
+        for part, shared in zip(parts, told, strict=True)
+    ]
+    named = {(owner, key) for owner, part in zip(owners, parts, strict=True) for key in part.keys}
+    if not same_accounts and len({key for _, key in named}) < len(named) and parts[0].by is not None:
+        parts = tuple(
+            replace(part, keys=np.array([f"{owner}: {key}" for key in part.keys], dtype=object))
+            for owner, part in zip(owners, parts, strict=True)
+        )
+        merged_keys = [
+            {f"{owner}: {key}" for key in keys} for owner, keys in zip(owners, merged_keys, strict=True)
+        ]
+    return _added(parts, merged_keys)
+
+
+def _added(parts: Sequence[Moments], merged_keys: Sequence[set[str]]) -> Moments:
+    """The sum; accounts that were merged in one house stay a group of their own."""
+    merged = sum(part.merged for part in parts)
+    apart = all(
+        not part.merged or not any(keys & set(other.keys) for other in parts if other is not part)
+        for part, keys in zip(parts, merged_keys, strict=True)
+    )
+    if not apart:
+        return reduce(add, parts)
+    total: Moments = reduce(add, (replace(part, merged=0) for part in parts))
+    return replace(total, merged=merged)
+
+
+def _span(shared: Shared) -> str:
+    return "no period stated" if shared.first is None else f"{shared.first} to {shared.last}"
