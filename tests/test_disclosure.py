@@ -45,7 +45,7 @@ def panel(groups: int = 20, weeks: int = 30, seed: int = 1) -> pd.DataFrame:
         {
             "account": np.repeat([f"a{i:02d}" for i in range(groups)], weeks),
             "week": list(range(weeks)) * groups,
-            "revenue": rng.lognormal(8, 0.4, n).round(2),
+            "revenue": rng.normal(3000, 300, n).round(2),
             "likes": rng.poisson(50, n).astype(float),
         }
     )
@@ -82,9 +82,9 @@ def the_only_buyer(m: Moments, table: pd.DataFrame) -> int:
             if j == b or high == low:
                 continue
             inside = (grams[0, b, j] - low * sums[0, j]) / (high - low)
-            for total in (inside, sums[0, j] - inside):
+            for side, total in ((high, inside), (low, sums[0, j] - inside)):
                 near = np.abs(table[name] - total) <= 0.1 * np.abs(table[name])
-                got += int((near & (table[name] != 0)).any())
+                got += int((near & (table[name] != 0) & (table[flag] == side)).any())
     return got
 
 
@@ -182,7 +182,7 @@ def test_an_attack_that_works_on_bare_sums_gets_nothing(name, tmp_path):
     assert found in rule.split("|")
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.integers(0, 10**6),
     st.sampled_from(["poisson", "lognormal", "flag", "normal", "step"]),
