@@ -31,7 +31,7 @@ from erresearch.exports import (
     workbooks,
 )
 from erresearch.exports.layouts import Field, format_of, load_registry, normalise
-from erresearch.exports.log import Journal
+from erresearch.exports.log import ReadLog
 from erresearch.exports.numbers import Reading, parse_numbers
 from erresearch.exports.privacy import hashed
 from erresearch.exports.timestamps import instagram_time, tiktok_time, x_time
@@ -228,10 +228,10 @@ def test_many_rows_are_taken_to_utc_as_the_zone_database_says(zone: str):
     begin, minutes = dt.datetime(2011, 9, 1), 122 * 24 * 60
     rng = random.Random(4)
     local = [begin + dt.timedelta(minutes=rng.randrange(minutes)) for _ in range(12_000)]
-    journal = Journal("f")
+    log = ReadLog("f")
     cells = pl.Series([*local, None], dtype=pl.Datetime("us"))
-    got = timestamps.in_zone(cells, zone, pl.Series(range(len(cells))), journal)
-    told = sum(caution.count for caution in journal.warnings)
+    got = timestamps.in_zone(cells, zone, pl.Series(range(len(cells))), log)
+    told = sum(caution.count for caution in log.warnings)
     odd, rule = 0, ZoneInfo(zone)
     for printed, found in zip(local, got, strict=False):
         first = printed.replace(tzinfo=rule).astimezone(dt.UTC).replace(tzinfo=None)
@@ -415,7 +415,7 @@ def numbers(cells: list[str], kind: str = "number", **options: Any) -> list[floa
     series = pl.Series(cells, dtype=pl.String)
     rows = pl.Series(range(2, 2 + len(cells)), dtype=pl.UInt32)
     return parse_numbers(
-        series, rows, Reading(Field("x", kind), "x", **options), Journal("f.csv")
+        series, rows, Reading(Field("x", kind), "x", **options), ReadLog("f.csv")
     ).values.to_list()
 
 
@@ -459,7 +459,7 @@ def test_days_are_read_back(day: dt.date, form: str):
     from erresearch.exports.dates import parse_times
 
     cells = pl.Series([day.strftime(form), dt.date(2026, 1, 31).strftime(form)])
-    times = parse_times(cells, pl.Series([2, 3]), Journal("f"), header="d")
+    times = parse_times(cells, pl.Series([2, 3]), ReadLog("f"), header="d")
     assert [value.date() for value in times.local] == [day, dt.date(2026, 1, 31)]
     assert times.precision == "day"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError
 from erresearch.exports.layouts import Format, Kind, load_registry
-from erresearch.exports.log import Journal
+from erresearch.exports.log import ReadLog
 from erresearch.exports.mapping import Settings
 from erresearch.exports.numbers import Numbers, Reading, parse_numbers, show_code
 from erresearch.exports.privacy import hashed
@@ -87,14 +87,14 @@ class Built:
     exported_at: dt.date | None = None
 
 
-def draft_of(table: Table, journal: Journal, settings: Settings) -> Draft:
+def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
     """Take the canonical columns out of a table and set aside the rows that are no data.
 
     Parameters
     ----------
     table : Table
         A table.
-    journal : Journal
+    log : ReadLog
         Takes the rows set aside.
     settings : Settings
         Which further columns are wanted.
@@ -125,27 +125,27 @@ def draft_of(table: Table, journal: Journal, settings: Settings) -> Draft:
     empty_key = filled_key == ""
     if empty_key.any():
         blank = _blank(table.cells, empty_key)
-        journal.remove("out_of_scope", "blank lines", frame["row"].filter(blank))
+        log.remove("out_of_scope", "blank lines", frame["row"].filter(blank))
         frame, filled_key = frame.filter(~blank), filled_key.filter(~blank)
     repeated = filled_key == table.header[wanted[key]].strip()
     if repeated.any():
-        journal.remove("out_of_scope", "the row of headers again", frame["row"].filter(repeated), warn=True)
+        log.remove("out_of_scope", "the row of headers again", frame["row"].filter(repeated), warn=True)
         frame = frame.filter(~repeated)
     notes = _note_mask(frame, key)
     if notes.any():
         reason = "a sentence below the table"
-        journal.remove("out_of_scope", reason, frame["row"].filter(notes), warn=True)
+        log.remove("out_of_scope", reason, frame["row"].filter(notes), warn=True)
         frame = frame.filter(~notes)
     summed = _total_mask(frame, table)
     if summed.any():
         totals = frame.filter(summed)
-        journal.remove("totals", "rows that sum others", totals["row"])
-        journal.note(f"{len(totals):,} rows that sum others were set aside")
+        log.remove("totals", "rows that sum others", totals["row"])
+        log.note(f"{len(totals):,} rows that sum others were set aside")
         frame = frame.filter(~summed)
     if empty_key.any() and table.match.layout.errors and set(table.match.layout.errors) <= set(wanted):
         empty, filled = (frame[name].str.strip_chars() for name in table.match.layout.errors)
         failed = (empty == "") & (filled != "")
-        journal.remove(
+        log.remove(
             "error_rows", "the platform could not compute the row", frame["row"].filter(failed), warn=True
         )
         frame = frame.filter(~failed)
@@ -256,7 +256,7 @@ def numeric_targets(drafted: Draft) -> list[str]:
     ]
 
 
-def number_column(drafted: Draft, target: str, settings: Settings, journal: Journal) -> Numbers:
+def number_column(drafted: Draft, target: str, settings: Settings, log: ReadLog) -> Numbers:
     """Read one column of a draft as numbers.
 
     Returns
@@ -277,11 +277,11 @@ def number_column(drafted: Draft, target: str, settings: Settings, journal: Jour
         settings.decimal,
         match.language,
     )
-    found = parse_numbers(drafted.frame[target], drafted.rows, reading, journal)
+    found = parse_numbers(drafted.frame[target], drafted.rows, reading, log)
     stated = match.currencies.get(target, "")
     if stated and found.currency and stated != found.currency:
         raise ColumnError(
-            f"{journal.name}, column {reading.header!r} names one currency and its cells another",
+            f"{log.name}, column {reading.header!r} names one currency and its cells another",
             got=f"{stated} and {show_code(found.currency)}",
             fix="export it again in one currency",
         )
@@ -289,7 +289,7 @@ def number_column(drafted: Draft, target: str, settings: Settings, journal: Jour
 
 
 def typed(
-    drafted: Draft, targets: Iterable[str], settings: Settings, journal: Journal
+    drafted: Draft, targets: Iterable[str], settings: Settings, log: ReadLog
 ) -> tuple[dict[str, pl.Series], dict[str, str]]:
     """Read columns of numbers.
 
@@ -301,7 +301,7 @@ def typed(
         Canonical columns.
     settings : Settings
         Decimal sign.
-    journal : Journal
+    log : ReadLog
         Takes cautions.
 
     Returns
@@ -313,7 +313,7 @@ def typed(
     currencies: dict[str, str] = {}
     marks: dict[str, list[pl.Series]] = {"rounded": [], "censored": []}
     for target in targets:
-        found = number_column(drafted, target, settings, journal)
+        found = number_column(drafted, target, settings, log)
         columns[target] = found.values.alias(target)
         if found.currency:
             currencies[target] = found.currency

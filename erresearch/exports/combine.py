@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from erresearch.errors import DataError
 from erresearch.exports.dates import orders_of
 from erresearch.exports.layouts import load_registry, normalise
-from erresearch.exports.log import Accounting, Caution, Export, Guess, Journal, Said
+from erresearch.exports.log import Accounting, Caution, Export, Guess, ReadLog, Said
 from erresearch.exports.mapping import Settings
 from erresearch.exports.tables import Table
+from erresearch.exports.timestamps import COUNTED_BACK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -326,7 +327,7 @@ _SHOWN = 6
 
 
 def put_together(
-    tables: Sequence[Table], read_one: Callable[[Table, Journal], Export], journal: Journal
+    tables: Sequence[Table], read_one: Callable[[Table, ReadLog], Export], log: ReadLog
 ) -> Export:
     """Read tables of one layout one by one and make one export of them.
 
@@ -338,8 +339,8 @@ def put_together(
     tables : sequence of Table
         Of one layout, each of a sheet or file of its own.
     read_one : callable
-        Reads one of them, writing into a journal of its own.
-    journal : Journal
+        Reads one of them, writing into a log of its own.
+    log : ReadLog
         What was said about the file as a whole.
 
     Returns
@@ -352,16 +353,14 @@ def put_together(
     DataError
         If the sheets contradict each other: in currency, in decimal sign, or in the figures of one row.
     """
-    _refuse_currencies({table.part: set(table.match.currencies.values()) for table in tables}, journal)
+    _refuse_currencies({table.part: set(table.match.currencies.values()) for table in tables}, log)
     exports = []
     for table in tables:
-        own = Journal(f"{journal.name}: {table.part}", strict=journal.strict)
+        own = ReadLog(f"{log.name}: {table.part}", strict=log.strict)
         exports.append(read_one(table, own))
     parts = [table.part for table in tables]
-    _refuse_currencies(
-        {part: _currencies(export) for part, export in zip(parts, exports, strict=True)}, journal
-    )
-    _refuse_signs(tables, exports, journal)
+    _refuse_currencies({part: _currencies(export) for part, export in zip(parts, exports, strict=True)}, log)
+    _refuse_signs(tables, exports, log)
     together = combine_exports(exports, tables=True)
     guesses = [(part, each) for part, export in zip(parts, exports, strict=True) for each in export.guesses]
     cautions = [(part, each) for part, export in zip(parts, exports, strict=True) for each in export.warnings]
@@ -370,29 +369,27 @@ def put_together(
         f"{part!r}: {str(export.accounting).replace(chr(10) + '  ', '; ')}"
         for part, export in zip(parts, exports, strict=True)
     ]
-    journal.note(f"{len(parts)} tables of one layout were put together: {', '.join(map(repr, parts[:_SHOWN]))}"
+    log.note(f"{len(parts)} tables of one layout were put together: {', '.join(map(repr, parts[:_SHOWN]))}"
                  + (f" and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""))  # fmt: skip
-    counted = [
-        part for part, guess in guesses if guess.name == "year" and guess.value.startswith("back from")
-    ]
+    counted = [part for part, guess in guesses if guess.code == COUNTED_BACK]
     if len(counted) > 1:
-        journal.warn(
+        log.caution(
             "year",
             f"the dates of {', '.join(map(repr, counted[:_SHOWN]))} have no year and all were counted back from one day: "
             "what is more than a year older is dated wrongly; read such tables one by one, each with its exported_at",
         )
     for caution in further:
-        journal.warn(caution.code, caution.text, count=caution.count, rows=caution.rows)
+        log.caution(caution.code, caution.text, count=caution.count, rows=caution.rows)
     rows = together.rows
     if together.kind in _BY_DAY:
         rows = rows.sort_values("date", kind="stable", ignore_index=True)
     return replace(
         together,
         rows=rows,
-        name=journal.name,
-        guesses=(*journal.guesses, *_once(guesses, len(parts), _named_guess)),
-        warnings=(*journal.warnings, *_once(cautions, len(parts), _named_caution)),
-        notes=tuple(dict.fromkeys([*journal.notes, *accounts, *together.notes])),
+        name=log.name,
+        guesses=(*log.guesses, *_once(guesses, len(parts), _named_guess)),
+        warnings=(*log.warnings, *_once(cautions, len(parts), _named_caution)),
+        notes=tuple(dict.fromkeys([*log.notes, *accounts, *together.notes])),
     )
 
 
@@ -418,20 +415,20 @@ def _currencies(export: Export) -> set[str]:
     return {str(code) for code in export.rows["currency"].dropna().unique() if code}
 
 
-def _refuse_currencies(codes: dict[str, set[str]], journal: Journal) -> None:
+def _refuse_currencies(codes: dict[str, set[str]], log: ReadLog) -> None:
     """Amounts of different currencies are never added up, in whichever sheet they stand."""
     if len({code for each in codes.values() for code in each}) < 2 or all(
         len(each) > 1 for each in codes.values()
     ):
         return
     raise DataError(
-        f"{journal.name}: its tables are in different currencies, which are never added up",
+        f"{log.name}: its tables are in different currencies, which are never added up",
         got="; ".join(f"{part!r} in {' and '.join(sorted(each))}" for part, each in codes.items() if each),
         fix="save the tables of each currency as a file of their own",
     )
 
 
-def _refuse_signs(tables: Sequence[Table], exports: Sequence[Export], journal: Journal) -> None:
+def _refuse_signs(tables: Sequence[Table], exports: Sequence[Export], log: ReadLog) -> None:
     """A sign that parts decimals in one sheet and thousands in the next is not guessed."""
     import polars as pl
 
@@ -450,14 +447,14 @@ def _refuse_signs(tables: Sequence[Table], exports: Sequence[Export], journal: J
     for found in signs.values():
         if len(set(found.values())) > 1:
             raise DataError(
-                f"{journal.name}: its tables use different signs for decimals",
+                f"{log.name}: its tables use different signs for decimals",
                 got="; ".join(f"{part!r} {sign}" for part, sign in list(found.items())[:_SHOWN]),
                 allowed="one sign in all of them",
                 fix="pass decimal='.' or decimal=',', or save each table as a file of its own",
             )
 
 
-def agreed_settings(tables: Sequence[Table], settings: Settings, journal: Journal) -> Settings:
+def agreed_settings(tables: Sequence[Table], settings: Settings, log: ReadLog) -> Settings:
     """Let the tables in which a day above 12 tells the order of dates decide for those without one.
 
     Parameters
@@ -466,7 +463,7 @@ def agreed_settings(tables: Sequence[Table], settings: Settings, journal: Journa
         Of one layout.
     settings : Settings
         What the caller says.
-    journal : Journal
+    log : ReadLog
         For messages.
 
     Returns
@@ -490,7 +487,7 @@ def agreed_settings(tables: Sequence[Table], settings: Settings, journal: Journa
                     told.setdefault(order, table.part)
     if len(told) > 1:
         raise DataError(
-            f"{journal.name}: its tables write dates in different orders",
+            f"{log.name}: its tables write dates in different orders",
             got="; ".join(f"{part!r} {order}" for order, part in sorted(told.items())),
             allowed="one order in all of them",
             fix="write all dates in one order, or save each table as a file of its own",

@@ -13,16 +13,16 @@ import re
 import stat
 import struct
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from erresearch.errors import DataError, EngineError, ErresearchError
-from erresearch.exports.log import Journal
+from erresearch.exports.log import ReadLog
 from erresearch.exports.privacy import show_name
 from erresearch.exports.workbooks import MAX_CELLS, MAX_SHEETS, Sheet, read_html, read_workbook
 
-__all__ = ["MAX_RATIO", "MAX_UNPACKED", "Bundle", "Text", "open_bundle", "split_bundle"]
+__all__ = ["MAX_RATIO", "MAX_UNPACKED", "Bundle", "Text", "log_of", "open_bundle", "split_bundle"]
 
 MAX_RATIO = 200
 """Unpacked size over packed size beyond which an archive is refused (if it is also large)."""
@@ -76,26 +76,26 @@ class Text:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
-    """The parts of a file that may hold tables, and the day of the download where the container states it."""
+    """The parts of a file that may hold tables, and the day of the download where the container states it.
+
+    `logs` says what was guessed and noted of each member of an archive; under no name, of the file as a whole.
+    """
 
     name: str
     parts: tuple[Text | Sheet, ...]
     dated: dt.date | None = None
     size: int = 0
     changed: dt.date | None = None
+    logs: Mapping[str, ReadLog] = field(default_factory=dict)
 
 
-def open_bundle(
-    path: str | Path, journal: Journal, *, encoding: str | None = None, head: bool = False
-) -> Bundle:
+def open_bundle(path: str | Path, *, encoding: str | None = None, head: bool = False) -> Bundle:
     """Read a file's bytes into text and sheets.
 
     Parameters
     ----------
     path : path
         A file; an address on the web is refused.
-    journal : Journal
-        Takes guesses and notes.
     encoding : str, optional
         How the letters are written, where that is known.
     head : bool
@@ -105,6 +105,10 @@ def open_bundle(
     -------
     Bundle
         Text parts are UTF-8.
+
+    See Also
+    --------
+    split_bundle : Each file of an archive by itself.
 
     Raises
     ------
@@ -139,12 +143,13 @@ def open_bundle(
         raise EngineError(f"could not read {str(path)!r}", got=str(error), fix="check the path") from error
     if not data:
         raise DataError(f"{path.name}: the file is empty", got="0 bytes", fix="export it again")
-    dated = None
     if kind == "zip":
-        parts, dated = _unzip(data, path.name, journal, encoding, head)
+        opened = _unzip(data, path.name, encoding, head)
     else:
-        parts = tuple(_part(data, path.name, kind, journal, encoding=encoding, cut=partial, head=head))
-    return Bundle(path.name, parts, dated, size, changed)
+        log = ReadLog(path.name)
+        parts = _part(data, path.name, kind, log, encoding=encoding, cut=partial, head=head)
+        opened = Bundle(path.name, tuple(parts), logs={"": log})
+    return replace(opened, size=size, changed=changed)
 
 
 def _regular(path: Path, mode: int) -> None:
@@ -163,7 +168,7 @@ def _regular(path: Path, mode: int) -> None:
 
 def split_bundle(
     path: str | Path, *, encoding: str | None = None, strict: bool = False
-) -> list[tuple[Bundle, Journal]]:
+) -> list[tuple[Bundle, ReadLog]]:
     """Open every file of an archive as a bundle of its own; any other file as one bundle.
 
     Parameters
@@ -175,32 +180,35 @@ def split_bundle(
 
     Returns
     -------
-    list of (Bundle, Journal)
-        Each with its own journal.
+    list of (Bundle, ReadLog)
+        Each with its own log.
 
     Raises
     ------
     EngineError, DataError
         As :func:`open_bundle`.
     """
-    journal = Journal(Path(path).name, strict=strict)
-    bundle = open_bundle(path, journal, encoding=encoding)
+    bundle = open_bundle(path, encoding=encoding)
     members: dict[str, list[Text | Sheet]] = {}
     for part in bundle.parts:
         members.setdefault(part.member, []).append(part)
     if len(members) < 2:
-        return [(bundle, journal)]
-    out = []
-    for member, parts in members.items():
-        name = f"{bundle.name}: {member}"
-        own = Journal(name, strict=strict)
-        # what was found while the archive was opened is said once, by the file that it is about
-        base = Path(member).name
-        own.warnings = [caution for caution in journal.warnings if base in caution.text]
-        own.notes = [note for note in journal.notes if base in note]
-        own.guesses = [guess for guess in journal.guesses if own.warnings and guess.name == "encoding"]
-        out.append((replace(bundle, name=name, parts=tuple(parts)), own))
-    return out
+        return [(bundle, log_of(bundle, strict=strict))]
+    alone = [
+        replace(
+            bundle, name=f"{bundle.name}: {member}", parts=tuple(parts), logs={member: bundle.logs[member]}
+        )
+        for member, parts in members.items()
+    ]
+    return [(each, log_of(each, strict=strict)) for each in alone]
+
+
+def log_of(bundle: Bundle, *, strict: bool = False) -> ReadLog:
+    """A log that begins with what was found while a bundle was opened."""
+    log = ReadLog(bundle.name, strict=strict)
+    for own in bundle.logs.values():
+        log.add(own)
+    return log
 
 
 def kind_of(first: bytes, name: str) -> str:
@@ -233,7 +241,7 @@ def _part(
     data: bytes,
     name: str,
     kind: str,
-    journal: Journal,
+    log: ReadLog,
     *,
     encoding: str | None,
     cut: bool = False,
@@ -242,28 +250,27 @@ def _part(
     suffix = Path(name).suffix.lower()
     if kind == "xls":
         if suffix not in (".xls", ""):
-            journal.note(f"{name} is an Excel workbook (.xls) in spite of its name")
-        yield from _sheets(data, name, journal, head=head)
+            log.note(f"{name} is an Excel workbook (.xls) in spite of its name")
+        yield from _sheets(data, name, log, head=head)
     elif kind == "html":
-        journal.note(f"{name} is a web page with a table in spite of its name")
-        yield from read_html(to_utf8(data, name, journal, encoding), name)
+        log.note(f"{name} is a web page with a table in spite of its name")
+        yield from read_html(to_utf8(data, name, log, encoding), name)
     else:
         if suffix in (".xls", ".xlsx"):
-            journal.note(f"{name} is plain text in spite of its name")
-        yield Text(name, to_utf8(data, name, journal, encoding, cut=cut), complete=not cut)
+            log.note(f"{name} is plain text in spite of its name")
+        yield Text(name, to_utf8(data, name, log, encoding, cut=cut), complete=not cut)
 
 
-def _sheets(data: bytes, name: str, journal: Journal, *, head: bool = False) -> list[Sheet]:
+def _sheets(data: bytes, name: str, log: ReadLog, *, head: bool = False) -> list[Sheet]:
     """The sheets of a workbook; formulas are told, since what they store may be older than what they sum."""
     sheets, formulas = read_workbook(data, name, limit=_HEAD_ROWS if head else None)
     if formulas:
-        journal.note(f"{name} holds {formulas:,} formulas; the values that it stores for them were taken")
+        log.note(f"{name} holds {formulas:,} formulas; the values that it stores for them were taken")
     return sheets
 
 
-def _unzip(
-    data: bytes, name: str, journal: Journal, encoding: str | None, head: bool
-) -> tuple[tuple[Text | Sheet, ...], dt.date | None]:
+def _unzip(data: bytes, name: str, encoding: str | None, head: bool) -> Bundle:
+    log = ReadLog(name)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
@@ -271,9 +278,9 @@ def _unzip(
             members = {info.filename for info in infos}
             if any(member.startswith("xl/") for member in members):
                 if Path(name).suffix.lower() not in (".xlsx", ".xlsm", ".zip"):
-                    journal.note(f"{name} is an Excel workbook (.xlsx) in spite of its name")
-                return tuple(_sheets(data, name, journal, head=head)), None
-            return _members(archive, infos, name, journal, encoding)
+                    log.note(f"{name} is an Excel workbook (.xlsx) in spite of its name")
+                return Bundle(name, tuple(_sheets(data, name, log, head=head)), logs={"": log})
+            return _members(archive, infos, name, encoding)
     except ErresearchError:
         raise
     except Exception as error:  # a damaged archive makes its library fail in any way
@@ -283,8 +290,10 @@ def _unzip(
 
 
 def _members(
-    archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], name: str, journal: Journal, encoding: str | None
-) -> tuple[tuple[Text | Sheet, ...], dt.date | None]:
+    archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], name: str, encoding: str | None
+) -> Bundle:
+    whole = ReadLog(name)
+    logs = {"": whole}
     parts: list[Text | Sheet] = []
     dates = []
     cells = 0
@@ -295,21 +304,24 @@ def _members(
         with archive.open(info) as file:
             content = file.read()  # never more than the stated size, which was checked
         if not content:
-            journal.note(f"{name}: {member} is empty")
+            whole.note(f"{name}: {member} is empty")
             continue
         try:
             kind = kind_of(content[:4096], member)
         except EngineError as error:
-            journal.note(f"{name}: {error}")
+            whole.note(f"{name}: {error}")
             continue
+        log = ReadLog(member)
+        logs[info.filename] = log
         if kind == "zip":
-            inner = [replace(part, member=member) for part in _inner(content, member, journal) if part.rows]
+            sheets = _inner(content, member, log)
+            inner = [replace(part, member=info.filename) for part in sheets if part.rows]
             cells += sum(len(row) for part in inner for row in part.rows)
             if cells > MAX_CELLS:
                 raise _too_large(name, f"over {MAX_CELLS:,} cells in its workbooks", f"{MAX_CELLS:,} cells")
             parts += inner
             continue
-        made = _part(content, member, kind, journal, encoding=encoding)
+        made = _part(content, member, kind, log, encoding=encoding)
         parts += [replace(part, member=info.filename) for part in made]
         if info.date_time[0] >= 2000:
             dates.append(dt.date(*info.date_time[:3]))
@@ -319,19 +331,19 @@ def _members(
             got=", ".join(show_name(i.filename) for i in infos[:5]),
             fix=_FIX,
         )
-    journal.note(f"{name} is an archive of {len(parts)} files, read without unpacking it to disk")
-    return tuple(parts), max(dates, default=None)
+    whole.note(f"{name} is an archive of {len(parts)} files, read without unpacking it to disk")
+    return Bundle(name, tuple(parts), max(dates, default=None), logs=logs)
 
 
-def _inner(content: bytes, member: str, journal: Journal) -> list[Sheet]:
+def _inner(content: bytes, member: str, log: ReadLog) -> list[Sheet]:
     """A workbook inside an archive; an archive inside an archive is left alone."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         infos = archive.infolist()
         check_archive(infos, member)
         if not any(info.filename.startswith("xl/") for info in infos):
-            journal.note(f"{member} is an archive inside the archive and was not opened")
+            log.note(f"{member} is an archive inside the archive and was not opened")
             return []
-    return _sheets(content, member, journal)
+    return _sheets(content, member, log)
 
 
 def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:
@@ -375,7 +387,7 @@ def _too_large(name: str, got: str, most: str) -> EngineError:
 
 
 def to_utf8(
-    data: bytes, name: str, journal: Journal, encoding: str | None = None, *, cut: bool = False
+    data: bytes, name: str, log: ReadLog, encoding: str | None = None, *, cut: bool = False
 ) -> bytes | memoryview:
     """Bring a text file to UTF-8.
 
@@ -387,7 +399,7 @@ def to_utf8(
         The file.
     name : str
         For messages.
-    journal : Journal
+    log : ReadLog
         Takes the guess.
     encoding : str, optional
         Overrides all of it.
@@ -407,19 +419,19 @@ def to_utf8(
         If `encoding` is not known.
     """
     if encoding is None:
-        encoding = _marked(data, name, journal)
+        encoding = _marked(data, name, log)
     if encoding is None and _is_utf8(data, cut):
-        _note_garbled(data, name, journal)
+        _note_garbled(data, name, log)
         marked = data.startswith(codecs.BOM_UTF8)
         if marked:
-            journal.note(f"{name}: the byte order mark was set aside")
+            log.note(f"{name}: the byte order mark was set aside")
         utf8: bytes | memoryview = memoryview(data)[3:] if marked else data
         return _readable(utf8, name)
     if encoding is None:
         _readable(data, name)
         encoding = guess_encoding(data)
-        journal.guess("encoding", encoding, "the bytes are not UTF-8", "encoding=")
-        journal.warn(
+        log.guess("encoding", encoding, "the bytes are not UTF-8", "encoding=")
+        log.caution(
             "encoding",
             f"the file is not UTF-8 and was read as {encoding}, which is a guess; look at its accents in inspect",
         )
@@ -439,28 +451,28 @@ def to_utf8(
     return _readable(text.lstrip("\ufeff").encode("utf-8", "replace"), name)
 
 
-def _note_garbled(data: bytes, name: str, journal: Journal) -> None:
+def _note_garbled(data: bytes, name: str, log: ReadLog) -> None:
     """Letters that were read in the wrong encoding before they came into the file (Ã© for é, � for anything)."""
     places = sum(data.count(sign, 0, _STEP) for sign in _GARBLED)
     if places:
-        journal.warn(
+        log.caution(
             "garbled letters",
             f"{name} holds letters garbled before its export, in {places:,} places; they were kept",
             count=places,
         )
 
 
-def _marked(data: bytes, name: str, journal: Journal) -> str | None:
+def _marked(data: bytes, name: str, log: ReadLog) -> str | None:
     """UTF-16 by its mark, or by the zero bytes that Latin letters have in it."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        journal.note(f"{name} is UTF-16, as its byte order mark says")
+        log.note(f"{name} is UTF-16, as its byte order mark says")
         return "utf-16"
     sample = data[:4096]
     for offset, name_of_it in ((1, "utf-16-le"), (0, "utf-16-be")):
         if len(sample) >= 8 and sample[offset::2].count(0) > 0.4 * len(sample) / 2 > 10 * sample[
             1 - offset :: 2
         ].count(0):
-            journal.guess("encoding", name_of_it, "every other byte is zero", "encoding=")
+            log.guess("encoding", name_of_it, "every other byte is zero", "encoding=")
             return name_of_it
     return None
 

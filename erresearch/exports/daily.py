@@ -11,7 +11,7 @@ from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import Built, Draft, further, numeric_targets, typed
 from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import Kind, load_registry, normalise
-from erresearch.exports.log import Journal, counted, places
+from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.posts import account_of, compare_totals
 from erresearch.exports.privacy import show_name
@@ -28,7 +28,7 @@ _LONGEST_DAY = 1
 
 
 def day_column(
-    drafted: Draft, target: str, settings: Settings, journal: Journal
+    drafted: Draft, target: str, settings: Settings, log: ReadLog
 ) -> tuple[pl.Series, pl.Series, str]:
     """Read a column of days.
 
@@ -49,22 +49,22 @@ def day_column(
     times = parse_times(
         drafted.frame[target],
         drafted.rows,
-        journal,
+        log,
         header=header,
         order=settings.dates or drafted.layout.dates,
         dayfirst=settings.dayfirst,
     )
-    refuse_unread(times, drafted.frame[target], drafted.rows, journal, header=header)
+    refuse_unread(times, drafted.frame[target], drafted.rows, log, header=header)
     if times.month_day is not None:
-        times = with_years(times, drafted.rows, None, settings.exported_at, journal, header=header)
+        times = with_years(times, drafted.rows, None, settings.exported_at, log, header=header)
     utc = (
         times.utc if times.utc is not None else pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
     )
-    odd = impossible(times.local, drafted.rows, journal, header=header)
+    odd = impossible(times.local, drafted.rows, log, header=header)
     return times.local.set(odd, None).dt.truncate("1d").alias(target), utc.set(odd, None), times.precision
 
 
-def read_series(drafts: Sequence[Draft], settings: Settings, journal: Journal, kind: Kind) -> Built:
+def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind: Kind) -> Built:
     """Turn drafts into one row per platform, account and day.
 
     Parameters
@@ -73,7 +73,7 @@ def read_series(drafts: Sequence[Draft], settings: Settings, journal: Journal, k
         One table, or several that stand in one file.
     settings : Settings
         What the caller says.
-    journal : Journal
+    log : ReadLog
         Takes guesses, cautions and rows set aside.
     kind : {"daily", "followers"}
         What they are.
@@ -93,13 +93,13 @@ def read_series(drafts: Sequence[Draft], settings: Settings, journal: Journal, k
     frames = []
     used = 0
     for drafted in drafts:
-        frame = _one_series(drafted, settings, journal)
+        frame = _one_series(drafted, settings, log)
         if frame is not None:
             frames.append(frame)
             used += frame.height
     if not frames:
         raise DataError(
-            f"{journal.name}: no table has a known title",
+            f"{log.name}: no table has a known title",
             got=f"{counted(len(drafts), 'table')}, the first with its header in row {drafts[0].table.header_row}",
             allowed=", ".join(sorted(drafts[0].layout.titles)[:8]),
         )
@@ -107,7 +107,7 @@ def read_series(drafts: Sequence[Draft], settings: Settings, journal: Journal, k
     if len(frames) > 1 and len(networks) > 1:
         figures = [n for n in frames[0].columns if all(n in f.columns for f in frames)]
         if set(figures) - {"date", "platform", "account", "source_row"}:
-            journal.warn(
+            log.caution(
                 "several networks",
                 f"the file has tables of {' and '.join(networks)}: their rows are named by platform and must not be "
                 f"added up (platform={networks[0]!r} takes one)",
@@ -120,7 +120,7 @@ def read_series(drafts: Sequence[Draft], settings: Settings, journal: Journal, k
         twice = known.filter(known.select(pl.struct(keys).is_duplicated()).to_series())
         if twice.height and twice.select([*keys, name]).n_unique() > twice.select(keys).n_unique():
             raise DataError(
-                f"{journal.name}: {name} is given twice for the same day with different values",
+                f"{log.name}: {name} is given twice for the same day with different values",
                 got=places(tuple(twice["source_row"].head(3)), twice.height),
                 fix="export one table at a time, or choose one with platform=",
             )
@@ -134,7 +134,7 @@ def read_series(drafts: Sequence[Draft], settings: Settings, journal: Journal, k
     )
 
 
-def _one_series(drafted: Draft, settings: Settings, journal: Journal) -> pl.DataFrame | None:
+def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFrame | None:
     import polars as pl
 
     layout, platform, rename = drafted.layout, drafted.layout.platform, {}
@@ -142,7 +142,7 @@ def _one_series(drafted: Draft, settings: Settings, journal: Journal) -> pl.Data
         known = layout.titles.get(normalise(drafted.table.title))
         if known is None:
             reason = "rows of tables under a title that is not known"
-            journal.remove("out_of_scope", reason, drafted.rows, warn=True)
+            log.remove("out_of_scope", reason, drafted.rows, warn=True)
             return None
         platform, column = known
         rename = {"primary": column} if "primary" in drafted.frame.columns else {}
@@ -151,40 +151,40 @@ def _one_series(drafted: Draft, settings: Settings, journal: Journal) -> pl.Data
             pl.Datetime("us")
         )
         if settings.exported_at is None:
-            journal.warn(
+            log.caution(
                 "no date",
                 "the file does not say of which day its figures are; say it with exported_at in mapping=",
             )
     else:
         if "date" not in drafted.frame.columns:
             raise ColumnError(f"{drafted.table.part} has no column of days", got=drafted.table.shown())
-        days, _, _ = day_column(drafted, "date", settings, journal)
-    columns, _ = typed(drafted, numeric_targets(drafted), settings, journal)
+        days, _, _ = day_column(drafted, "date", settings, log)
+    columns, _ = typed(drafted, numeric_targets(drafted), settings, log)
     figures = {rename.get(name, name): column for name, column in columns.items()}
     frame = pl.DataFrame(
         {
             "date": days,
             "platform": pl.repeat(platform, len(days), eager=True),
-            "account": account_of(drafted, settings, journal, platform=platform),
+            "account": account_of(drafted, settings, log, platform=platform),
             **figures,
             "source_row": drafted.rows,
         }
     ).with_columns(further(drafted, settings).values())
     if not layout.undated:
         undated = frame["date"].is_null()
-        journal.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
+        log.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
         frame = frame.filter(~undated)
         again = frame.select(pl.struct(pl.exclude("source_row")).is_first_distinct().not_()).to_series()
-        journal.remove("rejected", "copies of an earlier row", frame["source_row"].filter(again), warn=True)
+        log.remove("rejected", "copies of an earlier row", frame["source_row"].filter(again), warn=True)
         frame = frame.filter(~again)
-    compare_totals(drafted, frame, settings, journal)
+    compare_totals(drafted, frame, settings, log)
     for name in figures:
         registry = load_registry().field(name)
         if registry.unique:
-            journal.note(f"{name} counts people: its days must not be added up as people")
+            log.note(f"{name} counts people: its days must not be added up as people")
         if frame[name].dtype == pl.Float64 and (frame[name] < 0).any():
             low = frame[name] < 0
-            journal.warn(
+            log.caution(
                 "negative",
                 f"column {name!r}: {int(low.sum()):,} values are negative (corrections) and were kept",
                 count=int(low.sum()),
@@ -193,12 +193,12 @@ def _one_series(drafted: Draft, settings: Settings, journal: Journal) -> pl.Data
     return frame
 
 
-def range_of(text: str, journal: Journal) -> tuple[dt.datetime, dt.datetime] | None:
+def range_of(text: str, log: ReadLog) -> tuple[dt.datetime, dt.datetime] | None:
     """Read a range of days such as ``July 8, 2025 - July 31, 2025``.
 
     Examples
     --------
-    >>> [str(day.date()) for day in range_of("27 January 2026 - 23 February 2026", Journal("f"))]
+    >>> [str(day.date()) for day in range_of("27 January 2026 - 23 February 2026", ReadLog("f"))]
     ['2026-01-27', '2026-02-23']
     """
     import polars as pl
@@ -209,7 +209,7 @@ def range_of(text: str, journal: Journal) -> tuple[dt.datetime, dt.datetime] | N
         return None
     try:
         days = parse_times(
-            pl.Series([first, last]), pl.Series([1, 1]), Journal(journal.name), header="range"
+            pl.Series([first, last]), pl.Series([1, 1]), ReadLog(log.name), header="range"
         ).local
     except DataError:
         return None
@@ -218,7 +218,7 @@ def range_of(text: str, journal: Journal) -> tuple[dt.datetime, dt.datetime] | N
     return days[0], days[1]
 
 
-def one_currency(frame: pl.DataFrame, settings: Settings, journal: Journal) -> pl.DataFrame:
+def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.DataFrame:
     """Keep the one currency that the caller chooses, or refuse several.
 
     Raises
@@ -234,7 +234,7 @@ def one_currency(frame: pl.DataFrame, settings: Settings, journal: Journal) -> p
     if wanted is None:
         if len(counts) > 1:
             raise DataError(
-                f"{journal.name} holds several currencies, which are never added up",
+                f"{log.name} holds several currencies, which are never added up",
                 got=", ".join(
                     f"{show_name(code)} in {count:,} rows" for code, count in list(counts.items())[:6]
                 ),
@@ -242,24 +242,24 @@ def one_currency(frame: pl.DataFrame, settings: Settings, journal: Journal) -> p
             )
         return frame
     if not counts:
-        journal.note(f"amounts are in {wanted}, as given")
+        log.note(f"amounts are in {wanted}, as given")
         return frame.with_columns(pl.lit(wanted).alias("currency"))
     if wanted not in counts:
-        if len(counts) == 1 and any(guess.name == "currency" for guess in journal.guesses):
+        if len(counts) == 1 and any(guess.name == "currency" for guess in log.guesses):
             return frame.with_columns(pl.lit(wanted).alias("currency"))
         raise DataError(
-            f"{journal.name} holds no amounts in {wanted}",
+            f"{log.name} holds no amounts in {wanted}",
             got=", ".join(map(show_name, sorted(counts)[:6])),
             fix="choose one of these",
         )
     other = (frame["currency"] != wanted) & (frame["currency"] != "")
     if "source_row" in frame.columns:
         rows = frame.filter(other)["source_row"].unique()
-        journal.remove("out_of_scope", f"amounts in other currencies than {wanted}", rows, warn=True)
+        log.remove("out_of_scope", f"amounts in other currencies than {wanted}", rows, warn=True)
     return frame.filter(~other)
 
 
-def read_ads(drafts: Sequence[Draft], settings: Settings, journal: Journal) -> Built:
+def read_ads(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
     """Turn a report on advertising into rows with their grain: day, month or range.
 
     Parameters
@@ -268,7 +268,7 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, journal: Journal) -> B
         One table.
     settings : Settings
         What the caller says.
-    journal : Journal
+    log : ReadLog
         Takes guesses, cautions and rows set aside.
 
     Returns
@@ -284,13 +284,13 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, journal: Journal) -> B
     import polars as pl
 
     (drafted,) = drafts[:1]
-    columns, currencies = typed(drafted, numeric_targets(drafted), settings, journal)
-    start, end = _span(drafted, settings, journal)
+    columns, currencies = typed(drafted, numeric_targets(drafted), settings, log)
+    start, end = _span(drafted, settings, log)
     text = drafted.frame
     campaign = (
         text["campaign"].str.strip_chars()
         if "campaign" in text.columns
-        else account_of(drafted, settings, journal)
+        else account_of(drafted, settings, log)
     )
     currency = (
         text["currency"].str.strip_chars().str.to_uppercase()
@@ -309,7 +309,7 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, journal: Journal) -> B
         }
     ).with_columns(further(drafted, settings).values())
     undated = frame["date"].is_null()
-    journal.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
+    log.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
     frame = frame.filter(~undated)
     length = (frame["date_end"] - frame["date"]).dt.total_days()
     grain = pl.DataFrame({"n": length}).select(
@@ -321,23 +321,23 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, journal: Journal) -> B
     )  # fmt: skip
     frame = frame.with_columns(grain.alias("grain"))
     if (frame["grain"] == "range").any():
-        journal.warn(
+        log.caution(
             "one row per range",
             "the report has one row per campaign for its whole range: it cannot be joined by day; export it again by day",
             count=int((frame["grain"] == "range").sum()),
         )
     if drafted.layout.circular and "results" in columns:
-        journal.warn(
+        log.caution(
             "circular outcome",
             "results are already credited to the advertising by its seller: as an outcome they contain what they are to "
             "be explained by",
         )
-    frame = one_currency(frame, settings, journal)
-    compare_totals(drafted, frame, settings, journal)
+    frame = one_currency(frame, settings, log)
+    compare_totals(drafted, frame, settings, log)
     return Built(frame, frame["source_row"].n_unique(), "ads", settings.exported_at)
 
 
-def _span(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Series, pl.Series]:
+def _span(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series]:
     """First and last day of each row's figures."""
     import polars as pl
 
@@ -351,25 +351,25 @@ def _span(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Seri
             return (part.str.to_datetime("%Y-%m-%d", strict=False, time_unit="us") for part in (first, last))  # type: ignore[return-value]
     for name in ("day", "date"):
         if name in text.columns:
-            start, _, _ = day_column(drafted, name, settings, journal)
+            start, _, _ = day_column(drafted, name, settings, log)
             if name == "date" and "date_end" in text.columns:
-                end, _, _ = day_column(drafted, "date_end", settings, journal)
+                end, _, _ = day_column(drafted, "date_end", settings, log)
                 return start, end
             return start, start
-    stated = range_of(drafted.table.lines.get("range", ""), journal)
+    stated = range_of(drafted.table.lines.get("range", ""), log)
     if stated is None:
         raise DataError(
-            f"{journal.name} states no dates",
+            f"{log.name} states no dates",
             got=drafted.table.shown(),
             fix="export the report by day",
         )
     return (pl.Series([day] * text.height, dtype=pl.Datetime("us")) for day in stated)  # type: ignore[return-value]
 
 
-def last_printed(drafted: Draft, settings: Settings, journal: Journal) -> int | None:
+def last_printed(drafted: Draft, settings: Settings, log: ReadLog) -> int | None:
     """Month · 100 + day of the last row, where its dates have no year."""
     times = parse_times(
-        drafted.frame["date"], drafted.rows, Journal(journal.name), header="date", order=drafted.layout.dates
+        drafted.frame["date"], drafted.rows, ReadLog(log.name), header="date", order=drafted.layout.dates
     )
     if times.month_day is None or times.month_day.drop_nulls().is_empty():
         return None
@@ -384,7 +384,7 @@ _GRAINS = {"1d": "day", "1w": "week", "1mo": "month"}
 _NO_OUTCOME = frozenset({"line_quantity", "impressions_ctr"})
 
 
-def read_figures(drafts: Sequence[Draft], settings: Settings, journal: Journal) -> Built:
+def read_figures(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
     """Turn tables by day, week or month into outcomes: one row per day and figure.
 
     Parameters
@@ -393,7 +393,7 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, journal: Journal) 
         All tables of the file.
     settings : Settings
         What the caller says.
-    journal : Journal
+    log : ReadLog
         Takes guesses, cautions and rows set aside.
 
     Returns
@@ -413,53 +413,53 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, journal: Journal) 
     for drafted in drafts:
         if drafted not in chosen:
             reason = "rows of tables that are not by date" if timed else "rows of tables by a dimension"
-            journal.remove("out_of_scope", reason, drafted.rows)
+            log.remove("out_of_scope", reason, drafted.rows)
     frames, used = [], 0
     for drafted in chosen:
-        long, rows = _long(drafted, settings, journal)
+        long, rows = _long(drafted, settings, log)
         used += rows
         if long.height:
             frames.append(long)
     if not frames:
         raise DataError(
-            f"{journal.name}: no table has rows with figures that are known",
+            f"{log.name}: no table has rows with figures that are known",
             got=f"{len(drafts)} tables: " + "; ".join(d.table.shown(most=3) for d in drafts[:4]),
             fix="export the report by date",
         )
     together = pl.concat(frames, how="diagonal")
-    together = _once(together, journal)
-    used -= journal.remove(
+    together = _once(together, log)
+    used -= log.remove(
         "rejected",
         "copies of an earlier row",
         sorted({row for frame in frames for row in frame["source_row"]} - set(together["source_row"])),
         warn=True,
     )
     if not timed:
-        _note_title(chosen[0], journal)
-        journal.warn(
+        _note_title(chosen[0], log)
+        log.caution(
             "one row per range",
             "no table is by date: each row stands for the whole range and cannot be joined by day; export it by date",
             count=together.height,
         )
     people = [n for n in together["outcome"].unique().sort() if load_registry().field(n).unique]
     if people:
-        journal.note(f"{', '.join(people)} count people: their days must not be added up as people")
+        log.note(f"{', '.join(people)} count people: their days must not be added up as people")
     if drafts[0].layout.id == "ga4":
-        journal.note(
+        log.note(
             "Google Analytics thresholds, samples and models what consent leaves out, without a word in the file"
         )
-        journal.note("days are those of the property's time zone, which the file does not state")
-    together = one_currency(together, settings, journal)
+        log.note("days are those of the property's time zone, which the file does not state")
+    together = one_currency(together, settings, log)
     return Built(
         together.sort("date", "outcome", maintain_order=True), used, "outcomes", settings.exported_at
     )
 
 
-def _note_title(drafted: Draft, journal: Journal) -> None:
+def _note_title(drafted: Draft, log: ReadLog) -> None:
     """A report whose title names another dimension than its header."""
     titled, first = drafted.table.lines.get("report", ""), drafted.table.header[0].strip()
     if titled and normalise(titled) != normalise(first):
-        journal.note(
+        log.note(
             f"the report's title names another dimension than its header {drafted.table.shown([0])}, which is believed"
         )
 
@@ -482,20 +482,20 @@ def _may_be_range(drafted: Draft) -> bool:
     return not titles or drafted.table.title in titles
 
 
-def _long(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.DataFrame, int]:
+def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFrame, int]:
     """One table as long rows, and how many of its rows were used."""
     import polars as pl
 
     figures = [n for n in numeric_targets(drafted) if n not in _NO_OUTCOME and n not in _STEPS]
     if drafted.frame.height == 0:
-        journal.note(f"a table ({drafted.table.shown(most=3)}) has no rows")
+        log.note(f"a table ({drafted.table.shown(most=3)}) has no rows")
         return pl.DataFrame(), 0
     if not figures:
-        journal.remove("out_of_scope", "rows of tables without a figure that is known", drafted.rows)
+        log.remove("out_of_scope", "rows of tables without a figure that is known", drafted.rows)
         return pl.DataFrame(), 0
-    _refuse_comparison(drafted, journal)
-    start, end, grain = _when(drafted, settings, journal)
-    columns, currencies = typed(drafted, figures, settings, journal)
+    _refuse_comparison(drafted, log)
+    start, end, grain = _when(drafted, settings, log)
+    columns, currencies = typed(drafted, figures, settings, log)
     columns = {name: column for name, column in columns.items() if name in figures}
     lines = drafted.table.lines
     wide = pl.DataFrame(
@@ -515,7 +515,7 @@ def _long(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Data
         }
     )
     undated = wide["date"].is_null() & (grain != "range")
-    journal.remove("rejected", "no date", wide["source_row"].filter(undated), warn=True)
+    log.remove("rejected", "no date", wide["source_row"].filter(undated), warn=True)
     wide = wide.filter(~undated)
     index = ["date", "date_end", "grain", "entity", "kind", "segment", "source_row"]
     long = wide.unpivot(figures, index=index, variable_name="outcome", value_name="value").drop_nulls("value")
@@ -537,7 +537,7 @@ def _long(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Data
     return long.select(first), wide.height
 
 
-def _refuse_comparison(drafted: Draft, journal: Journal) -> None:
+def _refuse_comparison(drafted: Draft, log: ReadLog) -> None:
     """A report that compares two ranges has each day twice, once for each."""
     table = drafted.table
     names = {normalise(header) for header in drafted.layout.comparisons}
@@ -545,13 +545,13 @@ def _refuse_comparison(drafted: Draft, journal: Journal) -> None:
         ranges = table.cells[f"c{position}"].str.strip_chars().unique().sort().to_list()
         if len(ranges) > 1:
             raise DataError(
-                f"{journal.name} compares several ranges of dates, whose days would count more than once",
+                f"{log.name} compares several ranges of dates, whose days would count more than once",
                 got=f"{len(ranges):,} ranges in column {table.shown([position])}",
                 fix="take the comparison out of the report and download it again",
             )
 
 
-def _when(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Series, pl.Series, str]:
+def _when(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series, str]:
     """First and last day of each row, and the grain."""
     import polars as pl
 
@@ -561,7 +561,7 @@ def _when(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Seri
         if name in frame.columns:
             if stated["start"] is None:
                 raise DataError(
-                    f"{journal.name}, column {drafted.header(name)!r} counts from a start that the file does not state",
+                    f"{log.name}, column {drafted.header(name)!r} counts from a start that the file does not state",
                     got=f"no line '# Start date' above row {drafted.table.header_row}",
                     fix="download the report again and keep the lines above its header",
                 )
@@ -571,7 +571,7 @@ def _when(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Seri
             return days, following.dt.offset_by("-1d"), _GRAINS[step]
     for name, grain in (("date", "day"), ("year_month", "month")):
         if name in frame.columns and _has_time(drafted):
-            days, _, precision = day_column(drafted, name, settings, journal)
+            days, _, precision = day_column(drafted, name, settings, log)
             month = precision == "month" or grain == "month"
             return days, days.dt.month_end() if month else days, "month" if month else "day"
     none = [stated["start"]] * frame.height
@@ -618,7 +618,7 @@ def _segment(drafted: Draft) -> pl.Series:
     return pl.DataFrame(parts[:3]).select(pl.concat_str(pl.all(), separator=" / ")).to_series()
 
 
-def _once(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
+def _once(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     """The same figure of the same day in two tables is one, or an error."""
     import polars as pl
 
@@ -630,7 +630,7 @@ def _once(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
     twice = distinct.filter(distinct.select(pl.struct(keys).is_duplicated()).to_series())
     if twice.height and twice["grain"][0] != "range":
         raise DataError(
-            f"{journal.name}: {twice['outcome'][0]!r} is given twice for one day with different values",
+            f"{log.name}: {twice['outcome'][0]!r} is given twice for one day with different values",
             got=places(tuple(twice["source_row"].head(3)), twice.height),
             fix="export one table at a time",
         )

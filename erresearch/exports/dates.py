@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from erresearch.errors import DataError
 from erresearch.exports.layouts import load_registry
-from erresearch.exports.log import Journal, places
+from erresearch.exports.log import ReadLog, places
 from erresearch.exports.privacy import first_shape
 from erresearch.io.parallel import by_morsels
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Times", "orders_of", "parse_times"]
 
-Order = Literal["MDY", "DMY", "YMD", ""]
 Precision = Literal["second", "minute", "day", "month"]
 
 # a word may stand before the clock ("at", "um") and after it ("Uhr"); a letter alone is of AM or PM only at the end
@@ -73,6 +72,14 @@ _OFFSETS = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Order of numeric dates: a rule of the platform, which the cells may contradict, or what the caller fixed."""
+
+    rule: Literal["MDY", "DMY", "YMD", ""] | str
+    fixed: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Times:
     """A column as times.
@@ -101,7 +108,7 @@ class Times:
 def parse_times(
     cells: pl.Series,
     rows: pl.Series,
-    journal: Journal,
+    log: ReadLog,
     *,
     header: str,
     order: str = "",
@@ -115,7 +122,7 @@ def parse_times(
         Text.
     rows : polars.Series
         Row numbers, for messages.
-    journal : Journal
+    log : ReadLog
         Takes missing values and guesses.
     header : str
         The header as printed.
@@ -144,9 +151,7 @@ def parse_times(
     empty = text.str.to_lowercase().is_in(sorted(load_registry().missing))
     if empty.any():
         spelled = text.filter(empty).value_counts()
-        counts = journal.missing.setdefault(header, {})
-        for token, count in spelled.iter_rows():
-            counts[token] = counts.get(token, 0) + count
+        log.count_missing(header, dict(spelled.iter_rows()))
     text = text.set(empty, None)
     if empty.all():
         nothing = pl.Series("local", [None] * len(text), dtype=pl.Datetime("us"))
@@ -156,7 +161,7 @@ def parse_times(
         return fast
     text = text.str.replace_all("[\u00a0\u202f\u2009]", " ").str.replace_all(r"\s+", " ")
     family = _family(text)
-    return family(text, rows, journal, header, said if dayfirst is None else f"!{said}")
+    return family(text, rows, log, header, _Order(said, fixed=dayfirst is not None))
 
 
 def _fast(text: pl.Series, order: str) -> Times | None:
@@ -183,7 +188,7 @@ def _fast(text: pl.Series, order: str) -> Times | None:
     return None
 
 
-def _family(text: pl.Series) -> Callable[[pl.Series, pl.Series, Journal, str, str], Times]:
+def _family(text: pl.Series) -> Callable[[pl.Series, pl.Series, ReadLog, str, _Order], Times]:
     """The way of writing that most of the first cells follow."""
     some = text.drop_nulls().head(200)
     counts = [int(some.str.contains(pattern).sum()) for pattern, _ in _FAMILIES]
@@ -237,32 +242,32 @@ def _assembled(
     return local.set(~known, None), utc, precision
 
 
-def _iso(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+def _iso(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
     year, month, day, *clock = _groups(text, _ISO)
     local, utc, precision = _assembled((_whole(year), _whole(month), _whole(day)), clock, text)
     return Times(local, utc, precision, text.is_not_null() & local.is_null())
 
 
-def _numeric(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+def _numeric(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
     first, second, year, *clock = _groups(text, _NUMERIC)
     a, b = _whole(first), _whole(second)
-    if order == "MDY" and text.drop_nulls().str.contains(r"^\d{1,2}\.").all():
-        journal.guess(
+    if order.rule == "MDY" and not order.fixed and text.drop_nulls().str.contains(r"^\d{1,2}\.").all():
+        log.guess(
             f"date order of {header!r}", "DMY", "points between the numbers put the day first", "dayfirst="
         )
-        order = "DMY"
-    if not order.startswith("!") and _year_first(a, b, year):
-        journal.guess(
+        order = _Order("DMY", fixed=False)
+    if not order.fixed and _year_first(a, b, year):
+        log.guess(
             f"date order of {header!r}", "YMD", "the first numbers change least, as years do", "dayfirst="
         )
         local, utc, precision = _assembled((a, b, _whole(year)), clock, text)
         return Times(local, utc, precision, text.is_not_null() & local.is_null())
-    chosen = _order(a, b, text, rows, journal, header=header, order=order)
+    chosen = _order(a, b, text, rows, log, header=header, order=order)
     month, day = (a, b) if chosen == "MDY" else (b, a)
     signs = text.str.extract(r"^[^\d]*\d{1,2}([-/.])", 1)
     if signs.drop_nulls().n_unique() > 1:
         odd = (signs != signs.drop_nulls().mode().sort()[0]).fill_null(False)
-        journal.warn(
+        log.caution(
             "dates written in two ways",
             f"column {header!r}: dates such as {first_shape(text, odd)} and {first_shape(text, ~odd)} stand in one "
             f"column, as a spreadsheet leaves them that took only some for dates; all were read {chosen}",
@@ -285,31 +290,31 @@ def _year_first(a: pl.Series, b: pl.Series, last: pl.Series) -> bool:
 
 
 def _order(
-    a: pl.Series, b: pl.Series, text: pl.Series, rows: pl.Series, journal: Journal, *, header: str, order: str
+    a: pl.Series, b: pl.Series, text: pl.Series, rows: pl.Series, log: ReadLog, *, header: str, order: _Order
 ) -> str:
     """Which of two numbers is the month, by the whole column."""
-    if order.startswith("!"):
-        return order[1:]
+    if order.fixed:
+        return order.rule
     not_mdy, not_dmy = int((a > 12).sum()), int((b > 12).sum())
     if not_mdy or not_dmy:
         found = "MDY" if not_mdy < not_dmy else "DMY"
         least, most = sorted((not_mdy, not_dmy))
         if least > 0.05 * len(a):
             raise DataError(
-                f"{journal.name}, column {header!r} mixes dates with the month first and the day first",
+                f"{log.name}, column {header!r} mixes dates with the month first and the day first",
                 got=f"{not_mdy:,} cells cannot be month first, {not_dmy:,} cannot be day first",
                 fix="write all dates in one order",
             )
-        if order in ("MDY", "DMY") and found != order:
-            journal.guess(f"date order of {header!r}", found, f"{most:,} cells only read so", "dayfirst=")
+        if order.rule in ("MDY", "DMY") and found != order.rule:
+            log.guess(f"date order of {header!r}", found, f"{most:,} cells only read so", "dayfirst=")
         return found
-    if order in ("MDY", "DMY"):
-        return order
+    if order.rule in ("MDY", "DMY"):
+        return order.rule
     if int((a != b).sum()) == 0:
         return "DMY"
     where = (a != b).fill_null(False)
     raise DataError(
-        f"{journal.name}, column {header!r} does not say which number is the month",
+        f"{log.name}, column {header!r} does not say which number is the month",
         got=f"{first_shape(text, where)} ({places(tuple(rows.filter(where).head(3)), int(where.sum()))})",
         allowed="dates of which some day is above 12, or year-month-day",
         fix="pass dayfirst=True or dayfirst=False",
@@ -344,7 +349,7 @@ def orders_of(cells: pl.Series) -> set[str]:
     return {"DMY"} if not_mdy else {"MDY"} if not_dmy else set()
 
 
-def _named_months(token: pl.Series, journal: Journal, header: str) -> pl.Series:
+def _named_months(token: pl.Series, log: ReadLog, header: str) -> pl.Series:
     import polars as pl
 
     names = load_registry().months
@@ -352,7 +357,7 @@ def _named_months(token: pl.Series, journal: Journal, header: str) -> pl.Series:
     strange = month.is_null() & token.is_not_null()
     if int(strange.sum()) > 0.5 * max(1, int(token.is_not_null().sum())):
         raise DataError(
-            f"{journal.name}, column {header!r}: its months are in no known language",
+            f"{log.name}, column {header!r}: its months are in no known language",
             got=f"{int(strange.sum()):,} of {len(token):,} cells",
             allowed="names in en, es, nl, de, fr and ru, or numbers",
             fix="export in English, or write the dates as year-month-day",
@@ -376,18 +381,18 @@ def _with_names(
     return Times(local, utc, precision, text.is_not_null() & local.is_null())
 
 
-def _month_day(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+def _month_day(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
     name, day, year, *clock = _groups(text, _MONTH_DAY)
-    return _with_names(text, (name, day, year, clock), _named_months(name, journal, header))
+    return _with_names(text, (name, day, year, clock), _named_months(name, log, header))
 
 
-def _day_month(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+def _day_month(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
     day, name, year, dashed, *clock = _groups(text, _DAY_MONTH)
     year = year.fill_null(dashed)
-    return _with_names(text, (name, day, year, clock), _named_months(name, journal, header))
+    return _with_names(text, (name, day, year, clock), _named_months(name, log, header))
 
 
-def _compact(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+def _compact(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
     import polars as pl
 
     year, month, day, hour = _groups(text, _COMPACT)
@@ -398,7 +403,7 @@ def _compact(text: pl.Series, rows: pl.Series, journal: Journal, header: str, or
     return Times(local, None, precision, text.is_not_null() & local.is_null())
 
 
-def _months(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+def _months(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
     import polars as pl
 
     year, month = _groups(text, _MONTH)
@@ -407,11 +412,11 @@ def _months(text: pl.Series, rows: pl.Series, journal: Journal, header: str, ord
     return Times(local, None, "month", text.is_not_null() & local.is_null())
 
 
-def _serial(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+def _serial(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
     import polars as pl
 
     days = text.set(~text.str.contains(_SERIAL).fill_null(False), None).cast(pl.Float64, strict=False)
-    journal.warn(
+    log.caution(
         "serial dates",
         f"column {header!r}: dates are numbers of a spreadsheet and were turned back",
         count=int(days.is_not_null().sum()),
@@ -423,11 +428,11 @@ def _serial(text: pl.Series, rows: pl.Series, journal: Journal, header: str, ord
     return Times(local, None, "day" if whole else "second", text.is_not_null() & local.is_null())
 
 
-def _unix(text: pl.Series, rows: pl.Series, journal: Journal, header: str, order: str) -> Times:
+def _unix(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
     import polars as pl
 
     seconds = _whole(_groups(text, _UNIX)[0])
-    journal.note(f"column {header!r} counts seconds since 1970 (UTC)")
+    log.note(f"column {header!r} counts seconds since 1970 (UTC)")
     local = (seconds * 1_000_000).cast(pl.Datetime("us"))
     return Times(local, local, "second", text.is_not_null() & local.is_null())
 

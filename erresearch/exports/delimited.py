@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from erresearch.errors import DataError
 from erresearch.exports.containers import Text
 from erresearch.exports.layouts import normalise, vocabulary
-from erresearch.exports.log import Journal, places
+from erresearch.exports.log import ReadLog, places
 from erresearch.io.parallel import in_threads
 
 if TYPE_CHECKING:
@@ -63,14 +63,14 @@ class Records:
     data: bytes | memoryview | None = None
 
 
-def read_records(part: Text, journal: Journal, *, fast: bool = True) -> Records:
+def read_records(part: Text, log: ReadLog, *, fast: bool = True) -> Records:
     """Split a text into records.
 
     Parameters
     ----------
     part : Text
         UTF-8.
-    journal : Journal
+    log : ReadLog
         Takes notes and warnings.
     fast : bool
         Whether the head is enough when the text is large, the rest being left to :func:`fast_body`.
@@ -92,15 +92,15 @@ def read_records(part: Text, journal: Journal, *, fast: bool = True) -> Records:
     body = text[skipped:]
     delimiter = stated or sniff(body)
     if stated:
-        journal.note(f"{part.name}: the first line says that cells are parted by {_named(stated)}")
+        log.note(f"{part.name}: the first line says that cells are parted by {_named(stated)}")
     elif delimiter != ",":
-        journal.note(f"{part.name}: cells are parted by {_named(delimiter)}")
+        log.note(f"{part.name}: cells are parted by {_named(delimiter)}")
     damaged = whole_lines_quoted(body, delimiter)
     if damaged:
         if large:
             text = _decoded(part.data, cut=False)
             body, large, cut = text[skipped:], False, False
-        journal.warn(
+        log.caution(
             "repaired", f"{part.name} was damaged by a spreadsheet (whole lines in quotation marks), repaired"
         )
         body = unquote_lines(body)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from erresearch.exports.layouts import Format, Kind
 
-__all__ = ["Accounting", "Bucket", "Caution", "Export", "Guess", "Inspection", "Journal"]
+__all__ = ["Accounting", "Bucket", "Caution", "Export", "Guess", "Inspection", "ReadLog"]
 
 Bucket = Literal["totals", "error_rows", "rejected", "out_of_scope"]
 _SHOWN = 3
@@ -77,12 +77,15 @@ class Guess:
         Why.
     override : str
         The argument that says it instead.
+    code : str
+        Short stable name of the way in which it was guessed, for programs; empty where nobody needs it.
     """
 
     name: str
     value: str
     reason: str
     override: str
+    code: str = ""
 
     def __str__(self) -> str:
         """One line."""
@@ -354,8 +357,8 @@ class Inspection:
 Said = TypeVar("Said", Guess, Caution)
 
 
-class Journal:
-    """Collects what happens while one file is read; frozen into the result at the end.
+class ReadLog:
+    """What happens while one file is read, written down by the methods below and closed into the result at the end.
 
     Parameters
     ----------
@@ -371,12 +374,29 @@ class Journal:
         self.guesses: list[Guess] = []
         self.warnings: list[Caution] = []
         self.notes: list[str] = []
-        self.removed: dict[Bucket, dict[str, int]] = {bucket: {} for bucket in _NAMES}
-        self.missing: dict[str, dict[str, int]] = {}
+        self._removed: dict[Bucket, dict[str, int]] = {bucket: {} for bucket in _NAMES}
+        self._missing: dict[str, dict[str, int]] = {}
 
-    def guess(self, name: str, value: object, reason: str, override: str) -> None:
+    def add(self, other: ReadLog) -> None:
+        """Take over the guesses, warnings and notes of another log, each once."""
+        self.guesses += [guess for guess in other.guesses if guess not in self.guesses]
+        self.notes += [note for note in other.notes if note not in self.notes]
+        for caution in other.warnings:
+            self.caution(caution.code, caution.text, count=caution.count, rows=caution.rows)
+
+    def count_missing(self, header: str, counts: Mapping[str, int]) -> None:
+        """Count cells that say in one of the known ways that they hold nothing, by spelling."""
+        spelled = self._missing.setdefault(header, {})
+        for token, count in counts.items():
+            spelled[token] = spelled.get(token, 0) + int(count)
+
+    def withdraw_guess(self, name: str) -> None:
+        """Take a guess back that another column has made needless."""
+        self.guesses = [guess for guess in self.guesses if guess.name != name]
+
+    def guess(self, name: str, value: object, reason: str, override: str, *, code: str = "") -> None:
         """Note a guess once."""
-        guess = Guess(name, str(value), reason, override)
+        guess = Guess(name, str(value), reason, override, code)
         if guess not in self.guesses:
             self.guesses.append(guess)
 
@@ -385,7 +405,7 @@ class Journal:
         if text not in self.notes:
             self.notes.append(text)
 
-    def warn(self, code: str, text: str, *, count: int = 0, rows: Iterable[int] = ()) -> None:
+    def caution(self, code: str, text: str, *, count: int = 0, rows: Iterable[int] = ()) -> None:
         """Note a caution; where the reader is strict, stop.
 
         Raises
@@ -412,10 +432,10 @@ class Journal:
         """
         listed = [int(row) for row in rows]
         if listed:
-            counts = self.removed[bucket]
+            counts = self._removed[bucket]
             counts[reason] = counts.get(reason, 0) + len(listed)
             if warn:
-                self.warn(
+                self.caution(
                     bucket, f"{len(listed):,} {_NAMES[bucket]}: {reason}", count=len(listed), rows=listed
                 )
         return len(listed)
@@ -428,9 +448,9 @@ class Journal:
         DataError
             If it does not add up.
         """
-        sums = {bucket: sum(counts.values()) for bucket, counts in self.removed.items()}
+        sums = {bucket: sum(counts.values()) for bucket, counts in self._removed.items()}
         reasons: dict[str, int] = {}
-        for counts in self.removed.values():
+        for counts in self._removed.values():
             for reason, count in counts.items():
                 reasons[reason] = reasons.get(reason, 0) + count
         return Accounting(
@@ -441,5 +461,5 @@ class Journal:
             sums["rejected"],
             sums["out_of_scope"],
             MappingProxyType(reasons),
-            MappingProxyType({column: MappingProxyType(dict(c)) for column, c in self.missing.items()}),
+            MappingProxyType({column: MappingProxyType(dict(c)) for column, c in self._missing.items()}),
         )

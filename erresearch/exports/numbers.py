@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
 from erresearch.exports.layouts import Field, load_registry
-from erresearch.exports.log import Journal, places
+from erresearch.exports.log import ReadLog, places
 from erresearch.exports.privacy import first_shape, show_shape
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Numbers:
     broken: pl.Series | None = None
 
 
-def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, journal: Journal) -> Numbers:
+def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> Numbers:
     """Read a column of text as numbers.
 
     Parameters
@@ -130,7 +130,7 @@ def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, journal: 
         Row numbers, for messages.
     reading : Reading
         How.
-    journal : Journal
+    log : ReadLog
         Takes missing values by spelling, guesses and cautions.
 
     Returns
@@ -147,12 +147,12 @@ def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, journal: 
 
     if cells.dtype == pl.Int64:
         empty = cells.null_count()
-        _count_missing(journal, reading.header, {"": empty} if empty else {})
+        log.count_missing(reading.header, {"": empty} if empty else {})
         return Numbers(cells.cast(pl.Float64))
     plain = cells.cast(pl.Int64, strict=False)
     if int(plain.is_null().sum()) == int((cells == "").sum()) + int(cells.is_null().sum()):
         empty = int(plain.is_null().sum())
-        _count_missing(journal, reading.header, {"": empty} if empty else {})
+        log.count_missing(reading.header, {"": empty} if empty else {})
         values = plain.cast(pl.Float64)
         if reading.field.type == "share" and "(%)" in reading.header:
             values = values / 100
@@ -161,12 +161,10 @@ def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, journal: 
     lower = text.str.to_lowercase()
     missing = lower.is_in(sorted(load_registry().missing))
     spelled = text.filter(missing).value_counts(sort=True)
-    _count_missing(
-        journal, reading.header, dict(zip(*(spelled.get_columns()), strict=True)) if missing.any() else {}
-    )
+    log.count_missing(reading.header, dict(spelled.iter_rows()) if missing.any() else {})
     formula = text.str.contains(_FORMULA) & ~missing
     if formula.any():
-        journal.warn(
+        log.caution(
             "formula",
             f"column {reading.header!r}: {formula.sum():,} cells hold a formula or its error and count as missing",
             count=int(formula.sum()),
@@ -175,7 +173,7 @@ def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, journal: 
     text = text.set(missing | formula, None)
     censored = text.str.contains(r"^[<>≤≥]\s*\d").fill_null(False)
     if censored.any():
-        journal.warn(
+        log.caution(
             "censored",
             f"column {reading.header!r}: {censored.sum():,} cells are only bounds, such as "
             f"{first_shape(text, censored)}, and count as missing",
@@ -183,18 +181,12 @@ def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, journal: 
             rows=rows.filter(censored).head(3),
         )
         text = text.set(censored, None)
-    found = _durations(text, rows, reading, journal) if reading.field.type == "seconds" else None
+    found = _durations(text, rows, reading, log) if reading.field.type == "seconds" else None
     if found is None:
-        found = _decimal_numbers(text, rows, reading, journal)
+        found = _decimal_numbers(text, rows, reading, log)
     unread = text.is_not_null() & found.values.is_null()
-    _warn_unread(text, rows, unread, reading, journal, told=found.broken)
+    _warn_unread(text, rows, unread, reading, log, told=found.broken)
     return Numbers(found.values, found.currency, found.rounded, censored if censored.any() else None)
-
-
-def _count_missing(journal: Journal, header: str, counts: dict[str, int]) -> None:
-    for token, count in counts.items():
-        spelling = journal.missing.setdefault(header, {})
-        spelling[token] = spelling.get(token, 0) + int(count)
 
 
 def _warn_unread(
@@ -202,7 +194,7 @@ def _warn_unread(
     rows: pl.Series,
     unread: pl.Series,
     reading: Reading,
-    journal: Journal,
+    log: ReadLog,
     *,
     told: pl.Series | None,
 ) -> None:
@@ -211,7 +203,7 @@ def _warn_unread(
         return
     if count == int(text.is_not_null().sum()) and count > 1:
         raise DataError(
-            f"{journal.name}, column {reading.header!r} holds no number",
+            f"{log.name}, column {reading.header!r} holds no number",
             got=f"{count:,} cells such as {first_shape(text, unread)}",
             fix="say with mapping= which column holds the figures",
         )
@@ -220,7 +212,7 @@ def _warn_unread(
         count = int(unread.sum())
         if not count:
             return
-    journal.warn(
+    log.caution(
         "not a number",
         f"column {reading.header!r}: {first_shape(text, unread)} is not a number; cells with this problem: {count:,}, "
         "they count as missing",
@@ -229,7 +221,7 @@ def _warn_unread(
     )
 
 
-def _durations(text: pl.Series, rows: pl.Series, reading: Reading, journal: Journal) -> Numbers | None:
+def _durations(text: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> Numbers | None:
     """h:mm:ss and m:ss as seconds; None where the column is of plain seconds."""
     import polars as pl
 
@@ -239,7 +231,7 @@ def _durations(text: pl.Series, rows: pl.Series, reading: Reading, journal: Jour
     plain = text.str.contains(r"^[1-9]\d*([.,]\d+)?$").fill_null(False)
     if plain.any():
         raise DataError(
-            f"{journal.name}, column {reading.header!r} mixes durations as minutes and seconds with plain seconds",
+            f"{log.name}, column {reading.header!r} mixes durations as minutes and seconds with plain seconds",
             got=f"{first_shape(text, clock)} and {first_shape(text, plain)} (row {rows.filter(plain)[0]})",
             fix="write all of them in one way",
         )
@@ -252,7 +244,7 @@ def _durations(text: pl.Series, rows: pl.Series, reading: Reading, journal: Jour
     return Numbers(total.set((~clock) | (width > 3).fill_null(True), None).set(text == "0", 0.0))
 
 
-def _decimal_numbers(text: pl.Series, rows: pl.Series, reading: Reading, journal: Journal) -> Numbers:
+def _decimal_numbers(text: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> Numbers:
     import polars as pl
 
     kind = reading.field.type
@@ -263,19 +255,19 @@ def _decimal_numbers(text: pl.Series, rows: pl.Series, reading: Reading, journal
     core = core.str.replace(r"^([^-]*\d[^-]*)-$", "-$1")
     currency = ""
     if kind == "money":
-        core, currency = _without_currency(core, rows, reading, journal)
+        core, currency = _without_currency(core, rows, reading, log)
     percent = core.str.ends_with("%").fill_null(False)
     core = core.str.strip_suffix("%")
     if percent.any() and kind in ("count", "number", "money"):
         raise DataError(
-            f"{journal.name}, column {reading.header!r} holds a rate where a count is needed",
+            f"{log.name}, column {reading.header!r} holds a rate where a count is needed",
             got=f"{first_shape(text, percent)} ({places(tuple(rows.filter(percent).head(3)), int(percent.sum()))})",
             fix="choose the column that counts, not its share",
         )
-    core, factor, rounded = _without_magnitude(core, reading, journal, rows)
+    core, factor, rounded = _without_magnitude(core, reading, log, rows)
     dates = core.str.contains(r"^19\d\d-\d\d-\d\d$").fill_null(False)
     if kind == "count" and dates.any():
-        journal.warn(
+        log.caution(
             "number as date",
             f"column {reading.header!r}: {dates.sum():,} numbers were stored as dates by a spreadsheet and restored",
             count=int(dates.sum()),
@@ -283,7 +275,7 @@ def _decimal_numbers(text: pl.Series, rows: pl.Series, reading: Reading, journal
         )
         days = core.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32) + _DAY_ZERO
         core = core.zip_with(~dates, days.cast(pl.String))
-    decimal = _convention(core, rows, reading, journal)
+    decimal = _convention(core, rows, reading, log)
     if decimal == ",":
         valid = core.str.contains(_UNDER_COMMA)
         digits = core.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
@@ -299,13 +291,13 @@ def _decimal_numbers(text: pl.Series, rows: pl.Series, reading: Reading, journal
         values = values / 100 if everywhere else values.zip_with(~percent, values / 100)
     broken = None
     if kind == "count":
-        values, broken = _whole(values, text, rows, reading, journal)
+        values, broken = _whole(values, text, rows, reading, log)
     elif kind == "share" and not percent.any() and "(%)" not in reading.header:
-        _warn_shares(values, rows, reading, journal)
+        _warn_shares(values, rows, reading, log)
     return Numbers(values, currency, rounded, broken=broken)
 
 
-def _convention(core: pl.Series, rows: pl.Series, reading: Reading, journal: Journal) -> str:
+def _convention(core: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> str:
     """The decimal sign of a column."""
     if reading.decimal is not None:
         return reading.decimal
@@ -316,7 +308,7 @@ def _convention(core: pl.Series, rows: pl.Series, reading: Reading, journal: Jou
         sign = "." if under_dot < under_comma else ","
         if reading.rule and sign != reading.rule:
             reason = f"{max(under_dot, under_comma):,} cells only read so, against the platform's rule"
-            journal.guess(f"decimal sign of {reading.header!r}", repr(sign), reason, "decimal=")
+            log.guess(f"decimal sign of {reading.header!r}", repr(sign), reason, "decimal=")
         return sign
     signed = some.filter(some.str.contains(r"[.,]"))
     if signed.is_empty() or under_dot:
@@ -328,7 +320,7 @@ def _convention(core: pl.Series, rows: pl.Series, reading: Reading, journal: Jou
         return reading.rule
     where = core.is_not_null() & core.str.contains(r"[.,]").fill_null(False)
     raise DataError(
-        f"{journal.name}, column {reading.header!r} does not say which sign is the decimal one",
+        f"{log.name}, column {reading.header!r} does not say which sign is the decimal one",
         got=f"{show_shape(signed[0])} ({places(tuple(rows.filter(where).head(3)), int(where.sum()))})",
         allowed="1234.5 and 1,234.5, or 1234,5 and 1.234,5",
         fix="pass decimal='.' or decimal=','",
@@ -357,14 +349,14 @@ def show_code(code: str) -> str:
     return code if code in _CODES else "another"
 
 
-def currency_of(cells: pl.Series, rows: pl.Series, journal: Journal) -> str:
+def currency_of(cells: pl.Series, rows: pl.Series, log: ReadLog) -> str:
     """Say which currency the cells of a column carry; empty where they carry none."""
     reading = Reading(Field("amount", "money"), cells.name)
-    return _without_currency(cells.str.replace_all(_SPACES, ""), rows, reading, journal)[1]
+    return _without_currency(cells.str.replace_all(_SPACES, ""), rows, reading, log)[1]
 
 
 def _without_currency(
-    core: pl.Series, rows: pl.Series, reading: Reading, journal: Journal
+    core: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog
 ) -> tuple[pl.Series, str]:
     """Take signs and codes of money off, and say which currency they are."""
     sign = core.str.extract(r"^-?([^\d.,%-]{1,4})-?[\d.,]", 1).fill_null(
@@ -380,14 +372,14 @@ def _without_currency(
         return core, ""
     if len(codes) > 1:
         raise DataError(
-            f"{journal.name}, column {reading.header!r} mixes currencies",
+            f"{log.name}, column {reading.header!r} mixes currencies",
             got=", ".join(map(show_code, codes)),
             allowed="one currency per column, or a column that names it",
             fix="export one currency at a time",
         )
     shared = sorted(set(known) & _SHARED_SIGNS)
     if shared:
-        journal.guess(
+        log.guess(
             "currency", codes[0], f"the sign {shared[0]!r} is shared by several currencies", "currency="
         )
     bare = core.str.replace(r"^(-?)[^\d.,%-]{1,4}(-?)([\d.,])", "$1$2$3").str.replace(
@@ -397,7 +389,7 @@ def _without_currency(
 
 
 def _without_magnitude(
-    core: pl.Series, reading: Reading, journal: Journal, rows: pl.Series
+    core: pl.Series, reading: Reading, log: ReadLog, rows: pl.Series
 ) -> tuple[pl.Series, pl.Series | None, pl.Series | None]:
     """Take K, M, тыс. and the like off; also the exponent that a spreadsheet writes."""
     import numpy as np
@@ -419,7 +411,7 @@ def _without_magnitude(
     bare = core.str.replace(r"(\d)[^\d.,\s%-]{1,4}\.?$", "$1").zip_with(known, core)
     bare = bare.str.replace(r"[eE]\+?\d{1,3}$", "").zip_with(science, bare)
     rounded = known | science
-    journal.warn(
+    log.caution(
         "rounded",
         f"column {reading.header!r}: {rounded.sum():,} numbers are rounded, such as {first_shape(core, rounded)}; "
         f"they are known to about ±{(factor.filter(rounded) / 20).to_numpy().max():,.0f} and marked",
@@ -430,12 +422,12 @@ def _without_magnitude(
 
 
 def _whole(
-    values: pl.Series, text: pl.Series, rows: pl.Series, reading: Reading, journal: Journal
+    values: pl.Series, text: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog
 ) -> tuple[pl.Series, pl.Series]:
     """Counts are whole: 528.0 is, 12.5 is not; and which are not."""
     broken = ((values - values.round(0)).abs() > 1e-6).fill_null(False)
     if broken.any():
-        journal.warn(
+        log.caution(
             "not whole",
             f"column {reading.header!r}: {first_shape(text, broken)} is no count; cells with this problem: "
             f"{broken.sum():,}, they count as missing",
@@ -446,10 +438,10 @@ def _whole(
     return values, broken
 
 
-def _warn_shares(values: pl.Series, rows: pl.Series, reading: Reading, journal: Journal) -> None:
+def _warn_shares(values: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> None:
     over = (values > 1).fill_null(False)
     if over.any():
-        journal.warn(
+        log.caution(
             "share above 1",
             f"column {reading.header!r}: {over.sum():,} shares exceed 1, so it may be percent without a sign",
             count=int(over.sum()),

@@ -11,7 +11,7 @@ from erresearch.errors import DataError
 from erresearch.exports.columns import Built, Draft, further, number_column
 from erresearch.exports.daily import day_column, one_currency
 from erresearch.exports.dates import parse_times
-from erresearch.exports.log import Journal, counted, places
+from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.numbers import currency_of, same_sign
 from erresearch.exports.privacy import show_name
@@ -37,7 +37,7 @@ _EVENT = (
 )
 
 
-def read_orders(drafts: Sequence[Draft], settings: Settings, journal: Journal) -> Built:
+def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
     """Turn orders, payments or deals into outcomes.
 
     Each that counts gives a row ``revenue`` and a row ``orders`` (value 1) of kind ``sale``; what was given back is a
@@ -50,7 +50,7 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, journal: Journal) -
         One table.
     settings : Settings
         What the caller says.
-    journal : Journal
+    log : ReadLog
         Takes guesses, cautions and rows set aside.
 
     Returns
@@ -65,10 +65,10 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, journal: Journal) -
     """
     import polars as pl
 
-    drafted = _one_row_per_order(drafts[0], journal)
-    value, currency = _money(drafted, settings, journal)
-    kind = _states(drafted, settings, journal)
-    day, at, source, precision = _moments(drafted, settings, journal)
+    drafted = _one_row_per_order(drafts[0], log)
+    value, currency = _money(drafted, settings, log)
+    kind = _states(drafted, settings, log)
+    day, at, source, precision = _moments(drafted, settings, log)
     text = drafted.frame
     base = pl.DataFrame(
         {
@@ -85,10 +85,10 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, journal: Journal) -
             "source_row": drafted.rows,
         }
     ).with_columns(further(drafted, settings).values())
-    refunds = _refunds(drafted, base, settings, journal)
-    base, refunds = _set_aside(base, refunds, journal, header=drafted.header("status"))
+    refunds = _refunds(drafted, base, settings, log)
+    base, refunds = _set_aside(base, refunds, log, header=drafted.header("status"))
     base, refunds = base.drop("state"), refunds.drop("state")
-    frame = one_currency(base, settings, journal)
+    frame = one_currency(base, settings, log)
     refunds = refunds.join(frame.select("source_row"), on="source_row", how="semi")
     used = frame["source_row"].n_unique()
     if frame.height and refunds.height:
@@ -103,7 +103,7 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, journal: Journal) -
     ]
     together = pl.concat(parts, how="diagonal").sort("date", "source_row", maintain_order=True)
     by_kind = frame["kind"].value_counts(sort=True)
-    journal.note("rows by kind: " + ", ".join(f"{count:,} {name}" for name, count in by_kind.iter_rows()))
+    log.note("rows by kind: " + ", ".join(f"{count:,} {name}" for name, count in by_kind.iter_rows()))
     return Built(
         together.select([*_EVENT, *(c for c in together.columns if c not in _EVENT)]), used, "outcomes"
     )
@@ -117,31 +117,29 @@ def _order_ids(drafted: Draft) -> pl.Series:
     return drafted.frame["order_id"].str.strip_chars().replace("", None)
 
 
-def _one_row_per_order(drafted: Draft, journal: Journal) -> Draft:
+def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
     """Line items after the first carry no money of the order."""
     import polars as pl
 
     layout, frame = drafted.layout, drafted.frame
     if not layout.group or layout.group not in frame.columns:
-        return _without_copies(drafted, journal)
+        return _without_copies(drafted, log)
     money = layout.money[0][0]
     filled = frame[money].str.strip_chars() != ""
     again = frame.select(pl.col(layout.group).is_first_distinct().not_()).to_series()
     twice = frame.filter(filled & again)
     if twice.height:
         raise DataError(
-            f"{journal.name}, column {drafted.header(money)!r}: money stands on several rows of one order",
+            f"{log.name}, column {drafted.header(money)!r}: money stands on several rows of one order",
             got=places(tuple(twice["row"].head(3)), twice.height),
             fix="the file was changed after its export, or two exports were put together: export it again",
         )
     items = again & ~filled
-    journal.remove(
-        "out_of_scope", "further line items of an order that is counted", frame["row"].filter(items)
-    )
+    log.remove("out_of_scope", "further line items of an order that is counted", frame["row"].filter(items))
     return drafted.with_frame(frame.filter(~items))
 
 
-def _without_copies(drafted: Draft, journal: Journal) -> Draft:
+def _without_copies(drafted: Draft, log: ReadLog) -> Draft:
     """An order or payment that stands twice, cell by cell, is one; a table of one's own may hold equal lines."""
     import polars as pl
 
@@ -151,11 +149,11 @@ def _without_copies(drafted: Draft, journal: Journal) -> Draft:
     known = frame["order_id"].str.strip_chars() != ""
     first = frame.select(pl.struct(pl.exclude("row")).is_first_distinct()).to_series()
     copies = known & ~first
-    journal.remove("rejected", "copies of an earlier row", frame["row"].filter(copies), warn=True)
+    log.remove("rejected", "copies of an earlier row", frame["row"].filter(copies), warn=True)
     return drafted.with_frame(frame.filter(~copies))
 
 
-def _money(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Series, pl.Series]:
+def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series]:
     """The column of money and its currency, row by row."""
     import polars as pl
 
@@ -163,26 +161,26 @@ def _money(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Ser
     choices = drafted.layout.money or (("amount", "currency"), ("revenue", "currency"))
     there = [choice for choice in choices if choice[0] in text.columns]
     name, currency_name = next((c for c in there if _holds(text, c[1], settings)), there[0])
-    found = number_column(drafted, name, settings, journal)
+    found = number_column(drafted, name, settings, log)
     currency = _codes(text, currency_name)
     if not found.currency and "amount_formatted" in text.columns and name != "amount_formatted":
-        found = replace(found, currency=currency_of(text["amount_formatted"], drafted.rows, journal))
+        found = replace(found, currency=currency_of(text["amount_formatted"], drafted.rows, log))
     if found.currency and not (currency != "").any():
         currency = pl.repeat(found.currency, text.height, eager=True)
     elif found.currency:
         odd = [code for code in currency.unique().sort() if code and not same_sign(found.currency, code)]
         if odd:
             raise DataError(
-                f"{journal.name}: the amounts and the column of currencies contradict each other",
+                f"{log.name}: the amounts and the column of currencies contradict each other",
                 got=f"amounts in {found.currency} by their sign, {show_name(odd[0])} in column "
                 f"{drafted.header(currency_name)!r}",
                 fix="export it again in one currency",
             )
         # the column is believed, and nothing was guessed
-        journal.guesses[:] = [guess for guess in journal.guesses if guess.name != "currency"]
-    journal.note(f"revenue is column {drafted.header(name)!r}, as the file prints it")
+        log.withdraw_guess("currency")
+    log.note(f"revenue is column {drafted.header(name)!r}, as the file prints it")
     if name == "converted":
-        journal.guess("amount", drafted.header(name), "the settled amounts are in one currency", "currency=")
+        log.guess("amount", drafted.header(name), "the settled amounts are in one currency", "currency=")
     return found.values, currency
 
 
@@ -200,7 +198,7 @@ def _holds(text: pl.DataFrame, name: str, settings: Settings) -> bool:
     return settings.currency is None or (_codes(text, name) == settings.currency.upper()).any()
 
 
-def _states(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series:
+def _states(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
     """Sale, refund, failed, pending, cancelled, by the state; null where the state is not known."""
     import polars as pl
 
@@ -219,7 +217,7 @@ def _states(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series:
     # a state that the layout or the caller names is a word of ours; any other is a cell
     printed = text["status"].str.strip_chars()
     named = printed.filter(kind.is_not_null() & lower.is_in(sorted(table))).value_counts(sort=True)
-    journal.note(
+    log.note(
         "rows by state: "
         + ", ".join(
             [f"{count:,} {name}" for name, count in named.head(8).iter_rows()]
@@ -228,7 +226,7 @@ def _states(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series:
     )
     if drafted.layout.pipeline and not (kind == "sale").any():
         raise DataError(
-            f"{journal.name}: no deal is in a stage that counts as won",
+            f"{log.name}: no deal is in a stage that counts as won",
             got=f"{lower.n_unique():,} stages in column {drafted.header('status')!r}",
             allowed=", ".join(sorted(state for state, k in table.items() if k == "sale")),
             fix='name the stages that count as won with won = ["…"] in mapping=',
@@ -236,7 +234,7 @@ def _states(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series:
     return kind
 
 
-def _moments(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.Series, pl.Series, str, str]:
+def _moments(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series, str, str]:
     """Business day, moment in UTC, where the zone came from, precision."""
     import polars as pl
 
@@ -244,18 +242,18 @@ def _moments(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.S
     times = parse_times(
         drafted.frame["date"],
         drafted.rows,
-        journal,
+        log,
         header=header,
         order=settings.dates or layout.dates,
         dayfirst=settings.dayfirst,
     )
-    refuse_unread(times, drafted.frame["date"], drafted.rows, journal, header=header)
+    refuse_unread(times, drafted.frame["date"], drafted.rows, log, header=header)
     if times.month_day is not None:
         raise DataError(
-            f"{journal.name}, column {header!r} has dates without a year", fix="export it again with years"
+            f"{log.name}, column {header!r} has dates without a year", fix="export it again with years"
         )
     end = None if layout.pipeline else dt.datetime.combine(_today(), dt.time()) + dt.timedelta(days=2)
-    odd = impossible(times.local, drafted.rows, journal, header=header, end=end)
+    odd = impossible(times.local, drafted.rows, log, header=header, end=end)
     times = replace(
         times, local=times.local.set(odd, None), utc=None if times.utc is None else times.utc.set(odd, None)
     )
@@ -263,21 +261,19 @@ def _moments(drafted: Draft, settings: Settings, journal: Journal) -> tuple[pl.S
         nothing = pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
         return times.local.dt.truncate("1d"), nothing, "stated", "day"
     if times.utc is None and not (layout.zone or settings.zone or settings.tz):
-        journal.guess("time zone", "as printed", "the file does not say one; days are those printed", "tz=")
+        log.guess("time zone", "as printed", "the file does not say one; days are those printed", "tz=")
         nothing = pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
         return times.local.dt.truncate("1d"), nothing, "assumed", times.precision
-    at, source = to_utc(
-        times, drafted.rows, settings, journal, layout_zone=layout.zone, reason=layout.zone_rule
-    )
+    at, source = to_utc(times, drafted.rows, settings, log, layout_zone=layout.zone, reason=layout.zone_rule)
     day = times.local
     if settings.tz and layout.zone != "stated":
-        in_zone(day.head(0), settings.tz, drafted.rows, journal)
+        in_zone(day.head(0), settings.tz, drafted.rows, log)
         day = at.dt.replace_time_zone("UTC").dt.convert_time_zone(settings.tz).dt.replace_time_zone(None)
-        journal.note(f"days are those of {settings.tz}")
+        log.note(f"days are those of {settings.tz}")
     return day.dt.truncate("1d"), at, source, times.precision
 
 
-def _refunds(drafted: Draft, base: pl.DataFrame, settings: Settings, journal: Journal) -> pl.DataFrame:
+def _refunds(drafted: Draft, base: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.DataFrame:
     """What was given back, negative, on its own day where that is stated."""
     import polars as pl
 
@@ -287,17 +283,17 @@ def _refunds(drafted: Draft, base: pl.DataFrame, settings: Settings, journal: Jo
         return rows
     name, day_name, *plain = layout.refund
     if name not in text.columns or (
-        plain and settings.currency and "converted" not in _amount_name(journal, drafted)
+        plain and settings.currency and "converted" not in _amount_name(log, drafted)
     ):
         name = plain[0] if plain and plain[0] in text.columns else ""
     if not name:
         return rows
-    back = number_column(drafted, name, settings, journal).values.abs()
+    back = number_column(drafted, name, settings, log).values.abs()
     frame = base.with_columns(
         (-back).alias("value"), pl.lit("refund").alias("kind"), pl.lit("revenue").alias("outcome")
     )
     if day_name and day_name in text.columns:
-        days, utc, _ = day_column(drafted, day_name, settings, Journal(journal.name))
+        days, utc, _ = day_column(drafted, day_name, settings, ReadLog(log.name))
         on = pl.Series(days)
         frame = frame.with_columns(
             on.fill_null(frame["date"]).alias("date"), utc.fill_null(frame["at"]).alias("at")
@@ -309,25 +305,25 @@ def _refunds(drafted: Draft, base: pl.DataFrame, settings: Settings, journal: Jo
             if day_name in text.columns
             else "the day of the order, as the file has no other"
         )
-        journal.note(f"{frame.height:,} refunds are rows of their own, negative, on {where}")
+        log.note(f"{frame.height:,} refunds are rows of their own, negative, on {where}")
     return frame
 
 
-def _amount_name(journal: Journal, drafted: Draft) -> str:
-    """Which column of money was taken, as the journal noted it."""
-    taken = [guess.value for guess in journal.guesses if guess.name == "amount"]
+def _amount_name(log: ReadLog, drafted: Draft) -> str:
+    """Which column of money was taken, as the log noted it."""
+    taken = [guess.value for guess in log.guesses if guess.name == "amount"]
     return "converted" if taken and taken[0] == drafted.header("converted") else "amount"
 
 
 def _set_aside(
-    base: pl.DataFrame, refunds: pl.DataFrame, journal: Journal, *, header: str
+    base: pl.DataFrame, refunds: pl.DataFrame, log: ReadLog, *, header: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Reject rows without day, amount or known state; leave out deals that are not won."""
     import polars as pl
 
     for name, reason in (("date", "no date"), ("value", "no amount")):
         bad = base[name].is_null() & base["kind"].is_not_null()
-        journal.remove("rejected", reason, base["source_row"].filter(bad), warn=True)
+        log.remove("rejected", reason, base["source_row"].filter(bad), warn=True)
         base = base.filter(~bad)
     unknown = base["kind"].is_null()
     if unknown.any():
@@ -335,7 +331,7 @@ def _set_aside(
         named = f"{counted(len(states), 'row')} in {counted(states.n_unique(), 'state')} of column {header!r}"
         if (states == "").any():
             named += f", {int((states == '').sum()):,} of them blank"
-        journal.warn(
+        log.caution(
             "unknown state",
             f"rows are in a state that does not count as sold: {named}; "
             'won = ["…"] in mapping= names those that do',
@@ -344,20 +340,18 @@ def _set_aside(
         )
         if unknown.all():
             raise DataError(
-                f"{journal.name}: no row is in a state that counts as sold",
+                f"{log.name}: no row is in a state that counts as sold",
                 got=named,
                 fix='name the states that count with won = ["…"] in mapping=',
             )
-        journal.remove(
-            "out_of_scope", "a state that does not count as sold", base["source_row"].filter(unknown)
-        )
+        log.remove("out_of_scope", "a state that does not count as sold", base["source_row"].filter(unknown))
         base = base.filter(~unknown)
     lost = base["kind"] == "lost"
-    journal.remove("out_of_scope", "deals lost", base["source_row"].filter(lost))
+    log.remove("out_of_scope", "deals lost", base["source_row"].filter(lost))
     base = base.filter(~lost)
     ahead = base.filter(pl.col("date") > dt.datetime.combine(_today(), dt.time()) + dt.timedelta(days=1))
     if ahead.height:
-        journal.warn(
+        log.caution(
             "future dates",
             f"{counted(ahead.height, 'row')} dated in the future: expected is not sold",
             count=ahead.height,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
 from erresearch.exports.layouts import Format, load_registry
-from erresearch.exports.log import Journal, places
+from erresearch.exports.log import ReadLog, places
 from erresearch.exports.privacy import show_name
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
@@ -22,7 +22,7 @@ _ENOUGH = 10
 _GROWN = 7
 
 
-def check_posts(frame: pl.DataFrame, layout: Format, journal: Journal) -> pl.DataFrame:
+def check_posts(frame: pl.DataFrame, layout: Format, log: ReadLog) -> pl.DataFrame:
     """Look at the figures of posts; nothing but a reach of 0 that was watched is changed.
 
     Parameters
@@ -31,7 +31,7 @@ def check_posts(frame: pl.DataFrame, layout: Format, journal: Journal) -> pl.Dat
         Posts with typed columns and ``source_row``.
     layout : Format
         Their layout.
-    journal : Journal
+    log : ReadLog
         Takes cautions.
 
     Returns
@@ -49,29 +49,29 @@ def check_posts(frame: pl.DataFrame, layout: Format, journal: Journal) -> pl.Dat
         _warn_where(
             frame[name] < 0,
             rows,
-            journal,
+            log,
             "negative",
             f"column {name!r}: {{count}} values are negative and were kept",
         )
-    frame = _watched_by_nobody(frame, rows, journal)
-    _warn_order(frame, rows, journal)
-    _warn_rate(frame, rows, journal)
-    _warn_reported(frame, rows, layout, journal)
-    _warn_paid(frame, rows, journal)
+    frame = _watched_by_nobody(frame, rows, log)
+    _warn_order(frame, rows, log)
+    _warn_rate(frame, rows, log)
+    _warn_reported(frame, rows, layout, log)
+    _warn_paid(frame, rows, log)
     if "is_crosspost" in frame.columns:
         crossed = frame["is_crosspost"].fill_null(False)
         text = "{count} posts were also published on the sister network and may be counted there again"
-        _warn_where(crossed, rows, journal, "crosspost", text)
+        _warn_where(crossed, rows, log, "crosspost", text)
     if "post_type" in frame.columns:
         types = sorted(
             {str(t) for t in frame["post_type"].drop_nulls().to_list() if t} if frame.height < 100_000 else ()
         )
         if len(types) > 1:
-            journal.note(
+            log.note(
                 f"{len(types)} kinds of post ({', '.join(map(show_name, types[:6]))}): "
                 "rates of different kinds are not alike"
             )
-    _warn_constant(frame, journal)
+    _warn_constant(frame, log)
     return frame
 
 
@@ -81,10 +81,10 @@ def _numbers(frame: pl.DataFrame) -> list[str]:
     return [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
 
 
-def _warn_where(mask: pl.Series, rows: pl.Series, journal: Journal, code: str, text: str) -> int:
+def _warn_where(mask: pl.Series, rows: pl.Series, log: ReadLog, code: str, text: str) -> int:
     count = int(mask.sum() or 0)
     if count:
-        journal.warn(
+        log.caution(
             code,
             text.format(count=f"{count:,}"),
             count=count,
@@ -93,26 +93,26 @@ def _warn_where(mask: pl.Series, rows: pl.Series, journal: Journal, code: str, t
     return count
 
 
-def _watched_by_nobody(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> pl.DataFrame:
+def _watched_by_nobody(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> pl.DataFrame:
     """A reach of 0 with views is no reach of 0: it is not known."""
     if not {"reach", "views"} <= set(frame.columns):
         return frame
     odd = ((frame["reach"] == 0) & (frame["views"] > 0)).fill_null(False)
     text = "{count} posts have views and a reach of 0; their reach counts as missing"
-    if _warn_where(odd, rows, journal, "reach of 0", text):
+    if _warn_where(odd, rows, log, "reach of 0", text):
         frame = frame.with_columns(frame["reach"].set(odd, None))
     return frame
 
 
-def _warn_order(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> None:
+def _warn_order(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> None:
     for small, large in _ORDER:
         if {small, large} <= set(frame.columns) and not (large == "views" and "impressions" in frame.columns):
             text = f"{{count}} rows have more {small} than {large}; both were kept"
             over = (frame[small] > frame[large]) & (frame[large] > 0)
-            _warn_where(over, rows, journal, "order", text)
+            _warn_where(over, rows, log, "order", text)
 
 
-def _warn_rate(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> None:
+def _warn_rate(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> None:
     """More reactions than people reached."""
     there = [name for name in REACTIONS if name in frame.columns]
     if "reach" not in frame.columns or not there:
@@ -120,20 +120,20 @@ def _warn_rate(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> None:
     total = frame.select(there).sum_horizontal()
     over = ((total > frame["reach"]) & (frame["reach"] > 0)).fill_null(False)
     count = _warn_where(
-        over, rows, journal, "rate above 1", "{count} rows have more reactions than people reached"
+        over, rows, log, "rate above 1", "{count} rows have more reactions than people reached"
     )
     if count > max(1, _TOO_MANY * frame.height):
         raise DataError(
-            f"{journal.name}: {count:,} of {frame.height:,} rows have more reactions than people reached",
+            f"{log.name}: {count:,} of {frame.height:,} rows have more reactions than people reached",
             got=places(tuple(rows.filter(over).head(3)), count),
             allowed=f"at most {_TOO_MANY:.0%} of the rows",
             fix="the columns are likely mixed up: compare inspect_export with the file, and say them with mapping=",
         )
 
 
-def _warn_reported(frame: pl.DataFrame, rows: pl.Series, layout: Format, journal: Journal) -> None:
+def _warn_reported(frame: pl.DataFrame, rows: pl.Series, layout: Format, log: ReadLog) -> None:
     if "er_reported" in frame.columns:
-        journal.note(
+        log.note(
             "the engagement rate in the file is kept as er_reported; its formula is not stated, so it is not used"
         )
     there = [name for name in ("likes", "comments", "shares") if name in frame.columns]
@@ -143,19 +143,19 @@ def _warn_reported(frame: pl.DataFrame, rows: pl.Series, layout: Format, journal
     gap = known.select(there).sum_horizontal() - known["engagements_reported"]
     differ = int((gap != 0).sum())
     if differ:
-        journal.note(
+        log.note(
             f"the platform's own sum of reactions differs from {' + '.join(there)} in {differ:,} of {known.height:,} "
             f"rows (by {gap.abs().sum() / max(1, known.height):,.1f} on average); both are kept"
         )
 
 
-def _warn_paid(frame: pl.DataFrame, rows: pl.Series, journal: Journal) -> None:
+def _warn_paid(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> None:
     if "is_paid" in frame.columns:
         text = "{count} posts were advertised: spending confounds their reactions; give it as a control or leave them out"
-        _warn_where(frame["is_paid"].fill_null(False), rows, journal, "paid", text)
+        _warn_where(frame["is_paid"].fill_null(False), rows, log, "paid", text)
 
 
-def _warn_constant(frame: pl.DataFrame, journal: Journal) -> None:
+def _warn_constant(frame: pl.DataFrame, log: ReadLog) -> None:
     """A figure that never moves cannot be related to anything."""
     if frame.height < _ENOUGH:
         return
@@ -168,12 +168,12 @@ def _warn_constant(frame: pl.DataFrame, journal: Journal) -> None:
                     "one follower count stands for the whole period: a rate by followers then equals the reactions up to "
                     "a constant within the account"
                 )
-            journal.warn("no variation", text, count=len(values))
+            log.caution("no variation", text, count=len(values))
 
 
-def check_age(frame: pl.DataFrame, exported_at: dt.date | None, journal: Journal) -> None:
+def check_age(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) -> None:
     """Young posts have not had their time yet."""
-    journal.note("an export lists the posts that still exist: what was deleted is not in it")
+    log.note("an export lists the posts that still exist: what was deleted is not in it")
     if exported_at is None or "published_at" not in frame.columns:
         return
     end = dt.datetime.combine(exported_at, dt.time())
@@ -181,10 +181,10 @@ def check_age(frame: pl.DataFrame, exported_at: dt.date | None, journal: Journal
     text = (
         f"{{count}} posts were younger than {_GROWN} days when they were exported: their figures still grow"
     )
-    _warn_where(young, frame["source_row"], journal, "young posts", text)
+    _warn_where(young, frame["source_row"], log, "young posts", text)
 
 
-def check_stock(frame: pl.DataFrame, journal: Journal) -> None:
+def check_stock(frame: pl.DataFrame, log: ReadLog) -> None:
     """Refuse a column of new followers that was given as the number of followers.
 
     Raises
@@ -202,16 +202,16 @@ def check_stock(frame: pl.DataFrame, journal: Journal) -> None:
     median = followers.median()
     if isinstance(median, float) and median < 0.01 * largest and zeros > 0.1:
         raise DataError(
-            f"{journal.name}: the column given as followers counts new followers, not followers",
+            f"{log.name}: the column given as followers counts new followers, not followers",
             got=f"{zeros:.0%} zeros and a median below 1 % of the largest {exposure}",
             fix="map it to followers_gained, and take followers from a follower history",
         )
 
 
-def check_limit(used: int, layout: Format, journal: Journal) -> None:
+def check_limit(used: int, layout: Format, log: ReadLog) -> None:
     """A table of exactly the platform's limit is likely a selection of the best."""
     if layout.limit and used == layout.limit:
-        journal.warn(
+        log.caution(
             "cut table",
             f"the table has exactly {used} rows, the platform's limit: it looks cut, so the posts are selected on their "
             "success",
@@ -219,7 +219,7 @@ def check_limit(used: int, layout: Format, journal: Journal) -> None:
         )
 
 
-def check_totals(frame: pl.DataFrame, totals: pl.DataFrame, journal: Journal) -> None:
+def check_totals(frame: pl.DataFrame, totals: pl.DataFrame, log: ReadLog) -> None:
     """Compare the first row of totals with the sums of the rows, where a figure may be added up."""
     registry = load_registry()
     off = []
@@ -237,7 +237,7 @@ def check_totals(frame: pl.DataFrame, totals: pl.DataFrame, journal: Journal) ->
         if stated and abs(stated - summed) > 0.005 * abs(stated):
             off.append(f"{name} to {summed / stated:.0%}")
     if off:
-        journal.warn(
+        log.caution(
             "totals",
             f"the rows do not add up to the platform's row of totals ({'; '.join(off[:4])}): the table may be a part",
         )

@@ -11,7 +11,7 @@ from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import Built, Draft, flags, further, numeric_targets, typed
 from erresearch.exports.dates import Times, parse_times
 from erresearch.exports.layouts import load_registry, normalise
-from erresearch.exports.log import Journal, places
+from erresearch.exports.log import ReadLog, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import check_age, check_limit, check_posts, check_stock, check_totals
 from erresearch.exports.privacy import first_shape, show_name
@@ -40,7 +40,7 @@ _IDS = {"tiktok": r"/(?:video|photo)/(\d+)", "x": r"/status(?:es)?/(\d+)"}
 _NETWORKS = {"twitter": "x", "ig": "instagram", "fb": "facebook"}
 
 
-def read_posts(drafts: Sequence[Draft], settings: Settings, journal: Journal) -> Built:
+def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
     """Turn drafts into canonical posts.
 
     Parameters
@@ -49,7 +49,7 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, journal: Journal) ->
         One table, or the halves of a table of best posts.
     settings : Settings
         What the caller says.
-    journal : Journal
+    log : ReadLog
         Takes guesses, cautions and rows set aside.
 
     Returns
@@ -64,39 +64,39 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, journal: Journal) ->
     DataError
         If ids, times or figures cannot be used.
     """
-    drafted = _merged(drafts, journal)
+    drafted = _merged(drafts, log)
     if "published_at" not in drafted.frame.columns:
         raise _missing(drafted, "published_at")
-    drafted = _identified(drafted, journal)
-    settings = _export_day(drafted, settings, journal)
-    days = _days(drafted, settings, journal)
-    moment = publication(drafted, settings, journal)
-    columns, _ = typed(drafted, numeric_targets(drafted), settings, journal)
-    frame = _described(drafted, columns, settings, journal).with_columns(
+    drafted = _identified(drafted, log)
+    settings = _export_day(drafted, settings, log)
+    days = _days(drafted, settings, log)
+    moment = publication(drafted, settings, log)
+    columns, _ = typed(drafted, numeric_targets(drafted), settings, log)
+    frame = _described(drafted, columns, settings, log).with_columns(
         moment.at.alias("published_at"),
         moment.source.alias("time_source"),
         moment.precision.alias("time_precision"),
     )
-    compare_totals(drafted, frame, settings, journal)
+    compare_totals(drafted, frame, settings, log)
     if days is not None:
         frame = frame.with_columns(days.alias("date"), moment.day.alias("born"))
-    frame = _without_undated(frame, journal)
+    frame = _without_undated(frame, log)
     if days is not None:
-        frame = _without_unborn(frame, journal)
+        frame = _without_unborn(frame, log)
         used = frame.height
-        frame = _per_post(frame, journal) if settings.per_post else frame
+        frame = _per_post(frame, log) if settings.per_post else frame
         return Built(_ordered(frame), used, "posts" if settings.per_post else "daily", settings.exported_at)
-    frame = _without_copies(frame, journal)
+    frame = _without_copies(frame, log)
     if drafted.layout.evidence == MAPPED:
-        check_stock(frame, journal)
-    frame = check_posts(frame, drafted.layout, journal)
-    check_limit(frame.height, drafted.layout, journal)
-    check_age(frame, settings.exported_at, journal)
-    frame = _aged(frame, settings.exported_at, journal)
+        check_stock(frame, log)
+    frame = check_posts(frame, drafted.layout, log)
+    check_limit(frame.height, drafted.layout, log)
+    check_age(frame, settings.exported_at, log)
+    frame = _aged(frame, settings.exported_at, log)
     return Built(_ordered(frame), frame.height, "posts", settings.exported_at)
 
 
-def _aged(frame: pl.DataFrame, exported_at: dt.date | None, journal: Journal) -> pl.DataFrame:
+def _aged(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) -> pl.DataFrame:
     """How old each post was when it was exported: older posts had more time to be seen."""
     import polars as pl
 
@@ -107,7 +107,7 @@ def _aged(frame: pl.DataFrame, exported_at: dt.date | None, journal: Journal) ->
     frame = frame.with_columns(days.alias("age_days"))
     oldest, newest = frame["age_days"].max(), frame["age_days"].min()
     if isinstance(oldest, float) and isinstance(newest, float) and oldest > _AGES * max(newest, 1.0):
-        journal.note(
+        log.note(
             f"posts were {max(newest, 0.0):,.0f} to {oldest:,.0f} days old at the export, and figures of a whole life "
             "grow with time: age_days is a control for it, and min_age_days leaves the youngest out"
         )
@@ -124,7 +124,7 @@ def _missing(drafted: Draft, *names: str) -> ColumnError:
     )
 
 
-def _merged(drafts: Sequence[Draft], journal: Journal) -> Draft:
+def _merged(drafts: Sequence[Draft], log: ReadLog) -> Draft:
     """Put lists side by side together, so that a post that stands in both is one."""
     import polars as pl
 
@@ -135,7 +135,7 @@ def _merged(drafts: Sequence[Draft], journal: Journal) -> Draft:
     key = next(name for part in first.layout.key.split("|") if (name := part) in both.columns)
     both = both.with_columns(pl.col(pl.String).replace("", None))
     again = both[key].is_duplicated() & ~both[key].is_first_distinct()
-    journal.remove("out_of_scope", "the same post in the second list", both["row"].filter(again))
+    log.remove("out_of_scope", "the same post in the second list", both["row"].filter(again))
     merged = both.group_by(key, maintain_order=True).agg(pl.all().drop_nulls().first())
     headers = {name for drafted in drafts for name in drafted.table.match.columns}
     columns = dict.fromkeys(sorted(headers), 0) | dict(first.table.match.columns)
@@ -149,7 +149,7 @@ def _merged(drafts: Sequence[Draft], journal: Journal) -> Draft:
     )
 
 
-def _identified(drafted: Draft, journal: Journal) -> Draft:
+def _identified(drafted: Draft, log: ReadLog) -> Draft:
     """Give every post its id as text; ids that a spreadsheet rounded are not believed."""
     import polars as pl
 
@@ -166,7 +166,7 @@ def _identified(drafted: Draft, journal: Journal) -> Draft:
         if from_links is None:
             raise _missing(drafted, "post_id", "permalink")
         assert links is not None
-        return _with_ids(drafted, from_links.fill_null(links.replace("", None)), journal)
+        return _with_ids(drafted, from_links.fill_null(links.replace("", None)), log)
     ids = frame["post_id"].str.strip_chars().str.strip_prefix("'").replace("", None)
     damaged = damaged_ids(ids)
     count = int(damaged.sum())
@@ -174,11 +174,11 @@ def _identified(drafted: Draft, journal: Journal) -> Draft:
         distinct = ids.filter(damaged).n_unique()
         if from_links is None or not from_links.filter(damaged).is_not_null().any():
             raise DataError(
-                f"{journal.name}, column {drafted.header('post_id')!r}: a spreadsheet rounded the ids",
+                f"{log.name}, column {drafted.header('post_id')!r}: a spreadsheet rounded the ids",
                 got=f"{distinct:,} different ids in {count:,} rows, such as {first_shape(ids, damaged)}",
                 fix="export the file again and do not open it in a spreadsheet before reading it",
             )
-        journal.warn(
+        log.caution(
             "ids rounded",
             f"column {drafted.header('post_id')!r}: a spreadsheet rounded {count:,} ids to {distinct:,} different ones; "
             "the addresses stand in for them",
@@ -188,7 +188,7 @@ def _identified(drafted: Draft, journal: Journal) -> Draft:
         ids = ids.zip_with(~damaged, from_links)
     elif from_links is not None:
         ids = ids.fill_null(from_links)
-    return _with_ids(drafted, ids.cast(pl.String), journal)
+    return _with_ids(drafted, ids.cast(pl.String), log)
 
 
 def _whole_numbers(ids: pl.Series) -> pl.Series:
@@ -197,20 +197,20 @@ def _whole_numbers(ids: pl.Series) -> pl.Series:
     return by_morsels(ids, pl.col("").cast(pl.Int64, strict=False))
 
 
-def _with_ids(drafted: Draft, ids: pl.Series, journal: Journal) -> Draft:
+def _with_ids(drafted: Draft, ids: pl.Series, log: ReadLog) -> Draft:
     frame = drafted.frame.with_columns(ids.alias("post_id"))
     lost = frame["post_id"].is_null()
     if lost.any():
-        journal.remove("rejected", "no id and no address", frame["row"].filter(lost), warn=True)
+        log.remove("rejected", "no id and no address", frame["row"].filter(lost), warn=True)
         frame = frame.filter(~lost)
     return drafted.with_frame(frame)
 
 
-def _export_day(drafted: Draft, settings: Settings, journal: Journal) -> Settings:
+def _export_day(drafted: Draft, settings: Settings, log: ReadLog) -> Settings:
     """The day of the export, where a column states it; its year is that in which no post is younger."""
     if settings.exported_at is not None or "exported_on" not in drafted.frame.columns:
         return settings
-    times = _times(drafted, "exported_on", settings, Journal(journal.name))
+    times = _times(drafted, "exported_on", settings, ReadLog(log.name))
     if times.local.drop_nulls().len():
         last = times.local.max()
         return replace(settings, exported_at=last.date() if isinstance(last, dt.datetime) else None)
@@ -225,7 +225,7 @@ def _export_day(drafted: Draft, settings: Settings, journal: Journal) -> Setting
         day = dt.date(year, number // 100, number % 100)
     except ValueError:
         return settings
-    journal.guess(
+    log.guess(
         "day of the export",
         day,
         "its year is the first in which no post is younger",
@@ -234,18 +234,18 @@ def _export_day(drafted: Draft, settings: Settings, journal: Journal) -> Setting
     return replace(settings, exported_at=day)
 
 
-def _times(drafted: Draft, target: str, settings: Settings, journal: Journal) -> Times:
+def _times(drafted: Draft, target: str, settings: Settings, log: ReadLog) -> Times:
     return parse_times(
         drafted.frame[target],
         drafted.rows,
-        journal,
+        log,
         header=drafted.header(target),
         order=settings.dates or drafted.layout.dates,
         dayfirst=settings.dayfirst,
     )
 
 
-def _days(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series | None:
+def _days(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series | None:
     """The day that each row's figures are of; None where they are of the whole life of the post."""
     if "metric_date" not in drafted.frame.columns:
         return None
@@ -254,7 +254,7 @@ def _days(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series | N
         return None
     word = str(kinds[0])
     if len(kinds) == 1 and word not in load_registry().missing and not any(map(str.isdigit, word)):
-        journal.guess(
+        log.guess(
             "figures of",
             "the whole life of each post",
             f"column {drafted.header('metric_date')!r} says one word in every row",
@@ -265,19 +265,19 @@ def _days(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series | N
     lifelong = words.is_in([*LIFETIME, ""])
     if lifelong.any():
         raise DataError(
-            f"{journal.name}, column {drafted.header('metric_date')!r} mixes days with figures of the whole life",
+            f"{log.name}, column {drafted.header('metric_date')!r} mixes days with figures of the whole life",
             got=f"{int(lifelong.sum()):,} of {len(words):,} rows are of the whole life",
             fix="export the two one at a time",
         )
-    days = _times(drafted, "metric_date", settings, journal).local
+    days = _times(drafted, "metric_date", settings, log).local
     if days.is_null().any():
         raise DataError(
-            f"{journal.name}, column {drafted.header('metric_date')!r} holds neither days nor Lifetime",
+            f"{log.name}, column {drafted.header('metric_date')!r} holds neither days nor Lifetime",
             got=f"{days.null_count():,} cells such as {first_shape(drafted.frame['metric_date'], days.is_null())}",
             fix="export it again",
         )
     posts = drafted.frame["post_id"].n_unique()
-    journal.warn(
+    log.caution(
         "one row per post and day",
         f"the file has {len(days):,} rows of {posts:,} posts, one per post and day: rows are not counted as posts "
         "(per_post = true in mapping= adds them up)",
@@ -286,7 +286,7 @@ def _days(drafted: Draft, settings: Settings, journal: Journal) -> pl.Series | N
     return days
 
 
-def account_of(drafted: Draft, settings: Settings, journal: Journal, *, platform: str = "") -> pl.Series:
+def account_of(drafted: Draft, settings: Settings, log: ReadLog, *, platform: str = "") -> pl.Series:
     """Who published each row: a column, else the handle in the address, else one name for all."""
     import polars as pl
 
@@ -304,14 +304,14 @@ def account_of(drafted: Draft, settings: Settings, journal: Journal, *, platform
         if handle.is_not_null().any():
             main = handle.drop_nulls().mode().sort()[0]
             return handle.fill_null(main)
-    journal.guess(
+    log.guess(
         "account", platform, "the file names no account, so all rows are taken as one", "account in mapping="
     )
     return pl.repeat(platform, frame.height, eager=True)
 
 
 def _described(
-    drafted: Draft, columns: dict[str, pl.Series], settings: Settings, journal: Journal
+    drafted: Draft, columns: dict[str, pl.Series], settings: Settings, log: ReadLog
 ) -> pl.DataFrame:
     """Everything but the time."""
     import polars as pl
@@ -329,10 +329,10 @@ def _described(
     if "network" in text.columns:
         network = text["network"].str.strip_chars().str.to_lowercase()
         platform = network.replace(_NETWORKS).replace("", drafted.layout.platform)
-    account = account_of(drafted, settings, journal)
+    account = account_of(drafted, settings, log)
     out = {"platform": platform, "account": account, "post_id": text["post_id"]}
     if "post_type" in text.columns:
-        out["post_type"] = _kinds(text["post_type"].str.strip_chars().replace("", None), journal)
+        out["post_type"] = _kinds(text["post_type"].str.strip_chars().replace("", None), log)
     paid = [columns[name] > 0 for name in _PAID if name in columns]
     if "campaign" in text.columns:
         # only advertising has a campaign
@@ -346,13 +346,13 @@ def _described(
     if "is_crosspost" in text.columns:
         out["is_crosspost"] = flags(text["is_crosspost"])
     if drafted.layout.collaborations:
-        out["collaboration"] = _others(account, drafted, journal)
+        out["collaboration"] = _others(account, drafted, log)
     frame = pl.DataFrame({name: column.alias(name) for name, column in {**out, **columns}.items()})
     frame = frame.with_columns(drafted.rows.alias("source_row"))
     return frame.with_columns(further(drafted, settings).values())
 
 
-def _kinds(printed: pl.Series, journal: Journal) -> pl.Series:
+def _kinds(printed: pl.Series, log: ReadLog) -> pl.Series:
     """One name for each kind of post, whatever its number, language or case."""
     import polars as pl
 
@@ -370,16 +370,16 @@ def _kinds(printed: pl.Series, journal: Journal) -> pl.Series:
     ]
     if several:
         more = " …" if len(several) > _SHOWN else ""
-        journal.note(f"kinds of post with more than one name: {'; '.join(several[:_SHOWN])}{more}")
+        log.note(f"kinds of post with more than one name: {'; '.join(several[:_SHOWN])}{more}")
     return printed.replace_strict(named, default=None, return_dtype=pl.String)
 
 
-def _others(account: pl.Series, drafted: Draft, journal: Journal) -> pl.Series:
+def _others(account: pl.Series, drafted: Draft, log: ReadLog) -> pl.Series:
     """Posts of other accounts in an export of one's own."""
     own = account.mode().sort()
     others = account != own[0] if len(own) else account.is_null()
     if others.any():
-        journal.warn(
+        log.caution(
             "other accounts",
             f"{int(others.sum()):,} of {len(account):,} posts belong to other accounts (collaborations): they are marked "
             "and must not be divided by one's own followers",
@@ -389,17 +389,17 @@ def _others(account: pl.Series, drafted: Draft, journal: Journal) -> pl.Series:
     return others
 
 
-def _without_undated(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
+def _without_undated(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     undated = frame["published_at"].is_null()
     if undated.any():
-        journal.remove(
+        log.remove(
             "rejected", "no usable time of publication", frame["source_row"].filter(undated), warn=True
         )
         frame = frame.filter(~undated)
     return frame
 
 
-def _without_unborn(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
+def _without_unborn(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     """Days before a post existed are zeros by structure."""
     import polars as pl
 
@@ -411,12 +411,12 @@ def _without_unborn(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
     nothing = frame.select(pl.all_horizontal((pl.col(numbers) == 0) | pl.col(numbers).is_null())).to_series()
     unborn = early & nothing
     if unborn.any():
-        journal.remove("out_of_scope", "days before the post existed", frame["source_row"].filter(unborn))
+        log.remove("out_of_scope", "days before the post existed", frame["source_row"].filter(unborn))
         frame = frame.filter(~unborn)
     return frame
 
 
-def _per_post(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
+def _per_post(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     """Add figures by post and day up to posts; people are not added up."""
     import polars as pl
 
@@ -424,14 +424,14 @@ def _per_post(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
     numbers = [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
     people = [name for name in numbers if registry.field(name).unique or registry.field(name).stock]
     if people:
-        journal.note(f"{', '.join(people)} counts people by day and was left out of the sums by post")
+        log.note(f"{', '.join(people)} counts people by day and was left out of the sums by post")
     sums = [pl.col(name).sum() for name in numbers if name not in people]
     keys = ["platform", "account", "post_id"]
     rest = [name for name in frame.columns if name not in (*numbers, *keys, "date")]
     return frame.group_by(keys, maintain_order=True).agg(pl.col(rest).first(), *sums)
 
 
-def _without_copies(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
+def _without_copies(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     """A post that stands twice with the same figures is one; with different figures it is an error."""
     import polars as pl
 
@@ -446,18 +446,18 @@ def _without_copies(frame: pl.DataFrame, journal: Journal) -> pl.DataFrame:
         twice = frame.filter(frame.select(pl.struct(keys).is_duplicated()).to_series())
         rows = tuple(twice["source_row"].head(3))
         raise DataError(
-            f"{journal.name}: the same post stands in several rows with different figures",
+            f"{log.name}: the same post stands in several rows with different figures",
             got=f"{whole.height - int(first.sum()):,} rows too many, {places(rows, len(rows))}",
             fix="read exports of different days one by one and put them together with combine_exports",
         )
-    journal.remove("rejected", "copies of an earlier row", frame["source_row"].filter(~first), warn=True)
+    log.remove("rejected", "copies of an earlier row", frame["source_row"].filter(~first), warn=True)
     return frame.filter(first)
 
 
-def compare_totals(drafted: Draft, frame: pl.DataFrame, settings: Settings, journal: Journal) -> None:
+def compare_totals(drafted: Draft, frame: pl.DataFrame, settings: Settings, log: ReadLog) -> None:
     """Check the platform's own row of totals against the rows."""
     if drafted.totals.height and frame.height:
-        quiet = Journal(journal.name)
+        quiet = ReadLog(log.name)
         totals = drafted.with_frame(drafted.totals.head(1))
         try:
             summed, _ = typed(
@@ -467,7 +467,7 @@ def compare_totals(drafted: Draft, frame: pl.DataFrame, settings: Settings, jour
             return
         import polars as pl
 
-        check_totals(frame, pl.DataFrame(list(summed.values())), journal)
+        check_totals(frame, pl.DataFrame(list(summed.values())), log)
 
 
 def _ordered(frame: pl.DataFrame) -> pl.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from erresearch.errors import DataError, ErresearchError
 from erresearch.exports.columns import KEPT, Built, Draft, draft_of
 from erresearch.exports.combine import agreed_settings, put_together
-from erresearch.exports.containers import Bundle, Text, open_bundle, split_bundle
-from erresearch.exports.daily import read_ads, read_figures, read_series
+from erresearch.exports.containers import Bundle, Text, log_of, open_bundle, split_bundle
+from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
 from erresearch.exports.layouts import Format, load_registry, normalise
-from erresearch.exports.log import Export, Inspection, Journal
-from erresearch.exports.mapping import Settings, read_mapping
+from erresearch.exports.log import Export, Inspection, ReadLog
+from erresearch.exports.mapping import Settings, day_of, read_mapping
 from erresearch.exports.orders import read_orders
 from erresearch.exports.posts import read_posts
 from erresearch.exports.privacy import is_personal
@@ -23,10 +25,8 @@ from erresearch.exports.selection import (
     all_tables,
     choose_tables,
     layouts_wanted,
-    of_platform,
     refuse_empty,
     refuse_other,
-    with_export_day,
 )
 from erresearch.exports.surveys import read_survey
 from erresearch.exports.tables import MAPPED, Table
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect_export", "read_export", "read_exports"]
 
+_NEAR = 4
+"""Days before a date in which a file's last row may lie."""
 _LARGE = 100_000
 """Rows from which columns are handed over several at once."""
 
@@ -120,10 +122,10 @@ def read_export(
     2 rows in = 2 used + 0 totals + 0 error rows + 0 rejected + 0 out of scope
     """
     _check_arguments(decimal)
-    journal = Journal(Path(path).name, strict=strict)
     settings = Settings(tz=tz, decimal=decimal, dayfirst=dayfirst, currency=currency)
     settings, layout = read_mapping(mapping, settings)
-    return _read(open_bundle(path, journal, encoding=encoding), settings, layout, platform, journal)
+    bundle = open_bundle(path, encoding=encoding)
+    return _read(bundle, settings, layout, platform, log_of(bundle, strict=strict))
 
 
 def read_exports(
@@ -167,9 +169,9 @@ def read_exports(
     exports: list[Export] = []
     unread: list[tuple[str, str]] = []
     first: ErresearchError | None = None
-    for bundle, journal in split_bundle(path):
+    for bundle, log in split_bundle(path):
         try:
-            exports += _every(bundle, settings, layout, journal, unread)
+            exports += _every(bundle, settings, layout, log, unread)
         except ErresearchError as error:
             first = first or error
             unread.append((bundle.name, str(error)))
@@ -182,22 +184,22 @@ def _every(
     bundle: Bundle,
     settings: Settings,
     layout: Format | None,
-    journal: Journal,
+    log: ReadLog,
     unread: list[tuple[str, str]],
 ) -> list[Export]:
     """The export of each layout that a bundle holds; only the first must succeed."""
-    tables, between = all_tables(bundle, layouts_wanted(settings, layout, None), journal)
+    tables, between = all_tables(bundle, layouts_wanted(settings, layout, None), log)
     bundle = replace(bundle, parts=())
-    found = _built(bundle, tables, unread=between, settings=settings, platform=None, journal=journal)
+    found = _built(bundle, tables, unread=between, settings=settings, platform=None, log=log)
     exports = [found]
     ids = dict.fromkeys(table.match.layout.id for table in tables if not table.match.layout.refuse)
     for name in [each for each in ids if each != found.format]:
-        own = Journal(f"{journal.name} ({name})")
+        own = ReadLog(f"{log.name} ({name})")
         some = [table for table in tables if table.match.layout.id == name and table.cells.height]
         try:
             if some:
                 alone = replace(bundle, name=own.name)
-                exports.append(_built(alone, some, unread=[], settings=settings, platform=None, journal=own))
+                exports.append(_built(alone, some, unread=[], settings=settings, platform=None, log=own))
         except ErresearchError as error:
             unread.append((own.name, str(error)))
     return exports
@@ -251,11 +253,10 @@ def inspect_export(
       views ← Views
     ...
     """
-    journal = Journal(Path(path).name)
     settings, layout = read_mapping(mapping, Settings(tz=tz))
-    bundle = open_bundle(path, journal, encoding=encoding, head=True)
+    bundle = open_bundle(path, encoding=encoding, head=True)
     cut = [part for part in bundle.parts if isinstance(part, Text) and not part.complete]
-    export = _read(bundle, settings, layout, platform, journal)
+    export = _read(bundle, settings, layout, platform, log_of(bundle))
     if not cut:
         return Inspection(bundle.name, export, True, "the whole file")
     seen = f"its head ({len(cut[0].data):,} of {bundle.size:,} bytes)"
@@ -263,12 +264,12 @@ def inspect_export(
 
 
 def _read(
-    bundle: Bundle, settings: Settings, layout: Format | None, platform: str | None, journal: Journal
+    bundle: Bundle, settings: Settings, layout: Format | None, platform: str | None, log: ReadLog
 ) -> Export:
     layouts = layouts_wanted(settings, layout, platform)
-    tables, unread = all_tables(bundle, layouts, journal)
+    tables, unread = all_tables(bundle, layouts, log)
     bundle = replace(bundle, parts=())  # the bytes are not needed any more
-    return _built(bundle, tables, unread=unread, settings=settings, platform=platform, journal=journal)
+    return _built(bundle, tables, unread=unread, settings=settings, platform=platform, log=log)
 
 
 def _built(
@@ -278,23 +279,23 @@ def _built(
     unread: Sequence[int],
     settings: Settings,
     platform: str | None,
-    journal: Journal,
+    log: ReadLog,
 ) -> Export:
     """Canonical rows of the tables of one layout."""
-    chosen = choose_tables(tables, platform, journal)
+    chosen = choose_tables(tables, platform, log)
     for table in chosen:
         if table.match.layout.refuse:
-            refuse_other(table, journal)
+            refuse_other(table, log)
     refuse_empty(chosen, bundle)
     layout = chosen[0].match.layout
     if len(chosen) > 1 and not (layout.stack or layout.side_by_side):
-        agreed = agreed_settings(chosen, settings, journal)
+        agreed = agreed_settings(chosen, settings, log)
 
-        def read_one(table: Table, own: Journal) -> Export:
-            return _one([table], bundle, unread=[], settings=agreed, platform=platform, journal=own)
+        def read_one(table: Table, own: ReadLog) -> Export:
+            return _one([table], bundle, unread=[], settings=agreed, platform=platform, log=own)
 
-        return put_together(chosen, read_one, journal)
-    return _one(chosen, bundle, unread=unread, settings=settings, platform=platform, journal=journal)
+        return put_together(chosen, read_one, log)
+    return _one(chosen, bundle, unread=unread, settings=settings, platform=platform, log=log)
 
 
 def _one(
@@ -304,22 +305,22 @@ def _one(
     unread: Sequence[int],
     settings: Settings,
     platform: str | None,
-    journal: Journal,
+    log: ReadLog,
 ) -> Export:
     """Canonical rows of one table, or of tables that stand in one file by design."""
-    settings = with_export_day(settings, chosen, bundle, journal)
-    drafts = [draft_of(table, journal, settings) for table in chosen]
+    settings = _with_export_day(settings, chosen, bundle, log)
+    drafts = [draft_of(table, log, settings) for table in chosen]
     if len(unread) and chosen[0].match.layout.stack:
-        journal.remove("out_of_scope", "rows of tables that are of no known layout", unread)
-    drafts = of_platform(drafts, platform, journal)
-    built = _reader(chosen[0].match.layout)(drafts, settings, journal)
+        log.remove("out_of_scope", "rows of tables that are of no known layout", unread)
+    drafts = _of_platform(drafts, platform, log)
+    built = _reader(chosen[0].match.layout)(drafts, settings, log)
     rows_in = sum(table.cells.height for table in chosen) + (
         len(unread) if chosen[0].match.layout.stack else 0
     )
-    accounting = journal.accounting(built.used, rows_in)
+    accounting = log.accounting(built.used, rows_in)
     if not built.frame.height:
         raise DataError(
-            f"{journal.name}: no row can be used",
+            f"{log.name}: no row can be used",
             got="; ".join(f"{count:,} {reason}" for reason, count in accounting.reasons.items()),
             fix="look at these rows in the file, or say with mapping= what they hold",
         )
@@ -330,16 +331,16 @@ def _one(
         for target, i in table.match.columns.items()
         if known.field(target).type != "personal" or table.match.layout.evidence == MAPPED
     }
-    columns |= journal.found
+    columns |= log.found
     return Export(
         _to_pandas(built.frame),
         built.kind,
         table.match.layout.id,
-        tuple(journal.guesses),
+        tuple(log.guesses),
         accounting,
-        tuple(journal.warnings),
-        journal.name,
-        tuple(journal.notes),
+        tuple(log.warnings),
+        log.name,
+        tuple(log.notes),
         MappingProxyType(columns),
         _dropped(chosen, settings),
         built.exported_at or settings.exported_at,
@@ -347,7 +348,7 @@ def _one(
     )
 
 
-_Reader = Callable[[Sequence[Draft], Settings, Journal], Built]
+_Reader = Callable[[Sequence[Draft], Settings, ReadLog], Built]
 
 
 def _reader(layout: Format) -> _Reader:
@@ -356,7 +357,7 @@ def _reader(layout: Format) -> _Reader:
         single = layout.money or "amount" in layout.columns
         return read_orders if single else read_figures
     if layout.kind in ("daily", "followers"):
-        return lambda drafts, settings, journal: read_series(drafts, settings, journal, layout.kind)
+        return lambda drafts, settings, log: read_series(drafts, settings, log, layout.kind)
     return {"posts": read_posts, "survey": read_survey, "ads": read_ads}[layout.kind]
 
 
@@ -400,3 +401,59 @@ def _to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
     large = frame.height > _LARGE
     columns = (in_threads if large else map)(converted, frame.get_columns())
     return pd.DataFrame(dict(zip(frame.columns, columns, strict=True)), copy=False)
+
+
+def _with_export_day(settings: Settings, chosen: Sequence[Table], bundle: Bundle, log: ReadLog) -> Settings:
+    """Find the day of the export where the file's dates need it."""
+    if settings.exported_at is not None:
+        return settings
+    if bundle.dated is not None:
+        log.guess("day of the export", bundle.dated, "the archive was made then", "exported_at in mapping=")
+        return replace(settings, exported_at=bundle.dated)
+    layout = chosen[0].match.layout
+    if (
+        "date" not in layout.columns
+        or layout.kind not in ("daily", "followers")
+        or "date" not in chosen[0].match.columns
+    ):
+        return settings
+    last = last_printed(draft_of(chosen[0], ReadLog(log.name), settings), settings, log)
+    if last is None:
+        return settings
+    named = re.search(r"(20\d{2})[-_.](\d{2})[-_.](\d{2})", bundle.name)
+    if named:
+        day = day_of("-".join(named.groups()))
+        log.guess("day of the export", day, "the file is named so", "exported_at in mapping=")
+        return replace(settings, exported_at=day)
+    changed = bundle.changed
+    if changed is not None and _just_before(last, changed):
+        log.guess("day of the export", changed, "the file was last changed then", "exported_at in mapping=")
+        log.caution(
+            "year",
+            f"the dates have no year; it was taken from the file's own date, {changed}, which fits its last row",
+        )
+        return replace(settings, exported_at=changed)
+    return settings
+
+
+def _just_before(month_day: int, day: dt.date) -> bool:
+    """Whether a day and month fall on a date or a few days before it."""
+    return any(
+        (day - dt.timedelta(days=back)).month * 100 + (day - dt.timedelta(days=back)).day == month_day
+        for back in range(_NEAR)
+    )
+
+
+def _of_platform(drafts: list[Draft], platform: str | None, log: ReadLog) -> list[Draft]:
+    """Of a file with tables of several networks, those of one."""
+    if platform is None or not drafts[0].layout.titles:
+        return drafts
+    wanted = normalise(platform)
+    titles = drafts[0].layout.titles
+    kept = [d for d in drafts if titles.get(normalise(d.table.title), ("", ""))[0] == wanted]
+    if not kept or len(kept) == len(drafts):
+        return drafts
+    for drafted in drafts:
+        if drafted not in kept:
+            log.remove("out_of_scope", f"rows of tables that are not of {platform}", drafted.rows)
+    return kept

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.columns import KEPT, Draft, draft_of
+from erresearch.exports.columns import KEPT
 from erresearch.exports.containers import Bundle, Text
-from erresearch.exports.daily import last_printed
 from erresearch.exports.delimited import Records, read_records
 from erresearch.exports.layouts import Format, Kind, load_registry, normalise, not_recognised
-from erresearch.exports.log import Journal
-from erresearch.exports.mapping import Settings, day_of
+from erresearch.exports.log import ReadLog
+from erresearch.exports.mapping import Settings
 from erresearch.exports.privacy import is_personal, show_name
 from erresearch.exports.tables import Table, find_tables, relaxed
 from erresearch.exports.workbooks import Sheet
@@ -24,15 +22,12 @@ __all__ = [
     "all_tables",
     "choose_tables",
     "layouts_wanted",
-    "of_platform",
     "refuse_empty",
     "refuse_other",
-    "with_export_day",
 ]
 
 # where several layouts are in one file, the first of these is what people come for
 _WANTED: tuple[Kind, ...] = ("posts", "survey", "outcomes", "ads", "followers", "daily")
-_NEAR = 4
 _SHOWN = 8
 
 
@@ -50,19 +45,19 @@ def layouts_wanted(settings: Settings, layout: Format | None, platform: str | No
     return tuple(replace(f, columns={**f.columns, **extra}) for f in layouts)
 
 
-def all_tables(bundle: Bundle, layouts: Sequence[Format], journal: Journal) -> tuple[list[Table], list[int]]:
+def all_tables(bundle: Bundle, layouts: Sequence[Format], log: ReadLog) -> tuple[list[Table], list[int]]:
     """Every table of every part."""
     tables: list[Table] = []
     unread: list[int] = []
     heads: list[list[list[str]]] = []
     strange: list[str] = []
     for part in bundle.parts:
-        records = _records(part, journal)
-        found = find_tables(records, layouts, journal)
+        records = _records(part, log)
+        found = find_tables(records, layouts, log)
         if found is None:
             assert isinstance(part, Text)
-            records = read_records(part, Journal(journal.name), fast=False)
-            found = find_tables(records, layouts, journal)
+            records = read_records(part, ReadLog(log.name), fast=False)
+            found = find_tables(records, layouts, log)
             assert found is not None
         if not found[0]:
             heads.append(records.rows[:60])
@@ -70,9 +65,9 @@ def all_tables(bundle: Bundle, layouts: Sequence[Format], journal: Journal) -> t
         tables += found[0]
         unread += found[1]
         if found[0] and found[0][0].match.layout.second_sheet:
-            tables[-1] = _joined(tables[-1], bundle, journal)
+            tables[-1] = _joined(tables[-1], bundle, log)
     if tables:
-        _say_strange(strange, tables, journal)
+        _say_strange(strange, tables, log)
         return tables, unread
     head = heads[0] if heads else []
     words = [cell for row in head for cell in row if cell.strip()]
@@ -82,21 +77,21 @@ def all_tables(bundle: Bundle, layouts: Sequence[Format], journal: Journal) -> t
     raise not_recognised(bundle.name, head[:20], layouts)
 
 
-def _say_strange(strange: Sequence[str], tables: Sequence[Table], journal: Journal) -> None:
+def _say_strange(strange: Sequence[str], tables: Sequence[Table], log: ReadLog) -> None:
     """Name the sheets or files in which no table is known; among several of one layout that may be one of them."""
     if not strange:
         return
     text = f"no known table in {', '.join(repr(show_name(name)) for name in strange[:_SHOWN])}"
     alike = Counter(t.match.layout.id for t in tables if t.cells.height and not t.match.layout.stack)
     if max(alike.values(), default=0) > 1:
-        journal.warn("unread tables", f"{text}: rows of theirs, if they are wanted, were not read")
+        log.caution("unread tables", f"{text}: rows of theirs, if they are wanted, were not read")
     else:
-        journal.note(text)
+        log.note(text)
 
 
-def _records(part: Text | Sheet, journal: Journal) -> Records:
+def _records(part: Text | Sheet, log: ReadLog) -> Records:
     if isinstance(part, Text):
-        return read_records(part, journal)
+        return read_records(part, log)
     return Records(part.name, part.rows, list(range(1, len(part.rows) + 1)), [])
 
 
@@ -110,7 +105,7 @@ def _refuse_columns(head: Sequence[Sequence[str]], bundle: Bundle) -> None:
         )
 
 
-def _joined(table: Table, bundle: Bundle, journal: Journal) -> Table:
+def _joined(table: Table, bundle: Bundle, log: ReadLog) -> Table:
     """Old Facebook workbooks keep likes, comments and shares on a sheet of their own."""
     import polars as pl
 
@@ -139,14 +134,14 @@ def _joined(table: Table, bundle: Bundle, journal: Journal) -> Table:
                 pl.all().fill_null("")
             )
             columns = {**table.match.columns, **{name: width + i for i, name in enumerate(own)}}
-            journal.note(f"{', '.join(own)} come from the sheet {part.name!r}")
+            log.note(f"{', '.join(own)} come from the sheet {part.name!r}")
             return replace(
                 table, cells=joined, header=(*table.header, *own), match=replace(table.match, columns=columns)
             )
     return table
 
 
-def choose_tables(tables: Sequence[Table], platform: str | None, journal: Journal) -> list[Table]:
+def choose_tables(tables: Sequence[Table], platform: str | None, log: ReadLog) -> list[Table]:
     """The tables of one layout; what else the file holds is named."""
     ids = list(dict.fromkeys(table.match.layout.id for table in tables))
     wanted = min(
@@ -161,17 +156,17 @@ def choose_tables(tables: Sequence[Table], platform: str | None, journal: Journa
     layout = chosen[0].match.layout
     if len(ids) > 1:
         others = ", ".join(name for name in ids if name != wanted)
-        journal.note(f"the file also holds {others}; platform= with that name reads it")
+        log.note(f"the file also holds {others}; platform= with that name reads it")
     if len(chosen) > 1 and not layout.stack:
         if layout.side_by_side and len({table.part for table in chosen}) == 1:
             return chosen
         filled = [table for table in chosen if table.cells.height]
         for table in chosen if filled else ():
             if not table.cells.height:
-                journal.note(f"{table.part!r} has headers but no rows")
+                log.note(f"{table.part!r} has headers but no rows")
         if layout.side_by_side and len(filled) > 1:
             raise DataError(
-                f"{journal.name} holds several tables of the layout {layout.id}",
+                f"{log.name} holds several tables of the layout {layout.id}",
                 got=", ".join(repr(table.part) for table in chosen[:6]),
                 fix="take the one that is wanted out of the file and read it alone",
             )
@@ -183,15 +178,15 @@ def choose_tables(tables: Sequence[Table], platform: str | None, journal: Journa
     if unread:
         # which of its questions is the score of a survey is found later
         told = "of which only the score is read" if layout.kind == "survey" else "not read"
-        journal.note(f"columns without a meaning here, {told}: {first.shown(unread)}")
-    journal.note(
+        log.note(f"columns without a meaning here, {told}: {first.shown(unread)}")
+    log.note(
         f"recognised as {layout.name} by {signs}"
         + (f" (headers in {chosen[0].match.language})" if chosen[0].match.language not in ("", "en") else "")
     )
     return chosen
 
 
-def refuse_other(table: Table, journal: Journal) -> None:
+def refuse_other(table: Table, log: ReadLog) -> None:
     """Refuse a table that is known and of no use, and say which one is.
 
     Raises
@@ -201,7 +196,7 @@ def refuse_other(table: Table, journal: Journal) -> None:
     """
     dimension = table.printed("dimension") if "dimension" in table.match.columns else "another dimension"
     raise ColumnError(
-        f"{journal.name}: {table.match.layout.refuse.format(dimension=dimension)}",
+        f"{log.name}: {table.match.layout.refuse.format(dimension=dimension)}",
         got=table.shown(),
     )
 
@@ -235,65 +230,3 @@ def _no_data(bundle: Bundle) -> DataError:
         got="headers and the words 'No data available'",
         fix="choose a range of dates in which something ran and export it again",
     )
-
-
-def with_export_day(
-    settings: Settings, chosen: Sequence[Table], bundle: Bundle, journal: Journal
-) -> Settings:
-    """Find the day of the export where the file's dates need it."""
-    if settings.exported_at is not None:
-        return settings
-    if bundle.dated is not None:
-        journal.guess(
-            "day of the export", bundle.dated, "the archive was made then", "exported_at in mapping="
-        )
-        return replace(settings, exported_at=bundle.dated)
-    layout = chosen[0].match.layout
-    if (
-        "date" not in layout.columns
-        or layout.kind not in ("daily", "followers")
-        or "date" not in chosen[0].match.columns
-    ):
-        return settings
-    last = last_printed(draft_of(chosen[0], Journal(journal.name), settings), settings, journal)
-    if last is None:
-        return settings
-    named = re.search(r"(20\d{2})[-_.](\d{2})[-_.](\d{2})", bundle.name)
-    if named:
-        day = day_of("-".join(named.groups()))
-        journal.guess("day of the export", day, "the file is named so", "exported_at in mapping=")
-        return replace(settings, exported_at=day)
-    changed = bundle.changed
-    if changed is not None and _just_before(last, changed):
-        journal.guess(
-            "day of the export", changed, "the file was last changed then", "exported_at in mapping="
-        )
-        journal.warn(
-            "year",
-            f"the dates have no year; it was taken from the file's own date, {changed}, which fits its last row",
-        )
-        return replace(settings, exported_at=changed)
-    return settings
-
-
-def _just_before(month_day: int, day: dt.date) -> bool:
-    """Whether a day and month fall on a date or a few days before it."""
-    return any(
-        (day - dt.timedelta(days=back)).month * 100 + (day - dt.timedelta(days=back)).day == month_day
-        for back in range(_NEAR)
-    )
-
-
-def of_platform(drafts: list[Draft], platform: str | None, journal: Journal) -> list[Draft]:
-    """Of a file with tables of several networks, those of one."""
-    if platform is None or not drafts[0].layout.titles:
-        return drafts
-    wanted = normalise(platform)
-    titles = drafts[0].layout.titles
-    kept = [d for d in drafts if titles.get(normalise(d.table.title), ("", ""))[0] == wanted]
-    if not kept or len(kept) == len(drafts):
-        return drafts
-    for drafted in drafts:
-        if drafted not in kept:
-            journal.remove("out_of_scope", f"rows of tables that are not of {platform}", drafted.rows)
-    return kept

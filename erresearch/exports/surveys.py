@@ -10,7 +10,7 @@ from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import Built, Draft, flags, further
 from erresearch.exports.daily import day_column
 from erresearch.exports.layouts import normalise
-from erresearch.exports.log import Journal, places
+from erresearch.exports.log import ReadLog, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.privacy import first_shape, hashed, is_personal
 from erresearch.exports.tables import Table
@@ -30,7 +30,7 @@ _ENOUGH = 10
 _PREVIEW = ("1", "survey preview", "preview")
 
 
-def read_survey(drafts: Sequence[Draft], settings: Settings, journal: Journal) -> Built:
+def read_survey(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
     """Turn responses into scores.
 
     Parameters
@@ -39,7 +39,7 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, journal: Journal) -
         One table.
     settings : Settings
         Header of the score and its scale, where the caller says them.
-    journal : Journal
+    log : ReadLog
         Takes guesses, cautions and rows set aside.
 
     Returns
@@ -57,18 +57,18 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, journal: Journal) -
     import polars as pl
 
     drafted = drafts[0]
-    label, raw = _score_cells(drafted, settings, journal)
-    drafted, raw = _only_answers(drafted, raw, journal)
-    score = _scores(raw, label, drafted, settings, journal)
-    days, _, _ = day_column(drafted, "date", settings, journal)
+    label, raw = _score_cells(drafted, settings, log)
+    drafted, raw = _only_answers(drafted, raw, log)
+    score = _scores(raw, label, drafted, settings, log)
+    days, _, _ = day_column(drafted, "date", settings, log)
     if not drafted.layout.zone:
-        journal.note("the file does not state the time zone of its answers; their days are those printed")
+        log.note("the file does not state the time zone of its answers; their days are those printed")
     text = drafted.frame
     respondent = (
         hashed(text["respondent"].str.strip_chars().replace("", None))
         if "respondent" in text.columns
         # rows of two files are two people
-        else pl.Series([f"{journal.name} row {row}" for row in drafted.rows], dtype=pl.String)
+        else pl.Series([f"{log.name} row {row}" for row in drafted.rows], dtype=pl.String)
     )
     frame = pl.DataFrame(
         {
@@ -80,31 +80,31 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, journal: Journal) -
         }
     ).with_columns(further(drafted, settings).values())
     silent = frame["score"].is_null()
-    journal.remove("out_of_scope", "no answer to the question", frame["source_row"].filter(silent))
+    log.remove("out_of_scope", "no answer to the question", frame["source_row"].filter(silent))
     frame = frame.filter(~silent)
     undated = frame["date"].is_null()
-    journal.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
+    log.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
     frame = frame.filter(~undated)
     again = ~frame["respondent"].is_last_distinct() & frame["respondent"].is_not_null()
-    journal.remove(
+    log.remove(
         "rejected", "earlier answers of the same respondent", frame["source_row"].filter(again), warn=True
     )
     frame = frame.filter(~again)
     return Built(frame, frame.height, "survey", settings.exported_at)
 
 
-def _score_cells(drafted: Draft, settings: Settings, journal: Journal) -> tuple[str, pl.Series]:
+def _score_cells(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[str, pl.Series]:
     """The column that holds the score, of the rows still in the draft."""
     table = drafted.table
     if "score" in drafted.frame.columns:
         return drafted.header("score"), drafted.frame["score"]
-    position = _named(table, settings.score) if settings.score else _found(table, journal)
+    position = _named(table, settings.score) if settings.score else _found(table, log)
     import polars as pl
 
     cells = pl.DataFrame({"row": table.rows, "score": table.cells[f"c{position}"]})
     raw = drafted.frame.select("row").join(cells, on="row", how="left", maintain_order="left")["score"]
-    journal.found["score"] = table.shown([position]).strip("'")
-    return journal.found["score"], raw
+    log.found["score"] = table.shown([position]).strip("'")
+    return log.found["score"], raw
 
 
 def _named(table: Table, header: str) -> int:
@@ -120,7 +120,7 @@ def _named(table: Table, header: str) -> int:
     )
 
 
-def _found(table: Table, journal: Journal) -> int:
+def _found(table: Table, log: ReadLog) -> int:
     """The one question that asks for a recommendation, by its words or by its partner column."""
     known = set(table.match.columns.values())
     open_ones = [i for i in range(len(table.header)) if i not in known and f"c{i}" in table.cells.columns]
@@ -139,7 +139,7 @@ def _found(table: Table, journal: Journal) -> int:
     )
     for candidates in tried:
         if len(candidates) == 1:
-            journal.guess(
+            log.guess(
                 "score",
                 table.shown(candidates),
                 "the one question that asks for a recommendation",
@@ -170,24 +170,24 @@ def _scorelike(cells: pl.Series) -> bool:
     return bool(len(said)) and bool(said.str.contains(r"^(10|\d)(\.0+)?(\s*[-–=:]|\s*$)").all())
 
 
-def _only_answers(drafted: Draft, raw: pl.Series, journal: Journal) -> tuple[Draft, pl.Series]:
+def _only_answers(drafted: Draft, raw: pl.Series, log: ReadLog) -> tuple[Draft, pl.Series]:
     """Leave out trial runs and answers that were not completed."""
     import polars as pl
 
     frame = drafted.frame.with_columns(raw.alias("score cells"))
     if "preview" in frame.columns:
         trial = frame["preview"].str.strip_chars().str.to_lowercase().is_in(_PREVIEW)
-        journal.remove("out_of_scope", "trial runs (preview)", frame["row"].filter(trial))
+        log.remove("out_of_scope", "trial runs (preview)", frame["row"].filter(trial))
         frame = frame.filter(~trial)
     if "finished" in frame.columns:
         broken = flags(frame["finished"]) == False  # noqa: E712 - a column, not a truth value
         broken = broken.fill_null(False)
-        journal.remove("out_of_scope", "answers that were not finished", frame["row"].filter(broken))
+        log.remove("out_of_scope", "answers that were not finished", frame["row"].filter(broken))
         frame = frame.filter(~broken)
     return drafted.with_frame(frame.drop("score cells")), frame["score cells"].cast(pl.String)
 
 
-def _scores(raw: pl.Series, label: str, drafted: Draft, settings: Settings, journal: Journal) -> pl.Series:
+def _scores(raw: pl.Series, label: str, drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
     """Leading numbers of the cells, checked against the scale."""
     import polars as pl
 
@@ -196,7 +196,7 @@ def _scores(raw: pl.Series, label: str, drafted: Draft, settings: Settings, jour
     values = score.cast(pl.Float64, strict=False)
     unread = text.is_not_null() & values.is_null()
     if unread.any():
-        journal.warn(
+        log.caution(
             "not a score",
             f"column {label!r}: {first_shape(text, unread)} is no score; cells with this problem: {int(unread.sum()):,}",
             count=int(unread.sum()),
@@ -205,13 +205,13 @@ def _scores(raw: pl.Series, label: str, drafted: Draft, settings: Settings, jour
     known = values.drop_nulls()
     if known.is_empty():
         raise DataError(
-            f"{journal.name}, column {label!r} holds no score", fix='say which column does with score = "…"'
+            f"{log.name}, column {label!r} holds no score", fix='say which column does with score = "…"'
         )
-    _check_scale(values, label, drafted, settings, journal)
+    _check_scale(values, label, drafted, settings, log)
     return values
 
 
-def _check_scale(values: pl.Series, label: str, drafted: Draft, settings: Settings, journal: Journal) -> None:
+def _check_scale(values: pl.Series, label: str, drafted: Draft, settings: Settings, log: ReadLog) -> None:
     known = values.drop_nulls().to_numpy()
     low, high = float(known.min()), float(known.max())
     if settings.scale:
@@ -224,7 +224,7 @@ def _check_scale(values: pl.Series, label: str, drafted: Draft, settings: Settin
             )
         least, most = int(ends[1]), int(ends[2])
         if (least, most) != (0, _TOP):
-            journal.warn(
+            log.caution(
                 "other scale",
                 f"the score is on a scale of {least} to {most}, so a net promoter score is not defined",
             )
@@ -235,7 +235,7 @@ def _check_scale(values: pl.Series, label: str, drafted: Draft, settings: Settin
     small = not settings.scale and high <= _SMALL_TOP and low >= 1 and len(known) >= _ENOUGH
     if outside.any() or not whole or small:
         raise DataError(
-            f"{journal.name}, column {label!r} is not a score from {least} to {most}",
+            f"{log.name}, column {label!r} is not a score from {least} to {most}",
             got=places(tuple(drafted.rows.filter(outside).head(3)), int(outside.sum()))
             if outside.any()
             else f"none is above {_SMALL_TOP}"
@@ -245,7 +245,7 @@ def _check_scale(values: pl.Series, label: str, drafted: Draft, settings: Settin
             fix='say the scale with scale = "1-5" in mapping=, or another column with score = "…"',
         )
     if not settings.scale and low == 1 and high == _TOP:
-        journal.warn(
+        log.caution(
             "scale",
             f"column {label!r} runs from 1 to 10 without a 0: a net promoter score needs 0 to 10, and its detractors "
             "would be counted wrongly; say scale in mapping=",

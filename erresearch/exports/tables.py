@@ -20,7 +20,7 @@ from erresearch.exports.layouts import (
     normalise,
     vocabulary,
 )
-from erresearch.exports.log import Journal, places
+from erresearch.exports.log import ReadLog, places
 from erresearch.exports.privacy import show_headers
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def blank(row: Sequence[str]) -> bool:
 
 
 def find_tables(
-    records: Records, layouts: Sequence[Format], journal: Journal
+    records: Records, layouts: Sequence[Format], log: ReadLog
 ) -> tuple[list[Table], list[int]] | None:
     """Find the tables of a text or sheet; None where its head is not enough to read it.
 
@@ -109,7 +109,7 @@ def find_tables(
         Its records.
     layouts : sequence of Format
         Layouts to look for.
-    journal : Journal
+    log : ReadLog
         Takes notes.
 
     Returns
@@ -137,7 +137,7 @@ def find_tables(
         if not (match.layout.stack or match.layout.import_ids or match.layout.header_rows > 1):
             _refuse_tie(records, at, match, layouts)
         end = _body_end(records, at, match.layout)
-        table = _table(records, at, end, match=match, search=search, journal=journal)
+        table = _table(records, at, end, match=match, search=search, log=log)
         if table is None:
             return None
         tables += _halves(table) if match.layout.side_by_side else [table]
@@ -224,14 +224,14 @@ def _body_end(records: Records, at: int, layout: Format) -> int:
 
 
 def _table(
-    records: Records, at: int, end: int, *, match: Match, search: _Search, journal: Journal
+    records: Records, at: int, end: int, *, match: Match, search: _Search, log: ReadLog
 ) -> Table | None:
     header = records.rows[at]
     while header and not header[-1].strip() and len(header) - 1 not in match.columns.values():
         header = header[:-1]
     header_row = records.numbers[at]
     if header_row > 1 and not match.layout.stack:
-        journal.note(f"{records.name}: the header is on row {header_row}")
+        log.note(f"{records.name}: the header is on row {header_row}")
     below, questions = _below_header(records, at, end, match.layout, match)
     lines = dict(search.lines)
     if match.layout.range_line and search.title:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.exports.columns import Draft
 from erresearch.exports.dates import Times, parse_times
-from erresearch.exports.log import Journal, counted, places
+from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.privacy import first_shape
 
@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 _FIRST, _LAST = 1995, 2098
+COUNTED_BACK = "counted back"
+"""`code` of the guess of years by counting back from one day."""
 _LIE, _LIE_DAY = 26 * 3600, 39 * 3600
 _TOLERATED = 0.05
 _DAY = dt.timedelta(days=1)
@@ -60,7 +62,7 @@ class Moment:
     day: pl.Series
 
 
-def publication(drafted: Draft, settings: Settings, journal: Journal) -> Moment:
+def publication(drafted: Draft, settings: Settings, log: ReadLog) -> Moment:
     """Find the moment of publication of each row.
 
     Parameters
@@ -69,7 +71,7 @@ def publication(drafted: Draft, settings: Settings, journal: Journal) -> Moment:
         Posts, with ``published_at`` as printed.
     settings : Settings
         Zone, order, day of the export.
-    journal : Journal
+    log : ReadLog
         Takes guesses and cautions.
 
     Returns
@@ -89,47 +91,45 @@ def publication(drafted: Draft, settings: Settings, journal: Journal) -> Moment:
     times = parse_times(
         drafted.frame["published_at"],
         rows,
-        journal,
+        log,
         header=header,
         order=settings.dates or layout.dates,
         dayfirst=settings.dayfirst,
     )
-    refuse_unread(times, drafted.frame["published_at"], rows, journal, header=header)
+    refuse_unread(times, drafted.frame["published_at"], rows, log, header=header)
     decoded = _decoded(drafted)
     if times.month_day is not None:
-        times = with_years(times, rows, decoded, settings.exported_at, journal, header=header)
+        times = with_years(times, rows, decoded, settings.exported_at, log, header=header)
     precision = times.precision
-    if layout.minute_bug and precision == "minute" and _clock_is_broken(times.local, header, journal):
+    if layout.minute_bug and precision == "minute" and _clock_is_broken(times.local, header, log):
         precision = "day"
     complete = decoded is not None and not decoded.null_count()
     if precision in ("day", "month") or complete:
         printed = times.local.dt.truncate("1d")
         source = "platform-rule" if layout.zone else "assumed"
     else:
-        printed, source = to_utc(
-            times, rows, settings, journal, layout_zone=layout.zone, reason=layout.zone_rule
-        )
+        printed, source = to_utc(times, rows, settings, log, layout_zone=layout.zone, reason=layout.zone_rule)
     sources = pl.repeat(source, len(printed), eager=True)
     precisions = pl.repeat("day" if precision == "month" else precision, len(printed), eager=True)
     if decoded is not None:
         far = _LIE_DAY if complete or precision in ("day", "month") else _LIE
-        printed = _checked(printed, decoded, rows, journal, header=header, far=far)
+        printed = _checked(printed, decoded, rows, log, header=header, far=far)
         known = decoded.is_not_null()
         at = printed
         if known.any():
             at = printed.zip_with(~known, decoded)
             sources = sources.zip_with(~known, pl.repeat("decoded-from-id", len(at), eager=True))
             precisions = precisions.zip_with(~known, pl.repeat("second", len(at), eager=True))
-            journal.note(f"{int(known.sum()):,} of {len(at):,} times were read from the ids")
+            log.note(f"{int(known.sum()):,} of {len(at):,} times were read from the ids")
     else:
         at = printed
     at = at.dt.cast_time_unit("us")
     return Moment(
-        _possible(at, rows, settings, journal, header), sources, precisions, times.local.dt.truncate("1d")
+        _possible(at, rows, settings, log, header), sources, precisions, times.local.dt.truncate("1d")
     )
 
 
-def refuse_unread(times: Times, cells: pl.Series, rows: pl.Series, journal: Journal, *, header: str) -> None:
+def refuse_unread(times: Times, cells: pl.Series, rows: pl.Series, log: ReadLog, *, header: str) -> None:
     """Count cells that are no date, and refuse where they are many.
 
     Raises
@@ -142,7 +142,7 @@ def refuse_unread(times: Times, cells: pl.Series, rows: pl.Series, journal: Jour
         return
     first = rows.filter(times.unread)
     text = (
-        f'{journal.name} row {first[0]}, column "{header}": {first_shape(cells, times.unread)} is not a date. '
+        f'{log.name} row {first[0]}, column "{header}": {first_shape(cells, times.unread)} is not a date. '
         f"Rows with this problem: {count:,}"
     )
     if count > _TOLERATED * len(cells):
@@ -152,7 +152,7 @@ def refuse_unread(times: Times, cells: pl.Series, rows: pl.Series, journal: Jour
             allowed=f"at most {_TOLERATED:.0%} of the rows, which are then rejected",
             fix="mend the cells, or say the order of the dates with dayfirst=",
         )
-    journal.warn("not a date", f"{text}; they are rejected", count=count, rows=first)
+    log.caution("not a date", f"{text}; they are rejected", count=count, rows=first)
 
 
 def _decoded(drafted: Draft) -> pl.Series | None:
@@ -169,14 +169,14 @@ def _decoded(drafted: Draft) -> pl.Series | None:
     return decoded
 
 
-def _clock_is_broken(local: pl.Series, header: str, journal: Journal) -> bool:
+def _clock_is_broken(local: pl.Series, header: str, log: ReadLog) -> bool:
     """Meta's exports of 2024: the minutes are the month, and the hours run to 12 without AM or PM."""
     known = local.drop_nulls()
     first = known.head(1000)
     if (first.dt.hour() > 12).any() and (first.dt.minute() != first.dt.month()).any():
         return False
     if len(known) >= 10 and bool((known.dt.minute() == known.dt.month()).all()):
-        journal.warn(
+        log.caution(
             "minutes are the month",
             f"column {header!r}: in every row the minutes equal the month, a known fault of Meta's exports; only the day "
             "is used, so nothing can be said about the hour",
@@ -185,7 +185,7 @@ def _clock_is_broken(local: pl.Series, header: str, journal: Journal) -> bool:
         return True
     hours = known.dt.hour()
     if len(known) >= 20 and bool(((hours >= 1) & (hours <= 12)).all()) and int((hours <= 6).sum()) > 0:
-        journal.warn(
+        log.caution(
             "clock of 12 hours",
             f"column {header!r}: hours run from 1 to 12 without AM or PM; only the day is used",
             count=len(known),
@@ -195,7 +195,7 @@ def _clock_is_broken(local: pl.Series, header: str, journal: Journal) -> bool:
 
 
 def to_utc(
-    times: Times, rows: pl.Series, settings: Settings, journal: Journal, *, layout_zone: str, reason: str
+    times: Times, rows: pl.Series, settings: Settings, log: ReadLog, *, layout_zone: str, reason: str
 ) -> tuple[pl.Series, str]:
     """Move printed clocks to UTC.
 
@@ -214,17 +214,17 @@ def to_utc(
     rule = layout_zone if layout_zone != "stated" else ""
     zone = settings.zone or rule or settings.tz or ""
     if settings.zone or (settings.tz and not rule):
-        journal.note(f"clocks were read as {zone}, as given")
-        return in_zone(times.local, zone, rows, journal), "given"
+        log.note(f"clocks were read as {zone}, as given")
+        return in_zone(times.local, zone, rows, log), "given"
     if rule:
-        journal.guess("time zone", rule, reason or "rule of the platform", "zone in mapping=")
-        return in_zone(times.local, rule, rows, journal), "platform-rule"
-    journal.guess("time zone", "UTC", "the file does not say one", "tz=")
-    journal.warn("time zone", "the file does not say in which zone its clock runs, UTC was assumed; pass tz=")
+        log.guess("time zone", rule, reason or "rule of the platform", "zone in mapping=")
+        return in_zone(times.local, rule, rows, log), "platform-rule"
+    log.guess("time zone", "UTC", "the file does not say one", "tz=")
+    log.caution("time zone", "the file does not say in which zone its clock runs, UTC was assumed; pass tz=")
     return times.local, "assumed"
 
 
-def in_zone(local: pl.Series, zone: str, rows: pl.Series, journal: Journal) -> pl.Series:
+def in_zone(local: pl.Series, zone: str, rows: pl.Series, log: ReadLog) -> pl.Series:
     """Read a clock of a zone as UTC; hours that a change of the clock repeats or skips are counted.
 
     Raises
@@ -244,7 +244,7 @@ def in_zone(local: pl.Series, zone: str, rows: pl.Series, journal: Journal) -> p
         return at
     found, odd = _one_by_one(local.filter(rest), zone)
     if odd.any():
-        journal.warn(
+        log.caution(
             "change of the clock",
             f"{int(odd.sum()):,} times fall into an hour that a change of the clock repeats or skips ({zone}); the "
             "earlier one was taken",
@@ -316,7 +316,7 @@ def check_zone(zone: str) -> None:
 
 
 def _checked(
-    printed: pl.Series, decoded: pl.Series, rows: pl.Series, journal: Journal, *, header: str, far: int
+    printed: pl.Series, decoded: pl.Series, rows: pl.Series, log: ReadLog, *, header: str, far: int
 ) -> pl.Series:
     """Compare printed times with the ids; where many disagree no printed time is believed."""
     both = printed.is_not_null() & decoded.is_not_null()
@@ -325,7 +325,7 @@ def _checked(
     if not count:
         return printed
     distrusted = count > 0.1 * int(both.sum())
-    journal.warn(
+    log.caution(
         "times against ids",
         f"column {header!r}: {count:,} printed times are over a day from the time in the id, which was taken"
         + ("; the others are not believed either" if distrusted else ""),
@@ -335,16 +335,16 @@ def _checked(
     return printed.set(printed.is_not_null(), None) if distrusted else printed
 
 
-def _possible(at: pl.Series, rows: pl.Series, settings: Settings, journal: Journal, header: str) -> pl.Series:
+def _possible(at: pl.Series, rows: pl.Series, settings: Settings, log: ReadLog, header: str) -> pl.Series:
     """Years that no post can have, and posts of after the export, become null."""
     end = None
     if settings.exported_at is not None:
         end = dt.datetime.combine(settings.exported_at, dt.time()) + dt.timedelta(days=2)
-    return at.set(impossible(at, rows, journal, header=header, end=end), None)
+    return at.set(impossible(at, rows, log, header=header, end=end), None)
 
 
 def impossible(
-    at: pl.Series, rows: pl.Series, journal: Journal, *, header: str, end: dt.datetime | None = None
+    at: pl.Series, rows: pl.Series, log: ReadLog, *, header: str, end: dt.datetime | None = None
 ) -> pl.Series:
     """Mark dates of years that no export can be of, and dates after `end`.
 
@@ -354,7 +354,7 @@ def impossible(
         Moments or days.
     rows : polars.Series
         Row numbers, for messages.
-    journal : Journal
+    log : ReadLog
         Takes the count.
     header : str
         The header as printed.
@@ -379,12 +379,12 @@ def impossible(
         text = f"column {header!r}: {counted(count, 'impossible date')}"
         if count > _TOLERATED * len(at):
             raise DataError(
-                f"{journal.name}, {text}",
+                f"{log.name}, {text}",
                 got=f"{count:,} of {counted(len(at), 'row')} ({places(tuple(rows.filter(odd).head(3)), count)})",
                 allowed=f"years from {_FIRST} to {_LAST}" + (f", up to {end:%Y-%m-%d}" if end else ""),
                 fix="mend the cells, or correct exported_at and the clock of this machine",
             )
-        journal.warn("impossible date", f"{text}; they are rejected", count=count, rows=rows.filter(odd))
+        log.caution("impossible date", f"{text}; they are rejected", count=count, rows=rows.filter(odd))
     return odd
 
 
@@ -393,7 +393,7 @@ def with_years(
     rows: pl.Series,
     decoded: pl.Series | None,
     end: dt.date | None,
-    journal: Journal,
+    log: ReadLog,
     *,
     header: str,
 ) -> Times:
@@ -413,22 +413,24 @@ def with_years(
         gap = _days_between(day, printed)
         odd = (gap.abs() > 1).fill_null(False)
         if odd.any():
-            journal.warn(
+            log.caution(
                 "times against ids",
                 f"column {header!r}: {int(odd.sum()):,} printed days are not those in the id, which was taken",
                 count=int(odd.sum()),
                 rows=rows.filter(odd),
             )
-        journal.guess("year", "as in the ids", "the dates have no year", "exported_at")
+        log.guess("year", "as in the ids", "the dates have no year", "exported_at")
         return Times(day, None, "day", times.unread)
     if end is None:
         first = rows.filter(printed.is_not_null())
         raise DataError(
-            f"{journal.name}, column {header!r} has dates without a year",
+            f"{log.name}, column {header!r} has dates without a year",
             got=f"first in row {first[0] if len(first) else '?'}",
             fix="say the day of the export with exported_at in mapping=, for example exported_at = 2026-02-28",
         )
-    journal.guess("year", f"back from {end}", "the dates have no year", "exported_at in mapping=")
+    log.guess(
+        "year", f"back from {end}", "the dates have no year", "exported_at in mapping=", code=COUNTED_BACK
+    )
     return Times(_back_from(printed, end), None, "day", times.unread)
 
 
