@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
+import runpy
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -44,14 +48,48 @@ LIGHT = {"numpy", "narwhals", "erresearch"}
 ALSO = {"cli": {"click"}, "report": {"markupsafe"}}
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "tools", "util", "utils"}
 
-SOURCES = sorted(path for path in PACKAGE.rglob("*.py"))
+# Ceilings of the whole: they may only sink.
+MOST_FILES = 185
+LONGEST_CHAIN = 31
+MOST_IN_ROOT = 6
+LONGEST_FILE = 600
+# What does not keep the rule yet, named; a name that is mended is taken out, none is added.
+TOO_LONG = {
+    "datasets.loading",
+    "engine.moments",
+    "engine.sources",
+    "exports.daily",
+    "exports.layouts",
+    "exports.orders",
+    "exports.timestamps",
+    "relate.timing",
+    "robustness.guards",
+}
+CLASSES_OF_ONE_NAME = {"Source", "Column", "Found", "Rule", "Table", "Calendar", "Panel", "Outcome"}
+MODULES_OF_ONE_NAME = {
+    "challenges", "daily", "files", "growth", "intervals", "mixture", "numbers", "panels", "registry", "reliability",
+    "selection", "tables", "timing", "verdicts",
+}  # fmt: skip
+# Attributes that hold sentences for people: the program never reads them back to decide.
+SENTENCES = {"reason", "text", "words", "label", "method", "fix"}
+READS_SENTENCES = {
+    "audits.inputs": 2,
+    "audits.verdicts": 2,
+    "audits.influence": 1,
+    "exports.containers": 1,
+    "exports.layouts": 1,
+    "report.console": 1,
+}
+
+score = SimpleNamespace(**runpy.run_path(str(ROOT / "tools" / "scorecard.py")))
+SOURCES = score.sources(PACKAGE)
+TREES = {path: score.tree_of(path) for path in SOURCES}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def name_of(path: Path) -> str:
     """Dotted name inside the package."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return ".".join(part for part in parts if part != "__init__")
+    return score.dotted(path, PACKAGE)
 
 
 def part_of(path: Path) -> str:
@@ -59,105 +97,141 @@ def part_of(path: Path) -> str:
     return name_of(path).split(".")[0]
 
 
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def imported(path: Path) -> set[str]:
+    """Every module of this package that a file imports, wherever in the file and for types too."""
+    return {name for name in score.imports(path, PACKAGE, typed=True) if name}
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever in the file, as a full dotted name."""
-    package = ("erresearch", *path.relative_to(PACKAGE).parts[:-1])
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            start = package[: len(package) - node.level + 1] if node.level else ()
-            base = ".".join([*start, *([node.module] if node.module else [])])
-            if base == "erresearch":
-                yield from (f"erresearch.{alias.name}" for alias in node.names)
-            else:
-                yield base
+def test_imports_go_one_way():
+    faults = []
+    for path in SOURCES:
+        own, name = part_of(path), name_of(path)
+        if not own:
+            continue  # the top level forwards to all
+        assert own in ORDER, f"{own} has no rank: add it to ORDER, below everything that it needs"
+        only = [(room, rooms) for room, rooms in ONLY.items() if f"{name}.".startswith(f"{room}.")]
+        room, above = only[0] if only else (own, set(ORDER[: ORDER.index(own)]))
+        for target in imported(path):
+            inside = f"{target}.".startswith(f"{room}.")
+            if not inside and target.split(".")[0] not in above:
+                faults.append(f"{name} imports {target}, which does not stand above it")
+    assert faults == []
 
 
-def functions(path: Path) -> Iterator[Function]:
-    return (node for node in ast.walk(tree_of(path)) if isinstance(node, Function))
+def test_modules_import_each_other_in_no_ring_and_in_short_chains():
+    edges = score.graph(PACKAGE)
+    assert score.cycles(edges) == []
+    longest = score.chain(edges)
+    assert len(longest) <= LONGEST_CHAIN, " -> ".join(longest)
 
 
-def docstring_lines(node: ast.AST) -> int:
-    """Lines that a docstring takes; they are reading matter, not length."""
-    if not isinstance(node, (*Function.__args__, ast.ClassDef, ast.Module)) or not ast.get_docstring(node):
-        return 0
-    return (node.body[0].end_lineno or 0) - node.body[0].lineno + 1
+def test_the_house_stays_small():
+    assert len(SOURCES) <= MOST_FILES
+    assert len(list(PACKAGE.glob("*.py"))) <= MOST_IN_ROOT
+    long = {name_of(path) for path in SOURCES if len(path.read_text("utf-8").splitlines()) > LONGEST_FILE}
+    assert long <= TOO_LONG
 
 
-each_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: name_of(path) or "erresearch")
+def test_one_name_means_one_thing():
+    classes = {name for name, places in score.public_classes(PACKAGE).items() if len(places) > 1}
+    assert classes <= CLASSES_OF_ONE_NAME
+    stems = Counter(path.stem for path in SOURCES if path.stem != "__init__")
+    assert {name for name, count in stems.items() if count > 1} <= MODULES_OF_ONE_NAME
 
 
-@each_source
-def test_imports_go_one_way(path: Path):
-    own = part_of(path)
-    if not own:
-        return  # the top level forwards to all
-    assert own in ORDER, f"{own} has no rank: add it to ORDER, below everything that it needs"
-    only = [parts for room, parts in ONLY.items() if f"{name_of(path)}.".startswith(f"{room}.")]
-    above = only[0] if only else set(ORDER[: ORDER.index(own)])
-    for module in imported(path):
-        if not module.startswith("erresearch"):
-            continue
-        target = module.split(".")[1]
-        if only and module.startswith("erresearch.report.figures"):
-            continue
-        if target in (own, "__version__") and not only:
-            continue
-        assert target in above, f"{own} imports {target}, which does not stand above it"
+def sentences_read(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Where a sentence is compared, searched, cut, matched or changed."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare():
+                read = [node.left, *node.comparators]
+            case ast.Subscript():
+                read = [node.value]
+            case ast.Match():
+                read = [node.subject]
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="re"))):
+                read = node.args
+            case ast.Call(func=ast.Attribute(value=value)):
+                read = [value]
+            case _:
+                continue
+        for part in read:
+            if isinstance(part, ast.Attribute) and part.attr in SENTENCES:
+                yield part.lineno, ast.unparse(node)
 
 
-@each_source
-def test_nothing_heavy_is_imported_at_the_top_of_a_module(path: Path):
-    allowed = LIGHT | ALSO.get(part_of(path), set()) | set(sys.stdlib_module_names)
-    for node in tree_of(path).body:
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            names = [node.module or ""]
-        else:
-            continue
-        for name in names:
-            assert name.split(".")[0] in allowed, f"line {node.lineno}: import {name} where it is used"
+def test_no_code_reads_what_is_written_for_people():
+    found = {name_of(path): list(sentences_read(tree)) for path, tree in TREES.items()}
+    told = {name: sites for name, sites in found.items() if len(sites) > READS_SENTENCES.get(name, 0)}
+    assert told == {}, "put a code beside the text and decide by that"
 
 
-@each_source
-def test_no_module_has_a_vague_name(path: Path):
-    assert not VAGUE & {part.strip("_") for part in name_of(path).split(".")}
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if error.reason == 'few': pass",
+        "'boosted' in verdict.reason",
+        "verdict.words[:9]",
+        "fit.label.startswith('wild')",
+        "re.sub('a', 'b', error.fix)",
+        "match verdict.reason:\n    case 'few': pass",
+    ],
+)
+def test_a_sentence_that_is_read_is_found(code: str):
+    assert len(list(sentences_read(ast.parse(code)))) == 1
 
 
-@each_source
-def test_files_and_functions_stay_short(path: Path):
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    documented = sum(docstring_lines(node) for node in ast.walk(tree_of(path)))
-    assert lines - documented <= 540, "this file wants to be two"
-    for function in functions(path):
-        length = (function.end_lineno or 0) - function.lineno + 1 - docstring_lines(function)
-        assert length <= 100, f"{function.name} has {length} lines"
-        arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-        taken = [a for a in arguments if a.arg not in ("self", "cls")]
-        assert len(taken) <= 11, f"{function.name} takes {len(taken)} parameters"
+def test_nothing_heavy_is_imported_at_the_top_of_a_module():
+    faults = []
+    for path, tree in TREES.items():
+        allowed = LIGHT | ALSO.get(part_of(path), set()) | set(sys.stdlib_module_names)
+        for node in tree.body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            heavy = [name for name in names if name.split(".")[0] not in allowed]
+            faults += [f"{name_of(path)}:{node.lineno}: import {name} where it is used" for name in heavy]
+    assert faults == []
 
 
-@each_source
-def test_no_evaluation_no_soup_no_ladders(path: Path):
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id not in ("eval", "exec", "compile"), f"line {node.lineno}"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            assert node.func.attr not in ("eval", "query"), f"line {node.lineno}: names are never evaluated"
+def test_no_module_has_a_vague_name():
+    assert VAGUE & {part.strip("_") for path in SOURCES for part in name_of(path).split(".")} == set()
+
+
+def test_files_and_functions_stay_short():
+    faults = []
+    for path in SOURCES:
+        name = name_of(path)
+        lines = len(path.read_text(encoding="utf-8").splitlines()) - len(score.docstring_lines(path))
+        if lines > 540:
+            faults.append(f"{name} wants to be two files")
+        for function in score.functions(path):
+            if score.length(function) > 100:
+                faults.append(f"{name}: {function.name} has {score.length(function)} lines")
+            if score.parameters(function) > 10:
+                faults.append(f"{name}: {function.name} takes {score.parameters(function)} parameters")
+    assert faults == []
+
+
+def careless(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Names that are evaluated, mutable defaults, globals, ladders of texts."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in ("eval", "exec", "compile") or re.search(r"\.(eval|query)$", called):
+                yield node.lineno, "names are never evaluated"
         if isinstance(node, ast.Lambda | Function):
-            for default in [*node.args.defaults, *filter(None, node.args.kw_defaults)]:
-                mutable = isinstance(default, ast.List | ast.Dict | ast.Set)
-                assert not mutable, f"line {node.lineno}: a mutable default"
+            defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+            if any(isinstance(default, ast.List | ast.Dict | ast.Set) for default in defaults):
+                yield node.lineno, "a mutable default"
         if isinstance(node, ast.Global):
-            pytest.fail(f"line {node.lineno}: global {', '.join(node.names)}")
-        if isinstance(node, ast.If):
-            assert len(ladder(node)) < 4, f"line {node.lineno}: a table would say this better"
+            yield node.lineno, f"global {', '.join(node.names)}"
+        if isinstance(node, ast.If) and len(ladder(node)) >= 4:
+            yield node.lineno, "a table would say this better"
+
+
+def test_no_evaluation_no_soup_no_ladders():
+    assert [(name_of(path), *fault) for path, tree in TREES.items() for fault in careless(tree)] == []
 
 
 def ladder(node: ast.stmt) -> list[str]:
@@ -172,7 +246,7 @@ def ladder(node: ast.stmt) -> list[str]:
 
 def public(path: Path) -> Iterator[tuple[str, ast.AST]]:
     """Public functions, classes and their public methods."""
-    for node in tree_of(path).body:
+    for node in TREES[path].body:
         if not isinstance(node, (*Function.__args__, ast.ClassDef)) or node.name.startswith("_"):
             continue
         yield node.name, node
@@ -182,14 +256,20 @@ def public(path: Path) -> Iterator[tuple[str, ast.AST]]:
                     yield f"{node.name}.{inner.name}", inner
 
 
-@each_source
-def test_everything_public_is_documented_and_typed(path: Path):
-    assert ast.get_docstring(tree_of(path)), "the module says nothing about itself"
-    for name, node in public(path):
-        assert ast.get_docstring(node), f"{name} has no docstring"
-        if isinstance(node, Function):
-            assert node.returns is not None, f"{name} does not say what it returns"
-            assert node.args.kwarg is None, f"{name} takes **{node.args.kwarg.arg}: name its options"
+def test_everything_public_is_documented_and_typed():
+    faults = []
+    for path, tree in TREES.items():
+        if not ast.get_docstring(tree):
+            faults.append(f"{name_of(path)} says nothing about itself")
+        for name, node in public(path):
+            where = f"{name_of(path)}: {name}"
+            if not ast.get_docstring(node):
+                faults.append(f"{where} has no docstring")
+            if isinstance(node, Function) and node.returns is None:
+                faults.append(f"{where} does not say what it returns")
+            if isinstance(node, Function) and node.args.kwarg is not None:
+                faults.append(f"{where} takes **{node.args.kwarg.arg}: name its options")
+    assert faults == []
 
 
 def test_no_function_has_the_name_of_a_module():
@@ -201,7 +281,7 @@ def test_no_function_has_the_name_of_a_module():
 
 
 def test_the_table_of_public_names_agrees_with_what_type_checkers_see():
-    tree = tree_of(PACKAGE / "__init__.py")
+    tree = TREES[PACKAGE / "__init__.py"]
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     seen = {
         alias.name: node.module.removeprefix("erresearch").removeprefix(".")
@@ -212,12 +292,10 @@ def test_the_table_of_public_names_agrees_with_what_type_checkers_see():
     assert seen == dict(erresearch._MODULE_OF)
 
 
-@pytest.mark.parametrize("name", erresearch.__all__)
-def test_public_names_exist_and_are_documented(name: str):
-    value = getattr(erresearch, name)
-    assert name in dir(erresearch)
-    if name != "__version__":
-        assert value.__doc__
+def test_public_names_exist_and_are_documented():
+    assert set(erresearch.__all__) <= set(dir(erresearch))
+    silent = [name for name in erresearch.__all__ if not getattr(erresearch, name).__doc__]
+    assert silent == []
 
 
 def test_a_wrong_public_name_is_refused():
@@ -230,11 +308,12 @@ def test_the_version_is_said_once_and_the_same():
     assert project["version"] == erresearch.__version__
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "data").glob("*.toml")), ids=lambda path: path.name)
-def test_registries_parse(path: Path):
-    assert tomllib.loads(path.read_text(encoding="utf-8"))
+def test_registries_parse():
+    assert [
+        path.name for path in (ROOT / "data").glob("*.toml") if not tomllib.loads(path.read_text("utf-8"))
+    ] == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: name_of(path) or "erresearch")
-def test_every_module_can_be_imported(path: Path):
-    importlib.import_module(".".join(filter(None, ["erresearch", name_of(path)])))
+def test_every_module_can_be_imported():
+    for path in SOURCES:
+        importlib.import_module(".".join(filter(None, ["erresearch", name_of(path)])))
