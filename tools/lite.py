@@ -35,23 +35,20 @@ RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.
 ADDED: dict[str, tuple[str, ...]] = {
     "bokeh-sampledata": (),
     "comm": (),
+    "holidays": ("python-dateutil",),
     "ipywidgets": ("comm", "ipython", "jupyterlab-widgets", "traitlets"),
     "jupyterlab-widgets": (),
-    "mypy-extensions": (),
     "narwhals": (),
-    "pandera": ("packaging", "pydantic", "typeguard", "typing-extensions", "typing-inspect"),
     "pooch": ("packaging", "platformdirs", "requests"),
     "prompt-toolkit": ("wcwidth",),
     "seaborn": ("matplotlib", "numpy", "pandas"),
-    "typeguard": ("typing-extensions",),
-    "typing-inspect": ("mypy-extensions", "typing-extensions"),
 }
 # What the kernel starts with.
 KERNEL = ("comm", "ipython", "jedi", "micropip", "packaging")
 # What `import erresearch` makes the browser fetch: what its functions import later as well.
 NEEDED = (
-    "bokeh-sampledata", "click", "ipywidgets", "jinja2", "matplotlib", "narwhals", "numpy", "pandas",
-    "pandera", "polars", "pooch", "pyarrow", "rich", "scipy", "seaborn", "python-calamine", "statsmodels",
+    "bokeh-sampledata", "charset-normalizer", "click", "holidays", "ipywidgets", "jinja2", "matplotlib", "narwhals",
+    "numpy", "pandas", "polars", "pooch", "pyarrow", "python-calamine", "rich", "scipy", "seaborn", "statsmodels",
 )  # fmt: skip
 
 
