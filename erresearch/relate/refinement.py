@@ -179,13 +179,13 @@ def _with_residual(
     for j in range(len(slopes)):
         before, after = col(f"{tag}s{j}"), col(f"{tag}s{j + 1}")
         rows = rows.with_columns((before - col(f"{tag}p{j}")).alias(f"{tag}s{j + 1}"))
-        tail = tail + (_sum_error(before, -col(f"{tag}p{j}"), after) - col(f"{tag}q{j}"))
+        tail = tail + (_sum_error(before, 0 - col(f"{tag}p{j}"), after) - col(f"{tag}q{j}"))
     rows = rows.with_columns(tail.alias(f"{tag}t"))
     last = f"{tag}s{len(slopes)}"
     if centred and source.account is not None:
         rows = rows.with_columns(col(last).mean().over(source.account).alias(f"{tag}m"))
         rows = rows.with_columns((col(last) - col(f"{tag}m")).alias(f"{tag}n"))
-        rest = _sum_error(col(last), -col(f"{tag}m"), col(f"{tag}n"))
+        rest = _sum_error(col(last), 0 - col(f"{tag}m"), col(f"{tag}n"))
         rows = rows.with_columns((col(f"{tag}t") + rest).alias(f"{tag}t"))
         last = f"{tag}n"
     rows = rows.with_columns((col(last) + col(f"{tag}t")).alias(f"{tag}e"))
