@@ -24,6 +24,7 @@ from erresearch.errors import (
 )
 from erresearch.metrics import enps, nps, nps_over_time
 from erresearch.metrics.extras import participation_ladder, thermometer
+from erresearch.metrics.intervals import Mover, ShareDifference
 
 ANSWERS = [10] * 40 + [9] * 12 + [8] * 20 + [7] * 5 + [6] * 9 + [3] * 8 + [0] * 6
 
@@ -55,7 +56,8 @@ def test_value_and_formula(box: str) -> None:
     assert got.value == pytest.approx(value)
     assert got.se == pytest.approx(se)
     assert (got.n_rows, got.unit, got.name) == (100, "NPS points", "NPS")
-    assert got.interval.low == pytest.approx(value - 1.959964 * se)
+    assert got.interval.low < value < got.interval.high
+    assert nps(boxes(ANSWERS)[box], interval="wald").interval.low == pytest.approx(value - 1.959964 * se)
     assert enps(boxes(ANSWERS)[box]).name == "eNPS"
 
 
@@ -103,8 +105,10 @@ def test_scale_from_1_to_10_is_warned_about() -> None:
 
 
 def test_one_class_only_is_no_certainty() -> None:
+    # the score interval has a width there, Wald's has none
+    assert nps([10] * 30).interval.low < 90
     with pytest.warns(ErresearchWarning, match="all 30 answers fall in one class"):
-        got = nps([10] * 30)
+        got = nps([10] * 30, interval="wald")
     assert (got.value, got.se) == (100, 0)
 
 
@@ -285,3 +289,58 @@ def test_ordinal_refusals() -> None:
         participation_ladder(people(5, 0).assign(watched=-1))
     with pytest.raises(ColumnError, match="No column 'created'"):
         participation_ladder(people(5, 0).drop(columns="created"))
+
+
+@pytest.mark.parametrize("n", [20, 30, 60])
+@pytest.mark.parametrize(
+    "shares", [(0.02, 0.08, 0.90), (0.90, 0.08, 0.02), (0.01, 0.01, 0.98), (0.1, 0.2, 0.7), (0.2, 0.75, 0.05)]
+)
+def test_the_score_interval_covers_exactly_where_walds_does_not(
+    n: int, shares: tuple[float, float, float]
+) -> None:
+    """Every table of n answers with its probability: no simulation."""
+    covered = total = 0.0
+    planted = shares[2] - shares[0]
+    for minus in range(n + 1):
+        for plus in range(n + 1 - minus):
+            rest = n - minus - plus
+            weight = math.exp(
+                math.lgamma(n + 1)
+                - math.lgamma(minus + 1)
+                - math.lgamma(rest + 1)
+                - math.lgamma(plus + 1)
+                + minus * math.log(shares[0])
+                + rest * math.log(shares[1])
+                + plus * math.log(shares[2])
+            )
+            if weight > 1e-7:
+                total += weight
+                covered += weight * (ShareDifference(plus, minus, n).pvalue(planted) >= 0.05)
+    assert total == pytest.approx(1, abs=1e-3)
+    assert covered >= 0.93
+
+
+@pytest.mark.parametrize(("plus", "minus", "n"), [(27, 1, 30), (0, 0, 9), (9, 0, 9), (0, 9, 9), (40, 35, 80)])
+def test_the_ends_are_the_values_that_the_test_just_keeps(plus: int, minus: int, n: int) -> None:
+    reference = ShareDifference(plus, minus, n, 100.0)
+    ends = reference.interval(0.9)
+    assert -100 <= ends.low <= 100 * (plus - minus) / n <= ends.high <= 100
+    for end in (ends.low, ends.high):
+        if abs(end) < 100:
+            assert reference.pvalue(end) == pytest.approx(0.1, abs=1e-6)
+    mirror = ShareDifference(minus, plus, n, 100.0).interval(0.9)
+    assert (mirror.low, mirror.high) == pytest.approx((-ends.high, -ends.low), abs=1e-9)
+    assert reference.pvalue(101) == 0.0
+
+
+def test_a_change_recovers_the_intervals_of_both_figures() -> None:
+    one, other = ShareDifference(10, 2, 30), ShareDifference(27, 1, 30)
+    change = Mover(8 / 30, 26 / 30, one, other)
+    ends = change.interval(0.95)
+    assert ends.low == pytest.approx(
+        18 / 30 - math.hypot(26 / 30 - other.interval(0.95).low, one.interval(0.95).high - 8 / 30)
+    )
+    assert change.pvalue(ends.low) == pytest.approx(0.05, abs=1e-6)
+    assert change.pvalue(ends.high) == pytest.approx(0.05, abs=1e-6)
+    assert change.pvalue(18 / 30) == 1.0
+    assert change.pvalue(-2.0) <= 1e-9

@@ -14,7 +14,7 @@ import numpy as np
 
 from erresearch.engine.periods import Every, check_every, period_start
 from erresearch.errors import DataError, ErresearchWarning, GuardError, UnknownNameError
-from erresearch.metrics.intervals import Draws, check_level, generator, markdown
+from erresearch.metrics.intervals import Draws, Mover, ShareDifference, check_level, generator, markdown
 from erresearch.results import Estimate, Reference, StudentT
 from erresearch.schema import SURVEY, Column, Table, validate
 
@@ -32,7 +32,7 @@ def nps(
     *,
     score: str = "score",
     level: float = 0.95,
-    interval: Literal["wald", "bootstrap"] = "wald",
+    interval: Literal["score", "wald", "bootstrap"] = "score",
     draws: int = 9999,
     rng: int | np.random.Generator = 0,
     scale: tuple[int, int] | None = None,
@@ -50,8 +50,9 @@ def nps(
         The column, where a table is given.
     level : float
         Confidence level.
-    interval : {"wald", "bootstrap"}
-        By the formula, or percentiles of resampled answers.
+    interval : {"score", "wald", "bootstrap"}
+        By the score test (:class:`erresearch.metrics.intervals.ShareDifference`), by the formula above, or percentiles of
+        resampled answers. Of 30 answers with shares of 2, 8 and 90 per cent the formula covers 84 %, the score 96 %.
     draws : int
         Resamples of the bootstrap.
     rng : int or Generator
@@ -88,10 +89,10 @@ def nps(
     --------
     >>> answers = [10] * 50 + [8] * 30 + [0] * 5 + [5] * 15
     >>> print(nps(answers))
-    NPS: 30.00 NPS points [14.69, 45.31] (95 %), 100 rows; Wald
+    NPS: 30.00 NPS points [13.96, 44.34] (95 %), 100 rows; score
     """
-    if interval not in ("wald", "bootstrap"):
-        raise UnknownNameError.of("interval", interval, ["wald", "bootstrap"])
+    if interval not in ("score", "wald", "bootstrap"):
+        raise UnknownNameError.of("interval", interval, ["score", "wald", "bootstrap"])
     _check_scale(scale, name)
     check_level(level)
     if interval == "bootstrap" and draws < 1:
@@ -101,7 +102,7 @@ def nps(
         _warn_of_one_to_ten(counts, name)
     note = f"; {missing:,} without a score left out" if missing else ""
     resamples = draws if interval == "bootstrap" else 0
-    return _estimate(counts, name, level=level, note=note, draws=resamples, rng=rng)
+    return _estimate(counts, name, level=level, note=note, wald=interval == "wald", draws=resamples, rng=rng)
 
 
 def enps(
@@ -109,7 +110,7 @@ def enps(
     *,
     score: str = "score",
     level: float = 0.95,
-    interval: Literal["wald", "bootstrap"] = "wald",
+    interval: Literal["score", "wald", "bootstrap"] = "score",
     draws: int = 9999,
     rng: int | np.random.Generator = 0,
     scale: tuple[int, int] | None = None,
@@ -301,7 +302,9 @@ def _change(before: Estimate, after: Estimate, level: float) -> Estimate:
     """Difference of two independent samples."""
     se = math.hypot(before.se, after.se)
     value = after.value - before.value
-    reference = StudentT(value, se, math.inf)
+    assert before.reference is not None
+    assert after.reference is not None
+    reference = Mover(before.value, after.value, before.reference, after.reference)
     n = before.n_rows + after.n_rows
     name = f"change to {after.name}"
     return Estimate(
@@ -313,7 +316,7 @@ def _change(before: Estimate, after: Estimate, level: float) -> Estimate:
         n_rows=n,
         n_accounts=0,
         unit=UNIT,
-        method="difference of two samples",
+        method="difference of two samples, from their score intervals",
         reference=reference,
     )
 
@@ -400,23 +403,27 @@ def _estimate(
     *,
     level: float,
     note: str = "",
+    wald: bool = False,
     draws: int = 0,
     rng: int | np.random.Generator = 0,
 ) -> Estimate:
-    """The score of counted answers; resampled where there are draws, else by the formula."""
+    """The score of counted answers; resampled where there are draws, else by the score test or the formula."""
     n = int(counts.sum())
     shares = np.array([counts[:7].sum(), counts[7:9].sum(), counts[9:].sum()]) / n
     minus, _, plus = shares
     value = 100 * float(plus - minus)
     se = 100 * math.sqrt(max(0.0, float(plus + minus - (plus - minus) ** 2)) / n)
-    if se == 0:
+    if se == 0 and (wald or draws):
         warnings.warn(
             f"{name}: all {n:,} answers fall in one class, so the interval has no width; that is no certainty",
             ErresearchWarning,
             stacklevel=3,
         )
-    reference: Reference = StudentT(value, se, math.inf)
-    method = "Wald"
+    detractors, promoters = int(counts[:7].sum()), int(counts[9:].sum())
+    reference: Reference = ShareDifference(promoters, detractors, n, 100.0)
+    method = "score"
+    if wald:
+        reference, method = StudentT(value, se, math.inf), "Wald"
     if draws:
         picked = generator(rng).multinomial(n, shares, size=draws)
         reference = Draws(100 * (picked[:, 2] - picked[:, 0]) / n)
