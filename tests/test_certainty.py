@@ -8,7 +8,7 @@ import pytest
 
 from erresearch.claims.certainty import _points, grade, read_points
 from erresearch.errors import DataError, UnknownNameError
-from erresearch.results.certainty import LEVELS, Certainty
+from erresearch.results.verdicts import LEVELS, Certainty
 
 DOWN = sorted(set(read_points().change) - {"independent-designs-agree"})
 AGREE = "independent-designs-agree"

@@ -11,7 +11,7 @@ from typing import Any
 
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.io.files import resource
-from erresearch.results.certainty import LEVELS, Certainty
+from erresearch.results.verdicts import LEVELS, Certainty
 
 __all__ = ["Points", "grade", "read_points"]
 
@@ -97,7 +97,7 @@ def grade(design: str, open_points: Iterable[str] = (), *, points: Points | None
 
     References
     ----------
-    Guyatt et al. (2008), as for :class:`erresearch.results.certainty.Certainty`.
+    Guyatt et al. (2008), as for :class:`erresearch.results.verdicts.Certainty`.
 
     Examples
     --------

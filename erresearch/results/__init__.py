@@ -20,7 +20,7 @@ from erresearch.results.reliability import Reliability
 from erresearch.results.rounding import at_least, first_largest, first_smallest, largest, ranked, steady
 from erresearch.results.tables import Table, doubt_table, verdict_table
 from erresearch.results.timing import Precedence, PredictiveGain
-from erresearch.results.verdicts import WORDS, Doubt, Verdict, Word
+from erresearch.results.verdicts import WORDS, Certainty, Doubt, Verdict, Word
 
 __all__ = [
     "SENTENCES",
@@ -28,6 +28,7 @@ __all__ = [
     "Affine",
     "Attenuation",
     "Bins",
+    "Certainty",
     "Curve",
     "Decay",
     "Detectable",
