@@ -759,7 +759,15 @@ def survey_export(
             "score": rng.choice([10.0, 9.0, 8.0, 3.0], len(when)), "source_row": range(2, len(when) + 2),
         }
     )  # fmt: skip
-    return Export(rows, "survey", "typeform", (), Accounting(len(rows), len(rows)), (), name)
+    return Export(
+        rows=rows,
+        kind="survey",
+        format="typeform",
+        guesses=(),
+        accounting=Accounting(len(rows), len(rows)),
+        warnings=(),
+        name=name,
+    )
 
 
 def test_the_score_of_each_period_is_that_of_its_answers():

@@ -81,18 +81,32 @@ def bins(name: str, count: int) -> Bins:
 def export(name: str, rows: int) -> Export:
     account = Accounting(rows + 1, rows, rejected=1, reasons={f"no date in {name}": 1})
     return Export(
-        pd.DataFrame({name or "x": range(rows)}), "posts", name, (Guess("zone", name, name, "tz="),), account,
-        (Caution("odd", name, 1, (2,)),), name, (name,), {"likes": name}, (name,),
-    )  # fmt: skip
+        rows=pd.DataFrame({name or "x": range(rows)}),
+        kind="posts",
+        format=name,
+        guesses=(Guess("zone", name, name, "tz="),),
+        accounting=account,
+        warnings=(Caution("odd", name, 1, (2,)),),
+        name=name,
+        notes=(name,),
+        columns={"likes": name},
+        dropped_columns=(name,),
+    )
 
 
 def values(name: str) -> list[object]:
     """One of each kind, with a name from a file wherever a name can stand."""
     number = estimate(name)
     verdict = Verdict(
-        name, name, "inconclusive", qualifiers=("proxy",), estimate=number, sesoi=0.05, reason=name,
+        name,
+        name,
+        "inconclusive",
+        qualifiers=("proxy",),
+        estimate=number,
+        sesoi=0.05,
+        reason=name,
         doubts=(Doubt(name, name, 1.0, raised=True), Doubt("quiet", "nothing")),
-    )  # fmt: skip
+    )
     frame = pd.DataFrame({"by": ["a", "b"] * 4, name or "x": np.arange(8.0)})
     moments = er.Moments.from_frame(frame, [name or "x"], by="by")
     decay = Decay(
@@ -106,9 +120,18 @@ def values(name: str) -> list[object]:
     )
     read = export(name, 2)
     return [
-        number, number.interval, fit(name), bins(name, 3), decay, verdict, Table.of([name], [[name]]),
-        verdict_table([verdict, verdict]), moments, read, Inspection(name, read, True, name),
-    ]  # fmt: skip
+        number,
+        number.interval,
+        fit(name),
+        bins(name, 3),
+        decay,
+        verdict,
+        Table.of([name], [[name]]),
+        verdict_table([verdict, verdict]),
+        moments,
+        read,
+        Inspection(name, read, True, name),
+    ]
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))

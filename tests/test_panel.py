@@ -176,8 +176,9 @@ def test_lazy_tables_with_gaps_repeats_followers_and_a_mapping(engine: str):
         ),
     }
     options = {"tz": "UTC", "entity": {"shop": "a", "second": "b"}, "rules": Rules(lags=2, apart="account")}
-    whole = build_panel(tables["posts"], tables["outcomes"], followers=tables["followers"],
-                        spend=tables["spend"], **options)  # fmt: skip
+    whole = build_panel(
+        tables["posts"], tables["outcomes"], followers=tables["followers"], spend=tables["spend"], **options
+    )
     made = build_panel(**in_engine(engine, tables), **options)
     pd.testing.assert_frame_equal(collected(made, engine), whole.rows, check_dtype=False)
     assert (made.accounting, made.notes) == (whole.accounting, whole.notes)
@@ -241,9 +242,15 @@ def test_f17_overlapping_exports_count_once(tmp_path):
     first = example_exports(tmp_path, weeks=20, rng=1)[0]
     export = read_export(first, tz=ZONE)
     half = Export(
-        export.rows.iloc[:20], "posts", export.format, (), type(export.accounting)(20, 20), (), "half.csv",
+        rows=export.rows.iloc[:20],
+        kind="posts",
+        format=export.format,
+        guesses=(),
+        accounting=type(export.accounting)(20, 20),
+        warnings=(),
+        name="half.csv",
         exported_at=dt.date(2024, 5, 1),
-    )  # fmt: skip
+    )
     made = build_panel([export, half], tz="UTC", min_age_days=0)
     assert made.accounting["posts"].reasons["rows that another export repeats"] == 20
     assert made.accounting["posts"].rows_in == len(export.rows) + 20
@@ -548,7 +555,13 @@ def test_periods_between_two_files_are_missing_not_zero(tmp_path):
     parts = [rows[rows["published_at"] < "2024-04-01"], rows[rows["published_at"] > "2024-06-03"]]
     exports = [
         Export(
-            part, "posts", export.format, (), type(export.accounting)(len(part), len(part)), (), f"{n}.csv"
+            rows=part,
+            kind="posts",
+            format=export.format,
+            guesses=(),
+            accounting=type(export.accounting)(len(part), len(part)),
+            warnings=(),
+            name=f"{n}.csv",
         )
         for n, part in enumerate(parts)
     ]

@@ -19,7 +19,14 @@ def export(rows: pd.DataFrame, kind: str, name: str, **more: object) -> Export:
     """A table as if it had been read."""
     rows = rows.assign(source_row=np.arange(len(rows)) + 2)
     return Export(
-        rows, kind, more.pop("format", name), (), Accounting(len(rows), len(rows)), (), name, **more
+        rows=rows,
+        kind=kind,
+        format=more.pop("format", name),
+        guesses=(),
+        accounting=Accounting(len(rows), len(rows)),
+        warnings=(),
+        name=name,
+        **more,
     )
 
 

@@ -159,18 +159,20 @@ def combine_exports(exports: Sequence[Export], *, tables: bool = False) -> Expor
     days = [export.exported_at for export in exports if export.exported_at]
     rows = kept.drop(columns=["part", "exported", "figures"]).reset_index(drop=True)
     return Export(
-        rows,
-        exports[0].kind,
-        " + ".join(dict.fromkeys(export.format for export in exports)),
-        tuple(dict.fromkeys(guess for export in exports for guess in _named(export))),
-        accounting,
-        tuple(dict.fromkeys([*(c for export in exports for c in export.warnings), *cautions])),
-        " + ".join(dict.fromkeys(export.name for export in exports)),
-        tuple(dict.fromkeys([*(n for export in exports for n in export.notes), *notes])),
-        MappingProxyType({k: v for export in exports for k, v in export.columns.items()}),
-        tuple(dict.fromkeys(header for export in exports for header in export.dropped_columns)),
-        max(days, default=None),
-        exports[0].layout,
+        rows=rows,
+        kind=exports[0].kind,
+        format=" + ".join(dict.fromkeys(export.format for export in exports)),
+        guesses=tuple(dict.fromkeys(guess for export in exports for guess in _named(export))),
+        accounting=accounting,
+        warnings=tuple(dict.fromkeys([*(c for export in exports for c in export.warnings), *cautions])),
+        name=" + ".join(dict.fromkeys(export.name for export in exports)),
+        notes=tuple(dict.fromkeys([*(n for export in exports for n in export.notes), *notes])),
+        columns=MappingProxyType({k: v for export in exports for k, v in export.columns.items()}),
+        dropped_columns=tuple(
+            dict.fromkeys(header for export in exports for header in export.dropped_columns)
+        ),
+        exported_at=max(days, default=None),
+        layout=exports[0].layout,
     )
 
 
@@ -307,15 +309,16 @@ def _added(accounts: Sequence[Accounting], rejected: int, what: str) -> Accounti
         for header, counts in account.missing.items():
             for token, count in counts.items():
                 missing.setdefault(header, {})[token] = missing.get(header, {}).get(token, 0) + count
+    parts = {
+        name: sum(getattr(a, name) for a in accounts) for name in ("totals", "error_rows", "out_of_scope")
+    }
     return Accounting(
         sum(a.rows_in for a in accounts),
         sum(a.used for a in accounts) - rejected,
-        sum(a.totals for a in accounts),
-        sum(a.error_rows for a in accounts),
-        sum(a.rejected for a in accounts) + rejected,
-        sum(a.out_of_scope for a in accounts),
-        MappingProxyType(reasons),
-        MappingProxyType(missing),
+        **parts,
+        rejected=sum(a.rejected for a in accounts) + rejected,
+        reasons=MappingProxyType(reasons),
+        missing=MappingProxyType(missing),
     )
 
 

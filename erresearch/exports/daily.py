@@ -15,7 +15,7 @@ from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.posts import account_of, compare_totals
 from erresearch.exports.privacy import show_name
-from erresearch.exports.timestamps import impossible, refuse_unread, with_years
+from erresearch.exports.timestamps import impossible, times_of, with_years
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,15 +46,7 @@ def day_column(
     import polars as pl
 
     header = drafted.header(target)
-    times = parse_times(
-        drafted.frame[target],
-        drafted.rows,
-        log,
-        header=header,
-        order=settings.dates or drafted.layout.dates,
-        dayfirst=settings.dayfirst,
-    )
-    refuse_unread(times, drafted.frame[target], drafted.rows, log, header=header)
+    times = times_of(drafted, target, settings, log)
     if times.month_day is not None:
         times = with_years(times, drafted.rows, None, settings.exported_at, log, header=header)
     utc = (
@@ -182,14 +174,9 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
         registry = load_registry().field(name)
         if registry.unique:
             log.note(f"{name} counts people: its days must not be added up as people")
-        if frame[name].dtype == pl.Float64 and (frame[name] < 0).any():
-            low = frame[name] < 0
-            log.caution(
-                "negative",
-                f"column {name!r}: {int(low.sum()):,} values are negative (corrections) and were kept",
-                count=int(low.sum()),
-                rows=frame["source_row"].filter(low.fill_null(False)),
-            )
+        if frame[name].dtype == pl.Float64:
+            about = f"column {name!r}: {{count}} values are negative (corrections) and were kept"
+            log.count("negative", about, frame[name] < 0, frame["source_row"])
     return frame
 
 

@@ -267,13 +267,9 @@ def _numeric(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order:
     signs = text.str.extract(r"^[^\d]*\d{1,2}([-/.])", 1)
     if signs.drop_nulls().n_unique() > 1:
         odd = (signs != signs.drop_nulls().mode().sort()[0]).fill_null(False)
-        log.caution(
-            "dates written in two ways",
-            f"column {header!r}: dates such as {first_shape(text, odd)} and {first_shape(text, ~odd)} stand in one "
-            f"column, as a spreadsheet leaves them that took only some for dates; all were read {chosen}",
-            count=int(odd.sum()),
-            rows=rows.filter(odd).head(3),
-        )
+        about = f"column {header!r}: dates such as {{shape}} and {first_shape(text, ~odd)} stand in one column, as a "
+        about += f"spreadsheet leaves them that took only some for dates; all were read {chosen}"
+        log.count("dates written in two ways", about, odd, rows, cells=text)
     local, utc, precision = _assembled((_whole(year), month, day), clock, text)
     return Times(local, utc, precision, text.is_not_null() & local.is_null())
 
@@ -416,12 +412,8 @@ def _serial(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: 
     import polars as pl
 
     days = text.set(~text.str.contains(_SERIAL).fill_null(False), None).cast(pl.Float64, strict=False)
-    log.caution(
-        "serial dates",
-        f"column {header!r}: dates are numbers of a spreadsheet and were turned back",
-        count=int(days.is_not_null().sum()),
-        rows=rows.filter(days.is_not_null()).head(3),
-    )
+    about = f"column {header!r}: dates are numbers of a spreadsheet and were turned back"
+    log.count("serial dates", about, days.is_not_null(), rows)
     seconds = ((days - 25569) * 86400).round(0).cast(pl.Int64, strict=False)
     local = (seconds * 1_000_000).cast(pl.Datetime("us"))
     whole = bool((days == days.floor()).all())

@@ -129,7 +129,7 @@ class Rule:
     texts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Format:
     """One layout of the registry; ``platforms.toml`` says what each entry means.
 
@@ -379,7 +379,7 @@ def platforms() -> pd.DataFrame:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Match:
     """A row of headers read as one layout.
 
@@ -475,13 +475,13 @@ def match_header(layout: Format, header: Sequence[str]) -> Match | None:
     }
     languages = Counter(hit.language for hit in best.values())
     return Match(
-        layout,
-        columns,
-        max(languages, key=lambda language: (languages[language], language == "en"), default="en"),
-        {target: hit.currency for target, hit in best.items() if hit.currency},
-        unknown,
-        {target: positions for target, positions in twins.items() if len(positions) > 1},
-        {
+        layout=layout,
+        columns=columns,
+        language=max(languages, key=lambda language: (languages[language], language == "en"), default="en"),
+        currencies={target: hit.currency for target, hit in best.items() if hit.currency},
+        unknown=unknown,
+        twins={target: positions for target, positions in twins.items() if len(positions) > 1},
+        mixed={
             target: codes
             for target, found in hits.items()
             if len(codes := tuple(sorted({h.currency for h in found}))) > 1

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.privacy import shown_columns
+from erresearch.exports.privacy import first_shape, shown_columns
 from erresearch.results import escape
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
     from erresearch.exports.layouts import Format, Kind
 
@@ -150,6 +151,7 @@ class Accounting:
 
     rows_in: int
     used: int
+    _: KW_ONLY
     totals: int = 0
     error_rows: int = 0
     rejected: int = 0
@@ -195,7 +197,7 @@ class Accounting:
         return pd.DataFrame(parts, columns=["what", "rows"])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Export:
     """A file read to canonical rows.
 
@@ -422,6 +424,31 @@ class ReadLog:
         if caution not in self.warnings:
             self.warnings.append(caution)
 
+    def count(
+        self, code: str, text: str, where: pl.Series, rows: pl.Series, *, cells: pl.Series | None = None
+    ) -> int:
+        """Note a caution about the rows that a mask picks, if there are any.
+
+        Parameters
+        ----------
+        code, text : str
+            ``{count}`` in the text is their number, ``{shape}`` what the first of their cells looks like.
+        where, rows, cells : polars.Series
+            The mask, the numbers of the rows, and the cells that are shown by their shape.
+
+        Returns
+        -------
+        int
+            How many.
+        """
+        where = where.fill_null(False)
+        count = int(where.sum())
+        if count:
+            shape = first_shape(cells, where) if cells is not None else ""
+            said = text.replace("{count}", f"{count:,}").replace("{shape}", shape)
+            self.caution(code, said, count=count, rows=rows.filter(where).head(_SHOWN))
+        return count
+
     def remove(self, bucket: Bucket, reason: str, rows: Iterable[int], *, warn: bool = False) -> int:
         """Count rows that are not used, and say so where `warn`.
 
@@ -456,10 +483,9 @@ class ReadLog:
         return Accounting(
             rows_in,
             used,
-            sums["totals"],
-            sums["error_rows"],
-            sums["rejected"],
-            sums["out_of_scope"],
-            MappingProxyType(reasons),
-            MappingProxyType({column: MappingProxyType(dict(c)) for column, c in self._missing.items()}),
+            **sums,
+            reasons=MappingProxyType(reasons),
+            missing=MappingProxyType(
+                {column: MappingProxyType(dict(c)) for column, c in self._missing.items()}
+            ),
         )

@@ -163,23 +163,14 @@ def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, log: Read
     spelled = text.filter(missing).value_counts(sort=True)
     log.count_missing(reading.header, dict(spelled.iter_rows()) if missing.any() else {})
     formula = text.str.contains(_FORMULA) & ~missing
-    if formula.any():
-        log.caution(
-            "formula",
-            f"column {reading.header!r}: {formula.sum():,} cells hold a formula or its error and count as missing",
-            count=int(formula.sum()),
-            rows=rows.filter(formula).head(3),
-        )
+    about = f"column {reading.header!r}: {{count}} cells hold a formula or its error and count as missing"
+    log.count("formula", about, formula, rows)
     text = text.set(missing | formula, None)
     censored = text.str.contains(r"^[<>≤≥]\s*\d").fill_null(False)
-    if censored.any():
-        log.caution(
-            "censored",
-            f"column {reading.header!r}: {censored.sum():,} cells are only bounds, such as "
-            f"{first_shape(text, censored)}, and count as missing",
-            count=int(censored.sum()),
-            rows=rows.filter(censored).head(3),
-        )
+    about = (
+        f"column {reading.header!r}: {{count}} cells are only bounds, such as {{shape}}, and count as missing"
+    )
+    if log.count("censored", about, censored, rows, cells=text):
         text = text.set(censored, None)
     found = _durations(text, rows, reading, log) if reading.field.type == "seconds" else None
     if found is None:
@@ -207,18 +198,9 @@ def _warn_unread(
             got=f"{count:,} cells such as {first_shape(text, unread)}",
             fix="say with mapping= which column holds the figures",
         )
-    if told is not None:
-        unread = unread & ~told
-        count = int(unread.sum())
-        if not count:
-            return
-    log.caution(
-        "not a number",
-        f"column {reading.header!r}: {first_shape(text, unread)} is not a number; cells with this problem: {count:,}, "
-        "they count as missing",
-        count=count,
-        rows=rows.filter(unread).head(3),
-    )
+    about = f"column {reading.header!r}: {{shape}} is not a number; cells with this problem: {{count}}, "
+    about += "they count as missing"
+    log.count("not a number", about, unread if told is None else unread & ~told, rows, cells=text)
 
 
 def _durations(text: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> Numbers | None:
@@ -266,13 +248,8 @@ def _decimal_numbers(text: pl.Series, rows: pl.Series, reading: Reading, log: Re
         )
     core, factor, rounded = _without_magnitude(core, reading, log, rows)
     dates = core.str.contains(r"^19\d\d-\d\d-\d\d$").fill_null(False)
-    if kind == "count" and dates.any():
-        log.caution(
-            "number as date",
-            f"column {reading.header!r}: {dates.sum():,} numbers were stored as dates by a spreadsheet and restored",
-            count=int(dates.sum()),
-            rows=rows.filter(dates).head(3),
-        )
+    about = f"column {reading.header!r}: {{count}} numbers were stored as dates by a spreadsheet and restored"
+    if kind == "count" and log.count("number as date", about, dates, rows):
         days = core.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32) + _DAY_ZERO
         core = core.zip_with(~dates, days.cast(pl.String))
     decimal = _convention(core, rows, reading, log)
@@ -411,13 +388,9 @@ def _without_magnitude(
     bare = core.str.replace(r"(\d)[^\d.,\s%-]{1,4}\.?$", "$1").zip_with(known, core)
     bare = bare.str.replace(r"[eE]\+?\d{1,3}$", "").zip_with(science, bare)
     rounded = known | science
-    log.caution(
-        "rounded",
-        f"column {reading.header!r}: {rounded.sum():,} numbers are rounded, such as {first_shape(core, rounded)}; "
-        f"they are known to about ±{(factor.filter(rounded) / 20).to_numpy().max():,.0f} and marked",
-        count=int(rounded.sum()),
-        rows=rows.filter(rounded).head(3),
-    )
+    about = f"column {reading.header!r}: {{count}} numbers are rounded, such as {{shape}}; they are known to about "
+    about += f"±{(factor.filter(rounded) / 20).to_numpy().max():,.0f} and marked"
+    log.count("rounded", about, rounded, rows, cells=core)
     return bare, factor, rounded
 
 
@@ -426,24 +399,11 @@ def _whole(
 ) -> tuple[pl.Series, pl.Series]:
     """Counts are whole: 528.0 is, 12.5 is not; and which are not."""
     broken = ((values - values.round(0)).abs() > 1e-6).fill_null(False)
-    if broken.any():
-        log.caution(
-            "not whole",
-            f"column {reading.header!r}: {first_shape(text, broken)} is no count; cells with this problem: "
-            f"{broken.sum():,}, they count as missing",
-            count=int(broken.sum()),
-            rows=rows.filter(broken).head(3),
-        )
-        values = values.set(broken, None)
-    return values, broken
+    about = f"column {reading.header!r}: {{shape}} is no count; cells with this problem: {{count}}, they count as missing"
+    log.count("not whole", about, broken, rows, cells=text)
+    return values.set(broken, None), broken
 
 
 def _warn_shares(values: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> None:
-    over = (values > 1).fill_null(False)
-    if over.any():
-        log.caution(
-            "share above 1",
-            f"column {reading.header!r}: {over.sum():,} shares exceed 1, so it may be percent without a sign",
-            count=int(over.sum()),
-            rows=rows.filter(over).head(3),
-        )
+    about = f"column {reading.header!r}: {{count}} shares exceed 1, so it may be percent without a sign"
+    log.count("share above 1", about, values > 1, rows)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from erresearch.errors import DataError
 from erresearch.exports.columns import Built, Draft, further, number_column
 from erresearch.exports.daily import day_column, one_currency
-from erresearch.exports.dates import parse_times
 from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.numbers import currency_of, same_sign
 from erresearch.exports.privacy import show_name
 from erresearch.exports.tables import MAPPED
-from erresearch.exports.timestamps import impossible, in_zone, refuse_unread, to_utc
+from erresearch.exports.timestamps import impossible, in_zone, times_of, to_utc
 
 if TYPE_CHECKING:
     import polars as pl
@@ -239,15 +238,7 @@ def _moments(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Serie
     import polars as pl
 
     layout, header = drafted.layout, drafted.header("date")
-    times = parse_times(
-        drafted.frame["date"],
-        drafted.rows,
-        log,
-        header=header,
-        order=settings.dates or layout.dates,
-        dayfirst=settings.dayfirst,
-    )
-    refuse_unread(times, drafted.frame["date"], drafted.rows, log, header=header)
+    times = times_of(drafted, "date", settings, log)
     if times.month_day is not None:
         raise DataError(
             f"{log.name}, column {header!r} has dates without a year", fix="export it again with years"

@@ -46,13 +46,8 @@ def check_posts(frame: pl.DataFrame, layout: Format, log: ReadLog) -> pl.DataFra
     """
     rows = frame["source_row"]
     for name in _numbers(frame):
-        _warn_where(
-            frame[name] < 0,
-            rows,
-            log,
-            "negative",
-            f"column {name!r}: {{count}} values are negative and were kept",
-        )
+        text = f"column {name!r}: {{count}} values are negative and were kept"
+        log.count("negative", text, frame[name] < 0, rows)
     frame = _watched_by_nobody(frame, rows, log)
     _warn_order(frame, rows, log)
     _warn_rate(frame, rows, log)
@@ -61,7 +56,7 @@ def check_posts(frame: pl.DataFrame, layout: Format, log: ReadLog) -> pl.DataFra
     if "is_crosspost" in frame.columns:
         crossed = frame["is_crosspost"].fill_null(False)
         text = "{count} posts were also published on the sister network and may be counted there again"
-        _warn_where(crossed, rows, log, "crosspost", text)
+        log.count("crosspost", text, crossed, rows)
     if "post_type" in frame.columns:
         types = sorted(
             {str(t) for t in frame["post_type"].drop_nulls().to_list() if t} if frame.height < 100_000 else ()
@@ -81,25 +76,13 @@ def _numbers(frame: pl.DataFrame) -> list[str]:
     return [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
 
 
-def _warn_where(mask: pl.Series, rows: pl.Series, log: ReadLog, code: str, text: str) -> int:
-    count = int(mask.sum() or 0)
-    if count:
-        log.caution(
-            code,
-            text.format(count=f"{count:,}"),
-            count=count,
-            rows=rows.filter(mask.fill_null(False)).head(3),
-        )
-    return count
-
-
 def _watched_by_nobody(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> pl.DataFrame:
     """A reach of 0 with views is no reach of 0: it is not known."""
     if not {"reach", "views"} <= set(frame.columns):
         return frame
     odd = ((frame["reach"] == 0) & (frame["views"] > 0)).fill_null(False)
     text = "{count} posts have views and a reach of 0; their reach counts as missing"
-    if _warn_where(odd, rows, log, "reach of 0", text):
+    if log.count("reach of 0", text, odd, rows):
         frame = frame.with_columns(frame["reach"].set(odd, None))
     return frame
 
@@ -109,7 +92,7 @@ def _warn_order(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> None:
         if {small, large} <= set(frame.columns) and not (large == "views" and "impressions" in frame.columns):
             text = f"{{count}} rows have more {small} than {large}; both were kept"
             over = (frame[small] > frame[large]) & (frame[large] > 0)
-            _warn_where(over, rows, log, "order", text)
+            log.count("order", text, over, rows)
 
 
 def _warn_rate(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> None:
@@ -119,9 +102,7 @@ def _warn_rate(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> None:
         return
     total = frame.select(there).sum_horizontal()
     over = ((total > frame["reach"]) & (frame["reach"] > 0)).fill_null(False)
-    count = _warn_where(
-        over, rows, log, "rate above 1", "{count} rows have more reactions than people reached"
-    )
+    count = log.count("rate above 1", "{count} rows have more reactions than people reached", over, rows)
     if count > max(1, _TOO_MANY * frame.height):
         raise DataError(
             f"{log.name}: {count:,} of {frame.height:,} rows have more reactions than people reached",
@@ -152,7 +133,7 @@ def _warn_reported(frame: pl.DataFrame, rows: pl.Series, layout: Format, log: Re
 def _warn_paid(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> None:
     if "is_paid" in frame.columns:
         text = "{count} posts were advertised: spending confounds their reactions; give it as a control or leave them out"
-        _warn_where(frame["is_paid"].fill_null(False), rows, log, "paid", text)
+        log.count("paid", text, frame["is_paid"].fill_null(False), rows)
 
 
 def _warn_constant(frame: pl.DataFrame, log: ReadLog) -> None:
@@ -181,7 +162,7 @@ def check_age(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) ->
     text = (
         f"{{count}} posts were younger than {_GROWN} days when they were exported: their figures still grow"
     )
-    _warn_where(young, frame["source_row"], log, "young posts", text)
+    log.count("young posts", text, young, frame["source_row"])
 
 
 def check_stock(frame: pl.DataFrame, log: ReadLog) -> None:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import Built, Draft, flags, further, numeric_targets, typed
-from erresearch.exports.dates import Times, parse_times
 from erresearch.exports.layouts import load_registry, normalise
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import check_age, check_limit, check_posts, check_stock, check_totals
 from erresearch.exports.privacy import first_shape, show_name
 from erresearch.exports.tables import MAPPED
-from erresearch.exports.timestamps import DECODERS, damaged_ids, publication
+from erresearch.exports.timestamps import DECODERS, damaged_ids, publication, times_of
 from erresearch.io.parallel import by_morsels
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
@@ -210,7 +209,7 @@ def _export_day(drafted: Draft, settings: Settings, log: ReadLog) -> Settings:
     """The day of the export, where a column states it; its year is that in which no post is younger."""
     if settings.exported_at is not None or "exported_on" not in drafted.frame.columns:
         return settings
-    times = _times(drafted, "exported_on", settings, ReadLog(log.name))
+    times = times_of(drafted, "exported_on", settings, ReadLog(log.name), refuse=False)
     if times.local.drop_nulls().len():
         last = times.local.max()
         return replace(settings, exported_at=last.date() if isinstance(last, dt.datetime) else None)
@@ -232,17 +231,6 @@ def _export_day(drafted: Draft, settings: Settings, log: ReadLog) -> Settings:
         "exported_at in mapping=",
     )
     return replace(settings, exported_at=day)
-
-
-def _times(drafted: Draft, target: str, settings: Settings, log: ReadLog) -> Times:
-    return parse_times(
-        drafted.frame[target],
-        drafted.rows,
-        log,
-        header=drafted.header(target),
-        order=settings.dates or drafted.layout.dates,
-        dayfirst=settings.dayfirst,
-    )
 
 
 def _days(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series | None:
@@ -269,7 +257,7 @@ def _days(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series | None:
             got=f"{int(lifelong.sum()):,} of {len(words):,} rows are of the whole life",
             fix="export the two one at a time",
         )
-    days = _times(drafted, "metric_date", settings, log).local
+    days = times_of(drafted, "metric_date", settings, log, refuse=False).local
     if days.is_null().any():
         raise DataError(
             f"{log.name}, column {drafted.header('metric_date')!r} holds neither days nor Lifetime",
@@ -378,14 +366,8 @@ def _others(account: pl.Series, drafted: Draft, log: ReadLog) -> pl.Series:
     """Posts of other accounts in an export of one's own."""
     own = account.mode().sort()
     others = account != own[0] if len(own) else account.is_null()
-    if others.any():
-        log.caution(
-            "other accounts",
-            f"{int(others.sum()):,} of {len(account):,} posts belong to other accounts (collaborations): they are marked "
-            "and must not be divided by one's own followers",
-            count=int(others.sum()),
-            rows=drafted.rows.filter(others),
-        )
+    about = f"{{count}} of {len(account):,} posts belong to other accounts (collaborations): they are marked and must "
+    log.count("other accounts", about + "not be divided by one's own followers", others, drafted.rows)
     return others
 
 

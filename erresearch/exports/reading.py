@@ -333,18 +333,18 @@ def _one(
     }
     columns |= log.found
     return Export(
-        _to_pandas(built.frame),
-        built.kind,
-        table.match.layout.id,
-        tuple(log.guesses),
-        accounting,
-        tuple(log.warnings),
-        log.name,
-        tuple(log.notes),
-        MappingProxyType(columns),
-        _dropped(chosen, settings),
-        built.exported_at or settings.exported_at,
-        table.match.layout,
+        rows=_to_pandas(built.frame),
+        kind=built.kind,
+        format=table.match.layout.id,
+        guesses=tuple(log.guesses),
+        accounting=accounting,
+        warnings=tuple(log.warnings),
+        name=log.name,
+        notes=tuple(log.notes),
+        columns=MappingProxyType(columns),
+        dropped_columns=_dropped(chosen, settings),
+        exported_at=built.exported_at or settings.exported_at,
+        layout=table.match.layout,
     )
 
 

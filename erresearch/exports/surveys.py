@@ -12,7 +12,7 @@ from erresearch.exports.daily import day_column
 from erresearch.exports.layouts import normalise
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.mapping import Settings
-from erresearch.exports.privacy import first_shape, hashed, is_personal
+from erresearch.exports.privacy import hashed, is_personal
 from erresearch.exports.tables import Table
 
 if TYPE_CHECKING:
@@ -195,13 +195,8 @@ def _scores(raw: pl.Series, label: str, drafted: Draft, settings: Settings, log:
     score = text.str.extract(r"^(-?\d+(?:[.,]\d+)?)(?:\s|$|[-–=:])", 1).str.replace(",", ".", literal=True)
     values = score.cast(pl.Float64, strict=False)
     unread = text.is_not_null() & values.is_null()
-    if unread.any():
-        log.caution(
-            "not a score",
-            f"column {label!r}: {first_shape(text, unread)} is no score; cells with this problem: {int(unread.sum()):,}",
-            count=int(unread.sum()),
-            rows=drafted.rows.filter(unread),
-        )
+    about = f"column {label!r}: {{shape}} is no score; cells with this problem: {{count}}"
+    log.count("not a score", about, unread, drafted.rows, cells=text)
     known = values.drop_nulls()
     if known.is_empty():
         raise DataError(

@@ -34,7 +34,7 @@ MAPPED = "mapping"
 _MOST_TABLES = 400
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Table:
     """One table of a file.
 
@@ -237,15 +237,15 @@ def _table(
     if match.layout.range_line and search.title:
         lines["range"] = search.title
     base = Table(
-        records.name,
-        match,
-        tuple(header),
-        _frame([], header),
-        _numbers([]),
-        header_row,
-        search.title,
-        lines,
-        questions,
+        part=records.name,
+        match=match,
+        header=tuple(header),
+        cells=_frame([], header),
+        rows=_numbers([]),
+        header_row=header_row,
+        title=search.title,
+        lines=lines,
+        questions=questions,
     )
     if records.data is not None:
         if match.layout.stack or below > at + 1:

@@ -88,15 +88,7 @@ def publication(drafted: Draft, settings: Settings, log: ReadLog) -> Moment:
 
     layout, rows = drafted.layout, drafted.rows
     header = drafted.header("published_at")
-    times = parse_times(
-        drafted.frame["published_at"],
-        rows,
-        log,
-        header=header,
-        order=settings.dates or layout.dates,
-        dayfirst=settings.dayfirst,
-    )
-    refuse_unread(times, drafted.frame["published_at"], rows, log, header=header)
+    times = times_of(drafted, "published_at", settings, log)
     decoded = _decoded(drafted)
     if times.month_day is not None:
         times = with_years(times, rows, decoded, settings.exported_at, log, header=header)
@@ -129,7 +121,40 @@ def publication(drafted: Draft, settings: Settings, log: ReadLog) -> Moment:
     )
 
 
-def refuse_unread(times: Times, cells: pl.Series, rows: pl.Series, log: ReadLog, *, header: str) -> None:
+def times_of(drafted: Draft, target: str, settings: Settings, log: ReadLog, *, refuse: bool = True) -> Times:
+    """Read a column of a draft as times.
+
+    Parameters
+    ----------
+    drafted : Draft
+        The rows.
+    target : str
+        Canonical column.
+    settings : Settings
+        Order of numeric dates.
+    log : ReadLog
+        Takes guesses and cautions.
+    refuse : bool
+        Whether many cells that are no date are an error.
+
+    Raises
+    ------
+    DataError
+        If more than 5 % of the cells are no date.
+
+    See Also
+    --------
+    erresearch.exports.dates.parse_times : The same of bare cells.
+    """
+    cells, header = drafted.frame[target], drafted.header(target)
+    order = settings.dates or drafted.layout.dates
+    times = parse_times(cells, drafted.rows, log, header=header, order=order, dayfirst=settings.dayfirst)
+    if refuse:
+        _refuse_unread(times, cells, drafted.rows, log, header=header)
+    return times
+
+
+def _refuse_unread(times: Times, cells: pl.Series, rows: pl.Series, log: ReadLog, *, header: str) -> None:
     """Count cells that are no date, and refuse where they are many.
 
     Raises
@@ -244,13 +269,10 @@ def in_zone(local: pl.Series, zone: str, rows: pl.Series, log: ReadLog) -> pl.Se
         return at
     found, odd = _one_by_one(local.filter(rest), zone)
     if odd.any():
-        log.caution(
-            "change of the clock",
-            f"{int(odd.sum()):,} times fall into an hour that a change of the clock repeats or skips ({zone}); the "
-            "earlier one was taken",
-            count=int(odd.sum()),
-            rows=rows.filter(rest).filter(odd),
+        about = (
+            f"{{count}} times fall into an hour that a change of the clock repeats or skips ({zone}); the "
         )
+        log.count("change of the clock", about + "earlier one was taken", odd, rows.filter(rest))
     return at.scatter(rest.arg_true(), found)
 
 
@@ -412,13 +434,8 @@ def with_years(
         day = decoded.dt.truncate("1d").cast(pl.Datetime("us"))
         gap = _days_between(day, printed)
         odd = (gap.abs() > 1).fill_null(False)
-        if odd.any():
-            log.caution(
-                "times against ids",
-                f"column {header!r}: {int(odd.sum()):,} printed days are not those in the id, which was taken",
-                count=int(odd.sum()),
-                rows=rows.filter(odd),
-            )
+        about = f"column {header!r}: {{count}} printed days are not those in the id, which was taken"
+        log.count("times against ids", about, odd, rows)
         log.guess("year", "as in the ids", "the dates have no year", "exported_at")
         return Times(day, None, "day", times.unread)
     if end is None:
