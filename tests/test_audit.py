@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import os
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from nbclient import NotebookClient
 
 import erresearch as er
 from erresearch import cli
@@ -24,11 +27,13 @@ from erresearch.audits import (
     with_followers,
     with_scores,
 )
-from erresearch.audits.outputs import _again, _frame_text, accounting_rows, audit_notebook, unread_rows
+from erresearch.audits.labels import LONGEST
+from erresearch.audits.outputs import _again, accounting_rows, unread_rows
 from erresearch.audits.verdicts import what_would_help
 from erresearch.claims import read_claims
 from erresearch.errors import DataError, DesignError, ErresearchError
 from erresearch.exports import Accounting, Export
+from erresearch.io.outputs import MARKER
 from erresearch.panel import Panel, RowAccounting, Rules
 from erresearch.worlds import example_exports, simulate
 
@@ -185,12 +190,19 @@ def test_followers_go_to_the_posts_of_their_day(shop):
     assert row["followers"] == counts.loc[row["published_at"].tz_convert(None).normalize()]
 
 
-def test_everything_is_written_and_the_notebook_runs(shop, tmp_path):
-    out = tmp_path / "out"
-    made = audit([shop["instagram"], shop["orders"], shop["ads.csv"]], tz=ZONE, out=out)
-    assert not made.failure
-    names = {"report.html", "verdicts.csv", "panel.csv", "accounting.csv", "rates.csv", "audit.ipynb"}
+@pytest.fixture(scope="module")
+def written(shop, tmp_path_factory: pytest.TempPathFactory):
+    """An audit on disk, in a folder whose name is a template for whoever takes it for one."""
+    out = tmp_path_factory.mktemp("written") / "out {TZ} {x}"
+    files = [shop["instagram"], shop["orders"], shop["ads.csv"]]
+    return audit(files, tz=ZONE, out=out, rules=Rules(apart="platform", allow_break=True))
+
+
+def test_everything_is_written(written):
+    out = written.paths["report"].parent
+    names = {"report.html", "verdicts.csv", "panel.csv", "accounting.csv", "rates.csv", "audit.ipynb", MARKER}
     assert {path.name for path in out.iterdir()} == names
+    assert {path.name for path in written.paths.values()} == names - {MARKER}
     every = "".join(path.read_text(encoding="utf-8") for path in out.iterdir())
     for secret in ("buyer1", "@example.org", "Buyer 1", "1 Lane", "Simulated post 1"):
         assert secret not in every
@@ -199,37 +211,50 @@ def test_everything_is_written_and_the_notebook_runs(shop, tmp_path):
     orders = {row["what"]: int(row["rows"]) for row in rows if row["table"] == "orders_export.csv"}
     assert orders["rows in"] == orders["used"] + orders["out of scope"] + orders["rejected"]
     panel = pd.read_csv(out / "panel.csv", parse_dates=["period"])
-    assert panel["revenue"].to_numpy() == pytest.approx(made.panel.rows["revenue"].to_numpy())
-    notebook = nbformat.read(out / "audit.ipynb", as_version=4)
-    tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
-    assert tags == ["parameters", "injected-parameters"]
-    printed = "".join(str(output) for cell in notebook.cells for output in cell.get("outputs", []))
-    for verdict in made.verdicts:
-        assert (
-            f"{verdict.claim} {verdict.words}" in printed or f"{verdict.claim} | {verdict.words}" in printed
-        )
+    assert panel["revenue"].to_numpy() == pytest.approx(written.panel.rows["revenue"].to_numpy())
 
 
-def test_a_notebook_that_fails_is_kept_and_said(shop, tmp_path, monkeypatch, capsys):
-    copy = tmp_path / "instagram_posts.csv"
-    copy.write_bytes(shop["instagram"].read_bytes())
-    from erresearch.audits import outputs as writing
+def test_the_notebook_holds_what_a_kernel_gives(written):
+    """Its outputs are those of the steps that were run here: a kernel that runs its cells gives the same."""
+    path = written.paths["notebook"]
+    stored = nbformat.read(path, as_version=4)
+    nbformat.validate(stored)
+    ran = copy.deepcopy(stored)
+    for cell in ran.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    NotebookClient(ran, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    for ours, theirs in zip(stored.cells, ran.cells, strict=True):
+        assert ours.source == theirs.source
+        assert [dict(one) for one in ours.get("outputs", ())] == [
+            dict(one) for one in theirs.get("outputs", ())
+        ]
+        assert ours.get("execution_count") == theirs.get("execution_count")
+    assert [cell.metadata["tags"] for cell in stored.cells if cell.metadata.get("tags")] == [["parameters"]]
+    printed = "".join(str(output) for cell in stored.cells for output in cell.get("outputs", []))
+    for verdict in written.verdicts:
+        assert f"| {verdict.claim} | {verdict.words} |" in printed
+    assert printed.count("image/png") == sum(v.result is not None for v in written.verdicts) > 0
 
-    def broken(found, settings):
-        notebook = audit_notebook(found, settings)
-        notebook.cells[-1].source = "raise ValueError('no')"
-        return notebook
 
-    monkeypatch.setattr(writing, "audit_notebook", broken)
-    status = cli.main(["audit", str(copy), "--out", str(tmp_path / "out")])
-    assert status == 1
-    assert (tmp_path / "out" / "audit.ipynb").is_file()
-    assert "Days and weeks were counted in UTC" in capsys.readouterr().out
-
-
-def test_text_that_looks_like_a_formula_is_escaped():
-    text = _frame_text(pd.DataFrame({"=entity": ["=cmd|' /C calc'!A0", "@shop"], "change": [-0.5, None]}))
-    assert text == "'=entity,change\n'=cmd|' /C calc'!A0,-0.5\n'@shop,\n"
+def test_an_audit_replaces_only_audits_and_never_its_input(shop, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    posts = tmp_path / "posts.csv"
+    posts.write_bytes(shop["instagram"].read_bytes())
+    (tmp_path / "rates.csv").write_text("mine")
+    for out, said in ((".", "an input lies in it: 'posts.csv'"), ("..", "an input lies in it")):
+        assert cli.main(["audit", str(posts), "--out", out]) == 2
+        assert said in capsys.readouterr().err
+    assert cli.main(["audit", str(shop["instagram"]), "--out", str(tmp_path)]) == 2
+    assert "something that erresearch did not write: 'posts.csv'" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["posts.csv", "rates.csv"]
+    assert cli.main(["audit", "posts.csv", "--out", "out"]) == 0
+    assert (tmp_path / "out" / "panel.csv").is_file()
+    # what an earlier audit wrote and this one does not is gone
+    assert cli.main(["audit", str(shop["orders"]), "--out", "out"]) == 0
+    assert not (tmp_path / "out" / "panel.csv").exists()
+    assert cli.main(["audit", str(shop["orders"]), "out/verdicts.csv", "--out", "out"]) == 2
+    assert "an input lies in it: 'verdicts.csv'" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_used_stands_in_every_account_once(shop, tmp_path):
@@ -266,8 +291,6 @@ def test_weeks_begin_on_the_day_on_which_those_of_the_outcomes_do(shop, tmp_path
     assert made.panel.rows["revenue"].notna().all()
     assert "weeks begin on a sunday, as those of the outcomes do" in made.warnings
     assert not made.refused
-    cells = "".join(cell.source for cell in audit_notebook(made, {"WEEK_START": "sunday"}).cells)
-    assert "week_start=WEEK_START" in cells
     assert audit([shop["instagram"], shop["orders"]], tz=ZONE).files.week_start == "monday"
 
 
@@ -434,27 +457,81 @@ def test_nothing_hostile_gets_through(shop, tmp_path):
     evil = tmp_path / "=evil <script>alert(1)</script>.csv".replace("/", "_")
     posts.to_csv(evil, index=False, encoding="utf-8-sig")
     out = tmp_path / "out"
-    out.mkdir()
-    (out / "panel.csv").write_text("of an earlier audit")
-    made = audit(
+    audit(
         [evil, shop["orders"], shop["ads.csv"]],
         tz=ZONE,
         out=out,
         rules=Rules(apart="account", allow_break=True),
     )
-    assert not made.failure, made.failure
     every = {path.name: path.read_text(encoding="utf-8") for path in out.iterdir()}
     assert not any(
         "secret caption" in text or "@example.org" in text or "Buyer 1" in text for text in every.values()
     )
     for name in ("verdicts.csv", "panel.csv", "accounting.csv", "rates.csv"):
-        for row in csv.reader(every[name].splitlines()):
+        for row in (row for mark in ",;\t" for row in csv.reader(every[name].splitlines(), delimiter=mark)):
             assert not any(cell.startswith(("=", "+", "@", "\t")) for cell in row), (name, row)
     assert "<script>alert(1)" not in every["report.html"]
     assert "&lt;script&gt;alert(1)" in every["report.html"]
-    alone = audit([shop["orders"]], tz=ZONE, out=out)
-    assert alone.panel is None
-    assert not (out / "panel.csv").exists()  # one of an earlier audit would pass for this one's
+    assert "'@SUM(A1)" in every["rates.csv"]
+
+
+def secret_shop(folder: Path, shop: dict[str, Path], name: str) -> list[Path]:
+    """Files of a shop, an account, a kind of post, a currency and a platform of one's own."""
+    posts = pd.read_csv(shop["instagram"], dtype=str, keep_default_na=False)
+    posts["Account username"], posts["Post type"] = name, f"kind {name}"
+    posts.to_csv(folder / "posts.csv", index=False, encoding="utf-8-sig")
+    days = pd.date_range("2024-01-01", "2025-05-01")
+    sold = {"Day": days.strftime("%Y-%m-%d"), "Shop": name.upper(), "Sum": np.arange(len(days)) % 7 + 5.0}
+    pd.DataFrame(sold | {"Coin": "ZWL"}).to_csv(folder / "till.csv", index=False)
+    (folder / "till.csv.toml").write_text(
+        'kind = "outcomes"\nplatform = "own till"\n[columns]\ndate = "Day"\nrevenue = "Sum"\ncurrency = "Coin"\n'
+    )
+    return [folder / "posts.csv", folder / "till.csv"]
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_pseudonyms_replace_every_label_in_every_output(shop, tmp_path, capsys, given: bool):
+    files = secret_shop(tmp_path, shop, "Acme & Söhne")
+    more = ["--entity", "Acme & Söhne=Acme Holding", "--currency", "ZWL"] if given else []
+    arguments = ["audit", *map(str, files), "--tz", ZONE, "--nothing-spent", *more]
+    assert cli.main([*arguments, "--out", str(tmp_path / "plain")]) == 0
+    capsys.readouterr()
+    plain = (tmp_path / "plain" / "panel.csv").read_text(encoding="utf-8")
+    assert re.search("acme|own till", plain, re.IGNORECASE)
+    assert cli.main([*arguments, "--pseudonyms", "--out", str(tmp_path / "out")]) == 0
+    hidden = capsys.readouterr()
+    every = {"out": hidden.out, "err": hidden.err}
+    every |= {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "out").iterdir()}
+    for name, text in every.items():
+        assert not re.search(r"(?i:acme|kind a|söhne|own till)|\bZWL\b", text), name
+    assert ("group 1" if given else "entity 1") in every["panel.csv"]
+    ours, theirs = (
+        pd.read_csv(tmp_path / folder / "verdicts.csv").drop(columns=["dataset", "reason"])
+        for folder in ("plain", "out")
+    )
+    pd.testing.assert_frame_equal(ours, theirs)
+
+
+def test_labels_are_cut_and_stay_different(shop, tmp_path):
+    long = "x" * 5_000 + "\x1b[31m"
+    (one, two) = secret_shop(tmp_path, shop, long)
+    posts = pd.read_csv(one, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    posts.loc[::2, "Account username"] = long + "y"
+    posts.to_csv(one, index=False, encoding="utf-8-sig")
+    files = read_files([one, two], tz=ZONE)
+    names = files.posts[0].rows["account"].unique()
+    assert len(names) == 2
+    assert all(len(name) <= LONGEST and name.isprintable() for name in names)
+    made = audit([one, two], tz=ZONE, out=tmp_path / "out", entity=dict.fromkeys([long, long + "y"], long))
+    for path in made.paths.values():
+        assert "x" * 100 not in path.read_text(encoding="utf-8"), path.name
+    assert "x" * 100 not in str(made)
+
+
+def test_labels_of_a_table_that_stays_are_not_replaced_in_silence(tmp_path):
+    simulate("effect", accounts=2, weeks=60, rng=1).posts.to_parquet(tmp_path / "posts.parquet")
+    with pytest.raises(DesignError, match="labels of a table that stays where it is cannot be replaced"):
+        read_files([tmp_path / "posts.parquet"], tz=ZONE, pseudonyms=True)
 
 
 @pytest.mark.parametrize("command", ["audit", "inspect"])

@@ -1,22 +1,57 @@
-"""One's own files audited: read, joined, judged, and written down with what could not be told."""
+"""One's own files audited: read, joined, judged, and written down with what could not be told.
+
+The names of ``__all__`` are imported at their first use.
+"""
 
 from __future__ import annotations
 
-from erresearch.audits.inputs import Files, open_table, read_files
-from erresearch.audits.nps_by_period import with_scores
-from erresearch.audits.rate_tables import account_table, side_by_side, with_followers
-from erresearch.audits.steps import Audit, audit
-from erresearch.audits.verdicts import judge_panel
+import importlib
+from typing import TYPE_CHECKING, Final
 
-__all__ = [
-    "Audit",
-    "Files",
-    "account_table",
-    "audit",
-    "judge_panel",
-    "open_table",
-    "read_files",
-    "side_by_side",
-    "with_followers",
-    "with_scores",
-]
+if TYPE_CHECKING:
+    from erresearch.audits.inputs import Files as Files, open_table as open_table, read_files as read_files
+    from erresearch.audits.outputs import doubt_lines as doubt_lines, drawings as drawings
+    from erresearch.audits.steps import (
+        Audit as Audit,
+        Joined as Joined,
+        audit as audit,
+        join_files as join_files,
+    )
+    from erresearch.audits.tables import (
+        account_table as account_table,
+        column_table as column_table,
+        described_posts as described_posts,
+        rate_table as rate_table,
+        side_by_side as side_by_side,
+        survey_scores as survey_scores,
+        with_followers as with_followers,
+        with_scores as with_scores,
+    )
+    from erresearch.audits.verdicts import judge_panel as judge_panel
+
+_NAMES: Final = {
+    "inputs": ("Files", "open_table", "read_files"),
+    "outputs": ("doubt_lines", "drawings"),
+    "steps": ("Audit", "Joined", "audit", "join_files"),
+    "tables": (
+        "account_table",
+        "column_table",
+        "described_posts",
+        "rate_table",
+        "side_by_side",
+        "survey_scores",
+        "with_followers",
+        "with_scores",
+    ),
+    "verdicts": ("judge_panel",),
+}
+_MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - all of them are text
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name at its first use."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from erresearch.audits.rate_tables import own_posts, with_followers
-from erresearch.errors import DataError, EngineError, ErresearchError
+from erresearch.audits.labels import Labels
+from erresearch.audits.tables import own_posts
+from erresearch.errors import DataError, DesignError, EngineError, ErresearchError
 from erresearch.exports import Export, combine_exports, read_exports
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 __all__ = ["Files", "open_table", "read_files"]
 
@@ -39,6 +40,8 @@ class Files:
         What those files hold.
     lakes : tuple of Lake
         Parquet files and tables of databases, whose rows stay where they are.
+    labels : Labels
+        How labels of the files are shown: the rows hold them as they are shown.
     """
 
     posts: tuple[Export, ...] = ()
@@ -50,6 +53,7 @@ class Files:
     unusable: tuple[tuple[str, str], ...] = ()
     unjoined: tuple[Export, ...] = ()
     lakes: tuple[Lake, ...] = ()
+    labels: Labels = field(default_factory=Labels)
 
     @property
     def exports(self) -> tuple[Export, ...]:
@@ -82,15 +86,6 @@ class Files:
         own = (own_posts(export.rows)["account"].dropna().astype(str) for export in self.posts)
         return tuple(sorted({name for names in own for name in names}))
 
-    @property
-    def described(self) -> pd.DataFrame | Lake | None:
-        """Posts for :func:`side_by_side`, each with its account's followers; those of a lake as they are."""
-        posts = self.source("posts")
-        if isinstance(posts, Lake) or posts is None:
-            return posts
-        every = self.all_posts
-        return with_followers(every.rows, self.followers) if every is not None else None
-
     def source(self, *kinds: str) -> Any:
         """Give what :func:`erresearch.build_panel` takes for some kinds: exports, or a table; None where there is none.
 
@@ -112,13 +107,24 @@ class Files:
             )
         return tables[0] if kinds[0] == "posts" else tables[0].rows
 
-    def __str__(self) -> str:
+    @property
+    def lines(self) -> tuple[str, ...]:
         """One line per file."""
         lines = [
             f"{one.name}: {one.kind}, {one.format}, {one.accounting.used:,} rows used" for one in self.exports
         ]
         lines += [str(lake) for lake in self.lakes]
-        return "\n".join([*lines, *(f"{name}: not joined: {reason}" for name, reason in self.unusable)])
+        return (*lines, *(f"{name}: not joined: {reason}" for name, reason in self.unusable))
+
+    def __str__(self) -> str:
+        """What was read, file by file, and what cannot be joined."""
+        parts = [str(one) for one in (*self.exports, *self.lakes)]
+        lost = [f"{name} is not joined: {reason}" for name, reason in self.unusable]
+        return "\n\n".join([*parts, *(["\n".join(lost)] if lost else [])])
+
+    def __repr__(self) -> str:
+        """One line per file."""
+        return "\n".join(self.lines)
 
 
 def read_files(
@@ -128,6 +134,7 @@ def read_files(
     survey: Iterable[str | Path] = (),
     tz: str,
     currency: str | None = None,
+    pseudonyms: bool = False,
 ) -> Files:
     """Read exports and sort them by what they hold.
 
@@ -146,6 +153,9 @@ def read_files(
         Zone of clocks for which neither the file nor a rule of the platform says one.
     currency : str, optional
         The one currency to keep.
+    pseudonyms : bool
+        Whether labels (accounts, entities, currencies …) are replaced by "account 1", "entity 1" …; otherwise those that
+        are long or hold what no line can show are cut.
 
     Returns
     -------
@@ -153,6 +163,8 @@ def read_files(
 
     Raises
     ------
+    DesignError
+        If labels of a table that stays where it is are to be replaced.
     DataError
         If there is no file, one stands there twice, or one holds something else than asked for.
     ErresearchError
@@ -217,11 +229,36 @@ def read_files(
             got="; ".join(f"{name}: {reason}" for name, reason in unusable[:_SHOWN]),
             fix="name the exports themselves, or say in a mapping file beside each what its columns are",
         )
-    sorted_ = {
+    sorted_: dict[str, Any] = {
         kind: tuple(found.get(kind, ()))
         for kind in ("posts", "daily", "followers", "outcomes", "survey", "ads")
     }
-    return Files(**sorted_, unusable=tuple(unusable), unjoined=tuple(found.get("unusable", ())), lakes=lakes)
+    read = Files(**sorted_, unusable=tuple(unusable), unjoined=tuple(found.get("unusable", ())), lakes=lakes)
+    return _as_shown(read, pseudonyms=pseudonyms)
+
+
+def _as_shown(files: Files, *, pseudonyms: bool) -> Files:
+    """The same files with their labels as they are shown."""
+    if pseudonyms and files.lakes:
+        raise DesignError(
+            "labels of a table that stays where it is cannot be replaced",
+            got=files.lakes[0].name,
+            allowed="exports, whose rows are read",
+            fix="leave out --pseudonyms (pseudonyms=True), or write the table as a .csv file",
+        )
+    labels = Labels.of(files.exports, pseudonyms=pseudonyms)
+    if not labels.shown:
+        return files
+    kinds = ("posts", "daily", "followers", "outcomes", "survey", "ads", "unjoined")
+    shown: dict[str, Any] = {
+        kind: tuple(labels.export(one) for one in getattr(files, kind)) for kind in kinds
+    }
+    return replace(
+        files,
+        **shown,
+        unusable=tuple((name, labels.text(reason)) for name, reason in files.unusable),
+        labels=labels,
+    )
 
 
 def _weekly(export: Export) -> str:

@@ -1,23 +1,26 @@
-"""An audit on disk: report, tables and a notebook that does every step again."""
+"""An audit on disk: report, tables and a notebook with what every step gave."""
 
 from __future__ import annotations
 
-import math
+import base64
+import io
 import os
 import re
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from erresearch.claims import Claim, read_claims
+from erresearch.io.csv import csv_text, table_csv
 from erresearch.io.files import atomic_write
+from erresearch.io.outputs import output_folder
+from erresearch.panel import Rules
 from erresearch.report import write_report
 from erresearch.report.calibration import promises
 from erresearch.report.provenance import provenance
-from erresearch.report.verdict_csv import COLUMNS, csv_text, verdict_rows
-from erresearch.results import Decay, Fit, Precedence
+from erresearch.report.verdict_csv import COLUMNS, verdict_rows
+from erresearch.results import Decay, Fit, Precedence, Table, Verdict
 from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
@@ -28,7 +31,16 @@ if TYPE_CHECKING:
     from erresearch.exports import Export
     from erresearch.panel import Panel
 
-__all__ = ["accounting_rows", "audit_notebook", "unread_rows", "write_audit"]
+__all__ = [
+    "Cell",
+    "Drawing",
+    "accounting_rows",
+    "audit_notebook",
+    "doubt_lines",
+    "drawings",
+    "unread_rows",
+    "write_audit",
+]
 
 _QUESTION = "Does engagement go with revenue in these files?"
 _DRAWINGS: tuple[tuple[type, str, float], ...] = (
@@ -36,51 +48,78 @@ _DRAWINGS: tuple[tuple[type, str, float], ...] = (
     (Decay, "decay", 4.0),
     (Fit, "forest", 2.2),
 )
-_NAMES = ("panel", "rates")
 _EFFECTS = ("account and week effects", "entity and week effects", "week effects")
 _MADE_WITH = ("erresearch", "python", "platform", "claims_sha256", "packages")
 _RATES = "Engagement rate by every definition"
 _HEAD = """# An audit of these files
 
 Every step through the public functions, from the files to the verdicts. Change a cell and run on from there."""
-_STEPS: tuple[tuple[str, str], ...] = (
-    (
-        "## Read\n\nEach file is recognised by its bytes and headers. What it does not say is guessed, with the reason; "
-        "every row is accounted for.",
-        "files = read_files(FILES, outcomes=OUTCOMES, survey=SURVEY, tz=TZ, currency=CURRENCY)\n"
-        "for export in (*files.exports, *files.lakes):\n    print(export, end='\\n\\n')\n"
-        "for name, reason in files.unusable:\n    print(f'{name} is not joined: {reason}')",
-    ),
-    (
-        "## Engagement, by every definition\n\nThe same posts, under each definition in use. A band is what one source "
-        "prints; it holds for its own definition only.",
-        "posts = files.described\nrates = side_by_side(posts)\n"
-        "rates[rates['mean'].notna() & (rates['post_type'] == '')]  # `rates` has each kind of post, too",
-    ),
-    (
-        "## One calendar\n\nOne row per entity and period; nothing is spread, repeated or filled in.",
-        "panel = er.build_panel(\n    files.source('posts'),\n    {outcomes},\n    freq=FREQ,\n    tz=TZ,\n"
-        "    week_start=WEEK_START,\n    entity=ENTITY,\n"
-        "    followers=files.source('followers', 'daily'),\n    spend={spend},\n"
-        "    rules=er.Rules(**RULES),\n)\npanel, unscored = with_scores(panel.collect(), files.survey)\npanel",
-    ),
-    ("", "panel.rows.head()"),
-    (
-        "## The claims\n\n*Not judged* says what is missing, *inconclusive* what would help.",
-        "verdicts = judge_panel(panel, account_table(posts), name={name!r}, sesoi=SESOI, reason={reason!r}, "
-        "unpriced=files.unpriced,\n    unscored=unscored)\n"
-        "for verdict in verdicts:\n    print(verdict.claim, verdict.words, verdict.estimate or '', sep=' | ')\n"
-        "    print('   ', verdict.reason)\n    for doubt in verdict.doubts:\n"
-        "        print('    -', doubt.name + ':', doubt.text)",
-    ),
-    (
-        "## What the estimates were read off",
-        "drawings = {{'Precedence': er.figures.precedence, 'Decay': er.figures.decay}}\n"
-        "for verdict in verdicts:\n    draw = drawings.get(type(verdict.result).__name__)\n    if draw:\n"
-        "        with er.figures.theme():\n            draw(verdict.result)\n            plt.title(verdict.claim)\n"
-        "            plt.show()",
-    ),
-)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A step that was run: what stands above it, its code, what it gave, how that is shown, what it imports."""
+
+    text: str
+    code: str
+    value: Any
+    shows: Literal["", "printed", "shown", "each"] = ""
+    imports: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture as a notebook keeps it.
+
+    Parameters
+    ----------
+    name : str
+        The claim that it belongs to.
+    png : bytes
+        The picture.
+    """
+
+    name: str
+    png: bytes
+
+    def __repr__(self) -> str:
+        """Say whose it is."""
+        return f"<picture of {self.name}>"
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+
+def drawings(verdicts: Sequence[Verdict]) -> tuple[Drawing, ...]:
+    """Draw what the estimates were read off, where there is something to see.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        What was judged.
+
+    Returns
+    -------
+    tuple of Drawing
+    """
+    made = []
+    for verdict in verdicts:
+        figure = _picture(verdict)
+        if figure is not None:
+            figure.suptitle(verdict.claim, fontsize=9, x=0.99, ha="right")
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+            made.append(Drawing(verdict.claim, buffer.getvalue()))
+    return tuple(made)
+
+
+def doubt_lines(verdicts: Sequence[Verdict]) -> str:
+    """What stands beside each verdict, claim by claim, as text."""
+    return "\n".join(
+        f"{verdict.claim} {'!' if doubt.raised else '-'} {doubt.name}: {doubt.text}"
+        for verdict in verdicts
+        for doubt in verdict.doubts
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +178,15 @@ def accounting_rows(found: Audit) -> list[tuple[str, str, int]]:
     return rows
 
 
-def write_audit(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Path], str]:
-    """Write everything.
+def write_audit(
+    found: Audit,
+    out: Path,
+    settings: Mapping[str, Any],
+    cells: Sequence[Cell],
+    *,
+    inputs: Iterable[str | Path],
+) -> dict[str, Path]:
+    """Write everything into a new folder, and exchange it for the old one.
 
     Parameters
     ----------
@@ -150,32 +196,39 @@ def write_audit(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple[d
         Folder; made where it is not there.
     settings : mapping
         Parameters of the notebook.
+    cells : sequence of Cell
+        The steps, with what each of them gave.
+    inputs : iterable of path
+        Files that the audit was made from.
 
     Returns
     -------
-    paths, failure
-        What was written, and why the notebook failed, if it did.
+    mapping of str to pathlib.Path
+        What was written.
 
     Raises
     ------
+    DataError
+        If the folder holds something else than results.
     EngineError
         If a file cannot be written.
     """
     rows = accounting_rows(found)
-    paths = {
-        "verdicts": atomic_write(out / "verdicts.csv", csv_text(COLUMNS, verdict_rows(found.verdicts))),
-        "accounting": atomic_write(
-            out / "accounting.csv", csv_text(("table", "what", "rows"), [*rows, *unread_rows(found)])
-        ),
+    texts = {
+        "verdicts.csv": csv_text(COLUMNS, verdict_rows(found.verdicts)),
+        "accounting.csv": csv_text(("table", "what", "rows"), [*rows, *unread_rows(found)]),
+        "audit.ipynb": audit_notebook(settings, cells, out=out),
     }
     if found.panel is not None:
-        paths["panel"] = atomic_write(out / "panel.csv", _frame_text(found.panel.rows))
+        texts["panel.csv"] = table_csv(found.panel.rows, digits=10)
     if len(found.rates):
-        paths["rates"] = atomic_write(out / "rates.csv", _frame_text(found.rates))
-    paths["report"] = Path(
+        texts["rates.csv"] = table_csv(found.rates, digits=10)
+    with output_folder(out, inputs=inputs) as folder:
+        for name, text in texts.items():
+            atomic_write(folder / name, text)
         write_report(
             found.verdicts,
-            out=out / "report.html",
+            out=folder / "report.html",
             title=_QUESTION,
             question=_QUESTION,
             claims=[
@@ -194,34 +247,21 @@ def write_audit(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple[d
             figures=_pictures(found),
             calibration=promises(),
         )
-    )
-    for name in _NAMES:
-        if name not in paths:
-            # a table of an earlier audit would pass for one of this
-            (out / f"{name}.csv").unlink(missing_ok=True)
-    paths["notebook"], failure = _run_notebook(found, out, settings)
-    return paths, failure
+    names = {
+        "verdicts": "verdicts.csv",
+        "accounting": "accounting.csv",
+        "panel": "panel.csv",
+        "rates": "rates.csv",
+    }
+    written = {name: file for name, file in names.items() if file in texts}
+    return {
+        name: out / file
+        for name, file in (written | {"report": "report.html", "notebook": "audit.ipynb"}).items()
+    }
 
 
 def _lost(what: str) -> bool:
     return what not in ("rows in", "used", "in") and not what.startswith("missing in ")
-
-
-def _frame_text(table: pd.DataFrame) -> str:
-    shown = table.copy()
-    for name in shown.columns:
-        if shown[name].dtype.kind == "M":
-            shown[name] = shown[name].dt.strftime("%Y-%m-%d")
-    # text cells that begin like a formula are escaped, numbers are not
-    body = [[_plain(value) for value in row] for row in shown.itertuples(index=False)]
-    return csv_text([str(name) for name in shown.columns], body)
-
-
-def _plain(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    item = getattr(value, "item", None)
-    return item() if item is not None else value
 
 
 def _provenance(found: Audit, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -285,19 +325,26 @@ def _file_line(export: Export) -> str:
     )
 
 
-def _pictures(found: Audit) -> dict[str, Figure]:
+def _picture(verdict: Verdict) -> Figure | None:
+    """What a verdict's estimate was read off."""
     from matplotlib.figure import Figure
 
     from erresearch.report import figures
 
-    drawn: dict[str, Figure] = {}
-    for verdict in found.verdicts:
-        for kind, drawing, height in _DRAWINGS:
-            if isinstance(verdict.result, kind):
-                with figures.theme():
-                    figure = Figure(figsize=(7, height), layout="constrained")
-                    getattr(figures, drawing)(verdict.result, ax=figure.subplots())
-                drawn[verdict.claim] = figure
+    for kind, drawing, height in _DRAWINGS:
+        if isinstance(verdict.result, kind):
+            with figures.theme():
+                figure = Figure(figsize=(7, height), layout="constrained")
+                getattr(figures, drawing)(verdict.result, ax=figure.subplots())
+            return figure
+    return None
+
+
+def _pictures(found: Audit) -> dict[str, Figure]:
+    from erresearch.report import figures
+
+    made = {verdict.claim: _picture(verdict) for verdict in found.verdicts}
+    drawn = {claim: figure for claim, figure in made.items() if figure is not None}
     good = found.rates.dropna(subset=["mean"]) if len(found.rates) else found.rates
     # the rates of each kind of post stand in rates.csv: a picture of two hundred lines shows nothing
     good = good[(good["unit"] != "user") & (good["post_type"] == "")] if len(good) else good
@@ -333,91 +380,94 @@ def _below(formula: str) -> str:
     return formula.rsplit(" / ", maxsplit=1)[-1]
 
 
-def audit_notebook(found: Audit, settings: Mapping[str, Any]) -> Any:
-    """Compose the notebook that does the audit again, not yet run.
+def audit_notebook(settings: Mapping[str, Any], cells: Sequence[Cell], *, out: Path) -> str:
+    """Write the notebook that does the audit again, with what each step gave here.
 
     Parameters
     ----------
-    found : Audit
-        What was joined, and what was not.
     settings : mapping
         Parameters and their values.
+    cells : sequence of Cell
+        The steps.
+    out : pathlib.Path
+        Folder in which it will lie; paths are written as seen from there.
 
     Returns
     -------
-    nbformat.NotebookNode
+    str
+        The notebook as JSON.
     """
+    import nbformat
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-    joined = {what.removeprefix("panel: ") for what, *_ in accounting_rows(found)}
-    reason = next((v.reason for v in found.verdicts if v.claim == "C01"), "")
-    words = {
-        "outcomes": "files.source('outcomes')" if "outcomes" in joined else "None",
-        "spend": "files.source('ads')" if "spend" in joined else "None",
-        "name": found.verdicts[0].dataset if found.verdicts else "your data",
-        "reason": "" if "outcomes" in joined else reason,
-    }
-    parameters = new_code_cell("\n".join(f"{name} = {value!r}" for name, value in settings.items()))
-    parameters.metadata["tags"] = ["parameters"]
-    imports = (
-        "import matplotlib.pyplot as plt\n\nimport erresearch as er\n"
-        "from erresearch.audits import account_table, judge_panel, read_files, side_by_side, with_scores"
-    )
-    cells = [new_markdown_cell(_HEAD), parameters, new_code_cell(imports)]
-    for text, code in _STEPS if found.panel is not None else _STEPS[:1]:
-        if text:
-            cells.append(new_markdown_cell(text))
-        cells.append(
-            new_code_cell(code.format(**words) if "{" in code and "print(export" not in code else code)
-        )
-    if found.survey:
-        cells.append(new_markdown_cell("## The survey"))
-        cells.append(new_code_cell("for export in files.survey:\n    print(er.nps(export.rows))"))
-    for number, cell in enumerate(cells):
-        cell["id"] = f"c{number:02d}"
+    parameters = new_code_cell(_parameters(settings, out), metadata={"tags": ["parameters"]})
+    made = [new_markdown_cell(_HEAD), parameters, new_code_cell(_imports(cells))]
+    for cell in cells:
+        if cell.text:
+            made.append(new_markdown_cell(cell.text))
+        made.append(new_code_cell(cell.code))
+    count = 0
+    results = iter(cells)
+    for number, each in enumerate(made):
+        each["id"] = f"c{number:02d}"
+        if each.cell_type == "code":
+            count += 1
+            each["execution_count"] = count
+            each["outputs"] = _shown(next(results), count) if number > 2 else []
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    notebook = new_notebook(cells=made, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    return str(nbformat.writes(notebook)) + "\n"
 
 
-def _run_notebook(found: Audit, out: Path, settings: Mapping[str, Any]) -> tuple[Path, str]:
-    """Run it by papermill in the folder of the audit; a notebook that fails is kept up to where it failed."""
-    import nbformat
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-
+def _parameters(settings: Mapping[str, Any], out: Path) -> str:
+    """Settings as a cell; where pseudonyms are asked for, not the one that names a currency of the files."""
     values = dict(settings)
     for name in ("FILES", "OUTCOMES", "SURVEY"):
-        values[name] = [_relative(path, out) for path in settings[name]]
-    empty = dict.fromkeys(values)
-    notebook = audit_notebook(found, empty | {"FILES": [], "OUTCOMES": [], "SURVEY": []})
-    failure = ""
-    backend = os.environ.pop("MPLBACKEND", None)
-    try:
-        with tempfile.TemporaryDirectory(dir=out, prefix=".audit.") as folder:
-            made = Path(folder) / "audit.ipynb"
-            try:
-                papermill.execute_notebook(
-                    notebook,
-                    str(made),
-                    parameters=values,
-                    kernel_name="python3",
-                    progress_bar=False,
-                    cwd=str(out),
-                    # kernels listen on this machine only: that they do, and that they were stopped, is no news;
-                    # what a cell says when it fails stands in the notebook
-                    extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-                )
-            except PapermillExecutionError as error:
-                failure = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
-            ran = nbformat.read(made, as_version=4)
-    finally:
-        if backend is not None:
-            os.environ["MPLBACKEND"] = backend
-    for number, cell in enumerate(ran.cells):
-        cell["id"] = f"c{number:02d}"
-        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
-    ran.metadata.pop("papermill", None)
-    return atomic_write(out / "audit.ipynb", nbformat.writes(ran)), failure
+        values[name] = [_relative(str(path), out) for path in settings[name]]
+    lines = [f"{name} = {value!r}" for name, value in values.items() if name != "RULES"]
+    rules = settings["RULES"]
+    chosen = {
+        field.name: getattr(rules, field.name)
+        for field in fields(Rules)
+        if getattr(rules, field.name) != getattr(Rules(), field.name)
+    }
+    lines.append(f"RULES = er.Rules({', '.join(f'{name}={value!r}' for name, value in chosen.items())})")
+    if settings["PSEUDONYMS"] and settings["CURRENCY"] is not None:
+        at = next(n for n, line in enumerate(lines) if line.startswith("CURRENCY = "))
+        lines[at] = "CURRENCY = None  # the currency that was kept; it is not written here"
+    return "\n".join(["import erresearch as er", "", *lines])
+
+
+def _imports(cells: Sequence[Cell]) -> str:
+    names = sorted({cell.imports for cell in cells if cell.imports})
+    return (
+        f"import warnings\n\nfrom erresearch.audits import {', '.join(names)}\n\n"
+        "# what the package warned of stands in report.html\n"
+        'warnings.simplefilter("ignore", er.ErresearchWarning)'
+    )
+
+
+def _shown(cell: Cell, count: int) -> list[Any]:
+    """The outputs that a kernel would store."""
+    from nbformat.v4 import new_output
+
+    if cell.shows == "printed":
+        return [new_output("stream", name="stdout", text=f"{cell.value}\n")]
+    if cell.shows == "each":
+        return [new_output("display_data", data=_bundle(one)) for one in cell.value]
+    if cell.shows == "shown":
+        return [new_output("execute_result", data=_bundle(cell.value), execution_count=count)]
+    return []
+
+
+def _bundle(value: Table | Drawing) -> dict[str, str]:
+    """What a value is in each form in which a notebook may show it."""
+    bundle = {"text/plain": repr(value)}
+    if isinstance(value, Table):
+        bundle["text/markdown"] = value._repr_markdown_()
+    else:
+        bundle["image/png"] = base64.b64encode(value.png).decode("ascii")
+    return bundle
 
 
 def _relative(path: str, out: Path) -> str:

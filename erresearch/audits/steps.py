@@ -1,34 +1,43 @@
-"""The audit as one function: files in; verdicts, tables, a report and a notebook out."""
+"""The audit as a list of steps: `audit` runs them, and its notebook is written from them."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from erresearch.audits.inputs import Files, read_files
-from erresearch.audits.nps_by_period import with_scores
-from erresearch.audits.outputs import write_audit
-from erresearch.audits.rate_tables import account_table, side_by_side
+from erresearch.audits.outputs import Cell, doubt_lines, drawings, write_audit
+from erresearch.audits.tables import (
+    account_table,
+    column_table,
+    described_posts,
+    rate_table,
+    side_by_side,
+    survey_scores,
+    with_scores,
+)
 from erresearch.audits.verdicts import judge_panel, what_would_help
 from erresearch.engine.periods import Clock
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export
 from erresearch.exports.lazy_tables import Lake, called_simulated
+from erresearch.io.outputs import check_output
 from erresearch.panel import Panel, Rules, build_panel
 from erresearch.panel.entities import look_up
-from erresearch.results import Estimate, Verdict
+from erresearch.results import Estimate, Verdict, verdict_table
 from erresearch.schema.vocabulary import Freq
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Audit", "audit"]
+__all__ = ["STEPS", "Audit", "Joined", "Step", "audit", "join_files"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Audit:
     """What an audit found.
 
@@ -51,8 +60,6 @@ class Audit:
         What was said on the way.
     paths : mapping of str to pathlib.Path
         Files written: report, verdicts, panel, accounting, rates, notebook.
-    failure : str
-        Why the notebook failed, where it did.
     """
 
     files: Files
@@ -63,12 +70,16 @@ class Audit:
     refused: tuple[str, ...]
     warnings: tuple[str, ...]
     paths: Mapping[str, Path]
-    failure: str = ""
 
     @property
     def exports(self) -> tuple[Export, ...]:
         """Everything that was read."""
         return self.files.exports
+
+    @property
+    def failure(self) -> str:
+        """Nothing: the notebook is written from the steps that were run. Deprecated, and gone in 0.3."""
+        return ""
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -77,7 +88,7 @@ class Audit:
 
     def __str__(self) -> str:
         """Files, panel, verdicts and what could not be told."""
-        lines = [str(self.files), str(self.panel) if self.panel is not None else "no panel"]
+        lines = [*self.files.lines, str(self.panel) if self.panel is not None else "no panel"]
         lines += [f"{v.claim}: {v.words}. {v.reason}" for v in self.verdicts if v.word != "not judged"]
         waiting: dict[tuple[str, str], list[str]] = {}
         for v in self.verdicts:
@@ -88,11 +99,276 @@ class Audit:
         lines += [f"not told: {reason}" for reason in self.refused]
         lines += [f"what would help: {text}" for text in self.wanted]
         lines += [f"{name}: {path}" for name, path in self.paths.items()]
-        return "\n".join([*lines, f"the notebook failed: {self.failure}"] if self.failure else lines)
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         """The same."""
         return str(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Joined:
+    """Files on one calendar, as far as they could be joined.
+
+    Parameters
+    ----------
+    panel : Panel or None
+        The fullest panel that the files allow; None without posts.
+    reason : str
+        Why it has no outcomes, where it has none.
+    refused : tuple of str
+        What could not be joined, and why.
+    unscored : str
+        Why the answers of a survey give no score of the periods, where they do not.
+    """
+
+    panel: Panel | None
+    reason: str = ""
+    refused: tuple[str, ...] = ()
+    unscored: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the data are called: the one entity, or how many there are."""
+        if self.panel is None or not len(self.panel.rows):
+            return "your data"
+        entities = self.panel.rows["entity"].unique()
+        return str(entities[0]) if len(entities) == 1 else f"{len(entities)} entities"
+
+    def __str__(self) -> str:
+        """The panel, and what is not in it."""
+        lines = [str(self.panel) if self.panel is not None else "no panel"]
+        return "\n".join([*lines, *(f"not joined: {text}" for text in self.refused)])
+
+
+def join_files(
+    files: Files, *, freq: Freq, tz: str, entity: Mapping[str, str] | None = None, rules: Rules | None = None
+) -> Joined:
+    """Put everything on one calendar that can be put there.
+
+    Outcomes, then advertising, are given up where they stand in the way; what was given up is said.
+
+    Parameters
+    ----------
+    files : Files
+        What :func:`read_files` found.
+    freq : {"D", "W", "M"}
+        Length of a period.
+    tz : str
+        Zone in which the business counts its days.
+    entity : mapping of str to str, optional
+        Account to entity.
+    rules : Rules, optional
+        Further choices of the joining.
+
+    Returns
+    -------
+    Joined
+
+    Raises
+    ------
+    DesignError
+        If the rules say that nothing was spent and a file says otherwise.
+
+    See Also
+    --------
+    erresearch.build_panel : One way to join, which refuses where this gives up a part.
+    """
+    rules = rules or Rules(allow_break=True)
+    _agree(files, rules)
+    if entity is not None:
+        look_up(files.accounts, entity, what="account")
+    posts = files.source("posts")
+    if posts is None:
+        return Joined(panel=None, reason="there is no export of posts: add an export of posts with reactions")
+    have = {"outcomes": files.source("outcomes"), "advertising": files.source("ads")}
+    reason = "" if have["outcomes"] is not None else _no_outcomes(files)
+    failures: dict[tuple[str, ...], ErresearchError] = {}
+    panel = None
+    for tried in (("outcomes", "advertising"), ("outcomes",), ("advertising",), ()):
+        if any(have[what] is None for what in tried):
+            continue
+        try:
+            panel = build_panel(
+                posts,
+                have["outcomes"] if "outcomes" in tried else None,
+                freq=freq,
+                tz=tz,
+                week_start=files.week_start,
+                entity=entity,
+                followers=files.source("followers", "daily"),
+                spend=have["advertising"] if "advertising" in tried else None,
+                rules=rules,
+            ).collect()
+        except ErresearchError as error:
+            failures[tried] = error
+            if have["outcomes"] is None or "outcomes" in tried:
+                reason = str(error) if "outcomes" in tried else reason
+            continue
+        break
+    if panel is not None:
+        if files.lakes and called_simulated(panel.rows["entity"].unique()):
+            panel.rows.attrs["simulated"] = True
+        panel, unscored = with_scores(panel, files.survey)
+    else:
+        unscored = ""
+    refused = ([_no_outcomes(files)] if have["outcomes"] is None else []) + _told(failures)
+    if panel is None:
+        reason = reason or refused[-1]
+    return Joined(panel=panel, reason=reason, refused=tuple(refused), unscored=unscored)
+
+
+def _no_outcomes(files: Files) -> str:
+    advertising = {export.name for export in files.unjoined if export.kind != "outcomes"}
+    lost = [name for name, _ in files.unusable if name not in advertising]
+    which = f" ({', '.join(lost)} could not be used)" if lost else ""
+    return f"there is no file of outcomes{which}, so nothing about revenue could be tested"
+
+
+def _told(failures: Mapping[tuple[str, ...], ErresearchError]) -> list[str]:
+    """Each failure once: what fails without advertising as well is no fault of the advertising."""
+    smallest = {str(error): tried for tried, error in failures.items()}
+    return [
+        f"posts{''.join(f' and {what}' for what in tried)} could not be joined: {error}"
+        for error, tried in smallest.items()
+    ]
+
+
+def _agree(files: Files, rules: Rules) -> None:
+    """Refuse the word that nothing was spent beside a file that says otherwise."""
+    tables: tuple[Export | Lake, ...] = (*files.ads, *files.unjoined, *files.lakes)
+    spending = [one.name for one in tables if one.kind == "ads"]
+    if rules.nothing_spent and spending:
+        raise DesignError(
+            "it was said that nothing was spent on advertising, and a file says otherwise",
+            got=", ".join(spending),
+            fix="leave out --nothing-spent (nothing_spent=True in Rules), or the file",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step: a function, what it is given, and what is shown of what it makes.
+
+    Parameters
+    ----------
+    call : callable
+        A public function.
+    given : tuple of str
+        Its arguments, as they are written in a cell: names of settings and of earlier steps, with attributes
+        (``files.described``). ``name=`` before one says which parameter it is.
+    makes : str
+        The name under which later steps know the result; empty where it is only shown.
+    shows : {"", "printed", "shown", "each"}
+        Whether the result is printed, shown as a table, or is several pictures; or nothing.
+    text : str
+        What stands above the cell, in Markdown.
+    needs : str
+        What must be there for the step to be of use.
+    """
+
+    call: Callable[..., Any]
+    given: tuple[str, ...]
+    makes: str = ""
+    shows: Literal["", "printed", "shown", "each"] = ""
+    text: str = ""
+    needs: str = ""
+
+    def run(self, known: Mapping[str, Any]) -> Any:
+        """Call the function with what is known so far."""
+        named = [one.rpartition("=") for one in self.given]
+        places = [_value(known, place) for name, _, place in named if not name]
+        return self.call(*places, **{name: _value(known, place) for name, _, place in named if name})
+
+    def code(self, public: Iterable[str]) -> str:
+        """The same as a cell; public names stand below ``er``."""
+        name = self.call.__name__
+        call = f"{'er.' * (name in public)}{name}({', '.join(self.given)})"
+        if self.makes:
+            return f"{self.makes} = {call}" + (f"\nprint({self.makes})" if self.shows == "printed" else "")
+        return {"printed": f"print({call})", "each": f"display(*{call})"}.get(self.shows, call)
+
+
+def _value(known: Mapping[str, Any], place: str) -> Any:
+    """What stands at a place such as ``files.described``."""
+    first, *rest = place.split(".")
+    value = True if first == "True" else known[first]
+    for name in rest:
+        value = getattr(value, name)
+    return value
+
+
+#: Every step of an audit, in order.
+STEPS: Final[tuple[Step, ...]] = (
+    Step(
+        call=read_files,
+        given=(
+            "FILES",
+            "outcomes=OUTCOMES",
+            "survey=SURVEY",
+            "tz=TZ",
+            "currency=CURRENCY",
+            "pseudonyms=PSEUDONYMS",
+        ),
+        makes="files",
+        shows="printed",
+        text="## Read\n\nEach file is recognised by its bytes and headers. What it does not say is guessed, with the "
+        "reason; every row is accounted for.",
+    ),
+    Step(
+        call=described_posts,
+        given=("files",),
+        makes="posts",
+        text="## Engagement, by every definition\n\nThe same posts, under each definition in use. A band is what one "
+        "source prints; it holds for its own definition only.",
+    ),
+    Step(call=side_by_side, given=("posts",), makes="rates"),
+    Step(call=rate_table, given=("rates",), shows="shown", needs="rates"),
+    Step(
+        call=join_files,
+        given=("files", "freq=FREQ", "tz=TZ", "entity=ENTITY", "rules=RULES"),
+        makes="joined",
+        shows="printed",
+        text="## One calendar\n\nOne row per entity and period; nothing is spread, repeated or filled in.",
+    ),
+    Step(call=column_table, given=("joined.panel",), shows="shown", needs="joined.panel"),
+    Step(
+        call=account_table,
+        given=("posts",),
+        makes="accounts",
+        text="## The claims\n\n*Not judged* says what is missing, *inconclusive* what would help.",
+    ),
+    Step(
+        call=judge_panel,
+        given=(
+            "joined.panel",
+            "accounts",
+            "name=joined.name",
+            "sesoi=SESOI",
+            "reason=joined.reason",
+            "unpriced=files.unpriced",
+            "unscored=joined.unscored",
+        ),
+        makes="verdicts",
+    ),
+    Step(call=verdict_table, given=("verdicts", "reason=True"), shows="shown"),
+    Step(call=doubt_lines, given=("verdicts",), shows="printed", needs="verdicts"),
+    Step(
+        call=drawings,
+        given=("verdicts",),
+        shows="each",
+        needs="joined.panel",
+        text="## What the estimates were read off",
+    ),
+    Step(
+        call=survey_scores,
+        given=("files.survey",),
+        makes="scores",
+        shows="printed",
+        needs="files.survey",
+        text="## The survey",
+    ),
+)
 
 
 def audit(
@@ -107,6 +383,7 @@ def audit(
     currency: str | None = None,
     out: str | Path | None = None,
     rules: Rules | None = None,
+    pseudonyms: bool = False,
 ) -> Audit:
     """Read exports as they are, join them, judge every claim that they can be asked, and write it all down.
 
@@ -132,20 +409,32 @@ def audit(
         The one currency to keep.
     out : path, optional
         Folder for ``report.html``, ``verdicts.csv``, ``panel.csv``, ``accounting.csv``, ``rates.csv`` and
-        ``audit.ipynb``, a notebook that does every step again; nothing is written where it is not given.
+        ``audit.ipynb``, a notebook that does every step again, with what each of them gave here. The folder is
+        exchanged whole, and only for results of this package (:func:`erresearch.io.outputs.output_folder`). Nothing is
+        written where it is not given.
     rules : Rules, optional
         Further choices of the joining, such as that boosted posts are left out, or that nothing was spent. Where it is
         not given, a definition that changes midway is marked, not refused.
+    pseudonyms : bool
+        Whether accounts, entities, currencies, events, and platforms and kinds of post that the package does not know
+        are called "account 1", "entity 1" … in everything that is printed and written. Names of files stay.
 
     Returns
     -------
     Audit
-        Its `failure` says so if the notebook did not run through.
 
     Raises
     ------
     ErresearchError
         If a file cannot be read or written. Data that are too few give a verdict, not an error.
+    DataError
+        If `out` holds something else than results, or an input.
+
+    See Also
+    --------
+    erresearch.inspect_export : What one file is, before it is read.
+    erresearch.build_panel : The joining alone.
+    erresearch.audits.judge_panel : The judging alone.
 
     Examples
     --------
@@ -156,148 +445,92 @@ def audit(
     >>> [verdict.word for verdict in found.verdicts if verdict.claim == "C01"]
     ['inconclusive']
     """
-    import pandas as pd
-
     Clock(freq, tz, "monday")  # refuses what is none, before any file is read
+    given = {"FILES": _listed(files), "OUTCOMES": _listed(outcomes), "SURVEY": _listed(survey)}
+    if out is not None:
+        check_output(out, inputs=[path for paths in given.values() for path in paths])
     rules = rules or Rules(allow_break=True)
-    rules = replace(rules, currency=currency or rules.currency)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ErresearchWarning)
-        sorted_ = read_files(files, outcomes=outcomes, survey=survey, tz=tz, currency=currency)
-        _agree(sorted_, rules)
-        if entity is not None:
-            look_up(sorted_.accounts, entity, what="account")
-        refused = [f"{name}: {reason}" for name, reason in sorted_.unusable]
-        panel, reason = _panel(sorted_, refused, tz=tz, freq=freq, entity=entity, rules=rules)
-        panel, unscored = with_scores(panel, sorted_.survey) if panel is not None else (None, "")
-        rates = pd.DataFrame()
-        accounts = None
-        posts = sorted_.described
-        if posts is not None:
-            rates, accounts = side_by_side(posts), account_table(posts)
-        name = _name(panel)
-        verdicts = judge_panel(
-            panel,
-            accounts,
-            name=name,
-            sesoi=sesoi,
-            reason=reason,
-            unpriced=sorted_.unpriced,
-            unscored=unscored,
-        )
-        scores = _scores(sorted_)
-    said = [str(w.message) for w in caught if issubclass(w.category, ErresearchWarning)]
-    said += [f"{export.name}: {caution}" for export in sorted_.exports for caution in export.warnings]
-    if freq == "W" and sorted_.week_start != "monday":
-        said.append(f"weeks begin on a {sorted_.week_start}, as those of the outcomes do")
-    for warning in caught:
-        if not issubclass(warning.category, ErresearchWarning):
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    made = Audit(sorted_, panel, verdicts, rates, scores, tuple(refused), tuple(dict.fromkeys(said)), {})
+    known: dict[str, Any] = {
+        **given,
+        "TZ": tz,
+        "FREQ": freq,
+        "SESOI": sesoi,
+        "ENTITY": dict(entity) if entity else None,
+        "CURRENCY": currency,
+        "RULES": replace(rules, currency=currency or rules.currency),
+        "PSEUDONYMS": pseudonyms,
+    }
+    settings = tuple(known)
+    cells: list[Cell] = []
+    public = _public()
+    with _own_warnings() as said:
+        for step in STEPS:
+            if step.needs and not _there(known, step.needs):
+                continue
+            made = step.run(known)
+            if step.makes:
+                known[step.makes] = made
+            if step.makes == "files":
+                _use_shown_labels(known, made)
+            name = step.call.__name__
+            own = "" if name in public else name
+            cells.append(Cell(step.text, step.code(public), made, step.shows, own))
+    read: Files = known["files"]
+    joined: Joined = known["joined"]
+    told = [read.labels.text(text) for text in said]
+    told += [f"{export.name}: {caution}" for export in read.exports for caution in export.warnings]
+    if freq == "W" and read.week_start != "monday":
+        told.append(f"weeks begin on a {read.week_start}, as those of the outcomes do")
+    found = Audit(
+        files=read,
+        panel=joined.panel,
+        verdicts=known["verdicts"],
+        rates=known["rates"],
+        survey=known.get("scores", ()),
+        refused=(*(f"{name}: {reason}" for name, reason in read.unusable), *joined.refused),
+        warnings=tuple(dict.fromkeys(told)),
+        paths={},
+    )
     if out is None:
-        return made
-    settings = {
-        "FILES": [str(path) for path in _listed(files)],
-        "OUTCOMES": [str(path) for path in _listed(outcomes)],
-        "SURVEY": [str(path) for path in _listed(survey)],
-        "TZ": tz, "FREQ": freq, "SESOI": sesoi, "ENTITY": dict(entity) if entity else None, "CURRENCY": currency,
-        "RULES": asdict(rules), "WEEK_START": sorted_.week_start,
-    }  # fmt: skip
-    paths, failure = write_audit(made, Path(out), settings)
-    return replace(made, paths=paths, failure=failure)
-
-
-def _agree(files: Files, rules: Rules) -> None:
-    """Refuse the word that nothing was spent beside a file that says otherwise."""
-    tables: tuple[Export | Lake, ...] = (*files.ads, *files.unjoined, *files.lakes)
-    spending = [one.name for one in tables if one.kind == "ads"]
-    if rules.nothing_spent and spending:
-        raise DesignError(
-            "it was said that nothing was spent on advertising, and a file says otherwise",
-            got=", ".join(spending),
-            fix="leave out --nothing-spent (nothing_spent=True in Rules), or the file",
-        )
+        return found
+    inputs = [path for paths in given.values() for path in paths]
+    paths = write_audit(found, Path(out), {name: known[name] for name in settings}, cells, inputs=inputs)
+    return replace(found, paths=paths)
 
 
 def _listed(files: Iterable[str | Path] | str | Path) -> list[str | Path]:
     return [files] if isinstance(files, (str, Path)) else list(files)
 
 
-def _name(panel: Panel | None) -> str:
-    if panel is None or not len(panel.rows):
-        return "your data"
-    entities = panel.rows["entity"].unique()
-    return str(entities[0]) if len(entities) == 1 else f"{len(entities)} entities"
+def _there(known: Mapping[str, Any], place: str) -> bool:
+    """Whether there is something at a place."""
+    value = _value(known, place)
+    return value is not None and (not hasattr(value, "__len__") or len(value) > 0)
 
 
-def _panel(
-    files: Files,
-    refused: list[str],
-    *,
-    tz: str,
-    freq: Freq,
-    entity: Mapping[str, str] | None,
-    rules: Rules,
-) -> tuple[Panel | None, str]:
-    """The fullest panel that the files allow, and why it has no outcomes where it has none."""
-    posts = files.source("posts")
-    if posts is None:
-        return None, "there is no export of posts: add an export of posts with reactions"
+def _public() -> frozenset[str]:
+    import erresearch
 
-    def build(outcomes: object, spend: object, followers: object) -> Panel:
-        made = build_panel(
-            posts,
-            outcomes,
-            freq=freq,
-            tz=tz,
-            week_start=files.week_start,
-            entity=entity,
-            followers=followers,
-            spend=spend,
-            rules=rules,
-        )
-        made = made.collect()
-        if files.lakes and called_simulated(made.rows["entity"].unique()):
-            made.rows.attrs["simulated"] = True
-        return made
-
-    outcomes, ads = files.source("outcomes"), files.source("ads")
-    followers = files.source("followers", "daily")
-    reason = ""
-    if outcomes is None:
-        advertising = {export.name for export in files.unjoined if export.kind != "outcomes"}
-        lost = [name for name, _ in files.unusable if name not in advertising]
-        which = f" ({', '.join(lost)} could not be used)" if lost else ""
-        reason = f"there is no file of outcomes{which}, so nothing about revenue could be tested"
-        refused.append(reason)
-    # each step gives up what stood in the way, and says so
-    for with_outcomes, with_ads in ((True, True), (True, False), (False, True), (False, False)):
-        if (with_outcomes and outcomes is None) or (with_ads and ads is None):
-            continue
-        try:
-            return build(outcomes if with_outcomes else None, ads if with_ads else None, followers), reason
-        except ErresearchError as error:
-            what = [
-                word
-                for word, there in (
-                    ("outcomes", with_outcomes and outcomes is not None),
-                    ("advertising", with_ads),
-                )
-                if there
-            ]
-            # what fails without advertising as well is no fault of the advertising
-            refused[:] = [said for said in refused if not said.endswith(f"could not be joined: {error}")]
-            refused.append(f"posts{''.join(f' and {word}' for word in what)} could not be joined: {error}")
-            if with_outcomes:
-                reason = str(error)
-    return None, reason or refused[-1]
+    return frozenset(erresearch.__all__)
 
 
-def _scores(files: Files) -> tuple[Estimate, ...]:
-    from erresearch.metrics import nps
+def _use_shown_labels(known: dict[str, Any], files: Files) -> None:
+    """What the caller said of accounts and currencies, under the labels that are shown from here on."""
+    known["ENTITY"] = files.labels.mapping(known["ENTITY"])
+    rules: Rules = known["RULES"]
+    if rules.currency is not None:
+        known["RULES"] = replace(rules, currency=files.labels.shown.get(rules.currency, rules.currency))
 
-    return tuple(
-        nps(export.rows, name=f"NPS of {export.name}")
-        for export in files.survey
-        if not any(caution.code == "other scale" for caution in export.warnings)
-    )
+
+@contextmanager
+def _own_warnings() -> Iterator[list[str]]:
+    """Gather this package's own warnings; others are given on."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ErresearchWarning)
+        yield said
+    for warning in caught:
+        if issubclass(warning.category, ErresearchWarning):
+            said.append(str(warning.message))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from erresearch.audits.influence import carried_by_one, explained, played
 from erresearch.claims import Claim, examine, read_claims
 from erresearch.claims.judge import FEWEST_CLUSTERS
 from erresearch.errors import DesignError
 from erresearch.panel import BOOSTED, Panel
-from erresearch.results import Doubt, Verdict, plain
+from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain
+from erresearch.results.reasons import ReasonCode
 from erresearch.robustness import detectable
 from erresearch.robustness.boosts import boosts_in
-from erresearch.schema.vocabulary import PERIODS
+from erresearch.schema.vocabulary import DECISIVE, PERIODS, Freq
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +45,21 @@ FEWEST_PERIODS = 20
 # z of a two-sided test at 5 % and of 80 % power
 _POWER = 1.96 + 0.8416
 _YEARS = 10
+
+# five rows of a hundred less, which is what leaving one period out takes, widen an interval by a few per cent
+_WIDER = 1.5
+_LONGER = {"D": "judge by week (--freq W)", "W": "judge by month (--freq M)", "M": ""}
+#: Codes of errors that say that rows were wanting.
+_TOO_FEW = (ReasonCode.TOO_FEW_ROWS, ReasonCode.NO_COMPLETE_ROW)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanting:
+    """Why a claim cannot be judged: the sentence, the columns that it waits for, and its code."""
+
+    reason: str
+    needs: frozenset[str] = frozenset()
+    code: str = ReasonCode.COLUMNS_MISSING
 
 
 def judge_panel(
@@ -95,7 +110,13 @@ def judge_panel(
             "`sesoi` must be a positive number", got=repr(sesoi), fix="declare it before seeing results"
         )
     found: list[Verdict] = []
-    reasons = {"revenue": reason, "spend": _about_spending(panel, unpriced), "nps": unscored}
+    wanting = {
+        "revenue": _Wanting(reason),
+        "spend": _about_spending(panel, unpriced),
+        "nps": _Wanting(unscored),
+    }
+    # an audit without posts waits for posts before anything else
+    no_posts = _Wanting(reason, frozenset({"engagement"}))
     bought = _boost_doubts(panel)
     for declared in read_claims():
         claim = declared
@@ -106,57 +127,62 @@ def judge_panel(
         if not _askable(claim):
             continue
         if table is None or not len(table):
-            nothing = reason if panel is None and accounts is None else ""
-            found.append(_not_judged(claim, name, nothing or _missing(claim, (), reasons)))
+            nothing = panel is None and accounts is None and bool(reason)
+            found.append(_not_judged(claim, name, no_posts if nothing else _missing(claim, (), wanting)))
             continue
         columns = [str(column) for column in table.columns]
         absent = _absent(claim, columns)
         if absent:
-            found.append(_not_judged(claim, name, _missing(claim, absent, reasons)))
+            found.append(_not_judged(claim, name, _missing(claim, absent, wanting)))
             continue
         if about_accounts and len(table) < FEWEST_CLUSTERS:
             few = f"the claim compares accounts, and followers are known for {len(table)}: {claim.minimum}"
-            found.append(_not_judged(claim, name, few))
+            found.append(_not_judged(claim, name, _Wanting(few, code=ReasonCode.FEW_CLUSTERS)))
             continue
         if about_accounts or panel is None:
             found.append(_helped(examine(claim, {name: table})[0], panel, about_accounts))
             continue
         idle = _unusable(claim, table, PERIODS[panel.freq].many)
-        if idle and unscored and played(claim, "x", table) == "nps":
+        if idle and unscored and _played(claim, "x", table) == "nps":
             idle = f"{idle}; {unscored}"
         if idle:
-            found.append(_not_judged(claim, name, idle, simulated=bool(table.attrs.get("simulated"))))
+            at_rest = _Wanting(idle, code=ReasonCode.OTHER)
+            found.append(_not_judged(claim, name, at_rest, simulated=bool(table.attrs.get("simulated"))))
             continue
         (verdict,) = examine((asked := _without_constants(claim, table))[0], {name: table})
-        verdict = explained(verdict, claim, table, panel.freq)
+        verdict = _explained(verdict, claim, table, panel.freq)
         doubts = (*verdict.doubts, *asked[1], *(bought if verdict.estimate is not None else ()))
-        one = carried_by_one(verdict, asked[0], table, panel.freq)
+        one = _carried_by_one(verdict, asked[0], table, panel.freq)
         named = dict.fromkeys((*verdict.qualifiers, *(("fragile",) if one else ())))
         verdict = replace(verdict, doubts=(*doubts, *one), qualifiers=tuple(named))
         found.append(_helped(verdict, panel, about_accounts))
     return tuple(found)
 
 
-def _about_spending(panel: Panel | None, unpriced: str) -> str:
-    """Why what was spent must be known here; empty where nothing says that anything was."""
+def _about_spending(panel: Panel | None, unpriced: str) -> _Wanting:
+    """Why what was spent must be known here; an empty sentence where nothing says that anything was."""
     if panel is None:
-        return ""
+        return _Wanting("")
+    needs = frozenset({"spend"})
     found = boosts_in(panel.rows)
     left = panel.accounting["posts"].reasons.get(BOOSTED, 0)
     if found.boosted > 0:
-        return (
+        text = (
             f"{found}, which moves reactions and sales alike, and what was spent is not known: {_HINTS['spend']}; or "
             "leave the boosted posts out (--leave-out-boosted, or Rules(paid='left out')) and, where nothing else was "
             "spent, say that too (--nothing-spent, or nothing_spent=True)"
         )
+        return _Wanting(text, needs, ReasonCode.BOOSTED_UNPRICED)
     if unpriced:
-        return f"there was advertising, but not what was spent by day ({unpriced}): {_HINTS['spend']}"
+        text = f"there was advertising, but not what was spent by day ({unpriced}): {_HINTS['spend']}"
+        return _Wanting(text, needs)
     if left:
-        return (
+        text = (
             f"{left:,} boosted posts are left out, and it is not known whether anything else was spent: "
             f"{_HINTS['spend']}; {_NOTHING_SPENT}"
         )
-    return ""
+        return _Wanting(text, needs)
+    return _Wanting("")
 
 
 def _boost_doubts(panel: Panel | None) -> tuple[Doubt, ...]:
@@ -182,7 +208,7 @@ def _boost_doubts(panel: Panel | None) -> tuple[Doubt, ...]:
 
 def _unusable(claim: Claim, table: pd.DataFrame, periods: str) -> str:
     """Why x and y of these rows cannot be related at all: too few of them, or one that never moves."""
-    chosen = {role: played(claim, role, table) for role in ("x", "y")}
+    chosen = {role: _played(claim, role, table) for role in ("x", "y")}
     both = table[[name for name in chosen.values() if name is not None]].dropna()
     entities = table["entity"].nunique()
     for name in both.columns:
@@ -191,7 +217,7 @@ def _unusable(claim: Claim, table: pd.DataFrame, periods: str) -> str:
             return (
                 f"{name} is {value} in all {len(both):,} rows: what never moves cannot be related to anything"
             )
-    rival = played(claim, "rival", table)
+    rival = _played(claim, "rival", table)
     if rival is not None and _stands_still(table, rival):
         return f"{rival} is the same in every period, so that it can predict no change and be no rival here"
     if entities == 1 and claim.procedure == "long run":
@@ -240,7 +266,7 @@ def _without_constants(claim: Claim, table: pd.DataFrame) -> tuple[Claim, tuple[
     """A control that never moves within an entity explains nothing there and is left out, with a word."""
     doubts = []
     for role in [each for each in claim.roles if each not in ("x", "y", "rival", "by", "time")]:
-        name = played(claim, role, table)
+        name = _played(claim, role, table)
         if name is None or not _stands_still(table, name):
             continue
         options = {
@@ -267,18 +293,15 @@ def what_would_help(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     tuple of str
         One line per file, with the claims.
     """
-    waiting = {
-        hint: [
-            verdict.claim for verdict in verdicts if verdict.word == "not judged" and hint in verdict.reason
-        ]
-        for hint in dict.fromkeys(_HINTS.values())
-    }
-    ordered = sorted((hint for hint in waiting if waiting[hint]), key=lambda hint: -len(waiting[hint]))
-    more = {
-        hint: f"; {_NOTHING_SPENT}"
-        for hint in ordered
-        if hint == _HINTS["spend"] and not any("were boosted" in verdict.reason for verdict in verdicts)
-    }
+    waiting: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.word == "not judged":
+            for hint in dict.fromkeys(_HINTS[name] for name in _HINTS if name in verdict.needs):
+                waiting.setdefault(hint, []).append(verdict.claim)
+    declared = list(dict.fromkeys(_HINTS.values()))
+    ordered = sorted(waiting, key=lambda hint: (-len(waiting[hint]), declared.index(hint)))
+    boosted = any(verdict.reason_code == ReasonCode.BOOSTED_UNPRICED for verdict in verdicts)
+    more = {} if boosted else {_HINTS["spend"]: f"; {_NOTHING_SPENT}"}
     return tuple(f"{hint}{more.get(hint, '')} ({', '.join(waiting[hint])})" for hint in ordered)
 
 
@@ -296,27 +319,36 @@ def _absent(claim: Claim, columns: list[str]) -> tuple[str, ...]:
     )
 
 
-def _missing(claim: Claim, absent: tuple[str, ...], reasons: Mapping[str, str]) -> str:
+def _missing(claim: Claim, absent: tuple[str, ...], wanting: Mapping[str, _Wanting]) -> _Wanting:
     asked = {name for names in claim.roles.values() for name in names}
-    if reasons["revenue"] and ("revenue" in absent or (not absent and "revenue" in asked)):
-        return reasons["revenue"]
-    if reasons["spend"] and absent == ("spend",):
-        return reasons["spend"]
-    if reasons["nps"] and absent[:1] == ("nps",):
-        return f"no {', no '.join(absent)}: {reasons['nps']}"
+    if wanting["revenue"].reason and ("revenue" in absent or (not absent and "revenue" in asked)):
+        return wanting["revenue"]
+    if wanting["spend"].reason and absent == ("spend",):
+        return wanting["spend"]
+    if wanting["nps"].reason and absent[:1] == ("nps",):
+        return _Wanting(f"no {', no '.join(absent)}: {wanting['nps'].reason}")
     about_accounts = claim.estimand.get("unit") == "account"
-    hints = [] if about_accounts and absent else [_HINTS[name] for name in absent if name in _HINTS]
+    waited: tuple[str, ...] = ("followers" if "followers" in claim.roles else "revenue",)
+    if absent:
+        waited = () if about_accounts else tuple(name for name in absent if name in _HINTS)
+    hints = [_HINTS[name] for name in waited]
     if "spend" in absent and not about_accounts:
         hints.append(_NOTHING_SPENT)
-    if not absent:
-        hints = [_HINTS["followers"]] if "followers" in claim.roles else [_HINTS["revenue"]]
     said = f"no {', no '.join(absent)}" if absent else "nothing to judge it on"
-    return f"{said}: {'; '.join(hints) or claim.minimum}"
+    return _Wanting(f"{said}: {'; '.join(hints) or claim.minimum}", frozenset(waited))
 
 
-def _not_judged(claim: Claim, name: str, reason: str, *, simulated: bool = False) -> Verdict:
-    qualifiers = ("simulated",) if simulated else ()
-    return Verdict(claim.id, name, "not judged", qualifiers=qualifiers, sesoi=claim.sesoi, reason=reason)
+def _not_judged(claim: Claim, name: str, wanting: _Wanting, *, simulated: bool = False) -> Verdict:
+    return Verdict(
+        claim.id,
+        name,
+        "not judged",
+        qualifiers=("simulated",) if simulated else (),
+        sesoi=claim.sesoi,
+        reason=wanting.reason,
+        reason_code=wanting.code,
+        needs=wanting.needs,
+    )
 
 
 def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verdict:
@@ -342,3 +374,98 @@ def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verd
             text += "; no shop has them, so only many shops together could tell"
     text += f"; now an effect of {plain(can)} would have been found with 80 % power"
     return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))
+
+
+def _played(claim: Claim, role: str, table: pd.DataFrame) -> str | None:
+    """The column of a table that plays a role in a claim; None where none does."""
+    return next((name for name in claim.roles.get(role, ()) if name in table.columns), None)
+
+
+def _explained(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: Freq) -> Verdict:
+    """Say which figures of 0 leave too few rows, where a model of logarithms could not be fitted for that.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        What came of it.
+    claim : Claim
+        The claim.
+    table : pandas.DataFrame
+        The panel's rows.
+    freq : {"D", "W", "M"}
+        Length of a period.
+
+    Returns
+    -------
+    Verdict
+        With a longer reason; as it was where rows were not what was wanting, or where nothing is 0.
+    """
+    if verdict.word != "not judged" or verdict.reason_code not in _TOO_FEW:
+        return verdict
+    names = [_played(claim, role, table) for role in claim.options.get("logs", ())]
+    zeros = {name: int((table[name] <= 0).sum()) for name in names if name is not None}
+    said = [f"{name} is 0 in {n:,} of {len(table):,} {PERIODS[freq].one}s" for name, n in zeros.items() if n]
+    if not said:
+        return verdict
+    hint = f"; {_LONGER[freq]}" if _LONGER[freq] else ""
+    text = f"{', '.join(said)}, where there is no logarithm, and neighbours in time are needed too: {verdict.reason}"
+    return replace(verdict, reason=text.rstrip(".") + hint)
+
+
+def _carried_by_one(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: Freq) -> tuple[Doubt, ...]:
+    """Judge again without the period that is furthest from the others: one viral post is no law.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        What all rows say.
+    claim : Claim
+        The claim as it was asked.
+    table : pandas.DataFrame
+        The panel's rows; not changed.
+    freq : {"D", "W", "M"}
+        Length of a period.
+
+    Returns
+    -------
+    tuple of Doubt
+        One, raised, where a decisive word about one entity is another without that period, and the interval half as wide
+        again, or elsewhere; else none.
+    """
+    if verdict.word not in DECISIVE or claim.procedure != "precedence" or len(set(table["entity"])) != 1:
+        return ()
+    for role in ("x", "y"):
+        name = _played(claim, role, table)
+        if name is None:
+            continue
+        at = _furthest(table[name], logged=role in claim.options.get("logs", ()))
+        without = table.copy()
+        without[name] = without[name].astype(float)
+        without.loc[at, name] = float("nan")
+        (again,) = examine(claim, {verdict.dataset: without})
+        if again.word == verdict.word or not _leaned(verdict.estimate, again.estimate):
+            continue
+        estimate = f", {again.estimate.interval}" if again.estimate is not None else ""
+        text = (
+            f"without the {PERIODS[freq].one} of {table['period'].loc[at]:%Y-%m-%d}, whose {name} is furthest from the "
+            f"others, the word is {again.word}{estimate}"
+        )
+        return (Doubt(f"one {PERIODS[freq].one} carries it", text, raised=True),)
+    return ()
+
+
+def _leaned(before: Estimate | None, after: Estimate | None) -> bool:
+    """Whether one period less changes the interval by more than a few rows less would: a close call is no lean."""
+    if before is None or after is None:
+        return True
+    half, now = ((one.interval.high - one.interval.low) / 2 for one in (before, after))
+    return now > _WIDER * half or abs(after.value - before.value) > half
+
+
+def _furthest(values: pd.Series[float], *, logged: bool) -> Any:
+    """Label of the row whose figure is furthest from the median, on the scale that the claim uses."""
+    import numpy as np
+
+    known = values.astype(float).dropna()
+    scaled = known[known > 0].map(np.log) if logged else known
+    return scaled.index[first_largest((scaled - scaled.median()).abs())]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from erresearch.claims.evidence import Evidence
@@ -140,6 +141,7 @@ def _guard(claim: Claim, cast: Cast) -> None:
 def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verdict]:
     found: dict[str, Evidence] = {}
     reasons: dict[str, str] = {}
+    codes: dict[str, str] = {}
     simulated = {name: is_simulated(table) for name, table in data.items()}
     for name, table in data.items():
         if simulated[name] and (name in WORLDS or name in CASES) and name not in claim.worlds:
@@ -154,7 +156,7 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verd
         except UnknownNameError:
             raise
         except ErresearchError as error:
-            reasons[name] = str(error)
+            reasons[name], codes[name] = str(error), error.code
     family = [name for name in found if not simulated[name]]
     if len(family) > LARGEST_FAMILY:
         raise DataError(
@@ -170,7 +172,10 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verd
     sources = {name: _source(claim, data[name]) for name in family}
     verdicts |= _stepwise(claim, {name: found[name] for name in family}, sources, level)
     verdicts |= {
-        name: not_judged(claim, dataset=name, reason=reason, simulated=simulated[name])
+        name: replace(
+            not_judged(claim, dataset=name, reason=reason, simulated=simulated[name]),
+            reason_code=codes.get(name, ""),
+        )
         for name, reason in reasons.items()
     }
     return [verdicts[name] for name in data]

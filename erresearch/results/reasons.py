@@ -47,6 +47,7 @@ class ReasonCode(StrEnum):
     TOO_FEW_ROWS = "too-few-rows"
     NO_COMPLETE_ROW = "no-complete-row"
     REFUSED = "refused"
+    BOOSTED_UNPRICED = "boosted-unpriced"
     OTHER = "other"
 
 
@@ -69,6 +70,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         ReasonCode.TOO_FEW_ROWS: "{text}",
         ReasonCode.NO_COMPLETE_ROW: "{text}",
         ReasonCode.REFUSED: "{text}",
+        ReasonCode.BOOSTED_UNPRICED: "{text}",
         ReasonCode.OTHER: "{text}",
     }
 )

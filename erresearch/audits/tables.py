@@ -1,0 +1,494 @@
+"""Tables of an audit: rates side by side, accounts as rows, scores of a survey by period, columns of the panel."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+from erresearch.engine.sources import gather
+from erresearch.errors import ErresearchError, ErresearchWarning
+from erresearch.exports import Export, combine_exports
+from erresearch.exports.lazy_tables import Lake, called_simulated, hold_posts
+from erresearch.metrics import DEFINITIONS, band, engagement_rate, nps
+from erresearch.panel import Panel, RowAccounting
+from erresearch.panel.entities import plain_name
+from erresearch.results import Estimate, Table
+from erresearch.schema.vocabulary import PERIODS, REACTIONS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from erresearch.audits.inputs import Files
+
+__all__ = [
+    "FEWEST_ANSWERS",
+    "account_table",
+    "column_table",
+    "described_posts",
+    "own_posts",
+    "rate_table",
+    "side_by_side",
+    "survey_scores",
+    "with_followers",
+    "with_scores",
+]
+
+_SOURCES = ("scrunch", "oberlo-da", "russian-compilation")
+_FEWEST_OF_A_KIND = 5
+
+
+def with_followers(posts: pd.DataFrame, followers: Sequence[Export]) -> pd.DataFrame:
+    """Give every post its account's last follower count on or before its day.
+
+    Parameters
+    ----------
+    posts : pandas.DataFrame
+        Canonical posts; not changed.
+    followers : sequence of Export
+        Counts by day. Of a platform with one account they are that account's, whatever name the file uses.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With a column ``followers`` where any is known; posts of other accounts have none.
+    """
+    import pandas as pd
+
+    out = posts.copy()
+    if not followers:
+        return out
+    counts = combine_exports(followers).rows if len(followers) > 1 else followers[0].rows
+    counts = counts.dropna(subset=["followers"]).copy()
+    counts["date"] = pd.to_datetime(counts["date"]).fillna(pd.Timestamp("1970-01-01"))
+    day = (
+        out["published_at"].dt.tz_convert(None)
+        if out["published_at"].dt.tz is not None
+        else out["published_at"]
+    )
+    known = pd.Series(float("nan"), index=out.index)
+    for platform, mine in out.groupby("platform"):
+        own = own_posts(mine)
+        theirs = counts[counts["platform"] == platform]
+        for account, rows in own.groupby("account"):
+            some = theirs[theirs["account"] == account]
+            if some.empty and len(own["account"].unique()) == len(theirs["account"].unique()) == 1:
+                some = theirs
+            if some.empty:
+                continue
+            some = some.sort_values("date")
+            at = some["date"].to_numpy().searchsorted(day.loc[rows.index].to_numpy(), side="right") - 1
+            values = some["followers"].to_numpy(dtype=float)[at.clip(0)]
+            values[at < 0] = float("nan")
+            known.loc[rows.index] = values
+    if known.notna().any():
+        out["followers"] = known
+    return out
+
+
+def own_posts(posts: pd.DataFrame) -> pd.DataFrame:
+    """Without the posts of other accounts; a flag may be missing where one of several exports lacks it."""
+    return posts[~posts["collaboration"].eq(True)] if "collaboration" in posts else posts
+
+
+def side_by_side(posts: pd.DataFrame | Lake | None) -> pd.DataFrame:
+    """Every definition of an engagement rate that the columns allow, by platform and by kind of post.
+
+    Parameters
+    ----------
+    posts : pandas.DataFrame, Lake or None
+        Canonical posts; those of a lake stay in their engine. Of None the table is empty.
+
+    Returns
+    -------
+    pandas.DataFrame
+        platform, post_type, definition, formula, mean, median, n, unit, band, why_not. Means are of posts, days or
+        periods, each counted once; where a rate cannot be computed, `why_not` says so. A band carries its source. Rates
+        of different kinds of post differ by their nature: where a platform has several, each stands below the rate of
+        all of them (whose `post_type` is empty), for the definitions that it allows.
+
+    Examples
+    --------
+    >>> from erresearch.worlds import simulate
+    >>> posts = simulate("effect", accounts=3, weeks=60, rng=1).posts
+    >>> table = side_by_side(posts[posts["platform"] == "instagram"])
+    >>> whole = table[table["post_type"] == ""].set_index("definition")
+    >>> whole.loc["M01", ["formula", "band"]].tolist()
+    ['(likes + comments) / followers, per post', 'average or good (Scrunch...)']
+    """
+    import pandas as pd
+
+    rows = []
+    lake = posts if isinstance(posts, Lake) or posts is None else hold_posts(posts)
+    for platform, kind, mine in () if lake is None else _kinds(lake, fewest=_FEWEST_OF_A_KIND):
+        for definition in DEFINITIONS.values():
+            row: dict[str, object] = {
+                "platform": platform,
+                "post_type": kind,
+                "definition": definition.id,
+                "formula": definition.formula,
+                "unit": definition.per,
+            }
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", ErresearchWarning)
+                    found = engagement_rate(mine, definition=definition.id, zero="drop")
+                row |= {
+                    "formula": found.definition.formula,
+                    "mean": found.mean,
+                    "median": found.median,
+                    "n": found.n,
+                }
+                row["band"] = _bands(found)
+            except ErresearchError as error:
+                if kind:
+                    continue
+                row["why_not"] = error.wrong
+            rows.append(row)
+    columns = [
+        "platform",
+        "post_type",
+        "definition",
+        "formula",
+        "mean",
+        "median",
+        "n",
+        "unit",
+        "band",
+        "why_not",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _bands(found: object) -> str:
+    """What each source calls this rate, with the source."""
+    said = []
+    for source in _SOURCES:
+        try:
+            placed = band(found, source=source)  # type: ignore[arg-type]
+        except ErresearchError:
+            continue
+        name = placed.source.name.capitalize()
+        said.append(f"{placed.label} ({name}, {placed.date})")
+    return "; ".join(said)
+
+
+def account_table(posts: pd.DataFrame | Lake | None) -> pd.DataFrame | None:
+    """One row per account: its last known followers and its mean reactions to a post.
+
+    Parameters
+    ----------
+    posts : pandas.DataFrame, Lake or None
+        Canonical posts with followers; those of a lake stay in their engine.
+
+    Returns
+    -------
+    pandas.DataFrame
+        account, platform, posts, followers, engagement; without accounts of which one of them is unknown.
+    """
+    if posts is None:
+        return None
+    return _accounts(posts if isinstance(posts, Lake) else hold_posts(posts), REACTIONS)
+
+
+def described_posts(files: Files) -> pd.DataFrame | Lake | None:
+    """Every post with its account's followers of its day; the posts of a lake as they are; None where there is none."""
+    posts = files.source("posts")
+    if isinstance(posts, Lake) or posts is None:
+        return posts
+    every = files.all_posts
+    return with_followers(every.rows, files.followers) if every is not None else None
+
+
+def rate_table(rates: pd.DataFrame) -> Table:
+    """The rates of all posts of each platform, as people read them.
+
+    Parameters
+    ----------
+    rates : pandas.DataFrame
+        What :func:`side_by_side` gives; it has each kind of post, too, and why a rate could not be computed.
+
+    Returns
+    -------
+    Table
+    """
+    known = rates[rates["mean"].notna() & (rates["post_type"] == "")]
+    names = ["platform", "definition", "formula", "mean", "median", "n", "unit", "band"]
+    rows = known[names].fillna({"band": ""}).itertuples(index=False, name=None)
+    return Table.of(names, [(*row[:5], int(row[5]), *row[6:]) for row in rows])
+
+
+def column_table(panel: Panel) -> Table:
+    """What each column of a panel is, with its first and its last value.
+
+    Parameters
+    ----------
+    panel : Panel
+        As it was joined.
+
+    Returns
+    -------
+    Table
+    """
+    rows = panel.rows
+    shown = [
+        (
+            str(name),
+            panel.definitions.get(str(name), ""),
+            _cell(rows[name].iloc[0]),
+            _cell(rows[name].iloc[-1]),
+        )
+        for name in rows.columns
+        if len(rows) and not str(name).startswith("lag1 ")
+    ]
+    return Table.of(["column", "what it is", "first", "last"], shown)
+
+
+def _cell(value: Any) -> str | float | None:
+    if hasattr(value, "strftime"):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, str):
+        return value
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def survey_scores(survey: Sequence[Export]) -> tuple[Estimate, ...]:
+    """Net promoter scores of all answers of each file whose scale allows one."""
+    return tuple(
+        nps(export.rows, name=f"NPS of {export.name}") for export in survey if not _other_scale(export)
+    )
+
+
+def _other_scale(export: Export) -> bool:
+    return any(caution.code == "other scale" for caution in export.warnings)
+
+
+#: Answers that a period needs: with 100, sampling alone moves a score by up to 20 points either way.
+FEWEST_ANSWERS = 100
+
+
+def with_scores(panel: Panel, survey: Sequence[Export]) -> tuple[Panel, str]:
+    """Lay the net promoter score of every period beside the figures of a panel.
+
+    Parameters
+    ----------
+    panel : Panel
+        Posts and outcomes; not changed. Weeks begin on the day on which the panel's do.
+    survey : sequence of Export
+        Answers with their dates.
+
+    Returns
+    -------
+    panel, reason
+        With columns ``nps`` and ``nps_answers`` (the number of answers), the account of every answer, and a note; and
+        why a claim about the score cannot be judged, empty where nothing speaks against it. A score of fewer than 100
+        answers is missing: its noise would pass for a change.
+
+    Raises
+    ------
+    DataError
+        If two files hold different answers of the same person.
+    """
+    import pandas as pd
+
+    usable = [one for one in survey if not _other_scale(one)]
+    if not survey or not len(panel.rows):
+        return panel, ""
+    if not usable:
+        return (
+            panel,
+            f"the answers of {survey[0].name} are on another scale than 0 to 10, so that there is no NPS",
+        )
+    answers = (combine_exports(usable) if len(usable) > 1 else usable[0]).rows
+    arrived = sum(len(one.rows) for one in survey)
+    left = {
+        "on another scale than 0 to 10": arrived - sum(len(one.rows) for one in usable),
+        "answers that another file repeats": sum(len(one.rows) for one in usable) - len(answers),
+    }
+    entities = sorted(panel.rows["entity"].unique())
+    owner = _owners(answers["entity"], entities)
+    left["of no entity here"] = int(owner.isna().sum())
+    placed = answers.assign(entity=owner)[owner.notna().to_numpy()]
+    starts = {name: rows["period"].sort_values() for name, rows in panel.rows.groupby("entity")}
+    pieces = [
+        rows.assign(period=_period(rows["date"], starts[str(name)], panel.freq))
+        for name, rows in placed.groupby("entity")
+    ]
+    inside = pd.concat(pieces).dropna(subset="period") if pieces else placed
+    left["outside the panel's periods"] = len(placed) - len(inside)
+    account = RowAccounting(arrived, len(inside), left)
+    made, enough, median = _laid(panel, inside)
+    reason = ""
+    if left["of no entity here"] == len(answers):
+        reason = (
+            f"the answers do not say of which of {len(entities)} entities they are: give one survey file for each, with "
+            "entity in the mapping file beside it"
+        )
+    elif enough < len(made):
+        reason = (
+            f"{enough:,} of {len(made):,} {PERIODS[panel.freq].many} have the {FEWEST_ANSWERS} answers that a score "
+            f"needs (half of them have {median:,.0f} or fewer): ask more people"
+            + (", or judge by month (--freq M)" if panel.freq != "M" else "")
+        )
+    words = {
+        "nps": f"net promoter score of the {PERIODS[panel.freq].one}'s answers; missing with fewer than {FEWEST_ANSWERS}",
+        "nps_answers": f"answers of the {PERIODS[panel.freq].one}",
+    }
+    notes = (*panel.notes, f"net promoter score: {reason}") if reason else panel.notes
+    accounting = {**panel.accounting, "survey": account}
+    definitions = {**panel.definitions, **words}
+    return replace(panel, rows=made, accounting=accounting, notes=notes, definitions=definitions), reason
+
+
+def _owners(named: pd.Series[str], entities: Sequence[str]) -> pd.Series[str]:
+    """The entity of each answer: the only one, or the one of its name."""
+    if len(entities) == 1:
+        return named.map(lambda _: entities[0])
+    spelt = {plain_name(entity): entity for entity in entities}
+    return named.map(lambda name: spelt.get(plain_name(str(name))))
+
+
+def _period(dates: pd.Series[pd.Timestamp], starts: pd.Series[pd.Timestamp], freq: str) -> pd.DatetimeIndex:
+    """First day of the period that holds each date; missing where there is none."""
+    import pandas as pd
+
+    days = pd.to_datetime(dates).dt.tz_localize(None).dt.normalize()
+    first = pd.DatetimeIndex(starts)
+    at = first.searchsorted(days.to_numpy(), side="right") - 1
+    begin = first[at.clip(0)]
+    length = {"D": pd.DateOffset(days=1), "W": pd.DateOffset(days=7), "M": pd.DateOffset(months=1)}[freq]
+    within = (at >= 0) & (days.to_numpy() < (begin + length).to_numpy())
+    return pd.DatetimeIndex(begin.where(within))
+
+
+def _laid(panel: Panel, answers: pd.DataFrame) -> tuple[pd.DataFrame, int, float]:
+    """The panel's rows with the score and its answers, periods with enough of them, and the median number."""
+    rows = []
+    for (entity, period), some in answers.groupby(["entity", "period"]) if len(answers) else ():
+        score = float("nan")
+        if len(some) >= FEWEST_ANSWERS:
+            with warnings.catch_warnings():
+                # said once of all answers together
+                warnings.simplefilter("ignore", ErresearchWarning)
+                try:
+                    score = nps(some["score"]).value
+                except ErresearchError:
+                    score = float("nan")
+        rows.append((entity, period, score, float(len(some))))
+    import pandas as pd
+
+    table = pd.DataFrame(rows, columns=["entity", "period", "nps", "nps_answers"])
+    table["period"] = table["period"].astype(panel.rows["period"].dtype)
+    table["entity"] = table["entity"].astype(panel.rows["entity"].dtype)
+    made = panel.rows.merge(table, on=["entity", "period"], how="left", validate="1:1")
+    made["nps_answers"] = made["nps_answers"].fillna(0.0)
+    made.attrs = dict(panel.rows.attrs)
+    return made, int(made["nps"].notna().sum()), float(made["nps_answers"].median())
+
+
+def _kinds(lake: Lake, *, fewest: int) -> Iterator[tuple[str, str, Any]]:
+    """One's own posts of each platform: all of them, then each kind where there are several.
+
+    Parameters
+    ----------
+    lake : Lake
+        Posts.
+    fewest : int
+        Posts below which a kind is not looked at.
+
+    Yields
+    ------
+    platform, kind, posts : str, str, lazy frame
+        Only columns that hold something there.
+    """
+    own = _own(lake)
+    keys = [name for name in ("platform", "post_type") if name in lake.columns]
+    text = [nw.col(name).cast(nw.String()).alias(f"key{i}") for i, name in enumerate(keys)]
+    held = _held(own, lake.columns)
+    found = gather(
+        own.with_columns(*text)
+        .group_by(*(f"key{i}" for i in range(len(keys))))
+        .agg(nw.len().alias("posts"), *held)
+    )
+    for platform in sorted(set(found["key0"].drop_nulls().to_list())):
+        rows = found.filter(found["key0"] == platform)
+        posts = own.filter(nw.col("platform").cast(nw.String()) == platform)
+        yield platform, "", _only(posts, lake.columns, rows)
+        kinds = sorted(set(rows["key1"].drop_nulls().to_list())) if "key1" in rows.columns else []
+        for kind in kinds if len(kinds) > 1 else ():
+            some = rows.filter(rows["key1"] == kind)
+            if some["posts"].sum() >= fewest:
+                of_kind = posts.filter(nw.col("post_type").cast(nw.String()) == kind)
+                yield platform, kind, _only(of_kind, lake.columns, some)
+
+
+def _accounts(lake: Lake, reactions: Sequence[str]) -> pd.DataFrame:
+    """One row per account: its last known followers and its mean reactions to a post.
+
+    Parameters
+    ----------
+    lake : Lake
+        Posts.
+    reactions : sequence of str
+        Columns that are added up; a post that lacks all of them does not count.
+
+    Returns
+    -------
+    pandas.DataFrame
+        account, platform, posts, followers, engagement; without accounts of which one of them is unknown.
+    """
+    import polars as pl
+
+    names = ["account", "platform", "posts", "followers", "engagement"]
+    there = [name for name in reactions if name in lake.columns]
+    if "followers" not in lake.columns or not there:
+        return pl.DataFrame(schema=names).to_pandas()
+    own, keys = _own(lake), ["account", "platform"]
+    values = [nw.col(name).cast(nw.Float64()) for name in there]
+    known = [~(value.is_null() | value.is_nan()) for value in values]
+    total = nw.sum_horizontal(
+        *(nw.when(ok).then(value).otherwise(0.0) for ok, value in zip(known, values, strict=True))
+    )
+    summed = own.select(
+        *keys, engagement=nw.when(nw.any_horizontal(*known, ignore_nulls=True)).then(total)
+    ).group_by(*keys)
+    means = gather(summed.agg(nw.len().alias("posts"), nw.col("engagement").mean()))
+    count = nw.col("followers").cast(nw.Float64())
+    counted = own.filter(~(count.is_null() | count.is_nan()))
+    last = counted.group_by(*keys).agg(nw.col("published_at").max())
+    latest = counted.select(*keys, "published_at", followers=count).join(last, on=[*keys, "published_at"])
+    followers = gather(latest.group_by(*keys).agg(nw.col("followers").max()))
+    made = means.join(followers, on=keys, how="inner").drop_nulls(["followers", "engagement"])
+    out = made.select(names).sort(keys).to_pandas()
+    out.attrs = {"simulated": True} if lake.simulated or called_simulated(out["account"].unique()) else {}
+    return out
+
+
+def _own(lake: Lake) -> nw.LazyFrame[Any]:
+    """Without the posts of other accounts; a flag may be missing."""
+    frame: nw.LazyFrame[Any] = nw.from_native(lake.rows).lazy()
+    if "collaboration" not in lake.columns:
+        return frame
+    other = nw.col("collaboration").cast(nw.Float64())
+    return frame.filter((other != 1) | other.is_null())
+
+
+def _held(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> list[nw.Expr]:
+    """How many values each column holds."""
+    schema = frame.collect_schema()
+    there = [
+        ~(nw.col(name).is_null() | nw.col(name).is_nan())
+        if schema[name].is_float()
+        else ~nw.col(name).is_null()
+        for name in columns
+    ]
+    return [nw.when(ok).then(1).otherwise(0).sum().alias(f"held{i}") for i, ok in enumerate(there)]
+
+
+def _only(posts: nw.LazyFrame[Any], columns: Sequence[str], counted: Any) -> Any:
+    """Columns that hold something."""
+    return posts.select(*(name for i, name in enumerate(columns) if counted[f"held{i}"].sum())).to_native()
