@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from erresearch.panel import Panel
 
 __all__ = [
-    "Cell",
     "Drawing",
+    "RunStep",
     "accounting_rows",
     "audit_notebook",
     "doubt_lines",
@@ -57,7 +57,7 @@ Every step through the public functions, from the files to the verdicts. Change 
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class RunStep:
     """A step that was run: what stands above it, its code, what it gave, how that is shown, what it imports."""
 
     text: str
@@ -182,7 +182,7 @@ def write_audit(
     found: Audit,
     out: Path,
     settings: Mapping[str, Any],
-    cells: Sequence[Cell],
+    cells: Sequence[RunStep],
     *,
     inputs: Iterable[str | Path],
 ) -> dict[str, Path]:
@@ -196,7 +196,7 @@ def write_audit(
         Folder; made where it is not there.
     settings : mapping
         Parameters of the notebook.
-    cells : sequence of Cell
+    cells : sequence of RunStep
         The steps, with what each of them gave.
     inputs : iterable of path
         Files that the audit was made from.
@@ -380,14 +380,14 @@ def _below(formula: str) -> str:
     return formula.rsplit(" / ", maxsplit=1)[-1]
 
 
-def audit_notebook(settings: Mapping[str, Any], cells: Sequence[Cell], *, out: Path) -> str:
+def audit_notebook(settings: Mapping[str, Any], cells: Sequence[RunStep], *, out: Path) -> str:
     """Write the notebook that does the audit again, with what each step gave here.
 
     Parameters
     ----------
     settings : mapping
         Parameters and their values.
-    cells : sequence of Cell
+    cells : sequence of RunStep
         The steps.
     out : pathlib.Path
         Folder in which it will lie; paths are written as seen from there.
@@ -438,7 +438,7 @@ def _parameters(settings: Mapping[str, Any], out: Path) -> str:
     return "\n".join(["import erresearch as er", "", *lines])
 
 
-def _imports(cells: Sequence[Cell]) -> str:
+def _imports(cells: Sequence[RunStep]) -> str:
     names = sorted({cell.imports for cell in cells if cell.imports})
     return (
         f"import warnings\n\nfrom erresearch.audits import {', '.join(names)}\n\n"
@@ -447,7 +447,7 @@ def _imports(cells: Sequence[Cell]) -> str:
     )
 
 
-def _shown(cell: Cell, count: int) -> list[Any]:
+def _shown(cell: RunStep, count: int) -> list[Any]:
     """The outputs that a kernel would store."""
     from nbformat.v4 import new_output
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from erresearch.audits.inputs import Files, read_files
-from erresearch.audits.outputs import Cell, doubt_lines, drawings, write_audit
+from erresearch.audits.outputs import RunStep, doubt_lines, drawings, write_audit
 from erresearch.audits.tables import (
     account_table,
     column_table,
@@ -461,7 +461,7 @@ def audit(
         "PSEUDONYMS": pseudonyms,
     }
     settings = tuple(known)
-    cells: list[Cell] = []
+    cells: list[RunStep] = []
     public = _public()
     with _own_warnings() as said:
         for step in STEPS:
@@ -474,7 +474,7 @@ def audit(
                 _use_shown_labels(known, made)
             name = step.call.__name__
             own = "" if name in public else name
-            cells.append(Cell(step.text, step.code(public), made, step.shows, own))
+            cells.append(RunStep(step.text, step.code(public), made, step.shows, own))
     read: Files = known["files"]
     joined: Joined = known["joined"]
     told = [read.labels.text(text) for text in said]
