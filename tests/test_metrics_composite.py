@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import duckdb
 import numpy as np
@@ -214,6 +216,12 @@ def test_every_metric_of_the_sources_has_a_name_here() -> None:
     )
     assert set(names.split()) <= set(erresearch.metrics.__all__)
     assert all(hasattr(erresearch.metrics, name) for name in erresearch.metrics.__all__)
+
+
+def test_extras_can_be_imported_before_anything_else() -> None:
+    code = "from erresearch.metrics import extras; print(extras.composite.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "composite"
 
 
 def test_what_moved_to_extras_is_found_under_its_old_name_for_one_release() -> None:

@@ -5,6 +5,7 @@ Composites, ladders, best hours and growth are in :mod:`erresearch.metrics.extra
 
 from __future__ import annotations
 
+import importlib
 import warnings
 
 from erresearch.metrics.bands import Band, Banding, band, bands, cautions
@@ -55,8 +56,10 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Hand out what moved to ``extras`` under its old address for one release, with a word."""
-    from erresearch.metrics import extras
-
+    # by its full name: `from erresearch.metrics import extras` would ask here again
+    extras = importlib.import_module(f"{__name__}.extras")
+    if name == "extras":
+        return extras
     if name not in extras.__all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
     warnings.warn(
