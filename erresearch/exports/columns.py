@@ -7,18 +7,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from erresearch.errors import ColumnError
+from erresearch.errors import ColumnError, DataError
 from erresearch.exports.layouts import Format, Kind, load_registry
 from erresearch.exports.log import ReadLog
 from erresearch.exports.mapping import Settings
 from erresearch.exports.numbers import Numbers, Reading, parse_numbers, show_code
-from erresearch.exports.privacy import hashed
+from erresearch.exports.privacy import hashed, show_name
 from erresearch.exports.tables import MAPPED, Table, is_note
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Built", "Draft", "draft_of", "number_column", "numeric_targets", "typed"]
+__all__ = [
+    "Built",
+    "Draft",
+    "draft_of",
+    "number_column",
+    "numeric_targets",
+    "one_currency",
+    "typed",
+    "without_copies",
+]
 
 KEPT = "kept: "
 _NEVER_A_WORD = ("time", "id")
@@ -221,6 +230,34 @@ def _total_mask(frame: pl.DataFrame, table: Table) -> pl.Series:
     return mask
 
 
+def without_copies(
+    frame: pl.DataFrame, log: ReadLog, *, number: str, only: pl.Series | None = None
+) -> pl.DataFrame:
+    """Keep the first of rows whose every cell is equal, and count the others.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows.
+    log : ReadLog
+        Takes those set aside.
+    number : str
+        The column that numbers the rows, which does not count.
+    only : polars.Series, optional
+        Which rows may be copies at all.
+
+    See Also
+    --------
+    erresearch.exports.combine_exports : Rows that stand in several exports.
+    """
+    import polars as pl
+
+    copies = frame.select(pl.struct(pl.exclude(number)).is_first_distinct().not_()).to_series()
+    copies = copies if only is None else copies & only
+    log.remove("rejected", "copies of an earlier row", frame[number].filter(copies), warn=True)
+    return frame.filter(~copies)
+
+
 def table_first(frame: pl.DataFrame, table: Table) -> pl.Series:
     """The table's first column, for the rows still in `frame`."""
     import polars as pl
@@ -331,6 +368,47 @@ def _any(masks: Sequence[pl.Series]) -> pl.Series:
     for mask in masks[1:]:
         out = out | mask
     return out
+
+
+def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.DataFrame:
+    """Keep the one currency that the caller chooses, or refuse several.
+
+    Raises
+    ------
+    DataError
+        If there are several and none is chosen, or the chosen one is not there.
+    """
+    import polars as pl
+
+    named = frame.filter(pl.col("currency") != "")
+    counts = {str(code): count for code, count in named["currency"].value_counts(sort=True).iter_rows()}
+    wanted = settings.currency.upper() if settings.currency else None
+    if wanted is None:
+        if len(counts) > 1:
+            raise DataError(
+                f"{log.name} holds several currencies, which are never added up",
+                got=", ".join(
+                    f"{show_name(code)} in {count:,} rows" for code, count in list(counts.items())[:6]
+                ),
+                fix=f"choose one with currency={show_name(next(iter(counts)))!r}, or export the amounts in one currency",
+            )
+        return frame
+    if not counts:
+        log.note(f"amounts are in {wanted}, as given")
+        return frame.with_columns(pl.lit(wanted).alias("currency"))
+    if wanted not in counts:
+        if len(counts) == 1 and any(guess.name == "currency" for guess in log.guesses):
+            return frame.with_columns(pl.lit(wanted).alias("currency"))
+        raise DataError(
+            f"{log.name} holds no amounts in {wanted}",
+            got=", ".join(map(show_name, sorted(counts)[:6])),
+            fix="choose one of these",
+        )
+    other = (frame["currency"] != wanted) & (frame["currency"] != "")
+    if "source_row" in frame.columns:
+        rows = frame.filter(other)["source_row"].unique()
+        log.remove("out_of_scope", f"amounts in other currencies than {wanted}", rows, warn=True)
+    return frame.filter(~other)
 
 
 def further(drafted: Draft, settings: Settings) -> dict[str, pl.Series]:

@@ -67,6 +67,10 @@ def definition_changes(exports: Sequence[Export]) -> tuple[Change, ...]:
     -------
     tuple of Change
         In the order of the figures' names. A header in another language is no other word.
+
+    See Also
+    --------
+    combine_exports : Cautions about the same.
     """
     fields = load_registry().fields
     found = []
@@ -108,6 +112,11 @@ def combine_exports(exports: Sequence[Export], *, tables: bool = False) -> Expor
     -------
     Export
         With the accounts of all of them added up; repeated rows count as rejected.
+
+    See Also
+    --------
+    read_export : Where exports come from.
+    definition_changes : Figures that a platform renamed between them.
 
     Raises
     ------

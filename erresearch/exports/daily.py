@@ -8,19 +8,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.columns import Built, Draft, further, numeric_targets, typed
+from erresearch.exports.columns import (
+    Built,
+    Draft,
+    further,
+    numeric_targets,
+    one_currency,
+    typed,
+    without_copies,
+)
 from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import Kind, load_registry, normalise
 from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.posts import account_of, compare_totals
-from erresearch.exports.privacy import show_name
 from erresearch.exports.timestamps import impossible, times_of, with_years
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["day_column", "one_currency", "range_of", "read_ads", "read_figures", "read_series"]
+__all__ = ["day_column", "range_of", "read_ads", "read_figures", "read_series"]
 
 _RANGE = r"^(.*\d{4})\s+[-–]\s+(.*\d{4})$"
 _ISO_RANGE = r"^(\d{4}-\d{2}-\d{2})\s+[-–]\s+(\d{4}-\d{2}-\d{2})$"
@@ -74,6 +81,11 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind:
     -------
     Built
         Columns date, platform, account and the figures.
+
+    See Also
+    --------
+    read_ads : What advertising cost.
+    read_figures : Outcomes by day.
 
     Raises
     ------
@@ -166,9 +178,7 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
         undated = frame["date"].is_null()
         log.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
         frame = frame.filter(~undated)
-        again = frame.select(pl.struct(pl.exclude("source_row")).is_first_distinct().not_()).to_series()
-        log.remove("rejected", "copies of an earlier row", frame["source_row"].filter(again), warn=True)
-        frame = frame.filter(~again)
+        frame = without_copies(frame, log, number="source_row")
     compare_totals(drafted, frame, settings, log)
     for name in figures:
         registry = load_registry().field(name)
@@ -203,47 +213,6 @@ def range_of(text: str, log: ReadLog) -> tuple[dt.datetime, dt.datetime] | None:
     if days.null_count():
         return None
     return days[0], days[1]
-
-
-def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.DataFrame:
-    """Keep the one currency that the caller chooses, or refuse several.
-
-    Raises
-    ------
-    DataError
-        If there are several and none is chosen, or the chosen one is not there.
-    """
-    import polars as pl
-
-    named = frame.filter(pl.col("currency") != "")
-    counts = {str(code): count for code, count in named["currency"].value_counts(sort=True).iter_rows()}
-    wanted = settings.currency.upper() if settings.currency else None
-    if wanted is None:
-        if len(counts) > 1:
-            raise DataError(
-                f"{log.name} holds several currencies, which are never added up",
-                got=", ".join(
-                    f"{show_name(code)} in {count:,} rows" for code, count in list(counts.items())[:6]
-                ),
-                fix=f"choose one with currency={show_name(next(iter(counts)))!r}, or export the amounts in one currency",
-            )
-        return frame
-    if not counts:
-        log.note(f"amounts are in {wanted}, as given")
-        return frame.with_columns(pl.lit(wanted).alias("currency"))
-    if wanted not in counts:
-        if len(counts) == 1 and any(guess.name == "currency" for guess in log.guesses):
-            return frame.with_columns(pl.lit(wanted).alias("currency"))
-        raise DataError(
-            f"{log.name} holds no amounts in {wanted}",
-            got=", ".join(map(show_name, sorted(counts)[:6])),
-            fix="choose one of these",
-        )
-    other = (frame["currency"] != wanted) & (frame["currency"] != "")
-    if "source_row" in frame.columns:
-        rows = frame.filter(other)["source_row"].unique()
-        log.remove("out_of_scope", f"amounts in other currencies than {wanted}", rows, warn=True)
-    return frame.filter(~other)
 
 
 def read_ads(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
@@ -299,14 +268,9 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built
     log.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
     frame = frame.filter(~undated)
     length = (frame["date_end"] - frame["date"]).dt.total_days()
-    grain = pl.DataFrame({"n": length}).select(
-        pl.when(pl.col("n") < _LONGEST_DAY).then(pl.lit("day")).when(pl.col("n") <= 31).then(pl.lit("month")).otherwise(
-            pl.lit("range")
-        )
-    ).to_series() if "month" in text.columns else length.map_elements(
-        lambda days: "day" if days < _LONGEST_DAY else "range", return_dtype=pl.String
-    )  # fmt: skip
-    frame = frame.with_columns(grain.alias("grain"))
+    longest = 31 if "month" in text.columns else 0
+    grain = pl.when(length < _LONGEST_DAY).then(pl.lit("day")).when(length <= longest).then(pl.lit("month"))
+    frame = frame.with_columns(grain.otherwise(pl.lit("range")).alias("grain"))
     if (frame["grain"] == "range").any():
         log.caution(
             "one row per range",

@@ -136,6 +136,10 @@ def parse_times(
     Times
         Cells that cannot be read are marked, not guessed.
 
+    See Also
+    --------
+    erresearch.exports.numbers.parse_numbers : The same for numbers.
+
     Raises
     ------
     DataError

@@ -246,10 +246,6 @@ def _rule(entry: Sequence[str]) -> Rule:
     return Rule(column, cast("How", how), tuple(text.strip().casefold() for text in texts))
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
 # how each entry of a format is frozen; anything else is taken as it is
 _FREEZE: Mapping[str, Callable[[Any], Any]] = {
     "totals": lambda value: tuple(_rule(entry) for entry in value),
@@ -286,7 +282,9 @@ def format_of(entry: Mapping[str, Any]) -> Format:
         )
     if entry.get("kind") not in KINDS:
         raise UnknownNameError.of("kind of export", entry.get("kind"), KINDS)
-    return Format(**{name: _FREEZE.get(name, _as_it_is)(value) for name, value in entry.items()})
+    return Format(
+        **{name: _FREEZE[name](value) if name in _FREEZE else value for name, value in entry.items()}
+    )
 
 
 @functools.lru_cache(maxsize=1)
@@ -355,6 +353,11 @@ def platforms() -> pd.DataFrame:
         Columns ``format``, ``name``, ``platform``, ``kind``, ``languages``, ``evidence``: `evidence` says whether
         the layout was read from real files (bytes), from public code that copes with it, or from fixtures only.
 
+    See Also
+    --------
+    read_export : Reads them.
+    inspect_export : Says which one a file is.
+
     Examples
     --------
     >>> from erresearch.exports import platforms
@@ -364,19 +367,11 @@ def platforms() -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.DataFrame(
-        [
-            {
-                "format": f.id,
-                "name": f.name,
-                "platform": f.platform,
-                "kind": f.kind,
-                "languages": ", ".join(f.languages),
-                "evidence": f.evidence,
-            }
-            for f in load_registry().formats
-        ]
-    )
+    rows = [
+        (f.id, f.name, f.platform, f.kind, ", ".join(f.languages), f.evidence)
+        for f in load_registry().formats
+    ]
+    return pd.DataFrame(rows, columns=["format", "name", "platform", "kind", "languages", "evidence"])
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

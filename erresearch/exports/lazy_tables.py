@@ -115,6 +115,11 @@ def open_lake(
     -------
     Lake
 
+    See Also
+    --------
+    look_into : Say what it holds.
+    erresearch.exports.read_export : The same for text files and workbooks.
+
     Raises
     ------
     EngineError
@@ -203,6 +208,10 @@ def look_into(lake: Lake, *, rows: int = 3) -> str:
     -------
     str
         One line, and one per column of numbers, times and declared labels; ids, texts and other columns are counted.
+
+    See Also
+    --------
+    erresearch.exports.inspect_export : The same for text files and workbooks.
 
     Examples
     --------

@@ -125,6 +125,10 @@ def read_mapping(
     settings, layout
         The layout is None where the mapping names no columns.
 
+    See Also
+    --------
+    erresearch.exports.read_export : Takes a mapping.
+
     Raises
     ------
     EngineError

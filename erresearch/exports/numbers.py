@@ -138,6 +138,10 @@ def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, log: Read
     Numbers
         Shares are fractions, durations seconds.
 
+    See Also
+    --------
+    erresearch.exports.dates.parse_times : The same for times.
+
     Raises
     ------
     DataError

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
-from erresearch.exports.columns import Built, Draft, further, number_column
-from erresearch.exports.daily import day_column, one_currency
+from erresearch.exports.columns import Built, Draft, further, number_column, one_currency, without_copies
+from erresearch.exports.daily import day_column
 from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.numbers import currency_of, same_sign
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_orders"]
 
-_EVENT = (
+_EVENT = [
     "date",
     "entity",
     "outcome",
@@ -33,7 +33,7 @@ _EVENT = (
     "time_source",
     "time_precision",
     "order_id",
-)
+]
 
 
 def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
@@ -56,6 +56,10 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     -------
     Built
         Columns date, entity, outcome, value, currency, kind, at, time_source, time_precision, order_id.
+
+    See Also
+    --------
+    erresearch.exports.daily.read_figures : Sales that a shop has added up.
 
     Raises
     ------
@@ -122,7 +126,11 @@ def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
 
     layout, frame = drafted.layout, drafted.frame
     if not layout.group or layout.group not in frame.columns:
-        return _without_copies(drafted, log)
+        # an order that stands twice is one; a table of one's own may hold equal lines
+        if "order_id" not in frame.columns or layout.evidence == MAPPED:
+            return drafted
+        known = frame["order_id"].str.strip_chars() != ""
+        return drafted.with_frame(without_copies(frame, log, number="row", only=known))
     money = layout.money[0][0]
     filled = frame[money].str.strip_chars() != ""
     again = frame.select(pl.col(layout.group).is_first_distinct().not_()).to_series()
@@ -136,20 +144,6 @@ def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
     items = again & ~filled
     log.remove("out_of_scope", "further line items of an order that is counted", frame["row"].filter(items))
     return drafted.with_frame(frame.filter(~items))
-
-
-def _without_copies(drafted: Draft, log: ReadLog) -> Draft:
-    """An order or payment that stands twice, cell by cell, is one; a table of one's own may hold equal lines."""
-    import polars as pl
-
-    frame = drafted.frame
-    if "order_id" not in frame.columns or drafted.layout.evidence == MAPPED:
-        return drafted
-    known = frame["order_id"].str.strip_chars() != ""
-    first = frame.select(pl.struct(pl.exclude("row")).is_first_distinct()).to_series()
-    copies = known & ~first
-    log.remove("rejected", "copies of an earlier row", frame["row"].filter(copies), warn=True)
-    return drafted.with_frame(frame.filter(~copies))
 
 
 def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series]:

@@ -12,10 +12,18 @@ from erresearch.exports.columns import Built, Draft, flags, further, numeric_tar
 from erresearch.exports.layouts import load_registry, normalise
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.mapping import Settings
-from erresearch.exports.plausibility import check_age, check_limit, check_posts, check_stock, check_totals
+from erresearch.exports.plausibility import (
+    DECODERS,
+    check_age,
+    check_limit,
+    check_posts,
+    check_stock,
+    check_totals,
+    damaged_ids,
+)
 from erresearch.exports.privacy import first_shape, show_name
 from erresearch.exports.tables import MAPPED
-from erresearch.exports.timestamps import DECODERS, damaged_ids, publication, times_of
+from erresearch.exports.timestamps import publication, times_of
 from erresearch.io.parallel import by_morsels
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
@@ -55,6 +63,11 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
     -------
     Built
         ``posts``; or ``daily`` where the file has one row per post and day, which are no posts.
+
+    See Also
+    --------
+    erresearch.exports.orders.read_orders : Orders and payments.
+    erresearch.exports.daily.read_series : Figures by day.
 
     Raises
     ------

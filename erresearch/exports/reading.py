@@ -94,6 +94,13 @@ def read_export(
         Outcomes: ``date`` is the day as the file counts days, ``at`` the moment in UTC where it is known, ``kind`` is
         sale, refund (negative), failed, pending, cancelled or, for figures by day, reported.
 
+    See Also
+    --------
+    inspect_export : What a file is and what would be guessed, before it is read.
+    read_exports : Every table of a file.
+    combine_exports : Several exports of one kind as one.
+    erresearch.build_panel : Exports on one calendar.
+
     Raises
     ------
     ErresearchError
@@ -146,6 +153,10 @@ def read_exports(
     -------
     exports, unread
         One export per file and layout; and, by name, why a further one could not be read.
+
+    See Also
+    --------
+    read_export : The one table of a file that is wanted.
 
     Raises
     ------
@@ -231,6 +242,11 @@ def inspect_export(
     -------
     Inspection
         Print it.
+
+    See Also
+    --------
+    read_export : The rows, with the account of each.
+    platforms : Every layout that is known.
 
     Raises
     ------

@@ -47,6 +47,10 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     Built
         Columns respondent (hashed for this run), date, entity and score.
 
+    See Also
+    --------
+    erresearch.nps : The score of these answers.
+
     Raises
     ------
     ColumnError
