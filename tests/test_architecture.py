@@ -35,6 +35,7 @@ ORDER = (
     "inference",
     "relate",
     "robustness",
+    "experiments",
     "claims",
     "report",
     "audits",

@@ -1,0 +1,39 @@
+"""Experiments with posting: planned from a shop's own past, drawn by lot, and judged by drawing the lot again."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from erresearch.experiments.designs import DESIGNS as DESIGNS, Design as Design, Schedule as Schedule
+    from erresearch.experiments.documents import read_plan as read_plan, write_plan as write_plan
+    from erresearch.experiments.interruptions import (
+        Interruption as Interruption,
+        interruption as interruption,
+    )
+    from erresearch.experiments.judging import Judgement as Judgement, judge_experiment as judge_experiment
+    from erresearch.experiments.pauses import Pause as Pause, find_pauses as find_pauses
+    from erresearch.experiments.planning import plan_experiment as plan_experiment
+    from erresearch.experiments.plans import Plan as Plan, Power as Power, wager as wager
+
+_NAMES: Final = {
+    "designs": ("DESIGNS", "Design", "Schedule"),
+    "documents": ("read_plan", "write_plan"),
+    "interruptions": ("Interruption", "interruption"),
+    "judging": ("Judgement", "judge_experiment"),
+    "pauses": ("Pause", "find_pauses"),
+    "planning": ("plan_experiment",),
+    "plans": ("Plan", "Power", "wager"),
+}
+_MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = [*_MODULE_OF]  # noqa: PLE0604 - all of them are text
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name at its first use: drawing a schedule needs no figures."""
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

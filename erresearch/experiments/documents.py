@@ -1,0 +1,359 @@
+"""A plan as files: what is fixed, the calendar, a page to read, and the way back."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from erresearch.errors import DataError
+from erresearch.experiments.designs import DESIGNS, Design, Schedule
+from erresearch.experiments.history import DAYS, Series
+from erresearch.experiments.plans import LOOK, Plan, Power
+from erresearch.io.csv import csv_text
+from erresearch.io.files import atomic_write
+from erresearch.results import plain
+
+__all__ = ["CHECKLIST", "calendar_text", "page", "read_plan", "write_plan"]
+
+FORMAT: Final = 1
+FILES: Final = ("plan.toml", "schedule.csv", "history.csv", "schedule.ics", "plan.md", "plan.png")
+DOING: Final = {True: "post", False: "pause"}
+
+#: What to see to while a plan runs.
+CHECKLIST: Final = (
+    "Post in the weeks of posting as you did before: as often, as long, as much paid for.",
+    "Publish nothing in a pause, stories and scheduled posts included; answering people is fine.",
+    "Change nothing else because of the plan: no sale, price, newsletter or advertisement is moved to fit it.",
+    "Write sales, launches, closures and empty shelves down with their dates.",
+    "A platform may show less of an account that was silent: then posting after a pause brings less than it used to, "
+    "and the plan measures that too.",
+    "If a week goes wrong, go on: it counts as it was drawn. Never swap weeks, and never edit the schedule.",
+    "Do not look at revenue by weeks of posting and pause before the end. One look is allowed halfway "
+    f"(it decides only where p ≤ {LOOK}).",
+    "You may stop at any time for a reason that has nothing to do with revenue since the start; say which.",
+    "Nobody who is held out may be deceived: a pause is silence, never a false word.",
+)
+
+
+def write_plan(plan: Plan, folder: str | Path) -> tuple[Path, ...]:
+    """Write a plan: plan.toml, schedule.csv, history.csv, schedule.ics, plan.md and plan.png.
+
+    Parameters
+    ----------
+    plan : Plan
+        With or without a wager.
+    folder : path
+        Made if it is not there.
+
+    Returns
+    -------
+    tuple of Path
+        What was written.
+
+    See Also
+    --------
+    read_plan : Reads it again.
+
+    Examples
+    --------
+    >>> write_plan.__name__
+    'write_plan'
+    """
+    folder = Path(folder)
+    made: dict[str, str | bytes] = {
+        "plan.toml": _toml(plan),
+        "schedule.csv": _schedule_csv(plan),
+        "history.csv": _history_csv(plan),
+        "schedule.ics": calendar_text(plan),
+        "plan.md": page(plan),
+        "plan.png": _picture(plan),
+    }
+    return tuple(atomic_write(folder / name, content) for name, content in made.items())
+
+
+def _picture(plan: Plan) -> bytes:
+    import io
+
+    from erresearch.experiments.pictures import draw_plan
+
+    held = io.BytesIO()
+    draw_plan(plan).savefig(held, format="png", dpi=120, metadata={"Software": None})
+    return held.getvalue()
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return "nan" if math.isnan(value) else ("inf" if math.isinf(value) else repr(value))
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    # a JSON string is a TOML basic string once DEL is escaped as well
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _toml(plan: Plan) -> str:
+    head = {
+        "format": FORMAT,
+        "outcome": plan.outcome,
+        "delta": plan.delta,
+        "cost": plan.cost,
+        "start": str(plan.start),
+        "end": str(plan.end),
+        "shops": [shop.entity for shop in plan.history],
+        "estimand": "posting throughout against not at all, difference of log outcomes, as assigned",
+        "analysis": "least squares with calendar terms, filtered by the past; lot drawn again",
+        "seed": str(plan.seed),
+        "claim": plan.claim,
+        "forecast": plan.forecast,
+        "wagered": plan.wagered,
+        "digest": plan.digest,
+        "reasons": plan.reasons,
+        "blocks": plan.blocks,
+    }
+    lines = ["# A plan of pauses drawn by lot. Nothing in here may change after the start."]
+    lines += [f"{name} = {_toml_value(value)}" for name, value in head.items()]
+    lines += ["", "[design]"]
+    lines += [f"{field.name} = {_toml_value(getattr(plan.design, field.name))}" for field in fields(Design)]
+    for row in plan.power:
+        lines += ["", "[[power]]"]
+        lines += [f"{field.name} = {_toml_value(getattr(row, field.name))}" for field in fields(Power)]
+    return "\n".join(lines) + "\n"
+
+
+def _schedule_csv(plan: Plan) -> str:
+    step = np.timedelta64(DAYS[plan.design.every] - 1, "D")
+    rows = [
+        (at + 1, entity, str(date), str(date + step), DOING[bool(posts)])
+        for at, (entity, row) in enumerate(zip(plan.schedule.entities, plan.schedule.posting, strict=True))
+        for date, posts in zip(plan.schedule.dates, row, strict=True)
+    ]
+    return csv_text(("number", "shop", "first_day", "last_day", "do"), rows)
+
+
+def _history_csv(plan: Plan) -> str:
+    lines = ["number,first_day,outcome,engagement,posts"]
+    for at, shop in enumerate(plan.history):
+        columns = [
+            np.full(len(shop), np.nan) if values is None else values
+            for values in (shop.outcome, shop.engagement, shop.posts)
+        ]
+        for date, *values in zip(shop.dates, *columns, strict=True):
+            told = ["" if math.isnan(value) else repr(float(value)) for value in values]
+            lines.append(",".join([str(at + 1), str(date), *told]))
+    return "\n".join(lines) + "\n"
+
+
+def read_plan(folder: str | Path) -> Plan:
+    """Read a plan that :func:`write_plan` wrote.
+
+    Parameters
+    ----------
+    folder : path
+        With plan.toml, schedule.csv and history.csv.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, or of another version.
+
+    Examples
+    --------
+    >>> read_plan.__name__
+    'read_plan'
+    """
+    folder = Path(folder)
+    try:
+        told = tomllib.loads((folder / "plan.toml").read_text(encoding="utf-8"))
+        _check_version(told.get("format"))
+        design = Design(**{**told["design"], "lags": tuple(told["design"]["lags"])})
+        history = _history(folder / "history.csv", told["shops"], design.every)
+        return Plan(
+            design=design,
+            schedule=_schedule(folder / "schedule.csv", told["shops"]),
+            history=history,
+            outcome=told["outcome"],
+            delta=told["delta"],
+            cost=told["cost"],
+            power=tuple(Power(**row) for row in told.get("power", [])),
+            blocks=tuple((int(size), float(effect)) for size, effect in told["blocks"]),
+            reasons=tuple(told["reasons"]),
+            claim=told["claim"],
+            forecast=told["forecast"],
+            wagered=told["wagered"],
+        )
+    except DataError:
+        raise
+    except OSError as error:
+        raise DataError(
+            "this folder holds no whole plan", got=f"{error.strerror}: {Path(str(error.filename)).name}",
+            allowed=", ".join(FILES[:3]), fix="name the folder that `erresearch plan --out` wrote",
+        ) from error  # fmt: skip
+    except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+        raise DataError(
+            "a file of this plan is damaged",
+            got=type(error).__name__,
+            fix="take the files as they were written",
+        ) from error
+
+
+def _check_version(told: object) -> None:
+    if told != FORMAT:
+        raise DataError(
+            "this plan is of another version", got=f"format {told}", fix="plan anew with this version"
+        )
+
+
+def _table(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _schedule(path: Path, shops: list[str]) -> Schedule:
+    rows = _table(path)
+    dates = np.array(sorted({row["first_day"] for row in rows}), dtype="datetime64[D]")
+    posting = np.ones((len(shops), len(dates)), dtype=bool)
+    seen = np.zeros_like(posting)
+    said = {text: posts for posts, text in DOING.items()}
+    for row in rows:
+        shop = int(row["number"]) - 1
+        place = int(np.searchsorted(dates, np.datetime64(row["first_day"], "D")))
+        if not 0 <= shop < len(shops) or seen[shop, place]:
+            raise DataError(
+                "schedule.csv holds a period twice or another shop",
+                got=f"{row['first_day']}",
+                fix="take the file as it was written",
+            )
+        posting[shop, place], seen[shop, place] = said[row["do"].strip().lower()], True
+    if not seen.all():
+        raise DataError(
+            "schedule.csv lacks periods", got=f"{int((~seen).sum())}", fix="take the file as it was written"
+        )
+    return Schedule(entities=tuple(shops), dates=dates, posting=posting)
+
+
+def _history(path: Path, shops: list[str], every: Any) -> tuple[Series, ...]:
+    rows = _table(path)
+    found = []
+    for at, name in enumerate(shops):
+        own = [row for row in rows if row["number"] == str(at + 1)]
+        values = {
+            column: np.array([float(row[column]) if row[column] else math.nan for row in own])
+            for column in ("outcome", "engagement", "posts")
+        }
+        found.append(
+            Series(
+                entity=name,
+                every=every,
+                dates=np.array([row["first_day"] for row in own], dtype="datetime64[D]"),
+                outcome=values["outcome"],
+                engagement=None if np.isnan(values["engagement"]).all() else values["engagement"],
+                posts=None if np.isnan(values["posts"]).all() else values["posts"],
+            )
+        )
+    return tuple(found)
+
+
+def calendar_text(plan: Plan) -> str:
+    r"""Lay a plan's runs out as a calendar (RFC 5545) of whole days, one event for each run.
+
+    Examples
+    --------
+    >>> calendar_text.__name__
+    'calendar_text'
+    """
+    step = DAYS[plan.design.every]
+    stamp = f"{np.datetime_as_string(plan.start).replace('-', '')}T000000Z"
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//erresearch//plan//EN"]
+    for at, (entity, date, length, posts) in enumerate(plan.schedule.runs()):
+        end = date + np.timedelta64(length * step, "D")
+        doing = "Post as usual" if posts else "Pause: no posts"
+        what = f"{doing} ({entity})" if len(plan.schedule.entities) > 1 else doing
+        lines += [
+            "BEGIN:VEVENT",
+            f"UID:{plan.digest[:24]}-{at}@erresearch",
+            f"DTSTAMP:{stamp}",
+            f"DTSTART;VALUE=DATE:{str(date).replace('-', '')}",
+            f"DTEND;VALUE=DATE:{str(end).replace('-', '')}",
+            f"SUMMARY:{_escaped(what)}",
+            "TRANSP:TRANSPARENT",
+            "END:VEVENT",
+        ]
+    return "".join(f"{_folded(line)}\r\n" for line in [*lines, "END:VCALENDAR"])
+
+
+def _escaped(text: str) -> str:
+    for plain_text, written in (("\\", "\\\\"), (";", "\\;"), (",", "\\,"), ("\r", " "), ("\n", "\\n")):
+        text = text.replace(plain_text, written)
+    return "".join(character for character in text if character.isprintable())
+
+
+def _folded(line: str) -> str:
+    """No line above 75 bytes; a fold never splits a character."""
+    parts: list[str] = []
+    held = ""
+    for character in line:
+        # the blank that begins a folded line counts
+        if len((held + character).encode()) > (75 if not parts else 74):
+            parts.append(held)
+            held = ""
+        held += character
+    return "\r\n ".join([*parts, held])
+
+
+def page(plan: Plan) -> str:
+    """One page for people, in Markdown: what it can find, what it costs, the schedule, the checklist.
+
+    Examples
+    --------
+    >>> page.__name__
+    'page'
+    """
+    own = plan.own_power
+    lines = [
+        f"# {plan.weeks} weeks to find out what posting brings",
+        "",
+        plan.answer,
+        "",
+        "![The schedule, and what plans of several lengths would find](plan.png)",
+        "",
+        f"* **How**: {DESIGNS[plan.design.kind]}. {plan.start} to {plan.end - np.timedelta64(1, 'D')}, with the days "
+        "after the last block that still count.",
+        f"* **What it costs**: if posting brings {100 * plan.delta:.0f} % of {plan.outcome}, the pauses cost "
+        f"{plain(plan.lost, ',.0f')}, and the reactions of {int((~plan.schedule.posting).sum())} of "
+        f"{plan.schedule.posting.size} {'days' if plan.design.every == 'D' else 'weeks'}.",
+        "* **How it is judged**: the lot is drawn again many times; posting brings something if few of those "
+        "schedules fit the revenue as well as the real one. Nobody's hidden demand can fake that.",
+        f"* **Working time that is declared**: {plan.design.lags[0]} to {plan.design.lags[1]} "
+        f"{'days' if plan.design.every == 'D' else 'weeks'} after a post.",
+        *(f"* {reason}" for reason in plan.reasons),
+    ]
+    if own is not None:
+        lines += ["", "```", str(plan.table), "```"]
+    if plan.wagered:
+        lines += [
+            "",
+            f"**Wager of {plan.wagered}.** {_escaped_markdown(plan.claim)} Expected: {100 * plan.forecast:+.1f} %.",
+            "",
+            f"Deposit this where others can see its date: `{plan.digest}`",
+        ]
+    lines += ["", "## While it runs", "", *(f"- [ ] {point}" for point in CHECKLIST)]
+    lines += ["", "## Schedule", "", "```", str(plan.schedule), "```", ""]
+    return "\n".join(lines)
+
+
+def _escaped_markdown(text: str) -> str:
+    from erresearch.results import escape
+
+    return escape(text)

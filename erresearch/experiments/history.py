@@ -1,0 +1,372 @@
+"""One shop's outcome on an unbroken calendar, and what can be taken out of it with its past alone."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from erresearch.errors import DataError, DesignError, UnknownNameError, missing_columns
+
+__all__ = ["Model", "Series", "filtered", "fingerprint", "fit_history", "read_series"]
+
+Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Dates = npt.NDArray[np.datetime64]
+
+#: Weeks of history below which nothing is planned: the noise could not be told.
+SHORTEST: Final = 26
+DAYS: Final = {"D": 1, "W": 7}
+YEAR: Final = 365.25
+#: Lags of the autoregression that filters the noise: a week of days, three weeks.
+MEMORY: Final = {"D": 7, "W": 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Series:
+    """One shop by day or week.
+
+    Parameters
+    ----------
+    entity : str
+        The shop.
+    every : {"D", "W"}
+        Length of a period.
+    dates : numpy.ndarray of datetime64[D], shape (n,)
+        First day of each period, without gaps.
+    outcome : numpy.ndarray, shape (n,)
+        In its own unit; nan where it is not known.
+    engagement : numpy.ndarray, shape (n,), optional
+        Reactions in the period; nan where they are not known.
+    posts : numpy.ndarray, shape (n,), optional
+        Posts in the period.
+    """
+
+    entity: str
+    every: Literal["D", "W"]
+    dates: Dates
+    outcome: Array
+    engagement: Array | None = None
+    posts: Array | None = None
+
+    def __len__(self) -> int:
+        """Number of periods."""
+        return len(self.dates)
+
+    def until(self, date: np.datetime64) -> Series:
+        """The part before a date."""
+        return self.part(self.dates < date)
+
+    def part(self, keep: npt.NDArray[np.bool_]) -> Series:
+        """Some of its periods."""
+        return Series(
+            entity=self.entity,
+            every=self.every,
+            dates=self.dates[keep],
+            outcome=self.outcome[keep],
+            engagement=None if self.engagement is None else self.engagement[keep],
+            posts=None if self.posts is None else self.posts[keep],
+        )
+
+
+def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = None) -> tuple[Series, ...]:
+    """Lay a panel's outcome on an unbroken calendar, one series for each shop.
+
+    Parameters
+    ----------
+    panel : Panel or frame
+        Columns entity (may be missing for one shop), period (or date), the outcome, and engagement and posts where they
+        are known.
+    outcome : str
+        Column of the outcome.
+    entity : str, optional
+        The one shop to take.
+
+    Returns
+    -------
+    tuple of Series
+        In the order of their names.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing.
+    DataError
+        For a period that stands twice, dates that are none, months, or outcomes that are no numbers.
+    UnknownNameError
+        For a shop that is not there.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> weeks = pd.date_range("2024-01-01", periods=3, freq="7D")
+    >>> (shop,) = read_series(pd.DataFrame({"period": weeks, "revenue": [1.0, 2.0, 3.0]}))
+    >>> shop.every, len(shop)
+    ('W', 3)
+    """
+    columns = _columns(getattr(panel, "rows", panel), outcome)
+    names = columns.pop("entity")
+    known = sorted(set(names.tolist()))
+    if entity is not None and entity not in known:
+        raise UnknownNameError.of("shop", entity, known)
+    return tuple(
+        _on_calendar(name, {key: values[names == name] for key, values in columns.items()}, outcome)
+        for name in ([entity] if entity is not None else known)
+    )
+
+
+def _columns(rows: Any, outcome: str) -> dict[str, Any]:
+    import narwhals.stable.v2 as nw
+
+    frame = nw.from_native(rows)
+    present = frame.collect_schema().names()
+    date = "date" if "period" not in present and "date" in present else "period"
+    if lacking := [name for name in (date, outcome) if name not in present]:
+        raise missing_columns(lacking, present, where="the history")
+    wanted = [name for name in ("entity", date, outcome, "engagement", "posts") if name in present]
+    table = frame.select(dict.fromkeys(wanted))
+    table = table.collect() if isinstance(table, nw.LazyFrame) else table
+    if not len(table):
+        raise DataError("the history has no rows", fix="give it the panel of at least 26 weeks")
+    found: dict[str, Any] = {"period": _dates(table[date].to_numpy())}
+    for role, name in (("outcome", outcome), ("engagement", "engagement"), ("posts", "posts")):
+        if name in wanted:
+            found[role] = _numbers(table[name].to_numpy(), name)
+    names = table["entity"].to_list() if "entity" in wanted else [""] * len(table)
+    found["entity"] = np.array([str(name) for name in names], dtype=object)
+    return found
+
+
+def _dates(values: Any) -> Dates:
+    try:
+        dates = np.asarray(values).astype("datetime64[D]")
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            "`period` holds something that is no date", fix="write dates as 2026-01-31"
+        ) from error
+    if np.isnat(dates).any():
+        raise DataError(
+            "`period` is empty in some rows",
+            got=f"{int(np.isnat(dates).sum()):,} of {len(dates):,} rows",
+            fix="give every row its date",
+        )
+    return dates
+
+
+def _numbers(values: Any, name: str) -> Array:
+    try:
+        numbers = np.asarray(values).astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"`{name}` holds text", fix="make it a column of numbers") from error
+    if np.isinf(numbers).any():
+        raise DataError(f"`{name}` is infinite in some rows", fix="correct them or leave them empty")
+    return numbers
+
+
+def _on_calendar(entity: str, columns: dict[str, Any], outcome: str) -> Series:
+    order = np.argsort(columns["period"], kind="stable")
+    dates = columns["period"][order]
+    steps = np.diff(dates).astype(int)
+    if (steps == 0).any():
+        raise DataError(
+            "a period stands twice for one shop",
+            got=f"{dates[1:][steps == 0][0]} and {int((steps == 0).sum()) - 1} more",
+            allowed="one row for each shop and period",
+            fix="add the rows of a period up first, as build_panel does",
+        )
+    every, step = _step(steps, dates)
+    full = np.arange(dates[0], dates[-1] + np.timedelta64(1, "D"), np.timedelta64(step, "D"))
+    place = (dates - dates[0]).astype(int) // step
+
+    def laid(name: str) -> Array | None:
+        if name not in columns:
+            return None
+        values = np.full(len(full), np.nan)
+        values[place] = columns[name][order]
+        return values
+
+    revenue = laid("outcome")
+    if revenue is None or not np.isfinite(revenue).any() or not (revenue[np.isfinite(revenue)] > 0).any():
+        raise DataError(f"`{outcome}` is nowhere above 0", fix="choose a column that holds the outcome")
+    return Series(
+        entity=entity,
+        every=every,
+        dates=full,
+        outcome=revenue,
+        engagement=laid("engagement"),
+        posts=laid("posts"),
+    )
+
+
+def _step(steps: npt.NDArray[np.int_], dates: Dates) -> tuple[Literal["D", "W"], int]:
+    usual = int(np.median(steps)) if len(steps) else 0
+    if usual == 1:
+        return "D", 1
+    if usual == 7 and not (steps % 7).any():
+        return "W", 7
+    raise DataError(
+        "the periods are neither days nor weeks",
+        got=f"{len(dates)} periods, {usual} days apart in the middle",
+        allowed="days, or weeks that begin on one weekday",
+        fix="build the panel with freq='W' or freq='D', and with one time zone and week_start throughout",
+    )
+
+
+def fingerprint(series: tuple[Series, ...]) -> str:
+    """SHA-256 of shops, dates and outcomes to eight digits: what a seed is taken from.
+
+    Examples
+    --------
+    >>> days = np.arange("2024-01-01", "2024-01-03", dtype="datetime64[D]")
+    >>> shop = Series(entity="a", every="D", dates=days, outcome=np.array([1.0, np.nan]))
+    >>> fingerprint((shop,))[:8]
+    '161b5634'
+    """
+    lines = [
+        f"{shop.entity}\t{date}\t{value:.8g}"
+        for shop in series
+        for date, value in zip(shop.dates, shop.outcome, strict=True)
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Model:
+    """What a shop's past says about its noise.
+
+    Parameters
+    ----------
+    floor : float
+        Outcomes below it are taken as it before the logarithm.
+    memory : numpy.ndarray, shape (p,)
+        Coefficients of the autoregression of what calendar and trend leave.
+    innovations : numpy.ndarray
+        What the autoregression leaves.
+    sigma : float
+        Their standard deviation, on the scale of logarithms.
+    usual : float
+        Mean outcome in a period of the last year.
+    at_floor, missing : int
+        Periods taken as the floor, and periods without an outcome.
+    """
+
+    floor: float
+    memory: Array
+    innovations: Array
+    sigma: float
+    usual: float
+    at_floor: int
+    missing: int
+
+
+def fit_history(shop: Series, *, floor: float | None = None) -> Model:
+    """Take trend, year and weekday out of log outcomes, and fit the memory of the rest by Yule and Walker.
+
+    Parameters
+    ----------
+    shop : Series
+        History only, without a day of the plan.
+    floor : float, optional
+        The floor that a plan has fixed; half the 5 % quantile of the outcomes above 0 otherwise.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    DesignError
+        If the history is too short, or holds too many periods without an outcome.
+    """
+    weeks = len(shop) * DAYS[shop.every] / 7
+    if weeks < SHORTEST:
+        raise DesignError(
+            "the history is too short to tell the noise",
+            got=f"{weeks:.0f} weeks of {shop.entity or 'the shop'}",
+            allowed=f"{SHORTEST} weeks or more",
+            fix="add earlier weeks, or wait",
+        )
+    if floor is None:
+        floor = 0.5 * float(np.nanquantile(shop.outcome[shop.outcome > 0], 0.05))
+    missing, low = np.isnan(shop.outcome), shop.outcome < floor
+    for wrong, found, share, way_out in (
+        ("too many periods have no outcome", missing, 0.1, "add the missing rows"),
+        ("too many periods have no revenue to speak of", low, 0.2, "count by week: freq='W'"),
+    ):
+        if found.mean() > share:
+            raise DesignError(
+                wrong,
+                got=f"{int(found.sum()):,} of {len(shop):,}",
+                allowed=f"{100 * share:.0f} %",
+                fix=way_out,
+            )
+    y = logged(shop.outcome, floor)
+    X = calendar_terms(shop.dates, len(shop), shop.every)
+    beta, *_ = np.linalg.lstsq(X[~missing], y[~missing], rcond=None)
+    rest = np.where(missing, 0.0, y - X @ beta)
+    memory = yule_walker(rest, MEMORY[shop.every])
+    innovations = filtered(rest, memory)[len(memory) :]
+    freedom = max(len(innovations) - X.shape[1] - len(memory), 1)
+    year = shop.outcome[-min(len(shop), round(YEAR / DAYS[shop.every])) :]
+    return Model(
+        floor=floor,
+        memory=memory,
+        innovations=innovations * np.sqrt(len(innovations) / freedom),
+        sigma=float(np.sqrt(innovations @ innovations / freedom)),
+        usual=float(np.nanmean(year)),
+        at_floor=int(low.sum()),
+        missing=int(missing.sum()),
+    )
+
+
+def logged(outcome: Array, floor: float) -> Array:
+    """Logarithm of the outcome, never below that of the floor; nan stays."""
+    return np.log(np.where(np.isnan(outcome), np.nan, np.maximum(outcome, floor)))
+
+
+def calendar_terms(dates: Dates, history: int, every: str) -> Array:
+    """Constant, trend, two waves of the year where a year is known, weekdays, and the plan's own level."""
+    n = len(dates)
+    day = (dates - dates[0]).astype(int)
+    columns = [np.ones(n), np.arange(n) / n]
+    if history * DAYS[every] >= 0.95 * YEAR:
+        columns += [wave(2 * np.pi * k * day / YEAR) for k in (1, 2) for wave in (np.cos, np.sin)]
+    if every == "D":
+        columns += [(day % 7 == weekday).astype(float) for weekday in range(1, 7)]
+    if n > history:
+        columns.append((np.arange(n) >= history).astype(float))
+    return np.column_stack(columns)
+
+
+def yule_walker(rest: Array, order: int) -> Array:
+    """Coefficients of an autoregression from its autocovariances; zeros for a constant.
+
+    Examples
+    --------
+    >>> yule_walker(np.zeros(9), 2)
+    array([0., 0.])
+    """
+    from scipy.linalg import solve_toeplitz
+
+    n = len(rest)
+    moments = np.array([rest[: n - k] @ rest[k:] / n for k in range(order + 1)])
+    if moments[0] <= 0:
+        return np.zeros(order)
+    return np.asarray(solve_toeplitz(moments[:order], moments[1:]))
+
+
+def filtered(values: Array, memory: Array) -> Array:
+    """Take the autoregression out along the last axis; before the first value stand zeros.
+
+    Examples
+    --------
+    >>> filtered(np.array([1.0, 1.0, 1.0]), np.array([0.5]))
+    array([1. , 0.5, 0.5])
+    """
+    out = values.astype(np.float64)
+    for lag, weight in enumerate(memory, start=1):
+        out[..., lag:] -= weight * values[..., :-lag]
+    return out

@@ -1,0 +1,417 @@
+"""Pauses that already happened: what was to be expected, what came, and how often such a gap appears by itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from erresearch.errors import DesignError
+from erresearch.experiments.history import (
+    DAYS,
+    MEMORY,
+    SHORTEST,
+    Array,
+    Flags,
+    Series,
+    calendar_terms,
+    logged,
+    read_series,
+    yule_walker,
+)
+from erresearch.results import Estimate, StudentT, Word, plain
+
+__all__ = ["Interruption", "interruption", "simplex_weights"]
+
+#: Fewest placebo dates for a null: below it no p-value of .05 is believed.
+FEWEST_PLACEBOS: Final = 10
+MOST_PLACEBOS: Final = 120
+#: Ways of foreseeing that are compared on dates that are not used for the null afterwards.
+WAYS: Final = ("trend and season", "level", "other series")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interruption:
+    """What an interruption did, against what was to be expected.
+
+    Parameters
+    ----------
+    at, until : str
+        First day, and first day after it; of several, those of the first and the last.
+    effect : Estimate
+        Difference of logarithms: what came less what was expected.
+    word : Word
+        Of the claim that the outcome was lower than expected.
+    placebos : int
+        Dates of the past that made the null.
+    way : str
+        How the expected outcome was foreseen: the best of :data:`WAYS` on dates not used for the null.
+    weights : tuple of (str, float)
+        Other shops or series in the expected outcome.
+    looks : int
+        Interruptions that were looked at; the level of the interval is 1 − .05/looks.
+    each : tuple of Interruption
+        The single ones, where there are several.
+    """
+
+    at: str
+    until: str
+    effect: Estimate
+    word: Word
+    placebos: int
+    way: str
+    weights: tuple[tuple[str, float], ...] = ()
+    looks: int = 1
+    each: tuple[Interruption, ...] = ()
+
+    @property
+    def certainty(self) -> str:
+        """Low: whoever pauses chooses when, and for a reason."""
+        return "low"
+
+    def __repr__(self) -> str:
+        """Say what `str` says."""
+        return str(self)
+
+    def __str__(self) -> str:
+        """One sentence in per cent."""
+        low, high = (_percent(end) for end in (self.effect.interval.low, self.effect.interval.high))
+        what = f"{len(self.each)} interruptions" if self.each else f"from {self.at} to before {self.until}"
+        return (
+            f"{what}: {self.effect.name} was {_percent(self.effect.value)} [{low}, {high}] against what was expected "
+            f"({self.placebos} placebo dates, {self.way}); {self.word}, certainty {self.certainty}"
+        )
+
+
+def _percent(effect: float) -> str:
+    return f"{plain(100 * math.expm1(min(effect, 20)), '+.0f')} %"
+
+
+def interruption(
+    panel: Any,
+    *,
+    at: str | Sequence[str],
+    until: str | Sequence[str],
+    outcome: str = "revenue",
+    entity: str | Sequence[str] | None = None,
+    beside: Any = None,
+    looks: int = 1,
+) -> Interruption:
+    """Compare the outcome in an interruption with what its own past and what was not touched let expect.
+
+    The logarithm of the outcome is foreseen from earlier periods only: by trend and season, by its level, or by
+    other shops or series (a synthetic control), each with the memory of what is left. Which way is taken is
+    decided on every second placebo date; the others make the null, so that the choice does not flatter itself.
+    Of several interruptions each is foreseen from periods without one, and their mean is judged: no interrupted
+    period ever stands as a control (Borusyak, Jaravel & Spiess 2024), so staggered dates do not fool it.
+
+    Parameters
+    ----------
+    panel : Panel or frame
+        By day or week; other shops in it serve as controls.
+    at, until : str or sequence of str
+        First day, and first day after, of one or several interruptions.
+    outcome : str
+        Column of the outcome.
+    entity : str or sequence of str, optional
+        The shop (of each); may be left out for one shop.
+    beside : frame, optional
+        Series that were not touched, such as revenue by other channels: entity (the series' name), period, outcome.
+    looks : int
+        How many interruptions were looked at in all, this one included: the interval's level is 1 − .05/looks.
+
+    Returns
+    -------
+    Interruption
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than 26 weeks before it, too few placebo dates, or dates that do not fit.
+
+    See Also
+    --------
+    erresearch.experiments.find_pauses : Finds candidates in the posts.
+
+    Notes
+    -----
+    Abadie, Diamond & Hainmueller (2010) for weights and placebos. The standard error is the root mean square of the
+    placebo differences, with as many degrees of freedom as windows that do not overlap.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> noise = 0.1 * np.random.default_rng(1).standard_normal(104)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> rows = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(noise)})
+    >>> found = interruption(rows, at="2025-06-02", until="2025-06-23")
+    >>> found.word, found.certainty, found.way
+    ('inconclusive', 'low', 'level')
+    """
+    if not isinstance(looks, int) or looks < 1:
+        raise DesignError("`looks` must be a count", got=repr(looks), fix="use 1 for a single interruption")
+    shops = read_series(panel, outcome=outcome)
+    others = read_series(beside, outcome=outcome) if beside is not None else ()
+    windows = _windows(at, until, entity, shops)
+    setting = _Setting(shops, others, tuple(windows), outcome, looks)
+    each = [_single(setting, window) for window in windows]
+    if len(each) == 1:
+        return each[0]
+    total = math.sqrt(sum(one.effect.se**2 for one in each)) / len(each)
+    mean = float(np.mean([one.effect.value for one in each]))
+    df = float(sum(one.effect.df for one in each))
+    rows = sum(one.effect.n_rows for one in each)
+    effect = _estimate(setting, StudentT(mean, total, df), rows)
+    return Interruption(
+        at=min(one.at for one in each),
+        until=max(one.until for one in each),
+        effect=effect,
+        word=_word(effect),
+        placebos=sum(one.placebos for one in each),
+        way="each by itself",
+        looks=looks,
+        each=tuple(each),
+    )
+
+
+Window = tuple[str, np.datetime64, np.datetime64]
+
+
+def _windows(
+    at: str | Sequence[str],
+    until: str | Sequence[str],
+    entity: str | Sequence[str] | None,
+    shops: tuple[Series, ...],
+) -> list[Window]:
+    starts = [at] if isinstance(at, str) else list(at)
+    ends = [until] if isinstance(until, str) else list(until)
+    if entity is None:
+        entity = shops[0].entity if len(shops) == 1 else ()
+    names = [entity] * len(starts) if isinstance(entity, str) else list(entity)
+    if not (len(starts) == len(ends) == len(names) and starts):
+        raise DesignError(
+            "every interruption needs a first day, a day after its last, and a shop",
+            got=f"{len(starts)} at, {len(ends)} until, {len(names)} shops",
+            fix="give at, until and entity the same length",
+        )
+    known = {shop.entity for shop in shops}
+    found: list[Window] = []
+    for name, first, last in zip(names, starts, ends, strict=True):
+        if name not in known:
+            raise DesignError("an interruption is of a shop that is not in the panel", fix="correct entity=")
+        try:
+            window = (name, np.datetime64(first, "D"), np.datetime64(last, "D"))
+        except ValueError as error:
+            raise DesignError("`at` or `until` is no date", fix="write it as 2026-01-31") from error
+        if not window[1] < window[2]:
+            raise DesignError(
+                "an interruption ends before it begins", got=f"{first} to {last}", fix="swap at and until"
+            )
+        found.append(window)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What all interruptions of one call share."""
+
+    shops: tuple[Series, ...]
+    others: tuple[Series, ...]
+    windows: tuple[Window, ...]
+    outcome: str
+    looks: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Log outcome of a shop until an interruption's end, and series to follow it with."""
+
+    shop: Series
+    y: Array
+    donors: Array
+
+
+def _single(setting: _Setting, window: Window) -> Interruption:
+    name, first, last = window
+    shops, windows, outcome = setting.shops, setting.windows, setting.outcome
+    shop = next(each for each in shops if each.entity == name)
+    step = DAYS[shop.every]
+    begin = math.ceil((first - shop.dates[0]).astype(int) / step)
+    end = math.ceil((last - shop.dates[0]).astype(int) / step)
+    if begin * step < 7 * SHORTEST or end > len(shop) or begin >= end:
+        raise DesignError(
+            f"an interruption needs {SHORTEST} weeks before it, and its own periods",
+            got=f"{begin} periods before, {len(shop) - begin} from it on",
+            fix="give more history, or a later date",
+        )
+    touched = _touched(windows, shop)
+    y = _levels(shop)
+    if np.isnan(y[begin:end]).any():
+        raise DesignError(
+            f"`{outcome}` is missing in the interruption",
+            got=f"{int(np.isnan(y[begin:end]).sum())} of {end - begin} periods",
+            fix="add the missing rows",
+        )
+    y = np.where(touched & (np.arange(len(y)) < begin), np.nan, y)  # earlier interruptions teach nothing
+    y = np.where(np.isnan(y), np.interp(np.arange(len(y)), np.flatnonzero(~np.isnan(y)), y[~np.isnan(y)]), y)
+    names, donors = _donors(shop, setting, end)
+    past = _Past(shop, y, donors)
+    length = end - begin
+    starts = _placebo_starts(touched, begin, length, 7 * SHORTEST // step)
+    ways = [way for way in WAYS if names or way != "other series"]
+    errors = {way: np.array([_gap(past, s, length, way)[0] for s in starts]) for way in ways}
+    # the way is chosen on every second date; the null comes from the rest
+    tune, test = np.arange(len(starts)) % 2 == 0, np.arange(len(starts)) % 2 == 1
+    way = min(ways, key=lambda each: round(float(np.mean(errors[each][tune] ** 2)), 12))
+    null = errors[way][test]
+    if len(null) < FEWEST_PLACEBOS:
+        raise DesignError(
+            "too few placebo dates to know how often such a gap appears by itself",
+            got=f"{len(null)}",
+            allowed=f"{FEWEST_PLACEBOS} or more",
+            fix="give more history, or a shorter interruption",
+        )
+    value, weights = _gap(past, begin, length, way)
+    df = max(min(len(null), (begin - 7 * SHORTEST // step) / length) - 1, 1.0)
+    effect = _estimate(setting, StudentT(value, float(np.sqrt(np.mean(null**2))), df), end)
+    return Interruption(
+        at=str(first),
+        until=str(last),
+        effect=effect,
+        word=_word(effect),
+        placebos=len(null),
+        way=way,
+        weights=tuple(
+            (name, round(float(w), 6)) for name, w in zip(names, weights, strict=False) if w > 1e-6
+        ),
+        looks=setting.looks,
+    )
+
+
+def _levels(shop: Series) -> Array:
+    floor = 0.5 * float(np.nanquantile(shop.outcome[shop.outcome > 0], 0.05))
+    return logged(shop.outcome, floor)
+
+
+def _touched(windows: tuple[Window, ...], shop: Series) -> Flags:
+    """Periods of the shop inside any interruption."""
+    inside = np.zeros(len(shop), dtype=bool)
+    for name, first, last in windows:
+        if name == shop.entity:
+            inside |= (shop.dates >= first) & (shop.dates < last)
+    return inside
+
+
+def _donors(shop: Series, setting: _Setting, end: int) -> tuple[list[str], Array]:
+    """Series over the same days that were never interrupted until then, and have no gap."""
+    names, columns = [], []
+    for each in (*(other for other in setting.shops if other.entity != shop.entity), *setting.others):
+        place = {date: at for at, date in enumerate(each.dates.tolist())}
+        wanted = [place.get(date) for date in shop.dates[:end].tolist()]
+        if each.every != shop.every or None in wanted:
+            continue
+        at = np.array(wanted, dtype=np.int64)
+        level = _levels(each)[at]
+        if np.isnan(level).any() or (each in setting.shops and _touched(setting.windows, each)[at].any()):
+            continue
+        names.append(each.entity)
+        columns.append(level)
+    return names, np.column_stack(columns) if columns else np.zeros((end, 0))
+
+
+def _placebo_starts(touched: Flags, begin: int, length: int, shortest: int) -> list[int]:
+    """Earlier dates whose window and half a year before hold no interruption, spread evenly."""
+    fine = [s for s in range(shortest, begin - length + 1) if not touched[s : s + length].any()]
+    keep = max(1, math.ceil(len(fine) / MOST_PLACEBOS))
+    return fine[::keep]
+
+
+def _gap(past: _Past, begin: int, length: int, way: str) -> tuple[float, Array]:
+    """Mean of what came less what earlier periods let expect, and the donors' weights."""
+    y, donors, shop, end = past.y, past.donors, past.shop, begin + length
+    weights = np.zeros(donors.shape[1])
+    if way == "other series":
+        weights = simplex_weights(y[:begin], donors[:begin])
+        line = donors[:end] @ weights
+        X = np.column_stack([np.ones(end)])
+        target = y[:end] - line
+    elif way == "level":
+        X = np.column_stack([np.ones(end), *(_weekdays(shop, end))])
+        target = y[:end]
+    else:
+        # the trend is scaled by the whole span, so that it goes on as it was
+        X = calendar_terms(shop.dates[:end], end, shop.every)
+        target = y[:end]
+    beta, *_ = np.linalg.lstsq(X[:begin], target[:begin], rcond=None)
+    rest = target - X @ beta
+    memory = yule_walker(rest[:begin], MEMORY[shop.every])
+    return float(np.mean(rest[begin:] - _carried(rest[:begin], memory, length))), weights
+
+
+def _weekdays(shop: Series, end: int) -> list[Array]:
+    if shop.every != "D":
+        return []
+    day = np.arange(end) % 7
+    return [(day == weekday).astype(float) for weekday in range(1, 7)]
+
+
+def _carried(rest: Array, memory: Array, length: int) -> Array:
+    """What the memory of the last periods lets expect of the next ones."""
+    held = list(rest[-len(memory) :])
+    for _ in range(length):
+        held.append(float(np.dot(memory, held[: -len(memory) - 1 : -1])))
+    return np.array(held[len(memory) :])
+
+
+def simplex_weights(y: Array, donors: Array) -> Array:
+    """Weights ≥ 0 that sum to 1 and bring the donors, up to a constant, nearest to y (least squares).
+
+    Parameters
+    ----------
+    y : numpy.ndarray, shape (n,)
+        The series to be followed.
+    donors : numpy.ndarray, shape (n, k)
+        Series to follow it with.
+
+    Returns
+    -------
+    numpy.ndarray, shape (k,)
+
+    Examples
+    --------
+    >>> t = np.arange(20.0)
+    >>> donors = np.column_stack([np.sin(t), np.cos(t)])
+    >>> simplex_weights(1 + donors @ [0.25, 0.75], donors).round(6)
+    array([0.25, 0.75])
+    """
+    from scipy.optimize import nnls
+
+    D, target = donors - donors.mean(axis=0), y - y.mean()
+    # the sum is held to 1 by a row of great weight
+    heavy = 1e4 * max(float(np.abs(D).max()), float(np.abs(target).max()), 1e-12)
+    weights, _ = nnls(np.vstack([D, np.full(D.shape[1], heavy)]), np.r_[target, heavy])
+    return np.asarray(weights / weights.sum())
+
+
+def _estimate(setting: _Setting, reference: StudentT, rows: int) -> Estimate:
+    return Estimate(
+        setting.outcome,
+        value=reference.value,
+        se=reference.se,
+        df=reference.df,
+        interval=reference.interval(1 - 0.05 / setting.looks),
+        n_rows=rows,
+        n_accounts=0,
+        method="what came less what was expected, placebo dates",
+        reference=reference,
+    )
+
+
+def _word(effect: Estimate) -> Word:
+    """Lower than expected is the claim; nil is never said of a pause that somebody chose."""
+    if effect.interval.high < 0:
+        return "supported"
+    return "contradicted" if effect.interval.low > 0 else "inconclusive"

@@ -1,0 +1,493 @@
+"""Judges an experiment by drawing its lot again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from erresearch.errors import DataError, DesignError
+from erresearch.experiments.designs import Array, Plans, exposure
+from erresearch.experiments.history import DAYS, Series, filtered, fit_history, logged, read_series
+from erresearch.experiments.planning import pair_model
+from erresearch.experiments.plans import LOOK, Plan, counted, exposures, first_plan, redraws, units
+from erresearch.experiments.randomisation import Redrawn, Window, draw_again, ratio_set, windowed
+from erresearch.experiments.response import box
+from erresearch.results import Doubt, Estimate, Interval, StudentT, Verdict, Word, plain
+
+__all__ = ["Judgement", "judge_experiment"]
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judgement:
+    """What an experiment found.
+
+    Parameters
+    ----------
+    plan : Plan
+        What was judged.
+    word : Word
+        Of the claim that posting brings revenue.
+    effect : Estimate
+        Posting throughout against not at all, as a difference of logarithms: intention to treat.
+    pvalue : float
+        Of no effect at any lag: exact, by drawing the lot again.
+    per_engagement : Estimate or None
+        Outcome for one more reaction, with the plan as instrument; None where engagement is not known.
+    certainty : str
+        "high", "moderate" or "low".
+    doubts : tuple of Doubt
+        What was counted and what lowers the certainty (``raised``).
+    early : bool
+        Whether this was the look halfway.
+    """
+
+    plan: Plan
+    word: Word
+    effect: Estimate
+    pvalue: float
+    per_engagement: Estimate | None
+    certainty: str
+    doubts: tuple[Doubt, ...]
+    early: bool = False
+
+    @property
+    def money(self) -> Interval:
+        """The effect of posting in the outcome's unit by week: its interval."""
+        ends = self.effect.interval
+        return Interval(self.plan.money(ends.low), self.plan.money(ends.high), ends.level)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The same as a verdict of the board."""
+        return Verdict(
+            self.plan.claim or "posting brings revenue",
+            self.plan.history[0].entity or "the shop",
+            self.word,
+            estimate=self.effect,
+            interval=self.effect.interval,
+            sesoi=self.plan.delta,
+            reason=f"p = {plain(self.pvalue)} by drawing the lot again; certainty {self.certainty}",
+            doubts=self.doubts,
+            result=self,
+        )
+
+    def __repr__(self) -> str:
+        """Say what `str` says."""
+        return str(self)
+
+    def __str__(self) -> str:
+        """Word and certainty, money, what was assumed, and what is doubted."""
+        low, high = (plain(end, ",.0f") for end in (self.money.low, self.money.high))
+        lines = [
+            f"Posting causes more {self.plan.outcome}: {self.word}, certainty {self.certainty}.",
+            f"Posting as usual brought {plain(self.plan.money(self.effect.value), ',.0f')} a week"
+            f" [{low}, {high}]; p = {plain(self.pvalue, '.3f')}.",
+        ]
+        if self.per_engagement is not None:
+            lines.append(
+                f"For one more reaction: {plain(self.per_engagement.value)} {self.per_engagement.interval},"
+                " only if posting works through engagement alone; what was drawn by lot is posting."
+            )
+        return "\n".join([*lines, *(f"{doubt.name}: {doubt.text}" for doubt in self.doubts)])
+
+
+def judge_experiment(
+    panel: Any,
+    plan: Plan,
+    *,
+    hash: str | None = None,
+    looking_early: bool = False,
+    ended: str | None = None,
+) -> Judgement:
+    """Judge what came of a plan.
+
+    The coefficient of the plan's exposure (its mean over the declared lags) on the logarithm of the outcome is estimated
+    by least squares beside trend, waves of the year and weekdays, filtered by the memory that the history had. The
+    p-value is the share of plans that the lot could have drawn whose studentised coefficient is at least as large. It is
+    exact for "no effect at any lag", whatever the noise; the interval holds the effects that the same test does
+    not reject, if the declared lags are right.
+
+    Parameters
+    ----------
+    panel : Panel or frame
+        Rows of the plan's periods and of the follow-up; earlier ones are compared with the plan's history.
+    plan : Plan
+        As written before the start.
+    hash : str, optional
+        What was deposited; where it is not given or differs, the judgement says that registration is unproven.
+    looking_early : bool
+        The one look that is allowed before the end, once half of the plan is over; it decides where p ≤ .001 only.
+    ended : str, optional
+        First day that is no longer of the plan, where it was given up for a reason that has nothing to do with the
+        outcome since the start; at least half of it must have run.
+
+    Returns
+    -------
+    Judgement
+
+    Raises
+    ------
+    DesignError
+        If the plan is not over and no early look is asked for or due.
+    DataError
+        If the rows are of another shop, have other periods or lack too many outcomes.
+
+    See Also
+    --------
+    erresearch.experiments.plan_experiment : Makes the plan.
+
+    Notes
+    -----
+    Periods count as assigned, whatever was done in them (intention to treat). Per unit of engagement the set is that of
+    Anderson and Rubin (1949), drawn again, so that it stays right where pauses move engagement little. Rosenbaum
+    (2002) *Observational Studies*, 2nd ed., ch. 2; Edgington and Onghena (2007) *Randomization Tests*, 4th ed.
+
+    Examples
+    --------
+    >>> judge_experiment.__name__
+    'judge_experiment'
+    """
+    shops = _same_shops(plan, read_series(panel, outcome=plan.outcome))
+    periods = _periods(plan, shops, looking_early, ended)
+    joined = tuple(_joined(then, now, plan) for then, now in zip(plan.history, shops, strict=True))
+    drawn = first_plan(plan.design, plan.history)
+    edited = int((drawn.reshape(plan.schedule.posting.shape) != plan.schedule.posting).sum())
+    posting = plan.schedule.posting.reshape(drawn.shape)
+    again, complete = redraws(plan.design, len(drawn), plan.seed)
+    z = exposures(np.concatenate([posting[None], again]), plan.design)[..., :periods]
+    windows = tuple(_window(plan, members, joined, periods) for members in units(plan.design, plan.history))
+    lots = draw_again(tuple(window for window, _ in windows), z, complete)
+    reference = Redrawn.of(lots)
+    used = sum(int(window.keep.sum()) for window, _ in windows)
+    level = 1 - LOOK if looking_early else LEVEL
+    effect = Estimate(
+        f"posting on log {plan.outcome}",
+        value=reference.value,
+        se=reference.se,
+        df=math.inf,
+        interval=reference.interval(level),
+        n_rows=used,
+        n_accounts=0,
+        method="least squares, lot drawn again",
+        reference=reference,
+    )
+    doubts = [*_registration(plan, hash, edited), *_counted(plan, shops, joined, windows, periods)]
+    if ended is not None:
+        text = f"given up on {ended}: right only if the reason had nothing to do with {plan.outcome}"
+        doubts.append(Doubt("end", text, raised=True, code="ended-early"))
+    if plan.design.kind == "time" and not looking_early:
+        doubts.append(_later(plan, tuple(window for window, _ in windows), posting))
+    word = _word(effect.interval, plan.delta)
+    return Judgement(
+        plan=plan,
+        word="inconclusive" if looking_early and word == "practically nil" else word,
+        effect=effect,
+        pvalue=reference.pvalue(0.0),
+        per_engagement=_per_engagement(plan, joined, z, complete, periods),
+        certainty=("high", "moderate", "low")[min(2, sum(doubt.raised for doubt in doubts))],
+        doubts=tuple(doubts),
+        early=looking_early,
+    )
+
+
+def _word(interval: Interval, delta: float) -> Word:
+    """Same order as everywhere: nil first, then the side of 0."""
+    if interval.inside(-delta, delta):
+        return "practically nil"
+    if interval.low > 0:
+        return "supported"
+    return "contradicted" if interval.high < 0 else "inconclusive"
+
+
+def _same_shops(plan: Plan, found: tuple[Series, ...]) -> tuple[Series, ...]:
+    by_name = {shop.entity: shop for shop in found}
+    wanted = [shop.entity for shop in plan.history]
+    if len(found) == len(wanted) == 1 and "" in (wanted[0], found[0].entity):
+        by_name = {wanted[0]: found[0]}
+    if lacking := [name for name in wanted if name not in by_name]:
+        raise DataError(
+            "the rows are not of the shops of this plan",
+            got=f"{len(lacking)} of {len(wanted)} shops are not there",
+            fix="give the panel of the shops that the plan was made for",
+        )
+    return tuple(by_name[name] for name in wanted)
+
+
+def _periods(plan: Plan, shops: tuple[Series, ...], early: bool, ended: str | None) -> int:
+    """Periods from the plan's start that are there and due."""
+    every, step = plan.design.every, DAYS[plan.design.every]
+    for shop in shops:
+        if shop.every != every:
+            raise DataError(
+                "the panel has other periods than the plan",
+                got=f"{shop.every}, not {every}",
+                fix=f"use freq='{every}'",
+            )
+        if (shop.dates[0] - plan.start).astype(int) % step:
+            raise DataError(
+                "the panel's periods begin on other days than the plan's",
+                got=f"{shop.dates[0]} and {plan.start}",
+                fix="build the panel with the time zone and week_start that the plan was made with",
+            )
+    last = min(shop.dates[-1] for shop in shops) + np.timedelta64(step, "D")
+    there = int((last - plan.start).astype(int) // step)
+    whole = plan.design.length + plan.design.follow_up
+    if ended is not None:
+        there = min(there, _until(ended, plan))
+    if there >= whole:
+        return whole
+    if (early or ended is not None) and 2 * there >= plan.design.length:
+        return there
+    raise DesignError(
+        "the plan is not over, and looking at results before the end spoils it",
+        got=f"{max(there, 0)} of {whole} periods",
+        allowed=f"rows until {plan.end - np.timedelta64(1, 'D')}"
+        + ("" if early else ", or one early look from half of the plan on"),
+        fix="wait" if early else "wait, or use looking_early=True once half of it is over",
+    )
+
+
+def _until(ended: str, plan: Plan) -> int:
+    try:
+        day = np.datetime64(ended, "D")
+    except ValueError as error:
+        raise DesignError("`ended` is no date", fix="write it as 2026-01-31") from error
+    return int((day - plan.start).astype(int) // DAYS[plan.design.every])
+
+
+def _joined(then: Series, now: Series, plan: Plan) -> Series:
+    """History as it was planned from, then the rows of the plan."""
+    step = np.timedelta64(DAYS[plan.design.every], "D")
+    dates = np.arange(then.dates[0], plan.end, step)
+    outcome, engagement = np.full(len(dates), np.nan), np.full(len(dates), np.nan)
+
+    def lay(source: Series, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
+        place = (source.dates[keep] - dates[0]).astype(int) // step.astype(int)
+        outcome[place] = source.outcome[keep]
+        if source.engagement is not None:
+            engagement[place] = source.engagement[keep]
+
+    lay(now, (now.dates >= dates[0]) & (now.dates < plan.end))
+    lay(then, then.dates < plan.start)
+    known = now.engagement is not None and bool(np.isfinite(engagement).any())
+    return Series(
+        entity=then.entity,
+        every=then.every,
+        dates=dates,
+        outcome=outcome,
+        engagement=engagement if known else None,
+    )
+
+
+def _window(
+    plan: Plan,
+    members: tuple[int, ...],
+    joined: tuple[Series, ...],
+    periods: int,
+    with_engagement: bool = False,
+) -> tuple[Window, int]:
+    """What the calendar leaves of a unit, and how many of the plan's outcomes are missing."""
+    shops = [joined[at] for at in members]
+    past = [plan.history[at] for at in members]
+    models = [fit_history(shop) for shop in past]
+    columns = [
+        _columns(shop, model.floor, plan, with_engagement) for shop, model in zip(shops, models, strict=True)
+    ]
+    first = max(shop.dates[0] for shop in shops)
+    parts = [column[shop.dates >= first] for shop, column in zip(shops, columns, strict=True)]
+    rows = parts[0] - parts[1] if len(parts) > 1 else parts[0]
+    model = pair_model(past[0], past[1], models[0].floor, models[1].floor) if len(parts) > 1 else models[0]
+    dates = shops[0].dates[shops[0].dates >= first]
+    history = int((dates < plan.start).sum())
+    # weeks between the history and the start have no outcome here and do not count
+    rows, dates = rows[: history + periods], dates[: history + periods]
+    lost = int(np.isnan(rows[history:]).any(axis=1).sum())
+    if lost > 0.2 * periods:
+        raise DataError(
+            f"`{plan.outcome}` is missing in too many of the plan's periods",
+            got=f"{lost} of {periods}",
+            allowed="one in five",
+            fix="add the missing rows",
+        )
+    keep = counted(plan.design)[:periods]
+    window = windowed(
+        rows,
+        dates,
+        history=history,
+        every=plan.design.every,
+        memory=model.memory,
+        sigma=model.sigma,
+        counted=keep,
+    )
+    return window, lost
+
+
+def _columns(shop: Series, floor: float, plan: Plan, with_engagement: bool) -> Array:
+    y = logged(shop.outcome, floor)
+    if not with_engagement or shop.engagement is None:
+        return y[:, None]
+    usual = _usual_engagement(shop, plan)
+    felt = box(np.where(np.isnan(shop.engagement), usual, shop.engagement), plan.design.lags)
+    return np.column_stack([y, felt / _usual_engagement(shop, plan)])
+
+
+def _usual_engagement(shop: Series, plan: Plan) -> float:
+    """Mean engagement of a period before the plan; over all periods where it was not known then."""
+    if shop.engagement is None:
+        return math.nan
+    before = shop.engagement[shop.dates < plan.start]
+    known = before if np.nansum(before) > 0 else shop.engagement
+    return max(float(np.nanmean(known)), 1e-9)
+
+
+def _per_engagement(
+    plan: Plan, joined: tuple[Series, ...], z: Array, complete: bool, periods: int
+) -> Estimate | None:
+    if any(shop.engagement is None for shop in joined):
+        return None
+    windows = tuple(
+        _window(plan, members, joined, periods, with_engagement=True)[0]
+        for members in units(plan.design, plan.history)
+    )
+    lots = draw_again(windows, z, complete)
+    value, hull, _ = ratio_set(lots, LEVEL)
+    if not math.isfinite(value):
+        return None
+    # the outcome of a period by its reactions: from logarithms and shares to the outcome's unit
+    factor = float(np.mean([fit_history(shop).usual for shop in plan.history]))
+    factor /= float(np.mean([_usual_engagement(shop, plan) for shop in joined]))
+    first_stage = max(abs(lots.outcome[0, 1]) / math.sqrt(lots.size[0]), 1e-12)
+    return Estimate(
+        f"{plan.outcome} for one more reaction",
+        value=factor * value,
+        se=factor / first_stage,
+        df=math.inf,
+        interval=Interval(factor * min(hull.low, value), factor * max(hull.high, value), LEVEL),
+        n_rows=sum(int(window.keep.sum()) for window in windows),
+        n_accounts=0,
+        method="plan as instrument, set of Anderson and Rubin, lot drawn again",
+    )
+
+
+def _registration(plan: Plan, deposited: str | None, edited: int) -> list[Doubt]:
+    found = []
+    if deposited is None or deposited.strip().lower() != plan.digest or not plan.wagered:
+        why = (
+            "it differs from this plan's"
+            if deposited and plan.wagered
+            else "no deposited hash of a wager was given"
+        )
+        found.append(Doubt("registration", f"unproven: {why}", raised=True, code="registration-unproven"))
+    else:
+        found.append(
+            Doubt("registration", f"proven by the hash of {plan.wagered}", code="registration-proven")
+        )
+    if edited:
+        found.append(
+            Doubt(
+                "schedule",
+                f"{edited} periods differ from what the lot drew: the schedule was edited",
+                value=edited,
+                raised=True,
+                code="schedule-edited",
+            )
+        )
+    return found
+
+
+def _counted(
+    plan: Plan,
+    shops: tuple[Series, ...],
+    joined: tuple[Series, ...],
+    windows: tuple[tuple[Window, int], ...],
+    periods: int,
+) -> list[Doubt]:
+    found = []
+    lost = sum(count for _, count in windows)
+    if lost:
+        found.append(
+            Doubt(
+                "outcome",
+                f"missing in {lost} of the plan's periods, which do not count",
+                value=lost,
+                code="missing",
+            )
+        )
+    changed, compared = _changed(plan, shops)
+    if compared and changed > 0.5 * compared:
+        raise DataError(
+            "the history in these rows is not the one that the plan was made from",
+            got=f"{changed} of {compared} periods differ by more than a tenth",
+            fix="give the panel of the shop that the plan was made for",
+        )
+    if changed:
+        found.append(
+            Doubt(
+                "history",
+                f"{changed} of {compared} periods have changed since",
+                value=changed,
+                code="changed",
+            )
+        )
+    missed, known = _missed(plan, shops, periods)
+    if known:
+        share = missed / known
+        text = f"posts and pauses were not as planned in {missed} of {known} periods; they count as assigned"
+        found.append(Doubt("compliance", text, value=share, raised=share > 0.2, code="compliance"))
+    return found
+
+
+def _changed(plan: Plan, shops: tuple[Series, ...]) -> tuple[int, int]:
+    changed = compared = 0
+    for then, now in zip(plan.history, shops, strict=True):
+        _, left, right = np.intersect1d(then.dates, now.dates, return_indices=True)
+        old, new = then.outcome[left], now.outcome[right]
+        both = np.isfinite(old) & np.isfinite(new)
+        compared += int(both.sum())
+        changed += int((np.abs(new - old)[both] > 0.1 * np.abs(old[both]) + 1e-9).sum())
+    return changed, compared
+
+
+def _missed(plan: Plan, shops: tuple[Series, ...], periods: int) -> tuple[int, int]:
+    """Pauses with posts; a period in which posts were due and none came, where posts are weekly."""
+    missed = known = 0
+    for shop, posting in zip(shops, plan.schedule.posting, strict=True):
+        if shop.posts is None:
+            continue
+        place = (shop.dates - plan.start).astype(int) // DAYS[plan.design.every]
+        inside = (place >= 0) & (place < min(periods, plan.design.length)) & np.isfinite(shop.posts)
+        due, posts = posting[place[inside]], shop.posts[inside]
+        missed += int((~due & (posts > 0)).sum())
+        if plan.design.every == "W":
+            missed += int((due & (posts == 0)).sum())
+        known += int(inside.sum())
+    return missed, known
+
+
+def _later(plan: Plan, windows: tuple[Window, ...], posting: Plans) -> Doubt:
+    """Whether posting works beyond the declared lags: those that follow, beside the declared ones."""
+    first, last = plan.design.lags
+    further = (last + 1, 2 * last + 1 - first)
+    score, info = np.zeros(2), np.zeros((2, 2))
+    for unit, window in enumerate(windows):
+        periods = len(window.keep)
+        both = [exposure(posting[unit, 0], lags)[:periods] for lags in (plan.design.lags, further)]
+        z = filtered(np.stack(both), window.memory) * window.keep / window.sigma
+        fitted = z @ window.basis
+        score += z @ window.residual[:, 0]
+        info += z @ z.T - fitted @ fitted.T
+    beside = info[1, 1] - info[0, 1] ** 2 / info[0, 0]
+    statistic = (score[1] - info[0, 1] / info[0, 0] * score[0]) / math.sqrt(max(beside, 1e-12))
+    p = StudentT(float(statistic), 1.0, math.inf).pvalue()
+    return Doubt(
+        "carry-over",
+        f"beyond the declared lags {first} to {last}: p = {plain(p, '.2f')}",
+        value=p,
+        raised=p <= 0.01,
+        code="carry-over",
+    )

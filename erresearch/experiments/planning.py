@@ -1,0 +1,330 @@
+"""Plans an experiment from a shop's own past, by placebo plans laid over it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from erresearch.errors import DesignError, UnknownNameError
+from erresearch.experiments.designs import DESIGNS, FEWEST, Design, Kind, Schedule
+from erresearch.experiments.history import (
+    DAYS,
+    Model,
+    Series,
+    fit_history,
+    logged,
+    read_series,
+)
+from erresearch.experiments.plans import Plan, Power, first_plan, seed_of
+from erresearch.experiments.power import by_block, foreseen
+from erresearch.experiments.response import DEFAULT_WINDOW, carry_over
+
+__all__ = ["pair_model", "plan_experiment"]
+
+#: The shortest block that is nearly as good as the best leaves room for more pairs.
+NEARLY: Final = 1.1
+#: Lengths of a plan that are compared, in weeks.
+LENGTHS: Final = (12, 16, 24, 36, 52)
+#: Lengths of a block that are compared, in periods.
+BLOCKS: Final = {"D": (7, 14, 21, 28), "W": (1, 2, 3, 4)}
+
+
+def plan_experiment(
+    history: Any,
+    *,
+    outcome: str = "revenue",
+    entity: str | None = None,
+    design: Literal["auto", "time", "shops"] | Design = "auto",
+    block: int | None = None,
+    lags: tuple[int, int] | None = None,
+    weeks: int | None = None,
+    delta: float = 0.05,
+    cost: float = math.nan,
+    start: str | None = None,
+) -> Plan:
+    """Plan pauses in posting, drawn by lot, that can tell what posting brings.
+
+    The noise is taken from the shop's own past: trend, two waves of the year and weekdays are taken out of the
+    logarithm of the outcome, and an autoregression (7 days, or 3 weeks) out of the rest. 400 placebo plans are laid over
+    what is left, an effect is added to each, and each is judged as the real one will be.
+
+    Parameters
+    ----------
+    history : Panel or frame
+        At least 26 weeks by day or week: period, outcome, and entity and engagement where they are known.
+    outcome : str
+        What posting should move.
+    entity : str, optional
+        The one shop to plan for.
+    design : {"auto", "time", "shops"} or Design
+        "time" pauses in blocks of time, "shops" pauses one shop of each of six or more pairs; "auto" takes shops where
+        there are twelve, time otherwise. A :class:`Design` is taken as it is.
+    block : int, optional
+        Periods in a block; the length that finds the smallest effect otherwise.
+    lags : tuple of int, optional
+        First and last period after posting in which it may work; otherwise the window that fits the past best, or days 1
+        to 14 (weeks 0 to 1) where the past does not tell.
+    weeks : int, optional
+        Length; the shortest of 12, 16, 24, 36 and 52 that finds `delta` four times in five otherwise, or 52.
+    delta : float
+        Smallest effect of interest, as a share of the outcome.
+    cost : float
+        What posting costs in a week, in the outcome's unit.
+    start : str, optional
+        First day; otherwise the period after the last one of the history.
+
+    Returns
+    -------
+    Plan
+        With its schedule, what it can find (``power``) and what it costs (``lost``).
+
+    Raises
+    ------
+    ErresearchError
+        If the history is too short or has too little revenue, if fewer than six pairs fit, or a number makes no sense.
+
+    See Also
+    --------
+    erresearch.experiments.judge_experiment : Judges what came of it.
+    erresearch.experiments.write_plan : Writes schedule, calendar and report.
+
+    Notes
+    -----
+    The seed follows from the history and the design, so the same call gives the same schedule. What is found is the
+    effect of *posting as it is done*, not of engagement.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> past = pd.DataFrame({"period": pd.date_range("2024-01-01", periods=104, freq="7D"),
+    ...                      "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
+    >>> plan = plan_experiment(past, weeks=24, lags=(1, 1), delta=0.1)
+    >>> plan.design.block, plan.design.groups, str(plan.start)
+    (1, 12, '2025-12-29')
+    """
+    if not 0 < delta < 1:
+        raise DesignError("`delta` must be a share between 0 and 1", got=repr(delta), fix="use 0.05 for 5 %")
+    if cost < 0:
+        raise DesignError(
+            "`cost` must not be negative", got=repr(cost), fix="say what posting costs in a week"
+        )
+    shops = read_series(history, outcome=outcome, entity=entity)
+    known = design if isinstance(design, Design) else None
+    kind = known.kind if known else _kind(design, shops)
+    shops = _matched(shops) if kind == "shops" else shops
+    _check_calendar(shops, known, weeks)
+    noises = _noises(shops, kind)
+    reasons: list[str] = []
+    window = known.lags if known else lags or _window(shops, reasons)
+    blocks: tuple[tuple[int, float], ...] = ()
+    if known is None and kind == "time":
+        blocks = tuple((size, by_block(size, window, noises, weeks or 52)) for size in _sizes(shops, weeks))
+        if block is None:
+            least = min(effect for _, effect in blocks)
+            block = next(size for size, effect in blocks if effect <= NEARLY * least)
+            reasons.append(_why_block(block, blocks, shops[0].every))
+    own = math.ceil(known.length * DAYS[known.every] / 7) if known else weeks
+    length_of_block = known.block if known else block or 1
+
+    def shaped(length: int) -> Design:
+        if known is not None and length == own:
+            return known
+        return _designed(kind, shops, length_of_block, window, length)
+
+    rows, chosen = _choose_length(shaped, noises, shops, own, delta)
+    if known is None and weeks is None and chosen.groups != rows[-1].groups:
+        reasons.append("Shorter plans would miss the smallest effect of interest more than once in five.")
+    complete = shaped(chosen.weeks)
+    return Plan(
+        design=complete,
+        schedule=_schedule(complete, shops, start),
+        history=shops,
+        outcome=outcome,
+        delta=delta,
+        cost=cost,
+        power=rows,
+        blocks=blocks,
+        reasons=(*reasons, *_cautions(shops, noises)),
+    )
+
+
+def _kind(asked: object, shops: tuple[Series, ...]) -> Kind:
+    if asked == "auto":
+        return "shops" if len(shops) >= 2 * FEWEST else "time"
+    if asked not in DESIGNS:
+        raise UnknownNameError.of("design", asked, ("auto", *DESIGNS))
+    return "shops" if asked == "shops" else "time"
+
+
+def _check_calendar(shops: tuple[Series, ...], known: Design | None, weeks: int | None) -> None:
+    if len({(shop.every, str(shop.dates[-1])) for shop in shops}) > 1:
+        raise DesignError(
+            "the shops' histories end on different days or have different periods",
+            got=", ".join(sorted({str(shop.dates[-1]) for shop in shops})[:3]),
+            fix="cut them to one last day, or name one shop with entity=",
+        )
+    if known is not None and known.every != shops[0].every:
+        raise DesignError(
+            "the design and the history have different periods",
+            got=f"{known.every} and {shops[0].every}",
+            fix="build the panel with the design's freq",
+        )
+    if weeks is not None and not 4 <= weeks <= 260:
+        raise DesignError("`weeks` is no length of a plan", got=repr(weeks), allowed="4 to 260")
+
+
+def _matched(shops: tuple[Series, ...]) -> tuple[Series, ...]:
+    """Pair shops whose past moved alike, nearest first; one that is left over is not in the plan."""
+    if len(shops) < 2 * FEWEST:
+        raise DesignError(
+            f"fewer than {FEWEST} pairs of shops",
+            got=f"{len(shops)} shops",
+            fix="pause in time: design='time'",
+        )
+    length = min(len(shop) for shop in shops)
+    noises = [fit_history(shop).innovations for shop in shops]
+    shortest = min(length, *(len(noise) for noise in noises))
+    alike = np.corrcoef([noise[-shortest:] for noise in noises])
+    order = [(-round(float(alike[i, j]), 6), i, j) for i in range(len(shops)) for j in range(i)]
+    taken: list[int] = []
+    for _, i, j in sorted(order):
+        if i not in taken and j not in taken:
+            taken += [j, i]
+    return tuple(shops[at] for at in taken)
+
+
+def _noises(shops: tuple[Series, ...], kind: Kind) -> tuple[Model, ...]:
+    """The noise of each unit: of a shop, or of the difference of two."""
+    models = [fit_history(shop) for shop in shops]
+    if kind == "time":
+        return tuple(models)
+    return tuple(
+        pair_model(shops[at], shops[at + 1], models[at].floor, models[at + 1].floor)
+        for at in range(0, len(shops), 2)
+    )
+
+
+def pair_model(one: Series, other: Series, floor: float, other_floor: float) -> Model:
+    """Noise of log outcome of one shop less that of the other, over their common past.
+
+    Examples
+    --------
+    >>> pair_model.__name__
+    'pair_model'
+    """
+    first = max(one.dates[0], other.dates[0])
+    left, right = one.part(one.dates >= first), other.part(other.dates >= first)
+    length = min(len(left), len(right))
+    gap = logged(left.outcome[:length], floor) - logged(right.outcome[:length], other_floor)
+    model = fit_history(replace(left.part(np.arange(len(left)) < length), outcome=np.exp(gap)), floor=1e-12)
+    return replace(model, usual=float(np.nanmean(left.outcome) + np.nanmean(right.outcome)) / 2)
+
+
+def _sizes(shops: tuple[Series, ...], weeks: int | None) -> list[int]:
+    step = DAYS[shops[0].every]
+    sizes = [size for size in BLOCKS[shops[0].every] if 2 * size * FEWEST * step <= 7 * (weeks or 52)]
+    if not sizes:
+        raise DesignError(
+            f"fewer than {FEWEST} pairs of blocks fit into the plan",
+            got=f"{weeks} weeks of blocks of {BLOCKS[shops[0].every][0]} or more periods",
+            allowed=f"at least {2 * FEWEST * BLOCKS[shops[0].every][0] * step // 7} weeks",
+            fix="give it more weeks",
+        )
+    return sizes
+
+
+def _why_block(block: int, blocks: Sequence[tuple[int, float]], every: str) -> str:
+    word = "days" if every == "D" else "weeks"
+    rest = "; ".join(f"{size} {word}: {100 * effect:.0f} %" for size, effect in blocks)
+    return (
+        f"Blocks of {block} {word if block > 1 else word[:-1]}: longer ones gain little, shorter ones miss more"
+        f" (found four times in five over a year, by length of a block: {rest})."
+    )
+
+
+def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
+    found = [carry_over(shop) for shop in shops]
+    believed = [each for each in found if each.believed]
+    word = "days" if shops[0].every == "D" else "weeks"
+    if not believed:
+        first, last = DEFAULT_WINDOW[shops[0].every]
+        reasons.append(f"The past does not tell how long posting works: {word} {first} to {last} are taken.")
+        return first, last
+    first, last = max(believed, key=lambda each: each.gain).window
+    reasons.append(f"In the past reactions went with the outcome over {word} {first} to {last} later.")
+    return first, last
+
+
+def _designed(kind: Kind, shops: tuple[Series, ...], block: int, lags: tuple[int, int], weeks: int) -> Design:
+    every, step = shops[0].every, DAYS[shops[0].every]
+    if kind == "shops":
+        return Design(
+            kind="shops", every=every, block=1, groups=len(shops) // 2, lags=lags, periods=weeks * 7 // step
+        )
+    return Design(kind="time", every=every, block=block, groups=weeks * 7 // (step * 2 * block), lags=lags)
+
+
+def _choose_length(
+    shaped: Callable[[int], Design],
+    noises: tuple[Model, ...],
+    shops: tuple[Series, ...],
+    own: int | None,
+    delta: float,
+) -> tuple[tuple[Power, ...], Power]:
+    """What plans of several lengths would find; the own one, or the shortest that finds delta."""
+    rows: list[Power] = []
+    for length in sorted({*LENGTHS, *([own] if own else [])}):
+        try:
+            tried = shaped(length)
+        except DesignError:
+            if length == own:
+                raise
+            continue  # too few pairs in so short a plan; the table begins later
+        rows.append(foreseen(tried, noises, delta, seed_of(shops, tried), length))
+    if not rows:
+        raise DesignError(
+            f"fewer than {FEWEST} pairs of blocks fit into a year", got="blocks that long", fix="use block=1"
+        )
+    if own:
+        return tuple(rows), next(row for row in rows if row.weeks == own)
+    return tuple(rows), next((row for row in rows if row.at_delta >= 0.8), rows[-1])
+
+
+def _schedule(design: Design, shops: tuple[Series, ...], start: str | None) -> Schedule:
+    step = np.timedelta64(DAYS[design.every], "D")
+    after = shops[0].dates[-1] + step
+    if start is not None:
+        try:
+            first = np.datetime64(start, "D")
+        except ValueError as error:
+            raise DesignError("`start` is no date", fix="write it as 2026-01-31") from error
+        if first < after or (first - after) % step:
+            raise DesignError(
+                "the plan cannot start on that day",
+                got=str(first),
+                allowed=f"{after} or a whole number of periods later",
+                fix=f"use start='{after}'",
+            )
+        after = first
+    return Schedule(
+        entities=tuple(shop.entity for shop in shops),
+        dates=after + step * np.arange(design.length),
+        posting=first_plan(design, shops).reshape(len(shops), -1),
+    )
+
+
+def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...]) -> list[str]:
+    missing, low = sum(noise.missing for noise in noises), sum(noise.at_floor for noise in noises)
+    said = []
+    if missing:
+        said.append(f"{missing:,} periods of the history have no outcome and do not count.")
+    if low:
+        said.append(f"{low:,} periods of the history have next to no outcome and are raised to a floor.")
+    if len(shops[0]) * DAYS[shops[0].every] < 347:
+        said.append("The history is shorter than a year, so the season is not taken out.")
+    return said

@@ -1,0 +1,292 @@
+"""Inference by drawing the lot again: estimates, exact p-values, and intervals in closed form."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from erresearch.errors import DesignError
+from erresearch.experiments.history import Array, Dates, Flags, calendar_terms, filtered
+from erresearch.results import Interval
+
+__all__ = ["Lots", "Redrawn", "Window", "draw_again", "ratio_set", "windowed"]
+
+#: Statistics closer than this are ties, so that no p-value hangs on the last bits of a double.
+TIE: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """A unit's outcome over the plan, with all that its past explains taken out.
+
+    Parameters
+    ----------
+    residual : numpy.ndarray, shape (periods, outcomes)
+        Filtered, without what the calendar terms explain, in standard deviations of the noise.
+    basis : numpy.ndarray, shape (periods, k)
+        The plan's rows of an orthonormal basis of the filtered terms over history and plan.
+    keep : numpy.ndarray of bool, shape (periods,)
+        Periods that count: outcome known, outside the wash-out.
+    memory : numpy.ndarray
+        Autoregression by which everything is filtered.
+    sigma : float
+        Standard deviation of the noise.
+    """
+
+    residual: Array
+    basis: Array
+    keep: Flags
+    memory: Array
+    sigma: float
+
+
+def windowed(
+    outcomes: Array, dates: Dates, *, history: int, every: str, memory: Array, sigma: float, counted: Flags
+) -> Window:
+    """Take out of outcomes over history and plan what the calendar explains.
+
+    Parameters
+    ----------
+    outcomes : numpy.ndarray, shape (n, outcomes)
+        History and plan one after the other; nan where missing.
+    dates : numpy.ndarray of datetime64[D], shape (n,)
+        Their periods.
+    history : int
+        Periods before the plan.
+    every : {"D", "W"}
+        Length of a period.
+    memory, sigma : numpy.ndarray, float
+        From the history alone.
+    counted : numpy.ndarray of bool, shape (n − history,)
+        Periods of the plan outside the wash-out.
+
+    Returns
+    -------
+    Window
+
+    Raises
+    ------
+    DesignError
+        If fewer periods are left than terms.
+    """
+    X = calendar_terms(dates, history, every)
+    known = np.asarray(np.isfinite(outcomes).all(axis=1), dtype=bool)
+    if known.sum() <= X.shape[1] + len(memory):
+        raise DesignError(
+            "too few periods have an outcome",
+            got=f"{int(known.sum())} of {len(known)}",
+            fix="add the missing periods",
+        )
+    # a missing outcome is guessed for the filter of its neighbours only; its own row does not count
+    beta, *_ = np.linalg.lstsq(X[known], outcomes[known], rcond=None)
+    whole = np.where(known[:, None], outcomes, X @ beta)
+    start = len(memory)
+    use = known.copy()
+    use[:start] = False
+    use[history:] &= counted
+    terms = filtered(X.T, memory).T * use[:, None]
+    rows = filtered(whole.T, memory).T * use[:, None]
+    basis = _basis(terms)
+    residual = (rows - basis @ (basis.T @ rows)) * use[:, None]
+    return Window(residual[history:] / sigma, basis[history:], use[history:], memory, sigma)
+
+
+def _basis(terms: Array) -> Array:
+    left, size, _ = np.linalg.svd(
+        terms / np.maximum(np.linalg.norm(terms, axis=0), 1e-300), full_matrices=False
+    )
+    return np.asarray(left[:, size > 1e-8 * size[0]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lots:
+    """Sums that every statistic of every plan is made from; the first plan is the one that was carried out.
+
+    Parameters
+    ----------
+    outcome : numpy.ndarray, shape (plans, outcomes)
+        z′My for each plan.
+    size : numpy.ndarray, shape (plans,)
+        z′Mz.
+    cross : numpy.ndarray, shape (plans,)
+        z′Mz₀, with z₀ of the first plan.
+    complete : bool
+        Whether the further plans are all that there are.
+    """
+
+    outcome: Array
+    size: Array
+    cross: Array
+    complete: bool
+
+    @property
+    def value(self) -> float:
+        """Least-squares coefficient of the plan that was carried out."""
+        return float(self.outcome[0, 0] / self.size[0])
+
+
+def draw_again(windows: tuple[Window, ...], exposures: Array, complete: bool) -> Lots:
+    """Work out the sums for many plans at once.
+
+    Parameters
+    ----------
+    windows : tuple of Window
+        One for each unit.
+    exposures : numpy.ndarray, shape (plans, units, members, periods)
+        Of the plan carried out, then of those drawn again. Of two members the difference counts.
+    complete : bool
+        Whether those drawn again are all that there are.
+
+    Raises
+    ------
+    DesignError
+        If the plan moves nothing that the terms do not hold.
+    """
+    outcome: Array = np.zeros((len(exposures), windows[0].residual.shape[1]))
+    size, cross = np.zeros(len(exposures)), np.zeros(len(exposures))
+    for unit, window in enumerate(windows):
+        z = exposures[:, unit, 0] - (exposures[:, unit, 1] if exposures.shape[2] > 1 else 0.0)
+        z = filtered(z, window.memory) * window.keep / window.sigma
+        fitted = z @ window.basis
+        outcome += z @ window.residual
+        size += np.einsum("rt,rt->r", z, z) - np.einsum("rk,rk->r", fitted, fitted)
+        cross += z @ z[0] - fitted @ fitted[0]
+    if not size[0] > TIE * max(float(size.max()), 1e-300):
+        raise DesignError(
+            "the schedule holds no pause that could be compared", fix="judge a plan that was run"
+        )
+    return Lots(outcome, np.maximum(size, 1e-12), cross, complete)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Redrawn:
+    """Reference distribution of an effect: for each plan drawn again, the effects at which it is as extreme.
+
+    The statistic is the studentised coefficient |z′M(y − δz₀)| / √(z′Mz). For each plan the effects δ at which it
+    is at least as large as that of the plan carried out form an interval around the estimate, so the p-value falls
+    from there on both sides, and a confidence interval is read off ordered ends.
+
+    Parameters
+    ----------
+    value, se : float
+        Estimate and standard error.
+    low, high : numpy.ndarray
+        Sorted ends, one for each plan drawn again.
+    complete : bool
+        Whether all plans were gone through.
+
+    Examples
+    --------
+    >>> again = Redrawn(0.0, 1.0, np.array([-3.0, -2.0, -1.0]), np.array([1.0, 2.0, 3.0]), complete=False)
+    >>> again.pvalue(0.0), again.pvalue(2.5), again.pvalue(9.0)
+    (1.0, 0.5, 0.25)
+    """
+
+    value: float
+    se: float
+    low: Array
+    high: Array
+    complete: bool
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Share of plans at least as extreme if the effect were `null`."""
+        slack = TIE * max(self.se, 1e-300)
+        above = null >= self.value
+        count = int((self.high >= null - slack).sum() if above else (self.low <= null + slack).sum())
+        return count / len(self.low) if self.complete else (1 + count) / (1 + len(self.low))
+
+    def interval(self, level: float) -> Interval:
+        """All effects whose p-value is above 1 − level."""
+        total = len(self.low) if self.complete else len(self.low) + 1
+        # the fewest plans that keep an effect in
+        needed = math.floor((1 - level) * total + 1e-9) + 1 - (0 if self.complete else 1)
+        if needed < 1:
+            return Interval(-math.inf, math.inf, level)
+        return Interval(float(self.low[needed - 1]), float(self.high[-needed]), level)
+
+    def critical(self, level: float) -> float:
+        """Half the interval's width in standard errors."""
+        ends = self.interval(level)
+        return (ends.high - ends.low) / (2 * self.se)
+
+    @classmethod
+    def of(cls, lots: Lots) -> Redrawn:
+        """Invert the test in closed form.
+
+        Examples
+        --------
+        >>> lots = Lots(np.array([[4.0], [4.0], [-4.0]]), np.full(3, 4.0), np.array([4.0, 4.0, -4.0]), True)
+        >>> Redrawn.of(lots).pvalue(0.0)
+        1.0
+        """
+        root = np.sqrt(lots.size)
+        score, pull = lots.outcome[1:, 0] / root[1:], lots.cross[1:] / root[1:]
+        own, steep = lots.outcome[0, 0] / root[0], root[0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends = np.stack([(score - own) / (pull - steep), (score + own) / (pull + steep)])
+        flat = np.stack([np.abs(pull - steep), np.abs(pull + steep)]) <= TIE * steep
+        ends = np.where(flat, np.nan, ends)
+        value = lots.value
+        low = np.fmin(*ends)
+        high = np.fmax(*ends)
+        always = flat.any(axis=0)
+        # of the two lines that cross the observed one, one crosses on each side of the estimate
+        low = np.where(always, -math.inf, np.minimum(low, value))
+        high = np.where(always, math.inf, np.maximum(high, value))
+        return cls(value, 1 / float(root[0]), np.sort(low), np.sort(high), lots.complete)
+
+
+def ratio_set(lots: Lots, level: float) -> tuple[float, Interval, bool]:
+    """Effect of the first outcome per unit of the second, with the plan as instrument (Anderson & Rubin 1949).
+
+    The set holds every θ for which the test of y − θx by drawing again does not reject, so that it is right where
+    the plan moves x little; it may then have no end.
+
+    Returns
+    -------
+    value : float
+        z′My / z′Mx.
+    hull : Interval
+        Smallest interval that holds the set.
+    whole : bool
+        Whether the set is that interval; False where it has a hole.
+
+    Examples
+    --------
+    >>> lots = Lots(np.array([[2.0, 1.0], [0.1, 0.9]]), np.ones(2), np.array([1.0, 0.2]), False)
+    >>> ratio_set(lots, 0.95)[0]
+    2.0
+    """
+    score = lots.outcome / np.sqrt(lots.size)[:, None]
+    own, again = score[0], score[1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ends = np.r_[
+            (again[:, 0] - own[0]) / (again[:, 1] - own[1]), (again[:, 0] + own[0]) / (again[:, 1] + own[1])
+        ]
+    value = float(own[0] / own[1]) if own[1] else math.nan
+    ends = np.unique(ends[np.isfinite(ends)])
+    if not len(ends):
+        return value, Interval(-math.inf, math.inf, level), True
+    reach = 1 + float(np.abs(ends).max())
+    middle = np.r_[ends[0] - reach, (ends[1:] + ends[:-1]) / 2, ends[-1] + reach]
+    total = len(again) if lots.complete else len(again) + 1
+    inside = np.array(
+        [
+            _as_extreme(again, own, theta) + (0 if lots.complete else 1) > (1 - level) * total + 1e-9
+            for theta in middle
+        ]
+    )
+    if not inside.any():
+        return value, Interval(value, value, level), True
+    borders = np.r_[-math.inf, ends, math.inf]
+    first, last = int(np.argmax(inside)), len(inside) - 1 - int(np.argmax(inside[::-1]))
+    hull = Interval(float(borders[first]), float(borders[last + 1]), level)
+    return value, hull, bool(inside[first : last + 1].all())
+
+
+def _as_extreme(again: Array, own: Array, theta: float) -> int:
+    mine = abs(own[0] - theta * own[1])
+    return int((np.abs(again[:, 0] - theta * again[:, 1]) >= mine - TIE * max(mine, 1.0)).sum())
