@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from erresearch.engine.expressions import lag as lag, log as log
     from erresearch.engine.moments import Moments as Moments
     from erresearch.errors import ErresearchError as ErresearchError, ErresearchWarning as ErresearchWarning
+    from erresearch.experiments import (
+        find_pauses as find_pauses,
+        interruption as interruption,
+        judge_experiment as judge_experiment,
+        plan_experiment as plan_experiment,
+        read_plan as read_plan,
+        wager as wager,
+        write_plan as write_plan,
+    )
     from erresearch.exports import inspect_export as inspect_export, read_export as read_export
     from erresearch.io.memory import memory_limit as memory_limit
     from erresearch.metrics import (
@@ -68,6 +77,15 @@ _NAMES: Final = {
     "claims": ("examine", "judge", "read_claims"),
     "datasets": ("catalog", "load"),
     "errors": ("ErresearchError", "ErresearchWarning"),
+    "experiments": (
+        "find_pauses",
+        "interruption",
+        "judge_experiment",
+        "plan_experiment",
+        "read_plan",
+        "wager",
+        "write_plan",
+    ),
     "exports": ("inspect_export", "read_export"),
     "engine.expressions": ("lag", "log"),
     "io.memory": ("memory_limit",),

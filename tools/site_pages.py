@@ -19,6 +19,7 @@ DATA = ROOT / "data"
 REFERENCE = {
     "relating": ("Do two things move together?", ("relate", "engine.expressions")),
     "doubting": ("How could that be wrong?", ("robustness",)),
+    "experiments": ("Find out for real: plans and pauses", ("experiments",)),
     "judging": ("Claims and verdicts", ("claims",)),
     "results": ("What the functions return", ("results",)),
     "metrics": ("Rates, bands, loyalty, money", ("metrics",)),

@@ -1,4 +1,4 @@
-"""The command line: ``erresearch reproduce | audit | inspect | claims | datasets | pool | simulate``.
+"""The command line: ``erresearch reproduce | audit | plan | wager | judge | inspect | …``.
 
 It ends with 0 where all is well; with 1 where a verdict or a printed digit differs from the expected ones or a
 notebook failed; with 2 where the input is at fault or nothing could be printed, which one line on standard error then

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from erresearch.cli.experiments import judge_plan, plan_pauses, wager_on
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.io.memory import memory_limit
 from erresearch.io.outputs import check_output, output_folder, replaceable_file
@@ -39,6 +40,10 @@ def command(context: click.Context) -> None:
     """Test whether engagement goes with revenue, and show the doubts."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+
+
+for _ready in (plan_pauses, wager_on, judge_plan):
+    command.add_command(_ready)
 
 
 @command.command()

@@ -56,6 +56,9 @@ class Design:
         Periods at the start of each block whose outcome is not used.
     periods : int
         Periods of a plan by shops; 0 for a plan in time, whose length follows from its blocks.
+    carried : bool
+        Whether an effect lives on as every other shock to the outcome does, by the memory of the noise (by week);
+        otherwise it is over after the last lag (by day).
 
     Raises
     ------
@@ -81,6 +84,7 @@ class Design:
     size: int = 2
     washout: int = 0
     periods: int = 0
+    carried: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""

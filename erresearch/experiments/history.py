@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from erresearch.errors import DataError, DesignError, UnknownNameError, missing_columns
+from erresearch.errors import DataError, DesignError, missing_columns
 
 __all__ = ["Model", "Series", "filtered", "fingerprint", "fit_history", "read_series"]
 
@@ -95,9 +95,8 @@ def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = No
     ColumnError
         If a column is missing.
     DataError
-        For a period that stands twice, dates that are none, months, or outcomes that are no numbers.
-    UnknownNameError
-        For a shop that is not there.
+        For a period that stands twice, dates that are none, months, outcomes that are no numbers, or a shop that is
+        not there.
 
     Examples
     --------
@@ -111,7 +110,11 @@ def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = No
     names = columns.pop("entity")
     known = sorted(set(names.tolist()))
     if entity is not None and entity not in known:
-        raise UnknownNameError.of("shop", entity, known)
+        raise DataError(
+            "there is no such shop in the rows",
+            got=f"{len(known):,} shops",
+            fix="take entity= from the column entity",
+        )
     return tuple(
         _on_calendar(name, {key: values[names == name] for key, values in columns.items()}, outcome)
         for name in ([entity] if entity is not None else known)
@@ -285,7 +288,7 @@ def fit_history(shop: Series, *, floor: float | None = None) -> Model:
     if weeks < SHORTEST:
         raise DesignError(
             "the history is too short to tell the noise",
-            got=f"{weeks:.0f} weeks of {shop.entity or 'the shop'}",
+            got=f"{weeks:.0f} weeks",
             allowed=f"{SHORTEST} weeks or more",
             fix="add earlier weeks, or wait",
         )

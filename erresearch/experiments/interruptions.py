@@ -261,19 +261,19 @@ def _single(setting: _Setting, window: Window) -> Interruption:
     past = _Past(shop, y, donors)
     length = end - begin
     starts = _placebo_starts(touched, begin, length, 7 * SHORTEST // step)
+    if len(starts) // 2 < FEWEST_PLACEBOS:
+        raise DesignError(
+            "too few placebo dates to know how often such a gap appears by itself",
+            got=f"{len(starts) // 2}",
+            allowed=f"{FEWEST_PLACEBOS} or more",
+            fix="give more history, or a shorter interruption",
+        )
     ways = [way for way in WAYS if names or way != "other series"]
     errors = {way: np.array([_gap(past, s, length, way)[0] for s in starts]) for way in ways}
     # the way is chosen on every second date; the null comes from the rest
     tune, test = np.arange(len(starts)) % 2 == 0, np.arange(len(starts)) % 2 == 1
     way = min(ways, key=lambda each: round(float(np.mean(errors[each][tune] ** 2)), 12))
     null = errors[way][test]
-    if len(null) < FEWEST_PLACEBOS:
-        raise DesignError(
-            "too few placebo dates to know how often such a gap appears by itself",
-            got=f"{len(null)}",
-            allowed=f"{FEWEST_PLACEBOS} or more",
-            fix="give more history, or a shorter interruption",
-        )
     value, weights = _gap(past, begin, length, way)
     df = max(min(len(null), (begin - 7 * SHORTEST // step) / length) - 1, 1.0)
     effect = _estimate(setting, StudentT(value, float(np.sqrt(np.mean(null**2))), df), end)

@@ -20,6 +20,8 @@ from erresearch.results import Doubt, Estimate, Interval, StudentT, Verdict, Wor
 __all__ = ["Judgement", "judge_experiment"]
 
 LEVEL = 0.95
+#: Share by which an outcome of the past may move and still be the same: late refunds move it more.
+SAME = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -323,6 +325,7 @@ def _window(
         memory=model.memory,
         sigma=model.sigma,
         counted=keep,
+        carried=plan.design.carried,
     )
     return window, lost
 
@@ -422,7 +425,7 @@ def _counted(
     if compared and changed > 0.5 * compared:
         raise DataError(
             "the history in these rows is not the one that the plan was made from",
-            got=f"{changed} of {compared} periods differ by more than a tenth",
+            got=f"{changed} of {compared} periods differ",
             fix="give the panel of the shop that the plan was made for",
         )
     if changed:
@@ -449,7 +452,7 @@ def _changed(plan: Plan, shops: tuple[Series, ...]) -> tuple[int, int]:
         old, new = then.outcome[left], now.outcome[right]
         both = np.isfinite(old) & np.isfinite(new)
         compared += int(both.sum())
-        changed += int((np.abs(new - old)[both] > 0.1 * np.abs(old[both]) + 1e-9).sum())
+        changed += int((np.abs(new - old)[both] > SAME * np.abs(old[both]) + 1e-9).sum())
     return changed, compared
 
 

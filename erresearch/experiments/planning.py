@@ -263,10 +263,10 @@ def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
 def _designed(kind: Kind, shops: tuple[Series, ...], block: int, lags: tuple[int, int], weeks: int) -> Design:
     every, step = shops[0].every, DAYS[shops[0].every]
     if kind == "shops":
-        return Design(
-            kind="shops", every=every, block=1, groups=len(shops) // 2, lags=lags, periods=weeks * 7 // step
-        )
-    return Design(kind="time", every=every, block=block, groups=weeks * 7 // (step * 2 * block), lags=lags)
+        periods = weeks * 7 // step
+        return Design(kind="shops", every=every, block=1, groups=len(shops) // 2, lags=lags, periods=periods)
+    groups = weeks * 7 // (step * 2 * block)
+    return Design(kind="time", every=every, block=block, groups=groups, lags=lags, carried=every == "W")
 
 
 def _choose_length(

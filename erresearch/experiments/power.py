@@ -26,7 +26,7 @@ def by_block(size: int, lags: tuple[int, int], noises: tuple[Model, ...], weeks:
     """Effect found four times in five with blocks of this size, by the spread that the noise gives it."""
     every = _every(noises)
     groups = max(FEWEST, weeks * 7 // (DAYS[every] * 2 * size))
-    design = Design(kind="time", every=every, block=size, groups=groups, lags=lags)
+    design = Design(kind="time", every=every, block=size, groups=groups, lags=lags, carried=every == "W")
     plans, _ = draws(design, 1, 50, np.random.default_rng(size))
     total = sum(
         float(draw_again((_empty(noise, design, weeks),), exposures(plans, design), False).size.mean())
@@ -47,7 +47,8 @@ def _empty(noise: Model, design: Design, weeks: int) -> Window:
     terms = filtered(calendar_terms(dates, history, design.every).T, noise.memory).T
     basis, _ = np.linalg.qr(terms)
     keep = counted(design)
-    return Window(np.zeros((n - history, 1)), basis[history:], keep, noise.memory, noise.sigma)
+    memory = noise.memory[:0] if design.carried else noise.memory
+    return Window(np.zeros((n - history, 1)), basis[history:], keep, memory, noise.sigma)
 
 
 def foreseen(design: Design, noises: tuple[Model, ...], delta: float, seed: int, weeks: int) -> Power:

@@ -31,7 +31,7 @@ class Window:
     keep : numpy.ndarray of bool, shape (periods,)
         Periods that count: outcome known, outside the wash-out.
     memory : numpy.ndarray
-        Autoregression by which everything is filtered.
+        Autoregression by which exposures are filtered; empty where an effect lives on with the outcome's own memory.
     sigma : float
         Standard deviation of the noise.
     """
@@ -44,7 +44,15 @@ class Window:
 
 
 def windowed(
-    outcomes: Array, dates: Dates, *, history: int, every: str, memory: Array, sigma: float, counted: Flags
+    outcomes: Array,
+    dates: Dates,
+    *,
+    history: int,
+    every: str,
+    memory: Array,
+    sigma: float,
+    counted: Flags,
+    carried: bool = False,
 ) -> Window:
     """Take out of outcomes over history and plan what the calendar explains.
 
@@ -62,6 +70,8 @@ def windowed(
         From the history alone.
     counted : numpy.ndarray of bool, shape (n − history,)
         Periods of the plan outside the wash-out.
+    carried : bool
+        Whether effects live on with the outcome's memory: then only the first outcome is filtered.
 
     Returns
     -------
@@ -88,10 +98,11 @@ def windowed(
     use[:start] = False
     use[history:] &= counted
     terms = filtered(X.T, memory).T * use[:, None]
-    rows = filtered(whole.T, memory).T * use[:, None]
+    kept = memory[:0] if carried else memory
+    rows = np.column_stack([filtered(whole[:, 0], memory), filtered(whole[:, 1:].T, kept).T]) * use[:, None]
     basis = _basis(terms)
     residual = (rows - basis @ (basis.T @ rows)) * use[:, None]
-    return Window(residual[history:] / sigma, basis[history:], use[history:], memory, sigma)
+    return Window(residual[history:] / sigma, basis[history:], use[history:], kept, sigma)
 
 
 def _basis(terms: Array) -> Array:

@@ -41,8 +41,8 @@ def simulate_shop(
 ) -> pd.DataFrame:
     """Simulate one shop's days: posts, reactions, orders and revenue.
 
-    With one seed and one number of days, all days before the schedule are the same whatever the schedule is: plan from the
-    first days of a table, then call again with the schedule.
+    With one seed and one number of days, all days before the schedule are the same whatever the schedule is:
+    plan from the first days of a table, then call again with the schedule.
 
     Parameters
     ----------
@@ -106,9 +106,10 @@ def simulate_shop(
     may_post |= event
     interest += to_interest
     spread = source.standard_normal(n)
+    disobeys = source.random(n) < missed
     if posting is not None:
         silent = np.r_[np.zeros(n - len(posting), bool), ~np.asarray(posting, dtype=bool)]
-        may_post &= ~silent | (source.random(n) < missed)
+        may_post &= ~silent | disobeys
     reactions = np.rint(np.exp(np.log(200) + interest + 0.8 * spread)) * may_post
     felt = np.convolve(reactions, np.r_[0, kernel / kernel.sum()])[:n]
     usual = 200 * np.exp(0.5) * 0.5

@@ -1,0 +1,595 @@
+"""Plans drawn by lot and their judgement: against brute force, other software and planted truths."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from dataclasses import replace
+
+import icalendar
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+import erresearch as er
+from erresearch.errors import DataError, DesignError, UnknownNameError
+from erresearch.experiments import Design, Schedule
+from erresearch.experiments.designs import draws, exposure
+from erresearch.experiments.documents import calendar_text
+from erresearch.experiments.history import calendar_terms, filtered, fit_history, logged, read_series
+from erresearch.experiments.plans import exposures, first_plan, redraws
+from erresearch.experiments.randomisation import Lots, Redrawn, ratio_set
+from erresearch.experiments.response import carry_over
+from erresearch.worlds import simulate_shop
+
+
+def weekly(
+    weeks: int = 104, *, effect: float = 0.0, off: np.ndarray | None = None, seed: int = 1, shops: int = 1
+):
+    """Simulated weeks with memory; `off` marks the pauses among the last ones, which cost `effect` a week later."""
+    tables = []
+    for shop in range(shops):
+        rng = np.random.default_rng([seed, shop])
+        noise = 0.1 * rng.standard_normal(weeks)
+        paused = np.zeros(weeks + 1)
+        if off is not None:
+            mine = off if off.ndim == 1 else off[shop]
+            paused[weeks - len(mine) + 1 : weeks + 1] = mine
+        level = np.zeros(weeks)
+        for t in range(weeks):
+            level[t] = 0.5 * level[t - 1] + noise[t] - effect * paused[t]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "entity": f"shop {shop:02d}",
+                    "period": pd.date_range("2023-01-02", periods=weeks, freq="7D"),
+                    "engagement": np.where(paused[1:] > 0, 0.0, 100 + 10 * rng.standard_normal(weeks)),
+                    "posts": np.where(paused[1:] > 0, 0, 3),
+                    "revenue": 1000 * np.exp(level),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def judged(plan, *, effect=0.0, seed=1, **options):
+    """Carry a plan out in the simulated weeks it was made from, and judge it."""
+    off = np.c_[~plan.schedule.posting, np.zeros((len(plan.history), plan.design.follow_up), bool)]
+    weeks = len(plan.history[0]) + off.shape[1]
+    rows = weekly(weeks, effect=effect, off=off, seed=seed, shops=len(plan.history))
+    return er.judge_experiment(rows, plan, **options)
+
+
+SIX = Design(kind="time", every="W", block=1, groups=6, lags=(1, 1), carried=True)
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return er.plan_experiment(weekly(), design=SIX, delta=0.1)
+
+
+# ------------------------------------------------------------------------------------------------ oracles
+def by_hand(plan, rows):
+    """Every possible plan, judged by statsmodels with everything written out: |t| and the coefficient of each."""
+    import statsmodels.api as sm
+
+    (shop,) = read_series(rows)
+    model = fit_history(plan.history[0])
+    history, n = len(plan.history[0]), len(shop)
+    y = filtered(logged(shop.outcome, model.floor), model.memory)[3:]
+    X = filtered(calendar_terms(shop.dates, history, "W").T, model.memory).T[3:]
+    found = []
+    for bits in itertools.product([(True, False), (False, True)], repeat=6):
+        z = np.zeros(n)
+        z[history:] = exposure(np.array(bits).reshape(1, -1), (1, 1))[0]
+        fit = sm.OLS(y, np.column_stack([z[3:], X])).fit()
+        found.append((np.array(bits).ravel(), abs(fit.tvalues[0]), fit.params[0]))
+    return found
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.2])
+def test_p_value_and_estimate_against_brute_force_by_statsmodels(plan, effect):
+    off = np.r_[~plan.schedule.posting[0], False]
+    rows = weekly(104 + 13, effect=effect, off=off)
+    found = er.judge_experiment(rows, plan)
+    every = by_hand(plan, rows)
+    own = next(row for row in every if (row[0] == plan.schedule.posting[0]).all())
+    assert_allclose(found.effect.value, own[2], rtol=1e-8)
+    assert found.pvalue == sum(row[1] >= own[1] - 1e-9 for row in every) / 64
+
+
+def test_interval_is_the_inverted_test_at_every_null(plan):
+    found = judged(plan, effect=0.15)
+    reference = found.effect.reference
+    drawn = first_plan(plan.design, plan.history)
+    again, complete = redraws(plan.design, 1, plan.seed)
+    assert complete
+    rng = np.random.default_rng(3)
+    z = exposures(np.concatenate([drawn[None], again]), plan.design)[:, 0, 0]
+    y = rng.standard_normal(z.shape[1]) + 0.5 * z[0]
+    lots = Lots((z @ y)[:, None], (z**2).sum(1), z @ z[0], complete)
+    reference = Redrawn.of(lots)
+    for null in (-2.0, -0.5, 0.0, 0.3, 1.0, lots.value):
+        t = np.abs(z @ (y - null * z[0])) / np.sqrt((z**2).sum(1))
+        assert reference.pvalue(null) == np.mean(t[1:] >= t[0] - 1e-9), null
+    for level in (0.5, 0.9, 0.95):
+        low, high = (getattr(reference.interval(level), end) for end in ("low", "high"))
+        assert reference.pvalue(low + 1e-6) > 1 - level >= reference.pvalue(low - 1e-6)
+        assert reference.pvalue(high - 1e-6) > 1 - level >= reference.pvalue(high + 1e-6)
+
+
+def test_no_plan_can_be_judged_at_a_level_that_it_cannot_reach(plan):
+    interval = Redrawn.of(
+        Lots(np.array([[1.0], [1.0], [-1.0]]), np.ones(3), np.array([1.0, 1.0, -1.0]), True)
+    )
+    assert not interval.interval(0.95).bounded
+    assert math.isinf(interval.critical(0.95))
+
+
+def test_ratio_against_two_stage_least_squares_and_its_set_by_brute_force():
+    from statsmodels.sandbox.regression.gmm import IV2SLS
+
+    rng = np.random.default_rng(5)
+    plans, _ = draws(replace(SIX, groups=12), 1, 499, rng)
+    z = exposure(plans, (0, 0))[:, 0, 0]
+    x = 0.8 * z[0] + 0.3 * rng.standard_normal(24)
+    y = 0.5 * x + 0.3 * rng.standard_normal(24)
+    z, x, y = z - z.mean(1, keepdims=True), x - x.mean(), y - y.mean()
+    lots = Lots(z @ np.column_stack([y, x]), (z**2).sum(1), z @ z[0], False)
+    value, hull, _ = ratio_set(lots, 0.95)
+    assert_allclose(value, IV2SLS(y, x[:, None], z[0][:, None]).fit().params[0], rtol=1e-10)
+
+    def kept(theta):
+        t = np.abs(z @ (y - theta * x)) / np.sqrt((z**2).sum(1))
+        return (1 + np.sum(t[1:] >= t[0])) / 499 > 0.05 + 1e-9
+
+    assert kept(hull.low + 1e-6)
+    assert kept(hull.high - 1e-6)
+    assert not kept(hull.low - 1e-6)
+    assert not kept(hull.high + 1e-6)
+
+
+def test_the_ratio_has_no_end_where_the_plan_moves_nothing():
+    rng = np.random.default_rng(2)
+    plans, _ = draws(replace(SIX, groups=12), 1, 499, rng)
+    z = exposure(plans, (0, 0))[:, 0, 0]
+    noise = rng.standard_normal((24, 2))
+    assert not ratio_set(Lots(z @ noise, (z**2).sum(1), z @ z[0], False), 0.95)[1].bounded
+
+
+def test_calendar_is_read_by_another_program(plan):
+    plan = replace(plan, schedule=replace(plan.schedule, entities=("Käse, Brot; " + "ü" * 60,) * 1))
+    two = replace(
+        plan,
+        schedule=Schedule(
+            entities=(*plan.schedule.entities, "b"),
+            dates=plan.schedule.dates,
+            posting=np.repeat(plan.schedule.posting, 2, axis=0),
+        ),
+    )
+    text = calendar_text(two)
+    assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
+    events = icalendar.Calendar.from_ical(text).walk("VEVENT")
+    runs = two.schedule.runs()
+    assert len(events) == len(runs)
+    assert len({str(event["UID"]) for event in events}) == len(runs)
+    for event, (entity, date, length, posts) in zip(events, runs, strict=True):
+        assert event["DTSTART"].dt == date.item()
+        assert (event["DTEND"].dt - event["DTSTART"].dt).days == 7 * length
+        assert entity in str(event["SUMMARY"])
+        assert ("Pause" in str(event["SUMMARY"])) is not posts
+
+
+# ------------------------------------------------------------------------------------------------ properties
+@pytest.mark.parametrize(
+    "design",
+    [SIX, replace(SIX, size=4), Design(kind="shops", every="W", block=1, groups=6, lags=(1, 1), periods=16)],
+)
+def test_every_draw_keeps_to_the_design(design):
+    plans, _ = draws(design, 2 if design.kind == "time" else 6, 50, np.random.default_rng(1))
+    if design.kind == "time":
+        blocks = plans[..., :: design.block].reshape(*plans.shape[:3], design.groups, design.size)
+        assert (blocks.sum(axis=-1) == design.size // 2).all()
+    else:
+        stopped = ~plans
+        assert (stopped.any(axis=-1).sum(axis=2) == 1).all()  # one shop of each pair
+        assert (np.diff(stopped.astype(int), axis=-1) >= 0).all()  # and for good
+        firsts = plans.all(axis=2).sum(axis=-1)
+        assert (np.sort(firsts, axis=1) == np.sort(firsts, axis=1)[0]).all()
+
+
+def test_the_same_history_gives_the_same_plan_and_another_one_another():
+    one, again, other = (er.plan_experiment(weekly(seed=s), weeks=24) for s in (1, 1, 2))
+    assert one.digest == again.digest
+    assert one.seed != other.seed
+    assert (one.schedule.posting == again.schedule.posting).all()
+
+
+def test_inputs_are_left_alone_and_every_engine_gives_the_same():
+    import polars as pl
+
+    rows = weekly()
+    before = rows.copy(deep=True)
+    plan = er.plan_experiment(rows, weeks=24)
+    pd.testing.assert_frame_equal(rows, before)
+    assert er.plan_experiment(pl.from_pandas(rows).lazy(), weeks=24).digest == plan.digest
+
+
+def test_power_that_is_foreseen_is_the_power_that_is_found(plan):
+    own = plan.own_power
+    assert own.placebos == 400
+    assert 0.0 <= own.size <= 0.09
+    effect = own.detectable
+    found = np.mean(
+        [judged(replace_history(plan, s), effect=effect, seed=s).pvalue <= 0.05 for s in range(60)]
+    )
+    assert abs(found - 0.8) <= 0.07 + 2 * math.sqrt(0.16 / 60)
+
+
+def replace_history(plan, seed):
+    history = read_series(weekly(seed=seed))
+    posting = first_plan(plan.design, history).reshape(1, -1)
+    return replace(plan, history=history, schedule=replace(plan.schedule, posting=posting))
+
+
+def test_nothing_is_found_where_there_is_nothing_and_the_interval_covers(plan):
+    effects = [judged(replace_history(plan, s), effect=0.2, seed=s).effect for s in range(60)]
+    assert np.mean([0.2 in effect.interval for effect in effects]) >= 0.95 - 2 * math.sqrt(0.0475 / 60)
+    nothing = [judged(replace_history(plan, s), seed=s).pvalue <= 0.05 for s in range(100, 160)]
+    assert np.mean(nothing) <= 0.05 + 2 * math.sqrt(0.0475 / 60)
+
+
+def test_hidden_demand_cannot_fake_an_experiment():
+    found = []
+    for seed in range(30):
+        days = 365 + 6 * 28 + 14
+        past = simulate_shop("hidden demand", days=days, rng=seed)
+        design = Design(kind="time", every="D", block=14, groups=6, lags=(1, 14))
+        plan = er.plan_experiment(past[:365], design=design)
+        rows = simulate_shop(
+            "hidden demand", days=days, posting=np.r_[plan.schedule.posting[0], [True] * 14], rng=seed
+        )
+        pd.testing.assert_frame_equal(rows[:365], past[:365])
+        found.append(er.judge_experiment(rows, plan).pvalue <= 0.05)
+    assert np.mean(found) <= 0.05 + 2 * math.sqrt(0.0475 / 30)
+
+
+def test_shops_in_pairs():
+    rows = weekly(shops=14, seed=4)
+    plan = er.plan_experiment(rows, weeks=16, lags=(1, 1))
+    assert plan.design.kind == "shops"
+    assert plan.design.groups == 7
+    assert len(plan.history) == 14
+    found = judged_in_pairs(plan, effect=0.1)
+    assert found.word == "supported"
+    # .1 a week of which half is left in the next one: between .1 at once and .2 in the end
+    assert 0.1 < found.effect.value < 0.2
+
+
+def judged_in_pairs(plan, effect):
+    names = sorted(shop.entity for shop in plan.history)
+    off = {name: ~row for name, row in zip(plan.schedule.entities, plan.schedule.posting, strict=True)}
+    off = np.array([np.r_[off[name], off[name][-1:]] for name in names])
+    return er.judge_experiment(weekly(104 + off.shape[1], effect=effect, off=off, seed=4, shops=14), plan)
+
+
+def test_the_length_of_the_response_is_read_from_the_past():
+    shop = simulate_shop("nothing", days=1095, effect=0.5, orders=200, rng=3)
+    found = carry_over(read_series(shop)[0])
+    assert found.believed
+    assert found.window[0] == 1
+    assert not carry_over(read_series(shop.drop(columns="engagement"))[0]).believed
+    silent = carry_over(read_series(shop.assign(engagement=0.0))[0])
+    assert not silent.believed
+
+
+def test_blocks_as_long_as_the_response_find_more():
+    past = simulate_shop(days=730, rng=1)
+    blocks = dict(er.plan_experiment(past, lags=(1, 14)).blocks)
+    assert blocks[14] < blocks[7]
+    assert er.plan_experiment(past, lags=(1, 14)).design.block >= 14
+
+
+def test_a_plan_that_is_not_worth_it_says_so():
+    cheap, dear = (er.plan_experiment(weekly(), design=SIX, cost=cost) for cost in (1.0, 900.0))
+    assert "not worth it" in cheap.answer
+    assert "would be found" in dear.answer
+    assert "cost=" in er.plan_experiment(weekly(), design=SIX).answer
+    assert "believable" in replace(cheap, power=(replace(cheap.power[0], detectable=math.inf),)).answer
+    assert replace(cheap, power=()).own_power is None
+    assert "not worked out" in replace(cheap, power=()).answer
+
+
+# ------------------------------------------------------------------------------------------------ files, wagers
+def test_a_plan_comes_back_from_its_files(plan, tmp_path):
+    wagered = er.wager(plan, "Posting sells", forecast=0.1, date="2024-12-01")
+    paths = er.write_plan(wagered, tmp_path / "plan")
+    assert [path.name for path in paths] == [
+        "plan.toml", "schedule.csv", "history.csv", "schedule.ics", "plan.md", "plan.png",
+    ]  # fmt: skip
+    back = er.read_plan(tmp_path / "plan")
+    assert back.digest == wagered.digest != plan.digest
+    assert back.power == wagered.power
+    assert back.claim == "Posting sells"
+    text = (tmp_path / "plan" / "plan.md").read_text()
+    assert wagered.digest in text
+    assert "may be deceived" in text
+    assert str(plan.start) in str(wagered)
+    proven = judged(back, hash=wagered.digest)
+    assert proven.certainty == "high"
+    assert {d.code for d in proven.doubts if d.raised} == set()
+    assert "registration-proven" in {d.code for d in proven.doubts}
+
+
+def test_an_edited_schedule_and_an_unproven_wager_are_named(plan):
+    posting = plan.schedule.posting.copy()
+    posting[0, :2] = ~posting[0, :2]
+    edited = replace(plan, schedule=replace(plan.schedule, posting=posting))
+    assert edited.digest != plan.digest
+    raised = {doubt.code for doubt in judged(edited).doubts if doubt.raised}
+    assert raised == {"registration-unproven", "schedule-edited"}
+    assert judged(edited).certainty == "low"
+    wagered = er.wager(plan, "x", forecast=0.0, date="2024-12-01")
+    other = judged(wagered, hash="0" * 64)
+    assert {doubt.code for doubt in other.doubts if doubt.raised} == {"registration-unproven"}
+
+
+def test_wrong_wagers(plan):
+    with pytest.raises(DesignError, match="a wager needs a claim and a forecast"):
+        er.wager(plan, " ", forecast=0.1, date="2024-12-01")
+    with pytest.raises(DesignError, match="`date` is no date"):
+        er.wager(plan, "x", forecast=0.1, date="soon")
+    with pytest.raises(DesignError, match="a wager comes before the start"):
+        er.wager(plan, "x", forecast=0.1, date=str(plan.start))
+    with pytest.raises(DesignError, match="this plan has a wager"):
+        er.wager(er.wager(plan, "x", forecast=0.1, date="2024-12-01"), "y", forecast=0.1, date="2024-12-01")
+
+
+def test_damaged_plans(plan, tmp_path):
+    folder = tmp_path / "plan"
+    with pytest.raises(DataError, match="holds no whole plan"):
+        er.read_plan(folder)
+    er.write_plan(plan, folder)
+
+    def damage(name, old, new, match):
+        path = folder / name
+        before = path.read_text()
+        path.write_text(before.replace(old, new, 1))
+        with pytest.raises(DataError, match=match):
+            er.read_plan(folder)
+        path.write_text(before)
+
+    damage("plan.toml", "format = 1", "format = 9", "of another version")
+    damage("plan.toml", "delta = ", "delta: ", "is damaged")
+    damage("plan.toml", "outcome = ", "income = ", "is damaged")
+    damage("schedule.csv", ",pause", ",rest", "is damaged")
+    damage("schedule.csv", "\n1,", "\n7,", "a period twice or another shop")
+    lines = (folder / "schedule.csv").read_text().splitlines(keepends=True)
+    (folder / "schedule.csv").write_text("".join([*lines, lines[-1]]))
+    with pytest.raises(DataError, match="a period twice"):
+        er.read_plan(folder)
+    second = lines[1].replace("1,", "1,", 1)
+    damaged = er.plan_experiment(weekly(shops=12), weeks=16)
+    er.write_plan(damaged, tmp_path / "two")
+    text = (tmp_path / "two" / "schedule.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "two" / "schedule.csv").write_text("".join(text[:-1]))
+    assert second
+    with pytest.raises(DataError, match=r"schedule\.csv lacks periods"):
+        er.read_plan(tmp_path / "two")
+
+
+# ------------------------------------------------------------------------------------------------ bad input
+def test_impossible_designs():
+    with pytest.raises(DesignError, match=r"fewer than 6 groups.*smallest p-value is 0\.0625.*6 or more"):
+        replace(SIX, groups=5)
+    with pytest.raises(DesignError, match=r"fewer than 6 pairs of shops.*Pause in time"):
+        Design(kind="shops", every="W", block=1, groups=5, lags=(0, 1), periods=12)
+    with pytest.raises(UnknownNameError, match="no design 'tme'"):
+        Design(kind="tme", every="W", block=1, groups=6, lags=(0, 1))
+    with pytest.raises(UnknownNameError, match="no length of a period 'M'"):
+        replace(SIX, every="M")
+    for wrong, match in [
+        ({"block": 0}, "`block` must be"), ({"size": 3}, "`size` must be"), ({"lags": (2, 1)}, "`lags` must be"),
+        ({"washout": 1}, "`washout` must be"),
+    ]:  # fmt: skip
+        with pytest.raises(DesignError, match=match):
+            replace(SIX, **wrong)
+    with pytest.raises(DesignError, match="at least 4 periods"):
+        Design(kind="shops", every="W", block=1, groups=6, lags=(0, 1), periods=3)
+
+
+def test_impossible_requests():
+    rows = weekly()
+    for options, match in [
+        ({"delta": 5}, "`delta` must be a share"),
+        ({"cost": -1.0}, "`cost` must not be negative"),
+        ({"weeks": 2}, "`weeks` is no length"),
+        ({"weeks": 10}, "fewer than 6 pairs of blocks fit into the plan"),
+        ({"weeks": 16, "block": 4}, "fewer than 6 groups of blocks"),
+        ({"block": 30}, "fewer than 6 pairs of blocks fit into a year"),
+        ({"design": "shops"}, "fewer than 6 pairs of shops"),
+        ({"start": "soon"}, "`start` is no date"),
+        ({"start": "2025-01-01"}, "cannot start on that day.*Use start='2024-12-30'"),
+        ({"entity": "nobody"}, "no such shop.*1 shops"),
+        ({"design": replace(SIX, every="D")}, "different periods"),
+        ({"outcome": "sales"}, "No column 'sales'"),
+    ]:
+        with pytest.raises(er.ErresearchError, match=match):
+            er.plan_experiment(rows, **options)
+    with pytest.raises(UnknownNameError, match="no design 'weather'"):
+        er.plan_experiment(rows, design="weather")
+    two = pd.concat([weekly(), weekly(90, shops=2)[90:]])
+    with pytest.raises(DesignError, match="end on different days"):
+        er.plan_experiment(two, design="time")
+    assert str(er.plan_experiment(rows, weeks=24, start="2025-01-13").start) == "2025-01-13"
+
+
+def test_histories_that_cannot_be_used():
+    rows = weekly()
+    for bad, match in [
+        (rows[:20], "too short to tell the noise: 20 weeks"),
+        (rows[:0], "has no rows"),
+        (pd.concat([rows, rows[3:5]]), "a period stands twice for one shop: .* and 1 more"),
+        (rows.assign(revenue=0.0), "nowhere above 0"),
+        (
+            rows.assign(revenue=rows["revenue"].where(rows.index % 4 > 0)),
+            "too many periods have no outcome: 26 of 104",
+        ),
+        (rows.assign(revenue=rows["revenue"] * (rows.index % 4 > 0)), "no revenue to speak of.*by week"),
+        (rows.assign(revenue=math.inf), "infinite"),
+        (rows.assign(revenue="many"), "`revenue` holds text"),
+        (rows.assign(period="then"), "no date"),
+        (
+            rows.assign(period=rows["period"].where(rows.index > 0)),
+            "`period` is empty in some rows: 1 of 104",
+        ),
+        (rows.assign(period=pd.date_range("2010-01-31", periods=104, freq="ME")), "neither days nor weeks"),
+        (rows.drop(columns="period"), "No column 'period'"),
+    ]:
+        with pytest.raises(er.ErresearchError, match=match) as caught:
+            er.plan_experiment(bad, weeks=24)
+        assert "many" not in str(caught.value).replace("too many", "")
+        assert "then" not in str(caught.value)
+
+
+def test_what_is_missing_in_the_history_is_said():
+    rows = weekly()
+    rows.loc[[5, 6], "revenue"] = np.nan
+    rows.loc[10, "revenue"] = 0.0
+    plan = er.plan_experiment(rows[:45], weeks=24)
+    assert "2 periods of the history have no outcome" in str(plan)
+    assert "1 periods of the history have next to no outcome" in str(plan)
+    assert "shorter than a year" in str(plan)
+
+
+def test_rows_that_do_not_fit_the_plan(plan):
+    off = np.r_[~plan.schedule.posting[0], False]
+    rows = weekly(104 + 13, off=off)
+    for bad, match in [
+        (rows.assign(entity="another"), "not of the shops of this plan: 1 of 1"),
+        (rows.assign(revenue=rows["revenue"][::-1].to_numpy()), "is not the one that the plan was made from"),
+        (
+            rows.assign(period=rows["period"] + pd.Timedelta("1D")),
+            "begin on other days.*time zone and week_start",
+        ),
+        (rows[:110], "the plan is not over.*6 of 13 periods"),
+        (
+            rows.assign(revenue=rows["revenue"].where(~rows.index.isin([105, 106, 110, 113]))),
+            "missing in too many",
+        ),
+        (rows.assign(period=pd.date_range("2023-01-02", periods=len(rows))), "other periods than the plan"),
+    ]:
+        with pytest.raises(er.ErresearchError, match=match):
+            er.judge_experiment(bad, plan)
+    with pytest.raises(DesignError, match="`ended` is no date"):
+        er.judge_experiment(rows, plan, ended="soon")
+    with pytest.raises(DesignError, match="is not over"):
+        er.judge_experiment(rows, plan, ended=str(plan.start + np.timedelta64(14, "D")))
+    unmoved = replace(plan, schedule=replace(plan.schedule, posting=np.ones_like(plan.schedule.posting)))
+    with pytest.raises(DesignError, match="no pause that could be compared"):
+        er.judge_experiment(rows, unmoved)
+
+
+def test_cautions_are_counted(plan):
+    off = np.r_[~plan.schedule.posting[0], False]
+    rows = weekly(104 + 13, off=off)
+    rows.loc[106, "revenue"] = np.nan
+    rows.loc[[3, 4], "revenue"] *= 1.5
+    rows.loc[104:, "posts"] = 3
+    found = {doubt.code: doubt for doubt in er.judge_experiment(rows, plan).doubts}
+    assert found["missing"].value == 1
+    assert found["changed"].value == 2
+    assert found["compliance"].value == 0.5
+    assert found["compliance"].raised
+    only = er.judge_experiment(rows[104:].drop(columns=["posts", "engagement", "entity"]), plan)
+    assert only.per_engagement is None
+    assert "compliance" not in {doubt.code for doubt in only.doubts}
+
+
+def test_one_look_halfway_and_an_end_for_another_reason(plan):
+    long = er.plan_experiment(weekly(), weeks=52, lags=(1, 1), block=1)
+    off = np.r_[~long.schedule.posting[0], False]
+    rows = weekly(104 + 53, effect=0.3, off=off)
+    early = er.judge_experiment(rows[: 104 + 26], long, looking_early=True)
+    assert early.early
+    assert early.effect.interval.level == 0.999
+    with pytest.raises(DesignError, match="is not over"):
+        er.judge_experiment(rows[: 104 + 20], long, looking_early=True)
+    ended = er.judge_experiment(rows, long, ended=str(rows["period"][104 + 30].date()))
+    assert "ended-early" in {doubt.code for doubt in ended.doubts if doubt.raised}
+    assert ended.effect.n_rows == 30
+
+
+def test_effects_beyond_the_declared_lags_are_noticed():
+    plan = er.plan_experiment(weekly(), weeks=52, lags=(0, 0), block=1)
+    rows = weekly(104 + 52, effect=0.4, off=np.r_[~plan.schedule.posting[0]])
+    found = {doubt.code: doubt for doubt in er.judge_experiment(rows, plan).doubts}
+    assert found["carry-over"].raised
+
+
+def test_a_judgement_reads_as_a_sentence_and_as_a_verdict(plan):
+    found = judged(plan, effect=0.4)
+    text = str(found)
+    assert text.startswith("Posting causes more revenue: supported, certainty moderate.")
+    assert "For one more reaction" in text
+    assert "what was drawn by lot is posting" in text
+    assert found.verdict.word == found.word
+    assert found.verdict.estimate == found.effect
+    assert found.money.low > 0
+    assert "%" in str(plan.table)
+    assert str(plan.start) in repr(plan)
+    nil = dataclasses.replace(plan, delta=0.9)
+    assert judged(nil).word == "practically nil"
+
+
+def test_worlds_of_a_shop_refuse_what_they_cannot_do():
+    with pytest.raises(UnknownNameError, match="no world of a shop 'nil'"):
+        simulate_shop("nil")
+    with pytest.raises(DesignError, match="longer than the table"):
+        simulate_shop(days=5, posting=np.ones(6, bool))
+    table = simulate_shop("teasers", days=200, posting=np.zeros(100, bool), missed=0.5)
+    assert 0 < table["posts"][100:].sum() < table["posts"][:100].sum()
+    assert simulate_shop("drift", days=50)["entity"].eq("simulated shop").all()
+
+
+# ------------------------------------------------------------------------------------------------ command line
+def test_plan_wager_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
+    from erresearch.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    weekly().to_csv("panel.csv", index=False)
+    assert main(["plan", "panel.csv", "--weeks", "24", "--cost", "50", "--out", "plan"]) == 0
+    said = capsys.readouterr().out
+    assert "24 weeks you would find" in said
+    assert "erresearch wager plan" in said
+    assert (
+        main(["wager", "plan", "--claim", "Posting sells", "--forecast", "0.2", "--date", "2024-12-01"]) == 0
+    )
+    digest = capsys.readouterr().out.split()[0]
+    plan = er.read_plan("plan")
+    assert plan.digest == digest
+    off = np.r_[~plan.schedule.posting[0], [False] * plan.design.follow_up]
+    weekly(104 + len(off), effect=0.3, off=off).to_csv("after.csv", index=False)
+    assert main(["judge", "plan", "after.csv", "--hash", digest]) == 0
+    said = capsys.readouterr().out
+    assert "Posting causes more revenue: supported" in said
+    assert "proven by the hash" in said
+    assert main(["judge", "plan", "panel.csv"]) == 2
+    assert "the plan is not over" in capsys.readouterr().err
+    assert main(["judge", "plan", "after.csv", "--early", "--ended", "soon"]) == 2
+    assert "`ended` is no date" in capsys.readouterr().err
+
+
+def test_plan_from_exports(tmp_path, capsys, monkeypatch):
+    from erresearch.cli import main
+    from erresearch.worlds import example_exports
+
+    monkeypatch.chdir(tmp_path)
+    paths = [str(path) for path in example_exports("exports", weeks=104, effect=0.1, rng=11)]
+    posts, orders = (next(path for path in paths if name in path) for name in ("instagram", "orders"))
+    assert main(["plan", posts, orders, "--freq", "W", "--weeks", "24"]) == 0
+    assert "counted in UTC" in capsys.readouterr().out
+    assert main(["plan", posts, "--tz", "UTC"]) == 2
+    assert "needs posts and outcomes: no outcomes among the files" in capsys.readouterr().err
