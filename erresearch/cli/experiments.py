@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -13,6 +14,8 @@ from erresearch.report.console import plain, say
 from erresearch.schema.vocabulary import Freq
 
 __all__ = ["judge_plan", "plan_pauses", "wager_on"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _PLACE = click.Path()
@@ -51,7 +54,7 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
     return build_panel(posts, outcomes, freq=freq, tz=tz or "UTC", week_start=found.week_start)
 
 
-def _plan_options(function: Any) -> Any:
+def _plan_options(function: F) -> F:
     """Options that `plan` and `judge` share: how the files become a panel."""
     for option in (
         click.option("--tz", help="Zone in which the business counts its days.  [default: UTC]"),
@@ -67,7 +70,7 @@ def _asked(context: click.Context, option: click.Parameter, value: object) -> No
         context.meta.setdefault(_PLAN, {})[option.name] = value
 
 
-def _wish(*names: str, **attributes: Any) -> Any:
+def _wish(*names: str, **attributes: Any) -> Callable[[F], F]:
     return click.option(*names, callback=_asked, expose_value=False, **attributes)
 
 

@@ -277,7 +277,7 @@ def _choose_length(
     delta: float,
 ) -> tuple[tuple[Power, ...], Power]:
     """What plans of several lengths would find; the own one, or the shortest that finds delta."""
-    rows: list[Power] = []
+    found: dict[int, Power] = {}
     for length in sorted({*LENGTHS, *([own] if own else [])}):
         try:
             tried = shaped(length)
@@ -285,14 +285,15 @@ def _choose_length(
             if length == own:
                 raise
             continue  # too few pairs in so short a plan; the table begins later
-        rows.append(foreseen(tried, noises, delta, seed_of(shops, tried), length))
+        found[length] = foreseen(tried, noises, delta, seed_of(shops, tried))
+    rows = tuple(found.values())
     if not rows:
         raise DesignError(
             f"fewer than {FEWEST} pairs of blocks fit into a year", got="blocks that long", fix="use block=1"
         )
     if own:
-        return tuple(rows), next(row for row in rows if row.weeks == own)
-    return tuple(rows), next((row for row in rows if row.at_delta >= 0.8), rows[-1])
+        return rows, found[own]
+    return rows, next((row for row in rows if row.at_delta >= 0.8), rows[-1])
 
 
 def _schedule(design: Design, shops: tuple[Series, ...], start: str | None) -> Schedule:

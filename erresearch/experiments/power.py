@@ -29,7 +29,7 @@ def by_block(size: int, lags: tuple[int, int], noises: tuple[Model, ...], weeks:
     design = Design(kind="time", every=every, block=size, groups=groups, lags=lags, carried=every == "W")
     plans, _ = draws(design, 1, 50, np.random.default_rng(size))
     total = sum(
-        float(draw_again((_empty(noise, design, weeks),), exposures(plans, design), False).size.mean())
+        float(draw_again((_empty(noise, design),), exposures(plans, design), False).size.mean())
         for noise in noises
     )
     return FOUND_80 / math.sqrt(total)
@@ -39,7 +39,7 @@ def _every(noises: tuple[Model, ...]) -> Literal["D", "W"]:
     return "D" if len(noises[0].memory) == 7 else "W"
 
 
-def _empty(noise: Model, design: Design, weeks: int) -> Window:
+def _empty(noise: Model, design: Design) -> Window:
     """The plan's window behind a history as long as the noise's, without an outcome."""
     history = len(noise.innovations)
     n = history + design.length + design.follow_up
@@ -51,7 +51,7 @@ def _empty(noise: Model, design: Design, weeks: int) -> Window:
     return Window(np.zeros((n - history, 1)), basis[history:], keep, memory, noise.sigma)
 
 
-def foreseen(design: Design, noises: tuple[Model, ...], delta: float, seed: int, weeks: int) -> Power:
+def foreseen(design: Design, noises: tuple[Model, ...], delta: float, seed: int) -> Power:
     """Lay placebo plans over the past and add effects to them.
 
     The plan's window of exposures meets the noise of the past at forty starts (in a circle, where the plan is longer than
@@ -67,8 +67,6 @@ def foreseen(design: Design, noises: tuple[Model, ...], delta: float, seed: int,
         Smallest effect of interest.
     seed : int
         For starts and plans.
-    weeks : int
-        Length, for the result.
 
     Returns
     -------
@@ -84,7 +82,7 @@ def foreseen(design: Design, noises: tuple[Model, ...], delta: float, seed: int,
     z = exposures(plans, design)
     periods = z.shape[-1]
     starts = rng.integers(0, max(len(noise.innovations) for noise in noises), STARTS)
-    windows = tuple(_placebo(noise, design, weeks, starts, periods) for noise in noises)
+    windows = tuple(_placebo(noise, design, starts, periods) for noise in noises)
     effects = np.r_[0.0, delta, np.linspace(0.25, 8, 32) / math.sqrt(_information(windows, z))]
     truths = rng.choice(len(plans), min(TRUTHS, len(plans)), replace=False)
     found: Array = np.zeros(len(effects))
@@ -95,7 +93,7 @@ def foreseen(design: Design, noises: tuple[Model, ...], delta: float, seed: int,
     found /= len(truths)
     enough = np.flatnonzero(np.minimum.accumulate(found[:1:-1])[::-1] >= 0.8)
     return Power(
-        weeks=weeks,
+        weeks=math.ceil(design.length * DAYS[design.every] / 7),
         groups=design.groups,
         smallest_p=design.smallest_p,
         size=float(found[0]),
@@ -109,8 +107,8 @@ def _information(windows: tuple[Window, ...], z: Array) -> float:
     return float(draw_again(windows, z, False).size.mean())
 
 
-def _placebo(noise: Model, design: Design, weeks: int, starts: npt.NDArray[np.int64], periods: int) -> Window:
-    window = _empty(noise, design, weeks)
+def _placebo(noise: Model, design: Design, starts: npt.NDArray[np.int64], periods: int) -> Window:
+    window = _empty(noise, design)
     at = (starts[None, :] + np.arange(periods)[:, None]) % len(noise.innovations)
     rows = noise.innovations[at] * window.keep[:, None] / noise.sigma
     return replace(window, residual=rows - window.basis @ (window.basis.T @ rows))
