@@ -16,12 +16,17 @@ from numpy.testing import assert_allclose
 import erresearch as er
 from erresearch.errors import DataError, DesignError, UnknownNameError
 from erresearch.experiments import Design, Schedule
-from erresearch.experiments.designs import draws, exposure
+from erresearch.experiments.designs import draws, exposure, exposures, first_plan, redraws
 from erresearch.experiments.documents import calendar_text
-from erresearch.experiments.history import calendar_terms, filtered, fit_history, logged, read_series
-from erresearch.experiments.plans import exposures, first_plan, redraws
+from erresearch.experiments.history import (
+    calendar_terms,
+    carry_over,
+    filtered,
+    fit_history,
+    logged,
+    read_series,
+)
 from erresearch.experiments.randomisation import Lots, Redrawn, ratio_set
-from erresearch.experiments.response import carry_over
 from erresearch.worlds import simulate_shop
 
 

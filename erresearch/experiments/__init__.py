@@ -6,25 +6,34 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from erresearch.experiments.designs import DESIGNS as DESIGNS, Design as Design, Schedule as Schedule
-    from erresearch.experiments.documents import read_plan as read_plan, write_plan as write_plan
+    from erresearch.experiments.designs import (
+        DESIGNS as DESIGNS,
+        Design as Design,
+        Plan as Plan,
+        Power as Power,
+        Schedule as Schedule,
+        wager as wager,
+    )
+    from erresearch.experiments.documents import (
+        draw_plan as draw_plan,
+        read_plan as read_plan,
+        write_plan as write_plan,
+    )
     from erresearch.experiments.interruptions import (
         Interruption as Interruption,
+        Pause as Pause,
+        find_pauses as find_pauses,
         interruption as interruption,
     )
     from erresearch.experiments.judging import Judgement as Judgement, judge_experiment as judge_experiment
-    from erresearch.experiments.pauses import Pause as Pause, find_pauses as find_pauses
     from erresearch.experiments.planning import plan_experiment as plan_experiment
-    from erresearch.experiments.plans import Plan as Plan, Power as Power, wager as wager
 
 _NAMES: Final = {
-    "designs": ("DESIGNS", "Design", "Schedule"),
-    "documents": ("read_plan", "write_plan"),
-    "interruptions": ("Interruption", "interruption"),
+    "designs": ("DESIGNS", "Design", "Plan", "Power", "Schedule", "wager"),
+    "documents": ("draw_plan", "read_plan", "write_plan"),
+    "interruptions": ("Interruption", "Pause", "find_pauses", "interruption"),
     "judging": ("Judgement", "judge_experiment"),
-    "pauses": ("Pause", "find_pauses"),
     "planning": ("plan_experiment",),
-    "plans": ("Plan", "Power", "wager"),
 }
 _MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -9,12 +9,21 @@ from typing import Any
 import numpy as np
 
 from erresearch.errors import DataError, DesignError
-from erresearch.experiments.designs import Array, Plans, exposure
-from erresearch.experiments.history import DAYS, Series, filtered, fit_history, logged, read_series
+from erresearch.experiments.designs import (
+    LOOK,
+    Array,
+    Plan,
+    Plans,
+    counted,
+    exposure,
+    exposures,
+    first_plan,
+    redraws,
+    units,
+)
+from erresearch.experiments.history import DAYS, Series, box, filtered, fit_history, logged, read_series
 from erresearch.experiments.planning import pair_model
-from erresearch.experiments.plans import LOOK, Plan, counted, exposures, first_plan, redraws, units
 from erresearch.experiments.randomisation import Redrawn, Window, draw_again, ratio_set, windowed
-from erresearch.experiments.response import box
 from erresearch.results import Doubt, Estimate, Interval, StudentT, Verdict, Word, plain
 
 __all__ = ["Judgement", "judge_experiment"]
