@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose
 
 import erresearch as er
 from erresearch.errors import DataError, DesignError, UnknownNameError
-from erresearch.experiments import Design, Schedule
+from erresearch.experiments import PauseDesign, Schedule
 from erresearch.experiments.designs import draws, exposure, exposures, first_plan, redraws
 from erresearch.experiments.documents import calendar_text
 from erresearch.experiments.history import (
@@ -67,7 +67,7 @@ def judged(plan, *, effect=0.0, seed=1, **options):
     return er.judge_experiment(rows, plan, **options)
 
 
-SIX = Design(kind="time", every="W", block=1, groups=6, lags=(1, 1), carried=True)
+SIX = PauseDesign(kind="time", every="W", block=1, groups=6, lags=(1, 1), carried=True)
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,11 @@ def test_calendar_is_read_by_another_program(plan):
 # ------------------------------------------------------------------------------------------------ properties
 @pytest.mark.parametrize(
     "design",
-    [SIX, replace(SIX, size=4), Design(kind="shops", every="W", block=1, groups=6, lags=(1, 1), periods=16)],
+    [
+        SIX,
+        replace(SIX, size=4),
+        PauseDesign(kind="shops", every="W", block=1, groups=6, lags=(1, 1), periods=16),
+    ],
 )
 def test_every_draw_keeps_to_the_design(design):
     plans, _ = draws(design, 2 if design.kind == "time" else 6, 50, np.random.default_rng(1))
@@ -251,7 +255,7 @@ def test_hidden_demand_cannot_fake_an_experiment():
     for seed in range(30):
         days = 365 + 6 * 28 + 14
         past = simulate_shop("hidden demand", days=days, rng=seed)
-        design = Design(kind="time", every="D", block=14, groups=6, lags=(1, 14))
+        design = PauseDesign(kind="time", every="D", block=14, groups=6, lags=(1, 14))
         plan = er.plan_experiment(past[:365], design=design)
         rows = simulate_shop(
             "hidden demand", days=days, posting=np.r_[plan.schedule.posting[0], [True] * 14], rng=seed
@@ -390,9 +394,9 @@ def test_impossible_designs():
     with pytest.raises(DesignError, match=r"fewer than 6 groups.*smallest p-value is 0\.0625.*6 or more"):
         replace(SIX, groups=5)
     with pytest.raises(DesignError, match=r"fewer than 6 pairs of shops.*Pause in time"):
-        Design(kind="shops", every="W", block=1, groups=5, lags=(0, 1), periods=12)
+        PauseDesign(kind="shops", every="W", block=1, groups=5, lags=(0, 1), periods=12)
     with pytest.raises(UnknownNameError, match="no design 'tme'"):
-        Design(kind="tme", every="W", block=1, groups=6, lags=(0, 1))
+        PauseDesign(kind="tme", every="W", block=1, groups=6, lags=(0, 1))
     with pytest.raises(UnknownNameError, match="no length of a period 'M'"):
         replace(SIX, every="M")
     for wrong, match in [
@@ -402,7 +406,7 @@ def test_impossible_designs():
         with pytest.raises(DesignError, match=match):
             replace(SIX, **wrong)
     with pytest.raises(DesignError, match="at least 4 periods"):
-        Design(kind="shops", every="W", block=1, groups=6, lags=(0, 1), periods=3)
+        PauseDesign(kind="shops", every="W", block=1, groups=6, lags=(0, 1), periods=3)
 
 
 def test_impossible_requests():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from erresearch.experiments.designs import (
         DESIGNS as DESIGNS,
-        Design as Design,
-        Plan as Plan,
+        PauseDesign as PauseDesign,
+        PausePlan as PausePlan,
         Power as Power,
         Schedule as Schedule,
         wager as wager,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from erresearch.experiments.planning import plan_experiment as plan_experiment
 
 _NAMES: Final = {
-    "designs": ("DESIGNS", "Design", "Plan", "Power", "Schedule", "wager"),
+    "designs": ("DESIGNS", "PauseDesign", "PausePlan", "Power", "Schedule", "wager"),
     "documents": ("draw_plan", "read_plan", "write_plan"),
     "interruptions": ("Interruption", "Pause", "find_pauses", "interruption"),
     "judging": ("Judgement", "judge_experiment"),

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -21,9 +21,9 @@ from erresearch.results import Table, plain
 __all__ = [
     "DESIGNS",
     "FEWEST",
-    "Design",
     "Kind",
-    "Plan",
+    "PauseDesign",
+    "PausePlan",
     "Power",
     "Schedule",
     "draws",
@@ -53,7 +53,7 @@ DESIGNS: Final[Mapping[Kind, str]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Design:
+class PauseDesign:
     """How pauses are drawn by lot.
 
     Parameters
@@ -89,7 +89,7 @@ class Design:
 
     Examples
     --------
-    >>> design = Design(kind="time", every="W", block=2, groups=6, lags=(0, 1))
+    >>> design = PauseDesign(kind="time", every="W", block=2, groups=6, lags=(0, 1))
     >>> design.length, design.follow_up, design.smallest_p
     (24, 1, 0.03125)
     """
@@ -133,6 +133,11 @@ class Design:
         return self.lags[1]
 
     @property
+    def canonical(self) -> str:
+        """All fields as text that stays the same whatever the class is called: what seed and digest rest on."""
+        return "\n".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))
+
+    @property
     def possible(self) -> int:
         """Number of plans among which the lot decides."""
         if self.kind == "shops":
@@ -146,7 +151,7 @@ class Design:
         return max(2 / pairs, 1 / 1000)
 
 
-def _check_counts(design: Design) -> None:
+def _check_counts(design: PauseDesign) -> None:
     first, last = design.lags
     fine = {
         "`block` must be 1 or more periods": design.block >= 1,
@@ -204,12 +209,12 @@ class Schedule:
         )
 
 
-def draws(design: Design, units: int, count: int, rng: np.random.Generator) -> tuple[Plans, bool]:
+def draws(design: PauseDesign, units: int, count: int, rng: np.random.Generator) -> tuple[Plans, bool]:
     """Draw plans, or go through all of them where they are few.
 
     Parameters
     ----------
-    design : Design
+    design : PauseDesign
         What is drawn.
     units : int
         Shops (of a plan in time); pairs of shops otherwise.
@@ -227,7 +232,7 @@ def draws(design: Design, units: int, count: int, rng: np.random.Generator) -> t
 
     Examples
     --------
-    >>> design = Design(kind="time", every="W", block=1, groups=6, lags=(1, 1))
+    >>> design = PauseDesign(kind="time", every="W", block=1, groups=6, lags=(1, 1))
     >>> plans, every = draws(design, 1, 999, np.random.default_rng(1))
     >>> plans.shape, every
     ((64, 1, 1, 12), True)
@@ -246,7 +251,7 @@ def draws(design: Design, units: int, count: int, rng: np.random.Generator) -> t
     return np.repeat(blocks, design.block, axis=-1), complete
 
 
-def _by_shops(design: Design, count: int, rng: np.random.Generator) -> Plans:
+def _by_shops(design: PauseDesign, count: int, rng: np.random.Generator) -> Plans:
     """Starts are spread over the middle of the plan, so that every pair has time on both sides."""
     places = design.length // 4 + (design.length // 2) * np.arange(design.groups) // design.groups
     starts = rng.permuted(np.broadcast_to(places, (count, design.groups)), axis=-1)
@@ -321,12 +326,12 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Plan:
+class PausePlan:
     """A plan of pauses, fixed before it begins.
 
     Parameters
     ----------
-    design : Design
+    design : PauseDesign
         How it was drawn.
     schedule : Schedule
         Who posts when.
@@ -353,7 +358,7 @@ class Plan:
     erresearch.experiments.judge_experiment : Judges what came of it.
     """
 
-    design: Design
+    design: PauseDesign
     schedule: Schedule
     history: tuple[Series, ...]
     outcome: str
@@ -402,7 +407,7 @@ class Plan:
     def digest(self) -> str:
         """SHA-256 of everything that is fixed before the start: deposit it where others can see its date."""
         wagered = f"{self.claim}\t{self.forecast!r}\t{self.wagered}"
-        what = [repr(self.design), str(self.schedule), fingerprint(self.history), self.outcome]
+        what = [self.design.canonical, str(self.schedule), fingerprint(self.history), self.outcome]
         return hashlib.sha256("\n".join([*what, f"{self.delta!r}", wagered]).encode()).hexdigest()
 
     def money(self, effect: float) -> float:
@@ -468,7 +473,7 @@ class Plan:
         return str(self)
 
     def __str__(self) -> str:
-        """Design, dates, and what it can find."""
+        """Who pauses, the dates, and what it can find."""
         last = self.schedule.dates[-1] + np.timedelta64(DAYS[self.design.every] - 1, "D")
         return "\n".join(
             [
@@ -479,59 +484,59 @@ class Plan:
         )
 
 
-def seed_of(history: tuple[Series, ...], design: Design) -> int:
+def seed_of(history: tuple[Series, ...], design: PauseDesign) -> int:
     """A seed that follows from history and design alone.
 
     Examples
     --------
-    >>> design = Design(kind="time", every="W", block=1, groups=6, lags=(1, 1))
+    >>> design = PauseDesign(kind="time", every="W", block=1, groups=6, lags=(1, 1))
     >>> seed_of((), design) == seed_of((), design)
     True
     """
-    return int(hashlib.sha256(f"{fingerprint(history)}\n{design!r}".encode()).hexdigest()[:16], 16)
+    return int(hashlib.sha256(f"{fingerprint(history)}\n{design.canonical}".encode()).hexdigest()[:16], 16)
 
 
-def units(design: Design, history: tuple[Series, ...]) -> tuple[tuple[int, ...], ...]:
+def units(design: PauseDesign, history: tuple[Series, ...]) -> tuple[tuple[int, ...], ...]:
     """Which shops form a unit of the lot: each by itself, or pairs that stand one after the other.
 
     Examples
     --------
-    >>> units(Design(kind="time", every="W", block=1, groups=6, lags=(1, 1)), ())
+    >>> units(PauseDesign(kind="time", every="W", block=1, groups=6, lags=(1, 1)), ())
     ()
     """
     members = 2 if design.kind == "shops" else 1
     return tuple(tuple(range(at, at + members)) for at in range(0, len(history), members))
 
 
-def first_plan(design: Design, history: tuple[Series, ...]) -> Plans:
+def first_plan(design: PauseDesign, history: tuple[Series, ...]) -> Plans:
     """The one schedule that follows from history and design, shape (units, members, periods)."""
     rng = np.random.default_rng([seed_of(history, design), 0])
     every, complete = draws(design, len(units(design, history)), 1, rng)
     return np.asarray(every[rng.integers(len(every))] if complete else every[0])
 
 
-def redraws(design: Design, units: int, seed: int, count: int = REDRAWS) -> tuple[Plans, bool]:
+def redraws(design: PauseDesign, units: int, seed: int, count: int = REDRAWS) -> tuple[Plans, bool]:
     """Plans drawn again, from another stream than the plan itself."""
     return draws(design, units, count, np.random.default_rng([seed, 1]))
 
 
-def exposures(plans: Plans, design: Design) -> Array:
+def exposures(plans: Plans, design: PauseDesign) -> Array:
     """Exposure of each plan over its periods and the follow-up."""
     return exposure(plans, design.lags)
 
 
-def counted(design: Design) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def counted(design: PauseDesign) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Periods that count: not those of the wash-out at the start of each block."""
     at = np.arange(design.length + design.follow_up)
     return (at % design.block >= design.washout) | (at >= design.length)
 
 
-def wager(plan: Plan, claim: str, *, forecast: float, date: dt.date | str) -> Plan:
+def wager(plan: PausePlan, claim: str, *, forecast: float, date: dt.date | str) -> PausePlan:
     """Write down before the start what is claimed and expected; the digest then holds it.
 
     Parameters
     ----------
-    plan : Plan
+    plan : PausePlan
         As planned.
     claim : str
         What is claimed, in one sentence.
@@ -542,7 +547,7 @@ def wager(plan: Plan, claim: str, *, forecast: float, date: dt.date | str) -> Pl
 
     Returns
     -------
-    Plan
+    PausePlan
         The same with the wager; publish its ``digest``.
 
     Raises

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from erresearch.errors import DataError
-from erresearch.experiments.designs import DESIGNS, LOOK, Design, Plan, Power, Schedule
+from erresearch.experiments.designs import DESIGNS, LOOK, PauseDesign, PausePlan, Power, Schedule
 from erresearch.experiments.history import DAYS, Series
 from erresearch.io.csv import csv_text
 from erresearch.io.files import atomic_write
@@ -45,12 +45,12 @@ CHECKLIST: Final = (
 )
 
 
-def write_plan(plan: Plan, folder: str | Path) -> tuple[Path, ...]:
+def write_plan(plan: PausePlan, folder: str | Path) -> tuple[Path, ...]:
     """Write a plan: plan.toml, schedule.csv, history.csv, schedule.ics, plan.md and plan.png.
 
     Parameters
     ----------
-    plan : Plan
+    plan : PausePlan
         With or without a wager.
     folder : path
         Made if it is not there.
@@ -81,7 +81,7 @@ def write_plan(plan: Plan, folder: str | Path) -> tuple[Path, ...]:
     return tuple(atomic_write(folder / name, content) for name, content in made.items())
 
 
-def _picture(plan: Plan) -> bytes:
+def _picture(plan: PausePlan) -> bytes:
     import io
 
     from erresearch.experiments.documents import draw_plan
@@ -102,7 +102,7 @@ def _toml_value(value: object) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _toml(plan: Plan) -> str:
+def _toml(plan: PausePlan) -> str:
     head = {
         "format": FORMAT,
         "outcome": plan.outcome,
@@ -124,14 +124,16 @@ def _toml(plan: Plan) -> str:
     lines = ["# A plan of pauses drawn by lot. Nothing in here may change after the start."]
     lines += [f"{name} = {_toml_value(value)}" for name, value in head.items()]
     lines += ["", "[design]"]
-    lines += [f"{field.name} = {_toml_value(getattr(plan.design, field.name))}" for field in fields(Design)]
+    lines += [
+        f"{field.name} = {_toml_value(getattr(plan.design, field.name))}" for field in fields(PauseDesign)
+    ]
     for row in plan.power:
         lines += ["", "[[power]]"]
         lines += [f"{field.name} = {_toml_value(getattr(row, field.name))}" for field in fields(Power)]
     return "\n".join(lines) + "\n"
 
 
-def _schedule_csv(plan: Plan) -> str:
+def _schedule_csv(plan: PausePlan) -> str:
     step = np.timedelta64(DAYS[plan.design.every] - 1, "D")
     rows = [
         (at + 1, entity, str(date), str(date + step), DOING[bool(posts)])
@@ -141,7 +143,7 @@ def _schedule_csv(plan: Plan) -> str:
     return csv_text(("number", "shop", "first_day", "last_day", "do"), rows)
 
 
-def _history_csv(plan: Plan) -> str:
+def _history_csv(plan: PausePlan) -> str:
     lines = ["number,first_day,outcome,engagement,posts"]
     for at, shop in enumerate(plan.history):
         columns = [
@@ -154,7 +156,7 @@ def _history_csv(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read_plan(folder: str | Path) -> Plan:
+def read_plan(folder: str | Path) -> PausePlan:
     """Read a plan that :func:`write_plan` wrote.
 
     Parameters
@@ -164,7 +166,7 @@ def read_plan(folder: str | Path) -> Plan:
 
     Returns
     -------
-    Plan
+    PausePlan
 
     Raises
     ------
@@ -180,9 +182,9 @@ def read_plan(folder: str | Path) -> Plan:
     try:
         told = tomllib.loads((folder / "plan.toml").read_text(encoding="utf-8"))
         _check_version(told.get("format"))
-        design = Design(**{**told["design"], "lags": tuple(told["design"]["lags"])})
+        design = PauseDesign(**{**told["design"], "lags": tuple(told["design"]["lags"])})
         history = _history(folder / "history.csv", told["shops"], design.every)
-        return Plan(
+        return PausePlan(
             design=design,
             schedule=_schedule(folder / "schedule.csv", told["shops"]),
             history=history,
@@ -268,7 +270,7 @@ def _history(path: Path, shops: list[str], every: Any) -> tuple[Series, ...]:
     return tuple(found)
 
 
-def calendar_text(plan: Plan) -> str:
+def calendar_text(plan: PausePlan) -> str:
     r"""Lay a plan's runs out as a calendar (RFC 5545) of whole days, one event for each run.
 
     Examples
@@ -315,7 +317,7 @@ def _folded(line: str) -> str:
     return "\r\n ".join([*parts, held])
 
 
-def page(plan: Plan) -> str:
+def page(plan: PausePlan) -> str:
     """One page for people, in Markdown: what it can find, what it costs, the schedule, the checklist.
 
     Examples
@@ -365,12 +367,12 @@ def _escaped_markdown(text: str) -> str:
 INK, PAUSE, FOUND = "#333333", "#c44e52", "#4c72b0"
 
 
-def draw_plan(plan: Plan) -> Figure:
+def draw_plan(plan: PausePlan) -> Figure:
     """Draw who pauses when, and the effect that plans of several lengths find four times in five.
 
     Parameters
     ----------
-    plan : Plan
+    plan : PausePlan
         Its schedule and its power.
 
     Returns

@@ -12,7 +12,7 @@ from erresearch.errors import DataError, DesignError
 from erresearch.experiments.designs import (
     LOOK,
     Array,
-    Plan,
+    PausePlan,
     Plans,
     counted,
     exposure,
@@ -39,7 +39,7 @@ class Judgement:
 
     Parameters
     ----------
-    plan : Plan
+    plan : PausePlan
         What was judged.
     word : Word
         Of the claim that posting brings revenue.
@@ -57,7 +57,7 @@ class Judgement:
         Whether this was the look halfway.
     """
 
-    plan: Plan
+    plan: PausePlan
     word: Word
     effect: Estimate
     pvalue: float
@@ -109,7 +109,7 @@ class Judgement:
 
 def judge_experiment(
     panel: Any,
-    plan: Plan,
+    plan: PausePlan,
     *,
     hash: str | None = None,
     looking_early: bool = False,
@@ -127,7 +127,7 @@ def judge_experiment(
     ----------
     panel : Panel or frame
         Rows of the plan's periods and of the follow-up; earlier ones are compared with the plan's history.
-    plan : Plan
+    plan : PausePlan
         As written before the start.
     hash : str, optional
         What was deposited; where it is not given or differs, the judgement says that registration is unproven.
@@ -215,7 +215,7 @@ def _word(interval: Interval, delta: float) -> Word:
     return "contradicted" if interval.high < 0 else "inconclusive"
 
 
-def _same_shops(plan: Plan, found: tuple[Series, ...]) -> tuple[Series, ...]:
+def _same_shops(plan: PausePlan, found: tuple[Series, ...]) -> tuple[Series, ...]:
     by_name = {shop.entity: shop for shop in found}
     wanted = [shop.entity for shop in plan.history]
     if len(found) == len(wanted) == 1 and "" in (wanted[0], found[0].entity):
@@ -229,7 +229,7 @@ def _same_shops(plan: Plan, found: tuple[Series, ...]) -> tuple[Series, ...]:
     return tuple(by_name[name] for name in wanted)
 
 
-def _periods(plan: Plan, shops: tuple[Series, ...], early: bool, ended: str | None) -> int:
+def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str | None) -> int:
     """Periods from the plan's start that are there and due."""
     every, step = plan.design.every, DAYS[plan.design.every]
     for shop in shops:
@@ -263,7 +263,7 @@ def _periods(plan: Plan, shops: tuple[Series, ...], early: bool, ended: str | No
     )
 
 
-def _until(ended: str, plan: Plan) -> int:
+def _until(ended: str, plan: PausePlan) -> int:
     try:
         day = np.datetime64(ended, "D")
     except ValueError as error:
@@ -271,7 +271,7 @@ def _until(ended: str, plan: Plan) -> int:
     return int((day - plan.start).astype(int) // DAYS[plan.design.every])
 
 
-def _joined(then: Series, now: Series, plan: Plan) -> Series:
+def _joined(then: Series, now: Series, plan: PausePlan) -> Series:
     """History as it was planned from, then the rows of the plan."""
     step = np.timedelta64(DAYS[plan.design.every], "D")
     dates = np.arange(then.dates[0], plan.end, step)
@@ -296,7 +296,7 @@ def _joined(then: Series, now: Series, plan: Plan) -> Series:
 
 
 def _window(
-    plan: Plan,
+    plan: PausePlan,
     members: tuple[int, ...],
     joined: tuple[Series, ...],
     periods: int,
@@ -339,7 +339,7 @@ def _window(
     return window, lost
 
 
-def _columns(shop: Series, floor: float, plan: Plan, with_engagement: bool) -> Array:
+def _columns(shop: Series, floor: float, plan: PausePlan, with_engagement: bool) -> Array:
     y = logged(shop.outcome, floor)
     if not with_engagement or shop.engagement is None:
         return y[:, None]
@@ -348,7 +348,7 @@ def _columns(shop: Series, floor: float, plan: Plan, with_engagement: bool) -> A
     return np.column_stack([y, felt / _usual_engagement(shop, plan)])
 
 
-def _usual_engagement(shop: Series, plan: Plan) -> float:
+def _usual_engagement(shop: Series, plan: PausePlan) -> float:
     """Mean engagement of a period before the plan; over all periods where it was not known then."""
     if shop.engagement is None:
         return math.nan
@@ -358,7 +358,7 @@ def _usual_engagement(shop: Series, plan: Plan) -> float:
 
 
 def _per_engagement(
-    plan: Plan, joined: tuple[Series, ...], z: Array, complete: bool, periods: int
+    plan: PausePlan, joined: tuple[Series, ...], z: Array, complete: bool, periods: int
 ) -> Estimate | None:
     if any(shop.engagement is None for shop in joined):
         return None
@@ -386,7 +386,7 @@ def _per_engagement(
     )
 
 
-def _registration(plan: Plan, deposited: str | None, edited: int) -> list[Doubt]:
+def _registration(plan: PausePlan, deposited: str | None, edited: int) -> list[Doubt]:
     found = []
     if deposited is None or deposited.strip().lower() != plan.digest or not plan.wagered:
         why = (
@@ -413,7 +413,7 @@ def _registration(plan: Plan, deposited: str | None, edited: int) -> list[Doubt]
 
 
 def _counted(
-    plan: Plan,
+    plan: PausePlan,
     shops: tuple[Series, ...],
     joined: tuple[Series, ...],
     windows: tuple[tuple[Window, int], ...],
@@ -454,7 +454,7 @@ def _counted(
     return found
 
 
-def _changed(plan: Plan, shops: tuple[Series, ...]) -> tuple[int, int]:
+def _changed(plan: PausePlan, shops: tuple[Series, ...]) -> tuple[int, int]:
     changed = compared = 0
     for then, now in zip(plan.history, shops, strict=True):
         _, left, right = np.intersect1d(then.dates, now.dates, return_indices=True)
@@ -465,7 +465,7 @@ def _changed(plan: Plan, shops: tuple[Series, ...]) -> tuple[int, int]:
     return changed, compared
 
 
-def _missed(plan: Plan, shops: tuple[Series, ...], periods: int) -> tuple[int, int]:
+def _missed(plan: PausePlan, shops: tuple[Series, ...], periods: int) -> tuple[int, int]:
     """Pauses with posts; a period in which posts were due and none came, where posts are weekly."""
     missed = known = 0
     for shop, posting in zip(shops, plan.schedule.posting, strict=True):
@@ -481,7 +481,7 @@ def _missed(plan: Plan, shops: tuple[Series, ...], periods: int) -> tuple[int, i
     return missed, known
 
 
-def _later(plan: Plan, windows: tuple[Window, ...], posting: Plans) -> Doubt:
+def _later(plan: PausePlan, windows: tuple[Window, ...], posting: Plans) -> Doubt:
     """Whether posting works beyond the declared lags: those that follow, beside the declared ones."""
     first, last = plan.design.lags
     further = (last + 1, 2 * last + 1 - first)

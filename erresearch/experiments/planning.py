@@ -15,9 +15,9 @@ from erresearch.experiments.designs import (
     DESIGNS,
     FEWEST,
     Array,
-    Design,
     Kind,
-    Plan,
+    PauseDesign,
+    PausePlan,
     Power,
     Schedule,
     counted,
@@ -56,14 +56,14 @@ def plan_experiment(
     *,
     outcome: str = "revenue",
     entity: str | None = None,
-    design: Literal["auto", "time", "shops"] | Design = "auto",
+    design: Literal["auto", "time", "shops"] | PauseDesign = "auto",
     block: int | None = None,
     lags: tuple[int, int] | None = None,
     weeks: int | None = None,
     delta: float = 0.05,
     cost: float = math.nan,
     start: str | None = None,
-) -> Plan:
+) -> PausePlan:
     """Plan pauses in posting, drawn by lot, that can tell what posting brings.
 
     The noise is taken from the shop's own past: trend, two waves of the year and weekdays are taken out of the
@@ -78,9 +78,9 @@ def plan_experiment(
         What posting should move.
     entity : str, optional
         The one shop to plan for.
-    design : {"auto", "time", "shops"} or Design
+    design : {"auto", "time", "shops"} or PauseDesign
         "time" pauses in blocks of time, "shops" pauses one shop of each of six or more pairs; "auto" takes shops where
-        there are twelve, time otherwise. A :class:`Design` is taken as it is.
+        there are twelve, time otherwise. A :class:`PauseDesign` is taken as it is.
     block : int, optional
         Periods in a block; the length that finds the smallest effect otherwise.
     lags : tuple of int, optional
@@ -97,7 +97,7 @@ def plan_experiment(
 
     Returns
     -------
-    Plan
+    PausePlan
         With its schedule, what it can find (``power``) and what it costs (``lost``).
 
     Raises
@@ -132,7 +132,7 @@ def plan_experiment(
             "`cost` must not be negative", got=repr(cost), fix="say what posting costs in a week"
         )
     shops = read_series(history, outcome=outcome, entity=entity)
-    known = design if isinstance(design, Design) else None
+    known = design if isinstance(design, PauseDesign) else None
     kind = known.kind if known else _kind(design, shops)
     shops = _matched(shops) if kind == "shops" else shops
     _check_calendar(shops, known, weeks)
@@ -149,7 +149,7 @@ def plan_experiment(
     own = math.ceil(known.length * DAYS[known.every] / 7) if known else weeks
     length_of_block = known.block if known else block or 1
 
-    def shaped(length: int) -> Design:
+    def shaped(length: int) -> PauseDesign:
         if known is not None and length == own:
             return known
         return _designed(kind, shops, length_of_block, window, length)
@@ -158,7 +158,7 @@ def plan_experiment(
     if known is None and weeks is None and chosen.groups != rows[-1].groups:
         reasons.append("Shorter plans would miss the smallest effect of interest more than once in five.")
     complete = shaped(chosen.weeks)
-    return Plan(
+    return PausePlan(
         design=complete,
         schedule=_schedule(complete, shops, start),
         history=shops,
@@ -179,7 +179,7 @@ def _kind(asked: object, shops: tuple[Series, ...]) -> Kind:
     return "shops" if asked == "shops" else "time"
 
 
-def _check_calendar(shops: tuple[Series, ...], known: Design | None, weeks: int | None) -> None:
+def _check_calendar(shops: tuple[Series, ...], known: PauseDesign | None, weeks: int | None) -> None:
     if len({(shop.every, str(shop.dates[-1])) for shop in shops}) > 1:
         raise DesignError(
             "the shops' histories end on different days or have different periods",
@@ -278,17 +278,21 @@ def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
     return first, last
 
 
-def _designed(kind: Kind, shops: tuple[Series, ...], block: int, lags: tuple[int, int], weeks: int) -> Design:
+def _designed(
+    kind: Kind, shops: tuple[Series, ...], block: int, lags: tuple[int, int], weeks: int
+) -> PauseDesign:
     every, step = shops[0].every, DAYS[shops[0].every]
     if kind == "shops":
         periods = weeks * 7 // step
-        return Design(kind="shops", every=every, block=1, groups=len(shops) // 2, lags=lags, periods=periods)
+        return PauseDesign(
+            kind="shops", every=every, block=1, groups=len(shops) // 2, lags=lags, periods=periods
+        )
     groups = weeks * 7 // (step * 2 * block)
-    return Design(kind="time", every=every, block=block, groups=groups, lags=lags, carried=every == "W")
+    return PauseDesign(kind="time", every=every, block=block, groups=groups, lags=lags, carried=every == "W")
 
 
 def _choose_length(
-    shaped: Callable[[int], Design],
+    shaped: Callable[[int], PauseDesign],
     noises: tuple[Model, ...],
     shops: tuple[Series, ...],
     own: int | None,
@@ -314,7 +318,7 @@ def _choose_length(
     return rows, next((row for row in rows if row.at_delta >= 0.8), rows[-1])
 
 
-def _schedule(design: Design, shops: tuple[Series, ...], start: str | None) -> Schedule:
+def _schedule(design: PauseDesign, shops: tuple[Series, ...], start: str | None) -> Schedule:
     step = np.timedelta64(DAYS[design.every], "D")
     after = shops[0].dates[-1] + step
     if start is not None:
@@ -359,7 +363,7 @@ def by_block(size: int, lags: tuple[int, int], noises: tuple[Model, ...], weeks:
     """Effect found four times in five with blocks of this size, by the spread that the noise gives it."""
     every = _every(noises)
     groups = max(FEWEST, weeks * 7 // (DAYS[every] * 2 * size))
-    design = Design(kind="time", every=every, block=size, groups=groups, lags=lags, carried=every == "W")
+    design = PauseDesign(kind="time", every=every, block=size, groups=groups, lags=lags, carried=every == "W")
     plans, _ = draws(design, 1, 50, np.random.default_rng(size))
     total = sum(
         float(draw_again((_empty(noise, design),), exposures(plans, design), False).size.mean())
@@ -372,7 +376,7 @@ def _every(noises: tuple[Model, ...]) -> Literal["D", "W"]:
     return "D" if len(noises[0].memory) == 7 else "W"
 
 
-def _empty(noise: Model, design: Design) -> Window:
+def _empty(noise: Model, design: PauseDesign) -> Window:
     """The plan's window behind a history as long as the noise's, without an outcome."""
     history = len(noise.innovations)
     n = history + design.length + design.follow_up
@@ -384,7 +388,7 @@ def _empty(noise: Model, design: Design) -> Window:
     return Window(np.zeros((n - history, 1)), basis[history:], keep, memory, noise.sigma)
 
 
-def foreseen(design: Design, noises: tuple[Model, ...], delta: float, seed: int) -> Power:
+def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed: int) -> Power:
     """Lay placebo plans over the past and add effects to them.
 
     The plan's window of exposures meets the noise of the past at forty starts (in a circle, where the plan is longer than
@@ -392,7 +396,7 @@ def foreseen(design: Design, noises: tuple[Model, ...], delta: float, seed: int)
 
     Parameters
     ----------
-    design : Design
+    design : PauseDesign
         What is tried.
     noises : tuple of Model
         One for each unit.
@@ -440,7 +444,7 @@ def _information(windows: tuple[Window, ...], z: Array) -> float:
     return float(draw_again(windows, z, False).size.mean())
 
 
-def _placebo(noise: Model, design: Design, starts: npt.NDArray[np.int64], periods: int) -> Window:
+def _placebo(noise: Model, design: PauseDesign, starts: npt.NDArray[np.int64], periods: int) -> Window:
     window = _empty(noise, design)
     at = (starts[None, :] + np.arange(periods)[:, None]) % len(noise.innovations)
     rows = noise.innovations[at] * window.keep[:, None] / noise.sigma
