@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.privacy import first_shape, shown_columns
+from erresearch.exports.privacy import first_shape, show_name, shown_columns
 from erresearch.results import escape
 
 if TYPE_CHECKING:
@@ -337,7 +337,9 @@ class Inspection:
         """The whole finding as text."""
         export = self.export
         mapping = [f"  {target} ← {header}" for target, header in export.columns.items()]
-        shown = export.rows[shown_columns(export.rows)].head(3).to_string(index=False, max_colwidth=24)
+        first = export.rows[shown_columns(export.rows)].head(3)
+        first = first.map(lambda cell: show_name(cell) if isinstance(cell, str) else cell)
+        shown = first.to_string(index=False, max_colwidth=24)
         return "\n".join(
             [
                 f"{self.name}: {export.kind}, recognised as {export.format}",

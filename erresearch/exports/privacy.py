@@ -46,7 +46,18 @@ _MOST_WORDS: Final = 8
 _CUT_HEADER, _CUT_NAME, _CUT_SHAPE = 40, 60, 20
 #: Columns whose text may be shown: declared labels, and words that come from the registry.
 LABELS: Final = frozenset(
-    ("platform", "account", "entity", "post_type", "currency", "outcome", "kind", "grain", "time_source")
+    (
+        "platform",
+        "account",
+        "entity",
+        "post_type",
+        "currency",
+        "outcome",
+        "kind",
+        "grain",
+        "time_source",
+        "time_precision",
+    )
 )
 
 
