@@ -587,11 +587,12 @@ def test_real_files_end_in_an_audit_or_in_a_message(name: str):
 
 def shop_panel(weeks: int, **more: object) -> object:
     """One simulated shop's panel by week, with a file of advertising."""
-    from tests.test_panel import MONDAY, panel, post_table, sales
+    from builders import MONDAY, daily_sales, weekly_posts
+    from test_panel import panel
 
     rng = np.random.default_rng(1)
-    posts = post_table(weeks).assign(likes=lambda t: rng.poisson(20, len(t)).astype(float))
-    sold = sales(7 * weeks).assign(value=lambda t: rng.gamma(9, 1, len(t)))
+    posts = weekly_posts(weeks).assign(likes=lambda t: rng.poisson(20, len(t)).astype(float))
+    sold = daily_sales(7 * weeks).assign(value=lambda t: rng.gamma(9, 1, len(t)))
     days = pd.date_range(MONDAY, periods=7 * weeks)
     return panel(posts.assign(**more), sold, spend=pd.DataFrame({"date": days, "spend": 0.0}))
 

@@ -6,11 +6,11 @@ import math
 import subprocess
 import sys
 
-import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from builders import ENGINES, on
 from hypothesis import given, settings, strategies as st
 from scipy import stats
 
@@ -27,18 +27,7 @@ def table(n: int = 60, seed: int = 0, noise: float = 1.0) -> pd.DataFrame:
     return pd.DataFrame({name: 10 + core + noise * rng.normal(size=n) for name in NAMES})
 
 
-def on(engine: str, frame: pd.DataFrame) -> object:
-    data = pl.from_pandas(frame)
-    return {
-        "pandas": frame,
-        "polars": data,
-        "arrow": data.to_arrow(),
-        "lazy": data.lazy(),
-        "duckdb": duckdb.from_arrow(data.to_arrow()),
-    }[engine]
-
-
-@pytest.mark.parametrize("engine", ["pandas", "polars", "arrow", "lazy", "duckdb"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_composite_by_hand(engine: str) -> None:
     frame = table()
     got = composite(on(engine, frame), weights={"likes": 2, "comments": 1, "saves": 1})
@@ -170,13 +159,19 @@ def posts() -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize("engine", ["pandas", "polars", "arrow", "lazy", "duckdb"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_counts_keep_exposure_apart(engine: str) -> None:
     got = action_counts(on(engine, posts()), family="M24", by="account")
     assert got.engagement == {"clicks": 6, "comments": 15, "shares": 1}
     assert got.exposure == {"views": 600, "impressions": 660, "reach": 540}
     frame = pl.from_pandas(got.values) if engine == "pandas" else got.values
-    frame = frame.collect() if engine == "lazy" else frame.pl() if engine == "duckdb" else pl.DataFrame(frame)
+    frame = (
+        frame.collect()
+        if engine == "polars lazy"
+        else frame.pl()
+        if engine == "duckdb"
+        else pl.DataFrame(frame)
+    )
     assert frame["account"].to_list() == ["a", "b"]
     assert frame["engagement"].to_list() == [2 + 2 + 10 + 0, 2 + 5 + 1]
     assert "exposure, not engagement" in str(got)

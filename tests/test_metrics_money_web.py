@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-import duckdb
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
+from builders import ENGINES, estimate, on
 from hypothesis import given, settings, strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
@@ -26,23 +25,12 @@ from erresearch.metrics import (
     session_duration,
 )
 from erresearch.metrics.intervals import Draws, Feldt, Garwood, Wilson, proportion
-from erresearch.results import Estimate, StudentT
+from erresearch.results import Estimate
 
 
-def estimate(value: float, se: float, *, unit: str = "EUR", df: float = math.inf) -> Estimate:
-    reference = StudentT(value, se, df)
-    return Estimate(
-        "worth",
-        value=value,
-        se=se,
-        df=df,
-        interval=reference.interval(0.95),
-        n_rows=100,
-        n_accounts=0,
-        unit=unit,
-        method="a model",
-        reference=reference,
-    )
+def money(value: float, se: float, *, unit: str = "EUR", df: float = math.inf) -> Estimate:
+    """An effect in money that some model gave."""
+    return estimate(value, se, name="worth", df=df, unit=unit, method="a model", n_rows=100, n_accounts=0)
 
 
 # -- distributions ----------------------------------------------------------------------------------------------
@@ -101,7 +89,7 @@ def test_romi_by_hand() -> None:
     assert (gross.interval.low, gross.interval.high) == pytest.approx((low * 0.05, high * 0.05))
     net = romi_net(40, revenue_per_conversion=50, media=500, margin=0.6, **COSTS)
     assert net.value == pytest.approx((0.6 * 2000 - 1500) / 1500)
-    extra = estimate(2500.0, 900.0, df=60)
+    extra = money(2500.0, 900.0, df=60)
     incremental = romi_incremental(extra, media=500, margin=0.4, **COSTS)
     assert incremental.value == pytest.approx((0.4 * 2500 - 1500) / 1500)
     assert incremental.interval.high == pytest.approx((0.4 * extra.interval.high - 1500) / 1500)
@@ -112,19 +100,19 @@ def test_romi_by_hand() -> None:
 
 def test_uncertain_money_per_conversion() -> None:
     rng = np.random.default_rng(4)
-    value = estimate(50.0, 4.0)
+    value = money(50.0, 4.0)
     got = romi_gross(400, revenue_per_conversion=value, **COSTS)
     draws = rng.poisson(400, 200_000) * rng.normal(50, 4, 200_000) / 1000
     assert got.se == pytest.approx(draws.std(), rel=0.02)
     assert "taken as independent" in got.method
-    both = romi_gross(estimate(400.0, 20.0, unit=""), revenue_per_conversion=50, **COSTS)
+    both = romi_gross(money(400.0, 20.0, unit=""), revenue_per_conversion=50, **COSTS)
     assert both.se == pytest.approx(20 * 50 / 1000)
     stored = Estimate(
         "n",
         value=400.0,
         se=20.0,
         df=math.inf,
-        interval=estimate(400.0, 20.0).interval,
+        interval=money(400.0, 20.0).interval,
         n_rows=10,
         n_accounts=0,
     )
@@ -149,12 +137,12 @@ def test_break_even() -> None:
     effect = break_even(1200, actions=300, margin=0.4, revenue=50_000, increase=0.25)
     assert 50_000 * 0.4 * (1.25**effect.effect - 1) == pytest.approx(1200)
     assert "elasticity of 0.261" in effect._repr_markdown_()
-    assert got.compare(estimate(20.0, 1.0)) == "pays"
-    assert got.compare(estimate(2.0, 1.0)) == "does not pay"
-    assert got.compare(estimate(10.0, 1.0)) == "not settled"
-    assert effect.compare(estimate(0.1, 0.01, unit="")) == "does not pay"
-    assert effect.compare(estimate(0.3, 0.01, unit="")) == "pays"
-    unbounded = break_even(100, actions=estimate(5.0, 4.0), action="share").worth
+    assert got.compare(money(20.0, 1.0)) == "pays"
+    assert got.compare(money(2.0, 1.0)) == "does not pay"
+    assert got.compare(money(10.0, 1.0)) == "not settled"
+    assert effect.compare(money(0.1, 0.01, unit="")) == "does not pay"
+    assert effect.compare(money(0.3, 0.01, unit="")) == "pays"
+    unbounded = break_even(100, actions=money(5.0, 4.0), action="share").worth
     assert math.isinf(unbounded.interval.high)
     assert unbounded.pvalue == 0.0
     assert unbounded.at(0.5).interval.bounded
@@ -178,7 +166,7 @@ def test_break_even() -> None:
             lambda: romi_net(1, revenue_per_conversion=5, margin=40, **COSTS),
             "`margin` must be a share above 0",
         ),
-        (lambda: romi_incremental(estimate(1, math.nan), margin=0.4, **COSTS), "must be numbers"),
+        (lambda: romi_incremental(money(1, math.nan), margin=0.4, **COSTS), "must be numbers"),
         (lambda: break_even(-5, actions=3), "`cost` must be 0 or more"),
         (lambda: break_even(5, actions=0), "no comment was gained"),
         (lambda: break_even(5, actions=3, revenue=100), "needs both the revenue and the increase"),
@@ -209,17 +197,7 @@ def sessions(n: int = 500) -> pd.DataFrame:
     )
 
 
-def on(engine: str, frame: pd.DataFrame) -> object:
-    table = pl.from_pandas(frame)
-    return {
-        "pandas": frame,
-        "polars": table,
-        "lazy": table.lazy(),
-        "duckdb": duckdb.from_arrow(table.to_arrow()),
-    }[engine]
-
-
-@pytest.mark.parametrize("engine", ["pandas", "polars", "lazy", "duckdb"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_web_by_hand(engine: str) -> None:
     frame = sessions()
     data = on(engine, frame)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import re
 
-import duckdb
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
+from builders import ENGINES, on
 from hypothesis import given, settings, strategies as st
 
 from erresearch.errors import ColumnError, DataError, EngineError, GuardError, UnknownNameError
@@ -22,19 +21,6 @@ from erresearch.metrics import (
     rate_expression,
 )
 from erresearch.metrics.definitions import resolve
-
-ENGINES = ["pandas", "polars", "arrow", "polars lazy", "duckdb"]
-
-
-def on(engine: str, frame: pd.DataFrame) -> object:
-    table = pl.from_pandas(frame)
-    return {
-        "pandas": lambda: frame,
-        "polars": lambda: table,
-        "arrow": table.to_arrow,
-        "polars lazy": table.lazy,
-        "duckdb": lambda: duckdb.from_arrow(table.to_arrow()),
-    }[engine]()
 
 
 def rows(values: object) -> pd.DataFrame:

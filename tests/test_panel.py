@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from builders import MONDAY, as_orders, daily_sales, in_engine, weekly_posts
 from hypothesis import given, settings, strategies as st
 
 import erresearch as er
@@ -21,50 +22,13 @@ from erresearch.exports import Export, read_export
 from erresearch.panel import Panel, RowAccounting, Rules, build_panel
 from erresearch.worlds import example_exports
 
-MONDAY = dt.date(2025, 1, 6)
 ZONE = "Europe/Amsterdam"
-
-
-def post_table(weeks: int = 20, per_week: int = 3, *, account: str = "shop", **more: object) -> pd.DataFrame:
-    """Posts on Monday, Wednesday, Friday … at noon UTC; likes 10, 11, 12 …, reach 100."""
-    rows = [(week, n) for week in range(weeks) for n in range(per_week)]
-    when = [pd.Timestamp(MONDAY, tz="UTC") + pd.Timedelta(days=7 * w + 2 * n, hours=12) for w, n in rows]
-    table = pd.DataFrame(
-        {
-            "platform": "instagram",
-            "account": account,
-            "post_id": [f"{account}-{k}" for k in range(len(rows))],
-            "published_at": pd.to_datetime(when),
-            "likes": 10.0 + np.arange(len(rows)),
-            "comments": 1.0,
-            "reach": 100.0,
-        }
-    )
-    return table.assign(**more)
-
-
-def sales(days: int = 140, *, entity: str = "shop", value: float = 10.0, **more: object) -> pd.DataFrame:
-    """One reported revenue a day."""
-    table = pd.DataFrame(
-        {
-            "date": pd.date_range(MONDAY, periods=days),
-            "entity": entity,
-            "outcome": "revenue",
-            "value": value,
-            "currency": "EUR",
-        }
-    )
-    return table.assign(**more)
-
-
-def orders(table: pd.DataFrame, kind: str = "sale") -> pd.DataFrame:
-    return table.assign(kind=kind, order_id=[f"#{n}" for n in range(len(table))])
 
 
 def panel(posts: object = None, outcomes: object = None, **options: object) -> Panel:
     asked = {"tz": "UTC", "min_age_days": 0} | options
     return build_panel(
-        post_table() if posts is None else posts, sales() if outcomes is None else outcomes, **asked
+        weekly_posts() if posts is None else posts, daily_sales() if outcomes is None else outcomes, **asked
     )
 
 
@@ -81,7 +45,7 @@ def test_sums_are_those_of_the_rows():
 
 
 def test_inputs_are_not_changed():
-    posts, outcomes = post_table(), sales()
+    posts, outcomes = weekly_posts(), daily_sales()
     before = posts.copy(deep=True), outcomes.copy(deep=True)
     panel(posts, outcomes)
     pd.testing.assert_frame_equal(posts, before[0])
@@ -95,8 +59,8 @@ def test_a_table_comes_back_as_it_came(kind: str):
         "polars": pl.from_pandas,
         "pyarrow": lambda t: pl.from_pandas(t).to_arrow(),
     }[kind]
-    made = panel(give(post_table()), give(sales()))
-    assert type(made.rows) is type(give(sales()))
+    made = panel(give(weekly_posts()), give(daily_sales()))
+    assert type(made.rows) is type(give(daily_sales()))
     assert made.accounting == panel().accounting
 
 
@@ -109,24 +73,6 @@ def lazily(engine: str, table: pd.DataFrame) -> object:
     connection.execute("SET TimeZone = 'UTC'")
     connection.register("rows", pl.from_pandas(table).to_arrow())
     return connection.table("rows")
-
-
-def in_engine(engine: str, tables: dict[str, pd.DataFrame | None]) -> dict[str, object]:
-    """The same tables, lazily, in one engine."""
-    import duckdb
-
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    made: dict[str, object] = {}
-    for name, table in tables.items():
-        if table is None:
-            made[name] = None
-        elif engine == "polars":
-            made[name] = pl.from_pandas(table).lazy()
-        else:
-            connection.register(name, pl.from_pandas(table).to_arrow())
-            made[name] = connection.table(name)
-    return made
 
 
 def collected(made: Panel, engine: str) -> pd.DataFrame:
@@ -148,7 +94,7 @@ def test_lazy_tables_give_the_very_panel_of_pandas(engine: str, tz: str, freq: s
     if freq == "M" or week_start == "sunday":  # worlds count weeks from Mondays
         days = pd.date_range("2023-01-02", periods=420)
         outcomes = pd.concat(
-            [sales(420, entity=name).assign(date=days) for name in world.posts["account"].unique()]
+            [daily_sales(420, entity=name).assign(date=days) for name in world.posts["account"].unique()]
         )
     options = {"tz": tz, "freq": freq, "week_start": week_start}
     whole = build_panel(world.posts, outcomes, **options)
@@ -161,11 +107,11 @@ def test_lazy_tables_give_the_very_panel_of_pandas(engine: str, tz: str, freq: s
 
 @pytest.mark.parametrize("engine", ["polars", "duckdb"])
 def test_lazy_tables_with_gaps_repeats_followers_and_a_mapping(engine: str):
-    two = pd.concat([post_table(), post_table(account="second", per_week=1)])
+    two = pd.concat([weekly_posts(), weekly_posts(account="second", per_week=1)])
     two = two[~two["published_at"].between("2025-02-03", "2025-02-10")]
     posts = pd.concat([two, two.iloc[:5]])
-    sold = orders(pd.concat([sales(entity="a"), sales(entity="b")])).assign(kind="sale")
-    reported = sales(entity="a").assign(outcome="visits", currency="", kind="reported", order_id="")
+    sold = as_orders(pd.concat([daily_sales(entity="a"), daily_sales(entity="b")])).assign(kind="sale")
+    reported = daily_sales(entity="a").assign(outcome="visits", currency="", kind="reported", order_id="")
     gap = reported[~reported["date"].isin(pd.to_datetime(["2025-03-04", "2025-03-05"]))]
     tables = {
         "posts": posts,
@@ -193,18 +139,18 @@ def test_lazy_tables_with_gaps_repeats_followers_and_a_mapping(engine: str):
 
 def test_tables_of_different_engines_are_joined():
     whole = panel()
-    made = panel(lazily("polars", post_table()), lazily("duckdb", sales()))
+    made = panel(lazily("polars", weekly_posts()), lazily("duckdb", daily_sales()))
     pd.testing.assert_frame_equal(collected(made, "polars"), whole.rows, check_dtype=False)
 
 
 def test_lazy_tables_are_refused_like_others():
-    posts = lazily("polars", post_table())
+    posts = lazily("polars", weekly_posts())
     with pytest.raises(DataError, match="share too few days: instagram 2025-01-06 to"):
-        panel(posts, lazily("polars", sales(30)))
-    mixed = lazily("polars", pd.concat([sales(), sales(currency="USD")]))
+        panel(posts, lazily("polars", daily_sales(30)))
+    mixed = lazily("polars", pd.concat([daily_sales(), daily_sales(currency="USD")]))
     with pytest.raises(DataError, match=r"several currencies.*140 rows in EUR, 140 rows in USD"):
         panel(posts, mixed)
-    months = lazily("polars", sales(5).assign(date=pd.date_range("2025-01-01", periods=5, freq="MS")))
+    months = lazily("polars", daily_sales(5).assign(date=pd.date_range("2025-01-01", periods=5, freq="MS")))
     with pytest.raises(GuardError, match=r'one value per month.*Allowed: freq="M"'):
         panel(posts, months)
     with pytest.raises(GuardError, match="cross-posts of lazy tables are not searched for"):
@@ -213,7 +159,7 @@ def test_lazy_tables_are_refused_like_others():
         panel(
             lazily(
                 "polars",
-                post_table().assign(
+                weekly_posts().assign(
                     published_at=pd.Series(pd.NaT, index=range(60), dtype="datetime64[us, UTC]")
                 ),
             )
@@ -222,7 +168,7 @@ def test_lazy_tables_are_refused_like_others():
 
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'America/New_York'")
-    connection.register("rows", pl.from_pandas(post_table()).to_arrow())
+    connection.register("rows", pl.from_pandas(weekly_posts()).to_arrow())
     with pytest.raises(ColumnError, match="the connection shows 'published_at' in the zone"):
         panel(connection.table("rows"))
 
@@ -259,7 +205,7 @@ def test_f17_overlapping_exports_count_once(tmp_path):
 
 
 def test_copies_in_a_bare_table_count_once_and_contradictions_are_refused():
-    posts = post_table()
+    posts = weekly_posts()
     made = panel(pd.concat([posts, posts.iloc[:4]]))
     assert made.accounting["posts"].reasons["copies of an earlier row"] == 4
     assert made.rows["likes"].equals(panel().rows["likes"])
@@ -268,8 +214,8 @@ def test_copies_in_a_bare_table_count_once_and_contradictions_are_refused():
 
 
 def test_s6_posts_of_other_accounts_are_not_divided_by_own_followers():
-    posts = post_table(followers=1000.0, collaboration=False)
-    guest = post_table(per_week=1, account="guest", followers=np.nan, collaboration=True)
+    posts = weekly_posts(followers=1000.0, collaboration=False)
+    guest = weekly_posts(per_week=1, account="guest", followers=np.nan, collaboration=True)
     made = panel(pd.concat([posts, guest]))
     assert made.rows["posts"].iloc[0] == 4
     own = panel(posts).rows
@@ -312,7 +258,7 @@ def test_followers_are_those_known_on_the_last_day_of_the_period():
     strangers = panel(followers=counts.assign(account="x", platform="vk"))
     assert "followers" not in strangers.rows
     assert any("belong to no account that published" in note for note in strangers.notes)
-    two = pd.concat([post_table(), post_table(account="b")])
+    two = pd.concat([weekly_posts(), weekly_posts(account="b")])
     with pytest.raises(ColumnError, match="do not say of which account"):
         panel(two, followers=counts.drop(columns="account"))
 
@@ -322,9 +268,9 @@ def test_s17_reach_is_a_sum_of_reaches():
 
 
 def test_o2_o3_what_failed_is_out_and_refunds_are_netted():
-    rows = orders(sales())
-    failed = orders(sales(), "failed")
-    back = orders(sales(14, value=-4.0), "refund")
+    rows = as_orders(daily_sales())
+    failed = as_orders(daily_sales(), "failed")
+    back = as_orders(daily_sales(14, value=-4.0), "refund")
     made = panel(outcomes=pd.concat([rows, failed, back]))
     assert made.rows["revenue"].tolist()[:3] == [42.0, 42.0, 70.0]
     assert made.accounting["outcomes"].reasons["failed, which is no sale"] == 140
@@ -332,18 +278,18 @@ def test_o2_o3_what_failed_is_out_and_refunds_are_netted():
 
 
 def test_o4_currencies_are_not_added_up():
-    mixed = pd.concat([sales(), sales(currency="usd", value=3.0)])
+    mixed = pd.concat([daily_sales(), daily_sales(currency="usd", value=3.0)])
     with pytest.raises(DataError, match=r"several currencies.*140 rows in EUR, 140 rows in USD"):
         panel(outcomes=mixed)
     made = panel(outcomes=mixed, rules=Rules(currency="usd"))
     assert (made.currency, made.rows["revenue"].iloc[0]) == ("USD", 21.0)
     assert made.accounting["outcomes"].reasons["not in USD"] == 140
     with pytest.raises(DataError, match="no outcome is in CHF"):
-        panel(outcomes=sales(), rules=Rules(currency="CHF"))
+        panel(outcomes=daily_sales(), rules=Rules(currency="CHF"))
 
 
 def test_j1_a_coarser_outcome_is_not_spread():
-    months = sales(5, value=300.0).assign(date=pd.date_range("2025-01-01", periods=5, freq="MS"))
+    months = daily_sales(5, value=300.0).assign(date=pd.date_range("2025-01-01", periods=5, freq="MS"))
     with pytest.raises(
         GuardError, match=r"'revenue' has one value per month, which cannot be spread.*freq=\"M\""
     ):
@@ -352,31 +298,31 @@ def test_j1_a_coarser_outcome_is_not_spread():
         panel(outcomes=months, freq="D")
     made = panel(outcomes=months, freq="M")
     assert made.rows["revenue"].tolist() == [300.0] * 3  # February to April are whole
-    ranged = sales(2).assign(grain="range", date_end=pd.Timestamp("2025-05-01"))
+    ranged = daily_sales(2).assign(grain="range", date_end=pd.Timestamp("2025-05-01"))
     with pytest.raises(DataError, match="a whole range of dates"):
         panel(outcomes=ranged)
-    weeks = sales(20, value=70.0).assign(date=pd.date_range(MONDAY, periods=20, freq="7D"))
+    weeks = daily_sales(20, value=70.0).assign(date=pd.date_range(MONDAY, periods=20, freq="7D"))
     assert panel(outcomes=weeks).rows["revenue"].tolist() == [70.0] * 19
     with pytest.raises(GuardError, match="one value per week"):
         panel(outcomes=weeks, freq="M")
 
 
 def test_j2_every_source_is_moved_to_one_zone_and_the_moves_are_counted():
-    late = post_table()
+    late = weekly_posts()
     late["published_at"] += pd.Timedelta(hours=11, minutes=30)  # 23:30 UTC is the next day in Amsterdam
     made = panel(late, tz=ZONE, freq="D")
     assert any("60 of 60 posts fall on another day in Europe/Amsterdam" in note for note in made.notes)
     assert made.rows.set_index("period")["posts"].loc["2025-01-07"] == 1
-    day = post_table(time_precision="day")
+    day = weekly_posts(time_precision="day")
     day["published_at"] = day["published_at"].dt.normalize()
     assert panel(day, tz="America/Los_Angeles", freq="D").rows["period"].min() == pd.Timestamp(MONDAY)
-    moved = orders(sales()).assign(
+    moved = as_orders(daily_sales()).assign(
         at=pd.date_range(MONDAY, periods=140, tz="UTC") + pd.Timedelta(hours=23, minutes=30)
     )
     assert any(
         "140 of 140 outcome rows fall on another day" in n for n in panel(outcomes=moved, tz=ZONE).notes
     )
-    unknown = post_table(time_source="assumed", time_precision="minute")
+    unknown = weekly_posts(time_source="assumed", time_precision="minute")
     with pytest.raises(DataError, match="the time zone of the posts is not known"):
         panel(unknown, freq="D")
     assert any("unknown zone" in note for note in panel(unknown).notes)
@@ -387,7 +333,7 @@ def test_j3_summer_time_moves_the_day_only_where_it_does():
         ["2025-03-29 23:30", "2025-03-30 22:30", "2025-10-25 22:30", "2025-10-26 22:30"], utc=True
     )
     local = ["2025-03-30", "2025-03-31", "2025-10-26", "2025-10-26"]
-    filler = post_table(weeks=45)
+    filler = weekly_posts(weeks=45)
     extra = filler.iloc[:4].assign(post_id=list("wxyz"), published_at=days, likes=1000.0)
     made = build_panel(pd.concat([filler, extra]), tz=ZONE, freq="D", min_age_days=0).rows.set_index("period")
     loud = made[made["likes"] >= 1000]
@@ -397,21 +343,21 @@ def test_j3_summer_time_moves_the_day_only_where_it_does():
 
 def test_j4_too_short_an_overlap_is_refused_with_the_dates():
     with pytest.raises(DataError, match=r"posts and outcomes of 'shop' share too few days.*overlap 40 days"):
-        panel(outcomes=sales(40))
+        panel(outcomes=daily_sales(40))
     with pytest.raises(DataError, match="no overlap"):
-        panel(outcomes=sales().assign(date=pd.date_range("2020-01-01", periods=140)))
+        panel(outcomes=daily_sales().assign(date=pd.date_range("2020-01-01", periods=140)))
 
 
 def test_j5_partial_ends_are_dropped_with_a_count():
-    made = panel(post_table().iloc[1:], freq="W")  # begins on a Wednesday, ends on a Friday
+    made = panel(weekly_posts().iloc[1:], freq="W")  # begins on a Wednesday, ends on a Friday
     assert made.accounting["periods"].reasons["partial at either end"] == 2
     assert len(made.rows) == 18
 
 
 def test_j6_a_period_without_posts_has_no_rate_and_one_without_orders_is_zero():
-    posts = post_table()
+    posts = weekly_posts()
     quiet = posts[~posts["published_at"].between("2025-02-03", "2025-02-10")]
-    sold = orders(sales()[lambda t: ~t["date"].between("2025-03-03", "2025-03-09")])
+    sold = as_orders(daily_sales()[lambda t: ~t["date"].between("2025-03-03", "2025-03-09")])
     made = panel(quiet, sold).rows.set_index("period")
     assert made.loc["2025-02-03", ["posts", "engagement", "revenue"]].tolist() == [0, 0, 70]
     assert made.loc["2025-02-03", ["er_by_reach", "engagement_per_post"]].isna().all()
@@ -420,7 +366,7 @@ def test_j6_a_period_without_posts_has_no_rate_and_one_without_orders_is_zero():
 
 
 def test_j7_gaps_of_reported_figures_are_missing_and_listed():
-    gap = sales()[lambda t: ~t["date"].isin(pd.to_datetime(["2025-03-04", "2025-03-05"]))]
+    gap = daily_sales()[lambda t: ~t["date"].isin(pd.to_datetime(["2025-03-04", "2025-03-05"]))]
     made = panel(outcomes=gap)
     assert made.rows.set_index("period")["revenue"].isna().sum() == 1
     assert any(
@@ -430,12 +376,12 @@ def test_j7_gaps_of_reported_figures_are_missing_and_listed():
 
 
 def test_j8_a_revenue_line_never_stands_on_several_rows():
-    two = pd.concat([post_table(), post_table(account="second")])
+    two = pd.concat([weekly_posts(), weekly_posts(account="second")])
     made = panel(two)
     assert made.rows["revenue"].sum() == 19 * 70
     assert made.rows["posts"].tolist() == [6] * 19
     assert any("2 accounts are summed to one entity" in note for note in made.notes)
-    shops = pd.concat([sales(entity="a"), sales(entity="b")])
+    shops = pd.concat([daily_sales(entity="a"), daily_sales(entity="b")])
     with pytest.raises(GuardError, match="it is not said which account belongs to which"):
         panel(two, shops)
     mapped = panel(two, shops, entity={"shop": "a", "second": "b"})
@@ -472,8 +418,8 @@ def test_j9_names_are_compared_without_their_spelling_and_unknown_ones_are_named
 
 def test_j10_sources_of_visits_are_not_joined_by_their_spelling():
     # the panel knows no campaign parameters: parts of a figure beside the whole are left out with a count
-    part = sales(entity="site", value=2.0).assign(outcome="sessions", currency="", segment="ig")
-    whole = sales(entity="site", value=9.0).assign(outcome="sessions", currency="", segment="")
+    part = daily_sales(entity="site", value=2.0).assign(outcome="sessions", currency="", segment="ig")
+    whole = daily_sales(entity="site", value=9.0).assign(outcome="sessions", currency="", segment="")
     made = panel(outcomes=pd.concat([part, whole]))
     assert made.rows["sessions"].tolist() == [63.0] * 19
     assert made.accounting["outcomes"].reasons["parts of a figure that is also there as a whole"] == 140
@@ -486,7 +432,7 @@ def test_j11_no_row_is_repeated_and_no_money_is_lost(counts: list[int], freq: st
     posts = pd.DataFrame(
         {"account": "a", "published_at": when, "likes": 1.0, "post_id": [str(n) for n in range(len(when))]}
     )
-    sold = sales(len(counts), value=1.0)
+    sold = daily_sales(len(counts), value=1.0)
     if len(posts) == 0 or (posts["published_at"].max() - posts["published_at"].min()).days < 62:
         return
     made = panel(posts, sold, freq=freq)
@@ -497,7 +443,7 @@ def test_j11_no_row_is_repeated_and_no_money_is_lost(counts: list[int], freq: st
 
 
 def test_j12_one_first_day_of_the_week():
-    weeks = sales(20, value=70.0).assign(
+    weeks = daily_sales(20, value=70.0).assign(
         date=pd.date_range(MONDAY - dt.timedelta(days=1), periods=20, freq="7D")
     )
     with pytest.raises(
@@ -538,12 +484,12 @@ def test_j13_what_drives_both_is_a_control_not_an_error():
 
 
 def test_j14_posts_are_told_apart_by_their_ids():
-    same = post_table(title="the same title")
+    same = weekly_posts(title="the same title")
     assert panel(same).rows["posts"].sum() == panel().rows["posts"].sum()
 
 
 def test_j15_money_is_neither_deflated_nor_converted():
-    dear = sales().assign(value=np.where(sales()["date"] < "2025-03-01", 10.0, 20.0))
+    dear = daily_sales().assign(value=np.where(daily_sales()["date"] < "2025-03-01", 10.0, 20.0))
     assert panel(outcomes=dear).rows["revenue"].max() == 140.0
     # claims read elasticities off logs, to which a new price level is a step that the trend and lags take up
     assert "y" in er.read_claims()[0].options["logs"]
@@ -572,7 +518,7 @@ def test_periods_between_two_files_are_missing_not_zero(tmp_path):
 
 
 def test_a_missing_column_is_missing_and_a_missing_value_is_no_zero():
-    posts = post_table()
+    posts = weekly_posts()
     posts.loc[:2, "likes"] = np.nan
     posts.loc[:2, "comments"] = np.nan
     made = panel(posts)
@@ -594,8 +540,8 @@ def test_spend_knows_its_days_and_its_owner():
         panel(spend=ads.assign(currency=["EUR", "USD"] * (len(ads) // 2)))
     with pytest.raises(DataError, match="no row of advertising is left"):
         panel(spend=ads.assign(spend=np.nan))
-    two = pd.concat([post_table(account="a"), post_table(account="b")])
-    shops = pd.concat([sales(entity="a"), sales(entity="b")])
+    two = pd.concat([weekly_posts(account="a"), weekly_posts(account="b")])
+    shops = pd.concat([daily_sales(entity="a"), daily_sales(entity="b")])
     with pytest.raises(GuardError, match="whose spending the advertising is"):
         panel(two, shops, spend=ads)
     owned = panel(two, shops, spend=ads.assign(account="b"))
@@ -611,20 +557,20 @@ def test_spend_knows_its_days_and_its_owner():
         ({"posts": 3}, EngineError, "posts must come as exports or as a table"),
         ({"posts": []}, DataError, "an empty list"),
         (
-            {"posts": post_table().drop(columns="account")},
+            {"posts": weekly_posts().drop(columns="account")},
             ColumnError,
             "No column 'account' in the table of posts",
         ),
-        ({"posts": post_table(likes="many")}, ColumnError, "'likes' of posts holds no numbers"),
-        ({"posts": post_table(published_at="soon")}, ColumnError, "'published_at' holds no times"),
+        ({"posts": weekly_posts(likes="many")}, ColumnError, "'likes' of posts holds no numbers"),
+        ({"posts": weekly_posts(published_at="soon")}, ColumnError, "'published_at' holds no times"),
         (
-            {"outcomes": sales().rename(columns={"value": "x"})},
+            {"outcomes": daily_sales().rename(columns={"value": "x"})},
             ColumnError,
             "the outcomes have no column 'value'",
         ),
-        ({"outcomes": sales(date="soon")}, ColumnError, "'date' of outcomes holds no days"),
-        ({"outcomes": sales(value=np.nan)}, DataError, "no outcome row is left: 140 without a value"),
-        ({"posts": post_table(1, 1), "freq": "M"}, DataError, "share too few days"),
+        ({"outcomes": daily_sales(date="soon")}, ColumnError, "'date' of outcomes holds no days"),
+        ({"outcomes": daily_sales(value=np.nan)}, DataError, "no outcome row is left: 140 without a value"),
+        ({"posts": weekly_posts(1, 1), "freq": "M"}, DataError, "share too few days"),
     ],
 )
 def test_tables_that_cannot_be_joined(change: dict, error: type, said: str):
@@ -641,7 +587,7 @@ def test_exports_of_another_kind_are_refused(tmp_path):
 
 def test_names_may_hold_anything():
     odd = "=cmd|' /C calc'!A0 <script>alert(1)</script> 🙂 \"'"
-    made = panel(post_table(account=odd), sales(entity="<b>"))
+    made = panel(weekly_posts(account=odd), daily_sales(entity="<b>"))
     assert set(made.rows["entity"]) == {"<b>"}
     assert "<b>" not in made._repr_markdown_()
 

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from builders import MONDAY, as_orders, daily_sales, in_engine, weekly_posts
+from test_panel import panel
 
 from erresearch.errors import ColumnError, DataError, DesignError, GuardError, UnknownNameError
 from erresearch.exports import Accounting, Export, definition_changes
 from erresearch.panel import Rules
-from tests.test_panel import MONDAY, in_engine, orders, panel, post_table, sales
 
 
 def export(rows: pd.DataFrame, kind: str, name: str, **more: object) -> Export:
@@ -34,8 +35,8 @@ def export(rows: pd.DataFrame, kind: str, name: str, **more: object) -> Export:
 
 
 def test_lags_are_earlier_periods_of_the_same_entity():
-    two = pd.concat([post_table(), post_table(account="b", likes=1.0)])
-    shops = pd.concat([sales(entity="shop"), sales(entity="b", value=3.0)])
+    two = pd.concat([weekly_posts(), weekly_posts(account="b", likes=1.0)])
+    shops = pd.concat([daily_sales(entity="shop"), daily_sales(entity="b", value=3.0)])
     made = panel(two, shops, rules=Rules(lags=3)).rows
     for name in ("posts", "engagement", "revenue"):
         for n in (1, 2, 3):
@@ -49,11 +50,11 @@ def test_lags_are_earlier_periods_of_the_same_entity():
 
 
 def test_no_lag_reaches_across_a_gap():
-    whole = post_table(weeks=30)
+    whole = weekly_posts(weeks=30)
     late = whole["published_at"] > "2025-06-01"
     early = whole["published_at"] < "2025-04-01"
     exports = [export(whole[early], "posts", "a.csv"), export(whole[late], "posts", "b.csv")]
-    made = panel(exports, sales(210), rules=Rules(lags=2))
+    made = panel(exports, daily_sales(210), rules=Rules(lags=2))
     rows = made.rows.set_index("period")
     first = rows.index[rows.index > "2025-05-01"].min()
     assert rows.loc[first, ["lag1 revenue", "lag2 revenue"]].isna().all()
@@ -68,8 +69,8 @@ def test_no_lag_reaches_across_a_gap():
 
 
 def test_accounts_stand_in_columns_and_revenue_on_one_row():
-    tiktok = post_table(account="shop", platform="tiktok", per_week=1, likes=5.0)
-    posts = pd.concat([post_table(), post_table(account="second"), tiktok])
+    tiktok = weekly_posts(account="shop", platform="tiktok", per_week=1, likes=5.0)
+    posts = pd.concat([weekly_posts(), weekly_posts(account="second"), tiktok])
     made = panel(posts, rules=Rules(apart="account")).rows
     labels = ["shop, instagram", "second, instagram", "shop, tiktok"]
     for name in ("posts", "engagement", "reach", "likes"):
@@ -78,7 +79,7 @@ def test_accounts_stand_in_columns_and_revenue_on_one_row():
         )
     assert made["revenue"].tolist() == [70.0] * 19
     assert not any("revenue (" in name or "followers (" in name for name in made.columns)
-    alone = panel(post_table(account="second")).rows
+    alone = panel(weekly_posts(account="second")).rows
     assert made["er_by_reach (second, instagram)"].to_numpy() == pytest.approx(
         alone["er_by_reach"].to_numpy()
     )
@@ -87,7 +88,9 @@ def test_accounts_stand_in_columns_and_revenue_on_one_row():
 @pytest.mark.parametrize("apart", ["platform", "post_type"])
 def test_platforms_and_kinds_of_post_stand_apart(apart: str):
     odd = "=a <b> 🙂"
-    posts = pd.concat([post_table(post_type="reel"), post_table(account="x", platform=odd, post_type=odd)])
+    posts = pd.concat(
+        [weekly_posts(post_type="reel"), weekly_posts(account="x", platform=odd, post_type=odd)]
+    )
     made = panel(posts, rules=Rules(apart=apart))
     assert made.rows[f"posts ({odd})"].tolist() == [3] * 19
     assert f"of {odd} only" in made.definitions[f"er_by_reach ({odd})"]
@@ -100,7 +103,7 @@ def test_platforms_and_kinds_of_post_stand_apart(apart: str):
 def test_what_cannot_stand_apart_is_refused():
     with pytest.raises(ColumnError, match="no column 'post_type' to tell them apart"):
         panel(rules=Rules(apart="post_type"))
-    many = pd.concat([post_table(account=f"a{n}", per_week=1) for n in range(41)])
+    many = pd.concat([weekly_posts(account=f"a{n}", per_week=1) for n in range(41)])
     with pytest.raises(GuardError, match=r"too many values of 'account' for columns of their own: 41"):
         panel(many, rules=Rules(apart="account"))
     with pytest.raises(UnknownNameError, match="There is no apart 'brand'"):
@@ -112,7 +115,7 @@ def test_what_cannot_stand_apart_is_refused():
 
 
 def test_s9_rates_over_several_kinds_of_post_are_said():
-    posts = post_table().assign(post_type=["reel", "image", "image"] * 20)
+    posts = weekly_posts().assign(post_type=["reel", "image", "image"] * 20)
     assert any(
         "rates are of 2 kinds of post together (40 image, 20 reel)" in note and "apart='post_type'" in note
         for note in panel(posts).notes
@@ -165,14 +168,14 @@ def test_rows_by_post_and_day_are_added_up_too():
 
 
 def test_accounts_of_one_platform_are_added_up_and_none_is_left_out_silently():
-    two = pd.concat([post_table(), post_table(account="b")])
+    two = pd.concat([weekly_posts(), weekly_posts(account="b")])
     table = pd.concat([by_day(), by_day(account="b").iloc[:70], by_day(account="b", date=pd.NaT).iloc[:3]])
     made = panel(two, followers=table)
     views = made.rows["daily_views (instagram)"]
     assert views.iloc[:10].tolist() == [28.0] * 10
     assert views.iloc[10:].isna().all()
     assert made.accounting["daily"].reasons["without a date"] == 3
-    shops = pd.concat([sales(entity="shop"), sales(entity="b")])
+    shops = pd.concat([daily_sales(entity="shop"), daily_sales(entity="b")])
     apart = panel(two, shops, followers=pd.concat([by_day(), by_day(account="stranger")]))
     assert apart.accounting["daily"].reasons["of no account here"] == 140
     assert any("figures by day of stranger (instagram) belong to no account" in note for note in apart.notes)
@@ -204,14 +207,14 @@ def test_a_table_that_knows_neither_followers_nor_figures_is_refused():
     with pytest.raises(ColumnError, match="No column 'followers' in the table of followers"):
         panel(followers=by_day()[["date", "platform", "account"]])
     with pytest.raises(DataError, match="is no table of followers: a table of posts"):
-        panel(followers=[export(post_table(), "posts", "p.csv")])
+        panel(followers=[export(weekly_posts(), "posts", "p.csv")])
 
 
 @pytest.mark.parametrize("engine", ["polars", "duckdb"])
 def test_lazy_figures_by_day_are_the_same(engine: str):
-    from tests.test_panel import collected, in_engine
+    from test_panel import collected
 
-    lazies = in_engine(engine, {"posts": post_table(), "outcomes": sales(), "followers": by_day()})
+    lazies = in_engine(engine, {"posts": weekly_posts(), "outcomes": daily_sales(), "followers": by_day()})
     whole = panel(followers=by_day())
     made = panel(lazies["posts"], lazies["outcomes"], followers=lazies["followers"])
     pd.testing.assert_frame_equal(collected(made, engine), whole.rows, check_dtype=False)
@@ -222,7 +225,7 @@ def test_lazy_figures_by_day_are_the_same(engine: str):
 
 def test_s6_a_rate_by_post_counts_own_posts_only():
     """Two of three posts of a week are collaborations under the account's own name."""
-    posts = post_table(likes=100.0, comments=0.0, collaboration=[True, True, False] * 20, followers=1_000.0)
+    posts = weekly_posts(likes=100.0, comments=0.0, collaboration=[True, True, False] * 20, followers=1_000.0)
     made = panel(posts).rows
     assert made["posts"].tolist() == [3] * 19
     assert made["er_by_followers"].tolist() == pytest.approx([0.1] * 19)
@@ -231,8 +234,8 @@ def test_s6_a_rate_by_post_counts_own_posts_only():
 
 def test_s14_each_file_has_its_own_day_of_export():
     """Figures of the last week before an early export are not taken for grown because another file is later."""
-    early = post_table(weeks=12)
-    late = post_table(weeks=20, account="b", platform="tiktok")
+    early = weekly_posts(weeks=12)
+    late = weekly_posts(weeks=20, account="b", platform="tiktok")
     both = [
         export(early, "posts", "ig.csv", exported_at=dt.date(2025, 3, 31)),
         export(late, "posts", "tt.csv", exported_at=dt.date(2025, 6, 30)),
@@ -242,7 +245,7 @@ def test_s14_each_file_has_its_own_day_of_export():
     assert made.rows["period"].max() == pd.Timestamp("2025-03-17")
     assert any("3 posts are younger than 7 days at the export of their file" in note for note in made.notes)
     # a later file of the same account goes on: the week between is left out, not counted with half its reactions
-    rest = post_table(weeks=20).iloc[36:]
+    rest = weekly_posts(weeks=20).iloc[36:]
     parts = [
         export(early, "posts", "ig.csv", exported_at=dt.date(2025, 3, 31)),
         export(rest, "posts", "ig2.csv", exported_at=dt.date(2025, 6, 30)),
@@ -263,21 +266,19 @@ def test_s14_a_table_says_in_a_column_when_each_post_was_exported(engine: str):
         np.arange(60) >= 36, pd.Timestamp("2025-03-31")
     )
     for column in (days, days.dt.tz_localize("UTC"), days.dt.date):
-        whole = post_table(exported_at=column)
+        whole = weekly_posts(exported_at=column)
         made = panel(whole, min_age_days=7)
         assert made.accounting["posts"].reasons["younger than 7 days at the export"] == 3
         assert made.accounting["periods"].reasons["with posts that were too young"] == 1
-        there = in_engine(engine, {"posts": whole, "outcomes": sales()})
+        there = in_engine(engine, {"posts": whole, "outcomes": daily_sales()})
         lazy = panel(there["posts"], there["outcomes"], min_age_days=7)
         assert (lazy.accounting, lazy.notes) == (made.accounting, made.notes)
 
 
 @pytest.mark.parametrize("engine", ["pandas", "polars", "duckdb"])
 def test_the_newest_figures_of_a_post_stay(engine: str):
-    from tests.test_panel import in_engine
-
-    old = post_table(exported_at=pd.Timestamp("2025-06-01")).assign(likes=1.0)
-    new = post_table(exported_at=pd.Timestamp("2025-07-01")).iloc[:30]
+    old = weekly_posts(exported_at=pd.Timestamp("2025-06-01")).assign(likes=1.0)
+    new = weekly_posts(exported_at=pd.Timestamp("2025-07-01")).iloc[:30]
     posts = pd.concat([old, new, new.iloc[:2]])
     given = posts if engine == "pandas" else in_engine(engine, {"posts": posts})["posts"]
     made = panel(given)
@@ -291,7 +292,7 @@ def test_the_newest_figures_of_a_post_stay(engine: str):
 
 
 def test_posts_without_an_id_are_no_copies_of_each_other():
-    posts = post_table()
+    posts = weekly_posts()
     posts.loc[:5, "post_id"] = None
     assert panel(posts).rows["posts"].sum() == panel().rows["posts"].sum()
     twice = panel(pd.concat([posts, posts.iloc[10:12]]))
@@ -304,10 +305,8 @@ def test_posts_without_an_id_are_no_copies_of_each_other():
 
 @pytest.mark.parametrize("engine", ["pandas", "polars", "duckdb"])
 def test_o3_refunds_on_their_own_day_or_on_that_of_their_order(engine: str):
-    from tests.test_panel import in_engine
-
-    sold = orders(sales())
-    back = orders(sales(14, value=-4.0), "refund").assign(date=pd.Timestamp("2025-04-07"))
+    sold = as_orders(daily_sales())
+    back = as_orders(daily_sales(14, value=-4.0), "refund").assign(date=pd.Timestamp("2025-04-07"))
     stray = back.iloc[:1].assign(order_id="#unknown")
     rows = pd.concat([sold, back, stray])
     given = rows if engine == "pandas" else in_engine(engine, {"rows": rows})["rows"]
@@ -334,7 +333,7 @@ def test_o3_refunds_without_orders_cannot_be_carried():
 
 
 def test_s8_advertised_posts_are_counted_or_left_out():
-    posts = post_table().assign(is_paid=[True, False, False] * 20)
+    posts = weekly_posts().assign(is_paid=[True, False, False] * 20)
     posts.loc[posts["is_paid"], "likes"] = 1000.0
     made = panel(posts)
     assert made.rows["paid_posts"].tolist() == [1.0] * 19
@@ -349,11 +348,11 @@ def test_s8_advertised_posts_are_counted_or_left_out():
 
 
 def sisters(**more: object) -> pd.DataFrame:
-    facebook = post_table(platform="facebook").assign(
+    facebook = weekly_posts(platform="facebook").assign(
         post_id=[f"f{n}" for n in range(60)], is_crosspost=[True, False, False] * 20
     )
     facebook["published_at"] += pd.Timedelta(seconds=50)
-    return pd.concat([post_table(), facebook.assign(**more)], ignore_index=True)
+    return pd.concat([weekly_posts(), facebook.assign(**more)], ignore_index=True)
 
 
 def test_s7_cross_posts_count_as_one_where_that_is_asked_for():
@@ -379,13 +378,13 @@ def test_s7_texts_decide_where_they_are_known():
 def test_s7_posts_of_other_brands_days_and_tables_are_not_merged():
     merged = Rules(crossposts="merged")
     extra = pd.concat(
-        [sisters(account="page"), post_table(account="other").assign(post_id=lambda t: "o" + t["post_id"])]
+        [sisters(account="page"), weekly_posts(account="other").assign(post_id=lambda t: "o" + t["post_id"])]
     )
     assert any("no post was found on both" in note for note in panel(extra, rules=merged).notes)
     days = sisters(time_precision="day")
     assert any("no post was found on both" in note for note in panel(days, rules=merged).notes)
     assert any(
-        "name no platform" in n for n in panel(post_table().drop(columns="platform"), rules=merged).notes
+        "name no platform" in n for n in panel(weekly_posts().drop(columns="platform"), rules=merged).notes
     )
 
 
@@ -393,7 +392,7 @@ def test_s7_posts_of_other_brands_days_and_tables_are_not_merged():
 
 
 def test_h7_impressions_that_become_views_are_one_column_only_where_allowed():
-    posts = post_table()
+    posts = weekly_posts()
     later = posts["published_at"] >= "2025-03-10"
     posts["impressions"] = np.where(later, np.nan, 50.0)
     posts["views"] = np.where(later, 500.0, np.nan)
@@ -409,7 +408,7 @@ def test_h7_impressions_that_become_views_are_one_column_only_where_allowed():
     assert rows["exposure_break"].loc[:"2025-03-03"].eq(0).all()
     assert rows["exposure_break"].loc["2025-03-10":].eq(1).all()
     assert rows.loc["2025-03-03":"2025-03-10", "exposure"].tolist() == [150.0, 1500.0]
-    both = post_table(impressions=50.0, views=60.0)
+    both = weekly_posts(impressions=50.0, views=60.0)
     assert not any("different figures" in note for note in panel(both, rules=Rules(allow_break=True)).notes)
 
 
@@ -419,8 +418,10 @@ def ga4(header: str, rows: pd.DataFrame, name: str) -> Export:
 
 
 def test_h7_a_renamed_outcome_is_pooled_only_where_allowed():
-    first = ga4("Conversions", sales(70), "old.csv")
-    second = ga4("Key events", sales(70).assign(date=pd.date_range("2025-03-17", periods=70)), "new.csv")
+    first = ga4("Conversions", daily_sales(70), "old.csv")
+    second = ga4(
+        "Key events", daily_sales(70).assign(date=pd.date_range("2025-03-17", periods=70)), "new.csv"
+    )
     (change,) = definition_changes([first, second])
     assert (change.name, change.before, change.after, change.day) == (
         "conversions", "Conversions", "Key events", dt.date(2025, 3, 17),
@@ -435,7 +436,7 @@ def test_h7_a_renamed_outcome_is_pooled_only_where_allowed():
         == (made.rows["period"] >= "2025-03-17").sum()
     )
     assert made.rows["conversions"].tolist() == [70.0] * 19
-    spanish = ga4("Conversiones", sales(70), "es.csv")
+    spanish = ga4("Conversiones", daily_sales(70), "es.csv")
     assert not definition_changes([first, spanish])  # another language is no other word
 
 
@@ -443,7 +444,7 @@ def test_h7_a_renamed_outcome_is_pooled_only_where_allowed():
 
 
 def test_s15_the_age_of_the_posts_stands_beside_their_figures():
-    posts = post_table()
+    posts = weekly_posts()
     end = pd.Timestamp("2025-06-01", tz="UTC")
     made = panel(posts.assign(age_days=(end - posts["published_at"]).dt.days.astype(float))).rows
     assert made["post_age_days"].iloc[0] == pytest.approx(np.mean([145, 143, 141]))
@@ -454,7 +455,7 @@ def test_s15_the_age_of_the_posts_stands_beside_their_figures():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # between ibis and its own libraries
 def test_an_ibis_table_gives_the_same_panel_and_an_ibis_table():
     ibis = pytest.importorskip("ibis")
-    made = panel(ibis.memtable(post_table()), ibis.memtable(sales()))
+    made = panel(ibis.memtable(weekly_posts()), ibis.memtable(daily_sales()))
     assert isinstance(made.rows, ibis.expr.types.Table)
     rows = pl.from_arrow(made.rows.to_pyarrow()).to_pandas().sort_values("period", ignore_index=True)
     pd.testing.assert_frame_equal(rows, panel().rows, check_dtype=False)
@@ -506,12 +507,12 @@ def test_j7_between_two_files_of_sales_nothing_is_known():
         assert "between two files" not in panel(outcomes=near).accounting["periods"].reasons
     # the files of two shops are not parts of one
     shops = [early, sale_export("2025-03-25", "2025-05-25", "b.csv", entity="b")]
-    posts = pd.concat([post_table(), post_table(account="b")])
+    posts = pd.concat([weekly_posts(), weekly_posts(account="b")])
     assert not any("between two files" in note for note in panel(posts, shops).notes)
 
 
 def test_j7_a_spell_without_sales_that_chance_does_not_explain_is_said():
-    whole = orders(sales())
+    whole = as_orders(daily_sales())
     hole = whole[(whole["date"] < "2025-03-03") | (whole["date"] > "2025-03-30")]
     made = panel(outcomes=hole)
     assert made.rows.set_index("period").loc["2025-03-10", "revenue"] == 0
@@ -521,7 +522,7 @@ def test_j7_a_spell_without_sales_that_chance_does_not_explain_is_said():
 
 
 def test_j7_periods_of_a_reported_figure_without_any_row_are_listed():
-    hole = sales()[lambda t: (t["date"] < "2025-03-03") | (t["date"] > "2025-03-30")]
+    hole = daily_sales()[lambda t: (t["date"] < "2025-03-03") | (t["date"] > "2025-03-30")]
     made = panel(outcomes=hole)
     assert made.rows.set_index("period")["revenue"].isna().sum() == 4
     assert any(
@@ -531,9 +532,11 @@ def test_j7_periods_of_a_reported_figure_without_any_row_are_listed():
 
 
 def test_accounts_that_are_added_up_over_different_times_are_said():
-    short = post_table(weeks=8, account="second")
-    made = panel(pd.concat([post_table(), short]))
+    short = weekly_posts(weeks=8, account="second")
+    made = panel(pd.concat([weekly_posts(), short]))
     (said,) = [note for note in made.notes if "do not cover the same time" in note]
     assert "second 2025-01-06 to 2025-02-28" in said
     assert "outside its own dates an account counts as silent" in said
-    assert not any("same time" in n for n in panel(pd.concat([post_table(), post_table(account="b")])).notes)
+    assert not any(
+        "same time" in n for n in panel(pd.concat([weekly_posts(), weekly_posts(account="b")])).notes
+    )

@@ -6,12 +6,11 @@ import datetime
 import math
 from decimal import Decimal
 
-import duckdb
 import narwhals.stable.v2 as nw
-import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from builders import EAGER, ENGINES, few_posts, on
 from hypothesis import given, settings, strategies as st
 
 from erresearch.errors import ColumnError, DataError, EngineError
@@ -19,36 +18,6 @@ from erresearch.schema import OUTCOMES, PEOPLE, POSTS, SURVEY, TABLES, Column, T
 from erresearch.schema.validation import Plan, measure
 
 DECLARED = [*TABLES.values(), PEOPLE]
-
-
-def posts(n: int = 4, **columns: object) -> pd.DataFrame:
-    base = {
-        "platform": "vk",
-        "account": "shop",
-        "post_id": [f"p{i}" for i in range(n)],
-        "published_at": pd.date_range("2024-01-01", periods=n),
-        "reach": np.full(n, 100),
-        "impressions": np.full(n, 120),
-        "likes": np.arange(n),
-        "comments": 1,
-    }
-    return pd.DataFrame(base | columns)
-
-
-def engines(frame: pd.DataFrame) -> dict[str, object]:
-    table = pl.from_pandas(frame)
-    arrow = table.to_arrow()
-    return {
-        "pandas": frame,
-        "polars": table,
-        "arrow": arrow,
-        "polars lazy": table.lazy(),
-        "duckdb": duckdb.from_arrow(arrow),
-    }
-
-
-ENGINES = ["pandas", "polars", "arrow", "polars lazy", "duckdb"]
-EAGER = ENGINES[:3]
 
 
 @pytest.mark.parametrize("table", DECLARED, ids=lambda t: t.name)
@@ -71,7 +40,7 @@ def test_posts_are_the_agreed_columns() -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_passes_the_very_table_and_accounts_for_it(engine: str) -> None:
-    frame = engines(posts(comments=[1.0, None, 3.0, None]))[engine]
+    frame = on(engine, few_posts(comments=[1.0, None, 3.0, None]))
     checked = validate(frame, POSTS)
     assert checked.data is frame
     assert checked.rows == 4
@@ -83,7 +52,7 @@ def test_passes_the_very_table_and_accounts_for_it(engine: str) -> None:
 
 
 def test_input_is_not_changed() -> None:
-    frame = posts(reach=[1, 0, 3, 4])
+    frame = few_posts(reach=[1, 0, 3, 4])
     before = frame.copy(deep=True)
     validate(frame, POSTS)
     pd.testing.assert_frame_equal(frame, before)
@@ -91,7 +60,7 @@ def test_input_is_not_changed() -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_zero_is_a_notice_and_an_error_only_where_it_divides(engine: str) -> None:
-    frame = engines(posts(reach=[5, 0, 0, 4]))[engine]
+    frame = on(engine, few_posts(reach=[5, 0, 0, 4]))
     checked = validate(frame, POSTS)
     assert [(n.column, n.count) for n in checked.notices] == [("reach", 2)]
     said = r"`reach` must be positive where it divides: 2 of 4 rows are 0( \(first: row 1\))?\."
@@ -117,44 +86,44 @@ def test_zero_is_a_notice_and_an_error_only_where_it_divides(engine: str) -> Non
 )
 def test_bad_values_are_counted_and_named(engine: str, columns: dict[str, object], said: str) -> None:
     with pytest.raises(DataError, match=said):
-        validate(engines(posts(**columns))[engine], POSTS)
+        validate(on(engine, few_posts(**columns)), POSTS)
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(DataError, match=r"`likes` must be 0 or more.*Also: `comments` must be finite"):
-        validate(posts(likes=-1, comments=math.inf), POSTS)
+        validate(few_posts(likes=-1, comments=math.inf), POSTS)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_missing_is_not_a_fault_and_not_a_duplicate(engine: str) -> None:
-    frame = posts(post_id=["a", None, None, "b"], reach=[1.0, None, None, 2.0])
-    checked = validate(engines(frame)[engine], POSTS)
+    frame = few_posts(post_id=["a", None, None, "b"], reach=[1.0, None, None, 2.0])
+    checked = validate(on(engine, frame), POSTS)
     assert checked.missing == {"post_id": 2, "reach": 2}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_reach_above_impressions_is_odd(engine: str) -> None:
-    checked = validate(engines(posts(impressions=[200, 10, 200, 200]))[engine], POSTS)
+    checked = validate(on(engine, few_posts(impressions=[200, 10, 200, 200])), POSTS)
     assert checked.notices[0].text.startswith("`reach` should not exceed `impressions`: 1 of 4 rows is")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_rows(engine: str) -> None:
     with pytest.raises(DataError, match="the posts table has no rows"):
-        validate(engines(posts().iloc[:0])[engine], POSTS)
+        validate(on(engine, few_posts().iloc[:0]), POSTS)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_missing_column_is_named_with_the_nearest(engine: str) -> None:
     with pytest.raises(ColumnError, match=r"No column 'account' in the posts table.*Did you mean 'acount'"):
-        validate(engines(posts().rename(columns={"account": "acount"}))[engine], POSTS)
+        validate(on(engine, few_posts().rename(columns={"account": "acount"})), POSTS)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_text_among_numbers(engine: str) -> None:
     said = "`likes` in the posts table must hold numbers: it holds string"
     with pytest.raises(ColumnError, match=said) as caught:
-        validate(engines(posts(likes=["1", "2", "1,234", "n/a"]))[engine], POSTS)
+        validate(on(engine, few_posts(likes=["1", "2", "1,234", "n/a"])), POSTS)
     if engine in EAGER:
         assert "4 of 4 rows are not (first: row 0)" in str(caught.value)
 
@@ -162,32 +131,32 @@ def test_text_among_numbers(engine: str) -> None:
 def test_mixed_object_column_names_the_first_text() -> None:
     mixed = pd.Series([1, None, "=1+1", 4.0], dtype=object)
     with pytest.raises(ColumnError, match=r"1 of 4 rows are not \(first: row 2\)"):
-        validate(posts(likes=mixed), POSTS)
+        validate(few_posts(likes=mixed), POSTS)
 
 
 def test_numbers_in_odd_boxes_pass() -> None:
-    validate(posts(likes=pd.Series([1, Decimal("2"), None, 3.5], dtype=object)), POSTS)
-    validate(posts(likes=pd.array([1, None, 3, 4], dtype="Int64")), POSTS)
-    validate(posts(likes=[None] * 4, is_paid=[True, False, True, True]), POSTS)
+    validate(few_posts(likes=pd.Series([1, Decimal("2"), None, 3.5], dtype=object)), POSTS)
+    validate(few_posts(likes=pd.array([1, None, 3, 4], dtype="Int64")), POSTS)
+    validate(few_posts(likes=[None] * 4, is_paid=[True, False, True, True]), POSTS)
     with pytest.raises(DataError, match="`likes` must be 0 or more: 1 of 4 rows is negative"):
-        validate(posts(likes=pd.Series([1, Decimal("-2"), None, 3], dtype=object)), POSTS)
+        validate(few_posts(likes=pd.Series([1, Decimal("-2"), None, 3], dtype=object)), POSTS)
 
 
 def test_text_dates_and_text_flags() -> None:
     with pytest.raises(ColumnError, match=r"`published_at` .* must hold dates.*pandas.to_datetime"):
-        validate(posts(published_at=["2024-01-01"] * 4), POSTS)
+        validate(few_posts(published_at=["2024-01-01"] * 4), POSTS)
     with pytest.raises(ColumnError, match=r"`is_paid` .* must hold numbers or true/false"):
-        validate(posts(is_paid=["yes", "no", "yes", "no"]), POSTS)
-    validate(posts(published_at=[datetime.date(2024, 1, 1)] * 4), POSTS)
+        validate(few_posts(is_paid=["yes", "no", "yes", "no"]), POSTS)
+    validate(few_posts(published_at=[datetime.date(2024, 1, 1)] * 4), POSTS)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_flag_in_numbers_is_0_or_1(engine: str) -> None:
-    validate(engines(posts(is_paid=[1.0, 0.0, None, 1.0]))[engine], POSTS)
+    validate(on(engine, few_posts(is_paid=[1.0, 0.0, None, 1.0])), POSTS)
     with pytest.raises(
         DataError, match=r"`is_paid` must be true or false \(or 1 and 0\): 1 of 4 rows is above 1"
     ):
-        validate(engines(posts(is_paid=[1, 0, 2, 1]))[engine], POSTS)
+        validate(on(engine, few_posts(is_paid=[1, 0, 2, 1])), POSTS)
 
 
 def test_scores_outside_0_to_10() -> None:
@@ -199,7 +168,7 @@ def test_scores_outside_0_to_10() -> None:
 def test_not_a_table_and_names_that_stand_twice() -> None:
     with pytest.raises(EngineError, match="the posts table must be a table: dict"):
         validate({"likes": [1]}, POSTS)
-    twice = posts()
+    twice = few_posts()
     twice.columns = ["likes" if c == "comments" else c for c in twice.columns]
     with pytest.raises(ColumnError, match=r"a column name stands twice in the posts table.*'likes' 2 times"):
         validate(twice, POSTS)
@@ -211,14 +180,14 @@ def test_not_a_table_and_names_that_stand_twice() -> None:
 def test_names_may_hold_anything(name: str) -> None:
     table = Table("odd", (Column("id", "", "text", required=True),), key=("id",)).only([name], others=["id"])
     frame = pd.DataFrame({"id": [name, "x"], name: [1, -1]})
-    for data in engines(frame).values():
+    for data in (on(engine, frame) for engine in ENGINES):
         with pytest.raises(DataError, match="1 of 2 rows is negative"):
             validate(data, table)
 
 
 def test_an_undeclared_column_is_asked_for_by_name() -> None:
     with pytest.raises(ColumnError, match=r"No column 'dislikes'"):
-        validate(posts(), POSTS.only(["dislikes"]))
+        validate(few_posts(), POSTS.only(["dislikes"]))
     with pytest.raises(ColumnError, match=r"No column 'dislikes' in the posts table"):
         POSTS["dislikes"]
 
@@ -272,8 +241,8 @@ def counted(rows: list[tuple[object, ...]]) -> dict[tuple[str, str], int]:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_names_that_hold_the_mark_between_keys_are_no_copies(engine: str) -> None:
-    frame = posts(2, platform=["a\x1f|b", "a"], account=["c", "b\x1f|c"], post_id="1")
-    assert validate(engines(frame)[engine], POSTS).rows == 2
+    frame = few_posts(2, platform=["a\x1f|b", "a"], account=["c", "b\x1f|c"], post_id="1")
+    assert validate(on(engine, frame), POSTS).rows == 2
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -284,12 +253,12 @@ def test_what_need_not_be_there_names_a_row_as_well_when_it_is_missing(engine: s
     with pytest.raises(
         DataError, match=r"share `date`, `entity`, `outcome`, `currency`: 1 of 2 rows is a rep"
     ):
-        validate(engines(sold.assign(currency=pd.Series([None, None], dtype=object)))[engine], OUTCOMES)
-    assert validate(engines(sold.assign(currency=[None, "EUR"]))[engine], OUTCOMES).rows == 2
-    assert validate(engines(sold.assign(order_id=["1", "2"]))[engine], OUTCOMES).rows == 2
+        validate(on(engine, sold.assign(currency=pd.Series([None, None], dtype=object))), OUTCOMES)
+    assert validate(on(engine, sold.assign(currency=[None, "EUR"])), OUTCOMES).rows == 2
+    assert validate(on(engine, sold.assign(order_id=["1", "2"])), OUTCOMES).rows == 2
 
 
 @pytest.mark.parametrize("engine", EAGER)
 def test_the_first_repeated_row_is_named(engine: str) -> None:
     with pytest.raises(DataError, match=r"2 of 4 rows are a repetition .*\(first: row 2\)"):
-        validate(engines(posts(post_id=["a", "b", "a", "a"]))[engine], POSTS)
+        validate(on(engine, few_posts(post_id=["a", "b", "a", "a"])), POSTS)
