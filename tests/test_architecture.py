@@ -32,7 +32,6 @@ ORDER = (
     "metrics",
     "panel",
     "worlds",
-    "inference",
     "relate",
     "robustness",
     "experiments",

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from erresearch.claims import claim_named, evidence_for, examine
-from erresearch.claims.tables import is_simulated
+from erresearch.claims.variables import is_simulated
 from erresearch.engine.moments import Moments
 from erresearch.errors import GuardError
-from erresearch.robustness.boosts import boosts_in
+from erresearch.robustness.data_guards import boosts_in
 from erresearch.worlds import simulate_panel
 
 

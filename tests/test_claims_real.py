@@ -15,7 +15,7 @@ from erresearch.claims import claim_named, embedded, evidence_for, examine, read
 from erresearch.claims.packing import names_to_pack, rows_of, shipped
 from erresearch.claims.packs import Pack
 from erresearch.errors import EngineError
-from erresearch.inference import crv3
+from erresearch.relate.scores import crv3
 
 JUDGED = [claim.id for claim in read_claims() if set(claim.family) - {"movies"}]
 

@@ -11,7 +11,16 @@ from erresearch.engine import aggregation, lazy_rows, two_level
 from erresearch.engine.moments import Moments
 from erresearch.engine.two_level import account_bytes, bounded_moments
 from erresearch.errors import DesignError, ErresearchWarning
-from erresearch.relate import concentrated, correlate, decay, logit, poisson, ppml, precedence, regress
+from erresearch.relate import (
+    correlate,
+    decay,
+    glm,
+    logit,
+    poisson,
+    poisson_profile_likelihood,
+    precedence,
+    regress,
+)
 from erresearch.robustness import smearing
 from erresearch.robustness.guards import Request, check, trending_levels
 
@@ -251,9 +260,9 @@ def test_the_sums_of_too_many_accounts_never_come_here(few_fit, monkeypatch):
         seen.append(len(found))
         return found
 
-    for module in (lazy_rows, aggregation, two_level, concentrated):
+    for module in (lazy_rows, aggregation, two_level, poisson_profile_likelihood):
         monkeypatch.setattr(module, "gather", watched)
-    monkeypatch.setattr(concentrated, "_HELD", 0)
+    monkeypatch.setattr(poisson_profile_likelihood, "_HELD", 0)
     monkeypatch.setattr(lazy_rows, "HEAD", 500)
     table = orders().lazy()
     few_fit()
@@ -270,15 +279,15 @@ def test_a_climb_that_begins_in_a_sample_of_accounts_ends_at_the_same_place(few_
     few_fit()
     with pytest.warns(ErresearchWarning, match="groups"):
         cold = poisson(table.lazy(), "y", on=["x", "z"], by="shop", cov="CRV1")
-    monkeypatch.setattr(concentrated, "_SAMPLE", 5_000)
+    monkeypatch.setattr(poisson_profile_likelihood, "_SAMPLE", 5_000)
     started: list[np.ndarray] = []
-    starting = concentrated.starting_slopes
+    starting = poisson_profile_likelihood.starting_slopes
 
     def watched(*given, **settings):
         started.append(starting(*given, **settings))
         return started[-1]
 
-    monkeypatch.setattr(ppml, "starting_slopes", watched)
+    monkeypatch.setattr(glm, "starting_slopes", watched)
     with pytest.warns(ErresearchWarning, match="groups"):
         warm = poisson(table.lazy(), "y", on=["x", "z"], by="shop", cov="CRV1")
     assert started[0].any()

@@ -13,8 +13,8 @@ from hypothesis import given, settings, strategies as st
 from erresearch.engine.expressions import lag
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError
-from erresearch.inference import cluster_weights, wild_bootstrap
 from erresearch.relate import regress
+from erresearch.relate.bootstrap import cluster_weights, wild_bootstrap
 from erresearch.relate.design import sweep
 from erresearch.relate.linear import scores, solve
 from erresearch.robustness import CurveInference, specification_curve

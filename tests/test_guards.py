@@ -12,9 +12,9 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
 from erresearch.metrics.definitions import RateDefinition
 from erresearch.robustness import guards, selected_list
-from erresearch.robustness.copies import made_of_predictors
+from erresearch.robustness.column_names import bare, is_log1p, is_rate, read_leaks, says, words
+from erresearch.robustness.data_guards import made_of_predictors
 from erresearch.robustness.guards import Ratio, Request, check
-from erresearch.robustness.naming import bare, is_log1p, is_rate, read_leaks, says, words
 from erresearch.worlds import simulate_panel
 
 
@@ -181,7 +181,7 @@ def test_columns_recorded_independently_are_quiet(outcome, x):
 def test_the_registry_gives_reasons_and_refuses_half_entries(monkeypatch, tmp_path):
     assert all(leak.why and leak.source and leak.names for leak in read_leaks())
     (tmp_path / "leaks.toml").write_text('[[leak]]\nnames = ["x"]\nside = "both"\n')
-    monkeypatch.setattr("erresearch.robustness.naming.resource", lambda kind: tmp_path)
+    monkeypatch.setattr("erresearch.robustness.column_names.resource", lambda kind: tmp_path)
     with pytest.raises(DataError, match=r"an entry of leaks.toml is not complete"):
         read_leaks()
 

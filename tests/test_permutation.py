@@ -14,7 +14,7 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError
 from erresearch.relate import correlate, regress
 from erresearch.robustness import attenuation, permutation, smearing
-from erresearch.robustness.shuffles import _shuffled
+from erresearch.robustness.permutations import _shuffled
 
 EFFECTS = [(), ("account",), ("account", "period")]
 

@@ -18,7 +18,7 @@ from erresearch.claims.packs import read_pack, write_pack
 from erresearch.claims.procedures import thresholds
 from erresearch.claims.procedures.groups import group_moments
 from erresearch.claims.procedures.thresholds import largest_jump, threshold_moments
-from erresearch.claims.tables import cast_roles
+from erresearch.claims.variables import cast_roles
 from erresearch.errors import DataError, DesignError, UnknownNameError
 from erresearch.results import StudentT
 from erresearch.worlds import simulate, simulate_panel

@@ -21,7 +21,7 @@ from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError, UnknownNameError
 from erresearch.relate import contrast, logit, poisson, regress
-from erresearch.relate.fitting import Fitted
+from erresearch.relate.fitted_models import Fitted
 from erresearch.results import Fit
 from erresearch.worlds import simulate_panel
 

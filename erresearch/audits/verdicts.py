@@ -9,13 +9,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from erresearch.claims import Claim, examine, read_claims
-from erresearch.claims.judge import FEWEST_CLUSTERS
+from erresearch.claims.decision_rule import FEWEST_CLUSTERS
 from erresearch.errors import DesignError
 from erresearch.panel import BOOSTED, Panel
 from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain
 from erresearch.results.reasons import ReasonCode
 from erresearch.robustness import detectable
-from erresearch.robustness.boosts import boosts_in
+from erresearch.robustness.data_guards import boosts_in
 from erresearch.schema.vocabulary import DECISIVE, PERIODS, Freq
 
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
 """Sentences from sources, judged: the registry of claims, the words of a verdict, the board."""
 
 from erresearch.claims.board import embedded, evidence_for, examine
+from erresearch.claims.decision_rule import Evidence, judge, not_judged, word_of
 from erresearch.claims.disclosure import check_disclosure, merge_small
-from erresearch.claims.evidence import Evidence
-from erresearch.claims.judge import judge, not_judged
 from erresearch.claims.packing import verify_pack
 from erresearch.claims.packs import Pack
 from erresearch.claims.registry import (
@@ -15,7 +14,6 @@ from erresearch.claims.registry import (
     read_claims,
 )
 from erresearch.claims.sharing import pool, share
-from erresearch.claims.words import word_of
 
 __all__ = [
     "Claim",

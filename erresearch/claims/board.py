@@ -7,21 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from erresearch.claims.evidence import Evidence
-from erresearch.claims.judge import DECISIVE, judge, not_judged
+from erresearch.claims.decision_rule import DECISIVE, Evidence, judge, not_judged
 from erresearch.claims.packing import evidence_from_pack, here, names_to_pack, rows_of, shipped
 from erresearch.claims.packs import Pack
 from erresearch.claims.procedures import PROCEDURES
-from erresearch.claims.procedures.terms import term_name
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
-from erresearch.claims.tables import Cast, cast_roles, is_simulated
+from erresearch.claims.variables import Variables, cast_roles, is_simulated, term_name
 from erresearch.datasets.registry import registered
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
 from erresearch.io.progress import waiting
 from erresearch.results import Verdict
-from erresearch.robustness.boosts import unpriced_boosts
-from erresearch.robustness.copies import made_of_predictors
+from erresearch.robustness.data_guards import made_of_predictors, unpriced_boosts
 from erresearch.robustness.guards import Request, check, repeated_outcome
 from erresearch.worlds import CASES, WORLDS, simulate_panel
 
@@ -113,7 +110,7 @@ def evidence_for(claim: Claim, data: Any, *, dataset: str = "data", level: float
     return PROCEDURES[claim.procedure](cast)
 
 
-def _guard(claim: Claim, cast: Cast) -> None:
+def _guard(claim: Claim, cast: Variables) -> None:
     """Refuse what would give a misleading number, before anything is estimated.
 
     What a name or a declared formula (option ``formulas``, by role) gives away is looked at for every claim about

@@ -8,22 +8,21 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from erresearch.claims.decision_rule import Evidence
 from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, strata
-from erresearch.claims.evidence import Evidence
 from erresearch.claims.packs import Entry, Pack, declaration, read_pack
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.claims.procedures.groups import group_moments
-from erresearch.claims.procedures.terms import term
 from erresearch.claims.procedures.thresholds import threshold_moments
 from erresearch.claims.registry import Claim, read_claims
-from erresearch.claims.tables import Cast, cast_roles
+from erresearch.claims.variables import Variables, cast_roles, term
 from erresearch.datasets import dataset_card, join_films, load
 from erresearch.datasets.registry import look
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, EngineError
-from erresearch.inference import Scores
 from erresearch.io.files import resource
-from erresearch.relate.fitting import Fitted
+from erresearch.relate.fitted_models import Fitted
+from erresearch.relate.scores import Scores
 from erresearch.results import Estimate, Fit
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ __all__ = ["evidence_from_pack", "here", "make_pack", "names_to_pack", "rows_of"
 
 _STRATUM: Final = "stratum"
 #: Procedures that need nothing but moments, and who makes these from rows.
-_SUMS: Final[Mapping[str, Callable[[Cast], Moments]]] = MappingProxyType(
+_SUMS: Final[Mapping[str, Callable[[Variables], Moments]]] = MappingProxyType(
     {"groups": group_moments, "threshold": threshold_moments}
 )
 #: Data sets that a board's data set is joined from.
@@ -112,7 +111,7 @@ def _entry(claim: Claim, name: str, table: pd.DataFrame) -> Entry:
     return Entry(declaration(claim, name), evidence, moments, scores)
 
 
-def _strata_scores(claim: Claim, cast: Cast) -> Scores:
+def _strata_scores(claim: Claim, cast: Variables) -> Scores:
     """Scores and Hessians of the same regression, summed over strata of rows."""
     table = cast.data
     labelled = table.assign(**{_STRATUM: strata(len(table), salt=claim.id)})

@@ -16,13 +16,13 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from erresearch.claims.evidence import Evidence
+from erresearch.claims.decision_rule import Evidence
 from erresearch.claims.registry import Claim
 from erresearch.engine.moments import Moments
 from erresearch.engine.stored import is_count
 from erresearch.errors import DataError
-from erresearch.inference import Scores
 from erresearch.io.npz import pack_text, read_archive, write_archive
+from erresearch.relate.scores import Scores
 from erresearch.results import Doubt, Estimate, StudentT
 
 __all__ = [

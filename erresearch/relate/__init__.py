@@ -1,15 +1,14 @@
 """Do two things move together? Correlation, regression, growth and precedence, all from moments."""
 
-from erresearch.relate.binary import logit
+from erresearch.relate.composition import mix
 from erresearch.relate.correlation import correlate
-from erresearch.relate.fitting import contrast
-from erresearch.relate.growth import decay
+from erresearch.relate.decay_model import decay
+from erresearch.relate.fitted_models import contrast
+from erresearch.relate.glm import logit, poisson
 from erresearch.relate.linear import regress
-from erresearch.relate.mixture import mix
-from erresearch.relate.ppml import poisson
+from erresearch.relate.measurement_error import reliability
 from erresearch.relate.prediction import predictive_gain
-from erresearch.relate.reliability import reliability
-from erresearch.relate.timing import precedence
+from erresearch.relate.temporal_precedence import precedence
 
 __all__ = [
     "contrast",

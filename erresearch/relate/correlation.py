@@ -13,7 +13,7 @@ from erresearch.engine.sources import gather
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.io.memory import share_of_memory
 from erresearch.relate.design import open_moments, still
-from erresearch.relate.series import correlate_series, refuse_accounts, warn_of_series
+from erresearch.relate.time_series import correlate_series, refuse_accounts, warn_of_series
 from erresearch.results import Estimate, FisherZ
 
 __all__ = ["correlate"]

@@ -11,7 +11,7 @@ import numpy as np
 from erresearch.engine.moments import Cells, Moments
 from erresearch.engine.two_level import bounded_moments, fitting_moments
 from erresearch.errors import ColumnError, DesignError
-from erresearch.inference import Periods
+from erresearch.relate.scores import Periods
 
 __all__ = [
     "Effect",

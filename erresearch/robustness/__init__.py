@@ -1,12 +1,16 @@
 """How could that be wrong? Nil or not, power, confounders, every specification, shuffles, noise, guards."""
 
-from erresearch.robustness.confounding import confounder_bounds, robustness_value, sensitivity
-from erresearch.robustness.measurement import attenuation, smearing
-from erresearch.robustness.power import detectable, sample_needed
-from erresearch.robustness.selection import selected_list
-from erresearch.robustness.shuffles import permutation
+from erresearch.robustness.biases import (
+    attenuation,
+    confounder_bounds,
+    robustness_value,
+    sensitivity,
+    smearing,
+)
+from erresearch.robustness.data_guards import selected_list
+from erresearch.robustness.permutations import permutation
+from erresearch.robustness.power import detectable, equivalence, sample_needed
 from erresearch.robustness.specifications import AGREEMENT, CurveInference, specification_curve
-from erresearch.robustness.tost import equivalence
 
 __all__ = [
     "AGREEMENT",

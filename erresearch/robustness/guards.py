@@ -17,12 +17,12 @@ import numpy as np
 from erresearch.engine.lazy_rows import prepare
 from erresearch.engine.moments import Moments
 from erresearch.errors import GuardError, UnknownNameError
-from erresearch.inference import FEWEST_CLUSTERS
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.relate.design import Effect, open_moments
-from erresearch.relate.lagged import refuse_repeated
-from erresearch.robustness.copies import made_of_predictors
-from erresearch.robustness.naming import bare, is_log1p, is_rate, read_leaks, says, words
+from erresearch.relate.lags import refuse_repeated
+from erresearch.relate.scores import FEWEST_CLUSTERS
+from erresearch.robustness.column_names import bare, is_log1p, is_rate, read_leaks, says, words
+from erresearch.robustness.data_guards import made_of_predictors
 
 __all__ = [
     "FEWEST_CLUSTERS",

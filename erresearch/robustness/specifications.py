@@ -10,8 +10,8 @@ import numpy as np
 
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError, missing_columns
-from erresearch.inference import cluster_weights
 from erresearch.io.progress import waiting
+from erresearch.relate.bootstrap import cluster_weights
 from erresearch.relate.design import Effect, check_design, sweep
 from erresearch.results import Curve, at_least
 from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
@@ -150,7 +150,7 @@ def specification_curve(
     ----------
     Simonsohn, U., Simmons, J. P., & Nelson, L. D. (2020). Specification curve analysis. *Nature Human Behaviour*,
     4, 1208-1214.
-    MacKinnon, Nielsen & Webb (2023), as in :mod:`erresearch.inference`.
+    MacKinnon, Nielsen & Webb (2023), as in :mod:`erresearch.relate.scores`.
 
     Examples
     --------

@@ -6,22 +6,22 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from erresearch.claims.evidence import Evidence
+from erresearch.claims.decision_rule import Evidence
+from erresearch.claims.procedures.cross_section import judge_distance, judge_mix, judge_slope
 from erresearch.claims.procedures.groups import judge_groups
-from erresearch.claims.procedures.panels import (
+from erresearch.claims.procedures.longitudinal import (
     judge_decay,
     judge_long_run,
     judge_precedence,
     judge_prediction,
 )
-from erresearch.claims.procedures.rows import judge_distance, judge_mix, judge_slope
 from erresearch.claims.procedures.thresholds import judge_threshold
-from erresearch.claims.tables import Cast
+from erresearch.claims.variables import Variables
 
 __all__ = ["PROCEDURES"]
 
 #: Every procedure that ``claims.toml`` may name.
-PROCEDURES: Final[Mapping[str, Callable[[Cast], Evidence]]] = MappingProxyType(
+PROCEDURES: Final[Mapping[str, Callable[[Variables], Evidence]]] = MappingProxyType(
     {
         "precedence": judge_precedence,
         "slope": judge_slope,

@@ -9,8 +9,8 @@ from typing import Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.claims.evidence import Evidence, left_out
-from erresearch.claims.tables import Cast
+from erresearch.claims.decision_rule import Evidence, left_out
+from erresearch.claims.variables import Variables
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import open_rows
 from erresearch.errors import DataError, UnknownNameError
@@ -31,7 +31,7 @@ class _Group:
     covariance: np.ndarray
 
 
-def group_moments(cast: Cast) -> Moments:
+def group_moments(cast: Variables) -> Moments:
     """Moments of the outcomes by group, "1" for those in it and "0" for the others; all that this procedure needs.
 
     Raises
@@ -65,12 +65,12 @@ def group_moments(cast: Cast) -> Moments:
     return moments
 
 
-def _columns(cast: Cast) -> list[str]:
+def _columns(cast: Variables) -> list[str]:
     roles = [role for role in ("y", "through", "money") if role in cast.roles]
     return list(dict.fromkeys(cast.column(role) for role in roles))
 
 
-def judge_groups(cast: Cast) -> Evidence:
+def judge_groups(cast: Variables) -> Evidence:
     """Difference of two groups' means, or whether it is the number of buyers rather than the amount that differs.
 
     "difference": θ = ȳ₁ − ȳ₀, variance Σ_g S_g/(n_g − 1)², which is HC3 of the regression on the group.
@@ -140,7 +140,7 @@ def _means(moments: Moments, place: int) -> _Group:
     return _Group(n, moments.origin + moments.sums[place] / moments.weight[place], within / (n - 1) ** 2)
 
 
-def _estimate(name: str, value: float, variance: float, n: int, cast: Cast) -> Estimate:
+def _estimate(name: str, value: float, variance: float, n: int, cast: Variables) -> Estimate:
     se = math.sqrt(max(variance, 0.0))
     reference = StudentT(value, se, n - 2)
     words = f"two groups, HC3, t({n - 2})"
@@ -158,7 +158,7 @@ def _estimate(name: str, value: float, variance: float, n: int, cast: Cast) -> E
     )
 
 
-def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Cast) -> Doubt:
+def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Variables) -> Doubt:
     """What the comparison of those who did and did not engage says, beside the experiment.
 
     From the same moments: `through` is 0 or 1, so that Σ through·y is the sum of y among those who engaged.

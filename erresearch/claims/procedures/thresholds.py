@@ -11,14 +11,14 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.claims.decision_rule import Evidence, left_out
 from erresearch.claims.disclosure import strata
-from erresearch.claims.evidence import Evidence, left_out
-from erresearch.claims.tables import Cast
+from erresearch.claims.variables import Variables
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DataError, DesignError
-from erresearch.inference import FEWEST_CLUSTERS
 from erresearch.relate import regress
+from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.results import Doubt, Estimate, StudentT, at_least, first_largest, plain
 from erresearch.results.numbers import grouped
 
@@ -36,7 +36,7 @@ _LEAST, _STRATA = 20, 50
 _GROUP: Final = "group of the claim"
 
 
-def judge_threshold(cast: Cast) -> Evidence:
+def judge_threshold(cast: Variables) -> Evidence:
     """Jump of the outcome where interactions reach a number, on top of a smooth curve in them.
 
     y = α + f(log(1 + n)) + θ·1{n ≥ κ} + u, f of degree 4, errors clustered by account (without accounts: by strata of
@@ -94,7 +94,7 @@ def judge_threshold(cast: Cast) -> Evidence:
     return Evidence(estimate, clusters=accounts, barrier=barrier, doubts=tuple(doubts))
 
 
-def threshold_moments(cast: Cast) -> Moments:
+def threshold_moments(cast: Variables) -> Moments:
     """Moments by account (or stratum) of the curve, of one column per place and of the outcome: all that is needed.
 
     Raises
@@ -161,7 +161,7 @@ def _tried(count: np.ndarray) -> np.ndarray:
     return np.unique(marks[np.isin(marks, inner)])
 
 
-def _places(moments: Moments, cast: Cast) -> list[str]:
+def _places(moments: Moments, cast: Variables) -> list[str]:
     start = f"{cast.column('x')} ≥ "
     return [name for name in moments.columns if name.startswith(start)]
 
@@ -238,7 +238,7 @@ def _jump(moments: Moments, place: str, powers: Sequence[str], level: float) -> 
     return fit[place]
 
 
-def _mean(parts: Sequence[Estimate], moments: Moments, cast: Cast) -> Estimate:
+def _mean(parts: Sequence[Estimate], moments: Moments, cast: Variables) -> Estimate:
     value = float(np.mean([part.value for part in parts]))
     # each half chose the other's place, so that their errors go together; the mean of the two is the largest that can be
     se = float(np.mean([part.se for part in parts]))

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from erresearch.errors import DesignError
-from erresearch.inference.scores import Scores, need_several
+from erresearch.relate.scores import Scores, need_several
 from erresearch.results import Interval
 
 __all__ = [

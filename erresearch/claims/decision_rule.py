@@ -1,18 +1,141 @@
-"""From evidence to a verdict: the word, its qualifiers and the doubts, by rule."""
+"""From evidence to a verdict: set relations between an interval and ±δ, first match wins; then qualifiers and doubts."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal
 
-from erresearch.claims.evidence import Evidence
 from erresearch.claims.registry import Claim
-from erresearch.claims.words import word_of
-from erresearch.inference import FEWEST_CLUSTERS
-from erresearch.results import Doubt, Interval, Verdict, Word, plain
+from erresearch.errors import DesignError, UnknownNameError
+from erresearch.relate.scores import FEWEST_CLUSTERS
+from erresearch.results import Doubt, Estimate, Interval, Verdict, Word, plain
 from erresearch.robustness import detectable
 from erresearch.schema.vocabulary import DECISIVE
 
-__all__ = ["DECISIVE", "FEWEST_CLUSTERS", "judge", "not_judged"]
+__all__ = [
+    "AT_LEAST",
+    "DECISIVE",
+    "FEWEST_CLUSTERS",
+    "UNSETTLED",
+    "Evidence",
+    "judge",
+    "left_out",
+    "not_judged",
+    "word_of",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """An estimate of a claim's θ, and everything that may speak against reading it as it stands.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        θ.
+    ends : tuple of Estimate
+        θ at other declared values of something unknown (the reliability range): a decisive word needs all to agree.
+    lead : Estimate or None
+        Placebo of an arrow claim: the "effect" of next period's x.
+    reverse : Estimate or None
+        The other direction of an arrow claim.
+    clusters : int
+        Units that inference rests on; 0 for independent rows.
+    barrier : str
+        Why no decisive word may be given whatever the interval; empty if none.
+    fragile : str
+        Why a supported word is fragile; empty if it is not.
+    doubts : tuple of Doubt
+        Figures to stand beside the word.
+    result : object
+        The value that the claim's picture draws.
+    """
+
+    estimate: Estimate
+    _: KW_ONLY
+    ends: tuple[Estimate, ...] = ()
+    lead: Estimate | None = None
+    reverse: Estimate | None = None
+    clusters: int = 0
+    barrier: str = ""
+    fragile: str = ""
+    doubts: tuple[Doubt, ...] = ()
+    result: object | None = None
+
+
+def left_out(dropped: Mapping[str, int]) -> list[Doubt]:
+    """Rows that an estimate does without, by reason; nothing where all were used.
+
+    Examples
+    --------
+    >>> [doubt.text for doubt in left_out({"not finite: log revenue": 1200, "account missing": 0})]
+    ['1,200 not finite: log revenue']
+    """
+    said = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
+    return [Doubt("rows left out", said, float(sum(dropped.values())))] if said else []
+
+
+AT_LEAST, UNSETTLED = "at least δ", "size not settled"
+
+
+def word_of(
+    interval: Interval, *, direction: Literal["greater", "less", "absent"], sesoi: float
+) -> tuple[Word, str]:
+    """Word of a claim whose effect lies in `interval`.
+
+    For θ > 0, in this order: inside (−δ, δ) → practically nil, whatever its sign; above 0 → supported, "at least δ"
+    where all of it is at or above δ, else "size not settled"; below 0 → contradicted; else inconclusive. Mirrored
+    for θ < 0. For |θ| < δ: inside (−δ, δ) → supported; wholly at or beyond ±δ → contradicted; else inconclusive.
+    An unbounded interval is inconclusive.
+
+    Parameters
+    ----------
+    interval : Interval
+        At the verdict's own level.
+    direction : {"greater", "less", "absent"}
+        What the claim says of θ.
+    sesoi : float
+        δ > 0.
+
+    Returns
+    -------
+    word : Word
+    size : str
+        "at least δ", "size not settled" or empty.
+
+    Raises
+    ------
+    DesignError
+        If δ is not positive.
+    UnknownNameError
+        For another direction.
+
+    Examples
+    --------
+    >>> word_of(Interval(0.01, 0.04), direction="greater", sesoi=0.05)
+    ('practically nil', '')
+    >>> word_of(Interval(0.06, 0.14), direction="greater", sesoi=0.05)
+    ('supported', 'at least δ')
+    """
+    if not sesoi > 0:
+        raise DesignError("the smallest effect of interest must be positive", got=repr(sesoi))
+    if direction not in ("greater", "less", "absent"):
+        raise UnknownNameError.of("direction", direction, ("greater", "less", "absent"))
+    if not interval.bounded:
+        return "inconclusive", ""
+    nil = interval.inside(-sesoi, sesoi)
+    if direction == "absent":
+        if nil:
+            return "supported", ""
+        return ("contradicted" if interval.low >= sesoi or interval.high <= -sesoi else "inconclusive"), ""
+    low, high = (interval.low, interval.high) if direction == "greater" else (-interval.high, -interval.low)
+    if nil:
+        return "practically nil", ""
+    if low > 0:
+        return "supported", AT_LEAST if low >= sesoi else UNSETTLED
+    return ("contradicted" if high < 0 else "inconclusive"), ""
 
 
 def judge(

@@ -1,4 +1,4 @@
-"""A table as a claim sees it: which column plays which role, and whether the rows were simulated."""
+"""A table as a claim sees it: which column plays which role and how it enters, and whether rows were simulated."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import narwhals.stable.v2 as nw
+
 from erresearch.claims.packs import Pack
 from erresearch.claims.registry import Claim, Direction
+from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, says_simulated
 from erresearch.errors import ColumnError
 
-__all__ = ["Cast", "cast_roles", "is_simulated"]
+__all__ = ["Variables", "cast_roles", "is_simulated", "term", "term_name"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cast:
+class Variables:
     """Rows with their columns cast in roles.
 
     Parameters
@@ -44,8 +47,8 @@ class Cast:
         return self.roles[role]
 
 
-def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) -> Cast:
-    """Cast a table's columns in the roles that a claim needs.
+def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) -> Variables:
+    """Variables a table's columns in the roles that a claim needs.
 
     Raises
     ------
@@ -67,7 +70,7 @@ def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) ->
             f"{claim.id} needs columns that are not there: {', '.join(absent)}",
             fix=f"least data for this claim: {claim.minimum or 'these columns'}",
         )
-    return Cast(data, roles, {**claim.options, **claim.about(dataset).options}, level, claim.direction)
+    return Variables(data, roles, {**claim.options, **claim.about(dataset).options}, level, claim.direction)
 
 
 def is_simulated(data: Any) -> bool:
@@ -75,3 +78,39 @@ def is_simulated(data: Any) -> bool:
     if isinstance(data, Moments):
         return data.simulated
     return says_simulated(data)
+
+
+def _log1p(column: str) -> nw.Expr:
+    # of a control only: no elasticity is read from it, and rows without any must not be lost
+    return (nw.col(column).cast(nw.Float64()) + 1.0).log().alias(f"log (1 + {column})")
+
+
+def _standardised(value: nw.Expr, name: str) -> nw.Expr:
+    return ((value - value.mean()) / value.std()).alias(name)
+
+
+def term(cast: Variables, role: str) -> Any:
+    """Column or expression that plays `role`, transformed as the options say."""
+    column = cast.column(role)
+    if role in cast.options.get("logs", ()):
+        return log(column)
+    if role in cast.options.get("log1p", ()):
+        return _log1p(column)
+    if role in cast.options.get("standardise", ()):
+        return _standardised(nw.col(column).cast(nw.Float64()), f"{column} (sd)")
+    if role in cast.options.get("log_standardise", ()):
+        value = nw.col(column).cast(nw.Float64())
+        return _standardised(nw.when(value > 0).then(value).log(), f"log {column} (sd)")
+    return column
+
+
+def term_name(cast: Variables, role: str) -> str:
+    """Name that :func:`term` gives to the column of `role`."""
+    made = {
+        "logs": "log {}",
+        "log1p": "log (1 + {})",
+        "standardise": "{} (sd)",
+        "log_standardise": "log {} (sd)",
+    }
+    pattern = next((text for option, text in made.items() if role in cast.options.get(option, ())), "{}")
+    return pattern.replace("{}", cast.column(role))

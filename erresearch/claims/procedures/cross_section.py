@@ -9,9 +9,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.claims.evidence import Evidence, left_out
-from erresearch.claims.procedures.terms import term, term_name
-from erresearch.claims.tables import Cast
+from erresearch.claims.decision_rule import Evidence, left_out
+from erresearch.claims.variables import Variables, term, term_name
 from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DesignError
 from erresearch.relate import contrast, correlate, logit, mix, poisson, regress
@@ -22,7 +21,7 @@ __all__ = ["judge_distance", "judge_mix", "judge_slope"]
 _ESTIMATORS: Mapping[str, Any] = {"ols": regress, "poisson": poisson, "logit": logit}
 
 
-def judge_slope(cast: Cast) -> Evidence:
+def judge_slope(cast: Variables) -> Evidence:
     """A coefficient, or one contrast of coefficients, in a regression with the claim's adjustment set."""
     weights: Mapping[str, float] = cast.options["weights"]
     roles = [
@@ -72,7 +71,7 @@ def judge_slope(cast: Cast) -> Evidence:
     return Evidence(estimate, clusters=fit.n_accounts, doubts=tuple(doubts), result=fit)
 
 
-def judge_mix(cast: Cast) -> Evidence:
+def judge_mix(cast: Variables) -> Evidence:
     """Coefficient of one action's log ratio to the others, the total of all actions held."""
     roles = cast.options["actions"]
     strata = cast.options.get("strata")
@@ -101,7 +100,7 @@ def judge_mix(cast: Cast) -> Evidence:
     )
 
 
-def judge_distance(cast: Cast) -> Evidence:
+def judge_distance(cast: Variables) -> Evidence:
     """Slope of r(log count, log sales) over the steps from the purchase, towards it; jackknife over rows.
 
     θ = Σ_j (d̄ − d_j) r_j / Σ_j (d_j − d̄)², d_j the distance of count j. The correlations share their rows, so the

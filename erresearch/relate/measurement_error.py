@@ -10,7 +10,7 @@ import numpy as np
 
 from erresearch.errors import DesignError
 from erresearch.relate.design import sweep
-from erresearch.relate.lagged import open_panel
+from erresearch.relate.lags import open_panel
 from erresearch.results import Reliability, StudentT
 from erresearch.results.reliability import Source
 

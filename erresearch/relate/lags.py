@@ -21,7 +21,7 @@ from erresearch.errors import DataError, GuardError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Panel", "open_panel", "refuse_repeated"]
+__all__ = ["LaggedRows", "open_panel", "refuse_repeated"]
 
 _ACCOUNT, _TIME, _CLOCK, _STEP, _SPELL = "account", "time", "clock", "step", "spell"
 #: Periods that two accounts must share, and distinct values in them, before equal series are no accident.
@@ -36,7 +36,7 @@ _SLACK = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Panel:
+class LaggedRows:
     """Rows ready to be lagged.
 
     Parameters
@@ -120,7 +120,7 @@ class Panel:
         return replace(moments, by=self.by, period=self.time, dropped=dropped)
 
 
-def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str) -> Panel:
+def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str) -> LaggedRows:
     """Open rows of one account and period each, find the distance between them and the gaps.
 
     Parameters
@@ -137,7 +137,7 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
 
     Returns
     -------
-    Panel
+    LaggedRows
 
     Raises
     ------
@@ -181,7 +181,7 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
     if in_memory:
         frame = nw.from_native(gather(frame)).lazy()
     year = {"day": 365.2425, "month": 12.0}.get(calendar, 0.0)
-    return Panel(
+    return LaggedRows(
         frame=frame,
         names=opened.names,
         by=by,

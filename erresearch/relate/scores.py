@@ -1,5 +1,9 @@
 """Covariances of a fitted model from its account scores and Hessians.
 
+A fitted model leaves behind, per account g, its score ``s_g`` (k numbers) and its Hessian ``H_g`` (k × k). For a
+linear model these are ``X_gᵀu_g`` and ``X_gᵀX_g`` and everything below is exact; for PPML and logit they are the
+score and Hessian at the maximum and the same formulas are the one-step (score) versions. No row is needed again.
+
 References
 ----------
 Carter, A. V., Schnepel, K. T., & Steigerwald, D. G. (2017). Asymptotic behavior of a t-test robust to cluster
@@ -11,15 +15,29 @@ cluster-robust inference. *Journal of Applied Econometrics*, 38(5), 671-694.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from erresearch.errors import DesignError
 
-__all__ = ["Periods", "Scores", "crv1", "crv3", "effective_clusters", "need_several"]
+__all__ = [
+    "FEWEST_CLUSTERS",
+    "FEW_CLUSTERS",
+    "Periods",
+    "Scores",
+    "crv1",
+    "crv3",
+    "effective_clusters",
+    "need_several",
+]
 
 #: Smallest eigenvalue of the correlation-scaled Hessian without an account below which something is not identified.
 _LOST = 1e-10
+#: Below this effective number of clusters the restricted bootstrap replaces CRV3 with t(G − 1).
+FEW_CLUSTERS: Final = 50.0
+#: Below this many accounts no interval is trusted with a decisive word.
+FEWEST_CLUSTERS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)

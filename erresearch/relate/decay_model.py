@@ -15,9 +15,9 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.relate.design import open_moments
-from erresearch.relate.fitting import Covariance
+from erresearch.relate.fitted_models import Covariance
+from erresearch.relate.glm import poisson
 from erresearch.relate.linear import regress
-from erresearch.relate.ppml import poisson
 from erresearch.results import Bins, Decay, Estimate, Fit
 from erresearch.schema.vocabulary import REACTIONS
 

@@ -13,9 +13,9 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
 from erresearch.relate.design import Effect
-from erresearch.relate.fitting import contrast
+from erresearch.relate.fitted_models import contrast
+from erresearch.relate.glm import poisson
 from erresearch.relate.linear import regress
-from erresearch.relate.ppml import poisson
 from erresearch.results import Mix
 
 __all__ = ["mix"]

@@ -1,0 +1,296 @@
+"""Claims about accounts followed over time and about lists of accounts, with what may speak against an estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from erresearch.claims.decision_rule import Evidence, left_out
+from erresearch.claims.variables import Variables, term
+from erresearch.engine.expressions import log
+from erresearch.engine.moments import Moments
+from erresearch.engine.sources import column_names
+from erresearch.engine.two_level import fitting_moments
+from erresearch.errors import DesignError, ErresearchError
+from erresearch.relate import contrast, decay, precedence, predictive_gain, regress
+from erresearch.relate.design import Effect
+from erresearch.relate.lags import open_panel, refuse_repeated
+from erresearch.results import Doubt, plain
+from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
+
+__all__ = [
+    "challenge_arrow",
+    "challenge_list",
+    "judge_decay",
+    "judge_long_run",
+    "judge_precedence",
+    "judge_prediction",
+]
+
+_EFFECTS: tuple[Effect, ...] = ("account", "period")
+
+
+def challenge_arrow(
+    cast: Variables, x: Any, y: Any, controls: Sequence[Any], *, lags: int
+) -> tuple[list[Doubt], str]:
+    """Specification curve over definitions and further controls, and the sensitivity to a hidden confounder.
+
+    Every model holds the claim's minimal adjustment set (the past of both, the controls now and before, account and
+    period effects); the options ``definitions`` and ``extras`` of the claim say which columns, where a table has them,
+    may stand for x and may be added.
+
+    Returns
+    -------
+    list of Doubt
+        Share of the curve that agrees, robustness value.
+    str
+        Why a supported word is fragile; empty if it is not.
+    """
+    if isinstance(cast.data, Moments):
+        return [], ""
+    present = column_names(cast.data)
+    others = [name for name in cast.options.get("definitions", ()) if name in present]
+    extras = [name for name in cast.options.get("extras", ()) if name in present]
+    columns = [x, y, *controls, *map(log, others), *map(_amount, extras)]
+    panel = open_panel(cast.data, columns, by=cast.column("by"), time=cast.column("time"))
+    first, last = 2 + len(controls), 2 + len(controls) + len(others)
+    wanted = [(column, lag) for column in range(first) for lag in range(lags + 1)]
+    wanted += [(column, 1) for column in range(first, len(columns))]
+    moments = panel.moments(wanted)
+    outcome, own = panel.label(1, 0), panel.label(0, 1)
+    minimal = [panel.label(0, lag) for lag in range(2, lags + 1)]
+    minimal += [panel.label(1, lag) for lag in range(1, lags + 1)]
+    minimal += [panel.label(column, lag) for column in range(2, first) for lag in range(lags + 1)]
+    curve = specification_curve(
+        moments,
+        outcome,
+        panel.names[0],
+        lags=[1],
+        minimal=minimal,
+        controls=[panel.label(column, 1) for column in range(last, len(columns))],
+        definitions=[panel.names[0], *(panel.names[column] for column in range(first, last))],
+        effects=(_EFFECTS,),
+        sign=-1 if cast.direction == "less" else 1,
+    )
+    if cast.direction == "absent":
+        # agreement and a hidden confounder speak against an effect; here none is claimed
+        found = f"{100 * curve.share_significant:.0f} % of {len(curve)} models find an effect above 0"
+        return [
+            Doubt("specification curve", found, curve.share_significant, curve.share_significant > 0.5)
+        ], ""
+    # models of the same rows share their sign even where nothing was planted: a model agrees if it alone would say so
+    agrees = curve.share_significant >= AGREEMENT
+    doubts = [
+        Doubt(
+            "specification curve",
+            f"{100 * curve.share_agreeing:.0f} % of {len(curve)} models have the claim's sign, "
+            f"{100 * curve.share_significant:.0f} % significantly (fragile below {100 * AGREEMENT:.0f} %)",
+            curve.share_significant,
+            not agrees,
+        )
+    ]
+    share = f"{100 * curve.share_significant:.0f} % of {len(curve)} models"
+    fragile = [] if agrees else [f"only {share} have its sign significantly"]
+    if controls:
+        fit = regress(moments, outcome, on=[own, *minimal], effects=_EFFECTS, cov="CRV3")
+        doubt = sensitivity(fit, own, benchmark=panel.label(2, 0))
+        doubts.append(
+            Doubt(
+                "hidden confounder",
+                f"one that explains {100 * doubt.robustness_value:.2g} % of what is left of both x and y would take the "
+                f"estimate to 0; one as strong as {doubt.benchmark} would leave {plain(doubt.adjusted)}",
+                doubt.robustness_value,
+                not doubt.withstands,
+            )
+        )
+        if not doubt.withstands:
+            fragile.append(f"a hidden confounder as strong as {doubt.benchmark} could explain it")
+    return doubts, "; ".join(fragile)
+
+
+def _amount(column: str) -> nw.Expr:
+    # added as a control only: weeks without posts must not be lost to a logarithm
+    return (nw.col(column).cast(nw.Float64()) + 1.0).log().alias(f"log (1 + {column})")
+
+
+def challenge_list(cast: Variables) -> tuple[Doubt, str]:
+    """Look whether the list of accounts was chosen by their reactions.
+
+    Returns
+    -------
+    Doubt
+        Whether its lower edge looks cut at a number of reactions.
+    str
+        Why no decisive word may be given; empty if the list looks whole.
+    """
+    columns = [log(cast.column("followers")), log(cast.column("reactions"))]
+    try:
+        moments = fitting_moments(cast.data, columns, by=cast.roles.get("by"))
+        if moments.by is None:
+            assert moments.source is not None
+            means = moments.source.collect(moments.columns).select(moments.columns).to_numpy()
+        else:
+            means = np.asarray(moments.origin + moments.sums / moments.weight[:, None])
+        found = selected_list(means[:, 0], means[:, 1])
+    except DesignError as error:
+        return Doubt("choice of the list", f"could not be looked at: {error}"), ""
+    if not found.selected:
+        return Doubt("choice of the list", "its lower edge does not look cut at a number of reactions"), ""
+    words = "the list looks chosen by its reactions, which alone makes a rate seem to fall"
+    return Doubt("choice of the list", words, raised=True), words
+
+
+def quietly(error: ErresearchError) -> list[Doubt]:
+    """Say that a challenge could not be made, and why: its absence must not read as a pass."""
+    return [Doubt("not challenged", str(error), raised=True)]
+
+
+def judge_precedence(cast: Variables) -> Evidence:
+    """Arrow claims: lagged x on y given the past of y, account and period effects; lead and reverse beside it."""
+    x, y = term(cast, "x"), term(cast, "y")
+    controls = [term(cast, role) for role in cast.options.get("controls", ())]
+    lags = int(cast.options.get("lags", 2))
+    by, time = cast.column("by"), cast.column("time")
+    found = precedence(cast.data, x, y, by=by, time=time, lags=lags, controls=controls, level=cast.level)
+    doubts, fragile = left_out(found.dropped), ""
+    if found.contemporaneous is not None:
+        same = found.contemporaneous
+        text = f"in the same period x and y go together by {plain(same.value)} {same.interval}; that has no direction"
+        doubts.append(Doubt("same period", text, same.value))
+    if found.n_accounts > 1 and cast.options.get("challenges", True):
+        try:
+            more, fragile = challenge_arrow(cast, x, y, controls, lags=lags)
+        except ErresearchError as error:
+            more = quietly(error)
+        doubts += more
+    return Evidence(
+        found.forward,
+        lead=found.lead,
+        reverse=found.reverse,
+        clusters=found.n_accounts if found.n_accounts > 1 else 0,  # one entity rests on its periods
+        barrier="; ".join(found.cautions),
+        fragile=fragile,
+        doubts=tuple(doubts),
+        result=found,
+    )
+
+
+def judge_decay(cast: Variables) -> Evidence:
+    """θ = 1 − β of reactions on followers, at both ends of the declared reliability of followers."""
+    low, high = cast.options.get("reliability", (0.9, 1.0))
+    found = decay(
+        cast.data,
+        by=cast.roles.get("by"),
+        followers=cast.column("followers"),
+        reactions=cast.column("reactions"),
+        spline=bool(cast.options.get("spline", True)),
+        reliability=(float(low), float(high)),
+        level=cast.level,
+    )
+    ends = [
+        beta.transformed(beta.name.replace("β", "1 − β"), factor=-1.0, shift=1.0)
+        for _, beta in found.reliability
+    ]
+    # PPML errs low on short lists of heavy tails, log-OLS does not but sees no zeros: a decisive word needs both
+    logged = [
+        found.log_ols.transformed(f"1 − β by log-OLS at reliability {share:g}", factor=-1 / share, shift=1.0)
+        for share, _ in found.reliability
+    ]
+    doubts = [
+        Doubt(
+            "shared denominator",
+            "independent reactions and followers would give r(log ER, log F) = "
+            f"{plain(found.shared_denominator)} by arithmetic alone; β is free of that",
+            found.shared_denominator,
+        ),
+    ]
+    choice, barrier = challenge_list(cast)
+    return Evidence(
+        ends[-1],
+        barrier=barrier,
+        ends=(*ends[:-1], *logged),
+        clusters=found.exponent.n_accounts,
+        doubts=(*doubts, choice, *left_out(found.dropped)),
+        result=found,
+    )
+
+
+def judge_prediction(cast: Variables) -> Evidence:
+    """Whether x predicts y better out of sample than its rival, on top of the same baseline."""
+    found = predictive_gain(
+        cast.data,
+        term(cast, "y"),
+        baseline=[term(cast, role) for role in cast.options.get("baseline", ())],
+        add=term(cast, "x"),
+        versus=term(cast, "rival"),
+        by=cast.column("by"),
+        time=cast.column("time"),
+        level=cast.level,
+    )
+    return Evidence(
+        found.gain,
+        clusters=found.gain.n_accounts,
+        barrier="; ".join(found.cautions),
+        doubts=tuple(left_out(found.dropped)),
+        result=found,
+    )
+
+
+def judge_long_run(cast: Variables) -> Evidence:
+    """Long-run multiplier of x on y: what one lasting step of x adds up to when y has settled.
+
+    θ = Σβ_l / (1 − Σρ_l) from lags 1 … L of both with account and period effects; the interval by the delta method,
+    a contrast with weights 1/(1 − Σρ) and Σβ/(1 − Σρ)². That it pays off says which way it runs: the lead and the
+    reverse direction of the same lags stand beside it.
+    """
+    lags = int(cast.options.get("lags", 4))
+    controls = [term(cast, role) for role in cast.options.get("controls", ())]
+    rows = open_panel(
+        cast.data,
+        [term(cast, "x"), term(cast, "y"), *controls],
+        by=cast.column("by"),
+        time=cast.column("time"),
+    )
+    steps = range(1, lags + 1)
+    xs, ys = [(0, step) for step in steps], [(1, step) for step in steps]
+    also = [(2 + i, step) for i in range(len(controls)) for step in (0, *steps)]
+    moments = rows.moments([*xs, *ys, *also, (1, 0)])
+    refuse_repeated(moments, rows.names[1])
+    x, y = ([rows.label(*pair) for pair in pairs] for pairs in (xs, ys))
+    on = [*x, *y, *(rows.label(*pair) for pair in also)]
+    fit = regress(moments, rows.label(1, 0), on=on, effects=("account", "period"), level=cast.level)
+    short = sum(fit[name].value for name in x)
+    memory = sum(fit[name].value for name in y)
+    if memory >= 1:
+        raise DesignError(
+            f"{rows.names[1]!r} has no long run: shocks do not fade",
+            got=f"its lags sum to {plain(memory)}",
+            allowed="less than 1",
+            fix="use changes instead of levels",
+        )
+    weights = dict.fromkeys(x, 1 / (1 - memory)) | dict.fromkeys(y, short / (1 - memory) ** 2)
+    name = f"long-run {rows.names[0]} on {rows.names[1]}"
+    slope = contrast(fit, weights, name=name, level=cast.level)
+    long = short / (1 - memory)
+    estimate = slope.transformed(name, shift=long - slope.value)
+    doubts = (
+        Doubt("sum of the lags of x", f"{plain(short)} over {lags} periods", short),
+        Doubt("memory of y", f"its lags sum to {plain(memory)}", memory, memory > 0.95),
+        *left_out(fit.dropped),
+    )
+    by, time = cast.column("by"), cast.column("time")
+    x_of, y_of = term(cast, "x"), term(cast, "y")
+    order = precedence(
+        cast.data, x_of, y_of, by=by, time=time, lags=lags, controls=controls, level=cast.level
+    )
+    return Evidence(
+        estimate,
+        lead=order.lead,
+        reverse=order.reverse,
+        clusters=fit.n_accounts,
+        doubts=doubts,
+        result=fit,
+    )

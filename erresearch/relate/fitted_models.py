@@ -1,0 +1,512 @@
+"""From scores or row covariances to a :class:`~erresearch.results.Fit`: one way for every regression.
+
+Here are also the few further passes over the rows that a regression may need, each one lazy aggregation, and Newton's
+method on a likelihood whose every evaluation is one such pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
+
+import numpy as np
+
+from erresearch.engine.moments import Moments
+from erresearch.errors import DesignError
+from erresearch.relate.bootstrap import enough_draws, wild_bootstrap, wild_bootstraps
+from erresearch.relate.scores import FEW_CLUSTERS, Scores, crv1, crv3, effective_clusters
+from erresearch.results import Estimate, Fit, IntervalKind, Reference, StudentT
+from erresearch.results.numbers import grouped
+
+if TYPE_CHECKING:
+    import narwhals.stable.v2 as nw
+
+__all__ = [
+    "ITERATIONS",
+    "NEGLIGIBLE",
+    "Covariance",
+    "Family",
+    "Fitted",
+    "Likelihood",
+    "ascend",
+    "assemble",
+    "check_covariance",
+    "contrast",
+    "flattest",
+    "linear_predictor",
+    "logistic",
+    "row_covariance",
+    "unpack",
+]
+
+Covariance = Literal["auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"]
+#: Share of a coefficient's variance that may come from rows that fit by themselves.
+_LOST = 1e-6
+_CLUSTERED, _ROBUST = ("auto", "wild", "CRV3", "CRV1"), ("auto", "HC3", "HC1", "iid")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A solved model on its way to a Fit.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Coefficients in their order.
+    outcome, words, bootstrap : str
+        Left-hand side, estimator in words, name of the bootstrap that goes with it.
+    model : Scores
+        Estimates, bread and account scores (about the origin).
+    shift : (k,) ndarray
+        Added to basis @ beta to give the coefficients about zero.
+    basis : (k, k) ndarray
+        See `shift`.
+    clustered : bool
+        Whether accounts were named.
+    covariance : (k, k) ndarray or None
+        Of rows without accounts; None where accounts give it.
+    label : str
+        Name of that covariance.
+    df_resid : int
+        Residual degrees of freedom.
+    r2, condition_number, residual_variance : float
+        As in Fit.
+    vif : mapping
+        As in Fit.
+    dropped : mapping
+        As in Fit.
+    values : (k,) ndarray, optional
+        Coefficients about zero where they are known better than basis @ beta + shift.
+    by : str
+        The clustering column.
+    lone : (k, k) ndarray, optional
+        Part of the Hessian from rows that fit by themselves (HC3): what is known only from them has no known error.
+    """
+
+    names: tuple[str, ...]
+    outcome: str
+    words: str
+    bootstrap: str
+    model: Scores
+    shift: np.ndarray
+    basis: np.ndarray
+    clustered: bool
+    covariance: np.ndarray | None
+    label: str
+    df_resid: int
+    r2: float
+    condition_number: float
+    residual_variance: float
+    vif: Mapping[str, float]
+    dropped: Mapping[str, int]
+    values: np.ndarray | None = None
+    by: str = ""
+    lone: np.ndarray | None = None
+
+    @property
+    def coefficients(self) -> list[tuple[str, float]]:
+        """Name and value of each coefficient about zero."""
+        values = self.basis @ self.model.beta + self.shift if self.values is None else self.values
+        return list(zip(self.names, map(float, values), strict=True))
+
+    def carried(self, covariance: np.ndarray) -> np.ndarray:
+        """Covariance about zero from that about the origin; infinite where one row carries a coefficient alone."""
+        carried = np.asarray(self.basis @ covariance @ self.basis.T)
+        if self.lone is not None:
+            influence = self.basis @ self.model.bread
+            own, whole = influence @ self.lone @ influence.T, influence @ self.basis.T
+            lost = np.diag(own) > _LOST * np.diag(whole)
+            carried[lost], carried[:, lost] = 0.0, 0.0
+            carried[lost, lost] = np.inf
+        return carried
+
+
+def check_covariance(cov: str, *, clustered: bool) -> None:
+    """Refuse a covariance that does not go with the rows.
+
+    Raises
+    ------
+    DesignError
+        Naming those that do.
+    """
+    allowed = _CLUSTERED if clustered else _ROBUST
+    if cov not in allowed:
+        kind = "accounts" if clustered else "rows without accounts"
+        raise DesignError(f"cov={cov!r} does not go with {kind}", allowed=", ".join(allowed))
+
+
+def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
+    """Give every coefficient its interval by the rule of the house, or by the covariance asked for."""
+    model, few = fitted.model, math.nan
+    if fitted.clustered:
+        sizes = [effective_clusters(model, a) for a in fitted.basis]
+        few = min(sizes)
+        covariance = fitted.carried(crv1(model)) if cov == "CRV1" else crv3(model, fitted.basis)
+        df = float(model.clusters - 1)
+        bootstrapped = [cov == "wild" or (cov == "auto" and size < FEW_CLUSTERS) for size in sizes]
+        label = f"{'CRV1' if cov == 'CRV1' else 'CRV3'}, t({model.clusters - 1})"
+        if any(bootstrapped):
+            label = f"{fitted.bootstrap} ({few:.1f} effective of {grouped(model.clusters, fitted.by)})"
+    else:
+        assert fitted.covariance is not None
+        covariance, df, label = fitted.carried(fitted.covariance), float(fitted.df_resid), fitted.label
+        bootstrapped = [False] * len(fitted.names)
+    method = f"{fitted.words}, {label}"
+    estimates = {}
+    draws = enough_draws(level)
+    drawn = iter(
+        wild_bootstraps(model, fitted.basis[bootstrapped], draws=draws, rng=rng) if any(bootstrapped) else ()
+    )
+    for (name, value), variance, boot in zip(
+        fitted.coefficients, np.diag(covariance), bootstrapped, strict=True
+    ):
+        se = _root(float(variance))
+        reference: Reference = replace(next(drawn), value=value) if boot else StudentT(value, se, df)
+        estimates[name] = Estimate(
+            name,
+            value=value,
+            se=se,
+            df=df,
+            interval=reference.interval(level),
+            n_rows=model.n_rows,
+            n_accounts=model.clusters if fitted.clustered else 0,
+            unit="",
+            method=method,
+            reference=reference,
+            by=fitted.by,
+        )
+    return Fit(
+        estimates=estimates,
+        outcome=fitted.outcome,
+        method=method,
+        cov=covariance,
+        r2=fitted.r2,
+        vif=fitted.vif,
+        condition_number=fitted.condition_number,
+        n_rows=model.n_rows,
+        n_accounts=model.clusters if fitted.clustered else 0,
+        effective_accounts=few,
+        dropped=fitted.dropped,
+        residual_variance=fitted.residual_variance,
+        model=fitted,
+        interval_kind=IntervalKind.WILD_BOOTSTRAP if any(bootstrapped) else IntervalKind.STUDENT_T,
+    )
+
+
+def contrast(
+    fit: Fit, weights: Mapping[str, float], *, name: str | None = None, level: float = 0.95, rng: int = 0
+) -> Estimate:
+    """Estimate a linear combination of coefficients, for example "A rather than B".
+
+    θ = Σ_j w_j β_j, with the same inference as the coefficients themselves.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fitted model.
+    weights : mapping of str to float
+        Weight of each regressor; those not named weigh 0.
+    name : str, optional
+        Name of the estimate; made from the weights otherwise.
+    level : float
+        Confidence level.
+    rng : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    Estimate
+        The combination.
+
+    Raises
+    ------
+    UnknownNameError
+        If a weight names no regressor.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from erresearch.relate import regress
+    >>> rng = np.random.default_rng(0)
+    >>> table = pd.DataFrame(rng.normal(size=(500, 2)), columns=["a", "b"])
+    >>> table["y"] = table["a"] + rng.normal(size=500)
+    >>> difference = contrast(regress(table, "y", on=["a", "b"]), {"a": 1, "b": -1})
+    >>> 1.0 in difference.interval
+    True
+    """
+    for regressor in weights:
+        fit[regressor]
+    a = np.array([float(weights.get(regressor, 0.0)) for regressor in fit])
+    value = float(sum(w * e.value for w, e in zip(a, fit.values(), strict=True)))
+    # an infinite variance counts only where the combination holds its coefficient
+    held = np.flatnonzero(a)
+    se = _root(float(a[held] @ fit.cov[np.ix_(held, held)] @ a[held]))
+    any_estimate = next(iter(fit.values()))
+    label = name or " ".join(f"{w:+g}·{regressor}" for regressor, w in weights.items())
+    reference: Reference = StudentT(value, se, any_estimate.df)
+    fitted = fit.model
+    if isinstance(fitted, Fitted) and fit.interval_kind is IntervalKind.WILD_BOOTSTRAP:
+        direction = a @ fitted.basis
+        if effective_clusters(fitted.model, direction) < FEW_CLUSTERS:
+            reference = replace(
+                wild_bootstrap(fitted.model, direction, draws=enough_draws(level), rng=rng), value=value
+            )
+    return Estimate(
+        label,
+        value=value,
+        se=se,
+        df=any_estimate.df,
+        interval=reference.interval(level),
+        n_rows=fit.n_rows,
+        n_accounts=fit.n_accounts,
+        unit="",
+        method=fit.method,
+        reference=reference,
+        by=any_estimate.by,
+    )
+
+
+def _root(variance: float) -> float:
+    return math.sqrt(variance) if variance > 0 else 0.0
+
+
+Family = Literal["gaussian", "poisson", "logit"]
+
+_OWN_VARIANCE: Mapping[Family, str] = {
+    "gaussian": "homoskedastic errors",
+    "poisson": "Poisson variance",
+    "logit": "binomial variance",
+}
+#: 1 − h of a row below which the row fits by itself.
+_LONE = 1e-8
+
+
+def linear_predictor(moments: Moments, beta: np.ndarray, *, constant: float = 0.0) -> nw.Expr:
+    """Σ_j β_j (x_j − o_j) + constant as a lazy expression; the last column of the moments is the outcome."""
+    import narwhals.stable.v2 as nw
+
+    source = moments.source
+    assert source is not None
+    expression: nw.Expr = nw.lit(float(constant))
+    for name, slope in zip(moments.columns[:-1], beta, strict=True):
+        expression = expression + source.z(name) * float(slope)
+    return expression
+
+
+def logistic(predictor: nw.Expr) -> nw.Expr:
+    """1/(1 + exp(−η)) from an exponential that cannot overflow."""
+    import narwhals.stable.v2 as nw
+
+    small = (-predictor.abs()).exp()
+    return nw.when(predictor >= 0).then(1 / (1 + small)).otherwise(small / (1 + small))
+
+
+def unpack(values: dict[str, Any], prefix: str, k: int) -> np.ndarray:
+    """Symmetric (…, k, k) array from packed columns `prefix`i_j."""
+    first = np.asarray(values[f"{prefix}0_0"], dtype=float)
+    out = np.empty((*first.shape, k, k))
+    for i, j in combinations_with_replacement(range(k), 2):
+        out[..., i, j] = out[..., j, i] = values[f"{prefix}{i}_{j}"]
+    return out
+
+
+def row_covariance(
+    moments: Moments,
+    beta: np.ndarray,
+    bread: np.ndarray,
+    cov: str,
+    df_resid: int,
+    *,
+    intercept: bool = True,
+    family: Family = "gaussian",
+    sigma2: float = 1.0,
+) -> tuple[np.ndarray, str, np.ndarray | None]:
+    """Covariance of a fit of independent rows: HC3 for "auto", HC1, or the model's own for "iid".
+
+    Returns
+    -------
+    covariance : (k, k) ndarray
+        About the origin.
+    label : str
+        Its name, with the degrees of freedom.
+    lone : (k, k) ndarray or None
+        Hessian of the rows that fit by themselves, where there are any.
+
+    Raises
+    ------
+    DesignError
+        If the moments came without the rows that a robust covariance needs.
+    """
+    if cov == "iid":
+        return sigma2 * bread, f"{_OWN_VARIANCE[family]}, t({df_resid})", None
+    kind = "HC1" if cov == "HC1" else "HC3"
+    if moments.source is None:
+        raise DesignError(
+            f"{kind} needs one more pass over the rows",
+            got="moments without their rows",
+            fix="estimate from the rows, give `by` when the moments are made, or ask for cov='iid'",
+        )
+    power = 0 if kind == "HC1" else 2
+    meat, lone = _leverage_pass(moments, beta, bread, intercept=intercept, power=power, family=family)
+    factor = moments.rows / df_resid if kind == "HC1" else 1.0
+    return factor * bread @ meat @ bread, f"{kind}, t({df_resid})", lone
+
+
+def _leverage_pass(
+    moments: Moments,
+    beta: np.ndarray,
+    bread: np.ndarray,
+    *,
+    intercept: bool,
+    power: int,
+    family: Family,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Σ_i x_i x_iᵀ e_i² / (1 − h_i)^power: the meat of HC1 (power 0) and HC3 (power 2).
+
+    The mean is xβ, exp(xβ) or 1/(1 + exp(−xβ)) by `family`; h_i is weighted by the variance that goes with it.
+
+    Returns
+    -------
+    meat : (k, k) ndarray
+        Without the rows that fit by themselves (h = 1), whose residual is 0 whatever the truth.
+    lone : (k, k) ndarray or None
+        Their part of the Hessian: what is known only from them has no error that rows could tell. None without power,
+        or where there are none.
+    """
+    import narwhals.stable.v2 as nw
+
+    source = moments.source
+    assert source is not None
+    names = moments.columns[:-1]
+    regressors: list[Any] = [source.z(name) for name in names]
+    slopes, constant = beta, 0.0
+    if intercept:
+        regressors = [nw.lit(1.0), *regressors]
+        slopes, constant = beta[1:], float(beta[0])
+    predictor = linear_predictor(moments, slopes, constant=constant)
+    weight = source.w()
+    y, curvature = source.col(moments.columns[-1]), weight
+    if family == "gaussian":
+        residual = source.z(moments.columns[-1]) - predictor
+    elif family == "poisson":
+        residual, curvature = y - predictor.exp(), weight * predictor.exp()
+    else:
+        mean = logistic(predictor)
+        residual, curvature = y - mean, weight * mean * (1 - mean)
+    k = len(regressors)
+    leverage: Any = nw.lit(0.0)
+    for i, j in combinations_with_replacement(range(k), 2):
+        leverage = leverage + regressors[i] * regressors[j] * float(bread[i, j] * (1 if i == j else 2))
+    room = 1.0 - curvature * leverage
+    share = (weight * residual) ** 2
+    if power:
+        share = nw.when(room > _LONE).then(share / room**power).otherwise(0.0)
+    alone = nw.when(room > _LONE).then(0.0).otherwise(curvature)
+
+    def products(factor: Any) -> list[nw.Expr]:
+        pairs = combinations_with_replacement(range(k), 2)
+        return [(regressors[i] * regressors[j] * factor).sum().alias(f"m{i}_{j}") for i, j in pairs]
+
+    found = source.total([*products(share), alone.sum().alias("alone")])
+    lone = unpack(source.total(products(alone)), "m", k) if power and found["alone"] else None
+    return unpack(found, "m", k), lone
+
+
+ITERATIONS: Final = 60
+_HALVINGS = 30
+#: Steps are quadratic: after one of this size (in standard deviations of the predictor) 1e-13 is left.
+_TOLERANCE = 1e-7
+#: A step of this size moves the Hessian by no more than its own rounding: it needs no further pass.
+NEGLIGIBLE: Final = 1e-9
+#: Curvature along the flattest direction, against the steepest seen, below which the likelihood has no maximum there.
+_FLAT = 1e-11
+
+
+class Likelihood(Protocol):
+    """A log likelihood at one β and all that a Newton step from it needs."""
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Where it was evaluated."""
+        ...
+
+    @property
+    def loglik(self) -> float:
+        """Its value."""
+        ...
+
+    @property
+    def slope(self) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient and negative Hessian in β."""
+        ...
+
+
+State = TypeVar("State", bound=Likelihood)
+
+
+def ascend(
+    evaluate: Callable[[np.ndarray], State],
+    start: State,
+    spread: np.ndarray,
+    *,
+    nudge: Callable[[State, np.ndarray], State] | None = None,
+    negligible: float = NEGLIGIBLE,
+) -> tuple[State, bool]:
+    """Newton steps with step-halving.
+
+    Parameters
+    ----------
+    evaluate : callable
+        From β to the likelihood there, by one pass.
+    start : Likelihood
+        Where to begin.
+    spread : (k,) ndarray
+        Standard deviation of each regressor: steps are measured in the linear predictor, so that along a separating
+        direction they never shrink.
+    nudge : callable, optional
+        From a state and a negligible step to the state after it, without a pass.
+    negligible : float
+        Size of such a step, in standard deviations of the linear predictor.
+
+    Returns
+    -------
+    state : Likelihood
+        At the maximum, or as far as it came.
+    converged : bool
+        False where the likelihood has no maximum or none was found.
+    """
+    state, steepest = start, 0.0
+    for _ in range(ITERATIONS):
+        gradient, hessian = state.slope
+        scaled = hessian / np.outer(spread, spread)
+        curvature = np.linalg.eigvalsh(scaled)
+        steepest = max(steepest, float(curvature[-1]))
+        if curvature[0] < _FLAT * steepest:
+            return state, False
+        step = np.linalg.solve(scaled, gradient / spread) / spread
+        size = float(np.max(np.abs(step) * spread))
+        if nudge is not None and size < negligible:
+            return nudge(state, step), True
+        for _ in range(_HALVINGS):
+            with np.errstate(all="ignore"):
+                trial = evaluate(state.beta + step)
+            if math.isfinite(trial.loglik) and trial.loglik >= state.loglik - 1e-9 * abs(state.loglik):
+                break
+            step = step / 2
+        else:
+            return state, False
+        state = trial
+        if size < _TOLERANCE:
+            return state, True
+    return state, False
+
+
+def flattest(state: Likelihood, spread: np.ndarray) -> np.ndarray:
+    """Direction of least curvature, of length 1 in standard deviations; its small parts are set to 0."""
+    _, hessian = state.slope
+    direction = np.linalg.eigh(hessian / np.outer(spread, spread))[1][:, 0]
+    direction[np.abs(direction) < 1e-6 * np.max(np.abs(direction))] = 0.0
+    return np.asarray(direction / spread)
