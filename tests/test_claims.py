@@ -263,7 +263,8 @@ def entry(**changes) -> str:
         "direction": '"greater"',
         "arrow": "false",
         "sesoi": "0.1",
-        "roles": '{ y = ["y"] }',
+        "roles": '{ y = ["y"], x = ["x"] }',
+        "options": '{ on = ["x"], weights = { x = 1.0 } }',
     } | changes
     return "[[claim]]\n" + "\n".join(f"{key} = {value}" for key, value in fields.items() if value is not None)
 

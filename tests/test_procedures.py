@@ -13,13 +13,14 @@ import statsmodels.api as sm
 from claim_samples import shop
 
 from erresearch.claims import Claim, claim_named, evidence_for, examine, judge
+from erresearch.claims.options import without_challenges
 from erresearch.claims.packing import make_pack
 from erresearch.claims.packs import read_pack, write_pack
 from erresearch.claims.procedures import thresholds
 from erresearch.claims.procedures.groups import group_moments
 from erresearch.claims.procedures.thresholds import largest_jump, threshold_moments
 from erresearch.claims.variables import cast_roles
-from erresearch.errors import DataError, DesignError, UnknownNameError
+from erresearch.errors import DataError, DesignError
 from erresearch.results import StudentT
 from erresearch.worlds import simulate, simulate_panel
 
@@ -88,9 +89,6 @@ def test_groups_that_are_none() -> None:
     nobody = shop(100).assign(conversion=0, spend=0.0)
     with pytest.raises(DataError, match="need buyers in both groups"):
         evidence_for(claim_named("F02"), nobody)
-    odd = replace(claim_named("C06b"), options={"reference": "No E-Mail", "scale": "odds"})
-    with pytest.raises(UnknownNameError, match=r"no scale of a comparison 'odds'.*difference"):
-        evidence_for(odd, shop(100))
 
 
 def test_the_long_run_of_a_planted_effect() -> None:
@@ -351,7 +349,8 @@ def test_weeks_left_out_are_counted_beside_every_claim_about_weeks() -> None:
     for name, table in panel.items():
         table[spoilt[name]] = table[spoilt[name]].astype(float)
         table.loc[5:9, spoilt[name]] = np.nan
-        quick = replace(claim_named(name), options={**claim_named(name).options, "challenges": False})
+        claim = claim_named(name)
+        quick = replace(claim, options=without_challenges(claim.options, procedure=claim.procedure))
         left = next(d for d in evidence_for(quick, table).doubts if d.name == "rows left out")
         assert "without the earlier and later rows asked for" in left.text
         assert left.value >= 5

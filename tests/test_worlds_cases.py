@@ -11,6 +11,7 @@ import statsmodels.api as sm
 from pandas.testing import assert_frame_equal
 
 from erresearch.claims import claim_named, evidence_for, judge, read_claims
+from erresearch.claims.options import without_challenges
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.results import WORDS
 from erresearch.worlds import CASES, WORLDS, Design, simulate, simulate_panel
@@ -22,7 +23,7 @@ SMALL = {"accounts": 6, "weeks": 30}
 def word_in(name: str, seed: int) -> str:
     """Word of the case's claim; pictures and doubts, which do not change it, are left out."""
     claim = claim_named(CASES[name].claim)
-    quick = replace(claim, options={**claim.options, "challenges": False, "spline": False})
+    quick = replace(claim, options=without_challenges(claim.options, procedure=claim.procedure))
     table, _ = simulate_panel(name, rng=seed)
     verdict = judge(quick, evidence_for(quick, table, dataset=name), dataset=name, simulated=True)
     assert verdict.simulated

@@ -23,6 +23,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 
 from erresearch.claims import Claim, claim_named, evidence_for, judge
+from erresearch.claims.options import without_challenges
 from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
 from erresearch.io.files import atomic_write, resource
 from erresearch.report.calibration import BARS, Outcome, stored
@@ -170,7 +171,7 @@ def run_cell(
     generators = np.random.SeedSequence([rng, *cell.name.encode()]).spawn(number)
     claim = claim_named(cell.claim)
     # neither pictures nor doubts change the word
-    claim = replace(claim, options={**claim.options, "spline": False, "challenges": False})
+    claim = replace(claim, options=without_challenges(claim.options, procedure=claim.procedure))
     start = time.perf_counter()
     rows = []
     for seed in generators:

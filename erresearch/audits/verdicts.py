@@ -254,7 +254,7 @@ def _periods_needed(claim: Claim, both: pd.DataFrame, chosen: Mapping[str, str |
     spread = {}
     for role, name in chosen.items():
         values = both[str(name)].to_numpy(dtype=float)
-        if role in claim.options.get("logs", ()):
+        if role in claim.arguments().logs:
             values = np.log(values[values > 0])
         spread[role] = float(values.std(ddof=1)) if len(values) > 2 else 0.0
     if not all(spread.values()) or not claim.sesoi > 0:
@@ -269,12 +269,7 @@ def _without_constants(claim: Claim, table: pd.DataFrame) -> tuple[Claim, tuple[
         name = _played(claim, role, table)
         if name is None or not _stands_still(table, name):
             continue
-        options = {
-            key: [each for each in value if each != role] if isinstance(value, (list, tuple)) else value
-            for key, value in claim.options.items()
-        }
-        roles = {key: names for key, names in claim.roles.items() if key != role}
-        claim = replace(claim, roles=roles, options=options)
+        claim = claim.without(role)
         text = f"{name} is the same in every period, so that it can explain no change and is no control here"
         doubts.append(Doubt("constant control", text))
     return claim, tuple(doubts)
@@ -402,7 +397,7 @@ def _explained(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: Freq) 
     """
     if verdict.word != "not judged" or verdict.reason_code not in _TOO_FEW:
         return verdict
-    names = [_played(claim, role, table) for role in claim.options.get("logs", ())]
+    names = [_played(claim, role, table) for role in claim.arguments().logs]
     zeros = {name: int((table[name] <= 0).sum()) for name in names if name is not None}
     said = [f"{name} is 0 in {n:,} of {len(table):,} {PERIODS[freq].one}s" for name, n in zeros.items() if n]
     if not said:
@@ -438,7 +433,7 @@ def _carried_by_one(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: F
         name = _played(claim, role, table)
         if name is None:
             continue
-        at = _furthest(table[name], logged=role in claim.options.get("logs", ()))
+        at = _furthest(table[name], logged=role in claim.arguments().logs)
         without = table.copy()
         without[name] = without[name].astype(float)
         without.loc[at, name] = float("nan")

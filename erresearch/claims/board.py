@@ -12,7 +12,7 @@ from erresearch.claims.packing import evidence_from_pack, here, names_to_pack, r
 from erresearch.claims.packs import Pack
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
-from erresearch.claims.variables import Variables, cast_roles, is_simulated, term_name
+from erresearch.claims.variables import Variables, cast_roles, is_simulated
 from erresearch.datasets.registry import registered
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
@@ -110,7 +110,7 @@ def evidence_for(claim: Claim, data: Any, *, dataset: str = "data", level: float
     return PROCEDURES[claim.procedure](cast)
 
 
-def _guard(claim: Claim, cast: Variables) -> None:
+def _guard(claim: Claim, cast: Variables[Any]) -> None:
     """Refuse what would give a misleading number, before anything is estimated.
 
     What a name or a declared formula (option ``formulas``, by role) gives away is looked at for every claim about
@@ -119,11 +119,11 @@ def _guard(claim: Claim, cast: Variables) -> None:
     """
     if not {"x", "y"} <= cast.roles.keys():
         return
-    formulas = {cast.column(role): name for role, name in cast.options.get("formulas", {}).items()}
+    formulas = {cast.column(role): name for role, name in cast.options.formulas.items()}
     pairs = [role for role in ("x", "rival") if role in cast.roles]
     request = Request(
-        term_name(cast, "y"),
-        tuple(term_name(cast, role) for role in pairs),
+        cast.name("y"),
+        tuple(cast.name(role) for role in pairs),
         definitions=formulas,
         elasticity=claim.unit == "elasticity",
     )

@@ -15,7 +15,7 @@ from erresearch.claims.procedures import PROCEDURES
 from erresearch.claims.procedures.groups import group_moments
 from erresearch.claims.procedures.thresholds import threshold_moments
 from erresearch.claims.registry import Claim, read_claims
-from erresearch.claims.variables import Variables, cast_roles, term
+from erresearch.claims.variables import Variables, cast_roles
 from erresearch.datasets import dataset_card, join_films, load
 from erresearch.datasets.registry import look
 from erresearch.engine.moments import Moments
@@ -32,7 +32,7 @@ __all__ = ["evidence_from_pack", "here", "make_pack", "names_to_pack", "rows_of"
 
 _STRATUM: Final = "stratum"
 #: Procedures that need nothing but moments, and who makes these from rows.
-_SUMS: Final[Mapping[str, Callable[[Variables], Moments]]] = MappingProxyType(
+_SUMS: Final[Mapping[str, Callable[[Variables[Any]], Moments]]] = MappingProxyType(
     {"groups": group_moments, "threshold": threshold_moments}
 )
 #: Data sets that a board's data set is joined from.
@@ -111,11 +111,11 @@ def _entry(claim: Claim, name: str, table: pd.DataFrame) -> Entry:
     return Entry(declaration(claim, name), evidence, moments, scores)
 
 
-def _strata_scores(claim: Claim, cast: Variables) -> Scores:
+def _strata_scores(claim: Claim, cast: Variables[Any]) -> Scores:
     """Scores and Hessians of the same regression, summed over strata of rows."""
     table = cast.data
     labelled = table.assign(**{_STRATUM: strata(len(table), salt=claim.id)})
-    used = [term(cast, role) for role in cast.roles]
+    used = cast.terms(cast.roles)
     counts = Moments.from_frame(labelled, used, by=_STRATUM).count
     if counts.min() < LEAST_ROWS:
         raise DataError(
@@ -124,7 +124,7 @@ def _strata_scores(claim: Claim, cast: Variables) -> Scores:
             allowed=f"{LEAST_ROWS} or more",
             fix="use fewer strata",
         )
-    again = replace(cast, data=labelled, options={**cast.options, "strata": _STRATUM})
+    again = replace(cast, data=labelled, options=replace(cast.options, strata=_STRATUM))
     fit = PROCEDURES[claim.procedure](again).result
     assert isinstance(fit, Fit)
     assert isinstance(fit.model, Fitted)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from erresearch.claims.options import Options, read_options, roles_in, without_role
 from erresearch.errors import DataError, EngineError, UnknownNameError
 from erresearch.io.files import resource
+from erresearch.worlds import CASES, WORLDS
 
 __all__ = ["Claim", "DataSetNote", "claim_named", "claims_path", "claims_sha256", "read_claims"]
 
+#: Units in which a slope of logarithms is read.
+ELASTICITIES: Final = ("elasticity", "elasticity of the conversion rate", "long-run elasticity")
 #: A family is one claim over its real data sets, named beforehand.
 LARGEST_FAMILY: Final = 6
 
@@ -64,7 +68,7 @@ class Claim:
     roles : mapping of str to tuple of str
         For each role, the column names that may play it, best first.
     options : mapping
-        Arguments of the procedure.
+        Arguments of the procedure as they were declared; :meth:`arguments` has them typed.
     optional : tuple of str
         Roles that a table may leave empty.
     family : tuple of str
@@ -75,6 +79,17 @@ class Claim:
         Where it is worked through; the least data it needs.
     sets : mapping of str to DataSetNote
         What it declares about single data sets.
+
+    Raises
+    ------
+    UnknownNameError
+        For a procedure, an option, a role or a world that does not exist, with the nearest one that does.
+    DataError
+        If an option or a role is missing, or an option has a wrong type or contradicts something else.
+
+    See Also
+    --------
+    erresearch.claims.options : The options of each procedure.
     """
 
     id: str
@@ -95,6 +110,52 @@ class Claim:
     notebook: str = ""
     minimum: str = ""
     sets: Mapping[str, DataSetNote] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what would be silently left out or change a word unseen."""
+        for role in self.optional:
+            if role not in self.roles:
+                raise UnknownNameError.of(f"role for `optional` (claim {self.id})", role, self.roles)
+        for world in self.worlds:
+            if world not in WORLDS and world not in CASES:
+                raise UnknownNameError.of(f"world (claim {self.id})", world, (*WORLDS, *CASES))
+        for dataset in ("", *self.sets):
+            self._check_logs(self.arguments(dataset))
+
+    def _check_logs(self, options: Options) -> None:
+        """An elasticity is a slope of logarithms (log(1 + x) is refused later, by the guard that says why)."""
+        if self.unit not in ELASTICITIES:
+            return
+        logged = (*options.logs, *options.log1p, *(["y"] if options.log_link else []))
+        plain = [role for role in ("x", "y") if role in self.roles and role not in logged]
+        if plain:
+            raise DataError(
+                f"claim {self.id} speaks of an {self.unit}, but {plain[0]!r} has no logarithm",
+                got=f"logs = {list(options.logs)}",
+                fix=f"add {plain[0]!r} to `logs`, or declare another unit",
+            )
+
+    def arguments(self, dataset: str = "") -> Options:
+        """Arguments of the procedure on a data set, typed.
+
+        Examples
+        --------
+        >>> claim_named("C18").arguments().lags
+        4
+        """
+        given = {**self.options, **self.about(dataset).options}
+        return read_options(given, procedure=self.procedure, roles=self.roles, claim=self.id)
+
+    def without(self, role: str) -> Claim:
+        """The same claim without one of its roles, in the options too."""
+        options = without_role(self.options, role, procedure=self.procedure)
+        sets = {
+            name: replace(note, options=without_role(note.options, role, procedure=self.procedure))
+            for name, note in self.sets.items()
+        }
+        roles = {name: columns for name, columns in self.roles.items() if name != role}
+        optional = tuple(name for name in self.optional if name != role)
+        return replace(self, roles=roles, options=options, optional=optional, sets=sets)
 
     def about(self, dataset: str) -> DataSetNote:
         """What the claim declares about `dataset` (nothing, for most)."""
@@ -185,6 +246,7 @@ def claim_named(name: str, claims: tuple[Claim, ...] | None = None) -> Claim:
 
 
 _TEXT: Final = ("id", "text", "source", "unit", "sesoi_reason", "procedure")
+_KINDS: Final[Mapping[str, type]] = MappingProxyType({"arrow": bool, "estimand": dict, "roles": dict})
 _OPTIONAL: Final[Mapping[str, type]] = MappingProxyType(
     {
         "optional": list,
@@ -196,6 +258,7 @@ _OPTIONAL: Final[Mapping[str, type]] = MappingProxyType(
         "options": dict,
     }
 )
+_NOTE: Final = ("qualifiers", "note", "options")
 _NEEDED: Final = (*_TEXT, "estimand", "direction", "arrow", "sesoi", "roles")
 
 
@@ -208,9 +271,11 @@ def _claim(entry: Mapping[str, Any], number: int) -> Claim:
     if extra:
         raise UnknownNameError.of(f"field of claim {name}", extra[0], (*_NEEDED, *_OPTIONAL))
     wrong = [key for key in _TEXT if not isinstance(entry[key], str) or not entry[key].strip()]
-    wrong += [key for key, kind in _OPTIONAL.items() if key in entry and not isinstance(entry[key], kind)]
+    kinds = {**_KINDS, **_OPTIONAL}
+    wrong += [key for key, kind in kinds.items() if key in entry and not isinstance(entry[key], kind)]
     if wrong:
         raise DataError(f"claim {name} has a wrong {wrong[0]}", got=repr(entry[wrong[0]])[:80])
+    _check_types(entry, name)
     if entry["direction"] not in ("greater", "less", "absent"):
         raise UnknownNameError.of(
             f"direction (claim {name})", entry["direction"], ("greater", "less", "absent")
@@ -232,10 +297,10 @@ def _claim(entry: Mapping[str, Any], number: int) -> Claim:
         )
         for key, value in entry.get("sets", {}).items()
     }
-    return Claim(
+    claim = Claim(
         **{key: entry[key] for key in (*_TEXT, "direction")},
         estimand=dict(entry["estimand"]),
-        arrow=bool(entry["arrow"]),
+        arrow=entry["arrow"],
         sesoi=float(sesoi),
         roles={role: tuple(names) for role, names in entry["roles"].items()},
         options=dict(entry.get("options", {})),
@@ -246,3 +311,28 @@ def _claim(entry: Mapping[str, Any], number: int) -> Claim:
         minimum=entry.get("minimum", ""),
         sets=sets,
     )
+    idle = [role for role in claim.roles if role not in roles_in(claim.arguments())]
+    if idle:
+        raise DataError(
+            f"claim {name} has a role that nothing uses",
+            got=repr(idle[0]),
+            allowed=f"roles that {claim.procedure!r} takes or an option names",
+            fix="name it in an option, such as `controls`, or take it out",
+        )
+    return claim
+
+
+def _check_types(entry: Mapping[str, Any], name: str) -> None:
+    """Refuse a text where a list of texts is wanted: it would be read letter by letter."""
+    lists = {key: entry.get(key, ()) for key in ("optional", "family", "worlds")}
+    lists |= {f"roles.{role}": names for role, names in entry["roles"].items()}
+    for key, note in entry.get("sets", {}).items():
+        extra = [part for part in note if part not in _NOTE]
+        if extra:
+            raise UnknownNameError.of(f"field of sets.{key} (claim {name})", extra[0], _NOTE)
+        lists[f"sets.{key}.qualifiers"] = note.get("qualifiers", ())
+    for key, names in lists.items():
+        if isinstance(names, str) or not all(isinstance(one, str) for one in names):
+            raise DataError(
+                f"claim {name} has a wrong {key}", got=repr(names)[:80], allowed="a list of texts"
+            )

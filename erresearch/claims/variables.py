@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import narwhals.stable.v2 as nw
 
+from erresearch.claims.options import Options
 from erresearch.claims.packs import Pack
 from erresearch.claims.registry import Claim, Direction
 from erresearch.engine.expressions import log
@@ -15,11 +16,13 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, says_simulated
 from erresearch.errors import ColumnError
 
-__all__ = ["Variables", "cast_roles", "is_simulated", "term", "term_name"]
+__all__ = ["Variables", "cast_roles", "is_simulated"]
+
+Arguments = TypeVar("Arguments", bound=Options)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Variables:
+class Variables(Generic[Arguments]):
     """Rows with their columns cast in roles.
 
     Parameters
@@ -28,8 +31,8 @@ class Variables:
         The rows.
     roles : mapping of str to str
         Column that plays each role.
-    options : mapping
-        Options of the procedure, with those of the data set.
+    options : Options
+        Of the procedure, with those of the data set.
     level : float
         Level at which estimates are first made.
     direction : {"greater", "less", "absent"}
@@ -38,7 +41,7 @@ class Variables:
 
     data: Any
     roles: Mapping[str, str]
-    options: Mapping[str, Any]
+    options: Arguments
     level: float = 0.95
     direction: Direction = "greater"
 
@@ -46,9 +49,39 @@ class Variables:
         """Name of the column that plays `role`."""
         return self.roles[role]
 
+    def term(self, role: str) -> Any:
+        """Column or expression that plays `role`, transformed as the options say."""
+        column, value = self.roles[role], nw.col(self.roles[role]).cast(nw.Float64())
+        if role in self.options.logs:
+            return log(column)
+        if role in self.options.log1p:
+            # of a control only: no elasticity is read from it, and rows without any must not be lost
+            return (value + 1.0).log().alias(self.name(role))
+        if role in self.options.standardise:
+            return ((value - value.mean()) / value.std()).alias(self.name(role))
+        if role in self.options.log_standardise:
+            logged = nw.when(value > 0).then(value).log()
+            return ((logged - logged.mean()) / logged.std()).alias(self.name(role))
+        return column
 
-def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) -> Variables:
-    """Variables a table's columns in the roles that a claim needs.
+    def terms(self, roles: Iterable[str]) -> list[Any]:
+        """Columns or expressions that play several roles."""
+        return [self.term(role) for role in roles]
+
+    def name(self, role: str) -> str:
+        """Name of the column that :meth:`term` makes."""
+        made = {
+            "logs": "log {}",
+            "log1p": "log (1 + {})",
+            "standardise": "{} (sd)",
+            "log_standardise": "log {} (sd)",
+        }
+        found = [pattern for option, pattern in made.items() if role in getattr(self.options, option)]
+        return (found[0] if found else "{}").replace("{}", self.roles[role])
+
+
+def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) -> Variables[Any]:
+    """Cast a table's columns in the roles that a claim needs.
 
     Raises
     ------
@@ -70,7 +103,7 @@ def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) ->
             f"{claim.id} needs columns that are not there: {', '.join(absent)}",
             fix=f"least data for this claim: {claim.minimum or 'these columns'}",
         )
-    return Variables(data, roles, {**claim.options, **claim.about(dataset).options}, level, claim.direction)
+    return Variables(data, roles, claim.arguments(dataset), level, claim.direction)
 
 
 def is_simulated(data: Any) -> bool:
@@ -78,39 +111,3 @@ def is_simulated(data: Any) -> bool:
     if isinstance(data, Moments):
         return data.simulated
     return says_simulated(data)
-
-
-def _log1p(column: str) -> nw.Expr:
-    # of a control only: no elasticity is read from it, and rows without any must not be lost
-    return (nw.col(column).cast(nw.Float64()) + 1.0).log().alias(f"log (1 + {column})")
-
-
-def _standardised(value: nw.Expr, name: str) -> nw.Expr:
-    return ((value - value.mean()) / value.std()).alias(name)
-
-
-def term(cast: Variables, role: str) -> Any:
-    """Column or expression that plays `role`, transformed as the options say."""
-    column = cast.column(role)
-    if role in cast.options.get("logs", ()):
-        return log(column)
-    if role in cast.options.get("log1p", ()):
-        return _log1p(column)
-    if role in cast.options.get("standardise", ()):
-        return _standardised(nw.col(column).cast(nw.Float64()), f"{column} (sd)")
-    if role in cast.options.get("log_standardise", ()):
-        value = nw.col(column).cast(nw.Float64())
-        return _standardised(nw.when(value > 0).then(value).log(), f"log {column} (sd)")
-    return column
-
-
-def term_name(cast: Variables, role: str) -> str:
-    """Name that :func:`term` gives to the column of `role`."""
-    made = {
-        "logs": "log {}",
-        "log1p": "log (1 + {})",
-        "standardise": "{} (sd)",
-        "log_standardise": "log {} (sd)",
-    }
-    pattern = next((text for option, text in made.items() if role in cast.options.get(option, ())), "{}")
-    return pattern.replace("{}", cast.column(role))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from erresearch.claims.decision_rule import Evidence
 from erresearch.claims.procedures.cross_section import judge_distance, judge_mix, judge_slope
@@ -21,7 +21,7 @@ from erresearch.claims.variables import Variables
 __all__ = ["PROCEDURES"]
 
 #: Every procedure that ``claims.toml`` may name.
-PROCEDURES: Final[Mapping[str, Callable[[Variables], Evidence]]] = MappingProxyType(
+PROCEDURES: Final[Mapping[str, Callable[[Variables[Any]], Evidence]]] = MappingProxyType(
     {
         "precedence": judge_precedence,
         "slope": judge_slope,

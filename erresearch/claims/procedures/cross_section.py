@@ -10,7 +10,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.claims.decision_rule import Evidence, left_out
-from erresearch.claims.variables import Variables, term, term_name
+from erresearch.claims.options import DistanceOptions, MixOptions, SlopeOptions
+from erresearch.claims.variables import Variables
 from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DesignError
 from erresearch.relate import contrast, correlate, logit, mix, poisson, regress
@@ -21,30 +22,24 @@ __all__ = ["judge_distance", "judge_mix", "judge_slope"]
 _ESTIMATORS: Mapping[str, Any] = {"ols": regress, "poisson": poisson, "logit": logit}
 
 
-def judge_slope(cast: Variables) -> Evidence:
+def judge_slope(cast: Variables[SlopeOptions]) -> Evidence:
     """A coefficient, or one contrast of coefficients, in a regression with the claim's adjustment set."""
-    weights: Mapping[str, float] = cast.options["weights"]
-    roles = [
-        *cast.options.get("standardise", ()),
-        *cast.options.get("log_standardise", ()),
-        *cast.options.get("on", ()),
-    ]
-    model = str(cast.options.get("estimator", "ols"))
+    weights, roles, model = cast.options.weights, cast.options.regressors, cast.options.estimator
     # strata stand for rows that have no account: they cluster, but have no effects of their own
-    strata = cast.options.get("strata")
+    strata = cast.options.strata
     by = strata or cast.roles.get("by")
     effects: tuple[str, ...] = ("account",) if by is not None and not strata else ()
     arguments: dict[str, Any] = {} if model == "logit" else {"effects": effects}
     fit = _ESTIMATORS[model](
         cast.data,
-        term(cast, "y"),
-        on=[term(cast, role) for role in roles],
+        cast.term("y"),
+        on=cast.terms(roles),
         by=by,
         cov="CRV3" if strata else "auto",
         level=cast.level,
         **arguments,
     )
-    names = {role: term_name(cast, role) for role in roles}
+    names = {role: cast.name(role) for role in roles}
     if len(weights) == 1:
         role, weight = next(iter(weights.items()))
         estimate = fit[names[role]] if weight == 1 else contrast(fit, {names[role]: weight}, level=cast.level)
@@ -71,21 +66,20 @@ def judge_slope(cast: Variables) -> Evidence:
     return Evidence(estimate, clusters=fit.n_accounts, doubts=tuple(doubts), result=fit)
 
 
-def judge_mix(cast: Variables) -> Evidence:
+def judge_mix(cast: Variables[MixOptions]) -> Evidence:
     """Coefficient of one action's log ratio to the others, the total of all actions held."""
-    roles = cast.options["actions"]
-    strata = cast.options.get("strata")
+    strata = cast.options.strata
     found = mix(
         cast.data,
-        term(cast, "y"),
-        actions=[cast.column(role) for role in roles],
+        cast.term("y"),
+        actions=[cast.column(role) for role in cast.options.actions],
         by=strata or cast.roles.get("by"),
         effects=() if strata else None,
-        controls=[term(cast, role) for role in cast.options.get("controls", ())],
-        model=cast.options.get("model", "ols"),
+        controls=cast.terms(cast.options.controls),
+        model=cast.options.model,
         level=cast.level,
     )
-    judged = cast.column(cast.options["action"])
+    judged = cast.column(cast.options.action)
     doubts = [Doubt("the total", f"{found.total.name}: {plain(found.total.value)} {found.total.interval}")]
     doubts += [
         Doubt(e.name, f"{plain(e.value)} {e.interval}, Holm p {plain(found.adjusted[name])}", e.value)
@@ -100,13 +94,13 @@ def judge_mix(cast: Variables) -> Evidence:
     )
 
 
-def judge_distance(cast: Variables) -> Evidence:
+def judge_distance(cast: Variables[DistanceOptions]) -> Evidence:
     """Slope of r(log count, log sales) over the steps from the purchase, towards it; jackknife over rows.
 
     θ = Σ_j (d̄ − d_j) r_j / Σ_j (d_j − d̄)², d_j the distance of count j. The correlations share their rows, so the
     jackknife leaves a row out of all of them at once.
     """
-    steps: Mapping[str, float] = cast.options["steps"]
+    steps = cast.options.steps
     names = [cast.column("y"), *(cast.column(role) for role in steps)]
     table = _complete(cast.data, names)
     logs = np.log(table[(table > 0).all(axis=1)])

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
 import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.claims.decision_rule import Evidence, left_out
+from erresearch.claims.options import GroupOptions
 from erresearch.claims.variables import Variables
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import open_rows
-from erresearch.errors import DataError, UnknownNameError
+from erresearch.errors import DataError
 from erresearch.results import Doubt, Estimate, StudentT, plain
 
 __all__ = ["group_moments", "judge_groups"]
 
 _OUT, _IN = "0", "1"
-_SCALES: Final = ("difference", "whether rather than how much")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +30,7 @@ class _Group:
     covariance: np.ndarray
 
 
-def group_moments(cast: Variables) -> Moments:
+def group_moments(cast: Variables[GroupOptions]) -> Moments:
     """Moments of the outcomes by group, "1" for those in it and "0" for the others; all that this procedure needs.
 
     Raises
@@ -42,7 +41,7 @@ def group_moments(cast: Variables) -> Moments:
     if isinstance(cast.data, Moments):
         return cast.data
     group, columns = cast.column("group"), _columns(cast)
-    reference = cast.options.get("reference")
+    reference = cast.options.reference
     # a reference is a word, a cut is a number
     numbers = columns if reference is not None else [*columns, group]
     opened = open_rows(cast.data, numbers, [group] if reference is not None else [], None)
@@ -51,7 +50,7 @@ def group_moments(cast: Variables) -> Moments:
         known, inside = ~column.is_null(), column.cast(nw.String()) != str(reference)
     else:
         column = column.cast(nw.Float64())
-        known, inside = column.is_finite(), column >= float(cast.options.get("cut", 1))
+        known, inside = column.is_finite(), column >= cast.options.cut
     flag = nw.when(known & inside).then(nw.lit(_IN)).otherwise(nw.when(known).then(nw.lit(_OUT)))
     table = opened.frame.select(*(nw.col(name) for name in columns), flag.alias("group of the claim"))
     moments = Moments.from_frame(nw.to_native(table), columns, by="group of the claim")
@@ -65,12 +64,12 @@ def group_moments(cast: Variables) -> Moments:
     return moments
 
 
-def _columns(cast: Variables) -> list[str]:
+def _columns(cast: Variables[GroupOptions]) -> list[str]:
     roles = [role for role in ("y", "through", "money") if role in cast.roles]
     return list(dict.fromkeys(cast.column(role) for role in roles))
 
 
-def judge_groups(cast: Variables) -> Evidence:
+def judge_groups(cast: Variables[GroupOptions]) -> Evidence:
     """Difference of two groups' means, or whether it is the number of buyers rather than the amount that differs.
 
     "difference": θ = ȳ₁ − ȳ₀, variance Σ_g S_g/(n_g − 1)², which is HC3 of the regression on the group.
@@ -78,9 +77,6 @@ def judge_groups(cast: Variables) -> Evidence:
     θ = ln(a₁/a₀) − [ln(b₁/a₁) − ln(b₀/a₀)], by the delta method.
     """
     moments = group_moments(cast)
-    scale = str(cast.options.get("scale", "difference"))
-    if scale not in _SCALES:
-        raise UnknownNameError.of("scale of a comparison", scale, _SCALES)
     zero, one = (_means(moments, place) for place in (0, 1))
     at = {
         role: moments.columns.index(cast.column(role))
@@ -89,7 +85,7 @@ def judge_groups(cast: Variables) -> Evidence:
     }
     y = cast.column("y")
     n = zero.n + one.n
-    if scale == "difference":
+    if cast.options.scale == "difference":
         value = float(one.means[at["y"]] - zero.means[at["y"]])
         variance = sum(float(group.covariance[at["y"], at["y"]]) for group in (zero, one))
         estimate = _estimate(f"{y}, difference of means", value, variance, n, cast)
@@ -140,7 +136,7 @@ def _means(moments: Moments, place: int) -> _Group:
     return _Group(n, moments.origin + moments.sums[place] / moments.weight[place], within / (n - 1) ** 2)
 
 
-def _estimate(name: str, value: float, variance: float, n: int, cast: Variables) -> Estimate:
+def _estimate(name: str, value: float, variance: float, n: int, cast: Variables[GroupOptions]) -> Estimate:
     se = math.sqrt(max(variance, 0.0))
     reference = StudentT(value, se, n - 2)
     words = f"two groups, HC3, t({n - 2})"
@@ -158,7 +154,7 @@ def _estimate(name: str, value: float, variance: float, n: int, cast: Variables)
     )
 
 
-def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Variables) -> Doubt:
+def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Variables[GroupOptions]) -> Doubt:
     """What the comparison of those who did and did not engage says, beside the experiment.
 
     From the same moments: `through` is 0 or 1, so that Σ through·y is the sum of y among those who engaged.

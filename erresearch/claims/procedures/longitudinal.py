@@ -9,7 +9,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.claims.decision_rule import Evidence, left_out
-from erresearch.claims.variables import Variables, term
+from erresearch.claims.options import DecayOptions, LongRunOptions, PrecedenceOptions, PredictionOptions
+from erresearch.claims.variables import Variables
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names
@@ -34,7 +35,7 @@ _EFFECTS: tuple[Effect, ...] = ("account", "period")
 
 
 def challenge_arrow(
-    cast: Variables, x: Any, y: Any, controls: Sequence[Any], *, lags: int
+    cast: Variables[PrecedenceOptions], x: Any, y: Any, controls: Sequence[Any], *, lags: int
 ) -> tuple[list[Doubt], str]:
     """Specification curve over definitions and further controls, and the sensitivity to a hidden confounder.
 
@@ -52,8 +53,8 @@ def challenge_arrow(
     if isinstance(cast.data, Moments):
         return [], ""
     present = column_names(cast.data)
-    others = [name for name in cast.options.get("definitions", ()) if name in present]
-    extras = [name for name in cast.options.get("extras", ()) if name in present]
+    others = [name for name in cast.options.definitions if name in present]
+    extras = [name for name in cast.options.extras if name in present]
     columns = [x, y, *controls, *map(log, others), *map(_amount, extras)]
     panel = open_panel(cast.data, columns, by=cast.column("by"), time=cast.column("time"))
     first, last = 2 + len(controls), 2 + len(controls) + len(others)
@@ -116,7 +117,7 @@ def _amount(column: str) -> nw.Expr:
     return (nw.col(column).cast(nw.Float64()) + 1.0).log().alias(f"log (1 + {column})")
 
 
-def challenge_list(cast: Variables) -> tuple[Doubt, str]:
+def challenge_list(cast: Variables[DecayOptions]) -> tuple[Doubt, str]:
     """Look whether the list of accounts was chosen by their reactions.
 
     Returns
@@ -148,11 +149,11 @@ def quietly(error: ErresearchError) -> list[Doubt]:
     return [Doubt("not challenged", str(error), raised=True)]
 
 
-def judge_precedence(cast: Variables) -> Evidence:
+def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
     """Arrow claims: lagged x on y given the past of y, account and period effects; lead and reverse beside it."""
-    x, y = term(cast, "x"), term(cast, "y")
-    controls = [term(cast, role) for role in cast.options.get("controls", ())]
-    lags = int(cast.options.get("lags", 2))
+    x, y = cast.term("x"), cast.term("y")
+    controls = cast.terms(cast.options.controls)
+    lags = cast.options.lags
     by, time = cast.column("by"), cast.column("time")
     found = precedence(cast.data, x, y, by=by, time=time, lags=lags, controls=controls, level=cast.level)
     doubts, fragile = left_out(found.dropped), ""
@@ -160,7 +161,7 @@ def judge_precedence(cast: Variables) -> Evidence:
         same = found.contemporaneous
         text = f"in the same period x and y go together by {plain(same.value)} {same.interval}; that has no direction"
         doubts.append(Doubt("same period", text, same.value))
-    if found.n_accounts > 1 and cast.options.get("challenges", True):
+    if found.n_accounts > 1 and cast.options.challenges:
         try:
             more, fragile = challenge_arrow(cast, x, y, controls, lags=lags)
         except ErresearchError as error:
@@ -178,16 +179,15 @@ def judge_precedence(cast: Variables) -> Evidence:
     )
 
 
-def judge_decay(cast: Variables) -> Evidence:
+def judge_decay(cast: Variables[DecayOptions]) -> Evidence:
     """θ = 1 − β of reactions on followers, at both ends of the declared reliability of followers."""
-    low, high = cast.options.get("reliability", (0.9, 1.0))
     found = decay(
         cast.data,
         by=cast.roles.get("by"),
         followers=cast.column("followers"),
         reactions=cast.column("reactions"),
-        spline=bool(cast.options.get("spline", True)),
-        reliability=(float(low), float(high)),
+        spline=cast.options.spline,
+        reliability=cast.options.reliability,
         level=cast.level,
     )
     ends = [
@@ -218,14 +218,14 @@ def judge_decay(cast: Variables) -> Evidence:
     )
 
 
-def judge_prediction(cast: Variables) -> Evidence:
+def judge_prediction(cast: Variables[PredictionOptions]) -> Evidence:
     """Whether x predicts y better out of sample than its rival, on top of the same baseline."""
     found = predictive_gain(
         cast.data,
-        term(cast, "y"),
-        baseline=[term(cast, role) for role in cast.options.get("baseline", ())],
-        add=term(cast, "x"),
-        versus=term(cast, "rival"),
+        cast.term("y"),
+        baseline=cast.terms(cast.options.baseline),
+        add=cast.term("x"),
+        versus=cast.term("rival"),
         by=cast.column("by"),
         time=cast.column("time"),
         level=cast.level,
@@ -239,18 +239,18 @@ def judge_prediction(cast: Variables) -> Evidence:
     )
 
 
-def judge_long_run(cast: Variables) -> Evidence:
+def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     """Long-run multiplier of x on y: what one lasting step of x adds up to when y has settled.
 
     θ = Σβ_l / (1 − Σρ_l) from lags 1 … L of both with account and period effects; the interval by the delta method,
     a contrast with weights 1/(1 − Σρ) and Σβ/(1 − Σρ)². That it pays off says which way it runs: the lead and the
     reverse direction of the same lags stand beside it.
     """
-    lags = int(cast.options.get("lags", 4))
-    controls = [term(cast, role) for role in cast.options.get("controls", ())]
+    lags = cast.options.lags
+    controls = cast.terms(cast.options.controls)
     rows = open_panel(
         cast.data,
-        [term(cast, "x"), term(cast, "y"), *controls],
+        [cast.term("x"), cast.term("y"), *controls],
         by=cast.column("by"),
         time=cast.column("time"),
     )
@@ -282,7 +282,7 @@ def judge_long_run(cast: Variables) -> Evidence:
         *left_out(fit.dropped),
     )
     by, time = cast.column("by"), cast.column("time")
-    x_of, y_of = term(cast, "x"), term(cast, "y")
+    x_of, y_of = cast.term("x"), cast.term("y")
     order = precedence(
         cast.data, x_of, y_of, by=by, time=time, lags=lags, controls=controls, level=cast.level
     )

@@ -13,6 +13,7 @@ import numpy as np
 
 from erresearch.claims.decision_rule import Evidence, left_out
 from erresearch.claims.disclosure import strata
+from erresearch.claims.options import ThresholdOptions
 from erresearch.claims.variables import Variables
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather, open_rows
@@ -36,7 +37,7 @@ _LEAST, _STRATA = 20, 50
 _GROUP: Final = "group of the claim"
 
 
-def judge_threshold(cast: Variables) -> Evidence:
+def judge_threshold(cast: Variables[ThresholdOptions]) -> Evidence:
     """Jump of the outcome where interactions reach a number, on top of a smooth curve in them.
 
     y = α + f(log(1 + n)) + θ·1{n ≥ κ} + u, f of degree 4, errors clustered by account (without accounts: by strata of
@@ -58,7 +59,7 @@ def judge_threshold(cast: Variables) -> Evidence:
     powers = [name for name in moments.columns[:-1] if name not in places]
     accounts = moments.accounts if "by" in cast.roles else 0
     left = left_out(moments.dropped)
-    if len(places) == 1 and cast.options.get("cut") is not None:
+    if len(places) == 1 and cast.options.cut is not None:
         estimate = _jump(moments, places[0], powers, cast.level)
         return Evidence(estimate, clusters=accounts, doubts=tuple(left))
     statistics, pvalue = largest_jump(moments, places, powers)
@@ -94,7 +95,7 @@ def judge_threshold(cast: Variables) -> Evidence:
     return Evidence(estimate, clusters=accounts, barrier=barrier, doubts=tuple(doubts))
 
 
-def threshold_moments(cast: Variables) -> Moments:
+def threshold_moments(cast: Variables[ThresholdOptions]) -> Moments:
     """Moments by account (or stratum) of the curve, of one column per place and of the outcome: all that is needed.
 
     Raises
@@ -119,8 +120,8 @@ def threshold_moments(cast: Variables) -> Moments:
             allowed="0 and more",
             fix="correct or leave out these rows",
         )
-    cut = cast.options.get("cut")
-    found = _tried(count[known]) if cut is None else np.array([float(cut)])
+    cut = cast.options.cut
+    found = _tried(count[known]) if cut is None else np.array([cut])
     flags = {f"{x} ≥ {place:g}": np.where(known, count >= place, np.nan).astype(float) for place in found}
     if not flags or any(np.ptp(flag[known]) == 0 for flag in flags.values()):
         raise DesignError(
@@ -161,7 +162,7 @@ def _tried(count: np.ndarray) -> np.ndarray:
     return np.unique(marks[np.isin(marks, inner)])
 
 
-def _places(moments: Moments, cast: Variables) -> list[str]:
+def _places(moments: Moments, cast: Variables[ThresholdOptions]) -> list[str]:
     start = f"{cast.column('x')} ≥ "
     return [name for name in moments.columns if name.startswith(start)]
 
@@ -238,7 +239,7 @@ def _jump(moments: Moments, place: str, powers: Sequence[str], level: float) -> 
     return fit[place]
 
 
-def _mean(parts: Sequence[Estimate], moments: Moments, cast: Variables) -> Estimate:
+def _mean(parts: Sequence[Estimate], moments: Moments, cast: Variables[ThresholdOptions]) -> Estimate:
     value = float(np.mean([part.value for part in parts]))
     # each half chose the other's place, so that their errors go together; the mean of the two is the largest that can be
     se = float(np.mean([part.se for part in parts]))

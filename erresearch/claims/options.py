@@ -1,0 +1,531 @@
+"""Arguments of the procedures: one frozen class for each, checked when a claim is read.
+
+A claim writes its arguments as a table of TOML. What no procedure knows, what names no role, what has the wrong type
+and what contradicts something else is refused by name, because an argument that is silently left out changes a word.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, Literal
+
+from erresearch.errors import DataError, UnknownNameError
+
+__all__ = [
+    "OPTIONS",
+    "DecayOptions",
+    "DistanceOptions",
+    "GroupOptions",
+    "LongRunOptions",
+    "MixOptions",
+    "Options",
+    "PrecedenceOptions",
+    "PredictionOptions",
+    "SlopeOptions",
+    "ThresholdOptions",
+    "read_options",
+    "roles_in",
+    "without_challenges",
+    "without_role",
+]
+
+
+def _nothing(value: Any) -> Iterable[str]:
+    return ()
+
+
+def _itself(value: Any) -> Iterable[str]:
+    return (value,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What an option may hold: in words, how it is read, and which roles it then names."""
+
+    allowed: str
+    read: Callable[[Any], Any]
+    roles: Callable[[Any], Iterable[str]] = _nothing
+    choices: tuple[str, ...] = ()
+
+
+def _is(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not all(isinstance(one, str) for one in value):
+        raise TypeError
+    return tuple(value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise TypeError
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if _is(value, int) < 1:
+        raise ValueError
+    return int(value)
+
+
+def _shares(value: Any) -> tuple[float, float]:
+    low, high = (_number(one) for one in value)
+    if not 0 < low <= high <= 1:
+        raise ValueError
+    return low, high
+
+
+def _numbers(value: Any) -> Mapping[str, float]:
+    if not value:
+        raise ValueError
+    return {_is(role, str): _number(number) for role, number in _is(value, dict).items()}
+
+
+_ROLES: Final = _Kind("a list of roles", _texts, iter)
+_ROLE: Final = _Kind("a role", lambda value: _is(value, str), _itself)
+_COLUMNS: Final = _Kind("a list of column names", _texts)
+_WEIGHTS: Final = _Kind("a table of one number per role", _numbers, iter)
+_RATES: Final = _Kind("a table of one rate per role", lambda value: dict(_is(value, dict)), iter)
+_COUNT: Final = _Kind("a whole number from 1 on", _count)
+_NUMBER: Final = _Kind("a number", _number)
+_FLAG: Final = _Kind("true or false", lambda value: _is(value, bool))
+_TEXT: Final = _Kind("a text", lambda value: _is(value, str))
+_SHARES: Final = _Kind("two shares above 0, the lower one first, 1 at most", _shares)
+
+
+def _choice(*names: str) -> _Kind:
+    return _Kind(", ".join(names), lambda value: _is(value, str), choices=names)
+
+
+def _option(kind: _Kind, default: Any = MISSING) -> Any:
+    if default is MISSING:
+        return field(metadata={"kind": kind})
+    return field(default=default, metadata={"kind": kind})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What every procedure takes.
+
+    Parameters
+    ----------
+    logs, log1p, standardise, log_standardise : tuple of str
+        Roles that enter as log x, log(1 + x), (x − mean)/sd and the same of log x.
+    formulas : mapping of str to str
+        Declared formula of the rate that plays a role.
+
+    See Also
+    --------
+    read_options : Makes one from a table, checked.
+    """
+
+    #: Roles that the procedure needs, and those that it may take besides what the options name.
+    needs: ClassVar[tuple[str, ...]] = ()
+    takes: ClassVar[tuple[str, ...]] = ()
+
+    logs: tuple[str, ...] = _option(_ROLES, ())
+    log1p: tuple[str, ...] = _option(_ROLES, ())
+    standardise: tuple[str, ...] = _option(_ROLES, ())
+    log_standardise: tuple[str, ...] = _option(_ROLES, ())
+    formulas: Mapping[str, str] = field(default_factory=dict, metadata={"kind": _RATES})
+
+    @property
+    def log_link(self) -> bool:
+        """Whether the model itself takes the outcome's logarithm."""
+        return False
+
+    def needed(self) -> tuple[str, ...]:
+        """Roles without which there is no estimate."""
+        return self.needs
+
+    def conflict(self) -> str:
+        """What contradicts itself, in one sentence; empty if nothing does."""
+        ways = ("logs", "log1p", "standardise", "log_standardise")
+        taken = [(role, way) for way in ways for role in getattr(self, way)]
+        for place, (role, way) in enumerate(taken):
+            others = [other for again, other in taken[:place] if again == role]
+            if others:
+                return f"the role {role!r} stands in `{others[0]}` and in `{way}`"
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrecedenceOptions(Options):
+    """Of "precedence".
+
+    Parameters
+    ----------
+    controls : tuple of str
+        Roles that are held fixed now and at every lag.
+    lags : int
+        Lags of x, of y and of the controls.
+    definitions, extras : tuple of str
+        Columns, where a table has them, that may stand for x and that may be added: the specification curve.
+    challenges : bool
+        Whether that curve and the sensitivity to a confounder are looked at.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("by", "time", "x", "y")
+
+    controls: tuple[str, ...] = _option(_ROLES, ())
+    lags: int = _option(_COUNT, 2)
+    definitions: tuple[str, ...] = _option(_COLUMNS, ())
+    extras: tuple[str, ...] = _option(_COLUMNS, ())
+    challenges: bool = _option(_FLAG, True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlopeOptions(Options):
+    """Of "slope".
+
+    Parameters
+    ----------
+    weights : mapping of str to float
+        The contrast of coefficients that is judged.
+    on : tuple of str
+        Regressors besides the standardised ones.
+    estimator : {"ols", "poisson", "logit"}
+        The model.
+    strata : str or None
+        Column of groups of rows that cluster the errors; set where evidence packs are made, in no registry.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("y",)
+    takes: ClassVar[tuple[str, ...]] = ("by",)
+
+    weights: Mapping[str, float] = _option(_WEIGHTS)
+    on: tuple[str, ...] = _option(_ROLES, ())
+    estimator: Literal["ols", "poisson", "logit"] = _option(_choice("ols", "poisson", "logit"), "ols")
+    strata: str | None = None
+
+    @property
+    def log_link(self) -> bool:
+        """Whether the model itself takes the outcome's logarithm."""
+        return self.estimator == "poisson"
+
+    @property
+    def regressors(self) -> tuple[str, ...]:
+        """Roles on the right-hand side, in the order in which they enter."""
+        return (*self.standardise, *self.log_standardise, *self.on)
+
+    def conflict(self) -> str:
+        """What contradicts itself, in one sentence; empty if nothing does."""
+        idle = [role for role in self.weights if role not in self.regressors]
+        return f"`weights` names {idle[0]!r}, which is no regressor" if idle else Options.conflict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecayOptions(Options):
+    """Of "decay".
+
+    Parameters
+    ----------
+    reliability : (float, float)
+        Range of the reliability of followers.
+    spline : bool
+        Whether the curve of the picture is computed too.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("followers", "reactions")
+    takes: ClassVar[tuple[str, ...]] = ("by",)
+
+    reliability: tuple[float, float] = _option(_SHARES, (0.9, 1.0))
+    spline: bool = _option(_FLAG, True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionOptions(Options):
+    """Of "prediction".
+
+    Parameters
+    ----------
+    baseline : tuple of str
+        Roles that both forecasts know.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("by", "time", "x", "rival", "y")
+
+    baseline: tuple[str, ...] = _option(_ROLES, ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongRunOptions(Options):
+    """Of "long run".
+
+    Parameters
+    ----------
+    controls : tuple of str
+        Roles that are held fixed now and at every lag.
+    lags : int
+        Lags of x, of y and of the controls.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("by", "time", "x", "y")
+
+    controls: tuple[str, ...] = _option(_ROLES, ())
+    lags: int = _option(_COUNT, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixOptions(Options):
+    """Of "mix".
+
+    Parameters
+    ----------
+    actions : tuple of str
+        Roles of all kinds of action.
+    action : str
+        The one that is judged.
+    controls : tuple of str
+        Roles that are held fixed.
+    model : {"ols", "poisson"}
+        The model.
+    strata : str or None
+        As in SlopeOptions.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("y",)
+    takes: ClassVar[tuple[str, ...]] = ("by",)
+
+    actions: tuple[str, ...] = _option(_ROLES)
+    action: str = _option(_ROLE)
+    controls: tuple[str, ...] = _option(_ROLES, ())
+    model: Literal["ols", "poisson"] = _option(_choice("ols", "poisson"), "ols")
+    strata: str | None = None
+
+    @property
+    def log_link(self) -> bool:
+        """Whether the model itself takes the outcome's logarithm."""
+        return self.model == "poisson"
+
+    def conflict(self) -> str:
+        """What contradicts itself, in one sentence; empty if nothing does."""
+        if self.action not in self.actions:
+            return f"`action` names {self.action!r}, which is none of `actions`"
+        return Options.conflict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistanceOptions(Options):
+    """Of "distance".
+
+    Parameters
+    ----------
+    steps : mapping of str to float
+        Distance of each count from the purchase.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("y",)
+
+    steps: Mapping[str, float] = _option(_WEIGHTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupOptions(Options):
+    """Of "groups".
+
+    Parameters
+    ----------
+    reference : str or None
+        Value of the group's column that marks the others.
+    cut : float
+        Without a reference: the number from which on somebody is in the group.
+    scale : {"difference", "whether rather than how much"}
+        What is compared.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("group", "y")
+    takes: ClassVar[tuple[str, ...]] = ("through", "money")
+
+    reference: str | None = _option(_TEXT, None)
+    cut: float = _option(_NUMBER, 1.0)
+    scale: Literal["difference", "whether rather than how much"] = _option(
+        _choice("difference", "whether rather than how much"), "difference"
+    )
+
+    def needed(self) -> tuple[str, ...]:
+        """Roles without which there is no estimate."""
+        return self.needs if self.scale == "difference" else (*self.needs, "money")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdOptions(Options):
+    """Of "threshold".
+
+    Parameters
+    ----------
+    cut : float or None
+        The number that the claim states; None where it states none.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("x", "y")
+    takes: ClassVar[tuple[str, ...]] = ("by",)
+
+    cut: float | None = _option(_NUMBER, None)
+
+
+#: The options of each procedure that ``claims.toml`` may name.
+OPTIONS: Final[Mapping[str, type[Options]]] = MappingProxyType(
+    {
+        "precedence": PrecedenceOptions,
+        "slope": SlopeOptions,
+        "decay": DecayOptions,
+        "prediction": PredictionOptions,
+        "long run": LongRunOptions,
+        "mix": MixOptions,
+        "distance": DistanceOptions,
+        "groups": GroupOptions,
+        "threshold": ThresholdOptions,
+    }
+)
+
+
+def read_options(
+    given: Mapping[str, Any], *, procedure: str, roles: Iterable[str], claim: str = "of your own"
+) -> Options:
+    """Read the options of a claim, each by its own type.
+
+    Parameters
+    ----------
+    given : mapping
+        As written in the registry.
+    procedure : str
+        Whose they are.
+    roles : iterable of str
+        Roles that the claim declares.
+    claim : str
+        Its id, for messages.
+
+    Returns
+    -------
+    Options
+        Of the procedure's own class.
+
+    Raises
+    ------
+    UnknownNameError
+        For a procedure, an option, a role or a choice that does not exist, with the nearest one that does.
+    DataError
+        If something is missing, has a wrong type or contradicts something else.
+
+    See Also
+    --------
+    OPTIONS : The class of each procedure.
+
+    Examples
+    --------
+    >>> read_options({"lags": 3, "logs": ["x"]}, procedure="long run", roles=["by", "time", "x", "y"]).lags
+    3
+    """
+    if procedure not in OPTIONS:
+        raise UnknownNameError.of(f"procedure (claim {claim})", procedure, OPTIONS)
+    kind, declared = OPTIONS[procedure], tuple(roles)
+    known = _kinds(procedure)
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise UnknownNameError.of(f"option of {procedure!r} (claim {claim})", name, known)
+        values[name] = _read(name, value, known[name], claim)
+        for role in known[name].roles(values[name]):
+            if role not in declared:
+                raise UnknownNameError.of(f"role for `{name}` (claim {claim})", role, declared)
+    needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
+    absent = [name for name in needed if name not in values]
+    if absent:
+        raise DataError(
+            f"claim {claim} lacks the option `{absent[0]}`",
+            allowed=f"{absent[0]} = {known[absent[0]].allowed}",
+            fix="write it below [claim.options]",
+        )
+    options = kind(**values)
+    missing = [role for role in options.needed() if role not in declared]
+    if missing:
+        near = difflib.get_close_matches(missing[0], declared, n=1, cutoff=0.5)
+        raise DataError(
+            f"claim {claim} lacks the role {missing[0]!r}",
+            got=f"roles {', '.join(declared)}",
+            allowed=f"{procedure!r} needs {', '.join(options.needed())}",
+            fix=f"write it for {near[0]!r}" if near else "write it below [claim.roles]",
+        )
+    wrong = options.conflict()
+    if wrong:
+        raise DataError(f"claim {claim} contradicts itself: {wrong}", fix="change one of the two")
+    return options
+
+
+def without_challenges(given: Mapping[str, Any], *, procedure: str) -> dict[str, Any]:
+    """The same options of a registry without what takes time and changes no word: pictures and further doubts.
+
+    See Also
+    --------
+    read_options : Reads them.
+
+    Examples
+    --------
+    >>> without_challenges({"lags": 2}, procedure="precedence")
+    {'lags': 2, 'challenges': False}
+    """
+    return {**given, **{name: False for name in ("challenges", "spline") if name in _kinds(procedure)}}
+
+
+def _read(name: str, value: Any, kind: _Kind, claim: str) -> Any:
+    try:
+        read = kind.read(value)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"the option `{name}` of claim {claim} cannot be used",
+            got=repr(value)[:80],
+            allowed=kind.allowed,
+            fix="correct the entry",
+        ) from error
+    if kind.choices and read not in kind.choices:
+        raise UnknownNameError.of(f"`{name}` (claim {claim})", read, kind.choices)
+    return read
+
+
+def _kinds(procedure: str) -> dict[str, _Kind]:
+    return {f.name: f.metadata["kind"] for f in fields(OPTIONS[procedure]) if "kind" in f.metadata}
+
+
+def roles_in(options: Options) -> frozenset[str]:
+    """Roles that the options name or the procedure can take: another role would be used by nothing.
+
+    See Also
+    --------
+    without_role : Takes one out.
+    """
+    named = {*options.needs, *options.takes}
+    for each in fields(options):
+        if "kind" in each.metadata:
+            named.update(each.metadata["kind"].roles(getattr(options, each.name)))
+    return frozenset(named)
+
+
+def without_role(given: Mapping[str, Any], role: str, *, procedure: str) -> dict[str, Any]:
+    """The same options of a registry with one role taken out of every list and table of roles.
+
+    See Also
+    --------
+    roles_in : The roles that options name.
+
+    Examples
+    --------
+    >>> without_role({"logs": ["x", "y"], "controls": ["spend"]}, "spend", procedure="precedence")
+    {'logs': ['x', 'y'], 'controls': []}
+    """
+    kinds = _kinds(procedure)
+    found = dict(given)
+    for name, value in given.items():
+        if kinds[name] is _ROLES:
+            found[name] = [each for each in value if each != role]
+        elif kinds[name] in (_WEIGHTS, _RATES):
+            found[name] = {each: number for each, number in value.items() if each != role}
+    return found
