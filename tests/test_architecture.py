@@ -62,11 +62,8 @@ MANY_PARAMETERS = {"regress": 11, "audit": 11}
 SENTENCES = {"reason", "text", "words", "label", "method", "fix"}
 READS_SENTENCES = {
     "audits.inputs": 2,
-    "audits.verdicts": 2,
-    "audits.influence": 1,
     "exports.containers": 1,
     "exports.layouts": 1,
-    "report.console": 1,
 }
 
 score = SimpleNamespace(**runpy.run_path(str(ROOT / "tools" / "scorecard.py")))

@@ -116,3 +116,22 @@ def test_refusals(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="cannot be read"):
         ledger.differences(tmp_path / "binary", good)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "same"),
+    [
+        ("smallest eigenvalue −5.8e-16 of", "smallest eigenvalue 5.2e-16 of", True),
+        ("a slope of −0.12345 [−1, 2]", "a slope of −0.123451 [−1, 2]", True),
+        ("a slope of −0.1234 [−1, 2]", "a slope of −0.1235 [−1, 2]", False),
+        ("12,345 of 20,000 rows", "12,346 of 20,000 rows", False),
+        ("the week of 2024-07-29", "the week of 2024-07-22", False),
+        ("only 3 accounts", "only 3 entities", False),
+        ("1 and 2", "1 and", False),
+    ],
+)
+def test_round_off_inside_a_sentence_is_no_difference(tmp_path, found: str, expected: str, same: bool):
+    for name, text in (("a", found), ("b", expected)):
+        rows = ledger.csv_text(("claim", "dataset", "reason"), [("C14", "movies", text)])
+        (tmp_path / f"{name}.csv").write_text(rows, encoding="utf-8")
+    assert (ledger.differences(tmp_path / "a.csv", tmp_path / "b.csv") == ()) == same

@@ -218,27 +218,17 @@ def board(verdicts: Iterable[Verdict]) -> Table:
         if before not in (None, verdict.claim):
             table.add_section()
         name = plain(verdict.dataset) + (" (simulated)" if verdict.simulated else "")
-        words = ", ".join(part for part in verdict.words.split(", ") if part != "simulated")
         estimate = verdict.estimate
         table.add_row(
             Text(plain(verdict.claim) if verdict.claim != before else ""),
             Text(name, style="italic dim" if verdict.simulated else ""),
-            Text(plain(words), style=_STYLES[verdict.word]),
-            Text(_figure(verdict)),
+            Text(plain(verdict.words_beside_name), style=_STYLES[verdict.word]),
+            Text(plain(verdict.number)),
             Text(f"{estimate.n_rows:,}" if estimate else ""),
             Text(f"{estimate.n_accounts:,}" if estimate and estimate.n_accounts else ""),
         )
         before = verdict.claim
     return table
-
-
-def _figure(verdict: Verdict) -> str:
-    """Estimate with the interval that was judged, as printed everywhere else."""
-    if verdict.estimate is None:
-        return ""
-    text = str(verdict.estimate).removeprefix(f"{verdict.estimate.name}: ").split(", ")[0]
-    value = text.split(" [")[0]
-    return plain(f"{value} {verdict.interval or verdict.estimate.interval}")
 
 
 @contextlib.contextmanager

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from erresearch.errors import DataError
 from erresearch.io.csv import csv_text
@@ -38,6 +39,9 @@ COLUMNS = (
     "reason",
     "doubts_raised",
 )
+
+#: A number in a cell or inside a sentence.
+_NUMBER: Final = re.compile(r"[+\-−]?\d[\d,]*(?:\.\d+)?(?:e[+\-−]?\d+)?")
 
 
 def verdict_rows(verdicts: Iterable[Verdict]) -> list[tuple[object, ...]]:
@@ -106,13 +110,22 @@ def _read(path: Path) -> tuple[list[str], dict[tuple[str, str], dict[str, str]]]
 
 
 def _same(found: str, expected: str) -> bool:
-    """Same text, or numbers that print the same four digits."""
+    """Same text, whose numbers print the same four digits or differ by round-off alone."""
     if found == expected:
         return True
-    try:
-        a, b = float(found), float(expected)
-    except ValueError:
+    numbers = _NUMBER.findall(found), _NUMBER.findall(expected)
+    if len(numbers[0]) != len(numbers[1]) or _NUMBER.sub("#", found) != _NUMBER.sub("#", expected):
         return False
+    alone = [found] == numbers[0]
+    return all(
+        # a count or a date inside a sentence has no digits that do not matter
+        one == other or ((alone or not (one + other).strip("+-−").isdigit()) and _near(one, other))
+        for one, other in zip(*numbers, strict=True)
+    )
+
+
+def _near(one: str, other: str) -> bool:
+    a, b = (float(text.replace(",", "").replace("−", "-")) for text in (one, other))
     # two numbers on either side of a rounding boundary may print differently and yet be the same
     return f"{a:.4g}" == f"{b:.4g}" or math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12)
 
@@ -120,7 +133,8 @@ def _same(found: str, expected: str) -> bool:
 def differences(found: str | Path, expected: str | Path) -> tuple[str, ...]:
     r"""Every verdict or printed digit in which two tables of verdicts differ.
 
-    Numbers are the same when they print the same four significant digits or differ by less than a millionth.
+    Numbers, those inside a sentence too, are the same when they print the same four significant digits or differ by less
+    than a millionth; what is nothing but round-off counts as 0.
 
     Parameters
     ----------

@@ -155,8 +155,24 @@ class Verdict:
     @property
     def words(self) -> str:
         """The word with its size and qualifiers, as it is printed everywhere."""
+        return self._words(self.qualifiers)
+
+    @property
+    def words_beside_name(self) -> str:
+        """The same where the name of the data set already says that it is simulated."""
+        return self._words(tuple(one for one in self.qualifiers if one != "simulated"))
+
+    def _words(self, qualifiers: tuple[str, ...]) -> str:
         size = f" ({self.size})" if self.size else ""
-        return ", ".join([f"{self.word}{size}", *self.qualifiers])
+        return ", ".join([f"{self.word}{size}", *qualifiers])
+
+    @property
+    def number(self) -> str:
+        """The estimate with its unit and the interval that was judged; empty where there is none."""
+        if self.estimate is None:
+            return ""
+        unit = f" {self.estimate.unit}" if self.estimate.unit else ""
+        return f"{plain(self.estimate.value)}{unit} {self.interval or self.estimate.interval}"
 
     def __repr__(self) -> str:
         """Say what `str` says: short, and the same on every machine."""
@@ -173,9 +189,7 @@ class Verdict:
         head = f"**{escape(self.claim)}** on *{escape(self.dataset)}*: **{escape(self.words)}**"
         said = escape(self.reason)
         if self.estimate is not None:
-            unit = f" {self.estimate.unit}" if self.estimate.unit else ""
-            number = f"{plain(self.estimate.value)}{unit} {self.interval or self.estimate.interval}"
-            said = f"{escape(number)}; {said}" if said else escape(number)
+            said = f"{escape(self.number)}; {said}" if said else escape(self.number)
         raised = [
             f"* **{escape(doubt.name)}**: {escape(doubt.text)}" for doubt in self.doubts if doubt.raised
         ]
