@@ -21,7 +21,7 @@ from erresearch.errors import DataError, ErresearchWarning
 from erresearch.io.files import resource
 from erresearch.report import answer, write_report
 from erresearch.report.figures import theme
-from erresearch.report.images import picture
+from erresearch.report.html import picture
 from erresearch.report.sentences import (
     answer_parts,
     count_of,
@@ -32,8 +32,7 @@ from erresearch.report.sentences import (
     headline,
     readable,
 )
-from erresearch.report.strips import axis_of
-from erresearch.report.views import arrange_board, arrange_cards, losses
+from erresearch.report.views import arrange_board, arrange_cards, axis_of, losses
 from erresearch.results import WORDS, Estimate, Interval, Verdict
 
 
