@@ -508,16 +508,18 @@ def test_expressions_that_make_no_single_column_are_refused():
 
 
 def test_text_among_numbers_is_shown_where_it_stands():
-    pattern = r"'x' in the table must hold numbers: 2 of 5 values are text, first 'n/a' in row 2 \(the first row is 0\)"
+    pattern = (
+        r"'x' in the table must hold numbers: 2 of 5 values are text, first in row 2 \(the first row is 0\)"
+    )
     held = ["1", "2.5e3", "n/a", "", None]
     for table in (pd.DataFrame({"x": held}), pl.DataFrame({"x": held}), pl.LazyFrame({"x": held})):
         with pytest.raises(DataError, match=pattern):
             Moments.from_frame(table, ["x"])
-    with pytest.raises(DataError, match="1 of 3 values are text, first '<b>' in row 1"):
+    with pytest.raises(DataError, match="1 of 3 values are text, first in row 1"):
         Moments.from_frame(pd.DataFrame({"x": pd.Series([1, "<b>", 2.5], dtype=object)}), ["x"])
     with pytest.raises(DataError, match=r"first '\[1\]' in row 0"):
         Moments.from_frame(pd.DataFrame({"x": pd.Series([[1], 2.5], dtype=object)}), ["x"])
-    with pytest.raises(DataError, match="holds numbers written as text: 2 values of type text, first '1'"):
+    with pytest.raises(DataError, match="holds numbers written as text: 2 values of type text"):
         Moments.from_frame(pl.DataFrame({"x": ["1", "2"]}), ["x"])
     with pytest.raises(DataError, match="'w' in the table must hold numbers"):
         Moments.from_frame(pl.DataFrame({"x": [1.0], "w": ["much"]}), ["x"], weights="w")

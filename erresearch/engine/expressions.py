@@ -28,7 +28,7 @@ def log(column: str) -> nw.Expr:
     Examples
     --------
     >>> import polars as pl
-    >>> from erresearch import expressions as er
+    >>> from erresearch.engine import expressions as er
     >>> from erresearch.engine.moments import Moments
     >>> posts = pl.DataFrame({"reach": [1.0, 10.0, 0.0]})
     >>> m = Moments.from_frame(posts, [er.log("reach")])
@@ -69,7 +69,7 @@ def lag(column: str, n: int = 1, *, by: str, period: str) -> nw.Expr:
     Examples
     --------
     >>> import polars as pl
-    >>> from erresearch import expressions as er
+    >>> from erresearch.engine import expressions as er
     >>> from erresearch.engine.moments import Moments
     >>> weeks = pl.DataFrame({"shop": list("aaabb"), "week": [1, 2, 3, 1, 2], "sales": [5.0, 6, 7, 8, 9]})
     >>> m = Moments.from_frame(weeks, ["sales", er.lag("sales", by="shop", period="week")], by="shop")
@@ -106,7 +106,7 @@ def center(column: str, *, by: str | None = None) -> nw.Expr:
     Examples
     --------
     >>> import polars as pl
-    >>> from erresearch import expressions as er
+    >>> from erresearch.engine import expressions as er
     >>> from erresearch.engine.moments import Moments
     >>> m = Moments.from_frame(pl.DataFrame({"x": [1.0, 2, 6]}), [er.center("x")])
     >>> m.columns, m.grams().ravel().round(12).tolist()

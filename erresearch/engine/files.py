@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -17,10 +18,21 @@ from erresearch.errors import ColumnError, EngineError, missing_columns
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["TableFile", "check_files", "find_files", "read_files", "written_as_simulated"]
+__all__ = [
+    "TableFile",
+    "check_files",
+    "find_files",
+    "is_file",
+    "read_files",
+    "said_by",
+    "written_as_simulated",
+]
 
 SUFFIXES = (".parquet", ".csv")
 _GUESS_ROWS = 10_000
+#: What an engine quotes may be a cell; characters of what it says.
+_QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']*'|\[[^\]]*\]")
+_SAID = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,7 @@ def written_as_simulated(place: str | Path | Sequence[str | Path]) -> bool:
             continue
         try:
             attributes = json.loads(pl.read_parquet_metadata(path).get("PANDAS_ATTRS") or "{}")
-        except (OSError, ValueError, pl.exceptions.PolarsError):
+        except (Exception, pl.exceptions.PanicException):  # noqa: S112
             continue  # whoever reads its rows says what is wrong with the file
         if isinstance(attributes, dict) and attributes.get("simulated"):
             return True
@@ -107,19 +119,35 @@ def _all_paths(place: str | Path | Sequence[str | Path]) -> list[str]:
     return sorted({path for each in places for path in _paths(str(each))})
 
 
+def is_file(path: str) -> bool:
+    """Whether a path leads to a file; False for what no path can be, and for links that lead to themselves.
+
+    Examples
+    --------
+    >>> is_file(__file__), is_file(""), is_file("a" + chr(0))
+    (True, False, False)
+    """
+    try:
+        return bool(path) and Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _paths(text: str) -> list[str]:
     if "://" in text:
         paths = [text]
+    elif not text or "\0" in text:
+        paths = []  # no path, and not the working folder either
     elif Path(text).is_dir():
         paths = [str(path) for path in Path(text).rglob("*") if _is_part(path.relative_to(text))]
     else:
         # a real file may have brackets in its name
-        magic = has_magic(text) and not Path(text).exists()
+        magic = has_magic(text) and not is_file(text)
         paths = glob(text, recursive=True) if magic else [text]  # noqa: PTH207 (a glob may be absolute)
-    if not paths or (len(paths) == 1 and "://" not in text and not Path(paths[0]).is_file()):
+    if not paths or (len(paths) == 1 and "://" not in text and not is_file(paths[0])):
         raise EngineError(
             f"no file at {text!r}",
-            got="nothing there",
+            got="nothing there" if text else "an empty path",
             fix=f"check the path; the working folder is {str(Path.cwd())!r}",
         )
     wrong = [path for path in paths if not path.lower().split("?")[0].endswith(SUFFIXES)]
@@ -151,12 +179,25 @@ def _open(path: str) -> TableFile:
             return TableFile(path, whole, guessed.collect_schema())
         rows = pl.scan_parquet(path, glob="://" in path)
         return TableFile(path, rows, rows.collect_schema())
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (Exception, pl.exceptions.PanicException) as error:  # a damaged file may do anything to its reader
         raise EngineError(
             f"cannot read {path!r}",
-            got=str(error).strip().split("\n")[0] or type(error).__name__,
+            got=said_by(error),
             fix="check that the file is whole and of the kind that its ending says",
         ) from error
+
+
+def said_by(error: BaseException) -> str:
+    r"""What an engine said, without its plan and without any cell: what stands in quotes or brackets is left out.
+
+    Examples
+    --------
+    >>> said_by(ValueError("conversion failed in column 'x' for 1 value: [ann@example.org]"))
+    'conversion failed in column … for 1 value: …'
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    said = f"{lines[0]} {lines[-1]}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
+    return _QUOTED.sub("…", said).rstrip(".")[:_SAID]
 
 
 def _as_it_is(rows: pl.DataFrame) -> pl.DataFrame:
@@ -201,11 +242,11 @@ def _refuse_unreadable(path: str, rows: pl.LazyFrame) -> None:
     try:
         for column in rows.collect_schema().names():
             rows.select(_exact([column])).collect(engine="streaming")
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (Exception, pl.exceptions.PanicException) as error:
         where = _odd_row(path) if path.lower().endswith(".csv") and "://" not in path else ""
         raise EngineError(
             f"cannot read {path!r}",
-            got=where or str(error).strip().split("\n")[0] or type(error).__name__,
+            got=where or said_by(error),
             fix="put cells with a comma in quotes, and write the file as UTF-8"
             if where
             else "check that the file is whole",
@@ -221,10 +262,7 @@ def _odd_row(path: str) -> str:
             header = next(cells, [])
             for number, row in enumerate(cells):
                 if len(row) > len(header):
-                    return (
-                        f"row {number} (the first row is 0) has {len(row)} cells, the header {len(header)}: "
-                        f"{','.join(row)[:60]!r}"
-                    )
+                    return f"row {number} (the first row is 0) has {len(row)} cells, the header {len(header)}"
     except UnicodeDecodeError:
         return f"text that is no UTF-8, after row {max(number, 0)}"
     except csv.Error:

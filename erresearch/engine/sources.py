@@ -15,7 +15,7 @@ import narwhals as nw_main
 import narwhals.stable.v2 as nw
 from narwhals.exceptions import NarwhalsError
 
-from erresearch.engine.files import TableFile, find_files, read_files, written_as_simulated
+from erresearch.engine.files import TableFile, find_files, is_file, read_files, said_by, written_as_simulated
 from erresearch.engine.group_keys import label
 from erresearch.errors import (
     ColumnError,
@@ -122,6 +122,12 @@ def open_rows(
     """
     plain = [c for c in columns if isinstance(c, str)]
     numbers = list(dict.fromkeys([*plain, *([] if weights is None else [weights])]))
+    if period is not None and keys.count(period) > 1:
+        raise ColumnError(
+            f"{period!r} is asked for as account and as period",
+            got=f"by={period!r} and period={period!r}",
+            fix="name the column of the accounts with `by`, or leave `by` out for one entity",
+        )
     files = None
     small = False
     if isinstance(data, (str, Path)) and not str(data).startswith("duckdb:"):
@@ -264,35 +270,44 @@ def open_database(address: str) -> nw.LazyFrame[Any]:
     """
     path, _, query = address.removeprefix("duckdb:").partition("?")
     table = parse_qs(query).get("table", [""])[0]
-    if not table or not Path(path).is_file():
+    if not path or not table or not is_file(path):
         raise EngineError(
             f"no table at {address!r}",
-            got="no file there" if table else "no table named",
+            got="no file named" if not path else "no file there" if table else "no table named",
             allowed="duckdb:file.db?table=posts",
         )
     try:
         import duckdb
 
+        # a database from elsewhere may hold views that read other files, over the network too
         connection = duckdb.connect(path, read_only=True)
         cap_duckdb(connection)
-        relation: Any = _relation(connection, table)
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        found = _own_table(connection, table)
+        relation: Any = None if found is None else connection.table(found)
     except Exception as error:
-        raise EngineError(f"cannot open {address!r}", got=_first_line(error)) from error
+        raise EngineError(f"cannot open {address!r}", got=said_by(error)) from error
+    if relation is None:
+        raise EngineError(
+            f"no table {table!r} in {path!r}",
+            got="no table or view of the file itself has this name",
+            allowed="a table of the file, or schema.table; names of other files are none",
+        )
     rows: nw.LazyFrame[Any] = nw.from_native(relation)
     return rows
 
 
-def _relation(connection: Any, table: str) -> Any:
-    """A table of this very name, or of a schema where the name has a dot."""
-    import duckdb
-
-    quoted = table.replace('"', '""')
-    try:
-        return connection.table(f'"{quoted}"')
-    except duckdb.CatalogException:
-        if "." not in table:
-            raise
-        return connection.table('"{}"."{}"'.format(*quoted.split(".", 1)))
+def _own_table(connection: Any, table: str) -> str | None:
+    """The quoted name of a table or view of the file itself; None where there is none."""
+    held = "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    seen = "SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"
+    names = connection.execute(f"{held} UNION ALL {seen}").fetchall()
+    wanted = [("main", table), *([tuple(table.split(".", 1))] if "." in table else [])]
+    for schema, name in wanted:
+        if (schema, name) in names:
+            return ".".join('"{}"'.format(part.replace('"', '""')) for part in (schema, name))
+    return None
 
 
 def cap_duckdb(connection: Any) -> None:
@@ -551,7 +566,7 @@ def _check_types(schema: Mapping[str, Any], numbers: Names, keys: Names) -> None
                 allowed="whole numbers, decimals, floats, true/false",
             )
     for name in keys:
-        if schema[name].is_nested():
+        if schema[name].is_nested() or schema[name] in (nw.Duration, nw.Time, nw.Binary):
             raise ColumnError(
                 f"{name!r} cannot name accounts or periods",
                 got=f"a column of type {schema[name]}",
@@ -595,19 +610,18 @@ def _raise_text(where: str, part: nw.LazyFrame[Any], name: str, *, guessed: bool
     counts = gather(rows.select(nw.len().alias("rows"), nw.when(bad).then(1).otherwise(0).sum().alias("bad")))
     total, wrong = int(counts["rows"][0]), int(counts["bad"][0] or 0)
     if wrong:
-        first = gather(rows.filter(bad).head(1))
-        row = f"row {first[_ROW][0]} (the first row is 0)" if polars else "a row"
+        row = ""
+        if polars:
+            row = f", first in row {gather(rows.filter(bad).head(1))[_ROW][0]} (the first row is 0)"
         raise DataError(
             f"{name!r} in {where} must hold numbers",
-            got=f"{wrong} of {total} values are text, first {first['value'][0]!r} in {row}",
+            got=f"{wrong} of {total} values are text{row}",
             fix="correct or empty those cells; an empty cell counts as missing",
         )
     if not guessed and total:
-        first = gather(rows.filter(~value.is_null()).head(1))
-        seen = f", first {first['value'][0]!r}" if first.height else ""
         raise DataError(
             f"{name!r} in {where} holds numbers written as text",
-            got=f"{total} values of type text{seen}",
+            got=f"{total} values of type text",
             fix="convert the column to numbers first (for example .astype(float))",
         )
 
@@ -634,15 +648,17 @@ def gather(frame: nw.LazyFrame[Any], *, small: bool = False) -> pl.DataFrame:
     EngineError
         If the engine could not compute it.
     """
+    import polars as pl
+
     try:
         with waiting("a pass over the rows"):
             if frame.implementation.is_polars():
                 return frame.collect(engine="in-memory" if small else "streaming").to_native()  # type: ignore[no-any-return]
             return frame.collect(backend="polars").to_native()  # type: ignore[no-any-return]
-    except Exception as error:
+    except (Exception, pl.exceptions.PanicException) as error:
         raise EngineError(
             "the engine could not compute this pass over the rows",
-            got=f"{frame.implementation}: {_first_line(error)}",
+            got=f"{frame.implementation}: {said_by(error)}",
             fix="check that the columns hold what the request needs",
         ) from error
 
