@@ -346,7 +346,7 @@ def test_names_may_be_anything():
 
 def test_a_column_may_be_its_own_account_and_weight():
     table = pl.DataFrame({"x": [1.0, 2.0, 2.0]})
-    m = Moments.from_frame(table, ["x"], by="x", weights="x", period="x")
+    m = Moments.from_frame(table, ["x"], by="x", weights="x")
     assert m.keys.tolist() == ["1", "2"]
     assert m.weight.tolist() == [1.0, 4.0]
 
@@ -517,13 +517,13 @@ def test_text_among_numbers_is_shown_where_it_stands():
             Moments.from_frame(table, ["x"])
     with pytest.raises(DataError, match="1 of 3 values are text, first in row 1"):
         Moments.from_frame(pd.DataFrame({"x": pd.Series([1, "<b>", 2.5], dtype=object)}), ["x"])
-    with pytest.raises(DataError, match=r"first '\[1\]' in row 0"):
+    with pytest.raises(DataError, match="values are text, first in row 0"):
         Moments.from_frame(pd.DataFrame({"x": pd.Series([[1], 2.5], dtype=object)}), ["x"])
     with pytest.raises(DataError, match="holds numbers written as text: 2 values of type text"):
         Moments.from_frame(pl.DataFrame({"x": ["1", "2"]}), ["x"])
     with pytest.raises(DataError, match="'w' in the table must hold numbers"):
         Moments.from_frame(pl.DataFrame({"x": [1.0], "w": ["much"]}), ["x"], weights="w")
-    with pytest.raises(DataError, match=r"'x' in the table must hold numbers.*first 'many' in row 1"):
+    with pytest.raises(DataError, match=r"'x' in the table must hold numbers.*first in row 1"):
         Moments.from_frame(pl.DataFrame({"x": ["1", "many"]}), [log("x")])
     with pytest.raises(ColumnError, match="'x' does not hold numbers: a column of type Date"):
         Moments.from_frame(pl.DataFrame({"x": [0]}).cast(pl.Date), ["x"])

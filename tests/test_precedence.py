@@ -439,3 +439,13 @@ def test_declared_events_enter_before_now_and_after(accounts):
     assert with_events.n_rows == plain.n_rows
     with pytest.raises(UnknownNameError, match="no kind of event 'ramp'"):
         precedence(panel, *LOGS, **HOW, events={"sale": "ramp"})
+
+
+def test_a_lazy_table_and_one_in_memory_give_the_same_bits(tmp_path):
+    panel = pl.from_pandas(simulate_panel("effect", accounts=8, weeks=90, rng=3)[0])
+    panel.write_parquet(tmp_path / "panel.parquet")
+    found = {
+        precedence(table, "engagement", "revenue", by="account", time="week", lags=12).forward.value
+        for table in (panel, panel.lazy(), panel.to_pandas(), tmp_path / "panel.parquet")
+    }
+    assert len(found) == 1

@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.group_keys import as_text, sort_periods, sort_text, sum_into
-from erresearch.engine.lazy_rows import Source, conditions, free_name, near, numbers, prepare, sliced
+from erresearch.engine.group_keys import as_text, coded, sort_periods, sort_text, sum_into
+from erresearch.engine.lazy_rows import (
+    Source,
+    conditions,
+    free_name,
+    near,
+    no_rows,
+    numbers,
+    prepare,
+    refuse_negative,
+    sliced,
+)
 from erresearch.engine.sources import Opened, check_text, gather
 from erresearch.errors import DataError, DesignError
 from erresearch.io.memory import share_of_memory
@@ -29,6 +39,7 @@ __all__ = [
     "near",
     "packed_sums",
     "prepare",
+    "sums_in_memory",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -79,11 +90,11 @@ def moment_pass(source: Source) -> tuple[Source, Sums]:
         If squares overflow.
     """
     source = sliced(source)
-    sums = _pass(source)
+    sums = sums_in_memory(source) if source.small else _pass(source)
     origin = better_origin(source, sums)
     if origin is not None:
         source = replace(source, origin=origin)
-        sums = _pass(source)
+        sums = sums_in_memory(source) if source.small else _pass(source)
     if sums.long and source.frame.implementation.is_polars():
         sums = _replace_long(source, sums)
     k = len(source.columns)
@@ -98,6 +109,62 @@ def moment_pass(source: Source) -> tuple[Source, Sums]:
             fix="use a larger unit or the logarithm",
         )
     return source, sums
+
+
+def sums_in_memory(source: Source) -> Sums:
+    """The same sums of few rows, without asking an engine: the same bits on every machine.
+
+    Parameters
+    ----------
+    source : Source
+        Rows that are small.
+
+    Returns
+    -------
+    Sums
+        One entry per account.
+    """
+    table, z, weight = _columns(source)
+    account = None if source.account is None else table[source.account]
+    keys, position = coded(account, len(table))
+    # no row for an account is no account; without accounts there is one group all the same
+    left = z if weight is None else z * weight[:, None]
+    order, starts = _stretches(position, len(keys))
+    z, left = z[order], left[order]
+    k = z.shape[1]
+    cross = np.empty((len(keys), k * (k + 1) // 2))
+    at = 0
+    with np.errstate(over="ignore", invalid="ignore"):  # whoever called looks for what is not finite
+        for i in range(k):  # column by column: all products at once would not fit for many columns
+            cross[:, at : at + k - i] = _added(left[:, i, None] * z[:, i:], starts)
+            at += k - i
+    count = np.diff([*starts, len(z)]) if len(z) else np.zeros(len(keys), dtype=np.int64)
+    total = count.astype(np.float64) if weight is None else _added(weight[order, None], starts)[:, 0]
+    return Sums(keys=keys, count=count, weight=total, sums=_added(left, starts), cross=cross)
+
+
+def _columns(source: Source) -> tuple[pl.DataFrame, Array, Array | None]:
+    """Complete rows, their distances to the origin, and their weights."""
+    table = gather(source.complete(), small=True)
+    values = np.empty((len(table), len(source.names)))
+    for i, name in enumerate(source.names):
+        values[:, i] = table[name].to_numpy()
+    weight = None if source.weight is None else table[source.weight].to_numpy()
+    return table, values - source.origin, weight
+
+
+def _stretches(position: Array, groups: int) -> tuple[Array | slice, Array]:
+    """How to put rows of one group side by side, and where each group begins."""
+    sorted_already = len(position) < 2 or bool((position[1:] >= position[:-1]).all())
+    order: Array | slice = slice(None) if sorted_already else np.argsort(position, kind="stable")
+    return order, np.searchsorted(position[order], np.arange(groups))
+
+
+def _added(values: Array, starts: Array) -> Array:
+    """Sums of stretches of rows (pairwise, as numpy adds)."""
+    if not len(values):
+        return np.zeros((len(starts), values.shape[1]))
+    return np.asarray(np.add.reduceat(values, starts, axis=0))
 
 
 def lazy_sums(source: Source, *, split: int = 0, only: Sequence[object] | None = None) -> nw.LazyFrame[Any]:
@@ -262,11 +329,11 @@ def count_dropped(source: Source, opened: Opened, used: int) -> dict[str, int]:
     DataError
         If there are no rows, a weight is negative, or a .csv holds text among numbers.
     """
+    if source.lost is not None:
+        return dict(source.lost)
     rows = int(gather(source.frame.select(nw.len().alias("rows")))["rows"][0])
     if rows == 0:
-        raise DataError(
-            "the table has no rows", got="0 rows", fix="check the filter or the file it came from"
-        )
+        raise no_rows()
     if rows == used:
         return {}
     check_text([part for part in opened.parts if opened.parsed], opened.parsed)
@@ -277,12 +344,7 @@ def count_dropped(source: Source, opened: Opened, used: int) -> dict[str, int]:
         before = before & holds
     table = gather(source.frame.select(*counts))
     dropped = {words: int(table[f"d{i}"][0] or 0) for i, (words, _) in enumerate(found)}
-    if dropped.get("weight negative"):
-        raise DataError(
-            "a weight is negative",
-            got=f"{dropped['weight negative']} of {rows} rows",
-            allowed="weights above 0; rows of weight 0 are left out and counted",
-        )
+    refuse_negative(dropped, rows)
     return {words: count for words, count in dropped.items() if count}
 
 
@@ -321,6 +383,8 @@ def cell_pass(source: Source, accounts: int, rows: int) -> tuple[Array, Array, A
                 allowed=f"{most / 2**30:.3g} GiB",
                 fix="use longer periods (weeks, months) or leave the period effects out",
             )
+    if source.small:
+        return _cells_in_memory(source, source.period)
     weighted = source.weight is not None
     exprs = [source.w().sum().alias("weight") if weighted else nw.len().alias("weight")]
     for i, name in enumerate(source.columns):
@@ -332,3 +396,16 @@ def cell_pass(source: Source, accounts: int, rows: int) -> tuple[Array, Array, A
     weight = sum_into(values["weight"].astype(np.float64), position, len(cell))
     sums = np.column_stack([sum_into(values[f"s{i}"], position, len(cell)) for i in range(k)])
     return names, cell // len(names), cell % len(names), weight, sums
+
+
+def _cells_in_memory(source: Source, time: str) -> tuple[Array, Array, Array, Array, Array]:
+    table, z, weight = _columns(source)
+    _, account = coded(None if source.account is None else table[source.account], len(table))
+    names, period = coded(table[time], len(table), order=sort_periods)
+    cell, position = np.unique(account * max(len(names), 1) + period, return_inverse=True)
+    order, starts = _stretches(position, len(cell))
+    left = z if weight is None else z * weight[:, None]
+    total = np.ones((len(z), 1)) if weight is None else weight[:, None]
+    length = max(len(names), 1)
+    added = _added(total[order], starts)[:, 0], _added(left[order], starts)
+    return names, cell // length, cell % length, *added

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_text",
+    "coded",
     "label",
     "refuse_blurred",
     "sort_periods",
@@ -224,6 +226,51 @@ def sort_periods(labels: Array) -> tuple[Array, Array]:
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return keys[order], rank[position]
+
+
+def coded(
+    column: pl.Series | None, rows: int, *, order: Callable[[Array], tuple[Array, Array]] = sort_text
+) -> tuple[Array, Array]:
+    """Sorted text of a column's values, and the place of each row's value among them.
+
+    Parameters
+    ----------
+    column : polars.Series or None
+        Without nulls; None puts all rows under one empty key.
+    rows : int
+        How many there are.
+    order : callable
+        :func:`sort_text` or :func:`sort_periods`.
+
+    Returns
+    -------
+    keys : (G,) ndarray of str
+        Dtype object.
+    position : (rows,) ndarray of int
+        ``keys[position]`` is the column as text.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> keys, position = coded(pl.Series([2.0, 10.0, 2.0]), 3)
+    >>> keys.tolist(), position.tolist()
+    (['10', '2'], [1, 0, 1])
+    """
+    import polars as pl
+
+    if column is None:
+        return np.array([""], dtype=object), np.zeros(rows, dtype=np.int64)
+    if column.dtype in (pl.Object, pl.Binary):
+        return order(as_text(column))
+    # text is made of the distinct values only
+    distinct = column.unique()
+    keys, place = order(as_text(distinct))
+    if not len(keys):
+        return keys, np.zeros(0, dtype=np.int64)
+    position = column.to_frame("key").join(
+        pl.DataFrame({"key": distinct, "place": place}), on="key", how="left", maintain_order="left"
+    )
+    return keys, position["place"].to_numpy().astype(np.int64)
 
 
 def sum_into(values: Array, position: Array, groups: int) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,7 @@ import numpy as np
 from erresearch.engine.files import check_files
 from erresearch.engine.group_keys import as_text, refuse_blurred, sort_text, sum_into
 from erresearch.engine.sources import Opened, check_text, gather, open_rows
-from erresearch.errors import ColumnError, DesignError, EngineError
+from erresearch.errors import ColumnError, DataError, DesignError, EngineError
 from erresearch.io.memory import share_of_memory
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DRIVER_BYTES",
+    "ROWS_BYTES",
     "Source",
     "account_bytes",
     "check_ids",
@@ -28,8 +29,10 @@ __all__ = [
     "free_name",
     "in_groups",
     "near",
+    "no_rows",
     "numbers",
     "prepare",
+    "refuse_negative",
     "row_count",
     "sliced",
 ]
@@ -72,6 +75,8 @@ class Source:
     cuts : tuple of (key, int)
         Where accounts are summed a slice of them at a time (:func:`sliced`): first key of each further slice, and how
         many accounts come before it.
+    lost : mapping of str to int, optional
+        Rows left out already, by reason, where they have been counted (small tables).
 
     Examples
     --------
@@ -97,6 +102,7 @@ class Source:
     small: bool = False
     groups: int = 0
     cuts: tuple[tuple[Any, int], ...] = ()
+    lost: Mapping[str, int] | None = None
 
     def col(self, name: str) -> nw.Expr:
         """Column `name` as it is."""
@@ -421,7 +427,10 @@ def prepare(
         small=opened.small,
     )
     try:
-        return replace(source, origin=_origin(opened.frame.head(HEAD).select(*values), names)), opened
+        if opened.small:
+            return _held(source), opened
+        head = gather(opened.frame.head(HEAD).select(*values))
+        return replace(source, origin=_origin(head, names)), opened
     except EngineError:
         # an expression that cannot read text fails here first: say which column holds it
         check_text(opened.parts, opened.roots)
@@ -482,18 +491,76 @@ def free_name(name: str, taken: set[str]) -> str:
     return name
 
 
-def _origin(head: nw.LazyFrame[Any], names: Sequence[str]) -> Array:
+def _origin(head: pl.DataFrame, names: Sequence[str]) -> Array:
     """Near the means, on a grid a little finer than the spread, so that z − o is exact wherever it can be."""
-    values = [nw.col(name) for name in names]
-    finite = [nw.when(_finite(v)).then(v).alias(f"v{i}") for i, v in enumerate(values)]
-    table = gather(head.select(*finite))
     out = np.zeros(len(names))
-    for i in range(len(names)):
-        value = table[f"v{i}"].drop_nulls().to_numpy()
+    for i, name in enumerate(names):
+        value = head[name].to_numpy()
+        value = value[np.isfinite(value)]
         if value.size:
             with np.errstate(over="ignore", invalid="ignore"):
                 out[i] = near(float(np.mean(value)), float(np.std(value)), float(value[0]))
     return out
+
+
+def _held(source: Source) -> Source:
+    """Few rows brought here once: complete ones for every pass to come, the others counted by their first lack."""
+    table = gather(source.frame, small=True)
+    rows = len(table)
+    if not rows:
+        raise no_rows()
+    left, lost = np.ones(rows, dtype=bool), {}
+
+    def keep(words: str, holds: Array) -> None:
+        gone = int(np.count_nonzero(left & ~holds))
+        if gone:
+            lost[words] = gone
+        left[:] &= holds
+
+    for name, words in ((source.account, "account missing"), (source.period, "period missing")):
+        if name is not None:
+            lack = table[name].is_null()
+            lack = lack | table[name].is_nan().fill_null(value=True) if table[name].dtype.is_float() else lack
+            keep(words, ~lack.to_numpy())
+    if source.weight is not None:
+        weight = table[source.weight].to_numpy()
+        keep("weight not finite", np.isfinite(weight))
+        keep("weight negative", ~(weight < 0))
+        keep("weight zero", ~(weight == 0))
+    refuse_negative(lost, rows)
+    for column, name in zip(source.columns, source.names, strict=True):
+        keep(f"not finite: {column}", np.isfinite(table[name].to_numpy()))
+    origin = _origin(table.head(HEAD), source.names)
+    complete = table if left.all() else table.filter(left)
+    return replace(source, frame=nw.from_native(complete.lazy()), origin=origin, whole=True, lost=lost)
+
+
+def no_rows() -> DataError:
+    """The error of an empty table."""
+    return DataError("the table has no rows", got="0 rows", fix="check the filter or the file it came from")
+
+
+def refuse_negative(lost: Mapping[str, int], rows: int) -> None:
+    """Refuse weights below 0.
+
+    Parameters
+    ----------
+    lost : mapping of str to int
+        Rows left out, by reason.
+    rows : int
+        All rows.
+
+    Raises
+    ------
+    DataError
+        With the count.
+    """
+    if lost.get("weight negative"):
+        raise DataError(
+            "a weight is negative",
+            got=f"{lost['weight negative']} of {rows} rows",
+            allowed="weights above 0; rows of weight 0 are left out and counted",
+        )
 
 
 def near(mean: float, spread: float, first: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tempfile
 import warnings
@@ -393,6 +394,7 @@ def _schema(data: Any) -> dict[str, Any]:
     return out
 
 
+@functools.lru_cache(maxsize=256)
 def _pandas_type(dtype: Any) -> Any:
     import pandas as pd
     import polars as pl

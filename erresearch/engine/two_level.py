@@ -9,12 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import narwhals as nw_main
 import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.aggregation import Sums, better_origin, count_dropped, lazy_sums, packed_sums, prepare
-from erresearch.engine.lazy_rows import DRIVER_BYTES, Source, account_bytes, expects_accounts, sliced
+from erresearch.engine.lazy_rows import (
+    DRIVER_BYTES,
+    Source,
+    account_bytes,
+    expects_accounts,
+    row_count,
+    sliced,
+)
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather, says_simulated
 from erresearch.errors import DesignError, ErresearchWarning
@@ -75,7 +81,7 @@ def bounded_moments(
     most_bytes = share_of_memory(DRIVER_BYTES) if most_bytes is None else most_bytes
     source, opened = prepare(data, list(columns), by=by, period=None, weights=weights)
     simulated = says_simulated(data)
-    accounts = _too_many(data, source, most_bytes)
+    accounts = _too_many(source, most_bytes)
     if not accounts:
         return Moments.from_source(source, opened, by=by, weights=weights, simulated=simulated)
     source, sums, accounts = condense(replace(source, groups=groups), within=within)
@@ -132,7 +138,7 @@ def fitting_moments(
     """
     most_bytes = share_of_memory(DRIVER_BYTES) if most_bytes is None else most_bytes
     source, opened = prepare(data, list(columns), by=by, period=period, weights=None)
-    accounts = 0 if by is None else _too_many(data, source, most_bytes)
+    accounts = 0 if by is None else _too_many(source, most_bytes)
     if accounts:
         each = account_bytes(len(source.columns))
         raise DesignError(
@@ -182,12 +188,11 @@ def condense(source: Source, *, within: bool) -> tuple[Source, Sums, int]:
     return source, replace(sums, keys=keys, long=()), accounts
 
 
-def _too_many(data: Any, source: Source, most_bytes: int) -> int:
+def _too_many(source: Source, most_bytes: int) -> int:
     """Number of accounts, counted where the first rows let expect more than fit; 0 where they fit."""
     assert source.account is not None
     most = most_bytes // account_bytes(len(source.columns))
-    table = None if isinstance(data, (str, Path)) else nw_main.from_native(data, pass_through=True)
-    if isinstance(table, nw_main.DataFrame) and len(table) <= most:
+    if source.small and row_count(source) <= most:
         return 0  # no more accounts than rows
     if not expects_accounts(source, most / 4):
         return 0

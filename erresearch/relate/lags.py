@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import narwhals as nw_main
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.aggregation import near
-from erresearch.engine.group_keys import as_text, sort_periods
-from erresearch.engine.lazy_rows import check_ids
-from erresearch.engine.moments import Cells, Moments
+from erresearch.engine.lazy_rows import ROWS_BYTES, check_ids
+from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather, open_rows
 from erresearch.engine.two_level import fitting_moments
 from erresearch.errors import DataError, GuardError
-
-if TYPE_CHECKING:
-    import polars as pl
+from erresearch.io.memory import share_of_memory
 
 __all__ = ["LaggedRows", "open_panel", "refuse_repeated"]
 
@@ -35,7 +30,7 @@ _NEAR, _EQUAL = 1e-9, 1e-12
 _SLACK = 1e-4
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LaggedRows:
     """Rows ready to be lagged.
 
@@ -47,8 +42,8 @@ class LaggedRows:
         What c0, c1, … are called.
     by, time : str or None
         Names of the account and time columns.
-    accounts, gaps : int
-        Accounts, and gaps in their calendars.
+    rows, accounts, gaps : int
+        Rows, accounts, and gaps in their calendars.
     step : str
         The distance of two neighbouring rows in words; empty where time is only an order.
     unit : float
@@ -58,13 +53,14 @@ class LaggedRows:
     dropped : mapping of str to int
         Rows left out so far.
     in_memory : bool
-        Whether the table was in memory anyway, so that what is made of it may be too.
+        Whether the rows fit in memory, so that what is made of them may be there too.
     """
 
     frame: nw.LazyFrame[Any]
     names: tuple[str, ...]
     by: str | None
     time: str
+    rows: int
     accounts: int
     gaps: int
     step: str
@@ -100,10 +96,10 @@ class LaggedRows:
         frame = self.frame.select(
             *[self.shifted(*pair) for pair in plain], nw.col(_ACCOUNT).alias(by), nw.col(_TIME).alias(time)
         )
-        if self.in_memory:
-            moments = _moments_of(gather(frame), labels)
-        else:
-            moments = fitting_moments(nw.to_native(frame), labels, by=by, period=time)
+        # an engine would make all lags and their products at once
+        fits = self.rows * 8 * len(labels) <= share_of_memory(ROWS_BYTES)
+        rows = gather(frame) if self.in_memory and fits else nw.to_native(frame)
+        moments = fitting_moments(rows, labels, by=by, period=time)
         moved = {f"not finite: {self.label(*pair)}" for pair in wanted if pair[1]}
         dropped = dict(self.dropped)
         dropped |= {reason: n for reason, n in moments.dropped.items() if reason not in moved}
@@ -176,7 +172,8 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
             got=f"{gaps:,} of {int(counts.sum()):,} distances differ from the commonest, {_distance(usual, calendar)}",
             fix="put the rows on one calendar first (days, weeks, months), one row per account and period",
         )
-    in_memory = isinstance(nw_main.from_native(panel, pass_through=True), nw_main.DataFrame)
+    rows = int(counts.sum()) + accounts
+    in_memory = opened.small or rows * 8 * (len(columns) + 4) <= share_of_memory(ROWS_BYTES)
     frame = _spells(frame, usual) if gaps else frame.with_columns(nw.lit(0).alias(_SPELL))
     if in_memory:
         frame = nw.from_native(gather(frame)).lazy()
@@ -186,6 +183,7 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
         names=opened.names,
         by=by,
         time=time,
+        rows=rows,
         accounts=accounts,
         gaps=gaps,
         step=_distance(usual, calendar),
@@ -302,47 +300,6 @@ def _free(name: str, taken: Sequence[str]) -> str:
     while name.casefold() in {other.casefold() for other in taken}:
         name += "_"
     return name
-
-
-def _moments_of(table: pl.DataFrame, columns: Sequence[str]) -> Moments:
-    """The same as :meth:`Moments.from_frame` of rows in memory, in a fraction of the time for small tables."""
-    values = table[:, : len(columns)].to_numpy()
-    account, period = as_text(table[:, len(columns)]), as_text(table[:, len(columns) + 1])
-    missing = ~np.isfinite(values)
-    whole = ~missing.any(axis=1)
-    first = np.bincount(missing.argmax(axis=1)[~whole], minlength=len(columns))
-    dropped = {f"not finite: {name}": int(n) for name, n in zip(columns, first, strict=True) if n}
-    values = values[whole]
-    keys, group = np.unique(account[whole].astype(str), return_inverse=True)
-    periods, at = sort_periods(period[whole])
-    groups, k = len(keys), len(columns)
-    mean, spread = (values.mean(axis=0), values.std(axis=0)) if len(values) else (np.zeros(k), np.zeros(k))
-    origin = np.array([near(float(m), float(s), float(m)) for m, s in zip(mean, spread, strict=True)])
-    order = np.argsort(group, kind="stable")
-    z, starts = (values - origin)[order], np.searchsorted(group[order], np.arange(groups))
-    i, j = np.triu_indices(k)
-    count = np.bincount(group, minlength=groups)
-    cell, place = np.unique(group * max(len(periods), 1) + at, return_inverse=True)
-    sums = np.zeros((len(cell), k))
-    np.add.at(sums, place, values - origin)
-    empty = np.zeros((0, k))
-    return Moments(
-        columns=tuple(columns),
-        origin=origin,
-        keys=keys.astype(object),
-        count=count,
-        weight=count.astype(float),
-        sums=np.add.reduceat(z, starts) if groups else empty,
-        cross=np.add.reduceat(z[:, i] * z[:, j], starts) if groups else empty[:, i],
-        cells=Cells(
-            periods,
-            cell // max(len(periods), 1),
-            cell % max(len(periods), 1),
-            np.bincount(place, minlength=len(cell)).astype(float),
-            sums,
-        ),
-        dropped=dropped,
-    )
 
 
 def refuse_repeated(moments: Moments, outcome: str) -> None:
