@@ -19,6 +19,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+import erresearch as er
 from erresearch.engine import aggregation
 from erresearch.engine.expressions import lag, log
 from erresearch.engine.files import find_files
@@ -27,6 +28,7 @@ from erresearch.engine.two_level import bounded_moments
 from erresearch.errors import ColumnError, DataError, EngineError, ErresearchError, ErresearchWarning
 from erresearch.io.memory import memory_limit
 from erresearch.relate import logit, poisson, precedence
+from erresearch.worlds import simulate_panel
 
 # ibis 12 still calls a method that DuckDB 2 has renamed; the warning is between those two
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
@@ -669,3 +671,16 @@ def test_a_lost_spark_task_is_done_again_with_the_same_answer(spark, tmp_path):
     assert again.dropped == whole.dropped
     assert again.count.tolist() == whole.count.tolist()
     np.testing.assert_allclose(again.about(whole.origin).cross, whole.cross, rtol=1e-9)
+
+
+def test_a_header_that_stands_twice_is_refused_at_every_door():
+    panel = simulate_panel("effect", accounts=4, weeks=20, rng=1)[0]
+    twice = pd.concat([panel, panel[["reach"]]], axis=1)
+    assert er.regress(twice, "revenue", on=["spend"], by="account").n_rows == 80
+    for ask in (
+        lambda: er.regress(twice, "revenue", on=["reach"], by="account"),
+        lambda: er.build_panel(twice.rename(columns={"week": "published_at"}), tz="UTC"),
+        lambda: er.engagement_rate(twice, denominator="reach"),
+    ):
+        with pytest.raises(ColumnError, match="'reach'"):
+            ask()

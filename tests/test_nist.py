@@ -123,7 +123,7 @@ def test_without_rows_fewer_digits_remain(name: str):
 
 def test_filip_is_refused_by_name():
     rows = table("Filip")
-    with pytest.raises(DesignError, match=r"columns 'x\d.*are collinear or nearly so.*at least 1e-12"):
+    with pytest.raises(DesignError, match=r"columns 'x\d.*are collinear or nearly so: .* hardly varies"):
         regress(rows, "y", on=list(rows.columns[:-1]))
 
 

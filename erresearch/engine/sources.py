@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import narwhals as nw_main
 import narwhals.stable.v2 as nw
-from narwhals.exceptions import NarwhalsError
+from narwhals.exceptions import DuplicateError, NarwhalsError
 
 from erresearch.engine.files import TableFile, find_files, is_file, read_files, said_by, written_as_simulated
 from erresearch.engine.group_keys import label
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Opened",
+    "as_narwhals",
     "cap_duckdb",
     "check_text",
     "column_names",
@@ -221,6 +222,45 @@ def column_names(data: Any) -> tuple[str, ...]:
     if isinstance(data, (str, Path)) and not str(data).startswith("duckdb:"):
         return tuple(map(str, find_files(data)[0].schema))
     return tuple(_schema(_table(data)))
+
+
+def as_narwhals(data: Any, *, pass_through: bool = False) -> Any:
+    """Any table as narwhals has it, where no header stands twice.
+
+    Parameters
+    ----------
+    data : frame
+        As ``narwhals.from_native`` takes it.
+    pass_through : bool
+        Whether what is no table comes back as it is.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+
+    Raises
+    ------
+    ColumnError
+        If a name stands twice.
+    TypeError
+        If it is no table, as narwhals says it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> as_narwhals(pd.DataFrame([[1, 2]], columns=["likes", "likes"]))
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.ColumnError: a column name stands twice in the table: 'likes'. Rename one of them.
+    """
+    try:
+        return nw.from_native(data, pass_through=pass_through)
+    except DuplicateError as error:
+        names = [str(name) for name in data.columns]
+        double = next((name for name in names if names.count(name) > 1), "")
+        raise ColumnError(
+            "a column name stands twice in the table", got=repr(double), fix="rename one of them"
+        ) from error
 
 
 def _table(data: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.periods import Every, check_every, period_start, with_calendar
+from erresearch.engine.sources import as_narwhals
 from erresearch.errors import ColumnError, DataError, GuardError, UnknownNameError, missing_columns
 from erresearch.metrics.definitions import (
     Denominator,
@@ -181,7 +182,7 @@ def engagement_rate(
             got=f"per={asked.per!r}",
             fix='use per="period", or leave `every` out',
         )
-    frame = nw.from_native(posts, pass_through=True)
+    frame = as_narwhals(posts, pass_through=True)
     known = isinstance(frame, nw.DataFrame | nw.LazyFrame)
     columns = list(frame.collect_schema().names()) if known else []
     timed = asked.per == "day" or every is not None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.periods import Clock, in_zone
-from erresearch.engine.sources import gather
+from erresearch.engine.sources import as_narwhals, gather
 from erresearch.errors import ColumnError, DataError, EngineError, GuardError, missing_columns
 from erresearch.exports import Export, combine_exports
 from erresearch.exports.lazy_tables import Lake
@@ -140,7 +140,7 @@ def arrive(
         _refuse_other_kind(data.name, data.kind, what, kinds)
         data, simulated = data.rows, data.simulated
     try:
-        frame = nw.from_native(data)
+        frame = as_narwhals(data)
     except TypeError as error:
         raise EngineError(
             f"{what} must come as exports or as a table",
