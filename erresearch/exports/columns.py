@@ -230,6 +230,16 @@ def _total_mask(frame: pl.DataFrame, table: Table) -> pl.Series:
     return mask
 
 
+def entities(drafted: Draft, settings: Settings, *, otherwise: str = "") -> pl.Series:
+    """Whose each row is: a column of the file, else what the caller says, else the file's own word, else the platform."""
+    import polars as pl
+
+    name = settings.entity or otherwise or drafted.layout.platform
+    if "entity" not in drafted.frame.columns:
+        return pl.repeat(name, drafted.frame.height, eager=True)
+    return drafted.frame["entity"].str.strip_chars().replace("", None).fill_null(name)
+
+
 def without_copies(
     frame: pl.DataFrame, log: ReadLog, *, number: str, only: pl.Series | None = None
 ) -> pl.DataFrame:

@@ -26,7 +26,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "posts": ("platform", "account", "post_id"),
         "daily": ("platform", "account", "post_id", "date"),
         "followers": ("platform", "account", "date"),
-        "ads": ("platform", "account", "date", "date_end", "currency"),
+        "ads": ("platform", "account", "entity", "date", "date_end", "currency"),
         "survey": ("entity", "respondent", "date"),
         "outcomes": ("entity", "outcome", "kind", "date", "order_id", "segment", "currency"),
     }

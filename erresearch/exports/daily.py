@@ -11,6 +11,7 @@ from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import (
     Built,
     Draft,
+    entities,
     further,
     numeric_targets,
     one_currency,
@@ -22,6 +23,7 @@ from erresearch.exports.layouts import Kind, load_registry, normalise
 from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.posts import account_of, compare_totals
+from erresearch.exports.privacy import holds_people, is_personal
 from erresearch.exports.timestamps import impossible, times_of, with_years
 
 if TYPE_CHECKING:
@@ -259,6 +261,9 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built
             "date_end": end,
             "platform": pl.repeat(drafted.layout.platform, text.height, eager=True),
             "account": campaign,
+            **(
+                {"entity": entities(drafted, settings)} if settings.entity or "entity" in text.columns else {}
+            ),
             "currency": currency,
             **columns,
             "source_row": drafted.rows,
@@ -449,18 +454,15 @@ def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFram
     columns, currencies = typed(drafted, figures, settings, log)
     columns = {name: column for name, column in columns.items() if name in figures}
     lines = drafted.table.lines
+    segment, people = _segment(drafted)
     wide = pl.DataFrame(
         {
             "date": start,
             "date_end": end,
             "grain": pl.repeat(grain, drafted.frame.height, eager=True),
-            "entity": pl.repeat(
-                settings.entity or lines.get("entity", "") or drafted.layout.platform,
-                drafted.frame.height,
-                eager=True,
-            ),
+            "entity": entities(drafted, settings, otherwise=lines.get("entity", "")),
             "kind": pl.repeat("reported", drafted.frame.height, eager=True),
-            "segment": _segment(drafted),
+            "segment": segment,
             "source_row": drafted.rows,
             **columns,
         }
@@ -485,7 +487,8 @@ def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFram
         "segment",
         "source_row",
     ]
-    return long.select(first), wide.height
+    long = long.select(first)
+    return _added_up(long, people, log) if people else long, wide.height
 
 
 def _refuse_comparison(drafted: Draft, log: ReadLog) -> None:
@@ -548,12 +551,34 @@ def _stated_day(text: str) -> dt.datetime | None:
         return None
 
 
-def _segment(drafted: Draft) -> pl.Series:
-    """What a table is by besides time: the columns that are not known and hold no numbers."""
+def _added_up(long: pl.DataFrame, people: int, log: ReadLog) -> pl.DataFrame:
+    """Figures of a table by customers and the like, summed over them: people are not loaded, what they paid is."""
+    import polars as pl
+
+    registry = load_registry()
+    counted = [name for name in long["outcome"].unique() if registry.field(name).unique]
+    log.note(
+        f"the table is also by {people} personal columns, which are not loaded: its rows were added up over them"
+        + (f"; {', '.join(sorted(counted))} count people and were left out" if counted else "")
+    )
+    keys = [name for name in long.columns if name not in ("value", "source_row")]
+    kept = long.filter(~pl.col("outcome").is_in(counted))
+    summed = kept.group_by(keys, maintain_order=True).agg(pl.col("value").sum(), pl.col("source_row").first())
+    return summed.select(long.columns)
+
+
+def _segment(drafted: Draft) -> tuple[pl.Series, int]:
+    """What a table is by besides time, and how many of its columns name people.
+
+    Columns that are not known and hold no numbers, unless a mapping names one. Personal columns never make a segment, by
+    their header or by what they hold.
+    """
     import polars as pl
 
     table = drafted.table
-    parts = []
+    if "segment" in drafted.frame.columns:
+        return drafted.frame["segment"].str.strip_chars(), 0
+    parts, people = [], 0
     cells = table.cells.with_columns(table.rows.alias("row")).join(
         drafted.frame.select("row"), on="row", how="semi", maintain_order="left"
     )
@@ -562,11 +587,15 @@ def _segment(drafted: Draft) -> pl.Series:
         positions = [table.match.columns["date"], *positions]
     for position in positions:
         column = cells[f"c{position}"] if f"c{position}" in cells.columns else None
-        if column is not None and int(column.str.contains(r"\p{L}").sum()) > 0.5 * len(column):
+        if column is None or int(column.str.contains(r"\p{L}").sum()) <= 0.5 * len(column):
+            continue
+        if is_personal(table.header[position]) or holds_people(column):
+            people += 1
+        else:
             parts.append(column.alias(str(position)))
     if not parts:
-        return pl.repeat("", drafted.frame.height, eager=True)
-    return pl.DataFrame(parts[:3]).select(pl.concat_str(pl.all(), separator=" / ")).to_series()
+        return pl.repeat("", drafted.frame.height, eager=True), people
+    return pl.DataFrame(parts[:3]).select(pl.concat_str(pl.all(), separator=" / ")).to_series(), people
 
 
 def _once(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:

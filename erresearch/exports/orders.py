@@ -8,7 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
-from erresearch.exports.columns import Built, Draft, further, number_column, one_currency, without_copies
+from erresearch.exports.columns import (
+    Built,
+    Draft,
+    entities,
+    further,
+    number_column,
+    one_currency,
+    without_copies,
+)
 from erresearch.exports.daily import day_column
 from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import Settings
@@ -70,17 +78,19 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
 
     drafted = _one_row_per_order(drafts[0], log)
     value, currency = _money(drafted, settings, log)
-    kind = _states(drafted, settings, log)
+    kind = _given_back(value, _states(drafted, settings, log), drafted, log)
     day, at, source, precision = _moments(drafted, settings, log)
     text = drafted.frame
     base = pl.DataFrame(
         {
             "date": day,
-            "entity": pl.repeat(settings.entity or drafted.layout.platform, text.height, eager=True),
+            "entity": entities(drafted, settings),
             "value": value,
             "currency": currency,
             "kind": kind,
-            "state": text["status"].str.strip_chars() if "status" in text.columns else pl.lit(""),
+            "state": text["status"].str.strip_chars()
+            if "status" in text.columns
+            else pl.repeat("", text.height, eager=True),
             "at": at,
             "time_source": pl.repeat(source, text.height, eager=True),
             "time_precision": pl.repeat(precision, text.height, eager=True),
@@ -101,7 +111,11 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     )
     parts = [
         frame.with_columns(pl.lit("revenue").alias("outcome")),
-        counted.filter(pl.col("kind") != "refund"),
+        # a further payment of an order is no further order
+        counted.filter(
+            (pl.col("kind") != "refund")
+            & (pl.col("order_id").is_null() | pl.struct("entity", "order_id", "kind").is_first_distinct())
+        ),
         refunds,
     ]
     together = pl.concat(parts, how="diagonal").sort("date", "source_row", maintain_order=True)
@@ -110,6 +124,17 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     return Built(
         together.select([*_EVENT, *(c for c in together.columns if c not in _EVENT)]), used, "outcomes"
     )
+
+
+def _given_back(value: pl.Series, kind: pl.Series, drafted: Draft, log: ReadLog) -> pl.Series:
+    """A negative amount gives money back, whatever state its row is in; of deals nothing is given back."""
+    import polars as pl
+
+    if drafted.layout.pipeline:
+        return kind
+    back = (value < 0).fill_null(False) & kind.fill_null("sale").is_in(["sale", "refund"])
+    log.count("negative", "{count} rows with a negative amount are refunds, not orders", back, drafted.rows)
+    return kind.zip_with(~back, pl.repeat("refund", len(kind), eager=True))
 
 
 def _order_ids(drafted: Draft) -> pl.Series:

@@ -40,6 +40,7 @@ _PERSONAL: Final = re.compile(
     r"notes?$|note attributes|payment (reference|id)s?|employee|device id|statement descriptor|network id|message$|"
     r"caption|description|beschrijving|omschrijving|descripción|title|título|titel|text|\bcookie|birth|password"
 )
+_OF_PEOPLE: Final = r"^\s*@\w|[\w.+-]@[\w-]+\.\w|^\s*(\+|00)\d[\d\s()/-]{7,}\d\s*$"
 # letters, and between them what stands in names of columns; a digit, an @ or an address does not
 _NAME_OF_COLUMN: Final = re.compile(r"[^\W\d](?:[^\W\d]|[ \-–_/()%.,:&'’?\"“”„+|])*")
 _MOST_WORDS: Final = 8
@@ -80,6 +81,19 @@ def is_personal(header: str) -> bool:
     (True, True, False)
     """
     return _PERSONAL.search(header[:LONGEST_HEADER].strip().casefold()) is not None
+
+
+def holds_people(cells: pl.Series) -> bool:
+    """Whether a column holds e-mail addresses, handles or telephone numbers in a tenth of its cells or more.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> holds_people(pl.Series(["ann@example.org", "bo@example.org"])), holds_people(pl.Series(["Soap", "Tea @ home"]))
+    (True, False)
+    """
+    said = cells.drop_nulls()
+    return bool(len(said)) and int(said.str.contains(_OF_PEOPLE).sum()) >= 0.1 * len(said)
 
 
 def show_name(name: object) -> str:

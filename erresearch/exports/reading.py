@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from erresearch.errors import DataError, ErresearchError
-from erresearch.exports.columns import KEPT, Built, Draft, draft_of
+from erresearch.exports.columns import KEPT, Built, Draft, draft_of, numeric_targets
 from erresearch.exports.combine import agreed_settings, put_together
 from erresearch.exports.containers import Bundle, Text, log_of, open_bundle, split_bundle
 from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
@@ -329,7 +329,7 @@ def _one(
     if len(unread) and chosen[0].match.layout.stack:
         log.remove("out_of_scope", "rows of tables that are of no known layout", unread)
     drafts = _of_platform(drafts, platform, log)
-    built = _reader(chosen[0].match.layout)(drafts, settings, log)
+    built = _reader(drafts)(drafts, settings, log)
     rows_in = sum(table.cells.height for table in chosen) + (
         len(unread) if chosen[0].match.layout.stack else 0
     )
@@ -367,14 +367,28 @@ def _one(
 _Reader = Callable[[Sequence[Draft], Settings, ReadLog], Built]
 
 
-def _reader(layout: Format) -> _Reader:
+def _reader(drafts: Sequence[Draft]) -> _Reader:
     """Which builder makes the rows of a layout."""
+    layout = drafts[0].layout
     if layout.kind == "outcomes":
-        single = layout.money or "amount" in layout.columns
-        return read_orders if single else read_figures
+        return read_orders if _one_by_one(drafts[0]) else read_figures
     if layout.kind in ("daily", "followers"):
         return lambda drafts, settings, log: read_series(drafts, settings, log, layout.kind)
     return {"posts": read_posts, "survey": read_survey, "ads": read_ads}[layout.kind]
+
+
+def _one_by_one(drafted: Draft) -> bool:
+    """Whether rows are transactions: the layout says so, or a table of one sum of money has ids or clocks."""
+    layout = drafted.layout
+    if layout.money or "amount" in layout.columns:
+        return True
+    figures = numeric_targets(drafted)
+    if layout.evidence != MAPPED or "revenue" not in figures or not set(figures) <= {"revenue", "refunded"}:
+        return False
+    clock = (
+        drafted.frame["date"].str.extract(r"(\d{1,2}:\d{2}(?::\d{2})?(?:\s*[AaPp]\.?[Mm])?)", 1).drop_nulls()
+    )
+    return "order_id" in drafted.frame.columns or clock.n_unique() > 1
 
 
 def _dropped(chosen: Sequence[Table], settings: Settings) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.columns import Built, Draft, flags, further
+from erresearch.exports.columns import Built, Draft, entities, flags, further
 from erresearch.exports.daily import day_column
 from erresearch.exports.layouts import normalise
 from erresearch.exports.log import ReadLog, places
@@ -78,7 +78,7 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
         {
             "respondent": respondent,
             "date": days,
-            "entity": pl.repeat(settings.entity or drafted.layout.platform, text.height, eager=True),
+            "entity": entities(drafted, settings),
             "score": score,
             "source_row": drafted.rows,
         }

@@ -221,7 +221,7 @@ _PAID = Column("is_paid", "yes/no", "flag", FLAG, about="whether reach was bough
 _DATE = Column("date", "day", "time", about="the day", cell="time")
 _DATE_END = Column("date_end", "day", "time", about="last day of the range", cell="time")
 _GRAIN = Column("grain", "name", "text", about="what a row stands for: day, month or a whole range")
-_ENTITY = Column("entity", "name", "text", about="shop, brand or employer whose it is")
+_ENTITY = Column("entity", "name", "text", about="shop, brand or employer whose it is", cell="text")
 _CURRENCY = Column("currency", "ISO 4217", "text", about="currency of the row; empty for counts", cell="text")
 _SEGMENT = Column("segment", "name", "text", about="value of the dimension that the table is by", cell="text")
 _ORDER = Column("order_id", "name", "text", about="id of the order, payment or deal", cell="id")
