@@ -71,9 +71,9 @@ def made_up(content: bytes = MADE_UP, **changes) -> datasets.Dataset:
         url="https://example.org/about",
         distance="none",
         columns=(
-            column("title", "Film", "text", "", "title"),
-            column("votes", "Votes", "integer", "votes", "votes"),
-            column("sold", "Sold", "flag", "", "sold"),
+            column(name="title", source="Film", kind="text", unit="", meaning="title"),
+            column(name="votes", source="Votes", kind="integer", unit="votes", meaning="votes"),
+            column(name="sold", source="Sold", kind="flag", unit="", meaning="sold"),
         ),
         sources=(
             registry.Source(
@@ -510,14 +510,17 @@ def test_values_that_do_not_fit_are_named_with_their_row(old, new, message, monk
 
 def test_dates_and_patterns_that_do_not_fit_are_named(monkeypatch, tmp_path):
     column = registry.Column
-    dates = (*made_up().columns[:2], column("sold", "Sold", "date", "", "day"))
+    dates = (*made_up().columns[:2], column(name="sold", source="Sold", kind="date", unit="", meaning="day"))
     frame = load_made_up(
         monkeypatch, tmp_path / "a", b"Film,Votes,Sold\nA,1,2014-12-31\nB,2,\n", columns=dates
     )
     assert frame["sold"].tolist() == [pd.Timestamp("2014-12-31"), pd.NaT]
     with pytest.raises(DataError, match="dates like 2014-12-31"):
         load_made_up(monkeypatch, tmp_path / "b", MADE_UP, columns=dates)
-    pattern = (column("title", "Film", "text", "", "t", take=r"^(.*) b$"), *made_up().columns[1:])
+    pattern = (
+        column(name="title", source="Film", kind="text", unit="", meaning="t", take=r"^(.*) b$"),
+        *made_up().columns[1:],
+    )
     with pytest.raises(DataError, match=r"first in row 2: \"C, 'd'\".*Allowed: text like"):
         load_made_up(monkeypatch, tmp_path / "c", MADE_UP, columns=pattern)
 
@@ -525,9 +528,11 @@ def test_dates_and_patterns_that_do_not_fit_are_named(monkeypatch, tmp_path):
 def test_mending_excluding_and_counting_are_accounted_for(monkeypatch, tmp_path):
     column = registry.Column
     columns = (
-        column("title", "Film", "text", "", "t", mend={"~": "-"}, recode={"x": "y"}),
-        column("votes", "Votes", "integer", "votes", "v"),
-        column("sold", "Sold", "flag", "", "s"),
+        column(
+            name="title", source="Film", kind="text", unit="", meaning="t", mend={"~": "-"}, recode={"x": "y"}
+        ),
+        column(name="votes", source="Votes", kind="integer", unit="votes", meaning="v"),
+        column(name="sold", source="Sold", kind="flag", unit="", meaning="s"),
     )
     rows = ["a~b,1,1", "c,2,0", "x,3,1", "x,,1", ",,", "c,2,0", "d,9,"]
     content = ("Film,Votes,Sold\n" + "\n".join(rows) + "\n").encode()

@@ -315,7 +315,7 @@ def _refuse_unreadable(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """A copy that was read whole and is what the registry says.
 
@@ -472,7 +472,14 @@ def verify(name: str) -> Verified:
             allowed=f"{dataset.n:,}",
             fix="look at .attrs['erresearch'] of the loaded table for the rows excluded",
         )
-    return Verified(name, found.source.file, found.where, found.sha256, account["checked_by"], len(frame))
+    return Verified(
+        name=name,
+        file=found.source.file,
+        where=found.where,
+        sha256=found.sha256,
+        checked_by=account["checked_by"],
+        rows=len(frame),
+    )
 
 
 def join_films() -> pd.DataFrame:

@@ -37,7 +37,7 @@ Format = Literal["csv", "xlsx", "zip", "sqlite"]
 Kind = Literal["integer", "number", "text", "flag", "date"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One file that holds the data set.
 
@@ -73,7 +73,7 @@ class Source:
     query: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """One column: where it comes from, what it means and how it is cleaned."""
 
@@ -108,7 +108,7 @@ class Count:
     matches: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
     """A registered data set: the card that comes with its rows.
 

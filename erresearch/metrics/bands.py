@@ -25,7 +25,7 @@ __all__ = ["Band", "BandSource", "Banding", "band", "bands", "cautions"]
 NPS_UNIT = "NPS points"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
     """One printed band.
 
@@ -59,7 +59,7 @@ class Band:
         return above and below
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BandSource:
     """A set of bands from one source.
 

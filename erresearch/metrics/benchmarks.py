@@ -24,7 +24,7 @@ __all__ = ["Comparison", "TierPosition", "percentile_in_tier"]
 TIERS = (0.0, 1e3, 1e4, 1e5, 1e6, math.inf)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Level:
     """One published level, as the table has it."""
 
@@ -40,7 +40,7 @@ class _Level:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """A rate beside one published level.
 
@@ -75,7 +75,7 @@ class Comparison:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TierPosition:
     """A rate among its likes: published levels of the same definition, and one's own accounts of the same size.
 
@@ -272,7 +272,14 @@ def percentile_in_tier(
             fix="compute that rate, or compare with your own accounts through among=",
         )
     refused = sum(not (one.definition and given.matches(DEFINITIONS[one.definition])) for one in levels)
-    place = TierPosition(value, float(followers), platform, given, comparisons, refused)
+    place = TierPosition(
+        rate=value,
+        followers=float(followers),
+        platform=platform,
+        definition=given,
+        comparisons=comparisons,
+        refused=refused,
+    )
     return place if among is None else _among(place, among)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
 
@@ -93,6 +93,7 @@ class RateDefinition:
     reactions: tuple[str, ...]
     denominator: Denominator
     per: Per
+    _: KW_ONLY
     source: str = ""
     by_platform: tuple[tuple[str, tuple[str, ...]], ...] = ()
     caution: str = ""

@@ -153,7 +153,7 @@ def enps(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NpsSeries:
     """NPS per period, with the part of its ups and downs that is sampling error.
 

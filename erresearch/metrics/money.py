@@ -168,7 +168,12 @@ def romi_incremental(
         )
     cost = _cost(labour, platform, media)
     known = _Uncertain(
-        revenue.value, revenue.se, revenue.df, _reference(revenue), revenue.n_rows, f"from {revenue.name}"
+        value=revenue.value,
+        se=revenue.se,
+        df=revenue.df,
+        reference=_reference(revenue),
+        n_rows=revenue.n_rows,
+        method=f"from {revenue.name}",
     )
     name = f"ROMI, incremental at margin {percent(_margin(margin))}"
     return _estimate(name, known, level, factor=margin / cost, shift=-1.0)
@@ -328,7 +333,7 @@ class _Inverse:
         return self.reference.pvalue(self.numerator / null) if null > 0 else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Uncertain:
     """A number with what is known of its uncertainty."""
 
@@ -375,9 +380,23 @@ def _reference(estimate: Estimate) -> Reference:
 def _count(name: str, number: Number) -> _Uncertain:
     if isinstance(number, Estimate):
         method = f"{name}: {number.method or number.name}"
-        return _Uncertain(number.value, number.se, number.df, _reference(number), number.n_rows, method)
+        return _Uncertain(
+            value=number.value,
+            se=number.se,
+            df=number.df,
+            reference=_reference(number),
+            n_rows=number.n_rows,
+            method=method,
+        )
     count = _positive(name, number, zero=True)
-    return _Uncertain(count, math.sqrt(count), math.inf, Garwood(count), round(count), "exact Poisson count")
+    return _Uncertain(
+        value=count,
+        se=math.sqrt(count),
+        df=math.inf,
+        reference=Garwood(count),
+        n_rows=round(count),
+        method="exact Poisson count",
+    )
 
 
 def _product(conversions: Number, money: Number) -> _Uncertain:
@@ -387,13 +406,22 @@ def _product(conversions: Number, money: Number) -> _Uncertain:
         each = _positive("revenue_per_conversion", money)
         method = f"{count.method}, revenue per conversion as known"
         reference = Affine(count.reference, factor=each)
-        return _Uncertain(count.value * each, count.se * each, count.df, reference, count.n_rows, method)
+        return _Uncertain(
+            value=count.value * each,
+            se=count.se * each,
+            df=count.df,
+            reference=reference,
+            n_rows=count.n_rows,
+            method=method,
+        )
     value = count.value * money.value
     variance = (count.value * money.se) ** 2 + (money.value * count.se) ** 2 + (count.se * money.se) ** 2
     df = min(count.df, money.df)
     se = math.sqrt(variance)
     method = f"{count.method}, times {money.name}, taken as independent"
-    return _Uncertain(value, se, df, StudentT(value, se, df), count.n_rows, method)
+    return _Uncertain(
+        value=value, se=se, df=df, reference=StudentT(value, se, df), n_rows=count.n_rows, method=method
+    )
 
 
 def _estimate(name: str, known: _Uncertain, level: float, *, factor: float, shift: float) -> Estimate:

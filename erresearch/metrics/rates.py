@@ -31,7 +31,7 @@ _MADE = ("reactions", "posts", "rate")
 _ANY_NUMBER = Rule("any number")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Rates:
     """Engagement rates with the definition that made them.
 

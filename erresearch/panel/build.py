@@ -27,7 +27,7 @@ from erresearch.panel.followers import (
 )
 from erresearch.panel.inputs import POST_COLUMNS, Arrived, arrive, give_back, merge_crossposts, once
 from erresearch.panel.outcomes import OUTCOME_COLUMNS, Books, book, check_outcomes, sum_by_day
-from erresearch.panel.post_sums import STATUS, Activity, count_posts, sum_posts
+from erresearch.panel.post_sums import STATUS, Activity, count_of, count_posts, sum_posts
 from erresearch.panel.records import Panel, RowAccounting, Rules
 from erresearch.schema import OUTCOMES
 from erresearch.schema.vocabulary import Freq, RowStatus
@@ -166,7 +166,16 @@ def build_panel(
     rows = give_back(made, arrived, attributes={"simulated": True} if simulated else {})
     money = books.currency if books is not None else ""
     words = tuple(dict.fromkeys([*owners.notes, *notes]))
-    return Panel(rows, accounting, words, freq, money, tz, definitions | said | marked, simulated)
+    return Panel(
+        rows,
+        accounting,
+        words,
+        freq,
+        currency=money,
+        tz=tz,
+        definitions=definitions | said | marked,
+        simulated=simulated,
+    )
 
 
 def _arrive_posts(
@@ -361,7 +370,7 @@ def _post_notes(
             "paid_posts) is to be a control, or paid='left out'"
         )
     for name in activity.summed:
-        lacking = total - int(used[f"n {name}"].sum())
+        lacking = total - int(used[count_of(name)].sum())
         if 0 < lacking < total and name in ("engagement", "reach", "views", "impressions"):
             notes.append(f"{lacking:,} of {total:,} posts have no {name}, and are left out of its sums")
     young = int(table.filter(pl.col(STATUS) == RowStatus.YOUNG)["posts"].sum())

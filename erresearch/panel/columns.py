@@ -13,7 +13,7 @@ from erresearch.engine.periods import Clock
 from erresearch.errors import ColumnError, GuardError
 from erresearch.panel.calendar import Calendar
 from erresearch.panel.outcomes import Books
-from erresearch.panel.post_sums import EXPOSURES, STATUS, Activity, rates
+from erresearch.panel.post_sums import AGES, EXPOSURES, STATUS, Activity, count_of, rates
 from erresearch.panel.records import Rules
 from erresearch.schema.vocabulary import RowStatus
 
@@ -123,20 +123,23 @@ def _laid(
     """Sums of posts on the calendar with their rates, the names of the columns, and what they mean."""
     import polars as pl
 
-    extra = [c for c in good.columns if c.startswith(("above ", "below ")) or c in ("sum of ages", "n ages")]
-    known = [f"n {name}" for name in activity.summed]
-    sums = good.group_by(_KEYS).agg(pl.col("posts", *activity.summed, *known, *extra).sum())
+    counts = [count_of(name) for name in activity.summed]
+    sums = good.group_by(_KEYS).agg(pl.col("posts", *activity.summed, *counts, *activity.parts).sum())
     panel = spine.join(sums, on=_KEYS, how="left").with_columns(pl.col("posts").fill_null(0).cast(pl.Int64))
     # nothing published is 0 reactions; published without a known count is missing
     panel = panel.with_columns(
-        pl.when(pl.col("posts") == 0).then(0.0).when(pl.col(f"n {name}") > 0).then(pl.col(name)).alias(name)
+        pl.when(pl.col("posts") == 0)
+        .then(0.0)
+        .when(pl.col(count_of(name)) > 0)
+        .then(pl.col(name))
+        .alias(name)
         for name in activity.summed
     )
-    empty = [name for name in activity.summed if int(sums[f"n {name}"].sum()) == 0]
+    empty = [name for name in activity.summed if int(sums[count_of(name)].sum()) == 0]
     panel = panel.drop(empty)
     definitions = {}
-    if "n ages" in panel.columns:
-        mean = pl.when(pl.col("n ages") > 0).then(pl.col("sum of ages") / pl.col("n ages"))
+    if AGES in activity.parts:
+        mean = pl.when(pl.col(count_of(AGES)) > 0).then(pl.col(AGES) / pl.col(count_of(AGES)))
         panel = panel.with_columns(mean.alias("post_age_days"))
         definitions["post_age_days"] = (
             "mean age of the period's posts at the export, of posts of which its day is known"
@@ -215,13 +218,19 @@ def _exposure(
     """Impressions that become views midway: two figures, or one with a column that marks the change."""
     import polars as pl
 
-    if not {"n impressions", "n views"} <= set(good.columns):
+    if not {count_of("impressions"), count_of("views")} <= set(good.columns):
         return panel, columns
-    known = [pl.col(f"n {name}").sum() for name in ("impressions", "views")]
+    known = [pl.col(count_of(name)).sum() for name in ("impressions", "views")]
     by_time = good.group_by("platform", "number").agg(known)
     ends = by_time.group_by("platform").agg(
-        pl.col("number").filter((pl.col("n impressions") > 0) & (pl.col("n views") == 0)).max().alias("old"),
-        pl.col("number").filter((pl.col("n views") > 0) & (pl.col("n impressions") == 0)).min().alias("new"),
+        pl.col("number")
+        .filter((pl.col(count_of("impressions")) > 0) & (pl.col(count_of("views")) == 0))
+        .max()
+        .alias("old"),
+        pl.col("number")
+        .filter((pl.col(count_of("views")) > 0) & (pl.col(count_of("impressions")) == 0))
+        .min()
+        .alias("new"),
     )
     changed = ends.filter(pl.col("old") < pl.col("new"))
     if not changed.height:

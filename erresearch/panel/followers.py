@@ -13,6 +13,7 @@ from erresearch.exports.layouts import load_registry
 from erresearch.panel.entities import look_up, plain_name
 from erresearch.panel.inputs import Arrived
 from erresearch.panel.outcomes import refuse_coarse
+from erresearch.panel.post_sums import count_of
 from erresearch.panel.records import RowAccounting
 from erresearch.schema import ADS, FOLLOWERS
 
@@ -287,6 +288,11 @@ def figures_by_day() -> tuple[str, ...]:
     return tuple(name for name, field in fields.items() if field.type in _TYPES and not field.stock)
 
 
+def _accounts_of(name: str) -> str:
+    """The column that counts the accounts that have a figure at all."""
+    return f"accounts with {name}"
+
+
 def daily_figures(
     rows: pl.DataFrame,
     owners: pl.DataFrame,
@@ -405,7 +411,8 @@ def _summed(
         pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in names
     )
     sums = days.group_by(*who, "number").agg(
-        *[pl.col(name).sum() for name in names], *[pl.col(name).count().alias(f"n {name}") for name in names]
+        *[pl.col(name).sum() for name in names],
+        *[pl.col(name).count().alias(count_of(name)) for name in names],
     )
     numbers = sums["number"].unique().sort().to_list()
     lengths = pl.DataFrame(
@@ -413,14 +420,16 @@ def _summed(
         schema={"number": pl.Int64, "length": pl.Int64},
     )
     sums = sums.join(lengths, on="number").with_columns(
-        pl.when(pl.col(f"n {name}") == pl.col("length")).then(pl.col(name)).alias(name) for name in names
+        pl.when(pl.col(count_of(name)) == pl.col("length")).then(pl.col(name)).alias(name) for name in names
     )
     # an account that has the figure at all must have it in a period, or the period's sum is not known
     several = sums.group_by("entity", "platform").agg(
-        pl.col("account").filter(pl.col(f"n {name}") > 0).n_unique().alias(f"all {name}") for name in names
+        pl.col("account").filter(pl.col(count_of(name)) > 0).n_unique().alias(_accounts_of(name))
+        for name in names
     )
     by_platform = sums.group_by("entity", "platform", "number").agg(
-        *[pl.col(name).sum() for name in names], *[pl.col(name).count().alias(f"n {name}") for name in names]
+        *[pl.col(name).sum() for name in names],
+        *[pl.col(name).count().alias(count_of(name)) for name in names],
     )
     by_platform = by_platform.join(several, on=["entity", "platform"])
     definitions, holes = {}, 0
@@ -428,9 +437,9 @@ def _summed(
     for platform in by_platform["platform"].unique().sort().to_list():
         mine = by_platform.filter(pl.col("platform") == platform)
         for name in names:
-            if not int(mine[f"all {name}"].sum()):
+            if not int(mine[_accounts_of(name)].sum()):
                 continue
-            whole = pl.when(pl.col(f"n {name}") == pl.col(f"all {name}")).then(pl.col(name))
+            whole = pl.when(pl.col(count_of(name)) == pl.col(_accounts_of(name))).then(pl.col(name))
             column = f"daily_{name} ({platform})"
             table = table.join(
                 mine.select("entity", "number", whole.alias(column)), on=["entity", "number"], how="left"

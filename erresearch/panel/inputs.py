@@ -47,7 +47,7 @@ MERGED = "__merged__"
 Kind = Literal["pandas", "polars", "pyarrow", "lazy"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Arrived:
     """A table, and what is known of where it comes from.
 
@@ -125,15 +125,15 @@ def arrive(
         repeated = len(together.rows) - sum(len(export.rows) for export in exports)
         table = _narrow(together.rows, what, needed, wanted)
         return Arrived(
-            table.lazy(),
-            tuple(table.collect_schema().names()),
-            "pandas",
-            len(together.rows) - repeated,
-            -repeated,
-            together.exported_at,
-            tuple(exports),
-            any(export.rows.attrs.get("simulated") for export in exports),
-            tuple(cautions) if len(exports) > 1 else (),
+            frame=table.lazy(),
+            columns=tuple(table.collect_schema().names()),
+            kind="pandas",
+            rows=len(together.rows) - repeated,
+            repeated=-repeated,
+            exported_at=together.exported_at,
+            parts=tuple(exports),
+            simulated=any(export.rows.attrs.get("simulated") for export in exports),
+            cautions=tuple(cautions) if len(exports) > 1 else (),
         )
     simulated = bool(getattr(data, "attrs", None) and data.attrs.get("simulated"))
     if isinstance(data, Lake):
@@ -150,14 +150,22 @@ def arrive(
         ) from error
     if isinstance(frame, nw.LazyFrame):
         names = _there(frame.collect_schema().names(), what, needed, wanted)
-        return Arrived(frame.select(names), tuple(names), "lazy", None, simulated=simulated)
+        return Arrived(
+            frame=frame.select(names), columns=tuple(names), kind="lazy", rows=None, simulated=simulated
+        )
     kind: Kind = "pyarrow"
     if frame.implementation.is_pandas():
         kind = "pandas"
     elif frame.implementation.is_polars():
         kind = "polars"
     table = _narrow(data, what, needed, wanted)
-    return Arrived(table.lazy(), tuple(table.collect_schema().names()), kind, len(frame), simulated=simulated)
+    return Arrived(
+        frame=table.lazy(),
+        columns=tuple(table.collect_schema().names()),
+        kind=kind,
+        rows=len(frame),
+        simulated=simulated,
+    )
 
 
 def _exports(data: Any, what: str, kinds: Sequence[str]) -> list[Export]:

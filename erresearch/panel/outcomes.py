@@ -200,7 +200,7 @@ _SURELY = 20.0
 _FEWEST_DAYS = 5
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Books:
     """Outcomes by entity and period.
 
@@ -290,7 +290,15 @@ def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -
     people = [name for name in _PEOPLE if name in sums["outcome"].unique().to_list()]
     if people:
         notes.append(f"{', '.join(people)}: sums of the rows, which count people more than once")
-    return Books(sums, spans, zero, chosen, left, rows, int(table["rows"].sum()))
+    return Books(
+        table=sums,
+        spans=spans,
+        zero=zero,
+        currency=chosen,
+        left=left,
+        rows=rows,
+        used=int(table["rows"].sum()),
+    )
 
 
 def _one_currency(table: pl.DataFrame, currency: str) -> str:

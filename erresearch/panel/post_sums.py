@@ -21,17 +21,24 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
+    "AGES",
     "BOOSTED",
     "EXPOSURES",
     "STATUS",
     "Activity",
     "check_numbers",
+    "count_of",
     "count_posts",
+    "denominator",
+    "numerator",
     "rates",
     "sum_posts",
 ]
 
 _OF_THESE = ", of each post those that its file has"
+
+#: The column that holds the sum of the posts' ages.
+AGES = "sum of ages"
 #: The column that holds the status of what was summed (:class:`erresearch.schema.vocabulary.RowStatus`).
 STATUS = "__status__"
 _PAID_POSTS = "paid_posts"
@@ -39,7 +46,22 @@ _PAID_POSTS = "paid_posts"
 BOOSTED = "boosted (advertised)"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+def count_of(name: str) -> str:
+    """The column that counts the posts whose figure is known."""
+    return f"n {name}"
+
+
+def numerator(name: str) -> str:
+    """The column of engagement summed over the posts whose exposure is known, for a rate by that exposure."""
+    return f"above {name}"
+
+
+def denominator(name: str) -> str:
+    """The column of that exposure, summed over the same posts."""
+    return f"below {name}"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Activity:
     """Posts summed by account and period.
 
@@ -50,7 +72,9 @@ class Activity:
     keys : tuple of str
         The keys.
     summed : tuple of str
-        Columns that were summed.
+        Figures that were summed; :func:`count_of` names how many posts have each.
+    parts : tuple of str
+        Sums that are parts of rates and means, and no figures of their own.
     engagement : str
         What engagement is, in words; empty where the posts have no reactions.
     newest, cutoff : datetime.datetime or None
@@ -60,6 +84,7 @@ class Activity:
     frame: nw.LazyFrame[Any]
     keys: tuple[str, ...]
     summed: tuple[str, ...]
+    parts: tuple[str, ...]
     engagement: str
     newest: dt.datetime
     cutoff: dt.datetime | None
@@ -151,7 +176,18 @@ def sum_posts(
         frame = frame.with_columns(engagement.alias("engagement"))
         numbers = [*numbers, "engagement"]
     grouped = frame.group_by(*keys, STATUS, "number").agg(*_sums(columns, numbers))
-    return Activity(grouped, tuple(keys), tuple(numbers), words, newest, cutoff)
+    rated = [name for name in EXPOSURES if name in columns] if "engagement" in numbers else []
+    parts = [part for name in rated for part in (numerator(name), denominator(name))]
+    parts += [AGES, count_of(AGES)] if "age_days" in columns else []
+    return Activity(
+        frame=grouped,
+        keys=tuple(keys),
+        summed=tuple(numbers),
+        parts=tuple(parts),
+        engagement=words,
+        newest=newest,
+        cutoff=cutoff,
+    )
 
 
 def _exported(schema: Mapping[str, Any]) -> Any:
@@ -177,16 +213,16 @@ def _sums(columns: Sequence[str], numbers: Sequence[str]) -> list[Any]:
         nw.when(moved).then(1).otherwise(0).sum().alias("moved"),
     ]
     for name in numbers:
-        out += [nw.col(name).sum().alias(name), nw.col(name).count().alias(f"n {name}")]
+        out += [nw.col(name).sum().alias(name), nw.col(name).count().alias(count_of(name))]
     if "followers" in columns:
         out.append(nw.col("followers").mean().alias("followers"))
     if "age_days" in columns:
-        out += [nw.col("age_days").sum().alias("sum of ages"), nw.col("age_days").count().alias("n ages")]
+        out += [nw.col("age_days").sum().alias(AGES), nw.col("age_days").count().alias(count_of(AGES))]
     if "engagement" in numbers:
         for name in (n for n in EXPOSURES if n in columns):
             both = (nw.col(name) > 0) & ~nw.col("engagement").is_null()
-            out.append(nw.when(both).then(nw.col("engagement")).otherwise(0.0).sum().alias(f"above {name}"))
-            out.append(nw.when(both).then(nw.col(name)).otherwise(0.0).sum().alias(f"below {name}"))
+            out.append(nw.when(both).then(nw.col("engagement")).otherwise(0.0).sum().alias(numerator(name)))
+            out.append(nw.when(both).then(nw.col(name)).otherwise(0.0).sum().alias(denominator(name)))
         own = nw.col("engagement").fill_null(0.0)
         if "collaboration" in columns:
             own = nw.when(nw.col("collaboration").fill_null(False)).then(0.0).otherwise(own)
@@ -269,15 +305,15 @@ def rates(columns: Sequence[str]) -> list[tuple[str, Any, str]]:
     """
     out: list[tuple[str, Any, str]] = []
     for name in EXPOSURES:
-        if f"above {name}" in columns:
-            below = nw.col(f"below {name}")
+        if numerator(name) in columns:
+            below = nw.col(denominator(name))
             word = (
                 "sum of reaches, which counts people more than once" if name == "reach" else f"sum of {name}"
             )
             out.append(
                 (
                     f"er_by_{name}",
-                    nw.when(below > 0).then(nw.col(f"above {name}") / below),
+                    nw.when(below > 0).then(nw.col(numerator(name)) / below),
                     f"engagement / {name} of the posts of the period ({word}); missing without posts",
                 )
             )

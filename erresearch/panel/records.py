@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -87,6 +87,7 @@ class Panel:
     accounting: Mapping[str, RowAccounting]
     notes: tuple[str, ...]
     freq: Freq
+    _: KW_ONLY
     currency: str = ""
     tz: str = "UTC"
     definitions: Mapping[str, str] = field(default_factory=dict)
@@ -172,7 +173,7 @@ Crossposts = Literal["kept", "merged"]
 _LONGEST_LAG = 60
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """Choices of a joining.
 

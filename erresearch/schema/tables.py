@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -93,6 +93,7 @@ class Column:
     unit: str
     dtype: Kind
     rule: Rule = ANY
+    _: KW_ONLY
     required: bool = False
     about: str = ""
     cell: Cell | None = None

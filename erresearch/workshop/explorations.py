@@ -62,7 +62,7 @@ class View:
     draw: Callable[[Axes], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exploration:
     """A slider: what it moves, between which settings, and what is true whatever it shows.
 
@@ -398,48 +398,48 @@ EXPLORATIONS: Final[Mapping[str, Exploration]] = MappingProxyType(
         one.name: one
         for one in (
             Exploration(
-                "list",
-                "Who is on the list?",
-                "the list keeps the best",
-                "the rate does not depend on followers (exponent 1)",
-                (5.0, *(10.0 * k for k in range(1, 11))),
-                100.0,
-                (5.0, 30.0, 100.0),
-                "{:.0f} %",
-                _listed,
+                name="list",
+                title="Who is on the list?",
+                label="the list keeps the best",
+                truth="the rate does not depend on followers (exponent 1)",
+                settings=(5.0, *(10.0 * k for k in range(1, 11))),
+                start=100.0,
+                still=(5.0, 30.0, 100.0),
+                form="{:.0f} %",
+                look=_listed,
             ),
             Exploration(
-                "confounding",
-                "How strong is what moves both?",
-                "strength",
-                "engagement moves nothing; size, season and advertising move both columns",
-                tuple(round(0.1 * k, 1) for k in range(16)),
-                1.0,
-                (0.0, 0.5, 1.0),
-                "{:.1f}",
-                _confounded,
+                name="confounding",
+                title="How strong is what moves both?",
+                label="strength",
+                truth="engagement moves nothing; size, season and advertising move both columns",
+                settings=tuple(round(0.1 * k, 1) for k in range(16)),
+                start=1.0,
+                still=(0.0, 0.5, 1.0),
+                form="{:.1f}",
+                look=_confounded,
             ),
             Exploration(
-                "shared denominator",
-                "Two rates, one denominator",
-                "spread of followers",
-                "likes, orders and followers have nothing to do with each other",
-                tuple(0.25 * k for k in range(9)),
-                0.0,
-                (0.0, 0.5, 1.5),
-                "{:.2f}",
-                _shared_denominator,
+                name="shared denominator",
+                title="Two rates, one denominator",
+                label="spread of followers",
+                truth="likes, orders and followers have nothing to do with each other",
+                settings=tuple(0.25 * k for k in range(9)),
+                start=0.0,
+                still=(0.0, 0.5, 1.5),
+                form="{:.2f}",
+                look=_shared_denominator,
             ),
             Exploration(
-                "weeks",
-                "How many weeks does it take?",
-                "weeks",
-                "1 % more engagement brings 0.1 % more revenue in the week after",
-                tuple(float(weeks) for weeks in range(28, MOST_WEEKS + 1, 12)),
-                28.0,
-                (28.0, 100.0, 208.0),
-                "{:.0f}",
-                _weeks,
+                name="weeks",
+                title="How many weeks does it take?",
+                label="weeks",
+                truth="1 % more engagement brings 0.1 % more revenue in the week after",
+                settings=tuple(float(weeks) for weeks in range(28, MOST_WEEKS + 1, 12)),
+                start=28.0,
+                still=(28.0, 100.0, 208.0),
+                form="{:.0f}",
+                look=_weeks,
             ),
         )
     }

@@ -134,7 +134,7 @@ _MEMORY: Final = 0.5
 _COMMON: Final = 0.08
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Calendar:
     """What all columns of a table share; weeks × accounts, a burn-in first.
 
@@ -166,7 +166,8 @@ class Calendar:
         season = np.cos(2 * np.pi * (np.arange(length)[:, None] - _BURN_IN - 35) / 52.1775)
         common = _COMMON * rng.standard_normal((length, 1))
         spend = 0.2 * season + _remembering(0.35 * rng.standard_normal((length, accounts)), 0.7)
-        return cls(rng, season, common, spend, np.clip(rng.standard_normal(accounts), -2, 2), weeks)
+        size = np.clip(rng.standard_normal(accounts), -2, 2)
+        return cls(rng=rng, season=season, common=common, spend=spend, size=size, weeks=weeks)
 
     def noise(self, sd: float) -> Floats:
         """Independent normal values, one per account and week."""

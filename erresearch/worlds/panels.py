@@ -49,7 +49,7 @@ REACTION_SHARES: Final = (0.86, 0.06, 0.05, 0.03)
 """Shares of likes, comments, shares and saves in the engagement."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Audience:
     """Reactions by kind, clicks, and the people reached who did neither, one number per row.
 
@@ -97,7 +97,7 @@ class Sales:
     revenue: Floats
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Rows:
     """One row per account and week, as arrays of the same length.
 
@@ -276,7 +276,14 @@ def draw_panel(truth: Truth, accounts: int, weeks: int, rng: np.random.Generator
         zero_share=design.zero_share,
         rng=rng,
     )
-    return Rows(account, FIRST_MONDAY + 7 * week, posts[pick], shown, audience, sales)
+    return Rows(
+        account=account,
+        week=FIRST_MONDAY + 7 * week,
+        posts=posts[pick],
+        followers=shown,
+        audience=audience,
+        sales=sales,
+    )
 
 
 def _misread(counts: Ints, noise: float, rng: np.random.Generator) -> Ints:
@@ -376,11 +383,11 @@ def draw_list(
     kept = np.arange(pool) if order is None else np.sort(np.argsort(-order, kind="stable")[:accounts])
     per_account = np.full(accounts, posts)
     return Rows(
-        np.arange(accounts),
-        np.full(accounts, FIRST_MONDAY),
-        per_account,
-        followers[kept],
-        draw_audience(engagement[kept], followers[kept], per_account, rng),
+        account=np.arange(accounts),
+        week=np.full(accounts, FIRST_MONDAY),
+        posts=per_account,
+        followers=followers[kept],
+        audience=draw_audience(engagement[kept], followers[kept], per_account, rng),
     )
 
 

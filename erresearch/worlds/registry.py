@@ -147,7 +147,7 @@ _OF_LISTS: Final = frozenset({"exponent", "x_noise", "tail"})
 _NOT_OF_PANELS: Final = frozenset({"exponent"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """The factors of a calibration: each may be varied alone, the others stay at the world's own value.
 

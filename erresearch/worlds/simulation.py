@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["CASES", "CaseWorld", "Simulation", "draw_case", "simulate", "simulate_panel", "truth_of_case"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseWorld:
     """A world made to judge one claim in: one table, no posts.
 
@@ -78,8 +78,12 @@ def _pair(
     size: tuple[int, int] = _PANEL,
 ) -> dict[str, CaseWorld]:
     return {
-        f"{claim}-holds": CaseWorld(holds[0], claim, "supported", draw, size, holds[1]),
-        f"{claim}-fails": CaseWorld(fails[0], claim, fails[2], draw, size, fails[1]),
+        f"{claim}-holds": CaseWorld(
+            sentence=holds[0], claim=claim, right="supported", draw=draw, size=size, parameters=holds[1]
+        ),
+        f"{claim}-fails": CaseWorld(
+            sentence=fails[0], claim=claim, right=fails[2], draw=draw, size=size, parameters=fails[1]
+        ),
     }
 
 

@@ -24,7 +24,7 @@ _NUMBER = Rule("any number")
 _CELLS = 20_000_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Composite:
     """A weighted sum of scaled columns.
 
@@ -124,10 +124,12 @@ def composite(
         added = nw.from_native(nw.to_native(added).set_axis(nw.to_native(frame).index), series_only=True)
     scores = nw.to_native(frame.with_columns(added))
     alpha = _alpha(parts, level)
-    return Composite(scores, values, parts, used, scaling, alpha, dropped)
+    return Composite(
+        scores=scores, values=values, parts=parts, weights=used, scaling=scaling, alpha=alpha, dropped=dropped
+    )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class WeightSensitivity:
     """What a composite's ranking owes to its weights.
 
@@ -226,7 +228,9 @@ def weight_sensitivity(
     low, high = np.quantile(ranks, [0.05, 0.95], axis=1)
     first = first_smallest(stated)
     stays = float(np.mean(ranks[first] == ranks.min(axis=0)))
-    return WeightSensitivity(agreement, low, high, stated, stays, draws)
+    return WeightSensitivity(
+        agreement=agreement, low_rank=low, high_rank=high, stated_rank=stated, first_stays=stays, draws=draws
+    )
 
 
 def cronbach_alpha(table: Any, *, columns: tuple[str, ...], level: float = 0.95) -> Estimate:

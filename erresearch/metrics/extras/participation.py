@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """A list of actions that a source calls engagement.
 
@@ -80,7 +80,7 @@ def _read() -> Mapping[str, Family]:
 FAMILIES = _read()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ActionCounts:
     """Sums of one family's actions, with exposure and rates beside them.
 
@@ -241,7 +241,7 @@ Order = Literal["holds", "broken", "not settled"]
 _COUNT = Rule("0 or more (or false and true)", low=0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Ordinal:
     """Persons on an ordered scale, and whether the sizes of its steps come in the order that its author states.
 

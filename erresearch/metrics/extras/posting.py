@@ -201,7 +201,7 @@ _COLUMN: Mapping[str, str] = {
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class CellEffects:
     """Engagement in each cell against the same account's other posts.
 
