@@ -40,7 +40,7 @@ from erresearch.experiments.history import (
 )
 from erresearch.experiments.randomisation import Lots, Window, draw_again
 
-__all__ = ["by_block", "foreseen", "pair_model", "plan_experiment"]
+__all__ = ["foreseen", "pair_model", "plan_experiment"]
 
 
 #: The shortest block that is nearly as good as the best leaves room for more pairs.
@@ -141,7 +141,11 @@ def plan_experiment(
     window = known.lags if known else lags or _window(shops, reasons)
     blocks: tuple[tuple[int, float], ...] = ()
     if known is None and kind == "time":
-        blocks = tuple((size, by_block(size, window, noises, weeks or 52)) for size in _sizes(shops, weeks))
+        blocks = tuple(
+            (size, foreseen(tried, noises, delta, seed_of(shops, tried)).detectable)
+            for size in _sizes(shops, weeks)
+            for tried in [_designed(kind, shops, size, window, weeks or 52)]
+        )
         if block is None:
             least = min(effect for _, effect in blocks)
             block = next(size for size, effect in blocks if effect <= NEARLY * least)
@@ -256,9 +260,13 @@ def _sizes(shops: tuple[Series, ...], weeks: int | None) -> list[int]:
     return sizes
 
 
+def _share(effect: float) -> str:
+    return f"{100 * effect:.0f} %" if math.isfinite(effect) else "nothing"
+
+
 def _why_block(block: int, blocks: Sequence[tuple[int, float]], every: str) -> str:
     word = "days" if every == "D" else "weeks"
-    rest = "; ".join(f"{size} {word}: {100 * effect:.0f} %" for size, effect in blocks)
+    rest = "; ".join(f"{size} {word}: {_share(effect)}" for size, effect in blocks)
     return (
         f"Blocks of {block} {word if block > 1 else word[:-1]}: longer ones gain little, shorter ones miss more"
         f" (found four times in five over a year, by length of a block: {rest})."
@@ -355,25 +363,6 @@ def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...]) -> list[str]
 
 #: Starts in the past, plans at each of them, and plans drawn again to judge one.
 STARTS, TRUTHS, AGAIN = 40, 10, 199
-#: Sum of the quantiles for p ≤ .05 and 80 % power.
-FOUND_80: Final = 2.8
-
-
-def by_block(size: int, lags: tuple[int, int], noises: tuple[Model, ...], weeks: int) -> float:
-    """Effect found four times in five with blocks of this size, by the spread that the noise gives it."""
-    every = _every(noises)
-    groups = max(FEWEST, weeks * 7 // (DAYS[every] * 2 * size))
-    design = PauseDesign(kind="time", every=every, block=size, groups=groups, lags=lags, carried=every == "W")
-    plans, _ = draws(design, 1, 50, np.random.default_rng(size))
-    total = sum(
-        float(draw_again((_empty(noise, design),), exposures(plans, design), False).size.mean())
-        for noise in noises
-    )
-    return FOUND_80 / math.sqrt(total)
-
-
-def _every(noises: tuple[Model, ...]) -> Literal["D", "W"]:
-    return "D" if len(noises[0].memory) == 7 else "W"
 
 
 def _empty(noise: Model, design: PauseDesign) -> Window:

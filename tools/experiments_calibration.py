@@ -1,0 +1,285 @@
+"""Count how often planned experiments and interruptions find what is there, and what is not.
+
+    python tools/experiments_calibration.py [--draws 200] [--table data/experiments_calibration.csv]
+
+Shops are simulated by week (history of 104 weeks, posting stopped by the plan cuts engagement to a fifth, an elasticity
+works in the next week) and by day (a year of history, :func:`erresearch.worlds.simulate_shop`). It may be stopped and
+started again: a cell that is done is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from erresearch.experiments import PauseDesign, PausePlan, Schedule, interruption, judge_experiment
+from erresearch.experiments.designs import draws, first_plan
+from erresearch.experiments.history import DAYS, fit_history, read_series
+from erresearch.experiments.planning import foreseen
+from erresearch.io.csv import csv_text
+from erresearch.io.files import atomic_write
+from erresearch.worlds import simulate_shop
+
+Array = np.ndarray
+Driver = Callable[[np.random.Generator, int], tuple[Array, Array]]
+
+BURN: Final = 60
+CUT: Final = math.log(5)  # what a pause takes from log engagement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One world and one design, and what was counted in it.
+
+    `effect` is an elasticity; `found` the share of plans with p ≤ .05 (of interruptions with a word), `covered` the
+    share of intervals that hold the truth (nan by day, where form and spread of the response are drawn at random),
+    `foreseen` the mean power that the history promised.
+    """
+
+    kind: str
+    world: str
+    weeks: int
+    block: int
+    effect: float
+    draws: int = 0
+    found: float = math.nan
+    covered: float = math.nan
+    foreseen: float = math.nan
+    half_width: float = math.nan
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells it from other cells."""
+        return (self.kind, self.world, str(self.weeks), str(self.block), f"{self.effect:g}")
+
+
+def _ar(shocks: Array, rho: float) -> Array:
+    out, state = np.empty_like(shocks), 0.0
+    for t, shock in enumerate(shocks):
+        state = rho * state + shock
+        out[t] = state
+    return out
+
+
+def _lag(values: Array, by: int = 1) -> Array:
+    return np.r_[np.zeros(by), values[:-by]]
+
+
+def _events(rng: np.random.Generator, n: int) -> Array:
+    out, t = np.zeros(n), int(rng.integers(0, 8))
+    while t < n:
+        out[t] = 1
+        t += 3 + int(rng.geometric(1 / 5))
+    return out
+
+
+def _promotion(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    p = _events(rng, n)
+    return 0.7 * p, 0.5 * p
+
+
+def _dip(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    p = _events(rng, n)
+    return 0.7 * p, 0.5 * p - 0.2 * _lag(p)
+
+
+def _teaser(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    p = _events(rng, n)
+    return 0.7 * np.roll(p, -1) + 0.3 * p, 0.4 * p
+
+
+def _black_friday(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    p = ((np.arange(n) - BURN) % 52 == 46) * np.exp(0.3 * rng.standard_normal(n))
+    return np.roll(p, -1) + 1.2 * p, 1.2 * p - 0.25 * _lag(p) + 0.3 * _lag(p, 4)
+
+
+def _relaunch(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    after = (np.arange(n) >= rng.integers(BURN + (n - BURN) // 4, BURN + 3 * (n - BURN) // 4)) * 1.0
+    return 0.8 * after, 0.5 * _ar(0.35 * after, 0.65)
+
+
+def _hidden(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    demand = _ar(0.25 * rng.standard_normal(n), 0.3)
+    return demand, 0.5 * _lag(demand)
+
+
+def _viral(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    return _ar((rng.random(n) < 0.03) * rng.exponential(1.5, n), 0.4), np.zeros(n)
+
+
+def _drift(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    return np.zeros(n), 0.05 * np.cumsum(rng.standard_normal(n))
+
+
+#: What is added to log engagement and to log revenue; counts made by noise or bots move revenue as little as "nothing".
+WORLDS: Final[dict[str, Driver | None]] = {
+    "nothing": None,
+    "promotions": _promotion,
+    "promotion, then a dip": _dip,
+    "teaser before a sale": _teaser,
+    "Black Friday": _black_friday,
+    "relaunch": _relaunch,
+    "hidden demand": _hidden,
+    "viral weeks": _viral,
+    "drift": _drift,
+}
+
+
+def shop_by_week(seed: int, world: str, weeks: int, posting: Array | None, effect: float) -> pd.DataFrame:
+    """Simulate one shop; `posting` holds 1 and 0 for its last weeks."""
+    rng = np.random.default_rng(seed)
+    n = weeks + BURN
+    season = np.cos(2 * np.pi * (np.arange(n) - BURN - 35) / 52.1775)
+    spend = 0.2 * season + _ar(0.35 * rng.standard_normal(n), 0.7)
+    moving = 0.4 * spend + _ar(0.4 * rng.standard_normal(n), 0.5)
+    noise = 0.15 * season + 0.15 * spend + 0.25 * rng.standard_normal(n)
+    driver = WORLDS[world]
+    to_x, to_y = driver(rng, n) if driver else (np.zeros(n), np.zeros(n))
+    moving = moving + to_x
+    if posting is not None:
+        moving[n - len(posting) :] -= CUT * (1 - posting)
+    y = _ar(effect * _lag(moving) + noise, 0.5) + to_y
+    return pd.DataFrame(
+        {
+            "period": pd.date_range("2023-01-02", periods=weeks, freq="7D"),
+            "engagement": np.exp(7.5 + 0.3 * season + moving)[BURN:],
+            "revenue": np.exp(9.2 + y)[BURN:],
+        }
+    )
+
+
+def plan_of(history: pd.DataFrame, design: PauseDesign, posting: Array | None = None) -> PausePlan:
+    """The plan that follows from a history, without looking for lengths; or one with a given schedule."""
+    shops = read_series(history)
+    step = np.timedelta64(DAYS[design.every], "D")
+    schedule = Schedule(
+        entities=tuple(shop.entity for shop in shops),
+        dates=shops[0].dates[-1] + step + step * np.arange(design.length),
+        posting=first_plan(design, shops)[:, 0] if posting is None else posting,
+    )
+    return PausePlan(design=design, schedule=schedule, history=shops, outcome="revenue", delta=0.05)
+
+
+def by_week(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
+    """One shop by week: found, covered, foreseen, half-width."""
+    groups = cell.weeks // (2 * cell.block)
+    design = PauseDesign(kind="time", every="W", block=cell.block, groups=groups, lags=(1, 1), carried=True)
+    weeks = 104 + design.length + 1
+    history = shop_by_week(seed, cell.world, weeks, None, cell.effect)[:104]
+    plan = plan_of(history, design)
+    posting = np.r_[plan.schedule.posting[0], True].astype(float)
+    judged = judge_experiment(shop_by_week(seed, cell.world, weeks, posting, cell.effect), plan)
+    truth = cell.effect * CUT
+    promised = math.nan
+    if cell.effect:
+        promised = foreseen(design, (fit_history(plan.history[0]),), truth, plan.seed).at_delta
+    ends = judged.effect.interval
+    return judged.pvalue <= 0.05, truth in ends, promised, (ends.high - ends.low) / 2
+
+
+def by_day(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
+    """One shop by day whose response is spread over two weeks."""
+    groups = cell.weeks * 7 // (2 * cell.block)
+    design = PauseDesign(kind="time", every="D", block=cell.block, groups=groups, lags=(1, 14))
+    days = 365 + design.length + 14
+    rng = np.random.default_rng([seed, 1])
+    posting = draws(design, 1, 999, rng)[0]
+    posting = posting[rng.integers(len(posting))][0]
+    table = simulate_shop(
+        cell.world, days=days, effect=cell.effect, posting=np.r_[posting[0], [True] * 14], rng=seed
+    )
+    judged = judge_experiment(table, plan_of(table[:365], design, posting))
+    ends = judged.effect.interval
+    return judged.pvalue <= 0.05, 0.0 in ends, math.nan, (ends.high - ends.low) / 2
+
+
+def interrupted(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
+    """Four weeks at a date at which nothing happened."""
+    table = shop_by_week(seed, cell.world, 156, None, 0.0)
+    at, until = (str(table["period"][week].date()) for week in (140, 140 + cell.weeks))
+    judged = interruption(table, at=at, until=until)
+    ends = judged.effect.interval
+    return judged.word != "inconclusive", 0.0 in ends, math.nan, (ends.high - ends.low) / 2
+
+
+KINDS: Final = {"week": by_week, "day": by_day, "interruption": interrupted}
+
+
+def cells() -> list[Cell]:
+    """All cells, the quick ones first."""
+    made = [Cell(kind="interruption", world=world, weeks=4, block=1, effect=0.0) for world in WORLDS]
+    made += [
+        Cell(kind="week", world=world, weeks=weeks, block=1, effect=0.0)
+        for world in WORLDS
+        for weeks in (12, 24, 52)
+    ]
+    made += [
+        Cell(kind="week", world=world, weeks=weeks, block=1, effect=effect)
+        for world in ("promotions", "drift")
+        for effect in (0.1, 0.2, 0.3)
+        for weeks in (12, 24, 52)
+    ]
+    made += [
+        Cell(kind="day", world=world, weeks=weeks, block=14, effect=0.0)
+        for world in ("nothing", "promotions", "teasers", "hidden demand", "drift")
+        for weeks in (24, 52)
+    ]
+    shapes = [(24, 4), (24, 7), (24, 14), (52, 7), (52, 14), (52, 21)]
+    made += [
+        Cell(kind="day", world="promotions", weeks=weeks, block=block, effect=effect)
+        for weeks, block in shapes
+        for effect in (0.1, 0.2, 0.3)
+    ]
+    return made
+
+
+def counted(cell: Cell, draws: int) -> Cell:
+    """Simulate and count."""
+    rows = np.array([KINDS[cell.kind](cell, 1000 * draw + cell.weeks) for draw in range(draws)], dtype=float)
+    bounded = rows[np.isfinite(rows[:, 3]), 3]
+    return replace(
+        cell,
+        draws=draws,
+        found=float(rows[:, 0].mean()),
+        covered=math.nan if cell.kind == "day" and cell.effect else float(rows[:, 1].mean()),
+        foreseen=float(rows[:, 2].mean()),
+        half_width=float(bounded.mean()) if len(bounded) else math.inf,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Count the cells that are not in the table yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--table", type=Path, default=Path("data/experiments_calibration.csv"))
+    options = parser.parse_args(arguments)
+    names = [field.name for field in fields(Cell)]
+    rows: list[dict[str, object]] = []
+    if options.table.is_file():
+        with options.table.open(encoding="utf-8", newline="") as file:
+            rows = [dict(row) for row in csv.DictReader(file)]
+    done = {tuple(str(row[name]) for name in names[:5]) for row in rows}
+    for cell in cells():
+        if cell.key in done:
+            continue
+        row = asdict(counted(cell, options.draws))
+        rows.append(row)
+        atomic_write(options.table, csv_text(names, [[r[name] for name in names] for r in rows], digits=4))
+        print(
+            ", ".join(
+                f"{name} {row[name]:.3g}" if isinstance(row[name], float) else str(row[name])
+                for name in names
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
