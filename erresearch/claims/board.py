@@ -61,6 +61,11 @@ def examine(
     DesignError
         If `level` does not lie between 0 and 1.
 
+    See Also
+    --------
+    erresearch.read_claims : The claims.
+    erresearch.judge : One claim, from its evidence.
+
     References
     ----------
     Holm, S. (1979). A simple sequentially rejective multiple test procedure. *Scandinavian Journal of Statistics*,

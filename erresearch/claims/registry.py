@@ -201,6 +201,10 @@ def read_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
     DataError
         If an entry lacks a field, has one too many or a wrong value.
 
+    See Also
+    --------
+    erresearch.examine : Judges them.
+
     Examples
     --------
     >>> [claim.id for claim in read_claims()][:2]
@@ -233,6 +237,10 @@ def claim_named(name: str, claims: tuple[Claim, ...] | None = None) -> Claim:
     ------
     UnknownNameError
         If there is none.
+
+    See Also
+    --------
+    erresearch.read_claims : All of them.
 
     Examples
     --------

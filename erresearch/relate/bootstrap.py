@@ -13,6 +13,7 @@ cluster-robust inference. *Journal of Applied Econometrics*, 38(5), 671-694.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +37,8 @@ _WEBB_UP_TO = 12
 _MOST_DRAWS = 1_000_000
 #: Weights held at a time (8 bytes each).
 _BLOCK = 500_000
+#: Multiply-adds that OpenBLAS keeps on one thread: waking others takes longer than the product, above all beside others.
+_SMALL = 200_000
 #: Null values that are tried, in standard errors from the estimate.
 _GRID = np.concatenate([np.arange(0.0, 8.0, 0.25), 8.0 * 1.5 ** np.arange(24)])
 #: |t*| = |t| up to rounding counts as a tie, and a tie as |t*| ≥ |t|.
@@ -139,8 +142,12 @@ class WildBootstrap:
 
     def _pvalues(self, excess: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """P-values of value + steps·se; a degenerate draw (0/0) counts against the null's rejection."""
-        beyond = np.vander(steps, 5, increasing=True) @ excess >= 0.0
-        return np.asarray((1 + np.count_nonzero(beyond, axis=1)) / (self.draws + 1))
+        powers = np.vander(steps, 5, increasing=True)
+        beyond = sum(
+            np.count_nonzero(powers @ excess[:, block] >= 0.0, axis=1)
+            for block in _blocks(self.draws, powers.size)
+        )
+        return np.asarray((1 + beyond) / (self.draws + 1))
 
     def pvalue(self, null: float = 0.0) -> float:
         """Two-sided, symmetric p-value of value = null: (1 + #{|t*| ≥ |t|}) / (B + 1)."""
@@ -189,6 +196,12 @@ class WildBootstrap:
             else:
                 outer = middle
         return self.value + side * self.se * (inner + outer) / 2
+
+
+def _blocks(draws: int, each: int) -> Iterator[slice]:
+    """Slices of the draws, each so short that a product of `each` numbers per draw stays in cache and on one thread."""
+    length = max(64, _SMALL // each)
+    return (slice(start, start + length) for start in range(0, draws, length))
 
 
 def wild_bootstrap(
@@ -321,10 +334,12 @@ def _restricted(model: Scores, contrast: np.ndarray) -> tuple[np.ndarray, ...]:
 def _among_few(model: Scores, contrast: np.ndarray, weights: np.ndarray) -> WildBootstrap:
     """The same with what each account's weight does to each other account: cheaper for few accounts."""
     slope, first, second, moves = _restricted(model, contrast)
-    fixed = weights @ (np.diag(first) - _nuisance(model)[0] @ moves.T)
-    moving = weights @ (np.diag(second) - slope @ moves.T)
-    pairs = ((fixed, fixed), (2 * fixed, moving), (moving, moving))
-    variance = np.stack([np.einsum("bg,bg->b", one, other) for one, other in pairs])
+    to_fixed, to_moving = np.diag(first) - _nuisance(model)[0] @ moves.T, np.diag(second) - slope @ moves.T
+    variance = np.empty((3, len(weights)))
+    for block in _blocks(len(weights), to_fixed.size):
+        fixed, moving = weights[block] @ to_fixed, weights[block] @ to_moving
+        pairs = ((fixed, fixed), (2 * fixed, moving), (moving, moving))
+        variance[:, block] = [np.einsum("bg,bg->b", one, other) for one, other in pairs]
     variance = _without_rounding(variance, weights**2 @ first**2, weights**2 @ second**2)
     se = float(np.sqrt(np.sum(first**2)))
     return WildBootstrap(

@@ -85,6 +85,10 @@ def mix(
     UnknownNameError
         For another model.
 
+    See Also
+    --------
+    erresearch.regress : Without the sum held fixed.
+
     References
     ----------
     Egozcue, J. J., Pawlowsky-Glahn, V., Mateu-Figueras, G., & Barceló-Vidal, C. (2003). Isometric logratio

@@ -77,6 +77,11 @@ def correlate(
     ErresearchWarning
         Where rows without accounts look like one series and `time` is not given.
 
+    See Also
+    --------
+    erresearch.regress : With other columns held fixed.
+    erresearch.precedence : Which of the two moves first.
+
     References
     ----------
     Efron, B., & Tibshirani, R. (1993). *An Introduction to the Bootstrap*, ch. 11. Chapman & Hall.

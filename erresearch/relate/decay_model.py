@@ -83,6 +83,11 @@ def decay(
     DesignError
         If the reliability range is not inside (0, 1].
 
+    See Also
+    --------
+    erresearch.poisson : The regression behind it.
+    erresearch.robustness.selected_list : Whether a list was chosen by its reactions.
+
     Notes
     -----
     PPML leans on the largest accounts, and a short list misses the upper tail of theirs. Simulated with β = 1, the

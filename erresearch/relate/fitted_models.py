@@ -226,6 +226,11 @@ def contrast(
     UnknownNameError
         If a weight names no regressor.
 
+    See Also
+    --------
+    erresearch.regress : Makes the fit.
+    erresearch.equivalence : Whether an estimate is practically nil.
+
     Examples
     --------
     >>> import numpy as np, pandas as pd

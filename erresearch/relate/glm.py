@@ -103,6 +103,11 @@ def poisson(
     DesignError
         Collinear columns, an outcome that does not vary, too few rows, moments without their rows, or no convergence.
 
+    See Also
+    --------
+    erresearch.regress : Least squares.
+    erresearch.decay : How reactions grow with followers.
+
     References
     ----------
     Santos Silva, J. M. C., & Tenreyro, S. (2006). The log of gravity. *Review of Economics and Statistics*, 88(4),
@@ -340,6 +345,11 @@ def logit(
     DesignError
         Separation: a column predicts the outcome perfectly, and the estimate would be infinite. Collinear columns,
         moments without their rows, or no convergence.
+
+    See Also
+    --------
+    erresearch.poisson : For counts and amounts.
+    erresearch.regress : Differences of shares.
 
     References
     ----------

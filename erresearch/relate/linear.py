@@ -128,6 +128,12 @@ def regress(
     ErresearchWarning
         Where rows without accounts look like one series and `time` is not given.
 
+    See Also
+    --------
+    erresearch.poisson : For outcomes with zeros, and shares of change.
+    erresearch.relate.logit : For yes or no.
+    erresearch.relate.contrast : A combination of the coefficients.
+
     Notes
     -----
     Rows that come with an origin near the means keep about eleven digits. Nearly collinear columns, next to nothing

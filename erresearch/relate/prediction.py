@@ -265,6 +265,10 @@ def predictive_gain(
     GuardError
         If one outcome series is repeated on several accounts.
 
+    See Also
+    --------
+    erresearch.precedence : Which moves first.
+
     References
     ----------
     Clark, T. E., & West, K. D. (2007). Approximately normal tests for equal predictive accuracy in nested models.

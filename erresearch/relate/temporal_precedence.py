@@ -316,6 +316,11 @@ def precedence(
     ColumnError
         If a column is missing.
 
+    See Also
+    --------
+    erresearch.predictive_gain : Whether x forecasts y.
+    erresearch.relate.reliability : How much of x is signal.
+
     Notes
     -----
     One entity: the models hold `lags` + 1 lags of everything, of which the last is not tested, whatever a unit-root

@@ -48,6 +48,10 @@ def robustness_value(statistic: float, df: float, *, critical: float = 0.0) -> f
     DesignError
         With fewer than 2 degrees of freedom.
 
+    See Also
+    --------
+    erresearch.robustness.sensitivity : Beside observed confounders.
+
     References
     ----------
     Cinelli, C. & Hazlett, C. (2020). Making sense of sensitivity: extending omitted variable bias. *Journal of the
@@ -102,6 +106,10 @@ def confounder_bounds(
     ------
     DesignError
         If nothing can be that much stronger: the confounder would explain more than all of x.
+
+    See Also
+    --------
+    erresearch.robustness.sensitivity : Uses them.
 
     References
     ----------
@@ -204,6 +212,10 @@ def sensitivity(
         If `x` or `benchmark` is no regressor of the fit.
     DesignError
         If the fit keeps no scores, or nothing can be `strength` times as strong as the benchmark.
+
+    See Also
+    --------
+    erresearch.robustness.robustness_value : From t and its degrees of freedom alone.
 
     References
     ----------
@@ -354,6 +366,10 @@ def attenuation(
     DesignError
         If a range is not inside (0, 1] or a correlation not inside [−1, 1].
 
+    See Also
+    --------
+    erresearch.relate.reliability : Estimates the reliability.
+
     References
     ----------
     Spearman, C. (1904). The proof and measurement of association between two things. *American Journal of
@@ -443,6 +459,10 @@ def smearing(
         If the moments have no rows.
     DataError
         If the outcome does not look like logs: exp(residual) overflows.
+
+    See Also
+    --------
+    erresearch.poisson : Needs no transformation back.
 
     References
     ----------

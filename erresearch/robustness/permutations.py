@@ -73,6 +73,10 @@ def permutation(
     ColumnError
         If the moments have no rows.
 
+    See Also
+    --------
+    erresearch.regress : The estimate with its interval.
+
     References
     ----------
     Kennedy, P. E. (1995). Randomization tests in econometrics. *Journal of Business & Economic Statistics*, 13(1),

@@ -58,6 +58,10 @@ def equivalence(estimate: Estimate, *, sesoi: float, null: float = 0.0, level: f
         If δ is not positive and finite or lies beyond what the estimate can be, if the level is not between 0.5
         and 1, or if the estimate came without its distribution.
 
+    See Also
+    --------
+    erresearch.detectable : Which effects the rows could have found.
+
     References
     ----------
     Schuirmann, D. J. (1987). A comparison of the two one-sided tests procedure and the power approach for assessing
@@ -168,6 +172,11 @@ def detectable(estimate: Estimate, *, power: float = 0.8, level: float = 0.95) -
     DesignError
         If `power` or `level` is not between 0 and 1 or the estimate came without its distribution.
 
+    See Also
+    --------
+    erresearch.equivalence : Whether an effect is practically nil.
+    erresearch.robustness.sample_needed : How many rows a wanted effect takes.
+
     References
     ----------
     Bloom, H. S. (1995). Minimum detectable effects. *Evaluation Review*, 19(5), 547-556.
@@ -222,6 +231,10 @@ def sample_needed(
     DesignError
         If `effect` is 0 or beyond what the estimate can be, `power` or `level` is not between 0 and 1, the interval
         is unbounded or the estimate came without its distribution.
+
+    See Also
+    --------
+    erresearch.detectable : The same question of the rows at hand.
 
     References
     ----------

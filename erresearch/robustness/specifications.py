@@ -138,6 +138,10 @@ def specification_curve(
     DesignError
         If there are no accounts, columns are collinear, or there are too many specifications to hold.
 
+    See Also
+    --------
+    erresearch.robustness.sensitivity : Confounders that nobody observed.
+
     Notes
     -----
     Share of simulated panels without an effect where p ≤ 5 % (median t / mean t / share significant; 16 models in two
