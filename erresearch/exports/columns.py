@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.layouts import Format, Kind, load_registry
+from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry
 from erresearch.exports.log import ReadLog
-from erresearch.exports.mapping import Settings
+from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, Reading, parse_numbers, show_code
+from erresearch.exports.plausibility import check_totals
 from erresearch.exports.privacy import hashed, show_name
-from erresearch.exports.tables import MAPPED, Table, is_note
+from erresearch.exports.tables import Table, is_note
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Built",
     "Draft",
+    "account_of",
+    "compare_totals",
     "draft_of",
     "number_column",
     "numeric_targets",
@@ -29,9 +32,9 @@ __all__ = [
     "without_copies",
 ]
 
-KEPT = "kept: "
 _NEVER_A_WORD = ("time", "id")
 _LAST = 20
+_HANDLES = {"tiktok": r"tiktok\.com/@([^/?]+)", "x": r"(?:twitter|x)\.com/([^/?]+)/status"}
 NUMERIC = frozenset({"count", "number", "money", "share", "seconds"})
 _TRUE = ["true", "1", "yes", "y", "ja", "si", "sí", "oui", "да", "wahr", "waar", "verdadero"]
 _FALSE = ["false", "0", "no", "n", "nee", "nein", "non", "нет", "falsch", "onwaar", "falso"]
@@ -419,6 +422,46 @@ def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.Da
         rows = frame.filter(other)["source_row"].unique()
         log.remove("out_of_scope", f"amounts in other currencies than {wanted}", rows, warn=True)
     return frame.filter(~other)
+
+
+def account_of(drafted: Draft, settings: Settings, log: ReadLog, *, platform: str = "") -> pl.Series:
+    """Who published each row: a column, else the handle in the address, else one name for all."""
+    import polars as pl
+
+    frame, platform = drafted.frame, platform or drafted.layout.platform
+    for name in ("account", "account_id"):
+        if name in frame.columns:
+            account = frame[name].str.strip_chars().replace("", None)
+            if "account_id" in frame.columns:
+                account = account.fill_null(frame["account_id"].replace("", None))
+            return account.fill_null(settings.account or "unknown")
+    if settings.account:
+        return pl.repeat(settings.account, frame.height, eager=True)
+    if "permalink" in frame.columns and platform in _HANDLES:
+        handle = frame["permalink"].str.extract(_HANDLES[platform], 1)
+        if handle.is_not_null().any():
+            main = handle.drop_nulls().mode().sort()[0]
+            return handle.fill_null(main)
+    log.guess(
+        "account", platform, "the file names no account, so all rows are taken as one", "account in mapping="
+    )
+    return pl.repeat(platform, frame.height, eager=True)
+
+
+def compare_totals(drafted: Draft, frame: pl.DataFrame, settings: Settings, log: ReadLog) -> None:
+    """Check the platform's own row of totals against the rows."""
+    if drafted.totals.height and frame.height:
+        quiet = ReadLog(log.name)
+        totals = drafted.with_frame(drafted.totals.head(1))
+        try:
+            summed, _ = typed(
+                totals, numeric_targets(totals), replace(settings, decimal=settings.decimal), quiet
+            )
+        except DataError:
+            return
+        import polars as pl
+
+        check_totals(frame, pl.DataFrame(list(summed.values())), log)
 
 
 def further(drafted: Draft, settings: Settings) -> dict[str, pl.Series]:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from erresearch.errors import DataError
 from erresearch.exports.dates import orders_of
 from erresearch.exports.layouts import load_registry, normalise
-from erresearch.exports.log import Accounting, Caution, Export, Guess, ReadLog, Said
+from erresearch.exports.log import COUNTED_BACK, Accounting, Caution, Export, Guess, ReadLog, Said
 from erresearch.exports.mapping import Settings
 from erresearch.exports.tables import Table
-from erresearch.exports.timestamps import COUNTED_BACK
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,6 +11,8 @@ from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import (
     Built,
     Draft,
+    account_of,
+    compare_totals,
     entities,
     further,
     numeric_targets,
@@ -22,47 +24,17 @@ from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import Kind, load_registry, normalise
 from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import Settings
-from erresearch.exports.posts import account_of, compare_totals
 from erresearch.exports.privacy import holds_people, is_personal
-from erresearch.exports.timestamps import impossible, times_of, with_years
+from erresearch.exports.timestamps import day_column
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["day_column", "range_of", "read_ads", "read_figures", "read_series"]
+__all__ = ["range_of", "read_ads", "read_figures", "read_series"]
 
 _RANGE = r"^(.*\d{4})\s+[-–]\s+(.*\d{4})$"
 _ISO_RANGE = r"^(\d{4}-\d{2}-\d{2})\s+[-–]\s+(\d{4}-\d{2}-\d{2})$"
 _LONGEST_DAY = 1
-
-
-def day_column(
-    drafted: Draft, target: str, settings: Settings, log: ReadLog
-) -> tuple[pl.Series, pl.Series, str]:
-    """Read a column of days.
-
-    Returns
-    -------
-    days, utc, precision
-        The day as printed, at midnight; the moment in UTC where a clock and its zone are stated, else null; and
-        how precise the cells are.
-
-    Raises
-    ------
-    DataError
-        If more than 5 % of the cells are no date, or lack the year and nothing gives it.
-    """
-    import polars as pl
-
-    header = drafted.header(target)
-    times = times_of(drafted, target, settings, log)
-    if times.month_day is not None:
-        times = with_years(times, drafted.rows, None, settings.exported_at, log, header=header)
-    utc = (
-        times.utc if times.utc is not None else pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
-    )
-    odd = impossible(times.local, drafted.rows, log, header=header)
-    return times.local.set(odd, None).dt.truncate("1d").alias(target), utc.set(odd, None), times.precision
 
 
 def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind: Kind) -> Built:

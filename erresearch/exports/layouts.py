@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "MAPPED",
     "Alias",
     "Field",
     "Format",
@@ -42,6 +43,7 @@ Kind = Literal["posts", "daily", "followers", "outcomes", "survey", "ads"]
 How = Literal["equals", "prefix", "blank"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _CURRENCY = "{currency}"
+MAPPED = "mapping"  # `evidence` of a layout that a mapping file describes
 
 
 def normalise(text: str) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Accounting", "Bucket", "Caution", "Export", "Guess", "Inspection", "ReadLog"]
 
 Bucket = Literal["totals", "error_rows", "rejected", "out_of_scope"]
+COUNTED_BACK = "counted back"
+"""`code` of the guess of years by counting back from one day."""
 _SHOWN = 3
 _NAMES: Mapping[Bucket, str] = MappingProxyType(
     {

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError
-from erresearch.exports.layouts import Format, format_of, load_registry
-from erresearch.exports.tables import MAPPED
+from erresearch.exports.layouts import MAPPED, Format, format_of, load_registry
 
-__all__ = ["Settings", "read_mapping"]
+__all__ = ["KEPT", "Settings", "read_mapping"]
 
 _SIMPLE = ("account", "entity", "zone", "currency", "decimal", "scale", "score", "dates")
 _KNOWN = (
@@ -37,6 +36,10 @@ _CHOICES: Mapping[str, tuple[object, ...]] = {
     "dates": ("DMY", "MDY", "YMD"),
     "per_post": (True, False),
 }
+
+
+KEPT = "kept: "
+"""What the name of a further column begins with, until it is handed over under its header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,13 +17,12 @@ from erresearch.exports.columns import (
     one_currency,
     without_copies,
 )
-from erresearch.exports.daily import day_column
+from erresearch.exports.layouts import MAPPED
 from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.numbers import currency_of, same_sign
 from erresearch.exports.privacy import show_name
-from erresearch.exports.tables import MAPPED
-from erresearch.exports.timestamps import impossible, in_zone, times_of, to_utc
+from erresearch.exports.timestamps import day_column, impossible, in_zone, times_of, to_utc
 
 if TYPE_CHECKING:
     import polars as pl

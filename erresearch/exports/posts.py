@@ -8,8 +8,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.columns import Built, Draft, flags, further, numeric_targets, typed
-from erresearch.exports.layouts import load_registry, normalise
+from erresearch.exports.columns import (
+    Built,
+    Draft,
+    account_of,
+    compare_totals,
+    flags,
+    further,
+    numeric_targets,
+    typed,
+)
+from erresearch.exports.layouts import MAPPED, load_registry, normalise
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import (
@@ -18,11 +27,9 @@ from erresearch.exports.plausibility import (
     check_limit,
     check_posts,
     check_stock,
-    check_totals,
     damaged_ids,
 )
 from erresearch.exports.privacy import first_shape, show_name
-from erresearch.exports.tables import MAPPED
 from erresearch.exports.timestamps import publication, times_of
 from erresearch.io.parallel import by_morsels
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
@@ -30,7 +37,7 @@ from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["LIFETIME", "account_of", "read_posts"]
+__all__ = ["LIFETIME", "read_posts"]
 
 _FIRST = (
     "platform", "account", "post_id", "date", "published_at", "time_source", "time_precision", "post_type", "is_paid",
@@ -42,7 +49,6 @@ _AGES = 2
 _SHOWN = 4
 _SAMPLE = 100
 _PAID = ("reach_paid", "views_paid", "impressions_paid")
-_HANDLES = {"tiktok": r"tiktok\.com/@([^/?]+)", "x": r"(?:twitter|x)\.com/([^/?]+)/status"}
 _IDS = {"tiktok": r"/(?:video|photo)/(\d+)", "x": r"/status(?:es)?/(\d+)"}
 _NETWORKS = {"twitter": "x", "ig": "instagram", "fb": "facebook"}
 
@@ -287,30 +293,6 @@ def _days(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series | None:
     return days
 
 
-def account_of(drafted: Draft, settings: Settings, log: ReadLog, *, platform: str = "") -> pl.Series:
-    """Who published each row: a column, else the handle in the address, else one name for all."""
-    import polars as pl
-
-    frame, platform = drafted.frame, platform or drafted.layout.platform
-    for name in ("account", "account_id"):
-        if name in frame.columns:
-            account = frame[name].str.strip_chars().replace("", None)
-            if "account_id" in frame.columns:
-                account = account.fill_null(frame["account_id"].replace("", None))
-            return account.fill_null(settings.account or "unknown")
-    if settings.account:
-        return pl.repeat(settings.account, frame.height, eager=True)
-    if "permalink" in frame.columns and platform in _HANDLES:
-        handle = frame["permalink"].str.extract(_HANDLES[platform], 1)
-        if handle.is_not_null().any():
-            main = handle.drop_nulls().mode().sort()[0]
-            return handle.fill_null(main)
-    log.guess(
-        "account", platform, "the file names no account, so all rows are taken as one", "account in mapping="
-    )
-    return pl.repeat(platform, frame.height, eager=True)
-
-
 def _described(
     drafted: Draft, columns: dict[str, pl.Series], settings: Settings, log: ReadLog
 ) -> pl.DataFrame:
@@ -447,22 +429,6 @@ def _without_copies(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
         )
     log.remove("rejected", "copies of an earlier row", frame["source_row"].filter(~first), warn=True)
     return frame.filter(first)
-
-
-def compare_totals(drafted: Draft, frame: pl.DataFrame, settings: Settings, log: ReadLog) -> None:
-    """Check the platform's own row of totals against the rows."""
-    if drafted.totals.height and frame.height:
-        quiet = ReadLog(log.name)
-        totals = drafted.with_frame(drafted.totals.head(1))
-        try:
-            summed, _ = typed(
-                totals, numeric_targets(totals), replace(settings, decimal=settings.decimal), quiet
-            )
-        except DataError:
-            return
-        import polars as pl
-
-        check_totals(frame, pl.DataFrame(list(summed.values())), log)
 
 
 def _ordered(frame: pl.DataFrame) -> pl.DataFrame:

@@ -11,13 +11,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from erresearch.errors import DataError, ErresearchError
-from erresearch.exports.columns import KEPT, Built, Draft, draft_of, numeric_targets
+from erresearch.exports.columns import Built, Draft, draft_of, numeric_targets
 from erresearch.exports.combine import agreed_settings, put_together
 from erresearch.exports.containers import Bundle, Text, log_of, open_bundle, split_bundle
 from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
-from erresearch.exports.layouts import Format, load_registry, normalise
+from erresearch.exports.layouts import MAPPED, Format, load_registry, normalise
 from erresearch.exports.log import Export, Inspection, ReadLog
-from erresearch.exports.mapping import Settings, day_of, read_mapping
+from erresearch.exports.mapping import KEPT, Settings, day_of, read_mapping
 from erresearch.exports.orders import read_orders
 from erresearch.exports.posts import read_posts
 from erresearch.exports.privacy import is_personal
@@ -29,7 +29,7 @@ from erresearch.exports.selection import (
     refuse_other,
 )
 from erresearch.exports.surveys import read_survey
-from erresearch.exports.tables import MAPPED, Table
+from erresearch.exports.tables import Table
 from erresearch.io.parallel import in_threads
 
 if TYPE_CHECKING:

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.columns import KEPT
 from erresearch.exports.containers import Bundle, Text
 from erresearch.exports.delimited import Records, read_records
 from erresearch.exports.layouts import Format, Kind, load_registry, normalise, not_recognised
 from erresearch.exports.log import ReadLog
-from erresearch.exports.mapping import Settings
+from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.privacy import is_personal, show_name
 from erresearch.exports.tables import Table, find_tables, relaxed
 from erresearch.exports.workbooks import Sheet

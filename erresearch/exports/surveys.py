@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import Built, Draft, entities, flags, further
-from erresearch.exports.daily import day_column
 from erresearch.exports.layouts import normalise
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.privacy import hashed, is_personal
 from erresearch.exports.tables import Table
+from erresearch.exports.timestamps import day_column
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.delimited import Records, fast_body
 from erresearch.exports.layouts import (
+    MAPPED,
     Format,
     Match,
     Rule,
@@ -26,11 +27,9 @@ from erresearch.exports.privacy import show_headers
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["MAPPED", "Table", "find_tables", "is_note", "is_total"]
+__all__ = ["Table", "find_tables", "is_note", "is_total"]
 
 _SEARCHED = 100
-MAPPED = "mapping"
-"""`evidence` of a layout that a mapping file describes."""
 _MOST_TABLES = 400
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.exports.columns import Draft
 from erresearch.exports.dates import Times, parse_times
-from erresearch.exports.log import ReadLog, counted, places
+from erresearch.exports.log import COUNTED_BACK, ReadLog, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import DECODERS
 from erresearch.exports.privacy import first_shape
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
-    "COUNTED_BACK",
     "Moment",
+    "day_column",
     "impossible",
     "in_zone",
     "publication",
@@ -29,8 +29,6 @@ __all__ = [
 ]
 
 _FIRST, _LAST = 1995, 2098
-COUNTED_BACK = "counted back"
-"""`code` of the guess of years by counting back from one day."""
 _LIE, _LIE_DAY = 26 * 3600, 39 * 3600
 _TOLERATED = 0.05
 _DAY = dt.timedelta(days=1)
@@ -148,6 +146,35 @@ def times_of(drafted: Draft, target: str, settings: Settings, log: ReadLog, *, r
     if refuse:
         _refuse_unread(times, cells, drafted.rows, log, header=header)
     return times
+
+
+def day_column(
+    drafted: Draft, target: str, settings: Settings, log: ReadLog
+) -> tuple[pl.Series, pl.Series, str]:
+    """Read a column of days.
+
+    Returns
+    -------
+    days, utc, precision
+        The day as printed, at midnight; the moment in UTC where a clock and its zone are stated, else null; and
+        how precise the cells are.
+
+    Raises
+    ------
+    DataError
+        If more than 5 % of the cells are no date, or lack the year and nothing gives it.
+    """
+    import polars as pl
+
+    header = drafted.header(target)
+    times = times_of(drafted, target, settings, log)
+    if times.month_day is not None:
+        times = with_years(times, drafted.rows, None, settings.exported_at, log, header=header)
+    utc = (
+        times.utc if times.utc is not None else pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
+    )
+    odd = impossible(times.local, drafted.rows, log, header=header)
+    return times.local.set(odd, None).dt.truncate("1d").alias(target), utc.set(odd, None), times.precision
 
 
 def _refuse_unread(times: Times, cells: pl.Series, rows: pl.Series, log: ReadLog, *, header: str) -> None:

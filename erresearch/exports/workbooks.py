@@ -28,9 +28,9 @@ MAX_SHEETS: Final = 400
 """Sheets, or tables of a page, beyond which a file is refused."""
 _LONGEST_PAGE: Final = 50 << 20
 _FIX: Final = "download the workbook again, or save the sheet that is wanted as CSV"
-_PLACE: Final = re.compile(
-    rb"\br\s*=\s*[\"']([A-Za-z]{0,3})(\d{1,7})[\"']|\br\s*=\s*[\"']([A-Za-z]+)?\d+[\"']"
-)
+_PLACE: Final = re.compile(rb"\br\s*=\s*[\"']([A-Za-z]*)(\d+)[\"']")
+_LONGEST_PLACE: Final = 12
+"""Letters or digits of a place beyond which it is past every sheet."""
 _CELL: Final = re.compile(rb"<(?:\w+:)?c[\s/>]")
 _FORMULA: Final = re.compile(rb"<(?:\w+:)?f[\s/>]")
 # records of an .xls workbook that hold a cell: row and column come first
@@ -184,13 +184,11 @@ def _spanned(text: bytes) -> int:
     """Cells from the first row and column to the last that the text of a sheet names."""
     last_row = last_column = named = 0
     columns: set[bytes] = set()
-    for letters, digits, _ in _PLACE.findall(text):
-        if not digits:
-            return MAX_CELLS + 1
-        last_row = max(last_row, int(digits))
+    for letters, digits in _PLACE.findall(text):
+        last_row = max(last_row, int(digits[:_LONGEST_PLACE]))
         if letters:
             named += 1
-            columns.add(letters.upper())
+            columns.add(letters[:_LONGEST_PLACE].upper())
     for letters in columns:
         number = 0
         for letter in letters:
