@@ -375,6 +375,12 @@ def load(name: str) -> pd.DataFrame:
     ColumnError, DataError
         If the columns or values of a copy saved anew are not those registered.
 
+    See Also
+    --------
+    catalog : What there is.
+    dataset_card : Where a table comes from.
+    verify : Whether the copy here is the registered one.
+
     Examples
     --------
     >>> films = load("movies")
@@ -403,6 +409,10 @@ def catalog() -> pd.DataFrame:
     ------
     EngineError
         If ``ERRESEARCH_DATA_DIR`` names no folder.
+
+    See Also
+    --------
+    load : One of them.
 
     Examples
     --------
@@ -452,6 +462,10 @@ def verify(name: str) -> Verified:
     EngineError
         If there is no copy, or it is not what was registered.
 
+    See Also
+    --------
+    load : The table itself.
+
     Examples
     --------
     >>> print(verify("movies"))
@@ -498,6 +512,10 @@ def join_films() -> pd.DataFrame:
     ------
     EngineError
         If one of the two sets is not to be had.
+
+    See Also
+    --------
+    load : Each of the two.
 
     Examples
     --------

@@ -213,6 +213,11 @@ def dataset_card(name: str) -> Dataset:
     UnknownNameError
         If there is no such data set.
 
+    See Also
+    --------
+    load : The table itself.
+    catalog : All of them.
+
     Examples
     --------
     >>> card = dataset_card("hillstrom")

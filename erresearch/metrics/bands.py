@@ -198,6 +198,10 @@ def cautions() -> Mapping[str, str]:
     mapping of str to str
         B09 and B10.
 
+    See Also
+    --------
+    band : The band of one figure.
+
     Examples
     --------
     >>> cautions()["B10"]
@@ -233,6 +237,12 @@ def band(
         For an unknown source or definition.
     DataError
         If the number is not finite.
+
+    See Also
+    --------
+    engagement_rate : The rate itself.
+    bands : Every band that is known.
+    percentile_in_tier : Where a rate stands among published ones.
 
     Examples
     --------
@@ -295,6 +305,10 @@ def bands() -> pd.DataFrame:
     pandas.DataFrame
         One row per band; ``overlaps`` names the bands of other sources that share part of the range although they
         print another word, and whether they are for another definition.
+
+    See Also
+    --------
+    band : The band of one figure.
 
     Examples
     --------

@@ -227,6 +227,11 @@ def percentile_in_tier(
     DataError
         If rate or followers are not usable numbers.
 
+    See Also
+    --------
+    engagement_rate : The rate itself.
+    band : Which band of the sources a rate lies in.
+
     References
     ----------
     Markov's inequality: any text on probability. Every level names its own source.

@@ -300,6 +300,10 @@ def rate_expression(definition: str | RateDefinition, *, name: str = "rate") -> 
     GuardError
         For a rate that sums over posts: that takes a group, which :func:`engagement_rate` makes.
 
+    See Also
+    --------
+    engagement_rate : The rates of a table, counted and checked.
+
     Examples
     --------
     >>> import narwhals.stable.v2 as nw, polars as pl

@@ -80,6 +80,11 @@ def nps(
     ErresearchWarning
         If the answers look like a scale from 1 to 10, or if all of them fall in one class.
 
+    See Also
+    --------
+    enps : The same question asked of employees.
+    nps_over_time : The score by period, with its noise.
+
     References
     ----------
     Reichheld, F. F. (2003). The one number you need to grow. Harvard Business Review 81(12).
@@ -131,6 +136,10 @@ def enps(
     ------
     DataError, GuardError
         As for :func:`nps`. The source's own "1 to 10" is refused: it gives no cut-offs for it.
+
+    See Also
+    --------
+    nps : The same question asked of customers.
 
     References
     ----------
@@ -246,6 +255,10 @@ def nps_over_time(
     ------
     DataError
         As for :func:`nps`, and where there are fewer than two periods.
+
+    See Also
+    --------
+    nps : One score.
 
     References
     ----------

@@ -50,6 +50,11 @@ def romi_gross(
     DataError
         For a negative or infinite number, or no cost at all.
 
+    See Also
+    --------
+    romi_net : After the margin.
+    romi_incremental : Of what would not have been sold otherwise.
+
     References
     ----------
     Martech Zone, "Engagement is NOT a KPI for most companies" (West Frisian edition).
@@ -94,6 +99,11 @@ def romi_net(
     ------
     DataError
         For a negative or infinite number, no cost at all, or a margin outside 0 to 1.
+
+    See Also
+    --------
+    romi_gross : The ratio as the source gives it, without margin and media.
+    romi_incremental : Of what would not have been sold otherwise.
 
     References
     ----------
@@ -145,6 +155,11 @@ def romi_incremental(
         If the extra revenue comes without uncertainty.
     DataError
         As for :func:`romi_net`.
+
+    See Also
+    --------
+    romi_net : Of all that was sold.
+    break_even : What an action must be worth.
 
     References
     ----------
@@ -268,6 +283,10 @@ def break_even(
     ------
     DataError
         For negative cost, no action at all, a margin outside 0 to 1, or only one of `revenue` and `increase`.
+
+    See Also
+    --------
+    romi_incremental : The return on what was sold because of it.
 
     References
     ----------

@@ -144,6 +144,11 @@ def engagement_rate(
     UnknownNameError
         For a definition, platform or unit in no registry.
 
+    See Also
+    --------
+    band : Which band of the sources a rate lies in.
+    percentile_in_tier : Where a rate stands among published ones.
+
     Notes
     -----
     A post with a missing count is left out and counted: missing is not 0. With followers the sum over a period grows

@@ -40,6 +40,10 @@ def returning_share(sessions: Any, *, visitor: str = "visitor", level: float = 0
     ColumnError, DataError
         For a missing column or a table without a named visitor.
 
+    See Also
+    --------
+    session_duration : How long sessions last.
+
     References
     ----------
     Danish article on customer engagement, after Oberlo; its own caveat is B10.
@@ -92,6 +96,10 @@ def session_duration(
     ------
     ColumnError, DataError
         For a missing column, negative or infinite lengths, or fewer than two sessions.
+
+    See Also
+    --------
+    bounce_rate : Sessions that end at once.
 
     References
     ----------
@@ -179,6 +187,10 @@ def bounce_rate(
     ColumnError, DataError
         For a missing column, or sessions without a page.
 
+    See Also
+    --------
+    session_duration : How long sessions last.
+
     References
     ----------
     Danish article on customer engagement, after Oberlo.
@@ -253,6 +265,10 @@ def click_through_rate(clicks: float, impressions: float, *, level: float = 0.95
     DataError
         For negative counts, no impression, or more clicks than impressions.
 
+    See Also
+    --------
+    conversion_rate : Of those who came, who bought.
+
     References
     ----------
     Danish article on customer engagement, after Oberlo (its 65 % is of a campaign's own page).
@@ -294,6 +310,10 @@ def conversion_rate(
         If `action` is empty.
     DataError
         For negative counts, nobody to convert, or more conversions than people.
+
+    See Also
+    --------
+    click_through_rate : Of those who saw it, who came.
 
     References
     ----------

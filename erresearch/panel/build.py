@@ -102,6 +102,12 @@ def build_panel(
         If the join would invent a grain, add currencies up, repeat an outcome on several entities, or if posts and
         outcomes share fewer than 8 weeks; the message says what is possible.
 
+    See Also
+    --------
+    erresearch.read_export : A platform's file to posts or outcomes.
+    erresearch.audit : The panel, judged.
+    erresearch.panel.Rules : What may be decided otherwise.
+
     Notes
     -----
     Every table may be lazy (Polars, DuckDB and others that narwhals knows), each in an engine of its own: its rows are

@@ -81,6 +81,10 @@ class Panel:
         What each computed column is.
     simulated : bool
         Whether the posts or the outcomes say of themselves that they were simulated.
+
+    See Also
+    --------
+    erresearch.build_panel : Builds one.
     """
 
     rows: Any
@@ -206,6 +210,10 @@ class Rules:
         Naming what is allowed.
     DesignError
         If `lags` is no whole number from 0 to 60.
+
+    See Also
+    --------
+    erresearch.build_panel : What they are for.
 
     Examples
     --------

@@ -155,6 +155,10 @@ def stored(path: str | Path | None = None) -> dict[str, Outcome]:
     DataError
         If the table has other columns.
 
+    See Also
+    --------
+    table : With the bars, as a table.
+
     Examples
     --------
     >>> stored()["effect"].right > 0.8
@@ -188,6 +192,10 @@ def kept(promise: str) -> tuple[Kept, ...]:
     UnknownNameError
         If there is no such promise.
 
+    See Also
+    --------
+    promises : For every promise.
+
     Examples
     --------
     >>> kept("right")[0].bar
@@ -206,6 +214,10 @@ def kept(promise: str) -> tuple[Kept, ...]:
 def promises() -> dict[str, tuple[Kept, ...]]:
     """Return :func:`kept` for every promise, as the report shows it.
 
+    See Also
+    --------
+    kept : For one promise.
+
     Examples
     --------
     >>> list(promises())
@@ -216,6 +228,10 @@ def promises() -> dict[str, tuple[Kept, ...]]:
 
 def table() -> pd.DataFrame:
     """Return the stored calibration with its bars: one row per cell, what it is held to and what was missed.
+
+    See Also
+    --------
+    stored : One value per cell.
 
     Examples
     --------

@@ -350,6 +350,10 @@ def validate(
     DataError
         No rows, infinite values, values outside the rule, a key that names two rows.
 
+    See Also
+    --------
+    erresearch.schema.TABLES : The tables of exports.
+
     Notes
     -----
     Rows are counted from 0, as ``.iloc`` does.

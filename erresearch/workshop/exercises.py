@@ -545,6 +545,10 @@ def assess(name: str, answer: object, *, rng: int | None) -> Outcome:
     UnknownNameError
         If there is no such exercise. Whatever the answer is, it raises nothing.
 
+    See Also
+    --------
+    check : The same in words.
+
     Examples
     --------
     >>> assess("1.1", 3.14, rng=4).passed
@@ -577,6 +581,10 @@ def check(name: str, answer: object, *, rng: int | None) -> None:
     ------
     UnknownNameError
         If there is no such exercise. Whatever the answer is, it raises nothing.
+
+    See Also
+    --------
+    assess : The same as a value.
 
     Examples
     --------

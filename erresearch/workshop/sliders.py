@@ -46,6 +46,11 @@ def explore(name: str, *, rng: int, at: float | None = None, widgets: bool | Non
     DesignError
         If the slider cannot stand at `at`.
 
+    See Also
+    --------
+    slider_box : The slider alone.
+    static_picture : What stands where no slider can be moved.
+
     Examples
     --------
     >>> explore("shared denominator", rng=2, at=0.0)

@@ -84,6 +84,10 @@ def example_exports(
     DesignError
         If there are fewer than 12 weeks.
 
+    See Also
+    --------
+    simulate : Tables in place of files.
+
     Examples
     --------
     >>> import tempfile

@@ -370,6 +370,11 @@ def simulate(
     DesignError
         If a size or a factor is out of range or does not fit the world.
 
+    See Also
+    --------
+    simulate_panel : The panel alone, in less time.
+    example_exports : The same as files of platforms.
+
     Examples
     --------
     >>> simulate("effect", accounts=3, weeks=20, rng=1)
@@ -412,6 +417,10 @@ def simulate_panel(
     ------
     UnknownNameError, DesignError
         As for :func:`simulate`.
+
+    See Also
+    --------
+    simulate : With the posts and the outcomes.
 
     Examples
     --------

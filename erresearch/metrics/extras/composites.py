@@ -97,6 +97,11 @@ def composite(
     ColumnError, DataError, DesignError
         For missing columns, infinite values, fewer than three complete rows or a column that does not vary.
 
+    See Also
+    --------
+    weight_sensitivity : What the ranking owes to the weights.
+    cronbach_alpha : Whether the parts cohere.
+
     References
     ----------
     Advertising Research Foundation and WFA on customer engagement, in the Russian compilation.
@@ -194,6 +199,10 @@ def weight_sensitivity(
     GuardError
         For more units × draws than fit in memory.
 
+    See Also
+    --------
+    composite : The score itself.
+
     References
     ----------
     Saisana, M., Saltelli, A. & Tarantola, S. (2005). Uncertainty and sensitivity analysis techniques as tools for
@@ -256,6 +265,10 @@ def cronbach_alpha(table: Any, *, columns: tuple[str, ...], level: float = 0.95)
     ------
     ColumnError, DataError, DesignError
         For missing columns, fewer than two columns or three complete rows, or a column that does not vary.
+
+    See Also
+    --------
+    composite : The score itself.
 
     References
     ----------

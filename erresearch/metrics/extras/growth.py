@@ -113,6 +113,10 @@ def growth_rates(
     ColumnError, DataError
         For missing columns, values of 0 or less, or no account with at least 8 days.
 
+    See Also
+    --------
+    unusual_posts : Posts that are out of the ordinary.
+
     References
     ----------
     Newey, W. K. & West, K. D. (1987). A simple, positive semi-definite, heteroskedasticity and autocorrelation
@@ -262,6 +266,11 @@ def unusual_posts(
         If no account has 8 posts.
     ColumnError, DataError, UnknownNameError
         As for :func:`engagement_rate`.
+
+    See Also
+    --------
+    growth_rates : The trend of an account.
+    erresearch.metrics.engagement_rate : The rate that is compared.
 
     References
     ----------

@@ -162,6 +162,10 @@ def action_counts(
     UnknownNameError
         For an unknown family.
 
+    See Also
+    --------
+    participation_ladder : How far people go.
+
     References
     ----------
     ``FAMILIES[...].source`` names the source of each list.
@@ -326,6 +330,10 @@ def thermometer(
     ColumnError, DataError
         For a missing column, values that are no yes or no, or nobody with an answer to every step.
 
+    See Also
+    --------
+    participation_ladder : How far people go.
+
     References
     ----------
     One4Marketing blog, 22 April 2014 (Dutch), after E. Kolsky: engagement as a function of knowledge and trust.
@@ -393,6 +401,10 @@ def participation_ladder(
     ------
     ColumnError, DataError
         For a missing column, negative counts, or nobody with a count on every rung.
+
+    See Also
+    --------
+    thermometer : Answers to three questions in order.
 
     References
     ----------

@@ -331,6 +331,11 @@ def posting_effects(
     ColumnError, DataError, UnknownNameError
         As for :func:`engagement_rate`.
 
+    See Also
+    --------
+    unusual_posts : Single posts that are out of the ordinary.
+    erresearch.metrics.engagement_rate : The rate that is compared.
+
     References
     ----------
     Fisher, R. A. (1935). The Design of Experiments, on permutation.
