@@ -13,7 +13,7 @@ from hypothesis import example, given, strategies as st
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.io.csv import csv_text, safe_cell, table_csv
 from erresearch.results import Reason, ReasonCode
-from erresearch.results.reasons import SENTENCES
+from erresearch.results.verdicts import SENTENCES
 
 SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 # a number that stands first in a line is a number under every separator

@@ -13,7 +13,7 @@ from erresearch.claims.decision_rule import FEWEST_CLUSTERS
 from erresearch.errors import DesignError
 from erresearch.panel import BOOSTED, Panel
 from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain
-from erresearch.results.reasons import ReasonCode
+from erresearch.results.verdicts import ReasonCode
 from erresearch.robustness import detectable
 from erresearch.robustness.data_guards import boosts_in
 from erresearch.schema.vocabulary import DECISIVE, PERIODS, Freq

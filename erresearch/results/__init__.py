@@ -4,23 +4,32 @@ Numbers happen in functions elsewhere; the objects here only carry them, say the
 lay them out as a small table. Nothing here rounds except ``__str__`` and the Markdown shown in a notebook.
 """
 
-from erresearch.results.checks import Attenuation, ListSelection, Permutation, Smearing
 from erresearch.results.doubts import (
+    Attenuation,
     Curve,
     Detectable,
     Equivalence,
+    ListSelection,
+    Permutation,
     SampleNeeded,
     Sensitivity,
+    Smearing,
 )
-from erresearch.results.fits import Bins, Decay, Fit
-from erresearch.results.mixture import Mix
+from erresearch.results.fits import Bins, Decay, Fit, Mix, Precedence, PredictiveGain, Reliability
 from erresearch.results.numbers import Affine, Estimate, FisherZ, Interval, Reference, StudentT, escape, plain
-from erresearch.results.reasons import SENTENCES, IntervalKind, Reason, ReasonCode
-from erresearch.results.reliability import Reliability
 from erresearch.results.rounding import at_least, first_largest, first_smallest, largest, ranked, steady
 from erresearch.results.tables import Table, doubt_table, verdict_table
-from erresearch.results.timing import Precedence, PredictiveGain
-from erresearch.results.verdicts import WORDS, Certainty, Doubt, Verdict, Word
+from erresearch.results.verdicts import (
+    SENTENCES,
+    WORDS,
+    Certainty,
+    Doubt,
+    IntervalKind,
+    Reason,
+    ReasonCode,
+    Verdict,
+    Word,
+)
 
 __all__ = [
     "SENTENCES",

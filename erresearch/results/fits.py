@@ -1,23 +1,116 @@
-"""Fitted models and the binned points that their pictures draw."""
+"""Fitted models, what moves first and what predicts, with the binned points that their pictures draw."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from erresearch.errors import UnknownNameError
+from erresearch.errors import DesignError, UnknownNameError
 from erresearch.results.numbers import Estimate, escape, plain
-from erresearch.results.reasons import IntervalKind
+from erresearch.results.verdicts import IntervalKind
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["Bins", "Decay", "Fit"]
+__all__ = ["Bins", "Decay", "Fit", "Mix", "Precedence", "PredictiveGain", "Reliability", "Source"]
+
+
+Source = Literal["declared", "counts", "autocovariances"]
+_SAID = {
+    "declared": "declared",
+    "counts": "from several counts, whose errors are taken to be their own",
+    "autocovariances": "from the autocovariances of x, whose error is taken to be without memory",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Share of the variance of x that is not an error of measurement.
+
+    Parameters
+    ----------
+    value : float
+        The share; nan where it is not known.
+    low : float
+        Its lower bound, in (0, 1]; nan where it is not known.
+    source : {"declared", "counts", "autocovariances"}
+        Who says so.
+    level : float
+        Level of the lower bound (one-sided); 1 where it was declared.
+
+    Raises
+    ------
+    DesignError
+        If a bound lies outside (0, 1].
+
+    See Also
+    --------
+    erresearch.relate.reliability : Estimates it.
+
+    Examples
+    --------
+    >>> known = Reliability(0.9, 0.8, "declared", 1.0)
+    >>> round(known.given(0.5), 2)
+    0.6
+    """
+
+    value: float
+    low: float
+    source: Source
+    level: float = 0.9
+
+    def __post_init__(self) -> None:
+        """Refuse a share that is none."""
+        if not (math.isnan(self.low) or 0 < self.low <= 1):
+            raise DesignError(
+                "a reliability is a share of the variance",
+                got=f"{self.low:g}",
+                allowed="above 0, and 1 at most",
+                fix="use 1.0 for a count without error, or leave it out where it is not known",
+            )
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a lower bound."""
+        return not math.isnan(self.low)
+
+    def given(self, r2: float) -> float:
+        """Lower bound beside other regressors: 1 − (1 − λ)/(1 − R²), 0 where nothing of x is left but error.
+
+        Parameters
+        ----------
+        r2 : float
+            Share of the variance of x that the other regressors explain.
+
+        Returns
+        -------
+        float
+            What a slope beside them keeps at least; nan where the reliability is not known.
+        """
+        if not self.known:
+            return math.nan
+        return max(0.0, 1 - (1 - self.low) / (1 - r2)) if r2 < 1 else 0.0
+
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
+    def __str__(self) -> str:
+        """The bound and its source in one sentence."""
+        if not self.known:
+            return f"the reliability of x is not known ({_SAID[self.source]})"
+        bound = (
+            "" if self.source == "declared" else f", {plain(self.low)} or more at {100 * self.level:.4g} %"
+        )
+        return f"reliability of x {plain(self.value)}{bound} ({_SAID[self.source]})"
+
+    def _repr_markdown_(self) -> str:
+        return f"**reliability** {escape(str(self))}"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -201,3 +294,226 @@ class Decay:
 
     def _repr_markdown_(self) -> str:
         return f"**decay** {escape(str(self))}"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Mix:
+    """How an outcome moves with the total of some actions and with their mix.
+
+    Parameters
+    ----------
+    outcome : str
+        Left-hand side.
+    total : Estimate
+        Coefficient of the log of the total: more of everything in the same mix.
+    actions : mapping of str to Estimate
+        Coefficient of each action's log ratio to the geometric mean of the others, the total held: more of this
+        action instead of the others. They sum to 0.
+    adjusted : mapping of str to float
+        Holm's p-value of each action, all actions together.
+    shares : mapping of str to float
+        Share of each action in the total of all rows.
+    replaced : mapping of str to int
+        Zeros of each action that were replaced.
+    fit : Fit
+        The regression in isometric log-ratios behind them.
+    method : str
+        Estimator, rule for zeros and correction in words.
+    """
+
+    outcome: str
+    total: Estimate
+    actions: Mapping[str, Estimate]
+    adjusted: Mapping[str, float]
+    shares: Mapping[str, float]
+    replaced: Mapping[str, int]
+    fit: Fit
+    method: str
+
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
+    def __str__(self) -> str:
+        """The total, then a line per action."""
+        zeros = ", ".join(f"{n:,} of {name}" for name, n in self.replaced.items() if n) or "none"
+        lines = [
+            f"{self.outcome}: {self.method}; {self.fit.n_rows:,} rows, zeros replaced: {zeros}",
+            f"  {self.total.name}: {plain(self.total.value)} {self.total.interval}",
+        ]
+        for name, estimate in self.actions.items():
+            lines.append(
+                f"  {estimate.name}: {plain(estimate.value)} {estimate.interval}, Holm p "
+                f"{plain(self.adjusted[name])}, share {100 * self.shares[name]:.2f} %"
+            )
+        return "\n".join(lines)
+
+    def _repr_markdown_(self) -> str:
+        head, *_ = str(self).split("\n")
+        rows = [f"| {escape(self.total.name)} | {plain(self.total.value)} | {self.total.interval} | | |"]
+        rows += [
+            f"| {escape(e.name)} | {plain(e.value)} | {e.interval} | {plain(self.adjusted[name])} | "
+            f"{100 * self.shares[name]:.2f} % |"
+            for name, e in self.actions.items()
+        ]
+        return "\n".join(
+            [
+                escape(head),
+                "",
+                "| | coefficient | interval | Holm p | share |",
+                "|---|--:|---|--:|--:|",
+                *rows,
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Precedence:
+    """Which of two series moves first: both directions, and the ladder of leads and lags.
+
+    Parameters
+    ----------
+    x, y : str
+        The two series; `forward` is x before y.
+    forward : Estimate
+        Response of y to x of the period before, given lags of both and the controls; from the model without leads.
+    reverse : Estimate
+        The same with x and y exchanged.
+    lead : Estimate
+        Coefficient of next period's x beside this period's and the lags: the placebo, 0 where x only causes. It is
+        a doubt, never the estimate: next period's x may be a consequence of both.
+    lags : tuple of (int, Estimate)
+        The ladder, one estimate per lag of x in periods: 1 and more from the model of `forward`, 0 is
+        `contemporaneous`, −1 the lead.
+    contemporaneous : Estimate or None
+        Coefficient of x of the same period where it is added; None where the model leaves it out.
+    method : str
+        Estimator, effects and covariance in words.
+    n_rows, n_accounts : int
+        Complete rows used, accounts used.
+    dropped : mapping of str to int
+        Rows left out, by reason.
+    cautions : tuple of str
+        Reasons why no decisive word may be given; empty where one may.
+    beside : Estimate or None
+        `forward` with x of the same period held: what the period before adds to what works at once.
+    over_lead : Estimate or None
+        Coefficient of the period before less that of the period after, both from the model with the lead.
+    cumulated : Estimate or None
+        Same period and next together.
+    explained : (float, float)
+        Share of the variance of x now, and of x one period before, that the model's other regressors explain.
+    reliability : Reliability or None
+        Of x, from its autocovariances; None where it was not looked at.
+
+    Examples
+    --------
+    >>> from erresearch.results import Estimate, StudentT
+    >>> def e(value):
+    ...     ref = StudentT(value, 0.02, 39)
+    ...     return Estimate("x", value=value, se=0.02, df=39, interval=ref.interval(0.95), n_rows=4000,
+    ...     n_accounts=40, reference=ref)
+    >>> ladder = ((-1, e(0.01)), (1, e(0.09)))
+    >>> print(Precedence(x="talk", y="sales", forward=e(0.09), reverse=e(0.02), lead=e(0.01), lags=ladder,
+    ...     contemporaneous=None, method="OLS", n_rows=4000, n_accounts=40, dropped={}))
+    talk before sales: 0.09000; sales before talk: 0.02000; lead of talk (placebo): 0.01000
+    """
+
+    x: str
+    y: str
+    forward: Estimate
+    reverse: Estimate
+    lead: Estimate
+    lags: tuple[tuple[int, Estimate], ...]
+    contemporaneous: Estimate | None
+    method: str
+    n_rows: int
+    n_accounts: int
+    dropped: Mapping[str, int]
+    cautions: tuple[str, ...] = ()
+    beside: Estimate | None = None
+    over_lead: Estimate | None = None
+    cumulated: Estimate | None = None
+    explained: tuple[float, float] = (math.nan, math.nan)
+    reliability: Reliability | None = None
+
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
+    def __str__(self) -> str:
+        """Both directions and the placebo."""
+        return (
+            f"{self.x} before {self.y}: {plain(self.forward.value)}; "
+            f"{self.y} before {self.x}: {plain(self.reverse.value)}; "
+            f"lead of {self.x} (placebo): {plain(self.lead.value)}"
+        )
+
+    def _repr_markdown_(self) -> str:
+        return f"**precedence** {escape(str(self))}"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class PredictiveGain:
+    """Whether something predicts the outcome out of sample, and by how much.
+
+    Parameters
+    ----------
+    outcome : str
+        What is predicted, one period ahead.
+    add, versus : tuple of str
+        Predictors added to the baseline, and their rivals (empty where the baseline itself is the rival).
+    gain : Estimate
+        Share of the squared prediction error saved: above 0 where `add` predicts better.
+    raw_gain : float
+        1 − MSE/MSE of the rival, as it came out; below `gain` where the rival is nested, by what estimating more
+        coefficients costs.
+    r2, r2_rival : float
+        Out-of-sample R² with `add` and of the rival: 1 − MSE/MSE of the account's mean so far.
+    losses : mapping of str to float
+        Mean squared error of each forecast, the naive ones included.
+    periods : tuple of str
+        Forecast periods.
+    saved : (T,) ndarray
+        Squared error saved in each, summed over the accounts: its running sum is the picture of the gain.
+    method : str
+        Baseline, origins and test in words.
+    n_rows, n_accounts : int
+        Forecasts compared, and accounts.
+    dropped : mapping of str to int
+        Rows left out, by reason.
+    cautions : tuple of str
+        Reasons why no decisive word may be given; empty where one may.
+    """
+
+    outcome: str
+    add: tuple[str, ...]
+    versus: tuple[str, ...]
+    gain: Estimate
+    raw_gain: float
+    r2: float
+    r2_rival: float
+    losses: Mapping[str, float]
+    periods: tuple[str, ...]
+    saved: np.ndarray
+    method: str
+    n_rows: int
+    n_accounts: int
+    dropped: Mapping[str, int]
+    cautions: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
+    def __str__(self) -> str:
+        """The gain in one sentence."""
+        rival = ", ".join(self.versus) if self.versus else "the baseline"
+        return (
+            f"{', '.join(self.add)} against {rival} for {self.outcome}: {100 * self.gain.value:.2f} % of the squared "
+            f"prediction error saved {self.gain.interval}; out-of-sample R² {plain(self.r2)} against "
+            f"{plain(self.r2_rival)}"
+        )
+
+    def _repr_markdown_(self) -> str:
+        return f"**predictive gain** {escape(str(self))}"
