@@ -85,7 +85,7 @@ def _below_cell() -> Callable[[str], None] | None:
     # another thread may be importing it at this moment: half a module has not everything
     shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
     kernel = getattr(shell(), "kernel", None) if shell is not None else None
-    # programs that run notebooks (nbclient, papermill, nbval) allow no input
+    # programs that run notebooks (nbclient, nbval) allow no input
     if kernel is None or not getattr(kernel, "_allow_stdin", False):
         return None
     from IPython import display
