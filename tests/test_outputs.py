@@ -276,6 +276,15 @@ def test_the_folder_of_a_run_that_works_is_left_alone(tmp_path: Path):
     assert content(tmp_path / "out") == {"a": "1"}
 
 
+def test_runs_that_are_always_in_each_others_way_give_up(tmp_path: Path, monkeypatch):
+    out = written(tmp_path / "out", a="1")
+    monkeypatch.setattr(outputs, "_exchange", lambda *_: False)
+    monkeypatch.setattr(outputs, "_moved", lambda *_: False)
+    with pytest.raises(DataError, match="is being written by several runs at once"):
+        written(out, a="2")
+    assert content(out) == {"a": "1"}
+
+
 def test_a_program_that_must_end_leaves_nothing(tmp_path: Path):
     out = written(tmp_path / "out", a="1")
     gone = pytest.raises(EngineError, match="could not write the folder")

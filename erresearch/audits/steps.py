@@ -465,7 +465,8 @@ def audit(
     public = _public()
     with _own_warnings() as said:
         for step in STEPS:
-            if step.needs and not _there(known, step.needs):
+            only_shown = out is None and not step.makes
+            if only_shown or (step.needs and not _there(known, step.needs)):
                 continue
             made = step.run(known)
             if step.makes:

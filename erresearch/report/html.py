@@ -99,6 +99,10 @@ def write_report(
     EngineError
         If the file cannot be written.
 
+    See Also
+    --------
+    erresearch.verdict_table : The same verdicts in a notebook or a terminal.
+
     Examples
     --------
     >>> import tempfile

@@ -33,7 +33,7 @@ _DRAWINGS: Final[Mapping[type, tuple[str, float]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reproduction:
     """What a reproduction made.
 
@@ -96,6 +96,11 @@ def reproduce(
         If a file cannot be written.
     DataError
         If `jobs` is not a positive number, or `out` holds something else than results.
+
+    See Also
+    --------
+    erresearch.audit : The same for one's own files.
+    erresearch.examine : The judging alone.
     """
     from erresearch.claims import embedded, examine, read_claims
     from erresearch.claims.board import without_others_cases
@@ -130,7 +135,7 @@ def reproduce(
         atomic_write(folder / "manifest.json", manifest_text(made))
     out = Path(out)
     return Reproduction(
-        verdicts,
+        verdicts=verdicts,
         notebooks=tuple(replace(run, path=out / "notebooks" / run.path.name) for run in runs),
         manifest=made,
         report=out / "report.html",

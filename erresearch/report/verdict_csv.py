@@ -151,6 +151,10 @@ def differences(found: str | Path, expected: str | Path) -> tuple[str, ...]:
     DataError
         If a file cannot be read or is no table of verdicts.
 
+    See Also
+    --------
+    verdict_rows : What is written there.
+
     Examples
     --------
     >>> import tempfile
