@@ -33,6 +33,7 @@ ORDER = (
     "panel",
     "worlds",
     "relate",
+    "inference",
     "robustness",
     "experiments",
     "claims",

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from erresearch.claims import (
+    Claim,
     Evidence,
     claim_named,
     claims_path,
@@ -25,6 +26,7 @@ from erresearch.claims import (
     read_claims,
     word_of,
 )
+from erresearch.claims.options import without_challenges
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.datasets import catalog
 from erresearch.errors import DataError, DesignError, EngineError, UnknownNameError
@@ -322,6 +324,15 @@ def panel() -> pd.DataFrame:
     return simulate_panel("effect", accounts=20, weeks=60, rng=5)[0]
 
 
+def quick(name: str) -> Claim:
+    """A claim without the curves and doubts that change no word."""
+    claim = claim_named(name)
+    return replace(claim, options=without_challenges(claim.options, procedure=claim.procedure))
+
+
+QUICK = quick("C01")
+
+
 def test_examine_says_why_a_claim_is_not_judged(panel) -> None:
     (verdict,) = examine("C01", {"shop": panel.drop(columns=["spend"])})
     assert verdict.word == "not judged"
@@ -336,7 +347,7 @@ def test_examine_never_changes_its_input(panel) -> None:
 
 
 def test_worlds_answer_only_their_own_claims() -> None:
-    (verdict,) = examine("C01", {"decay": simulate("decay", accounts=200, rng=1).panel})
+    (verdict,) = examine(QUICK, {"decay": simulate("decay", accounts=200, rng=1).panel})
     assert (verdict.word, verdict.simulated) == ("not judged", True)
 
 
@@ -347,9 +358,9 @@ def real(panel: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_simulated_data_never_enter_a_family(panel) -> None:
-    (alone,) = examine("C01", {"shop": real(panel)})
+    (alone,) = examine(QUICK, {"shop": real(panel)})
     worlds = {name: simulate_panel(name, accounts=20, weeks=60, rng=1)[0] for name in ("nil", "reverse")}
-    with_worlds = examine("C01", {"shop": real(panel), **worlds})
+    with_worlds = examine(QUICK, {"shop": real(panel), **worlds})
     assert with_worlds[0].interval == alone.interval
     assert all(v.interval.level == 0.95 for v in with_worlds[1:])
 
@@ -359,7 +370,7 @@ def test_holm_steps_down_over_real_data(panel) -> None:
         name: real(simulate_panel(world, accounts=20, weeks=60, rng=seed)[0])
         for name, world, seed in (("a", "effect", 1), ("b", "effect", 2), ("c", "nil", 3))
     }
-    verdicts = examine("C01", shops)
+    verdicts = examine(QUICK, shops)
     levels = [round(v.interval.level, 6) for v in verdicts]
     assert set(levels) <= {round(1 - 0.05 / m, 6) for m in (1, 2, 3)}
     assert min(levels) >= 0.95
@@ -370,7 +381,7 @@ def test_too_large_a_family(panel) -> None:
     small = real(panel)
     with pytest.raises(DataError, match=r"7 real data sets at once.*at most 6"):
         examine(
-            replace(claim_named("C07"), options={"reliability": [1.0, 1.0]}),
+            replace(claim_named("C07"), options={"reliability": [1.0, 1.0], "spline": False}),
             {f"list {i}": small.groupby("account", as_index=False).sum(numeric_only=True) for i in range(7)},
         )
 
@@ -396,7 +407,7 @@ def test_the_embedded_data_sets() -> None:
 @pytest.mark.parametrize("world", ["nil", "effect", "reverse"])
 def test_the_planted_truth_is_found(world) -> None:
     simulation = simulate(world, rng=11)
-    (verdict,) = examine("C01", {world: simulation.panel})
+    (verdict,) = examine(QUICK, {world: simulation.panel})
     assert verdict.word in simulation.truth.words["C01"].right
     assert verdict.word in WORDS
 
@@ -416,7 +427,7 @@ def test_decay_is_decisive_only_where_log_ols_agrees() -> None:
 @pytest.mark.parametrize("world", ["decay", "flat", "flat-noisy-followers", "flat-selected-on-followers"])
 def test_the_planted_exponent_is_found(world) -> None:
     simulation = simulate(world, rng=11)
-    (verdict,) = examine("C07", {world: simulation.panel})
+    (verdict,) = examine(quick("C07"), {world: simulation.panel})
     assert verdict.word not in simulation.truth.words["C07"].wrong
 
 
@@ -431,8 +442,8 @@ def test_films(recwarn) -> None:
 
 def test_the_same_word_from_another_engine(panel) -> None:
     pl = pytest.importorskip("polars")
-    (here,) = examine("C01", {"shop": real(panel)})
-    (there,) = examine("C01", {"shop": pl.from_pandas(panel).lazy()})
+    (here,) = examine(QUICK, {"shop": real(panel)})
+    (there,) = examine(QUICK, {"shop": pl.from_pandas(panel).lazy()})
     assert there.word == here.word
     assert there.estimate.value == pytest.approx(here.estimate.value, rel=1e-10)
     assert np.isclose(there.interval.low, here.interval.low, rtol=1e-8)
