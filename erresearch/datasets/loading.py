@@ -163,14 +163,18 @@ def _read_csv(content: bytes, source: Source, found: Found) -> pd.DataFrame:
 
 
 def _read_xlsx(content: bytes, source: Source, found: Found) -> pd.DataFrame:
-    import openpyxl
     import pandas as pd
+    import python_calamine
 
-    book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-    with contextlib.closing(book):
-        header, *rows = book.worksheets[0].iter_rows(values_only=True)
-    names = ["" if name is None else str(name).strip() for name in header]
-    return pd.DataFrame([["" if cell is None else str(cell) for cell in row] for row in rows], columns=names)
+    from erresearch.exports.workbooks import cell_text
+
+    try:
+        with python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)) as book:
+            header, *rows = book.get_sheet_by_index(0).to_python(skip_empty_area=False)
+    except python_calamine.CalamineError as error:
+        raise ValueError(str(error)) from None
+    names = [cell_text(name).strip() for name in header]
+    return pd.DataFrame([[cell_text(cell) for cell in row] for row in rows], columns=names)
 
 
 def _read_zip(content: bytes, source: Source, found: Found) -> pd.DataFrame:
