@@ -1,9 +1,10 @@
 # Two commands for a newcomer: `make reproduce` and `make test`. `make help` lists the rest.
 
-# The first interpreter that runs and is one of 3.11, 3.12, 3.13; name another with PYTHON=...
-PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
-	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
-	&& echo $$python && break; done)
+# The first interpreter that runs and is 3.11 or newer; name another with PYTHON=... Where there is none but uv,
+# any Python runs tools/install.py, and uv brings one that is new enough.
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; done; \
+	command -v uv >/dev/null && command -v python3)
 BIN := .venv/bin
 # the workshop's exercises hold no outputs; tests/test_workshop.py runs them
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg \
@@ -12,13 +13,13 @@ NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cf
 PARALLEL := -n logical --maxprocesses 8 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install spark reproduce test slow lab workshop slides docs site lite lint format lock expected clean clean-venv
+.PHONY: help install spark reproduce check test slow matrix lowest lab workshop slides docs site lite lint format lock expected clean clean-venv
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: ## create .venv from requirements.lock (once per state of the lock)
-	@test -n "$(PYTHON)" || { echo "make: no Python 3.11, 3.12 or 3.13 was found; install one or name it: make $(or $(MAKECMDGOALS),install) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "make: no Python from 3.11 on was found; install one or uv, or name it: make $(or $(MAKECMDGOALS),install) PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@$(PYTHON) tools/install.py
 
 spark: ## add PySpark to .venv (Java 17 is needed to run it)
@@ -29,6 +30,15 @@ reproduce: install ## run every notebook, judge every claim, write results/ and 
 
 test: install ## all tests: unit, property, doctests, and the notebooks' stored outputs
 	@$(BIN)/python -m pytest $(PARALLEL) $(NBVAL) notebooks tests erresearch
+
+check: lint ## lint, types and a quick test of every room: under a minute on two cores
+	@$(BIN)/python -m pytest -q -n logical --maxprocesses 2 $$($(BIN)/python tools/quick.py)
+
+matrix: install ## the numeric tests, notebooks and verdicts on several kernels, processors and hash seeds
+	@$(BIN)/python tools/matrix.py
+
+lowest: install ## the lowest versions that pyproject names, tried in build/lowest (needs uv)
+	@$(BIN)/python tools/lowest.py
 
 slow: install ## the tests that take minutes (calibration over many seeds)
 	@$(BIN)/python -m pytest -n logical --maxprocesses 8 -m slow tests erresearch

@@ -3,7 +3,7 @@
 Run by `make`, or by hand: ``python3 tools/install.py``; with ``--docs`` it fills `.venv-docs`, which builds the
 site, from a lock of its own. Uses uv where it is found and pip otherwise. A stamp named by the sha256 of the lock
 and pyproject.toml says that it was done, so a second run installs nothing. Packages that are in `.venv` beyond the
-lock are left alone.
+lock are left alone. Where the Python that runs this is too old and uv is there, uv brings one that is not.
 """
 
 import hashlib
@@ -13,7 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-OLDEST, NEWEST = (3, 11), (3, 13)
+OLDEST = (3, 11)
+TRIED = "3.11 to 3.13"  # newer ones are taken too: the lock has wheels for 3.14
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -60,9 +61,9 @@ def make_environment(folder, uv):
     """Create the virtual environment where it is not there yet."""
     if (folder / "pyvenv.cfg").is_file():
         return
-    print("Creating {} with Python {}.{}".format(folder.name, *sys.version_info[:2]), flush=True)
     if uv:
-        run(uv, "venv", "--quiet", "--python", sys.executable, folder)
+        old = sys.version_info[:2] < OLDEST
+        run(uv, "venv", "--quiet", "--python", ">={}.{}".format(*OLDEST) if old else sys.executable, folder)
         return
     if not works(sys.executable, "-c", "import ensurepip"):
         stop("this Python cannot create environments; on Debian: apt install python3-venv")
@@ -110,10 +111,14 @@ def install(python, locks, uv, checkout=True):
 
 def main(arguments):
     """Install once per state of the lock."""
-    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+    uv = shutil.which("uv")
+    uv = uv if uv and works(uv, "--version") else None
+    if sys.version_info[:2] < OLDEST and not uv:
         stop(
-            "Python {}.{} is running, the lock is for 3.11 to 3.13; "
-            "name another with make PYTHON=/path/to/python3.11".format(*sys.version_info[:2])
+            "Python {}.{} is running, 3.11 or newer is needed ({} are tried); "
+            "name another with make PYTHON=/path/to/python3.12, or install uv, which brings one".format(
+                *sys.version_info[:2], TRIED
+            )
         )
     # the site's builder stands alone: it reads the checkout from where it is
     docs = "--docs" in arguments
@@ -125,13 +130,11 @@ def main(arguments):
     stamp = folder / (".erresearch-" + digest(locks))
     if stamp.exists() and version_of(python):
         return
-    uv = shutil.which("uv")
-    uv = uv if uv and works(uv, "--version") else None
     make_environment(folder, uv)
     found = version_of(python)
-    if found is None or not OLDEST <= found <= NEWEST:
+    if found is None or found < OLDEST:
         shown = "Python {}.{}".format(*found) if found else "a Python that does not run"
-        stop(folder.name + " holds " + shown + ", 3.11 to 3.13 is needed; remove it with: make clean-venv")
+        stop(folder.name + " holds " + shown + ", 3.11 or newer is needed; remove it with: make clean-venv")
     install(python, locks, uv, checkout=not docs)
     stamp.touch()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -65,7 +66,8 @@ def main(arguments: list[str]) -> int:
     installed = dict(line.split("==") for line in listed.splitlines() if "==" in line)
     for name, floor in sorted(floors().items()):
         print(f"{name} {installed.get(name, 'not here')}, floor {floor}")
-    tests = [*given.tests, *more] or ["-m", "quick and not slow"]
+    quick = runpy.run_path(str(ROOT / "tools" / "quick.py"))["tests"]
+    tests = [*given.tests, *more] or quick()
     done = subprocess.run([python, "-m", "pytest", "-q", "-W", "default", *tests], cwd=ROOT, check=False)
     return done.returncode
 

@@ -1,0 +1,110 @@
+"""Old addresses that still work for one release, each with a word: ``data/renamed.toml`` lists them.
+
+`erresearch.auditing.audit` is `erresearch.audits.audit`, say. An import of the old name gives the new one and a
+`DeprecationWarning` that names it. A release later the line is taken out of the table.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from erresearch.io.files import resource
+
+__all__ = ["OldAddresses", "renamed_modules", "renamed_names"]
+
+
+@cache
+def _table() -> Mapping[str, Mapping[str, str]]:
+    import tomllib
+
+    return tomllib.loads((resource("data") / "renamed.toml").read_text(encoding="utf-8"))
+
+
+def renamed_modules() -> Mapping[str, str]:
+    """Return the new address of each module that moved, by its old one.
+
+    See Also
+    --------
+    renamed_names : The same of single names.
+
+    Examples
+    --------
+    >>> renamed_modules()["erresearch.auditing"]
+    'erresearch.audits'
+    """
+    return _table()["modules"]
+
+
+def renamed_names() -> Mapping[str, str]:
+    """Return the new address of each single name that moved, by its old one.
+
+    See Also
+    --------
+    renamed_modules : The same of whole modules.
+
+    Examples
+    --------
+    >>> renamed_names()["erresearch.panel.Account"]
+    'erresearch.panel.RowAccounting'
+    """
+    return _table()["names"]
+
+
+def _warn(old: str, new: str, stacklevel: int) -> None:
+    warnings.warn(f"{old} is {new} from now on", DeprecationWarning, stacklevel=stacklevel + 1)
+
+
+def _forward(old: str, new: str) -> Callable[[str], object]:
+    """Return the ``__getattr__`` of an old module: what the new one has, where that name did not move again."""
+
+    def get(name: str) -> object:
+        moved = renamed_names().get(f"{old}.{name}") or f"{new}.{name}"
+        module, _, own = moved.rpartition(".")
+        try:
+            return getattr(importlib.import_module(module), own)
+        except AttributeError:
+            raise AttributeError(f"module {old!r} has no attribute {name!r}; it is {new} now") from None
+
+    return get
+
+
+class OldAddresses(MetaPathFinder, Loader):
+    """Finds a module under an old address, after all others have looked for it.
+
+    See Also
+    --------
+    renamed_modules : The table that it reads.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Answer for old addresses inside this package only."""
+        if not fullname.startswith("erresearch.") or fullname not in renamed_modules():
+            return None
+        return ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Make a module that forwards."""
+        made = ModuleType(spec.name, f"Forwards to {renamed_modules()[spec.name]}.")
+        new = renamed_modules()[spec.name]
+        made.__getattr__ = _forward(spec.name, new)  # type: ignore[method-assign]
+        return made
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Say where it is now, in the name of the line that imports it."""
+        # the caller stands above importlib's own frames, which `warnings` leaves out of its count
+        _warn(module.__name__, renamed_modules()[module.__name__], 2)
+
+
+def install() -> None:
+    """Let old addresses be found; asked for once, by the package itself."""
+    if not any(isinstance(finder, OldAddresses) for finder in sys.meta_path):
+        sys.meta_path.append(OldAddresses())
