@@ -15,6 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Final
 
+from erresearch import deprecations
+
 if TYPE_CHECKING:
     from erresearch.audits import audit as audit
     from erresearch.claims import examine as examine, judge as judge, read_claims as read_claims
@@ -69,7 +71,9 @@ if TYPE_CHECKING:
     from erresearch.robustness import detectable as detectable, equivalence as equivalence
     from erresearch.worlds import simulate as simulate
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+deprecations.install()
 
 # The same names as above, for the running program; a test keeps the two alike.
 _NAMES: Final = {

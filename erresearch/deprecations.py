@@ -15,14 +15,14 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from erresearch.io.files import resource
-
-__all__ = ["OldAddresses", "renamed_modules", "renamed_names"]
+__all__ = ["OldAddresses", "install", "old_names", "renamed_modules", "renamed_names"]
 
 
 @cache
 def _table() -> Mapping[str, Mapping[str, str]]:
     import tomllib
+
+    from erresearch.io.files import resource
 
     return tomllib.loads((resource("data") / "renamed.toml").read_text(encoding="utf-8"))
 
@@ -61,16 +61,42 @@ def _warn(old: str, new: str, stacklevel: int) -> None:
     warnings.warn(f"{old} is {new} from now on", DeprecationWarning, stacklevel=stacklevel + 1)
 
 
-def _forward(old: str, new: str) -> Callable[[str], object]:
-    """Return the ``__getattr__`` of an old module: what the new one has, where that name did not move again."""
+def old_names(module: str, new: str | None = None) -> Callable[[str], object]:
+    """Return the ``__getattr__`` of a module from which single names moved.
+
+    Parameters
+    ----------
+    module : str
+        The module's name, ``__name__``.
+    new : str, optional
+        Where the module as a whole is now; its names are looked up there without a word, as the import had one.
+
+    Returns
+    -------
+    callable
+        It hands out what ``data/renamed.toml`` knows, with a `DeprecationWarning`, and refuses other names.
+
+    See Also
+    --------
+    renamed_names : The table that it reads.
+
+    Examples
+    --------
+    >>> old_names("erresearch.panel")("Acount")
+    Traceback (most recent call last):
+    AttributeError: module 'erresearch.panel' has no attribute 'Acount'; dir(erresearch.panel) lists what it has
+    """
 
     def get(name: str) -> object:
-        moved = renamed_names().get(f"{old}.{name}") or f"{new}.{name}"
-        module, _, own = moved.rpartition(".")
-        try:
-            return getattr(importlib.import_module(module), own)
-        except AttributeError:
-            raise AttributeError(f"module {old!r} has no attribute {name!r}; it is {new} now") from None
+        address = renamed_names().get(f"{module}.{name}")
+        if address and not new:
+            _warn(f"{module}.{name}", address, 2)
+        home, _, own = (address or f"{new or ''}.{name}").rpartition(".")
+        if not home or (own.startswith("__") and own != "__all__"):
+            raise AttributeError(
+                f"module {module!r} has no attribute {name!r}; dir({new or module}) lists what it has"
+            )
+        return getattr(importlib.import_module(home), own)
 
     return get
 
@@ -95,7 +121,7 @@ class OldAddresses(MetaPathFinder, Loader):
         """Make a module that forwards."""
         made = ModuleType(spec.name, f"Forwards to {renamed_modules()[spec.name]}.")
         new = renamed_modules()[spec.name]
-        made.__getattr__ = _forward(spec.name, new)  # type: ignore[method-assign]
+        made.__getattr__ = old_names(spec.name, new)  # type: ignore[method-assign]
         return made
 
     def exec_module(self, module: ModuleType) -> None:

@@ -25,6 +25,7 @@ ORDER = (
     "errors",
     "schema",
     "io",
+    "deprecations",
     "results",
     "engine",
     "exports",

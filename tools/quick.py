@@ -27,7 +27,6 @@ QUICK = {
 }
 
 
-
 def tests() -> list[str]:
     """Return what pytest is to run, each once."""
     return list(dict.fromkeys(str(TESTS / name) for names in QUICK.values() for name in names))

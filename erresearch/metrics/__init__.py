@@ -6,8 +6,8 @@ Composites, ladders, best hours and growth are in :mod:`erresearch.metrics.extra
 from __future__ import annotations
 
 import importlib
-import warnings
 
+from erresearch.deprecations import old_names
 from erresearch.metrics.bands import Band, Banding, band, bands, cautions
 from erresearch.metrics.benchmarks import Comparison, TierPosition, percentile_in_tier
 from erresearch.metrics.definitions import DEFINITIONS, PLATFORMS, RateDefinition, rate_expression
@@ -53,16 +53,4 @@ __all__ = [
     "session_duration",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Hand out what moved to ``extras`` under its old address for one release, with a word."""
-    # by its full name: `from erresearch.metrics import extras` would ask here again
-    extras = importlib.import_module(f"{__name__}.extras")
-    if name == "extras":
-        return extras
-    if name not in extras.__all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
-    warnings.warn(
-        f"{__name__}.{name} is {__name__}.extras.{name} from now on", DeprecationWarning, stacklevel=2
-    )
-    return getattr(extras, name)
+__getattr__ = old_names(__name__)
