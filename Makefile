@@ -81,7 +81,7 @@ lock: ## write the locks again from pyproject.toml (needs uv)
 expected: install ## accept the present verdicts as the expected ones, in the tests, the README and the guides
 	@$(BIN)/erresearch reproduce --out results --no-expected
 	@mkdir -p tests/expected && cp results/verdicts.csv tests/expected/verdicts.csv
-	@$(BIN)/python tools/readme_board.py
+	@$(BIN)/python tools/readme.py
 	@$(BIN)/python tools/guides.py
 
 clean: ## remove results and caches

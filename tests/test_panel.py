@@ -616,7 +616,9 @@ def test_simulated_tables_stay_marked():
 def test_the_old_name_of_an_accounting_is_known_for_one_release():
     import erresearch.panel
 
-    with pytest.warns(DeprecationWarning, match=r"panel\.Account is erresearch\.panel\.RowAccounting from now on"):
+    with pytest.warns(
+        DeprecationWarning, match=r"panel\.Account is erresearch\.panel\.RowAccounting from now on"
+    ):
         assert erresearch.panel.Account is RowAccounting
     with pytest.raises(AttributeError, match="has no attribute 'Acount'; it has"):
         erresearch.panel.Acount  # noqa: B018

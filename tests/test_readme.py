@@ -7,14 +7,18 @@ import io
 import json
 import re
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
 
-from erresearch.claims import read_claims
+from erresearch import examine, simulate
+from erresearch.claims import claim_named, read_claims
+from erresearch.report.verdict_csv import COLUMNS, csv_text, verdict_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TOOL = runpy.run_path(str(ROOT / "tools" / "readme.py"))
 
 
 def block(language: str) -> str:
@@ -28,12 +32,44 @@ def test_the_example_prints_what_is_shown():
     assert said.getvalue() == block("text")
 
 
-def test_the_board_is_that_of_the_expected_verdicts():
-    if not (ROOT / "tests" / "expected" / "verdicts.csv").is_file():
-        pytest.skip("there are no expected verdicts yet")
-    tool = runpy.run_path(str(ROOT / "tools" / "readme_board.py"))
-    assert tool["with_board"](README) == README, "run: make expected"
+def test_the_tables_are_those_of_the_expected_verdicts_and_of_the_notebooks():
+    assert TOOL["with_tables"](README) == README, "run: make expected, or python tools/readme.py"
     assert "simulated*" in README
+
+
+def test_a_claim_can_be_added_as_the_guide_says(tmp_path: Path):
+    guide = (ROOT / "docs" / "how-to" / "add-a-claim.md").read_text(encoding="utf-8")
+    entry = re.search(r"```toml\n(.*?)```", guide, re.DOTALL)[1]
+    entry = entry.replace("family = []", 'family = []\nworlds = ["nil"]\nnotebook = "04-is-engagement-a-kpi"')
+    for folder in ("data", "tests/expected", "notebooks"):
+        (tmp_path / folder).mkdir(parents=True)
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy(path, tmp_path / "notebooks")
+    shipped = tmp_path / "data" / "claims.toml"
+    shipped.write_text((ROOT / "data" / "claims.toml").read_text("utf-8") + "\n" + entry, "utf-8")
+    claims = read_claims(shipped)
+    claim = claim_named("X01", claims)
+    verdicts = examine(claim, {"nil": simulate("nil", rng=1).panel})
+    kept = (ROOT / "tests" / "expected" / "verdicts.csv").read_text("utf-8")
+    added = csv_text(COLUMNS, verdict_rows(verdicts)).split("\n", 1)[1]
+    (tmp_path / "tests" / "expected" / "verdicts.csv").write_text(kept + added, "utf-8")
+    made = TOOL["with_tables"](README, tmp_path)
+    assert (
+        "| **X01** Weeks with more comments bring more sessions in the next week. Estimate: elasticity. |"
+        in made
+    )
+    assert re.search(r"\| \[04\]\(notebooks/04-.*\.ipynb\) \| .* \| .*X01.* \| \d+ \|", made)
+    assert len(made.splitlines()) == len(README.splitlines()) + 1
+
+
+def test_a_notebook_that_names_no_time_is_refused(tmp_path: Path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(ROOT / "data" / "claims.toml", tmp_path / "data")
+    cell = {"cell_type": "markdown", "source": ["# A question?"]}
+    (tmp_path / "notebooks" / "00-a.ipynb").write_text(json.dumps({"cells": [cell]}), "utf-8")
+    with pytest.raises(SystemExit, match=r"00-a\.ipynb does not say in its first cell"):
+        TOOL["notebooks"](tmp_path)
 
 
 def test_links_inside_the_project_lead_somewhere():
@@ -47,18 +83,3 @@ def test_the_commands_shown_exist():
     rules = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for document in (README, (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
         assert set(re.findall(r"\bmake ([a-z-]+) +#", document)) <= rules
-
-
-def test_the_table_of_notebooks_is_current():
-    told = {
-        name: (set(re.findall(r"[CF]\d\d[a-c]?", claims)), minutes)
-        for name, claims, minutes in re.findall(
-            r"\| \[\d\d\]\(notebooks/(.*?)\.ipynb\) \| .*? \| (.*?) \| (\d+) \|", README
-        )
-    }
-    found = {}
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        frame = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-        named = {claim.id for claim in read_claims() if claim.notebook == path.stem}
-        found[path.stem] = (named, re.search(r"\*\*Time\*\* (\d+) minutes", frame)[1])
-    assert told == found
