@@ -5,7 +5,6 @@ Composites, ladders, best hours and growth are in :mod:`erresearch.metrics.extra
 
 from __future__ import annotations
 
-
 from erresearch.deprecations import old_names
 from erresearch.metrics.bands import Band, Banding, band, bands, cautions
 from erresearch.metrics.benchmarks import Comparison, TierPosition, percentile_in_tier
