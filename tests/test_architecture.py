@@ -119,6 +119,22 @@ def test_the_house_stays_small():
     assert len(long) <= FILES_TOO_LONG, long
 
 
+def test_the_design_shows_the_rooms_as_they_are():
+    tool = runpy.run_path(str(ROOT / "tools" / "rooms.py"))
+    page = (ROOT / "docs" / "DESIGN.md").read_text(encoding="utf-8")
+    assert tool["order"]() == ORDER
+    assert tool["with_rooms"](page) == page, "run: python tools/rooms.py"
+
+
+def test_every_room_has_a_quick_test():
+    quick = runpy.run_path(str(ROOT / "tools" / "quick.py"))
+    assert set(ORDER) - set(quick["QUICK"]) == set(), "name one in tools/quick.py"
+    for name in quick["tests"]():
+        path, _, test = name.partition("::")
+        assert not test or f"def {test}(" in Path(path).read_text(encoding="utf-8"), name
+    assert all(Path(name.partition("::")[0]).is_file() for name in quick["tests"]())
+
+
 def test_one_name_means_one_thing():
     classes = {name for name, places in score.public_classes(PACKAGE).items() if len(places) > 1}
     assert len(classes) <= CLASSES_OF_ONE_NAME, classes

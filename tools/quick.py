@@ -7,9 +7,10 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 QUICK = {
-    "errors": ["test_architecture.py", "test_schema.py"],
+    "errors": ["test_architecture.py", "test_cli.py::test_a_fault_of_ours_keeps_its_traceback"],
     "io": ["test_memory.py"],
-    "schema": ["test_schema.py"],
+    "schema": ["test_contract.py"],
+    "deprecations": ["test_deprecations.py"],
     "results": ["test_display.py"],
     "engine": ["test_expressions.py"],
     "datasets": ["test_datasets.py::test_a_column_named_twice_is_refused"],
@@ -18,12 +19,16 @@ QUICK = {
     "panel": ["test_panel.py::test_j11_no_row_is_repeated_and_no_money_is_lost"],
     "relate": ["test_nist.py"],
     "robustness": ["test_equivalence.py", "test_power.py"],
-    "claims": ["test_claims.py::test_films"],
+    "claims": ["test_claims.py::test_films", "test_claim_options.py"],
     "worlds": ["test_worlds.py::test_any_small_panel_is_whole"],
-    "audits": ["test_audit_lakes.py::test_parquet_is_audited_as_the_public_functions_would"],
+    "experiments": ["test_experiments.py::test_wrong_wagers", "test_experiments.py::test_damaged_plans"],
+    "audits": ["test_audit.py::test_fewer_than_52_weeks_get_no_decisive_word"],
     "report": ["test_ledger.py"],
-    "workshop": ["test_workshop.py::test_no_answer_raises"],
-    "cli": ["test_cli.py"],
+    "workshop": ["test_workshop.py::test_own_files_get_no_answer_and_a_missing_column_is_named"],
+    "cli": [
+        "test_cli.py::test_claims_lists_and_shows",
+        "test_cli.py::test_bad_input_is_one_line_and_status_2",
+    ],
 }
 
 

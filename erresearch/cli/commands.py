@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from erresearch import __version__
 from erresearch.cli.experiments import judge_plan, plan_pauses, wager_on
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.io.memory import memory_limit
@@ -34,7 +35,7 @@ _RULES = "erresearch.rules"
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="erresearch", message="erresearch %(version)s")
+@click.version_option(__version__, message="erresearch %(version)s")
 @click.pass_context
 def command(context: click.Context) -> None:
     """Test whether engagement goes with revenue, and show the doubts."""
