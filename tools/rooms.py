@@ -24,7 +24,11 @@ def row(room: str) -> str:
     """Return a room's line of the table: its name, its modules, what it says of itself."""
     folder = PACKAGE / room
     front = folder / "__init__.py" if folder.is_dir() else PACKAGE / f"{room}.py"
-    about = (ast.get_docstring(ast.parse(front.read_text(encoding="utf-8"))) or "").split("\n")[0]
+    about = (
+        (ast.get_docstring(ast.parse(front.read_text(encoding="utf-8"))) or "")
+        .split("\n")[0]
+        .replace("|", "\\|")
+    )
     inside = sorted(
         path.stem
         for path in folder.glob("*")
