@@ -21,7 +21,7 @@ def order() -> tuple[str, ...]:
 
 
 def row(room: str) -> str:
-    """Return a room's line of the table: its name, its modules, what it says of itself."""
+    """Return a room's line of the table: its name and what it says of itself."""
     folder = PACKAGE / room
     front = folder / "__init__.py" if folder.is_dir() else PACKAGE / f"{room}.py"
     about = (
@@ -29,17 +29,12 @@ def row(room: str) -> str:
         .split("\n")[0]
         .replace("|", "\\|")
     )
-    inside = sorted(
-        path.stem
-        for path in folder.glob("*")
-        if (path.suffix == ".py" and path.stem != "__init__") or (path / "__init__.py").is_file()
-    )
-    return f"| `{room}` | {about} | {', '.join(inside)} |"
+    return f"| `{room}` | {about} |"
 
 
 def with_rooms(text: str) -> str:
     """Return the page with the table put between its marks."""
-    lines = ["| room | what it is | modules |", "|---|---|---|", *map(row, order())]
+    lines = ["| room | what it is |", "|---|---|", *map(row, order())]
     made = "\n".join(lines)
     return re.sub(
         r"(<!-- rooms -->\n).*?(<!-- /rooms -->)",
