@@ -34,7 +34,6 @@ ORDER = (
     "panel",
     "worlds",
     "relate",
-    "inference",
     "robustness",
     "experiments",
     "claims",

@@ -310,14 +310,3 @@ def test_units_of_scores_do_not_change_p_values(seed, factor):
     first, second = (wild_bootstrap(m, a, draws=399, rng=1) for m in (model, scaled))
     assert first.pvalue() == second.pvalue()
     assert first.interval(0.9).low == pytest.approx(second.interval(0.9).low * factor, rel=1e-6)
-
-
-def test_the_old_name_of_the_room_still_serves_and_says_so():
-    import erresearch.inference as old
-
-    with pytest.warns(
-        DeprecationWarning, match=r"erresearch\.inference\.crv3 is erresearch\.relate\.scores\.crv3"
-    ):
-        assert old.crv3 is crv3
-    with pytest.raises(AttributeError, match=r"no attribute 'crv4'; see erresearch\.relate\.scores"):
-        old.crv4  # noqa: B018
