@@ -19,6 +19,11 @@ if TYPE_CHECKING:
         read_plan as read_plan,
         write_plan as write_plan,
     )
+    from erresearch.experiments.holdout import (
+        Holdout as Holdout,
+        judge_holdout as judge_holdout,
+        plan_holdout as plan_holdout,
+    )
     from erresearch.experiments.interruptions import (
         Interruption as Interruption,
         Pause as Pause,
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 _NAMES: Final = {
     "designs": ("DESIGNS", "PauseDesign", "PausePlan", "Power", "Schedule", "wager"),
     "documents": ("draw_plan", "read_plan", "write_plan"),
+    "holdout": ("Holdout", "judge_holdout", "plan_holdout"),
     "interruptions": ("Interruption", "Pause", "find_pauses", "interruption"),
     "judging": ("Judgement", "judge_experiment"),
     "planning": ("plan_experiment",),

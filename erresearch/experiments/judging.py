@@ -23,7 +23,14 @@ from erresearch.experiments.designs import (
 )
 from erresearch.experiments.history import DAYS, Series, box, filtered, fit_history, logged, read_series
 from erresearch.experiments.planning import pair_model
-from erresearch.experiments.randomisation import Redrawn, Window, draw_again, ratio_set, windowed
+from erresearch.experiments.randomisation import (
+    Redrawn,
+    Window,
+    draw_again,
+    ratio_set,
+    settled_word,
+    windowed,
+)
 from erresearch.results import Doubt, Estimate, Interval, StudentT, Verdict, Word, plain
 
 __all__ = ["Judgement", "judge_experiment"]
@@ -193,7 +200,7 @@ def judge_experiment(
         doubts.append(Doubt("end", text, raised=True, code="ended-early"))
     if plan.design.kind == "time" and not looking_early:
         doubts.append(_later(plan, tuple(window for window, _ in windows), posting))
-    word = _word(effect.interval, plan.delta)
+    word = settled_word(effect.interval, plan.delta)
     return Judgement(
         plan=plan,
         word="inconclusive" if looking_early and word == "practically nil" else word,
@@ -204,15 +211,6 @@ def judge_experiment(
         doubts=tuple(doubts),
         early=looking_early,
     )
-
-
-def _word(interval: Interval, delta: float) -> Word:
-    """Same order as everywhere: nil first, then the side of 0."""
-    if interval.inside(-delta, delta):
-        return "practically nil"
-    if interval.low > 0:
-        return "supported"
-    return "contradicted" if interval.high < 0 else "inconclusive"
 
 
 def _same_shops(plan: PausePlan, found: tuple[Series, ...]) -> tuple[Series, ...]:

@@ -10,9 +10,9 @@ import numpy as np
 
 from erresearch.errors import DesignError
 from erresearch.experiments.history import Array, Dates, Flags, calendar_terms, filtered
-from erresearch.results import Interval
+from erresearch.results import Interval, Word
 
-__all__ = ["Lots", "Redrawn", "Window", "draw_again", "ratio_set", "windowed"]
+__all__ = ["Lots", "Redrawn", "Window", "draw_again", "ratio_set", "settled_word", "windowed"]
 
 #: Statistics closer than this are ties, so that no p-value hangs on the last bits of a double.
 TIE: Final = 1e-9
@@ -301,3 +301,18 @@ def ratio_set(lots: Lots, level: float) -> tuple[float, Interval, bool]:
 def _as_extreme(again: Array, own: Array, theta: float) -> int:
     mine = abs(own[0] - theta * own[1])
     return int((np.abs(again[:, 0] - theta * again[:, 1]) >= mine - TIE * max(mine, 1.0)).sum())
+
+
+def settled_word(interval: Interval, delta: float) -> Word:
+    """Word of an experiment's claim that there is an effect above 0; nil first, as everywhere.
+
+    Examples
+    --------
+    >>> settled_word(Interval(0.01, 0.2), 0.05), settled_word(Interval(-0.01, 0.02), 0.05)
+    ('supported', 'practically nil')
+    """
+    if interval.inside(-delta, delta):
+        return "practically nil"
+    if interval.low > 0:
+        return "supported"
+    return "contradicted" if interval.high < 0 else "inconclusive"

@@ -1,0 +1,95 @@
+"""People held out of a newsletter: against scipy, and planted truths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose
+
+import erresearch as er
+from erresearch.errors import DataError, DesignError
+
+
+def people(n=4000, seed=1, **extra):
+    rng = np.random.default_rng(seed)
+    spent = np.where(rng.random(n) < 0.05, rng.exponential(50.0, n), 0.0)
+    return pd.DataFrame({"person": [f"p{at}" for at in range(n)], "revenue": spent, **extra})
+
+
+def test_the_difference_is_that_of_scipy():
+    from scipy.stats import ttest_ind
+
+    past = people()
+    plan = er.plan_holdout(past, delta=1.0, share=0.3)
+    after = people(seed=2)
+    held = plan.held(after["person"])
+    found = er.judge_holdout(after, plan)
+    theirs = ttest_ind(after["revenue"][~held], after["revenue"][held], equal_var=False)
+    assert_allclose(found.estimate.pvalue, theirs.pvalue, rtol=1e-9)
+    ends = theirs.confidence_interval(0.95)
+    assert_allclose([found.interval.low, found.interval.high], [ends.low, ends.high], rtol=1e-9)
+
+
+def test_nothing_is_found_where_there_is_nothing_and_power_is_as_foreseen():
+    past = people()
+    plan = er.plan_holdout(past, delta=3.0, share=0.5)
+    held = plan.held(past["person"])
+    assert abs(held.mean() - 0.5) < 0.03
+    words, hits = [], []
+    for seed in range(2, 202):
+        rows = people(seed=seed)
+        words.append(0.0 not in er.judge_holdout(rows, plan).interval)
+        lifted = rows.assign(revenue=rows["revenue"] + plan.detectable * ~held)
+        hits.append(er.judge_holdout(lifted, plan).interval.low > 0)
+    assert np.mean(words) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
+    assert abs(np.mean(hits) - 0.8) <= 0.07
+
+
+def test_the_lot_follows_from_the_list_alone():
+    one, other = (er.plan_holdout(people(seed=seed), delta=2.0) for seed in (1, 2))
+    ids = people()["person"]
+    assert (one.held(ids) == er.plan_holdout(pl.from_pandas(people()).lazy(), delta=2.0).held(ids)).all()
+    assert (one.held(ids) == er.plan_holdout(people()[::-1], delta=2.0).held(ids)).all()
+    assert (one.held(ids) != other.held(ids)).any()
+    assert one.digest != other.digest
+    assert "may be deceived" in str(one)
+
+
+def test_words_and_cautions():
+    past = people()
+    plan = er.plan_holdout(past, delta=20.0)
+    assert er.judge_holdout(past, plan).word == "practically nil"
+    assert er.judge_holdout(past, er.plan_holdout(past, delta=0.01, share=0.5)).word == "inconclusive"
+    less = past.assign(revenue=past["revenue"] - 30.0 * ~plan.held(past["person"]))
+    assert er.judge_holdout(less, plan).word == "contradicted"
+    shorter = er.judge_holdout(past[:-1], plan)
+    assert {doubt.code for doubt in shorter.doubts if doubt.raised} == {"list-changed"}
+    assert "certainty moderate" in shorter.reason
+
+
+def test_what_cannot_be_planned_or_judged():
+    past = people()
+    plan = er.plan_holdout(past, delta=2.0, share=0.1)
+    with pytest.raises(DesignError, match="`delta` must be positive"):
+        er.plan_holdout(past, delta=0.0)
+    with pytest.raises(DesignError, match="`share` must lie between"):
+        er.plan_holdout(past, delta=1.0, share=1.0)
+    with pytest.raises(DesignError, match="too few people would be on one side: 90 people"):
+        er.plan_holdout(past[:90], delta=1.0)
+    with pytest.raises(DesignError, match="too few people are on one side"):
+        er.judge_holdout(past[:100], plan)
+    for bad, match in [
+        (pd.concat([past, past[:2]]), "a person stands twice: 2 rows too many"),
+        (past.assign(revenue="lots"), "`revenue` holds text"),
+        (
+            past.assign(revenue=past["revenue"].where(past.index > 0)),
+            "empty or infinite for some people: 1 of 4,000",
+        ),
+        (past.drop(columns="person"), "No column 'person' in the list of people"),
+    ]:
+        with pytest.raises(er.ErresearchError, match=match) as caught:
+            er.judge_holdout(bad, plan)
+        assert "lots" not in str(caught.value)
+        assert isinstance(caught.value, DataError | er.ErresearchError)
