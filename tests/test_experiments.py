@@ -602,3 +602,49 @@ def test_plan_from_exports(tmp_path, capsys, monkeypatch):
     assert "counted in UTC" in capsys.readouterr().out
     assert main(["plan", posts, "--tz", "UTC"]) == 2
     assert "needs posts and outcomes: no outcomes among the files" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------ calibration
+def calibration():
+    import importlib.util
+    import sys
+    from pathlib import Path
+
+    path = Path(__file__).parents[1] / "tools" / "experiments_calibration.py"
+    spec = importlib.util.spec_from_file_location("experiments_calibration", path)
+    sys.modules["experiments_calibration"] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_calibration_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
+    tool = calibration()
+    few = [cell for cell in tool.cells() if cell.kind == "week" and cell.weeks == 12][:2]
+    monkeypatch.setattr(tool, "cells", lambda: few[:1])
+    tool.main(["--draws", "3", "--table", str(tmp_path / "t.csv")])
+    monkeypatch.setattr(tool, "cells", lambda: few)
+    tool.main(["--draws", "4", "--table", str(tmp_path / "t.csv")])
+    found = pd.read_csv(tmp_path / "t.csv")
+    assert list(found["draws"]) == [3, 4]
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_the_stored_table_keeps_its_promises(root):
+    found = pd.read_csv(root / "data" / "experiments_calibration.csv")
+    error = 3 * np.sqrt(0.05 * 0.95 / found["draws"])
+    nothing = found["effect"] == 0
+    assert (found["found"] <= 0.05 + error)[nothing].all()
+    assert found.loc[nothing & (found["kind"] == "interruption"), "found"].max() <= 0.05
+    weekly = (found["kind"] == "week") & ~nothing & (found["world"] == "promotions") & (found["weeks"] > 12)
+    assert (found["found"] - found["foreseen"]).abs()[weekly].max() <= 0.07
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "world", ["nothing", "promotion, then a dip", "hidden demand", "teaser before a sale"]
+)
+@pytest.mark.parametrize("weeks", [12, 24])
+def test_size_again(world, weeks):
+    tool = calibration()
+    cell = tool.Cell(kind="week", world=world, weeks=weeks, block=1, effect=0.0)
+    assert tool.counted(cell, 60).found <= 0.05 + 2 * math.sqrt(0.0475 / 60)
