@@ -42,6 +42,10 @@ class ErresearchError(ValueError):
     wrong, got, allowed, fix, code : str
         The parts of the message, for callers that lay it out themselves, and its code.
 
+    See Also
+    --------
+    ErresearchWarning : What is odd and goes on.
+
     Examples
     --------
     >>> print(ErresearchError("`reach` must be positive where it divides", got="3 of 412 rows are 0",
@@ -109,7 +113,12 @@ class EngineError(ErresearchError):
 
 
 class ErresearchWarning(UserWarning):
-    """Something was counted and went on: rows left out, a value that looks odd, a convention to know."""
+    """Something was counted and went on: rows left out, a value that looks odd, a convention to know.
+
+    See Also
+    --------
+    ErresearchError : What cannot go on.
+    """
 
 
 def missing_columns(

@@ -50,14 +50,15 @@ ALSO = {"cli": {"click"}, "report": {"markupsafe"}}
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "tools", "util", "utils"}
 
 # Ceilings of the whole: they may only sink.
-MOST_FILES = 193
-LONGEST_CHAIN = 31
+MOST_FILES = 170
+LONGEST_CHAIN = 26
 MOST_IN_ROOT = 6
 LONGEST_FILE = 600
 # What does not keep these rules yet is counted here; the counts may only sink.
-FILES_TOO_LONG = 11
-CLASSES_OF_ONE_NAME = 8
-MODULES_OF_ONE_NAME = 18
+FILES_TOO_LONG = 1
+CLASSES_OF_ONE_NAME = 7
+MODULES_OF_ONE_NAME = 9
+NO_SEE_ALSO = 129
 MANY_PARAMETERS = {"regress": 11, "audit": 11}
 # Attributes that hold sentences for people: the program never reads them back to decide.
 SENTENCES = {"reason", "text", "words", "label", "method", "fix"}
@@ -299,6 +300,21 @@ def test_public_names_exist_and_are_documented():
     assert set(erresearch.__all__) <= set(dir(erresearch))
     silent = [name for name in erresearch.__all__ if not getattr(erresearch, name).__doc__]
     assert silent == []
+
+
+def lonely(values: dict[str, object]) -> set[str]:
+    """Functions and classes of this package whose docstring points at no other."""
+    own = {name: value for name, value in values.items() if callable(value)}
+    own = {name: value for name, value in own.items() if f"{value.__module__}.".startswith("erresearch.")}
+    return {name for name, value in own.items() if "See Also\n" not in (value.__doc__ or "")}
+
+
+def test_public_docstrings_say_what_to_see_also():
+    assert lonely({name: getattr(erresearch, name) for name in erresearch.__all__}) == set()
+    pages = runpy.run_path(str(ROOT / "tools" / "site_pages.py"))["REFERENCE"].values()
+    modules = [importlib.import_module(f"erresearch.{name}") for _, names in pages for name in names]
+    alone = [f"{m.__name__}.{n}" for m in modules for n in lonely({k: getattr(m, k) for k in m.__all__})]
+    assert len(alone) <= NO_SEE_ALSO, alone
 
 
 def test_a_wrong_public_name_is_refused():

@@ -172,6 +172,11 @@ def judge(
     -------
     Verdict
 
+    See Also
+    --------
+    examine : The same with the data sets that the claim names.
+    read_claims : Where claims come from.
+
     Examples
     --------
     >>> from erresearch.claims import read_claims

@@ -25,6 +25,10 @@ def log(column: str) -> nw.Expr:
     narwhals.Expr
         To be used wherever a column name is accepted.
 
+    See Also
+    --------
+    lag : The value of an earlier period.
+
     Examples
     --------
     >>> import polars as pl
@@ -65,6 +69,10 @@ def lag(column: str, n: int = 1, *, by: str, period: str) -> nw.Expr:
     ------
     ColumnError
         If `n` is 0 or not a whole number.
+
+    See Also
+    --------
+    log : The other transformation that every engine knows.
 
     Examples
     --------

@@ -89,6 +89,11 @@ class Moments:
         Accounts beyond one per key, where a key stands for several whose means were taken out one by one.
     simulated : bool
         Whether the rows said of themselves that they were simulated (``attrs["simulated"]`` of a pandas table).
+
+    See Also
+    --------
+    regress : Linear models from moments.
+    erresearch.claims.pool : Moments of several houses, added.
     """
 
     columns: tuple[str, ...]

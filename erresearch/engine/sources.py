@@ -322,9 +322,11 @@ def open_database(address: str) -> nw.LazyFrame[Any]:
 
         # a database from elsewhere may hold views that read other files, over the network too
         connection = duckdb.connect(path, read_only=True)
-        cap_duckdb(connection)
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
+        # connections to one file share its settings, which the first of them has locked
+        if connection.execute("SELECT current_setting('lock_configuration')").fetchone() != (True,):
+            cap_duckdb(connection)
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
         found = _own_table(connection, table)
         relation: Any = None if found is None else connection.table(found)
     except Exception as error:

@@ -555,6 +555,11 @@ def wager(plan: PausePlan, claim: str, *, forecast: float, date: dt.date | str) 
     DesignError
         If it has no claim or no number, if there is one already, or if the plan has begun.
 
+    See Also
+    --------
+    plan_experiment : Makes the plan.
+    judge_experiment : Judges what came of it.
+
     Examples
     --------
     >>> wager.__name__

@@ -173,6 +173,11 @@ def read_plan(folder: str | Path) -> PausePlan:
     DataError
         If a file is missing, damaged, or of another version.
 
+    See Also
+    --------
+    plan_experiment : Makes the plan.
+    judge_experiment : Judges what came of it.
+
     Examples
     --------
     >>> read_plan.__name__

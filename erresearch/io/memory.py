@@ -44,6 +44,10 @@ def memory_limit(size: int | str) -> Iterator[int]:
     DesignError
         If it is no size, or too small for any engine.
 
+    See Also
+    --------
+    Moments : What is held beside the engine.
+
     Examples
     --------
     >>> with memory_limit("2 GiB") as size:

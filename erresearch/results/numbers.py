@@ -89,6 +89,10 @@ class Interval:
     level : float
         Confidence level, between 0 and 1.
 
+    See Also
+    --------
+    Estimate : A value with its interval.
+
     Examples
     --------
     >>> Interval(0.02, 0.31, 0.95).inside(0, 1)
@@ -322,6 +326,11 @@ class Estimate:
         What the accounts are, where they are something else (the clustering column).
     reference : Reference, optional
         The distribution behind `interval`; lets :meth:`at` and :attr:`pvalue` answer. None for a stored number.
+
+    See Also
+    --------
+    Interval : Its interval.
+    equivalence : Whether it is small enough not to matter.
 
     Examples
     --------

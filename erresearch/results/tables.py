@@ -51,6 +51,11 @@ class Table:
         Cells, one tuple per row, as they are shown.
     right : frozenset of int
         Columns of numbers, which end at the same place.
+
+    See Also
+    --------
+    verdict_table : Several verdicts side by side.
+    doubt_table : The doubts of several verdicts.
     """
 
     columns: tuple[str, ...]
@@ -129,6 +134,10 @@ def verdict_table(verdicts: Iterable[Verdict], *, reason: bool = False) -> Table
     Table
         A column that is the same throughout (one claim, one data set, one level) is said once or left out.
 
+    See Also
+    --------
+    doubt_table : The doubts beside them.
+
     Examples
     --------
     >>> print(verdict_table([Verdict("C01", "shops", "not judged", reason="no spend")], reason=True))
@@ -167,6 +176,10 @@ def doubt_table(verdict: Verdict, *, raised: bool = False) -> Table:
         As :func:`erresearch.examine` returns it.
     raised : bool
         Whether to show only those that are raised.
+
+    See Also
+    --------
+    verdict_table : The verdicts themselves.
 
     Examples
     --------

@@ -259,6 +259,11 @@ class Verdict:
         "from rows", "from pack" or "stored".
     result : object or None
         The value that the verdict's picture draws (a Fit, Decay, Precedence, …), with binned points, never rows.
+
+    See Also
+    --------
+    examine : Gives one per data set.
+    verdict_table : Several side by side.
     """
 
     claim: str
