@@ -215,6 +215,10 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list") -> Verd
     DesignError
         If too few people are on one side.
 
+    See Also
+    --------
+    judge_experiment : Judges pauses drawn by lot.
+
     Examples
     --------
     >>> import pandas as pd
