@@ -58,7 +58,7 @@ LONGEST_FILE = 600
 FILES_TOO_LONG = 1
 CLASSES_OF_ONE_NAME = 7
 MODULES_OF_ONE_NAME = 9
-NO_SEE_ALSO = 129
+NO_SEE_ALSO = 130
 MANY_PARAMETERS = {"regress": 11, "audit": 11}
 # Attributes that hold sentences for people: the program never reads them back to decide.
 SENTENCES = {"reason", "text", "words", "label", "method", "fix"}
