@@ -20,7 +20,7 @@ from erresearch.audits.tables import (
     survey_scores,
     with_scores,
 )
-from erresearch.audits.verdicts import judge_panel, what_would_help
+from erresearch.audits.verdicts import judge_panel, settling_plan, what_would_help
 from erresearch.engine.periods import Clock
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export
@@ -60,6 +60,8 @@ class Audit:
         What was said on the way.
     paths : mapping of str to pathlib.Path
         Files written: report, verdicts, panel, accounting, rates, notebook.
+    experiment : str
+        The plan of pauses that would settle what stayed open, and what it could find; empty where none fits.
     """
 
     files: Files
@@ -70,6 +72,7 @@ class Audit:
     refused: tuple[str, ...]
     warnings: tuple[str, ...]
     paths: Mapping[str, Path]
+    experiment: str = ""
 
     @property
     def exports(self) -> tuple[Export, ...]:
@@ -84,7 +87,8 @@ class Audit:
     @property
     def wanted(self) -> tuple[str, ...]:
         """What to add, with the claims that wait for it."""
-        return what_would_help(self.verdicts)
+        planned = (self.experiment,) if self.experiment else ()
+        return (*planned, *what_would_help(self.verdicts))
 
     def __str__(self) -> str:
         """Files, panel, verdicts and what could not be told."""
@@ -491,6 +495,7 @@ def audit(
         refused=(*(f"{name}: {reason}" for name, reason in read.unusable), *joined.refused),
         warnings=tuple(dict.fromkeys(told)),
         paths={},
+        experiment=settling_plan(joined.panel, known["verdicts"]),
     )
     if out is None:
         return found

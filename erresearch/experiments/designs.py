@@ -19,6 +19,7 @@ from erresearch.experiments.history import DAYS, Series, fingerprint, fit_histor
 from erresearch.results import Table, plain
 
 __all__ = [
+    "BELIEVABLE",
     "DESIGNS",
     "FEWEST",
     "Kind",
@@ -292,6 +293,8 @@ def exposure(plans: Plans, lags: tuple[int, int]) -> Array:
 REDRAWS = 999
 #: P-value below which a plan may be ended at the one look halfway (Haybittle 1971, Peto et al. 1976).
 LOOK = 0.001
+#: Largest effect of posting that anybody plans for: half of the outcome.
+BELIEVABLE = math.log(2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -426,7 +429,7 @@ class PausePlan:
         own = self.own_power
         if own is None:
             return "What this plan can find was not worked out."
-        if math.isinf(own.detectable):
+        if own.detectable > BELIEVABLE:
             return (
                 f"With {self.weeks} weeks no effect of a believable size would be found four times in five."
             )
