@@ -179,6 +179,10 @@ class Schedule:
     posting : numpy.ndarray of bool, shape (shops, periods)
         True where the shop posts as usual, False where it pauses.
 
+    See Also
+    --------
+    PauseDesign : How it was drawn.
+
     Examples
     --------
     >>> days = np.datetime64("2026-01-05") + 7 * np.arange(2)
@@ -317,6 +321,10 @@ class Power:
         Share of plans that find the smallest effect of interest.
     placebos : int
         Plans laid over the past.
+
+    See Also
+    --------
+    erresearch.experiments.plan_experiment : Works it out.
     """
 
     weeks: int

@@ -385,6 +385,10 @@ def draw_plan(plan: PausePlan) -> Figure:
     matplotlib.figure.Figure
         Not registered with pyplot; save it or show it in a notebook.
 
+    See Also
+    --------
+    write_plan : Writes the same picture to a file.
+
     Examples
     --------
     >>> draw_plan.__name__

@@ -44,6 +44,10 @@ class Holdout:
         SHA-256 of the ids alone, to notice a list that changed.
     detectable : float
         Effect by person that is found four times in five.
+
+    See Also
+    --------
+    plan_holdout : Makes one.
     """
 
     outcome: str
@@ -217,7 +221,8 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list") -> Verd
 
     See Also
     --------
-    judge_experiment : Judges pauses drawn by lot.
+    plan_holdout : Makes the plan.
+    erresearch.judge_experiment : The same for pauses in time.
 
     Examples
     --------

@@ -57,6 +57,10 @@ class Interruption:
         Interruptions that were looked at; the level of the interval is 1 − .05/looks.
     each : tuple of Interruption
         The single ones, where there are several.
+
+    See Also
+    --------
+    interruption : Makes one.
     """
 
     at: str
@@ -431,6 +435,10 @@ class Pause:
         No posts at all, or a lasting change of their number.
     at, until : str
         First day, and first day after it; of a change, eight weeks after.
+
+    See Also
+    --------
+    find_pauses : Finds them.
     """
 
     entity: str

@@ -62,6 +62,10 @@ class Judgement:
         What was counted and what lowers the certainty (``raised``).
     early : bool
         Whether this was the look halfway.
+
+    See Also
+    --------
+    judge_experiment : Makes one.
     """
 
     plan: PausePlan
