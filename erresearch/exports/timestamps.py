@@ -377,7 +377,14 @@ def _checked(
         count=count,
         rows=rows.filter(apart),
     )
-    return printed.set(printed.is_not_null(), None) if distrusted else printed
+    return _without(printed, printed.is_not_null()) if distrusted else printed
+
+
+def _without(at: pl.Series, wrong: pl.Series) -> pl.Series:
+    """Times with null where they are wrong; Series.set takes no times before polars 1.34."""
+    import polars as pl
+
+    return pl.select(pl.when(wrong).then(None).otherwise(at).alias(at.name)).to_series()
 
 
 def _possible(at: pl.Series, rows: pl.Series, settings: Settings, log: ReadLog, header: str) -> pl.Series:
@@ -385,7 +392,7 @@ def _possible(at: pl.Series, rows: pl.Series, settings: Settings, log: ReadLog, 
     end = None
     if settings.exported_at is not None:
         end = dt.datetime.combine(settings.exported_at, dt.time()) + dt.timedelta(days=2)
-    return at.set(impossible(at, rows, log, header=header, end=end), None)
+    return _without(at, impossible(at, rows, log, header=header, end=end))
 
 
 def impossible(
