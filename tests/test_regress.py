@@ -500,7 +500,9 @@ def test_text_among_numbers():
     table = simulated()
     table["x"] = table["x"].astype(str)
     table.loc[7, "x"] = "n/a"
-    with pytest.raises(DataError, match=r"'x' in the table must hold numbers: 1 of .* 'n/a' in row 7"):
+    with pytest.raises(
+        DataError, match=r"'x' in the table must hold numbers: 1 of 365 values are text, first in row 7"
+    ):
         fitted(table)
 
 
