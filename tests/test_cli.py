@@ -71,6 +71,10 @@ def test_help_loads_nothing_heavy():
         (["datasets", "movis", "--verify"], "There is no data set 'movis'"),
         (["simulate", "efect", "--out", "x"], r"There is no world 'efect'.*Did you mean 'effect'\?"),
         (["simulate", "effect"], "Missing option '--out'"),
+        (["simulate", "decay", "--out", "x", "--accounts", "9" * 20], r"`accounts` is too large: 1e\+20"),
+        (["inspect", ""], "The name is empty. Name a file"),
+        (["audit", ""], "The name is empty. Name a file"),
+        (["reproduce", "--expected", "missing.csv"], "'missing.csv' does not exist"),
         (
             ["simulate", "effect", "--out", "x", "--accounts", "0"],
             "`accounts` is too small or no whole number: 0",
@@ -297,3 +301,15 @@ def test_an_interrupt_ends_all_within_seconds(tmp_path: Path, command: str, afte
     assert processes_of(str(temporary)) == []
     assert not out.exists()
     assert list(tmp_path.glob(".*")) == list(temporary.iterdir()) == []
+
+
+def test_too_little_memory_is_one_line(run, monkeypatch: pytest.MonkeyPatch):
+    def without_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("erresearch.cli.commands.command.main", without_memory)
+    status, _, said = run("claims")
+    assert status == 2
+    assert said == [
+        "erresearch: error: what was asked for needs more memory than there is. Ask for fewer rows at a time."
+    ]

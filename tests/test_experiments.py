@@ -563,6 +563,24 @@ def test_worlds_of_a_shop_refuse_what_they_cannot_do():
     assert simulate_shop("drift", days=50)["entity"].eq("simulated shop").all()
 
 
+def test_a_plan_never_takes_the_place_of_other_files(plan, tmp_path):
+    for name in ("plan.md", "history.csv"):
+        folder = tmp_path / name[:4]
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        with pytest.raises(DataError, match="something that erresearch did not write"):
+            er.write_plan(plan, folder)
+        assert [path.name for path in folder.iterdir()] == [name]
+        assert (folder / name).read_text() == "mine"
+    paths = er.write_plan(plan, tmp_path / "new")
+    (tmp_path / "new" / "schedule.csv").write_text("edited")
+    with pytest.raises(DataError, match="was changed since erresearch wrote it"):
+        er.write_plan(plan, tmp_path / "new")
+    assert all(path.is_file() for path in paths)
+    with pytest.raises(DataError, match="an input lies in it"):
+        er.write_plan(plan, tmp_path / "new", inputs=[paths[2]])
+
+
 # ------------------------------------------------------------------------------------------------ command line
 def test_plan_wager_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     from erresearch.cli import main
@@ -581,6 +599,13 @@ def test_plan_wager_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     assert plan.digest == digest
     off = np.r_[~plan.schedule.posting[0], [False] * plan.design.follow_up]
     weekly(104 + len(off), effect=0.3, off=off).to_csv("after.csv", index=False)
+    (tmp_path / "plan" / "notes.txt").write_text("mine")
+    for again in (["plan", "panel.csv", "--out", "plan"], ["plan", "panel.csv", "--out", "."]):
+        assert main(again) == 2
+    assert (tmp_path / "plan" / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "panel.csv").is_file()
+    (tmp_path / "plan" / "notes.txt").unlink()
+    capsys.readouterr()
     assert main(["judge", "plan", "after.csv", "--hash", digest]) == 0
     said = capsys.readouterr().out
     assert "Posting causes more revenue: supported" in said

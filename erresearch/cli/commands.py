@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from erresearch import __version__
-from erresearch.cli.experiments import judge_plan, plan_pauses, wager_on
+from erresearch.cli.experiments import PLACE, judge_plan, plan_pauses, wager_on
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.io.memory import memory_limit
 from erresearch.io.outputs import check_output, output_folder, replaceable_file
@@ -29,8 +29,7 @@ __all__ = ["command", "run"]
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
-#: Text, since an address of a table (duckdb:…, s3://…) is no path.
-_PLACE = click.Path()
+_THERE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _RULES = "erresearch.rules"
 
 
@@ -51,7 +50,7 @@ for _ready in (plan_pauses, wager_on, judge_plan):
 @click.option("--out", type=_FOLDER, default=Path("results"), show_default=True, help="Where the results go.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Notebooks at a time.  [default: one per processor]")
 @click.option("--notebooks/--no-notebooks", default=True, help="Whether to run the notebooks.")
-@click.option("--expected", type=_FILE, help="Verdicts to compare with.  [default: the checkout's own]")
+@click.option("--expected", type=_THERE, help="Verdicts to compare with.  [default: the checkout's own]")
 @click.option("--no-expected", is_flag=True, help="Compare with nothing.")
 @click.option("--progress/--no-progress", default=True, help="Whether to show a bar.")
 def reproduce(
@@ -189,9 +188,9 @@ def _rule(context: click.Context, option: click.Parameter, value: object) -> Non
 
 
 @command.command()
-@click.argument("files", nargs=-1, required=True, type=_PLACE)
+@click.argument("files", nargs=-1, required=True, type=PLACE)
 @click.option(
-    "--outcomes", multiple=True, type=_PLACE, help="A file that must hold outcomes; may be repeated."
+    "--outcomes", multiple=True, type=PLACE, help="A file that must hold outcomes; may be repeated."
 )
 @click.option("--survey", multiple=True, type=_FILE, help="A file that must hold answers; may be repeated.")
 @click.option("--tz", help="Zone in which the business counts its days.  [default: UTC, and it is said]")
@@ -269,7 +268,7 @@ def audit(
 
 
 @command.command("inspect")
-@click.argument("files", nargs=-1, required=True, type=_PLACE)
+@click.argument("files", nargs=-1, required=True, type=PLACE)
 @click.option("--tz", help="Zone of clocks for which neither the file nor a rule of the platform says one.")
 def inspect_files(*, files: tuple[str, ...], tz: str | None) -> None:
     """Say what files are, what would be guessed and why, and what would be left out; nothing is written."""
@@ -345,6 +344,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         return _refuse(error)
+    except MemoryError:
+        return _refuse("what was asked for needs more memory than there is. Ask for fewer rows at a time.")
     return status if isinstance(status, int) else 0
 
 

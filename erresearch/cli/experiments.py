@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from erresearch.errors import DataError
+from erresearch.io.outputs import check_output
 from erresearch.report.console import plain, say
 from erresearch.schema.vocabulary import Freq
 
@@ -18,7 +19,18 @@ __all__ = ["judge_plan", "plan_pauses", "wager_on"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-_PLACE = click.Path()
+
+
+class _Place(click.Path):
+    """Text, since an address of a table (duckdb:…, s3://…) is no path; empty text would be the folder where we are."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("The name is empty. Name a file, such as orders.csv.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PLACE = _Place()
 _PERIODS = click.Choice(("D", "W"))
 _PLAN = "erresearch.plan"
 
@@ -75,7 +87,7 @@ def _wish(*names: str, **attributes: Any) -> Callable[[F], F]:
 
 
 @click.command("plan")
-@click.argument("files", nargs=-1, required=True, type=_PLACE)
+@click.argument("files", nargs=-1, required=True, type=PLACE)
 @_wish("--outcome", default="revenue", show_default=True, help="Column that posting should move.")
 @_wish("--entity", help="The one shop to plan for.")
 @_wish(
@@ -95,9 +107,10 @@ def plan_pauses(
     """Plan pauses in posting that can tell what posting brings, from exports or a panel.csv."""
     from erresearch.experiments import plan_experiment, write_plan
 
+    check_output(out, inputs=files)
     asked = click.get_current_context().meta[_PLAN]
     plan = plan_experiment(_panel(files, asked["outcome"], tz, freq, currency), **asked)
-    written = write_plan(plan, out)
+    written = write_plan(plan, out, inputs=files)
     _say(plan)
     _say(plan.table)
     say(f"Written: {plain(', '.join(str(path) for path in written))}")
@@ -109,19 +122,20 @@ def plan_pauses(
 @click.option("--claim", required=True, help="What is claimed, in one sentence.")
 @click.option("--forecast", type=float, required=True, help="Expected effect as a share: 0.1 for 10 %.")
 @click.option("--date", help="The day of the wager.  [default: today]")
-def wager_on(*, folder: Path, claim: str, forecast: float, date: str | None) -> None:
+@click.option("--out", type=_FOLDER, help="Where the plan with the wager goes.  [default: its own folder]")
+def wager_on(*, folder: Path, claim: str, forecast: float, date: str | None, out: Path | None) -> None:
     """Write claim and forecast into a plan before it begins, and print the hash to deposit elsewhere."""
     from erresearch.experiments import read_plan, wager, write_plan
 
     made = wager(read_plan(folder), claim, forecast=forecast, date=date or dt.date.today().isoformat())
-    write_plan(made, folder)
+    write_plan(made, out or folder)
     say(made.digest)
     say("Deposit this where others can see its date; judge the plan with --hash and it.")
 
 
 @click.command("judge")
 @click.argument("folder", type=_FOLDER)
-@click.argument("files", nargs=-1, required=True, type=_PLACE)
+@click.argument("files", nargs=-1, required=True, type=PLACE)
 @click.option("--hash", "deposited", help="The hash that was deposited.")
 @click.option("--early", is_flag=True, help="The one look before the end, from half of the plan on.")
 @click.option("--ended", help="First day after the plan was given up, for a reason other than revenue.")

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import tomllib
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ from erresearch.experiments.designs import DESIGNS, LOOK, PauseDesign, PausePlan
 from erresearch.experiments.history import DAYS, Series
 from erresearch.io.csv import csv_text
 from erresearch.io.files import atomic_write
+from erresearch.io.outputs import output_folder
 from erresearch.results import plain
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ CHECKLIST: Final = (
 )
 
 
-def write_plan(plan: PausePlan, folder: str | Path) -> tuple[Path, ...]:
+def write_plan(plan: PausePlan, folder: str | Path, *, inputs: Iterable[str | Path] = ()) -> tuple[Path, ...]:
     """Write a plan: plan.toml, schedule.csv, history.csv, schedule.ics, plan.md and plan.png.
 
     Parameters
@@ -53,12 +55,22 @@ def write_plan(plan: PausePlan, folder: str | Path) -> tuple[Path, ...]:
     plan : PausePlan
         With or without a wager.
     folder : path
-        Made if it is not there.
+        Made if it is not there. One that is there is exchanged whole, and only if this package wrote it and nobody
+        changed it since (:func:`erresearch.io.outputs.output_folder`).
+    inputs : iterable of path
+        What the plan was made from; none of it may lie in `folder`.
 
     Returns
     -------
     tuple of Path
         What was written.
+
+    Raises
+    ------
+    DataError
+        If the folder holds a file that this package did not write, one that was changed since, or an input.
+    EngineError
+        If the folder cannot be written.
 
     See Also
     --------
@@ -78,7 +90,10 @@ def write_plan(plan: PausePlan, folder: str | Path) -> tuple[Path, ...]:
         "plan.md": page(plan),
         "plan.png": _picture(plan),
     }
-    return tuple(atomic_write(folder / name, content) for name, content in made.items())
+    with output_folder(folder, inputs=inputs) as new:
+        for name, content in made.items():
+            atomic_write(new / name, content)
+    return tuple(folder / name for name in made)
 
 
 def _picture(plan: PausePlan) -> bytes:

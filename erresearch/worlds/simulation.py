@@ -476,6 +476,10 @@ def _generator(rng: int | np.random.Generator) -> np.random.Generator:
     return np.random.default_rng(rng)
 
 
+#: More of anything does not fit the memory of one computer, or its integers.
+_LARGEST: Final = 10_000_000
+
+
 def _size(name: str, value: int | None, default: int, least: int) -> int:
     if value is None:
         return default
@@ -483,6 +487,8 @@ def _size(name: str, value: int | None, default: int, least: int) -> int:
         raise DesignError(
             f"`{name}` is too small or no whole number", got=repr(value), allowed=f"{least} or more"
         )
+    if value > _LARGEST:
+        raise DesignError(f"`{name}` is too large", got=f"{value:.3g}", allowed=f"{_LARGEST:,} or fewer")
     return int(value)
 
 
