@@ -312,6 +312,13 @@ def _renamed(present: Sequence[str], said: Mapping[str, Any], place: str) -> tup
     return names, list(dict.fromkeys(names.values()))
 
 
+def _told(columns: Sequence[str]) -> str:
+    """Columns by name where the name is one of ours, and by number otherwise: a header may be a person's name."""
+    known = [name for name in columns if name in _SHOWN]
+    others = f"{len(columns) - len(known):,} unknown columns"
+    return f"{', '.join(known)} and {others}" if known else others
+
+
 def _kind(columns: Sequence[str], asked: str | None, place: str) -> str:
     there = set(columns)
     fitting = [
@@ -326,7 +333,7 @@ def _kind(columns: Sequence[str], asked: str | None, place: str) -> str:
         absent = [name for name in needed if name not in there]
         what = f"no column {', '.join(map(repr, absent))}" if absent else f"none of {', '.join(some)}"
         raise ColumnError(
-            f"{place!r} cannot be a table of {asked}", got=f"{what}; it has {', '.join(columns[:12])}",
+            f"{place!r} cannot be a table of {asked}", got=f"{what}; it has {_told(columns)}",
             fix="name its columns in a mapping: [columns] canonical name = its name",
         )  # fmt: skip
     if asked is not None:
@@ -343,7 +350,7 @@ def _kind(columns: Sequence[str], asked: str | None, place: str) -> str:
         )
         raise ColumnError(
             f"the columns of {place!r} are of no kind that is known",
-            got=", ".join(columns[:12]),
+            got=_told(columns),
             allowed=allowed,
             fix="name its columns in a mapping: [columns] canonical name = its name",
         )
