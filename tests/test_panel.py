@@ -620,5 +620,5 @@ def test_the_old_name_of_an_accounting_is_known_for_one_release():
         DeprecationWarning, match=r"panel\.Account is erresearch\.panel\.RowAccounting from now on"
     ):
         assert erresearch.panel.Account is RowAccounting
-    with pytest.raises(AttributeError, match="has no attribute 'Acount'; it has"):
+    with pytest.raises(AttributeError, match="has no attribute 'Acount'; dir"):
         erresearch.panel.Acount  # noqa: B018

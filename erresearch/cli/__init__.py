@@ -8,6 +8,8 @@ after.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -49,10 +51,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from erresearch.cli.commands import run
 
-        return run(arguments)
+        status = run(arguments)
     except KeyboardInterrupt:
+        status = 128 + (ended[0] if ended else signal.SIGINT)
         print(_SAID, file=sys.stderr)
-        return 128 + (ended[0] if ended else signal.SIGINT)
+        if arguments is None:
+            _leave(status)
+    if arguments is None:
+        _ignore_signals()
+    return status
+
+
+def _ignore_signals() -> None:
+    """Nothing is left to interrupt: while Python shuts down, a signal would end it under another status."""
+    for number in _WATCHED:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _leave(status: int) -> None:
+    """End at once with this status.
+
+    Python ends by the signal itself where an interrupt once passed through code that a library made from text (every
+    dataclass does), although it was caught later.
+    """
+    _ignore_signals()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def _end_soon_after_a_signal() -> list[int]:
@@ -73,8 +100,7 @@ def _end_soon_after_a_signal() -> list[int]:
             came.append(number)
             raise KeyboardInterrupt
 
-    watched = [signal.SIGINT, signal.SIGTERM]
-    for number in watched:
+    for number in _WATCHED:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, interrupt)
 
@@ -85,7 +111,7 @@ def _end_soon_after_a_signal() -> list[int]:
     signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
 
     def watch() -> None:
-        while (told := receiver.recv(1)) and told[0] not in watched:
+        while (told := receiver.recv(1)) and told[0] not in _WATCHED:
             pass
         threading.Event().wait(_PATIENCE)
         from erresearch.io.outputs import abandon_outputs
@@ -101,3 +127,4 @@ def _end_soon_after_a_signal() -> list[int]:
 
 
 _KEPT: Final[list[object]] = []
+_WATCHED: Final = (signal.SIGINT, signal.SIGTERM)
