@@ -92,7 +92,7 @@ class Moments:
 
     See Also
     --------
-    regress : Linear models from moments.
+    erresearch.regress : Linear models from moments.
     erresearch.claims.pool : Moments of several houses, added.
     """
 

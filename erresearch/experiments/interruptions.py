@@ -50,7 +50,8 @@ class Interruption:
     placebos : int
         Dates of the past that made the null.
     way : str
-        How the expected outcome was foreseen: the best of :data:`WAYS` on dates not used for the null.
+        How the expected outcome was foreseen: by trend and season, the level or other series, whichever was best on dates
+        that are not used for the null.
     weights : tuple of (str, float)
         Other shops or series in the expected outcome.
     looks : int

@@ -114,7 +114,7 @@ def table_csv(table: pd.DataFrame, *, columns: Iterable[str] | None = None, digi
 
     See Also
     --------
-    csv_text : The same for rows.
+    erresearch.reproduce : Writes its tables this way.
 
     Examples
     --------

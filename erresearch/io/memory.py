@@ -46,7 +46,7 @@ def memory_limit(size: int | str) -> Iterator[int]:
 
     See Also
     --------
-    Moments : What is held beside the engine.
+    erresearch.Moments : What is held beside the engine.
 
     Examples
     --------

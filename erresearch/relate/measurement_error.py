@@ -55,7 +55,7 @@ def reliability(
 
     See Also
     --------
-    erresearch.attenuation : What noise may have taken from a number.
+    erresearch.robustness.attenuation : What noise may have taken from a number.
 
     References
     ----------

@@ -330,7 +330,7 @@ class Estimate:
     See Also
     --------
     Interval : Its interval.
-    equivalence : Whether it is small enough not to matter.
+    erresearch.equivalence : Whether it is small enough not to matter.
 
     Examples
     --------

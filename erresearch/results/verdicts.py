@@ -262,7 +262,7 @@ class Verdict:
 
     See Also
     --------
-    examine : Gives one per data set.
+    erresearch.examine : Gives one per data set.
     verdict_table : Several side by side.
     """
 
