@@ -208,7 +208,7 @@ def test_the_command_prints_the_board_and_compares(small: Path, capsys: pytest.C
     assert cli.main([*arguments, "--expected", str(expected)]) == 1
     assert "value is '0.1', expected '0.2'" in capsys.readouterr().err
     assert cli.main([*arguments, "--expected", str(small.parent / "none.csv")]) == 2
-    assert "cannot be read" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
 
 
 def test_a_notebook_that_fails_is_status_1_and_named(small: Path, capsys: pytest.CaptureFixture[str]):

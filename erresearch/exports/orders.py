@@ -42,6 +42,9 @@ _EVENT = [
     "order_id",
 ]
 
+#: Rows of one order beyond which its id is a placeholder: nobody pays an order so often.
+_PAYMENTS = 20
+
 
 def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
     """Turn orders, payments or deals into outcomes.
@@ -110,10 +113,14 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     )
     parts = [
         frame.with_columns(pl.lit("revenue").alias("outcome")),
-        # a further payment of an order is no further order
+        # a further payment of an order is no further order; what stands on many rows names none of them
         counted.filter(
             (pl.col("kind") != "refund")
-            & (pl.col("order_id").is_null() | pl.struct("entity", "order_id", "kind").is_first_distinct())
+            & (
+                pl.col("order_id").is_null()
+                | pl.struct("entity", "order_id", "kind").is_first_distinct()
+                | (pl.len().over("entity", "order_id", "kind") > _PAYMENTS)
+            )
         ),
         refunds,
     ]
