@@ -13,8 +13,7 @@ from erresearch.exports import inspect_export, read_export
 # file: layout, kind, canonical rows, rows in, used, totals, error rows, rejected, out of scope
 EXPECTED = {
     "ga4_events.csv": ("ga4", "outcomes", 117, 39, 39, 0, 0, 0, 0),
-    # its one title holds a handle, so there is no segment and people are not added up
-    "ga4_pages_standard_report.csv": ("ga4", "outcomes", 5, 1, 1, 0, 0, 0, 0),
+    "ga4_pages_standard_report.csv": ("ga4", "outcomes", 7, 1, 1, 0, 0, 0, 0),
     "ga4_report_daily.csv": ("ga4", "outcomes", 964, 241, 241, 0, 0, 0, 0),
     "ga4_reports_snapshot_nthday.csv": ("ga4", "outcomes", 1088, 3504, 1088, 0, 0, 0, 2416),
     "google_ads_campaign_2025.csv": ("google-ads", "ads", 2, 6, 2, 4, 0, 0, 0),

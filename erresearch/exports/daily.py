@@ -24,7 +24,7 @@ from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import Kind, load_registry, normalise
 from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import Settings
-from erresearch.exports.privacy import holds_people, is_personal
+from erresearch.exports.privacy import holds_people, names_people
 from erresearch.exports.timestamps import day_column
 
 if TYPE_CHECKING:
@@ -561,7 +561,7 @@ def _segment(drafted: Draft) -> tuple[pl.Series, int]:
         column = cells[f"c{position}"] if f"c{position}" in cells.columns else None
         if column is None or int(column.str.contains(r"\p{L}").sum()) <= 0.5 * len(column):
             continue
-        if is_personal(table.header[position]) or holds_people(column):
+        if names_people(table.header[position]) or holds_people(column):
             people += 1
         else:
             parts.append(column.alias(str(position)))

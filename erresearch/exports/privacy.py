@@ -38,7 +38,11 @@ _PERSONAL: Final = re.compile(
     r"card.{0,40}(fingerprint|exp)|"
     r"deal owner|\bowner\b|associated (company|contact)|posted by|external ?(data)?reference|custom data|"
     r"notes?$|note attributes|payment (reference|id)s?|employee|device id|statement descriptor|network id|message$|"
-    r"caption|description|beschrijving|omschrijving|descripción|title|título|titel|text|\bcookie|birth|password"
+    r"\bcookie|birth|password"
+)
+# what somebody wrote: not shown, yet the title of a page or a product is no person
+_FREE_TEXT: Final = re.compile(
+    r"caption|description|beschrijving|omschrijving|descripción|title|título|titel|text"
 )
 _OF_PEOPLE: Final = r"^\s*@\w|[\w.+-]@[\w-]+\.\w|^\s*(\+|00)\d[\d\s()/-]{7,}\d\s*$"
 # letters, and between them what stands in names of columns; a digit, an @ or an address does not
@@ -79,6 +83,17 @@ def is_personal(header: str) -> bool:
     --------
     >>> is_personal("Billing Name"), is_personal("Customer Email"), is_personal("Reach")
     (True, True, False)
+    """
+    return names_people(header) or _FREE_TEXT.search(header[:LONGEST_HEADER].casefold()) is not None
+
+
+def names_people(header: str) -> bool:
+    """Whether a header names a column of people: like :func:`is_personal`, but titles and descriptions are none.
+
+    Examples
+    --------
+    >>> names_people("Customer name"), names_people("Page title and screen class")
+    (True, False)
     """
     return _PERSONAL.search(header[:LONGEST_HEADER].strip().casefold()) is not None
 
