@@ -211,7 +211,10 @@ def cautions() -> Mapping[str, str]:
 
 
 def band(
-    rate: Rates | Estimate | float, *, source: str, definition: str | RateDefinition | None = None
+    rate: Rates | Estimate | float,
+    *,
+    source: str | None = None,
+    definition: str | RateDefinition | None = None,
 ) -> Banding:
     """Place a rate in one source's bands, if it is the rate that the bands are for.
 
@@ -219,8 +222,9 @@ def band(
     ----------
     rate : Rates, Estimate or float
         Engagement rates (their mean is placed), an NPS, or a fraction whose `definition` is given.
-    source : str
-        "scrunch", "oberlo-da", "one4marketing" or "russian-compilation"; :func:`bands` lists them.
+    source : str, optional
+        "scrunch", "oberlo-da", "one4marketing" or "russian-compilation"; :func:`bands` lists them. Left out, the
+        source whose bands are for this rate.
     definition : str or RateDefinition, optional
         What a bare number is: "M01", "M12" …
 
@@ -232,7 +236,8 @@ def band(
     Raises
     ------
     GuardError
-        If the number was computed by another definition than the bands', or by none that is known.
+        If the number was computed by another definition than the bands', or by none that is known; the message
+        names the rates that have bands.
     UnknownNameError
         For an unknown source or definition.
     DataError
@@ -246,7 +251,7 @@ def band(
 
     Examples
     --------
-    >>> print(band(0.0314, source="scrunch", definition="M01"))
+    >>> print(band(0.0314, definition="M01"))
     3.14 %: average or good (B02)
     says Dutch collage of web answers on engagement; the cut-offs are Scrunch's (about 2017), for M01 HubSpot and
     Mention: (likes + comments) / followers, per post
@@ -255,10 +260,19 @@ def band(
     other sources use other words for part of this range: B04
     """
     sources = _sources()
-    if source not in sources:
+    if source is not None and source not in sources:
         raise UnknownNameError.of("band source", source, sources)
-    chosen = sources[source]
     value, given = _number(rate, definition)
+    fitting = [one for one in sources.values() if _same(given, one.definition)]
+    if source is None and not fitting:
+        raise GuardError(
+            "no source prints bands for this rate",
+            got=str(given) if given else "a number without its definition",
+            allowed="; ".join(_title(one.definition) for one in sources.values()),
+            fix='say what the number is, as in er.band(0.03, definition="M01"), or compute a rate that has bands, as '
+            'in er.engagement_rate(posts, definition="M01")',
+        )
+    chosen = fitting[0] if source is None else sources[source]
     if not math.isfinite(value):
         raise DataError("a band needs a finite number", got=repr(value), fix="see what the rate dropped")
     if not _same(given, chosen.definition):

@@ -329,7 +329,7 @@ def rate_expression(definition: str | RateDefinition, *, name: str = "rate") -> 
 
 
 def settle(asked: RateDefinition, frame: Any, columns: list[str]) -> RateDefinition:
-    """Choose the reactions: those named, all there are, or each platform's own.
+    """Choose the reactions: those named, all there are, or those of each platform's own set that have a column.
 
     Parameters
     ----------
@@ -343,12 +343,13 @@ def settle(asked: RateDefinition, frame: Any, columns: list[str]) -> RateDefinit
     Returns
     -------
     RateDefinition
-        With every reaction named, and with the registry's name where the formula has one.
+        With every reaction named, with the registry's name where the formula has one, and with a caution where
+        a platform's set has reactions without a column: a missing count is not 0.
 
     Raises
     ------
     ColumnError
-        If a reaction of a platform's set has no column: a missing count is not 0.
+        If no reaction of a platform's set has a column.
     """
     if asked.reactions == ("all",):
         there = tuple(name for name in REACTIONS if name in columns)
@@ -357,22 +358,35 @@ def settle(asked: RateDefinition, frame: Any, columns: list[str]) -> RateDefinit
         return named(replace(asked, reactions=there))
     if asked.reactions:
         return asked
-    sets = {"other": PLATFORMS["other"].reactions}
+    names = {"other"}
     if "platform" in columns:
         seen = frame.lazy().select(p=_platform()).unique().collect()["p"].to_list()
-        sets = {_set_of(name): PLATFORMS[_set_of(name)].reactions for name in sorted(map(str, seen))}
-    for name, reactions in sets.items():
-        absent = [reaction for reaction in reactions if reaction not in columns]
-        if absent:
-            error = missing_columns(absent, columns, where="the posts table")
-            fix = f"the set of {PLATFORMS[name].title} is {' + '.join(reactions)}; name what was counted"
-            way = f'{fix}, for example reactions=("likes", "comments"); a missing count is not 0'
+        names = {_set_of(str(name)) for name in seen}
+    counted = {name: PLATFORMS[name].reactions for name in sorted(names)}
+    sets = {name: tuple(one for one in full if one in columns) for name, full in counted.items()}
+    for name, there in sets.items():
+        if not there:
+            error = missing_columns(counted[name], columns, where="the posts table")
+            way = f'name what {PLATFORMS[name].title} counts, as in reactions=("likes", "comments")'
             raise ColumnError(error.wrong, allowed=error.allowed, fix=way)
     distinct = dict.fromkeys(sets.values())
     if len(distinct) == 1:
-        return named(replace(asked, reactions=next(iter(distinct))))
-    union = tuple(name for name in REACTIONS if any(name in reactions for reactions in distinct))
-    return replace(asked, reactions=union, by_platform=tuple(sets.items()))
+        made = named(replace(asked, reactions=next(iter(distinct))))
+    else:
+        union = tuple(name for name in REACTIONS if any(name in reactions for reactions in distinct))
+        made = replace(asked, reactions=union, by_platform=tuple(sets.items()))
+    absent = [name for name in REACTIONS if any(name in set(counted[at]) - set(sets[at]) for at in sets)]
+    return replace(made, caution="; ".join(filter(None, (made.caution, _without(absent)))))
+
+
+def _without(absent: list[str]) -> str:
+    """What a rate that counts fewer kinds of reactions than its platform has is easily mistaken for."""
+    if not absent:
+        return ""
+    return (
+        f"there is no column of {' or '.join(absent)}, so they are not counted: compare this rate only with rates "
+        "of the same formula"
+    )
 
 
 def _platform() -> Any:

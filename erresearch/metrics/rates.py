@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import narwhals.stable.v2 as nw
 
@@ -111,10 +111,11 @@ def engagement_rate(
     posts : frame
         One row per post, in any engine narwhals knows; lazy tables stay lazy.
     denominator : {"followers", "reach", "views", "impressions"}, optional
-        What divides; followers where nothing else is said.
+        What divides; followers where nothing else is said, or the only one of the four that has a column.
     reactions : "all", a platform, or tuple of str, optional
         What is summed: every reaction column there is, one platform's set, or these columns. Left out, each row is
-        counted by the set of its own platform (:data:`PLATFORMS`).
+        counted by the set of its own platform (:data:`PLATFORMS`), as far as the set has columns; a note names the
+        others.
     per : {"post", "day", "period", "user"}, optional
         Unit of analysis. *post*: each post by itself. *day* and *period*: reactions summed over the account's posts,
         divided by its mean followers, or by the sum of reach, views or impressions. *user*: actions per follower or
@@ -180,6 +181,11 @@ def engagement_rate(
         raise UnknownNameError.of("treatment of zeros", zero, ["raise", "drop"])
     if every is not None:
         check_every(every)
+    frame = as_narwhals(posts, pass_through=True)
+    known = isinstance(frame, nw.DataFrame | nw.LazyFrame)
+    columns = list(frame.collect_schema().names()) if known else []
+    if denominator is None and definition is None:
+        denominator = _only_audience(columns)
     asked = resolve(definition, denominator, reactions, per)
     if every is not None and asked.per != "period":
         raise GuardError(
@@ -187,9 +193,6 @@ def engagement_rate(
             got=f"per={asked.per!r}",
             fix='use per="period", or leave `every` out',
         )
-    frame = as_narwhals(posts, pass_through=True)
-    known = isinstance(frame, nw.DataFrame | nw.LazyFrame)
-    columns = list(frame.collect_schema().names()) if known else []
     timed = asked.per == "day" or every is not None
     others = ([by] if by is not None and asked.per != "post" else []) + ([period] if timed else [])
     _free_names(columns, others, period)
@@ -218,6 +221,12 @@ def engagement_rate(
     else:
         values = _grouped(usable, settled, by, period if timed else None, every or "day")
     return _summary(values, settled, dropped, rows, by)
+
+
+def _only_audience(columns: list[str]) -> Denominator | None:
+    """The one column that can divide, where there is just one."""
+    there: list[Denominator] = [name for name in get_args(Denominator) if name in columns]
+    return there[0] if len(there) == 1 else None
 
 
 def _needs(

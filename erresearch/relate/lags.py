@@ -23,7 +23,8 @@ _ACCOUNT, _TIME, _CLOCK, _STEP, _SPELL = "account", "time", "clock", "step", "sp
 _SHARED, _DISTINCT = 8, 5
 #: Periods written as text that are none: whole numbers, other numbers, days (with a midnight or without).
 _WHOLE, _DECIMAL = r"^[-+]?\d{1,18}$", r"^[-+]?\d+(\.\d*)?([eE][-+]?\d+)?$"
-_DATE = r"^\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?)?$"
+#: Dates as text, as a .csv file has them.
+DATE_TEXT = r"^\d{4}-\d{2}-\d{2}(?:[T ]00:00(?::00(?:\.0+)?)?)?$"
 #: Relative difference of values that are the same but for rounding; share of a variance that is rounding.
 _NEAR, _EQUAL = 1e-9, 1e-12
 #: Relative difference up to which two distances between periods are the same: times in days carry rounding.
@@ -221,7 +222,7 @@ def _read_time(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     if frame.collect_schema()[_TIME] not in (nw.String, nw.Categorical, nw.Enum):
         return frame
     text = nw.col(_TIME).cast(nw.String())
-    patterns = {"whole": _WHOLE, "number": _DECIMAL, "date": _DATE}
+    patterns = {"whole": _WHOLE, "number": _DECIMAL, "date": DATE_TEXT}
     odd = [nw.when(text.str.contains(p)).then(0).otherwise(1).sum().alias(k) for k, p in patterns.items()]
     found = gather(frame.select(*odd))
     kind = next((name for name in patterns if found[name][0] == 0), "")

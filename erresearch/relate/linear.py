@@ -68,7 +68,7 @@ def regress(
     data: Any,
     outcome: Any,
     *,
-    on: Sequence[Any],
+    on: str | Sequence[Any],
     by: str | None = None,
     period: str | None = None,
     effects: tuple[Effect, ...] = (),
@@ -89,7 +89,7 @@ def regress(
         Any frame that narwhals accepts, a path or glob of .parquet or .csv, or moments made before.
     outcome : str or narwhals expression
         Left-hand side.
-    on : sequence of str or narwhals expressions
+    on : str, or sequence of str or narwhals expressions
         Regressors, for example ``["spend", er.log("reach")]``.
     by : str, optional
         The account: unit of the effects and of the clustering.
@@ -158,10 +158,11 @@ def regress(
     True
     """
     refuse_accounts(by, time)
+    on = [on] if isinstance(on, str) else on
     if time is not None:
         return regress_series(data, outcome, on, time=time, level=level)
     if by is None:
-        warn_of_series(data, "regress(…, time={time!r})")
+        warn_of_series(data, "regress", outcome=outcome, on=on)
     effects = tuple(effects) or (("account",) if within else ())
     timed = "period" in effects
     within_accounts = None if timed else "account" in effects

@@ -14,7 +14,7 @@ import numpy as np
 from erresearch.engine.sources import gather
 from erresearch.errors import DataError, DesignError, ErresearchWarning
 from erresearch.relate.design import check_design
-from erresearch.relate.lags import LaggedRows, open_panel
+from erresearch.relate.lags import DATE_TEXT, LaggedRows, open_panel
 from erresearch.relate.measurement_error import of_series
 from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
 
@@ -449,15 +449,17 @@ def refuse_accounts(by: str | None, time: str | None) -> None:
         )
 
 
-def warn_of_series(data: Any, call: str) -> None:
-    """Warn where rows without accounts are one series: a column of days (or so), one row each.
+def warn_of_series(data: Any, call: str, **asked: Any) -> None:
+    """Warn where rows without accounts are one series: a column of days (also as text), one row each.
 
     Parameters
     ----------
     data : object
         Looked at where it is a frame in memory.
     call : str
-        What to write instead, with ``{time}`` where the column belongs.
+        Name of the function that was called.
+    **asked : str, sequence of str or expression
+        Its other arguments, to write the call that is right.
 
     Warns
     -----
@@ -468,14 +470,22 @@ def warn_of_series(data: Any, call: str) -> None:
     if not isinstance(frame, nw.DataFrame) or len(frame) < _SERIES:
         return
     for name, dtype in frame.schema.items():
-        if dtype in (nw.Date, nw.Datetime) and frame[name].n_unique() == len(frame):
+        dated = dtype in (nw.Date, nw.Datetime) or (dtype == nw.String and frame[name].str.contains(DATE_TEXT).all())
+        if dated and frame[name].n_unique() == len(frame):
+            said = ", ".join(f"{key}={_written(value)}" for key, value in {**asked, "time": name}.items())
             warnings.warn(
                 f"the rows are a series over {name!r}, and neighbours in time are no independent rows: the interval is "
-                f"too short. Write {call.format(time=name)}",
+                f"too short. Write er.{call}(data, {said})",
                 ErresearchWarning,
                 stacklevel=3,
             )
             return
+
+
+def _written(value: Any) -> str:
+    """A column, or several, as a call would name them; an expression has no short spelling."""
+    plain = isinstance(value, str) or all(isinstance(one, str) for one in np.atleast_1d(value))
+    return repr(value) if plain else "…"
 
 
 def _models(

@@ -337,7 +337,7 @@ def simulate(
     *,
     accounts: int | None = None,
     weeks: int | None = None,
-    rng: int | np.random.Generator,
+    rng: int | np.random.Generator = 0,
     design: Design | None = None,
 ) -> Simulation:
     """Simulate posts, outcomes and their panel in a world whose truth is known.
@@ -396,7 +396,7 @@ def simulate_panel(
     *,
     accounts: int | None = None,
     weeks: int | None = None,
-    rng: int | np.random.Generator,
+    rng: int | np.random.Generator = 0,
     design: Design | None = None,
 ) -> tuple[pd.DataFrame, Truth]:
     """Simulate the panel alone: the same as :func:`simulate` gives for the seed, in less time.

@@ -161,7 +161,7 @@ def estimate_interval(
 
 
 def forest(
-    estimates: Sequence[Estimate] | Mapping[str, Estimate],
+    estimates: Estimate | Sequence[Estimate] | Mapping[str, Estimate],
     *,
     null: float = 0.0,
     sesoi: float | None = None,
@@ -172,7 +172,7 @@ def forest(
 
     Parameters
     ----------
-    estimates : sequence of Estimate, or mapping of label to Estimate
+    estimates : Estimate, sequence of Estimate, or mapping of label to Estimate
         Drawn from top to bottom. A :class:`~erresearch.results.Fit` is such a mapping.
     null : float
         The value that means "no effect".
@@ -205,7 +205,8 @@ def forest(
     >>> ax.get_title(loc="left"), [tick.get_text() for tick in ax.get_yticklabels()]
     ('One of 2 intervals excludes 0, above it', ['talk', 'spend'])
     """
-    named = list(estimates.items()) if isinstance(estimates, Mapping) else [(e.name, e) for e in estimates]
+    several = [estimates] if isinstance(estimates, Estimate) else estimates
+    named = list(several.items()) if isinstance(several, Mapping) else [(e.name, e) for e in several]
     if not named:
         raise DataError("a forest needs an estimate", got="none", fix="hand at least one estimate")
     drawn = [estimate for _, estimate in named]

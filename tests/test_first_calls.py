@@ -1,0 +1,118 @@
+"""What a newcomer types first works and says something true, or names a call that does."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+import erresearch as er
+from erresearch.errors import ColumnError, ErresearchWarning, GuardError
+
+WEEKS = 120
+
+
+@pytest.fixture(scope="module")
+def shop() -> pd.DataFrame:
+    """Simulated: one shop, a row a week, as a spreadsheet holds it; revenue only remembers itself."""
+    rng = np.random.default_rng(3)
+    memory = np.zeros(WEEKS)
+    for week in range(1, WEEKS):
+        memory[week] = 0.9 * memory[week - 1] + rng.normal()
+    return pd.DataFrame(
+        {
+            "date": pd.date_range("2024-01-01", periods=WEEKS, freq="W"),
+            "likes": rng.integers(50, 500, WEEKS),
+            "comments": rng.integers(0, 40, WEEKS),
+            "followers": rng.integers(4_000, 6_000, WEEKS),
+            "revenue": 1_000 + 30 * memory,
+        }
+    )
+
+
+def advised(message: str, **names: object) -> object:
+    """Run the call that a message advises, as it stands there."""
+    call = re.search(r"er\.\w+\(.*\)", message)
+    assert call is not None, message
+    return eval(call.group(), {"er": er, **names})  # the package's own advice
+
+
+def test_1_a_rate_of_what_is_there(shop):
+    rates = er.engagement_rate(shop)
+    expected = ((shop.likes + shop.comments) / shop.followers).mean()
+    assert rates.mean == pytest.approx(expected, rel=1e-12)
+    assert rates.definition.id == "M01"
+    said = str(rates)
+    assert "(likes + comments) / followers, per post" in said
+    assert "no column of shares or saves, so they are not counted" in said
+
+
+def test_2_a_rate_by_reach_where_only_reach_is_there(shop):
+    rates = er.engagement_rate(shop.rename(columns={"followers": "reach"}))
+    assert rates.definition.denominator == "reach"
+    two = shop.assign(reach=1, views=1).drop(columns="followers")
+    with pytest.raises(ColumnError, match="No column 'followers'"):
+        er.engagement_rate(two)
+    with pytest.raises(ColumnError, match=r"name what any other platform counts|Name what any other platform"):
+        er.engagement_rate(shop[["followers"]])
+
+
+def test_3_a_band_for_the_rate_that_has_one(shop):
+    placed = er.band(er.engagement_rate(shop))
+    assert placed.source.name == "scrunch"
+    assert "no engagement rate is good or bad for everybody" in str(placed)
+
+
+def test_4_a_band_for_a_bare_number_is_refused_with_the_way(shop):
+    with pytest.raises(GuardError, match="no source prints bands for this rate: a number without") as refused:
+        er.band(0.03)
+    assert advised(str(refused.value).split(", or compute")[0], posts=shop).source.name == "scrunch"
+    four = er.engagement_rate(shop.assign(shares=1, saves=1))
+    with pytest.raises(GuardError, match="no source prints bands") as refused:
+        er.band(four)
+    assert advised(str(refused.value).split("or compute")[1], posts=shop).definition.id == "M01"
+    assert er.band(er.nps([10, 9, 8, 3, 10])).definition == "M12"
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["dates", "text"])
+def test_5_and_6_a_correlation_of_a_series_warns_and_names_the_call(shop, text):
+    table = shop.assign(date=shop.date.dt.strftime("%Y-%m-%d")) if text else shop
+    with pytest.warns(ErresearchWarning, match=r"time='date'\)") as caught:
+        naive = er.correlate(table, "comments", "revenue")
+    right = advised(str(caught[0].message), data=table)
+    assert right.n_rows < naive.n_rows == WEEKS
+    assert right.interval != naive.interval
+
+
+def test_7_a_regression_on_one_column_named_as_text(shop):
+    with pytest.warns(ErresearchWarning, match=r"er\.regress\(data, outcome='revenue', on=") as caught:
+        fit = er.regress(shop, "revenue", on="comments")
+    assert list(fit) == ["Intercept", "comments"]
+    assert "comments" in advised(str(caught[0].message), data=shop)
+    with pytest.warns(ErresearchWarning, match=r"on=…, time='date'"):
+        er.regress(shop, "revenue", on=[er.log("likes")])
+
+
+def test_8_a_world_without_a_seed_is_the_same_each_time():
+    one, other = er.simulate("nil"), er.simulate("nil", rng=0)
+    pd.testing.assert_frame_equal(one.panel, other.panel)
+
+
+def test_9_a_picture_of_one_estimate(shop):
+    estimate = er.correlate(shop, "comments", "revenue", time="date")
+    axes = er.figures.forest(estimate, ax=Figure().subplots())
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == [estimate.name]
+
+
+def test_10_a_data_set_by_name_and_a_claim_on_a_world():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        films = er.load("movies")
+        verdicts = er.examine("C07", {"decay": er.simulate("decay").panel})
+    assert len(films) > 2_000
+    assert verdicts[0].simulated
+    assert {"name", "licence"} <= set(er.catalog().columns)
