@@ -41,6 +41,8 @@ def test_no_command_shows_the_help(run):
     assert (status, err) == (0, [])
     for name in ("reproduce", "claims", "datasets", "simulate"):
         assert name in out
+    assert "..." not in out.partition("Commands:")[2], "a command's short help is cut at 80 columns"
+    assert all(len(line) <= 80 for line in out.splitlines())
 
 
 @pytest.mark.parametrize("command", ["reproduce", "claims", "datasets", "simulate"])
@@ -161,8 +163,10 @@ def test_claims_lists_and_shows(run):
         assert name in out
     status, out, _ = run("claims", "C01")
     assert status == 0
-    assert "sesoi: 0.05" in out
-    assert "sesoi reason: " in out
+    assert out.startswith("C01: Within an account, more engagement in one week")
+    assert "True if        the effect is above 0; one below 0.05" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert not {"{", "[", "("} & {line.strip()[:1] for line in out.splitlines()}
 
 
 def test_own_warnings_are_notes_and_others_stay_warnings(monkeypatch, capsys):

@@ -57,7 +57,9 @@ def test_2_a_rate_by_reach_where_only_reach_is_there(shop):
     two = shop.assign(reach=1, views=1).drop(columns="followers")
     with pytest.raises(ColumnError, match="No column 'followers'"):
         er.engagement_rate(two)
-    with pytest.raises(ColumnError, match=r"name what any other platform counts|Name what any other platform"):
+    with pytest.raises(
+        ColumnError, match=r"name what any other platform counts|Name what any other platform"
+    ):
         er.engagement_rate(shop[["followers"]])
 
 

@@ -277,7 +277,7 @@ def test_a_missing_column_is_missing_and_never_zero(posts: pd.DataFrame) -> None
     fewer = engagement_rate(posts.drop(columns="saves"))
     assert "no column of saves, so they are not counted" in fewer.definition.caution
     assert all("saves" not in used for _, used in fewer.definition.by_platform)
-    with pytest.raises(ColumnError, match="No columns 'likes', 'comments', 'shares'.*Name what VK counts"):
+    with pytest.raises(ColumnError, match=r"No columns 'likes', 'comments', 'shares'.*Name what VK counts"):
         engagement_rate(posts.drop(columns=["likes", "comments", "shares"]))
     with pytest.raises(ColumnError, match="No column 'dislikes'"):
         engagement_rate(posts.drop(columns="dislikes"), definition="M05-youtube")

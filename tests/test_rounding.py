@@ -8,7 +8,16 @@ from hypothesis import given, strategies as st
 
 from erresearch import regress
 from erresearch.errors import DesignError
-from erresearch.results import at_least, first_largest, first_smallest, largest, plain, ranked, steady
+from erresearch.results import (
+    at_least,
+    first_largest,
+    first_smallest,
+    largest,
+    plain,
+    ranked,
+    rounded,
+    steady,
+)
 
 values = st.lists(st.integers(-5, 5).map(lambda n: n / 7), min_size=1, max_size=8)
 
@@ -24,6 +33,35 @@ def test_the_last_bits_change_no_choice_and_no_order(values: list[float], seed: 
     assert largest(places, lambda i: moved[i]) == first_largest(exact)
     assert (at_least(moved[:, None], exact) == (exact[:, None] >= exact)).all()
     assert [plain(one, "+.2f") for one in moved] == [plain(one, "+.2f") for one in exact]
+
+
+numbers = st.floats(-1e8, 1e8, allow_nan=False)
+
+
+@given(value=numbers, like=st.floats(1e-7, 1e8), delta=st.sampled_from([0.05, 0.1, 0.02, 1.0]))
+def test_rounding_crosses_no_line_and_prints_no_empty_zero(value: float, like: float, delta: float):
+    shown = rounded(value, like=like, beside=(-delta, delta))
+    read = float(shown.replace("−", "-").replace(",", ""))
+    for line in (0.0, -delta, delta):
+        if abs(value - line) > 1e-12 * max(abs(value), abs(line)):
+            assert (read > line, read < line) == (value > line, value < line), shown
+    assert not shown.startswith("−") or read < 0
+    assert abs(read - value) <= max(like, abs(value) * 0.006), shown
+
+
+@pytest.mark.parametrize(
+    ("value", "like", "shown"),
+    [
+        (-0.3, 34.0, "−0.3"),
+        (-0.0004, 0.02, "−0.0004"),
+        (0.0499, 0.2, "0.0499"),
+        (42_515_877, 6e6, "42,500,000"),
+        (1_234.5, 80.0, "1,234"),
+        (-0.0, 1.0, "0"),
+    ],
+)
+def test_rounded_for_people(value: float, like: float, shown: str):
+    assert rounded(value, like=like, beside=(-0.05, 0.05)) == shown
 
 
 def test_infinite_and_missing_sizes_are_ordered():

@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from erresearch.report.console import plain, say, show, silence
 from erresearch.schema.vocabulary import FREQS, Freq
 
 if TYPE_CHECKING:
+    from erresearch.claims import Claim
     from erresearch.datasets import Dataset
     from erresearch.report.reproduction import Reproduction
     from erresearch.worlds import Simulation
@@ -46,7 +47,7 @@ for _ready in (plan_pauses, wager_on, judge_plan):
     command.add_command(_ready)
 
 
-@command.command()
+@command.command(short_help="Run the notebooks, judge every claim, write the report.")
 @click.option("--out", type=_FOLDER, default=Path("results"), show_default=True, help="Where the results go.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Notebooks at a time.  [default: one per processor]")
 @click.option("--notebooks/--no-notebooks", default=True, help="Whether to run the notebooks.")
@@ -77,22 +78,56 @@ def reproduce(
         say("Every verdict and printed digit is as expected.")
 
 
-@command.command("claims")
+@command.command("claims", short_help="List the claims, or show one of them.")
 @click.argument("claim", required=False, metavar="[ID]")
 def show_claims(*, claim: str | None) -> None:
     """List the claims that are judged, or show one whole."""
     from erresearch.claims import claim_named, read_claims
 
     if claim is None:
-        rows = [(entry.id, entry.text, entry.source) for entry in read_claims()]
-        _print_table(("id", "claim", "source"), rows)
+        _print_table(("id", "claim"), [(entry.id, entry.text) for entry in read_claims()])
         return
-    entry = claim_named(claim)
-    for field in fields(entry):
-        _print_field(field.name.replace("_", " "), getattr(entry, field.name))
+    for line in _claim_card(claim_named(claim)):
+        say(line)
 
 
-@command.command("datasets")
+def _claim_card(claim: Claim) -> Iterator[str]:
+    """A claim as people read it: what is said, what is measured, what would count, what it needs."""
+    import shutil
+    import textwrap
+
+    from erresearch.results import rounded
+
+    width = min(max(shutil.get_terminal_size().columns, 40), 100)
+    effect = rounded(claim.sesoi)
+    counts = {
+        "greater": f"the effect is above 0; one below {effect} is too small to matter",
+        "less": f"the effect is below 0; one within ±{effect} is too small to matter",
+        "absent": f"the effect is within ±{effect}",
+    }
+    needed = [" or ".join(names) for role, names in claim.roles.items() if role not in claim.optional]
+    parts = {
+        "Measured": f"{claim.unit}, per {claim.estimand['unit']}",
+        "Held fixed": claim.estimand["adjustment"],
+        "Order in time": claim.estimand["order"],
+        "True if": counts[claim.direction],
+        "Why so": claim.sesoi_reason,
+        "Speaks of": claim.estimand["population"],
+        "Needs": claim.minimum,
+        "Columns": ", ".join(needed),
+        "Judged on": ", ".join((*claim.family, *(f"{world} (simulated)" for world in claim.worlds))),
+        "Notebook": f"notebooks/{claim.notebook}.ipynb",
+        "Who says so": claim.source,
+    }
+    yield from textwrap.wrap(plain(f"{claim.id}: {claim.text}"), width)
+    yield ""
+    for name, value in parts.items():
+        text = plain(value)
+        if text:
+            yield from textwrap.wrap(f"{name:<15}{text}", width, subsequent_indent=" " * 15)
+
+
+@command.command("datasets", short_help="List the data sets, show one, or check the copies here.")
 @click.argument("name", required=False)
 @click.option("--verify", is_flag=True, help="Read the copy here whole and compare it with the registry.")
 def show_datasets(*, name: str | None, verify: bool) -> None:
@@ -122,7 +157,7 @@ def _verify_evidence(name: str | None) -> None:
             say(verify_pack(packed))
 
 
-@command.command("pool")
+@command.command("pool", short_help="Add sums that several houses saved, and regress on them.")
 @click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE FILE...")
 @click.option("--out", type=_FILE, help="Where the pooled moments go.")
 @click.option("--outcome", help="Left-hand side of a regression.")
@@ -165,7 +200,7 @@ def _is_evidence(path: Path) -> bool:
     return True
 
 
-@command.command()
+@command.command(short_help="Write simulated tables with a known answer.")
 @click.argument("world")
 @click.option("--out", type=_FOLDER, required=True, help="Where the tables go.")
 @click.option("--accounts", type=int, help="Accounts.  [default: the world's own]")
@@ -187,7 +222,7 @@ def _rule(context: click.Context, option: click.Parameter, value: object) -> Non
         context.meta.setdefault(_RULES, {})[option.name] = value
 
 
-@command.command()
+@command.command(short_help="Join your own exports, and judge what they can tell.")
 @click.argument("files", nargs=-1, required=True, type=PLACE)
 @click.option(
     "--outcomes", multiple=True, type=PLACE, help="A file that must hold outcomes; may be repeated."
@@ -267,7 +302,7 @@ def audit(
         say("No claim could be judged; the lines above say why, and what would help.")
 
 
-@command.command("inspect")
+@command.command("inspect", short_help="Say what files are and how they are read; writes nothing.")
 @click.argument("files", nargs=-1, required=True, type=PLACE)
 @click.option("--tz", help="Zone of clocks for which neither the file nor a rule of the platform says one.")
 def inspect_files(*, files: tuple[str, ...], tz: str | None) -> None:
@@ -424,8 +459,6 @@ def _print_card(card: Dataset) -> None:
 
 def _print_field(name: str, value: Any, indent: str = "") -> None:
     """A name and its value on one line, or what the value holds indented below; nothing where it is empty."""
-    if is_dataclass(value):
-        value = {field.name: getattr(value, field.name) for field in fields(value)}
     if value is None or value in ("", (), []) or (isinstance(value, Mapping) and not value):
         return
     if isinstance(value, Mapping):

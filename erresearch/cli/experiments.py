@@ -86,7 +86,7 @@ def _wish(*names: str, **attributes: Any) -> Callable[[F], F]:
     return click.option(*names, callback=_asked, expose_value=False, **attributes)
 
 
-@click.command("plan")
+@click.command("plan", short_help="Plan pauses in posting that tell what posting brings.")
 @click.argument("files", nargs=-1, required=True, type=PLACE)
 @_wish("--outcome", default="revenue", show_default=True, help="Column that posting should move.")
 @_wish("--entity", help="The one shop to plan for.")
@@ -117,7 +117,7 @@ def plan_pauses(
     say(f'Next, before {plan.start}: erresearch wager {plain(out)} --claim "..." --forecast 0.1')
 
 
-@click.command("wager")
+@click.command("wager", short_help="Write a claim and a forecast into a plan.")
 @click.argument("folder", type=_FOLDER)
 @click.option("--claim", required=True, help="What is claimed, in one sentence.")
 @click.option("--forecast", type=float, required=True, help="Expected effect as a share: 0.1 for 10 %.")
@@ -133,7 +133,7 @@ def wager_on(*, folder: Path, claim: str, forecast: float, date: str | None, out
     say("Deposit this where others can see its date; judge the plan with --hash and it.")
 
 
-@click.command("judge")
+@click.command("judge", short_help="Judge what came of a plan.")
 @click.argument("folder", type=_FOLDER)
 @click.argument("files", nargs=-1, required=True, type=PLACE)
 @click.option("--hash", "deposited", help="The hash that was deposited.")

@@ -364,8 +364,8 @@ def settle(asked: RateDefinition, frame: Any, columns: list[str]) -> RateDefinit
         names = {_set_of(str(name)) for name in seen}
     counted = {name: PLATFORMS[name].reactions for name in sorted(names)}
     sets = {name: tuple(one for one in full if one in columns) for name, full in counted.items()}
-    for name, there in sets.items():
-        if not there:
+    for name, held in sets.items():
+        if not held:
             error = missing_columns(counted[name], columns, where="the posts table")
             way = f'name what {PLATFORMS[name].title} counts, as in reactions=("likes", "comments")'
             raise ColumnError(error.wrong, allowed=error.allowed, fix=way)

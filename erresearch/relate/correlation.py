@@ -105,7 +105,7 @@ def correlate(
             )
         return correlate_series(data, x, y, time=time, level=level)
     if by is None:
-        warn_of_series(data, "correlate", x=x, y=y)
+        warn_of_series(data, "correlate", {"x": x, "y": y})
     moments = open_moments(data, [x, y], by=by, within=within)
     if method == "spearman":
         moments = _ranked(moments, within=within)

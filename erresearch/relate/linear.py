@@ -162,7 +162,7 @@ def regress(
     if time is not None:
         return regress_series(data, outcome, on, time=time, level=level)
     if by is None:
-        warn_of_series(data, "regress", outcome=outcome, on=on)
+        warn_of_series(data, "regress", {"outcome": outcome, "on": on})
     effects = tuple(effects) or (("account",) if within else ())
     timed = "period" in effects
     within_accounts = None if timed else "account" in effects

@@ -449,7 +449,7 @@ def refuse_accounts(by: str | None, time: str | None) -> None:
         )
 
 
-def warn_of_series(data: Any, call: str, **asked: Any) -> None:
+def warn_of_series(data: Any, call: str, asked: Mapping[str, Any]) -> None:
     """Warn where rows without accounts are one series: a column of days (also as text), one row each.
 
     Parameters
@@ -458,7 +458,7 @@ def warn_of_series(data: Any, call: str, **asked: Any) -> None:
         Looked at where it is a frame in memory.
     call : str
         Name of the function that was called.
-    **asked : str, sequence of str or expression
+    asked : mapping of str to str, sequence of str or expression
         Its other arguments, to write the call that is right.
 
     Warns
@@ -470,7 +470,9 @@ def warn_of_series(data: Any, call: str, **asked: Any) -> None:
     if not isinstance(frame, nw.DataFrame) or len(frame) < _SERIES:
         return
     for name, dtype in frame.schema.items():
-        dated = dtype in (nw.Date, nw.Datetime) or (dtype == nw.String and frame[name].str.contains(DATE_TEXT).all())
+        dated = dtype in (nw.Date, nw.Datetime) or (
+            dtype == nw.String and frame[name].str.contains(DATE_TEXT).all()
+        )
         if dated and frame[name].n_unique() == len(frame):
             said = ", ".join(f"{key}={_written(value)}" for key, value in {**asked, "time": name}.items())
             warnings.warn(

@@ -6,8 +6,8 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from erresearch.report.figures.style import amount, rounded, span
-from erresearch.results import Estimate, Interval, Verdict
+from erresearch.report.figures.style import amount, span
+from erresearch.results import Estimate, Interval, Verdict, rounded
 from erresearch.schema.vocabulary import DECISIVE
 
 __all__ = [
@@ -202,7 +202,8 @@ def finding(verdict: Verdict) -> str:
         return f"not judged: {verdict.reason or 'no reason given'}"
     interval = verdict.interval or estimate.interval
     where = _place(interval, verdict.sesoi)
-    return f"{amount(estimate.value, estimate.interval, estimate.unit)} ({span(estimate.interval)}): {where}"
+    shown = amount(estimate.value, estimate.interval, estimate.unit, sesoi=verdict.sesoi)
+    return f"{shown} ({span(estimate.interval, sesoi=verdict.sesoi)}): {where}"
 
 
 def headline(verdicts: Sequence[Verdict]) -> str:
@@ -273,13 +274,13 @@ def estimate_sentence(verdict: Verdict) -> str:
     level = f"{100 * estimate.interval.level:.4g} %"
     method = f" ({estimate.method})" if estimate.method else ""
     head = (
-        f"The estimate is {amount(estimate.value, estimate.interval, estimate.unit)}, "
-        f"{level} interval {span(estimate.interval)}, from {base}{method}."
+        f"The estimate is {amount(estimate.value, estimate.interval, estimate.unit, sesoi=verdict.sesoi)}, "
+        f"{level} interval {span(estimate.interval, sesoi=verdict.sesoi)}, from {base}{method}."
     )
     own = verdict.interval
     if own is None or math.isclose(own.level, estimate.interval.level):
         return head
-    return f"{head} The word was given at {100 * own.level:.4g} %, interval {span(own)}."
+    return f"{head} The word was given at {100 * own.level:.4g} %, interval {span(own, sesoi=verdict.sesoi)}."
 
 
 def _base(estimate: Estimate) -> str:

@@ -10,9 +10,9 @@ from typing import Final, Protocol
 from markupsafe import Markup
 
 from erresearch.report.figures import CalibrationCell
-from erresearch.report.figures.style import SYMBOLS, amount, rounded, span
+from erresearch.report.figures.style import SYMBOLS, amount, span
 from erresearch.report.sentences import estimate_sentence, finding, flip_sentence, headline, sentence
-from erresearch.results import Doubt, Interval, Verdict
+from erresearch.results import Doubt, Interval, Verdict, rounded
 
 __all__ = [
     "Axis",

@@ -17,7 +17,15 @@ from erresearch.results.doubts import (
 )
 from erresearch.results.fits import Bins, Decay, Fit, Mix, Precedence, PredictiveGain, Reliability
 from erresearch.results.numbers import Affine, Estimate, FisherZ, Interval, Reference, StudentT, escape, plain
-from erresearch.results.rounding import at_least, first_largest, first_smallest, largest, ranked, steady
+from erresearch.results.rounding import (
+    at_least,
+    first_largest,
+    first_smallest,
+    largest,
+    ranked,
+    rounded,
+    steady,
+)
 from erresearch.results.tables import Table, doubt_table, verdict_table
 from erresearch.results.verdicts import (
     SENTENCES,
@@ -72,6 +80,7 @@ __all__ = [
     "largest",
     "plain",
     "ranked",
+    "rounded",
     "steady",
     "verdict_table",
 ]

@@ -13,12 +13,16 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-__all__ = ["at_least", "first_largest", "first_smallest", "largest", "ranked", "steady"]
+__all__ = ["at_least", "first_largest", "first_smallest", "largest", "ranked", "rounded", "steady"]
 
 #: Numbers that differ by less than this share of the larger one are equal.
 TOLERANCE: Final = 1e-9
 #: Digits that every machine computes alike.
 _DIGITS: Final = 12
+
+#: Sizes that are printed without an exponent.
+_SMALLEST: Final = 1e-6
+_LARGEST: Final = 1e9
 
 Item = TypeVar("Item")
 
@@ -45,6 +49,58 @@ def steady(value: float) -> float:
     ('0.13', '0.12')
     """
     return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else value
+
+
+def rounded(value: float, *, like: float = math.nan, beside: Iterable[float] = ()) -> str:
+    """A number to the digits that its uncertainty leaves readable, on the same side of every line as before.
+
+    Parameters
+    ----------
+    value : float
+        What is printed.
+    like : float
+        Half-width of its interval; two of its digits are kept. Without it, three significant digits.
+    beside : iterable of float
+        Lines beside 0 that rounding may not reach or cross, such as ±δ: digits are added until it does not.
+
+    Returns
+    -------
+    str
+
+    See Also
+    --------
+    erresearch.results.plain : Four significant digits, or a format.
+
+    Examples
+    --------
+    >>> rounded(0.314159, like=0.0412), rounded(-1234.5, like=80.0), rounded(0.05), rounded(float("inf"))
+    ('0.314', '−1,234', '0.05', '∞')
+    >>> rounded(-0.3, like=34.0), rounded(0.0496, like=0.02, beside=[0.05]), rounded(42_515_877, like=6e6)
+    ('−0.3', '0.0496', '42,500,000')
+    """
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
+    value = steady(value)
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if not _SMALLEST <= size < _LARGEST:
+        return f"{value:.2e}".replace("-", "−")
+    known = math.isfinite(like) and like > 0
+    digits = 1 - math.floor(math.log10(like)) if known else 2 - math.floor(math.log10(size))
+    lines = [0.0, *map(steady, beside)]
+    digits = next(
+        (more for more in range(min(digits, 8), _DIGITS) if _same_side(value, more, lines)), _DIGITS
+    )
+    text = f"{round(value, digits):,.{max(digits, 0)}f}"
+    if not known:
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace("-", "−")
+
+
+def _same_side(value: float, digits: int, lines: Iterable[float]) -> bool:
+    shown = round(value, digits)
+    return all((shown > line) == (value > line) and (shown < line) == (value < line) for line in lines)
 
 
 def at_least(values: Any, bound: Any, *, tolerance: float = TOLERANCE) -> np.ndarray:

@@ -19,10 +19,9 @@ from erresearch.report.figures.style import (
     label,
     new_axes,
     palette_colours,
-    rounded,
     titled,
 )
-from erresearch.results import Estimate, Precedence, Sensitivity
+from erresearch.results import Estimate, Precedence, Sensitivity, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,11 +16,10 @@ from erresearch.report.figures.style import (
     label,
     new_axes,
     palette_colours,
-    rounded,
     span,
     titled,
 )
-from erresearch.results import Bins, Curve, Decay
+from erresearch.results import Bins, Curve, Decay, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

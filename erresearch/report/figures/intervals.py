@@ -20,11 +20,10 @@ from erresearch.report.figures.style import (
     label,
     new_axes,
     palette_colours,
-    rounded,
     span,
     titled,
 )
-from erresearch.results import WORDS, Estimate, Verdict, Word
+from erresearch.results import WORDS, Estimate, Verdict, Word, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from erresearch.results import Interval, Word
+from erresearch.results import Interval, Word, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,6 @@ __all__ = [
     "label",
     "new_axes",
     "palette_colours",
-    "rounded",
     "span",
     "theme",
     "titled",
@@ -59,7 +58,6 @@ SYMBOLS: Final[Mapping[Word, str]] = MappingProxyType(
     }
 )
 
-_SIZE_LIMIT: Final = 1e9
 _LABEL_LIMIT: Final = 44
 
 
@@ -195,61 +193,34 @@ def label(text: object, *, limit: int = _LABEL_LIMIT) -> str:
     return line.replace("$", r"\$")
 
 
-def rounded(value: float, *, like: float = math.nan) -> str:
-    """A number to the digits that its uncertainty leaves readable.
-
-    Parameters
-    ----------
-    value : float
-        What is printed.
-    like : float
-        Half-width of its interval; two of its digits are kept. Without it, three significant digits.
-
-    Examples
-    --------
-    >>> rounded(0.314159, like=0.0412), rounded(-1234.5, like=80.0), rounded(0.05), rounded(float("inf"))
-    ('0.314', '−1,234', '0.05', '∞')
-    """
-    if not math.isfinite(value):
-        return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
-    if value == 0:
-        return "0"
-    size = abs(value)
-    if not 1e-6 <= size < _SIZE_LIMIT:
-        return f"{value:.2e}".replace("-", "−")
-    if math.isfinite(like) and like > 0:
-        digits = 1 - math.floor(math.log10(like))
-        text = f"{value:,.{min(max(digits, 0), 8)}f}"
-    else:
-        text = f"{value:,.{max(0, 2 - math.floor(math.log10(size)))}f}"
-        text = text.rstrip("0").rstrip(".") if "." in text else text
-    return text.replace("-", "−")
-
-
 def _half(interval: Interval) -> float:
     return (interval.high - interval.low) / 2 if interval.bounded else math.nan
 
 
-def amount(value: float, interval: Interval, unit: str = "") -> str:
-    """`value` rounded as its interval allows, with its unit.
+def _lines(sesoi: float) -> tuple[float, ...]:
+    return (-sesoi, sesoi) if math.isfinite(sesoi) else ()
+
+
+def amount(value: float, interval: Interval, unit: str = "", *, sesoi: float = math.nan) -> str:
+    """`value` rounded as its interval allows, with its unit; on the same side of 0 and ±`sesoi` as before.
 
     Examples
     --------
     >>> amount(0.31, Interval(0.22, 0.40), "EUR per comment")
     '0.310 EUR per comment'
     """
-    return f"{rounded(value, like=_half(interval))}{f' {unit}' if unit else ''}"
+    return f"{rounded(value, like=_half(interval), beside=_lines(sesoi))}{f' {unit}' if unit else ''}"
 
 
-def span(interval: Interval) -> str:
-    """The ends of an interval, as they are read aloud.
+def span(interval: Interval, *, sesoi: float = math.nan) -> str:
+    """The ends of an interval, as they are read aloud; on the same side of 0 and ±`sesoi` as before.
 
     Examples
     --------
     >>> span(Interval(-0.02, 0.40)), span(Interval(-math.inf, 2.0))
     ('−0.02 to 0.40', 'unbounded below to 2')
     """
-    half = _half(interval)
-    low = "unbounded below" if math.isinf(interval.low) else rounded(interval.low, like=half)
-    high = "unbounded above" if math.isinf(interval.high) else rounded(interval.high, like=half)
+    half, lines = _half(interval), _lines(sesoi)
+    low = "unbounded below" if math.isinf(interval.low) else rounded(interval.low, like=half, beside=lines)
+    high = "unbounded above" if math.isinf(interval.high) else rounded(interval.high, like=half, beside=lines)
     return f"{low} to {high}"
