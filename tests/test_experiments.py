@@ -673,30 +673,3 @@ def test_size_again(world, weeks):
     tool = calibration()
     cell = tool.Cell(kind="week", world=world, weeks=weeks, block=1, effect=0.0)
     assert tool.counted(cell, 60).found <= 0.05 + 2 * math.sqrt(0.0475 / 60)
-
-
-def test_what_an_audit_left_open_ends_with_a_plan():
-    from erresearch.audits.verdicts import settling_plan
-    from erresearch.panel import Panel
-    from erresearch.results import Verdict
-
-    def panel(rows, freq="W"):
-        return Panel(rows=rows, accounting={}, notes=(), freq=freq, currency="EUR")
-
-    opened = [Verdict("C01", "shop", "inconclusive")]
-    text = settling_plan(panel(weekly()), opened)
-    assert "weeks you would find" in text
-    assert "EUR a week four times in five (erresearch plan FILES --freq W)" in text
-    assert settling_plan(panel(weekly()), [Verdict("C01", "shop", "supported")]) == ""
-    assert settling_plan(None, opened) == ""
-    assert settling_plan(panel(weekly(20)), opened) == ""
-    assert settling_plan(panel(weekly(shops=2)), opened) == ""
-    assert settling_plan(panel(weekly(), "M"), opened) == ""
-    assert settling_plan(panel(weekly().drop(columns="revenue")), opened) == ""
-    wild = weekly()
-    wild["revenue"] = 1000 * np.exp(
-        np.random.default_rng(1).standard_cauchy(104).clip(-15, 15).cumsum().clip(-30, 30)
-    )
-    assert settling_plan(panel(wild), opened).startswith(
-        "not even a year of pauses drawn by lot could settle it"
-    )

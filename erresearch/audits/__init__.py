@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from erresearch.audits.inputs import Files as Files, open_table as open_table, read_files as read_files
+    from erresearch.audits.next_steps import (
+        past_pauses as past_pauses,
+        settling_plan as settling_plan,
+        with_plan as with_plan,
+    )
     from erresearch.audits.outputs import doubt_lines as doubt_lines, drawings as drawings
     from erresearch.audits.steps import (
         Audit as Audit,
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 
 _NAMES: Final = {
     "inputs": ("Files", "open_table", "read_files"),
+    "next_steps": ("past_pauses", "settling_plan", "with_plan"),
     "outputs": ("doubt_lines", "drawings"),
     "steps": ("Audit", "Joined", "audit", "join_files"),
     "tables": (

@@ -240,6 +240,7 @@ def write_audit(
             accounting=[(name, what, count) for name, what, count in rows if _lost(what) and count],
             warnings=[
                 *(f"what would help: {text}" for text in found.wanted),
+                *found.pauses.lines,
                 *found.refused,
                 *found.warnings,
                 *(found.panel.notes if found.panel is not None else ()),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from erresearch.audits.inputs import Files, read_files
+from erresearch.audits.next_steps import NextStep, PastPauses, past_pauses, settling_plan, with_plan
 from erresearch.audits.outputs import RunStep, doubt_lines, drawings, write_audit
 from erresearch.audits.tables import (
     account_table,
@@ -20,7 +21,7 @@ from erresearch.audits.tables import (
     survey_scores,
     with_scores,
 )
-from erresearch.audits.verdicts import judge_panel, settling_plan, what_would_help
+from erresearch.audits.verdicts import judge_panel, what_would_help
 from erresearch.engine.periods import Clock
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export
@@ -60,8 +61,10 @@ class Audit:
         What was said on the way.
     paths : mapping of str to pathlib.Path
         Files written: report, verdicts, panel, accounting, rates, notebook.
-    experiment : str
-        The plan of pauses that would settle what stayed open, and what it could find; empty where none fits.
+    pauses : PastPauses
+        Gaps and jumps in posting, and what revenue was in them.
+    plan : NextStep
+        The plan of pauses that would settle what stayed open, and what it could find.
     """
 
     files: Files
@@ -72,7 +75,8 @@ class Audit:
     refused: tuple[str, ...]
     warnings: tuple[str, ...]
     paths: Mapping[str, Path]
-    experiment: str = ""
+    pauses: PastPauses
+    plan: NextStep
 
     @property
     def exports(self) -> tuple[Export, ...]:
@@ -87,8 +91,8 @@ class Audit:
     @property
     def wanted(self) -> tuple[str, ...]:
         """What to add, with the claims that wait for it."""
-        planned = (self.experiment,) if self.experiment else ()
-        return (*planned, *what_would_help(self.verdicts))
+        planned = [d.text for v in self.verdicts for d in v.doubts if d.code == self.plan.code]
+        return (*planned[:1], *what_would_help(self.verdicts))
 
     def __str__(self) -> str:
         """Files, panel, verdicts and what could not be told."""
@@ -101,6 +105,7 @@ class Audit:
         lines += [f"{', '.join(claims)}: {words}. {why}" for (words, why), claims in waiting.items()]
         lines += [str(estimate) for estimate in self.survey]
         lines += [f"not told: {reason}" for reason in self.refused]
+        lines += self.pauses.lines
         lines += [f"what would help: {text}" for text in self.wanted]
         lines += [f"{name}: {path}" for name, path in self.paths.items()]
         return "\n".join(lines)
@@ -355,8 +360,19 @@ STEPS: Final[tuple[Step, ...]] = (
         ),
         makes="verdicts",
     ),
+    Step(call=settling_plan, given=("joined.panel",), makes="plan"),
+    Step(call=with_plan, given=("verdicts", "plan"), makes="verdicts"),
     Step(call=verdict_table, given=("verdicts", "reason=True"), shows="shown"),
     Step(call=doubt_lines, given=("verdicts",), shows="printed", needs="verdicts"),
+    Step(
+        call=past_pauses,
+        given=("joined.panel",),
+        makes="pauses",
+        shows="printed",
+        needs="joined.panel",
+        text="## Pauses that already happened\n\nGaps and jumps in posting, found without looking at revenue. Nobody "
+        "drew them by lot, so what is read off them is a hint.",
+    ),
     Step(
         call=drawings,
         given=("verdicts",),
@@ -495,7 +511,8 @@ def audit(
         refused=(*(f"{name}: {reason}" for name, reason in read.unusable), *joined.refused),
         warnings=tuple(dict.fromkeys(told)),
         paths={},
-        experiment=settling_plan(joined.panel, known["verdicts"]),
+        pauses=known.get("pauses", PastPauses()),
+        plan=known["plan"],
     )
     if out is None:
         return found

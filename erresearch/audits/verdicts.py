@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from erresearch.claims import Claim, examine, read_claims
 from erresearch.claims.decision_rule import FEWEST_CLUSTERS
-from erresearch.errors import DesignError, ErresearchError
+from erresearch.errors import DesignError
 from erresearch.panel import BOOSTED, Panel
 from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain
 from erresearch.results.verdicts import ReasonCode
@@ -21,7 +21,7 @@ from erresearch.schema.vocabulary import DECISIVE, PERIODS, Freq
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEWEST_PERIODS", "judge_panel", "settling_plan", "what_would_help"]
+__all__ = ["FEWEST_PERIODS", "judge_panel", "what_would_help"]
 
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
@@ -298,48 +298,6 @@ def what_would_help(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     boosted = any(verdict.reason_code == ReasonCode.BOOSTED_UNPRICED for verdict in verdicts)
     more = {} if boosted else {_HINTS["spend"]: f"; {_NOTHING_SPENT}"}
     return tuple(f"{hint}{more.get(hint, '')} ({', '.join(waiting[hint])})" for hint in ordered)
-
-
-def settling_plan(panel: Panel | None, verdicts: Sequence[Verdict]) -> str:
-    """Say which plan of pauses would settle what watching one shop left open, and what it could find.
-
-    Parameters
-    ----------
-    panel : Panel or None
-        The shop's days or weeks.
-    verdicts : sequence of Verdict
-        What :func:`judge_panel` found.
-
-    Returns
-    -------
-    str
-        One line; empty where nothing stayed open, or where no plan fits (several shops, months, too short a past).
-
-    See Also
-    --------
-    erresearch.plan_experiment : Makes the plan.
-    """
-    from erresearch.experiments import plan_experiment
-    from erresearch.experiments.designs import BELIEVABLE
-
-    judged = {verdict.word for verdict in verdicts}
-    if panel is None or not judged & {"inconclusive", "association only"} or "revenue" not in panel.columns:
-        return ""
-    if panel.freq == "M" or len(panel.rows["entity"].unique()) != 1:
-        return ""
-    try:
-        plan = plan_experiment(panel)
-    except ErresearchError:
-        # too little past or revenue; what is missing stands among the other lines
-        return ""
-    own = plan.own_power
-    if own is None or own.detectable > BELIEVABLE:
-        return "not even a year of pauses drawn by lot could settle it: demand moves too much"
-    found = f"{plain(plan.money(own.detectable), ',.0f')} {panel.currency}".strip()
-    return (
-        f"pauses drawn by lot: with {plan.weeks} weeks you would find {found} a week four times in five "
-        f"(erresearch plan FILES --freq {panel.freq})"
-    )
 
 
 def _askable(claim: Claim) -> bool:

@@ -79,16 +79,23 @@ class Interruption:
         """Low: whoever pauses chooses when, and for a reason."""
         return "low"
 
+    @property
+    def against_expected(self) -> str:
+        """The effect in per cent with its interval."""
+        low, high = (_percent(end) for end in (self.effect.interval.low, self.effect.interval.high))
+        return (
+            f"{self.effect.name} was {_percent(self.effect.value)} [{low}, {high}] against what was expected"
+        )
+
     def __repr__(self) -> str:
         """Say what `str` says."""
         return str(self)
 
     def __str__(self) -> str:
         """One sentence in per cent."""
-        low, high = (_percent(end) for end in (self.effect.interval.low, self.effect.interval.high))
         what = f"{len(self.each)} interruptions" if self.each else f"from {self.at} to before {self.until}"
         return (
-            f"{what}: {self.effect.name} was {_percent(self.effect.value)} [{low}, {high}] against what was expected "
+            f"{what}: {self.against_expected} "
             f"({self.placebos} placebo dates, {self.way}); {self.word}, certainty {self.certainty}"
         )
 
@@ -446,6 +453,11 @@ class Pause:
     kind: str
     at: str
     until: str
+
+    @property
+    def days(self) -> int:
+        """Its length."""
+        return _days(self.until, self.at)
 
 
 def find_pauses(panel: Any, *, outcome: str = "revenue") -> tuple[Pause, ...]:

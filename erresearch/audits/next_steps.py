@@ -1,0 +1,227 @@
+"""What an audit offers beyond its verdicts: pauses that already happened, and the plan that would settle the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from erresearch.claims import read_claims
+from erresearch.errors import DesignError, ErresearchError
+from erresearch.experiments import Interruption, Pause, find_pauses, interruption
+from erresearch.experiments.designs import BELIEVABLE
+from erresearch.experiments.planning import quick_plan
+from erresearch.panel import Panel
+from erresearch.results import Doubt, Verdict, plain
+
+__all__ = ["NextStep", "PastPauses", "past_pauses", "settling_plan", "with_plan"]
+
+#: Pauses and jumps of an audit that are judged, so that it stays quick: the longest gaps first.
+MOST_JUDGED: Final = 4
+_WHAT: Final = {
+    "gap": "no posts from {at} to before {until}",
+    "less": "half as many posts or fewer from {at} on, until {until}",
+    "more": "twice as many posts or more from {at} on, until {until}",
+}
+#: Words that a plan of pauses may settle.
+_OPEN: Final = frozenset({"inconclusive", "association only", "not judged"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastPauses:
+    """Gaps and jumps in posting, and what revenue was against what was expected.
+
+    Parameters
+    ----------
+    found : tuple of Pause
+        All that stand in the rows, found without looking at revenue.
+    judged : tuple of (Pause, Interruption)
+        Up to four of them, the longest gaps first; all that were found count as looks.
+    several : bool
+        Whether there are several shops, so that each line names its own.
+
+    See Also
+    --------
+    erresearch.interruption : Judges one.
+    """
+
+    found: tuple[Pause, ...] = ()
+    judged: tuple[tuple[Pause, Interruption], ...] = ()
+    several: bool = False
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One sentence for each that was judged, and the count of the others."""
+        said = [self._line(pause, found) for pause, found in self.judged]
+        if rest := len(self.found) - len(self.judged):
+            said.append(
+                f"{rest} more gaps or jumps in posting were found and not judged"
+                " (erresearch.find_pauses names them, erresearch.interruption judges one)"
+            )
+        return tuple(said)
+
+    def _line(self, pause: Pause, found: Interruption) -> str:
+        whose = f"{pause.entity}: " if self.several else ""
+        what = _WHAT[pause.kind].format(at=pause.at, until=pause.until)
+        looks = f", {found.looks} looks" if found.looks > 1 else ""
+        return f"{whose}{what}: {found.against_expected} ({found.certainty} certainty: nobody drew it by lot{looks})"
+
+    def __str__(self) -> str:
+        """The same, one below the other."""
+        return "\n".join(self.lines) or "no gap and no jump in posting"
+
+    def __repr__(self) -> str:
+        """The same."""
+        return str(self)
+
+
+def past_pauses(panel: Panel) -> PastPauses:
+    """Find gaps and jumps in posting, and compare revenue in them with what was to be expected.
+
+    Parameters
+    ----------
+    panel : Panel
+        Posts and revenue by day or week.
+
+    Returns
+    -------
+    PastPauses
+        Without any where the panel has no posts or no revenue, or is by month.
+
+    See Also
+    --------
+    erresearch.find_pauses : The search alone.
+    """
+    if not {"posts", "revenue"} <= set(panel.columns) or panel.freq == "M":
+        return PastPauses()
+    try:
+        found = find_pauses(panel)
+    except ErresearchError:
+        return PastPauses()  # a shop without any revenue; the verdicts say so
+    judged: list[tuple[Pause, Interruption]] = []
+    for pause in sorted(found, key=lambda one: (one.kind != "gap", -one.days, one.at)):
+        if len(judged) == MOST_JUDGED:
+            break
+        try:
+            seen = interruption(panel, at=pause.at, until=pause.until, entity=pause.entity, looks=len(found))
+        except DesignError:
+            continue  # too little before it; it stays among those that were found
+        judged.append((pause, seen))
+    judged.sort(key=lambda pair: (pair[0].entity, pair[0].at))
+    return PastPauses(found=found, judged=tuple(judged), several=len(set(panel.rows["entity"])) > 1)
+
+
+class PlanCode(StrEnum):
+    """What can be said of a plan."""
+
+    PLAN = "plan"
+    TOO_NOISY = "too-noisy"
+    NOT_YET = "not-yet"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """The plan of pauses that would settle what watching left open.
+
+    Parameters
+    ----------
+    code : PlanCode
+        Whether a plan fits, would find nothing, or must wait for more of the past.
+    text : str
+        The same with its weeks, its money and the command; empty where no plan fits.
+
+    See Also
+    --------
+    erresearch.plan_experiment : Makes the plan itself.
+    """
+
+    code: PlanCode
+    text: str = ""
+
+    def __str__(self) -> str:
+        """The text."""
+        return self.text
+
+
+def settling_plan(panel: Panel | None) -> NextStep:
+    """Say which plan of pauses would settle what watching leaves open, and what it could find.
+
+    What it would find is worked out by a formula, which takes less than a second; the plan itself lays placebo plans
+    over the past.
+
+    Parameters
+    ----------
+    panel : Panel or None
+        Days, weeks or months of one shop or several.
+
+    Returns
+    -------
+    NextStep
+
+    See Also
+    --------
+    erresearch.plan_experiment : Makes the plan.
+    """
+    if panel is None:
+        return NextStep(code=PlanCode.NONE)
+    freq = "W" if panel.freq == "M" else panel.freq
+    command = f"erresearch plan FILES --freq {freq}"
+    if "revenue" not in panel.columns:
+        return NextStep(
+            code=PlanCode.NOT_YET,
+            text=f"pauses drawn by lot: with a file of orders or payments, {command} says how many weeks it takes",
+        )
+    if panel.freq == "M":
+        return NextStep(
+            code=PlanCode.NOT_YET, text=f"pauses drawn by lot: {command} says how many weeks it takes"
+        )
+    try:
+        plan = quick_plan(panel)
+    except ErresearchError as error:
+        return NextStep(code=PlanCode.NOT_YET, text=f"pauses drawn by lot cannot be planned yet: {error}")
+    own = plan.own_power
+    if own is None or own.detectable > BELIEVABLE:
+        return NextStep(
+            code=PlanCode.TOO_NOISY,
+            text="not even a year of pauses drawn by lot could settle it: demand moves too much",
+        )
+    found = f"{plain(plan.money(own.detectable), ',.0f')} {panel.currency}".strip()
+    shop = " and shop" if len(plan.history) > 1 else ""
+    return NextStep(
+        code=PlanCode.PLAN,
+        text=f"pauses drawn by lot: with {plan.weeks} weeks you would find about {found} a week{shop} four times in "
+        f"five ({command})",
+    )
+
+
+def with_plan(verdicts: Sequence[Verdict], plan: NextStep) -> tuple[Verdict, ...]:
+    """Put the plan beside every verdict that it may settle: an open one about revenue over time.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        What was judged.
+    plan : NextStep
+        What :func:`settling_plan` found.
+
+    Returns
+    -------
+    tuple of Verdict
+        The same words; of those that stay open, with the plan before what else would help.
+    """
+    if not plan.text:
+        return tuple(verdicts)
+    asked = {
+        claim.id
+        for claim in read_claims()
+        if claim.estimand.get("unit", "").startswith("entity") and "revenue" in claim.roles.get("y", ())
+    }
+    said = Doubt("what would settle it", plan.text, code=plan.code)
+    return tuple(
+        replace(verdict, doubts=(said, *verdict.doubts))
+        if verdict.word in _OPEN and verdict.claim in asked
+        else verdict
+        for verdict in verdicts
+    )
