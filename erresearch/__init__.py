@@ -70,7 +70,11 @@ if TYPE_CHECKING:
         doubt_table as doubt_table,
         verdict_table as verdict_table,
     )
-    from erresearch.robustness import detectable as detectable, equivalence as equivalence
+    from erresearch.robustness import (
+        adversary as adversary,
+        detectable as detectable,
+        equivalence as equivalence,
+    )
     from erresearch.worlds import simulate as simulate
 
 __version__ = "0.2.0"
@@ -116,7 +120,7 @@ _NAMES: Final = {
     "report": ("figures",),
     "report.reproduction": ("reproduce",),
     "results": ("Estimate", "Interval", "Table", "Verdict", "doubt_table", "verdict_table"),
-    "robustness": ("detectable", "equivalence"),
+    "robustness": ("adversary", "detectable", "equivalence"),
     "worlds": ("simulate",),
 }
 _MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,12 @@ from hypothesis import given, settings, strategies as st
 
 from erresearch.engine.expressions import lag
 from erresearch.engine.moments import Moments
-from erresearch.errors import ColumnError, DesignError
+from erresearch.errors import ColumnError, DesignError, UnknownNameError
 from erresearch.relate import regress
 from erresearch.relate.bootstrap import cluster_weights, wild_bootstrap
 from erresearch.relate.design import sweep
 from erresearch.relate.linear import scores, solve
-from erresearch.robustness import CurveInference, specification_curve
+from erresearch.robustness import CurveInference, adversary, specification_curve
 from erresearch.robustness.subsets import bootstrap_t, masks, solve_subsets
 from erresearch.worlds import simulate_panel
 
@@ -343,3 +343,51 @@ def test_what_cannot_be_a_curve_is_refused():
 def test_inference_that_cannot_be_had_is_refused(options, words):
     with pytest.raises(DesignError, match=words):
         CurveInference(**options)
+
+
+def test_the_adversary_counts_what_regressions_one_by_one_would_give():
+    panel, _ = simulate_panel("effect", accounts=7, weeks=24, rng=4)
+    panel = panel[["account", "week", "revenue", "engagement", "spend"]].assign(posts=3)
+    before = panel.copy()
+    found = adversary(panel, wish="positive")
+    pd.testing.assert_frame_equal(panel, before)
+    table = panel.assign(**{f"log {name}": np.log(panel[name]) for name in ("revenue", "engagement")})
+    table["spend"] = np.log1p(panel["spend"])
+    weeks = np.sort(table.week.unique())
+    largest = table.groupby("account")["log revenue"].sum().idxmax()
+    early = table.week < weeks[len(weeks) // 2]
+    counts = {"positive": 0, "negative": 0, "nothing": 0}
+    for rows in (table, table[early], table[~early], table[table.account != largest]):
+        shifted = {
+            f"lag{n} log engagement": rows.groupby("account")["log engagement"].shift(n) for n in (1, 2)
+        }
+        complete = rows.assign(**shifted).dropna()
+        for name, effects, on in product(["log engagement", *shifted], EFFECTS, [[], ["spend"]]):
+            fit = regress(
+                complete,
+                "log revenue",
+                on=[name, *on],
+                by="account",
+                period="week",
+                effects=effects,
+                cov="CRV3",
+            )
+            low, high = fit[name].interval.low, fit[name].interval.high
+            counts["positive" if low > 0 else "negative" if high < 0 else "nothing"] += 1
+    assert dict(found.counts) == counts
+    assert (found.tried, found.failed) == (72, 0)
+    assert f"{counts['positive']} of 72 analyses say positive" in str(found)
+    assert not any(isinstance(getattr(found, name), np.ndarray) for name in found.__slots__), "no recipe"
+
+
+def test_the_adversary_takes_a_wish_and_a_panel():
+    panel, _ = simulate_panel("nil", accounts=6, weeks=20, rng=1)
+    falling = panel.assign(revenue=1 / panel.revenue)
+    granted = adversary(panel, wish="positive").granted
+    assert adversary(falling, wish="negative").granted == granted
+    with pytest.raises(UnknownNameError, match=r"no wish 'yes'\. Allowed: negative, nothing, positive"):
+        adversary(panel, wish="yes")
+    with pytest.raises(ColumnError, match="No column 'week' in the panel"):
+        adversary(panel.rename(columns={"week": "month"}))
+    with pytest.raises(ColumnError, match=r"No columns 'engagement', .* in the panel"):
+        adversary(panel[["account", "week", "revenue", "spend"]])

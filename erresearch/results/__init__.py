@@ -5,6 +5,7 @@ lay them out as a small table. Nothing here rounds except ``__str__`` and the Ma
 """
 
 from erresearch.results.doubts import (
+    Adversary,
     Attenuation,
     Curve,
     Detectable,
@@ -42,6 +43,7 @@ from erresearch.results.verdicts import (
 __all__ = [
     "SENTENCES",
     "WORDS",
+    "Adversary",
     "Affine",
     "Attenuation",
     "Bins",

@@ -9,6 +9,7 @@ import numpy as np
 
 from erresearch.results.fits import Fit
 from erresearch.results.numbers import Estimate, Interval, escape, plain
+from erresearch.results.rounding import rounded
 
 __all__ = [
     "Attenuation",
@@ -505,3 +506,61 @@ class ListSelection:
 
     def _repr_markdown_(self) -> str:
         return f"**list** {escape(str(self))}"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Adversary:
+    """How many honest-looking analyses of one table give each answer: counts and their spread, never a recipe.
+
+    Parameters
+    ----------
+    wish : {"positive", "negative", "nothing"}
+        The answer that somebody wants.
+    counts : mapping of str to int
+        Analyses whose interval lies above 0 ("positive"), below 0 ("negative") or holds 0 ("nothing").
+    failed : int
+        Analyses that the rows could not carry; in none of the counts.
+    lowest, middle, highest : float
+        The estimates' least, median and largest value: elasticities.
+    choices : mapping of str to int
+        How many options each decision had.
+    level : float
+        Level of the intervals.
+    """
+
+    wish: str
+    counts: Mapping[str, int]
+    failed: int
+    lowest: float
+    middle: float
+    highest: float
+    choices: Mapping[str, int]
+    level: float
+
+    @property
+    def tried(self) -> int:
+        """Analyses that gave an answer."""
+        return sum(self.counts.values())
+
+    @property
+    def granted(self) -> int:
+        """Analyses that gave the wished answer."""
+        return self.counts[self.wish]
+
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
+    def __str__(self) -> str:
+        """The count, the other answers, and the spread."""
+        others = ", ".join(f"{n:,} say {answer}" for answer, n in self.counts.items() if answer != self.wish)
+        made = " × ".join(f"{n} {choice}" for choice, n in self.choices.items())
+        lost = f"; {self.failed:,} could not be computed" if self.failed else ""
+        return (
+            f"{self.granted:,} of {self.tried:,} analyses say {self.wish} at {100 * self.level:.4g} %; {others}{lost}\n"
+            f"elasticities from {rounded(self.lowest)} through {rounded(self.middle)} to {rounded(self.highest)}\n"
+            f"tried: {made}. Which ones say it is not told: choose yours before you look"
+        )
+
+    def _repr_markdown_(self) -> str:
+        return "  \n".join(map(escape, str(self).splitlines()))

@@ -10,11 +10,12 @@ from erresearch.robustness.biases import (
 from erresearch.robustness.data_guards import selected_list
 from erresearch.robustness.permutations import permutation
 from erresearch.robustness.power import detectable, equivalence, sample_needed
-from erresearch.robustness.specifications import AGREEMENT, CurveInference, specification_curve
+from erresearch.robustness.specifications import AGREEMENT, CurveInference, adversary, specification_curve
 
 __all__ = [
     "AGREEMENT",
     "CurveInference",
+    "adversary",
     "attenuation",
     "confounder_bounds",
     "detectable",

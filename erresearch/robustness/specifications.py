@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine.expressions import lag
 from erresearch.engine.moments import Moments
-from erresearch.errors import ColumnError, DesignError, missing_columns
+from erresearch.errors import ColumnError, DesignError, ErresearchError, UnknownNameError, missing_columns
 from erresearch.io.progress import waiting
 from erresearch.relate.bootstrap import cluster_weights
 from erresearch.relate.design import Effect, check_design, sweep
-from erresearch.results import Curve, at_least
+from erresearch.results import Adversary, Curve, at_least
 from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
+from erresearch.schema.vocabulary import REACTIONS
 
-__all__ = ["AGREEMENT", "CurveInference", "specification_curve"]
+__all__ = ["AGREEMENT", "CurveInference", "adversary", "specification_curve"]
 
 #: A verdict is *fragile* where a smaller share of the curve has its sign significantly. The sign alone is no test: models
 #: share their rows, so that where nothing was planted all of them had one sign in most panels. Among 300 simulated panels
@@ -28,6 +31,13 @@ AGREEMENT: Final = 0.8
 _FEWEST: Final = 8
 #: Largest number of draws × specifications that is held (8 bytes each): 1.6 GB.
 _MOST: Final = 200_000_000
+#: Columns that an analyst would try, where a table has them and they vary.
+_DEFINITIONS: Final = ("engagement", *REACTIONS)
+_CONTROLS: Final = ("spend", "posts", "followers")
+_LAGS: Final = (0, 1, 2)
+_EFFECTS: Final[tuple[tuple[Effect, ...], ...]] = ((), ("account",), ("account", "period"))
+_PARTS: Final = 4
+_ANSWERS: Final = ("positive", "negative", "nothing")
 _WITHIN: Final[tuple[tuple[Effect, ...], ...]] = (("account",),)
 
 
@@ -365,3 +375,140 @@ def _summaries(t: np.ndarray, critical: np.ndarray, sign: int) -> dict[str, np.n
         "share agreeing": np.mean(sign * t > 0, axis=1),
         "share significant": np.mean(sign * t > critical, axis=1),
     }
+
+
+def adversary(
+    panel: Any,
+    *,
+    wish: Literal["positive", "negative", "nothing"] = "positive",
+    outcome: str = "revenue",
+    by: str = "account",
+    period: str = "week",
+    level: float = 0.95,
+) -> Adversary:
+    """Count the honest-looking analyses that would give a wished answer.
+
+    Every analysis is a regression of log outcome on the log of one definition of engagement (all of it, or one kind
+    of reaction), in the same period or one or two later; with any subset of the controls spend, posts and followers
+    that the table has, as log(1 + control); with no effects, account effects, or account and period effects; on all
+    rows, the first or the second half of the periods, or without the account of the largest outcome. Intervals are
+    CRV3 with t(G − 1). None of it is corrected for the number of tries: that is the point.
+
+    Parameters
+    ----------
+    panel : frame
+        One row per account and period, in memory.
+    wish : {"positive", "negative", "nothing"}
+        The answer somebody wants.
+    outcome, by, period : str
+        Columns.
+    level : float
+        Level of the intervals.
+
+    Returns
+    -------
+    Adversary
+        Counts and the spread of the estimates. Which analyses they are is kept nowhere.
+
+    Raises
+    ------
+    UnknownNameError
+        For another wish.
+    ColumnError
+        If a column is missing, or no kind of engagement is there.
+
+    See Also
+    --------
+    specification_curve : The same analyses shown, judged jointly.
+
+    References
+    ----------
+    Simmons, J. P., Nelson, L. D., & Simonsohn, U. (2011). False-positive psychology. *Psychological Science*, 22(11),
+    1359-1366.
+
+    Examples
+    --------
+    >>> from erresearch.worlds import simulate_panel
+    >>> panel, _ = simulate_panel("nil", accounts=12, weeks=40, rng=1)
+    >>> found = adversary(panel)
+    >>> found.tried, found.granted > 0
+    (1440, True)
+    """
+    if wish not in _ANSWERS:
+        raise UnknownNameError.of("wish", wish, _ANSWERS)
+    frame = nw.from_native(panel, eager_only=True)
+    needed = [outcome, by, period]
+    if set(needed) - set(frame.columns):
+        raise missing_columns(needed, frame.columns, where="the panel")
+    there = [name for name in (*_DEFINITIONS, *_CONTROLS) if name in frame.columns and _varies(frame[name])]
+    definitions = [f"log {name}" for name in _DEFINITIONS if name in there]
+    controls = [name for name in _CONTROLS if name in there]
+    if not definitions:
+        raise missing_columns(_DEFINITIONS, frame.columns, where="the panel")
+    logs = [
+        nw.when(nw.col(c) > 0).then(nw.col(c)).log().alias(f"log {c}")
+        for c in (outcome, *there)
+        if c not in controls
+    ]
+    frame = frame.select(by, period, *logs, *((nw.col(c) + 1).log().alias(c) for c in controls))
+    answers: dict[str, int] = dict.fromkeys(_ANSWERS, 0)
+    values, failed = [], 0
+    for rows in _parts_of(frame, f"log {outcome}", by, period):
+        later = [lag(name, n, by=by, period=period) for name in definitions for n in _LAGS if n]
+        part = Moments.from_frame(
+            rows.to_native(), [f"log {outcome}", *definitions, *controls, *later], by=by, period=period
+        )
+        for cell in _cells({"all": part}, definitions, _LAGS, _EFFECTS):
+            try:
+                found = _solve(
+                    part, cell, outcome=f"log {outcome}", minimal=[], controls=controls, how=CurveInference()
+                )
+            except ErresearchError:
+                failed += 2 ** len(controls)
+                continue
+            half = _critical(part.accounts, level) * found.se
+            known = np.isfinite(half)
+            failed += int(np.sum(~known))
+            value, half = found.value[known], half[known]
+            values.append(value)
+            answers["positive"] += int(np.sum(value > half))
+            answers["negative"] += int(np.sum(value < -half))
+            answers["nothing"] += int(np.sum(np.abs(value) <= half))
+    spread = np.concatenate(values) if values else np.full(1, np.nan)
+    return Adversary(
+        wish=wish,
+        counts=answers,
+        failed=failed,
+        lowest=float(spread.min()),
+        middle=float(np.median(spread)),
+        highest=float(spread.max()),
+        choices={
+            "definitions": len(definitions),
+            "lags": len(_LAGS),
+            "sets of controls": 2 ** len(controls),
+            "kinds of effects": len(_EFFECTS),
+            "sets of rows": _PARTS,
+        },
+        level=level,
+    )
+
+
+def _varies(column: nw.Series[Any]) -> bool:
+    return column.n_unique() > 1
+
+
+def _parts_of(frame: nw.DataFrame[Any], outcome: str, by: str, period: str) -> Iterator[nw.DataFrame[Any]]:
+    """All rows, the first and the second half of the periods, and all but the account of the largest outcome."""
+    periods = frame[period].unique().sort()
+    middle = periods[len(periods) // 2]
+    sums = frame.group_by(by).agg(nw.col(outcome).sum()).sort(outcome, by, descending=True)
+    yield frame
+    yield frame.filter(nw.col(period) < middle)
+    yield frame.filter(nw.col(period) >= middle)
+    yield frame.filter(nw.col(by) != sums[by][0])
+
+
+def _critical(accounts: int, level: float) -> float:
+    from scipy import special
+
+    return float(special.stdtrit(accounts - 1, (1 + level) / 2))
