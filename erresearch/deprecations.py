@@ -15,7 +15,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-__all__ = ["OldAddresses", "install", "old_names", "renamed_modules", "renamed_names"]
+__all__ = ["OldAddresses", "install", "old_names", "removed_names", "renamed_modules", "renamed_names"]
 
 
 @cache
@@ -57,6 +57,21 @@ def renamed_names() -> Mapping[str, str]:
     return _table()["names"]
 
 
+def removed_names() -> Mapping[str, str]:
+    """Return what does the work of each name that was taken away.
+
+    See Also
+    --------
+    renamed_names : Names that only moved.
+
+    Examples
+    --------
+    >>> removed_names()["erresearch.metrics.session_duration"]
+    'scipy.stats.bootstrap gives the interval of a mean or a median'
+    """
+    return _table()["removed"]
+
+
 def _warn(old: str, new: str, stacklevel: int) -> None:
     warnings.warn(f"{old} is {new} from now on", DeprecationWarning, stacklevel=stacklevel + 1)
 
@@ -74,7 +89,8 @@ def old_names(module: str, new: str | None = None) -> Callable[[str], object]:
     Returns
     -------
     callable
-        It hands out what ``data/renamed.toml`` knows, with a `DeprecationWarning`, and refuses other names.
+        It hands out what ``data/renamed.toml`` knows, with a `DeprecationWarning`, and refuses other names; of what
+        was removed it says what to use.
 
     See Also
     --------
@@ -88,6 +104,9 @@ def old_names(module: str, new: str | None = None) -> Callable[[str], object]:
     """
 
     def get(name: str) -> object:
+        use = removed_names().get(f"{module}.{name}")
+        if use:
+            raise AttributeError(f"{module}.{name} was removed in 0.2.0: {use}")
         address = renamed_names().get(f"{module}.{name}")
         if address and not new:
             _warn(f"{module}.{name}", address, 2)

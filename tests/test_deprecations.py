@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from erresearch.deprecations import renamed_modules, renamed_names
+from erresearch.deprecations import removed_names, renamed_modules, renamed_names
 
 DOCUMENTED = (Path(__file__).parent / "expected" / "names_0_1.txt").read_text(encoding="utf-8").split()
 
@@ -23,7 +23,15 @@ def at(address: str) -> object:
 def test_every_name_that_the_reference_of_0_1_documented_is_reached():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        assert all(at(address) is not None for address in DOCUMENTED)
+        kept = [address for address in DOCUMENTED if address not in removed_names()]
+        assert all(at(address) is not None for address in kept)
+
+
+@pytest.mark.parametrize("old", removed_names())
+def test_a_name_that_was_removed_says_what_does_its_work(old: str):
+    assert old in DOCUMENTED
+    with pytest.raises(AttributeError, match=rf"^{old} was removed in 0\.2\.0: {removed_names()[old]}$"):
+        at(old)
 
 
 @pytest.mark.parametrize(("old", "new"), renamed_modules().items())

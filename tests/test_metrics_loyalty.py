@@ -1,9 +1,8 @@
-"""NPS against plain counting and the formula; the traps of its scale; ordinal scores of persons."""
+"""NPS against plain counting and the formula; the traps of its scale."""
 
 from __future__ import annotations
 
 import datetime
-import itertools
 import math
 import warnings
 
@@ -23,7 +22,6 @@ from erresearch.errors import (
     UnknownNameError,
 )
 from erresearch.metrics import enps, nps, nps_over_time
-from erresearch.metrics.extras import participation_ladder, thermometer
 from erresearch.metrics.intervals import Mover, ShareDifference
 
 ANSWERS = [10] * 40 + [9] * 12 + [8] * 20 + [7] * 5 + [6] * 9 + [3] * 8 + [0] * 6
@@ -207,88 +205,6 @@ def test_series_refusals() -> None:
         nps_over_time(frame, scale=(1, 10))
     with pytest.raises(ColumnError, match="must hold dates"):
         nps_over_time(frame.assign(date="May"))
-
-
-# -- ordinal scores ---------------------------------------------------------------------------------------------
-
-
-def people(n: int, seed: int, chance: tuple[float, ...] = (0.9, 0.5, 0.3, 0.1)) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    names = ("watched", "collected", "commented", "created")
-    return pd.DataFrame({name: rng.poisson(p, n) for name, p in zip(names, chance, strict=True)})
-
-
-@pytest.mark.parametrize("engine", ["pandas", "polars", "lazy", "duckdb"])
-def test_ladder_by_hand(engine: str) -> None:
-    frame = people(300, 2)
-    table = pl.from_pandas(frame)
-    data = {
-        "pandas": frame,
-        "polars": table,
-        "lazy": table.lazy(),
-        "duckdb": duckdb.from_arrow(table.to_arrow()),
-    }[engine]
-    got = participation_ladder(data)
-    top = [max((i + 1 for i, v in enumerate(row) if v > 0), default=0) for row in frame.to_numpy()]
-    assert got.sizes == tuple(top.count(rung) for rung in (1, 2, 3, 4))
-    assert got.n == 300
-    assert type(got.scores) is type(data)
-    if engine == "pandas":
-        assert got.scores["step"].tolist() == top
-    shares = [size / 300 for size in got.sizes]
-    for step, (a, b) in zip(got.steps, itertools.pairwise(shares), strict=True):
-        assert step.value == pytest.approx(a - b)
-        assert step.se == pytest.approx(math.sqrt((a + b - (a - b) ** 2) / 300))
-
-
-def test_order_of_sizes_holds_breaks_or_is_not_settled() -> None:
-    holds = participation_ladder(people(5000, 0, (3.0, 0.5, 0.25, 0.08)))
-    assert holds.order == ("holds", "holds", "holds")
-    broken = participation_ladder(people(5000, 0, (0.1, 0.3, 0.9, 2.0)))
-    assert broken.order == ("broken", "broken", "broken")
-    assert "not settled" in participation_ladder(people(12, 0)).order
-    assert "spectators" in str(holds)
-    assert "persons take the steps in order" in holds._repr_markdown_()
-
-
-def test_thermometer_by_hand() -> None:
-    rng = np.random.default_rng(8)
-    frame = pd.DataFrame(rng.random((200, 3)) < [0.8, 0.5, 0.3], columns=["promise", "knowledge", "trust"])
-    got = thermometer(frame)
-    want = [0 if not p else 1 if not k else 2 if not t else 3 for p, k, t in frame.to_numpy()]
-    assert got.scores["step"].tolist() == want
-    assert got.sizes == tuple(frame.sum())
-    gap = frame["promise"].astype(int) - frame["knowledge"].astype(int)
-    assert got.steps[0].value == pytest.approx(gap.mean())
-    assert got.steps[0].se == pytest.approx(gap.std(ddof=0) / math.sqrt(200))
-    ahead = (frame["knowledge"] & ~frame["promise"]) | (frame["trust"] & ~frame["knowledge"])
-    assert got.consistent == pytest.approx(1 - ahead.mean())
-    assert list(frame.columns) == ["promise", "knowledge", "trust"]
-
-
-def test_persons_left_out_are_counted() -> None:
-    frame = pd.DataFrame({"promise": [1, None, 1], "knowledge": [0, 1, None], "trust": [0, 0, 0]})
-    got = thermometer(frame)
-    assert dict(got.dropped) == {"without an answer to every step": 2}
-    assert got.n == 1
-
-
-def test_ordinal_refusals() -> None:
-    frame = pd.DataFrame({"promise": [1, 0], "knowledge": [0, 1], "trust": [0, 0]})
-    with pytest.raises(DataError, match=r"`promise` must be true or false.*1 of 2 rows is above 1"):
-        thermometer(frame.assign(promise=[5, 1]))
-    with pytest.raises(DataError, match="nobody has an answer to every step"):
-        thermometer(frame.assign(trust=[None, None]).astype(float))
-    with pytest.raises(DataError, match="an ordered scale needs at least two steps"):
-        thermometer(frame, steps=("promise",))
-    with pytest.raises(ColumnError, match="already has a column `step`"):
-        thermometer(frame.assign(step=1))
-    with pytest.raises(DataError, match="each rung needs one name: 4 rungs and 1 names"):
-        participation_ladder(people(5, 0), names=("one",))
-    with pytest.raises(DataError, match=r"`watched` must be 0 or more.*negative"):
-        participation_ladder(people(5, 0).assign(watched=-1))
-    with pytest.raises(ColumnError, match="No column 'created'"):
-        participation_ladder(people(5, 0).drop(columns="created"))
 
 
 @pytest.mark.parametrize("n", [20, 30, 60])

@@ -1,7 +1,4 @@
-"""Engagement, loyalty, web and money ratios, each by its own definition and with its uncertainty.
-
-Composites, ladders, best hours and growth are in :mod:`erresearch.metrics.extras`.
-"""
+"""Engagement, loyalty and money ratios, each by its own definition and with its uncertainty."""
 
 from __future__ import annotations
 
@@ -12,13 +9,6 @@ from erresearch.metrics.definitions import DEFINITIONS, PLATFORMS, RateDefinitio
 from erresearch.metrics.loyalty import NpsSeries, enps, nps, nps_over_time
 from erresearch.metrics.money import BreakEven, break_even, romi_gross, romi_incremental, romi_net
 from erresearch.metrics.rates import Rates, engagement_rate
-from erresearch.metrics.web import (
-    bounce_rate,
-    click_through_rate,
-    conversion_rate,
-    returning_share,
-    session_duration,
-)
 
 __all__ = [
     "DEFINITIONS",
@@ -33,22 +23,17 @@ __all__ = [
     "TierPosition",
     "band",
     "bands",
-    "bounce_rate",
     "break_even",
     "cautions",
-    "click_through_rate",
-    "conversion_rate",
     "engagement_rate",
     "enps",
     "nps",
     "nps_over_time",
     "percentile_in_tier",
     "rate_expression",
-    "returning_share",
     "romi_gross",
     "romi_incremental",
     "romi_net",
-    "session_duration",
 ]
 
 __getattr__ = old_names(__name__)

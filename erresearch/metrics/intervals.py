@@ -14,7 +14,6 @@ from erresearch.results.numbers import escape
 
 __all__ = [
     "Draws",
-    "Feldt",
     "Garwood",
     "Mover",
     "ShareDifference",
@@ -171,58 +170,6 @@ class Garwood:
         below = float(special.gammaincc(self.count + 1, null))
         above = float(special.gammainc(self.count, null)) if self.count > 0 else 1.0
         return min(1.0, 2 * min(below, above))
-
-
-@dataclass(frozen=True, slots=True)
-class Feldt:
-    """Feldt's F interval of Cronbach's alpha.
-
-    Parameters
-    ----------
-    alpha : float
-        The estimate.
-    persons, items : int
-        Size of the table behind it.
-
-    References
-    ----------
-    Feldt, L. S. (1965). The approximate sampling distribution of Kuder-Richardson reliability coefficient twenty.
-    Psychometrika 30.
-
-    Examples
-    --------
-    >>> print(Feldt(0.8, 100, 5).interval(0.95))
-    [0.7306, 0.8559] (95 %)
-    """
-
-    alpha: float
-    persons: int
-    items: int
-
-    def _df(self) -> tuple[int, int]:
-        return self.persons - 1, (self.persons - 1) * (self.items - 1)
-
-    def critical(self, level: float) -> float:
-        """Quantile of |z| at `level`, for comparison only."""
-        return _z(level)
-
-    def interval(self, level: float) -> Interval:
-        """(1 − α)·F at both tails, turned round."""
-        from scipy import special
-
-        tail = (1 - check_level(level)) / 2
-        rest = 1 - self.alpha
-        high = 1 - rest * float(special.fdtri(*self._df(), tail))
-        return Interval(1 - rest * float(special.fdtri(*self._df(), 1 - tail)), high, level)
-
-    def pvalue(self, null: float = 0.0) -> float:
-        """Two-sided test of alpha = null."""
-        from scipy import special
-
-        if self.alpha >= 1:
-            return 1.0 if null >= 1 else 0.0
-        above = float(special.fdtrc(*self._df(), (1 - null) / (1 - self.alpha)))
-        return min(1.0, 2 * min(above, 1 - above))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,24 @@
-"""ROMI, break-even and web ratios against arithmetic and against scipy and statsmodels."""
+"""ROMI and break-even against arithmetic and against scipy and statsmodels."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
-from builders import ENGINES, estimate, on
+from builders import estimate
 from hypothesis import given, settings, strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from erresearch.errors import ColumnError, DataError, DesignError, GuardError
+from erresearch.errors import DataError, DesignError, GuardError
 from erresearch.metrics import (
-    bounce_rate,
     break_even,
-    click_through_rate,
-    conversion_rate,
-    returning_share,
     romi_gross,
     romi_incremental,
     romi_net,
-    session_duration,
 )
-from erresearch.metrics.intervals import Draws, Feldt, Garwood, Wilson, proportion
+from erresearch.metrics.intervals import Draws, Garwood, Wilson, proportion
 from erresearch.results import Estimate
 
 
@@ -57,17 +51,12 @@ def test_garwood_is_chi_square(k: int, level: float) -> None:
     assert Garwood(k).pvalue(got.high) == pytest.approx(1 - level, rel=1e-6)
 
 
-def test_feldt_and_draws() -> None:
-    got = Feldt(0.8, 100, 5).interval(0.95)
-    assert got.low == pytest.approx(1 - 0.2 * stats.f.ppf(0.975, 99, 396))
-    assert got.high == pytest.approx(1 - 0.2 * stats.f.ppf(0.025, 99, 396))
-    assert Feldt(0.8, 100, 5).pvalue(got.low) == pytest.approx(0.05)
-    assert Feldt(1.0, 100, 5).pvalue(0.5) == 0.0
+def test_draws_and_levels() -> None:
     draws = Draws(np.linspace(-1, 3, 4001))
     assert draws.interval(0.5).low == pytest.approx(0.0)
     assert draws.pvalue(0.0) == pytest.approx(0.5, abs=1e-3)
     assert draws.pvalue(9.0) == pytest.approx(2 / 4002)
-    for reference in (draws, Feldt(0.8, 10, 3), Garwood(3), Wilson(1, 3)):
+    for reference in (draws, Garwood(3), Wilson(1, 3)):
         assert reference.critical(0.95) == pytest.approx(1.959964)
     with pytest.raises(DataError, match="must be finite in every draw: 1 of 2 are not"):
         Draws([1.0, math.nan])
@@ -183,101 +172,13 @@ def test_incremental_revenue_needs_its_uncertainty() -> None:
         romi_incremental(3000.0, margin=0.4, **COSTS)  # type: ignore[arg-type]
 
 
-# -- web --------------------------------------------------------------------------------------------------------
-
-
-def sessions(n: int = 500) -> pd.DataFrame:
-    rng = np.random.default_rng(6)
-    return pd.DataFrame(
-        {
-            "visitor": rng.choice([f"v{i}" for i in range(200)], n),
-            "pages": rng.poisson(1.0, n) + 1,
-            "seconds": rng.lognormal(4, 1.2, n),
-        }
-    )
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_web_by_hand(engine: str) -> None:
-    frame = sessions()
-    data = on(engine, frame)
-    visits = frame["visitor"].value_counts()
-    back = returning_share(data)
-    assert back.value == pytest.approx((visits > 1).mean())
-    assert back.n_rows == len(visits)
-    bounce = bounce_rate(data)
-    assert bounce.value == pytest.approx((frame["pages"] == 1).mean())
-    mean, median = session_duration(data)
-    assert mean.value == pytest.approx(frame["seconds"].mean())
-    assert median.value == pytest.approx(frame["seconds"].median())
-    t = stats.t.interval(0.95, 499, frame["seconds"].mean(), stats.sem(frame["seconds"]))
-    assert (mean.interval.low, mean.interval.high) == pytest.approx(t)
-
-
-@pytest.mark.parametrize("n", [9, 10, 101])
-def test_median_draws_are_the_bootstrap(n: int) -> None:
-    frame = sessions(n)
-    _, median = session_duration(frame, draws=20_000)
-    x = frame["seconds"].to_numpy()
-    rng = np.random.default_rng(0)
-    plain = np.median(x[rng.integers(0, n, (20_000, n))], axis=1)
-    assert median.se == pytest.approx(plain.std(), rel=0.06)
-    assert median.interval.low == pytest.approx(np.quantile(plain, 0.025), rel=0.05)
-    assert median.interval.high == pytest.approx(np.quantile(plain, 0.975), rel=0.05)
-
-
-def test_bounce_clustered_by_visitor_is_statsmodels() -> None:
-    import statsmodels.api as sm
-
-    frame = sessions()
-    got = bounce_rate(frame, by="visitor")
-    y = (frame["pages"] == 1).astype(float)
-    groups = frame["visitor"].astype("category").cat.codes
-    fit = sm.OLS(y, np.ones(len(y))).fit(cov_type="cluster", cov_kwds={"groups": groups})
-    n, k = len(y), groups.nunique()
-    # statsmodels multiplies by (n − 1)/(n − 1) = 1 and G/(G − 1), as here
-    assert got.se == pytest.approx(float(fit.bse.iloc[0]), rel=1e-10)
-    assert (got.n_accounts, got.df, n) == (k, k - 1, 500)
-
-
-def test_what_is_missing_is_counted() -> None:
-    frame = sessions(10).astype({"pages": float, "visitor": object})
-    frame.loc[0, "visitor"] = None
-    frame.loc[1, "pages"] = math.nan
-    frame.loc[2, "seconds"] = math.nan
-    assert "1 sessions without a visitor left out" in returning_share(frame).method
-    assert "2 sessions left out" in bounce_rate(frame, by="visitor").method
-    assert "1 without a length left out" in session_duration(frame)[0].method
-
-
-def test_rates_of_counts() -> None:
-    assert click_through_rate(65, 100).value == 0.65
-    example = conversion_rate(336, 1000, action="contest form")
-    assert "contest form" in example.name
-    assert "of clicks" in example.method
-    nothing = conversion_rate(0, 50, action="purchase", base="sessions")
-    assert nothing.interval.low == 0
-    assert 0.05 < nothing.interval.high < 0.08
-
-
-def test_web_refusals() -> None:
-    with pytest.raises(DataError, match=r"click-through rate: a share needs.*5 of 0"):
-        click_through_rate(5, 0)
+def test_a_share_that_is_none_is_refused() -> None:
+    with pytest.raises(DataError, match=r"bounce rate: a share needs at least one case.*5 of 0"):
+        proportion("bounce rate", 5, 0)
     with pytest.raises(DataError, match=r"11 of 10"):
-        conversion_rate(11, 10, action="purchase")
+        proportion("x", 11, 10)
     with pytest.raises(DataError, match=r"-1 of 10"):
         proportion("x", -1, 10)
-    with pytest.raises(GuardError, match="must say what people converted to"):
-        conversion_rate(1, 10, action=" ")
-    with pytest.raises(
-        DataError, match=r"`pages` must be 1 or more: a session begins with a page: 2 of 3 rows"
-    ):
-        bounce_rate(pd.DataFrame({"pages": [0, 0, 1]}))
-    with pytest.raises(DataError, match="`seconds` must be 0 or more"):
-        session_duration(pd.DataFrame({"seconds": [-1, 5]}))
-    with pytest.raises(DataError, match="a mean length needs at least two sessions: 1 with a length"):
-        session_duration(pd.DataFrame({"seconds": [1.0, None]}))
-    with pytest.raises(ColumnError, match="No column 'visitor'"):
-        returning_share(pd.DataFrame({"user": ["a"]}))
-    with pytest.raises(DataError, match="0 of 0"):
-        returning_share(pd.DataFrame({"visitor": [None, None]}, dtype=object))
+    nothing = proportion("x", 0, 50)
+    assert nothing.interval.low == 0
+    assert 0.05 < nothing.interval.high < 0.08
