@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         write_plan as write_plan,
     )
     from erresearch.exports import inspect_export as inspect_export, read_export as read_export
-    from erresearch.io.memory import memory_limit as memory_limit
+    from erresearch.io.resources import memory_limit as memory_limit
     from erresearch.metrics import (
         band as band,
         bands as bands,
@@ -100,7 +100,7 @@ _NAMES: Final = {
     ),
     "exports": ("inspect_export", "read_export"),
     "engine.expressions": ("lag", "log"),
-    "io.memory": ("memory_limit",),
+    "io.resources": ("memory_limit",),
     "metrics": (
         "band",
         "bands",

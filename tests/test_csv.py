@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.io.csv import csv_text, safe_cell, table_csv
+from erresearch.io.files import csv_text, safe_cell, table_csv
 from erresearch.results import Reason, ReasonCode
 from erresearch.results.verdicts import SENTENCES
 

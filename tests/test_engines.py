@@ -22,11 +22,11 @@ import pytest
 import erresearch as er
 from erresearch.engine import aggregation
 from erresearch.engine.expressions import lag, log
-from erresearch.engine.files import find_files
 from erresearch.engine.moments import Moments
+from erresearch.engine.table_files import find_files
 from erresearch.engine.two_level import bounded_moments
 from erresearch.errors import ColumnError, DataError, EngineError, ErresearchError, ErresearchWarning
-from erresearch.io.memory import memory_limit
+from erresearch.io.resources import memory_limit
 from erresearch.relate import logit, poisson, precedence
 from erresearch.worlds import simulate_panel
 

@@ -35,7 +35,7 @@ from erresearch.exports.log import ReadLog
 from erresearch.exports.numbers import Reading, parse_numbers
 from erresearch.exports.plausibility import instagram_time, tiktok_time, x_time
 from erresearch.exports.privacy import hashed
-from erresearch.io import parallel
+from erresearch.io import resources
 from erresearch.io.files import resource
 
 FILES = Path(__file__).resolve().parent / "exports" / "files"
@@ -195,10 +195,10 @@ def test_work_is_done_one_after_the_other_where_there_are_no_threads(monkeypatch
     def never(*_: object) -> None:
         raise AssertionError("a browser has no threads")
 
-    assert parallel.in_threads(str, range(50)) == [str(n) for n in range(50)]
-    monkeypatch.setattr(parallel.sys, "platform", "emscripten")
-    monkeypatch.setattr(parallel, "ThreadPoolExecutor", never)
-    assert parallel.in_threads(str, range(50)) == [str(n) for n in range(50)]
+    assert resources.in_threads(str, range(50)) == [str(n) for n in range(50)]
+    monkeypatch.setattr(resources.sys, "platform", "emscripten")
+    monkeypatch.setattr(resources, "ThreadPoolExecutor", never)
+    assert resources.in_threads(str, range(50)) == [str(n) for n in range(50)]
 
 
 @pytest.mark.parametrize("wrong", ['a"b,1', '"a"b,1', 'a,"b', '"a""b,1', 'a,b"'])

@@ -15,7 +15,7 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import open_database
 from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.exports.lazy_tables import open_lake
-from erresearch.io.memory import allowed_memory, share_of_memory
+from erresearch.io.resources import allowed_memory, share_of_memory
 from erresearch.relate import poisson_profile_likelihood
 from erresearch.robustness import permutation
 
@@ -137,7 +137,7 @@ def test_a_database_is_capped_too(tmp_path):
 
 
 def test_what_is_held_keeps_to_its_share(posts, monkeypatch):
-    monkeypatch.setattr("erresearch.io.memory._LEAST", 0)
+    monkeypatch.setattr("erresearch.io.resources._LEAST", 0)
     with memory_limit(4 * 1000 * 4 * 8 - 4):  # a byte less than four times what the rows take
         moments = Moments.from_frame(posts / "all.csv", ["x", "n"], by="shop")
         assert poisson_profile_likelihood.hold(moments) is moments
@@ -150,7 +150,7 @@ def test_what_is_held_keeps_to_its_share(posts, monkeypatch):
 
 
 def test_rows_that_do_not_fit_are_not_brought_here(posts, monkeypatch):
-    monkeypatch.setattr("erresearch.io.memory._LEAST", 0)
+    monkeypatch.setattr("erresearch.io.resources._LEAST", 0)
     words = r"needs the rows in memory.*1,000 complete rows of 32 bytes.*GiB \(62 rows\)"
     with memory_limit(8_000), pytest.raises(DesignError, match=words):
         permutation(posts / "all.csv", "n", "x", by="shop", period="day")

@@ -20,12 +20,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from erresearch.engine import aggregation
+from erresearch.engine import aggregation, stored
 from erresearch.engine.expressions import log
 from erresearch.engine.lazy_rows import HEAD
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError, EngineError
-from erresearch.io import npz
 
 HOSTILE = [
     "*",
@@ -683,7 +682,7 @@ def test_a_file_is_weighed_before_it_is_unpacked(tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("head.npy", b"\0" * (2 << 20))
     with pytest.raises(EngineError, match=r"1 arrays of 2,097,152 bytes; at most 1,048,576 are read"):
-        npz.read_archive(path, "moments", 1, lambda *_: None, most_bytes=1 << 20)
+        stored.read_archive(path, "moments", 1, lambda *_: None, most_bytes=1 << 20)
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
     with zipfile.ZipFile(path, "w") as packed:
@@ -742,9 +741,9 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_labels_round_trip_and_refuse_what_does_not_fit():
     names = np.array(["", "é", "a\x00b", "\udc80", "🦜"], dtype=object)
-    assert npz.unpack_text(*npz.pack_text(names)).tolist() == names.tolist()
+    assert stored.unpack_text(*stored.pack_text(names)).tolist() == names.tolist()
     with pytest.raises(ValueError, match="text offsets do not fit"):
-        npz.unpack_text(np.zeros(3, np.uint8), np.array([0, 2]))
+        stored.unpack_text(np.zeros(3, np.uint8), np.array([0, 2]))
 
 
 def test_few_rows_give_the_same_bits_every_time():

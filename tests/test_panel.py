@@ -16,7 +16,7 @@ from builders import MONDAY, as_orders, daily_sales, in_engine, weekly_posts
 from hypothesis import given, settings, strategies as st
 
 import erresearch as er
-from erresearch.engine.periods import Clock
+from erresearch.engine.expressions import Clock
 from erresearch.errors import ColumnError, DataError, DesignError, EngineError, GuardError, UnknownNameError
 from erresearch.exports import Export, read_export
 from erresearch.panel import Panel, RowAccounting, Rules, build_panel

@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from erresearch.io.progress import waiting
+from erresearch.io.resources import waiting
 
 
 class Terminal(io.StringIO):

@@ -24,8 +24,7 @@ from erresearch.experiments import PauseDesign, PausePlan, Schedule, interruptio
 from erresearch.experiments.designs import draws, first_plan
 from erresearch.experiments.history import DAYS, fit_history, read_series
 from erresearch.experiments.planning import foreseen
-from erresearch.io.csv import csv_text
-from erresearch.io.files import atomic_write
+from erresearch.io.files import atomic_write, csv_text
 from erresearch.worlds import simulate_shop
 
 Array = np.ndarray

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from erresearch.claims import Claim, read_claims
-from erresearch.io.csv import csv_text, table_csv
-from erresearch.io.files import atomic_write
+from erresearch.io.files import atomic_write, csv_text, table_csv
 from erresearch.io.outputs import output_folder
 from erresearch.panel import Rules
 from erresearch.report import write_report

@@ -22,13 +22,13 @@ from erresearch.audits.tables import (
     with_scores,
 )
 from erresearch.audits.verdicts import judge_panel, what_would_help
-from erresearch.engine.periods import Clock
+from erresearch.engine.expressions import Clock
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export
 from erresearch.exports.lazy_tables import Lake, called_simulated
 from erresearch.io.outputs import check_output
 from erresearch.panel import Panel, Rules, build_panel
-from erresearch.panel.entities import look_up
+from erresearch.panel.records import look_up
 from erresearch.results import Estimate, Verdict, verdict_table
 from erresearch.schema.vocabulary import Freq
 

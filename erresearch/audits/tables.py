@@ -16,7 +16,7 @@ from erresearch.exports import Export, combine_exports
 from erresearch.exports.lazy_tables import Lake, called_simulated, hold_posts
 from erresearch.metrics import DEFINITIONS, band, engagement_rate, nps
 from erresearch.panel import Panel, RowAccounting
-from erresearch.panel.entities import plain_name
+from erresearch.panel.records import plain_name
 from erresearch.results import Estimate, Table
 from erresearch.schema.vocabulary import PERIODS, REACTIONS
 

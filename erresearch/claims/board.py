@@ -16,7 +16,7 @@ from erresearch.claims.variables import Variables, cast_roles, is_simulated
 from erresearch.datasets.registry import registered
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
-from erresearch.io.progress import waiting
+from erresearch.io.resources import waiting
 from erresearch.results import Verdict
 from erresearch.robustness.data_guards import made_of_predictors, unpriced_boosts
 from erresearch.robustness.guards import Request, check, repeated_outcome

@@ -19,9 +19,8 @@ import numpy as np
 from erresearch.claims.decision_rule import Evidence
 from erresearch.claims.registry import Claim
 from erresearch.engine.moments import Moments
-from erresearch.engine.stored import is_count
+from erresearch.engine.stored import is_count, pack_text, read_archive, write_archive
 from erresearch.errors import DataError
-from erresearch.io.npz import pack_text, read_archive, write_archive
 from erresearch.relate.scores import Scores
 from erresearch.results import Doubt, Estimate, StudentT
 

@@ -17,9 +17,8 @@ import numpy as np
 from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, check_rows, merge_small
 from erresearch.engine.group_keys import as_text, sort_periods, sort_text
 from erresearch.engine.moments import FORMAT, Moments
-from erresearch.engine.stored import parts_of
+from erresearch.engine.stored import parts_of, read_archive, write_archive
 from erresearch.errors import DataError, EngineError, ErresearchWarning
-from erresearch.io.npz import read_archive, write_archive
 
 __all__ = ["Shared", "pool", "share"]
 

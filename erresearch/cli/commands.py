@@ -15,8 +15,8 @@ import click
 from erresearch import __version__
 from erresearch.cli.experiments import PLACE, judge_plan, plan_pauses, wager_on
 from erresearch.errors import ErresearchError, ErresearchWarning
-from erresearch.io.memory import memory_limit
 from erresearch.io.outputs import check_output, output_folder, replaceable_file
+from erresearch.io.resources import memory_limit
 from erresearch.report.console import plain, say, show, silence
 from erresearch.schema.vocabulary import FREQS, Freq
 
@@ -423,8 +423,7 @@ def _say_what_was_written(made: Reproduction) -> None:
 
 def _write_simulation(made: Simulation, out: Path, seed: int) -> list[Path]:
     """Write each table that has rows and what is true of them, every file named as simulated."""
-    from erresearch.io.csv import table_csv
-    from erresearch.io.files import atomic_write
+    from erresearch.io.files import atomic_write, table_csv
     from erresearch.report.provenance import manifest_text
 
     tables = {"posts": made.posts, "outcomes": made.outcomes, "panel": made.panel}

@@ -11,7 +11,7 @@ import numpy as np
 
 from erresearch.engine.group_keys import as_text, coded, sort_periods, sort_text, sum_into
 from erresearch.engine.lazy_rows import (
-    Source,
+    LazyRows,
     conditions,
     free_name,
     near,
@@ -23,13 +23,13 @@ from erresearch.engine.lazy_rows import (
 )
 from erresearch.engine.sources import Opened, check_text, gather
 from erresearch.errors import DataError, DesignError
-from erresearch.io.memory import share_of_memory
+from erresearch.io.resources import share_of_memory
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
-    "Source",
+    "LazyRows",
     "Sums",
     "better_origin",
     "cell_pass",
@@ -65,7 +65,7 @@ class Sums:
     long: tuple[object, ...] = ()
 
 
-def moment_pass(source: Source) -> tuple[Source, Sums]:
+def moment_pass(source: LazyRows) -> tuple[LazyRows, Sums]:
     """Count, weight, sums and packed cross-products by account, in one group-by.
 
     The pass is repeated only where it would lose digits: about a better origin where the first one turns out far
@@ -74,12 +74,12 @@ def moment_pass(source: Source) -> tuple[Source, Sums]:
 
     Parameters
     ----------
-    source : Source
+    source : LazyRows
         Rows with a first origin.
 
     Returns
     -------
-    source : Source
+    source : LazyRows
         With the origin that was used.
     sums : Sums
         One entry per account.
@@ -111,12 +111,12 @@ def moment_pass(source: Source) -> tuple[Source, Sums]:
     return source, sums
 
 
-def sums_in_memory(source: Source) -> Sums:
+def sums_in_memory(source: LazyRows) -> Sums:
     """The same sums of few rows, without asking an engine: the same bits on every machine.
 
     Parameters
     ----------
-    source : Source
+    source : LazyRows
         Rows that are small.
 
     Returns
@@ -143,7 +143,7 @@ def sums_in_memory(source: Source) -> Sums:
     return Sums(keys=keys, count=count, weight=total, sums=_added(left, starts), cross=cross)
 
 
-def _columns(source: Source) -> tuple[pl.DataFrame, Array, Array | None]:
+def _columns(source: LazyRows) -> tuple[pl.DataFrame, Array, Array | None]:
     """Complete rows, their distances to the origin, and their weights."""
     table = gather(source.complete(), small=True)
     values = np.empty((len(table), len(source.names)))
@@ -167,12 +167,12 @@ def _added(values: Array, starts: Array) -> Array:
     return np.asarray(np.add.reduceat(values, starts, axis=0))
 
 
-def lazy_sums(source: Source, *, split: int = 0, only: Sequence[object] | None = None) -> nw.LazyFrame[Any]:
+def lazy_sums(source: LazyRows, *, split: int = 0, only: Sequence[object] | None = None) -> nw.LazyFrame[Any]:
     """The group-by itself, not computed yet: count, weight (if there is one), s0, … and c0_0, … by account.
 
     Parameters
     ----------
-    source : Source
+    source : LazyRows
         Rows.
     split : int
         Breaks each account into that many partial sums.
@@ -208,12 +208,12 @@ def lazy_sums(source: Source, *, split: int = 0, only: Sequence[object] | None =
     return rows.group_by(*groups).agg(*aggregates) if groups else rows.select(*aggregates)
 
 
-def packed_sums(source: Source, table: pl.DataFrame) -> Sums:
+def packed_sums(source: LazyRows, table: pl.DataFrame) -> Sums:
     """Such sums once they are computed, packed.
 
     Parameters
     ----------
-    source : Source
+    source : LazyRows
         The rows they are of.
     table : polars.DataFrame
         :func:`lazy_sums`, gathered.
@@ -228,13 +228,13 @@ def packed_sums(source: Source, table: pl.DataFrame) -> Sums:
     return _fold(source, table, [f"s{i}" for i in range(k)], upper)
 
 
-def _pass(source: Source, *, split: int = 0, only: Sequence[object] | None = None) -> Sums:
+def _pass(source: LazyRows, *, split: int = 0, only: Sequence[object] | None = None) -> Sums:
     if source.account is None or only is not None:
         return packed_sums(source, gather(lazy_sums(source, split=split, only=only), small=source.small))
     return packed_sums(source, source.gathered(lazy_sums))
 
 
-def _fold(source: Source, table: pl.DataFrame, sums: list[str], cross: list[str]) -> Sums:
+def _fold(source: LazyRows, table: pl.DataFrame, sums: list[str], cross: list[str]) -> Sums:
     import polars as pl
 
     keys, position = np.array([""], dtype=object), np.zeros(1, dtype=np.int64)
@@ -259,12 +259,12 @@ def _fold(source: Source, table: pl.DataFrame, sums: list[str], cross: list[str]
     return Sums(keys=keys, count=count, weight=weight, sums=block(sums), cross=block(cross), long=long)
 
 
-def better_origin(source: Source, sums: Sums) -> Array | None:
+def better_origin(source: LazyRows, sums: Sums) -> Array | None:
     """The pooled means, where the first rows gave an origin too far from them.
 
     Parameters
     ----------
-    source : Source
+    source : LazyRows
         With the first origin.
     sums : Sums
         What a pass about it gave.
@@ -295,7 +295,7 @@ def better_origin(source: Source, sums: Sums) -> Array | None:
     return np.where(far, moved, source.origin)
 
 
-def _replace_long(source: Source, sums: Sums) -> Sums:
+def _replace_long(source: LazyRows, sums: Sums) -> Sums:
     """Sum the long accounts again in many short partial sums."""
     again = _pass(source, split=int(sums.count.max()) // SPLIT + 1, only=sums.long)
     place = {key: i for i, key in enumerate(sums.keys)}
@@ -305,14 +305,14 @@ def _replace_long(source: Source, sums: Sums) -> Sums:
     return replace(sums, weight=weight, sums=total, cross=cross)
 
 
-def count_dropped(source: Source, opened: Opened, used: int) -> dict[str, int]:
+def count_dropped(source: LazyRows, opened: Opened, used: int) -> dict[str, int]:
     """Rows left out, by reason; the counts add up to the rows that are missing.
 
     A row that lacks several things is counted under the first reason, in the order account, period, weight, columns.
 
     Parameters
     ----------
-    source : Source
+    source : LazyRows
         The rows.
     opened : Opened
         The rows as they came.
@@ -348,12 +348,12 @@ def count_dropped(source: Source, opened: Opened, used: int) -> dict[str, int]:
     return {words: count for words, count in dropped.items() if count}
 
 
-def cell_pass(source: Source, accounts: int, rows: int) -> tuple[Array, Array, Array, Array, Array]:
+def cell_pass(source: LazyRows, accounts: int, rows: int) -> tuple[Array, Array, Array, Array, Array]:
     """Weight and sums by account and period: periods, account and period index, weight, sums.
 
     Parameters
     ----------
-    source : Source
+    source : LazyRows
         Rows with a period.
     accounts, rows : int
         Accounts and complete rows found by the first pass; there are no more cells than rows.
@@ -398,7 +398,7 @@ def cell_pass(source: Source, accounts: int, rows: int) -> tuple[Array, Array, A
     return names, cell // len(names), cell % len(names), weight, sums
 
 
-def _cells_in_memory(source: Source, time: str) -> tuple[Array, Array, Array, Array, Array]:
+def _cells_in_memory(source: LazyRows, time: str) -> tuple[Array, Array, Array, Array, Array]:
     table, z, weight = _columns(source)
     _, account = coded(None if source.account is None else table[source.account], len(table))
     names, period = coded(table[time], len(table), order=sort_periods)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.files import check_files
 from erresearch.engine.group_keys import as_text, refuse_blurred, sort_text, sum_into
 from erresearch.engine.sources import Opened, check_text, gather, open_rows
+from erresearch.engine.table_files import check_files
 from erresearch.errors import ColumnError, DataError, DesignError, EngineError
-from erresearch.io.memory import share_of_memory
+from erresearch.io.resources import share_of_memory
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DRIVER_BYTES",
     "ROWS_BYTES",
-    "Source",
+    "LazyRows",
     "account_bytes",
     "check_ids",
     "conditions",
@@ -51,7 +51,7 @@ _PRIME, _FACTOR, _SHIFT = 2**31 - 1, 742_938_285, 1_226_874_159
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class LazyRows:
     """The rows behind moments, still lazy: what a further pass is made of.
 
     Parameters
@@ -145,7 +145,7 @@ class Source:
             return np.array([""], dtype=object), found
         key = self.account
 
-        def accounts(part: Source) -> nw.LazyFrame[Any]:
+        def accounts(part: LazyRows) -> nw.LazyFrame[Any]:
             sums = part.complete().group_by(key).agg(*expressions)
             return sums.select(key, *then) if then else sums
 
@@ -154,7 +154,7 @@ class Source:
         table = table.drop(self.account)
         return keys, {name: sum_into(numbers(table[name]), position, len(keys)) for name in table.columns}
 
-    def gathered(self, accounts: Callable[[Source], nw.LazyFrame[Any]]) -> pl.DataFrame:
+    def gathered(self, accounts: Callable[[LazyRows], nw.LazyFrame[Any]]) -> pl.DataFrame:
         """Numbers of accounts brought here, slice by slice; of groups of accounts where there are groups.
 
         A group has one row for each slice then, to be added up.
@@ -223,7 +223,7 @@ class Source:
         return table
 
 
-def sliced(source: Source) -> Source:
+def sliced(source: LazyRows) -> LazyRows:
     """Rows whose accounts are to be summed a slice at a time, where Polars would else hold all rows at once.
 
     Its streaming engine keeps sums by key for some ten thousand keys; rows of further keys wait in memory, with every
@@ -232,12 +232,12 @@ def sliced(source: Source) -> Source:
 
     Parameters
     ----------
-    source : Source
+    source : LazyRows
         Rows.
 
     Returns
     -------
-    Source
+    LazyRows
         With its cuts; the same where there is no need.
     """
     key = source.account
@@ -273,12 +273,12 @@ def account_bytes(columns: int) -> int:
     return 8 * (columns * (columns + 1) // 2 + columns + 2)
 
 
-def row_count(source: Source) -> int:
+def row_count(source: LazyRows) -> int:
     """Rows, complete or not."""
     return int(gather(source.frame.select(nw.len().alias("rows")))["rows"][0])
 
 
-def expects_accounts(source: Source, least: float) -> bool:
+def expects_accounts(source: LazyRows, least: float) -> bool:
     """Whether the first rows let expect `least` accounts or more; rows are counted only where it may be so."""
     assert source.account is not None
     keys = gather(source.frame.select(source.account).head(HEAD))[source.account]
@@ -324,12 +324,12 @@ def in_groups(accounts: nw.LazyFrame[Any], key: str, groups: int, *, before: int
     return table.group_by(group).agg(*sums).rename({group: key})
 
 
-def conditions(source: Source) -> list[tuple[str, nw.Expr]]:
+def conditions(source: LazyRows) -> list[tuple[str, nw.Expr]]:
     """What makes a row complete, each with the words for its absence.
 
     Parameters
     ----------
-    source : Source
+    source : LazyRows
         The rows.
 
     Returns
@@ -377,7 +377,7 @@ def numbers(column: pl.Series) -> Array:
 
 def prepare(
     data: Any, columns: Sequence[Column], *, by: str | None, period: str | None, weights: str | None
-) -> tuple[Source, Opened]:
+) -> tuple[LazyRows, Opened]:
     """Open the rows, check the columns asked for and choose the origin.
 
     Parameters
@@ -391,7 +391,7 @@ def prepare(
 
     Returns
     -------
-    source : Source
+    source : LazyRows
         The lazy rows.
     opened : Opened
         The rows as they came, for :func:`count_dropped`.
@@ -416,7 +416,7 @@ def prepare(
     frame = opened.frame.select(*values, *others)
     if by is not None and account is not None:
         check_ids(frame, account, by)
-    source = Source(
+    source = LazyRows(
         frame=frame,
         columns=opened.names,
         names=names,
@@ -503,7 +503,7 @@ def _origin(head: pl.DataFrame, names: Sequence[str]) -> Array:
     return out
 
 
-def _held(source: Source) -> Source:
+def _held(source: LazyRows) -> LazyRows:
     """Few rows brought here once: complete ones for every pass to come, the others counted by their first lack."""
     table = gather(source.frame, small=True)
     rows = len(table)

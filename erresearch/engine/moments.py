@@ -16,13 +16,12 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.aggregation import Source, Sums, cell_pass, count_dropped, moment_pass, prepare
-from erresearch.engine.files import check_files
+from erresearch.engine.aggregation import LazyRows, Sums, cell_pass, count_dropped, moment_pass, prepare
 from erresearch.engine.group_keys import sort_periods, sort_text, sum_into
 from erresearch.engine.sources import Opened, says_simulated
-from erresearch.engine.stored import fields_of, parts_of
+from erresearch.engine.stored import fields_of, parts_of, read_archive, write_archive
+from erresearch.engine.table_files import check_files
 from erresearch.errors import ColumnError, DesignError, EngineError, missing_columns
-from erresearch.io.npz import read_archive, write_archive
 from erresearch.results import escape
 
 __all__ = ["Cells", "Moments"]
@@ -83,7 +82,7 @@ class Moments:
         Rows left out, by reason; a row that lacks several things counts under the first.
     by, period, weights : str or None
         Names of the account, time and weight columns.
-    source : Source or None
+    source : LazyRows or None
         The lazy rows, for further passes; None for loaded and for added moments.
     merged : int
         Accounts beyond one per key, where a key stands for several whose means were taken out one by one.
@@ -108,7 +107,7 @@ class Moments:
     by: str | None = None
     period: str | None = None
     weights: str | None = None
-    source: Source | None = None
+    source: LazyRows | None = None
     merged: int = 0
     simulated: bool = False
 
@@ -184,7 +183,7 @@ class Moments:
     @classmethod
     def from_source(
         cls,
-        source: Source,
+        source: LazyRows,
         opened: Opened,
         *,
         by: str | None = None,
@@ -227,7 +226,7 @@ class Moments:
     @classmethod
     def from_sums(
         cls,
-        source: Source,
+        source: LazyRows,
         sums: Sums,
         *,
         by: str | None,
@@ -240,7 +239,7 @@ class Moments:
 
         Parameters
         ----------
-        source : Source
+        source : LazyRows
             The rows, with the origin of the sums.
         sums : Sums
             By account, or by group of accounts.

@@ -16,8 +16,15 @@ import narwhals as nw_main
 import narwhals.stable.v2 as nw
 from narwhals.exceptions import DuplicateError, NarwhalsError
 
-from erresearch.engine.files import TableFile, find_files, is_file, read_files, said_by, written_as_simulated
 from erresearch.engine.group_keys import label
+from erresearch.engine.table_files import (
+    TableFile,
+    find_files,
+    is_file,
+    read_files,
+    said_by,
+    written_as_simulated,
+)
 from erresearch.errors import (
     ColumnError,
     DataError,
@@ -26,8 +33,7 @@ from erresearch.errors import (
     ErresearchWarning,
     missing_columns,
 )
-from erresearch.io.memory import allowed_memory
-from erresearch.io.progress import waiting
+from erresearch.io.resources import allowed_memory, waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -379,7 +385,7 @@ def open_files(
     Parameters
     ----------
     files, needed, numbers, keys
-        As for :func:`erresearch.engine.files.read_files`.
+        As for :func:`erresearch.engine.table_files.read_files`.
 
     Returns
     -------
@@ -389,7 +395,7 @@ def open_files(
     Raises
     ------
     ColumnError
-        As :func:`erresearch.engine.files.read_files`.
+        As :func:`erresearch.engine.table_files.read_files`.
 
     Warns
     -----

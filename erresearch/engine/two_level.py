@@ -15,7 +15,7 @@ import numpy as np
 from erresearch.engine.aggregation import Sums, better_origin, count_dropped, lazy_sums, packed_sums, prepare
 from erresearch.engine.lazy_rows import (
     DRIVER_BYTES,
-    Source,
+    LazyRows,
     account_bytes,
     expects_accounts,
     row_count,
@@ -24,7 +24,7 @@ from erresearch.engine.lazy_rows import (
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather, says_simulated
 from erresearch.errors import DesignError, ErresearchWarning
-from erresearch.io.memory import share_of_memory
+from erresearch.io.resources import share_of_memory
 
 __all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "bounded_moments", "condense", "fitting_moments"]
 
@@ -159,19 +159,19 @@ def _callers() -> int:
     return depth
 
 
-def condense(source: Source, *, within: bool) -> tuple[Source, Sums, int]:
+def condense(source: LazyRows, *, within: bool) -> tuple[LazyRows, Sums, int]:
     """Moments by groups of accounts, in one pass; in two where the first origin is far from the means.
 
     Parameters
     ----------
-    source : Source
+    source : LazyRows
         Rows, with the number of groups.
     within : bool
         Whether the accounts' means are to be taken out.
 
     Returns
     -------
-    source : Source
+    source : LazyRows
         With the origin that was used.
     sums : Sums
         One entry per group.
@@ -188,7 +188,7 @@ def condense(source: Source, *, within: bool) -> tuple[Source, Sums, int]:
     return source, replace(sums, keys=keys, long=()), accounts
 
 
-def _too_many(source: Source, most_bytes: int) -> int:
+def _too_many(source: LazyRows, most_bytes: int) -> int:
     """Number of accounts, counted where the first rows let expect more than fit; 0 where they fit."""
     assert source.account is not None
     most = most_bytes // account_bytes(len(source.columns))
@@ -201,7 +201,7 @@ def _too_many(source: Source, most_bytes: int) -> int:
     return accounts if accounts > most else 0
 
 
-def _by_group(source: Source, *, within: bool) -> tuple[Sums, int]:
+def _by_group(source: LazyRows, *, within: bool) -> tuple[Sums, int]:
     """Sums by group, under the names of those by account, and the number of accounts."""
     assert source.account is not None
     k = len(source.columns)
@@ -210,7 +210,7 @@ def _by_group(source: Source, *, within: bool) -> tuple[Sums, int]:
     between = [(nw.col(f"s{i}") * nw.col(f"s{j}") / weight, nw.col(f"c{i}_{j}")) for i, j in upper]
     names = [f"c{i}_{j}" for i, j in upper]
 
-    def accounts(part: Source) -> nw.LazyFrame[Any]:
+    def accounts(part: LazyRows) -> nw.LazyFrame[Any]:
         first = lazy_sums(part).with_columns(nw.lit(1).alias("accounts"))
         if not within:
             return first

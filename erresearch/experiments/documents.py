@@ -16,8 +16,7 @@ import numpy as np
 from erresearch.errors import DataError
 from erresearch.experiments.designs import DESIGNS, LOOK, PauseDesign, PausePlan, Power, Schedule
 from erresearch.experiments.history import DAYS, Series
-from erresearch.io.csv import csv_text
-from erresearch.io.files import atomic_write
+from erresearch.io.files import atomic_write, csv_text
 from erresearch.io.outputs import output_folder
 from erresearch.results import plain
 

@@ -11,7 +11,7 @@ from erresearch.exports.combine import Change, combine_exports, definition_chang
 from erresearch.exports.layouts import platforms
 from erresearch.exports.log import Accounting, Caution, Export, Guess, Inspection
 from erresearch.exports.reading import inspect_export, read_export, read_exports
-from erresearch.io.csv import table_csv as safe_csv
+from erresearch.io.files import table_csv as safe_csv
 
 __all__ = [
     "Accounting",

@@ -14,7 +14,7 @@ from erresearch.errors import DataError
 from erresearch.exports.layouts import load_registry
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.privacy import first_shape
-from erresearch.io.parallel import by_morsels
+from erresearch.io.resources import by_morsels
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,7 +14,7 @@ from erresearch.errors import DataError
 from erresearch.exports.containers import Text
 from erresearch.exports.layouts import normalise, vocabulary
 from erresearch.exports.log import ReadLog, places
-from erresearch.io.parallel import in_threads
+from erresearch.io.resources import in_threads
 
 if TYPE_CHECKING:
     import polars as pl

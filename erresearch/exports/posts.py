@@ -31,7 +31,7 @@ from erresearch.exports.plausibility import (
 )
 from erresearch.exports.privacy import first_shape, show_name
 from erresearch.exports.timestamps import publication, times_of
-from erresearch.io.parallel import by_morsels
+from erresearch.io.resources import by_morsels
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from erresearch.exports.selection import (
 )
 from erresearch.exports.surveys import read_survey
 from erresearch.exports.tables import Table
-from erresearch.io.parallel import in_threads
+from erresearch.io.resources import in_threads
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import numpy as np
 
 from erresearch.errors import DataError, DesignError
 from erresearch.results import Estimate, Interval, Reference, at_least
-from erresearch.results.numbers import escape
+from erresearch.results.estimates import escape
 
 __all__ = [
     "Draws",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.periods import Every, check_every, period_start
+from erresearch.engine.expressions import Every, check_every, period_start
 from erresearch.errors import DataError, ErresearchWarning, GuardError, UnknownNameError
 from erresearch.metrics.intervals import Draws, Mover, ShareDifference, check_level, generator, markdown
 from erresearch.results import Estimate, Reference, StudentT

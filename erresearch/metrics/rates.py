@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import narwhals.stable.v2 as nw
 
-from erresearch.engine.periods import Every, check_every, period_start, with_calendar
+from erresearch.engine.expressions import Every, check_every, period_start, with_calendar
 from erresearch.engine.sources import as_narwhals
 from erresearch.errors import ColumnError, DataError, GuardError, UnknownNameError, missing_columns
 from erresearch.metrics.definitions import (

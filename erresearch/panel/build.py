@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.engine.periods import Clock
+from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import FEW, column_names, gather
 from erresearch.errors import DataError, DesignError, GuardError
 from erresearch.exports import Export, definition_changes
+from erresearch.panel.assembly import Beside, assemble
 from erresearch.panel.calendar import Calendar, between_files, lay_out
-from erresearch.panel.columns import Beside, assemble
-from erresearch.panel.entities import Belonging, belong
 from erresearch.panel.followers import (
     FOLLOWER_COLUMNS,
     SPEND_COLUMNS,
@@ -28,7 +27,7 @@ from erresearch.panel.followers import (
 from erresearch.panel.inputs import POST_COLUMNS, Arrived, arrive, give_back, merge_crossposts, once
 from erresearch.panel.outcomes import OUTCOME_COLUMNS, Books, book, check_outcomes, sum_by_day
 from erresearch.panel.post_sums import STATUS, Activity, count_of, count_posts, sum_posts
-from erresearch.panel.records import Panel, RowAccounting, Rules
+from erresearch.panel.records import Belonging, Panel, RowAccounting, Rules, belong
 from erresearch.schema import OUTCOMES
 from erresearch.schema.vocabulary import Freq, RowStatus
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from erresearch.engine.periods import Clock
+from erresearch.engine.expressions import Clock
 from erresearch.errors import DataError
 from erresearch.exports import Export
 from erresearch.panel.outcomes import Books

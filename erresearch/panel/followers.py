@@ -6,15 +6,14 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from erresearch.engine.periods import Clock
+from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError, DataError, GuardError
 from erresearch.exports.layouts import load_registry
-from erresearch.panel.entities import look_up, plain_name
 from erresearch.panel.inputs import Arrived
 from erresearch.panel.outcomes import refuse_coarse
 from erresearch.panel.post_sums import count_of
-from erresearch.panel.records import RowAccounting
+from erresearch.panel.records import RowAccounting, look_up, plain_name
 from erresearch.schema import ADS, FOLLOWERS
 
 if TYPE_CHECKING:

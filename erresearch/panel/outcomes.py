@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.engine.periods import Clock
+from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError, DataError, GuardError
 from erresearch.exports import Export, combine_exports

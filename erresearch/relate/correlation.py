@@ -11,7 +11,7 @@ import numpy as np
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.io.memory import share_of_memory
+from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import open_moments, still
 from erresearch.relate.time_series import correlate_series, refuse_accounts, warn_of_series
 from erresearch.results import Estimate, FisherZ

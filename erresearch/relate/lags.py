@@ -14,7 +14,7 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather, open_rows
 from erresearch.engine.two_level import fitting_moments
 from erresearch.errors import DataError, GuardError
-from erresearch.io.memory import share_of_memory
+from erresearch.io.resources import share_of_memory
 
 __all__ = ["LaggedRows", "open_panel", "refuse_repeated"]
 

@@ -24,7 +24,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.aggregation import Source
+from erresearch.engine.aggregation import LazyRows
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.relate.design import (
@@ -428,7 +428,7 @@ def _residual_products(
 
 def _with_residual(
     moments: Moments, slopes: np.ndarray, constant: float, *, centred: bool
-) -> tuple[Source, str]:
+) -> tuple[LazyRows, str]:
     """Rows with the residual as a head ``e`` and a tail ``d``, both after a tag that no other column starts with.
 
     `centred` takes a number near its account's mean off each residual.

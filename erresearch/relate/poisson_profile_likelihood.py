@@ -21,12 +21,12 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.aggregation import moment_pass
-from erresearch.engine.lazy_rows import Source, free_name
+from erresearch.engine.lazy_rows import LazyRows, free_name
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather
 from erresearch.engine.two_level import condense
 from erresearch.errors import DataError, ErresearchError
-from erresearch.io.memory import share_of_memory
+from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import centred
 from erresearch.relate.fitted_models import NEGLIGIBLE, ascend, linear_predictor, unpack
 
@@ -150,14 +150,14 @@ def without_separated(moments: Moments, direction: np.ndarray, *, within: bool) 
     return moments, 0
 
 
-def moments_again(moments: Moments, source: Source, *, within: bool) -> Moments:
+def moments_again(moments: Moments, source: LazyRows, *, within: bool) -> Moments:
     """The same moments from fewer rows.
 
     Parameters
     ----------
     moments : Moments
         Moments of all rows.
-    source : Source
+    source : LazyRows
         Some of their rows.
     within : bool
         Whether accounts that are summed in groups have their means taken out.
@@ -332,7 +332,7 @@ def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) 
     pairs = list(combinations_with_replacement(range(k), 2))
     sums += [(nw.col(f"f{i}") * nw.col(f"z{j}")).sum().alias(f"q{i}_{j}") for i, j in pairs]
     account = "g" if source.account is not None else None
-    staged = Source(
+    staged = LazyRows(
         frame=rows,
         columns=(),
         names=(),
@@ -443,7 +443,7 @@ def starting_slopes(moments: Moments, *, within: bool) -> np.ndarray:
     return state.beta if converged else zero
 
 
-def _some(source: Source, moments: Moments, step: int) -> nw.LazyFrame[Any]:
+def _some(source: LazyRows, moments: Moments, step: int) -> nw.LazyFrame[Any]:
     """Rows of every `step`-th account."""
     assert source.account is not None
     rows = source.complete()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from erresearch.errors import DataError
-from erresearch.io.csv import csv_text
+from erresearch.io.files import csv_text
 
 if TYPE_CHECKING:
     from erresearch.results import Verdict

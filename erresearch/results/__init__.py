@@ -16,8 +16,17 @@ from erresearch.results.doubts import (
     Sensitivity,
     Smearing,
 )
+from erresearch.results.estimates import (
+    Affine,
+    Estimate,
+    FisherZ,
+    Interval,
+    Reference,
+    StudentT,
+    escape,
+    plain,
+)
 from erresearch.results.fits import Bins, Decay, Fit, Mix, Precedence, PredictiveGain, Reliability
-from erresearch.results.numbers import Affine, Estimate, FisherZ, Interval, Reference, StudentT, escape, plain
 from erresearch.results.rounding import (
     at_least,
     first_largest,
@@ -27,7 +36,6 @@ from erresearch.results.rounding import (
     rounded,
     steady,
 )
-from erresearch.results.tables import Table, doubt_table, verdict_table
 from erresearch.results.verdicts import (
     SENTENCES,
     WORDS,
@@ -36,8 +44,11 @@ from erresearch.results.verdicts import (
     IntervalKind,
     Reason,
     ReasonCode,
+    Table,
     Verdict,
     Word,
+    doubt_table,
+    verdict_table,
 )
 
 __all__ = [

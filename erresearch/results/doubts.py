@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from erresearch.results.estimates import Estimate, Interval, escape, plain
 from erresearch.results.fits import Fit
-from erresearch.results.numbers import Estimate, Interval, escape, plain
 from erresearch.results.rounding import rounded
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.results.numbers import Estimate, escape, plain
+from erresearch.results.estimates import Estimate, escape, plain
 from erresearch.results.verdicts import IntervalKind
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 from erresearch.engine.expressions import lag
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError, ErresearchError, UnknownNameError, missing_columns
-from erresearch.io.progress import waiting
+from erresearch.io.resources import waiting
 from erresearch.relate.bootstrap import cluster_weights
 from erresearch.relate.design import Effect, check_design, sweep
 from erresearch.results import Adversary, Curve, at_least

@@ -11,7 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from erresearch.schema.tables import (
+    from erresearch.schema.validation import Notice, Validated, validate
+    from erresearch.schema.vocabulary import (
         ADS,
         COLUMNS,
         DAILY,
@@ -25,12 +26,11 @@ if TYPE_CHECKING:
         Rule,
         Table,
     )
-    from erresearch.schema.validation import Notice, Validated, validate
 
 # Loaded at first use: the vocabulary beside them is needed by rooms that read no table.
 _NAMES: Final = {
     "validation": ("Notice", "Validated", "validate"),
-    "tables": (
+    "vocabulary": (
         "ADS",
         "COLUMNS",
         "DAILY",

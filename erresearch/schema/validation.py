@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
-from erresearch.schema.tables import Column, Kind, Table
+from erresearch.schema.vocabulary import Column, Kind, Table
 
 __all__ = ["Notice", "Plan", "Validated", "measure", "validate"]
 

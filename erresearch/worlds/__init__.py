@@ -5,9 +5,9 @@ Everything here is simulated and says so: nothing that it returns is evidence ab
 
 from __future__ import annotations
 
-from erresearch.worlds.registry import WORLDS, Design, Expected, ListWorld, PanelWorld, Truth
 from erresearch.worlds.shop_exports import SHOP_WORLDS, example_exports, simulate_shop
 from erresearch.worlds.simulation import CASES, CaseWorld, Simulation, simulate, simulate_panel
+from erresearch.worlds.truths import WORLDS, Design, Expected, ListWorld, PanelWorld, Truth
 
 __all__ = [
     "CASES",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "THRESHOLD",
-    "Calendar",
+    "Weeks",
     "articles",
     "bands_or_history",
     "comments_and_revenue",
@@ -135,7 +135,7 @@ _COMMON: Final = 0.08
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Calendar:
+class Weeks:
     """What all columns of a table share; weeks × accounts, a burn-in first.
 
     Parameters
@@ -160,7 +160,7 @@ class Calendar:
     weeks: int
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, accounts: int, weeks: int) -> Calendar:
+    def draw(cls, rng: np.random.Generator, accounts: int, weeks: int) -> Weeks:
         """Draw the weeks of `accounts`."""
         length = weeks + _BURN_IN
         season = np.cos(2 * np.pi * (np.arange(length)[:, None] - _BURN_IN - 35) / 52.1775)
@@ -216,13 +216,13 @@ def _remembering(shocks: Floats, memory: float) -> Floats:
     return out
 
 
-def _money(weeks: Calendar, deviations: Floats) -> Floats:
+def _money(weeks: Weeks, deviations: Floats) -> Floats:
     return np.asarray(np.round(np.exp(9.2 + 0.9 * weeks.size + deviations), 2), dtype=np.float64)
 
 
 def comments_and_revenue(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Comments of a week move the next week's revenue by `effect` (elasticity)."""
-    made = Calendar.draw(rng, accounts, weeks)
+    made = Weeks.draw(rng, accounts, weeks)
     comments = made.counts(5.5, made.driver())
     drive = effect * (np.log(comments) - 5.5 - 0.9 * made.size)
     return made.table(
@@ -235,7 +235,7 @@ def comments_and_revenue(rng: np.random.Generator, accounts: int, weeks: int, ef
 
 def conversion(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Engagement of a week moves the next week's share of sessions that end in a purchase by `effect`."""
-    made = Calendar.draw(rng, accounts, weeks)
+    made = Weeks.draw(rng, accounts, weeks)
     engagement = made.counts(7.5, made.driver())
     drive = effect * (np.log(engagement) - 7.5 - 0.9 * made.size)
     rate = np.minimum(np.exp(np.log(0.03) + made.outcome(drive, sd=0.15)), 0.9)
@@ -255,7 +255,7 @@ def followers_or_engagement(
     rng: np.random.Generator, accounts: int, weeks: int, engagement: float, followers: float
 ) -> pd.DataFrame:
     """Next week's revenue moves with engagement, or with followers, who come and go with campaigns."""
-    made = Calendar.draw(rng, accounts, weeks)
+    made = Weeks.draw(rng, accounts, weeks)
     crowd = _remembering(made.noise(0.15), 0.8)
     reacting = made.driver()
     return made.table(
@@ -271,7 +271,7 @@ def two_rates(
     rng: np.random.Generator, accounts: int, weeks: int, by_reach: float, by_followers: float
 ) -> pd.DataFrame:
     """Next week's revenue moves with reactions per person reached, or with reactions per follower."""
-    made = Calendar.draw(rng, accounts, weeks)
+    made = Weeks.draw(rng, accounts, weeks)
     followers = made.counts(10.3, np.zeros_like(made.spend))
     seen = made.driver(0.35)
     warmth = _remembering(made.noise(0.3), _MEMORY)
@@ -298,7 +298,7 @@ def bands_or_history(
     The own past is the mean and standard deviation of the log rate over the 26 weeks before; bands are those quoted
     after Scrunch (below 1 %, to 3.5 %, to 6 %, above), numbered 0 to 3.
     """
-    made = Calendar.draw(rng, accounts, weeks)
+    made = Weeks.draw(rng, accounts, weeks)
     rate = np.exp(np.log(0.023) + 0.5 * made.size + _remembering(made.noise(0.45), 0.3))
     logs = np.log(rate)
     past = np.lib.stride_tricks.sliding_window_view(logs, _WINDOW, axis=0)[:-1]
@@ -317,7 +317,7 @@ def bands_or_history(
 
 def reach_next_week(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Engagement of a week moves the next week's reach by `effect` (elasticity)."""
-    made = Calendar.draw(rng, accounts, weeks)
+    made = Weeks.draw(rng, accounts, weeks)
     engagement = made.counts(7.5, made.driver())
     drive = effect * (np.log(engagement) - 7.5 - 0.9 * made.size)
     return made.table(
@@ -330,7 +330,7 @@ def reach_next_week(rng: np.random.Generator, accounts: int, weeks: int, effect:
 
 def regular_posts(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Posts of a week move the next week's engagement per post by `effect` (elasticity)."""
-    made = Calendar.draw(rng, accounts, weeks)
+    made = Weeks.draw(rng, accounts, weeks)
     posts = 1 + made.counts(1.8, made.driver(0.25), spread=0.3)
     each = made.outcome(effect * (np.log(posts) - 2.0), sd=0.15)
     engagement = np.maximum(made.rng.poisson(posts * np.exp(6.0 + 0.9 * made.size + each)), 1)
@@ -350,7 +350,7 @@ def promoters_or_engagement(
 
     The score is known from 150 answers a week, of which 3 in 10 are passive: it errs by about 7 points.
     """
-    made = Calendar.draw(rng, accounts, weeks)
+    made = Weeks.draw(rng, accounts, weeks)
     true = np.clip(20 + 10 * made.size + _remembering(made.noise(8.0), 0.7), -60, 60)
     shares = np.stack([0.35 + true / 200, np.full_like(true, 0.3), 0.35 - true / 200], axis=-1)
     answers = made.rng.multinomial(150, shares)
@@ -370,7 +370,7 @@ def promoters_or_engagement(
 
 def lasting(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Engagement moves the next week's revenue by `effect`, of which half is there again a week later."""
-    made = Calendar.draw(rng, accounts, weeks)
+    made = Weeks.draw(rng, accounts, weeks)
     engagement = made.counts(7.5, made.driver())
     drive = effect * (np.log(engagement) - 7.5 - 0.9 * made.size)
     return made.table(

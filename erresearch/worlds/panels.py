@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from erresearch.errors import DesignError
 from erresearch.schema.vocabulary import REACTIONS
-from erresearch.worlds.registry import Design, ListWorld, Truth
+from erresearch.worlds.truths import Design, ListWorld, Truth
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,7 +22,7 @@ from erresearch.worlds.panels import (
     panel_table,
     posts_table,
 )
-from erresearch.worlds.registry import (
+from erresearch.worlds.truths import (
     WORLDS,
     Design,
     Expected,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.engine.periods import Clock
+from erresearch.engine.expressions import Clock
 from erresearch.errors import ColumnError, GuardError
 from erresearch.panel.calendar import Calendar
 from erresearch.panel.outcomes import Books
