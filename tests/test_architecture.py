@@ -50,14 +50,14 @@ ALSO = {"cli": {"click"}, "report": {"markupsafe"}}
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "tools", "util", "utils"}
 
 # Ceilings of the whole: they may only sink.
-MOST_FILES = 171
+MOST_FILES = 157
 LONGEST_CHAIN = 26
 MOST_IN_ROOT = 6
 LONGEST_FILE = 600
 # What does not keep these rules yet is counted here; the counts may only sink.
 FILES_TOO_LONG = 1
-CLASSES_OF_ONE_NAME = 7
-MODULES_OF_ONE_NAME = 9
+CLASSES_OF_ONE_NAME = 5
+MODULES_OF_ONE_NAME = 6
 NO_SEE_ALSO = 130
 MANY_PARAMETERS = {"regress": 11, "audit": 11}
 # Attributes that hold sentences for people: the program never reads them back to decide.

@@ -81,6 +81,10 @@ def memory_limit(size: int | str) -> Iterator[int]:
 def allowed_memory() -> int | None:
     """Bytes that may be taken; None where nobody said.
 
+    See Also
+    --------
+    memory_limit : Sets it.
+
     Examples
     --------
     >>> with memory_limit("100 MB"):
@@ -92,6 +96,10 @@ def allowed_memory() -> int | None:
 
 def share_of_memory(usual: int) -> int:
     """Bytes that one thing held may take: the usual ones, or a quarter of the limit if that is less.
+
+    See Also
+    --------
+    memory_limit : Sets the whole.
 
     Examples
     --------
@@ -147,6 +155,10 @@ def by_morsels(cells: pl.Series, expression: pl.Expr) -> pl.Series:
     polars.Series
         Of the same length.
 
+    See Also
+    --------
+    in_threads : Several functions at once.
+
     Examples
     --------
     >>> import polars as pl
@@ -173,6 +185,10 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> lis
     -------
     list
         In the order of the items. In a browser, which has no threads, one is done after the other.
+
+    See Also
+    --------
+    by_morsels : One expression over a long column.
 
     Examples
     --------
@@ -207,6 +223,10 @@ def waiting(what: str, *, after: float = AFTER) -> Iterator[None]:
         What is being done.
     after : float
         Seconds before the first word.
+
+    See Also
+    --------
+    memory_limit : Keeps long work within a size.
 
     Examples
     --------
