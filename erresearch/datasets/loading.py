@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import fnmatch
+import hashlib
 import io
 import sqlite3
 import zipfile
@@ -11,20 +13,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from erresearch.datasets.panels import DERIVED
 from erresearch.datasets.registry import (
     Column,
     Dataset,
+    Exclusion,
     Format,
     Found,
     Kind,
+    Part,
     Source,
     Where,
     cache_folder,
     data_folder,
     dataset_card,
     find,
+    installed,
     look,
+    parts_of,
     registered,
+    there,
 )
 from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
 
@@ -72,7 +80,7 @@ def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
     import pandas as pd
 
     try:
-        raw = _READERS[found.source.format](found.path.read_bytes(), found.source, found)
+        raw = _raw(dataset, found)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, sqlite3.Error) as error:
         if isinstance(error, EngineError):
             raise
@@ -88,26 +96,74 @@ def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
     if rows_in_file > len(raw):
         excluded["empty row"] = rows_in_file - len(raw)
     mended: dict[str, int] = {}
-    frame = pd.DataFrame({c.name: _converted(raw[c.source], c, dataset, mended) for c in dataset.columns})
-    if not found.pinned:
+    stored = [column for column in dataset.columns if column.source]
+    frame = pd.DataFrame({c.name: _converted(raw[c.source], c, dataset, mended) for c in stored})
+    if not found.pinned and not found.source.parts:
         _check_sums(dataset, frame, found.path.name)
     for rule in dataset.exclude:
-        out = frame[rule.column].isna() if rule.below is None else frame[rule.column] < rule.below
+        out = _excluded(frame[rule.column], rule)
         excluded[rule.reason] = int(out.sum())
         frame = frame[~out]
+    if dataset.derive:
+        frame = DERIVED[dataset.derive](frame, excluded, mended)
+    kept = [column for column in dataset.columns if column.name in frame]
     # with gaps a column stays float: plain numpy types work in every library downstream
     whole = {
         column.name: _WHOLE[column.kind]
-        for column in dataset.columns
+        for column in kept
         if column.kind in _WHOLE and frame[column.name].notna().all()
     }
-    frame = frame.reset_index(drop=True).astype(whole)
+    frame = frame[[column.name for column in kept]].reset_index(drop=True).astype(whole)
     account = _account(dataset, found, frame) | {
         "rows_in_file": rows_in_file,
         "excluded": excluded,
         "mended": mended,
     }
     return frame, account
+
+
+def _raw(dataset: Dataset, found: Found) -> pd.DataFrame:
+    """The cells of a file, or of every file of a folder, as text."""
+    import pandas as pd
+
+    source, read_one = found.source, _READERS[found.source.format]
+    if not source.parts:
+        return read_one(found.path.read_bytes(), source, found)
+    wanted = {column.source for column in dataset.columns}
+    frames = []
+    for part in parts_of(source):
+        content = (found.path / part.file).read_bytes()
+        frame = read_one(content, source, found)
+        if hashlib.sha256(content).hexdigest() != part.sha256:
+            _check_part(dataset, part, frame)
+        frames.append(frame[[name for name in frame.columns if name in wanted]].assign(file=part.file))
+    return pd.concat(frames, ignore_index=True).fillna("")
+
+
+def _check_part(dataset: Dataset, part: Part, frame: pd.DataFrame) -> None:
+    """Take a file of another hash as a copy saved anew where its rows and column sums are those registered."""
+    import pandas as pd
+
+    absent = sorted(set(part.sums) - set(frame.columns))
+    totals = {name: pd.to_numeric(frame[name], errors="coerce").sum() for name in part.sums if name in frame}
+    if (
+        not absent
+        and len(frame) == part.rows
+        and all(abs(totals[c] - t) <= 0.5 for c, t in part.sums.items())
+    ):
+        return
+    raise EngineError(
+        f"{part.file!r} is not the file registered for data set {dataset.name!r}",
+        got=", ".join([f"{len(frame):,} rows", *(f"{name} adds to {t:,.0f}" for name, t in totals.items())]),
+        allowed=", ".join([f"{part.rows:,} rows", *(f"{name} {t:,.0f}" for name, t in part.sums.items())]),
+        fix=f"get it again from {dataset.sources[0].download}{part.file}",
+    )
+
+
+def _excluded(column: pd.Series[Any], rule: Exclusion) -> pd.Series[Any]:
+    if rule.equals is not None:
+        return column == rule.equals
+    return column.isna() if rule.below is None else column < rule.below
 
 
 def _account(dataset: Dataset, found: Found, frame: pd.DataFrame) -> dict[str, Any]:
@@ -131,6 +187,7 @@ def _account(dataset: Dataset, found: Found, frame: pd.DataFrame) -> dict[str, A
                 "distance": column.distance,
             }
             for column in dataset.columns
+            if column.name in frame
         },
         "columns_left_out": list(dataset.unused),
         "file": found.source.file,
@@ -157,6 +214,7 @@ def _matching(column: pd.Series[Any], rule: Any) -> int:
 def _read_csv(content: bytes, source: Source, found: Found) -> pd.DataFrame:
     import pandas as pd
 
+    content = bz2.decompress(content) if source.path.endswith(".bz2") else content
     return pd.read_csv(
         io.BytesIO(content), sep=source.sep, dtype=str, keep_default_na=False, encoding="utf-8-sig"
     )
@@ -211,7 +269,7 @@ _READERS: Mapping[Format, Callable[[bytes, Source, Found], pd.DataFrame]] = {
 
 # -------------------------------------------------------------------------------------------------- checks
 def _check_columns(dataset: Dataset, raw: pd.DataFrame, file: str) -> None:
-    wanted = list(dict.fromkeys(column.source for column in dataset.columns))
+    wanted = list(dict.fromkeys(column.source for column in dataset.columns if column.source))
     present = [str(name) for name in raw.columns]
     if set(wanted) - set(present):
         raise missing_columns(wanted, present, where=f"{file!r} (data set {dataset.name!r})")
@@ -330,7 +388,7 @@ class Verified:
     file : str
         Name of the file.
     where : str
-        ``embedded``, ``data dir`` or ``cached``.
+        ``embedded``, ``installed``, ``data dir`` or ``cached``.
     sha256 : str
         Hash of the file.
     checked_by : str
@@ -406,7 +464,7 @@ def catalog() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``name``, ``title``, ``unit``, ``n``, ``randomised``, ``where`` (embedded, data dir, cached or to
+        ``name``, ``title``, ``unit``, ``n``, ``randomised``, ``where`` (embedded, installed, data dir, cached or to
         download), ``distance`` to purchase, ``licence``.
 
     Raises
@@ -483,7 +541,7 @@ def verify(name: str) -> Verified:
             fix=f"load it once, or put {dataset.sources[0].file!r} into a folder named in ERRESEARCH_DATA_DIR",
         )
     frame, account = read(dataset, found)
-    if len(frame) != dataset.n:
+    if len(frame) != dataset.n and not dataset.pending:
         raise EngineError(
             f"data set {name!r} has another number of rows than registered",
             got=f"{len(frame):,}",
@@ -553,7 +611,9 @@ def join_films() -> pd.DataFrame:
 def _where(dataset: Dataset) -> str:
     if dataset.embedded:
         return "embedded"
+    if installed(dataset):
+        return "installed"
     for folder, word in ((data_folder(), "data dir"), (cache_folder(), "cached")):
-        if folder is not None and any((folder / source.file).is_file() for source in dataset.sources):
+        if folder is not None and any(there(folder, source) for source in dataset.sources):
             return word
     return "to download"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import importlib.resources
 import importlib.util
@@ -22,15 +23,19 @@ __all__ = [
     "Dataset",
     "Exclusion",
     "Found",
+    "Part",
     "Source",
     "Where",
     "cache_folder",
     "data_folder",
     "dataset_card",
     "find",
+    "installed",
     "look",
+    "parts_of",
     "registered",
     "retrieve",
+    "there",
 ]
 
 Format = Literal["csv", "xlsx", "zip", "sqlite"]
@@ -48,11 +53,13 @@ class Source:
     format : {"csv", "xlsx", "zip", "sqlite"}
         How the bytes are read.
     sha256 : str
-        Hash of the file; empty where no file is pinned and the column sums are compared.
+        Hash of the file; empty where none is known: the column sums and the number of rows are compared.
     download : str
         Address of the file; empty where it is not fetched.
     package, path : str
         Installed package, and the path in it, that carry the file.
+    parts : str
+        For a folder of files of one layout: our table of their names, rows, hashes and column sums.
     member, inner : str
         For a zip: pattern of the one file in it, and that file's format.
     sep : str
@@ -67,6 +74,7 @@ class Source:
     download: str = ""
     package: str = ""
     path: str = ""
+    parts: str = ""
     member: str = ""
     inner: Format = "csv"
     sep: str = ","
@@ -91,11 +99,22 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """Rows left out: those where the column is missing, or lies below a value."""
+    """Rows left out: those where the column is missing, lies below a value, or holds a text."""
 
     reason: str
     column: str
     below: float | None = None
+    equals: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a folder: its rows, hash and the sums of some columns of the file."""
+
+    file: str
+    rows: int
+    sha256: str
+    sums: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +147,11 @@ class Dataset:
         How far the engagement counted lies from the purchase, in words.
     quirks : tuple of str
         What a user has to know.
+    derive : str
+        What is computed from the rows of the file (:data:`erresearch.datasets.panels.DERIVED`); its columns have an
+        empty `source`.
+    pending : str
+        Why nothing was computed from it yet; empty for most.
     """
 
     name: str
@@ -148,12 +172,15 @@ class Dataset:
     key: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     embedded: bool = False
+    derive: str = ""
+    pending: str = ""
 
     def __str__(self) -> str:
         """Name, size, terms and quirks as plain text."""
         head = f"{self.name}: {self.title}. {self.n:,} rows, one per {self.unit}."
         lines = [head, f"Licence: {self.licence}.", f"Cite: {self.citation}."]
         lines.append("A treatment was randomised." if self.randomised else "Nothing was randomised.")
+        lines += [f"Not yet run: {self.pending}."] if self.pending else []
         return "\n".join(
             [*lines, f"Distance to purchase: {self.distance}.", *(f"- {q}" for q in self.quirks)]
         )
@@ -170,6 +197,7 @@ class Dataset:
             f"{self.n:,} rows, one per {self.unit} · licence: {self.licence} · "
             + ("a treatment was randomised" if self.randomised else "nothing was randomised"),
             "",
+            *([f"**Not yet run:** {self.pending}.", ""] if self.pending else []),
             f"Distance to purchase: {self.distance}.",
             "",
             *(f"- {quirk}" for quirk in self.quirks),
@@ -249,7 +277,7 @@ def _dataset(name: str, entry: Mapping[str, Any]) -> Dataset:
     return Dataset(name=name, **plain)
 
 
-Where = Literal["embedded", "data dir", "cached", "downloaded"]
+Where = Literal["embedded", "installed", "data dir", "cached", "downloaded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,10 +290,11 @@ class Found:
         The file.
     source : Source
         The registered file it stands for.
-    where : {"embedded", "data dir", "cached", "downloaded"}
-        In which place it was found.
+    where : {"embedded", "installed", "data dir", "cached", "downloaded"}
+        In which place it was found; "installed" is with a package that this one can do without.
     sha256 : str
-        Hash of its bytes (for our own text tables, of the bytes with ``\n`` as line end).
+        Hash of its bytes (for our own text tables, of the bytes with ``\n`` as line end); of a folder, of the hashes of
+        its files.
     pinned : bool
         Whether that is the registered hash.
     """
@@ -334,12 +363,49 @@ def look(dataset: Dataset) -> Found | None:
     """
     if dataset.embedded:
         return _hashed(dataset, _packaged(dataset), dataset.sources[0], "embedded")
+    if installed(dataset):
+        return _hashed(dataset, _packaged(dataset), dataset.sources[0], "installed")
     places: list[tuple[Path | None, Where]] = [(data_folder(), "data dir"), (cache_folder(), "cached")]
     for folder, where in places:
         for source in dataset.sources:
-            if folder is not None and (folder / source.file).is_file():
+            if folder is not None and there(folder, source):
                 return _hashed(dataset, folder / source.file, source, where)
     return None
+
+
+def installed(dataset: Dataset) -> bool:
+    """Whether the package that carries a data set is installed."""
+    package = dataset.sources[0].package
+    return bool(package) and importlib.util.find_spec(package) is not None
+
+
+def there(folder: Path, source: Source) -> bool:
+    """Whether a folder holds a source, whole or not."""
+    path = folder / source.file
+    return path.is_dir() if source.parts else path.is_file()
+
+
+def parts_of(source: Source) -> tuple[Part, ...]:
+    """The files of a folder, in their order.
+
+    Examples
+    --------
+    >>> from erresearch.datasets import dataset_card
+    >>> len(parts_of(dataset_card("best-of-ml-python").sources[0]))
+    51
+    """
+    with (resource("data") / source.parts).open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["folder"] == source.file]
+    plain = ("folder", "file", "rows", "sha256")
+    return tuple(
+        Part(
+            row["file"],
+            int(row["rows"]),
+            row["sha256"],
+            {name: float(total) for name, total in row.items() if name not in plain},
+        )
+        for row in rows
+    )
 
 
 def find(dataset: Dataset, *, check: Callable[[Found], object]) -> Found:
@@ -371,13 +437,20 @@ def find(dataset: Dataset, *, check: Callable[[Found], object]) -> Found:
     found = look(dataset)
     if found is not None:
         return found
-    source = next(source for source in dataset.sources if source.download)
+    source = next((source for source in dataset.sources if source.download), None)
+    if source is None:
+        return _hashed(dataset, _packaged(dataset), dataset.sources[0], "installed")
     cache = cache_folder()
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as folder:
             fetched = Path(folder) / source.file
-            _fetch(dataset, source, fetched)
+            if source.parts:
+                fetched.mkdir()
+                for part in parts_of(source):
+                    _fetch(dataset, source, source.download + part.file, fetched / part.file)
+            else:
+                _fetch(dataset, source, source.download, fetched)
             # the check reads the whole file, so that the cache never holds half of one
             check(_hashed(dataset, fetched, source, "downloaded"))
             kept = fetched.replace(cache / source.file)
@@ -399,16 +472,18 @@ def retrieve(url: str, target: Path) -> None:
     pooch.HTTPDownloader(progressbar=shown, timeout=60)(url, target, None)
 
 
-def _fetch(dataset: Dataset, source: Source, target: Path) -> None:
+def _fetch(dataset: Dataset, source: Source, address: str, target: Path) -> None:
     names = " or ".join(repr(other.file) for other in dataset.sources)
+    packed = (resource("data") / "evidence" / f"{dataset.name}.npz").is_file()
+    without = "; the board judges claims on it without these rows, from what is stored" if packed else ""
     try:
-        retrieve(source.download, target)
+        retrieve(address, target)
     except (OSError, ValueError) as error:
         raise EngineError(
-            f"data set {dataset.name!r} is not on this machine and could not be fetched from {source.download}",
+            f"data set {dataset.name!r} is not on this machine and could not be fetched from {address}",
             got=f"{type(error).__name__}: {error}",
             fix=f"download it elsewhere, save it as {names} in a folder, and set ERRESEARCH_DATA_DIR to that "
-            f"folder (or put it into {str(cache_folder())!r})",
+            f"folder (or put it into {str(cache_folder())!r}){without}",
         ) from error
 
 
@@ -427,7 +502,27 @@ def _packaged(dataset: Dataset) -> Path:
     return path
 
 
+def _hashed_parts(dataset: Dataset, path: Path, source: Source, where: Where) -> Found:
+    """Hash of the hashes of a folder's files; whether a file of another hash is a copy is seen when it is read."""
+    parts = parts_of(source)
+    absent = [part.file for part in parts if not (path / part.file).is_file()]
+    if absent:
+        more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+        raise EngineError(
+            f"{str(path)!r} lacks files of data set {dataset.name!r}",
+            got=f"{len(parts) - len(absent)} of {len(parts)}, without {', '.join(absent[:3])}{more}",
+            allowed="all of them: a month that is missing would look like a month without growth",
+            fix=f"get them from {source.download}, or remove the folder and load again",
+        )
+    hashes = [hashlib.sha256((path / part.file).read_bytes()).hexdigest() for part in parts]
+    pinned = hashes == [part.sha256 for part in parts]
+    digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    return Found(path=path, source=source, where=where, sha256=digest, pinned=pinned)
+
+
 def _hashed(dataset: Dataset, path: Path, source: Source, where: Where) -> Found:
+    if source.parts:
+        return _hashed_parts(dataset, path, source, where)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -436,13 +531,14 @@ def _hashed(dataset: Dataset, path: Path, source: Source, where: Where) -> Found
             got=str(error),
             fix="check that it is there and may be read",
         ) from error
-    if where == "embedded" and source.format == "csv":
+    if where == "embedded" and source.format == "csv" and not source.package:
         # a checkout on Windows may have changed the line ends of our own tables
         content = content.replace(b"\r\n", b"\n")
     digest = hashlib.sha256(content).hexdigest()
     pinned = digest == source.sha256
-    if not pinned and not dataset.sums:
+    if not pinned and not dataset.sums and source.sha256:
         remedy = {
+            "installed": f"install {source.package} again, in the version the lock file names",
             "embedded": f"install {source.package or 'erresearch'} again, in the version the lock file names",
             "data dir": f"replace it by the file from {dataset.url}",
             "cached": "delete it and load again",
