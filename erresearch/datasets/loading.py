@@ -10,7 +10,6 @@ import io
 import sqlite3
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from erresearch.datasets.panels import DERIVED
@@ -23,7 +22,7 @@ from erresearch.datasets.registry import (
     Kind,
     Part,
     Source,
-    Where,
+    Verified,
     cache_folder,
     data_folder,
     dataset_card,
@@ -375,38 +374,6 @@ def _refuse_unreadable(
         allowed=allowed,
         fix=f"use the file from {dataset.url}" if dataset.url else "install erresearch again",
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
-    """A copy that was read whole and is what the registry says.
-
-    Attributes
-    ----------
-    name : str
-        Data set.
-    file : str
-        Name of the file.
-    where : str
-        ``embedded``, ``installed``, ``data dir`` or ``cached``.
-    sha256 : str
-        Hash of the file.
-    checked_by : str
-        ``sha256``, or ``column sums`` for a copy saved anew.
-    rows : int
-        Rows after the exclusions.
-    """
-
-    name: str
-    file: str
-    where: Where
-    sha256: str
-    checked_by: str
-    rows: int
-
-    def __str__(self) -> str:
-        """One sentence."""
-        return f"{self.name}: {self.rows:,} rows in {self.file} ({self.where}), checked by {self.checked_by}."
 
 
 def load(name: str) -> pd.DataFrame:

@@ -25,6 +25,7 @@ __all__ = [
     "Found",
     "Part",
     "Source",
+    "Verified",
     "Where",
     "cache_folder",
     "data_folder",
@@ -304,6 +305,38 @@ class Found:
     where: Where
     sha256: str
     pinned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A copy that was read whole and is what the registry says.
+
+    Attributes
+    ----------
+    name : str
+        Data set.
+    file : str
+        Name of the file.
+    where : str
+        ``embedded``, ``installed``, ``data dir`` or ``cached``.
+    sha256 : str
+        Hash of the file.
+    checked_by : str
+        ``sha256``, or ``column sums`` for a copy saved anew.
+    rows : int
+        Rows after the exclusions.
+    """
+
+    name: str
+    file: str
+    where: Where
+    sha256: str
+    checked_by: str
+    rows: int
+
+    def __str__(self) -> str:
+        """One sentence."""
+        return f"{self.name}: {self.rows:,} rows in {self.file} ({self.where}), checked by {self.checked_by}."
 
 
 def data_folder() -> Path | None:
