@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from erresearch.datasets.panels import DERIVED
+from erresearch.datasets.derivations import DERIVED
 from erresearch.datasets.registry import (
     Column,
     Dataset,

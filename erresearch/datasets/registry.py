@@ -149,7 +149,7 @@ class Dataset:
     quirks : tuple of str
         What a user has to know.
     derive : str
-        What is computed from the rows of the file (:data:`erresearch.datasets.panels.DERIVED`); its columns have an
+        What is computed from the rows of the file (:data:`erresearch.datasets.derivations.DERIVED`); its columns have an
         empty `source`.
     pending : str
         Why nothing was computed from it yet; empty for most.
