@@ -344,9 +344,7 @@ def test_H1_headers_of_other_languages(write: Write):
         assert any(f"headers in {language}" in note for note in export.notes)
     message = fails(write([["Identifiant de la publication", "Heure de publication", "Couverture", "Commentaries"], [1, "2026", 5, 6]]),
                     "no known layout has these headers")  # fmt: skip
-    assert (
-        "'Commentaries' (near 'commentari" in message.replace("comentari", "commentari") or "near" in message
-    )
+    assert "'Commentaries' is near 'comentari" in message
     assert "mapping=" in message
 
 
@@ -651,7 +649,7 @@ def test_T10_durations(write: Write, cell: str, value: float):
 
 
 def test_T11_dates_that_do_not_say_their_order(write: Write):
-    table = rows(when=lambda i: f"0{1 + i % 9}/04/2025")
+    table = rows(when=lambda i: f"0{(1, 2, 4, 8, 9)[i % 5]}/04/2025")
     message = fails(write(table), "column 'when' does not say which number is the month", mapping=own())
     assert "dayfirst=True or dayfirst=False" in message
     assert read_export(write(table), mapping=own(), dayfirst=True).rows["published_at"].iloc[
@@ -902,7 +900,11 @@ def test_S9_kinds_of_post():
 
 
 def test_S10_figures_that_cannot_be(write: Write):
-    export = read_export(write(rows(shares=lambda i: -2 if i == 1 else 3)), mapping=own())
+    ranged = write(rows(shares=lambda i: -2 if i == 1 else 3))
+    assert "figures are of a range of dates" in caution(
+        read_export(ranged, mapping=own()), "figures of a range"
+    )
+    export = read_export(ranged, mapping={**own(), "since": "lifetime"})
     assert export.rows["shares"].iloc[1] == -2
     assert "1 values are negative and were kept (row 3)" in caution(export, "negative")
     export = read_export(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from erresearch.audits.labels import Labels
 from erresearch.audits.tables import own_posts
 from erresearch.errors import DataError, DesignError, EngineError, ErresearchError
 from erresearch.exports import Export, combine_exports, read_exports
+from erresearch.exports.combine import settle_owners
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def read_files(
     tz: str,
     currency: str | None = None,
     pseudonyms: bool = False,
+    entity: Mapping[str, str] | None = None,
 ) -> Files:
     """Read exports and sort them by what they hold.
 
@@ -156,6 +158,8 @@ def read_files(
     pseudonyms : bool
         Whether labels (accounts, entities, currencies …) are replaced by "account 1", "entity 1" …; otherwise those that
         are long or hold what no line can show are cut.
+    entity : mapping of str to str, optional
+        Account to entity; accounts that it names are one's own.
 
     Returns
     -------
@@ -229,6 +233,8 @@ def read_files(
             got="; ".join(f"{name}: {reason}" for name, reason in unusable[:_SHOWN]),
             fix="name the exports themselves, or say in a mapping file beside each what its columns are",
         )
+    settled = iter(settle_owners([one for each in found.values() for one in each], entity))
+    found = {kind: [next(settled) for _ in each] for kind, each in found.items()}
     sorted_: dict[str, Any] = {
         kind: tuple(found.get(kind, ()))
         for kind in ("posts", "daily", "followers", "outcomes", "survey", "ads")

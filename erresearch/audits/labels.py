@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from erresearch.exports import Export, platforms
-from erresearch.panel.records import plain_name
+from erresearch.exports.combine import plain_name
 
 if TYPE_CHECKING:
     import pandas as pd

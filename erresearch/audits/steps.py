@@ -318,6 +318,7 @@ STEPS: Final[tuple[Step, ...]] = (
             "tz=TZ",
             "currency=CURRENCY",
             "pseudonyms=PSEUDONYMS",
+            "entity=ENTITY",
         ),
         makes="files",
         shows="printed",

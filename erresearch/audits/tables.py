@@ -13,10 +13,10 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.sources import gather
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports import Export, combine_exports
+from erresearch.exports.combine import plain_name
 from erresearch.exports.lazy_tables import Lake, called_simulated, hold_posts
 from erresearch.metrics import DEFINITIONS, band, engagement_rate, nps
 from erresearch.panel import Panel, RowAccounting
-from erresearch.panel.records import plain_name
 from erresearch.results import Estimate, Table
 from erresearch.schema.vocabulary import PERIODS, REACTIONS
 

@@ -12,7 +12,7 @@ from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry
 from erresearch.exports.log import ReadLog
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, Reading, parse_numbers, show_code
-from erresearch.exports.plausibility import check_totals
+from erresearch.exports.plausibility import check_totals, warn_cut
 from erresearch.exports.privacy import hashed, show_name
 from erresearch.exports.tables import Table, is_note
 
@@ -32,6 +32,8 @@ __all__ = [
     "without_copies",
 ]
 
+# the platform's own sentence about a table that it cut
+_CUT = r"(?i)\b(top|first|erste[nr]?|eerste|prim(?:er[ao]s|eiros)|premi(?:er|ère)s|первы[ех])\s+\d"
 _NEVER_A_WORD = ("time", "id")
 _LAST = 20
 _HANDLES = {"tiktok": r"tiktok\.com/@([^/?]+)", "x": r"(?:twitter|x)\.com/([^/?]+)/status"}
@@ -145,6 +147,9 @@ def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
         frame = frame.filter(~repeated)
     notes = _note_mask(frame, key)
     if notes.any():
+        said = frame[key].filter(notes)
+        if said.str.contains(_CUT).any():
+            warn_cut("the platform writes below the table that it shows a first part only", log, frame.height)
         reason = "a sentence below the table"
         log.remove("out_of_scope", reason, frame["row"].filter(notes), warn=True)
         frame = frame.filter(~notes)

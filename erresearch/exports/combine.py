@@ -1,24 +1,23 @@
-"""Several exports of one kind as one: overlaps are found by identity, the newest figures stay."""
+"""What several exports say together: overlaps are found by identity, and whose posts are whose by evidence."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from erresearch.errors import DataError
-from erresearch.exports.dates import orders_of
 from erresearch.exports.layouts import load_registry, normalise
-from erresearch.exports.log import COUNTED_BACK, Accounting, Caution, Export, Guess, ReadLog, Said
-from erresearch.exports.mapping import Settings
-from erresearch.exports.tables import Table
+from erresearch.exports.log import Accounting, Caution, Export, Guess, ReadLog
+from erresearch.exports.privacy import show_name
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
-__all__ = ["Change", "agreed_settings", "combine_exports", "definition_changes", "put_together"]
+__all__ = ["Change", "combine_exports", "definition_changes", "mark_others", "plain_name", "settle_owners"]
 
 _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -32,6 +31,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 _ABOUT_THE_FILE = frozenset({"source_row", "part", "exported", "age_days"})
 _EXPOSURES = ("impressions", "views", "reach")
+_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,25 +266,27 @@ def _change(overlap: pd.DataFrame, keys: list[str], figures: list[str]) -> tuple
 
 
 def _changed_definition(rows: pd.DataFrame, exports: Sequence[Export]) -> list[Caution]:
-    """Impressions in the older exports and views in the newer ones are two figures, never one."""
+    """Impressions in older posts of a platform and views in newer ones are two figures, never one."""
     moment = next((name for name in ("published_at", "date") if name in rows.columns), None)
     there = [name for name in _EXPOSURES[:2] if name in rows.columns]
     if moment is None or len(there) < 2 or all(set(there) <= set(e.rows.columns) for e in exports):
         return []
-    only = {
-        name: rows[rows[name].notna() & rows[[n for n in there if n != name]].isna().all(axis=1)]
-        for name in there
-    }
-    if any(part.empty for part in only.values()):
-        return []
-    ends = {name: (part[moment].min(), part[moment].max()) for name, part in only.items()}
-    later = max(there, key=lambda name: ends[name][0])
-    day: dt.date = ends[later][0].date()
-    names = " and ".join(there)
-    text = (
-        f"the definition of exposure changes on {day}: {names} are different figures and must not be spliced"
-    )
-    return [Caution("changed definition", text, len(only[later]))]
+    found = []
+    for _, own in rows.groupby("platform") if "platform" in rows.columns else [("", rows)]:
+        only = {
+            name: own[own[name].notna() & own[[n for n in there if n != name]].isna().all(axis=1)]
+            for name in there
+        }
+        if any(part.empty for part in only.values()):
+            continue
+        later = max(there, key=lambda name: only[name][moment].min())
+        day: dt.date = only[later][moment].min().date()
+        text = (
+            f"the definition of exposure changes on {day}: {' and '.join(there)} are different figures and must not be "
+            "spliced"
+        )
+        found.append(Caution("changed definition", text, len(only[later])))
+    return found
 
 
 def _missing_columns(exports: Sequence[Export]) -> list[str]:
@@ -330,177 +332,224 @@ def _added(accounts: Sequence[Accounting], rejected: int, what: str) -> Accounti
     )
 
 
-_TIMES = ("time", "window")
-# whole numbers are read alike under either sign
-_DECIMAL = ("number", "money", "share", "seconds")
-_BY_DAY = ("daily", "followers", "outcomes")
-_SHOWN = 6
+OWNERS: Final = "own accounts"
+SHOPS: Final = "shops"
+OTHERS: Final = "other accounts"
+#: Posts, and share of the posts of the largest account, from which an account is taken for one's own.
+_FEW, _SHARE = 5, 0.1
+#: Figures that a platform shows to the owner of a post only: of somebody else's they are 0 or blank.
+_PRIVATE: Final = ("saves", "followers_gained")
+#: Letters from which a shop's name is looked for inside the name of an account.
+_LETTERS = 4
 
 
-def put_together(
-    tables: Sequence[Table], read_one: Callable[[Table, ReadLog], Export], log: ReadLog
-) -> Export:
-    """Read tables of one layout one by one and make one export of them.
+def plain_name(name: object) -> str:
+    """A name for comparison: handles, display names and their spelling differ by little.
 
-    A row that stands in two of them is handled like a row of two exports: kept once where its figures are the same,
-    refused where they differ.
+    Examples
+    --------
+    >>> plain_name(" @Maple Moss ") == plain_name("maple_moss")
+    True
+    """
+    return "".join(character for character in str(name).casefold() if character not in " @_.-\u00a0")
+
+
+def mark_others(posts: pl.DataFrame, own: Sequence[str], log: ReadLog) -> pl.Series:
+    """Mark the posts of other accounts in an export of one's own.
+
+    An account is one's own where the caller says so, where it has most posts, or where it has five posts and a tenth
+    of what the largest has, unless all of its posts lack what a platform shows to the owner only.
 
     Parameters
     ----------
-    tables : sequence of Table
-        Of one layout, each of a sheet or file of its own.
-    read_one : callable
-        Reads one of them, writing into a log of its own.
+    posts : polars.DataFrame
+        Columns account and source_row, and the figures.
+    own : sequence of str
+        The accounts that the caller names; empty where the file is to tell.
     log : ReadLog
-        What was said about the file as a whole.
+        Takes the guess and the count.
 
     Returns
     -------
-    Export
-        With every guess and caution named by its sheet, and the account of each sheet among the notes.
+    polars.Series
+        True for posts of other accounts.
 
-    Raises
-    ------
-    DataError
-        If the sheets contradict each other: in currency, in decimal sign, or in the figures of one row.
+    See Also
+    --------
+    settle_owners : The same with what other files say.
     """
-    _refuse_currencies({table.part: set(table.match.currencies.values()) for table in tables}, log)
-    exports = []
-    for table in tables:
-        own = ReadLog(f"{log.name}: {table.part}", strict=log.strict)
-        exports.append(read_one(table, own))
-    parts = [table.part for table in tables]
-    _refuse_currencies({part: _currencies(export) for part, export in zip(parts, exports, strict=True)}, log)
-    _refuse_signs(tables, exports, log)
-    together = combine_exports(exports, tables=True)
-    guesses = [(part, each) for part, export in zip(parts, exports, strict=True) for each in export.guesses]
-    cautions = [(part, each) for part, export in zip(parts, exports, strict=True) for each in export.warnings]
-    further = together.warnings[len(dict.fromkeys(each for _, each in cautions)) :]
-    accounts = [
-        f"{part!r}: {str(export.accounting).replace(chr(10) + '  ', '; ')}"
-        for part, export in zip(parts, exports, strict=True)
-    ]
-    log.note(f"{len(parts)} tables of one layout were put together: {', '.join(map(repr, parts[:_SHOWN]))}"
-                 + (f" and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""))  # fmt: skip
-    counted = [part for part, guess in guesses if guess.code == COUNTED_BACK]
-    if len(counted) > 1:
-        log.caution(
-            "year",
-            f"the dates of {', '.join(map(repr, counted[:_SHOWN]))} have no year and all were counted back from one day: "
-            "what is more than a year older is dated wrongly; read such tables one by one, each with its exported_at",
-        )
-    for caution in further:
-        log.caution(caution.code, caution.text, count=caution.count, rows=caution.rows)
-    rows = together.rows
-    if together.kind in _BY_DAY:
-        rows = rows.sort_values("date", kind="stable", ignore_index=True)
-    return replace(
-        together,
-        rows=rows,
-        name=log.name,
-        guesses=(*log.guesses, *_once(guesses, len(parts), _named_guess)),
-        warnings=(*log.warnings, *_once(cautions, len(parts), _named_caution)),
-        notes=tuple(dict.fromkeys([*log.notes, *accounts, *together.notes])),
-    )
-
-
-def _named_guess(part: str, guess: Guess) -> Guess:
-    return replace(guess, name=f"{part}: {guess.name}")
-
-
-def _named_caution(part: str, caution: Caution) -> Caution:
-    return replace(caution, text=f"{part}: {caution.text}")
-
-
-def _once(said: Sequence[tuple[str, Said]], count: int, named: Callable[[str, Said], Said]) -> list[Said]:
-    """What every sheet gives rise to is said once; the rest names its sheet."""
-    every = [each for _, each in said]
-    return list(
-        dict.fromkeys(each if every.count(each) == count else named(part, each) for part, each in said)
-    )
-
-
-def _currencies(export: Export) -> set[str]:
-    if "currency" not in export.rows.columns:
-        return set()
-    return {str(code) for code in export.rows["currency"].dropna().unique() if code}
-
-
-def _refuse_currencies(codes: dict[str, set[str]], log: ReadLog) -> None:
-    """Amounts of different currencies are never added up, in whichever sheet they stand."""
-    if len({code for each in codes.values() for code in each}) < 2 or all(
-        len(each) > 1 for each in codes.values()
-    ):
-        return
-    raise DataError(
-        f"{log.name}: its tables are in different currencies, which are never added up",
-        got="; ".join(f"{part!r} in {' and '.join(sorted(each))}" for part, each in codes.items() if each),
-        fix="save the tables of each currency as a file of their own",
-    )
-
-
-def _refuse_signs(tables: Sequence[Table], exports: Sequence[Export], log: ReadLog) -> None:
-    """A sign that parts decimals in one sheet and thousands in the next is not guessed."""
     import polars as pl
 
-    registry = load_registry()
-    signs: dict[str, dict[str, str]] = {}
-    for table, export in zip(tables, exports, strict=True):
-        guessed = {guess.name: guess.value for guess in export.guesses}
-        for target, position in table.match.columns.items():
-            column = table.cells[f"c{position}"] if f"c{position}" in table.cells.columns else None
-            if column is None or column.dtype != pl.String or registry.field(target).type not in _DECIMAL:
-                continue
-            name = f"decimal sign of {table.printed(target)!r}"
-            printed = column.str.contains(r"\d[.,]\d{3}(\D|$)|\d,\d").any()
-            if name in guessed or (printed and table.match.layout.decimal):
-                signs.setdefault(target, {})[table.part] = guessed.get(name, repr(table.match.layout.decimal))
-    for found in signs.values():
-        if len(set(found.values())) > 1:
-            raise DataError(
-                f"{log.name}: its tables use different signs for decimals",
-                got="; ".join(f"{part!r} {sign}" for part, sign in list(found.items())[:_SHOWN]),
-                allowed="one sign in all of them",
-                fix="pass decimal='.' or decimal=',', or save each table as a file of its own",
-            )
+    shown = [pl.col(name).fill_null(0).max().alias(name) for name in _PRIVATE if name in posts.columns]
+    seen = posts.group_by("account").agg(pl.len().alias("posts"), *shown).sort("posts", "account")
+    if own:
+        said = {plain_name(name) for name in own}
+        mine = [name for name in seen["account"] if plain_name(name) in said]
+    else:
+        most = seen["posts"].max()
+        many = (pl.col("posts") >= _FEW) & (pl.col("posts") >= _SHARE * pl.lit(most))
+        owner = pl.any_horizontal(pl.col(name) > 0 for name in _PRIVATE if name in posts.columns)
+        open_ = owner | ~owner.any() if shown else pl.lit(value=True)
+        mine = seen.filter((many & open_) | (pl.col("posts") == most))["account"].to_list()
+    others = ~posts["account"].is_in(mine)
+    if seen.height > 1 and not own:
+        log.guess(
+            OWNERS,
+            _listed(mine),
+            f"the others have fewer than {_FEW} posts, less than a tenth of the largest account's, or no figures that "
+            "only their owner sees"
+            if others.any()
+            else f"each has {_FEW} posts and a tenth of the largest account's, or as many",
+            "own in mapping=",
+            code=OWNERS,
+        )
+    log.count(OTHERS, _about(len(others)), others, posts["source_row"])
+    return others
 
 
-def agreed_settings(tables: Sequence[Table], settings: Settings, log: ReadLog) -> Settings:
-    """Let the tables in which a day above 12 tells the order of dates decide for those without one.
+def _about(posts: int) -> str:
+    return (
+        f"{{count}} of {posts:,} posts belong to other accounts (collaborations): they are marked and must not be "
+        "divided by one's own followers"
+    )
+
+
+def settle_owners(exports: Sequence[Export], entity: Mapping[str, str] | None = None) -> tuple[Export, ...]:
+    """Say whose posts are whose by what all files together know.
+
+    An account that one file takes for somebody else's is one's own where it has followers, outcomes or advertising under
+    its name, is named by the caller, or is one's own in another file. Where one file has outcomes of several shops, each
+    account belongs to the shop of its name, or to the only one whose name stands within its own.
 
     Parameters
     ----------
-    tables : sequence of Table
-        Of one layout.
-    settings : Settings
-        What the caller says.
-    log : ReadLog
-        For messages.
+    exports : sequence of Export
+        All that was read.
+    entity : mapping of str to str, optional
+        Account to shop, as the caller says; then no shop is guessed.
 
     Returns
     -------
-    Settings
-        With the order, where some table tells it.
+    tuple of Export
+        The same, where a post changes hands with its guess and its count; nothing that was given is changed.
 
-    Raises
-    ------
-    DataError
-        If two tables tell different orders.
+    See Also
+    --------
+    erresearch.build_panel : Takes ``entity`` of the posts.
     """
-    if settings.dayfirst is not None or settings.dates:
-        return settings
-    registry = load_registry()
-    told: dict[str, str] = {}
-    for table in tables:
-        for target, position in table.match.columns.items():
-            if registry.field(target).type in _TIMES and f"c{position}" in table.cells.columns:
-                for order in orders_of(table.cells[f"c{position}"]):
-                    told.setdefault(order, table.part)
-    if len(told) > 1:
-        raise DataError(
-            f"{log.name}: its tables write dates in different orders",
-            got="; ".join(f"{part!r} {order}" for order, part in sorted(told.items())),
-            allowed="one order in all of them",
-            fix="write all dates in one order, or save each table as a file of its own",
+    known = _known(exports, entity or {})
+    settled = [_mended(export, known) if export.kind == "posts" else export for export in exports]
+    shops = [] if entity else _shops(settled)
+    if len(shops) < 2 or any(one.kind == "posts" and "entity" in one.rows for one in settled):
+        return tuple(settled)
+    accounts = sorted({name for one in settled if one.kind == "posts" for name in _own(one)})
+    belongs = {name: _shop_of(name, shops) for name in accounts}
+    guessed = [name for name, shop in belongs.items() if shop is None or plain_name(name) != plain_name(shop)]
+    alone = [name for name in guessed if belongs[name] is None]
+    if not guessed or len(alone) > len(accounts) / 2:
+        return tuple(settled)  # each by its own name, or by nothing that can be guessed: the panel says so
+    return tuple(_placed(one, belongs, guessed) if one.kind == "posts" else one for one in settled)
+
+
+def _own(export: Export) -> Iterable[str]:
+    rows = export.rows
+    own = rows[~rows["collaboration"].eq(True)] if "collaboration" in rows else rows
+    return own["account"].dropna().unique()
+
+
+def _known(exports: Sequence[Export], entity: Mapping[str, str]) -> dict[str, str]:
+    """Why accounts are one's own, by their plain names."""
+    found: dict[str, str] = {}
+    for export in exports:
+        rows = export.rows
+        if export.kind == "posts":
+            found |= {plain_name(name): f"{export.name} is of it" for name in _own(export)}
+        elif "followers" in rows and "account" in rows:
+            found |= {
+                plain_name(name): f"{export.name} counts its followers" for name in rows["account"].unique()
+            }
+        elif "entity" in rows:
+            found |= {
+                plain_name(name): f"{export.name} has its {export.kind}" for name in rows["entity"].unique()
+            }
+    return found | {plain_name(name): "entity names it" for name in entity}
+
+
+def _mended(export: Export, known: Mapping[str, str]) -> Export:
+    """The export without marks on posts of accounts that are one's own after all."""
+    rows = export.rows
+    guess = next((one for one in export.guesses if one.code == OWNERS), None)
+    if guess is None:
+        return export  # one account, or the caller said whose they are
+    others = rows["collaboration"].eq(True)
+    plain = rows["account"].map(plain_name)
+    mine = others & plain.isin(set(known))
+    if not mine.any():
+        return export
+    names = sorted(rows.loc[mine, "account"].unique())
+    reason = "; ".join(f"{show_name(name)}: {known[plain_name(name)]}" for name in names[:_SHOWN])
+    left = others & ~mine
+    cautions = [one for one in export.warnings if one.code != OTHERS]
+    if left.any():
+        numbers = tuple(int(number) for number in rows.loc[left, "source_row"].head(3))
+        count = int(left.sum())
+        cautions.append(Caution(OTHERS, _about(len(rows)).format(count=f"{count:,}"), count, numbers))
+    made = replace(guess, value=_listed(sorted({*_own(export), *names})), reason=reason)
+    changed = rows.assign(collaboration=left)
+    changed.attrs = dict(rows.attrs)
+    guesses = tuple(made if one is guess else one for one in export.guesses)
+    return replace(export, rows=changed, guesses=guesses, warnings=tuple(cautions))
+
+
+def _shops(exports: Sequence[Export]) -> list[str]:
+    """Names of shops, where one file has outcomes of several."""
+    several = [
+        names
+        for export in exports
+        if export.kind == "outcomes"
+        and len(names := sorted(map(str, export.rows["entity"].dropna().unique()))) > 1
+    ]
+    return sorted({name for names in several for name in names})
+
+
+def _shop_of(account: str, shops: Sequence[str]) -> str | None:
+    """The shop of an account's name, or the only one whose name stands in it, or the longest of those."""
+    name = plain_name(account)
+    exact = [shop for shop in shops if plain_name(shop) == name]
+    within = [shop for shop in shops if len(plain_name(shop)) >= _LETTERS and plain_name(shop) in name]
+    within = [
+        shop
+        for shop in within
+        if not any(shop != one and plain_name(shop) in plain_name(one) for one in within)
+    ]
+    found = exact or within
+    return found[0] if len(found) == 1 else None
+
+
+def _placed(export: Export, belongs: Mapping[str, str | None], guessed: Sequence[str]) -> Export:
+    """The export with the shop of each post."""
+    rows = export.rows
+    changed = rows.assign(entity=rows["account"].map(belongs.get).astype(rows["account"].dtype))
+    changed.attrs = dict(rows.attrs)
+    here = [name for name in guessed if name in set(rows["account"])]
+    placed = [
+        f"{show_name(name)} to {show_name(shop)}" for name in here if (shop := belongs[name]) is not None
+    ]
+    alone = [name for name in here if belongs[name] is None]
+    guesses, cautions = list(export.guesses), list(export.warnings)
+    if placed:
+        value = "; ".join(placed[:_SHOWN]) + " …" * (len(placed) > _SHOWN)
+        reason = "the name of the shop stands in the name of the account"
+        guesses.append(Guess(SHOPS, value, reason, "--entity (entity=)", SHOPS))
+    if alone:
+        count = int(changed["entity"].isna().sum())
+        text = (
+            f"{count:,} posts are of accounts that no shop has the name of ({_listed(alone)}) and are left out of what "
+            "is joined with outcomes: --entity (entity=) says whose they are"
         )
-    return replace(settings, dates=next(iter(told))) if told else settings
+        cautions.append(Caution(SHOPS, text, count))
+    return replace(export, rows=changed, guesses=tuple(guesses), warnings=tuple(cautions))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(show_name, names[:_SHOWN])) + " …" * (len(names) > _SHOWN)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Times", "orders_of", "parse_times"]
 
+_MONTHS = 12
+#: Steps between days from which equal ones decide the order of dates.
+_STEPS = 4
 Precision = Literal["second", "minute", "day", "month"]
 
 # a word may stand before the clock ("at", "um") and after it ("Uhr"); a letter alone is of AM or PM only at the end
@@ -148,7 +151,8 @@ def parse_times(
     import polars as pl
 
     said = order if dayfirst is None else ("DMY" if dayfirst else "MDY")
-    plain = None if cells.null_count() else _fast(cells, said)
+    fixed = dayfirst is not None
+    plain = None if cells.null_count() else _fast(cells, said, fixed=fixed)
     if plain is not None:
         return plain
     text = cells.fill_null("").str.strip_chars().str.strip_prefix("'")
@@ -160,16 +164,16 @@ def parse_times(
     if empty.all():
         nothing = pl.Series("local", [None] * len(text), dtype=pl.Datetime("us"))
         return Times(nothing, None, "day", pl.repeat(False, len(text), eager=True, dtype=pl.Boolean))
-    fast = _fast(text, said)
+    fast = _fast(text, said, fixed=fixed)
     if fast is not None:
         return fast
     text = text.str.replace_all("[\u00a0\u202f\u2009]", " ").str.replace_all(r"\s+", " ")
     family = _family(text)
-    return family(text, rows, log, header, _Order(said, fixed=dayfirst is not None))
+    return family(text, rows, log, header, _Order(said, fixed=fixed))
 
 
-def _fast(text: pl.Series, order: str) -> Times | None:
-    """One of the usual shapes, if every cell has it and the order is known."""
+def _fast(text: pl.Series, order: str, *, fixed: bool) -> Times | None:
+    """One of the usual shapes, if every cell has it and the order is known: by the caller, or by a day above 12."""
     import polars as pl
 
     some = text.head(200).drop_nulls().head(50)
@@ -181,6 +185,8 @@ def _fast(text: pl.Series, order: str) -> Times | None:
             continue
         parsed = by_morsels(text, pl.col("").str.to_datetime(form, strict=False, time_unit="us"))
         if parsed.null_count() != text.null_count():
+            return None
+        if "" not in formats and not fixed and not (parsed.dt.day() > _MONTHS).any():
             return None
         utc = parsed.dt.replace_time_zone(None) if zoned else None
         local = parsed
@@ -308,10 +314,14 @@ def _order(
         if order.rule in ("MDY", "DMY") and found != order.rule:
             log.guess(f"date order of {header!r}", found, f"{most:,} cells only read so", "dayfirst=")
         return found
-    if order.rule in ("MDY", "DMY"):
-        return order.rule
     if int((a != b).sum()) == 0:
-        return "DMY"
+        return order.rule if order.rule in ("MDY", "DMY") else "DMY"
+    proven = _in_step(a, b, text)
+    if proven and proven != order.rule:
+        reason = "so read the days follow each other in equal steps, and otherwise they do not"
+        log.guess(f"date order of {header!r}", proven, reason, "dayfirst=")
+    if proven or order.rule in ("MDY", "DMY"):
+        return proven or order.rule
     where = (a != b).fill_null(False)
     raise DataError(
         f"{log.name}, column {header!r} does not say which number is the month",
@@ -319,6 +329,22 @@ def _order(
         allowed="dates of which some day is above 12, or year-month-day",
         fix="pass dayfirst=True or dayfirst=False",
     )
+
+
+def _in_step(a: pl.Series, b: pl.Series, text: pl.Series) -> str:
+    """The order under which a column's days follow each other in steps of one length; empty where both do, or neither."""
+    year = _whole(_groups(text, _NUMERIC)[2])
+    found = []
+    for name, month, day in (("MDY", a, b), ("DMY", b, a)):
+        nothing = [text.clear().extend_constant(None, len(text))] * 5
+        days = _assembled((year, month, day), nothing, text)[0].drop_nulls().unique().sort()
+        steps = days.diff().drop_nulls().dt.total_days()
+        # firsts of months are in step as well
+        monthly = (days.dt.day() == 1).all() and (steps <= 31).all()
+        usual = int((steps == steps.mode().sort()[0]).sum()) if len(steps) else 0
+        if len(steps) >= _STEPS and (monthly or usual >= 0.9 * len(steps)):
+            found.append(name)
+    return found[0] if len(found) == 1 else ""
 
 
 def orders_of(cells: pl.Series) -> set[str]:

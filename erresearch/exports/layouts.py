@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 import tomllib
@@ -14,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from erresearch.errors import ColumnError, UnknownNameError
-from erresearch.exports.privacy import LONGEST_HEADER, looks_like_headers, show_headers, show_shape
+from erresearch.exports.privacy import LONGEST_HEADER
 from erresearch.io.files import resource
 from erresearch.schema import COLUMNS
 
@@ -30,11 +29,11 @@ __all__ = [
     "Match",
     "Registry",
     "Rule",
+    "aliases",
     "best_match",
     "load_registry",
     "match_header",
     "normalise",
-    "not_recognised",
     "platforms",
     "vocabulary",
 ]
@@ -179,6 +178,7 @@ class Format:
     range_line: bool = False
     raw_names: bool = False
     collaborations: bool = False
+    lifelong: bool = False
     id_clock: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -531,70 +531,3 @@ def best_match(header: Sequence[str], layouts: Iterable[Format], *, preamble: bo
 def vocabulary() -> frozenset[str]:
     """Every header that any layout knows, normalised."""
     return frozenset(key for layout in load_registry().formats for key in aliases(layout)[0])
-
-
-def not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Iterable[Format]) -> ColumnError:
-    """Say that no row is a known header, and which layout comes nearest.
-
-    Parameters
-    ----------
-    name : str
-        File name.
-    head : sequence of rows
-        The first rows.
-    layouts : iterable of Format
-        Layouts that were tried.
-
-    Returns
-    -------
-    ColumnError
-        To be raised by the caller; it shows the likeliest row of headers only where its shape is that of headers.
-    """
-    known = vocabulary()
-    rows = [row for row in head if any(cell.strip() for cell in row)] or [[]]
-
-    def worth(at: int) -> tuple[int, bool, int]:
-        hits = sum(normalise(cell) in known for cell in rows[at])
-        return hits, looks_like_headers(rows[at], rows[at + 1 :]), len([c for c in rows[at] if c.strip()])
-
-    at = max(range(len(rows)), key=worth)
-    best = rows[at]
-    if not looks_like_headers(best, rows[at + 1 :]):
-        words = [repr(" ".join(cell.split())) for cell in best if normalise(cell) in known][:8]
-        shapes = f"{len(best)} cells such as {', '.join(map(show_shape, best[:4]))}"
-        return ColumnError(
-            f"{name}: no known layout fits, and no row looks like headers",
-            got=shapes + (f"; of known headers only {', '.join(words)}" if words else ""),
-            fix="add a row of headers, or say which column is which with mapping=",
-        )
-    nearest = max(layouts, key=lambda layout: _shared(layout, best), default=None)
-    hint = ""
-    if nearest is not None and _shared(nearest, best):
-        there = {normalise(cell) for cell in best}
-        wanted = {
-            part: [h for t in part.split("|") for h in nearest.headers(t)] for part in nearest.signature
-        }
-        lacking = [
-            " or ".join(repr(header) for header in headers[:2])
-            for headers in wanted.values()
-            if not there & {normalise(header) for header in headers}
-        ]
-        needed = ", ".join(lacking) or "the lines that the platform writes above the headers"
-        hint = f"nearest layout: {nearest.name}, which needs {needed}"
-    near = []
-    for i, cell in enumerate(best[:12]):
-        close = difflib.get_close_matches(normalise(cell)[:60], known, n=1, cutoff=0.75)
-        if cell.strip() and normalise(cell) not in known and close:
-            near.append(f"{show_headers(best, positions=[i])} is near {close[0]!r}")
-    return ColumnError(
-        f"{name}: no known layout has these headers",
-        got=show_headers(best, most=12),
-        allowed=hint,
-        fix=(f"{'; '.join(near[:4])}; " if near else "")
-        + "say which column is which with mapping=, or see erresearch.exports.platforms()",
-    )
-
-
-def _shared(layout: Format, cells: Sequence[str]) -> int:
-    keys = aliases(layout)[0]
-    return sum(normalise(cell) in keys for cell in cells)

@@ -22,7 +22,9 @@ _KNOWN = (
     "platform",
     "columns",
     "exported_at",
+    "since",
     "won",
+    "own",
     "keep",
     "hash",
     "per_post",
@@ -54,6 +56,9 @@ class Settings:
         Decimal sign, order of numeric dates, the one currency to keep.
     exported_at : datetime.date or None
         Day of the export.
+    since : datetime.date or str
+        First day of the range that figures of posts are of; ``"lifetime"`` where they are of a post's whole life; empty
+        where the file is to tell.
     account, entity : str
         Name of the account or of the shop, where the file does not say it.
     zone : str
@@ -64,6 +69,8 @@ class Settings:
         Header of a survey's score.
     won : tuple of str
         Stages of a deal that count as won.
+    own : tuple of str
+        One's own accounts, where a file has posts of others as well.
     keep, hash : tuple of str
         Headers of further columns to keep as they are, or hashed.
     per_post : bool
@@ -77,12 +84,14 @@ class Settings:
     dayfirst: bool | None = None
     currency: str | None = None
     exported_at: dt.date | None = None
+    since: dt.date | str = ""
     account: str = ""
     entity: str = ""
     zone: str = ""
     scale: str = ""
     score: str = ""
     won: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     hash: tuple[str, ...] = ()
     per_post: bool = False
@@ -103,11 +112,13 @@ def read_mapping(
             platform = "mastodon"         # any name
             account = "my shop"           # where the file has no such column
             entity = "my shop"            # the same for outcomes
+            own = ["myshop", "myshop_be"] # one's own accounts, where posts of others are among them
             zone = "Europe/Amsterdam"     # of its clocks
             dates = "DMY"                 # order of numeric dates
             decimal = ","
             currency = "EUR"
             exported_at = 2026-03-01
+            since = 2026-01-01            # first day of the range that figures are of, or "lifetime"
             totals = [["post_id", "equals", "Total"]]
             keep = ["Campaign"]           # further columns, as they are
             hash = ["Customer Email"]     # further columns, hashed for this run
@@ -167,7 +178,7 @@ def read_mapping(
     if strange:
         raise UnknownNameError.of("line of a mapping", strange[0], _KNOWN)
     said: dict[str, Any] = {name: _text(table, name) for name in _SIMPLE if name in table}
-    said |= {name: _list(table, name) for name in ("won", "keep", "hash") if name in table}
+    said |= {name: _list(table, name) for name in ("won", "own", "keep", "hash") if name in table}
     for name, allowed in _CHOICES.items():
         if name in table and said.get(name, table[name]) not in allowed:
             raise DataError(
@@ -179,6 +190,8 @@ def read_mapping(
         said["per_post"] = table["per_post"]
     if "exported_at" in table:
         said["exported_at"] = day_of(table["exported_at"])
+    if "since" in table:
+        said["since"] = table["since"] if table["since"] == "lifetime" else day_of(table["since"], "since")
     given = {name for name in ("decimal", "currency", "exported_at") if getattr(settings, name) is not None}
     settings = replace(settings, **{name: value for name, value in said.items() if name not in given})
     return settings, _layout(table) if "columns" in table else None
@@ -214,8 +227,8 @@ def _list(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def day_of(value: object) -> dt.date:
-    """Read a day that a caller gave.
+def day_of(value: object, name: str = "exported_at") -> dt.date:
+    """Read a day that a caller gave under a name.
 
     Raises
     ------
@@ -234,7 +247,7 @@ def day_of(value: object) -> dt.date:
     try:
         return dt.date.fromisoformat(str(value))
     except ValueError as error:
-        raise DataError("`exported_at` is no day", got=repr(value), fix="write it as 2026-02-28") from error
+        raise DataError(f"`{name}` is no day", got=repr(value), fix="write it as 2026-02-28") from error
 
 
 def _layout(table: Mapping[str, Any]) -> Format:

@@ -27,6 +27,7 @@ __all__ = [
     "damaged_ids",
     "instagram_time",
     "tiktok_time",
+    "warn_cut",
     "x_time",
 ]
 
@@ -213,15 +214,15 @@ def check_stock(frame: pl.DataFrame, log: ReadLog) -> None:
         )
 
 
-def check_limit(used: int, layout: Format, log: ReadLog) -> None:
-    """A table of exactly the platform's limit is likely a selection of the best."""
-    if layout.limit and used == layout.limit:
-        log.caution(
-            "cut table",
-            f"the table has exactly {used} rows, the platform's limit: it looks cut, so the posts are selected on their "
-            "success",
-            count=used,
-        )
+def check_limit(rows: int, layout: Format, log: ReadLog) -> None:
+    """A table of exactly the platform's limit is likely a selection of the best, whatever becomes of its rows."""
+    if layout.limit and rows == layout.limit:
+        warn_cut(f"the table has exactly {rows} rows, the platform's limit: it looks cut", log, rows)
+
+
+def warn_cut(text: str, log: ReadLog, rows: int) -> None:
+    """Say that a table is a selection."""
+    log.caution("cut table", f"{text}, so the posts are selected on their success", count=rows)
 
 
 def check_totals(frame: pl.DataFrame, totals: pl.DataFrame, log: ReadLog) -> None:

@@ -18,6 +18,7 @@ from erresearch.exports.columns import (
     numeric_targets,
     typed,
 )
+from erresearch.exports.combine import mark_others
 from erresearch.exports.layouts import MAPPED, load_registry, normalise
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.mapping import Settings
@@ -41,13 +42,14 @@ __all__ = ["LIFETIME", "read_posts"]
 
 _FIRST = (
     "platform", "account", "post_id", "date", "published_at", "time_source", "time_precision", "post_type", "is_paid",
-    *AUDIENCES, *REACTIONS, "clicks",
+    *AUDIENCES, *REACTIONS, "clicks", "collaboration",
 )  # fmt: skip
 LIFETIME = ("lifetime", "total", "gesamte laufzeit")
 # ages differ enough to matter
 _AGES = 2
 _SHOWN = 4
 _SAMPLE = 100
+_FLOAT, _DIGITS = r"^\d+\.0+$", 15
 _PAID = ("reach_paid", "views_paid", "impressions_paid")
 _IDS = {"tiktok": r"/(?:video|photo)/(\d+)", "x": r"/status(?:es)?/(\d+)"}
 _NETWORKS = {"twitter": "x", "ig": "instagram", "fb": "facebook"}
@@ -83,6 +85,7 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
         If ids, times or figures cannot be used.
     """
     drafted = _merged(drafts, log)
+    check_limit(drafted.frame.height, drafted.layout, log)
     if "published_at" not in drafted.frame.columns:
         raise _missing(drafted, "published_at")
     drafted = _identified(drafted, log)
@@ -105,10 +108,10 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
         frame = _per_post(frame, log) if settings.per_post else frame
         return Built(_ordered(frame), used, "posts" if settings.per_post else "daily", settings.exported_at)
     frame = _without_copies(frame, log)
+    frame = _in_window(frame, drafted, settings, log)
     if drafted.layout.evidence == MAPPED:
         check_stock(frame, log)
     frame = check_posts(frame, drafted.layout, log)
-    check_limit(frame.height, drafted.layout, log)
     check_age(frame, settings.exported_at, log)
     frame = _aged(frame, settings.exported_at, log)
     return Built(_ordered(frame), frame.height, "posts", settings.exported_at)
@@ -186,6 +189,14 @@ def _identified(drafted: Draft, log: ReadLog) -> Draft:
         assert links is not None
         return _with_ids(drafted, from_links.fill_null(links.replace("", None)), log)
     ids = frame["post_id"].str.strip_chars().str.strip_prefix("'").replace("", None)
+    floats = ids.str.contains(_FLOAT).fill_null(False)
+    if floats.any():
+        ids = ids.zip_with(~floats, ids.str.extract(r"^(\d+)", 1))
+        ids = ids if from_links is None else ids.zip_with(~floats | from_links.is_null(), from_links)
+        known = ": the addresses stand in for them" if from_links is not None else ""
+        about = f"column {drafted.header('post_id')!r}: {{count}} ids went through a decimal number (they end in .0), "
+        about += f"and their last digits are not to be trusted{known}"
+        log.count("ids through a float", about, floats & (ids.str.len_bytes() > _DIGITS), drafted.rows)
     damaged = damaged_ids(ids)
     count = int(damaged.sum())
     if count:
@@ -293,6 +304,56 @@ def _days(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series | None:
     return days
 
 
+def _in_window(frame: pl.DataFrame, drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFrame:
+    """Leave out posts from before the range of dates that the figures are of.
+
+    Whatever happened to a post since it was published cannot be below zero: a negative count proves that figures are of
+    a range, and that the post is older than it.
+    """
+    import polars as pl
+
+    since = settings.since
+    if since == LIFETIME[0]:
+        return frame
+    counts = [name for name in (*REACTIONS, *AUDIENCES, "clicks") if name in frame.columns]
+    taken = frame.select(pl.any_horizontal(*(pl.col(name) < 0 for name in counts), False)).to_series()
+    taken = taken.fill_null(False)
+    moment = frame["published_at"]
+    if isinstance(since, dt.date):
+        early = moment < dt.datetime.combine(since, dt.time())
+    elif taken.any():
+        last = moment.filter(taken).max()
+        assert isinstance(last, dt.datetime)
+        early = moment <= last
+        log.guess(
+            "figures of",
+            f"a range of dates from after {last:%Y-%m-%d}",
+            "a count below zero is of a post from before the range",
+            "since in mapping=",
+        )
+        log.caution(
+            "figures of a range",
+            f"{int(taken.sum()):,} posts have counts below zero, so the figures are of a range of dates and not of the "
+            "whole life of a post; say its first day with since = 2025-01-31 in mapping=, or export the table for the "
+            'whole life (and since = "lifetime" says so)',
+            count=int(taken.sum()),
+            rows=frame["source_row"].filter(taken),
+        )
+    else:
+        if not drafted.layout.lifelong and "metric_date" not in drafted.frame.columns:
+            log.guess(
+                "figures of",
+                "the whole life of each post",
+                "the file does not say, and no count is below zero as those of a range of dates may be",
+                "since in mapping=",
+            )
+        return frame
+    early = early.fill_null(False)
+    reason = "posts from before the range of dates that the figures are of"
+    log.remove("out_of_scope", reason, frame["source_row"].filter(early), warn=True)
+    return frame.filter(~early)
+
+
 def _described(
     drafted: Draft, columns: dict[str, pl.Series], settings: Settings, log: ReadLog
 ) -> pl.DataFrame:
@@ -328,10 +389,10 @@ def _described(
         out["is_paid"] = known.to_series()
     if "is_crosspost" in text.columns:
         out["is_crosspost"] = flags(text["is_crosspost"])
-    if drafted.layout.collaborations:
-        out["collaboration"] = _others(account, drafted, log)
     frame = pl.DataFrame({name: column.alias(name) for name, column in {**out, **columns}.items()})
     frame = frame.with_columns(drafted.rows.alias("source_row"))
+    if drafted.layout.collaborations:
+        frame = frame.with_columns(mark_others(frame, settings.own, log).alias("collaboration"))
     return frame.with_columns(further(drafted, settings).values())
 
 
@@ -355,15 +416,6 @@ def _kinds(printed: pl.Series, log: ReadLog) -> pl.Series:
         more = " …" if len(several) > _SHOWN else ""
         log.note(f"kinds of post with more than one name: {'; '.join(several[:_SHOWN])}{more}")
     return printed.replace_strict(named, default=None, return_dtype=pl.String)
-
-
-def _others(account: pl.Series, drafted: Draft, log: ReadLog) -> pl.Series:
-    """Posts of other accounts in an export of one's own."""
-    own = account.mode().sort()
-    others = account != own[0] if len(own) else account.is_null()
-    about = f"{{count}} of {len(account):,} posts belong to other accounts (collaborations): they are marked and must "
-    log.count("other accounts", about + "not be divided by one's own followers", others, drafted.rows)
-    return others
 
 
 def _without_undated(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from erresearch.errors import DataError, ErresearchError
 from erresearch.exports.columns import Built, Draft, draft_of, numeric_targets
-from erresearch.exports.combine import agreed_settings, put_together
 from erresearch.exports.containers import Bundle, Text, log_of, open_bundle, split_bundle
 from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
 from erresearch.exports.layouts import MAPPED, Format, load_registry, normalise
@@ -22,9 +21,11 @@ from erresearch.exports.orders import read_orders
 from erresearch.exports.posts import read_posts
 from erresearch.exports.privacy import is_personal
 from erresearch.exports.selection import (
+    agreed_settings,
     all_tables,
     choose_tables,
     layouts_wanted,
+    put_together,
     refuse_empty,
     refuse_other,
 )

@@ -1,26 +1,32 @@
-"""Which tables a file holds, and which of them is meant."""
+"""Which tables a file holds, which of them is meant, and several of one layout as one."""
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from erresearch.errors import ColumnError, DataError
+from erresearch.exports.combine import combine_exports
 from erresearch.exports.containers import Bundle, Text
+from erresearch.exports.dates import orders_of
 from erresearch.exports.delimited import Records, read_records
-from erresearch.exports.layouts import Format, Kind, load_registry, normalise, not_recognised
-from erresearch.exports.log import ReadLog
+from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry, normalise, vocabulary
+from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, Said, counted
 from erresearch.exports.mapping import KEPT, Settings
-from erresearch.exports.privacy import is_personal, show_name
+from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
 from erresearch.exports.tables import Table, find_tables, relaxed
 from erresearch.exports.workbooks import Sheet
+from erresearch.schema.vocabulary import REACTIONS
 
 __all__ = [
+    "agreed_settings",
     "all_tables",
     "choose_tables",
     "layouts_wanted",
+    "put_together",
     "refuse_empty",
     "refuse_other",
 ]
@@ -28,6 +34,7 @@ __all__ = [
 # where several layouts are in one file, the first of these is what people come for
 _WANTED: tuple[Kind, ...] = ("posts", "survey", "outcomes", "ads", "followers", "daily")
 _SHOWN = 8
+_COUNT = r"^\d{1,3}(?:[.,' \x{00a0}\x{202f}’]?\d{3}){0,3}$"
 
 
 def layouts_wanted(settings: Settings, layout: Format | None, platform: str | None) -> tuple[Format, ...]:
@@ -73,7 +80,49 @@ def all_tables(bundle: Bundle, layouts: Sequence[Format], log: ReadLog) -> tuple
     if words and normalise(words[-1]) in load_registry().no_data:
         raise _no_data(bundle)
     _refuse_columns(head, bundle)
-    raise not_recognised(bundle.name, head[:20], layouts)
+    raise _not_recognised(bundle.name, head[:20], layouts)
+
+
+def _not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Iterable[Format]) -> ColumnError:
+    """Say that no row is a known header, and which layout is near; headers are shown where a row looks like some."""
+    known = vocabulary()
+    rows = [row for row in head if any(cell.strip() for cell in row)] or [[]]
+
+    def worth(at: int) -> tuple[int, bool, int]:
+        hits = sum(normalise(cell) in known for cell in rows[at])
+        return hits, looks_like_headers(rows[at], rows[at + 1 :]), len([c for c in rows[at] if c.strip()])
+
+    at = max(range(len(rows)), key=worth)
+    best = rows[at]
+    if not looks_like_headers(best, rows[at + 1 :]):
+        return ColumnError(
+            f"{name}: no known layout fits, and no row looks like headers",
+            got=f"{len(best)} cells such as {', '.join(map(show_shape, best[:4]))}",
+            fix="add a row of headers, or say which column is which with mapping=",
+        )
+    there = {normalise(cell) for cell in best}
+
+    def lacking(layout: Format) -> list[str]:
+        wanted = [[h for t in part.split("|") for h in layout.headers(t)] for part in layout.signature]
+        return [headers[0] for headers in wanted if headers and not there & set(map(normalise, headers))]
+
+    headed = [layout for layout in layouts if layout.signature and not layout.preamble]
+    near = min(headed, key=lambda layout: len(lacking(layout)) / len(layout.signature), default=None)
+    needed = lacking(near) if near is not None else []
+    hint = ""
+    if near is not None and 0 < len(needed) <= len(near.signature) / 3:
+        hint = f"{near.name}, which needs {', '.join(map(repr, needed))} as well"
+    alike = []
+    for i, cell in enumerate(best[:12]):
+        close = difflib.get_close_matches(normalise(cell)[:60], known, n=1, cutoff=0.75)
+        if normalise(cell) not in known and close:
+            alike.append(f"{show_headers(best, positions=[i])} is near {close[0]!r}")
+    return ColumnError(
+        f"{name}: no known layout has these headers",
+        got="; ".join([show_headers(best, most=5), *alike[:3]]),
+        allowed=hint,
+        fix="say which column is which with mapping=",
+    )
 
 
 def _say_strange(strange: Sequence[str], tables: Sequence[Table], log: ReadLog) -> None:
@@ -172,7 +221,16 @@ def choose_tables(tables: Sequence[Table], platform: str | None, log: ReadLog) -
         chosen = filled or chosen[:1]
     first = chosen[0]
     signs = first.shown(list(first.match.columns.values())[:5])
-    unread = [i for i in first.match.unknown if not is_personal(first.header[i])]
+    counts = unread_counts(first)
+    if counts:
+        lacking = " or ".join(name for name in REACTIONS if name in _lacking(first))
+        log.caution(
+            "unread counts",
+            f"{counted(len(counts), 'column')} of counts under headers that are not known were not read, perhaps of "
+            f"{lacking}: {first.shown(counts)}; [columns] in mapping= says which is which",
+            count=len(counts),
+        )
+    unread = [i for i in first.match.unknown if i not in counts and not is_personal(first.header[i])]
     unread += [i for i, header in enumerate(first.header) if header in layout.ignore]
     if unread:
         # which of its questions is the score of a survey is found later
@@ -183,6 +241,29 @@ def choose_tables(tables: Sequence[Table], platform: str | None, log: ReadLog) -
         + (f" (headers in {chosen[0].match.language})" if chosen[0].match.language not in ("", "en") else "")
     )
     return chosen
+
+
+def _lacking(table: Table) -> list[str]:
+    """Reactions that the layout knows and the table lacks."""
+    match = table.match
+    return [name for name in REACTIONS if name in match.layout.columns and name not in match.columns]
+
+
+def unread_counts(table: Table) -> list[int]:
+    """Columns of whole numbers that were not read, where reactions are lacking: another language may hide them."""
+    if not _lacking(table) or table.match.layout.evidence == MAPPED:
+        return []
+    found = []
+    for position in table.match.unknown:
+        cells = table.cells[f"c{position}"] if f"c{position}" in table.cells.columns else table.rows.head(0)
+        said = cells.cast(str).str.strip_chars().replace("", None).drop_nulls()
+        if (
+            len(said) > len(cells) / 2
+            and said.str.contains(_COUNT).all()
+            and not is_personal(table.header[position])
+        ):
+            found.append(position)
+    return found
 
 
 def refuse_other(table: Table, log: ReadLog) -> None:
@@ -229,3 +310,178 @@ def _no_data(bundle: Bundle) -> DataError:
         got="headers and the words 'No data available'",
         fix="choose a range of dates in which something ran and export it again",
     )
+
+
+_TIMES = ("time", "window")
+# whole numbers are read alike under either sign
+_DECIMAL = ("number", "money", "share", "seconds")
+_BY_DAY = ("daily", "followers", "outcomes")
+
+
+def put_together(
+    tables: Sequence[Table], read_one: Callable[[Table, ReadLog], Export], log: ReadLog
+) -> Export:
+    """Read tables of one layout one by one and make one export of them.
+
+    A row that stands in two of them is handled like a row of two exports: kept once where its figures are the same,
+    refused where they differ.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        Of one layout, each of a sheet or file of its own.
+    read_one : callable
+        Reads one of them, writing into a log of its own.
+    log : ReadLog
+        What was said about the file as a whole.
+
+    Returns
+    -------
+    Export
+        With every guess and caution named by its sheet, and the account of each sheet among the notes.
+
+    Raises
+    ------
+    DataError
+        If the sheets contradict each other: in currency, in decimal sign, or in the figures of one row.
+    """
+    _refuse_currencies({table.part: set(table.match.currencies.values()) for table in tables}, log)
+    exports = []
+    for table in tables:
+        own = ReadLog(f"{log.name}: {table.part}", strict=log.strict)
+        exports.append(read_one(table, own))
+    parts = [table.part for table in tables]
+    _refuse_currencies({part: _currencies(export) for part, export in zip(parts, exports, strict=True)}, log)
+    _refuse_signs(tables, exports, log)
+    together = combine_exports(exports, tables=True)
+    guesses = [(part, each) for part, export in zip(parts, exports, strict=True) for each in export.guesses]
+    cautions = [(part, each) for part, export in zip(parts, exports, strict=True) for each in export.warnings]
+    further = together.warnings[len(dict.fromkeys(each for _, each in cautions)) :]
+    accounts = [
+        f"{part!r}: {str(export.accounting).replace(chr(10) + '  ', '; ')}"
+        for part, export in zip(parts, exports, strict=True)
+    ]
+    log.note(f"{len(parts)} tables of one layout were put together: {', '.join(map(repr, parts[:_SHOWN]))}"
+                 + (f" and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""))  # fmt: skip
+    counted = [part for part, guess in guesses if guess.code == COUNTED_BACK]
+    if len(counted) > 1:
+        log.caution(
+            "year",
+            f"the dates of {', '.join(map(repr, counted[:_SHOWN]))} have no year and all were counted back from one day: "
+            "what is more than a year older is dated wrongly; read such tables one by one, each with its exported_at",
+        )
+    for caution in further:
+        log.caution(caution.code, caution.text, count=caution.count, rows=caution.rows)
+    rows = together.rows
+    if together.kind in _BY_DAY:
+        rows = rows.sort_values("date", kind="stable", ignore_index=True)
+    return replace(
+        together,
+        rows=rows,
+        name=log.name,
+        guesses=(*log.guesses, *_once(guesses, len(parts), _named_guess)),
+        warnings=(*log.warnings, *_once(cautions, len(parts), _named_caution)),
+        notes=tuple(dict.fromkeys([*log.notes, *accounts, *together.notes])),
+    )
+
+
+def _named_guess(part: str, guess: Guess) -> Guess:
+    return replace(guess, name=f"{part}: {guess.name}")
+
+
+def _named_caution(part: str, caution: Caution) -> Caution:
+    return replace(caution, text=f"{part}: {caution.text}")
+
+
+def _once(said: Sequence[tuple[str, Said]], count: int, named: Callable[[str, Said], Said]) -> list[Said]:
+    """What every sheet gives rise to is said once; the rest names its sheet."""
+    every = [each for _, each in said]
+    return list(
+        dict.fromkeys(each if every.count(each) == count else named(part, each) for part, each in said)
+    )
+
+
+def _currencies(export: Export) -> set[str]:
+    if "currency" not in export.rows.columns:
+        return set()
+    return {str(code) for code in export.rows["currency"].dropna().unique() if code}
+
+
+def _refuse_currencies(codes: dict[str, set[str]], log: ReadLog) -> None:
+    """Amounts of different currencies are never added up, in whichever sheet they stand."""
+    if len({code for each in codes.values() for code in each}) < 2 or all(
+        len(each) > 1 for each in codes.values()
+    ):
+        return
+    raise DataError(
+        f"{log.name}: its tables are in different currencies, which are never added up",
+        got="; ".join(f"{part!r} in {' and '.join(sorted(each))}" for part, each in codes.items() if each),
+        fix="save the tables of each currency as a file of their own",
+    )
+
+
+def _refuse_signs(tables: Sequence[Table], exports: Sequence[Export], log: ReadLog) -> None:
+    """A sign that parts decimals in one sheet and thousands in the next is not guessed."""
+    import polars as pl
+
+    registry = load_registry()
+    signs: dict[str, dict[str, str]] = {}
+    for table, export in zip(tables, exports, strict=True):
+        guessed = {guess.name: guess.value for guess in export.guesses}
+        for target, position in table.match.columns.items():
+            column = table.cells[f"c{position}"] if f"c{position}" in table.cells.columns else None
+            if column is None or column.dtype != pl.String or registry.field(target).type not in _DECIMAL:
+                continue
+            name = f"decimal sign of {table.printed(target)!r}"
+            printed = column.str.contains(r"\d[.,]\d{3}(\D|$)|\d,\d").any()
+            if name in guessed or (printed and table.match.layout.decimal):
+                signs.setdefault(target, {})[table.part] = guessed.get(name, repr(table.match.layout.decimal))
+    for found in signs.values():
+        if len(set(found.values())) > 1:
+            raise DataError(
+                f"{log.name}: its tables use different signs for decimals",
+                got="; ".join(f"{part!r} {sign}" for part, sign in list(found.items())[:_SHOWN]),
+                allowed="one sign in all of them",
+                fix="pass decimal='.' or decimal=',', or save each table as a file of its own",
+            )
+
+
+def agreed_settings(tables: Sequence[Table], settings: Settings, log: ReadLog) -> Settings:
+    """Let the tables in which a day above 12 tells the order of dates decide for those without one.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        Of one layout.
+    settings : Settings
+        What the caller says.
+    log : ReadLog
+        For messages.
+
+    Returns
+    -------
+    Settings
+        With the order, where some table tells it.
+
+    Raises
+    ------
+    DataError
+        If two tables tell different orders.
+    """
+    if settings.dayfirst is not None or settings.dates:
+        return settings
+    registry = load_registry()
+    told: dict[str, str] = {}
+    for table in tables:
+        for target, position in table.match.columns.items():
+            if registry.field(target).type in _TIMES and f"c{position}" in table.cells.columns:
+                for order in orders_of(table.cells[f"c{position}"]):
+                    told.setdefault(order, table.part)
+    if len(told) > 1:
+        raise DataError(
+            f"{log.name}: its tables write dates in different orders",
+            got="; ".join(f"{part!r} {order}" for order, part in sorted(told.items())),
+            allowed="one order in all of them",
+            fix="write all dates in one order, or save each table as a file of its own",
+        )
+    return replace(settings, dates=next(iter(told))) if told else settings

@@ -23,6 +23,7 @@ from erresearch.exports.layouts import (
 )
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.privacy import show_headers
+from erresearch.schema.vocabulary import REACTIONS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -276,8 +277,10 @@ def _wanted(match: Match) -> list[int]:
         if asked or (registry.field(target).type != "personal" and target not in spare)
     ]
     twins = [i for positions in match.twins.values() for i in positions]
-    # the score of a survey is found among its questions, a dimension among what is not known
-    open_ones = match.unknown if match.layout.kind in ("survey", "outcomes") else ()
+    # the score of a survey is found among its questions, a dimension among what is not known, and so are reactions
+    # under headers of another language
+    lacking = any(name in match.layout.columns and name not in match.columns for name in REACTIONS)
+    open_ones = match.unknown if lacking or match.layout.kind in ("survey", "outcomes") else ()
     return sorted({0, *known, *twins, *open_ones})
 
 
@@ -406,6 +409,10 @@ def _squared(
             rows.append([""] * width)
         elif len(row) > width and blank(row[width:]):
             rows.append(row[:width])
+        elif len(row) > width and "" in row[:width] and _word_of_total(row[width:]):
+            # an exploration of Google Analytics writes the word beside the table: it goes where the row is blank
+            at = row.index("")
+            rows.append([*row[:at], "".join(row[width:]), *row[at + 1 : width]])
         elif len(row) < width and (
             not records.delimiter or is_total(row, match.columns, match.layout.totals)
         ):
@@ -420,6 +427,10 @@ def _squared(
             fix="cells are never shifted: look for a delimiter inside a text that lacks quotation marks",
         )
     return rows
+
+
+def _word_of_total(cells: Sequence[str]) -> bool:
+    return normalise(" ".join(cells)) in load_registry().sums
 
 
 def _notes_below(rows: Sequence[Sequence[str]], width: int) -> int:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError, DataError, GuardError
+from erresearch.exports.combine import plain_name
 from erresearch.exports.layouts import load_registry
 from erresearch.panel.inputs import Arrived
 from erresearch.panel.outcomes import refuse_coarse
 from erresearch.panel.post_sums import count_of
-from erresearch.panel.records import RowAccounting, look_up, plain_name
+from erresearch.panel.records import RowAccounting, look_up
 from erresearch.schema import ADS, FOLLOWERS
 
 if TYPE_CHECKING:

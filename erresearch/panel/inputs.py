@@ -13,8 +13,8 @@ from erresearch.engine.expressions import Clock, in_zone
 from erresearch.engine.sources import as_narwhals, gather
 from erresearch.errors import ColumnError, DataError, EngineError, GuardError, missing_columns
 from erresearch.exports import Export, combine_exports
+from erresearch.exports.combine import plain_name
 from erresearch.exports.lazy_tables import Lake
-from erresearch.panel.records import plain_name
 from erresearch.schema import POSTS
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS
 

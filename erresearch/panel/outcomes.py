@@ -19,6 +19,7 @@ from erresearch.panel.post_sums import check_numbers
 from erresearch.panel.records import Rules
 from erresearch.results import plain
 from erresearch.schema import OUTCOMES
+from erresearch.schema.vocabulary import PERIODS, Freq
 
 if TYPE_CHECKING:
     import polars as pl
@@ -193,7 +194,6 @@ _OUT = ("failed", "pending", "cancelled", "lost")
 _LONG = {"month": 28, "week": 7}
 _PEOPLE = ("users", "new_users", "active_users", "purchasers")
 _FREQ_DAYS = {"D": 1, "W": 7, "M": 28}
-_FREQ_WORDS = {"month": '"M"', "week": '"W"', "day": '"D", "W" or "M"'}
 _NAMED = 4
 # sales that a spell would have had at the usual rate: of so many none has p < 2e-9
 _SURELY = 20.0
@@ -443,9 +443,11 @@ def refuse_coarse(table: pl.DataFrame, clock: Clock) -> None:
     over = both.filter(pl.col("a") != pl.col("b"))
     if not over.height:
         return
-    first = over.row(0, named=True)
-    length = (first["end"] - first["day"]).days + 1
-    step = "month" if length >= _LONG["month"] else "week"
+    lengths = (over["end"] - over["day"]).dt.total_days() + 1
+    # the grain is that of most rows: the first may be a month that has only begun
+    length = int(lengths.sort()[len(lengths) // 2])
+    first = over.filter(lengths == length).row(0, named=True)
+    step: Freq = "M" if length >= _LONG["month"] else "W"
     if length <= _FREQ_DAYS[clock.freq] and clock.freq == "W":
         raise DataError(
             f"the weeks of {first['outcome']!r} do not begin on a {clock.week_start}",
@@ -453,12 +455,14 @@ def refuse_coarse(table: pl.DataFrame, clock: Clock) -> None:
             fix=f"pass week_start={format(first['day'], '%A').lower()!r}, for posts and outcomes alike",
         )
     shorter = "days" if clock.freq == "D" else "other periods"
-    allowed = _FREQ_WORDS[step] if length <= 31 else "a report by month, week or day"
+    possible = length <= 31 and step != clock.freq
     raise GuardError(
-        f"{first['outcome']!r} has one value per {step}, which cannot be spread over {shorter}",
+        f"{first['outcome']!r} has one value per {PERIODS[step].one}, which cannot be spread over {shorter}",
         got=f"a row of {first['day']:%Y-%m-%d} to {first['end']:%Y-%m-%d}, freq={clock.freq!r}",
-        allowed=f"freq={allowed}",
-        fix="choose that frequency, or export the outcome by day",
+        allowed=f'freq="{step}"' if possible else "a report by calendar month, week or day",
+        fix="choose that frequency, or export the outcome by day"
+        if possible
+        else "export the outcome by day",
     )
 
 

@@ -10,10 +10,11 @@ from typing import Any, Literal, get_args
 
 from erresearch.engine.sources import gather
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
+from erresearch.exports.combine import plain_name
 from erresearch.results import escape
 from erresearch.schema.vocabulary import PERIODS, Freq
 
-__all__ = ["Apart", "Belonging", "Panel", "RowAccounting", "Rules", "belong", "look_up", "plain_name"]
+__all__ = ["Apart", "Belonging", "Panel", "RowAccounting", "Rules", "belong", "look_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,17 +272,6 @@ class Belonging:
     accounts: Mapping[str, str]
     outcomes: Mapping[str, str]
     notes: tuple[str, ...] = ()
-
-
-def plain_name(name: str) -> str:
-    """A name for comparison: handles, display names and their spelling differ by little.
-
-    Examples
-    --------
-    >>> plain_name(" @Maple Moss ") == plain_name("maple_moss")
-    True
-    """
-    return "".join(character for character in str(name).casefold() if character not in " @_.-\u00a0")
 
 
 def look_up(names: Iterable[str], mapping: Mapping[str, str], *, what: str) -> dict[str, str]:
