@@ -125,6 +125,25 @@ def test_interval_is_the_inverted_test_at_every_null(plan):
         assert reference.pvalue(high - 1e-6) > 1 - level >= reference.pvalue(high + 1e-6)
 
 
+def test_the_error_of_the_memory_widens_the_interval_and_leaves_no_effect_alone():
+    rng = np.random.default_rng(8)
+    z = exposures(draws(replace(SIX, groups=12), 1, 400, rng)[0], replace(SIX, groups=12))[:, 0, 0]
+    for size in (0.0, 0.4, 2.0):
+        y = rng.standard_normal(z.shape[1]) + size * z[0]
+        shapes = [z[0] + error * np.r_[0.0, z[0][:-1]] for error in (0.0, -0.2, 0.2)]
+        made = [
+            Redrawn.of(Lots((z @ y)[:, None], (z**2).sum(1), np.array(rows), False))
+            for rows in ([z @ shapes[0]], [z @ shapes[1]], [z @ shapes[2]], [z @ shape for shape in shapes])
+        ]
+        *single, whole = made
+        assert whole.value == single[0].value
+        assert whole.pvalue(0.0) == single[0].pvalue(0.0)
+        ends = [one.interval(0.95) for one in single]
+        assert whole.interval(0.95).low <= min(each.low for each in ends) + 1e-9
+        assert whole.interval(0.95).high >= max(each.high for each in ends) - 1e-9
+        assert (0.0 in whole.interval(0.95)) == (whole.pvalue(0.0) > 0.05)
+
+
 def test_no_plan_can_be_judged_at_a_level_that_it_cannot_reach(plan):
     interval = Redrawn.of(
         Lots(np.array([[1.0], [1.0], [-1.0]]), np.ones(3), np.array([1.0, 1.0, -1.0]), True)
@@ -327,7 +346,7 @@ def test_a_plan_comes_back_from_its_files(plan, tmp_path):
     assert "may be deceived" in text
     assert str(plan.start) in str(wagered)
     proven = judged(back, hash=wagered.digest)
-    assert proven.certainty == "high"
+    assert proven.certainty.level == "high"
     assert {d.code for d in proven.doubts if d.raised} == set()
     assert "registration-proven" in {d.code for d in proven.doubts}
 
@@ -339,7 +358,7 @@ def test_an_edited_schedule_and_an_unproven_wager_are_named(plan):
     assert edited.digest != plan.digest
     raised = {doubt.code for doubt in judged(edited).doubts if doubt.raised}
     assert raised == {"registration-unproven", "schedule-edited"}
-    assert judged(edited).certainty == "low"
+    assert judged(edited).certainty.level == "low"
     wagered = er.wager(plan, "x", forecast=0.0, date="2024-12-01")
     other = judged(wagered, hash="0" * 64)
     assert {doubt.code for doubt in other.doubts if doubt.raised} == {"registration-unproven"}
@@ -545,6 +564,8 @@ def test_a_judgement_reads_as_a_sentence_and_as_a_verdict(plan):
     assert "For one more reaction" in text
     assert "what was drawn by lot is posting" in text
     assert found.verdict.word == found.word
+    assert found.verdict.reason_code == "beyond-zero"
+    assert found.certainty.codes == ("randomised", "registration-unproven")
     assert found.verdict.estimate == found.effect
     assert found.money.low > 0
     assert "%" in str(plan.table)

@@ -3,8 +3,8 @@
     python tools/experiments_calibration.py [--draws 200] [--table data/experiments_calibration.csv]
 
 Shops are simulated by week (history of 104 weeks, posting stopped by the plan cuts engagement to a fifth, an elasticity
-works in the next week) and by day (a year of history, :func:`erresearch.worlds.simulate_shop`). It may be stopped and
-started again: a cell that is done is kept.
+works in the next week, or spread over the next two or four), in pairs of such shops, and by day (a year of history,
+:func:`erresearch.worlds.simulate_shop`). It may be stopped and started again: a cell that is done is kept.
 """
 
 from __future__ import annotations
@@ -20,10 +20,16 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from erresearch.experiments import PauseDesign, PausePlan, Schedule, interruption, judge_experiment
+from erresearch.experiments import (
+    PauseDesign,
+    PausePlan,
+    Schedule,
+    interruption,
+    judge_experiment,
+)
 from erresearch.experiments.designs import draws, first_plan
 from erresearch.experiments.history import DAYS, fit_history, read_series
-from erresearch.experiments.planning import foreseen
+from erresearch.experiments.planning import foreseen, matched
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.worlds import simulate_shop
 
@@ -39,8 +45,8 @@ class Cell:
     """One world and one design, and what was counted in it.
 
     `effect` is an elasticity; `found` the share of plans with p ≤ .05 (of interruptions with a word), `covered` the
-    share of intervals that hold the truth (nan by day, where form and spread of the response are drawn at random),
-    `foreseen` the mean power that the history promised.
+    share of intervals that hold the truth (nan by day, where form and spread of the response are drawn at random, and in
+    pairs of shops, where it grows while the pause lasts), `foreseen` the mean power that the history promised.
     """
 
     kind: str
@@ -132,8 +138,10 @@ WORLDS: Final[dict[str, Driver | None]] = {
 }
 
 
-def shop_by_week(seed: int, world: str, weeks: int, posting: Array | None, effect: float) -> pd.DataFrame:
-    """Simulate one shop; `posting` holds 1 and 0 for its last weeks."""
+def shop_by_week(
+    seed: int | list[int], world: str, weeks: int, posting: Array | None, effect: float, *, spread: int = 1
+) -> pd.DataFrame:
+    """Simulate one shop; `posting` holds 1 and 0 for its last weeks, and posting works over the next `spread` weeks."""
     rng = np.random.default_rng(seed)
     n = weeks + BURN
     season = np.cos(2 * np.pi * (np.arange(n) - BURN - 35) / 52.1775)
@@ -145,7 +153,8 @@ def shop_by_week(seed: int, world: str, weeks: int, posting: Array | None, effec
     moving = moving + to_x
     if posting is not None:
         moving[n - len(posting) :] -= CUT * (1 - posting)
-    y = _ar(effect * _lag(moving) + noise, 0.5) + to_y
+    felt = sum(_lag(moving, by) for by in range(1, spread + 1)) / spread
+    y = _ar(effect * felt + noise, 0.5) + to_y
     return pd.DataFrame(
         {
             "period": pd.date_range("2023-01-02", periods=weeks, freq="7D"),
@@ -158,30 +167,58 @@ def shop_by_week(seed: int, world: str, weeks: int, posting: Array | None, effec
 def plan_of(history: pd.DataFrame, design: PauseDesign, posting: Array | None = None) -> PausePlan:
     """The plan that follows from a history, without looking for lengths; or one with a given schedule."""
     shops = read_series(history)
+    shops = matched(shops) if design.kind == "shops" else shops
     step = np.timedelta64(DAYS[design.every], "D")
     schedule = Schedule(
         entities=tuple(shop.entity for shop in shops),
         dates=shops[0].dates[-1] + step + step * np.arange(design.length),
-        posting=first_plan(design, shops)[:, 0] if posting is None else posting,
+        posting=first_plan(design, shops).reshape(len(shops), -1) if posting is None else posting,
     )
     return PausePlan(design=design, schedule=schedule, history=shops, outcome="revenue", delta=0.05)
 
 
 def by_week(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
     """One shop by week: found, covered, foreseen, half-width."""
-    groups = cell.weeks // (2 * cell.block)
-    design = PauseDesign(kind="time", every="W", block=cell.block, groups=groups, lags=(1, 1), carried=True)
-    weeks = 104 + design.length + 1
-    history = shop_by_week(seed, cell.world, weeks, None, cell.effect)[:104]
+    groups, spread = cell.weeks // (2 * cell.block), SPREADS.get(cell.kind, 1)
+    design = PauseDesign(
+        kind="time", every="W", block=cell.block, groups=groups, lags=(1, spread), carried=True
+    )
+    weeks = 104 + design.length + spread
+    history = shop_by_week(seed, cell.world, weeks, None, cell.effect, spread=spread)[:104]
     plan = plan_of(history, design)
-    posting = np.r_[plan.schedule.posting[0], True].astype(float)
-    judged = judge_experiment(shop_by_week(seed, cell.world, weeks, posting, cell.effect), plan)
+    posting = np.r_[plan.schedule.posting[0], [True] * spread].astype(float)
+    judged = judge_experiment(
+        shop_by_week(seed, cell.world, weeks, posting, cell.effect, spread=spread), plan
+    )
     truth = cell.effect * CUT
     promised = math.nan
     if cell.effect:
         promised = foreseen(design, (fit_history(plan.history[0]),), truth, plan.seed).at_delta
     ends = judged.effect.interval
     return judged.pvalue <= 0.05, truth in ends, promised, (ends.high - ends.low) / 2
+
+
+def by_shops(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
+    """Six pairs of shops; of each pair one stops for good, at a date drawn by lot."""
+    weeks = 104 + cell.weeks + 1
+    names = [f"shop {number:02d}" for number in range(12)]
+
+    def panel(posting: dict[str, Array]) -> pd.DataFrame:
+        made = [
+            shop_by_week([seed, at], cell.world, weeks, posting.get(name), cell.effect).assign(entity=name)
+            for at, name in enumerate(names)
+        ]
+        return pd.concat(made, ignore_index=True)
+
+    history = panel({})
+    history = history[history["period"] < history["period"].min() + pd.Timedelta(days=7 * 104)]
+    design = PauseDesign(kind="shops", every="W", block=1, groups=6, lags=(1, 1), periods=cell.weeks)
+    plan = plan_of(history, design)
+    rows = zip(plan.schedule.entities, plan.schedule.posting, strict=True)
+    after = panel({name: np.r_[row, row[-1:]].astype(float) for name, row in rows})
+    judged = judge_experiment(after, plan)
+    ends = judged.effect.interval
+    return judged.pvalue <= 0.05, 0.0 in ends, math.nan, (ends.high - ends.low) / 2
 
 
 def by_day(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
@@ -209,7 +246,15 @@ def interrupted(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
     return judged.word != "inconclusive", 0.0 in ends, math.nan, (ends.high - ends.low) / 2
 
 
-KINDS: Final = {"week": by_week, "day": by_day, "interruption": interrupted}
+#: Weeks over which posting works in a kind of cells; the plan declares as many.
+SPREADS: Final = {"spread over 2": 2, "spread over 4": 4}
+KINDS: Final = {
+    "week": by_week,
+    **dict.fromkeys(SPREADS, by_week),
+    "shops": by_shops,
+    "day": by_day,
+    "interruption": interrupted,
+}
 
 
 def cells() -> list[Cell]:
@@ -223,6 +268,22 @@ def cells() -> list[Cell]:
     made += [
         Cell(kind="week", world=world, weeks=weeks, block=1, effect=effect)
         for world in ("promotions", "drift")
+        for effect in (0.1, 0.2, 0.3)
+        for weeks in (12, 24, 52)
+    ]
+    made += [
+        Cell(kind=kind, world="promotions", weeks=52, block=block, effect=0.2)
+        for kind in ("week", *SPREADS)
+        for block in (1, 2, 4)
+        if (kind, block) != ("week", 1)
+    ]
+    made += [
+        Cell(kind="shops", world=world, weeks=weeks, block=1, effect=0.0)
+        for world in WORLDS
+        for weeks in (12, 24, 52)
+    ]
+    made += [
+        Cell(kind="shops", world="promotions", weeks=weeks, block=1, effect=effect)
         for effect in (0.1, 0.2, 0.3)
         for weeks in (12, 24, 52)
     ]
@@ -248,7 +309,7 @@ def counted(cell: Cell, draws: int) -> Cell:
         cell,
         draws=draws,
         found=float(rows[:, 0].mean()),
-        covered=math.nan if cell.kind == "day" and cell.effect else float(rows[:, 1].mean()),
+        covered=math.nan if cell.kind in ("day", "shops") and cell.effect else float(rows[:, 1].mean()),
         foreseen=float(rows[:, 2].mean()),
         half_width=float(bounded.mean()) if len(bounded) else math.inf,
     )
@@ -257,7 +318,9 @@ def counted(cell: Cell, draws: int) -> Cell:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Count the cells that are not in the table yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument(
+        "--draws", type=int, help="tables in a cell  [default: 400, 200 with an effect, 60 by day]"
+    )
     parser.add_argument("--table", type=Path, default=Path("data/experiments_calibration.csv"))
     options = parser.parse_args(arguments)
     names = [field.name for field in fields(Cell)]
@@ -269,7 +332,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for cell in cells():
         if cell.key in done:
             continue
-        row = asdict(counted(cell, options.draws))
+        usual = 60 if cell.kind in ("day", "shops") else 200
+        row = asdict(counted(cell, options.draws or usual))
         rows.append(row)
         atomic_write(options.table, csv_text(names, [[r[name] for name in names] for r in rows], digits=4))
         print(

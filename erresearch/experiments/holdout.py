@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from erresearch.claims.certainty import grade
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.experiments.history import Array, Flags
-from erresearch.experiments.randomisation import settled_word
+from erresearch.experiments.judging import settled
 from erresearch.results import Doubt, Estimate, StudentT, Verdict, plain
 
 __all__ = ["Holdout", "judge_holdout", "plan_holdout"]
@@ -274,13 +275,16 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list") -> Verd
             "as assigned", f"{len(right):,} held out, {len(left):,} not", value=len(right), code="assigned"
         ),
     )
+    word, why = settled(effect.interval, plan.delta)
+    sure = grade("randomised", [doubt.code for doubt in doubts if doubt.raised])
     return Verdict(
         f"letters bring {plan.outcome}",
         name,
-        settled_word(effect.interval, plan.delta),
+        word,
         estimate=effect,
         interval=effect.interval,
         sesoi=plan.delta,
-        reason="drawn by lot; certainty " + ("moderate" if changed else "high"),
+        reason=f"{why}; drawn by lot; certainty {sure.level}",
+        reason_code=why.code,
         doubts=doubts,
     )

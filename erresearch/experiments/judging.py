@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from erresearch.claims.certainty import grade
+from erresearch.claims.decision_rule import word_of
 from erresearch.errors import DataError, DesignError
 from erresearch.experiments.designs import (
     LOOK,
@@ -28,16 +30,28 @@ from erresearch.experiments.randomisation import (
     Window,
     draw_again,
     ratio_set,
-    settled_word,
     windowed,
 )
-from erresearch.results import Doubt, Estimate, Interval, StudentT, Verdict, Word, plain
+from erresearch.results import (
+    Certainty,
+    Doubt,
+    Estimate,
+    Interval,
+    Reason,
+    ReasonCode,
+    StudentT,
+    Verdict,
+    Word,
+    plain,
+)
 
-__all__ = ["Judgement", "judge_experiment"]
+__all__ = ["Judgement", "judge_experiment", "settled"]
 
 LEVEL = 0.95
 #: Share by which an outcome of the past may move and still be the same: late refunds move it more.
 SAME = 0.02
+#: In the place of an end that is not known.
+_FAR = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,8 +70,8 @@ class Judgement:
         Of no effect at any lag: exact, by drawing the lot again.
     per_engagement : Estimate or None
         Outcome for one more reaction, with the plan as instrument; None where engagement is not known.
-    certainty : str
-        "high", "moderate" or "low".
+    certainty : Certainty
+        It starts high, and each raised doubt takes a point.
     doubts : tuple of Doubt
         What was counted and what lowers the certainty (``raised``).
     early : bool
@@ -73,7 +87,7 @@ class Judgement:
     effect: Estimate
     pvalue: float
     per_engagement: Estimate | None
-    certainty: str
+    certainty: Certainty
     doubts: tuple[Doubt, ...]
     early: bool = False
 
@@ -86,6 +100,7 @@ class Judgement:
     @property
     def verdict(self) -> Verdict:
         """The same as a verdict of the board."""
+        _, why = settled(self.effect.interval, self.plan.delta)
         return Verdict(
             self.plan.claim or "posting brings revenue",
             self.plan.history[0].entity or "the shop",
@@ -93,7 +108,8 @@ class Judgement:
             estimate=self.effect,
             interval=self.effect.interval,
             sesoi=self.plan.delta,
-            reason=f"p = {plain(self.pvalue)} by drawing the lot again; certainty {self.certainty}",
+            reason=f"{why}; p = {plain(self.pvalue)} by drawing the lot again; certainty {self.certainty.level}",
+            reason_code=why.code,
             doubts=self.doubts,
             result=self,
         )
@@ -106,7 +122,7 @@ class Judgement:
         """Word and certainty, money, what was assumed, and what is doubted."""
         low, high = (plain(end, ",.0f") for end in (self.money.low, self.money.high))
         lines = [
-            f"Posting causes more {self.plan.outcome}: {self.word}, certainty {self.certainty}.",
+            f"Posting causes more {self.plan.outcome}: {self.word}, certainty {self.certainty.level}.",
             f"Posting as usual brought {plain(self.plan.money(self.effect.value), ',.0f')} a week"
             f" [{low}, {high}]; p = {plain(self.pvalue, '.3f')}.",
         ]
@@ -204,17 +220,48 @@ def judge_experiment(
         doubts.append(Doubt("end", text, raised=True, code="ended-early"))
     if plan.design.kind == "time" and not looking_early:
         doubts.append(_later(plan, tuple(window for window, _ in windows), posting))
-    word = settled_word(effect.interval, plan.delta)
+    word, _ = settled(effect.interval, plan.delta)
     return Judgement(
         plan=plan,
         word="inconclusive" if looking_early and word == "practically nil" else word,
         effect=effect,
         pvalue=reference.pvalue(0.0),
         per_engagement=_per_engagement(plan, joined, z, complete, periods),
-        certainty=("high", "moderate", "low")[min(2, sum(doubt.raised for doubt in doubts))],
+        certainty=grade("randomised", [doubt.code for doubt in doubts if doubt.raised]),
         doubts=tuple(doubts),
         early=looking_early,
     )
+
+
+def settled(interval: Interval, delta: float) -> tuple[Word, Reason]:
+    """Word of an experiment's claim that there is an effect above 0, and why.
+
+    Parameters
+    ----------
+    interval : Interval
+        Of the effect; an end that is not known bars no word about the other side.
+    delta : float
+        Smallest effect of interest.
+
+    Returns
+    -------
+    word : Word
+    why : Reason
+
+    Examples
+    --------
+    >>> word, why = settled(Interval(0.01, float("inf")), 0.05)
+    >>> word, str(why)
+    ('supported', 'the whole interval lies above 0')
+    """
+    ends = Interval(max(interval.low, -_FAR), min(interval.high, _FAR), interval.level)
+    word, _ = word_of(ends, direction="greater", sesoi=delta)
+    if word == "practically nil":
+        return word, Reason(ReasonCode.INSIDE_SESOI, {"sesoi": delta})
+    if word == "inconclusive":
+        code = ReasonCode.HOLDS_ZERO_AND_LARGE if interval.bounded else ReasonCode.NO_BOUND
+        return word, Reason(code, {"sesoi": delta})
+    return word, Reason(ReasonCode.BEYOND_ZERO, {"side": "above" if word == "supported" else "below"})
 
 
 def _same_shops(plan: PausePlan, found: tuple[Series, ...]) -> tuple[Series, ...]:

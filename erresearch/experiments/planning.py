@@ -40,7 +40,7 @@ from erresearch.experiments.history import (
 )
 from erresearch.experiments.randomisation import Lots, Window, draw_again
 
-__all__ = ["approximated", "foreseen", "pair_model", "plan_experiment", "quick_plan"]
+__all__ = ["approximated", "foreseen", "matched", "pair_model", "plan_experiment", "quick_plan"]
 
 
 #: The shortest block that is nearly as good as the best leaves room for more pairs.
@@ -176,7 +176,7 @@ def _planned(
     shops = read_series(history, outcome=asked.outcome, entity=asked.entity)
     known = asked.design if isinstance(asked.design, PauseDesign) else None
     kind = known.kind if known else _kind(asked.design, shops)
-    shops = _matched(shops) if kind == "shops" else shops
+    shops = matched(shops) if kind == "shops" else shops
     _check_calendar(shops, known, weeks)
     noises = _noises(shops, kind)
     reasons: list[str] = []
@@ -246,8 +246,14 @@ def _check_calendar(shops: tuple[Series, ...], known: PauseDesign | None, weeks:
         raise DesignError("`weeks` is no length of a plan", got=repr(weeks), allowed="4 to 260")
 
 
-def _matched(shops: tuple[Series, ...]) -> tuple[Series, ...]:
-    """Pair shops whose past moved alike, nearest first; one that is left over is not in the plan."""
+def matched(shops: tuple[Series, ...]) -> tuple[Series, ...]:
+    """Pair shops whose past moved alike, nearest first; one that is left over is not in the plan.
+
+    Examples
+    --------
+    >>> matched.__name__
+    'matched'
+    """
     if len(shops) < 2 * FEWEST:
         raise DesignError(
             f"fewer than {FEWEST} pairs of shops",
@@ -418,7 +424,7 @@ def _empty(noise: Model, design: PauseDesign) -> Window:
     basis, _ = np.linalg.qr(terms)
     keep = counted(design)
     memory = noise.memory[:0] if design.carried else noise.memory
-    return Window(np.zeros((n - history, 1)), basis[history:], keep, memory, noise.sigma)
+    return Window(np.zeros((n - history, 1)), basis[history:], keep, memory, noise.sigma, memory[:0])
 
 
 def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed: int) -> Power:
@@ -537,7 +543,9 @@ def _placebo(noise: Model, design: PauseDesign, starts: npt.NDArray[np.int64], p
 def _share_found(lots: Lots, effects: Array, *, complete: bool) -> Array:
     """For each effect the share of starts with p ≤ .05."""
     root = np.sqrt(lots.size)
-    score = (lots.outcome / root[:, None])[None] + effects[:, None, None] * (lots.cross / root)[None, :, None]
+    score = (lots.outcome / root[:, None])[None] + effects[:, None, None] * (lots.cross[0] / root)[
+        None, :, None
+    ]
     extreme = (np.abs(score[:, 1:]) >= np.abs(score[:, :1]) - 1e-9).sum(axis=1)
     p = (1 + extreme) / score.shape[1]
     return np.asarray((p <= 0.05 + (1e-9 if complete else 0)).mean(axis=1))

@@ -10,9 +10,9 @@ import numpy as np
 
 from erresearch.errors import DesignError
 from erresearch.experiments.history import Array, Dates, Flags, calendar_terms, filtered
-from erresearch.results import Interval, Word
+from erresearch.results import Interval
 
-__all__ = ["Lots", "Redrawn", "Window", "draw_again", "ratio_set", "settled_word", "windowed"]
+__all__ = ["Lots", "Redrawn", "Window", "draw_again", "ratio_set", "windowed"]
 
 #: Statistics closer than this are ties, so that no p-value hangs on the last bits of a double.
 TIE: Final = 1e-9
@@ -34,6 +34,10 @@ class Window:
         Autoregression by which exposures are filtered; empty where an effect lives on with the outcome's own memory.
     sigma : float
         Standard deviation of the noise.
+    echo : numpy.ndarray
+        Autoregression by which an effect lives on; empty where it is over after the last lag.
+    echo_error : float
+        Two standard errors of its first coefficient.
     """
 
     residual: Array
@@ -41,6 +45,8 @@ class Window:
     keep: Flags
     memory: Array
     sigma: float
+    echo: Array
+    echo_error: float = 0.0
 
 
 def windowed(
@@ -102,7 +108,9 @@ def windowed(
     rows = np.column_stack([filtered(whole[:, 0], memory), filtered(whole[:, 1:].T, kept).T]) * use[:, None]
     basis = _basis(terms)
     residual = (rows - basis @ (basis.T @ rows)) * use[:, None]
-    return Window(residual[history:] / sigma, basis[history:], use[history:], kept, sigma)
+    echo = memory if carried else memory[:0]
+    error = 2 / math.sqrt(history)
+    return Window(residual[history:] / sigma, basis[history:], use[history:], kept, sigma, echo, error)
 
 
 def _basis(terms: Array) -> Array:
@@ -122,8 +130,8 @@ class Lots:
         z′My for each plan.
     size : numpy.ndarray, shape (plans,)
         z′Mz.
-    cross : numpy.ndarray, shape (plans,)
-        z′Mz₀, with z₀ of the first plan.
+    cross : numpy.ndarray, shape (shapes, plans)
+        z′Mz₀, with z₀ of the first plan; further rows with what else its effect may look like.
     complete : bool
         Whether the further plans are all that there are.
     """
@@ -157,19 +165,34 @@ def draw_again(windows: tuple[Window, ...], exposures: Array, complete: bool) ->
         If the plan moves nothing that the terms do not hold.
     """
     outcome: Array = np.zeros((len(exposures), windows[0].residual.shape[1]))
-    size, cross = np.zeros(len(exposures)), np.zeros(len(exposures))
+    size: Array = np.zeros(len(exposures))
+    cross: Array = np.zeros((3 if any(len(window.echo) for window in windows) else 1, len(exposures)))
     for unit, window in enumerate(windows):
         z = exposures[:, unit, 0] - (exposures[:, unit, 1] if exposures.shape[2] > 1 else 0.0)
         z = filtered(z, window.memory) * window.keep / window.sigma
         fitted = z @ window.basis
         outcome += z @ window.residual
         size += np.einsum("rt,rt->r", z, z) - np.einsum("rk,rk->r", fitted, fitted)
-        cross += z @ z[0] - fitted @ fitted[0]
+        errors = (0.0, -window.echo_error, window.echo_error)
+        for at in range(len(cross)):
+            effect = z[0] + errors[at] * _echo(z[0], window.echo)
+            cross[at] += z @ effect - fitted @ (effect @ window.basis)
     if not size[0] > TIE * max(float(size.max()), 1e-300):
         raise DesignError(
             "the schedule holds no pause that could be compared", fix="judge a plan that was run"
         )
     return Lots(outcome, np.maximum(size, 1e-12), cross, complete)
+
+
+def _echo(exposure: Array, echo: Array) -> Array:
+    """What an effect that lives on adds a period later: its derivative by the first coefficient of the memory."""
+    out = np.zeros_like(exposure)
+    if len(echo):
+        held = np.zeros(len(exposure) + len(echo))
+        for t, value in enumerate(exposure):
+            held[t + len(echo)] = value + echo @ held[t : t + len(echo)][::-1]
+        out[1:] = held[len(echo) : -1]
+    return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,7 +201,9 @@ class Redrawn:
 
     The statistic is the studentised coefficient |z′M(y − δz₀)| / √(z′Mz). For each plan the effects δ at which it
     is at least as large as that of the plan carried out form an interval around the estimate, so the p-value falls
-    from there on both sides, and a confidence interval is read off ordered ends.
+    from there on both sides, and a confidence interval is read off ordered ends. Where an effect lives on by an
+    estimated memory, an effect is kept that is kept at two standard errors of that memory on either side; whether 0 is
+    kept does not depend on it.
 
     Parameters
     ----------
@@ -234,20 +259,25 @@ class Redrawn:
         1.0
         """
         root = np.sqrt(lots.size)
-        score, pull = lots.outcome[1:, 0] / root[1:], lots.cross[1:] / root[1:]
-        own, steep = lots.outcome[0, 0] / root[0], root[0]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ends = np.stack([(score - own) / (pull - steep), (score + own) / (pull + steep)])
-        flat = np.stack([np.abs(pull - steep), np.abs(pull + steep)]) <= TIE * steep
-        ends = np.where(flat, np.nan, ends)
-        value = lots.value
-        low = np.fmin(*ends)
-        high = np.fmax(*ends)
-        always = flat.any(axis=0)
-        # of the two lines that cross the observed one, one crosses on each side of the estimate
-        low = np.where(always, -math.inf, np.minimum(low, value))
-        high = np.where(always, math.inf, np.maximum(high, value))
-        return cls(value, 1 / float(root[0]), np.sort(low), np.sort(high), lots.complete)
+        score, own = lots.outcome[1:, 0] / root[1:], float(lots.outcome[0, 0] / root[0])
+        pairs = [_ends(score, own, cross / root) for cross in np.atleast_2d(lots.cross)]
+        low, high = np.min([pair[0] for pair in pairs], axis=0), np.max([pair[1] for pair in pairs], axis=0)
+        beyond = np.abs(score) < abs(own) - TIE
+        low = np.where(beyond & (own > 0), np.maximum(low, 2 * TIE / root[0]), low)
+        high = np.where(beyond & (own < 0), np.minimum(high, -2 * TIE / root[0]), high)
+        return cls(lots.value, 1 / float(root[0]), np.sort(low), np.sort(high), lots.complete)
+
+
+def _ends(score: Array, own: float, pull: Array) -> tuple[Array, Array]:
+    """For each plan drawn again the effects at which it is as extreme as the one that was carried out."""
+    steep, pull = float(pull[0]), pull[1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ends = np.stack([(score - own) / (pull - steep), (score + own) / (pull + steep)])
+    flat = np.abs(pull) >= steep * (1 - TIE)
+    # of the two lines that cross the observed one, one crosses on each side of the estimate
+    value = own / steep if steep else 0.0
+    low, high = np.minimum(np.fmin(*ends), value), np.maximum(np.fmax(*ends), value)
+    return np.where(flat, -math.inf, low), np.where(flat, math.inf, high)
 
 
 def ratio_set(lots: Lots, level: float) -> tuple[float, Interval, bool]:
@@ -301,18 +331,3 @@ def ratio_set(lots: Lots, level: float) -> tuple[float, Interval, bool]:
 def _as_extreme(again: Array, own: Array, theta: float) -> int:
     mine = abs(own[0] - theta * own[1])
     return int((np.abs(again[:, 0] - theta * again[:, 1]) >= mine - TIE * max(mine, 1.0)).sum())
-
-
-def settled_word(interval: Interval, delta: float) -> Word:
-    """Word of an experiment's claim that there is an effect above 0; nil first, as everywhere.
-
-    Examples
-    --------
-    >>> settled_word(Interval(0.01, 0.2), 0.05), settled_word(Interval(-0.01, 0.02), 0.05)
-    ('supported', 'practically nil')
-    """
-    if interval.inside(-delta, delta):
-        return "practically nil"
-    if interval.low > 0:
-        return "supported"
-    return "contradicted" if interval.high < 0 else "inconclusive"
