@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.privacy import first_shape, show_name, shown_columns
-from erresearch.results import escape
+from erresearch.results.estimates import escape
 
 if TYPE_CHECKING:
     import pandas as pd

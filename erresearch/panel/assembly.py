@@ -12,9 +12,8 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.expressions import Clock
 from erresearch.errors import ColumnError, GuardError
 from erresearch.panel.calendar import Calendar
-from erresearch.panel.outcomes import Books
-from erresearch.panel.post_sums import AGES, EXPOSURES, STATUS, Activity, count_of, rates
-from erresearch.panel.records import Rules
+from erresearch.panel.post_sums import EXPOSURES, rates
+from erresearch.panel.records import AGES, STATUS, Activity, Books, Rules, count_of
 from erresearch.schema.vocabulary import RowStatus
 
 if TYPE_CHECKING:

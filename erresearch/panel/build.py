@@ -13,7 +13,8 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import FEW, column_names, gather
 from erresearch.errors import DataError, DesignError, GuardError
-from erresearch.exports import Export, definition_changes
+from erresearch.exports.combine import definition_changes
+from erresearch.exports.log import Export
 from erresearch.panel.assembly import Beside, assemble
 from erresearch.panel.calendar import Calendar, between_files, lay_out
 from erresearch.panel.followers import (
@@ -25,9 +26,19 @@ from erresearch.panel.followers import (
     spending,
 )
 from erresearch.panel.inputs import POST_COLUMNS, Arrived, arrive, give_back, merge_crossposts, once
-from erresearch.panel.outcomes import OUTCOME_COLUMNS, Books, book, check_outcomes, sum_by_day
-from erresearch.panel.post_sums import STATUS, Activity, count_of, count_posts, sum_posts
-from erresearch.panel.records import Belonging, Panel, RowAccounting, Rules, belong
+from erresearch.panel.outcomes import OUTCOME_COLUMNS, book, check_outcomes, sum_by_day
+from erresearch.panel.post_sums import count_posts, sum_posts
+from erresearch.panel.records import (
+    STATUS,
+    Activity,
+    Belonging,
+    Books,
+    Panel,
+    RowAccounting,
+    Rules,
+    belong,
+    count_of,
+)
 from erresearch.schema import OUTCOMES
 from erresearch.schema.vocabulary import Freq, RowStatus
 

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from erresearch.engine.expressions import Clock
 from erresearch.errors import DataError
-from erresearch.exports import Export
-from erresearch.panel.outcomes import Books
-from erresearch.panel.post_sums import STATUS
-from erresearch.panel.records import RowAccounting
+from erresearch.exports.log import Export
+from erresearch.panel.records import STATUS, Books, RowAccounting
 from erresearch.schema.vocabulary import PERIODS, RowStatus
 
 if TYPE_CHECKING:

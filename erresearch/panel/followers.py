@@ -13,8 +13,7 @@ from erresearch.exports.combine import plain_name
 from erresearch.exports.layouts import load_registry
 from erresearch.panel.inputs import Arrived
 from erresearch.panel.outcomes import refuse_coarse
-from erresearch.panel.post_sums import count_of
-from erresearch.panel.records import RowAccounting, look_up
+from erresearch.panel.records import RowAccounting, count_of, look_up
 from erresearch.schema import ADS, FOLLOWERS
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -13,10 +12,11 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError, DataError, GuardError
-from erresearch.exports import Export, combine_exports
+from erresearch.exports.combine import combine_exports
+from erresearch.exports.log import Export
 from erresearch.panel.inputs import LOCAL, Arrived, local_time
 from erresearch.panel.post_sums import check_numbers
-from erresearch.panel.records import Rules
+from erresearch.panel.records import Books, Rules
 from erresearch.results import plain
 from erresearch.schema import OUTCOMES
 from erresearch.schema.vocabulary import PERIODS, Freq
@@ -24,7 +24,7 @@ from erresearch.schema.vocabulary import PERIODS, Freq
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["OUTCOME_COLUMNS", "Books", "book", "check_outcomes", "refuse_coarse", "sum_by_day"]
+__all__ = ["OUTCOME_COLUMNS", "book", "check_outcomes", "refuse_coarse", "sum_by_day"]
 
 OUTCOME_COLUMNS = (*OUTCOMES.labels, "value")
 _KEPT = ("kind", "currency", "segment", "grain")
@@ -198,35 +198,6 @@ _NAMED = 4
 # sales that a spell would have had at the usual rate: of so many none has p < 2e-9
 _SURELY = 20.0
 _FEWEST_DAYS = 5
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Books:
-    """Outcomes by entity and period.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        entity, number, outcome, value; missing where a period is not whole or has a gap.
-    spans : mapping of (str, str) to pair of datetime.date
-        First and last day of each entity's outcome.
-    zero : frozenset of str
-        Outcomes of which a period without rows is 0.
-    currency : str
-        Currency of the money.
-    left : mapping of str to int
-        Rows left out, by reason.
-    rows, used : int
-        Rows in, and rows used.
-    """
-
-    table: pl.DataFrame
-    spans: Mapping[tuple[str, str], tuple[dt.date, dt.date]]
-    zero: frozenset[str]
-    currency: str
-    left: Mapping[str, int]
-    rows: int
-    used: int
 
 
 def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -> Books:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -14,20 +13,16 @@ from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError
 from erresearch.metrics import PLATFORMS
 from erresearch.panel.inputs import LOCAL, MERGED, SUMMED, UTC, Arrived, local_time, timed
-from erresearch.panel.records import Rules
+from erresearch.panel.records import AGES, STATUS, Activity, Rules, count_of
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS, RowStatus
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
-    "AGES",
     "BOOSTED",
     "EXPOSURES",
-    "STATUS",
-    "Activity",
     "check_numbers",
-    "count_of",
     "count_posts",
     "denominator",
     "numerator",
@@ -37,18 +32,9 @@ __all__ = [
 
 _OF_THESE = ", of each post those that its file has"
 
-#: The column that holds the sum of the posts' ages.
-AGES = "sum of ages"
-#: The column that holds the status of what was summed (:class:`erresearch.schema.vocabulary.RowStatus`).
-STATUS = "__status__"
 _PAID_POSTS = "paid_posts"
 #: The reason under which boosted posts that were left out are counted.
 BOOSTED = "boosted (advertised)"
-
-
-def count_of(name: str) -> str:
-    """The column that counts the posts whose figure is known."""
-    return f"n {name}"
 
 
 def numerator(name: str) -> str:
@@ -59,35 +45,6 @@ def numerator(name: str) -> str:
 def denominator(name: str) -> str:
     """The column of that exposure, summed over the same posts."""
     return f"below {name}"
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Activity:
-    """Posts summed by account and period.
-
-    Parameters
-    ----------
-    frame : narwhals.LazyFrame
-        Keys (platform, account or entity), ``number`` of the period, first and last local moment, sums.
-    keys : tuple of str
-        The keys.
-    summed : tuple of str
-        Figures that were summed; :func:`count_of` names how many posts have each.
-    parts : tuple of str
-        Sums that are parts of rates and means, and no figures of their own.
-    engagement : str
-        What engagement is, in words; empty where the posts have no reactions.
-    newest, cutoff : datetime.datetime or None
-        The last moment seen, and that after which posts are too young, in UTC without a zone.
-    """
-
-    frame: nw.LazyFrame[Any]
-    keys: tuple[str, ...]
-    summed: tuple[str, ...]
-    parts: tuple[str, ...]
-    engagement: str
-    newest: dt.datetime
-    cutoff: dt.datetime | None
 
 
 def _finite(name: str) -> Any:

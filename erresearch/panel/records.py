@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import narwhals.stable.v2 as nw
 
 from erresearch.engine.sources import gather
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
@@ -14,7 +17,28 @@ from erresearch.exports.combine import plain_name
 from erresearch.results import escape
 from erresearch.schema.vocabulary import PERIODS, Freq
 
-__all__ = ["Apart", "Belonging", "Panel", "RowAccounting", "Rules", "belong", "look_up"]
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = [
+    "AGES",
+    "STATUS",
+    "Activity",
+    "Apart",
+    "Belonging",
+    "Books",
+    "Panel",
+    "RowAccounting",
+    "Rules",
+    "belong",
+    "count_of",
+    "look_up",
+]
+
+#: The column that holds the sum of the posts' ages.
+AGES = "sum of ages"
+#: The column that holds the status of what was summed (:class:`erresearch.schema.vocabulary.RowStatus`).
+STATUS = "__status__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,3 +400,66 @@ def _summed(accounts: Sequence[str]) -> tuple[str, ...]:
         return ()
     named = ", ".join(map(str, list(accounts)[:_SHOWN])) + (" …" if len(accounts) > _SHOWN else "")
     return (f"{len(accounts):,} accounts are summed to one entity: {named}",)
+
+
+def count_of(name: str) -> str:
+    """The column that counts the posts whose figure is known."""
+    return f"n {name}"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Activity:
+    """Posts summed by account and period.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        Keys (platform, account or entity), ``number`` of the period, first and last local moment, sums.
+    keys : tuple of str
+        The keys.
+    summed : tuple of str
+        Figures that were summed; :func:`count_of` names how many posts have each.
+    parts : tuple of str
+        Sums that are parts of rates and means, and no figures of their own.
+    engagement : str
+        What engagement is, in words; empty where the posts have no reactions.
+    newest, cutoff : datetime.datetime or None
+        The last moment seen, and that after which posts are too young, in UTC without a zone.
+    """
+
+    frame: nw.LazyFrame[Any]
+    keys: tuple[str, ...]
+    summed: tuple[str, ...]
+    parts: tuple[str, ...]
+    engagement: str
+    newest: dt.datetime
+    cutoff: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Books:
+    """Outcomes by entity and period.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        entity, number, outcome, value; missing where a period is not whole or has a gap.
+    spans : mapping of (str, str) to pair of datetime.date
+        First and last day of each entity's outcome.
+    zero : frozenset of str
+        Outcomes of which a period without rows is 0.
+    currency : str
+        Currency of the money.
+    left : mapping of str to int
+        Rows left out, by reason.
+    rows, used : int
+        Rows in, and rows used.
+    """
+
+    table: pl.DataFrame
+    spans: Mapping[tuple[str, str], tuple[dt.date, dt.date]]
+    zero: frozenset[str]
+    currency: str
+    left: Mapping[str, int]
+    rows: int
+    used: int

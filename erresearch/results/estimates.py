@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import KW_ONLY, dataclass, field, replace
+from enum import StrEnum
 from typing import Protocol
 
 from erresearch.errors import DesignError
@@ -15,6 +16,7 @@ __all__ = [
     "Estimate",
     "FisherZ",
     "Interval",
+    "IntervalKind",
     "Reference",
     "StudentT",
     "escape",
@@ -76,6 +78,13 @@ def grouped(count: int, by: str) -> str:
     if by in ("", "account", "entity", "row"):
         return f"{count:,} account{'' if count == 1 else 's'}"
     return f"{count:,} group{'' if count == 1 else 's'} by {by}"
+
+
+class IntervalKind(StrEnum):
+    """What gave the intervals of a fit."""
+
+    STUDENT_T = "Student's t"
+    WILD_BOOTSTRAP = "wild cluster bootstrap"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.results.estimates import Estimate, escape, plain
-from erresearch.results.verdicts import IntervalKind
+from erresearch.results.estimates import Estimate, IntervalKind, escape, plain
 
 if TYPE_CHECKING:
     import pandas as pd

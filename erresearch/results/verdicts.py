@@ -26,7 +26,6 @@ __all__ = [
     "WORDS",
     "Certainty",
     "Doubt",
-    "IntervalKind",
     "Level",
     "Reason",
     "ReasonCode",
@@ -36,13 +35,6 @@ __all__ = [
     "doubt_table",
     "verdict_table",
 ]
-
-
-class IntervalKind(StrEnum):
-    """What gave the intervals of a fit."""
-
-    STUDENT_T = "Student's t"
-    WILD_BOOTSTRAP = "wild cluster bootstrap"
 
 
 class ReasonCode(StrEnum):
