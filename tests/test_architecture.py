@@ -55,7 +55,7 @@ LONGEST_CHAIN = 26
 MOST_IN_ROOT = 6
 LONGEST_FILE = 600
 # What does not keep these rules yet is counted here; the counts may only sink.
-FILES_TOO_LONG = 1
+FILES_TOO_LONG = 0
 CLASSES_OF_ONE_NAME = 5
 MODULES_OF_ONE_NAME = 6
 NO_SEE_ALSO = 130

@@ -12,7 +12,7 @@ import pytest
 from erresearch import cli, memory_limit, poisson, regress
 from erresearch.engine import aggregation
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import open_database
+from erresearch.engine.table_files import open_database
 from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.exports.lazy_tables import open_lake
 from erresearch.io.resources import allowed_memory, share_of_memory

@@ -1,4 +1,4 @@
-"""Tables on disk: .parquet and .csv files or globs of them, checked file by file, then read as one lazy table."""
+"""Tables on disk: .parquet and .csv files or globs of them, checked file by file and read as one, and DuckDB files."""
 
 from __future__ import annotations
 
@@ -6,28 +6,38 @@ import ast
 import csv
 import json
 import re
+import tempfile
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import narwhals.stable.v2 as nw
 
 from erresearch.engine.group_keys import refuse_blurred, text_expression
-from erresearch.errors import ColumnError, EngineError, missing_columns
+from erresearch.errors import ColumnError, EngineError, ErresearchWarning, missing_columns
+from erresearch.io.resources import allowed_memory
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
     "TableFile",
+    "cap_duckdb",
     "check_files",
     "find_files",
     "is_file",
+    "open_database",
+    "open_files",
     "read_files",
     "said_by",
     "written_as_simulated",
 ]
 
+Names = Sequence[str]
 SUFFIXES = (".parquet", ".csv")
 _GUESS_ROWS = 10_000
 #: What an engine quotes may be a cell; characters of what it says.
@@ -408,3 +418,131 @@ def _cast(name: str, file: TableFile, dtype: pl.DataType | type[pl.DataType]) ->
     if dtype == pl.String:
         return text_expression(value, found)
     return value.cast(dtype)
+
+
+def open_database(address: str) -> nw.LazyFrame[Any]:
+    """Open a table of a DuckDB file, for reading only.
+
+    Parameters
+    ----------
+    address : str
+        ``duckdb:file.db?table=posts``.
+
+    Returns
+    -------
+    narwhals.LazyFrame
+        Its rows, still there.
+
+    Raises
+    ------
+    EngineError
+        If there is no such file or table, or the address is of another kind.
+    """
+    path, _, query = address.removeprefix("duckdb:").partition("?")
+    table = parse_qs(query).get("table", [""])[0]
+    if not path or not table or not is_file(path):
+        raise EngineError(
+            f"no table at {address!r}",
+            got="no file named" if not path else "no file there" if table else "no table named",
+            allowed="duckdb:file.db?table=posts",
+        )
+    try:
+        import duckdb
+
+        # a database from elsewhere may hold views that read other files, over the network too
+        connection = duckdb.connect(path, read_only=True)
+        # connections to one file share its settings, which the first of them has locked
+        if connection.execute("SELECT current_setting('lock_configuration')").fetchone() != (True,):
+            cap_duckdb(connection)
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+        found = _own_table(connection, table)
+        relation: Any = None if found is None else connection.table(found)
+    except Exception as error:
+        raise EngineError(f"cannot open {address!r}", got=said_by(error)) from error
+    if relation is None:
+        raise EngineError(
+            f"no table {table!r} in {path!r}",
+            got="no table or view of the file itself has this name",
+            allowed="a table of the file, or schema.table; names of other files are none",
+        )
+    rows: nw.LazyFrame[Any] = nw.from_native(relation)
+    return rows
+
+
+def _own_table(connection: Any, table: str) -> str | None:
+    """The quoted name of a table or view of the file itself; None where there is none."""
+    held = "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    seen = "SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"
+    names = connection.execute(f"{held} UNION ALL {seen}").fetchall()
+    wanted = [("main", table), *([tuple(table.split(".", 1))] if "." in table else [])]
+    for schema, name in wanted:
+        if (schema, name) in names:
+            return ".".join('"{}"'.format(part.replace('"', '""')) for part in (schema, name))
+    return None
+
+
+def cap_duckdb(connection: Any) -> None:
+    """Tell DuckDB how much memory it may take, where somebody said so; beyond it goes to the disk.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Opened for this job.
+    """
+    limit = allowed_memory()
+    if limit is not None:
+        # half of it: what DuckDB counts is not all that it takes
+        connection.execute(f"SET memory_limit = '{limit // 2} B'")
+        connection.execute(
+            "SET temp_directory = $place", {"place": str(Path(tempfile.gettempdir()) / "erresearch")}
+        )
+        connection.execute("SET preserve_insertion_order = false")
+
+
+def open_files(
+    files: Sequence[TableFile], needed: Names, *, numbers: Names, keys: Names
+) -> nw.LazyFrame[Any]:
+    """Columns of files as one lazy table: in Polars, or in DuckDB where memory is limited, since it can be capped.
+
+    Parameters
+    ----------
+    files, needed, numbers, keys
+        As for :func:`read_files`.
+
+    Returns
+    -------
+    narwhals.LazyFrame
+        Text files, remote ones, and files whose types differ stay with Polars in any case.
+
+    Raises
+    ------
+    ColumnError
+        As :func:`read_files`.
+
+    Warns
+    -----
+    ErresearchWarning
+        That nothing is capped, where DuckDB is not installed.
+    """
+    rows: nw.LazyFrame[Any] = nw.from_native(read_files(files, needed, numbers=numbers, keys=keys))
+    alike = len({tuple(file.schema.items()) for file in files}) == 1
+    if allowed_memory() is None or not alike or any(file.is_csv or "://" in file.path for file in files):
+        return rows
+    try:
+        import duckdb
+    except ImportError:
+        warnings.warn(
+            "memory is not capped: Polars reads the files, and it knows no cap; install DuckDB for one",
+            ErresearchWarning,
+            stacklevel=3,
+        )
+        return rows
+    connection = duckdb.connect()
+    cap_duckdb(connection)
+    held: nw.LazyFrame[Any] = nw.from_native(connection.read_parquet([file.path for file in files]))
+    present = held.collect_schema().names()
+    # DuckDB gives other names to columns that differ only in the case of their letters
+    if "*" in needed or any(name not in present for name in needed):
+        return rows
+    return held.select(nw.nth(*(present.index(name) for name in needed)))

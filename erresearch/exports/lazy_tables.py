@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import narwhals.stable.v2 as nw
 
-from erresearch.engine.sources import from_pandas, gather, open_database, open_files, says_simulated
-from erresearch.engine.table_files import find_files, written_as_simulated
+from erresearch.engine.sources import from_pandas, gather, says_simulated
+from erresearch.engine.table_files import find_files, open_database, open_files, written_as_simulated
 from erresearch.errors import ColumnError, DataError, missing_columns
 from erresearch.exports.mapping import Settings, read_mapping
 from erresearch.exports.privacy import LABELS
