@@ -13,10 +13,12 @@ from erresearch.errors import DataError, ErresearchError, UnknownNameError
 
 ENTRY = """[[claim]]
 id = "X1"
+short = "x → y"
 text = "t"
 source = "s"
 estimand = {{ unit = "a" }}
 direction = "greater"
+design = "ordered"
 arrow = {arrow}
 sesoi = 0.05
 unit = "{unit}"

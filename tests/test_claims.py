@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -31,7 +32,15 @@ from erresearch.claims.procedures import PROCEDURES
 from erresearch.datasets import catalog
 from erresearch.errors import DataError, DesignError, EngineError, UnknownNameError
 from erresearch.io.files import resource
-from erresearch.results import WORDS, Estimate, Interval, StudentT
+from erresearch.results import (
+    WORDS,
+    Estimate,
+    Interval,
+    Precedence,
+    ReasonCode,
+    Reliability,
+    StudentT,
+)
 from erresearch.worlds import CASES, WORLDS, simulate, simulate_panel
 
 finite = st.floats(-2, 2, allow_nan=False)
@@ -145,25 +154,141 @@ def test_a_reason_says_of_0_only_what_is_true_of_the_interval(name: str, value: 
 # --- the judge ------------------------------------------------------------------------------------------------------
 
 ARROW = claim_named("C01")
-QUIET = {"lead": estimate(0.0), "reverse": estimate(0.0), "clusters": 40}
+DENIED = claim_named("C02")
 
 
-def test_an_arrow_needs_a_quiet_lead() -> None:
-    assert judge(ARROW, Evidence(estimate(0.1), **QUIET)).words == "supported (at least δ)"
-    loud = judge(ARROW, Evidence(estimate(0.1), **{**QUIET, "lead": estimate(0.04)}))
-    assert loud.word == "association only"
-    assert "placebo" in loud.reason
-    assert next(d for d in loud.doubts if d.name == "lead placebo").raised
+def order(**changes: object) -> Precedence:
+    """Both directions of a pair in which x moves y by .1 and nothing else happens."""
+    parts: dict[str, object] = {
+        "forward": estimate(0.1),
+        "beside": estimate(0.1),
+        "over_lead": estimate(0.1),
+        "reverse": estimate(0.0),
+        "lead": estimate(0.0),
+        "contemporaneous": estimate(0.0),
+        "cumulated": estimate(0.1),
+        "reliability": Reliability(1.0, 1.0, "declared", 1.0),
+        "explained": (0.4, 0.5),
+    }
+    return Precedence(
+        x="x",
+        y="y",
+        lags=(),
+        method="OLS",
+        n_rows=4000,
+        n_accounts=40,
+        dropped={},
+        **{**parts, **changes},
+    )
+
+
+def moved(value: float = 0.1, **changes: object) -> Evidence:
+    """Evidence whose forward, beside and contrast with the lead are `value`, but for `changes` of the order."""
+    same = {name: estimate(value) for name in ("forward", "beside", "over_lead")}
+    return Evidence(estimate(value), order=order(**{**same, **changes}), clusters=40)
+
+
+QUIET = {"order": order(), "clusters": 40}
+
+
+@pytest.mark.parametrize(
+    ("value", "changes", "word", "code"),
+    [
+        (0.1, {}, "supported", ""),
+        # what comes after goes with y as much as what comes before
+        (0.1, {"over_lead": estimate(0.01)}, "association only", ReasonCode.NOT_OVER_LEAD),
+        # a lead of any size is no matter where the contrast stands: power grows with the effect
+        (0.3, {"lead": estimate(0.1), "over_lead": estimate(0.2)}, "supported", ""),
+        # only beside, or only without, the same period
+        (0.1, {"forward": estimate(0.0)}, "association only", ReasonCode.ONLY_BESIDE_SAME_PERIOD),
+        (0.1, {"reverse": estimate(0.12)}, "association only", ReasonCode.REVERSE_AS_STRONG),
+        (0.1, {"reverse": estimate(0.12, 0.2)}, "supported", ""),
+        (-0.1, {}, "contradicted", ""),
+        # the same gates the other way
+        (-0.1, {"over_lead": estimate(-0.01)}, "association only", ReasonCode.NOT_OVER_LEAD),
+        (-0.1, {"reverse": estimate(-0.12)}, "association only", ReasonCode.REVERSE_AS_STRONG),
+        (-0.1, {"contemporaneous": estimate(0.2)}, "association only", ReasonCode.SAME_PERIOD_OTHER_WAY),
+        (0.1, {"contemporaneous": estimate(-0.2)}, "supported", ""),
+        (0.0, {}, "practically nil", ""),
+        (0.0, {"contemporaneous": estimate(0.2)}, "inconclusive", ReasonCode.SAME_PERIOD_OPEN),
+        (
+            0.0,
+            {"reliability": Reliability(math.nan, math.nan, "autocovariances")},
+            "inconclusive",
+            ReasonCode.RELIABILITY_UNKNOWN,
+        ),
+        # .6 alone would leave enough; beside regressors that explain half of x it leaves a fifth
+        (
+            0.0,
+            {"reliability": Reliability(0.6, 0.6, "declared", 1.0)},
+            "inconclusive",
+            ReasonCode.RELIABILITY_TOO_LOW,
+        ),
+    ],
+)
+def test_the_gates_of_an_arrow(value: float, changes: dict[str, object], word: str, code: str) -> None:
+    verdict = judge(ARROW, moved(value, **changes))
+    assert (verdict.word, verdict.reason_code) == (word, code)
+    # the mirror claim gets the mirror word
+    mirror = {"supported": "contradicted", "contradicted": "supported"}
+    less = judge(replace(ARROW, direction="less"), moved(value, **changes))
+    if code != ReasonCode.SAME_PERIOD_OTHER_WAY and changes.get("contemporaneous") is None:
+        assert less.word == mirror.get(word, word)
+
+
+@pytest.mark.parametrize(
+    ("value", "changes", "word"),
+    [
+        (0.1, {}, "contradicted"),
+        (0.1, {"over_lead": estimate(0.01)}, "association only"),
+        (0.0, {}, "supported"),
+        (0.0, {"contemporaneous": estimate(0.2)}, "inconclusive"),
+        # comments that lose money do not contradict that they earn nothing
+        (-0.124, {}, "inconclusive"),
+    ],
+)
+def test_a_claim_that_denies_an_arrow_has_the_same_gates(
+    value: float, changes: dict[str, object], word: str
+) -> None:
+    assert judge(DENIED, moved(value, **changes)).word == word
+
+
+def test_what_moves_together_within_the_period_is_said_first() -> None:
+    verdict = judge(ARROW, moved(0.0, contemporaneous=estimate(0.2)))
+    assert verdict.reason.startswith("within the period they move together, by 0.2000")
+    assert "an experiment would tell" in verdict.reason
+    assert "nil next period, same period open" in verdict.reason
+    assert "move together" not in judge(ARROW, moved()).reason
+
+
+def test_without_both_directions_an_arrow_is_an_association() -> None:
     none = judge(ARROW, Evidence(estimate(0.1), clusters=40))
-    assert (none.word, "direction is open" in none.reason) == ("association only", True)
+    assert (none.word, none.reason_code) == ("association only", ReasonCode.NO_LEAD)
+    still = judge(ARROW, Evidence(estimate(0.0), clusters=40))
+    assert (still.word, still.reason_code) == ("inconclusive", ReasonCode.SAME_PERIOD_UNKNOWN)
 
 
-def test_an_arrow_needs_a_weaker_reverse() -> None:
-    verdict = judge(ARROW, Evidence(estimate(0.1), **{**QUIET, "reverse": estimate(0.12)}))
-    assert verdict.word == "association only"
-    assert "reverse direction is at least as strong" in verdict.reason
-    noisy = judge(ARROW, Evidence(estimate(0.1), **{**QUIET, "reverse": estimate(0.12, 0.2)}))
-    assert noisy.word == "supported"
+def test_another_word_without_an_ambiguous_control_is_inconclusive() -> None:
+    claim = claim_named("C05a")
+    flipped = Evidence(estimate(-0.165), without=estimate(0.137), ambiguous=("log reviews",), clusters=70)
+    verdict = judge(claim, flipped)
+    assert (verdict.word, verdict.reason_code) == ("inconclusive", ReasonCode.DEPENDS_ON_ADJUSTMENT)
+    assert "contradicted with log reviews held fixed" in verdict.reason
+    assert "depends-on-adjustment" in verdict.certainty.codes
+    assert judge(claim, replace(flipped, without=estimate(-0.2))).word == "contradicted"
+
+
+def test_no_word_without_its_certainty() -> None:
+    for evidence in (moved(), moved(0.0), Evidence(estimate(0.1), clusters=3)):
+        verdict = judge(ARROW, evidence)
+        assert verdict.words.endswith(f"certainty {verdict.certainty.level}")
+        assert str(verdict.certainty) in verdict._repr_markdown_().replace("\\", "")
+    undeclared = judge(ARROW, replace(moved(), open_points=("events-not-declared",)))
+    assert (
+        str(undeclared.certainty)
+        == "certainty very low: ordered in time, not randomised; promotions not declared"
+    )
+    assert judge(ARROW, moved()).certainty.level == "low"
 
 
 def test_few_accounts_get_no_decisive_word() -> None:
@@ -186,6 +311,7 @@ def test_barriers_fragility_and_qualifiers() -> None:
     barred = judge(ARROW, Evidence(estimate(0.1), barrier="the list was selected", **QUIET))
     assert (barred.word, barred.reason) == ("inconclusive", "the list was selected")
     fragile = judge(ARROW, Evidence(estimate(0.1), fragile="12 of 40 models disagree", **QUIET))
+    assert "one-carries" in fragile.certainty.codes
     assert fragile.qualifiers == ("fragile",)
     assert "12 of 40" in fragile.reason
     films = judge(claim_named("C05a"), Evidence(estimate(0.1), clusters=70), dataset="movies", simulated=True)
@@ -200,12 +326,19 @@ def test_the_level_of_the_verdict_is_its_own() -> None:
     assert verdict.interval.low < verdict.estimate.interval.low
 
 
-def test_every_verdict_carries_what_the_data_could_have_shown() -> None:
-    doubts = {d.name: d for d in judge(ARROW, Evidence(estimate(0.1, 0.05), **QUIET)).doubts}
+def test_the_power_that_is_printed_is_that_of_the_word() -> None:
+    wide = {name: estimate(0.1, 0.05) for name in ("forward", "beside")}
+    evidence = Evidence(estimate(0.1, 0.05), order=order(**wide, over_lead=estimate(0.1, 0.08)), clusters=40)
+    doubts = {d.name: d for d in judge(ARROW, evidence).doubts}
+    critical = StudentT(0, 1, 39).critical(0.95)
+    # each of two intervals with a chance of .9, the wider one decides
+    assert doubts["detectable effect"].value == pytest.approx((critical + 1.2816) * 0.08, rel=1e-3)
     assert doubts["declarable nil"].raised
-    assert doubts["declarable nil"].value == pytest.approx(
-        (StudentT(0, 1, 39).critical(0.95) + 1.2816) * 0.05, rel=1e-3
-    )
+    assert doubts["declarable nil"].value == pytest.approx((critical + 1.6449) * 0.05, rel=1e-3)
+    unknown = replace(evidence, order=replace(evidence.order, reliability=None))
+    said = {d.name: d for d in judge(ARROW, unknown).doubts}["declarable nil"]
+    assert math.isinf(said.value)
+    assert "could declare nil for no δ" in said.text
 
 
 # --- the registry ---------------------------------------------------------------------------------------------------
@@ -256,6 +389,7 @@ def test_every_claim_is_shown_in_its_notebook(claim) -> None:
 def entry(**changes) -> str:
     fields = {
         "id": '"X1"',
+        "short": '"x → y"',
         "text": '"t"',
         "source": '"s"',
         "unit": '"u"',
@@ -264,6 +398,7 @@ def entry(**changes) -> str:
         "estimand": '{ unit = "a" }',
         "direction": '"greater"',
         "arrow": "false",
+        "design": '"ordered"',
         "sesoi": "0.1",
         "roles": '{ y = ["y"], x = ["x"] }',
         "options": '{ on = ["x"], weights = { x = 1.0 } }',
@@ -276,11 +411,12 @@ def entry(**changes) -> str:
     [
         ("", DataError, "holds no claim"),
         ("not toml [", EngineError, "is not a TOML file"),
-        (entry(sesoi=None), DataError, r"claim 'X1' lacks sesoi\. Allowed: id, text"),
+        (entry(sesoi=None), DataError, r"claim 'X1' lacks sesoi\. Allowed: id, short, text"),
         (entry(sesoi="0"), DataError, "needs a positive sesoi: 0"),
         (entry(sesoi="true"), DataError, "needs a positive sesoi: True"),
         (entry(sesoi='"big"'), DataError, "needs a positive sesoi: 'big'"),
         (entry(direction='"up"'), UnknownNameError, "no direction.*'up'"),
+        (entry(design='"panel"'), UnknownNameError, "no design.*'panel'"),
         (entry(worlds='"nil"'), DataError, "claim 'X1' has a wrong worlds"),
         (entry(text='""'), DataError, "claim 'X1' has a wrong text"),
         (entry(sesio="1"), UnknownNameError, "no field of claim 'X1' 'sesio'.*Did you mean 'sesoi'"),
@@ -334,10 +470,72 @@ QUICK = quick("C01")
 
 
 def test_examine_says_why_a_claim_is_not_judged(panel) -> None:
-    (verdict,) = examine("C01", {"shop": panel.drop(columns=["spend"])})
+    (verdict,) = examine("C01", {"shop": panel.drop(columns=["revenue"])})
     assert verdict.word == "not judged"
-    assert "spend" in verdict.reason
+    assert verdict.certainty is None
+    assert "revenue" in verdict.reason
     assert "Least data" in verdict.reason
+
+
+def test_advertising_that_is_not_known_lowers_the_certainty_and_none_at_all_is_accepted(panel) -> None:
+    (unknown,) = examine("C01", {"shop": panel.drop(columns=["spend"])})
+    assert unknown.word != "not judged"
+    assert "advertising-not-declared" in unknown.certainty.codes
+    (nothing,) = examine("C01", {"shop": panel.assign(spend=0.0)})
+    assert "advertising-not-declared" not in nothing.certainty.codes
+    assert next(d for d in nothing.doubts if d.name == "constant control")
+    assert nothing.estimate.value == pytest.approx(unknown.estimate.value)
+
+
+def test_what_is_declared_about_a_table(panel) -> None:
+    renamed = panel.rename(columns={"engagement": "interactions"}).assign(stock=panel["spend"] ** 0.5)
+    start = pd.to_datetime(panel["week"].iloc[[10, 20, 30]]).reset_index(drop=True)
+    sale = pd.DataFrame({"start": start, "end": start + pd.Timedelta(days=6), "name": "sale"})
+    sale["entity"] = panel["account"].iloc[0]
+    (verdict,) = examine(
+        "C01",
+        {"shop": renamed},
+        columns={"engagement": "interactions"},
+        controls=["stock"],
+        events=sale,
+        reliability=0.9,
+    )
+    assert "events event: sale" in verdict.estimate.method
+    assert "log (1 + stock)" in verdict.estimate.method
+    assert "events-not-declared" not in verdict.certainty.codes
+    assert next(d for d in verdict.doubts if d.name == "without the events")
+    assert (
+        next(d for d in verdict.doubts if d.name == "reliability").text
+        == "reliability of x 0.9000 (declared)"
+    )
+    (none,) = examine("C01", {"shop": panel}, events="none")
+    assert "events-not-declared" not in none.certainty.codes
+    with pytest.raises(DesignError, match="a reliability is a share of the variance"):
+        examine("C01", {"shop": panel}, reliability=1.2)
+    with pytest.raises(UnknownNameError, match="There is no rule of choice 'best'"):
+        examine("C07", {"shop": panel}, choice="best")
+    (strange,) = examine("C01", {"shop": panel}, controls=["weather"])
+    assert (strange.word, "No column 'weather'" in strange.reason) == ("not judged", True)
+    (lazy,) = examine("C01", {"shop": pl.from_pandas(panel).lazy()}, events=sale)
+    assert "events are laid on a table in memory" in lazy.reason
+
+
+def test_zeros_are_said_to_cost_their_neighbours(panel) -> None:
+    holes = panel.assign(engagement=panel["engagement"].where(np.arange(len(panel)) % 6 != 0, 0))
+    (verdict,) = examine("C01", {"shop": holes})
+    lost = next(d for d in verdict.doubts if d.name == "rows left out")
+    assert lost.raised
+    assert "each zero with its neighbours" in lost.text
+
+
+def test_a_list_needs_a_declared_rule_of_choice() -> None:
+    table = real(simulate("decay", accounts=300, rng=3).panel)
+    (unknown,) = examine("C07", {"list": table})
+    assert unknown.word == "inconclusive"
+    assert "how the list was chosen is not declared" in unknown.reason
+    assert "choice-unknown" in unknown.certainty.codes
+    assert examine("C07", {"list": table}, choice="followers")[0].word == "supported"
+    assert "was chosen by several figures" in examine("C07", {"list": table}, choice="mixed")[0].reason
 
 
 def test_examine_never_changes_its_input(panel) -> None:
@@ -414,7 +612,7 @@ def test_the_planted_truth_is_found(world) -> None:
 
 def test_decay_is_decisive_only_where_log_ols_agrees() -> None:
     panel = simulate("decay", accounts=300, rng=3).panel
-    evidence = evidence_for(claim_named("C07"), panel)
+    evidence = evidence_for(claim_named("C07"), panel, dataset="decay")
     logged = [end for end in evidence.ends if "log-OLS" in end.name]
     assert logged
     assert judge(claim_named("C07"), evidence).word == "supported"

@@ -26,7 +26,7 @@ from erresearch.claims.packs import Entry, Pack, declaration, read_pack, write_p
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, EngineError, ErresearchWarning
 from erresearch.relate import regress
-from erresearch.results import Estimate, Interval
+from erresearch.results import Estimate, Interval, Precedence
 from erresearch.worlds import CASES, WORLDS
 
 # --- disclosure -----------------------------------------------------------------------------------------------------
@@ -253,9 +253,22 @@ def test_what_a_pack_cannot_hold(table, tmp_path) -> None:
     pack = simulated_pack(table)
     entry = pack.entries["C06b"]
     bare = Estimate("x", value=1.0, se=0.1, df=9, interval=Interval(0.8, 1.2), n_rows=10, n_accounts=0)
+    ordered = Precedence(
+        x="x",
+        y="y",
+        forward=bare,
+        reverse=bare,
+        lead=bare,
+        lags=(),
+        contemporaneous=None,
+        method="",
+        n_rows=10,
+        n_accounts=0,
+        dropped={},
+    )
     for evidence, said in (
         (replace(entry.evidence, estimate=bare), "the interval of 'x' does not fit into a pack"),
-        (replace(entry.evidence, lead=bare), "with a lead or a reverse direction does not fit"),
+        (replace(entry.evidence, order=ordered), "with a lead or a reverse direction does not fit"),
     ):
         odd = replace(pack, entries={"C06b": Entry(entry.declared, evidence)})
         with pytest.raises(DataError, match=said):

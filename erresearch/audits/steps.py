@@ -28,8 +28,9 @@ from erresearch.exports import Export
 from erresearch.exports.lazy_tables import Lake, called_simulated
 from erresearch.io.outputs import check_output
 from erresearch.panel import Panel, Rules, build_panel
+from erresearch.panel.events import public_holidays, read_events
 from erresearch.panel.records import look_up
-from erresearch.results import Estimate, Verdict, verdict_table
+from erresearch.results import Estimate, Verdict, plain, verdict_table
 from erresearch.schema.vocabulary import Freq
 
 if TYPE_CHECKING:
@@ -97,18 +98,35 @@ class Audit:
     def __str__(self) -> str:
         """Files, panel, verdicts and what could not be told."""
         lines = [*self.files.lines, str(self.panel) if self.panel is not None else "no panel"]
-        lines += [f"{v.claim}: {v.words}. {v.reason}" for v in self.verdicts if v.word != "not judged"]
+        lines += [
+            f"{v.claim}: {v.words}. {v.reason}" + (f". {v.certainty}" if v.certainty is not None else "")
+            for v in self.verdicts
+            if v.word != "not judged"
+        ]
         waiting: dict[tuple[str, str], list[str]] = {}
         for v in self.verdicts:
             if v.word == "not judged":
                 waiting.setdefault((v.words, v.reason), []).append(v.claim)
         lines += [f"{', '.join(claims)}: {words}. {why}" for (words, why), claims in waiting.items()]
         lines += [str(estimate) for estimate in self.survey]
+        lines += [self.looks] * bool(self.looks)
         lines += [f"not told: {reason}" for reason in self.refused]
         lines += self.pauses.lines
         lines += [f"what would help: {text}" for text in self.wanted]
         lines += [f"{name}: {path}" for name, path in self.paths.items()]
         return "\n".join(lines)
+
+    @property
+    def looks(self) -> str:
+        """How many claims were asked, and how many false words so many looks give; empty where none was judged."""
+        asked = sum(verdict.word != "not judged" for verdict in self.verdicts)
+        if not asked:
+            return ""
+        return (
+            f"looks: {asked} claims were asked of the same rows, each at 95 % by itself; where nothing is there, so many "
+            f"give up to {plain(_FALSE * asked)} false words on average. Asking again with other events or another "
+            "smallest effect of interest adds to them"
+        )
 
     def __repr__(self) -> str:
         """The same."""
@@ -129,12 +147,15 @@ class Joined:
         What could not be joined, and why.
     unscored : str
         Why the answers of a survey give no score of the periods, where they do not.
+    events : pandas.DataFrame, "none" or None
+        Declared events; None where nothing was declared.
     """
 
     panel: Panel | None
     reason: str = ""
     refused: tuple[str, ...] = ()
     unscored: str = ""
+    events: Any = None
 
     @property
     def name(self) -> str:
@@ -224,7 +245,28 @@ def join_files(
     refused = ([_no_outcomes(files)] if have["outcomes"] is None else []) + _told(failures)
     if panel is None:
         reason = reason or refused[-1]
-    return Joined(panel=panel, reason=reason, refused=tuple(refused), unscored=unscored)
+    return Joined(
+        panel=panel,
+        reason=reason,
+        refused=tuple(refused),
+        unscored=unscored,
+        events=_events(rules, panel) if panel is not None else None,
+    )
+
+
+def _events(rules: Rules, panel: Panel) -> Any:
+    """What was declared to have happened, public holidays among it."""
+    import pandas as pd
+
+    told = rules.events == "none"
+    parts = [read_events(rules.events)] if rules.events and not told else []
+    if rules.holidays:
+        years = pd.to_datetime(panel.rows["period"]).dt.year
+        parts.append(public_holidays(rules.holidays, range(int(years.min()), int(years.max()) + 2)))
+    # holidays alone say nothing of promotions
+    if not rules.events:
+        return None
+    return "none" if not parts else pd.concat(parts, ignore_index=True)
 
 
 def _no_outcomes(files: Files) -> str:
@@ -307,6 +349,8 @@ def _value(known: Mapping[str, Any], place: str) -> Any:
     return value
 
 
+#: Most false decisive words of one claim, either way.
+_FALSE: Final = 0.05
 #: Every step of an audit, in order.
 STEPS: Final[tuple[Step, ...]] = (
     Step(
@@ -358,6 +402,7 @@ STEPS: Final[tuple[Step, ...]] = (
             "reason=joined.reason",
             "unpriced=files.unpriced",
             "unscored=joined.unscored",
+            "events=joined.events",
         ),
         makes="verdicts",
     ),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from erresearch.claims import Claim, examine, read_claims
+from erresearch.claims.certainty import grade
 from erresearch.claims.decision_rule import FEWEST_CLUSTERS
 from erresearch.errors import DesignError
 from erresearch.panel import BOOSTED, Panel
@@ -71,11 +72,13 @@ def judge_panel(
     reason: str = "",
     unpriced: str = "",
     unscored: str = "",
+    events: Any = None,
 ) -> tuple[Verdict, ...]:
     """Judge every claim that a panel has columns for.
 
     Where posts were boosted and what was spent is not in the panel, nothing about outcomes is judged: money moves
-    reactions and sales alike. With spending in the panel, every claim about outcomes holds it fixed.
+    reactions and sales alike. With spending in the panel, every claim about outcomes holds it fixed; where nothing says
+    that anything was spent, the verdict says "advertising not declared".
 
     Parameters
     ----------
@@ -93,6 +96,8 @@ def judge_panel(
         Why a file of advertising does not say what was spent by day, where there is one that does not.
     unscored : str
         Why the answers of a survey give no score of the periods, where they do not (:func:`with_scores` says it).
+    events : pandas.DataFrame, "none" or None
+        Declared events, as :func:`erresearch.examine` takes them.
 
     Returns
     -------
@@ -132,6 +137,10 @@ def judge_panel(
             continue
         columns = [str(column) for column in table.columns]
         absent = _absent(claim, columns)
+        barred = wanting["spend"].reason and "spend" in claim.roles and "spend" not in columns
+        if barred and not absent:
+            found.append(_not_judged(claim, name, wanting["spend"]))
+            continue
         if absent:
             found.append(_not_judged(claim, name, _missing(claim, absent, wanting)))
             continue
@@ -149,12 +158,15 @@ def judge_panel(
             at_rest = _Wanting(idle, code=ReasonCode.OTHER)
             found.append(_not_judged(claim, name, at_rest, simulated=bool(table.attrs.get("simulated"))))
             continue
-        (verdict,) = examine((asked := _without_constants(claim, table))[0], {name: table})
+        (verdict,) = examine((asked := _without_constants(claim, table))[0], {name: table}, events=events)
         verdict = _explained(verdict, claim, table, panel.freq)
         doubts = (*verdict.doubts, *asked[1], *(bought if verdict.estimate is not None else ()))
         one = _carried_by_one(verdict, asked[0], table, panel.freq)
         named = dict.fromkeys((*verdict.qualifiers, *(("fragile",) if one else ())))
         verdict = replace(verdict, doubts=(*doubts, *one), qualifiers=tuple(named))
+        if one and verdict.certainty is not None:
+            lowered = grade(claim.design, [*verdict.certainty.codes[1:], "one-carries"])
+            verdict = replace(verdict, certainty=lowered)
         found.append(_helped(verdict, panel, about_accounts))
     return tuple(found)
 
@@ -165,7 +177,6 @@ def _about_spending(panel: Panel | None, unpriced: str) -> _Wanting:
         return _Wanting("")
     needs = frozenset({"spend"})
     found = boosts_in(panel.rows)
-    left = panel.accounting["posts"].reasons.get(BOOSTED, 0)
     if found.boosted > 0:
         text = (
             f"{found}, which moves reactions and sales alike, and what was spent is not known: {_HINTS['spend']}; or "
@@ -175,12 +186,6 @@ def _about_spending(panel: Panel | None, unpriced: str) -> _Wanting:
         return _Wanting(text, needs, ReasonCode.BOOSTED_UNPRICED)
     if unpriced:
         text = f"there was advertising, but not what was spent by day ({unpriced}): {_HINTS['spend']}"
-        return _Wanting(text, needs)
-    if left:
-        text = (
-            f"{left:,} boosted posts are left out, and it is not known whether anything else was spent: "
-            f"{_HINTS['spend']}; {_NOTHING_SPENT}"
-        )
         return _Wanting(text, needs)
     return _Wanting("")
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from erresearch.claims.decision_rule import DECISIVE, Evidence, judge, not_judged
+from erresearch.claims.options import CHOICES
 from erresearch.claims.packing import evidence_from_pack, here, names_to_pack, rows_of, shipped
 from erresearch.claims.packs import Pack
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
-from erresearch.claims.variables import Variables, cast_roles, is_simulated
+from erresearch.claims.variables import Declared, Variables, cast_roles, is_simulated
 from erresearch.datasets.registry import registered
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
 from erresearch.io.resources import waiting
-from erresearch.results import Verdict
+from erresearch.panel.events import read_events
+from erresearch.results import Doubt, Reliability, Verdict, plain
 from erresearch.robustness.data_guards import made_of_predictors, unpriced_boosts
 from erresearch.robustness.guards import Request, check, repeated_outcome
 from erresearch.worlds import CASES, WORLDS, simulate_panel
@@ -29,7 +31,15 @@ _SEED = 2026
 
 
 def examine(
-    claims: Claim | str | Iterable[Claim | str], data: Mapping[str, Any], *, level: float = 0.95
+    claims: Claim | str | Iterable[Claim | str],
+    data: Mapping[str, Any],
+    *,
+    level: float = 0.95,
+    columns: Mapping[str, str] | None = None,
+    controls: Sequence[str] = (),
+    events: Any = None,
+    reliability: float | None = None,
+    choice: Literal["all", "followers", "reactions", "mixed"] | None = None,
 ) -> tuple[Verdict, ...]:
     """Judge claims on data sets.
 
@@ -46,6 +56,18 @@ def examine(
         Data sets by name; the names of ``claims.toml`` (such as "movies") bring what it declares about them.
     level : float
         Family-wise confidence level.
+    columns : mapping of str to str, optional
+        Canonical name to the table's own, where they differ: ``{"engagement": "interactions"}``.
+    controls : sequence of str
+        Further columns to hold fixed in claims about periods, as log (1 + x).
+    events : path, frame or "none", optional
+        What else happened (:func:`erresearch.panel.events.read_events`): promotions, launches, closures. They enter one
+        period ahead, now and one period late; the word without them stands among the doubts. "none" says that there
+        were none. Left out, the verdict says "promotions not declared".
+    reliability : float, optional
+        Declared reliability of x, in (0, 1]; from the autocovariances of x otherwise.
+    choice : {"all", "followers", "reactions", "mixed"}, optional
+        How a list of accounts was chosen; not declared, a claim about a list gets no decisive word.
 
     Returns
     -------
@@ -89,10 +111,57 @@ def examine(
         raise DesignError("`level` must lie between 0 and 1", got=repr(level), fix="use 0.95 for 95 %")
     several = [claims] if isinstance(claims, (Claim, str)) else list(claims)
     chosen = [claim if isinstance(claim, Claim) else claim_named(claim) for claim in several]
-    return tuple(verdict for claim in chosen for verdict in _one_claim(claim, data, level))
+    told = isinstance(events, str) and events == "none"
+    said = Declared(
+        columns=columns or {},
+        controls=tuple(controls),
+        events=events if events is None or told else read_events(events),
+    )
+
+    def judged(declared: Declared) -> list[Verdict]:
+        found = []
+        for claim in chosen:
+            own = _declared_options(claim, reliability=reliability, choice=choice)
+            found += _one_claim(claim, data, level, replace(declared, options=own))
+        return found
+
+    found = judged(said)
+    if events is None or told:
+        return tuple(found)
+    bare = judged(replace(said, events=None))
+    return tuple(_beside(one, other) for one, other in zip(found, bare, strict=True))
 
 
-def evidence_for(claim: Claim, data: Any, *, dataset: str = "data", level: float = 0.95) -> Evidence:
+def _declared_options(claim: Claim, *, reliability: float | None, choice: str | None) -> dict[str, Any]:
+    """What is declared of reliability and choice, as options of the claims that ask for them."""
+    if reliability is not None:
+        Reliability(reliability, reliability, "declared", 1.0)
+    if choice is not None and choice not in CHOICES:
+        raise UnknownNameError.of("rule of choice", choice, CHOICES)
+    arrows = claim.procedure in ("precedence", "long run") and reliability is not None
+    lists = claim.procedure == "decay" and choice is not None
+    return {**({"reliability": reliability} if arrows else {}), **({"choice": choice} if lists else {})}
+
+
+def _beside(declared: Verdict, bare: Verdict) -> Verdict:
+    """A verdict with events, and what it would be without them."""
+    if declared.estimate is None or bare.estimate is None or bare.certainty is None:
+        return declared
+    if "events-not-declared" not in bare.certainty.codes:
+        return declared
+    at = f"{plain(bare.estimate.value)} {bare.interval or bare.estimate.interval}"
+    doubt = Doubt("without the events", f"{bare.word}: {at}", bare.estimate.value, bare.word != declared.word)
+    return replace(declared, doubts=(*declared.doubts, doubt))
+
+
+def evidence_for(
+    claim: Claim,
+    data: Any,
+    *,
+    dataset: str = "data",
+    level: float = 0.95,
+    declared: Declared | None = None,
+) -> Evidence:
     """Estimate what a claim speaks of, without judging it.
 
     Raises
@@ -110,7 +179,7 @@ def evidence_for(claim: Claim, data: Any, *, dataset: str = "data", level: float
         raise UnknownNameError.of(f"procedure (claim {claim.id})", claim.procedure, PROCEDURES)
     if isinstance(data, Pack):
         return evidence_from_pack(claim, data, level=level)
-    cast = cast_roles(claim, data, dataset=dataset, level=level)
+    cast = cast_roles(claim, data, dataset=dataset, level=level, declared=declared)
     _guard(claim, cast)
     return PROCEDURES[claim.procedure](cast)
 
@@ -140,7 +209,7 @@ def _guard(claim: Claim, cast: Variables[Any]) -> None:
         repeated_outcome(cast.data, cast.column("y"), by=cast.column("by"), period=cast.column("time"))
 
 
-def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verdict]:
+def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: Declared) -> list[Verdict]:
     found: dict[str, Evidence] = {}
     reasons: dict[str, str] = {}
     codes: dict[str, str] = {}
@@ -154,7 +223,7 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float) -> list[Verd
             continue
         try:
             with waiting(f"judging {claim.id} on {name}"):
-                found[name] = evidence_for(claim, table, dataset=name, level=level)
+                found[name] = evidence_for(claim, table, dataset=name, level=level, declared=declared)
         except UnknownNameError:
             raise
         except ErresearchError as error:

@@ -7,11 +7,22 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
+from erresearch.claims.certainty import grade, read_points
+from erresearch.claims.gates import movement_gate, nil_gate, same_period, word_power
 from erresearch.claims.registry import Claim
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.relate.scores import FEWEST_CLUSTERS
-from erresearch.results import Doubt, Estimate, Interval, Verdict, Word, plain
-from erresearch.robustness import detectable
+from erresearch.results import (
+    Doubt,
+    Estimate,
+    Interval,
+    Precedence,
+    Reason,
+    ReasonCode,
+    Verdict,
+    Word,
+    plain,
+)
 from erresearch.schema.vocabulary import DECISIVE
 
 __all__ = [
@@ -37,10 +48,14 @@ class Evidence:
         θ.
     ends : tuple of Estimate
         θ at other declared values of something unknown (the reliability range): a decisive word needs all to agree.
-    lead : Estimate or None
-        Placebo of an arrow claim: the "effect" of next period's x.
-    reverse : Estimate or None
-        The other direction of an arrow claim.
+    order : Precedence or None
+        Of an arrow claim: both directions, same period, lead and reliability over the same rows.
+    without : Estimate or None
+        θ without the controls whose role is ambiguous; `ambiguous` names them.
+    ambiguous : tuple of str
+        Controls that may be on the way from x to y.
+    open_points : tuple of str
+        What lowers the certainty: names of ``certainty.toml``.
     clusters : int
         Units that inference rests on; 0 for independent rows.
     barrier : str
@@ -56,8 +71,10 @@ class Evidence:
     estimate: Estimate
     _: KW_ONLY
     ends: tuple[Estimate, ...] = ()
-    lead: Estimate | None = None
-    reverse: Estimate | None = None
+    order: Precedence | None = None
+    without: Estimate | None = None
+    ambiguous: tuple[str, ...] = ()
+    open_points: tuple[str, ...] = ()
     clusters: int = 0
     barrier: str = ""
     fragile: str = ""
@@ -149,9 +166,15 @@ def judge(
 ) -> Verdict:
     """Judge one claim on one data set.
 
-    The word comes from the interval at `level` alone (:func:`word_of`); then, in this order: ends of a declared range
-    that disagree, too few accounts or a refusal of the procedure make it inconclusive; an arrow claim that would be
-    supported is *association only* unless its lead lies inside ±δ and the reverse direction is weaker.
+    The word comes from the interval at `level` (:func:`word_of`); then, in this order:
+
+    1. ends of a declared range that disagree, too few accounts, a refusal of the procedure, or another word without
+       controls whose role is ambiguous, make it *inconclusive*;
+    2. an arrow whose interval lies beyond 0 must pass :func:`erresearch.claims.gates.movement_gate`, whichever way it
+       points, or it is *association only*;
+    3. an arrow whose interval lies inside ±δ must pass :func:`erresearch.claims.gates.nil_gate`, or it is *inconclusive*.
+
+    Where x and y move together within the period the reason says so first. Every word has its certainty beside it.
 
     Parameters
     ----------
@@ -184,11 +207,8 @@ def judge(
     >>> reference = StudentT(0.09, 0.01, 39)
     >>> effect = Estimate("x", value=0.09, se=0.01, df=39, interval=reference.interval(0.95), n_rows=4000,
     ...     n_accounts=40, reference=reference)
-    >>> placebo = StudentT(0.0, 0.01, 39)
-    >>> lead = Estimate("lead", value=0.0, se=0.01, df=39, interval=placebo.interval(0.95), n_rows=4000,
-    ...     n_accounts=40, reference=placebo)
-    >>> judge(read_claims()[0], Evidence(effect, lead=lead, clusters=40)).words
-    'supported (at least δ)'
+    >>> judge(read_claims()[0], Evidence(effect, clusters=40)).words
+    'association only, certainty very low'
     """
     estimate = evidence.estimate
     interval = estimate.at(level).interval
@@ -207,12 +227,22 @@ def judge(
         barrier = barrier or f"only {evidence.clusters} accounts: a decisive word needs {FEWEST_CLUSTERS}"
     if barrier and word in DECISIVE:
         word, size, reason = "inconclusive", "", barrier
-    if claim.arrow and word == "supported":
-        weaker = _arrow(claim, evidence, level)
-        if weaker:
-            word, size, reason = "association only", "", weaker
+    open_points = [*evidence.open_points, *(["one-carries"] if evidence.fragile else [])]
+    closed = None
+    if word in DECISIVE:
+        closed = _adjustment(claim, evidence, word, interval, level)
+        if closed is not None:
+            word, size, open_points = "inconclusive", "", [*open_points, "depends-on-adjustment"]
+    if claim.arrow and word in DECISIVE:
+        word, closed = _gated(claim, evidence, word, interval, level)
+        size = size if closed is None else ""
+    reason = reason if closed is None else str(closed)
+    together = same_period(evidence.order, level) if claim.arrow else None
+    if together is not None:
+        reason = f"{together}; {reason}"
     note = claim.about(dataset)
     qualifiers = [*note.qualifiers]
+    open_points += [name for name in note.qualifiers if name in read_points().change]
     if word == "supported" and evidence.fragile:
         qualifiers.insert(0, "fragile")
         reason = f"{reason}; fragile: {evidence.fragile}"
@@ -228,10 +258,49 @@ def judge(
         interval=interval,
         sesoi=claim.sesoi,
         reason=reason,
+        reason_code="" if closed is None else closed.code,
+        certainty=grade(claim.design, open_points),
         doubts=(*_doubts(claim, evidence, level), *_notes(claim, dataset, simulated)),
         evidence=source,
         result=evidence.result,
     )
+
+
+def _adjustment(
+    claim: Claim, evidence: Evidence, word: Word, interval: Interval, level: float
+) -> Reason | None:
+    """That another word would be said without controls that may be on the way from x to y."""
+    if evidence.without is None:
+        return None
+    ends = evidence.without.at(level).interval
+    other, _ = word_of(ends, direction=claim.direction, sesoi=claim.sesoi)
+    if other == word:
+        return None
+    facts = {
+        "word": word,
+        "held": evidence.ambiguous,
+        "value": evidence.estimate.value,
+        "interval": interval,
+        "other": other,
+        "without": evidence.without.value,
+        "without_interval": ends,
+    }
+    return Reason(ReasonCode.DEPENDS_ON_ADJUSTMENT, facts)
+
+
+def _gated(
+    claim: Claim, evidence: Evidence, word: Word, interval: Interval, level: float
+) -> tuple[Word, Reason | None]:
+    """The word of an arrow once it has met its gates, and the one that is closed."""
+    if interval.inside(-claim.sesoi, claim.sesoi):
+        closed = nil_gate(evidence.order, interval, sesoi=claim.sesoi, level=level)
+        return ("inconclusive" if closed is not None else word), closed
+    sign = 1 if interval.low > 0 else -1
+    if claim.direction == "absent" and sign < 0:
+        return "inconclusive", Reason(ReasonCode.LOSS_IS_NO_GAIN, {"sesoi": claim.sesoi})
+    against = word == "contradicted" and claim.direction != "absent"
+    closed = movement_gate(evidence.order, evidence.estimate, sign=sign, level=level, against=against)
+    return ("association only" if closed is not None else word), closed
 
 
 def not_judged(claim: Claim, *, dataset: str, reason: str, simulated: bool = False) -> Verdict:
@@ -260,65 +329,73 @@ def _rule(claim: Claim, word: Word, size: str, interval: Interval) -> str:
     return f"the interval holds both 0 and effects beyond {delta}"
 
 
-def _arrow(claim: Claim, evidence: Evidence, level: float) -> str:
-    """Why an arrow claim is association only, if it is."""
-    if evidence.lead is None:
-        return "no lead of x could be tested, so the direction is open"
-    lead = evidence.lead.at(level).interval
-    if not lead.inside(-claim.sesoi, claim.sesoi):
-        return f"the lead of x (a placebo) is not inside ±{plain(claim.sesoi)}: {lead}"
-    back = evidence.reverse
-    if (
-        back is not None
-        and abs(back.value) >= abs(evidence.estimate.value)
-        and 0 not in back.at(level).interval
-    ):
-        return f"the reverse direction is at least as strong: {plain(back.value)} {back.at(level).interval}"
-    return ""
-
-
 def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
     doubts = []
-    can = detectable(evidence.estimate, level=level)
-    if math.isfinite(can.effect):
-        doubts += [
+    effect, nil = word_power(evidence.order if claim.arrow else None, evidence.estimate, level=level)
+    if math.isfinite(effect):
+        found = "say the word for" if claim.arrow else "find"
+        doubts.append(
             Doubt(
                 "detectable effect",
-                f"with 80 % power these data find effects from {plain(can.effect)} on",
-                can.effect,
-                can.effect > 2 * claim.sesoi,
-            ),
+                f"with 80 % power these data {found} effects from {plain(effect)} on",
+                effect,
+                effect > 2 * claim.sesoi,
+            )
+        )
+        could = (
+            f"could declare nil for a δ from {plain(nil)} on"
+            if math.isfinite(nil)
+            else "could declare nil for no δ, because the reliability of x is not known or leaves nothing"
+        )
+        doubts.append(
             Doubt(
                 "declarable nil",
-                f"with 80 % power these data could declare nil for a δ from {plain(can.nil)} on "
-                f"(declared: {plain(claim.sesoi)})",
-                can.nil,
-                can.nil > claim.sesoi,
-            ),
-        ]
-    if evidence.lead is not None:
-        lead = evidence.lead.at(level).interval
-        doubts.append(
-            Doubt(
-                "lead placebo",
-                f"next period's x “moves” y by {plain(evidence.lead.value)} {lead}",
-                evidence.lead.value,
-                not lead.inside(-claim.sesoi, claim.sesoi),
+                f"with 80 % power these data {could} (declared: {plain(claim.sesoi)})",
+                nil,
+                nil > claim.sesoi,
             )
         )
-    if evidence.reverse is not None:
-        back = evidence.reverse.at(level).interval
-        doubts.append(
-            Doubt(
-                "reverse direction",
-                f"y moves next period's x by {plain(evidence.reverse.value)} {back}",
-                evidence.reverse.value,
-                0 not in back and abs(evidence.reverse.value) >= abs(evidence.estimate.value),
-            )
-        )
+    order = evidence.order
+    if order is not None:
+        doubts += _orders(order, evidence.estimate, level)
     for end in evidence.ends:
         doubts.append(Doubt(end.name, f"{plain(end.value)} {end.at(level).interval}", end.value, False))
     return [*doubts, *evidence.doubts]
+
+
+def _orders(order: Precedence, estimate: Estimate, level: float) -> list[Doubt]:
+    """What stands beside an arrow: lead, other direction, same period, both together, reliability."""
+    lead, back = order.lead.at(level).interval, order.reverse.at(level).interval
+    found = [
+        Doubt(
+            "lead placebo",
+            f"next period's x “moves” y by {plain(order.lead.value)} {lead}",
+            order.lead.value,
+            0 not in lead,
+        ),
+        Doubt(
+            "reverse direction",
+            f"y moves next period's x by {plain(order.reverse.value)} {back}",
+            order.reverse.value,
+            0 not in back and abs(order.reverse.value) >= abs(estimate.value),
+        ),
+    ]
+    for name, one, said in (
+        (
+            "same period",
+            order.contemporaneous,
+            "in the same period x and y go together by {}; that has no direction",
+        ),
+        ("next period less the lead", order.over_lead, "x before y less x after y: {}"),
+        ("same and next period together", order.cumulated, "the same and the next period add up to {}"),
+    ):
+        if one is not None:
+            at = one.at(level)
+            found.append(Doubt(name, said.format(f"{plain(at.value)} {at.interval}"), at.value))
+    if order.reliability is not None:
+        known = order.reliability
+        found.append(Doubt("reliability", str(known), known.value, not known.known))
+    return found
 
 
 def _notes(claim: Claim, dataset: str, simulated: bool) -> list[Doubt]:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final, Literal
 from erresearch.errors import DataError, UnknownNameError
 
 __all__ = [
+    "CHOICES",
     "OPTIONS",
     "DecayOptions",
     "DistanceOptions",
@@ -32,6 +33,10 @@ __all__ = [
     "without_challenges",
     "without_role",
 ]
+
+
+#: How a list of accounts may have been chosen; only the first two do not look at reactions.
+CHOICES: Final = ("all", "followers", "reactions", "mixed")
 
 
 def _nothing(value: Any) -> Iterable[str]:
@@ -89,6 +94,12 @@ def _numbers(value: Any) -> Mapping[str, float]:
     return {_is(role, str): _number(number) for role, number in _is(value, dict).items()}
 
 
+def _share(value: Any) -> float:
+    if not 0 < _number(value) <= 1:
+        raise ValueError
+    return _number(value)
+
+
 _ROLES: Final = _Kind("a list of roles", _texts, iter)
 _ROLE: Final = _Kind("a role", lambda value: _is(value, str), _itself)
 _COLUMNS: Final = _Kind("a list of column names", _texts)
@@ -98,6 +109,7 @@ _COUNT: Final = _Kind("a whole number from 1 on", _count)
 _NUMBER: Final = _Kind("a number", _number)
 _FLAG: Final = _Kind("true or false", lambda value: _is(value, bool))
 _TEXT: Final = _Kind("a text", lambda value: _is(value, str))
+_SHARE: Final = _Kind("a share above 0, 1 at most", _share)
 _SHARES: Final = _Kind("two shares above 0, the lower one first, 1 at most", _shares)
 
 
@@ -169,6 +181,8 @@ class PrecedenceOptions(Options):
         Lags of x, of y and of the controls.
     definitions, extras : tuple of str
         Columns, where a table has them, that may stand for x and that may be added: the specification curve.
+    reliability : float or None
+        Declared reliability of x; from its autocovariances where it is not declared.
     challenges : bool
         Whether that curve and the sensitivity to a confounder are looked at.
     """
@@ -176,9 +190,10 @@ class PrecedenceOptions(Options):
     needs: ClassVar[tuple[str, ...]] = ("by", "time", "x", "y")
 
     controls: tuple[str, ...] = _option(_ROLES, ())
-    lags: int = _option(_COUNT, 2)
+    lags: int = _option(_COUNT, 3)
     definitions: tuple[str, ...] = _option(_COLUMNS, ())
     extras: tuple[str, ...] = _option(_COLUMNS, ())
+    reliability: float | None = _option(_SHARE, None)
     challenges: bool = _option(_FLAG, True)
 
 
@@ -194,6 +209,8 @@ class SlopeOptions(Options):
         Regressors besides the standardised ones.
     estimator : {"ols", "poisson", "logit"}
         The model.
+    ambiguous : tuple of str
+        Regressors that may drive both sides or be on the way between them: judged with and without.
     strata : str or None
         Column of groups of rows that cluster the errors; set where evidence packs are made, in no registry.
     """
@@ -204,6 +221,7 @@ class SlopeOptions(Options):
     weights: Mapping[str, float] = _option(_WEIGHTS)
     on: tuple[str, ...] = _option(_ROLES, ())
     estimator: Literal["ols", "poisson", "logit"] = _option(_choice("ols", "poisson", "logit"), "ols")
+    ambiguous: tuple[str, ...] = _option(_ROLES, ())
     strata: str | None = None
 
     @property
@@ -218,8 +236,11 @@ class SlopeOptions(Options):
 
     def conflict(self) -> str:
         """What contradicts itself, in one sentence; empty if nothing does."""
-        idle = [role for role in self.weights if role not in self.regressors]
-        return f"`weights` names {idle[0]!r}, which is no regressor" if idle else Options.conflict(self)
+        for name in ("weights", "ambiguous"):
+            idle = [role for role in getattr(self, name) if role not in self.regressors]
+            if idle:
+                return f"`{name}` names {idle[0]!r}, which is no regressor"
+        return Options.conflict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +251,8 @@ class DecayOptions(Options):
     ----------
     reliability : (float, float)
         Range of the reliability of followers.
+    choice : {"", "all", "followers", "reactions", "mixed"}
+        How the list was chosen: all accounts or at random, by followers, by reactions, by several figures; not declared.
     spline : bool
         Whether the curve of the picture is computed too.
     """
@@ -238,6 +261,7 @@ class DecayOptions(Options):
     takes: ClassVar[tuple[str, ...]] = ("by",)
 
     reliability: tuple[float, float] = _option(_SHARES, (0.9, 1.0))
+    choice: str = _option(_choice(*CHOICES), "")
     spline: bool = _option(_FLAG, True)
 
 
@@ -266,12 +290,15 @@ class LongRunOptions(Options):
         Roles that are held fixed now and at every lag.
     lags : int
         Lags of x, of y and of the controls.
+    reliability : float or None
+        As in PrecedenceOptions.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("by", "time", "x", "y")
 
     controls: tuple[str, ...] = _option(_ROLES, ())
     lags: int = _option(_COUNT, 4)
+    reliability: float | None = _option(_SHARE, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -248,7 +248,7 @@ class _Said:
 
 
 def _to_words(evidence: Evidence) -> dict[str, Any]:
-    if evidence.lead is not None or evidence.reverse is not None:
+    if evidence.order is not None:
         raise DataError(
             "evidence with a lead or a reverse direction does not fit into a pack",
             got=evidence.estimate.name,

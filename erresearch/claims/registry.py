@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from erresearch.claims.options import Options, read_options, roles_in, without_role
 from erresearch.errors import DataError, EngineError, UnknownNameError
@@ -24,6 +24,7 @@ LARGEST_FAMILY: Final = 6
 
 
 Direction = Literal["greater", "less", "absent"]
+Design = Literal["randomised", "ordered", "cross-section"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,10 @@ class Claim:
         θ > 0, θ < 0 or |θ| < δ.
     arrow : bool
         Whether it says that one thing moves another.
+    design : {"randomised", "ordered", "cross-section"}
+        Where the certainty of its words starts.
+    short : str
+        Short name, such as "Engagement → sales".
     sesoi : float
         δ, the smallest effect of interest, in `unit`.
     unit, sesoi_reason : str
@@ -98,6 +103,8 @@ class Claim:
     estimand: Mapping[str, str]
     direction: Direction
     arrow: bool
+    design: Design
+    short: str
     sesoi: float
     unit: str
     sesoi_reason: str
@@ -253,7 +260,7 @@ def claim_named(name: str, claims: tuple[Claim, ...] | None = None) -> Claim:
     return known[name]
 
 
-_TEXT: Final = ("id", "text", "source", "unit", "sesoi_reason", "procedure")
+_TEXT: Final = ("id", "short", "text", "source", "unit", "sesoi_reason", "procedure")
 _KINDS: Final[Mapping[str, type]] = MappingProxyType({"arrow": bool, "estimand": dict, "roles": dict})
 _OPTIONAL: Final[Mapping[str, type]] = MappingProxyType(
     {
@@ -267,7 +274,7 @@ _OPTIONAL: Final[Mapping[str, type]] = MappingProxyType(
     }
 )
 _NOTE: Final = ("qualifiers", "note", "options")
-_NEEDED: Final = (*_TEXT, "estimand", "direction", "arrow", "sesoi", "roles")
+_NEEDED: Final = (*_TEXT, "estimand", "direction", "design", "arrow", "sesoi", "roles")
 
 
 def _claim(entry: Mapping[str, Any], number: int) -> Claim:
@@ -288,6 +295,8 @@ def _claim(entry: Mapping[str, Any], number: int) -> Claim:
         raise UnknownNameError.of(
             f"direction (claim {name})", entry["direction"], ("greater", "less", "absent")
         )
+    if entry["design"] not in get_args(Design):
+        raise UnknownNameError.of(f"design (claim {name})", entry["design"], get_args(Design))
     sesoi = entry["sesoi"]
     if isinstance(sesoi, bool) or not isinstance(sesoi, (int, float)) or not 0 < sesoi < float("inf"):
         raise DataError(
@@ -306,7 +315,7 @@ def _claim(entry: Mapping[str, Any], number: int) -> Claim:
         for key, value in entry.get("sets", {}).items()
     }
     claim = Claim(
-        **{key: entry[key] for key in (*_TEXT, "direction")},
+        **{key: entry[key] for key in (*_TEXT, "direction", "design")},
         estimand=dict(entry["estimand"]),
         arrow=entry["arrow"],
         sesoi=float(sesoi),

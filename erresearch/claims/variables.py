@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Generic, Literal, TypeVar
 
 import narwhals.stable.v2 as nw
 
@@ -14,11 +14,35 @@ from erresearch.claims.registry import Claim, Direction
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, says_simulated
-from erresearch.errors import ColumnError
+from erresearch.errors import ColumnError, DesignError, missing_columns
+from erresearch.panel.events import event_columns
 
-__all__ = ["Variables", "cast_roles", "is_simulated"]
+__all__ = ["Declared", "Variables", "cast_roles", "is_simulated"]
 
 Arguments = TypeVar("Arguments", bound=Options)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Declared:
+    """What who brings a table says about it.
+
+    Parameters
+    ----------
+    columns : mapping of str to str
+        Canonical name to the table's own: ``{"engagement": "interactions"}``.
+    controls : sequence of str
+        Further columns to hold fixed, as log (1 + x).
+    events : frame, "none" or None
+        Declared events, read (:func:`erresearch.panel.events.read_events`); "none" says that there were none, None says
+        nothing.
+    options : mapping
+        Options of the procedure in place of the claim's own, where it knows them.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    controls: Sequence[str] = ()
+    events: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +61,10 @@ class Variables(Generic[Arguments]):
         Level at which estimates are first made.
     direction : {"greater", "less", "absent"}
         What the claim says of the effect.
+    declared : Declared
+        What is said about the table.
+    events : mapping of str to {"pulse", "step"}
+        Columns of declared events.
     """
 
     data: Any
@@ -44,6 +72,8 @@ class Variables(Generic[Arguments]):
     options: Arguments
     level: float = 0.95
     direction: Direction = "greater"
+    declared: Declared = field(default_factory=Declared)
+    events: Mapping[str, Literal["pulse", "step"]] = field(default_factory=dict)
 
     def column(self, role: str) -> str:
         """Name of the column that plays `role`."""
@@ -65,8 +95,8 @@ class Variables(Generic[Arguments]):
         return column
 
     def terms(self, roles: Iterable[str]) -> list[Any]:
-        """Columns or expressions that play several roles."""
-        return [self.term(role) for role in roles]
+        """Columns or expressions that play several roles, of those that the table has."""
+        return [self.term(role) for role in roles if role in self.roles]
 
     def name(self, role: str) -> str:
         """Name of the column that :meth:`term` makes."""
@@ -80,19 +110,26 @@ class Variables(Generic[Arguments]):
         return (found[0] if found else "{}").replace("{}", self.roles[role])
 
 
-def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) -> Variables[Any]:
+def cast_roles(
+    claim: Claim, data: Any, *, dataset: str, level: float = 0.95, declared: Declared | None = None
+) -> Variables[Any]:
     """Cast a table's columns in the roles that a claim needs.
 
     Raises
     ------
     ColumnError
-        Naming the roles that no column can play, and the columns that could.
+        Naming the roles that no column can play, and the columns that could; or declared columns that are not there.
     """
+    said = declared or Declared()
     present = data.columns if isinstance(data, (Moments, Pack)) else column_names(data)
+    strange = [name for name in (*said.columns.values(), *said.controls) if name not in present]
+    if strange:
+        raise missing_columns(strange, present)
     roles: dict[str, str] = {}
     absent: list[str] = []
     for role, names in claim.roles.items():
-        found = next((name for name in names if name in present), None)
+        own = [said.columns[name] for name in names if name in said.columns]
+        found = next((name for name in (*own, *names) if name in present), None)
         if found is None and not (isinstance(data, Moments) and data.by in names):
             if role not in claim.optional:
                 absent.append(f"{role} ({' or '.join(names)})")
@@ -103,7 +140,33 @@ def cast_roles(claim: Claim, data: Any, *, dataset: str, level: float = 0.95) ->
             f"{claim.id} needs columns that are not there: {', '.join(absent)}",
             fix=f"least data for this claim: {claim.minimum or 'these columns'}",
         )
-    return Variables(data, roles, claim.arguments(dataset), level, claim.direction)
+    options = claim.arguments(dataset)
+    known = {f.name for f in fields(options)} & set(said.options)
+    options = replace(options, **{name: said.options[name] for name in known})
+    return _with_events(Variables(data, roles, options, level, claim.direction, said))
+
+
+def _with_events(cast: Variables[Any]) -> Variables[Any]:
+    """Lay declared events on the rows of a claim about periods; others are left as they are.
+
+    Raises
+    ------
+    DesignError
+        If the rows are not in memory.
+    """
+    events = cast.declared.events
+    if events is None or isinstance(events, str) or not {"by", "time"} <= cast.roles.keys():
+        return cast
+    frame = nw.from_native(cast.data, pass_through=True)
+    if not isinstance(frame, nw.DataFrame):
+        raise DesignError(
+            "events are laid on a table in memory",
+            got=type(cast.data).__name__,
+            fix="read the panel first: one row per account and period is small",
+        )
+    laid = event_columns(frame.to_pandas(), events, by=cast.column("by"), time=cast.column("time"))
+    laid.rows.attrs.update(getattr(cast.data, "attrs", {}))
+    return replace(cast, data=laid.rows, events=laid.kinds)
 
 
 def is_simulated(data: Any) -> bool:

@@ -248,6 +248,14 @@ def _rule(context: click.Context, option: click.Parameter, value: object) -> Non
     "--nothing-spent", is_flag=True, help="Say that nothing was spent on advertising in these days.",
     callback=_rule, expose_value=False,
 )  # fmt: skip
+@click.option(
+    "--events", metavar="FILE", help='What else happened (date or start and end, name, kind, entity), or "none".',
+    callback=_rule, expose_value=False,
+)  # fmt: skip
+@click.option(
+    "--holidays", metavar="COUNTRY", help="Public holidays of a country are events too, such as NL or DE-BY.",
+    callback=_rule, expose_value=False,
+)  # fmt: skip
 @click.option("--memory", metavar="SIZE", help="Keep below it where an engine can, such as 4GB.")
 @click.option("--pseudonyms", is_flag=True, help='Say "account 1" for every account, and so on.')
 @click.option("--out", type=_FOLDER, default=Path("audit"), show_default=True, help="Where the results go.")

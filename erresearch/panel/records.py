@@ -229,6 +229,10 @@ class Rules:
     nothing_spent : bool
         Say that nothing was spent on advertising in these days (beside boosted posts that are left out); ``spend`` is
         then 0. Of what is not said, nothing is assumed.
+    events : str
+        File of declared events (:func:`erresearch.panel.events.read_events`); "none" says that there were none.
+    holidays : str
+        Country whose public holidays are events too, such as "NL" or "DE-BY".
 
     Raises
     ------
@@ -255,6 +259,8 @@ class Rules:
     crossposts: Crossposts = "kept"
     allow_break: bool = False
     nothing_spent: bool = False
+    events: str = ""
+    holidays: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a choice that is none."""

@@ -54,6 +54,17 @@ class ReasonCode(StrEnum):
     NO_LEAD = "no-lead"
     LEAD_OUTSIDE = "lead-outside"
     REVERSE_AS_STRONG = "reverse-as-strong"
+    ONLY_BESIDE_SAME_PERIOD = "only-beside-same-period"
+    NOT_OVER_LEAD = "not-over-lead"
+    SAME_PERIOD_OTHER_WAY = "same-period-other-way"
+    SAME_PERIOD_UNKNOWN = "same-period-unknown"
+    SAME_PERIOD_OPEN = "same-period-open"
+    RELIABILITY_UNKNOWN = "reliability-unknown"
+    RELIABILITY_TOO_LOW = "reliability-too-low"
+    DEPENDS_ON_ADJUSTMENT = "depends-on-adjustment"
+    LOSS_IS_NO_GAIN = "loss-is-no-gain"
+    # a finding that stands before the rule
+    SAME_PERIOD_TOGETHER = "same-period-together"
     # why nothing was judged
     COLUMNS_MISSING = "columns-missing"
     TOO_FEW_ROWS = "too-few-rows"
@@ -78,6 +89,24 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         ReasonCode.NO_LEAD: "no lead of x could be tested, so the direction is open",
         ReasonCode.LEAD_OUTSIDE: "the lead of x (a placebo) is not inside ±{sesoi}: {lead}",
         ReasonCode.REVERSE_AS_STRONG: "the reverse direction is at least as strong: {value} {interval}",
+        ReasonCode.ONLY_BESIDE_SAME_PERIOD: "without x of the same period in the model it is {value} {interval}: what "
+        "works at once and what works a period later cannot be told apart",
+        ReasonCode.NOT_OVER_LEAD: "x before y does not go with y more than x after y does: the difference is {value} "
+        "{interval}",
+        ReasonCode.SAME_PERIOD_OTHER_WAY: "in the same period they move the other way, by {value} {interval}: a dip "
+        "after a rise is no loss",
+        ReasonCode.SAME_PERIOD_UNKNOWN: "nil next period; what happens within the period could not be looked at",
+        ReasonCode.SAME_PERIOD_OPEN: "nil next period, same period open: {value} {interval} is not inside ±{sesoi}",
+        ReasonCode.RELIABILITY_UNKNOWN: "inside ±{sesoi}, but it is not known how much of x is error, which hides "
+        "effects: declare a reliability, or bring several counts with errors of their own",
+        ReasonCode.RELIABILITY_TOO_LOW: "inside ±{sesoi}, but errors in x may leave only {kept} of an effect, and the "
+        "intervals are not inside ±{inner} ({reliability})",
+        ReasonCode.DEPENDS_ON_ADJUSTMENT: "depends on adjustment: {word} with {held} held fixed ({value} {interval}), "
+        "{other} without ({without} {without_interval}); it may be on the way from x to y or drive both",
+        ReasonCode.LOSS_IS_NO_GAIN: "the whole interval lies below −{sesoi}: what goes with less does not contradict "
+        "that it earns nothing",
+        ReasonCode.SAME_PERIOD_TOGETHER: "within the period they move together, by {value} {interval}; finer periods, "
+        "declared events or an experiment would tell which comes first",
         ReasonCode.COLUMNS_MISSING: "no {columns}",
         ReasonCode.TOO_FEW_ROWS: "{text}",
         ReasonCode.NO_COMPLETE_ROW: "{text}",
@@ -251,6 +280,8 @@ class Verdict:
         The same as a :class:`ReasonCode`; empty where nobody said.
     needs : frozenset of str
         What the claim waits for where it was not judged: names of canonical columns, such as "revenue" and "spend".
+    certainty : Certainty or None
+        How sure the word is, with its reasons; None where the claim was not judged.
     doubts : tuple of Doubt
         The figures beside the word.
     evidence : str
@@ -279,6 +310,7 @@ class Verdict:
     result: object | None = field(default=None, repr=False, compare=False)
     reason_code: str = ""
     needs: frozenset[str] = frozenset()
+    certainty: Certainty | None = None
 
     @property
     def simulated(self) -> bool:
@@ -287,7 +319,7 @@ class Verdict:
 
     @property
     def words(self) -> str:
-        """The word with its size and qualifiers, as it is printed everywhere."""
+        """The word with its size, qualifiers and certainty, as it is printed everywhere."""
         return self._words(self.qualifiers)
 
     @property
@@ -297,7 +329,8 @@ class Verdict:
 
     def _words(self, qualifiers: tuple[str, ...]) -> str:
         size = f" ({self.size})" if self.size else ""
-        return ", ".join([f"{self.word}{size}", *qualifiers])
+        sure = [f"certainty {self.certainty.level}"] if self.certainty is not None else []
+        return ", ".join([f"{self.word}{size}", *qualifiers, *sure])
 
     @property
     def number(self) -> str:
@@ -326,6 +359,7 @@ class Verdict:
         raised = [
             f"* **{escape(doubt.name)}**: {escape(doubt.text)}" for doubt in self.doubts if doubt.raised
         ]
+        said += f"  \n{escape(str(self.certainty))}" if self.certainty is not None else ""
         quiet = len(self.doubts) - len(raised)
         more = [f"* {quiet} more in .doubts, not raised"] if raised and quiet else []
         return "\n".join([f"{head}  ", said, *([""] if raised else []), *raised, *more])

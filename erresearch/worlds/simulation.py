@@ -98,6 +98,7 @@ CASES: Final[Mapping[str, CaseWorld]] = MappingProxyType(
                 {"effect": 0.12},
                 "contradicted",
             ),
+            size=(60, 104),
         ),
         **_pair(
             "C04",

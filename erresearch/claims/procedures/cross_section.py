@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -63,7 +64,21 @@ def judge_slope(cast: Variables[SlopeOptions]) -> Evidence:
         if e is not estimate and name != "Intercept"
     ]
     doubts += left_out(fit.dropped)
-    return Evidence(estimate, clusters=fit.n_accounts, doubts=tuple(doubts), result=fit)
+    ambiguous, without = cast.options.ambiguous, None
+    if ambiguous:
+        kept: dict[str, Any] = {
+            name: tuple(role for role in getattr(cast.options, name) if role not in ambiguous)
+            for name in ("standardise", "log_standardise", "on")
+        }
+        without = judge_slope(replace(cast, options=replace(cast.options, ambiguous=(), **kept))).estimate
+    return Evidence(
+        estimate,
+        without=without,
+        ambiguous=tuple(names[role] for role in ambiguous),
+        clusters=fit.n_accounts,
+        doubts=tuple(doubts),
+        result=fit,
+    )
 
 
 def judge_mix(cast: Variables[MixOptions]) -> Evidence:

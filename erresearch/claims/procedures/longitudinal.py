@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -13,13 +14,13 @@ from erresearch.claims.options import DecayOptions, LongRunOptions, PrecedenceOp
 from erresearch.claims.variables import Variables
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import column_names
+from erresearch.engine.sources import column_names, gather, open_rows
 from erresearch.engine.two_level import fitting_moments
 from erresearch.errors import DesignError, ErresearchError
 from erresearch.relate import contrast, decay, precedence, predictive_gain, regress
 from erresearch.relate.design import Effect
 from erresearch.relate.lags import open_panel, refuse_repeated
-from erresearch.results import Doubt, plain
+from erresearch.results import Doubt, Precedence, Reliability, plain
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
 
 __all__ = [
@@ -32,6 +33,10 @@ __all__ = [
 ]
 
 _EFFECTS: tuple[Effect, ...] = ("account", "period")
+#: Share of rows lost to zeros and gaps beyond which a doubt is raised.
+_COSTLY = 0.2
+#: Rules of choice that do not look at reactions.
+_WHOLE = ("all", "followers")
 
 
 def challenge_arrow(
@@ -150,33 +155,100 @@ def quietly(error: ErresearchError) -> list[Doubt]:
 
 
 def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
-    """Arrow claims: lagged x on y given the past of y, account and period effects; lead and reverse beside it."""
-    x, y = cast.term("x"), cast.term("y")
-    controls = cast.terms(cast.options.controls)
-    lags = cast.options.lags
-    by, time = cast.column("by"), cast.column("time")
-    found = precedence(cast.data, x, y, by=by, time=time, lags=lags, controls=controls, level=cast.level)
-    doubts, fragile = left_out(found.dropped), ""
-    if found.contemporaneous is not None:
-        same = found.contemporaneous
-        text = f"in the same period x and y go together by {plain(same.value)} {same.interval}; that has no direction"
-        doubts.append(Doubt("same period", text, same.value))
+    """Arrow claims: x of the period before on y, beside x of the same period, the past of both, controls and events."""
+    x, y, lags = cast.term("x"), cast.term("y"), cast.options.lags
+    controls, doubts = held_fixed(cast)
+    found = order_of(cast, controls)
+    doubts, fragile = [*left_out_of(found), *doubts], ""
     if found.n_accounts > 1 and cast.options.challenges:
         try:
             more, fragile = challenge_arrow(cast, x, y, controls, lags=lags)
         except ErresearchError as error:
             more = quietly(error)
         doubts += more
+    assert found.beside is not None
     return Evidence(
-        found.forward,
-        lead=found.lead,
-        reverse=found.reverse,
+        found.beside,
+        order=found,
+        open_points=open_points(cast, found),
         clusters=found.n_accounts if found.n_accounts > 1 else 0,  # one entity rests on its periods
         barrier="; ".join(found.cautions),
         fragile=fragile,
         doubts=tuple(doubts),
         result=found,
     )
+
+
+def order_of(
+    cast: Variables[PrecedenceOptions] | Variables[LongRunOptions], controls: Sequence[Any]
+) -> Precedence:
+    """Both directions of a claim's pair; of one entity a lag less is tested, because one more always enters."""
+    by, options = cast.column("by"), cast.options
+    column = nw.nth(0)
+    accounts = gather(open_rows(cast.data, [], [by], None).frame.select(column.n_unique().alias("n")))
+    found = precedence(
+        cast.data,
+        cast.term("x"),
+        cast.term("y"),
+        by=by,
+        time=cast.column("time"),
+        lags=max(options.lags - (int(accounts["n"][0]) == 1), 1),
+        controls=controls,
+        events=cast.events,
+        level=cast.level,
+    )
+    if options.reliability is None:
+        return found
+    declared = Reliability(options.reliability, options.reliability, "declared", 1.0)
+    return replace(found, reliability=declared)
+
+
+def held_fixed(
+    cast: Variables[PrecedenceOptions] | Variables[LongRunOptions],
+) -> tuple[list[Any], list[Doubt]]:
+    """Controls that a table has and that vary; one that stands still explains nothing, and is said."""
+    terms = {cast.column(role): cast.term(role) for role in cast.options.controls if role in cast.roles}
+    terms |= {name: _amount(name) for name in cast.declared.controls}
+    if not terms or isinstance(cast.data, Moments):
+        return list(terms.values()), []
+    opened = open_rows(cast.data, list(terms), [], None)
+    ends = [
+        part
+        for i in range(len(terms))
+        for part in (nw.nth(i).min().alias(f"low{i}"), nw.nth(i).max().alias(f"high{i}"))
+    ]
+    found = gather(opened.frame.select(*ends))
+    flat = [name for i, name in enumerate(terms) if found[f"low{i}"][0] == found[f"high{i}"][0]]
+    doubts = [
+        Doubt("constant control", f"{name} is the same in every row, so that it can explain no change")
+        for name in flat
+    ]
+    return [made for name, made in terms.items() if name not in flat], doubts
+
+
+def open_points(
+    cast: Variables[PrecedenceOptions] | Variables[LongRunOptions], order: Precedence
+) -> tuple[str, ...]:
+    """What lowers the certainty of an arrow: undeclared events and advertising, unknown reliability."""
+    found = []
+    if cast.declared.events is None:
+        found.append("events-not-declared")
+    if "spend" in cast.options.controls and "spend" not in cast.roles:
+        found.append("advertising-not-declared")
+    if order.reliability is None or not order.reliability.known:
+        found.append("reliability-unknown")
+    return tuple(found)
+
+
+def left_out_of(found: Precedence) -> list[Doubt]:
+    """What zeros and gaps cost: rows left out, raised where more than a fifth of them is gone."""
+    lost = sum(found.dropped.values())
+    share = lost / max(lost + found.n_rows, 1)
+    said = f"{100 * share:.0f} % of the rows, each zero with its neighbours"
+    return [
+        replace(doubt, text=f"{doubt.text}: {said}", raised=True) if share > _COSTLY else doubt
+        for doubt in left_out(found.dropped)
+    ]
 
 
 def judge_decay(cast: Variables[DecayOptions]) -> Evidence:
@@ -208,8 +280,20 @@ def judge_decay(cast: Variables[DecayOptions]) -> Evidence:
         ),
     ]
     choice, barrier = challenge_list(cast)
+    known = cast.options.choice in _WHOLE
+    if not known:
+        said = (
+            f"the list was chosen by {'reactions' if cast.options.choice == 'reactions' else 'several figures'}"
+            if cast.options.choice
+            else "how the list was chosen is not declared"
+        )
+        barrier = barrier or (
+            f"{said}, and a choice by reactions alone makes a rate seem to fall: choice='all' or choice='followers' "
+            "where that is how it was made"
+        )
     return Evidence(
         ends[-1],
+        open_points=() if known else ("choice-unknown",),
         barrier=barrier,
         ends=(*ends[:-1], *logged),
         clusters=found.exponent.n_accounts,
@@ -247,7 +331,7 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     reverse direction of the same lags stand beside it.
     """
     lags = cast.options.lags
-    controls = cast.terms(cast.options.controls)
+    controls, still = held_fixed(cast)
     rows = open_panel(
         cast.data,
         [cast.term("x"), cast.term("y"), *controls],
@@ -280,16 +364,13 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
         Doubt("sum of the lags of x", f"{plain(short)} over {lags} periods", short),
         Doubt("memory of y", f"its lags sum to {plain(memory)}", memory, memory > 0.95),
         *left_out(fit.dropped),
+        *still,
     )
-    by, time = cast.column("by"), cast.column("time")
-    x_of, y_of = cast.term("x"), cast.term("y")
-    order = precedence(
-        cast.data, x_of, y_of, by=by, time=time, lags=lags, controls=controls, level=cast.level
-    )
+    order = order_of(cast, controls)
     return Evidence(
         estimate,
-        lead=order.lead,
-        reverse=order.reverse,
+        order=order,
+        open_points=open_points(cast, order),
         clusters=fit.n_accounts,
         doubts=doubts,
         result=fit,
