@@ -642,27 +642,36 @@ def test_s18_figures_of_0_say_why_so_few_rows_are_complete():
     assert "complete rows cannot carry" in verdict.reason
 
 
-def test_s12_one_viral_post_carries_no_verdict():
-    """One post of a thousand times the usual makes any slope look small: that is no nil."""
-    rng = np.random.default_rng(9)
+def test_s12_one_viral_post_carries_no_verdict_in_silence():
+    """One week of fifty times the usual makes any slope look small, or sure where it also sold: neither passes."""
+    rng = np.random.default_rng(1)
     weeks = 104
-    audience = rng.normal(size=weeks)
+    audience = 0.1 * rng.normal(size=weeks)
     table = pd.DataFrame(
         {
             "entity": "shop",
             "period": pd.date_range("2024-01-01", periods=weeks, freq="7D"),
-            "engagement": np.exp(6 + 0.5 * audience),
-            "comments": np.exp(3 + 0.5 * audience),
-            "revenue": np.exp(7 + 0.2 * rng.normal(size=weeks)),
-            "spend": np.exp(rng.normal(size=weeks)),
+            "engagement": np.exp(6 + audience),
+            "revenue": np.exp(7 + 0.1 * rng.normal(size=weeks)),
         }
     )
-    table.loc[30, "engagement"] *= 5_000
+    table.loc[40, "engagement"] *= 50
     posts = {"posts": RowAccounting(weeks, weeks, {})}
-    found = {v.claim: v for v in judge_panel(Panel(table, posts, (), "W"))}
-    # errors in x hide effects, and of one shop's x nobody knows how much is error: no nil that one week could carry
-    assert found["C01"].word == "inconclusive"
-    assert "fragile" not in found["C01"].qualifiers
+
+    def judged(rows):
+        return of(judge_panel(Panel(rows, posts, (), "W")), "C01")
+
+    # errors in x hide effects, and of this shop's x nobody knows how much is error: no nil that one week could carry
+    assert judged(table).word == "inconclusive"
+    assert "fragile" not in judged(table).qualifiers
+    sold = judged(table.assign(revenue=table["revenue"].where(table.index != 41, 4 * table["revenue"])))
+    assert (sold.word, "fragile" in sold.qualifiers) == ("supported", True)
+    doubt = {d.name: d for d in sold.doubts}["one week carries it"]
+    assert doubt.raised
+    said = "without the week of 2024-10-07, whose engagement is furthest from the others, the word is inconclusive, [−"
+    assert doubt.text.startswith(said)
+    assert "one-carries" in sold.certainty.codes
+    assert sold.certainty.level == "very low"
 
 
 def test_t23_what_never_moves_is_not_related_to_anything():

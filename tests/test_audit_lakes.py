@@ -48,7 +48,7 @@ def test_parquet_is_audited_as_the_public_functions_would(from_parquet, lake):
     pd.testing.assert_frame_equal(from_parquet.panel.rows, panel.rows, rtol=1e-12)
     pd.testing.assert_frame_equal(from_parquet.rates, side_by_side(posts), rtol=1e-12)
     words = {verdict.claim: verdict.words for verdict in from_parquet.verdicts}
-    assert words["C01"].endswith("simulated")
+    assert "simulated" in words["C01"]
     again = {verdict.claim: verdict.words for verdict in judge_panel(panel)}
     assert words["C02"] == again["C02"] or words["C02"] == f"{again['C02']}, simulated"
     assert "posts/*.parquet: posts, 2 Parquet files" in str(from_parquet)

@@ -86,7 +86,7 @@ def test_a_model_agrees_with_a_claim_where_it_alone_would_say_so():
     assert "find an effect above 0" in curve.text
 
 
-@pytest.mark.parametrize("seed", [235])
+@pytest.mark.parametrize("seed", [235, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (241, 286))])
 def test_a_falsely_significant_model_is_called_fragile(seed: int):
     """Seeds whose panels without an effect give a significant full model: the curve does not go along."""
     table = simulate_panel("nil", accounts=12, weeks=104, rng=seed)[0]

@@ -161,7 +161,7 @@ def judge_panel(
         (verdict,) = examine((asked := _without_constants(claim, table))[0], {name: table}, events=events)
         verdict = _explained(verdict, claim, table, panel.freq)
         doubts = (*verdict.doubts, *asked[1], *(bought if verdict.estimate is not None else ()))
-        one = _carried_by_one(verdict, asked[0], table, panel.freq)
+        one = _carried_by_one(verdict, asked[0], table, panel.freq, events)
         named = dict.fromkeys((*verdict.qualifiers, *(("fragile",) if one else ())))
         verdict = replace(verdict, doubts=(*doubts, *one), qualifiers=tuple(named))
         if one and verdict.certainty is not None:
@@ -412,7 +412,9 @@ def _explained(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: Freq) 
     return replace(verdict, reason=text.rstrip(".") + hint)
 
 
-def _carried_by_one(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: Freq) -> tuple[Doubt, ...]:
+def _carried_by_one(
+    verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: Freq, events: Any = None
+) -> tuple[Doubt, ...]:
     """Judge again without the period that is furthest from the others: one viral post is no law.
 
     Parameters
@@ -425,6 +427,8 @@ def _carried_by_one(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: F
         The panel's rows; not changed.
     freq : {"D", "W", "M"}
         Length of a period.
+    events : pandas.DataFrame, "none" or None
+        As they were declared.
 
     Returns
     -------
@@ -442,7 +446,7 @@ def _carried_by_one(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: F
         without = table.copy()
         without[name] = without[name].astype(float)
         without.loc[at, name] = float("nan")
-        (again,) = examine(claim, {verdict.dataset: without})
+        (again,) = examine(claim, {verdict.dataset: without}, events=events)
         if again.word == verdict.word or not _leaned(verdict.estimate, again.estimate):
             continue
         estimate = f", {again.estimate.interval}" if again.estimate is not None else ""

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 from erresearch.claims.certainty import grade, read_points
-from erresearch.claims.gates import movement_gate, nil_gate, same_period, word_power
+from erresearch.claims.gates import movement_gate, nil_gate, same_period
 from erresearch.claims.registry import Claim
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.relate.scores import FEWEST_CLUSTERS
@@ -23,6 +23,7 @@ from erresearch.results import (
     Word,
     plain,
 )
+from erresearch.robustness import detectable
 from erresearch.schema.vocabulary import DECISIVE
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "left_out",
     "not_judged",
     "word_of",
+    "word_power",
 ]
 
 
@@ -227,7 +229,7 @@ def judge(
         barrier = barrier or f"only {evidence.clusters} accounts: a decisive word needs {FEWEST_CLUSTERS}"
     if barrier and word in DECISIVE:
         word, size, reason = "inconclusive", "", barrier
-    open_points = [*evidence.open_points, *(["one-carries"] if evidence.fragile else [])]
+    open_points = [*evidence.open_points]
     closed = None
     if word in DECISIVE:
         closed = _adjustment(claim, evidence, word, interval, level)
@@ -245,6 +247,7 @@ def judge(
     open_points += [name for name in note.qualifiers if name in read_points().change]
     if word == "supported" and evidence.fragile:
         qualifiers.insert(0, "fragile")
+        open_points.append("one-carries")
         reason = f"{reason}; fragile: {evidence.fragile}"
     if simulated:
         qualifiers.append("simulated")
@@ -361,6 +364,37 @@ def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
     for end in evidence.ends:
         doubts.append(Doubt(end.name, f"{plain(end.value)} {end.at(level).interval}", end.value, False))
     return [*doubts, *evidence.doubts]
+
+
+def word_power(
+    order: Precedence | None, estimate: Estimate, *, level: float, power: float = 0.8
+) -> tuple[float, float]:
+    """Least effect and least δ for which the *word* would be said with `power`: every gate, not the interval alone.
+
+    Two intervals must lie beyond 0 (the effect and its contrast with the lead), two inside ±λδ; each is given a chance
+    of 1 − (1 − power)/2, so that both hold with `power` however they go together.
+
+    Returns
+    -------
+    effect, nil : float
+        Infinite where the word cannot be said at any size.
+    """
+    if order is None or order.over_lead is None or order.contemporaneous is None:
+        can = detectable(estimate, level=level, power=power)
+        return can.effect, can.nil
+    each = 1 - (1 - power) / 2
+    try:
+        effect = max(detectable(one, level=level, power=each).effect for one in (estimate, order.over_lead))
+        if order.reliability is None or not order.reliability.known:
+            return effect, math.inf
+        pairs = ((estimate, order.explained[1]), (order.contemporaneous, order.explained[0]))
+        kept = [(one, order.reliability.given(share)) for one, share in pairs]
+        if min(share for _, share in kept) <= 0:
+            return effect, math.inf
+        nil = max(detectable(one, level=level, power=each).nil / share for one, share in kept)
+    except DesignError:  # an estimate that was stored without its distribution
+        return math.inf, math.inf
+    return effect, nil
 
 
 def _orders(order: Precedence, estimate: Estimate, level: float) -> list[Doubt]:

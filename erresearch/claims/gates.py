@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
-from erresearch.errors import DesignError
 from erresearch.results import Estimate, Interval, Precedence, Reason, ReasonCode
-from erresearch.robustness import detectable
 
-__all__ = ["movement_gate", "nil_gate", "same_period", "word_power"]
+__all__ = ["movement_gate", "nil_gate", "same_period"]
 
 
 def _side(interval: Interval) -> int:
@@ -110,34 +106,3 @@ def same_period(order: Precedence | None, level: float) -> Reason | None:
     if not _side(same):
         return None
     return Reason(ReasonCode.SAME_PERIOD_TOGETHER, {"value": order.contemporaneous.value, "interval": same})
-
-
-def word_power(
-    order: Precedence | None, estimate: Estimate, *, level: float, power: float = 0.8
-) -> tuple[float, float]:
-    """Least effect and least δ for which the *word* would be said with `power`: every gate, not the interval alone.
-
-    Two intervals must lie beyond 0 (the effect and its contrast with the lead), two inside ±λδ; each is given a chance
-    of 1 − (1 − power)/2, so that both hold with `power` however they go together.
-
-    Returns
-    -------
-    effect, nil : float
-        Infinite where the word cannot be said at any size.
-    """
-    if order is None or order.over_lead is None or order.contemporaneous is None:
-        can = detectable(estimate, level=level, power=power)
-        return can.effect, can.nil
-    each = 1 - (1 - power) / 2
-    try:
-        effect = max(detectable(one, level=level, power=each).effect for one in (estimate, order.over_lead))
-        if order.reliability is None or not order.reliability.known:
-            return effect, math.inf
-        pairs = ((estimate, order.explained[1]), (order.contemporaneous, order.explained[0]))
-        kept = [(one, order.reliability.given(share)) for one, share in pairs]
-        if min(share for _, share in kept) <= 0:
-            return effect, math.inf
-        nil = max(detectable(one, level=level, power=each).nil / share for one, share in kept)
-    except DesignError:  # an estimate that was stored without its distribution
-        return math.inf, math.inf
-    return effect, nil

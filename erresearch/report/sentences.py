@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from erresearch.report.figures.style import amount, span
 from erresearch.results import Estimate, Interval, Verdict, rounded
+from erresearch.results.verdicts import LEVELS, ReasonCode
 from erresearch.schema.vocabulary import DECISIVE
 
 __all__ = [
@@ -34,6 +36,26 @@ _PHRASES = {
 }
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SHOWN_NAMES = 4
+_ORDER = "Finer periods, declared events or an experiment: as it stands, which of the two comes first is open."
+# what would open a gate that is closed; any other open word waits for a narrower interval
+_OPENS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        (
+            ReasonCode.NO_LEAD,
+            ReasonCode.ONLY_BESIDE_SAME_PERIOD,
+            ReasonCode.NOT_OVER_LEAD,
+            ReasonCode.REVERSE_AS_STRONG,
+            ReasonCode.SAME_PERIOD_OTHER_WAY,
+        ),
+        _ORDER,
+    ),
+    ReasonCode.SAME_PERIOD_OPEN: "A narrower interval of the same period, or finer periods.",
+    ReasonCode.SAME_PERIOD_UNKNOWN: "A model that holds the same period.",
+    ReasonCode.RELIABILITY_UNKNOWN: "A declared reliability of x, or several counts with errors of their own.",
+    ReasonCode.RELIABILITY_TOO_LOW: "A count of x with less error, or narrower intervals.",
+    ReasonCode.DEPENDS_ON_ADJUSTMENT: "Knowing whether what is held fixed drives both sides or lies between them.",
+    ReasonCode.LOSS_IS_NO_GAIN: "An interval inside ±δ or above it: going with less neither confirms nor denies the claim.",
+}
 # control characters but line feed and tab, and halves of surrogate pairs, which UTF-8 cannot hold
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 # marks that set the direction of the text after them
@@ -104,6 +126,9 @@ def _with_limits(claim: str, verdicts: Sequence[Verdict], word: str) -> str:
         limits.append("by proxy")
     if agreeing and any("fragile" in verdict.qualifiers for verdict in agreeing):
         limits.append("fragile")
+    levels = [verdict.certainty.level for verdict in agreeing if verdict.certainty is not None]
+    if levels:
+        limits.append(f"certainty {min(levels, key=LEVELS.index)}")
     if agreeing and len(agreeing) < len(judged):
         limits.append(f"on {len(agreeing)} of {len(judged)} data sets")
     return f"{_cut(claim)}, {', '.join(limits)}" if limits else _cut(claim)
@@ -315,8 +340,10 @@ def flip_sentence(verdict: Verdict, *, direction: str = "") -> str:
         more = "a longer time" if alone else "more accounts, or more variation within them"
         return f"Data that bound the estimate on both sides: {more}."
     half, centre = (interval.high - interval.low) / 2, estimate.value
+    if verdict.reason_code in _OPENS:
+        return _OPENS[verdict.reason_code]
     if verdict.word == "association only":
-        return "Leads inside ±δ: as it stands, later values of the regressor go with earlier outcomes too."
+        return _OPENS[ReasonCode.NOT_OVER_LEAD]
     if verdict.word == "inconclusive":
         return _needed(interval, verdict.sesoi, absent=direction == "absent", alone=alone)
     inside = math.isfinite(verdict.sesoi) and interval.inside(-verdict.sesoi, verdict.sesoi)

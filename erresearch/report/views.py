@@ -112,6 +112,8 @@ class Cell:
     sentence: str
     flip: str
     reason: str
+    sure: str
+    certainty: str
     evidence: str
     doubts: tuple[Doubt, ...]
     bar: Bar | None
@@ -221,6 +223,8 @@ def _cell(verdict: Verdict, anchor: str, *, axis: Axis | None, direction: str) -
         sentence=estimate_sentence(verdict),
         flip=flip_sentence(verdict, direction=direction),
         reason=sentence(verdict.reason),
+        sure=f"certainty {verdict.certainty.level}" if verdict.certainty else "",
+        certainty=sentence(str(verdict.certainty)) if verdict.certainty else "",
         evidence=verdict.evidence,
         doubts=verdict.doubts,
         bar=axis.bar(verdict) if axis else None,
