@@ -247,7 +247,11 @@ def test_flip_sentence_shift_takes_the_interval_to_zero(value, half):
         (verdict("C", "d", "inconclusive", (0.08, 0.12)), "greater", "takes about 23 times as many accounts"),
         (verdict("C", "d", "inconclusive", (0.08, 0.12)), "absent", "inside ±δ = ±0.05 or wholly outside it"),
         (verdict("C", "d", "inconclusive", (0.01, 0.02)), "greater", "A narrower interval: more accounts"),
-        (verdict("C", "d", "association only", (0.2, 0.05)), "greater", "Finer periods, declared events or an experiment"),
+        (
+            verdict("C", "d", "association only", (0.2, 0.05)),
+            "greater",
+            "Finer periods, declared events or an experiment",
+        ),
         (Verdict("C", "d", "not judged"), "", "Data that allow the test"),
         (verdict("C", "d", "supported", (0.0, 0.1)), "greater", "Another estimate or a wider interval."),
     ],

@@ -36,7 +36,9 @@ _PHRASES = {
 }
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SHOWN_NAMES = 4
-_ORDER = "Finer periods, declared events or an experiment: as it stands, which of the two comes first is open."
+_ORDER = (
+    "Finer periods, declared events or an experiment: as it stands, which of the two comes first is open."
+)
 # what would open a gate that is closed; any other open word waits for a narrower interval
 _OPENS: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -54,7 +56,7 @@ _OPENS: Final[Mapping[str, str]] = {
     ReasonCode.RELIABILITY_UNKNOWN: "A declared reliability of x, or several counts with errors of their own.",
     ReasonCode.RELIABILITY_TOO_LOW: "A count of x with less error, or narrower intervals.",
     ReasonCode.DEPENDS_ON_ADJUSTMENT: "Knowing whether what is held fixed drives both sides or lies between them.",
-    ReasonCode.LOSS_IS_NO_GAIN: "An interval inside ±δ or above it: going with less neither confirms nor denies the claim.",
+    ReasonCode.LOSS_IS_NO_GAIN: "An interval inside ±δ or above it: what goes with less does not deny the claim.",
 }
 # control characters but line feed and tab, and halves of surrogate pairs, which UTF-8 cannot hold
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
