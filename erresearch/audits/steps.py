@@ -28,7 +28,7 @@ from erresearch.exports import Export
 from erresearch.exports.lazy_tables import Lake, called_simulated
 from erresearch.io.outputs import check_output
 from erresearch.panel import Panel, Rules, build_panel
-from erresearch.panel.events import public_holidays, read_events
+from erresearch.panel.events import declared_events
 from erresearch.panel.records import look_up
 from erresearch.results import Estimate, Verdict, plain, verdict_table
 from erresearch.schema.vocabulary import Freq
@@ -250,23 +250,10 @@ def join_files(
         reason=reason,
         refused=tuple(refused),
         unscored=unscored,
-        events=_events(rules, panel) if panel is not None else None,
+        events=declared_events(rules.events, rules.holidays, panel.rows["period"])
+        if panel is not None
+        else None,
     )
-
-
-def _events(rules: Rules, panel: Panel) -> Any:
-    """What was declared to have happened, public holidays among it."""
-    import pandas as pd
-
-    told = rules.events == "none"
-    parts = [read_events(rules.events)] if rules.events and not told else []
-    if rules.holidays:
-        years = pd.to_datetime(panel.rows["period"]).dt.year
-        parts.append(public_holidays(rules.holidays, range(int(years.min()), int(years.max()) + 2)))
-    # holidays alone say nothing of promotions
-    if not rules.events:
-        return None
-    return "none" if not parts else pd.concat(parts, ignore_index=True)
 
 
 def _no_outcomes(files: Files) -> str:

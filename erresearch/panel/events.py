@@ -24,7 +24,14 @@ from erresearch.errors import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EventColumns", "event_candidates", "event_columns", "public_holidays", "read_events"]
+__all__ = [
+    "EventColumns",
+    "declared_events",
+    "event_candidates",
+    "event_columns",
+    "public_holidays",
+    "read_events",
+]
 
 Kind = Literal["pulse", "step"]
 _KINDS: Final = ("pulse", "step")
@@ -207,6 +214,34 @@ def public_holidays(country: str, years: Iterable[int]) -> pd.DataFrame:
     found = holidays.country_holidays(whole, subdiv=part or None, years=sorted(set(years)))
     days = pd.to_datetime(sorted(date.fromisoformat(str(day)) for day in found))
     return read_events(pd.DataFrame({"date": days, "name": "public holiday"}))
+
+
+def declared_events(events: str, holidays: str, periods: pd.Series[Any]) -> Any:
+    """Events of a file, with the public holidays of a country among them.
+
+    Parameters
+    ----------
+    events : str
+        A file, "none" (nothing else happened), or empty: nothing was said.
+    holidays : str
+        Country, or empty.
+    periods : pandas.Series
+        First days of the table's periods.
+
+    Returns
+    -------
+    pandas.DataFrame, "none" or None
+        None where nothing was said: holidays alone say nothing of promotions.
+    """
+    import pandas as pd
+
+    if not events:
+        return None
+    parts = [] if events == "none" else [read_events(events)]
+    if holidays:
+        years = pd.to_datetime(periods).dt.year
+        parts.append(public_holidays(holidays, range(int(years.min()), int(years.max()) + 2)))
+    return pd.concat(parts, ignore_index=True) if parts else "none"
 
 
 def event_columns(
