@@ -19,7 +19,12 @@ from erresearch import deprecations
 
 if TYPE_CHECKING:
     from erresearch.audits import audit as audit
-    from erresearch.claims import examine as examine, judge as judge, read_claims as read_claims
+    from erresearch.claims import (
+        combine as combine,
+        examine as examine,
+        judge as judge,
+        read_claims as read_claims,
+    )
     from erresearch.datasets import catalog as catalog, load as load
     from erresearch.engine.expressions import lag as lag, log as log
     from erresearch.engine.moments import Moments as Moments
@@ -84,7 +89,7 @@ deprecations.install()
 # The same names as above, for the running program; a test keeps the two alike.
 _NAMES: Final = {
     "audits": ("audit",),
-    "claims": ("examine", "judge", "read_claims"),
+    "claims": ("combine", "examine", "judge", "read_claims"),
     "datasets": ("catalog", "load"),
     "errors": ("ErresearchError", "ErresearchWarning"),
     "experiments": (

@@ -24,7 +24,6 @@ from erresearch.errors import ColumnError, DataError, EngineError, UnknownNameEr
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIES = Path(os.environ.get("ERRESEARCH_DATA_DIR") or ROOT.parent / "shared" / "data")
-RESEARCH = ROOT.parent / "shared" / "research"
 EMBEDDED = ["movies", "published-effects", "er-benchmarks"]
 FOLDERS = ["best-of-ml-python", "best-of-web-python"]
 DOWNLOADED = [
@@ -226,6 +225,11 @@ def test_published_effects_hold_only_what_was_seen():
     by_id = effects.set_index("id")
     assert by_id.loc["babic2016", "effect"] == 0.091
     assert by_id.loc["seiler2017", "effect"] == 0.016
+    # the only study with standard errors that were seen
+    assert set(effects.loc[effects["se"].notna(), "study"]) == set(
+        by_id.loc[["yang2025_engagement"], "study"]
+    )
+    assert by_id.loc["yang2025_product", ["effect", "se"]].tolist() == [68.27, 22.87]
     assert by_id.loc["john2017", ["direction", "randomised"]].tolist() == ["none", True]
     assert "imh_023" not in by_id.index
     signed = effects["effect_type"].isin(["r", "elasticity"]) & effects["direction"].isin(
@@ -255,86 +259,6 @@ def test_benchmarks_carry_definition_date_and_bounds():
         & levels["er_definition"].str.contains("Average")
     ]
     assert hype["er_percent"].is_monotonic_decreasing
-
-
-def test_tables_follow_from_the_research_notes(tmp_path, capsys):
-    main = runpy.run_path(str(ROOT / "data" / "make_tables.py"))["main"]
-    effects = pd.DataFrame(
-        [
-            [
-                "A",
-                "10.1/a",
-                "r",
-                "0.3",
-                "page one",
-                "they say 'one two three four five' here; memory, unverified",
-                "a",
-                "verified_numeric",
-            ],
-            ["B", "10.1/b", "r", "-0.3", "same page", "vendor's 'two words'", "b", "secondary_numeric"],
-            ["C", "10.1/c", "r", "0.9", "x", "", "c", "unverified"],
-            ["D", "10.1/d", "r", "0.9", "x", "", "d", "do_not_ship"],
-        ],
-        columns=["study", "doi_or_source", "effect_type", "effect", "how_verified", "notes", "id", "status"],
-    ).assign(year="2020", unit="u", n="", predictor="p", outcome="o", design="randomised experiment")
-    levels = pd.DataFrame(
-        [
-            ["V", "Twitter", "", "low: 0 to 1 %; likes/followers", "verified", "band", ""],
-            [
-                "V",
-                "Instagram",
-                "2",
-                "average, interactions/impressions",
-                "secondary",
-                "industry: Media",
-                "year approximate",
-            ],
-            [
-                "W",
-                "Instagram",
-                "2",
-                "(likes+comments)/followers (assumed)",
-                "verified",
-                "tier",
-                "published as a range 1-3",
-            ],
-            ["X", "Instagram", "2", "x", "seed", "tier", ""],
-        ],
-        columns=["source", "platform", "er_percent", "er_definition", "status", "scope", "notes"],
-    ).assign(year="2020", tier_low="", tier_high="", how_verified="page")
-    effects.to_csv(tmp_path / "published_effects.csv", index=False)
-    levels.to_csv(tmp_path / "er_benchmarks.csv", index=False)
-    out = tmp_path / "out"
-    out.mkdir()
-    assert main([str(tmp_path), str(out)]) == 0
-    made = pd.read_csv(out / "published_effects.csv", keep_default_na=False)
-    assert made["id"].tolist() == ["a", "b"]
-    assert made["notes"].tolist() == ["they say (quotation left out) here", "vendor's 'two words'"]
-    assert made["seen_at"].tolist() == ["page one", "page one"]
-    assert made["direction"].tolist() == ["positive", "negative"]
-    made = pd.read_csv(out / "er_benchmarks.csv", keep_default_na=False)
-    assert made["platform"].tolist() == ["X", "Instagram", "Instagram"]
-    assert made["denominator"].tolist() == ["followers", "impressions", "not stated"]
-    assert made["industry"].tolist() == ["", "Media", ""]
-    assert made["low_percent"].astype(str).tolist() == ["0.0", "", "1.0"] or made["low_percent"].tolist() == [
-        "0",
-        "",
-        "1",
-    ]
-    assert hashlib.sha256((out / "er_benchmarks.csv").read_bytes()).hexdigest() in capsys.readouterr().out
-    assert main([]) == 2
-    effects.assign(effect="", status="verified_direction").to_csv(
-        tmp_path / "published_effects.csv", index=False
-    )
-    with pytest.raises(SystemExit, match="no direction for"):
-        main([str(tmp_path), str(out)])
-
-
-@pytest.mark.skipif(not RESEARCH.is_dir(), reason="the research notes are not beside this checkout")
-def test_committed_tables_are_what_the_script_makes(tmp_path):
-    assert runpy.run_path(str(ROOT / "data" / "make_tables.py"))["main"]([str(RESEARCH), str(tmp_path)]) == 0
-    for name in ("published_effects.csv", "er_benchmarks.csv"):
-        assert (tmp_path / name).read_bytes() == (ROOT / "data" / name).read_bytes()
 
 
 # ------------------------------------------------------------------------------- places, with made-up bytes

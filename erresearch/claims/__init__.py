@@ -13,17 +13,19 @@ from erresearch.claims.registry import (
     claims_sha256,
     read_claims,
 )
-from erresearch.claims.sharing import pool, share
+from erresearch.claims.sharing import Finding, combine, pool, read_findings, share
 
 __all__ = [
     "Claim",
     "DataSetNote",
     "Evidence",
+    "Finding",
     "Pack",
     "check_disclosure",
     "claim_named",
     "claims_path",
     "claims_sha256",
+    "combine",
     "embedded",
     "evidence_for",
     "examine",
@@ -32,6 +34,7 @@ __all__ = [
     "not_judged",
     "pool",
     "read_claims",
+    "read_findings",
     "share",
     "verify_pack",
     "word_of",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from itertools import combinations
@@ -15,12 +17,16 @@ from typing import Any, Final
 import numpy as np
 
 from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, check_rows, merge_small
+from erresearch.claims.packs import Pack
+from erresearch.claims.registry import Claim
 from erresearch.engine.group_keys import as_text, sort_periods, sort_text
 from erresearch.engine.moments import FORMAT, Moments
 from erresearch.engine.stored import parts_of, read_archive, write_archive
-from erresearch.errors import DataError, EngineError, ErresearchWarning
+from erresearch.errors import DataError, EngineError, ErresearchWarning, UnknownNameError, missing_columns
+from erresearch.relate import PartialPooling, partial_pooling
+from erresearch.results import Estimate, StudentT
 
-__all__ = ["Shared", "pool", "share"]
+__all__ = ["Finding", "Shared", "combine", "pool", "read_findings", "share"]
 
 #: Characters of a salt.
 _SALT: Final = 16
@@ -362,3 +368,168 @@ def _added(parts: Sequence[Moments], merged_keys: Sequence[set[str]]) -> Moments
 
 def _span(shared: Shared) -> str:
     return "no period stated" if shared.first is None else f"{shared.first} to {shared.last}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Finding:
+    """What one house found, with what the number speaks of.
+
+    Parameters
+    ----------
+    name : str
+        The house or data set.
+    estimate : Estimate
+        What it found.
+    outcome, period, unit : str
+        What was moved, over which periods, in which unit: only findings that agree in all three are put together.
+    """
+
+    name: str
+    estimate: Estimate
+    outcome: str
+    period: str
+    unit: str
+
+    @classmethod
+    def of(
+        cls, name: str, found: object, *, outcome: str, period: str, unit: str, claim: Claim | None = None
+    ) -> Finding:
+        """Take the estimate of a verdict, a judged experiment, a pack's claim, or an estimate itself.
+
+        Raises
+        ------
+        DataError
+            If there is no estimate in it.
+        """
+        if isinstance(found, Pack) and claim is not None:
+            found = found.entry(claim).evidence.estimate
+        held = (found, getattr(found, "effect", None), getattr(found, "estimate", None))
+        estimates = [one for one in held if isinstance(one, Estimate)]
+        if not estimates:
+            raise DataError(
+                "there is no estimate to put together with others",
+                got=type(found).__name__,
+                allowed="an estimate, a verdict with one, a judged experiment, or an evidence pack with its claim",
+                fix="judge it first",
+            )
+        return cls(name=name, estimate=estimates[0], outcome=outcome, period=period, unit=unit)
+
+
+_FINDING: Final = ("name", "value", "se", "outcome", "period", "unit")
+
+
+def read_findings(path: str | Path) -> tuple[Finding, ...]:
+    """Read findings from a text table with the columns name, value, se, outcome, period, unit and, if known, df.
+
+    Raises
+    ------
+    EngineError
+        If the file cannot be read.
+    ColumnError
+        If a column is missing.
+    DataError
+        If a value or standard error is no number.
+    """
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError) as error:
+        raise EngineError(f"findings cannot be read from {str(path)!r}", got=type(error).__name__) from error
+    present = list(rows[0]) if rows else []
+    if set(_FINDING) - set(present):
+        raise missing_columns(_FINDING, present, where=repr(str(path)))
+    return tuple(_finding(row, number) for number, row in enumerate(rows, start=1))
+
+
+def _finding(row: Mapping[str, str], number: int) -> Finding:
+    try:
+        value, se = float(row["value"]), float(row["se"])
+        df = float(row.get("df") or "inf")
+    except (TypeError, ValueError):
+        value = se = df = math.nan
+    if not (math.isfinite(value) and 0 < se < math.inf and df > 0):
+        raise DataError(
+            f"finding {number} has no estimate",
+            got="something else than a number, or a standard error that is not above 0",
+            allowed="a value and its standard error",
+            fix="correct the row or leave it out",
+        )
+    reference = StudentT(value, se, df)
+    estimate = Estimate(
+        row["outcome"],
+        value=value,
+        se=se,
+        df=df,
+        interval=reference.interval(0.95),
+        n_rows=0,
+        n_accounts=0,
+        unit=row["unit"],
+        method="as stated",
+        reference=reference,
+    )
+    return Finding(estimate=estimate, **{key: row[key] for key in ("name", "outcome", "period", "unit")})
+
+
+def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float = 0.95) -> PartialPooling:
+    """One's own estimate beside those of others, and drawn towards what they let expect.
+
+    Both are shown, and what is mixed is said to be mixed: the own estimate stays as it is. Only findings on the same
+    outcome, period and unit are put together, and only with five or more others.
+
+    Parameters
+    ----------
+    findings : path or iterable of Finding
+        One's own and the others'; a path is read by :func:`read_findings`.
+    own : str
+        Name of one's own.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    PartialPooling
+        Own, what the others let expect, and both together with their weights.
+
+    Raises
+    ------
+    UnknownNameError
+        If no finding has that name.
+    DataError
+        If a name is there twice, outcomes, periods or units differ, or there are fewer than five others.
+    EngineError, ColumnError
+        As :func:`read_findings`.
+
+    See Also
+    --------
+    erresearch.claims.pool : Adds sums of several houses, where they can be shared.
+    erresearch.relate.meta_analysis : The others alone.
+
+    Examples
+    --------
+    >>> def said(name, value, se):
+    ...     reference = StudentT(value, se, 40)
+    ...     return Finding.of(name, Estimate("slope", value=value, se=se, df=40, interval=reference.interval(0.95),
+    ...         n_rows=900, n_accounts=12, reference=reference), outcome="revenue", period="week", unit="elasticity")
+    >>> others = [said(name, 0.02 + 0.004 * i, 0.01) for i, name in enumerate("abcde")]
+    >>> print(combine([*others, said("mine", 0.2, 0.1)], own="mine"))  # doctest: +ELLIPSIS
+    own estimate 0.2000 ...; 5 others let expect ..., and the own lies outside; put together (own weight ...
+    """
+    told = read_findings(findings) if isinstance(findings, (str, Path)) else tuple(findings)
+    names = [one.name for one in told]
+    if own not in names:
+        raise UnknownNameError.of("finding", own, names)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError("a finding is there twice", got=repr(twice[0]), fix="give each house one row")
+    for kind in ("outcome", "period", "unit"):
+        said = sorted({getattr(one, kind) for one in told})
+        if len(said) > 1:
+            raise DataError(
+                f"findings on more than one {kind} are not put together",
+                got=f"{len(said)} of them in {len(told)} findings",
+                allowed="one",
+                fix=f"keep those with the {kind} of your own",
+            )
+    estimates = {one.name: replace(one.estimate, unit=one.unit) for one in told}
+    mine = estimates.pop(own)
+    return partial_pooling(mine, estimates, level=level)

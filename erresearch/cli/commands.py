@@ -189,6 +189,21 @@ def pool_evidence(
             say(plain(line))
 
 
+@command.command("combine", short_help="Put your own estimate beside those of others.")
+@click.argument("file", type=_FILE)
+@click.option("--own", required=True, help="Name of the row that is yours.")
+def combine_findings(*, file: Path, own: str) -> None:
+    """Show your own estimate, what five or more others let expect, and the two put together.
+
+    FILE is a text table with the columns name, value, se, outcome, period and unit, one row for each house.
+    """
+    from erresearch.claims import combine
+
+    found = combine(file, own=own)
+    say(plain(found.others))
+    say(plain(found))
+
+
 def _is_evidence(path: Path) -> bool:
     """Whether a file holds moments that this package wrote."""
     from erresearch.engine.moments import Moments

@@ -8,14 +8,19 @@ from erresearch.relate.glm import logit, poisson
 from erresearch.relate.linear import regress
 from erresearch.relate.measurement_error import reliability
 from erresearch.relate.prediction import predictive_gain
+from erresearch.relate.random_effects import MetaAnalysis, PartialPooling, meta_analysis, partial_pooling
 from erresearch.relate.temporal_precedence import precedence
 
 __all__ = [
+    "MetaAnalysis",
+    "PartialPooling",
     "contrast",
     "correlate",
     "decay",
     "logit",
+    "meta_analysis",
     "mix",
+    "partial_pooling",
     "poisson",
     "precedence",
     "predictive_gain",
