@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from erresearch.panel import Rules as Rules, build_panel as build_panel
     from erresearch.relate import (
         correlate as correlate,
+        daily_response as daily_response,
         decay as decay,
         logit as logit,
         poisson as poisson,
@@ -121,7 +122,16 @@ _NAMES: Final = {
     ),
     "engine.moments": ("Moments",),
     "panel": ("Rules", "build_panel"),
-    "relate": ("correlate", "decay", "logit", "poisson", "precedence", "predictive_gain", "regress"),
+    "relate": (
+        "correlate",
+        "daily_response",
+        "decay",
+        "logit",
+        "poisson",
+        "precedence",
+        "predictive_gain",
+        "regress",
+    ),
     "report": ("figures",),
     "report.reproduction": ("reproduce",),
     "results": ("Estimate", "Interval", "Table", "Verdict", "doubt_table", "verdict_table"),

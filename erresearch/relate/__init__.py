@@ -9,6 +9,7 @@ from erresearch.relate.linear import regress
 from erresearch.relate.measurement_error import reliability
 from erresearch.relate.prediction import predictive_gain
 from erresearch.relate.random_effects import MetaAnalysis, PartialPooling, meta_analysis, partial_pooling
+from erresearch.relate.shop_days import daily_response
 from erresearch.relate.temporal_precedence import precedence
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "PartialPooling",
     "contrast",
     "correlate",
+    "daily_response",
     "decay",
     "logit",
     "meta_analysis",

@@ -28,6 +28,7 @@ from erresearch.results.estimates import (
     plain,
 )
 from erresearch.results.fits import Bins, Decay, Fit, Mix, Precedence, PredictiveGain, Reliability
+from erresearch.results.responses import DailyResponse, Shown
 from erresearch.results.rounding import (
     at_least,
     first_largest,
@@ -60,6 +61,7 @@ __all__ = [
     "Bins",
     "Certainty",
     "Curve",
+    "DailyResponse",
     "Decay",
     "Detectable",
     "Doubt",
@@ -80,6 +82,7 @@ __all__ = [
     "Reliability",
     "SampleNeeded",
     "Sensitivity",
+    "Shown",
     "Smearing",
     "StudentT",
     "Table",

@@ -6,8 +6,11 @@ import csv
 import datetime as dt
 import io
 import zoneinfo
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -286,8 +289,6 @@ KERNELS: Final = {
     "slow": 0.9 ** np.arange(14),
     "hump": np.arange(1, 15) * 0.7 ** np.arange(14),
 }
-#: What else moves reactions or revenue.
-SHOP_WORLDS: Final = ("nothing", "promotions", "teasers", "hidden demand", "drift")
 
 
 def simulate_shop(
@@ -298,6 +299,8 @@ def simulate_shop(
     orders: float = 30.0,
     posting: npt.NDArray[np.bool_] | None = None,
     missed: float = 0.0,
+    advertising: bool = False,
+    own_usual: bool = False,
     rng: int | np.random.Generator = 1,
 ) -> pd.DataFrame:
     """Simulate one shop's days: posts, reactions, orders and revenue.
@@ -307,8 +310,8 @@ def simulate_shop(
 
     Parameters
     ----------
-    world : {"nothing", "promotions", "teasers", "hidden demand", "drift"}
-        What else moves reactions or revenue.
+    world : str
+        What else moves reactions or revenue: one of :data:`SHOP_WORLDS`.
     days : int
         Rows.
     effect : float
@@ -319,13 +322,18 @@ def simulate_shop(
         Whether the shop may post, for the last days of the table.
     missed : float
         Share of the days of pause on which it posts all the same.
+    advertising : bool
+        Whether advertising moves reactions and revenue; it then has a column, spend.
+    own_usual : bool
+        Whether `effect` is the elasticity about the usual reactions of this very table, which a schedule would change.
     rng : int or numpy.random.Generator
         Seed.
 
     Returns
     -------
     pandas.DataFrame
-        entity ("simulated shop"), period, posts, engagement, orders, revenue.
+        entity ("simulated shop"), period, posts, engagement, orders, revenue, event: 1 on the days that the shop could
+        declare (of promotions, teasers, a relaunch, stock-outs), else 0.
 
     Raises
     ------
@@ -363,31 +371,41 @@ def simulate_shop(
     demand = _memory(source, n, 0.7, 0.2) + _memory(source, n, 0.98, 0.1)
     may_post = source.random(n) < source.uniform(2, 5) / 7
     interest = 0.25 * season + _memory(source, n, 0.9, 0.3)
-    to_interest, sales, event = _driver(world, source, n)
-    may_post |= event
-    interest += to_interest
+    driver = _driver(world, source, n)
+    may_post = (may_post | driver.post) & ~driver.silent
+    interest += driver.interest
     spread = source.standard_normal(n)
     disobeys = source.random(n) < missed
+    by_weekday = source.normal(0, 0.12, 7)[t % 7]
+    spend = 0.2 * season + _memory(source, n, 0.9, 0.4) if advertising else np.zeros(n)
+    interest += 0.3 * spend
     if posting is not None:
         silent = np.r_[np.zeros(n - len(posting), bool), ~np.asarray(posting, dtype=bool)]
         may_post &= ~silent | disobeys
     reactions = np.rint(np.exp(np.log(200) + interest + 0.8 * spread)) * may_post
     felt = np.convolve(reactions, np.r_[0, kernel / kernel.sum()])[:n]
-    usual = 200 * np.exp(0.5) * 0.5
-    level = 0.15 * season + demand + sales + _response(felt / usual, effect, in_logs)
-    level += source.normal(0, 0.12, 7)[t % 7] + np.log(orders)
+    if own_usual:
+        felt /= felt[BURN:].mean()
+        effect = effect / (1.1 * float(np.mean((felt / (felt + 0.1))[BURN:]))) if in_logs else effect
+    else:
+        felt /= 200 * np.exp(0.5) * 0.5
+    level = 0.15 * season + demand + driver.sales + _response(felt, effect, in_logs)
+    level += by_weekday + 0.12 * spend + np.log(orders)
     sold = counts.poisson(np.exp(np.minimum(level, 12)))
     revenue = np.where(sold > 0, money.gamma(np.maximum(sold, 1) * 2.04) * 50 / 2.04, 0.0)
-    return pd.DataFrame(
+    shown = np.rint(np.minimum(reactions * np.exp(driver.bots), 1e9))
+    table = pd.DataFrame(
         {
             "entity": "simulated shop",
             "period": pd.date_range("2023-01-02", periods=days),
             "posts": may_post[BURN:].astype(int),
-            "engagement": reactions[BURN:].astype(int),
+            "engagement": shown[BURN:].astype(int),
             "orders": sold[BURN:],
             "revenue": revenue[BURN:].round(2),
+            "event": driver.event[BURN:].astype(int),
         }
     )
+    return table.assign(spend=np.exp(4 + spend)[BURN:].round(2)) if advertising else table
 
 
 def _memory(rng: np.random.Generator, n: int, rho: float, sd: float) -> Array:
@@ -403,22 +421,99 @@ def _response(felt: Array, effect: float, in_logs: bool) -> Array:
     return np.log(np.maximum(1 - effect + effect * felt, 0.05))
 
 
-def _driver(world: str, rng: np.random.Generator, n: int) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
-    """What is added to interest and to sales, and on which days there is a post because of it."""
-    interest, sales, event = np.zeros(n), np.zeros(n), np.zeros(n, bool)
-    if world == "hidden demand":  # people look now and buy two to six days later
-        hidden = _memory(rng, n, 0.8, 0.35)
-        return hidden, 0.4 * np.convolve(hidden, np.r_[0, 0, np.ones(5) / 5])[:n], event
-    if world == "drift":  # the level wanders
-        return interest, 0.01 * np.cumsum(rng.standard_normal(n)), event
+@dataclass(frozen=True, slots=True, eq=False)
+class _Driver:
+    """What moves reactions (interest), revenue (sales) and the count (bots); forced and silent posts; declared days."""
+
+    interest: Array
+    sales: Array
+    bots: Array
+    post: npt.NDArray[np.bool_]
+    silent: npt.NDArray[np.bool_]
+    event: npt.NDArray[np.bool_]
+
+
+def _driver(world: str, rng: np.random.Generator, n: int) -> _Driver:
+    out = _Driver(np.zeros(n), np.zeros(n), np.zeros(n), *(np.zeros(n, bool) for _ in range(3)))
+    _DRIVERS[world](out, rng, n)
+    return out
+
+
+def _drift(out: _Driver, rng: np.random.Generator, n: int) -> None:
+    """The level wanders."""
+    out.sales[:] = 0.01 * np.cumsum(rng.standard_normal(n))
+
+
+def _hidden_demand(out: _Driver, rng: np.random.Generator, n: int) -> None:
+    """People look now and buy two to six days later."""
+    out.interest[:] = _memory(rng, n, 0.8, 0.35)
+    out.sales[:] = 0.4 * np.convolve(out.interest, np.r_[0, 0, np.ones(5) / 5])[:n]
+
+
+def _relaunch(out: _Driver, rng: np.random.Generator, n: int) -> None:
+    """More reactions and more revenue from one day on."""
+    start = int(rng.integers(BURN + (n - BURN) // 4, BURN + 3 * (n - BURN) // 4))
+    out.interest[start:] = 0.6
+    out.sales[start:] = 0.3
+    out.event[start] = True
+
+
+def _bots(out: _Driver, rng: np.random.Generator, n: int) -> None:
+    """On three days in ten others than people react."""
+    out.bots[:] = (rng.random(n) < 0.3) * rng.exponential(1.5, n)
+
+
+def _hits(out: _Driver, rng: np.random.Generator, n: int) -> None:
+    """A post in thirty goes round."""
+    out.interest[:] = (rng.random(n) < 0.03) * (1 + rng.exponential(1.5, n))
+    out.post[:] = out.interest > 0
+
+
+def _stock_outs(out: _Driver, rng: np.random.Generator, n: int) -> None:
+    """What goes round sells, then the shelf is empty."""
+    _hits(out, rng, n)
+    for day in np.flatnonzero(out.post):
+        last = day + 1 + int(rng.integers(4, 11))
+        out.sales[day] += 0.4
+        out.sales[day + 1 : last] -= 0.5
+        out.event[day + 1 : last] = True
+
+
+def _silent_weeks(out: _Driver, rng: np.random.Generator, n: int) -> None:
+    """Three weeks without posts, in a weak time."""
+    for start in rng.choice(np.arange(BURN + 30, n - 30), max(2, 2 * (n - BURN) // 365), replace=False):
+        out.silent[start : start + 21] = True
+        out.sales[start : start + 21] -= 0.15
+
+
+def _sales(out: _Driver, rng: np.random.Generator, n: int, *, ahead: bool = False) -> None:
+    """One to three days of a sale, with a post on its first day and a dip after it, or with a teaser ahead."""
     start = int(rng.integers(0, 25))
-    while world in ("promotions", "teasers") and start < n - 8:
+    while start < n - 8:
         length = int(rng.integers(1, 4))
-        post = max(start - int(rng.integers(1, 4)), 0) if world == "teasers" else start
-        event[post] = True
-        interest[post : post + (1 if world == "teasers" else length)] += 0.8
-        sales[start : start + length] += 0.45
-        if world == "promotions":
-            sales[start + length : start + length + 5] -= 0.12
+        post = max(start - int(rng.integers(1, 4)), 0) if ahead else start
+        out.post[post] = True
+        out.interest[post : post + (1 if ahead else length)] += 0.8
+        out.sales[start : start + length] += 0.45
+        out.event[start : start + length] = True
+        if not ahead:
+            out.sales[start + length : start + length + 5] -= 0.12
         start += 10 + int(rng.geometric(1 / 15))
-    return interest, sales, event
+
+
+_DRIVERS: Final[Mapping[str, Callable[[_Driver, np.random.Generator, int], object]]] = MappingProxyType(
+    {
+        "nothing": lambda _, rng, __: rng.integers(0, 25),  # a seed gives the rest of the table as elsewhere
+        "promotions": _sales,
+        "teasers": partial(_sales, ahead=True),
+        "hidden demand": _hidden_demand,
+        "drift": _drift,
+        "relaunch": _relaunch,
+        "bots": _bots,
+        "viral posts": _hits,
+        "stock-outs": _stock_outs,
+        "silent weeks": _silent_weeks,
+    }
+)
+#: What else moves reactions or revenue.
+SHOP_WORLDS: Final = tuple(_DRIVERS)

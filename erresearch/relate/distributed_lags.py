@@ -1,0 +1,439 @@
+"""Distributed lags of one series on another with few parameters, zeros kept, and a placebo from its own past."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from erresearch.errors import DesignError
+from erresearch.relate.time_series import cosine_covariance
+from erresearch.results import Estimate, StudentT
+
+__all__ = [
+    "DAYS",
+    "WEEKS",
+    "WORDS",
+    "Drawn",
+    "ShopSeries",
+    "Windows",
+    "event_lags",
+    "reach",
+    "season",
+    "weekly_means",
+    "weighted_sum",
+]
+
+#: A viral post must not set the floor: share of the median two weeks that is added before the logarithm.
+_FLOOR: Final = 0.3
+#: Times the median day with posts at which the capped series is cut.
+_CAP: Final = 2.0
+#: Share of a window that must be known.
+_KNOWN: Final = 0.8
+#: How often a planted effect must be found for the least effect that is printed.
+_OFTEN: Final = 0.8
+#: Estimator in words.
+WORDS: Final = "feasible GLS, AR by Yule–Walker, zeros kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How the response is cut into windows of periods.
+
+    Parameters
+    ----------
+    box, ahead : (int, int)
+        First and last period before (of the word) and after (placebo).
+    bands : tuple of (int, int)
+        Windows whose sum is the size.
+    close : tuple of (int, int)
+        Finer windows beside which the same period is read: a wrong shape of the days after would pose as it (in 1 of 3
+        shops with an effect of .2 where the box stands beside it, in 1 of 20 with these).
+    memory : int
+        Order of the autoregression.
+    edge, step : int
+        Least circular shift and the distance of two.
+    year : float
+        Periods in a year.
+    """
+
+    box: tuple[int, int] = (1, 14)
+    ahead: tuple[int, int] = (-14, -1)
+    bands: tuple[tuple[int, int], ...] = ((1, 7), (8, 14), (15, 28))
+    close: tuple[tuple[int, int], ...] = ((1, 2), (3, 7), (8, 14), (15, 28))
+    memory: int = 7
+    edge: int = 42
+    step: int = 7
+    year: float = 365.25
+
+
+DAYS: Final = Windows()
+WEEKS: Final = Windows(
+    (1, 2), (-2, -1), ((1, 1), (2, 2), (3, 4)), ((1, 1), (2, 2), (3, 4)), 2, 6, 1, 365.25 / 7
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """A combination of coefficients with its placebo distribution: the same at every circular shift.
+
+    Parameters
+    ----------
+    value : float
+        As it came out.
+    raw, noise, unit : (S,) ndarray
+        By shift: of the outcome, of the residuals, and of a planted effect of 1.
+    cosines : float
+        Standard error by equally weighted cosines.
+    df : float
+        Degrees of freedom.
+    rows : int
+        Periods used.
+    """
+
+    value: float
+    raw: np.ndarray
+    noise: np.ndarray
+    unit: np.ndarray
+    cosines: float
+    df: float
+    rows: int
+
+    @property
+    def se(self) -> float:
+        """Root mean square over the shifts."""
+        return float(np.sqrt(np.mean(self.raw**2)))
+
+    def estimate(self, name: str, level: float, *, se: float | None = None, method: str = "") -> Estimate:
+        """With Student's t about it."""
+        reference = StudentT(self.value, self.se if se is None else se, self.df)
+        return Estimate(
+            name,
+            value=self.value,
+            se=reference.se,
+            df=self.df,
+            interval=reference.interval(level),
+            n_rows=self.rows,
+            n_accounts=1,
+            method=method or f"{WORDS}, circular shifts, t({self.df:.0f})",
+            reference=reference,
+        )
+
+
+def weighted_sum(parts: Sequence[tuple[float, Drawn]]) -> Drawn:
+    """A weighted sum; every shift is common to all parts, so that what they share stays in the spread."""
+    shifts = min(len(part.raw) for _, part in parts)
+
+    def total(name: str) -> np.ndarray:
+        return np.asarray(sum(weight * getattr(part, name)[:shifts] for weight, part in parts))
+
+    return Drawn(
+        sum(weight * part.value for weight, part in parts),
+        total("raw"),
+        total("noise"),
+        total("unit"),
+        math.sqrt(sum((weight * part.cosines) ** 2 for weight, part in parts)),
+        min(part.df for _, part in parts),
+        min(part.rows for _, part in parts),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShiftFit:
+    """Least squares of y on a few columns of x beside what is held fixed, at every circular shift of x.
+
+    Parameters
+    ----------
+    beta : (k,) ndarray
+        Coefficients of x.
+    shifted : (S, k, 3) ndarray
+        The same with x moved in a circle: of y, of the residuals, of the first column of x as outcome.
+    covariance : (k, k) ndarray
+        By equally weighted cosines.
+    rows : int
+        Rows after the filter.
+    missing : float
+        Share of rows that were filled and tell nothing.
+    """
+
+    beta: np.ndarray
+    shifted: np.ndarray
+    covariance: np.ndarray
+    rows: int
+    missing: float
+
+    def pick(self, weights: Sequence[float], unit: float) -> Drawn:
+        """A combination; `unit` is what an effect of 1 is to the first coefficient."""
+        w = np.asarray(weights)
+        raw, noise, of_one = np.moveaxis(np.einsum("skc,k->sc", self.shifted, w), 1, 0)
+        wider = 1 / math.sqrt(1 - self.missing)
+        df = min(0.4 * (self.rows * (1 - self.missing)) ** (2 / 3), len(raw) / 2)
+        cosines = math.sqrt(max(float(w @ self.covariance @ w), 0.0))
+        return Drawn(
+            float(self.beta @ w),
+            raw * wider,
+            noise * wider,
+            of_one * unit,
+            cosines * wider,
+            df,
+            round(self.rows * (1 - self.missing)),
+        )
+
+
+def window_means(values: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Mean of the known values of periods t − last … t − first; nan where less than four fifths are known."""
+    n, known = len(values), np.isfinite(values)
+    total = np.r_[0.0, np.cumsum(np.where(known, values, 0.0))]
+    count = np.r_[0, np.cumsum(known)]
+    low, high = np.arange(n) - last, np.arange(n) - first + 1
+    inside = (low >= 0) & (high <= n)
+    low, high = np.clip(low, 0, n), np.clip(high, 0, n)
+    seen = count[high] - count[low]
+    enough = inside & (seen >= _KNOWN * (last - first + 1))
+    return np.where(enough, (total[high] - total[low]) / np.maximum(seen, 1), np.nan)
+
+
+def _autoregression(residuals: np.ndarray, order: int) -> np.ndarray:
+    from scipy.linalg import solve_toeplitz
+
+    left = residuals - residuals.mean()
+    moments = np.array([left[: len(left) - lag] @ left[lag:] for lag in range(order + 1)])
+    return np.asarray(solve_toeplitz(moments[:order], moments[1:]))
+
+
+def prewhiten(columns: np.ndarray, memory: np.ndarray) -> np.ndarray:
+    """Take an autoregression out: each row less its weighted past; the first rows have none and are cut."""
+    out = columns.copy()
+    for lag, weight in enumerate(memory, start=1):
+        out[lag:] -= weight * columns[:-lag]
+    return out[len(memory) :]
+
+
+def fit_shifts(y: np.ndarray, own: np.ndarray, fixed: np.ndarray, calendar: Windows) -> ShiftFit:
+    """Feasible GLS, and its coefficients of `own` at all circular shifts from one Fourier transform.
+
+    With Q an orthonormal basis of the filtered fixed columns, X_s the filtered own columns moved by s, the coefficients
+    at s are (X₀ᵀX₀ − A_sᵀA_s)⁻¹ X_sᵀMy with A_s = QᵀX_s and M = I − QQᵀ; X_sᵀMy and A_s are circular correlations.
+
+    Raises
+    ------
+    DesignError
+        Too few rows, or columns of x that the fixed ones explain.
+    """
+    from scipy import fft
+
+    whole = np.isfinite(own).all(axis=1)
+    inside = np.flatnonzero(whole)
+    span = slice(inside[0], inside[-1] + 1) if len(inside) else slice(0, 0)
+    y, own, whole, fixed = y[span], own[span], whole[span], _independent(fixed[span])
+    k, n = own.shape[1], len(y)
+    if n - calendar.memory < fixed.shape[1] + k + 2 * calendar.edge:
+        raise DesignError(
+            f"{n} periods cannot carry {fixed.shape[1] + k} parameters and their placebo shifts",
+            code="too-few-rows",
+            allowed=f"{fixed.shape[1] + k + 2 * calendar.edge + calendar.memory} or more",
+            fix="bring a longer past, or fewer controls and kinds of events",
+        )
+    holes = ~np.isfinite(y) | ~whole
+    own = np.where(np.isfinite(own), own, np.nanmean(own, axis=0))
+    both = np.column_stack([own, fixed])
+    beta = np.linalg.lstsq(both[~holes], y[~holes], rcond=None)[0]
+    memory = np.zeros(calendar.memory)
+    for _ in range(2):
+        full = np.where(holes, both @ beta, y)
+        memory = _autoregression(full - both @ beta, calendar.memory)
+        beta = np.linalg.lstsq(prewhiten(both, memory), prewhiten(full, memory), rcond=None)[0]
+    full = prewhiten(np.where(holes, both @ beta, y), memory)
+    filtered = prewhiten(both, memory)
+    x, basis = filtered[:, :k], np.linalg.qr(filtered[:, k:])[0]
+    rest, left = (part - basis @ (basis.T @ part) for part in (x, full))
+    gram = x.T @ x
+    lost = np.linalg.eigvalsh(rest.T @ rest / np.sqrt(np.outer(np.diag(gram), np.diag(gram))))[0]
+    if lost < 1e-10:
+        raise DesignError(
+            "the reactions cannot be told apart from what is held fixed",
+            fix="leave out a control or a kind of event that says the same as the posts",
+        )
+    beta = np.linalg.solve(rest.T @ rest, rest.T @ left)
+    residuals = left - rest @ beta
+    rows = len(full)
+    targets = fft.rfft(np.column_stack([left, residuals, rest[:, 0], basis]), axis=0)
+    moved = fft.irfft(np.conj(fft.rfft(x, axis=0))[:, :, None] * targets[:, None, :], rows, axis=0)
+    shifts = np.arange(calendar.edge, rows - calendar.edge + 1, calendar.step)
+    explained = moved[shifts][:, :, 3:]
+    grams = gram - explained @ explained.transpose(0, 2, 1)
+    shifted = np.linalg.solve(grams, moved[shifts][:, :, :3])
+    covariance, _ = cosine_covariance(rest, residuals, parameters=basis.shape[1] + k)
+    return ShiftFit(beta, shifted, covariance, rows, float(holes.mean()))
+
+
+def _independent(columns: np.ndarray) -> np.ndarray:
+    """Columns that those before them do not explain."""
+    sizes = np.linalg.norm(columns, axis=0)
+    columns = columns[:, sizes > 0]
+    own = np.abs(np.diag(np.linalg.qr(columns)[1]))
+    return np.asarray(columns[:, own > 1e-8 * np.linalg.norm(columns, axis=0)])
+
+
+@dataclass(frozen=True, slots=False, eq=False, kw_only=True)
+class ShopSeries:
+    """One shop's periods on a whole calendar.
+
+    Parameters
+    ----------
+    x, y : (n,) ndarray
+        Reactions to the period's posts, and log revenue; nan where not known.
+    fixed : (n, f) ndarray
+        Constant, trend, season, weekdays, controls.
+    happened : (n, e) ndarray
+        Declared events with their leads and lags.
+    calendar : Windows
+        Days, or weeks.
+    money, posts : float
+        Revenue and posts of a period.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    fixed: np.ndarray
+    happened: np.ndarray
+    calendar: Windows
+    money: float
+    posts: float
+
+    @cached_property
+    def capped(self) -> ShopSeries:
+        """The same with every day at twice the median day with posts at most."""
+        most = _CAP * float(np.nanmedian(self.x[self.x > 0]))
+        return replace(self, x=np.minimum(self.x, most))
+
+    @cached_property
+    def floor(self) -> float:
+        """What is added before the logarithm: zeros are kept, and a viral post does not set it."""
+        usual = window_means(self.x, *self.calendar.box)
+        middle = float(np.nanmedian(usual))
+        return _FLOOR * (middle if middle > 0 else float(np.nanmean(usual)))
+
+    def column(self, first: int, last: int) -> tuple[np.ndarray, float]:
+        """Logarithm of a window's mean, and what turns its coefficient into an elasticity."""
+        mean = window_means(self.x, first, last) if (first, last) != (0, 0) else self.x
+        share = mean / (mean + self.floor)
+        return np.log(mean + self.floor), float(np.nanmean(share))
+
+    def fit(self, *windows: tuple[int, int], events: bool = True) -> tuple[ShiftFit, np.ndarray]:
+        """The model with these windows and the same period, and what its coefficients are as elasticities."""
+        made = [self.column(*window) for window in (*windows, (0, 0))]
+        fixed = np.column_stack([self.fixed, self.happened]) if events else self.fixed
+        fitted = fit_shifts(self.y, np.column_stack([column for column, _ in made]), fixed, self.calendar)
+        return fitted, np.array([share for _, share in made])
+
+    def movement(self, *, events: bool = True) -> tuple[Drawn, ...]:
+        """Before, the same period, after, and before less after."""
+        shape = self.calendar
+        fitted, share = self.fit(shape.box, events=events)
+        before = fitted.pick([share[0], 0], 1 / share[0])
+        fitted, share = self.fit(*shape.close, events=events)
+        same = fitted.pick([0] * len(shape.close) + [share[-1]], 1 / share[0])
+        fitted, share = self.fit(shape.box, shape.ahead, events=events)
+        unit = 1 / share[0]
+        return (
+            before,
+            same,
+            fitted.pick([0, share[1], 0], unit),
+            fitted.pick([share[0], -share[1], 0], unit),
+        )
+
+    def bands(self) -> tuple[Drawn, ...]:
+        """Each band, and their sum last."""
+        fitted, share = self.fit(*self.calendar.bands)
+        unit = 1 / share[0]
+        rows = [np.where(np.arange(len(share)) == i, share, 0.0) for i in range(len(share) - 1)]
+        return (*(fitted.pick(row, unit) for row in rows), fitted.pick(np.sum(rows, axis=0), unit))
+
+    def share_explained(self) -> tuple[float, float]:
+        """Share of the variance of x of the same period, and of the box, that the others explain."""
+        own = np.column_stack([self.column(*window)[0] for window in (self.calendar.box, (0, 0))])
+        whole = np.isfinite(own).all(axis=1)
+        both = np.column_stack([own, self.fixed, self.happened])[whole]
+        left = []
+        for i in (1, 0):
+            others = np.delete(both, i, axis=1)
+            rest = both[:, i] - others @ np.linalg.lstsq(others, both[:, i], rcond=None)[0]
+            left.append(float(1 - rest.var() / both[:, i].var()))
+        return left[0], left[1]
+
+
+def reach(
+    before: Drawn,
+    same: Drawn,
+    over: Drawn,
+    capped: Sequence[Drawn],
+    level: float,
+    *,
+    more: float = 1.0,
+) -> tuple[float, float]:
+    """Least effect that is *supported* four times in five, and least δ that holds a nil as often.
+
+    Each shift of the shop's own noise stands for one draw. An effect widens the placebo, because a shifted x then meets
+    the echo of the true one; more data narrow all of it by the root of their number.
+    """
+    narrower = 1 / math.sqrt(more)
+    factor = StudentT(0.0, 1.0, before.df * more ** (2 / 3)).critical(level)
+    shifts = min(len(before.noise), len(over.noise))
+    planted = np.geomspace(0.01, 3.0, 120)
+    found = np.ones((len(planted), shifts), dtype=bool)
+    for part in (before, over):
+        spread = part.noise + planted[:, None] * part.unit
+        half = factor * narrower * np.sqrt(np.mean(spread**2, axis=1))
+        found &= planted[:, None] + narrower * part.noise[:shifts] > half[:, None]
+    often = np.flatnonzero(found.mean(axis=1) >= _OFTEN)
+    widest = [
+        narrower * (np.abs(part.noise[:shifts]) + factor * np.sqrt(np.mean(part.noise**2)))
+        for part in (before, same, capped[0], capped[1])
+    ]
+    nil = float(np.quantile(np.max(widest, axis=0), _OFTEN))
+    return float(planted[often[0]]) if len(often) else math.inf, nil
+
+
+def season(position: np.ndarray, year: float) -> list[np.ndarray]:
+    """Constant, trend and, from about a year on, three yearly waves."""
+    n = len(position)
+    columns = [np.ones(n), np.linspace(-1.0, 1.0, n)]
+    if n >= 0.8 * year:
+        angles = [2 * np.pi * turn * position / year for turn in (1, 2, 3)]
+        columns += [wave for angle in angles for wave in (np.sin(angle), np.cos(angle))]
+    return columns
+
+
+def event_lags(
+    happened: Mapping[str, tuple[np.ndarray, bool]],
+    rows: int,
+    singly: Sequence[int],
+    windows: Sequence[tuple[int, int]],
+) -> np.ndarray:
+    """Leads and lags of events that pass, singly and summed over windows; a step stays where it is."""
+    columns = [np.empty((rows, 0))]
+    for values, passes in happened.values():
+        n = len(values)
+        padded = np.r_[np.zeros(n), values, np.zeros(n)]
+
+        def moved(lag: int, padded: np.ndarray = padded, n: int = n) -> np.ndarray:
+            return padded[n - lag : 2 * n - lag]
+
+        columns += [moved(lag) for lag in singly] if passes else [values]
+        if passes:
+            columns += [np.sum([moved(lag) for lag in range(a, b + 1)], axis=0) for a, b in windows]
+    return np.column_stack(columns)
+
+
+def weekly_means(values: np.ndarray) -> np.ndarray:
+    """Means of whole weeks, of those days that are known."""
+    weeks = len(values) // 7
+    cut = values[: 7 * weeks].reshape(weeks, 7, *values.shape[1:])
+    known = np.isfinite(cut)
+    total = np.where(known, cut, 0.0).sum(axis=1)
+    return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan)

@@ -1,0 +1,602 @@
+"""How the revenue of one shop answers its posts day by day, in money, and what its days could show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from erresearch.engine.sources import column_names, gather, open_rows
+from erresearch.errors import DataError, DesignError, missing_columns
+from erresearch.panel.events import event_columns
+from erresearch.relate.distributed_lags import (
+    DAYS,
+    WEEKS,
+    WORDS,
+    Drawn,
+    ShopSeries,
+    event_lags,
+    reach,
+    season,
+    weekly_means,
+    weighted_sum,
+)
+from erresearch.results import DailyResponse, Doubt, Precedence, Reliability, Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SHORTEST", "daily_response"]
+
+#: Days below which a season, a memory and a window ahead cannot be told apart, and shops that are few.
+SHORTEST, _FEW_SHOPS = 180, 5
+#: Share of days that may be missing, and of days without revenue that may be.
+_MOST_MISSING, _MOST_EMPTY = 0.1, 0.5
+#: Days in a row, and weeks of one weekday, without revenue that are a closed shop where others sell.
+_CLOSED_DAYS, _CLOSED_WEEKS, _SELDOM = 7, 8, 0.2
+
+
+def daily_response(
+    days: Any,
+    x: str = "engagement",
+    y: str = "revenue",
+    *,
+    time: str,
+    by: str | None = None,
+    controls: Sequence[str] = (),
+    events: Any = None,
+    level: float = 0.95,
+    currency: str = "",
+) -> DailyResponse:
+    r"""What one shop's revenue does in the four weeks after its posts, in money, and what its days could show.
+
+    log y_t = β log(B_t + c) + γ log(x_t + c) + zᵀδ + u_t, where x_t are the reactions to the posts of day t, B_t is the
+    mean of x over days t − 1 … t − 14 and c = .3 medians of B: days without posts are kept, and a viral post does not set
+    the floor. A day without revenue counts as half an order. z holds weekday, trend, three yearly waves, the logarithm of
+    each control today and over the week before, and declared events from three days ahead to three weeks after. Least
+    squares are filtered by an AR(7) of the residuals (Yule–Walker).
+
+    The interval is a placebo from the shop's own past: x is moved in a circle by whole weeks, 42 to n − 42 days, and the
+    standard error is the root mean square of the coefficients at all shifts, with Student's t of 0.4·n^⅔ degrees of
+    freedom (at most half the shifts). A second model adds the two weeks ahead; the same day is read beside four finer
+    windows, because a wrong shape of the days after it would pose as the same day.
+
+    `order.forward` is the elasticity of this box; from it the word is read. `size` is the sum of three windows, days
+    1–7, 8–14 and 15–28, which covers more often and is less sharp: the mean of two fits, one with viral posts capped at
+    twice the median day. Its standard error is the larger of the shifts' and of equally weighted cosines, and grows by
+    what capping changes beyond chance.
+
+    Parameters
+    ----------
+    days : frame or path
+        One row per day.
+    x, y : str
+        Reactions booked on the day of the post, and revenue. Where the table has ``{x}_24h``, reactions within 24
+        hours, they are used.
+    time : str
+        Column of the day.
+    by : str, optional
+        Column of the shop: two to five shops are estimated each and together, with shifts that all share.
+    controls : sequence of str
+        Columns to hold fixed, such as advertising.
+    events : frame, path or "none", optional
+        As for :func:`erresearch.panel.events.read_events`; "none" says that there were none.
+    level : float
+        Confidence level.
+    currency : str
+        Unit of the revenue.
+
+    Returns
+    -------
+    DailyResponse
+        Its `cautions` count what was left out or filled.
+
+    Raises
+    ------
+    DataError
+        Days that repeat, are no dates or of several time zones; negative or absent reactions; too many days without
+        revenue.
+    DesignError
+        Fewer than 180 days, more than five shops, or columns that cannot be told apart.
+    ColumnError
+        If a column is missing.
+
+    See Also
+    --------
+    erresearch.examine : The word of a claim, which uses this for one shop by day.
+    erresearch.precedence : Several shops, or periods without zeros.
+    erresearch.break_even : What an action must bring.
+
+    Notes
+    -----
+    It is predictive precedence, not proof of cause: hidden demand is read as an effect, and neither undeclared stock-outs
+    nor bots can be seen. Reactions that come late but are booked on the day of the post leak the future.
+
+    References
+    ----------
+    Almon, S. (1965). The distributed lag between capital appropriations and expenditures. *Econometrica*, 33(1), 178-196.
+    Chamberlain, G. (1982). The general equivalence of Granger and Sims causality. *Econometrica*, 50(3), 569-581.
+
+    Examples
+    --------
+    >>> from erresearch.worlds import simulate_shop
+    >>> shop = simulate_shop("nothing", days=730, effect=0.3, rng=2)
+    >>> found = daily_response(shop, time="period", currency="EUR")
+    >>> 0.3 in found.size.interval, found.order.over_lead.interval.low > 0
+    (True, True)
+    """
+    present = column_names(days)
+    early = f"{x}_24h"
+    counted = early if early in present else x
+    named = list(dict.fromkeys((counted, y, "posts", "orders", *controls)))
+    wanted = [name for name in named if name in present or name not in ("posts", "orders")]
+    absent = [name for name in (*wanted, time, *([by] if by else [])) if name not in present]
+    if absent:
+        raise missing_columns(absent, present)
+    rows = _table(days, wanted, time, by)
+    told = () if counted == early else (_LATE,)
+    kinds: Mapping[str, str] = {}
+    if events is None:
+        told = (*told, _UNDECLARED)
+    elif not (isinstance(events, str) and events == "none"):
+        laid = event_columns(rows, events, by=by, time=time)
+        rows, kinds = laid.rows, laid.kinds
+    names = list(dict.fromkeys(rows[by])) if by else [None]
+    if len(names) > _FEW_SHOPS:
+        raise DesignError(
+            f"{len(names)} shops are not few",
+            allowed=f"{_FEW_SHOPS} at most",
+            fix="use precedence, which judges many shops together",
+        )
+    shops = {
+        name: _Prepared.of(
+            rows if by is None else rows[rows[by] == name],
+            counted,
+            y,
+            time=time,
+            controls=controls,
+            kinds=kinds,
+        )
+        for name in names
+    }
+    about = _About(x, y, level, currency, told)
+    found = {name: _response([shop], about) for name, shop in shops.items()}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    together = _response(list(shops.values()), about)
+    return replace(together, shops={str(name): one for name, one in found.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What the columns are called, and what is said of all shops."""
+
+    x: str
+    y: str
+    level: float
+    currency: str
+    cautions: tuple[Doubt, ...]
+
+
+_LATE: Final = Doubt(
+    "late reactions",
+    "reactions are booked on the day of the post whenever they came: those that follow a purchase leak the future; count "
+    "those of the first 24 hours where the platform tells them",
+    raised=True,
+    code="late-reactions",
+)
+
+
+_UNDECLARED: Final = Doubt(
+    "events", "promotions, holidays and stock-outs were not declared", raised=True, code="events-not-declared"
+)
+
+
+def _table(days: Any, numbers: Sequence[str], time: str, by: str | None) -> pd.DataFrame:
+    """The columns needed, as a table of its own."""
+    import pandas as pd
+
+    opened = gather(open_rows(days, list(numbers), [time, *([by] if by else [])], None).frame)
+    rows = pd.DataFrame({name: opened[name].to_list() for name in (*numbers, time, *([by] if by else []))})
+    for name in numbers:
+        rows[name] = pd.to_numeric(rows[name]).astype(float)
+    when = rows[time]
+    if pd.api.types.is_numeric_dtype(when):
+        raise DataError(f"`{time}` must hold days", got=str(when.dtype), fix="use dates such as 2024-11-29")
+    try:
+        read = pd.to_datetime(when, format="ISO8601")
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"`{time}` holds something that is no day, or days of several time zones",
+            fix="write days as 2024-11-29, counted in one time zone",
+        ) from error
+    if read.dt.tz is not None:
+        raise DataError(
+            f"`{time}` holds moments of a time zone, and a day begins at another moment in each",
+            got=str(read.dt.tz),
+            fix=f"sum them to days first: table[{time!r}].dt.tz_convert('Europe/Amsterdam').dt.tz_localize(None)"
+            ".dt.normalize()",
+        )
+    absent = int(read.isna().sum())
+    if absent or bool((read != read.dt.normalize()).any()):
+        raise DataError(
+            f"`{time}` must hold whole days",
+            got=f"{absent:,} rows without one" if absent else "times of the day",
+            fix="sum the rows to days first",
+        )
+    rows[time] = read
+    return rows.sort_values([*([by] if by else []), time], ignore_index=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Prepared:
+    """A shop's days and weeks, and what had to be said about them.
+
+    Parameters
+    ----------
+    days, weeks : ShopSeries
+        The same revenue and reactions.
+    declared : bool
+        Whether there are events.
+    first, last : str
+        Days covered.
+    cautions : tuple of Doubt
+        Counted.
+    """
+
+    days: ShopSeries
+    weeks: ShopSeries
+    declared: bool
+    first: str
+    last: str
+    cautions: tuple[Doubt, ...]
+
+    @classmethod
+    def of(
+        cls,
+        rows: pd.DataFrame,
+        x: str,
+        y: str,
+        *,
+        time: str,
+        controls: Sequence[str],
+        kinds: Mapping[str, str],
+    ) -> _Prepared:
+        """Lay a shop's rows on a whole calendar.
+
+        Raises
+        ------
+        DataError, DesignError
+            As :func:`daily_response` says.
+        """
+        import pandas as pd
+
+        repeated = int(rows[time].duplicated().sum())
+        if repeated:
+            raise DataError(
+                "there are several rows of one day",
+                got=f"{repeated:,} of {len(rows):,} rows",
+                fix="sum them to one row per day, or name the column of the shops with `by`",
+            )
+        table = rows.set_index(time)
+        table = table.reindex(pd.date_range(table.index[0], table.index[-1]))
+        weekday = np.asarray(pd.DatetimeIndex(table.index).day_of_week)
+        reactions, revenue = _numbers_of(table, x, y)
+        both = np.flatnonzero(np.isfinite(reactions)), np.flatnonzero(np.isfinite(revenue))
+        first, last = max(each[0] for each in both), min(each[-1] for each in both)
+        days = last - first + 1
+        if days < SHORTEST:
+            raise DesignError(
+                f"{max(days, 0)} days that have both {x} and {y} cannot carry a season and a memory",
+                code="too-few-rows",
+                allowed=f"{SHORTEST} or more",
+                fix="bring a longer past",
+            )
+        said = _Said()
+        said.count("outside", len(table) - days)
+        table, weekday = table.iloc[first : last + 1], weekday[first : last + 1]
+        reactions, revenue = reactions[first : last + 1], revenue[first : last + 1]
+        closed = _closed(revenue, weekday)
+        said.count("closed", int(closed.sum()))
+        unknown = ~np.isfinite(reactions) | (~np.isfinite(revenue) & ~closed)
+        if unknown.mean() > _MOST_MISSING:
+            raise DataError(
+                f"{x} or {y} is missing on too many days",
+                got=f"{int(unknown.sum()):,} of {days:,}",
+                allowed=f"{100 * _MOST_MISSING:.0f} %",
+                fix="write 0 where nothing was posted or sold, or bring the days that are missing",
+            )
+        said.count("missing", int(unknown.sum()))
+        said.count("negative", int((revenue < 0).sum()))
+        revenue = np.where(closed, np.nan, np.maximum(revenue, 0.0))
+        empty = float(np.mean(revenue[np.isfinite(revenue)] == 0))
+        if empty > _MOST_EMPTY:
+            raise DataError(
+                f"most days have no {y}",
+                got=f"{100 * empty:.0f} % of them",
+                allowed=f"{100 * _MOST_EMPTY:.0f} %",
+                fix="judge weeks: freq='W', or one row per week with precedence",
+            )
+        posted = weekday[reactions > 0]
+        if len(set(posted)) == 1:
+            said.count("one-weekday", len(posted))
+        half = _half_an_order(table, revenue)
+        held = _held(table, controls, said)
+        happened = _happened(table, kinds, said)
+        position = np.arange(days)
+        same = [(weekday == day) * 1.0 for day in range(6)]
+        logged = np.log(np.where(revenue > 0, revenue, np.where(revenue == 0, half, np.nan)))
+        shared = {
+            "money": float(np.nanmean(revenue)),
+            "posts": float(np.nanmean(table["posts"].to_numpy())) if "posts" in table else math.nan,
+        }
+        daily = ShopSeries(
+            x=reactions,
+            y=logged,
+            fixed=np.column_stack([*season(position, DAYS.year), *same, *held.T]),
+            happened=event_lags(happened, days, range(-3, 4), ((4, 7), (8, 14), (15, 21))),
+            calendar=DAYS,
+            **shared,
+        )
+        weeks = days // 7
+        by_week = weekly_means(revenue)
+        weekly = ShopSeries(
+            x=weekly_means(reactions),
+            y=np.log(np.maximum(by_week, half / 7)),
+            fixed=np.column_stack([*season(np.arange(weeks), WEEKS.year), *weekly_means(held).T]),
+            happened=event_lags(
+                {name: (weekly_means(c), k) for name, (c, k) in happened.items()}, weeks, range(-1, 2), ()
+            ),
+            calendar=WEEKS,
+            **shared,
+        )
+        return cls(
+            days=daily,
+            weeks=weekly,
+            declared=bool(happened),
+            first=f"{table.index[0]:%Y-%m-%d}",
+            last=f"{table.index[-1]:%Y-%m-%d}",
+            cautions=said.doubts,
+        )
+
+
+#: What is counted and goes on.
+_COUNTED: Final = {
+    "outside": "days before or after those that both files cover",
+    "closed": "days without revenue, a week or more or always of one weekday, count as closed",
+    "missing": "days are missing between the first and the last and tell nothing",
+    "negative": "days have a negative revenue and count as days without any",
+    "one-weekday": "days with reactions are all of one weekday, from which the same day cannot be told",
+    "control-missing": "days without a control count as usual ones",
+    "constant-control": "control is the same on all days and explains nothing",
+    "events-merged": "kinds of events are too many for so few days and share one response",
+}
+
+
+class _Said:
+    """Counted cautions, in their order."""
+
+    def __init__(self) -> None:
+        self.doubts: tuple[Doubt, ...] = ()
+
+    def count(self, code: str, count: int) -> None:
+        """Say how many, where there are any."""
+        if count:
+            text = f"{count:,} {_COUNTED[code]}"
+            self.doubts += (Doubt(code.replace("-", " "), text, float(count), True, code),)
+
+
+def _numbers_of(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
+    """Reactions and revenue; days on which nothing was posted have no reactions.
+
+    Raises
+    ------
+    DataError
+        If reactions are negative or never there, or one of both is not finite.
+    """
+    reactions, revenue = (table[name].to_numpy(dtype=float).copy() for name in (x, y))
+    if "posts" in table:
+        reactions[(table["posts"].to_numpy() == 0) & np.isnan(reactions)] = 0.0
+    for name, values in ((x, reactions), (y, revenue)):
+        if np.isinf(values).any():
+            raise DataError(
+                f"`{name}` holds infinite values", fix="leave them empty where they are not known"
+            )
+        if not (values > 0).any():
+            raise DataError(
+                f"`{name}` is never above 0",
+                got=f"{int(np.isfinite(values).sum()):,} days with a number",
+                fix="name the column that counts it",
+            )
+    if (reactions < 0).any():
+        raise DataError(
+            f"`{x}` must be 0 or more",
+            got=f"{int((reactions < 0).sum()):,} days below 0",
+            fix="bring counts, not changes",
+        )
+    return reactions, revenue
+
+
+def _closed(revenue: np.ndarray, weekday: np.ndarray) -> np.ndarray:
+    """Days in a run without revenue of a week or more, or of a weekday without any for eight weeks, where others sell."""
+    nothing = revenue <= 0
+    long = _runs(nothing, _CLOSED_DAYS)
+    for day in range(7):
+        own = np.flatnonzero(weekday == day)
+        long[own[_runs(nothing[own], _CLOSED_WEEKS)]] = True
+    open_days = np.isfinite(revenue) & ~long
+    seldom = open_days.any() and np.mean(nothing[open_days]) < _SELDOM
+    return long if seldom else np.zeros(len(revenue), dtype=bool)
+
+
+def _runs(flags: np.ndarray, least: int) -> np.ndarray:
+    """Members of runs of at least this length."""
+    edges = np.flatnonzero(np.diff(np.r_[0, flags.astype(int), 0]))
+    out = np.zeros(len(flags), dtype=bool)
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        out[begin:end] = end - begin >= least
+    return out
+
+
+def _half_an_order(table: pd.DataFrame, revenue: np.ndarray) -> float:
+    """Half an average order; where orders are not counted, half of what a poor day takes."""
+    sold = revenue[revenue > 0]
+    if "orders" in table and (count := float(np.nansum(table["orders"].to_numpy()))) > 0:
+        return float(np.nansum(revenue)) / count / 2
+    return float(np.quantile(sold, 0.1)) / 2
+
+
+def _held(table: pd.DataFrame, controls: Sequence[str], said: _Said) -> np.ndarray:
+    """Each control today and over the week before, by its logarithm where it has no sign.
+
+    Raises
+    ------
+    DataError
+        If a control is missing on more than a tenth of the days.
+    """
+    columns = []
+    for name in controls:
+        values = table[name].to_numpy(dtype=float)
+        missing = ~np.isfinite(values)
+        if missing.mean() > _MOST_MISSING:
+            raise DataError(
+                f"`{name}` is missing on too many days",
+                got=f"{int(missing.sum()):,} of {len(values):,}",
+                allowed=f"{100 * _MOST_MISSING:.0f} %",
+                fix="write 0 where there was none",
+            )
+        said.count("control-missing", int(missing.sum()))
+        values = np.where(missing, np.nanmean(values), values)
+        if np.ptp(values) == 0:
+            said.count("constant-control", 1)
+            continue
+        floor = 0.1 * float(np.mean(values))
+        last_week = np.r_[values[0], [np.mean(values[max(t - 7, 0) : t]) for t in range(1, len(values))]]
+        scale = np.log if floor > 0 and values.min() >= 0 else np.asarray
+        columns += [scale(values + floor), scale(last_week + floor)]
+    return np.column_stack(columns) if columns else np.empty((len(table), 0))
+
+
+def _happened(
+    table: pd.DataFrame, kinds: Mapping[str, str], said: _Said
+) -> dict[str, tuple[np.ndarray, bool]]:
+    """Columns of events by name, and whether each passes; where they are too many, those that pass share one."""
+    found = {
+        name: (table[name].fillna(0.0).to_numpy(dtype=float), kind == "pulse") for name, kind in kinds.items()
+    }
+    found = {name: (column, passes) for name, (column, passes) in found.items() if np.ptp(column) > 0}
+    pulses = [name for name, (_, passes) in found.items() if passes]
+    if len(pulses) > max(1, len(table) // 100):
+        said.count("events-merged", len(pulses))
+        shared = np.max([found.pop(name)[0] for name in pulses], axis=0)
+        found["events"] = (shared, True)
+    return found
+
+
+def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
+    """Numbers of one shop, or of several together: weights by precision, and shifts that all share."""
+    level = about.level
+    moved = [shop.days.movement() for shop in shops]
+    precision = np.array([1 / each[0].se ** 2 for each in moved])
+    weights = [float(each) for each in precision / precision.sum()]
+
+    def pooled(parts: Sequence[Sequence[Drawn]]) -> list[Drawn]:
+        return [weighted_sum(list(zip(weights, each, strict=True))) for each in zip(*parts, strict=True)]
+
+    before, same, after, over = pooled(moved)
+    capped = pooled([shop.days.capped.movement() for shop in shops])
+    plain_bands = pooled([shop.days.bands() for shop in shops])
+    capped_bands = pooled([shop.days.capped.bands() for shop in shops])
+    *bands, size = (
+        weighted_sum([(0.5, one), (0.5, other)]) for one, other in zip(plain_bands, capped_bands, strict=True)
+    )
+    apart = weighted_sum([(0.5, plain_bands[-1]), (-0.5, capped_bands[-1])])
+    se = math.hypot(max(size.se, size.cosines), math.sqrt(max(0.0, apart.value**2 - apart.se**2)))
+    x, y = about.x, about.y
+    four_weeks = size.estimate(
+        f"{y} on {x}, four weeks",
+        level,
+        se=se,
+        method=f"{WORDS}, three windows, larger of circular shifts and cosines, t({size.df:.0f})",
+    )
+    forward = before.estimate(f"{x} before {y}", level)
+    contemporaneous = same.estimate(f"{x} with {y}", level)
+    lead = after.estimate(f"{x} after {y} (placebo)", level)
+    ladder = [
+        (first, last, band.estimate(f"{x} {first} to {last} days before {y}", level))
+        for (first, last), band in zip(DAYS.bands, bands, strict=True)
+    ]
+    order = Precedence(
+        x=f"log {x}",
+        y=f"log {y}",
+        forward=forward,
+        reverse=lead,
+        lead=lead,
+        lags=((-1, lead), (0, contemporaneous), *((first, each) for first, _, each in ladder)),
+        contemporaneous=contemporaneous,
+        method=forward.method,
+        n_rows=forward.n_rows,
+        n_accounts=len(shops),
+        dropped={},
+        beside=forward,
+        over_lead=over.estimate(f"{x} before {y} less after it", level),
+        cumulated=four_weeks,
+        explained=shops[0].days.share_explained(),
+        reliability=Reliability(math.nan, math.nan, "autocovariances"),
+    )
+    money = sum(shop.days.money for shop in shops)
+    reactions = sum(float(np.nanmean(shop.days.x)) for shop in shops)
+    posts = sum(shop.days.posts for shop in shops)
+    one = replace(four_weeks, unit=about.currency or "of revenue")
+    return DailyResponse(
+        x=x,
+        y=y,
+        order=order,
+        size=four_weeks,
+        bands=tuple(ladder),
+        capped=(
+            capped[0].estimate(f"{x} before {y}, capped", level),
+            capped[1].estimate(f"{x} with {y}, capped", level),
+        ),
+        worth=one.transformed(f"one more {_singular(x)}", factor=money / reactions),
+        per_post=one.transformed("one more usual post", factor=money / posts) if posts > 0 else None,
+        shown=tuple(_shown(shops, pooled, (before, same, over), capped, level)),
+        cautions=(*about.cautions, *(doubt for shop in shops for doubt in shop.cautions)),
+        first=min(shop.first for shop in shops),
+        last=max(shop.last for shop in shops),
+    )
+
+
+def _singular(name: str) -> str:
+    """What one of them is called."""
+    return "reaction" if name == "engagement" else name.removesuffix("s")
+
+
+def _shown(
+    shops: Sequence[_Prepared],
+    pooled: Any,
+    own: tuple[Drawn, Drawn, Drawn],
+    capped: Sequence[Drawn],
+    level: float,
+) -> Iterator[Shown]:
+    """What these days could show, what another year would add, and what weeks or undeclared events would cost."""
+    before, same, over = own
+    yield Shown("as-it-is", before.rows, *reach(before, same, over, capped, level))
+    more = 1 + DAYS.year / before.rows
+    yield Shown(
+        "another-year", round(before.rows + DAYS.year), *reach(before, same, over, capped, level, more=more)
+    )
+    try:
+        weekly = pooled([shop.weeks.movement() for shop in shops])
+        trimmed = pooled([shop.weeks.capped.movement() for shop in shops])
+    except DesignError:
+        pass  # too few weeks for shifts: nothing could be shown, and nothing is said
+    else:
+        yield Shown("as-weeks", weekly[0].rows, *reach(weekly[0], weekly[1], weekly[3], trimmed, level))
+    if any(shop.declared for shop in shops):
+        bare = pooled([shop.days.movement(events=False) for shop in shops])
+        trimmed = pooled([shop.days.capped.movement(events=False) for shop in shops])
+        yield Shown("without-events", bare[0].rows, *reach(bare[0], bare[1], bare[3], trimmed, level))

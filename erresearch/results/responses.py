@@ -1,0 +1,191 @@
+"""What the revenue of one shop does after its posts, in money, and what its days could show at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal
+
+from erresearch.results.fits import Precedence
+from erresearch.results.estimates import Estimate, escape, plain
+from erresearch.results.verdicts import Doubt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DailyResponse", "Shown"]
+
+Data = Literal["as-it-is", "another-year", "as-weeks", "without-events"]
+_DATA: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "as-it-is": "these days",
+        "another-year": "with another year like it",
+        "as-weeks": "the same as weeks",
+        "without-events": "without the declared events",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What data of one shop could show, by the noise of that shop.
+
+    Parameters
+    ----------
+    data : {"as-it-is", "another-year", "as-weeks", "without-events"}
+        Which data.
+    periods : int
+        How many days, or weeks.
+    supported : float
+        Least elasticity that would be called *supported* four times in five; infinite where none would.
+    nil : float
+        Least δ inside which an effect of 0 would lie four times in five, and so could be called nil.
+    """
+
+    data: Data
+    periods: int
+    supported: float
+    nil: float
+
+    def __str__(self) -> str:
+        """One line."""
+        return (
+            f"{_DATA[self.data]} ({self.periods:,}): supported from {plain(self.supported)}, nil within "
+            f"±{plain(self.nil)}"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class DailyResponse:
+    """How the revenue of one shop answers its posts over four weeks.
+
+    Parameters
+    ----------
+    x, y : str
+        Reactions and revenue.
+    order : Precedence
+        The box of two weeks: `forward` before, `contemporaneous` the same day, `lead` the two weeks after (the placebo),
+        `over_lead` the difference. The word of a verdict is read from it.
+    size : Estimate
+        Elasticity over four weeks, the sum of the bands.
+    bands : tuple of (int, int, Estimate)
+        First and last day of each, and its part.
+    capped : (Estimate, Estimate)
+        Box and same day with viral posts capped: a nil needs them too.
+    worth : Estimate
+        Revenue over four weeks of one more x, at the shop's usual revenue and reactions.
+    per_post : Estimate or None
+        The same of one more usual post; None where posts are not counted.
+    shown : tuple of Shown
+        What the data could show, those at hand first.
+    cautions : tuple of Doubt
+        What was left out, filled or not declared, counted.
+    first, last : str
+        Days covered.
+    shops : mapping of str to DailyResponse
+        Each shop by itself where there are several; then the numbers above are of all together.
+
+    See Also
+    --------
+    erresearch.daily_response : Makes it.
+    """
+
+    x: str
+    y: str
+    order: Precedence
+    size: Estimate
+    bands: tuple[tuple[int, int, Estimate], ...]
+    capped: tuple[Estimate, Estimate]
+    worth: Estimate
+    per_post: Estimate | None
+    shown: tuple[Shown, ...]
+    cautions: tuple[Doubt, ...]
+    first: str
+    last: str
+    shops: Mapping[str, DailyResponse] = field(default_factory=dict)
+
+    @property
+    def answer(self) -> str:
+        """What one more x is worth over four weeks, in one sentence: a range, or not more than."""
+        ends, unit = self.worth.interval, self.worth.unit
+        if ends.low > 0:
+            return f"{self.worth.name} brings between {plain(ends.low)} and {plain(ends.high)} {unit}"
+        if ends.high > 0:
+            return f"{self.worth.name} brings not more than {plain(ends.high)} {unit}"
+        return f"{self.worth.name} brings nothing: at most {plain(ends.high)} {unit}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per number: value, se, low, high, unit."""
+        import pandas as pd
+
+        rows = [
+            {
+                "of": code,
+                "value": each.value,
+                "se": each.se,
+                "low": each.interval.low,
+                "high": each.interval.high,
+                "unit": each.unit,
+            }
+            for code, each in self._numbers().items()
+        ]
+        return pd.DataFrame(rows).set_index("of")
+
+    def _numbers(self) -> dict[str, Estimate]:
+        order = self.order
+        assert order.contemporaneous is not None and order.over_lead is not None  # noqa: PT018
+        return {
+            "before": order.forward,
+            "same day": order.contemporaneous,
+            "after (placebo)": order.lead,
+            "before less after": order.over_lead,
+            **{f"days {first}-{last}": each for first, last, each in self.bands},
+            "four weeks": self.size,
+            "worth": self.worth,
+            **({} if self.per_post is None else {"worth of a post": self.per_post}),
+        }
+
+    def __repr__(self) -> str:
+        """Say what `str` says: short, and the same on every machine."""
+        return str(self)
+
+    def __str__(self) -> str:
+        """The answer in money, the order, and what the days could show."""
+        lines = [
+            f"{self.y} after {self.x}, {self.first} to {self.last}: {self.answer}",
+            *(f"  {code}: {plain(each.value)} {each.interval}" for code, each in self._numbers().items()),
+            *(f"  could show: {each}" for each in self.shown),
+            *(f"  caution: {each}" for each in self.cautions if each.raised),
+        ]
+        lines += [f"  {name}: {one.answer}" for name, one in self.shops.items()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The sentence and the tables."""
+        import html
+
+        import pandas as pd
+
+        told = self.to_frame().map(lambda each: plain(each) if isinstance(each, float) else each)
+        could = pd.DataFrame(
+            [
+                {"data": _DATA[each.data], "periods": f"{each.periods:,}", "supported from": plain(each.supported),
+                 "nil within ±": plain(each.nil)}
+                for each in self.shown
+            ]
+        )  # fmt: skip
+        said = "".join(f"<li>{html.escape(str(each))}</li>" for each in self.cautions if each.raised)
+        shops = "".join(
+            f"<li>{html.escape(name)}: {html.escape(one.answer)}</li>" for name, one in self.shops.items()
+        )
+        parts = [
+            f"<p>{html.escape(self.answer)}</p>",
+            told.to_html(),
+            could.to_html(index=False),
+            f"<ul>{said}{shops}</ul>" * bool(said or shops),
+        ]
+        return "".join(parts)
+
+    def _repr_markdown_(self) -> str:
+        return f"**daily response** {escape(self.answer)}"

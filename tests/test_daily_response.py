@@ -1,0 +1,385 @@
+"""One shop by day: oracles, planted truths, money, what the days could show, and bad input."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import erresearch as er
+from erresearch.errors import ColumnError, DataError, DesignError, ErresearchWarning
+from erresearch.relate.distributed_lags import DAYS, ShopSeries, event_lags, season, weighted_sum
+from erresearch.relate.shop_days import daily_response
+from erresearch.worlds import SHOP_WORLDS, simulate_shop
+
+N = 420
+
+
+def shop(world: str = "nothing", days: int = N, effect: float = 0.2, **more) -> pd.DataFrame:
+    return simulate_shop(world, days=days, effect=effect, own_usual=True, **{"rng": 3, **more})
+
+
+def asked(table, **more):
+    return daily_response(table, time="period", **{"events": "none", **more})
+
+
+def codes(found) -> set[str]:
+    return {doubt.code for doubt in found.cautions}
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return shop()
+
+
+@pytest.fixture(scope="module")
+def found(table):
+    return asked(table, currency="EUR")
+
+
+# --- arithmetic -----------------------------------------------------------------------------------
+
+
+def series(seed: int = 0, n: int = 300) -> ShopSeries:
+    rng = np.random.default_rng(seed)
+    x = rng.poisson(30, n) * (rng.random(n) < 0.5).astype(float)
+    y = np.convolve(rng.normal(size=n), [1, 0.6, 0.3])[:n]
+    fixed = np.column_stack(
+        [*season(np.arange(n), DAYS.year), *(((np.arange(n) % 7) == k) * 1.0 for k in range(6))]
+    )
+    return ShopSeries(
+        x=x, y=y, fixed=fixed, happened=np.empty((n, 0)), calendar=DAYS, money=1.0, posts=math.nan
+    )
+
+
+def test_every_shift_is_the_regression_of_shifted_columns_and_the_first_is_statsmodels():
+    import statsmodels.api as sm
+    from statsmodels.tsa.stattools import acovf, levinson_durbin
+
+    from erresearch.relate import distributed_lags as lags
+
+    one = series()
+    own = np.column_stack([one.column(1, 14)[0], one.column(0, 0)[0]])
+    fitted = lags.fit_shifts(one.y, own, one.fixed, DAYS)
+    inside = np.isfinite(own).all(axis=1)
+    y, x, z = one.y[inside], own[inside], one.fixed[inside]
+    beta = np.linalg.lstsq(np.column_stack([x, z]), y, rcond=None)[0]
+    for _ in range(2):
+        left = acovf(y - np.column_stack([x, z]) @ beta, nlag=7, fft=False)
+        memory = levinson_durbin(left, nlags=7, isacov=True)[1]
+        y_, x_, z_ = (lags.prewhiten(part, memory) for part in (y, x, z))
+        beta = sm.OLS(y_, np.column_stack([x_, z_])).fit().params
+    assert fitted.beta == pytest.approx(beta[:2], rel=1e-6)
+    shifts = range(42, len(y_) - 41, 7)
+    for place in (0, 5, -1):
+        moved = np.column_stack([np.roll(x_, shifts[place], axis=0), z_])
+        again = sm.OLS(y_, moved).fit().params[:2]
+        assert fitted.shifted[place, :, 0] == pytest.approx(again, rel=1e-6, abs=1e-9)
+
+
+def test_windows_are_means_of_the_days_before():
+    from erresearch.relate.distributed_lags import window_means
+
+    values = np.r_[np.arange(20.0)]
+    assert window_means(values, 1, 14)[14] == pytest.approx(np.mean(values[:14]))
+    assert window_means(values, -14, -1)[2] == pytest.approx(np.mean(values[3:17]))
+    assert np.isnan(window_means(values, 1, 14)[:14]).all()
+    holes = np.where(np.arange(20) % 10 == 3, np.nan, values)
+    assert window_means(holes, 1, 14)[14] == pytest.approx(np.nanmean(holes[:14]))
+    holes[4:8] = np.nan
+    assert np.isnan(window_means(holes, 1, 14)[14])
+
+
+def test_events_that_pass_have_leads_and_lags_and_a_step_stays():
+    pulse = np.zeros(40)
+    pulse[20] = 1
+    made = event_lags({"a": (pulse, True), "b": (np.ones(40), False)}, 40, range(-3, 4), ((4, 7),))
+    assert made.shape == (40, 9)
+    assert made[:, 0].argmax() == 17
+    assert made[:, 6].argmax() == 23
+    assert np.flatnonzero(made[:, 7]).tolist() == [24, 25, 26, 27]
+    assert (made[:, 8] == 1).all()
+
+
+def test_a_series_taken_twice_is_one_witness():
+    one = series().movement()[0]
+    both = weighted_sum([(0.5, one), (0.5, one)])
+    assert (both.value, both.se) == pytest.approx((one.value, one.se))
+
+
+# --- planted truths -------------------------------------------------------------------------------
+
+
+def test_an_effect_is_found_and_its_size_covered():
+    found = asked(shop(effect=0.4, orders=200))
+    assert found.order.forward.interval.low > 0
+    assert found.order.over_lead.interval.low > 0
+    assert 0.4 in found.size.interval
+    assert found.order.contemporaneous.interval.low < 0 < found.order.contemporaneous.interval.high
+    assert sum(each.value for *_, each in found.bands) == pytest.approx(found.size.value)
+
+
+def test_nothing_is_not_found_and_small_shops_hear_not_more_than():
+    none = asked(shop(effect=0.0, orders=5))
+    assert 0.0 in none.order.forward.interval
+    assert 0.0 in none.size.interval
+    assert none.answer.startswith("one more reaction brings not more than")
+    assert none.order.n_rows > N - 30  # days without posts are kept
+
+
+def test_declared_stock_outs_are_taken_out():
+    table = shop("stock-outs", days=500, effect=0.0, rng=5)
+    declared = (
+        table.loc[table["event"] > 0, ["period"]].rename(columns={"period": "date"}).assign(name="sold out")
+    )
+    bare, told = asked(table, events=None), asked(table, events=declared)
+    assert bare.order.forward.interval.high < 0
+    assert told.order.forward.interval.low < 0 < told.order.forward.interval.high
+    assert "events-not-declared" in codes(bare) - codes(told)
+    assert [each.data for each in told.shown][-1] == "without-events"
+
+
+# --- units, engines, rows -------------------------------------------------------------------------
+
+
+def test_units_change_the_money_and_nothing_else(table, found):
+    other = asked(table.assign(revenue=table["revenue"] * 100, engagement=table["engagement"] * 8))
+    assert other.size.value == pytest.approx(found.size.value)
+    assert other.order.forward.se == pytest.approx(found.order.forward.se)
+    assert other.worth.value == pytest.approx(found.worth.value * 100 / 8)
+    usual = table["revenue"].mean() / table["engagement"].mean()
+    assert found.worth.value == pytest.approx(found.size.value * usual)
+    assert found.per_post.value == pytest.approx(
+        found.size.value * table["revenue"].sum() / table["posts"].sum()
+    )
+
+
+def test_a_break_even_stands_beside_the_worth(found):
+    cheap = er.break_even(1e-6, actions=1000, action="reaction", margin=0.4, revenue=1.0, increase=0.2)
+    assert cheap.compare(found.worth) in ("pays", "not settled")
+    dear = er.break_even(1e6, actions=1000, action="reaction")
+    assert dear.compare(found.worth) == "does not pay"
+
+
+def test_order_of_rows_engine_and_text_change_nothing(table, found, tmp_path):
+    before = table.copy()
+    mixed = table.sample(frac=1, random_state=1)
+    path = tmp_path / "days.csv"
+    table.to_csv(path, index=False)
+    for other in (mixed, pl.from_pandas(table), path, str(path)):
+        again = asked(other)
+        assert again.size.value == pytest.approx(found.size.value, rel=1e-9)
+        assert again.order.forward.se == pytest.approx(found.order.forward.se, rel=1e-9)
+    pd.testing.assert_frame_equal(table, before)
+
+
+def test_reactions_of_the_first_day_are_used_where_they_are_told(table, found):
+    early = table.assign(engagement_24h=table["engagement"], engagement=0.0)
+    told = asked(early)
+    assert told.size.value == pytest.approx(found.size.value)
+    assert "late-reactions" in codes(found) - codes(told)
+
+
+def test_controls_are_held_fixed():
+    table = shop(advertising=True)
+    bare, held = asked(table), asked(table, controls=["spend"])
+    assert held.order.forward.value != pytest.approx(bare.order.forward.value, abs=1e-6)
+    flat = asked(table.assign(spend=0.0), controls=["spend"])
+    assert flat.order.forward.value == pytest.approx(bare.order.forward.value)
+    assert "constant-control" in codes(flat)
+    some = table.assign(spend=table["spend"].where(table.index % 50 != 7), price=np.sin(np.arange(N)))
+    assert "control-missing" in codes(asked(some, controls=["spend", "price"]))
+
+
+def test_several_shops_each_and_together(table, found):
+    pair = pd.concat([table.assign(entity="a"), table.assign(entity="b")])
+    twice = asked(pair, by="entity", currency="EUR")
+    assert set(twice.shops) == {"a", "b"}
+    assert twice.order.forward.se == pytest.approx(found.order.forward.se)
+    other = pd.concat([table.assign(entity="a"), shop(rng=11).assign(entity="b")])
+    both = asked(other, by="entity")
+    assert both.order.forward.se < min(one.order.forward.se for one in both.shops.values())
+    assert both.order.n_accounts == 2
+    assert str(both).count("brings") == 3
+    sale = pd.DataFrame({"start": ["2023-06-01"], "end": ["2023-06-09"], "name": ["sale"], "entity": ["b"]})
+    with pytest.raises(DataError, match="entities that the table does not have"):
+        asked(other, by="entity", events=sale.assign(entity="c"))
+    assert len(asked(other, by="entity", events=sale).shops) == 2
+
+
+# --- what the days could show ---------------------------------------------------------------------
+
+
+def test_another_year_shows_more_and_weeks_show_less(found):
+    shown = {each.data: each for each in found.shown}
+    assert shown["another-year"].supported < shown["as-it-is"].supported < shown["as-weeks"].supported
+    assert shown["another-year"].nil < shown["as-it-is"].nil
+    assert shown["as-it-is"].periods == found.order.n_rows
+
+
+@pytest.mark.slow
+def test_an_effect_of_the_printed_size_is_found_four_times_in_five():
+    """60 tables at the median of what such shops print: the share lies within two Monte-Carlo errors of .80."""
+    sizes = [asked(shop(days=730, effect=0.0, rng=seed)).shown[0].supported for seed in range(20)]
+    planted = float(np.median(sizes))
+    hits = []
+    for seed in range(100, 160):
+        order = asked(shop(days=730, effect=planted, rng=seed)).order
+        hits.append(order.forward.interval.low > 0 and order.over_lead.interval.low > 0)
+    assert abs(np.mean(hits) - 0.8) < 0.15
+
+
+# --- what is said ---------------------------------------------------------------------------------
+
+
+def test_the_result_is_told_in_text_table_and_html(found):
+    frame = found.to_frame()
+    assert frame.index.tolist()[:4] == ["before", "same day", "after (placebo)", "before less after"]
+    assert frame.loc["worth", "unit"] == "EUR"
+    page = found._repr_html_()
+    assert page.count("<table") == 2
+    assert found.answer in page
+    assert "**daily response** one more reaction" in found._repr_markdown_()
+    assert repr(found) == str(found)
+    assert "could show: these days" in str(found)
+
+
+def test_names_from_files_are_shown_as_text(table):
+    strange = table.rename(columns={"engagement": "<b>likes"})
+    page = daily_response(strange, "<b>likes", time="period")._repr_html_()
+    assert "<b>" not in page
+
+
+def test_answers_above_and_below_zero(found):
+    from dataclasses import replace
+
+    from erresearch.results import Interval
+
+    def said(low: float, high: float) -> str:
+        return replace(found, worth=replace(found.worth, interval=Interval(low, high))).answer
+
+    assert said(0.5, 1.4) == "one more reaction brings between 0.5000 and 1.400 EUR"
+    assert said(-0.5, 1.4) == "one more reaction brings not more than 1.400 EUR"
+    assert said(-0.5, -0.1) == "one more reaction brings nothing: at most −0.1000 EUR"
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+def test_gaps_are_counted_and_cost_little(table, found):
+    gone = table[~table.index.isin([100, 101, 200, 300])]
+    some = asked(gone)
+    assert next(doubt.value for doubt in some.cautions if doubt.code == "missing") == 4
+    assert some.order.forward.value == pytest.approx(found.order.forward.value, abs=0.02)
+    edge = asked(
+        table.assign(engagement=table["engagement"].where(table.index >= 30).astype(float)).drop(
+            columns="posts"
+        )
+    )
+    assert next(doubt.value for doubt in edge.cautions if doubt.code == "outside") == 30
+    silent = table.assign(engagement=table["engagement"].where(table["posts"] > 0))
+    assert asked(silent).size.value == pytest.approx(found.size.value)
+
+
+def test_closed_days_weeks_and_weekdays_are_no_days_without_sales(table):
+    long = asked(table.assign(revenue=table["revenue"].where(~table.index.isin(range(150, 171)), 0.0)))
+    assert next(doubt.value for doubt in long.cautions if doubt.code == "closed") == 21
+    sunday = (table["period"].dt.day_of_week == 6) & (table.index < 200)  # open on Sundays later on
+    changed = asked(table.assign(revenue=table["revenue"].where(~sunday, 0.0)))
+    assert next(doubt.value for doubt in changed.cautions if doubt.code == "closed") == sunday.sum()
+    refund = asked(table.assign(revenue=table["revenue"].where(table.index != 77, -20.0), orders=0))
+    assert {"negative"} <= codes(refund)
+
+
+def test_posts_on_one_weekday_and_many_kinds_of_events_are_said(table):
+    monday = table["period"].dt.day_of_week == 0
+    some = table.assign(engagement=np.where(monday, table["engagement"] + 50, 0), posts=monday * 1)
+    assert "one-weekday" in codes(asked(some))
+    many = [{"date": day, "name": f"kind {i % 6}"} for i, day in enumerate(table["period"][10:400:16])]
+    assert "events-merged" in codes(asked(table, events=pd.DataFrame(many)))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        (lambda t: t[:170], DesignError, "170 days that have both engagement and revenue .* 180 or more"),
+        (
+            lambda t: t.assign(revenue=[*t["revenue"][:100], *([math.nan] * (N - 100))]),
+            DesignError,
+            "100 days",
+        ),
+        (lambda t: pd.concat([t, t[5:8]]), DataError, "several rows of one day: 3 of 423 rows"),
+        (lambda t: t[t.index % 5 != 0], DataError, "missing on too many days: 83 of 419"),
+        (
+            lambda t: t.assign(revenue=t["revenue"].where(t.index % 3 == 0, 0)),
+            DataError,
+            "most days have no revenue",
+        ),
+        (lambda t: t.assign(engagement=0), DataError, "`engagement` is never above 0"),
+        (lambda t: t.assign(engagement=-t["engagement"]), DataError, "`engagement` is never above 0"),
+        (lambda t: t.assign(engagement=t["engagement"] - 5), DataError, "`engagement` must be 0 or more"),
+        (lambda t: t.assign(revenue=math.inf), DataError, "`revenue` holds infinite values"),
+        (lambda t: t.assign(period=range(N)), DataError, "`period` must hold days: int64"),
+        (
+            lambda t: t.assign(period=["yesterday", *t["period"].astype(str)[1:]]),
+            DataError,
+            "no day, or days of several",
+        ),
+        (
+            lambda t: t.assign(
+                period=[f"{d:%Y-%m-%d}T00:00:00+0{1 + (i > 99)}:00" for i, d in enumerate(t["period"])]
+            ),
+            DataError,
+            "days of several time zones",
+        ),
+        (
+            lambda t: t.assign(period=t["period"].dt.tz_localize("Asia/Tokyo")),
+            DataError,
+            "moments of a time zone",
+        ),
+        (
+            lambda t: t.assign(period=t["period"] + pd.Timedelta("3h")),
+            DataError,
+            "whole days: times of the day",
+        ),
+        (
+            lambda t: t.assign(period=t["period"].where(t.index != 3)),
+            DataError,
+            "whole days: 1 rows without one",
+        ),
+        (lambda t: t.drop(columns="engagement"), ColumnError, "No column 'engagement'"),
+    ],
+)
+def test_bad_days_are_refused_with_a_way_out(table, change, error, match):
+    with pytest.raises(error, match=match):
+        asked(change(table))
+
+
+def test_bad_controls_and_too_many_shops_are_refused(table):
+    gone = table.assign(price=np.where(table.index % 4 == 0, np.nan, 1.0))
+    with pytest.raises(DataError, match="`price` is missing on too many days: 105 of 420"):
+        asked(gone, controls=["price"])
+    with pytest.raises(DesignError, match="cannot be told apart from what is held fixed"):
+        asked(table.assign(engagement=7))
+    many = pd.concat([table.assign(entity=f"shop {i}") for i in range(6)])
+    with pytest.raises(DesignError, match="6 shops are not few"):
+        asked(many, by="entity")
+    noise = pd.DataFrame(np.random.default_rng(0).random((N, 150)), columns=[f"c{i}" for i in range(150)])
+    wide = pd.concat([table, noise], axis=1)
+    with pytest.raises(DesignError, match="cannot carry"):
+        asked(wide, controls=list(noise))
+    sale = pd.DataFrame({"date": ["2019-01-01", "2023-06-01"], "name": ["sale", "sale"]})
+    with pytest.warns(ErresearchWarning, match="1 of 2 events lie outside"):
+        asked(table, events=sale)
+
+
+def test_every_world_of_a_shop_is_simulated_and_says_what_could_be_declared():
+    for world in SHOP_WORLDS:
+        made = shop(world, days=200, advertising=True)
+        assert made["entity"].eq("simulated shop").all()
+        declared = world in ("promotions", "teasers", "relaunch", "stock-outs")
+        assert made["event"].any() == declared, world
+        assert {"spend", "orders"} <= set(made)
