@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
-from erresearch.results.fits import Precedence
 from erresearch.results.estimates import Estimate, escape, plain
+from erresearch.results.fits import Precedence
 from erresearch.results.verdicts import Doubt
 
 if TYPE_CHECKING:
