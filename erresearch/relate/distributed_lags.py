@@ -21,6 +21,7 @@ __all__ = [
     "Drawn",
     "ShopSeries",
     "Windows",
+    "closed_days",
     "event_lags",
     "reach",
     "season",
@@ -36,6 +37,8 @@ _CAP: Final = 2.0
 _KNOWN: Final = 0.8
 #: How often a planted effect must be found for the least effect that is printed.
 _OFTEN: Final = 0.8
+#: Days in a row, and weeks of one weekday, without revenue that are a closed shop where others sell.
+_CLOSED_DAYS, _CLOSED_WEEKS, _SELDOM = 7, 8, 0.2
 #: Estimator in words.
 WORDS: Final = "feasible GLS, AR by Yule–Walker, zeros kept"
 
@@ -437,3 +440,24 @@ def weekly_means(values: np.ndarray) -> np.ndarray:
     known = np.isfinite(cut)
     total = np.where(known, cut, 0.0).sum(axis=1)
     return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan)
+
+
+def closed_days(revenue: np.ndarray, weekday: np.ndarray) -> np.ndarray:
+    """Days in a run without revenue of a week or more, or of a weekday without any for eight weeks, where others sell."""
+    nothing = revenue <= 0
+    long = _runs(nothing, _CLOSED_DAYS)
+    for day in range(7):
+        own = np.flatnonzero(weekday == day)
+        long[own[_runs(nothing[own], _CLOSED_WEEKS)]] = True
+    open_days = np.isfinite(revenue) & ~long
+    seldom = open_days.any() and np.mean(nothing[open_days]) < _SELDOM
+    return long if seldom else np.zeros(len(revenue), dtype=bool)
+
+
+def _runs(flags: np.ndarray, least: int) -> np.ndarray:
+    """Members of runs of at least this length."""
+    edges = np.flatnonzero(np.diff(np.r_[0, flags.astype(int), 0]))
+    out = np.zeros(len(flags), dtype=bool)
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        out[begin:end] = end - begin >= least
+    return out

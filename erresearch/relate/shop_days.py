@@ -18,6 +18,7 @@ from erresearch.relate.distributed_lags import (
     WORDS,
     Drawn,
     ShopSeries,
+    closed_days,
     event_lags,
     reach,
     season,
@@ -35,8 +36,6 @@ __all__ = ["SHORTEST", "daily_response"]
 SHORTEST, _FEW_SHOPS = 180, 5
 #: Share of days that may be missing, and of days without revenue that may be.
 _MOST_MISSING, _MOST_EMPTY = 0.1, 0.5
-#: Days in a row, and weeks of one weekday, without revenue that are a closed shop where others sell.
-_CLOSED_DAYS, _CLOSED_WEEKS, _SELDOM = 7, 8, 0.2
 
 
 def daily_response(
@@ -299,7 +298,7 @@ class _Prepared:
         said.count("outside", len(table) - days)
         table, weekday = table.iloc[first : last + 1], weekday[first : last + 1]
         reactions, revenue = reactions[first : last + 1], revenue[first : last + 1]
-        closed = _closed(revenue, weekday)
+        closed = closed_days(revenue, weekday)
         said.count("closed", int(closed.sum()))
         unknown = ~np.isfinite(reactions) | (~np.isfinite(revenue) & ~closed)
         if unknown.mean() > _MOST_MISSING:
@@ -418,27 +417,6 @@ def _numbers_of(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.nda
             fix="bring counts, not changes",
         )
     return reactions, revenue
-
-
-def _closed(revenue: np.ndarray, weekday: np.ndarray) -> np.ndarray:
-    """Days in a run without revenue of a week or more, or of a weekday without any for eight weeks, where others sell."""
-    nothing = revenue <= 0
-    long = _runs(nothing, _CLOSED_DAYS)
-    for day in range(7):
-        own = np.flatnonzero(weekday == day)
-        long[own[_runs(nothing[own], _CLOSED_WEEKS)]] = True
-    open_days = np.isfinite(revenue) & ~long
-    seldom = open_days.any() and np.mean(nothing[open_days]) < _SELDOM
-    return long if seldom else np.zeros(len(revenue), dtype=bool)
-
-
-def _runs(flags: np.ndarray, least: int) -> np.ndarray:
-    """Members of runs of at least this length."""
-    edges = np.flatnonzero(np.diff(np.r_[0, flags.astype(int), 0]))
-    out = np.zeros(len(flags), dtype=bool)
-    for begin, end in zip(edges[::2], edges[1::2], strict=True):
-        out[begin:end] = end - begin >= least
-    return out
 
 
 def _half_an_order(table: pd.DataFrame, revenue: np.ndarray) -> float:
