@@ -169,7 +169,7 @@ class ShiftFit:
     rows: int
     missing: float
 
-    def pick(self, weights: Sequence[float], unit: float) -> Drawn:
+    def pick(self, weights: np.ndarray | Sequence[float], unit: float) -> Drawn:
         """A combination; `unit` is what an effect of 1 is to the first coefficient."""
         w = np.asarray(weights)
         raw, noise, of_one = np.moveaxis(np.einsum("skc,k->sc", self.shifted, w), 1, 0)
