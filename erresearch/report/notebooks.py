@@ -21,6 +21,9 @@ Result = TypeVar("Result")
 _CELL_SECONDS: Final = 600
 #: Seconds that kernels get to end after an interrupt.
 _PATIENCE: Final = 1.5
+#: Seconds between two looks at whether an interrupt came: one that arrives in the moment before a wait begins does not
+#: wake a wait that has no end.
+_LOOK: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +297,8 @@ def _in_a_loop_of_its_own(
             ended.set()
 
     def result() -> Result:
-        ended.wait()
+        while not ended.wait(_LOOK):
+            pass
         return task.result()
 
     threading.Thread(target=work, name="notebooks", daemon=True).start()
