@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from erresearch.errors import DataError, DesignError, EngineError, ErresearchErr
 from erresearch.exports import Export, combine_exports, read_exports
 from erresearch.exports.combine import settle_owners
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
+from erresearch.exports.log import mapping_in
 
 if TYPE_CHECKING:
     pass
@@ -320,15 +320,12 @@ def open_table(places: Sequence[str | Path], kind: str = "") -> Lake:
     above = bare.parent.with_name(f"{bare.parent.name}.toml") if bare.parent.name else beside
     if "*" in bare.name or (bare.suffix.lower() == ".parquet" and above.is_file() and not beside.is_file()):
         beside = above
-    try:
+    with mapping_in(f"a file {beside.name} beside it"):
         return open_lake(
             places[0] if len(places) == 1 else places,
             kind=kind or None,
             mapping=beside if beside.is_file() else None,
         )
-    except ErresearchError as error:
-        fix = error.fix.replace("in a mapping", f"in a file {beside.name} beside it")
-        raise type(error)(error.wrong, got=error.got, allowed=error.allowed, fix=fix) from error
 
 
 def _within(path: Path) -> list[Path]:
@@ -376,14 +373,14 @@ def _read(
 ) -> tuple[tuple[Export, ...], tuple[tuple[str, str], ...]]:
     beside = path.parent / f"{path.name}.toml"
     try:
-        return read_exports(path, tz=tz, currency=currency, mapping=beside if beside.is_file() else None)
+        # an audit has no argument mapping=: its lines stand in a file
+        with mapping_in(f"a file {beside.name} beside it"):
+            return read_exports(path, tz=tz, currency=currency, mapping=beside if beside.is_file() else None)
     except ErresearchError as error:
         wrong = error.wrong if path.name in str(error) else f"{path.name}: {error.wrong}"
-        # an audit has no argument mapping=: its lines stand in a file
-        fix = error.fix.replace("in mapping=", f"in a file {beside.name} beside it")
-        fix = fix.replace("with mapping=", f"in a file {beside.name} beside it")
-        fix = re.sub(r"with currency='(\w+)'", r"with currency='\1' (--currency \1)", fix)
-        raise type(error)(wrong, got=error.got, allowed=error.allowed, fix=fix) from error
+        raise type(error)(
+            wrong, got=error.got, allowed=error.allowed, fix=error.fix, code=error.code
+        ) from error
 
 
 def _simulated(export: Export) -> bool:

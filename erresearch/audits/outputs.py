@@ -17,9 +17,10 @@ from erresearch.io.outputs import output_folder
 from erresearch.panel import Rules
 from erresearch.report import write_report
 from erresearch.report.calibration import promises
+from erresearch.report.html import evidence_figure
 from erresearch.report.provenance import provenance
 from erresearch.report.verdict_csv import COLUMNS, verdict_rows
-from erresearch.results import Decay, Fit, Precedence, Table, Verdict
+from erresearch.results import Table, Verdict
 from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
@@ -42,11 +43,6 @@ __all__ = [
 ]
 
 _QUESTION = "Does engagement go with revenue in these files?"
-_DRAWINGS: tuple[tuple[type, str, float], ...] = (
-    (Precedence, "precedence", 4.0),
-    (Decay, "decay", 4.0),
-    (Fit, "forest", 2.2),
-)
 _EFFECTS = ("account and week effects", "entity and week effects", "week effects")
 _MADE_WITH = ("erresearch", "python", "platform", "claims_sha256", "packages")
 _RATES = "Engagement rate by every definition"
@@ -103,7 +99,7 @@ def drawings(verdicts: Sequence[Verdict]) -> tuple[Drawing, ...]:
     """
     made = []
     for verdict in verdicts:
-        figure = _picture(verdict)
+        figure = evidence_figure(verdict.result)
         if figure is not None:
             figure.suptitle(verdict.claim, fontsize=9, x=0.99, ha="right")
             buffer = io.BytesIO()
@@ -325,25 +321,10 @@ def _file_line(export: Export) -> str:
     )
 
 
-def _picture(verdict: Verdict) -> Figure | None:
-    """What a verdict's estimate was read off."""
-    from matplotlib.figure import Figure
-
-    from erresearch.report import figures
-
-    for kind, drawing, height in _DRAWINGS:
-        if isinstance(verdict.result, kind):
-            with figures.theme():
-                figure = Figure(figsize=(7, height), layout="constrained")
-                getattr(figures, drawing)(verdict.result, ax=figure.subplots())
-            return figure
-    return None
-
-
 def _pictures(found: Audit) -> dict[str, Figure]:
     from erresearch.report import figures
 
-    made = {verdict.claim: _picture(verdict) for verdict in found.verdicts}
+    made = {verdict.claim: evidence_figure(verdict.result) for verdict in found.verdicts}
     drawn = {claim: figure for claim, figure in made.items() if figure is not None}
     good = found.rates.dropna(subset=["mean"]) if len(found.rates) else found.rates
     # the rates of each kind of post stand in rates.csv: a picture of two hundred lines shows nothing

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry
-from erresearch.exports.log import ReadLog
+from erresearch.exports.log import ReadLog, in_mapping
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, Reading, parse_numbers, show_code
 from erresearch.exports.plausibility import check_totals, warn_cut
@@ -403,12 +403,13 @@ def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.Da
     wanted = settings.currency.upper() if settings.currency else None
     if wanted is None:
         if len(counts) > 1:
+            code = show_name(next(iter(counts)))
             raise DataError(
                 f"{log.name} holds several currencies, which are never added up",
                 got=", ".join(
                     f"{show_name(code)} in {count:,} rows" for code, count in list(counts.items())[:6]
                 ),
-                fix=f"choose one with currency={show_name(next(iter(counts)))!r}, or export the amounts in one currency",
+                fix=f"choose one with currency={code!r} (--currency {code}), or export the amounts in one currency",
             )
         return frame
     if not counts:
@@ -448,7 +449,10 @@ def account_of(drafted: Draft, settings: Settings, log: ReadLog, *, platform: st
             main = handle.drop_nulls().mode().sort()[0]
             return handle.fill_null(main)
     log.guess(
-        "account", platform, "the file names no account, so all rows are taken as one", "account in mapping="
+        "account",
+        platform,
+        "the file names no account, so all rows are taken as one",
+        f"account {in_mapping()}",
     )
     return pl.repeat(platform, frame.height, eager=True)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from erresearch.errors import DataError
 from erresearch.exports.layouts import load_registry, normalise
-from erresearch.exports.log import Accounting, Caution, Export, Guess, ReadLog
+from erresearch.exports.log import Accounting, Caution, Export, Guess, ReadLog, in_mapping
 from erresearch.exports.privacy import show_name
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def _newest(
             f"{changed:,} rows stand in several tables of one file with different figures",
             got=", ".join(names),
             fix="take the older table out of the file, or save each as a file of its own and say the day of each with "
-            "exported_at in mapping=",
+            f"exported_at {in_mapping()}",
         )
     if changed and (unknown or overlap["exported"].nunique() < overlap["part"].nunique()):
         raise DataError(
@@ -400,7 +400,7 @@ def mark_others(posts: pl.DataFrame, own: Sequence[str], log: ReadLog) -> pl.Ser
             "only their owner sees"
             if others.any()
             else f"each has {_FEW} posts and a tenth of the largest account's, or as many",
-            "own in mapping=",
+            f"own {in_mapping()}",
             code=OWNERS,
         )
     log.count(OTHERS, _about(len(others)), others, posts["source_row"])

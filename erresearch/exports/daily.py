@@ -22,7 +22,7 @@ from erresearch.exports.columns import (
 )
 from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import Kind, load_registry, normalise
-from erresearch.exports.log import ReadLog, counted, places
+from erresearch.exports.log import ReadLog, counted, in_mapping, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.privacy import holds_people, names_people
 from erresearch.exports.timestamps import day_column
@@ -131,7 +131,7 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
         if settings.exported_at is None:
             log.caution(
                 "no date",
-                "the file does not say of which day its figures are; say it with exported_at in mapping=",
+                f"the file does not say of which day its figures are; say it with exported_at {in_mapping()}",
             )
     else:
         if "date" not in drafted.frame.columns:

@@ -117,7 +117,7 @@ class Alias:
 
     target: str
     language: str
-    text: str
+    header: str
     pattern: re.Pattern[str] | None = None
 
 
@@ -493,8 +493,8 @@ def _hits(layout: Format, position: int, cell: str) -> Iterable[tuple[str, _Hit]
         return
     for alias in plain.get(key, ()):
         texts = layout.columns[alias.target][alias.language]
-        exact = cell.strip() == alias.text
-        yield alias.target, _Hit(position, texts.index(alias.text), exact, alias.language, "")
+        exact = cell.strip() == alias.header
+        yield alias.target, _Hit(position, texts.index(alias.header), exact, alias.language, "")
     for alias in patterned:
         found = alias.pattern.fullmatch(key) if alias.pattern else None
         if found:

@@ -13,6 +13,7 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.sources import from_pandas, gather, says_simulated
 from erresearch.engine.table_files import find_files, open_database, open_files, written_as_simulated
 from erresearch.errors import ColumnError, DataError, missing_columns
+from erresearch.exports.log import in_mapping
 from erresearch.exports.mapping import Settings, read_mapping
 from erresearch.exports.privacy import LABELS
 from erresearch.schema import POSTS
@@ -334,7 +335,7 @@ def _kind(columns: Sequence[str], asked: str | None, place: str) -> str:
         what = f"no column {', '.join(map(repr, absent))}" if absent else f"none of {', '.join(some)}"
         raise ColumnError(
             f"{place!r} cannot be a table of {asked}", got=f"{what}; it has {_told(columns)}",
-            fix="name its columns in a mapping: [columns] canonical name = its name",
+            fix=f"name its columns {in_mapping()}: [columns] canonical name = its name",
         )  # fmt: skip
     if asked is not None:
         raise DataError(
@@ -352,6 +353,6 @@ def _kind(columns: Sequence[str], asked: str | None, place: str) -> str:
             f"the columns of {place!r} are of no kind that is known",
             got=_told(columns),
             allowed=allowed,
-            fix="name its columns in a mapping: [columns] canonical name = its name",
+            fix=f"name its columns {in_mapping()}: [columns] canonical name = its name",
         )
     return fitting[0]

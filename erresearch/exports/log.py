@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -18,7 +20,17 @@ if TYPE_CHECKING:
 
     from erresearch.exports.layouts import Format, Kind
 
-__all__ = ["Accounting", "Bucket", "Caution", "Export", "Guess", "Inspection", "ReadLog"]
+__all__ = [
+    "Accounting",
+    "Bucket",
+    "Caution",
+    "Export",
+    "Guess",
+    "Inspection",
+    "ReadLog",
+    "in_mapping",
+    "mapping_in",
+]
 
 Bucket = Literal["totals", "error_rows", "rejected", "out_of_scope"]
 COUNTED_BACK = "counted back"
@@ -32,6 +44,41 @@ _NAMES: Mapping[Bucket, str] = MappingProxyType(
         "out_of_scope": "out of scope",
     }
 )
+
+_PLACE: ContextVar[str] = ContextVar("mapping place", default="mapping=")
+
+
+@contextmanager
+def mapping_in(place: str) -> Iterator[None]:
+    """Let messages name another place for the lines of a mapping than the argument ``mapping=``.
+
+    Parameters
+    ----------
+    place : str
+        What the caller of this caller can write to, such as "a file orders.csv.toml beside it".
+
+    Examples
+    --------
+    >>> with mapping_in("a file beside it"):
+    ...     in_mapping()
+    'in a file beside it'
+    """
+    token = _PLACE.set(place)
+    try:
+        yield
+    finally:
+        _PLACE.reset(token)
+
+
+def in_mapping() -> str:
+    """Where the lines of a mapping stand, for a message.
+
+    Examples
+    --------
+    >>> in_mapping()
+    'in mapping='
+    """
+    return f"in {_PLACE.get()}"
 
 
 def _first(rows: Iterable[int]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
 from erresearch.exports.layouts import Field, load_registry
-from erresearch.exports.log import ReadLog, places
+from erresearch.exports.log import ReadLog, in_mapping, places
 from erresearch.exports.privacy import first_shape, show_shape
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _warn_unread(
         raise DataError(
             f"{log.name}, column {reading.header!r} holds no number",
             got=f"{count:,} cells such as {first_shape(text, unread)}",
-            fix="say with mapping= which column holds the figures",
+            fix=f"say {in_mapping()} which column holds the figures",
         )
     about = f"column {reading.header!r}: {{shape}} is not a number; cells with this problem: {{count}}, "
     about += "they count as missing"

@@ -18,7 +18,7 @@ from erresearch.exports.columns import (
     without_copies,
 )
 from erresearch.exports.layouts import MAPPED
-from erresearch.exports.log import ReadLog, counted, places
+from erresearch.exports.log import ReadLog, counted, in_mapping, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.numbers import currency_of, same_sign
 from erresearch.exports.privacy import show_name
@@ -253,7 +253,7 @@ def _states(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
             f"{log.name}: no deal is in a stage that counts as won",
             got=f"{lower.n_unique():,} stages in column {drafted.header('status')!r}",
             allowed=", ".join(sorted(state for state, k in table.items() if k == "sale")),
-            fix='name the stages that count as won with won = ["…"] in mapping=',
+            fix=f'name the stages that count as won with won = ["…"] {in_mapping()}',
         )
     return kind
 
@@ -350,7 +350,7 @@ def _set_aside(
         log.caution(
             "unknown state",
             f"rows are in a state that does not count as sold: {named}; "
-            'won = ["…"] in mapping= names those that do',
+            f'won = ["…"] {in_mapping()} names those that do',
             count=int(unknown.sum()),
             rows=base["source_row"].filter(unknown),
         )
@@ -358,7 +358,7 @@ def _set_aside(
             raise DataError(
                 f"{log.name}: no row is in a state that counts as sold",
                 got=named,
-                fix='name the states that count with won = ["…"] in mapping=',
+                fix=f'name the states that count with won = ["…"] {in_mapping()}',
             )
         log.remove("out_of_scope", "a state that does not count as sold", base["source_row"].filter(unknown))
         base = base.filter(~unknown)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
 from erresearch.exports.layouts import Format, load_registry
-from erresearch.exports.log import ReadLog, places
+from erresearch.exports.log import ReadLog, in_mapping, places
 from erresearch.exports.privacy import show_name
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
@@ -133,7 +133,7 @@ def _warn_rate(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> None:
             f"{log.name}: {count:,} of {frame.height:,} rows have more reactions than people reached",
             got=places(tuple(rows.filter(over).head(3)), count),
             allowed=f"at most {_TOO_MANY:.0%} of the rows",
-            fix="the columns are likely mixed up: compare inspect_export with the file, and say them with mapping=",
+            fix=f"the columns are likely mixed up: compare inspect_export with the file, and say them {in_mapping()}",
         )
 
 

@@ -20,7 +20,7 @@ from erresearch.exports.columns import (
 )
 from erresearch.exports.combine import mark_others
 from erresearch.exports.layouts import MAPPED, load_registry, normalise
-from erresearch.exports.log import ReadLog, places
+from erresearch.exports.log import ReadLog, in_mapping, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import (
     DECODERS,
@@ -141,7 +141,7 @@ def _missing(drafted: Draft, *names: str) -> ColumnError:
         f"{drafted.table.part} has no column for {' or '.join(names)}",
         got=drafted.table.shown(),
         allowed=", ".join(headers[:8]),
-        fix="export it again with that column, or name it with mapping=",
+        fix=f"export it again with that column, or name it {in_mapping()}",
     )
 
 
@@ -258,7 +258,7 @@ def _export_day(drafted: Draft, settings: Settings, log: ReadLog) -> Settings:
         "day of the export",
         day,
         "its year is the first in which no post is younger",
-        "exported_at in mapping=",
+        f"exported_at {in_mapping()}",
     )
     return replace(settings, exported_at=day)
 
@@ -298,7 +298,7 @@ def _days(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series | None:
     log.caution(
         "one row per post and day",
         f"the file has {len(days):,} rows of {posts:,} posts, one per post and day: rows are not counted as posts "
-        "(per_post = true in mapping= adds them up)",
+        f"(per_post = true {in_mapping()} adds them up)",
         count=len(days),
     )
     return days
@@ -329,13 +329,13 @@ def _in_window(frame: pl.DataFrame, drafted: Draft, settings: Settings, log: Rea
             "figures of",
             f"a range of dates from after {last:%Y-%m-%d}",
             "a count below zero is of a post from before the range",
-            "since in mapping=",
+            f"since {in_mapping()}",
         )
         log.caution(
             "figures of a range",
             f"{int(taken.sum()):,} posts have counts below zero, so the figures are of a range of dates and not of the "
-            "whole life of a post; say its first day with since = 2025-01-31 in mapping=, or export the table for the "
-            'whole life (and since = "lifetime" says so)',
+            f"whole life of a post; say its first day with since = 2025-01-31 {in_mapping()}, or export the table for "
+            'the whole life (and since = "lifetime" says so)',
             count=int(taken.sum()),
             rows=frame["source_row"].filter(taken),
         )
@@ -345,7 +345,7 @@ def _in_window(frame: pl.DataFrame, drafted: Draft, settings: Settings, log: Rea
                 "figures of",
                 "the whole life of each post",
                 "the file does not say, and no count is below zero as those of a range of dates may be",
-                "since in mapping=",
+                f"since {in_mapping()}",
             )
         return frame
     early = early.fill_null(False)

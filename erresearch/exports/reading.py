@@ -15,7 +15,7 @@ from erresearch.exports.columns import Built, Draft, draft_of, numeric_targets
 from erresearch.exports.containers import Bundle, Text, log_of, open_bundle, split_bundle
 from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
 from erresearch.exports.layouts import MAPPED, Format, load_registry, normalise
-from erresearch.exports.log import Export, Inspection, ReadLog
+from erresearch.exports.log import Export, Inspection, ReadLog, in_mapping
 from erresearch.exports.mapping import KEPT, Settings, day_of, read_mapping
 from erresearch.exports.orders import read_orders
 from erresearch.exports.posts import read_posts
@@ -339,7 +339,7 @@ def _one(
         raise DataError(
             f"{log.name}: no row can be used",
             got="; ".join(f"{count:,} {reason}" for reason, count in accounting.reasons.items()),
-            fix="look at these rows in the file, or say with mapping= what they hold",
+            fix=f"look at these rows in the file, or say {in_mapping()} what they hold",
         )
     table = chosen[0]
     known = load_registry()
@@ -439,7 +439,9 @@ def _with_export_day(settings: Settings, chosen: Sequence[Table], bundle: Bundle
     if settings.exported_at is not None:
         return settings
     if bundle.dated is not None:
-        log.guess("day of the export", bundle.dated, "the archive was made then", "exported_at in mapping=")
+        log.guess(
+            "day of the export", bundle.dated, "the archive was made then", f"exported_at {in_mapping()}"
+        )
         return replace(settings, exported_at=bundle.dated)
     layout = chosen[0].match.layout
     if (
@@ -454,11 +456,13 @@ def _with_export_day(settings: Settings, chosen: Sequence[Table], bundle: Bundle
     named = re.search(r"(20\d{2})[-_.](\d{2})[-_.](\d{2})", bundle.name)
     if named:
         day = day_of("-".join(named.groups()))
-        log.guess("day of the export", day, "the file is named so", "exported_at in mapping=")
+        log.guess("day of the export", day, "the file is named so", f"exported_at {in_mapping()}")
         return replace(settings, exported_at=day)
     changed = bundle.changed
     if changed is not None and _just_before(last, changed):
-        log.guess("day of the export", changed, "the file was last changed then", "exported_at in mapping=")
+        log.guess(
+            "day of the export", changed, "the file was last changed then", f"exported_at {in_mapping()}"
+        )
         log.caution(
             "year",
             f"the dates have no year; it was taken from the file's own date, {changed}, which fits its last row",

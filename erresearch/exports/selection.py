@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from erresearch.errors import ColumnError, DataError
@@ -14,7 +14,7 @@ from erresearch.exports.containers import Bundle, Text
 from erresearch.exports.dates import orders_of
 from erresearch.exports.delimited import Records, read_records
 from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry, normalise, vocabulary
-from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, Said, counted
+from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, Said, counted, in_mapping
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
 from erresearch.exports.tables import Table, find_tables, relaxed
@@ -83,7 +83,7 @@ def all_tables(bundle: Bundle, layouts: Sequence[Format], log: ReadLog) -> tuple
     raise _not_recognised(bundle.name, head[:20], layouts)
 
 
-def _not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Iterable[Format]) -> ColumnError:
+def _not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Sequence[Format]) -> ColumnError:
     """Say that no row is a known header, and which layout is near; headers are shown where a row looks like some."""
     known = vocabulary()
     rows = [row for row in head if any(cell.strip() for cell in row)] or [[]]
@@ -98,7 +98,7 @@ def _not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Iterable[
         return ColumnError(
             f"{name}: no known layout fits, and no row looks like headers",
             got=f"{len(best)} cells such as {', '.join(map(show_shape, best[:4]))}",
-            fix="add a row of headers, or say which column is which with mapping=",
+            fix=f"add a row of headers, or say which column is which {in_mapping()}",
         )
     there = {normalise(cell) for cell in best}
 
@@ -112,6 +112,12 @@ def _not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Iterable[
     hint = ""
     if near is not None and 0 < len(needed) <= len(near.signature) / 3:
         hint = f"{near.name}, which needs {', '.join(map(repr, needed))} as well"
+    knows = {
+        f: {normalise(h) for target in f.columns for h in f.headers(target)} for f in layouts if f.preamble
+    }
+    above = [layout for layout, headers in knows.items() if there <= headers]
+    if above and not hint:
+        hint = f"{above[0].name}, which needs the lines that the platform writes above the headers"
     alike = []
     for i, cell in enumerate(best[:12]):
         close = difflib.get_close_matches(normalise(cell)[:60], known, n=1, cutoff=0.75)
@@ -121,7 +127,7 @@ def _not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Iterable[
         f"{name}: no known layout has these headers",
         got="; ".join([show_headers(best, most=5), *alike[:3]]),
         allowed=hint,
-        fix="say which column is which with mapping=",
+        fix=f"say which column is which {in_mapping()}",
     )
 
 
@@ -227,7 +233,7 @@ def choose_tables(tables: Sequence[Table], platform: str | None, log: ReadLog) -
         log.caution(
             "unread counts",
             f"{counted(len(counts), 'column')} of counts under headers that are not known were not read, perhaps of "
-            f"{lacking}: {first.shown(counts)}; [columns] in mapping= says which is which",
+            f"{lacking}: {first.shown(counts)}; [columns] {in_mapping()} says which is which",
             count=len(counts),
         )
     unread = [i for i in first.match.unknown if i not in counts and not is_personal(first.header[i])]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import Built, Draft, entities, flags, further
 from erresearch.exports.layouts import normalise
-from erresearch.exports.log import ReadLog, places
+from erresearch.exports.log import ReadLog, in_mapping, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.privacy import hashed, is_personal
 from erresearch.exports.tables import Table
@@ -147,19 +147,19 @@ def _found(table: Table, log: ReadLog) -> int:
                 "score",
                 table.shown(candidates),
                 "the one question that asks for a recommendation",
-                "score in mapping=",
+                f"score {in_mapping()}",
             )
             return candidates[0]
         if len(candidates) > 1:
             raise ColumnError(
                 f"{table.part}: several columns could be the score",
                 got=table.shown(candidates),
-                fix='say which with score = "…" in mapping=',
+                fix=f'say which with score = "…" {in_mapping()}',
             )
     raise ColumnError(
         f"{table.part}: no question asks for a recommendation from 0 to 10",
         got=table.shown(most=12),
-        fix='say which it is with score = "…" in mapping=',
+        fix=f'say which it is with score = "…" {in_mapping()}',
     )
 
 
@@ -241,12 +241,12 @@ def _check_scale(values: pl.Series, label: str, drafted: Draft, settings: Settin
             if small
             else "values with decimals",
             allowed=f"whole numbers from {least} to {most}; a score that is already averaged cannot be read",
-            fix='say the scale with scale = "1-5" in mapping=, or another column with score = "…"',
+            fix=f'say the scale with scale = "1-5" {in_mapping()}, or another column with score = "…"',
         )
     if not settings.scale and low == 1 and high == _TOP:
         log.caution(
             "scale",
             f"column {label!r} runs from 1 to 10 without a 0: a net promoter score needs 0 to 10, and its detractors "
-            "would be counted wrongly; say scale in mapping=",
+            f"would be counted wrongly; say scale {in_mapping()}",
             count=len(known),
         )

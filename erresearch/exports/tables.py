@@ -21,7 +21,7 @@ from erresearch.exports.layouts import (
     normalise,
     vocabulary,
 )
-from erresearch.exports.log import ReadLog, places
+from erresearch.exports.log import ReadLog, in_mapping, places
 from erresearch.exports.privacy import show_headers
 from erresearch.schema.vocabulary import REACTIONS
 
@@ -208,7 +208,7 @@ def _refuse_tie(records: Records, at: int, match: Match, layouts: Sequence[Forma
             raise ColumnError(
                 f"{records.name}: two rows could be the header",
                 got=f"rows {records.numbers[at]} and {records.numbers[other]}",
-                fix="delete the one that is not, or say which column is which with mapping=",
+                fix=f"delete the one that is not, or say which column is which {in_mapping()}",
             )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.exports.columns import Draft
 from erresearch.exports.dates import Times, parse_times
-from erresearch.exports.log import COUNTED_BACK, ReadLog, counted, places
+from erresearch.exports.log import COUNTED_BACK, ReadLog, counted, in_mapping, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import DECODERS
 from erresearch.exports.privacy import first_shape
@@ -265,7 +265,7 @@ def to_utc(
         log.note(f"clocks were read as {zone}, as given")
         return in_zone(times.local, zone, rows, log), "given"
     if rule:
-        log.guess("time zone", rule, reason or "rule of the platform", "zone in mapping=")
+        log.guess("time zone", rule, reason or "rule of the platform", f"zone {in_mapping()}")
         return in_zone(times.local, rule, rows, log), "platform-rule"
     log.guess("time zone", "UTC", "the file does not say one", "tz=")
     log.caution("time zone", "the file does not say in which zone its clock runs, UTC was assumed; pass tz=")
@@ -473,10 +473,10 @@ def with_years(
         raise DataError(
             f"{log.name}, column {header!r} has dates without a year",
             got=f"first in row {first[0] if len(first) else '?'}",
-            fix="say the day of the export with exported_at in mapping=, for example exported_at = 2026-02-28",
+            fix=f"say the day of the export with exported_at {in_mapping()}, for example exported_at = 2026-02-28",
         )
     log.guess(
-        "year", f"back from {end}", "the dates have no year", "exported_at in mapping=", code=COUNTED_BACK
+        "year", f"back from {end}", "the dates have no year", f"exported_at {in_mapping()}", code=COUNTED_BACK
     )
     return Times(_back_from(printed, end), None, "day", times.unread)
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from erresearch.errors import DesignError
@@ -200,7 +200,9 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> lis
     if sys.platform == "emscripten":
         return [function(item) for item in items]
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-        return list(pool.map(function, items))
+        # a thread begins without the context of its caller, in which limits and places for messages stand
+        contexts = iter(copy_context, None)
+        return list(pool.map(lambda item, context: context.run(function, item), items, contexts))
 
 
 #: Seconds of work before a word is said.

@@ -26,15 +26,21 @@ from erresearch.report.views import (
     arrange_promises,
     losses,
 )
-from erresearch.results import Verdict
+from erresearch.results import Decay, Fit, Precedence, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ClaimRecord", "picture", "write_report"]
+__all__ = ["ClaimRecord", "evidence_figure", "picture", "write_report"]
 
 _TITLE: Final = "Does engagement go with revenue?"
 _SIZE_LIMIT: Final = 3_000_000
+#: What a claim's evidence is, the figure that draws it and the height that this needs.
+_DRAWINGS: Final[Mapping[type, tuple[str, float]]] = {
+    Precedence: ("precedence", 4.0),
+    Decay: ("decay", 4.0),
+    Fit: ("forest", 2.2),
+}
 _KINDS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"<svg": "image/svg+xml"}
 _TAG = re.compile(r"<[^!?][^>]*>")
 _ID = re.compile(r"""(\bid="|href="#|url\(#)""")
@@ -170,6 +176,36 @@ def _render(**content: object) -> str:
 def _finalize(value: Any) -> Any:
     """Let through what is already markup; everything else loses what a page cannot carry, then is escaped."""
     return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def evidence_figure(result: object, *, note: str = "") -> Figure | None:
+    """Draw what a verdict's estimate was read off.
+
+    Parameters
+    ----------
+    result : Precedence, Decay, Fit or another
+        The evidence.
+    note : str
+        What stands below, such as the name of the data set.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None where no figure is made for such evidence.
+    """
+    from matplotlib.figure import Figure
+
+    from erresearch.report import figures
+
+    drawing, height = _DRAWINGS.get(type(result), ("", 0.0))
+    if not drawing:
+        return None
+    with figures.theme():
+        figure = Figure(figsize=(7, height), layout="constrained")
+        getattr(figures, drawing)(result, ax=figure.subplots())
+        if note:
+            figure.supxlabel(note, fontsize=9, style="italic", x=0.01, ha="left")
+    return figure
 
 
 def picture(figure: Figure | bytes, *, prefix: str, fallback: str) -> Picture:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from erresearch.errors import ErresearchWarning
 from erresearch.io.files import atomic_write, resource
@@ -16,7 +16,7 @@ from erresearch.report.console import progress_line
 from erresearch.report.notebooks import NotebookRun, notebook_paths, notebooks_running
 from erresearch.report.provenance import manifest_text, provenance
 from erresearch.report.verdict_csv import COLUMNS, csv_text, verdict_rows
-from erresearch.results import Decay, Fit, Precedence, Verdict
+from erresearch.results import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
     from erresearch.claims import Claim
 
 __all__ = ["Reproduction", "reproduce"]
-
-# what a claim's evidence is, the figure that draws it and the height that this needs
-_DRAWINGS: Final[Mapping[type, tuple[str, float]]] = {
-    Precedence: ("precedence", 4.0),
-    Decay: ("decay", 4.0),
-    Fit: ("forest", 2.2),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +156,8 @@ def _pictures(
     claims: Sequence[Claim], data: Mapping[str, Any], verdicts: Sequence[Verdict]
 ) -> dict[str, Figure]:
     """For each claim what its estimate was read off, on the data set that shows most."""
-    from matplotlib.figure import Figure
-
     from erresearch.claims import evidence_for
-    from erresearch.report import figures
+    from erresearch.report.html import evidence_figure
 
     drawn: dict[str, Figure] = {}
     for claim in claims:
@@ -176,15 +167,10 @@ def _pictures(
         # real data before simulated, then where there is something to see
         shown = min(judged, key=lambda v: (v.simulated, v.word != "supported", v.dataset))
         result = evidence_for(claim, data[shown.dataset], dataset=shown.dataset).result
-        drawing, height = _DRAWINGS.get(type(result), ("", 0.0))
-        if not drawing:
-            continue
-        with figures.theme():
-            figure = Figure(figsize=(7, height), layout="constrained")
-            getattr(figures, drawing)(result, ax=figure.subplots())
-            said = f"Simulated data: world {shown.dataset!r}" if shown.simulated else f"Data: {shown.dataset}"
-            figure.supxlabel(said, fontsize=9, style="italic", x=0.01, ha="left")
-        drawn[claim.id] = figure
+        note = f"Simulated data: world {shown.dataset!r}" if shown.simulated else f"Data: {shown.dataset}"
+        figure = evidence_figure(result, note=note)
+        if figure is not None:
+            drawn[claim.id] = figure
     return drawn
 
 
