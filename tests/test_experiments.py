@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose
 
 import erresearch as er
 from erresearch.errors import DataError, DesignError, UnknownNameError
-from erresearch.experiments import PauseDesign, Schedule
+from erresearch.experiments import PauseDesign, Schedule, planning
 from erresearch.experiments.designs import draws, exposure, exposures, first_plan, redraws
 from erresearch.experiments.documents import calendar_text
 from erresearch.experiments.history import (
@@ -228,6 +228,13 @@ def test_every_draw_keeps_to_the_design(design):
         assert (np.sort(firsts, axis=1) == np.sort(firsts, axis=1)[0]).all()
 
 
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "America/New_York"])
+def test_days_are_those_of_their_own_clock(zone):
+    rows = weekly()
+    zoned = rows.assign(period=rows["period"].dt.tz_localize(zone))
+    assert (read_series(zoned)[0].dates == read_series(rows)[0].dates).all()
+
+
 def test_the_same_history_gives_the_same_plan_and_another_one_another():
     one, again, other = (er.plan_experiment(weekly(seed=s), weeks=24) for s in (1, 1, 2))
     assert one.digest == again.digest
@@ -269,7 +276,8 @@ def test_nothing_is_found_where_there_is_nothing_and_the_interval_covers(plan):
     assert np.mean(nothing) <= 0.05 + 2 * math.sqrt(0.0475 / 60)
 
 
-def test_hidden_demand_cannot_fake_an_experiment():
+def test_hidden_demand_cannot_fake_an_experiment(monkeypatch):
+    monkeypatch.setattr(planning, "foreseen", planning.approximated)  # what it would find is not asked here
     found = []
     for seed in range(30):
         days = 365 + 6 * 28 + 14
@@ -392,6 +400,11 @@ def test_damaged_plans(plan, tmp_path):
     damage("plan.toml", "format = 1", "format = 9", "of another version")
     damage("plan.toml", "delta = ", "delta: ", "is damaged")
     damage("plan.toml", "outcome = ", "income = ", "is damaged")
+    damage("plan.toml", "cost = nan", "cost = -1.0", "`delta` or `cost`")
+    damage("plan.toml", "cost = nan", 'cost = "dear"', "`cost` of plan.toml is no float")
+    damage("plan.toml", "reasons = [", "reasons = [1, ", "`shops` or `reasons`")
+    damage("plan.toml", "[design]", "[design]\nmore = 1", "1 unknown names in plan.toml")
+    damage("history.csv", "\n1,", "\n2,", "other shops than plan.toml")
     damage("schedule.csv", ",pause", ",rest", "is damaged")
     damage("schedule.csv", "\n1,", "\n7,", "a period twice or another shop")
     lines = (folder / "schedule.csv").read_text().splitlines(keepends=True)
@@ -420,7 +433,9 @@ def test_impossible_designs():
         replace(SIX, every="M")
     for wrong, match in [
         ({"block": 0}, "`block` must be"), ({"size": 3}, "`size` must be"), ({"lags": (2, 1)}, "`lags` must be"),
-        ({"washout": 1}, "`washout` must be"),
+        ({"washout": 1}, "`washout` must be"), ({"groups": -1}, "`groups` must be 1 or more"),
+        ({"groups": 6.0}, "told in whole numbers"), ({"lags": (1, 10**20)}, "told in whole numbers"),
+        ({"groups": 4000}, "a plan lasts 20 years at most"),
     ]:  # fmt: skip
         with pytest.raises(DesignError, match=match):
             replace(SIX, **wrong)
@@ -433,6 +448,11 @@ def test_impossible_requests():
     for options, match in [
         ({"delta": 5}, "`delta` must be a share"),
         ({"cost": -1.0}, "`cost` must not be negative"),
+        ({"cost": "dear"}, "`cost` must not be negative"),
+        ({"block": 0}, "`block` must be 1 or more periods: 0"),
+        ({"lags": (0, 500)}, "`lags` must not be longer than the plan"),
+        ({"lags": 3}, "`lags` must be two whole numbers: 3"),
+        ({"weeks": "24"}, "`weeks` is no length"),
         ({"weeks": 2}, "`weeks` is no length"),
         ({"weeks": 10}, "fewer than 6 pairs of blocks fit into the plan"),
         ({"weeks": 16, "block": 4}, "fewer than 6 groups of blocks"),
@@ -467,6 +487,8 @@ def test_histories_that_cannot_be_used():
         ),
         (rows.assign(revenue=rows["revenue"] * (rows.index % 4 > 0)), "no revenue to speak of.*by week"),
         (rows.assign(revenue=math.inf), "infinite"),
+        (rows.assign(revenue=100.0), "is the same in every period"),
+        (rows["revenue"].tolist(), "the history is no table: list"),
         (rows.assign(revenue="many"), "`revenue` holds text"),
         (rows.assign(period="then"), "no date"),
         (
@@ -503,6 +525,7 @@ def test_rows_that_do_not_fit_the_plan(plan):
             "begin on other days.*time zone and week_start",
         ),
         (rows[:110], "the plan is not over.*6 of 13 periods"),
+        (rows.assign(revenue=rows["revenue"].where(rows.index < 104, 0.0)), "next to nothing.*6 of 6"),
         (
             rows.assign(revenue=rows["revenue"].where(~rows.index.isin([105, 106, 110, 113]))),
             "missing in too many",
@@ -525,10 +548,12 @@ def test_cautions_are_counted(plan):
     rows = weekly(104 + 13, off=off)
     rows.loc[106, "revenue"] = np.nan
     rows.loc[[3, 4], "revenue"] *= 1.5
+    rows.loc[112, "revenue"] = 0.0
     rows.loc[104:, "posts"] = 3
     found = {doubt.code: doubt for doubt in er.judge_experiment(rows, plan).doubts}
     assert found["missing"].value == 1
     assert found["changed"].value == 2
+    assert found["at-floor"].value == 1
     assert found["compliance"].value == 0.5
     assert found["compliance"].raised
     only = er.judge_experiment(rows[104:].drop(columns=["posts", "engagement", "entity"]), plan)

@@ -152,14 +152,34 @@ class PauseDesign:
         return max(2 / pairs, 1 / 1000)
 
 
+#: Longest plan, in days.
+_LONGEST: Final = 20 * 366
+
+
 def _check_counts(design: PauseDesign) -> None:
+    if not isinstance(design.lags, tuple) or len(design.lags) != 2:
+        raise DesignError(
+            "`lags` must be two whole numbers", got=f"{design.lags!r}"[:40], fix="use lags=(0, 1)"
+        )
+    counts = (design.block, design.groups, design.size, design.washout, design.periods, *design.lags)
+    if (
+        not all(isinstance(count, int) and abs(count) <= _LONGEST for count in counts)
+        or len(design.lags) != 2
+    ):
+        raise DesignError(
+            "a design is told in whole numbers", got=f"{counts}"[:80], allowed=f"up to {_LONGEST:,}",
+            fix="count in periods: block=2, groups=12, lags=(0, 1)",
+        )  # fmt: skip
     first, last = design.lags
     fine = {
         "`block` must be 1 or more periods": design.block >= 1,
+        "`groups` must be 1 or more": design.groups >= 1,
         "`size` must be an even number of blocks": design.size >= 2 and design.size % 2 == 0,
         "`lags` must be two whole numbers, the first and the last lag": 0 <= first <= last,
         "`washout` must be shorter than a block": 0 <= design.washout < design.block,
         "a plan by shops needs at least 4 periods": design.kind == "time" or design.periods >= 4,
+        "`lags` must not be longer than the plan": last <= design.length,
+        "a plan lasts 20 years at most": design.length * DAYS[design.every] <= _LONGEST,
     }
     for wrong, right in fine.items():
         if not right:
@@ -578,10 +598,15 @@ def wager(plan: PausePlan, claim: str, *, forecast: float, date: dt.date | str) 
     """
     if plan.wagered:
         raise DesignError("this plan has a wager", got=f"of {plan.wagered}", fix="plan anew for another one")
-    if not claim.strip() or not math.isfinite(forecast):
+    if not (
+        isinstance(claim, str)
+        and claim.strip()
+        and isinstance(forecast, (int, float))
+        and math.isfinite(forecast)
+    ):
         raise DesignError(
             "a wager needs a claim and a forecast",
-            got=f"{len(claim)} characters and {forecast!r}",
+            got=f"{len(str(claim).strip())} characters and {forecast!r}"[:60],
             fix="write one sentence and a share such as forecast=0.1",
         )
     try:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import json
 import math
 import tomllib
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from erresearch.errors import DataError
+from erresearch.errors import DataError, ErresearchError
 from erresearch.experiments.designs import DESIGNS, LOOK, PauseDesign, PausePlan, Power, Schedule
-from erresearch.experiments.history import DAYS, Series
+from erresearch.experiments.history import DAYS, Series, read_series
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.io.outputs import output_folder
 from erresearch.results import plain
@@ -200,63 +201,108 @@ def read_plan(folder: str | Path) -> PausePlan:
     folder = Path(folder)
     try:
         told = tomllib.loads((folder / "plan.toml").read_text(encoding="utf-8"))
-        _check_version(told.get("format"))
-        design = PauseDesign(**{**told["design"], "lags": tuple(told["design"]["lags"])})
-        history = _history(folder / "history.csv", told["shops"], design.every)
+        if told.get("format") != FORMAT:
+            raise DataError(
+                "this plan is of another version", got=f"format {told.get('format')!r}"[:40],
+                fix="plan anew with this version",
+            )  # fmt: skip
+        _check_kinds(told, _HEAD)
+        design = PauseDesign(**_row(told["design"], PauseDesign))
+        history = _history(folder / "history.csv", told["shops"])
         return PausePlan(
             design=design,
-            schedule=_schedule(folder / "schedule.csv", told["shops"]),
+            schedule=_schedule(folder / "schedule.csv", told["shops"], design),
             history=history,
             outcome=told["outcome"],
-            delta=told["delta"],
-            cost=told["cost"],
-            power=tuple(Power(**row) for row in told.get("power", [])),
+            delta=float(told["delta"]),
+            cost=float(told["cost"]),
+            power=tuple(Power(**_row(row, Power)) for row in told.get("power", [])),
             blocks=tuple((int(size), float(effect)) for size, effect in told["blocks"]),
             reasons=tuple(told["reasons"]),
             claim=told["claim"],
-            forecast=told["forecast"],
+            forecast=float(told["forecast"]),
             wagered=told["wagered"],
         )
-    except DataError:
+    except ErresearchError:
         raise
     except OSError as error:
         raise DataError(
             "this folder holds no whole plan", got=f"{error.strerror}: {Path(str(error.filename)).name}",
             allowed=", ".join(FILES[:3]), fix="name the folder that `erresearch plan --out` wrote",
         ) from error  # fmt: skip
-    except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
-        raise DataError(
-            "a file of this plan is damaged",
-            got=type(error).__name__,
-            fix="take the files as they were written",
-        ) from error
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError, csv.Error) as error:
+        raise _damaged(type(error).__name__) from error
 
 
-def _check_version(told: object) -> None:
-    if told != FORMAT:
-        raise DataError(
-            "this plan is of another version", got=f"format {told}", fix="plan anew with this version"
-        )
+def _damaged(what: str) -> DataError:
+    return DataError("a file of this plan is damaged", got=what, fix="take the files as they were written")
+
+
+#: Kinds of what stands in plan.toml, in the manner of annotations.
+_HEAD: Final = {
+    "outcome": "str", "delta": "float", "cost": "float", "shops": "list", "claim": "str", "forecast": "float",
+    "wagered": "str", "reasons": "list", "blocks": "list",
+}  # fmt: skip
+_ACCEPTED: Final[dict[str, tuple[type, ...]]] = {
+    "int": (int,),
+    "float": (float, int),
+    "bool": (bool,),
+    "list": (list,),
+    "tuple[int, int]": (list,),
+}
+
+
+def _check_kinds(told: dict[str, Any], kinds: dict[str, str]) -> None:
+    for name, kind in kinds.items():
+        accepted, value = _ACCEPTED.get(kind, (str,)), told[name]
+        if not isinstance(value, accepted) or isinstance(value, bool) != (kind == "bool"):
+            raise _damaged(f"`{name}` of plan.toml is no {accepted[0].__name__}")
+    if "shops" in kinds:
+        texts = [*told["shops"], *told["reasons"]]
+        if not told["shops"] or not all(isinstance(text, str) for text in texts):
+            raise _damaged("`shops` or `reasons` of plan.toml")
+        if not 0 < told["delta"] < 1 or told["cost"] < 0 or math.isinf(told["cost"]):
+            raise _damaged("`delta` or `cost` of plan.toml")
+
+
+def _row(told: dict[str, Any], made: type) -> dict[str, Any]:
+    """The fields of a value, each of its own kind."""
+    kinds = {field.name: str(field.type) for field in fields(made)}
+    _check_kinds(told, kinds)
+    if unknown := sorted(set(told) - set(kinds)):
+        raise _damaged(f"{len(unknown)} unknown names in plan.toml")
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
 
 
 def _table(path: Path) -> list[dict[str, Any]]:
     with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        return list(csv.DictReader(file, strict=True))
 
 
-def _schedule(path: Path, shops: list[str]) -> Schedule:
+def _dates(rows: list[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+    return np.array([dt.date.fromisoformat(row["first_day"]) for row in rows], dtype="datetime64[D]")
+
+
+def _schedule(path: Path, shops: list[str], design: PauseDesign) -> Schedule:
     rows = _table(path)
-    dates = np.array(sorted({row["first_day"] for row in rows}), dtype="datetime64[D]")
+    days = _dates(rows)
+    dates = np.unique(days)
+    if len(dates) != design.length or (np.diff(dates).astype(int) != DAYS[design.every]).any():
+        raise DataError(
+            "schedule.csv lacks periods, or holds others",
+            got=f"{len(dates)} dates",
+            allowed=f"{design.length} periods one after the other",
+            fix="take the file as it was written",
+        )
     posting = np.ones((len(shops), len(dates)), dtype=bool)
     seen = np.zeros_like(posting)
     said = {text: posts for posts, text in DOING.items()}
-    for row in rows:
+    for row, place in zip(rows, np.searchsorted(dates, days), strict=True):
         shop = int(row["number"]) - 1
-        place = int(np.searchsorted(dates, np.datetime64(row["first_day"], "D")))
         if not 0 <= shop < len(shops) or seen[shop, place]:
             raise DataError(
                 "schedule.csv holds a period twice or another shop",
-                got=f"{row['first_day']}",
+                got=f"{dates[place]}",
                 fix="take the file as it was written",
             )
         posting[shop, place], seen[shop, place] = said[row["do"].strip().lower()], True
@@ -267,26 +313,21 @@ def _schedule(path: Path, shops: list[str]) -> Schedule:
     return Schedule(entities=tuple(shops), dates=dates, posting=posting)
 
 
-def _history(path: Path, shops: list[str], every: Any) -> tuple[Series, ...]:
+def _history(path: Path, shops: list[str]) -> tuple[Series, ...]:
+    import pandas as pd
+
     rows = _table(path)
-    found = []
-    for at, name in enumerate(shops):
-        own = [row for row in rows if row["number"] == str(at + 1)]
-        values = {
-            column: np.array([float(row[column]) if row[column] else math.nan for row in own])
-            for column in ("outcome", "engagement", "posts")
-        }
-        found.append(
-            Series(
-                entity=name,
-                every=every,
-                dates=np.array([row["first_day"] for row in own], dtype="datetime64[D]"),
-                outcome=values["outcome"],
-                engagement=None if np.isnan(values["engagement"]).all() else values["engagement"],
-                posts=None if np.isnan(values["posts"]).all() else values["posts"],
-            )
-        )
-    return tuple(found)
+    values = {
+        name: [float(row[name]) if row[name] else math.nan for row in rows]
+        for name in ("outcome", "engagement", "posts")
+    }
+    known = {name: column for name, column in values.items() if not np.isnan(column).all()}
+    numbers = [int(row["number"]) for row in rows]
+    if set(numbers) != set(range(1, len(shops) + 1)):
+        raise _damaged("history.csv holds other shops than plan.toml")
+    made = read_series(pd.DataFrame({"entity": numbers, "period": _dates(rows), **known}), outcome="outcome")
+    by_number = {int(series.entity): series for series in made}
+    return tuple(replace(by_number[at + 1], entity=name) for at, name in enumerate(shops))
 
 
 def calendar_text(plan: PausePlan) -> str:

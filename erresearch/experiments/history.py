@@ -137,7 +137,12 @@ def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = No
 def _columns(rows: Any, outcome: str) -> dict[str, Any]:
     import narwhals.stable.v2 as nw
 
-    frame = nw.from_native(rows)
+    try:
+        frame = nw.from_native(rows)
+    except TypeError as error:
+        raise DataError(
+            "the history is no table", got=type(rows).__name__, fix="give a panel or a data frame"
+        ) from error
     present = frame.collect_schema().names()
     date = "date" if "period" not in present and "date" in present else "period"
     if lacking := [name for name in (date, outcome) if name not in present]:
@@ -147,7 +152,10 @@ def _columns(rows: Any, outcome: str) -> dict[str, Any]:
     table = table.collect() if isinstance(table, nw.LazyFrame) else table
     if not len(table):
         raise DataError("the history has no rows", fix="give it the panel of at least 26 weeks")
-    found: dict[str, Any] = {"period": _dates(table[date].to_numpy())}
+    days = table[date]
+    if isinstance(days.dtype, nw.Datetime) and days.dtype.time_zone is not None:
+        days = days.dt.replace_time_zone(None)  # the day on the clock of its own zone
+    found: dict[str, Any] = {"period": _dates(days.to_numpy())}
     for role, name in (("outcome", outcome), ("engagement", "engagement"), ("posts", "posts")):
         if name in wanted:
             found[role] = _numbers(table[name].to_numpy(), name)
@@ -157,8 +165,13 @@ def _columns(rows: Any, outcome: str) -> dict[str, Any]:
 
 
 def _dates(values: Any) -> Dates:
+    values = np.asarray(values)
+    if values.dtype == object:  # a zone that the frame does not tell: the day on its own clock
+        values = np.array(
+            [v.replace(tzinfo=None) if getattr(v, "tzinfo", None) else v for v in values.tolist()]
+        )
     try:
-        dates = np.asarray(values).astype("datetime64[D]")
+        dates: Dates = values.astype("datetime64[D]")
     except (ValueError, TypeError) as error:
         raise DataError(
             "`period` holds something that is no date", fix="write dates as 2026-01-31"
@@ -319,6 +332,11 @@ def fit_history(shop: Series, *, floor: float | None = None) -> Model:
                 allowed=f"{100 * share:.0f} %",
                 fix=way_out,
             )
+    if float(np.nanmax(shop.outcome)) <= float(np.nanmin(shop.outcome)):
+        raise DesignError(
+            "the outcome is the same in every period, so that there is no noise to plan against",
+            fix="choose a column that holds the outcome",
+        )
     y = logged(shop.outcome, floor)
     X = calendar_terms(shop.dates, len(shop), shop.every)
     beta, *_ = np.linalg.lstsq(X[~missing], y[~missing], rcond=None)

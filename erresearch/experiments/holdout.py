@@ -160,7 +160,7 @@ def plan_holdout(
     >>> print(f"{plan.share:.0%} held out, {plan.detectable:.2f} would be found")
     20% held out, 0.42 would be found
     """
-    if not (math.isfinite(delta) and delta > 0):
+    if not (isinstance(delta, (int, float)) and math.isfinite(delta) and delta > 0):
         raise DesignError(
             "`delta` must be positive", got=repr(delta), fix="say what one person must bring more"
         )

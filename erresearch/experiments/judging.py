@@ -437,7 +437,7 @@ def _per_engagement(
 
 def _registration(plan: PausePlan, deposited: str | None, edited: int) -> list[Doubt]:
     found = []
-    if deposited is None or deposited.strip().lower() != plan.digest or not plan.wagered:
+    if deposited is None or str(deposited).strip().lower() != plan.digest or not plan.wagered:
         why = (
             "it differs from this plan's"
             if deposited and plan.wagered
@@ -479,6 +479,7 @@ def _counted(
                 code="missing",
             )
         )
+    found += _next_to_none(plan, joined)
     changed, compared = _changed(plan, shops)
     if compared and changed > 0.5 * compared:
         raise DataError(
@@ -501,6 +502,24 @@ def _counted(
         text = f"posts and pauses were not as planned in {missed} of {known} periods; they count as assigned"
         found.append(Doubt("compliance", text, value=share, raised=share > 0.2, code="compliance"))
     return found
+
+
+def _next_to_none(plan: PausePlan, joined: tuple[Series, ...]) -> list[Doubt]:
+    """Periods of the plan whose outcome is raised to the floor; refused where that is most of those with posts."""
+    low = posted = low_posted = 0
+    for then, now, posting in zip(plan.history, joined, plan.schedule.posting, strict=True):
+        outcome = now.outcome[now.dates >= plan.start][: plan.design.length]
+        below = outcome < fit_history(then).floor
+        low, posted = low + int(below.sum()), posted + int(posting.sum())
+        low_posted += int((below & posting[: len(below)]).sum())
+    if 2 * low_posted > posted:
+        raise DataError(
+            f"`{plan.outcome}` is next to nothing in most periods with posts",
+            got=f"{low_posted} of {posted}",
+            fix="correct the rows; where the shop was closed, there is nothing to judge",
+        )
+    text = f"{low} of the plan's periods have next to none and are raised to a floor"
+    return [Doubt("outcome", text, value=low, code="at-floor")] if low else []
 
 
 def _changed(plan: PausePlan, shops: tuple[Series, ...]) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -167,9 +168,9 @@ def _planned(
     history: Any, asked: _Asked, way: Callable[[PauseDesign, tuple[Model, ...], float, int], Power]
 ) -> PausePlan:
     delta, block, weeks = asked.delta, asked.block, asked.weeks
-    if not 0 < delta < 1:
+    if not (isinstance(delta, Real) and 0 < delta < 1):
         raise DesignError("`delta` must be a share between 0 and 1", got=repr(delta), fix="use 0.05 for 5 %")
-    if asked.cost < 0:
+    if not (isinstance(asked.cost, Real) and not asked.cost < 0 and not math.isinf(asked.cost)):
         raise DesignError(
             "`cost` must not be negative", got=repr(asked.cost), fix="say what posting costs in a week"
         )
@@ -177,7 +178,7 @@ def _planned(
     known = asked.design if isinstance(asked.design, PauseDesign) else None
     kind = known.kind if known else _kind(asked.design, shops)
     shops = matched(shops) if kind == "shops" else shops
-    _check_calendar(shops, known, weeks)
+    _check_calendar(shops, known, weeks, block)
     noises = _noises(shops, kind)
     reasons: list[str] = []
     window = known.lags if known else asked.lags or _window(shops, reasons)
@@ -197,7 +198,7 @@ def _planned(
             block = next(size for size, effect in blocks if effect <= NEARLY * least)
             reasons.append(_why_block(block, blocks, shops[0].every))
     own = math.ceil(known.length * DAYS[known.every] / 7) if known else weeks
-    length_of_block = known.block if known else block or 1
+    length_of_block = known.block if known else 1 if block is None else block
 
     def shaped(length: int) -> PauseDesign:
         if known is not None and length == own:
@@ -229,7 +230,9 @@ def _kind(asked: object, shops: tuple[Series, ...]) -> Kind:
     return "shops" if asked == "shops" else "time"
 
 
-def _check_calendar(shops: tuple[Series, ...], known: PauseDesign | None, weeks: int | None) -> None:
+def _check_calendar(
+    shops: tuple[Series, ...], known: PauseDesign | None, weeks: int | None, block: int | None
+) -> None:
     if len({(shop.every, str(shop.dates[-1])) for shop in shops}) > 1:
         raise DesignError(
             "the shops' histories end on different days or have different periods",
@@ -242,7 +245,9 @@ def _check_calendar(shops: tuple[Series, ...], known: PauseDesign | None, weeks:
             got=f"{known.every} and {shops[0].every}",
             fix="build the panel with the design's freq",
         )
-    if weeks is not None and not 4 <= weeks <= 260:
+    if block is not None and not (isinstance(block, int) and block >= 1):
+        raise DesignError("`block` must be 1 or more periods", got=repr(block), fix="use block=2")
+    if weeks is not None and not (isinstance(weeks, int) and 4 <= weeks <= 260):
         raise DesignError("`weeks` is no length of a plan", got=repr(weeks), allowed="4 to 260")
 
 
