@@ -16,7 +16,6 @@ from numpy.testing import assert_allclose
 import erresearch as er
 from erresearch.errors import DataError, DesignError, UnknownNameError
 from erresearch.experiments import PauseDesign, Schedule, planning
-from erresearch.experiments.designs import draws, exposure, exposures, first_plan, redraws
 from erresearch.experiments.documents import calendar_text
 from erresearch.experiments.history import (
     calendar_terms,
@@ -26,7 +25,15 @@ from erresearch.experiments.history import (
     logged,
     read_series,
 )
-from erresearch.experiments.randomisation import Lots, Redrawn, ratio_set
+from erresearch.experiments.randomisation import (
+    Lots,
+    Redrawn,
+    draws,
+    exposure,
+    first_plan,
+    ratio_set,
+    redraws,
+)
 from erresearch.worlds import simulate_shop
 
 
@@ -112,7 +119,7 @@ def test_interval_is_the_inverted_test_at_every_null(plan):
     again, complete = redraws(plan.design, 1, plan.seed)
     assert complete
     rng = np.random.default_rng(3)
-    z = exposures(np.concatenate([drawn[None], again]), plan.design)[:, 0, 0]
+    z = exposure(np.concatenate([drawn[None], again]), plan.design.lags)[:, 0, 0]
     y = rng.standard_normal(z.shape[1]) + 0.5 * z[0]
     lots = Lots((z @ y)[:, None], (z**2).sum(1), z @ z[0], complete)
     reference = Redrawn.of(lots)
@@ -127,7 +134,7 @@ def test_interval_is_the_inverted_test_at_every_null(plan):
 
 def test_the_error_of_the_memory_widens_the_interval_and_leaves_no_effect_alone():
     rng = np.random.default_rng(8)
-    z = exposures(draws(replace(SIX, groups=12), 1, 400, rng)[0], replace(SIX, groups=12))[:, 0, 0]
+    z = exposure(draws(replace(SIX, groups=12), 1, 400, rng)[0], (1, 1))[:, 0, 0]
     for size in (0.0, 0.4, 2.0):
         y = rng.standard_normal(z.shape[1]) + size * z[0]
         shapes = [z[0] + error * np.r_[0.0, z[0][:-1]] for error in (0.0, -0.2, 0.2)]

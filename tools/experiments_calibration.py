@@ -27,9 +27,9 @@ from erresearch.experiments import (
     interruption,
     judge_experiment,
 )
-from erresearch.experiments.designs import draws, first_plan
 from erresearch.experiments.history import DAYS, fit_history, read_series
 from erresearch.experiments.planning import foreseen, matched
+from erresearch.experiments.randomisation import draws, first_plan
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.worlds import simulate_shop
 

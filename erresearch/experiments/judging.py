@@ -11,25 +11,19 @@ import numpy as np
 from erresearch.claims.certainty import grade
 from erresearch.claims.decision_rule import word_of
 from erresearch.errors import DataError, DesignError
-from erresearch.experiments.designs import (
-    LOOK,
-    Array,
-    PausePlan,
-    Plans,
-    counted,
-    exposure,
-    exposures,
-    first_plan,
-    redraws,
-    units,
-)
+from erresearch.experiments.designs import LOOK, Array, PausePlan, Plans
 from erresearch.experiments.history import DAYS, Series, box, filtered, fit_history, logged, read_series
 from erresearch.experiments.planning import pair_model
 from erresearch.experiments.randomisation import (
     Redrawn,
     Window,
+    counted,
     draw_again,
+    exposure,
+    first_plan,
     ratio_set,
+    redraws,
+    units,
     windowed,
 )
 from erresearch.results import (
@@ -197,7 +191,7 @@ def judge_experiment(
     edited = int((drawn.reshape(plan.schedule.posting.shape) != plan.schedule.posting).sum())
     posting = plan.schedule.posting.reshape(drawn.shape)
     again, complete = redraws(plan.design, len(drawn), plan.seed)
-    z = exposures(np.concatenate([posting[None], again]), plan.design)[..., :periods]
+    z = exposure(np.concatenate([posting[None], again]), plan.design.lags)[..., :periods]
     windows = tuple(_window(plan, members, joined, periods) for members in units(plan.design, plan.history))
     lots = draw_again(tuple(window for window, _ in windows), z, complete)
     reference = Redrawn.of(lots)

@@ -21,10 +21,6 @@ from erresearch.experiments.designs import (
     PausePlan,
     Power,
     Schedule,
-    counted,
-    draws,
-    exposures,
-    first_plan,
     seed_of,
 )
 from erresearch.experiments.history import (
@@ -39,7 +35,15 @@ from erresearch.experiments.history import (
     logged,
     read_series,
 )
-from erresearch.experiments.randomisation import Lots, Window, draw_again
+from erresearch.experiments.randomisation import (
+    Lots,
+    Window,
+    counted,
+    draw_again,
+    draws,
+    exposure,
+    first_plan,
+)
 
 __all__ = ["approximated", "foreseen", "matched", "pair_model", "plan_experiment", "quick_plan"]
 
@@ -460,7 +464,7 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
     """
     rng = np.random.default_rng([seed, 2])
     plans, _ = draws(design, len(noises), AGAIN, rng)
-    z = exposures(plans, design)
+    z = exposure(plans, design.lags)
     periods = z.shape[-1]
     starts = rng.integers(0, max(len(noise.innovations) for noise in noises), STARTS)
     windows = tuple(_placebo(noise, design, starts, periods) for noise in noises)
@@ -510,7 +514,7 @@ def approximated(design: PauseDesign, noises: tuple[Model, ...], delta: float, s
 
     rng = np.random.default_rng([seed, 2])
     plans, _ = draws(design, len(noises), STARTS, rng)
-    z = exposures(plans[rng.permutation(len(plans))[:STARTS]], design)
+    z = exposure(plans[rng.permutation(len(plans))[:STARTS]], design.lags)
     root = np.sqrt(draw_again(tuple(_empty(noise, design) for noise in noises), z, False).size)
     effects = np.r_[0.0, delta, np.linspace(0.25, 8, 125) / root.mean()]
     df = design.groups - 1

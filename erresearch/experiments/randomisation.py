@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -9,13 +10,143 @@ from typing import Final
 import numpy as np
 
 from erresearch.errors import DesignError
-from erresearch.experiments.history import Array, Dates, Flags, calendar_terms, filtered
+from erresearch.experiments.designs import PauseDesign, Plans, seed_of
+from erresearch.experiments.history import Array, Dates, Flags, Series, calendar_terms, filtered
 from erresearch.results import Interval
 
-__all__ = ["Lots", "Redrawn", "Window", "draw_again", "ratio_set", "windowed"]
+__all__ = [
+    "Lots",
+    "Redrawn",
+    "Window",
+    "counted",
+    "draw_again",
+    "draws",
+    "exposure",
+    "first_plan",
+    "ratio_set",
+    "redraws",
+    "units",
+    "windowed",
+]
 
 #: Statistics closer than this are ties, so that no p-value hangs on the last bits of a double.
 TIE: Final = 1e-9
+
+
+#: Up to this many possible plans all of them are gone through, and the p-value is exact.
+ALL_OF_THEM: Final = 4096
+
+#: Plans drawn again for a p-value.
+REDRAWS = 999
+
+
+def draws(design: PauseDesign, units: int, count: int, rng: np.random.Generator) -> tuple[Plans, bool]:
+    """Draw plans, or go through all of them where they are few.
+
+    Parameters
+    ----------
+    design : PauseDesign
+        What is drawn.
+    units : int
+        Shops (of a plan in time); pairs of shops otherwise.
+    count : int
+        Plans to draw.
+    rng : numpy.random.Generator
+        Where the lot comes from.
+
+    Returns
+    -------
+    plans : numpy.ndarray of bool, shape (plans, units, members, periods)
+        Members are the two shops of a pair; one in a plan in time.
+    all_of_them : bool
+        Whether these are all possible plans.
+
+    Examples
+    --------
+    >>> design = PauseDesign(kind="time", every="W", block=1, groups=6, lags=(1, 1))
+    >>> plans, every = draws(design, 1, 999, np.random.default_rng(1))
+    >>> plans.shape, every
+    ((64, 1, 1, 12), True)
+    """
+    if design.kind == "shops":
+        return _by_shops(design, count, rng), False
+    half = [True] * (design.size // 2) + [False] * (design.size // 2)
+    if design.possible**units <= min(ALL_OF_THEM, 4 * count):
+        orders = sorted(set(itertools.permutations(half)))
+        every = np.array(list(itertools.product(orders, repeat=design.groups * units)))
+        blocks, complete = every.reshape(len(every), units, 1, -1), True
+    else:
+        shape = (count, units, 1, design.groups, design.size)
+        drawn = rng.permuted(np.broadcast_to(np.array(half), shape), axis=-1)
+        blocks, complete = drawn.reshape(count, units, 1, -1), False
+    return np.repeat(blocks, design.block, axis=-1), complete
+
+
+def _by_shops(design: PauseDesign, count: int, rng: np.random.Generator) -> Plans:
+    """Starts are spread over the middle of the plan, so that every pair has time on both sides."""
+    places = design.length // 4 + (design.length // 2) * np.arange(design.groups) // design.groups
+    starts = rng.permuted(np.broadcast_to(places, (count, design.groups)), axis=-1)
+    stops = np.arange(design.length) >= starts[..., None]
+    first = rng.integers(0, 2, (count, design.groups, 1)).astype(bool)
+    return ~np.stack([stops & first, stops & ~first], axis=2)
+
+
+def exposure(plans: Plans, lags: tuple[int, int]) -> Array:
+    """How far a period is from posting as usual: the mean of the plan over the declared lags, less one.
+
+    Parameters
+    ----------
+    plans : numpy.ndarray of bool, shape (..., periods)
+        True where posts are published; before and after the plan they are.
+    lags : tuple of int
+        First and last lag.
+
+    Returns
+    -------
+    numpy.ndarray, shape (..., periods + last lag)
+        0 where nothing was missed, −1 where every post was.
+
+    Examples
+    --------
+    >>> exposure(np.array([True, False, False, True]), (1, 2))
+    array([ 0. ,  0. , -0.5, -1. , -0.5,  0. ])
+    """
+    first, last = lags
+    length = plans.shape[-1] + last
+    missed = np.zeros((*plans.shape[:-1], length + last))
+    missed[..., last : last + plans.shape[-1]] = plans.astype(np.float64) - 1
+    total = sum(missed[..., last - lag : last - lag + length] for lag in range(first, last + 1))
+    return np.asarray(total / (last - first + 1))
+
+
+def units(design: PauseDesign, history: tuple[Series, ...]) -> tuple[tuple[int, ...], ...]:
+    """Which shops form a unit of the lot: each by itself, or pairs that stand one after the other.
+
+    Examples
+    --------
+    >>> units(PauseDesign(kind="time", every="W", block=1, groups=6, lags=(1, 1)), ())
+    ()
+    """
+    members = 2 if design.kind == "shops" else 1
+    return tuple(tuple(range(at, at + members)) for at in range(0, len(history), members))
+
+
+def first_plan(design: PauseDesign, history: tuple[Series, ...]) -> Plans:
+    """The one schedule that follows from history and design, shape (units, members, periods)."""
+    rng = np.random.default_rng([seed_of(history, design), 0])
+    every, complete = draws(design, len(units(design, history)), 1, rng)
+    return np.asarray(every[rng.integers(len(every))] if complete else every[0])
+
+
+def redraws(design: PauseDesign, units: int, seed: int, count: int = REDRAWS) -> tuple[Plans, bool]:
+    """Plans drawn again, from another stream than the plan itself."""
+    return draws(design, units, count, np.random.default_rng([seed, 1]))
+
+
+def counted(design: PauseDesign) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Periods that count: not those of the wash-out at the start of each block."""
+    at = np.arange(design.length + design.follow_up)
+    return (at % design.block >= design.washout) | (at >= design.length)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
