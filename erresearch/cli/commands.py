@@ -328,12 +328,17 @@ def audit(
 @command.command("inspect", short_help="Say what files are and how they are read; writes nothing.")
 @click.argument("files", nargs=-1, required=True, type=PLACE)
 @click.option("--tz", help="Zone of clocks for which neither the file nor a rule of the platform says one.")
-def inspect_files(*, files: tuple[str, ...], tz: str | None) -> None:
+@click.option(
+    "--suggest", is_flag=True, help="Print a mapping for one file that is not known, to save as FILE.toml."
+)
+def inspect_files(*, files: tuple[str, ...], tz: str | None, suggest: bool) -> None:
     """Say what files are, what would be guessed and why, and what would be left out; nothing is written."""
+    if suggest and len(files) > 1:
+        raise click.UsageError("--suggest takes one file at a time")
     refused = []
     for place in files:
         try:
-            text = _inspected(place, tz)
+            text = _suggested(place, tz) if suggest else _inspected(place, tz)
         except ErresearchError as error:
             # the other files are still worth a look
             refused.append(error)
@@ -343,6 +348,12 @@ def inspect_files(*, files: tuple[str, ...], tz: str | None) -> None:
             say(_harmless(line))
     if refused:
         raise click.exceptions.Exit(2)
+
+
+def _suggested(place: str, tz: str | None) -> str:
+    from erresearch.exports import suggest_mapping
+
+    return suggest_mapping(place, tz=tz)
 
 
 def _inspected(place: str, tz: str | None) -> str:

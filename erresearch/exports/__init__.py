@@ -10,7 +10,7 @@ from __future__ import annotations
 from erresearch.exports.combine import Change, combine_exports, definition_changes
 from erresearch.exports.layouts import platforms
 from erresearch.exports.log import Accounting, Caution, Export, Guess, Inspection
-from erresearch.exports.reading import inspect_export, read_export, read_exports
+from erresearch.exports.reading import inspect_export, read_export, read_exports, suggest_mapping
 from erresearch.io.files import table_csv as safe_csv
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "read_export",
     "read_exports",
     "safe_csv",
+    "suggest_mapping",
 ]

@@ -19,7 +19,7 @@ from erresearch.io.resources import by_morsels
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Times", "orders_of", "parse_times"]
+__all__ = ["Times", "orders_of", "parse_times", "share_of_times"]
 
 _MONTHS = 12
 #: Steps between days from which equal ones decide the order of dates.
@@ -196,6 +196,19 @@ def _fast(text: pl.Series, order: str, *, fixed: bool) -> Times | None:
             )
         return Times(local, utc, precision, pl.repeat(False, len(text), eager=True, dtype=pl.Boolean))
     return None
+
+
+def share_of_times(cells: pl.Series) -> float:
+    """How many of the cells of a column look like a day or a moment; bare numbers do not.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> share_of_times(pl.Series(["2025-03-01", "2025-03-02"])), share_of_times(pl.Series(["20250", "3.50"]))
+    (1.0, 0.0)
+    """
+    patterns = [pattern for pattern, _ in _FAMILIES[:4]]
+    return max((int(cells.str.contains(one).sum()) for one in patterns), default=0) / max(1, len(cells))
 
 
 def _family(text: pl.Series) -> Callable[[pl.Series, pl.Series, ReadLog, str, _Order], Times]:

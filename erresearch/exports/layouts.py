@@ -216,6 +216,8 @@ class Registry:
     months: Mapping[str, int]
     kinds: Mapping[str, str] = field(default_factory=dict)
     sums: frozenset[str] = frozenset()
+    states: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def field(self, name: str) -> Field:
         """What a column means; a name that is not registered is a number without further meaning."""
@@ -313,6 +315,8 @@ def load_registry() -> Registry:
         MappingProxyType({name: int(month) for month, names in table["months"].items() for name in names}),
         MappingProxyType({normalise(text): kind for kind, texts in table["kinds"].items() for text in texts}),
         frozenset(table["sums"]),
+        MappingProxyType({state: kind for kind, states in table["states"].items() for state in states}),
+        MappingProxyType({name: tuple(words) for name, words in table["hints"].items()}),
     )
 
 

@@ -1,36 +1,35 @@
-"""What the caller says about a file: arguments, and the small TOML file that describes a layout of one's own."""
+"""What the caller says about a file: arguments, and the small TOML file that describes a layout, read or suggested."""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError
-from erresearch.exports.layouts import MAPPED, Format, format_of, load_registry
+from erresearch.exports.containers import Bundle, Text
+from erresearch.exports.dates import orders_of, share_of_times
+from erresearch.exports.delimited import read_records
+from erresearch.exports.layouts import MAPPED, Format, format_of, load_registry, normalise
+from erresearch.exports.log import ReadLog
+from erresearch.exports.numbers import CODES
+from erresearch.exports.privacy import holds_people, names_people
+from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
-__all__ = ["KEPT", "Settings", "read_mapping"]
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["KEPT", "Settings", "read_mapping", "suggested_mappings"]
 
 _SIMPLE = ("account", "entity", "zone", "currency", "decimal", "scale", "score", "dates")
+_LISTS = ("won", "own", "less", "plus", "keep", "hash")
 _KNOWN = (
-    *_SIMPLE,
-    "name",
-    "kind",
-    "platform",
-    "columns",
-    "exported_at",
-    "since",
-    "won",
-    "own",
-    "keep",
-    "hash",
-    "per_post",
-    "totals",
-    "key",
-)
+    *_SIMPLE, *_LISTS, "name", "kind", "platform", "columns", "exported_at", "since", "per_post", "totals", "key",
+)  # fmt: skip
 
 
 _CHOICES: Mapping[str, tuple[object, ...]] = {
@@ -71,6 +70,8 @@ class Settings:
         Stages of a deal that count as won.
     own : tuple of str
         One's own accounts, where a file has posts of others as well.
+    less, plus : tuple of str
+        Headers of columns that are taken off the amounts of orders, or added to them, such as tax and shipping.
     keep, hash : tuple of str
         Headers of further columns to keep as they are, or hashed.
     per_post : bool
@@ -92,6 +93,8 @@ class Settings:
     score: str = ""
     won: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
+    plus: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     hash: tuple[str, ...] = ()
     per_post: bool = False
@@ -122,7 +125,8 @@ def read_mapping(
             totals = [["post_id", "equals", "Total"]]
             keep = ["Campaign"]           # further columns, as they are
             hash = ["Customer Email"]     # further columns, hashed for this run
-            won = ["Contract signed"]     # stages of a deal that count as won
+            won = ["Contract signed"]     # states of an order, stages of a deal, that count as sold
+            less = ["Sales Tax"]          # columns to take off the amounts of orders; plus adds some
             score = "Q7"                  # header of a survey's score
             scale = "1-10"                # its scale, where it is not 0 to 10
             per_post = true               # add figures by post and day up to posts
@@ -178,7 +182,7 @@ def read_mapping(
     if strange:
         raise UnknownNameError.of("line of a mapping", strange[0], _KNOWN)
     said: dict[str, Any] = {name: _text(table, name) for name in _SIMPLE if name in table}
-    said |= {name: _list(table, name) for name in ("won", "own", "keep", "hash") if name in table}
+    said |= {name: _list(table, name) for name in _LISTS if name in table}
     for name, allowed in _CHOICES.items():
         if name in table and said.get(name, table[name]) not in allowed:
             raise DataError(
@@ -282,3 +286,151 @@ def _layout(table: Mapping[str, Any]) -> Format:
         raise
     except (TypeError, ValueError, AttributeError) as error:
         raise DataError("a line of the mapping has the wrong shape", got=str(error)[:120]) from error
+
+
+_HEAD: Final = 200
+_MOST: Final = 0.8
+_NUMBER: Final = r"^[^\p{L}\d]{0,4}[-(]?[^\p{L}\d]{0,4}\d[\d.,'\s]*\)?\s?[^\d]{0,3}$"
+_FIGURES: Final = (*REACTIONS, *AUDIENCES)
+#: What each kind is known by, and the columns that it has.
+_KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "posts": (REACTIONS, ("post_id", "published_at", "account", *_FIGURES)),
+    "followers": (("followers",), ("date", "account", "followers")),
+    "ads": (("spend",), ("day", "spend", "entity", "currency", "impressions")),
+    "outcomes": (("amount",), ("order_id", "date", "amount", "status", "currency", "entity")),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Column:
+    """A column by its header and by what its cells look like: time, number, code, state or text."""
+
+    header: str
+    looks: frozenset[str]
+    cells: pl.Series
+    states: int = 0
+
+
+def suggested_mappings(bundle: Bundle) -> Iterator[list[str]]:
+    """Lines of mappings that may fit a file, the likeliest first, with what was guessed as comments."""
+    columns = _columns(bundle)
+    for kind, chosen in _candidates(columns):
+        yield from _lines(kind, chosen, columns)
+
+
+def _columns(bundle: Bundle) -> list[_Column]:
+    """Columns below the row that is likeliest the headers: the first of the usual width."""
+    import polars as pl
+
+    part = bundle.parts[0]
+    rows = read_records(part, ReadLog(""), fast=False).rows if isinstance(part, Text) else part.rows
+    rows = [row for row in rows if any(cell.strip() for cell in row)][:_HEAD]
+    widths = sorted(len(row) for row in rows)
+    at = next((i for i, row in enumerate(rows) if widths and len(row) >= widths[len(widths) // 2]), 0)
+    found = []
+    for place, header in enumerate(rows[at] if rows else []):
+        cells = pl.Series([row[place] if place < len(row) else "" for row in rows[at + 1 :]], dtype=pl.String)
+        if header.strip() and not names_people(header) and not holds_people(cells):
+            found.append(_looked_at(header.strip(), cells))
+    return found
+
+
+def _looked_at(header: str, cells: pl.Series) -> _Column:
+    said = cells.str.strip_chars().replace("", None).drop_nulls()
+    states = said.str.to_lowercase().replace_strict(dict(load_registry().states), default=None)
+    enough = max(1.0, _MOST * len(said))
+    tests = {
+        "time": share_of_times(said) * len(said),
+        "number": int(said.str.contains(_NUMBER).sum()),
+        "code": int(said.str.to_uppercase().is_in(sorted(CODES)).sum()),
+        "state": int(states.is_not_null().sum()) / 0.6,
+    }
+    looks = frozenset(name for name, count in tests.items() if count >= enough) or frozenset({"text"})
+    return _Column(header, looks, cells, states.drop_nulls().n_unique())
+
+
+#: What the cells of a column must look like; any looks will do for the others.
+_LOOKS: Final[Mapping[str, str]] = {
+    "date": "time", "published_at": "time", "day": "time", "currency": "code", "status": "state",
+    **dict.fromkeys(("amount", "followers", "spend", *_FIGURES), "number"),
+}  # fmt: skip
+
+
+def _candidates(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column]]]:
+    """Kinds that the columns allow, with a column for each canonical one, no column twice."""
+    for kind, (known, wanted) in _KINDS.items():
+        chosen: dict[str, _Column] = {}
+        for target in wanted:
+            left = [column for column in columns if column not in chosen.values()]
+            found = _best(target, left)
+            if found is not None:
+                chosen[target] = found
+        timed = {"date", "day", "published_at"} & set(chosen)
+        if timed and set(known) & set(chosen) and (kind != "posts" or "post_id" in chosen):
+            yield kind, chosen
+
+
+def _best(target: str, columns: list[_Column]) -> _Column | None:
+    """The column whose header means it most; of several states the one that has most of them."""
+    hints = load_registry().hints["date" if target == "day" else target]
+    looks = _LOOKS.get(target)
+    fitting = [column for column in columns if looks is None or looks in column.looks]
+    if target in ("amount", "spend"):
+        fitting = [column for column in fitting if not _taken_off(column.header)]
+    ranks = {
+        column: next((rank for rank, word in enumerate(hints) if _says(column.header, word)), len(hints))
+        for column in fitting
+    }
+    named = [column for column in fitting if ranks[column] < len(hints)]
+    if target in ("date", "published_at", "day") and not named:
+        named = fitting[:1]
+    if target in ("order_id", "post_id"):
+        named = [column for column in named if column.cells.n_unique() > len(column.cells) / 2]
+    return min(named, key=lambda column: (-column.states * (target == "status"), ranks[column]), default=None)
+
+
+def _says(header: str, word: str) -> bool:
+    return re.search(rf"(?<![^\W\d_]){re.escape(word)}", normalise(header)) is not None
+
+
+def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> Iterator[list[str]]:
+    """Lines of a mapping, the fullest first; without the column of states where none of them counts as sold."""
+    about = {"outcomes": "  # guess: each row is a sale, a payment or a refund"}.get(kind, "  # guess")
+    for left_out in ({""}, {"status"}) if "status" in chosen else ({""},):
+        named = {target: column for target, column in chosen.items() if target not in left_out}
+        body = ", ".join(f"{target} = {_quoted(column.header)}" for target, column in named.items())
+        lines = [f'kind = "{kind}"{about}', f"columns = {{ {body} }}"]
+        moment = next(column for column in named.values() if "time" in column.looks)
+        if (
+            orders_of(moment.cells) == set()
+            and moment.cells.str.contains(r"^\s*\d{1,2}[-/.]\d{1,2}[-/.]").any()
+        ):
+            lines.append('dates = "DMY"  # guess: no day is above 12; "MDY" where the month stands first')
+        money = named.get("amount") or named.get("spend")
+        if (
+            money is not None
+            and "currency" not in named
+            and not money.cells.str.contains(r"[\p{Sc}]|\p{L}{2}").any()
+        ):
+            lines.append('currency = "EUR"  # guess: the file names none')
+        less = [
+            c.header
+            for c in columns
+            if "number" in c.looks and c not in named.values() and _taken_off(c.header)
+        ]
+        if kind == "outcomes" and less:
+            lines.append(f"# less = [{', '.join(map(_quoted, less[:3]))}]  # takes them off the amounts")
+        yield lines
+        signed = [*lines, 'decimal = "."  # guess: "," where commas part decimals']
+        yield signed
+
+
+def _taken_off(header: str) -> bool:
+    return any(_says(header, word) for word in load_registry().hints["less"])
+
+
+def _quoted(text: str) -> str:
+    """A text as TOML writes it."""
+    return (
+        '"' + "".join({'"': '\\"', "\\": "\\\\", "\n": " ", "\r": " "}.get(sign, sign) for sign in text) + '"'
+    )

@@ -17,7 +17,7 @@ from erresearch.exports.privacy import first_shape, show_shape
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Numbers", "Reading", "currency_of", "parse_numbers", "same_sign"]
+__all__ = ["CODES", "Numbers", "Reading", "currency_of", "parse_numbers", "same_sign"]
 
 # letters that some people write beside a number → what they multiply it by
 _MAGNITUDES = {
@@ -59,7 +59,7 @@ _ALSO = {
     "SEK": frozenset({"NOK", "DKK", "ISK"}),
     "DKK": frozenset({"NOK", "SEK", "ISK"}),
 }
-_CODES = frozenset([*_SIGNS.values(), *(code for codes in _ALSO.values() for code in codes)])
+CODES = frozenset([*_SIGNS.values(), *(code for codes in _ALSO.values() for code in codes)])
 _SPACES = "[\u0009\u0020\u00a0\u2007\u2009\u202f'’]"
 _MARKS = "[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 _DAY_ZERO = 25569  # the day 1970-01-01 as spreadsheets number it
@@ -327,7 +327,7 @@ def show_code(code: str) -> str:
     >>> show_code("EUR"), show_code("ANN")
     ('EUR', 'another')
     """
-    return code if code in _CODES else "another"
+    return code if code in CODES else "another"
 
 
 def currency_of(cells: pl.Series, rows: pl.Series, log: ReadLog) -> str:

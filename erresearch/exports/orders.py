@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from erresearch.errors import DataError
+from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import (
     Built,
     Draft,
@@ -17,9 +17,9 @@ from erresearch.exports.columns import (
     one_currency,
     without_copies,
 )
-from erresearch.exports.layouts import MAPPED
+from erresearch.exports.layouts import MAPPED, load_registry
 from erresearch.exports.log import ReadLog, counted, in_mapping, places
-from erresearch.exports.mapping import Settings
+from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import currency_of, same_sign
 from erresearch.exports.privacy import show_name
 from erresearch.exports.timestamps import day_column, impossible, in_zone, times_of, to_utc
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_orders"]
 
+_ITEMS = "further line items of an order that is counted"
 _EVENT = [
     "date",
     "entity",
@@ -42,8 +43,8 @@ _EVENT = [
     "order_id",
 ]
 
-#: Rows of one order beyond which its id is a placeholder: nobody pays an order so often.
-_PAYMENTS = 20
+#: Share of a file's days from which an id on rows of so many names no order, and how many days are needed to see it.
+_SPREAD, _DAYS = 0.5, 5
 
 
 def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
@@ -80,7 +81,9 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
 
     drafted = _one_row_per_order(drafts[0], log)
     value, currency = _money(drafted, settings, log)
-    kind = _given_back(value, _states(drafted, settings, log), drafted, log)
+    kind = _states(drafted, settings, log)
+    if not drafted.layout.pipeline:
+        kind, value = _given_back(value, kind, drafted, log)
     day, at, source, precision = _moments(drafted, settings, log)
     text = drafted.frame
     base = pl.DataFrame(
@@ -113,13 +116,13 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     )
     parts = [
         frame.with_columns(pl.lit("revenue").alias("outcome")),
-        # a further payment of an order is no further order; what stands on many rows names none of them
+        # a further payment of an order is no further order, where the id tells orders apart
         counted.filter(
             (pl.col("kind") != "refund")
             & (
                 pl.col("order_id").is_null()
                 | pl.struct("entity", "order_id", "kind").is_first_distinct()
-                | (pl.len().over("entity", "order_id", "kind") > _PAYMENTS)
+                | _names_none(frame)
             )
         ),
         refunds,
@@ -132,15 +135,16 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     )
 
 
-def _given_back(value: pl.Series, kind: pl.Series, drafted: Draft, log: ReadLog) -> pl.Series:
-    """A negative amount gives money back, whatever state its row is in; of deals nothing is given back."""
+def _given_back(
+    value: pl.Series, kind: pl.Series, drafted: Draft, log: ReadLog
+) -> tuple[pl.Series, pl.Series]:
+    """A negative amount gives money back, whatever state its row is in, and so does a state that says so."""
     import polars as pl
 
-    if drafted.layout.pipeline:
-        return kind
-    back = (value < 0).fill_null(False) & kind.fill_null("sale").is_in(["sale", "refund"])
+    back = (value < 0).fill_null(False) & kind.is_in(["sale", "refund"]).fill_null(False)
     log.count("negative", "{count} rows with a negative amount are refunds, not orders", back, drafted.rows)
-    return kind.zip_with(~back, pl.repeat("refund", len(kind), eager=True))
+    kind = kind.zip_with(~back, pl.repeat("refund", len(kind), eager=True))
+    return kind, value.zip_with((kind != "refund").fill_null(True), -value.abs())
 
 
 def _order_ids(drafted: Draft) -> pl.Series:
@@ -148,7 +152,18 @@ def _order_ids(drafted: Draft) -> pl.Series:
 
     if "order_id" not in drafted.frame.columns:
         return pl.Series([None] * drafted.frame.height, dtype=pl.String)
-    return drafted.frame["order_id"].str.strip_chars().replace("", None)
+    ids = drafted.frame["order_id"].str.strip_chars()
+    return ids.set(ids.str.to_lowercase().is_in(sorted(load_registry().missing)), None)
+
+
+def _names_none(frame: pl.DataFrame) -> pl.Expr:
+    """Ids that tell no orders apart, such as the number of a till: they stand on rows of most days of the file."""
+    import polars as pl
+
+    days = frame["date"].n_unique()
+    if days < _DAYS:
+        return pl.lit(frame["order_id"].n_unique() == 1 and frame.height > _DAYS)
+    return pl.col("date").n_unique().over("entity", "order_id", "kind") >= _SPREAD * days
 
 
 def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
@@ -158,9 +173,14 @@ def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
     layout, frame = drafted.layout, drafted.frame
     if not layout.group or layout.group not in frame.columns:
         # an order that stands twice is one; a table of one's own may hold equal lines
-        if "order_id" not in frame.columns or layout.evidence == MAPPED:
+        if "order_id" not in frame.columns:
             return drafted
         known = frame["order_id"].str.strip_chars() != ""
+        if layout.evidence == MAPPED:
+            unpaid = frame["amount" if "amount" in frame.columns else "revenue"].str.strip_chars() == ""
+            again = known & ~frame["order_id"].is_first_distinct() & unpaid
+            log.remove("out_of_scope", _ITEMS, frame["row"].filter(again))
+            return drafted.with_frame(frame.filter(~again))
         return drafted.with_frame(without_copies(frame, log, number="row", only=known))
     money = layout.money[0][0]
     filled = frame[money].str.strip_chars() != ""
@@ -173,7 +193,7 @@ def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
             fix="the file was changed after its export, or two exports were put together: export it again",
         )
     items = again & ~filled
-    log.remove("out_of_scope", "further line items of an order that is counted", frame["row"].filter(items))
+    log.remove("out_of_scope", _ITEMS, frame["row"].filter(items))
     return drafted.with_frame(frame.filter(~items))
 
 
@@ -203,9 +223,29 @@ def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series,
         # the column is believed, and nothing was guessed
         log.withdraw_guess("currency")
     log.note(f"revenue is column {drafted.header(name)!r}, as the file prints it")
+    found = replace(found, values=found.values + _beside(drafted, settings, log))
     if name == "converted":
         log.guess("amount", drafted.header(name), "the settled amounts are in one currency", "currency=")
     return found.values, currency
+
+
+def _beside(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
+    """What the caller takes off the amounts, such as tax and shipping, and what is put to them; a blank is nothing."""
+    import polars as pl
+
+    total = pl.repeat(0.0, drafted.frame.height, eager=True)
+    for headers, sign in ((settings.less, -1), (settings.plus, 1)):
+        for header in headers:
+            if KEPT + header not in drafted.frame.columns:
+                raise ColumnError(
+                    f"{log.name} has no column {header!r}",
+                    got=drafted.table.shown(),
+                    fix=f"mend less and plus {in_mapping()}",
+                )
+            values = number_column(drafted, KEPT + header, settings, log).values.fill_null(0.0)
+            total = total + sign * values
+            log.note(f"{header!r} is {'added to' if sign > 0 else 'taken off'} the amounts")
+    return total
 
 
 def _codes(text: pl.DataFrame, name: str) -> pl.Series:
@@ -229,10 +269,11 @@ def _states(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
     text = drafted.frame
     if "status" not in text.columns:
         return pl.repeat("sale", text.height, eager=True)
-    table = dict(drafted.layout.states) | {stage.strip().casefold(): "sale" for stage in settings.won}
-    if settings.won and drafted.layout.pipeline:
+    own = drafted.layout.evidence == MAPPED
+    table = dict(load_registry().states if own else drafted.layout.states)
+    if settings.won and (own or drafted.layout.pipeline):
         table = {state: kind for state, kind in table.items() if kind != "sale"}
-        table |= {stage.strip().casefold(): "sale" for stage in settings.won}
+    table |= {stage.strip().casefold(): "sale" for stage in settings.won}
     lower = text["status"].str.strip_chars().str.to_lowercase()
     kind = lower.replace_strict(table, default=None, return_dtype=pl.String)
     if "cancelled_at" in text.columns:

@@ -38,7 +38,9 @@ _PERSONAL: Final = re.compile(
     r"card.{0,40}(fingerprint|exp)|"
     r"deal owner|\bowner\b|associated (company|contact)|posted by|external ?(data)?reference|custom data|"
     r"notes?$|note attributes|payment (reference|id)s?|employee|device id|statement descriptor|network id|message$|"
-    r"\bcookie|birth|password"
+    r"\bcookie|birth|password|buyer|\bclient\b|guest name|comprador|cliente|destinatario|correo|direcci[oó]n|"
+    r"apellido|klant|koper|bezoeker|adres|kunde|käufer|empfänger|adresse|anschrift|straße|acheteur|pr[eé]nom|"
+    r"nom de famille|courriel|имя|фамилия|клиент|покупател|адрес|почта"
 )
 # what somebody wrote: not shown, yet the title of a page or a product is no person
 _FREE_TEXT: Final = re.compile(

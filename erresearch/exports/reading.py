@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from erresearch.exports.containers import Bundle, Text, log_of, open_bundle, spl
 from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
 from erresearch.exports.layouts import MAPPED, Format, load_registry, normalise
 from erresearch.exports.log import Export, Inspection, ReadLog, in_mapping
-from erresearch.exports.mapping import KEPT, Settings, day_of, read_mapping
+from erresearch.exports.mapping import KEPT, Settings, day_of, read_mapping, suggested_mappings
 from erresearch.exports.orders import read_orders
 from erresearch.exports.posts import read_posts
 from erresearch.exports.privacy import is_personal
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = ["inspect_export", "read_export", "read_exports"]
+__all__ = ["inspect_export", "read_export", "read_exports", "suggest_mapping"]
 
 _NEAR = 4
 """Days before a date in which a file's last row may lie."""
@@ -280,6 +281,60 @@ def inspect_export(
     return Inspection(bundle.name, export, False, seen)
 
 
+def suggest_mapping(path: str | Path, *, tz: str | None = None) -> str:
+    r"""Write a mapping for a file: at most six lines, with what was guessed as comments.
+
+    What it says was tried on the file. It is to be looked at, mended and kept beside the file as ``NAME.toml``.
+
+    Parameters
+    ----------
+    path : path
+        A text or a workbook with one table.
+    tz : str, optional
+        Zone of its clocks.
+
+    Returns
+    -------
+    str
+        TOML.
+
+    See Also
+    --------
+    erresearch.exports.mapping.read_mapping : Every line of a mapping.
+    erresearch.inspect_export : What a file that is known holds.
+
+    Raises
+    ------
+    DataError
+        If no row looks like headers, or no columns of a day and a figure are found.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder) / "book.csv"
+    ...     _ = file.write_text("Day,What,Price\n2025-03-13,bread,3.50\n2025-03-13,cake,9.00\n")
+    ...     print(suggest_mapping(file))
+    kind = "outcomes"  # guess: each row is a sale, a payment or a refund
+    columns = { date = "Day", amount = "Price" }
+    currency = "EUR"  # guess: the file names none
+    """
+    bundle = open_bundle(path, head=True)
+    tried = ""
+    for lines in suggested_mappings(bundle):
+        try:
+            read_export(path, mapping=tomllib.loads("\n".join(lines)), tz=tz)
+        except ErresearchError as error:
+            tried = tried or error.wrong
+            continue
+        return "\n".join(lines)
+    raise DataError(
+        f"no mapping for {bundle.name} could be guessed",
+        got=tried or "no column of days or moments with a column of figures that is known",
+        fix="write one: the lines are described at erresearch.exports.mapping.read_mapping",
+    )
+
+
 def _read(
     bundle: Bundle, settings: Settings, layout: Format | None, platform: str | None, log: ReadLog
 ) -> Export:
@@ -330,7 +385,13 @@ def _one(
     if len(unread) and chosen[0].match.layout.stack:
         log.remove("out_of_scope", "rows of tables that are of no known layout", unread)
     drafts = _of_platform(drafts, platform, log)
-    built = _reader(drafts)(drafts, settings, log)
+    reader = _reader(drafts)
+    if (settings.less or settings.plus) and reader is not read_orders:
+        raise DataError(
+            f"{log.name} has no amounts of orders, to which less and plus of a mapping belong",
+            fix="leave these lines out of the mapping",
+        )
+    built = reader(drafts, settings, log)
     rows_in = sum(table.cells.height for table in chosen) + (
         len(unread) if chosen[0].match.layout.stack else 0
     )

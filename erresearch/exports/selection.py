@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from erresearch.exports.combine import combine_exports
 from erresearch.exports.containers import Bundle, Text
 from erresearch.exports.dates import orders_of
 from erresearch.exports.delimited import Records, read_records
-from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry, normalise, vocabulary
+from erresearch.exports.layouts import MAPPED, Format, Kind, aliases, load_registry, normalise, vocabulary
 from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, Said, counted, in_mapping
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
@@ -44,7 +45,7 @@ def layouts_wanted(settings: Settings, layout: Format | None, platform: str | No
         named = load_registry().choose(platform)
         titled = [f for f in layouts if any(platform.casefold() == entry[0] for entry in f.titles.values())]
         layouts = tuple(dict.fromkeys((*named, *titled)))
-    further = (*settings.keep, *settings.hash)
+    further = (*settings.keep, *settings.hash, *settings.less, *settings.plus)
     if not further:
         return layouts
     extra = {KEPT + header: {"": (header,)} for header in further}
@@ -106,18 +107,14 @@ def _not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Sequence[
         wanted = [[h for t in part.split("|") for h in layout.headers(t)] for part in layout.signature]
         return [headers[0] for headers in wanted if headers and not there & set(map(normalise, headers))]
 
-    headed = [layout for layout in layouts if layout.signature and not layout.preamble]
-    near = min(headed, key=lambda layout: len(lacking(layout)) / len(layout.signature), default=None)
-    needed = lacking(near) if near is not None else []
+    def shared(layout: Format) -> int:
+        return len(there & set(aliases(layout)[0]))
+
+    near = max(layouts, key=lambda layout: (shared(layout), -len(lacking(layout))), default=None)
     hint = ""
-    if near is not None and 0 < len(needed) <= len(near.signature) / 3:
-        hint = f"{near.name}, which needs {', '.join(map(repr, needed))} as well"
-    knows = {
-        f: {normalise(h) for target in f.columns for h in f.headers(target)} for f in layouts if f.preamble
-    }
-    above = [layout for layout, headers in knows.items() if there <= headers]
-    if above and not hint:
-        hint = f"{above[0].name}, which needs the lines that the platform writes above the headers"
+    if near is not None and shared(near) >= len(best) / 2 and len(needed := lacking(near)) <= 1:
+        headers = ", ".join(map(repr, needed)) or "the lines that the platform writes above the headers"
+        hint = f"{near.name}, which needs {headers}"
     alike = []
     for i, cell in enumerate(best[:12]):
         close = difflib.get_close_matches(normalise(cell)[:60], known, n=1, cutoff=0.75)
@@ -127,7 +124,14 @@ def _not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Sequence[
         f"{name}: no known layout has these headers",
         got="; ".join([show_headers(best, most=5), *alike[:3]]),
         allowed=hint,
-        fix=f"say which column is which {in_mapping()}",
+        fix=f"say which column is which {in_mapping()}{_suggests(name)}",
+    )
+
+
+def _suggests(name: str) -> str:
+    """The command that writes a mapping; of a part of an archive there is none."""
+    return (
+        "" if ": " in name else f"; erresearch inspect {shlex.quote(name)} --suggest prints one to begin with"
     )
 
 

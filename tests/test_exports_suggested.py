@@ -1,0 +1,226 @@
+"""Lists of orders that no layout knows: a mapping of six lines is suggested, works as written, and the sums are right."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from erresearch.cli import commands
+from erresearch.errors import ErresearchError
+from erresearch.exports import read_export
+from erresearch.exports.reading import suggest_mapping
+
+PERSON = "Ann Example,ann@example.org,1 High Street"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Lines of a file in the layout of a service, with revenue, orders and what was given back as counted by hand."""
+
+    name: str
+    lines: tuple[str, ...]
+    revenue: float
+    orders: int
+    refunds: float = 0.0
+    encoding: str = "utf-8"
+
+
+CASES = (
+    Case(
+        "etsy",
+        (
+            "Sale Date,Order ID,Full Name,Email,Street 1,Number of Items,Payment Method,Date Shipped,Currency,Order "
+            "Value,Discount Amount,Shipping,Sales Tax,Order Total,Status,Order Net",
+            f"03/01/25,3001,{PERSON},1,Credit Card,03/02/25,USD,20.00,0.00,4.00,1.60,25.60,Paid,22.10",
+            f"03/14/25,3002,{PERSON},2,Credit Card,03/15/25,USD,40.00,0.00,4.00,3.20,47.20,Paid,41.80",
+            f"03/14/25,3003,{PERSON},1,Credit Card,,USD,10.00,0.00,4.00,0.80,14.80,Canceled,0.00",
+        ),
+        72.80,
+        2,
+    ),
+    Case(
+        "paypal",
+        (
+            '"Date","Time","TimeZone","Name","Type","Status","Currency","Gross","Fee","Net","From Email Address",'
+            '"Transaction ID","Shipping and Handling Amount","Sales Tax"',
+            '"03/01/2025","10:00:00","PST","Ann Example","Website Payment","Completed","USD","25.60","-1.0","24.60",'
+            '"ann@example.org","T1","4.00","1.60"',
+            '"03/13/2025","11:00:00","PST","Bob","Website Payment","Completed","USD","1,047.20","-1.50","1,045.70",'
+            '"bob@example.org","T2","4.00","3.20"',
+            '"03/14/2025","12:00:00","PST","Ann Example","Payment Refund","Completed","USD","-25.60","1.0","-24.60",'
+            '"ann@example.org","T3","0.00","0.00"',
+            '"03/15/2025","12:00:00","PST","","General Withdrawal","Completed","USD","-900.00",'
+            '"0.0","-900.00","","T4","",""',
+        ),
+        1072.80,
+        2,
+        -25.60,
+    ),
+    Case(
+        "square",
+        (
+            "Date,Time,Time Zone,Gross Sales,Discounts,Net Sales,Gift Card Sales,Tax,Tip,Total Collected,Source,"
+            "Card,Cash,Transaction ID,Payment ID,Device Name,Event Type,Location",
+            "03/01/25,10:15:22,Eastern Time,$20.00,$0.00,$20.00,$0.00,$1.60,$2.00,$23.60,Register,$23.60,$0.00,TX1,P1,"
+            "iPad,Payment,Main",
+            "03/13/25,11:15:22,Eastern Time,-$20.00,$0.00,-$20.00,$0.00,-$1.60,$0.00,-$21.60,Register,-$21.60,$0.00,"
+            "TX1,P2,iPad,Refund,Main",
+            '03/14/25,12:00:00,Eastern Time,"$1,050.00",-$50.00,"$1,000.00",$0.00,$80.00,$0.00,"$1,080.00",Register,'
+            '"$1,080.00",$0.00,TX2,P3,iPad,Payment,Main',
+        ),
+        1020.0,
+        2,
+        -20.0,
+    ),
+    Case(
+        "tiendanube",
+        (
+            "Número de orden;Email;Fecha;Estado de la orden;Estado del pago;Moneda;Subtotal de productos;Descuento;"
+            "Costo de envío;Total;Nombre del comprador;Nombre del producto;Cantidad del producto",
+            "501;ann@example.org;13/03/2025 10:00;Abierta;Recibido;ARS;2.000,00;0,00;500,00;2.500,00;Ann Example;Jabón;1",
+            "501;;;;;;;;;;;Té;2",
+            "502;bob@example.org;14/03/2025 11:30;Abierta;Recibido;ARS;1.000,00;0,00;500,00;1.500,00;Bob Example;Té;1",
+            "503;bob@example.org;15/03/2025 09:10;Abierta;Pendiente;ARS;900,50;0,00;0,00;900,50;Bob Example;Té;1",
+        ),
+        4000.0,
+        2,
+        encoding="latin-1",
+    ),
+    Case(
+        "woocommerce",
+        (
+            "Order Number,Order Status,Order Date,Customer Note,First Name (Billing),Email (Billing),Payment Method "
+            "Title,Order Subtotal Amount,Order Shipping Amount,Order Total Tax Amount,Order Total Amount",
+            "501,Completed,2025-03-01 10:00,,Ann,ann@example.org,Card,20.00,5.00,2.00,27.00",
+            "502,Processing,2025-03-02 11:00,,Bob,bob@example.org,Card,30.00,5.00,3.00,38.00",
+            "503,Cancelled,2025-03-02 12:00,,Cid,cid@example.org,Card,10.00,5.00,1.00,16.00",
+        ),
+        65.0,
+        2,
+    ),
+    Case(
+        "stripe with chosen columns",
+        (
+            "id,Created (UTC),Amount,Amount Refunded,Currency,Captured,Status,Customer Email",
+            "ch_1,2025-03-01 10:00,20.00,0.00,eur,true,Paid,ann@example.org",
+            "ch_2,2025-03-01 10:05,30.00,0.00,eur,true,Paid,ann@example.org",
+            "ch_3,2025-03-02 10:05,35.00,0.00,eur,false,Failed,ann@example.org",
+        ),
+        50.0,
+        2,
+    ),
+    Case(
+        "receipts of a till",
+        (
+            "Bon;Datum;Tijd;Filiaal;Kassa;Bedrag;BTW",
+            "1001;13-03-2025;09:02;Noord;1;€ 3,50;€ 0,32",
+            "1002;13-03-2025;09:05;Noord;1;€ 3,50;€ 0,32",
+            "1003;13-03-2025;09:05;Zuid;1;€ 12,00;€ 1,08",
+            "1004;14-03-2025;10:05;Zuid;1;€ -3,50;€ -0,32",
+        ),
+        19.0,
+        3,
+        -3.5,
+    ),
+    Case(
+        "notebook of a bakery",
+        ("Day,What,Price", *["2025-03-13,bread,3.50"] * 23, "2025-03-13,cake,9.00", "2025-03-14,bread,3.50"),
+        93.0,
+        25,
+    ),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_list_of_orders_reads_through_what_is_suggested(case: Case, tmp_path: Path):
+    path = tmp_path / "orders.csv"
+    path.write_text("\n".join(case.lines) + "\n", encoding=case.encoding)
+    text = suggest_mapping(path)
+    assert len(text.splitlines()) <= 6
+    assert not {"Ann", "Bob", "ann@example.org", "High"} & set(text.replace('"', " ").split())
+    path.with_name("orders.csv.toml").write_text(text, encoding="utf-8")
+    made = read_export(path, mapping=path.with_name("orders.csv.toml"))
+    rows = made.rows
+    money = rows[rows["outcome"].eq("revenue") & rows["kind"].isin(["sale", "refund"])]
+    assert money.loc[money["value"] > 0, "value"].sum() == pytest.approx(case.revenue)
+    assert money.loc[money["value"] < 0, "value"].sum() == pytest.approx(case.refunds)
+    assert rows["outcome"].eq("orders").mul(rows["kind"].eq("sale")).sum() == case.orders
+    assert "@" not in rows.to_csv() + str(made)
+
+
+def test_tax_and_shipping_are_taken_off_or_put_on_by_a_line(tmp_path: Path):
+    path = tmp_path / "orders.csv"
+    path.write_text("\n".join(CASES[0].lines) + "\n")
+    text = suggest_mapping(path)
+    (line,) = [line for line in text.splitlines() if line.startswith("# less")]
+    mapping = tomllib.loads(text.replace(line, line.removeprefix("# ")))
+    value = {name: read_export(path, mapping=more).rows for name, more in (
+        ("less", mapping), ("plus", {**mapping, "less": [], "plus": ["Shipping"]}))}  # fmt: skip
+    sold = {
+        name: rows[rows["outcome"].eq("revenue") & rows["kind"].eq("sale")]["value"].sum()
+        for name, rows in value.items()
+    }
+    assert sold == {"less": pytest.approx(60.0), "plus": pytest.approx(80.80)}
+    with pytest.raises(ErresearchError, match="has no column 'Porto'"):
+        read_export(path, mapping={**mapping, "less": ["Porto"]})
+    path.write_text("Date,Views\n2026-01-01,10\n2026-01-02,12\n")
+    with pytest.raises(ErresearchError, match="has no amounts of orders"):
+        read_export(path, mapping={"less": ["Views"]})
+
+
+@pytest.mark.parametrize(
+    ("ids", "orders"),
+    [
+        ([f"A{number}" for number in range(60)], 60),
+        (["Till 1"] * 60, 60),  # the name of a till
+        (["n/a"] * 60, 60),
+        (["Till 1", *(f"A{number}" for number in range(59))] , 60),
+        ([f"A{number}" if number % 2 else "cash" for number in range(60)], 60),
+        ([f"A{number // 30}" for number in range(60)], 2),  # thirty lines of an order, each order on one day
+    ],
+)  # fmt: skip
+def test_an_id_counts_orders_where_it_tells_them_apart(tmp_path: Path, ids: list[str], orders: int):
+    days = [
+        f"2025-03-{number // 30 + 1:02d}" if orders == 2 else f"2025-03-{number % 28 + 1:02d}"
+        for number in range(60)
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text("Id,Day,Paid\n" + "".join(f"{key},{day},5\n" for key, day in zip(ids, days, strict=True)))
+    columns = {"order_id": "Id", "date": "Day", "amount": "Paid"}
+    made = read_export(path, mapping={"kind": "outcomes", "currency": "EUR", "columns": columns})
+    assert made.rows.loc[made.rows["outcome"] == "orders", "value"].sum() == orders
+
+
+def test_a_state_that_says_refund_gives_money_back(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text("Id,Day,Paid,State\nA1,2025-03-01,20,Paid\nA1,2025-03-02,5,Refund\n")
+    columns = {"order_id": "Id", "date": "Day", "amount": "Paid", "status": "State"}
+    rows = read_export(path, mapping={"kind": "outcomes", "currency": "EUR", "columns": columns}).rows
+    assert rows.loc[rows["outcome"] == "revenue", "value"].tolist() == [20, -5]
+
+
+def test_posts_and_followers_are_suggested_too(tmp_path: Path):
+    path = tmp_path / "toots.csv"
+    path.write_text("Toot,Link,Posted on,Favourites,Boosts\nhello,https://a.example/1,13-03-2025 10:00,3,1\n"
+                    "hi,https://a.example/2,14-03-2025 10:00,4,0\n")  # fmt: skip
+    made = read_export(path, mapping=tomllib.loads(suggest_mapping(path)))
+    assert (made.kind, made.rows["likes"].sum(), made.rows["shares"].sum()) == ("posts", 7, 1)
+    path.write_text("Day,Fans\n2025-03-13,100\n2025-03-14,103\n")
+    assert read_export(path, mapping=tomllib.loads(suggest_mapping(path))).kind == "followers"
+
+
+def test_what_cannot_be_guessed_is_said(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text("What,Who\nbread,me\ncake,you\n")
+    with pytest.raises(ErresearchError, match=r"no mapping for a\.csv could be guessed: no column of days"):
+        suggest_mapping(path)
+
+
+def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "book.csv"
+    path.write_text("\n".join(CASES[-1].lines) + "\n")
+    assert commands.run(["inspect", str(path), "--suggest"]) == 0
+    assert tomllib.loads(capsys.readouterr().out)["columns"] == {"date": "Day", "amount": "Price"}
