@@ -418,6 +418,12 @@ def entry(**changes) -> str:
         (entry(direction='"up"'), UnknownNameError, "no direction.*'up'"),
         (entry(design='"panel"'), UnknownNameError, "no design.*'panel'"),
         (entry(worlds='"nil"'), DataError, "claim 'X1' has a wrong worlds"),
+        (entry(roles="{ y = 3, x = ['x'] }"), DataError, r"claim 'X1' has a wrong roles\.y: 3"),
+        (
+            entry(sets="{ a = { options = 3 } }"),
+            DataError,
+            r"claim 'X1' has a wrong sets\.a: .*options: a table",
+        ),
         (entry(text='""'), DataError, "claim 'X1' has a wrong text"),
         (entry(sesio="1"), UnknownNameError, "no field of claim 'X1' 'sesio'.*Did you mean 'sesoi'"),
         (entry(family='["a","b","c","d","e","f","g"]'), DataError, "names too many data sets: 7.*at most 6"),

@@ -134,6 +134,17 @@ def test_two_houses_may_call_different_accounts_the_same(tmp_path) -> None:
     assert pool(files, same_accounts=True).accounts == 6
 
 
+def test_the_same_rows_are_not_pooled_twice_under_another_name(tmp_path) -> None:
+    rows = accounts([30] * 6, seed=3)
+    more = pd.concat([rows, accounts([30] * 2, seed=4).assign(shop=lambda t: "b" + t["shop"])])
+    renamed = more.assign(shop="north " + more["shop"])
+    files = [saved(tmp_path, "one", rows), saved(tmp_path, "two", renamed)]
+    with pytest.raises(
+        DataError, match=r"would count twice: 6 groups with the same rows.*'.*one.*' and '.*two"
+    ):
+        pool(files)
+
+
 def test_pooling_refuses_small_cells_and_single_files(tmp_path) -> None:
     good, bad = saved(tmp_path, "good", accounts([30, 30])), saved(tmp_path, "bad", accounts([30, 3]))
     with pytest.raises(DataError, match="nothing to pool: 1 file"):

@@ -222,10 +222,14 @@ def read_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
         table = tomllib.loads(where.read_text(encoding="utf-8"))
     except OSError as error:
         raise EngineError(
-            f"cannot read the claims in {str(where)!r}", got=error.strerror or str(error)
+            f"cannot read the claims in {str(where)!r}",
+            got=error.strerror or str(error),
+            fix="name a file such as claims.toml",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EngineError(f"{str(where)!r} is not a TOML file", got=str(error)) from error
+        raise EngineError(
+            f"{str(where)!r} is not a TOML file", got=str(error), fix="mend that line"
+        ) from error
     entries = table.get("claim", [])
     if not isinstance(entries, list) or not entries:
         raise DataError(f"{str(where)!r} holds no claim", fix="write each claim as a [[claim]] entry")
@@ -348,8 +352,14 @@ def _check_types(entry: Mapping[str, Any], name: str) -> None:
         if extra:
             raise UnknownNameError.of(f"field of sets.{key} (claim {name})", extra[0], _NOTE)
         lists[f"sets.{key}.qualifiers"] = note.get("qualifiers", ())
+        if not isinstance(note.get("options", {}), dict) or not isinstance(note.get("note", ""), str):
+            raise DataError(
+                f"claim {name} has a wrong sets.{key}",
+                got=repr(note)[:80],
+                allowed="options: a table, note: a text",
+            )
     for key, names in lists.items():
-        if isinstance(names, str) or not all(isinstance(one, str) for one in names):
+        if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
             raise DataError(
                 f"claim {name} has a wrong {key}", got=repr(names)[:80], allowed="a list of texts"
             )

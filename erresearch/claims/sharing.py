@@ -303,7 +303,8 @@ def pool(paths: Sequence[str | Path], *, same_accounts: bool = False) -> Moments
     ------
     DataError
         With fewer than two files, where a cell has few rows or is constant, where two files of one house overlap in
-        time, or where files to be joined by account were made with different salts.
+        time or hold groups of the very same rows (which is all that can be seen of files without a period), or where
+        files to be joined by account were made with different salts.
     EngineError
         If a file is damaged, of another version, or holds what no rows can give.
     ColumnError
@@ -324,6 +325,15 @@ def pool(paths: Sequence[str | Path], *, same_accounts: bool = False) -> Moments
             raise DataError(
                 f"two files of {a.house!r} overlap in time, so that rows would count twice",
                 got=f"{str(one)!r} ({_span(a)}) and {str(other)!r} ({_span(b)})",
+                fix="pool one of them",
+                code="overlap",
+            )
+    for (one, a), (other, b) in combinations(zip(paths, parts, strict=True), 2):
+        twice = _same_groups(a, b) if a.columns == b.columns else 0
+        if twice:
+            raise DataError(
+                "two files hold the same rows, which would count twice",
+                got=f"{twice:,} groups with the same rows, sums and products in {str(one)!r} and {str(other)!r}",
                 fix="pool one of them",
                 code="overlap",
             )
@@ -351,6 +361,19 @@ def pool(paths: Sequence[str | Path], *, same_accounts: bool = False) -> Moments
             {f"{owner}: {key}" for key in keys} for owner, keys in zip(owners, merged_keys, strict=True)
         ]
     return _added(parts, merged_keys)
+
+
+def _same_groups(one: Moments, other: Moments) -> int:
+    """Groups of rows that vary and have the very same products in both, whatever they are called."""
+    other = other.about(one.origin)
+    k = len(one.columns)
+    squares = one.cross[:, [i * k - i * (i - 1) // 2 for i in range(k)]]
+    varying = (squares * one.weight[:, None] - one.sums**2 > 1e-9 * squares * one.weight[:, None]).any(axis=1)
+    found = 0
+    for row in np.flatnonzero(varying):
+        near = other.cross[other.count == one.count[row]]
+        found += bool(np.isclose(near, one.cross[row], 1e-9, 1e-9 * squares[row].max()).all(axis=1).any())
+    return found
 
 
 def _added(parts: Sequence[Moments], merged_keys: Sequence[set[str]]) -> Moments:
