@@ -28,10 +28,11 @@ from erresearch.audits import (
     with_scores,
 )
 from erresearch.audits.labels import LONGEST
+from erresearch.audits.next_steps import perhaps_events
 from erresearch.audits.outputs import _again, accounting_rows, unread_rows
 from erresearch.audits.verdicts import what_would_help
 from erresearch.claims import read_claims
-from erresearch.errors import DataError, DesignError, ErresearchError
+from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
 from erresearch.exports import Accounting, Export
 from erresearch.io.outputs import MARKER
 from erresearch.panel import Panel, RowAccounting, Rules
@@ -106,6 +107,41 @@ def test_declared_events_reach_the_verdicts(shop, tmp_path):
     assert "event: public holiday" in verdict.estimate.method
     assert "events-not-declared" not in verdict.certainty.codes
     assert any(doubt.name == "without the events" for doubt in verdict.doubts)
+
+
+def test_reruns_with_other_choices_are_counted_as_looks(shop, tmp_path):
+    files, out = [shop["instagram"], shop["orders"]], tmp_path / "out"
+    first = audit(files, tz=ZONE, out=out)
+    assert list(first.looked.values()) == [sum(v.word != "not judged" for v in first.verdicts)]
+    again = audit(files, tz=ZONE, out=out)
+    assert again.looked == first.looked
+    assert "runs with other choices" not in again.looks
+    other = audit(files, tz=ZONE, out=out, sesoi=0.1)
+    assert len(other.looked) == 2
+    assert f"looks: {sum(other.looked.values())} claims were asked of the same rows, in 2 runs" in str(other)
+    assert (out / "looks.csv").read_text(encoding="utf-8").startswith("choices,claims\n")
+    assert "in 2 runs with other choices" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_looks_like_an_event_is_shown_and_never_read_from_revenue(shop):
+    made = audit([shop["instagram"], shop["orders"]], tz=ZONE)
+    busy = made.panel.rows.assign(revenue=made.panel.rows["revenue"].where(made.panel.rows.index != 20, 1e9))
+    assert perhaps_events(replace(made.panel, rows=busy), None) == perhaps_events(made.panel, None)
+    many = busy.assign(posts=busy["posts"].where(busy.index != 20, 500.0))
+    said = perhaps_events(replace(made.panel, rows=many), None)
+    assert f"many posts ({many['period'].loc[20]:%Y-%m-%d}" in said
+    assert perhaps_events(replace(made.panel, rows=many), "none") == ""
+
+
+def test_the_choice_of_a_list_is_declared(shop):
+    panel = simulate("decay", rng=1).panel
+    accounts = panel.rename(columns={"entity": "account"}) if "entity" in panel else panel
+    verdicts = [
+        of(judge_panel(None, accounts.assign(simulated=True), choice=c), "C07") for c in ("", "all", "mixed")
+    ]
+    assert [v.word for v in verdicts] == ["inconclusive", "supported", "inconclusive"]
+    with pytest.raises(UnknownNameError, match="no choice 'best'"):
+        Rules(choice="best")
 
 
 def test_without_outcomes_it_is_an_audit_of_engagement(shop):
@@ -214,7 +250,8 @@ def written(shop, tmp_path_factory: pytest.TempPathFactory):
 
 def test_everything_is_written(written):
     out = written.paths["report"].parent
-    names = {"report.html", "verdicts.csv", "panel.csv", "accounting.csv", "rates.csv", "audit.ipynb", MARKER}
+    tables = {"verdicts.csv", "panel.csv", "accounting.csv", "rates.csv", "looks.csv"}
+    names = {"report.html", "audit.ipynb", MARKER, *tables}
     assert {path.name for path in out.iterdir()} == names
     assert {path.name for path in written.paths.values()} == names - {MARKER}
     every = "".join(path.read_text(encoding="utf-8") for path in out.iterdir())

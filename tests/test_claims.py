@@ -651,3 +651,38 @@ def test_the_same_word_from_another_engine(panel) -> None:
     assert there.word == here.word
     assert there.estimate.value == pytest.approx(here.estimate.value, rel=1e-10)
     assert np.isclose(there.interval.low, here.interval.low, rtol=1e-8)
+
+
+def test_columns_that_no_claim_knows_and_reliabilities_that_are_none_are_refused():
+    table = simulate_panel("nil", accounts=6, weeks=60, rng=1)[0]
+    with pytest.raises(
+        UnknownNameError, match=r"no column of these claims 'engagment'.*Did you mean 'engagement'"
+    ):
+        examine("C01", {"shops": table}, columns={"engagment": "engagement"})
+    for wrong in (0.0, 1.2, math.nan):
+        with pytest.raises(DesignError, match="a reliability is a share of the variance"):
+            examine("C01", {"shops": table}, reliability=wrong)
+    with pytest.raises(UnknownNameError, match="no rule of choice 'best'"):
+        examine("C07", {"shops": table}, choice="best")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (lambda t: t.assign(engagement=0.0), "Use longer periods, in which fewer counts are 0"),
+        (lambda t: t.assign(engagement=3.0), "no variation is left in 'lag1 log engagement'"),
+        (lambda t: pd.concat([t, t.iloc[:5]]), "5 rows repeat one.*Sum or average them first"),
+        (
+            lambda t: pd.concat([t.assign(week=t["week"] + pd.Timedelta(hours=3)), t]),
+            "Sum to one row per day or week",
+        ),
+    ],
+)
+def test_rows_that_give_no_word_say_the_way_out(changed, said):
+    table = simulate_panel("nil", accounts=6, weeks=60, rng=1)[0]
+    table = table.assign(
+        week=pd.Timestamp("2024-01-01") + pd.to_timedelta(7 * table["week"].rank(method="dense"), "D")
+    )
+    (verdict,) = examine("C01", {"shops": changed(table)})
+    assert verdict.word in {"not judged", "inconclusive"}
+    assert re.search(said, verdict.reason)

@@ -2,8 +2,9 @@
 
     python tools/calibration.py [--jobs 2] [--draws N] [--table data/calibration.csv] [CELL ...]
 
-The cells are in ``data/calibration.toml``. It may be stopped and started again: a cell that is done is kept.
-``python tools/calibration_table.py`` writes the table into the docs.
+The cells are in ``data/calibration.toml``; their worlds are those of the package, or those of ``tools/hostile.py``. It
+may be stopped and started again: a cell that is done is kept. ``python tools/calibration_table.py`` writes the table
+into the docs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextlib
 import csv
 import io
 import math
+import runpy
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
@@ -21,16 +23,19 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 import numpy as np
+import pandas as pd
 
 from erresearch.claims import Claim, claim_named, evidence_for, judge
+from erresearch.claims.decision_rule import word_power
 from erresearch.claims.options import without_challenges
+from erresearch.claims.variables import Declared
 from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
 from erresearch.io.files import atomic_write, resource
 from erresearch.report.calibration import BARS, Outcome, stored
-from erresearch.robustness import detectable
-from erresearch.worlds import Design, Truth, simulate_panel
+from erresearch.worlds import Design, simulate_panel
 
-Kind = Literal["panel", "list"]
+Kind = Literal["panel", "list", "shops"]
+_HOSTILE: Final = runpy.run_path(str(Path(__file__).with_name("hostile.py")))
 SEED: Final = 20_261_122
 
 
@@ -42,8 +47,9 @@ class Cell:
     ----------
     name, world, claim : str
         Name of the cell, simulated world, claim that is judged.
-    kind : {"panel", "list"}
-        Accounts followed week by week, or listed once: what is planted is an elasticity, or an exponent.
+    kind : {"panel", "list", "shops"}
+        Accounts followed week by week, or listed once: what is planted is an elasticity, or an exponent. "shops" are
+        those of ``tools/hostile.py``.
     accounts, weeks : int or None
         Size; None leaves the world's own.
     draws : int
@@ -54,6 +60,8 @@ class Cell:
         Factors that differ from the world's own.
     counts : tuple of str
         Which of :data:`BARS` the cell is held to.
+    declared : bool
+        Whether the shops have written their promotions down.
     """
 
     name: str
@@ -66,6 +74,7 @@ class Cell:
     level: float
     design: Design | None
     counts: tuple[str, ...]
+    declared: bool = False
 
 
 def cells(path: str | Path | None = None) -> dict[str, Cell]:
@@ -114,12 +123,13 @@ def cells(path: str | Path | None = None) -> dict[str, Cell]:
             claim=made["claim"],
             kind=made["kind"],
             # a list has its own size
-            accounts=made.get("accounts") if made["kind"] == "panel" else None,
-            weeks=made.get("weeks") if made["kind"] == "panel" else None,
+            accounts=None if made["kind"] == "list" else made.get("accounts"),
+            weeks=None if made["kind"] == "list" else made.get("weeks"),
             draws=int(made["draws"]),
             level=float(made["level"]),
             design=Design(**made["design"]) if "design" in made else None,
             counts=tuple(made.get("counts", ())),
+            declared=bool(made.get("declared", False)),
         )
     return found
 
@@ -194,35 +204,57 @@ class _Draw:
 
 
 def _draw(cell: Cell, claim: Claim, generator: np.random.Generator) -> _Draw:
-    panel, truth = simulate_panel(
-        cell.world, accounts=cell.accounts, weeks=cell.weeks, rng=generator, design=cell.design
-    )
+    panel, said, planted, right, wrong = (_shops if cell.kind == "shops" else _world)(cell, generator)
     try:
-        evidence = evidence_for(claim, panel, dataset=cell.world, level=cell.level)
+        evidence = evidence_for(claim, panel, dataset=cell.world, level=cell.level, declared=said)
     except ErresearchError:
         return _Draw("not judged", False, False, math.nan, False, math.nan, math.nan, 0)
     verdict = judge(claim, evidence, dataset=cell.world, level=cell.level, simulated=True)
-    words = truth.words[cell.claim]
     interval, estimate = verdict.interval, evidence.estimate
     assert interval is not None
-    planted = _planted(cell, truth)
-    can = detectable(estimate, level=cell.level)
+    order = evidence.order if claim.arrow else None
     return _Draw(
         verdict.word,
-        verdict.word in words.right,
-        verdict.word in words.wrong,
+        verdict.word in right,
+        verdict.word in wrong,
         math.nan if planted is None else float(planted in interval),
-        can.suffices(claim.sesoi),
+        word_power(order, estimate, level=cell.level)[1] <= claim.sesoi,
         estimate.value,
         estimate.se,
         evidence.clusters,
     )
 
 
-def _planted(cell: Cell, truth: Truth) -> float | None:
-    if cell.kind == "panel":
-        return truth.parameters["elasticity"]
-    return 1 - truth.parameters["exponent"]
+_Made = tuple[pd.DataFrame, Declared | None, float | None, Sequence[str], Sequence[str]]
+
+
+def _world(cell: Cell, generator: np.random.Generator) -> _Made:
+    """A table of one of the package's worlds, what is planted, and which words are right and wrong there."""
+    table, truth = simulate_panel(
+        cell.world, accounts=cell.accounts, weeks=cell.weeks, rng=generator, design=cell.design
+    )
+    of = truth.parameters
+    planted = of["elasticity"] if cell.kind == "panel" else 1 - of["exponent"]
+    words = truth.words[cell.claim]
+    return table, None, planted, words.right, words.wrong
+
+
+def _shops(cell: Cell, generator: np.random.Generator) -> _Made:
+    """The same of shops in which a careless reading goes wrong; no decisive word is right of the same week alone."""
+    world = _HOSTILE["WORLDS"][cell.world]
+    table = world.make(generator, weeks=cell.weeks, shops=cell.accounts)
+    said = Declared(events=_HOSTILE["events"](table, cell.world)) if cell.declared else None
+    moves, denies = bool(world.next_week), cell.claim == "C02"
+    holds, fails = ("contradicted", "supported") if denies else ("supported", "contradicted")
+    nil = "supported" if denies else "practically nil"
+    if moves:
+        right, wrong = (holds,), {fails, nil} - {holds}
+    else:
+        right, wrong = (
+            (() if world.same_week else (nil,)),
+            {holds, fails, nil} - (set() if world.same_week else {nil}),
+        )
+    return table.drop(columns="event"), said, world.next_week, right, tuple(sorted(wrong))
 
 
 def _outcome(cell: Cell, rows: Sequence[_Draw], seconds: float) -> Outcome:

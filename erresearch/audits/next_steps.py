@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from erresearch.claims import read_claims
 from erresearch.errors import DesignError, ErresearchError
@@ -13,9 +13,18 @@ from erresearch.experiments import Interruption, Pause, find_pauses, interruptio
 from erresearch.experiments.designs import BELIEVABLE
 from erresearch.experiments.planning import quick_plan
 from erresearch.panel import Panel
+from erresearch.panel.events import event_candidates
 from erresearch.results import Doubt, Verdict, plain
 
-__all__ = ["NextStep", "PastPauses", "past_pauses", "settling_plan", "with_plan"]
+__all__ = [
+    "NextStep",
+    "PastPauses",
+    "looks_of",
+    "past_pauses",
+    "perhaps_events",
+    "settling_plan",
+    "with_plan",
+]
 
 #: Pauses and jumps of an audit that are judged, so that it stays quick: the longest gaps first.
 MOST_JUDGED: Final = 4
@@ -24,6 +33,9 @@ _WHAT: Final = {
     "less": "half as many posts or fewer from {at} on, until {until}",
     "more": "twice as many posts or more from {at} on, until {until}",
 }
+#: Days of events that are named, and most false decisive words of one claim, either way.
+_SHOWN_DAYS: Final = 5
+_FALSE: Final = 0.05
 #: Words that a plan of pauses may settle.
 _OPEN: Final = frozenset({"inconclusive", "association only", "not judged"})
 
@@ -74,6 +86,52 @@ class PastPauses:
     def __repr__(self) -> str:
         """The same."""
         return str(self)
+
+
+def looks_of(looked: Mapping[str, int]) -> str:
+    """How many claims were asked in all runs, and how many false words so many looks give; empty where none was judged.
+
+    Examples
+    --------
+    >>> print(looks_of({"a": 10, "b": 12}))
+    looks: 22 claims were asked of the same rows, in 2 runs with other choices, each at 95 % by itself; where nothing is
+    there, so many give up to 1.100 false words on average. Asking again with other events or δ adds more
+    """
+    asked = sum(looked.values())
+    if not asked:
+        return ""
+    runs = f", in {len(looked)} runs with other choices" if len(looked) > 1 else ""
+    return (
+        f"looks: {asked} claims were asked of the same rows{runs}, each at 95 % by itself; where nothing is there, so "
+        f"many give up to {plain(_FALSE * asked)} false words on average. Asking again with other events or δ adds more"
+    )
+
+
+def perhaps_events(panel: Panel | None, events: Any) -> str:
+    """What looks like events where none were declared, read from posts, discounts and prices and never from revenue.
+
+    Parameters
+    ----------
+    panel : Panel or None
+        Its rows are looked at.
+    events : object
+        What was declared; None where nothing was.
+
+    Returns
+    -------
+    str
+        One sentence; empty where nothing stands out.
+    """
+    if panel is None or events is not None:
+        return ""
+    found = event_candidates(panel.rows, by="entity", time="period")
+    if found.empty:
+        return ""
+    days = ", ".join(f"{day:%Y-%m-%d}" for day in sorted(set(found["start"]))[:_SHOWN_DAYS])
+    return (
+        f"perhaps events: {len(found)} times {' or '.join(dict.fromkeys(found['name']))} ({days} …), seen in posts, "
+        "discounts and prices and never in revenue; declare those that were (--events FILE, or Rules(events=...))"
+    )
 
 
 def past_pauses(panel: Panel) -> PastPauses:

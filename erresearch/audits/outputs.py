@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import hashlib
 import io
 import os
 import re
@@ -38,10 +40,14 @@ __all__ = [
     "audit_notebook",
     "doubt_lines",
     "drawings",
+    "earlier_looks",
     "unread_rows",
     "write_audit",
 ]
 
+#: File of the looks so far, and the settings whose change makes another look.
+LOOKS = "looks.csv"
+_CHOICES = ("FREQ", "SESOI", "CURRENCY", "RULES")
 _QUESTION = "Does engagement go with revenue in these files?"
 _EFFECTS = ("account and week effects", "entity and week effects", "week effects")
 _MADE_WITH = ("erresearch", "python", "platform", "claims_sha256", "packages")
@@ -213,6 +219,7 @@ def write_audit(
         "verdicts.csv": csv_text(COLUMNS, verdict_rows(found.verdicts)),
         "accounting.csv": csv_text(("table", "what", "rows"), [*rows, *unread_rows(found)]),
         "audit.ipynb": audit_notebook(settings, cells, out=out),
+        LOOKS: csv_text(("choices", "claims"), found.looked.items()),
     }
     if found.panel is not None:
         texts["panel.csv"] = table_csv(found.panel.rows, digits=10)
@@ -235,6 +242,7 @@ def write_audit(
             accounting=[(name, what, count) for name, what, count in rows if _lost(what) and count],
             warnings=[
                 *(f"what would help: {text}" for text in found.wanted),
+                *(text for text in (found.looks, found.candidates) if text),
                 *found.pauses.lines,
                 *found.refused,
                 *found.warnings,
@@ -248,11 +256,44 @@ def write_audit(
         "accounting": "accounting.csv",
         "panel": "panel.csv",
         "rates": "rates.csv",
+        "looks": LOOKS,
     }
     written = {name: file for name, file in names.items() if file in texts}
     return {
         name: out / file
         for name, file in (written | {"report": "report.html", "notebook": "audit.ipynb"}).items()
+    }
+
+
+def earlier_looks(
+    out: str | Path | None, settings: Mapping[str, Any], verdicts: Sequence[Verdict]
+) -> dict[str, int]:
+    """Claims that were asked with each set of choices so far, by a short hash of the choices; this run is the last.
+
+    The same choices again are no further look.
+
+    Parameters
+    ----------
+    out : path or None
+        Folder of the results, with those of an earlier run or without.
+    settings : mapping
+        Choices of this run; files and places are none.
+    verdicts : sequence of Verdict
+        What it judged.
+
+    Returns
+    -------
+    dict of str to int
+    """
+    chosen = repr(sorted((name, repr(value)) for name, value in settings.items() if name in _CHOICES))
+    known = {}
+    if out is not None and (Path(out) / LOOKS).is_file():
+        rows = csv.reader((Path(out) / LOOKS).read_text(encoding="utf-8").splitlines()[1:])
+        known = {row[0]: int(row[1]) for row in rows}
+    own = hashlib.sha256(chosen.encode()).hexdigest()[:12]
+    return {
+        **{key: value for key, value in known.items() if key != own},
+        own: sum(one.word != "not judged" for one in verdicts),
     }
 
 

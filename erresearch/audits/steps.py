@@ -5,13 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from erresearch.audits.inputs import Files, read_files
-from erresearch.audits.next_steps import NextStep, PastPauses, past_pauses, settling_plan, with_plan
-from erresearch.audits.outputs import RunStep, doubt_lines, drawings, write_audit
+from erresearch.audits.next_steps import (
+    NextStep,
+    PastPauses,
+    looks_of,
+    past_pauses,
+    perhaps_events,
+    settling_plan,
+    with_plan,
+)
+from erresearch.audits.outputs import RunStep, doubt_lines, drawings, earlier_looks, write_audit
 from erresearch.audits.tables import (
     account_table,
     column_table,
@@ -30,7 +38,7 @@ from erresearch.io.outputs import check_output
 from erresearch.panel import Panel, Rules, build_panel
 from erresearch.panel.events import declared_events
 from erresearch.panel.records import look_up
-from erresearch.results import Estimate, Verdict, plain, verdict_table
+from erresearch.results import Estimate, Verdict, verdict_table
 from erresearch.schema.vocabulary import Freq
 
 if TYPE_CHECKING:
@@ -66,6 +74,10 @@ class Audit:
         Gaps and jumps in posting, and what revenue was in them.
     plan : NextStep
         The plan of pauses that would settle what stayed open, and what it could find.
+    looked : mapping of str to int
+        Claims asked in each run with other choices that left its results in this folder, this one last.
+    candidates : str
+        What looks like events and was not declared, in one sentence; empty where nothing does.
     """
 
     files: Files
@@ -78,6 +90,8 @@ class Audit:
     paths: Mapping[str, Path]
     pauses: PastPauses
     plan: NextStep
+    looked: Mapping[str, int] = field(default_factory=dict)
+    candidates: str = ""
 
     @property
     def exports(self) -> tuple[Export, ...]:
@@ -109,7 +123,7 @@ class Audit:
                 waiting.setdefault((v.words, v.reason), []).append(v.claim)
         lines += [f"{', '.join(claims)}: {words}. {why}" for (words, why), claims in waiting.items()]
         lines += [str(estimate) for estimate in self.survey]
-        lines += [self.looks] * bool(self.looks)
+        lines += [text for text in (self.looks, self.candidates) if text]
         lines += [f"not told: {reason}" for reason in self.refused]
         lines += self.pauses.lines
         lines += [f"what would help: {text}" for text in self.wanted]
@@ -118,15 +132,8 @@ class Audit:
 
     @property
     def looks(self) -> str:
-        """How many claims were asked, and how many false words so many looks give; empty where none was judged."""
-        asked = sum(verdict.word != "not judged" for verdict in self.verdicts)
-        if not asked:
-            return ""
-        return (
-            f"looks: {asked} claims were asked of the same rows, each at 95 % by itself; where nothing is there, so many "
-            f"give up to {plain(_FALSE * asked)} false words on average. Asking again with other events or another "
-            "smallest effect of interest adds to them"
-        )
+        """How many claims were asked, in this and in earlier runs, and how many false words so many looks give."""
+        return looks_of(self.looked)
 
     def __repr__(self) -> str:
         """The same."""
@@ -336,8 +343,6 @@ def _value(known: Mapping[str, Any], place: str) -> Any:
     return value
 
 
-#: Most false decisive words of one claim, either way.
-_FALSE: Final = 0.05
 #: Every step of an audit, in order.
 STEPS: Final[tuple[Step, ...]] = (
     Step(
@@ -390,6 +395,7 @@ STEPS: Final[tuple[Step, ...]] = (
             "unpriced=files.unpriced",
             "unscored=joined.unscored",
             "events=joined.events",
+            "choice=RULES.choice",
         ),
         makes="verdicts",
     ),
@@ -546,6 +552,8 @@ def audit(
         paths={},
         pauses=known.get("pauses", PastPauses()),
         plan=known["plan"],
+        looked=earlier_looks(out, {name: known[name] for name in settings}, known["verdicts"]),
+        candidates=perhaps_events(joined.panel, joined.events),
     )
     if out is None:
         return found

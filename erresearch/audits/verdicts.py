@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from erresearch.claims import Claim, examine, read_claims
 from erresearch.claims.certainty import grade
-from erresearch.claims.decision_rule import FEWEST_CLUSTERS
+from erresearch.claims.decision_rule import DETECTABLE, FEWEST_CLUSTERS
 from erresearch.errors import DesignError
 from erresearch.panel import BOOSTED, Panel
+from erresearch.panel.records import Choice
 from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain
 from erresearch.results.verdicts import ReasonCode
-from erresearch.robustness import detectable
 from erresearch.robustness.data_guards import boosts_in
 from erresearch.schema.vocabulary import DECISIVE, PERIODS, Freq
 
@@ -73,6 +73,7 @@ def judge_panel(
     unpriced: str = "",
     unscored: str = "",
     events: Any = None,
+    choice: Choice = "",
 ) -> tuple[Verdict, ...]:
     """Judge every claim that a panel has columns for.
 
@@ -98,6 +99,8 @@ def judge_panel(
         Why the answers of a survey give no score of the periods, where they do not (:func:`with_scores` says it).
     events : pandas.DataFrame, "none" or None
         Declared events, as :func:`erresearch.examine` takes them.
+    choice : {"", "all", "followers", "reactions", "mixed"}
+        How the accounts were chosen; empty where it is not known.
 
     Returns
     -------
@@ -149,7 +152,8 @@ def judge_panel(
             found.append(_not_judged(claim, name, _Wanting(few, code=ReasonCode.FEW_CLUSTERS)))
             continue
         if about_accounts or panel is None:
-            found.append(_helped(examine(claim, {name: table})[0], panel, about_accounts))
+            (verdict,) = examine(claim, {name: table}, choice=choice or None)
+            found.append(_helped(verdict, panel, about_accounts))
             continue
         idle = _unusable(claim, table, PERIODS[panel.freq].many)
         if idle and unscored and _played(claim, "x", table) == "nps":
@@ -355,7 +359,7 @@ def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verd
     """Say what would help where the answer is inconclusive."""
     if verdict.word != "inconclusive" or verdict.estimate is None or verdict.sesoi is None:
         return verdict
-    can = detectable(verdict.estimate).effect
+    can = next((doubt.value for doubt in verdict.doubts if doubt.code == DETECTABLE), math.inf)
     if about_accounts or panel is None:
         text = "more accounts, chosen without looking at their reactions; more posts of the same ones hardly help"
         return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))

@@ -79,9 +79,9 @@ def examine(
     DataError
         If `data` is empty or a family has more than 6 real data sets.
     UnknownNameError
-        If a claim or its procedure is in no registry.
+        If a claim or its procedure is in no registry, or `columns` names a column that no claim knows.
     DesignError
-        If `level` does not lie between 0 and 1.
+        If `level` does not lie between 0 and 1, or `reliability` is no share.
 
     See Also
     --------
@@ -112,6 +112,10 @@ def examine(
     several = [claims] if isinstance(claims, (Claim, str)) else list(claims)
     chosen = [claim if isinstance(claim, Claim) else claim_named(claim) for claim in several]
     told = isinstance(events, str) and events == "none"
+    played = {name for claim in chosen for names in claim.roles.values() for name in names}
+    strange = next((name for name in columns or {} if name not in played), None)
+    if strange is not None:
+        raise UnknownNameError.of("column of these claims", strange, played)
     said = Declared(
         columns=columns or {},
         controls=tuple(controls),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from erresearch.claims.certainty import grade, read_points
 from erresearch.claims.gates import movement_gate, nil_gate, same_period
@@ -29,6 +29,7 @@ from erresearch.schema.vocabulary import DECISIVE
 __all__ = [
     "AT_LEAST",
     "DECISIVE",
+    "DETECTABLE",
     "FEWEST_CLUSTERS",
     "UNSETTLED",
     "Evidence",
@@ -97,6 +98,8 @@ def left_out(dropped: Mapping[str, int]) -> list[Doubt]:
 
 
 AT_LEAST, UNSETTLED = "at least δ", "size not settled"
+#: Code of the doubt that says from which effect on the word would be said.
+DETECTABLE: Final = "detectable-effect"
 
 
 def word_of(
@@ -343,6 +346,7 @@ def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
                 f"with 80 % power these data {found} effects from {plain(effect)} on",
                 effect,
                 effect > 2 * claim.sesoi,
+                DETECTABLE,
             )
         )
         could = (

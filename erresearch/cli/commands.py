@@ -271,6 +271,10 @@ def _rule(context: click.Context, option: click.Parameter, value: object) -> Non
     "--holidays", metavar="COUNTRY", help="Public holidays of a country are events too, such as NL or DE-BY.",
     callback=_rule, expose_value=False,
 )  # fmt: skip
+@click.option(
+    "--choice", type=click.Choice(["all", "followers", "reactions", "mixed"]),
+    help="How the accounts of a list were chosen.", callback=_rule, expose_value=False,
+)  # fmt: skip
 @click.option("--memory", metavar="SIZE", help="Keep below it where an engine can, such as 4GB.")
 @click.option("--pseudonyms", is_flag=True, help='Say "account 1" for every account, and so on.')
 @click.option("--out", type=_FOLDER, default=Path("audit"), show_default=True, help="Where the results go.")

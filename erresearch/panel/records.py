@@ -200,6 +200,7 @@ Apart = Literal["", "platform", "account", "post_type"]
 Revenue = Literal["as-reported", "net-by-order-date"]
 Paid = Literal["kept", "left out"]
 Crossposts = Literal["kept", "merged"]
+Choice = Literal["", "all", "followers", "reactions", "mixed"]
 _LONGEST_LAG = 60
 
 
@@ -233,6 +234,8 @@ class Rules:
         File of declared events (:func:`erresearch.panel.events.read_events`); "none" says that there were none.
     holidays : str
         Country whose public holidays are events too, such as "NL" or "DE-BY".
+    choice : {"", "all", "followers", "reactions", "mixed"}
+        How the accounts of a list were chosen; where it is not said, claims about lists get no decisive word.
 
     Raises
     ------
@@ -261,6 +264,7 @@ class Rules:
     nothing_spent: bool = False
     events: str = ""
     holidays: str = ""
+    choice: Choice = ""
 
     def __post_init__(self) -> None:
         """Refuse a choice that is none."""
@@ -269,6 +273,7 @@ class Rules:
             ("revenue", Revenue),
             ("paid", Paid),
             ("crossposts", Crossposts),
+            ("choice", Choice),
         ):
             if getattr(self, name) not in get_args(allowed):
                 raise UnknownNameError.of(

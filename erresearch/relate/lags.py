@@ -112,7 +112,9 @@ class LaggedRows:
                 "no row has all the earlier and later rows asked for",
                 code="no-complete-row",
                 got=", ".join(f"{n:,} {reason}" for reason, n in dropped.items()),
-                fix="ask for fewer lags or bring longer series",
+                fix="sum to one row per day or week, ask for fewer lags, or bring longer series"
+                if edge
+                else "use longer periods, in which fewer counts are 0 or missing",
             )
         return replace(moments, by=self.by, period=self.time, dropped=dropped)
 

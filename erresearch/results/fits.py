@@ -65,7 +65,8 @@ class Reliability:
 
     def __post_init__(self) -> None:
         """Refuse a share that is none."""
-        if not (math.isnan(self.low) or 0 < self.low <= 1):
+        unknown = math.isnan(self.low) and self.source != "declared"
+        if not (unknown or 0 < self.low <= 1):
             raise DesignError(
                 "a reliability is a share of the variance",
                 got=f"{self.low:g}",
