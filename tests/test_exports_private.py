@@ -401,3 +401,56 @@ def test_mappings_of_the_wrong_shape_are_refused(line: dict[object, object], mat
         read_export(path, mapping=mapping)
     with pytest.raises(ErresearchError, match="`mapping` is neither a file nor a table: int"):
         read_export(path, mapping=5)  # type: ignore[arg-type]
+
+
+PERSON = ("Jané Quixworth", "jane.doe@example.org", "+31 612345678", "Zandvoortstraat 12", "@janequix")
+NAMED = ("quixworth", "janequix")
+CONTACTS = ("jane.doe", "612345678", "zandvoort")
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.stem)
+def test_no_person_in_any_column_gets_into_rows_or_words(path: Path, tmp_path: Path):
+    """A person's name, addresses, number and handle stand in one column after the other; labels may be names only."""
+    body = body_of(path)
+    width = max(map(len, body))
+    for place in range(width):
+        rows = [list(row) for row in body]
+        known = next((i for i, row in enumerate(rows) if len(row) == width), 0)
+        for number, row in enumerate(rows[known + 1 :]):
+            if place < len(row):
+                row[place] = PERSON[number % len(PERSON)]
+        there = tmp_path / f"{place}.csv"
+        there.write_bytes(csv_bytes(rows))
+        try:
+            export = read_export(there)
+        except ErresearchError as error:
+            text, cells = str(error), ""
+        else:
+            labels = [name for name in export.rows.columns if name in LABELS]
+            text = str(export) + export.rows.drop(columns=labels).to_csv()
+            cells = export.rows[labels].to_csv().casefold()
+            shown = {export.columns.get(name) for name in (*LABELS, "campaign", "network")}
+        label = cells and body[known][place].strip() in shown
+        found = [part for part in (*CONTACTS, *(() if label else NAMED)) if part in text.casefold()]
+        assert not found, (path.name, body[known][place], found, text[:2000])
+        assert not [part for part in CONTACTS if part in cells], (path.name, body[known][place])
+
+
+def test_a_header_that_is_a_name_is_not_shown(tmp_path: Path):
+    """Of a table with a column for each of the staff, and of one that nobody knows."""
+    path = tmp_path / "a.csv"
+    path.write_text("Date,Views,Ann Quixworth,Quixworth\n2026-01-01,10,3,4\n2026-01-02,12,4,5\n")
+    check(path, ["Ann"])
+    assert "column 3" in told(path)
+    path.write_text("Tag der Woche,Ann Quixworth,Quixworth\n2026-01-01,3,4\n2026-01-02,4,5\n")
+    check(path, ["Ann"])
+
+
+@pytest.mark.parametrize("target", ["segment", "entity"])
+def test_a_column_of_people_that_a_mapping_names_is_not_shown(tmp_path: Path, target: str):
+    path = tmp_path / "a.csv"
+    path.write_text("Day,Customer,Paid\n2026-01-01,Ann Quixworth,10\n2026-01-01,jane.doe@example.org,12\n")
+    columns = {"date": "Day", target: "Customer", "revenue": "Paid"}
+    rows = read_export(path, mapping={"kind": "outcomes", "currency": "EUR", "columns": columns}).rows
+    assert not [part for part in (*CONTACTS, *NAMED) if part in rows.to_csv().casefold()]
+    assert rows["value"].sum() == 22

@@ -13,7 +13,7 @@ from erresearch.exports.log import ReadLog, in_mapping
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, Reading, parse_numbers, show_code
 from erresearch.exports.plausibility import check_totals, warn_cut
-from erresearch.exports.privacy import hashed, show_name
+from erresearch.exports.privacy import hashed, names_people, without_contacts
 from erresearch.exports.tables import Table, is_note
 
 if TYPE_CHECKING:
@@ -166,7 +166,27 @@ def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
             "error_rows", "the platform could not compute the row", frame["row"].filter(failed), warn=True
         )
         frame = frame.filter(~failed)
-    return Draft(frame, totals, table)
+    return Draft(_without_contacts(frame, table, log), totals, table)
+
+
+def _without_contacts(frame: pl.DataFrame, table: Table, log: ReadLog) -> pl.DataFrame:
+    """Labels and ids that are somebody's address or number become hashes, which mean nothing after this run."""
+    import polars as pl
+
+    for name in frame.columns:
+        known = load_registry().field(name)
+        if known.type not in ("id", "text") or frame[name].dtype != pl.String:
+            continue
+        people = names_people(table.printed(name))
+        cells, found = (
+            (hashed(frame[name]), frame[name] != "")
+            if people
+            else without_contacts(frame[name], ids=known.type == "id" or name == "permalink")
+        )
+        about = f"column {table.shown([table.match.columns[name]])}: {{count}} cells are addresses or numbers of people, "
+        if log.count("personal", about + "which stand as hashes of this run", found, frame["row"]):
+            frame = frame.with_columns(cells.alias(name))
+    return frame
 
 
 def _key(table: Table, wanted: Mapping[str, int]) -> str:
@@ -403,11 +423,11 @@ def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.Da
     wanted = settings.currency.upper() if settings.currency else None
     if wanted is None:
         if len(counts) > 1:
-            code = show_name(next(iter(counts)))
+            code = next((code for code in counts if code in load_registry().currencies), "EUR")
             raise DataError(
                 f"{log.name} holds several currencies, which are never added up",
                 got=", ".join(
-                    f"{show_name(code)} in {count:,} rows" for code, count in list(counts.items())[:6]
+                    f"{show_code(code)} in {count:,} rows" for code, count in list(counts.items())[:6]
                 ),
                 fix=f"choose one with currency={code!r} (--currency {code}), or export the amounts in one currency",
             )
@@ -420,7 +440,7 @@ def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.Da
             return frame.with_columns(pl.lit(wanted).alias("currency"))
         raise DataError(
             f"{log.name} holds no amounts in {wanted}",
-            got=", ".join(map(show_name, sorted(counts)[:6])),
+            got=", ".join(map(show_code, sorted(counts)[:6])),
             fix="choose one of these",
         )
     other = (frame["currency"] != wanted) & (frame["currency"] != "")

@@ -549,7 +549,10 @@ def _segment(drafted: Draft) -> tuple[pl.Series, int]:
 
     table = drafted.table
     if "segment" in drafted.frame.columns:
-        return drafted.frame["segment"].str.strip_chars(), 0
+        own = drafted.frame["segment"].str.strip_chars()
+        if not (names_people(drafted.header("segment")) or holds_people(own)):
+            return own, 0
+        return pl.repeat("", drafted.frame.height, eager=True), 1
     parts, people = [], 0
     cells = table.cells.with_columns(table.rows.alias("row")).join(
         drafted.frame.select("row"), on="row", how="semi", maintain_order="left"

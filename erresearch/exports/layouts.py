@@ -217,6 +217,7 @@ class Registry:
     kinds: Mapping[str, str] = field(default_factory=dict)
     sums: frozenset[str] = frozenset()
     states: Mapping[str, str] = field(default_factory=dict)
+    currencies: frozenset[str] = frozenset()
     hints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def field(self, name: str) -> Field:
@@ -316,6 +317,7 @@ def load_registry() -> Registry:
         MappingProxyType({normalise(text): kind for kind, texts in table["kinds"].items() for text in texts}),
         frozenset(table["sums"]),
         MappingProxyType({state: kind for kind, states in table["states"].items() for state in states}),
+        frozenset(table["currencies"].split()),
         MappingProxyType({name: tuple(words) for name, words in table["hints"].items()}),
     )
 

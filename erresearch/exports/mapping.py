@@ -16,7 +16,6 @@ from erresearch.exports.dates import orders_of, share_of_times
 from erresearch.exports.delimited import read_records
 from erresearch.exports.layouts import MAPPED, Format, format_of, load_registry, normalise
 from erresearch.exports.log import ReadLog
-from erresearch.exports.numbers import CODES
 from erresearch.exports.privacy import holds_people, names_people
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
@@ -342,7 +341,7 @@ def _looked_at(header: str, cells: pl.Series) -> _Column:
     tests = {
         "time": share_of_times(said) * len(said),
         "number": int(said.str.contains(_NUMBER).sum()),
-        "code": int(said.str.to_uppercase().is_in(sorted(CODES)).sum()),
+        "code": int(said.str.to_uppercase().is_in(sorted(load_registry().currencies)).sum()),
         "state": int(states.is_not_null().sum()) / 0.6,
     }
     looks = frozenset(name for name, count in tests.items() if count >= enough) or frozenset({"text"})

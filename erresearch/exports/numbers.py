@@ -17,7 +17,7 @@ from erresearch.exports.privacy import first_shape, show_shape
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["CODES", "Numbers", "Reading", "currency_of", "parse_numbers", "same_sign"]
+__all__ = ["Numbers", "Reading", "currency_of", "parse_numbers", "same_sign", "show_code"]
 
 # letters that some people write beside a number → what they multiply it by
 _MAGNITUDES = {
@@ -34,32 +34,14 @@ _SIGNS = {
 _SHARED_SIGNS = frozenset({"$", "¥", "kr"})
 # currencies that are written with the sign of another
 _ALSO = {
-    "USD": frozenset(
-        [
-            "AUD",
-            "CAD",
-            "NZD",
-            "SGD",
-            "HKD",
-            "TWD",
-            "MXN",
-            "CLP",
-            "COP",
-            "ARS",
-            "BRL",
-            "UYU",
-            "DOP",
-            "BSD",
-            "JMD",
-            "TTD",
-            "NAD",
-        ]
-    ),
+    "USD": frozenset([
+        "AUD", "CAD", "NZD", "SGD", "HKD", "TWD", "MXN", "CLP", "COP", "ARS", "BRL", "UYU", "DOP", "BSD", "JMD", "TTD",
+        "NAD",
+    ]),
     "JPY": frozenset({"CNY"}),
     "SEK": frozenset({"NOK", "DKK", "ISK"}),
     "DKK": frozenset({"NOK", "SEK", "ISK"}),
-}
-CODES = frozenset([*_SIGNS.values(), *(code for codes in _ALSO.values() for code in codes)])
+}  # fmt: skip
 _SPACES = "[\u0009\u0020\u00a0\u2007\u2009\u202f'’]"
 _MARKS = "[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 _DAY_ZERO = 25569  # the day 1970-01-01 as spreadsheets number it
@@ -327,7 +309,7 @@ def show_code(code: str) -> str:
     >>> show_code("EUR"), show_code("ANN")
     ('EUR', 'another')
     """
-    return code if code in CODES else "another"
+    return code if code in load_registry().currencies else "another"
 
 
 def currency_of(cells: pl.Series, rows: pl.Series, log: ReadLog) -> str:

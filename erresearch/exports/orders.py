@@ -20,8 +20,7 @@ from erresearch.exports.columns import (
 from erresearch.exports.layouts import MAPPED, load_registry
 from erresearch.exports.log import ReadLog, counted, in_mapping, places
 from erresearch.exports.mapping import KEPT, Settings
-from erresearch.exports.numbers import currency_of, same_sign
-from erresearch.exports.privacy import show_name
+from erresearch.exports.numbers import currency_of, same_sign, show_code
 from erresearch.exports.timestamps import day_column, impossible, in_zone, times_of, to_utc
 
 if TYPE_CHECKING:
@@ -216,7 +215,7 @@ def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series,
         if odd:
             raise DataError(
                 f"{log.name}: the amounts and the column of currencies contradict each other",
-                got=f"amounts in {found.currency} by their sign, {show_name(odd[0])} in column "
+                got=f"amounts in {found.currency} by their sign, {show_code(odd[0])} in column "
                 f"{drafted.header(currency_name)!r}",
                 fix="export it again in one currency",
             )

@@ -15,6 +15,8 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from erresearch.io.files import resource
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -46,9 +48,18 @@ _PERSONAL: Final = re.compile(
 _FREE_TEXT: Final = re.compile(
     r"caption|description|beschrijving|omschrijving|descripción|title|título|titel|text"
 )
-_OF_PEOPLE: Final = r"^\s*@\w|[\w.+-]@[\w-]+\.\w|^\s*(\+|00)\d[\d\s()/-]{7,}\d\s*$"
+_CONTACT: Final = (
+    r"[\w.+-]@[\w-]+\.\w|^\s*\+\d[\d\s()/-]{7,}\d\s*$|"
+    r"\p{L}(?:straat|straße|strasse|laan|gasse|plein)\s+\d|^\d+\s+\p{L}.*\s(?i:street|road|avenue|lane|drive)\b"
+)
+_NO_ID: Final = r"^\s*@|\S\s+\S"
+_OF_PEOPLE: Final = rf"^\s*@\w|^\s*00\d[\d\s()/-]{{7,}}\d\s*$|{_CONTACT}"
+# two or three words with capitals, as most people are called
+_LIKE_NAMES: Final = r"^\p{Lu}[\p{L}'’-]+(?:\s\p{Lu}\.?|\s\p{Ll}{2,3}){0,2}\s\p{Lu}[\p{L}'’-]+$"
+_FEW_NAMES: Final = 5
 # letters, and between them what stands in names of columns; a digit, an @ or an address does not
 _NAME_OF_COLUMN: Final = re.compile(r"[^\W\d](?:[^\W\d]|[ \-–_/()%.,:&'’?\"“”„+|])*")
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _MOST_WORDS: Final = 8
 _CUT_HEADER, _CUT_NAME, _CUT_SHAPE = 40, 60, 20
 #: Columns whose text may be shown: declared labels, and words that come from the registry.
@@ -101,7 +112,10 @@ def names_people(header: str) -> bool:
 
 
 def holds_people(cells: pl.Series) -> bool:
-    """Whether a column holds e-mail addresses, handles or telephone numbers in a tenth of its cells or more.
+    """Whether a column holds contacts in a tenth of its cells or more, or names that are as many as people are.
+
+    Contacts are e-mail and postal addresses, handles and telephone numbers; names are two or three words with capitals in
+    nearly every cell, most of them different.
 
     Examples
     --------
@@ -110,7 +124,28 @@ def holds_people(cells: pl.Series) -> bool:
     (True, False)
     """
     said = cells.drop_nulls()
-    return bool(len(said)) and int(said.str.contains(_OF_PEOPLE).sum()) >= 0.1 * len(said)
+    if not len(said):
+        return False
+    many = said.n_unique() >= max(_FEW_NAMES, len(said) / 2)
+    if many and int(said.str.contains(_LIKE_NAMES).sum()) >= 0.8 * len(said):
+        return True
+    return int(said.str.contains(_OF_PEOPLE).sum()) >= 0.1 * len(said)
+
+
+def without_contacts(cells: pl.Series, *, ids: bool = False) -> tuple[pl.Series, pl.Series]:
+    """Cells of a label with a hash in place of e-mail and postal addresses and telephone numbers; and which they are.
+
+    Of `ids` several words and handles are replaced as well: they are names.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> cells, found = without_contacts(pl.Series(["teashop", "ann@example.org"]))
+    >>> cells[0], len(cells[1]), found.to_list()
+    ('teashop', 16, [False, True])
+    """
+    found = cells.str.contains(rf"{_NO_ID}|{_CONTACT}" if ids else _CONTACT).fill_null(False)
+    return (cells.zip_with(~found, hashed(cells)) if found.any() else cells), found
 
 
 def show_name(name: object) -> str:
@@ -154,13 +189,27 @@ def _kind_of_sign(sign: str) -> str:
     return "0" if sign.isdigit() else sign if " " <= sign <= "~" else "·"
 
 
-def _column_name(header: str) -> bool:
+def _shaped_like_a_header(header: str) -> bool:
     text = header.strip().lstrip("\ufeff")
     return (
         0 < len(text) <= 2 * _CUT_HEADER
         and len(text.split()) <= _MOST_WORDS
         and _NAME_OF_COLUMN.fullmatch(text) is not None
     )
+
+
+@functools.lru_cache(maxsize=1)
+def _words_of_headers() -> frozenset[str]:
+    """Every word of the registry of layouts."""
+    text = (resource("data") / "platforms.toml").read_text(encoding="utf-8")
+    return frozenset(word.casefold() for word in _WORD.findall(text))
+
+
+def _column_name(header: str) -> bool:
+    """Whether a header may be shown: half of its words are words of known headers, so that it is nobody's name."""
+    words = [word.casefold() for word in _WORD.findall(header)]
+    known = sum(word in _words_of_headers() for word in words)
+    return _shaped_like_a_header(header) and 2 * known >= len(words)
 
 
 def show_headers(
@@ -218,7 +267,7 @@ def looks_like_headers(row: Sequence[str], below: Sequence[Sequence[str]]) -> bo
     False
     """
     cells = [cell.strip() for cell in row if cell.strip()]
-    if len(cells) < 2 or len(set(cells)) < len(cells) or not all(map(_column_name, cells)):
+    if len(cells) < 2 or len(set(cells)) < len(cells) or not all(map(_shaped_like_a_header, cells)):
         return False
     body = [other for other in below if any(cell.strip() for cell in other)][:20]
     return bool(body) and any(
