@@ -232,6 +232,50 @@ def test_an_effect_of_the_printed_size_is_found_four_times_in_five():
     assert abs(np.mean(hits) - 0.8) < 0.15
 
 
+# --- the word of a claim --------------------------------------------------------------------------
+
+
+def test_a_claim_about_one_shop_by_day_has_its_word_and_its_money_from_here():
+    days = shop(effect=0.4, orders=200)
+    (verdict,) = er.examine("C01", {"shop": days}, events="none")
+    found = asked(days)
+    assert (verdict.word, verdict.size) == (
+        "supported",
+        "at least δ" if found.size.interval.low >= 0.05 else "size not settled",
+    )
+    assert verdict.estimate.value == pytest.approx(found.order.forward.value)
+    assert found.answer in verdict.reason
+    assert {"late-reactions", "advertising-not-declared", "reliability-unknown"} <= set(
+        verdict.certainty.codes
+    )
+    assert {"size", "shown"} <= {doubt.code for doubt in verdict.doubts}
+    as_text = days.assign(period=days["period"].astype(str))
+    (again,) = er.examine("C01", {"shop": as_text}, events="none", reliability=1.0)
+    assert again.word == "supported"
+    assert "reliability-unknown" not in again.certainty.codes
+
+
+def test_weeks_several_shops_and_few_days_are_judged_as_before():
+    days = shop(days=728).assign(engagement=lambda t: t["engagement"] + 5)
+    weekly = days.set_index("period")[["engagement", "revenue"]].resample("7D").sum().reset_index()
+    for rows in (
+        weekly.assign(entity="a"),
+        days[:150],
+        pd.concat([days, days.assign(entity="b", revenue=days["engagement"])]),
+    ):
+        (verdict,) = er.examine("C01", {"rows": rows}, events="none")
+        assert "size" not in {doubt.code for doubt in verdict.doubts}
+
+
+def test_too_many_empty_days_are_not_judged_with_the_way_out():
+    days = shop()
+    (verdict,) = er.examine(
+        "C01", {"shop": days.assign(revenue=days["revenue"].where(days.index % 3 == 0, 0.0))}
+    )
+    assert verdict.word == "not judged"
+    assert "judge weeks: freq='W'" in verdict.reason.replace("J", "j")
+
+
 # --- what is said ---------------------------------------------------------------------------------
 
 

@@ -59,6 +59,10 @@ class Evidence:
         Controls that may be on the way from x to y.
     open_points : tuple of str
         What lowers the certainty: names of ``certainty.toml``.
+    size : Estimate or None
+        Where the size is read from another estimate than the word.
+    told : str
+        What the reason ends with, such as what an action is worth in money.
     clusters : int
         Units that inference rests on; 0 for independent rows.
     barrier : str
@@ -78,6 +82,8 @@ class Evidence:
     without: Estimate | None = None
     ambiguous: tuple[str, ...] = ()
     open_points: tuple[str, ...] = ()
+    size: Estimate | None = None
+    told: str = ""
     clusters: int = 0
     barrier: str = ""
     fragile: str = ""
@@ -218,6 +224,9 @@ def judge(
     estimate = evidence.estimate
     interval = estimate.at(level).interval
     word, size = word_of(interval, direction=claim.direction, sesoi=claim.sesoi)
+    if size and evidence.size is not None:
+        about = evidence.size.at(level).interval
+        size = word_of(about, direction=claim.direction, sesoi=claim.sesoi)[1] or UNSETTLED
     reason = _rule(claim, word, size, interval)
     for end in evidence.ends:
         other, _ = word_of(end.at(level).interval, direction=claim.direction, sesoi=claim.sesoi)
@@ -245,6 +254,7 @@ def judge(
     together = same_period(evidence.order, level) if claim.arrow else None
     if together is not None:
         reason = f"{together}; {reason}"
+    reason = f"{reason}; {evidence.told}" if evidence.told else reason
     note = claim.about(dataset)
     qualifiers = [*note.qualifiers]
     open_points += [name for name in note.qualifiers if name in read_points().change]

@@ -181,6 +181,9 @@ class PrecedenceOptions(Options):
         Lags of x, of y and of the controls.
     definitions, extras : tuple of str
         Columns, where a table has them, that may stand for x and that may be added: the specification curve.
+    days : bool
+        Whether one shop by day is judged by :func:`erresearch.daily_response`: x are reactions to the day's posts, y is
+        revenue.
     reliability : float or None
         Declared reliability of x; from its autocovariances where it is not declared.
     challenges : bool
@@ -193,6 +196,7 @@ class PrecedenceOptions(Options):
     lags: int = _option(_COUNT, 3)
     definitions: tuple[str, ...] = _option(_COLUMNS, ())
     extras: tuple[str, ...] = _option(_COLUMNS, ())
+    days: bool = _option(_FLAG, False)
     reliability: float | None = _option(_SHARE, None)
     challenges: bool = _option(_FLAG, True)
 

@@ -521,7 +521,6 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
         dropped={},
         beside=forward,
         over_lead=over.estimate(f"{x} before {y} less after it", level),
-        cumulated=four_weeks,
         explained=shops[0].days.share_explained(),
         reliability=Reliability(math.nan, math.nan, "autocovariances"),
     )

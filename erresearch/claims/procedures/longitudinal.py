@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,15 +18,17 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, gather, open_rows
 from erresearch.engine.two_level import fitting_moments
 from erresearch.errors import DesignError, ErresearchError
-from erresearch.relate import contrast, decay, precedence, predictive_gain, regress
+from erresearch.relate import contrast, daily_response, decay, precedence, predictive_gain, regress
 from erresearch.relate.design import Effect
 from erresearch.relate.lags import open_panel, refuse_repeated
+from erresearch.relate.shop_days import SHORTEST
 from erresearch.results import Doubt, Precedence, Reliability, plain
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
 
 __all__ = [
     "challenge_arrow",
     "challenge_list",
+    "judge_days",
     "judge_decay",
     "judge_long_run",
     "judge_precedence",
@@ -35,6 +38,8 @@ __all__ = [
 _EFFECTS: tuple[Effect, ...] = ("account", "period")
 #: Share of rows lost to zeros and gaps beyond which a doubt is raised.
 _COSTLY = 0.2
+#: Share of a shop's days that must be there for a judgement by day.
+_KEPT = 0.85
 #: Rules of choice that do not look at reactions.
 _WHOLE = ("all", "followers")
 
@@ -155,7 +160,12 @@ def quietly(error: ErresearchError) -> list[Doubt]:
 
 
 def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
-    """Arrow claims: x of the period before on y, beside x of the same period, the past of both, controls and events."""
+    """Arrow claims: x of the period before on y, beside x of the same period, the past of both, controls and events.
+
+    One shop by day is judged by :func:`erresearch.daily_response` where the claim allows it.
+    """
+    if cast.options.days and _one_shop_by_day(cast):
+        return judge_days(cast)
     x, y, lags = cast.term("x"), cast.term("y"), cast.options.lags
     controls, doubts = held_fixed(cast)
     found = order_of(cast, controls)
@@ -179,6 +189,65 @@ def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
     )
 
 
+def _one_shop_by_day(cast: Variables[PrecedenceOptions]) -> bool:
+    """Whether the rows are the days of one shop, enough of them for a season and a memory."""
+    if isinstance(cast.data, Moments):
+        return False
+    when, whose = nw.nth(1), nw.nth(0)
+    opened = open_rows(cast.data, [], [cast.column("by"), cast.column("time")], None)
+    found = gather(opened.frame.select(whose.n_unique().alias("shops"), when.n_unique().alias("days")))
+    days = int(found["days"][0])
+    if int(found["shops"][0]) != 1 or days < SHORTEST:
+        return False
+    ends = gather(opened.frame.select(when.min().alias("first"), when.max().alias("last")))
+    first, last = ends["first"][0], ends["last"][0]
+    if isinstance(first, str):
+        try:
+            first, last = (dt.date.fromisoformat(end[:10]) for end in (first, last))
+        except ValueError:
+            return False
+    return isinstance(first, dt.date) and (last - first).days < days / _KEPT
+
+
+def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
+    """Arrow claims of one shop by day: the word from two weeks before, the size and the money over four weeks."""
+    controls = [cast.column(role) for role in cast.options.controls if role in cast.roles]
+    found = daily_response(
+        cast.data,
+        cast.column("x"),
+        cast.column("y"),
+        time=cast.column("time"),
+        by=cast.column("by"),
+        controls=[*controls, *cast.declared.controls],
+        events=cast.declared.events,
+        level=cast.level,
+    )
+    order = _declared_reliability(found.order, cast.options)
+    said = {doubt.code for doubt in found.cautions}
+    doubts = [
+        Doubt(
+            "four weeks", f"an elasticity of {found.size:+.3f}; {found.answer}", found.size.value, code="size"
+        ),
+        Doubt(
+            "what these days could show",
+            "; ".join(map(str, found.shown)),
+            found.shown[0].supported,
+            code="shown",
+        ),
+    ]
+    return Evidence(
+        order.forward,
+        # a nil must also be one where viral posts, or bots, are capped
+        ends=found.capped if 0.0 in order.forward.interval else (),
+        order=order,
+        size=found.size,
+        told=found.answer,
+        open_points=(*open_points(cast, order), *(["late-reactions"] if "late-reactions" in said else [])),
+        doubts=(*doubts, *found.cautions),
+        result=order,
+    )
+
+
 def order_of(
     cast: Variables[PrecedenceOptions] | Variables[LongRunOptions], controls: Sequence[Any]
 ) -> Precedence:
@@ -197,6 +266,10 @@ def order_of(
         events=cast.events,
         level=cast.level,
     )
+    return _declared_reliability(found, options)
+
+
+def _declared_reliability(found: Precedence, options: PrecedenceOptions | LongRunOptions) -> Precedence:
     if options.reliability is None:
         return found
     declared = Reliability(options.reliability, options.reliability, "declared", 1.0)
