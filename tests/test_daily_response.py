@@ -232,6 +232,67 @@ def test_an_effect_of_the_printed_size_is_found_four_times_in_five():
     assert abs(np.mean(hits) - 0.8) < 0.15
 
 
+@pytest.fixture(scope="module")
+def cells(root) -> pd.DataFrame:
+    return pd.read_csv(root / "data" / "daily_calibration.csv")
+
+
+def beyond(share: pd.Series, bar: float, draws: pd.Series) -> pd.Series:
+    """Whether shares lie above a bar by more than two Monte-Carlo errors."""
+    return share > bar + 2 * np.sqrt(bar * (1 - bar) / draws)
+
+
+def test_the_stored_table_keeps_the_promises(cells):
+    promised = cells[
+        cells["world"].isin(["nothing", "silent weeks"])
+        | (cells["world"].isin(["promotions", "teasers", "stock-outs"]) & cells["declared"])
+    ]
+    assert len(promised) >= 12
+    missed = promised[beyond(1 - promised["covered"], 0.10, promised["draws"])]
+    assert missed.empty, missed
+    power = {(30, 730): 0.90, (200, 365): 0.75, (5, 730): 0.50}
+    for (orders, days), bar in power.items():
+        (cell,) = promised.query(
+            f"world == 'nothing' and orders == {orders} and days == {days} and effect > 0"
+        ).itertuples()
+        assert not beyond(1 - cell.supported, 1 - bar, cell.draws), cell
+    nothing = cells[cells["effect"] == 0]
+    hidden = nothing["world"] == "hidden demand"
+    assert not beyond(nothing.loc[~hidden, "supported"], 0.05, nothing.loc[~hidden, "draws"]).any()
+    assert not beyond(nothing.loc[hidden, "supported"], 0.10, nothing.loc[hidden, "draws"]).any()
+    undeclared = (nothing["world"] == "stock-outs") & ~nothing["declared"]
+    assert not beyond(nothing.loc[~undeclared, "contradicted"], 0.05, nothing.loc[~undeclared, "draws"]).any()
+    assert not beyond(nothing.loc[undeclared, "contradicted"], 0.20, nothing.loc[undeclared, "draws"]).any()
+    assert (cells["nil"] <= 0.02).all()
+
+
+def test_a_table_of_the_calibration_is_made_again(root, cells):
+    import runpy
+
+    tool = runpy.run_path(str(root / "tools" / "daily_calibration.py"), run_name="tool")
+    cell = next(c for c in tool["cells"]() if c.declared)
+    rows, events = tool["table_of"](cell, 0)
+    assert len(rows) == cell.days
+    assert set(events["name"]) == {"event"}
+    assert {c.key for c in tool["cells"]()} >= set(tool["read"](root / "data" / "daily_calibration.csv"))
+    assert (
+        tool["counted"](cell, [("supported", 0.2, 0.1, 0.3), ("inconclusive", 0.1, -0.1, 0.3)]).supported
+        == 0.5
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [0, 6])
+def test_cells_of_the_calibration_hold(root, cells, place):
+    import runpy
+
+    tool = runpy.run_path(str(root / "tools" / "daily_calibration.py"), run_name="tool")
+    stored = list(tool["read"](root / "data" / "daily_calibration.csv").values())[place]
+    again = tool["counted"](stored, [tool["seen"](stored, draw) for draw in range(25)])
+    assert abs(again.supported - stored.supported) < 0.25
+    assert abs(again.covered - stored.covered) < 0.25
+
+
 # --- the word of a claim --------------------------------------------------------------------------
 
 

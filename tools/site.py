@@ -21,7 +21,13 @@ import site_check  # noqa: E402 - both lie beside this file
 import site_pages  # noqa: E402
 
 # Copied as they are, so that their links to each other hold here as they do in the repository.
-COPIED = ("CHANGELOG.md", "CONTRIBUTING.md", "data/calibration.csv", "data/experiments_calibration.csv")
+COPIED = (
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "data/calibration.csv",
+    "data/daily_calibration.csv",
+    "data/experiments_calibration.csv",
+)
 # What the first page lists by name; other guides under docs/ are for teachers.
 LISTED = {"DESIGN", "STATISTICS"}
 
