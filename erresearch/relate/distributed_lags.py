@@ -335,10 +335,10 @@ class ShopSeries:
         return fitted, np.array([share for _, share in made])
 
     def movement(self, *, events: bool = True) -> tuple[Drawn, ...]:
-        """Before, the same period, after, and before less after."""
+        """Before, the same period beside finer windows and beside the box, after, and before less after."""
         shape = self.calendar
         fitted, share = self.fit(shape.box, events=events)
-        before = fitted.pick([share[0], 0], 1 / share[0])
+        before, beside = (fitted.pick(one, 1 / share[0]) for one in ([share[0], 0], [0, share[1]]))
         fitted, share = self.fit(*shape.close, events=events)
         same = fitted.pick([0] * len(shape.close) + [share[-1]], 1 / share[0])
         fitted, share = self.fit(shape.box, shape.ahead, events=events)
@@ -346,6 +346,7 @@ class ShopSeries:
         return (
             before,
             same,
+            beside,
             fitted.pick([0, share[1], 0], unit),
             fitted.pick([share[0], -share[1], 0], unit),
         )

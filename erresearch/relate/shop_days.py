@@ -484,7 +484,7 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
     def pooled(parts: Sequence[Sequence[Drawn]]) -> list[Drawn]:
         return [weighted_sum(list(zip(weights, each, strict=True))) for each in zip(*parts, strict=True)]
 
-    before, same, after, over = pooled(moved)
+    before, same, beside, after, over = pooled(moved)
     capped = pooled([shop.days.capped.movement() for shop in shops])
     plain_bands = pooled([shop.days.bands() for shop in shops])
     capped_bands = pooled([shop.days.capped.bands() for shop in shops])
@@ -502,6 +502,10 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
     )
     forward = before.estimate(f"{x} before {y}", level)
     contemporaneous = same.estimate(f"{x} with {y}", level)
+    dip = beside.estimate(f"{x} with {y}", level)
+    if forward.interval.high < 0 < dip.interval.low:
+        # less after a rise of the same day is a dip, as when a hit sells out; beside the box that rise is seen more often
+        contemporaneous = dip
     lead = after.estimate(f"{x} after {y} (placebo)", level)
     ladder = [
         (first, last, band.estimate(f"{x} {first} to {last} days before {y}", level))
@@ -572,8 +576,8 @@ def _shown(
     except DesignError:
         pass  # too few weeks for shifts: nothing could be shown, and nothing is said
     else:
-        yield Shown("as-weeks", weekly[0].rows, *reach(weekly[0], weekly[1], weekly[3], trimmed, level))
+        yield Shown("as-weeks", weekly[0].rows, *reach(weekly[0], weekly[1], weekly[4], trimmed, level))
     if any(shop.declared for shop in shops):
         bare = pooled([shop.days.movement(events=False) for shop in shops])
         trimmed = pooled([shop.days.capped.movement(events=False) for shop in shops])
-        yield Shown("without-events", bare[0].rows, *reach(bare[0], bare[1], bare[3], trimmed, level))
+        yield Shown("without-events", bare[0].rows, *reach(bare[0], bare[1], bare[4], trimmed, level))
