@@ -53,29 +53,39 @@ class Cell:
         return self.world, self.orders, self.days, self.effect, self.declared
 
 
+#: Orders a day and days, and the worlds in which the size is promised to be covered.
+SIZES: Final = (
+    (30, 730),
+    (200, 365),
+    (5, 730),
+    (200, 1095),
+    (5, 365),
+    (30, 365),
+    (30, 1095),
+    (5, 1095),
+    (200, 730),
+)
+WORLDS: Final = (
+    "nothing", "promotions", "teasers", "silent weeks", "stock-outs", "hidden demand", "relaunch", "bots", "viral posts",
+)  # fmt: skip
+DECLARABLE: Final = frozenset({"promotions", "teasers", "stock-outs", "relaunch"})
+
+
 def cells() -> tuple[Cell, ...]:
-    """Every cell, promised ones first."""
-    told = {"promotions", "teasers", "stock-outs", "relaunch"}
-    covered = ("nothing", "promotions", "teasers", "silent weeks", "stock-outs")
-    rest = ("hidden demand", "relaunch", "bots", "viral posts")
-    found = []
-    for orders, days in (
-        (30, 730),
-        (200, 365),
-        (5, 730),
-        (200, 1095),
-        (5, 365),
-        (30, 365),
-        (30, 1095),
-        (5, 1095),
-        (200, 730),
-    ):
-        for effect in (0.0, 0.2):
-            for world in (*covered, *rest):
-                declared = {True, False} if world in told else {False}
-                for said in sorted(declared, reverse=True):
-                    found.append(Cell(world=world, orders=orders, days=days, effect=effect, declared=said))
-    return tuple(found)
+    """Every cell; what bots hide is tried at an effect of .1."""
+    return tuple(
+        Cell(
+            world=world,
+            orders=orders,
+            days=days,
+            effect=0.1 if works and world == "bots" else 0.2 * works,
+            declared=declared,
+        )
+        for orders, days in SIZES
+        for works in (False, True)
+        for world in WORLDS
+        for declared in ((True, False) if world in DECLARABLE else (False,))
+    )
 
 
 def table_of(cell: Cell, draw: int) -> tuple[pd.DataFrame, Any]:
