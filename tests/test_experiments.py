@@ -14,9 +14,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 import erresearch as er
+from erresearch.claims.sharing import read_findings
 from erresearch.errors import DataError, DesignError, UnknownNameError
 from erresearch.experiments import PauseDesign, Schedule, planning
-from erresearch.experiments.documents import calendar_text
+from erresearch.experiments.documents import calendar_text, page
 from erresearch.experiments.history import (
     calendar_terms,
     carry_over,
@@ -340,6 +341,9 @@ def test_a_plan_that_is_not_worth_it_says_so():
     assert "not worth it" in cheap.answer
     assert "would be found" in dear.answer
     assert "cost=" in er.plan_experiment(weekly(), design=SIX).answer
+    assert cheap.reactions == pytest.approx(6 * weekly()["engagement"].mean())
+    assert f"of 12 weeks, about {cheap.reactions:,.0f}; and" in str(cheap)
+    assert math.isnan(er.plan_experiment(weekly().drop(columns="engagement"), design=SIX).reactions)
     assert "believable" in replace(cheap, power=(replace(cheap.power[0], detectable=math.inf),)).answer
     assert replace(cheap, power=()).own_power is None
     assert "not worked out" in replace(cheap, power=()).answer
@@ -350,15 +354,18 @@ def test_a_plan_comes_back_from_its_files(plan, tmp_path):
     wagered = er.wager(plan, "Posting sells", forecast=0.1, date="2024-12-01")
     paths = er.write_plan(wagered, tmp_path / "plan")
     assert [path.name for path in paths] == [
-        "plan.toml", "schedule.csv", "history.csv", "schedule.ics", "plan.md", "plan.png",
+        "plan.toml", "schedule.csv", "history.csv", "schedule.ics", "plan.html",
     ]  # fmt: skip
     back = er.read_plan(tmp_path / "plan")
     assert back.digest == wagered.digest != plan.digest
     assert back.power == wagered.power
     assert back.claim == "Posting sells"
-    text = (tmp_path / "plan" / "plan.md").read_text()
+    text = (tmp_path / "plan" / "plan.html").read_text()
     assert wagered.digest in text
     assert "may be deceived" in text
+    assert "&lt;b&gt;" in page(replace(wagered, claim="<b>"))
+    assert text.count("<img") == 1
+    assert "http" not in text
     assert str(plan.start) in str(wagered)
     proven = judged(back, hash=wagered.digest)
     assert proven.certainty.level == "high"
@@ -602,6 +609,13 @@ def test_a_judgement_reads_as_a_sentence_and_as_a_verdict(plan):
     assert found.money.low > 0
     assert "%" in str(plan.table)
     assert str(plan.start) in repr(plan)
+    assert found.verdict.certainty == found.certainty
+    one = found.finding
+    assert one.estimate.value == found.effect.value
+    ends, own = one.estimate.interval, found.effect.interval
+    assert_allclose(ends.high - ends.low, own.high - own.low)
+    with pytest.raises(DataError, match="is not put together with others"):
+        dataclasses.replace(found, early=True).finding  # noqa: B018 - it is refused when it is asked for
     nil = dataclasses.replace(plan, delta=0.9)
     assert judged(nil).word == "practically nil"
 
@@ -617,7 +631,7 @@ def test_worlds_of_a_shop_refuse_what_they_cannot_do():
 
 
 def test_a_plan_never_takes_the_place_of_other_files(plan, tmp_path):
-    for name in ("plan.md", "history.csv"):
+    for name in ("plan.html", "history.csv"):
         folder = tmp_path / name[:4]
         folder.mkdir()
         (folder / name).write_text("mine")
@@ -659,10 +673,12 @@ def test_plan_wager_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "panel.csv").is_file()
     (tmp_path / "plan" / "notes.txt").unlink()
     capsys.readouterr()
-    assert main(["judge", "plan", "after.csv", "--hash", digest]) == 0
+    assert main(["judge", "plan", "after.csv", "--hash", digest, "--finding", "own.csv"]) == 0
     said = capsys.readouterr().out
     assert "Posting causes more revenue: supported" in said
     assert "proven by the hash" in said
+    (one,) = read_findings("own.csv")
+    assert (one.name, one.outcome, one.period) == ("shop 00", "revenue", "week")
     assert main(["judge", "plan", "panel.csv"]) == 2
     assert "the plan is not over" in capsys.readouterr().err
     assert main(["judge", "plan", "after.csv", "--early", "--ended", "soon"]) == 2

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from erresearch import __version__
-from erresearch.cli.experiments import PLACE, judge_plan, plan_pauses, wager_on
+from erresearch.cli.experiments import PLACE, hold_out, judge_plan, plan_pauses, wager_on
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.io.outputs import check_output, output_folder, replaceable_file
 from erresearch.io.resources import memory_limit
@@ -43,7 +43,7 @@ def command(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _ready in (plan_pauses, wager_on, judge_plan):
+for _ready in (plan_pauses, wager_on, judge_plan, hold_out):
     command.add_command(_ready)
 
 

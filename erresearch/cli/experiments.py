@@ -9,16 +9,18 @@ from typing import Any, TypeVar
 
 import click
 
-from erresearch.errors import DataError
-from erresearch.io.outputs import check_output
+from erresearch.errors import DataError, DesignError, ErresearchError
+from erresearch.io.files import atomic_write, csv_text
+from erresearch.io.outputs import check_output, replaceable_file
 from erresearch.report.console import plain, say
 from erresearch.schema.vocabulary import Freq
 
-__all__ = ["judge_plan", "plan_pauses", "wager_on"]
+__all__ = ["hold_out", "judge_plan", "plan_pauses", "wager_on"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 class _Place(click.Path):
@@ -139,14 +141,85 @@ def wager_on(*, folder: Path, claim: str, forecast: float, date: str | None, out
 @click.option("--hash", "deposited", help="The hash that was deposited.")
 @click.option("--early", is_flag=True, help="The one look before the end, from half of the plan on.")
 @click.option("--ended", help="First day after the plan was given up, for a reason other than revenue.")
+@click.option("--finding", type=_FILE, help="Where to write the effect as a row for `erresearch combine`.")
 @_plan_options
 def judge_plan(
     *, folder: Path, files: tuple[str, ...], deposited: str | None, early: bool, ended: str | None,
-    tz: str | None, currency: str | None,
+    finding: Path | None, tz: str | None, currency: str | None,
 ) -> None:  # fmt: skip
     """Judge what came of a plan, by drawing its lot again."""
     from erresearch.experiments import judge_experiment, read_plan
 
     plan = read_plan(folder)
     panel = _panel(files, plan.outcome, tz, plan.design.every, currency)
-    _say(judge_experiment(panel, plan, hash=deposited, looking_early=early, ended=ended))
+    judged = judge_experiment(panel, plan, hash=deposited, looking_early=early, ended=ended)
+    _say(judged)
+    if finding is not None:
+        replaceable_file(finding, inputs=files, ours=False)
+        one = judged.finding
+        row = (one.name, one.estimate.value, one.estimate.se, one.outcome, one.period, one.unit)
+        atomic_write(finding, csv_text(("name", "value", "se", "outcome", "period", "unit"), [row]))
+
+
+@click.command("holdout", short_help="Hold people of a newsletter out by lot; judge it.")
+@click.argument("people", type=PLACE)
+@click.option(
+    "--delta", type=float, help="Smallest effect of interest by person, in the outcome's unit; plans."
+)
+@click.option("--judge", "plan", type=_FILE, help="The plan (holdout.toml): judges PEOPLE after the stretch.")
+@click.option("--outcome", default="revenue", show_default=True, help="Column of what each person bought.")
+@click.option("--person", default="person", show_default=True, help="Column of the ids.")
+@click.option("--share", type=float, help="Share to hold out.  [default: the smallest that is enough]")
+@click.option(
+    "--out", type=_FILE, default=Path("holdout.toml"), show_default=True, help="Where the plan goes."
+)
+@click.option("--list", "listed", type=_FILE, help="Where to write the ids that get no letters, one a line.")
+def hold_out(
+    *, people: str, delta: float | None, plan: Path | None, outcome: str, person: str, share: float | None,
+    out: Path, listed: Path | None,
+) -> None:  # fmt: skip
+    """Hold people of a newsletter out by lot, or judge what the letters brought.
+
+    PEOPLE is a table with one row for each person: an id, and what they bought over a stretch, 0 where nothing.
+    """
+    import pandas as pd
+
+    from erresearch.experiments import judge_holdout, plan_holdout, read_holdout, write_holdout
+
+    if (delta is None) == (plan is None):
+        raise DesignError(
+            "say what to do",
+            allowed="--delta to plan, or --judge with a plan",
+            fix="use --delta 0.5, for example",
+        )
+    told = read_holdout(plan) if plan is not None else None
+    try:
+        table = pd.read_csv(
+            people, encoding="utf-8-sig", dtype={told.person if told is not None else person: "str"}
+        )
+    except (OSError, ValueError) as error:
+        raise DataError(
+            "the table of people cannot be read", got=type(error).__name__, fix="name a CSV file in UTF-8"
+        ) from error
+    if told is not None:
+        _say(plain(judge_holdout(table, told, name=Path(people).name)))
+        return
+    made = plan_holdout(table, delta=delta or 0.0, outcome=outcome, person=person, share=share)
+    replaceable_file(out, inputs=[people], ours=_is_holdout(out))
+    if listed is not None:
+        replaceable_file(listed, inputs=[people, out], ours=False)
+        held = table.loc[made.held(table[person]), person]
+        atomic_write(listed, "".join(f"{one}\n" for one in held))
+    _say(made)
+    say(f"Written: {plain(write_holdout(made, out))}")
+    say(f"After a stretch as long as that of these rows: erresearch holdout AFTER --judge {plain(out)}")
+
+
+def _is_holdout(path: Path) -> bool:
+    from erresearch.experiments import read_holdout
+
+    try:
+        read_holdout(path)
+    except ErresearchError:
+        return False
+    return True

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     )
     from erresearch.experiments.documents import (
         draw_plan as draw_plan,
+        read_holdout as read_holdout,
         read_plan as read_plan,
+        write_holdout as write_holdout,
         write_plan as write_plan,
     )
     from erresearch.experiments.holdout import (
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 _NAMES: Final = {
     "designs": ("DESIGNS", "PauseDesign", "PausePlan", "Power", "Schedule", "wager"),
-    "documents": ("draw_plan", "read_plan", "write_plan"),
+    "documents": ("draw_plan", "read_holdout", "read_plan", "write_holdout", "write_plan"),
     "holdout": ("Holdout", "judge_holdout", "plan_holdout"),
     "interruptions": ("Interruption", "Pause", "find_pauses", "interruption"),
     "judging": ("Judgement", "judge_experiment"),

@@ -364,6 +364,25 @@ class PausePlan:
         return paused * self.money(self.delta)
 
     @property
+    def reactions(self) -> float:
+        """Reactions that the pauses cost, as many as such periods had; nan where they are not known."""
+        usual = [
+            math.nan if shop.engagement is None else np.nanmean(shop.engagement) for shop in self.history
+        ]
+        return float((~self.schedule.posting).sum(axis=1) @ np.array(usual))
+
+    @property
+    def costs(self) -> str:
+        """What the pauses cost: reactions, and revenue if posting brings the smallest effect of interest."""
+        paused, of = int((~self.schedule.posting).sum()), self.schedule.posting.size
+        word = "days" if self.design.every == "D" else "weeks"
+        known = "" if math.isnan(self.reactions) else f", about {plain(self.reactions, ',.0f')}"
+        return (
+            f"the reactions of {paused} of {of} {word}{known}; and {plain(self.lost, ',.0f')} of {self.outcome} in all"
+            f" if posting brings {100 * self.delta:.0f} % of it"
+        )
+
+    @property
     def answer(self) -> str:
         """What the plan can find, in people's terms."""
         own = self.own_power
@@ -422,6 +441,7 @@ class PausePlan:
             [
                 f"{self.weeks} weeks, {self.start} to {last}: {DESIGNS[self.design.kind]}.",
                 self.answer,
+                f"The pauses cost {self.costs}.",
                 *self.reasons,
             ]
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import datetime as dt
+import html
 import json
 import math
 import tomllib
@@ -17,18 +19,28 @@ import numpy as np
 from erresearch.errors import DataError, ErresearchError
 from erresearch.experiments.designs import DESIGNS, LOOK, PauseDesign, PausePlan, Power, Schedule
 from erresearch.experiments.history import DAYS, Series, read_series
+from erresearch.experiments.holdout import Holdout
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.io.outputs import output_folder
-from erresearch.results import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CHECKLIST", "calendar_text", "draw_plan", "page", "read_plan", "write_plan"]
+__all__ = [
+    "CHECKLIST",
+    "calendar_text",
+    "draw_plan",
+    "page",
+    "read_holdout",
+    "read_plan",
+    "write_holdout",
+    "write_plan",
+]
 
 
 FORMAT: Final = 1
-FILES: Final = ("plan.toml", "schedule.csv", "history.csv", "schedule.ics", "plan.md", "plan.png")
+FILES: Final = ("plan.toml", "schedule.csv", "history.csv", "schedule.ics", "plan.html")
+PERIOD: Final = {"D": "day", "W": "week"}
 DOING: Final = {True: "post", False: "pause"}
 
 #: What to see to while a plan runs.
@@ -48,7 +60,7 @@ CHECKLIST: Final = (
 
 
 def write_plan(plan: PausePlan, folder: str | Path, *, inputs: Iterable[str | Path] = ()) -> tuple[Path, ...]:
-    """Write a plan: plan.toml, schedule.csv, history.csv, schedule.ics, plan.md and plan.png.
+    """Write a plan: plan.toml, schedule.csv, history.csv, schedule.ics and plan.html.
 
     Parameters
     ----------
@@ -87,8 +99,7 @@ def write_plan(plan: PausePlan, folder: str | Path, *, inputs: Iterable[str | Pa
         "schedule.csv": _schedule_csv(plan),
         "history.csv": _history_csv(plan),
         "schedule.ics": calendar_text(plan),
-        "plan.md": page(plan),
-        "plan.png": _picture(plan),
+        "plan.html": page(plan, picture=_picture(plan)),
     }
     with output_folder(folder, inputs=inputs) as new:
         for name, content in made.items():
@@ -330,6 +341,52 @@ def _history(path: Path, shops: list[str]) -> tuple[Series, ...]:
     return tuple(replace(by_number[at + 1], entity=name) for at, name in enumerate(shops))
 
 
+def write_holdout(plan: Holdout, path: str | Path) -> Path:
+    """Write whom to hold out as a small file; it names nobody.
+
+    Raises
+    ------
+    EngineError
+        If the file cannot be written.
+
+    See Also
+    --------
+    read_holdout : Reads it again.
+    """
+    lines = [
+        "# People held out, drawn by lot. Nothing in here may change after the start.",
+        f"format = {FORMAT}",
+    ]
+    lines += [f"{field.name} = {_toml_value(getattr(plan, field.name))}" for field in fields(Holdout)]
+    atomic_write(Path(path), "\n".join(lines) + "\n")
+    return Path(path)
+
+
+def read_holdout(path: str | Path) -> Holdout:
+    """Read what :func:`write_holdout` wrote.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, or of another version.
+
+    See Also
+    --------
+    write_holdout : Writes it.
+    """
+    try:
+        told = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        version = told.pop("format", None)
+        made = Holdout(**_row(told, Holdout))
+    except ErresearchError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(type(error).__name__) from error
+    if version != FORMAT or not (0 < made.share < 1 and 0 < made.delta < math.inf):
+        raise _damaged("another version, or a share or delta that is none")
+    return made
+
+
 def calendar_text(plan: PausePlan) -> str:
     r"""Lay a plan's runs out as a calendar (RFC 5545) of whole days, one event for each run.
 
@@ -377,51 +434,93 @@ def _folded(line: str) -> str:
     return "\r\n ".join([*parts, held])
 
 
-def page(plan: PausePlan) -> str:
-    """One page for people, in Markdown: what it can find, what it costs, the schedule, the checklist.
+_STYLE: Final = """
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+h1 { font-size: 1.5rem; line-height: 1.2 } h2 { font-size: 1.1rem; margin: 1.4rem 0 .4rem }
+img { max-width: 100% } .answer { font-size: 1.1rem } code { overflow-wrap: anywhere }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums } .wide { overflow-x: auto }
+th, td { padding: .15rem .7rem .15rem 0; text-align: right } th { border-bottom: 1px solid #999; font-weight: 600 }
+ul.check { list-style: none; padding: 0 } ul.check li { padding-left: 1.6rem; text-indent: -1.6rem }
+.runs { columns: 3 11rem; padding: 0; list-style: none; font-size: .9rem } .pause { color: #b02a30; font-weight: 600 }
+@media print { body { margin: 0; font-size: 10pt } }
+"""
+
+
+def page(plan: PausePlan, *, picture: bytes = b"") -> str:
+    """One page for people, in HTML that asks nothing of the network.
+
+    Parameters
+    ----------
+    plan : PausePlan
+        What stands on it: what it can find, what it costs, how it is judged, the checklist and the schedule.
+    picture : bytes
+        A PNG to show; none where it is empty.
+
+    Returns
+    -------
+    str
+
+    See Also
+    --------
+    write_plan : Writes it beside the plan.
 
     Examples
     --------
     >>> page.__name__
     'page'
     """
-    own = plan.own_power
-    lines = [
-        f"# {plan.weeks} weeks to find out what posting brings",
-        "",
-        plan.answer,
-        "",
-        "![The schedule, and what plans of several lengths would find](plan.png)",
-        "",
-        f"* **How**: {DESIGNS[plan.design.kind]}. {plan.start} to {plan.end - np.timedelta64(1, 'D')}, with the days "
-        "after the last block that still count.",
-        f"* **What it costs**: if posting brings {100 * plan.delta:.0f} % of {plan.outcome}, the pauses cost "
-        f"{plain(plan.lost, ',.0f')}, and the reactions of {int((~plan.schedule.posting).sum())} of "
-        f"{plan.schedule.posting.size} {'days' if plan.design.every == 'D' else 'weeks'}.",
-        "* **How it is judged**: the lot is drawn again many times; posting brings something if few of those "
-        "schedules fit the revenue as well as the real one. Nobody's hidden demand can fake that.",
-        f"* **Working time that is declared**: {plan.design.lags[0]} to {plan.design.lags[1]} "
-        f"{'days' if plan.design.every == 'D' else 'weeks'} after a post.",
-        *(f"* {reason}" for reason in plan.reasons),
-    ]
-    if own is not None:
-        lines += ["", "```", str(plan.table), "```"]
+    title = f"{plan.weeks} weeks to find out what posting brings"
+    parts = [f"<h1>{title}</h1>", f'<p class="answer">{_html(plan.answer)}</p>']
+    if picture:
+        shown = base64.b64encode(picture).decode("ascii")
+        alt = "The schedule, and what plans of several lengths would find"
+        parts.append(f'<p><img alt="{alt}" src="data:image/png;base64,{shown}"></p>')
+    facts = {
+        "How": f"{DESIGNS[plan.design.kind]}. {plan.start} to {plan.end - np.timedelta64(1, 'D')}, with the days after "
+        "the last block that still count.",
+        "What it costs": f"{plan.costs}.",
+        "How it is judged": "the lot is drawn again many times; posting brings something if few of those schedules fit "
+        "the revenue as well as the real one. Nobody's hidden demand can fake that.",
+        "How long a post may work": f"{plan.design.lags[0]} to {plan.design.lags[1]} {PERIOD[plan.design.every]}s.",
+    }
+    parts += ["<ul>", *(f"<li><b>{name}</b>: {_html(text)}</li>" for name, text in facts.items())]
+    parts += [*(f"<li>{_html(reason)}</li>" for reason in plan.reasons), "</ul>"]
+    if plan.own_power is not None:
+        parts += ["<h2>What plans of other lengths would find</h2>", f'<div class="wide">{_rows(plan)}</div>']
     if plan.wagered:
-        lines += [
-            "",
-            f"**Wager of {plan.wagered}.** {_escaped_markdown(plan.claim)} Expected: {100 * plan.forecast:+.1f} %.",
-            "",
-            f"Deposit this where others can see its date: `{plan.digest}`",
+        parts += [
+            f"<p><b>Wager of {plan.wagered}.</b> {_html(plan.claim)} Expected: {100 * plan.forecast:+.1f} %.</p>",
+            f"<p>Deposit this where others can see its date: <code>{plan.digest}</code></p>",
         ]
-    lines += ["", "## While it runs", "", *(f"- [ ] {point}" for point in CHECKLIST)]
-    lines += ["", "## Schedule", "", "```", str(plan.schedule), "```", ""]
-    return "\n".join(lines)
+    checks = "".join(f'<li><label><input type="checkbox"> {_html(point)}</label></li>' for point in CHECKLIST)
+    parts += ["<h2>While it runs</h2>", f'<ul class="check">{checks}</ul>', "<h2>Schedule</h2>"]
+    several = len(plan.schedule.entities) > 1
+    runs = [
+        f"<li{'' if posts else chr(32) + _PAUSED}>{date} {_html(entity) + ': ' if several else ''}"
+        f"{'post as usual' if posts else 'pause'}</li>"
+        for entity, date, _, posts in plan.schedule.runs()
+    ]
+    parts.append(f'<ul class="runs">{"".join(runs)}</ul>')
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
+    body = "\n".join(parts)
+    head += f"<style>{_STYLE}</style>"
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
 
 
-def _escaped_markdown(text: str) -> str:
-    from erresearch.results import escape
+_PAUSED: Final = 'class="pause"'
 
-    return escape(text)
+
+def _html(text: str) -> str:
+    return html.escape(text)
+
+
+def _rows(plan: PausePlan) -> str:
+    table = plan.table
+    head = "".join(f"<th>{_html(name)}</th>" for name in table.columns)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{_html(str(cell))}</td>' for cell in row)}</tr>" for row in table.rows
+    )
+    return f"<table><tr>{head}</tr>{rows}</table>"
 
 
 INK, PAUSE, FOUND = "#333333", "#c44e52", "#4c72b0"

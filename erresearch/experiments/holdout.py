@@ -284,7 +284,8 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list") -> Verd
         estimate=effect,
         interval=effect.interval,
         sesoi=plan.delta,
-        reason=f"{why}; drawn by lot; certainty {sure.level}",
+        reason=f"{why}; drawn by lot",
         reason_code=why.code,
+        certainty=sure,
         doubts=doubts,
     )

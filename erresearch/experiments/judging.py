@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from erresearch.claims.certainty import grade
 from erresearch.claims.decision_rule import word_of
+from erresearch.claims.sharing import Finding
 from erresearch.errors import DataError, DesignError
 from erresearch.experiments.designs import LOOK, Array, PausePlan, Plans
 from erresearch.experiments.history import DAYS, Series, box, filtered, fit_history, logged, read_series
@@ -102,10 +103,37 @@ class Judgement:
             estimate=self.effect,
             interval=self.effect.interval,
             sesoi=self.plan.delta,
-            reason=f"{why}; p = {plain(self.pvalue)} by drawing the lot again; certainty {self.certainty.level}",
+            reason=f"{why}; p = {plain(self.pvalue)} by drawing the lot again",
             reason_code=why.code,
+            certainty=self.certainty,
             doubts=self.doubts,
             result=self,
+        )
+
+    @property
+    def finding(self) -> Finding:
+        """The effect as others may put it together with theirs; its standard error is that of the interval.
+
+        Raises
+        ------
+        DataError
+            If the interval has an open end.
+        """
+        ends = self.effect.interval
+        if not ends.bounded or self.early:
+            raise DataError(
+                "an effect without a bound, or of an early look, is not put together with others",
+                got=str(ends),
+                fix="judge the plan after its end; a longer plan bounds the effect",
+            )
+        se = (ends.high - ends.low) / (2 * StudentT(0.0, 1.0, math.inf).critical(LEVEL))
+        reference = StudentT(self.effect.value, se, math.inf)
+        return Finding(
+            name=self.plan.history[0].entity or "the shop",
+            estimate=replace(self.effect, se=se, interval=reference.interval(LEVEL), reference=reference),
+            outcome=self.plan.outcome,
+            period="day" if self.plan.design.every == "D" else "week",
+            unit="difference of logarithms, posting against not",
         )
 
     def __repr__(self) -> str:

@@ -53,7 +53,7 @@ NEARLY: Final = 1.1
 #: Lengths of a plan that are compared, in weeks.
 LENGTHS: Final = (12, 16, 24, 36, 52)
 #: Lengths of a block that are compared, in periods.
-BLOCKS: Final = {"D": (7, 14, 21, 28), "W": (1, 2, 3, 4)}
+BLOCKS: Final = {"D": (4, 7, 14, 21, 28), "W": (1, 2, 3, 4)}  # four days: half-weeks whose weekdays wander
 
 
 def plan_experiment(
