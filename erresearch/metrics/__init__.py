@@ -8,7 +8,7 @@ from erresearch.metrics.benchmarks import Comparison, TierPosition, percentile_i
 from erresearch.metrics.definitions import DEFINITIONS, PLATFORMS, RateDefinition, rate_expression
 from erresearch.metrics.loyalty import NpsSeries, enps, nps, nps_over_time
 from erresearch.metrics.money import BreakEven, break_even, romi_gross, romi_incremental, romi_net
-from erresearch.metrics.rates import Rates, engagement_rate
+from erresearch.metrics.rates import Rates, compare_rates, engagement_rate
 
 __all__ = [
     "DEFINITIONS",
@@ -25,6 +25,7 @@ __all__ = [
     "bands",
     "break_even",
     "cautions",
+    "compare_rates",
     "engagement_rate",
     "enps",
     "nps",

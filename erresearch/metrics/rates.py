@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from datetime import date
+from typing import Any, Literal, cast, get_args
 
 import narwhals.stable.v2 as nw
+import numpy as np
 
 from erresearch.engine.expressions import Every, check_every, period_start, with_calendar
 from erresearch.engine.sources import as_narwhals
@@ -21,10 +24,11 @@ from erresearch.metrics.definitions import (
     settle,
     total,
 )
-from erresearch.metrics.intervals import markdown, percent
+from erresearch.metrics.intervals import check_level, markdown, percent
+from erresearch.results import Estimate, StudentT
 from erresearch.schema import POSTS, Rule, Table, validate
 
-__all__ = ["Rates", "engagement_rate"]
+__all__ = ["Rates", "compare_rates", "engagement_rate"]
 
 _REASON = "__reason__"
 _MADE = ("reactions", "posts", "rate")
@@ -147,6 +151,7 @@ def engagement_rate(
 
     See Also
     --------
+    compare_rates : Its interval, and differences between periods, kinds of post and accounts.
     band : Which band of the sources a rate lies in.
     percentile_in_tier : Where a rate stands among published ones.
 
@@ -211,7 +216,11 @@ def engagement_rate(
     usable, dropped = _accounted(frame, settled, others)
     if settled.per == "post":
         made = (*_MADE, settled.denominator)
-        names = [name for name in ("platform", by, "post_id", period) if name in columns and name not in made]
+        names = [
+            name
+            for name in ("platform", by, "post_id", "post_type", period)
+            if name in columns and name not in made
+        ]
         values = usable.select(
             *names,
             reactions=total(settled),
@@ -221,6 +230,132 @@ def engagement_rate(
     else:
         values = _grouped(usable, settled, by, period if timed else None, every or "day")
     return _summary(values, settled, dropped, rows, by)
+
+
+def compare_rates(rates: Rates, between: str | None = None, *, level: float = 0.95) -> dict[str, Estimate]:
+    """Mean rate with its interval, and differences between periods, kinds of post or accounts.
+
+    A post counts once. Posts of one account resemble each other: the error is a jackknife over accounts (CRV3) with
+    Student's t of accounts − 1, where there are two or more and accounts are not what is compared; with one account, or
+    between accounts, over posts.
+
+    Parameters
+    ----------
+    rates : Rates
+        What :func:`engagement_rate` gave.
+    between : str, optional
+        A column of ``rates.values`` (``"post_type"``, ``"account"``), or the length of the periods ("week", "month", …)
+        that the column ``published_at`` is cut into; none for the mean alone.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    dict of str to Estimate
+        The mean, or that of each group in their order, then each less the first one; fractions. An interval is unbounded
+        where a group hangs on one account or one post alone.
+
+    Raises
+    ------
+    ColumnError
+        If `between` is no column.
+    DesignError
+        If `level` does not lie between 0 and 1.
+
+    See Also
+    --------
+    engagement_rate : Makes the rates.
+
+    References
+    ----------
+    Bell, R. M., & McCaffrey, D. F. (2002). Bias reduction in standard errors for linear regression with multi-stage
+    samples. *Survey Methodology*, 28(2), 169-181.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> posts = pd.DataFrame({"account": ["a", "a", "b", "b", "c", "c"], "likes": [30, 50, 20, 30, 40, 70],
+    ...     "followers": 1000, "kind": ["photo", "reel"] * 3})
+    >>> made = engagement_rate(posts, reactions=("likes",))
+    >>> for name, mean in compare_rates(made).items():
+    ...     print(name, mean.interval)
+    mean rate [0.002738, 0.07726] (95 %)
+    """
+    check_level(level)
+    frame = as_narwhals(rates.values)
+    columns = list(frame.collect_schema().names())
+    group: Any = nw.lit("mean rate")
+    if between is not None and between in get_args(Every) and between not in columns:
+        if "published_at" not in columns:
+            raise missing_columns(["published_at"], columns, where="the rates")
+        frame, group = (
+            with_calendar(frame, "published_at"),
+            period_start("published_at", cast("Every", between)),
+        )
+    elif between is not None:
+        if between not in columns:
+            raise missing_columns([between], columns, where="the rates")
+        group = nw.col(between)
+    unit = (
+        nw.lit("") if rates.by is None or rates.by == between or rates.by not in columns else nw.col(rates.by)
+    )
+    rate = nw.col("rate")
+    sums = (
+        frame.lazy()
+        .select(group=group, unit=unit, rate=rate, square=rate * rate)
+        .group_by("group", "unit")
+        .agg(n=nw.len(), total=rate.sum(), squares=nw.col("square").sum())
+        .sort("group", "unit")
+        .collect()
+    )
+    groups, units = (list(dict.fromkeys(sums[name].to_list())) for name in ("group", "unit"))
+    n, total, squares = (np.zeros((len(units), len(groups))) for _ in range(3))
+    for name, who, *figures in sums.iter_rows():
+        at = units.index(who), groups.index(name)
+        n[at], total[at], squares[at] = figures
+    means = total.sum(axis=0) / n.sum(axis=0)
+    if len(units) > 1:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            moves = (total.sum(axis=0) - total) / (n.sum(axis=0) - n) - means
+        cover = (len(units) - 1) / len(units) * (moves.T @ moves)
+        df = (n > 0).sum(axis=0) - 1.0
+    else:
+        # a group of one post has no error that it could tell
+        spread = np.where(
+            n[0] > 1, np.maximum(squares[0] - n[0] * means**2, 0) / np.maximum(n[0] - 1, 1), math.nan
+        )
+        cover, df = np.diag(spread / n[0]), n[0] - 1
+    names = [f"{name:%Y-%m-%d}" if isinstance(name, date) else str(name) for name in groups]
+    picks = {name: np.eye(len(names))[i] for i, name in enumerate(names)}
+    picks |= {f"{name} less {names[0]}": picks[name] - picks[names[0]] for name in names[1:]}
+    found = {}
+    for name, pick in picks.items():
+        used = pick != 0
+        variance = float(pick[used] @ cover[np.ix_(used, used)] @ pick[used])
+        parts = np.diag(cover)[used]
+        own = float(df[used].min()) if len(units) > 1 or used.sum() == 1 else _welch(parts, df[used])
+        known = math.isfinite(variance) and math.isfinite(own) and own > 0
+        reference = StudentT(
+            float(pick @ means), math.sqrt(variance) if known else math.inf, own if known else 1.0
+        )
+        found[name] = Estimate(
+            name,
+            value=reference.value,
+            se=reference.se,
+            df=reference.df,
+            interval=reference.interval(level),
+            n_rows=int(n[:, used].sum()),
+            n_accounts=len(units) if len(units) > 1 else 0,
+            method="mean over posts" + (f", jackknife over {len(units)} accounts" if len(units) > 1 else ""),
+            reference=reference,
+        )
+    return found
+
+
+def _welch(parts: np.ndarray, df: np.ndarray) -> float:
+    """Degrees of freedom of a difference of two means of their own (Welch, Satterthwaite)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(parts.sum() ** 2 / np.sum(parts**2 / df))
 
 
 def _only_audience(columns: list[str]) -> Denominator | None:
