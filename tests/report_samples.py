@@ -108,7 +108,6 @@ def hostile() -> dict[str, Any]:
     ]
     return {
         "verdicts": judged,
-        "title": names[0],
         "question": names[1],
         "claims": [Claim(n, n, n, {n: n}, 0.05, n, n, unit=n) for n in names],
         "provenance": {n: {n: [n, 1, None]} for n in names},

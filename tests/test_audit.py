@@ -29,7 +29,7 @@ from erresearch.audits import (
 )
 from erresearch.audits.labels import LONGEST
 from erresearch.audits.next_steps import perhaps_events
-from erresearch.audits.outputs import _again, accounting_rows, unread_rows
+from erresearch.audits.outputs import _again, accounting_rows, answer_in_money, unread_rows
 from erresearch.audits.verdicts import what_would_help
 from erresearch.claims import read_claims
 from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
@@ -263,6 +263,19 @@ def test_everything_is_written(written):
     assert orders["rows in"] == orders["used"] + orders["out of scope"] + orders["rejected"]
     panel = pd.read_csv(out / "panel.csv", parse_dates=["period"])
     assert panel["revenue"].to_numpy() == pytest.approx(written.panel.rows["revenue"].to_numpy())
+
+
+def test_the_first_screen_answers_in_money(found):
+    money, *_, nxt = answer_in_money(found)
+    (verdict,) = [one for one in found.verdicts if one.claim == "C01"]
+    rows = found.panel.rows[["engagement", "revenue"]].dropna()
+    worth = rows["revenue"].sum() / rows["engagement"].sum() * verdict.estimate.value
+    said = float(re.search(r"goes with (\S+) EUR", money).group(1).replace("−", "-"))
+    assert said == pytest.approx(worth, rel=0.1, abs=0.01)
+    assert money.endswith(f"of revenue in the week after: {verdict.word}.")
+    assert nxt.startswith("Next: ")
+    nothing = answer_in_money(replace(found, panel=None))
+    assert nothing[0] == "These files cannot say what a reaction is worth in money."
 
 
 def test_the_notebook_holds_what_a_kernel_gives(written):

@@ -33,8 +33,12 @@ def test_the_example_prints_what_is_shown():
 
 
 def test_the_tables_are_those_of_the_expected_verdicts_and_of_the_notebooks():
-    assert TOOL["with_tables"](README) == README, "run: make expected, or python tools/readme.py"
-    assert "simulated*" in README
+    board = (ROOT / "docs" / "BOARD.md").read_text(encoding="utf-8")
+    for page in (README, board):
+        assert TOOL["with_tables"](page) == page, "run: make expected, or python tools/readme.py"
+    assert "simulated*" in board
+    assert "simulated" not in README.partition("![")[0].partition("<!-- found -->")[2]
+    assert (ROOT / "docs" / "found.svg").read_text(encoding="utf-8") == TOOL["picture"]()
 
 
 def test_a_claim_can_be_added_as_the_guide_says(tmp_path: Path):
@@ -53,13 +57,15 @@ def test_a_claim_can_be_added_as_the_guide_says(tmp_path: Path):
     kept = (ROOT / "tests" / "expected" / "verdicts.csv").read_text("utf-8")
     added = csv_text(COLUMNS, verdict_rows(verdicts)).split("\n", 1)[1]
     (tmp_path / "tests" / "expected" / "verdicts.csv").write_text(kept + added, "utf-8")
-    made = TOOL["with_tables"](README, tmp_path)
+    shutil.copy(ROOT / "data" / "certainty.toml", tmp_path / "data")
+    board = (ROOT / "docs" / "BOARD.md").read_text(encoding="utf-8")
+    made = TOOL["with_tables"](README + board, tmp_path)
     assert (
         "| **X01** Weeks with more comments bring more sessions in the next week. Estimate: elasticity. |"
         in made
     )
     assert re.search(r"\| \[04\]\(notebooks/04-.*\.ipynb\) \| .* \| .*X01.* \| \d+ \|", made)
-    assert len(made.splitlines()) == len(README.splitlines()) + 1
+    assert len(made.splitlines()) == len((README + board).splitlines()) + 1
 
 
 def test_a_notebook_that_names_no_time_is_refused(tmp_path: Path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PAGES = re.compile(rb"/Type\s*/Page[^s]")
 SCREENS = Path(__file__).resolve().parent.parent / "build" / "screens"
 SIZES = {"phone": (360, 740), "tablet": (768, 1024), "desk": (1280, 860)}
 # width of the printed page's content: A4 less the margins of the style sheet, in CSS pixels
@@ -141,43 +143,36 @@ def test_right_to_left_names_do_not_turn_what_follows(visit, harmful):
     assert {tuple(pair) for pair in directions} == {("rtl", "ltr")}
 
 
-def test_board_is_readable_on_a_phone(visit, report):
+def test_the_one_picture_is_readable_on_a_phone(visit, report):
     page = visit(report, size="phone")
-    cells = page.evaluate(
-        """() => [...document.querySelectorAll('.board .cell, .board .world')].map((cell) => {
-          const box = cell.getBoundingClientRect();
-          const word = cell.querySelector('.word');
-          return {left: box.left, right: box.right, size: parseFloat(getComputedStyle(word).fontSize),
-                  text: cell.innerText, word: word.innerText};
+    rows = page.evaluate(
+        """() => [...document.querySelectorAll('.ladder .strip-row:not(.strip-axis)')].map((row) => {
+          const box = row.getBoundingClientRect();
+          const size = parseFloat(getComputedStyle(row.querySelector('.word')).fontSize);
+          return {left: box.left, right: box.right, size, text: row.innerText};
         })"""
     )
-    assert len(cells) == len(board())
-    for cell, made in zip(
-        sorted(cells, key=lambda c: c["text"]), sorted(board(), key=lambda v: v.dataset), strict=True
-    ):
-        assert cell["left"] >= 0
-        assert cell["right"] <= 360
-        assert cell["size"] >= 12
-        # without the table's head, the name of the data set stands in the cell
-        assert made.dataset in cell["text"]
+    drawn = [made for made in board() if made.estimate is not None and not made.simulated]
+    assert len(rows) == len(drawn)
+    for row in rows:
+        assert row["left"] >= 0
+        assert row["right"] <= 360
+        assert row["size"] >= 12
+    assert all(any(made.dataset in row["text"] for row in rows) for made in drawn)
 
 
-def test_simulated_cells_are_hatched_and_named_at_every_size(visit, report):
-    for size in SIZES:
-        page = visit(report, size=size)
-        worlds = page.evaluate(
-            "[...document.querySelectorAll('.world')].map((e) => [getComputedStyle(e).backgroundImage,"
-            " getComputedStyle(e).borderTopStyle, e.textContent])"
-        )
-        assert len(worlds) == 2
-        for image, border, text in worlds:
-            assert image.startswith("repeating-linear-gradient")
-            assert border == "dashed"
-            assert "simulated" in text
-        real = page.evaluate(
-            "[...document.querySelectorAll('.cell')].map((e) => getComputedStyle(e).backgroundImage)"
-        )
-        assert set(real) == {"none"}
+def test_simulated_verdicts_are_hatched_and_named(visit, report):
+    page = visit(report)
+    page.get_by_role("button", name="Unfold everything").click()
+    worlds = page.locator(".verdict.sim").evaluate_all(
+        "all => all.map((e) => [getComputedStyle(e).backgroundImage, getComputedStyle(e).borderTopStyle, e.innerText])"
+    )
+    assert len(worlds) == 2
+    for image, border, text in worlds:
+        assert image.startswith("repeating-linear-gradient")
+        assert border == "dashed"
+        assert "simulated" in text
+    assert page.locator(".ladder .sim-chip").count() == 0
 
 
 @pytest.mark.parametrize(
@@ -207,22 +202,22 @@ def test_axe_finds_no_violation(visit, request, which, size, scheme):
 
 def test_everything_can_be_read_without_scripts(visit, report):
     page = visit(report, java_script_enabled=False)
-    assert page.locator(".cell").count() == 8
-    assert page.locator("[data-tools]").first.is_hidden()
-    page.locator("details.simulated-block > summary").first.click()
-    assert page.locator("details.simulated-block .verdict").first.is_visible()
     assert page.locator("svg[role=img]").first.is_visible()
+    assert page.locator("[data-tools]").first.is_hidden()
+    page.locator("#simulated summary").first.click()
+    assert page.locator("#simulated .verdict").first.is_visible()
 
 
-def test_keyboard_reaches_board_tables_and_tools_in_order(visit, report):
+def test_keyboard_reaches_links_tools_and_folds_in_order(visit, report):
     page = visit(report)
     seen = []
-    for _ in range(14):
+    for _ in range(16):
         page.keyboard.press("Tab")
         seen.append(page.evaluate("document.activeElement.innerText.trim().slice(0, 20)"))
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none"
-    assert seen[:6] == ["Skip to the content", "Board", "Claims", "Numbers", "Provenance", "All data"]
+    assert seen[:4] == ["Skip to the content", "Claims", "Numbers", "Provenance"]
+    assert "Unfold everything" in seen
     page.keyboard.press("Shift+Tab")
     focused = page.evaluate("document.activeElement.getBoundingClientRect().top")
     assert 0 <= focused <= SIZES["desk"][1]
@@ -238,6 +233,7 @@ def test_skip_link_leads_to_the_content(visit, report):
 
 def test_tables_sort_by_number_and_text(visit, report):
     page = visit(report)
+    page.locator("#numbers summary").click()
     table = page.locator("[data-filterable]")
     head = table.locator("th", has_text="Estimate")
     head.locator("button").click()
@@ -254,6 +250,7 @@ def test_tables_sort_by_number_and_text(visit, report):
 
 def test_filter_keeps_matching_rows_and_says_how_many(visit, report):
     page = visit(report)
+    page.locator("#numbers summary").click()
     page.get_by_label("Filter").fill("contradicted")
     assert page.locator("[data-filterable] tbody tr:visible").count() == 1
     assert page.locator("[data-status]").inner_text() == f"1 of {len(board())} shown"
@@ -261,20 +258,9 @@ def test_filter_keeps_matching_rows_and_says_how_many(visit, report):
     assert page.locator("[data-filterable] tbody tr:visible").count() == len(board())
 
 
-def test_board_shows_real_or_simulated_columns_on_request(visit, report):
+def test_a_link_of_the_picture_opens_its_folded_verdict(visit, report):
     page = visit(report)
-    page.get_by_role("button", name="Real only").click()
-    assert page.locator(".world:visible").count() == 0
-    assert page.locator(".cell:visible").count() == 8
-    assert page.get_by_role("button", name="Real only").get_attribute("aria-pressed") == "true"
-    page.get_by_role("button", name="Simulated only").click()
-    assert page.locator(".world:visible").count() == 2
-    assert page.locator(".cell:visible").count() == 0
-
-
-def test_a_board_cell_opens_its_folded_verdict(visit, report):
-    page = visit(report)
-    link = page.locator(".world").first
+    link = page.locator(".ladder a").first
     target = link.get_attribute("href")
     assert not page.locator(target).is_visible()
     link.click()
@@ -282,10 +268,12 @@ def test_a_board_cell_opens_its_folded_verdict(visit, report):
     assert 0 <= page.locator(target).bounding_box()["y"] < SIZES["desk"][1]
 
 
-def test_paper_shows_everything_uncut(visit, report):
+def test_paper_shows_what_is_unfolded_uncut(visit, report):
     page = visit(report, size="paper")
     page.emulate_media(media="print")
-    assert page.locator("details.simulated-block .verdict").first.is_visible()
+    short = page.pdf(prefer_css_page_size=True)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert page.locator("#simulated .verdict").first.is_visible()
     wide = page.evaluate(
         "[...document.querySelectorAll('table, pre, svg, .scroll')].filter((e) => e.getClientRects().length)"
         ".map((e) => e.getBoundingClientRect()).filter((box) => box.right > innerWidth + 1).length"
@@ -294,4 +282,5 @@ def test_paper_shows_everything_uncut(visit, report):
     assert page.evaluate("document.documentElement.scrollWidth") <= PAPER[0]
     made = page.pdf(prefer_css_page_size=True, print_background=True)
     assert made.startswith(b"%PDF")
+    assert len(PAGES.findall(short)) < len(PAGES.findall(made))
     (SCREENS / "report.pdf").write_bytes(made)

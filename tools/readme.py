@@ -1,7 +1,7 @@
-"""Write the two tables of README.md, the board and the notebooks: ``python tools/readme.py``.
+"""Write what README.md and docs/BOARD.md say of results: ``python tools/readme.py``.
 
-The board comes from tests/expected/verdicts.csv and data/claims.toml; the list of notebooks from their titles, the
-minutes that they name, and the claims that name them.
+The answer, its picture (docs/found.svg) and the board come from tests/expected/verdicts.csv and data/claims.toml; the
+list of notebooks from their titles, the minutes that they name, and the claims that name them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,11 @@ import json
 import re
 import tomllib
 from pathlib import Path
+
+from erresearch.claims import read_claims
+from erresearch.report.figures.style import SYMBOLS, WORD_COLOURS
+from erresearch.report.sentences import answer_lines, short_name
+from erresearch.results import Certainty, Estimate, Interval, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 BOARD_HEAD = """| claim | data | verdict | estimate [interval] | rows | accounts |
@@ -65,14 +70,98 @@ def notebooks(root: Path = ROOT) -> str:
     return NOTEBOOKS_HEAD + "\n".join(lines) + "\n"
 
 
-def with_tables(readme: str, root: Path = ROOT) -> str:
-    """Return the README with both tables put between their marks."""
-    for mark, made in (("board", board(root)), ("notebooks", notebooks(root))):
-        place = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
-        readme = place.sub(lambda found, made=made: f"{found[1]}\n{made}\n{found[2]}", readme)
-    return readme
+def real_verdicts(root: Path = ROOT) -> list[Verdict]:
+    """Return the expected verdicts that the answer and the picture need, simulated ones as such."""
+    data = root / "data"
+    starts = tomllib.loads((data / "certainty.toml").read_text("utf-8"))["start"]
+    designs = {entry["text"]: name for name, entry in starts.items()}
+    with (root / "tests" / "expected" / "verdicts.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = []
+    for row in rows:
+        word, *qualifiers = row["words"].split(", ")
+        estimate = certainty = None
+        if row["value"]:
+            low, high = float(row["low_95"]), float(row["high_95"])
+            estimate = Estimate(
+                row["estimate"], value=float(row["value"]), se=float(row["se"]), df=1.0, interval=Interval(low, high),
+                n_rows=int(row["n_rows"]), n_accounts=int(row["n_accounts"]), unit=row["unit"],
+            )  # fmt: skip
+            level, reasons = row["certainty"].removeprefix("certainty ").split(": ", 1)
+            certainty = Certainty(level, 0, (designs[reasons.split("; ")[0]],), ())
+        found.append(
+            Verdict(
+                row["claim"],
+                row["dataset"],
+                word.split(" (")[0],
+                qualifiers=tuple(qualifiers),
+                estimate=estimate,
+                sesoi=float(row["sesoi"]),
+                certainty=certainty,
+            )
+        )
+    return found
+
+
+def found(root: Path = ROOT) -> str:
+    """Say what the real data say, one sentence to a line."""
+    claims = read_claims(root / "data" / "claims.toml")
+    return "".join(f"* {line}\n" for line in answer_lines(real_verdicts(root), claims))
+
+
+def picture(root: Path = ROOT) -> str:
+    """Draw the real estimates in multiples of the smallest effect that matters, as SVG."""
+    short = {claim.id: short_name(claim) for claim in read_claims(root / "data" / "claims.toml")}
+    drawn = [v for v in real_verdicts(root) if v.estimate is not None and not v.simulated]
+    left, wide, row, most = 330, 380, 24, 5.5
+
+    def across(value: float) -> float:
+        return round(left + wide * (min(max(value, -most), most) + most) / (2 * most), 1)
+
+    height = row * len(drawn) + 62
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 {height}" font-family="sans-serif" font-size="13" '
+        'role="img" aria-label="The real estimates on one scale"><rect width="100%" height="100%" fill="#fff"/>',
+        '<text x="12" y="20" fill="#5d5a54">Real estimates with their intervals, in multiples of the smallest effect '
+        "that matters (shaded); beyond 5 times they are cut</text>",
+        f'<rect x="{across(-1)}" y="30" width="{across(1) - across(-1):.1f}" height="{height - 56}" fill="#eeece7"/>',
+        f'<path d="M{across(0)} 30V{height - 26}" stroke="#5d5a54"/>',
+    ]
+    for place, verdict in enumerate(drawn):
+        y, colour = 44 + row * place, WORD_COLOURS[verdict.word]
+        ends = (verdict.estimate.interval.low, verdict.estimate.value, verdict.estimate.interval.high)
+        low, middle, high = (across(end / verdict.sesoi) for end in ends)
+        lines.append(
+            f'<text x="12" y="{y + 4}" fill="#1c1b19">{short[verdict.claim]} <tspan fill="#5d5a54" font-size="11">'
+            f'{verdict.dataset}</tspan></text><path d="M{low} {y}H{high}" '
+            f'stroke="{colour}" stroke-width="3"/><circle cx="{middle}" cy="{y}" r="4.5" '
+            f'fill="{colour}"/><text x="{left + wide + 14}" y="{y + 4}" fill="{colour}">{SYMBOLS[verdict.word]} '
+            f"{verdict.word}</text>"
+        )
+    for tick in (-5, -3, -1, 0, 1, 3, 5):
+        text = f"{tick}×".replace("-", "−") if tick else "0"
+        lines.append(
+            f'<text x="{across(tick)}" y="{height - 8}" text-anchor="middle" fill="#5d5a54">{text}</text>'
+        )
+    return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def with_tables(page: str, root: Path = ROOT) -> str:
+    """Return a page with what it marks put between its marks."""
+    for mark, make in (("found", found), ("board", board), ("notebooks", notebooks)):
+        start, end = f"<!-- {mark} -->\n\n", f"\n<!-- /{mark} -->"
+        if start in page:
+            before, rest = page.split(start)
+            page = before + start + make(root) + end + rest.split(end)[1]
+    return page
+
+
+def main() -> None:
+    """Write README.md, docs/BOARD.md and the picture again."""
+    for path in (ROOT / "README.md", ROOT / "docs" / "BOARD.md"):
+        path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
+    (ROOT / "docs" / "found.svg").write_text(picture(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(with_tables(path.read_text("utf-8")), "utf-8")
+    main()

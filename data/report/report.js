@@ -2,16 +2,12 @@
 (() => {
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
 
-  const tools = document.querySelector('[data-tools="board"]');
-  const board = document.querySelector("[data-board]");
-  if (tools && board) {
-    tools.hidden = false;
-    for (const button of all("button", tools)) {
-      button.addEventListener("click", () => {
-        board.dataset.show = button.dataset.show;
-        for (const other of all("button", tools)) other.setAttribute("aria-pressed", String(other === button));
-      });
-    }
+  const unfold = document.querySelector('[data-tools="unfold"]');
+  if (unfold) {
+    unfold.hidden = false;
+    unfold.querySelector("button").addEventListener("click", () => {
+      for (const details of all("details")) details.open = true;
+    });
   }
 
   const number = (text) => {
@@ -60,21 +56,10 @@
 
   const reveal = () => {
     const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
-    const folded = target && target.closest("details");
-    if (folded) {
-      folded.open = true;
-      target.scrollIntoView();
-    }
+    for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+    if (target) target.scrollIntoView();
   };
   addEventListener("hashchange", reveal);
   reveal();
 
-  let opened = [];
-  addEventListener("beforeprint", () => {
-    opened = all("details:not([open])");
-    for (const details of opened) details.open = true;
-  });
-  addEventListener("afterprint", () => {
-    for (const details of opened) details.open = false;
-  });
 })();

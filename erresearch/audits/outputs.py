@@ -19,10 +19,12 @@ from erresearch.io.outputs import output_folder
 from erresearch.panel import Rules
 from erresearch.report import write_report
 from erresearch.report.calibration import promises
+from erresearch.report.figures.style import amount, span
 from erresearch.report.html import evidence_figure
 from erresearch.report.provenance import provenance
+from erresearch.report.sentences import count_of, sentence, short_name
 from erresearch.report.verdict_csv import COLUMNS, verdict_rows
-from erresearch.results import Table, Verdict
+from erresearch.results import Interval, Table, Verdict
 from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ __all__ = [
     "Drawing",
     "RunStep",
     "accounting_rows",
+    "answer_in_money",
     "audit_notebook",
     "doubt_lines",
     "drawings",
@@ -49,6 +52,9 @@ __all__ = [
 LOOKS = "looks.csv"
 _CHOICES = ("FREQ", "SESOI", "CURRENCY", "RULES")
 _QUESTION = "Does engagement go with revenue in these files?"
+#: What one more of a column is called.
+_NOUNS = {"engagement": "reaction", "likes": "like", "comments": "comment", "shares": "share"}
+_NAMED = 4
 _EFFECTS = ("account and week effects", "entity and week effects", "week effects")
 _MADE_WITH = ("erresearch", "python", "platform", "claims_sha256", "packages")
 _RATES = "Engagement rate by every definition"
@@ -155,6 +161,64 @@ def _timed(text: str, panel: Panel) -> str:
     return re.sub(r"\b([Ww])eek(s?)\b", lambda m: (one if m[1] == "w" else one.capitalize()) + m[2], text)
 
 
+def answer_in_money(found: Audit) -> tuple[str, ...]:
+    """What the files can tell in money, what they cannot, how sure it is, and what to do next.
+
+    Parameters
+    ----------
+    found : Audit
+        What was judged.
+
+    Returns
+    -------
+    tuple of str
+        Sentences made from the verdicts' words, intervals and codes.
+    """
+    claims = {claim.id: claim for claim in read_claims()}
+    judged = [verdict for verdict in found.verdicts if verdict.word != "not judged"]
+    lines, shown = [], None
+    for verdict in judged:
+        said = _in_money(verdict, claims[verdict.claim], found.panel)
+        if said:
+            lines.append(said)
+            shown = shown or verdict
+    if not lines:
+        lines.append("These files cannot say what a reaction is worth in money.")
+    others = [short_name(claims[v.claim]) for v in judged if v.word == "inconclusive"]
+    waiting = sum(verdict.word == "not judged" for verdict in found.verdicts)
+    more = [f"{len(others) - _NAMED} more"] if len(others) > _NAMED else []
+    left = [f"{', '.join([*others[:_NAMED], *more])} stay open"] if others else []
+    left += [f"{count_of(waiting, 'claim')} could not be judged"] if waiting else []
+    if left:
+        lines.append(sentence(f"what the files cannot tell: {'; '.join(left)}"))
+    if shown is not None and shown.certainty is not None:
+        lines.append(sentence(f"how sure that is: {shown.certainty}"))
+    if found.wanted:
+        lines.append(sentence(f"next: {found.wanted[0]}"))
+    return tuple(lines)
+
+
+def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None) -> str:
+    """An elasticity of revenue as money per reaction; empty for anything else."""
+    roles = {role: next(iter(names)) for role, names in claim.roles.items()}
+    x, noun = roles.get("x", ""), _NOUNS.get(roles.get("x", ""), "")
+    if panel is None or verdict.estimate is None or roles.get("y") != "revenue" or not noun:
+        return ""
+    if claim.procedure != "precedence" or not {x, "revenue"} <= set(panel.rows.columns):
+        return ""
+    both = panel.rows[[x, "revenue"]].dropna()
+    if not (both[x].sum() > 0 and both["revenue"].sum() > 0):
+        return ""
+    worth = float(both["revenue"].sum() / both[x].sum())
+    ends = verdict.estimate.interval
+    money = Interval(worth * ends.low, worth * ends.high)
+    unit = f" {panel.currency}".rstrip()
+    return (
+        f"One more {noun} goes with {amount(worth * verdict.estimate.value, money)}{unit} ({span(money)}) of revenue in "
+        f"the {PERIODS[panel.freq].one} after: {verdict.word}."
+    )
+
+
 def unread_rows(found: Audit) -> list[tuple[str, str, None]]:
     """Files of which no row was read, and why: nobody counted their rows."""
     read = {export.name for export in found.exports}
@@ -231,8 +295,8 @@ def write_audit(
         write_report(
             found.verdicts,
             out=folder / "report.html",
-            title=_QUESTION,
             question=_QUESTION,
+            answer=answer_in_money(found),
             claims=[
                 _again(claim, found.panel)
                 for claim in read_claims()

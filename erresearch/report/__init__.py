@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from erresearch.report import figures as figures
     from erresearch.report.html import ClaimRecord as ClaimRecord, write_report as write_report
+    from erresearch.report.reproduction import living_curve as living_curve
     from erresearch.report.sentences import answer as answer
 
 _MODULE_OF: Final = {
     "ClaimRecord": "html",
     "answer": "sentences",
     "figures": "",
+    "living_curve": "reproduction",
     "write_report": "html",
 }
 
-__all__ = ["ClaimRecord", "answer", "figures", "write_report"]
+__all__ = ["ClaimRecord", "answer", "figures", "living_curve", "write_report"]
 
 
 def __getattr__(name: str) -> object:

@@ -17,19 +17,21 @@ from erresearch.errors import DataError, ErresearchWarning
 from erresearch.io.files import atomic_write, resource
 from erresearch.report.figures import CalibrationCell
 from erresearch.report.figures.style import INK, MUTED, RULE, WORD_COLOURS
-from erresearch.report.sentences import answer_parts, footing, readable
+from erresearch.report.sentences import answer_lines, footing, readable
 from erresearch.report.views import (
     ClaimRecord,
     Picture,
-    arrange_board,
     arrange_cards,
     arrange_promises,
+    ladder_of,
     losses,
 )
 from erresearch.results import Decay, Fit, Precedence, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from erresearch.report.reproduction import LivingCurve
 
 __all__ = ["ClaimRecord", "evidence_figure", "picture", "write_report"]
 
@@ -57,13 +59,13 @@ def write_report(
     verdicts: Sequence[Verdict],
     *,
     out: str | Path,
-    title: str = _TITLE,
     question: str = _TITLE,
+    answer: Sequence[str] = (),
     claims: Sequence[ClaimRecord] = (),
     provenance: Mapping[str, object] | None = None,
     accounting: Mapping[str, Mapping[str, int]] | Iterable[tuple[str, str, int]] = (),
     warnings: Sequence[str] = (),
-    figures: Mapping[str, Figure | bytes] | None = None,
+    figures: Mapping[str, Figure | bytes | LivingCurve] | None = None,
     calibration: Mapping[str, Sequence[CalibrationCell]] | None = None,
 ) -> Path:
     """Write verdicts, their pictures and their doubts into one self-contained HTML file.
@@ -78,8 +80,10 @@ def write_report(
         What was judged. Simulated verdicts are shown as such and never count in the answer.
     out : path
         The HTML file to write; the old one stays whole if anything fails.
-    title, question : str
-        Title of the document, and the question over the answer.
+    question : str
+        Title of the document, over the answer.
+    answer : sequence of str
+        Sentences that answer it; made from the verdicts where none is given.
     claims : sequence of claim records
         See :class:`ClaimRecord`; the board follows their order.
     provenance : mapping
@@ -88,8 +92,9 @@ def write_report(
         Rows left out.
     warnings : sequence of str
         Every warning given on the way.
-    figures : mapping of str to Figure or bytes
-        A picture per claim id; other keys are shown after the claims under their own name.
+    figures : mapping of str to Figure, bytes or LivingCurve
+        A picture per claim id; other keys are shown after the claims under their own name, and a curve that the reader
+        moves (:func:`erresearch.report.living_curve`) in a chapter of its own.
     calibration : mapping of str to sequence
         Per promise about the words, how simulated worlds kept it (:func:`erresearch.report.calibration.promises`).
 
@@ -114,28 +119,30 @@ def write_report(
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = write_report([Verdict("C01", "shop", "inconclusive")], out=Path(folder) / "report.html")
-    ...     "left open" in path.read_text(encoding="utf-8")
+    ...     "inconclusive" in path.read_text(encoding="utf-8")
     True
     """
     verdicts = list(verdicts)
     known = {claim.id for claim in claims} | {verdict.claim for verdict in verdicts}
+    moving = {name: figure.html for name, figure in (figures or {}).items() if hasattr(figure, "html")}
     pictures = {
         name: picture(figure, prefix=f"figure-{number}", fallback=name)
         for number, (name, figure) in enumerate((figures or {}).items(), start=1)
+        if not hasattr(figure, "html")
     }
     cards = arrange_cards(verdicts, claims, pictures)
     page = _render(
-        title=title,
         question=question,
-        answer=answer_parts(verdicts),
+        answer=tuple(answer) or answer_lines(verdicts, claims),
+        ladder=ladder_of(cards, verdicts),
         footing=footing(verdicts),
-        board=arrange_board(cards),
         cards=cards,
         further={name: made for name, made in pictures.items() if name not in known},
         provenance=provenance or {},
         losses=losses(accounting),
         warnings=list(warnings),
         promises=arrange_promises(calibration or {}),
+        living=Markup("".join(moving.values())),  # noqa: S704 - made by this package
     )
     content = page.encode()
     if len(content) > _SIZE_LIMIT:
@@ -160,8 +167,10 @@ def _render(**content: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = (folder / "report.css").read_text(encoding="utf-8")
-    script = (folder / "report.js").read_text(encoding="utf-8")
+    style, script = (
+        "".join((folder / f"{name}.{ending}").read_text(encoding="utf-8") for name in ("report", "living"))
+        for ending in ("css", "js")
+    )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return environment.get_template("report.html.j2").render(
         style=Markup(style),  # noqa: S704 - the package's own file

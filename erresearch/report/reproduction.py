@@ -1,29 +1,46 @@
-"""The whole job in one call: every notebook run, every claim judged, the report written."""
+"""The whole job in one call: every notebook run, every claim judged, the report written with a curve that moves."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from markupsafe import Markup, escape
 
 from erresearch.errors import ErresearchWarning
 from erresearch.io.files import atomic_write, resource
 from erresearch.io.outputs import output_folder
 from erresearch.report.console import progress_line
+from erresearch.report.figures.style import span
 from erresearch.report.notebooks import NotebookRun, notebook_paths, notebooks_running
 from erresearch.report.provenance import manifest_text, provenance
 from erresearch.report.verdict_csv import COLUMNS, csv_text, verdict_rows
-from erresearch.results import Verdict
+from erresearch.results import Curve, Interval, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from erresearch.claims import Claim
+    from erresearch.engine.moments import Moments
+    from erresearch.relate.design import Effect
 
-__all__ = ["Reproduction", "reproduce"]
+__all__ = ["LivingCurve", "Reproduction", "living_curve", "reproduce"]
+
+
+_SIZE: Final = (700.0, 260.0)
+_EFFECTS: Final[tuple[tuple[Effect, ...], ...]] = ((), ("account",), ("account", "period"))
+_SAID: Final = {
+    "none": "nothing taken out",
+    "account": "each account against its own mean",
+    "account + period": "and each period against its own mean",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +139,7 @@ def reproduce(
             provenance=made,
             accounting=_left_out(data),
             warnings=cautions,
-            figures=pictures,
+            figures={**pictures, "try": _living()},
             calibration=promises(),
         )
         atomic_write(folder / "manifest.json", manifest_text(made))
@@ -174,6 +191,32 @@ def _pictures(
     return drawn
 
 
+def _living() -> LivingCurve:
+    """The curve that a reader moves: simulated, because sums of a few accounts would give rows away."""
+    from erresearch.engine.expressions import lag, log
+    from erresearch.engine.moments import Moments
+    from erresearch.worlds import simulate_panel
+
+    panel, _ = simulate_panel("nil", rng=1)
+    definitions, controls = ("engagement", "likes", "comments"), ("spend", "reach", "followers")
+    now = [log(name) for name in ("revenue", *definitions, *controls)]
+    before = [
+        lag(name, n, by="account", period="week").log().alias(f"lag{n} log {name}")
+        for name in definitions
+        for n in (1, 2)
+    ]
+    return living_curve(
+        Moments.from_frame(panel, [*now, *before], by="account", period="week"),
+        "log revenue",
+        "log engagement",
+        minimal=[],
+        controls=[f"log {name}" for name in controls],
+        definitions=[f"log {name}" for name in definitions],
+        lags=[0, 1, 2],
+        open_points=["events-not-declared"],
+    )
+
+
 def _left_out(data: Mapping[str, Any]) -> dict[str, Mapping[str, int]]:
     """Rows left out of each data set when it was read, by reason."""
     accounts = {name: getattr(table, "attrs", {}).get("erresearch", {}) for name, table in data.items()}
@@ -186,3 +229,216 @@ def _code_cells(path: Path) -> int:
 
     notebook = nbformat.read(path, as_version=4)
     return sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LivingCurve:
+    """A curve with the sums that its estimates follow from.
+
+    Parameters
+    ----------
+    curve : Curve
+        Every specification, with intervals that were computed beforehand.
+    payload : mapping
+        What the page's solver needs: cross-products per kind of effects, columns, choices and, for each specification,
+        its interval, word and certainty.
+    html : str
+        The controls and the static picture; it says everything without a script.
+    """
+
+    curve: Curve
+    payload: Mapping[str, Any]
+    html: str
+
+    def __repr__(self) -> str:
+        """Say how many models there are: the picture is in ``html``."""
+        return f"<living curve of {len(self.curve):,} models: {self.curve.x} and {self.curve.outcome}>"
+
+    def _repr_html_(self) -> str:
+        folder = resource("data") / "report"
+        style = (folder / "living.css").read_text(encoding="utf-8")
+        script = (folder / "living.js").read_text(encoding="utf-8")
+        return f"<style>{style}</style>{self.html}<script>{script}</script>"
+
+
+def living_curve(
+    moments: Moments,
+    outcome: str,
+    x: str,
+    *,
+    minimal: Sequence[str],
+    controls: Sequence[str],
+    definitions: Sequence[str],
+    lags: Sequence[int],
+    direction: Literal["greater", "less", "absent"] = "greater",
+    sesoi: float = 0.05,
+    open_points: Sequence[str] = (),
+) -> LivingCurve:
+    """Put a specification curve into a page whose reader chooses definition, lag, controls and effects.
+
+    The page solves the normal equations of the chosen model from cross-products; the interval (CRV3 with t(G − 1)), the
+    word of that interval alone and the certainty of the design are looked up. Nothing in it is a row, but cross-products
+    of few rows give rows away: use simulated or published data, or sums that passed
+    :func:`erresearch.claims.check_disclosure`.
+
+    Parameters
+    ----------
+    moments : Moments
+        Made with accounts and periods, as for :func:`erresearch.robustness.specification_curve`.
+    outcome, x, minimal, controls, definitions, lags
+        As there.
+    direction : {"greater", "less", "absent"}
+        What the claim says of the effect.
+    sesoi : float
+        δ, the smallest effect of interest.
+    open_points : sequence of str
+        What lowers the certainty of every model: names of ``certainty.toml``.
+
+    Returns
+    -------
+    LivingCurve
+
+    Raises
+    ------
+    ColumnError, DesignError
+        As for :func:`erresearch.robustness.specification_curve`.
+
+    See Also
+    --------
+    erresearch.robustness.specification_curve : The same curve, judged jointly.
+
+    Examples
+    --------
+    >>> from erresearch import Moments
+    >>> from erresearch.worlds import simulate_panel
+    >>> panel, _ = simulate_panel("nil", accounts=12, weeks=40, rng=1)
+    >>> m = Moments.from_frame(panel, ["revenue", "likes", "comments", "spend"], by="account", period="week")
+    >>> living_curve(m, "revenue", "likes", minimal=[], controls=["spend"], definitions=["likes", "comments"], lags=[0])
+    <living curve of 12 models: likes and revenue>
+    """
+    from erresearch.claims import word_of
+    from erresearch.claims.certainty import grade
+    from erresearch.robustness import CurveInference, specification_curve
+
+    curve = specification_curve(
+        moments, outcome, x, minimal=minimal, controls=controls, definitions=definitions, lags=lags,
+        effects=_EFFECTS, inference=CurveInference(draws=400),
+    )  # fmt: skip
+    columns = list(moments.columns)
+    rank = np.argsort(np.argsort(curve.value, kind="stable"), kind="stable")
+    words = [
+        word_of(Interval(low, high, curve.level), direction=direction, sesoi=sesoi)
+        for low, high in zip(curve.low, curve.high, strict=True)
+    ]
+    said: dict[tuple[str, str], set[str]] = {}
+    for definition, lag, (word, _) in zip(curve.definition, curve.lag, words, strict=True):
+        said.setdefault((definition, lag), set()).add(word)
+    models = {}
+    for at, (word, size) in enumerate(words):
+        definition, lag = curve.definition[at], curve.lag[at]
+        depends = ["depends-on-adjustment"] if len(said[definition, lag]) > 1 else []
+        certainty = grade("ordered" if int(lag) > 0 else "cross-section", [*open_points, *depends])
+        half = (curve.high[at] - curve.low[at]) / 2
+        models[_key(curve, at)] = {
+            "at": int(rank[at]),
+            "digits": int(min(max(1 - math.floor(math.log10(half)), 0), 8)),
+            "interval": span(Interval(curve.low[at], curve.high[at], curve.level), sesoi=sesoi),
+            "word": word + (f" ({size})" if size else ""),
+            "certainty": str(certainty),
+        }
+    payload = {
+        "columns": columns,
+        "outcome": outcome,
+        "minimal": list(minimal),
+        "grams": {" + ".join(effects) or "none": _cross(moments, effects) for effects in _EFFECTS},
+        "models": models,
+        "scale": _scale(curve),
+        "size": _SIZE,
+    }
+    choices = {
+        "definition": {name: name.removeprefix("log ") for name in definitions},
+        "lag": {str(n): f"{n} period{'s' if n > 1 else ''} earlier" if n else "same period" for n in lags},
+        "effects": dict(_SAID),
+        "control": {name: name.removeprefix("log ") for name in controls},
+    }
+    return LivingCurve(curve, payload, _html(curve, payload, choices, sesoi))
+
+
+def _key(curve: Curve, at: int) -> str:
+    """The choices that name a model, as the page writes them."""
+    return "|".join((curve.definition[at], curve.lag[at], curve.effects[at], *curve.controls[at]))
+
+
+def _cross(moments: Moments, effects: tuple[Effect, ...]) -> list[list[float]]:
+    """Cross-products of all columns after the effects, centred where there are none."""
+    from erresearch.relate.design import sweep
+
+    swept = sweep(moments, effects)
+    total = swept.grams.sum(axis=0)
+    if len(swept.names) > len(moments.columns):
+        total = total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0]
+    return [[float(value) for value in row] for row in total]
+
+
+def _scale(curve: Curve) -> tuple[float, float]:
+    low, high = min(0.0, float(np.min(curve.low))), max(0.0, float(np.max(curve.high)))
+    pad = 0.05 * (high - low)
+    return low - pad, high + pad
+
+
+def _html(
+    curve: Curve, payload: Mapping[str, Any], choices: Mapping[str, Mapping[str, str]], sesoi: float
+) -> str:
+    """Controls, the curve as a picture that needs no script, and the sums as data."""
+    width, height = _SIZE
+    low, high = payload["scale"]
+
+    def down(value: float) -> float:
+        return round(float(height * (high - value) / (high - low)), 1)
+
+    order = np.argsort(curve.value, kind="stable")
+    step = width / len(order)
+    bar = Markup('<line x1="{x:.1f}" x2="{x:.1f}" y1="{}" y2="{}"/><circle cx="{x:.1f}" cy="{}" r="1.5"/>')
+    bars = Markup("").join(
+        bar.format(down(curve.high[at]), down(curve.low[at]), down(curve.value[at]), x=(place + 0.5) * step)
+        for place, at in enumerate(order)
+    )
+    share = 100 * float(np.mean(curve.low > 0))
+    outcome, x = (name.removeprefix("log ") for name in (curve.outcome, curve.x))
+    title = (
+        f"{len(order):,} models of {outcome} on {x}, from the lowest estimate to the highest: in {share:.0f} % the "
+        "interval lies above 0"
+    )
+    fields = Markup("").join(_field(name, options) for name, options in choices.items() if options)
+    data = Markup(json.dumps(payload, separators=(",", ":")).replace("<", "\\u003c"))  # noqa: S704 - escaped as JSON
+    return str(
+        Markup(
+            '<div class="living" data-living><form class="living-choices" hidden>{}</form>'
+            '<p class="living-answer" aria-live="polite" hidden></p><figure><figcaption>{}; shaded: within ±{:g}'
+            '</figcaption><svg viewBox="0 0 {:g} {:g}" role="img" aria-label="{}"><rect class="band" x="0" width="{:g}" '
+            'y="{}" height="{}"/><line class="zero" x1="0" x2="{:g}" y1="{}" y2="{}"/><g class="all">{}</g>'
+            '<text x="4" y="{}">0</text><text x="4" y="{}">{:g}</text><g class="chosen" hidden></g></svg></figure>'
+            '<script type="application/json">{}</script></div>'
+        ).format(
+            fields, title, sesoi, width, height, title, width, down(sesoi),
+            round(down(-sesoi) - down(sesoi), 1), width, down(0.0), down(0.0), bars,
+            down(0.0) + 14, down(sesoi) - 4, sesoi, data,
+        )
+    )  # fmt: skip
+
+
+def _field(name: str, options: Mapping[str, str]) -> Markup:
+    kind = "checkbox" if name == "control" else "radio"
+    legends = {
+        "definition": "What counts as engagement",
+        "lag": "When",
+        "effects": "Taken out",
+        "control": "Held fixed",
+    }
+    inputs = Markup("").join(
+        Markup('<label><input type="{}" name="{}" value="{}"{}> {}</label>').format(
+            kind, name, value, Markup(" checked") if kind == "radio" and not place else "", text
+        )
+        for place, (value, text) in enumerate(options.items())
+    )
+    return Markup("<fieldset><legend>{}</legend>{}</fieldset>").format(escape(legends[name]), inputs)

@@ -5,35 +5,27 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from erresearch.report.figures.style import amount, span
 from erresearch.results import Estimate, Interval, Verdict, rounded
-from erresearch.results.verdicts import LEVELS, ReasonCode
-from erresearch.schema.vocabulary import DECISIVE
+from erresearch.results.verdicts import ReasonCode
 
 __all__ = [
     "answer",
-    "answer_parts",
+    "answer_lines",
     "count_of",
     "estimate_sentence",
     "finding",
     "flip_sentence",
     "footing",
     "headline",
+    "in_units",
     "readable",
     "sentence",
+    "short_name",
 ]
 
-_PHRASES = {
-    "supported": "supported",
-    "contradicted": "contradicted",
-    "practically nil": "practically nil",
-    "mixed": "answered differently by different data sets",
-    "association only": "an association only",
-    "inconclusive": "left open",
-    "not judged": "not judged",
-}
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SHOWN_NAMES = 4
 _ORDER = (
@@ -58,6 +50,8 @@ _OPENS: Final[Mapping[str, str]] = {
     ReasonCode.DEPENDS_ON_ADJUSTMENT: "Knowing whether what is held fixed drives both sides or lies between them.",
     ReasonCode.LOSS_IS_NO_GAIN: "An interval inside ±δ or above it: what goes with less does not deny the claim.",
 }
+#: Elasticities beyond this are no share that anybody could read.
+_MOST = 10.0
 # control characters but line feed and tab, and halves of surrogate pairs, which UTF-8 cannot hold
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 # marks that set the direction of the text after them
@@ -105,93 +99,121 @@ def _cut(name: str, limit: int = 40) -> str:
     return name if len(name) <= limit else name[: limit - 1] + "…"
 
 
-def _standing(verdicts: Sequence[Verdict]) -> str:
-    """One word for a claim over its real data sets; "mixed" where decisive words differ."""
-    words = {verdict.word for verdict in verdicts} - {"not judged"}
-    if not words:
-        return "not judged"
-    decisive = [word for word in DECISIVE if word in words]
-    if len(decisive) > 1 or (decisive and "association only" in words):
-        return "mixed"
-    for word in (*decisive, "association only", "inconclusive"):
-        if word in words:
-            return word
-    return "mixed"
-
-
-def _with_limits(claim: str, verdicts: Sequence[Verdict], word: str) -> str:
-    """The claim's name with what weakens its word: a proxy, fragility, data sets that differ."""
-    agreeing = [verdict for verdict in verdicts if verdict.word == word]
-    judged = [verdict for verdict in verdicts if verdict.word != "not judged"]
-    limits = []
-    if agreeing and all("proxy" in verdict.qualifiers for verdict in agreeing):
-        limits.append("by proxy")
-    if agreeing and any("fragile" in verdict.qualifiers for verdict in agreeing):
-        limits.append("fragile")
-    levels = [verdict.certainty.level for verdict in agreeing if verdict.certainty is not None]
-    if levels:
-        limits.append(f"certainty {min(levels, key=LEVELS.index)}")
-    if agreeing and len(agreeing) < len(judged):
-        limits.append(f"on {len(agreeing)} of {len(judged)} data sets")
-    return f"{_cut(claim)}, {', '.join(limits)}" if limits else _cut(claim)
-
-
-def answer(verdicts: Iterable[Verdict]) -> str:
-    """The board in one sentence; simulated data never count.
+def answer(verdicts: Iterable[Verdict], claims: Iterable[Any] = ()) -> str:
+    """What real data say, in a few sentences: over time, where chance decided, across units, and not at all.
 
     Parameters
     ----------
     verdicts : iterable of Verdict
-        All verdicts, real and simulated.
+        All verdicts; simulated ones never count.
+    claims : iterable of claim records
+        Their short names and units.
 
     Returns
     -------
     str
-        What real data say, claim by claim, the decisive words first.
+
+    See Also
+    --------
+    answer_lines : The same, sentence by sentence.
 
     Examples
     --------
-    >>> answer([Verdict("C05a", "movies", "supported", qualifiers=("proxy",)),
-    ...         Verdict("C01", "effect", "supported", qualifiers=("simulated",))])
-    'On real data, one of two claims is supported (C05a, by proxy); one is not judged (C01).'
+    >>> answer([Verdict("C01", "effect", "supported", qualifiers=("simulated",))])
+    'Nothing was judged on real data: one claim waits for data.'
     """
-    return "".join(text for text, _ in answer_parts(verdicts))
+    return " ".join(answer_lines(verdicts, claims))
 
 
-def answer_parts(verdicts: Iterable[Verdict]) -> tuple[tuple[str, str], ...]:
-    """The answer in pieces, each with the word that it says (empty where it says none).
+def answer_lines(verdicts: Iterable[Verdict], claims: Iterable[Any] = ()) -> tuple[str, ...]:
+    """The sentences of :func:`answer`, chosen by the verdicts' words and the designs behind their certainty.
 
     Examples
     --------
-    >>> answer_parts([Verdict("C1", "shop", "inconclusive")])
-    (('On real data, one of one claim is ', ''), ('left open', 'inconclusive'), (' (C1).', ''))
+    >>> estimate = Estimate("x", value=0.005, se=0.001, df=9, interval=Interval(0.003, 0.007), n_rows=64_000,
+    ...     n_accounts=0, unit="difference of shares")
+    >>> from erresearch.results import Certainty
+    >>> sure = Certainty("moderate", 3, ("randomised", "indirect"), ("chance decided", "indirect"))
+    >>> answer_lines([Verdict("C6", "mail", "supported", estimate=estimate, certainty=sure)])[1]
+    'Where chance decided who was treated (mail): C6: 5 more in 1,000 (3 to 7), supported, certainty moderate.'
     """
-    by_claim: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        real = by_claim.setdefault(verdict.claim, [])
-        if not verdict.simulated:
-            real.append(verdict)
-    groups: dict[str, list[str]] = {}
-    for claim, real in by_claim.items():
-        word = _standing(real)
-        groups.setdefault(word, []).append(_with_limits(claim, real, word))
-    total = count_of(len(by_claim), "claim")
-    if not groups:
-        return (("No claim was judged.", ""),)
-    if set(groups) == {"not judged"}:
-        return ((f"No claim could be judged on real data: {total} without an answer.", ""),)
-    parts: list[tuple[str, str]] = []
-    for word, phrase in _PHRASES.items():
-        claims = groups.get(word, [])
-        if not claims:
-            continue
-        number = _NUMBERS[len(claims)] if len(claims) < len(_NUMBERS) else f"{len(claims):,}"
-        lead = f"; {number}" if parts else f"On real data, {number} of {total}"
-        parts.append((f"{lead} {'is' if len(claims) == 1 else 'are'} ", ""))
-        parts.append((phrase, word))
-        parts.append((f" ({_listed(claims)})", ""))
-    last, _ = parts.pop()
-    return (*parts, (f"{last}.", ""))
+    known = {claim.id: claim for claim in claims}
+    everything = list(verdicts)
+    asked = dict.fromkeys(verdict.claim for verdict in everything)
+    judged = [v for v in everything if not v.simulated and v.word != "not judged"]
+    waiting = len(asked) - len({v.claim for v in judged})
+    waits = f"{count_of(waiting, 'claim')} {'waits' if waiting == 1 else 'wait'} for data"
+    if not judged:
+        return (f"Nothing was judged on real data: {waits}.",)
+    by_design: dict[str, list[Verdict]] = {}
+    for verdict in judged:
+        by_design.setdefault(verdict.certainty.codes[0] if verdict.certainty else "", []).append(verdict)
+    lines = []
+    ordered = by_design.pop("ordered", [])
+    if ordered:
+        lines.append(f"Over time: {_told(ordered, known)}.")
+    else:
+        lines.append(
+            "Whether engagement brings revenue cannot be read off the real data here: no table follows both over time."
+        )
+    if chance := by_design.pop("randomised", []):
+        names = _listed([_cut(name) for name in dict.fromkeys(v.dataset for v in chance)])
+        lines.append(f"Where chance decided who was treated ({names}): {_told(chance[:1], known)}.")
+    rest = [verdict for group in by_design.values() for verdict in group]
+    words = {word: sum(v.word == word for v in rest) for word in dict.fromkeys(v.word for v in rest)}
+    counted = ", ".join(f"{number} {word}" for word, number in words.items())
+    across = f"{count_of(len(rest), 'verdict')} on tables without an order in time: {counted}" if rest else ""
+    if across or waiting:
+        lines.append(sentence("; ".join(part for part in (across, waits if waiting else "") if part)))
+    return tuple(lines)
+
+
+def short_name(claim: Any, name: str = "") -> str:
+    """What a claim is called where people look: its short name, else its id."""
+    return _cut(str(getattr(claim, "short", "") or getattr(claim, "id", "") or name))
+
+
+def _told(verdicts: Sequence[Verdict], known: Mapping[str, Any]) -> str:
+    """One verdict per claim, at most a few, each with its number in people's units."""
+    first = {verdict.claim: verdict for verdict in reversed(verdicts)}
+    told = []
+    for name in reversed(first):
+        verdict = first[name]
+        sure = f", certainty {verdict.certainty.level}" if verdict.certainty else ""
+        claim = known.get(name)
+        said = in_units(verdict, str(getattr(claim, "unit", "")))
+        told.append(f"{short_name(claim, name)}: {said + ', ' if said else ''}{verdict.word}{sure}")
+    more = [f"{len(told) - _SHOWN_NAMES} more below"] if len(told) > _SHOWN_NAMES else []
+    return "; ".join([*told[:_SHOWN_NAMES], *more])
+
+
+def in_units(verdict: Verdict, unit: str = "") -> str:
+    """An effect as people say it: so many in 1,000, so many per cent where something doubles, money.
+
+    Examples
+    --------
+    >>> estimate = Estimate("x", value=0.1, se=0.02, df=9, interval=Interval(0.06, 0.14), n_rows=99, n_accounts=9)
+    >>> in_units(Verdict("C1", "shop", "supported", estimate=estimate), "elasticity")
+    '7.2 % more where it doubles (4.2 to 10.2)'
+    """
+    estimate = verdict.estimate
+    if estimate is None:
+        return ""
+    interval, unit = estimate.interval, estimate.unit or unit
+    ends = [estimate.value, interval.low, interval.high]
+    if unit == "difference of shares":
+        tail, shown = "more in 1,000", [1000 * end for end in ends]
+    elif "elasticity" in unit.split():
+        tail, shown = (
+            "% more where it doubles",
+            [100 * (2**end - 1) if end < _MOST else math.inf for end in ends],
+        )
+    else:
+        return f"{amount(estimate.value, interval, unit, sesoi=verdict.sesoi)} ({span(interval, sesoi=verdict.sesoi)})"
+    value, low, high = shown
+    if value < 0:
+        tail, value, low, high = tail.replace("more", "less"), -value, -high, -low
+    return f"{amount(value, Interval(low, high))} {tail} ({span(Interval(low, high))})"
 
 
 def footing(verdicts: Iterable[Verdict]) -> str:

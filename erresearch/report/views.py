@@ -11,22 +11,29 @@ from markupsafe import Markup
 
 from erresearch.report.figures import CalibrationCell
 from erresearch.report.figures.style import SYMBOLS, amount, span
-from erresearch.report.sentences import estimate_sentence, finding, flip_sentence, headline, sentence
-from erresearch.results import Doubt, Interval, Verdict, rounded
+from erresearch.report.sentences import (
+    estimate_sentence,
+    finding,
+    flip_sentence,
+    headline,
+    sentence,
+    short_name,
+)
+from erresearch.results import Doubt, Interval, Verdict, plain, rounded
 
 __all__ = [
     "Axis",
     "Bar",
-    "Board",
     "Card",
     "Cell",
     "ClaimRecord",
+    "Ladder",
     "Loss",
     "Picture",
-    "arrange_board",
     "arrange_cards",
     "arrange_promises",
     "axis_of",
+    "ladder_of",
     "losses",
 ]
 
@@ -140,6 +147,7 @@ class Card:
 
     anchor: str
     claim: ClaimRecord
+    short: str
     estimand: tuple[tuple[str, str], ...]
     headline: str
     says: str
@@ -158,24 +166,35 @@ class Card:
         """What is shown one by one, verdicts on real data first."""
         return self.real + self.simulated
 
+    @property
+    def judged(self) -> tuple[Cell, ...]:
+        """Verdicts on real data that gave a word."""
+        return tuple(cell for cell in self.real if cell.word != "not judged")
+
+    @property
+    def waiting(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Why nothing was judged on the other real data sets: a reason and the data sets that it holds for."""
+        reasons: dict[str, list[str]] = {}
+        for cell in self.real:
+            if cell.word == "not judged":
+                reasons.setdefault(cell.reason, []).append(cell.dataset)
+        return tuple((reason, tuple(names)) for reason, names in reasons.items())
+
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """Claims × data sets: a column per real data set; what is simulated stands together at the side.
+class Ladder:
+    """Every real estimate on one scale, in multiples of the smallest effect that matters to its claim.
 
     Parameters
     ----------
-    columns : tuple of str
-        The real data sets.
-    rows : tuple of (Card, cells)
-        Per claim, the cells of each column (a column may hold none, or several).
-    simulated : bool
-        Whether any verdict is on simulated data.
+    axis : Axis
+        From −5 to 5 times δ; what lies beyond is an arrow.
+    rungs : tuple of (Card, Cell, Bar)
+        From top to bottom.
     """
 
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Card, tuple[tuple[Cell, ...], ...]], ...]
-    simulated: bool
+    axis: Axis
+    rungs: tuple[tuple[Card, Cell, Bar], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +306,7 @@ def arrange_cards(
             Card(
                 anchor=f"claim-{number}",
                 claim=claim,
+                short=short_name(claim),
                 estimand=_estimand(claim.estimand),
                 says=_SAYS.get(direction, ""),
                 minimum=str(getattr(claim, "minimum", "")),
@@ -313,22 +333,38 @@ def _idle(verdicts: Iterable[Verdict]) -> tuple[tuple[str, tuple[str, ...]], ...
     return tuple((reason, tuple(names)) for reason, names in reasons.items())
 
 
-def arrange_board(cards: Sequence[Card]) -> Board:
-    """Lay cards out as claims × data sets, in the order of appearance.
+def ladder_of(cards: Sequence[Card], verdicts: Iterable[Verdict]) -> Ladder | None:
+    """Put the real estimates on one scale; None where there is none.
+
+    Parameters
+    ----------
+    cards : sequence of Card
+        As :func:`arrange_cards` gave them.
+    verdicts : iterable of Verdict
+        The same verdicts.
 
     Examples
     --------
-    >>> made = [Verdict("C1", "nil", "supported", qualifiers=("simulated",)), Verdict("C1", "shop", "supported")]
-    >>> board = arrange_board(arrange_cards(made, [], {}))
-    >>> board.columns, board.simulated
-    (('shop',), True)
+    >>> from erresearch.results import Estimate
+    >>> estimate = Estimate("x", value=0.1, se=0.02, df=9, interval=Interval(0.06, 0.14), n_rows=99, n_accounts=9)
+    >>> made = [Verdict("C1", "shop", "supported", estimate=estimate, sesoi=0.05)]
+    >>> (rung,) = ladder_of(arrange_cards(made, [], {}), made).rungs
+    >>> rung[1].dataset, rung[2].point
+    ('shop', 68.18)
     """
-    columns = tuple(dict.fromkeys(cell.dataset for card in cards for cell in card.real))
-    rows = tuple(
-        (card, tuple(tuple(c for c in card.real if c.dataset == column) for column in columns))
-        for card in cards
+    blank = Axis(-_REACH, _REACH, (), 0.0, None)
+    ticks = tuple(
+        (blank.at(tick), f"{plain(tick, 'g')}×" if tick else "0") for tick in (-5, -3, -1, 0, 1, 3, 5)
     )
-    return Board(columns, rows, any(card.simulated for card in cards))
+    axis = Axis(-_REACH, _REACH, ticks, blank.at(0.0), (blank.at(-1.0), blank.at(1.0)))
+    by_name = {(card.claim.id, cell.dataset): (card, cell) for card in cards for cell in card.judged}
+    rungs = []
+    for verdict in verdicts:
+        found = by_name.pop((verdict.claim, verdict.dataset), None)
+        bar = axis.bar(verdict, unit=verdict.sesoi) if found and verdict.sesoi > 0 else None
+        if found and bar:
+            rungs.append((*found, bar))
+    return Ladder(axis, tuple(rungs)) if rungs else None
 
 
 def arrange_promises(
@@ -376,6 +412,8 @@ class Picture:
     inline: bool
 
 
+#: Half the width of the one scale: effects beyond five times δ are arrows.
+_REACH: Final = 5.5
 _TICKS = 4
 _MARGIN = 0.06
 
@@ -422,21 +460,21 @@ class Axis:
         share = 100 * (value - self.low) / (self.high - self.low)
         return round(min(max(share, 0.0), 100.0), 2)
 
-    def bar(self, verdict: Verdict) -> Bar | None:
-        """Marks of one verdict; None where it has no estimate."""
+    def bar(self, verdict: Verdict, *, unit: float = 1.0) -> Bar | None:
+        """Marks of one verdict, in multiples of `unit`; None where it has no estimate."""
         estimate = verdict.estimate
         if estimate is None or not math.isfinite(estimate.value):
             return None
         shown, own = estimate.interval, verdict.interval or estimate.interval
         low, high = min(shown.low, own.low), max(shown.high, own.high)
         return Bar(
-            self.at(estimate.value),
-            self.at(low),
-            self.at(high),
-            self.at(shown.low),
-            self.at(shown.high),
-            low < self.low,
-            high > self.high,
+            self.at(estimate.value / unit),
+            self.at(low / unit),
+            self.at(high / unit),
+            self.at(shown.low / unit),
+            self.at(shown.high / unit),
+            low / unit < self.low,
+            high / unit > self.high,
         )
 
 
