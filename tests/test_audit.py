@@ -567,7 +567,9 @@ def test_pseudonyms_replace_every_label_in_every_output(shop, tmp_path, capsys, 
     every = {"out": hidden.out, "err": hidden.err}
     every |= {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "out").iterdir()}
     for name, text in every.items():
-        assert not re.search(r"(?i:acme|kind a|söhne|own till)|\bZWL\b", text), name
+        # what pictures are made of may spell any short word
+        told = re.sub(r"[A-Za-z0-9+/]{200,}=*", "", text)
+        assert not re.search(r"(?i:acme|kind a|söhne|own till)|\bZWL\b", told), name
     assert ("group 1" if given else "entity 1") in every["panel.csv"]
     ours, theirs = (
         pd.read_csv(tmp_path / folder / "verdicts.csv").drop(columns=["dataset", "reason"])

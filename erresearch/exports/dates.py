@@ -19,7 +19,7 @@ from erresearch.io.resources import by_morsels
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Times", "orders_of", "parse_times", "share_of_times"]
+__all__ = ["Times", "orders_of", "parse_times", "share_of_times", "without"]
 
 _MONTHS = 12
 #: Steps between days from which equal ones decide the order of dates.
@@ -73,6 +73,28 @@ _OFFSETS = {
     "AST": -240, "ADT": -180, "AKST": -540, "AKDT": -480, "HST": -600, "JST": 540, "SAST": 120, "AWST": 480,
     "AEST": 600, "AEDT": 660, "NZST": 720, "NZDT": 780,
 }  # fmt: skip
+
+
+def without(moments: pl.Series, rows: pl.Series) -> pl.Series:
+    """Moments or lengths of time with nothing in some rows; `Series.set` takes neither before Polars 1.40.
+
+    Parameters
+    ----------
+    moments : polars.Series
+        A column of dates, moments or durations.
+    rows : polars.Series of bool
+        Where nothing is to stand; a missing value changes nothing.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> import polars as pl
+    >>> without(pl.Series([dt.date(2026, 1, 1), dt.date(2026, 1, 2)]), pl.Series([True, None])).to_list()
+    [None, datetime.date(2026, 1, 2)]
+    """
+    import polars as pl
+
+    return moments.zip_with(~rows.fill_null(False), pl.Series([None] * len(moments), dtype=moments.dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +275,7 @@ def _assembled(
     precision: Precision = "second" if second.is_not_null().any() else "minute" if clocked.any() else "day"
     good = ((hour < 24) & (minute < 60) & (second.fill_null(0) < 60)) | ~clocked
     seconds = hour.fill_null(0) * 3600 + minute.fill_null(0) * 60 + second.fill_null(0)
-    local = (days + (seconds * 1_000_000).cast(pl.Duration("us"))).set(~good.fill_null(False), None)
+    local = without(days + (seconds * 1_000_000).cast(pl.Duration("us")), ~good.fill_null(False))
     zone = clock[4].str.replace_all(r"[():]", "")
     if zone.null_count() == len(zone):
         return local, None, precision
@@ -262,7 +284,7 @@ def _assembled(
     minutes = minutes.fill_null(zone.replace_strict(_OFFSETS, default=None, return_dtype=pl.Int64))
     known = minutes.is_not_null() | zone.is_null()
     utc = local - (minutes * 60_000_000).cast(pl.Duration("us"))
-    return local.set(~known, None), utc, precision
+    return without(local, ~known), utc, precision
 
 
 def _iso(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:

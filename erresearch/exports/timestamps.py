@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.exports.columns import Draft
-from erresearch.exports.dates import Times, parse_times
+from erresearch.exports.dates import Times, parse_times, without
 from erresearch.exports.log import COUNTED_BACK, ReadLog, counted, in_mapping, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import DECODERS
@@ -174,7 +174,8 @@ def day_column(
         times.utc if times.utc is not None else pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
     )
     odd = impossible(times.local, drafted.rows, log, header=header)
-    return times.local.set(odd, None).dt.truncate("1d").alias(target), utc.set(odd, None), times.precision
+    days = without(times.local, odd).dt.truncate("1d").alias(target)
+    return days, without(utc, odd), times.precision
 
 
 def _refuse_unread(times: Times, cells: pl.Series, rows: pl.Series, log: ReadLog, *, header: str) -> None:
@@ -319,8 +320,8 @@ def _steady(local: pl.Series, zone: str) -> pl.Series:
     shifts = []
     for moments in (begins, ends):
         at, odd = _one_by_one(moments, zone)
-        shifts.append((at - moments).set(odd, None))
-    shift = shifts[0].set((shifts[0] != shifts[1]).fill_null(True), None)
+        shifts.append(without(at - moments, odd))
+    shift = without(shifts[0], (shifts[0] != shifts[1]).fill_null(True))
     return shift.gather((local - start).cast(pl.Int64) // (3600 * 10**6))
 
 
