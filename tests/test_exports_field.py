@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
+import re
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +16,9 @@ import pytest
 import erresearch as er
 from erresearch.audits import audit
 from erresearch.audits.inputs import read_files
+from erresearch.cli import commands
 from erresearch.errors import ErresearchError, GuardError
-from erresearch.exports import Export, combine_exports, read_export
+from erresearch.exports import Export, combine_exports, inspect_export, read_export, read_exports
 
 AGENCY = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "exports" / "agency.py")))
 Write = Callable[..., Export]
@@ -322,3 +325,59 @@ def test_the_grain_of_ranges_is_that_of_most_rows(write: Write, freq: Any, allow
             posts, None, freq=freq, tz="UTC", spend=ads, rules=er.Rules(allow_break=True)
         ).collect()
     assert str(caught.value.allowed).startswith(allowed)
+
+
+# ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_mapping_of_a_wrong_kind_is_refused_beside_a_file_that_is_known(write: Write):
+    with pytest.raises(ErresearchError, match="'nonsense'"):
+        write(VIDEOS, kind="nonsense")
+    with pytest.raises(ErresearchError, match="is not of the kind that its mapping says"):
+        write(VIDEOS, kind="outcomes")
+    assert write(VIDEOS, kind="posts").kind == "posts"
+
+
+@pytest.mark.parametrize("zone", ["", " ", "Mars/Base"])
+def test_a_zone_that_is_none_is_refused_everywhere(tmp_path: Path, zone: str):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(VIDEOS) + "\n")
+    for call in (read_export, inspect_export, read_exports):
+        with pytest.raises(ErresearchError, match="there is no time zone"):
+            call(path, tz=zone)
+    assert commands.run(["audit", str(path), "--tz", zone]) == 2
+
+
+NAMED = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+CALLED = re.compile(r"\b(?:er|erresearch)\.([a-z_.]+)\b(?=\()|`er\.([a-z_.]+)`")
+
+
+def _said() -> set[str]:
+    """Every text in the rooms that read, join and audit, without docstrings."""
+    found: set[str] = set()
+    for room in ("exports", "panel", "audits", "cli"):
+        for path in sorted((Path(er.__file__).parent / room).rglob("*.py")):
+            tree = ast.parse(path.read_text("utf-8"))
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                    node.value.value = ""
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.add(node.value)
+    return found
+
+
+def test_every_flag_and_function_that_a_message_names_exists():
+    flags = {"--help", "--version"}
+    groups = [commands.command]
+    while groups:
+        group = groups.pop()
+        for one in group.commands.values():
+            groups += [one] if hasattr(one, "commands") else []
+            flags |= {name for option in one.params for name in (*option.opts, *option.secondary_opts)}
+    texts = _said()
+    assert {flag for text in texts for flag in NAMED.findall(text)} - flags == set()
+    for text in texts:
+        for names in CALLED.findall(text):
+            place: Any = er
+            for name in "".join(names).split("."):
+                place = getattr(place, name)

@@ -310,7 +310,7 @@ def audit(
         files,
         outcomes=outcomes,
         survey=survey,
-        tz=tz or "UTC",
+        tz="UTC" if tz is None else tz,
         freq=freq,
         sesoi=sesoi,
         entity=dict(line.split("=", maxsplit=1) for line in entity) or None,

@@ -55,7 +55,7 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
     from erresearch.audits import read_files
     from erresearch.panel import build_panel
 
-    found = read_files(files, tz=tz or "UTC", currency=currency)
+    found = read_files(files, tz="UTC" if tz is None else tz, currency=currency)
     posts, outcomes = found.source("posts"), found.source("outcomes")
     if posts is None or outcomes is None:
         raise DataError(
@@ -65,7 +65,9 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
         )
     if tz is None:
         say("Days and weeks were counted in UTC; where the business has another clock, say --tz Area/City.")
-    return build_panel(posts, outcomes, freq=freq, tz=tz or "UTC", week_start=found.week_start)
+    return build_panel(
+        posts, outcomes, freq=freq, tz="UTC" if tz is None else tz, week_start=found.week_start
+    )
 
 
 def _plan_options(function: F) -> F:

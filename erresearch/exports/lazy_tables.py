@@ -73,7 +73,7 @@ class Lake:
 
     def __str__(self) -> str:
         """One line."""
-        return f"{self.name}: {self.kind}, {self.format}; columns {', '.join(self.columns)}"
+        return f"{self.name}: {self.kind}, {self.format}; columns {_told(self.columns)}"
 
 
 def is_lake(place: str | Path) -> bool:
@@ -317,7 +317,9 @@ def _told(columns: Sequence[str]) -> str:
     """Columns by name where the name is one of ours, and by number otherwise: a header may be a person's name."""
     known = [name for name in columns if name in _SHOWN]
     others = f"{len(columns) - len(known):,} unknown columns"
-    return f"{', '.join(known)} and {others}" if known else others
+    return " and ".join(
+        [*([", ".join(known)] if known else []), *([others] if len(known) < len(columns) else [])]
+    )
 
 
 def _kind(columns: Sequence[str], asked: str | None, place: str) -> str:

@@ -14,7 +14,7 @@ from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNa
 from erresearch.exports.containers import Bundle, Text
 from erresearch.exports.dates import orders_of, share_of_times
 from erresearch.exports.delimited import read_records
-from erresearch.exports.layouts import MAPPED, Format, format_of, load_registry, normalise
+from erresearch.exports.layouts import KINDS, MAPPED, Format, format_of, load_registry, normalise
 from erresearch.exports.log import ReadLog
 from erresearch.exports.privacy import holds_people, names_people
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
@@ -77,6 +77,8 @@ class Settings:
         Whether figures by post and day are added up to one row per post.
     dates : str
         Order of numeric dates.
+    kind : str
+        What the file must hold.
     """
 
     tz: str | None = None
@@ -98,6 +100,7 @@ class Settings:
     hash: tuple[str, ...] = ()
     per_post: bool = False
     dates: str = ""
+    kind: str = ""
 
 
 def read_mapping(
@@ -189,6 +192,10 @@ def read_mapping(
                 got=repr(table[name])[:40],
                 allowed=", ".join(map(repr, allowed)),
             )
+    if "kind" in table:
+        if table["kind"] not in KINDS:
+            raise UnknownNameError.of("kind of export", table["kind"], KINDS)
+        said["kind"] = table["kind"]
     if "per_post" in table:
         said["per_post"] = table["per_post"]
     if "exported_at" in table:

@@ -32,6 +32,7 @@ from erresearch.exports.selection import (
 )
 from erresearch.exports.surveys import read_survey
 from erresearch.exports.tables import Table
+from erresearch.exports.timestamps import check_zone
 from erresearch.io.resources import in_threads
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def read_export(
     >>> print(export.accounting)
     2 rows in = 2 used + 0 totals + 0 error rows + 0 rejected + 0 out of scope
     """
-    _check_arguments(decimal)
+    _check_arguments(decimal, tz)
     settings = Settings(tz=tz, decimal=decimal, dayfirst=dayfirst, currency=currency)
     settings, layout = read_mapping(mapping, settings)
     bundle = open_bundle(path, encoding=encoding)
@@ -178,6 +179,7 @@ def read_exports(
     >>> [(export.name, export.kind) for export in exports], len(unread)
     ([('all.zip: Totals.csv', 'daily')], 1)
     """
+    _check_arguments(None, tz)
     settings, layout = read_mapping(mapping, Settings(tz=tz, currency=currency))
     exports: list[Export] = []
     unread: list[tuple[str, str]] = []
@@ -218,7 +220,9 @@ def _every(
     return exports
 
 
-def _check_arguments(decimal: str | None) -> None:
+def _check_arguments(decimal: str | None, tz: str | None) -> None:
+    if tz is not None:
+        check_zone(tz)
     if decimal not in (None, ".", ","):
         raise DataError("`decimal` is no decimal sign", got=repr(decimal), allowed="'.' or ','")
 
@@ -271,6 +275,7 @@ def inspect_export(
       views ← Views
     ...
     """
+    _check_arguments(None, tz)
     settings, layout = read_mapping(mapping, Settings(tz=tz))
     bundle = open_bundle(path, encoding=encoding, head=True)
     cut = [part for part in bundle.parts if isinstance(part, Text) and not part.complete]
@@ -385,6 +390,13 @@ def _one(
     if len(unread) and chosen[0].match.layout.stack:
         log.remove("out_of_scope", "rows of tables that are of no known layout", unread)
     drafts = _of_platform(drafts, platform, log)
+    if settings.kind and settings.kind != chosen[0].match.layout.kind:
+        raise DataError(
+            f"{log.name} is not of the kind that its mapping says",
+            got=f"{chosen[0].match.layout.kind} ({chosen[0].match.layout.name})",
+            allowed=f"kind = {settings.kind!r}",
+            fix=f"take the line kind out, or say which column is which under [columns] {in_mapping()}",
+        )
     reader = _reader(drafts)
     if (settings.less or settings.plus) and reader is not read_orders:
         raise DataError(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Moment",
+    "check_zone",
     "day_column",
     "impossible",
     "in_zone",
@@ -353,7 +354,8 @@ def check_zone(zone: str) -> None:
     import polars as pl
 
     try:
-        pl.Series([dt.datetime(2026, 1, 1)]).dt.replace_time_zone(zone)
+        # an empty name would take the zone away
+        pl.Series([dt.datetime(2026, 1, 1)]).dt.replace_time_zone(zone.strip() or "none")
     except pl.exceptions.PolarsError as error:
         raise UnknownNameError(
             f"there is no time zone {zone!r}",
