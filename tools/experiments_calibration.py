@@ -155,10 +155,10 @@ def shop_by_week(
         moving[n - len(posting) :] -= CUT * (1 - posting)
     felt = sum(_lag(moving, by) for by in range(1, spread + 1)) / spread
     y = _ar(effect * felt + noise, 0.5) + to_y
+    # reactions are left out: what one is worth is not counted here, and takes most of the time
     return pd.DataFrame(
         {
             "period": pd.date_range("2023-01-02", periods=weeks, freq="7D"),
-            "engagement": np.exp(7.5 + 0.3 * season + moving)[BURN:],
             "revenue": np.exp(9.2 + y)[BURN:],
         }
     )
