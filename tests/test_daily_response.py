@@ -11,7 +11,15 @@ import pytest
 
 import erresearch as er
 from erresearch.errors import ColumnError, DataError, DesignError, ErresearchWarning
-from erresearch.relate.distributed_lags import DAYS, ShopSeries, event_lags, season, weighted_sum
+from erresearch.relate.distributed_lags import (
+    DAYS,
+    Drawn,
+    ShopSeries,
+    event_lags,
+    reach,
+    season,
+    weighted_sum,
+)
 from erresearch.relate.shop_days import daily_response
 from erresearch.worlds import SHOP_WORLDS, simulate_shop
 
@@ -488,3 +496,17 @@ def test_every_world_of_a_shop_is_simulated_and_says_what_could_be_declared():
         declared = world in ("promotions", "teasers", "relaunch", "stock-outs")
         assert made["event"].any() == declared, world
         assert {"spend", "orders"} <= set(made)
+
+
+def test_parts_with_more_or_fewer_shifts_are_told_together():
+    # a run of days without posts leaves the parts different numbers of shifts
+    rng = np.random.default_rng(1)
+
+    def part(shifts):
+        noise = 0.1 * rng.standard_normal(shifts)
+        return Drawn(0.0, noise, noise, np.zeros(shifts), 0.1, 20.0, 400)
+
+    for counts in ((90, 88, 91), (88, 91, 90)):
+        before, same, over = map(part, counts)
+        _, nil = reach(before, same, over, (part(90), part(86)), 0.95)
+        assert 0 < nil < 1

@@ -387,7 +387,7 @@ def reach(
     """
     narrower = 1 / math.sqrt(more)
     factor = StudentT(0.0, 1.0, before.df * more ** (2 / 3)).critical(level)
-    shifts = min(len(before.noise), len(over.noise))
+    shifts = min(len(part.noise) for part in (before, same, over, capped[0], capped[1]))
     planted = np.geomspace(0.01, 3.0, 120)
     found = np.ones((len(planted), shifts), dtype=bool)
     for part in (before, over):
