@@ -284,6 +284,7 @@ def test_nothing_is_found_where_there_is_nothing_and_the_interval_covers(plan):
     assert np.mean(nothing) <= 0.05 + 2 * math.sqrt(0.0475 / 60)
 
 
+@pytest.mark.slow
 def test_hidden_demand_cannot_fake_an_experiment(monkeypatch):
     monkeypatch.setattr(planning, "foreseen", planning.approximated)  # what it would find is not asked here
     found = []
