@@ -56,8 +56,8 @@ MOST_IN_ROOT = 6
 LONGEST_FILE = 600
 # What does not keep these rules yet is counted here; the counts may only sink.
 FILES_TOO_LONG = 0
-CLASSES_OF_ONE_NAME = 5
-MODULES_OF_ONE_NAME = 6
+CLASSES_OF_ONE_NAME = 2
+MODULES_OF_ONE_NAME = 0
 NO_SEE_ALSO = 130
 MANY_PARAMETERS = {"regress": 11, "audit": 11}
 # Attributes that hold sentences for people: the program never reads them back to decide.

@@ -27,10 +27,10 @@ from erresearch.audits import (
     with_followers,
     with_scores,
 )
+from erresearch.audits.folder import _again, accounting_rows, answer_in_money, unread_rows
+from erresearch.audits.judgement import what_would_help
 from erresearch.audits.labels import LONGEST
 from erresearch.audits.next_steps import perhaps_events
-from erresearch.audits.outputs import _again, accounting_rows, answer_in_money, unread_rows
-from erresearch.audits.verdicts import what_would_help
 from erresearch.claims import read_claims
 from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
 from erresearch.exports import Accounting, Export

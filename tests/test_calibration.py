@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from erresearch.errors import DataError, DesignError, UnknownNameError
-from erresearch.report.calibration import BARS, Outcome, held_to, kept, stored, table
+from erresearch.report.calibration import BARS, CellOutcome, held_to, kept, stored, table
 from erresearch.worlds import WORLDS
 
 
@@ -33,13 +33,13 @@ calibrate, cells, run_cell = (
 )
 
 
-def outcome(**changes) -> Outcome:
+def outcome(**changes) -> CellOutcome:
     values = {
         "cell": "nil", "draws": 500, "supported": 0.02, "contradicted": 0.0, "nil": 0.9, "inconclusive": 0.08,
         "association": 0.0, "right": 0.9, "wrong": 0.02, "coverage": 0.95, "suffice": 1.0, "nil_where_suffices": 0.9,
         "mean": 0.0, "spread": 0.01, "mean_se": 0.01, "clusters": 40.0, "seconds": 1.0,
     }  # fmt: skip
-    return Outcome(**(values | changes))
+    return CellOutcome(**(values | changes))
 
 
 def test_cells_are_named_worlds_with_bars_that_exist():

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from erresearch import datasets
-from erresearch.datasets import loading, registry
+from erresearch.datasets import entries, loading
 from erresearch.errors import ColumnError, DataError, EngineError, UnknownNameError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,7 +54,7 @@ def offline(monkeypatch, tmp_path):
     def fail(url, target):
         raise ConnectionError("no route")
 
-    monkeypatch.setattr(registry, "retrieve", fail)
+    monkeypatch.setattr(entries, "retrieve", fail)
     return tmp_path / "cache"
 
 
@@ -63,7 +63,7 @@ MADE_UP = b"Film,Votes,Sold\nA b,3,TRUE\n\"C, 'd'\",4,FALSE\n"
 
 def made_up(content: bytes = MADE_UP, **changes) -> datasets.Dataset:
     """A small registry entry for made-up bytes."""
-    column = registry.Column
+    column = entries.Column
     entry = datasets.Dataset(
         name="made-up",
         title="Made up",
@@ -80,7 +80,7 @@ def made_up(content: bytes = MADE_UP, **changes) -> datasets.Dataset:
             column(name="sold", source="Sold", kind="flag", unit="", meaning="sold"),
         ),
         sources=(
-            registry.Source(
+            entries.Source(
                 file="made_up.csv",
                 format="csv",
                 sha256=hashlib.sha256(content).hexdigest(),
@@ -197,7 +197,7 @@ def test_films_are_those_with_a_plausible_figure():
 
 
 def test_films_agree_with_a_query_of_the_database():
-    path = registry.look(datasets.dataset_card("movies")).path
+    path = entries.look(datasets.dataset_card("movies")).path
     before = (path.read_bytes(), sorted(path.parent.iterdir()))
     films = datasets.load("movies")
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
@@ -279,7 +279,7 @@ def test_a_fetched_file_is_checked_kept_and_used_again(monkeypatch, tmp_path, of
         asked.append(url)
         target.write_bytes(MADE_UP)
 
-    monkeypatch.setattr(registry, "retrieve", fetch)
+    monkeypatch.setattr(entries, "retrieve", fetch)
     monkeypatch.setattr(loading, "dataset_card", lambda name: entry)
     assert datasets.load("made-up").attrs["erresearch"]["where"] == "downloaded"
     assert datasets.load("made-up").attrs["erresearch"]["where"] == "cached"
@@ -311,7 +311,7 @@ def test_offline_every_set_names_its_files(name, offline):
 
 @pytest.mark.parametrize("served", [MADE_UP[:-5], b"", b"<html>moved</html>"])
 def test_a_changed_or_truncated_download_leaves_nothing_behind(served, monkeypatch, offline):
-    monkeypatch.setattr(registry, "retrieve", lambda url, target: target.write_bytes(served))
+    monkeypatch.setattr(entries, "retrieve", lambda url, target: target.write_bytes(served))
     monkeypatch.setattr(loading, "dataset_card", lambda name: made_up())
     with pytest.raises(
         EngineError, match=r"not the file registered for data set 'made-up'.*SHA-256.*new edition"
@@ -325,7 +325,7 @@ def test_a_download_that_stops_half_way_leaves_nothing_behind(monkeypatch, offli
         target.write_bytes(MADE_UP[:10])
         raise TimeoutError("read timed out")
 
-    monkeypatch.setattr(registry, "retrieve", stop)
+    monkeypatch.setattr(entries, "retrieve", stop)
     monkeypatch.setattr(loading, "dataset_card", lambda name: made_up())
     with pytest.raises(EngineError, match="TimeoutError: read timed out"):
         datasets.load("made-up")
@@ -361,7 +361,7 @@ def test_a_data_folder_that_is_none_is_refused(ask, monkeypatch, tmp_path):
 
 def test_the_cache_is_the_systems_unless_named(monkeypatch):
     monkeypatch.delenv("ERRESEARCH_CACHE_DIR", raising=False)
-    assert "erresearch" in registry.cache_folder().parts
+    assert "erresearch" in entries.cache_folder().parts
 
 
 def test_the_fetch_goes_through_pooch(monkeypatch, tmp_path):
@@ -376,7 +376,7 @@ def test_the_fetch_goes_through_pooch(monkeypatch, tmp_path):
             target.write_text(url)
 
     monkeypatch.setattr(pooch, "HTTPDownloader", Recorded)
-    registry.retrieve("https://example.org/x", tmp_path / "x")
+    entries.retrieve("https://example.org/x", tmp_path / "x")
     assert (tmp_path / "x").read_text() == "https://example.org/x"
 
 
@@ -384,15 +384,15 @@ def test_a_missing_package_or_file_is_named():
     card = datasets.dataset_card("movies")
     gone = replace(card, sources=(replace(card.sources[0], package="no_such_package"),))
     with pytest.raises(EngineError, match=r"comes with the package no_such_package, which is not installed"):
-        registry.look(gone)
+        entries.look(gone)
     lost = replace(card, sources=(replace(card.sources[0], path="_data/no.db"),))
     with pytest.raises(EngineError, match="the file of data set 'movies' cannot be read"):
-        registry.look(lost)
+        entries.look(lost)
     other = replace(card, sources=(replace(card.sources[0], sha256="0" * 64),))
     with pytest.raises(
         EngineError, match=r"not the file registered for data set 'movies'.*bokeh_sampledata again"
     ):
-        registry.look(other)
+        entries.look(other)
 
 
 # ------------------------------------------------------------------------------ reading, with made-up bytes
@@ -438,7 +438,7 @@ def test_values_that_do_not_fit_are_named_with_their_row(old, new, message, monk
 
 
 def test_dates_and_patterns_that_do_not_fit_are_named(monkeypatch, tmp_path):
-    column = registry.Column
+    column = entries.Column
     dates = (*made_up().columns[:2], column(name="sold", source="Sold", kind="date", unit="", meaning="day"))
     frame = load_made_up(
         monkeypatch, tmp_path / "a", b"Film,Votes,Sold\nA,1,2014-12-31\nB,2,\n", columns=dates
@@ -455,7 +455,7 @@ def test_dates_and_patterns_that_do_not_fit_are_named(monkeypatch, tmp_path):
 
 
 def test_mending_excluding_and_counting_are_accounted_for(monkeypatch, tmp_path):
-    column = registry.Column
+    column = entries.Column
     columns = (
         column(
             name="title", source="Film", kind="text", unit="", meaning="t", mend={"~": "-"}, recode={"x": "y"}
@@ -470,8 +470,8 @@ def test_mending_excluding_and_counting_are_accounted_for(monkeypatch, tmp_path)
         tmp_path / "data",
         content,
         columns=columns,
-        exclude=(registry.Exclusion("no votes", "votes"), registry.Exclusion("under 2", "votes", below=2)),
-        count=(registry.Count("nine", "votes", equals=9), registry.Count("with y", "title", matches="y")),
+        exclude=(entries.Exclusion("no votes", "votes"), entries.Exclusion("under 2", "votes", below=2)),
+        count=(entries.Count("nine", "votes", equals=9), entries.Count("with y", "title", matches="y")),
     )
     assert frame["title"].tolist() == ["c", "y", "c", "d"]
     account = frame.attrs["erresearch"]
@@ -562,7 +562,7 @@ def test_any_text_comes_through_unchanged(tmp_path_factory, rows):
     content = frame.to_csv(index=False).encode()
     path.write_bytes(content)
     entry = made_up(content)
-    found = registry.Found(
+    found = entries.Found(
         path, entry.sources[0], "data dir", hashlib.sha256(content).hexdigest(), pinned=True
     )
     read, account = loading.read(entry, found)

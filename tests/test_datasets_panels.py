@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from erresearch import datasets
-from erresearch.datasets import derivations, loading, registry
+from erresearch.datasets import derivations, entries, loading
 from erresearch.errors import EngineError
 from erresearch.relate import regress
 
@@ -36,7 +36,7 @@ def folder(monkeypatch, tmp_path):
     """A registered folder of three made-up months; nothing is on this machine yet."""
     files = {name: file_of(lines) for name, lines in MONTHS.items()}
     parts = tuple(
-        registry.Part(
+        entries.Part(
             name,
             len(MONTHS[name]),
             hashlib.sha256(content).hexdigest(),
@@ -45,13 +45,13 @@ def folder(monkeypatch, tmp_path):
         for name, content in files.items()
     )
     card = replace(datasets.dataset_card("best-of-web-python"), n=5)
-    for module in (loading, registry):
+    for module in (entries, loading):
         monkeypatch.setattr(module, "parts_of", lambda source: parts)
     monkeypatch.setattr(loading, "dataset_card", lambda name: card)
     monkeypatch.setenv("ERRESEARCH_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("ERRESEARCH_DATA_DIR", raising=False)
     monkeypatch.setattr(
-        registry, "retrieve", lambda url, target: target.write_bytes(files[url.rsplit("/", 1)[1]])
+        entries, "retrieve", lambda url, target: target.write_bytes(files[url.rsplit("/", 1)[1]])
     )
     return tmp_path / "cache" / "best_of_web_python"
 
@@ -96,7 +96,7 @@ def test_half_a_download_leaves_nothing_behind(folder, monkeypatch):
             raise TimeoutError("read timed out")
         target.write_bytes(file_of([]))
 
-    monkeypatch.setattr(registry, "retrieve", stop)
+    monkeypatch.setattr(entries, "retrieve", stop)
     with pytest.raises(EngineError, match=r"2021-02-25_projects\.csv.*TimeoutError: read timed out"):
         datasets.load("best-of-web-python")
     assert list(folder.parent.iterdir()) == []
@@ -108,7 +108,7 @@ def test_a_set_of_another_package_says_what_to_install(monkeypatch):
     monkeypatch.setattr(loading, "dataset_card", lambda name: absent)
     with pytest.raises(EngineError, match=r"comes with the package no_such_package.*[Ii]nstall"):
         datasets.load("charity")
-    assert not registry.installed(absent)
+    assert not entries.installed(absent)
 
 
 def test_charity_is_read_from_its_package():

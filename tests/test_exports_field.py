@@ -15,7 +15,7 @@ import pytest
 
 import erresearch as er
 from erresearch.audits import audit
-from erresearch.audits.inputs import read_files
+from erresearch.audits.arrivals import read_files
 from erresearch.cli import commands
 from erresearch.errors import ErresearchError, GuardError
 from erresearch.exports import Export, combine_exports, inspect_export, read_export, read_exports

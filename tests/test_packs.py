@@ -323,7 +323,7 @@ def test_the_board_needs_neither_network_nor_rows(monkeypatch, tmp_path) -> None
     monkeypatch.setenv("ERRESEARCH_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("ERRESEARCH_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        "erresearch.datasets.registry.retrieve", lambda *_: pytest.fail("the network was asked")
+        "erresearch.datasets.entries.retrieve", lambda *_: pytest.fail("the network was asked")
     )
     for rows in (False, True):
         data = embedded(rows=rows)

@@ -31,7 +31,7 @@ from erresearch.claims.options import without_challenges
 from erresearch.claims.variables import Declared
 from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
 from erresearch.io.files import atomic_write, resource
-from erresearch.report.calibration import BARS, Outcome, stored
+from erresearch.report.calibration import BARS, CellOutcome, stored
 from erresearch.worlds import Design, simulate_panel
 
 Kind = Literal["panel", "list", "shops"]
@@ -140,7 +140,7 @@ def run_cell(
     draws: int | None = None,
     rng: int = SEED,
     progress: Callable[[], object] | None = None,
-) -> Outcome:
+) -> CellOutcome:
     """Simulate, judge and count.
 
     Parameters
@@ -156,7 +156,7 @@ def run_cell(
 
     Returns
     -------
-    Outcome
+    CellOutcome
 
     Raises
     ------
@@ -257,7 +257,7 @@ def _shops(cell: Cell, generator: np.random.Generator) -> _Made:
     return table.drop(columns="event"), said, world.next_week, right, tuple(sorted(wrong))
 
 
-def _outcome(cell: Cell, rows: Sequence[_Draw], seconds: float) -> Outcome:
+def _outcome(cell: Cell, rows: Sequence[_Draw], seconds: float) -> CellOutcome:
     words = [row.word for row in rows]
 
     def share(word: str) -> float:
@@ -265,7 +265,7 @@ def _outcome(cell: Cell, rows: Sequence[_Draw], seconds: float) -> Outcome:
 
     enough = [row for row in rows if row.suffices]
     values = np.array([row.value for row in rows])
-    return Outcome(
+    return CellOutcome(
         cell=cell.name,
         draws=len(rows),
         supported=share("supported"),
@@ -296,7 +296,7 @@ def calibrate(
     rng: int = SEED,
     draws: int | None = None,
     say: Callable[[str], object] | None = None,
-) -> dict[str, Outcome]:
+) -> dict[str, CellOutcome]:
     """Run the cells that a table lacks and add each to it as soon as it is done.
 
     Parameters
@@ -316,7 +316,7 @@ def calibrate(
 
     Returns
     -------
-    dict of str to Outcome
+    dict of str to CellOutcome
         Everything the table now holds.
     """
     from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -333,7 +333,7 @@ def calibrate(
         if (only is None or name in only) and (name not in done or done[name].draws < (draws or cell.draws))
     ]
     with contextlib.ExitStack() as stack:
-        outcomes: Iterable[Outcome] = (run_cell(cell, draws=draws, rng=rng) for cell in todo)
+        outcomes: Iterable[CellOutcome] = (run_cell(cell, draws=draws, rng=rng) for cell in todo)
         if jobs > 1:
             # spawned, not forked: an engine's threads do not survive a fork
             pool = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn")))
@@ -349,11 +349,11 @@ def calibrate(
     return done
 
 
-def write_outcomes(path: str | Path, outcomes: Sequence[Outcome]) -> None:
+def write_outcomes(path: str | Path, outcomes: Sequence[CellOutcome]) -> None:
     """Write a table of outcomes, whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = [f.name for f in fields(Outcome)]
+    names = [f.name for f in fields(CellOutcome)]
     writer.writerow(names)
     for outcome in outcomes:
         values = (getattr(outcome, name) for name in names)

@@ -9,20 +9,15 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from erresearch.audits.inputs import Files as Files, open_table as open_table, read_files as read_files
+    from erresearch.audits.arrivals import Files as Files, open_table as open_table, read_files as read_files
+    from erresearch.audits.folder import doubt_lines as doubt_lines, drawings as drawings
+    from erresearch.audits.judgement import judge_panel as judge_panel
     from erresearch.audits.next_steps import (
         past_pauses as past_pauses,
         settling_plan as settling_plan,
         with_plan as with_plan,
     )
-    from erresearch.audits.outputs import doubt_lines as doubt_lines, drawings as drawings
-    from erresearch.audits.steps import (
-        Audit as Audit,
-        Joined as Joined,
-        audit as audit,
-        join_files as join_files,
-    )
-    from erresearch.audits.tables import (
+    from erresearch.audits.rate_tables import (
         account_table as account_table,
         column_table as column_table,
         described_posts as described_posts,
@@ -32,14 +27,19 @@ if TYPE_CHECKING:
         with_followers as with_followers,
         with_scores as with_scores,
     )
-    from erresearch.audits.verdicts import judge_panel as judge_panel
+    from erresearch.audits.steps import (
+        Audit as Audit,
+        Joined as Joined,
+        audit as audit,
+        join_files as join_files,
+    )
 
 _NAMES: Final = {
-    "inputs": ("Files", "open_table", "read_files"),
+    "arrivals": ("Files", "open_table", "read_files"),
     "next_steps": ("past_pauses", "settling_plan", "with_plan"),
-    "outputs": ("doubt_lines", "drawings"),
+    "folder": ("doubt_lines", "drawings"),
     "steps": ("Audit", "Joined", "audit", "join_files"),
-    "tables": (
+    "rate_tables": (
         "account_table",
         "column_table",
         "described_posts",
@@ -49,7 +49,7 @@ _NAMES: Final = {
         "with_followers",
         "with_scores",
     ),
-    "verdicts": ("judge_panel",),
+    "judgement": ("judge_panel",),
 }
 _MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from erresearch.audits.inputs import Files, read_files
+from erresearch.audits.arrivals import Files, read_files
+from erresearch.audits.folder import RunStep, doubt_lines, drawings, earlier_looks, write_audit
+from erresearch.audits.judgement import judge_panel, what_would_help
 from erresearch.audits.next_steps import (
     NextStep,
     PastPauses,
@@ -19,8 +21,7 @@ from erresearch.audits.next_steps import (
     settling_plan,
     with_plan,
 )
-from erresearch.audits.outputs import RunStep, doubt_lines, drawings, earlier_looks, write_audit
-from erresearch.audits.tables import (
+from erresearch.audits.rate_tables import (
     account_table,
     column_table,
     described_posts,
@@ -29,7 +30,6 @@ from erresearch.audits.tables import (
     survey_scores,
     with_scores,
 )
-from erresearch.audits.verdicts import judge_panel, what_would_help
 from erresearch.engine.expressions import Clock
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.exports import Export

@@ -14,7 +14,7 @@ from erresearch.claims.packs import Pack
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
 from erresearch.claims.variables import Declared, Variables, cast_roles, is_simulated
-from erresearch.datasets.registry import registered
+from erresearch.datasets.entries import registered
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
 from erresearch.io.resources import waiting

@@ -17,7 +17,7 @@ from erresearch.claims.procedures.thresholds import threshold_moments
 from erresearch.claims.registry import Claim, read_claims
 from erresearch.claims.variables import Variables, cast_roles
 from erresearch.datasets import dataset_card, join_films, load
-from erresearch.datasets.registry import look
+from erresearch.datasets.entries import look
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, EngineError
 from erresearch.io.files import resource

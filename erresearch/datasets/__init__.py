@@ -7,8 +7,8 @@ copy on this machine, `join_films` joins the two sets of films. What is register
 
 from __future__ import annotations
 
+from erresearch.datasets.entries import Column, Dataset, dataset_card
 from erresearch.datasets.loading import Verified, catalog, join_films, load, verify
-from erresearch.datasets.registry import Column, Dataset, dataset_card
 
 __all__ = [
     "Column",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from erresearch.datasets.derivations import DERIVED
-from erresearch.datasets.registry import (
+from erresearch.datasets.entries import (
     Column,
     Dataset,
     Exclusion,
@@ -69,8 +69,8 @@ def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
 
     Examples
     --------
-    >>> from erresearch.datasets.registry import look
-    >>> from erresearch.datasets.registry import dataset_card
+    >>> from erresearch.datasets.entries import look
+    >>> from erresearch.datasets.entries import dataset_card
     >>> card = dataset_card("er-benchmarks")
     >>> frame, account = read(card, look(card))
     >>> account["rows_in_file"], account["rows"], account["missing"]["er_percent"]

@@ -28,7 +28,7 @@ __all__ = [
     "Kind",
     "Match",
     "Registry",
-    "Rule",
+    "TotalsRule",
     "aliases",
     "best_match",
     "load_registry",
@@ -122,7 +122,7 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class TotalsRule:
     """Which rows sum others: those whose cell in `column` (``*`` is the first column) is as `how` says."""
 
     column: str
@@ -187,7 +187,7 @@ class Format:
     summary_titles: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     comparisons: tuple[str, ...] = ()
-    totals: tuple[Rule, ...] = ()
+    totals: tuple[TotalsRule, ...] = ()
     titles: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     states: Mapping[str, str] = field(default_factory=dict)
     sums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -238,7 +238,7 @@ def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _rule(entry: Sequence[str]) -> Rule:
+def _rule(entry: Sequence[str]) -> TotalsRule:
     wrong = not isinstance(entry, list | tuple) or not all(isinstance(part, str) for part in entry)
     if wrong or len(entry) < 2 or entry[1] not in get_args(How):
         raise ColumnError(
@@ -248,7 +248,7 @@ def _rule(entry: Sequence[str]) -> Rule:
             fix='write totals = [["post_id", "equals", "Total"]]',
         )
     column, how, *texts = entry
-    return Rule(column, cast("How", how), tuple(text.strip().casefold() for text in texts))
+    return TotalsRule(column, cast("How", how), tuple(text.strip().casefold() for text in texts))
 
 
 # how each entry of a format is frozen; anything else is taken as it is

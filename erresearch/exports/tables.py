@@ -14,7 +14,7 @@ from erresearch.exports.layouts import (
     MAPPED,
     Format,
     Match,
-    Rule,
+    TotalsRule,
     best_match,
     load_registry,
     match_header,
@@ -379,7 +379,7 @@ def _survey_headers(records: Records, at: int, end: int, match: Match) -> tuple[
     )
 
 
-def is_total(row: Sequence[str], columns: Mapping[str, int], rules: Iterable[Rule]) -> bool:
+def is_total(row: Sequence[str], columns: Mapping[str, int], rules: Iterable[TotalsRule]) -> bool:
     """Whether a row sums others, by the layout's rules (those that go by a text)."""
     for rule in rules:
         position = 0 if rule.column == "*" else columns.get(rule.column)

@@ -20,7 +20,7 @@ from erresearch.io.files import resource
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BARS", "Kept", "Outcome", "held_to", "kept", "promises", "stored", "table"]
+__all__ = ["BARS", "CellOutcome", "Kept", "held_to", "kept", "promises", "stored", "table"]
 
 #: What a count is held to: the bar, and whether it is a floor or a ceiling.
 BARS: Final[Mapping[str, tuple[float, Literal["at most", "at least"]]]] = {
@@ -38,7 +38,7 @@ BARS: Final[Mapping[str, tuple[float, Literal["at most", "at least"]]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class CellOutcome:
     """What came out of a cell: shares of the draws, unless said otherwise.
 
     Parameters
@@ -155,7 +155,7 @@ def held_to() -> dict[str, tuple[str, ...]]:
     return {cell["name"]: tuple(cell.get("counts", ())) for cell in tomllib.loads(text)["cell"]}
 
 
-def stored(path: str | Path | None = None) -> dict[str, Outcome]:
+def stored(path: str | Path | None = None) -> dict[str, CellOutcome]:
     """Read a table of outcomes; the package's own by default.
 
     Raises
@@ -173,14 +173,14 @@ def stored(path: str | Path | None = None) -> dict[str, Outcome]:
     True
     """
     where = Path(path) if path is not None else resource("data") / "calibration.csv"
-    names = [f.name for f in fields(Outcome)]
+    names = [f.name for f in fields(CellOutcome)]
     rows = list(csv.DictReader(io.StringIO(where.read_text(encoding="utf-8"))))
     if rows and list(rows[0]) != names:
         raise DataError(
             f"{where.name} is not a table of outcomes", got=", ".join(rows[0]), allowed=", ".join(names)
         )
     kinds: dict[str, Callable[[str], Any]] = {"cell": str, "draws": int}
-    return {row["cell"]: Outcome(**{n: kinds.get(n, float)(row[n]) for n in names}) for row in rows}
+    return {row["cell"]: CellOutcome(**{n: kinds.get(n, float)(row[n]) for n in names}) for row in rows}
 
 
 def kept(promise: str) -> tuple[Kept, ...]:
@@ -253,7 +253,7 @@ def table() -> pd.DataFrame:
     for name, outcome in stored().items():
         rows.append(
             {
-                **{f.name: getattr(outcome, f.name) for f in fields(Outcome)},
+                **{f.name: getattr(outcome, f.name) for f in fields(CellOutcome)},
                 "held to": ", ".join(known[name]),
                 "missed": ", ".join(outcome.missed(known[name])),
             }

@@ -49,7 +49,7 @@ class Test:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Counted:
     """How often a test failed and where first."""
 
     column: str
@@ -70,7 +70,7 @@ class Measured:
 
     rows: int
     missing: Mapping[str, int]
-    found: tuple[Found, ...]
+    found: tuple[Counted, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ def measure(frame: Any, plan: Plan) -> Measured:
     row = _collect(frame.select(**{label: wanted[key] for label, key in labels.items()}))
     counts = {key: int(row[label][0] or 0) for label, key in labels.items()}
     found = [
-        Found(name, test, counts[key], _first(frame, where))
+        Counted(name, test, counts[key], _first(frame, where))
         for key, (name, test, where) in bad.items()
         if counts[key]
     ]
@@ -230,7 +230,7 @@ def measure(frame: Any, plan: Plan) -> Measured:
         repeated = counts["rows"] - counts["no key"] - distinct
         if repeated > 0:
             place = _first(frame, ~joined.is_first_distinct() & ~joined.is_null())
-            found.append(Found(plan.key[-1], _key_test(plan.key), repeated, place))
+            found.append(Counted(plan.key[-1], _key_test(plan.key), repeated, place))
     missing = {name: counts[f"missing {name}"] for name in plan.tests}
     return Measured(counts["rows"], missing, tuple(found))
 
@@ -468,7 +468,7 @@ def _strangers(values: list[Any], kind: Kind) -> list[int]:
     ]
 
 
-def _error(found: list[Found], rows: int) -> DataError:
+def _error(found: list[Counted], rows: int) -> DataError:
     """One error for all that is wrong: the first in full, the others in a clause each."""
     wrong, got = found[0].sentence(rows)
     others = "; ".join(": ".join(one.sentence(rows)) for one in found[1:])

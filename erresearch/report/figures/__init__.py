@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from erresearch.report.figures.challenges import CalibrationCell, calibration, precedence, sensitivity
 from erresearch.report.figures.curves import decay, specification_curve
-from erresearch.report.figures.intervals import board, distance_to_purchase, estimate_interval, forest
+from erresearch.report.figures.forests import board, distance_to_purchase, estimate_interval, forest
 from erresearch.report.figures.style import SYMBOLS, WORD_COLOURS, theme
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from erresearch.errors import DataError
-from erresearch.report.figures.intervals import scale_of
+from erresearch.report.figures.forests import scale_of
 from erresearch.report.figures.style import (
     INK,
     MUTED,

@@ -23,7 +23,7 @@ from erresearch.schema.vocabulary import PERIODS, REACTIONS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from erresearch.audits.inputs import Files
+    from erresearch.audits.arrivals import Files
 
 __all__ = [
     "FEWEST_ANSWERS",

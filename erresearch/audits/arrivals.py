@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from erresearch.audits.labels import Labels
-from erresearch.audits.tables import own_posts
+from erresearch.audits.rate_tables import own_posts
 from erresearch.errors import DataError, DesignError, EngineError, ErresearchError
 from erresearch.exports import Export, combine_exports, read_exports
 from erresearch.exports.combine import settle_owners
