@@ -30,8 +30,10 @@ from erresearch.claims import (
 from erresearch.claims.options import without_challenges
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.datasets import catalog
+from erresearch.engine.expressions import log
 from erresearch.errors import DataError, DesignError, EngineError, UnknownNameError
 from erresearch.io.files import resource
+from erresearch.relate import reliability
 from erresearch.results import (
     WORDS,
     Estimate,
@@ -686,3 +688,12 @@ def test_rows_that_give_no_word_say_the_way_out(changed, said):
     (verdict,) = examine("C01", {"shops": changed(table)})
     assert verdict.word in {"not judged", "inconclusive"}
     assert re.search(said, verdict.reason)
+
+
+def test_a_reliability_from_several_counts_keeps_its_source():
+    table = simulate_panel("nil", accounts=40, weeks=104, rng=1)[0]
+    found = reliability(table, [log("engagement"), log("likes")], by="account", time="week")
+    (verdict,) = examine("C01", {"shops": table}, reliability=found)
+    (said,) = [doubt.text for doubt in verdict.doubts if doubt.name == "reliability"]
+    assert said == str(found)
+    assert "counts" in said

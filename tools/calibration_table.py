@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 
 from erresearch.io.files import atomic_write
-from erresearch.report.calibration import held_to, stored
+from erresearch.report.calibration import BARS, held_to, promises, stored
 
 PAGE = Path(__file__).parents[1] / "docs" / "STATISTICS.md"
 MARKS = ("<!-- calibration -->\n", "<!-- /calibration -->\n")
@@ -25,13 +25,33 @@ def made() -> str:
         f"{tables:,} tables in {len(outcomes)} cells, {hours:.1f} hours on one busy core."
         + (f" {missing} declared cells have not been run yet." if missing else ""),
         "",
-        "| cell | tables | supported | nil | right | wrong | coverage |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        "Promised and measured, all tables of the cells that are held to a promise together, ± 2 Monte-Carlo errors:",
+        "",
+        "| promise | share | cells | tables | measured | cells beyond it |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    for promise, cells in promises().items():
+        counted = [cell for cell in cells if not math.isnan(cell.share)]
+        number = sum(cell.draws for cell in counted)
+        if not number:
+            continue
+        bar, side = BARS[promise]
+        share = sum(cell.share * cell.draws for cell in counted) / number
+        error = 2 * math.sqrt(max(share * (1 - share), bar * (1 - bar)) / number)
+        missed = [cell.name for cell in counted if promise in outcomes[cell.name].missed([promise])]
+        lines.append(
+            f"| {promise} | {side} {bar:g} | {len(counted)} | {number:,} | {share:.3f} ± {error:.3f} | "
+            f"{'; '.join(missed) or 'none'} |"
+        )
+    lines += [
+        "",
+        "| cell | tables | supported | contradicted | nil | right | wrong | coverage |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for one in outcomes.values():
-        shares = (one.supported, one.nil, one.right, one.wrong, one.coverage)
+        shares = (one.supported, one.contradicted, one.nil, one.right, one.wrong)
         known = "coverage" in held_to()[one.cell]
-        words = [f"{value:.3f}" for value in shares[:4]] + [
+        words = [f"{value:.3f}" for value in shares] + [
             f"{one.coverage:.3f}" if known and not math.isnan(one.coverage) else "–"
         ]
         lines.append(f"| {one.cell} | {one.draws:,} | {' | '.join(words)} |")

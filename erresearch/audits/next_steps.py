@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from erresearch.claims import read_claims
+from erresearch.claims.certainty import grade
 from erresearch.errors import DesignError, ErresearchError
 from erresearch.experiments import Interruption, Pause, find_pauses, interruption
 from erresearch.experiments.designs import BELIEVABLE
@@ -134,12 +135,12 @@ def perhaps_events(panel: Panel | None, events: Any) -> str:
     )
 
 
-def past_pauses(panel: Panel) -> PastPauses:
+def past_pauses(panel: Panel | None) -> PastPauses:
     """Find gaps and jumps in posting, and compare revenue in them with what was to be expected.
 
     Parameters
     ----------
-    panel : Panel
+    panel : Panel or None
         Posts and revenue by day or week.
 
     Returns
@@ -151,7 +152,7 @@ def past_pauses(panel: Panel) -> PastPauses:
     --------
     erresearch.find_pauses : The search alone.
     """
-    if not {"posts", "revenue"} <= set(panel.columns) or panel.freq == "M":
+    if panel is None or not {"posts", "revenue"} <= set(panel.columns) or panel.freq == "M":
         return PastPauses()
     try:
         found = find_pauses(panel)
@@ -254,8 +255,13 @@ def settling_plan(panel: Panel | None) -> NextStep:
     )
 
 
-def with_plan(verdicts: Sequence[Verdict], plan: NextStep) -> tuple[Verdict, ...]:
-    """Put the plan beside every verdict that it may settle: an open one about revenue over time.
+def with_plan(
+    verdicts: Sequence[Verdict], plan: NextStep, pauses: PastPauses | None = None
+) -> tuple[Verdict, ...]:
+    """Put the plan beside every verdict that it may settle, and raise the certainty of one that a pause agrees with.
+
+    A plan may settle what stays open about revenue over time. That engagement brings revenue is *supported* by another
+    design too where revenue was lower than expected in a gap or a fall of posting, and in no such pause higher.
 
     Parameters
     ----------
@@ -263,23 +269,38 @@ def with_plan(verdicts: Sequence[Verdict], plan: NextStep) -> tuple[Verdict, ...
         What was judged.
     plan : NextStep
         What :func:`settling_plan` found.
+    pauses : PastPauses, optional
+        What :func:`past_pauses` found.
 
     Returns
     -------
     tuple of Verdict
         The same words; of those that stay open, with the plan before what else would help.
     """
-    if not plan.text:
-        return tuple(verdicts)
     asked = {
-        claim.id
+        claim.id: claim
         for claim in read_claims()
         if claim.estimand.get("unit", "").startswith("entity") and "revenue" in claim.roles.get("y", ())
     }
     said = Doubt("what would settle it", plan.text, code=plan.code)
-    return tuple(
-        replace(verdict, doubts=(said, *verdict.doubts))
-        if verdict.word in _OPEN and verdict.claim in asked
-        else verdict
-        for verdict in verdicts
+    less = (
+        {seen.word for pause, seen in pauses.judged if pause.kind != "more"} if pauses is not None else set()
     )
+    agrees = "supported" in less and "contradicted" not in less
+    found = []
+    for verdict in verdicts:
+        claim = asked.get(verdict.claim)
+        if claim is not None and plan.text and verdict.word in _OPEN:
+            verdict = replace(verdict, doubts=(said, *verdict.doubts))  # noqa: PLW2901
+        played = claim is not None and claim.arrow and "engagement" in claim.roles["x"]
+        if (
+            claim is not None
+            and played
+            and agrees
+            and verdict.word == "supported"
+            and verdict.certainty is not None
+        ):
+            codes = (*verdict.certainty.codes[1:], "independent-designs-agree")
+            verdict = replace(verdict, certainty=grade(claim.design, codes))  # noqa: PLW2901
+        found.append(verdict)
+    return tuple(found)

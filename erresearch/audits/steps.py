@@ -379,6 +379,14 @@ STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(call=column_table, given=("joined.panel",), shows="shown", needs="joined.panel"),
     Step(
+        call=past_pauses,
+        given=("joined.panel",),
+        makes="pauses",
+        shows="printed",
+        text="## Pauses that already happened\n\nGaps and jumps in posting, found without looking at revenue. Nobody "
+        "drew them by lot, so what is read off them is a hint.",
+    ),
+    Step(
         call=account_table,
         given=("posts",),
         makes="accounts",
@@ -400,18 +408,9 @@ STEPS: Final[tuple[Step, ...]] = (
         makes="verdicts",
     ),
     Step(call=settling_plan, given=("joined.panel",), makes="plan"),
-    Step(call=with_plan, given=("verdicts", "plan"), makes="verdicts"),
+    Step(call=with_plan, given=("verdicts", "plan", "pauses"), makes="verdicts"),
     Step(call=verdict_table, given=("verdicts", "reason=True"), shows="shown"),
     Step(call=doubt_lines, given=("verdicts",), shows="printed", needs="verdicts"),
-    Step(
-        call=past_pauses,
-        given=("joined.panel",),
-        makes="pauses",
-        shows="printed",
-        needs="joined.panel",
-        text="## Pauses that already happened\n\nGaps and jumps in posting, found without looking at revenue. Nobody "
-        "drew them by lot, so what is read off them is a hint.",
-    ),
     Step(
         call=drawings,
         given=("verdicts",),
@@ -550,7 +549,7 @@ def audit(
         refused=(*(f"{name}: {reason}" for name, reason in read.unusable), *joined.refused),
         warnings=tuple(dict.fromkeys(told)),
         paths={},
-        pauses=known.get("pauses", PastPauses()),
+        pauses=known["pauses"],
         plan=known["plan"],
         looked=earlier_looks(out, {name: known[name] for name in settings}, known["verdicts"]),
         candidates=perhaps_events(joined.panel, joined.events),

@@ -38,7 +38,7 @@ def examine(
     columns: Mapping[str, str] | None = None,
     controls: Sequence[str] = (),
     events: Any = None,
-    reliability: float | None = None,
+    reliability: float | Reliability | None = None,
     choice: Literal["all", "followers", "reactions", "mixed"] | None = None,
 ) -> tuple[Verdict, ...]:
     """Judge claims on data sets.
@@ -64,8 +64,9 @@ def examine(
         What else happened (:func:`erresearch.panel.events.read_events`): promotions, launches, closures. They enter one
         period ahead, now and one period late; the word without them stands among the doubts. "none" says that there
         were none. Left out, the verdict says "promotions not declared".
-    reliability : float, optional
-        Declared reliability of x, in (0, 1]; from the autocovariances of x otherwise.
+    reliability : float or Reliability, optional
+        Of x: declared, in (0, 1], or from several counts (:func:`erresearch.relate.reliability`); else from the
+        autocovariances of x.
     choice : {"all", "followers", "reactions", "mixed"}, optional
         How a list of accounts was chosen; not declared, a claim about a list gets no decisive word.
 
@@ -136,10 +137,12 @@ def examine(
     return tuple(_beside(one, other) for one, other in zip(found, bare, strict=True))
 
 
-def _declared_options(claim: Claim, *, reliability: float | None, choice: str | None) -> dict[str, Any]:
+def _declared_options(
+    claim: Claim, *, reliability: float | Reliability | None, choice: str | None
+) -> dict[str, Any]:
     """What is declared of reliability and choice, as options of the claims that ask for them."""
-    if reliability is not None:
-        Reliability(reliability, reliability, "declared", 1.0)
+    if reliability is not None and not isinstance(reliability, Reliability):
+        reliability = Reliability(reliability, reliability, "declared", 1.0)
     if choice is not None and choice not in CHOICES:
         raise UnknownNameError.of("rule of choice", choice, CHOICES)
     arrows = claim.procedure in ("precedence", "long run") and reliability is not None

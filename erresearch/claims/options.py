@@ -184,8 +184,8 @@ class PrecedenceOptions(Options):
     days : bool
         Whether one shop by day is judged by :func:`erresearch.daily_response`: x are reactions to the day's posts, y is
         revenue.
-    reliability : float or None
-        Declared reliability of x; from its autocovariances where it is not declared.
+    reliability : float, Reliability or None
+        Reliability of x, declared or with its source; from its autocovariances where it is not declared.
     challenges : bool
         Whether that curve and the sensitivity to a confounder are looked at.
     """
@@ -294,7 +294,7 @@ class LongRunOptions(Options):
         Roles that are held fixed now and at every lag.
     lags : int
         Lags of x, of y and of the controls.
-    reliability : float or None
+    reliability : float, Reliability or None
         As in PrecedenceOptions.
     """
 

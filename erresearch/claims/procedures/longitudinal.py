@@ -270,10 +270,10 @@ def order_of(
 
 
 def _declared_reliability(found: Precedence, options: PrecedenceOptions | LongRunOptions) -> Precedence:
-    if options.reliability is None:
-        return found
-    declared = Reliability(options.reliability, options.reliability, "declared", 1.0)
-    return replace(found, reliability=declared)
+    told: Any = options.reliability
+    if isinstance(told, float):
+        told = Reliability(told, told, "declared", 1.0)
+    return found if told is None else replace(found, reliability=told)
 
 
 def held_fixed(

@@ -427,7 +427,8 @@ def _tile(ax: Axes, verdict: Verdict, place: tuple[int, int], colour: str) -> No
         interval = verdict.estimate.interval
         number = f"{amount(verdict.estimate.value, interval)} ({span(interval)})"
         ax.text(x - 0.41, y + 0.04, number, color=INK, va="center", fontsize=7.6, gid="number")
-    notes = [verdict.size, *(q for q in verdict.qualifiers if q != "simulated")]
+    sure = [f"certainty {verdict.certainty.level}"] if verdict.certainty else []
+    notes = [verdict.size, *sure, *(q for q in verdict.qualifiers if q != "simulated")]
     if verdict.estimate is not None:
         notes.append(f"n = {verdict.estimate.n_rows:,}")
     ax.text(
