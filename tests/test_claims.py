@@ -196,22 +196,27 @@ QUIET = {"order": order(), "clusters": 40}
 @pytest.mark.parametrize(
     ("value", "changes", "word", "code"),
     [
-        (0.1, {}, "supported", ""),
+        (0.1, {}, "supported", ReasonCode.BEYOND_ZERO_AND_SESOI),
         # what comes after goes with y as much as what comes before
         (0.1, {"over_lead": estimate(0.01)}, "association only", ReasonCode.NOT_OVER_LEAD),
         # a lead of any size is no matter where the contrast stands: power grows with the effect
-        (0.3, {"lead": estimate(0.1), "over_lead": estimate(0.2)}, "supported", ""),
+        (
+            0.3,
+            {"lead": estimate(0.1), "over_lead": estimate(0.2)},
+            "supported",
+            ReasonCode.BEYOND_ZERO_AND_SESOI,
+        ),
         # only beside, or only without, the same period
         (0.1, {"forward": estimate(0.0)}, "association only", ReasonCode.ONLY_BESIDE_SAME_PERIOD),
         (0.1, {"reverse": estimate(0.12)}, "association only", ReasonCode.REVERSE_AS_STRONG),
-        (0.1, {"reverse": estimate(0.12, 0.2)}, "supported", ""),
-        (-0.1, {}, "contradicted", ""),
+        (0.1, {"reverse": estimate(0.12, 0.2)}, "supported", ReasonCode.BEYOND_ZERO_AND_SESOI),
+        (-0.1, {}, "contradicted", ReasonCode.BEYOND_ZERO),
         # the same gates the other way
         (-0.1, {"over_lead": estimate(-0.01)}, "association only", ReasonCode.NOT_OVER_LEAD),
         (-0.1, {"reverse": estimate(-0.12)}, "association only", ReasonCode.REVERSE_AS_STRONG),
         (-0.1, {"contemporaneous": estimate(0.2)}, "association only", ReasonCode.SAME_PERIOD_OTHER_WAY),
-        (0.1, {"contemporaneous": estimate(-0.2)}, "supported", ""),
-        (0.0, {}, "practically nil", ""),
+        (0.1, {"contemporaneous": estimate(-0.2)}, "supported", ReasonCode.BEYOND_ZERO_AND_SESOI),
+        (0.0, {}, "practically nil", ReasonCode.INSIDE_SESOI),
         (0.0, {"contemporaneous": estimate(0.2)}, "inconclusive", ReasonCode.SAME_PERIOD_OPEN),
         (
             0.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 import erresearch as er
 from erresearch.audits.next_steps import PlanCode, past_pauses, settling_plan, with_plan
+from erresearch.claims.certainty import grade
 from erresearch.experiments.planning import quick_plan
 from erresearch.panel import Panel
 from erresearch.results import Verdict
@@ -53,6 +55,25 @@ def test_what_stays_open_ends_with_a_plan_in_weeks_and_money():
     beside = {verdict.claim: [doubt.code for doubt in verdict.doubts] for verdict in with_plan(judged, plan)}
     assert beside == {"C01": ["plan"], "C02": ["plan"], "C18": ["plan"], "C09": [], "C07": []}
     assert with_plan(judged, settling_plan(None)) == tuple(judged)
+
+
+def test_a_pause_that_agrees_is_another_design():
+    watched = grade("ordered", ())
+    judged = [
+        Verdict("C01", "shop", "supported", certainty=watched),
+        Verdict("C02", "shop", "supported", certainty=watched),
+    ]
+    plan, low = settling_plan(None), past_pauses(weekly(gaps=[(60, 4), (80, 6)], effect=-0.6))
+    assert {seen.word for _, seen in low.judged} == {"supported"}
+    raised, other = with_plan(judged, plan, low)
+    assert (watched.level, raised.certainty.level) == ("low", "moderate")
+    assert "an independent design agrees" in str(raised.certainty)
+    assert other == judged[1]
+    # what is not declared still takes its points
+    poor = [replace(judged[0], certainty=grade("ordered", ["events-not-declared"]))]
+    assert with_plan(poor, plan, low)[0].certainty.level == "low"
+    nothing = past_pauses(weekly(gaps=[(60, 4)]))
+    assert with_plan(judged, plan, nothing) == tuple(judged)
 
 
 @pytest.mark.parametrize(

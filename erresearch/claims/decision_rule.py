@@ -8,7 +8,6 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Final, Literal
 
 from erresearch.claims.certainty import grade, read_points
-from erresearch.claims.gates import movement_gate, nil_gate, same_period
 from erresearch.claims.registry import Claim
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.relate.scores import FEWEST_CLUSTERS
@@ -35,7 +34,10 @@ __all__ = [
     "Evidence",
     "judge",
     "left_out",
+    "movement_gate",
+    "nil_gate",
     "not_judged",
+    "same_period",
     "word_of",
     "word_power",
 ]
@@ -166,6 +168,107 @@ def word_of(
     return ("contradicted" if high < 0 else "inconclusive"), ""
 
 
+def _side(interval: Interval) -> int:
+    """1 where the interval lies above 0, −1 below, 0 where it holds 0."""
+    return int(interval.low > 0) - int(interval.high < 0)
+
+
+def movement_gate(
+    order: Precedence | None, estimate: Estimate, *, sign: int, level: float, against: bool = False
+) -> Reason | None:
+    """Why it may not be said that x moves y, if it may not.
+
+    The effect of the period before must lie on one side of 0 with x of the same period held (that is `estimate`) and
+    without it: what works at once, or works back at once, bends one of the two. It must go with y more than what comes
+    after y does, and more than y goes with the x that follows. A claim is contradicted only where the same period does
+    not move the other way: a dip after a rise is no loss.
+
+    Parameters
+    ----------
+    order : Precedence or None
+        Both directions, same period and lead over the same rows.
+    estimate : Estimate
+        What the claim's word was read from.
+    sign : {1, −1}
+        The side of 0 on which it lies.
+    level : float
+        Level of the verdict.
+    against : bool
+        Whether the word would be *contradicted*.
+
+    Returns
+    -------
+    Reason or None
+        The first gate that is closed.
+    """
+    if order is None or order.over_lead is None:
+        return Reason(ReasonCode.NO_LEAD)
+    alone = order.forward.at(level).interval
+    if _side(alone) != sign:
+        return Reason(ReasonCode.ONLY_BESIDE_SAME_PERIOD, {"value": order.forward.value, "interval": alone})
+    over = order.over_lead.at(level).interval
+    if _side(over) != sign:
+        return Reason(ReasonCode.NOT_OVER_LEAD, {"value": order.over_lead.value, "interval": over})
+    back = order.reverse.at(level).interval
+    if _side(back) and abs(order.reverse.value) >= abs(estimate.value):
+        return Reason(ReasonCode.REVERSE_AS_STRONG, {"value": order.reverse.value, "interval": back})
+    if against and order.contemporaneous is not None:
+        same = order.contemporaneous.at(level).interval
+        if _side(same) == -sign:
+            return Reason(
+                ReasonCode.SAME_PERIOD_OTHER_WAY, {"value": order.contemporaneous.value, "interval": same}
+            )
+    return None
+
+
+def nil_gate(order: Precedence | None, interval: Interval, *, sesoi: float, level: float) -> Reason | None:
+    """Why *practically nil* may not be said although the next period's interval lies inside ±δ, if it may not.
+
+    Both the next and the same period must lie inside ±λδ, where λ is the least share of either slope that errors in
+    measuring x leave: its reliability given the model's other regressors.
+
+    Parameters
+    ----------
+    order : Precedence or None
+        With the same period, the reliability of x and what the other regressors explain.
+    interval : Interval
+        Of the next period.
+    sesoi : float
+        δ.
+    level : float
+        Level of the verdict.
+
+    Returns
+    -------
+    Reason or None
+        The first gate that is closed.
+    """
+    if order is None or order.contemporaneous is None or order.reliability is None:
+        return Reason(ReasonCode.SAME_PERIOD_UNKNOWN)
+    same = order.contemporaneous.at(level).interval
+    if not same.inside(-sesoi, sesoi):
+        facts = {"value": order.contemporaneous.value, "interval": same, "sesoi": sesoi}
+        return Reason(ReasonCode.SAME_PERIOD_OPEN, facts)
+    if not order.reliability.known:
+        return Reason(ReasonCode.RELIABILITY_UNKNOWN, {"sesoi": sesoi})
+    for ends, share in ((interval, order.explained[1]), (same, order.explained[0])):
+        kept = order.reliability.given(share)
+        if not ends.inside(-kept * sesoi, kept * sesoi):
+            facts = {"kept": kept, "inner": kept * sesoi, "sesoi": sesoi, "reliability": order.reliability}
+            return Reason(ReasonCode.RELIABILITY_TOO_LOW, facts)
+    return None
+
+
+def same_period(order: Precedence | None, level: float) -> Reason | None:
+    """That x and y move together within the period, where they do: a finding of its own, without a direction."""
+    if order is None or order.contemporaneous is None:
+        return None
+    same = order.contemporaneous.at(level).interval
+    if not _side(same):
+        return None
+    return Reason(ReasonCode.SAME_PERIOD_TOGETHER, {"value": order.contemporaneous.value, "interval": same})
+
+
 def judge(
     claim: Claim,
     evidence: Evidence,
@@ -181,9 +284,9 @@ def judge(
 
     1. ends of a declared range that disagree, too few accounts, a refusal of the procedure, or another word without
        controls whose role is ambiguous, make it *inconclusive*;
-    2. an arrow whose interval lies beyond 0 must pass :func:`erresearch.claims.gates.movement_gate`, whichever way it
-       points, or it is *association only*;
-    3. an arrow whose interval lies inside ±δ must pass :func:`erresearch.claims.gates.nil_gate`, or it is *inconclusive*.
+    2. an arrow whose interval lies beyond 0 must pass :func:`movement_gate`, whichever way it points, or it is
+       *association only*;
+    3. an arrow whose interval lies inside ±δ must pass :func:`nil_gate`, or it is *inconclusive*.
 
     Where x and y move together within the period the reason says so first. Every word has its certainty beside it.
 
@@ -231,16 +334,13 @@ def judge(
     for end in evidence.ends:
         other, _ = word_of(end.at(level).interval, direction=claim.direction, sesoi=claim.sesoi)
         if word in DECISIVE and other != word:
-            word, size, reason = (
-                "inconclusive",
-                "",
-                f"the declared range disagrees: {word}, but {other} for {end.name}",
-            )
-    barrier = evidence.barrier
-    if 0 < evidence.clusters < FEWEST_CLUSTERS:
-        barrier = barrier or f"only {evidence.clusters} accounts: a decisive word needs {FEWEST_CLUSTERS}"
-    if barrier and word in DECISIVE:
-        word, size, reason = "inconclusive", "", barrier
+            facts: dict[str, object] = {"word": word, "other": other, "end": end.name}
+            word, size, reason = "inconclusive", "", Reason(ReasonCode.RANGE_DISAGREES, facts)
+    if word in DECISIVE and evidence.barrier:
+        word, size, reason = "inconclusive", "", Reason(ReasonCode.OTHER, {"text": evidence.barrier})
+    elif word in DECISIVE and 0 < evidence.clusters < FEWEST_CLUSTERS:
+        facts = {"clusters": evidence.clusters, "needed": FEWEST_CLUSTERS}
+        word, size, reason = "inconclusive", "", Reason(ReasonCode.FEW_CLUSTERS, facts)
     open_points = [*evidence.open_points]
     closed = None
     if word in DECISIVE:
@@ -250,18 +350,19 @@ def judge(
     if claim.arrow and word in DECISIVE:
         word, closed = _gated(claim, evidence, word, interval, level)
         size = size if closed is None else ""
-    reason = reason if closed is None else str(closed)
+    reason = closed or reason
+    said = str(reason)
     together = same_period(evidence.order, level) if claim.arrow else None
     if together is not None:
-        reason = f"{together}; {reason}"
-    reason = f"{reason}; {evidence.told}" if evidence.told else reason
+        said = f"{together}; {said}"
+    said = f"{said}; {evidence.told}" if evidence.told else said
     note = claim.about(dataset)
     qualifiers = [*note.qualifiers]
     open_points += [name for name in note.qualifiers if name in read_points().change]
     if word == "supported" and evidence.fragile:
         qualifiers.insert(0, "fragile")
         open_points.append("one-carries")
-        reason = f"{reason}; fragile: {evidence.fragile}"
+        said = f"{said}; fragile: {evidence.fragile}"
     if simulated:
         qualifiers.append("simulated")
     return Verdict(
@@ -273,8 +374,8 @@ def judge(
         estimate=estimate if estimate.interval.level == 0.95 else estimate.at(0.95),
         interval=interval,
         sesoi=claim.sesoi,
-        reason=reason,
-        reason_code="" if closed is None else closed.code,
+        reason=said,
+        reason_code=reason.code,
         certainty=grade(claim.design, open_points),
         doubts=(*_doubts(claim, evidence, level), *_notes(claim, dataset, simulated)),
         evidence=source,
@@ -326,23 +427,19 @@ def not_judged(claim: Claim, *, dataset: str, reason: str, simulated: bool = Fal
     return Verdict(claim.id, dataset, "not judged", qualifiers=qualifiers, sesoi=claim.sesoi, reason=reason)
 
 
-def _rule(claim: Claim, word: Word, size: str, interval: Interval) -> str:
-    """The set relation that gave the word, in words."""
-    delta = plain(claim.sesoi)
-    sign = {"greater": "above", "less": "below", "absent": "outside"}[claim.direction]
+def _rule(claim: Claim, word: Word, size: str, interval: Interval) -> Reason:
+    """The set relation that gave the word."""
+    facts: dict[str, object] = {"sesoi": claim.sesoi, "side": "above" if interval.low > 0 else "below"}
     if not interval.bounded:
-        return "the data set no bound on the effect"
+        return Reason(ReasonCode.NO_BOUND)
     if word == "practically nil" or (claim.direction == "absent" and word == "supported"):
-        return f"the whole interval lies inside ±{delta}"
-    if claim.direction == "absent" and word == "contradicted":
-        return f"the whole interval lies beyond ±{delta}"
-    if word == "supported":
-        return f"the whole interval lies {sign} 0" + (f" and beyond {delta}" if size == "at least δ" else "")
-    if word == "contradicted":
-        return f"the whole interval lies {'below' if sign == 'above' else 'above'} 0"
+        return Reason(ReasonCode.INSIDE_SESOI, facts)
     if claim.direction == "absent":
-        return f"the interval holds effects smaller than {delta} as well as larger ones"
-    return f"the interval holds both 0 and effects beyond {delta}"
+        beyond = word == "contradicted"
+        return Reason(ReasonCode.BEYOND_SESOI if beyond else ReasonCode.HOLDS_SMALL_AND_LARGE, facts)
+    if word in DECISIVE:
+        return Reason(ReasonCode.BEYOND_ZERO_AND_SESOI if size == AT_LEAST else ReasonCode.BEYOND_ZERO, facts)
+    return Reason(ReasonCode.HOLDS_ZERO_AND_LARGE, facts)
 
 
 def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
