@@ -524,8 +524,8 @@ def test_what_is_missing_in_the_history_is_said():
     rows.loc[[5, 6], "revenue"] = np.nan
     rows.loc[10, "revenue"] = 0.0
     plan = er.plan_experiment(rows[:45], weeks=24)
-    assert "2 periods of the history have no outcome" in str(plan)
-    assert "1 periods of the history have next to no outcome" in str(plan)
+    assert "without an outcome, which do not count: 2." in str(plan)
+    assert "which are raised to a floor: 1." in str(plan)
     assert "shorter than a year" in str(plan)
 
 

@@ -326,24 +326,27 @@ def _share(effect: float) -> str:
 
 
 def _why_block(block: int, blocks: Sequence[tuple[int, float]], every: str) -> str:
-    word = "days" if every == "D" else "weeks"
-    rest = "; ".join(f"{size} {word}: {_share(effect)}" for size, effect in blocks)
+    rest = "; ".join(f"{_counted(size, every)}: {_share(effect)}" for size, effect in blocks)
     return (
-        f"Blocks of {block} {word if block > 1 else word[:-1]}: longer ones gain little, shorter ones miss more"
+        f"Blocks of {_counted(block, every)}: longer ones gain little, shorter ones miss more"
         f" (found four times in five over a year, by length of a block: {rest})."
     )
 
 
+def _counted(count: int, every: str) -> str:
+    word = "day" if every == "D" else "week"
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
 def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
-    found = [carry_over(shop) for shop in shops]
-    believed = [each for each in found if each.believed]
-    word = "days" if shops[0].every == "D" else "weeks"
-    if not believed:
-        first, last = DEFAULT_WINDOW[shops[0].every]
-        reasons.append(f"The past does not tell how long posting works: {word} {first} to {last} are taken.")
-        return first, last
-    first, last = max(believed, key=lambda each: each.gain).window
-    reasons.append(f"In the past reactions went with the outcome over {word} {first} to {last} later.")
+    every = shops[0].every
+    believed = [found for found in map(carry_over, shops) if found.believed]
+    first, last = max(believed, key=lambda each: each.gain).window if believed else DEFAULT_WINDOW[every]
+    span = _counted(last, every) if first == last else f"{first} to {_counted(last, every)}"
+    if believed:
+        reasons.append(f"In the past reactions went with the outcome {span} later.")
+    else:
+        reasons.append(f"The past does not tell how long posting works: {span} are taken.")
     return first, last
 
 
@@ -412,9 +415,9 @@ def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...]) -> list[str]
     missing, low = sum(noise.missing for noise in noises), sum(noise.at_floor for noise in noises)
     said = []
     if missing:
-        said.append(f"{missing:,} periods of the history have no outcome and do not count.")
+        said.append(f"Periods of the history without an outcome, which do not count: {missing:,}.")
     if low:
-        said.append(f"{low:,} periods of the history have next to no outcome and are raised to a floor.")
+        said.append(f"Periods of the history with next to no outcome, which are raised to a floor: {low:,}.")
     if len(shops[0]) * DAYS[shops[0].every] < 347:
         said.append("The history is shorter than a year, so the season is not taken out.")
     return said
