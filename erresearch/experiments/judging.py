@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -236,10 +236,9 @@ def judge_experiment(
         method="least squares, lot drawn again",
         reference=reference,
     )
-    doubts = [*_registration(plan, hash, edited), *_counted(plan, shops, joined, windows, periods)]
+    doubts = [*_registration(plan, hash, edited), *_cautions(plan, shops, joined, windows, periods)]
     if ended is not None:
-        text = f"given up on {ended}: right only if the reason had nothing to do with {plan.outcome}"
-        doubts.append(Doubt("end", text, raised=True, code="ended-early"))
+        doubts.append(_doubt("ended-early", ended, plan.outcome, raised=True))
     if plan.design.kind == "time" and not looking_early:
         doubts.append(_later(plan, tuple(window for window, _ in windows), posting))
     word, _ = settled(effect.interval, plan.delta)
@@ -457,51 +456,49 @@ def _per_engagement(
     )
 
 
+#: What may stand beside a judgement, by its code: a name, and a sentence with facts in braces.
+_SAID: Final = {
+    "registration-unproven": ("registration", "unproven: {}"),
+    "registration-proven": ("registration", "proven by the hash of {}"),
+    "schedule-edited": ("schedule", "{} periods differ from what the lot drew: the schedule was edited"),
+    "missing": ("outcome", "missing in {} of the plan's periods, which do not count"),
+    "at-floor": ("outcome", "{} of the plan's periods have next to none and are raised to a floor"),
+    "changed": ("history", "{} of {} periods have changed since"),
+    "compliance": (
+        "compliance",
+        "posts and pauses were not as planned in {} of {} periods; they count as assigned",
+    ),
+    "ended-early": ("end", "given up on {}: right only if the reason had nothing to do with {}"),
+    "carry-over": ("carry-over", "beyond the declared lags {} to {}: p = {}"),
+}
+
+
+def _doubt(code: str, *facts: object, value: float = math.nan, raised: bool = False) -> Doubt:
+    name, text = _SAID[code]
+    return Doubt(name, text.format(*facts), value=value, raised=raised, code=code)
+
+
 def _registration(plan: PausePlan, deposited: str | None, edited: int) -> list[Doubt]:
-    found = []
-    if deposited is None or str(deposited).strip().lower() != plan.digest or not plan.wagered:
-        why = (
-            "it differs from this plan's"
-            if deposited and plan.wagered
-            else "no deposited hash of a wager was given"
-        )
-        found.append(Doubt("registration", f"unproven: {why}", raised=True, code="registration-unproven"))
+    if deposited is not None and str(deposited).strip().lower() == plan.digest and plan.wagered:
+        found = [_doubt("registration-proven", plan.wagered)]
     else:
-        found.append(
-            Doubt("registration", f"proven by the hash of {plan.wagered}", code="registration-proven")
-        )
+        differs = deposited and plan.wagered
+        why = "it differs from this plan's" if differs else "no deposited hash of a wager was given"
+        found = [_doubt("registration-unproven", why, raised=True)]
     if edited:
-        found.append(
-            Doubt(
-                "schedule",
-                f"{edited} periods differ from what the lot drew: the schedule was edited",
-                value=edited,
-                raised=True,
-                code="schedule-edited",
-            )
-        )
+        found.append(_doubt("schedule-edited", edited, value=edited, raised=True))
     return found
 
 
-def _counted(
+def _cautions(
     plan: PausePlan,
     shops: tuple[Series, ...],
     joined: tuple[Series, ...],
     windows: tuple[tuple[Window, int], ...],
     periods: int,
 ) -> list[Doubt]:
-    found = []
-    lost = sum(count for _, count in windows)
-    if lost:
-        found.append(
-            Doubt(
-                "outcome",
-                f"missing in {lost} of the plan's periods, which do not count",
-                value=lost,
-                code="missing",
-            )
-        )
-    found += _next_to_none(plan, joined)
+    counts = {"missing": sum(count for _, count in windows), "at-floor": _next_to_none(plan, joined)}
+    found = [_doubt(code, count, value=count) for code, count in counts.items() if count]
     changed, compared = _changed(plan, shops)
     if compared and changed > 0.5 * compared:
         raise DataError(
@@ -510,23 +507,15 @@ def _counted(
             fix="give the panel of the shop that the plan was made for",
         )
     if changed:
-        found.append(
-            Doubt(
-                "history",
-                f"{changed} of {compared} periods have changed since",
-                value=changed,
-                code="changed",
-            )
-        )
+        found.append(_doubt("changed", changed, compared, value=changed))
     missed, known = _missed(plan, shops, periods)
     if known:
         share = missed / known
-        text = f"posts and pauses were not as planned in {missed} of {known} periods; they count as assigned"
-        found.append(Doubt("compliance", text, value=share, raised=share > 0.2, code="compliance"))
+        found.append(_doubt("compliance", missed, known, value=share, raised=share > 0.2))
     return found
 
 
-def _next_to_none(plan: PausePlan, joined: tuple[Series, ...]) -> list[Doubt]:
+def _next_to_none(plan: PausePlan, joined: tuple[Series, ...]) -> int:
     """Periods of the plan whose outcome is raised to the floor; refused where that is most of those with posts."""
     low = posted = low_posted = 0
     for then, now, posting in zip(plan.history, joined, plan.schedule.posting, strict=True):
@@ -540,8 +529,7 @@ def _next_to_none(plan: PausePlan, joined: tuple[Series, ...]) -> list[Doubt]:
             got=f"{low_posted} of {posted}",
             fix="correct the rows; where the shop was closed, there is nothing to judge",
         )
-    text = f"{low} of the plan's periods have next to none and are raised to a floor"
-    return [Doubt("outcome", text, value=low, code="at-floor")] if low else []
+    return low
 
 
 def _changed(plan: PausePlan, shops: tuple[Series, ...]) -> tuple[int, int]:
@@ -586,10 +574,4 @@ def _later(plan: PausePlan, windows: tuple[Window, ...], posting: Plans) -> Doub
     beside = info[1, 1] - info[0, 1] ** 2 / info[0, 0]
     statistic = (score[1] - info[0, 1] / info[0, 0] * score[0]) / math.sqrt(max(beside, 1e-12))
     p = StudentT(float(statistic), 1.0, math.inf).pvalue()
-    return Doubt(
-        "carry-over",
-        f"beyond the declared lags {first} to {last}: p = {plain(p, '.2f')}",
-        value=p,
-        raised=p <= 0.01,
-        code="carry-over",
-    )
+    return _doubt("carry-over", first, last, plain(p, ".2f"), value=p, raised=p <= 0.01)
