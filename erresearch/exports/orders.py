@@ -17,6 +17,7 @@ from erresearch.exports.columns import (
     one_currency,
     without_copies,
 )
+from erresearch.exports.dates import without
 from erresearch.exports.layouts import MAPPED, load_registry
 from erresearch.exports.log import ReadLog, counted, in_mapping, places
 from erresearch.exports.mapping import KEPT, Settings
@@ -311,7 +312,9 @@ def _moments(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Serie
     end = None if layout.pipeline else dt.datetime.combine(_today(), dt.time()) + dt.timedelta(days=2)
     odd = impossible(times.local, drafted.rows, log, header=header, end=end)
     times = replace(
-        times, local=times.local.set(odd, None), utc=None if times.utc is None else times.utc.set(odd, None)
+        times,
+        local=without(times.local, odd),
+        utc=None if times.utc is None else without(times.utc, odd),
     )
     if times.precision in ("day", "month"):
         nothing = pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
