@@ -327,6 +327,36 @@ def test_the_grain_of_ranges_is_that_of_most_rows(write: Write, freq: Any, allow
     assert str(caught.value.allowed).startswith(allowed)
 
 
+def test_figures_by_several_dimensions_count_once(write: Write):
+    """Three blocks of one report, each by day and by another dimension: the first is taken, the others are counted."""
+    lines = []
+    for dimension, first, second in (
+        ("Channel", "Direct", "Email"),
+        ("Country", "Chad", "Cuba"),
+        ("Device", "tv", "pc"),
+    ):
+        lines += ["# Start date: 20250301", "# End date: 20250302", f"Date,{dimension},Sessions"]
+        lines += [f"2025030{day},{value},{5 * day}" for day in (1, 2) for value in (first, second)]
+        lines.append("")
+    export = write(lines)
+    assert export.rows["value"].sum() == 30
+    assert set(export.rows["segment"]) == {"Direct", "Email"}
+    assert export.accounting.reasons["the same figures by another dimension"] == 8
+
+
+def test_values_far_from_the_usual_ones_are_counted_and_kept(write: Write):
+    lines = instagram({"teashop": 27})
+    parts = lines[-1].split(",")
+    parts[13] = "9000"  # likes
+    parts[11], parts[12] = "99000", "99000"
+    export = write([*lines[:-1], ",".join(parts)])
+    (caution,) = [caution for caution in export.warnings if caution.code == "spikes"]
+    assert (caution.count, caution.rows) == (1, (28,))
+    assert export.rows["likes"].max() == 9000
+    totals = write(["Date,Views", *(f"2025-03-{day:02d},{10 if day != 9 else 5000}" for day in range(1, 29))])
+    assert {"spikes"} <= codes(totals)
+
+
 # ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

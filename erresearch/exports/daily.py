@@ -24,6 +24,7 @@ from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import Kind, load_registry, normalise
 from erresearch.exports.log import ReadLog, counted, in_mapping, places
 from erresearch.exports.mapping import Settings
+from erresearch.exports.plausibility import check_spikes
 from erresearch.exports.privacy import holds_people, names_people
 from erresearch.exports.timestamps import day_column
 
@@ -161,6 +162,7 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
         if frame[name].dtype == pl.Float64:
             about = f"column {name!r}: {{count}} values are negative (corrections) and were kept"
             log.count("negative", about, frame[name] < 0, frame["source_row"])
+            check_spikes(frame[name], frame["account"], frame["source_row"], name, log)
     return frame
 
 
@@ -343,9 +345,17 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> B
             reason = "rows of tables that are not by date" if timed else "rows of tables by a dimension"
             log.remove("out_of_scope", reason, drafted.rows)
     frames, used = [], 0
+    told: dict[str, str] = {}
     for drafted in chosen:
-        long, rows = _long(drafted, settings, log)
+        long, rows, dimension = _long(drafted, settings, log)
         used += rows
+        if dimension and long.height:
+            # what an earlier table gives by another dimension would be counted twice
+            again = [n for n in long["outcome"].unique() if told.setdefault(n, dimension) != dimension]
+            left = long.filter(~pl.col("outcome").is_in(again))
+            gone = sorted({*long["source_row"]} - {*left["source_row"]})
+            used -= log.remove("out_of_scope", "the same figures by another dimension", gone, warn=True)
+            long = left
         if long.height:
             frames.append(long)
     if not frames:
@@ -410,23 +420,23 @@ def _may_be_range(drafted: Draft) -> bool:
     return not titles or drafted.table.title in titles
 
 
-def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFrame, int]:
-    """One table as long rows, and how many of its rows were used."""
+def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFrame, int, str]:
+    """One table as long rows, how many of its rows were used, and what it is by besides time."""
     import polars as pl
 
     figures = [n for n in numeric_targets(drafted) if n not in _NO_OUTCOME and n not in _STEPS]
     if drafted.frame.height == 0:
         log.note(f"a table ({drafted.table.shown(most=3)}) has no rows")
-        return pl.DataFrame(), 0
+        return pl.DataFrame(), 0, ""
     if not figures:
         log.remove("out_of_scope", "rows of tables without a figure that is known", drafted.rows)
-        return pl.DataFrame(), 0
+        return pl.DataFrame(), 0, ""
     _refuse_comparison(drafted, log)
     start, end, grain = _when(drafted, settings, log)
     columns, currencies = typed(drafted, figures, settings, log)
     columns = {name: column for name, column in columns.items() if name in figures}
     lines = drafted.table.lines
-    segment, people = _segment(drafted)
+    segment, people, dimension = _segment(drafted)
     wide = pl.DataFrame(
         {
             "date": start,
@@ -460,7 +470,7 @@ def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFram
         "source_row",
     ]
     long = long.select(first)
-    return _added_up(long, people, log) if people else long, wide.height
+    return _added_up(long, people, log) if people else long, wide.height, dimension
 
 
 def _refuse_comparison(drafted: Draft, log: ReadLog) -> None:
@@ -539,8 +549,8 @@ def _added_up(long: pl.DataFrame, people: int, log: ReadLog) -> pl.DataFrame:
     return summed.select(long.columns)
 
 
-def _segment(drafted: Draft) -> tuple[pl.Series, int]:
-    """What a table is by besides time, and how many of its columns name people.
+def _segment(drafted: Draft) -> tuple[pl.Series, int, str]:
+    """What a table is by besides time, how many of its columns name people, and the header of the others.
 
     Columns that are not known and hold no numbers, unless a mapping names one. Personal columns never make a segment, by
     their header or by what they hold.
@@ -551,8 +561,8 @@ def _segment(drafted: Draft) -> tuple[pl.Series, int]:
     if "segment" in drafted.frame.columns:
         own = drafted.frame["segment"].str.strip_chars()
         if not (names_people(drafted.header("segment")) or holds_people(own)):
-            return own, 0
-        return pl.repeat("", drafted.frame.height, eager=True), 1
+            return own, 0, ""
+        return pl.repeat("", drafted.frame.height, eager=True), 1, ""
     parts, people = [], 0
     cells = table.cells.with_columns(table.rows.alias("row")).join(
         drafted.frame.select("row"), on="row", how="semi", maintain_order="left"
@@ -569,8 +579,9 @@ def _segment(drafted: Draft) -> tuple[pl.Series, int]:
         else:
             parts.append(column.alias(str(position)))
     if not parts:
-        return pl.repeat("", drafted.frame.height, eager=True), people
-    return pl.DataFrame(parts[:3]).select(pl.concat_str(pl.all(), separator=" / ")).to_series(), people
+        return pl.repeat("", drafted.frame.height, eager=True), people, ""
+    named = " / ".join(normalise(table.header[int(part.name)]) for part in parts[:3])
+    return pl.DataFrame(parts[:3]).select(pl.concat_str(pl.all(), separator=" / ")).to_series(), people, named
 
 
 def _once(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:

@@ -163,7 +163,7 @@ def _names_none(frame: pl.DataFrame) -> pl.Expr:
     days = frame["date"].n_unique()
     if days < _DAYS:
         return pl.lit(frame["order_id"].n_unique() == 1 and frame.height > _DAYS)
-    return pl.col("date").n_unique().over("entity", "order_id", "kind") >= _SPREAD * days
+    return pl.col("date").n_unique().over("entity", "order_id") >= _SPREAD * days
 
 
 def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:

@@ -22,6 +22,7 @@ __all__ = [
     "check_age",
     "check_limit",
     "check_posts",
+    "check_spikes",
     "check_stock",
     "check_totals",
     "damaged_ids",
@@ -33,6 +34,8 @@ __all__ = [
 
 _ORDER = (("reach", "impressions"), ("reach", "views"), ("likes", "views"))
 _TOO_MANY = 0.2
+# times the median of an account from which a value is looked at, and how many values tell the median
+_FAR, _MANY = 100, 20
 _ENOUGH = 10
 _GROWN = 7
 _X_EPOCH = 1_288_834_974_657
@@ -78,6 +81,9 @@ def check_posts(frame: pl.DataFrame, layout: Format, log: ReadLog) -> pl.DataFra
     _warn_rate(frame, rows, log)
     _warn_reported(frame, rows, layout, log)
     _warn_paid(frame, rows, log)
+    for name in REACTIONS:
+        if name in frame.columns and "account" in frame.columns:
+            check_spikes(frame[name], frame["account"], rows, name, log)
     if "is_crosspost" in frame.columns:
         crossed = frame["is_crosspost"].fill_null(False)
         text = "{count} posts were also published on the sister network and may be counted there again"
@@ -126,6 +132,8 @@ def _warn_rate(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> None:
     if "reach" not in frame.columns or not there:
         return
     total = frame.select(there).sum_horizontal()
+    unseen = (total > 0) & (frame["reach"] == 0)
+    log.count("reactions without reach", "{count} posts have reactions and a reach of 0", unseen, rows)
     over = ((total > frame["reach"]) & (frame["reach"] > 0)).fill_null(False)
     count = log.count("rate above 1", "{count} rows have more reactions than people reached", over, rows)
     if count > max(1, _TOO_MANY * frame.height):
@@ -175,6 +183,29 @@ def _warn_constant(frame: pl.DataFrame, log: ReadLog) -> None:
                     "a constant within the account"
                 )
             log.caution("no variation", text, count=len(values))
+
+
+def check_spikes(values: pl.Series, account: pl.Series, rows: pl.Series, name: str, log: ReadLog) -> None:
+    """Count values of a hundred times the account's median: somebody may have bought them, or counted wrongly.
+
+    Nothing is changed: what went viral looks alike.
+
+    Parameters
+    ----------
+    values, account, rows : polars.Series
+        A figure, whose it is, and the numbers of its rows.
+    name : str
+        Its column.
+    log : ReadLog
+        Takes the caution.
+    """
+    import polars as pl
+
+    table = pl.DataFrame({"value": values, "account": account})
+    usual = pl.col("value").filter(pl.col("value") > 0)
+    far = (pl.col("value") > _FAR * usual.median().over("account")) & (usual.count().over("account") >= _MANY)
+    text = f"column {name!r}: {{count}} values are over {_FAR} times the usual one of their account; they were kept, and "
+    log.count("spikes", text + "should be looked at", table.select(far).to_series(), rows)
 
 
 def check_age(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) -> None:
