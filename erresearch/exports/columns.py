@@ -28,6 +28,7 @@ __all__ = [
     "number_column",
     "numeric_targets",
     "one_currency",
+    "rows_of",
     "typed",
     "without_copies",
 ]
@@ -491,6 +492,34 @@ def compare_totals(drafted: Draft, frame: pl.DataFrame, settings: Settings, log:
         import polars as pl
 
         check_totals(frame, pl.DataFrame(list(summed.values())), log)
+
+
+def rows_of(
+    drafted: Draft, columns: Mapping[str, object], settings: Settings, log: ReadLog, *, dated: bool
+) -> pl.DataFrame:
+    """Canonical rows: columns, or one text for all rows, with the number of each row and the columns that are kept.
+
+    Parameters
+    ----------
+    drafted : Draft
+        Whose rows they are.
+    columns : mapping of str to polars.Series or str
+        In their order.
+    settings : Settings
+        Which further columns are kept.
+    log : ReadLog
+        Takes rows without a date.
+    dated : bool
+        Whether those are rejected.
+    """
+    import polars as pl
+
+    made = {name: pl.lit(one) if isinstance(one, str) else one for name, one in columns.items()}
+    frame = drafted.frame.select(pl.col("row").alias("source_row")).with_columns(**made)  # type: ignore[arg-type]
+    frame = frame.select(*columns, "source_row").with_columns(further(drafted, settings).values())
+    undated = frame["date"].is_null() if dated else frame["source_row"].is_null()
+    log.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
+    return frame.filter(~undated)
 
 
 def further(drafted: Draft, settings: Settings) -> dict[str, pl.Series]:

@@ -14,9 +14,9 @@ from erresearch.exports.columns import (
     account_of,
     compare_totals,
     entities,
-    further,
     numeric_targets,
     one_currency,
+    rows_of,
     typed,
     without_copies,
 )
@@ -140,19 +140,10 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
         days, _, _ = day_column(drafted, "date", settings, log)
     columns, _ = typed(drafted, numeric_targets(drafted), settings, log)
     figures = {rename.get(name, name): column for name, column in columns.items()}
-    frame = pl.DataFrame(
-        {
-            "date": days,
-            "platform": pl.repeat(platform, len(days), eager=True),
-            "account": account_of(drafted, settings, log, platform=platform),
-            **figures,
-            "source_row": drafted.rows,
-        }
-    ).with_columns(further(drafted, settings).values())
+    account = account_of(drafted, settings, log, platform=platform)
+    rows = {"date": days, "platform": platform, "account": account, **figures}
+    frame = rows_of(drafted, rows, settings, log, dated=not layout.undated)
     if not layout.undated:
-        undated = frame["date"].is_null()
-        log.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
-        frame = frame.filter(~undated)
         frame = without_copies(frame, log, number="source_row")
     compare_totals(drafted, frame, settings, log)
     for name in figures:
@@ -219,33 +210,15 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built
     columns, currencies = typed(drafted, numeric_targets(drafted), settings, log)
     start, end = _span(drafted, settings, log)
     text = drafted.frame
-    campaign = (
-        text["campaign"].str.strip_chars()
-        if "campaign" in text.columns
-        else account_of(drafted, settings, log)
-    )
-    currency = (
-        text["currency"].str.strip_chars().str.to_uppercase()
-        if "currency" in text.columns
-        else pl.repeat(currencies.get("spend", ""), text.height, eager=True)
-    )
-    frame = pl.DataFrame(
-        {
-            "date": start,
-            "date_end": end,
-            "platform": pl.repeat(drafted.layout.platform, text.height, eager=True),
-            "account": campaign,
-            **(
-                {"entity": entities(drafted, settings)} if settings.entity or "entity" in text.columns else {}
-            ),
-            "currency": currency,
-            **columns,
-            "source_row": drafted.rows,
-        }
-    ).with_columns(further(drafted, settings).values())
-    undated = frame["date"].is_null()
-    log.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
-    frame = frame.filter(~undated)
+    rows: dict[str, object] = {"date": start, "date_end": end, "platform": drafted.layout.platform}
+    campaign = text["campaign"].str.strip_chars() if "campaign" in text.columns else None
+    rows["account"] = account_of(drafted, settings, log) if campaign is None else campaign
+    if settings.entity or "entity" in text.columns:
+        rows["entity"] = entities(drafted, settings)
+    rows["currency"] = currencies.get("spend", "")
+    if "currency" in text.columns:
+        rows["currency"] = text["currency"].str.strip_chars().str.to_uppercase()
+    frame = rows_of(drafted, {**rows, **columns}, settings, log, dated=True)
     length = (frame["date_end"] - frame["date"]).dt.total_days()
     longest = 31 if "month" in text.columns else 0
     grain = pl.when(length < _LONGEST_DAY).then(pl.lit("day")).when(length <= longest).then(pl.lit("month"))
@@ -311,6 +284,18 @@ def last_printed(drafted: Draft, settings: Settings, log: ReadLog) -> int | None
 
 _STEPS = {"nth_day": "1d", "nth_week": "1w", "nth_month": "1mo"}
 _GRAINS = {"1d": "day", "1w": "week", "1mo": "month"}
+_FIGURE = [
+    "date",
+    "entity",
+    "outcome",
+    "value",
+    "currency",
+    "kind",
+    "grain",
+    "date_end",
+    "segment",
+    "source_row",
+]
 _NO_OUTCOME = frozenset({"line_quantity", "impressions_ctr"})
 
 
@@ -435,41 +420,22 @@ def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFram
     start, end, grain = _when(drafted, settings, log)
     columns, currencies = typed(drafted, figures, settings, log)
     columns = {name: column for name, column in columns.items() if name in figures}
-    lines = drafted.table.lines
     segment, people, dimension = _segment(drafted)
-    wide = pl.DataFrame(
-        {
-            "date": start,
-            "date_end": end,
-            "grain": pl.repeat(grain, drafted.frame.height, eager=True),
-            "entity": entities(drafted, settings, otherwise=lines.get("entity", "")),
-            "kind": pl.repeat("reported", drafted.frame.height, eager=True),
-            "segment": segment,
-            "source_row": drafted.rows,
-            **columns,
-        }
-    )
-    undated = wide["date"].is_null() & (grain != "range")
-    log.remove("rejected", "no date", wide["source_row"].filter(undated), warn=True)
-    wide = wide.filter(~undated)
+    rows = {
+        "date": start,
+        "date_end": end,
+        "grain": grain,
+        "entity": entities(drafted, settings, otherwise=drafted.table.lines.get("entity", "")),
+        "kind": "reported",
+        "segment": segment,
+    }
+    wide = rows_of(drafted, {**rows, **columns}, settings, log, dated=grain != "range")
     index = ["date", "date_end", "grain", "entity", "kind", "segment", "source_row"]
     long = wide.unpivot(figures, index=index, variable_name="outcome", value_name="value").drop_nulls("value")
     money = [n for n in figures if load_registry().field(n).type == "money"]
     codes = {name: currencies.get(name, (settings.currency or "").upper()) for name in money}
     long = long.with_columns(pl.col("outcome").replace_strict(codes, default="").alias("currency"))
-    first = [
-        "date",
-        "entity",
-        "outcome",
-        "value",
-        "currency",
-        "kind",
-        "grain",
-        "date_end",
-        "segment",
-        "source_row",
-    ]
-    long = long.select(first)
+    long = long.select(_FIGURE)
     return _added_up(long, people, log) if people else long, wide.height, dimension
 
 

@@ -12,9 +12,9 @@ from erresearch.exports.columns import (
     Built,
     Draft,
     entities,
-    further,
     number_column,
     one_currency,
+    rows_of,
     without_copies,
 )
 from erresearch.exports.dates import without
@@ -86,23 +86,19 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
         kind, value = _given_back(value, kind, drafted, log)
     day, at, source, precision = _moments(drafted, settings, log)
     text = drafted.frame
-    base = pl.DataFrame(
-        {
-            "date": day,
-            "entity": entities(drafted, settings),
-            "value": value,
-            "currency": currency,
-            "kind": kind,
-            "state": text["status"].str.strip_chars()
-            if "status" in text.columns
-            else pl.repeat("", text.height, eager=True),
-            "at": at,
-            "time_source": pl.repeat(source, text.height, eager=True),
-            "time_precision": pl.repeat(precision, text.height, eager=True),
-            "order_id": _order_ids(drafted),
-            "source_row": drafted.rows,
-        }
-    ).with_columns(further(drafted, settings).values())
+    rows = {
+        "date": day,
+        "entity": entities(drafted, settings),
+        "value": value,
+        "currency": currency,
+        "kind": kind,
+        "state": text["status"].str.strip_chars() if "status" in text.columns else "",
+        "at": at,
+        "time_source": source,
+        "time_precision": precision,
+        "order_id": _order_ids(drafted),
+    }
+    base = rows_of(drafted, rows, settings, log, dated=False)
     refunds = _refunds(drafted, base, settings, log)
     base, refunds = _set_aside(base, refunds, log, header=drafted.header("status"))
     base, refunds = base.drop("state"), refunds.drop("state")

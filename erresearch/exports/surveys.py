@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.columns import Built, Draft, entities, flags, further
+from erresearch.exports.columns import Built, Draft, entities, flags, rows_of
 from erresearch.exports.layouts import normalise
 from erresearch.exports.log import ReadLog, in_mapping, places
 from erresearch.exports.mapping import Settings
@@ -74,15 +74,8 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
         # rows of two files are two people
         else pl.Series([f"{log.name} row {row}" for row in drafted.rows], dtype=pl.String)
     )
-    frame = pl.DataFrame(
-        {
-            "respondent": respondent,
-            "date": days,
-            "entity": entities(drafted, settings),
-            "score": score,
-            "source_row": drafted.rows,
-        }
-    ).with_columns(further(drafted, settings).values())
+    rows = {"respondent": respondent, "date": days, "entity": entities(drafted, settings), "score": score}
+    frame = rows_of(drafted, rows, settings, log, dated=False)
     silent = frame["score"].is_null()
     log.remove("out_of_scope", "no answer to the question", frame["source_row"].filter(silent))
     frame = frame.filter(~silent)
