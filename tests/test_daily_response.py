@@ -228,6 +228,13 @@ def test_another_year_shows_more_and_weeks_show_less(found):
     assert shown["as-it-is"].periods == found.order.n_rows
 
 
+@pytest.mark.parametrize("days", range(401, 415, 2))
+def test_any_number_of_days_can_be_played(table, days):
+    shown = asked(table[:days]).shown
+    assert [each.data for each in shown] == ["as-it-is", "another-year", "as-weeks"][: len(shown)]
+    assert all(each.supported > 0 and 0 < each.nil < math.inf for each in shown)
+
+
 @pytest.mark.slow
 def test_an_effect_of_the_printed_size_is_found_four_times_in_five():
     """60 tables at the median of what such shops print: the share lies within two Monte-Carlo errors of .80."""
@@ -343,6 +350,20 @@ def test_too_many_empty_days_are_not_judged_with_the_way_out():
     )
     assert verdict.word == "not judged"
     assert "judge weeks: freq='W'" in verdict.reason.replace("J", "j")
+
+
+@pytest.mark.parametrize(("weeks", "freq"), [(34, "D"), (20, "W")])
+def test_an_audit_takes_days_where_the_files_allow_it(tmp_path, weeks, freq):
+    from erresearch.audits.folder import _again
+    from erresearch.claims import claim_named
+    from erresearch.worlds import example_exports
+
+    found = er.audit(example_exports(tmp_path, weeks=weeks, rng=1), tz="Europe/Amsterdam", freq="auto")
+    assert found.panel.freq == freq
+    assert f"judged by {'day' if freq == 'D' else 'week'}, which these files allow" in found.warnings
+    first = next(verdict for verdict in found.verdicts if verdict.claim == "C01")
+    assert (" EUR" in first.reason) == (freq == "D")
+    assert ("14 days before" in _again(claim_named("C01"), found.panel).estimand["order"]) == (freq == "D")
 
 
 # --- what is said ---------------------------------------------------------------------------------

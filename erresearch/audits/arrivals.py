@@ -15,11 +15,12 @@ from erresearch.exports import Export, combine_exports, read_exports
 from erresearch.exports.combine import settle_owners
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
 from erresearch.exports.log import mapping_in
+from erresearch.panel import Rules
 
 if TYPE_CHECKING:
     pass
 
-__all__ = ["Files", "open_table", "read_files"]
+__all__ = ["Files", "open_table", "read_files", "refuse_spending"]
 
 _SHOWN = 3
 _WEEK, _FEW_WEEKS = 7, 4
@@ -395,3 +396,21 @@ def _no_calendar(export: Export) -> str:
         first, last = rows["date"].min(), rows["date_end"].max()
         return f"each row stands for the whole range {first:%Y-%m-%d} to {last:%Y-%m-%d}; export it by day"
     return ""
+
+
+def refuse_spending(files: Files, rules: Rules) -> None:
+    """Refuse the word that nothing was spent beside a file that says otherwise.
+
+    Raises
+    ------
+    DesignError
+        Naming the files.
+    """
+    tables: tuple[Export | Lake, ...] = (*files.ads, *files.unjoined, *files.lakes)
+    spending = [one.name for one in tables if one.kind == "ads"]
+    if rules.nothing_spent and spending:
+        raise DesignError(
+            "it was said that nothing was spent on advertising, and a file says otherwise",
+            got=", ".join(spending),
+            fix="leave out --nothing-spent (nothing_spent=True in Rules), or the file",
+        )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from erresearch.audits.judgement import judged_by_day
 from erresearch.claims import Claim, read_claims
 from erresearch.io.files import atomic_write, csv_text, table_csv
 from erresearch.io.outputs import output_folder
@@ -129,6 +130,13 @@ def doubt_lines(verdicts: Sequence[Verdict]) -> str:
     )
 
 
+#: What one shop is asked by day (:func:`erresearch.daily_response`).
+_BY_DAY = {
+    "adjustment": "the same day, weekday, a trend and yearly waves, spend, declared events",
+    "order": "reactions on the 14 days before, revenue on day t",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked(Claim):
     """A claim with the lines that ask it of these files again."""
@@ -148,6 +156,9 @@ def _again(claim: Claim, panel: Panel | None) -> _Asked:
             for several in _EFFECTS:
                 adjusted = adjusted.replace(_timed(several, panel), "a trend and yearly waves")
             estimand["adjustment"] = adjusted
+            if panel.freq == "D" and getattr(claim.arguments(), "days", False) and judged_by_day(panel):
+                values["text"] = claim.text  # weeks stand nearer to the two weeks of the model than days
+                estimand |= _BY_DAY
         values["estimand"] = estimand
     return _Asked(**values, check=f"erresearch claims {claim.id}\njupyter lab audit.ipynb")
 

@@ -14,6 +14,7 @@ from erresearch.claims.decision_rule import DETECTABLE, FEWEST_CLUSTERS
 from erresearch.errors import DesignError
 from erresearch.panel import BOOSTED, Panel
 from erresearch.panel.records import Choice
+from erresearch.relate.shop_days import SHORTEST
 from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain
 from erresearch.results.verdicts import ReasonCode
 from erresearch.robustness.data_guards import boosts_in
@@ -22,7 +23,7 @@ from erresearch.schema.vocabulary import DECISIVE, PERIODS, Freq
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEWEST_PERIODS", "judge_panel", "what_would_help"]
+__all__ = ["FEWEST_PERIODS", "judge_panel", "judged_by_day", "what_would_help"]
 
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
@@ -126,12 +127,15 @@ def judge_panel(
     # an audit without posts waits for posts before anything else
     no_posts = _Wanting(reason, frozenset({"engagement"}))
     bought = _boost_doubts(panel)
+    rows = panel.rows.copy(deep=False) if panel is not None else None
+    if panel is not None and rows is not None:
+        rows.attrs["currency"] = panel.currency  # what an action is worth is told in it
     for declared in read_claims():
         claim = declared
         if sesoi is not None and claim.procedure in _ARROW_PROCEDURES:
             claim = replace(declared, sesoi=sesoi, sesoi_reason="declared by who asked for the audit")
         about_accounts = claim.estimand.get("unit") == "account"
-        table: Any = accounts if about_accounts else (panel.rows if panel is not None else None)
+        table: Any = accounts if about_accounts else rows
         if not _askable(claim):
             continue
         if table is None or not len(table):
@@ -173,6 +177,14 @@ def judge_panel(
             verdict = replace(verdict, certainty=lowered)
         found.append(_helped(verdict, panel, about_accounts))
     return tuple(found)
+
+
+def judged_by_day(panel: Panel | None) -> bool:
+    """Whether days can be judged one by one: of one shop, 180 or more, most of them with revenue."""
+    if panel is None or "revenue" not in panel.columns or len(set(panel.rows["entity"])) != 1:
+        return False
+    revenue = panel.rows["revenue"].dropna()
+    return len(revenue) >= SHORTEST and 2 * int((revenue > 0).sum()) > len(revenue)
 
 
 def _about_spending(panel: Panel | None, unpriced: str) -> _Wanting:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from erresearch.audits.arrivals import Files, read_files
+from erresearch.audits.arrivals import Files, read_files, refuse_spending
 from erresearch.audits.folder import RunStep, doubt_lines, drawings, earlier_looks, write_audit
-from erresearch.audits.judgement import judge_panel, what_would_help
+from erresearch.audits.judgement import judge_panel, judged_by_day, what_would_help
 from erresearch.audits.next_steps import (
     NextStep,
     PastPauses,
@@ -31,15 +31,15 @@ from erresearch.audits.rate_tables import (
     with_scores,
 )
 from erresearch.engine.expressions import Clock
-from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
+from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports import Export
-from erresearch.exports.lazy_tables import Lake, called_simulated
+from erresearch.exports.lazy_tables import called_simulated
 from erresearch.io.outputs import check_output
 from erresearch.panel import Panel, Rules, build_panel
 from erresearch.panel.events import declared_events
 from erresearch.panel.records import look_up
 from erresearch.results import Estimate, Verdict, verdict_table
-from erresearch.schema.vocabulary import Freq
+from erresearch.schema.vocabulary import PERIODS, AnyFreq
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,7 +179,12 @@ class Joined:
 
 
 def join_files(
-    files: Files, *, freq: Freq, tz: str, entity: Mapping[str, str] | None = None, rules: Rules | None = None
+    files: Files,
+    *,
+    freq: AnyFreq,
+    tz: str,
+    entity: Mapping[str, str] | None = None,
+    rules: Rules | None = None,
 ) -> Joined:
     """Put everything on one calendar that can be put there.
 
@@ -189,8 +194,8 @@ def join_files(
     ----------
     files : Files
         What :func:`read_files` found.
-    freq : {"D", "W", "M"}
-        Length of a period.
+    freq : {"D", "W", "M", "auto"}
+        Length of a period; "auto" as :func:`erresearch.audits.judgement.judged_by_day` says.
     tz : str
         Zone in which the business counts its days.
     entity : mapping of str to str, optional
@@ -211,8 +216,13 @@ def join_files(
     --------
     erresearch.build_panel : One way to join, which refuses where this gives up a part.
     """
+    if freq == "auto":
+        daily = join_files(files, freq="D", tz=tz, entity=entity, rules=rules)
+        if judged_by_day(daily.panel):
+            return daily
+        freq = "W"
     rules = rules or Rules(allow_break=True)
-    _agree(files, rules)
+    refuse_spending(files, rules)
     if entity is not None:
         look_up(files.accounts, entity, what="account")
     posts = files.source("posts")
@@ -277,18 +287,6 @@ def _told(failures: Mapping[tuple[str, ...], ErresearchError]) -> list[str]:
         f"posts{''.join(f' and {what}' for what in tried)} could not be joined: {error}"
         for error, tried in smallest.items()
     ]
-
-
-def _agree(files: Files, rules: Rules) -> None:
-    """Refuse the word that nothing was spent beside a file that says otherwise."""
-    tables: tuple[Export | Lake, ...] = (*files.ads, *files.unjoined, *files.lakes)
-    spending = [one.name for one in tables if one.kind == "ads"]
-    if rules.nothing_spent and spending:
-        raise DesignError(
-            "it was said that nothing was spent on advertising, and a file says otherwise",
-            got=", ".join(spending),
-            fix="leave out --nothing-spent (nothing_spent=True in Rules), or the file",
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -435,7 +433,7 @@ def audit(
     outcomes: Iterable[str | Path] = (),
     survey: Iterable[str | Path] = (),
     tz: str,
-    freq: Freq = "W",
+    freq: AnyFreq = "W",
     sesoi: float | None = None,
     entity: Mapping[str, str] | None = None,
     currency: str | None = None,
@@ -457,8 +455,8 @@ def audit(
         Files that must hold outcomes, and answers of a survey.
     tz : str
         Time zone in which the business counts its days, such as "Europe/Amsterdam".
-    freq : {"D", "W", "M"}
-        Length of a period.
+    freq : {"D", "W", "M", "auto"}
+        Length of a period; "auto" as for :func:`join_files`.
     sesoi : float, optional
         Smallest elasticity of interest, in place of the registry's.
     entity : mapping of str to str, optional
@@ -491,7 +489,6 @@ def audit(
     See Also
     --------
     erresearch.inspect_export : What one file is, before it is read.
-    erresearch.build_panel : The joining alone.
     erresearch.audits.judge_panel : The judging alone.
 
     Examples
@@ -503,7 +500,7 @@ def audit(
     >>> [verdict.word for verdict in found.verdicts if verdict.claim == "C01"]
     ['inconclusive']
     """
-    Clock(freq, tz, "monday")  # refuses what is none, before any file is read
+    Clock("W" if freq == "auto" else freq, tz, "monday")  # refuses what is none, before any file is read
     given = {"FILES": _listed(files), "OUTCOMES": _listed(outcomes), "SURVEY": _listed(survey)}
     if out is not None:
         check_output(out, inputs=[path for paths in given.values() for path in paths])
@@ -538,7 +535,10 @@ def audit(
     joined: Joined = known["joined"]
     told = [read.labels.text(text) for text in said]
     told += [f"{export.name}: {caution}" for export in read.exports for caution in export.warnings]
-    if freq == "W" and read.week_start != "monday":
+    by = joined.panel.freq if joined.panel is not None else "W"
+    if freq == "auto":
+        told.append(f"judged by {PERIODS[by].one}, which these files allow")
+    if by == "W" and read.week_start != "monday":
         told.append(f"weeks begin on a {read.week_start}, as those of the outcomes do")
     found = Audit(
         files=read,

@@ -18,7 +18,7 @@ from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.io.outputs import check_output, output_folder, replaceable_file
 from erresearch.io.resources import memory_limit
 from erresearch.report.console import plain, say, show, silence
-from erresearch.schema.vocabulary import FREQS, Freq
+from erresearch.schema.vocabulary import FREQS, AnyFreq
 
 if TYPE_CHECKING:
     from erresearch.claims import Claim
@@ -244,7 +244,10 @@ def _rule(context: click.Context, option: click.Parameter, value: object) -> Non
 )
 @click.option("--survey", multiple=True, type=_FILE, help="A file that must hold answers; may be repeated.")
 @click.option("--tz", help="Zone in which the business counts its days.  [default: UTC, and it is said]")
-@click.option("--freq", type=click.Choice(FREQS), default="W", show_default=True, help="Day, week, month.")
+@click.option(
+    "--freq", type=click.Choice([*FREQS, "auto"]), default="W", show_default=True,
+    help="Day, week, month, or what the files allow.",
+)  # fmt: skip
 @click.option("--sesoi", type=float, help="Smallest elasticity of interest.  [default: the claims' own]")
 @click.option("--entity", multiple=True, metavar="ACCOUNT=SHOP", help="Which shop an account belongs to.")
 @click.option("--currency", help="The one currency to keep.")
@@ -284,7 +287,7 @@ def audit(
     outcomes: tuple[str, ...],
     survey: tuple[Path, ...],
     tz: str | None,
-    freq: Freq,
+    freq: AnyFreq,
     sesoi: float | None,
     entity: tuple[str, ...],
     currency: str | None,

@@ -86,7 +86,7 @@ def daily_response(
     level : float
         Confidence level.
     currency : str
-        Unit of the revenue.
+        Unit of the revenue; by default what ``days.attrs["currency"]`` says.
 
     Returns
     -------
@@ -161,6 +161,7 @@ def daily_response(
         )
         for name in names
     }
+    currency = currency or str(getattr(days, "attrs", {}).get("currency") or "")
     about = _About(x, y, level, currency, told)
     found = {name: _response([shop], about) for name, shop in shops.items()}
     if len(found) == 1:

@@ -33,6 +33,7 @@ __all__ = [
     "TABLES",
     "WEEKDAYS",
     "WORDS",
+    "AnyFreq",
     "Cell",
     "Column",
     "Every",
@@ -52,6 +53,7 @@ EXPOSURES: Final = ("reach", "impressions", "views")
 AUDIENCES: Final = ("followers", *EXPOSURES)
 
 Freq = Literal["D", "W", "M"]
+AnyFreq = Freq | Literal["auto"]
 Every = Literal["day", "week", "month", "quarter", "year"]
 EVERY: Final[tuple[Every, ...]] = ("day", "week", "month", "quarter", "year")
 
