@@ -516,3 +516,20 @@ def test_a_figure_of_its_own_where_no_axes_are_given():
     for ax in made:
         draw(ax)
         plt.close(ax.figure)
+
+
+def test_real_estimates_are_drawn_in_smallest_effects_of_interest():
+    def said(claim: str, value: float, half: float, **more) -> Verdict:
+        ends = Interval(value - half, value + half)
+        estimate = Estimate("x", value=value, se=half / 2, df=90, interval=ends, n_rows=90, n_accounts=9)
+        return Verdict(claim, "shops", "inconclusive", estimate=estimate, sesoi=0.05, **more)
+
+    judged = [said("C1", 0.01, 0.02), said("C2", 0.5, 0.1), said("C3", -0.5, 0.1), said("C4", 0.1, 0.2)]
+    ignored = [Verdict("C5", "shops", "not judged", sesoi=0.1), said("C6", 0, 1, qualifiers=("simulated",))]
+    ax = figures.real_estimates([*judged, *ignored], ax=Figure().subplots())
+    title = ax.get_title(loc="left").replace("\n", " ")
+    assert title == "Of 4 estimates on real data, 1 is too small to matter and 2 are beyond δ"
+    points = [line.get_xdata()[0] for line in ax.lines if line.get_gid() == "point"]
+    assert points == pytest.approx([0.2, 10, -10, 2])
+    with pytest.raises(DataError, match="no estimate on real data to draw: 2 verdicts"):
+        figures.real_estimates(ignored)

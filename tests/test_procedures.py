@@ -12,6 +12,7 @@ import pytest
 import statsmodels.api as sm
 from claim_samples import shop
 
+from erresearch import datasets
 from erresearch.claims import Claim, claim_named, evidence_for, examine, judge
 from erresearch.claims.options import without_challenges
 from erresearch.claims.packing import make_pack
@@ -364,3 +365,66 @@ def test_a_year_without_one_conversion_has_no_rate_to_explain() -> None:
     nothing = panel.assign(conversions=0, conversion_rate=0.0)
     with pytest.raises(DataError, match=r"no row has all the earlier .*480 not finite: log conversion_rate"):
         evidence_for(claim_named("C06"), nothing)
+
+
+def tiers(slopes: dict[str, float], platform: str = "Instagram", noise: float = 0.02) -> pd.DataFrame:
+    """Simulated published rates: each source falls by its slope from tier to tier, and has its own level."""
+    rng = np.random.default_rng(5)
+    ends = [(0, 1e3), (1e3, 1e4), (1e4, 1e5), (1e5, 1e6), (1e6, np.nan)]
+    rows = []
+    for source, slope in slopes.items():
+        level = rng.normal()
+        for low, high in ends:
+            middle = high / 2 if low == 0 else 2.5 * low if np.isnan(high) else np.sqrt(low * high)
+            rate = np.exp(level - slope * np.log(middle) + rng.normal(0, noise))
+            rows.append([source, "likes/followers", platform, low, high, rate])
+    columns = ["source", "er_definition", "platform", "tier_low", "tier_high", "er_percent"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_published_tiers_give_the_planted_fall_source_by_source() -> None:
+    table = tiers({f"s{i}": 0.2 + 0.02 * (i % 3 - 1) for i in range(8)})
+    other = tiers({"t": 0.05}, platform="TikTok")
+    whole = pd.DataFrame([["u", "x", "Instagram", None, None, 3.0]], columns=table.columns)
+    evidence = evidence_for(claim_named("C07b"), pd.concat([table, other, whole]), dataset="tiers")
+    assert evidence.estimate.value == pytest.approx(0.2, abs=0.01)
+    assert (evidence.estimate.n_rows, evidence.clusters) == (40, 8)
+    doubts = {doubt.name: doubt.text for doubt in evidence.doubts}
+    assert doubts["on TikTok"].endswith("in the only source")
+    assert {"below 30,000 followers", "above 30,000 followers", "below 100,000 followers"} <= doubts.keys()
+    assert ", 8 sources" in doubts["above 100,000 followers"]
+    # two definitions of one source are one witness
+    twice = pd.concat([table, table.assign(er_definition="reactions/followers")])
+    again = evidence_for(claim_named("C07b"), twice, dataset="tiers")
+    assert again.estimate.value == pytest.approx(evidence.estimate.value, rel=1e-9)
+    assert again.clusters == 8
+
+
+def test_the_shipped_tiers_give_the_figure_found_before() -> None:
+    found = evidence_for(
+        claim_named("C07b"), datasets.load("er-benchmarks"), dataset="er-benchmarks"
+    ).estimate
+    # clustered by source before: .192 [.168, .216] over 51 rows
+    assert found.value == pytest.approx(0.192, abs=0.003)
+    assert found.n_rows == 51
+
+
+def test_tiers_of_one_source_are_refused() -> None:
+    with pytest.raises(DesignError, match="published tiers need two sources or more: 1 with two tiers"):
+        evidence_for(claim_named("C07b"), tiers({"only": 0.2}), dataset="tiers")
+
+
+def test_one_shop_has_a_long_run_with_a_trend_and_a_season() -> None:
+    rng = np.random.default_rng(8)
+    weeks = pd.date_range("2020-01-06", periods=220, freq="7D").strftime("%Y-%m-%d")
+    talk, sales = np.zeros(220), np.zeros(220)
+    for t in range(1, 220):
+        talk[t] = 0.3 * talk[t - 1] + rng.normal()
+        sales[t] = 0.5 * sales[t - 1] + 0.4 * talk[t - 1] + rng.normal(0, 0.3)
+    table = pd.DataFrame(
+        {"account": "one", "week": weeks, "engagement": np.exp(talk), "revenue": np.exp(sales)}
+    )
+    evidence = evidence_for(claim_named("C18"), table, dataset="one")
+    assert 0.8 in evidence.estimate.interval  # .4 / (1 - .5)
+    assert evidence.clusters == 0
+    assert evidence.estimate.n_accounts == 1

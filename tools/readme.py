@@ -18,6 +18,7 @@ from erresearch.report.sentences import answer_lines, short_name
 from erresearch.results import Certainty, Estimate, Interval, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
+WORLDS_HEAD = "**Simulated worlds: can the method see it?** They say nothing about the world.\n\n"
 BOARD_HEAD = """| claim | data | verdict | estimate [interval] | rows | accounts |
 |---|---|---|---|--:|--:|
 """
@@ -37,11 +38,17 @@ def claims_of(root: Path) -> list[dict[str, str]]:
 
 
 def board(root: Path = ROOT) -> str:
-    """Lay out every judged pair of claim and data set, real data first, as a Markdown table."""
+    """Lay out every judged pair of claim and data set as Markdown tables: real data, then simulated worlds."""
     texts = {claim["id"]: f"{claim['text']} Estimate: {claim['unit']}." for claim in claims_of(root)}
     with (root / "tests" / "expected" / "verdicts.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if not row["words"].startswith("not judged")]
-    rows.sort(key=lambda row: (row["claim"], "simulated" in row["words"], row["dataset"]))
+    rows.sort(key=lambda row: (row["claim"], row["dataset"]))
+    real = [row for row in rows if "simulated" not in row["words"]]
+    made = [row for row in rows if "simulated" in row["words"]]
+    return f"{_table(real, texts)}\n{WORLDS_HEAD}{_table(made, texts)}"
+
+
+def _table(rows: list[dict[str, str]], texts: dict[str, str]) -> str:
     lines, before = [], None
     for row in rows:
         claim = "" if row["claim"] == before else f"**{row['claim']}** {texts[row['claim']]}"

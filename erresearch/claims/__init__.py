@@ -1,6 +1,6 @@
 """Sentences from sources, judged: the registry of claims, the words of a verdict, the board."""
 
-from erresearch.claims.board import embedded, evidence_for, examine
+from erresearch.claims.board import embedded, evidence_for, examine, real_rows
 from erresearch.claims.decision_rule import Evidence, judge, not_judged, word_of
 from erresearch.claims.disclosure import check_disclosure, merge_small
 from erresearch.claims.packing import verify_pack
@@ -35,6 +35,7 @@ __all__ = [
     "pool",
     "read_claims",
     "read_findings",
+    "real_rows",
     "share",
     "verify_pack",
     "word_of",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from erresearch.claims.decision_rule import DECISIVE, Evidence, judge, not_judged
 from erresearch.claims.options import CHOICES
@@ -19,12 +19,12 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events
-from erresearch.results import Doubt, Reliability, Verdict, plain
+from erresearch.results import Doubt, Reliability, Table, Verdict, plain
 from erresearch.robustness.data_guards import made_of_predictors, unpriced_boosts
 from erresearch.robustness.guards import Request, check, repeated_outcome
 from erresearch.worlds import CASES, WORLDS, simulate_panel
 
-__all__ = ["embedded", "evidence_for", "examine", "without_others_cases"]
+__all__ = ["embedded", "evidence_for", "examine", "real_rows", "without_others_cases"]
 
 #: Weeks, accounts and seed of the simulated worlds on the embedded board.
 _SEED = 2026
@@ -305,6 +305,55 @@ def without_others_cases(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
     return tuple(v for v in verdicts if v.dataset not in CASES or CASES[v.dataset].claim == v.claim)
 
 
+#: Heads of the table of real rows, and the doubt whose figure stands under each.
+_BESIDE: Final = {
+    "naive r": "naive correlation",
+    "same period": "same period",
+    "lead": "lead placebo",
+    "reverse": "reverse direction",
+    "out of sample": "out of sample",
+}
+
+
+def real_rows(verdicts: Iterable[Verdict]) -> Table:
+    """What each judged row on real data shows, side by side.
+
+    Parameters
+    ----------
+    verdicts : iterable of Verdict
+        Of a board; what was simulated or not judged is left out.
+
+    Returns
+    -------
+    Table
+        Naive correlation, adjusted estimate with its 95 % interval, same period, lead, reverse direction, gain of a
+        forecast, word and certainty; what a row does not have (nothing is ordered in a cross-section) stays empty.
+
+    See Also
+    --------
+    erresearch.report.figures.real_estimates : The same as a picture.
+
+    Examples
+    --------
+    >>> packs = shipped()
+    >>> found = examine("C01", {"best-of-ml-python": packs["best-of-ml-python"]})
+    >>> real_rows(found).columns[:4]
+    ('claim', 'data', 'naive r', 'adjusted')
+    """
+    rows = []
+    for verdict in verdicts:
+        if verdict.simulated or verdict.estimate is None:
+            continue
+        beside = {doubt.name: doubt.value for doubt in verdict.doubts}
+        figures = {head: beside.get(name) for head, name in _BESIDE.items()}
+        ends = verdict.estimate.at(0.95).interval
+        adjusted = f"{plain(verdict.estimate.value)} [{plain(ends.low)}, {plain(ends.high)}]"
+        cells = [verdict.claim, verdict.dataset, figures.pop("naive r"), adjusted, *figures.values()]
+        rows.append([*cells, verdict.word, "" if verdict.certainty is None else verdict.certainty.level])
+    heads = ["claim", "data", "naive r", "adjusted", *list(_BESIDE)[1:], "word", "certainty"]
+    return Table.of(heads, rows)
+
+
 def embedded(*, rows: bool = False) -> dict[str, Any]:
     """Data sets that the board needs no network for: the embedded one, evidence packs, every simulated world.
 
@@ -329,18 +378,18 @@ def embedded(*, rows: bool = False) -> dict[str, Any]:
     Examples
     --------
     >>> list(embedded())[:2]
-    ['movies', 'csm-movies']
+    ['movies', 'er-benchmarks']
     """
     from erresearch.datasets import load
 
-    real: dict[str, Any] = {"movies": load("movies")}
+    real: dict[str, Any] = {name: load(name) for name in ("movies", "er-benchmarks")}
     packs = shipped()
     for name in names_to_pack():
         if rows and here(name):
             real[name] = rows_of(name)
         elif name in packs:
             real[name] = packs[name]
-        else:
+        elif not registered()[name].pending:
             warnings.warn(
                 f"{name} is left out: it has no evidence pack, and its rows were not asked for or are not here",
                 ErresearchWarning,

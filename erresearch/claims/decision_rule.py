@@ -376,7 +376,7 @@ def judge(
         sesoi=claim.sesoi,
         reason=said,
         reason_code=reason.code,
-        certainty=grade(claim.design, open_points),
+        certainty=grade(note.design or claim.design, open_points),
         doubts=(*_doubts(claim, evidence, level), *_notes(claim, dataset, simulated)),
         evidence=source,
         result=evidence.result,

@@ -28,6 +28,7 @@ __all__ = [
     "PredictionOptions",
     "SlopeOptions",
     "ThresholdOptions",
+    "TierOptions",
     "read_options",
     "roles_in",
     "without_challenges",
@@ -107,6 +108,7 @@ _WEIGHTS: Final = _Kind("a table of one number per role", _numbers, iter)
 _RATES: Final = _Kind("a table of one rate per role", lambda value: dict(_is(value, dict)), iter)
 _COUNT: Final = _Kind("a whole number from 1 on", _count)
 _NUMBER: Final = _Kind("a number", _number)
+_NUMBERS: Final = _Kind("a list of numbers", lambda value: tuple(_number(one) for one in value))
 _FLAG: Final = _Kind("true or false", lambda value: _is(value, bool))
 _TEXT: Final = _Kind("a text", lambda value: _is(value, str))
 _SHARE: Final = _Kind("a share above 0, 1 at most", _share)
@@ -403,6 +405,24 @@ class ThresholdOptions(Options):
     cut: float | None = _option(_NUMBER, None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierOptions(Options):
+    """Of "tiers".
+
+    Parameters
+    ----------
+    platform : str
+        The one that is judged; what others give stands beside it.
+    kinks : tuple of float
+        Numbers of followers, fixed beforehand, below and above which the slope is shown too.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("by", "series", "platform", "low", "high", "rate")
+
+    platform: str = _option(_TEXT)
+    kinks: tuple[float, ...] = _option(_NUMBERS, ())
+
+
 #: The options of each procedure that ``claims.toml`` may name.
 OPTIONS: Final[Mapping[str, type[Options]]] = MappingProxyType(
     {
@@ -415,6 +435,7 @@ OPTIONS: Final[Mapping[str, type[Options]]] = MappingProxyType(
         "distance": DistanceOptions,
         "groups": GroupOptions,
         "threshold": ThresholdOptions,
+        "tiers": TierOptions,
     }
 )
 

@@ -13,10 +13,11 @@ from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, strata
 from erresearch.claims.packs import Entry, Pack, declaration, read_pack
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.claims.procedures.groups import group_moments
+from erresearch.claims.procedures.longitudinal import side_by_side
 from erresearch.claims.procedures.thresholds import threshold_moments
 from erresearch.claims.registry import Claim, read_claims
 from erresearch.claims.variables import Variables, cast_roles
-from erresearch.datasets import dataset_card, join_films, load
+from erresearch.datasets import dataset_card, join_films, load, unshared_projects
 from erresearch.datasets.entries import look
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, EngineError
@@ -35,8 +36,13 @@ _STRATUM: Final = "stratum"
 _SUMS: Final[Mapping[str, Callable[[Variables[Any]], Moments]]] = MappingProxyType(
     {"groups": group_moments, "threshold": threshold_moments}
 )
-#: Data sets that a board's data set is joined from.
-_JOINED: Final = {"fandango": ("csm-movies", "fandango")}
+#: Data sets that a board's data set is made from, and who makes it.
+_JOINED: Final[Mapping[str, tuple[tuple[str, ...], Callable[[], Any]]]] = MappingProxyType(
+    {
+        "fandango": (("csm-movies", "fandango"), join_films),
+        "best-of-web-python": (("best-of-ml-python", "best-of-web-python"), unshared_projects),
+    }
+)
 
 
 def names_to_pack(claims: Iterable[Claim] | None = None) -> tuple[str, ...]:
@@ -53,12 +59,13 @@ def names_to_pack(claims: Iterable[Claim] | None = None) -> tuple[str, ...]:
 
 def here(name: str) -> bool:
     """Whether the rows of a data set are on this machine."""
-    return all(look(dataset_card(part)) is not None for part in _JOINED.get(name, (name,)))
+    parts = _JOINED[name][0] if name in _JOINED else (name,)
+    return all(look(dataset_card(part)) is not None for part in parts)
 
 
 def rows_of(name: str) -> pd.DataFrame:
-    """Load the rows that claims are judged on: `fandango` joined with `csm-movies`, the others as they are."""
-    return join_films() if name in _JOINED else load(name)
+    """Load the rows that claims are judged on: two sets joined, or what one holds beyond another; most as they are."""
+    return _JOINED[name][1]() if name in _JOINED else load(name)
 
 
 def make_pack(name: str, data: Any = None, *, claims: Iterable[Claim] | None = None) -> Pack:
@@ -102,6 +109,8 @@ def make_pack(name: str, data: Any = None, *, claims: Iterable[Claim] | None = N
 def _entry(claim: Claim, name: str, table: pd.DataFrame) -> Entry:
     cast = cast_roles(claim, table, dataset=name)
     evidence = replace(PROCEDURES[claim.procedure](cast), result=None)
+    if claim.procedure == "precedence":
+        evidence = replace(evidence, doubts=(*side_by_side(cast), *evidence.doubts))
     moments = scores = None
     if claim.procedure in _SUMS:
         moments = replace(_SUMS[claim.procedure](cast), source=None)

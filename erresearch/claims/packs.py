@@ -17,12 +17,21 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from erresearch.claims.decision_rule import Evidence
-from erresearch.claims.registry import Claim
+from erresearch.claims.registry import LARGEST_FAMILY, Claim
 from erresearch.engine.moments import Moments
 from erresearch.engine.stored import is_count, pack_text, read_archive, write_archive
 from erresearch.errors import DataError
 from erresearch.relate.scores import Scores
-from erresearch.results import Doubt, Estimate, StudentT
+from erresearch.results import (
+    Affine,
+    Doubt,
+    Estimate,
+    Interval,
+    IntervalTable,
+    Precedence,
+    Reliability,
+    StudentT,
+)
 
 __all__ = [
     "Entry",
@@ -138,11 +147,14 @@ class Pack:
 
 def declaration(claim: Claim, dataset: str) -> str:
     """Hash of all that decides what is computed for a claim on a data set: procedure, roles and options."""
-    declared = {
+    note = claim.about(dataset)
+    declared: dict[str, Any] = {
         "procedure": claim.procedure,
-        "roles": {role: list(names) for role, names in claim.roles.items()},
-        "options": {**claim.options, **claim.about(dataset).options},
+        "roles": {role: list(names) for role, names in claim.cast(dataset).items()},
+        "options": {**claim.options, **note.options},
     }
+    declared |= {"events": dict(note.events)} if note.events else {}
+    declared |= {"last": note.last} if note.last else {}
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
 
 
@@ -154,7 +166,7 @@ def write_pack(pack: Pack, path: str | Path) -> Path:
     EngineError
         If it cannot be written.
     DataError
-        If an estimate's interval does not come from Student's t, which is all that the layout can hold.
+        If an estimate came without its distribution.
     """
     arrays: dict[str, np.ndarray] = {}
     entries = {}
@@ -233,6 +245,9 @@ def _entry(claim: str, said: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 
 
 _ESTIMATE: Final = ("name", "value", "se", "df", "n_rows", "n_accounts", "unit", "method")
+#: Levels at which an interval without a distribution of a known name is stored: those of Holm's steps.
+_LEVELS: Final = tuple(1 - 0.05 / left for left in range(1, LARGEST_FAMILY + 1))
+_BOTH_WAYS: Final = ("forward", "reverse", "lead", "contemporaneous", "beside", "over_lead", "cumulated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,17 +260,17 @@ class _Said:
     barrier: str = ""
     fragile: str = ""
     ends: list[Mapping[str, Any]] = field(default_factory=list)
+    order: Mapping[str, Any] | None = None
+    without: Mapping[str, Any] | None = None
+    size: Mapping[str, Any] | None = None
+    told: str = ""
+    ambiguous: list[str] = field(default_factory=list)
+    open_points: list[str] = field(default_factory=list)
 
 
 def _to_words(evidence: Evidence) -> dict[str, Any]:
-    if evidence.order is not None:
-        raise DataError(
-            "evidence with a lead or a reverse direction does not fit into a pack",
-            got=evidence.estimate.name,
-            fix="arrow claims are judged from rows",
-        )
     doubts = [[d.name, d.text, None if np.isnan(d.value) else d.value, d.raised] for d in evidence.doubts]
-    return {
+    words: dict[str, Any] = {
         "estimate": _estimate_words(evidence.estimate),
         "ends": [_estimate_words(end) for end in evidence.ends],
         "clusters": evidence.clusters,
@@ -263,37 +278,115 @@ def _to_words(evidence: Evidence) -> dict[str, Any]:
         "fragile": evidence.fragile,
         "doubts": doubts,
     }
+    if evidence.order is not None:
+        words["order"] = _order_words(evidence.order)
+    others = {"without": evidence.without, "size": evidence.size}
+    words |= {name: _estimate_words(one) for name, one in others.items() if one is not None}
+    words |= {"told": evidence.told} if evidence.told else {}
+    lists = {"ambiguous": list(evidence.ambiguous), "open_points": list(evidence.open_points)}
+    return words | {name: value for name, value in lists.items() if value}
+
+
+def _order_words(order: Precedence) -> dict[str, Any]:
+    held = {name: getattr(order, name) for name in _BOTH_WAYS}
+    words = {name: None if one is None else _estimate_words(one) for name, one in held.items()}
+    known = order.reliability
+    return words | {
+        "x": order.x,
+        "y": order.y,
+        "method": order.method,
+        "counts": [order.n_rows, order.n_accounts],
+        "lags": [[lag, _estimate_words(one)] for lag, one in order.lags],
+        "dropped": dict(order.dropped),
+        "cautions": list(order.cautions),
+        "explained": list(order.explained),
+        "reliability": None
+        if known is None
+        else [_or_none(known.value), _or_none(known.low), known.source, known.level],
+    }
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _nan(value: object) -> float:
+    return float("nan") if value is None else _number(value)
 
 
 def _estimate_words(estimate: Estimate) -> dict[str, Any]:
-    if not isinstance(estimate.reference, StudentT):
+    words: dict[str, Any] = {name: getattr(estimate, name) for name in _ESTIMATE}
+    reference = estimate.reference
+    while isinstance(reference, Affine):
+        reference = reference.reference
+    if reference is None:
         raise DataError(
             f"the interval of {estimate.name!r} does not fit into a pack",
-            got=type(estimate.reference).__name__,
-            allowed="Student's t",
+            got="an estimate without its distribution",
+            allowed="Student's t, or a distribution that gives an interval at every level",
             fix="judge this claim from rows",
         )
-    return {name: getattr(estimate, name) for name in _ESTIMATE}
+    words |= {"by": estimate.by} if estimate.by else {}
+    if not isinstance(reference, StudentT):
+        ends = [estimate.at(level).interval for level in _LEVELS]
+        words["intervals"] = [[one.low, one.high, one.level] for one in ends]
+    return words
 
 
 def _from_words(words: Mapping[str, Any]) -> Evidence:
     said = _Said(**words)
-    if not (is_count(said.clusters) and isinstance(said.barrier, str) and isinstance(said.fragile, str)):
+    texts = (said.barrier, said.fragile, said.told, *said.ambiguous, *said.open_points)
+    if not (is_count(said.clusters) and all(isinstance(text, str) for text in texts)):
         raise TypeError("evidence is of another type")
+    order = None if said.order is None else _order(said.order)
     return Evidence(
         _estimate(said.estimate),
         ends=tuple(_estimate(end) for end in said.ends),
+        order=order,
+        without=None if said.without is None else _estimate(said.without),
+        size=None if said.size is None else _estimate(said.size),
+        told=said.told,
+        ambiguous=tuple(said.ambiguous),
+        open_points=tuple(said.open_points),
         clusters=said.clusters,
         barrier=said.barrier,
         fragile=said.fragile,
         doubts=tuple(_doubt(*doubt) for doubt in said.doubts),
+        result=order,
+    )
+
+
+def _order(words: Mapping[str, Any]) -> Precedence:
+    held: dict[str, Any] = {
+        name: None if words[name] is None else _estimate(words[name]) for name in _BOTH_WAYS
+    }
+    rows, accounts = words["counts"]
+    texts = (words["x"], words["y"], words["method"], *words["cautions"], *words["dropped"])
+    if not all(isinstance(text, str) for text in texts) or not all(
+        map(is_count, (rows, accounts, *words["dropped"].values()))
+    ):
+        raise TypeError("an order in time is of another type")
+    known = words["reliability"]
+    explained = tuple(_number(share) for share in words["explained"])
+    return Precedence(
+        x=words["x"],
+        y=words["y"],
+        **held,
+        method=words["method"],
+        n_rows=rows,
+        n_accounts=accounts,
+        lags=tuple((int(lag), _estimate(one)) for lag, one in words["lags"]),
+        dropped=dict(words["dropped"]),
+        cautions=tuple(words["cautions"]),
+        explained=(explained[0], explained[1]),
+        reliability=None if known is None else Reliability(_nan(known[0]), _nan(known[1]), *known[2:]),
     )
 
 
 def _doubt(name: object, text: object, value: object, raised: object) -> Doubt:
     if not (isinstance(name, str) and isinstance(text, str) and isinstance(raised, bool)):
         raise TypeError("a doubt is of another type")
-    return Doubt(name, text, float("nan") if value is None else _number(value), raised)
+    return Doubt(name, text, _nan(value), raised)
 
 
 def _number(value: object) -> float:
@@ -303,11 +396,17 @@ def _number(value: object) -> float:
 
 
 def _estimate(words: Mapping[str, Any]) -> Estimate:
+    plain = {name: words[name] for name in _ESTIMATE}
     for name in ("value", "se", "df"):
-        _number(words[name])
-    texts = [words[name] for name in ("name", "unit", "method")]
-    counts = [words[name] for name in ("n_rows", "n_accounts")]
+        _number(plain[name])
+    plain["by"] = words.get("by", "")
+    texts = [plain[name] for name in ("name", "unit", "method", "by")]
+    counts = [plain[name] for name in ("n_rows", "n_accounts")]
     if not all(isinstance(text, str) for text in texts) or not all(map(is_count, counts)):
         raise TypeError("an estimate is of another type")
-    reference = StudentT(words["value"], words["se"], words["df"])
-    return Estimate(**words, interval=reference.interval(0.95), reference=reference)
+    reference: StudentT | IntervalTable = StudentT(plain["value"], plain["se"], plain["df"])
+    if "intervals" in words:
+        reference = IntervalTable(
+            tuple(Interval(*(_number(end) for end in one)) for one in words["intervals"])
+        )
+    return Estimate(**plain, interval=reference.interval(0.95), reference=reference)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
@@ -39,11 +39,23 @@ class DataSetNote:
         Why.
     options : mapping
         Options of the procedure that differ there.
+    roles : mapping of str to tuple of str
+        Columns that play a role there, in place of the claim's own; further roles that its options name.
+    events : mapping of str to str
+        Columns of declared events there, each "pulse" or "step".
+    last : str
+        Column of the period of which only the last is judged: a panel as a list. Empty for all rows.
+    design : {"randomised", "ordered", "cross-section", ""}
+        Where it differs from the claim's.
     """
 
     qualifiers: tuple[str, ...] = ()
     note: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    events: Mapping[str, Any] = field(default_factory=dict)
+    last: str = ""
+    design: Literal["", Design] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +163,11 @@ class Claim:
         4
         """
         given = {**self.options, **self.about(dataset).options}
-        return read_options(given, procedure=self.procedure, roles=self.roles, claim=self.id)
+        return read_options(given, procedure=self.procedure, roles=self.cast(dataset), claim=self.id)
+
+    def cast(self, dataset: str = "") -> dict[str, tuple[str, ...]]:
+        """Roles and the column names that may play them on a data set."""
+        return {**self.roles, **self.about(dataset).roles}
 
     def without(self, role: str) -> Claim:
         """The same claim without one of its roles, in the options too."""
@@ -277,7 +293,7 @@ _OPTIONAL: Final[Mapping[str, type]] = MappingProxyType(
         "options": dict,
     }
 )
-_NOTE: Final = ("qualifiers", "note", "options")
+_NOTE: Final = tuple(one.name for one in fields(DataSetNote))
 _NEEDED: Final = (*_TEXT, "estimand", "direction", "design", "arrow", "sesoi", "roles")
 
 
@@ -314,7 +330,13 @@ def _claim(entry: Mapping[str, Any], number: int) -> Claim:
         )
     sets = {
         key: DataSetNote(
-            tuple(value.get("qualifiers", ())), value.get("note", ""), dict(value.get("options", {}))
+            tuple(value.get("qualifiers", ())),
+            value.get("note", ""),
+            dict(value.get("options", {})),
+            {role: tuple(names) for role, names in value.get("roles", {}).items()},
+            dict(value.get("events", {})),
+            value.get("last", ""),
+            value.get("design", ""),
         )
         for key, value in entry.get("sets", {}).items()
     }
@@ -357,6 +379,11 @@ def _check_types(entry: Mapping[str, Any], name: str) -> None:
                 f"claim {name} has a wrong sets.{key}",
                 got=repr(note)[:80],
                 allowed="options: a table, note: a text",
+            )
+        lists |= {f"sets.{key}.roles.{role}": names for role, names in note.get("roles", {}).items()}
+        if note.get("design", "") not in ("", *get_args(Design)):
+            raise UnknownNameError.of(
+                f"design of sets.{key} (claim {name})", note["design"], get_args(Design)
             )
     for key, names in lists.items():
         if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):

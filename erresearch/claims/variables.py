@@ -127,7 +127,7 @@ def cast_roles(
         raise missing_columns(strange, present)
     roles: dict[str, str] = {}
     absent: list[str] = []
-    for role, names in claim.roles.items():
+    for role, names in claim.cast(dataset).items():
         own = [said.columns[name] for name in names if name in said.columns]
         found = next((name for name in (*own, *names) if name in present), None)
         if found is None and not (isinstance(data, Moments) and data.by in names):
@@ -143,7 +143,19 @@ def cast_roles(
     options = claim.arguments(dataset)
     known = {f.name for f in fields(options)} & set(said.options)
     options = replace(options, **{name: said.options[name] for name in known})
-    return _with_events(Variables(data, roles, options, level, claim.direction, said))
+    note = claim.about(dataset)
+    data = _last(data, note.last, roles) if note.last and not isinstance(data, (Moments, Pack)) else data
+    return _with_events(Variables(data, roles, options, level, claim.direction, said, note.events))
+
+
+def _last(data: Any, time: str, roles: Mapping[str, str]) -> Any:
+    """Rows of a panel's last period in which every number is known and above 0 (reactions: 0 or more)."""
+    table = nw.from_native(data, eager_only=True)
+    known = nw.col(time) == table[time].max()
+    for role in ("followers", "reactions"):
+        value = nw.col(roles[role]).cast(nw.Float64())
+        known = known & ((value >= 0) if role == "reactions" else (value > 0)) & ~value.is_nan()
+    return table.filter(known).to_native()
 
 
 def _with_events(cast: Variables[Any]) -> Variables[Any]:

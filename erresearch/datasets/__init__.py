@@ -7,8 +7,8 @@ copy on this machine, `join_films` joins the two sets of films. What is register
 
 from __future__ import annotations
 
-from erresearch.datasets.entries import Column, Dataset, dataset_card
-from erresearch.datasets.loading import Verified, catalog, join_films, load, verify
+from erresearch.datasets.entries import Column, Dataset, Verified, dataset_card
+from erresearch.datasets.loading import catalog, join_films, load, unshared_projects, verify
 
 __all__ = [
     "Column",
@@ -18,5 +18,6 @@ __all__ = [
     "dataset_card",
     "join_films",
     "load",
+    "unshared_projects",
     "verify",
 ]

@@ -38,7 +38,7 @@ from erresearch.errors import ColumnError, DataError, EngineError, missing_colum
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Column", "Dataset", "Verified", "catalog", "dataset_card", "join_films", "load", "read", "verify"]
+__all__ = ["catalog", "join_films", "load", "read", "unshared_projects", "verify"]
 
 
 def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -573,6 +573,19 @@ def join_films() -> pd.DataFrame:
         }
     }
     return joined
+
+
+def unshared_projects() -> pd.DataFrame:
+    """Load `best-of-web-python` without the projects that `best-of-ml-python` holds too, so that none counts twice.
+
+    See Also
+    --------
+    load : Each of the two; raises as it does.
+    """
+    first, second = load("best-of-ml-python"), load("best-of-web-python")
+    own = second[~second["project"].isin(first["project"])].reset_index(drop=True)
+    own.attrs = second.attrs
+    return own
 
 
 def _where(dataset: Dataset) -> str:

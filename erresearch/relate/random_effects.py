@@ -41,6 +41,10 @@ class MetaAnalysis:
         Where the effect of a further set would lie; None for fewer than 5 sets.
     without : mapping of str to Estimate
         The mean without each set; empty for two sets.
+
+    See Also
+    --------
+    meta_analysis : Makes it.
     """
 
     estimates: Mapping[str, Estimate]
@@ -243,6 +247,10 @@ class PartialPooling:
         Own and expectation, each weighted by its precision.
     weight : float
         Share of one's own estimate in it.
+
+    See Also
+    --------
+    partial_pooling : Makes it.
     """
 
     own: Estimate

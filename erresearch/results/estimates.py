@@ -17,6 +17,7 @@ __all__ = [
     "FisherZ",
     "Interval",
     "IntervalKind",
+    "IntervalTable",
     "Reference",
     "StudentT",
     "escape",
@@ -273,6 +274,52 @@ class FisherZ:
             agree = 0.5 + math.asin(max(-1.0, min(1.0, math.copysign(1.0, self.value) * null))) / math.pi
             return min(1.0, 2 * agree**self.pairs)
         return self._z().pvalue(math.atanh(null))
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalTable:
+    """Intervals of a stored estimate at some levels, where what they came from (draws, a profile) is not stored.
+
+    Parameters
+    ----------
+    intervals : tuple of Interval
+        One per level.
+
+    Raises
+    ------
+    DesignError
+        When asked for another level, a p-value or a critical value.
+
+    Examples
+    --------
+    >>> IntervalTable((Interval(0.1, 0.3, 0.95),)).interval(0.95).low
+    0.1
+    """
+
+    intervals: tuple[Interval, ...]
+
+    def interval(self, level: float) -> Interval:
+        """The interval that was stored at `level`."""
+        for stored in self.intervals:
+            if math.isclose(stored.level, level, rel_tol=0, abs_tol=1e-9):
+                return stored
+        raise self._absent(f"level {level:g}")
+
+    def critical(self, level: float) -> float:
+        """Is not stored."""
+        raise self._absent("its distribution")
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Is not stored."""
+        raise self._absent("a p-value")
+
+    def _absent(self, asked: str) -> DesignError:
+        return DesignError(
+            "an estimate was stored without its distribution",
+            got=asked,
+            allowed="its intervals at " + ", ".join(f"{one.level:.4g}" for one in self.intervals),
+            fix="compute it again from the rows",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,12 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from erresearch.claims.decision_rule import Evidence
-from erresearch.claims.procedures.cross_section import judge_distance, judge_mix, judge_slope
+from erresearch.claims.procedures.cross_section import (
+    judge_distance,
+    judge_mix,
+    judge_slope,
+    judge_tiers,
+)
 from erresearch.claims.procedures.groups import judge_groups
 from erresearch.claims.procedures.longitudinal import (
     judge_decay,
@@ -32,5 +37,6 @@ PROCEDURES: Final[Mapping[str, Callable[[Variables[Any]], Evidence]]] = MappingP
         "distance": judge_distance,
         "groups": judge_groups,
         "threshold": judge_threshold,
+        "tiers": judge_tiers,
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +11,14 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.claims.decision_rule import Evidence, left_out
-from erresearch.claims.options import DistanceOptions, MixOptions, SlopeOptions
+from erresearch.claims.options import DistanceOptions, MixOptions, SlopeOptions, TierOptions
 from erresearch.claims.variables import Variables
 from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DesignError
-from erresearch.relate import contrast, correlate, logit, mix, poisson, regress
+from erresearch.relate import contrast, correlate, logit, meta_analysis, mix, poisson, regress
 from erresearch.results import Doubt, Estimate, StudentT, largest, plain
 
-__all__ = ["judge_distance", "judge_mix", "judge_slope"]
+__all__ = ["judge_distance", "judge_mix", "judge_slope", "judge_tiers"]
 
 _ESTIMATORS: Mapping[str, Any] = {"ols": regress, "poisson": poisson, "logit": logit}
 
@@ -172,3 +172,117 @@ def _complete(data: Any, names: list[str]) -> np.ndarray:
     wanted = opened.frame.select(*(nw.col(name).cast(nw.Float64()) for name in names))
     table = gather(wanted).to_numpy()
     return np.asarray(table[np.isfinite(table).all(axis=1)])
+
+
+#: Where a tier is open at the top its middle is taken at this multiple of its lower end.
+_OPEN_TOP = 2.5
+
+
+def judge_tiers(cast: Variables[TierOptions]) -> Evidence:
+    """Fall of published mean rates from tier to tier of followers, by a meta-analysis with the source as unit.
+
+    For each series (a source's rates by one definition) the slope b of log rate on log followers, a tier at the
+    geometric middle of its ends (open at the top: 2.5 times its lower end; from 0: half its upper end). Its variance is
+    σ²/Σ(x − x̄)², σ² pooled over all series with three tiers or more; a source with several series enters with their
+    mean. θ = −b over sources by random effects; below and above each declared kink beside it.
+    """
+    columns = [cast.column(role) for role in ("low", "high", "rate")]
+    names = [cast.column(role) for role in ("by", "series", "platform")]
+    opened = open_rows(cast.data, columns, names, None)
+    numbers = [nw.col(column).cast(nw.Float64()) for column in columns]
+    table = gather(opened.frame.select(*numbers, *names))
+    low, high, rate = (table[column].to_numpy().astype(float) for column in columns)
+    middle = np.where(np.isnan(high), _OPEN_TOP * low, np.where(low > 0, np.sqrt(low * high), high / 2))
+    used = np.isfinite(low) & (middle > 0) & (rate > 0)
+    platform = table[names[2]].to_numpy()
+    here = used & (platform == cast.options.platform)
+    keys = list(zip(table[names[0]].to_list(), table[names[1]].to_list(), strict=True))
+
+    def over(rows: np.ndarray) -> dict[str, Estimate]:
+        return _slopes(keys, np.log(middle[rows]), np.log(rate[rows]), np.flatnonzero(rows), noise)
+
+    noise = _noise(keys, np.log(middle[here]), np.log(rate[here]), np.flatnonzero(here))
+    slopes = over(here)
+    if len(slopes) < 2:
+        raise DesignError(
+            "published tiers need two sources or more",
+            got=f"{len(slopes)} with two tiers",
+            allowed="2 or more, one of them with three tiers",
+            fix="bring more sources",
+        )
+    whole = meta_analysis(slopes, level=cast.level)
+    doubts = [
+        Doubt(
+            "heterogeneity",
+            f"sources differ with a standard deviation of {plain(whole.tau)} (I² {100 * whole.heterogeneity:.0f} %)",
+            whole.tau,
+        )
+    ]
+    if whole.prediction is not None:
+        doubts.append(Doubt("prediction", f"a further source would lie in {whole.prediction}"))
+    left = [one.value for one in whole.without.values()]
+    if left:
+        said = f"without one source the mean lies between {plain(min(left))} and {plain(max(left))}"
+        doubts.append(Doubt("leave one out", said))
+    for kink in cast.options.kinks:
+        for side, rows in (("below", here & (middle < kink)), ("above", here & (middle >= kink))):
+            doubts.append(_part(f"{side} {kink:,.0f} followers", over(rows), cast.level))
+    for other in sorted({str(one) for one in platform[used]} - {cast.options.platform}):
+        doubts.append(_part(f"on {other}", over(used & (platform == other)), cast.level))
+    mean = replace(whole.mean, name="fall of the mean rate per log follower", by="source")
+    return Evidence(mean, clusters=len(whole.estimates), doubts=tuple(doubts), result=whole)
+
+
+def _part(name: str, slopes: dict[str, Estimate], level: float) -> Doubt:
+    """What a part of the tiers gives."""
+    if len(slopes) > 1:
+        mean = meta_analysis(slopes, level=level).mean
+        return Doubt(name, f"{plain(mean.value)} {mean.interval}, {len(slopes)} sources", mean.value)
+    alone = [one.value for one in slopes.values()]
+    return Doubt(name, f"{plain(alone[0])} in the only source" if alone else "no source has two tiers")
+
+
+def _series(
+    keys: list[tuple[str, str]], x: np.ndarray, y: np.ndarray, rows: np.ndarray
+) -> Iterator[tuple[str, float, float, np.ndarray]]:
+    """Source, slope, spread of x and residuals of every series with two tiers or more."""
+    names = [keys[i] for i in rows]
+    for key in dict.fromkeys(names):
+        at = np.array([name == key for name in names])
+        around = x[at] - x[at].mean()
+        spread = float(around @ around)
+        if spread > 0:
+            slope = float(around @ y[at] / spread)
+            yield key[0], slope, spread, y[at] - y[at].mean() - slope * around
+
+
+def _noise(keys: list[tuple[str, str]], x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> float:
+    """Variance of a log rate about its series' line, pooled; nan where no series has three tiers."""
+    rests = [rest for *_, rest in _series(keys, x, y, rows)]
+    freedom = sum(len(rest) - 2 for rest in rests)
+    return sum(float(rest @ rest) for rest in rests) / freedom if freedom else math.nan
+
+
+def _slopes(
+    keys: list[tuple[str, str]], x: np.ndarray, y: np.ndarray, rows: np.ndarray, noise: float
+) -> dict[str, Estimate]:
+    """−b of each source: the mean over its series."""
+    found: dict[str, list[tuple[float, float, int]]] = {}
+    for source, slope, spread, rest in _series(keys, x, y, rows):
+        found.setdefault(source, []).append((slope, spread, len(rest)))
+    made = {}
+    for source, series in found.items() if noise > 0 else ():
+        value = -float(np.mean([slope for slope, *_ in series]))
+        se = math.sqrt(noise / float(np.mean([spread for _, spread, _ in series])))
+        reference = StudentT(value, se, math.inf)
+        made[source] = Estimate(
+            source,
+            value=value,
+            se=se,
+            df=math.inf,
+            interval=reference.interval(0.95),
+            n_rows=sum(count for *_, count in series),
+            n_accounts=1,
+            reference=reference,
+        )
+    return made

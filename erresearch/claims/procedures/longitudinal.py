@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -17,12 +19,21 @@ from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, gather, open_rows
 from erresearch.engine.two_level import fitting_moments
-from erresearch.errors import DesignError, ErresearchError
-from erresearch.relate import contrast, daily_response, decay, precedence, predictive_gain, regress
+from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
+from erresearch.relate import (
+    contrast,
+    correlate,
+    daily_response,
+    decay,
+    precedence,
+    predictive_gain,
+    regress,
+)
 from erresearch.relate.design import Effect
 from erresearch.relate.lags import open_panel, refuse_repeated
 from erresearch.relate.shop_days import SHORTEST
-from erresearch.results import Doubt, Precedence, Reliability, plain
+from erresearch.relate.time_series import EntityModels
+from erresearch.results import Doubt, Estimate, Fit, Precedence, Reliability, plain
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
 
 __all__ = [
@@ -33,6 +44,7 @@ __all__ = [
     "judge_long_run",
     "judge_precedence",
     "judge_prediction",
+    "side_by_side",
 ]
 
 _EFFECTS: tuple[Effect, ...] = ("account", "period")
@@ -304,7 +316,7 @@ def open_points(
 ) -> tuple[str, ...]:
     """What lowers the certainty of an arrow: undeclared events and advertising, unknown reliability."""
     found = []
-    if cast.declared.events is None:
+    if cast.declared.events is None and not cast.events:
         found.append("events-not-declared")
     if "spend" in cast.options.controls and "spend" not in cast.roles:
         found.append("advertising-not-declared")
@@ -322,6 +334,26 @@ def left_out_of(found: Precedence) -> list[Doubt]:
         replace(doubt, text=f"{doubt.text}: {said}", raised=True) if share > _COSTLY else doubt
         for doubt in left_out(found.dropped)
     ]
+
+
+def side_by_side(cast: Variables[PrecedenceOptions]) -> list[Doubt]:
+    """What a naive look says, and what a forecast gains: to stand beside the estimate of an arrow."""
+    x, y = cast.term("x"), cast.term("y")
+    with warnings.catch_warnings():
+        # rows in time are no independent rows: this is the look that does not ask
+        warnings.simplefilter("ignore", ErresearchWarning)
+        naive = correlate(cast.data, x, y, level=cast.level)
+    doubts = [
+        Doubt("naive correlation", f"in the same period, nothing held: {plain(naive.value)}", naive.value)
+    ]
+    try:
+        found = predictive_gain(
+            cast.data, y, add=x, by=cast.column("by"), time=cast.column("time"), level=cast.level
+        ).gain
+    except ErresearchError as error:
+        return [*doubts, Doubt("out of sample", f"could not be looked at: {error}")]
+    said = f"share of the squared error of a forecast that x saves: {plain(found.value)} {found.interval}"
+    return [*doubts, Doubt("out of sample", said, found.value)]
 
 
 def judge_decay(cast: Variables[DecayOptions]) -> Evidence:
@@ -400,27 +432,43 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     """Long-run multiplier of x on y: what one lasting step of x adds up to when y has settled.
 
     θ = Σβ_l / (1 − Σρ_l) from lags 1 … L of both with account and period effects; the interval by the delta method,
-    a contrast with weights 1/(1 − Σρ) and Σβ/(1 − Σρ)². That it pays off says which way it runs: the lead and the
+    a contrast with weights 1/(1 − Σρ) and Σβ/(1 − Σρ)². One entity has a trend and a season in place of the effects,
+    and one more lag that is not summed. That it pays off says which way it runs: the lead and the
     reverse direction of the same lags stand beside it.
     """
-    lags = cast.options.lags
     controls, still = held_fixed(cast)
     rows = open_panel(
         cast.data,
-        [cast.term("x"), cast.term("y"), *controls],
+        [cast.term("x"), cast.term("y"), *controls, *cast.events],
         by=cast.column("by"),
         time=cast.column("time"),
     )
-    steps = range(1, lags + 1)
-    xs, ys = [(0, step) for step in steps], [(1, step) for step in steps]
-    also = [(2 + i, step) for i in range(len(controls)) for step in (0, *steps)]
-    moments = rows.moments([*xs, *ys, *also, (1, 0)])
-    refuse_repeated(moments, rows.names[1])
-    x, y = ([rows.label(*pair) for pair in pairs] for pairs in (xs, ys))
-    on = [*x, *y, *(rows.label(*pair) for pair in also)]
-    fit = regress(moments, rows.label(1, 0), on=on, effects=("account", "period"), level=cast.level)
-    short = sum(fit[name].value for name in x)
-    memory = sum(fit[name].value for name in y)
+    alone = rows.accounts == 1
+    lags = max(cast.options.lags - alone, 1)
+    x, y = ([rows.label(column, step) for step in range(1, lags + 1)] for column in (0, 1))
+    first = 2 + len(controls)
+    if alone:
+        # as in the order of the two: one more lag than is summed, trend and season, fixed-b intervals
+        held = [(first + i, lag) for i in range(len(cast.events)) for lag in (-1, 0, 1)]
+        wanted = [(column, lag) for column in range(first) for lag in range(lags + 2)]
+        models = EntityModels.of(
+            rows, [*wanted, *held], held=held, controls=range(2, first), lags=lags, level=cast.level
+        )
+        on = [*x, rows.label(0, lags + 1), *y, rows.label(1, lags + 1), *models.also]
+        combined = partial(models.combinations, rows.names[1], on)
+        dropped, result, clusters = models.dropped, None, 0
+    else:
+        also = [(column, step) for column in range(2, first) for step in range(lags + 1)]
+        pairs = [(column, step) for column in (0, 1) for step in range(1, lags + 1)]
+        moments = rows.moments([*pairs, *also, (1, 0)])
+        refuse_repeated(moments, rows.names[1])
+        on = [*x, *y, *(rows.label(*pair) for pair in also)]
+        fit = regress(moments, rows.label(1, 0), on=on, effects=_EFFECTS, level=cast.level)
+        combined = partial(_contrasts, fit, cast.level)
+        dropped, result, clusters = fit.dropped, fit, fit.n_accounts
+    name = f"long-run {rows.names[0]} on {rows.names[1]}"
+    sums = combined({"x": dict.fromkeys(x, 1.0), "y": dict.fromkeys(y, 1.0)})
+    short, memory = sums["x"].value, sums["y"].value
     if memory >= 1:
         raise DesignError(
             f"{rows.names[1]!r} has no long run: shocks do not fade",
@@ -429,14 +477,13 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
             fix="use changes instead of levels",
         )
     weights = dict.fromkeys(x, 1 / (1 - memory)) | dict.fromkeys(y, short / (1 - memory) ** 2)
-    name = f"long-run {rows.names[0]} on {rows.names[1]}"
-    slope = contrast(fit, weights, name=name, level=cast.level)
+    slope = combined({name: weights})[name]
     long = short / (1 - memory)
     estimate = slope.transformed(name, shift=long - slope.value)
     doubts = (
         Doubt("sum of the lags of x", f"{plain(short)} over {lags} periods", short),
         Doubt("memory of y", f"its lags sum to {plain(memory)}", memory, memory > 0.95),
-        *left_out(fit.dropped),
+        *left_out(dropped),
         *still,
     )
     order = order_of(cast, controls)
@@ -444,7 +491,12 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
         estimate,
         order=order,
         open_points=open_points(cast, order),
-        clusters=fit.n_accounts,
+        clusters=clusters,
+        barrier="; ".join(order.cautions) if alone else "",
         doubts=doubts,
-        result=fit,
+        result=result,
     )
+
+
+def _contrasts(fit: Fit, level: float, weights: Mapping[str, Mapping[str, float]]) -> dict[str, Estimate]:
+    return {name: contrast(fit, dict(one), name=name, level=level) for name, one in weights.items()}

@@ -15,7 +15,13 @@ from __future__ import annotations
 
 from erresearch.report.figures.challenges import CalibrationCell, calibration, precedence, sensitivity
 from erresearch.report.figures.curves import decay, specification_curve
-from erresearch.report.figures.forests import board, distance_to_purchase, estimate_interval, forest
+from erresearch.report.figures.forests import (
+    board,
+    distance_to_purchase,
+    estimate_interval,
+    forest,
+    real_estimates,
+)
 from erresearch.report.figures.style import SYMBOLS, WORD_COLOURS, theme
 
 __all__ = [
@@ -29,6 +35,7 @@ __all__ = [
     "estimate_interval",
     "forest",
     "precedence",
+    "real_estimates",
     "sensitivity",
     "specification_curve",
     "theme",
