@@ -397,7 +397,7 @@ def test_answers_above_and_below_zero(found):
 
     assert said(0.5, 1.4) == "one more reaction brings between 0.5000 and 1.400 EUR"
     assert said(-0.5, 1.4) == "one more reaction brings not more than 1.400 EUR"
-    assert said(-0.5, -0.1) == "one more reaction brings nothing: at most −0.1000 EUR"
+    assert said(-0.5, -0.1) == "one more reaction goes with less revenue: −0.5000 to −0.1000 EUR"
 
 
 # --- bad input ------------------------------------------------------------------------------------

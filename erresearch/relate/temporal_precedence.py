@@ -318,6 +318,7 @@ def precedence(
 
     See Also
     --------
+    erresearch.daily_response : One shop by day, where zeros are kept.
     erresearch.predictive_gain : Whether x forecasts y.
     erresearch.relate.reliability : How much of x is signal.
 

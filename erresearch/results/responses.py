@@ -113,7 +113,7 @@ class DailyResponse:
             return f"{self.worth.name} brings between {plain(ends.low)} and {plain(ends.high)} {unit}"
         if ends.high > 0:
             return f"{self.worth.name} brings not more than {plain(ends.high)} {unit}"
-        return f"{self.worth.name} brings nothing: at most {plain(ends.high)} {unit}"
+        return f"{self.worth.name} goes with less revenue: {plain(ends.low)} to {plain(ends.high)} {unit}"
 
     def to_frame(self) -> pd.DataFrame:
         """One row per number: value, se, low, high, unit."""
