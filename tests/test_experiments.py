@@ -659,6 +659,9 @@ def test_plan_wager_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "24 weeks you would find" in said
     assert "erresearch wager plan" in said
+    assert "is no day to come: say --start" in said
+    assert main(["plan", "panel.csv", "--outcome", "sales", "--out", "other"]) == 2
+    assert "No column 'sales'" in capsys.readouterr().err
     assert (
         main(["wager", "plan", "--claim", "Posting sells", "--forecast", "0.2", "--date", "2024-12-01"]) == 0
     )

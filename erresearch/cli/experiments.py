@@ -48,7 +48,7 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
 
     if len(files) == 1 and Path(files[0]).suffix == ".csv" and Path(files[0]).is_file():
         head = set(pd.read_csv(files[0], nrows=0, encoding="utf-8-sig", encoding_errors="replace").columns)
-        if {"period", outcome} <= head:
+        if "period" in head and head & {"entity", outcome}:
             return pd.read_csv(
                 files[0], encoding="utf-8-sig", encoding_errors="replace", parse_dates=["period"]
             )
@@ -118,6 +118,8 @@ def plan_pauses(
     _say(plan)
     _say(plan.table)
     say(f"Written: {plain(', '.join(str(path) for path in written))}")
+    if str(plan.start) <= dt.date.today().isoformat():
+        say(f"{plan.start} is no day to come: say --start, some periods later, to carry the plan out.")
     say(f'Next, before {plan.start}: erresearch wager {plain(out)} --claim "..." --forecast 0.1')
 
 

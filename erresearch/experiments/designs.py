@@ -395,7 +395,7 @@ class PausePlan:
         found = self.money(own.detectable)
         said = f"With {self.weeks} weeks you would find {plain(found, ',.0f')} a week four times in five"
         if math.isnan(self.cost):
-            return f"{said}; say what posting costs you (cost=) to see whether that is worth it."
+            return f"{said}; say what posting costs you (cost=, --cost) to see whether that is worth it."
         said += f"; what posting costs you is {plain(self.cost, ',.0f')}."
         if found > self.cost:
             return (
