@@ -331,16 +331,22 @@ def test_a_claim_about_one_shop_by_day_has_its_word_and_its_money_from_here():
     assert "reliability-unknown" not in again.certainty.codes
 
 
-def test_weeks_several_shops_and_few_days_are_judged_as_before():
+def test_weeks_many_shops_and_few_days_are_judged_as_before():
     days = shop(days=728).assign(engagement=lambda t: t["engagement"] + 5)
     weekly = days.set_index("period")[["engagement", "revenue"]].resample("7D").sum().reset_index()
-    for rows in (
-        weekly.assign(entity="a"),
-        days[:150],
-        pd.concat([days, days.assign(entity="b", revenue=days["engagement"])]),
-    ):
+    many = pd.concat([shop(days=200, rng=i).assign(entity=f"shop {i}") for i in range(6)])
+    for rows in (weekly.assign(entity="a"), days[:150], many):
         (verdict,) = er.examine("C01", {"rows": rows}, events="none")
         assert "size" not in {doubt.code for doubt in verdict.doubts}
+
+
+def test_two_shops_by_day_have_one_word_and_an_answer_each():
+    shops = pd.concat([shop(effect=0.4, orders=200, rng=i).assign(entity=f"shop {i}") for i in (1, 2)])
+    (verdict,) = er.examine("C01", {"shops": shops}, events="none")
+    together = asked(shops, by="entity")
+    assert verdict.word == "supported"
+    assert verdict.estimate.value == pytest.approx(together.order.forward.value)
+    assert {doubt.name: doubt.text for doubt in verdict.doubts}["shop 1"] == together.shops["shop 1"].answer
 
 
 def test_too_many_empty_days_are_not_judged_with_the_way_out():

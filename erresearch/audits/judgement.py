@@ -14,7 +14,7 @@ from erresearch.claims.decision_rule import DETECTABLE, FEWEST_CLUSTERS
 from erresearch.errors import DesignError
 from erresearch.panel import BOOSTED, Panel
 from erresearch.panel.records import Choice
-from erresearch.relate.shop_days import SHORTEST
+from erresearch.relate.shop_days import FEW_SHOPS, SHORTEST
 from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain
 from erresearch.results.verdicts import ReasonCode
 from erresearch.robustness.data_guards import boosts_in
@@ -180,11 +180,12 @@ def judge_panel(
 
 
 def judged_by_day(panel: Panel | None) -> bool:
-    """Whether days can be judged one by one: of one shop, 180 or more, most of them with revenue."""
-    if panel is None or "revenue" not in panel.columns or len(set(panel.rows["entity"])) != 1:
+    """Whether days can be judged one by one: of one to five shops, 180 or more of each, most of them with revenue."""
+    if panel is None or "revenue" not in panel.columns:
         return False
-    revenue = panel.rows["revenue"].dropna()
-    return len(revenue) >= SHORTEST and 2 * int((revenue > 0).sum()) > len(revenue)
+    known = panel.rows.dropna(subset=["revenue"])
+    each = known["revenue"].gt(0).groupby(known["entity"]).agg(["size", "mean"])
+    return 0 < len(each) <= FEW_SHOPS and bool(((each["size"] >= SHORTEST) & (each["mean"] > 0.5)).all())
 
 
 def _about_spending(panel: Panel | None, unpriced: str) -> _Wanting:

@@ -30,10 +30,10 @@ from erresearch.results import DailyResponse, Doubt, Precedence, Reliability, Sh
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SHORTEST", "daily_response"]
+__all__ = ["FEW_SHOPS", "SHORTEST", "daily_response"]
 
 #: Days below which a season, a memory and a window ahead cannot be told apart, and shops that are few.
-SHORTEST, _FEW_SHOPS = 180, 5
+SHORTEST, FEW_SHOPS = 180, 5
 #: Share of days that may be missing, and of days without revenue that may be.
 _MOST_MISSING, _MOST_EMPTY = 0.1, 0.5
 
@@ -144,10 +144,10 @@ def daily_response(
         laid = event_columns(rows, events, by=by, time=time)
         rows, kinds = laid.rows, laid.kinds
     names = list(dict.fromkeys(rows[by])) if by else [None]
-    if len(names) > _FEW_SHOPS:
+    if len(names) > FEW_SHOPS:
         raise DesignError(
             f"{len(names)} shops are not few",
-            allowed=f"{_FEW_SHOPS} at most",
+            allowed=f"{FEW_SHOPS} at most",
             fix="use precedence, which judges many shops together",
         )
     shops = {

@@ -31,7 +31,7 @@ from erresearch.relate import (
 )
 from erresearch.relate.design import Effect
 from erresearch.relate.lags import open_panel, refuse_repeated
-from erresearch.relate.shop_days import SHORTEST
+from erresearch.relate.shop_days import FEW_SHOPS, SHORTEST
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Doubt, Estimate, Fit, Precedence, Reliability, plain
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
@@ -174,9 +174,9 @@ def quietly(error: ErresearchError) -> list[Doubt]:
 def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
     """Arrow claims: x of the period before on y, beside x of the same period, the past of both, controls and events.
 
-    One shop by day is judged by :func:`erresearch.daily_response` where the claim allows it.
+    One to five shops by day are judged by :func:`erresearch.daily_response` where the claim allows it.
     """
-    if cast.options.days and _one_shop_by_day(cast):
+    if cast.options.days and _few_shops_by_day(cast):
         return judge_days(cast)
     x, y, lags = cast.term("x"), cast.term("y"), cast.options.lags
     controls, doubts = held_fixed(cast)
@@ -201,28 +201,31 @@ def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
     )
 
 
-def _one_shop_by_day(cast: Variables[PrecedenceOptions]) -> bool:
-    """Whether the rows are the days of one shop, enough of them for a season and a memory."""
+def _few_shops_by_day(cast: Variables[PrecedenceOptions]) -> bool:
+    """Whether the rows are the days of one to five shops, enough of each for a season and a memory."""
     if isinstance(cast.data, Moments):
         return False
-    when, whose = nw.nth(1), nw.nth(0)
-    opened = open_rows(cast.data, [], [cast.column("by"), cast.column("time")], None)
-    found = gather(opened.frame.select(whose.n_unique().alias("shops"), when.n_unique().alias("days")))
-    days = int(found["days"][0])
-    if int(found["shops"][0]) != 1 or days < SHORTEST:
+    by, time = cast.column("by"), cast.column("time")
+    frame, when = open_rows(cast.data, [], [by, time], None).frame, nw.col(time)
+    if int(gather(frame.select(nw.col(by).n_unique().alias("shops")))["shops"][0]) > FEW_SHOPS:
         return False
-    ends = gather(opened.frame.select(when.min().alias("first"), when.max().alias("last")))
-    first, last = ends["first"][0], ends["last"][0]
+    ends = (when.n_unique().alias("days"), when.min().alias("first"), when.max().alias("last"))
+    each = gather(frame.group_by(by).agg(*ends))
+    return all(_whole_days(*row) for row in each.select("days", "first", "last").iter_rows())
+
+
+def _whole_days(days: int, first: Any, last: Any) -> bool:
+    """Whether so many periods from the first to the last are days, most of which are there."""
     if isinstance(first, str):
         try:
             first, last = (dt.date.fromisoformat(end[:10]) for end in (first, last))
         except ValueError:
             return False
-    return isinstance(first, dt.date) and (last - first).days < days / _KEPT
+    return days >= SHORTEST and isinstance(first, dt.date) and (last - first).days < days / _KEPT
 
 
 def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
-    """Arrow claims of one shop by day: the word from two weeks before, the size and the money over four weeks."""
+    """Arrow claims of one to five shops by day: the word from two weeks before, size and money over four weeks."""
     controls = [cast.column(role) for role in cast.options.controls if role in cast.roles]
     found = daily_response(
         cast.data,
@@ -255,7 +258,7 @@ def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
         size=found.size,
         told=found.answer,
         open_points=(*open_points(cast, order), *(["late-reactions"] if "late-reactions" in said else [])),
-        doubts=(*doubts, *found.cautions),
+        doubts=(*doubts, *(Doubt(name, one.answer) for name, one in found.shops.items()), *found.cautions),
         result=order,
     )
 
