@@ -99,7 +99,7 @@ def examine(
     >>> from erresearch.worlds import simulate
     >>> for verdict in examine("C07", {"decay": simulate("decay", rng=1).panel}):
     ...     print(verdict.words)
-    supported (at least δ), simulated
+    supported (at least δ), simulated, certainty very low
     """
     if not isinstance(data, Mapping) or not data:
         raise DataError(

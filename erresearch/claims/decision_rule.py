@@ -322,7 +322,7 @@ def judge(
     >>> effect = Estimate("x", value=0.09, se=0.01, df=39, interval=reference.interval(0.95), n_rows=4000,
     ...     n_accounts=40, reference=reference)
     >>> judge(read_claims()[0], Evidence(effect, clusters=40)).words
-    'association only, certainty very low'
+    'association only, certainty low'
     """
     estimate = evidence.estimate
     interval = estimate.at(level).interval
