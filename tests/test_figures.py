@@ -461,6 +461,14 @@ def test_precedence_title_follows_all_three_intervals(forward, reverse, lead, sa
     assert title(figures.precedence(some_precedence(forward, reverse, lead), ax=axes())) == said
 
 
+def test_precedence_title_claims_no_order_that_the_lead_has_as_well():
+    found = some_precedence(0.09, 0.0, 0.0)
+    both = replace(found, over_lead=replace(found.forward, value=0.01, interval=Interval(-0.02, 0.04)))
+    assert title(figures.precedence(both, ax=axes())) == (
+        "talk moves with sales (0.090), no more clearly before it than after it"
+    )
+
+
 def test_precedence_ladder_stands_in_order_with_the_reverse_last():
     ax = figures.precedence(some_precedence(0.09, 0.01, 0.0, now=0.03), ax=axes())
     names = [tick.get_text() for tick in ax.get_xticklabels()]

@@ -435,3 +435,16 @@ def read_claims_of(**note) -> None:
     """Read C01b with one further note."""
     claim = tomllib.loads(claims_path().read_text(encoding="utf-8"))["claim"][1]
     _claim({**claim, "sets": {"x": note}}, 1)
+
+
+def test_totals_are_the_sums_that_the_claim_rests_on() -> None:
+    mail = shipped()["hillstrom"]
+    found = mail.totals(claim_named("C06c"))
+    assert found["rows"].tolist() == [21_306, 42_694]
+    assert found["visit"].tolist() == [2_262, 7_132]
+    # nobody spends without a visit, so the products add up to the money
+    assert found["spend × visit"].tolist() == pytest.approx(found["spend"].tolist(), rel=1e-9)
+    stored = shipped()["online-shoppers"]
+    without = next(name for name, entry in stored.entries.items() if entry.moments is None)
+    with pytest.raises(DataError, match="is a stored number without sums"):
+        stored.totals(claim_named(without))

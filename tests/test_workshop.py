@@ -302,6 +302,7 @@ def solved(name: str, seed: int) -> Any:
         "2.6": lambda: answers.per_follower(seed),
         "2.7": lambda: answers.followers_beside(seed),
         "2.8": lambda: answers.stronger_way(seed),
+        "2.9": lambda: answers.granted(seed),
         "3.1": lambda: answers.further_lines(seed),
         "3.2": lambda: answers.on_every_platform(seed),
         "3.3": lambda: answers.weeks_kept(seed),

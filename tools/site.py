@@ -29,7 +29,7 @@ COPIED = (
     "data/experiments_calibration.csv",
 )
 # What the first page lists by name; other guides under docs/ are for teachers.
-LISTED = {"DESIGN", "STATISTICS"}
+LISTED = {"BOARD", "DESIGN", "STATISTICS", "STYLE"}
 
 
 def stage(source: Path) -> None:
@@ -45,6 +45,7 @@ def stage(source: Path) -> None:
     (source / "notebooks").mkdir()
     for path in notebooks:
         shutil.copyfile(path, source / "notebooks" / path.name)
+    shutil.copyfile(ROOT / "docs" / "found.svg", source / "docs" / "found.svg")
     workshop = []
     for path in sorted((ROOT / "docs").glob("*.md")):
         shutil.copyfile(path, source / "docs" / path.name)

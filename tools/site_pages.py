@@ -97,7 +97,8 @@ def claims_page() -> str:
         "reached stands in [the rules](../docs/STATISTICS.md). What others found is in",
         "[published effects](published.md).\n",
         table(
-            ["claim", "sentence", "δ", "unit"], [(c["id"], c["text"], c["sesoi"], c["unit"]) for c in every]
+            ["claim", "sentence", "δ"],
+            [(f"{c['short']} ({c['id']})", c["text"], f"{c['sesoi']:g} {c['unit']}") for c in every],
         ),
     ]
     parts += [_claim(claim, found.get(claim["id"], [])) for claim in every]

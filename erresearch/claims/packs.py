@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from erresearch.results import (
     Reliability,
     StudentT,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "Entry",
@@ -137,6 +140,30 @@ class Pack:
                 fix="make it again from the rows with data/make_evidence.py",
             )
         return found
+
+    def totals(self, claim: Claim) -> pd.DataFrame:
+        """Sums of a claim's columns by group, of their products, and how many rows.
+
+        Raises
+        ------
+        DataError
+            If there are no sums on the claim (:meth:`entry`).
+        """
+        import pandas as pd
+
+        moments = self.entry(claim).moments
+        if moments is None:
+            raise DataError(
+                f"the evidence on {claim.id} is a stored number without sums", fix="read its verdict instead"
+            )
+        about_zero, names = moments.about(np.zeros(len(moments.columns))), moments.columns
+        sums = dict(zip(names, about_zero.sums.T, strict=True))
+        products = {
+            f"{names[i]} × {names[j]}": about_zero.grams()[:, i, j]
+            for i in range(len(names))
+            for j in range(i + 1, len(names))
+        }
+        return pd.DataFrame({**sums, **products, "rows": moments.count}, index=[str(k) for k in moments.keys])
 
     def __str__(self) -> str:
         """One sentence."""

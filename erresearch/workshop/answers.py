@@ -20,7 +20,7 @@ from erresearch.metrics import engagement_rate
 from erresearch.panel import build_panel
 from erresearch.relate import correlate, decay, precedence, regress
 from erresearch.results import Verdict
-from erresearch.robustness import detectable
+from erresearch.robustness import adversary, detectable
 from erresearch.workshop.explorations import EXPLORATIONS, PLANTED, unrelated
 from erresearch.worlds import example_exports, simulate
 
@@ -33,6 +33,7 @@ __all__ = [
     "finds_from",
     "followers_beside",
     "further_lines",
+    "granted",
     "half_strength",
     "list_exponent",
     "on_every_platform",
@@ -184,6 +185,13 @@ def stronger_way(rng: int) -> str:
         _panel("reverse", rng), *map(log, _MOVES), by="account", time="week", controls=[log("spend")]
     )
     return "engagement" if abs(found.forward.value) > abs(found.reverse.value) else "revenue"
+
+
+@functools.lru_cache(maxsize=16)
+def granted(rng: int) -> float:
+    """Count the analyses of the first table that say "positive", in per cent of all that were tried."""
+    found = adversary(simulate("nil", rng=rng).panel, wish="positive")
+    return 100 * found.granted / found.tried
 
 
 # Session 3: judging

@@ -315,7 +315,7 @@ _MEASURING: Final = (
         number(
             answers.list_exponent,
             within=_R,
-            hint="Take the exponent by PPML (.exponent.value), not the slope of the logs.",
+            hint="The answer is the exponent that er.decay gives, not the slope of a line through the logs.",
         ),
     ),
     Exercise(
@@ -410,6 +410,16 @@ _DOUBTING: Final = (
             answers.stronger_way,
             allowed=("engagement", "revenue"),
             hint="Which of the two intervals is away from 0?",
+        ),
+    ),
+    Exercise(
+        "2.9",
+        "found.granted analyses of found.tried said what was wished; ask for it in per cent.",
+        number(
+            answers.granted,
+            within=0.5,
+            hint="Divide the analyses that gave the wish by all that were tried, times 100.",
+            percent=True,
         ),
     ),
 )

@@ -251,6 +251,8 @@ def _order_title(found: Precedence) -> str:
         for name, e in (("forward", found.forward), ("reverse", found.reverse), ("lead", found.lead))
     }
     number = amount(found.forward.value, found.forward.interval)
+    if clear["forward"] and found.over_lead is not None and 0 in found.over_lead.interval:
+        return f"{x} moves with {y} ({number}), no more clearly before it than after it"
     if clear["forward"] and not clear["reverse"] and not clear["lead"]:
         return f"{x} comes before {y} ({number}); the reverse and the lead hold 0"
     if clear["forward"]:
