@@ -414,13 +414,8 @@ _DOUBTING: Final = (
     ),
     Exercise(
         "2.9",
-        "found.granted analyses of found.tried said what was wished; ask for it in per cent.",
-        number(
-            answers.granted,
-            within=0.5,
-            hint="Divide the analyses that gave the wish by all that were tried, times 100.",
-            percent=True,
-        ),
+        "found.granted analyses of found.tried said what was wished; in per cent.",
+        number(answers.granted, within=0.5, hint="Divide granted by tried, times 100.", percent=True),
     ),
 )
 
