@@ -116,7 +116,7 @@ def test_the_answer_says_over_time_by_chance_across_and_what_waits():
         ],
     )
     assert lines == (
-        "Over time: Likes → sales: 7.2 % more where it doubles (4.2 to 10.2), supported, certainty low.",
+        "Over time (shops): Likes → sales: 7.2 % more where it doubles (4.2 to 10.2), supported, certainty low.",
         "Where chance decided who was treated (mail): E-mail → buyers: 5.0 more in 1,000 (3.0 to 7.0), supported, "
         "certainty moderate.",
         "One verdict on tables without an order in time: 1 inconclusive; one claim waits for data.",
@@ -157,7 +157,7 @@ def test_names_in_a_sentence_turn_nothing_after_them_and_are_cut():
     ordered = replace(
         verdict("a\u202eb\u2067\nc", "d", "supported", (0.1, 0.02)), certainty=sure("low", "ordered")
     )
-    assert "Over time: ab c: 0.100 (0.080 to 0.120), supported, certainty low." in answer([ordered])
+    assert "Over time (d): ab c: 0.100 (0.080 to 0.120), supported, certainty low." in answer([ordered])
     long = replace(ordered, claim="x" * 10_000)
     assert len(answer([long] * 9)) < 200
 

@@ -28,6 +28,8 @@ __all__ = [
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SHOWN_NAMES = 4
+#: Claims of one kind that the answer tells one by one.
+_TOLD = 2
 _ORDER = (
     "Finer periods, declared events or an experiment: as it stands, which of the two comes first is open."
 )
@@ -151,7 +153,8 @@ def answer_lines(verdicts: Iterable[Verdict], claims: Iterable[Any] = ()) -> tup
     lines = []
     ordered = by_design.pop("ordered", [])
     if ordered:
-        lines.append(f"Over time: {_told(ordered, known)}.")
+        panels = _listed([_cut(name) for name in dict.fromkeys(v.dataset for v in ordered)])
+        lines.append(f"Over time ({panels}): {_told(ordered, known)}.")
     else:
         lines.append(
             "Whether engagement brings revenue cannot be read off the real data here: no table follows both over time."
@@ -183,8 +186,8 @@ def _told(verdicts: Sequence[Verdict], known: Mapping[str, Any]) -> str:
         claim = known.get(name)
         said = in_units(verdict, str(getattr(claim, "unit", "")))
         told.append(f"{short_name(claim, name)}: {said + ', ' if said else ''}{verdict.word}{sure}")
-    more = [f"{len(told) - _SHOWN_NAMES} more below"] if len(told) > _SHOWN_NAMES else []
-    return "; ".join([*told[:_SHOWN_NAMES], *more])
+    more = [f"{len(told) - _TOLD} more below"] if len(told) > _TOLD else []
+    return "; ".join([*told[:_TOLD], *more])
 
 
 def in_units(verdict: Verdict, unit: str = "") -> str:
