@@ -48,7 +48,7 @@ def faults(notebook: Any) -> list[str]:
     found = []
     if counts != list(range(1, len(cells) + 1)):
         found.append(f"execution counts are {counts}")
-    if sum(bool(cell.outputs) for cell in cells) < max(1, len(cells) // 4):
+    if sum(bool(cell.outputs) for cell in cells) < max(1, len(cells) // 3):
         found.append("outputs are missing")
     for cell in cells:
         for output in cell.outputs:
