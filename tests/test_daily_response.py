@@ -369,6 +369,7 @@ def test_an_audit_takes_days_where_the_files_allow_it(tmp_path, weeks, freq):
     assert f"judged by {'day' if freq == 'D' else 'week'}, which these files allow" in found.warnings
     first = next(verdict for verdict in found.verdicts if verdict.claim == "C01")
     assert (" EUR" in first.reason) == (freq == "D")
+    assert freq == "W" or "what would help" not in {doubt.name for doubt in first.doubts}
     assert ("14 days before" in _again(claim_named("C01"), found.panel).estimand["order"]) == (freq == "D")
 
 
@@ -385,6 +386,8 @@ def test_the_result_is_told_in_text_table_and_html(found):
     assert "**daily response** one more reaction" in found._repr_markdown_()
     assert repr(found) == str(found)
     assert "could show: these days" in str(found)
+    ax = er.figures.precedence(found.order)
+    assert "days\n8–14" in [tick.get_text() for tick in ax.get_xticklabels()]
 
 
 def test_names_from_files_are_shown_as_text(table):

@@ -372,6 +372,8 @@ def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verd
     """Say what would help where the answer is inconclusive."""
     if verdict.word != "inconclusive" or verdict.estimate is None or verdict.sesoi is None:
         return verdict
+    if any(doubt.code == "shown" for doubt in verdict.doubts):
+        return verdict  # it says already what more days would show
     can = next((doubt.value for doubt in verdict.doubts if doubt.code == DETECTABLE), math.inf)
     if about_accounts or panel is None:
         text = "more accounts, chosen without looking at their reactions; more posts of the same ones hardly help"

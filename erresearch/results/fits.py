@@ -405,6 +405,8 @@ class Precedence:
         Share of the variance of x now, and of x one period before, that the model's other regressors explain.
     reliability : Reliability or None
         Of x, from its autocovariances; None where it was not looked at.
+    rungs : tuple of str
+        What the rungs of the ladder are called, the first one first, where they are windows and no single lags.
 
     Examples
     --------
@@ -436,6 +438,7 @@ class Precedence:
     cumulated: Estimate | None = None
     explained: tuple[float, float] = (math.nan, math.nan)
     reliability: Reliability | None = None
+    rungs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Say what `str` says: short, and the same on every machine."""

@@ -213,14 +213,15 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
     if found.contemporaneous is not None:
         steps.setdefault(0, found.contemporaneous)
     end = max(steps) + 1.5
+    names = found.rungs or ("",) * len(steps)
     rungs: list[tuple[float, Estimate, object, str]] = [
         (
             lag,
             estimate,
             lead if lag < 0 else own,
-            f"lead {-lag}" if lag < 0 else f"lag {lag}" if lag else "same period",
+            name or (f"lead {-lag}" if lag < 0 else f"lag {lag}" if lag else "same period"),
         )
-        for lag, estimate in sorted(steps.items())
+        for (lag, estimate), name in zip(sorted(steps.items()), names, strict=True)
     ]
     rungs.append((end, found.reverse, reverse, "reverse,\nlag 1"))
     low, high = scale_of([estimate for _, estimate, _, _ in rungs], beside=[0.0])
