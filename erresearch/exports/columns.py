@@ -351,7 +351,6 @@ def number_column(drafted: Draft, target: str, settings: Settings, log: ReadLog)
         drafted.header(target),
         settings.decimal or match.layout.decimal,
         settings.decimal,
-        match.language,
     )
     found = parse_numbers(drafted.frame[target], drafted.rows, reading, log)
     stated = match.currencies.get(target, "")

@@ -67,15 +67,12 @@ class Reading:
         The platform's decimal sign, or empty.
     decimal : str or None
         What the caller says, which overrides everything.
-    language : str
-        Language of the headers.
     """
 
     field: Field
     header: str
     rule: str = ""
     decimal: str | None = None
-    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
