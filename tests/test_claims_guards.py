@@ -124,12 +124,7 @@ def boosted(table: pd.DataFrame, **more: object) -> pd.DataFrame:
 def test_s8_boosted_posts_need_their_price_as_a_control():
     table = boosted(weeks())
     claim = claim_named("C01")
-    uncontrolled = replace(
-        claim,
-        roles={role: names for role, names in claim.roles.items() if role != "spend"},
-        options={**claim.options, "log1p": [], "controls": []},
-        optional=(),
-    )
+    uncontrolled = replace(claim.without("spend"), optional=())
     assert evidence_for(claim, table).estimate.n_rows > 0
     with pytest.raises(GuardError, match=r"posts were boosted, and what was spent is not held fixed"):
         evidence_for(uncontrolled, table)

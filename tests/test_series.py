@@ -84,9 +84,9 @@ def test_order_and_engine_do_not_matter():
 
 def test_rows_that_are_a_series_bring_a_warning_that_names_the_call():
     table = two(3, rho=0.5)
-    with pytest.warns(ErresearchWarning, match=r"Write correlate\(…, time='week'\)"):
+    with pytest.warns(ErresearchWarning, match=r"Write er\.correlate\(data, x='x', y='y', time='week'\)"):
         correlate(table, "x", "y")
-    with pytest.warns(ErresearchWarning, match=r"Write regress\(…, time='week'\)"):
+    with pytest.warns(ErresearchWarning, match=r"Write er\.regress\(data, .*time='week'\)"):
         regress(table, "y", on=["x"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

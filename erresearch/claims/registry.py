@@ -58,7 +58,7 @@ class DataSetNote:
     design: Literal["", Design] = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Claim:
     """A sentence from a source, and how it is judged.
 
@@ -183,6 +183,10 @@ class Claim:
     def about(self, dataset: str) -> DataSetNote:
         """What the claim declares about `dataset` (nothing, for most)."""
         return self.sets.get(dataset, DataSetNote())
+
+    def __repr__(self) -> str:
+        """Say what `str` says, which fits on a line."""
+        return str(self)
 
     def __str__(self) -> str:
         """Identifier, sentence and δ."""

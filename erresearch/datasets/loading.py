@@ -74,7 +74,7 @@ def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
     >>> card = dataset_card("er-benchmarks")
     >>> frame, account = read(card, look(card))
     >>> account["rows_in_file"], account["rows"], account["missing"]["er_percent"]
-    (96, 96, 6)
+    (114, 114, 6)
     """
     import pandas as pd
 

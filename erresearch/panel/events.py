@@ -390,6 +390,9 @@ def event_candidates(rows: pd.DataFrame, *, by: str | None, time: str) -> pd.Dat
     """
     import pandas as pd
 
+    none = pd.DataFrame({name: pd.Series(dtype=object) for name in _COLUMNS})
+    if rows[time].nunique() < _FEWEST:  # nothing can stand out
+        return none
     starts, lasts = _periods(rows[time], time)
     found = []
     for entity, own in [(None, rows)] if by is None else list(rows.groupby(by, sort=True)):
@@ -404,9 +407,7 @@ def event_candidates(rows: pd.DataFrame, *, by: str | None, time: str) -> pd.Dat
                 {"start": starts[when], "end": lasts[when], "name": name, "entity": entity or ""}
                 for when in ordered[time][_standing_out(values)]
             ]
-    if not found:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in _COLUMNS})
-    return read_events(pd.DataFrame(found))
+    return read_events(pd.DataFrame(found)) if found else none
 
 
 def _standing_out(values: np.ndarray) -> np.ndarray:

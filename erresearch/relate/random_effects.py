@@ -58,15 +58,15 @@ class MetaAnalysis:
     without: Mapping[str, Estimate]
 
     def __str__(self) -> str:
-        """Mean, heterogeneity and prediction in one sentence."""
+        """Mean, heterogeneity and prediction, a line each."""
         ahead = (
             f"a further set would lie in {self.prediction}"
             if self.prediction is not None
             else f"what a further set would show is not said below {FEWEST_SETS} sets"
         )
         return (
-            f"{len(self.estimates)} sets: {plain(self.mean.value)} {self.mean.interval}; between sets a standard "
-            f"deviation of {plain(self.tau)} (I² {100 * self.heterogeneity:.0f} %); {ahead}"
+            f"{len(self.estimates)} sets: {plain(self.mean.value)} {self.mean.interval}\n"
+            f"between sets a standard deviation of {plain(self.tau)} (I² {100 * self.heterogeneity:.0f} %)\n{ahead}"
         )
 
 

@@ -137,7 +137,7 @@ def answer_lines(verdicts: Iterable[Verdict], claims: Iterable[Any] = ()) -> tup
     >>> from erresearch.results import Certainty
     >>> sure = Certainty("moderate", 3, ("randomised", "indirect"), ("chance decided", "indirect"))
     >>> answer_lines([Verdict("C6", "mail", "supported", estimate=estimate, certainty=sure)])[1]
-    'Where chance decided who was treated (mail): C6: 5 more in 1,000 (3 to 7), supported, certainty moderate.'
+    'Where chance decided who was treated (mail): C6: 5.0 more in 1,000 (3.0 to 7.0), supported, certainty moderate.'
     """
     known = {claim.id: claim for claim in claims}
     everything = list(verdicts)

@@ -559,7 +559,8 @@ class Adversary:
         return (
             f"{self.granted:,} of {self.tried:,} analyses say {self.wish} at {100 * self.level:.4g} %; {others}{lost}\n"
             f"elasticities from {rounded(self.lowest)} through {rounded(self.middle)} to {rounded(self.highest)}\n"
-            f"tried: {made}. Which ones say it is not told: choose yours before you look"
+            f"tried: {made}\n"
+            "Which ones say it is not told: choose yours before you look"
         )
 
     def _repr_markdown_(self) -> str:
