@@ -57,14 +57,22 @@ class ErresearchError(ValueError):
         self, wrong: str, *, got: str = "", allowed: str = "", fix: str = "", code: str = ""
     ) -> None:
         self.wrong, self.got, self.allowed, self.fix, self.code = wrong, got, allowed, fix, code
+        wrong, got, allowed = (
+            _cut(part, most) for part, most in ((wrong, 400), (got, 400), (allowed, 1_000))
+        )
         head = f"{wrong}: {got}" if got else wrong
         tail = [f"Allowed: {allowed}" if allowed else "", fix[:1].upper() + fix[1:]]
-        super().__init__(" ".join(f"{part}." for part in (head, *tail) if part))
+        super().__init__(" ".join(part if part[-1] == "?" else f"{part}." for part in (head, *tail) if part))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the parts, so that errors cross process borders whole."""
         parts = {"got": self.got, "allowed": self.allowed, "fix": self.fix, "code": self.code}
         return (_rebuild, (type(self), self.wrong, parts))
+
+
+def _cut(part: str, most: int) -> str:
+    """Return a part with its middle left out where names of a caller make it long; what to do is never cut."""
+    return part if len(part) <= most else f"{part[: most - 100]} … {part[-90:]}"
 
 
 def _rebuild(kind: type[ErresearchError], wrong: str, parts: dict[str, str]) -> ErresearchError:
@@ -101,11 +109,8 @@ class UnknownNameError(ErresearchError):
         """
         names = sorted(known)
         near = difflib.get_close_matches(str(name), names, n=1)
-        error = cls(f"There is no {kind} {str(name)!r}", allowed=", ".join(names))
-        if near:
-            error.fix = f"Did you mean {near[0]!r}?"
-            error.args = (f"{error.args[0]} {error.fix}",)
-        return error
+        fix = f"Did you mean {near[0]!r}?" if near else ""
+        return cls(f"There is no {kind} {str(name)!r}", allowed=", ".join(names), fix=fix)
 
 
 class EngineError(ErresearchError):
@@ -149,10 +154,8 @@ def missing_columns(
     near = [f"{found[0]!r} for {name!r}" for name, found in hints if found]
     shown = ", ".join(present[:30]) + (f" and {len(present) - 30} more" if len(present) > 30 else "")
     plural = "columns" if len(absent) > 1 else "column"
-    error = ColumnError(
-        f"No {plural} {', '.join(map(repr, absent))} in {where}", allowed=shown or "(there is no column)"
+    return ColumnError(
+        f"No {plural} {', '.join(map(repr, absent))} in {where}",
+        allowed=shown or "(there is no column)",
+        fix=f"Did you mean {', '.join(near)}?" if near else "",
     )
-    if near:
-        error.fix = f"Did you mean {', '.join(near)}?"
-        error.args = (f"{error.args[0]} {error.fix}",)
-    return error

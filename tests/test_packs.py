@@ -86,7 +86,7 @@ def test_sums_by_account_and_period_are_rows_where_each_week_has_one() -> None:
         Moments.from_frame(table.assign(week=table["week"] // 15), ["x"], by="shop", period="week")
     )
     weighted = table.assign(week=0, w=1.0)
-    with pytest.raises(DataError, match="rows weighted by 'w', so that nobody can see how many a cell has"):
+    with pytest.raises(DataError, match="rows weighted by 'w': nobody can see how many a cell has"):
         check_disclosure(Moments.from_frame(weighted, ["x"], by="shop", period="week", weights="w"))
 
 

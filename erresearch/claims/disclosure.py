@@ -185,7 +185,7 @@ def _check_cells(moments: Moments, least: int) -> None:
             f"sums by account and {moments.period!r} would give rows away",
             got=f"{int(few.sum()):,} of {len(moments.cells.weight):,} cells have fewer than {least} rows"
             if moments.weights is None
-            else f"rows weighted by {moments.weights!r}, so that nobody can see how many a cell has",
+            else f"rows weighted by {moments.weights!r}: nobody can see how many a cell has",
             allowed=f"{least} or more in each, without weights",
             fix=f"take the means by {moments.period!r} out of the rows and make the moments without `period`",
         )

@@ -164,7 +164,7 @@ def _check_call(house: str, by: str | None, salt: str | None, *, plain: bool, le
             "accounts go out as hashes, which need a salt",
             got="none" if salt is None else f"{len(salt)} characters",
             allowed=f"{_SALT} characters or more, the same in every house of the pool",
-            fix="agree on secrets.token_hex(16), or say plain=True where the names are labels that may be read",
+            fix="agree on secrets.token_hex(16), or say plain=True where the names may be read",
         )
 
 

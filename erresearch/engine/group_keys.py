@@ -163,7 +163,7 @@ def refuse_blurred(name: str, where: str, largest: float | None) -> None:
             f"{name!r} in {where} names accounts by floats too large to tell neighbours apart",
             got=f"ids up to {largest:.0f}",
             allowed=f"floats below {_WHOLE_FLOATS:.0f}; whole numbers and text of any size",
-            fix='read the ids as text, or as whole numbers that may be missing (pandas: dtype="Int64")',
+            fix='read the ids as text or whole numbers (pandas: dtype="Int64")',
         )
 
 

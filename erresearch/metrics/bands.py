@@ -269,8 +269,8 @@ def band(
             "no source prints bands for this rate",
             got=str(given) if given else "a number without its definition",
             allowed="; ".join(_title(one.definition) for one in sources.values()),
-            fix='say what the number is, as in er.band(0.03, definition="M01"), or compute a rate that has bands, as '
-            'in er.engagement_rate(posts, definition="M01")',
+            fix='say what the number is: er.band(0.03, definition="M01"), or compute one that has bands: '
+            'er.engagement_rate(posts, definition="M01")',
         )
     chosen = fitting[0] if source is None else sources[source]
     if not math.isfinite(value):

@@ -146,7 +146,7 @@ def arrive(
             f"{what} must come as exports or as a table",
             got=f"a value of type {type(data).__name__}",
             allowed="what read_export returns, several of them, or a pandas, Polars, PyArrow or DuckDB table",
-            fix="read a file with erresearch.read_export, or open it with polars.scan_parquet",
+            fix="read a file with erresearch.read_export or polars.scan_parquet",
         ) from error
     if isinstance(frame, nw.LazyFrame):
         names = _there(frame.collect_schema().names(), what, needed, wanted)
@@ -430,8 +430,8 @@ def _refuse_different(frame: nw.LazyFrame[Any], keys: list[str], rows: int) -> N
     raise DataError(
         "the same post stands in several rows with different figures",
         got=f"{total:,} of {rows:,} rows, first {keys[-1]} {twice[keys[-1]][0]!r}",
-        fix="keep the newest figures of each post, add a column exported_at with the day of each row's export, or pass "
-        "the exports themselves, which know their dates",
+        fix="keep the newest figures of each post, add the day of the export as a column exported_at, or pass "
+        "the exports themselves",
     )
 
 

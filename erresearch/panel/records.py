@@ -386,7 +386,7 @@ def belong(
         raise GuardError(
             "several entities have outcomes, and it is not said which account belongs to which",
             got=f"accounts {_list(unknown)}; entities {_list(sorted(outcomes))}",
-            allowed="one outcome series per entity: a revenue line is never repeated over several accounts",
+            allowed="one outcome series per entity, never repeated over several accounts",
             fix=f"pass entity={{{unknown[0]!r}: {sorted(outcomes)[0]!r}, …}}",
         )
     return Belonging(

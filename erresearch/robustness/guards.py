@@ -171,7 +171,7 @@ def reported_rate(column: str, definition: Declared | None = None) -> None:
             f"{column!r} is an engagement rate of unknown formula",
             got="a finished number without its numerator and denominator",
             allowed=f"one of {', '.join(sorted(DEFINITIONS))}, or Ratio(numerator, denominator)",
-            fix="declare its formula, or compute it from counts with `engagement_rate`",
+            fix="declare its formula, or compute it with `engagement_rate`",
         )
 
 

@@ -1,0 +1,80 @@
+"""What messages may say: few words of our own, and labels of the caller's that are cut where they are long."""
+
+from __future__ import annotations
+
+import ast
+import pickle
+from pathlib import Path
+
+import pytest
+
+from erresearch import errors
+from erresearch.errors import DataError, ErresearchError, UnknownNameError, missing_columns
+
+PACKAGE = Path(errors.__file__).parent
+KINDS = {name for name in errors.__all__ if issubclass(getattr(errors, name), Exception)}
+OWN_WORDS = 200
+
+
+def own_words(part: ast.expr) -> int:
+    """Characters of a text that stand in the source, whatever is filled in; of two ways the longer one."""
+    match part:
+        case ast.Constant(value=str(text)):
+            return len(text)
+        case ast.JoinedStr(values=values):
+            return sum(own_words(value) for value in values)
+        case ast.BinOp(left=left, right=right):
+            return own_words(left) + own_words(right)
+        case ast.IfExp(body=body, orelse=orelse):
+            return max(own_words(body), own_words(orelse))
+    return 0
+
+
+def messages(tree: ast.AST):
+    """Every error and warning that is made, with the characters of our own words in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in {
+            *KINDS,
+            "warn",
+        }:
+            told = [*node.args, *(each.value for each in node.keywords if each.arg != "code")]
+            yield node.lineno, sum(own_words(part) for part in told)
+
+
+def test_a_message_has_at_most_200_characters_of_our_own_words():
+    found = [
+        (path.name, line, count)
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for line, count in messages(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert len(found) > 500
+    assert [each for each in found if each[-1] > OWN_WORDS] == []
+
+
+def test_long_messages_are_found():
+    tree = ast.parse('raise DataError("a" * 9, got=f"{x}bb" if y else "c", fix="d" + e, code="none")')
+    assert [count for _, count in messages(tree)] == [4]
+    tree = ast.parse('warnings.warn(f"aa{b}", errors.ErresearchWarning("cc"), stacklevel=2)')
+    assert [count for _, count in messages(tree)] == [2, 2]
+
+
+@pytest.mark.parametrize("part", ["wrong", "got", "allowed"])
+def test_labels_of_any_length_leave_a_message_that_can_be_read(part: str):
+    parts = {"wrong": "`a` is odd", "got": "3 rows", "allowed": "2 rows", "fix": "leave `a` out " + "y" * 900}
+    error = DataError(**(parts | {part: "Ab" + "x" * 100_000 + "yZ"}))
+    assert len(str(error)) < 2_100
+    assert str(error).count(" … ") == 1
+    assert "Ab" in str(error) and "yZ" in str(error)  # noqa: PT018
+    assert str(error).endswith("Leave `a` out " + "y" * 900 + ".")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert getattr(error, part).startswith("Abxxx")
+
+
+def test_names_of_any_length_and_number_leave_the_advice_whole():
+    near = missing_columns(["folowers", "z" * 9_000], ["followers", *(f"{i}" * 900 for i in range(100))])
+    assert len(str(near)) < 1_600
+    assert str(near).endswith(" Did you mean 'followers' for 'folowers'?")
+    unknown = UnknownNameError.of("world", "nill", ["nil", *("w" * 50 + str(i) for i in range(500))])
+    assert len(str(unknown)) < 1_100
+    assert str(unknown).endswith(" Did you mean 'nil'?")
+    assert isinstance(unknown, ErresearchError)
