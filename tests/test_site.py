@@ -97,6 +97,14 @@ def test_plain_text_stays_plain(pages: ModuleType, text: str):
     assert not re.search(r"(?<!\\)[|*_<>$`{}\[\]]", escaped)
 
 
+def test_whatever_a_page_links_to_is_laid_out_with_it(tmp_path: Path):
+    staging = tool("site")
+    staging.stage(tmp_path)
+    linked = staging.linked(tmp_path)
+    assert len(linked) > 20
+    assert [(path, page) for path, page in linked.items() if not (tmp_path / path).exists()] == []
+
+
 # --------------------------------------------------------------------------------------------------- guides
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_guide_prints_what_it_shows(guide: Path, capfd):

@@ -8,6 +8,7 @@ is looked at.
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -21,13 +22,8 @@ import site_check  # noqa: E402 - both lie beside this file
 import site_pages  # noqa: E402
 
 # Copied as they are, so that their links to each other hold here as they do in the repository.
-COPIED = (
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "data/calibration.csv",
-    "data/daily_calibration.csv",
-    "data/experiments_calibration.csv",
-)
+COPIED = ("CHANGELOG.md", "CONTRIBUTING.md")
+LINK = re.compile(r"\]\(([^)\s#:]+\.\w+)(?:#[^)\s]*)?\)")
 # What the first page lists by name; other guides under docs/ are for teachers.
 LISTED = {"BOARD", "DESIGN", "STATISTICS", "STYLE"}
 
@@ -61,6 +57,22 @@ def stage(source: Path) -> None:
     for name, text in site_pages.pages(notebooks, workshop).items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text(text, encoding="utf-8")
+    for inside in linked(source):
+        origin = ROOT / inside
+        if origin.is_file() and not (source / inside).exists():
+            (source / inside).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(origin, source / inside)
+
+
+def linked(source: Path) -> dict[Path, Path]:
+    """Files that the staged pages link to, each with a page that does."""
+    found = {}
+    for page in sorted([*source.rglob("*.md"), *source.rglob("*.ipynb")]):
+        for link in LINK.findall(page.read_text(encoding="utf-8")):
+            path = (page.parent / link).resolve()
+            if path.is_relative_to(source.resolve()):
+                found[path.relative_to(source.resolve())] = page.relative_to(source)
+    return found
 
 
 def build(source: Path, out: Path) -> int:

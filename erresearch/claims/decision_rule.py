@@ -284,9 +284,9 @@ def judge(
 
     1. ends of a declared range that disagree, too few accounts, a refusal of the procedure, or another word without
        controls whose role is ambiguous, make it *inconclusive*;
-    2. an arrow whose interval lies beyond 0 must pass :func:`movement_gate`, whichever way it points, or it is
+    2. an arrow whose interval lies beyond 0 must pass ``movement_gate``, whichever way it points, or it is
        *association only*;
-    3. an arrow whose interval lies inside ±δ must pass :func:`nil_gate`, or it is *inconclusive*.
+    3. an arrow whose interval lies inside ±δ must pass ``nil_gate``, or it is *inconclusive*.
 
     Where x and y move together within the period the reason says so first. Every word has its certainty beside it.
 

@@ -117,7 +117,7 @@ def answer(verdicts: Iterable[Verdict], claims: Iterable[Any] = ()) -> str:
 
     See Also
     --------
-    answer_lines : The same, sentence by sentence.
+    erresearch.report.write_report : The page that begins with it.
 
     Examples
     --------
