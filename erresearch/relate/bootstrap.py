@@ -313,7 +313,7 @@ def _nuisance(model: Scores) -> tuple[np.ndarray, np.ndarray]:
     """Scores of everything that is estimated again in each draw (G × (k + T)), and the inverse of their Hessian."""
     if model.periods is None:
         return model.scores, model.bread
-    k, length = model.beta.size, len(model.periods.gram)
+    k, length = model.beta.size, len(model.periods.inverse)
     inverse = np.zeros((k + length, k + length))
     inverse[:k, :k], inverse[k:, k:] = model.bread, model.periods.inverse
     return np.hstack([model.scores, model.periods.residuals]), inverse

@@ -49,21 +49,21 @@ class Swept:
     nested : int
         Of these, how many are nested in the account and so do not count in CRV1's factor.
     period_parts : tuple or None
-        (inverse, gram, cross of every column, counts) of the swept period dummies.
+        (inverse, cross of every column, counts) of the swept period dummies.
     """
 
     names: tuple[str, ...]
     grams: np.ndarray
     absorbed: int
     nested: int
-    period_parts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None
+    period_parts: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def periods(self, beta: np.ndarray) -> Periods | None:
         """Period effects as nuisance parameters, with the residuals at `beta`."""
         if self.period_parts is None:
             return None
-        inverse, gram, cross, counts = self.period_parts
-        return Periods(inverse, gram, cross[:, :, :-1], cross[:, :, -1] - cross[:, :, :-1] @ beta, counts)
+        inverse, cross, counts = self.period_parts
+        return Periods(inverse, cross[:, :, :-1], cross[:, :, -1] - cross[:, :, :-1] @ beta, counts)
 
 
 def open_moments(
@@ -221,7 +221,7 @@ def _without_periods(moments: Moments, within: np.ndarray) -> Swept:
     own = counts[:, :, None] * (gamma[None] - np.einsum("gt,tk->gk", share, gamma)[:, None])
     first = np.einsum("gtk,tl->gkl", cross, gamma)
     grams = within - first - first.transpose(0, 2, 1) + np.einsum("tk,gtl->gkl", gamma, own)
-    return Swept(moments.columns, grams, groups + lost + rank, groups, (inverse, gram, cross - own, counts))
+    return Swept(moments.columns, grams, groups + lost + rank, groups, (inverse, cross - own, counts))
 
 
 def _without_lone_periods(

@@ -14,6 +14,7 @@ cluster-robust inference. *Journal of Applied Econometrics*, 38(5), 671-694.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +31,7 @@ __all__ = [
     "crv3",
     "effective_clusters",
     "need_several",
+    "without_each",
 ]
 
 #: Smallest eigenvalue of the correlation-scaled Hessian without an account below which something is not identified.
@@ -48,8 +50,6 @@ class Periods:
     ----------
     inverse : (T, T) ndarray
         Generalised inverse of D̃ᵀD̃, the account-demeaned period dummies.
-    gram : (T, T) ndarray
-        D̃ᵀD̃ itself.
     cross : (G, T, k) ndarray
         D̃_gᵀX_g per account, X already swept of both effects.
     residuals : (G, T) ndarray
@@ -59,7 +59,6 @@ class Periods:
     """
 
     inverse: np.ndarray
-    gram: np.ndarray
     cross: np.ndarray
     residuals: np.ndarray
     counts: np.ndarray
@@ -176,21 +175,16 @@ def _leave_one_out(model: Scores, contrasts: np.ndarray | None) -> np.ndarray:
             moves[g] = _what_is_left(rest[g], model.scores[g] / scale, scale, contrasts)
         return moves
     k = model.beta.size
-    # accounts seen in the same periods share one factorisation
-    patterns, which = np.unique(periods.counts, axis=0, return_inverse=True)
-    for i, n_gt in enumerate(patterns):
-        members = np.flatnonzero(which.ravel() == i)
-        right = np.concatenate([-periods.cross[members], periods.residuals[members][:, :, None]], axis=2)
-        solved = _without_pattern(periods, n_gt, right.transpose(1, 0, 2).reshape(len(n_gt), -1))
-        for g, part in zip(members, solved.reshape(-1, len(members), k + 1).swapaxes(0, 1), strict=True):
-            cross = periods.cross[g]
-            schur = (total - model.hessians[g] + cross.T @ part[:, :k]) / outer
-            score = (model.scores[g] + cross.T @ part[:, k]) / scale
-            if np.linalg.eigvalsh(schur)[0] > _LOST:
-                found = -np.linalg.solve(schur, score) / scale
-                moves[g] = found if contrasts is None else contrasts @ found
-            else:
-                moves[g] = _what_is_left(schur, score, scale, contrasts)
+    right = np.concatenate([-periods.cross, periods.residuals[:, :, None]], axis=2)
+    for g, part in without_each(periods.inverse, periods.counts, right):
+        cross = periods.cross[g]
+        schur = (total - model.hessians[g] + cross.T @ part[:, :k]) / outer
+        score = (model.scores[g] + cross.T @ part[:, k]) / scale
+        if np.linalg.eigvalsh(schur)[0] > _LOST:
+            found = -np.linalg.solve(schur, score) / scale
+            moves[g] = found if contrasts is None else contrasts @ found
+        else:
+            moves[g] = _what_is_left(schur, score, scale, contrasts)
     return moves
 
 
@@ -209,7 +203,34 @@ def _what_is_left(
     return np.asarray(np.where(lost, np.inf, found))
 
 
-def _without_pattern(periods: Periods, n_gt: np.ndarray, right: np.ndarray) -> np.ndarray:
+def without_each(
+    inverse: np.ndarray, counts: np.ndarray, right: np.ndarray
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Solve for the period effects without each account in turn: (D̃ᵀD̃ − A_g)p = r_g.
+
+    Parameters
+    ----------
+    inverse : (T, T) ndarray
+        Generalised inverse of D̃ᵀD̃.
+    counts : (G, T) ndarray
+        Weight of each account in each period.
+    right : (G, T, m) ndarray
+        Right-hand sides of each account, 0 where it is not seen.
+
+    Yields
+    ------
+    int, (T, m) ndarray
+        An account and its solutions. Accounts seen in the same periods share one factorisation.
+    """
+    patterns, which = np.unique(counts, axis=0, return_inverse=True)
+    for i, n_gt in enumerate(patterns):
+        members = np.flatnonzero(which.ravel() == i)
+        sides = right[members].transpose(1, 0, 2)
+        solved = _without_pattern(inverse, n_gt, sides.reshape(len(n_gt), -1)).reshape(sides.shape)
+        yield from zip(members.tolist(), solved.swapaxes(0, 1), strict=True)
+
+
+def _without_pattern(whole: np.ndarray, n_gt: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solve (D̃ᵀD̃ − A_g)p = r for accounts seen `n_gt` times in each period; p is 0 where they are not seen.
 
     A_g and r live on the account's own periods S, so that with P = (D̃ᵀD̃)⁺ the equations there are
@@ -217,7 +238,7 @@ def _without_pattern(periods: Periods, n_gt: np.ndarray, right: np.ndarray) -> n
     """
     seen = np.flatnonzero(n_gt)
     own = np.diag(n_gt[seen]) - np.outer(n_gt[seen], n_gt[seen]) / max(n_gt.sum(), 1e-300)
-    inverse = periods.inverse[np.ix_(seen, seen)]
+    inverse = whole[np.ix_(seen, seen)]
     left, b = np.eye(len(seen)) - inverse @ own, inverse @ right[seen]
     out = np.zeros_like(right)
     try:

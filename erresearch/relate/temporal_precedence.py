@@ -70,7 +70,7 @@ def submodel(moments: Moments, swept: Swept, outcome: str, on: Sequence[str]) ->
     hessians = grams[:, :-1, :-1]
     parts = swept.period_parts
     if parts is not None:
-        parts = (parts[0], parts[1], parts[2][:, :, index], parts[3])
+        parts = (parts[0], parts[1][:, :, index], parts[2])
     return Scores(
         beta,
         bread,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from erresearch.relate.design import Swept
+from erresearch.relate.scores import without_each
 
 __all__ = ["Subsets", "bootstrap_t", "masks", "solve_subsets"]
 
@@ -109,7 +110,7 @@ def solve_subsets(swept: Swept, fixed: int, rows: int, cov: str) -> Subsets:
     unit = scale[-1] / scale[0]
     parts = None
     if swept.period_parts is not None:
-        inverse, _, cross, _ = swept.period_parts
+        inverse, cross, _ = swept.period_parts
         parts = inverse, cross / scale
     spread = np.var(leverage, axis=0) / np.mean(leverage, axis=0) ** 2
     return Subsets(
@@ -161,16 +162,10 @@ def _without_each(swept: Swept, grams: np.ndarray, scale: np.ndarray) -> np.ndar
     rest = np.asarray(grams.sum(axis=0) - grams)
     if swept.period_parts is None:
         return rest
-    _, gram, cross, counts = swept.period_parts
-    length = len(gram)
-    constant = np.trace(gram) / length**2  # the demeaned dummies have the constant in their null space
-    for g, (own, n) in enumerate(zip(cross / scale, counts, strict=True)):
-        left = gram - np.diag(n) + np.outer(n, n) / max(n.sum(), 1e-300) + constant
-        try:
-            solved = np.linalg.solve(left, own)
-        except np.linalg.LinAlgError:
-            solved = np.linalg.lstsq(left, own, rcond=None)[0]
-        rest[g] -= own.T @ solved
+    inverse, cross, counts = swept.period_parts
+    own = cross / scale
+    for g, solved in without_each(inverse, counts, own):
+        rest[g] -= own[g].T @ solved
     return rest
 
 
