@@ -221,6 +221,10 @@ def without_each(
     ------
     int, (T, m) ndarray
         An account and its solutions. Accounts seen in the same periods share one factorisation.
+
+    See Also
+    --------
+    crv3 : What the solutions are for.
     """
     patterns, which = np.unique(counts, axis=0, return_inverse=True)
     for i, n_gt in enumerate(patterns):
