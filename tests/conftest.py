@@ -10,6 +10,10 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# The matrices of the tests are small, and there are as many workers as processors: threads of linear algebra would
+# only wait for each other. Kernels and programs that the tests start inherit this; no library has been loaded yet.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # No test judges by the clock, and a red run must be red again when somebody looks into it.
 settings.register_profile(
     "erresearch", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

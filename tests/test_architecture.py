@@ -50,8 +50,8 @@ ALSO = {"cli": {"click"}, "report": {"markupsafe"}}
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "tools", "util", "utils"}
 
 # Ceilings of the whole: they may only sink.
-MOST_FILES = 163
-LONGEST_CHAIN = 26
+MOST_FILES = 162
+LONGEST_CHAIN = 22
 MOST_IN_ROOT = 6
 LONGEST_FILE = 600
 # What does not keep these rules yet is counted here; the counts may only sink.

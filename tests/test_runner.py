@@ -72,7 +72,7 @@ def test_a_failure_names_the_cell_and_keeps_what_ran(mixed):
 
 
 def test_runs_where_an_event_loop_is_running_already(tmp_path: Path):
-    path = notebook(tmp_path, "inside", "import os; os.environ.get('MPLBACKEND', 'unset')")
+    path = notebook(tmp_path, "inside", "import os; os.environ['OPENBLAS_NUM_THREADS']")
 
     async def inside_jupyter():
         return run_notebooks([path], tmp_path / "out")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from erresearch.audits.judgement import judged_by_day
-from erresearch.claims import Claim, read_claims
+from erresearch.claims.registry import Claim, read_claims
 from erresearch.io.files import atomic_write, csv_text, table_csv
 from erresearch.io.outputs import output_folder
 from erresearch.panel import Rules

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from erresearch.claims import Claim, examine, read_claims
+from erresearch.claims.board import examine
 from erresearch.claims.certainty import grade
 from erresearch.claims.decision_rule import DETECTABLE, FEWEST_CLUSTERS
+from erresearch.claims.registry import Claim, read_claims
 from erresearch.errors import DesignError
 from erresearch.panel import BOOSTED, Panel
 from erresearch.panel.records import Choice

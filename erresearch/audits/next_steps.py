@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from erresearch.claims import read_claims
 from erresearch.claims.certainty import grade
+from erresearch.claims.registry import read_claims
 from erresearch.errors import DesignError, ErresearchError
 from erresearch.experiments import Interruption, Pause, find_pauses, interruption
 from erresearch.experiments.designs import BELIEVABLE

@@ -22,7 +22,7 @@ from erresearch.results import (
     Word,
     plain,
 )
-from erresearch.robustness import detectable
+from erresearch.robustness.power import detectable
 from erresearch.schema.vocabulary import DECISIVE
 
 __all__ = [

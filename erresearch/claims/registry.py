@@ -13,7 +13,8 @@ from typing import Any, Final, Literal, get_args
 from erresearch.claims.options import Options, read_options, roles_in, without_role
 from erresearch.errors import DataError, EngineError, UnknownNameError
 from erresearch.io.files import resource
-from erresearch.worlds import CASES, WORLDS
+from erresearch.worlds.simulation import CASES
+from erresearch.worlds.truths import WORLDS
 
 __all__ = ["Claim", "DataSetNote", "claim_named", "claims_path", "claims_sha256", "read_claims"]
 

@@ -171,7 +171,7 @@ def _leave_one_out(model: Scores, contrasts: np.ndarray | None) -> np.ndarray:
         if good.any():
             found = -np.linalg.solve(rest[good], (model.scores[good] / scale)[:, :, None])[:, :, 0] / scale
             moves[good] = found if contrasts is None else found @ contrasts.T
-        for g in np.flatnonzero(~good):
+        for g in np.flatnonzero(~good).tolist():
             moves[g] = _what_is_left(rest[g], model.scores[g] / scale, scale, contrasts)
         return moves
     k = model.beta.size

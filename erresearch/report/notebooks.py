@@ -248,8 +248,10 @@ async def _execute(client: Any, folder: str) -> None:
     The client's own ``async_execute`` stops its kernel at the exit of the program and not where it is cancelled while
     the kernel starts.
     """
+    # there are as many kernels as processors, so that further threads of each would only wait for each other;
     # a backend chosen for this process (Agg, say) would silence the pictures of the kernels
-    environment = {key: value for key, value in os.environ.items() if key != "MPLBACKEND"}
+    inherited = {key: value for key, value in os.environ.items() if key != "MPLBACKEND"}
+    environment = {"OPENBLAS_NUM_THREADS": "1", **inherited}
     # kernels listen on this machine only; their warning that they do would come once per notebook
     quiet = ["--IPKernelApp.log_level=ERROR"]
     await client.km.start_kernel(extra_arguments=quiet, cwd=folder, env=environment)

@@ -27,7 +27,7 @@ from erresearch.results import Curve, Interval, Verdict
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from erresearch.claims import Claim
+    from erresearch.claims.registry import Claim
     from erresearch.engine.moments import Moments
     from erresearch.relate.design import Effect
 
@@ -112,8 +112,8 @@ def reproduce(
     erresearch.audit : The same for one's own files.
     erresearch.examine : The judging alone.
     """
-    from erresearch.claims import embedded, examine, read_claims
-    from erresearch.claims.board import without_others_cases
+    from erresearch.claims.board import embedded, examine, without_others_cases
+    from erresearch.claims.registry import read_claims
     from erresearch.report import write_report
     from erresearch.report.calibration import promises
 
@@ -173,7 +173,7 @@ def _pictures(
     claims: Sequence[Claim], data: Mapping[str, Any], verdicts: Sequence[Verdict]
 ) -> dict[str, Figure]:
     """For each claim what its estimate was read off, on the data set that shows most."""
-    from erresearch.claims import evidence_for
+    from erresearch.claims.board import evidence_for
     from erresearch.report.html import evidence_figure
 
     drawn: dict[str, Figure] = {}
@@ -316,8 +316,8 @@ def living_curve(
     >>> living_curve(m, "revenue", "likes", minimal=[], controls=["spend"], definitions=["likes", "comments"], lags=[0])
     <living curve of 12 models: likes and revenue>
     """
-    from erresearch.claims import word_of
     from erresearch.claims.certainty import grade
+    from erresearch.claims.decision_rule import word_of
     from erresearch.robustness import CurveInference, specification_curve
 
     curve = specification_curve(
