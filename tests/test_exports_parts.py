@@ -249,8 +249,18 @@ def test_many_rows_are_taken_to_utc_as_the_zone_database_says(zone: str):
     ("mapping", "match"),
     [
         ({"colums": {}}, "There is no line of a mapping 'colums'.*Did you mean 'columns'"),
-        ({"columns": {"likse": "n"}}, "There is no canonical column 'likse'.*Did you mean 'likes'"),
+        (
+            {"columns": {"likse": "n"}},
+            r"no column of ours: 'likse'. Allowed: for kind = \"posts\": published_at or .*Perhaps 'likes' is meant",
+        ),
         ({"columns": {}}, r"\[columns\] of a mapping is empty"),
+        (
+            {"columns": {"post_id": "n", "likes": "m"}},
+            r"lacks published_at or date: post_id, likes\. Allowed: for kind = \"posts\": .*another kind: posts, daily",
+        ),
+        ({"kind": "ads", "columns": {"entity": "n"}}, "lacks date or day or month and spend: entity"),
+        ({"kind": "daily", "columns": {"date": "n"}}, "lacks a figure: date"),
+        ({"columns": {"date": "n", "likes": "m"}}, "Totals.csv has no column 'n' and no column 'm'.*'Date', 'Views'"),
         ({"columns": {"likes": 5}}, "'likes' of a mapping must be a list of texts: 5"),
         (
             {"columns": {"likes": "n"}, "kind": "post"},
@@ -307,7 +317,6 @@ def test_series_that_cannot_be_read_say_why(tmp_path: Path):
     )
     fails(path, "reach is given twice for the same day with different values: rows 3, 7")
     path.write_text("day,n\n2026-01-01,5\n")
-    fails(path, "has no column of days", mapping={"kind": "daily", "columns": {"views": "n", "likes": "day"}})
     path.write_text("day,n\n2026-01-01,five\n2026-01-02,six\n")
     fails(path, "column 'n' holds no number: 2 cells such as 'aaaa'", mapping=SERIES)
     path.write_text("Campaign,Cost,Impr.\nSoap,5.5,100\n")

@@ -10,7 +10,7 @@ import pytest
 
 from erresearch.cli import commands
 from erresearch.errors import ErresearchError
-from erresearch.exports import read_export
+from erresearch.exports import combine_exports, read_export
 from erresearch.exports.reading import suggest_mapping
 
 PERSON = "Ann Example,ann@example.org,1 High Street"
@@ -210,6 +210,37 @@ def test_posts_and_followers_are_suggested_too(tmp_path: Path):
     assert (made.kind, made.rows["likes"].sum(), made.rows["shares"].sum()) == ("posts", 7, 1)
     path.write_text("Day,Fans\n2025-03-13,100\n2025-03-14,103\n")
     assert read_export(path, mapping=tomllib.loads(suggest_mapping(path))).kind == "followers"
+
+
+DAYS = "date,likes,comments,followers,views\n" + "".join(f"2026-01-0{d},{d},1,{1000 + d},30{d}\n" for d in range(1, 8))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (DAYS, "daily"),  # each day once
+        (DAYS + DAYS.partition("\n")[2], "posts"),  # each day twice
+        (DAYS.replace("2026-01-02", "2026-01-02 10:00").replace("2026-01-03", "2026-01-03 11:30"), "posts"),  # clocks
+        ("fecha;me gusta;comentarios\n01-02-2026;3;1\n13-02-2026;4;0\n", "daily"),  # headers of a known language
+        ("Day,NPS score,Shop\n2026-01-01,9,a\n2026-01-01,3,b\n", "survey"),
+    ],
+)
+def test_figures_by_day_and_posts_are_told_apart(tmp_path: Path, text: str, kind: str):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    said = suggest_mapping(path)
+    made = read_export(path, mapping=tomllib.loads(said))
+    assert (made.kind, made.accounting.used) == (kind, len(text.splitlines()) - 1)
+
+
+def test_posts_without_ids_are_one_in_two_exports(tmp_path: Path):
+    mapping = {"columns": {"date": "day", "likes": "likes"}}
+    for name, likes in (("2026-02-01.csv", 3), ("2026-03-01.csv", 5)):
+        (tmp_path / name).write_text(f"day,likes\n2026-01-01,{likes}\n2026-01-01,{likes + 1}\n2026-01-09,1\n")
+    both = combine_exports([
+        read_export(tmp_path / name, mapping={**mapping, "exported_at": name[:10]})
+        for name in ("2026-02-01.csv", "2026-03-01.csv")])  # fmt: skip
+    assert both.rows["likes"].tolist() == [5, 6, 1]
 
 
 def test_what_cannot_be_guessed_is_said(tmp_path: Path):

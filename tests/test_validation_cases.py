@@ -387,10 +387,14 @@ def test_H6_a_column_that_is_needed_is_missing(write: Write):
     with pytest.raises(ErresearchError, match=r"has no reach or views.*Reach, Alcance, Bereik, Reichweite"):
         export.need("reach", "views")
     assert len(export.need("likes", "reach")) == 9
-    fails(write([["id", "likes"], ["a", 1], ["b", 2]]), "has no column for published_at",
+    fails(write([["id", "likes"], ["a", 1], ["b", 2]]), "lacks published_at or date",
           mapping={"kind": "posts", "columns": {"post_id": "id", "likes": "likes"}})  # fmt: skip
-    fails(write([["when", "likes"], ["2026-01-01", 1]]), "has no column for post_id or permalink",
-          mapping={"kind": "posts", "columns": {"published_at": "when", "likes": "likes"}})  # fmt: skip
+    export = read_export(write([["when", "likes"], ["2026-01-01", 1], ["2026-01-01", 1]]),
+                         mapping={"kind": "posts", "columns": {"date": "when", "likes": "likes"}})  # fmt: skip
+    assert export.rows["post_id"].tolist() == ["2026-01-01 no. 1", "2026-01-01 no. 2"]
+    assert "(1 rows equal an earlier one)" in caution(export, "no ids")
+    fails(write([["when", "day", "likes"], ["2026-01-01", "2026-01-02", 1]]), "nothing that says which post",
+          mapping={"kind": "posts", "columns": {"date": "when", "metric_date": "day", "likes": "likes"}})  # fmt: skip
 
 
 def test_H7_a_figure_changes_its_name():
@@ -486,7 +490,7 @@ def test_H15_another_tool_comes_in_through_a_mapping(write: Write, tmp_path: Pat
     assert "reach" not in export.rows.columns  # never by position
     fails(
         path,
-        "no known layout has these headers",
+        "has no column 'nr', which the mapping names: .*'id', 'when'",
         mapping={**POSTS, "columns": {"post_id": "nr", "published_at": "when"}},
     )
 

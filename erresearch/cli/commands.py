@@ -367,6 +367,7 @@ def _inspected(place: str, tz: str | None) -> str:
     from erresearch.audits import open_table
     from erresearch.exports import inspect_export
     from erresearch.exports.lazy_tables import is_lake, look_into
+    from erresearch.exports.log import mapping_in
 
     if is_lake(place):
         return look_into(open_table([place]))
@@ -374,7 +375,8 @@ def _inspected(place: str, tz: str | None) -> str:
     if path.is_dir():
         raise click.UsageError(f"{place} is a folder; name its files, such as {place}/*.csv")
     beside = path.parent / f"{path.name}.toml"
-    return str(inspect_export(path, tz=tz, mapping=beside if beside.is_file() else None))
+    with mapping_in(f"a file {beside.name} beside it"):
+        return str(inspect_export(path, tz=tz, mapping=beside if beside.is_file() else None))
 
 
 def _harmless(line: str) -> str:

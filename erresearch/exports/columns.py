@@ -38,7 +38,6 @@ _CUT = r"(?i)\b(top|first|erste[nr]?|eerste|prim(?:er[ao]s|eiros)|premi(?:er|èr
 _NEVER_A_WORD = ("time", "id")
 _LAST = 20
 _HANDLES = {"tiktok": r"tiktok\.com/@([^/?]+)", "x": r"(?:twitter|x)\.com/([^/?]+)/status"}
-NUMERIC = frozenset({"count", "number", "money", "share", "seconds"})
 _TRUE = ["true", "1", "yes", "y", "ja", "si", "sí", "oui", "да", "wahr", "waar", "verdadero"]
 _FALSE = ["false", "0", "no", "n", "nee", "nein", "non", "нет", "falsch", "onwaar", "falso"]
 
@@ -328,7 +327,7 @@ def numeric_targets(drafted: Draft) -> list[str]:
     return [
         name
         for name in drafted.frame.columns
-        if name != "row" and not name.startswith(KEPT) and registry.field(name).type in NUMERIC
+        if name != "row" and not name.startswith(KEPT) and registry.field(name).numeric
     ]
 
 

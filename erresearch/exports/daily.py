@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from erresearch.errors import ColumnError, DataError
+from erresearch.errors import DataError
 from erresearch.exports.columns import (
     Built,
     Draft,
@@ -135,8 +135,6 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
                 f"the file does not say of which day its figures are; say it with exported_at {in_mapping()}",
             )
     else:
-        if "date" not in drafted.frame.columns:
-            raise ColumnError(f"{drafted.table.part} has no column of days", got=drafted.table.shown())
         days, _, _ = day_column(drafted, "date", settings, log)
     columns, _ = typed(drafted, numeric_targets(drafted), settings, log)
     figures = {rename.get(name, name): column for name, column in columns.items()}

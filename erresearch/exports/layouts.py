@@ -110,6 +110,11 @@ class Field:
     about: str = ""
     renamed: tuple[tuple[str, ...], ...] = ()
 
+    @property
+    def numeric(self) -> bool:
+        """Whether its cells are read as numbers that may be worked with."""
+        return self.type in ("count", "number", "money", "share", "seconds")
+
 
 @dataclass(frozen=True, slots=True)
 class Alias:
@@ -537,3 +542,9 @@ def best_match(header: Sequence[str], layouts: Iterable[Format], *, preamble: bo
 def vocabulary() -> frozenset[str]:
     """Every header that any layout knows, normalised."""
     return frozenset(key for layout in load_registry().formats for key in aliases(layout)[0])
+
+
+@functools.cache
+def registered_headers(target: str) -> frozenset[str]:
+    """Every header that some layout has for a column, normalised."""
+    return frozenset(normalise(text) for layout in load_registry().formats for text in layout.headers(target))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -10,13 +11,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError
+from erresearch.errors import ColumnError, DataError, EngineError, ErresearchError, UnknownNameError
 from erresearch.exports.containers import Bundle, Text
 from erresearch.exports.dates import orders_of, share_of_times
 from erresearch.exports.delimited import read_records
-from erresearch.exports.layouts import KINDS, MAPPED, Format, format_of, load_registry, normalise
-from erresearch.exports.log import ReadLog
+from erresearch.exports.layouts import (
+    KINDS,
+    MAPPED,
+    Format,
+    format_of,
+    load_registry,
+    normalise,
+    registered_headers,
+)
+from erresearch.exports.log import ReadLog, in_mapping
 from erresearch.exports.privacy import holds_people, names_people
+from erresearch.schema import TABLES
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
 if TYPE_CHECKING:
@@ -266,18 +276,29 @@ def _layout(table: Mapping[str, Any]) -> Format:
         raise DataError(
             "[columns] of a mapping is empty", got=repr(columns)[:80], fix='write likes = "Favourites"'
         )
-    known = load_registry().fields
-    for target in columns:
-        if target not in known:
-            raise UnknownNameError.of("canonical column", target, known)
-    headers = {target: {"": _list(columns, target)} for target in columns}
+    kind = table.get("kind", "posts")
+    strange = [str(target) for target in columns if target not in load_registry().fields]
+    if strange:
+        near = difflib.get_close_matches(strange[0], load_registry().fields, n=1)
+        raise UnknownNameError(
+            f"[columns] of a mapping names what is no column of ours: {', '.join(map(repr, strange[:4]))}",
+            allowed=allowed_columns(kind),
+            fix=f"perhaps {near[0]!r} is meant"
+            if near
+            else "a further column is kept with keep = [its header]",
+        )
+    # a moment under the name that other kinds have for it
+    moments = [name for name in _MOMENTS if name in columns]
+    own = "published_at" if kind == "posts" else "date"
+    renamed = {moments[0]: own} if moments and own not in columns and kind != "ads" else {}
+    headers = {renamed.get(target, target): {"": _list(columns, target)} for target in columns}
     entry = {
         "id": "mapping",
         "name": str(table.get("name", "described by a mapping")),
         "platform": str(table.get("platform", "other")),
-        "kind": table.get("kind", "posts"),
+        "kind": kind,
         "evidence": MAPPED,
-        "signature": list(columns),
+        "signature": list(headers),
         "columns": headers,
         "dates": str(table.get("dates", "")),
         "decimal": str(table.get("decimal", "")),
@@ -294,16 +315,76 @@ def _layout(table: Mapping[str, Any]) -> Format:
         raise DataError("a line of the mapping has the wrong shape", got=str(error)[:120]) from error
 
 
+#: What a table of each kind cannot do without ("a|b": either, "*": any figure).
+_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "posts": ("published_at|date",),
+    "daily": ("date", "*"),
+    "followers": ("date", "*"),
+    "outcomes": ("date|year_month", "*"),
+    "ads": ("date|day|month", "spend"),
+    "survey": ("date",),
+}
+_MOMENTS: Final = ("published_at", "date", "day")
+#: What else is usual.
+_FURTHER: Final[Mapping[str, tuple[str, ...]]] = {
+    "posts": ("permalink", "caption", "metric_date", "followers_gained", "link_clicks"),
+    "followers": ("followers_gained",),
+    "outcomes": ("revenue", "orders", "refunded", "segment"),
+    "ads": ("date_end", "campaign"),
+}
+
+
+def allowed_columns(kind: str) -> str:
+    """Columns that a mapping of a kind may name, for a message: what is needed, what is usual, how many more.
+
+    Examples
+    --------
+    >>> allowed_columns("ads")
+    'for kind = "ads": date or day or month; spend; and entity, currency, impressions, date_end, campaign, account'
+    """
+    needed = [part.replace("|", " or ").replace("*", "a figure") for part in _NEEDED[kind]]
+    usual = [*_KINDS[kind][1], *_FURTHER.get(kind, ()), *(c.name for c in TABLES[kind].columns if c.cell)]
+    said = {name for part in _NEEDED[kind] for name in part.split("|")}
+    further = [name for name in dict.fromkeys(usual) if name not in said]
+    return f'for kind = "{kind}": {"; ".join(needed)}; and {", ".join(further)}'
+
+
+def refuse_incomplete(layout: Format) -> None:
+    """Refuse a mapping that lacks what its kind needs, in one message with all that is allowed.
+
+    Raises
+    ------
+    ColumnError
+        Naming what is missing.
+    """
+    there, fields = set(layout.columns), load_registry().fields
+    figures = any(fields[name].numeric for name in there)
+    lacking = [
+        part.replace("|", " or ").replace("*", "a figure")
+        for part in _NEEDED[layout.kind]
+        if not (figures if part == "*" else there & set(part.split("|")))
+    ]
+    if lacking:
+        raise ColumnError(
+            f"[columns] of a mapping lacks {' and '.join(lacking)}",
+            got=", ".join(layout.columns),
+            allowed=allowed_columns(layout.kind),
+            fix=f"name it {in_mapping()}, or say another kind: {', '.join(KINDS)}",
+        )
+
+
 _HEAD: Final = 200
 _MOST: Final = 0.8
 _NUMBER: Final = r"^[^\p{L}\d]{0,4}[-(]?[^\p{L}\d]{0,4}\d[\d.,'\s]*\)?\s?[^\d]{0,3}$"
-_FIGURES: Final = (*REACTIONS, *AUDIENCES)
+_FIGURES: Final = (*REACTIONS, *(name for name in AUDIENCES if name != "followers"))
 #: What each kind is known by, and the columns that it has.
 _KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "posts": (REACTIONS, ("post_id", "published_at", "account", *_FIGURES)),
+    "posts": (_FIGURES, ("post_id", "published_at", "account", "followers", *_FIGURES)),
+    "daily": (_FIGURES, ("date", "account", "followers", *_FIGURES)),
     "followers": (("followers",), ("date", "account", "followers")),
     "ads": (("spend",), ("day", "spend", "entity", "currency", "impressions")),
     "outcomes": (("amount",), ("order_id", "date", "amount", "status", "currency", "entity")),
+    "survey": (("score",), ("respondent", "date", "score", "entity")),
 }
 
 
@@ -355,10 +436,19 @@ def _looked_at(header: str, cells: pl.Series) -> _Column:
     return _Column(header, looks, cells, states.drop_nulls().n_unique())
 
 
+#: What a row would be.
+_ABOUT: Final[Mapping[str, str]] = {
+    "posts": 'each row is a post; "daily" where it is a day',
+    "daily": 'each row is a day; "posts" where it is a post',
+    "followers": "followers by day",
+    "ads": "what advertising cost",
+    "outcomes": "each row is a sale, a payment or a refund",
+    "survey": "each row is an answer from 0 to 10",
+}
 #: What the cells of a column must look like; any looks will do for the others.
 _LOOKS: Final[Mapping[str, str]] = {
     "date": "time", "published_at": "time", "day": "time", "currency": "code", "status": "state",
-    **dict.fromkeys(("amount", "followers", "spend", *_FIGURES), "number"),
+    **dict.fromkeys(("amount", "followers", "spend", "score", *_FIGURES), "number"),
 }  # fmt: skip
 
 
@@ -371,9 +461,21 @@ def _candidates(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column
             found = _best(target, left)
             if found is not None:
                 chosen[target] = found
-        timed = {"date", "day", "published_at"} & set(chosen)
-        if timed and set(known) & set(chosen) and (kind != "posts" or "post_id" in chosen):
+        if not (set(_MOMENTS) & set(chosen) and set(known) & set(chosen)):
+            continue
+        # figures of which each day has one row are of days, unless the rows have ids of their own
+        if kind != "posts" or "post_id" in chosen or not _one_a_day(chosen):
             yield kind, chosen
+
+
+def _one_a_day(chosen: Mapping[str, _Column]) -> bool:
+    """Whether no day stands twice for an account, and no row has a clock."""
+    import polars as pl
+
+    days, whose = chosen["published_at"].cells, chosen.get("account")
+    keys = [days.alias("day"), *([whose.cells.alias("account")] if whose is not None else [])]
+    clocks = days.str.contains(r"\d:\d\d").any()
+    return not clocks and not pl.DataFrame(keys).is_duplicated().any()
 
 
 def _best(target: str, columns: list[_Column]) -> _Column | None:
@@ -383,8 +485,11 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
     fitting = [column for column in columns if looks is None or looks in column.looks]
     if target in ("amount", "spend"):
         fitting = [column for column in fitting if not _taken_off(column.header)]
+    known = registered_headers(target)
     ranks = {
-        column: next((rank for rank, word in enumerate(hints) if _says(column.header, word)), len(hints))
+        column: -1
+        if normalise(column.header) in known
+        else next((rank for rank, word in enumerate(hints) if _says(column.header, word)), len(hints))
         for column in fitting
     }
     named = [column for column in fitting if ranks[column] < len(hints)]
@@ -401,7 +506,7 @@ def _says(header: str, word: str) -> bool:
 
 def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> Iterator[list[str]]:
     """Lines of a mapping, the fullest first; without the column of states where none of them counts as sold."""
-    about = {"outcomes": "  # guess: each row is a sale, a payment or a refund"}.get(kind, "  # guess")
+    about = f"  # guess: {_ABOUT[kind]}"
     for left_out in ({""}, {"status"}) if "status" in chosen else ({""},):
         named = {target: column for target, column in chosen.items() if target not in left_out}
         body = ", ".join(f"{target} = {_quoted(column.header)}" for target, column in named.items())

@@ -86,8 +86,6 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
     """
     drafted = _merged(drafts, log)
     check_limit(drafted.frame.height, drafted.layout, log)
-    if "published_at" not in drafted.frame.columns:
-        raise _missing(drafted, "published_at")
     drafted = _identified(drafted, log)
     settings = _export_day(drafted, settings, log)
     days = _days(drafted, settings, log)
@@ -135,16 +133,6 @@ def _aged(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) -> pl.
     return frame
 
 
-def _missing(drafted: Draft, *names: str) -> ColumnError:
-    headers = [repr(header) for name in names for header in drafted.layout.headers(name)]
-    return ColumnError(
-        f"{drafted.table.part} has no column for {' or '.join(names)}",
-        got=drafted.table.shown(),
-        allowed=", ".join(headers[:8]),
-        fix=f"export it again with that column, or name it {in_mapping()}",
-    )
-
-
 def _merged(drafts: Sequence[Draft], log: ReadLog) -> Draft:
     """Put lists side by side together, so that a post that stands in both is one."""
     import polars as pl
@@ -184,9 +172,8 @@ def _identified(drafted: Draft, log: ReadLog) -> Draft:
     if links is not None:
         from_links = links.str.extract(_IDS[platform], 1) if platform in _IDS else links.replace("", None)
     if "post_id" not in frame.columns:
-        if from_links is None:
-            raise _missing(drafted, "post_id", "permalink")
-        assert links is not None
+        if links is None or from_links is None:
+            return _numbered(drafted, log)
         return _with_ids(drafted, from_links.fill_null(links.replace("", None)), log)
     ids = frame["post_id"].str.strip_chars().str.strip_prefix("'").replace("", None)
     floats = ids.str.contains(_FLOAT).fill_null(False)
@@ -218,6 +205,34 @@ def _identified(drafted: Draft, log: ReadLog) -> Draft:
     elif from_links is not None:
         ids = ids.fill_null(from_links)
     return _with_ids(drafted, ids.cast(pl.String), log)
+
+
+def _numbered(drafted: Draft, log: ReadLog) -> Draft:
+    """Posts without ids and addresses are named by their moment, and by their number where it has several.
+
+    So the same post has one name in two exports, and two posts of one file never have.
+    """
+    import polars as pl
+
+    frame, header = drafted.frame, drafted.header("published_at")
+    if "metric_date" in frame.columns:
+        raise ColumnError(
+            f"{drafted.table.part} has one row per post and day and nothing that says which post",
+            got=drafted.table.shown(),
+            fix=f"name the column of ids or addresses {in_mapping()}: post_id or permalink",
+        )
+    moment = pl.col("published_at").str.strip_chars()
+    several = pl.len().over(moment) > 1
+    number = pl.lit(" no. ") + pl.int_range(1, pl.len() + 1).over(moment).cast(pl.String)
+    ids = frame.select(moment + pl.when(several).then(number).otherwise(pl.lit(""))).to_series()
+    alike = frame.select(pl.struct(pl.exclude("row")).is_first_distinct().not_()).to_series()
+    log.caution(
+        "no ids",
+        f"no column has ids or addresses of posts: each row is taken for a post and named by column {header!r}; copies "
+        f"cannot be told from posts that are alike ({int(alike.sum()):,} rows equal an earlier one)",
+        count=int(alike.sum()),
+    )
+    return drafted.with_frame(frame.with_columns(ids.alias("post_id")))
 
 
 def _whole_numbers(ids: pl.Series) -> pl.Series:

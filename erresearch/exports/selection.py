@@ -16,7 +16,7 @@ from erresearch.exports.dates import orders_of
 from erresearch.exports.delimited import Records, read_records
 from erresearch.exports.layouts import MAPPED, Format, Kind, aliases, load_registry, normalise, vocabulary
 from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, Said, counted, in_mapping
-from erresearch.exports.mapping import KEPT, Settings
+from erresearch.exports.mapping import KEPT, Settings, refuse_incomplete
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
 from erresearch.exports.tables import Table, find_tables, relaxed
 from erresearch.exports.workbooks import Sheet
@@ -40,6 +40,8 @@ _COUNT = r"^\d{1,3}(?:[.,' \x{00a0}\x{202f}’]?\d{3}){0,3}$"
 
 def layouts_wanted(settings: Settings, layout: Format | None, platform: str | None) -> tuple[Format, ...]:
     """Layouts to look for, with the further columns that the caller wants."""
+    if layout is not None:
+        refuse_incomplete(layout)
     layouts = (layout,) if layout is not None else load_registry().formats
     if platform is not None and layout is None:
         named = load_registry().choose(platform)
@@ -102,6 +104,15 @@ def _not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Sequence[
             fix=f"add a row of headers, or say which column is which {in_mapping()}",
         )
     there = {normalise(cell) for cell in best}
+    own = [layout for layout in layouts if layout.evidence == MAPPED]
+    if own:
+        wanted = [own[0].headers(target) for target in own[0].columns]
+        absent = [headers[0] for headers in wanted if not there & set(map(normalise, headers))]
+        return ColumnError(
+            f"{name} has no column {' and no column '.join(map(repr, absent[:3]))}, which the mapping names",
+            got=show_headers(best),
+            fix=f"write the header as the file has it {in_mapping()}",
+        )
 
     def lacking(layout: Format) -> list[str]:
         wanted = [[h for t in part.split("|") for h in layout.headers(t)] for part in layout.signature]
