@@ -1034,9 +1034,7 @@ def test_figures_that_differ_say_which_file_to_write(shop, tmp_path):
     cells["Likes"] = (cells["Likes"].astype(int) + 1).astype(str)
     cells.to_csv(again, index=False)
     assert len(text) == len(cells) + 1
-    with pytest.raises(
-        DataError, match=r"exported_at in mapping= \(for an audit: in a file such as again\.csv\.toml"
-    ):
+    with pytest.raises(DataError, match=r"with exported_at in a file beside it .* ends in \.toml"):
         audit([shop["instagram"], again], tz=ZONE)
     again.with_name("again.csv.toml").write_text("exported_at = 2026-06-30\n")
     (tmp_path / "first.csv").write_bytes(shop["instagram"].read_bytes())

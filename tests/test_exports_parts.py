@@ -260,7 +260,10 @@ def test_many_rows_are_taken_to_utc_as_the_zone_database_says(zone: str):
         ),
         ({"kind": "ads", "columns": {"entity": "n"}}, "lacks date or day or month and spend: entity"),
         ({"kind": "daily", "columns": {"date": "n"}}, "lacks a figure: date"),
-        ({"columns": {"date": "n", "likes": "m"}}, "Totals.csv has no column 'n' and no column 'm'.*'Date', 'Views'"),
+        (
+            {"columns": {"date": "n", "likes": "m"}},
+            "Totals.csv has no column 'n' and no column 'm'.*'Date', 'Views'",
+        ),
         ({"columns": {"likes": 5}}, "'likes' of a mapping must be a list of texts: 5"),
         (
             {"columns": {"likes": "n"}, "kind": "post"},

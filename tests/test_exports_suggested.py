@@ -212,7 +212,9 @@ def test_posts_and_followers_are_suggested_too(tmp_path: Path):
     assert read_export(path, mapping=tomllib.loads(suggest_mapping(path))).kind == "followers"
 
 
-DAYS = "date,likes,comments,followers,views\n" + "".join(f"2026-01-0{d},{d},1,{1000 + d},30{d}\n" for d in range(1, 8))
+DAYS = "date,likes,comments,followers,views\n" + "".join(
+    f"2026-01-0{d},{d},1,{1000 + d},30{d}\n" for d in range(1, 8)
+)
 
 
 @pytest.mark.parametrize(
@@ -220,8 +222,14 @@ DAYS = "date,likes,comments,followers,views\n" + "".join(f"2026-01-0{d},{d},1,{1
     [
         (DAYS, "daily"),  # each day once
         (DAYS + DAYS.partition("\n")[2], "posts"),  # each day twice
-        (DAYS.replace("2026-01-02", "2026-01-02 10:00").replace("2026-01-03", "2026-01-03 11:30"), "posts"),  # clocks
-        ("fecha;me gusta;comentarios\n01-02-2026;3;1\n13-02-2026;4;0\n", "daily"),  # headers of a known language
+        (
+            DAYS.replace("2026-01-02", "2026-01-02 10:00").replace("2026-01-03", "2026-01-03 11:30"),
+            "posts",
+        ),  # clocks
+        (
+            "fecha;me gusta;comentarios\n01-02-2026;3;1\n13-02-2026;4;0\n",
+            "daily",
+        ),  # headers of a known language
         ("Day,NPS score,Shop\n2026-01-01,9,a\n2026-01-01,3,b\n", "survey"),
     ],
 )

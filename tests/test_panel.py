@@ -405,6 +405,18 @@ def test_two_sources_of_one_outcome_are_not_added(tmp_path):
         "revenue is that of shopify-orders; ga4 also reports it and is not added" in n for n in made.notes
     )
     assert {"sessions", "conversion_rate"} <= set(made.rows)
+    # a row of a file counts once, though an order is revenue and an order, and a day is visits and revenue
+    used = {name: exports[name].accounting.used for name in ("orders_export.csv", "ga4_daily.csv")}
+    assert alone.accounting["outcomes"].rows_in == used["orders_export.csv"]
+    assert made.accounting["outcomes"].rows_in == sum(used.values())
+    assert not any("states as well" in reason for reason in made.accounting["outcomes"].reasons)
+    again = build_panel(exports["instagram_posts.csv"], [exports["orders_export.csv"]] * 2, tz=ZONE)
+    repeated = again.accounting["outcomes"]
+    assert repeated.reasons["rows that another export repeats"] == used["orders_export.csv"]
+    assert (repeated.rows_in, repeated.used) == (
+        2 * used["orders_export.csv"],
+        alone.accounting["outcomes"].used,
+    )
 
 
 def test_j9_names_are_compared_without_their_spelling_and_unknown_ones_are_named():

@@ -34,6 +34,7 @@ from erresearch.engine.expressions import Clock
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports import Export
 from erresearch.exports.lazy_tables import called_simulated
+from erresearch.exports.log import BESIDE, mapping_in
 from erresearch.io.outputs import check_output
 from erresearch.panel import Panel, Rules, build_panel
 from erresearch.panel.events import declared_events
@@ -178,6 +179,7 @@ class Joined:
         return "\n".join([*lines, *(f"not joined: {text}" for text in self.refused)])
 
 
+@mapping_in(BESIDE)
 def join_files(
     files: Files,
     *,
@@ -427,6 +429,7 @@ STEPS: Final[tuple[Step, ...]] = (
 )
 
 
+@mapping_in(BESIDE)
 def audit(
     files: Iterable[str | Path],
     *,

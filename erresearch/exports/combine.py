@@ -235,8 +235,7 @@ def _newest(
         raise DataError(
             f"{changed:,} rows stand in several exports with different figures, and it is not known which is newer",
             got=", ".join(unknown) or "exports of the same day",
-            fix="say the day of each export with exported_at in mapping= (for an audit: in a file such as "
-            f"{(unknown or [exports[0].name])[0]}.toml beside it)",
+            fix=f"say the day of each export with exported_at {in_mapping()}",
         )
     ordered = together.sort_values(["exported", "part"], kind="stable", na_position="first")
     newest = ordered.groupby(keys, dropna=False, sort=False)["part"].transform("last").reindex(together.index)

@@ -45,6 +45,8 @@ _NAMES: Mapping[Bucket, str] = MappingProxyType(
     }
 )
 
+BESIDE = "a file beside it that is named like it and ends in .toml"
+"""Where a mapping stands for whoever has no argument ``mapping=``."""
 _PLACE: ContextVar[str] = ContextVar("mapping place", default="mapping=")
 
 

@@ -14,7 +14,7 @@ from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import FEW, column_names, gather
 from erresearch.errors import DataError, DesignError, GuardError
 from erresearch.exports.combine import definition_changes
-from erresearch.exports.log import Export
+from erresearch.exports.log import Export, in_mapping
 from erresearch.panel.assembly import Beside, assemble
 from erresearch.panel.calendar import Calendar, between_files, lay_out
 from erresearch.panel.followers import (
@@ -26,7 +26,7 @@ from erresearch.panel.followers import (
     spending,
 )
 from erresearch.panel.inputs import POST_COLUMNS, Arrived, arrive, give_back, merge_crossposts, once
-from erresearch.panel.outcomes import OUTCOME_COLUMNS, book, check_outcomes, sum_by_day
+from erresearch.panel.outcomes import COUNTED, OUTCOME_COLUMNS, book, check_outcomes, count_once, sum_by_day
 from erresearch.panel.post_sums import count_posts, sum_posts
 from erresearch.panel.records import (
     STATUS,
@@ -281,6 +281,11 @@ def _same_kind(counts: list[Export]) -> list[Export]:
 def _arrive_outcomes(outcomes: Any) -> Arrived | None:
     if outcomes is None:
         return None
+    exports = [outcomes] if isinstance(outcomes, Export) else outcomes
+    if isinstance(exports, (list, tuple)) and all(
+        isinstance(one, Export) and one.kind == "outcomes" for one in exports
+    ):
+        outcomes = count_once(exports)
     booked = arrive(outcomes, what="outcomes", kinds=("outcomes",), needed=(), wanted=OUTCOME_COLUMNS)
     if not set(OUTCOMES.required) <= set(booked.columns):
         import narwhals.stable.v2 as nw
@@ -371,7 +376,7 @@ def _post_notes(
                 "the time zone of the posts is not known, so their days are not either",
                 got=f"{unknown:,} of {total:,} posts",
                 allowed='at most 10 % for freq="D"',
-                fix='say the zone with zone = "…" in mapping=, or choose freq="W"',
+                fix=f'say the zone with zone = "…" {in_mapping()}, or choose freq="W"',
             )
         if unknown:
             notes.append(f"{unknown:,} posts have a clock of unknown zone; their day may be off by one")
@@ -496,6 +501,8 @@ def _booked(outcomes: Arrived, books: Books, calendar: Calendar) -> RowAccountin
     kept = int(books.table.join(calendar.spine, on=["entity", "number"], how="semi")["rows"].sum())
     left = dict(books.left)
     left["outside the panel's periods"] = int(books.table["rows"].sum()) - kept
-    rows = books.rows if outcomes.rows is None else outcomes.rows
+    rows = books.rows
+    if outcomes.parts:
+        rows = sum(int(part.rows[COUNTED].sum()) for part in outcomes.parts)
     left["rows that another export repeats"] = rows - books.rows
     return RowAccounting(rows, kept, left)

@@ -14,7 +14,7 @@ from erresearch.engine.sources import as_narwhals, gather
 from erresearch.errors import ColumnError, DataError, EngineError, GuardError, missing_columns
 from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake
-from erresearch.exports.log import Export
+from erresearch.exports.log import Export, in_mapping
 from erresearch.schema import POSTS
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS
 
@@ -212,7 +212,7 @@ def _refuse_other_kind(name: str, kind: str, what: str, kinds: Sequence[str]) ->
             f"{name} is no table of {what}",
             got=f"a table of {kind}",
             allowed=" or ".join(kinds),
-            fix="rows by post and day are not posts: export posts, or read with per_post = true in mapping="
+            fix=f"rows by post and day are not posts: export posts, or read with per_post = true {in_mapping()}"
             if kind == "daily"
             else "pass it where its kind belongs",
         )

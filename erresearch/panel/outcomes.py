@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
+import numpy as np
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import gather
@@ -24,9 +27,19 @@ from erresearch.schema.vocabulary import PERIODS, Freq
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["OUTCOME_COLUMNS", "book", "check_outcomes", "refuse_coarse", "sum_by_day"]
+__all__ = [
+    "COUNTED",
+    "OUTCOME_COLUMNS",
+    "book",
+    "check_outcomes",
+    "count_once",
+    "refuse_coarse",
+    "sum_by_day",
+]
 
-OUTCOME_COLUMNS = (*OUTCOMES.labels, "value")
+COUNTED = "__counted__"
+"""Column of exports: 1 on the one outcome row by which a row of the file is counted, 0 on its others."""
+OUTCOME_COLUMNS = (*OUTCOMES.labels, "value", COUNTED)
 _KEPT = ("kind", "currency", "segment", "grain")
 _DAY = nw.Datetime("us")
 
@@ -49,6 +62,38 @@ def check_outcomes(columns: list[str]) -> None:
         )
 
 
+def count_once(exports: Sequence[Export]) -> list[Export]:
+    """Mark one outcome row of each row of a file, by which it is counted: an order gives revenue and an order.
+
+    Parameters
+    ----------
+    exports : sequence of Export
+        Outcomes.
+
+    Returns
+    -------
+    list of Export
+        With the mark: on a figure that no other layout has where there is one, and on a number rather than on money, as
+        such rows are the last to be left out.
+    """
+    formats = {(name, export.format) for export in exports for name in export.rows["outcome"].unique()}
+    shared = Counter(name for name, _ in formats)
+    made = []
+    for export in exports:
+        rows = export.rows
+        mark = np.ones(len(rows), dtype=np.int64)
+        if "source_row" in rows.columns and rows["source_row"].notna().all():
+            kind = [name for name in ("outcome", "kind") if name in rows.columns]
+            again = rows.groupby(["source_row", *kind], dropna=False).cumcount()  # of another sheet
+            money = rows["currency"].fillna("").ne("") if "currency" in rows.columns else 0
+            rank = 2 * (rows["outcome"].map(shared) > 1) + money
+            order = np.lexsort((rank, again, rows["source_row"]))
+            place = np.stack([rows["source_row"].to_numpy()[order], again.to_numpy()[order]])
+            mark[order[1:]] = (place[:, 1:] != place[:, :-1]).any(axis=0)
+        made.append(replace(export, rows=rows.assign(**{COUNTED: mark})))
+    return made
+
+
 def sum_by_day(outcomes: Arrived, clock: Clock, rules: Rules, notes: list[str]) -> pl.DataFrame:
     """Sum outcomes by entity, outcome, kind and day; only sums come here.
 
@@ -69,7 +114,8 @@ def sum_by_day(outcomes: Arrived, clock: Clock, rules: Rules, notes: list[str]) 
     -------
     polars.DataFrame
         entity, outcome, source (the layout a row comes from), day, good (whether there is a value), single (one sale
-        each, whose date is no grain), value, rows; kind, currency, segment, grain, date_end where they are there.
+        each, whose date is no grain), value, rows, counted (rows of the file); kind, currency, segment, grain, date_end
+        where they are there.
 
     Raises
     ------
@@ -93,12 +139,14 @@ def sum_by_day(outcomes: Arrived, clock: Clock, rules: Rules, notes: list[str]) 
         single = nw.lit(True)
         if "kind" in columns:
             single = nw.col("kind").is_in(["sale", "refund"]).fill_null(False)
+    counted = nw.col(COUNTED) if COUNTED in columns else nw.lit(1)
     made = [
         nw.col("entity").cast(nw.String()).fill_null("(no entity)").alias("entity"),
         nw.col("outcome").cast(nw.String()).alias("outcome"),
         number.is_finite().fill_null(False).alias("good"),
         nw.when(number.is_finite()).then(number).alias("value"),
         single.alias("single"),
+        counted.alias("counted"),
         *[nw.col(name).cast(nw.String()).alias(name) for name in _KEPT if name in columns],
     ]
     if "date_end" in columns:
@@ -109,14 +157,17 @@ def sum_by_day(outcomes: Arrived, clock: Clock, rules: Rules, notes: list[str]) 
     keys += [name for name in (*_KEPT, "date_end") if name in columns]
     table = gather(
         frame.group_by(*keys).agg(
-            nw.col("value").sum(), nw.len().alias("rows"), nw.col("moved").sum().alias("moved")
+            nw.col("value", "counted").sum(),
+            nw.len().alias("rows"),
+            (nw.col("moved") * nw.col("counted")).sum().alias("moved"),
         ),
         small=not outcomes.lazy,
     )
     moved = int(table["moved"].sum() or 0)
     if moved:
         notes.append(
-            f"{moved:,} of {table['rows'].sum():,} outcome rows fall on another day in {clock.tz} than their file prints"
+            f"{moved:,} of {table['counted'].sum():,} outcome rows fall on another day in {clock.tz} than "
+            "their file prints"
         )
     return table.drop("moved").sort(keys, nulls_last=True)
 
@@ -227,14 +278,16 @@ def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -
     """
     import polars as pl
 
-    rows = int(table["rows"].sum())
+    rows = int(table["counted"].sum())
     left: dict[str, int] = {}
 
     def leave(mask: pl.Expr, reason: str) -> None:
         nonlocal table
         keep = table.filter(~mask.fill_null(False))
         if table.height > keep.height:
-            left[reason] = left.get(reason, 0) + int(table["rows"].sum()) - int(keep["rows"].sum())
+            count = int(table["counted"].sum()) - int(keep["counted"].sum())
+            if count:
+                left[reason] = left.get(reason, 0) + count
         table = keep
 
     leave(pl.col("day").is_null(), "without a date")
@@ -268,7 +321,7 @@ def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -
         currency=chosen,
         left=left,
         rows=rows,
-        used=int(table["rows"].sum()),
+        used=int(table["counted"].sum()),
     )
 
 
@@ -462,7 +515,9 @@ def _sums(
         .group_by("entity", "outcome", "number")
         .agg(pl.col("covers").sum())
     )
-    sums = table.group_by("entity", "outcome", "number").agg(pl.col("value", "rows").sum())
+    sums = table.group_by("entity", "outcome", "number").agg(
+        pl.col("value").sum(), pl.col("counted").sum().alias("rows")
+    )
     sums = sums.join(days, on=["entity", "outcome", "number"])
     wanted = [clock.length(n) for n in sums["number"].to_list()]
     lacking = (pl.Series(wanted) > sums["covers"]) & ~sums["outcome"].is_in(list(zero))
