@@ -72,6 +72,7 @@ def judge_panel(
     name: str = "your data",
     sesoi: float | None = None,
     reason: str = "",
+    waits: Sequence[str] = (),
     unpriced: str = "",
     unscored: str = "",
     events: Any = None,
@@ -95,6 +96,8 @@ def judge_panel(
         Another smallest effect of interest for the claims that are elasticities.
     reason : str
         Why there is no outcome, where there is none.
+    waits : sequence of str
+        Columns that a further file of outcomes would bring.
     unpriced : str
         Why a file of advertising does not say what was spent by day, where there is one that does not.
     unscored : str
@@ -121,7 +124,7 @@ def judge_panel(
         )
     found: list[Verdict] = []
     wanting = {
-        "revenue": _Wanting(reason),
+        "revenue": _Wanting(reason, frozenset(waits)),
         "spend": _about_spending(panel, unpriced),
         "nps": _Wanting(unscored),
     }
@@ -298,29 +301,52 @@ def _without_constants(claim: Claim, table: pd.DataFrame) -> tuple[Claim, tuple[
     return claim, tuple(doubts)
 
 
-def what_would_help(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """Files that claims wait for, the one that most of them wait for first.
+def what_would_help(
+    verdicts: Sequence[Verdict], *, plan: str = "", settles: Sequence[str] = (), freq: Freq | None = None
+) -> tuple[str, ...]:
+    """What claims wait for, that which most answers depend on first.
+
+    Each line is worth the claims that it may give another word: those that wait for a file, those that the plan may
+    settle, those that are open and within reach of more rows like these. Claims that posts bring revenue go
+    first, as an audit asks about them, then others about revenue; what may settle none comes last.
 
     Parameters
     ----------
     verdicts : sequence of Verdict
         What :func:`judge_panel` found.
+    plan : str
+        What is said of a plan of pauses; empty where nothing is.
+    settles : sequence of str
+        Claims that it may settle.
+    freq : {"D", "W", "M"}, optional
+        Periods of the panel, where more of them may help.
 
     Returns
     -------
     tuple of str
-        One line per file, with the claims.
+        One line each, with the claims.
     """
+    about_money = [claim for claim in read_claims() if "revenue" in claim.roles.get("y", ())]
+    asked = ({claim.id for claim in about_money if claim.arrow}, {claim.id for claim in about_money})
+    boosted = any(verdict.reason_code == ReasonCode.BOOSTED_UNPRICED for verdict in verdicts)
+    more = {} if boosted else {_HINTS["spend"]: f"; {_NOTHING_SPENT}"}
+    worth: dict[str, list[str]] = {plan: list(settles)} if plan else {}
     waiting: dict[str, list[str]] = {}
     for verdict in verdicts:
         if verdict.word == "not judged":
             for hint in dict.fromkeys(_HINTS[name] for name in _HINTS if name in verdict.needs):
                 waiting.setdefault(hint, []).append(verdict.claim)
-    declared = list(dict.fromkeys(_HINTS.values()))
-    ordered = sorted(waiting, key=lambda hint: (-len(waiting[hint]), declared.index(hint)))
-    boosted = any(verdict.reason_code == ReasonCode.BOOSTED_UNPRICED for verdict in verdicts)
-    more = {} if boosted else {_HINTS["spend"]: f"; {_NOTHING_SPENT}"}
-    return tuple(f"{hint}{more.get(hint, '')} ({', '.join(waiting[hint])})" for hint in ordered)
+    for hint in dict.fromkeys(_HINTS.values()):
+        if names := waiting.get(hint):
+            worth[f"{hint}{more.get(hint, '')} ({', '.join(names)})"] = names
+    lacking = {v.claim: _more(v, freq) for v in verdicts} if freq else {}
+    reach = {claim: one for claim, one in lacking.items() if one is not None and one.near}
+    if reach:
+        most = max(reach.values(), key=lambda one: one.wanted)
+        worth[f"up to {most.text} ({', '.join(reach)})"] = list(reach)
+    return tuple(
+        sorted(worth, key=lambda text: (*(-len(ids & {*worth[text]}) for ids in asked), -len(worth[text])))
+    )
 
 
 def _askable(claim: Claim) -> bool:
@@ -379,21 +405,45 @@ def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verd
     if about_accounts or panel is None:
         text = "more accounts, chosen without looking at their reactions; more posts of the same ones hardly help"
         return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))
-    if not math.isfinite(can) or not can:
+    more = _more(verdict, panel.freq)
+    if more is None:
         return verdict
-    entities, periods, sought = verdict.estimate.n_accounts, PERIODS[panel.freq].many, plain(verdict.sesoi)
-    factor = max((can / verdict.sesoi) ** 2, 1.0)
-    if entities > 1:
-        wanted = math.ceil(entities * factor)
-        text = f"about {wanted:,} entities like these (there are {entities}) to find {sought}; more time helps less"
-    else:
-        rows = verdict.estimate.n_rows
-        wanted = math.ceil(rows * factor)
-        text = f"about {wanted:,} {periods} like these (there are {rows:,}) to find {sought}"
-        if wanted > _YEARS * PERIODS[panel.freq].per_year:
-            text += "; no shop has them, so only many shops together could tell"
+    text = f"about {more.text} to find {plain(verdict.sesoi)}"
+    if more.there == verdict.estimate.n_accounts > 1:
+        text += "; more time helps less"
+    elif not more.near:
+        text += "; no shop has them, so only many shops together could tell"
     text += f"; now an effect of {plain(can)} would have been found with 80 % power"
     return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))
+
+
+@dataclass(frozen=True, slots=True)
+class _More:
+    """How many entities or periods would do, how many there are, and whether so many can be had."""
+
+    wanted: int
+    there: int
+    what: str
+    near: bool
+
+    @property
+    def text(self) -> str:
+        return f"{self.wanted:,} {self.what} like these (there are {self.there:,})"
+
+
+def _more(verdict: Verdict, freq: Freq) -> _More | None:
+    """What an inconclusive verdict lacks; None where that is not known."""
+    can = next((doubt.value for doubt in verdict.doubts if doubt.code == DETECTABLE), math.inf)
+    if verdict.word != "inconclusive" or verdict.estimate is None or not verdict.sesoi:
+        return None
+    if not math.isfinite(can) or not can:
+        return None
+    factor = max((can / verdict.sesoi) ** 2, 1.0)
+    entities, rows = verdict.estimate.n_accounts, verdict.estimate.n_rows
+    if entities > 1:
+        return _More(math.ceil(entities * factor), entities, "entities", factor <= _YEARS)
+    wanted = math.ceil(rows * factor)
+    return _More(wanted, rows, PERIODS[freq].many, wanted <= _YEARS * PERIODS[freq].per_year)
 
 
 def _played(claim: Claim, role: str, table: pd.DataFrame) -> str | None:

@@ -199,6 +199,11 @@ class NextStep:
     code: PlanCode
     text: str = ""
 
+    @property
+    def settles(self) -> bool:
+        """Whether there is a plan that would."""
+        return self.code == PlanCode.PLAN
+
     def __str__(self) -> str:
         """The text."""
         return self.text

@@ -106,9 +106,14 @@ class Audit:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """What to add, with the claims that wait for it."""
-        planned = [d.text for v in self.verdicts for d in v.doubts if d.code == self.plan.code]
-        return (*planned[:1], *what_would_help(self.verdicts))
+        """What to add, that which most answers depend on first, with the claims that wait for it."""
+        beside = [v for v in self.verdicts if any(doubt.code == self.plan.code for doubt in v.doubts)]
+        return what_would_help(
+            self.verdicts,
+            plan=self.plan.text if beside else "",
+            settles=[v.claim for v in beside if v.word != "not judged"] if self.plan.settles else (),
+            freq=self.panel.freq if self.panel is not None else None,
+        )
 
     def __str__(self) -> str:
         """Files, panel, verdicts and what could not be told."""
@@ -151,6 +156,8 @@ class Joined:
         The fullest panel that the files allow; None without posts.
     reason : str
         Why it has no outcomes, where it has none.
+    waits : tuple of str
+        Columns that a file of outcomes would bring, where there is none.
     refused : tuple of str
         What could not be joined, and why.
     unscored : str
@@ -161,6 +168,7 @@ class Joined:
 
     panel: Panel | None
     reason: str = ""
+    waits: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     unscored: str = ""
     events: Any = None
@@ -267,6 +275,7 @@ def join_files(
     return Joined(
         panel=panel,
         reason=reason,
+        waits=() if have["outcomes"] is not None else ("revenue",),
         refused=tuple(refused),
         unscored=unscored,
         events=declared_events(rules.events, rules.holidays, panel.rows["period"])
@@ -400,6 +409,7 @@ STEPS: Final[tuple[Step, ...]] = (
             "name=joined.name",
             "sesoi=SESOI",
             "reason=joined.reason",
+            "waits=joined.waits",
             "unpriced=files.unpriced",
             "unscored=joined.unscored",
             "events=joined.events",
