@@ -20,7 +20,7 @@ from erresearch.panel import Rules
 if TYPE_CHECKING:
     pass
 
-__all__ = ["Files", "open_table", "read_files", "refuse_spending"]
+__all__ = ["Files", "listed", "open_table", "read_files", "refuse_spending"]
 
 _SHOWN = 3
 _WEEK, _FEW_WEEKS = 7, 4
@@ -68,6 +68,14 @@ class Files:
         """Why a file of advertising does not say what was spent by day; empty where none is like that."""
         advertising = {export.name for export in self.unjoined if export.kind == "ads"}
         return "; ".join(f"{name}: {reason}" for name, reason in self.unusable if name in advertising)
+
+    @property
+    def unsold(self) -> str:
+        """That there is no file of outcomes, and which files could not be used."""
+        advertising = {export.name for export in self.unjoined if export.kind != "outcomes"}
+        lost = [name for name, _ in self.unusable if name not in advertising]
+        which = f" ({', '.join(lost)} could not be used)" if lost else ""
+        return f"there is no file of outcomes{which}, so nothing about revenue could be tested"
 
     @property
     def week_start(self) -> str:
@@ -178,7 +186,7 @@ def read_files(
     places = [
         (each, kind)
         for kind, given in (("", files), ("outcomes", outcomes), ("survey", survey))
-        for each in _listed(given)
+        for each in listed(given)
     ]
     stored = [(each, kind) for each, kind in places if not _exports_in(Path(each)) and is_lake(each)]
     asked = [
@@ -365,7 +373,8 @@ def _exports_in(path: Path) -> list[Path]:
     return [one for one in inside if one.suffix.lower() in _SUFFIXES and not one.name.startswith((".", "~$"))]
 
 
-def _listed(files: Iterable[str | Path] | str | Path) -> Sequence[str | Path]:
+def listed(files: Iterable[str | Path] | str | Path) -> list[str | Path]:
+    """One file or several as a list."""
     return [files] if isinstance(files, (str, Path)) else list(files)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from erresearch.audits.arrivals import Files, read_files, refuse_spending
+from erresearch.audits.arrivals import Files, listed, read_files, refuse_spending
 from erresearch.audits.folder import RunStep, doubt_lines, drawings, earlier_looks, write_audit
 from erresearch.audits.judgement import judge_panel, judged_by_day, what_would_help
 from erresearch.audits.next_steps import (
@@ -239,7 +239,7 @@ def join_files(
     if posts is None:
         return Joined(panel=None, reason="there is no export of posts: add an export of posts with reactions")
     have = {"outcomes": files.source("outcomes"), "advertising": files.source("ads")}
-    reason = "" if have["outcomes"] is not None else _no_outcomes(files)
+    reason = "" if have["outcomes"] is not None else files.unsold
     failures: dict[tuple[str, ...], ErresearchError] = {}
     panel = None
     for tried in (("outcomes", "advertising"), ("outcomes",), ("advertising",), ()):
@@ -269,7 +269,7 @@ def join_files(
         panel, unscored = with_scores(panel, files.survey)
     else:
         unscored = ""
-    refused = ([_no_outcomes(files)] if have["outcomes"] is None else []) + _told(failures)
+    refused = ([files.unsold] if have["outcomes"] is None else []) + _told(failures)
     if panel is None:
         reason = reason or refused[-1]
     return Joined(
@@ -282,13 +282,6 @@ def join_files(
         if panel is not None
         else None,
     )
-
-
-def _no_outcomes(files: Files) -> str:
-    advertising = {export.name for export in files.unjoined if export.kind != "outcomes"}
-    lost = [name for name, _ in files.unusable if name not in advertising]
-    which = f" ({', '.join(lost)} could not be used)" if lost else ""
-    return f"there is no file of outcomes{which}, so nothing about revenue could be tested"
 
 
 def _told(failures: Mapping[tuple[str, ...], ErresearchError]) -> list[str]:
@@ -514,7 +507,7 @@ def audit(
     ['inconclusive']
     """
     Clock("W" if freq == "auto" else freq, tz, "monday")  # refuses what is none, before any file is read
-    given = {"FILES": _listed(files), "OUTCOMES": _listed(outcomes), "SURVEY": _listed(survey)}
+    given = {"FILES": listed(files), "OUTCOMES": listed(outcomes), "SURVEY": listed(survey)}
     if out is not None:
         check_output(out, inputs=[path for paths in given.values() for path in paths])
     rules = rules or Rules(allow_break=True)
@@ -572,10 +565,6 @@ def audit(
     inputs = [path for paths in given.values() for path in paths]
     paths = write_audit(found, Path(out), {name: known[name] for name in settings}, cells, inputs=inputs)
     return replace(found, paths=paths)
-
-
-def _listed(files: Iterable[str | Path] | str | Path) -> list[str | Path]:
-    return [files] if isinstance(files, (str, Path)) else list(files)
 
 
 def _there(known: Mapping[str, Any], place: str) -> bool:
