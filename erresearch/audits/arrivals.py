@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from erresearch.audits.labels import Labels
 from erresearch.audits.rate_tables import own_posts
@@ -17,8 +17,6 @@ from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open
 from erresearch.exports.log import mapping_in
 from erresearch.panel import Rules
 
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Files", "listed", "open_table", "read_files", "refuse_spending"]
 

@@ -241,7 +241,7 @@ def join_files(
     have = {"outcomes": files.source("outcomes"), "advertising": files.source("ads")}
     reason = "" if have["outcomes"] is not None else files.unsold
     failures: dict[tuple[str, ...], ErresearchError] = {}
-    panel = None
+    panel, unscored = None, ""
     for tried in (("outcomes", "advertising"), ("outcomes",), ("advertising",), ()):
         if any(have[what] is None for what in tried):
             continue
@@ -259,16 +259,14 @@ def join_files(
             ).collect()
         except ErresearchError as error:
             failures[tried] = error
-            if have["outcomes"] is None or "outcomes" in tried:
-                reason = str(error) if "outcomes" in tried else reason
+            if "outcomes" in tried:
+                reason = str(error)
             continue
         break
     if panel is not None:
         if files.lakes and called_simulated(panel.rows["entity"].unique()):
             panel.rows.attrs["simulated"] = True
         panel, unscored = with_scores(panel, files.survey)
-    else:
-        unscored = ""
     refused = ([files.unsold] if have["outcomes"] is None else []) + _told(failures)
     if panel is None:
         reason = reason or refused[-1]
