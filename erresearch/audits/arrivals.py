@@ -17,7 +17,6 @@ from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open
 from erresearch.exports.log import mapping_in
 from erresearch.panel import Rules
 
-
 __all__ = ["Files", "listed", "open_table", "read_files", "refuse_spending"]
 
 _SHOWN = 3
