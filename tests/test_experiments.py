@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import re
 from dataclasses import replace
 
 import icalendar
@@ -75,6 +76,7 @@ def judged(plan, *, effect=0.0, seed=1, **options):
     return er.judge_experiment(rows, plan, **options)
 
 
+SIX_DAYS = PauseDesign(kind="time", every="D", block=14, groups=6, lags=(1, 14))
 SIX = PauseDesign(kind="time", every="W", block=1, groups=6, lags=(1, 1), carried=True)
 
 
@@ -337,6 +339,19 @@ def test_blocks_as_long_as_the_response_find_more():
     assert er.plan_experiment(past, lags=(1, 14)).design.block >= 14
 
 
+def test_what_a_wrong_block_costs_is_shown(plan):
+    past = simulate_shop(days=730, rng=1)
+    made = er.plan_experiment(past, lags=(1, 14))
+    found = {(block, last): effect for block, last, effect in made.wrong}
+    assert {block for block, _ in found} == {4, 7, 14, 21, 28}
+    assert {last for _, last in found} == {3, 7, 14, 21, 28}
+    # where lags and block are right the formula says what placebo plans say; a short block misses a long response
+    assert found[14, 14] == pytest.approx(dict(made.blocks)[14], rel=0.2)
+    assert found[4, 28] > found[28, 28]
+    assert made.wrong_blocks.columns[:2] == ("block of days", "works to day 3")
+    assert er.plan_experiment(past, design=SIX_DAYS).wrong == ()
+
+
 def test_a_plan_that_is_not_worth_it_says_so():
     cheap, dear = (er.plan_experiment(weekly(), design=SIX, cost=cost) for cost in (1.0, 900.0))
     assert "not worth it" in cheap.answer
@@ -345,6 +360,8 @@ def test_a_plan_that_is_not_worth_it_says_so():
     assert cheap.reactions == pytest.approx(6 * weekly()["engagement"].mean())
     assert f"of 12 weeks, about {cheap.reactions:,.0f}; and" in str(cheap)
     assert math.isnan(er.plan_experiment(weekly().drop(columns="engagement"), design=SIX).reactions)
+    assert "your smallest effect of interest, " in cheap.answer
+    assert "a week and shop" in replace(cheap, history=cheap.history * 2).answer
     assert "believable" in replace(cheap, power=(replace(cheap.power[0], detectable=math.inf),)).answer
     assert replace(cheap, power=()).own_power is None
     assert "not worked out" in replace(cheap, power=()).answer
@@ -474,7 +491,9 @@ def test_impossible_requests():
         ({"block": 30}, "fewer than 6 pairs of blocks fit into a year"),
         ({"design": "shops"}, "fewer than 6 pairs of shops"),
         ({"start": "soon"}, "`start` is no date"),
-        ({"start": "2025-01-01"}, "cannot start on that day.*Use start='2024-12-30'"),
+        ({"start": "2025-01-01"}, r"cannot start on that day.*Use 2025-01-06 \(start=, --start\)"),
+        ({"start": "2024-01-01"}, "cannot start on that day.*Use 2024-12-30"),
+        ({"washout": 4}, "fewer than 6 pairs of blocks fit into the plan"),
         ({"entity": "nobody"}, "no such shop.*1 shops"),
         ({"design": replace(SIX, every="D")}, "different periods"),
         ({"outcome": "sales"}, "No column 'sales'"),
@@ -565,7 +584,9 @@ def test_cautions_are_counted(plan):
     rows.loc[[3, 4], "revenue"] *= 1.5
     rows.loc[112, "revenue"] = 0.0
     rows.loc[104:, "posts"] = 3
-    found = {doubt.code: doubt for doubt in er.judge_experiment(rows, plan).doubts}
+    other = rows.assign(entity="another", revenue=1.0 + rows.index)
+    found = {doubt.code: doubt for doubt in er.judge_experiment(pd.concat([rows, other]), plan).doubts}
+    assert found["other-shops"].value == 1
     assert found["missing"].value == 1
     assert found["changed"].value == 2
     assert found["at-floor"].value == 1
@@ -658,8 +679,17 @@ def test_plan_wager_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     assert main(["plan", "panel.csv", "--weeks", "24", "--cost", "50", "--out", "plan"]) == 0
     said = capsys.readouterr().out
     assert "24 weeks you would find" in said
-    assert "erresearch wager plan" in said
-    assert "is no day to come: say --start" in said
+    assert "erresearch wager plan" not in said
+    (later,) = re.findall(r"is no day to come: say --start (\d{4}-\d\d-\d\d)", said)
+    asked = ["--start", later, "--lags", "1", "2", "--washout", "1", "--block", "2", "--currency", "EUR"]
+    (tmp_path / "audit").mkdir()
+    weekly().to_csv("audit/panel.csv", index=False)
+    assert main(["plan", "audit", "--out", "later", *asked]) == 0
+    said = capsys.readouterr().out
+    assert f"Next, before {later}: erresearch wager later" in said
+    assert "EUR a week four times in five" in said
+    later_plan = er.read_plan("later")
+    assert (later_plan.design.lags, later_plan.design.washout, later_plan.currency) == ((1, 2), 1, "EUR")
     assert main(["plan", "panel.csv", "--outcome", "sales", "--out", "other"]) == 2
     assert "No column 'sales'" in capsys.readouterr().err
     assert (

@@ -45,7 +45,7 @@ def test_what_stays_open_ends_with_a_plan_in_weeks_and_money():
     plan = settling_plan(weekly())
     assert plan.code == PlanCode.PLAN
     assert "weeks you would find about" in str(plan)
-    assert plan.text.endswith("EUR a week four times in five (erresearch plan FILES --freq W)")
+    assert "EUR a week four times in five (erresearch plan audit, where" in plan.text
     assert "a week and shop" in settling_plan(weekly(shops=2)).text
     words = {"C01": "inconclusive", "C02": "not judged", "C18": "association only", "C09": "supported"}
     judged = [

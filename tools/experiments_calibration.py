@@ -4,7 +4,8 @@
 
 Shops are simulated by week (history of 104 weeks, posting stopped by the plan cuts engagement to a fifth, an elasticity
 works in the next week, or spread over the next two or four), in pairs of such shops, and by day (a year of history,
-:func:`erresearch.worlds.simulate_shop`). It may be stopped and started again: a cell that is done is kept.
+:func:`erresearch.worlds.simulate_shop`). "planned" cells take lags and block as the planner does from the shop's past;
+their block is 0. It may be stopped and started again: a cell that is done is kept.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ from erresearch.experiments import (
     Schedule,
     interruption,
     judge_experiment,
+    plan_experiment,
 )
 from erresearch.experiments.history import DAYS, fit_history, read_series
-from erresearch.experiments.planning import foreseen, matched
+from erresearch.experiments.planning import matched, noises_of
+from erresearch.experiments.power import foreseen
 from erresearch.experiments.randomisation import draws, first_plan
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.worlds import simulate_shop
 
 Array = np.ndarray
+Counted = tuple[bool, bool, float, float]
 Driver = Callable[[np.random.Generator, int], tuple[Array, Array]]
 
 BURN: Final = 60
@@ -45,8 +49,8 @@ class Cell:
     """One world and one design, and what was counted in it.
 
     `effect` is an elasticity; `found` the share of plans with p ≤ .05 (of interruptions with a word), `covered` the
-    share of intervals that hold the truth (nan by day, where form and spread of the response are drawn at random, and in
-    pairs of shops, where it grows while the pause lasts), `foreseen` the mean power that the history promised.
+    share of intervals that hold the truth (nan in pairs of shops, where it grows while the pause lasts), `foreseen` the
+    mean power that the history promised at the truth.
     """
 
     kind: str
@@ -75,7 +79,7 @@ def _ar(shocks: Array, rho: float) -> Array:
 
 
 def _lag(values: Array, by: int = 1) -> Array:
-    return np.r_[np.zeros(by), values[:-by]]
+    return np.r_[np.zeros(by), values[: len(values) - by]]
 
 
 def _events(rng: np.random.Generator, n: int) -> Array:
@@ -120,11 +124,17 @@ def _viral(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
     return _ar((rng.random(n) < 0.03) * rng.exponential(1.5, n), 0.4), np.zeros(n)
 
 
+def _stock_out(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    hit = (rng.random(n) < 0.06) * 1.0
+    return 1.2 * hit, 0.4 * hit - 0.6 * _lag(hit)
+
+
 def _drift(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
     return np.zeros(n), 0.05 * np.cumsum(rng.standard_normal(n))
 
 
-#: What is added to log engagement and to log revenue; counts made by noise or bots move revenue as little as "nothing".
+#: What is added to log engagement and to log revenue. Counts made by noise or bots move no more revenue than "nothing",
+#: and a plan is judged by revenue.
 WORLDS: Final[dict[str, Driver | None]] = {
     "nothing": None,
     "promotions": _promotion,
@@ -134,14 +144,25 @@ WORLDS: Final[dict[str, Driver | None]] = {
     "relaunch": _relaunch,
     "hidden demand": _hidden,
     "viral weeks": _viral,
+    "stock-out after a hit": _stock_out,
     "drift": _drift,
 }
 
 
 def shop_by_week(
-    seed: int | list[int], world: str, weeks: int, posting: Array | None, effect: float, *, spread: int = 1
+    seed: int | list[int],
+    world: str,
+    weeks: int,
+    posting: Array | None,
+    effect: float,
+    *,
+    lags: tuple[int, int] = (1, 1),
+    reactions: bool = False,
 ) -> pd.DataFrame:
-    """Simulate one shop; `posting` holds 1 and 0 for its last weeks, and posting works over the next `spread` weeks."""
+    """Simulate one shop; `posting` holds 1 and 0 for its last weeks, and posting works over a window of lags.
+
+    Reactions are left out unless they are asked for: what one is worth is not counted here, and takes most of the time.
+    """
     rng = np.random.default_rng(seed)
     n = weeks + BURN
     season = np.cos(2 * np.pi * (np.arange(n) - BURN - 35) / 52.1775)
@@ -153,15 +174,16 @@ def shop_by_week(
     moving = moving + to_x
     if posting is not None:
         moving[n - len(posting) :] -= CUT * (1 - posting)
-    felt = sum(_lag(moving, by) for by in range(1, spread + 1)) / spread
+    first, last = lags
+    felt = sum(_lag(moving, by) for by in range(first, last + 1)) / (last + 1 - first)
     y = _ar(effect * felt + noise, 0.5) + to_y
-    # reactions are left out: what one is worth is not counted here, and takes most of the time
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "period": pd.date_range("2023-01-02", periods=weeks, freq="7D"),
             "revenue": np.exp(9.2 + y)[BURN:],
         }
     )
+    return table.assign(engagement=np.exp(5 + moving)[BURN:]) if reactions else table
 
 
 def plan_of(history: pd.DataFrame, design: PauseDesign, posting: Array | None = None) -> PausePlan:
@@ -177,28 +199,35 @@ def plan_of(history: pd.DataFrame, design: PauseDesign, posting: Array | None = 
     return PausePlan(design=design, schedule=schedule, history=shops, outcome="revenue", delta=0.05)
 
 
-def by_week(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
+def by_week(cell: Cell, seed: int) -> Counted:
     """One shop by week: found, covered, foreseen, half-width."""
-    groups, spread = cell.weeks // (2 * cell.block), SPREADS.get(cell.kind, 1)
-    design = PauseDesign(
-        kind="time", every="W", block=cell.block, groups=groups, lags=(1, spread), carried=True
-    )
-    weeks = 104 + design.length + spread
-    history = shop_by_week(seed, cell.world, weeks, None, cell.effect, spread=spread)[:104]
-    plan = plan_of(history, design)
-    posting = np.r_[plan.schedule.posting[0], [True] * spread].astype(float)
-    judged = judge_experiment(
-        shop_by_week(seed, cell.world, weeks, posting, cell.effect, spread=spread), plan
-    )
+    lags, planned = LAGS.get(cell.kind, (1, 1)), cell.block == 0
+
+    def shop(weeks: int, posting: Array | None) -> pd.DataFrame:
+        return shop_by_week(seed, cell.world, weeks, posting, cell.effect, lags=lags, reactions=planned)
+
+    longest = 104 + cell.weeks + 4
+    history = shop(longest, None)[:104]
+    if planned:
+        plan = plan_experiment(history, weeks=cell.weeks)
+    else:
+        groups = cell.weeks // (2 * cell.block)
+        plan = plan_of(
+            history,
+            PauseDesign(kind="time", every="W", block=cell.block, groups=groups, lags=lags, carried=True),
+        )
+    posting = np.ones(longest - 104)
+    posting[: plan.design.length] = plan.schedule.posting[0]
+    judged = judge_experiment(shop(longest, posting), plan)
     truth = cell.effect * CUT
     promised = math.nan
     if cell.effect:
-        promised = foreseen(design, (fit_history(plan.history[0]),), truth, plan.seed).at_delta
+        promised = foreseen(plan.design, (fit_history(plan.history[0]),), truth, plan.seed).at_delta
     ends = judged.effect.interval
     return judged.pvalue <= 0.05, truth in ends, promised, (ends.high - ends.low) / 2
 
 
-def by_shops(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
+def by_shops(cell: Cell, seed: int) -> Counted:
     """Six pairs of shops; of each pair one stops for good, at a date drawn by lot."""
     weeks = 104 + cell.weeks + 1
     names = [f"shop {number:02d}" for number in range(12)]
@@ -210,18 +239,24 @@ def by_shops(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
         ]
         return pd.concat(made, ignore_index=True)
 
-    history = panel({})
-    history = history[history["period"] < history["period"].min() + pd.Timedelta(days=7 * 104)]
+    before = panel({})
+    history = before[before["period"] < before["period"].min() + pd.Timedelta(days=7 * 104)]
     design = PauseDesign(kind="shops", every="W", block=1, groups=6, lags=(1, 1), periods=cell.weeks)
     plan = plan_of(history, design)
     rows = zip(plan.schedule.entities, plan.schedule.posting, strict=True)
     after = panel({name: np.r_[row, row[-1:]].astype(float) for name, row in rows})
     judged = judge_experiment(after, plan)
     ends = judged.effect.interval
-    return judged.pvalue <= 0.05, 0.0 in ends, math.nan, (ends.high - ends.low) / 2
+    promised = math.nan
+    if cell.effect:
+        # what stopping took on average, which the noise does not touch: it is the same with and without
+        lost = np.log(before["revenue"] / after["revenue"])
+        truth = float(lost[lost > 1e-9].mean())
+        promised = foreseen(design, noises_of(plan.history, "shops"), truth, plan.seed).at_delta
+    return judged.pvalue <= 0.05, 0.0 in ends, promised, (ends.high - ends.low) / 2
 
 
-def by_day(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
+def by_day(cell: Cell, seed: int) -> Counted:
     """One shop by day whose response is spread over two weeks."""
     groups = cell.weeks * 7 // (2 * cell.block)
     design = PauseDesign(kind="time", every="D", block=cell.block, groups=groups, lags=(1, 14))
@@ -229,76 +264,84 @@ def by_day(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
     rng = np.random.default_rng([seed, 1])
     posting = draws(design, 1, 999, rng)[0]
     posting = posting[rng.integers(len(posting))][0]
-    table = simulate_shop(
-        cell.world, days=days, effect=cell.effect, posting=np.r_[posting[0], [True] * 14], rng=seed
-    )
-    judged = judge_experiment(table, plan_of(table[:365], design, posting))
-    ends = judged.effect.interval
-    return judged.pvalue <= 0.05, 0.0 in ends, math.nan, (ends.high - ends.low) / 2
+
+    def shop(posting: Array, orders: float = 30.0) -> pd.DataFrame:
+        return simulate_shop(
+            cell.world, days=days, effect=cell.effect, orders=orders, posting=posting, rng=seed
+        )
+
+    table = shop(np.r_[posting[0], [True] * 14])
+    plan = plan_of(table[:365], design, posting)
+    judged = judge_experiment(table, plan)
+    ends, truth, promised = judged.effect.interval, 0.0, math.nan
+    if cell.effect:
+        # so many orders that chance in their number does not count: posting throughout against not at all
+        every, never = (shop(np.full(design.length, posts), 1e5)["revenue"][-60:] for posts in (True, False))
+        truth = float(np.log(every / never).mean())
+        promised = foreseen(design, (fit_history(plan.history[0]),), truth, plan.seed).at_delta
+    return judged.pvalue <= 0.05, truth in ends, promised, (ends.high - ends.low) / 2
 
 
-def interrupted(cell: Cell, seed: int) -> tuple[bool, bool, float, float]:
-    """Four weeks at a date at which nothing happened."""
-    table = shop_by_week(seed, cell.world, 156, None, 0.0)
-    at, until = (str(table["period"][week].date()) for week in (140, 140 + cell.weeks))
-    judged = interruption(table, at=at, until=until)
+def interrupted(cell: Cell, seed: int) -> Counted:
+    """Some weeks at a date at which nothing happened, of one shop or of one beside five that move with it."""
+    shops = BESIDE.get(cell.kind, 0)
+    table = shop_by_week(seed, cell.world, 156, None, 0.0).assign(entity="own")
+    if shops:
+        common = np.random.default_rng([seed, 99]).normal(0, 0.15, 156)
+        made = [shop_by_week([seed, at + 1], cell.world, 156, None, 0.0) for at in range(shops)]
+        made = [one.assign(entity=f"shop {at}") for at, one in enumerate(made)]
+        table = pd.concat(
+            [one.assign(revenue=one["revenue"].to_numpy() * np.exp(common)) for one in (table, *made)]
+        )
+    at, until = (str(table["period"].iloc[week].date()) for week in (140, 140 + cell.weeks))
+    judged = interruption(table, at=at, until=until, entity="own")
     ends = judged.effect.interval
     return judged.word != "inconclusive", 0.0 in ends, math.nan, (ends.high - ends.low) / 2
 
 
-#: Weeks over which posting works in a kind of cells; the plan declares as many.
-SPREADS: Final = {"spread over 2": 2, "spread over 4": 4}
+#: Lags at which posting works in a kind of cells, which the plan declares; the next week where none stand here.
+LAGS: Final = {"same week": (0, 0), "spread over 2": (1, 2), "spread over 4": (1, 4)}
+#: Further shops in the panel of an interruption.
+BESIDE: Final = {"interruption beside 5": 5}
 KINDS: Final = {
     "week": by_week,
-    **dict.fromkeys(SPREADS, by_week),
+    **dict.fromkeys(LAGS, by_week),
     "shops": by_shops,
     "day": by_day,
     "interruption": interrupted,
+    **dict.fromkeys(BESIDE, interrupted),
 }
+WEEKS: Final = (12, 24, 52)
+EFFECTS: Final = (0.1, 0.2, 0.3)
+BY_DAY: Final = ("nothing", "promotions", "teasers", "hidden demand", "drift", "stock-outs")
 
 
 def cells() -> list[Cell]:
     """All cells, the quick ones first."""
-    made = [Cell(kind="interruption", world=world, weeks=4, block=1, effect=0.0) for world in WORLDS]
-    made += [
-        Cell(kind="week", world=world, weeks=weeks, block=1, effect=0.0)
-        for world in WORLDS
-        for weeks in (12, 24, 52)
+    grid = [("week", world, weeks, 1, 0.0) for world in WORLDS for weeks in WEEKS]
+    grid += [
+        ("week", world, weeks, 1, effect)
+        for world in ("promotions", "drift", "hidden demand")
+        for effect in EFFECTS
+        for weeks in WEEKS
     ]
-    made += [
-        Cell(kind="week", world=world, weeks=weeks, block=1, effect=effect)
-        for world in ("promotions", "drift")
-        for effect in (0.1, 0.2, 0.3)
-        for weeks in (12, 24, 52)
-    ]
-    made += [
-        Cell(kind=kind, world="promotions", weeks=52, block=block, effect=0.2)
-        for kind in ("week", *SPREADS)
-        for block in (1, 2, 4)
+    grid += [("same week", "nothing", weeks, 1, effect) for effect in (0.0, 0.3) for weeks in WEEKS]
+    # a wrong length of the block, and the one that the planner takes
+    grid += [
+        (kind, "promotions", 52, block, 0.2)
+        for kind in ("week", "spread over 2", "spread over 4")
+        for block in (1, 2, 3, 4, 0)
         if (kind, block) != ("week", 1)
     ]
-    made += [
-        Cell(kind="shops", world=world, weeks=weeks, block=1, effect=0.0)
-        for world in WORLDS
-        for weeks in (12, 24, 52)
-    ]
-    made += [
-        Cell(kind="shops", world="promotions", weeks=weeks, block=1, effect=effect)
-        for effect in (0.1, 0.2, 0.3)
-        for weeks in (12, 24, 52)
-    ]
-    made += [
-        Cell(kind="day", world=world, weeks=weeks, block=14, effect=0.0)
-        for world in ("nothing", "promotions", "teasers", "hidden demand", "drift")
-        for weeks in (24, 52)
-    ]
+    grid += [("interruption", world, 4, 1, 0.0) for world in WORLDS]
+    grid += [("interruption beside 5", world, 4, 1, 0.0) for world in ("nothing", "promotions", "drift")]
+    grid += [("shops", world, weeks, 1, 0.0) for world in WORLDS for weeks in WEEKS]
+    grid += [("shops", "promotions", weeks, 1, effect) for effect in EFFECTS for weeks in WEEKS]
+    grid += [("day", world, weeks, 14, 0.0) for world in BY_DAY for weeks in (24, 52)]
     shapes = [(24, 4), (24, 7), (24, 14), (52, 7), (52, 14), (52, 21)]
-    made += [
-        Cell(kind="day", world="promotions", weeks=weeks, block=block, effect=effect)
-        for weeks, block in shapes
-        for effect in (0.1, 0.2, 0.3)
-    ]
-    return made
+    grid += [("day", "promotions", weeks, block, effect) for weeks, block in shapes for effect in EFFECTS]
+    names = [field.name for field in fields(Cell)]
+    return [Cell(**dict(zip(names, key, strict=False))) for key in grid]
 
 
 def counted(cell: Cell, draws: int) -> Cell:
@@ -309,7 +352,7 @@ def counted(cell: Cell, draws: int) -> Cell:
         cell,
         draws=draws,
         found=float(rows[:, 0].mean()),
-        covered=math.nan if cell.kind in ("day", "shops") and cell.effect else float(rows[:, 1].mean()),
+        covered=math.nan if cell.kind == "shops" and cell.effect else float(rows[:, 1].mean()),
         foreseen=float(rows[:, 2].mean()),
         half_width=float(bounded.mean()) if len(bounded) else math.inf,
     )
@@ -319,7 +362,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Count the cells that are not in the table yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
-        "--draws", type=int, help="tables in a cell  [default: 400, 200 with an effect, 60 by day]"
+        "--draws",
+        type=int,
+        help="tables in a cell  [default: 400; 200 with an effect or an interruption; 60 by day, by shops, planned]",
     )
     parser.add_argument("--table", type=Path, default=Path("data/experiments_calibration.csv"))
     options = parser.parse_args(arguments)
@@ -332,7 +377,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for cell in cells():
         if cell.key in done:
             continue
-        usual = 60 if cell.kind in ("day", "shops") else 200
+        slow = cell.kind in ("day", "shops") or cell.block == 0
+        usual = 60 if slow else 200 if cell.effect or cell.kind.startswith("interruption") else 400
         row = asdict(counted(cell, options.draws or usual))
         rows.append(row)
         atomic_write(options.table, csv_text(names, [[r[name] for name in names] for r in rows], digits=4))

@@ -230,8 +230,7 @@ def settling_plan(panel: Panel | None) -> NextStep:
     """
     if panel is None:
         return NextStep(code=PlanCode.NONE)
-    freq = "W" if panel.freq == "M" else panel.freq
-    command = f"erresearch plan FILES --freq {freq}"
+    command = f"erresearch plan FILES --freq {'W' if panel.freq == 'M' else panel.freq}"
     if "revenue" not in panel.columns:
         return NextStep(
             code=PlanCode.NOT_YET,
@@ -251,12 +250,10 @@ def settling_plan(panel: Panel | None) -> NextStep:
             code=PlanCode.TOO_NOISY,
             text="not even a year of pauses drawn by lot could settle it: demand moves too much",
         )
-    found = f"{plain(plan.money(own.detectable), ',.0f')} {panel.currency}".strip()
-    shop = " and shop" if len(plan.history) > 1 else ""
     return NextStep(
         code=PlanCode.PLAN,
-        text=f"pauses drawn by lot: with {plan.weeks} weeks you would find about {found} a week{shop} four times in "
-        f"five ({command})",
+        text=f"pauses drawn by lot: with {plan.weeks} weeks you would find about {plan.told(plan.money(own.detectable))} "
+        f"{plan.each_week} four times in five (erresearch plan audit, where audit is the folder of this audit)",
     )
 
 

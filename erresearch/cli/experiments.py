@@ -43,15 +43,14 @@ def _say(text: object) -> None:
 
 
 def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, currency: str | None) -> Any:
-    """A panel.csv as `audit` writes it, or exports put on one calendar."""
+    """A panel.csv as `audit` writes it (or its folder), or exports put on one calendar."""
     import pandas as pd
 
-    if len(files) == 1 and Path(files[0]).suffix == ".csv" and Path(files[0]).is_file():
-        head = set(pd.read_csv(files[0], nrows=0, encoding="utf-8-sig", encoding_errors="replace").columns)
+    one = Path(files[0]) / "panel.csv" if (Path(files[0]) / "panel.csv").is_file() else Path(files[0])
+    if len(files) == 1 and one.suffix == ".csv" and one.is_file():
+        head = set(pd.read_csv(one, nrows=0, encoding="utf-8-sig", encoding_errors="replace").columns)
         if "period" in head and head & {"entity", outcome}:
-            return pd.read_csv(
-                files[0], encoding="utf-8-sig", encoding_errors="replace", parse_dates=["period"]
-            )
+            return pd.read_csv(one, encoding="utf-8-sig", encoding_errors="replace", parse_dates=["period"])
     from erresearch.audits import read_files
     from erresearch.panel import build_panel
 
@@ -61,7 +60,7 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
         raise DataError(
             "an experiment needs posts and outcomes",
             got=f"no {'posts' if posts is None else 'outcomes'} among the files",
-            fix="name both exports, or the panel.csv that `erresearch audit` wrote",
+            fix="name both exports, or the folder that `erresearch audit` wrote",
         )
     if tz is None:
         say("Days and weeks were counted in UTC; where the business has another clock, say --tz Area/City.")
@@ -99,8 +98,12 @@ def _wish(*names: str, **attributes: Any) -> Callable[[F], F]:
 )
 @_wish("--weeks", type=int, help="Length.  [default: the shortest that is enough, up to 52]")
 @_wish("--block", type=int, help="Periods in a block.  [default: from the past]")
+@_wish(
+    "--lags", type=(int, int), help="First and last period in which a post works.  [default: from the past]"
+)
+@_wish("--washout", type=int, help="Periods at the start of a block that do not count.  [default: 0]")
 @_wish("--delta", type=float, help="Smallest share of interest.  [default: 0.05]")
-@_wish("--cost", type=float, help="What posting costs in a week.")
+@_wish("--cost", type=float, help="What posting costs a shop in a week.")
 @_wish("--start", help="First day.  [default: the period after the last one]")
 @click.option("--freq", type=_PERIODS, default="D", show_default=True, help="By day or by week.")
 @click.option("--out", type=_FOLDER, default=Path("plan"), show_default=True, help="Where the plan goes.")
@@ -108,18 +111,22 @@ def _wish(*names: str, **attributes: Any) -> Callable[[F], F]:
 def plan_pauses(
     *, files: tuple[str, ...], freq: Freq, tz: str | None, currency: str | None, out: Path
 ) -> None:
-    """Plan pauses in posting that can tell what posting brings, from exports or a panel.csv."""
+    """Plan pauses in posting that can tell what posting brings, from exports or the folder of an audit."""
     from erresearch.experiments import plan_experiment, write_plan
 
     check_output(out, inputs=files)
     asked = click.get_current_context().meta[_PLAN]
-    plan = plan_experiment(_panel(files, asked["outcome"], tz, freq, currency), **asked)
+    panel = _panel(files, asked["outcome"], tz, freq, currency)
+    plan = plan_experiment(panel, currency=currency or getattr(panel, "currency", ""), **asked)
     written = write_plan(plan, out, inputs=files)
     _say(plan)
     _say(plan.table)
     say(f"Written: {plain(', '.join(str(path) for path in written))}")
-    if str(plan.start) <= dt.date.today().isoformat():
-        say(f"{plan.start} is no day to come: say --start, some periods later, to carry the plan out.")
+    if (behind := (dt.date.today() - plan.start.item()).days) >= 0:
+        step = 1 if plan.design.every == "D" else 7
+        later = plan.start.item() + dt.timedelta(days=(behind // step + 1) * step)
+        say(f"{plan.start} is no day to come: say --start {later}, or a later one, to carry the plan out.")
+        return
     say(f'Next, before {plan.start}: erresearch wager {plain(out)} --claim "..." --forecast 0.1')
 
 

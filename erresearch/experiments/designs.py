@@ -27,6 +27,7 @@ __all__ = [
     "PausePlan",
     "Power",
     "Schedule",
+    "share_lost",
     "wager",
 ]
 
@@ -231,6 +232,7 @@ class Schedule:
 LOOK = 0.001
 #: Largest effect of posting that anybody plans for: half of the outcome.
 BELIEVABLE = math.log(2)
+_ENOUGH: Final = 0.8  # power below which the smallest effect of interest is said to be missed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +250,7 @@ class Power:
     size : float
         Share of placebo plans with p ≤ .05 where posting does nothing.
     detectable : float
-        Smallest effect found four times in five, as a share of revenue (difference of logarithms); inf where none was.
+        Smallest effect found four times in five, as a difference of logarithms; inf where none was.
     at_delta : float
         Share of plans that find the smallest effect of interest.
     placebos : int
@@ -285,11 +287,16 @@ class PausePlan:
     delta : float
         Smallest effect of interest, as a share of the outcome.
     cost : float
-        What posting costs in a week, in the outcome's unit; nan where it was not said.
+        What posting costs a shop in a week, in the outcome's unit; nan where it was not said.
+    currency : str
+        Of the outcome; empty where it is not known or none.
     power : tuple of Power
         For plans of several lengths; the plan's own is among them.
     blocks : tuple of (int, float)
         Length of a block and the effect that such blocks would find, for the same weeks.
+    wrong : tuple of (int, int, float)
+        Length of a block, last lag at which posting really works, and the effect that such blocks would then find with
+        the lags as declared: what a wrong length costs.
     reasons : tuple of str
         Why this design, in sentences.
     claim, forecast, wagered : str, float, str
@@ -307,8 +314,10 @@ class PausePlan:
     outcome: str
     delta: float
     cost: float = math.nan
+    currency: str = ""
     power: tuple[Power, ...] = ()
     blocks: tuple[tuple[int, float], ...] = ()
+    wrong: tuple[tuple[int, int, float], ...] = ()
     reasons: tuple[str, ...] = ()
     claim: str = ""
     forecast: float = math.nan
@@ -357,6 +366,15 @@ class PausePlan:
         """An effect (a difference of logarithms) in the outcome's unit by week."""
         return (1 - math.exp(-effect)) * self.usual
 
+    def told(self, amount: float) -> str:
+        """An amount of the outcome as people read it, with its currency where that is known."""
+        return f"{plain(amount, ',.0f')} {self.currency}".strip()
+
+    @property
+    def each_week(self) -> str:
+        """What amounts are counted by: weeks, of every shop where there are several."""
+        return "a week and shop" if len(self.history) > 1 else "a week"
+
     @property
     def lost(self) -> float:
         """Revenue that the pauses cost if the effect is the smallest of interest, in the outcome's unit."""
@@ -378,7 +396,7 @@ class PausePlan:
         word = "days" if self.design.every == "D" else "weeks"
         known = "" if math.isnan(self.reactions) else f", about {plain(self.reactions, ',.0f')}"
         return (
-            f"the reactions of {paused} of {of} {word}{known}; and {plain(self.lost, ',.0f')} of {self.outcome} in all"
+            f"the reactions of {paused} of {of} {word}{known}; and {self.told(self.lost)} of {self.outcome} in all"
             f" if posting brings {100 * self.delta:.0f} % of it"
         )
 
@@ -393,10 +411,15 @@ class PausePlan:
                 f"With {self.weeks} weeks no effect of a believable size would be found four times in five."
             )
         found = self.money(own.detectable)
-        said = f"With {self.weeks} weeks you would find {plain(found, ',.0f')} a week four times in five"
+        said = (
+            f"With {self.weeks} weeks you would find {self.told(found)} {self.each_week} four times in five"
+        )
+        if own.at_delta < _ENOUGH:
+            said += f", and {self.told(self.money(self.delta))}, your smallest effect of interest, "
+            said += f"{100 * own.at_delta:.0f} times in 100"
         if math.isnan(self.cost):
             return f"{said}; say what posting costs you (cost=, --cost) to see whether that is worth it."
-        said += f"; what posting costs you is {plain(self.cost, ',.0f')}."
+        said += f"; what posting costs you is {self.told(self.cost)}."
         if found > self.cost:
             return (
                 f"{said} A plan of this length could miss an effect that pays for the posting: not worth it."
@@ -413,7 +436,7 @@ class PausePlan:
                 "smallest p",
                 "found if nothing",
                 "found 4 times in 5",
-                "a week",
+                self.each_week,
                 "power at δ",
             ),
             [
@@ -422,12 +445,26 @@ class PausePlan:
                     row.groups,
                     f"{row.smallest_p:.3g}",
                     f"{100 * row.size:.0f} %",
-                    f"{100 * row.detectable:.0f} %" if math.isfinite(row.detectable) else "none",
-                    plain(self.money(row.detectable), ",.0f") if math.isfinite(row.detectable) else "–",
+                    share_lost(row.detectable),
+                    self.told(self.money(row.detectable)) if math.isfinite(row.detectable) else "–",
                     f"{100 * row.at_delta:.0f} %",
                 )
                 for row in self.power
             ],
+        )
+
+    @property
+    def wrong_blocks(self) -> Table:
+        """What blocks of several lengths would find if posting works longer or shorter than was declared."""
+        lasts = sorted({last for _, last, _ in self.wrong})
+        unit = "days" if self.design.every == "D" else "weeks"
+        found = {
+            (block, last): effect if effect <= BELIEVABLE else math.inf for block, last, effect in self.wrong
+        }
+        blocks = sorted({block for block, _, _ in self.wrong})
+        return Table.of(
+            (f"block of {unit}", *(f"works to {unit[:-1]} {last}" for last in lasts)),
+            [(block, *(share_lost(found[block, last]) for last in lasts)) for block in blocks],
         )
 
     def __repr__(self) -> str:
@@ -445,6 +482,17 @@ class PausePlan:
                 *self.reasons,
             ]
         )
+
+
+def share_lost(effect: float) -> str:
+    """What a pause takes from the outcome, for an effect as a difference of logarithms.
+
+    Examples
+    --------
+    >>> share_lost(0.1), share_lost(float("inf"))
+    ('10 %', 'none')
+    """
+    return f"{-100 * math.expm1(-effect):.0f} %" if math.isfinite(effect) else "none"
 
 
 def seed_of(history: tuple[Series, ...], design: PauseDesign) -> int:
@@ -514,6 +562,6 @@ def wager(plan: PausePlan, claim: str, *, forecast: float, date: dt.date | str) 
         raise DesignError(
             "a wager comes before the start",
             got=f"{day}, the start is {plan.start}",
-            fix="plan a later start",
+            fix="plan again with a later start (start=, --start)",
         )
     return replace(plan, claim=" ".join(claim.split()), forecast=float(forecast), wagered=day.isoformat())

@@ -22,6 +22,7 @@ from erresearch.experiments.history import DAYS, Series, read_series
 from erresearch.experiments.holdout import Holdout
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.io.outputs import output_folder
+from erresearch.results import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,6 +135,7 @@ def _toml(plan: PausePlan) -> str:
         "outcome": plan.outcome,
         "delta": plan.delta,
         "cost": plan.cost,
+        "currency": plan.currency,
         "start": str(plan.start),
         "end": str(plan.end),
         "shops": [shop.entity for shop in plan.history],
@@ -146,6 +148,7 @@ def _toml(plan: PausePlan) -> str:
         "digest": plan.digest,
         "reasons": plan.reasons,
         "blocks": plan.blocks,
+        "wrong": plan.wrong,
     }
     lines = ["# A plan of pauses drawn by lot. Nothing in here may change after the start."]
     lines += [f"{name} = {_toml_value(value)}" for name, value in head.items()]
@@ -227,8 +230,10 @@ def read_plan(folder: str | Path) -> PausePlan:
             outcome=told["outcome"],
             delta=float(told["delta"]),
             cost=float(told["cost"]),
+            currency=told["currency"],
             power=tuple(Power(**_row(row, Power)) for row in told.get("power", [])),
             blocks=tuple((int(size), float(effect)) for size, effect in told["blocks"]),
+            wrong=tuple((int(size), int(last), float(effect)) for size, last, effect in told["wrong"]),
             reasons=tuple(told["reasons"]),
             claim=told["claim"],
             forecast=float(told["forecast"]),
@@ -252,7 +257,7 @@ def _damaged(what: str) -> DataError:
 #: Kinds of what stands in plan.toml, in the manner of annotations.
 _HEAD: Final = {
     "outcome": "str", "delta": "float", "cost": "float", "shops": "list", "claim": "str", "forecast": "float",
-    "wagered": "str", "reasons": "list", "blocks": "list",
+    "wagered": "str", "reasons": "list", "blocks": "list", "currency": "str", "wrong": "list",
 }  # fmt: skip
 _ACCEPTED: Final[dict[str, tuple[type, ...]]] = {
     "int": (int,),
@@ -486,7 +491,13 @@ def page(plan: PausePlan, *, picture: bytes = b"") -> str:
     parts += ["<ul>", *(f"<li><b>{name}</b>: {_html(text)}</li>" for name, text in facts.items())]
     parts += [*(f"<li>{_html(reason)}</li>" for reason in plan.reasons), "</ul>"]
     if plan.own_power is not None:
-        parts += ["<h2>What plans of other lengths would find</h2>", f'<div class="wide">{_rows(plan)}</div>']
+        parts += ["<h2>What plans of other lengths would find</h2>", _rows(plan.table)]
+    if plan.wrong:
+        parts += [
+            "<h2>If posting works longer or shorter than declared</h2>",
+            "<p>Found four times in five with the lags as declared, by length of a block:</p>",
+            _rows(plan.wrong_blocks),
+        ]
     if plan.wagered:
         parts += [
             f"<p><b>Wager of {plan.wagered}.</b> {_html(plan.claim)} Expected: {100 * plan.forecast:+.1f} %.</p>",
@@ -514,13 +525,12 @@ def _html(text: str) -> str:
     return html.escape(text)
 
 
-def _rows(plan: PausePlan) -> str:
-    table = plan.table
+def _rows(table: Table) -> str:
     head = "".join(f"<th>{_html(name)}</th>" for name in table.columns)
     rows = "".join(
         f"<tr>{''.join(f'<td>{_html(str(cell))}</td>' for cell in row)}</tr>" for row in table.rows
     )
-    return f"<table><tr>{head}</tr>{rows}</table>"
+    return f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'
 
 
 INK, PAUSE, FOUND = "#333333", "#c44e52", "#4c72b0"
@@ -562,7 +572,9 @@ def draw_plan(plan: PausePlan) -> Figure:
     left.set_title("Pauses (red) are drawn by lot", loc="left", color=INK)
     left.tick_params(axis="x", labelrotation=30)
     rows = [row for row in plan.power if math.isfinite(row.detectable)]
-    right.plot([row.weeks for row in rows], [100 * row.detectable for row in rows], "o-", color=FOUND)
+    right.plot(
+        [row.weeks for row in rows], [-100 * math.expm1(-row.detectable) for row in rows], "o-", color=FOUND
+    )
     right.axhline(100 * plan.delta, color=PAUSE, linestyle="--")
     right.annotate("smallest effect of interest", (0.98, 100 * plan.delta), xycoords=("axes fraction", "data"),
                    ha="right", va="bottom", color=PAUSE)  # fmt: skip

@@ -145,7 +145,7 @@ class Judgement:
         low, high = (plain(end, ",.0f") for end in (self.money.low, self.money.high))
         lines = [
             f"Posting causes more {self.plan.outcome}: {self.word}, certainty {self.certainty.level}.",
-            f"Posting as usual brought {plain(self.plan.money(self.effect.value), ',.0f')} a week"
+            f"Posting as usual brought {self.plan.told(self.plan.money(self.effect.value))} {self.plan.each_week}"
             f" [{low}, {high}]; p = {plain(self.pvalue, '.3f')}.",
         ]
         if self.per_engagement is not None:
@@ -212,7 +212,8 @@ def judge_experiment(
     >>> judge_experiment.__name__
     'judge_experiment'
     """
-    shops = _same_shops(plan, read_series(panel, outcome=plan.outcome))
+    rows = read_series(panel, outcome=plan.outcome)
+    shops = _same_shops(plan, rows)
     periods = _periods(plan, shops, looking_early, ended)
     joined = tuple(_joined(then, now, plan) for then, now in zip(plan.history, shops, strict=True))
     drawn = first_plan(plan.design, plan.history)
@@ -237,6 +238,8 @@ def judge_experiment(
         reference=reference,
     )
     doubts = [*_registration(plan, hash, edited), *_cautions(plan, shops, joined, windows, periods)]
+    if others := len(rows) - len(shops):
+        doubts.append(_doubt("other-shops", others, value=others))
     if ended is not None:
         doubts.append(_doubt("ended-early", ended, plan.outcome, raised=True))
     if plan.design.kind == "time" and not looking_early:
@@ -307,7 +310,7 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
             raise DataError(
                 "the panel has other periods than the plan",
                 got=f"{shop.every}, not {every}",
-                fix=f"use freq='{every}'",
+                fix=f"build it with freq='{every}'",
             )
         if (shop.dates[0] - plan.start).astype(int) % step:
             raise DataError(
@@ -329,7 +332,7 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
         got=f"{max(there, 0)} of {whole} periods",
         allowed=f"rows until {plan.end - np.timedelta64(1, 'D')}"
         + ("" if early else ", or one early look from half of the plan on"),
-        fix="wait" if early else "wait, or use looking_early=True once half of it is over",
+        fix="wait" if early else "wait, or look once (looking_early=True, --early) when half of it is over",
     )
 
 
@@ -461,6 +464,7 @@ _SAID: Final = {
     "registration-unproven": ("registration", "unproven: {}"),
     "registration-proven": ("registration", "proven by the hash of {}"),
     "schedule-edited": ("schedule", "{} periods differ from what the lot drew: the schedule was edited"),
+    "other-shops": ("shops", "{} in the rows that are not of this plan, left out"),
     "missing": ("outcome", "missing in {} of the plan's periods, which do not count"),
     "at-floor": ("outcome", "{} of the plan's periods have next to none and are raised to a floor"),
     "changed": ("history", "{} of {} periods have changed since"),

@@ -9,43 +9,34 @@ from numbers import Real
 from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.experiments.designs import (
     DESIGNS,
     FEWEST,
-    Array,
     Kind,
     PauseDesign,
     PausePlan,
     Power,
     Schedule,
     seed_of,
+    share_lost,
 )
 from erresearch.experiments.history import (
     DAYS,
     DEFAULT_WINDOW,
+    WINDOWS,
     Model,
     Series,
-    calendar_terms,
     carry_over,
-    filtered,
     fit_history,
     logged,
     read_series,
 )
-from erresearch.experiments.randomisation import (
-    Lots,
-    Window,
-    counted,
-    draw_again,
-    draws,
-    exposure,
-    first_plan,
-)
+from erresearch.experiments.power import approximated, foreseen
+from erresearch.experiments.randomisation import first_plan
 
-__all__ = ["approximated", "foreseen", "matched", "pair_model", "plan_experiment", "quick_plan"]
+__all__ = ["matched", "noises_of", "pair_model", "plan_experiment", "quick_plan"]
 
 
 #: The shortest block that is nearly as good as the best leaves room for more pairs.
@@ -64,9 +55,11 @@ def plan_experiment(
     design: Literal["auto", "time", "shops"] | PauseDesign = "auto",
     block: int | None = None,
     lags: tuple[int, int] | None = None,
+    washout: int = 0,
     weeks: int | None = None,
     delta: float = 0.05,
     cost: float = math.nan,
+    currency: str = "",
     start: str | None = None,
 ) -> PausePlan:
     """Plan pauses in posting, drawn by lot, that can tell what posting brings.
@@ -91,12 +84,16 @@ def plan_experiment(
     lags : tuple of int, optional
         First and last period after posting in which it may work; otherwise the window that fits the past best, or days 1
         to 14 (weeks 0 to 1) where the past does not tell.
+    washout : int
+        Periods at the start of each block whose outcome is not used.
     weeks : int, optional
         Length; the shortest of 12, 16, 24, 36 and 52 that finds `delta` four times in five otherwise, or 52.
     delta : float
         Smallest effect of interest, as a share of the outcome.
     cost : float
-        What posting costs in a week, in the outcome's unit.
+        What posting costs a shop in a week, in the outcome's unit.
+    currency : str
+        Of the outcome; that of the panel where it is not said.
     start : str, optional
         First day; otherwise the period after the last one of the history.
 
@@ -130,8 +127,9 @@ def plan_experiment(
     >>> plan.design.block, plan.design.groups, str(plan.start)
     (1, 12, '2025-12-29')
     """
-    asked = _Asked(outcome, entity, design, block, lags, weeks, delta, cost, start)
-    return _planned(history, asked, foreseen)
+    asked = _Asked(outcome, entity, design, block, lags, washout, weeks, delta, cost, currency, start)
+    plan = _planned(history, asked, foreseen)
+    return replace(plan, wrong=_wrong_blocks(plan, weeks or 52))
 
 
 def quick_plan(history: Any) -> PausePlan:
@@ -162,9 +160,11 @@ class _Asked:
     design: str | PauseDesign = "auto"
     block: int | None = None
     lags: tuple[int, int] | None = None
+    washout: int = 0
     weeks: int | None = None
     delta: float = 0.05
     cost: float = math.nan
+    currency: str = ""
     start: str | None = None
 
 
@@ -183,7 +183,7 @@ def _planned(
     kind = known.kind if known else _kind(asked.design, shops)
     shops = matched(shops) if kind == "shops" else shops
     _check_calendar(shops, known, weeks, block)
-    noises = _noises(shops, kind)
+    noises = noises_of(shops, kind)
     reasons: list[str] = []
     window = known.lags if known else asked.lags or _window(shops, reasons)
 
@@ -194,20 +194,20 @@ def _planned(
     if known is None and kind == "time":
         blocks = tuple(
             (size, foresee(tried).detectable)
-            for size in _sizes(shops, weeks)
-            for tried in [_designed(kind, shops, size, window, weeks or 52)]
+            for size in _sizes(shops, weeks, asked.washout)
+            for tried in [_designed(kind, shops, size, window, weeks or 52, washout=asked.washout)]
         )
         if block is None:
             least = min(effect for _, effect in blocks)
             block = next(size for size, effect in blocks if effect <= NEARLY * least)
-            reasons.append(_why_block(block, blocks, shops[0].every))
+            reasons.append(_why_block(block, blocks, shops[0].every, weeks or 52))
     own = math.ceil(known.length * DAYS[known.every] / 7) if known else weeks
     length_of_block = known.block if known else 1 if block is None else block
 
     def shaped(length: int) -> PauseDesign:
         if known is not None and length == own:
             return known
-        return _designed(kind, shops, length_of_block, window, length)
+        return _designed(kind, shops, length_of_block, window, length, washout=asked.washout)
 
     rows, chosen = _choose_length(shaped, own, foresee)
     if known is None and weeks is None and chosen.groups != rows[-1].groups:
@@ -220,6 +220,7 @@ def _planned(
         outcome=asked.outcome,
         delta=delta,
         cost=asked.cost,
+        currency=asked.currency or getattr(history, "currency", ""),
         power=rows,
         blocks=blocks,
         reasons=(*reasons, *_cautions(shops, noises)),
@@ -281,7 +282,7 @@ def matched(shops: tuple[Series, ...]) -> tuple[Series, ...]:
     return tuple(shops[at] for at in taken)
 
 
-def _noises(shops: tuple[Series, ...], kind: Kind) -> tuple[Model, ...]:
+def noises_of(shops: tuple[Series, ...], kind: Kind) -> tuple[Model, ...]:
     """The noise of each unit: of a shop, or of the difference of two."""
     models = [fit_history(shop) for shop in shops]
     if kind == "time":
@@ -308,9 +309,11 @@ def pair_model(one: Series, other: Series, floor: float, other_floor: float) -> 
     return replace(model, usual=float(np.nanmean(left.outcome) + np.nanmean(right.outcome)) / 2)
 
 
-def _sizes(shops: tuple[Series, ...], weeks: int | None) -> list[int]:
-    step = DAYS[shops[0].every]
-    sizes = [size for size in BLOCKS[shops[0].every] if 2 * size * FEWEST * step <= 7 * (weeks or 52)]
+def _sizes(shops: tuple[Series, ...], weeks: int | None, washout: int) -> list[int]:
+    step, longest = DAYS[shops[0].every], 7 * (weeks or 52)
+    sizes = [
+        size for size in BLOCKS[shops[0].every] if size > washout and 2 * size * FEWEST * step <= longest
+    ]
     if not sizes:
         raise DesignError(
             f"fewer than {FEWEST} pairs of blocks fit into the plan",
@@ -321,15 +324,11 @@ def _sizes(shops: tuple[Series, ...], weeks: int | None) -> list[int]:
     return sizes
 
 
-def _share(effect: float) -> str:
-    return f"{100 * effect:.0f} %" if math.isfinite(effect) else "nothing"
-
-
-def _why_block(block: int, blocks: Sequence[tuple[int, float]], every: str) -> str:
-    rest = "; ".join(f"{_counted(size, every)}: {_share(effect)}" for size, effect in blocks)
+def _why_block(block: int, blocks: Sequence[tuple[int, float]], every: str, weeks: int) -> str:
+    rest = "; ".join(f"{_counted(size, every)}: {share_lost(effect)}" for size, effect in blocks)
     return (
         f"Blocks of {_counted(block, every)}: longer ones gain little, shorter ones miss more"
-        f" (found four times in five over a year, by length of a block: {rest})."
+        f" (found four times in five over {weeks} weeks, by length of a block: {rest})."
     )
 
 
@@ -351,7 +350,7 @@ def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
 
 
 def _designed(
-    kind: Kind, shops: tuple[Series, ...], block: int, lags: tuple[int, int], weeks: int
+    kind: Kind, shops: tuple[Series, ...], block: int, lags: tuple[int, int], weeks: int, *, washout: int
 ) -> PauseDesign:
     every, step = shops[0].every, DAYS[shops[0].every]
     if kind == "shops":
@@ -359,8 +358,10 @@ def _designed(
         return PauseDesign(
             kind="shops", every=every, block=1, groups=len(shops) // 2, lags=lags, periods=periods
         )
-    groups = weeks * 7 // (step * 2 * block)
-    return PauseDesign(kind="time", every=every, block=block, groups=groups, lags=lags, carried=every == "W")
+    return PauseDesign(
+        kind="time", every=every, block=block, groups=weeks * 7 // (step * 2 * block), lags=lags,
+        washout=washout, carried=every == "W",
+    )  # fmt: skip
 
 
 def _choose_length(
@@ -397,11 +398,12 @@ def _schedule(design: PauseDesign, shops: tuple[Series, ...], start: str | None)
         except ValueError as error:
             raise DesignError("`start` is no date", fix="write it as 2026-01-31") from error
         if first < after or (first - after) % step:
+            later = after + max(math.ceil((first - after) / step), 0) * step
             raise DesignError(
                 "the plan cannot start on that day",
                 got=str(first),
                 allowed=f"{after} or a whole number of periods later",
-                fix=f"use start='{after}'",
+                fix=f"use {later} (start=, --start)",
             )
         after = first
     return Schedule(
@@ -423,141 +425,19 @@ def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...]) -> list[str]
     return said
 
 
-#: Starts in the past, plans at each of them, and plans drawn again to judge one.
-STARTS, TRUTHS, AGAIN = 40, 10, 199
-
-
-def _empty(noise: Model, design: PauseDesign) -> Window:
-    """The plan's window behind a history as long as the noise's, without an outcome."""
-    history = len(noise.innovations)
-    n = history + design.length + design.follow_up
-    dates = np.datetime64("2024-01-01") + DAYS[design.every] * np.arange(n)
-    terms = filtered(calendar_terms(dates, history, design.every).T, noise.memory).T
-    basis, _ = np.linalg.qr(terms)
-    keep = counted(design)
-    memory = noise.memory[:0] if design.carried else noise.memory
-    return Window(np.zeros((n - history, 1)), basis[history:], keep, memory, noise.sigma, memory[:0])
-
-
-def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed: int) -> Power:
-    """Lay placebo plans over the past and add effects to them.
-
-    The plan's window of exposures meets the noise of the past at forty starts (in a circle, where the plan is longer than
-    the past), each with ten of the plans that could have been drawn.
-
-    Parameters
-    ----------
-    design : PauseDesign
-        What is tried.
-    noises : tuple of Model
-        One for each unit.
-    delta : float
-        Smallest effect of interest.
-    seed : int
-        For starts and plans.
-
-    Returns
-    -------
-    Power
-
-    Examples
-    --------
-    >>> foreseen.__name__
-    'foreseen'
-    """
-    rng = np.random.default_rng([seed, 2])
-    plans, _ = draws(design, len(noises), AGAIN, rng)
-    z = exposure(plans, design.lags)
-    periods = z.shape[-1]
-    starts = rng.integers(0, max(len(noise.innovations) for noise in noises), STARTS)
-    windows = tuple(_placebo(noise, design, starts, periods) for noise in noises)
-    effects = np.r_[0.0, delta, np.linspace(0.25, 8, 32) / math.sqrt(_information(windows, z))]
-    truths = rng.choice(len(plans), min(TRUTHS, len(plans)), replace=False)
-    found: Array = np.zeros(len(effects))
-    for truth in truths:
-        order = np.r_[truth, np.delete(np.arange(len(plans)), truth)]
-        lots = draw_again(windows, z[order], False)
-        found += _share_found(lots, effects, complete=len(plans) >= design.possible)
-    found /= len(truths)
-    return _power(design, effects, found, STARTS * len(truths))
-
-
-def approximated(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed: int) -> Power:
-    """Foresee by a formula: the mean power of Student's t over plans that the lot could draw.
-
-    The noncentrality of each plan is δ √(z′Mz), with one degree of freedom less than groups; the noise is taken for
-    white after its filter, which placebo plans do not have to believe.
-
-    Parameters
-    ----------
-    design : PauseDesign
-        What is tried.
-    noises : tuple of Model
-        One for each unit.
-    delta : float
-        Smallest effect of interest.
-    seed : int
-        For the plans.
-
-    Returns
-    -------
-    Power
-        Its ``placebos`` is 0.
-
-    See Also
-    --------
-    foreseen : By placebo plans.
-
-    Examples
-    --------
-    >>> approximated.__name__
-    'approximated'
-    """
-    from scipy.special import stdtr, stdtrit
-
-    rng = np.random.default_rng([seed, 2])
-    plans, _ = draws(design, len(noises), STARTS, rng)
-    z = exposure(plans[rng.permutation(len(plans))[:STARTS]], design.lags)
-    root = np.sqrt(draw_again(tuple(_empty(noise, design) for noise in noises), z, False).size)
-    effects = np.r_[0.0, delta, np.linspace(0.25, 8, 125) / root.mean()]
-    df = design.groups - 1
-    critical = stdtrit(df, 0.975)
-    shift = effects[:, None] * root
-    found = stdtr(df, shift - critical) + stdtr(df, -shift - critical)
-    return _power(design, effects, found.mean(axis=1), 0)
-
-
-def _power(design: PauseDesign, effects: Array, found: Array, placebos: int) -> Power:
-    """The shares found at no effect, at delta, and over a grid, as one row."""
-    enough = np.flatnonzero(np.minimum.accumulate(found[:1:-1])[::-1] >= 0.8)
-    return Power(
-        weeks=math.ceil(design.length * DAYS[design.every] / 7),
-        groups=design.groups,
-        smallest_p=design.smallest_p,
-        size=float(found[0]),
-        detectable=float(effects[2:][enough[0]]) if len(enough) else math.inf,
-        at_delta=float(found[1]),
-        placebos=placebos,
-    )
-
-
-def _information(windows: tuple[Window, ...], z: Array) -> float:
-    return float(draw_again(windows, z, False).size.mean())
-
-
-def _placebo(noise: Model, design: PauseDesign, starts: npt.NDArray[np.int64], periods: int) -> Window:
-    window = _empty(noise, design)
-    at = (starts[None, :] + np.arange(periods)[:, None]) % len(noise.innovations)
-    rows = noise.innovations[at] * window.keep[:, None] / noise.sigma
-    return replace(window, residual=rows - window.basis @ (window.basis.T @ rows))
-
-
-def _share_found(lots: Lots, effects: Array, *, complete: bool) -> Array:
-    """For each effect the share of starts with p ≤ .05."""
-    root = np.sqrt(lots.size)
-    score = (lots.outcome / root[:, None])[None] + effects[:, None, None] * (lots.cross[0] / root)[
-        None, :, None
+def _wrong_blocks(plan: PausePlan, weeks: int) -> tuple[tuple[int, int, float], ...]:
+    """For each length of a block and of the response: the effect that is found with the lags that the plan declares."""
+    design = plan.design
+    if design.kind != "time" or not plan.blocks:
+        return ()
+    noises = noises_of(plan.history, "time")
+    lags = {last: (first, last) for first, last in (*WINDOWS[design.every], design.lags)}
+    tried = [
+        replace(design, block=block, groups=weeks * 7 // (DAYS[design.every] * 2 * block))
+        for block, _ in plan.blocks
     ]
-    extreme = (np.abs(score[:, 1:]) >= np.abs(score[:, :1]) - 1e-9).sum(axis=1)
-    p = (1 + extreme) / score.shape[1]
-    return np.asarray((p <= 0.05 + (1e-9 if complete else 0)).mean(axis=1))
+    return tuple(
+        (one.block, last, approximated(one, noises, plan.delta, plan.seed, truth=lags[last]).detectable)
+        for one in tried
+        for last in sorted(lags)
+    )
