@@ -30,8 +30,8 @@ from erresearch.experiments import (
     plan_experiment,
 )
 from erresearch.experiments.history import DAYS, fit_history, read_series
+from erresearch.experiments.placebos import foreseen
 from erresearch.experiments.planning import matched, noises_of
-from erresearch.experiments.power import foreseen
 from erresearch.experiments.randomisation import draws, first_plan
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.worlds import simulate_shop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -116,15 +117,15 @@ def plan_pauses(
 
     check_output(out, inputs=files)
     asked = click.get_current_context().meta[_PLAN]
-    panel = _panel(files, asked["outcome"], tz, freq, currency)
-    plan = plan_experiment(panel, currency=currency or getattr(panel, "currency", ""), **asked)
+    plan = plan_experiment(_panel(files, asked["outcome"], tz, freq, currency), **asked)
+    plan = replace(plan, currency=currency or plan.currency)
     written = write_plan(plan, out, inputs=files)
     _say(plan)
     _say(plan.table)
     say(f"Written: {plain(', '.join(str(path) for path in written))}")
-    if (behind := (dt.date.today() - plan.start.item()).days) >= 0:
-        step = 1 if plan.design.every == "D" else 7
-        later = plan.start.item() + dt.timedelta(days=(behind // step + 1) * step)
+    begin, step = dt.date.fromisoformat(str(plan.start)), 1 if plan.design.every == "D" else 7
+    if (behind := (dt.date.today() - begin).days) >= 0:
+        later = begin + dt.timedelta(days=(behind // step + 1) * step)
         say(f"{plan.start} is no day to come: say --start {later}, or a later one, to carry the plan out.")
         return
     say(f'Next, before {plan.start}: erresearch wager {plain(out)} --claim "..." --forecast 0.1')

@@ -33,7 +33,7 @@ from erresearch.experiments.history import (
     logged,
     read_series,
 )
-from erresearch.experiments.power import approximated, foreseen
+from erresearch.experiments.placebos import approximated, foreseen
 from erresearch.experiments.randomisation import first_plan
 
 __all__ = ["matched", "noises_of", "pair_model", "plan_experiment", "quick_plan"]
@@ -59,7 +59,6 @@ def plan_experiment(
     weeks: int | None = None,
     delta: float = 0.05,
     cost: float = math.nan,
-    currency: str = "",
     start: str | None = None,
 ) -> PausePlan:
     """Plan pauses in posting, drawn by lot, that can tell what posting brings.
@@ -92,8 +91,6 @@ def plan_experiment(
         Smallest effect of interest, as a share of the outcome.
     cost : float
         What posting costs a shop in a week, in the outcome's unit.
-    currency : str
-        Of the outcome; that of the panel where it is not said.
     start : str, optional
         First day; otherwise the period after the last one of the history.
 
@@ -127,7 +124,7 @@ def plan_experiment(
     >>> plan.design.block, plan.design.groups, str(plan.start)
     (1, 12, '2025-12-29')
     """
-    asked = _Asked(outcome, entity, design, block, lags, washout, weeks, delta, cost, currency, start)
+    asked = _Asked(outcome, entity, design, block, lags, washout, weeks, delta, cost, start)
     plan = _planned(history, asked, foreseen)
     return replace(plan, wrong=_wrong_blocks(plan, weeks or 52))
 
@@ -164,7 +161,6 @@ class _Asked:
     weeks: int | None = None
     delta: float = 0.05
     cost: float = math.nan
-    currency: str = ""
     start: str | None = None
 
 
@@ -220,7 +216,7 @@ def _planned(
         outcome=asked.outcome,
         delta=delta,
         cost=asked.cost,
-        currency=asked.currency or getattr(history, "currency", ""),
+        currency=getattr(history, "currency", ""),
         power=rows,
         blocks=blocks,
         reasons=(*reasons, *_cautions(shops, noises)),
