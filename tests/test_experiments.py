@@ -493,7 +493,6 @@ def test_impossible_requests():
         ({"start": "soon"}, "`start` is no date"),
         ({"start": "2025-01-01"}, r"cannot start on that day.*Use 2025-01-06 \(start=, --start\)"),
         ({"start": "2024-01-01"}, "cannot start on that day.*Use 2024-12-30"),
-        ({"washout": 4}, "fewer than 6 pairs of blocks fit into the plan"),
         ({"entity": "nobody"}, "no such shop.*1 shops"),
         ({"design": replace(SIX, every="D")}, "different periods"),
         ({"outcome": "sales"}, "No column 'sales'"),
@@ -681,7 +680,7 @@ def test_plan_wager_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     assert "24 weeks you would find" in said
     assert "erresearch wager plan" not in said
     (later,) = re.findall(r"is no day to come: say --start (\d{4}-\d\d-\d\d)", said)
-    asked = ["--start", later, "--lags", "1", "2", "--washout", "1", "--block", "2", "--currency", "EUR"]
+    asked = ["--start", later, "--lags", "1", "2", "--block", "2", "--currency", "EUR"]
     (tmp_path / "audit").mkdir()
     weekly().to_csv("audit/panel.csv", index=False)
     assert main(["plan", "audit", "--out", "later", *asked]) == 0
@@ -689,7 +688,7 @@ def test_plan_wager_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     assert f"Next, before {later}: erresearch wager later" in said
     assert "EUR a week four times in five" in said
     later_plan = er.read_plan("later")
-    assert (later_plan.design.lags, later_plan.design.washout, later_plan.currency) == ((1, 2), 1, "EUR")
+    assert (later_plan.design.lags, later_plan.currency) == ((1, 2), "EUR")
     assert main(["plan", "panel.csv", "--outcome", "sales", "--out", "other"]) == 2
     assert "No column 'sales'" in capsys.readouterr().err
     assert (

@@ -102,7 +102,6 @@ def _wish(*names: str, **attributes: Any) -> Callable[[F], F]:
 @_wish(
     "--lags", type=(int, int), help="First and last period in which a post works.  [default: from the past]"
 )
-@_wish("--washout", type=int, help="Periods at the start of a block that do not count.  [default: 0]")
 @_wish("--delta", type=float, help="Smallest share of interest.  [default: 0.05]")
 @_wish("--cost", type=float, help="What posting costs a shop in a week.")
 @_wish("--start", help="First day.  [default: the period after the last one]")

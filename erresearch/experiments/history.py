@@ -406,12 +406,12 @@ def filtered(values: Array, memory: Array) -> Array:
     return out
 
 
-#: Windows of the response that are compared, and the one that is taken where the past does not tell.
+#: Windows of the response that are compared, and the one that is taken unless the past tells of a longer one.
 WINDOWS: Final = {
     "D": ((1, 3), (1, 7), (1, 14), (1, 21), (1, 28)),
     "W": ((0, 0), (1, 1), (0, 1), (0, 2), (0, 3)),
 }
-DEFAULT_WINDOW: Final = {"D": (1, 14), "W": (0, 1)}
+DEFAULT_WINDOW: Final = {"D": (1, 14), "W": (0, 2)}
 #: Fall in −2 log likelihood that a window must bring to be believed (the 1 % point of χ² with 1 degree).
 BELIEVED: Final = 6.63
 

@@ -55,7 +55,6 @@ def plan_experiment(
     design: Literal["auto", "time", "shops"] | PauseDesign = "auto",
     block: int | None = None,
     lags: tuple[int, int] | None = None,
-    washout: int = 0,
     weeks: int | None = None,
     delta: float = 0.05,
     cost: float = math.nan,
@@ -81,10 +80,8 @@ def plan_experiment(
     block : int, optional
         Periods in a block; the length that finds the smallest effect otherwise.
     lags : tuple of int, optional
-        First and last period after posting in which it may work; otherwise the window that fits the past best, or days 1
-        to 14 (weeks 0 to 1) where the past does not tell.
-    washout : int
-        Periods at the start of each block whose outcome is not used.
+        First and last period after posting in which it may work; otherwise days 1 to 14 (weeks 0 to 2), or longer where
+        that fits the past better.
     weeks : int, optional
         Length; the shortest of 12, 16, 24, 36 and 52 that finds `delta` four times in five otherwise, or 52.
     delta : float
@@ -124,7 +121,7 @@ def plan_experiment(
     >>> plan.design.block, plan.design.groups, str(plan.start)
     (1, 12, '2025-12-29')
     """
-    asked = _Asked(outcome, entity, design, block, lags, washout, weeks, delta, cost, start)
+    asked = _Asked(outcome, entity, design, block, lags, weeks, delta, cost, start)
     plan = _planned(history, asked, foreseen)
     return replace(plan, wrong=_wrong_blocks(plan, weeks or 52))
 
@@ -157,7 +154,6 @@ class _Asked:
     design: str | PauseDesign = "auto"
     block: int | None = None
     lags: tuple[int, int] | None = None
-    washout: int = 0
     weeks: int | None = None
     delta: float = 0.05
     cost: float = math.nan
@@ -190,8 +186,8 @@ def _planned(
     if known is None and kind == "time":
         blocks = tuple(
             (size, foresee(tried).detectable)
-            for size in _sizes(shops, weeks, asked.washout)
-            for tried in [_designed(kind, shops, size, window, weeks or 52, washout=asked.washout)]
+            for size in _sizes(shops, weeks)
+            for tried in [_designed(kind, shops, size, window, weeks or 52)]
         )
         if block is None:
             least = min(effect for _, effect in blocks)
@@ -203,7 +199,7 @@ def _planned(
     def shaped(length: int) -> PauseDesign:
         if known is not None and length == own:
             return known
-        return _designed(kind, shops, length_of_block, window, length, washout=asked.washout)
+        return _designed(kind, shops, length_of_block, window, length)
 
     rows, chosen = _choose_length(shaped, own, foresee)
     if known is None and weeks is None and chosen.groups != rows[-1].groups:
@@ -305,11 +301,9 @@ def pair_model(one: Series, other: Series, floor: float, other_floor: float) -> 
     return replace(model, usual=float(np.nanmean(left.outcome) + np.nanmean(right.outcome)) / 2)
 
 
-def _sizes(shops: tuple[Series, ...], weeks: int | None, washout: int) -> list[int]:
+def _sizes(shops: tuple[Series, ...], weeks: int | None) -> list[int]:
     step, longest = DAYS[shops[0].every], 7 * (weeks or 52)
-    sizes = [
-        size for size in BLOCKS[shops[0].every] if size > washout and 2 * size * FEWEST * step <= longest
-    ]
+    sizes = [size for size in BLOCKS[shops[0].every] if 2 * size * FEWEST * step <= longest]
     if not sizes:
         raise DesignError(
             f"fewer than {FEWEST} pairs of blocks fit into the plan",
@@ -334,19 +328,37 @@ def _counted(count: int, every: str) -> str:
 
 
 def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
+    """Take the window that the past believes in where it is longer than the usual one.
+
+    What moves reactions and outcome at once looks like a short response, and too short a window misses the effect.
+    """
     every = shops[0].every
-    believed = [found for found in map(carry_over, shops) if found.believed]
-    first, last = max(believed, key=lambda each: each.gain).window if believed else DEFAULT_WINDOW[every]
-    span = _counted(last, every) if first == last else f"{first} to {_counted(last, every)}"
-    if believed:
-        reasons.append(f"In the past reactions went with the outcome {span} later.")
+    usual = DEFAULT_WINDOW[every]
+    best = max(map(carry_over, shops), key=lambda found: found.gain if found.believed else -math.inf)
+    window = best.window if best.believed and best.window[1] > usual[1] else usual
+    past = f"In the past reactions went with the outcome {_span(best.window, every)} later"
+    if window == best.window and best.believed:
+        reasons.append(f"{past}.")
+    elif best.believed:
+        reasons.append(
+            f"{past}. What moves both at once looks like that too, so {_span(usual, every)} are taken; declare a shorter"
+            " window (lags=, --lags) where you know it."
+        )
     else:
-        reasons.append(f"The past does not tell how long posting works: {span} are taken.")
-    return first, last
+        reasons.append(f"The past does not tell how long posting works: {_span(usual, every)} are taken.")
+    return window
+
+
+def _span(window: tuple[int, int], every: str) -> str:
+    return (
+        f"{window[0]} to {_counted(window[1], every)}"
+        if window[0] < window[1]
+        else _counted(window[1], every)
+    )
 
 
 def _designed(
-    kind: Kind, shops: tuple[Series, ...], block: int, lags: tuple[int, int], weeks: int, *, washout: int
+    kind: Kind, shops: tuple[Series, ...], block: int, lags: tuple[int, int], weeks: int
 ) -> PauseDesign:
     every, step = shops[0].every, DAYS[shops[0].every]
     if kind == "shops":
@@ -354,10 +366,8 @@ def _designed(
         return PauseDesign(
             kind="shops", every=every, block=1, groups=len(shops) // 2, lags=lags, periods=periods
         )
-    return PauseDesign(
-        kind="time", every=every, block=block, groups=weeks * 7 // (step * 2 * block), lags=lags,
-        washout=washout, carried=every == "W",
-    )  # fmt: skip
+    groups = weeks * 7 // (step * 2 * block)
+    return PauseDesign(kind="time", every=every, block=block, groups=groups, lags=lags, carried=every == "W")
 
 
 def _choose_length(
