@@ -29,9 +29,8 @@ from erresearch.experiments import (
     judge_experiment,
     plan_experiment,
 )
-from erresearch.experiments.history import DAYS, fit_history, read_series
-from erresearch.experiments.placebos import foreseen
-from erresearch.experiments.planning import matched, noises_of
+from erresearch.experiments.history import DAYS, fit_history, noises_of, read_series
+from erresearch.experiments.planning import foreseen, matched
 from erresearch.experiments.randomisation import draws, first_plan
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.worlds import simulate_shop
@@ -252,7 +251,7 @@ def by_shops(cell: Cell, seed: int) -> Counted:
         # what stopping took on average, which the noise does not touch: it is the same with and without
         lost = np.log(before["revenue"] / after["revenue"])
         truth = float(lost[lost > 1e-9].mean())
-        promised = foreseen(design, noises_of(plan.history, "shops"), truth, plan.seed).at_delta
+        promised = foreseen(design, noises_of(plan.history, in_pairs=True), truth, plan.seed).at_delta
     return judged.pvalue <= 0.05, 0.0 in ends, promised, (ends.high - ends.low) / 2
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -22,6 +22,8 @@ __all__ = [
     "filtered",
     "fingerprint",
     "fit_history",
+    "noises_of",
+    "pair_model",
     "read_series",
 ]
 
@@ -354,6 +356,33 @@ def fit_history(shop: Series, *, floor: float | None = None) -> Model:
         at_floor=int(low.sum()),
         missing=int(missing.sum()),
     )
+
+
+def noises_of(shops: tuple[Series, ...], *, in_pairs: bool = False) -> tuple[Model, ...]:
+    """The noise of each shop, or of the difference of the two of each pair."""
+    models = [fit_history(shop) for shop in shops]
+    if not in_pairs:
+        return tuple(models)
+    return tuple(
+        pair_model(shops[at], shops[at + 1], models[at].floor, models[at + 1].floor)
+        for at in range(0, len(shops), 2)
+    )
+
+
+def pair_model(one: Series, other: Series, floor: float, other_floor: float) -> Model:
+    """Noise of log outcome of one shop less that of the other, over their common past.
+
+    Examples
+    --------
+    >>> pair_model.__name__
+    'pair_model'
+    """
+    first = max(one.dates[0], other.dates[0])
+    left, right = one.part(one.dates >= first), other.part(other.dates >= first)
+    length = min(len(left), len(right))
+    gap = logged(left.outcome[:length], floor) - logged(right.outcome[:length], other_floor)
+    model = fit_history(replace(left.part(np.arange(len(left)) < length), outcome=np.exp(gap)), floor=1e-12)
+    return replace(model, usual=float(np.nanmean(left.outcome) + np.nanmean(right.outcome)) / 2)
 
 
 def logged(outcome: Array, floor: float) -> Array:

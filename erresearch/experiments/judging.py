@@ -13,8 +13,16 @@ from erresearch.claims.decision_rule import word_of
 from erresearch.claims.sharing import Finding
 from erresearch.errors import DataError, DesignError
 from erresearch.experiments.designs import LOOK, Array, PausePlan, Plans
-from erresearch.experiments.history import DAYS, Series, box, filtered, fit_history, logged, read_series
-from erresearch.experiments.planning import pair_model
+from erresearch.experiments.history import (
+    DAYS,
+    Series,
+    box,
+    filtered,
+    fit_history,
+    logged,
+    pair_model,
+    read_series,
+)
 from erresearch.experiments.randomisation import (
     Redrawn,
     Window,
@@ -328,7 +336,7 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
     if (early or ended is not None) and 2 * there >= plan.design.length:
         return there
     raise DesignError(
-        "the plan is not over, and looking at results before the end spoils it",
+        "the plan is not over, and looking before its end spoils it",
         got=f"{max(there, 0)} of {whole} periods",
         allowed=f"rows until {plan.end - np.timedelta64(1, 'D')}"
         + ("" if early else ", or one early look from half of the plan on"),

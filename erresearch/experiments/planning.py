@@ -9,11 +9,13 @@ from numbers import Real
 from typing import Any, Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.experiments.designs import (
     DESIGNS,
     FEWEST,
+    Array,
     Kind,
     PauseDesign,
     PausePlan,
@@ -28,15 +30,24 @@ from erresearch.experiments.history import (
     WINDOWS,
     Model,
     Series,
+    calendar_terms,
     carry_over,
+    filtered,
     fit_history,
-    logged,
+    noises_of,
     read_series,
 )
-from erresearch.experiments.placebos import approximated, foreseen
-from erresearch.experiments.randomisation import first_plan
+from erresearch.experiments.randomisation import (
+    Lots,
+    Window,
+    counted,
+    draw_again,
+    draws,
+    exposure,
+    first_plan,
+)
 
-__all__ = ["matched", "noises_of", "pair_model", "plan_experiment", "quick_plan"]
+__all__ = ["approximated", "foreseen", "matched", "plan_experiment", "quick_plan"]
 
 
 #: The shortest block that is nearly as good as the best leaves room for more pairs.
@@ -175,7 +186,7 @@ def _planned(
     kind = known.kind if known else _kind(asked.design, shops)
     shops = matched(shops) if kind == "shops" else shops
     _check_calendar(shops, known, weeks, block)
-    noises = noises_of(shops, kind)
+    noises = noises_of(shops, in_pairs=kind == "shops")
     reasons: list[str] = []
     window = known.lags if known else asked.lags or _window(shops, reasons)
 
@@ -272,33 +283,6 @@ def matched(shops: tuple[Series, ...]) -> tuple[Series, ...]:
         if i not in taken and j not in taken:
             taken += [j, i]
     return tuple(shops[at] for at in taken)
-
-
-def noises_of(shops: tuple[Series, ...], kind: Kind) -> tuple[Model, ...]:
-    """The noise of each unit: of a shop, or of the difference of two."""
-    models = [fit_history(shop) for shop in shops]
-    if kind == "time":
-        return tuple(models)
-    return tuple(
-        pair_model(shops[at], shops[at + 1], models[at].floor, models[at + 1].floor)
-        for at in range(0, len(shops), 2)
-    )
-
-
-def pair_model(one: Series, other: Series, floor: float, other_floor: float) -> Model:
-    """Noise of log outcome of one shop less that of the other, over their common past.
-
-    Examples
-    --------
-    >>> pair_model.__name__
-    'pair_model'
-    """
-    first = max(one.dates[0], other.dates[0])
-    left, right = one.part(one.dates >= first), other.part(other.dates >= first)
-    length = min(len(left), len(right))
-    gap = logged(left.outcome[:length], floor) - logged(right.outcome[:length], other_floor)
-    model = fit_history(replace(left.part(np.arange(len(left)) < length), outcome=np.exp(gap)), floor=1e-12)
-    return replace(model, usual=float(np.nanmean(left.outcome) + np.nanmean(right.outcome)) / 2)
 
 
 def _sizes(shops: tuple[Series, ...], weeks: int | None) -> list[int]:
@@ -436,7 +420,7 @@ def _wrong_blocks(plan: PausePlan, weeks: int) -> tuple[tuple[int, int, float], 
     design = plan.design
     if design.kind != "time" or not plan.blocks:
         return ()
-    noises = noises_of(plan.history, "time")
+    noises = noises_of(plan.history)
     lags = {last: (first, last) for first, last in (*WINDOWS[design.every], design.lags)}
     tried = [
         replace(design, block=block, groups=weeks * 7 // (DAYS[design.every] * 2 * block))
@@ -447,3 +431,165 @@ def _wrong_blocks(plan: PausePlan, weeks: int) -> tuple[tuple[int, int, float], 
         for one in tried
         for last in sorted(lags)
     )
+
+
+#: Starts in the past, plans at each of them, and plans drawn again to judge one.
+STARTS, TRUTHS, AGAIN = 40, 10, 199
+
+
+def _empty(noise: Model, design: PauseDesign) -> Window:
+    """The plan's window behind a history as long as the noise's, without an outcome."""
+    history = len(noise.innovations)
+    n = history + design.length + design.follow_up
+    dates = np.datetime64("2024-01-01") + DAYS[design.every] * np.arange(n)
+    terms = filtered(calendar_terms(dates, history, design.every).T, noise.memory).T
+    basis, _ = np.linalg.qr(terms)
+    keep = counted(design)
+    memory = noise.memory[:0] if design.carried else noise.memory
+    return Window(np.zeros((n - history, 1)), basis[history:], keep, memory, noise.sigma, memory[:0])
+
+
+def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed: int) -> Power:
+    """Lay placebo plans over the past and add effects to them.
+
+    The plan's window of exposures meets the noise of the past at forty starts (in a circle, where the plan is longer than
+    the past), each with ten of the plans that could have been drawn.
+
+    Parameters
+    ----------
+    design : PauseDesign
+        What is tried.
+    noises : tuple of Model
+        One for each unit.
+    delta : float
+        Smallest effect of interest.
+    seed : int
+        For starts and plans.
+
+    Returns
+    -------
+    Power
+
+    Examples
+    --------
+    >>> foreseen.__name__
+    'foreseen'
+    """
+    rng = np.random.default_rng([seed, 2])
+    plans, _ = draws(design, len(noises), AGAIN, rng)
+    z = exposure(plans, design.lags)
+    periods = z.shape[-1]
+    starts = rng.integers(0, max(len(noise.innovations) for noise in noises), STARTS)
+    windows = tuple(_placebo(noise, design, starts, periods) for noise in noises)
+    effects = np.r_[0.0, delta, np.linspace(0.25, 8, 32) / np.sqrt(np.mean(_strength(windows, z, z) ** 2))]
+    truths = rng.choice(len(plans), min(TRUTHS, len(plans)), replace=False)
+    found: Array = np.zeros(len(effects))
+    for truth in truths:
+        order = np.r_[truth, np.delete(np.arange(len(plans)), truth)]
+        lots = draw_again(windows, z[order], False)
+        found += _share_found(lots, effects, complete=len(plans) >= design.possible)
+    found /= len(truths)
+    return _power(design, effects, found, STARTS * len(truths))
+
+
+def approximated(
+    design: PauseDesign,
+    noises: tuple[Model, ...],
+    delta: float,
+    seed: int,
+    *,
+    truth: tuple[int, int] | None = None,
+) -> Power:
+    """Foresee by a formula: the mean power of Student's t over plans that the lot could draw.
+
+    The noncentrality of each plan is δ z′Mz₀/√(z′Mz), with one degree of freedom less than groups; the noise is taken
+    for white after its filter, which placebo plans do not have to believe.
+
+    Parameters
+    ----------
+    design : PauseDesign
+        What is tried.
+    noises : tuple of Model
+        One for each unit.
+    delta : float
+        Smallest effect of interest.
+    seed : int
+        For the plans.
+    truth : tuple of int, optional
+        Lags at which posting really works (z₀), where they are not those that the design declares (z).
+
+    Returns
+    -------
+    Power
+        Its ``placebos`` is 0.
+
+    See Also
+    --------
+    foreseen : By placebo plans.
+
+    Examples
+    --------
+    >>> approximated.__name__
+    'approximated'
+    """
+    from scipy.special import stdtr, stdtrit
+
+    rng = np.random.default_rng([seed, 2])
+    plans, _ = draws(design, len(noises), STARTS, rng)
+    plans = plans[rng.permutation(len(plans))[:STARTS]]
+    z, really = exposure(plans, design.lags), exposure(plans, truth or design.lags)
+    root = np.maximum(_strength(tuple(_empty(noise, design) for noise in noises), z, really), 1e-9)
+    effects = np.r_[0.0, delta, np.linspace(0.25, 8, 125) / root.mean()]
+    df = design.groups - 1
+    critical = stdtrit(df, 0.975)
+    shift = effects[:, None] * root
+    found = stdtr(df, shift - critical) + stdtr(df, -shift - critical)
+    return _power(design, effects, found.mean(axis=1), 0)
+
+
+def _power(design: PauseDesign, effects: Array, found: Array, placebos: int) -> Power:
+    """The shares found at no effect, at delta, and over a grid, as one row."""
+    enough = np.flatnonzero(np.minimum.accumulate(found[:1:-1])[::-1] >= 0.8)
+    return Power(
+        weeks=math.ceil(design.length * DAYS[design.every] / 7),
+        groups=design.groups,
+        smallest_p=design.smallest_p,
+        size=float(found[0]),
+        detectable=float(effects[2:][enough[0]]) if len(enough) else math.inf,
+        at_delta=float(found[1]),
+        placebos=placebos,
+    )
+
+
+def _strength(windows: tuple[Window, ...], z: Array, really: Array) -> Array:
+    """What one unit of the real effect adds to each plan's statistic."""
+    size, cross = np.zeros(len(z)), np.zeros(len(z))
+    for unit, window in enumerate(windows):
+        both = []
+        for exposed in (z, really):
+            one = exposed[:, unit, 0] - (exposed[:, unit, 1] if exposed.shape[2] > 1 else 0.0)
+            one = one[:, : len(window.keep)]
+            one = np.pad(one, ((0, 0), (0, len(window.keep) - one.shape[1])))
+            both.append(filtered(one, window.memory) * window.keep / window.sigma)
+        fitted = [one @ window.basis for one in both]
+        size += (both[0] ** 2).sum(axis=1) - (fitted[0] ** 2).sum(axis=1)
+        cross += (both[0] * both[1]).sum(axis=1) - (fitted[0] * fitted[1]).sum(axis=1)
+    return np.asarray(cross / np.sqrt(np.maximum(size, 1e-12)))
+
+
+def _placebo(noise: Model, design: PauseDesign, starts: npt.NDArray[np.int64], periods: int) -> Window:
+    window = _empty(noise, design)
+    at = (starts[None, :] + np.arange(periods)[:, None]) % len(noise.innovations)
+    rows = noise.innovations[at] * window.keep[:, None] / noise.sigma
+    return replace(window, residual=rows - window.basis @ (window.basis.T @ rows))
+
+
+def _share_found(lots: Lots, effects: Array, *, complete: bool) -> Array:
+    """For each effect the share of starts with p ≤ .05."""
+    root = np.sqrt(lots.size)
+    score = (lots.outcome / root[:, None])[None] + effects[:, None, None] * (lots.cross[0] / root)[
+        None, :, None
+    ]
+    extreme = (np.abs(score[:, 1:]) >= np.abs(score[:, :1]) - 1e-9).sum(axis=1)
+    p = (1 + extreme) / score.shape[1]
+    return np.asarray((p <= 0.05 + (1e-9 if complete else 0)).mean(axis=1))
