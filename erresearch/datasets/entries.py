@@ -509,14 +509,17 @@ def _fetch(dataset: Dataset, source: Source, address: str, target: Path) -> None
     names = " or ".join(repr(other.file) for other in dataset.sources)
     packed = (resource("data") / "evidence" / f"{dataset.name}.npz").is_file()
     without = "; the board judges claims on it without these rows, from what is stored" if packed else ""
+    files = f"it elsewhere, save it as {names} in a folder"
+    if source.parts:
+        files = f"its {len(parts_of(source))} files (data/{source.parts}) elsewhere into {names} in a folder"
     try:
         retrieve(address, target)
     except (OSError, ValueError) as error:
         raise EngineError(
             f"data set {dataset.name!r} is not on this machine and could not be fetched from {address}",
-            got=f"{type(error).__name__}: {error}",
-            fix=f"download it elsewhere, save it as {names} in a folder, and set ERRESEARCH_DATA_DIR to that "
-            f"folder (or put it into {str(cache_folder())!r}){without}",
+            got=f"{type(error).__name__}: {error}".split(" with url")[0],
+            fix=f"download {files}, and set ERRESEARCH_DATA_DIR to that folder (or put it into "
+            f"{str(cache_folder())!r}){without}",
         ) from error
 
 
