@@ -153,7 +153,7 @@ def test_what_cannot_be_judged():
     for table, options, match in [
         (one, dates(10, 4), "needs 26 weeks before it.*10 periods before"),
         (one, {**dates(110, 4), "looks": 0}, "`looks` must be a count"),
-        (one, {**dates(110, 4), "at": "soon"}, "`at` or `until` is no date"),
+        (one, {**dates(110, 4), "at": "soon"}, "`at` is no date"),
         (one, {"at": "2025-03-03", "until": "2025-02-03"}, "ends before it begins"),
         (one, {**dates(110, 4), "entity": "x"}, "a shop that is not in the panel"),
         (rows, dates(110, 4), "needs a first day, a day after its last, and a shop: 1 at, 1 until, 0 shops"),

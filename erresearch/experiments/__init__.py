@@ -33,7 +33,10 @@ if TYPE_CHECKING:
         interruption as interruption,
     )
     from erresearch.experiments.judging import Judgement as Judgement, judge_experiment as judge_experiment
-    from erresearch.experiments.planning import plan_experiment as plan_experiment
+    from erresearch.experiments.planning import (
+        plan_experiment as plan_experiment,
+        wrong_blocks as wrong_blocks,
+    )
 
 _NAMES: Final = {
     "designs": ("DESIGNS", "PauseDesign", "PausePlan", "Power", "Schedule", "wager"),
@@ -41,7 +44,7 @@ _NAMES: Final = {
     "holdout": ("Holdout", "judge_holdout", "plan_holdout"),
     "interruptions": ("Interruption", "Pause", "find_pauses", "interruption"),
     "judging": ("Judgement", "judge_experiment"),
-    "planning": ("plan_experiment",),
+    "planning": ("plan_experiment", "wrong_blocks"),
 }
 _MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
 

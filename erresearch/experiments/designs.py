@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.experiments.history import DAYS, Series, fingerprint, fit_history
+from erresearch.experiments.history import DAYS, Series, day_of, fingerprint, fit_history
 from erresearch.results import Table, plain
 
 __all__ = [
@@ -156,10 +156,7 @@ def _check_counts(design: PauseDesign) -> None:
             "`lags` must be two whole numbers", got=f"{design.lags!r}"[:40], fix="use lags=(0, 1)"
         )
     counts = (design.block, design.groups, design.size, design.washout, design.periods, *design.lags)
-    if (
-        not all(isinstance(count, int) and abs(count) <= _LONGEST for count in counts)
-        or len(design.lags) != 2
-    ):
+    if not all(isinstance(count, int) and abs(count) <= _LONGEST for count in counts):
         raise DesignError(
             "a design is told in whole numbers", got=f"{counts}"[:80], allowed=f"up to {_LONGEST:,}",
             fix="count in periods: block=2, groups=12, lags=(0, 1)",
@@ -294,9 +291,6 @@ class PausePlan:
         For plans of several lengths; the plan's own is among them.
     blocks : tuple of (int, float)
         Length of a block and the effect that such blocks would find, for the same weeks.
-    wrong : tuple of (int, int, float)
-        Length of a block, last lag at which posting really works, and the effect that such blocks would then find with
-        the lags as declared: what a wrong length costs.
     reasons : tuple of str
         Why this design, in sentences.
     claim, forecast, wagered : str, float, str
@@ -317,7 +311,6 @@ class PausePlan:
     currency: str = ""
     power: tuple[Power, ...] = ()
     blocks: tuple[tuple[int, float], ...] = ()
-    wrong: tuple[tuple[int, int, float], ...] = ()
     reasons: tuple[str, ...] = ()
     claim: str = ""
     forecast: float = math.nan
@@ -453,20 +446,6 @@ class PausePlan:
             ],
         )
 
-    @property
-    def wrong_blocks(self) -> Table:
-        """What blocks of several lengths would find if posting works longer or shorter than was declared."""
-        lasts = sorted({last for _, last, _ in self.wrong})
-        unit = "days" if self.design.every == "D" else "weeks"
-        found = {
-            (block, last): effect if effect <= BELIEVABLE else math.inf for block, last, effect in self.wrong
-        }
-        blocks = sorted({block for block, _, _ in self.wrong})
-        return Table.of(
-            (f"block of {unit}", *(f"works to {unit[:-1]} {last}" for last in lasts)),
-            [(block, *(share_lost(found[block, last]) for last in lasts)) for block in blocks],
-        )
-
     def __repr__(self) -> str:
         """Say what `str` says."""
         return str(self)
@@ -554,14 +533,11 @@ def wager(plan: PausePlan, claim: str, *, forecast: float, date: dt.date | str) 
             got=f"{len(str(claim).strip())} characters and {forecast!r}"[:60],
             fix="write one sentence and a share such as forecast=0.1",
         )
-    try:
-        day = dt.date.fromisoformat(str(date))
-    except ValueError as error:
-        raise DesignError("`date` is no date", fix="write it as 2026-01-31") from error
-    if np.datetime64(day) >= plan.start:
+    day = day_of(date, "date")
+    if not day < plan.start:
         raise DesignError(
             "a wager comes before the start",
             got=f"{day}, the start is {plan.start}",
             fix="plan again with a later start (start=, --start)",
         )
-    return replace(plan, claim=" ".join(claim.split()), forecast=float(forecast), wagered=day.isoformat())
+    return replace(plan, claim=" ".join(claim.split()), forecast=float(forecast), wagered=str(day))

@@ -18,8 +18,9 @@ import numpy as np
 
 from erresearch.errors import DataError, ErresearchError
 from erresearch.experiments.designs import DESIGNS, LOOK, PauseDesign, PausePlan, Power, Schedule
-from erresearch.experiments.history import DAYS, Series, read_series
+from erresearch.experiments.history import DAYS, PERIODS, Series, read_series
 from erresearch.experiments.holdout import Holdout
+from erresearch.experiments.planning import wrong_blocks
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.io.outputs import output_folder
 from erresearch.results import Table
@@ -41,7 +42,6 @@ __all__ = [
 
 FORMAT: Final = 1
 FILES: Final = ("plan.toml", "schedule.csv", "history.csv", "schedule.ics", "plan.html")
-PERIOD: Final = {"D": "day", "W": "week"}
 DOING: Final = {True: "post", False: "pause"}
 
 #: What to see to while a plan runs.
@@ -148,7 +148,6 @@ def _toml(plan: PausePlan) -> str:
         "digest": plan.digest,
         "reasons": plan.reasons,
         "blocks": plan.blocks,
-        "wrong": plan.wrong,
     }
     lines = ["# A plan of pauses drawn by lot. Nothing in here may change after the start."]
     lines += [f"{name} = {_toml_value(value)}" for name, value in head.items()]
@@ -233,7 +232,6 @@ def read_plan(folder: str | Path) -> PausePlan:
             currency=told["currency"],
             power=tuple(Power(**_row(row, Power)) for row in told.get("power", [])),
             blocks=tuple((int(size), float(effect)) for size, effect in told["blocks"]),
-            wrong=tuple((int(size), int(last), float(effect)) for size, last, effect in told["wrong"]),
             reasons=tuple(told["reasons"]),
             claim=told["claim"],
             forecast=float(told["forecast"]),
@@ -257,7 +255,7 @@ def _damaged(what: str) -> DataError:
 #: Kinds of what stands in plan.toml, in the manner of annotations.
 _HEAD: Final = {
     "outcome": "str", "delta": "float", "cost": "float", "shops": "list", "claim": "str", "forecast": "float",
-    "wagered": "str", "reasons": "list", "blocks": "list", "currency": "str", "wrong": "list",
+    "wagered": "str", "reasons": "list", "blocks": "list", "currency": "str",
 }  # fmt: skip
 _ACCEPTED: Final[dict[str, tuple[type, ...]]] = {
     "int": (int,),
@@ -486,17 +484,17 @@ def page(plan: PausePlan, *, picture: bytes = b"") -> str:
         "What it costs": f"{plan.costs}.",
         "How it is judged": "the lot is drawn again many times; posting brings something if few of those schedules fit "
         "the revenue as well as the real one. Nobody's hidden demand can fake that.",
-        "How long a post may work": f"{plan.design.lags[0]} to {plan.design.lags[1]} {PERIOD[plan.design.every]}s.",
+        "How long a post may work": f"{plan.design.lags[0]} to {plan.design.lags[1]} {PERIODS[plan.design.every]}s.",
     }
     parts += ["<ul>", *(f"<li><b>{name}</b>: {_html(text)}</li>" for name, text in facts.items())]
     parts += [*(f"<li>{_html(reason)}</li>" for reason in plan.reasons), "</ul>"]
     if plan.own_power is not None:
         parts += ["<h2>What plans of other lengths would find</h2>", _rows(plan.table)]
-    if plan.wrong:
+    if plan.blocks:
         parts += [
             "<h2>If posting works longer or shorter than declared</h2>",
             "<p>Found four times in five with the lags as declared, by length of a block:</p>",
-            _rows(plan.wrong_blocks),
+            _rows(wrong_blocks(plan)),
         ]
     if plan.wagered:
         parts += [

@@ -19,6 +19,7 @@ __all__ = [
     "Series",
     "box",
     "carry_over",
+    "day_of",
     "filtered",
     "fingerprint",
     "fit_history",
@@ -35,6 +36,7 @@ Dates = npt.NDArray[np.datetime64]
 #: Weeks of history below which nothing is planned: the noise could not be told.
 SHORTEST: Final = 26
 DAYS: Final = {"D": 1, "W": 7}
+PERIODS: Final = {"D": "day", "W": "week"}
 YEAR: Final = 365.25
 #: Lags of the autoregression that filters the noise: a week of days, three weeks.
 MEMORY: Final = {"D": 7, "W": 3}
@@ -70,10 +72,6 @@ class Series:
     def __len__(self) -> int:
         """Number of periods."""
         return len(self.dates)
-
-    def until(self, date: np.datetime64) -> Series:
-        """The part before a date."""
-        return self.part(self.dates < date)
 
     def part(self, keep: npt.NDArray[np.bool_]) -> Series:
         """Some of its periods."""
@@ -244,6 +242,25 @@ def _step(steps: npt.NDArray[np.int_], dates: Dates) -> tuple[Literal["D", "W"],
         allowed="days, or weeks that begin on one weekday",
         fix="build the panel with freq='W' or freq='D', one zone and one week_start",
     )
+
+
+def day_of(told: object, name: str) -> np.datetime64:
+    """A date that a caller wrote down.
+
+    Raises
+    ------
+    DesignError
+        If it is none.
+
+    Examples
+    --------
+    >>> day_of("2026-01-31", "start")
+    np.datetime64('2026-01-31')
+    """
+    try:
+        return np.datetime64(str(told), "D")
+    except ValueError as error:
+        raise DesignError(f"`{name}` is no date", fix="write it as 2026-01-31") from error
 
 
 def fingerprint(series: tuple[Series, ...]) -> str:

@@ -19,6 +19,7 @@ from erresearch.experiments.history import (
     Flags,
     Series,
     calendar_terms,
+    day_of,
     logged,
     read_series,
     yule_walker,
@@ -216,10 +217,7 @@ def _windows(
     for name, first, last in zip(names, starts, ends, strict=True):
         if name not in known:
             raise DesignError("an interruption is of a shop that is not in the panel", fix="correct entity=")
-        try:
-            window = (name, np.datetime64(first, "D"), np.datetime64(last, "D"))
-        except ValueError as error:
-            raise DesignError("`at` or `until` is no date", fix="write it as 2026-01-31") from error
+        window = (name, day_of(first, "at"), day_of(last, "until"))
         if not window[1] < window[2]:
             raise DesignError(
                 "an interruption ends before it begins", got=f"{first} to {last}", fix="swap at and until"

@@ -17,6 +17,7 @@ from erresearch.experiments.history import (
     DAYS,
     Series,
     box,
+    day_of,
     filtered,
     fit_history,
     logged,
@@ -330,7 +331,7 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
     there = int((last - plan.start).astype(int) // step)
     whole = plan.design.length + plan.design.follow_up
     if ended is not None:
-        there = min(there, _until(ended, plan))
+        there = min(there, int((day_of(ended, "ended") - plan.start).astype(int) // step))
     if there >= whole:
         return whole
     if (early or ended is not None) and 2 * there >= plan.design.length:
@@ -342,14 +343,6 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
         + ("" if early else ", or one early look from half of the plan on"),
         fix="wait" if early else "wait, or look once (looking_early=True, --early) when half of it is over",
     )
-
-
-def _until(ended: str, plan: PausePlan) -> int:
-    try:
-        day = np.datetime64(ended, "D")
-    except ValueError as error:
-        raise DesignError("`ended` is no date", fix="write it as 2026-01-31") from error
-    return int((day - plan.start).astype(int) // DAYS[plan.design.every])
 
 
 def _joined(then: Series, now: Series, plan: PausePlan) -> Series:

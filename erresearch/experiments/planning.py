@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.experiments.designs import (
+    BELIEVABLE,
     DESIGNS,
     FEWEST,
     Array,
@@ -27,11 +28,13 @@ from erresearch.experiments.designs import (
 from erresearch.experiments.history import (
     DAYS,
     DEFAULT_WINDOW,
+    PERIODS,
     WINDOWS,
     Model,
     Series,
     calendar_terms,
     carry_over,
+    day_of,
     filtered,
     fit_history,
     noises_of,
@@ -45,9 +48,11 @@ from erresearch.experiments.randomisation import (
     draws,
     exposure,
     first_plan,
+    strength,
 )
+from erresearch.results import Table
 
-__all__ = ["approximated", "foreseen", "matched", "plan_experiment", "quick_plan"]
+__all__ = ["approximated", "foreseen", "matched", "plan_experiment", "quick_plan", "wrong_blocks"]
 
 
 #: The shortest block that is nearly as good as the best leaves room for more pairs.
@@ -133,8 +138,7 @@ def plan_experiment(
     (1, 12, '2025-12-29')
     """
     asked = _Asked(outcome, entity, design, block, lags, weeks, delta, cost, start)
-    plan = _planned(history, asked, foreseen)
-    return replace(plan, wrong=_wrong_blocks(plan, weeks or 52))
+    return _planned(history, asked, foreseen)
 
 
 def quick_plan(history: Any) -> PausePlan:
@@ -307,7 +311,7 @@ def _why_block(block: int, blocks: Sequence[tuple[int, float]], every: str, week
 
 
 def _counted(count: int, every: str) -> str:
-    word = "day" if every == "D" else "week"
+    word = PERIODS[every]
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
@@ -334,11 +338,8 @@ def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
 
 
 def _span(window: tuple[int, int], every: str) -> str:
-    return (
-        f"{window[0]} to {_counted(window[1], every)}"
-        if window[0] < window[1]
-        else _counted(window[1], every)
-    )
+    last = _counted(window[1], every)
+    return f"{window[0]} to {last}" if window[0] < window[1] else last
 
 
 def _designed(
@@ -383,10 +384,7 @@ def _schedule(design: PauseDesign, shops: tuple[Series, ...], start: str | None)
     step = np.timedelta64(DAYS[design.every], "D")
     after = shops[0].dates[-1] + step
     if start is not None:
-        try:
-            first = np.datetime64(start, "D")
-        except ValueError as error:
-            raise DesignError("`start` is no date", fix="write it as 2026-01-31") from error
+        first = day_of(start, "start")
         if first < after or (first - after) % step:
             later = after + max(math.ceil((first - after) / step), 0) * step
             raise DesignError(
@@ -415,22 +413,40 @@ def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...]) -> list[str]
     return said
 
 
-def _wrong_blocks(plan: PausePlan, weeks: int) -> tuple[tuple[int, int, float], ...]:
-    """For each length of a block and of the response: the effect that is found with the lags that the plan declares."""
-    design = plan.design
-    if design.kind != "time" or not plan.blocks:
-        return ()
-    noises = noises_of(plan.history)
+def wrong_blocks(plan: PausePlan) -> Table:
+    """Show what a wrong length of the block costs.
+
+    Parameters
+    ----------
+    plan : PausePlan
+        In time; its lags are those that it declares.
+
+    Returns
+    -------
+    Table
+        For each length of a block, and each last period at which posting may really work, the effect that so many weeks
+        would find four times in five; "none" where it would be more than half of the outcome.
+
+    See Also
+    --------
+    plan_experiment : Chooses the length.
+
+    Examples
+    --------
+    >>> wrong_blocks.__name__
+    'wrong_blocks'
+    """
+    design, noises = plan.design, noises_of(plan.history)
     lags = {last: (first, last) for first, last in (*WINDOWS[design.every], design.lags)}
-    tried = [
-        replace(design, block=block, groups=weeks * 7 // (DAYS[design.every] * 2 * block))
-        for block, _ in plan.blocks
-    ]
-    return tuple(
-        (one.block, last, approximated(one, noises, plan.delta, plan.seed, truth=lags[last]).detectable)
-        for one in tried
-        for last in sorted(lags)
-    )
+    rows: list[list[str | float]] = []
+    for block, _ in plan.blocks:
+        groups = max(design.length // (2 * block), FEWEST)
+        tried = replace(design, block=block, groups=groups, size=2, washout=0)
+        ways = (approximated(tried, noises, plan.delta, plan.seed, truth=lags[last]) for last in sorted(lags))
+        found = [way.detectable for way in ways]
+        rows.append([block, *(share_lost(one if one <= BELIEVABLE else math.inf) for one in found)])
+    unit = PERIODS[design.every]
+    return Table.of((f"block of {unit}s", *(f"works to {unit} {last}" for last in sorted(lags))), rows)
 
 
 #: Starts in the past, plans at each of them, and plans drawn again to judge one.
@@ -481,7 +497,7 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
     periods = z.shape[-1]
     starts = rng.integers(0, max(len(noise.innovations) for noise in noises), STARTS)
     windows = tuple(_placebo(noise, design, starts, periods) for noise in noises)
-    effects = np.r_[0.0, delta, np.linspace(0.25, 8, 32) / np.sqrt(np.mean(_strength(windows, z, z) ** 2))]
+    effects = np.r_[0.0, delta, np.linspace(0.25, 8, 32) / np.sqrt(np.mean(strength(windows, z, z) ** 2))]
     truths = rng.choice(len(plans), min(TRUTHS, len(plans)), replace=False)
     found: Array = np.zeros(len(effects))
     for truth in truths:
@@ -538,7 +554,7 @@ def approximated(
     plans, _ = draws(design, len(noises), STARTS, rng)
     plans = plans[rng.permutation(len(plans))[:STARTS]]
     z, really = exposure(plans, design.lags), exposure(plans, truth or design.lags)
-    root = np.maximum(_strength(tuple(_empty(noise, design) for noise in noises), z, really), 1e-9)
+    root = np.maximum(strength(tuple(_empty(noise, design) for noise in noises), z, really), 1e-9)
     effects = np.r_[0.0, delta, np.linspace(0.25, 8, 125) / root.mean()]
     df = design.groups - 1
     critical = stdtrit(df, 0.975)
@@ -559,22 +575,6 @@ def _power(design: PauseDesign, effects: Array, found: Array, placebos: int) -> 
         at_delta=float(found[1]),
         placebos=placebos,
     )
-
-
-def _strength(windows: tuple[Window, ...], z: Array, really: Array) -> Array:
-    """What one unit of the real effect adds to each plan's statistic."""
-    size, cross = np.zeros(len(z)), np.zeros(len(z))
-    for unit, window in enumerate(windows):
-        both = []
-        for exposed in (z, really):
-            one = exposed[:, unit, 0] - (exposed[:, unit, 1] if exposed.shape[2] > 1 else 0.0)
-            one = one[:, : len(window.keep)]
-            one = np.pad(one, ((0, 0), (0, len(window.keep) - one.shape[1])))
-            both.append(filtered(one, window.memory) * window.keep / window.sigma)
-        fitted = [one @ window.basis for one in both]
-        size += (both[0] ** 2).sum(axis=1) - (fitted[0] ** 2).sum(axis=1)
-        cross += (both[0] * both[1]).sum(axis=1) - (fitted[0] * fitted[1]).sum(axis=1)
-    return np.asarray(cross / np.sqrt(np.maximum(size, 1e-12)))
 
 
 def _placebo(noise: Model, design: PauseDesign, starts: npt.NDArray[np.int64], periods: int) -> Window:

@@ -25,6 +25,7 @@ __all__ = [
     "first_plan",
     "ratio_set",
     "redraws",
+    "strength",
     "units",
     "windowed",
 ]
@@ -299,8 +300,7 @@ def draw_again(windows: tuple[Window, ...], exposures: Array, complete: bool) ->
     size: Array = np.zeros(len(exposures))
     cross: Array = np.zeros((3 if any(len(window.echo) for window in windows) else 1, len(exposures)))
     for unit, window in enumerate(windows):
-        z = exposures[:, unit, 0] - (exposures[:, unit, 1] if exposures.shape[2] > 1 else 0.0)
-        z = filtered(z, window.memory) * window.keep / window.sigma
+        z = _seen(window, exposures[:, unit])
         fitted = z @ window.basis
         outcome += z @ window.residual
         size += np.einsum("rt,rt->r", z, z) - np.einsum("rk,rk->r", fitted, fitted)
@@ -313,6 +313,34 @@ def draw_again(windows: tuple[Window, ...], exposures: Array, complete: bool) ->
             "the schedule holds no pause that could be compared", fix="judge a plan that was run"
         )
     return Lots(outcome, np.maximum(size, 1e-12), cross, complete)
+
+
+def strength(windows: tuple[Window, ...], exposures: Array, really: Array) -> Array:
+    """What one unit of an effect adds to each plan's statistic, whose exposures are declared and those at which it works.
+
+    Examples
+    --------
+    >>> empty = np.zeros((0,))
+    >>> window = Window(np.zeros((2, 1)), np.zeros((2, 1)), np.ones(2, dtype=bool), empty, 1.0, empty)
+    >>> plans = np.array([[[[0.0, -1.0]]]])
+    >>> strength((window,), plans, plans)
+    array([1.])
+    """
+    size, cross = np.zeros(len(exposures)), np.zeros(len(exposures))
+    for unit, window in enumerate(windows):
+        z, effect = _seen(window, exposures[:, unit]), _seen(window, really[:, unit])
+        fitted = z @ window.basis
+        size += (z**2).sum(axis=1) - (fitted**2).sum(axis=1)
+        cross += (z * effect).sum(axis=1) - (fitted * (effect @ window.basis)).sum(axis=1)
+    return np.asarray(cross / np.sqrt(np.maximum(size, 1e-12)))
+
+
+def _seen(window: Window, exposures: Array) -> Array:
+    """A unit's exposures, of two members the difference, filtered where they count, in deviations of the noise."""
+    z = exposures[:, 0] - (exposures[:, 1] if exposures.shape[1] > 1 else 0.0)
+    periods = len(window.keep)
+    z = np.pad(z, ((0, 0), (0, max(periods - z.shape[1], 0))))[:, :periods]
+    return np.asarray(filtered(z, window.memory) * window.keep / window.sigma)
 
 
 def _echo(exposure: Array, echo: Array) -> Array:
