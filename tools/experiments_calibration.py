@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from erresearch.errors import DataError
 from erresearch.experiments import (
     PauseDesign,
     PausePlan,
@@ -36,7 +37,7 @@ from erresearch.io.files import atomic_write, csv_text
 from erresearch.worlds import simulate_shop
 
 Array = np.ndarray
-Counted = tuple[bool, bool, float, float]
+Counted = tuple[bool, float, float, float]
 Driver = Callable[[np.random.Generator, int], tuple[Array, Array]]
 
 BURN: Final = 60
@@ -343,16 +344,24 @@ def cells() -> list[Cell]:
     return [Cell(**dict(zip(names, key, strict=False))) for key in grid]
 
 
+def _one(cell: Cell, seed: int) -> Counted:
+    """One table; a plan that is refused, as where a level that drifts falls to next to nothing, finds nothing."""
+    try:
+        return KINDS[cell.kind](cell, seed)
+    except DataError:
+        return False, math.nan, math.nan, math.nan
+
+
 def counted(cell: Cell, draws: int) -> Cell:
     """Simulate and count."""
-    rows = np.array([KINDS[cell.kind](cell, 1000 * draw + cell.weeks) for draw in range(draws)], dtype=float)
+    rows = np.array([_one(cell, 1000 * draw + cell.weeks) for draw in range(draws)], dtype=float)
     bounded = rows[np.isfinite(rows[:, 3]), 3]
     return replace(
         cell,
         draws=draws,
         found=float(rows[:, 0].mean()),
-        covered=math.nan if cell.kind == "shops" and cell.effect else float(rows[:, 1].mean()),
-        foreseen=float(rows[:, 2].mean()),
+        covered=math.nan if cell.kind == "shops" and cell.effect else float(np.nanmean(rows[:, 1])),
+        foreseen=float(np.nanmean(rows[:, 2])) if cell.effect and cell.kind != "interruption" else math.nan,
         half_width=float(bounded.mean()) if len(bounded) else math.inf,
     )
 
