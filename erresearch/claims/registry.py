@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import tomllib
 from collections.abc import Mapping
@@ -240,7 +241,7 @@ def read_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
     """
     where = Path(path) if path is not None else claims_path()
     try:
-        table = tomllib.loads(where.read_text(encoding="utf-8"))
+        return _claims(where.read_text(encoding="utf-8"), str(where))
     except OSError as error:
         raise EngineError(
             f"cannot read the claims in {str(where)!r}",
@@ -251,9 +252,14 @@ def read_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
         raise EngineError(
             f"{str(where)!r} is not a TOML file", got=str(error), fix="mend that line"
         ) from error
-    entries = table.get("claim", [])
+
+
+@functools.lru_cache(maxsize=4)
+def _claims(text: str, where: str) -> tuple[Claim, ...]:
+    """Return what a file declares, taken apart once: every call of `examine` asks for it."""
+    entries = tomllib.loads(text).get("claim", [])
     if not isinstance(entries, list) or not entries:
-        raise DataError(f"{str(where)!r} holds no claim", fix="write each claim as a [[claim]] entry")
+        raise DataError(f"{where!r} holds no claim", fix="write each claim as a [[claim]] entry")
     claims = tuple(_claim(entry, number) for number, entry in enumerate(entries, start=1))
     ids = [claim.id for claim in claims]
     twice = sorted({name for name in ids if ids.count(name) > 1})
