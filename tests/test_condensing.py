@@ -21,7 +21,6 @@ from erresearch.relate import (
     precedence,
     regress,
 )
-from erresearch.robustness import smearing
 from erresearch.robustness.guards import Request, check, trending_levels
 
 
@@ -201,10 +200,9 @@ def test_a_correlation_says_the_same_of_too_many_accounts(within, few_fit):
 
 @pytest.mark.parametrize("engine", ["polars", "duckdb"])
 @pytest.mark.parametrize("within", [True, False])
-def test_ranks_and_smearing_say_the_same_of_too_many_accounts(engine, within, few_fit, tmp_path):
+def test_ranks_say_the_same_of_too_many_accounts(engine, within, few_fit, tmp_path):
     table = orders().with_columns(pl.col("x").round(1))  # with ties
     ranks = correlate(table, "x", "z", by="shop", within=within, method="spearman")
-    back = smearing(table, "x", on=["z"], by="shop", within=within)
     held = put(engine, table, tmp_path)
     loose = correlate(held, "x", "z", by="shop", within=within, method="spearman")
     assert (loose.value, loose.se) == (
@@ -215,10 +213,6 @@ def test_ranks_and_smearing_say_the_same_of_too_many_accounts(engine, within, fe
     with pytest.warns(ErresearchWarning, match="3,000 accounts are summed in 300 groups"):
         found = correlate(held, "x", "z", by="shop", within=within, method="spearman")
     assert (found.value, found.n_accounts) == (pytest.approx(ranks.value, rel=1e-9), 300)
-    with pytest.warns(ErresearchWarning, match="3,000 accounts are summed in 300 groups"):
-        again = smearing(held, "x", on=["z"], by="shop", within=within)
-    for word in ("factor", "normal", "low", "high"):
-        assert getattr(again, word) == pytest.approx(getattr(back, word), rel=1e-9)
 
 
 def test_the_caution_names_the_line_of_whoever_asked(few_fit):

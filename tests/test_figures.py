@@ -289,17 +289,6 @@ def test_estimate_interval_says_where_it_lies():
     assert title(crossing).endswith("the interval holds 0")
 
 
-def test_distance_to_purchase_says_whether_strength_rises():
-    rising = figures.distance_to_purchase({"far": estimate(0.4), "near": estimate(0.9)}, ax=axes())
-    assert title(rising) == "The nearer to the purchase, the stronger: 0.400 to 0.900"
-    assert [line.get_xdata()[0] for line in by_gid(rising, "point")] == [0, 1]
-    falling = figures.distance_to_purchase({"far": estimate(0.9), "near": estimate(0.4)}, ax=axes())
-    assert title(falling) == "Strength does not rise steadily towards the purchase"
-    assert falling.get_ylim()[0] < 0
-    with pytest.raises(DataError, match="two steps at least: 1"):
-        figures.distance_to_purchase({"only": estimate(0.4)})
-
-
 # board --------------------------------------------------------------------------------------------------------
 
 
@@ -518,26 +507,8 @@ def test_a_figure_of_its_own_where_no_axes_are_given():
         figures.sensitivity(some_sensitivity()),
         figures.precedence(some_precedence(0.1, 0, 0)),
         figures.calibration([Cell("a", 0.02, 100, 0.025, "at most")]),
-        figures.distance_to_purchase({"far": estimate(0.4), "near": estimate(0.9)}),
     ]
     assert len({ax.figure for ax in made}) == len(made)
     for ax in made:
         draw(ax)
         plt.close(ax.figure)
-
-
-def test_real_estimates_are_drawn_in_smallest_effects_of_interest():
-    def said(claim: str, value: float, half: float, **more) -> Verdict:
-        ends = Interval(value - half, value + half)
-        estimate = Estimate("x", value=value, se=half / 2, df=90, interval=ends, n_rows=90, n_accounts=9)
-        return Verdict(claim, "shops", "inconclusive", estimate=estimate, sesoi=0.05, **more)
-
-    judged = [said("C1", 0.01, 0.02), said("C2", 0.5, 0.1), said("C3", -0.5, 0.1), said("C4", 0.1, 0.2)]
-    ignored = [Verdict("C5", "shops", "not judged", sesoi=0.1), said("C6", 0, 1, qualifiers=("simulated",))]
-    ax = figures.real_estimates([*judged, *ignored], ax=Figure().subplots())
-    title = ax.get_title(loc="left").replace("\n", " ")
-    assert title == "Of 4 estimates on real data, 1 is too small to matter and 2 are beyond δ"
-    points = [line.get_xdata()[0] for line in ax.lines if line.get_gid() == "point"]
-    assert points == pytest.approx([0.2, 10, -10, 2])
-    with pytest.raises(DataError, match="no estimate on real data to draw: 2 verdicts"):
-        figures.real_estimates(ignored)

@@ -15,7 +15,6 @@ from erresearch.relate import contrast, regress
 from erresearch.relate.bootstrap import (
     WildBootstrap,
     cluster_weights,
-    score_bootstrap,
     wild_bootstrap,
     wild_bootstraps,
 )
@@ -236,12 +235,6 @@ def test_many_combinations_equal_one_at_a_time_and_blocks_change_nothing(monkeyp
     monkeypatch.setattr("erresearch.relate.bootstrap._BLOCK", 10**9)
     whole = wild_bootstrap(model, np.eye(3)[1], draws=399, rng=3)
     np.testing.assert_allclose(blocks.numerator, whole.numerator, rtol=1e-12)
-
-
-def test_score_bootstrap_is_the_wild_bootstrap_of_scores():
-    model = fitted(unbalanced(13, 6), ("account",))
-    a = np.array([1.0, 0.0])
-    assert score_bootstrap(model, a, draws=399).pvalue() == wild_bootstrap(model, a, draws=399).pvalue()
 
 
 @pytest.mark.parametrize(("clusters", "points"), [(12, 6), (13, 2)])

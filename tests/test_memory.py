@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from erresearch import cli, memory_limit, poisson, regress
+from erresearch.claims import share
 from erresearch.engine import aggregation
 from erresearch.engine.moments import Moments
 from erresearch.engine.table_files import open_database
@@ -17,7 +18,6 @@ from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.exports.lazy_tables import open_lake
 from erresearch.io.resources import allowed_memory, share_of_memory
 from erresearch.relate import poisson_profile_likelihood
-from erresearch.robustness import permutation
 
 
 @pytest.fixture(scope="module")
@@ -151,9 +151,9 @@ def test_what_is_held_keeps_to_its_share(posts, monkeypatch):
 
 def test_rows_that_do_not_fit_are_not_brought_here(posts, monkeypatch):
     monkeypatch.setattr("erresearch.io.resources._LEAST", 0)
-    words = r"needs the rows in memory.*1,000 complete rows of 32 bytes.*GiB \(62 rows\)"
+    words = r"needs the rows in memory.*1,000 complete rows of 24 bytes.*GiB \(83 rows\)"
     with memory_limit(8_000), pytest.raises(DesignError, match=words):
-        permutation(posts / "all.csv", "n", "x", by="shop", period="day")
+        share(posts / "all.csv", ["n", "x"], "never.npz", house="north", by="shop", plain=True)
 
 
 def test_the_command_line_takes_a_size(tmp_path, capsys):

@@ -29,7 +29,7 @@ KEPT = WORK / "results.json"
 PARTS = ("verdicts", "tests", "notebooks")
 # Tests whose numbers come from matrix products, exponentials, resampling or ties.
 NUMERIC = (
-    "nist", "regress", "poisson", "logit", "correlate", "decay", "inference", "curve", "permutation", "precedence",
+    "nist", "regress", "poisson", "logit", "correlate", "decay", "inference", "curve", "precedence",
     "prediction", "mix", "moments", "equivalence", "sensitivity", "guards", "rounding", "claims", "worlds",
 )  # fmt: skip
 # What numpy can be told to leave alone, widest first; names that a version does not know are left out.

@@ -331,7 +331,7 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
 
     See Also
     --------
-    erresearch.report.figures.real_estimates : The same as a picture.
+    erresearch.verdict_table : The verdicts themselves.
 
     Examples
     --------

@@ -26,7 +26,6 @@ __all__ = [
     "WildBootstrap",
     "cluster_weights",
     "enough_draws",
-    "score_bootstrap",
     "wild_bootstrap",
     "wild_bootstraps",
 ]
@@ -393,41 +392,3 @@ class _Pieces:
             ]
         )
         return sums[:, :2].T, _without_rounding(own.T + back, own[:, 0], own[:, 2])
-
-
-def score_bootstrap(
-    model: Scores, contrast: np.ndarray, *, draws: int = 9_999, rng: int | np.random.Generator = 0
-) -> WildBootstrap:
-    """Restricted score bootstrap for PPML and logit: the wild bootstrap on one-step scores.
-
-    The scores of the restricted fit are reached from the unrestricted ones by one Newton step, s_g − H_g(β̃ − β̂),
-    so that no pass over the rows is needed for any null value.
-
-    Parameters
-    ----------
-    model : Scores
-        Scores and Hessians at the maximum.
-    contrast : (k,) ndarray
-        The combination to be tested.
-    draws : int
-        Replicates.
-    rng : int or numpy.random.Generator
-        Seed or generator.
-
-    Returns
-    -------
-    WildBootstrap
-        Gives intervals at any level and p-values for any null.
-
-    References
-    ----------
-    Kline & Santos (2012).
-
-    Examples
-    --------
-    >>> scores = np.array([1.0, -2.0, 0.5, 0.5, 1.0, -1.0])[:, None]
-    >>> model = Scores(np.zeros(1), np.eye(1) / 60, scores, np.full((6, 1, 1), 10.0), 60, 1)
-    >>> score_bootstrap(model, np.ones(1), draws=999).draws
-    999
-    """
-    return wild_bootstrap(model, contrast, draws=draws, rng=rng)

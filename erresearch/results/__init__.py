@@ -4,6 +4,7 @@ Numbers happen in functions elsewhere; the objects here only carry them, say the
 lay them out as a small table. Nothing here rounds except ``__str__`` and the Markdown shown in a notebook.
 """
 
+from erresearch.deprecations import old_names
 from erresearch.results.doubts import (
     Adversary,
     Attenuation,
@@ -11,10 +12,8 @@ from erresearch.results.doubts import (
     Detectable,
     Equivalence,
     ListSelection,
-    Permutation,
     SampleNeeded,
     Sensitivity,
-    Smearing,
 )
 from erresearch.results.estimates import (
     Affine,
@@ -33,7 +32,6 @@ from erresearch.results.responses import DailyResponse, Shown
 from erresearch.results.rounding import (
     at_least,
     first_largest,
-    first_smallest,
     largest,
     ranked,
     rounded,
@@ -75,7 +73,6 @@ __all__ = [
     "IntervalTable",
     "ListSelection",
     "Mix",
-    "Permutation",
     "Precedence",
     "PredictiveGain",
     "Reason",
@@ -85,7 +82,6 @@ __all__ = [
     "SampleNeeded",
     "Sensitivity",
     "Shown",
-    "Smearing",
     "StudentT",
     "Table",
     "Verdict",
@@ -94,7 +90,6 @@ __all__ = [
     "doubt_table",
     "escape",
     "first_largest",
-    "first_smallest",
     "largest",
     "plain",
     "ranked",
@@ -102,3 +97,5 @@ __all__ = [
     "steady",
     "verdict_table",
 ]
+
+__getattr__ = old_names(__name__)

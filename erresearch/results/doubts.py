@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from erresearch.results.estimates import Estimate, Interval, escape, plain
-from erresearch.results.fits import Fit
 from erresearch.results.rounding import rounded
 
 __all__ = [
@@ -17,10 +16,8 @@ __all__ = [
     "Detectable",
     "Equivalence",
     "ListSelection",
-    "Permutation",
     "SampleNeeded",
     "Sensitivity",
-    "Smearing",
 ]
 
 
@@ -326,55 +323,6 @@ class SampleNeeded:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Permutation:
-    """A slope beside the slopes that shuffled weeks give.
-
-    Parameters
-    ----------
-    outcome, x : str
-        The two columns.
-    value, statistic : float
-        Slope of the rows as they are, and its studentised form, which is compared.
-    draws : (B,) ndarray
-        The statistic of each shuffle.
-    pvalue : float
-        (1 + shuffles at least as extreme) / (B + 1), two-sided.
-    block : int
-        Periods that stay together.
-    n_rows, n_accounts : int
-        Complete rows and accounts.
-    dropped : mapping of str to int
-        Rows left out, by reason.
-    """
-
-    outcome: str
-    x: str
-    value: float
-    statistic: float
-    draws: np.ndarray
-    pvalue: float
-    block: int
-    n_rows: int
-    n_accounts: int
-    dropped: Mapping[str, int]
-
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
-    def __str__(self) -> str:
-        """The p-value and what was shuffled."""
-        return (
-            f"{self.x} on {self.outcome}: slope {plain(self.value)}, p = {plain(self.pvalue)} from "
-            f"{len(self.draws):,} shuffles of blocks of {self.block} periods within "
-            f"{self.n_accounts:,} account{'s' * (self.n_accounts != 1)}"
-        )
-
-    def _repr_markdown_(self) -> str:
-        return f"**permutation** {escape(str(self))}"
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Attenuation:
     """What noise in the measures may have taken from a correlation or a slope: a range, never one number.
 
@@ -417,54 +365,6 @@ class Attenuation:
 
     def _repr_markdown_(self) -> str:
         return f"**attenuation** {escape(str(self))}"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Smearing:
-    """The factor that takes a regression on logs back to money.
-
-    Parameters
-    ----------
-    factor : float
-        Duan's mean of exp(residual): E[y | x] = exp(xβ) · factor, where the residuals are alike for all x.
-    normal : float
-        exp(σ²/2), which would hold for normal residuals.
-    low, high : float
-        The factor over the rows with a prediction below and above the mean prediction: equal where the residuals are
-        alike, and a caution where they are not.
-    fit : Fit
-        The regression on logs.
-    """
-
-    factor: float
-    normal: float
-    low: float
-    high: float
-    fit: Fit
-
-    @property
-    def uneven(self) -> float:
-        """The larger of the two factors over the smaller, minus 1."""
-        return max(self.low, self.high) / min(self.low, self.high) - 1
-
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
-    def __str__(self) -> str:
-        """The factor and its caution."""
-        caution = (
-            "; residuals differ with the prediction, so one factor misleads: use Poisson regression"
-            if self.uneven > 0.1
-            else ""
-        )
-        return (
-            f"smearing factor {plain(self.factor)} (low predictions {plain(self.low)}, high "
-            f"{plain(self.high)}){caution}"
-        )
-
-    def _repr_markdown_(self) -> str:
-        return f"**smearing** {escape(str(self))}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

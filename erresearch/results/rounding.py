@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-__all__ = ["at_least", "first_largest", "first_smallest", "largest", "ranked", "rounded", "steady"]
+__all__ = ["at_least", "first_largest", "largest", "ranked", "rounded", "steady"]
 
 #: Numbers that differ by less than this share of the larger one are equal.
 TOLERANCE: Final = 1e-9
@@ -148,7 +148,6 @@ def first_largest(values: Any, *, tolerance: float = TOLERANCE) -> int:
 
     See Also
     --------
-    first_smallest : The other end.
     largest : The same for things with a size.
 
     Examples
@@ -159,32 +158,6 @@ def first_largest(values: Any, *, tolerance: float = TOLERANCE) -> int:
     found = np.asarray(values, dtype=float)
     found = np.where(np.isnan(found), -np.inf, found)
     return int(np.argmax(at_least(found, found.max(), tolerance=tolerance)))
-
-
-def first_smallest(values: Any, *, tolerance: float = TOLERANCE) -> int:
-    """Place of the smallest number; of several equal ones, the first.
-
-    Parameters
-    ----------
-    values : array_like
-        At least one number.
-    tolerance : float
-        As in :func:`at_least`.
-
-    Returns
-    -------
-    int
-
-    See Also
-    --------
-    first_largest : The other end.
-
-    Examples
-    --------
-    >>> first_smallest([2.0, 1.0 + 1e-12, 1.0])
-    1
-    """
-    return first_largest(-np.asarray(values, dtype=float), tolerance=tolerance)
 
 
 def largest(items: Iterable[Item], size: Callable[[Item], float]) -> Item:

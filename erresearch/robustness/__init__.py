@@ -1,14 +1,13 @@
-"""How could that be wrong? Nil or not, power, confounders, every specification, shuffles, noise, guards."""
+"""How could that be wrong? Nil or not, power, confounders, every specification, noise, guards."""
 
+from erresearch.deprecations import old_names
 from erresearch.robustness.biases import (
     attenuation,
     confounder_bounds,
     robustness_value,
     sensitivity,
-    smearing,
 )
 from erresearch.robustness.data_guards import selected_list
-from erresearch.robustness.permutations import permutation
 from erresearch.robustness.power import detectable, equivalence, sample_needed
 from erresearch.robustness.specifications import AGREEMENT, CurveInference, adversary, specification_curve
 
@@ -20,11 +19,11 @@ __all__ = [
     "confounder_bounds",
     "detectable",
     "equivalence",
-    "permutation",
     "robustness_value",
     "sample_needed",
     "selected_list",
     "sensitivity",
-    "smearing",
     "specification_curve",
 ]
+
+__getattr__ = old_names(__name__)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
-from erresearch.relate.design import open_moments
-from erresearch.relate.fitted_models import Fitted, linear_predictor
-from erresearch.relate.linear import regress
-from erresearch.results import Attenuation, Estimate, Fit, Interval, Sensitivity, Smearing, largest
+from erresearch.errors import DesignError, GuardError, UnknownNameError
+from erresearch.relate.fitted_models import Fitted
+from erresearch.results import Attenuation, Estimate, Fit, Interval, Sensitivity, largest
 from erresearch.robustness.power import known_reference
 
-__all__ = ["attenuation", "confounder_bounds", "robustness_value", "sensitivity", "smearing"]
+__all__ = ["attenuation", "confounder_bounds", "robustness_value", "sensitivity"]
 
 _GRID = 81
 _APPROXIMATE = "a linear approximation: the estimator is not least squares"
@@ -415,109 +411,4 @@ def attenuation(
         reliability_outcome=reliability_outcome,
         kind=kind,
         impossible=correlation and abs(value) > worst,
-    )
-
-
-def smearing(
-    data: Any,
-    outcome: Any,
-    *,
-    on: Sequence[Any],
-    by: str | None = None,
-    within: bool = False,
-    level: float = 0.95,
-) -> Smearing:
-    """Find the factor that takes a regression on logs back to the outcome's own unit.
-
-    E[y | x] = exp(xβ)·E[exp(e)], estimated by the mean of exp(residual) (Duan's smearing). It holds only where the
-    residuals are alike for all x; so it is also given for low and for high predictions, and where these differ
-    Poisson regression (:func:`erresearch.poisson`) is the way to money.
-
-    Parameters
-    ----------
-    data : frame, path or Moments
-        Rows; moments only with their rows.
-    outcome : str or narwhals expression
-        Outcome on logs, for example ``er.log("revenue")``.
-    on : sequence of str or narwhals expressions
-        Regressors.
-    by : str, optional
-        The account.
-    within : bool
-        Take account effects out.
-    level : float
-        Level of the regression's intervals.
-
-    Returns
-    -------
-    Smearing
-        The factor, overall and for low and high predictions, and the regression.
-
-    Raises
-    ------
-    DesignError
-        If the moments have no rows.
-    DataError
-        If the outcome does not look like logs: exp(residual) overflows.
-
-    See Also
-    --------
-    erresearch.poisson : Needs no transformation back.
-
-    References
-    ----------
-    Duan, N. (1983). Smearing estimate: a nonparametric retransformation method. *Journal of the American Statistical
-    Association*, 78(383), 605-610.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rng = np.random.default_rng(0)
-    >>> table = pd.DataFrame({"x": rng.normal(size=2000)})
-    >>> table["log sales"] = table.x + rng.normal(0, 0.5, 2000)
-    >>> round(smearing(table, "log sales", on=["x"]).factor, 2)
-    1.13
-    """
-    moments = open_moments(data, [*on, outcome], by=by, within=within)
-    if moments.source is None:
-        raise DesignError(
-            "the smearing factor needs residuals of rows",
-            got="moments without their rows",
-            fix="estimate from the rows",
-        )
-    fit = regress(moments, moments.columns[-1], on=moments.columns[:-1], within=within, level=level)
-    source, names = moments.source, moments.columns[:-1]
-    slopes = np.array([fit[name].value for name in names])
-    total = moments.sums.sum(axis=0) / moments.weight.sum()
-    middle = float(total[:-1] @ slopes)
-    predicted = linear_predictor(moments, slopes)
-    left = source.z(moments.columns[-1]) - predicted
-    grown = source.w() * left.exp()
-    below = predicted < middle
-    expressions = [
-        grown.sum().alias("all"),
-        nw.when(below).then(grown).otherwise(0.0).sum().alias("low"),
-        nw.when(below).then(source.w()).otherwise(0.0).sum().alias("n"),
-        (source.w() * left).sum().alias("e"),
-        source.w().sum().alias("w") if source.weight is not None else nw.len().alias("w"),
-    ]
-    # account effects: exp(e − ē_g) = exp(e)·exp(−ē_g), so one number per account corrects the sums
-    own = (-(nw.col("e") / nw.col("w"))).exp() if within else nw.lit(math.exp(middle - float(total[-1])))
-    then = [*((nw.col(name) * own).alias(name) for name in ("all", "low")), nw.col("n")]
-    _, found = source.by_account(expressions, then=then)
-    with np.errstate(over="ignore", invalid="ignore"):
-        sums = {name: float(np.sum(found[name])) for name in ("all", "low")}
-    if not math.isfinite(sums["all"]):
-        raise DataError(
-            f"{moments.columns[-1]!r} does not look like logs",
-            got="exp(residual) is too large for a number",
-            fix="pass the outcome on logs, such as er.log('revenue')",
-        )
-    weight, low = float(moments.weight.sum()), float(np.sum(found["n"]))
-    return Smearing(
-        sums["all"] / weight,
-        math.exp(fit.residual_variance / 2),
-        sums["low"] / low if low else math.nan,
-        (sums["all"] - sums["low"]) / (weight - low) if weight > low else math.nan,
-        fit,
     )

@@ -17,10 +17,8 @@ from erresearch.report.figures.challenges import CalibrationCell, calibration, p
 from erresearch.report.figures.curves import decay, specification_curve
 from erresearch.report.figures.forests import (
     board,
-    distance_to_purchase,
     estimate_interval,
     forest,
-    real_estimates,
 )
 from erresearch.report.figures.style import SYMBOLS, WORD_COLOURS, theme
 
@@ -31,11 +29,9 @@ __all__ = [
     "board",
     "calibration",
     "decay",
-    "distance_to_purchase",
     "estimate_interval",
     "forest",
     "precedence",
-    "real_estimates",
     "sensitivity",
     "specification_curve",
     "theme",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,10 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "board",
-    "distance_to_purchase",
     "estimate_interval",
     "forest",
-    "real_estimates",
     "scale_of",
     "whisker",
 ]
@@ -253,89 +250,6 @@ def _counted(n: int, above: int, below: int, null: str) -> str:
     return f"{head}, {sides[0]}"
 
 
-def distance_to_purchase(
-    steps: Mapping[str, Estimate], *, palette: object = None, ax: Axes | None = None
-) -> Axes:
-    """Draw how strongly each count goes with sales, ordered by how near to the purchase it is made.
-
-    The nearer a count sits to the till, the stronger it goes with sales and the less it can be used: the
-    order is part of the claim, so it is the caller's, and is printed on the axis.
-
-    Parameters
-    ----------
-    steps : mapping of str to Estimate
-        From the step farthest from the purchase to the nearest one.
-    palette : seaborn palette, optional
-        Its first colour is used.
-    ax : matplotlib Axes, optional
-        Where to draw; a new figure where it is not given.
-
-    Returns
-    -------
-    matplotlib Axes
-        With a title that says whether strength rises towards the purchase.
-
-    Raises
-    ------
-    DataError
-        With fewer than two steps.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> from erresearch.results import Interval
-    >>> likes = Estimate("likes", value=0.40, se=0.05, df=200, interval=Interval(0.30, 0.50), n_rows=200,
-    ...     n_accounts=0)
-    >>> votes = Estimate("votes", value=0.96, se=0.01, df=200, interval=Interval(0.94, 0.98), n_rows=200,
-    ...     n_accounts=0)
-    >>> ax = distance_to_purchase({"trailer likes": likes, "buyers' votes": votes}, ax=Figure().subplots())
-    >>> print(ax.get_title(loc="left"))
-    The nearer to the purchase, the stronger: 0.40
-    to 0.960
-    """
-    if len(steps) < 2:
-        raise DataError(
-            "a distance needs two steps at least",
-            got=f"{len(steps)}",
-            fix="hand the steps from the farthest to the nearest",
-        )
-    ax = new_axes(ax, size=(6.8, 3.6))
-    colour = palette_colours(palette, 1)[0]
-    drawn = list(steps.values())
-    at = range(len(drawn))
-    values = [estimate.value for estimate in drawn]
-    ax.plot(at, values, color=RULE, lw=1.2, zorder=1, gid="order")
-    low, high = scale_of(drawn, beside=[0.0])
-    for x, estimate in zip(at, drawn, strict=True):
-        ends = max(estimate.interval.low, low), min(estimate.interval.high, high)
-        ax.plot([x, x], ends, color=colour, lw=2.6, solid_capstyle="butt", gid="interval")
-        ax.plot([x], [estimate.value], "o", ms=7.5, color=colour, mec="white", mew=1, gid="point")
-        ax.annotate(
-            f"{rounded(estimate.value, like=(ends[1] - ends[0]) / 2)}\nn = {estimate.n_rows:,}",
-            (x, estimate.value),
-            xytext=(10, -2),
-            textcoords="offset points",
-            va="top",
-            fontsize=9,
-            color=INK,
-        )
-    ax.axhline(0, color=MUTED, lw=1, gid="null")
-    ax.set_ylim(low, high)
-    ax.set_xlim(-0.4, len(drawn) - 0.4)
-    ax.set_xticks(at, [label(name, limit=22) for name in steps])
-    ax.set_xlabel("Step, from far from the purchase to near it →")
-    ax.set_ylabel(f"Estimate{f' ({label(drawn[0].unit)})' if drawn[0].unit else ''}, with interval")
-    rises = all(a <= b for a, b in itertools.pairwise(values)) and values[0] < values[-1]
-    ends_text = [amount(e.value, e.interval) for e in (drawn[0], drawn[-1])]
-    titled(
-        ax,
-        f"The nearer to the purchase, the stronger: {ends_text[0]} to {ends_text[1]}"
-        if rises
-        else "Strength does not rise steadily towards the purchase",
-    )
-    return ax
-
-
 _CELL = (1.95, 0.82)
 
 
@@ -399,93 +313,6 @@ def board(
     said = ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word])
     titled(ax, f"On real data: {said}" if said else "No verdict on real data")
     return ax
-
-
-def real_estimates(
-    verdicts: Sequence[Verdict], *, palette: Mapping[Word, str] | None = None, ax: Axes | None = None
-) -> Axes:
-    """Draw every estimate on real data on one scale: in smallest effects of interest.
-
-    θ/δ with its 95 % interval: inside the band ±1 an effect is too small to matter, whatever its unit. The scale is
-    linear inside the band and logarithmic outside.
-
-    Parameters
-    ----------
-    verdicts : sequence of Verdict
-        Of a board; what was simulated or not judged is left out.
-    palette : mapping of word to colour, optional
-        Colours other than the package's own.
-    ax : matplotlib Axes, optional
-        Where to draw; a new figure where it is not given.
-
-    Returns
-    -------
-    matplotlib Axes
-        With a title that counts the intervals inside and beyond the band.
-
-    Raises
-    ------
-    DataError
-        If no verdict on real data has an estimate.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> from erresearch.results import Interval
-    >>> estimate = Estimate("x", value=0.02, se=0.01, df=90, interval=Interval(0.0, 0.04), n_rows=800, n_accounts=40)
-    >>> made = [Verdict("C1", "shops", "practically nil", estimate=estimate, sesoi=0.05)]
-    >>> print(real_estimates(made, ax=Figure().subplots()).get_title(loc="left"))
-    Of 1 estimate on real data, 1 is too small to matter
-    """
-    shown = [v for v in verdicts if v.estimate is not None and v.sesoi and not v.simulated]
-    if not shown:
-        raise DataError(
-            "no estimate on real data to draw", got=f"{len(verdicts)} verdicts", fix="judge a claim"
-        )
-    colours = {**WORD_COLOURS, **(palette or {})}
-    ax = new_axes(ax, size=(8.4, 1.4 + 0.3 * len(shown)))
-    ax.axvspan(-1, 1, color=RULE, alpha=0.55, lw=0, gid="too small to matter")
-    ax.axvline(0, color=MUTED, lw=1, gid="null")
-    inside = beyond = 0
-    reach = 2.0
-    for at, verdict in enumerate(shown):
-        assert verdict.estimate is not None
-        interval = verdict.estimate.interval
-        low, value, high = (e / verdict.sesoi for e in (interval.low, verdict.estimate.value, interval.high))
-        inside += low > -1 and high < 1
-        beyond += low >= 1 or high <= -1
-        reach = max([reach, *(abs(end) for end in (low, high) if math.isfinite(end))])
-        colour = colours[verdict.word]
-        ax.plot([low, high], [at, at], color=colour, lw=2.2, solid_capstyle="butt", gid="interval")
-        ax.plot([value], [at], "o", ms=5.5, color=colour, mec="white", mew=0.8, gid="point")
-        sure = "" if verdict.certainty is None else f" ({verdict.certainty.level})"
-        ax.annotate(
-            f"{SYMBOLS[verdict.word]} {verdict.word}{sure}",
-            (1.02, at),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            color=colour,
-            fontsize=8.4,
-        )
-    ax.set_xscale("symlog", linthresh=1, linscale=1)
-    ax.set_xlim(-1.2 * reach, 1.2 * reach)
-    marks = [mark for mark in (1, 3, 10, 30, 100) if mark <= 1.2 * reach]
-    ticks = [*(-mark for mark in reversed(marks)), 0, *marks]
-    ax.set_xticks(ticks, [f"{tick}".replace("-", "−") for tick in ticks])
-    ax.minorticks_off()
-    ax.set_xlabel("estimate in smallest effects of interest (δ), 95 % interval")
-    ax.set_yticks(range(len(shown)), [f"{v.claim}  {label(v.dataset, limit=24)}" for v in shown], color=INK)
-    ax.set_ylim(len(shown) - 0.5, -0.5)
-    head = f"Of {len(shown)} estimate{'s' * (len(shown) > 1)} on real data,"
-    said = [f"{inside} {_be(inside)} too small to matter"] + [f"{beyond} {_be(beyond)} beyond δ"] * bool(
-        beyond
-    )
-    titled(ax, f"{head} {' and '.join(said)}")
-    return ax
-
-
-def _be(number: int) -> str:
-    return "is" if number == 1 else "are"
 
 
 def _tile(ax: Axes, verdict: Verdict, place: tuple[int, int], colour: str) -> None:
