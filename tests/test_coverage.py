@@ -137,8 +137,8 @@ def pairs(rng: np.random.Generator, n: int, tail: str, rho: float) -> pd.DataFra
 
 def test_correlations_with_heavy_tails():
     rng = np.random.default_rng(1)
-    held = [0.5 in correlate(pairs(rng, 60, "heavy", 0.5), "x", "y").interval for _ in range(60)]
-    assert np.mean(held) > 0.85
+    held = [0.5 in correlate(pairs(rng, 60, "heavy", 0.5), "x", "y").interval for _ in range(30)]
+    assert np.mean(held) > 0.8
 
 
 @pytest.mark.slow

@@ -333,10 +333,10 @@ def test_the_length_of_the_response_is_read_from_the_past():
 
 
 def test_blocks_as_long_as_the_response_find_more():
-    past = simulate_shop(days=730, rng=1)
-    blocks = dict(er.plan_experiment(past, lags=(1, 14)).blocks)
+    plan = er.plan_experiment(simulate_shop(days=730, rng=1), lags=(1, 14))
+    blocks = dict(plan.blocks)
     assert blocks[14] < blocks[7]
-    assert er.plan_experiment(past, lags=(1, 14)).design.block >= 14
+    assert plan.design.block >= 14
 
 
 def test_what_a_wrong_block_costs_is_shown(plan):

@@ -77,7 +77,7 @@ def test_a_planted_pause_is_found_and_its_own_way_is_said():
     assert wider.low < found.effect.interval.low
 
 
-@pytest.mark.parametrize(("common", "count"), [(0.0, 1), (0.08, 5)])
+@pytest.mark.parametrize(("common", "count"), [(0.0, 1), pytest.param(0.08, 5, marks=pytest.mark.slow)])
 def test_dates_at_which_nothing_happened_get_no_word(common, count):
     words, covered, ways = [], [], set()
     for seed in range(60):
