@@ -378,7 +378,7 @@ def test_rates_above_one_are_noted(posts: pd.DataFrame) -> None:
 COUNT = st.integers(0, 10_000)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(st.tuples(COUNT, COUNT, st.integers(1, 10**7)), min_size=1, max_size=12), st.integers(2, 50))
 def test_scale(table: list[tuple[int, int, int]], factor: int) -> None:
     posts = pd.DataFrame(table, columns=["likes", "comments", "followers"]).assign(account="a")

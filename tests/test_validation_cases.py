@@ -8,6 +8,7 @@ kind) can meet. What needs two tables on one calendar is tested where they are j
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import importlib.util
 import re
 import sys
@@ -315,7 +316,7 @@ def test_F20_a_large_file_reads_the_same_as_a_small_one(write: Write, monkeypatc
     from erresearch.exports import delimited
 
     names = [path.name for path in FILES.iterdir() if path.suffix == ".csv"]
-    slow = {name: _read_or_say(FILES / name) for name in names}
+    slow = {name: _once(FILES / name) for name in names}
     monkeypatch.setattr(delimited, "FAST", 0)
     for name in names:
         fast = _read_or_say(FILES / name)
@@ -334,6 +335,10 @@ def _read_or_say(path: Path) -> Export | str:
         return read_export(path)
     except ErresearchError as error:
         return str(error)
+
+
+#: Each file read once for all tests that read it without options.
+_once = functools.cache(_read_or_say)
 
 
 # ── the headers ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1152,7 +1157,7 @@ def test_strict_turns_every_warning_into_an_error():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for path in sorted(FILES.iterdir()):
-            found = _read_or_say(path)
+            found = _once(path)
             if isinstance(found, Export) and found.warnings:
                 with pytest.raises(ErresearchError, match="read it without strict=True"):
                     read_export(path, strict=True)
