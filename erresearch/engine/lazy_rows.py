@@ -125,6 +125,23 @@ class LazyRows:
             nw.all_horizontal(*[holds for _, holds in conditions(self)], ignore_nulls=False)
         )
 
+    def staged(self, rows: nw.LazyFrame[Any], account: str) -> LazyRows:
+        """The same accounts over rows with columns of one's own, worked out once and named.
+
+        An expression that stands in many sums is else taken apart, by narwhals and by some engines, once for each.
+        """
+        return replace(
+            self,
+            frame=rows,
+            columns=(),
+            names=(),
+            origin=np.zeros(0),
+            account=None if self.account is None else account,
+            period=None,
+            weight=None,
+            whole=True,
+        )
+
     def total(self, expressions: Sequence[nw.Expr]) -> dict[str, float]:
         """One pass: each expression aggregates the complete rows to one number."""
         table = gather(self.complete().select(*expressions), small=self.small)

@@ -497,18 +497,24 @@ def _state(moments: Moments, beta: np.ndarray) -> _State:
 
     source = moments.source
     assert source is not None
+    count = len(beta)
     predictor = linear_predictor(moments, beta[1:], constant=float(beta[0]))
-    mean, w, y = logistic(predictor), source.w(), source.col(moments.columns[-1])
-    top = nw.when(predictor > 0).then(predictor).otherwise(0.0)
-    loglik = w * (y * predictor - top - (1 + (-predictor.abs()).exp()).log())
-    z: list[Any] = [nw.lit(1.0), *(source.z(name) for name in moments.columns[:-1])]
-    error, curvature = w * (y - mean), w * mean * (1 - mean)
-    expressions = [loglik.sum().alias("l"), *((error * x).sum().alias(f"s{i}") for i, x in enumerate(z))]
-    pairs = combinations_with_replacement(range(len(z)), 2)
-    expressions += [(z[i] * z[j] * curvature).sum().alias(f"h{i}_{j}") for i, j in pairs]
-    _, values = source.by_account(expressions)
-    scores = np.column_stack([values[f"s{i}"] for i in range(len(z))])
-    return _State(beta, float(values["l"].sum()), scores, unpack(values, "h", len(z)))
+    z = [source.z(name).alias(f"z{i}") for i, name in enumerate(moments.columns[:-1], start=1)]
+    own = [predictor.alias("p"), source.col(moments.columns[-1]).alias("y"), source.w().alias("w")]
+    own += [] if source.account is None else [nw.col(source.account).alias("g")]
+    rows = source.complete().select(*z, *own).with_columns(z0=nw.lit(1.0), m=logistic(nw.col("p")))
+    p, y, w, m = (nw.col(name) for name in "pywm")
+    top = nw.when(p > 0).then(p).otherwise(0.0)
+    loglik = w * (y * p - top - (1 + (-p.abs()).exp()).log())
+    rows = rows.with_columns(l=loglik, e=w * (y - m), c=w * m * (1 - m))
+    rows = rows.with_columns(*((nw.col("c") * nw.col(f"z{i}")).alias(f"c{i}") for i in range(count)))
+    sums = [nw.col("l").sum()]
+    sums += [(nw.col("e") * nw.col(f"z{i}")).sum().alias(f"s{i}") for i in range(count)]
+    pairs = combinations_with_replacement(range(count), 2)
+    sums += [(nw.col(f"c{i}") * nw.col(f"z{j}")).sum().alias(f"h{i}_{j}") for i, j in pairs]
+    _, values = source.staged(rows, "g").by_account(sums)
+    scores = np.column_stack([values[f"s{i}"] for i in range(count)])
+    return _State(beta, float(values["l"].sum()), scores, unpack(values, "h", count))
 
 
 def _not_converged(moments: Moments, state: _State, spread: np.ndarray) -> DesignError:

@@ -331,17 +331,7 @@ def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) 
     sums = [nw.col(name).sum() for name in ("e", *(f"f{i}" for i in range(k)), *("y" * by_group))]
     pairs = list(combinations_with_replacement(range(k), 2))
     sums += [(nw.col(f"f{i}") * nw.col(f"z{j}")).sum().alias(f"q{i}_{j}") for i, j in pairs]
-    account = "g" if source.account is not None else None
-    staged = LazyRows(
-        frame=rows,
-        columns=(),
-        names=(),
-        origin=np.zeros(0),
-        account=account,
-        whole=True,
-        groups=source.groups,
-        cuts=source.cuts,
-    )
+    staged = source.staged(rows, "g")
     if by_group:
         _, values = staged.by_account(sums, then=_by_account(k))
         scores = totals.xy - np.column_stack([values[f"f{i}"] for i in range(k)])
