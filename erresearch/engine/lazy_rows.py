@@ -126,21 +126,10 @@ class LazyRows:
         )
 
     def staged(self, rows: nw.LazyFrame[Any], account: str) -> LazyRows:
-        """The same accounts over rows with columns of one's own, worked out once and named.
-
-        An expression that stands in many sums is else taken apart, by narwhals and by some engines, once for each.
-        """
-        return replace(
-            self,
-            frame=rows,
-            columns=(),
-            names=(),
-            origin=np.zeros(0),
-            account=None if self.account is None else account,
-            period=None,
-            weight=None,
-            whole=True,
-        )
+        """The same accounts over columns that are worked out once and named, not again in each sum."""
+        key = None if self.account is None else account
+        bare = replace(self, frame=rows, columns=(), names=(), origin=np.zeros(0), account=key, whole=True)
+        return replace(bare, period=None, weight=None)
 
     def total(self, expressions: Sequence[nw.Expr]) -> dict[str, float]:
         """One pass: each expression aggregates the complete rows to one number."""

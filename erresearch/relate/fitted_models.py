@@ -385,35 +385,35 @@ def _leverage_pass(
 
     source = moments.source
     assert source is not None
-    names = moments.columns[:-1]
-    regressors: list[Any] = [source.z(name) for name in names]
-    slopes, constant = beta, 0.0
-    if intercept:
-        regressors = [nw.lit(1.0), *regressors]
-        slopes, constant = beta[1:], float(beta[0])
-    predictor = linear_predictor(moments, slopes, constant=constant)
-    weight = source.w()
-    y, curvature = source.col(moments.columns[-1]), weight
-    if family == "gaussian":
-        residual = source.z(moments.columns[-1]) - predictor
-    elif family == "poisson":
-        residual, curvature = y - predictor.exp(), weight * predictor.exp()
-    else:
-        mean = logistic(predictor)
-        residual, curvature = y - mean, weight * mean * (1 - mean)
-    k = len(regressors)
+    slopes, constant = (beta[1:], float(beta[0])) if intercept else (beta, 0.0)
+    regressors = [*([nw.lit(1.0)] if intercept else []), *(source.z(name) for name in moments.columns[:-1])]
+    k, outcome = len(regressors), moments.columns[-1]
+    y = source.z(outcome) if family == "gaussian" else source.col(outcome)
+    rows = source.complete().select(
+        *(regressor.alias(f"r{i}") for i, regressor in enumerate(regressors)),
+        linear_predictor(moments, slopes, constant=constant).alias("p"),
+        y.alias("y"),
+        source.w().alias("w"),
+    )
+    r, w, p, m = [nw.col(f"r{i}") for i in range(k)], nw.col("w"), nw.col("p"), nw.col("m")
+    rows = rows.with_columns(m={"gaussian": p, "poisson": p.exp(), "logit": logistic(p)}[family])
+    variance: Any = {"gaussian": nw.lit(1.0), "poisson": m, "logit": m * (1 - m)}[family]
     leverage: Any = nw.lit(0.0)
     for i, j in combinations_with_replacement(range(k), 2):
-        leverage = leverage + regressors[i] * regressors[j] * float(bread[i, j] * (1 if i == j else 2))
-    room = 1.0 - curvature * leverage
-    share = (weight * residual) ** 2
+        leverage = leverage + r[i] * r[j] * float(bread[i, j] * (1 if i == j else 2))
+    rows = rows.with_columns(c=w * variance, s=(w * (nw.col("y") - m)) ** 2, h=leverage)
+    room = 1.0 - nw.col("c") * nw.col("h")
+    share: Any = nw.col("s")
     if power:
         share = nw.when(room > _LONE).then(share / room**power).otherwise(0.0)
-    alone = nw.when(room > _LONE).then(0.0).otherwise(curvature)
+    source = source.staged(
+        rows.with_columns(s=share, a=nw.when(room > _LONE).then(0.0).otherwise(nw.col("c"))), "g"
+    )
+    share, alone = nw.col("s"), nw.col("a")
 
     def products(factor: Any) -> list[nw.Expr]:
         pairs = combinations_with_replacement(range(k), 2)
-        return [(regressors[i] * regressors[j] * factor).sum().alias(f"m{i}_{j}") for i, j in pairs]
+        return [(r[i] * r[j] * factor).sum().alias(f"m{i}_{j}") for i, j in pairs]
 
     found = source.total([*products(share), alone.sum().alias("alone")])
     lone = unpack(source.total(products(alone)), "m", k) if power and found["alone"] else None
