@@ -335,17 +335,18 @@ def audit(
 @command.command("inspect", short_help="Say what files are and how they are read; writes nothing.")
 @click.argument("files", nargs=-1, required=True, type=PLACE)
 @click.option("--tz", help="Zone of clocks for which neither the file nor a rule of the platform says one.")
+@click.option("--currency", help="The one currency to keep.")
 @click.option(
     "--suggest", is_flag=True, help="Print a mapping for one file that is not known, to save as FILE.toml."
 )
-def inspect_files(*, files: tuple[str, ...], tz: str | None, suggest: bool) -> None:
+def inspect_files(*, files: tuple[str, ...], tz: str | None, currency: str | None, suggest: bool) -> None:
     """Say what files are, what would be guessed and why, and what would be left out; nothing is written."""
     if suggest and len(files) > 1:
         raise click.UsageError("--suggest takes one file at a time")
     refused = []
     for place in files:
         try:
-            text = _suggested(place, tz) if suggest else _inspected(place, tz)
+            text = _suggested(place, tz) if suggest else _inspected(place, tz, currency)
         except ErresearchError as error:
             # the other files are still worth a look
             refused.append(error)
@@ -363,7 +364,7 @@ def _suggested(place: str, tz: str | None) -> str:
     return suggest_mapping(place, tz=tz)
 
 
-def _inspected(place: str, tz: str | None) -> str:
+def _inspected(place: str, tz: str | None, currency: str | None) -> str:
     from erresearch.audits import open_table
     from erresearch.exports import inspect_export
     from erresearch.exports.lazy_tables import is_lake, look_into
@@ -376,7 +377,8 @@ def _inspected(place: str, tz: str | None) -> str:
         raise click.UsageError(f"{place} is a folder; name its files, such as {place}/*.csv")
     beside = path.parent / f"{path.name}.toml"
     with mapping_in(f"a file {beside.name} beside it"):
-        return str(inspect_export(path, tz=tz, mapping=beside if beside.is_file() else None))
+        mapping = beside if beside.is_file() else None
+        return str(inspect_export(path, tz=tz, mapping=mapping, currency=currency))
 
 
 def _harmless(line: str) -> str:

@@ -83,6 +83,7 @@ class Bundle:
 
     name: str
     parts: tuple[Text | Sheet, ...]
+    place: str = ""
     dated: dt.date | None = None
     size: int = 0
     changed: dt.date | None = None
@@ -149,7 +150,7 @@ def open_bundle(path: str | Path, *, encoding: str | None = None, head: bool = F
         log = ReadLog(path.name)
         parts = _part(data, path.name, kind, log, encoding=encoding, cut=partial, head=head)
         opened = Bundle(path.name, tuple(parts), logs={"": log})
-    return replace(opened, size=size, changed=changed)
+    return replace(opened, place=str(path), size=size, changed=changed)
 
 
 def _regular(path: Path, mode: int) -> None:
@@ -196,7 +197,11 @@ def split_bundle(
         return [(bundle, log_of(bundle, strict=strict))]
     alone = [
         replace(
-            bundle, name=f"{bundle.name}: {member}", parts=tuple(parts), logs={member: bundle.logs[member]}
+            bundle,
+            name=f"{bundle.name}: {member}",
+            place="",
+            parts=tuple(parts),
+            logs={member: bundle.logs[member]},
         )
         for member, parts in members.items()
     ]
@@ -332,7 +337,7 @@ def _members(
             fix=_FIX,
         )
     whole.note(f"{name} is an archive of {len(parts)} files, read without unpacking it to disk")
-    return Bundle(name, tuple(parts), max(dates, default=None), logs=logs)
+    return Bundle(name, tuple(parts), dated=max(dates, default=None), logs=logs)
 
 
 def _inner(content: bytes, member: str, log: ReadLog) -> list[Sheet]:

@@ -67,6 +67,8 @@ class Settings:
     since : datetime.date or str
         First day of the range that figures of posts are of; ``"lifetime"`` where they are of a post's whole life; empty
         where the file is to tell.
+    until : datetime.date or None
+        Last day of that range.
     account, entity : str
         Name of the account or of the shop, where the file does not say it.
     zone : str
@@ -97,6 +99,7 @@ class Settings:
     currency: str | None = None
     exported_at: dt.date | None = None
     since: dt.date | str = ""
+    until: dt.date | None = None
     account: str = ""
     entity: str = ""
     zone: str = ""
@@ -133,7 +136,8 @@ def read_mapping(
             decimal = ","
             currency = "EUR"
             exported_at = 2026-03-01
-            since = 2026-01-01            # first day of the range that figures are of, or "lifetime"
+            since = 2026-01-01            # first day of the range that figures are of, or "lifetime"; with its
+                                          # last day: [2026-01-01, 2026-03-31]
             totals = [["post_id", "equals", "Total"]]
             keep = ["Campaign"]           # further columns, as they are
             hash = ["Customer Email"]     # further columns, hashed for this run
@@ -211,7 +215,12 @@ def read_mapping(
     if "exported_at" in table:
         said["exported_at"] = day_of(table["exported_at"])
     if "since" in table:
-        said["since"] = table["since"] if table["since"] == "lifetime" else day_of(table["since"], "since")
+        first, *last = table["since"] if isinstance(table["since"], list | tuple) else [table["since"]]
+        said["since"] = first if first == "lifetime" else day_of(first, "since")
+        if last:
+            # figures of a range are those of its last day
+            said["until"] = day_of(last[0], "since")
+            said.setdefault("exported_at", said["until"])
     given = {name for name in ("decimal", "currency", "exported_at") if getattr(settings, name) is not None}
     settings = replace(settings, **{name: value for name, value in said.items() if name not in given})
     return settings, _layout(table) if "columns" in table else None

@@ -173,7 +173,7 @@ def _identified(drafted: Draft, log: ReadLog) -> Draft:
         from_links = links.str.extract(_IDS[platform], 1) if platform in _IDS else links.replace("", None)
     if "post_id" not in frame.columns:
         if links is None or from_links is None:
-            return _numbered(drafted, log)
+            return _named(drafted, log)
         return _with_ids(drafted, from_links.fill_null(links.replace("", None)), log)
     ids = frame["post_id"].str.strip_chars().str.strip_prefix("'").replace("", None)
     floats = ids.str.contains(_FLOAT).fill_null(False)
@@ -207,34 +207,6 @@ def _identified(drafted: Draft, log: ReadLog) -> Draft:
     return _with_ids(drafted, ids.cast(pl.String), log)
 
 
-def _numbered(drafted: Draft, log: ReadLog) -> Draft:
-    """Posts without ids and addresses are named by their moment, and by their number where it has several.
-
-    So the same post has one name in two exports, and two posts of one file never have.
-    """
-    import polars as pl
-
-    frame, header = drafted.frame, drafted.header("published_at")
-    if "metric_date" in frame.columns:
-        raise ColumnError(
-            f"{drafted.table.part} has one row per post and day and nothing that says which post",
-            got=drafted.table.shown(),
-            fix=f"name the column of ids or addresses {in_mapping()}: post_id or permalink",
-        )
-    moment = pl.col("published_at").str.strip_chars()
-    several = pl.len().over(moment) > 1
-    number = pl.lit(" no. ") + pl.int_range(1, pl.len() + 1).over(moment).cast(pl.String)
-    ids = frame.select(moment + pl.when(several).then(number).otherwise(pl.lit(""))).to_series()
-    alike = frame.select(pl.struct(pl.exclude("row")).is_first_distinct().not_()).to_series()
-    log.caution(
-        "no ids",
-        f"no column has ids or addresses of posts: each row is taken for a post and named by column {header!r}; copies "
-        f"cannot be told from posts that are alike ({int(alike.sum()):,} rows equal an earlier one)",
-        count=int(alike.sum()),
-    )
-    return drafted.with_frame(frame.with_columns(ids.alias("post_id")))
-
-
 def _whole_numbers(ids: pl.Series) -> pl.Series:
     import polars as pl
 
@@ -248,6 +220,34 @@ def _with_ids(drafted: Draft, ids: pl.Series, log: ReadLog) -> Draft:
         log.remove("rejected", "no id and no address", frame["row"].filter(lost), warn=True)
         frame = frame.filter(~lost)
     return drafted.with_frame(frame)
+
+
+def _named(drafted: Draft, log: ReadLog) -> Draft:
+    """Posts of a file without ids and addresses are named by their moment, and by their number where it has several.
+
+    So the same post has one name in two exports, and two posts of one file never have.
+    """
+    import polars as pl
+
+    frame = drafted.frame
+    if "metric_date" in frame.columns:
+        raise ColumnError(
+            f"{drafted.table.part} has one row per post and day and nothing that says which post",
+            got=drafted.table.shown(),
+            fix=f"name the column of ids or addresses {in_mapping()}: post_id or permalink",
+        )
+    moment = pl.col("published_at").str.strip_chars()
+    number = pl.lit(" no. ") + pl.int_range(1, pl.len() + 1).over(moment).cast(pl.String)
+    names = moment + pl.when(pl.len().over(moment) > 1).then(number).otherwise(pl.lit(""))
+    alike = int(frame.select(pl.struct(pl.exclude("row")).is_first_distinct().not_().sum()).item())
+    log.caution(
+        "no ids",
+        "no column has ids or addresses of posts: each row is taken for a post and named by column "
+        f"{drafted.header('published_at')!r}; copies cannot be told from posts that are alike ({alike:,} rows equal an "
+        "earlier one)",
+        count=alike,
+    )
+    return drafted.with_frame(frame.with_columns(names.alias("post_id")))
 
 
 def _export_day(drafted: Draft, settings: Settings, log: ReadLog) -> Settings:
@@ -327,7 +327,16 @@ def _in_window(frame: pl.DataFrame, drafted: Draft, settings: Settings, log: Rea
     """
     import polars as pl
 
-    since = settings.since
+    since, until = settings.since, settings.until
+    if until is not None:
+        late = frame["published_at"] >= dt.datetime.combine(until + dt.timedelta(days=1), dt.time())
+        log.remove(
+            "out_of_scope",
+            "posts from after the range of dates that the figures are of",
+            frame["source_row"].filter(late.fill_null(False)),
+            warn=True,
+        )
+        frame = frame.filter(~late.fill_null(False))
     if since == LIFETIME[0]:
         return frame
     counts = [name for name in (*REACTIONS, *AUDIENCES, "clicks") if name in frame.columns]

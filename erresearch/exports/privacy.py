@@ -205,11 +205,15 @@ def _words_of_headers() -> frozenset[str]:
     return frozenset(word.casefold() for word in _WORD.findall(text))
 
 
-def _column_name(header: str) -> bool:
-    """Whether a header may be shown: half of its words are words of known headers, so that it is nobody's name."""
+def has_known_words(header: str) -> bool:
+    """Whether half of its words are words of known headers."""
     words = [word.casefold() for word in _WORD.findall(header)]
-    known = sum(word in _words_of_headers() for word in words)
-    return _shaped_like_a_header(header) and 2 * known >= len(words)
+    return 2 * sum(word in _words_of_headers() for word in words) >= len(words)
+
+
+def _column_name(header: str) -> bool:
+    """Whether a header may be shown: it has known words, so that it is nobody's name."""
+    return _shaped_like_a_header(header) and has_known_words(header)
 
 
 def show_headers(

@@ -234,6 +234,7 @@ def inspect_export(
     mapping: str | Path | Mapping[str, Any] | None = None,
     tz: str | None = None,
     encoding: str | None = None,
+    currency: str | None = None,
 ) -> Inspection:
     r"""Say what a file is, what would be guessed and why, and what would be left out; nothing is written.
 
@@ -241,7 +242,7 @@ def inspect_export(
 
     Parameters
     ----------
-    path, platform, mapping, tz, encoding
+    path, platform, mapping, tz, encoding, currency
         As for :func:`read_export`.
 
     Returns
@@ -276,7 +277,7 @@ def inspect_export(
     ...
     """
     _check_arguments(None, tz)
-    settings, layout = read_mapping(mapping, Settings(tz=tz))
+    settings, layout = read_mapping(mapping, Settings(tz=tz, currency=currency))
     bundle = open_bundle(path, encoding=encoding, head=True)
     cut = [part for part in bundle.parts if isinstance(part, Text) and not part.complete]
     export = _read(bundle, settings, layout, platform, log_of(bundle))

@@ -18,9 +18,8 @@ from erresearch.exports.layouts import MAPPED, Format, Kind, aliases, load_regis
 from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, Said, counted, in_mapping
 from erresearch.exports.mapping import KEPT, Settings, refuse_incomplete
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
-from erresearch.exports.tables import Table, find_tables, relaxed
+from erresearch.exports.tables import Table, find_tables, lacking_figures, perhaps_figures, relaxed
 from erresearch.exports.workbooks import Sheet
-from erresearch.schema.vocabulary import REACTIONS
 
 __all__ = [
     "agreed_settings",
@@ -35,7 +34,7 @@ __all__ = [
 # where several layouts are in one file, the first of these is what people come for
 _WANTED: tuple[Kind, ...] = ("posts", "survey", "outcomes", "ads", "followers", "daily")
 _SHOWN = 8
-_COUNT = r"^\d{1,3}(?:[.,' \x{00a0}\x{202f}’]?\d{3}){0,3}$"
+_COUNT = r"^\d{1,3}(?:[.,' \x{00a0}\x{202f}’]?\d{3}){0,3}(?:\.0)?$"
 
 
 def layouts_wanted(settings: Settings, layout: Format | None, platform: str | None) -> tuple[Format, ...]:
@@ -83,11 +82,12 @@ def all_tables(bundle: Bundle, layouts: Sequence[Format], log: ReadLog) -> tuple
     if words and normalise(words[-1]) in load_registry().no_data:
         raise _no_data(bundle)
     _refuse_columns(head, bundle)
-    raise _not_recognised(bundle.name, head[:20], layouts)
+    raise _not_recognised(bundle, head[:20], layouts)
 
 
-def _not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Sequence[Format]) -> ColumnError:
+def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequence[Format]) -> ColumnError:
     """Say that no row is a known header, and which layout is near; headers are shown where a row looks like some."""
+    name = bundle.name
     known = vocabulary()
     rows = [row for row in head if any(cell.strip() for cell in row)] or [[]]
 
@@ -131,18 +131,14 @@ def _not_recognised(name: str, head: Sequence[Sequence[str]], layouts: Sequence[
         close = difflib.get_close_matches(normalise(cell)[:60], known, n=1, cutoff=0.75)
         if normalise(cell) not in known and close:
             alike.append(f"{show_headers(best, positions=[i])} is near {close[0]!r}")
+    # of a part of an archive no command writes a mapping
+    command = f"erresearch inspect {shlex.quote(bundle.place)} --suggest"
+    suggests = f"; {command} prints one to begin with" if bundle.place else ""
     return ColumnError(
         f"{name}: no known layout has these headers",
         got="; ".join([show_headers(best, most=5), *alike[:3]]),
         allowed=hint,
-        fix=f"say which column is which {in_mapping()}{_suggests(name)}",
-    )
-
-
-def _suggests(name: str) -> str:
-    """The command that writes a mapping; of a part of an archive there is none."""
-    return (
-        "" if ": " in name else f"; erresearch inspect {shlex.quote(name)} --suggest prints one to begin with"
+        fix=f"say which column is which {in_mapping()}{suggests}",
     )
 
 
@@ -244,7 +240,7 @@ def choose_tables(tables: Sequence[Table], platform: str | None, log: ReadLog) -
     signs = first.shown(list(first.match.columns.values())[:5])
     counts = unread_counts(first)
     if counts:
-        lacking = " or ".join(name for name in REACTIONS if name in _lacking(first))
+        lacking = " or ".join(lacking_figures(first.match))
         log.caution(
             "unread counts",
             f"{counted(len(counts), 'column')} of counts under headers that are not known were not read, perhaps of "
@@ -264,18 +260,10 @@ def choose_tables(tables: Sequence[Table], platform: str | None, log: ReadLog) -
     return chosen
 
 
-def _lacking(table: Table) -> list[str]:
-    """Reactions that the layout knows and the table lacks."""
-    match = table.match
-    return [name for name in REACTIONS if name in match.layout.columns and name not in match.columns]
-
-
 def unread_counts(table: Table) -> list[int]:
-    """Columns of whole numbers that were not read, where reactions are lacking: another language may hide them."""
-    if not _lacking(table) or table.match.layout.evidence == MAPPED:
-        return []
+    """Columns of whole numbers that were not read, where figures are lacking: another language may hide them."""
     found = []
-    for position in table.match.unknown:
+    for position in perhaps_figures(table.match, table.header):
         cells = table.cells[f"c{position}"] if f"c{position}" in table.cells.columns else table.rows.head(0)
         said = cells.cast(str).str.strip_chars().replace("", None).drop_nulls()
         if (

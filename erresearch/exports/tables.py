@@ -22,8 +22,8 @@ from erresearch.exports.layouts import (
     vocabulary,
 )
 from erresearch.exports.log import ReadLog, in_mapping, places
-from erresearch.exports.privacy import show_headers
-from erresearch.schema.vocabulary import REACTIONS
+from erresearch.exports.privacy import has_known_words, show_headers
+from erresearch.schema.vocabulary import EXPOSURES, REACTIONS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,6 +32,7 @@ __all__ = ["Table", "find_tables", "is_note", "is_total"]
 
 _SEARCHED = 100
 _MOST_TABLES = 400
+_FIGURES = (REACTIONS, (*EXPOSURES, "clicks"))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -250,7 +251,7 @@ def _table(
     if records.data is not None:
         if match.layout.stack or below > at + 1:
             return None
-        body = fast_body(records, at, len(header), _wanted(match), _plain_counts(records, at, match))
+        body = fast_body(records, at, len(header), _wanted(match, header), _plain_counts(records, at, match))
         if body is None:
             return None
         return replace(base, cells=body, rows=_numbers(range(header_row + 1, header_row + 1 + body.height)))
@@ -266,7 +267,7 @@ def _table(
     return replace(base, cells=_frame(rows, header), rows=_numbers(n for n, _ in kept))
 
 
-def _wanted(match: Match) -> list[int]:
+def _wanted(match: Match, header: Sequence[str]) -> list[int]:
     """Positions to load: personal columns only where a mapping asks for them."""
     registry = load_registry()
     asked = match.layout.evidence == MAPPED
@@ -277,11 +278,30 @@ def _wanted(match: Match) -> list[int]:
         if asked or (registry.field(target).type != "personal" and target not in spare)
     ]
     twins = [i for positions in match.twins.values() for i in positions]
-    # the score of a survey is found among its questions, a dimension among what is not known, and so are reactions
-    # under headers of another language
-    lacking = any(name in match.layout.columns and name not in match.columns for name in REACTIONS)
-    open_ones = match.unknown if lacking or match.layout.kind in ("survey", "outcomes") else ()
+    # the score of a survey is found among its questions, a dimension among what is not known
+    open_ones = (
+        match.unknown if match.layout.kind in ("survey", "outcomes") else perhaps_figures(match, header)
+    )
     return sorted({0, *known, *twins, *open_ones})
+
+
+def lacking_figures(match: Match) -> list[str]:
+    """Figures that the layout knows and the table lacks: reactions, or else how often posts were seen."""
+    absent = [
+        [n for n in names if n in match.layout.columns and n not in match.columns] for names in _FIGURES
+    ]
+    return absent[0] or absent[1]
+
+
+def perhaps_figures(match: Match, header: Sequence[str]) -> list[int]:
+    """Positions of headers that are not known and may hold what is lacking, under a word of another language.
+
+    How often posts were seen is lacking in many tables, so there only headers count whose words no layout has.
+    """
+    lacking = lacking_figures(match)
+    if match.layout.evidence == MAPPED or not lacking:
+        return []
+    return [i for i in match.unknown if lacking[0] in REACTIONS or not has_known_words(header[i])]
 
 
 def _halves(table: Table) -> list[Table]:
