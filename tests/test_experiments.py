@@ -761,8 +761,22 @@ def test_the_stored_table_keeps_its_promises(root):
     nothing = found["effect"] == 0
     assert (found["found"] <= 0.05 + error)[nothing].all()
     assert found.loc[nothing & (found["kind"] == "interruption"), "found"].max() <= 0.05
-    weekly = (found["kind"] == "week") & ~nothing & (found["world"] == "promotions") & (found["weeks"] > 12)
-    assert (found["found"] - found["foreseen"]).abs()[weekly].max() <= 0.07
+    weekly = found["kind"].isin(["week", "spread over 2", "spread over 4"]) & (found["block"] > 0)
+    assert (found["covered"] >= 0.93 - error)[weekly & found["covered"].notna()].all()
+    told = weekly & ~nothing & (found["world"] == "promotions") & (found["weeks"] > 12)
+    chance = 2 * np.sqrt(found["found"] * (1 - found["found"]) / found["draws"])
+    assert ((found["found"] - found["foreseen"]).abs() <= 0.07 + chance)[told].all()
+
+
+def test_a_wrong_block_costs_power_and_the_planner_keeps_the_coverage(root):
+    found = pd.read_csv(root / "data" / "experiments_calibration.csv")
+    power = found[found["effect"] == 0.2].set_index(["kind", "block", "weeks", "world"])["found"]
+    long, short = (power[kind, :, 52, "promotions"] for kind in ("spread over 4", "week"))
+    assert long[4] >= long[1] + 0.2
+    assert short[1] >= short[4] + 0.1
+    planned = found[found["block"] == 0].set_index("kind")["covered"]
+    assert planned["week"] >= 0.93
+    assert planned["spread over 2"] >= 0.93
 
 
 @pytest.mark.slow
