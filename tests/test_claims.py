@@ -262,7 +262,7 @@ def test_a_claim_that_denies_an_arrow_has_the_same_gates(
 
 def test_what_moves_together_within_the_period_is_said_first() -> None:
     verdict = judge(ARROW, moved(0.0, contemporaneous=estimate(0.2)))
-    assert verdict.reason.startswith("within the period they move together, by 0.2000")
+    assert verdict.reason.startswith("x and y of the same period move together, by 0.20")
     assert "an experiment would tell" in verdict.reason
     assert "nil next period, same period open" in verdict.reason
     assert "move together" not in judge(ARROW, moved()).reason
@@ -518,8 +518,7 @@ def test_what_is_declared_about_a_table(panel) -> None:
     assert "events-not-declared" not in verdict.certainty.codes
     assert next(d for d in verdict.doubts if d.name == "without the events")
     assert (
-        next(d for d in verdict.doubts if d.name == "reliability").text
-        == "reliability of x 0.9000 (declared)"
+        next(d for d in verdict.doubts if d.name == "reliability").text == "reliability of x 0.9 (declared)"
     )
     (none,) = examine("C01", {"shop": panel}, events="none")
     assert "events-not-declared" not in none.certainty.codes

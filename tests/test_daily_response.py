@@ -404,9 +404,9 @@ def test_answers_above_and_below_zero(found):
     def said(low: float, high: float) -> str:
         return replace(found, worth=replace(found.worth, interval=Interval(low, high))).answer
 
-    assert said(0.5, 1.4) == "one more reaction brings between 0.5000 and 1.400 EUR"
-    assert said(-0.5, 1.4) == "one more reaction brings not more than 1.400 EUR"
-    assert said(-0.5, -0.1) == "one more reaction goes with less revenue: −0.5000 to −0.1000 EUR"
+    assert said(0.5, 1.4) == "one more reaction brings between 0.5 and 1.4 EUR"
+    assert said(-0.5, 1.4) == "one more reaction brings not more than 1.4 EUR"
+    assert said(-0.5, -0.1) == "one more reaction goes with less revenue: −0.5 to −0.1 EUR"
 
 
 # --- bad input ------------------------------------------------------------------------------------

@@ -162,7 +162,7 @@ def test_a_table_keeps_its_cells_whatever_they_hold():
     assert "<script>" not in html
     printed = str(table)
     assert all(len(line) <= 88 for line in printed.splitlines())
-    for said in ("∞", "−∞", "not a number", "−3.250", "12,345,679"):
+    for said in ("∞", "−∞", "not a number", "−3.25", "12,345,679"):
         assert said in printed
         assert said in html
 
@@ -184,17 +184,17 @@ def test_numbers_end_at_one_place_and_text_begins_at_one():
 
 def test_no_line_of_a_table_ends_inside_an_interval():
     shown = Table.of(["of", "is"], [("shops, 2 %", Interval(-0.01, 0.25)), ("all", Interval(-math.inf, 3))])
-    assert "| shops, 2&nbsp;% | \\[−0.01000,&nbsp;0.2500\\] (95&nbsp;%) |" in shown._repr_markdown_()
-    assert "\\[−∞,&nbsp;3.000\\]" in shown._repr_markdown_()
+    assert "| shops, 2&nbsp;% | \\[−0.01,&nbsp;0.25\\] (95&nbsp;%) |" in shown._repr_markdown_()
+    assert "\\[−∞,&nbsp;3\\]" in shown._repr_markdown_()
     assert "&nbsp;" not in str(shown)
 
 
 def test_cells_are_written_by_the_rules_of_the_house():
     cells = [True, False, None, -4160, -0.01234, Interval(-1, 2, 0.9), estimate()]
     (row,) = Table.of([str(at) for at in range(7)], [cells]).rows
-    assert row[:5] == ("yes", "no", "", "−4,160", "−0.01234")
-    assert row[5] == "[−1.000, 2.000] (90 %)"
-    assert row[6].startswith("−0.01250 [")
+    assert row[:5] == ("yes", "no", "", "−4,160", "−0.012")
+    assert row[5] == "[−1.0, 2.0] (90 %)"
+    assert row[6].startswith("−0.013 [")
 
 
 @pytest.mark.parametrize("value", [-0.0004, -0.0, 0.0])
@@ -222,7 +222,7 @@ def test_verdicts_beside_each_other_say_once_what_is_the_same():
     none = Verdict("C01", "tills", "not judged", reason="no spend")
     table = verdict_table([judged, other, none])
     assert table.columns == ("data", "verdict", "estimate", "95 % interval")
-    assert table.rows[0] == ("shops", "supported (at least δ)", "0.1000", "[0.08000, 0.1200]")
+    assert table.rows[0] == ("shops", "supported (at least δ)", "0.100", "[0.080, 0.120]")
     assert table.rows[2] == ("tills", "not judged", "", "")
     assert verdict_table([judged]).columns[:2] == ("claim", "data")
     assert verdict_table([judged, judged]).columns[0] == "data"
@@ -230,7 +230,7 @@ def test_verdicts_beside_each_other_say_once_what_is_the_same():
     at_90 = dataclasses.replace(other, interval=Interval(0.07, 0.13, 0.975))
     mixed = verdict_table([judged, at_90])
     assert mixed.columns[-1] == "interval"
-    assert [row[-1] for row in mixed.rows] == ["[0.08000, 0.1200] (95 %)", "[0.07000, 0.1300] (97.5 %)"]
+    assert [row[-1] for row in mixed.rows] == ["[0.080, 0.120] (95 %)", "[0.070, 0.130] (97.5 %)"]
 
 
 def test_a_verdict_shows_the_interval_that_was_judged_and_what_is_raised():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,15 +24,17 @@ import pandas as pd
 from erresearch.claims import claim_named, judge
 from erresearch.claims.board import evidence_for
 from erresearch.claims.variables import Declared
+from erresearch.errors import DataError
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.worlds import simulate_shop
 
-SEED: Final = 20_261_129
+#: Nothing was chosen by looking at the tables of this seed; rows with another seed are those by which rules were tried.
+SEED: Final = 20_270_131
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One world of a shop, and what was counted in it: shares of words, coverage and half-width of the size."""
+    """One world of a shop, and what was counted in it: shares of words, and of those not refused coverage and half-width."""
 
     world: str
     orders: int
@@ -39,10 +42,12 @@ class Cell:
     effect: float
     declared: bool
     draws: int = 0
+    seed: int = SEED
     supported: float = 0.0
     association: float = 0.0
     contradicted: float = 0.0
     nil: float = 0.0
+    refused: float = 0.0
     covered: float = 0.0
     half_width: float = 0.0
     mean: float = 0.0
@@ -69,6 +74,8 @@ WORLDS: Final = (
     "nothing", "promotions", "teasers", "silent weeks", "stock-outs", "hidden demand", "relaunch", "bots", "viral posts",
 )  # fmt: skip
 DECLARABLE: Final = frozenset({"promotions", "teasers", "stock-outs", "relaunch"})
+#: Worlds in which the size is promised to be covered: where they can be, declared.
+PROMISED: Final = frozenset(WORLDS[:5])
 
 
 def cells() -> tuple[Cell, ...]:
@@ -108,10 +115,13 @@ def table_of(cell: Cell, draw: int) -> tuple[pd.DataFrame, Any]:
 
 
 def seen(cell: Cell, draw: int) -> tuple[str, float, float, float]:
-    """Word, size, and the ends of its interval."""
+    """Word, size, and the ends of its interval; a shop that sells on too few days is refused."""
     claim = claim_named("C01")
     rows, events = table_of(cell, draw)
-    evidence = evidence_for(claim, rows, declared=Declared(events=events))
+    try:
+        evidence = evidence_for(claim, rows, declared=Declared(events=events))
+    except DataError:
+        return "not judged", math.nan, math.nan, math.nan
     size = evidence.size
     assert size is not None
     return judge(claim, evidence).word, size.value, size.interval.low, size.interval.high
@@ -120,15 +130,17 @@ def seen(cell: Cell, draw: int) -> tuple[str, float, float, float]:
 def counted(cell: Cell, found: Sequence[tuple[str, float, float, float]]) -> Cell:
     """Shares of what was seen."""
     words = Counter(word for word, *_ in found)
-    value, low, high = np.array([numbers for _, *numbers in found]).T
+    value, low, high = np.array([numbers for word, *numbers in found if word != "not judged"]).T
     share = {word: round(words[word] / len(found), 4) for word in words}
     return replace(
         cell,
         draws=len(found),
+        seed=SEED,
         supported=share.get("supported", 0.0),
         association=share.get("association only", 0.0),
         contradicted=share.get("contradicted", 0.0),
         nil=share.get("practically nil", 0.0),
+        refused=share.get("not judged", 0.0),
         covered=round(float(np.mean((low <= cell.effect) & (cell.effect <= high))), 4),
         half_width=round(float(np.mean(high - low)) / 2, 4),
         mean=round(float(np.mean(value)), 4),
@@ -139,7 +151,7 @@ def read(path: Path) -> dict[tuple[object, ...], Cell]:
     """What is counted already."""
     if not path.is_file():
         return {}
-    made = {"world": str, "orders": int, "days": int, "declared": "True".__eq__, "draws": int}
+    made = {"world": str, "orders": int, "days": int, "declared": "True".__eq__, "draws": int, "seed": int}
     with path.open(encoding="utf-8", newline="") as file:
         rows = [{k: made.get(k, float)(v) for k, v in row.items()} for row in csv.DictReader(file)]
     return {cell.key: cell for cell in (Cell(**row) for row in rows)}
@@ -158,8 +170,14 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=Path("data/daily_calibration.csv"))
     given = parser.parse_args()
     done = read(given.table)
-    for cell in cells():
-        if cell.key in done and done[cell.key].draws >= given.draws:
+
+    def urgent(cell: Cell) -> tuple[bool, bool]:
+        promised = cell.world in PROMISED and cell.declared == (cell.world in DECLARABLE)
+        return cell.key in done, not promised
+
+    for cell in sorted(cells(), key=urgent):
+        known = done.get(cell.key)
+        if known is not None and known.seed == SEED and known.draws >= given.draws:
             continue
         done[cell.key] = counted(cell, [seen(cell, draw) for draw in range(given.draws)])
         write(given.table, done.values())

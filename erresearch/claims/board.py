@@ -19,7 +19,7 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events
-from erresearch.results import Doubt, Reliability, Table, Verdict, plain
+from erresearch.results import Doubt, Reliability, Table, Verdict
 from erresearch.robustness.data_guards import made_of_predictors, unpriced_boosts
 from erresearch.robustness.guards import Request, check, repeated_outcome
 from erresearch.worlds import CASES, WORLDS, simulate_panel
@@ -156,8 +156,8 @@ def _beside(declared: Verdict, bare: Verdict) -> Verdict:
         return declared
     if "events-not-declared" not in bare.certainty.codes:
         return declared
-    at = f"{plain(bare.estimate.value)} {bare.interval or bare.estimate.interval}"
-    doubt = Doubt("without the events", f"{bare.word}: {at}", bare.estimate.value, bare.word != declared.word)
+    said = f"{bare.words}: {bare.number}"
+    doubt = Doubt("without the events", said, bare.estimate.value, bare.word != declared.word)
     return replace(declared, doubts=(*declared.doubts, doubt))
 
 
@@ -346,8 +346,7 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
             continue
         beside = {doubt.name: doubt.value for doubt in verdict.doubts}
         figures = {head: beside.get(name) for head, name in _BESIDE.items()}
-        ends = verdict.estimate.at(0.95).interval
-        adjusted = f"{plain(verdict.estimate.value)} [{plain(ends.low)}, {plain(ends.high)}]"
+        adjusted = replace(verdict, interval=verdict.estimate.at(0.95).interval).number.rpartition(" (")[0]
         cells = [verdict.claim, verdict.dataset, figures.pop("naive r"), adjusted, *figures.values()]
         rows.append([*cells, verdict.word, "" if verdict.certainty is None else verdict.certainty.level])
     heads = ["claim", "data", "naive r", "adjusted", *list(_BESIDE)[1:], "word", "certainty"]

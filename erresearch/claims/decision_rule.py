@@ -203,21 +203,18 @@ def movement_gate(
     """
     if order is None or order.over_lead is None:
         return Reason(ReasonCode.NO_LEAD)
-    alone = order.forward.at(level).interval
-    if _side(alone) != sign:
-        return Reason(ReasonCode.ONLY_BESIDE_SAME_PERIOD, {"value": order.forward.value, "interval": alone})
-    over = order.over_lead.at(level).interval
-    if _side(over) != sign:
-        return Reason(ReasonCode.NOT_OVER_LEAD, {"value": order.over_lead.value, "interval": over})
-    back = order.reverse.at(level).interval
-    if _side(back) and abs(order.reverse.value) >= abs(estimate.value):
-        return Reason(ReasonCode.REVERSE_AS_STRONG, {"value": order.reverse.value, "interval": back})
+    if _side(order.forward.at(level).interval) != sign:
+        return Reason(ReasonCode.ONLY_BESIDE_SAME_PERIOD, {"found": order.forward.at(level)})
+    over = order.over_lead.at(level)
+    if _side(over.interval) != sign:
+        return Reason(ReasonCode.NOT_OVER_LEAD, {"found": over})
+    back = order.reverse.at(level)
+    if _side(back.interval) and abs(back.value) >= abs(estimate.value):
+        return Reason(ReasonCode.REVERSE_AS_STRONG, {"found": back})
     if against and order.contemporaneous is not None:
-        same = order.contemporaneous.at(level).interval
-        if _side(same) == -sign:
-            return Reason(
-                ReasonCode.SAME_PERIOD_OTHER_WAY, {"value": order.contemporaneous.value, "interval": same}
-            )
+        same = order.contemporaneous.at(level)
+        if _side(same.interval) == -sign:
+            return Reason(ReasonCode.SAME_PERIOD_OTHER_WAY, {"found": same, "same": order.same})
     return None
 
 
@@ -245,10 +242,13 @@ def nil_gate(order: Precedence | None, interval: Interval, *, sesoi: float, leve
     """
     if order is None or order.contemporaneous is None or order.reliability is None:
         return Reason(ReasonCode.SAME_PERIOD_UNKNOWN)
-    same = order.contemporaneous.at(level).interval
+    found = order.contemporaneous.at(level)
+    same = found.interval
     if not same.inside(-sesoi, sesoi):
-        facts = {"value": order.contemporaneous.value, "interval": same, "sesoi": sesoi}
-        return Reason(ReasonCode.SAME_PERIOD_OPEN, facts)
+        return Reason(
+            ReasonCode.SAME_PERIOD_OPEN,
+            {"found": found, "sesoi": sesoi, "same": order.same, "after": order.after},
+        )
     if not order.reliability.known:
         return Reason(ReasonCode.RELIABILITY_UNKNOWN, {"sesoi": sesoi})
     for ends, share in ((interval, order.explained[1]), (same, order.explained[0])):
@@ -263,10 +263,9 @@ def same_period(order: Precedence | None, level: float) -> Reason | None:
     """That x and y move together within the period, where they do: a finding of its own, without a direction."""
     if order is None or order.contemporaneous is None:
         return None
-    same = order.contemporaneous.at(level).interval
-    if not _side(same):
-        return None
-    return Reason(ReasonCode.SAME_PERIOD_TOGETHER, {"value": order.contemporaneous.value, "interval": same})
+    same = order.contemporaneous.at(level)
+    facts = {"found": same, "same": order.same}
+    return Reason(ReasonCode.SAME_PERIOD_TOGETHER, facts) if _side(same.interval) else None
 
 
 def judge(
@@ -344,7 +343,7 @@ def judge(
     open_points = [*evidence.open_points]
     closed = None
     if word in DECISIVE:
-        closed = _adjustment(claim, evidence, word, interval, level)
+        closed = _adjustment(claim, evidence, word, level)
         if closed is not None:
             word, size, open_points = "inconclusive", "", [*open_points, "depends-on-adjustment"]
     if claim.arrow and word in DECISIVE:
@@ -383,24 +382,20 @@ def judge(
     )
 
 
-def _adjustment(
-    claim: Claim, evidence: Evidence, word: Word, interval: Interval, level: float
-) -> Reason | None:
+def _adjustment(claim: Claim, evidence: Evidence, word: Word, level: float) -> Reason | None:
     """That another word would be said without controls that may be on the way from x to y."""
     if evidence.without is None:
         return None
-    ends = evidence.without.at(level).interval
-    other, _ = word_of(ends, direction=claim.direction, sesoi=claim.sesoi)
+    without = evidence.without.at(level)
+    other, _ = word_of(without.interval, direction=claim.direction, sesoi=claim.sesoi)
     if other == word:
         return None
     facts = {
         "word": word,
         "held": evidence.ambiguous,
-        "value": evidence.estimate.value,
-        "interval": interval,
+        "found": evidence.estimate.at(level),
         "other": other,
-        "without": evidence.without.value,
-        "without_interval": ends,
+        "without": without,
     }
     return Reason(ReasonCode.DEPENDS_ON_ADJUSTMENT, facts)
 
@@ -444,20 +439,21 @@ def _rule(claim: Claim, word: Word, size: str, interval: Interval) -> Reason:
 
 def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
     doubts = []
+    lines = (-claim.sesoi, claim.sesoi)
     effect, nil = word_power(evidence.order if claim.arrow else None, evidence.estimate, level=level)
     if math.isfinite(effect):
         found = "say the word for" if claim.arrow else "find"
         doubts.append(
             Doubt(
                 "detectable effect",
-                f"with 80 % power these data {found} effects from {plain(effect)} on",
+                f"with 80 % power these data {found} effects from {plain(effect, beside=lines)} on",
                 effect,
                 effect > 2 * claim.sesoi,
                 DETECTABLE,
             )
         )
         could = (
-            f"could declare nil for a δ from {plain(nil)} on"
+            f"could declare nil for a δ from {plain(nil, beside=lines)} on"
             if math.isfinite(nil)
             else "could declare nil for no δ, because the reliability of x is not known or leaves nothing"
         )
@@ -471,9 +467,9 @@ def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
         )
     order = evidence.order
     if order is not None:
-        doubts += _orders(order, evidence.estimate, level)
+        doubts += _orders(order, evidence.estimate, level, lines)
     for end in evidence.ends:
-        doubts.append(Doubt(end.name, f"{plain(end.value)} {end.at(level).interval}", end.value, False))
+        doubts.append(Doubt(end.name, end.at(level).number(*lines), end.value, False))
     return [*doubts, *evidence.doubts]
 
 
@@ -508,35 +504,33 @@ def word_power(
     return effect, nil
 
 
-def _orders(order: Precedence, estimate: Estimate, level: float) -> list[Doubt]:
+def _orders(order: Precedence, estimate: Estimate, level: float, lines: tuple[float, float]) -> list[Doubt]:
     """What stands beside an arrow: lead, other direction, same period, both together, reliability."""
-    lead, back = order.lead.at(level).interval, order.reverse.at(level).interval
-    found = [
-        Doubt(
-            "lead placebo",
-            f"next period's x “moves” y by {plain(order.lead.value)} {lead}",
-            order.lead.value,
-            0 not in lead,
-        ),
-        Doubt(
-            "reverse direction",
-            f"y moves next period's x by {plain(order.reverse.value)} {back}",
-            order.reverse.value,
-            0 not in back and abs(order.reverse.value) >= abs(estimate.value),
-        ),
-    ]
-    for name, one, said in (
+    same, after = order.same, order.after
+    # by day the time after is one window, so that the lead is the other direction too
+    back = None if order.reverse is order.lead else order.reverse
+    found = []
+    for name, one, least, said in (
+        ("lead placebo", order.lead, 0.0, f"x of the {after} “moves” y by {{}}"),
+        ("reverse direction", back, abs(estimate.value), f"y moves x of the {after} by {{}}"),
         (
             "same period",
             order.contemporaneous,
-            "in the same period x and y go together by {}; that has no direction",
+            math.inf,
+            f"x and y of the {same} go together by {{}}; that has no direction",
         ),
-        ("next period less the lead", order.over_lead, "x before y less x after y: {}"),
-        ("same and next period together", order.cumulated, "the same and the next period add up to {}"),
+        ("before less the lead", order.over_lead, math.inf, "x before y less x after y: {}"),
+        (
+            "same and next period together",
+            order.cumulated,
+            math.inf,
+            f"the {same} and the {after} add up to {{}}",
+        ),
     ):
         if one is not None:
             at = one.at(level)
-            found.append(Doubt(name, said.format(f"{plain(at.value)} {at.interval}"), at.value))
+            raised = 0 not in at.interval and abs(at.value) >= least
+            found.append(Doubt(name, said.format(at.number(*lines)), at.value, raised))
     if order.reliability is not None:
         known = order.reliability
         found.append(Doubt("reliability", str(known), known.value, not known.known))

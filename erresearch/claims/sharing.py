@@ -535,7 +535,7 @@ def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float 
     ...         n_rows=900, n_accounts=12, reference=reference), outcome="revenue", period="week", unit="elasticity")
     >>> others = [said(name, 0.02 + 0.004 * i, 0.01) for i, name in enumerate("abcde")]
     >>> print(combine([*others, said("mine", 0.2, 0.1)], own="mine"))  # doctest: +ELLIPSIS
-    own estimate 0.2000 ...; 5 others let expect ..., and the own lies outside; put together (own weight ...
+    own estimate 0.20 ...; 5 others let expect ..., and the own lies outside; put together (own weight ...
     """
     told = read_findings(findings) if isinstance(findings, (str, Path)) else tuple(findings)
     names = [one.name for one in told]

@@ -159,7 +159,7 @@ class Judgement:
         ]
         if self.per_engagement is not None:
             lines.append(
-                f"For one more reaction: {plain(self.per_engagement.value)} {self.per_engagement.interval},"
+                f"For one more reaction: {self.per_engagement.number()},"
                 " only if posting works through engagement alone; what was drawn by lot is posting."
             )
         return "\n".join([*lines, *(f"{doubt.name}: {doubt.text}" for doubt in self.doubts)])

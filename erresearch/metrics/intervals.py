@@ -98,7 +98,7 @@ class Wilson:
     Examples
     --------
     >>> print(Wilson(0, 20).interval(0.95))
-    [0, 0.1611] (95 %)
+    [0, 0.161] (95 %)
     """
 
     successes: float
@@ -144,7 +144,7 @@ class Garwood:
     Examples
     --------
     >>> print(Garwood(0).interval(0.95))
-    [0, 3.689] (95 %)
+    [0, 3.7] (95 %)
     """
 
     count: float
@@ -195,7 +195,7 @@ class ShareDifference:
     Examples
     --------
     >>> print(ShareDifference(27, 1, 30).interval(0.95))
-    [0.6033, 0.9547] (95 %)
+    [0.60, 0.95] (95 %)
     """
 
     plus: int
@@ -263,7 +263,7 @@ class Mover:
     Examples
     --------
     >>> print(Mover(0.5, 0.8, Wilson(50, 100), Wilson(80, 100)).interval(0.95))
-    [0.1691, 0.4170] (95 %)
+    [0.17, 0.42] (95 %)
     """
 
     before: float
@@ -313,7 +313,7 @@ class Draws:
     Examples
     --------
     >>> print(Draws(np.arange(1001)).interval(0.9))
-    [50.00, 950.0] (90 %)
+    [50, 950] (90 %)
     """
 
     values: Any
@@ -379,7 +379,7 @@ def proportion(
     Examples
     --------
     >>> print(proportion("bounce rate", 30, 120))
-    bounce rate: 0.2500 [0.1811, 0.3344] (95 %), 120 rows; Wilson
+    bounce rate: 0.250 [0.181, 0.334] (95 %), 120 rows; Wilson
     """
     if not (math.isfinite(n) and math.isfinite(successes) and n > 0 and 0 <= successes <= n):
         raise DataError(

@@ -94,7 +94,7 @@ def nps(
     --------
     >>> answers = [10] * 50 + [8] * 30 + [0] * 5 + [5] * 15
     >>> print(nps(answers))
-    NPS: 30.00 NPS points [13.96, 44.34] (95 %), 100 rows; score
+    NPS: 30 NPS points [14, 44] (95 %), 100 rows; score
     """
     if interval not in ("score", "wald", "bootstrap"):
         raise UnknownNameError.of("interval", interval, ["score", "wald", "bootstrap"])

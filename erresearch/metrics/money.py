@@ -62,7 +62,7 @@ def romi_gross(
     Examples
     --------
     >>> print(romi_gross(40, revenue_per_conversion=50, labour=800, platform=200))
-    ROMI, gross (M14): 2.000 [1.429, 2.723] (95 %), 40 rows; exact Poisson count, revenue per conversion as known
+    ROMI, gross (M14): 2.00 [1.43, 2.72] (95 %), 40 rows; exact Poisson count, revenue per conversion as known
     """
     cost = _cost(labour, platform)
     revenue = _product(conversions, revenue_per_conversion)
@@ -172,7 +172,7 @@ def romi_incremental(
     >>> extra = Estimate("extra revenue", value=3000.0, se=1000.0, df=60, interval=reference.interval(0.95),
     ...     n_rows=104, n_accounts=0, unit="EUR", method="", reference=reference)
     >>> print(romi_incremental(extra, labour=800, platform=200, margin=0.4))
-    ROMI, incremental at margin 40.0 %: 0.2000 [−0.6001, 1.000] (95 %), 104 rows; from extra revenue
+    ROMI, incremental at margin 40.0 %: 0.20 [−0.60, 1.00] (95 %), 104 rows; from extra revenue
     """
     if not isinstance(revenue, Estimate):
         raise GuardError(
@@ -295,7 +295,7 @@ def break_even(
     Examples
     --------
     >>> print(break_even(1200, actions=300, margin=0.4, revenue=50_000, increase=0.25))
-    revenue that one comment must bring: 10.00 [8.930, 11.24] (95 %), 300 rows; exact Poisson count
+    revenue that one comment must bring: 10.0 [8.9, 11.2] (95 %), 300 rows; exact Poisson count
     or revenue must rise with engagement at an elasticity of 0.261
     """
     spent = _positive("cost", cost, zero=True)

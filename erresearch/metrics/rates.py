@@ -279,7 +279,7 @@ def compare_rates(rates: Rates, between: str | None = None, *, level: float = 0.
     >>> made = engagement_rate(posts, reactions=("likes",))
     >>> for name, mean in compare_rates(made).items():
     ...     print(name, mean.interval)
-    mean rate [0.002738, 0.07726] (95 %)
+    mean rate [0.0027, 0.077] (95 %)
     """
     check_level(level)
     frame = as_narwhals(rates.values)

@@ -65,7 +65,7 @@ class MetaAnalysis:
             else f"what a further set would show is not said below {FEWEST_SETS} sets"
         )
         return (
-            f"{len(self.estimates)} sets: {plain(self.mean.value)} {self.mean.interval}\n"
+            f"{len(self.estimates)} sets: {self.mean.number()}\n"
             f"between sets a standard deviation of {plain(self.tau)} (I² {100 * self.heterogeneity:.0f} %)\n{ahead}"
         )
 
@@ -263,9 +263,9 @@ class PartialPooling:
         """Own, expected, and both, each said as what it is."""
         inside = "inside" if self.own.value in self.expected else "outside"
         return (
-            f"own estimate {plain(self.own.value)} {self.own.interval}; {len(self.others.estimates)} others let expect "
+            f"own estimate {self.own.number()}; {len(self.others.estimates)} others let expect "
             f"{self.expected}, and the own lies {inside}; put together (own weight {100 * self.weight:.0f} %) "
-            f"{plain(self.pooled.value)} {self.pooled.interval}"
+            f"{self.pooled.number()}"
         )
 
 

@@ -529,6 +529,8 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
         over_lead=over.estimate(f"{x} before {y} less after it", level),
         explained=shops[0].days.share_explained(),
         reliability=Reliability(math.nan, math.nan, "autocovariances"),
+        same="same day",
+        after="next two weeks",
     )
     money = sum(shop.days.money for shop in shops)
     reactions = sum(float(np.nanmean(shop.days.x)) for shop in shops)

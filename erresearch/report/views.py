@@ -217,7 +217,7 @@ def _cell(verdict: Verdict, anchor: str, *, axis: Axis | None, direction: str) -
         if estimate.n_accounts:
             base += f", {estimate.groups}"
         own = verdict.interval or estimate.interval
-        half = (estimate.interval.high - estimate.interval.low) / 2
+        half = estimate.interval.half
         values = (
             rounded(estimate.value, like=half),
             rounded(estimate.interval.low, like=half),
@@ -517,7 +517,9 @@ def axis_of(verdicts: Iterable[Verdict]) -> Axis | None:
     blank = Axis(low, high, (), 0.0, None)
     zero = blank.at(0.0)
     band = (blank.at(-delta), blank.at(delta)) if deltas else None
-    return Axis(low, high, tuple((blank.at(tick), rounded(tick)) for tick in _ticks(low, high)), zero, band)
+    return Axis(
+        low, high, tuple((blank.at(tick), plain(tick, "g")) for tick in _ticks(low, high)), zero, band
+    )
 
 
 def _ticks(low: float, high: float) -> list[float]:

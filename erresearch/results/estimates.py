@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
 from erresearch.errors import DesignError
-from erresearch.results.rounding import steady
+from erresearch.results.rounding import rounded, steady
 
 __all__ = [
     "Affine",
@@ -27,34 +28,23 @@ __all__ = [
 ]
 
 
-def plain(value: float, spec: str = "") -> str:
+def plain(value: float, spec: str = "", *, beside: Iterable[float] = ()) -> str:
     """Write a number for people: with a true minus sign, as every number of this package is printed.
 
-    Without `spec`, a format as in ``format(value, spec)``: four significant digits, no exponent for the sizes
-    people read.
+    Without `spec`, a format as in ``format(value, spec)``: two significant digits below 1, three above and the
+    whole part. `beside` are lines that rounding may not reach or cross, beside 0.
 
     Examples
     --------
-    >>> plain(-0.0123456), plain(-0.0123456, "+.3f"), plain(12.5, "+.1f")
-    ('−0.01235', '−0.012', '+12.5')
+    >>> plain(-0.0123456), plain(-0.0123456, "+.3f"), plain(12.5, "+.1f"), plain(0.0504, beside=[0.05])
+    ('−0.012', '−0.012', '+12.5', '0.0504')
     """
     if not math.isfinite(value):
         return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
-    value = steady(value)
-    if spec:
-        text = format(value, spec)
-        return (text if any(digit in text for digit in "123456789") else text.replace("-", "")).replace(
-            "-", "−"
-        )
-    if value == 0:
-        return "0"
-    size = abs(value)
-    text = (
-        f"{value:.3e}"
-        if size < 1e-4 or size >= 1e9
-        else f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
-    )
-    return text.replace("-", "−")
+    if not spec:
+        return rounded(value, beside=beside)
+    text = format(steady(value), spec)
+    return (text if any(digit in text for digit in "123456789") else text.replace("-", "")).replace("-", "−")
 
 
 def short(text: str, *, word: int = 60) -> str:
@@ -147,7 +137,18 @@ class Interval:
 
     def __format__(self, spec: str) -> str:
         """The ends by a number's format, and the level: ``f"{interval:.3f}"``."""
-        return f"[{plain(self.low, spec)}, {plain(self.high, spec)}] ({100 * self.level:.4g} %)"
+        ends = f"[{plain(self.low, spec)}, {plain(self.high, spec)}]" if spec else self.ends()
+        return f"{ends} ({100 * self.level:.4g} %)"
+
+    @property
+    def half(self) -> float:
+        """Half its width; infinite where an end is."""
+        return (self.high - self.low) / 2
+
+    def ends(self, *beside: float) -> str:
+        """Both ends, rounded as the width allows, on the same side of 0 and of the lines `beside` as before."""
+        low, high = (rounded(end, like=self.half, beside=beside) for end in (self.low, self.high))
+        return f"[{low}, {high}]"
 
 
 class Reference(Protocol):
@@ -239,7 +240,7 @@ class FisherZ:
     >>> FisherZ(0.5, 0.1, 100).interval(0.95).high < 1
     True
     >>> print(FisherZ(1.0, 0.0, 8, pairs=5).interval(0.95))
-    [−0.06851, 1.000] (95 %)
+    [−0.069, 1.00] (95 %)
     """
 
     value: float
@@ -394,7 +395,7 @@ class Estimate:
     >>> e = Estimate("log engagement", value=0.1, se=0.02, df=39, interval=ref.interval(0.95), n_rows=4160,
     ...     n_accounts=40, unit="", method="OLS, CRV3", reference=ref)
     >>> print(e)
-    log engagement: 0.1000 [0.05955, 0.1405] (95 %), 4,160 rows, 40 accounts; OLS, CRV3
+    log engagement: 0.100 [0.060, 0.140] (95 %), 4,160 rows, 40 accounts; OLS, CRV3
     >>> e.at(0.99).interval.low < e.interval.low
     True
     """
@@ -480,12 +481,24 @@ class Estimate:
 
     def __str__(self) -> str:
         """One sentence."""
-        unit = f" {self.unit}" if self.unit else ""
+        return self.sentence()
+
+    def sentence(self, *beside: float) -> str:
+        """Name, number, rows and method; no number rounded to or across 0 or the lines `beside`."""
         accounts = f", {self.groups}" if self.n_accounts else ""
         method = f"; {self.method}" if self.method else ""
+        return f"{self.name}: {self.number(*beside)}, {self.n_rows:,} rows{accounts}{method}"
+
+    def number(self, *beside: float) -> str:
+        """Value, unit and interval, rounded as the interval allows; never across 0 or the lines `beside`."""
+        unit = f" {self.unit}" if self.unit else ""
         return (
-            f"{self.name}: {plain(self.value)}{unit} {self.interval}, {self.n_rows:,} rows{accounts}{method}"
+            f"{self.short(*beside)}{unit} {self.interval.ends(*beside)} ({100 * self.interval.level:.4g} %)"
         )
+
+    def short(self, *beside: float) -> str:
+        """The value alone, rounded as its interval allows."""
+        return rounded(self.value, like=self.interval.half, beside=beside)
 
     def _repr_markdown_(self) -> str:
         return f"**{escape(self.name)}** {escape(str(self)[len(self.name) + 2 :])}"

@@ -208,13 +208,11 @@ class Fit(Mapping[str, Estimate]):
         """Head line and one line per regressor."""
         out = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items() if count) or "none"
         head = f"{self.outcome}: {self.method}; {self.n_rows:,} rows used, left out: {out}; R² {self.r2:.4f}"
-        return "\n".join([head, *(f"  {e.name}: {plain(e.value)} {e.interval}" for e in self.values())])
+        return "\n".join([head, *(f"  {e.name}: {e.number()}" for e in self.values())])
 
     def _repr_markdown_(self) -> str:
         head, *_ = str(self).split("\n")
-        rows = [
-            f"| {escape(e.name)} | {plain(e.value)} | {plain(e.se)} | {e.interval} |" for e in self.values()
-        ]
+        rows = [f"| {escape(e.name)} | {e.short()} | {plain(e.se)} | {e.interval} |" for e in self.values()]
         return "\n".join(
             [escape(head), "", "| regressor | estimate | se | interval |", "|---|--:|--:|---|", *rows]
         )
@@ -339,20 +337,20 @@ class Mix:
         zeros = ", ".join(f"{n:,} of {name}" for name, n in self.replaced.items() if n) or "none"
         lines = [
             f"{self.outcome}: {self.method}; {self.fit.n_rows:,} rows, zeros replaced: {zeros}",
-            f"  {self.total.name}: {plain(self.total.value)} {self.total.interval}",
+            f"  {self.total.name}: {self.total.number()}",
         ]
         for name, estimate in self.actions.items():
             lines.append(
-                f"  {estimate.name}: {plain(estimate.value)} {estimate.interval}, Holm p "
+                f"  {estimate.name}: {estimate.number()}, Holm p "
                 f"{plain(self.adjusted[name])}, share {100 * self.shares[name]:.2f} %"
             )
         return "\n".join(lines)
 
     def _repr_markdown_(self) -> str:
         head, *_ = str(self).split("\n")
-        rows = [f"| {escape(self.total.name)} | {plain(self.total.value)} | {self.total.interval} | | |"]
+        rows = [f"| {escape(self.total.name)} | {self.total.short()} | {self.total.interval} | | |"]
         rows += [
-            f"| {escape(e.name)} | {plain(e.value)} | {e.interval} | {plain(self.adjusted[name])} | "
+            f"| {escape(e.name)} | {e.short()} | {e.interval} | {plain(self.adjusted[name])} | "
             f"{100 * self.shares[name]:.2f} % |"
             for name, e in self.actions.items()
         ]
@@ -407,6 +405,8 @@ class Precedence:
         Of x, from its autocovariances; None where it was not looked at.
     rungs : tuple of str
         What the rungs of the ladder are called, the first one first, where they are windows and no single lags.
+    same, after : str
+        What the period itself and the time after it are called.
 
     Examples
     --------
@@ -418,7 +418,7 @@ class Precedence:
     >>> ladder = ((-1, e(0.01)), (1, e(0.09)))
     >>> print(Precedence(x="talk", y="sales", forward=e(0.09), reverse=e(0.02), lead=e(0.01), lags=ladder,
     ...     contemporaneous=None, method="OLS", n_rows=4000, n_accounts=40, dropped={}))
-    talk before sales: 0.09000; sales before talk: 0.02000; lead of talk (placebo): 0.01000
+    talk before sales: 0.09; sales before talk: 0.02; lead of talk (placebo): 0.01
     """
 
     x: str
@@ -439,6 +439,8 @@ class Precedence:
     explained: tuple[float, float] = (math.nan, math.nan)
     reliability: Reliability | None = None
     rungs: tuple[str, ...] = ()
+    same: str = "same period"
+    after: str = "next period"
 
     def __repr__(self) -> str:
         """Say what `str` says: short, and the same on every machine."""

@@ -154,7 +154,7 @@ class DailyResponse:
         """The answer in money, the order, and what the days could show."""
         lines = [
             f"{self.y} after {self.x}, {self.first} to {self.last}: {self.answer}",
-            *(f"  {code}: {plain(each.value)} {each.interval}" for code, each in self._numbers().items()),
+            *(f"  {code}: {each.number()}" for code, each in self._numbers().items()),
             *(f"  could show: {each}" for each in self.shown),
             *(f"  caution: {each}" for each in self.cautions if each.raised),
         ]

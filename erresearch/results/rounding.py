@@ -59,7 +59,8 @@ def rounded(value: float, *, like: float = math.nan, beside: Iterable[float] = (
     value : float
         What is printed.
     like : float
-        Half-width of its interval; two of its digits are kept. Without it, three significant digits.
+        Half-width of its interval: two digits of it are kept, and two of the number itself. Without it, two
+        significant digits below 1, three above, and the whole part.
     beside : iterable of float
         Lines beside 0 that rounding may not reach or cross, such as ±δ: digits are added until it does not.
 
@@ -69,7 +70,7 @@ def rounded(value: float, *, like: float = math.nan, beside: Iterable[float] = (
 
     See Also
     --------
-    erresearch.results.plain : Four significant digits, or a format.
+    erresearch.results.plain : A number without an interval, or by a format.
 
     Examples
     --------
@@ -77,6 +78,8 @@ def rounded(value: float, *, like: float = math.nan, beside: Iterable[float] = (
     ('0.314', '−1,234', '0.05', '∞')
     >>> rounded(-0.3, like=34.0), rounded(0.0496, like=0.02, beside=[0.05]), rounded(42_515_877, like=6e6)
     ('−0.3', '0.0496', '42,500,000')
+    >>> rounded(-0.0642, like=0.29), rounded(0.2, like=0.29)
+    ('−0.064', '0.20')
     """
     if not math.isfinite(value):
         return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
@@ -87,15 +90,16 @@ def rounded(value: float, *, like: float = math.nan, beside: Iterable[float] = (
     if not _SMALLEST <= size < _LARGEST:
         return f"{value:.2e}".replace("-", "−")
     known = math.isfinite(like) and like > 0
-    digits = 1 - math.floor(math.log10(like)) if known else 2 - math.floor(math.log10(size))
+    kept = 1 - math.floor(math.log10(like)) if known else 0
+    wanted = max(kept, (1 if known or size < 1 else 2) - math.floor(math.log10(size)))
     lines = [0.0, *map(steady, beside)]
     digits = next(
-        (more for more in range(min(digits, 8), _DIGITS) if _same_side(value, more, lines)), _DIGITS
+        (more for more in range(min(wanted, 8), _DIGITS) if _same_side(value, more, lines)), _DIGITS
     )
     text = f"{round(value, digits):,.{max(digits, 0)}f}"
-    if not known:
-        text = text.rstrip("0").rstrip(".") if "." in text else text
-    return text.replace("-", "−")
+    while digits > max(kept, 0) and text[-1] == "0":
+        text, digits = text[:-1], digits - 1
+    return text.rstrip(".").replace("-", "−")
 
 
 def _same_side(value: float, digits: int, lines: Iterable[float]) -> bool:

@@ -11,7 +11,7 @@ import numbers
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Literal
@@ -88,24 +88,23 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         ReasonCode.FEW_CLUSTERS: "only {clusters} accounts: a decisive word needs {needed}",
         ReasonCode.NO_LEAD: "no lead of x could be tested, so the direction is open",
         ReasonCode.LEAD_OUTSIDE: "the lead of x (a placebo) is not inside ±{sesoi}: {lead}",
-        ReasonCode.REVERSE_AS_STRONG: "the reverse direction is at least as strong: {value} {interval}",
-        ReasonCode.ONLY_BESIDE_SAME_PERIOD: "without x of the same period in the model it is {value} {interval}: what "
+        ReasonCode.REVERSE_AS_STRONG: "the reverse direction is at least as strong: {found}",
+        ReasonCode.ONLY_BESIDE_SAME_PERIOD: "without x of the same period in the model it is {found}: what "
         "works at once and what works a period later cannot be told apart",
-        ReasonCode.NOT_OVER_LEAD: "x before y does not go with y more than x after y does: the difference is {value} "
-        "{interval}",
-        ReasonCode.SAME_PERIOD_OTHER_WAY: "in the same period they move the other way, by {value} {interval}: a dip "
-        "after a rise is no loss",
-        ReasonCode.SAME_PERIOD_UNKNOWN: "nil next period; what happens within the period could not be looked at",
-        ReasonCode.SAME_PERIOD_OPEN: "nil next period, same period open: {value} {interval} is not inside ±{sesoi}",
+        ReasonCode.NOT_OVER_LEAD: "x before y does not go with y more than x after y does: the difference is {found}",
+        ReasonCode.SAME_PERIOD_OTHER_WAY: "x and y of the {same} move the other way, by {found}: a dip after a rise "
+        "is no loss",
+        ReasonCode.SAME_PERIOD_UNKNOWN: "nil later; what happens within the period could not be looked at",
+        ReasonCode.SAME_PERIOD_OPEN: "nil {after}, {same} open: {found} is not inside ±{sesoi}",
         ReasonCode.RELIABILITY_UNKNOWN: "inside ±{sesoi}, but it is not known how much of x is error, which hides "
         "effects: declare a reliability, or bring several counts with errors of their own",
         ReasonCode.RELIABILITY_TOO_LOW: "inside ±{sesoi}, but errors in x may leave only {kept} of an effect, and the "
         "intervals are not inside ±{inner} ({reliability})",
-        ReasonCode.DEPENDS_ON_ADJUSTMENT: "depends on adjustment: {word} with {held} held fixed ({value} {interval}), "
-        "{other} without ({without} {without_interval}); it may be on the way from x to y or drive both",
+        ReasonCode.DEPENDS_ON_ADJUSTMENT: "depends on adjustment: {word} with {held} held fixed ({found}), {other} "
+        "without ({without}); it may be on the way from x to y or drive both",
         ReasonCode.LOSS_IS_NO_GAIN: "the whole interval lies below −{sesoi}: what goes with less does not contradict "
         "that it earns nothing",
-        ReasonCode.SAME_PERIOD_TOGETHER: "within the period they move together, by {value} {interval}; finer periods, "
+        ReasonCode.SAME_PERIOD_TOGETHER: "x and y of the {same} move together, by {found}; finer periods, "
         "declared events or an experiment would tell which comes first",
         ReasonCode.COLUMNS_MISSING: "no {columns}",
         ReasonCode.TOO_FEW_ROWS: "{text}",
@@ -141,7 +140,7 @@ class Reason:
     --------
     >>> reason = Reason(ReasonCode.HOLDS_ZERO_AND_LARGE, {"sesoi": 0.05})
     >>> reason.code == "holds-zero-and-large", str(reason)
-    (True, 'the interval holds both 0 and effects beyond 0.05000')
+    (True, 'the interval holds both 0 and effects beyond 0.05')
     """
 
     code: str
@@ -153,19 +152,23 @@ class Reason:
             raise UnknownNameError.of("reason", self.code, SENTENCES)
 
     def __str__(self) -> str:
-        """The sentence."""
-        return SENTENCES[self.code].format_map({name: _said(value) for name, value in self.facts.items()})
+        """The sentence; no number in it is rounded to or across ±δ, or what is left of it."""
+        sizes = [size for name in ("sesoi", "inner") if isinstance(size := self.facts.get(name), float)]
+        lines = [*sizes, *(-size for size in sizes)]
+        return SENTENCES[self.code].format_map({name: _said(it, lines) for name, it in self.facts.items()})
 
 
-def _said(value: object) -> str:
+def _said(value: object, lines: Sequence[float]) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return plain(value)
+        return plain(value, beside=lines)
+    if isinstance(value, Estimate):
+        return value.number(*lines)
     if isinstance(value, (tuple, list)):
-        return ", ".join(map(_said, value))
+        return ", ".join(_said(one, lines) for one in value)
     return str(value)
 
 
@@ -337,8 +340,8 @@ class Verdict:
         """The estimate with its unit and the interval that was judged; empty where there is none."""
         if self.estimate is None:
             return ""
-        unit = f" {self.estimate.unit}" if self.estimate.unit else ""
-        return f"{plain(self.estimate.value)}{unit} {self.interval or self.estimate.interval}"
+        judged = replace(self.estimate, interval=self.interval or self.estimate.interval)
+        return judged.number(-self.sesoi, self.sesoi)
 
     def __repr__(self) -> str:
         """Say what `str` says: short, and the same on every machine."""
@@ -348,7 +351,9 @@ class Verdict:
         """One sentence."""
         if self.estimate is None:
             return f"{self.claim} on {self.dataset}: {self.words}; {self.reason}"
-        return f"{self.claim} on {self.dataset}: {self.words}; {self.estimate}"
+        return (
+            f"{self.claim} on {self.dataset}: {self.words}; {self.estimate.sentence(-self.sesoi, self.sesoi)}"
+        )
 
     def _repr_markdown_(self) -> str:
         """The word, the interval that was judged, the rule, and the doubts that are raised."""
@@ -385,7 +390,7 @@ def _text(cell: Cell) -> str:
         case numbers.Integral():
             return f"{int(cell):,}".replace("-", "−")
         case Estimate():
-            return f"{plain(cell.value)} {cell.interval}"
+            return cell.number()
         case Interval():
             return str(cell)
     return plain(float(cell))
@@ -421,10 +426,10 @@ class Table:
         Examples
         --------
         >>> print(Table.of(["shop", "slope", "rows"], [["north", -0.1251, 4160], ["south", 0.2, 52]]))
-        shop     slope   rows
-        ---------------------
-        north  −0.1251  4,160
-        south   0.2000     52
+        shop   slope   rows
+        -------------------
+        north  −0.13  4,160
+        south    0.2     52
         """
         cells = tuple(tuple(_text(cell) for cell in row) for row in rows)
         figures = frozenset(
@@ -505,8 +510,8 @@ def verdict_table(verdicts: Iterable[Verdict], *, reason: bool = False) -> Table
         "claim": [v.claim for v in given],
         "data": [v.dataset for v in given],
         "verdict": [v.words for v in given],
-        "estimate": [plain(v.estimate.value) if v.estimate else "" for v in given],
-        head: [_ends(v, brief=head != "interval") for v in given],
+        "estimate": [_judged(v)[0] for v in given],
+        head: [_judged(v)[1] if head != "interval" else " ".join(_judged(v)[1:]) for v in given],
         "why": [v.reason if reason else "" for v in given],
     }
     left_out = {"why"} - ({"why"} if reason else set())
@@ -546,9 +551,13 @@ def doubt_table(verdict: Verdict, *, raised: bool = False) -> Table:
     return Table.of(["", "doubt", "what it says"], rows)
 
 
-def _ends(verdict: Verdict, *, brief: bool) -> str:
-    """The judged interval; its level is left to the column's head where all have the same."""
+def _judged(verdict: Verdict) -> tuple[str, str, str]:
+    """Value, ends of the judged interval and its level, none rounded to or across ±δ."""
     if verdict.estimate is None:
-        return ""
-    interval = verdict.interval or verdict.estimate.interval
-    return f"[{plain(interval.low)}, {plain(interval.high)}]" if brief else str(interval)
+        return "", "", ""
+    interval, lines = verdict.interval or verdict.estimate.interval, (-verdict.sesoi, verdict.sesoi)
+    return (
+        replace(verdict.estimate, interval=interval).short(*lines),
+        interval.ends(*lines),
+        f"({100 * interval.level:.4g} %)",
+    )

@@ -374,7 +374,7 @@ def attenuation(
     Examples
     --------
     >>> print(attenuation(0.2, reliability=(0.5, 0.9)))
-    observed correlation 0.2000; without noise between 0.2108 and 0.2828 for reliabilities 0.5 to 0.9
+    observed correlation 0.2; without noise between 0.21 and 0.28 for reliabilities 0.5 to 0.9
     """
     for word, ends in (("reliability", reliability), ("reliability_outcome", reliability_outcome)):
         if not (len(ends) == 2 and 0 < ends[0] <= ends[1] <= 1):

@@ -76,7 +76,7 @@ def equivalence(estimate: Estimate, *, sesoi: float, null: float = 0.0, level: f
     >>> estimate = Estimate("log talk", value=0.01, se=0.015, df=39, interval=reference.interval(0.95),
     ...     n_rows=4160, n_accounts=40, reference=reference)
     >>> print(equivalence(estimate, sesoi=0.05))
-    log talk: practically nil within ±0.05000, [−0.01527, 0.03527] (90 %), p = 0.005547
+    log talk: practically nil within ±0.05, [−0.015, 0.035] (90 %), p = 0.0055
     >>> equivalence(estimate, sesoi=0.02).nil
     False
     """
@@ -246,7 +246,7 @@ def sample_needed(
     >>> weeks = Estimate("r", value=0.0, se=reference.se, df=math.inf, interval=reference.interval(0.95),
     ...     n_rows=104, n_accounts=0, reference=reference)
     >>> print(sample_needed(weeks, effect=0.1))
-    r: 783 rows to find 0.1000 with 80 % power, 1,047 to declare nil within ±0.1000 (now 104)
+    r: 783 rows to find 0.1 with 80 % power, 1,047 to declare nil within ±0.1 (now 104)
 
     With one-sided tests at 5 %, that is a 90 % interval:
 

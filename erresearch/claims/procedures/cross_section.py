@@ -59,7 +59,7 @@ def judge_slope(cast: Variables[SlopeOptions]) -> Evidence:
         )
     ]
     doubts += [
-        Doubt(f"coefficient of {name}", f"{plain(e.value)} {e.interval}", e.value)
+        Doubt(f"coefficient of {name}", f"{e.number()}", e.value)
         for name, e in fit.items()
         if e is not estimate and name != "Intercept"
     ]
@@ -95,9 +95,9 @@ def judge_mix(cast: Variables[MixOptions]) -> Evidence:
         level=cast.level,
     )
     judged = cast.column(cast.options.action)
-    doubts = [Doubt("the total", f"{found.total.name}: {plain(found.total.value)} {found.total.interval}")]
+    doubts = [Doubt("the total", f"{found.total.name}: {found.total.number()}")]
     doubts += [
-        Doubt(e.name, f"{plain(e.value)} {e.interval}, Holm p {plain(found.adjusted[name])}", e.value)
+        Doubt(e.name, f"{e.number()}, Holm p {plain(found.adjusted[name])}", e.value)
         for name, e in found.actions.items()
         if name != judged
     ]
@@ -149,7 +149,7 @@ def judge_distance(cast: Variables[DistanceOptions]) -> Evidence:
         name: correlate(_frame(logs, names), name, names[0], level=cast.level)
         for name in sorted(names[1:], key=lambda name: -distance[names.index(name) - 1])
     }
-    doubts = [Doubt(f"r of {name}", f"{plain(e.value)} {e.interval}", e.value) for name, e in found.items()]
+    doubts = [Doubt(f"r of {name}", f"{e.number()}", e.value) for name, e in found.items()]
     if len(table) > n:
         doubts.append(Doubt("rows left out", f"{len(table) - n} rows with a count of 0", len(table) - n))
     return Evidence(estimate, doubts=tuple(doubts), result=found)
@@ -237,7 +237,7 @@ def _part(name: str, slopes: dict[str, Estimate], level: float) -> Doubt:
     """What a part of the tiers gives."""
     if len(slopes) > 1:
         mean = meta_analysis(slopes, level=level).mean
-        return Doubt(name, f"{plain(mean.value)} {mean.interval}, {len(slopes)} sources", mean.value)
+        return Doubt(name, f"{mean.number()}, {len(slopes)} sources", mean.value)
     alone = [one.value for one in slopes.values()]
     return Doubt(name, f"{plain(alone[0])} in the only source" if alone else "no source has two tiers")
 

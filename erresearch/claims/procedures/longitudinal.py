@@ -355,7 +355,7 @@ def side_by_side(cast: Variables[PrecedenceOptions]) -> list[Doubt]:
         ).gain
     except ErresearchError as error:
         return [*doubts, Doubt("out of sample", f"could not be looked at: {error}")]
-    said = f"share of the squared error of a forecast that x saves: {plain(found.value)} {found.interval}"
+    said = f"share of the squared error of a forecast that x saves: {found.number()}"
     return [*doubts, Doubt("out of sample", said, found.value)]
 
 

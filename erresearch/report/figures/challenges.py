@@ -21,7 +21,7 @@ from erresearch.report.figures.style import (
     palette_colours,
     titled,
 )
-from erresearch.results import Estimate, Precedence, Sensitivity, rounded
+from erresearch.results import Estimate, Precedence, Sensitivity, plain, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +104,7 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
         drawn = ax.contour(
             x, y, found.contours, levels=levels, colors=MUTED, linewidths=0.9, linestyles="solid"
         )
-        ax.clabel(drawn, fmt=lambda value: rounded(float(value)), fontsize=8.5)
+        ax.clabel(drawn, fmt=lambda value: plain(float(value), ".3g"), fontsize=8.5)
     if found.contours.min() < 0 < found.contours.max():
         nothing = ax.contour(x, y, found.contours, levels=[0.0], colors=INK, linewidths=2.2)
         # at the line's right end and below it: the robustness value is marked on its middle
@@ -223,7 +223,8 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
         )
         for (lag, estimate), name in zip(sorted(steps.items()), names, strict=True)
     ]
-    rungs.append((end, found.reverse, reverse, "reverse,\nlag 1"))
+    if found.reverse is not found.lead:
+        rungs.append((end, found.reverse, reverse, "reverse,\nlag 1"))
     low, high = scale_of([estimate for _, estimate, _, _ in rungs], beside=[0.0])
     for at, estimate, colour, _ in rungs:
         ends = max(estimate.interval.low, low), min(estimate.interval.high, high)

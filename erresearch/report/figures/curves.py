@@ -166,8 +166,7 @@ def _counted(value: float) -> str:
 
 def _decay_title(found: Decay) -> str:
     beta = found.exponent
-    half = (beta.interval.high - beta.interval.low) / 2
-    numbers = f"followers^{rounded(beta.value, like=half)} ({span(beta.interval)})"
+    numbers = f"followers^{rounded(beta.value, like=beta.interval.half)} ({span(beta.interval)})"
     if beta.interval.high < 1:
         return f"The rate falls: reactions grow as {numbers}"
     if beta.interval.low > 1:

@@ -193,10 +193,6 @@ def label(text: object, *, limit: int = _LABEL_LIMIT) -> str:
     return line.replace("$", r"\$")
 
 
-def _half(interval: Interval) -> float:
-    return (interval.high - interval.low) / 2 if interval.bounded else math.nan
-
-
 def _lines(sesoi: float) -> tuple[float, ...]:
     return (-sesoi, sesoi) if math.isfinite(sesoi) else ()
 
@@ -209,7 +205,7 @@ def amount(value: float, interval: Interval, unit: str = "", *, sesoi: float = m
     >>> amount(0.31, Interval(0.22, 0.40), "EUR per comment")
     '0.310 EUR per comment'
     """
-    return f"{rounded(value, like=_half(interval), beside=_lines(sesoi))}{f' {unit}' if unit else ''}"
+    return f"{rounded(value, like=interval.half, beside=_lines(sesoi))}{f' {unit}' if unit else ''}"
 
 
 def span(interval: Interval, *, sesoi: float = math.nan) -> str:
@@ -220,7 +216,7 @@ def span(interval: Interval, *, sesoi: float = math.nan) -> str:
     >>> span(Interval(-0.02, 0.40)), span(Interval(-math.inf, 2.0))
     ('−0.02 to 0.40', 'unbounded below to 2')
     """
-    half, lines = _half(interval), _lines(sesoi)
+    half, lines = interval.half, _lines(sesoi)
     low = "unbounded below" if math.isinf(interval.low) else rounded(interval.low, like=half, beside=lines)
     high = "unbounded above" if math.isinf(interval.high) else rounded(interval.high, like=half, beside=lines)
     return f"{low} to {high}"
