@@ -269,10 +269,11 @@ def test_the_first_screen_answers_in_money(found):
     money, *_, nxt = answer_in_money(found)
     (verdict,) = [one for one in found.verdicts if one.claim == "C01"]
     rows = found.panel.rows[["engagement", "revenue"]].dropna()
-    worth = rows["revenue"].sum() / rows["engagement"].sum() * verdict.estimate.value
-    said = float(re.search(r"goes with (\S+) EUR", money).group(1).replace("−", "-"))
-    assert said == pytest.approx(worth, rel=0.1, abs=0.01)
-    assert money.endswith(f"of revenue in the week after: {verdict.word}.")
+    high = rows["revenue"].sum() / rows["engagement"].sum() * verdict.estimate.interval.high
+    said = float(re.search(r"(?:at most|to) (\S+) EUR", money).group(1).replace("−", "-"))
+    assert said == pytest.approx(high, rel=0.1, abs=0.01)
+    assert money.startswith("In the week after one more reaction goes with ")
+    assert money.endswith(f"times the margin: {verdict.words}.")
     assert nxt.startswith("Next: ")
     nothing = answer_in_money(replace(found, panel=None))
     assert nothing[0] == "These files cannot say what a reaction is worth in money."

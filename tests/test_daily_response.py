@@ -21,6 +21,7 @@ from erresearch.relate.distributed_lags import (
     weighted_sum,
 )
 from erresearch.relate.shop_days import daily_response
+from erresearch.results import in_money
 from erresearch.worlds import SHOP_WORLDS, simulate_shop
 
 N = 420
@@ -134,7 +135,7 @@ def test_nothing_is_not_found_and_small_shops_hear_not_more_than():
     none = asked(shop(effect=0.0, orders=5))
     assert 0.0 in none.order.forward.interval
     assert 0.0 in none.size.interval
-    assert none.answer.startswith("one more reaction brings not more than")
+    assert none.answer.startswith("one more reaction goes with at most")
     assert none.order.n_rows > N - 30  # days without posts are kept
 
 
@@ -170,6 +171,10 @@ def test_a_break_even_stands_beside_the_worth(found):
     assert cheap.compare(found.worth) in ("pays", "not settled")
     dear = er.break_even(1e6, actions=1000, action="reaction")
     assert dear.compare(found.worth) == "does not pay"
+    assert found.answer in str(found)
+    assert in_money(found.per_post) in str(found)
+    assert "times the margin" in in_money(found.per_post)
+    assert found.order.worth == (found.worth, found.per_post)
 
 
 def test_order_of_rows_engine_and_text_change_nothing(table, found, tmp_path):
@@ -189,6 +194,9 @@ def test_reactions_of_the_first_day_are_used_where_they_are_told(table, found):
     told = asked(early)
     assert told.size.value == pytest.approx(found.size.value)
     assert "late-reactions" in codes(found) - codes(told)
+    named = daily_response(early, "engagement_24h", time="period", events="none")
+    assert "late-reactions" not in codes(named)
+    assert named.worth.name == "one more reaction"
 
 
 def test_controls_are_held_fixed():
@@ -211,7 +219,7 @@ def test_several_shops_each_and_together(table, found):
     both = asked(other, by="entity")
     assert both.order.forward.se < min(one.order.forward.se for one in both.shops.values())
     assert both.order.n_accounts == 2
-    assert str(both).count("brings") == 3
+    assert str(both).count("goes with") == 4
     sale = pd.DataFrame({"start": ["2023-06-01"], "end": ["2023-06-09"], "name": ["sale"], "entity": ["b"]})
     with pytest.raises(DataError, match="entities that the table does not have"):
         asked(other, by="entity", events=sale.assign(entity="c"))
@@ -340,6 +348,17 @@ def test_weeks_many_shops_and_few_days_are_judged_as_before():
         assert "size" not in {doubt.code for doubt in verdict.doubts}
 
 
+def test_by_day_the_words_are_of_days_and_what_could_be_shown_comes_first():
+    (verdict,) = er.examine("C01", {"shop": shop(effect=0.4, orders=200)}, events="none")
+    names = [doubt.name for doubt in verdict.doubts]
+    assert names[0] == "what these days could show"
+    assert not {"reverse direction", "detectable effect", "declarable nil"} & set(names)  # said once
+    said = {doubt.name: doubt.text for doubt in verdict.doubts}
+    assert said["lead placebo"].startswith("x of the next two weeks")
+    assert said["same period"].startswith("x and y of the same day")
+    assert "period" not in verdict.reason
+
+
 def test_two_shops_by_day_have_one_word_and_an_answer_each():
     shops = pd.concat([shop(effect=0.4, orders=200, rng=i).assign(entity=f"shop {i}") for i in (1, 2)])
     (verdict,) = er.examine("C01", {"shops": shops}, events="none")
@@ -360,13 +379,16 @@ def test_too_many_empty_days_are_not_judged_with_the_way_out():
 
 @pytest.mark.parametrize(("weeks", "freq"), [(34, "D"), (20, "W")])
 def test_an_audit_takes_days_where_the_files_allow_it(tmp_path, weeks, freq):
-    from erresearch.audits.folder import _again
+    from erresearch.audits.folder import _again, answer_in_money
     from erresearch.claims import claim_named
     from erresearch.worlds import example_exports
 
-    found = er.audit(example_exports(tmp_path, weeks=weeks, rng=1), tz="Europe/Amsterdam", freq="auto")
+    found = er.audit(example_exports(tmp_path, weeks=weeks, rng=1), tz="Europe/Amsterdam")
     assert found.panel.freq == freq
-    assert f"judged by {'day' if freq == 'D' else 'week'}, which these files allow" in found.warnings
+    assert any(text.startswith(f"judged by {'day' if freq == 'D' else 'week'}: ") for text in found.warnings)
+    money = answer_in_money(found)[0]
+    assert freq == "W" or money.startswith("Over four weeks one more reaction ")
+    assert ("times the margin" in money) == ("certainty" in money) == (freq == "D")
     first = next(verdict for verdict in found.verdicts if verdict.claim == "C01")
     assert (" EUR" in first.reason) == (freq == "D")
     assert freq == "W" or "what would help" not in {doubt.name for doubt in first.doubts}
@@ -404,9 +426,16 @@ def test_answers_above_and_below_zero(found):
     def said(low: float, high: float) -> str:
         return replace(found, worth=replace(found.worth, interval=Interval(low, high))).answer
 
-    assert said(0.5, 1.4) == "one more reaction brings between 0.5 and 1.4 EUR"
-    assert said(-0.5, 1.4) == "one more reaction brings not more than 1.4 EUR"
-    assert said(-0.5, -0.1) == "one more reaction goes with less revenue: −0.5 to −0.1 EUR"
+    assert said(0.5, 1.4).startswith(
+        "one more reaction goes with 0.50 to 1.40 EUR more revenue and pays where it costs less"
+    )
+    assert said(-0.5, 1.4).startswith(
+        "one more reaction goes with at most 1.40 EUR more revenue and does not pay where"
+    )
+    assert (
+        said(-0.5, -0.1)
+        == "one more reaction goes with less revenue, −0.50 to −0.10 EUR, and pays at no cost"
+    )
 
 
 # --- bad input ------------------------------------------------------------------------------------

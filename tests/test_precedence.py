@@ -10,9 +10,16 @@ import polars as pl
 import pytest
 
 from erresearch.engine.expressions import log
-from erresearch.errors import ColumnError, DataError, DesignError, GuardError, UnknownNameError
+from erresearch.errors import (
+    ColumnError,
+    DataError,
+    DesignError,
+    ErresearchWarning,
+    GuardError,
+    UnknownNameError,
+)
 from erresearch.relate import precedence
-from erresearch.worlds import simulate_panel
+from erresearch.worlds import simulate_panel, simulate_shop
 
 LOGS = (log("engagement"), log("revenue"))
 HOW = {"by": "account", "time": "week", "controls": [log("spend")]}
@@ -323,6 +330,18 @@ def test_a_column_with_one_account_is_one_entity():
     assert "one more not tested" in named.method
 
 
+def test_days_of_one_shop_point_to_what_keeps_days_of_nothing():
+    days = simulate_shop("nothing", days=200, rng=1)
+    days["engagement"] += 1  # else six days are left of two hundred
+    call = r"daily_response\(table, 'engagement', 'revenue', time='period'\) keeps them"
+    with pytest.warns(ErresearchWarning, match=call):
+        precedence(days, *LOGS, by=None, time="period", lags=1)
+    precedence(days[:170], *LOGS, by=None, time="period", lags=1)  # too short for it
+    precedence(
+        days, "engagement", "revenue", by=None, time="period", lags=1
+    )  # nothing is lost to a logarithm
+
+
 def test_a_short_entity_is_flagged():
     found = precedence(one_of(50), *LOGS, **HOW)
     assert found.cautions == ("46 periods: fewer than 52 allow no decisive word",)
@@ -331,7 +350,8 @@ def test_a_short_entity_is_flagged():
 def test_days_have_weeks_and_numbers_no_season():
     panel = one_of(400)
     days = panel.assign(week=pd.date_range("2022-01-01", periods=len(panel)))
-    assert "3 of weekly waves" in precedence(days, *LOGS, **HOW).method
+    with pytest.warns(ErresearchWarning, match="of one shop"):
+        assert "3 of weekly waves" in precedence(days, *LOGS, **HOW).method
     numbered = panel.assign(week=np.arange(len(panel)))
     assert "waves" not in precedence(numbered, *LOGS, **HOW).method
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -9,6 +11,10 @@ from hypothesis import given, strategies as st
 from erresearch import regress
 from erresearch.errors import DesignError
 from erresearch.results import (
+    Estimate,
+    Interval,
+    Reason,
+    ReasonCode,
     at_least,
     first_largest,
     largest,
@@ -60,6 +66,26 @@ def test_rounding_crosses_no_line_and_prints_no_empty_zero(value: float, like: f
 )
 def test_rounded_for_people(value: float, like: float, shown: str):
     assert rounded(value, like=like, beside=(-0.05, 0.05)) == shown
+
+
+@given(low=st.floats(-2, 2), width=st.floats(1e-4, 2), delta=st.sampled_from([0.05, 0.1]))
+def test_what_a_reason_prints_lies_where_the_numbers_lie(low: float, width: float, delta: float):
+    estimate = Estimate(
+        "x", value=low + width / 2, se=1, df=9, interval=Interval(low, low + width), n_rows=9, n_accounts=9
+    )
+    reason = str(
+        Reason(
+            ReasonCode.SAME_PERIOD_OPEN,
+            {"found": estimate, "sesoi": delta, "same": "same day", "after": "later"},
+        )
+    )
+    shown = re.search(r"open: (\S+) \[(\S+), (\S+)\]", reason).groups()
+    for text, true in zip(shown, (estimate.value, low, low + width), strict=True):
+        read = float(text.replace("−", "-").replace(",", ""))
+        for line in (0.0, -delta, delta):
+            if abs(true - line) > 1e-11:
+                assert (read > line, read < line) == (true > line, true < line), text
+    assert reason.endswith(f"is not inside ±{delta}")
 
 
 def test_infinite_and_missing_sizes_are_ordered():

@@ -34,7 +34,7 @@ SEED: Final = 20_270_131
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One world of a shop, and what was counted in it: shares of words, and of those not refused coverage and half-width."""
+    """One world of a shop, and what was counted in it: shares of words; coverage and half-width where not refused."""
 
     world: str
     orders: int

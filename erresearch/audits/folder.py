@@ -9,7 +9,7 @@ import io
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,12 +20,11 @@ from erresearch.io.outputs import output_folder
 from erresearch.panel import Rules
 from erresearch.report import write_report
 from erresearch.report.calibration import promises
-from erresearch.report.figures.style import amount, span
 from erresearch.report.html import evidence_figure
 from erresearch.report.provenance import provenance
 from erresearch.report.sentences import count_of, sentence, short_name
 from erresearch.report.verdict_csv import COLUMNS, verdict_rows
-from erresearch.results import Interval, Table, Verdict
+from erresearch.results import Interval, Precedence, Table, Verdict, in_money
 from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
@@ -217,17 +216,20 @@ def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None) -> str:
         return ""
     if claim.procedure != "precedence" or not {x, "revenue"} <= set(panel.rows.columns):
         return ""
+    if isinstance(verdict.result, Precedence) and verdict.result.worth:
+        return f"Over four weeks {'; '.join(map(in_money, verdict.result.worth))}: {verdict.words}."
     both = panel.rows[[x, "revenue"]].dropna()
     if not (both[x].sum() > 0 and both["revenue"].sum() > 0):
         return ""
-    worth = float(both["revenue"].sum() / both[x].sum())
-    ends = verdict.estimate.interval
-    money = Interval(worth * ends.low, worth * ends.high)
-    unit = f" {panel.currency}".rstrip()
-    return (
-        f"One more {noun} goes with {amount(worth * verdict.estimate.value, money)}{unit} ({span(money)}) of revenue in "
-        f"the {PERIODS[panel.freq].one} after: {verdict.word}."
+    share, ends = float(both["revenue"].sum() / both[x].sum()), verdict.estimate.interval
+    worth = replace(
+        verdict.estimate,
+        name=f"one more {noun}",
+        value=share * verdict.estimate.value,
+        interval=Interval(share * ends.low, share * ends.high),
+        unit=panel.currency,
     )
+    return f"In the {PERIODS[panel.freq].one} after {in_money(worth)}: {verdict.words}."
 
 
 def unread_rows(found: Audit) -> list[tuple[str, str, None]]:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from erresearch.claims.board import examine
 from erresearch.claims.certainty import grade
-from erresearch.claims.decision_rule import DETECTABLE, FEWEST_CLUSTERS
+from erresearch.claims.decision_rule import DETECTABLE, FEWEST_CLUSTERS, SHOWN
 from erresearch.claims.registry import Claim, read_claims
 from erresearch.errors import DesignError
 from erresearch.panel import BOOSTED, Panel
 from erresearch.panel.records import Choice
-from erresearch.relate.shop_days import FEW_SHOPS, SHORTEST
+from erresearch.relate.distributed_lags import SHORTEST
+from erresearch.relate.shop_days import FEW_SHOPS
 from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain
 from erresearch.results.verdicts import ReasonCode
 from erresearch.robustness.data_guards import boosts_in
@@ -399,7 +400,7 @@ def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verd
     """Say what would help where the answer is inconclusive."""
     if verdict.word != "inconclusive" or verdict.estimate is None or verdict.sesoi is None:
         return verdict
-    if any(doubt.code == "shown" for doubt in verdict.doubts):
+    if any(doubt.code == SHOWN for doubt in verdict.doubts):
         return verdict  # it says already what more days would show
     can = next((doubt.value for doubt in verdict.doubts if doubt.code == DETECTABLE), math.inf)
     if about_accounts or panel is None:

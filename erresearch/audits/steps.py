@@ -437,7 +437,7 @@ def audit(
     outcomes: Iterable[str | Path] = (),
     survey: Iterable[str | Path] = (),
     tz: str,
-    freq: AnyFreq = "W",
+    freq: AnyFreq = "auto",
     sesoi: float | None = None,
     entity: Mapping[str, str] | None = None,
     currency: str | None = None,
@@ -460,7 +460,8 @@ def audit(
     tz : str
         Time zone in which the business counts its days, such as "Europe/Amsterdam".
     freq : {"D", "W", "M", "auto"}
-        Length of a period; "auto" as for :func:`join_files`.
+        Length of a period; "auto" takes days where one to five shops have 180 or more of them and sold on most, else
+        weeks, and says which.
     sesoi : float, optional
         Smallest elasticity of interest, in place of the registry's.
     entity : mapping of str to str, optional
@@ -541,7 +542,8 @@ def audit(
     told += [f"{export.name}: {caution}" for export in read.exports for caution in export.warnings]
     by = joined.panel.freq if joined.panel is not None else "W"
     if freq == "auto":
-        told.append(f"judged by {PERIODS[by].one}, which these files allow")
+        why = "where one to five shops have 180 days or more and sold on most, days are taken, else weeks"
+        told.append(f"judged by {PERIODS[by].one}: {why}")
     if by == "W" and read.week_start != "monday":
         told.append(f"weeks begin on a {read.week_start}, as those of the outcomes do")
     found = Audit(

@@ -30,6 +30,7 @@ __all__ = [
     "DECISIVE",
     "DETECTABLE",
     "FEWEST_CLUSTERS",
+    "SHOWN",
     "UNSETTLED",
     "Evidence",
     "judge",
@@ -108,6 +109,8 @@ def left_out(dropped: Mapping[str, int]) -> list[Doubt]:
 AT_LEAST, UNSETTLED = "at least δ", "size not settled"
 #: Code of the doubt that says from which effect on the word would be said.
 DETECTABLE: Final = "detectable-effect"
+#: Code of the doubt that says what the days of a shop could show.
+SHOWN: Final = "shown"
 
 
 def word_of(
@@ -438,10 +441,11 @@ def _rule(claim: Claim, word: Word, size: str, interval: Interval) -> Reason:
 
 
 def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
-    doubts = []
+    doubts = [*evidence.doubts]
     lines = (-claim.sesoi, claim.sesoi)
     effect, nil = word_power(evidence.order if claim.arrow else None, evidence.estimate, level=level)
-    if math.isfinite(effect):
+    # what days could show is read from the shop's own noise and stands there already
+    if math.isfinite(effect) and not any(doubt.code == SHOWN for doubt in doubts):
         found = "say the word for" if claim.arrow else "find"
         doubts.append(
             Doubt(
@@ -470,7 +474,7 @@ def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
         doubts += _orders(order, evidence.estimate, level, lines)
     for end in evidence.ends:
         doubts.append(Doubt(end.name, end.at(level).number(*lines), end.value, False))
-    return [*doubts, *evidence.doubts]
+    return doubts
 
 
 def word_power(

@@ -245,8 +245,8 @@ def _rule(context: click.Context, option: click.Parameter, value: object) -> Non
 @click.option("--survey", multiple=True, type=_FILE, help="A file that must hold answers; may be repeated.")
 @click.option("--tz", help="Zone in which the business counts its days.  [default: UTC, and it is said]")
 @click.option(
-    "--freq", type=click.Choice([*FREQS, "auto"]), default="W", show_default=True,
-    help="Day, week, month, or what the files allow.",
+    "--freq", type=click.Choice([*FREQS, "auto"]), default="auto", show_default=True,
+    help="Day, week or month; auto takes days where the files allow it, else weeks.",
 )  # fmt: skip
 @click.option("--sesoi", type=float, help="Smallest elasticity of interest.  [default: the claims' own]")
 @click.option("--entity", multiple=True, metavar="ACCOUNT=SHOP", help="Which shop an account belongs to.")

@@ -16,6 +16,7 @@ from erresearch.results import Estimate, StudentT
 
 __all__ = [
     "DAYS",
+    "SHORTEST",
     "WEEKS",
     "WORDS",
     "Drawn",
@@ -29,6 +30,8 @@ __all__ = [
     "weighted_sum",
 ]
 
+#: Days below which a season, a memory and a window ahead cannot be told apart.
+SHORTEST: Final = 180
 #: A viral post must not set the floor: share of the median two weeks that is added before the logarithm.
 _FLOOR: Final = 0.3
 #: Times the median day with posts at which the capped series is cut.

@@ -14,6 +14,7 @@ from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.panel.events import event_columns
 from erresearch.relate.distributed_lags import (
     DAYS,
+    SHORTEST,
     WEEKS,
     WORDS,
     Drawn,
@@ -30,10 +31,10 @@ from erresearch.results import DailyResponse, Doubt, Precedence, Reliability, Sh
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEW_SHOPS", "SHORTEST", "daily_response"]
+__all__ = ["FEW_SHOPS", "daily_response"]
 
-#: Days below which a season, a memory and a window ahead cannot be told apart, and shops that are few.
-SHORTEST, FEW_SHOPS = 180, 5
+#: Shops that are few.
+FEW_SHOPS = 5
 #: Share of days that may be missing, and of days without revenue that may be.
 _MOST_MISSING, _MOST_EMPTY = 0.1, 0.5
 
@@ -74,7 +75,7 @@ def daily_response(
         One row per day.
     x, y : str
         Reactions booked on the day of the post, and revenue. Where the table has ``{x}_24h``, reactions within 24
-        hours, they are used.
+        hours, they are used, as is an `x` of such a name.
     time : str
         Column of the day.
     by : str, optional
@@ -136,7 +137,7 @@ def daily_response(
     if absent:
         raise missing_columns(absent, present)
     rows = _table(days, wanted, time, by)
-    told = () if counted == early else (_LATE,)
+    told = () if counted.endswith("_24h") else (_LATE,)
     kinds: Mapping[str, str] = {}
     if events is None:
         told = (*told, _UNDECLARED)
@@ -183,8 +184,7 @@ class _About:
 
 _LATE: Final = Doubt(
     "late reactions",
-    "reactions are booked on the day of the post whenever they came: those that follow a purchase leak the future; count "
-    "those of the first 24 hours where the platform tells them",
+    "booked on the day of the post, whenever they came: counts of the first 24 hours could not follow a purchase",
     raised=True,
     code="late-reactions",
 )
@@ -512,6 +512,12 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
         (first, last, band.estimate(f"{x} {first} to {last} days before {y}", level))
         for (first, last), band in zip(DAYS.bands, bands, strict=True)
     ]
+    money = sum(shop.days.money for shop in shops)
+    reactions = sum(float(np.nanmean(shop.days.x)) for shop in shops)
+    posts = sum(shop.days.posts for shop in shops)
+    one = replace(four_weeks, unit=about.currency)
+    worth = (one.transformed(f"one more {_singular(x)}", factor=money / reactions),)
+    per_post = one.transformed("one more usual post", factor=money / posts) if posts > 0 else None
     order = Precedence(
         x=f"log {x}",
         y=f"log {y}",
@@ -531,11 +537,8 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
         reliability=Reliability(math.nan, math.nan, "autocovariances"),
         same="same day",
         after="next two weeks",
+        worth=worth if per_post is None else (*worth, per_post),
     )
-    money = sum(shop.days.money for shop in shops)
-    reactions = sum(float(np.nanmean(shop.days.x)) for shop in shops)
-    posts = sum(shop.days.posts for shop in shops)
-    one = replace(four_weeks, unit=about.currency or "of revenue")
     return DailyResponse(
         x=x,
         y=y,
@@ -546,8 +549,8 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
             capped[0].estimate(f"{x} before {y}, capped", level),
             capped[1].estimate(f"{x} with {y}, capped", level),
         ),
-        worth=one.transformed(f"one more {_singular(x)}", factor=money / reactions),
-        per_post=one.transformed("one more usual post", factor=money / posts) if posts > 0 else None,
+        worth=worth[0],
+        per_post=per_post,
         shown=tuple(_shown(shops, pooled, (before, same, over), capped, level)),
         cautions=(*about.cautions, *(doubt for shop in shops for doubt in shop.cautions)),
         first=min(shop.first for shop in shops),
@@ -557,6 +560,7 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
 
 def _singular(name: str) -> str:
     """What one of them is called."""
+    name = name.removesuffix("_24h")
     return "reaction" if name == "engagement" else name.removesuffix("s")
 
 

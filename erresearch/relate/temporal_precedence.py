@@ -6,6 +6,7 @@ These are several models of one set of columns: effects are swept out once, and 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,9 +16,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from erresearch.engine.moments import Moments
-from erresearch.errors import DesignError, UnknownNameError
+from erresearch.errors import DesignError, ErresearchWarning, UnknownNameError
 from erresearch.relate.bootstrap import enough_draws, wild_bootstraps
 from erresearch.relate.design import Swept, check_design, still, sweep
+from erresearch.relate.distributed_lags import DAYS, SHORTEST
 from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
 from erresearch.relate.measurement_error import from_autocovariances
 from erresearch.relate.scores import FEW_CLUSTERS, FEWEST_CLUSTERS, Scores, crv3, effective_clusters
@@ -316,9 +318,14 @@ def precedence(
     ColumnError
         If a column is missing.
 
+    Warns
+    -----
+    ErresearchWarning
+        If the rows are the days of one shop and both series are logarithms: with the call that keeps days of 0.
+
     See Also
     --------
-    erresearch.daily_response : One shop by day, where zeros are kept.
+    erresearch.daily_response : One shop by day, where zeros are kept and four weeks are looked at.
     erresearch.predictive_gain : Whether x forecasts y.
     erresearch.relate.reliability : How much of x is signal.
 
@@ -365,6 +372,7 @@ def precedence(
     wanted += [(0, -1), *held]
     models: _Models
     if alone:
+        _point_to_days(rows)
         models = EntityModels.of(rows, wanted, held=held, controls=range(2, first), lags=lags, level=level)
     else:
         moments = rows.moments(wanted)
@@ -380,6 +388,20 @@ def precedence(
             seed=seed,
         )
     return _both_ways(rows, models, lags, deep)
+
+
+def _point_to_days(rows: LaggedRows) -> None:
+    """Say what keeps days of 0, where the rows are a shop's days and both series have lost those to a logarithm."""
+    columns = [name.removeprefix("log ") for name in rows.names[:2]]
+    logged = all(name != column for name, column in zip(rows.names[:2], columns, strict=True))
+    if logged and rows.season > 0.9 * DAYS.year and rows.rows >= SHORTEST:
+        x, y = map(repr, columns)
+        warnings.warn(
+            f"these are {rows.rows:,} days of one shop: those of 0 have no logarithm, and only the next day counts; "
+            f"erresearch.daily_response(table, {x}, {y}, time={rows.time!r}) keeps them and looks at four weeks",
+            ErresearchWarning,
+            stacklevel=3,
+        )
 
 
 class _Models(Protocol):

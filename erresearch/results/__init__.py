@@ -28,7 +28,7 @@ from erresearch.results.estimates import (
     plain,
 )
 from erresearch.results.fits import Bins, Decay, Fit, Mix, Precedence, PredictiveGain, Reliability
-from erresearch.results.responses import DailyResponse, Shown
+from erresearch.results.responses import DailyResponse, Shown, in_money
 from erresearch.results.rounding import (
     at_least,
     first_largest,
@@ -90,6 +90,7 @@ __all__ = [
     "doubt_table",
     "escape",
     "first_largest",
+    "in_money",
     "largest",
     "plain",
     "ranked",

@@ -407,6 +407,8 @@ class Precedence:
         What the rungs of the ladder are called, the first one first, where they are windows and no single lags.
     same, after : str
         What the period itself and the time after it are called.
+    worth : tuple of Estimate
+        Revenue of one more x, and of one more post, where days told it.
 
     Examples
     --------
@@ -441,6 +443,7 @@ class Precedence:
     rungs: tuple[str, ...] = ()
     same: str = "same period"
     after: str = "next period"
+    worth: tuple[Estimate, ...] = ()
 
     def __repr__(self) -> str:
         """Say what `str` says: short, and the same on every machine."""

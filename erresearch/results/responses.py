@@ -14,7 +14,7 @@ from erresearch.results.verdicts import Doubt
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DailyResponse", "Shown"]
+__all__ = ["DailyResponse", "Shown", "in_money"]
 
 Data = Literal["as-it-is", "another-year", "as-weeks", "without-events"]
 _DATA: Final[Mapping[str, str]] = MappingProxyType(
@@ -54,6 +54,32 @@ class Shown:
             f"{_DATA[self.data]} ({self.periods:,}): supported from {plain(self.supported)}, nil within "
             f"±{plain(self.nil)}"
         )
+
+
+def in_money(worth: Estimate) -> str:
+    """What one more of something goes with in revenue, a range or not more than, and what it may cost at most.
+
+    Examples
+    --------
+    >>> from erresearch.results import StudentT
+    >>> def e(value):
+    ...     ref = StudentT(value, 0.5, 40)
+    ...     return Estimate("one more like", value=value, se=0.5, df=40, interval=ref.interval(0.95), n_rows=700,
+    ...     n_accounts=1, reference=ref, unit="EUR")
+    >>> print(in_money(e(0.1)))
+    one more like goes with at most 1.1 EUR more revenue and does not pay where it costs more than that times the margin
+    >>> print(in_money(e(2.0)))
+    one more like goes with 0.99 to 3.0 EUR more revenue and pays where it costs less than 0.99 EUR times the margin
+    """
+    low, high = worth.interval.ends()[1:-1].split(", ")
+    unit = f" {worth.unit}".rstrip()
+    if worth.interval.low > 0:
+        pays = f"pays where it costs less than {low}{unit} times the margin"
+        return f"{worth.name} goes with {low} to {high}{unit} more revenue and {pays}"
+    if worth.interval.high > 0:
+        pays = "does not pay where it costs more than that times the margin"
+        return f"{worth.name} goes with at most {high}{unit} more revenue and {pays}"
+    return f"{worth.name} goes with less revenue, {low} to {high}{unit}, and pays at no cost"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -107,13 +133,8 @@ class DailyResponse:
 
     @property
     def answer(self) -> str:
-        """What one more x is worth over four weeks, in one sentence: a range, or not more than."""
-        ends, unit = self.worth.interval, self.worth.unit
-        if ends.low > 0:
-            return f"{self.worth.name} brings between {plain(ends.low)} and {plain(ends.high)} {unit}"
-        if ends.high > 0:
-            return f"{self.worth.name} brings not more than {plain(ends.high)} {unit}"
-        return f"{self.worth.name} goes with less revenue: {plain(ends.low)} to {plain(ends.high)} {unit}"
+        """What one more x goes with over four weeks, a range or not more than, and what it may cost at most."""
+        return in_money(self.worth)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per number: value, se, low, high, unit."""
@@ -151,11 +172,13 @@ class DailyResponse:
         return str(self)
 
     def __str__(self) -> str:
-        """The answer in money, the order, and what the days could show."""
+        """What the days could show, the answer in money, the order."""
         lines = [
-            f"{self.y} after {self.x}, {self.first} to {self.last}: {self.answer}",
-            *(f"  {code}: {each.number()}" for code, each in self._numbers().items()),
+            f"{self.y} after {self.x}, {self.first} to {self.last}",
             *(f"  could show: {each}" for each in self.shown),
+            f"  {self.answer}",
+            *([] if self.per_post is None else [f"  {in_money(self.per_post)}"]),
+            *(f"  {code}: {each.number()}" for code, each in self._numbers().items()),
             *(f"  caution: {each}" for each in self.cautions if each.raised),
         ]
         lines += [f"  {name}: {one.answer}" for name, one in self.shops.items()]
@@ -180,9 +203,10 @@ class DailyResponse:
             f"<li>{html.escape(name)}: {html.escape(one.answer)}</li>" for name, one in self.shops.items()
         )
         parts = [
-            f"<p>{html.escape(self.answer)}</p>",
-            told.to_html(),
             could.to_html(index=False),
+            f"<p>{html.escape(self.answer)}</p>",
+            "" if self.per_post is None else f"<p>{html.escape(in_money(self.per_post))}</p>",
+            told.to_html(),
             f"<ul>{said}{shops}</ul>" * bool(said or shops),
         ]
         return "".join(parts)

@@ -12,7 +12,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.claims.decision_rule import Evidence, left_out
+from erresearch.claims.decision_rule import SHOWN, Evidence, left_out
 from erresearch.claims.options import DecayOptions, LongRunOptions, PrecedenceOptions, PredictionOptions
 from erresearch.claims.variables import Variables
 from erresearch.engine.expressions import log
@@ -30,8 +30,9 @@ from erresearch.relate import (
     regress,
 )
 from erresearch.relate.design import Effect
+from erresearch.relate.distributed_lags import SHORTEST
 from erresearch.relate.lags import open_panel, refuse_repeated
-from erresearch.relate.shop_days import FEW_SHOPS, SHORTEST
+from erresearch.relate.shop_days import FEW_SHOPS
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Doubt, Estimate, Fit, Precedence, Reliability, plain
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
@@ -239,15 +240,14 @@ def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
     )
     order = _declared_reliability(found.order, cast.options)
     said = {doubt.code for doubt in found.cautions}
+    could = "; ".join(map(str, found.shown))
     doubts = [
+        Doubt("what these days could show", could, found.shown[0].supported, code=SHOWN),
         Doubt(
-            "four weeks", f"an elasticity of {found.size:+.3f}; {found.answer}", found.size.value, code="size"
-        ),
-        Doubt(
-            "what these days could show",
-            "; ".join(map(str, found.shown)),
-            found.shown[0].supported,
-            code="shown",
+            "four weeks",
+            f"an elasticity of {found.size.number()}; {found.answer}",
+            found.size.value,
+            code="size",
         ),
     ]
     return Evidence(
@@ -270,17 +270,20 @@ def order_of(
     by, options = cast.column("by"), cast.options
     column = nw.nth(0)
     accounts = gather(open_rows(cast.data, [], [by], None).frame.select(column.n_unique().alias("n")))
-    found = precedence(
-        cast.data,
-        cast.term("x"),
-        cast.term("y"),
-        by=by,
-        time=cast.column("time"),
-        lags=max(options.lags - (int(accounts["n"][0]) == 1), 1),
-        controls=controls,
-        events=cast.events,
-        level=cast.level,
-    )
+    with warnings.catch_warnings():
+        # a claim that may be judged by day was; the others ask what only lags of single days answer
+        warnings.simplefilter("ignore", ErresearchWarning)
+        found = precedence(
+            cast.data,
+            cast.term("x"),
+            cast.term("y"),
+            by=by,
+            time=cast.column("time"),
+            lags=max(options.lags - (int(accounts["n"][0]) == 1), 1),
+            controls=controls,
+            events=cast.events,
+            level=cast.level,
+        )
     return _declared_reliability(found, options)
 
 
