@@ -1,4 +1,4 @@
-"""Write the stored calibration into ``docs/STATISTICS.md``, between its two marks.
+"""Write the stored calibrations, by week and by day, into ``docs/STATISTICS.md``, each between its two marks.
 
 python tools/calibration_table.py
 """
@@ -6,13 +6,14 @@ python tools/calibration_table.py
 from __future__ import annotations
 
 import math
+import runpy
 from pathlib import Path
 
 from erresearch.io.files import atomic_write
 from erresearch.report.calibration import BARS, held_to, promises, stored
 
-PAGE = Path(__file__).parents[1] / "docs" / "STATISTICS.md"
-MARKS = ("<!-- calibration -->\n", "<!-- /calibration -->\n")
+ROOT = Path(__file__).parents[1]
+PAGE, DAILY = ROOT / "docs" / "STATISTICS.md", ROOT / "data" / "daily_calibration.csv"
 
 
 def made() -> str:
@@ -58,10 +59,34 @@ def made() -> str:
     return "\n" + "\n".join(lines) + "\n\n"
 
 
+def by_day() -> str:
+    """Return what was counted of one shop by day as Markdown, a table to a number of orders and days."""
+    tool = runpy.run_path(str(ROOT / "tools" / "daily_calibration.py"), run_name="tool")
+    cells, declared, seed = tool["read"](DAILY), tool["cells"](), tool["SEED"]
+    known = [cells[cell.key] for cell in declared if cell.key in cells]
+    fresh = sum(cell.seed == seed for cell in known)
+    lines = [
+        f"{sum(cell.draws for cell in known):,} tables in {len(known)} of {len(declared)} cells; in "
+        f"{fresh} of them the draws are fresh, in those marked * rules had been tried on draws of the same seed.",
+        "",
+        "| orders, days, effect: world | tables | *supported* | association | *contradicted* | covered | half-width |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for cell in known:
+        said = ", declared" * cell.declared + " *" * (cell.seed != seed)
+        shares = (cell.supported, cell.association, cell.contradicted, cell.covered, cell.half_width)
+        words = " | ".join(f"{share:.2f}".removeprefix("0") for share in shares)
+        name = f"{cell.orders}, {cell.days:,}, {cell.effect:g}: {cell.world}{said}"
+        lines.append(f"| {name} | {cell.draws} | {words} |")
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
 def page(text: str) -> str:
-    """Return the page with the table put in."""
-    start, end = (text.index(mark) for mark in MARKS)
-    return text[: start + len(MARKS[0])] + made() + text[end:]
+    """Return the page with both tables put in."""
+    for name, table in (("calibration", made()), ("daily calibration", by_day())):
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
+        text = text[: text.index(begin) + len(begin)] + table + text[text.index(end) :]
+    return text
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 from erresearch.claims import read_claims
 from erresearch.report.figures.style import SYMBOLS, WORD_COLOURS
 from erresearch.report.sentences import answer_lines, short_name
-from erresearch.results import Certainty, Estimate, Interval, Verdict
+from erresearch.results import Certainty, Estimate, Interval, Verdict, rounded
 
 ROOT = Path(__file__).resolve().parent.parent
 WORLDS_HEAD = "**Simulated worlds: can the method see it?** They say nothing about the world.\n\n"
@@ -25,11 +25,6 @@ BOARD_HEAD = """| claim | data | verdict | estimate [interval] | rows | accounts
 NOTEBOOKS_HEAD = """| notebook | question | claims | minutes |
 |---|---|---|--:|
 """
-
-
-def digits(text: str) -> str:
-    """Three significant digits, as people read them."""
-    return f"{float(text):.3g}".replace("-", "−") if text else ""
 
 
 def claims_of(root: Path) -> list[dict[str, str]]:
@@ -55,7 +50,9 @@ def _table(rows: list[dict[str, str]], texts: dict[str, str]) -> str:
         before = row["claim"]
         words = ", ".join(word for word in row["words"].split(", ") if word != "simulated")
         data = f"*{row['dataset']}, simulated*" if "simulated" in row["words"] else row["dataset"]
-        estimate = f"{digits(row['value'])} [{digits(row['low'])}, {digits(row['high'])}]"
+        ends, delta = Interval(float(row["low"]), float(row["high"])), float(row["sesoi"])
+        value = rounded(float(row["value"]), like=ends.half, beside=(-delta, delta))
+        estimate = f"{value} {ends.ends(-delta, delta)}"
         accounts = f"{int(row['n_accounts']):,}" if row["n_accounts"] != "0" else ""
         lines.append(f"| {claim} | {data} | {words} | {estimate} | {int(row['n_rows']):,} | {accounts} |")
     return BOARD_HEAD + "\n".join(lines) + "\n"
