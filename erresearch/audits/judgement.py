@@ -523,7 +523,7 @@ def _carried_by_one(
         estimate = f", {again.estimate.interval}" if again.estimate is not None else ""
         text = (
             f"without the {PERIODS[freq].one} of {table['period'].loc[at]:%Y-%m-%d}, whose {name} is furthest from the "
-            f"others, the word is {again.word}{estimate}"
+            f"others, it is {again.words}{estimate}"
         )
         return (Doubt(f"one {PERIODS[freq].one} carries it", text, raised=True),)
     return ()

@@ -15,7 +15,7 @@ from erresearch.experiments.designs import BELIEVABLE
 from erresearch.experiments.planning import quick_plan
 from erresearch.panel import Panel
 from erresearch.panel.events import event_candidates
-from erresearch.results import Doubt, Verdict, plain
+from erresearch.results import Doubt, Printed, Verdict, plain
 
 __all__ = [
     "NextStep",
@@ -41,8 +41,8 @@ _FALSE: Final = 0.05
 _OPEN: Final = frozenset({"inconclusive", "association only", "not judged"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastPauses:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PastPauses(Printed):
     """Gaps and jumps in posting, and what revenue was against what was expected.
 
     Parameters
@@ -83,10 +83,6 @@ class PastPauses:
     def __str__(self) -> str:
         """The same, one below the other."""
         return "\n".join(self.lines) or "no gap and no jump in posting"
-
-    def __repr__(self) -> str:
-        """The same."""
-        return str(self)
 
 
 def looks_of(looked: Mapping[str, int]) -> str:

@@ -39,7 +39,7 @@ from erresearch.io.outputs import check_output
 from erresearch.panel import Panel, Rules, build_panel
 from erresearch.panel.events import declared_events
 from erresearch.panel.records import look_up
-from erresearch.results import Estimate, Verdict, verdict_table
+from erresearch.results import Estimate, Printed, Verdict, verdict_table
 from erresearch.schema.vocabulary import PERIODS, AnyFreq
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 __all__ = ["STEPS", "Audit", "Joined", "Step", "audit", "join_files"]
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Audit:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Audit(Printed):
     """What an audit found.
 
     Parameters
@@ -140,10 +140,6 @@ class Audit:
     def looks(self) -> str:
         """How many claims were asked, in this and in earlier runs, and how many false words so many looks give."""
         return looks_of(self.looked)
-
-    def __repr__(self) -> str:
-        """The same."""
-        return str(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -25,7 +25,7 @@ from erresearch.metrics.definitions import (
     total,
 )
 from erresearch.metrics.intervals import check_level, markdown, percent
-from erresearch.results import Estimate, StudentT
+from erresearch.results import Estimate, Printed, StudentT
 from erresearch.schema import POSTS, Rule, Table, validate
 
 __all__ = ["Rates", "compare_rates", "engagement_rate"]
@@ -35,8 +35,8 @@ _MADE = ("reactions", "posts", "rate")
 _ANY_NUMBER = Rule("any number")
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Rates:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Rates(Printed):
     """Engagement rates with the definition that made them.
 
     Parameters
@@ -83,10 +83,6 @@ class Rates:
             f"mean {say(self.mean)}, median {say(self.median)}; {count}; left out: {dropped}",
         ]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
-
-    def __repr__(self) -> str:
-        """The same sentence: the table is in ``values``."""
-        return str(self)
 
     def _repr_markdown_(self) -> str:
         return markdown(str(self))

@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.sources import gather
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
 from erresearch.exports.combine import plain_name
-from erresearch.results import escape
+from erresearch.results import Printed, escape
 from erresearch.schema.vocabulary import PERIODS, Freq
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class RowAccounting:
         return f"{self.rows_in:,} in = {' + '.join(parts)}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Panel:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Panel(Printed):
     """Posts and outcomes on one calendar: one row per entity and period.
 
     Parameters
@@ -150,10 +150,6 @@ class Panel:
         lines = [head, f"columns: {', '.join(columns)}"]
         lines += [f"{name}: {account}" for name, account in self.accounting.items()]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
-
-    def __repr__(self) -> str:
-        """The same: the table is in ``rows``."""
-        return str(self)
 
     def _repr_markdown_(self) -> str:
         head, columns = self._shape()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from erresearch.results.estimates import Estimate, Interval, escape, plain
+from erresearch.results.estimates import Estimate, Interval, Printed, escape, plain
 from erresearch.results.rounding import rounded
 
 __all__ = [
@@ -21,8 +21,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Curve:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Curve(Printed):
     """A specification curve: one claim estimated in every defensible way, one array entry per model.
 
     Parameters
@@ -77,10 +77,6 @@ class Curve:
         """Number of specifications."""
         return len(self.value)
 
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
     def __str__(self) -> str:
         """The shares in one sentence."""
         return (
@@ -93,8 +89,8 @@ class Curve:
         return f"**specification curve** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Sensitivity:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Sensitivity(Printed):
     """How strong an unobserved confounder would have to be (Cinelli & Hazlett 2020).
 
     Parameters
@@ -157,10 +153,6 @@ class Sensitivity:
             return False
         return ends.low > 0 if self.estimate.value > 0 else ends.high < 0
 
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
     def __str__(self) -> str:
         """The robustness value beside the strongest observed control."""
         own = (
@@ -176,8 +168,8 @@ class Sensitivity:
         return f"**sensitivity** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Equivalence:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Equivalence(Printed):
     """Two one-sided tests of an effect that is too small to matter.
 
     Parameters
@@ -214,10 +206,6 @@ class Equivalence:
         """Whether the whole interval lies inside null ± δ."""
         return self.interval.inside(self.null - self.sesoi, self.null + self.sesoi)
 
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
     def __str__(self) -> str:
         """The answer in one sentence."""
         word = "practically nil" if self.nil else "not shown to be nil"
@@ -228,8 +216,8 @@ class Equivalence:
         return f"**equivalence** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Detectable:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Detectable(Printed):
     """What these data could have shown: an effect, and its absence.
 
     Parameters
@@ -254,10 +242,6 @@ class Detectable:
         """Whether the data suffice for δ = `sesoi`: nil could be declared with the power asked for."""
         return self.nil <= sesoi
 
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
     def __str__(self) -> str:
         """Both figures in one sentence."""
         return (
@@ -270,8 +254,8 @@ class Detectable:
         return f"**detectable** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class SampleNeeded:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class SampleNeeded(Printed):
     """How many entities it would take.
 
     Parameters
@@ -301,10 +285,6 @@ class SampleNeeded:
     power: float
     level: float
 
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
     def __str__(self) -> str:
         """Both counts, and why weeks are none of them."""
         weeks = (
@@ -322,8 +302,8 @@ class SampleNeeded:
         return f"**sample needed** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Attenuation:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Attenuation(Printed):
     """What noise in the measures may have taken from a correlation or a slope: a range, never one number.
 
     Parameters
@@ -351,10 +331,6 @@ class Attenuation:
     kind: str
     impossible: bool
 
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
     def __str__(self) -> str:
         """The range in one sentence."""
         beyond = "; the lowest reliability declared is impossible with this correlation" * self.impossible
@@ -367,8 +343,8 @@ class Attenuation:
         return f"**attenuation** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ListSelection:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ListSelection(Printed):
     """Whether a list of accounts looks as if it had been chosen by their reactions.
 
     Parameters
@@ -391,10 +367,6 @@ class ListSelection:
     n_rows: int
     selected: bool
 
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
     def __str__(self) -> str:
         """What the edge looks like."""
         word = "looks selected on reactions" if self.selected else "does not look selected on reactions"
@@ -408,8 +380,8 @@ class ListSelection:
         return f"**list** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Adversary:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Adversary(Printed):
     """How many honest-looking analyses of one table give each answer: counts and their spread, never a recipe.
 
     Parameters
@@ -446,10 +418,6 @@ class Adversary:
     def granted(self) -> int:
         """Analyses that gave the wished answer."""
         return self.counts[self.wish]
-
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
 
     def __str__(self) -> str:
         """The count, the other answers, and the spread."""

@@ -19,6 +19,7 @@ __all__ = [
     "Interval",
     "IntervalKind",
     "IntervalTable",
+    "Printed",
     "Reference",
     "StudentT",
     "escape",
@@ -45,6 +46,16 @@ def plain(value: float, spec: str = "", *, beside: Iterable[float] = ()) -> str:
         return rounded(value, beside=beside)
     text = format(steady(value), spec)
     return (text if any(digit in text for digit in "123456789") else text.replace("-", "")).replace("-", "−")
+
+
+class Printed:
+    """Shown as `str` says it: short, and the same on every machine."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """The same."""
+        return str(self)
 
 
 def short(text: str, *, word: int = 60) -> str:
@@ -78,8 +89,8 @@ class IntervalKind(StrEnum):
     WILD_BOOTSTRAP = "wild cluster bootstrap"
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+@dataclass(frozen=True, slots=True, repr=False)
+class Interval(Printed):
     """A confidence interval, possibly unbounded.
 
     Parameters
@@ -126,10 +137,6 @@ class Interval:
     def inside(self, low: float, high: float) -> bool:
         """Whether the whole interval lies strictly between `low` and `high`."""
         return low < self.low and self.high < high
-
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
 
     def __str__(self) -> str:
         """The ends and the level."""
@@ -359,8 +366,8 @@ class Affine:
         return self.reference.critical(level)
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+@dataclass(frozen=True, slots=True, repr=False)
+class Estimate(Printed):
     """One number with its uncertainty: the currency of this package.
 
     Parameters
@@ -474,10 +481,6 @@ class Estimate:
                 fix="estimate it again from its rows or moments",
             )
         return self.reference
-
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
 
     def __str__(self) -> str:
         """One sentence."""

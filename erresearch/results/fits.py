@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.results.estimates import Estimate, IntervalKind, escape, plain
+from erresearch.results.estimates import Estimate, IntervalKind, Printed, escape, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +27,8 @@ _SAID = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reliability:
+@dataclass(frozen=True, slots=True, repr=False)
+class Reliability(Printed):
     """Share of the variance of x that is not an error of measurement.
 
     Parameters
@@ -96,10 +96,6 @@ class Reliability:
             return math.nan
         return max(0.0, 1 - (1 - self.low) / (1 - r2)) if r2 < 1 else 0.0
 
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
     def __str__(self) -> str:
         """The bound and its source in one sentence."""
         if not self.known:
@@ -113,8 +109,8 @@ class Reliability:
         return f"**reliability** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Fit(Mapping[str, Estimate]):
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Fit(Printed, Mapping[str, Estimate]):
     """A fitted regression: a mapping from column name to :class:`Estimate`.
 
     Parameters
@@ -200,10 +196,6 @@ class Fit(Mapping[str, Estimate]):
         ]
         return pd.DataFrame(rows).set_index("regressor")
 
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
     def __str__(self) -> str:
         """Head line and one line per regressor."""
         out = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items() if count) or "none"
@@ -252,8 +244,8 @@ class Bins:
         return f"**bins** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Decay:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Decay(Printed):
     """How reactions grow with followers: X = c·F^β; β < 1 means that the engagement rate falls.
 
     Parameters
@@ -282,10 +274,6 @@ class Decay:
     shared_denominator: float
     dropped: Mapping[str, int]
 
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
     def __str__(self) -> str:
         """The slope in one sentence."""
         return f"{self.exponent} (β < 1: the rate falls as followers grow)"
@@ -294,8 +282,8 @@ class Decay:
         return f"**decay** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Mix:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Mix(Printed):
     """How an outcome moves with the total of some actions and with their mix.
 
     Parameters
@@ -327,10 +315,6 @@ class Mix:
     replaced: Mapping[str, int]
     fit: Fit
     method: str
-
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
 
     def __str__(self) -> str:
         """The total, then a line per action."""
@@ -365,8 +349,8 @@ class Mix:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Precedence:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Precedence(Printed):
     """Which of two series moves first: both directions, and the ladder of leads and lags.
 
     Parameters
@@ -445,10 +429,6 @@ class Precedence:
     after: str = "next period"
     worth: tuple[Estimate, ...] = ()
 
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
     def __str__(self) -> str:
         """Both directions and the placebo."""
         return (
@@ -461,8 +441,8 @@ class Precedence:
         return f"**precedence** {escape(str(self))}"
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class PredictiveGain:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class PredictiveGain(Printed):
     """Whether something predicts the outcome out of sample, and by how much.
 
     Parameters
@@ -509,10 +489,6 @@ class PredictiveGain:
     n_accounts: int
     dropped: Mapping[str, int]
     cautions: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
 
     def __str__(self) -> str:
         """The gain in one sentence."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
-from erresearch.results.estimates import Estimate, escape, plain
+from erresearch.results.estimates import Estimate, Printed, escape, plain
 from erresearch.results.fits import Precedence
 from erresearch.results.verdicts import Doubt
 
@@ -82,8 +82,8 @@ def in_money(worth: Estimate) -> str:
     return f"{worth.name} goes with less revenue, {low} to {high}{unit}, and pays at no cost"
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class DailyResponse:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class DailyResponse(Printed):
     """How the revenue of one shop answers its posts over four weeks.
 
     Parameters
@@ -166,10 +166,6 @@ class DailyResponse:
             "worth": self.worth,
             **({} if self.per_post is None else {"worth of a post": self.per_post}),
         }
-
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
 
     def __str__(self) -> str:
         """What the days could show, the answer in money, the order."""

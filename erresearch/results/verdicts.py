@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from erresearch.errors import UnknownNameError
-from erresearch.results.estimates import Estimate, Interval, escape, plain
+from erresearch.results.estimates import Estimate, Interval, Printed, escape, plain
 from erresearch.schema.vocabulary import WORDS, Word
 
 __all__ = [
@@ -256,8 +256,8 @@ class Doubt:
         return f"{self.name}: {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+@dataclass(frozen=True, slots=True, repr=False)
+class Verdict(Printed):
     """A claim judged on one data set.
 
     Parameters
@@ -343,10 +343,6 @@ class Verdict:
         judged = replace(self.estimate, interval=self.interval or self.estimate.interval)
         return judged.number(-self.sesoi, self.sesoi)
 
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
-
     def __str__(self) -> str:
         """One sentence."""
         if self.estimate is None:
@@ -396,8 +392,8 @@ def _text(cell: Cell) -> str:
     return plain(float(cell))
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+@dataclass(frozen=True, slots=True, repr=False)
+class Table(Printed):
     """A small table of text for people: what a notebook shows of several results.
 
     Parameters
@@ -440,10 +436,6 @@ class Table:
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.rows)
-
-    def __repr__(self) -> str:
-        """Say what `str` says: short, and the same on every machine."""
-        return str(self)
 
     def __str__(self) -> str:
         """Columns under their heads; the widest is folded where a line would not fit."""
