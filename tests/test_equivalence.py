@@ -201,5 +201,5 @@ def test_a_region_beyond_one_is_refused_for_a_correlation():
 def test_it_says_itself_without_markup():
     found = equivalence(student(0.0, 0.1, 50), sesoi=0.05)
     assert "not shown to be nil within ±0.05" in str(found)
-    assert "1.000 ± 0.05000" in str(equivalence(student(1.0, 0.1, 50), sesoi=0.05, null=1.0))
+    assert "1 ± 0.05" in str(equivalence(student(1.0, 0.1, 50), sesoi=0.05, null=1.0))
     assert found._repr_markdown_().startswith("**equivalence**")

@@ -195,7 +195,7 @@ def test_the_command_prints_the_board_and_compares(small: Path, capsys: pytest.C
     assert cli.main([*arguments, "--no-expected"]) == 0
     out = capsys.readouterr().out
     assert "effect (simulated)" in out
-    assert "0.1000 [0.05000, 0.1500] (95 %)" in out
+    assert "0.100 [0.050, 0.150] (95 %)" in out
     assert "[red]films[/red]\ufffd[2J" in out
     assert "not judged: 1; verdicts.csv says why" in out
     assert "\x1b" not in out

@@ -163,7 +163,8 @@ def daily_response(
         for name in names
     }
     currency = currency or str(getattr(days, "attrs", {}).get("currency") or "")
-    about = _About(x, y, level, currency, told)
+    held = f", controls {', '.join(controls)}" * bool(controls) + f", events {', '.join(kinds)}" * bool(kinds)
+    about = _About(x, y, level, currency, told, held)
     found = {name: _response([shop], about) for name, shop in shops.items()}
     if len(found) == 1:
         return next(iter(found.values()))
@@ -180,6 +181,7 @@ class _About:
     level: float
     currency: str
     cautions: tuple[Doubt, ...]
+    held: str
 
 
 _LATE: Final = Doubt(
@@ -502,6 +504,7 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
         method=f"{WORDS}, three windows, larger of circular shifts and cosines, t({size.df:.0f})",
     )
     forward = before.estimate(f"{x} before {y}", level)
+    forward = replace(forward, method=forward.method + about.held)
     contemporaneous = same.estimate(f"{x} with {y}", level)
     dip = beside.estimate(f"{x} with {y}", level)
     if forward.interval.high < 0 < dip.interval.low:
