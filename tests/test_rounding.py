@@ -88,6 +88,10 @@ def test_what_a_reason_prints_lies_where_the_numbers_lie(low: float, width: floa
     assert reason.endswith(f"is not inside ±{delta}")
 
 
+def test_a_line_itself_is_short():
+    assert rounded(0.026964910236, beside=(0.026964910236, -0.026964910236)) == "0.027"
+
+
 def test_infinite_and_missing_sizes_are_ordered():
     assert first_largest([np.nan, 1.0, np.inf, np.inf]) == 2
     assert at_least([np.inf, -np.inf, np.nan], [np.inf, 0.0, 0.0]).tolist() == [True, False, False]

@@ -62,7 +62,8 @@ def rounded(value: float, *, like: float = math.nan, beside: Iterable[float] = (
         Half-width of its interval: two digits of it are kept, and two of the number itself. Without it, two
         significant digits below 1, three above, and the whole part.
     beside : iterable of float
-        Lines beside 0 that rounding may not reach or cross, such as ±δ: digits are added until it does not.
+        Lines beside 0 that rounding may not reach or cross, such as ±δ: digits are added until it does not. A number
+        that is such a line is written like any other.
 
     Returns
     -------
@@ -92,7 +93,7 @@ def rounded(value: float, *, like: float = math.nan, beside: Iterable[float] = (
     known = math.isfinite(like) and like > 0
     kept = 1 - math.floor(math.log10(like)) if known else 0
     wanted = max(kept, (1 if known or size < 1 else 2) - math.floor(math.log10(size)))
-    lines = [0.0, *map(steady, beside)]
+    lines = [line for line in (0.0, *map(steady, beside)) if line != value]
     digits = next(
         (more for more in range(min(wanted, 8), _DIGITS) if _same_side(value, more, lines)), _DIGITS
     )
