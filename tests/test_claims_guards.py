@@ -14,7 +14,7 @@ from erresearch.claims.variables import is_simulated
 from erresearch.engine.moments import Moments
 from erresearch.errors import GuardError
 from erresearch.robustness.data_guards import boosts_in
-from erresearch.worlds import simulate_panel
+from erresearch.worlds import simulate_panel, simulate_shop
 
 
 def weeks(world: str = "effect") -> pd.DataFrame:
@@ -162,3 +162,20 @@ def test_s8_a_mark_of_single_posts_counts_and_text_is_no_mark():
     assert str(boosts_in(rows)) == "2 of 6 posts were boosted"
     assert str(boosts_in(rows.assign(is_paid="maybe"))) == "0 of 0 posts were boosted"
     assert boosts_in(rows.drop(columns="is_paid")).mark == ""
+
+
+@pytest.mark.parametrize("move", [-1, 1, 2])
+@pytest.mark.parametrize("shops", [1, 3])
+def test_a_column_that_is_the_outcome_of_another_period_is_refused(move, shops):
+    days = pd.concat(
+        [
+            simulate_shop("nothing", days=250, rng=seed).assign(entity=f"shop {seed}", seed=seed)
+            for seed in range(shops)
+        ]
+    )
+    days["engagement"] = days.groupby("entity")["revenue"].shift(move)
+    (verdict,) = examine("C01", {"shops": days})
+    assert verdict.word == "not judged"
+    assert "'revenue' follows exactly from" in verdict.reason
+    (kept,) = examine("C01", {"shops": days.assign(engagement=days["engagement"].rank())})
+    assert "follows exactly" not in kept.reason

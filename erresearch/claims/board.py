@@ -20,7 +20,7 @@ from erresearch.errors import DataError, DesignError, ErresearchError, Erresearc
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events
 from erresearch.results import Doubt, Reliability, Table, Verdict
-from erresearch.robustness.data_guards import made_of_predictors, unpriced_boosts
+from erresearch.robustness.data_guards import copied_from_another_period, made_of_predictors, unpriced_boosts
 from erresearch.robustness.guards import Request, check, repeated_outcome
 from erresearch.worlds import CASES, WORLDS, simulate_panel
 
@@ -214,6 +214,10 @@ def _guard(claim: Claim, cast: Variables[Any]) -> None:
     made_of_predictors(cast.data, cast.column("y"), [cast.column("x")])
     if {"by", "time"} <= cast.roles.keys() and not isinstance(cast.data, Moments):
         repeated_outcome(cast.data, cast.column("y"), by=cast.column("by"), period=cast.column("time"))
+        if claim.arrow:
+            copied_from_another_period(
+                cast.data, cast.column("y"), cast.column("x"), by=cast.column("by"), time=cast.column("time")
+            )
 
 
 def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: Declared) -> list[Verdict]:

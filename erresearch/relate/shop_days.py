@@ -193,7 +193,10 @@ _LATE: Final = Doubt(
 
 
 _UNDECLARED: Final = Doubt(
-    "events", "promotions, holidays and stock-outs were not declared", raised=True, code="events-not-declared"
+    "events",
+    "promotions, prices, holidays and stock-outs were not declared",
+    raised=True,
+    code="events-not-declared",
 )
 
 

@@ -49,7 +49,12 @@ def plain(value: float, spec: str = "", *, beside: Iterable[float] = ()) -> str:
 
 
 class Printed:
-    """Shown as `str` says it: short, and the same on every machine."""
+    """Shown as `str` says it: short, and the same on every machine.
+
+    See Also
+    --------
+    Estimate : One that is.
+    """
 
     __slots__ = ()
 

@@ -59,6 +59,19 @@ class Shown:
 def in_money(worth: Estimate) -> str:
     """What one more of something goes with in revenue, a range or not more than, and what it may cost at most.
 
+    Parameters
+    ----------
+    worth : Estimate
+        Revenue of one more, named "one more like".
+
+    Returns
+    -------
+    str
+
+    See Also
+    --------
+    erresearch.break_even : What it must bring, from a cost and a margin.
+
     Examples
     --------
     >>> from erresearch.results import StudentT

@@ -14,12 +14,13 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, gather, open_rows
 from erresearch.errors import DataError, DesignError, GuardError
 from erresearch.relate.design import Effect, centred, open_moments, still
-from erresearch.relate.lags import refuse_repeated
+from erresearch.relate.lags import open_panel, refuse_repeated
 from erresearch.results import ListSelection
 
 __all__ = [
     "Boosts",
     "boosts_in",
+    "copied_from_another_period",
     "made_of_predictors",
     "repeated_outcome",
     "selected_list",
@@ -223,6 +224,47 @@ def made_of_predictors(data: Any, outcome: str, on: Sequence[str]) -> None:
                 got=f"R² = 1 over {moments.rows:,} rows, taken {how}",
                 fix="use an outcome that was recorded independently of its predictors",
             )
+
+
+def copied_from_another_period(data: Any, outcome: str, predictor: str, *, by: str, time: str) -> None:
+    """Refuse a predictor that is the outcome of another period: a column that slipped, or one made of the other.
+
+    Parameters
+    ----------
+    data : frame or path
+        One row per account and period; rows that cannot be lagged are for others to refuse.
+    outcome, predictor : str
+        The columns.
+    by, time : str
+        Account and period.
+
+    Raises
+    ------
+    GuardError
+        Naming the columns.
+
+    See Also
+    --------
+    made_of_predictors : The same within the period.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.DataFrame({"shop": "a", "day": range(40), "sales": np.random.default_rng(0).gamma(2, size=40)})
+    >>> days["likes"] = days["sales"].shift(-1)
+    >>> copied_from_another_period(days, "sales", "likes", by="shop", time="day")
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.GuardError: 'sales' follows exactly from 'lag1 likes': ...
+    """
+    moves = (-2, -1, 1, 2, 3)
+    try:
+        panel = open_panel(data, [predictor, outcome], by=by, time=time)
+        moments = panel.moments([(1, 0), *((0, lag) for lag in moves)])
+    except (DataError, DesignError):
+        return
+    for lag in moves:
+        made_of_predictors(moments, panel.label(1, 0), [panel.label(0, lag)])
 
 
 def _looks(data: Any, names: list[str]) -> list[tuple[str, Moments]]:
