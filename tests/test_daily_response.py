@@ -569,3 +569,15 @@ def test_parts_with_more_or_fewer_shifts_are_told_together():
         before, same, over = map(part, counts)
         _, nil = reach(before, same, over, (part(90), part(86)), 0.95)
         assert 0 < nil < 1
+
+
+def test_prices_that_follow_reactions_pose_as_an_effect_until_they_are_held_fixed():
+    days = shop(effect=0.0, days=730, rng=106)
+    usual = days["engagement"].rolling(14, min_periods=1).mean().shift(1).bfill()
+    noise = np.random.default_rng(0).normal(0, 0.05, len(days))
+    days["price"] = 20 * (usual / usual.median()).clip(0.3, 3) ** 0.3 * np.exp(noise)
+    days["revenue"] = days["revenue"] * (days["price"] / 20) ** -0.8
+    assert asked(days).order.forward.interval.high < 0
+    held = asked(days, controls=["price"])
+    assert 0 in held.order.forward.interval
+    assert "controls price" in held.order.forward.method

@@ -217,7 +217,8 @@ def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None) -> str:
     if claim.procedure != "precedence" or not {x, "revenue"} <= set(panel.rows.columns):
         return ""
     if isinstance(verdict.result, Precedence) and verdict.result.worth:
-        return f"Over four weeks {'; '.join(map(in_money, verdict.result.worth))}: {verdict.words}."
+        told = verdict.result.worth[: 1 + (x == "engagement")]  # what a post goes with is said once
+        return f"Over four weeks {'; '.join(map(in_money, told))}: {verdict.words}."
     both = panel.rows[[x, "revenue"]].dropna()
     if not (both[x].sum() > 0 and both["revenue"].sum() > 0):
         return ""

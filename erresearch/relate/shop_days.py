@@ -540,7 +540,7 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
         beside=forward,
         over_lead=over.estimate(f"{x} before {y} less after it", level),
         explained=shops[0].days.share_explained(),
-        reliability=Reliability(math.nan, math.nan, "autocovariances"),
+        reliability=Reliability(math.nan, math.nan, "days"),
         same="same day",
         after="next two weeks",
         worth=worth if per_post is None else (*worth, per_post),

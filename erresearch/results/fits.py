@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Bins", "Decay", "Fit", "Mix", "Precedence", "PredictiveGain", "Reliability", "Source"]
 
 
-Source = Literal["declared", "counts", "autocovariances"]
+Source = Literal["declared", "counts", "autocovariances", "days"]
 _SAID = {
     "declared": "declared",
     "counts": "from several counts, whose errors are taken to be their own",
     "autocovariances": "from the autocovariances of x, whose error is taken to be without memory",
+    "days": "it is not looked at by day: declare it, as in examine(..., reliability=0.8)",
 }
 
 
@@ -37,7 +38,7 @@ class Reliability(Printed):
         The share; nan where it is not known.
     low : float
         Its lower bound, in (0, 1]; nan where it is not known.
-    source : {"declared", "counts", "autocovariances"}
+    source : {"declared", "counts", "autocovariances", "days"}
         Who says so.
     level : float
         Level of the lower bound (one-sided); 1 where it was declared.
