@@ -88,7 +88,7 @@ def test_events_of_one_name_that_overlap_count_their_days_once():
     declared = pd.DataFrame(
         {"start": ["2024-01-01", "2024-01-03"], "end": ["2024-01-07"] * 2, "name": ["s"] * 2}
     )
-    with pytest.warns(ErresearchWarning, match="1 events overlap with another of the same name"):
+    with pytest.warns(ErresearchWarning, match="events that overlap with another of the same name: 1"):
         found = laid(declared)
     assert found["event: s"].max() == 1.0
 

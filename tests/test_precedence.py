@@ -276,7 +276,8 @@ def test_equal_series_without_variation_are_no_repetition():
 def test_two_rows_in_one_period():
     panel = panel_of()
     with pytest.raises(
-        DataError, match=r"one row per account and period: 2 rows repeat one, first account 'account-01'"
+        DataError,
+        match=r"one row per account and period: 2 rows repeat one \(table.duplicated\(\['account', 'week'\]\)",
     ):
         precedence(pd.concat([panel, panel.iloc[[4, 9]]]), *LOGS, **HOW)
 

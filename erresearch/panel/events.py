@@ -292,7 +292,7 @@ def event_columns(
     outside = _outside(declared, min(starts.values()), max(lasts.values()))
     overlapping = _overlaps(declared)
     if overlapping:
-        _caution(f"{overlapping} events overlap with another of the same name: their days count once")
+        _caution(f"events that overlap with another of the same name: {overlapping}; their days count once")
     begin, end = (_ordinals(rows[time].map(each)) for each in (starts, lasts))
     entities = np.array([""] * len(rows)) if by is None else rows[by].astype(str).to_numpy()
     columns: dict[str, np.ndarray] = {}
@@ -327,7 +327,7 @@ def _outside(declared: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) ->
     if found.all():
         raise DataError(
             "no event falls into the table",
-            got=f"{len(found)} events; the table is of {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+            got=f"events: {len(found)}; the table is of {first:%Y-%m-%d} to {last:%Y-%m-%d}",
             fix="declare the events of these days, or leave `events` out",
         )
     if found.any():

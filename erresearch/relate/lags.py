@@ -165,7 +165,7 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
         if longer[0] > 0:
             frame, calendar, lengths, counts = by_month, "month", longer, often
     if lengths.size and lengths[0] <= 0:
-        raise _repeated(frame, by, time, int(counts[0]))
+        raise _repeated(by, time, int(counts[0]))
     usual = float(lengths[np.argmax(counts)]) if lengths.size else 1.0
     odd = np.abs(lengths - usual) > _SLACK * usual
     gaps = int(counts[odd].sum())
@@ -288,13 +288,11 @@ def _distance(usual: float, calendar: str) -> str:
     return f"{usual:g} {calendar}{'s' * (usual != 1)}"
 
 
-def _repeated(frame: nw.LazyFrame[Any], by: str | None, time: str, count: int) -> DataError:
-    rows = frame.group_by(_ACCOUNT, _TIME).agg(nw.len().alias("rows")).filter(nw.col("rows") > 1)
-    first = gather(rows.sort(_ACCOUNT, _TIME).head(1))
-    whose = f"account {first[_ACCOUNT][0]!r} at " if by is not None else ""
+def _repeated(by: str | None, time: str, count: int) -> DataError:
+    keys = ", ".join(repr(name) for name in (by, time) if name)
     return DataError(
         f"a panel has one row per {'account and ' if by is not None else ''}period",
-        got=f"{count:,} rows repeat one, first {whose}{time!r} = {first[_TIME][0]}",
+        got=f"{count:,} rows repeat one (table.duplicated([{keys}]) finds them)",
         fix="sum or average them first, or name the account column with `by`",
     )
 

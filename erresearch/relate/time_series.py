@@ -306,7 +306,7 @@ def _fit(
             f"{length} complete rows cannot carry {k} parameters",
             code="too-few-rows",
             allowed=f"more than {k + 2} rows",
-            fix="use fewer lags or controls, or more data",
+            fix="use fewer lags or controls, longer periods in which fewer counts are 0, or more data",
         )
     calendar, own = regressors[:, :fixed], regressors[:, fixed:]
     swept = own - calendar @ np.linalg.lstsq(calendar, own, rcond=None)[0]
