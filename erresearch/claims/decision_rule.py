@@ -441,11 +441,12 @@ def _rule(claim: Claim, word: Word, size: str, interval: Interval) -> Reason:
 
 
 def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
-    doubts = [*evidence.doubts]
+    # what days could show is read from the shop's own noise, stands first and takes the place of the formula
+    shown = any(doubt.code == SHOWN for doubt in evidence.doubts)
+    doubts = [*evidence.doubts] if shown else []
     lines = (-claim.sesoi, claim.sesoi)
     effect, nil = word_power(evidence.order if claim.arrow else None, evidence.estimate, level=level)
-    # what days could show is read from the shop's own noise and stands there already
-    if math.isfinite(effect) and not any(doubt.code == SHOWN for doubt in doubts):
+    if math.isfinite(effect) and not shown:
         found = "say the word for" if claim.arrow else "find"
         doubts.append(
             Doubt(
@@ -474,7 +475,7 @@ def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
         doubts += _orders(order, evidence.estimate, level, lines)
     for end in evidence.ends:
         doubts.append(Doubt(end.name, end.at(level).number(*lines), end.value, False))
-    return doubts
+    return doubts if shown else [*doubts, *evidence.doubts]
 
 
 def word_power(
