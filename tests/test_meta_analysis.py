@@ -159,7 +159,7 @@ def test_combine_shows_own_and_expected_and_both(tmp_path: Path, capsys: pytest.
     assert main(["combine", str(path), "--own", "mine"]) == 0
     said = capsys.readouterr().out
     assert "5 sets" in said
-    assert "own estimate 0.2000" in said
+    assert "own estimate 0.20" in said
 
 
 @pytest.mark.parametrize(

@@ -299,7 +299,7 @@ def test_a_jump_that_a_curve_would_do_as_well_is_not_supported(monkeypatch) -> N
     monkeypatch.setattr(thresholds, "largest_jump", lambda *a, **k: (several(*a, **k)[0], 0.3))
     verdict = judge(THRESHOLD, evidence_for(THRESHOLD, table))
     assert verdict.word == "inconclusive"
-    assert verdict.reason == "a jump somewhere cannot be told from a smooth curve (sup-score p = 0.3000)"
+    assert verdict.reason == "a jump somewhere cannot be told from a smooth curve (sup-score p = 0.3)"
 
 
 def test_a_threshold_needs_accounts_to_choose_and_to_judge() -> None:
