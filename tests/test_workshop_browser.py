@@ -86,7 +86,7 @@ def check_session(visit: Any, server: Any, kind: str, stem: str, mark: str) -> N
 
 
 def test_sliders_move_and_unsolved_exercises_show_a_cross(visit: Any, server: Any):
-    check_session(visit, server, "exercises", SESSIONS[1], "✗")
+    check_session(visit, server, "exercises", SESSIONS[0], "✗")
 
 
 @pytest.mark.slow
