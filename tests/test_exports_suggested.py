@@ -171,6 +171,39 @@ def test_tax_and_shipping_are_taken_off_or_put_on_by_a_line(tmp_path: Path):
         read_export(path, mapping={"less": ["Views"]})
 
 
+def test_a_column_that_says_states_is_one_where_two_of_them_are_known(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    states = ["Zaplaceno"] * 6 + ["Paid", "Refunded", "Canceled"]
+    path.write_text("ID;Status;Total;Date\n" + "".join(
+        f"{n};{state};€{n + 10}.50;{n + 10:02d}/01/2025\n" for n, state in enumerate(states)))  # fmt: skip
+    text = suggest_mapping(path)
+    assert "# won = " in text
+    mapping = tomllib.loads(text)
+    assert mapping["columns"]["status"] == "Status"
+    made = read_export(path, mapping=mapping)
+    # what was cancelled is never sold, and what is not known waits for a word
+    assert made.rows.loc[made.rows["kind"] == "sale", "value"].tolist() == [16.5, 1.0]
+    assert made.accounting.out_of_scope == 6
+    sold = read_export(path, mapping={**mapping, "won": ["Zaplaceno", "Paid"]}).rows
+    assert ((sold["outcome"] == "orders") & (sold["kind"] == "sale")).sum() == 7
+
+
+def test_sales_by_day_below_lines_of_a_report_are_sums_not_sales(tmp_path: Path):
+    path = tmp_path / "umsatz.csv"
+    lines = [
+        "Umsatzbericht;;;",
+        "Zeitraum: 08.01.2025 - 13.01.2025;;;",
+        "",
+        "Tag;Bestellungen;Umsatz brutto;Besucher",
+    ]
+    lines += [f"{day:02d}.01.2025;{day};1.234,{day:02d} €;100" for day in range(8, 14)]
+    path.write_text("\n".join([*lines, "Summe;63;7.404,63 €;"]), encoding="cp1252")
+    made = read_export(path, mapping=tomllib.loads(suggest_mapping(path)))
+    sums = made.rows.groupby("outcome")["value"].sum().round(2).to_dict()
+    assert sums == {"orders": 63, "revenue": 6 * 1234 + 0.63}
+    assert (made.accounting.used, made.accounting.totals) == (6, 1)
+
+
 @pytest.mark.parametrize(
     ("ids", "orders"),
     [

@@ -421,8 +421,9 @@ def _columns(bundle: Bundle) -> list[_Column]:
     part = bundle.parts[0]
     rows = read_records(part, ReadLog(""), fast=False).rows if isinstance(part, Text) else part.rows
     rows = [row for row in rows if any(cell.strip() for cell in row)][:_HEAD]
-    widths = sorted(len(row) for row in rows)
-    at = next((i for i, row in enumerate(rows) if widths and len(row) >= widths[len(widths) // 2]), 0)
+    # lines above the headers may be as wide, of blank cells
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
+    at = next((i for i, count in enumerate(filled) if count >= sorted(filled)[len(filled) // 2]), 0)
     found = []
     for place, header in enumerate(rows[at] if rows else []):
         cells = pl.Series([row[place] if place < len(row) else "" for row in rows[at + 1 :]], dtype=pl.String)
@@ -452,12 +453,13 @@ _ABOUT: Final[Mapping[str, str]] = {
     "followers": "followers by day",
     "ads": "what advertising cost",
     "outcomes": "each row is a sale, a payment or a refund",
+    "days": "each row is what was sold on a day; amount in place of revenue where it is one sale",
     "survey": "each row is an answer from 0 to 10",
 }
 #: What the cells of a column must look like; any looks will do for the others.
 _LOOKS: Final[Mapping[str, str]] = {
     "date": "time", "published_at": "time", "day": "time", "currency": "code", "status": "state",
-    **dict.fromkeys(("amount", "followers", "spend", "score", *_FIGURES), "number"),
+    **dict.fromkeys(("amount", "orders", "followers", "spend", "score", *_FIGURES), "number"),
 }  # fmt: skip
 
 
@@ -472,26 +474,37 @@ def _candidates(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column
                 chosen[target] = found
         if not (set(_MOMENTS) & set(chosen) and set(known) & set(chosen)):
             continue
-        # figures of which each day has one row are of days, unless the rows have ids of their own
-        if kind != "posts" or "post_id" in chosen or not _one_a_day(chosen):
-            yield kind, chosen
+        # figures of which each day has one row are of days, unless the rows have ids or states of their own
+        by_day = not {"post_id", "order_id", "status"} & set(chosen) and _one_a_day(chosen)
+        if kind == "posts" and by_day:
+            continue
+        if kind == "outcomes" and by_day:
+            chosen = {{"amount": "revenue"}.get(name, name): column for name, column in chosen.items()}
+            orders = _best("orders", [column for column in columns if column not in chosen.values()])
+            chosen |= {"orders": orders} if orders is not None else {}
+        yield kind, chosen
 
 
 def _one_a_day(chosen: Mapping[str, _Column]) -> bool:
     """Whether no day stands twice for an account, and no row has a clock."""
     import polars as pl
 
-    days, whose = chosen["published_at"].cells, chosen.get("account")
+    days = next(chosen[name].cells for name in _MOMENTS if name in chosen)
+    whose = chosen.get("account", chosen.get("entity"))
     keys = [days.alias("day"), *([whose.cells.alias("account")] if whose is not None else [])]
     clocks = days.str.contains(r"\d:\d\d").any()
-    return not clocks and not pl.DataFrame(keys).is_duplicated().any()
+    return len(days) > 1 and not clocks and not pl.DataFrame(keys).is_duplicated().any()
 
 
 def _best(target: str, columns: list[_Column]) -> _Column | None:
     """The column whose header means it most; of several states the one that has most of them."""
     hints = load_registry().hints["date" if target == "day" else target]
     looks = _LOOKS.get(target)
-    fitting = [column for column in columns if looks is None or looks in column.looks]
+    # a header that says so and two states that are known make states of a column
+    said = [
+        c for c in columns if target == "status" and c.states > 1 and any(_says(c.header, w) for w in hints)
+    ]
+    fitting = [c for c in columns if looks is None or looks in c.looks or c in said]
     if target in ("amount", "spend"):
         fitting = [column for column in fitting if not _taken_off(column.header)]
     known = registered_headers(target)
@@ -515,7 +528,7 @@ def _says(header: str, word: str) -> bool:
 
 def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> Iterator[list[str]]:
     """Lines of a mapping, the fullest first; without the column of states where none of them counts as sold."""
-    about = f"  # guess: {_ABOUT[kind]}"
+    about = f"  # guess: {_ABOUT['days' if 'revenue' in chosen else kind]}"
     for left_out in ({""}, {"status"}) if "status" in chosen else ({""},):
         named = {target: column for target, column in chosen.items() if target not in left_out}
         body = ", ".join(f"{target} = {_quoted(column.header)}" for target, column in named.items())
@@ -526,7 +539,7 @@ def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> 
             and moment.cells.str.contains(r"^\s*\d{1,2}[-/.]\d{1,2}[-/.]").any()
         ):
             lines.append('dates = "DMY"  # guess: no day is above 12; "MDY" where the month stands first')
-        money = named.get("amount") or named.get("spend")
+        money = named.get("amount") or named.get("revenue") or named.get("spend")
         if (
             money is not None
             and "currency" not in named
@@ -540,6 +553,8 @@ def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> 
         ]
         if kind == "outcomes" and less:
             lines.append(f"# less = [{', '.join(map(_quoted, less[:3]))}]  # takes them off the amounts")
+        if "status" in named and "state" not in named["status"].looks:
+            lines.append('# won = ["…"]  # names further states that count as sold')
         yield lines
         signed = [*lines, 'decimal = "."  # guess: "," where commas part decimals']
         yield signed
