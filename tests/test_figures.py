@@ -27,7 +27,6 @@ from erresearch.results import (
     Interval,
     Precedence,
     Sensitivity,
-    Verdict,
 )
 
 HOSTILE = "a$b$ <script>alert('x')</script>\n\"\\frac{" + "x" * 10_000
@@ -253,15 +252,17 @@ def test_forest_marks_unbounded_ends_instead_of_hiding_them():
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([0.3, 0.4], "2 of 2 intervals exclude 0, above it"),
-        ([0.3, -0.4, 0.0], "2 of 3 intervals exclude 0, 1 above and 1 below it"),
-        ([0.0, 0.01], "No interval excludes 0"),
-        ([0.0], "The interval holds 0"),
-        ([-0.3], "The interval excludes 0, below it"),
+        ([0.3, 0.4], "a and b lie above 0"),
+        ([0.3, -0.4, 0.0], "a lies above 0; b lies below 0; c reaches across 0"),
+        ([0.0, 0.01], "a and b reach across 0"),
+        ([-0.3], "a lies below 0"),
+        ([0.3] * 30 + [0.0], "30 of 31 lie above 0; 1 reaches across 0"),
     ],
 )
-def test_forest_title_counts_what_is_drawn(values, said):
-    assert title(figures.forest([estimate(v) for v in values], ax=axes())) == said
+def test_forest_title_says_which_interval_lies_where(values, said):
+    names = [*"abcdefghij", *(f"a longer name {i}" for i in range(21))]
+    drawn = {name: estimate(v) for name, v in zip(names, values, strict=False)}
+    assert title(figures.forest(drawn, ax=axes())) == said
 
 
 def test_forest_takes_a_mapping_a_palette_and_hostile_names():
@@ -287,43 +288,6 @@ def test_estimate_interval_says_where_it_lies():
     assert [t.get_text() for t in below.texts] == ["n = 4,160, 40 accounts"]
     crossing = figures.estimate_interval(estimate(0.02), ax=axes())
     assert title(crossing).endswith("the interval holds 0")
-
-
-# board --------------------------------------------------------------------------------------------------------
-
-
-def test_board_hatches_simulated_tiles_and_leaves_them_out_of_the_title():
-    made = [
-        Verdict("C1", "nil", "supported", qualifiers=("simulated",), estimate=estimate(0.1)),
-        Verdict("C1", "shop", "inconclusive", estimate=estimate(0.02)),
-        Verdict("C2", "shop", "not judged"),
-    ]
-    ax = figures.board(made, ax=axes())
-    assert title(ax) == "On real data: 1 inconclusive, 1 not judged"
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["shop", "nil\nsimulated"]
-    assert [patch.get_hatch() for patch in by_gid(ax, "simulated")] == ["////"]
-    assert [patch.get_hatch() for patch in by_gid(ax, "real")] == [None, None]
-    words = sorted(text.get_text() for text in by_gid(ax, "word"))
-    assert words == ["? inconclusive", "– not judged", "✓ supported"]
-    assert any("n = 4,160" in text.get_text() for text in by_gid(ax, "note"))
-
-
-def test_board_of_simulated_data_only_says_so():
-    only = [Verdict("C1", "nil", "supported", qualifiers=("simulated",))]
-    assert title(figures.board(only, ax=axes())) == "No verdict on real data"
-
-
-def test_board_takes_colours_and_refuses_nothing():
-    ax = figures.board([Verdict("C1", "shop", "supported")], palette={"supported": "#123456"}, ax=axes())
-    assert by_gid(ax, "mark")[0].get_color() == "#123456"
-    with pytest.raises(DataError, match="a board needs a verdict"):
-        figures.board([])
-
-
-def test_board_keeps_hostile_names_as_text():
-    ax = figures.board([Verdict(HOSTILE, HOSTILE, "supported")], ax=axes())
-    draw(ax)
-    assert len(ax.get_yticklabels()[0].get_text()) < 40
 
 
 # decay --------------------------------------------------------------------------------------------------------
@@ -439,7 +403,7 @@ def test_sensitivity_without_a_crossing_draws_no_line_of_nothing():
 @pytest.mark.parametrize(
     ("forward", "reverse", "lead", "said"),
     [
-        (0.09, 0.0, 0.0, "talk comes before sales (0.090); the reverse and the lead hold 0"),
+        (0.09, 0.0, 0.0, "talk goes with the next period's sales (0.090); the reverse and the lead hold 0"),
         (0.09, 0.05, 0.0, "talk before sales (0.090), but so does sales before talk"),
         (0.09, 0.05, 0.05, "talk before sales (0.090), but so do sales before talk and the lead"),
         (0.0, 0.05, 0.0, "Only the reverse: sales comes before talk"),
@@ -456,6 +420,8 @@ def test_precedence_title_claims_no_order_that_the_lead_has_as_well():
     assert title(figures.precedence(both, ax=axes())) == (
         "talk moves with sales (0.090), no more clearly before it than after it"
     )
+    first = replace(found, over_lead=replace(found.forward, value=0.08, interval=Interval(0.02, 0.14)))
+    assert title(figures.precedence(first, ax=axes())).startswith("talk comes before sales (0.090)")
 
 
 def test_precedence_ladder_stands_in_order_with_the_reverse_last():
@@ -501,7 +467,6 @@ def test_a_figure_of_its_own_where_no_axes_are_given():
     made = [
         figures.forest([estimate(0.3)]),
         figures.estimate_interval(estimate(0.3)),
-        figures.board([Verdict("C1", "shop", "supported")]),
         figures.decay(some_decay(0.8)),
         figures.specification_curve(some_curve()),
         figures.sensitivity(some_sensitivity()),

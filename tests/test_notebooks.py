@@ -103,6 +103,18 @@ def test_opens_with_its_question_as_title(path: Path):
 
 
 @each_notebook
+def test_a_word_that_prose_reports_was_printed_before_it(path: Path):
+    """What is typed by hand goes stale: "the word is *inconclusive*" needs an output that says so."""
+    printed = ""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            printed += " ".join(texts(cell))
+            continue
+        for word in re.findall(r"word is\s+\*([a-z ]+)\b", cell.source):
+            assert word in printed, cell.source
+
+
+@each_notebook
 def test_no_cell_ends_in_a_semicolon(path: Path):
     # nbval takes the text that such a cell hides for a missing output
     for cell in code_cells(nbformat.read(path, as_version=4)):

@@ -195,7 +195,7 @@ def test_the_command_prints_the_board_and_compares(small: Path, capsys: pytest.C
     assert cli.main([*arguments, "--no-expected"]) == 0
     out = capsys.readouterr().out
     assert "effect (simulated)" in out
-    assert "0.100 [0.050, 0.150] (95 %)" in out
+    assert "0.100 (0.050 to 0.150)" in out
     assert "[red]films[/red]\ufffd[2J" in out
     assert "not judged: 1; verdicts.csv says why" in out
     assert "\x1b" not in out
@@ -265,6 +265,39 @@ def test_fingerprints_of_moments_follow_their_content():
     one = manifest.fingerprint(Moments.from_frame(table, ["x"], by="shop"))
     assert one == manifest.fingerprint(Moments.from_frame(table, ["x"], by="shop"))
     assert one != manifest.fingerprint(Moments.from_frame(table.assign(x=[1.0, 2.0, 5.0]), ["x"], by="shop"))
+
+
+def test_the_board_names_claims_and_breaks_no_word_at_80_columns():
+    from rich.console import Console
+
+    from erresearch.datasets import catalog
+
+    made = Estimate(
+        "x", value=-0.08134, se=0.4, df=9.0, interval=Interval(-1.040, 0.8775), n_rows=64_000, n_accounts=9
+    )
+    sets = [name for name in catalog()["name"] if len(name) <= 20]
+    verdicts = [
+        Verdict("C01", name, "association only", qualifiers=("proxy", "mechanical"), estimate=made)
+        for name in sets
+    ]
+    screen = Console(width=80, force_terminal=False)
+    with screen.capture() as captured:
+        screen.print(terminal.board(verdicts))
+    text = captured.get()
+    assert max(map(len, text.splitlines())) <= 80
+    words = set(text.split())
+    assert {
+        *sets,
+        "C01",
+        "Engagement",
+        "sales",
+        "association",
+        "mechanical",
+        "−0.08",
+        "(−1.04",
+        "0.88)",
+        "64,000",
+    } <= words
 
 
 def test_the_board_groups_by_claim_with_real_data_first():

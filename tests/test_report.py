@@ -18,16 +18,16 @@ from hypothesis import given, strategies as st
 from matplotlib.figure import Figure
 from report_samples import HOSTILE, SIMULATED, Claim, board, claims, estimate, hostile, verdict
 
+from erresearch.claims import read_claims
 from erresearch.errors import DataError, ErresearchWarning
 from erresearch.io.files import resource
 from erresearch.report import answer, write_report
 from erresearch.report.figures import theme
 from erresearch.report.html import picture
 from erresearch.report.sentences import (
-    answer_lines,
+    _OVER_TIME,
     count_of,
     estimate_sentence,
-    finding,
     flip_sentence,
     footing,
     headline,
@@ -97,7 +97,7 @@ def sure(level: str, *codes: str) -> Certainty:
 
 
 def test_the_answer_says_over_time_by_chance_across_and_what_waits():
-    lines = answer_lines(
+    lines = answer(
         [
             replace(verdict("C1", "shops", "supported", (0.1, 0.04)), certainty=sure("low", "ordered")),
             replace(
@@ -112,15 +112,54 @@ def test_the_answer_says_over_time_by_chance_across_and_what_waits():
         ],
         [
             SimpleNamespace(id="C1", short="Likes → sales", unit="elasticity"),
-            SimpleNamespace(id="C2", short="E-mail → buyers", unit="difference of shares"),
+            SimpleNamespace(
+                id="C2",
+                short="E-mail → buyers",
+                unit="difference of shares",
+                told="of those mailed, {} bought",
+            ),
         ],
+        {"shops": "three shops"},
     )
     assert lines == (
-        "Over time (shops): Likes → sales: 7.2 % more where it doubles (4.2 to 10.2), supported, certainty low.",
-        "Where chance decided who was treated (mail): E-mail → buyers: 5.0 more in 1,000 (3.0 to 7.0), supported, "
-        "certainty moderate.",
-        "One verdict on tables without an order in time: 1 inconclusive; one claim waits for data.",
+        "Over time, the data say that more of one is followed by more of the other (three shops; certainty low). "
+        "Likes → sales: 7.2 % more where it doubles (4.2 to 10.2).",
+        "Where chance decided who was treated (mail), of those mailed, 5.0 more in 1,000 bought (3.0 to 7.0). "
+        "Supported, certainty moderate.",
+        "The one verdict on tables without an order in time is: inconclusive. One claim waits for data.",
     )
+
+
+@pytest.mark.parametrize("word", [word for word in WORDS if word != "not judged"])
+def test_what_the_answer_says_over_time_follows_the_word(word):
+    first = replace(
+        verdict("C1", "a", word, (0.1, 0.04), qualifiers=("proxy",)), certainty=sure("low", "ordered")
+    )
+    line, *_ = answer([first, replace(first, dataset="b"), replace(first, claim="C2")])
+    clauses = {each: clause in line for each, clause in _OVER_TIME.items()}
+    assert [each for each, said in clauses.items() if said] == [word]
+    assert "(a and b; certainty low). On a, a proxy: C1" in line
+    assert line.endswith(f"The one other verdict over time is: {word}.")
+
+
+def test_verdicts_are_counted_word_by_word_and_unlike_words_are_told_apart():
+    said = {"a": "supported", "b": "inconclusive"}
+    first = [
+        replace(verdict("C1", name, word, (0.1, 0.04)), certainty=sure("low", "ordered"))
+        for name, word in said.items()
+    ]
+    others = [verdict(f"C{i}", "a", ("supported", "inconclusive")[i > 4], (0.1, 0.04)) for i in range(2, 7)]
+    lines = answer([*first, *others])
+    assert "(a; certainty low); the data cannot tell (b; certainty low)" in lines[0]
+    assert lines[1] == (
+        "Of five verdicts on tables without an order in time, three are supported, two inconclusive."
+    )
+
+
+def test_every_clause_of_the_registry_has_one_place_for_the_estimate():
+    clauses = {claim.id: claim.told for claim in read_claims() if claim.told}
+    assert len(clauses) >= 5
+    assert {name for name, clause in clauses.items() if clause.count("{}") != 1} == set()
 
 
 def test_an_effect_below_zero_is_said_as_less():
@@ -150,16 +189,16 @@ def test_simulated_verdicts_never_change_the_answer(real, simulated):
 @given(WORD_LISTS)
 def test_simulated_verdicts_alone_answer_nothing(words):
     worlds = [Verdict(f"C{i}", "world", word, qualifiers=SIMULATED) for i, word in enumerate(words)]
-    assert answer(worlds).startswith("Nothing was judged on real data: ")
+    assert answer(worlds)[0].startswith("Nothing was judged on real data: ")
 
 
 def test_names_in_a_sentence_turn_nothing_after_them_and_are_cut():
     ordered = replace(
         verdict("a\u202eb\u2067\nc", "d", "supported", (0.1, 0.02)), certainty=sure("low", "ordered")
     )
-    assert "Over time (d): ab c: 0.100 (0.080 to 0.120), supported, certainty low." in answer([ordered])
+    assert "(d; certainty low). Ab c: 0.100 (0.080 to 0.120)." in answer([ordered])[0]
     long = replace(ordered, claim="x" * 10_000)
-    assert len(answer([long] * 9)) < 200
+    assert len(answer([long] * 9)[0]) < 250
 
 
 def test_footing_counts_simulated_verdicts():
@@ -181,9 +220,9 @@ def test_footing_counts_simulated_verdicts():
         ((-0.3, 0.1), "wholly below −δ = −0.05"),
     ],
 )
-def test_finding_says_where_the_interval_lies(at, place):
+def test_headline_says_where_the_interval_lies(at, place):
     made = verdict("C1", "shop", "inconclusive", at)
-    assert finding(made).endswith(place)
+    assert headline([made]).endswith(place)
     assert headline([made]) == f"shop: {place}"
 
 
@@ -195,11 +234,11 @@ def test_finding_says_where_the_interval_lies(at, place):
         (Interval(-2, -1), "wholly below 0"),
     ],
 )
-def test_finding_without_a_declared_effect(interval, place):
+def test_headline_without_a_declared_effect(interval, place):
     made = Estimate(
         "x", value=(interval.low + interval.high) / 2, se=1, df=9, interval=interval, n_rows=10, n_accounts=5
     )
-    assert finding(Verdict("C1", "d", "inconclusive", estimate=made)).endswith(place)
+    assert headline([Verdict("C1", "d", "inconclusive", estimate=made)]).endswith(place)
 
 
 def test_headline_lists_few_data_sets_and_counts_the_rest():
@@ -339,7 +378,7 @@ def test_strips_of_a_single_number_at_zero_still_have_width():
 
 
 def test_cards_follow_the_registry_and_take_in_what_it_lacks():
-    cards = arrange_cards(board(), claims(), {})
+    cards = arrange_cards(board(), claims(), {}, {})
     assert [card.claim.id for card in cards] == ["C1", "C2", "C3", "C4", "C5", "C7", "C6"]
     first = cards[0]
     assert [cell.dataset for cell in first.real] == ["shops", "films"]
@@ -351,22 +390,23 @@ def test_cards_follow_the_registry_and_take_in_what_it_lacks():
     assert cards[5].cells == ()
 
 
-def test_worlds_without_an_answer_are_told_together():
+def test_worlds_without_an_answer_are_left_to_the_table_of_verdicts():
     judged = [
+        verdict("C1", "shops", "supported", (0.1, 0.03)),
         verdict("C1", "effect", "supported", (0.1, 0.03), qualifiers=SIMULATED),
         *(
             Verdict("C1", f"w{i}", "not judged", qualifiers=SIMULATED, reason="no answer there")
             for i in range(3)
         ),
     ]
-    (card,) = arrange_cards(judged, [], {})
+    (card,) = arrange_cards(judged, [], {}, {})
     assert [cell.dataset for cell in card.simulated] == ["effect"]
-    assert card.idle == (("no answer there", ("w0", "w1", "w2")),)
+    assert "w0" not in {cell.dataset for cell in card.cells}
     assert footing(judged).startswith("One verdict on simulated data")
 
 
 def test_the_one_scale_holds_real_estimates_in_multiples_of_delta():
-    made = ladder_of(arrange_cards(board(), claims(), {}), board())
+    made = ladder_of(arrange_cards(board(), claims(), {}, {}), board())
     shown = {(card.claim.id, cell.dataset): bar for card, cell, bar in made.rungs}
     assert ("C1", "effect") not in shown
     assert all(cell.word != "not judged" and not cell.simulated for _, cell, _ in made.rungs)
@@ -378,7 +418,7 @@ def test_the_one_scale_holds_real_estimates_in_multiples_of_delta():
 
 def test_two_verdicts_of_one_claim_on_one_data_set_are_both_shown():
     twice = [Verdict("C1", "d", "supported"), Verdict("C1", "d", "contradicted")]
-    (card,) = arrange_cards(twice, [], {})
+    (card,) = arrange_cards(twice, [], {}, {})
     assert [cell.word for cell in card.judged] == ["supported", "contradicted"]
 
 
@@ -386,9 +426,9 @@ def test_lines_to_check_may_be_given_with_the_claim():
     class Checked(Claim):
         check = "import statsmodels.api as sm\nsm.OLS(y, X).fit().params"
 
-    (card,) = arrange_cards([], [Checked("C1")], {})
+    (card,) = arrange_cards([], [Checked("C1")], {}, {})
     assert card.check[1] == "sm.OLS(y, X).fit().params"
-    (unsafe,) = arrange_cards([], [Claim("C1; rm -rf ~")], {})
+    (unsafe,) = arrange_cards([], [Claim("C1; rm -rf ~")], {}, {})
     assert unsafe.check[0] == "erresearch claims"
 
 
@@ -423,7 +463,10 @@ def test_simulated_verdicts_carry_the_word_in_every_place(page):
     made = page(only)
     labels = [attrs.get("aria-label") or "" for _, attrs in made.tags]
     assert "effect: supported, simulated" in labels
-    assert "No claim was judged on real data." in made.text
+    assert "Claims judged on simulated data" in made.text
+    assert "What the simulated data say" in made.text
+    assert "Claims judged on real data" not in made.text
+    assert "Nothing was judged on real data" in made.text
     assert "no evidence" in made.text
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import runpy
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from matplotlib.figure import Figure
 from report_samples import HOSTILE, board, claims, hostile
 
+from erresearch.claims import read_claims
 from erresearch.report import write_report
 from erresearch.report.figures import theme
 from erresearch.report.sentences import readable
@@ -284,3 +286,13 @@ def test_paper_shows_what_is_unfolded_uncut(visit, report):
     assert made.startswith(b"%PDF")
     assert len(PAGES.findall(short)) < len(PAGES.findall(made))
     (SCREENS / "report.pdf").write_bytes(made)
+
+
+def test_the_report_of_every_expected_verdict_is_short_on_paper_and_before_unfolding(visit, tmp_path):
+    root = Path(__file__).resolve().parent.parent
+    verdicts = runpy.run_path(str(root / "tools" / "readme.py"))["real_verdicts"]()
+    assert len(verdicts) > 100
+    path = write_report(verdicts, out=tmp_path / "r.html", claims=read_claims())
+    page = visit(path)
+    assert 300 < len(page.inner_text("body").split()) < 6_000
+    assert 2 < len(PAGES.findall(page.pdf(format="A4", prefer_css_page_size=True))) <= 12

@@ -20,11 +20,13 @@ from nbclient import NotebookClient
 
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.workshop import (
+    CHOICES,
     EXERCISES,
     EXPLORATIONS,
     answers,
     assess,
     check,
+    choose,
     explore,
     slider_box,
     static_picture,
@@ -33,6 +35,7 @@ from erresearch.workshop import (
 )
 from erresearch.workshop.exercises import exercise_named, number, sentence, word
 from erresearch.workshop.explorations import exploration_named
+from erresearch.workshop.sliders import choice_box
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = {"1": 4, "2": 1, "3": 11}
@@ -577,3 +580,44 @@ def test_slides_are_written_for_every_session(tmp_path: Path, monkeypatch: pytes
     assert sorted(path.stem for path in (tmp_path / "slides").glob("*.html")) == [
         path.stem for path in SOURCES
     ]
+
+
+# Without code
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_each_answer_has_its_own_reply_and_one_says_yes(name: str, capsys: pytest.CaptureFixture[str]):
+    question, replies = CHOICES[name]
+    _, buttons, reply = choice_box(name).children
+    assert (buttons.value, reply.value) == (None, "")
+    said = []
+    for answer in buttons.options:
+        buttons.value = answer
+        said.append(reply.value)
+    assert sum("Yes." in text for text in said) == 1
+    assert len(set(said)) == len(replies) >= 3
+    buttons.value = None
+    assert reply.value == ""
+    choose(name, widgets=False)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert question in printed
+    assert not any(text in printed for text in replies.values())
+    assert name in EXPLORATIONS
+
+
+def test_an_unknown_question_is_refused():
+    with pytest.raises(UnknownNameError, match="There is no question 'week'"):
+        choose("week")
+
+
+def test_the_session_without_code_hides_its_code_and_has_a_question_for_every_slider():
+    notebook = nbformat.read(workshop.FOLDER / "without-code.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.metadata["jupyter"]["source_hidden"] for cell in code)
+    text = "\n".join(cell.source for cell in code)
+    assert (
+        set(re.findall(r'explore\("(.+?)"', text))
+        == set(re.findall(r'choose\("(.+?)"', text))
+        == set(CHOICES)
+    )
+    assert not any(WIDGET in output.get("data", {}) for cell in code for output in cell.outputs)

@@ -2,8 +2,9 @@
 
     python tools/notebooks.py [NOTEBOOK ...]
 
-Without names, all that lie in ``notebooks/`` itself. Only what a reader needs is kept: no times, no machine, cell ids by
-position. A notebook that fails or writes to stderr stays as it was.
+Without names, all that lie in ``notebooks/`` itself, and the workshop without code. Only what a reader needs is kept: no
+times, no machine, no widget of a kernel that is gone, cell ids by position. A notebook that fails or writes to
+stderr stays as it was.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 
 
@@ -32,6 +34,9 @@ def run(path: Path) -> list[str]:
             if output.get("name") == "stderr":
                 errors.append(f"cell {number} wrote to stderr: {output.text[:200]}")
             output.get("metadata", {}).clear()
+            output.get("data", {}).pop(
+                WIDGET, None
+            )  # of a kernel that is gone; the picture beside it is shown
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -46,8 +51,10 @@ def run(path: Path) -> list[str]:
 
 if __name__ == "__main__":
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-    # those of the workshop are made from their source by tools/workshop.py
-    paths = [Path(name) for name in sys.argv[1:]] or sorted(FOLDER.glob("*.ipynb"))
+    # the workshop's sessions are made from their source by tools/workshop.py
+    paths = [Path(name) for name in sys.argv[1:]] or sorted(
+        [*FOLDER.glob("*.ipynb"), *FOLDER.glob("workshop/*.ipynb")]
+    )
     found = {path: run(path) for path in paths if ".ipynb_checkpoints" not in path.parts}
     for path, errors in found.items():
         print(path.name, "stored" if not errors else "; ".join(errors))

@@ -13,8 +13,9 @@ import tomllib
 from pathlib import Path
 
 from erresearch.claims import read_claims
+from erresearch.datasets.entries import short_names
 from erresearch.report.figures.style import SYMBOLS, WORD_COLOURS
-from erresearch.report.sentences import answer_lines, short_name
+from erresearch.report.sentences import answer, short_name
 from erresearch.results import Certainty, Estimate, Interval, Verdict, rounded
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,16 @@ BOARD_HEAD = """| claim | data | verdict | estimate [interval] | rows | accounts
 NOTEBOOKS_HEAD = """| notebook | question | claims | minutes |
 |---|---|---|--:|
 """
+
+
+def estimate_of(row: dict[str, str]) -> str:
+    """An estimate with its interval, rounded as its doubt allows."""
+    if not row["value"]:
+        return ""
+    value, low, high = (float(row[name]) for name in ("value", "low", "high"))
+    half, lines = (high - low) / 2, (float(row["sesoi"]), -float(row["sesoi"]))
+    value, low, high = (rounded(one, like=half, beside=lines) for one in (value, low, high))
+    return f"{value} [{low}, {high}]"
 
 
 def claims_of(root: Path) -> list[dict[str, str]]:
@@ -50,11 +61,10 @@ def _table(rows: list[dict[str, str]], texts: dict[str, str]) -> str:
         before = row["claim"]
         words = ", ".join(word for word in row["words"].split(", ") if word != "simulated")
         data = f"*{row['dataset']}, simulated*" if "simulated" in row["words"] else row["dataset"]
-        ends, delta = Interval(float(row["low"]), float(row["high"])), float(row["sesoi"])
-        value = rounded(float(row["value"]), like=ends.half, beside=(-delta, delta))
-        estimate = f"{value} {ends.ends(-delta, delta)}"
         accounts = f"{int(row['n_accounts']):,}" if row["n_accounts"] != "0" else ""
-        lines.append(f"| {claim} | {data} | {words} | {estimate} | {int(row['n_rows']):,} | {accounts} |")
+        lines.append(
+            f"| {claim} | {data} | {words} | {estimate_of(row)} | {int(row['n_rows']):,} | {accounts} |"
+        )
     return BOARD_HEAD + "\n".join(lines) + "\n"
 
 
@@ -110,37 +120,45 @@ def real_verdicts(root: Path = ROOT) -> list[Verdict]:
 def found(root: Path = ROOT) -> str:
     """Say what the real data say, one sentence to a line."""
     claims = read_claims(root / "data" / "claims.toml")
-    return "".join(f"* {line}\n" for line in answer_lines(real_verdicts(root), claims))
+    return "".join(f"* {line}\n" for line in answer(real_verdicts(root), claims, short_names()))
 
 
 def picture(root: Path = ROOT) -> str:
     """Draw the real estimates in multiples of the smallest effect that matters, as SVG."""
     short = {claim.id: short_name(claim) for claim in read_claims(root / "data" / "claims.toml")}
     drawn = [v for v in real_verdicts(root) if v.estimate is not None and not v.simulated]
-    left, wide, row, most = 330, 380, 24, 5.5
+    called = short_names()
+    left, wide, row, most = 460, 380, 24, 5.5
 
     def across(value: float) -> float:
         return round(left + wide * (min(max(value, -most), most) + most) / (2 * most), 1)
 
-    height = row * len(drawn) + 62
+    height = row * len(drawn) + 82
+    words = [verdict.word for verdict in drawn]
+    often = max(dict.fromkeys(words), key=words.count)
+    title = f"{words.count(often)} of {len(drawn)} real estimates are {often}"
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 {height}" font-family="sans-serif" font-size="13" '
-        'role="img" aria-label="The real estimates on one scale"><rect width="100%" height="100%" fill="#fff"/>',
-        '<text x="12" y="20" fill="#5d5a54">Real estimates with their intervals, in multiples of the smallest effect '
-        "that matters (shaded); beyond 5 times they are cut</text>",
-        f'<rect x="{across(-1)}" y="30" width="{across(1) - across(-1):.1f}" height="{height - 56}" fill="#eeece7"/>',
-        f'<path d="M{across(0)} 30V{height - 26}" stroke="#5d5a54"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 {height}" font-family="sans-serif" font-size="13" '
+        f'role="img" aria-label="{title}"><rect width="100%" height="100%" fill="#fff"/>',
+        f'<text x="12" y="20" font-size="15" font-weight="bold" fill="#1c1b19">{title}</text>',
+        '<text x="12" y="40" fill="#5d5a54">Each with its interval, in multiples of the smallest effect that matters '
+        "(shaded); cut beyond 5 times</text>",
+        f'<rect x="{across(-1)}" y="50" width="{across(1) - across(-1):.1f}" height="{height - 76}" fill="#eeece7"/>',
+        f'<path d="M{across(0)} 50V{height - 26}" stroke="#5d5a54"/>',
     ]
+    before = ""
     for place, verdict in enumerate(drawn):
-        y, colour = 44 + row * place, WORD_COLOURS[verdict.word]
+        y, colour = 64 + row * place, WORD_COLOURS[verdict.word]
         ends = (verdict.estimate.interval.low, verdict.estimate.value, verdict.estimate.interval.high)
         low, middle, high = (across(end / verdict.sesoi) for end in ends)
+        claim = "" if verdict.claim == before else short[verdict.claim]
+        before = verdict.claim
         lines.append(
-            f'<text x="12" y="{y + 4}" fill="#1c1b19">{short[verdict.claim]} <tspan fill="#5d5a54" font-size="11">'
-            f'{verdict.dataset}</tspan></text><path d="M{low} {y}H{high}" '
-            f'stroke="{colour}" stroke-width="3"/><circle cx="{middle}" cy="{y}" r="4.5" '
-            f'fill="{colour}"/><text x="{left + wide + 14}" y="{y + 4}" fill="{colour}">{SYMBOLS[verdict.word]} '
-            f"{verdict.word}</text>"
+            f'<text x="12" y="{y + 4}" fill="#1c1b19">{claim}</text><text x="{left - 14}" y="{y + 4}" '
+            f'text-anchor="end" fill="#5d5a54" font-size="11">{called.get(verdict.dataset, verdict.dataset)}</text>'
+            f'<path d="M{low} {y}H{high}" stroke="{colour}" stroke-width="3"/>'
+            f'<circle cx="{middle}" cy="{y}" r="4.5" fill="{colour}"/>'
+            f'<text x="{left + wide + 14}" y="{y + 4}" fill="{colour}">{SYMBOLS[verdict.word]} {verdict.word}</text>'
         )
     for tick in (-5, -3, -1, 0, 1, 3, 5):
         text = f"{tick}×".replace("-", "−") if tick else "0"

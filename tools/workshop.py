@@ -28,7 +28,6 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks" / "workshop"
 SLIDES = ROOT / "build" / "slides"
-WIDGET = "application/vnd.jupyter.widget-view+json"
 FENCE = re.compile(r"^```(python|markdown)([ a-z-]*)$")
 ONLY = {"exercise": "exercises", "solution": "solutions", "slide": "slides"}
 KINDS = ("exercises", "solutions", "slides")
@@ -124,14 +123,6 @@ def write(made: Any, path: Path) -> None:
     temporary.replace(path)
 
 
-def without_widgets(made: Any) -> Any:
-    """Drop references to widgets of a kernel that is gone, so that the picture beside them is shown."""
-    for cell in made.cells:
-        for output in cell.get("outputs", []):
-            output.get("data", {}).pop(WIDGET, None)
-    return made
-
-
 def store(source: Path, *, again: bool) -> list[str]:
     """Write a session's notebooks and run the solutions; return what is wrong."""
     # the way every notebook is run and stored here; not needed to make slides or to compare
@@ -146,7 +137,7 @@ def store(source: Path, *, again: bool) -> list[str]:
     try:
         errors = run(trial)
         if not errors:
-            write(without_widgets(nbformat.read(trial, as_version=4)), path)
+            write(nbformat.read(trial, as_version=4), path)
     finally:
         trial.unlink()
     return errors

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from erresearch.audits.arrivals import Files as Files, open_table as open_table, read_files as read_files
-    from erresearch.audits.folder import doubt_lines as doubt_lines, drawings as drawings
+    from erresearch.audits.folder import (
+        answer_in_money as answer_in_money,
+        doubt_lines as doubt_lines,
+        drawings as drawings,
+    )
     from erresearch.audits.judgement import judge_panel as judge_panel
     from erresearch.audits.next_steps import (
         past_pauses as past_pauses,
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
 _NAMES: Final = {
     "arrivals": ("Files", "open_table", "read_files"),
     "next_steps": ("past_pauses", "settling_plan", "with_plan"),
-    "folder": ("doubt_lines", "drawings"),
+    "folder": ("answer_in_money", "doubt_lines", "drawings"),
     "steps": ("Audit", "Joined", "audit", "join_files"),
     "rate_tables": (
         "account_table",

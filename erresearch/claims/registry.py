@@ -76,8 +76,8 @@ class Claim:
         Whether it says that one thing moves another.
     design : {"randomised", "ordered", "cross-section"}
         Where the certainty of its words starts.
-    short : str
-        Short name, such as "Engagement → sales".
+    short, told : str
+        Short name, such as "Engagement → sales"; a clause in which ``{}`` stands for the estimate in people's units.
     sesoi : float
         δ, the smallest effect of interest, in `unit`.
     unit, sesoi_reason : str
@@ -130,6 +130,7 @@ class Claim:
     worlds: tuple[str, ...] = ()
     notebook: str = ""
     minimum: str = ""
+    told: str = ""
     sets: Mapping[str, DataSetNote] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -300,6 +301,7 @@ _OPTIONAL: Final[Mapping[str, type]] = MappingProxyType(
         "worlds": list,
         "notebook": str,
         "minimum": str,
+        "told": str,
         "sets": dict,
         "options": dict,
     }
@@ -361,8 +363,7 @@ def _claim(entry: Mapping[str, Any], number: int) -> Claim:
         optional=tuple(entry.get("optional", ())),
         family=tuple(entry.get("family", ())),
         worlds=tuple(entry.get("worlds", ())),
-        notebook=entry.get("notebook", ""),
-        minimum=entry.get("minimum", ""),
+        **{key: entry.get(key, "") for key in ("notebook", "minimum", "told")},
         sets=sets,
     )
     idle = [role for role in claim.roles if role not in roles_in(claim.arguments())]

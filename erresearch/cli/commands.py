@@ -328,6 +328,8 @@ def audit(
         say("Days and weeks were counted in UTC; where the business has another clock, say --tz Area/City.")
     if any(verdict.word != "not judged" for verdict in found.verdicts):
         show(board(found.verdicts))
+        for line in audits.answer_in_money(found):
+            say(_harmless(line))
     else:
         say("No claim could be judged; the lines above say why, and what would help.")
 

@@ -134,8 +134,8 @@ class Dataset:
 
     Attributes
     ----------
-    name, title, unit : str
-        Registered name, one line, and what a row is.
+    name, title, short, unit : str
+        Registered name, one line, what it is called inside a sentence, and what a row is.
     n : int
         Rows after the exclusions.
     randomised : bool
@@ -174,6 +174,7 @@ class Dataset:
     unused: tuple[str, ...] = ()
     embedded: bool = False
     derive: str = ""
+    short: str = ""
     pending: str = ""
 
     def __str__(self) -> str:
@@ -222,6 +223,11 @@ def registered() -> dict[str, Dataset]:
     """
     entries = tomllib.loads((resource("data") / "datasets.toml").read_text(encoding="utf-8"))
     return {name: _dataset(name, entry) for name, entry in entries.items()}
+
+
+def short_names() -> dict[str, str]:
+    """What each data set is called inside a sentence: of "hillstrom" for example "a shop's e-mail experiment"."""
+    return {name: card.short or card.title for name, card in registered().items()}
 
 
 def dataset_card(name: str) -> Dataset:

@@ -57,6 +57,8 @@ _STYLES = {
 }
 # a pipe or a file has no width of its own, and a wrapped table is hard to read or to search
 _WIDTH_ELSEWHERE = 160
+#: Names of data sets up to here are never broken.
+_LONGEST_NAME = 20
 
 
 def plain(text: object) -> str:
@@ -181,7 +183,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def board(verdicts: Iterable[Verdict]) -> Table:
-    """Lay verdicts out as a table: claim × data set → words, estimate with its interval, n.
+    """Lay verdicts out as a table: claim by its short name × data set → words, estimate with its interval, rows.
 
     Parameters
     ----------
@@ -191,7 +193,7 @@ def board(verdicts: Iterable[Verdict]) -> Table:
     Returns
     -------
     rich.table.Table
-        Simulated data sets are marked as such beside their name.
+        Simulated data sets are marked as such beside their name. Words are kept whole from 80 columns on.
 
     Examples
     --------
@@ -203,29 +205,43 @@ def board(verdicts: Iterable[Verdict]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from erresearch.claims.registry import read_claims
+    from erresearch.report.figures.style import amount, span
+
+    names = {claim.id: claim.short for claim in read_claims()}
     rows = sorted(verdicts, key=lambda v: (v.claim, v.simulated, v.dataset))
     judged = [verdict for verdict in rows if verdict.word != "not judged"]
     left = len(rows) - len(judged)
     caption = f"Pairs of claim and data set not judged: {left}; verdicts.csv says why." if left else None
-    table = Table(title="Claims judged", box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
-    for heading in ("claim", "data set", "verdict"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("estimate and interval", overflow="fold")
-    table.add_column("rows", justify="right")
-    table.add_column("accounts", justify="right")
+    table = Table(
+        title="Claims judged",
+        box=box.SIMPLE_HEAD,
+        caption=caption,
+        caption_justify="left",
+        padding=(0, 1, 0, 0),
+    )
+    widest = max((len(verdict.dataset) for verdict in judged), default=0)
+    table.add_column("claim", overflow="fold")
+    table.add_column("data set", overflow="fold", min_width=min(widest, _LONGEST_NAME))
+    table.add_column("verdict", min_width=14)
+    table.add_column("estimate (interval)", min_width=15)
+    table.add_column("rows", justify="right", no_wrap=True)
     before = None
     for verdict in judged:
         if before not in (None, verdict.claim):
             table.add_section()
+        again = verdict.claim == before
         name = plain(verdict.dataset) + (" (simulated)" if verdict.simulated else "")
-        estimate = verdict.estimate
+        estimate, number = verdict.estimate, ""
+        if estimate:
+            shown, own = amount(estimate.value, estimate.interval), verdict.interval or estimate.interval
+            number = f"{shown} ({span(own, sesoi=verdict.sesoi)})"
         table.add_row(
-            Text(plain(verdict.claim) if verdict.claim != before else ""),
+            Text("" if again else plain(f"{verdict.claim} {names.get(verdict.claim, '')}")),
             Text(name, style="italic dim" if verdict.simulated else ""),
             Text(plain(verdict.words_beside_name), style=_STYLES[verdict.word]),
-            Text(plain(verdict.number)),
+            Text(number),
             Text(f"{estimate.n_rows:,}" if estimate else ""),
-            Text(f"{estimate.n_accounts:,}" if estimate and estimate.n_accounts else ""),
         )
         before = verdict.claim
     return table

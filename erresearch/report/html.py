@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
+from erresearch.datasets.entries import short_names
 from erresearch.errors import DataError, ErresearchWarning
 from erresearch.io.files import atomic_write, resource
 from erresearch.report.figures import CalibrationCell
 from erresearch.report.figures.style import INK, MUTED, RULE, WORD_COLOURS
-from erresearch.report.sentences import answer_lines, footing, readable
+from erresearch.report.sentences import answer as told_by, footing, readable
 from erresearch.report.views import (
     ClaimRecord,
     Picture,
@@ -25,6 +26,7 @@ from erresearch.report.views import (
     arrange_promises,
     ladder_of,
     losses,
+    only_simulated,
 )
 from erresearch.results import Decay, Fit, Precedence, Verdict
 
@@ -123,6 +125,7 @@ def write_report(
     True
     """
     verdicts = list(verdicts)
+    names = short_names()  # registered data sets are called so; others by their own name
     known = {claim.id for claim in claims} | {verdict.claim for verdict in verdicts}
     moving = {name: figure.html for name, figure in (figures or {}).items() if hasattr(figure, "html")}
     pictures = {
@@ -130,12 +133,13 @@ def write_report(
         for number, (name, figure) in enumerate((figures or {}).items(), start=1)
         if not hasattr(figure, "html")
     }
-    cards = arrange_cards(verdicts, claims, pictures)
+    cards = arrange_cards(verdicts, claims, pictures, names)
     page = _render(
         question=question,
-        answer=tuple(answer) or answer_lines(verdicts, claims),
+        answer=tuple(answer) or told_by(verdicts, claims, names),
         ladder=ladder_of(cards, verdicts),
         footing=footing(verdicts),
+        alone=only_simulated(verdicts),
         cards=cards,
         further={name: made for name, made in pictures.items() if name not in known},
         provenance=provenance or {},

@@ -13,10 +13,8 @@ from erresearch.results.verdicts import ReasonCode
 
 __all__ = [
     "answer",
-    "answer_lines",
     "count_of",
     "estimate_sentence",
-    "finding",
     "flip_sentence",
     "footing",
     "headline",
@@ -24,12 +22,19 @@ __all__ = [
     "readable",
     "sentence",
     "short_name",
+    "told",
 ]
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SHOWN_NAMES = 4
-#: Claims of one kind that the answer tells one by one.
-_TOLD = 2
+#: What a word means of the title's question, on data that follow both sides over time.
+_OVER_TIME: Final[Mapping[str, str]] = {
+    "supported": "the data say that more of one is followed by more of the other",
+    "contradicted": "the data say the opposite",
+    "practically nil": "the data say that it is too little to matter",
+    "inconclusive": "the data cannot tell",
+    "association only": "the data say that the two move together, and not which comes first",
+}
 _ORDER = (
     "Finer periods, declared events or an experiment: as it stands, which of the two comes first is open."
 )
@@ -79,8 +84,11 @@ def count_of(n: int, noun: str) -> str:
     >>> count_of(1, "claim"), count_of(0, "data set"), count_of(2760, "row")
     ('one claim', 'no data sets', '2,760 rows')
     """
-    number = _NUMBERS[n] if n < len(_NUMBERS) else f"{n:,}"
-    return f"{number} {noun}{'' if n == 1 else 's'}"
+    return f"{_number(n)} {noun}{'' if n == 1 else 's'}"
+
+
+def _number(n: int) -> str:
+    return _NUMBERS[n] if n < len(_NUMBERS) else f"{n:,}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -101,7 +109,9 @@ def _cut(name: str, limit: int = 40) -> str:
     return name if len(name) <= limit else name[: limit - 1] + "…"
 
 
-def answer(verdicts: Iterable[Verdict], claims: Iterable[Any] = ()) -> str:
+def answer(
+    verdicts: Iterable[Verdict], claims: Iterable[Any] = (), names: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
     """What real data say, in a few sentences: over time, where chance decided, across units, and not at all.
 
     Parameters
@@ -109,11 +119,13 @@ def answer(verdicts: Iterable[Verdict], claims: Iterable[Any] = ()) -> str:
     verdicts : iterable of Verdict
         All verdicts; simulated ones never count.
     claims : iterable of claim records
-        Their short names and units.
+        Their short names and units, and the clause that tells an estimate.
+    names : mapping of str to str, optional
+        What data sets are called where people look.
 
     Returns
     -------
-    str
+    tuple of str
 
     See Also
     --------
@@ -122,24 +134,15 @@ def answer(verdicts: Iterable[Verdict], claims: Iterable[Any] = ()) -> str:
     Examples
     --------
     >>> answer([Verdict("C01", "effect", "supported", qualifiers=("simulated",))])
-    'Nothing was judged on real data: one claim waits for data.'
-    """
-    return " ".join(answer_lines(verdicts, claims))
-
-
-def answer_lines(verdicts: Iterable[Verdict], claims: Iterable[Any] = ()) -> tuple[str, ...]:
-    """The sentences of :func:`answer`, chosen by the verdicts' words and the designs behind their certainty.
-
-    Examples
-    --------
+    ('Nothing was judged on real data: one claim waits for data.',)
     >>> estimate = Estimate("x", value=0.005, se=0.001, df=9, interval=Interval(0.003, 0.007), n_rows=64_000,
     ...     n_accounts=0, unit="difference of shares")
     >>> from erresearch.results import Certainty
     >>> sure = Certainty("moderate", 3, ("randomised", "indirect"), ("chance decided", "indirect"))
-    >>> answer_lines([Verdict("C6", "mail", "supported", estimate=estimate, certainty=sure)])[1]
-    'Where chance decided who was treated (mail): C6: 5.0 more in 1,000 (3.0 to 7.0), supported, certainty moderate.'
+    >>> answer([Verdict("C6", "mail", "supported", estimate=estimate, certainty=sure)])[1]
+    'Where chance decided who was treated (mail), C6: 5.0 more in 1,000 (3.0 to 7.0). Supported, certainty moderate.'
     """
-    known = {claim.id: claim for claim in claims}
+    known, names = {claim.id: claim for claim in claims}, names or {}
     everything = list(verdicts)
     asked = dict.fromkeys(verdict.claim for verdict in everything)
     judged = [v for v in everything if not v.simulated and v.word != "not judged"]
@@ -150,25 +153,60 @@ def answer_lines(verdicts: Iterable[Verdict], claims: Iterable[Any] = ()) -> tup
     by_design: dict[str, list[Verdict]] = {}
     for verdict in judged:
         by_design.setdefault(verdict.certainty.codes[0] if verdict.certainty else "", []).append(verdict)
-    lines = []
-    ordered = by_design.pop("ordered", [])
-    if ordered:
-        panels = _listed([_cut(name) for name in dict.fromkeys(v.dataset for v in ordered)])
-        lines.append(f"Over time ({panels}): {_told(ordered, known)}.")
-    else:
-        lines.append(
-            "Whether engagement brings revenue cannot be read off the real data here: no table follows both over time."
-        )
+    lines = [
+        _over_time(by_design.pop("ordered"), known, names)
+        if "ordered" in by_design
+        else "Whether engagement brings revenue cannot be read off the real data here: no table follows both over time."
+    ]
     if chance := by_design.pop("randomised", []):
-        names = _listed([_cut(name) for name in dict.fromkeys(v.dataset for v in chance)])
-        lines.append(f"Where chance decided who was treated ({names}): {_told(chance[:1], known)}.")
+        first = chance[0]
+        lines.append(
+            f"Where chance decided who was treated ({_called([first], names)}), {told(first, known.get(first.claim))}. "
+            f"{sentence(', '.join([first.word, *_certainty([first])]))}"
+        )
     rest = [verdict for group in by_design.values() for verdict in group]
-    words = {word: sum(v.word == word for v in rest) for word in dict.fromkeys(v.word for v in rest)}
-    counted = ", ".join(f"{number} {word}" for word, number in words.items())
-    across = f"{count_of(len(rest), 'verdict')} on tables without an order in time: {counted}" if rest else ""
-    if across or waiting:
-        lines.append(sentence("; ".join(part for part in (across, waits if waiting else "") if part)))
-    return tuple(lines)
+    parts = [_counted(rest, "verdict", " on tables without an order in time")] if rest else []
+    parts += [sentence(waits)] if waiting else []
+    return (*lines, " ".join(parts)) if parts else tuple(lines)
+
+
+def _over_time(verdicts: Sequence[Verdict], known: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """What the data say of the first claim that follows both over time; the others are counted."""
+    first = [v for v in verdicts if v.claim == verdicts[0].claim]
+    said = "; ".join(
+        f"{_OVER_TIME[word]} ({'; '.join([_called(group, names), *_certainty(group)])})"
+        for word in dict.fromkeys(v.word for v in first)
+        if (group := [v for v in first if v.word == word])
+    )
+    proxy = ", a proxy" if "proxy" in first[0].qualifiers else ""
+    where = f"on {_called(first[:1], names)}{proxy}: " if proxy or len(first) > 1 else ""
+    line = f"Over time, {said}. {sentence(where + told(first[0], known.get(first[0].claim)))}"
+    rest = verdicts[len(first) :]
+    return f"{line} {_counted(rest, 'other verdict', ' over time')}" if rest else line
+
+
+def _counted(verdicts: Sequence[Verdict], noun: str, where: str) -> str:
+    """How many verdicts of a kind there are, word by word."""
+    if len(verdicts) == 1:
+        return f"The one {noun}{where} is: {verdicts[0].word}."
+    counts = [
+        (sum(v.word == word for v in verdicts), word) for word in dict.fromkeys(v.word for v in verdicts)
+    ]
+    (number, word), *others = counts
+    said = [
+        f"{_number(number)} {'is' if number == 1 else 'are'} {word}",
+        *(f"{_number(n)} {w}" for n, w in others),
+    ]
+    return f"Of {_number(len(verdicts))} {noun}s{where}, {', '.join(said)}."
+
+
+def _called(verdicts: Iterable[Verdict], names: Mapping[str, str]) -> str:
+    return _listed([_cut(names.get(v.dataset, v.dataset)) for v in {v.dataset: v for v in verdicts}.values()])
+
+
+def _certainty(verdicts: Iterable[Verdict]) -> list[str]:
+    levels = dict.fromkeys(v.certainty.level for v in verdicts if v.certainty is not None)
+    return [f"certainty {' or '.join(levels)}"] if levels else []
 
 
 def short_name(claim: Any, name: str = "") -> str:
@@ -176,18 +214,22 @@ def short_name(claim: Any, name: str = "") -> str:
     return _cut(str(getattr(claim, "short", "") or getattr(claim, "id", "") or name))
 
 
-def _told(verdicts: Sequence[Verdict], known: Mapping[str, Any]) -> str:
-    """One verdict per claim, at most a few, each with its number in people's units."""
-    first = {verdict.claim: verdict for verdict in reversed(verdicts)}
-    told = []
-    for name in reversed(first):
-        verdict = first[name]
-        sure = f", certainty {verdict.certainty.level}" if verdict.certainty else ""
-        claim = known.get(name)
-        said = in_units(verdict, str(getattr(claim, "unit", "")))
-        told.append(f"{short_name(claim, name)}: {said + ', ' if said else ''}{verdict.word}{sure}")
-    more = [f"{len(told) - _TOLD} more below"] if len(told) > _TOLD else []
-    return "; ".join([*told[:_TOLD], *more])
+def told(verdict: Verdict, claim: Any = None) -> str:
+    """An estimate in the claim's own clause, else behind its short name: always in people's units.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> claim = SimpleNamespace(unit="difference of shares", told="of those mailed, {} bought")
+    >>> estimate = Estimate("x", value=0.005, se=0.001, df=9, interval=Interval(0.003, 0.007), n_rows=99, n_accounts=0)
+    >>> told(Verdict("C6", "mail", "supported", estimate=estimate), claim)
+    'of those mailed, 5.0 more in 1,000 bought (3.0 to 7.0)'
+    """
+    unit, clause = (str(getattr(claim, part, "")) for part in ("unit", "told"))
+    said, ends = _in_units(verdict, unit)
+    if clause and said:
+        return f"{clause.replace('{}', said)} ({ends})"
+    return f"{short_name(claim, verdict.claim)}: {in_units(verdict, unit) or verdict.word}"
 
 
 def in_units(verdict: Verdict, unit: str = "") -> str:
@@ -199,24 +241,29 @@ def in_units(verdict: Verdict, unit: str = "") -> str:
     >>> in_units(Verdict("C1", "shop", "supported", estimate=estimate), "elasticity")
     '7.2 % more where it doubles (4.2 to 10.2)'
     """
+    said, ends = _in_units(verdict, unit)
+    doubles = " where it doubles" if said.endswith((" % more", " % less")) else ""
+    return f"{said}{doubles} ({ends})" if said else ""
+
+
+def _in_units(verdict: Verdict, unit: str) -> tuple[str, str]:
+    """The amount with what it is, and the ends of its interval."""
     estimate = verdict.estimate
     if estimate is None:
-        return ""
+        return "", ""
     interval, unit = estimate.interval, estimate.unit or unit
     ends = [estimate.value, interval.low, interval.high]
     if unit == "difference of shares":
         tail, shown = "more in 1,000", [1000 * end for end in ends]
     elif "elasticity" in unit.split():
-        tail, shown = (
-            "% more where it doubles",
-            [100 * (2**end - 1) if end < _MOST else math.inf for end in ends],
-        )
+        tail, shown = "% more", [100 * (2**end - 1) if end < _MOST else math.inf for end in ends]
     else:
-        return f"{amount(estimate.value, interval, unit, sesoi=verdict.sesoi)} ({span(interval, sesoi=verdict.sesoi)})"
+        said = amount(estimate.value, interval, unit, sesoi=verdict.sesoi)
+        return said, span(interval, sesoi=verdict.sesoi)
     value, low, high = shown
     if value < 0:
         tail, value, low, high = tail.replace("more", "less"), -value, -high, -low
-    return f"{amount(value, Interval(low, high))} {tail} ({span(Interval(low, high))})"
+    return f"{amount(value, Interval(low, high))} {tail}", span(Interval(low, high))
 
 
 def footing(verdicts: Iterable[Verdict]) -> str:
@@ -240,25 +287,7 @@ def footing(verdicts: Iterable[Verdict]) -> str:
     )
 
 
-def finding(verdict: Verdict) -> str:
-    """Where the interval lies, in one clause: the text a picture's title and its alternative carry.
-
-    Examples
-    --------
-    >>> estimate = Estimate("x", value=0.31, se=0.05, df=39, interval=Interval(0.22, 0.40), n_rows=100, n_accounts=10)
-    >>> finding(Verdict("C1", "shop", "supported", size="at least δ", estimate=estimate, sesoi=0.05))
-    '0.310 (0.220 to 0.400): wholly above δ = 0.05'
-    """
-    estimate = verdict.estimate
-    if estimate is None:
-        return f"not judged: {verdict.reason or 'no reason given'}"
-    interval = verdict.interval or estimate.interval
-    where = _place(interval, verdict.sesoi)
-    shown = amount(estimate.value, estimate.interval, estimate.unit, sesoi=verdict.sesoi)
-    return f"{shown} ({span(estimate.interval, sesoi=verdict.sesoi)}): {where}"
-
-
-def headline(verdicts: Sequence[Verdict]) -> str:
+def headline(verdicts: Sequence[Verdict], names: Mapping[str, str] | None = None) -> str:
     """Where the intervals of a claim lie on its real data sets: the title over its picture.
 
     Examples
@@ -268,7 +297,7 @@ def headline(verdicts: Sequence[Verdict]) -> str:
     'shop: wholly above δ = 0.05'
     """
     said = [
-        f"{_cut(verdict.dataset)}: {_place(verdict.interval or verdict.estimate.interval, verdict.sesoi)}"
+        f"{_called([verdict], names or {})}: {_place(verdict.interval or verdict.estimate.interval, verdict.sesoi)}"
         for verdict in verdicts
         if verdict.estimate is not None
     ]

@@ -13,7 +13,6 @@ from erresearch.report.figures import CalibrationCell
 from erresearch.report.figures.style import SYMBOLS, amount, span
 from erresearch.report.sentences import (
     estimate_sentence,
-    finding,
     flip_sentence,
     headline,
     sentence,
@@ -35,6 +34,7 @@ __all__ = [
     "axis_of",
     "ladder_of",
     "losses",
+    "only_simulated",
 ]
 
 _SAYS: Final = {
@@ -106,16 +106,14 @@ class Cell:
 
     anchor: str
     dataset: str
+    called: str
     word: str
     size: str
     qualifiers: tuple[str, ...]
     symbol: str
     simulated: bool
     number: str
-    unit: str
     interval: str
-    base: str
-    finding: str
     sentence: str
     flip: str
     reason: str
@@ -139,11 +137,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A claim with everything said about it.
-
-    `simulated` are the checks on simulated data; `idle` names, by reason, the worlds on which there was nothing
-    to judge: they are many and all alike, so they are told together.
-    """
+    """A claim with everything said about it; `simulated` are the checks on simulated data."""
 
     anchor: str
     claim: ClaimRecord
@@ -158,7 +152,6 @@ class Card:
     unit: str
     real: tuple[Cell, ...]
     simulated: tuple[Cell, ...]
-    idle: tuple[tuple[str, tuple[str, ...]], ...]
     picture: Picture | None
 
     @property
@@ -177,7 +170,7 @@ class Card:
         reasons: dict[str, list[str]] = {}
         for cell in self.real:
             if cell.word == "not judged":
-                reasons.setdefault(cell.reason, []).append(cell.dataset)
+                reasons.setdefault(cell.reason, []).append(cell.called)
         return tuple((reason, tuple(names)) for reason, names in reasons.items())
 
 
@@ -206,16 +199,12 @@ class Loss:
     count: int
 
 
-def _cell(verdict: Verdict, anchor: str, *, axis: Axis | None, direction: str) -> Cell:
+def _cell(verdict: Verdict, anchor: str, *, called: str, axis: Axis | None, direction: str) -> Cell:
     estimate = verdict.estimate
-    number = interval = base = unit = ""
+    number = interval = ""
     values = ("", "", "", "", "", "")
     if estimate is not None:
-        number, unit = amount(estimate.value, estimate.interval), estimate.unit
-        interval = span(estimate.interval)
-        base = f"n = {estimate.n_rows:,}"
-        if estimate.n_accounts:
-            base += f", {estimate.groups}"
+        number, interval = amount(estimate.value, estimate.interval), span(estimate.interval)
         own = verdict.interval or estimate.interval
         half = estimate.interval.half
         values = (
@@ -229,16 +218,14 @@ def _cell(verdict: Verdict, anchor: str, *, axis: Axis | None, direction: str) -
     return Cell(
         anchor=anchor,
         dataset=verdict.dataset,
+        called=called,
         word=verdict.word,
         size=verdict.size,
         qualifiers=verdict.qualifiers,
         symbol=SYMBOLS[verdict.word],
         simulated=verdict.simulated,
         number=number,
-        unit=unit,
         interval=interval,
-        base=base,
-        finding=finding(verdict),
         sentence=estimate_sentence(verdict),
         flip=flip_sentence(verdict, direction=direction),
         reason=sentence(verdict.reason),
@@ -275,18 +262,24 @@ def _check(claim: ClaimRecord) -> tuple[str, ...]:
 
 
 def arrange_cards(
-    verdicts: Iterable[Verdict], claims: Iterable[ClaimRecord], pictures: Mapping[str, Picture]
+    verdicts: Iterable[Verdict],
+    claims: Iterable[ClaimRecord],
+    pictures: Mapping[str, Picture],
+    names: Mapping[str, str],
 ) -> tuple[Card, ...]:
     """One card per claim, in the order of `claims`; claims that only verdicts name come last.
 
+    Where nothing but simulated data were judged (an audit of example files), they stand in the place of real ones.
+
     Examples
     --------
-    >>> [card.claim.id for card in arrange_cards([Verdict("C9", "shop", "inconclusive")], [], {})]
+    >>> [card.claim.id for card in arrange_cards([Verdict("C9", "shop", "inconclusive")], [], {}, {})]
     ['C9']
     """
     by_claim: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
+    for verdict in (verdicts := list(verdicts)):
         by_claim.setdefault(verdict.claim, []).append(verdict)
+    alone = only_simulated(verdicts)
     records: dict[str, ClaimRecord] = {claim.id: claim for claim in claims}
     for name in by_claim:
         records.setdefault(name, _Unregistered(name))
@@ -294,11 +287,17 @@ def arrange_cards(
     for number, (name, claim) in enumerate(records.items(), start=1):
         judged = by_claim.get(name, [])
         axis = axis_of(judged)
-        real = [v for v in judged if not v.simulated]
-        ordered = real + [v for v in judged if v.simulated and v.word != "not judged"]
+        real = [v for v in judged if alone or not v.simulated]
+        ordered = real + [v for v in judged if not alone and v.simulated and v.word != "not judged"]
         direction = str(getattr(claim, "direction", ""))
         cells = [
-            _cell(v, f"verdict-{number}-{i}", axis=axis, direction=direction)
+            _cell(
+                v,
+                f"verdict-{number}-{i}",
+                called=names.get(v.dataset, v.dataset),
+                axis=axis,
+                direction=direction,
+            )
             for i, v in enumerate(ordered, start=1)
         ]
         delta = next((v.sesoi for v in ordered if math.isfinite(v.sesoi)), claim.sesoi)
@@ -310,27 +309,23 @@ def arrange_cards(
                 estimand=_estimand(claim.estimand),
                 says=_SAYS.get(direction, ""),
                 minimum=str(getattr(claim, "minimum", "")),
-                headline=headline(real),
+                headline=headline(real, names),
                 delta=rounded(delta) if math.isfinite(delta) else "",
                 check=_check(claim),
                 axis=axis,
                 unit=next((v.estimate.unit for v in ordered if v.estimate and v.estimate.unit), "")
                 or str(getattr(claim, "unit", "")),
-                real=tuple(cell for cell in cells if not cell.simulated),
-                simulated=tuple(cell for cell in cells if cell.simulated),
-                idle=_idle(judged),
+                real=tuple(cells[: len(real)]),
+                simulated=tuple(cells[len(real) :]),
                 picture=pictures.get(name),
             )
         )
     return tuple(cards)
 
 
-def _idle(verdicts: Iterable[Verdict]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    reasons: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        if verdict.simulated and verdict.word == "not judged":
-            reasons.setdefault(verdict.reason or "no reason given", []).append(verdict.dataset)
-    return tuple((reason, tuple(names)) for reason, names in reasons.items())
+def only_simulated(verdicts: Iterable[Verdict]) -> bool:
+    """Whether simulated data, and no others, gave a word."""
+    return {verdict.simulated for verdict in verdicts if verdict.word != "not judged"} == {True}
 
 
 def ladder_of(cards: Sequence[Card], verdicts: Iterable[Verdict]) -> Ladder | None:
@@ -348,7 +343,7 @@ def ladder_of(cards: Sequence[Card], verdicts: Iterable[Verdict]) -> Ladder | No
     >>> from erresearch.results import Estimate
     >>> estimate = Estimate("x", value=0.1, se=0.02, df=9, interval=Interval(0.06, 0.14), n_rows=99, n_accounts=9)
     >>> made = [Verdict("C1", "shop", "supported", estimate=estimate, sesoi=0.05)]
-    >>> (rung,) = ladder_of(arrange_cards(made, [], {}), made).rungs
+    >>> (rung,) = ladder_of(arrange_cards(made, [], {}, {}), made).rungs
     >>> rung[1].dataset, rung[2].point
     ('shop', 68.18)
     """

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from erresearch.workshop.exercises import EXERCISES, Exercise, Outcome, assess, check
 from erresearch.workshop.explorations import EXPLORATIONS, Exploration, View, unrelated
-from erresearch.workshop.sliders import explore, slider_box, static_picture, static_table
+from erresearch.workshop.sliders import CHOICES, choose, explore, slider_box, static_picture, static_table
 
 __all__ = [
+    "CHOICES",
     "EXERCISES",
     "EXPLORATIONS",
     "Exercise",
@@ -18,6 +19,7 @@ __all__ = [
     "View",
     "assess",
     "check",
+    "choose",
     "explore",
     "slider_box",
     "static_picture",

@@ -1,4 +1,4 @@
-"""Sliders where a front end can move them; a picture and a table of three settings where none can."""
+"""Sliders and questions where a front end can move them; a picture, a table or the text where none can."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import importlib.util
 import io
 import os
 import textwrap
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from erresearch.errors import UnknownNameError
 from erresearch.report.figures import theme
 from erresearch.workshop.explorations import Exploration, View, exploration_named
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["explore", "slider_box", "static_picture", "static_table"]
+__all__ = ["CHOICES", "choose", "explore", "slider_box", "static_picture", "static_table"]
 
 SWITCH: Final = "ERRESEARCH_WIDGETS"
 """Environment variable; "off" shows the static picture only."""
@@ -67,13 +69,14 @@ def explore(name: str, *, rng: int, at: float | None = None, widgets: bool | Non
         "text/plain": static_table(exploration, views),
         "image/png": base64.b64encode(static_picture(views)).decode("ascii"),
     }
-    if _offered() if widgets is None else widgets:
+    if widgets_offered() if widgets is None else widgets:
         shown = slider_box(exploration, rng=rng)._repr_mimebundle_()
         bundle = {**shown, **bundle}
     display(bundle, raw=True)  # type: ignore[no-untyped-call]
 
 
-def _offered() -> bool:
+def widgets_offered() -> bool:
+    """Whether ipywidgets is installed and the environment does not turn it off."""
     wanted = os.environ.get(SWITCH, "on").strip().lower() not in ("off", "0", "no", "false")
     return wanted and importlib.util.find_spec("ipywidgets") is not None
 
@@ -188,3 +191,107 @@ def static_table(exploration: Exploration, views: Sequence[View]) -> str:
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = ["  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
     return "\n".join([f"{exploration.title} (simulated; planted truth: {exploration.truth})", *lines])
+
+
+#: Per question: what is asked, and what each answer is told.
+CHOICES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = MappingProxyType(
+    {
+        "confounding": (
+            "Engagement moves no revenue here. What makes the two go together?",
+            {
+                "Chance": "Move the slider to 0: what is left there is chance.",
+                "Something that moves both": "Yes. Size, season and advertising move both columns.",
+                "Revenue brings engagement": "It might elsewhere. Read the planted truth above the slider.",
+            },
+        ),
+        "shared denominator": (
+            "Likes and orders have nothing to do with each other. Why do the two rates go together?",
+            {
+                "Large accounts sell more": "Read the planted truth: followers have nothing to do with orders either.",
+                "Both were divided by the same followers": "Yes. What divides both sides makes both rise and fall.",
+                "The sample is too small": "A larger one would give the same r. The slider does not change its size.",
+            },
+        ),
+        "list": (
+            "The rate does not depend on followers. Why does it seem to fall on a list of the best?",
+            {
+                "Large accounts are lazy": "In this world they are as good as small ones. Keep everybody and look.",
+                "A small account needs luck to get on it": "Yes. The small ones on the list are the lucky ones.",
+                "The platform hides large accounts": "No platform is in this world. What does the slider leave out?",
+            },
+        ),
+        "weeks": (
+            "The effect is there. Your 28 weeks do not show it. What do you report?",
+            {
+                "There is no effect": "Not shown is not the same as not there. Move the slider to the right.",
+                "These data cannot tell": "Yes. Say as well how many weeks it would take.",
+                "There is an effect": "It is planted, but these weeks do not show it: nobody could know.",
+            },
+        ),
+    }
+)
+
+
+def choose(name: str, *, widgets: bool | None = None) -> None:
+    """Ask a question and answer to each choice; where no button can be pressed, the choices are printed.
+
+    Parameters
+    ----------
+    name : str
+        "confounding", "shared denominator", "list" or "weeks": the slider that it is about.
+    widgets : bool, optional
+        Whether to offer buttons; as for :func:`erresearch.workshop.explore` where it is not given.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such question.
+
+    See Also
+    --------
+    erresearch.workshop.explore : The slider.
+
+    Examples
+    --------
+    >>> choose("weeks", widgets=False)
+    The effect is there. Your 28 weeks do not show it. What do you report?
+      ( ) There is no effect
+      ( ) These data cannot tell
+      ( ) There is an effect
+    """
+    if name not in CHOICES:
+        raise UnknownNameError.of("question", name, CHOICES)
+    question, replies = CHOICES[name]
+    text = "\n".join([textwrap.fill(question, 88), *(f"  ( ) {answer}" for answer in replies)])
+    if not (widgets_offered() if widgets is None else widgets):
+        print(text)
+        return
+    from IPython.display import display
+
+    bundle: dict[str, Any] = {**choice_box(name)._repr_mimebundle_(), "text/plain": text}
+    display(bundle, raw=True)  # type: ignore[no-untyped-call]
+
+
+def choice_box(name: str) -> Any:
+    """Make the buttons with the reply that follows them.
+
+    Examples
+    --------
+    >>> question, buttons, reply = choice_box("weeks").children
+    >>> buttons.value = "These data cannot tell"
+    >>> reply.value
+    '<p role="status">Yes. Say as well how many weeks it would take.</p>'
+    """
+    import ipywidgets
+
+    question, replies = CHOICES[name]
+    buttons = ipywidgets.RadioButtons(
+        options=list(replies), value=None, layout=ipywidgets.Layout(width="max-content")
+    )
+    reply = ipywidgets.HTML()
+
+    def answer(change: Mapping[str, Any]) -> None:
+        reply.value = f'<p role="status">{replies[change["new"]]}</p>' if change["new"] else ""
+
+    buttons.observe(answer, names="value")
+    return ipywidgets.VBox([ipywidgets.HTML(f"<b>{question}</b>"), buttons, reply])

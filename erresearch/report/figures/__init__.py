@@ -8,7 +8,7 @@ Examples
 >>> with theme():
 ...     ax = forest([talk], ax=Figure().subplots())
 >>> ax.get_title(loc="left")
-'The interval excludes 0, above it'
+'talk lies above 0'
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 from erresearch.report.figures.challenges import CalibrationCell, calibration, precedence, sensitivity
 from erresearch.report.figures.curves import decay, specification_curve
 from erresearch.report.figures.forests import (
-    board,
     estimate_interval,
     forest,
 )
@@ -26,7 +25,6 @@ __all__ = [
     "SYMBOLS",
     "WORD_COLOURS",
     "CalibrationCell",
-    "board",
     "calibration",
     "decay",
     "estimate_interval",

@@ -256,7 +256,9 @@ def _order_title(found: Precedence) -> str:
     if clear["forward"] and found.over_lead is not None and 0 in found.over_lead.interval:
         return f"{x} moves with {y} ({number}), no more clearly before it than after it"
     if clear["forward"] and not clear["reverse"] and not clear["lead"]:
-        return f"{x} comes before {y} ({number}); the reverse and the lead hold 0"
+        # without a test of the lag against the lead, a picture says what it shows and no more
+        says = "comes before" if found.over_lead is not None else "goes with the next period's"
+        return f"{x} {says} {y} ({number}); the reverse and the lead hold 0"
     if clear["forward"]:
         both = " and ".join(
             name

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
 from erresearch.report.figures.style import (
-    HATCH,
     INK,
     MUTED,
     RULE,
-    SYMBOLS,
-    WORD_COLOURS,
     amount,
     label,
     new_axes,
@@ -22,13 +18,12 @@ from erresearch.report.figures.style import (
     span,
     titled,
 )
-from erresearch.results import WORDS, Estimate, Verdict, Word, rounded
+from erresearch.results import Estimate, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
-    "board",
     "estimate_interval",
     "forest",
     "scale_of",
@@ -36,6 +31,7 @@ __all__ = [
 ]
 
 _ROW = 0.42
+_TITLE = 60  # characters of names that one line of title holds
 _MARGIN = 0.06
 
 
@@ -190,7 +186,7 @@ def forest(
     Returns
     -------
     matplotlib Axes
-        With a title that counts the intervals on either side of `null`.
+        With a title that says on which side of `null` the intervals lie.
 
     Raises
     ------
@@ -207,7 +203,7 @@ def forest(
     ...     n_accounts=40)
     >>> ax = forest([talk, spend], ax=Figure().subplots())
     >>> ax.get_title(loc="left"), [tick.get_text() for tick in ax.get_yticklabels()]
-    ('One of 2 intervals excludes 0, above it', ['talk', 'spend'])
+    ('talk lies above 0; spend reaches across 0', ['talk', 'spend'])
     """
     several = [estimates] if isinstance(estimates, Estimate) else estimates
     named = list(several.items()) if isinstance(several, Mapping) else [(e.name, e) for e in several]
@@ -231,134 +227,25 @@ def forest(
         )
     ax.set_yticks(range(len(named)), [label(name, limit=32) for name, _ in named], color=INK)
     ax.set_ylim(len(named) - 0.5, -0.5)
-    above = sum(estimate.interval.low > null for estimate in drawn)
-    below = sum(estimate.interval.high < null for estimate in drawn)
-    titled(ax, _counted(len(drawn), above, below, rounded(null)))
+    titled(ax, _sides(named, null))
     return ax
 
 
-def _counted(n: int, above: int, below: int, null: str) -> str:
-    if not above + below:
-        return f"No interval excludes {null}" if n > 1 else f"The interval holds {null}"
-    number = "One" if above + below == 1 else f"{above + below}"
-    head = f"{number} of {n} intervals exclude{'s' if above + below == 1 else ''} {null}"
-    if n == 1:
-        head = f"The interval excludes {null}"
-    sides = (
-        [f"{above} above and {below} below it"] if above and below else ["above it" if above else "below it"]
-    )
-    return f"{head}, {sides[0]}"
+def _sides(named: Sequence[tuple[object, Estimate]], null: float) -> str:
+    """Which intervals lie on which side of `null`: by name where the names are few and short."""
+    groups: dict[str, list[str]] = {"lie above": [], "lie below": [], "reach across": []}
+    for name, estimate in named:
+        above, below = estimate.interval.low > null, estimate.interval.high < null
+        side = "lie above" if above else "lie below" if below else "reach across"
+        groups[side].append(label(name, limit=24))
+    by_name = sum(len(name) for names in groups.values() for name in names) <= _TITLE
+    said: list[str] = []
+    for verb, names in groups.items():
+        who = _joined(names) if by_name else f"{len(names)}{'' if said else f' of {len(named)}'}"
+        says = verb if len(names) > 1 else verb.replace("lie", "lies").replace("reach", "reaches")
+        said += [f"{who} {says} {rounded(null)}"] if names else []
+    return "; ".join(said)
 
 
-_CELL = (1.95, 0.82)
-
-
-def board(
-    verdicts: Sequence[Verdict], *, palette: Mapping[Word, str] | None = None, ax: Axes | None = None
-) -> Axes:
-    r"""Draw claims × data sets, one tile per verdict, in colour, symbol and word.
-
-    Columns of simulated data stand at the right, hatched, with the word under their name; they are not
-    counted in the title.
-
-    Parameters
-    ----------
-    verdicts : sequence of Verdict
-        What was judged; rows and columns in the order of appearance, real data first.
-    palette : mapping of word to colour, optional
-        Colours other than the package's own.
-    ax : matplotlib Axes, optional
-        Where to draw; a new figure where it is not given.
-
-    Returns
-    -------
-    matplotlib Axes
-        With a title that counts the words given on real data.
-
-    Raises
-    ------
-    DataError
-        If there is no verdict to draw.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> made = [Verdict("C1", "shop", "inconclusive"),
-    ...         Verdict("C1", "nil", "practically nil", qualifiers=("simulated",))]
-    >>> ax = board(made, ax=Figure().subplots())
-    >>> ax.get_title(loc="left"), [tick.get_text() for tick in ax.get_xticklabels()]
-    ('On real data: 1 inconclusive', ['shop', 'nil\nsimulated'])
-    """
-    if not verdicts:
-        raise DataError("a board needs a verdict", got="none", fix="judge at least one claim")
-    claims = list(dict.fromkeys(verdict.claim for verdict in verdicts))
-    columns = sorted(dict.fromkeys((v.dataset, v.simulated) for v in verdicts), key=lambda column: column[1])
-    colours = {**WORD_COLOURS, **(palette or {})}
-    ax = new_axes(ax, size=(1.2 + _CELL[0] * len(columns), 1.0 + _CELL[1] * len(claims)))
-    for verdict in verdicts:
-        place = columns.index((verdict.dataset, verdict.simulated)), claims.index(verdict.claim)
-        _tile(ax, verdict, place, colours[verdict.word])
-    ax.set_xlim(-0.5, len(columns) - 0.5)
-    ax.set_ylim(len(claims) - 0.5, -0.5)
-    ax.xaxis.set_ticks_position("top")
-    ax.set_xticks(
-        range(len(columns)),
-        [label(name, limit=20) + ("\nsimulated" if simulated else "") for name, simulated in columns],
-        color=INK,
-    )
-    ax.set_yticks(range(len(claims)), [label(claim, limit=20) for claim in claims], color=INK)
-    ax.spines[:].set_visible(False)
-    ax.tick_params(length=0)
-    counts = Counter(verdict.word for verdict in verdicts if not verdict.simulated)
-    said = ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word])
-    titled(ax, f"On real data: {said}" if said else "No verdict on real data")
-    return ax
-
-
-def _tile(ax: Axes, verdict: Verdict, place: tuple[int, int], colour: str) -> None:
-    from matplotlib.colors import to_rgba
-    from matplotlib.patches import Rectangle
-
-    x, y = place
-    patch = Rectangle(
-        (x - 0.47, y - 0.44),
-        0.94,
-        0.88,
-        facecolor="none" if verdict.simulated else to_rgba(colour, 0.13),
-        edgecolor=HATCH if verdict.simulated else "none",
-        hatch="////" if verdict.simulated else None,
-        linestyle="--" if verdict.simulated else "-",
-        linewidth=0.8 if verdict.simulated else 0,
-        gid="simulated" if verdict.simulated else "real",
-    )
-    ax.add_patch(patch)
-    ax.plot(
-        [x - 0.47, x - 0.47], [y - 0.44, y + 0.44], color=colour, lw=2.5, solid_capstyle="butt", gid="mark"
-    )
-    ax.text(
-        x - 0.41,
-        y - 0.2,
-        f"{SYMBOLS[verdict.word]} {verdict.word}",
-        color=colour,
-        weight="bold",
-        va="center",
-        fontsize=8.8,
-        gid="word",
-    )
-    if verdict.estimate is not None:
-        interval = verdict.estimate.interval
-        number = f"{amount(verdict.estimate.value, interval)} ({span(interval)})"
-        ax.text(x - 0.41, y + 0.04, number, color=INK, va="center", fontsize=7.6, gid="number")
-    sure = [f"certainty {verdict.certainty.level}"] if verdict.certainty else []
-    notes = [verdict.size, *sure, *(q for q in verdict.qualifiers if q != "simulated")]
-    if verdict.estimate is not None:
-        notes.append(f"n = {verdict.estimate.n_rows:,}")
-    ax.text(
-        x - 0.41,
-        y + 0.26,
-        ", ".join(note for note in notes if note),
-        color=MUTED,
-        va="center",
-        fontsize=7.2,
-        gid="note",
-    )
+def _joined(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
