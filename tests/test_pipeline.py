@@ -293,7 +293,7 @@ def test_the_board_names_claims_and_breaks_no_word_at_80_columns():
         "sales",
         "association",
         "mechanical",
-        "−0.08",
+        "−0.081",
         "(−1.04",
         "0.88)",
         "64,000",
