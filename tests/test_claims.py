@@ -701,3 +701,18 @@ def test_a_reliability_from_several_counts_keeps_its_source():
     (said,) = [doubt.text for doubt in verdict.doubts if doubt.name == "reliability"]
     assert said == str(found)
     assert "counts" in said
+
+
+def test_an_estimate_is_told_of_the_columns_that_were_taken():
+    """Where a data set plays x or y by other columns, the claim's own clause would name the wrong thing."""
+    claims = {claim.id: claim for claim in read_claims()}
+    assert "revenue" in claims["C01"].clause("a shop")
+    for claim in claims.values():
+        for name, about in claim.sets.items():
+            clause = claim.clause(name)
+            if {"x", "y"} & set(about.roles):
+                assert clause == about.told
+                assert "revenue" not in clause or "revenue" in about.roles.get("y", ())
+            else:
+                assert clause == claim.told
+    assert "downloads" in claims["C01"].clause("best-of-ml-python")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -117,7 +119,8 @@ def test_simulate_writes_tables_and_the_truth_marked_as_simulated(run, tmp_path:
     assert (status, err) == (0, [])
     assert "Simulated world 'effect'" in out
     names = {path.name for path in (tmp_path / "one").iterdir()} - {MARKER}
-    assert names == {f"simulated-{name}" for name in ("posts.csv", "outcomes.csv", "panel.csv", "truth.json")}
+    tables = ("posts.csv", "outcomes.csv", "panel.csv", "truth.json", "posts.csv.toml", "outcomes.csv.toml")
+    assert names == {f"simulated-{name}" for name in tables}
     truth = json.loads((tmp_path / "one" / "simulated-truth.json").read_text())
     assert (truth["simulated"], truth["seed"], truth["world"]) == (True, 7, "effect")
     made = erresearch.simulate("effect", accounts=6, weeks=20, rng=7).panel
@@ -126,6 +129,18 @@ def test_simulate_writes_tables_and_the_truth_marked_as_simulated(run, tmp_path:
     assert run(*arguments, "--out", str(tmp_path / "two"))[0] == 0
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_what_simulate_wrote_can_be_audited_as_it_says(run, tmp_path: Path):
+    _, out, _ = run("simulate", "effect", "--accounts", "6", "--weeks", "30", "--out", str(tmp_path / "sim"))
+    command = out.splitlines()[-1].removeprefix("next: erresearch ")
+    status, out, _ = run(*shlex.split(command), "--out", str(tmp_path / "audit"))
+    assert status == 0
+    assert "6 entities (simulated)" in out
+    with (tmp_path / "audit" / "verdicts.csv").open(encoding="utf-8") as file:
+        words = [row["words"] for row in csv.DictReader(file) if not row["words"].startswith("not judged")]
+    assert words
+    assert all("simulated" in said for said in words)
 
 
 def test_a_list_world_writes_no_empty_table(run, tmp_path: Path):

@@ -391,7 +391,7 @@ def test_an_audit_takes_days_where_the_files_allow_it(tmp_path, weeks, freq):
     assert found.panel.freq == freq
     assert any(text.startswith(f"judged by {'day' if freq == 'D' else 'week'}: ") for text in found.warnings)
     money = answer_in_money(found)[0]
-    assert freq == "W" or money.startswith("Over four weeks one more reaction ")
+    assert freq == "W" or money.startswith("Over four weeks, one more reaction ")
     assert ("times the margin" in money) == ("certainty" in money) == (freq == "D")
     first = next(verdict for verdict in found.verdicts if verdict.claim == "C01")
     assert (" EUR" in first.reason) == (freq == "D")
@@ -431,10 +431,10 @@ def test_answers_above_and_below_zero(found):
         return replace(found, worth=replace(found.worth, interval=Interval(low, high))).answer
 
     assert said(0.5, 1.4).startswith(
-        "one more reaction goes with 0.50 to 1.40 EUR more revenue and pays where it costs less"
+        "one more reaction goes with 0.50 to 1.40 EUR more revenue, and pays if it costs less"
     )
     assert said(-0.5, 1.4).startswith(
-        "one more reaction goes with at most 1.40 EUR more revenue and does not pay where"
+        "one more reaction goes with at most 1.40 EUR more revenue, and does not pay if"
     )
     assert (
         said(-0.5, -0.1)

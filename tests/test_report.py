@@ -111,12 +111,12 @@ def test_the_answer_says_over_time_by_chance_across_and_what_waits():
             verdict("C4", "nil", "supported", (0.1, 0.04), qualifiers=SIMULATED),
         ],
         [
-            SimpleNamespace(id="C1", short="Likes → sales", unit="elasticity"),
+            SimpleNamespace(id="C1", short="Likes → sales", unit="elasticity", clause=lambda dataset: ""),
             SimpleNamespace(
                 id="C2",
                 short="E-mail → buyers",
                 unit="difference of shares",
-                told="of those mailed, {} bought",
+                clause=lambda dataset: "of those mailed, {} bought",
             ),
         ],
         {"shops": "three shops"},

@@ -391,8 +391,11 @@ def _read(
 
 
 def _simulated(export: Export) -> bool:
-    """Whether the accounts say of themselves that they were simulated, as those of our examples do."""
-    return "account" in export.rows.columns and called_simulated(export.rows["account"].unique())
+    """Whether the accounts or the platform say that the rows were simulated, as those of our examples do."""
+    return any(
+        name in export.rows.columns and called_simulated(export.rows[name].unique())
+        for name in ("account", "platform")
+    )
 
 
 def _no_calendar(export: Export) -> str:

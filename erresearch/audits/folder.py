@@ -25,7 +25,7 @@ from erresearch.report.provenance import provenance
 from erresearch.report.sentences import count_of, sentence, short_name
 from erresearch.report.verdict_csv import COLUMNS, verdict_rows
 from erresearch.results import Interval, Precedence, Table, Verdict, in_money
-from erresearch.schema.vocabulary import PERIODS
+from erresearch.schema.vocabulary import DECISIVE, PERIODS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,7 +218,7 @@ def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None) -> str:
         return ""
     if isinstance(verdict.result, Precedence) and verdict.result.worth:
         told = verdict.result.worth[: 1 + (x == "engagement")]  # what a post goes with is said once
-        return f"Over four weeks {'; '.join(map(in_money, told))}: {verdict.words}."
+        return f"Over four weeks, {'; '.join(map(in_money, told))}{_sure(verdict)}."
     both = panel.rows[[x, "revenue"]].dropna()
     if not (both[x].sum() > 0 and both["revenue"].sum() > 0):
         return ""
@@ -230,7 +230,15 @@ def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None) -> str:
         interval=Interval(share * ends.low, share * ends.high),
         unit=panel.currency,
     )
-    return f"In the {PERIODS[panel.freq].one} after {in_money(worth)}: {verdict.words}."
+    return f"In the {PERIODS[panel.freq].one} after, {in_money(worth)}{_sure(verdict)}."
+
+
+def _sure(verdict: Verdict) -> str:
+    """How sure an amount of money is; without a decisive word, as the claim may be one that denies the effect."""
+    words: list[str] = [] if verdict.word in DECISIVE else [verdict.word]
+    words += ["simulated"] if verdict.simulated else []
+    words += [f"certainty {verdict.certainty.level}"] if verdict.certainty else []
+    return f" ({', '.join(words)})" if words else ""
 
 
 def unread_rows(found: Audit) -> list[tuple[str, str, None]]:

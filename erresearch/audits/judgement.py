@@ -439,8 +439,10 @@ def _more(verdict: Verdict, freq: Freq) -> _More | None:
         return None
     if not math.isfinite(can) or not can:
         return None
-    factor = max((can / verdict.sesoi) ** 2, 1.0)
+    factor = (can / verdict.sesoi) ** 2
     entities, rows = verdict.estimate.n_accounts, verdict.estimate.n_rows
+    if factor <= 1.0:  # more of the same would not help
+        return None
     if entities > 1:
         return _More(math.ceil(entities * factor), entities, "entities", factor <= _YEARS)
     wanted = math.ceil(rows * factor)

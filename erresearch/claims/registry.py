@@ -49,6 +49,8 @@ class DataSetNote:
         Column of the period of which only the last is judged: a panel as a list. Empty for all rows.
     design : {"randomised", "ordered", "cross-section", ""}
         Where it differs from the claim's.
+    told : str
+        The clause that tells the estimate there, where x or y are other columns than the claim's own.
     """
 
     qualifiers: tuple[str, ...] = ()
@@ -58,6 +60,7 @@ class DataSetNote:
     events: Mapping[str, Any] = field(default_factory=dict)
     last: str = ""
     design: Literal["", Design] = ""
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -186,6 +189,11 @@ class Claim:
     def about(self, dataset: str) -> DataSetNote:
         """What the claim declares about `dataset` (nothing, for most)."""
         return self.sets.get(dataset, DataSetNote())
+
+    def clause(self, dataset: str) -> str:
+        """Return how the estimate is told on a data set; empty where other columns play x or y and nobody says how."""
+        about = self.about(dataset)
+        return about.told or ("" if {"x", "y"} & set(about.roles) else self.told)
 
     def __repr__(self) -> str:
         """Say what `str` says, which fits on a line."""
@@ -350,6 +358,7 @@ def _claim(entry: Mapping[str, Any], number: int) -> Claim:
             dict(value.get("events", {})),
             value.get("last", ""),
             value.get("design", ""),
+            value.get("told", ""),
         )
         for key, value in entry.get("sets", {}).items()
     }

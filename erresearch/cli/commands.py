@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _THERE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _RULES = "erresearch.rules"
+_NOT_MAPPED = ("platform", "post_type", "is_paid")  # said by the mapping, or of no use to it
+_MAPPING = 'kind = "{kind}"\nplatform = "simulated"\nzone = "UTC"\ncurrency = "EUR"\n\n[columns]\n{columns}'
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -226,9 +229,13 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
     from erresearch.worlds import simulate as draw
 
     made = draw(world, accounts=accounts, weeks=weeks, rng=seed)
-    for path in _write_simulation(made, out, seed):
+    written = _write_simulation(made, out, seed)
+    for path in written:
         say(str(path))
     say(str(made.truth))
+    exports = [str(path)[: -len(".toml")] for path in written if path.suffix == ".toml"]
+    if exports:
+        say(f"next: erresearch audit {shlex.join(exports)} --tz UTC")
 
 
 def _rule(context: click.Context, option: click.Parameter, value: object) -> None:
@@ -469,12 +476,23 @@ def _say_what_was_written(made: Reproduction) -> None:
 
 
 def _write_simulation(made: Simulation, out: Path, seed: int) -> list[Path]:
-    """Write each table that has rows and what is true of them, every file named as simulated."""
+    """Write each table that has rows and what is true of them, every file named as simulated.
+
+    Beside posts and outcomes lies the mapping that an audit reads them by.
+    """
     from erresearch.io.files import atomic_write, table_csv
     from erresearch.report.provenance import manifest_text
 
-    tables = {"posts": made.posts, "outcomes": made.outcomes, "panel": made.panel}
+    outcomes = made.outcomes
+    if len(outcomes):
+        outcomes = outcomes.pivot(index=["date", "entity"], columns="outcome", values="value")
+        outcomes = outcomes[made.outcomes["outcome"].unique()].reset_index()
+    exports = {"posts": made.posts, "outcomes": outcomes} if len(outcomes) else {}
+    tables = {"posts": made.posts, "outcomes": outcomes, "panel": made.panel}
     written = {f"simulated-{name}.csv": table_csv(table) for name, table in tables.items() if len(table)}
+    for name, table in exports.items():
+        columns = "".join(f'{column} = "{column}"\n' for column in table if column not in _NOT_MAPPED)
+        written[f"simulated-{name}.csv.toml"] = _MAPPING.format(kind=name, columns=columns)
     written["simulated-truth.json"] = manifest_text({"simulated": True, "seed": seed, **asdict(made.truth)})
     with output_folder(out) as folder:
         for name, text in written.items():

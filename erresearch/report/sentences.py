@@ -220,12 +220,13 @@ def told(verdict: Verdict, claim: Any = None) -> str:
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> claim = SimpleNamespace(unit="difference of shares", told="of those mailed, {} bought")
+    >>> claim = SimpleNamespace(unit="difference of shares", clause=lambda dataset: "of those mailed, {} bought")
     >>> estimate = Estimate("x", value=0.005, se=0.001, df=9, interval=Interval(0.003, 0.007), n_rows=99, n_accounts=0)
     >>> told(Verdict("C6", "mail", "supported", estimate=estimate), claim)
     'of those mailed, 5.0 more in 1,000 bought (3.0 to 7.0)'
     """
-    unit, clause = (str(getattr(claim, part, "")) for part in ("unit", "told"))
+    unit = str(getattr(claim, "unit", ""))
+    clause = claim.clause(verdict.dataset) if claim is not None else ""
     said, ends = _in_units(verdict, unit)
     if clause and said:
         return f"{clause.replace('{}', said)} ({ends})"

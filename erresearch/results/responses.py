@@ -80,18 +80,18 @@ def in_money(worth: Estimate) -> str:
     ...     return Estimate("one more like", value=value, se=0.5, df=40, interval=ref.interval(0.95), n_rows=700,
     ...     n_accounts=1, reference=ref, unit="EUR")
     >>> print(in_money(e(0.1)))
-    one more like goes with at most 1.1 EUR more revenue and does not pay where it costs more than that times the margin
+    one more like goes with at most 1.1 EUR more revenue, and does not pay if it costs more than that times the margin
     >>> print(in_money(e(2.0)))
-    one more like goes with 0.99 to 3.0 EUR more revenue and pays where it costs less than 0.99 EUR times the margin
+    one more like goes with 0.99 to 3.0 EUR more revenue, and pays if it costs less than 0.99 EUR times the margin
     """
     low, high = worth.interval.ends()[1:-1].split(", ")
     unit = f" {worth.unit}".rstrip()
     if worth.interval.low > 0:
-        pays = f"pays where it costs less than {low}{unit} times the margin"
-        return f"{worth.name} goes with {low} to {high}{unit} more revenue and {pays}"
+        pays = f"pays if it costs less than {low}{unit} times the margin"
+        return f"{worth.name} goes with {low} to {high}{unit} more revenue, and {pays}"
     if worth.interval.high > 0:
-        pays = "does not pay where it costs more than that times the margin"
-        return f"{worth.name} goes with at most {high}{unit} more revenue and {pays}"
+        pays = "does not pay if it costs more than that times the margin"
+        return f"{worth.name} goes with at most {high}{unit} more revenue, and {pays}"
     return f"{worth.name} goes with less revenue, {low} to {high}{unit}, and pays at no cost"
 
 
