@@ -197,12 +197,11 @@ def answer_in_money(found: Audit) -> tuple[str, ...]:
     others = [short_name(claims[v.claim]) for v in judged if v.word == "inconclusive"]
     waiting = sum(verdict.word == "not judged" for verdict in found.verdicts)
     more = [f"{len(others) - _NAMED} more"] if len(others) > _NAMED else []
-    left = [f"{', '.join([*others[:_NAMED], *more])} stay open"] if others else []
+    left = [f"these stay open: {'; '.join([*others[:_NAMED], *more])}"] if others else []
     left += [f"{count_of(waiting, 'claim')} could not be judged"] if waiting else []
-    if left:
-        lines.append(sentence(f"what the files cannot tell: {'; '.join(left)}"))
+    lines += [sentence(text) for text in left]
     if shown is not None and shown.certainty is not None:
-        lines.append(sentence(f"how sure that is: {shown.certainty}"))
+        lines.append(sentence(f"how sure is that? {shown.certainty}"))
     if found.wanted:
         lines.append(sentence(f"next: {found.wanted[0]}"))
     return tuple(lines)
