@@ -128,7 +128,7 @@ def picture(root: Path = ROOT) -> str:
     short = {claim.id: short_name(claim) for claim in read_claims(root / "data" / "claims.toml")}
     drawn = [v for v in real_verdicts(root) if v.estimate is not None and not v.simulated]
     called = short_names()
-    left, wide, row, most = 460, 380, 24, 5.5
+    left, wide, row, most = 450, 330, 24, 5.5
 
     def across(value: float) -> float:
         return round(left + wide * (min(max(value, -most), most) + most) / (2 * most), 1)
@@ -142,7 +142,7 @@ def picture(root: Path = ROOT) -> str:
         f'role="img" aria-label="{title}"><rect width="100%" height="100%" fill="#fff"/>',
         f'<text x="12" y="20" font-size="15" font-weight="bold" fill="#1c1b19">{title}</text>',
         '<text x="12" y="40" fill="#5d5a54">Each with its interval, in multiples of the smallest effect that matters '
-        "(shaded); cut beyond 5 times</text>",
+        "(shaded), cut beyond 5 times; the word and its certainty</text>",
         f'<rect x="{across(-1)}" y="50" width="{across(1) - across(-1):.1f}" height="{height - 76}" fill="#eeece7"/>',
         f'<path d="M{across(0)} 50V{height - 26}" stroke="#5d5a54"/>',
     ]
@@ -158,7 +158,8 @@ def picture(root: Path = ROOT) -> str:
             f'text-anchor="end" fill="#5d5a54" font-size="11">{called.get(verdict.dataset, verdict.dataset)}</text>'
             f'<path d="M{low} {y}H{high}" stroke="{colour}" stroke-width="3"/>'
             f'<circle cx="{middle}" cy="{y}" r="4.5" fill="{colour}"/>'
-            f'<text x="{left + wide + 14}" y="{y + 4}" fill="{colour}">{SYMBOLS[verdict.word]} {verdict.word}</text>'
+            f'<text x="{left + wide + 14}" y="{y + 4}" fill="{colour}">{SYMBOLS[verdict.word]} {verdict.word}'
+            f'<tspan fill="#5d5a54" font-size="11">, {verdict.certainty.level}</tspan></text>'
         )
     for tick in (-5, -3, -1, 0, 1, 3, 5):
         text = f"{tick}×".replace("-", "−") if tick else "0"
