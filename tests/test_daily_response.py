@@ -171,8 +171,10 @@ def test_a_break_even_stands_beside_the_worth(found):
     assert cheap.compare(found.worth) in ("pays", "not settled")
     dear = er.break_even(1e6, actions=1000, action="reaction")
     assert dear.compare(found.worth) == "does not pay"
-    assert found.answer in str(found)
-    assert in_money(found.per_post) in str(found)
+    said = " ".join(str(found).split())  # lines are folded
+    assert found.answer in said
+    assert in_money(found.per_post) in said
+    assert max(map(len, str(found).splitlines())) <= 88
     assert "times the margin" in in_money(found.per_post)
     assert found.order.worth == (found.worth, found.per_post)
 

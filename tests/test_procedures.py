@@ -43,7 +43,7 @@ def test_the_naive_comparison_stands_beside_the_experiment() -> None:
     naive = next(doubt for doubt in evidence.doubts if doubt.name == "the naive comparison")
     means = table.groupby("visit")["spend"].mean()
     assert naive.value == pytest.approx(means[1] - means[0], rel=1e-10)
-    assert f"r = {table['visit'].corr(table['spend']):.4f}" in naive.text
+    assert f"r = {table['visit'].corr(table['spend']):.2f}" in naive.text
 
 
 def test_whether_rather_than_how_much() -> None:

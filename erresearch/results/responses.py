@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -191,7 +192,7 @@ class DailyResponse(Printed):
             *(f"  caution: {each}" for each in self.cautions if each.raised),
         ]
         lines += [f"  {name}: {one.answer}" for name, one in self.shops.items()]
-        return "\n".join(lines)
+        return "\n".join(textwrap.fill(line, 88, subsequent_indent="      ") for line in lines)
 
     def _repr_html_(self) -> str:
         """The sentence and the tables."""

@@ -202,8 +202,8 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
     ...     lags=((-1, e(0.0)), (1, e(0.09))), contemporaneous=None, method="OLS", n_rows=4000, n_accounts=40,
     ...     dropped={})
     >>> print(precedence(found, ax=Figure().subplots()).get_title(loc="left"))
-    talk comes before sales (0.090); the reverse
-    and the lead hold 0
+    talk goes with the next period's sales
+    (0.090); the reverse and the lead hold 0
     """
     ax = new_axes(ax, size=(7.0, 3.8))
     house = [WORD_COLOURS["supported"], WORD_COLOURS["inconclusive"], WORD_COLOURS["association only"]]
