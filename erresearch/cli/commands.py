@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 import warnings
@@ -34,7 +35,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 _THERE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _RULES = "erresearch.rules"
 _NOT_MAPPED = ("platform", "post_type", "is_paid")  # said by the mapping, or of no use to it
-_MAPPING = 'kind = "{kind}"\nplatform = "simulated"\nzone = "UTC"\ncurrency = "EUR"\n\n[columns]\n{columns}'
+_MAPPING = {"platform": "simulated", "zone": "UTC", "currency": "EUR"}
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -491,13 +492,19 @@ def _write_simulation(made: Simulation, out: Path, seed: int) -> list[Path]:
     tables = {"posts": made.posts, "outcomes": outcomes, "panel": made.panel}
     written = {f"simulated-{name}.csv": table_csv(table) for name, table in tables.items() if len(table)}
     for name, table in exports.items():
-        columns = "".join(f'{column} = "{column}"\n' for column in table if column not in _NOT_MAPPED)
-        written[f"simulated-{name}.csv.toml"] = _MAPPING.format(kind=name, columns=columns)
+        columns = {str(column): str(column) for column in table if column not in _NOT_MAPPED}
+        mapping = _toml({"kind": name, **_MAPPING})
+        lines = [*mapping, "", "[columns]", *_toml(columns), ""]
+        written[f"simulated-{name}.csv.toml"] = "\n".join(lines)
     written["simulated-truth.json"] = manifest_text({"simulated": True, "seed": seed, **asdict(made.truth)})
     with output_folder(out) as folder:
         for name, text in written.items():
             atomic_write(folder / name, text)
     return [out / name for name in written]
+
+
+def _toml(values: Mapping[str, str]) -> list[str]:
+    return [f"{name} = {json.dumps(value)}" for name, value in values.items()]
 
 
 def _print_table(columns: Sequence[str], rows: Any) -> None:
