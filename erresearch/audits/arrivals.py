@@ -69,8 +69,8 @@ class Files:
     @property
     def unsold(self) -> str:
         """That there is no file of outcomes, and which files could not be used."""
-        advertising = {export.name for export in self.unjoined if export.kind != "outcomes"}
-        lost = [name for name, _ in self.unusable if name not in advertising]
+        others = {export.name for export in self.unjoined if export.kind != "outcomes"}
+        lost = [name for name, _ in self.unusable if name not in others]
         which = f" ({', '.join(lost)} could not be used)" if lost else ""
         return f"there is no file of outcomes{which}, so nothing about revenue could be tested"
 

@@ -234,7 +234,7 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
     for path in written:
         say(str(path))
     say(str(made.truth))
-    exports = [str(path)[: -len(".toml")] for path in written if path.suffix == ".toml"]
+    exports = [str(path.with_suffix("")) for path in written if path.suffix == ".toml"]
     if exports:
         say(f"next: erresearch audit {shlex.join(exports)} --tz UTC")
 

@@ -18,12 +18,13 @@ import numpy as np
 
 from erresearch.errors import DataError, ErresearchError
 from erresearch.experiments.designs import DESIGNS, LOOK, PauseDesign, PausePlan, Power, Schedule
-from erresearch.experiments.history import DAYS, PERIODS, Series, read_series
+from erresearch.experiments.history import DAYS, Series, read_series
 from erresearch.experiments.holdout import Holdout
 from erresearch.experiments.planning import wrong_blocks
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.io.outputs import output_folder
 from erresearch.results import Table
+from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -484,7 +485,7 @@ def page(plan: PausePlan, *, picture: bytes = b"") -> str:
         "What it costs": f"{plan.costs}.",
         "How it is judged": "the lot is drawn again many times; posting brings something if few of those schedules fit "
         "the revenue as well as the real one. Nobody's hidden demand can fake that.",
-        "How long a post may work": f"{plan.design.lags[0]} to {plan.design.lags[1]} {PERIODS[plan.design.every]}s.",
+        "How long a post may work": f"{plan.design.lags[0]} to {plan.design.lags[1]} {PERIODS[plan.design.every].many}.",
     }
     parts += ["<ul>", *(f"<li><b>{name}</b>: {_html(text)}</li>" for name, text in facts.items())]
     parts += [*(f"<li>{_html(reason)}</li>" for reason in plan.reasons), "</ul>"]

@@ -36,7 +36,6 @@ Dates = npt.NDArray[np.datetime64]
 #: Weeks of history below which nothing is planned: the noise could not be told.
 SHORTEST: Final = 26
 DAYS: Final = {"D": 1, "W": 7}
-PERIODS: Final = {"D": "day", "W": "week"}
 YEAR: Final = 365.25
 #: Lags of the autoregression that filters the noise: a week of days, three weeks.
 MEMORY: Final = {"D": 7, "W": 3}

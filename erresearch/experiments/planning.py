@@ -28,7 +28,6 @@ from erresearch.experiments.designs import (
 from erresearch.experiments.history import (
     DAYS,
     DEFAULT_WINDOW,
-    PERIODS,
     WINDOWS,
     Model,
     Series,
@@ -51,6 +50,7 @@ from erresearch.experiments.randomisation import (
     strength,
 )
 from erresearch.results import Table
+from erresearch.schema.vocabulary import PERIODS, Freq
 
 __all__ = ["approximated", "foreseen", "matched", "plan_experiment", "quick_plan", "wrong_blocks"]
 
@@ -302,7 +302,7 @@ def _sizes(shops: tuple[Series, ...], weeks: int | None) -> list[int]:
     return sizes
 
 
-def _why_block(block: int, blocks: Sequence[tuple[int, float]], every: str, weeks: int) -> str:
+def _why_block(block: int, blocks: Sequence[tuple[int, float]], every: Freq, weeks: int) -> str:
     rest = "; ".join(f"{_counted(size, every)}: {share_lost(effect)}" for size, effect in blocks)
     return (
         f"Blocks of {_counted(block, every)}: longer ones gain little, shorter ones miss more"
@@ -310,9 +310,8 @@ def _why_block(block: int, blocks: Sequence[tuple[int, float]], every: str, week
     )
 
 
-def _counted(count: int, every: str) -> str:
-    word = PERIODS[every]
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+def _counted(count: int, every: Freq) -> str:
+    return f"{count} {PERIODS[every].one if count == 1 else PERIODS[every].many}"
 
 
 def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
@@ -445,7 +444,7 @@ def wrong_blocks(plan: PausePlan) -> Table:
         ways = (approximated(tried, noises, plan.delta, plan.seed, truth=lags[last]) for last in sorted(lags))
         found = [way.detectable for way in ways]
         rows.append([block, *(share_lost(one if one <= BELIEVABLE else math.inf) for one in found)])
-    unit = PERIODS[design.every]
+    unit = PERIODS[design.every].one
     return Table.of((f"block of {unit}s", *(f"works to {unit} {last}" for last in sorted(lags))), rows)
 
 
