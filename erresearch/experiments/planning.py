@@ -336,7 +336,7 @@ def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
     return window
 
 
-def _span(window: tuple[int, int], every: str) -> str:
+def _span(window: tuple[int, int], every: Freq) -> str:
     last = _counted(window[1], every)
     return f"{window[0]} to {last}" if window[0] < window[1] else last
 
