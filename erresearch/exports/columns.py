@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry
@@ -15,9 +16,7 @@ from erresearch.exports.numbers import Numbers, Reading, parse_numbers, show_cod
 from erresearch.exports.plausibility import check_totals, warn_cut
 from erresearch.exports.privacy import hashed, names_people, without_contacts
 from erresearch.exports.tables import Table, is_note
-
-if TYPE_CHECKING:
-    import polars as pl
+from erresearch.io import pl
 
 __all__ = [
     "Built",
@@ -123,8 +122,6 @@ def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
     ColumnError
         If two columns have the same header and different cells.
     """
-    import polars as pl
-
     _refuse_twins(table)
     personal = {t for t in table.match.columns if load_registry().field(t).type == "personal"}
     wanted = {t: i for t, i in table.match.columns.items() if f"c{i}" in table.cells.columns}
@@ -171,8 +168,6 @@ def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
 
 def _without_contacts(frame: pl.DataFrame, table: Table, log: ReadLog) -> pl.DataFrame:
     """Labels and ids that are somebody's address or number become hashes, which mean nothing after this run."""
-    import polars as pl
-
     for name in frame.columns:
         known = load_registry().field(name)
         if known.type not in ("id", "text") or frame[name].dtype != pl.String:
@@ -197,8 +192,6 @@ def _key(table: Table, wanted: Mapping[str, int]) -> str:
 
 
 def _blank(cells: pl.DataFrame, candidates: pl.Series) -> pl.Series:
-    import polars as pl
-
     text = [name for name, dtype in cells.schema.items() if dtype == pl.String]
     rest = [name for name in cells.columns if name not in text]
     nothing = [pl.col(text).str.strip_chars() == ""] + ([pl.col(rest).is_null()] if rest else [])
@@ -209,9 +202,6 @@ def _blank(cells: pl.DataFrame, candidates: pl.Series) -> pl.Series:
 
 def _scattered(candidates: pl.Series, some: pl.Series) -> pl.Series:
     """Put the answers for some rows back among all rows."""
-    import numpy as np
-    import polars as pl
-
     mask = np.zeros(len(candidates), dtype=bool)
     mask[candidates.to_numpy()] = some.to_numpy()
     return pl.Series(mask)
@@ -219,8 +209,6 @@ def _scattered(candidates: pl.Series, some: pl.Series) -> pl.Series:
 
 def _note_mask(frame: pl.DataFrame, key: str) -> pl.Series:
     """Rows that hold nothing but a sentence where a day or an id should be."""
-    import polars as pl
-
     mask = pl.repeat(False, frame.height, eager=True, dtype=pl.Boolean)
     if load_registry().field(key).type not in _NEVER_A_WORD:
         return mask
@@ -238,8 +226,6 @@ def _note_mask(frame: pl.DataFrame, key: str) -> pl.Series:
 
 
 def _total_mask(frame: pl.DataFrame, table: Table) -> pl.Series:
-    import polars as pl
-
     mask = pl.repeat(False, frame.height, eager=True, dtype=pl.Boolean)
     key = _key(table, {n: i for n, i in table.match.columns.items() if n in frame.columns})
     if load_registry().field(key).type in _NEVER_A_WORD:
@@ -260,8 +246,6 @@ def _total_mask(frame: pl.DataFrame, table: Table) -> pl.Series:
 
 def entities(drafted: Draft, settings: Settings, *, otherwise: str = "") -> pl.Series:
     """Whose each row is: a column of the file, else what the caller says, else the file's own word, else the platform."""
-    import polars as pl
-
     name = settings.entity or otherwise or drafted.layout.platform
     if "entity" not in drafted.frame.columns:
         return pl.repeat(name, drafted.frame.height, eager=True)
@@ -288,8 +272,6 @@ def without_copies(
     --------
     erresearch.exports.combine_exports : Rows that stand in several exports.
     """
-    import polars as pl
-
     copies = frame.select(pl.struct(pl.exclude(number)).is_first_distinct().not_()).to_series()
     copies = copies if only is None else copies & only
     log.remove("rejected", "copies of an earlier row", frame[number].filter(copies), warn=True)
@@ -298,8 +280,6 @@ def without_copies(
 
 def table_first(frame: pl.DataFrame, table: Table) -> pl.Series:
     """The table's first column, for the rows still in `frame`."""
-    import polars as pl
-
     first = pl.DataFrame({"row": table.rows, "first": table.cells["c0"]})
     return frame.select("row").join(first, on="row", how="left", maintain_order="left")["first"]
 
@@ -415,8 +395,6 @@ def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.Da
     DataError
         If there are several and none is chosen, or the chosen one is not there.
     """
-    import polars as pl
-
     named = frame.filter(pl.col("currency") != "")
     counts = {str(code): count for code, count in named["currency"].value_counts(sort=True).iter_rows()}
     wanted = settings.currency.upper() if settings.currency else None
@@ -451,8 +429,6 @@ def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.Da
 
 def account_of(drafted: Draft, settings: Settings, log: ReadLog, *, platform: str = "") -> pl.Series:
     """Who published each row: a column, else the handle in the address, else one name for all."""
-    import polars as pl
-
     frame, platform = drafted.frame, platform or drafted.layout.platform
     for name in ("account", "account_id"):
         if name in frame.columns:
@@ -487,8 +463,6 @@ def compare_totals(drafted: Draft, frame: pl.DataFrame, settings: Settings, log:
             )
         except DataError:
             return
-        import polars as pl
-
         check_totals(frame, pl.DataFrame(list(summed.values())), log)
 
 
@@ -510,8 +484,6 @@ def rows_of(
     dated : bool
         Whether those are rejected.
     """
-    import polars as pl
-
     made = {name: pl.lit(one) if isinstance(one, str) else one for name, one in columns.items()}
     frame = drafted.frame.select(pl.col("row").alias("source_row")).with_columns(**made)  # type: ignore[arg-type]
     frame = frame.select(*columns, "source_row").with_columns(further(drafted, settings).values())
@@ -545,8 +517,6 @@ def flags(cells: pl.Series) -> pl.Series:
     >>> flags(pl.Series(["TRUE", "0", "ja", ""])).to_list()
     [True, False, True, None]
     """
-    import polars as pl
-
     table = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
     lower = cells.str.strip_chars().str.to_lowercase()
     return lower.replace_strict(table, default=None, return_dtype=pl.Boolean)

@@ -6,16 +6,15 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import numpy as np
 
 from erresearch.errors import DataError
 from erresearch.exports.layouts import load_registry, normalise
 from erresearch.exports.log import Accounting, Caution, Export, Guess, ReadLog, in_mapping
 from erresearch.exports.privacy import show_name
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
+from erresearch.io import pd, pl
 
 __all__ = ["Change", "combine_exports", "definition_changes", "mark_others", "plain_name", "settle_owners"]
 
@@ -133,8 +132,6 @@ def combine_exports(exports: Sequence[Export], *, tables: bool = False) -> Expor
     >>> len(twice.rows), twice.accounting.rejected
     (2, 2)
     """
-    import pandas as pd
-
     if not exports:
         raise DataError("there is nothing to combine", got="no export", fix="read some files first")
     kinds = sorted({export.kind for export in exports})
@@ -253,8 +250,6 @@ def _newest(
 
 def _change(overlap: pd.DataFrame, keys: list[str], figures: list[str]) -> tuple[int, float]:
     """How many shared rows have different figures, and by how much in the median."""
-    import numpy as np
-
     if not figures:
         return 0, 0.0
     groups = overlap.groupby(keys, dropna=False, sort=False)[figures]
@@ -377,8 +372,6 @@ def mark_others(posts: pl.DataFrame, own: Sequence[str], log: ReadLog) -> pl.Ser
     --------
     settle_owners : The same with what other files say.
     """
-    import polars as pl
-
     shown = [pl.col(name).fill_null(0).max().alias(name) for name in _PRIVATE if name in posts.columns]
     seen = posts.group_by("account").agg(pl.len().alias("posts"), *shown).sort("posts", "account")
     if own:

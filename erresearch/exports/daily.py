@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError
 from erresearch.exports.columns import (
@@ -27,9 +26,7 @@ from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import check_spikes
 from erresearch.exports.privacy import holds_people, names_people
 from erresearch.exports.timestamps import day_column
-
-if TYPE_CHECKING:
-    import polars as pl
+from erresearch.io import pl
 
 __all__ = ["range_of", "read_ads", "read_figures", "read_series"]
 
@@ -67,8 +64,6 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind:
     DataError
         If a figure of one platform and day is given twice with different values.
     """
-    import polars as pl
-
     frames = []
     used = 0
     for drafted in drafts:
@@ -114,8 +109,6 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind:
 
 
 def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFrame | None:
-    import polars as pl
-
     layout, platform, rename = drafted.layout, drafted.layout.platform, {}
     if layout.titled:
         known = layout.titles.get(normalise(drafted.table.title))
@@ -163,8 +156,6 @@ def range_of(text: str, log: ReadLog) -> tuple[dt.datetime, dt.datetime] | None:
     >>> [str(day.date()) for day in range_of("27 January 2026 - 23 February 2026", ReadLog("f"))]
     ['2026-01-27', '2026-02-23']
     """
-    import polars as pl
-
     ends = pl.Series([text.strip().strip('"')]).str.extract_groups(_RANGE)
     first, last = ends.struct.field("1")[0], ends.struct.field("2")[0]
     if first is None or last is None:
@@ -202,8 +193,6 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built
     DataError
         If the currencies differ and none is chosen.
     """
-    import polars as pl
-
     (drafted,) = drafts[:1]
     columns, currencies = typed(drafted, numeric_targets(drafted), settings, log)
     start, end = _span(drafted, settings, log)
@@ -240,8 +229,6 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built
 
 def _span(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series]:
     """First and last day of each row's figures."""
-    import polars as pl
-
     text = drafted.frame
     if "month" in text.columns:
         parts = (
@@ -319,8 +306,6 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> B
     DataError
         If a figure is given twice with different values, or no table has figures.
     """
-    import polars as pl
-
     timed = [drafted for drafted in drafts if _has_time(drafted)]
     chosen = timed or [d for d in drafts if _may_be_range(d)]
     for drafted in drafts:
@@ -405,8 +390,6 @@ def _may_be_range(drafted: Draft) -> bool:
 
 def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFrame, int, str]:
     """One table as long rows, how many of its rows were used, and what it is by besides time."""
-    import polars as pl
-
     figures = [n for n in numeric_targets(drafted) if n not in _NO_OUTCOME and n not in _STEPS]
     if drafted.frame.height == 0:
         log.note(f"a table ({drafted.table.shown(most=3)}) has no rows")
@@ -453,8 +436,6 @@ def _refuse_comparison(drafted: Draft, log: ReadLog) -> None:
 
 def _when(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series, str]:
     """First and last day of each row, and the grain."""
-    import polars as pl
-
     frame, lines = drafted.frame, drafted.table.lines
     stated = {name: _stated_day(lines.get(name, "")) for name in ("start", "end")}
     for name, step in _STEPS.items():
@@ -481,8 +462,6 @@ def _when(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, 
 
 def _offset(base: dt.datetime, count: pl.Series, step: str) -> pl.Series:
     """`base` and so many steps later."""
-    import polars as pl
-
     frame = pl.DataFrame({"n": count}).with_columns(pl.lit(base).cast(pl.Datetime("us")).alias("base"))
     by = pl.concat_str(pl.col("n").cast(pl.String), pl.lit(step[1:]))
     return frame.select(
@@ -499,8 +478,6 @@ def _stated_day(text: str) -> dt.datetime | None:
 
 def _added_up(long: pl.DataFrame, people: int, log: ReadLog) -> pl.DataFrame:
     """Figures of a table by customers and the like, summed over them: people are not loaded, what they paid is."""
-    import polars as pl
-
     registry = load_registry()
     counted = [name for name in long["outcome"].unique() if registry.field(name).unique]
     log.note(
@@ -519,8 +496,6 @@ def _segment(drafted: Draft) -> tuple[pl.Series, int, str]:
     Columns that are not known and hold no numbers, unless a mapping names one. Personal columns never make a segment, by
     their header or by what they hold.
     """
-    import polars as pl
-
     table = drafted.table
     if "segment" in drafted.frame.columns:
         own = drafted.frame["segment"].str.strip_chars()
@@ -550,8 +525,6 @@ def _segment(drafted: Draft) -> tuple[pl.Series, int, str]:
 
 def _once(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     """The same figure of the same day in two tables is one, or an error."""
-    import polars as pl
-
     keys = ["date", "date_end", "grain", "entity", "outcome", "segment"]
     # rows of a whole range have no date to be known by, and may be alike
     ranged = frame.filter(pl.col("grain") == "range")

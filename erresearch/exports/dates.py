@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from erresearch.errors import DataError
 from erresearch.exports.layouts import load_registry
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.privacy import first_shape
+from erresearch.io import pl
 from erresearch.io.resources import by_morsels
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["Times", "orders_of", "parse_times", "share_of_times", "without"]
 
@@ -92,8 +90,6 @@ def without(moments: pl.Series, rows: pl.Series) -> pl.Series:
     >>> without(pl.Series([dt.date(2026, 1, 1), dt.date(2026, 1, 2)]), pl.Series([True, None])).to_list()
     [None, datetime.date(2026, 1, 2)]
     """
-    import polars as pl
-
     return moments.zip_with(~rows.fill_null(False), pl.Series([None] * len(moments), dtype=moments.dtype))
 
 
@@ -170,8 +166,6 @@ def parse_times(
     DataError
         If the column does not say which number is the month, or names months in no known language.
     """
-    import polars as pl
-
     said = order if dayfirst is None else ("DMY" if dayfirst else "MDY")
     fixed = dayfirst is not None
     plain = None if cells.null_count() else _fast(cells, said, fixed=fixed)
@@ -196,8 +190,6 @@ def parse_times(
 
 def _fast(text: pl.Series, order: str, *, fixed: bool) -> Times | None:
     """One of the usual shapes, if every cell has it and the order is known: by the caller, or by a day above 12."""
-    import polars as pl
-
     some = text.head(200).drop_nulls().head(50)
     if some.is_empty():
         some = text.drop_nulls().head(50)
@@ -241,15 +233,11 @@ def _family(text: pl.Series) -> Callable[[pl.Series, pl.Series, ReadLog, str, _O
 
 
 def _groups(text: pl.Series, pattern: str) -> list[pl.Series]:
-    import polars as pl
-
     struct = pl.DataFrame({"t": text}).select(pl.col("t").str.extract_groups(pattern).alias("g"))["g"]
     return struct.struct.unnest().get_columns()
 
 
 def _whole(part: pl.Series) -> pl.Series:
-    import polars as pl
-
     return part.cast(pl.Int64, strict=False)
 
 
@@ -257,8 +245,6 @@ def _assembled(
     day: tuple[pl.Series, pl.Series, pl.Series], clock: list[pl.Series], text: pl.Series
 ) -> tuple[pl.Series, pl.Series | None, Precision]:
     """Year, month, day, clock and zone put together; impossible ones become null."""
-    import polars as pl
-
     year, month, date = day
     year = year.zip_with((year >= 100).fill_null(True), year + 2000)
     frame = pl.DataFrame({"y": year, "m": month, "d": date}).with_columns(pl.all().cast(pl.String))
@@ -401,8 +387,6 @@ def orders_of(cells: pl.Series) -> set[str]:
     >>> orders_of(pl.Series(["01/02/2026", "31/01/2026 10:00"])), orders_of(pl.Series(["2026-01-31"]))
     ({'DMY'}, set())
     """
-    import polars as pl
-
     first, second, *_ = _groups(cells.cast(pl.String).str.strip_chars(), _NUMERIC)
     not_mdy, not_dmy = int((_whole(first) > 12).sum()), int((_whole(second) > 12).sum())
     if not_mdy and not_dmy:
@@ -411,8 +395,6 @@ def orders_of(cells: pl.Series) -> set[str]:
 
 
 def _named_months(token: pl.Series, log: ReadLog, header: str) -> pl.Series:
-    import polars as pl
-
     names = load_registry().months
     month = token.str.to_lowercase().replace_strict(dict(names), default=None, return_dtype=pl.Int64)
     strange = month.is_null() & token.is_not_null()
@@ -429,8 +411,6 @@ def _named_months(token: pl.Series, log: ReadLog, header: str) -> pl.Series:
 def _with_names(
     text: pl.Series, groups: tuple[pl.Series, pl.Series, pl.Series, list[pl.Series]], month: pl.Series
 ) -> Times:
-    import polars as pl
-
     _, day_text, year_text, clock = groups
     day, year = _whole(day_text), _whole(year_text)
     if year.null_count() > 0.5 * len(year) and year.null_count() > text.null_count():
@@ -454,8 +434,6 @@ def _day_month(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, orde
 
 
 def _compact(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
-    import polars as pl
-
     year, month, day, hour = _groups(text, _COMPACT)
     zero = hour.zip_with(hour.is_null(), pl.repeat("00", len(hour), eager=True))
     nothing = pl.Series([None] * len(hour), dtype=pl.String)
@@ -465,8 +443,6 @@ def _compact(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order:
 
 
 def _months(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
-    import polars as pl
-
     year, month = _groups(text, _MONTH)
     nothing = pl.Series([None] * len(year), dtype=pl.String)
     local, _, _ = _assembled((_whole(year), _whole(month), _whole(month) * 0 + 1), [nothing] * 5, text)
@@ -474,8 +450,6 @@ def _months(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: 
 
 
 def _serial(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
-    import polars as pl
-
     days = text.set(~text.str.contains(_SERIAL).fill_null(False), None).cast(pl.Float64, strict=False)
     about = f"column {header!r}: dates are numbers of a spreadsheet and were turned back"
     log.count("serial dates", about, days.is_not_null(), rows)
@@ -486,8 +460,6 @@ def _serial(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: 
 
 
 def _unix(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
-    import polars as pl
-
     seconds = _whole(_groups(text, _UNIX)[0])
     log.note(f"column {header!r} counts seconds since 1970 (UTC)")
     local = (seconds * 1_000_000).cast(pl.Datetime("us"))

@@ -8,16 +8,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from erresearch.errors import DataError
 from erresearch.exports.containers import Text
 from erresearch.exports.layouts import normalise, vocabulary
 from erresearch.exports.log import ReadLog, places
+from erresearch.io import pl
 from erresearch.io.resources import in_threads
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["Records", "fast_body", "read_records"]
 
@@ -323,8 +322,6 @@ def _pieces(data: memoryview, delimiter: str) -> Iterator[memoryview]:
     Every quotation mark has to open a cell, close one or be doubled inside one: the parser in C forgives other marks in
     its own way, so that such files are read record by record.
     """
-    import numpy as np
-
     text = np.frombuffer(data, dtype=np.uint8)
     edges = np.zeros(256, dtype=bool)
     # a mark beside a mark is a doubled one
@@ -376,7 +373,6 @@ def fast_body(
         Columns named ``c<position>``, of text or (of `counts`) of whole numbers; None where the text is not a plain
         table, so that it has to be read record by record (which also says which row is odd).
     """
-    import polars as pl
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
     from pyarrow import csv as pa_csv  # type: ignore[import-untyped,unused-ignore]
 

@@ -10,15 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from erresearch.errors import ColumnError, UnknownNameError
 from erresearch.exports.privacy import LONGEST_HEADER
+from erresearch.io import pd
 from erresearch.io.files import resource
 from erresearch.schema import COLUMNS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "MAPPED",
@@ -378,8 +376,6 @@ def platforms() -> pd.DataFrame:
     >>> table.loc["meta-instagram-posts", ["platform", "kind", "evidence"]].tolist()
     ['instagram', 'posts', 'bytes']
     """
-    import pandas as pd
-
     rows = [
         (f.id, f.name, f.platform, f.kind, ", ".join(f.languages), f.evidence)
         for f in load_registry().formats

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 
@@ -16,10 +16,8 @@ from erresearch.errors import ColumnError, DataError, missing_columns
 from erresearch.exports.log import in_mapping
 from erresearch.exports.mapping import Settings, read_mapping
 from erresearch.exports.privacy import LABELS
+from erresearch.io import pd
 from erresearch.schema import POSTS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["KINDS", "Lake", "called_simulated", "hold_posts", "is_lake", "look_into", "open_lake"]
 

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.privacy import first_shape, show_name, shown_columns
+from erresearch.io import pd, pl
 from erresearch.results.estimates import escape
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
-
     from erresearch.exports.layouts import Format, Kind
 
 __all__ = [
@@ -234,8 +232,6 @@ class Accounting:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per part and per reason (a pandas DataFrame with columns what, rows)."""
-        import pandas as pd
-
         parts = [
             ("rows in", self.rows_in),
             ("used", self.used),

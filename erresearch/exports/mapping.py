@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from erresearch.errors import ColumnError, DataError, EngineError, ErresearchError, UnknownNameError
 from erresearch.exports.containers import Bundle, Text
@@ -26,11 +26,9 @@ from erresearch.exports.layouts import (
 )
 from erresearch.exports.log import ReadLog, in_mapping
 from erresearch.exports.privacy import holds_people, names_people
+from erresearch.io import pl
 from erresearch.schema import TABLES
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["KEPT", "Settings", "read_mapping", "suggested_mappings"]
 
@@ -416,8 +414,6 @@ def suggested_mappings(bundle: Bundle) -> Iterator[list[str]]:
 
 def _columns(bundle: Bundle) -> list[_Column]:
     """Columns below the row that is likeliest the headers: the first of the usual width."""
-    import polars as pl
-
     part = bundle.parts[0]
     rows = read_records(part, ReadLog(""), fast=False).rows if isinstance(part, Text) else part.rows
     rows = [row for row in rows if any(cell.strip() for cell in row)][:_HEAD]
@@ -487,8 +483,6 @@ def _candidates(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column
 
 def _one_a_day(chosen: Mapping[str, _Column]) -> bool:
     """Whether no day stands twice for an account, and no row has a clock."""
-    import polars as pl
-
     days = next(chosen[name].cells for name in _MOMENTS if name in chosen)
     whose = chosen.get("account", chosen.get("entity"))
     keys = [days.alias("day"), *([whose.cells.alias("account")] if whose is not None else [])]

@@ -7,15 +7,14 @@ where there is none the reader asks. Nothing is evaluated: a formula is a missin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from erresearch.errors import DataError
 from erresearch.exports.layouts import Field, load_registry
 from erresearch.exports.log import ReadLog, in_mapping, places
 from erresearch.exports.privacy import first_shape, show_shape
-
-if TYPE_CHECKING:
-    import polars as pl
+from erresearch.io import pl
 
 __all__ = ["Numbers", "Reading", "currency_of", "parse_numbers", "same_sign", "show_code"]
 
@@ -126,8 +125,6 @@ def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, log: Read
     DataError
         If the column does not say which sign is the decimal one, or carries several currencies.
     """
-    import polars as pl
-
     if cells.dtype == pl.Int64:
         empty = cells.null_count()
         log.count_missing(reading.header, {"": empty} if empty else {})
@@ -188,8 +185,6 @@ def _warn_unread(
 
 def _durations(text: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> Numbers | None:
     """h:mm:ss and m:ss as seconds; None where the column is of plain seconds."""
-    import polars as pl
-
     clock = text.str.contains(r"^\d+:\d{2}(:\d{2}(\.\d+)?)?$").fill_null(False)
     if not clock.any():
         return None
@@ -210,8 +205,6 @@ def _durations(text: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog)
 
 
 def _decimal_numbers(text: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> Numbers:
-    import polars as pl
-
     kind = reading.field.type
     core = text.str.replace_all(_SPACES, "").str.replace_all("−", "-", literal=True)
     bracketed = core.str.contains(r"^\(.*\)$").fill_null(False)
@@ -352,9 +345,6 @@ def _without_magnitude(
     core: pl.Series, reading: Reading, log: ReadLog, rows: pl.Series
 ) -> tuple[pl.Series, pl.Series | None, pl.Series | None]:
     """Take K, M, тыс. and the like off; also the exponent that a spreadsheet writes."""
-    import numpy as np
-    import polars as pl
-
     letters = core.str.extract(r"\d([^\d.,\s%-]{1,4}\.?)$", 1).str.to_lowercase()
     science = core.str.contains(_SCIENTIFIC).fill_null(False)
     known = letters.is_in(list(_MAGNITUDES)).fill_null(False) & ~science

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import (
@@ -23,9 +22,7 @@ from erresearch.exports.log import ReadLog, counted, in_mapping, places
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import currency_of, same_sign, show_code
 from erresearch.exports.timestamps import day_column, impossible, in_zone, times_of, to_utc
-
-if TYPE_CHECKING:
-    import polars as pl
+from erresearch.io import pl
 
 __all__ = ["read_orders"]
 
@@ -77,8 +74,6 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     DataError
         If money stands on several rows of one order, or in several currencies of which none is chosen.
     """
-    import polars as pl
-
     drafted = _one_row_per_order(drafts[0], log)
     value, currency = _money(drafted, settings, log)
     kind = _states(drafted, settings, log)
@@ -135,8 +130,6 @@ def _given_back(
     value: pl.Series, kind: pl.Series, drafted: Draft, log: ReadLog
 ) -> tuple[pl.Series, pl.Series]:
     """A negative amount gives money back, whatever state its row is in, and so does a state that says so."""
-    import polars as pl
-
     back = (value < 0).fill_null(False) & kind.is_in(["sale", "refund"]).fill_null(False)
     log.count("negative", "{count} rows with a negative amount are refunds, not orders", back, drafted.rows)
     kind = kind.zip_with(~back, pl.repeat("refund", len(kind), eager=True))
@@ -144,8 +137,6 @@ def _given_back(
 
 
 def _order_ids(drafted: Draft) -> pl.Series:
-    import polars as pl
-
     if "order_id" not in drafted.frame.columns:
         return pl.Series([None] * drafted.frame.height, dtype=pl.String)
     ids = drafted.frame["order_id"].str.strip_chars()
@@ -154,8 +145,6 @@ def _order_ids(drafted: Draft) -> pl.Series:
 
 def _names_none(frame: pl.DataFrame) -> pl.Expr:
     """Ids that tell no orders apart, such as the number of a till: they stand on rows of most days of the file."""
-    import polars as pl
-
     days = frame["date"].n_unique()
     if days < _DAYS:
         return pl.lit(frame["order_id"].n_unique() == 1 and frame.height > _DAYS)
@@ -164,8 +153,6 @@ def _names_none(frame: pl.DataFrame) -> pl.Expr:
 
 def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
     """Line items after the first carry no money of the order."""
-    import polars as pl
-
     layout, frame = drafted.layout, drafted.frame
     if not layout.group or layout.group not in frame.columns:
         # an order that stands twice is one; a table of one's own may hold equal lines
@@ -195,8 +182,6 @@ def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
 
 def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series]:
     """The column of money and its currency, row by row."""
-    import polars as pl
-
     text = drafted.frame
     choices = drafted.layout.money or (("amount", "currency"), ("revenue", "currency"))
     there = [choice for choice in choices if choice[0] in text.columns]
@@ -227,8 +212,6 @@ def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series,
 
 def _beside(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
     """What the caller takes off the amounts, such as tax and shipping, and what is put to them; a blank is nothing."""
-    import polars as pl
-
     total = pl.repeat(0.0, drafted.frame.height, eager=True)
     for headers, sign in ((settings.less, -1), (settings.plus, 1)):
         for header in headers:
@@ -246,8 +229,6 @@ def _beside(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
 
 def _codes(text: pl.DataFrame, name: str) -> pl.Series:
     """Currency of each row; empty where the file has no such column."""
-    import polars as pl
-
     if name not in text.columns:
         return pl.repeat("", text.height, eager=True)
     return text[name].str.strip_chars().str.to_uppercase()
@@ -260,8 +241,6 @@ def _holds(text: pl.DataFrame, name: str, settings: Settings) -> bool:
 
 def _states(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
     """Sale, refund, failed, pending, cancelled, by the state; null where the state is not known."""
-    import polars as pl
-
     text = drafted.frame
     if "status" not in text.columns:
         return pl.repeat("sale", text.height, eager=True)
@@ -297,8 +276,6 @@ def _states(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
 
 def _moments(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series, str, str]:
     """Business day, moment in UTC, where the zone came from, precision."""
-    import polars as pl
-
     layout, header = drafted.layout, drafted.header("date")
     times = times_of(drafted, "date", settings, log)
     if times.month_day is not None:
@@ -330,8 +307,6 @@ def _moments(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Serie
 
 def _refunds(drafted: Draft, base: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.DataFrame:
     """What was given back, negative, on its own day where that is stated."""
-    import polars as pl
-
     layout, text = drafted.layout, drafted.frame
     rows = base.clear().with_columns(pl.lit("revenue").alias("outcome"))
     if not layout.refund:
@@ -374,8 +349,6 @@ def _set_aside(
     base: pl.DataFrame, refunds: pl.DataFrame, log: ReadLog, *, header: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Reject rows without day, amount or known state; leave out deals that are not won."""
-    import polars as pl
-
     for name, reason in (("date", "no date"), ("value", "no amount")):
         bad = base[name].is_null() & base["kind"].is_not_null()
         log.remove("rejected", reason, base["source_row"].filter(bad), warn=True)

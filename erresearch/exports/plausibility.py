@@ -5,17 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from erresearch.errors import DataError
 from erresearch.exports.layouts import Format, load_registry
 from erresearch.exports.log import ReadLog, in_mapping, places
 from erresearch.exports.privacy import show_name
+from erresearch.io import pl
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
-
-if TYPE_CHECKING:
-    import numpy as np
-    import polars as pl
 
 __all__ = [
     "DECODERS",
@@ -102,8 +100,6 @@ def check_posts(frame: pl.DataFrame, layout: Format, log: ReadLog) -> pl.DataFra
 
 
 def _numbers(frame: pl.DataFrame) -> list[str]:
-    import polars as pl
-
     return [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
 
 
@@ -199,8 +195,6 @@ def check_spikes(values: pl.Series, account: pl.Series, rows: pl.Series, name: s
     log : ReadLog
         Takes the caution.
     """
-    import polars as pl
-
     table = pl.DataFrame({"value": values, "account": account})
     usual = pl.col("value").filter(pl.col("value") > 0)
     far = (pl.col("value") > _FAR * usual.median().over("account")) & (usual.count().over("account") >= _MANY)
@@ -281,8 +275,6 @@ def check_totals(frame: pl.DataFrame, totals: pl.DataFrame, log: ReadLog) -> Non
 
 
 def _moments(milliseconds: pl.Series, platform: str) -> pl.Series:
-    import polars as pl
-
     inside = (milliseconds >= _EARLIEST[platform]) & (milliseconds < _LATEST)
     return milliseconds.set(~inside.fill_null(False), None).cast(pl.Datetime("ms")).cast(pl.Datetime("us"))
 
@@ -306,8 +298,6 @@ def x_time(ids: pl.Series) -> pl.Series:
     >>> str(x_time(pl.Series(["1068645534976499712"]))[0])
     '2018-11-30 23:18:44.669000'
     """
-    import polars as pl
-
     number = ids.str.extract(r"(?:^|/status(?:es)?/)(\d{14,19})(?:\D|$)", 1).cast(pl.Int64, strict=False)
     return _moments(number // (1 << 22) + _X_EPOCH, "x")
 
@@ -325,8 +315,6 @@ def tiktok_time(links: pl.Series) -> pl.Series:
     polars.Series
         UTC without zone; null where there is no such id.
     """
-    import polars as pl
-
     number = links.str.extract(r"(?:^|/(?:video|photo)/)(\d{18,19})(?:\D|$)", 1).cast(pl.Int64, strict=False)
     return _moments(number // (1 << 32) * 1000, "tiktok")
 
@@ -347,8 +335,6 @@ def instagram_time(links: pl.Series) -> pl.Series:
     polars.Series
         UTC without zone; null where there is no such id.
     """
-    import polars as pl
-
     usual = _usual_codes(links)
     if usual is not None:
         return _moments(usual // (1 << 23) + _INSTAGRAM_EPOCH, "instagram")
@@ -361,9 +347,6 @@ def instagram_time(links: pl.Series) -> pl.Series:
 
 def _usual_codes(links: pl.Series) -> pl.Series | None:
     """Ids where every address is of the usual shape, cut by position: a fifth of the time that a pattern takes."""
-    import numpy as np
-    import polars as pl
-
     if not len(links) or not links.str.starts_with(_START).fill_null(False).all():
         return None
     arrow = links.to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -389,8 +372,6 @@ def _usual_codes(links: pl.Series) -> pl.Series | None:
 
 def _places() -> np.ndarray:
     """Value of each letter in base 64; −1 for any other."""
-    import numpy as np
-
     place = np.full(256, -1, dtype=np.int64)
     place[np.frombuffer(_ALPHABET, dtype=np.uint8)] = np.arange(64)
     return place
@@ -398,9 +379,6 @@ def _places() -> np.ndarray:
 
 def _from_base64(codes: pl.Series) -> pl.Series:
     """Eleven letters of base 64 as one number, a column at a time."""
-    import numpy as np
-    import polars as pl
-
     place = _places()
     letters = np.frombuffer(codes.fill_null("A" * 11).str.join("")[0].encode(), dtype=np.uint8).reshape(
         -1, 11

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import (
@@ -32,11 +31,9 @@ from erresearch.exports.plausibility import (
 )
 from erresearch.exports.privacy import first_shape, show_name
 from erresearch.exports.timestamps import publication, times_of
+from erresearch.io import pl
 from erresearch.io.resources import by_morsels
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["LIFETIME", "read_posts"]
 
@@ -117,8 +114,6 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
 
 def _aged(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) -> pl.DataFrame:
     """How old each post was when it was exported: older posts had more time to be seen."""
-    import polars as pl
-
     if exported_at is None or not frame.height:
         return frame
     end = dt.datetime.combine(exported_at, dt.time())
@@ -135,8 +130,6 @@ def _aged(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) -> pl.
 
 def _merged(drafts: Sequence[Draft], log: ReadLog) -> Draft:
     """Put lists side by side together, so that a post that stands in both is one."""
-    import polars as pl
-
     first = drafts[0]
     if len(drafts) == 1:
         return first
@@ -160,8 +153,6 @@ def _merged(drafts: Sequence[Draft], log: ReadLog) -> Draft:
 
 def _identified(drafted: Draft, log: ReadLog) -> Draft:
     """Give every post its id as text; ids that a spreadsheet rounded are not believed."""
-    import polars as pl
-
     frame, platform = drafted.frame, drafted.layout.platform
     if "post_id" in frame.columns and not _whole_numbers(frame["post_id"]).null_count():
         first = frame["post_id"].head(_SAMPLE).str.strip_chars()
@@ -208,8 +199,6 @@ def _identified(drafted: Draft, log: ReadLog) -> Draft:
 
 
 def _whole_numbers(ids: pl.Series) -> pl.Series:
-    import polars as pl
-
     return by_morsels(ids, pl.col("").cast(pl.Int64, strict=False))
 
 
@@ -227,8 +216,6 @@ def _named(drafted: Draft, log: ReadLog) -> Draft:
 
     So the same post has one name in two exports, and two posts of one file never have.
     """
-    import polars as pl
-
     frame = drafted.frame
     if "metric_date" in frame.columns:
         raise ColumnError(
@@ -325,8 +312,6 @@ def _in_window(frame: pl.DataFrame, drafted: Draft, settings: Settings, log: Rea
     Whatever happened to a post since it was published cannot be below zero: a negative count proves that figures are of
     a range, and that the post is older than it.
     """
-    import polars as pl
-
     since, until = settings.since, settings.until
     if until is not None:
         late = frame["published_at"] >= dt.datetime.combine(until + dt.timedelta(days=1), dt.time())
@@ -382,8 +367,6 @@ def _described(
     drafted: Draft, columns: dict[str, pl.Series], settings: Settings, log: ReadLog
 ) -> pl.DataFrame:
     """Everything but the time."""
-    import polars as pl
-
     text = drafted.frame
     columns = dict(columns)
     for target, parts in drafted.layout.sums.items():
@@ -422,8 +405,6 @@ def _described(
 
 def _kinds(printed: pl.Series, log: ReadLog) -> pl.Series:
     """One name for each kind of post, whatever its number, language or case."""
-    import polars as pl
-
     known = dict(load_registry().kinds)
     named: dict[str, str] = {}
     spelt: dict[str, list[str]] = {}
@@ -454,8 +435,6 @@ def _without_undated(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
 
 def _without_unborn(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     """Days before a post existed are zeros by structure."""
-    import polars as pl
-
     numbers = [name for name, dtype in frame.schema.items() if dtype == pl.Float64 and name != "duration_s"]
     early = (frame["date"] < frame["born"]).fill_null(False)
     frame = frame.drop("born")
@@ -471,8 +450,6 @@ def _without_unborn(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
 
 def _per_post(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     """Add figures by post and day up to posts; people are not added up."""
-    import polars as pl
-
     registry = load_registry()
     numbers = [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
     people = [name for name in numbers if registry.field(name).unique or registry.field(name).stock]
@@ -486,8 +463,6 @@ def _per_post(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
 
 def _without_copies(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     """A post that stands twice with the same figures is one; with different figures it is an error."""
-    import polars as pl
-
     keys = ["platform", "account", "post_id"]
     numbers = _whole_numbers(frame["post_id"])
     ids = frame["post_id"] if numbers.null_count() else numbers

@@ -13,12 +13,10 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from erresearch.io import pl
 from erresearch.io.files import resource
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = [
     "first_shape",
@@ -328,8 +326,6 @@ def hashed(values: pl.Series) -> pl.Series:
     >>> out[0] == out[1], out[0] == out[2], out[3] is None, len(out[0])
     (True, False, True, 16)
     """
-    import polars as pl
-
     salt = _run_salt()
     distinct = [value for value in values.unique().drop_nulls().to_list() if value]
     table = {

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from erresearch.errors import DataError, ErresearchError
 from erresearch.exports.columns import Built, Draft, draft_of, numeric_targets
@@ -33,11 +35,8 @@ from erresearch.exports.selection import (
 from erresearch.exports.surveys import read_survey
 from erresearch.exports.tables import Table
 from erresearch.exports.timestamps import check_zone
+from erresearch.io import pd, pl
 from erresearch.io.resources import in_threads
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
 
 __all__ = ["inspect_export", "read_export", "read_exports", "suggest_mapping"]
 
@@ -486,10 +485,6 @@ def _dropped(chosen: Sequence[Table], settings: Settings) -> tuple[str, ...]:
 
 def _to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
     """Hand over as pandas: text as text, numbers as float with missing as NaN, moments with their zone."""
-    import numpy as np
-    import pandas as pd
-    import polars as pl
-
     moments = [name for name in ("published_at", "at") if name in frame.columns]
     frame = frame.with_columns(
         pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for name in moments

@@ -20,6 +20,7 @@ from erresearch.exports.mapping import KEPT, Settings, refuse_incomplete
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
 from erresearch.exports.tables import Table, find_tables, lacking_figures, perhaps_figures, relaxed
 from erresearch.exports.workbooks import Sheet
+from erresearch.io import pl
 
 __all__ = [
     "agreed_settings",
@@ -172,8 +173,6 @@ def _refuse_columns(head: Sequence[Sequence[str]], bundle: Bundle) -> None:
 
 def _joined(table: Table, bundle: Bundle, log: ReadLog) -> Table:
     """Old Facebook workbooks keep likes, comments and shares on a sheet of their own."""
-    import polars as pl
-
     layout = table.match.layout
     wanted = ("likes", "comments", "shares")
     if any(name in table.match.columns for name in wanted):
@@ -431,8 +430,6 @@ def _refuse_currencies(codes: dict[str, set[str]], log: ReadLog) -> None:
 
 def _refuse_signs(tables: Sequence[Table], exports: Sequence[Export], log: ReadLog) -> None:
     """A sign that parts decimals in one sheet and thousands in the next is not guessed."""
-    import polars as pl
-
     registry = load_registry()
     signs: dict[str, dict[str, str]] = {}
     for table, export in zip(tables, exports, strict=True):

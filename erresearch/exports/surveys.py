@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.columns import Built, Draft, entities, flags, rows_of
@@ -14,9 +13,7 @@ from erresearch.exports.mapping import Settings
 from erresearch.exports.privacy import hashed, is_personal
 from erresearch.exports.tables import Table
 from erresearch.exports.timestamps import day_column
-
-if TYPE_CHECKING:
-    import polars as pl
+from erresearch.io import pl
 
 __all__ = ["read_survey"]
 
@@ -58,8 +55,6 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     DataError
         If the values do not lie on a scale from 0 to 10 and no scale is said.
     """
-    import polars as pl
-
     drafted = drafts[0]
     label, raw = _score_cells(drafted, settings, log)
     drafted, raw = _only_answers(drafted, raw, log)
@@ -96,8 +91,6 @@ def _score_cells(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[str,
     if "score" in drafted.frame.columns:
         return drafted.header("score"), drafted.frame["score"]
     position = _named(table, settings.score) if settings.score else _found(table, log)
-    import polars as pl
-
     cells = pl.DataFrame({"row": table.rows, "score": table.cells[f"c{position}"]})
     raw = drafted.frame.select("row").join(cells, on="row", how="left", maintain_order="left")["score"]
     log.found["score"] = table.shown([position]).strip("'")
@@ -169,8 +162,6 @@ def _scorelike(cells: pl.Series) -> bool:
 
 def _only_answers(drafted: Draft, raw: pl.Series, log: ReadLog) -> tuple[Draft, pl.Series]:
     """Leave out trial runs and answers that were not completed."""
-    import polars as pl
-
     frame = drafted.frame.with_columns(raw.alias("score cells"))
     if "preview" in frame.columns:
         trial = frame["preview"].str.strip_chars().str.to_lowercase().is_in(_PREVIEW)
@@ -186,8 +177,6 @@ def _only_answers(drafted: Draft, raw: pl.Series, log: ReadLog) -> tuple[Draft, 
 
 def _scores(raw: pl.Series, label: str, drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
     """Leading numbers of the cells, checked against the scale."""
-    import polars as pl
-
     text = raw.str.strip_chars().replace("", None)
     score = text.str.extract(r"^(-?\d+(?:[.,]\d+)?)(?:\s|$|[-–=:])", 1).str.replace(",", ".", literal=True)
     values = score.cast(pl.Float64, strict=False)

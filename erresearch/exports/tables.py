@@ -6,7 +6,6 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.delimited import Records, fast_body
@@ -23,10 +22,8 @@ from erresearch.exports.layouts import (
 )
 from erresearch.exports.log import ReadLog, in_mapping, places
 from erresearch.exports.privacy import has_known_words, show_headers
+from erresearch.io import pl
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["Table", "find_tables", "is_note", "is_total"]
 
@@ -342,14 +339,10 @@ def _digits(cell: str) -> bool:
 
 
 def _numbers(values: Iterable[int]) -> pl.Series:
-    import polars as pl
-
     return pl.Series("row", values if isinstance(values, range) else list(values), dtype=pl.UInt32)
 
 
 def _frame(rows: Sequence[Sequence[str]], header: Sequence[str]) -> pl.DataFrame:
-    import polars as pl
-
     names = [f"c{i}" for i in range(len(header))]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     return pl.DataFrame(

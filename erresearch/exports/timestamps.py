@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+import numpy as np
 
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.exports.columns import Draft
@@ -13,9 +15,7 @@ from erresearch.exports.log import COUNTED_BACK, ReadLog, counted, in_mapping, p
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import DECODERS
 from erresearch.exports.privacy import first_shape
-
-if TYPE_CHECKING:
-    import polars as pl
+from erresearch.io import pl
 
 __all__ = [
     "Moment",
@@ -79,8 +79,6 @@ def publication(drafted: Draft, settings: Settings, log: ReadLog) -> Moment:
     DataError
         If more than 5 % of the cells are no date.
     """
-    import polars as pl
-
     layout, rows = drafted.layout, drafted.rows
     header = drafted.header("published_at")
     times = times_of(drafted, "published_at", settings, log)
@@ -165,8 +163,6 @@ def day_column(
     DataError
         If more than 5 % of the cells are no date, or lack the year and nothing gives it.
     """
-    import polars as pl
-
     header = drafted.header(target)
     times = times_of(drafted, target, settings, log)
     if times.month_day is not None:
@@ -282,8 +278,6 @@ def in_zone(local: pl.Series, zone: str, rows: pl.Series, log: ReadLog) -> pl.Se
     UnknownNameError
         If the zone is not known.
     """
-    import polars as pl
-
     if zone == "UTC":
         return local
     check_zone(zone)
@@ -306,8 +300,6 @@ def _steady(local: pl.Series, zone: str) -> pl.Series:
 
     A zone is asked once for each hour of the calendar and not for each row.
     """
-    import polars as pl
-
     hour = dt.timedelta(hours=1)
     first, last = local.min(), local.max()
     unknown = pl.Series([None] * len(local), dtype=pl.Duration("us"))
@@ -328,7 +320,6 @@ def _steady(local: pl.Series, zone: str) -> pl.Series:
 
 def _one_by_one(local: pl.Series, zone: str) -> tuple[pl.Series, pl.Series]:
     """Times of a zone in UTC, and which of them a change of the clock repeats or skips."""
-    import polars as pl
 
     def read(clock: pl.Series, ambiguous: Literal["earliest", "latest"]) -> pl.Series:
         moments = clock.dt.replace_time_zone(zone, ambiguous=ambiguous, non_existent="null")
@@ -351,8 +342,6 @@ def check_zone(zone: str) -> None:
     UnknownNameError
         With the nearest known name.
     """
-    import polars as pl
-
     try:
         # an empty name would take the zone away
         pl.Series([dt.datetime(2026, 1, 1)]).dt.replace_time_zone(zone.strip() or "none")
@@ -385,8 +374,6 @@ def _checked(
 
 def _without(at: pl.Series, wrong: pl.Series) -> pl.Series:
     """Times with null where they are wrong; Series.set takes no times before polars 1.34."""
-    import polars as pl
-
     return pl.select(pl.when(wrong).then(None).otherwise(at).alias(at.name)).to_series()
 
 
@@ -459,8 +446,6 @@ def with_years(
     DataError
         If neither is there.
     """
-    import polars as pl
-
     assert times.month_day is not None
     printed = times.month_day
     if decoded is not None and decoded.is_not_null().sum() == printed.is_not_null().sum():
@@ -486,8 +471,6 @@ def with_years(
 
 def _days_between(day: pl.Series, month_day: pl.Series) -> pl.Series:
     """Days from a printed day and month to a date, in the year where they are nearest."""
-    import polars as pl
-
     gaps = []
     for step in (-1, 0, 1):
         gap = (_dated(day.dt.year().cast(pl.Int64) + step, month_day) - day).dt.total_days().abs()
@@ -497,8 +480,6 @@ def _days_between(day: pl.Series, month_day: pl.Series) -> pl.Series:
 
 def _dated(year: pl.Series, month_day: pl.Series) -> pl.Series:
     """Year, and month · 100 + day, as a date; null where there is no such day."""
-    import polars as pl
-
     frame = pl.DataFrame({"y": year, "md": month_day.cast(pl.Int64)})
     number = frame.select((pl.col("y") * 10_000 + pl.col("md")).cast(pl.String)).to_series()
     return number.str.to_datetime("%Y%m%d", strict=False, time_unit="us")
@@ -506,9 +487,6 @@ def _dated(year: pl.Series, month_day: pl.Series) -> pl.Series:
 
 def _back_from(month_day: pl.Series, end: dt.date) -> pl.Series:
     """Years of a run of days that ends on or before `end`, in either direction."""
-    import numpy as np
-    import polars as pl
-
     known = month_day.drop_nulls().to_numpy()
     up = int(np.sum(np.diff(known) > 0)) >= int(np.sum(np.diff(known) < 0))
     run = known if up else known[::-1]

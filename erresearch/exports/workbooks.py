@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from erresearch.errors import EngineError
 from erresearch.exports.privacy import show_name
+from erresearch.io import pl
 
 __all__ = ["MAX_CELLS", "MAX_SHEETS", "Sheet", "count_cells", "read_html", "read_workbook"]
 
@@ -183,8 +184,6 @@ def count_cells(data: bytes) -> tuple[int, int]:
 
 def _spanned(text: bytes) -> int:
     """Cells from the first row and column to the last that the text of a sheet names."""
-    import polars as pl
-
     # a parser in Rust looks through a large sheet ten times as fast; each byte is one letter
     sheet = pl.Series([text.decode("latin-1")])
     places = sheet.str.extract_all(_PLACE).explode().str.extract_groups(_PLACE).struct

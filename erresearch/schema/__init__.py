@@ -7,45 +7,21 @@ here.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from erresearch.schema.validation import Notice, Validated, validate
-    from erresearch.schema.vocabulary import (
-        ADS,
-        COLUMNS,
-        DAILY,
-        FOLLOWERS,
-        OUTCOMES,
-        PEOPLE,
-        POSTS,
-        SURVEY,
-        TABLES,
-        Column,
-        Rule,
-        Table,
-    )
-
-# Loaded at first use: the vocabulary beside them is needed by rooms that read no table.
-_NAMES: Final = {
-    "validation": ("Notice", "Validated", "validate"),
-    "vocabulary": (
-        "ADS",
-        "COLUMNS",
-        "DAILY",
-        "FOLLOWERS",
-        "OUTCOMES",
-        "PEOPLE",
-        "POSTS",
-        "SURVEY",
-        "TABLES",
-        "Column",
-        "Rule",
-        "Table",
-    ),
-}
-_MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
+from erresearch.schema.validation import Notice, Validated, validate
+from erresearch.schema.vocabulary import (
+    ADS,
+    COLUMNS,
+    DAILY,
+    FOLLOWERS,
+    OUTCOMES,
+    PEOPLE,
+    POSTS,
+    SURVEY,
+    TABLES,
+    Column,
+    Rule,
+    Table,
+)
 
 __all__ = [
     "ADS",
@@ -64,10 +40,3 @@ __all__ = [
     "Validated",
     "validate",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name at its first use."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
