@@ -20,7 +20,7 @@ from erresearch.claims.packs import read_pack, write_pack
 from erresearch.claims.procedures import thresholds
 from erresearch.claims.procedures.groups import group_moments
 from erresearch.claims.procedures.thresholds import largest_jump, threshold_moments
-from erresearch.claims.variables import cast_roles
+from erresearch.claims.variables import Declared, cast_roles
 from erresearch.errors import DataError, DesignError
 from erresearch.results import StudentT
 from erresearch.worlds import simulate, simulate_panel
@@ -127,6 +127,37 @@ def test_the_long_run_against_dummies() -> None:
     known = past.notna().all(axis=1)
     fit = np.linalg.lstsq(design[known].to_numpy(), logs.loc[known, "revenue"].to_numpy(), rcond=None)[0]
     assert found.value == pytest.approx(fit[0] / (1 - fit[1]), rel=1e-8)
+
+
+def test_the_long_run_holds_declared_events() -> None:
+    # against dummies, with each shop's own event one week ahead, now and one week late
+    panel, _ = simulate_panel("effect", accounts=8, weeks=40, rng=2)
+    panel = panel.sort_values(["account", "week"], ignore_index=True)
+    own = panel.groupby("account").nth([11, 25, 33])
+    events = pd.DataFrame({"start": own["week"], "name": "sale", "entity": own["account"], "kind": "pulse"})
+    panel.loc[own.index, "revenue"] *= 1.5
+    claim = replace(claim_named("C18"), options={"logs": ["x", "y"], "log1p": [], "controls": [], "lags": 1})
+    found = evidence_for(claim, panel, declared=Declared(events=events)).estimate
+    flag = pd.Series(0.0, panel.index)
+    flag[own.index] = 1.0
+    by = panel["account"]
+    logs = np.log(panel[["engagement", "revenue"]])
+    held = pd.concat([flag.groupby(by).shift(step) for step in (-1, 0, 1)], axis=1)
+    design = pd.concat(
+        [
+            logs.groupby(by).shift(1),
+            held,
+            pd.get_dummies(panel[["account", "week"]].astype(str), dtype=float),
+        ],
+        axis=1,
+    )
+    known = design.notna().all(axis=1)
+    fit = np.linalg.lstsq(design[known].to_numpy(), logs.loc[known, "revenue"].to_numpy(), rcond=None)[0]
+    assert found.value == pytest.approx(fit[0] / (1 - fit[1]), rel=1e-8)
+    # an event of all shops in one week is an effect of its week already
+    common = Declared(events=events.drop(columns="entity").head(1))
+    without = evidence_for(claim, panel).estimate
+    assert evidence_for(claim, panel, declared=common).estimate.value == pytest.approx(without.value, rel=0.2)
 
 
 def test_a_long_run_that_does_not_exist() -> None:

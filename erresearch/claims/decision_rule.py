@@ -336,7 +336,7 @@ def judge(
     for end in evidence.ends:
         other, _ = word_of(end.at(level).interval, direction=claim.direction, sesoi=claim.sesoi)
         if word in DECISIVE and other != word:
-            facts: dict[str, object] = {"word": word, "other": other, "end": end.name}
+            facts: dict[str, object] = {"found": estimate.at(level), "other": end.at(level), "end": end.name}
             word, size, reason = "inconclusive", "", Reason(ReasonCode.RANGE_DISAGREES, facts)
     if word in DECISIVE and evidence.barrier:
         word, size, reason = "inconclusive", "", Reason(ReasonCode.OTHER, {"text": evidence.barrier})
@@ -394,10 +394,8 @@ def _adjustment(claim: Claim, evidence: Evidence, word: Word, level: float) -> R
     if other == word:
         return None
     facts = {
-        "word": word,
         "held": evidence.ambiguous,
         "found": evidence.estimate.at(level),
-        "other": other,
         "without": without,
     }
     return Reason(ReasonCode.DEPENDS_ON_ADJUSTMENT, facts)

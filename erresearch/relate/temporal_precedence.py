@@ -26,7 +26,32 @@ from erresearch.relate.scores import FEW_CLUSTERS, FEWEST_CLUSTERS, Scores, crv3
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Estimate, Precedence, Reference, Reliability, StudentT
 
-__all__ = ["PanelModels", "combinations", "precedence", "submodel"]
+__all__ = ["PanelModels", "combinations", "event_lags", "precedence", "submodel"]
+
+
+def event_lags(events: Mapping[str, str], first: int) -> list[tuple[int, int]]:
+    """Columns of declared events with the lags at which they enter: a pulse ahead, now and late, a step now.
+
+    Parameters
+    ----------
+    events : mapping of str to {"pulse", "step"}
+        Columns of events and their kinds.
+    first : int
+        Place of the first of these columns.
+
+    Returns
+    -------
+    list of (int, int)
+        Column and lag.
+
+    Examples
+    --------
+    >>> event_lags({"sale": "pulse", "new site": "step"}, 2)
+    [(2, 0), (3, 0), (2, -1), (2, 1)]
+    """
+    held = [(first + i, 0) for i in range(len(events))]
+    pulses = [first + i for i, kind in enumerate(events.values()) if kind == "pulse"]
+    return held + [(column, lag) for column in pulses for lag in (-1, 1)]
 
 
 def submodel(moments: Moments, swept: Swept, outcome: str, on: Sequence[str]) -> Scores:
@@ -361,9 +386,7 @@ def precedence(
         raise UnknownNameError.of("kind of event", unknown[0], ("pulse", "step"))
     rows = open_panel(panel, [x, y, *controls, *events], by=by, time=time)
     first = 2 + len(controls)
-    held = [(column, 0) for column in range(first, len(rows.names))]
-    pulses = [first + i for i, kind in enumerate(events.values()) if kind == "pulse"]
-    held += [(column, lag) for column in pulses for lag in (-1, 1)]
+    held = event_lags(events, first)
     alone = rows.accounts == 1
     deep = lags + alone
     wanted = [

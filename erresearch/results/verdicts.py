@@ -84,7 +84,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         ReasonCode.BEYOND_ZERO_AND_SESOI: "the whole interval lies {side} 0 and beyond {sesoi}",
         ReasonCode.HOLDS_SMALL_AND_LARGE: "the interval holds effects smaller than {sesoi} as well as larger ones",
         ReasonCode.HOLDS_ZERO_AND_LARGE: "the interval holds both 0 and effects beyond {sesoi}",
-        ReasonCode.RANGE_DISAGREES: "the declared range disagrees: {word}, but {other} for {end}",
+        ReasonCode.RANGE_DISAGREES: "the answer changes within the declared range: {found}, but {other} for {end}",
         ReasonCode.FEW_CLUSTERS: "only {clusters} accounts: a decisive word needs {needed}",
         ReasonCode.NO_LEAD: "no lead of x could be tested, so the direction is open",
         ReasonCode.LEAD_OUTSIDE: "the lead of x (a placebo) is not inside ±{sesoi}: {lead}",
@@ -100,8 +100,8 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "effects: declare a reliability, or bring several counts with errors of their own",
         ReasonCode.RELIABILITY_TOO_LOW: "inside ±{sesoi}, but errors in x may leave only {kept} of an effect, and the "
         "intervals are not inside ±{inner} ({reliability})",
-        ReasonCode.DEPENDS_ON_ADJUSTMENT: "depends on adjustment: {word} with {held} held fixed ({found}), {other} "
-        "without ({without}); it may be on the way from x to y or drive both",
+        ReasonCode.DEPENDS_ON_ADJUSTMENT: "depends on adjustment: {found} with {held} held fixed, {without} without; it "
+        "may be on the way from x to y or drive both",
         ReasonCode.LOSS_IS_NO_GAIN: "the whole interval lies below −{sesoi}: what goes with less does not contradict "
         "that it earns nothing",
         ReasonCode.SAME_PERIOD_TOGETHER: "x and y of the {same} move together, by {found}; finer periods, "

@@ -29,10 +29,11 @@ from erresearch.relate import (
     predictive_gain,
     regress,
 )
-from erresearch.relate.design import Effect
+from erresearch.relate.design import Effect, sweep
 from erresearch.relate.distributed_lags import SHORTEST
 from erresearch.relate.lags import open_panel, refuse_repeated
 from erresearch.relate.shop_days import FEW_SHOPS
+from erresearch.relate.temporal_precedence import PanelModels, event_lags
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Doubt, Estimate, Fit, Precedence, Reliability, plain
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
@@ -453,9 +454,9 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     lags = max(cast.options.lags - alone, 1)
     x, y = ([rows.label(column, step) for step in range(1, lags + 1)] for column in (0, 1))
     first = 2 + len(controls)
+    held = event_lags(cast.events, first)
     if alone:
         # as in the order of the two: one more lag than is summed, trend and season, fixed-b intervals
-        held = [(first + i, lag) for i in range(len(cast.events)) for lag in (-1, 0, 1)]
         wanted = [(column, lag) for column in range(first) for lag in range(lags + 2)]
         models = EntityModels.of(
             rows, [*wanted, *held], held=held, controls=range(2, first), lags=lags, level=cast.level
@@ -466,9 +467,19 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     else:
         also = [(column, step) for column in range(2, first) for step in range(lags + 1)]
         pairs = [(column, step) for column in (0, 1) for step in range(1, lags + 1)]
-        moments = rows.moments([*pairs, *also, (1, 0)])
+        moments = rows.moments([*pairs, *also, (1, 0), *held])
         refuse_repeated(moments, rows.names[1])
-        on = [*x, *y, *(rows.label(*pair) for pair in also)]
+        panel_models = PanelModels(
+            rows=rows,
+            moments=moments,
+            swept=sweep(moments, _EFFECTS),
+            held=held,
+            controls=range(2, first),
+            lags=lags,
+            level=cast.level,
+            seed=0,
+        )
+        on = [*x, *y, *panel_models.also]
         fit = regress(moments, rows.label(1, 0), on=on, effects=_EFFECTS, level=cast.level)
         combined = partial(_contrasts, fit, cast.level)
         dropped, result, clusters = fit.dropped, fit, fit.n_accounts
