@@ -43,6 +43,8 @@ from erresearch.results import (
     Reliability,
     StudentT,
 )
+from erresearch.results.verdicts import SENTENCES
+from erresearch.schema.vocabulary import DECISIVE
 from erresearch.worlds import CASES, WORLDS, simulate, simulate_panel
 
 finite = st.floats(-2, 2, allow_nan=False)
@@ -280,7 +282,8 @@ def test_another_word_without_an_ambiguous_control_is_inconclusive() -> None:
     flipped = Evidence(estimate(-0.165), without=estimate(0.137), ambiguous=("log reviews",), clusters=70)
     verdict = judge(claim, flipped)
     assert (verdict.word, verdict.reason_code) == ("inconclusive", ReasonCode.DEPENDS_ON_ADJUSTMENT)
-    assert "contradicted with log reviews held fixed" in verdict.reason
+    assert "−0.165 [" in verdict.reason
+    assert "with log reviews held fixed, 0.137 [" in verdict.reason
     assert "depends-on-adjustment" in verdict.certainty.codes
     assert judge(claim, replace(flipped, without=estimate(-0.2))).word == "contradicted"
 
@@ -311,7 +314,15 @@ def test_ends_that_disagree_are_inconclusive() -> None:
     assert judge(claim, both).word == "supported"
     split = judge(claim, Evidence(estimate(0.2), ends=(estimate(0.0, name="β at .9"),)))
     assert split.word == "inconclusive"
-    assert "practically nil for β at .9" in split.reason
+    assert split.reason.endswith("(95 %) for β at .9")
+    assert not any(word in split.reason for word in DECISIVE)
+
+
+def test_a_reason_quotes_estimates_and_no_word() -> None:
+    # a word stands beside its certainty or not at all
+    for sentence in SENTENCES.values():
+        assert "{word}" not in sentence
+        assert not any(word in sentence for word in DECISIVE)
 
 
 def test_barriers_fragility_and_qualifiers() -> None:

@@ -126,7 +126,7 @@ def test_the_answer_says_over_time_by_chance_across_and_what_waits():
         "Likes → sales: 7.2 % more where it doubles (4.2 to 10.2).",
         "Where chance decided who was treated (mail), of those mailed, 5.0 more in 1,000 bought (3.0 to 7.0). "
         "Supported, certainty moderate.",
-        "The one verdict on tables without an order in time is: inconclusive. One claim waits for data.",
+        "The one verdict on tables without an order in time is: inconclusive, certainty very low. One claim waits for data.",
     )
 
 
@@ -139,7 +139,7 @@ def test_what_the_answer_says_over_time_follows_the_word(word):
     clauses = {each: clause in line for each, clause in _OVER_TIME.items()}
     assert [each for each, said in clauses.items() if said] == [word]
     assert "(a and b; certainty low). On a, a proxy: C1" in line
-    assert line.endswith(f"The one other verdict over time is: {word}.")
+    assert line.endswith(f"The one other verdict over time is: {word}, certainty low.")
 
 
 def test_verdicts_are_counted_word_by_word_and_unlike_words_are_told_apart():

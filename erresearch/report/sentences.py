@@ -188,7 +188,7 @@ def _over_time(verdicts: Sequence[Verdict], known: Mapping[str, Any], names: Map
 def _counted(verdicts: Sequence[Verdict], noun: str, where: str) -> str:
     """How many verdicts of a kind there are, word by word."""
     if len(verdicts) == 1:
-        return f"The one {noun}{where} is: {verdicts[0].word}."
+        return f"The one {noun}{where} is: {', '.join([verdicts[0].word, *_certainty(verdicts)])}."
     counts = [
         (sum(v.word == word for v in verdicts), word) for word in dict.fromkeys(v.word for v in verdicts)
     ]
