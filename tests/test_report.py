@@ -126,7 +126,8 @@ def test_the_answer_says_over_time_by_chance_across_and_what_waits():
         "Likes → sales: 7.2 % more where it doubles (4.2 to 10.2).",
         "Where chance decided who was treated (mail), of those mailed, 5.0 more in 1,000 bought (3.0 to 7.0). "
         "Supported, certainty moderate.",
-        "The one verdict on tables without an order in time is: inconclusive, certainty very low. One claim waits for data.",
+        "The one verdict on tables without an order in time is: inconclusive, certainty very low. "
+        "One claim waits for data.",
     )
 
 
