@@ -20,11 +20,9 @@ __all__ = ["OldAddresses", "install", "old_names", "removed_names", "renamed_mod
 
 @cache
 def _table() -> Mapping[str, Mapping[str, str]]:
-    import tomllib
+    from erresearch.io.files import registry
 
-    from erresearch.io.files import resource
-
-    return tomllib.loads((resource("data") / "renamed.toml").read_text(encoding="utf-8"))
+    return registry("renamed.toml")
 
 
 def renamed_modules() -> Mapping[str, str]:

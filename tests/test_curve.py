@@ -391,3 +391,39 @@ def test_the_adversary_takes_a_wish_and_a_panel():
         adversary(panel.rename(columns={"week": "month"}))
     with pytest.raises(ColumnError, match=r"No columns 'engagement', .* in the panel"):
         adversary(panel[["account", "week", "revenue", "spend"]])
+
+
+@pytest.mark.parametrize("cov", ["CRV1", "CRV3"])
+@pytest.mark.parametrize("effects", EFFECTS, ids=str)
+@pytest.mark.parametrize(
+    ("kind", "y"),
+    [
+        ("one account alone moves x", lambda t: t.noise),
+        ("x says all", lambda t: 2 * t.x),
+        ("a control says all", lambda t: 2 * t.c),
+        ("two weeks of two accounts", lambda t: t.noise),
+    ],
+)
+def test_few_rows_and_exact_fits_give_numbers(kind, y, effects, cov):
+    """An error without bound gives a t of 0, reported and drawn; one of 0 the largest t, or 0 where nothing was found."""
+    accounts, weeks = (2, 4) if kind.startswith("two") else (9, 4)
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame({"shop": np.repeat(range(accounts), weeks), "week": np.tile(range(weeks), accounts)})
+    for name in ("x", "c", "noise"):
+        table[name] = rng.normal(size=len(table))
+    if kind.startswith("one"):
+        table.loc[table.shop > 0, "x"] = 1.0
+    m = Moments.from_frame(table.assign(y=y(table)), ["y", "x", "c"], by="shop", period="week")
+    how = CurveInference(cov=cov)
+    curve = specification_curve(m, "y", "x", minimal=[], controls=["c"], effects=[effects], inference=how)
+    for values in (curve.t, curve.median_t, curve.mean_signed_t, *curve.pvalues.values()):
+        assert np.isfinite(values).all()
+    assert (curve.t[~np.isfinite(curve.se)] == 0).all()
+    if kind.startswith("one") and cov == "CRV3":
+        assert set(curve.pvalues.values()) == {1.0}
+
+
+def test_an_outcome_that_does_not_vary_is_refused():
+    table = shops(1).assign(y=3.0)
+    with pytest.raises(DesignError, match="the outcome 'y' does not vary once the effects are taken out"):
+        specification_curve(moments(table), "y", "x", minimal=["m"], controls=CONTROLS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,9 @@ from types import ModuleType
 import openpyxl
 import pytest
 
-from erresearch.errors import ErresearchError
-from erresearch.exports import Export, inspect_export, read_export, read_exports
+from erresearch.errors import EngineError, ErresearchError
+from erresearch.exports import Export, inspect_export, read_export, read_exports, workbooks
+from erresearch.exports.workbooks import read_workbook
 
 Cells = Sequence[Sequence[str | float | None]]
 Write = Callable[[Mapping[str, Cells]], Path]
@@ -243,3 +245,25 @@ def test_dates_without_a_year_on_several_sheets_are_cautioned_about(write: Write
     export = read_export(write({"a": spring, "b": autumn}), mapping={"exported_at": "2026-01-05"})
     assert {day.year for day in export.rows["date"]} == {2025}
     assert any(c.code == "year" and "counted back from one day" in c.text for c in export.warnings)
+
+
+def test_a_reader_that_panics_says_one_line_and_what_others_say_is_kept(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "book.xls"
+    data = bytearray(MAKERS["xls"]({"Jan": days(1, 5)}))
+    at = data.index(b"\x85\x00", 512)  # the record that says where a sheet begins
+    data[at + 4 : at + 8] = b"\xff\xff\xff\x7f"
+    path.write_bytes(data)
+    with pytest.raises(EngineError, match=r"book\.xls: the workbook cannot be read.*bytes of which some"):
+        read_workbook(path.read_bytes(), path.name)
+    assert capfd.readouterr() == ("", "")
+    count = workbooks.count_cells
+    monkeypatch.setattr(workbooks, "count_cells", lambda data: os.write(2, b"meanwhile") and count(data))
+    path.write_bytes(MAKERS["xls"]({"Jan": days(1, 5)}))
+    assert read_workbook(path.read_bytes(), path.name)[0][0].name == "Jan"
+    assert capfd.readouterr().err == "meanwhile"
+    path.write_bytes(b"no workbook")
+    with pytest.raises(EngineError, match="the workbook cannot be read"):
+        read_workbook(path.read_bytes(), path.name)
+    assert capfd.readouterr().err == "meanwhile"

@@ -181,7 +181,7 @@ def test_columns_recorded_independently_are_quiet(outcome, x):
 def test_the_registry_gives_reasons_and_refuses_half_entries(monkeypatch, tmp_path):
     assert all(leak.why and leak.source and leak.names for leak in read_leaks())
     (tmp_path / "leaks.toml").write_text('[[leak]]\nnames = ["x"]\nside = "both"\n')
-    monkeypatch.setattr("erresearch.robustness.column_names.resource", lambda kind: tmp_path)
+    monkeypatch.setattr("erresearch.io.files.resource", lambda kind: tmp_path)
     with pytest.raises(DataError, match=r"an entry of leaks.toml is not complete"):
         read_leaks()
 

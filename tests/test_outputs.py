@@ -232,6 +232,27 @@ def test_threads_and_processes_end_in_one_whole_result(tmp_path: Path, exchange:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_folder_that_another_run_takes_away_at_once_is_no_failure(tmp_path: Path, monkeypatch):
+    """The target was full when the system looked, and is gone when we look."""
+    out = written(tmp_path / "out", a="1")
+    rename, gone = Path.rename, []
+
+    def beaten(source: Path, target: Path) -> Path:
+        if source.name == "new" and not gone:
+            gone.append(target)
+            written(target, a="another's")
+            try:
+                return rename(source, target)
+            finally:
+                rename(target, tmp_path / "moved away")
+        return rename(source, target)
+
+    monkeypatch.setattr(outputs, "_exchange", lambda *_: False)
+    monkeypatch.setattr(Path, "rename", beaten)
+    assert content(written(out, a="2")) == {"a": "2"}
+    assert content(tmp_path / "moved away") == {"a": "another's"}
+
+
 KILLED = """
 import os, sys
 from pathlib import Path

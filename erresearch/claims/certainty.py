@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from erresearch.errors import DataError, UnknownNameError
-from erresearch.io.files import resource
+from erresearch.io.files import registry
 from erresearch.results.verdicts import LEVELS, Certainty
 
 __all__ = ["Points", "grade", "read_points"]
@@ -51,7 +50,7 @@ def read_points() -> Points:
     >>> read_points().start["ordered"][0]
     2
     """
-    return _points(tomllib.loads((resource("data") / "certainty.toml").read_text(encoding="utf-8")))
+    return _points(registry("certainty.toml"))
 
 
 def _points(table: Mapping[str, Any]) -> Points:

@@ -8,14 +8,15 @@ import importlib.resources
 import importlib.util
 import os
 import tempfile
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from erresearch.errors import EngineError, UnknownNameError
-from erresearch.io.files import resource
+from erresearch.io.files import registry, resource
 
 __all__ = [
     "Column",
@@ -213,7 +214,8 @@ class Dataset:
         return "\n".join(facts)
 
 
-def registered() -> dict[str, Dataset]:
+@cache
+def registered() -> Mapping[str, Dataset]:
     """Every registered data set by name, in the order of the registry.
 
     Examples
@@ -221,8 +223,8 @@ def registered() -> dict[str, Dataset]:
     >>> "movies" in registered()
     True
     """
-    entries = tomllib.loads((resource("data") / "datasets.toml").read_text(encoding="utf-8"))
-    return {name: _dataset(name, entry) for name, entry in entries.items()}
+    entries = registry("datasets.toml")
+    return MappingProxyType({name: _dataset(name, entry) for name, entry in entries.items()})
 
 
 def short_names() -> dict[str, str]:

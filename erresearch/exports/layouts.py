@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any, Literal, cast, get_args
 from erresearch.errors import ColumnError, UnknownNameError
 from erresearch.exports.privacy import LONGEST_HEADER
 from erresearch.io import pd
-from erresearch.io.files import resource
+from erresearch.io.files import registry
 from erresearch.schema import COLUMNS
 
 __all__ = [
@@ -310,7 +309,7 @@ def load_registry() -> Registry:
     >>> registry.field("reach").unique, registry.field("followers").stock
     (True, True)
     """
-    table = tomllib.loads((resource("data") / "platforms.toml").read_text(encoding="utf-8"))
+    table = registry("platforms.toml")
     return Registry(
         MappingProxyType(_fields(table["field"], table["renamed"])),
         tuple(format_of(entry) for entry in table["format"]),

@@ -6,15 +6,20 @@ files are not followed. Hidden sheets are left out. The size that a workbook cla
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import html.parser
 import io
 import itertools
+import os
 import re
 import struct
+import sys
+import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Final
 
 from erresearch.errors import EngineError
@@ -114,13 +119,36 @@ def read_workbook(data: bytes, name: str, *, limit: int | None = None) -> tuple[
     read_html : The web pages that call themselves workbooks.
     """
     try:
-        return _sheets_of(data, name, limit)
+        with _panics_unheard():
+            return _sheets_of(data, name, limit)
     except (EngineError, KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # a damaged workbook makes the reader in Rust panic, which is no Exception
+    except BaseException:  # a damaged workbook makes the reader in Rust panic, which is no Exception
         raise EngineError(
-            f"{name}: the workbook cannot be read", got=type(error).__name__, fix=_FIX
+            f"{name}: the workbook cannot be read",
+            got=f"{len(data):,} bytes of which some are not what a workbook holds there",
+            fix=_FIX,
         ) from None
+
+
+@contextlib.contextmanager
+def _panics_unheard() -> Iterator[None]:
+    """Keep to itself what Rust says on the standard error when it panics; what others said there is passed on."""
+    with contextlib.ExitStack() as stack:
+        said = None
+        with contextlib.suppress(OSError):  # no standard error, or no room for a file
+            heard = os.dup(2)
+            stack.callback(os.close, heard)
+            said = stack.enter_context(tempfile.TemporaryFile())
+            os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            if said is not None:
+                os.dup2(heard, 2)
+                if isinstance(sys.exc_info()[1], Exception | NoneType):
+                    said.seek(0)
+                    os.write(2, said.read())
 
 
 def _sheets_of(data: bytes, name: str, limit: int | None) -> tuple[list[Sheet], int]:

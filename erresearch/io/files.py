@@ -13,7 +13,8 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -22,7 +23,7 @@ from erresearch.errors import EngineError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["atomic_write", "csv_text", "resource", "safe_cell", "table_csv"]
+__all__ = ["atomic_write", "csv_text", "registry", "resource", "safe_cell", "table_csv"]
 
 
 def resource(kind: Literal["data", "notebooks"]) -> Path:
@@ -60,6 +61,33 @@ def resource(kind: Literal["data", "notebooks"]) -> Path:
         got=f"neither in {here} nor beside it",
         fix="install erresearch again",
     )
+
+
+def registry(name: str) -> Mapping[str, Any]:
+    """One of the package's own TOML tables, taken apart once for each state of the file.
+
+    Parameters
+    ----------
+    name : str
+        The file in the data folder, such as ``"leaks.toml"``.
+
+    Returns
+    -------
+    mapping
+        The same object at every call: it is read, never changed.
+
+    Examples
+    --------
+    >>> registry("certainty.toml") is registry("certainty.toml")
+    True
+    """
+    path = resource("data") / name
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _parsed(path: Path, changed: int) -> Mapping[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def atomic_write(path: str | Path, content: str | bytes, *, private: bool = False) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import hashlib
 import json
 import os
@@ -374,9 +375,10 @@ def _moved(source: Path, target: Path) -> bool:
         source.rename(target)
     except FileNotFoundError:
         return False
-    except OSError:
-        # the target is a folder with something in it: another run put it there
-        if not target.is_dir():
+    except OSError as error:
+        # the target was a folder with something in it when the system looked: another run put it there, and may have
+        # taken it away since, so what stands there now says less than the error does
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) and not target.is_dir():
             raise
         return False
     return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from erresearch.errors import DataError, GuardError, UnknownNameError
-from erresearch.io.files import resource
+from erresearch.io.files import registry
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.metrics.intervals import markdown, percent
 from erresearch.metrics.rates import Rates
@@ -145,14 +144,8 @@ class Banding:
 
 
 @cache
-def _read() -> Mapping[str, Any]:
-    with (resource("data") / "bands.toml").open("rb") as file:
-        return MappingProxyType(tomllib.load(file))
-
-
-@cache
 def _sources() -> Mapping[str, BandSource]:
-    raw = _read()
+    raw = registry("bands.toml")
     return MappingProxyType(
         {
             name: BandSource(
@@ -207,7 +200,7 @@ def cautions() -> Mapping[str, str]:
     >>> cautions()["B10"]
     'a visitor who comes back is not for that reason engaged'
     """
-    return MappingProxyType({one["id"]: one["text"] for one in _read()["cautions"]})
+    return MappingProxyType({one["id"]: one["text"] for one in registry("bands.toml")["cautions"]})
 
 
 def band(

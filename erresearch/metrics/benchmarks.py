@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import math
-import tomllib
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from erresearch.errors import DataError, GuardError, UnknownNameError
-from erresearch.io.files import resource
+from erresearch.io.files import registry, resource
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.metrics.intervals import markdown, percent
 from erresearch.metrics.rates import Rates
@@ -163,10 +162,8 @@ def _tier(tier: tuple[float, float]) -> str:
 
 @cache
 def _levels() -> tuple[_Level, ...]:
-    folder = resource("data")
-    with (folder / "bands.toml").open("rb") as file:
-        known: dict[str, str] = tomllib.load(file)["benchmarks"]
-    with (folder / "er_benchmarks.csv").open(encoding="utf-8", newline="") as text:
+    known: dict[str, str] = registry("bands.toml")["benchmarks"]
+    with (resource("data") / "er_benchmarks.csv").open(encoding="utf-8", newline="") as text:
         rows = [
             row for row in csv.DictReader(text) if row["er_percent"] and row["scope"] in ("tier", "overall")
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from types import MappingProxyType
@@ -11,7 +10,7 @@ from typing import Any, Literal, cast, get_args
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, GuardError, UnknownNameError, missing_columns
-from erresearch.io.files import resource
+from erresearch.io.files import registry
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
 __all__ = [
@@ -130,8 +129,7 @@ class RateDefinition:
 
 
 def _read() -> tuple[Mapping[str, PlatformSet], Mapping[str, RateDefinition]]:
-    with (resource("data") / "reactions.toml").open("rb") as file:
-        raw: dict[str, Any] = tomllib.load(file)
+    raw = registry("reactions.toml")
     platforms = {
         name: PlatformSet(
             name, one["title"], tuple(one["aliases"]), tuple(one["reactions"]), str(one["source"])

@@ -18,6 +18,7 @@ __all__ = [
     "Swept",
     "centred",
     "check_design",
+    "check_outcome",
     "effect_word",
     "free_constant",
     "left_out",
@@ -340,3 +341,13 @@ def check_design(gram: np.ndarray, names: Sequence[str], raw: np.ndarray, *, whe
             fix="leave one of them out, or centre and rescale before taking powers",
         )
     return scale
+
+
+def check_outcome(moments: Moments, left: float, raw: float, effects: Sequence[Effect]) -> None:
+    """Refuse an outcome, the last column, whose squares after the sweep are nothing to those before."""
+    if still(np.asarray(left), np.asarray(raw)):
+        raise DesignError(
+            f"the outcome {moments.columns[-1]!r} does not vary{' once the effects are taken out' * bool(effects)}",
+            got=f"{moments.rows:,} rows",
+            fix="there is nothing to explain: an effect of 0 would be no finding",
+        )

@@ -31,10 +31,10 @@ from erresearch.relate.design import (
     Effect,
     Swept,
     check_design,
+    check_outcome,
     effect_word,
     left_out,
     open_moments,
-    still,
     sweep,
 )
 from erresearch.relate.fitted_models import Covariance, Fitted, assemble, check_covariance, row_covariance
@@ -239,12 +239,7 @@ def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     centred = total[first:, first:] - (np.outer(total[0, 1:], total[0, 1:]) / total[0, 0] if first else 0.0)
     raw = np.einsum("gii->i", moments.grams())
     scale = check_design(centred[:-1, :-1], moments.columns[:-1], raw[:-1])
-    if still(centred[-1, -1], raw[-1]):
-        raise DesignError(
-            f"the outcome {moments.columns[-1]!r} does not vary{' once the effects are taken out' * bool(effects)}",
-            got=f"{moments.rows:,} rows",
-            fix="there is nothing to explain: an effect of 0 would be no finding",
-        )
+    check_outcome(moments, centred[-1, -1], raw[-1], effects)
     values = np.linalg.eigvalsh(centred[:-1, :-1] / np.outer(scale, scale))
     diagonal = np.sqrt(np.diag(total)[:-1])
     inverse = np.linalg.inv(total[:-1, :-1] / np.outer(diagonal, diagonal))

@@ -8,14 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from erresearch.errors import DataError, UnknownNameError
-from erresearch.io.files import resource
+from erresearch.io.files import registry, resource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,8 +150,7 @@ def held_to() -> dict[str, tuple[str, ...]]:
     >>> held_to()["nil, 5 accounts"]
     ('wrong word', 'false supported', 'coverage')
     """
-    text = (resource("data") / "calibration.toml").read_text(encoding="utf-8")
-    return {cell["name"]: tuple(cell.get("counts", ())) for cell in tomllib.loads(text)["cell"]}
+    return {cell["name"]: tuple(cell.get("counts", ())) for cell in registry("calibration.toml")["cell"]}
 
 
 def stored(path: str | Path | None = None) -> dict[str, CellOutcome]:

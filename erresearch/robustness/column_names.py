@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any, Final, Literal
 
 from erresearch.errors import DataError
-from erresearch.io.files import resource
+from erresearch.io.files import registry
 
 __all__ = ["Leak", "bare", "is_log1p", "is_rate", "read_leaks", "says", "words"]
 
@@ -166,11 +166,7 @@ def read_leaks() -> tuple[Leak, ...]:
     >>> [leak.side for leak in read_leaks()][:2]
     ['predictor', 'outcome']
     """
-    import tomllib
-
-    with (resource("data") / "leaks.toml").open("rb") as file:
-        raw: dict[str, Any] = tomllib.load(file)
-    return tuple(_leak(entry) for entry in raw["leak"])
+    return tuple(_leak(entry) for entry in registry("leaks.toml")["leak"])
 
 
 def _leak(entry: Mapping[str, Any]) -> Leak:

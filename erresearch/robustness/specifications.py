@@ -14,7 +14,7 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError, ErresearchError, UnknownNameError, missing_columns
 from erresearch.io.resources import waiting
 from erresearch.relate.bootstrap import cluster_weights
-from erresearch.relate.design import Effect, check_design, sweep
+from erresearch.relate.design import Effect, check_design, check_outcome, sweep
 from erresearch.results import Adversary, Curve, at_least
 from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
 from erresearch.schema.vocabulary import REACTIONS
@@ -37,6 +37,8 @@ _CONTROLS: Final = ("spend", "posts", "followers")
 _LAGS: Final = (0, 1, 2)
 _EFFECTS: Final[tuple[tuple[Effect, ...], ...]] = ((), ("account",), ("account", "period"))
 _PARTS: Final = 4
+#: A t beyond that, of a model that leaves no residuals, says no more than this one: sums of such stay numbers.
+_LARGEST_T: Final = 1e9
 _ANSWERS: Final = ("positive", "negative", "nothing")
 _WITHIN: Final[tuple[tuple[Effect, ...], ...]] = (("account",),)
 
@@ -146,7 +148,8 @@ def specification_curve(
     ColumnError
         If a column is missing or has two roles.
     DesignError
-        If there are no accounts, columns are collinear, or there are too many specifications to hold.
+        If there are no accounts, columns are collinear, the outcome does not vary, or there are too many
+        specifications to hold.
 
     See Also
     --------
@@ -207,7 +210,8 @@ def specification_curve(
             found = _solve(part, cell, outcome=outcome, minimal=minimal, controls=controls, how=how)
             own = weights[:, [place[str(key)] for key in part.keys]]
             solved.append(found)
-            draws.append(bootstrap_t(found, own) * (found.raw_se / found.se))
+            # on the scale of the reported t: 0, as that is, where the error has no bound
+            draws.append(_capped(bootstrap_t(found, own)) * _over(found.raw_se, found.se, neither=1.0))
     names = (outcome, x, tuple(controls))
     return _curve(groups, cells, solved, np.concatenate(draws, axis=1), names=names, sign=sign, how=how)
 
@@ -288,6 +292,7 @@ def _solve(
         )
     raw = np.einsum("gii->i", columns.grams())
     check_design(centred[:-1, :-1], columns.columns[:-1], raw[:-1])
+    check_outcome(columns, centred[-1, -1], raw[-1], cell.effects)
     return solve_subsets(swept, len(minimal) + constant, columns.rows, how.cov)
 
 
@@ -308,9 +313,8 @@ def _curve(
     value, se = (np.concatenate([getattr(found, word) for found in solved]) for word in ("value", "se"))
     accounts = np.repeat([groups[cell.group].accounts for cell in cells], each)
     critical = special.stdtrit(accounts - 1, (1 + how.level) / 2)
-    t = value / se
-    with np.errstate(invalid="ignore"):
-        half = np.where(np.isfinite(se), critical * se, np.inf)
+    t = _over(value, se)
+    half = critical * se
     subsets = [tuple(c for c, held in zip(controls, row, strict=True) if held) for row in solved[0].included]
     summaries, pvalues = _joint(t, draws, critical, sign)
     words = (
@@ -348,6 +352,17 @@ def _curve(
         level=how.level,
         method=f"OLS, {how.cov} with t(G − 1); {words}; at least {effective:.1f} effective of {accounts.min()} accounts",
     )
+
+
+def _over(value: np.ndarray, se: np.ndarray, *, neither: float = 0.0) -> np.ndarray:
+    """Quotients that are numbers also where the error is 0 or has no bound; `neither` is what 0 / 0 gives."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = value / se
+    return _capped(np.where(np.isnan(found), neither, found))
+
+
+def _capped(t: np.ndarray) -> np.ndarray:
+    return np.clip(t, -_LARGEST_T, _LARGEST_T)
 
 
 def _joint(

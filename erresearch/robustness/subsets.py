@@ -276,7 +276,7 @@ def _portion(
     squares += np.sum(eta * (bent - 2 * crossed), axis=1).T
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(
-            np.where(squares > 0, top / np.sqrt(np.maximum(squares, 0.0)), np.inf * np.sign(top))
+            np.where(squares > 0, top / np.sqrt(np.maximum(squares, 0.0)), np.copysign(np.inf, top))
         )
 
 
