@@ -31,7 +31,7 @@ from erresearch.exports import (
     workbooks,
 )
 from erresearch.exports.layouts import Field, format_of, load_registry, normalise
-from erresearch.exports.log import ReadLog
+from erresearch.exports.log import ReadLog, TextColumn
 from erresearch.exports.numbers import Reading, parse_numbers
 from erresearch.exports.plausibility import instagram_time, tiktok_time, x_time
 from erresearch.exports.privacy import hashed
@@ -230,7 +230,7 @@ def test_many_rows_are_taken_to_utc_as_the_zone_database_says(zone: str):
     local = [begin + dt.timedelta(minutes=rng.randrange(minutes)) for _ in range(12_000)]
     log = ReadLog("f")
     cells = pl.Series([*local, None], dtype=pl.Datetime("us"))
-    got = timestamps.in_zone(cells, zone, pl.Series(range(len(cells))), log)
+    got = timestamps.in_zone(cells, zone, TextColumn(cells, pl.Series(range(len(cells))), "at", log))
     told = sum(caution.count for caution in log.warnings)
     odd, rule = 0, ZoneInfo(zone)
     for printed, found in zip(local, got, strict=False):
@@ -364,7 +364,11 @@ def test_too_many_impossible_dates(tmp_path: Path):
     path = tmp_path / "a.csv"
     path.write_text("id,day\n" + "".join(f"p{n},1901-01-0{n}\n" for n in range(1, 9)))
     mapping = {"kind": "posts", "columns": {"post_id": "id", "published_at": "day"}}
-    fails(path, r"column 'day': 8 impossible dates: 8 of 8 rows", mapping=mapping)
+    fails(
+        path,
+        r"row 2, column \"day\": '0000-00-00' is an impossible date\. Rows with this problem: 8: 8 of 8 rows",
+        mapping=mapping,
+    )
 
 
 # ── identities, numbers, clocks ──────────────────────────────────────────────────────────────────────────────────
@@ -426,9 +430,8 @@ def test_what_is_no_id_gives_no_time(decode: Callable[[pl.Series], pl.Series]):
 def numbers(cells: list[str], kind: str = "number", **options: Any) -> list[float | None]:
     series = pl.Series(cells, dtype=pl.String)
     rows = pl.Series(range(2, 2 + len(cells)), dtype=pl.UInt32)
-    return parse_numbers(
-        series, rows, Reading(Field("x", kind), "x", **options), ReadLog("f.csv")
-    ).values.to_list()
+    read = TextColumn(series, rows, "x", ReadLog("f.csv"))
+    return parse_numbers(read, Reading(Field("x", kind), **options)).values.to_list()
 
 
 @given(
@@ -471,7 +474,7 @@ def test_days_are_read_back(day: dt.date, form: str):
     from erresearch.exports.dates import parse_times
 
     cells = pl.Series([day.strftime(form), dt.date(2026, 1, 31).strftime(form)])
-    times = parse_times(cells, pl.Series([2, 3]), ReadLog("f"), header="d")
+    times = parse_times(TextColumn(cells, pl.Series([2, 3]), "d", ReadLog("f")))
     assert [value.date() for value in times.local] == [day, dt.date(2026, 1, 31)]
     assert times.precision == "day"
 
@@ -633,10 +636,12 @@ def test_dates_that_cannot_be_are_rejected_with_their_rows(tmp_path: Path):
         made = read_export(table_of(tmp_path, [ORDERS, *orders_of(*good, odd)]))
         assert total(made) == 280
         assert made.accounting.reasons["no date"] == 1
-        assert any("1 impossible date" in str(caution) for caution in made.warnings)
+        assert any(
+            "is an impossible date. Rows with this problem: 1;" in str(caution) for caution in made.warnings
+        )
     fails(
         table_of(tmp_path, [ORDERS, *orders_of(*good[:9], "1900-01-01 10:00:00 +0100")]),
-        r"1 impossible date.*1 of 10 rows \(row 11\)\. Allowed: years from 1995 to 2098",
+        r"row 11, column .* is an impossible date.*1 of 10 rows \(row 11\)\. Allowed: years from 1995 to 2098",
     )
     days = [f"2026-03-{n:02d}" for n in range(1, 29)]
     made = read_export(table_of(tmp_path, sales_of(*days, "1900-01-01"), "sales.csv"))

@@ -706,7 +706,7 @@ def test_T13_names_of_months(write: Write, cell: str, day: str):
     assert set(export.rows["published_at"]) == {pd.Timestamp(day, tz="UTC")}
     fails(
         write(rows(when=lambda i: "5 Brumaire 2026")),
-        "its months are in no known language: 12 of 12 cells",
+        "has months in no known language: 12 of 12 cells",
         mapping=own(),
     )
 

@@ -10,27 +10,13 @@ import numpy as np
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry
-from erresearch.exports.log import ReadLog, in_mapping
+from erresearch.exports.log import ReadLog, TextColumn, in_mapping
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, Reading, parse_numbers, show_code
 from erresearch.exports.plausibility import check_totals, warn_cut
 from erresearch.exports.privacy import hashed, names_people, without_contacts
 from erresearch.exports.tables import Table, is_note
 from erresearch.io import pl
-
-__all__ = [
-    "Built",
-    "Draft",
-    "account_of",
-    "compare_totals",
-    "draft_of",
-    "number_column",
-    "numeric_targets",
-    "one_currency",
-    "rows_of",
-    "typed",
-    "without_copies",
-]
 
 # the platform's own sentence about a table that it cut
 _CUT = r"(?i)\b(top|first|erste[nr]?|eerste|prim(?:er[ao]s|eiros)|premi(?:er|ère)s|первы[ех])\s+\d"
@@ -72,6 +58,10 @@ class Draft:
     def header(self, target: str) -> str:
         """The header of a canonical column as printed."""
         return self.table.printed(target) if target in self.table.match.columns else target
+
+    def column(self, target: str, log: ReadLog) -> TextColumn:
+        """A canonical column as it stands in the file."""
+        return TextColumn(self.frame[target], self.rows, self.header(target), log)
 
     def with_frame(self, frame: pl.DataFrame) -> Draft:
         """The same of other rows."""
@@ -325,17 +315,14 @@ def number_column(drafted: Draft, target: str, settings: Settings, log: ReadLog)
         If the header's currency and the cells' differ.
     """
     match = drafted.table.match
-    reading = Reading(
-        load_registry().field(target),
-        drafted.header(target),
-        settings.decimal or match.layout.decimal,
-        settings.decimal,
-    )
-    found = parse_numbers(drafted.frame[target], drafted.rows, reading, log)
+    rule = settings.decimal or match.layout.decimal
+    reading = Reading(load_registry().field(target), rule, settings.decimal)
+    column = drafted.column(target, log)
+    found = parse_numbers(column, reading)
     stated = match.currencies.get(target, "")
     if stated and found.currency and stated != found.currency:
         raise ColumnError(
-            f"{log.name}, column {reading.header!r} names one currency and its cells another",
+            f"{log.name}, column {column.header!r} names one currency and its cells another",
             got=f"{stated} and {show_code(found.currency)}",
             fix="export it again in one currency",
         )

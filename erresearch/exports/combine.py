@@ -16,8 +16,6 @@ from erresearch.exports.log import Accounting, Caution, Export, Guess, ReadLog, 
 from erresearch.exports.privacy import show_name
 from erresearch.io import pd, pl
 
-__all__ = ["Change", "combine_exports", "definition_changes", "mark_others", "plain_name", "settle_owners"]
-
 _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "posts": ("platform", "account", "post_id"),

@@ -22,8 +22,6 @@ from erresearch.exports.log import ReadLog
 from erresearch.exports.privacy import show_name
 from erresearch.exports.workbooks import MAX_CELLS, MAX_SHEETS, Sheet, read_html, read_workbook
 
-__all__ = ["MAX_RATIO", "MAX_UNPACKED", "Bundle", "Text", "log_of", "open_bundle", "split_bundle"]
-
 MAX_RATIO = 200
 """Unpacked size over packed size beyond which an archive is refused (if it is also large)."""
 MAX_UNPACKED = 2 << 30

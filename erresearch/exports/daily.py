@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import replace
 
 from erresearch.errors import DataError
 from erresearch.exports.columns import (
@@ -21,14 +20,12 @@ from erresearch.exports.columns import (
 )
 from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import Kind, load_registry, normalise
-from erresearch.exports.log import ReadLog, counted, in_mapping, places
+from erresearch.exports.log import ReadLog, TextColumn, counted, in_mapping, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import check_spikes
 from erresearch.exports.privacy import holds_people, names_people
 from erresearch.exports.timestamps import day_column
 from erresearch.io import pl
-
-__all__ = ["range_of", "read_ads", "read_figures", "read_series"]
 
 _RANGE = r"^(.*\d{4})\s+[-–]\s+(.*\d{4})$"
 _ISO_RANGE = r"^(\d{4}-\d{2}-\d{2})\s+[-–]\s+(\d{4}-\d{2}-\d{2})$"
@@ -161,9 +158,8 @@ def range_of(text: str, log: ReadLog) -> tuple[dt.datetime, dt.datetime] | None:
     if first is None or last is None:
         return None
     try:
-        days = parse_times(
-            pl.Series([first, last]), pl.Series([1, 1]), ReadLog(log.name), header="range"
-        ).local
+        cells = TextColumn(pl.Series([first, last]), pl.Series([1, 1]), "range", ReadLog(log.name))
+        days = parse_times(cells).local
     except DataError:
         return None
     if days.null_count():
@@ -256,15 +252,11 @@ def _span(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, 
 
 def last_printed(drafted: Draft, settings: Settings, log: ReadLog) -> int | None:
     """Month · 100 + day of the last row, where its dates have no year."""
-    times = parse_times(
-        drafted.frame["date"], drafted.rows, ReadLog(log.name), header="date", order=drafted.layout.dates
-    )
-    if times.month_day is None or times.month_day.drop_nulls().is_empty():
+    times = parse_times(drafted.column("date", ReadLog(log.name)), order=drafted.layout.dates)
+    known = None if times.month_day is None else times.month_day.drop_nulls()
+    if known is None or known.is_empty():
         return None
-    known = replace(times).month_day
-    assert known is not None
-    values = known.drop_nulls()
-    return int(max(values[0], values[-1]) if len(values) < 2 else values[-1])
+    return int(known[-1])
 
 
 _STEPS = {"nth_day": "1d", "nth_week": "1w", "nth_month": "1mo"}

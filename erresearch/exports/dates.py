@@ -5,19 +5,15 @@ One order per column: it is taken from the cells where they decide, else from th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from erresearch.errors import DataError
 from erresearch.exports.layouts import load_registry
-from erresearch.exports.log import ReadLog, places
-from erresearch.exports.privacy import first_shape
+from erresearch.exports.log import TextColumn
 from erresearch.io import pl
 from erresearch.io.resources import by_morsels
-
-__all__ = ["Times", "orders_of", "parse_times", "share_of_times", "without"]
 
 _MONTHS = 12
 #: Steps between days from which equal ones decide the order of dates.
@@ -26,20 +22,27 @@ Precision = Literal["second", "minute", "day", "month"]
 
 # a word may stand before the clock ("at", "um") and after it ("Uhr"); a letter alone is of AM or PM only at the end
 _CLOCK = (
-    r"(?:[T\s,]+(?:(?:at|um|om|à|a las|в)\s+)?(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?"
-    r"(?:\s*(?:Uhr|uur|h))?\s*(?:([AaPp])(?:\.?\s?[Mm]\.?|$))?)?"
+    r"(?:[T\s,]+(?:(?:at|um|om|à|a las|в)\s+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d+)?)?"
+    r"(?:\s*(?:Uhr|uur|h))?\s*(?:(?P<half>[AaPp])(?:\.?\s?[Mm]\.?|$))?)?"
 )
-_ZONE = r"\s*(Z|[+-]\d{2}:?\d{2}|\(?[A-Z]{2,5}\)?)?"
-_ISO = rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}})\.?{_CLOCK}{_ZONE}$"
-_NUMERIC = rf"^(?:\p{{L}}+\.?,?\s+)?(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}|\d{{2}}){_CLOCK}{_ZONE}$"
+_ZONE = r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2}|\(?[A-Z]{2,5}\)?)?"
 _WORD = r"(?:\p{L}+\.?,?\s+)?"
-_MONTH_DAY = rf"^{_WORD}(\p{{L}}+)\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+(\d{{4}}))?{_CLOCK}{_ZONE}$"
-_YEAR = r"(?:,?\s+(?:de\s+)?(\d{4})|[-/.](\d{4}|\d{2}))?(?:\s+г\.?)?"
-_DAY_MONTH = rf"^{_WORD}(\d{{1,2}})(?:\.?\s+|[-/.])(?:de\s+)?(\p{{L}}+)\.?{_YEAR}{_CLOCK}{_ZONE}$"
-_COMPACT = r"^((?:19|20)\d{2})(\d{2})(\d{2})(\d{2})?$"
-_MONTH = r"^((?:19|20)\d{2})-?(\d{2})$"
+_YEAR = r"(?:,?\s+(?:de\s+)?(?P<year>\d{4})|[-/.](?P<short>\d{4}|\d{2}))?(?:\s+г\.?)?"
+_NUMBERS = r"(?P<first>\d{1,2})[-/.](?P<other>\d{1,2})[-/.](?P<year>\d{4}|\d{2})"
+_NUMERIC = rf"^{_WORD}{_NUMBERS}{_CLOCK}{_ZONE}$"
 _SERIAL = r"^([2-6]\d{4})(?:\.(\d+))?$"
-_UNIX = r"^(1\d{9})(\d{3})?$"
+_UNIX = r"^(?P<unix>1\d{9})(\d{3})?$"
+#: Ways of writing a time; the parts of each are read by their names. The first four are no bare numbers.
+_WAYS = (
+    rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}})\.?{_CLOCK}{_ZONE}$",
+    _NUMERIC,
+    rf"^{_WORD}(?P<name>\p{{L}}+)\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+(?P<year>\d{{4}}))?{_CLOCK}{_ZONE}$",
+    rf"^{_WORD}(?P<day>\d{{1,2}})(?:\.?\s+|[-/.])(?:de\s+)?(?P<name>\p{{L}}+)\.?{_YEAR}{_CLOCK}{_ZONE}$",
+    r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})(?P<hour>\d{2})?$",
+    r"^(?P<year>(?:19|20)\d{2})-?(?P<month>\d{2})$",
+    _UNIX,
+    _SERIAL,
+)
 # shapes that a parser in C reads at once, by order: (pattern, format, precision, whether the zone is in it)
 _FAST: tuple[tuple[str, Mapping[str, str], Precision, bool], ...] = (
     (r"^\d{4}-\d{2}-\d{2}$", MappingProxyType({"": "%Y-%m-%d"}), "day", False),
@@ -93,14 +96,6 @@ def without(moments: pl.Series, rows: pl.Series) -> pl.Series:
     return moments.zip_with(~rows.fill_null(False), pl.Series([None] * len(moments), dtype=moments.dtype))
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """Order of numeric dates: a rule of the platform, which the cells may contradict, or what the caller fixed."""
-
-    rule: Literal["MDY", "DMY", "YMD", ""] | str
-    fixed: bool
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Times:
     """A column as times.
@@ -126,27 +121,13 @@ class Times:
     month_day: pl.Series | None = None
 
 
-def parse_times(
-    cells: pl.Series,
-    rows: pl.Series,
-    log: ReadLog,
-    *,
-    header: str,
-    order: str = "",
-    dayfirst: bool | None = None,
-) -> Times:
+def parse_times(column: TextColumn, *, order: str = "", dayfirst: bool | None = None) -> Times:
     """Read a column of text as times.
 
     Parameters
     ----------
-    cells : polars.Series
-        Text.
-    rows : polars.Series
-        Row numbers, for messages.
-    log : ReadLog
-        Takes missing values and guesses.
-    header : str
-        The header as printed.
+    column : TextColumn
+        The column; its log takes missing values and guesses.
     order : {"MDY", "DMY", "YMD", ""}
         The platform's order of numeric dates.
     dayfirst : bool, optional
@@ -168,24 +149,42 @@ def parse_times(
     """
     said = order if dayfirst is None else ("DMY" if dayfirst else "MDY")
     fixed = dayfirst is not None
-    plain = None if cells.null_count() else _fast(cells, said, fixed=fixed)
+    plain = None if column.cells.null_count() else _fast(column.cells, said, fixed=fixed)
     if plain is not None:
         return plain
-    text = cells.fill_null("").str.strip_chars().str.strip_prefix("'")
-    empty = text.str.to_lowercase().is_in(sorted(load_registry().missing))
-    if empty.any():
-        spelled = text.filter(empty).value_counts()
-        log.count_missing(header, dict(spelled.iter_rows()))
-    text = text.set(empty, None)
-    if empty.all():
-        nothing = pl.Series("local", [None] * len(text), dtype=pl.Datetime("us"))
-        return Times(nothing, None, "day", pl.repeat(False, len(text), eager=True, dtype=pl.Boolean))
-    fast = _fast(text, said, fixed=fixed)
+    column = column.said()
+    column = column.with_cells(column.cells.str.strip_prefix("'"))
+    if column.cells.null_count() == len(column.cells):
+        return _times(column, pl.Series("local", [None] * len(column.cells), dtype=pl.Datetime("us")), "day")
+    fast = _fast(column.cells, said, fixed=fixed)
     if fast is not None:
         return fast
-    text = text.str.replace_all("[\u00a0\u202f\u2009]", " ").str.replace_all(r"\s+", " ")
-    family = _family(text)
-    return family(text, rows, log, header, _Order(said, fixed=fixed))
+    column = column.with_cells(
+        column.cells.str.replace_all("[\u00a0\u202f\u2009]", " ").str.replace_all(r"\s+", " ")
+    )
+    some = column.cells.drop_nulls().head(200)
+    way = max(_WAYS, key=lambda pattern: int(some.str.contains(pattern).sum()))
+    if way == _SERIAL:
+        return _serial(column)
+    parts = _parts(column.cells, way)
+    if way == _UNIX:
+        column.log.note(f"column {column.header!r} counts seconds since 1970 (UTC)")
+        local = (_whole(parts["unix"]) * 1_000_000).cast(pl.Datetime("us"))
+        return _times(column, local, "second", local)
+    if way == _NUMERIC:
+        parts |= _ordered(parts, column, said, fixed=fixed)
+    elif "name" in parts:
+        parts["month"] = _named_months(parts["name"], column)
+        parts["year"] = parts["year"].fill_null(parts["short"]) if "short" in parts else parts["year"]
+        year = parts["year"]
+        if year.null_count() > 0.5 * len(year) and year.null_count() > column.cells.null_count():
+            return _without_year(column, parts["month"], _whole(parts["day"]))
+    local, utc, precision = _assembled(parts)
+    return _times(column, local, precision, utc)
+
+
+def _times(column: TextColumn, local: pl.Series, precision: Precision, utc: pl.Series | None = None) -> Times:
+    return Times(local, utc, precision, column.cells.is_not_null() & local.is_null())
 
 
 def _fast(text: pl.Series, order: str, *, fixed: bool) -> Times | None:
@@ -221,50 +220,40 @@ def share_of_times(cells: pl.Series) -> float:
     >>> share_of_times(pl.Series(["2025-03-01", "2025-03-02"])), share_of_times(pl.Series(["20250", "3.50"]))
     (1.0, 0.0)
     """
-    patterns = [pattern for pattern, _ in _FAMILIES[:4]]
-    return max((int(cells.str.contains(one).sum()) for one in patterns), default=0) / max(1, len(cells))
+    return max((int(cells.str.contains(way).sum()) for way in _WAYS[:4]), default=0) / max(1, len(cells))
 
 
-def _family(text: pl.Series) -> Callable[[pl.Series, pl.Series, ReadLog, str, _Order], Times]:
-    """The way of writing that most of the first cells follow."""
-    some = text.drop_nulls().head(200)
-    counts = [int(some.str.contains(pattern).sum()) for pattern, _ in _FAMILIES]
-    return _FAMILIES[counts.index(max(counts))][1]
-
-
-def _groups(text: pl.Series, pattern: str) -> list[pl.Series]:
+def _parts(text: pl.Series, pattern: str) -> dict[str, pl.Series]:
+    """The parts of a way of writing by their names."""
     struct = pl.DataFrame({"t": text}).select(pl.col("t").str.extract_groups(pattern).alias("g"))["g"]
-    return struct.struct.unnest().get_columns()
+    return {column.name: column for column in struct.struct.unnest().get_columns()}
 
 
 def _whole(part: pl.Series) -> pl.Series:
     return part.cast(pl.Int64, strict=False)
 
 
-def _assembled(
-    day: tuple[pl.Series, pl.Series, pl.Series], clock: list[pl.Series], text: pl.Series
-) -> tuple[pl.Series, pl.Series | None, Precision]:
+def _assembled(parts: Mapping[str, pl.Series]) -> tuple[pl.Series, pl.Series | None, Precision]:
     """Year, month, day, clock and zone put together; impossible ones become null."""
-    year, month, date = day
+    nothing = pl.repeat(None, len(parts["year"]), eager=True, dtype=pl.String)
+    year, month, day, hour, minute, second = (
+        _whole(parts.get(name, nothing)) for name in ("year", "month", "day", "hour", "minute", "second")
+    )
     year = year.zip_with((year >= 100).fill_null(True), year + 2000)
-    frame = pl.DataFrame({"y": year, "m": month, "d": date}).with_columns(pl.all().cast(pl.String))
-    iso = frame.select(
-        pl.concat_str(
-            pl.col("y"), pl.lit("-"), pl.col("m").str.zfill(2), pl.lit("-"), pl.col("d").str.zfill(2)
-        )
-    ).to_series()
+    frame = pl.DataFrame({"y": year, "m": month, "d": day if "day" in parts else month * 0 + 1})
+    iso = frame.select(pl.concat_str(pl.all().cast(pl.String).str.zfill(2), separator="-")).to_series()
     days = iso.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
-    hour, minute, second = (_whole(part) for part in clock[:3])
-    letter = clock[3].str.to_lowercase()
-    hour = hour.zip_with(letter.is_null(), hour % 12 + (letter == "p").cast(pl.Int64) * 12)
+    half = parts.get("half", nothing).str.to_lowercase()
+    hour = hour.zip_with(half.is_null(), hour % 12 + (half == "p").cast(pl.Int64) * 12)
     clocked = hour.is_not_null()
     precision: Precision = "second" if second.is_not_null().any() else "minute" if clocked.any() else "day"
-    good = ((hour < 24) & (minute < 60) & (second.fill_null(0) < 60)) | ~clocked
-    seconds = hour.fill_null(0) * 3600 + minute.fill_null(0) * 60 + second.fill_null(0)
+    minute, second = minute.fill_null(0), second.fill_null(0)
+    good = ((hour < 24) & (minute < 60) & (second < 60)) | ~clocked
+    seconds = hour.fill_null(0) * 3600 + minute * 60 + second
     local = without(days + (seconds * 1_000_000).cast(pl.Duration("us")), ~good.fill_null(False))
-    zone = clock[4].str.replace_all(r"[():]", "")
+    zone = parts.get("zone", nothing).str.replace_all(r"[():]", "")
     if zone.null_count() == len(zone):
-        return local, None, precision
+        return local, None, precision if "day" in parts else "month"
     signed = zone.str.extract(r"^([+-]\d{4})$", 1).cast(pl.Int64, strict=False)
     minutes = signed.sign() * (signed.abs() // 100 * 60 + signed.abs() % 100)
     minutes = minutes.fill_null(zone.replace_strict(_OFFSETS, default=None, return_dtype=pl.Int64))
@@ -273,36 +262,31 @@ def _assembled(
     return without(local, ~known), utc, precision
 
 
-def _iso(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
-    year, month, day, *clock = _groups(text, _ISO)
-    local, utc, precision = _assembled((_whole(year), _whole(month), _whole(day)), clock, text)
-    return Times(local, utc, precision, text.is_not_null() & local.is_null())
-
-
-def _numeric(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
-    first, second, year, *clock = _groups(text, _NUMERIC)
-    a, b = _whole(first), _whole(second)
-    if order.rule == "MDY" and not order.fixed and text.drop_nulls().str.contains(r"^\d{1,2}\.").all():
-        log.guess(
-            f"date order of {header!r}", "DMY", "points between the numbers put the day first", "dayfirst="
-        )
-        order = _Order("DMY", fixed=False)
-    if not order.fixed and _year_first(a, b, year):
-        log.guess(
-            f"date order of {header!r}", "YMD", "the first numbers change least, as years do", "dayfirst="
-        )
-        local, utc, precision = _assembled((a, b, _whole(year)), clock, text)
-        return Times(local, utc, precision, text.is_not_null() & local.is_null())
-    chosen = _order(a, b, text, rows, log, header=header, order=order)
-    month, day = (a, b) if chosen == "MDY" else (b, a)
-    signs = text.str.extract(r"^[^\d]*\d{1,2}([-/.])", 1)
+def _ordered(
+    parts: Mapping[str, pl.Series], column: TextColumn, rule: str, *, fixed: bool
+) -> dict[str, pl.Series]:
+    """Which of three numbers is the year, the month and the day, by the caller, the column, or the platform's rule."""
+    first, other, last = (parts[name] for name in ("first", "other", "year"))
+    a, b = _whole(first), _whole(other)
+    if rule == "MDY" and not fixed and column.cells.drop_nulls().str.contains(r"^\d{1,2}\.").all():
+        column.guess("date order", "DMY", "points between the numbers put the day first", "dayfirst=")
+        rule = "DMY"
+    if not fixed and _year_first(a, b, last):
+        column.guess("date order", "YMD", "the first numbers change least, as years do", "dayfirst=")
+        return {"year": first, "month": other, "day": last}
+    chosen = rule if fixed else _order(parts, column, rule)
+    signs = column.cells.str.extract(r"^[^\d]*\d{1,2}([-/.])", 1)
     if signs.drop_nulls().n_unique() > 1:
         odd = (signs != signs.drop_nulls().mode().sort()[0]).fill_null(False)
-        about = f"column {header!r}: dates such as {{shape}} and {first_shape(text, ~odd)} stand in one column, as a "
-        about += f"spreadsheet leaves them that took only some for dates; all were read {chosen}"
-        log.count("dates written in two ways", about, odd, rows, cells=text)
-    local, utc, precision = _assembled((_whole(year), month, day), clock, text)
-    return Times(local, utc, precision, text.is_not_null() & local.is_null())
+        about = f"dates such as {{shape}} and {column.shape(~odd)} stand in one column, as a spreadsheet leaves them "
+        about += f"that took only some for dates; all were read {chosen}"
+        column.count("dates written in two ways", about, odd)
+    return _read_as(chosen, parts)
+
+
+def _read_as(order: str, parts: Mapping[str, pl.Series]) -> dict[str, pl.Series]:
+    month, day = ("first", "other") if order == "MDY" else ("other", "first")
+    return {"year": parts["year"], "month": parts[month], "day": parts[day]}
 
 
 def _year_first(a: pl.Series, b: pl.Series, last: pl.Series) -> bool:
@@ -316,49 +300,45 @@ def _year_first(a: pl.Series, b: pl.Series, last: pl.Series) -> bool:
     )
 
 
-def _order(
-    a: pl.Series, b: pl.Series, text: pl.Series, rows: pl.Series, log: ReadLog, *, header: str, order: _Order
-) -> str:
+def _order(parts: Mapping[str, pl.Series], column: TextColumn, rule: str) -> str:
     """Which of two numbers is the month, by the whole column."""
-    if order.fixed:
-        return order.rule
-    not_mdy, not_dmy = int((a > 12).sum()), int((b > 12).sum())
+    a, b = _whole(parts["first"]), _whole(parts["other"])
+    ruled = rule if rule in ("MDY", "DMY") else ""
+    not_mdy, not_dmy = int((a > _MONTHS).sum()), int((b > _MONTHS).sum())
     if not_mdy or not_dmy:
         found = "MDY" if not_mdy < not_dmy else "DMY"
         least, most = sorted((not_mdy, not_dmy))
         if least > 0.05 * len(a):
-            raise DataError(
-                f"{log.name}, column {header!r} mixes dates with the month first and the day first",
+            raise column.refusal(
+                "mixes dates with the month first and the day first",
                 got=f"{not_mdy:,} cells cannot be month first, {not_dmy:,} cannot be day first",
                 fix="write all dates in one order",
             )
-        if order.rule in ("MDY", "DMY") and found != order.rule:
-            log.guess(f"date order of {header!r}", found, f"{most:,} cells only read so", "dayfirst=")
+        if ruled and found != ruled:
+            column.guess("date order", found, f"{most:,} cells only read so", "dayfirst=")
         return found
-    if int((a != b).sum()) == 0:
-        return order.rule if order.rule in ("MDY", "DMY") else "DMY"
-    proven = _in_step(a, b, text)
-    if proven and proven != order.rule:
-        reason = "so read the days follow each other in equal steps, and otherwise they do not"
-        log.guess(f"date order of {header!r}", proven, reason, "dayfirst=")
-    if proven or order.rule in ("MDY", "DMY"):
-        return proven or order.rule
     where = (a != b).fill_null(False)
-    raise DataError(
-        f"{log.name}, column {header!r} does not say which number is the month",
-        got=f"{first_shape(text, where)} ({places(tuple(rows.filter(where).head(3)), int(where.sum()))})",
+    if not where.any():
+        return ruled or "DMY"
+    proven = _in_step(parts)
+    if proven and proven != rule:
+        reason = "so read the days follow each other in equal steps, and otherwise they do not"
+        column.guess("date order", proven, reason, "dayfirst=")
+    if proven or ruled:
+        return proven or ruled
+    raise column.refusal(
+        "does not say which number is the month",
+        got=f"{column.shape(where)} ({column.at(where)})",
         allowed="dates of which some day is above 12, or year-month-day",
         fix="pass dayfirst=True or dayfirst=False",
     )
 
 
-def _in_step(a: pl.Series, b: pl.Series, text: pl.Series) -> str:
+def _in_step(parts: Mapping[str, pl.Series]) -> str:
     """The order under which a column's days follow each other in steps of one length; empty where both do, or neither."""
-    year = _whole(_groups(text, _NUMERIC)[2])
     found = []
-    for name, month, day in (("MDY", a, b), ("DMY", b, a)):
-        nothing = [text.clear().extend_constant(None, len(text))] * 5
-        days = _assembled((year, month, day), nothing, text)[0].drop_nulls().unique().sort()
+    for name in ("MDY", "DMY"):
+        days = _assembled(_read_as(name, parts))[0].drop_nulls().unique().sort()
         steps = days.diff().drop_nulls().dt.total_days()
         # firsts of months are in step as well
         monthly = (days.dt.day() == 1).all() and (steps <= 31).all()
@@ -387,92 +367,40 @@ def orders_of(cells: pl.Series) -> set[str]:
     >>> orders_of(pl.Series(["01/02/2026", "31/01/2026 10:00"])), orders_of(pl.Series(["2026-01-31"]))
     ({'DMY'}, set())
     """
-    first, second, *_ = _groups(cells.cast(pl.String).str.strip_chars(), _NUMERIC)
-    not_mdy, not_dmy = int((_whole(first) > 12).sum()), int((_whole(second) > 12).sum())
+    parts = _parts(cells.cast(pl.String).str.strip_chars(), _NUMERIC)
+    not_mdy, not_dmy = (int((_whole(parts[name]) > _MONTHS).sum()) for name in ("first", "other"))
     if not_mdy and not_dmy:
         return {"MDY"} if not_mdy < not_dmy else {"DMY"}
     return {"DMY"} if not_mdy else {"MDY"} if not_dmy else set()
 
 
-def _named_months(token: pl.Series, log: ReadLog, header: str) -> pl.Series:
+def _named_months(token: pl.Series, column: TextColumn) -> pl.Series:
     names = load_registry().months
     month = token.str.to_lowercase().replace_strict(dict(names), default=None, return_dtype=pl.Int64)
-    strange = month.is_null() & token.is_not_null()
-    if int(strange.sum()) > 0.5 * max(1, int(token.is_not_null().sum())):
-        raise DataError(
-            f"{log.name}, column {header!r}: its months are in no known language",
-            got=f"{int(strange.sum()):,} of {len(token):,} cells",
+    strange = int((month.is_null() & token.is_not_null()).sum())
+    if strange > 0.5 * max(1, token.count()):
+        raise column.refusal(
+            "has months in no known language",
+            got=f"{strange:,} of {len(token):,} cells",
             allowed="names in en, es, nl, de, fr and ru, or numbers",
             fix="export in English, or write the dates as year-month-day",
         )
     return month
 
 
-def _with_names(
-    text: pl.Series, groups: tuple[pl.Series, pl.Series, pl.Series, list[pl.Series]], month: pl.Series
-) -> Times:
-    _, day_text, year_text, clock = groups
-    day, year = _whole(day_text), _whole(year_text)
-    if year.null_count() > 0.5 * len(year) and year.null_count() > text.null_count():
-        known = month.is_not_null() & (day >= 1) & (day <= 31)
-        month_day = (month * 100 + day).set(~known.fill_null(False), None)
-        nothing = pl.Series("local", [None] * len(text), dtype=pl.Datetime("us"))
-        return Times(nothing, None, "day", text.is_not_null() & month_day.is_null(), month_day)
-    local, utc, precision = _assembled((year, month, day), clock, text)
-    return Times(local, utc, precision, text.is_not_null() & local.is_null())
+def _without_year(column: TextColumn, month: pl.Series, day: pl.Series) -> Times:
+    known = month.is_not_null() & (day >= 1) & (day <= 31)
+    month_day = (month * 100 + day).set(~known.fill_null(False), None)
+    nothing = pl.Series("local", [None] * len(month), dtype=pl.Datetime("us"))
+    return Times(nothing, None, "day", column.cells.is_not_null() & month_day.is_null(), month_day)
 
 
-def _month_day(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
-    name, day, year, *clock = _groups(text, _MONTH_DAY)
-    return _with_names(text, (name, day, year, clock), _named_months(name, log, header))
-
-
-def _day_month(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
-    day, name, year, dashed, *clock = _groups(text, _DAY_MONTH)
-    year = year.fill_null(dashed)
-    return _with_names(text, (name, day, year, clock), _named_months(name, log, header))
-
-
-def _compact(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
-    year, month, day, hour = _groups(text, _COMPACT)
-    zero = hour.zip_with(hour.is_null(), pl.repeat("00", len(hour), eager=True))
-    nothing = pl.Series([None] * len(hour), dtype=pl.String)
-    clock = [hour, zero.set(hour.is_null(), None), nothing, nothing, nothing]
-    local, _, precision = _assembled((_whole(year), _whole(month), _whole(day)), clock, text)
-    return Times(local, None, precision, text.is_not_null() & local.is_null())
-
-
-def _months(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
-    year, month = _groups(text, _MONTH)
-    nothing = pl.Series([None] * len(year), dtype=pl.String)
-    local, _, _ = _assembled((_whole(year), _whole(month), _whole(month) * 0 + 1), [nothing] * 5, text)
-    return Times(local, None, "month", text.is_not_null() & local.is_null())
-
-
-def _serial(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
-    days = text.set(~text.str.contains(_SERIAL).fill_null(False), None).cast(pl.Float64, strict=False)
-    about = f"column {header!r}: dates are numbers of a spreadsheet and were turned back"
-    log.count("serial dates", about, days.is_not_null(), rows)
-    seconds = ((days - 25569) * 86400).round(0).cast(pl.Int64, strict=False)
-    local = (seconds * 1_000_000).cast(pl.Datetime("us"))
-    whole = bool((days == days.floor()).all())
-    return Times(local, None, "day" if whole else "second", text.is_not_null() & local.is_null())
-
-
-def _unix(text: pl.Series, rows: pl.Series, log: ReadLog, header: str, order: _Order) -> Times:
-    seconds = _whole(_groups(text, _UNIX)[0])
-    log.note(f"column {header!r} counts seconds since 1970 (UTC)")
-    local = (seconds * 1_000_000).cast(pl.Datetime("us"))
-    return Times(local, local, "second", text.is_not_null() & local.is_null())
-
-
-_FAMILIES = (
-    (_ISO, _iso),
-    (_NUMERIC, _numeric),
-    (_MONTH_DAY, _month_day),
-    (_DAY_MONTH, _day_month),
-    (_COMPACT, _compact),
-    (_MONTH, _months),
-    (_UNIX, _unix),
-    (_SERIAL, _serial),
-)
+def _serial(column: TextColumn) -> Times:
+    days = column.cells.set(~column.cells.str.contains(_SERIAL).fill_null(False), None)
+    days = days.cast(pl.Float64, strict=False)
+    text = "dates are numbers of a spreadsheet and were turned back"
+    column.count("serial dates", text, days.is_not_null())
+    local = (((days - 25569) * 86400).round(0).cast(pl.Int64, strict=False) * 1_000_000).cast(
+        pl.Datetime("us")
+    )
+    return _times(column, local, "day" if (days == days.floor()).all() else "second")

@@ -18,8 +18,6 @@ from erresearch.exports.log import ReadLog, places
 from erresearch.io import pl
 from erresearch.io.resources import in_threads
 
-__all__ = ["Records", "fast_body", "read_records"]
-
 FAST = 2 << 20
 """Bytes from which a plain table is read by a parser in C; smaller files are read record by record."""
 MAX_COLUMNS = 16_384

@@ -17,24 +17,6 @@ from erresearch.io import pd
 from erresearch.io.files import registry
 from erresearch.schema import COLUMNS
 
-__all__ = [
-    "MAPPED",
-    "Alias",
-    "Field",
-    "Format",
-    "Kind",
-    "Match",
-    "Registry",
-    "TotalsRule",
-    "aliases",
-    "best_match",
-    "load_registry",
-    "match_header",
-    "normalise",
-    "platforms",
-    "vocabulary",
-]
-
 Kind = Literal["posts", "daily", "followers", "outcomes", "survey", "ads"]
 How = Literal["equals", "prefix", "blank"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -19,8 +19,6 @@ from erresearch.exports.privacy import LABELS
 from erresearch.io import pd
 from erresearch.schema import POSTS
 
-__all__ = ["KINDS", "Lake", "called_simulated", "hold_posts", "is_lake", "look_into", "open_lake"]
-
 #: What makes a table one of each kind: all of the first columns, and one of the second where there are any.
 KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingProxyType(
     {

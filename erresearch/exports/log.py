@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from erresearch.errors import ColumnError, DataError
+from erresearch.exports.layouts import load_registry
 from erresearch.exports.privacy import first_shape, show_name, shown_columns
 from erresearch.io import pd, pl
 from erresearch.results.estimates import escape
@@ -18,22 +20,13 @@ from erresearch.results.estimates import escape
 if TYPE_CHECKING:
     from erresearch.exports.layouts import Format, Kind
 
-__all__ = [
-    "Accounting",
-    "Bucket",
-    "Caution",
-    "Export",
-    "Guess",
-    "Inspection",
-    "ReadLog",
-    "in_mapping",
-    "mapping_in",
-]
 
 Bucket = Literal["totals", "error_rows", "rejected", "out_of_scope"]
 COUNTED_BACK = "counted back"
 """`code` of the guess of years by counting back from one day."""
 _SHOWN = 3
+_TOLERATED = 0.05
+"""Share of cells that cannot be used beyond which a column is refused."""
 _NAMES: Mapping[Bucket, str] = MappingProxyType(
     {
         "totals": "rows of totals",
@@ -82,12 +75,7 @@ def in_mapping() -> str:
 
 
 def _first(rows: Iterable[int]) -> tuple[int, ...]:
-    kept = []
-    for row in rows:
-        kept.append(int(row))
-        if len(kept) == _SHOWN:
-            break
-    return tuple(kept)
+    return tuple(map(int, itertools.islice(rows, _SHOWN)))
 
 
 def counted(count: int, what: str) -> str:
@@ -210,7 +198,7 @@ class Accounting:
 
     def __post_init__(self) -> None:
         """Refuse an account that does not add up."""
-        known = self.used + self.totals + self.error_rows + self.rejected + self.out_of_scope
+        known = sum(count for _, count in self._parts())
         if known != self.rows_in:
             raise DataError(
                 "the account of the rows does not add up",
@@ -218,30 +206,23 @@ class Accounting:
                 fix="this is a fault of the reader, please report it with the file's header",
             )
 
+    def _parts(self) -> list[tuple[str, int]]:
+        return [(name.replace("_", " "), getattr(self, name)) for name in ("used", *_NAMES)]
+
     def __repr__(self) -> str:
         """Say what `str` says: short, and the same on every machine."""
         return str(self)
 
     def __str__(self) -> str:
         """One line, and one per reason."""
-        head = (
-            f"{self.rows_in:,} rows in = {self.used:,} used + {self.totals:,} totals + "
-            f"{self.error_rows:,} error rows + {self.rejected:,} rejected + {self.out_of_scope:,} out of scope"
-        )
+        parts = " + ".join(f"{count:,} {name}" for name, count in self._parts())
+        head = f"{self.rows_in:,} rows in = {parts}"
         return "\n".join([head, *(f"  {count:,} {reason}" for reason, count in self.reasons.items())])
 
     def to_frame(self) -> pd.DataFrame:
         """One row per part and per reason (a pandas DataFrame with columns what, rows)."""
-        parts = [
-            ("rows in", self.rows_in),
-            ("used", self.used),
-            ("totals", self.totals),
-            ("error rows", self.error_rows),
-            ("rejected", self.rejected),
-            ("out of scope", self.out_of_scope),
-            *((f"reason: {reason}", count) for reason, count in self.reasons.items()),
-        ]
-        return pd.DataFrame(parts, columns=["what", "rows"])
+        reasons = [(f"reason: {reason}", count) for reason, count in self.reasons.items()]
+        return pd.DataFrame([("rows in", self.rows_in), *self._parts(), *reasons], columns=["what", "rows"])
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -317,13 +298,21 @@ class Export:
     def __str__(self) -> str:
         """What was read, in a few lines."""
         head = f"{self.name}: {self.kind}, {self.format}, {len(self.rows):,} rows"
-        lines = [head, str(self.accounting)]
-        lines += [f"  guess: {guess}" for guess in self.guesses]
-        lines += [f"  warning: {caution}" for caution in self.warnings]
-        lines += [f"  note: {note}" for note in self.notes]
+        lines = [head, str(self.accounting), *(f"  {line}" for line in [*self.guessed(), *self.told()])]
         if self.dropped_columns:
             lines.append(f"  personal columns not loaded: {', '.join(self.dropped_columns)}")
         return "\n".join(lines)
+
+    def guessed(self) -> list[str]:
+        """A line for each guess."""
+        return [f"guess: {guess}" for guess in self.guesses]
+
+    def told(self) -> list[str]:
+        """A line for each warning and note."""
+        return [
+            *(f"warning: {caution}" for caution in self.warnings),
+            *(f"note: {note}" for note in self.notes),
+        ]
 
     def _repr_markdown_(self) -> str:
         head, *lines = str(self).split("\n")
@@ -362,13 +351,7 @@ class Inspection:
             f"{target} ← {header}" if target != header else target
             for target, header in export.columns.items()
         ]
-        said = [
-            *(f"guess: {guess}" for guess in export.guesses),
-            *str(export.accounting).split("\n"),
-            *(f"warning: {caution}" for caution in export.warnings),
-            *(f"note: {note}" for note in export.notes),
-            f"personal columns that would not be loaded: {', '.join(export.dropped_columns) or 'none'}",
-        ]
+        said = [*export.guessed(), *str(export.accounting).split("\n"), *export.told(), self._personal()]
         head = f"**{escape(self.name)}**: {escape(export.kind)}, recognised as **{escape(export.format)}**; "
         return "\n".join(
             [
@@ -380,29 +363,24 @@ class Inspection:
             ]
         )
 
+    def _personal(self) -> str:
+        named = ", ".join(self.export.dropped_columns) or "none"
+        return f"personal columns that would not be loaded: {named}"
+
     def __str__(self) -> str:
         """The whole finding as text."""
         export = self.export
-        mapping = [f"  {target} ← {header}" for target, header in export.columns.items()]
         first = export.rows[shown_columns(export.rows)].head(3)
         first = first.map(lambda cell: show_name(cell) if isinstance(cell, str) else cell)
-        shown = first.to_string(index=False, max_colwidth=24)
-        return "\n".join(
-            [
-                f"{self.name}: {export.kind}, recognised as {export.format}",
-                f"looked at {self.seen}; nothing was written",
-                *(f"  guess: {guess}" for guess in export.guesses),
-                "columns",
-                *mapping,
-                "rows",
-                *(f"  {line}" for line in str(export.accounting).split("\n")),
-                *(f"  warning: {caution}" for caution in export.warnings),
-                *(f"  note: {note}" for note in export.notes),
-                "personal columns that would not be loaded: " + (", ".join(export.dropped_columns) or "none"),
-                "first rows, without ids and texts",
-                *(f"  {line}" for line in shown.split("\n")),
-            ]
-        )
+        parts: dict[str, list[str]] = {
+            f"looked at {self.seen}; nothing was written": export.guessed(),
+            "columns": [f"{target} ← {header}" for target, header in export.columns.items()],
+            "rows": [*str(export.accounting).split("\n"), *export.told()],
+            self._personal(): [],
+            "first rows, without ids and texts": first.to_string(index=False, max_colwidth=24).split("\n"),
+        }
+        lines = [line for title, said in parts.items() for line in (title, *(f"  {each}" for each in said))]
+        return "\n".join([f"{self.name}: {export.kind}, recognised as {export.format}", *lines])
 
 
 Said = TypeVar("Said", Guess, Caution)
@@ -538,3 +516,83 @@ class ReadLog:
                 {column: MappingProxyType(dict(c)) for column, c in self._missing.items()}
             ),
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextColumn:
+    """A column of a file, with what it takes to say where something in it is wrong.
+
+    Parameters
+    ----------
+    cells : polars.Series
+        Its cells.
+    rows : polars.Series
+        Their row numbers.
+    header : str
+        As printed.
+    log : ReadLog
+        Takes guesses, cautions and counts.
+    """
+
+    cells: pl.Series
+    rows: pl.Series
+    header: str
+    log: ReadLog
+
+    def with_cells(self, cells: pl.Series) -> TextColumn:
+        """The same with other cells."""
+        return replace(self, cells=cells)
+
+    def said(self) -> TextColumn:
+        """The same with null where a cell says in a known way that it holds nothing, which is counted by spelling."""
+        text = self.cells.fill_null("").str.strip_chars()
+        nothing = text.str.to_lowercase().is_in(sorted(load_registry().missing))
+        spelled = text.filter(nothing).value_counts(sort=True)
+        self.log.count_missing(self.header, dict(spelled.iter_rows()))
+        return self.with_cells(text.set(nothing, None))
+
+    def shape(self, where: pl.Series) -> str:
+        """What the first of the cells that a mask picks looks like."""
+        return first_shape(self.cells, where)
+
+    def at(self, where: pl.Series) -> str:
+        """The first rows that a mask picks, and how many more there are."""
+        return places(_first(self.rows.filter(where).head(_SHOWN)), int(where.sum()))
+
+    def guess(self, what: str, value: object, reason: str, override: str) -> None:
+        """Note a guess about the column."""
+        self.log.guess(f"{what} of {self.header!r}", value, reason, override)
+
+    def count(self, code: str, text: str, where: pl.Series) -> int:
+        """Note a caution about the cells that a mask picks, as :meth:`ReadLog.count` does."""
+        return self.log.count(code, f"column {self.header!r}: {text}", where, self.rows, cells=self.cells)
+
+    def refusal(self, wrong: str, *, got: str, fix: str, allowed: str = "") -> DataError:
+        """An error about the column."""
+        named = f"{self.log.name}, column {self.header!r} {wrong}"
+        return DataError(named, got=got, allowed=allowed, fix=fix)
+
+    def reject(self, what: str, where: pl.Series, *, code: str, fix: str, allowed: str = "") -> None:
+        """Count cells that cannot be used.
+
+        Raises
+        ------
+        DataError
+            If they are more than 5 %.
+        """
+        count = int(where.sum())
+        if not count:
+            return
+        rows = self.rows.filter(where)
+        text = (
+            f'{self.log.name} row {rows[0]}, column "{self.header}": {self.shape(where)} is {what}. '
+            f"Rows with this problem: {count:,}"
+        )
+        if count > _TOLERATED * len(self.cells):
+            raise DataError(
+                text,
+                got=f"{count:,} of {counted(len(self.cells), 'row')} ({self.at(where)})",
+                allowed=allowed or f"at most {_TOLERATED:.0%} of the rows, which are then rejected",
+                fix=fix,
+            )
+        self.log.caution(code, f"{text}; they are rejected", count=count, rows=rows)

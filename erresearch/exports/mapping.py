@@ -30,8 +30,6 @@ from erresearch.io import pl
 from erresearch.schema import TABLES
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
-__all__ = ["KEPT", "Settings", "read_mapping", "suggested_mappings"]
-
 _SIMPLE = ("account", "entity", "zone", "currency", "decimal", "scale", "score", "dates")
 _LISTS = ("won", "own", "less", "plus", "keep", "hash")
 _KNOWN = (

@@ -6,17 +6,13 @@ where there is none the reader asks. Nothing is evaluated: a formula is a missin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from erresearch.errors import DataError
 from erresearch.exports.layouts import Field, load_registry
-from erresearch.exports.log import ReadLog, in_mapping, places
-from erresearch.exports.privacy import first_shape, show_shape
+from erresearch.exports.log import TextColumn, in_mapping
 from erresearch.io import pl
-
-__all__ = ["Numbers", "Reading", "currency_of", "parse_numbers", "same_sign", "show_code"]
 
 # letters that some people write beside a number → what they multiply it by
 _MAGNITUDES = {
@@ -54,14 +50,12 @@ _SCIENTIFIC = r"^-?\d+([.,]\d+)?[eE]\+?\d{1,3}$"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How to read a column: what it is, where it stands, what is known of its file.
+    """How to read a column: what it is, and what is known of its file.
 
     Parameters
     ----------
     field : Field
         What the column means.
-    header : str
-        Its header as printed.
     rule : str
         The platform's decimal sign, or empty.
     decimal : str or None
@@ -69,7 +63,6 @@ class Reading:
     """
 
     field: Field
-    header: str
     rule: str = ""
     decimal: str | None = None
 
@@ -97,19 +90,15 @@ class Numbers:
     broken: pl.Series | None = None
 
 
-def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> Numbers:
+def parse_numbers(column: TextColumn, reading: Reading) -> Numbers:
     """Read a column of text as numbers.
 
     Parameters
     ----------
-    cells : polars.Series
-        Text.
-    rows : polars.Series
-        Row numbers, for messages.
+    column : TextColumn
+        The column; its log takes missing values by spelling, guesses and cautions.
     reading : Reading
         How.
-    log : ReadLog
-        Takes missing values by spelling, guesses and cautions.
 
     Returns
     -------
@@ -125,143 +114,128 @@ def parse_numbers(cells: pl.Series, rows: pl.Series, reading: Reading, log: Read
     DataError
         If the column does not say which sign is the decimal one, or carries several currencies.
     """
-    if cells.dtype == pl.Int64:
-        empty = cells.null_count()
-        log.count_missing(reading.header, {"": empty} if empty else {})
-        return Numbers(cells.cast(pl.Float64))
-    plain = cells.cast(pl.Int64, strict=False)
-    if int(plain.is_null().sum()) == int((cells == "").sum()) + int(cells.is_null().sum()):
-        empty = int(plain.is_null().sum())
-        log.count_missing(reading.header, {"": empty} if empty else {})
+    plain = _plain(column.cells)
+    if plain is not None:
+        empty = plain.null_count()
+        column.log.count_missing(column.header, {"": empty} if empty else {})
         values = plain.cast(pl.Float64)
-        if reading.field.type == "share" and "(%)" in reading.header:
-            values = values / 100
-        return Numbers(values)
-    text = cells.fill_null("").str.replace_all(_MARKS, "").str.strip_chars()
-    lower = text.str.to_lowercase()
-    missing = lower.is_in(sorted(load_registry().missing))
-    spelled = text.filter(missing).value_counts(sort=True)
-    log.count_missing(reading.header, dict(spelled.iter_rows()) if missing.any() else {})
-    formula = text.str.contains(_FORMULA) & ~missing
-    about = f"column {reading.header!r}: {{count}} cells hold a formula or its error and count as missing"
-    log.count("formula", about, formula, rows)
-    text = text.set(missing | formula, None)
-    censored = text.str.contains(r"^[<>≤≥]\s*\d").fill_null(False)
-    about = (
-        f"column {reading.header!r}: {{count}} cells are only bounds, such as {{shape}}, and count as missing"
-    )
-    if log.count("censored", about, censored, rows, cells=text):
-        text = text.set(censored, None)
-    found = _durations(text, rows, reading, log) if reading.field.type == "seconds" else None
+        return Numbers(values / 100 if _in_percent(column, reading) else values)
+    column = column.with_cells(column.cells.fill_null("").str.replace_all(_MARKS, "")).said()
+    formula = column.cells.str.contains(_FORMULA).fill_null(False)
+    column.count("formula", "{count} cells hold a formula or its error and count as missing", formula)
+    column = column.with_cells(column.cells.set(formula, None))
+    censored = column.cells.str.contains(r"^[<>≤≥]\s*\d").fill_null(False)
+    bounds = "{count} cells are only bounds, such as {shape}, and count as missing"
+    column.count("censored", bounds, censored)
+    column = column.with_cells(column.cells.set(censored, None))
+    found = _durations(column) if reading.field.type == "seconds" else None
     if found is None:
-        found = _decimal_numbers(text, rows, reading, log)
-    unread = text.is_not_null() & found.values.is_null()
-    _warn_unread(text, rows, unread, reading, log, told=found.broken)
-    return Numbers(found.values, found.currency, found.rounded, censored if censored.any() else None)
-
-
-def _warn_unread(
-    text: pl.Series,
-    rows: pl.Series,
-    unread: pl.Series,
-    reading: Reading,
-    log: ReadLog,
-    *,
-    told: pl.Series | None,
-) -> None:
-    count = int(unread.sum())
-    if not count:
-        return
-    if count == int(text.is_not_null().sum()) and count > 1:
-        raise DataError(
-            f"{log.name}, column {reading.header!r} holds no number",
-            got=f"{count:,} cells such as {first_shape(text, unread)}",
+        found = _decimal_numbers(column, reading)
+    unread = column.cells.is_not_null() & found.values.is_null()
+    if unread.sum() > 1 and unread.sum() == column.cells.count():
+        raise column.refusal(
+            "holds no number",
+            got=f"{int(unread.sum()):,} cells such as {column.shape(unread)}",
             fix=f"say {in_mapping()} which column holds the figures",
         )
-    about = f"column {reading.header!r}: {{shape}} is not a number; cells with this problem: {{count}}, "
-    about += "they count as missing"
-    log.count("not a number", about, unread if told is None else unread & ~told, rows, cells=text)
+    odd = "{shape} is not a number; cells with this problem: {count}, they count as missing"
+    column.count("not a number", odd, unread if found.broken is None else unread & ~found.broken)
+    return replace(found, censored=censored if censored.any() else None)
 
 
-def _durations(text: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> Numbers | None:
+def _plain(cells: pl.Series) -> pl.Series | None:
+    """Whole numbers, where every cell is one or empty."""
+    if cells.dtype == pl.Int64:
+        return cells
+    whole = cells.cast(pl.Int64, strict=False)
+    return whole if whole.null_count() == int((cells == "").sum()) + cells.null_count() else None
+
+
+def _in_percent(column: TextColumn, reading: Reading) -> bool:
+    return reading.field.type == "share" and "(%)" in column.header
+
+
+def _durations(column: TextColumn) -> Numbers | None:
     """h:mm:ss and m:ss as seconds; None where the column is of plain seconds."""
+    text = column.cells
     clock = text.str.contains(r"^\d+:\d{2}(:\d{2}(\.\d+)?)?$").fill_null(False)
     if not clock.any():
         return None
     plain = text.str.contains(r"^[1-9]\d*([.,]\d+)?$").fill_null(False)
     if plain.any():
-        raise DataError(
-            f"{log.name}, column {reading.header!r} mixes durations as minutes and seconds with plain seconds",
-            got=f"{first_shape(text, clock)} and {first_shape(text, plain)} (row {rows.filter(plain)[0]})",
+        raise column.refusal(
+            "mixes durations as minutes and seconds with plain seconds",
+            got=f"{column.shape(clock)} and {column.shape(plain)} (row {column.rows.filter(plain)[0]})",
             fix="write all of them in one way",
         )
     parts = text.str.split(":")
-    width = parts.list.len()
-    last = parts.list.get(-1, null_on_oob=True).cast(pl.Float64, strict=False)
-    before = parts.list.get(-2, null_on_oob=True).cast(pl.Float64, strict=False)
-    first = parts.list.get(-3, null_on_oob=True).cast(pl.Float64, strict=False)
+    last, before, first = (
+        parts.list.get(place, null_on_oob=True).cast(pl.Float64, strict=False) for place in (-1, -2, -3)
+    )
     total = last + before * 60 + first.fill_null(0) * 3600
-    return Numbers(total.set((~clock) | (width > 3).fill_null(True), None).set(text == "0", 0.0))
+    long = (parts.list.len() > 3).fill_null(True)
+    return Numbers(total.set(~clock | long, None).set(text == "0", 0.0))
 
 
-def _decimal_numbers(text: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> Numbers:
+def _decimal_numbers(column: TextColumn, reading: Reading) -> Numbers:
     kind = reading.field.type
-    core = text.str.replace_all(_SPACES, "").str.replace_all("−", "-", literal=True)
-    bracketed = core.str.contains(r"^\(.*\)$").fill_null(False)
-    if bracketed.any():
-        core = core.str.replace(r"^\((.*)\)$", "-$1")
-    core = core.str.replace(r"^([^-]*\d[^-]*)-$", "-$1")
+    core = column.cells.str.replace_all(_SPACES, "").str.replace_all("−", "-", literal=True)
+    core = core.str.replace(r"^\((.*)\)$", "-$1").str.replace(r"^([^-]*\d[^-]*)-$", "-$1")
     currency = ""
     if kind == "money":
-        core, currency = _without_currency(core, rows, reading, log)
+        core, currency = _without_currency(core, column)
     percent = core.str.ends_with("%").fill_null(False)
     core = core.str.strip_suffix("%")
     if percent.any() and kind in ("count", "number", "money"):
-        raise DataError(
-            f"{log.name}, column {reading.header!r} holds a rate where a count is needed",
-            got=f"{first_shape(text, percent)} ({places(tuple(rows.filter(percent).head(3)), int(percent.sum()))})",
+        raise column.refusal(
+            "holds a rate where a count is needed",
+            got=f"{column.shape(percent)} ({column.at(percent)})",
             fix="choose the column that counts, not its share",
         )
-    core, factor, rounded = _without_magnitude(core, reading, log, rows)
+    core, factor, rounded = _without_magnitude(column.with_cells(core))
     dates = core.str.contains(r"^19\d\d-\d\d-\d\d$").fill_null(False)
-    about = f"column {reading.header!r}: {{count}} numbers were stored as dates by a spreadsheet and restored"
-    if kind == "count" and log.count("number as date", about, dates, rows):
+    stored = "{count} numbers were stored as dates by a spreadsheet and restored"
+    if kind == "count" and column.count("number as date", stored, dates):
         days = core.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32) + _DAY_ZERO
         core = core.zip_with(~dates, days.cast(pl.String))
-    decimal = _convention(core, rows, reading, log)
-    if decimal == ",":
-        valid = core.str.contains(_UNDER_COMMA)
-        digits = core.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-    else:
-        valid = core.str.contains(_UNDER_DOT)
-        digits = core.str.replace_all(",", "", literal=True)
-    values = digits.set(~valid.fill_null(False), None).cast(pl.Float64, strict=False)
-    if factor is not None:
-        values = values * factor
+    values = _valued(core, _convention(column.with_cells(core), reading))
+    values = values if factor is None else values * factor
     values = values.set(~values.is_finite().fill_null(False), None)
-    if percent.any() or (kind == "share" and "(%)" in reading.header):
-        everywhere = kind == "share" and "(%)" in reading.header
-        values = values / 100 if everywhere else values.zip_with(~percent, values / 100)
-    broken = None
-    if kind == "count":
-        values, broken = _whole(values, text, rows, reading, log)
-    elif kind == "share" and not percent.any() and "(%)" not in reading.header:
-        _warn_shares(values, rows, reading, log)
-    return Numbers(values, currency, rounded, broken=broken)
+    if _in_percent(column, reading):
+        values = values / 100
+    elif percent.any():
+        values = values.zip_with(~percent, values / 100)
+    elif kind == "share":
+        over = "{count} shares exceed 1, so it may be percent without a sign"
+        column.count("share above 1", over, values > 1)
+    if kind != "count":
+        return Numbers(values, currency, rounded)
+    # counts are whole: 528.0 is, 12.5 is not
+    broken = ((values - values.round(0)).abs() > 1e-6).fill_null(False)
+    odd = "{shape} is no count; cells with this problem: {count}, they count as missing"
+    column.count("not whole", odd, broken)
+    return Numbers(values.set(broken, None), currency, rounded, broken=broken)
 
 
-def _convention(core: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> str:
+def _valued(core: pl.Series, decimal: str) -> pl.Series:
+    """Numbers under a decimal sign; null where the other sign does not part thousands."""
+    pattern, between = (_UNDER_COMMA, ".") if decimal == "," else (_UNDER_DOT, ",")
+    digits = core.str.replace_all(between, "", literal=True).str.replace(",", ".", literal=True)
+    return digits.set(~core.str.contains(pattern).fill_null(False), None).cast(pl.Float64, strict=False)
+
+
+def _convention(column: TextColumn, reading: Reading) -> str:
     """The decimal sign of a column."""
     if reading.decimal is not None:
         return reading.decimal
-    some = core.drop_nulls()
+    some = column.cells.drop_nulls()
     under_dot = int((~some.str.contains(_UNDER_DOT)).sum())
     under_comma = int((~some.str.contains(_UNDER_COMMA)).sum())
     if under_dot != under_comma:
         sign = "." if under_dot < under_comma else ","
         if reading.rule and sign != reading.rule:
             reason = f"{max(under_dot, under_comma):,} cells only read so, against the platform's rule"
-            log.guess(f"decimal sign of {reading.header!r}", repr(sign), reason, "decimal=")
+            column.guess("decimal sign", repr(sign), reason, "decimal=")
         return sign
     signed = some.filter(some.str.contains(r"[.,]"))
     if signed.is_empty() or under_dot:
@@ -271,10 +245,10 @@ def _convention(core: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog
         return "," if grouped_dot.all() else "."  # a count has no decimals, so the sign parts thousands
     if reading.rule:
         return reading.rule
-    where = core.is_not_null() & core.str.contains(r"[.,]").fill_null(False)
-    raise DataError(
-        f"{log.name}, column {reading.header!r} does not say which sign is the decimal one",
-        got=f"{show_shape(signed[0])} ({places(tuple(rows.filter(where).head(3)), int(where.sum()))})",
+    where = column.cells.str.contains(r"[.,]").fill_null(False)
+    raise column.refusal(
+        "does not say which sign is the decimal one",
+        got=f"{column.shape(where)} ({column.at(where)})",
         allowed="1234.5 and 1,234.5, or 1234,5 and 1.234,5",
         fix="pass decimal='.' or decimal=','",
     )
@@ -302,19 +276,15 @@ def show_code(code: str) -> str:
     return code if code in load_registry().currencies else "another"
 
 
-def currency_of(cells: pl.Series, rows: pl.Series, log: ReadLog) -> str:
+def currency_of(column: TextColumn) -> str:
     """Say which currency the cells of a column carry; empty where they carry none."""
-    reading = Reading(Field("amount", "money"), cells.name)
-    return _without_currency(cells.str.replace_all(_SPACES, ""), rows, reading, log)[1]
+    return _without_currency(column.cells.str.replace_all(_SPACES, ""), column)[1]
 
 
-def _without_currency(
-    core: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog
-) -> tuple[pl.Series, str]:
+def _without_currency(core: pl.Series, column: TextColumn) -> tuple[pl.Series, str]:
     """Take signs and codes of money off, and say which currency they are."""
-    sign = core.str.extract(r"^-?([^\d.,%-]{1,4})-?[\d.,]", 1).fill_null(
-        core.str.extract(r"\d([^\d.,%-]{1,4})$", 1)
-    )
+    sign = core.str.extract(r"^-?([^\d.,%-]{1,4})-?[\d.,]", 1)
+    sign = sign.fill_null(core.str.extract(r"\d([^\d.,%-]{1,4})$", 1))
     if sign.null_count() == len(sign):
         return core, ""
     known = sorted({str(s).lower() for s in sign.drop_nulls()})
@@ -324,59 +294,36 @@ def _without_currency(
     if "" in codes:
         return core, ""
     if len(codes) > 1:
-        raise DataError(
-            f"{log.name}, column {reading.header!r} mixes currencies",
+        raise column.refusal(
+            "mixes currencies",
             got=", ".join(map(show_code, codes)),
             allowed="one currency per column, or a column that names it",
             fix="export one currency at a time",
         )
     shared = sorted(set(known) & _SHARED_SIGNS)
     if shared:
-        log.guess(
-            "currency", codes[0], f"the sign {shared[0]!r} is shared by several currencies", "currency="
-        )
-    bare = core.str.replace(r"^(-?)[^\d.,%-]{1,4}(-?)([\d.,])", "$1$2$3").str.replace(
-        r"(\d)[^\d.,%-]{1,4}$", "$1"
-    )
-    return bare, codes[0]
+        reason = f"the sign {shared[0]!r} is shared by several currencies"
+        column.log.guess("currency", codes[0], reason, "currency=")
+    bare = core.str.replace(r"^(-?)[^\d.,%-]{1,4}(-?)([\d.,])", "$1$2$3")
+    return bare.str.replace(r"(\d)[^\d.,%-]{1,4}$", "$1"), codes[0]
 
 
-def _without_magnitude(
-    core: pl.Series, reading: Reading, log: ReadLog, rows: pl.Series
-) -> tuple[pl.Series, pl.Series | None, pl.Series | None]:
+def _without_magnitude(column: TextColumn) -> tuple[pl.Series, pl.Series | None, pl.Series | None]:
     """Take K, M, тыс. and the like off; also the exponent that a spreadsheet writes."""
+    core = column.cells
     letters = core.str.extract(r"\d([^\d.,\s%-]{1,4}\.?)$", 1).str.to_lowercase()
     science = core.str.contains(_SCIENTIFIC).fill_null(False)
     known = letters.is_in(list(_MAGNITUDES)).fill_null(False) & ~science
-    if not (known.any() or science.any()):
+    rounded = known | science
+    if not rounded.any():
         return core, None, None
-    factor = (
-        letters.set(~known, None)
-        .replace_strict(_MAGNITUDES, default=1.0, return_dtype=pl.Float64)
-        .fill_null(1.0)
-    )
+    factor = letters.set(~known, None).replace_strict(_MAGNITUDES, default=1.0, return_dtype=pl.Float64)
     exponent = core.str.extract(r"[eE]\+?(\d{1,3})$", 1).cast(pl.Float64, strict=False).fill_null(0)
     powers = pl.Series(np.power(10.0, np.minimum(exponent.to_numpy(), 300)))
-    factor = factor.zip_with(~science, powers)
+    factor = factor.fill_null(1.0).zip_with(~science, powers)
     bare = core.str.replace(r"(\d)[^\d.,\s%-]{1,4}\.?$", "$1").zip_with(known, core)
     bare = bare.str.replace(r"[eE]\+?\d{1,3}$", "").zip_with(science, bare)
-    rounded = known | science
-    about = f"column {reading.header!r}: {{count}} numbers are rounded, such as {{shape}}; they are known to about "
-    about += f"±{(factor.filter(rounded) / 20).to_numpy().max():,.0f} and marked"
-    log.count("rounded", about, rounded, rows, cells=core)
+    size = f"±{(factor.filter(rounded) / 20).to_numpy().max():,.0f}"
+    text = "{count} numbers are rounded, such as {shape}; they are known to about "
+    column.count("rounded", f"{text}{size} and marked", rounded)
     return bare, factor, rounded
-
-
-def _whole(
-    values: pl.Series, text: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog
-) -> tuple[pl.Series, pl.Series]:
-    """Counts are whole: 528.0 is, 12.5 is not; and which are not."""
-    broken = ((values - values.round(0)).abs() > 1e-6).fill_null(False)
-    about = f"column {reading.header!r}: {{shape}} is no count; cells with this problem: {{count}}, they count as missing"
-    log.count("not whole", about, broken, rows, cells=text)
-    return values.set(broken, None), broken
-
-
-def _warn_shares(values: pl.Series, rows: pl.Series, reading: Reading, log: ReadLog) -> None:
-    about = f"column {reading.header!r}: {{count}} shares exceed 1, so it may be percent without a sign"
-    log.count("share above 1", about, values > 1, rows)

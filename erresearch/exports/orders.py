@@ -21,10 +21,8 @@ from erresearch.exports.layouts import MAPPED, load_registry
 from erresearch.exports.log import ReadLog, counted, in_mapping, places
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import currency_of, same_sign, show_code
-from erresearch.exports.timestamps import day_column, impossible, in_zone, times_of, to_utc
+from erresearch.exports.timestamps import day_column, impossible, times_of, to_utc
 from erresearch.io import pl
-
-__all__ = ["read_orders"]
 
 _ITEMS = "further line items of an order that is counted"
 _EVENT = [
@@ -189,7 +187,7 @@ def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series,
     found = number_column(drafted, name, settings, log)
     currency = _codes(text, currency_name)
     if not found.currency and "amount_formatted" in text.columns and name != "amount_formatted":
-        found = replace(found, currency=currency_of(text["amount_formatted"], drafted.rows, log))
+        found = replace(found, currency=currency_of(drafted.column("amount_formatted", log)))
     if found.currency and not (currency != "").any():
         currency = pl.repeat(found.currency, text.height, eager=True)
     elif found.currency:
@@ -276,30 +274,25 @@ def _states(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
 
 def _moments(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series, str, str]:
     """Business day, moment in UTC, where the zone came from, precision."""
-    layout, header = drafted.layout, drafted.header("date")
+    layout, column = drafted.layout, drafted.column("date", log)
     times = times_of(drafted, "date", settings, log)
     if times.month_day is not None:
         raise DataError(
-            f"{log.name}, column {header!r} has dates without a year", fix="export it again with years"
+            f"{log.name}, column {column.header!r} has dates without a year", fix="export it again with years"
         )
     end = None if layout.pipeline else dt.datetime.combine(_today(), dt.time()) + dt.timedelta(days=2)
-    odd = impossible(times.local, drafted.rows, log, header=header, end=end)
-    times = replace(
-        times,
-        local=without(times.local, odd),
-        utc=None if times.utc is None else without(times.utc, odd),
-    )
+    odd = impossible(times.local, column, end=end)
+    utc = None if times.utc is None else without(times.utc, odd)
+    times = replace(times, local=without(times.local, odd), utc=utc)
+    nothing = pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
     if times.precision in ("day", "month"):
-        nothing = pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
         return times.local.dt.truncate("1d"), nothing, "stated", "day"
     if times.utc is None and not (layout.zone or settings.zone or settings.tz):
         log.guess("time zone", "as printed", "the file does not say one; days are those printed", "tz=")
-        nothing = pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
         return times.local.dt.truncate("1d"), nothing, "assumed", times.precision
-    at, source = to_utc(times, drafted.rows, settings, log, layout_zone=layout.zone, reason=layout.zone_rule)
+    at, source = to_utc(times, column, settings, layout)
     day = times.local
     if settings.tz and layout.zone != "stated":
-        in_zone(day.head(0), settings.tz, drafted.rows, log)
         day = at.dt.replace_time_zone("UTC").dt.convert_time_zone(settings.tz).dt.replace_time_zone(None)
         log.note(f"days are those of {settings.tz}")
     return day.dt.truncate("1d"), at, source, times.precision

@@ -15,21 +15,6 @@ from erresearch.exports.privacy import show_name
 from erresearch.io import pl
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
-__all__ = [
-    "DECODERS",
-    "check_age",
-    "check_limit",
-    "check_posts",
-    "check_spikes",
-    "check_stock",
-    "check_totals",
-    "damaged_ids",
-    "instagram_time",
-    "tiktok_time",
-    "warn_cut",
-    "x_time",
-]
-
 _ORDER = (("reach", "impressions"), ("reach", "views"), ("likes", "views"))
 _TOO_MANY = 0.2
 # times the median of an account from which a value is looked at, and how many values tell the median

@@ -35,8 +35,6 @@ from erresearch.io import pl
 from erresearch.io.resources import by_morsels
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
-__all__ = ["LIFETIME", "read_posts"]
-
 _FIRST = (
     "platform", "account", "post_id", "date", "published_at", "time_source", "time_precision", "post_type", "is_paid",
     *AUDIENCES, *REACTIONS, "clicks", "collaboration",

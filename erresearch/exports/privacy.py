@@ -18,17 +18,6 @@ from typing import Final
 from erresearch.io import pl
 from erresearch.io.files import resource
 
-__all__ = [
-    "first_shape",
-    "hashed",
-    "is_personal",
-    "looks_like_headers",
-    "show_headers",
-    "show_name",
-    "show_shape",
-    "shown_columns",
-]
-
 #: Letters of a header that are looked at; what is longer is no name of a column.
 LONGEST_HEADER: Final = 300
 _PERSONAL: Final = re.compile(

@@ -38,8 +38,6 @@ from erresearch.exports.timestamps import check_zone
 from erresearch.io import pd, pl
 from erresearch.io.resources import in_threads
 
-__all__ = ["inspect_export", "read_export", "read_exports", "suggest_mapping"]
-
 _NEAR = 4
 """Days before a date in which a file's last row may lie."""
 _LARGE = 100_000

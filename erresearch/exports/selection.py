@@ -22,16 +22,6 @@ from erresearch.exports.tables import Table, find_tables, lacking_figures, perha
 from erresearch.exports.workbooks import Sheet
 from erresearch.io import pl
 
-__all__ = [
-    "agreed_settings",
-    "all_tables",
-    "choose_tables",
-    "layouts_wanted",
-    "put_together",
-    "refuse_empty",
-    "refuse_other",
-]
-
 # where several layouts are in one file, the first of these is what people come for
 _WANTED: tuple[Kind, ...] = ("posts", "survey", "outcomes", "ads", "followers", "daily")
 _SHOWN = 8

@@ -15,8 +15,6 @@ from erresearch.exports.tables import Table
 from erresearch.exports.timestamps import day_column
 from erresearch.io import pl
 
-__all__ = ["read_survey"]
-
 _ASKED = re.compile(
     r"\bnps\b|recommend|aanbeve|recomend|empfehl|weiterempf|рекоменд|conseill|net promoter|0\s*(-|–|to|tot|bis|a)\s*10"
 )

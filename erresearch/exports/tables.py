@@ -25,8 +25,6 @@ from erresearch.exports.privacy import has_known_words, show_headers
 from erresearch.io import pl
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS
 
-__all__ = ["Table", "find_tables", "is_note", "is_total"]
-
 _SEARCHED = 100
 _MOST_TABLES = 400
 _FIGURES = (REACTIONS, (*EXPOSURES, "clicks"))

@@ -8,30 +8,17 @@ from typing import Literal
 
 import numpy as np
 
-from erresearch.errors import DataError, UnknownNameError
+from erresearch.errors import UnknownNameError
 from erresearch.exports.columns import Draft
 from erresearch.exports.dates import Times, parse_times, without
-from erresearch.exports.log import COUNTED_BACK, ReadLog, counted, in_mapping, places
+from erresearch.exports.layouts import Format
+from erresearch.exports.log import COUNTED_BACK, ReadLog, TextColumn, in_mapping
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import DECODERS
-from erresearch.exports.privacy import first_shape
 from erresearch.io import pl
-
-__all__ = [
-    "Moment",
-    "check_zone",
-    "day_column",
-    "impossible",
-    "in_zone",
-    "publication",
-    "times_of",
-    "to_utc",
-    "with_years",
-]
 
 _FIRST, _LAST = 1995, 2098
 _LIE, _LIE_DAY = 26 * 3600, 39 * 3600
-_TOLERATED = 0.05
 _DAY = dt.timedelta(days=1)
 
 
@@ -79,39 +66,39 @@ def publication(drafted: Draft, settings: Settings, log: ReadLog) -> Moment:
     DataError
         If more than 5 % of the cells are no date.
     """
-    layout, rows = drafted.layout, drafted.rows
-    header = drafted.header("published_at")
+    layout, cells = drafted.layout, drafted.column("published_at", log)
     times = times_of(drafted, "published_at", settings, log)
     decoded = _decoded(drafted)
     if times.month_day is not None:
-        times = with_years(times, rows, decoded, settings.exported_at, log, header=header)
+        times = with_years(times, cells, decoded, settings.exported_at)
     precision = times.precision
-    if layout.minute_bug and precision == "minute" and _clock_is_broken(times.local, header, log):
+    if layout.minute_bug and precision == "minute" and _clock_is_broken(times.local, cells):
         precision = "day"
     complete = decoded is not None and not decoded.null_count()
-    if precision in ("day", "month") or complete:
+    by_day = precision in ("day", "month")
+    if by_day or complete:
         printed = times.local.dt.truncate("1d")
         source = "platform-rule" if layout.zone else "assumed"
     else:
-        printed, source = to_utc(times, rows, settings, log, layout_zone=layout.zone, reason=layout.zone_rule)
+        printed, source = to_utc(times, cells, settings, layout)
     sources = pl.repeat(source, len(printed), eager=True)
     precisions = pl.repeat("day" if precision == "month" else precision, len(printed), eager=True)
     if decoded is not None:
-        far = _LIE_DAY if complete or precision in ("day", "month") else _LIE
-        printed = _checked(printed, decoded, rows, log, header=header, far=far)
+        printed = _checked(printed, decoded, cells, far=_LIE_DAY if complete or by_day else _LIE)
         known = decoded.is_not_null()
-        at = printed
         if known.any():
-            at = printed.zip_with(~known, decoded)
-            sources = sources.zip_with(~known, pl.repeat("decoded-from-id", len(at), eager=True))
-            precisions = precisions.zip_with(~known, pl.repeat("second", len(at), eager=True))
-            log.note(f"{int(known.sum()):,} of {len(at):,} times were read from the ids")
-    else:
-        at = printed
-    at = at.dt.cast_time_unit("us")
-    return Moment(
-        _possible(at, rows, settings, log, header), sources, precisions, times.local.dt.truncate("1d")
-    )
+            printed = printed.zip_with(~known, decoded)
+            sources = sources.zip_with(~known, pl.repeat("decoded-from-id", len(known), eager=True))
+            precisions = precisions.zip_with(~known, pl.repeat("second", len(known), eager=True))
+            log.note(f"{int(known.sum()):,} of {len(known):,} times were read from the ids")
+    at = printed.dt.cast_time_unit("us")
+    end = None if settings.exported_at is None else _midnight(settings.exported_at) + 2 * _DAY
+    at = without(at, impossible(at, cells, end=end))
+    return Moment(at, sources, precisions, times.local.dt.truncate("1d"))
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time())
 
 
 def times_of(drafted: Draft, target: str, settings: Settings, log: ReadLog, *, refuse: bool = True) -> Times:
@@ -139,11 +126,12 @@ def times_of(drafted: Draft, target: str, settings: Settings, log: ReadLog, *, r
     --------
     erresearch.exports.dates.parse_times : The same of bare cells.
     """
-    cells, header = drafted.frame[target], drafted.header(target)
+    column = drafted.column(target, log)
     order = settings.dates or drafted.layout.dates
-    times = parse_times(cells, drafted.rows, log, header=header, order=order, dayfirst=settings.dayfirst)
+    times = parse_times(column, order=order, dayfirst=settings.dayfirst)
     if refuse:
-        _refuse_unread(times, cells, drafted.rows, log, header=header)
+        fix = "mend the cells, or say the order of the dates with dayfirst="
+        column.reject("not a date", times.unread, code="not a date", fix=fix)
     return times
 
 
@@ -163,42 +151,14 @@ def day_column(
     DataError
         If more than 5 % of the cells are no date, or lack the year and nothing gives it.
     """
-    header = drafted.header(target)
+    column = drafted.column(target, log)
     times = times_of(drafted, target, settings, log)
     if times.month_day is not None:
-        times = with_years(times, drafted.rows, None, settings.exported_at, log, header=header)
-    utc = (
-        times.utc if times.utc is not None else pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
-    )
-    odd = impossible(times.local, drafted.rows, log, header=header)
+        times = with_years(times, column, None, settings.exported_at)
+    nothing = pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
+    odd = impossible(times.local, column)
     days = without(times.local, odd).dt.truncate("1d").alias(target)
-    return days, without(utc, odd), times.precision
-
-
-def _refuse_unread(times: Times, cells: pl.Series, rows: pl.Series, log: ReadLog, *, header: str) -> None:
-    """Count cells that are no date, and refuse where they are many.
-
-    Raises
-    ------
-    DataError
-        If they are more than 5 %.
-    """
-    count = int(times.unread.sum())
-    if not count:
-        return
-    first = rows.filter(times.unread)
-    text = (
-        f'{log.name} row {first[0]}, column "{header}": {first_shape(cells, times.unread)} is not a date. '
-        f"Rows with this problem: {count:,}"
-    )
-    if count > _TOLERATED * len(cells):
-        raise DataError(
-            text,
-            got=f"{count:,} of {len(cells):,} rows ({places(tuple(first.head(3)), count)})",
-            allowed=f"at most {_TOLERATED:.0%} of the rows, which are then rejected",
-            fix="mend the cells, or say the order of the dates with dayfirst=",
-        )
-    log.caution("not a date", f"{text}; they are rejected", count=count, rows=first)
+    return days, without(nothing if times.utc is None else times.utc, odd), times.precision
 
 
 def _decoded(drafted: Draft) -> pl.Series | None:
@@ -215,34 +175,28 @@ def _decoded(drafted: Draft) -> pl.Series | None:
     return decoded
 
 
-def _clock_is_broken(local: pl.Series, header: str, log: ReadLog) -> bool:
+def _clock_is_broken(local: pl.Series, column: TextColumn) -> bool:
     """Meta's exports of 2024: the minutes are the month, and the hours run to 12 without AM or PM."""
     known = local.drop_nulls()
     first = known.head(1000)
     if (first.dt.hour() > 12).any() and (first.dt.minute() != first.dt.month()).any():
         return False
-    if len(known) >= 10 and bool((known.dt.minute() == known.dt.month()).all()):
-        log.caution(
-            "minutes are the month",
-            f"column {header!r}: in every row the minutes equal the month, a known fault of Meta's exports; only the day "
-            "is used, so nothing can be said about the hour",
-            count=len(known),
-        )
-        return True
     hours = known.dt.hour()
-    if len(known) >= 20 and bool(((hours >= 1) & (hours <= 12)).all()) and int((hours <= 6).sum()) > 0:
-        log.caution(
-            "clock of 12 hours",
-            f"column {header!r}: hours run from 1 to 12 without AM or PM; only the day is used",
-            count=len(known),
+    if len(known) >= 10 and bool((known.dt.minute() == known.dt.month()).all()):
+        code = "minutes are the month"
+        text = (
+            "in every row the minutes equal the month, a known fault of Meta's exports; only the day is used, so nothing "
+            "can be said about the hour"
         )
-        return True
-    return False
+    elif len(known) >= 20 and bool(((hours >= 1) & (hours <= 12)).all()) and int((hours <= 6).sum()) > 0:
+        code, text = "clock of 12 hours", "hours run from 1 to 12 without AM or PM; only the day is used"
+    else:
+        return False
+    column.log.caution(code, f"column {column.header!r}: {text}", count=len(known))
+    return True
 
 
-def to_utc(
-    times: Times, rows: pl.Series, settings: Settings, log: ReadLog, *, layout_zone: str, reason: str
-) -> tuple[pl.Series, str]:
+def to_utc(times: Times, column: TextColumn, settings: Settings, layout: Format) -> tuple[pl.Series, str]:
     """Move printed clocks to UTC.
 
     Returns
@@ -257,20 +211,20 @@ def to_utc(
     """
     if times.utc is not None and not settings.zone:
         return times.utc.fill_null(times.local), "stated"
-    rule = layout_zone if layout_zone != "stated" else ""
+    log, rule = column.log, layout.zone if layout.zone != "stated" else ""
     zone = settings.zone or rule or settings.tz or ""
     if settings.zone or (settings.tz and not rule):
         log.note(f"clocks were read as {zone}, as given")
-        return in_zone(times.local, zone, rows, log), "given"
+        return in_zone(times.local, zone, column), "given"
     if rule:
-        log.guess("time zone", rule, reason or "rule of the platform", f"zone {in_mapping()}")
-        return in_zone(times.local, rule, rows, log), "platform-rule"
+        log.guess("time zone", rule, layout.zone_rule or "rule of the platform", f"zone {in_mapping()}")
+        return in_zone(times.local, rule, column), "platform-rule"
     log.guess("time zone", "UTC", "the file does not say one", "tz=")
     log.caution("time zone", "the file does not say in which zone its clock runs, UTC was assumed; pass tz=")
     return times.local, "assumed"
 
 
-def in_zone(local: pl.Series, zone: str, rows: pl.Series, log: ReadLog) -> pl.Series:
+def in_zone(local: pl.Series, zone: str, column: TextColumn) -> pl.Series:
     """Read a clock of a zone as UTC; hours that a change of the clock repeats or skips are counted.
 
     Raises
@@ -291,7 +245,8 @@ def in_zone(local: pl.Series, zone: str, rows: pl.Series, log: ReadLog) -> pl.Se
         about = (
             f"{{count}} times fall into an hour that a change of the clock repeats or skips ({zone}); the "
         )
-        log.count("change of the clock", about + "earlier one was taken", odd, rows.filter(rest))
+        text = f"{about}earlier one was taken"
+        column.log.count("change of the clock", text, odd, column.rows.filter(rest))
     return at.scatter(rest.arg_true(), found)
 
 
@@ -352,54 +307,26 @@ def check_zone(zone: str) -> None:
         ) from error
 
 
-def _checked(
-    printed: pl.Series, decoded: pl.Series, rows: pl.Series, log: ReadLog, *, header: str, far: int
-) -> pl.Series:
+def _checked(printed: pl.Series, decoded: pl.Series, column: TextColumn, *, far: int) -> pl.Series:
     """Compare printed times with the ids; where many disagree no printed time is believed."""
     both = printed.is_not_null() & decoded.is_not_null()
     apart = ((printed - decoded).dt.total_seconds().abs() > far).fill_null(False) & both
-    count = int(apart.sum())
-    if not count:
-        return printed
-    distrusted = count > 0.1 * int(both.sum())
-    log.caution(
-        "times against ids",
-        f"column {header!r}: {count:,} printed times are over a day from the time in the id, which was taken"
-        + ("; the others are not believed either" if distrusted else ""),
-        count=count,
-        rows=rows.filter(apart),
-    )
-    return _without(printed, printed.is_not_null()) if distrusted else printed
+    distrusted = int(apart.sum()) > 0.1 * int(both.sum())
+    text = "{count} printed times are over a day from the time in the id, which was taken"
+    more = "; the others are not believed either" if distrusted else ""
+    column.count("times against ids", text + more, apart)
+    return without(printed, printed.is_not_null()) if distrusted else printed
 
 
-def _without(at: pl.Series, wrong: pl.Series) -> pl.Series:
-    """Times with null where they are wrong; Series.set takes no times before polars 1.34."""
-    return pl.select(pl.when(wrong).then(None).otherwise(at).alias(at.name)).to_series()
-
-
-def _possible(at: pl.Series, rows: pl.Series, settings: Settings, log: ReadLog, header: str) -> pl.Series:
-    """Years that no post can have, and posts of after the export, become null."""
-    end = None
-    if settings.exported_at is not None:
-        end = dt.datetime.combine(settings.exported_at, dt.time()) + dt.timedelta(days=2)
-    return _without(at, impossible(at, rows, log, header=header, end=end))
-
-
-def impossible(
-    at: pl.Series, rows: pl.Series, log: ReadLog, *, header: str, end: dt.datetime | None = None
-) -> pl.Series:
+def impossible(at: pl.Series, column: TextColumn, *, end: dt.datetime | None = None) -> pl.Series:
     """Mark dates of years that no export can be of, and dates after `end`.
 
     Parameters
     ----------
     at : polars.Series
         Moments or days.
-    rows : polars.Series
-        Row numbers, for messages.
-    log : ReadLog
-        Takes the count.
-    header : str
-        The header as printed.
+    column : TextColumn
+        As printed; its log takes the count.
     end : datetime.datetime, optional
         The last moment that is possible.
 
@@ -416,29 +343,13 @@ def impossible(
     odd = ((at < dt.datetime(_FIRST, 1, 1)) | (at >= dt.datetime(_LAST + 1, 1, 1))).fill_null(False)
     if end is not None:
         odd = odd | (at > end).fill_null(False)
-    count = int(odd.sum())
-    if count:
-        text = f"column {header!r}: {counted(count, 'impossible date')}"
-        if count > _TOLERATED * len(at):
-            raise DataError(
-                f"{log.name}, {text}",
-                got=f"{count:,} of {counted(len(at), 'row')} ({places(tuple(rows.filter(odd).head(3)), count)})",
-                allowed=f"years from {_FIRST} to {_LAST}" + (f", up to {end:%Y-%m-%d}" if end else ""),
-                fix="mend the cells, or correct exported_at and the clock of this machine",
-            )
-        log.caution("impossible date", f"{text}; they are rejected", count=count, rows=rows.filter(odd))
+    allowed = f"years from {_FIRST} to {_LAST}" + (f", up to {end:%Y-%m-%d}" if end else "")
+    fix = "mend the cells, or correct exported_at and the clock of this machine"
+    column.reject("an impossible date", odd, code="impossible date", allowed=allowed, fix=fix)
     return odd
 
 
-def with_years(
-    times: Times,
-    rows: pl.Series,
-    decoded: pl.Series | None,
-    end: dt.date | None,
-    log: ReadLog,
-    *,
-    header: str,
-) -> Times:
+def with_years(times: Times, column: TextColumn, decoded: pl.Series | None, end: dt.date | None) -> Times:
     """Give dates without a year their year: from ids, else backwards from the day of the export.
 
     Raises
@@ -448,24 +359,23 @@ def with_years(
     """
     assert times.month_day is not None
     printed = times.month_day
-    if decoded is not None and decoded.is_not_null().sum() == printed.is_not_null().sum():
+    if decoded is not None and decoded.count() == printed.count():
         day = decoded.dt.truncate("1d").cast(pl.Datetime("us"))
-        gap = _days_between(day, printed)
-        odd = (gap.abs() > 1).fill_null(False)
-        about = f"column {header!r}: {{count}} printed days are not those in the id, which was taken"
-        log.count("times against ids", about, odd, rows)
-        log.guess("year", "as in the ids", "the dates have no year", "exported_at")
+        odd = (_days_between(day, printed) > 1).fill_null(False)
+        column.count(
+            "times against ids", "{count} printed days are not those in the id, which was taken", odd
+        )
+        column.log.guess("year", "as in the ids", "the dates have no year", "exported_at")
         return Times(day, None, "day", times.unread)
     if end is None:
-        first = rows.filter(printed.is_not_null())
-        raise DataError(
-            f"{log.name}, column {header!r} has dates without a year",
+        first = column.rows.filter(printed.is_not_null())
+        raise column.refusal(
+            "has dates without a year",
             got=f"first in row {first[0] if len(first) else '?'}",
             fix=f"say the day of the export with exported_at {in_mapping()}, for example exported_at = 2026-02-28",
         )
-    log.guess(
-        "year", f"back from {end}", "the dates have no year", f"exported_at {in_mapping()}", code=COUNTED_BACK
-    )
+    said = f"exported_at {in_mapping()}"
+    column.log.guess("year", f"back from {end}", "the dates have no year", said, code=COUNTED_BACK)
     return Times(_back_from(printed, end), None, "day", times.unread)
 
 

@@ -26,8 +26,6 @@ from erresearch.errors import EngineError
 from erresearch.exports.privacy import show_name
 from erresearch.io import pl
 
-__all__ = ["MAX_CELLS", "MAX_SHEETS", "Sheet", "count_cells", "read_html", "read_workbook"]
-
 MAX_CELLS: Final = 20_000_000
 """Cells of a workbook, empty ones inside its rows included, beyond which it is refused."""
 MAX_SHEETS: Final = 400
