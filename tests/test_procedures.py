@@ -17,9 +17,8 @@ from erresearch.claims import Claim, claim_named, evidence_for, examine, judge
 from erresearch.claims.options import without_challenges
 from erresearch.claims.packing import make_pack
 from erresearch.claims.packs import read_pack, write_pack
-from erresearch.claims.procedures import thresholds
-from erresearch.claims.procedures.groups import group_moments
-from erresearch.claims.procedures.thresholds import largest_jump, threshold_moments
+from erresearch.claims.procedures import people as procedure
+from erresearch.claims.procedures.people import group_moments, largest_jump, threshold_moments
 from erresearch.claims.variables import Declared, cast_roles
 from erresearch.errors import DataError, DesignError
 from erresearch.results import StudentT
@@ -326,8 +325,8 @@ def test_the_largest_score_keeps_its_level_where_nothing_jumps() -> None:
 def test_a_jump_that_a_curve_would_do_as_well_is_not_supported(monkeypatch) -> None:
     table = people(each=300)
     assert judge(THRESHOLD, evidence_for(THRESHOLD, table)).word == "supported"
-    several = thresholds.largest_jump
-    monkeypatch.setattr(thresholds, "largest_jump", lambda *a, **k: (several(*a, **k)[0], 0.3))
+    several = procedure.largest_jump
+    monkeypatch.setattr(procedure, "largest_jump", lambda *a, **k: (several(*a, **k)[0], 0.3))
     verdict = judge(THRESHOLD, evidence_for(THRESHOLD, table))
     assert verdict.word == "inconclusive"
     assert verdict.reason == "a jump somewhere cannot be told from a smooth curve (sup-score p = 0.3)"

@@ -41,6 +41,25 @@ def test_the_tables_are_those_of_the_expected_verdicts_and_of_the_notebooks():
     assert (ROOT / "docs" / "found.svg").read_text(encoding="utf-8") == TOOL["picture"]()
 
 
+def test_every_real_row_shows_all_that_it_can():
+    head, _, *rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in TOOL["shows"]().splitlines()
+    ]
+    assert head[2:] == [
+        "naive r", "adjusted", "same period", "lead", "reverse", "out of sample", "word", "certainty",
+    ]  # fmt: skip
+    assert len(rows) >= 30
+    claim = None
+    for row in rows:
+        claim = claim_named(row[0].strip("*")) if row[0] else claim
+        assert all(row[1:]), row
+        assert "nan" not in row
+        design = claim.about(row[1]).design or claim.design
+        word = {"randomised": "by lot", "cross-section": "one moment"}.get(design)
+        ordered = set(row[4:7])
+        assert ordered == {word} if word else not ordered & {"by lot", "one moment"}, row
+
+
 def test_a_claim_can_be_added_as_the_guide_says(tmp_path: Path):
     guide = (ROOT / "docs" / "how-to" / "add-a-claim.md").read_text(encoding="utf-8")
     entry = re.search(r"```toml\n(.*?)```", guide, re.DOTALL)[1]

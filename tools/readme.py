@@ -7,12 +7,15 @@ list of notebooks from their titles, the minutes that they name, and the claims 
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import re
 import tomllib
 from pathlib import Path
 
-from erresearch.claims import read_claims
+from erresearch.claims import examine, read_claims, real_rows
+from erresearch.claims.packing import shipped
+from erresearch.datasets import dataset_card, load
 from erresearch.datasets.entries import short_names
 from erresearch.report.figures.style import SYMBOLS, WORD_COLOURS
 from erresearch.report.sentences import answer, short_name
@@ -66,6 +69,21 @@ def _table(rows: list[dict[str, str]], texts: dict[str, str]) -> str:
             f"| {claim} | {data} | {words} | {estimate_of(row)} | {int(row['n_rows']):,} | {accounts} |"
         )
     return BOARD_HEAD + "\n".join(lines) + "\n"
+
+
+@functools.cache
+def shows(root: Path = ROOT) -> str:
+    """Lay out what each real row shows, judged again from what ships: the same whatever claims `root` holds."""
+    claims, packs = read_claims(), shipped()
+    rows = {name for claim in claims for name in claim.family} - set(packs)
+    data = {name: load(name) for name in sorted(rows) if not dataset_card(name).pending}
+    table = real_rows(examine(claims, {**data, **packs}))
+    lines = [table.columns, ["---"] * 2 + ["--:"] * 6 + ["---"] * 2]
+    before = ""
+    for claim, *cells in table.rows:
+        lines.append(["" if claim == before else f"**{claim}**", *cells])
+        before = claim
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def notebooks(root: Path = ROOT) -> str:
@@ -171,7 +189,7 @@ def picture(root: Path = ROOT) -> str:
 
 def with_tables(page: str, root: Path = ROOT) -> str:
     """Return a page with what it marks put between its marks."""
-    for mark, make in (("found", found), ("board", board), ("notebooks", notebooks)):
+    for mark, make in (("found", found), ("board", board), ("shows", shows), ("notebooks", notebooks)):
         start, end = f"<!-- {mark} -->\n\n", f"\n<!-- /{mark} -->"
         if start in page:
             before, rest = page.split(start)

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
+import narwhals.stable.v2 as nw
+
 from erresearch.claims.decision_rule import DECISIVE, Evidence, judge, not_judged
 from erresearch.claims.options import CHOICES
 from erresearch.claims.packing import evidence_from_pack, here, names_to_pack, rows_of, shipped
 from erresearch.claims.packs import Pack
 from erresearch.claims.procedures import PROCEDURES
+from erresearch.claims.procedures.comparison import LEAD, NAIVE, REVERSE, SAME, UNSEEN, look_beside
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
 from erresearch.claims.variables import Declared, Variables, cast_roles, is_simulated
 from erresearch.datasets.entries import registered
@@ -19,7 +22,7 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events
-from erresearch.results import Doubt, Reliability, Table, Verdict
+from erresearch.results import Doubt, Reliability, Table, Verdict, plain
 from erresearch.robustness.data_guards import copied_from_another_period, made_of_predictors, unpriced_boosts
 from erresearch.robustness.guards import Request, check, repeated_outcome
 from erresearch.worlds import CASES, WORLDS, simulate_panel
@@ -188,7 +191,14 @@ def evidence_for(
         return evidence_from_pack(claim, data, level=level)
     cast = cast_roles(claim, data, dataset=dataset, level=level, declared=declared)
     _guard(claim, cast)
-    return PROCEDURES[claim.procedure](cast)
+    found = PROCEDURES[claim.procedure](cast)
+    if dataset not in registered() or is_simulated(cast.data) or not _in_memory(cast.data):
+        return found
+    return replace(found, beside=look_beside(cast))
+
+
+def _in_memory(data: Any) -> bool:
+    return isinstance(nw.from_native(data, pass_through=True), nw.DataFrame)
 
 
 def _guard(claim: Claim, cast: Variables[Any]) -> None:
@@ -309,14 +319,16 @@ def without_others_cases(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
     return tuple(v for v in verdicts if v.dataset not in CASES or CASES[v.dataset].claim == v.claim)
 
 
-#: Heads of the table of real rows, and the doubt whose figure stands under each.
+#: Heads of the table of real rows, and the figure that stands under each.
 _BESIDE: Final = {
-    "naive r": "naive correlation",
-    "same period": "same period",
-    "lead": "lead placebo",
-    "reverse": "reverse direction",
-    "out of sample": "out of sample",
+    "naive r": NAIVE,
+    "same period": SAME,
+    "lead": LEAD,
+    "reverse": REVERSE,
+    "out of sample": UNSEEN,
 }
+#: What stands where nothing is ordered in time: chance decided, or all was seen at once.
+_NO_ORDER: Final = {"randomised": "by lot", "cross-section": "one moment"}
 
 
 def real_rows(verdicts: Iterable[Verdict]) -> Table:
@@ -331,7 +343,8 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
     -------
     Table
         Naive correlation, adjusted estimate with its 95 % interval, same period, lead, reverse direction, gain of a
-        forecast, word and certainty; what a row does not have (nothing is ordered in a cross-section) stays empty.
+        forecast on rows that were not used, word and certainty. A claim that sets two things against each other has
+        the figures of both. Where nothing is ordered in time it is said why: "by lot" or "one moment".
 
     See Also
     --------
@@ -340,16 +353,20 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
     Examples
     --------
     >>> packs = shipped()
-    >>> found = examine("C01", {"best-of-ml-python": packs["best-of-ml-python"]})
-    >>> real_rows(found).columns[:4]
-    ('claim', 'data', 'naive r', 'adjusted')
+    >>> found = examine("C01b", {"csm-movies": packs["csm-movies"]})
+    >>> print(real_rows(found).rows[0][4:7])
+    ('one moment', 'one moment', 'one moment')
     """
     rows = []
     for verdict in verdicts:
         if verdict.simulated or verdict.estimate is None:
             continue
-        beside = {doubt.name: doubt.value for doubt in verdict.doubts}
-        figures = {head: beside.get(name) for head, name in _BESIDE.items()}
+        design = "" if verdict.certainty is None else verdict.certainty.codes[0]
+        figures = dict.fromkeys(_BESIDE, "")
+        for head, name in _BESIDE.items():
+            told = [plain(doubt.value) for doubt in verdict.doubts if doubt.name == name]
+            in_time = name in (SAME, LEAD, REVERSE)
+            figures[head] = " v. ".join(told) or (_NO_ORDER.get(design, "") if in_time else "")
         adjusted = replace(verdict, interval=verdict.estimate.at(0.95).interval).number.rpartition(" (")[0]
         cells = [verdict.claim, verdict.dataset, figures.pop("naive r"), adjusted, *figures.values()]
         rows.append([*cells, verdict.word, "" if verdict.certainty is None else verdict.certainty.level])

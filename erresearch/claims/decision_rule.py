@@ -74,6 +74,8 @@ class Evidence:
         Why a supported word is fragile; empty if it is not.
     doubts : tuple of Doubt
         Figures to stand beside the word.
+    beside : tuple of Doubt
+        What other looks at the same rows say; on registered data only.
     result : object
         The value that the claim's picture draws.
     """
@@ -91,6 +93,7 @@ class Evidence:
     barrier: str = ""
     fragile: str = ""
     doubts: tuple[Doubt, ...] = ()
+    beside: tuple[Doubt, ...] = ()
     result: object | None = None
 
 
@@ -473,7 +476,7 @@ def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
         doubts += _orders(order, evidence.estimate, level, lines)
     for end in evidence.ends:
         doubts.append(Doubt(end.name, end.at(level).number(*lines), end.value, False))
-    return doubts if shown else [*doubts, *evidence.doubts]
+    return [*doubts, *evidence.beside, *([] if shown else evidence.doubts)]
 
 
 def word_power(

@@ -12,9 +12,8 @@ from erresearch.claims.decision_rule import Evidence
 from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, strata
 from erresearch.claims.packs import Entry, Pack, declaration, read_pack
 from erresearch.claims.procedures import PROCEDURES
-from erresearch.claims.procedures.groups import group_moments
-from erresearch.claims.procedures.longitudinal import side_by_side
-from erresearch.claims.procedures.thresholds import threshold_moments
+from erresearch.claims.procedures.comparison import look_beside
+from erresearch.claims.procedures.people import group_moments, threshold_moments
 from erresearch.claims.registry import Claim, read_claims
 from erresearch.claims.variables import Variables, cast_roles
 from erresearch.datasets import dataset_card, join_films, load, unshared_projects
@@ -108,9 +107,8 @@ def make_pack(name: str, data: Any = None, *, claims: Iterable[Claim] | None = N
 
 def _entry(claim: Claim, name: str, table: pd.DataFrame) -> Entry:
     cast = cast_roles(claim, table, dataset=name)
-    evidence = replace(PROCEDURES[claim.procedure](cast), result=None)
-    if claim.procedure == "precedence":
-        evidence = replace(evidence, doubts=(*side_by_side(cast), *evidence.doubts))
+    found = PROCEDURES[claim.procedure](cast)
+    evidence = replace(found, result=None, beside=look_beside(cast))
     moments = scores = None
     if claim.procedure in _SUMS:
         moments = replace(_SUMS[claim.procedure](cast), source=None)
@@ -154,7 +152,8 @@ def evidence_from_pack(claim: Claim, pack: Pack, *, level: float = 0.95) -> Evid
     entry = pack.entry(claim)
     if entry.moments is None:
         return entry.evidence
-    return PROCEDURES[claim.procedure](replace(cast, data=entry.moments))
+    again = PROCEDURES[claim.procedure](replace(cast, data=entry.moments))
+    return replace(again, beside=entry.evidence.beside)
 
 
 def shipped() -> dict[str, Pack]:

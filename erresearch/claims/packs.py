@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -283,6 +283,7 @@ class _Said:
 
     estimate: Mapping[str, Any]
     doubts: list[list[Any]]
+    beside: list[list[Any]] = field(default_factory=list)
     clusters: int = 0
     barrier: str = ""
     fragile: str = ""
@@ -296,22 +297,26 @@ class _Said:
 
 
 def _to_words(evidence: Evidence) -> dict[str, Any]:
-    doubts = [[d.name, d.text, None if np.isnan(d.value) else d.value, d.raised] for d in evidence.doubts]
     words: dict[str, Any] = {
         "estimate": _estimate_words(evidence.estimate),
         "ends": [_estimate_words(end) for end in evidence.ends],
         "clusters": evidence.clusters,
         "barrier": evidence.barrier,
         "fragile": evidence.fragile,
-        "doubts": doubts,
+        "doubts": _doubt_words(evidence.doubts),
     }
     if evidence.order is not None:
         words["order"] = _order_words(evidence.order)
     others = {"without": evidence.without, "size": evidence.size}
     words |= {name: _estimate_words(one) for name, one in others.items() if one is not None}
     words |= {"told": evidence.told} if evidence.told else {}
+    words |= {"beside": _doubt_words(evidence.beside)} if evidence.beside else {}
     lists = {"ambiguous": list(evidence.ambiguous), "open_points": list(evidence.open_points)}
     return words | {name: value for name, value in lists.items() if value}
+
+
+def _doubt_words(doubts: Iterable[Doubt]) -> list[list[Any]]:
+    return [[d.name, d.text, _or_none(d.value), d.raised] for d in doubts]
 
 
 def _order_words(order: Precedence) -> dict[str, Any]:
@@ -379,6 +384,7 @@ def _from_words(words: Mapping[str, Any]) -> Evidence:
         barrier=said.barrier,
         fragile=said.fragile,
         doubts=tuple(_doubt(*doubt) for doubt in said.doubts),
+        beside=tuple(_doubt(*doubt) for doubt in said.beside),
         result=order,
     )
 

@@ -13,14 +13,13 @@ from erresearch.claims.procedures.cross_section import (
     judge_slope,
     judge_tiers,
 )
-from erresearch.claims.procedures.groups import judge_groups
 from erresearch.claims.procedures.longitudinal import (
     judge_decay,
     judge_long_run,
     judge_precedence,
     judge_prediction,
 )
-from erresearch.claims.procedures.thresholds import judge_threshold
+from erresearch.claims.procedures.people import judge_groups, judge_threshold
 from erresearch.claims.variables import Variables
 
 __all__ = ["PROCEDURES"]

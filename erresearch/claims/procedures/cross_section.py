@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -18,7 +18,7 @@ from erresearch.errors import DesignError
 from erresearch.relate import contrast, correlate, logit, meta_analysis, mix, poisson, regress
 from erresearch.results import Doubt, Estimate, StudentT, largest, plain
 
-__all__ = ["judge_distance", "judge_mix", "judge_slope", "judge_tiers"]
+__all__ = ["Tiers", "judge_distance", "judge_mix", "judge_slope", "judge_tiers", "published_tiers"]
 
 _ESTIMATORS: Mapping[str, Any] = {"ols": regress, "poisson": poisson, "logit": logit}
 
@@ -178,14 +178,20 @@ def _complete(data: Any, names: list[str]) -> np.ndarray:
 _OPEN_TOP = 2.5
 
 
-def judge_tiers(cast: Variables[TierOptions]) -> Evidence:
-    """Fall of published mean rates from tier to tier of followers, by a meta-analysis with the source as unit.
+@dataclass(frozen=True, slots=True, eq=False)
+class Tiers:
+    """Published tiers: source and series, middle, mean rate and platform; which are used, and which of them judged."""
 
-    For each series (a source's rates by one definition) the slope b of log rate on log followers, a tier at the
-    geometric middle of its ends (open at the top: 2.5 times its lower end; from 0: half its upper end). Its variance is
-    σ²/Σ(x − x̄)², σ² pooled over all series with three tiers or more; a source with several series enters with their
-    mean. θ = −b over sources by random effects; below and above each declared kink beside it.
-    """
+    keys: list[tuple[str, str]]
+    middle: np.ndarray
+    rate: np.ndarray
+    platform: np.ndarray
+    used: np.ndarray
+    judged: np.ndarray
+
+
+def published_tiers(cast: Variables[TierOptions]) -> Tiers:
+    """Read tiers, each at the geometric middle of its ends (open at the top: 2.5 times its lower end; from 0: half)."""
     columns = [cast.column(role) for role in ("low", "high", "rate")]
     names = [cast.column(role) for role in ("by", "series", "platform")]
     opened = open_rows(cast.data, columns, names, None)
@@ -195,13 +201,25 @@ def judge_tiers(cast: Variables[TierOptions]) -> Evidence:
     middle = np.where(np.isnan(high), _OPEN_TOP * low, np.where(low > 0, np.sqrt(low * high), high / 2))
     used = np.isfinite(low) & (middle > 0) & (rate > 0)
     platform = table[names[2]].to_numpy()
-    here = used & (platform == cast.options.platform)
     keys = list(zip(table[names[0]].to_list(), table[names[1]].to_list(), strict=True))
+    return Tiers(keys, middle, rate, platform, used, used & (platform == cast.options.platform))
+
+
+def judge_tiers(cast: Variables[TierOptions]) -> Evidence:
+    """Fall of published mean rates from tier to tier of followers, by a meta-analysis with the source as unit.
+
+    For each series (a source's rates by one definition) the slope b of log rate on log followers
+    (:func:`published_tiers`). Its variance is
+    σ²/Σ(x − x̄)², σ² pooled over all series with three tiers or more; a source with several series enters with their
+    mean. θ = −b over sources by random effects; below and above each declared kink beside it.
+    """
+    tiers = published_tiers(cast)
+    middle, here, keys = tiers.middle, tiers.judged, tiers.keys
 
     def over(rows: np.ndarray) -> dict[str, Estimate]:
-        return _slopes(keys, np.log(middle[rows]), np.log(rate[rows]), np.flatnonzero(rows), noise)
+        return _slopes(keys, np.log(middle[rows]), np.log(tiers.rate[rows]), np.flatnonzero(rows), noise)
 
-    noise = _noise(keys, np.log(middle[here]), np.log(rate[here]), np.flatnonzero(here))
+    noise = _noise(keys, np.log(middle[here]), np.log(tiers.rate[here]), np.flatnonzero(here))
     slopes = over(here)
     if len(slopes) < 2:
         raise DesignError(
@@ -227,8 +245,8 @@ def judge_tiers(cast: Variables[TierOptions]) -> Evidence:
     for kink in cast.options.kinks:
         for side, rows in (("below", here & (middle < kink)), ("above", here & (middle >= kink))):
             doubts.append(_part(f"{side} {kink:,.0f} followers", over(rows), cast.level))
-    for other in sorted({str(one) for one in platform[used]} - {cast.options.platform}):
-        doubts.append(_part(f"on {other}", over(used & (platform == other)), cast.level))
+    for other in sorted({str(one) for one in tiers.platform[tiers.used]} - {cast.options.platform}):
+        doubts.append(_part(f"on {other}", over(tiers.used & (tiers.platform == other)), cast.level))
     mean = replace(whole.mean, name="fall of the mean rate per log follower", by="source")
     return Evidence(mean, clusters=len(whole.estimates), doubts=tuple(doubts), result=whole)
 

@@ -22,7 +22,6 @@ from erresearch.engine.two_level import fitting_moments
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.relate import (
     contrast,
-    correlate,
     daily_response,
     decay,
     precedence,
@@ -46,7 +45,6 @@ __all__ = [
     "judge_long_run",
     "judge_precedence",
     "judge_prediction",
-    "side_by_side",
 ]
 
 _EFFECTS: tuple[Effect, ...] = ("account", "period")
@@ -341,26 +339,6 @@ def left_out_of(found: Precedence) -> list[Doubt]:
         replace(doubt, text=f"{doubt.text}: {said}", raised=True) if share > _COSTLY else doubt
         for doubt in left_out(found.dropped)
     ]
-
-
-def side_by_side(cast: Variables[PrecedenceOptions]) -> list[Doubt]:
-    """What a naive look says, and what a forecast gains: to stand beside the estimate of an arrow."""
-    x, y = cast.term("x"), cast.term("y")
-    with warnings.catch_warnings():
-        # rows in time are no independent rows: this is the look that does not ask
-        warnings.simplefilter("ignore", ErresearchWarning)
-        naive = correlate(cast.data, x, y, level=cast.level)
-    doubts = [
-        Doubt("naive correlation", f"in the same period, nothing held: {plain(naive.value)}", naive.value)
-    ]
-    try:
-        found = predictive_gain(
-            cast.data, y, add=x, by=cast.column("by"), time=cast.column("time"), level=cast.level
-        ).gain
-    except ErresearchError as error:
-        return [*doubts, Doubt("out of sample", f"could not be looked at: {error}")]
-    said = f"share of the squared error of a forecast that x saves: {found.number()}"
-    return [*doubts, Doubt("out of sample", said, found.value)]
 
 
 def judge_decay(cast: Variables[DecayOptions]) -> Evidence:

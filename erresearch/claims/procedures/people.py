@@ -1,11 +1,11 @@
-"""Claims of a threshold: a number of interactions at which the chance of a purchase jumps."""
+"""Claims about people: two groups of them, or a number of interactions from which on more of them buy."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import narwhals.stable.v2 as nw
@@ -13,7 +13,7 @@ import numpy as np
 
 from erresearch.claims.decision_rule import Evidence, left_out
 from erresearch.claims.disclosure import strata
-from erresearch.claims.options import ThresholdOptions
+from erresearch.claims.options import GroupOptions, ThresholdOptions
 from erresearch.claims.variables import Variables
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather, open_rows
@@ -23,8 +23,20 @@ from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.results import Doubt, Estimate, StudentT, at_least, first_largest, plain
 from erresearch.results.estimates import grouped
 
-__all__ = ["judge_threshold", "largest_jump", "threshold_moments"]
+__all__ = [
+    "choose_in_halves",
+    "curve_and_places",
+    "group_moments",
+    "judge_groups",
+    "judge_threshold",
+    "largest_jump",
+    "membership",
+    "threshold_moments",
+    "with_constant",
+]
 
+_GROUP: Final = "group of the claim"
+_OUT, _IN = "0", "1"
 #: Share of the rows that must lie on each side of a place that is tried (Andrews 1993).
 TRIM: Final = 0.15
 #: Places tried at most.
@@ -34,9 +46,175 @@ POWERS: Final = (1, 2, 3, 4)
 DRAWS: Final = 1_999
 #: Rows per stratum at least where no accounts are given, and strata at most.
 _LEAST, _STRATA = 20, 50
-_GROUP: Final = "group of the claim"
 
 
+# ------------------------------------------------------------------------------------------------ two groups
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """Means of one group, the HC3 covariance of these means, and their number of rows."""
+
+    n: int
+    means: np.ndarray
+    covariance: np.ndarray
+
+
+def group_moments(cast: Variables[GroupOptions]) -> Moments:
+    """Moments of the outcomes by group, "1" for those in it and "0" for the others; all that this procedure needs.
+
+    Raises
+    ------
+    DataError
+        If all rows are in one group, or a group has fewer than 2 rows.
+    """
+    if isinstance(cast.data, Moments):
+        return cast.data
+    group, columns = cast.column("group"), _columns(cast)
+    # a reference is a word, a cut is a number
+    word = cast.options.reference is not None
+    opened = open_rows(cast.data, columns if word else [*columns, group], [group] if word else [], None)
+    flag = membership(cast).alias(_GROUP)
+    table = opened.frame.select(*(nw.col(name) for name in columns), flag)
+    moments = Moments.from_frame(nw.to_native(table), columns, by=_GROUP)
+    if moments.accounts < 2 or moments.count.min() < 2:
+        raise DataError(
+            f"{group!r} does not make two groups",
+            got=", ".join(f"{n:,} rows" for n in moments.count),
+            allowed="two groups of 2 or more rows",
+            fix="bring rows of both groups",
+        )
+    return moments
+
+
+def membership(cast: Variables[GroupOptions]) -> nw.Expr:
+    """Tell rows in the group, "1", from the others, "0"; missing where that is not known."""
+    column, reference = nw.col(cast.column("group")), cast.options.reference
+    if reference is not None:
+        known, inside = ~column.is_null(), column.cast(nw.String()) != str(reference)
+    else:
+        column = column.cast(nw.Float64())
+        known, inside = column.is_finite(), column >= cast.options.cut
+    return nw.when(known & inside).then(nw.lit(_IN)).otherwise(nw.when(known).then(nw.lit(_OUT)))
+
+
+def _columns(cast: Variables[GroupOptions]) -> list[str]:
+    roles = [role for role in ("y", "through", "money") if role in cast.roles]
+    return list(dict.fromkeys(cast.column(role) for role in roles))
+
+
+def judge_groups(cast: Variables[GroupOptions]) -> Evidence:
+    """Difference of two groups' means, or whether it is the number of buyers rather than the amount that differs.
+
+    "difference": θ = ȳ₁ − ȳ₀, variance Σ_g S_g/(n_g − 1)², which is HC3 of the regression on the group.
+    "whether rather than how much", with a the share of buyers and b the mean amount, zeros included:
+    θ = ln(a₁/a₀) − [ln(b₁/a₁) − ln(b₀/a₀)], by the delta method.
+    """
+    moments = group_moments(cast)
+    zero, one = (_means(moments, place) for place in (0, 1))
+    at = {
+        role: moments.columns.index(cast.column(role))
+        for role in ("y", "through", "money")
+        if role in cast.roles
+    }
+    y = cast.column("y")
+    n = zero.n + one.n
+    if cast.options.scale == "difference":
+        value = float(one.means[at["y"]] - zero.means[at["y"]])
+        variance = sum(float(group.covariance[at["y"], at["y"]]) for group in (zero, one))
+        estimate = _estimate(f"{y}, difference of means", value, variance, n, cast)
+        doubts = [
+            Doubt(
+                f"mean of {y} in {'the group' if group is one else 'the others'}",
+                f"{plain(group.means[at['y']])} over {group.n:,} rows",
+                float(group.means[at["y"]]),
+            )
+            for group in (zero, one)
+        ]
+        if "through" in at:
+            doubts.append(_naive(moments, at, estimate, cast))
+        return Evidence(estimate, doubts=(*doubts, *left_out(moments.dropped)), result=None)
+    whether, amount, variance = 0.0, 0.0, 0.0
+    for sign, group in ((-1.0, zero), (1.0, one)):
+        share, money = float(group.means[at["y"]]), float(group.means[at["money"]])
+        if share <= 0 or money <= 0:
+            raise DataError(
+                "logs of shares and amounts need buyers in both groups",
+                got=f"{plain(share)} of {group.n:,} rows bought, for {plain(money)} on average",
+                allowed="above 0",
+                fix="bring more rows",
+            )
+        whether += sign * math.log(share)
+        amount += sign * (math.log(money) - math.log(share))
+        slope = np.zeros(len(moments.columns))
+        slope[at["y"]], slope[at["money"]] = 2 / share, -1 / money
+        variance += float(slope @ group.covariance @ slope)
+    estimate = _estimate(
+        "log ratio of buyers − log ratio of the amount per buyer", whether - amount, variance, n, cast
+    )
+    doubts = [
+        Doubt("whether", f"log ratio of the shares of buyers {plain(whether)}", whether),
+        Doubt(
+            "how much",
+            f"log ratio of the amounts per buyer {plain(amount)}",
+            amount,
+            abs(amount) >= abs(whether),
+        ),
+    ]
+    return Evidence(estimate, doubts=(*doubts, *left_out(moments.dropped)), result=None)
+
+
+def _means(moments: Moments, place: int) -> _Group:
+    n = int(moments.count[place])
+    within = moments.within()[place]
+    return _Group(n, moments.origin + moments.sums[place] / moments.weight[place], within / (n - 1) ** 2)
+
+
+def _estimate(name: str, value: float, variance: float, n: int, cast: Variables[GroupOptions]) -> Estimate:
+    se = math.sqrt(max(variance, 0.0))
+    reference = StudentT(value, se, n - 2)
+    words = f"two groups, HC3, t({n - 2})"
+    return Estimate(
+        name,
+        value=value,
+        se=se,
+        df=n - 2,
+        interval=reference.interval(cast.level),
+        n_rows=n,
+        n_accounts=0,
+        unit="",
+        method=words,
+        reference=reference,
+    )
+
+
+def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Variables[GroupOptions]) -> Doubt:
+    """What the comparison of those who did and did not engage says, beside the experiment.
+
+    From the same moments: `through` is 0 or 1, so that Σ through·y is the sum of y among those who engaged.
+    """
+    whole = moments.about(np.zeros(len(moments.columns)))
+    grams, sums = whole.grams().sum(axis=0), whole.sums.sum(axis=0)
+    n, engaged = float(whole.weight.sum()), float(sums[at["through"]])
+    y, through = cast.column("y"), cast.column("through")
+    centred = grams - np.outer(sums, sums) / n
+    spread = float(centred[at["through"], at["through"]] * centred[at["y"], at["y"]])
+    if not 0 < engaged < n or not spread > 0:
+        return Doubt(
+            "the naive comparison", f"everybody has {through} or nobody, or {y} is the same in all rows"
+        )
+    own = float(grams[at["through"], at["y"]])
+    naive = own / engaged - (float(sums[at["y"]]) - own) / (n - engaged)
+    r = float(centred[at["through"], at["y"]]) / math.sqrt(spread)
+    moved = float(np.diff(whole.sums[:, at["through"]] / whole.weight)[0])
+    return Doubt(
+        "the naive comparison",
+        f"rows with {through} have {plain(naive)} more {y} than rows without (r = {plain(r)}), whatever made them "
+        f"engage; in the experiment {through} rose by {plain(moved)} and {y} by {plain(estimate.value)}",
+        naive,
+        abs(naive) > abs(estimate.value),
+    )
+
+
+# ------------------------------------------------------------------------------------------------ a threshold
 def judge_threshold(cast: Variables[ThresholdOptions]) -> Evidence:
     """Jump of the outcome where interactions reach a number, on top of a smooth curve in them.
 
@@ -55,19 +233,16 @@ def judge_threshold(cast: Variables[ThresholdOptions]) -> Evidence:
     estimation. *Econometrica*, 68(3), 575-603.
     """
     moments = threshold_moments(cast)
-    places = _places(moments, cast)
-    powers = [name for name in moments.columns[:-1] if name not in places]
+    powers, places = curve_and_places(moments, cast)
     accounts = moments.accounts if "by" in cast.roles else 0
     left = left_out(moments.dropped)
     if len(places) == 1 and cast.options.cut is not None:
         estimate = _jump(moments, places[0], powers, cast.level)
         return Evidence(estimate, clusters=accounts, doubts=tuple(left))
     statistics, pvalue = largest_jump(moments, places, powers)
-    halves = _halves(moments)
-    chosen = [places[first_largest(largest_jump(half, places, powers, draws=0)[0])] for half in halves]
-    parts = [
-        _jump(half, place, powers, cast.level) for half, place in zip(halves, reversed(chosen), strict=True)
-    ]
+    crossed = choose_in_halves(moments, places, powers)
+    parts = [_jump(other, place, powers, cast.level) for _, place, other in crossed]
+    chosen = [place for _, place, _ in reversed(crossed)]
     estimate = _mean(parts, moments, cast)
     best, upward = places[first_largest(statistics)], estimate.interval.low > 0
     doubts = [
@@ -162,23 +337,31 @@ def _tried(count: np.ndarray) -> np.ndarray:
     return np.unique(marks[np.isin(marks, inner)])
 
 
-def _places(moments: Moments, cast: Variables[ThresholdOptions]) -> list[str]:
+def curve_and_places(moments: Moments, cast: Variables[ThresholdOptions]) -> tuple[list[str], list[str]]:
+    """Columns of the smooth curve, and those of the jumps; the outcome comes after both."""
     start = f"{cast.column('x')} ≥ "
-    return [name for name in moments.columns if name.startswith(start)]
+    places = [name for name in moments.columns if name.startswith(start)]
+    return [name for name in moments.columns[:-1] if name not in places], places
+
+
+def with_constant(moments: Moments, names: Sequence[str]) -> np.ndarray:
+    """Cross-products of a constant and some columns, by account (G × (1 + k) × (1 + k))."""
+    some = moments[names]
+    whole = np.empty((some.accounts, 1 + len(names), 1 + len(names)))
+    whole[:, 0, 0], whole[:, 0, 1:], whole[:, 1:, 0], whole[:, 1:, 1:] = (
+        some.weight, some.sums, some.sums, some.grams(),
+    )  # fmt: skip
+    return whole
 
 
 def _sweep(moments: Moments, places: Sequence[str], powers: Sequence[str]) -> np.ndarray:
     """Scores of the jumps with the curve swept out, the null of no jump imposed (G × places)."""
-    at = [moments.columns.index(name) for name in (*powers, *places, moments.columns[-1])]
-    n, sums = moments.weight, moments.sums[:, at]
-    grams = moments.grams()[:, at][:, :, at]
-    whole = np.empty((len(n), len(at) + 1, len(at) + 1))
-    whole[:, 0, 0], whole[:, 0, 1:], whole[:, 1:, 0], whole[:, 1:, 1:] = n, sums, sums, grams
+    whole = with_constant(moments, [*powers, *places, moments.columns[-1]])
     total, k = whole.sum(axis=0), 1 + len(powers)
     # every column minus its projection on the constant and the curve
     scale = np.sqrt(np.diag(total[:k, :k]))
     held = np.linalg.solve(total[:k, :k] / np.outer(scale, scale), total[:k, k:] / scale[:, None])
-    rest = np.vstack([-held / scale[:, None], np.eye(len(at) + 1 - k)])
+    rest = np.vstack([-held / scale[:, None], np.eye(len(total) - k)])
     return np.asarray(np.einsum("ia,gij,j->ga", rest[:, :-1], whole, rest[:, -1]))
 
 
@@ -222,11 +405,18 @@ def largest_jump(
     return statistics, float((1 + np.count_nonzero(at_least(drawn, statistics.max()))) / (draws + 1))
 
 
-def _halves(moments: Moments) -> list[Moments]:
-    """Two halves of the accounts, dealt by a hash of their names."""
+def choose_in_halves(
+    moments: Moments, places: Sequence[str], powers: Sequence[str]
+) -> list[tuple[Moments, str, Moments]]:
+    """One half of the accounts, the place of its most significant jump and the other half; then the other way round.
+
+    Accounts are dealt by a hash of their names.
+    """
     digests = [hashlib.sha256(f"half:{key}".encode()).digest() for key in moments.keys]
     order = np.array(sorted(range(len(digests)), key=digests.__getitem__))
-    return [_only(moments, np.sort(order[start::2])) for start in (0, 1)]
+    halves = [_only(moments, np.sort(order[start::2])) for start in (1, 0)]
+    chosen = [places[first_largest(largest_jump(half, places, powers, draws=0)[0])] for half in halves]
+    return list(zip(halves, chosen, reversed(halves), strict=True))
 
 
 def _only(moments: Moments, members: np.ndarray) -> Moments:
