@@ -12,6 +12,9 @@ NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cf
 # a notebook's cells share one kernel, so a file stays on one worker
 PARALLEL := -n logical --maxprocesses 8 --dist loadfile
 
+# programs and kernels are started by the dozen: what one has compiled the next need not compile again
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help install spark reproduce check test slow matrix lowest lab workshop slides docs site lite lint format lock expected clean clean-venv
 

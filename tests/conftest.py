@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,14 @@ ROOT = Path(__file__).resolve().parent.parent
 # The matrices of the tests are small, and there are as many workers as processors: threads of linear algebra would
 # only wait for each other. Kernels and programs that the tests start inherit this; no library has been loaded yet.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# Where Python may not keep what it has compiled, each of the many programs and kernels that are started here would
+# compile the package again, which takes longer than most of what they do.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# without doctests; the tests that need them import them
+collect_ignore_glob = ["benchmarks/[!t]*.py", "oracle/*.py", "exports/*.py"]
 
 # No test judges by the clock, and a red run must be red again when somebody looks into it.
 settings.register_profile(

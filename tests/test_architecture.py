@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -65,7 +66,14 @@ SENTENCES = {"reason", "text", "words", "label", "method", "fix"}
 
 score = SimpleNamespace(**runpy.run_path(str(ROOT / "tools" / "scorecard.py")))
 SOURCES = score.sources(PACKAGE)
-TREES = {path: score.tree_of(path) for path in SOURCES}
+
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Every source taken apart; once, and only by the worker that looks."""
+    return {path: score.tree_of(path) for path in SOURCES}
+
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -160,7 +168,7 @@ def sentences_read(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def test_no_code_reads_what_is_written_for_people():
-    found = {name_of(path): list(sentences_read(tree)) for path, tree in TREES.items()}
+    found = {name_of(path): list(sentences_read(tree)) for path, tree in trees().items()}
     told = {name: sites for name, sites in found.items() if sites}
     assert told == {}, "put a code beside the text and decide by that"
 
@@ -182,7 +190,7 @@ def test_a_sentence_that_is_read_is_found(code: str):
 
 def test_nothing_heavy_is_imported_at_the_top_of_a_module():
     faults = []
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         allowed = LIGHT | ALSO.get(part_of(path), set()) | set(sys.stdlib_module_names)
         for node in tree.body:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -230,7 +238,7 @@ def careless(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def test_no_evaluation_no_soup_no_ladders():
-    assert [(name_of(path), *fault) for path, tree in TREES.items() for fault in careless(tree)] == []
+    assert [(name_of(path), *fault) for path, tree in trees().items() for fault in careless(tree)] == []
 
 
 def ladder(node: ast.stmt) -> list[str]:
@@ -245,7 +253,7 @@ def ladder(node: ast.stmt) -> list[str]:
 
 def public(path: Path) -> Iterator[tuple[str, ast.AST]]:
     """Public functions, classes and their public methods."""
-    for node in TREES[path].body:
+    for node in trees()[path].body:
         if not isinstance(node, (*Function.__args__, ast.ClassDef)) or node.name.startswith("_"):
             continue
         yield node.name, node
@@ -257,7 +265,7 @@ def public(path: Path) -> Iterator[tuple[str, ast.AST]]:
 
 def test_everything_public_is_documented_and_typed():
     faults = []
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         if not ast.get_docstring(tree):
             faults.append(f"{name_of(path)} says nothing about itself")
         for name, node in public(path):
@@ -280,7 +288,7 @@ def test_no_function_has_the_name_of_a_module():
 
 
 def test_the_table_of_public_names_agrees_with_what_type_checkers_see():
-    tree = TREES[PACKAGE / "__init__.py"]
+    tree = trees()[PACKAGE / "__init__.py"]
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     seen = {
         alias.name: node.module.removeprefix("erresearch").removeprefix(".")

@@ -288,6 +288,7 @@ def test_the_notebook_holds_what_a_kernel_gives(written):
     path = written.paths["notebook"]
     stored = nbformat.read(path, as_version=4)
     nbformat.validate(stored)
+    assert path.read_text(encoding="utf-8") == f"{nbformat.writes(stored)}\n"
     ran = copy.deepcopy(stored)
     for cell in ran.cells:
         if cell.cell_type == "code":

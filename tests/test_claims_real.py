@@ -17,7 +17,8 @@ from erresearch.claims.packs import Pack
 from erresearch.errors import EngineError
 from erresearch.relate.scores import crv3
 
-JUDGED = [claim.id for claim in read_claims() if set(claim.family) & set(shipped())]
+PACKS = shipped()
+JUDGED = [claim.id for claim in read_claims() if set(claim.family) & set(PACKS)]
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +39,9 @@ def table(tables: dict[str, pd.DataFrame], name: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize("claim", JUDGED)
 def test_rows_and_packs_print_the_same_word_and_digits(claim, tables) -> None:
-    packs = shipped()
-    family = [name for name in claim_named(claim).family if name in packs]
+    family = [name for name in claim_named(claim).family if name in PACKS]
     from_rows = examine(claim, {name: table(tables, name) for name in family})
-    from_packs = examine(claim, {name: packs[name] for name in family})
+    from_packs = examine(claim, {name: PACKS[name] for name in family})
     for rows, pack in zip(from_rows, from_packs, strict=True):
         assert (rows.evidence, pack.evidence in {"from pack", "stored"}) == ("from rows", True)
         assert pack.words == rows.words
@@ -54,7 +54,7 @@ def test_rows_and_packs_print_the_same_word_and_digits(claim, tables) -> None:
 
 def test_what_scores_of_strata_lose() -> None:
     # the standard error that strata give differs from that of the rows by what few strata cost
-    for name, pack in shipped().items():
+    for name, pack in PACKS.items():
         for claim, entry in pack.entries.items():
             if entry.scores is None or claim == "C17":
                 continue
@@ -71,7 +71,7 @@ def test_every_pack_is_what_its_rows_give(capsys) -> None:
 
 
 def test_a_pack_that_is_not_what_its_rows_give() -> None:
-    pack = shipped()["hillstrom"]
+    pack = PACKS["hillstrom"]
     entries = {**pack.entries, "C06b": pack.entries["C06c"]}
     changed = Pack(
         name=pack.name, sources=pack.sources, columns=pack.columns, rows=pack.rows, entries=entries
@@ -85,7 +85,7 @@ def test_the_board_is_the_same_with_and_without_rows(monkeypatch) -> None:
     monkeypatch.delenv("ERRESEARCH_DATA_DIR")
     without = embedded()
     assert list(with_folder) == list(without)
-    assert all(isinstance(data[name], Pack) for data in (with_folder, without) for name in shipped())
+    assert all(isinstance(data[name], Pack) for data in (with_folder, without) for name in PACKS)
 
 
 def test_films_against_statsmodels(tables) -> None:

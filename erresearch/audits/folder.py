@@ -6,6 +6,7 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -84,10 +85,13 @@ class Drawing:
         The claim that it belongs to.
     png : bytes
         The picture.
+    figure : matplotlib.figure.Figure
+        The same for a page, laid out.
     """
 
     name: str
     png: bytes
+    figure: Figure
 
     def __repr__(self) -> str:
         """Say whose it is."""
@@ -113,10 +117,13 @@ def drawings(verdicts: Sequence[Verdict]) -> tuple[Drawing, ...]:
     for verdict in verdicts:
         figure = evidence_figure(verdict.result)
         if figure is not None:
-            figure.suptitle(verdict.claim, fontsize=9, x=0.99, ha="right")
+            title = figure.suptitle(verdict.claim, fontsize=9, x=0.99, ha="right")
             buffer = io.BytesIO()
             figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
-            made.append(Drawing(verdict.claim, buffer.getvalue()))
+            # a page says elsewhere which claim it is, and need not lay everything out again
+            title.set_text("")
+            figure.set_layout_engine("none")
+            made.append(Drawing(verdict.claim, buffer.getvalue(), figure))
     return tuple(made)
 
 
@@ -304,12 +311,12 @@ def write_audit(
         "verdicts.csv": csv_text(COLUMNS, verdict_rows(found.verdicts)),
         "accounting.csv": csv_text(("table", "what", "rows"), [*rows, *unread_rows(found)]),
         "audit.ipynb": audit_notebook(settings, cells, out=out),
-        LOOKS: csv_text(("choices", "claims"), found.looked.items()),
     }
     if found.panel is not None:
         texts["panel.csv"] = table_csv(found.panel.rows, digits=10)
     if len(found.rates):
         texts["rates.csv"] = table_csv(found.rates, digits=10)
+    texts[LOOKS] = csv_text(("choices", "claims"), found.looked.items())
     with output_folder(out, inputs=inputs) as folder:
         for name, text in texts.items():
             atomic_write(folder / name, text)
@@ -333,21 +340,11 @@ def write_audit(
                 *found.warnings,
                 *(found.panel.notes if found.panel is not None else ()),
             ],
-            figures=_pictures(found),
+            figures=_pictures(found, cells),
             calibration=promises(),
         )
-    names = {
-        "verdicts": "verdicts.csv",
-        "accounting": "accounting.csv",
-        "panel": "panel.csv",
-        "rates": "rates.csv",
-        "looks": LOOKS,
-    }
-    written = {name: file for name, file in names.items() if file in texts}
-    return {
-        name: out / file
-        for name, file in (written | {"report": "report.html", "notebook": "audit.ipynb"}).items()
-    }
+    tables = {Path(name).stem: out / name for name in texts if name.endswith(".csv")}
+    return {**tables, "report": out / "report.html", "notebook": out / "audit.ipynb"}
 
 
 def earlier_looks(
@@ -447,11 +444,11 @@ def _file_line(export: Export) -> str:
     )
 
 
-def _pictures(found: Audit) -> dict[str, Figure]:
+def _pictures(found: Audit, cells: Iterable[RunStep]) -> dict[str, Figure]:
     from erresearch.report import figures
 
-    made = {verdict.claim: evidence_figure(verdict.result) for verdict in found.verdicts}
-    drawn = {claim: figure for claim, figure in made.items() if figure is not None}
+    shown = (one for cell in cells if cell.shows == "each" for one in cell.value)
+    drawn: dict[str, Figure] = {one.name: one.figure for one in shown}
     good = found.rates.dropna(subset=["mean"]) if len(found.rates) else found.rates
     # the rates of each kind of post stand in rates.csv: a picture of two hundred lines shows nothing
     good = good[(good["unit"] != "user") & (good["post_type"] == "")] if len(good) else good
@@ -504,26 +501,34 @@ def audit_notebook(settings: Mapping[str, Any], cells: Sequence[RunStep], *, out
     str
         The notebook as JSON.
     """
-    import nbformat
-    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-
-    parameters = new_code_cell(_parameters(settings, out), metadata={"tags": ["parameters"]})
-    made = [new_markdown_cell(_HEAD), parameters, new_code_cell(_imports(cells))]
-    for cell in cells:
-        if cell.text:
-            made.append(new_markdown_cell(cell.text))
-        made.append(new_code_cell(cell.code))
+    texts = [_HEAD, "", "", *(cell.text for cell in cells)]
+    codes = ["", _parameters(settings, out), _imports(cells), *(cell.code for cell in cells)]
+    made: list[dict[str, Any]] = []
     count = 0
-    results = iter(cells)
+    for text, code, cell in zip(texts, codes, [None, None, None, *cells], strict=True):
+        if text:
+            made.append({"cell_type": "markdown", "metadata": {}, "source": _lines(text)})
+        if code:
+            count += 1
+            made.append(
+                {
+                    "cell_type": "code",
+                    "execution_count": count,
+                    "metadata": {"tags": ["parameters"]} if count == 1 else {},
+                    "outputs": _shown(cell, count) if cell else [],
+                    "source": _lines(code),
+                }
+            )
     for number, each in enumerate(made):
         each["id"] = f"c{number:02d}"
-        if each.cell_type == "code":
-            count += 1
-            each["execution_count"] = count
-            each["outputs"] = _shown(next(results), count) if number > 2 else []
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook = new_notebook(cells=made, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
-    return str(nbformat.writes(notebook)) + "\n"
+    notebook = {
+        "cells": made,
+        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return f"{json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True)}\n"
 
 
 def _parameters(settings: Mapping[str, Any], out: Path) -> str:
@@ -556,25 +561,28 @@ def _imports(cells: Sequence[RunStep]) -> str:
 
 def _shown(cell: RunStep, count: int) -> list[Any]:
     """The outputs that a kernel would store."""
-    from nbformat.v4 import new_output
-
     if cell.shows == "printed":
-        return [new_output("stream", name="stdout", text=f"{cell.value}\n")]
+        return [{"output_type": "stream", "name": "stdout", "text": _lines(f"{cell.value}\n")}]
     if cell.shows == "each":
-        return [new_output("display_data", data=_bundle(one)) for one in cell.value]
+        return [{"output_type": "display_data", "data": _bundle(one), "metadata": {}} for one in cell.value]
     if cell.shows == "shown":
-        return [new_output("execute_result", data=_bundle(cell.value), execution_count=count)]
+        result = {"output_type": "execute_result", "data": _bundle(cell.value), "metadata": {}}
+        return [{**result, "execution_count": count}]
     return []
 
 
-def _bundle(value: Table | Drawing) -> dict[str, str]:
+def _bundle(value: Table | Drawing) -> dict[str, list[str] | str]:
     """What a value is in each form in which a notebook may show it."""
-    bundle = {"text/plain": repr(value)}
+    bundle: dict[str, list[str] | str] = {"text/plain": _lines(repr(value))}
     if isinstance(value, Table):
-        bundle["text/markdown"] = value._repr_markdown_()
+        bundle["text/markdown"] = _lines(value._repr_markdown_())
     else:
         bundle["image/png"] = base64.b64encode(value.png).decode("ascii")
     return bundle
+
+
+def _lines(text: str) -> list[str]:
+    return text.splitlines(keepends=True)
 
 
 def _relative(path: str, out: Path) -> str:
