@@ -370,6 +370,8 @@ def mark_others(posts: pl.DataFrame, own: Sequence[str], log: ReadLog) -> pl.Ser
     --------
     settle_owners : The same with what other files say.
     """
+    if not own and posts.height and (posts["account"] == posts["account"][0]).all():
+        return pl.repeat(False, posts.height, eager=True)
     shown = [pl.col(name).fill_null(0).max().alias(name) for name in _PRIVATE if name in posts.columns]
     seen = posts.group_by("account").agg(pl.len().alias("posts"), *shown).sort("posts", "account")
     if own:

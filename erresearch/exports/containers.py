@@ -165,35 +165,30 @@ def _regular(path: Path, mode: int) -> None:
         )
 
 
-def split_bundle(
-    path: str | Path, *, encoding: str | None = None, strict: bool = False
-) -> list[tuple[Bundle, ReadLog]]:
+def split_bundle(path: str | Path) -> list[Bundle]:
     """Open every file of an archive as a bundle of its own; any other file as one bundle.
 
     Parameters
     ----------
-    path, encoding
+    path : path
         As in :func:`open_bundle`.
-    strict : bool
-        Whether a warning stops the reading.
 
     Returns
     -------
-    list of (Bundle, ReadLog)
-        Each with its own log.
+    list of Bundle
 
     Raises
     ------
     EngineError, DataError
         As :func:`open_bundle`.
     """
-    bundle = open_bundle(path, encoding=encoding)
+    bundle = open_bundle(path)
     members: dict[str, list[Text | Sheet]] = {}
     for part in bundle.parts:
         members.setdefault(part.member, []).append(part)
     if len(members) < 2:
-        return [(bundle, log_of(bundle, strict=strict))]
-    alone = [
+        return [bundle]
+    return [
         replace(
             bundle,
             name=f"{bundle.name}: {member}",
@@ -203,7 +198,6 @@ def split_bundle(
         )
         for member, parts in members.items()
     ]
-    return [(each, log_of(each, strict=strict)) for each in alone]
 
 
 def log_of(bundle: Bundle, *, strict: bool = False) -> ReadLog:

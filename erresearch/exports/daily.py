@@ -141,7 +141,7 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
         if frame[name].dtype == pl.Float64:
             about = f"column {name!r}: {{count}} values are negative (corrections) and were kept"
             log.count("negative", about, frame[name] < 0, frame["source_row"])
-            check_spikes(frame[name], frame["account"], frame["source_row"], name, log)
+            check_spikes(frame, [name], log)
     return frame
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -64,9 +64,7 @@ def check_posts(frame: pl.DataFrame, layout: Format, log: ReadLog) -> pl.DataFra
     _warn_rate(frame, rows, log)
     _warn_reported(frame, rows, layout, log)
     _warn_paid(frame, rows, log)
-    for name in REACTIONS:
-        if name in frame.columns and "account" in frame.columns:
-            check_spikes(frame[name], frame["account"], rows, name, log)
+    check_spikes(frame, [name for name in REACTIONS if name in frame.columns], log)
     if "is_crosspost" in frame.columns:
         crossed = frame["is_crosspost"].fill_null(False)
         text = "{count} posts were also published on the sister network and may be counted there again"
@@ -166,25 +164,34 @@ def _warn_constant(frame: pl.DataFrame, log: ReadLog) -> None:
             log.caution("no variation", text, count=len(values))
 
 
-def check_spikes(values: pl.Series, account: pl.Series, rows: pl.Series, name: str, log: ReadLog) -> None:
+def check_spikes(frame: pl.DataFrame, names: Sequence[str], log: ReadLog) -> None:
     """Count values of a hundred times the account's median: somebody may have bought them, or counted wrongly.
 
     Nothing is changed: what went viral looks alike.
 
     Parameters
     ----------
-    values, account, rows : polars.Series
-        A figure, whose it is, and the numbers of its rows.
-    name : str
-        Its column.
+    frame : polars.DataFrame
+        Rows with ``account`` and ``source_row``.
+    names : sequence of str
+        Figures to look at.
     log : ReadLog
-        Takes the caution.
+        Takes the cautions.
     """
-    table = pl.DataFrame({"value": values, "account": account})
-    usual = pl.col("value").filter(pl.col("value") > 0)
-    far = (pl.col("value") > _FAR * usual.median().over("account")) & (usual.count().over("account") >= _MANY)
-    text = f"column {name!r}: {{count}} values are over {_FAR} times the usual one of their account; they were kept, and "
-    log.count("spikes", text + "should be looked at", table.select(far).to_series(), rows)
+    some = {name: pl.col(name).filter(pl.col(name) > 0) for name in names}
+    usual = frame.group_by("account").agg(
+        *(positive.median().alias(f"usual {name}") for name, positive in some.items()),
+        *(positive.count().alias(f"count {name}") for name, positive in some.items()),
+        *(pl.col(name).max().alias(f"most {name}") for name in names),
+    )
+    for name in names:
+        bound = pl.when(pl.col(f"count {name}") >= _MANY).then(_FAR * pl.col(f"usual {name}"))
+        if not usual.select((pl.col(f"most {name}") > bound).any()).item():
+            continue
+        bounds = dict(usual.select("account", bound.alias("bound")).iter_rows())
+        beyond = frame["account"].replace_strict(bounds, return_dtype=pl.Float64)
+        text = f"column {name!r}: {{count}} values are over {_FAR} times the usual one of their account; they were kept, "
+        log.count("spikes", text + "and should be looked at", frame[name] > beyond, frame["source_row"])
 
 
 def check_age(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -131,8 +131,7 @@ def read_export(
     _check_arguments(decimal, tz)
     settings = Settings(tz=tz, decimal=decimal, dayfirst=dayfirst, currency=currency)
     settings, layout = read_mapping(mapping, settings)
-    bundle = open_bundle(path, encoding=encoding)
-    return _read(bundle, settings, layout, platform, log_of(bundle, strict=strict))
+    return _read(open_bundle(path, encoding=encoding), settings, layout, platform, strict=strict)
 
 
 def read_exports(
@@ -181,37 +180,34 @@ def read_exports(
     exports: list[Export] = []
     unread: list[tuple[str, str]] = []
     first: ErresearchError | None = None
-    for bundle, log in split_bundle(path):
+    bundles = split_bundle(path)
+    while bundles:
+        name = bundles[0].name
         try:
-            exports += _every(bundle, settings, layout, log, unread)
+            exports += _every(bundles.pop(0), settings, layout, unread)
         except ErresearchError as error:
             first = first or error
-            unread.append((bundle.name, str(error)))
+            unread.append((name, str(error)))
     if first is not None and not exports:
         raise first
     return tuple(exports), tuple(unread)
 
 
 def _every(
-    bundle: Bundle,
-    settings: Settings,
-    layout: Format | None,
-    log: ReadLog,
-    unread: list[tuple[str, str]],
+    bundle: Bundle, settings: Settings, layout: Format | None, unread: list[tuple[str, str]]
 ) -> list[Export]:
     """The export of each layout that a bundle holds; only the first must succeed."""
-    tables, between = all_tables(bundle, layouts_wanted(settings, layout, None), log)
-    bundle = replace(bundle, parts=())
-    found = _built(bundle, tables, unread=between, settings=settings, platform=None, log=log)
+    tables, job = _opened(bundle, settings, layout)
+    found = _built(tables, job)
     exports = [found]
     ids = dict.fromkeys(table.match.layout.id for table in tables if not table.match.layout.refuse)
     for name in [each for each in ids if each != found.format]:
-        own = ReadLog(f"{log.name} ({name})")
+        own = ReadLog(f"{job.log.name} ({name})")
         some = [table for table in tables if table.match.layout.id == name and table.cells.height]
         try:
             if some:
-                alone = replace(bundle, name=own.name)
-                exports.append(_built(alone, some, unread=[], settings=settings, platform=None, log=own))
+                alone = replace(job, bundle=replace(job.bundle, name=own.name), unread=(), log=own)
+                exports.append(_built(some, alone))
         except ErresearchError as error:
             unread.append((own.name, str(error)))
     return exports
@@ -277,7 +273,7 @@ def inspect_export(
     settings, layout = read_mapping(mapping, Settings(tz=tz, currency=currency))
     bundle = open_bundle(path, encoding=encoding, head=True)
     cut = [part for part in bundle.parts if isinstance(part, Text) and not part.complete]
-    export = _read(bundle, settings, layout, platform, log_of(bundle))
+    export = _read(bundle, settings, layout, platform)
     if not cut:
         return Inspection(bundle.name, export, True, "the whole file")
     seen = f"its head ({len(cut[0].data):,} of {bundle.size:,} bytes)"
@@ -338,52 +334,64 @@ def suggest_mapping(path: str | Path, *, tz: str | None = None) -> str:
     )
 
 
-def _read(
-    bundle: Bundle, settings: Settings, layout: Format | None, platform: str | None, log: ReadLog
-) -> Export:
-    layouts = layouts_wanted(settings, layout, platform)
-    tables, unread = all_tables(bundle, layouts, log)
-    bundle = replace(bundle, parts=())  # the bytes are not needed any more
-    return _built(bundle, tables, unread=unread, settings=settings, platform=platform, log=log)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What is known of a file beside its tables: what the caller and the container say, rows between the tables."""
+
+    bundle: Bundle
+    settings: Settings
+    log: ReadLog
+    platform: str | None = None
+    unread: Sequence[int] = ()
 
 
-def _built(
+def _opened(
     bundle: Bundle,
-    tables: Sequence[Table],
-    *,
-    unread: Sequence[int],
     settings: Settings,
+    layout: Format | None,
+    platform: str | None = None,
+    *,
+    strict: bool = False,
+) -> tuple[list[Table], _Job]:
+    """Every table of a file; its bytes are let go."""
+    log = log_of(bundle, strict=strict)
+    tables, unread = all_tables(bundle, layouts_wanted(settings, layout, platform), log)
+    rest = replace(bundle, parts=())
+    return tables, _Job(bundle=rest, settings=settings, log=log, platform=platform, unread=unread)
+
+
+def _read(
+    bundle: Bundle,
+    settings: Settings,
+    layout: Format | None,
     platform: str | None,
-    log: ReadLog,
+    *,
+    strict: bool = False,
 ) -> Export:
+    tables, job = _opened(bundle, settings, layout, platform, strict=strict)
+    del bundle  # and with it the bytes of the file
+    return _built(tables, job)
+
+
+def _built(tables: Sequence[Table], job: _Job) -> Export:
     """Canonical rows of the tables of one layout."""
-    chosen = choose_tables(tables, platform, log)
+    log = job.log
+    chosen = choose_tables(tables, job.platform, log)
     for table in chosen:
         if table.match.layout.refuse:
             refuse_other(table, log)
-    refuse_empty(chosen, bundle)
+    refuse_empty(chosen, job.bundle)
     layout = chosen[0].match.layout
     if len(chosen) > 1 and not (layout.stack or layout.side_by_side):
-        agreed = agreed_settings(chosen, settings, log)
-
-        def read_one(table: Table, own: ReadLog) -> Export:
-            return _one([table], bundle, unread=[], settings=agreed, platform=platform, log=own)
-
-        return put_together(chosen, read_one, log)
-    return _one(chosen, bundle, unread=unread, settings=settings, platform=platform, log=log)
+        agreed = replace(job, settings=agreed_settings(chosen, job.settings, log), unread=())
+        return put_together(chosen, lambda table, own: _one([table], replace(agreed, log=own)), log)
+    return _one(chosen, job)
 
 
-def _one(
-    chosen: Sequence[Table],
-    bundle: Bundle,
-    *,
-    unread: Sequence[int],
-    settings: Settings,
-    platform: str | None,
-    log: ReadLog,
-) -> Export:
+def _one(chosen: Sequence[Table], job: _Job) -> Export:
     """Canonical rows of one table, or of tables that stand in one file by design."""
-    settings = _with_export_day(settings, chosen, bundle, log)
+    log, platform, unread = job.log, job.platform, job.unread
+    settings = _with_export_day(job.settings, chosen, job.bundle, log)
     drafts = [draft_of(table, log, settings) for table in chosen]
     if len(unread) and chosen[0].match.layout.stack:
         log.remove("out_of_scope", "rows of tables that are of no known layout", unread)
