@@ -253,7 +253,7 @@ def _table(
     kept = [(n, row) for n, row in zip(records.numbers[below:end], records.rows[below:end], strict=True)]
     while kept and len(kept[-1][1]) < 2 and blank(kept[-1][1]):
         kept.pop()
-    words = [cell for _, row in kept for cell in row if cell.strip()]
+    words = list(itertools.islice((cell for _, row in kept for cell in row if cell.strip()), 2))
     if not words:
         kept = []
     if len(words) == 1 and normalise(words[0]) in load_registry().no_data:

@@ -13,11 +13,12 @@ import io
 import itertools
 import os
 import re
+import string
 import struct
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Final
@@ -32,7 +33,7 @@ MAX_SHEETS: Final = 400
 """Sheets, or tables of a page, beyond which a file is refused."""
 _LONGEST_PAGE: Final = 50 << 20
 _FIX: Final = "download the workbook again, or save the sheet that is wanted as CSV"
-_PLACE: Final = r"\br\s*=\s*[\"']([A-Za-z]*)(\d+)[\"']"
+_PLACE: Final = r"\br\s*=\s*[\"'][A-Za-z]*\d+[\"']"
 _LONGEST_PLACE: Final = 12
 """Letters or digits of a place beyond which it is past every sheet."""
 _CELL: Final = r"<(?:\w+:)?c[\s/>]"
@@ -52,28 +53,37 @@ class Sheet:
     member: str = ""
 
 
+def _clocked(value: dt.datetime) -> str:
+    return value.date().isoformat() if value.time() == dt.time() else value.isoformat(" ", "seconds")
+
+
+def _lasting(value: dt.timedelta) -> str:
+    seconds = int(value.total_seconds())
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+#: How cells of each type are written, so that whole numbers have no point and days no clock.
+_WRITTEN: Final[Mapping[type, Callable[[Any], str]]] = {
+    str: str,
+    float: lambda value: repr(value).removesuffix(".0") if abs(value) < 1e15 else repr(value),
+    bool: lambda value: "TRUE" if value else "FALSE",
+    type(None): lambda _: "",
+    dt.datetime: _clocked,
+    dt.date: dt.date.isoformat,
+    dt.time: dt.time.isoformat,
+    dt.timedelta: _lasting,
+}
+
+
 def cell_text(value: Any) -> str:
-    """Write a cell as text, so that whole numbers have no point and days no clock.
+    """Write a cell as text.
 
     Examples
     --------
     >>> cell_text(528.0), cell_text(dt.datetime(2026, 2, 3)), cell_text(None), cell_text(True)
     ('528', '2026-02-03', '', 'TRUE')
     """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    if isinstance(value, dt.datetime):
-        return value.date().isoformat() if value.time() == dt.time() else value.isoformat(" ", "seconds")
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    if isinstance(value, dt.timedelta):
-        seconds = int(value.total_seconds())
-        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-    return str(value)
+    return _WRITTEN.get(type(value), str)(value)
 
 
 def _trimmed(rows: Iterable[list[str]]) -> list[list[str]]:
@@ -212,8 +222,10 @@ def _spanned(text: bytes) -> int:
     """Cells from the first row and column to the last that the text of a sheet names."""
     # a parser in Rust looks through a large sheet ten times as fast; each byte is one letter
     sheet = pl.Series([text.decode("latin-1")])
-    places = sheet.str.extract_all(_PLACE).explode().str.extract_groups(_PLACE).struct
-    letters, digits = (part.str.slice(0, _LONGEST_PLACE) for part in (places.field("1"), places.field("2")))
+    named = sheet.str.extract_all(_PLACE).explode()
+    places = named.str.strip_chars_start("r =\t\r\n").str.strip_chars("\"'")
+    letters = places.str.strip_chars_end("0123456789").str.slice(0, _LONGEST_PLACE)
+    digits = places.str.strip_chars_start(string.ascii_letters).str.slice(0, _LONGEST_PLACE)
     last_row = int(digits.cast(pl.Int64).max() or 0)  # type: ignore[arg-type]
     last_column = 0
     for column in letters.str.to_uppercase().unique().drop_nulls():
