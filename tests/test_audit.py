@@ -1085,13 +1085,17 @@ def test_a_boost_is_not_answered_with_the_word_that_nothing_was_spent():
 
 def test_what_would_help_begins_with_what_most_answers_on_revenue_depend_on(found, shop):
     # one shop with all files: the plan goes before files that other claims wait for
-    assert found.wanted[0].startswith("pauses drawn by lot: with ")
+    assert found.wanted[0].startswith(
+        "randomised pauses (chance picks weeks in which you post nothing): with "
+    )
     # without sales nothing else comes first, and a plan that waits for them comes last
     made = audit([shop["instagram"]], tz=ZONE)
     assert made.wanted[0].startswith(
         "add a file of orders, payments or revenue by day as outcomes (C01, C02, "
     )
-    assert made.wanted[-1].startswith("pauses drawn by lot: with a file of orders")
+    assert made.wanted[-1].startswith(
+        "randomised pauses (chance picks weeks in which you post nothing): with a file of orders"
+    )
     # what is within reach of more rows like these is named with them
     (line,) = [text for text in found.wanted if "like these" in text]
     assert re.fullmatch(r"up to [\d,]+ weeks like these \(there are \d+\) \(C06\)", line)

@@ -1,4 +1,4 @@
-"""Plans drawn by lot and their judgement: against brute force, other software and planted truths."""
+"""Plans drawn at random and their judgement: against brute force, other software and planted truths."""
 
 from __future__ import annotations
 
@@ -621,7 +621,7 @@ def test_a_judgement_reads_as_a_sentence_and_as_a_verdict(plan):
     text = str(found)
     assert text.startswith("Posting causes more revenue: supported, certainty moderate.")
     assert "For one more reaction" in text
-    assert "what was drawn by lot is posting" in text
+    assert "what was drawn at random is posting" in text
     assert found.verdict.word == found.word
     assert found.verdict.reason_code == "beyond-zero"
     assert found.certainty.codes == ("randomised", "registration-unproven")

@@ -119,7 +119,7 @@ def test_hold_out_and_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     before = people()
     before.to_csv("people.csv", index=False)
     assert main(["holdout", "people.csv", "--delta", "0.5", "--list", "held.txt"]) == 0
-    assert "get no letters, drawn by lot" in capsys.readouterr().out
+    assert "get no letters, drawn at random" in capsys.readouterr().out
     plan = read_holdout("holdout.toml")
     held = plan.held(before["person"])
     assert (tmp_path / "held.txt").read_text().split() == [str(one) for one in before["person"][held]]

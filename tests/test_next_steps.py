@@ -110,7 +110,7 @@ def test_pauses_are_found_and_judged_and_all_that_were_found_are_looks():
     assert [pause.kind for pause in found.found] == ["gap", "gap"]
     assert all(seen.looks == 2 and seen.word == "supported" for _, seen in found.judged)
     assert found.lines[0].startswith("no posts from 2024-02-26 to before 2024-03-25: revenue was −4")
-    assert "against what was expected (low certainty: nobody drew it by lot, 2 looks)" in found.lines[0]
+    assert "against what was expected (low certainty: nobody drew it at random, 2 looks)" in found.lines[0]
     many = past_pauses(weekly(gaps=[(30 + 12 * k, 3 + k) for k in range(6)]))
     assert [len(many.found), len(many.judged)] == [6, 4]
     assert many.lines[-1].startswith("2 more gaps or jumps in posting were found and not judged")

@@ -228,7 +228,7 @@ def by_week(cell: Cell, seed: int) -> Counted:
 
 
 def by_shops(cell: Cell, seed: int) -> Counted:
-    """Six pairs of shops; of each pair one stops for good, at a date drawn by lot."""
+    """Six pairs of shops; of each pair one stops for good, at a date drawn at random."""
     weeks = 104 + cell.weeks + 1
     names = [f"shop {number:02d}" for number in range(12)]
 

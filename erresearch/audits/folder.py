@@ -25,7 +25,7 @@ from erresearch.report.html import evidence_figure
 from erresearch.report.provenance import provenance
 from erresearch.report.sentences import count_of, sentence, short_name
 from erresearch.report.verdict_csv import COLUMNS, verdict_rows
-from erresearch.results import Interval, Precedence, Table, Verdict, in_money
+from erresearch.results import Interval, Precedence, Table, Verdict, in_money, rounded
 from erresearch.schema.vocabulary import DECISIVE, PERIODS
 
 if TYPE_CHECKING:
@@ -465,8 +465,9 @@ def _rates_picture(rates: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(7, 0.8 + 0.3 * len(rates)), layout="constrained")
     axes = figure.subplots()
     places = range(len(rates))
-    axes.plot(100 * rates["mean"].to_numpy(), places, "o", label="mean")
-    axes.plot(100 * rates["median"].to_numpy(), places, "|", markersize=12, label="median")
+    middle = 100 * rates[["mean", "median"]].to_numpy()
+    axes.plot(middle[:, 0], places, "o")
+    axes.plot(middle[:, 1], places, "|", markersize=12, markeredgewidth=2)
     lines = rates.to_dict("records")
     names = [f"{row['platform']} {row['definition']}, by {_below(str(row['formula']))}" for row in lines]
     # a dollar sign in a name is no formula
@@ -475,8 +476,10 @@ def _rates_picture(rates: pd.DataFrame) -> Figure:
     axes.set_xscale("log")
     for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         axis(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
-    axes.set_xlabel("engagement rate, % (log scale)")
-    axes.legend(loc="best")
+    figure.supxlabel("engagement rate, % (log scale); dot: mean, upright mark: median", size=9.5)
+    ends = " to ".join(f"{rounded(end)} %" for end in (middle[:, 0].min(), middle[:, 0].max()))
+    # over names and axes, because the names take half the width
+    figure.suptitle(f"The same posts, from {ends}: say which rate you mean", x=0.01, ha="left", weight="bold")
     return figure
 
 

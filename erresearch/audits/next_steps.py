@@ -37,6 +37,8 @@ _WHAT: Final = {
 #: Days of events that are named, and most false decisive words of one claim, either way.
 _SHOWN_DAYS: Final = 5
 _FALSE: Final = 0.05
+#: A plan, named for people who never planned one.
+_PAUSES: Final = "randomised pauses (chance picks weeks in which you post nothing)"
 #: Words that a plan of pauses may settle.
 _OPEN: Final = frozenset({"inconclusive", "association only", "not judged"})
 
@@ -78,7 +80,7 @@ class PastPauses(Printed):
         whose = f"{pause.entity}: " if self.several else ""
         what = _WHAT[pause.kind].format(at=pause.at, until=pause.until)
         looks = f", {found.looks} looks" if found.looks > 1 else ""
-        return f"{whose}{what}: {found.against_expected} ({found.certainty} certainty: nobody drew it by lot{looks})"
+        return f"{whose}{what}: {found.against_expected} ({found.certainty} certainty: nobody drew it at random{looks})"
 
     def __str__(self) -> str:
         """The same, one below the other."""
@@ -230,25 +232,23 @@ def settling_plan(panel: Panel | None) -> NextStep:
     if "revenue" not in panel.columns:
         return NextStep(
             code=PlanCode.NOT_YET,
-            text=f"pauses drawn by lot: with a file of orders or payments, {command} says how many weeks it takes",
+            text=f"{_PAUSES}: with a file of orders or payments, {command} says how many weeks it takes",
         )
     if panel.freq == "M":
-        return NextStep(
-            code=PlanCode.NOT_YET, text=f"pauses drawn by lot: {command} says how many weeks it takes"
-        )
+        return NextStep(code=PlanCode.NOT_YET, text=f"{_PAUSES}: {command} says how many weeks it takes")
     try:
         plan = quick_plan(panel)
     except ErresearchError as error:
-        return NextStep(code=PlanCode.NOT_YET, text=f"pauses drawn by lot cannot be planned yet: {error}")
+        return NextStep(code=PlanCode.NOT_YET, text=f"{_PAUSES} cannot be planned yet: {error}")
     own = plan.own_power
     if own is None or own.detectable > BELIEVABLE:
         return NextStep(
             code=PlanCode.TOO_NOISY,
-            text="not even a year of pauses drawn by lot could settle it: demand moves too much",
+            text="not even a year of randomised pauses could settle it: demand moves too much",
         )
     return NextStep(
         code=PlanCode.PLAN,
-        text=f"pauses drawn by lot: with {plan.weeks} weeks you would find about {plan.told(plan.money(own.detectable))} "
+        text=f"{_PAUSES}: with {plan.weeks} weeks you would find about {plan.told(plan.money(own.detectable))} "
         f"{plan.each_week} four times in five (erresearch plan audit, where audit is the folder of this audit)",
     )
 

@@ -380,7 +380,7 @@ STEPS: Final[tuple[Step, ...]] = (
         makes="pauses",
         shows="printed",
         text="## Pauses that already happened\n\nGaps and jumps in posting, found without looking at revenue. Nobody "
-        "drew them by lot, so what is read off them is a hint.",
+        "drew them at random, so what is read off them is a hint.",
     ),
     Step(
         call=account_table,

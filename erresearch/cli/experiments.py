@@ -172,7 +172,7 @@ def judge_plan(
         atomic_write(finding, csv_text(("name", "value", "se", "outcome", "period", "unit"), [row]))
 
 
-@click.command("holdout", short_help="Hold people of a newsletter out by lot; judge it.")
+@click.command("holdout", short_help="Leave people out of a newsletter at random; judge it.")
 @click.argument("people", type=PLACE)
 @click.option(
     "--delta", type=float, help="Smallest effect of interest by person, in the outcome's unit; plans."
@@ -189,7 +189,7 @@ def hold_out(
     *, people: str, delta: float | None, plan: Path | None, outcome: str, person: str, share: float | None,
     out: Path, listed: Path | None,
 ) -> None:  # fmt: skip
-    """Hold people of a newsletter out by lot, or judge what the letters brought.
+    """Leave people out of a newsletter at random, or judge what the letters brought.
 
     PEOPLE is a table with one row for each person: an id, and what they bought over a stretch, 0 where nothing.
     """

@@ -1,4 +1,4 @@
-"""Experiments with posting: planned from a shop's own past, drawn by lot, and judged by drawing the lot again."""
+"""Experiments with posting: planned from a shop's own past, drawn at random, and judged by drawing again."""
 
 from __future__ import annotations
 

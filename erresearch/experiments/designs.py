@@ -1,4 +1,4 @@
-"""What may be drawn by lot, and what a plan is: who pauses when, fixed before it begins."""
+"""What may be drawn at random, and what a plan is: who pauses when, fixed before it begins."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ FEWEST: Final = 6
 #: What each design does, in one sentence.
 DESIGNS: Final[Mapping[Kind, str]] = MappingProxyType(
     {
-        "time": "posting is paused in one block of each pair of blocks, which of the two is drawn by lot",
-        "shops": "of each pair of shops that moved alike one, drawn by lot, stops posting at a date drawn by lot",
+        "time": "posting is paused in one block of each pair of blocks, which of the two is drawn at random",
+        "shops": "of each pair of shops that moved alike one, drawn at random, stops posting at a date drawn at random",
     }
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseDesign:
-    """How pauses are drawn by lot.
+    """How pauses are drawn at random.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class PauseDesign:
 
     @property
     def possible(self) -> int:
-        """Number of plans among which the lot decides."""
+        """Number of plans among which chance decides."""
         if self.kind == "shops":
             return int(2**self.groups * math.factorial(self.groups))
         return int(math.comb(self.size, self.size // 2) ** self.groups)

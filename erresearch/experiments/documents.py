@@ -150,7 +150,7 @@ def _toml(plan: PausePlan) -> str:
         "reasons": plan.reasons,
         "blocks": plan.blocks,
     }
-    lines = ["# A plan of pauses drawn by lot. Nothing in here may change after the start."]
+    lines = ["# A plan of pauses drawn at random. Nothing in here may change after the start."]
     lines += [f"{name} = {_toml_value(value)}" for name, value in head.items()]
     lines += ["", "[design]"]
     lines += [
@@ -358,7 +358,7 @@ def write_holdout(plan: Holdout, path: str | Path) -> Path:
     read_holdout : Reads it again.
     """
     lines = [
-        "# People held out, drawn by lot. Nothing in here may change after the start.",
+        "# People held out, drawn at random. Nothing in here may change after the start.",
         f"format = {FORMAT}",
     ]
     lines += [f"{field.name} = {_toml_value(getattr(plan, field.name))}" for field in fields(Holdout)]
@@ -483,7 +483,7 @@ def page(plan: PausePlan, *, picture: bytes = b"") -> str:
         "How": f"{DESIGNS[plan.design.kind]}. {plan.start} to {plan.end - np.timedelta64(1, 'D')}, with the days after "
         "the last block that still count.",
         "What it costs": f"{plan.costs}.",
-        "How it is judged": "the lot is drawn again many times; posting brings something if few of those schedules fit "
+        "How it is judged": "the schedule is drawn again many times; posting brings something if few of them fit "
         "the revenue as well as the real one. Nobody's hidden demand can fake that.",
         "How long a post may work": f"{plan.design.lags[0]} to {plan.design.lags[1]} {PERIODS[plan.design.every].many}.",
     }
@@ -532,7 +532,7 @@ def _rows(table: Table) -> str:
     return f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'
 
 
-INK, PAUSE, FOUND = "#333333", "#c44e52", "#4c72b0"
+INK, PAUSE, POSTS = "#1c1b19", "#a63c06", "#dcd8d0"
 
 
 def draw_plan(plan: PausePlan) -> Figure:
@@ -557,30 +557,39 @@ def draw_plan(plan: PausePlan) -> Figure:
     >>> draw_plan.__name__
     'draw_plan'
     """
+    from matplotlib.dates import ConciseDateFormatter
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     names = [name or "the shop" for name in plan.schedule.entities]
+    figure = Figure(figsize=(9, 2.8 + 0.25 * len(names)), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(5, 4))
     step = np.timedelta64(DAYS[plan.design.every], "D")
     for entity, date, length, posts in plan.schedule.runs():
         row = plan.schedule.entities.index(entity)
-        colour = "#dddddd" if posts else PAUSE
+        colour = POSTS if posts else PAUSE
         left.barh(row, length * step, left=date, color=colour, edgecolor="white", height=0.6)
     left.set_yticks(range(len(names)), [name[:20] for name in names])
-    left.set_title("Pauses (red) are drawn by lot", loc="left", color=INK)
-    left.tick_params(axis="x", labelrotation=30)
+    left.set_ylim(-0.8, len(names) - 0.2)
+    left.set_title("Pauses (dark) are drawn at random", loc="left", color=INK, weight="bold", size=11)
+    left.xaxis.set_major_formatter(ConciseDateFormatter(left.xaxis.get_major_locator()))
     rows = [row for row in plan.power if math.isfinite(row.detectable)]
-    right.plot(
-        [row.weeks for row in rows], [-100 * math.expm1(-row.detectable) for row in rows], "o-", color=FOUND
-    )
+    weeks, shares = [row.weeks for row in rows], [-100 * math.expm1(-row.detectable) for row in rows]
+    right.plot(weeks, shares, "o-", color=INK)
+    for at, share in zip(weeks, shares, strict=True):
+        right.annotate(f"{share:.0f} %", (at, share), (0, 7), textcoords="offset points", ha="center")
     right.axhline(100 * plan.delta, color=PAUSE, linestyle="--")
-    right.annotate("smallest effect of interest", (0.98, 100 * plan.delta), xycoords=("axes fraction", "data"),
-                   ha="right", va="bottom", color=PAUSE)  # fmt: skip
-    right.set_ylim(bottom=0)
+    right.annotate("smallest effect that matters", (0.98, 100 * plan.delta), (0, 3), textcoords="offset points",
+                   xycoords=("axes fraction", "data"), ha="right", va="bottom", color=PAUSE)  # fmt: skip
+    right.margins(x=0.12)
+    right.set_ylim(0, 1.2 * max([*shares, 100 * plan.delta]))
     right.set_xlabel("weeks of the plan")
-    right.set_ylabel(f"% of {plan.outcome}")
-    right.set_title("Found four times in five", loc="left", color=INK)
+    right.set_ylabel(f"effect, % of {plan.outcome}")
+    found = (
+        f"{weeks[-1]} weeks find {shares[-1]:.0f} % four times in five"
+        if rows
+        else "No length finds an effect"
+    )
+    right.set_title(found, loc="left", color=INK, weight="bold", size=10)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -75,7 +75,7 @@ class Holdout:
     def __str__(self) -> str:
         """What it can find."""
         return (
-            f"{100 * self.share:.0f} % of {self.people:,} people get no letters, drawn by lot. "
+            f"{100 * self.share:.0f} % of {self.people:,} people get no letters, drawn at random. "
             f"{plain(self.detectable, ',.2f')} of {self.outcome} a person would be found four times in five; "
             f"{plain(self.delta, ',.2f')} is the smallest effect of interest. Nobody who is held out may be deceived."
         )
@@ -284,7 +284,7 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list") -> Verd
         estimate=effect,
         interval=effect.interval,
         sesoi=plan.delta,
-        reason=f"{why}; drawn by lot",
+        reason=f"{why}; drawn at random",
         reason_code=why.code,
         certainty=sure,
         doubts=doubts,

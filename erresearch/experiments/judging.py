@@ -71,7 +71,7 @@ class Judgement:
     effect : Estimate
         Posting throughout against not at all, as a difference of logarithms: intention to treat.
     pvalue : float
-        Of no effect at any lag: exact, by drawing the lot again.
+        Of no effect at any lag: exact, by drawing again.
     per_engagement : Estimate or None
         Outcome for one more reaction, with the plan as instrument; None where engagement is not known.
     certainty : Certainty
@@ -112,7 +112,7 @@ class Judgement:
             estimate=self.effect,
             interval=self.effect.interval,
             sesoi=self.plan.delta,
-            reason=f"{why}; p = {plain(self.pvalue)} by drawing the lot again",
+            reason=f"{why}; p = {plain(self.pvalue)} by drawing again",
             reason_code=why.code,
             certainty=self.certainty,
             doubts=self.doubts,
@@ -160,7 +160,7 @@ class Judgement:
         if self.per_engagement is not None:
             lines.append(
                 f"For one more reaction: {self.per_engagement.number()},"
-                " only if posting works through engagement alone; what was drawn by lot is posting."
+                " only if posting works through engagement alone; what was drawn at random is posting."
             )
         return "\n".join([*lines, *(f"{doubt.name}: {doubt.text}" for doubt in self.doubts)])
 
@@ -177,7 +177,7 @@ def judge_experiment(
 
     The coefficient of the plan's exposure (its mean over the declared lags) on the logarithm of the outcome is estimated
     by least squares beside trend, waves of the year and weekdays, filtered by the memory that the history had. The
-    p-value is the share of plans that the lot could have drawn whose studentised coefficient is at least as large. It is
+    p-value is the share of plans that chance could have drawn whose studentised coefficient is at least as large. It is
     exact for "no effect at any lag", whatever the noise; the interval holds the effects that the same test does
     not reject, if the declared lags are right.
 
@@ -464,7 +464,7 @@ def _per_engagement(
 _SAID: Final = {
     "registration-unproven": ("registration", "unproven: {}"),
     "registration-proven": ("registration", "proven by the hash of {}"),
-    "schedule-edited": ("schedule", "{} periods differ from what the lot drew: the schedule was edited"),
+    "schedule-edited": ("schedule", "{} periods differ from what was drawn: the schedule was edited"),
     "other-shops": ("shops", "{} in the rows that are not of this plan, left out"),
     "missing": ("outcome", "missing in {} of the plan's periods, which do not count"),
     "at-floor": ("outcome", "{} of the plan's periods have next to none and are raised to a floor"),

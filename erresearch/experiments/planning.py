@@ -76,7 +76,7 @@ def plan_experiment(
     cost: float = math.nan,
     start: str | None = None,
 ) -> PausePlan:
-    """Plan pauses in posting, drawn by lot, that can tell what posting brings.
+    """Plan pauses in posting, drawn at random, that can tell what posting brings.
 
     The noise is taken from the shop's own past: trend, two waves of the year and weekdays are taken out of the
     logarithm of the outcome, and an autoregression (7 days, or 3 weeks) out of the rest. 400 placebo plans are laid over
@@ -515,7 +515,7 @@ def approximated(
     *,
     truth: tuple[int, int] | None = None,
 ) -> Power:
-    """Foresee by a formula: the mean power of Student's t over plans that the lot could draw.
+    """Foresee by a formula: the mean power of Student's t over plans that chance could draw.
 
     The noncentrality of each plan is δ z′Mz₀/√(z′Mz), with one degree of freedom less than groups; the noise is taken
     for white after its filter, which placebo plans do not have to believe.

@@ -1,4 +1,4 @@
-"""Inference by drawing the lot again: estimates, exact p-values, and intervals in closed form."""
+"""Inference by drawing again: estimates, exact p-values, and intervals in closed form."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def draws(design: PauseDesign, units: int, count: int, rng: np.random.Generator)
     count : int
         Plans to draw.
     rng : numpy.random.Generator
-        Where the lot comes from.
+        Where the draw comes from.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def exposure(plans: Plans, lags: tuple[int, int]) -> Array:
 
 
 def units(design: PauseDesign, history: tuple[Series, ...]) -> tuple[tuple[int, ...], ...]:
-    """Which shops form a unit of the lot: each by itself, or pairs that stand one after the other.
+    """Which shops form a unit of the draw: each by itself, or pairs that stand one after the other.
 
     Examples
     --------

@@ -14,7 +14,7 @@ from erresearch.io.files import registry
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.metrics.intervals import markdown, percent
 from erresearch.metrics.rates import Rates
-from erresearch.results import Estimate
+from erresearch.results import Estimate, Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,8 +88,8 @@ class BandSource:
     caution: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Banding:
+@dataclass(frozen=True, slots=True, repr=False)
+class Banding(Printed):
     """A number placed in one source's bands.
 
     Parameters

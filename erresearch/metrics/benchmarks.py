@@ -14,6 +14,7 @@ from erresearch.io.files import registry, resource
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.metrics.intervals import markdown, percent
 from erresearch.metrics.rates import Rates
+from erresearch.results import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,8 +75,8 @@ class Comparison:
     note: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TierPosition:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class TierPosition(Printed):
     """A rate among its likes: published levels of the same definition, and one's own accounts of the same size.
 
     Parameters

@@ -275,7 +275,7 @@ def compare_rates(rates: Rates, between: str | None = None, *, level: float = 0.
     >>> made = engagement_rate(posts, reactions=("likes",))
     >>> for name, mean in compare_rates(made).items():
     ...     print(name, mean.interval)
-    mean rate [0.0027, 0.077] (95 %)
+    mean rate [0.003, 0.077] (95 %)
     """
     check_level(level)
     frame = as_narwhals(rates.values)

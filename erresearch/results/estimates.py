@@ -252,7 +252,7 @@ class FisherZ:
     >>> FisherZ(0.5, 0.1, 100).interval(0.95).high < 1
     True
     >>> print(FisherZ(1.0, 0.0, 8, pairs=5).interval(0.95))
-    [−0.069, 1.00] (95 %)
+    [−0.07, 1.00] (95 %)
     """
 
     value: float

@@ -200,7 +200,7 @@ class Fit(Printed, Mapping[str, Estimate]):
     def __str__(self) -> str:
         """Head line and one line per regressor."""
         out = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items() if count) or "none"
-        head = f"{self.outcome}: {self.method}; {self.n_rows:,} rows used, left out: {out}; R² {self.r2:.4f}"
+        head = f"{self.outcome}: {self.method}; {self.n_rows:,} rows used, left out: {out}; R² {self.r2:.2f}"
         return "\n".join([head, *(f"  {e.name}: {e.number()}" for e in self.values())])
 
     def _repr_markdown_(self) -> str:

@@ -83,7 +83,7 @@ def in_money(worth: Estimate) -> str:
     >>> print(in_money(e(0.1)))
     one more like goes with at most 1.1 EUR more revenue, and does not pay if it costs more than that times the margin
     >>> print(in_money(e(2.0)))
-    one more like goes with 0.99 to 3.0 EUR more revenue, and pays if it costs less than 0.99 EUR times the margin
+    one more like goes with 1.0 to 3.0 EUR more revenue, and pays if it costs less than 1.0 EUR times the margin
     """
     low, high = worth.interval.ends()[1:-1].split(", ")
     unit = f" {worth.unit}".rstrip()

@@ -59,7 +59,7 @@ def rounded(value: float, *, like: float = math.nan, beside: Iterable[float] = (
     value : float
         What is printed.
     like : float
-        Half-width of its interval: two digits of it are kept, and two of the number itself. Without it, two
+        Half-width of its interval: two digits of it are kept. Without it, two
         significant digits below 1, three above, and the whole part.
     beside : iterable of float
         Lines beside 0 that rounding may not reach or cross, such as ±δ: digits are added until it does not. A number
@@ -80,7 +80,7 @@ def rounded(value: float, *, like: float = math.nan, beside: Iterable[float] = (
     >>> rounded(-0.3, like=34.0), rounded(0.0496, like=0.02, beside=[0.05]), rounded(42_515_877, like=6e6)
     ('−0.3', '0.0496', '42,500,000')
     >>> rounded(-0.0642, like=0.29), rounded(0.2, like=0.29)
-    ('−0.064', '0.20')
+    ('−0.06', '0.20')
     """
     if not math.isfinite(value):
         return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
@@ -92,7 +92,7 @@ def rounded(value: float, *, like: float = math.nan, beside: Iterable[float] = (
         return f"{value:.2e}".replace("-", "−")
     known = math.isfinite(like) and like > 0
     kept = 1 - math.floor(math.log10(like)) if known else 0
-    wanted = max(kept, (1 if known or size < 1 else 2) - math.floor(math.log10(size)))
+    wanted = kept if known else (1 if size < 1 else 2) - math.floor(math.log10(size))
     lines = [line for line in (0.0, *map(steady, beside)) if line != value]
     digits = next(
         (more for more in range(min(wanted, 8), _DIGITS) if _same_side(value, more, lines)), _DIGITS

@@ -442,9 +442,11 @@ class Table(Printed):
         cells = [self.columns, *self.rows]
         widths = [max(1, *(len(row[at]) for row in cells)) for at in range(len(self.columns))]
         free = WIDTH - 2 * (len(widths) - 1)
-        while sum(widths) > free and max(widths) > 12:
-            widest = widths.index(max(widths))
-            widths[widest] = max(12, widths[widest] - (sum(widths) - free))
+        words = [[12, *(len(word) for row in cells for word in row[at].split())] for at in range(len(widths))]
+        for least in ([max(lengths) for lengths in words], [12] * len(words)):  # words are broken last
+            while sum(widths) > free and (over := [at for at, most in enumerate(least) if widths[at] > most]):
+                widest = max(over, key=widths.__getitem__)
+                widths[widest] = max(least[widest], widths[widest] - (sum(widths) - free))
         lines = []
         for row in cells:
             folded = [textwrap.wrap(text, width) or [""] for text, width in zip(row, widths, strict=True)]

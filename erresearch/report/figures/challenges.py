@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CalibrationCell", "calibration", "precedence", "sensitivity"]
 
-_MONTE_CARLO = 2.0
-
 
 class CalibrationCell(Protocol):
     """One line of the calibration table: how often something happened where the truth was known."""
@@ -272,10 +270,10 @@ def _order_title(found: Precedence) -> str:
 
 
 def calibration(cells: Sequence[CalibrationCell], *, ax: Axes | None = None) -> Axes:
-    """Draw by how much each promise was kept where the truth is known.
+    """Draw how often each thing happened where the truth is known, beside what was promised.
 
-    Each point is the margin between a share and its bar, in percentage points, so that false verdicts and
-    coverage stand on one axis; the line through it is ± 2 Monte-Carlo standard errors.
+    Each point is a share of simulated tables, the line through it Wilson's interval at 2 standard errors, the
+    upright mark the promise. A promise is missed where the whole interval lies on the wrong side of it.
 
     Parameters
     ----------
@@ -301,24 +299,24 @@ def calibration(cells: Sequence[CalibrationCell], *, ax: Axes | None = None) -> 
     >>> cells = [Cell(name="nil: false supported", share=0.021, draws=2000, bar=0.025, side="at most"),
     ...          Cell(name="effect: coverage", share=0.91, draws=2000, bar=0.93, side="at least")]
     >>> print(calibration(cells, ax=Figure().subplots()).get_title(loc="left"))
-    One of 2 promises is missed: effect: coverage
+    One of 2 promises is clearly missed: effect: coverage
     """
     if not cells:
         raise DataError("a calibration needs a cell", got="none", fix="run the calibration first")
-    ax = new_axes(ax, size=(7.2, 1.2 + 0.34 * len(cells)))
-    ax.axvline(0, color=INK, lw=1.2, gid="promise")
+    ax = new_axes(ax, size=(7.2, 1.2 + 0.26 * len(cells)))
     missed = []
     for at, cell in enumerate(cells):
-        margin = 100 * (cell.bar - cell.share if cell.side == "at most" else cell.share - cell.bar)
-        error = 100 * _MONTE_CARLO * math.sqrt(max(cell.share * (1 - cell.share), 0.0) / cell.draws)
-        if margin < 0:
+        low, high = _wilson(cell.share, cell.draws)
+        beyond = low > cell.bar if cell.side == "at most" else high < cell.bar
+        if beyond:
             missed.append(cell.name)
-        colour = WORD_COLOURS["contradicted" if margin < 0 else "supported"]
-        ax.plot([margin - error, margin + error], [at, at], color=colour, lw=2.4, gid="interval")
-        shape, kept = ("X", "missed") if margin < 0 else ("o", "kept")
-        ax.plot([margin], [at], shape, color=colour, mec="white", ms=8, gid=kept)
+        colour = WORD_COLOURS["contradicted" if beyond else "supported"]
+        ax.plot([100 * low, 100 * high], [at, at], color=colour, lw=2.4, gid="interval")
+        shape, kept = ("X", "missed") if beyond else ("o", "kept")
+        ax.plot([100 * cell.bar] * 2, [at - 0.4, at + 0.4], color=INK, lw=1.2, gid="promise")
+        ax.plot([100 * cell.share], [at], shape, color=colour, mec="white", ms=8, gid=kept)
         ax.annotate(
-            f"{rounded(100 * cell.share)} % ({cell.side} {rounded(100 * cell.bar)} %), n = {cell.draws:,}",
+            f"{100 * cell.share:.1f} % of {cell.draws:,}",
             (1.01, at),
             xycoords=("axes fraction", "data"),
             va="center",
@@ -327,15 +325,21 @@ def calibration(cells: Sequence[CalibrationCell], *, ax: Axes | None = None) -> 
         )
     ax.set_yticks(range(len(cells)), [label(cell.name, limit=36) for cell in cells], color=INK)
     ax.set_ylim(len(cells) - 0.5, -0.5)
-    ax.set_xlabel("Margin to the promise (percentage points); right of the line: kept")
+    sides = " or ".join(dict.fromkeys(cell.side for cell in cells))
+    ax.set_xlabel(f"% of simulated tables; upright mark: promised ({sides})")
     ax.spines["left"].set_visible(False)
     titled(ax, _kept_title(len(cells), missed))
     return ax
 
 
+def _wilson(share: float, n: int, z: float = 2.0) -> tuple[float, float]:
+    centre, width = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    return (centre - width) / (1 + z * z / n), (centre + width) / (1 + z * z / n)
+
+
 def _kept_title(n: int, missed: list[str]) -> str:
     if not missed:
-        return f"All {n} promises are kept" if n > 1 else "The promise is kept"
+        return f"None of {n} promises is clearly missed" if n > 1 else "The promise is not clearly missed"
     if len(missed) == 1:
-        return f"One of {n} promises is missed: {label(missed[0])}"
-    return f"{len(missed)} of {n} promises are missed"
+        return f"One of {n} promises is clearly missed: {label(missed[0])}"
+    return f"{len(missed)} of {n} promises are clearly missed"

@@ -67,8 +67,7 @@ def decay(
     >>> ax = decay(Decay(exponent=beta, log_ols=beta, reliability=((1.0, beta),), spline=None, points=points,
     ...     shared_denominator=-0.71, dropped={}), ax=Figure().subplots())
     >>> print(ax.get_title(loc="left"))
-    The rate falls: reactions grow as
-    followers^0.750 (0.710 to 0.790)
+    The rate falls: 10 × followers, 5.6 × reactions
     """
     ax = new_axes(ax, size=(7.2, 4.6))
     data_colour, fit_colour = palette_colours(palette, 2)
@@ -78,30 +77,20 @@ def decay(
     ax.set_yscale("log")
     weight = points.n / points.n.sum()
     centre_x, centre_y = float(weight @ points.x), float(weight @ points.y)
-    _null_band(ax, points, centre_y, found.shared_denominator)
+    _null_band(ax, points, centre_y)
     grid = np.linspace(points.x.min(), points.x.max(), 50)
-    ax.axhline(
-        np.exp(centre_y - centre_x), color=MUTED, lw=1, ls="--", label="constant rate (β = 1)", gid="constant"
-    )
+    ax.axhline(np.exp(centre_y - centre_x), color=MUTED, lw=1, ls="--", gid="constant")
     fitted = centre_y + beta.value * (grid - centre_x) - grid
     fan = [centre_y + end * (grid - centre_x) - grid for end in (beta.interval.low, beta.interval.high)]
     if beta.interval.bounded:
         ax.fill_between(
             np.exp(grid), np.exp(fan[0]), np.exp(fan[1]), color=fit_colour, alpha=0.16, lw=0, gid="interval"
         )
-    ax.plot(np.exp(grid), np.exp(fitted), color=fit_colour, label="fitted", gid="fit")
+    ax.plot(np.exp(grid), np.exp(fitted), color=fit_colour, gid="fit")
     if found.spline is not None:
         shown = (found.spline.x >= grid[0]) & (found.spline.x <= grid[-1])
         x = found.spline.x[shown]
-        ax.plot(
-            np.exp(x),
-            np.exp(found.spline.y[shown] - x),
-            color=INK,
-            lw=1.1,
-            ls=":",
-            label="spline",
-            gid="spline",
-        )
+        ax.plot(np.exp(x), np.exp(found.spline.y[shown] - x), color=INK, lw=1.1, ls=":", gid="spline")
     ax.vlines(
         followers, np.exp(points.low - points.x), np.exp(points.high - points.x), color=data_colour, lw=1.6
     )
@@ -113,22 +102,40 @@ def decay(
         mec="white",
         mew=0.9,
         ms=7,
-        label=f"accounts in bins, n = {int(points.n.sum()):,}",
         gid="points",
     )
     if tiers:
         at, rate = zip(*tiers, strict=True)
-        ax.plot(at, rate, "s", mfc="none", mec=INK, ms=6.5, label="published tiers", gid="tiers")
+        ax.plot(at, rate, "s", mfc="none", mec=INK, ms=6.5, gid="tiers")
+        ax.annotate("published tiers", (at[0], rate[0]), (8, 0), textcoords="offset points", va="center")
     shown_rates = [np.exp(points.y - points.x), *([np.asarray(rate)] if tiers else [])]
     # the band of the null may fall through many decades: it is cut so that the data fill the picture
     ax.set_ylim(min(r.min() for r in shown_rates) / 3, 3 * max(r.max() for r in shown_rates))
     _write_axes(ax)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, handlelength=1.6)
+    # what falls lies above the constant rate on the left and below it on the right; what rises, the other way
+    over, under = ("bottom", "top") if beta.value < 1 else ("top", "bottom")
+    shape = "fit" + (" (spline: dotted)" if found.spline is not None else "")
+    for text, place, ha, va, colour in (
+        ("the same rate at any size", (grid[-1], centre_y - centre_x), "right", over, MUTED),
+        (f"{int(points.n.sum()):,} accounts in bins", (points.x[0], fitted[0]), "left", over, data_colour),
+        (shape, (grid[-4], fitted[-4]), "right", under, fit_colour),
+        (
+            "if reactions ignored followers",
+            (centre_x, np.log(1.15 * ax.get_ylim()[0])),
+            "right",
+            "bottom",
+            MUTED,
+        ),
+    ):
+        gap = (0, 12 if va == "bottom" else -12) if place[0] != centre_x else (0, 0)
+        ax.annotate(
+            text, np.exp(place), gap, textcoords="offset points", ha=ha, va=va, color=colour, fontsize=9
+        )
     titled(ax, _decay_title(found))
     return ax
 
 
-def _null_band(ax: Axes, points: Bins, centre_y: float, shared: float) -> None:
+def _null_band(ax: Axes, points: Bins, centre_y: float) -> None:
     half = np.nan_to_num((points.high - points.low) / 2, nan=0.0)
     ax.fill_between(
         np.exp(points.x),
@@ -138,7 +145,6 @@ def _null_band(ax: Axes, points: Bins, centre_y: float, shared: float) -> None:
         edgecolor=HATCH,
         hatch="////",
         lw=0.6,
-        label=f"followers irrelevant (r = {rounded(shared)})",
         gid="shared denominator",
     )
 
@@ -166,12 +172,12 @@ def _counted(value: float) -> str:
 
 def _decay_title(found: Decay) -> str:
     beta = found.exponent
-    numbers = f"followers^{rounded(beta.value, like=beta.interval.half)} ({span(beta.interval)})"
+    numbers = f"10 × followers, {10**beta.value:.2g} × reactions"
     if beta.interval.high < 1:
-        return f"The rate falls: reactions grow as {numbers}"
+        return f"The rate falls: {numbers}"
     if beta.interval.low > 1:
-        return f"The rate rises: reactions grow as {numbers}"
-    return f"A falling rate is not settled: reactions grow as {numbers}"
+        return f"The rate rises: {numbers}"
+    return f"A falling rate is not settled: β = {span(beta.interval)}"
 
 
 def specification_curve(found: Curve, *, palette: object = None, ax: Axes | None = None) -> Axes:

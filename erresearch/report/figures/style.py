@@ -154,10 +154,12 @@ def titled(ax: Axes, text: str) -> None:
     >>> ax = new_axes(None, size=(4, 2))
     >>> titled(ax, "A sentence that is much longer than these four inches can hold")
     >>> ax.get_title(loc="left").count("\n")
-    2
+    1
     """
     inches = ax.figure.dpi_scale_trans.inverted()
-    width = ax.get_window_extent().transformed(inches).width
+    place = ax.get_window_extent().transformed(inches)
+    # axes that stand alone leave the room beside them, where numbers of rows are written, to their title
+    width = ax.figure.bbox_inches.width - place.x0 if len(ax.figure.axes) == 1 else place.width
     ax.set_title(textwrap.fill(text, max(24, int(9.4 * width))), loc="left")
 
 
