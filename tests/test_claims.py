@@ -529,7 +529,8 @@ def test_what_is_declared_about_a_table(panel) -> None:
     assert "events-not-declared" not in verdict.certainty.codes
     assert next(d for d in verdict.doubts if d.name == "without the events")
     assert (
-        next(d for d in verdict.doubts if d.name == "reliability").text == "reliability of x 0.9 (declared)"
+        next(d for d in verdict.doubts if d.name == "reliability").text
+        == "reliability 0.9: the share of x that is no error of measurement (declared)"
     )
     (none,) = examine("C01", {"shop": panel}, events="none")
     assert "events-not-declared" not in none.certainty.codes

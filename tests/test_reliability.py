@@ -94,7 +94,7 @@ def test_beside_other_regressors_less_of_it_is_left():
     assert known.given(0.5) == pytest.approx(0.6)
     assert known.given(0.9) == 0.0
     assert known.given(1.0) == 0.0
-    assert str(known) == "reliability of x 0.9 (declared)"
+    assert str(known) == "reliability 0.9: the share of x that is no error of measurement (declared)"
 
 
 def test_refusals():

@@ -461,7 +461,7 @@ def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
         could = (
             f"could declare nil for a δ from {plain(nil, beside=lines)} on"
             if math.isfinite(nil)
-            else "could declare nil for no δ, because the reliability of x is not known or leaves nothing"
+            else "could declare nil for no δ, because how much of x is measurement error is not known, or is too much"
         )
         doubts.append(
             Doubt(

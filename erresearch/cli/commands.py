@@ -19,7 +19,7 @@ from erresearch.cli.experiments import PLACE, hold_out, judge_plan, plan_pauses,
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.io.outputs import check_output, output_folder, replaceable_file
 from erresearch.io.resources import memory_limit
-from erresearch.report.console import plain, say, show, silence
+from erresearch.report.console import card, plain, say, show, silence
 from erresearch.schema.vocabulary import FREQS, AnyFreq
 
 if TYPE_CHECKING:
@@ -91,18 +91,13 @@ def show_claims(*, claim: str | None) -> None:
     if claim is None:
         _print_table(("id", "claim"), [(entry.id, entry.text) for entry in read_claims()])
         return
-    for line in _claim_card(claim_named(claim)):
-        say(line)
+    _print_claim(claim_named(claim))
 
 
-def _claim_card(claim: Claim) -> Iterator[str]:
+def _print_claim(claim: Claim) -> None:
     """A claim as people read it: what is said, what is measured, what would count, what it needs."""
-    import shutil
-    import textwrap
-
     from erresearch.results import rounded
 
-    width = min(max(shutil.get_terminal_size().columns, 40), 100)
     effect = rounded(claim.sesoi)
     counts = {
         "greater": f"the effect is above 0; one below {effect} is too small to matter",
@@ -123,12 +118,7 @@ def _claim_card(claim: Claim) -> Iterator[str]:
         "Notebook": f"notebooks/{claim.notebook}.ipynb",
         "Who says so": claim.source,
     }
-    yield from textwrap.wrap(plain(f"{claim.id}: {claim.text}"), width)
-    yield ""
-    for name, value in parts.items():
-        text = plain(value)
-        if text:
-            yield from textwrap.wrap(f"{name:<15}{text}", width, subsequent_indent=" " * 15)
+    card(f"{claim.id}: {claim.text}", parts.items())
 
 
 @command.command("datasets", short_help="List the data sets, show one, or check the copies here.")
@@ -145,7 +135,7 @@ def show_datasets(*, name: str | None, verify: bool) -> None:
             say(str(registry.verify(each)))
         _verify_evidence(name)
     elif name:
-        _print_card(registry.dataset_card(name))
+        _print_dataset(registry.dataset_card(name))
     else:
         columns = ("name", "title", "n", "unit", "where", "licence")
         _print_table(columns, registry.catalog()[list(columns)].itertuples(index=False))
@@ -197,15 +187,16 @@ def pool_evidence(
 @click.argument("file", type=_FILE)
 @click.option("--own", required=True, help="Name of the row that is yours.")
 def combine_findings(*, file: Path, own: str) -> None:
-    """Show your own estimate, what five or more others let expect, and the two put together.
+    """Put your own estimate beside those of five or more others.
 
-    FILE is a text table with the columns name, value, se, outcome, period and unit, one row for each house.
+    You see your own, what theirs lead one to expect of yours, and both together. FILE is a text table with the columns
+    name, value, se, outcome, period and unit, one row for each shop or company.
     """
     from erresearch.claims import combine
 
     found = combine(file, own=own)
-    say(plain(found.others))
-    say(plain(found))
+    others = [("The others", line) for line in str(found.others).splitlines()]
+    card(f"{own}, beside the others of {file.name}", [*others, ("Yours", found)])
 
 
 def _is_evidence(path: Path) -> bool:
@@ -520,25 +511,10 @@ def _print_table(columns: Sequence[str], rows: Any) -> None:
     show(table)
 
 
-def _print_card(card: Dataset) -> None:
+def _print_dataset(entry: Dataset) -> None:
     """What a data set is, what is odd about it and what its columns mean."""
-    for name in ("title", "unit", "n", "randomised", "licence", "citation", "url", "distance", "quirks"):
-        _print_field(name, getattr(card, name))
-    columns = {column.name: f"{column.meaning} [{column.unit or '-'}]" for column in card.columns}
-    _print_field("columns", columns)
-
-
-def _print_field(name: str, value: Any, indent: str = "") -> None:
-    """A name and its value on one line, or what the value holds indented below; nothing where it is empty."""
-    if value is None or value in ("", (), []) or (isinstance(value, Mapping) and not value):
-        return
-    if isinstance(value, Mapping):
-        say(f"{indent}{plain(name)}:")
-        for key, inner in value.items():
-            _print_field(str(key), inner, indent + "  ")
-    elif isinstance(value, tuple | list | frozenset):
-        say(f"{indent}{plain(name)}:")
-        for inner in value:
-            say(f"{indent}  - {plain(inner)}")
-    else:
-        say(f"{indent}{plain(name)}: {plain(value)}")
+    names = ("unit", "n", "randomised", "licence", "citation", "url", "distance")
+    parts = [(name.capitalize(), getattr(entry, name)) for name in names]
+    parts += [("Quirks", quirk) for quirk in entry.quirks]
+    meant = [f"{column.name}: {column.meaning} [{column.unit or '-'}]" for column in entry.columns]
+    card(entry.title, [*parts, *(("Columns", text) for text in meant)])

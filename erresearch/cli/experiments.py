@@ -13,7 +13,7 @@ import click
 from erresearch.errors import DataError, DesignError, ErresearchError
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.io.outputs import check_output, replaceable_file
-from erresearch.report.console import plain, say
+from erresearch.report.console import card, plain, say
 from erresearch.schema.vocabulary import Freq
 
 __all__ = ["hold_out", "judge_plan", "plan_pauses", "wager_on"]
@@ -119,8 +119,8 @@ def plan_pauses(
     plan = plan_experiment(_panel(files, asked["outcome"], tz, freq, currency), **asked)
     plan = replace(plan, currency=currency or plan.currency)
     written = write_plan(plan, out, inputs=files)
-    _say(plan)
-    _say(plan.table)
+    card(plan.parts[0][1], plan.parts[1:])
+    say(f"\n{plan.table.folded(80)}\n")
     say(f"Written: {plain(', '.join(str(path) for path in written))}")
     begin, step = dt.date.fromisoformat(str(plan.start)), 1 if plan.design.every == "D" else 7
     if (behind := (dt.date.today() - begin).days) >= 0:
@@ -158,13 +158,13 @@ def judge_plan(
     *, folder: Path, files: tuple[str, ...], deposited: str | None, early: bool, ended: str | None,
     finding: Path | None, tz: str | None, currency: str | None,
 ) -> None:  # fmt: skip
-    """Judge what came of a plan, by drawing its lot again."""
+    """Judge what came of a plan, beside the schedules that chance could have drawn instead."""
     from erresearch.experiments import judge_experiment, read_plan
 
     plan = read_plan(folder)
     panel = _panel(files, plan.outcome, tz, plan.design.every, currency)
     judged = judge_experiment(panel, plan, hash=deposited, looking_early=early, ended=ended)
-    _say(judged)
+    card(judged.parts[0][1], judged.parts[1:])
     if finding is not None:
         replaceable_file(finding, inputs=files, ours=False)
         one = judged.finding

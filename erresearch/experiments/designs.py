@@ -427,16 +427,16 @@ class PausePlan:
                 "weeks",
                 "pairs",
                 "smallest p",
-                "found if nothing",
+                "false alarms",
                 "found 4 times in 5",
                 self.each_week,
-                "power at δ",
+                "finds δ",
             ),
             [
                 (
                     row.weeks,
                     row.groups,
-                    f"{row.smallest_p:.3g}",
+                    f"{row.smallest_p:.3f}",
                     f"{100 * row.size:.0f} %",
                     share_lost(row.detectable),
                     self.told(self.money(row.detectable)) if math.isfinite(row.detectable) else "–",
@@ -452,15 +452,15 @@ class PausePlan:
 
     def __str__(self) -> str:
         """Who pauses, the dates, and what it can find."""
+        return "\n".join(text for _, text in self.parts)
+
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """What it says, each sentence with the name of what it is about."""
         last = self.schedule.dates[-1] + np.timedelta64(DAYS[self.design.every] - 1, "D")
-        return "\n".join(
-            [
-                f"{self.weeks} weeks, {self.start} to {last}: {DESIGNS[self.design.kind]}.",
-                self.answer,
-                f"The pauses cost {self.costs}.",
-                *self.reasons,
-            ]
-        )
+        what = f"{self.weeks} weeks, {self.start} to {last}: {DESIGNS[self.design.kind]}."
+        said = (("Plan", what), ("Finds", self.answer), ("Costs", f"The pauses cost {self.costs}."))
+        return (*said, *(("Note", reason) for reason in self.reasons))
 
 
 def share_lost(effect: float) -> str:

@@ -151,18 +151,27 @@ class Judgement:
 
     def __str__(self) -> str:
         """Word and certainty, money, what was assumed, and what is doubted."""
+        said = len(self.parts) - len(self.doubts)
+        return "\n".join(
+            text if at < said else f"{name}: {text}" for at, (name, text) in enumerate(self.parts)
+        )
+
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """What it says, each sentence with the name of what it is about."""
         low, high = (plain(end, ",.0f") for end in (self.money.low, self.money.high))
-        lines = [
-            f"Posting causes more {self.plan.outcome}: {self.word}, certainty {self.certainty.level}.",
-            f"Posting as usual brought {self.plan.told(self.plan.money(self.effect.value))} {self.plan.each_week}"
-            f" [{low}, {high}]; p = {plain(self.pvalue, '.3f')}.",
+        word = f"Posting causes more {self.plan.outcome}: {self.word}, certainty {self.certainty.level}."
+        brought = (
+            f"{self.plan.told(self.plan.money(self.effect.value))} {self.plan.each_week} [{low}, {high}]"
+        )
+        parts = [
+            ("", word),
+            ("In money", f"Posting as usual brought {brought}; p = {plain(self.pvalue, '.3f')}."),
         ]
         if self.per_engagement is not None:
-            lines.append(
-                f"For one more reaction: {self.per_engagement.number()},"
-                " only if posting works through engagement alone; what was drawn at random is posting."
-            )
-        return "\n".join([*lines, *(f"{doubt.name}: {doubt.text}" for doubt in self.doubts)])
+            each = f"For one more reaction: {self.per_engagement.number()}, only if posting works through"
+            parts.append(("A reaction", f"{each} engagement alone; what was drawn at random is posting."))
+        return (*parts, *((doubt.name, doubt.text) for doubt in self.doubts))
 
 
 def judge_experiment(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from erresearch.results import Verdict
 
-__all__ = ["board", "console", "encodable", "plain", "progress_line", "say", "show", "silence"]
+__all__ = ["board", "card", "console", "encodable", "plain", "progress_line", "say", "show", "silence"]
 
 #: What stands for a character that an encoding does not have.
 _PLAINER: Final[Mapping[str, str]] = MappingProxyType(
@@ -112,6 +114,33 @@ def say(text: object, *, error: bool = False) -> None:
             got=failure.strerror or type(failure).__name__,
             fix="print to a terminal, or to a disk with free space; files that were written are whole",
         ) from failure
+
+
+def card(head: str, parts: Iterable[tuple[str, object]]) -> None:
+    """Print what something is: a sentence, and named parts below it, folded to the width of the terminal.
+
+    Parameters
+    ----------
+    head : str
+        The sentence.
+    parts : iterable of (str, object)
+        Names and values; a part without a value is left out, and a name that comes again is printed once.
+
+    Examples
+    --------
+    >>> card("A plan.", [("Weeks", 24), ("Costs", "")])
+    A plan.
+    <BLANKLINE>
+    Weeks          24
+    """
+    width = min(max(shutil.get_terminal_size().columns, 40), 100)
+    lines, before = [*textwrap.wrap(plain(head), width), ""], ""
+    for name, value in parts:
+        if text := plain("" if value is None else value):
+            label = "" if name == before else name
+            lines += textwrap.wrap(f"{label:<15}{text}", width, subsequent_indent=" " * 15)
+            before = name
+    say("\n".join(lines))
 
 
 def silence(stream: IO[str]) -> None:

@@ -23,7 +23,7 @@ Source = Literal["declared", "counts", "autocovariances", "days"]
 _SAID = {
     "declared": "declared",
     "counts": "from several counts, whose errors are taken to be their own",
-    "autocovariances": "from the autocovariances of x, whose error is taken to be without memory",
+    "autocovariances": "read off how x follows itself over time",
     "days": "it is not looked at by day: declare it, as in examine(..., reliability=0.8)",
 }
 
@@ -100,11 +100,12 @@ class Reliability(Printed):
     def __str__(self) -> str:
         """The bound and its source in one sentence."""
         if not self.known:
-            return f"the reliability of x is not known ({_SAID[self.source]})"
+            return f"how much of x is measurement error is not known ({_SAID[self.source]})"
         bound = (
             "" if self.source == "declared" else f", {plain(self.low)} or more at {100 * self.level:.4g} %"
         )
-        return f"reliability of x {plain(self.value)}{bound} ({_SAID[self.source]})"
+        what = f"{plain(self.value)}{bound}: the share of x that is no error of measurement"
+        return f"reliability {what} ({_SAID[self.source]})"
 
     def _repr_markdown_(self) -> str:
         return f"**reliability** {escape(str(self))}"

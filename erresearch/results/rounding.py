@@ -92,7 +92,7 @@ def rounded(value: float, *, like: float = math.nan, beside: Iterable[float] = (
         return f"{value:.2e}".replace("-", "−")
     known = math.isfinite(like) and like > 0
     kept = 1 - math.floor(math.log10(like)) if known else 0
-    wanted = kept if known else (1 if size < 1 else 2) - math.floor(math.log10(size))
+    wanted = kept if known else max(0, (1 if size < 1 else 2) - math.floor(math.log10(size)))
     lines = [line for line in (0.0, *map(steady, beside)) if line != value]
     digits = next(
         (more for more in range(min(wanted, 8), _DIGITS) if _same_side(value, more, lines)), _DIGITS

@@ -439,9 +439,13 @@ class Table(Printed):
 
     def __str__(self) -> str:
         """Columns under their heads; the widest is folded where a line would not fit."""
+        return self.folded(WIDTH)
+
+    def folded(self, width: int) -> str:
+        """Lay it out in lines of at most so many characters, if its words allow."""
         cells = [self.columns, *self.rows]
         widths = [max(1, *(len(row[at]) for row in cells)) for at in range(len(self.columns))]
-        free = WIDTH - 2 * (len(widths) - 1)
+        free = width - 2 * (len(widths) - 1)
         words = [[12, *(len(word) for row in cells for word in row[at].split())] for at in range(len(widths))]
         for least in ([max(lengths) for lengths in words], [12] * len(words)):  # words are broken last
             while sum(widths) > free and (over := [at for at, most in enumerate(least) if widths[at] > most]):

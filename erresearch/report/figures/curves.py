@@ -115,22 +115,15 @@ def decay(
     # what falls lies above the constant rate on the left and below it on the right; what rises, the other way
     over, under = ("bottom", "top") if beta.value < 1 else ("top", "bottom")
     shape = "fit" + (" (spline: dotted)" if found.spline is not None else "")
-    for text, place, ha, va, colour in (
-        ("the same rate at any size", (grid[-1], centre_y - centre_x), "right", over, MUTED),
-        (f"{int(points.n.sum()):,} accounts in bins", (points.x[0], fitted[0]), "left", over, data_colour),
-        (shape, (grid[-4], fitted[-4]), "right", under, fit_colour),
-        (
-            "if reactions ignored followers",
-            (centre_x, np.log(1.15 * ax.get_ylim()[0])),
-            "right",
-            "bottom",
-            MUTED,
-        ),
+    ignored = "if reactions ignored followers"
+    for text, x, y, ha, va, colour in (
+        ("the same rate at any size", grid[-1], centre_y - centre_x, "right", over, MUTED),
+        (f"{int(points.n.sum()):,} accounts in bins", points.x[0], fitted[0], "left", over, data_colour),
+        (shape, grid[-4], fitted[-4], "right", under, fit_colour),
+        (ignored, centre_x, np.log(ax.get_ylim()[0]), "right", "bottom", MUTED),
     ):
-        gap = (0, 12 if va == "bottom" else -12) if place[0] != centre_x else (0, 0)
-        ax.annotate(
-            text, np.exp(place), gap, textcoords="offset points", ha=ha, va=va, color=colour, fontsize=9
-        )
+        place, gap = (float(np.exp(x)), float(np.exp(y))), (0, 12 if va == "bottom" else -12)
+        ax.annotate(text, place, gap, textcoords="offset points", ha=ha, va=va, color=colour, fontsize=9)
     titled(ax, _decay_title(found))
     return ax
 

@@ -159,7 +159,7 @@ def titled(ax: Axes, text: str) -> None:
     inches = ax.figure.dpi_scale_trans.inverted()
     place = ax.get_window_extent().transformed(inches)
     # axes that stand alone leave the room beside them, where numbers of rows are written, to their title
-    width = ax.figure.bbox_inches.width - place.x0 if len(ax.figure.axes) == 1 else place.width
+    width = ax.figure.bbox.transformed(inches).width - place.x0 if len(ax.figure.axes) == 1 else place.width
     ax.set_title(textwrap.fill(text, max(24, int(9.4 * width))), loc="left")
 
 
