@@ -429,7 +429,7 @@ def test_precedence_title_claims_no_order_that_the_lead_has_as_well():
 def test_precedence_ladder_stands_in_order_with_the_reverse_last():
     ax = figures.precedence(some_precedence(0.09, 0.01, 0.0, now=0.03), ax=axes())
     names = [tick.get_text() for tick in ax.get_xticklabels()]
-    assert names == ["lead 1", "same period", "lag 1", "lag 2", "reverse,\nlag 1"]
+    assert names == ["1 after\n(placebo)", "same period", "1 before", "2 before", "the reverse,\n1 before"]
     assert [line.get_ydata()[0] for line in by_gid(ax, "point")] == [0.0, 0.03, 0.09, 0.0, 0.01]
     assert "n = 4,000, 40 accounts" in ax.get_xlabel()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,34 @@ def test_names_of_any_length_and_number_leave_the_advice_whole():
     assert len(str(unknown)) < 1_100
     assert str(unknown).endswith(" Did you mean 'nil'?")
     assert isinstance(unknown, ErresearchError)
+
+
+def read_by_people(root: Path):
+    """Guides, notebooks, the workshop, and the rooms whose texts are printed: name and text."""
+    pages = [root / "README.md", root / "docs" / "teaching.md", root / "docs" / "site" / "index.md"]
+    pages += [
+        *(root / "docs" / "how-to").glob("*.md"),
+        *(root / "notebooks" / "workshop" / "source").glob("*.md"),
+    ]
+    pages += [
+        path for room in ("cli", "report", "audits", "experiments") for path in (PACKAGE / room).rglob("*.py")
+    ]
+    for path in pages:
+        yield path.name, path.read_text(encoding="utf-8")
+    for path in (root / "notebooks").rglob("*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            yield path.name, "".join(cell["source"])
+
+
+def test_no_private_word_of_the_style_page_is_in_use(root: Path):
+    style = (root / "docs" / "STYLE.md").read_text(encoding="utf-8")
+    words = re.findall('"([^"]+)"', re.search(r"No private words:(.*?)A test", style, re.DOTALL)[1])
+    assert len(words) > 3
+    private = re.compile("|".join(rf"\b{re.escape(word)}\b" for word in words), re.IGNORECASE)
+    assert private.search("Nobody knows what the lot says")
+    found = [
+        (name, said[0])
+        for name, text in read_by_people(root)
+        for said in private.finditer(" ".join(text.split()))
+    ]
+    assert found == []

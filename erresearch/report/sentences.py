@@ -258,6 +258,10 @@ def _in_units(verdict: Verdict, unit: str) -> tuple[str, str]:
         tail, shown = "more in 1,000", [1000 * end for end in ends]
     elif "elasticity" in unit.split():
         tail, shown = "% more", [100 * (2**end - 1) if end < _MOST else math.inf for end in ends]
+    elif unit.startswith("share of "):
+        # the share is the claim's own number: better or worse, never more or less
+        part = Interval(100 * interval.low, 100 * interval.high)
+        return f"{amount(100 * estimate.value, part)} % of {unit.removeprefix('share of ')}", span(part)
     else:
         said = amount(estimate.value, interval, unit, sesoi=verdict.sesoi)
         return said, span(interval, sesoi=verdict.sesoi)

@@ -217,12 +217,12 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
             lag,
             estimate,
             lead if lag < 0 else own,
-            name or (f"lead {-lag}" if lag < 0 else f"lag {lag}" if lag else "same period"),
+            name or (f"{-lag} after\n(placebo)" if lag < 0 else f"{lag} before" if lag else "same period"),
         )
         for (lag, estimate), name in zip(sorted(steps.items()), names, strict=True)
     ]
     if found.reverse is not found.lead:
-        rungs.append((end, found.reverse, reverse, "reverse,\nlag 1"))
+        rungs.append((end, found.reverse, reverse, "the reverse,\n1 before"))
     low, high = scale_of([estimate for _, estimate, _, _ in rungs], beside=[0.0])
     for at, estimate, colour, _ in rungs:
         ends = max(estimate.interval.low, low), min(estimate.interval.high, high)
@@ -237,7 +237,7 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
     plural = "s" * (found.n_accounts != 1)
     accounts = f", {found.n_accounts:,} account{plural}" if found.n_accounts else ""
     ax.set_xlabel(
-        f"{label(found.x)} at each lag; left of the dashed line: placebo (n = {found.n_rows:,}{accounts})"
+        f"{label(found.x)}, periods before or after {label(found.y)} (n = {found.n_rows:,}{accounts})"
     )
     ax.set_ylabel(f"Effect on {label(found.y, limit=26)}")
     titled(ax, _order_title(found))
