@@ -110,8 +110,8 @@ def test_an_own_estimate_is_drawn_by_its_precision():
     assert sharp.weight > 0.999
     assert sharp.pooled.value == pytest.approx(0.2, abs=1e-3)
     assert blunt.pooled.value == pytest.approx(blunt.others.mean.value, abs=1e-4)
-    assert "and the own lies outside" in str(sharp)
-    assert "5 others let expect" in str(blunt)
+    assert "and it lies outside" in str(sharp)
+    assert "beside 5 others one would expect" in str(blunt)
     assert sharp.expected == sharp.others.prediction
 
 

@@ -494,7 +494,7 @@ def _finding(row: Mapping[str, str], number: int) -> Finding:
 
 
 def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float = 0.95) -> PartialPooling:
-    """One's own estimate beside those of others, and drawn towards what they let expect.
+    """One's own estimate beside those of others, and drawn towards what they lead one to expect.
 
     Both are shown, and what is mixed is said to be mixed: the own estimate stays as it is. Only findings on the same
     outcome, period and unit are put together, and only with five or more others.
@@ -511,7 +511,7 @@ def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float 
     Returns
     -------
     PartialPooling
-        Own, what the others let expect, and both together with their weights.
+        Own, what the others lead one to expect, and both together with their weights.
 
     Raises
     ------
@@ -535,7 +535,7 @@ def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float 
     ...         n_rows=900, n_accounts=12, reference=reference), outcome="revenue", period="week", unit="elasticity")
     >>> others = [said(name, 0.02 + 0.004 * i, 0.01) for i, name in enumerate("abcde")]
     >>> print(combine([*others, said("mine", 0.2, 0.1)], own="mine"))  # doctest: +ELLIPSIS
-    own estimate 0.20 ...; 5 others let expect ..., and the own lies outside; put together (own weight ...
+    own estimate 0.20 ...; beside 5 others one would expect ..., and it lies outside; put together (own weight ...
     """
     told = read_findings(findings) if isinstance(findings, (str, Path)) else tuple(findings)
     names = [one.name for one in told]

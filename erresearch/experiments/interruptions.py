@@ -115,7 +115,7 @@ def interruption(
     beside: Any = None,
     looks: int = 1,
 ) -> Interruption:
-    """Compare the outcome in an interruption with what its own past and what was not touched let expect.
+    """Compare the outcome in an interruption with what its own past and what was not touched led one to expect.
 
     The logarithm of the outcome is foreseen from earlier periods only: by trend and season, by its level, or by
     other shops or series (a synthetic control), each with the memory of what is left. Which way is taken is
@@ -342,7 +342,7 @@ def _placebo_starts(touched: Flags, begin: int, length: int, shortest: int) -> l
 
 
 def _gap(past: _Past, begin: int, length: int, way: str) -> tuple[float, Array]:
-    """Mean of what came less what earlier periods let expect, and the donors' weights."""
+    """Mean of what came less what earlier periods led one to expect, and the donors' weights."""
     y, donors, shop, end = past.y, past.donors, past.shop, begin + length
     weights = np.zeros(donors.shape[1])
     if way == "other series":

@@ -233,7 +233,7 @@ def _estimate(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PartialPooling:
-    """One's own estimate, what others' let expect, and the two together.
+    """One's own estimate, what others' lead one to expect, and the two together.
 
     Parameters
     ----------
@@ -263,14 +263,14 @@ class PartialPooling:
         """Own, expected, and both, each said as what it is."""
         inside = "inside" if self.own.value in self.expected else "outside"
         return (
-            f"own estimate {self.own.number()}; {len(self.others.estimates)} others let expect "
-            f"{self.expected}, and the own lies {inside}; put together (own weight {100 * self.weight:.0f} %) "
+            f"own estimate {self.own.number()}; beside {len(self.others.estimates)} others one would expect "
+            f"{self.expected}, and it lies {inside}; put together (own weight {100 * self.weight:.0f} %) "
             f"{self.pooled.number()}"
         )
 
 
 def partial_pooling(own: Estimate, others: Mapping[str, Estimate], *, level: float = 0.95) -> PartialPooling:
-    """Draw one's own estimate towards what the others let expect.
+    """Draw one's own estimate towards what the others lead one to expect.
 
     With the others' mean μ, its standard error and τ, a further set is expected at N(μ, τ² + se²); one's own estimate y
     with standard error s is drawn to (y/s² + μ/(τ² + se²)) / (1/s² + 1/(τ² + se²)).
