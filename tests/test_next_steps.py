@@ -82,7 +82,7 @@ def test_a_pause_that_agrees_is_another_design():
         (weekly(20), "not-yet", "cannot be planned yet: .* too short to tell the noise: 20 weeks"),
         (panel(weekly().rows, "M"), "not-yet", "plan FILES --freq W says how many weeks"),
         (panel(weekly().rows.drop(columns="revenue")), "not-yet", "with a file of orders or payments"),
-        (weekly(wild=1.0), "too-noisy", "not even a year of pauses"),
+        (weekly(wild=1.0), "too-noisy", "not even a year of randomised pauses"),
         (None, "none", "^$"),
     ],
 )
