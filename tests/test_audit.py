@@ -207,7 +207,7 @@ def test_files_without_posts_say_so(shop):
     assert made.panel is None
     assert {verdict.word for verdict in made.verdicts} == {"not judged"}
     waiting = [
-        v for v in made.verdicts if v.reason.startswith("there is no export of posts: add an export of")
+        v for v in made.verdicts if v.reason.startswith("there are no reactions: add an export of")
     ]
     assert len(waiting) == len(made.verdicts)
     assert made.wanted[0].startswith("add an export of posts with reactions (C01, ")

@@ -16,6 +16,7 @@ from erresearch.exports.combine import settle_owners
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
 from erresearch.exports.log import mapping_in
 from erresearch.panel import Rules
+from erresearch.panel.day_tables import holds_days
 
 __all__ = ["Files", "listed", "open_table", "read_files", "refuse_spending"]
 
@@ -88,9 +89,16 @@ class Files:
         return self.posts[0] if len(self.posts) == 1 else combine_exports(self.posts)
 
     @property
+    def days(self) -> tuple[Export, ...]:
+        """Reactions by account and day, where there are no posts."""
+        lakes = any(lake.kind == "posts" for lake in self.lakes)
+        return () if self.posts or lakes else tuple(one for one in self.daily if holds_days(one))
+
+    @property
     def accounts(self) -> tuple[str, ...]:
-        """Accounts of the posts that were exported, without those of other accounts among them."""
-        own = (own_posts(export.rows)["account"].dropna().astype(str) for export in self.posts)
+        """Accounts of the posts (or days) that were exported, without those of other accounts among them."""
+        tables = [own_posts(export.rows) for export in self.posts] or [export.rows for export in self.days]
+        own = (rows["account"].dropna().astype(str) for rows in tables)
         return tuple(sorted({name for names in own for name in names}))
 
     def source(self, *kinds: str) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from erresearch.audits.rate_tables import entity_table
 from erresearch.claims.board import examine
 from erresearch.claims.certainty import grade
 from erresearch.claims.decision_rule import DETECTABLE, FEWEST_CLUSTERS, SHOWN
@@ -140,9 +141,9 @@ def judge_panel(
         if sesoi is not None and claim.procedure in _ARROW_PROCEDURES:
             claim = replace(declared, sesoi=sesoi, sesoi_reason="declared by who asked for the audit")
         about_accounts = claim.estimand.get("unit") == "account"
-        table: Any = accounts if about_accounts else rows
         if not _askable(claim):
             continue
+        table: Any = _accounts_for(claim, accounts, panel) if about_accounts else rows
         if table is None or not len(table):
             nothing = panel is None and accounts is None and bool(reason)
             found.append(_not_judged(claim, name, no_posts if nothing else _missing(claim, (), wanting)))
@@ -217,7 +218,8 @@ def _boost_doubts(panel: Panel | None) -> tuple[Doubt, ...]:
     if panel is None:
         return ()
     said = []
-    left = panel.accounting["posts"].reasons.get(BOOSTED, 0)
+    posts = panel.accounting.get("posts")  # none where reactions came by day
+    left = posts.reasons.get(BOOSTED, 0) if posts is not None else 0
     if left:
         text = f"{left:,} boosted posts are left out; people whom they brought may have bought all the same"
         said.append(Doubt("boosted posts", text, float(left), raised=True))
@@ -354,6 +356,15 @@ def _askable(claim: Claim) -> bool:
     """Whether a claim speaks of accounts, or of entities over time; others need other tables."""
     unit = claim.estimand.get("unit", "")
     return unit == "account" or (unit.startswith("entity") and claim.procedure in _IN_TIME)
+
+
+def _accounts_for(claim: Claim, accounts: pd.DataFrame | None, panel: Panel | None) -> pd.DataFrame | None:
+    """Accounts of the posts; entities of the panel where only these have what the claim is about, such as revenue."""
+    lacks = accounts is None or not len(accounts) or bool(_absent(claim, list(accounts.columns)))
+    entities = entity_table(panel) if lacks and panel is not None else None
+    if entities is None or _absent(claim, list(entities.columns)):
+        return accounts
+    return entities
 
 
 def _absent(claim: Claim, columns: list[str]) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ __all__ = [
     "account_table",
     "column_table",
     "described_posts",
+    "entity_table",
     "own_posts",
     "rate_table",
     "side_by_side",
@@ -193,6 +194,34 @@ def account_table(posts: pd.DataFrame | Lake | None) -> pd.DataFrame | None:
     if posts is None:
         return None
     return _accounts(posts if isinstance(posts, Lake) else hold_posts(posts), REACTIONS)
+
+
+def entity_table(panel: Panel) -> pd.DataFrame | None:
+    """One row per entity: its last known followers, and its mean reactions and revenue of a period.
+
+    Parameters
+    ----------
+    panel : Panel
+        Reactions, followers and perhaps revenue on one calendar.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        entity, followers, and engagement and revenue where the panel has them; without entities of which one of them
+        is unknown. None where no followers are known.
+
+    See Also
+    --------
+    account_table : The same of posts, by account.
+    """
+    figures = [name for name in ("engagement", "revenue") if name in panel.columns]
+    if "followers" not in panel.columns or not figures:
+        return None
+    rows = panel.rows.sort_values(["entity", "period"]).groupby("entity", as_index=False)
+    how: dict[str, str] = {"followers": "last", **dict.fromkeys(figures, "mean")}
+    made: pd.DataFrame = rows.agg(how).dropna()
+    made.attrs = dict(panel.rows.attrs)
+    return made
 
 
 def described_posts(files: Files) -> pd.DataFrame | Lake | None:

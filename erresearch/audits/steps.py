@@ -37,6 +37,7 @@ from erresearch.exports.lazy_tables import called_simulated
 from erresearch.exports.log import BESIDE, mapping_in
 from erresearch.io.outputs import check_output
 from erresearch.panel import Panel, Rules, build_panel
+from erresearch.panel.day_tables import rows_by, sells
 from erresearch.panel.events import declared_events
 from erresearch.panel.records import look_up
 from erresearch.results import Estimate, Printed, Verdict, verdict_table
@@ -222,20 +223,26 @@ def join_files(
     --------
     erresearch.build_panel : One way to join, which refuses where this gives up a part.
     """
+    days = files.days
     if freq == "auto":
-        daily = join_files(files, freq="D", tz=tz, entity=entity, rules=rules)
-        if judged_by_day(daily.panel):
-            return daily
-        freq = "W"
+        each = rows_by(days) if days else "D"
+        if each == "D":
+            daily = join_files(files, freq="D", tz=tz, entity=entity, rules=rules)
+            if judged_by_day(daily.panel):
+                return daily
+        freq = "W" if each == "D" else each
     rules = rules or Rules(allow_break=True)
     refuse_spending(files, rules)
     if entity is not None:
         look_up(files.accounts, entity, what="account")
-    posts = files.source("posts")
+    posts = files.source("posts") or days or None
     if posts is None:
-        return Joined(panel=None, reason="there is no export of posts: add an export of posts with reactions")
+        return Joined(
+            panel=None, reason="there are no reactions: add an export of posts, or a table with a row per day"
+        )
     have = {"outcomes": files.source("outcomes"), "advertising": files.source("ads")}
-    reason = "" if have["outcomes"] is not None else files.unsold
+    sold = have["outcomes"] is not None or sells(days)
+    reason = "" if sold else files.unsold
     failures: dict[tuple[str, ...], ErresearchError] = {}
     panel, unscored = None, ""
     for tried in (("outcomes", "advertising"), ("outcomes",), ("advertising",), ()):
@@ -249,7 +256,7 @@ def join_files(
                 tz=tz,
                 week_start=files.week_start,
                 entity=entity,
-                followers=files.source("followers", "daily"),
+                followers=files.source("followers") if days else files.source("followers", "daily"),
                 spend=have["advertising"] if "advertising" in tried else None,
                 rules=rules,
             ).collect()
@@ -263,13 +270,13 @@ def join_files(
         if files.lakes and called_simulated(panel.rows["entity"].unique()):
             panel.rows.attrs["simulated"] = True
         panel, unscored = with_scores(panel, files.survey)
-    refused = ([files.unsold] if have["outcomes"] is None else []) + _told(failures)
+    refused = ([] if sold else [files.unsold]) + _told(failures)
     if panel is None:
         reason = reason or refused[-1]
     return Joined(
         panel=panel,
         reason=reason,
-        waits=() if have["outcomes"] is not None else ("revenue",),
+        waits=() if sold else ("revenue",),
         refused=tuple(refused),
         unscored=unscored,
         events=declared_events(rules.events, rules.holidays, panel.rows["period"])

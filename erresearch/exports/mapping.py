@@ -382,10 +382,12 @@ _HEAD: Final = 200
 _MOST: Final = 0.8
 _NUMBER: Final = r"^[^\p{L}\d]{0,4}[-(]?[^\p{L}\d]{0,4}\d[\d.,'\s]*\)?\s?[^\d]{0,3}$"
 _FIGURES: Final = (*REACTIONS, *(name for name in AUDIENCES if name != "followers"))
+#: Sales that may stand beside the reactions of a day.
+_SOLD: Final = ("revenue", "orders", "conversions", "sessions", "spend")
 #: What each kind is known by, and the columns that it has.
 _KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "posts": (_FIGURES, ("post_id", "published_at", "account", "followers", *_FIGURES)),
-    "daily": (_FIGURES, ("date", "account", "followers", *_FIGURES)),
+    "daily": (_FIGURES, ("date", "account", "followers", *_FIGURES, *_SOLD)),
     "followers": (("followers",), ("date", "account", "followers")),
     "ads": (("spend",), ("day", "spend", "entity", "currency", "impressions")),
     "outcomes": (("amount",), ("order_id", "date", "amount", "status", "currency", "entity")),
@@ -453,7 +455,7 @@ _ABOUT: Final[Mapping[str, str]] = {
 #: What the cells of a column must look like; any looks will do for the others.
 _LOOKS: Final[Mapping[str, str]] = {
     "date": "time", "published_at": "time", "day": "time", "currency": "code", "status": "state",
-    **dict.fromkeys(("amount", "orders", "followers", "spend", "score", *_FIGURES), "number"),
+    **dict.fromkeys(("amount", "followers", "score", *_SOLD, *_FIGURES), "number"),
 }  # fmt: skip
 
 

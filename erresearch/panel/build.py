@@ -17,6 +17,7 @@ from erresearch.exports.combine import definition_changes
 from erresearch.exports.log import Export, in_mapping
 from erresearch.panel.assembly import Beside, assemble
 from erresearch.panel.calendar import Calendar, between_files, lay_out
+from erresearch.panel.day_tables import day_table, only_days
 from erresearch.panel.followers import (
     FOLLOWER_COLUMNS,
     SPEND_COLUMNS,
@@ -40,7 +41,7 @@ from erresearch.panel.records import (
     count_of,
 )
 from erresearch.schema import OUTCOMES
-from erresearch.schema.vocabulary import Freq, RowStatus
+from erresearch.schema.vocabulary import PERIODS, Freq, RowStatus
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["build_panel"]
 
 _UNZONED = 0.1
+#: Columns that need to know how many posts there were.
+_OF_POSTS = ("posts", "paid_posts")
 
 
 def build_panel(
@@ -74,7 +77,8 @@ def build_panel(
     posts : Export, sequence of Export, or frame
         One row per post: what :func:`erresearch.read_export` returns, or a table with the canonical columns. A post that
         stands in several exports counts once, with its newest figures; in a table the column ``exported_at`` says
-        which are newest.
+        which are newest. Exports of daily figures, one row per account and day, week or month, may stand in their
+        place: sales beside the reactions are taken too, and a period that lacks a day is missing.
     outcomes : Export, sequence of Export, or frame, optional
         One row per date, entity and outcome with a value. Refunds are netted; failed, pending and cancelled sales are
         left out.
@@ -144,6 +148,34 @@ def build_panel(
             "`min_age_days` must be a number of days", got=repr(min_age_days), allowed="0 or more"
         )
     rules = rules or Rules()
+    days = only_days(posts)
+    if days:
+        return _of_days(days, outcomes, clock, entity=entity, followers=followers, spend=spend, rules=rules)
+    return _of_posts(
+        posts,
+        outcomes,
+        clock,
+        entity=entity,
+        followers=followers,
+        spend=spend,
+        min_age_days=min_age_days,
+        rules=rules,
+    )
+
+
+def _of_posts(
+    posts: Any,
+    outcomes: Any,
+    clock: Clock,
+    *,
+    entity: Mapping[str, str] | str | None,
+    followers: Any,
+    spend: Any,
+    min_age_days: float,
+    rules: Rules,
+    stand_for_days: bool = False,
+) -> Panel:
+    """The panel of posts; where they `stand_for_days`, nothing is said of how many there were."""
     if rules.nothing_spent and spend is not None:
         raise DesignError(
             "`nothing_spent` says that there was no advertising, and `spend` brings some",
@@ -161,12 +193,13 @@ def build_panel(
     few = arrived.rows is not None and arrived.rows <= FEW
     sums = _named(gather(activity.frame, small=few), named)
     table, books, owners = _join(sums, booked, clock, entity=entity, column=named, rules=rules, notes=notes)
-    last = _last_day(activity, sums, tz)
+    last = _last_day(activity, sums, clock.tz)
     unsold = between_files(booked.parts if booked is not None else (), owners.outcomes, clock)
     calendar = lay_out(table, books, clock, last=last, parts=arrived.parts, unsold=unsold)
     notes += calendar.notes
-    _post_notes(table, activity, clock, min_age_days, columns=arrived.columns, notes=notes)
-    if rules.apart != "post_type":
+    if not stand_for_days:
+        _post_notes(table, activity, clock, min_age_days, columns=arrived.columns, notes=notes)
+    if rules.apart != "post_type" and not stand_for_days:
         _kind_notes(arrived, notes)
     beside, said, followed = _beside(followers, spend, table, calendar, clock, entity=entity, notes=notes)
     made, definitions = assemble(
@@ -186,11 +219,58 @@ def build_panel(
         rows,
         accounting,
         words,
-        freq,
+        clock.freq,
         currency=money,
-        tz=tz,
+        tz=clock.tz,
         definitions=definitions | said | marked,
         simulated=simulated,
+    )
+
+
+def _of_days(
+    days: Sequence[Export],
+    outcomes: Any,
+    clock: Clock,
+    *,
+    entity: Mapping[str, str] | str | None,
+    followers: Any,
+    spend: Any,
+    rules: Rules,
+) -> Panel:
+    """The panel of tables that have reactions, and perhaps sales, by day, week or month: how many posts is not known."""
+    table = day_table(days, clock, entity=entity if isinstance(entity, Mapping) else None)
+    made = _of_posts(
+        table.figures,
+        table.outcomes if outcomes is None else outcomes,
+        Clock(clock.freq, clock.tz, table.week_start or clock.week_start),
+        entity=entity,
+        followers=table.followers if followers is None else followers,
+        spend=table.spend if spend is None else spend,
+        min_age_days=0,
+        rules=rules,
+        stand_for_days=True,
+    )
+    rows = made.rows
+    invented = [name for name in rows.columns if name in _OF_POSTS or name.endswith((" posts", "_post"))]
+    posts = made.accounting["posts"]
+    accounting = {name: account for name, account in made.accounting.items() if name != "posts"}
+    inside = posts.used - table.filled
+    by = PERIODS[clock.freq]
+    short = (
+        f"{table.short:,} {by.one if table.short == 1 else by.many} lack days: their reactions are missing"
+    )
+    rows = rows.drop(columns=invented)
+    rows.attrs.update(made.rows.attrs)
+    return replace(
+        made,
+        rows=rows,
+        accounting={"days": RowAccounting(posts.rows_in - table.filled, inside, posts.reasons), **accounting},
+        notes=(
+            *made.notes,
+            *([short] if table.short else []),
+            *(c.text for one in days for c in one.warnings),
+        ),
+        definitions={name: words for name, words in made.definitions.items() if name in rows.columns},
     )
 
 

@@ -1,0 +1,196 @@
+"""Tables that hold reactions and sales side by side, one row per account and day, week or month."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from erresearch.engine.expressions import Clock
+from erresearch.errors import DataError, DesignError
+from erresearch.exports.log import Export
+from erresearch.schema.vocabulary import EXPOSURES, PERIODS, REACTIONS, WEEKDAYS, Freq
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DayTable", "day_table", "holds_days", "only_days", "rows_by", "sells"]
+
+#: Outcomes that may stand beside the reactions, in the order in which the panel shows them.
+_SOLD: Final = ("revenue", "revenue_net", "orders", "conversions", "sessions")
+_SUMMED: Final = (*REACTIONS, "clicks", "link_clicks", "profile_visits", *EXPOSURES)
+#: Days from one row of an account to the next, at most, for rows that are days and weeks.
+_APART: Final[tuple[tuple[int, Freq], ...]] = ((6, "D"), (27, "W"))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class DayTable:
+    """A table of days, taken apart into what a panel is built from.
+
+    Parameters
+    ----------
+    figures : pandas.DataFrame
+        Account, platform, moment and the reactions and exposures; those of a period that lacks rows are missing.
+    outcomes, spend, followers : pandas.DataFrame or None
+        Sales by day, advertising by day, and followers, where the table has them.
+    filled : int
+        Rows without figures that were added for periods without any row.
+    short : int
+        Periods of an account that lack rows.
+    week_start : str
+        First day of the table's weeks; empty where its rows are no weeks.
+    """
+
+    figures: pd.DataFrame
+    outcomes: pd.DataFrame | None
+    spend: pd.DataFrame | None
+    followers: pd.DataFrame | None
+    filled: int
+    short: int
+    week_start: str
+
+
+def holds_days(export: Export) -> bool:
+    """Whether an export has reactions by account and day, and no posts.
+
+    Examples
+    --------
+    >>> from erresearch.worlds import simulate
+    >>> holds_days(simulate("effect", accounts=6, weeks=20, rng=1).posts)
+    False
+    """
+    names = export.rows.columns
+    return export.kind == "daily" and "post_id" not in names and bool(set(REACTIONS) & set(names))
+
+
+def sells(exports: Sequence[Export]) -> bool:
+    """Whether one of the tables has sales beside the reactions."""
+    return any(set(_SOLD) & set(one.rows.columns) for one in exports)
+
+
+def only_days(posts: Any) -> list[Export]:
+    """The exports, where all of them hold days; otherwise none."""
+    given = [posts] if isinstance(posts, Export) else posts
+    fits = isinstance(given, (list, tuple)) and given and all(isinstance(one, Export) for one in given)
+    return list(given) if fits and all(map(holds_days, given)) else []
+
+
+def rows_by(exports: Sequence[Export]) -> Freq:
+    """Length of what a row stands for, from the least days between two rows of an account."""
+    import pandas as pd
+
+    rows = pd.concat([one.rows[["platform", "account", "date"]] for one in exports])
+    days = rows.sort_values("date").groupby(["platform", "account"])["date"].diff().dt.days
+    least = days[days > 0].min()
+    return next((freq for most, freq in _APART if not least > most), "M")
+
+
+def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, str] | None) -> DayTable:
+    """Take tables of days apart, and mark the periods that lack rows.
+
+    Parameters
+    ----------
+    exports : sequence of Export
+        Tables for which :func:`holds_days` is true.
+    clock : Clock
+        How time is cut.
+    entity : mapping of str to str, optional
+        Account to entity.
+
+    Returns
+    -------
+    DayTable
+
+    Raises
+    ------
+    DesignError
+        If the rows are longer than the periods asked for, or are weeks that fill no month.
+    DataError
+        If two tables hold the same account and day.
+
+    See Also
+    --------
+    erresearch.build_panel : Takes such tables in the place of posts.
+    """
+    import pandas as pd
+
+    by = rows_by(exports)
+    if (by, clock.freq) not in {(by, by), ("D", "W"), ("D", "M")}:
+        raise DesignError(
+            f"each row of {exports[0].name} is a {PERIODS[by].one}",
+            got=f"freq={clock.freq!r}",
+            allowed=f"{by!r}" + (", 'W' or 'M'" if by == "D" else ""),
+            fix=f"judge by {PERIODS[by].one}: --freq {by}, or freq={by!r}",
+        )
+    rows = pd.concat([one.rows for one in exports], ignore_index=True)
+    keys = ["platform", "account"]
+    if len(exports) > 1 and rows.duplicated([*keys, "date"]).any():
+        raise DataError(
+            "two tables hold figures of the same account and day",
+            got=f"{int(rows.duplicated([*keys, 'date']).sum()):,} rows twice",
+            fix="leave one of them out",
+        )
+    weekday = list(WEEKDAYS)[int(rows["date"].dt.weekday.mode()[0])] if by == "W" else ""
+    clock = Clock(clock.freq, clock.tz, weekday or clock.week_start)
+    names = [name for name in _SUMMED if name in rows.columns]
+    sold = [name for name in _SOLD if name in rows.columns]
+    unit = rows["account"].map(entity).fillna(rows["account"]) if entity else rows["account"]
+    # one shop's sales in another file: a period is whole where it is whole for every account
+    unit = unit if sold or entity else pd.Series("", index=rows.index)
+    rows = rows.assign(unit=unit, number=[clock.number(day.date()) for day in rows["date"]])
+    wanted = _expected(rows, clock, each=by != clock.freq)
+    had = rows.groupby(["unit", "number"]).size().reindex(wanted.index, fill_value=0)
+    short = wanted.index[had < wanted]
+    figures = rows.rename(columns={"date": "published_at"})[[*keys, "published_at", "unit", "number", *names]]
+    lacks = pd.MultiIndex.from_frame(figures[["unit", "number"]]).isin(short)
+    figures.loc[lacks, names] = float("nan")
+    # rows without figures: a period without any row is missing and not 0, and a row that is a week lasts to its end
+    empty = had.index[had == 0]
+    whose = rows.drop_duplicates("unit").set_index("unit")[keys]
+    added = [whose.loc[[unit for unit, _ in empty]].reset_index(drop=True)]
+    added[0]["published_at"] = pd.to_datetime([clock.start(int(number)) for _, number in empty])
+    if by == clock.freq != "D":
+        added.append(rows.groupby(keys)[["number"]].max().reset_index())
+        last = [clock.start(int(number) + 1) for number in added[1].pop("number")]
+        added[1]["published_at"] = pd.to_datetime(last) - pd.Timedelta(days=1)
+    figures = pd.concat([figures, *(one for one in added if len(one))], ignore_index=True)
+    # noon is there on every day, midnight is not where clocks change at it
+    noon = figures["published_at"] + pd.Timedelta(hours=12)
+    figures["published_at"] = noon.dt.tz_localize(clock.tz).dt.tz_convert("UTC")
+    return DayTable(
+        figures=figures.drop(columns=["unit", "number"]),
+        outcomes=_long(rows, sold) if sold else None,
+        spend=rows[["date", "spend", "account"]].rename(columns={"account": "entity"}).dropna()
+        if "spend" in rows.columns
+        else None,
+        followers=rows[[*keys, "date", "followers"]].dropna() if "followers" in rows.columns else None,
+        filled=sum(map(len, added)),
+        short=len(short),
+        week_start=weekday,
+    )
+
+
+def _expected(rows: pd.DataFrame, clock: Clock, *, each: bool) -> pd.Series:
+    """Rows that each period of a unit should have: one per account, or one per account and day within its span."""
+    import pandas as pd
+
+    found = []
+    for (unit, *_), part in rows.groupby(["unit", "platform", "account"])["date"]:
+        first, last = part.min(), part.max()
+        days = pd.date_range(first, last) if each else None
+        numbers = (
+            [clock.number(day.date()) for day in days]
+            if days is not None
+            else range(clock.number(first.date()), clock.number(last.date()) + 1)
+        )
+        found.append(pd.DataFrame({"unit": unit, "number": list(numbers)}))
+    return pd.concat(found).groupby(["unit", "number"]).size()
+
+
+def _long(rows: pd.DataFrame, sold: Sequence[str]) -> pd.DataFrame:
+    """Sales as outcomes: one row per day, entity and figure."""
+    money = [name for name in ("currency",) if name in rows.columns]
+    long = rows.rename(columns={"account": "entity"}).melt(
+        ["date", "entity", *money], list(sold), var_name="outcome", value_name="value"
+    )
+    return long.dropna(subset=["value"])
