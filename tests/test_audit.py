@@ -206,9 +206,7 @@ def test_files_without_posts_say_so(shop):
     made = audit([shop["orders"]], tz=ZONE)
     assert made.panel is None
     assert {verdict.word for verdict in made.verdicts} == {"not judged"}
-    waiting = [
-        v for v in made.verdicts if v.reason.startswith("there are no reactions: add an export of")
-    ]
+    waiting = [v for v in made.verdicts if v.reason.startswith("there are no reactions: add an export of")]
     assert len(waiting) == len(made.verdicts)
     assert made.wanted[0].startswith("add an export of posts with reactions (C01, ")
     assert len(made.wanted) == 1

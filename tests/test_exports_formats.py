@@ -92,6 +92,7 @@ EXPECTED = {
     "surveymonkey.csv": ("surveymonkey", "survey", 6, 6, 6, 0, 0, 0, 0),
     "typeform.csv": ("typeform", "survey", 11, 11, 11, 0, 0, 0, 0),
     "pinterest_ads.csv": ("pinterest-ads", "ads", 5, 6, 5, 1, 0, 0, 0),
+    "weeks_by_hand.csv": ("own-table", "daily", 20, 20, 20, 0, 0, 0, 0),
     "web_page.xls": ("youtube-totals", "daily", 5, 5, 5, 0, 0, 0, 0),
 }
 # files that are understood and refused

@@ -130,7 +130,7 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
             got=f"{int(rows.duplicated([*keys, 'date']).sum()):,} rows twice",
             fix="leave one of them out",
         )
-    weekday = list(WEEKDAYS)[int(rows["date"].dt.weekday.mode()[0])] if by == "W" else ""
+    weekday = list(WEEKDAYS)[int(rows["date"].dt.day_of_week.mode()[0])] if by == "W" else ""
     clock = Clock(clock.freq, clock.tz, weekday or clock.week_start)
     names = [name for name in _SUMMED if name in rows.columns]
     sold = [name for name in _SOLD if name in rows.columns]

@@ -471,6 +471,16 @@ TIKTOK = [
 ]
 
 
+def own_table() -> bytes:
+    """Weeks of two shops, put together by hand."""
+    rows = [
+        [shop, day.isoformat(), 30 + 3 * i, 4 + i % 3, f"{400 + 20 * i}.50", 8 + i % 4]
+        for shop in ("Maple", "Birch")
+        for i, day in enumerate(_days(70)[4::7])
+    ]
+    return table([["Shop", "Week", "Likes", "Comments", "Revenue", "Orders"], *rows]).encode()
+
+
 def tiktok_content() -> bytes:
     head = [
         "Time",
@@ -1059,6 +1069,7 @@ FIXTURES: dict[str, Callable[[], bytes]] = {
     "meta_fb_daily.csv": meta_fb_daily,
     "meta_fb_split.csv": meta_fb_split,
     "meta_fb_videos_es.csv": meta_fb_videos_es,
+    "weeks_by_hand.csv": own_table,
     "meta_ig_posts.csv": meta_ig_posts,
     "meta_ig_stories.csv": meta_ig_stories,
     "meta_ig_posts_es.csv": meta_ig_posts_es,

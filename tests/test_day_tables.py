@@ -1,0 +1,153 @@
+"""Tables with reactions and sales side by side: a row per account and day, week or month."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import erresearch as er
+from erresearch.errors import DataError, DesignError
+from erresearch.exports import Export, read_export
+from erresearch.exports.reading import suggest_mapping
+from erresearch.worlds import simulate
+
+
+def days(count: int = 140, seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "date": pd.date_range("2025-01-06", periods=count),
+            "likes": rng.poisson(20, count),
+            "comments": rng.poisson(3, count),
+            "revenue": rng.poisson(30, count) * 20.0,
+        }
+    )
+
+
+def read(table: pd.DataFrame, folder: Path, name: str = "shop.csv", **how: object) -> Export:
+    table.to_csv(folder / name, index=False, **how)
+    return read_export(folder / name, tz="Europe/Berlin")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Sao_Paulo", "Pacific/Apia"])
+def test_days_sum_to_weeks_in_any_zone(zone: str, tmp_path: Path) -> None:
+    table = days()
+    panel = er.build_panel(read(table, tmp_path), freq="W", tz=zone)
+    weeks = table.groupby(np.arange(140) // 7)[["likes", "comments", "revenue"]].sum()
+    assert panel.rows[["likes", "comments", "revenue"]].to_numpy().tolist() == weeks.to_numpy().tolist()
+    assert panel.rows["engagement"].tolist() == (weeks["likes"] + weeks["comments"]).tolist()
+    assert panel.rows["period"].dt.strftime("%Y-%m-%d").tolist()[0] == "2025-01-06"
+    assert str(panel.accounting["days"]) == "140 in = 140 used"
+    # how many posts there were is not known, so nothing is said of them
+    assert not [name for name in panel.columns if "post" in name]
+
+
+def test_a_period_that_lacks_days_is_missing_and_not_smaller(tmp_path: Path) -> None:
+    table = days().drop(index=[10, *range(35, 42)])
+    panel = er.build_panel(read(table, tmp_path), freq="W", tz="UTC")
+    gone = panel.rows["engagement"].isna()
+    assert panel.rows.index[gone].tolist() == [1, 5]
+    assert panel.rows["revenue"].isna().tolist() == gone.tolist()
+    assert "2 weeks lack days: their reactions are missing" in panel.notes
+    assert str(panel.accounting["days"]) == "132 in = 132 used"
+    daily = er.build_panel(read(table, tmp_path, "again.csv"), freq="D", tz="UTC")
+    assert int(daily.rows["likes"].isna().sum()) == 8
+
+
+def test_a_row_that_is_a_week_is_a_week_whatever_day_it_begins_on(tmp_path: Path) -> None:
+    weeks = days().assign(date=lambda t: pd.date_range("2023-01-04", periods=140, freq="7D"))
+    panel = er.build_panel(read(weeks.rename(columns={"date": "Week"}), tmp_path), freq="W", tz="UTC")
+    assert panel.rows["likes"].tolist() == weeks["likes"].tolist()
+    assert panel.rows["period"].tolist() == weeks["date"].tolist()
+    with pytest.raises(
+        DesignError, match=r"each row of shop.csv is a week: freq='D'. Allowed: 'W'. Judge by week"
+    ):
+        er.build_panel(read(weeks, tmp_path), freq="D", tz="UTC")
+
+
+def test_months_of_several_brands(tmp_path: Path) -> None:
+    months = pd.concat(
+        days(60, seed).assign(date=pd.date_range("2019-01-01", periods=60, freq="MS"), brand=name)
+        for seed, name in enumerate("abc")
+    )
+    panel = er.build_panel(read(months, tmp_path), freq="M", tz="UTC")
+    assert len(panel.rows) == 180
+    assert panel.rows["revenue"].tolist() == months["revenue"].tolist()
+
+
+def test_the_same_account_and_day_in_two_tables_is_refused(tmp_path: Path) -> None:
+    both = [read(days(), tmp_path), read(days(60), tmp_path, "again.csv")]
+    with pytest.raises(DataError, match="two tables hold figures of the same account and day: 60 rows twice"):
+        er.build_panel(both, freq="W", tz="UTC")
+    parts = [read(days()[:70], tmp_path, "a.csv"), read(days()[70:], tmp_path, "b.csv")]
+    assert len(er.build_panel(parts, freq="W", tz="UTC").rows) == 20
+
+
+def test_sales_of_another_file_take_the_place_of_the_tables_own(tmp_path: Path) -> None:
+    table = days()
+    sales = pd.DataFrame({"date": table["date"], "entity": "shop", "outcome": "revenue", "value": 7.0})
+    panel = er.build_panel(read(table, tmp_path), sales, freq="W", tz="UTC", entity={"other": "shop"})
+    assert set(panel.rows["revenue"]) == {49.0}
+
+
+def test_followers_and_spending_stand_beside(tmp_path: Path) -> None:
+    table = days().assign(followers=np.arange(140) + 1000, spend=2.5)
+    panel = er.build_panel(read(table, tmp_path), freq="W", tz="UTC")
+    assert panel.rows["followers"].tolist() == [1006.0 + 7 * i for i in range(20)]
+    assert set(panel.rows["spend"]) == {17.5}
+    assert panel.rows["er_by_followers"].iloc[0] == pytest.approx(
+        panel.rows["engagement"].iloc[0] / 1006, rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("german", [False, True])
+def test_one_file_of_days_is_audited_as_it_is(german: bool, tmp_path: Path) -> None:
+    table = days(400)
+    if german:
+        table = table.assign(
+            date=table["date"].dt.strftime("%d.%m.%Y"),
+            revenue=table["revenue"].map(lambda value: f"{value:.2f}".replace(".", ",")),
+        ).rename(columns=str.title)
+    table.to_csv(tmp_path / "shop.csv", index=False, sep=";" if german else ",")
+    found = er.audit([tmp_path / "shop.csv"], tz="Europe/Berlin")
+    assert found.panel is not None
+    assert found.panel.freq == "D"
+    words = {v.claim: v.word for v in found.verdicts}
+    assert words["C01"] in ("inconclusive", "practically nil")
+    assert words["C02"] in ("inconclusive", "practically nil", "supported")
+    assert words["C14"] == "not judged"
+
+
+def test_the_audit_of_a_table_finds_what_was_planted(tmp_path: Path) -> None:
+    world = simulate("effect", accounts=12, weeks=104, rng=4)
+    names = ["account", "week", "likes", "comments", "revenue", "spend", "followers"]
+    table = world.panel[[name for name in names if name in world.panel.columns]]
+    table.rename(columns={"account": "shop"}).to_csv(tmp_path / "weeks.csv", index=False)
+    found = er.audit([tmp_path / "weeks.csv"], tz="UTC")
+    assert found.panel is not None
+    assert (found.panel.freq, len(found.panel.rows)) == ("W", len(table))
+    verdict = next(v for v in found.verdicts if v.claim == "C01")
+    direct = er.examine("C01", {"weeks": world.panel.assign(engagement=table["likes"] + table["comments"])})[
+        0
+    ]
+    assert verdict.estimate is not None
+    assert direct.estimate is not None
+    assert verdict.estimate.value == pytest.approx(direct.estimate.value, rel=1e-6)
+    assert verdict.word == direct.word == "supported"
+    # accounts are compared where followers stand in the table
+    about = {v.claim: v for v in found.verdicts if v.claim in ("C07", "C08")}
+    assert all(v.estimate is not None for v in about.values()) == ("followers" in table.columns)
+
+
+def test_what_a_person_called_by_other_words_is_suggested(tmp_path: Path) -> None:
+    table = days().rename(columns={"date": "when", "likes": "likes IG", "revenue": "Revenue net of VAT"})
+    table.to_csv(tmp_path / "shop.csv", index=False)
+    mapping = tomllib.loads(suggest_mapping(tmp_path / "shop.csv"))
+    assert mapping["kind"] == "daily"
+    assert {"date", "likes", "comments", "revenue"} <= set(mapping["columns"])
+    panel = er.build_panel(read_export(tmp_path / "shop.csv", tz="UTC", mapping=mapping), freq="W", tz="UTC")
+    assert panel.rows["revenue"].sum() == table["Revenue net of VAT"].sum()
