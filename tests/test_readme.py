@@ -14,7 +14,7 @@ import pytest
 
 from erresearch import examine, simulate
 from erresearch.claims import claim_named, read_claims
-from erresearch.report.verdict_csv import COLUMNS, csv_text, verdict_rows
+from erresearch.report.run_record import COLUMNS, csv_text, verdict_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

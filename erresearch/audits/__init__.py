@@ -9,7 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from erresearch.audits.arrivals import Files as Files, open_table as open_table, read_files as read_files
+    from erresearch.audits.arrivals import (
+        Files as Files,
+        Joined as Joined,
+        open_table as open_table,
+        read_files as read_files,
+    )
     from erresearch.audits.folder import (
         answer_in_money as answer_in_money,
         doubt_lines as doubt_lines,
@@ -33,16 +38,15 @@ if TYPE_CHECKING:
     )
     from erresearch.audits.steps import (
         Audit as Audit,
-        Joined as Joined,
         audit as audit,
         join_files as join_files,
     )
 
 _NAMES: Final = {
-    "arrivals": ("Files", "open_table", "read_files"),
+    "arrivals": ("Files", "Joined", "open_table", "read_files"),
     "next_steps": ("past_pauses", "settling_plan", "with_plan"),
     "folder": ("answer_in_money", "doubt_lines", "drawings"),
-    "steps": ("Audit", "Joined", "audit", "join_files"),
+    "steps": ("Audit", "audit", "join_files"),
     "rate_tables": (
         "account_table",
         "column_table",

@@ -15,10 +15,10 @@ from erresearch.exports import Export, combine_exports, read_exports
 from erresearch.exports.combine import settle_owners
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
 from erresearch.exports.log import mapping_in
-from erresearch.panel import Rules
+from erresearch.panel import Panel, Rules
 from erresearch.panel.day_tables import holds_days
 
-__all__ = ["Files", "listed", "open_table", "read_files", "refuse_spending"]
+__all__ = ["Files", "Joined", "listed", "open_table", "read_files", "refuse_spending"]
 
 _SHOWN = 3
 _WEEK, _FEW_WEEKS = 7, 4
@@ -140,6 +140,47 @@ class Files:
     def __repr__(self) -> str:
         """One line per file."""
         return "\n".join(self.lines)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Joined:
+    """Files on one calendar, as far as they could be joined.
+
+    Parameters
+    ----------
+    panel : Panel or None
+        The fullest panel that the files allow; None without posts.
+    reason : str
+        Why it has no outcomes, where it has none.
+    waits : tuple of str
+        Columns that a file of outcomes would bring, where there is none.
+    refused : tuple of str
+        What could not be joined, and why.
+    unscored : str
+        Why the answers of a survey give no score of the periods, where they do not.
+    events : pandas.DataFrame, "none" or None
+        Declared events; None where nothing was declared.
+    """
+
+    panel: Panel | None
+    reason: str = ""
+    waits: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    unscored: str = ""
+    events: Any = None
+
+    @property
+    def name(self) -> str:
+        """What the data are called: the one entity, or how many there are."""
+        if self.panel is None or not len(self.panel.rows):
+            return "your data"
+        entities = self.panel.rows["entity"].unique()
+        return str(entities[0]) if len(entities) == 1 else f"{len(entities)} entities"
+
+    def __str__(self) -> str:
+        """The panel, and what is not in it."""
+        lines = [str(self.panel) if self.panel is not None else "no panel"]
+        return "\n".join([*lines, *(f"not joined: {text}" for text in self.refused)])
 
 
 def read_files(

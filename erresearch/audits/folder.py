@@ -22,9 +22,8 @@ from erresearch.panel import Rules
 from erresearch.report import write_report
 from erresearch.report.calibration import promises
 from erresearch.report.html import evidence_figure
-from erresearch.report.provenance import provenance
+from erresearch.report.run_record import COLUMNS, provenance, verdict_rows
 from erresearch.report.sentences import count_of, sentence, short_name
-from erresearch.report.verdict_csv import COLUMNS, verdict_rows
 from erresearch.results import Interval, Precedence, Table, Verdict, in_money, rounded
 from erresearch.schema.vocabulary import DECISIVE, PERIODS
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from erresearch.audits.arrivals import Files, listed, read_files, refuse_spending
+from erresearch.audits.arrivals import Files, Joined, listed, read_files, refuse_spending
 from erresearch.audits.folder import RunStep, doubt_lines, drawings, earlier_looks, write_audit
 from erresearch.audits.judgement import judge_panel, judged_by_day, what_would_help
 from erresearch.audits.next_steps import (
@@ -46,7 +46,7 @@ from erresearch.schema.vocabulary import PERIODS, AnyFreq
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["STEPS", "Audit", "Joined", "Step", "audit", "join_files"]
+__all__ = ["STEPS", "Audit", "Step", "audit", "join_files"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -143,47 +143,6 @@ class Audit(Printed):
         return looks_of(self.looked)
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Joined:
-    """Files on one calendar, as far as they could be joined.
-
-    Parameters
-    ----------
-    panel : Panel or None
-        The fullest panel that the files allow; None without posts.
-    reason : str
-        Why it has no outcomes, where it has none.
-    waits : tuple of str
-        Columns that a file of outcomes would bring, where there is none.
-    refused : tuple of str
-        What could not be joined, and why.
-    unscored : str
-        Why the answers of a survey give no score of the periods, where they do not.
-    events : pandas.DataFrame, "none" or None
-        Declared events; None where nothing was declared.
-    """
-
-    panel: Panel | None
-    reason: str = ""
-    waits: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
-    unscored: str = ""
-    events: Any = None
-
-    @property
-    def name(self) -> str:
-        """What the data are called: the one entity, or how many there are."""
-        if self.panel is None or not len(self.panel.rows):
-            return "your data"
-        entities = self.panel.rows["entity"].unique()
-        return str(entities[0]) if len(entities) == 1 else f"{len(entities)} entities"
-
-    def __str__(self) -> str:
-        """The panel, and what is not in it."""
-        lines = [str(self.panel) if self.panel is not None else "no panel"]
-        return "\n".join([*lines, *(f"not joined: {text}" for text in self.refused)])
-
-
 @mapping_in(BESIDE)
 def join_files(
     files: Files,
@@ -224,13 +183,13 @@ def join_files(
     erresearch.build_panel : One way to join, which refuses where this gives up a part.
     """
     days = files.days
-    if freq == "auto":
-        each = rows_by(days) if days else "D"
-        if each == "D":
-            daily = join_files(files, freq="D", tz=tz, entity=entity, rules=rules)
-            if judged_by_day(daily.panel):
-                return daily
-        freq = "W" if each == "D" else each
+    if freq == "auto" and days and rows_by(days) != "D":
+        freq = rows_by(days)
+    elif freq == "auto":
+        daily = join_files(files, freq="D", tz=tz, entity=entity, rules=rules)
+        if judged_by_day(daily.panel):
+            return daily
+        freq = "W"
     rules = rules or Rules(allow_break=True)
     refuse_spending(files, rules)
     if entity is not None:

@@ -473,7 +473,7 @@ def _write_simulation(made: Simulation, out: Path, seed: int) -> list[Path]:
     Beside posts and outcomes lies the mapping that an audit reads them by.
     """
     from erresearch.io.files import atomic_write, table_csv
-    from erresearch.report.provenance import manifest_text
+    from erresearch.report.run_record import manifest_text
 
     outcomes = made.outcomes
     if len(outcomes):

@@ -20,8 +20,7 @@ from erresearch.io.outputs import output_folder
 from erresearch.report.console import progress_line
 from erresearch.report.figures.style import span
 from erresearch.report.notebooks import NotebookRun, notebook_paths, notebooks_running
-from erresearch.report.provenance import manifest_text, provenance
-from erresearch.report.verdict_csv import COLUMNS, csv_text, verdict_rows
+from erresearch.report.run_record import COLUMNS, csv_text, manifest_text, provenance, verdict_rows
 from erresearch.results import Curve, Interval, Verdict
 
 if TYPE_CHECKING:

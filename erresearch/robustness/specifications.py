@@ -362,7 +362,7 @@ def _over(value: np.ndarray, se: np.ndarray, *, neither: float = 0.0) -> np.ndar
 
 
 def _capped(t: np.ndarray) -> np.ndarray:
-    return np.clip(t, -_LARGEST_T, _LARGEST_T)
+    return np.asarray(np.clip(t, -_LARGEST_T, _LARGEST_T))
 
 
 def _joint(
