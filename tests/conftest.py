@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).resolve().parent.parent
 
 # The matrices of the tests are small, and there are as many workers as processors: threads of linear algebra would
-# only wait for each other. Kernels and programs that the tests start inherit this; no library has been loaded yet.
+# (and of Polars) only wait for each other. Kernels and programs that the tests start inherit this; no library has been loaded yet.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 # Where Python may not keep what it has compiled, each of the many programs and kernels that are started here would
 # compile the package again, which takes longer than most of what they do.

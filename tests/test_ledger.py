@@ -9,7 +9,7 @@ import math
 import pytest
 
 from erresearch.errors import DataError
-from erresearch.report import verdict_csv as ledger
+from erresearch.report import run_record as ledger
 from erresearch.results import Doubt, Estimate, Interval, Verdict
 
 ESTIMATE = Estimate(

@@ -22,7 +22,7 @@ from erresearch.report import (
     console as terminal,
     provenance as manifest,
     reproduction as pipeline,
-    verdict_csv as ledger,
+    run_record as ledger,
 )
 from erresearch.results import Estimate, Fit, Interval, StudentT, Verdict
 

@@ -62,7 +62,7 @@ def reproduce(
     *, out: Path, jobs: int | None, notebooks: bool, expected: Path | None, no_expected: bool, progress: bool
 ) -> None:
     """Run every notebook, judge every claim, write the results and print the board."""
-    from erresearch.report import reproduction, verdict_csv
+    from erresearch.report import reproduction, run_record
     from erresearch.report.console import board
 
     known = None if no_expected else expected or _own_expected()
@@ -71,7 +71,7 @@ def reproduce(
     made = reproduction.reproduce(out, notebooks=notebooks, jobs=jobs, progress=progress)
     show(board(made.verdicts))
     _say_what_was_written(made)
-    differs = verdict_csv.differences(made.table, known) if known else ()
+    differs = run_record.differences(made.table, known) if known else ()
     for line in differs:
         say(plain(f"differs from {known}: {line}"), error=True)
     for run in made.failed:
