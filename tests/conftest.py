@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The matrices of the tests are small, and there are as many workers as processors: threads of linear algebra would
-# (and of Polars) only wait for each other. Kernels and programs that the tests start inherit this; no library has been loaded yet.
+# The matrices of the tests are small, and there are as many workers as processors: threads of linear algebra, and those
+# of Polars, would only wait for each other. Kernels and programs that the tests start inherit this; no library has been
+# loaded yet.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 

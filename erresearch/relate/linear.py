@@ -16,7 +16,7 @@ Computing*, 31(1), 189-224.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -24,7 +24,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.aggregation import LazyRows
+from erresearch.engine.group_keys import as_text, sort_text
+from erresearch.engine.lazy_rows import numbers
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.relate.design import (
@@ -331,10 +332,12 @@ def refine(
     beta = np.array(beta)
     first = 1 if intercept else 0
     origin = moments.origin[:-1]
+    held = _Held(moments) if moments.source is not None and moments.source.small else None
     constant = _at_zero(beta, moments.origin) if intercept else math.nan
     before, rss = math.inf, 0.0
     for _ in range(_STEPS):
-        gradient, rss = _residual_products(moments, beta[first:], constant, intercept=intercept)
+        rows = held or _Staged(moments)
+        gradient, rss = _residual_products(rows, moments, beta[first:], constant, intercept=intercept)
         step = bread @ gradient
         better = beta + step
         if intercept:
@@ -387,30 +390,23 @@ def _sum_error(a: Any, b: Any, total: Any) -> Any:
 
 
 def _residual_products(
-    moments: Moments, slopes: np.ndarray, constant: float, *, intercept: bool
+    rows: _Staged | _Held, moments: Moments, slopes: np.ndarray, constant: float, *, intercept: bool
 ) -> tuple[np.ndarray, float]:
     """XᵀE and EᵀE for E = y − constant − xβ, X about the origin (or about account means)."""
     if not intercept:
         constant = _at_zero(np.append(0.0, slopes), moments.origin)
-    source, tag = _with_residual(moments, slopes, constant, centred=not intercept)
-    names, col = moments.columns[:-1], nw.col
-    weighted = [source.w() * source.z(name) for name in names] + [source.w()]
-    rows = source.frame.with_columns(
-        *(value.alias(f"{tag}z{j}") for j, value in enumerate(weighted)),
-        _half(col(f"{tag}e")).alias(f"{tag}f"),
-    )
+    e, rest = _residual(rows, slopes, constant, centred=not intercept)
+    half = rows.stage(f=_half(e))["f"]
+    weighted = rows.stage(**{f"z{j}": value for j, value in enumerate(rows.weighted)})
     *squares, outcome = np.einsum("gii->i", moments.grams())
-    e, rest = col(f"{tag}e"), col(f"{tag}d")
-    sums = [(source.w() * e * e).sum().alias("ee")]
-    for j, square in enumerate([*squares, moments.weight.sum()]):
-        z = col(f"{tag}z{j}")
+    sums = {"ee": rows.weighted[-1] * e * e}
+    for j, (z, square) in enumerate(zip(weighted.values(), [*squares, moments.weight.sum()], strict=True)):
         # Σ|z·e| stays below this power of two: what lies on its grid adds up without rounding, in any order
         grid = 1.5 * 2.0 ** math.ceil(math.log2(4 * math.sqrt(max(square * outcome, 1e-300))))
         product = z * e
         large = (product + grid) - grid
-        small = (product - large) + _lost(z, _half(z), e, col(f"{tag}f"), product) + z * rest
-        sums += [large.sum().alias(f"a{j}"), small.sum().alias(f"b{j}")]
-    _, found = replace(source, frame=rows).by_account(sums)
+        sums |= {f"a{j}": large, f"b{j}": (product - large) + _lost(z, _half(z), e, half, product) + z * rest}
+    found = rows.by_account(sums)
     if intercept:
         total = [math.fsum([*found[f"a{j}"], *found[f"b{j}"]]) for j in range(len(weighted))]
         return np.array([total[-1], *total[:-1]]), float(found["ee"].sum())
@@ -421,42 +417,89 @@ def _residual_products(
     )
 
 
-def _with_residual(
-    moments: Moments, slopes: np.ndarray, constant: float, *, centred: bool
-) -> tuple[LazyRows, str]:
-    """Rows with the residual as a head ``e`` and a tail ``d``, both after a tag that no other column starts with.
+def _residual(
+    rows: _Staged | _Held, slopes: np.ndarray, constant: float, *, centred: bool
+) -> tuple[Any, Any]:
+    """The residual as a head and a tail; `centred` takes a number near its account's mean off each."""
+    *xs, y = rows.columns
+    # p and q: products with what rounding took from them; then a running sum of −p after y − constant
+    halves = rows.stage(s=y - constant, **{f"h{j}": _half(x) for j, x in enumerate(xs)})
+    products: dict[str, Any] = {}
+    for j, (x, slope) in enumerate(zip(xs, map(float, slopes), strict=True)):
+        lost = _lost(x, halves[f"h{j}"], slope, _half(slope), x * slope)
+        products |= {f"p{j}": x * slope, f"q{j}": lost}
+    products = rows.stage(**products)
+    last = halves["s"]
+    tail = _sum_error(y, -constant, last)
+    for j in range(len(xs)):
+        product = products[f"p{j}"]
+        after = rows.stage(**{f"s{j}": last - product})[f"s{j}"]
+        tail = tail + (_sum_error(last, 0 - product, after) - products[f"q{j}"])
+        last = after
+    if centred:
+        mean = rows.stage(m=rows.mean(last))["m"]
+        after = rows.stage(n=last - mean)["n"]
+        tail = tail + _sum_error(last, 0 - mean, after)
+        last = after
+    tail = rows.stage(t=tail)["t"]
+    head = rows.stage(e=last + tail)["e"]
+    return head, rows.stage(d=tail - (head - last))["d"]
 
-    `centred` takes a number near its account's mean off each residual.
-    """
-    source, col = moments.source, nw.col
-    assert source is not None
-    rows, tag = source.complete(), "r"
-    while any(name.startswith(tag) for name in rows.collect_schema().names()):
-        tag += "_"
-    columns = [source.col(name) for name in moments.columns]
-    # h: halves of x, p and q: products with what rounding took from them, s: running sum of −p after y − constant
-    rows = rows.with_columns(
-        (columns[-1] - constant).alias(f"{tag}s0"),
-        *(_half(x).alias(f"{tag}h{j}") for j, x in enumerate(columns[:-1])),
-    )
-    products = []
-    for j, (x, slope) in enumerate(zip(columns[:-1], map(float, slopes), strict=True)):
-        lost = _lost(x, col(f"{tag}h{j}"), slope, _half(slope), x * slope)
-        products += [(x * slope).alias(f"{tag}p{j}"), lost.alias(f"{tag}q{j}")]
-    rows = rows.with_columns(*products)
-    tail = _sum_error(columns[-1], -constant, col(f"{tag}s0"))
-    for j in range(len(slopes)):
-        before, after = col(f"{tag}s{j}"), col(f"{tag}s{j + 1}")
-        rows = rows.with_columns((before - col(f"{tag}p{j}")).alias(f"{tag}s{j + 1}"))
-        tail = tail + (_sum_error(before, 0 - col(f"{tag}p{j}"), after) - col(f"{tag}q{j}"))
-    rows = rows.with_columns(tail.alias(f"{tag}t"))
-    last = f"{tag}s{len(slopes)}"
-    if centred and source.account is not None:
-        rows = rows.with_columns(col(last).mean().over(source.account).alias(f"{tag}m"))
-        rows = rows.with_columns((col(last) - col(f"{tag}m")).alias(f"{tag}n"))
-        rest = _sum_error(col(last), 0 - col(f"{tag}m"), col(f"{tag}n"))
-        rows = rows.with_columns((col(f"{tag}t") + rest).alias(f"{tag}t"))
-        last = f"{tag}n"
-    rows = rows.with_columns((col(last) + col(f"{tag}t")).alias(f"{tag}e"))
-    rows = rows.with_columns((col(f"{tag}t") - (col(f"{tag}e") - col(last))).alias(f"{tag}d"))
-    return replace(source, frame=rows), tag
+
+class _Staged:
+    """Rows where they are: values are expressions, and a stage is worked out by their engine and named."""
+
+    def __init__(self, moments: Moments) -> None:
+        source = moments.source
+        assert source is not None
+        self._source, self._rows, self._tag = source, source.complete(), "r"
+        while any(name.startswith(self._tag) for name in self._rows.collect_schema().names()):
+            self._tag += "_"
+        self.columns: list[Any] = [source.col(name) for name in moments.columns]
+        self.weighted: list[Any] = [
+            *(source.w() * source.z(name) for name in moments.columns[:-1]),
+            source.w(),
+        ]
+
+    def stage(self, **values: Any) -> dict[str, Any]:
+        """Work values out once; none of their names is one of a column."""
+        self._rows = self._rows.with_columns(**{self._tag + name: value for name, value in values.items()})
+        return {name: nw.col(self._tag + name) for name in values}
+
+    def mean(self, value: Any) -> Any:
+        """Mean of each row's account."""
+        return value.mean() if self._source.account is None else value.mean().over(self._source.account)
+
+    def by_account(self, values: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
+        """Sums of values by account."""
+        sums = [value.sum().alias(name) for name, value in values.items()]
+        return replace(self._source, frame=self._rows).by_account(sums)[1]
+
+
+class _Held:
+    """The same for few rows, as arrays: an engine takes longer to be told than to add them up."""
+
+    def __init__(self, moments: Moments) -> None:
+        source = moments.source
+        assert source is not None
+        # by their places and without their names, any of which may be a pattern to Polars
+        every = [column.alias("") for column in source.collect(moments.columns).get_columns()]
+        self.columns: list[Any] = [numbers(column) for column in every[: len(moments.columns)]]
+        weight = np.ones(len(every[0])) if source.weight is None else numbers(every[-1])
+        about = zip(self.columns[:-1], moments.origin[:-1], strict=True)
+        self.weighted: list[Any] = [*(weight * (value - origin) for value, origin in about), weight]
+        self._place = np.zeros(len(every[0]), dtype=int)
+        if source.account is not None:
+            _, self._place = sort_text(as_text(every[len(moments.columns)]))
+
+    def stage(self, **values: Any) -> dict[str, Any]:
+        """They are worked out already."""
+        return values
+
+    def mean(self, value: Any) -> Any:
+        """Mean of each row's account."""
+        return (np.bincount(self._place, value) / np.bincount(self._place))[self._place]
+
+    def by_account(self, values: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
+        """Sums of values by account."""
+        return {name: np.bincount(self._place, value) for name, value in values.items()}
