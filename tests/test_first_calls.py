@@ -118,3 +118,22 @@ def test_10_a_data_set_by_name_and_a_claim_on_a_world():
     assert len(films) > 2_000
     assert verdicts[0].simulated
     assert {"name", "licence"} <= set(er.catalog().columns)
+
+
+def test_11_claims_about_one_shop_from_a_table_as_one_has_it(shop):
+    for verdict in er.examine(["C01", "C02"], shop):
+        assert verdict.word in ("inconclusive", "practically nil", "supported", "association only")
+        (taken,) = (d.text for d in verdict.doubts if d.name == "what the table does not say")
+        assert taken.startswith("no column of accounts: all rows are taken as those of one")
+        assert ("engagement is " in taken) == (verdict.claim == "C01")
+    assert "engagement" not in shop.columns
+    twice = pd.concat([shop, shop])
+    assert er.examine("C01", twice)[0].word == "not judged"
+
+
+def test_12_a_table_of_days_in_a_file(shop, tmp_path):
+    shop.to_csv(tmp_path / "shop.csv", index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = er.audit([tmp_path / "shop.csv"], tz="UTC")
+    assert {v.claim for v in found.verdicts if v.word != "not judged"} >= {"C01", "C02"}

@@ -35,7 +35,7 @@ _SEED = 2026
 
 def examine(
     claims: Claim | str | Iterable[Claim | str],
-    data: Mapping[str, Any],
+    data: Mapping[str, Any] | Any,
     *,
     level: float = 0.95,
     columns: Mapping[str, str] | None = None,
@@ -55,8 +55,10 @@ def examine(
     ----------
     claims : Claim, str, or several
         Claims or their ids.
-    data : mapping of str to frame, path or Moments
-        Data sets by name; the names of ``claims.toml`` (such as "movies") bring what it declares about them.
+    data : mapping of str to frame, path or Moments; or a frame
+        Data sets by name; the names of ``claims.toml`` (such as "movies") bring what it declares about them. A table of
+        one shop needs no column of accounts, time may be called ``date``, and reactions are added up to engagement;
+        the doubts say so.
     level : float
         Family-wise confidence level.
     columns : mapping of str to str, optional
@@ -104,6 +106,8 @@ def examine(
     ...     print(verdict.words)
     supported (at least δ), simulated, certainty very low
     """
+    if isinstance(nw.from_native(data, pass_through=True), (nw.DataFrame, nw.LazyFrame)):
+        data = {"your data": data}
     if not isinstance(data, Mapping) or not data:
         raise DataError(
             "there is nothing to examine",
@@ -192,6 +196,9 @@ def evidence_for(
     cast = cast_roles(claim, data, dataset=dataset, level=level, declared=declared)
     _guard(claim, cast)
     found = PROCEDURES[claim.procedure](cast)
+    if cast.completed:
+        taken = Doubt("what the table does not say", "; ".join(cast.completed))
+        found = replace(found, doubts=(*found.doubts, taken))
     if dataset not in registered() or is_simulated(cast.data) or not _in_memory(cast.data):
         return found
     return replace(found, beside=look_beside(cast))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import narwhals.stable.v2 as nw
 
@@ -16,9 +16,12 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, says_simulated
 from erresearch.errors import ColumnError, DesignError, missing_columns
 from erresearch.panel.events import event_columns
+from erresearch.schema.vocabulary import REACTIONS
 
 __all__ = ["Declared", "Variables", "cast_roles", "is_simulated"]
 
+#: Names of the column of time that any claim about periods understands beside its own.
+_TIMES: Final = ("date", "day", "month")
 Arguments = TypeVar("Arguments", bound=Options)
 
 
@@ -65,6 +68,8 @@ class Variables(Generic[Arguments]):
         What is said about the table.
     events : mapping of str to {"pulse", "step"}
         Columns of declared events.
+    completed : tuple of str
+        What the table did not say and was taken, such as that all rows are one account's.
     """
 
     data: Any
@@ -74,6 +79,7 @@ class Variables(Generic[Arguments]):
     direction: Direction = "greater"
     declared: Declared = field(default_factory=Declared)
     events: Mapping[str, Literal["pulse", "step"]] = field(default_factory=dict)
+    completed: tuple[str, ...] = ()
 
     def column(self, role: str) -> str:
         """Name of the column that plays `role`."""
@@ -127,7 +133,12 @@ def cast_roles(
         raise missing_columns(strange, present)
     roles: dict[str, str] = {}
     absent: list[str] = []
-    for role, names in claim.cast(dataset).items():
+    asked = claim.cast(dataset)
+    data, completed = _completed(data, asked, present, said.columns, dataset)
+    if completed:
+        present = column_names(data)
+    for role, wanted in asked.items():
+        names = (*wanted, *_TIMES) if role == "time" else wanted
         own = [said.columns[name] for name in names if name in said.columns]
         found = next((name for name in (*own, *names) if name in present), None)
         if found is None and not (isinstance(data, Moments) and data.by in names):
@@ -145,7 +156,47 @@ def cast_roles(
     options = replace(options, **{name: said.options[name] for name in known})
     note = claim.about(dataset)
     data = _last(data, note.last, roles) if note.last and not isinstance(data, (Moments, Pack)) else data
-    return _with_events(Variables(data, roles, options, level, claim.direction, said, note.events))
+    return _with_events(
+        Variables(data, roles, options, level, claim.direction, said, note.events, completed=completed)
+    )
+
+
+def _completed(
+    data: Any,
+    asked: Mapping[str, Sequence[str]],
+    present: Sequence[str],
+    mapped: Mapping[str, str],
+    dataset: str,
+) -> tuple[Any, tuple[str, ...]]:
+    """A table that one would write by hand, with what goes without saying: one shop is one, reactions add up.
+
+    A table without a column of accounts is that of one, if no day stands in it twice (which is refused later);
+    engagement is the sum of the reactions that are there.
+    """
+    frame: Any = nw.from_native(data, pass_through=True)
+    if isinstance(data, (Moments, Pack)) or not isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
+        return data, ()
+
+    def open_to(role: str, name: str) -> bool:
+        names = asked.get(role, ())
+        return name in names and not {*names, *_TIMES * (role == "time")} & {*present, *mapped}
+
+    made, said = [], []
+    if "time" in asked and open_to("by", "entity"):
+        made.append(nw.lit(dataset).alias("entity"))
+        said.append("no column of accounts: all rows are taken as those of one")
+    reactions = [name for name in REACTIONS if name in present]
+    if reactions and any(open_to(role, "engagement") for role in asked):
+        made.append(
+            sum((nw.col(name).cast(nw.Float64()) for name in reactions), nw.lit(0.0)).alias("engagement")
+        )
+        said.append(f"engagement is {' + '.join(reactions)}")
+    if not made:
+        return data, ()
+    completed = frame.with_columns(*made).to_native()
+    if hasattr(data, "attrs"):
+        completed.attrs.update(data.attrs)
+    return completed, tuple(said)
 
 
 def _last(data: Any, time: str, roles: Mapping[str, str]) -> Any:
