@@ -306,27 +306,26 @@ def _heading(text: str, line: str) -> str:
 
 
 def reference_index() -> str:
-    """Return the first page of the reference: the names under `import erresearch as er`, then the pages."""
+    """Return the first page of the reference: the names under `import erresearch as er`, by the question they answer."""
     package = importlib.import_module("erresearch")
-    where = {
-        name: module
-        for _, modules in REFERENCE.values()
-        for module in modules
-        for name in public_names(module)
-    }
-    lines = []
+    group = {module: title for title, modules in REFERENCE.values() for module in modules}
+    where = {name: module for module in group for name in public_names(module)}
+    lines: dict[str, list[str]] = {title: [] for title, _ in REFERENCE.values()}
     for name in sorted(set(package.__all__) - {"__version__", "figures"}, key=str.lower):
         value = getattr(package, name)
-        summary = (inspect.getdoc(value) or "").split("\n\n")[0]
+        summary = re.sub(r":\w+:`~?([^`]+)`", r"\1", (inspect.getdoc(value) or "").split("\n\n")[0])
         module = next((m for m, names in package._NAMES.items() if name in names), where.get(name, ""))
         shown = f"{{py:obj}}`er.{name} <erresearch.{module}.{name}>`" if callable(value) else f"`er.{name}`"
-        lines.append(f"| {shown} | {md(summary)} |")
+        lines[group[module]].append(f"| {shown} | {md(summary.replace('`', ''))} |")
     pages = "\n".join([*REFERENCE, "commands"])
+    tables = "\n".join(
+        f"## {title}\n\n| name | what it does |\n|---|---|\n" + "\n".join(inside) + "\n"
+        for title, inside in lines.items()
+        if inside
+    )
     return (
-        "# Reference\n\nWhat `import erresearch as er` gives, and below it every public name by what it is for.\n\n"
-        "| name | what it does |\n|---|---|\n"
-        + "\n".join(lines)
-        + f"\n\n```{{toctree}}\n:maxdepth: 1\n\n{pages}\n```\n"
+        "# Reference\n\nWhat `import erresearch as er` gives, by what it is for. The pages hold every public name.\n\n"
+        f"{tables}\n```{{toctree}}\n:maxdepth: 1\n\n{pages}\n```\n"
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from docutils import nodes
@@ -14,6 +16,8 @@ from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
+# annotations name tables of these libraries, which are not installed where the site is built
+sys.modules |= {name: ModuleType(name) for name in ("pandas", "polars") if find_spec(name) is None}
 MODULE_OF = importlib.import_module("erresearch")._MODULE_OF
 _INIT = (ROOT / "erresearch" / "__init__.py").read_text(encoding="utf-8")
 
