@@ -20,6 +20,7 @@ import erresearch as er
 from erresearch.claims import examine, read_claims
 from erresearch.claims.packing import here, make_pack, names_to_pack, rows_of
 from erresearch.claims.packs import write_pack
+from erresearch.datasets import dataset_card
 from erresearch.errors import ErresearchWarning
 
 HERE = Path(__file__).resolve().parent
@@ -51,12 +52,21 @@ def levels(name: str) -> list[list[Any]]:
     ]
 
 
-if __name__ == "__main__":
-    for name in sys.argv[1:] or filter(here, names_to_pack()):
+def main(names: list[str], folder: Path) -> None:
+    """Make the packs of some data sets, say what their claims say of them, and what is left to do."""
+    for name in names:
         pack = make_pack(name)
-        print(pack, "->", write_pack(pack, HERE / "evidence" / f"{name}.npz").name)
+        print(pack, "->", write_pack(pack, folder / f"{name}.npz").name)
         for verdict in examine([claim for claim in read_claims() if name in claim.family], {name: pack}):
             print(f"  {verdict}")
+        if dataset_card(name).pending:
+            print(
+                f"  it has been run now: take `pending` of {name} out of datasets.toml, then `make expected`"
+            )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or [*filter(here, names_to_pack())], HERE / "evidence")
     if not sys.argv[1:] and all(map(here, PANELS)):
         heads = ["data", "level", "value", "se", "low", "high", "n"]
         table = pd.DataFrame([row for name in PANELS for row in levels(name)], columns=heads)

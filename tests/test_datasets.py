@@ -407,6 +407,10 @@ def test_missing_moved_and_doubled_columns_are_named(monkeypatch, tmp_path):
         ColumnError, match=r"No column 'Votes' in 'made_up.csv'.*Did you mean 'Vote' for 'Votes'"
     ):
         load_made_up(monkeypatch, tmp_path / "a", MADE_UP.replace(b"Votes", b"Vote"))
+    with pytest.raises(
+        ColumnError, match=r"is another file.*Allowed: Film, Votes, Sold\. Use the file from http"
+    ):
+        load_made_up(monkeypatch, tmp_path / "z", b"<html>moved</html>")
     extra = b"Film,Votes,Sold,<script>\nA,1,TRUE,x\n"
     with pytest.raises(ColumnError, match=r"does not have: '<script>'\. Allowed: Film, Votes, Sold"):
         load_made_up(monkeypatch, tmp_path / "b", extra)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import runpy
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erresearch import datasets
+from erresearch import datasets, examine
+from erresearch.claims import real_rows
+from erresearch.claims.packs import read_pack
 from erresearch.datasets import derivations, entries, loading
 from erresearch.errors import EngineError
 
@@ -41,6 +44,9 @@ def folder(monkeypatch, tmp_path):
             name,
             len(MONTHS[name]),
             hashlib.sha256(content).hexdigest(),
+            hashlib.sha256(
+                "\n".join(sorted(line.split(",")[0] for line in MONTHS[name])).encode()
+            ).hexdigest()[:16],
             {"star_count": float(sum(int(line.split(",")[3]) for line in MONTHS[name]))},
         )
         for name, content in files.items()
@@ -88,6 +94,25 @@ def test_a_month_saved_anew_passes_by_its_sums_and_a_changed_one_is_named(folder
     month.write_bytes(month.read_bytes().replace(b",30.0,", b",31.0,"))
     message = r"'2021-04-29_projects\.csv' is not the file registered.*star_count adds to 91.*star_count 90"
     with pytest.raises(EngineError, match=message):
+        datasets.load("best-of-web-python")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (lambda month: b"", "EmptyDataError: No columns to parse"),
+        (lambda month: b"<html>moved</html>", "0 rows without 'github_id', 'star_count'"),
+        (lambda month: month[:150], "1 rows, star_count adds to 30"),
+        (lambda month: month.replace(b"star_count", b"stars"), "2 rows without 'star_count'"),
+        (lambda month: month.replace(b"b/b", b"b/c"), "other names in 'github_id': one renamed would be two"),
+    ],
+)
+def test_a_month_that_is_another_file_is_named_with_what_is_wrong(folder, changed, said):
+    datasets.load("best-of-web-python")
+    month = folder / "2021-04-29_projects.csv"
+    month.write_bytes(changed(month.read_bytes()))
+    message = rf"'2021-04-29_projects\.csv' is not the file registered.*{said}.*get it again from http"
+    with pytest.raises(EngineError, match=f"(?i){message}"):
         datasets.load("best-of-web-python")
 
 
@@ -171,6 +196,60 @@ def test_shop_weeks_count_no_territory_twice_and_no_part_of_a_week():
         "revenue": [63.0, 28.0],
     }
     assert made[list(expected)].to_dict("list") == expected
+
+
+def shop_file(shops: int = 9, weeks: int = 70) -> pd.DataFrame:
+    """Simulated days of shops with the columns of the file, empty cells where a channel was not used."""
+    card, rng = datasets.dataset_card("conjura-shops"), np.random.default_rng(4)
+    days = pd.date_range("2022-01-03", periods=7 * weeks).strftime("%Y-%m-%d")
+    parts = []
+    for shop in range(shops):
+        for where in ("All Territories", "Spain") if shop == 0 else ("Spain", "Italy")[: 1 + shop % 2]:
+            rows = pd.DataFrame({"DATE_DAY": days, "ORGANISATION_ID": f"s{shop}", "TERRITORY_NAME": where})
+            talk = np.repeat(rng.lognormal(4, 0.5, weeks), 7)
+            sold = rng.lognormal(7, 0.3, len(rows)) * (talk**0.1)
+            for column in card.columns:
+                if column.source.endswith(("_SPEND", "_CLICKS", "_IMPRESSIONS")):
+                    meta = column.source.startswith("META")
+                    rows[column.source] = (
+                        np.round(rng.lognormal(3, 0.4, len(rows)) * (talk / 50)) if meta else ""
+                    )
+            money = {"ALL_PURCHASES_ORIGINAL_PRICE": sold.round(2), "ALL_PURCHASES_GROSS_DISCOUNT": ""}
+            parts.append(rows.assign(**money, **dict.fromkeys(card.unused, "x")))
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_shops_that_nobody_has_run_yet_run_on_a_file_of_their_layout(monkeypatch, tmp_path, capsys):
+    card = datasets.dataset_card("conjura-shops")
+    assert card.pending
+    assert "Not yet run" in str(card)
+    table = shop_file()
+    table.to_csv(tmp_path / card.sources[0].file, index=False)
+    monkeypatch.setenv("ERRESEARCH_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ERRESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+    with pytest.raises(
+        EngineError, match=rf"does not hold the rows.*{len(table):,} rows.*Allowed: 132,759 rows"
+    ):
+        datasets.load("conjura-shops")
+    monkeypatch.setattr(loading, "dataset_card", lambda name: replace(card, n=len(table)))
+    weeks = datasets.load("conjura-shops")
+    assert weeks.groupby("account").size().eq(70).all()
+    assert weeks.attrs["erresearch"]["excluded"]["in the row over all territories"] == 490
+    tool = runpy.run_path(str(ROOT / "data" / "make_evidence.py"))
+    tool["main"](["conjura-shops"], tmp_path)
+    said = capsys.readouterr().out
+    assert re.findall(r"^  (C\d+) on conjura-shops: (?!not judged)", said, re.MULTILINE) == [
+        "C01",
+        "C09",
+        "C18",
+    ]
+    assert "take `pending` of conjura-shops out of datasets.toml" in said
+    pack = read_pack(tmp_path / "conjura-shops.npz")
+    assert {claim: entry.kind for claim, entry in pack.entries.items()} == dict.fromkeys(
+        ["C01", "C09", "C18"], "stored"
+    )
+    table = real_rows(examine(["C01", "C09", "C18"], {"conjura-shops": pack}))
+    assert all(all(row) for row in table.rows)
 
 
 # ------------------------------------------------------------------------------------------ figures found before

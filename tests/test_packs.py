@@ -335,6 +335,15 @@ def test_a_set_without_a_pack_is_left_out_aloud(monkeypatch) -> None:
     assert "hillstrom" not in data
 
 
+def test_a_copy_that_is_another_file_gives_way_to_the_pack(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("ERRESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("ERRESEARCH_DATA_DIR", str(tmp_path))
+    (tmp_path / "hillstrom_minethatdata.csv").write_text("recency,history\n1,2\n", "utf-8")
+    said = r"hillstrom is judged from its evidence pack: .*is not the file registered.*SHA-256.*Replace it"
+    with pytest.warns(ErresearchWarning, match=said):
+        assert isinstance(embedded(rows=True)["hillstrom"], Pack)
+
+
 def test_packs_without_rows_cannot_be_verified(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("ERRESEARCH_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("ERRESEARCH_CACHE_DIR", str(tmp_path / "cache"))

@@ -400,7 +400,8 @@ def embedded(*, rows: bool = False) -> dict[str, Any]:
     Warns
     -----
     ErresearchWarning
-        Naming data sets that have neither a pack nor, with `rows`, rows on this machine.
+        Naming data sets that have neither a pack nor, with `rows`, rows on this machine, and copies of rows that are not
+        what is registered: the pack takes their place.
 
     Examples
     --------
@@ -412,16 +413,20 @@ def embedded(*, rows: bool = False) -> dict[str, Any]:
     real: dict[str, Any] = {name: load(name) for name in ("movies", "er-benchmarks")}
     packs = shipped()
     for name in names_to_pack():
-        if rows and here(name):
-            real[name] = rows_of(name)
-        elif name in packs:
+        wrong = ""
+        try:
+            if rows and here(name):
+                real[name] = rows_of(name)
+                continue
+        except ErresearchError as error:
+            wrong = str(error)
+        if name in packs:
             real[name] = packs[name]
         elif not registered()[name].pending:
-            warnings.warn(
-                f"{name} is left out: it has no evidence pack, and its rows were not asked for or are not here",
-                ErresearchWarning,
-                stacklevel=2,
-            )
+            wrong = wrong or "it has no evidence pack, and its rows were not asked for or are not here"
+        if wrong:
+            instead = "judged from its evidence pack" if name in real else "left out"
+            warnings.warn(f"{name} is {instead}: {wrong}", ErresearchWarning, stacklevel=2)
     worlds = {name: simulate_panel(name, rng=_SEED)[0] for name in (*WORLDS, *CASES)}
     for table in worlds.values():
         table.attrs["seed"] = _SEED

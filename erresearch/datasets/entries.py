@@ -111,11 +111,12 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file of a folder: its rows, hash and the sums of some columns of the file."""
+    """One file of a folder: its rows, hash, a hash of the names in its first column, and the sums of some others."""
 
     file: str
     rows: int
     sha256: str
+    names: str
     sums: Mapping[str, float]
 
 
@@ -437,12 +438,13 @@ def parts_of(source: Source) -> tuple[Part, ...]:
     """
     with (resource("data") / source.parts).open(encoding="utf-8", newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["folder"] == source.file]
-    plain = ("folder", "file", "rows", "sha256")
+    plain = ("folder", "file", "rows", "sha256", "names")
     return tuple(
         Part(
             row["file"],
             int(row["rows"]),
             row["sha256"],
+            row["names"],
             {name: float(total) for name, total in row.items() if name not in plain},
         )
         for row in rows
@@ -528,7 +530,7 @@ def _fetch(dataset: Dataset, source: Source, address: str, target: Path) -> None
             got=f"{type(error).__name__}: {error}".split(" with url")[0],
             fix=f"download {files}, and set ERRESEARCH_DATA_DIR to that folder (or put it into "
             f"{str(cache_folder())!r}){without}",
-        ) from error
+        ) from None  # what a library says of its sockets is long, and the line above names its last word
 
 
 def _packaged(dataset: Dataset) -> Path:

@@ -132,7 +132,10 @@ def _raw(dataset: Dataset, found: Found) -> pd.DataFrame:
     frames = []
     for part in parts_of(source):
         content = (found.path / part.file).read_bytes()
-        frame = read_one(content, source, found)
+        try:
+            frame = read_one(content, source, found)
+        except ValueError as error:
+            raise _another_part(dataset, part, f"{type(error).__name__}: {error}") from error
         if hashlib.sha256(content).hexdigest() != part.sha256:
             _check_part(dataset, part, frame)
         frames.append(frame[[name for name in frame.columns if name in wanted]].assign(file=part.file))
@@ -143,17 +146,22 @@ def _check_part(dataset: Dataset, part: Part, frame: pd.DataFrame) -> None:
     """Take a file of another hash as a copy saved anew where its rows and column sums are those registered."""
     import pandas as pd
 
-    absent = sorted(set(part.sums) - set(frame.columns))
-    totals = {name: pd.to_numeric(frame[name], errors="coerce").sum() for name in part.sums if name in frame}
-    if (
-        not absent
-        and len(frame) == part.rows
-        and all(abs(totals[c] - t) <= 0.5 for c, t in part.sums.items())
-    ):
-        return
-    raise EngineError(
+    names = dataset.columns[0].source
+    absent = [name for name in (names, *part.sums) if name not in frame]
+    if absent:
+        raise _another_part(dataset, part, f"{len(frame):,} rows without {', '.join(map(repr, absent))}")
+    totals = {name: pd.to_numeric(frame[name], errors="coerce").sum() for name in part.sums}
+    if len(frame) != part.rows or any(abs(totals[name] - total) > 0.5 for name, total in part.sums.items()):
+        sums = ", ".join(f"{name} adds to {total:,.0f}" for name, total in totals.items())
+        raise _another_part(dataset, part, f"{len(frame):,} rows, {sums}")
+    if hashlib.sha256("\n".join(sorted(frame[names])).encode()).hexdigest()[:16] != part.names:
+        raise _another_part(dataset, part, f"other names in {names!r}: one renamed would be two series")
+
+
+def _another_part(dataset: Dataset, part: Part, got: str) -> EngineError:
+    return EngineError(
         f"{part.file!r} is not the file registered for data set {dataset.name!r}",
-        got=", ".join([f"{len(frame):,} rows", *(f"{name} adds to {t:,.0f}" for name, t in totals.items())]),
+        got=got,
         allowed=", ".join([f"{part.rows:,} rows", *(f"{name} {t:,.0f}" for name, t in part.sums.items())]),
         fix=f"get it again from {dataset.sources[0].download}{part.file}",
     )
@@ -178,13 +186,8 @@ def _account(dataset: Dataset, found: Found, frame: pd.DataFrame) -> dict[str, A
         "duplicates": int(without_key.duplicated().sum()),
         "counted": {rule.label: _matching(frame[rule.column], rule) for rule in dataset.count},
         "columns": {
-            column.name: {
-                "from": column.source,
-                "unit": column.unit,
-                "meaning": column.meaning,
-                "leaks": column.leaks,
-                "distance": column.distance,
-            }
+            column.name: {"from": column.source}
+            | {told: getattr(column, told) for told in ("unit", "meaning", "leaks", "distance")}
             for column in dataset.columns
             if column.name in frame
         },
@@ -270,6 +273,12 @@ _READERS: Mapping[Format, Callable[[bytes, Source, Found], pd.DataFrame]] = {
 def _check_columns(dataset: Dataset, raw: pd.DataFrame, file: str) -> None:
     wanted = list(dict.fromkeys(column.source for column in dataset.columns if column.source))
     present = [str(name) for name in raw.columns]
+    if not set(wanted) & set(present):
+        raise ColumnError(
+            f"{file!r} is another file than that of data set {dataset.name!r}: none of its columns is there",
+            allowed=", ".join(wanted[:5]) + (f" and {len(wanted) - 5} more" if len(wanted) > 5 else ""),
+            fix=f"use the file from {dataset.url}",
+        )
     if set(wanted) - set(present):
         raise missing_columns(wanted, present, where=f"{file!r} (data set {dataset.name!r})")
     twice = sorted({name for name in present if present.count(name) > 1})
@@ -453,21 +462,11 @@ def catalog() -> pd.DataFrame:
     """
     import pandas as pd
 
+    told = ("name", "title", "unit", "n", "randomised", "where", "distance", "licence")
     sets = registered().values()
     return pd.DataFrame(
-        [
-            {
-                "name": dataset.name,
-                "title": dataset.title,
-                "unit": dataset.unit,
-                "n": dataset.n,
-                "randomised": dataset.randomised,
-                "where": _where(dataset),
-                "distance": dataset.distance,
-                "licence": dataset.licence,
-            }
-            for dataset in sets
-        ]
+        [[_where(each) if name == "where" else getattr(each, name) for name in told] for each in sets],
+        columns=told,
     )
 
 
