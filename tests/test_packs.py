@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import tomllib
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -20,11 +22,13 @@ from erresearch.claims import (
     embedded,
     examine,
     merge_small,
+    packs,
     pool,
     read_claims,
     real_rows,
     verify_pack,
 )
+from erresearch.claims.decision_rule import Evidence
 from erresearch.claims.disclosure import LEAST_ROWS, strata
 from erresearch.claims.packing import make_pack, names_to_pack, shipped
 from erresearch.claims.packs import Entry, Pack, declaration, read_pack, write_pack
@@ -250,19 +254,58 @@ def test_damaged_packs(table, tmp_path) -> None:
         read_pack(path)
     with pytest.raises(EngineError, match="cannot read evidence from"):
         read_pack(tmp_path / "none.npz")
+    with zipfile.ZipFile(io.BytesIO(whole)) as members:
+        largest = max(members.infolist(), key=lambda member: member.compress_size)
     changed = bytearray(whole)
-    changed[len(whole) // 2] ^= 1
+    changed[largest.header_offset + 100 + largest.compress_size // 2] ^= 1  # in its middle, behind its name
     path.write_bytes(changed)
     with pytest.raises(EngineError, match=r"cannot read evidence from .*Bad CRC-32"):
         read_pack(path)
 
 
-@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize(
+    ("place", "word"),
+    [
+        (("estimate", "value"), "0.1"),
+        (("estimate", "value"), True),
+        (("estimate", "name"), 3),
+        (("estimate", "n_rows"), 1.5),
+        (("estimate", "intervals"), [[0.1, 0.2]]),
+        (("estimate",), []),
+        (("doubts",), "none"),
+        (("doubts",), [{"name": "a", "text": "b", "raised": 1}]),
+        (("ends",), {}),
+        (("order",), {"x": "a"}),
+        (("clusters",), None),
+    ],
+)
+def test_what_no_evidence_is_is_refused(place, word, table, tmp_path, monkeypatch) -> None:
+    whole = packs._to_words
+
+    def odd(evidence):
+        words = whole(evidence)
+        *path, last = place
+        inner = words
+        for name in path:
+            inner = inner[name]
+        inner[last] = word
+        return words
+
+    pack = simulated_pack(table)
+    monkeypatch.setattr(
+        packs, "_to_words", lambda value: odd(value) if isinstance(value, Evidence) else whole(value)
+    )
+    path = write_pack(pack, tmp_path / "a.npz")
+    with pytest.raises(EngineError, match="cannot read evidence from"):
+        read_pack(path)
+
+
+@pytest.mark.parametrize("version", [1, 3])
 def test_a_pack_of_another_version_is_refused(version, table, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("erresearch.claims.packs._FORMAT", version)
     path = write_pack(simulated_pack(table), tmp_path / "hillstrom.npz")
     monkeypatch.undo()
-    said = rf"cannot read evidence from .*format version {version}.*Allowed: version 1\..*[Mm]ake it again"
+    said = rf"cannot read evidence from .*format version {version}.*Allowed: version 2\..*[Mm]ake it again"
     with pytest.raises(EngineError, match=said):
         read_pack(path)
 

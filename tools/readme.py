@@ -160,7 +160,7 @@ def picture(root: Path = ROOT) -> str:
         f'role="img" aria-label="{title}"><rect width="100%" height="100%" fill="#fff"/>',
         f'<text x="12" y="20" font-size="15" font-weight="bold" fill="#1c1b19">{title}</text>',
         '<text x="12" y="40" fill="#5d5a54">Each with its interval, in multiples of the smallest effect that matters '
-        "(shaded), cut beyond 5 times; the word and its certainty</text>",
+        "(shaded), an arrowhead where it lies beyond 5 times; the word and its certainty</text>",
         f'<rect x="{across(-1)}" y="50" width="{across(1) - across(-1):.1f}" height="{height - 76}" fill="#eeece7"/>',
         f'<path d="M{across(0)} 50V{height - 26}" stroke="#5d5a54"/>',
     ]
@@ -175,7 +175,7 @@ def picture(root: Path = ROOT) -> str:
             f'<text x="12" y="{y + 4}" fill="#1c1b19">{claim}</text><text x="{left - 14}" y="{y + 4}" '
             f'text-anchor="end" fill="#5d5a54" font-size="11">{called.get(verdict.dataset, verdict.dataset)}</text>'
             f'<path d="M{low} {y}H{high}" stroke="{colour}" stroke-width="3"/>'
-            f'<circle cx="{middle}" cy="{y}" r="4.5" fill="{colour}"/>'
+            f'{_mark(verdict.estimate.value / verdict.sesoi, most, middle, y)} fill="{colour}"/>'
             f'<text x="{left + wide + 14}" y="{y + 4}" fill="{colour}">{SYMBOLS[verdict.word]} {verdict.word}'
             f'<tspan fill="#5d5a54" font-size="11">, {verdict.certainty.level}</tspan></text>'
         )
@@ -185,6 +185,14 @@ def picture(root: Path = ROOT) -> str:
             f'<text x="{across(tick)}" y="{height - 8}" text-anchor="middle" fill="#5d5a54">{text}</text>'
         )
     return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def _mark(times: float, most: float, x: float, y: int) -> str:
+    """Draw a dot; where the estimate lies beyond the scale, a head that points there."""
+    if abs(times) <= most:
+        return f'<circle cx="{x}" cy="{y}" r="4.5"'
+    way = 1 if times > 0 else -1
+    return f'<path d="M{x + 5 * way} {y}L{x - 4 * way} {y - 5}V{y + 5}Z"'
 
 
 def with_tables(page: str, root: Path = ROOT) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from types import MappingProxyType, UnionType
+from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -22,16 +23,7 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.stored import is_count, pack_text, read_archive, write_archive
 from erresearch.errors import DataError
 from erresearch.relate.scores import Scores
-from erresearch.results import (
-    Affine,
-    Doubt,
-    Estimate,
-    Interval,
-    IntervalTable,
-    Precedence,
-    Reliability,
-    StudentT,
-)
+from erresearch.results import Affine, Estimate, Interval, IntervalTable, StudentT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +36,7 @@ __all__ = [
     "write_pack",
 ]
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _MOMENTS: Final = ("origin", "count", "weight", "sums", "cross")
 _SCORES: Final = ("beta", "bread", "scores", "hessians")
 
@@ -268,86 +260,35 @@ def _entry(claim: str, said: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
         scores = Scores(beta, bread, own, hessians, *counts)
     if not isinstance(said["declared"], str):
         raise TypeError("a declaration is text")
-    return Entry(said["declared"], _from_words(said["evidence"]), moments, scores)
+    evidence = _from_words(Evidence, said["evidence"])
+    return Entry(said["declared"], replace(evidence, result=evidence.order), moments, scores)
 
 
-_ESTIMATE: Final = ("name", "value", "se", "df", "n_rows", "n_accounts", "unit", "method")
 #: Levels at which an interval without a distribution of a known name is stored: those of Holm's steps.
 _LEVELS: Final = tuple(1 - 0.05 / left for left in range(1, LARGEST_FAMILY + 1))
-_BOTH_WAYS: Final = ("forward", "reverse", "lead", "contemporaneous", "beside", "over_lead", "cumulated")
+#: Fields that are not stored: they follow from others, or are made again.
+_MADE_AGAIN: Final[Mapping[type, frozenset[str]]] = MappingProxyType(
+    {Estimate: frozenset({"interval", "reference"}), Evidence: frozenset({"result"})}
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """The layout of stored evidence, field by field."""
-
-    estimate: Mapping[str, Any]
-    doubts: list[list[Any]]
-    beside: list[list[Any]] = field(default_factory=list)
-    clusters: int = 0
-    barrier: str = ""
-    fragile: str = ""
-    ends: list[Mapping[str, Any]] = field(default_factory=list)
-    order: Mapping[str, Any] | None = None
-    without: Mapping[str, Any] | None = None
-    size: Mapping[str, Any] | None = None
-    told: str = ""
-    ambiguous: list[str] = field(default_factory=list)
-    open_points: list[str] = field(default_factory=list)
+def _stored(kind: type) -> list[str]:
+    return [each.name for each in fields(kind) if each.name not in _MADE_AGAIN.get(kind, ())]
 
 
-def _to_words(evidence: Evidence) -> dict[str, Any]:
-    words: dict[str, Any] = {
-        "estimate": _estimate_words(evidence.estimate),
-        "ends": [_estimate_words(end) for end in evidence.ends],
-        "clusters": evidence.clusters,
-        "barrier": evidence.barrier,
-        "fragile": evidence.fragile,
-        "doubts": _doubt_words(evidence.doubts),
-    }
-    if evidence.order is not None:
-        words["order"] = _order_words(evidence.order)
-    others = {"without": evidence.without, "size": evidence.size}
-    words |= {name: _estimate_words(one) for name, one in others.items() if one is not None}
-    words |= {"told": evidence.told} if evidence.told else {}
-    words |= {"beside": _doubt_words(evidence.beside)} if evidence.beside else {}
-    lists = {"ambiguous": list(evidence.ambiguous), "open_points": list(evidence.open_points)}
-    return words | {name: value for name, value in lists.items() if value}
+def _to_words(value: Any) -> Any:
+    """What JSON can hold of a value, field by field; of an estimate also its distribution, or intervals without one."""
+    if is_dataclass(value):
+        words = {name: _to_words(getattr(value, name)) for name in _stored(type(value))}
+        return words | (_intervals(value) if isinstance(value, Estimate) else {})
+    if isinstance(value, Mapping):
+        return {key: _to_words(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return [_to_words(each) for each in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
-def _doubt_words(doubts: Iterable[Doubt]) -> list[list[Any]]:
-    return [[d.name, d.text, _or_none(d.value), d.raised] for d in doubts]
-
-
-def _order_words(order: Precedence) -> dict[str, Any]:
-    held = {name: getattr(order, name) for name in _BOTH_WAYS}
-    words = {name: None if one is None else _estimate_words(one) for name, one in held.items()}
-    known = order.reliability
-    return words | {
-        "x": order.x,
-        "y": order.y,
-        "method": order.method,
-        "counts": [order.n_rows, order.n_accounts],
-        "lags": [[lag, _estimate_words(one)] for lag, one in order.lags],
-        "dropped": dict(order.dropped),
-        "cautions": list(order.cautions),
-        "explained": list(order.explained),
-        "reliability": None
-        if known is None
-        else [_or_none(known.value), _or_none(known.low), known.source, known.level],
-    }
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value
-
-
-def _nan(value: object) -> float:
-    return float("nan") if value is None else _number(value)
-
-
-def _estimate_words(estimate: Estimate) -> dict[str, Any]:
-    words: dict[str, Any] = {name: getattr(estimate, name) for name in _ESTIMATE}
+def _intervals(estimate: Estimate) -> dict[str, Any]:
     reference = estimate.reference
     while isinstance(reference, Affine):
         reference = reference.reference
@@ -358,88 +299,42 @@ def _estimate_words(estimate: Estimate) -> dict[str, Any]:
             allowed="Student's t, or a distribution that gives an interval at every level",
             fix="judge this claim from rows",
         )
-    words |= {"by": estimate.by} if estimate.by else {}
-    if not isinstance(reference, StudentT):
-        ends = [estimate.at(level).interval for level in _LEVELS]
-        words["intervals"] = [[one.low, one.high, one.level] for one in ends]
-    return words
+    if isinstance(reference, StudentT):
+        return {}
+    ends = [estimate.at(level).interval for level in _LEVELS]
+    return {"intervals": [[one.low, one.high, one.level] for one in ends]}
 
 
-def _from_words(words: Mapping[str, Any]) -> Evidence:
-    said = _Said(**words)
-    texts = (said.barrier, said.fragile, said.told, *said.ambiguous, *said.open_points)
-    if not (is_count(said.clusters) and all(isinstance(text, str) for text in texts)):
-        raise TypeError("evidence is of another type")
-    order = None if said.order is None else _order(said.order)
-    return Evidence(
-        _estimate(said.estimate),
-        ends=tuple(_estimate(end) for end in said.ends),
-        order=order,
-        without=None if said.without is None else _estimate(said.without),
-        size=None if said.size is None else _estimate(said.size),
-        told=said.told,
-        ambiguous=tuple(said.ambiguous),
-        open_points=tuple(said.open_points),
-        clusters=said.clusters,
-        barrier=said.barrier,
-        fragile=said.fragile,
-        doubts=tuple(_doubt(*doubt) for doubt in said.doubts),
-        beside=tuple(_doubt(*doubt) for doubt in said.beside),
-        result=order,
-    )
-
-
-def _order(words: Mapping[str, Any]) -> Precedence:
-    held: dict[str, Any] = {
-        name: None if words[name] is None else _estimate(words[name]) for name in _BOTH_WAYS
-    }
-    rows, accounts = words["counts"]
-    texts = (words["x"], words["y"], words["method"], *words["cautions"], *words["dropped"])
-    if not all(isinstance(text, str) for text in texts) or not all(
-        map(is_count, (rows, accounts, *words["dropped"].values()))
+def _from_words(kind: Any, words: Any) -> Any:
+    """A value of a type from what JSON held of it; what is of another type is refused."""
+    whole, inside = get_origin(kind), get_args(kind)
+    if whole in (Union, UnionType):
+        return None if words is None else _from_words(inside[0], words)
+    if whole is tuple and isinstance(words, list):
+        kinds = inside[:1] * len(words) if inside[-1] is ... else inside
+        return tuple(_from_words(each, word) for each, word in zip(kinds, words, strict=True))
+    if whole is Mapping and isinstance(words, dict):
+        return {key: _from_words(inside[1], word) for key, word in words.items()}
+    if whole is Literal and words in inside:
+        return words
+    if is_dataclass(kind) and isinstance(words, dict):
+        return _dataclass(kind, words)
+    if kind is float and (words is None or (isinstance(words, (int, float)) and not isinstance(words, bool))):
+        return float("nan") if words is None else words
+    if (kind is int and (is_count(words) or words == -1)) or (
+        kind in (str, bool) and isinstance(words, kind)
     ):
-        raise TypeError("an order in time is of another type")
-    known = words["reliability"]
-    explained = tuple(_number(share) for share in words["explained"])
-    return Precedence(
-        x=words["x"],
-        y=words["y"],
-        **held,
-        method=words["method"],
-        n_rows=rows,
-        n_accounts=accounts,
-        lags=tuple((int(lag), _estimate(one)) for lag, one in words["lags"]),
-        dropped=dict(words["dropped"]),
-        cautions=tuple(words["cautions"]),
-        explained=(explained[0], explained[1]),
-        reliability=None if known is None else Reliability(_nan(known[0]), _nan(known[1]), *known[2:]),
-    )
+        return words
+    raise TypeError(f"{kind} cannot be read from a {type(words).__name__}")
 
 
-def _doubt(name: object, text: object, value: object, raised: object) -> Doubt:
-    if not (isinstance(name, str) and isinstance(text, str) and isinstance(raised, bool)):
-        raise TypeError("a doubt is of another type")
-    return Doubt(name, text, _nan(value), raised)
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError("a number is of another type")
-    return value
-
-
-def _estimate(words: Mapping[str, Any]) -> Estimate:
-    plain = {name: words[name] for name in _ESTIMATE}
-    for name in ("value", "se", "df"):
-        _number(plain[name])
-    plain["by"] = words.get("by", "")
-    texts = [plain[name] for name in ("name", "unit", "method", "by")]
-    counts = [plain[name] for name in ("n_rows", "n_accounts")]
-    if not all(isinstance(text, str) for text in texts) or not all(map(is_count, counts)):
-        raise TypeError("an estimate is of another type")
-    reference: StudentT | IntervalTable = StudentT(plain["value"], plain["se"], plain["df"])
+def _dataclass(kind: Any, words: Mapping[str, Any]) -> Any:
+    hints, known = get_type_hints(kind), _stored(kind)
+    held = {name: _from_words(hints[name], words[name]) for name in known if name in words}
+    if kind is not Estimate:
+        return kind(**held)
+    reference: StudentT | IntervalTable = StudentT(held["value"], held["se"], held["df"])
     if "intervals" in words:
-        reference = IntervalTable(
-            tuple(Interval(*(_number(end) for end in one)) for one in words["intervals"])
-        )
-    return Estimate(**plain, interval=reference.interval(0.95), reference=reference)
+        ends = _from_words(tuple[tuple[float, float, float], ...], words["intervals"])
+        reference = IntervalTable(tuple(Interval(*one) for one in ends))
+    return Estimate(**held, interval=reference.interval(0.95), reference=reference)
