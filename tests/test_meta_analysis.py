@@ -110,7 +110,9 @@ def test_an_own_estimate_is_drawn_by_its_precision():
     assert sharp.weight > 0.999
     assert sharp.pooled.value == pytest.approx(0.2, abs=1e-3)
     assert blunt.pooled.value == pytest.approx(blunt.others.mean.value, abs=1e-4)
-    assert "and it lies outside" in str(sharp)
+    assert "and it lies outside; put" in str(sharp)
+    wide = partial_pooling(of(0.2, 0.1), others)
+    assert "and it lies outside, though not all of its interval; put" in str(wide)
     assert "beside 5 others one would expect" in str(blunt)
     assert sharp.expected == sharp.others.prediction
 
@@ -197,3 +199,9 @@ def test_findings_come_from_verdicts_experiments_packs_and_estimates():
     assert Finding.of("e", SimpleNamespace(effect=of(1, 1)), **told).estimate.value == 1
     with pytest.raises(DataError, match=r"no estimate to put together.*str"):
         Finding.of("x", "text", **told)
+    judged = {"a": verdict, "b": SimpleNamespace(effect=verdict.estimate), "c": packed, "d": verdict.estimate}
+    mean = meta_analysis({name: judged[name] for name in "abd"}).mean
+    assert mean.value == pytest.approx(verdict.estimate.value)
+    assert meta_analysis({"a": packed, "b": packed}).mean.value == pytest.approx(verdict.estimate.value)
+    with pytest.raises(DataError, match=r"no estimate to put together.*Pack.*Finding\.of"):
+        meta_analysis({"a": verdict, "b": shipped()["hillstrom"]})

@@ -24,6 +24,7 @@ from erresearch.engine.moments import FORMAT, Moments
 from erresearch.engine.stored import parts_of, read_archive, write_archive
 from erresearch.errors import DataError, EngineError, ErresearchWarning, UnknownNameError, missing_columns
 from erresearch.relate import PartialPooling, partial_pooling
+from erresearch.relate.random_effects import estimate_in
 from erresearch.results import Estimate, StudentT
 
 __all__ = ["Finding", "Shared", "combine", "pool", "read_findings", "share"]
@@ -426,16 +427,7 @@ class Finding:
         """
         if isinstance(found, Pack) and claim is not None:
             found = found.entry(claim).evidence.estimate
-        held = (found, getattr(found, "effect", None), getattr(found, "estimate", None))
-        estimates = [one for one in held if isinstance(one, Estimate)]
-        if not estimates:
-            raise DataError(
-                "there is no estimate to put together with others",
-                got=type(found).__name__,
-                allowed="an estimate, a verdict with one, a judged experiment, or an evidence pack with its claim",
-                fix="judge it first",
-            )
-        return cls(name=name, estimate=estimates[0], outcome=outcome, period=period, unit=unit)
+        return cls(name=name, estimate=estimate_in(found), outcome=outcome, period=period, unit=unit)
 
 
 _FINDING: Final = ("name", "value", "se", "outcome", "period", "unit")
@@ -535,7 +527,7 @@ def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float 
     ...         n_rows=900, n_accounts=12, reference=reference), outcome="revenue", period="week", unit="elasticity")
     >>> others = [said(name, 0.02 + 0.004 * i, 0.01) for i, name in enumerate("abcde")]
     >>> print(combine([*others, said("mine", 0.2, 0.1)], own="mine"))  # doctest: +ELLIPSIS
-    own estimate 0.20 ...; beside 5 others one would expect ..., and it lies outside; put together (own weight ...
+    own estimate 0.20 ...; beside 5 others one would expect ..., and it lies outside, though not all of its interval; ...
     """
     told = read_findings(findings) if isinstance(findings, (str, Path)) else tuple(findings)
     names = [one.name for one in told]

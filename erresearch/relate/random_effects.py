@@ -12,7 +12,7 @@ import numpy as np
 from erresearch.errors import DataError, DesignError
 from erresearch.results import Estimate, Interval, StudentT, plain
 
-__all__ = ["FEWEST_SETS", "MetaAnalysis", "PartialPooling", "meta_analysis", "partial_pooling"]
+__all__ = ["FEWEST_SETS", "MetaAnalysis", "PartialPooling", "estimate_in", "meta_analysis", "partial_pooling"]
 
 #: Sets from which on it is said what the next one would show.
 FEWEST_SETS: Final = 5
@@ -99,7 +99,26 @@ def _mean(y: Array, v: Array, tau2: float) -> tuple[float, float]:
     return mu, max(math.sqrt(spread / w.sum()), float((1 / v).sum()) ** -0.5)
 
 
-def meta_analysis(estimates: Mapping[str, Estimate], *, level: float = 0.95) -> MetaAnalysis:
+def estimate_in(found: object) -> Estimate:
+    """Return an estimate itself, or that of a verdict, of a judged experiment or of a finding.
+
+    Raises
+    ------
+    DataError
+        If there is none in it.
+    """
+    for one in (found, getattr(found, "effect", None), getattr(found, "estimate", None)):
+        if isinstance(one, Estimate):
+            return one
+    raise DataError(
+        "there is no estimate to put together with others",
+        got=type(found).__name__,
+        allowed="an estimate, a verdict with one, a judged experiment, a finding",
+        fix="judge it first; of a pack take Finding.of(..., claim=...)",
+    )
+
+
+def meta_analysis(sets: Mapping[str, object], *, level: float = 0.95) -> MetaAnalysis:
     """Put estimates of several sets together.
 
     θ_i = μ + u_i + e_i with u_i ~ N(0, τ²) and e_i ~ N(0, s_i²). τ² by restricted maximum likelihood; the standard error
@@ -109,7 +128,7 @@ def meta_analysis(estimates: Mapping[str, Estimate], *, level: float = 0.95) -> 
 
     Parameters
     ----------
-    estimates : mapping of str to Estimate
+    sets : mapping of str to Estimate, Verdict, Judgement or Finding
         By set; all of the same effect in the same unit.
     level : float
         Confidence level.
@@ -121,7 +140,7 @@ def meta_analysis(estimates: Mapping[str, Estimate], *, level: float = 0.95) -> 
     Raises
     ------
     DataError
-        If there are fewer than two estimates, units differ, or a standard error is not a number above 0.
+        If there are fewer than two sets, one has no estimate, units differ, or a standard error is not a number above 0.
     DesignError
         If `level` does not lie between 0 and 1.
 
@@ -149,6 +168,7 @@ def meta_analysis(estimates: Mapping[str, Estimate], *, level: float = 0.95) -> 
     """
     if not 0 < level < 1:
         raise DesignError("`level` must lie between 0 and 1", got=repr(level), fix="use 0.95 for 95 %")
+    estimates = {name: estimate_in(one) for name, one in sets.items()}
     if len(estimates) < 2:
         raise DataError(
             "one estimate cannot be put together with others",
@@ -261,7 +281,12 @@ class PartialPooling:
 
     def __str__(self) -> str:
         """Own, expected, and both, each said as what it is."""
-        inside = "inside" if self.own.value in self.expected else "outside"
+        met = self.own.interval.low <= self.expected.high and self.own.interval.high >= self.expected.low
+        inside = (
+            "inside"
+            if self.own.value in self.expected
+            else "outside" + ", though not all of its interval" * met
+        )
         return (
             f"own estimate {self.own.number()}; beside {len(self.others.estimates)} others one would expect "
             f"{self.expected}, and it lies {inside}; put together (own weight {100 * self.weight:.0f} %) "
