@@ -122,6 +122,25 @@ def test_one_file_of_days_is_audited_as_it_is(german: bool, tmp_path: Path) -> N
     assert words["C14"] == "not judged"
 
 
+def test_reactions_within_a_day_are_used_and_lift_the_caution(tmp_path: Path) -> None:
+    table = days(400).assign(likes_24h=lambda t: t["likes"], comments_24h=lambda t: t["comments"])
+    table = table.assign(likes=table["likes"] + 5)
+    read(table, tmp_path)
+    found = er.audit([tmp_path / "shop.csv"], tz="UTC")
+    assert found.panel is not None
+    assert found.panel.rows["engagement_24h"].tolist() == (table["likes_24h"] + table["comments"]).tolist()
+    plain = er.examine(["C01", "C02"], table.drop(columns=["likes_24h", "comments_24h"]))
+    for audited, own, late in zip(found.verdicts, er.examine(["C01", "C02"], table), plain, strict=False):
+        assert audited.certainty is not None
+        assert own.certainty is not None
+        assert late.certainty is not None
+        assert "late-reactions" in late.certainty.codes
+        assert "late-reactions" not in (*audited.certainty.codes, *own.certainty.codes)
+        assert audited.estimate is not None
+        assert own.estimate is not None
+        assert audited.estimate.value == pytest.approx(own.estimate.value, rel=1e-9)
+
+
 def test_the_audit_of_a_table_finds_what_was_planted(tmp_path: Path) -> None:
     world = simulate("effect", accounts=12, weeks=104, rng=4)
     names = ["account", "week", "likes", "comments", "revenue", "spend", "followers"]

@@ -187,9 +187,11 @@ def _completed(
         said.append("no column of accounts: all rows are taken as those of one")
     reactions = [name for name in REACTIONS if name in present]
     if reactions and any(open_to(role, "engagement") for role in asked):
-        made.append(
-            sum((nw.col(name).cast(nw.Float64()) for name in reactions), nw.lit(0.0)).alias("engagement")
-        )
+        early = [f"{name}_24h" for name in reactions]
+        for name, parts in (("engagement", reactions), ("engagement_24h", early)):
+            if set(parts) <= set(present):
+                terms = (nw.col(part).cast(nw.Float64()) for part in parts)
+                made.append(sum(terms, nw.lit(0.0)).alias(name))
         said.append(f"engagement is {' + '.join(reactions)}")
     if not made:
         return data, ()

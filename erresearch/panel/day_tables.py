@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from erresearch.engine.expressions import Clock
 from erresearch.errors import DataError, DesignError
 from erresearch.exports.log import Export
-from erresearch.schema.vocabulary import EXPOSURES, PERIODS, REACTIONS, WEEKDAYS, Freq
+from erresearch.schema.vocabulary import EARLY, EXPOSURES, PERIODS, REACTIONS, WEEKDAYS, Freq
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ __all__ = ["DayTable", "day_table", "holds_days", "only_days", "rows_by", "sells
 
 #: Outcomes that may stand beside the reactions, in the order in which the panel shows them.
 _SOLD: Final = ("revenue", "revenue_net", "orders", "conversions", "sessions")
-_SUMMED: Final = (*REACTIONS, "clicks", "link_clicks", "profile_visits", *EXPOSURES)
+_SUMMED: Final = (*REACTIONS, *EARLY, "clicks", "link_clicks", "profile_visits", *EXPOSURES)
 #: Days from one row of an account to the next, at most, for rows that are days and weeks.
 _APART: Final[tuple[tuple[int, Freq], ...]] = ((6, "D"), (27, "W"))
 

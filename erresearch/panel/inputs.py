@@ -16,7 +16,7 @@ from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake
 from erresearch.exports.log import Export, in_mapping
 from erresearch.schema import POSTS
-from erresearch.schema.vocabulary import EXPOSURES, REACTIONS
+from erresearch.schema.vocabulary import EARLY, EXPOSURES, REACTIONS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 SUMMED = (
-    *REACTIONS, "love", "wow", "haha", "sad", "angry", "care", "clicks", "link_clicks", "profile_visits",
+    *REACTIONS, *EARLY, "love", "wow", "haha", "sad", "angry", "care", "clicks", "link_clicks", "profile_visits",
     "followers_gained", *EXPOSURES,
 )  # fmt: skip
 #: What is taken of a table of posts where it is there: its labels, levels, and the figures that are summed.

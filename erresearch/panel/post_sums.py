@@ -130,8 +130,10 @@ def sum_posts(
         numbers = [*numbers, _PAID_POSTS]
     frame = frame.with_columns(*made)
     if engagement is not None:
-        frame = frame.with_columns(engagement.alias("engagement"))
-        numbers = [*numbers, "engagement"]
+        early = [f"{name}_24h" for name in REACTIONS if name in columns]
+        twice = [_total(early).alias("engagement_24h")] if set(early) <= set(columns) else []
+        frame = frame.with_columns(engagement.alias("engagement"), *twice)
+        numbers = [*numbers, "engagement", *(["engagement_24h"] if twice else [])]
     grouped = frame.group_by(*keys, STATUS, "number").agg(*_sums(columns, numbers))
     rated = [name for name in EXPOSURES if name in columns] if "engagement" in numbers else []
     parts = [part for name in rated for part in (numerator(name), denominator(name))]

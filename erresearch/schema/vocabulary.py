@@ -20,6 +20,7 @@ __all__ = [
     "COLUMNS",
     "DAILY",
     "DECISIVE",
+    "EARLY",
     "EVERY",
     "EXPOSURES",
     "FOLLOWERS",
@@ -47,6 +48,8 @@ __all__ = [
 
 #: What people do with a post, of those that every platform counts in one way or another.
 REACTIONS: Final = ("likes", "comments", "shares", "saves")
+#: The same, of those that came within 24 hours of the post: they could not follow a later purchase.
+EARLY: Final = tuple(f"{name}_24h" for name in REACTIONS)
 #: How often a post was seen.
 EXPOSURES: Final = ("reach", "impressions", "views")
 #: Whom a rate may divide by: those who could see a post, and those who did.
@@ -386,6 +389,7 @@ _FURTHER = (
     _figure("sad", "count", "a reaction"),
     _figure("angry", "count", "a reaction"),
     _figure("care", "count", "a reaction"),
+    *(_figure(name, "count", f"{name.removesuffix('_24h')} within 24 hours of the post") for name in EARLY),
     _figure("negative_feedback", "count", "hides and reports"),
     _figure("revenue", "money", "money taken"),
     _figure("revenue_gross", "money", "money before discounts and returns"),
