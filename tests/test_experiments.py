@@ -542,7 +542,7 @@ def test_what_is_missing_in_the_history_is_said():
     rows.loc[10, "revenue"] = 0.0
     plan = er.plan_experiment(rows[:45], weeks=24)
     assert "without an outcome, which do not count: 2." in str(plan)
-    assert "which are raised to a floor: 1." in str(plan)
+    assert "which count as a small amount: 1." in str(plan)
     assert "shorter than a year" in str(plan)
 
 

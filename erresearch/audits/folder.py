@@ -207,7 +207,7 @@ def answer_in_money(found: Audit) -> tuple[str, ...]:
     left += [f"{count_of(waiting, 'claim')} could not be judged"] if waiting else []
     lines += [sentence(text) for text in left]
     if shown is not None and shown.certainty is not None:
-        lines.append(sentence(f"how sure is that? {shown.certainty}"))
+        lines.append(f"How sure is that? {sentence(str(shown.certainty))}")
     if found.wanted:
         lines.append(sentence(f"next: {found.wanted[0]}"))
     return tuple(lines)

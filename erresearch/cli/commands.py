@@ -19,7 +19,7 @@ from erresearch.cli.experiments import PLACE, hold_out, judge_plan, plan_pauses,
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.io.outputs import check_output, output_folder, replaceable_file
 from erresearch.io.resources import memory_limit
-from erresearch.report.console import card, plain, say, show, silence
+from erresearch.report.console import card, fold, plain, say, show, silence
 from erresearch.schema.vocabulary import FREQS, AnyFreq
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _verify_evidence(name: str | None) -> None:
             say(verify_pack(packed))
 
 
-@command.command("pool", short_help="Add sums that several houses saved, and regress on them.")
+@command.command("pool", short_help="Add sums that several companies saved, and regress on them.")
 @click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE FILE...")
 @click.option("--out", type=_FILE, help="Where the pooled moments go.")
 @click.option("--outcome", help="Left-hand side of a regression.")
@@ -167,7 +167,7 @@ def pool_evidence(
     within: bool,
     same_accounts: bool,
 ) -> None:
-    """Add moments that several houses saved, without a row of any of them, and regress on them."""
+    """Add the sums that several companies saved, without a row of any of them, and regress on them."""
     from erresearch.claims import pool
     from erresearch.relate import regress
 
@@ -277,7 +277,7 @@ def _rule(context: click.Context, option: click.Parameter, value: object) -> Non
     "--choice", type=click.Choice(["all", "followers", "reactions", "mixed"]),
     help="How the accounts of a list were chosen.", callback=_rule, expose_value=False,
 )  # fmt: skip
-@click.option("--memory", metavar="SIZE", help="Keep below it where an engine can, such as 4GB.")
+@click.option("--memory", metavar="SIZE", help="Memory to stay below where an engine can, such as 4GB.")
 @click.option("--pseudonyms", is_flag=True, help='Say "account 1" for every account, and so on.')
 @click.option("--out", type=_FOLDER, default=Path("audit"), show_default=True, help="Where the results go.")
 def audit(
@@ -322,13 +322,12 @@ def audit(
         rules=Rules(**click.get_current_context().meta.get(_RULES, {}), allow_break=True),
     )
     for line in str(found).splitlines():
-        say(_harmless(line))
+        say(fold(_harmless(line)))
     if tz is None:
         say("Days and weeks were counted in UTC; where the business has another clock, say --tz Area/City.")
     if any(verdict.word != "not judged" for verdict in found.verdicts):
         show(board(found.verdicts))
-        for line in audits.answer_in_money(found):
-            say(_harmless(line))
+        card("What these files can tell", [("In short", line) for line in audits.answer_in_money(found)])
     else:
         say("No claim could be judged; the lines above say why, and what would help.")
 
@@ -354,7 +353,7 @@ def inspect_files(*, files: tuple[str, ...], tz: str | None, currency: str | Non
             say(f"erresearch: error: {plain(error)}", error=True)
             continue
         for line in text.splitlines():
-            say(_harmless(line))
+            say(fold(_harmless(line)))
     if refused:
         raise click.exceptions.Exit(2)
 

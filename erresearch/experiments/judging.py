@@ -476,7 +476,7 @@ _SAID: Final = {
     "schedule-edited": ("schedule", "{} periods differ from what was drawn: the schedule was edited"),
     "other-shops": ("shops", "{} in the rows that are not of this plan, left out"),
     "missing": ("outcome", "missing in {} of the plan's periods, which do not count"),
-    "at-floor": ("outcome", "{} of the plan's periods have next to none and are raised to a floor"),
+    "at-floor": ("outcome", "{} of the plan's periods have next to none and count as a small amount"),
     "changed": ("history", "{} of {} periods have changed since"),
     "compliance": (
         "compliance",

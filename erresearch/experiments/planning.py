@@ -406,7 +406,9 @@ def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...]) -> list[str]
     if missing:
         said.append(f"Periods of the history without an outcome, which do not count: {missing:,}.")
     if low:
-        said.append(f"Periods of the history with next to no outcome, which are raised to a floor: {low:,}.")
+        said.append(
+            f"Periods of the history with next to no outcome, which count as a small amount: {low:,}."
+        )
     if len(shops[0]) * DAYS[shops[0].every] < 347:
         said.append("The history is shorter than a year, so the season is not taken out.")
     return said

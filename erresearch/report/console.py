@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
     from erresearch.results import Verdict
 
-__all__ = ["board", "card", "console", "encodable", "plain", "progress_line", "say", "show", "silence"]
+__all__ = [
+    "board",
+    "card",
+    "console",
+    "encodable",
+    "fold",
+    "plain",
+    "progress_line",
+    "say",
+    "show",
+    "silence",
+]
 
 #: What stands for a character that an encoding does not have.
 _PLAINER: Final[Mapping[str, str]] = MappingProxyType(
@@ -141,6 +152,22 @@ def card(head: str, parts: Iterable[tuple[str, object]]) -> None:
             lines += textwrap.wrap(f"{label:<15}{text}", width, subsequent_indent=" " * 15)
             before = name
     say("\n".join(lines))
+
+
+def fold(line: str) -> str:
+    """Fold a line between words where somebody reads it on a terminal; a pipe or a file gets it whole.
+
+    Examples
+    --------
+    >>> fold("a line")
+    'a line'
+    """
+    width = shutil.get_terminal_size().columns
+    return (
+        textwrap.fill(line, width, subsequent_indent="    ")
+        if sys.stdout.isatty() and len(line) > width
+        else line
+    )
 
 
 def silence(stream: IO[str]) -> None:
