@@ -33,19 +33,20 @@ def test_the_difference_is_that_of_scipy():
     assert_allclose([found.interval.low, found.interval.high], [ends.low, ends.high], rtol=1e-9)
 
 
-def test_nothing_is_found_where_there_is_nothing_and_power_is_as_foreseen():
+@pytest.mark.parametrize("draws", [50, pytest.param(200, marks=pytest.mark.slow)])
+def test_nothing_is_found_where_there_is_nothing_and_power_is_as_foreseen(draws):
     past = people()
     plan = er.plan_holdout(past, delta=3.0, share=0.5)
     held = plan.held(past["person"])
     assert abs(held.mean() - 0.5) < 0.03
     words, hits = [], []
-    for seed in range(2, 202):
+    for seed in range(2, 2 + draws):
         rows = people(seed=seed)
         words.append(0.0 not in er.judge_holdout(rows, plan).interval)
         lifted = rows.assign(revenue=rows["revenue"] + plan.detectable * ~held)
         hits.append(er.judge_holdout(lifted, plan).interval.low > 0)
-    assert np.mean(words) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
-    assert abs(np.mean(hits) - 0.8) <= 0.07
+    assert np.mean(words) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / draws)
+    assert abs(np.mean(hits) - 0.8) <= 2.5 * np.sqrt(0.8 * 0.2 / draws)
 
 
 def test_the_lot_follows_from_the_list_alone():

@@ -61,14 +61,16 @@ def faults(notebook: Any) -> list[str]:
 
 @pytest.fixture(scope="module")
 def smallest() -> Any:
-    """The head of a real notebook, up to and including the first output that holds a number."""
-    if not NOTEBOOKS:
-        pytest.skip("there is no notebook yet")
-    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
-    for index, cell in enumerate(notebook.cells):
-        if cell.cell_type == "code" and any(re.search(r"\d\.\d", text) for text in texts(cell)):
-            notebook.cells = notebook.cells[: index + 1]
-            return notebook
+    """The cell of a real notebook that first shows a number, as one that prints what it shows."""
+    for cell in nbformat.read(NOTEBOOKS[0], as_version=4).cells:
+        shown = (
+            [text for text in texts(cell) if re.search(r"\d\.\d", text)] if cell.cell_type == "code" else []
+        )
+        if shown:
+            stored = nbformat.v4.new_output("stream", name="stdout", text=f"{shown[0]}\n")
+            one = nbformat.v4.new_code_cell(f"print({shown[0]!r})", execution_count=1, outputs=[stored])
+            kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+            return nbformat.v4.new_notebook(cells=[one], metadata={"kernelspec": kernel})
     pytest.fail(f"{NOTEBOOKS[0].name} shows no number")
 
 

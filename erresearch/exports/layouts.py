@@ -489,6 +489,20 @@ def _hits(layout: Format, position: int, cell: str) -> Iterable[tuple[str, _Hit]
             yield alias.target, _Hit(position, 0, True, alias.language, found["currency"].upper())
 
 
+@functools.lru_cache(maxsize=256)
+def _signature_keys(layout: Format) -> tuple[tuple[frozenset[str], bool], ...]:
+    """For each column of the signature the headers that stand for it, and whether a pattern may do so as well."""
+    plain, patterned = aliases(layout)
+    wanted = [frozenset(names.split("|")) for names in layout.signature]
+    return tuple(
+        (
+            frozenset(key for key, known in plain.items() if any(one.target in names for one in known)),
+            any(one.target in names for one in patterned),
+        )
+        for names in wanted
+    )
+
+
 def best_match(header: Sequence[str], layouts: Iterable[Format], *, preamble: bool = False) -> Match | None:
     """Return the layout that knows most of a row's headers.
 
@@ -506,10 +520,13 @@ def best_match(header: Sequence[str], layouts: Iterable[Format], *, preamble: bo
     Match or None
         None where no layout fits.
     """
+    keys = {normalise(cell) for cell in header}
     found = [
         match
         for layout in layouts
-        if (preamble or not layout.preamble) and (match := match_header(layout, header))
+        if (preamble or not layout.preamble)
+        and all(free or not keys.isdisjoint(known) for known, free in _signature_keys(layout))
+        and (match := match_header(layout, header))
     ]
     announced = [match for match in found if match.layout.preamble]
     return max(announced or found, key=lambda match: (len(match.layout.signature), match.score), default=None)
