@@ -35,7 +35,7 @@ test: install ## all tests: unit, property, doctests, and the notebooks' stored 
 	@$(BIN)/python -m pytest $(PARALLEL) $(NBVAL) notebooks tests erresearch
 
 check: lint ## lint, types and a quick test of every room: under a minute on two cores
-	@$(BIN)/python -m pytest -q -n logical --maxprocesses 2 $$($(BIN)/python tools/quick.py)
+	@$(BIN)/python -m pytest -q -p no:nbval -n logical --maxprocesses 2 $$($(BIN)/python tools/quick.py)
 
 matrix: install ## the numeric tests, notebooks and verdicts on several kernels, processors and hash seeds
 	@$(BIN)/python tools/matrix.py
