@@ -474,8 +474,11 @@ def test_mending_excluding_and_counting_are_accounted_for(monkeypatch, tmp_path)
         tmp_path / "data",
         content,
         columns=columns,
-        exclude=(entries.Exclusion("no votes", "votes"), entries.Exclusion("under 2", "votes", below=2)),
-        count=(entries.Count("nine", "votes", equals=9), entries.Count("with y", "title", matches="y")),
+        exclude=(entries.Condition("no votes", "votes"), entries.Condition("under 2", "votes", below=2)),
+        count=(
+            entries.Condition("nine", "votes", equals=9),
+            entries.Condition("with y", "title", matches="y"),
+        ),
     )
     assert frame["title"].tolist() == ["c", "y", "c", "d"]
     account = frame.attrs["erresearch"]

@@ -81,7 +81,9 @@ def test_a_folder_is_fetched_file_by_file_and_renamed_projects_are_one(folder):
 def test_a_missing_month_is_named(folder):
     datasets.load("best-of-web-python")
     (folder / "2021-02-25_projects.csv").unlink()
-    message = r"lacks files.*2 of 3, without 2021-02-25_projects\.csv.*remove the folder and load again"
+    message = (
+        r"lacks files.*2 of 3, without 2021-02-25_projects\.csv.*remove the folder and load again; the board"
+    )
     with pytest.raises(EngineError, match=message):
         datasets.load("best-of-web-python")
 

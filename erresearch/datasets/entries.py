@@ -20,9 +20,8 @@ from erresearch.io.files import registry, resource
 
 __all__ = [
     "Column",
-    "Count",
+    "Condition",
     "Dataset",
-    "Exclusion",
     "Found",
     "Part",
     "Source",
@@ -100,13 +99,14 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Exclusion:
-    """Rows left out: those where the column is missing, lies below a value, or holds a text."""
+class Condition:
+    """Rows told by one column: where it is missing, lies below a value, equals one, or holds a text."""
 
     reason: str
     column: str
     below: float | None = None
-    equals: str | None = None
+    equals: float | str | None = None
+    matches: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +118,6 @@ class Part:
     sha256: str
     names: str
     sums: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """Rows kept but counted, because their reader should know of them."""
-
-    label: str
-    column: str
-    equals: float | None = None
-    matches: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +136,8 @@ class Dataset:
         Whether it comes with the package or with a dependency.
     licence, citation, url : str
         Terms, whom to name, where it is described.
+    exclude, count : tuple of Condition
+        Rows left out, and rows that are kept but counted, because their reader should know of them.
     distance : str
         How far the engagement counted lies from the purchase, in words.
     quirks : tuple of str
@@ -169,8 +161,8 @@ class Dataset:
     columns: tuple[Column, ...]
     sources: tuple[Source, ...]
     quirks: tuple[str, ...] = ()
-    exclude: tuple[Exclusion, ...] = ()
-    count: tuple[Count, ...] = ()
+    exclude: tuple[Condition, ...] = ()
+    count: tuple[Condition, ...] = ()
     sums: Mapping[str, float] = field(default_factory=dict)
     key: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
@@ -281,8 +273,7 @@ def _dataset(name: str, entry: Mapping[str, Any]) -> Dataset:
     plain |= {
         "columns": columns,
         "sources": tuple(Source(**source) for source in entry["sources"]),
-        "exclude": tuple(Exclusion(**rule) for rule in entry.get("exclude", ())),
-        "count": tuple(Count(**rule) for rule in entry.get("count", ())),
+        **{kind: tuple(Condition(**rule) for rule in entry.get(kind, ())) for kind in ("exclude", "count")},
     }
     return Dataset(name=name, **plain)
 
@@ -517,8 +508,6 @@ def retrieve(url: str, target: Path) -> None:
 
 def _fetch(dataset: Dataset, source: Source, address: str, target: Path) -> None:
     names = " or ".join(repr(other.file) for other in dataset.sources)
-    packed = (resource("data") / "evidence" / f"{dataset.name}.npz").is_file()
-    without = "; the board judges claims on it without these rows, from what is stored" if packed else ""
     files = f"it elsewhere, save it as {names} in a folder"
     if source.parts:
         files = f"its {len(parts_of(source))} files (data/{source.parts}) elsewhere into {names} in a folder"
@@ -529,8 +518,13 @@ def _fetch(dataset: Dataset, source: Source, address: str, target: Path) -> None
             f"data set {dataset.name!r} is not on this machine and could not be fetched from {address}",
             got=f"{type(error).__name__}: {error}".split(" with url")[0],
             fix=f"download {files}, and set ERRESEARCH_DATA_DIR to that folder (or put it into "
-            f"{str(cache_folder())!r}){without}",
+            f"{str(cache_folder())!r}){_without(dataset)}",
         ) from None  # what a library says of its sockets is long, and the line above names its last word
+
+
+def _without(dataset: Dataset) -> str:
+    packed = (resource("data") / "evidence" / f"{dataset.name}.npz").is_file()
+    return "; the board judges claims on it without these rows, from what is stored" if packed else ""
 
 
 def _packaged(dataset: Dataset) -> Path:
@@ -558,7 +552,7 @@ def _hashed_parts(dataset: Dataset, path: Path, source: Source, where: Where) ->
             f"{str(path)!r} lacks files of data set {dataset.name!r}",
             got=f"{len(parts) - len(absent)} of {len(parts)}, without {', '.join(absent[:3])}{more}",
             allowed="all of them: a month that is missing would look like a month without growth",
-            fix=f"get them from {source.download}, or remove the folder and load again",
+            fix=f"get them from {source.download}, or remove the folder and load again{_without(dataset)}",
         )
     hashes = [hashlib.sha256((path / part.file).read_bytes()).hexdigest() for part in parts]
     pinned = hashes == [part.sha256 for part in parts]
@@ -594,6 +588,6 @@ def _hashed(dataset: Dataset, path: Path, source: Source, where: Where) -> Found
             f"{str(path)!r} is not the file registered for data set {dataset.name!r}",
             got=f"SHA-256 {digest}, {len(content):,} bytes",
             allowed=f"SHA-256 {source.sha256}",
-            fix=remedy,
+            fix=remedy + _without(dataset),
         )
     return Found(path=path, source=source, where=where, sha256=digest, pinned=pinned)

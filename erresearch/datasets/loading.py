@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from erresearch.datasets.derivations import DERIVED
 from erresearch.datasets.entries import (
     Column,
+    Condition,
     Dataset,
-    Exclusion,
     Format,
     Found,
     Kind,
@@ -100,7 +100,7 @@ def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
     if not found.pinned and not found.source.parts:
         _check_sums(dataset, frame, found.path.name)
     for rule in dataset.exclude:
-        out = _excluded(frame[rule.column], rule)
+        out = _told_by(rule, frame)
         excluded[rule.reason] = int(out.sum())
         frame = frame[~out]
     if dataset.derive:
@@ -167,7 +167,10 @@ def _another_part(dataset: Dataset, part: Part, got: str) -> EngineError:
     )
 
 
-def _excluded(column: pd.Series[Any], rule: Exclusion) -> pd.Series[Any]:
+def _told_by(rule: Condition, frame: pd.DataFrame) -> pd.Series[Any]:
+    column = frame[rule.column]
+    if rule.matches:
+        return column.astype(str).str.contains(rule.matches, regex=False)
     if rule.equals is not None:
         return column == rule.equals
     return column.isna() if rule.below is None else column < rule.below
@@ -184,7 +187,7 @@ def _account(dataset: Dataset, found: Found, frame: pd.DataFrame) -> dict[str, A
         "complete_rows": int(frame.notna().all(axis=1).sum()),
         "missing": missing,
         "duplicates": int(without_key.duplicated().sum()),
-        "counted": {rule.label: _matching(frame[rule.column], rule) for rule in dataset.count},
+        "counted": {rule.reason: int(_told_by(rule, frame).sum()) for rule in dataset.count},
         "columns": {
             column.name: {"from": column.source}
             | {told: getattr(column, told) for told in ("unit", "meaning", "leaks", "distance")}
@@ -203,13 +206,6 @@ def _account(dataset: Dataset, found: Found, frame: pd.DataFrame) -> dict[str, A
         "url": dataset.url,
         "quirks": list(dataset.quirks),
     }
-
-
-def _matching(column: pd.Series[Any], rule: Any) -> int:
-    hit = (
-        column.astype(str).str.contains(rule.matches, regex=False) if rule.matches else column == rule.equals
-    )
-    return int(hit.sum())
 
 
 # ------------------------------------------------------------------------------------------------- formats
