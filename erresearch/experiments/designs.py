@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.experiments.history import DAYS, Series, day_of, fingerprint, fit_history
-from erresearch.results import Table, plain
+from erresearch.results import Printed, Table, escape, plain
 
 __all__ = [
     "BELIEVABLE",
@@ -267,8 +267,22 @@ class Power:
     placebos: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PausePlan:
+def listed(parts: tuple[tuple[str, str], ...]) -> str:
+    """Named sentences as Markdown: the first stands over the others.
+
+    Examples
+    --------
+    >>> print(listed((("", "a plan"), ("Costs", "nothing"))))
+    **a plan**
+    <BLANKLINE>
+    * Costs: nothing
+    """
+    (_, head), *others = parts
+    return "\n".join([f"**{escape(head)}**\n", *(f"* {name}: {escape(text)}" for name, text in others)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class PausePlan(Printed):
     """A plan of pauses, fixed before it begins.
 
     Parameters
@@ -446,13 +460,12 @@ class PausePlan:
             ],
         )
 
-    def __repr__(self) -> str:
-        """Say what `str` says."""
-        return str(self)
-
     def __str__(self) -> str:
         """Who pauses, the dates, and what it can find."""
         return "\n".join(text for _, text in self.parts)
+
+    def _repr_markdown_(self) -> str:
+        return listed(self.parts)
 
     @property
     def parts(self) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,7 @@ from erresearch.claims.certainty import grade
 from erresearch.claims.decision_rule import word_of
 from erresearch.claims.sharing import Finding
 from erresearch.errors import DataError, DesignError
-from erresearch.experiments.designs import LOOK, Array, PausePlan, Plans
+from erresearch.experiments.designs import LOOK, Array, PausePlan, Plans, listed
 from erresearch.experiments.history import (
     DAYS,
     Series,
@@ -41,6 +41,7 @@ from erresearch.results import (
     Doubt,
     Estimate,
     Interval,
+    Printed,
     Reason,
     ReasonCode,
     StudentT,
@@ -58,8 +59,8 @@ SAME = 0.02
 _FAR = 1e9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Judgement:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Judgement(Printed):
     """What an experiment found.
 
     Parameters
@@ -145,16 +146,15 @@ class Judgement:
             unit="difference of logarithms, posting against not",
         )
 
-    def __repr__(self) -> str:
-        """Say what `str` says."""
-        return str(self)
-
     def __str__(self) -> str:
         """Word and certainty, money, what was assumed, and what is doubted."""
         said = len(self.parts) - len(self.doubts)
         return "\n".join(
             text if at < said else f"{name}: {text}" for at, (name, text) in enumerate(self.parts)
         )
+
+    def _repr_markdown_(self) -> str:
+        return listed(self.parts)
 
     @property
     def parts(self) -> tuple[tuple[str, str], ...]:
@@ -483,7 +483,7 @@ _SAID: Final = {
         "posts and pauses were not as planned in {} of {} periods; they count as assigned",
     ),
     "ended-early": ("end", "given up on {}: right only if the reason had nothing to do with {}"),
-    "carry-over": ("carry-over", "beyond the declared lags {} to {}: p = {}"),
+    "carry-over": ("carry-over", "beyond the declared lags {} to {}: p {}"),
 }
 
 
@@ -588,4 +588,5 @@ def _later(plan: PausePlan, windows: tuple[Window, ...], posting: Plans) -> Doub
     beside = info[1, 1] - info[0, 1] ** 2 / info[0, 0]
     statistic = (score[1] - info[0, 1] / info[0, 0] * score[0]) / math.sqrt(max(beside, 1e-12))
     p = StudentT(float(statistic), 1.0, math.inf).pvalue()
-    return _doubt("carry-over", first, last, plain(p, ".2f"), value=p, raised=p <= 0.01)
+    said = f"= {plain(p, '.2f')}" if p >= 0.005 else "below 0.005"
+    return _doubt("carry-over", first, last, said, value=p, raised=p <= 0.01)
