@@ -20,7 +20,7 @@ from erresearch.worlds import simulate, simulate_panel
 
 def beside(claim, table: pd.DataFrame, dataset: str = "x") -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
-    for doubt in look_beside(cast_roles(claim, table, dataset=dataset)):
+    for doubt in look_beside(claim.procedure, cast_roles(claim, table, dataset=dataset)):
         found.setdefault(doubt.name, []).append(doubt.value)
     return found
 

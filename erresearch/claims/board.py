@@ -201,7 +201,7 @@ def evidence_for(
         found = replace(found, doubts=(*found.doubts, taken))
     if dataset not in registered() or is_simulated(cast.data) or not _in_memory(cast.data):
         return found
-    return replace(found, beside=look_beside(cast))
+    return replace(found, beside=look_beside(claim.procedure, cast))
 
 
 def _in_memory(data: Any) -> bool:

@@ -108,7 +108,7 @@ def make_pack(name: str, data: Any = None, *, claims: Iterable[Claim] | None = N
 def _entry(claim: Claim, name: str, table: pd.DataFrame) -> Entry:
     cast = cast_roles(claim, table, dataset=name)
     found = PROCEDURES[claim.procedure](cast)
-    evidence = replace(found, result=None, beside=look_beside(cast))
+    evidence = replace(found, result=None, beside=look_beside(claim.procedure, cast))
     moments = scores = None
     if claim.procedure in _SUMS:
         moments = replace(_SUMS[claim.procedure](cast), source=None)

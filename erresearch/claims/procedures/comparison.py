@@ -12,18 +12,7 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.claims.options import (
-    DecayOptions,
-    DistanceOptions,
-    GroupOptions,
-    MixOptions,
-    Options,
-    PrecedenceOptions,
-    PredictionOptions,
-    SlopeOptions,
-    ThresholdOptions,
-    TierOptions,
-)
+from erresearch.claims.options import PrecedenceOptions
 from erresearch.claims.procedures.cross_section import published_tiers
 from erresearch.claims.procedures.people import (
     choose_in_halves,
@@ -136,7 +125,7 @@ def _keys(cast: Variables[Any], role: str) -> np.ndarray | None:
     return np.asarray(keys.to_numpy()).astype(str)
 
 
-def _of_slope(cast: Variables[SlopeOptions]) -> list[_Look]:
+def _of_slope(cast: Variables[Any]) -> list[_Look]:
     options = cast.options
     y = _column(cast, cast.term("y"), log=options.log_link)
     held = [_column(cast, cast.term(role)) for role in options.regressors if role not in options.weights]
@@ -146,7 +135,7 @@ def _of_slope(cast: Variables[SlopeOptions]) -> list[_Look]:
     ]
 
 
-def _of_mix(cast: Variables[MixOptions]) -> list[_Look]:
+def _of_mix(cast: Variables[Any]) -> list[_Look]:
     options = cast.options
     counts = [_column(cast, cast.column(role)) for role in options.actions]
     logs = {
@@ -163,7 +152,7 @@ def _of_mix(cast: Variables[MixOptions]) -> list[_Look]:
     return [_Look(f"{cast.column(options.action)} against the others", y, ratio, held, _keys(cast, "by"))]
 
 
-def _of_groups(cast: Variables[GroupOptions]) -> list[_Look]:
+def _of_groups(cast: Variables[Any]) -> list[_Look]:
     y = _column(cast, cast.column("y"))
     look = _Look(cast.column("group"), y, _column(cast, membership(cast)))
     if cast.options.scale == "difference":
@@ -173,7 +162,7 @@ def _of_groups(cast: Variables[GroupOptions]) -> list[_Look]:
     return [replace(look, name="whether"), replace(look, name="how much", y=amount)]
 
 
-def _of_distance(cast: Variables[DistanceOptions]) -> list[_Look]:
+def _of_distance(cast: Variables[Any]) -> list[_Look]:
     steps = sorted(cast.options.steps, key=lambda role: cast.options.steps[role])
     y = _column(cast, cast.column("y"), log=True)
     logs = [_column(cast, cast.column(role), log=True) for role in steps]
@@ -181,43 +170,45 @@ def _of_distance(cast: Variables[DistanceOptions]) -> list[_Look]:
     return [_Look(cast.column(steps[end]), whole, logs[end]) for end in (0, -1)]
 
 
-def _of_decay(cast: Variables[DecayOptions]) -> list[_Look]:
+def _of_decay(cast: Variables[Any]) -> list[_Look]:
     followers, reactions = (_column(cast, cast.column(role), log=True) for role in ("followers", "reactions"))
     return [_Look(f"{cast.column('reactions')} per follower", reactions - followers, followers)]
 
 
-def _of_tiers(cast: Variables[TierOptions]) -> list[_Look]:
+def _of_tiers(cast: Variables[Any]) -> list[_Look]:
     tiers = published_tiers(cast)
     series = np.array([" / ".join(key) for key in tiers.keys])
     rate, middle, groups = (of[tiers.judged] for of in (tiers.rate, tiers.middle, series))
     return [_Look("followers", np.log(rate), np.log(middle), groups=groups)]
 
 
-def _of_threshold(cast: Variables[ThresholdOptions]) -> list[_Look]:
+def _of_threshold(cast: Variables[Any]) -> list[_Look]:
     count, y = (_column(cast, cast.column(role)) for role in ("x", "y"))
     return [_Look(cast.column("x"), y, np.log1p(count))]
 
 
-_PAIRS: Final[Mapping[type[Options], Callable[[Variables[Any]], list[_Look]]]] = MappingProxyType(
+_PAIRS: Final[Mapping[str, Callable[[Variables[Any]], list[_Look]]]] = MappingProxyType(
     {
-        SlopeOptions: _of_slope,
-        MixOptions: _of_mix,
-        GroupOptions: _of_groups,
-        DistanceOptions: _of_distance,
-        DecayOptions: _of_decay,
-        TierOptions: _of_tiers,
-        ThresholdOptions: _of_threshold,
+        "slope": _of_slope,
+        "mix": _of_mix,
+        "groups": _of_groups,
+        "distance": _of_distance,
+        "decay": _of_decay,
+        "tiers": _of_tiers,
+        "threshold": _of_threshold,
     }
 )
 
 
-def look_beside(cast: Variables[Any]) -> tuple[Doubt, ...]:
+def look_beside(procedure: str, cast: Variables[Any]) -> tuple[Doubt, ...]:
     """Naive correlation, gain out of sample and, where a forecast is judged, the order in time of its pair.
 
     A claim that sets two things against each other has each figure twice, in their order.
 
     Parameters
     ----------
+    procedure : str
+        Of the claim.
     cast : Variables
         Rows in memory.
 
@@ -227,11 +218,9 @@ def look_beside(cast: Variables[Any]) -> tuple[Doubt, ...]:
         Under :data:`NAIVE`, :data:`UNSEEN`, :data:`SAME`, :data:`LEAD` and :data:`REVERSE`; none is raised.
     """
     if {"by", "time"} <= cast.roles.keys():
-        return (*_in_time(cast),)
-    looks = _PAIRS[type(cast.options)](cast)
-    gains = [look.unseen for look in looks]
-    if isinstance(cast.options, ThresholdOptions):
-        gains = [_jump_unseen(cast)]
+        return (*_in_time(procedure, cast),)
+    looks = _PAIRS[procedure](cast)
+    gains = [_jump_unseen(cast)] if procedure == "threshold" else [look.unseen for look in looks]
     parts = "rows" if looks[0].groups is None else f"whole {cast.column('by')}s"
     return (
         *(Doubt(NAIVE, f"{look.name}, nothing held: {plain(look.naive)}", look.naive) for look in looks),
@@ -246,7 +235,7 @@ def look_beside(cast: Variables[Any]) -> tuple[Doubt, ...]:
     )
 
 
-def _jump_unseen(cast: Variables[ThresholdOptions]) -> float:
+def _jump_unseen(cast: Variables[Any]) -> float:
     """What a jump saves beyond a smooth curve, its place and size from the other half of the rows."""
     moments = threshold_moments(cast)
     powers, places = curve_and_places(moments, cast)
@@ -258,10 +247,10 @@ def _jump_unseen(cast: Variables[ThresholdOptions]) -> float:
     return saved_share(rounds)
 
 
-def _in_time(cast: Variables[Any]) -> list[Doubt]:
+def _in_time(procedure: str, cast: Variables[Any]) -> list[Doubt]:
     y = cast.term("y")
     time: dict[str, Any] = {"by": cast.column("by"), "time": cast.column("time"), "level": cast.level}
-    others = cast.terms(cast.options.baseline) if isinstance(cast.options, PredictionOptions) else []
+    others = cast.terms(cast.options.baseline) if procedure == "prediction" else []
     rivals = [role for role in ("x", "rival") if role in cast.roles]
     doubts = []
     with warnings.catch_warnings():
@@ -271,7 +260,7 @@ def _in_time(cast: Variables[Any]) -> list[Doubt]:
             naive = correlate(cast.data, cast.term(role), y, level=cast.level).value
             said = f"{cast.name(role)}, in the same period, nothing held: {plain(naive)}"
             doubts.append(Doubt(NAIVE, said, naive))
-    if isinstance(cast.options, PredictionOptions):
+    if procedure == "prediction":
         lags = PrecedenceOptions().lags
         found = precedence(cast.data, cast.term("x"), y, lags=lags, **time)
         for name, one in ((SAME, found.contemporaneous), (LEAD, found.lead), (REVERSE, found.reverse)):
