@@ -137,7 +137,7 @@ def show_datasets(*, name: str | None, verify: bool) -> None:
     elif name:
         _print_dataset(registry.dataset_card(name))
     else:
-        columns = ("name", "title", "n", "unit", "where", "licence")
+        columns = ("name", "title", "n", "where", "licence")
         _print_table(columns, registry.catalog()[list(columns)].itertuples(index=False))
 
 
@@ -502,11 +502,15 @@ def _print_table(columns: Sequence[str], rows: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(plain(f"{cell:,}" if isinstance(cell, int) else cell)) for cell in row))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = [[Text(plain(f"{cell:,}" if isinstance(cell, int) else cell)) for cell in row] for row in rows]
+    for at, column in enumerate(columns):
+        # names stay whole, since people type them
+        table.add_column(
+            column, overflow="fold", min_width=0 if at else max(row[0].cell_len for row in shown)
+        )
+    for row in shown:
+        table.add_row(*row)
     show(table)
 
 
