@@ -429,6 +429,7 @@ def entry(**changes) -> str:
     [
         ("", DataError, "holds no claim"),
         ("not toml [", EngineError, "is not a TOML file"),
+        ("a = " + "[" * 5_000, EngineError, "is not a TOML file.*nested too deeply"),
         (entry(sesoi=None), DataError, r"claim 'X1' lacks sesoi\. Allowed: id, short, text"),
         (entry(sesoi="0"), DataError, "needs a positive sesoi: 0"),
         (entry(sesoi="true"), DataError, "needs a positive sesoi: True"),

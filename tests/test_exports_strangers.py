@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from erresearch.errors import ErresearchError
-from erresearch.exports import Export, delimited, read_export
+from erresearch.exports import Export, delimited, inspect_export, read_export
 
 Row = list[str]
 YOUTUBE = ["Content", "Video title", "Video publish time", "Views", "Likes"]
@@ -344,3 +344,10 @@ def test_documents_of_an_office_that_are_no_workbook_are_named(part: str, what: 
         archive.writestr(part, "<x/>")
     with pytest.raises(ErresearchError, match=rf"export\.ods is {what}.*Save it as \.xlsx or CSV"):
         read_export(path)
+
+
+def test_a_mapping_that_is_nested_without_end_is_refused(tmp_path: Path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "x.csv.toml").write_text("a = " + "[" * 5_000)
+    with pytest.raises(ErresearchError, match=r"the mapping .* cannot be read: its brackets are nested"):
+        inspect_export(tmp_path / "x.csv", mapping=tmp_path / "x.csv.toml")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -12,8 +11,8 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
 from erresearch.claims.options import Options, read_options, roles_in, without_role
-from erresearch.errors import DataError, EngineError, UnknownNameError
-from erresearch.io.files import resource
+from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError
+from erresearch.io.files import from_toml, resource
 from erresearch.worlds.simulation import CASES
 from erresearch.worlds.truths import WORLDS
 
@@ -257,7 +256,9 @@ def read_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
             got=error.strerror or str(error),
             fix="name a file such as claims.toml",
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ErresearchError:
+        raise
+    except ValueError as error:
         raise EngineError(
             f"{str(where)!r} is not a TOML file", got=str(error), fix="mend that line"
         ) from error
@@ -266,7 +267,7 @@ def read_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
 @functools.lru_cache(maxsize=4)
 def _claims(text: str, where: str) -> tuple[Claim, ...]:
     """Return what a file declares, taken apart once: every call of `examine` asks for it."""
-    entries = tomllib.loads(text).get("claim", [])
+    entries = from_toml(text).get("claim", [])
     if not isinstance(entries, list) or not entries:
         raise DataError(f"{where!r} holds no claim", fix="write each claim as a [[claim]] entry")
     claims = tuple(_claim(entry, number) for number, entry in enumerate(entries, start=1))

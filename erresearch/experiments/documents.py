@@ -8,7 +8,6 @@ import datetime as dt
 import html
 import json
 import math
-import tomllib
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from erresearch.experiments.designs import DESIGNS, LOOK, PauseDesign, PausePlan
 from erresearch.experiments.history import DAYS, Series, read_series
 from erresearch.experiments.holdout import Holdout
 from erresearch.experiments.planning import wrong_blocks
-from erresearch.io.files import atomic_write, csv_text
+from erresearch.io.files import atomic_write, csv_text, from_toml
 from erresearch.io.outputs import output_folder
 from erresearch.results import Table
 from erresearch.schema.vocabulary import PERIODS
@@ -214,7 +213,7 @@ def read_plan(folder: str | Path) -> PausePlan:
     """
     folder = Path(folder)
     try:
-        told = tomllib.loads((folder / "plan.toml").read_text(encoding="utf-8"))
+        told = from_toml((folder / "plan.toml").read_text(encoding="utf-8"))
         if told.get("format") != FORMAT:
             raise DataError(
                 "this plan is of another version", got=f"format {told.get('format')!r}"[:40],
@@ -379,7 +378,7 @@ def read_holdout(path: str | Path) -> Holdout:
     write_holdout : Writes it.
     """
     try:
-        told = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        told = from_toml(Path(path).read_text(encoding="utf-8"))
         version = told.pop("format", None)
         made = Holdout(**_row(told, Holdout))
     except ErresearchError:

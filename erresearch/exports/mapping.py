@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from erresearch.exports.layouts import (
 from erresearch.exports.log import ReadLog, in_mapping
 from erresearch.exports.privacy import holds_people, names_people
 from erresearch.io import pl
+from erresearch.io.files import from_toml
 from erresearch.schema import TABLES
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
@@ -177,7 +177,7 @@ def read_mapping(
     ... published_at = "Posted on"
     ... likes = ["Favourites", "Favorites"]
     ... '''
-    >>> settings, layout = read_mapping(tomllib.loads(text), Settings())
+    >>> settings, layout = read_mapping(from_toml(text), Settings())
     >>> settings.account, layout.kind, layout.headers("likes")
     ('my shop', 'posts', ('Favourites', 'Favorites'))
     """
@@ -224,7 +224,7 @@ def read_mapping(
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return from_toml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeError, ValueError) as error:
         raise EngineError(
             f"the mapping {str(path)!r} cannot be read",

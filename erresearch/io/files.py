@@ -23,7 +23,7 @@ from erresearch.errors import EngineError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["atomic_write", "csv_text", "registry", "resource", "safe_cell", "table_csv"]
+__all__ = ["atomic_write", "csv_text", "from_toml", "registry", "resource", "safe_cell", "table_csv"]
 
 
 def resource(kind: Literal["data", "notebooks"]) -> Path:
@@ -88,6 +88,34 @@ def registry(name: str) -> Mapping[str, Any]:
 @functools.lru_cache(maxsize=16)
 def _parsed(path: Path, changed: int) -> Mapping[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def from_toml(text: str) -> dict[str, Any]:
+    """Take a TOML text of anybody apart.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        If it is none, or nested deeper than Python can follow.
+
+    Examples
+    --------
+    >>> from_toml('name = "shop"')
+    {'name': 'shop'}
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("its brackets are nested too deeply") from None
 
 
 def atomic_write(path: str | Path, content: str | bytes, *, private: bool = False) -> Path:
