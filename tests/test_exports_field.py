@@ -434,3 +434,15 @@ def test_a_zone_that_is_none_is_refused_everywhere(tmp_path: Path, zone: str):
         with pytest.raises(ErresearchError, match="there is no time zone"):
             call(path, tz=zone)
     assert commands.run(["audit", str(path), "--tz", zone]) == 2
+
+
+def test_the_charts_of_youtube_are_days_of_posts_or_point_at_whole_days(write: Write):
+    days = [f"2026-01-{day:02d}" for day in range(1, 6)]
+    posts = ("aaaaaaaaaaa", "bbbbbbbbbbb")
+    shown = [f'{day},{post},A title,"Dec 3, 2025",10' for day in days for post in posts]
+    made = write(["Date,Content,Video title,Video publish time,Views", *shown], "Chart data.csv")
+    assert (made.kind, made.format, len(made.rows)) == ("daily", "youtube-content-days", 10)
+    assert "one row per post and day" in codes(made)
+    parts = [f"{day},{place},10" for day in days for place in ("US", "IN")]
+    with pytest.raises(ErresearchError, match=r"by day and Geography.*read Totals\.csv of the same download"):
+        write(["Date,Geography,Views", *parts], "Chart data.csv")

@@ -5,13 +5,22 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from erresearch.errors import ErresearchError
-from erresearch.exports import Export, delimited, inspect_export, read_export
+from erresearch.exports import (
+    Export,
+    combine_exports,
+    delimited,
+    inspect_export,
+    read_export,
+    suggest_mapping,
+)
 
 Row = list[str]
 YOUTUBE = ["Content", "Video title", "Video publish time", "Views", "Likes"]
@@ -351,3 +360,95 @@ def test_a_mapping_that_is_nested_without_end_is_refused(tmp_path: Path):
     (tmp_path / "x.csv.toml").write_text("a = " + "[" * 5_000)
     with pytest.raises(ErresearchError, match=r"the mapping .* cannot be read: its brackets are nested"):
         inspect_export(tmp_path / "x.csv", mapping=tmp_path / "x.csv.toml")
+
+
+# ── a second round of strangers: each a kind, not a file ─────────────────────────────────────────────────────────
+
+
+def told(path: Path, **options: Any) -> Export:
+    """The file as its own suggestion reads it."""
+    return read_export(path, mapping=tomllib.loads(suggest_mapping(path)), **options)
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [("Omzet (€)", "EUR"), ("Total GBP", "GBP"), ("Paid [usd]", "USD"), ("Montant £", "GBP")],
+)
+def test_a_header_names_its_currency(tmp_path: Path, header: str, code: str):
+    path = tmp_path / "till.csv"
+    path.write_text(
+        f"Order;Day;{header};Status\n" + "".join(f"#{n};2026-01-{n:02d};5,50;paid\n" for n in range(1, 20))
+    )
+    assert "currency" not in suggest_mapping(path)
+    assert set(told(path).rows["currency"]) == {code, ""}
+    # what is no known layout is told by its headers, with the sign among them
+    with pytest.raises(ErresearchError, match="no known layout has these headers"):
+        read_export(path)
+
+
+def test_sums_and_blank_lines_between_days_do_not_make_them_sales(tmp_path: Path):
+    days = [f"{n} jan 2026;{400 + n},50;{40 + n}" for n in range(1, 21)]
+    lines = [
+        "Kasboek;;",
+        ";;",
+        "Datum;Omzet (€);Bonnen",
+        *days[:10],
+        "Totaal;4.060,00;455",
+        ";;",
+        *days[10:],
+        "Totaal;9;9",
+    ]
+    path = tmp_path / "kas.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    made = told(path)
+    assert made.rows.groupby("outcome")["value"].sum().to_dict() == {"orders": 1010, "revenue": 8220}
+    assert (made.accounting.used, made.accounting.totals) == (20, 2)
+
+
+def test_a_word_beside_a_number_is_a_date_only_where_it_is_a_month(tmp_path: Path):
+    rows = [f"v{n:010d},Deel {n} 2026,{n} maart 2026,{100 + n}" for n in range(1, 20)]
+    path = tmp_path / "video.csv"
+    path.write_text("\n".join(["Content,Reeks,Publicatie,Views", *rows]) + "\n")
+    made = told(path)
+    assert made.columns["published_at"] == "Publicatie"
+    assert len(made.rows) == 19
+
+
+@pytest.mark.parametrize(
+    ("zones", "hour"),
+    [(("Europe/Berlin",), 9), (("CET",), 9), (("Europe/Berlin", "Europe/London"), 10), (("Ann/Lee",), 10)],
+)
+def test_a_column_of_zones_is_believed_where_it_names_one(tmp_path: Path, zones: tuple[str, ...], hour: int):
+    rows = [f"{n},2026-01-{n:02d} 10:00,5.00,{zones[n % len(zones)]}" for n in range(1, 20)]
+    path = tmp_path / "orders.csv"
+    path.write_text("\n".join(["Order ID,Order date,Total,Time zone", *rows]) + "\n")
+    made = told(path, tz="UTC")
+    sold = made.rows[made.rows["outcome"] == "revenue"]
+    assert set(sold["at"].dt.hour) == {hour}
+    assert "Ann/Lee" not in str(made)
+    assert any(caution.code == "time zones" for caution in made.warnings) == (len(zones) > 1)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_exports_of_posts_the_larger_figures_are_the_newer(tmp_path: Path, turned: bool):
+    head = "id,day,likes,comments"
+    young = [f"p{n},2026-01-{n:02d},{10 + n},{n}" for n in range(1, 15)]
+    old = [f"p{n},2026-01-{n:02d},{12 + n},{n + n % 2}" for n in range(8, 25)]
+    mapping = {
+        "kind": "posts",
+        "columns": {"post_id": "id", "published_at": "day", "likes": "likes", "comments": "comments"},
+    }
+    made = []
+    for name, rows in (("b.csv", old), ("a.csv", young)) if turned else (("a.csv", young), ("b.csv", old)):
+        (tmp_path / name).write_text("\n".join([head, *rows]) + "\n")
+        made.append(read_export(tmp_path / name, mapping=mapping))
+    both = combine_exports(made)
+    likes = both.rows.set_index("post_id")["likes"]
+    assert (likes["p1"], likes["p8"], likes["p14"], likes["p24"]) == (11, 20, 26, 36)
+    (caution,) = (one for one in both.warnings if one.code == "overlap")
+    assert "those of b.csv, since figures of posts grow" in str(caution)
+    # where some grow and some shrink nobody can tell
+    mixed = [f"p{n},2026-01-{n:02d},{10 + n + (3 if n % 2 else -3)},{n}" for n in range(1, 15)]
+    (tmp_path / "c.csv").write_text("\n".join([head, *mixed]) + "\n")
+    with pytest.raises(ErresearchError, match="it is not known which is newer"):
+        combine_exports([made[int(turned)], read_export(tmp_path / "c.csv", mapping=mapping)])

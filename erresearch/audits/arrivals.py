@@ -236,66 +236,85 @@ def read_files(
     ]
     stored = [(each, kind) for each, kind in places if not _exports_in(Path(each)) and is_lake(each)]
     asked = [
-        (path, kind, Path(each).is_dir())
+        _Asked(path, kind, among=Path(each).is_dir())
         for each, kind in places
         if (each, kind) not in stored
         for path in _within(Path(each))
     ]
     lakes = _open_lakes(stored)
-    if not asked and not lakes:
-        raise DataError("there is no file to audit", fix="name the exports")
-    found: dict[str, list[Export]] = {}
-    unusable: list[tuple[str, str]] = []
-    seen: dict[Path, str] = {}
-    for path, kind, among in asked:
-        real = Path(os.path.realpath(path))  # of links in a ring as well, which no file is then behind
-        if real in seen:
-            raise DataError(f"the file {path.name!r} is named twice", fix="name each file once")
-        seen[real] = kind
-        try:
-            exports, unread = _read(path, tz, currency)
-        except ErresearchError as error:
-            # of a folder nobody said that each file is an export
-            if not among or len(asked) == 1:
-                raise
-            unusable.append((path.name, str(error).removeprefix(path.name).lstrip(": ")))
-            continue
-        unusable += unread
-        wanted = [
-            one for one in exports if not kind or one.kind == kind or (kind, one.kind) == ("outcomes", "ads")
-        ]
-        if not wanted:
-            raise DataError(
-                f"{path.name} was given as {kind}",
-                got=f"it holds {exports[0].kind} ({exports[0].format})",
-                fix="give it as a file",
-            )
-        unusable += [
-            (one.name, f"a table of {one.kind} in a file that was given as {kind}; give it as a file")
-            for one in exports
-            if one not in wanted
-        ]
-        for export in wanted:
-            if _simulated(export):
-                export.rows.attrs["simulated"] = True
-            reason = _no_calendar(export)
-            if reason:
-                unusable.append((export.name, reason))
-            found.setdefault("unusable" if reason else export.kind, []).append(export)
-    if not found and not lakes:
+    _refuse_asked(asked, lakes)
+    alone = len(asked) == 1
+    read = [_exports_of(one, tz, currency, alone=alone) for one in asked]
+    exports = [export for found, _ in read for export in found]
+    unusable = [reason for _, reasons in read for reason in reasons]
+    if not exports and not lakes:
         raise DataError(
             "no file here is an export that is known",
             got="; ".join(f"{name}: {reason}" for name, reason in unusable[:_SHOWN]),
             fix="name the exports themselves, or say in a mapping file beside each what its columns are",
         )
-    settled = iter(settle_owners([one for each in found.values() for one in each], entity))
-    found = {kind: [next(settled) for _ in each] for kind, each in found.items()}
-    sorted_: dict[str, Any] = {
-        kind: tuple(found.get(kind, ()))
+    return _as_shown(_by_kind(settle_owners(exports, entity), unusable, lakes), pseudonyms=pseudonyms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A file to read, what it must hold (empty: anything), and whether a folder of it was named."""
+
+    path: Path
+    kind: str
+    among: bool
+
+
+def _refuse_asked(asked: Sequence[_Asked], lakes: Sequence[Lake]) -> None:
+    if not asked and not lakes:
+        raise DataError("there is no file to audit", fix="name the exports")
+    # of links in a ring as well, which no file is then behind
+    real = [os.path.realpath(one.path) for one in asked]
+    twice = next((one for at, one in enumerate(asked) if real[at] in real[:at]), None)
+    if twice is not None:
+        raise DataError(f"the file {twice.path.name!r} is named twice", fix="name each file once")
+
+
+def _exports_of(
+    asked: _Asked, tz: str, currency: str | None, *, alone: bool
+) -> tuple[list[Export], list[tuple[str, str]]]:
+    """What one file holds of what it was asked for, and by name why something in it is not used."""
+    path, kind = asked.path, asked.kind
+    try:
+        exports, unread = _read(path, tz, currency)
+    except ErresearchError as error:
+        # of a folder nobody said that each file is an export
+        if not asked.among or alone:
+            raise
+        return [], [(path.name, str(error).removeprefix(path.name).lstrip(": "))]
+    kinds = {one.kind for one in exports} if not kind else {kind, "ads" if kind == "outcomes" else kind}
+    wanted = [one for one in exports if one.kind in kinds]
+    if not wanted:
+        raise DataError(
+            f"{path.name} was given as {kind}",
+            got=f"it holds {exports[0].kind} ({exports[0].format})",
+            fix="give it as a file",
+        )
+    for export in wanted:
+        if _simulated(export):
+            export.rows.attrs["simulated"] = True
+    others = [one for one in exports if one not in wanted]
+    reason = f"in a file that was given as {kind}; give it as a file"
+    return wanted, [*unread, *((one.name, f"a table of {one.kind} {reason}") for one in others)]
+
+
+def _by_kind(
+    exports: Sequence[Export], unusable: Sequence[tuple[str, str]], lakes: tuple[Lake, ...]
+) -> Files:
+    """Exports sorted by what they hold; those without a calendar stand apart with the reason."""
+    apart = [(one, reason) for one in exports if (reason := _no_calendar(one))]
+    unjoined = tuple(one for one, _ in apart)
+    kinds: dict[str, Any] = {
+        kind: tuple(one for one in exports if one.kind == kind and one not in unjoined)
         for kind in ("posts", "daily", "followers", "outcomes", "survey", "ads")
     }
-    read = Files(**sorted_, unusable=tuple(unusable), unjoined=tuple(found.get("unusable", ())), lakes=lakes)
-    return _as_shown(read, pseudonyms=pseudonyms)
+    reasons = (*unusable, *((one.name, reason) for one, reason in apart))
+    return Files(**kinds, unusable=reasons, unjoined=unjoined, lakes=lakes)
 
 
 def _as_shown(files: Files, *, pseudonyms: bool) -> Files:

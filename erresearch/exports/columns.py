@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+import operator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry
 from erresearch.exports.log import ReadLog, TextColumn, in_mapping
 from erresearch.exports.mapping import KEPT, Settings
-from erresearch.exports.numbers import Numbers, Reading, parse_numbers, show_code
+from erresearch.exports.numbers import Numbers, Reading, currency_in, parse_numbers, same_sign, show_code
 from erresearch.exports.plausibility import check_totals, warn_cut
 from erresearch.exports.privacy import hashed, names_people, without_contacts
 from erresearch.exports.tables import Table, is_note
@@ -113,6 +113,7 @@ def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
         If two columns have the same header and different cells.
     """
     _refuse_twins(table)
+    table = _of_one_currency(table, settings, log)
     personal = {t for t in table.match.columns if load_registry().field(t).type == "personal"}
     wanted = {t: i for t, i in table.match.columns.items() if f"c{i}" in table.cells.columns}
     if table.match.layout.evidence != MAPPED:
@@ -126,33 +127,26 @@ def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
     empty_key = filled_key == ""
     if empty_key.any():
         blank = _blank(table.cells, empty_key)
-        log.remove("out_of_scope", "blank lines", frame["row"].filter(blank))
-        frame, filled_key = frame.filter(~blank), filled_key.filter(~blank)
+        frame, filled_key = (
+            log.set_aside(frame, blank, "out_of_scope", "blank lines"),
+            filled_key.filter(~blank),
+        )
     repeated = filled_key == table.header[wanted[key]].strip()
-    if repeated.any():
-        log.remove("out_of_scope", "the row of headers again", frame["row"].filter(repeated), warn=True)
-        frame = frame.filter(~repeated)
+    frame = log.set_aside(frame, repeated, "out_of_scope", "the row of headers again", warn=True)
     notes = _note_mask(frame, key)
-    if notes.any():
-        said = frame[key].filter(notes)
-        if said.str.contains(_CUT).any():
-            warn_cut("the platform writes below the table that it shows a first part only", log, frame.height)
-        reason = "a sentence below the table"
-        log.remove("out_of_scope", reason, frame["row"].filter(notes), warn=True)
-        frame = frame.filter(~notes)
+    if notes.any() and frame[key].filter(notes).str.contains(_CUT).any():
+        warn_cut("the platform writes below the table that it shows a first part only", log, frame.height)
+    frame = log.set_aside(frame, notes, "out_of_scope", "a sentence below the table", warn=True)
     summed = _total_mask(frame, table)
     if summed.any():
         totals = frame.filter(summed)
-        log.remove("totals", "rows that sum others", totals["row"])
         log.note(f"{len(totals):,} rows that sum others were set aside")
-        frame = frame.filter(~summed)
+        frame = log.set_aside(frame, summed, "totals", "rows that sum others")
     if empty_key.any() and table.match.layout.errors and set(table.match.layout.errors) <= set(wanted):
         empty, filled = (frame[name].str.strip_chars() for name in table.match.layout.errors)
         failed = (empty == "") & (filled != "")
-        log.remove(
-            "error_rows", "the platform could not compute the row", frame["row"].filter(failed), warn=True
-        )
-        frame = frame.filter(~failed)
+        reason = "the platform could not compute the row"
+        frame = log.set_aside(frame, failed, "error_rows", reason, warn=True)
     return Draft(_without_contacts(frame, table, log), totals, table)
 
 
@@ -187,14 +181,7 @@ def _blank(cells: pl.DataFrame, candidates: pl.Series) -> pl.Series:
     nothing = [pl.col(text).str.strip_chars() == ""] + ([pl.col(rest).is_null()] if rest else [])
     some = cells.filter(candidates).select(pl.all_horizontal(*nothing)).to_series()
     blank = pl.repeat(False, cells.height, eager=True, dtype=pl.Boolean)
-    return blank.set(candidates, True) if some.all() else _scattered(candidates, some)
-
-
-def _scattered(candidates: pl.Series, some: pl.Series) -> pl.Series:
-    """Put the answers for some rows back among all rows."""
-    mask = np.zeros(len(candidates), dtype=bool)
-    mask[candidates.to_numpy()] = some.to_numpy()
-    return pl.Series(mask)
+    return blank.scatter(candidates.arg_true().filter(some), True) if some.any() else blank
 
 
 def _note_mask(frame: pl.DataFrame, key: str) -> pl.Series:
@@ -218,10 +205,12 @@ def _note_mask(frame: pl.DataFrame, key: str) -> pl.Series:
 def _total_mask(frame: pl.DataFrame, table: Table) -> pl.Series:
     mask = pl.repeat(False, frame.height, eager=True, dtype=pl.Boolean)
     key = _key(table, {n: i for n, i in table.match.columns.items() if n in frame.columns})
-    if load_registry().field(key).type in _NEVER_A_WORD:
-        words = (~frame[key].str.slice(0, 1).is_in(list("0123456789"))).arg_true()
-        summed = frame[key].gather(words).str.strip_chars().str.to_lowercase()
-        mask = mask.scatter(words, summed.is_in(sorted(load_registry().sums)))
+    types = {name: load_registry().field(name).type for name in frame.columns if name != "row"}
+    for name in (name for name, kind in types.items() if kind == "time" or (name == key and kind == "id")):
+        words = (~frame[name].str.slice(0, 1).is_in(list("0123456789"))).arg_true()
+        summed = frame[name].gather(words).str.strip_chars().str.to_lowercase()
+        found = words.filter(summed.is_in(sorted(load_registry().sums)))
+        mask = mask.scatter(found, True) if len(found) else mask
     for rule in table.match.layout.totals:
         if rule.column != "*" and rule.column not in frame.columns:
             continue
@@ -242,9 +231,7 @@ def entities(drafted: Draft, settings: Settings, *, otherwise: str = "") -> pl.S
     return drafted.frame["entity"].str.strip_chars().replace("", None).fill_null(name)
 
 
-def without_copies(
-    frame: pl.DataFrame, log: ReadLog, *, number: str, only: pl.Series | None = None
-) -> pl.DataFrame:
+def without_copies(frame: pl.DataFrame, log: ReadLog, *, only: pl.Series | None = None) -> pl.DataFrame:
     """Keep the first of rows whose every cell is equal, and count the others.
 
     Parameters
@@ -253,8 +240,6 @@ def without_copies(
         Rows.
     log : ReadLog
         Takes those set aside.
-    number : str
-        The column that numbers the rows, which does not count.
     only : polars.Series, optional
         Which rows may be copies at all.
 
@@ -262,10 +247,10 @@ def without_copies(
     --------
     erresearch.exports.combine_exports : Rows that stand in several exports.
     """
-    copies = frame.select(pl.struct(pl.exclude(number)).is_first_distinct().not_()).to_series()
+    cells = pl.struct(pl.exclude("row", "source_row"))
+    copies = frame.select(cells.is_first_distinct().not_()).to_series()
     copies = copies if only is None else copies & only
-    log.remove("rejected", "copies of an earlier row", frame[number].filter(copies), warn=True)
-    return frame.filter(~copies)
+    return log.set_aside(frame, copies, "rejected", "copies of an earlier row", warn=True)
 
 
 def table_first(frame: pl.DataFrame, table: Table) -> pl.Series:
@@ -275,12 +260,6 @@ def table_first(frame: pl.DataFrame, table: Table) -> pl.Series:
 
 
 def _refuse_twins(table: Table) -> None:
-    for target, codes in table.match.mixed.items():
-        raise ColumnError(
-            f"{table.part} has {target} in several currencies, which are never added up",
-            got=", ".join(map(show_code, codes)),
-            fix="export it in one currency",
-        )
     for target, positions in table.match.twins.items():
         first, *others = (table.cells[f"c{i}"] for i in positions if f"c{i}" in table.cells.columns)
         if any(not first.equals(other.alias(first.name)) for other in others):
@@ -289,6 +268,34 @@ def _refuse_twins(table: Table) -> None:
                 got=f"columns {', '.join(str(i + 1) for i in positions)}",
                 fix="rename or delete the one that is not wanted",
             )
+
+
+def _of_one_currency(table: Table, settings: Settings, log: ReadLog) -> Table:
+    """Of columns of one figure in several currencies, the one that the caller chooses or that has most amounts."""
+    match = table.match
+    for target, places in match.mixed.items():
+        filled = {
+            code: int((table.cells[f"c{i}"].str.strip_chars() != "").sum()) for code, i in places.items()
+        }
+        chosen = (settings.currency or "").upper()
+        chosen = chosen if chosen in places else max(filled, key=lambda code: (filled[code], code))
+        columns = {**match.columns, target: places[chosen]}
+        match = replace(match, columns=columns, currencies={**match.currencies, target: chosen})
+        warn_currencies(f"{target} stands in a column for each of several currencies", filled, chosen, log)
+    return replace(table, match=match)
+
+
+def warn_currencies(what: str, counts: Mapping[str, int], chosen: str, log: ReadLog) -> None:
+    """Say which of several currencies was kept, with the amounts that were left out."""
+    others = {code: count for code, count in counts.items() if code != chosen}
+    left = ", ".join(f"{count:,} in {show_code(code)}" for code, count in others.items())
+    code = next((code for code in others if code in load_registry().currencies), "EUR")
+    log.caution(
+        "several currencies",
+        f"{what}, and amounts of several currencies are never added up: those in {show_code(chosen)} were kept and the "
+        f"others left out ({left}); currency={code!r} (--currency {code}) keeps another",
+        count=sum(others.values()),
+    )
 
 
 def numeric_targets(drafted: Draft) -> list[str]:
@@ -320,7 +327,9 @@ def number_column(drafted: Draft, target: str, settings: Settings, log: ReadLog)
     column = drafted.column(target, log)
     found = parse_numbers(column, reading)
     stated = match.currencies.get(target, "")
-    if stated and found.currency and stated != found.currency:
+    if reading.field.type == "money":
+        stated = stated or currency_in(column.header)
+    if stated and found.currency and not same_sign(found.currency, stated):
         raise ColumnError(
             f"{log.name}, column {column.header!r} names one currency and its cells another",
             got=f"{stated} and {show_code(found.currency)}",
@@ -354,7 +363,7 @@ def typed(
     currencies: dict[str, str] = {}
     marks: dict[str, list[pl.Series]] = {"rounded": [], "censored": []}
     for target in targets:
-        found = number_column(drafted, target, settings, log)
+        found = _in_one_currency(number_column(drafted, target, settings, log), target, settings, log)
         columns[target] = found.values.alias(target)
         if found.currency:
             currencies[target] = found.currency
@@ -363,55 +372,55 @@ def typed(
                 marks[name].append(mark)
     for name, masks in marks.items():
         if masks:
-            columns[name] = _any(masks).alias(name)
+            columns[name] = functools.reduce(operator.or_, masks).alias(name)
     return columns, currencies
 
 
-def _any(masks: Sequence[pl.Series]) -> pl.Series:
-    out = masks[0]
-    for mask in masks[1:]:
-        out = out | mask
-    return out
+def _in_one_currency(found: Numbers, target: str, settings: Settings, log: ReadLog) -> Numbers:
+    """A column whose cells carry several currencies, without the amounts in others than the chosen one."""
+    if found.codes is None:
+        return found
+    counts = dict(found.codes.drop_nulls().value_counts(sort=True).iter_rows())
+    wanted = (settings.currency or "").upper()
+    chosen = wanted if wanted in counts else found.currency
+    warn_currencies(f"the amounts of {target} have the signs of several currencies", counts, chosen, log)
+    other = (found.codes != chosen).fill_null(False)
+    return replace(found, values=found.values.set(other, None), currency=chosen)
 
 
 def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.DataFrame:
-    """Keep the one currency that the caller chooses, or refuse several.
+    """Keep the currency that the caller chooses, or that most amounts are in; the others are counted, never added up.
 
     Raises
     ------
     DataError
-        If there are several and none is chosen, or the chosen one is not there.
+        If the chosen one is not there, or if what stands for currencies names none.
     """
     named = frame.filter(pl.col("currency") != "")
-    counts = {str(code): count for code, count in named["currency"].value_counts(sort=True).iter_rows()}
-    wanted = settings.currency.upper() if settings.currency else None
-    if wanted is None:
-        if len(counts) > 1:
-            code = next((code for code in counts if code in load_registry().currencies), "EUR")
-            raise DataError(
-                f"{log.name} holds several currencies, which are never added up",
-                got=", ".join(
-                    f"{show_code(code)} in {count:,} rows" for code, count in list(counts.items())[:6]
-                ),
-                fix=f"choose one with currency={code!r} (--currency {code}), or export the amounts in one currency",
-            )
-        return frame
+    order = named.group_by("currency").len().sort("len", "currency", descending=[True, False])
+    counts = {str(code): int(count) for code, count in order.iter_rows()}
+    known = [code for code in counts if code in load_registry().currencies]
+    wanted = settings.currency.upper() if settings.currency else next(iter(known or counts), "")
     if not counts:
-        log.note(f"amounts are in {wanted}, as given")
+        if wanted:
+            log.note(f"amounts are in {wanted}, as given")
         return frame.with_columns(pl.lit(wanted).alias("currency"))
-    if wanted not in counts:
-        if len(counts) == 1 and any(guess.name == "currency" for guess in log.guesses):
-            return frame.with_columns(pl.lit(wanted).alias("currency"))
+    if wanted not in counts and len(counts) == 1 and any(guess.name == "currency" for guess in log.guesses):
+        return frame.with_columns(pl.lit(wanted).alias("currency"))
+    if wanted not in counts or (len(counts) > 1 and not known):
         raise DataError(
-            f"{log.name} holds no amounts in {wanted}",
+            f"{log.name} holds no amounts in {wanted if settings.currency else 'a currency that is known'}",
             got=", ".join(map(show_code, sorted(counts)[:6])),
             fix="choose one of these",
         )
-    other = (frame["currency"] != wanted) & (frame["currency"] != "")
-    if "source_row" in frame.columns:
-        rows = frame.filter(other)["source_row"].unique()
-        log.remove("out_of_scope", f"amounts in other currencies than {wanted}", rows, warn=True)
-    return frame.filter(~other)
+    kept = frame.filter(pl.col("currency").is_in([wanted, ""]))
+    if kept.height == frame.height:
+        return frame
+    if not settings.currency:
+        warn_currencies("the rows are in several currencies", counts, wanted, log)
+    gone = sorted({*frame["source_row"]} - {*kept["source_row"]})
+    log.remove("out_of_scope", f"amounts in other currencies than {wanted}", gone, warn=True)
+    return kept
 
 
 def account_of(drafted: Draft, settings: Settings, log: ReadLog, *, platform: str = "") -> pl.Series:
@@ -474,9 +483,12 @@ def rows_of(
     made = {name: pl.lit(one) if isinstance(one, str) else one for name, one in columns.items()}
     frame = drafted.frame.select(pl.col("row").alias("source_row")).with_columns(**made)  # type: ignore[arg-type]
     frame = frame.select(*columns, "source_row").with_columns(further(drafted, settings).values())
-    undated = frame["date"].is_null() if dated else frame["source_row"].is_null()
-    log.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
-    return frame.filter(~undated)
+    return without_gaps(frame, "date", "no date", log) if dated else frame
+
+
+def without_gaps(frame: pl.DataFrame, name: str, reason: str, log: ReadLog) -> pl.DataFrame:
+    """Reject rows without a value in a column that they cannot do without."""
+    return log.set_aside(frame, frame[name].is_null(), "rejected", reason, warn=True)
 
 
 def further(drafted: Draft, settings: Settings) -> dict[str, pl.Series]:

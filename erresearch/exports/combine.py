@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -29,6 +31,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _ABOUT_THE_FILE = frozenset({"source_row", "part", "exported", "age_days"})
 _EXPOSURES = ("impressions", "views", "reach")
 _SHOWN = 6
+#: Share of the figures that changed from which larger ones are the newer.
+_GROWN = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,7 @@ def combine_exports(exports: Sequence[Export], *, tables: bool = False) -> Expor
     together = pd.concat(frames, ignore_index=True, sort=False)
     together["figures"] = together["part"].map(_alike(exports, kinds[0]))
     keys = ["figures", *(name for name in _KEYS[kinds[0]] if name in together.columns)]
-    kept, cautions = _newest(together, keys, exports, tables=tables)
+    kept, cautions = _newest(together, keys, exports, tables=tables, growing=kinds[0] == "posts")
     cautions += _changed_definition(kept, exports)
     cautions += [
         Caution(
@@ -198,7 +202,7 @@ def _named(export: Export) -> tuple[Guess, ...]:
 
 
 def _newest(
-    together: pd.DataFrame, keys: list[str], exports: Sequence[Export], *, tables: bool
+    together: pd.DataFrame, keys: list[str], exports: Sequence[Export], *, tables: bool, growing: bool
 ) -> tuple[pd.DataFrame, list[Caution]]:
     """One row per identity."""
     repeated = together.duplicated(keys, keep=False)
@@ -226,24 +230,47 @@ def _newest(
             fix="take the older table out of the file, or save each as a file of its own and say the day of each with "
             f"exported_at {in_mapping()}",
         )
-    if changed and (unknown or overlap["exported"].nunique() < overlap["part"].nunique()):
+    undated = bool(changed) and (unknown or overlap["exported"].nunique() < overlap["part"].nunique())
+    age = _by_growth(overlap, keys, figures) if undated and growing else {}
+    if undated and not age:
         raise DataError(
             f"{changed:,} rows stand in several exports with different figures, and it is not known which is newer",
             got=", ".join(unknown) or "exports of the same day",
             fix=f"say the day of each export with exported_at {in_mapping()}",
         )
-    ordered = together.sort_values(["exported", "part"], kind="stable", na_position="first")
+    age = age or {number: number for number in range(len(exports))}
+    together = together.assign(age=together["part"].map(age).fillna(-1))
+    order = ["age"] if undated else ["exported", "age"]
+    ordered = together.sort_values(order, kind="stable", na_position="first")
     newest = ordered.groupby(keys, dropna=False, sort=False)["part"].transform("last").reindex(together.index)
-    kept = together[(~shared) | (together["part"] == newest)]
+    kept = together[(~shared) | (together["part"] == newest)].drop(columns="age")
     count = int(shared.sum()) - int((shared & (together["part"] == newest)).sum())
     grown = (
         f"; {changed:,} of them had changed, by {size:.0%} in the median, and the newest figures stay"
         if changed
         else ""
     )
+    if undated:
+        last = show_name(exports[max(age, key=age.__getitem__)].name)
+        grown += f": those of {last}, since figures of posts grow and most of its are larger; exported_at {in_mapping()} "
+        grown += "says of which day an export is"
     return kept, [
         Caution("overlap", f"{count:,} rows stand in several {several} and are kept once{grown}", count)
     ]
+
+
+def _by_growth(overlap: pd.DataFrame, keys: list[str], figures: list[str]) -> dict[int, int]:
+    """The order of exports by their figures, which grow with the life of a post; empty where they do not tell it."""
+    parts = sorted(overlap["part"].unique())
+    tables = {part: overlap[overlap["part"] == part].set_index(keys)[figures] for part in parts}
+    older = dict.fromkeys(parts, 0)
+    for first, second in itertools.combinations(parts, 2):
+        a, b = tables[first].align(tables[second], join="inner")
+        more, less = int((b > a).to_numpy().sum()), int((b < a).to_numpy().sum())
+        if more + less and max(more, less) < _GROWN * (more + less):
+            return {}
+        older[second if more > less else first] += bool(more + less)
+    return older if len(set(older.values())) == len(parts) else {}
 
 
 def _change(overlap: pd.DataFrame, keys: list[str], figures: list[str]) -> tuple[int, float]:
@@ -300,17 +327,14 @@ def _repeated(together: pd.DataFrame, kept: pd.DataFrame) -> int:
 
 def _added(accounts: Sequence[Accounting], rejected: int, what: str) -> Accounting:
     """Accounts added up, with repeated rows moved from used to rejected."""
-    reasons: dict[str, int] = {}
+    reasons: Counter[str] = Counter()
+    missing: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for account in accounts:
-        for reason, count in account.reasons.items():
-            reasons[reason] = reasons.get(reason, 0) + count
+        reasons.update(account.reasons)
+        for header, counts in account.missing.items():
+            missing[header].update(counts)
     if rejected:
         reasons[f"rows that another {what} repeats"] = rejected
-    missing: dict[str, dict[str, int]] = {}
-    for account in accounts:
-        for header, counts in account.missing.items():
-            for token, count in counts.items():
-                missing.setdefault(header, {})[token] = missing.get(header, {}).get(token, 0) + count
     parts = {
         name: sum(getattr(a, name) for a in accounts) for name in ("totals", "error_rows", "out_of_scope")
     }
@@ -319,8 +343,8 @@ def _added(accounts: Sequence[Accounting], rejected: int, what: str) -> Accounti
         sum(a.used for a in accounts) - rejected,
         **parts,
         rejected=sum(a.rejected for a in accounts) + rejected,
-        reasons=MappingProxyType(reasons),
-        missing=MappingProxyType(missing),
+        reasons=MappingProxyType(dict(reasons)),
+        missing=MappingProxyType({header: dict(counts) for header, counts in missing.items()}),
     )
 
 

@@ -142,12 +142,12 @@ def open_bundle(path: str | Path, *, encoding: str | None = None, head: bool = F
         raise EngineError(f"could not read {str(path)!r}", got=str(error), fix="check the path") from error
     if not data:
         raise DataError(f"{path.name}: the file is empty", got="0 bytes", fix="export it again")
-    if kind == "zip":
-        opened = _unzip(data, path.name, encoding, head)
+    log = ReadLog(path.name)
+    if kind != "zip":
+        parts = tuple(_part(data, path.name, kind, log, encoding=encoding, cut=partial, head=head))
+        opened = Bundle(path.name, parts, logs={"": log})
     else:
-        log = ReadLog(path.name)
-        parts = _part(data, path.name, kind, log, encoding=encoding, cut=partial, head=head)
-        opened = Bundle(path.name, tuple(parts), logs={"": log})
+        opened = _unzip(data, path.name, log, encoding=encoding, head=head)
     return replace(opened, place=str(path), size=size, changed=changed)
 
 
@@ -266,18 +266,28 @@ def _sheets(data: bytes, name: str, log: ReadLog, *, head: bool = False) -> list
     return sheets
 
 
-def _unzip(data: bytes, name: str, encoding: str | None, head: bool) -> Bundle:
-    log = ReadLog(name)
+def _unzip(
+    data: bytes,
+    name: str,
+    log: ReadLog,
+    *,
+    encoding: str | None = None,
+    head: bool = False,
+    inside: bool = False,
+) -> Bundle:
+    """The sheets of a workbook, or the members of an archive; an archive inside an archive is left alone."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
             check_archive(infos, name)
-            members = {info.filename for info in infos}
-            if any(member.startswith("xl/") for member in members):
+            if any(info.filename.startswith("xl/") for info in infos):
                 if Path(name).suffix.lower() not in (".xlsx", ".xlsm", ".zip"):
                     log.note(f"{name} is an Excel workbook (.xlsx) in spite of its name")
                 return Bundle(name, tuple(_sheets(data, name, log, head=head)), logs={"": log})
-            return _members(archive, infos, name, encoding)
+            if inside:
+                log.note(f"{name} is an archive inside the archive and was not opened")
+                return Bundle(name, ())
+            return _members(archive, infos, name, log, encoding)
     except ErresearchError:
         raise
     except Exception as error:  # a damaged archive makes its library fail in any way
@@ -287,9 +297,8 @@ def _unzip(data: bytes, name: str, encoding: str | None, head: bool) -> Bundle:
 
 
 def _members(
-    archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], name: str, encoding: str | None
+    archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], name: str, whole: ReadLog, encoding: str | None
 ) -> Bundle:
-    whole = ReadLog(name)
     logs = {"": whole}
     parts: list[Text | Sheet] = []
     dates = []
@@ -298,8 +307,7 @@ def _members(
         member = show_name(Path(info.filename).name)
         if member.startswith((".", "__MACOSX")) or "__MACOSX/" in info.filename:
             continue
-        with archive.open(info) as file:
-            content = file.read()  # never more than the stated size, which was checked
+        content = archive.read(info)  # never more than the stated size, which was checked
         if not content:
             whole.note(f"{name}: {member} is empty")
             continue
@@ -308,20 +316,19 @@ def _members(
         except EngineError as error:
             whole.note(f"{name}: {error}")
             continue
-        log = ReadLog(member)
-        logs[info.filename] = log
+        log = logs[info.filename] = ReadLog(member)
         if kind == "zip":
-            sheets = _inner(content, member, log)
-            inner = [replace(part, member=info.filename) for part in sheets if part.rows]
-            cells += sum(len(row) for part in inner for row in part.rows)
+            sheets = [
+                part for part in _unzip(content, member, log, inside=True).parts if isinstance(part, Sheet)
+            ]
+            made: list[Text | Sheet] = [part for part in sheets if part.rows]
+            cells += sum(len(row) for part in sheets for row in part.rows)
             if cells > MAX_CELLS:
                 raise _too_large(name, f"over {MAX_CELLS:,} cells in its workbooks", f"{MAX_CELLS:,} cells")
-            parts += inner
-            continue
-        made = _part(content, member, kind, log, encoding=encoding)
+        else:
+            made = list(_part(content, member, kind, log, encoding=encoding))
+            dates += [dt.date(*info.date_time[:3])] if info.date_time[0] >= 2000 else []
         parts += [replace(part, member=info.filename) for part in made]
-        if info.date_time[0] >= 2000:
-            dates.append(dt.date(*info.date_time[:3]))
     if not parts:
         raise DataError(
             f"{name}: the archive holds no table",
@@ -330,17 +337,6 @@ def _members(
         )
     whole.note(f"{name} is an archive of {len(parts)} files, read without unpacking it to disk")
     return Bundle(name, tuple(parts), dated=max(dates, default=None), logs=logs)
-
-
-def _inner(content: bytes, member: str, log: ReadLog) -> list[Sheet]:
-    """A workbook inside an archive; an archive inside an archive is left alone."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        infos = archive.infolist()
-        check_archive(infos, member)
-        if not any(info.filename.startswith("xl/") for info in infos):
-            log.note(f"{member} is an archive inside the archive and was not opened")
-            return []
-    return _sheets(content, member, log)
 
 
 def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:

@@ -116,9 +116,7 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
         platform, column = known
         rename = {"primary": column} if "primary" in drafted.frame.columns else {}
     if layout.undated:
-        days = pl.Series("date", [settings.exported_at] * drafted.frame.height, dtype=pl.Date).cast(
-            pl.Datetime("us")
-        )
+        days = pl.Series("date", [settings.exported_at] * drafted.frame.height, dtype=pl.Datetime("us"))
         if settings.exported_at is None:
             log.caution(
                 "no date",
@@ -132,7 +130,7 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
     rows = {"date": days, "platform": platform, "account": account, **figures}
     frame = rows_of(drafted, rows, settings, log, dated=not layout.undated)
     if not layout.undated:
-        frame = without_copies(frame, log, number="source_row")
+        frame = without_copies(frame, log)
     compare_totals(drafted, frame, settings, log)
     for name in figures:
         registry = load_registry().field(name)
@@ -206,11 +204,12 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built
     longest = 31 if "month" in text.columns else 0
     grain = pl.when(length < _LONGEST_DAY).then(pl.lit("day")).when(length <= longest).then(pl.lit("month"))
     frame = frame.with_columns(grain.otherwise(pl.lit("range")).alias("grain"))
-    if (frame["grain"] == "range").any():
+    ranges = int((frame["grain"] == "range").sum())
+    if ranges:
         log.caution(
             "one row per range",
             "the report has one row per campaign for its whole range: it cannot be joined by day; export it again by day",
-            count=int((frame["grain"] == "range").sum()),
+            count=ranges,
         )
     if drafted.layout.circular and "results" in columns:
         log.caution(
@@ -261,18 +260,7 @@ def last_printed(drafted: Draft, settings: Settings, log: ReadLog) -> int | None
 
 _STEPS = {"nth_day": "1d", "nth_week": "1w", "nth_month": "1mo"}
 _GRAINS = {"1d": "day", "1w": "week", "1mo": "month"}
-_FIGURE = [
-    "date",
-    "entity",
-    "outcome",
-    "value",
-    "currency",
-    "kind",
-    "grain",
-    "date_end",
-    "segment",
-    "source_row",
-]
+_FIGURE = ("date", "entity", "outcome", "value", "currency", "kind", "grain", "date_end", "segment")
 _NO_OUTCOME = frozenset({"line_quantity", "impressions_ctr"})
 
 
@@ -347,10 +335,9 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> B
             "Google Analytics thresholds, samples and models what consent leaves out, without a word in the file"
         )
         log.note("days are those of the property's time zone, which the file does not state")
-    together = one_currency(together, settings, log)
-    return Built(
-        together.sort("date", "outcome", maintain_order=True), used, "outcomes", settings.exported_at
-    )
+    kept = one_currency(together, settings, log)
+    used -= together["source_row"].n_unique() - kept["source_row"].n_unique()
+    return Built(kept.sort("date", "outcome", maintain_order=True), used, "outcomes", settings.exported_at)
 
 
 def _note_title(drafted: Draft, log: ReadLog) -> None:
@@ -408,7 +395,7 @@ def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFram
     money = [n for n in figures if load_registry().field(n).type == "money"]
     codes = {name: currencies.get(name, (settings.currency or "").upper()) for name in money}
     long = long.with_columns(pl.col("outcome").replace_strict(codes, default="").alias("currency"))
-    long = long.select(_FIGURE)
+    long = long.select(*_FIGURE, "source_row")
     return _added_up(long, people, log) if people else long, wide.height, dimension
 
 

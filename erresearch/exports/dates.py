@@ -220,7 +220,15 @@ def share_of_times(cells: pl.Series) -> float:
     >>> share_of_times(pl.Series(["2025-03-01", "2025-03-02"])), share_of_times(pl.Series(["20250", "3.50"]))
     (1.0, 0.0)
     """
-    return max((int(cells.str.contains(way).sum()) for way in _WAYS[:4]), default=0) / max(1, len(cells))
+    return max(_written_so(cells, way) for way in _WAYS[:4]) / max(1, len(cells))
+
+
+def _written_so(cells: pl.Series, way: str) -> int:
+    """How many cells are written in a way; a word beside a number is the name of a month or no date."""
+    if "<name>" not in way:
+        return int(cells.str.contains(way).sum())
+    names = _parts(cells, way)["name"].str.to_lowercase()
+    return int(names.is_in(list(load_registry().months)).sum())
 
 
 def _parts(text: pl.Series, pattern: str) -> dict[str, pl.Series]:

@@ -160,7 +160,6 @@ class Format:
     circular: bool = False
     pipeline: bool = False
     range_line: bool = False
-    raw_names: bool = False
     collaborations: bool = False
     lifelong: bool = False
     id_clock: tuple[str, ...] = ()
@@ -382,8 +381,8 @@ class Match:
         Positions of headers that the layout does not know.
     twins : mapping of str to tuple of int
         Canonical column → positions of columns with exactly the same header.
-    mixed : mapping of str to tuple of str
-        Canonical column → the currencies of its headers, where they are several.
+    mixed : mapping of str to mapping of str to int
+        Canonical column → currency → position, where its headers carry several currencies.
     """
 
     layout: Format
@@ -392,7 +391,7 @@ class Match:
     currencies: Mapping[str, str]
     unknown: tuple[int, ...]
     twins: Mapping[str, tuple[int, ...]]
-    mixed: Mapping[str, tuple[str, ...]]
+    mixed: Mapping[str, Mapping[str, int]]
 
     @property
     def score(self) -> int:
@@ -469,7 +468,7 @@ def match_header(layout: Format, header: Sequence[str]) -> Match | None:
         mixed={
             target: codes
             for target, found in hits.items()
-            if len(codes := tuple(sorted({h.currency for h in found}))) > 1
+            if len(codes := {h.currency: h.position for h in reversed(found)}) > 1
         },
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -257,23 +257,8 @@ def _said(mapping: str | Path | Mapping[str, Any] | None) -> dict[str, Any]:
     if mapping is None:
         return {}
     settings, layout = read_mapping(mapping, Settings())
-    told = {name: getattr(settings, name) or "" for name in ("account", "entity", "currency")}
-    of_text = {
-        name: value
-        for name in (
-            "decimal",
-            "dates",
-            "zone",
-            "exported_at",
-            "scale",
-            "score",
-            "won",
-            "keep",
-            "hash",
-            "per_post",
-        )
-        if (value := getattr(settings, name))
-    }
+    said = {one.name for one in fields(settings) if getattr(settings, one.name) != one.default}
+    of_text = sorted(said - {"kind", *_CONSTANTS})
     if of_text:
         raise DataError(
             "a mapping of a table has a line for text files",
@@ -281,7 +266,7 @@ def _said(mapping: str | Path | Mapping[str, Any] | None) -> dict[str, Any]:
             allowed=f"kind, columns, {', '.join(_CONSTANTS)}",
             fix="store numbers and dates as such in the table",
         )
-    out: dict[str, Any] = {name: value for name, value in told.items() if value}
+    out: dict[str, Any] = {name: getattr(settings, name) for name in said & {*_CONSTANTS}}
     if layout is not None:
         out["kind"] = layout.kind
         out["columns"] = {name: layout.headers(name) for name in layout.columns}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import KW_ONLY, dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.layouts import load_registry
@@ -383,9 +384,6 @@ class Inspection:
         return "\n".join([f"{self.name}: {export.kind}, recognised as {export.format}", *lines])
 
 
-Said = TypeVar("Said", Guess, Caution)
-
-
 class ReadLog:
     """What happens while one file is read, written down by the methods below and closed into the result at the end.
 
@@ -403,8 +401,8 @@ class ReadLog:
         self.guesses: list[Guess] = []
         self.warnings: list[Caution] = []
         self.notes: list[str] = []
-        self._removed: dict[Bucket, dict[str, int]] = {bucket: {} for bucket in _NAMES}
-        self._missing: dict[str, dict[str, int]] = {}
+        self._removed: dict[Bucket, Counter[str]] = {bucket: Counter() for bucket in _NAMES}
+        self._missing: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, other: ReadLog) -> None:
         """Take over the guesses, warnings and notes of another log, each once."""
@@ -415,9 +413,7 @@ class ReadLog:
 
     def count_missing(self, header: str, counts: Mapping[str, int]) -> None:
         """Count cells that say in one of the known ways that they hold nothing, by spelling."""
-        spelled = self._missing.setdefault(header, {})
-        for token, count in counts.items():
-            spelled[token] = spelled.get(token, 0) + int(count)
+        self._missing[header].update(counts)
 
     def withdraw_guess(self, name: str) -> None:
         """Take a guess back that another column has made needless."""
@@ -477,22 +473,24 @@ class ReadLog:
         return count
 
     def remove(self, bucket: Bucket, reason: str, rows: Iterable[int], *, warn: bool = False) -> int:
-        """Count rows that are not used, and say so where `warn`.
-
-        Returns
-        -------
-        int
-            How many.
-        """
+        """Count rows that are not used, say so where `warn`, and return how many they are."""
         listed = [int(row) for row in rows]
         if listed:
-            counts = self._removed[bucket]
-            counts[reason] = counts.get(reason, 0) + len(listed)
+            self._removed[bucket][reason] += len(listed)
             if warn:
                 self.caution(
                     bucket, f"{len(listed):,} {_NAMES[bucket]}: {reason}", count=len(listed), rows=listed
                 )
         return len(listed)
+
+    def set_aside(
+        self, frame: pl.DataFrame, where: pl.Series, bucket: Bucket, reason: str, *, warn: bool = False
+    ) -> pl.DataFrame:
+        """Return the rows that a mask does not pick; the others are counted as :meth:`remove` does."""
+        where = where.fill_null(False)
+        number = "row" if "row" in frame.columns else "source_row"
+        self.remove(bucket, reason, frame[number].filter(where), warn=warn)
+        return frame.filter(~where) if where.any() else frame
 
     def accounting(self, used: int, rows_in: int) -> Accounting:
         """Close the account.
@@ -502,19 +500,14 @@ class ReadLog:
         DataError
             If it does not add up.
         """
-        sums = {bucket: sum(counts.values()) for bucket, counts in self._removed.items()}
-        reasons: dict[str, int] = {}
-        for counts in self._removed.values():
-            for reason, count in counts.items():
-                reasons[reason] = reasons.get(reason, 0) + count
+        sums = {bucket: counts.total() for bucket, counts in self._removed.items()}
+        reasons: Counter[str] = sum(self._removed.values(), Counter())
         return Accounting(
             rows_in,
             used,
             **sums,
-            reasons=MappingProxyType(reasons),
-            missing=MappingProxyType(
-                {column: MappingProxyType(dict(c)) for column, c in self._missing.items()}
-            ),
+            reasons=MappingProxyType(dict(reasons)),
+            missing=MappingProxyType({name: MappingProxyType(dict(c)) for name, c in self._missing.items()}),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -24,25 +24,12 @@ from erresearch.exports.layouts import (
     registered_headers,
 )
 from erresearch.exports.log import ReadLog, in_mapping
+from erresearch.exports.numbers import currency_in
 from erresearch.exports.privacy import holds_people, names_people
 from erresearch.io import pl
 from erresearch.io.files import from_toml
 from erresearch.schema import TABLES
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
-
-_SIMPLE = ("account", "entity", "zone", "currency", "decimal", "scale", "score", "dates")
-_LISTS = ("won", "own", "less", "plus", "keep", "hash")
-_KNOWN = (
-    *_SIMPLE, *_LISTS, "name", "kind", "platform", "columns", "exported_at", "since", "per_post", "totals", "key",
-)  # fmt: skip
-
-
-_CHOICES: Mapping[str, tuple[object, ...]] = {
-    "decimal": (".", ","),
-    "dates": ("DMY", "MDY", "YMD"),
-    "per_post": (True, False),
-}
-
 
 KEPT = "kept: "
 """What the name of a further column begins with, until it is handed over under its header."""
@@ -190,35 +177,17 @@ def read_mapping(
             allowed="the path of a TOML file, or its lines as a dictionary",
         )
     table = dict(mapping) if isinstance(mapping, Mapping) else _toml(Path(mapping))
-    strange = sorted({str(name) for name in table} - set(_KNOWN))
+    strange = sorted({str(name) for name in table} - set(_LINES))
     if strange:
-        raise UnknownNameError.of("line of a mapping", strange[0], _KNOWN)
-    said: dict[str, Any] = {name: _text(table, name) for name in _SIMPLE if name in table}
-    said |= {name: _list(table, name) for name in _LISTS if name in table}
-    for name, allowed in _CHOICES.items():
-        if name in table and said.get(name, table[name]) not in allowed:
-            raise DataError(
-                f"{name!r} of a mapping is not understood",
-                got=repr(table[name])[:40],
-                allowed=", ".join(map(repr, allowed)),
-            )
-    if "kind" in table:
-        if table["kind"] not in KINDS:
-            raise UnknownNameError.of("kind of export", table["kind"], KINDS)
-        said["kind"] = table["kind"]
-    if "per_post" in table:
-        said["per_post"] = table["per_post"]
-    if "exported_at" in table:
-        said["exported_at"] = day_of(table["exported_at"])
-    if "since" in table:
-        first, *last = table["since"] if isinstance(table["since"], list | tuple) else [table["since"]]
-        said["since"] = first if first == "lifetime" else day_of(first, "since")
-        if last:
+        raise UnknownNameError.of("line of a mapping", strange[0], _LINES)
+    read = {name: _LINES[name](name, value) for name, value in table.items() if name not in _OF_LAYOUT}
+    if "since" in read:
+        read["since"], until = read["since"]
+        if until is not None:
             # figures of a range are those of its last day
-            said["until"] = day_of(last[0], "since")
-            said.setdefault("exported_at", said["until"])
+            read = {"exported_at": until, **read, "until": until}
     given = {name for name in ("decimal", "currency", "exported_at") if getattr(settings, name) is not None}
-    settings = replace(settings, **{name: value for name, value in said.items() if name not in given})
+    settings = replace(settings, **{name: value for name, value in read.items() if name not in given})
     return settings, _layout(table) if "columns" in table else None
 
 
@@ -233,23 +202,69 @@ def _toml(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _text(table: Mapping[str, Any], name: str) -> str:
-    if not isinstance(table[name], str):
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
         raise DataError(
-            f"{name!r} of a mapping must be text", got=repr(table[name])[:80], fix=f'write {name} = "…"'
+            f"{name!r} of a mapping must be text", got=repr(value)[:80], fix=f'write {name} = "…"'
         )
-    return str(table[name])
+    return value
 
 
-def _list(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = [table[name]] if isinstance(table[name], str) else table[name]
-    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+def _list(name: str, value: object) -> tuple[str, ...]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(item, str) for item in texts):
         raise DataError(
             f"{name!r} of a mapping must be a list of texts",
-            got=repr(value)[:80],
+            got=repr(texts)[:80],
             fix=f'write {name} = ["…"]',
         )
-    return tuple(value)
+    return tuple(texts)
+
+
+def _one_of(*allowed: object) -> Callable[[str, object], Any]:
+    def choose(name: str, value: object) -> object:
+        if value not in allowed:
+            raise DataError(
+                f"{name!r} of a mapping is not understood",
+                got=repr(value)[:40],
+                allowed=", ".join(map(repr, allowed)),
+            )
+        return value
+
+    return choose
+
+
+def _kind(_: str, value: object) -> object:
+    if value not in KINDS:
+        raise UnknownNameError.of("kind of export", value, KINDS)
+    return value
+
+
+def _day(name: str, value: object) -> dt.date:
+    return day_of(value, name)
+
+
+def _range(name: str, value: object) -> tuple[dt.date | str, dt.date | None]:
+    """First and last day of a range; the first may be the word for the whole life of a post."""
+    first, *last = value if isinstance(value, list | tuple) else [value]
+    since = "lifetime" if first == "lifetime" else day_of(first, name)
+    return since, day_of(last[0], name) if last else None
+
+
+#: How each line of a mapping is read.
+_LINES: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    **dict.fromkeys(("account", "entity", "zone", "currency", "scale", "score"), _text),
+    **dict.fromkeys(("won", "own", "less", "plus", "keep", "hash"), _list),
+    "decimal": _one_of(".", ","),
+    "dates": _one_of("DMY", "MDY", "YMD"),
+    "per_post": _one_of(True, False),
+    "kind": _kind,
+    "exported_at": _day,
+    "since": _range,
+    **dict.fromkeys(("name", "platform", "columns", "totals", "key"), lambda _, value: value),
+}
+#: Of these, what only a layout of one's own has.
+_OF_LAYOUT: Final = ("name", "platform", "columns", "totals", "key")
 
 
 def day_of(value: object, name: str = "exported_at") -> dt.date:
@@ -296,7 +311,7 @@ def _layout(table: Mapping[str, Any]) -> Format:
     moments = [name for name in _MOMENTS if name in columns]
     own = "published_at" if kind == "posts" else "date"
     renamed = {moments[0]: own} if moments and own not in columns and kind != "ads" else {}
-    headers = {renamed.get(target, target): {"": _list(columns, target)} for target in columns}
+    headers = {renamed.get(target, target): {"": _list(target, texts)} for target, texts in columns.items()}
     entry = {
         "id": "mapping",
         "name": str(table.get("name", "described by a mapping")),
@@ -421,8 +436,11 @@ def _columns(bundle: Bundle) -> list[_Column]:
     filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
     at = next((i for i, count in enumerate(filled) if count >= sorted(filled)[len(filled) // 2]), 0)
     found = []
+    sums = load_registry().sums
+    first = [normalise(next(cell for cell in row if cell.strip())) for row in rows[at + 1 :]]
+    body = [row for row, word in zip(rows[at + 1 :], first, strict=True) if word not in sums]
     for place, header in enumerate(rows[at] if rows else []):
-        cells = pl.Series([row[place] if place < len(row) else "" for row in rows[at + 1 :]], dtype=pl.String)
+        cells = pl.Series([row[place] if place < len(row) else "" for row in body], dtype=pl.String)
         if header.strip() and not names_people(header) and not holds_people(cells):
             found.append(_looked_at(header.strip(), cells))
     return found
@@ -499,6 +517,10 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
         c for c in columns if target == "status" and c.states > 1 and any(_says(c.header, w) for w in hints)
     ]
     fitting = [c for c in columns if looks is None or looks in c.looks or c in said]
+    if target == "order_id":
+        fitting = [
+            c for c in fitting if not any(_says(c.header, word) for word in load_registry().hints["orders"])
+        ]
     if target in ("amount", "spend"):
         fitting = [column for column in fitting if not _taken_off(column.header)]
     known = registered_headers(target)
@@ -537,7 +559,7 @@ def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> 
         if (
             money is not None
             and "currency" not in named
-            and not money.cells.str.contains(r"[\p{Sc}]|\p{L}{2}").any()
+            and not (currency_in(money.header) or money.cells.str.contains(r"[\p{Sc}]|\p{L}{2}").any())
         ):
             lines.append('currency = "EUR"  # guess: the file names none')
         less = [

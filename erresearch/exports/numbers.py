@@ -6,6 +6,8 @@ where there is none the reader asks. Nothing is evaluated: a formula is a missin
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,7 +78,9 @@ class Numbers:
     values : polars.Series
         Float64; null where the cell says nothing or cannot be read.
     currency : str
-        Code that the cells carry; empty where they carry none.
+        Code that most cells carry; empty where they carry none.
+    codes : polars.Series or None
+        Code of each cell, where they carry several.
     rounded, censored : polars.Series or None
         Which cells were rounded by the platform (1.2K), or only bounded (< 10%).
     broken : polars.Series or None
@@ -85,6 +89,7 @@ class Numbers:
 
     values: pl.Series
     currency: str = ""
+    codes: pl.Series | None = None
     rounded: pl.Series | None = None
     censored: pl.Series | None = None
     broken: pl.Series | None = None
@@ -181,9 +186,10 @@ def _decimal_numbers(column: TextColumn, reading: Reading) -> Numbers:
     kind = reading.field.type
     core = column.cells.str.replace_all(_SPACES, "").str.replace_all("−", "-", literal=True)
     core = core.str.replace(r"^\((.*)\)$", "-$1").str.replace(r"^([^-]*\d[^-]*)-$", "-$1")
-    currency = ""
+    codes = None
     if kind == "money":
-        core, currency = _without_currency(core, column)
+        core, codes = _without_currency(core, column)
+    currency, codes = _main_currency(codes)
     percent = core.str.ends_with("%").fill_null(False)
     core = core.str.strip_suffix("%")
     if percent.any() and kind in ("count", "number", "money"):
@@ -209,12 +215,12 @@ def _decimal_numbers(column: TextColumn, reading: Reading) -> Numbers:
         over = "{count} shares exceed 1, so it may be percent without a sign"
         column.count("share above 1", over, values > 1)
     if kind != "count":
-        return Numbers(values, currency, rounded)
+        return Numbers(values, currency, codes, rounded)
     # counts are whole: 528.0 is, 12.5 is not
     broken = ((values - values.round(0)).abs() > 1e-6).fill_null(False)
     odd = "{shape} is no count; cells with this problem: {count}, they count as missing"
     column.count("not whole", odd, broken)
-    return Numbers(values.set(broken, None), currency, rounded, broken=broken)
+    return Numbers(values.set(broken, None), rounded=rounded, broken=broken)
 
 
 def _valued(core: pl.Series, decimal: str) -> pl.Series:
@@ -254,6 +260,22 @@ def _convention(column: TextColumn, reading: Reading) -> str:
     )
 
 
+def currency_in(header: str) -> str:
+    """The currency that a header names by its code, at the end or in brackets, or by a sign that only one has.
+
+    Examples
+    --------
+    >>> currency_in("Omzet (€)"), currency_in("Total EUR"), currency_in("Amount [usd]"), currency_in("ALL SALES")
+    ('EUR', 'EUR', 'USD', '')
+    """
+    named = re.search(r"[(\[]\s*([A-Za-z]{3})\s*[)\]]|[a-z]\s+([A-Z]{3})\s*$", header)
+    code = ((named[1] or named[2]) if named else "").upper()
+    if code in load_registry().currencies:
+        return code
+    signs = {sign for sign in header if unicodedata.category(sign) == "Sc"} - _SHARED_SIGNS
+    return _SIGNS.get(signs.pop(), "") if len(signs) == 1 else ""
+
+
 def same_sign(signed: str, code: str) -> bool:
     """Say whether amounts whose sign was read as one currency may be in another that uses the same sign.
 
@@ -277,35 +299,35 @@ def show_code(code: str) -> str:
 
 
 def currency_of(column: TextColumn) -> str:
-    """Say which currency the cells of a column carry; empty where they carry none."""
-    return _without_currency(column.cells.str.replace_all(_SPACES, ""), column)[1]
+    """Say which currency most cells of a column carry; empty where they carry none."""
+    return _main_currency(_without_currency(column.cells.str.replace_all(_SPACES, ""), column)[1])[0]
 
 
-def _without_currency(core: pl.Series, column: TextColumn) -> tuple[pl.Series, str]:
-    """Take signs and codes of money off, and say which currency they are."""
+def _main_currency(codes: pl.Series | None) -> tuple[str, pl.Series | None]:
+    """The code that most cells carry, and those of all cells where they differ."""
+    if codes is None:
+        return "", None
+    counts = codes.drop_nulls().value_counts().sort("count", codes.name, descending=[True, False])
+    return str(counts[codes.name][0]), codes if counts.height > 1 else None
+
+
+def _without_currency(core: pl.Series, column: TextColumn) -> tuple[pl.Series, pl.Series | None]:
+    """Take signs and codes of money off, and say which currency each cell is in; None where none says so."""
     sign = core.str.extract(r"^-?([^\d.,%-]{1,4})-?[\d.,]", 1)
     sign = sign.fill_null(core.str.extract(r"\d([^\d.,%-]{1,4})$", 1))
-    if sign.null_count() == len(sign):
-        return core, ""
     known = sorted({str(s).lower() for s in sign.drop_nulls()})
-    codes = sorted(
-        {_SIGNS.get(s, s.upper() if len(s) == 3 and s.isascii() and s.isalpha() else "") for s in known}
-    )
-    if "" in codes:
-        return core, ""
-    if len(codes) > 1:
-        raise column.refusal(
-            "mixes currencies",
-            got=", ".join(map(show_code, codes)),
-            allowed="one currency per column, or a column that names it",
-            fix="export one currency at a time",
-        )
+    codes = {
+        s: _SIGNS.get(s, s.upper() if len(s) == 3 and s.isascii() and s.isalpha() else "") for s in known
+    }
+    if not codes or "" in codes.values():
+        return core, None
     shared = sorted(set(known) & _SHARED_SIGNS)
     if shared:
         reason = f"the sign {shared[0]!r} is shared by several currencies"
-        column.log.guess("currency", codes[0], reason, "currency=")
+        column.log.guess("currency", codes[shared[0]], reason, "currency=")
     bare = core.str.replace(r"^(-?)[^\d.,%-]{1,4}(-?)([\d.,])", "$1$2$3")
-    return bare.str.replace(r"(\d)[^\d.,%-]{1,4}$", "$1"), codes[0]
+    each = sign.str.to_lowercase().replace_strict(codes, default=None, return_dtype=pl.String)
+    return bare.str.replace(r"(\d)[^\d.,%-]{1,4}$", "$1"), each.alias("currency")
 
 
 def _without_magnitude(column: TextColumn) -> tuple[pl.Series, pl.Series | None, pl.Series | None]:

@@ -73,7 +73,7 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
         If money stands on several rows of one order, or in several currencies of which none is chosen.
     """
     drafted = _one_row_per_order(drafts[0], log)
-    value, currency = _money(drafted, settings, log)
+    value, currency, name = _money(drafted, settings, log)
     kind = _states(drafted, settings, log)
     if not drafted.layout.pipeline:
         kind, value = _given_back(value, kind, drafted, log)
@@ -92,7 +92,7 @@ def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
         "order_id": _order_ids(drafted),
     }
     base = rows_of(drafted, rows, settings, log, dated=False)
-    refunds = _refunds(drafted, base, settings, log)
+    refunds = _refunds(drafted, base, settings, log, converted=name == "converted")
     base, refunds = _set_aside(base, refunds, log, header=drafted.header("status"))
     base, refunds = base.drop("state"), refunds.drop("state")
     frame = one_currency(base, settings, log)
@@ -160,9 +160,8 @@ def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
         if layout.evidence == MAPPED:
             unpaid = frame["amount" if "amount" in frame.columns else "revenue"].str.strip_chars() == ""
             again = known & ~frame["order_id"].is_first_distinct() & unpaid
-            log.remove("out_of_scope", _ITEMS, frame["row"].filter(again))
-            return drafted.with_frame(frame.filter(~again))
-        return drafted.with_frame(without_copies(frame, log, number="row", only=known))
+            return drafted.with_frame(log.set_aside(frame, again, "out_of_scope", _ITEMS))
+        return drafted.with_frame(without_copies(frame, log, only=known))
     money = layout.money[0][0]
     filled = frame[money].str.strip_chars() != ""
     again = frame.select(pl.col(layout.group).is_first_distinct().not_()).to_series()
@@ -173,13 +172,11 @@ def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
             got=places(tuple(twice["row"].head(3)), twice.height),
             fix="the file was changed after its export, or two exports were put together: export it again",
         )
-    items = again & ~filled
-    log.remove("out_of_scope", _ITEMS, frame["row"].filter(items))
-    return drafted.with_frame(frame.filter(~items))
+    return drafted.with_frame(log.set_aside(frame, again & ~filled, "out_of_scope", _ITEMS))
 
 
-def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series]:
-    """The column of money and its currency, row by row."""
+def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series, str]:
+    """The money of each row, its currency, and the column that it comes from."""
     text = drafted.frame
     choices = drafted.layout.money or (("amount", "currency"), ("revenue", "currency"))
     there = [choice for choice in choices if choice[0] in text.columns]
@@ -188,7 +185,9 @@ def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series,
     currency = _codes(text, currency_name)
     if not found.currency and "amount_formatted" in text.columns and name != "amount_formatted":
         found = replace(found, currency=currency_of(drafted.column("amount_formatted", log)))
-    if found.currency and not (currency != "").any():
+    if found.codes is not None and not (currency != "").any():
+        currency = found.codes.fill_null("")
+    elif found.currency and not (currency != "").any():
         currency = pl.repeat(found.currency, text.height, eager=True)
     elif found.currency:
         odd = [code for code in currency.unique().sort() if code and not same_sign(found.currency, code)]
@@ -205,7 +204,7 @@ def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series,
     found = replace(found, values=found.values + _beside(drafted, settings, log))
     if name == "converted":
         log.guess("amount", drafted.header(name), "the settled amounts are in one currency", "currency=")
-    return found.values, currency
+    return found.values, currency, name
 
 
 def _beside(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
@@ -298,16 +297,16 @@ def _moments(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Serie
     return day.dt.truncate("1d"), at, source, times.precision
 
 
-def _refunds(drafted: Draft, base: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.DataFrame:
+def _refunds(
+    drafted: Draft, base: pl.DataFrame, settings: Settings, log: ReadLog, *, converted: bool
+) -> pl.DataFrame:
     """What was given back, negative, on its own day where that is stated."""
     layout, text = drafted.layout, drafted.frame
     rows = base.clear().with_columns(pl.lit("revenue").alias("outcome"))
     if not layout.refund:
         return rows
     name, day_name, *plain = layout.refund
-    if name not in text.columns or (
-        plain and settings.currency and "converted" not in _amount_name(log, drafted)
-    ):
+    if name not in text.columns or (plain and settings.currency and not converted):
         name = plain[0] if plain and plain[0] in text.columns else ""
     if not name:
         return rows
@@ -332,52 +331,32 @@ def _refunds(drafted: Draft, base: pl.DataFrame, settings: Settings, log: ReadLo
     return frame
 
 
-def _amount_name(log: ReadLog, drafted: Draft) -> str:
-    """Which column of money was taken, as the log noted it."""
-    taken = [guess.value for guess in log.guesses if guess.name == "amount"]
-    return "converted" if taken and taken[0] == drafted.header("converted") else "amount"
-
-
 def _set_aside(
     base: pl.DataFrame, refunds: pl.DataFrame, log: ReadLog, *, header: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Reject rows without day, amount or known state; leave out deals that are not won."""
     for name, reason in (("date", "no date"), ("value", "no amount")):
         bad = base[name].is_null() & base["kind"].is_not_null()
-        log.remove("rejected", reason, base["source_row"].filter(bad), warn=True)
-        base = base.filter(~bad)
+        base = log.set_aside(base, bad, "rejected", reason, warn=True)
     unknown = base["kind"].is_null()
     if unknown.any():
         states = base["state"].filter(unknown).fill_null("")
         named = f"{counted(len(states), 'row')} in {counted(states.n_unique(), 'state')} of column {header!r}"
         if (states == "").any():
             named += f", {int((states == '').sum()):,} of them blank"
-        log.caution(
-            "unknown state",
-            f"rows are in a state that does not count as sold: {named}; "
-            f'won = ["…"] {in_mapping()} names those that do',
-            count=int(unknown.sum()),
-            rows=base["source_row"].filter(unknown),
-        )
+        text = f'rows are in a state that does not count as sold: {named}; won = ["…"] {in_mapping()} names those that do'
+        log.count("unknown state", text, unknown, base["source_row"])
         if unknown.all():
             raise DataError(
                 f"{log.name}: no row is in a state that counts as sold",
                 got=named,
                 fix=f'name the states that count with won = ["…"] {in_mapping()}',
             )
-        log.remove("out_of_scope", "a state that does not count as sold", base["source_row"].filter(unknown))
-        base = base.filter(~unknown)
-    lost = base["kind"] == "lost"
-    log.remove("out_of_scope", "deals lost", base["source_row"].filter(lost))
-    base = base.filter(~lost)
-    ahead = base.filter(pl.col("date") > dt.datetime.combine(_today(), dt.time()) + dt.timedelta(days=1))
-    if ahead.height:
-        log.caution(
-            "future dates",
-            f"{counted(ahead.height, 'row')} dated in the future: expected is not sold",
-            count=ahead.height,
-            rows=ahead["source_row"],
-        )
+        base = log.set_aside(base, unknown, "out_of_scope", "a state that does not count as sold")
+    base = log.set_aside(base, base["kind"] == "lost", "out_of_scope", "deals lost")
+    ahead = base["date"] > dt.datetime.combine(_today(), dt.time()) + dt.timedelta(days=1)
+    told = f"{counted(int(ahead.sum()), 'row')} dated in the future: expected is not sold"
+    log.count("future dates", told, ahead, base["source_row"])
     return base, refunds.join(base.select("source_row"), on="source_row", how="semi")
 
 

@@ -16,6 +16,17 @@ from erresearch.io import pl
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
 _ORDER = (("reach", "impressions"), ("reach", "views"), ("likes", "views"))
+# what is said of posts with a mark
+_FLAGGED = {
+    "is_paid": (
+        "paid",
+        "{count} posts were advertised: spending confounds their reactions; give it as a control or leave them out",
+    ),
+    "is_crosspost": (
+        "crosspost",
+        "{count} posts were also published on the sister network and may be counted there again",
+    ),
+}
 _TOO_MANY = 0.2
 # times the median of an account from which a value is looked at, and how many values tell the median
 _FAR, _MANY = 100, 20
@@ -63,12 +74,10 @@ def check_posts(frame: pl.DataFrame, layout: Format, log: ReadLog) -> pl.DataFra
     _warn_order(frame, rows, log)
     _warn_rate(frame, rows, log)
     _warn_reported(frame, rows, layout, log)
-    _warn_paid(frame, rows, log)
     check_spikes(frame, [name for name in REACTIONS if name in frame.columns], log)
-    if "is_crosspost" in frame.columns:
-        crossed = frame["is_crosspost"].fill_null(False)
-        text = "{count} posts were also published on the sister network and may be counted there again"
-        log.count("crosspost", text, crossed, rows)
+    for flag, (code, text) in _FLAGGED.items():
+        if flag in frame.columns:
+            log.count(code, text, frame[flag], rows)
     if "post_type" in frame.columns:
         types = sorted(
             {str(t) for t in frame["post_type"].drop_nulls().to_list() if t} if frame.height < 100_000 else ()
@@ -140,12 +149,6 @@ def _warn_reported(frame: pl.DataFrame, rows: pl.Series, layout: Format, log: Re
             f"the platform's own sum of reactions differs from {' + '.join(there)} in {differ:,} of {known.height:,} "
             f"rows (by {gap.abs().sum() / max(1, known.height):,.1f} on average); both are kept"
         )
-
-
-def _warn_paid(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> None:
-    if "is_paid" in frame.columns:
-        text = "{count} posts were advertised: spending confounds their reactions; give it as a control or leave them out"
-        log.count("paid", text, frame["is_paid"].fill_null(False), rows)
 
 
 def _warn_constant(frame: pl.DataFrame, log: ReadLog) -> None:

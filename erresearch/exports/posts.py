@@ -16,6 +16,7 @@ from erresearch.exports.columns import (
     further,
     numeric_targets,
     typed,
+    without_gaps,
 )
 from erresearch.exports.combine import mark_others
 from erresearch.exports.layouts import MAPPED, load_registry, normalise
@@ -94,7 +95,7 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
     compare_totals(drafted, frame, settings, log)
     if days is not None:
         frame = frame.with_columns(days.alias("date"), moment.day.alias("born"))
-    frame = _without_undated(frame, log)
+    frame = without_gaps(frame, "published_at", "no usable time of publication", log)
     if days is not None:
         frame = _without_unborn(frame, log)
         used = frame.height
@@ -137,16 +138,7 @@ def _merged(drafts: Sequence[Draft], log: ReadLog) -> Draft:
     again = both[key].is_duplicated() & ~both[key].is_first_distinct()
     log.remove("out_of_scope", "the same post in the second list", both["row"].filter(again))
     merged = both.group_by(key, maintain_order=True).agg(pl.all().drop_nulls().first())
-    headers = {name for drafted in drafts for name in drafted.table.match.columns}
-    columns = dict.fromkeys(sorted(headers), 0) | dict(first.table.match.columns)
-    match = replace(
-        first.table.match, columns={n: i for n, i in columns.items() if n in first.table.match.columns}
-    )
-    return replace(
-        first,
-        frame=merged.with_columns(pl.col(pl.String).fill_null("")),
-        table=replace(first.table, match=match),
-    )
+    return first.with_frame(merged.with_columns(pl.col(pl.String).fill_null("")))
 
 
 def _identified(drafted: Draft, log: ReadLog) -> Draft:
@@ -202,11 +194,7 @@ def _whole_numbers(ids: pl.Series) -> pl.Series:
 
 def _with_ids(drafted: Draft, ids: pl.Series, log: ReadLog) -> Draft:
     frame = drafted.frame.with_columns(ids.alias("post_id"))
-    lost = frame["post_id"].is_null()
-    if lost.any():
-        log.remove("rejected", "no id and no address", frame["row"].filter(lost), warn=True)
-        frame = frame.filter(~lost)
-    return drafted.with_frame(frame)
+    return drafted.with_frame(without_gaps(frame, "post_id", "no id and no address", log))
 
 
 def _named(drafted: Draft, log: ReadLog) -> Draft:
@@ -313,13 +301,8 @@ def _in_window(frame: pl.DataFrame, drafted: Draft, settings: Settings, log: Rea
     since, until = settings.since, settings.until
     if until is not None:
         late = frame["published_at"] >= dt.datetime.combine(until + dt.timedelta(days=1), dt.time())
-        log.remove(
-            "out_of_scope",
-            "posts from after the range of dates that the figures are of",
-            frame["source_row"].filter(late.fill_null(False)),
-            warn=True,
-        )
-        frame = frame.filter(~late.fill_null(False))
+        reason = "posts from after the range of dates that the figures are of"
+        frame = log.set_aside(frame, late, "out_of_scope", reason, warn=True)
     if since == LIFETIME[0]:
         return frame
     counts = [name for name in (*REACTIONS, *AUDIENCES, "clicks") if name in frame.columns]
@@ -355,10 +338,8 @@ def _in_window(frame: pl.DataFrame, drafted: Draft, settings: Settings, log: Rea
                 f"since {in_mapping()}",
             )
         return frame
-    early = early.fill_null(False)
     reason = "posts from before the range of dates that the figures are of"
-    log.remove("out_of_scope", reason, frame["source_row"].filter(early), warn=True)
-    return frame.filter(~early)
+    return log.set_aside(frame, early, "out_of_scope", reason, warn=True)
 
 
 def _described(
@@ -421,16 +402,6 @@ def _kinds(printed: pl.Series, log: ReadLog) -> pl.Series:
     return printed.replace_strict(named, default=None, return_dtype=pl.String)
 
 
-def _without_undated(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
-    undated = frame["published_at"].is_null()
-    if undated.any():
-        log.remove(
-            "rejected", "no usable time of publication", frame["source_row"].filter(undated), warn=True
-        )
-        frame = frame.filter(~undated)
-    return frame
-
-
 def _without_unborn(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     """Days before a post existed are zeros by structure."""
     numbers = [name for name, dtype in frame.schema.items() if dtype == pl.Float64 and name != "duration_s"]
@@ -439,11 +410,7 @@ def _without_unborn(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     if not numbers:
         return frame
     nothing = frame.select(pl.all_horizontal((pl.col(numbers) == 0) | pl.col(numbers).is_null())).to_series()
-    unborn = early & nothing
-    if unborn.any():
-        log.remove("out_of_scope", "days before the post existed", frame["source_row"].filter(unborn))
-        frame = frame.filter(~unborn)
-    return frame
+    return log.set_aside(frame, early & nothing, "out_of_scope", "days before the post existed")
 
 
 def _per_post(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
@@ -476,8 +443,7 @@ def _without_copies(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
             got=f"{whole.height - int(first.sum()):,} rows too many, {places(rows, len(rows))}",
             fix="read exports of different days one by one and put them together with combine_exports",
         )
-    log.remove("rejected", "copies of an earlier row", frame["source_row"].filter(~first), warn=True)
-    return frame.filter(first)
+    return log.set_aside(frame, ~first, "rejected", "copies of an earlier row", warn=True)
 
 
 def _ordered(frame: pl.DataFrame) -> pl.DataFrame:

@@ -45,7 +45,7 @@ _OF_PEOPLE: Final = rf"^\s*@\w|^\s*00\d[\d\s()/-]{{7,}}\d\s*$|{_CONTACT}"
 _LIKE_NAMES: Final = r"^\p{Lu}[\p{L}'’-]+(?:\s\p{Lu}\.?|\s\p{Ll}{2,3}){0,2}\s\p{Lu}[\p{L}'’-]+$"
 _FEW_NAMES: Final = 5
 # letters, and between them what stands in names of columns; a digit, an @ or an address does not
-_NAME_OF_COLUMN: Final = re.compile(r"[^\W\d](?:[^\W\d]|[ \-–_/()%.,:&'’?\"“”„+|])*")
+_NAME_OF_COLUMN: Final = re.compile(r"[^\W\d](?:[^\W\d]|[ \-–_/()\[\]%.,:&'’?\"“”„+|$€£¥₹₽₴₺])*")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _MOST_WORDS: Final = 8
 _CUT_HEADER, _CUT_NAME, _CUT_SHAPE = 40, 60, 20

@@ -33,7 +33,7 @@ from erresearch.exports.selection import (
     refuse_other,
 )
 from erresearch.exports.surveys import read_survey
-from erresearch.exports.tables import Table
+from erresearch.exports.tables import Table, stated_zones
 from erresearch.exports.timestamps import check_zone
 from erresearch.io import pd, pl
 from erresearch.io.resources import in_threads
@@ -391,7 +391,7 @@ def _built(tables: Sequence[Table], job: _Job) -> Export:
 def _one(chosen: Sequence[Table], job: _Job) -> Export:
     """Canonical rows of one table, or of tables that stand in one file by design."""
     log, platform, unread = job.log, job.platform, job.unread
-    settings = _with_export_day(job.settings, chosen, job.bundle, log)
+    settings = _with_zone(_with_export_day(job.settings, chosen, job.bundle, log), chosen[0], log)
     drafts = [draft_of(table, log, settings) for table in chosen]
     if len(unread) and chosen[0].match.layout.stack:
         log.remove("out_of_scope", "rows of tables that are of no known layout", unread)
@@ -420,7 +420,7 @@ def _one(chosen: Sequence[Table], job: _Job) -> Export:
             got="; ".join(f"{count:,} {reason}" for reason, count in accounting.reasons.items()),
             fix=f"look at these rows in the file, or say {in_mapping()} what they hold",
         )
-    table = chosen[0]
+    table = drafts[0].table
     known = load_registry()
     columns = {
         target.removeprefix(KEPT): table.header[i].strip().lstrip("\ufeff")
@@ -438,7 +438,7 @@ def _one(chosen: Sequence[Table], job: _Job) -> Export:
         name=log.name,
         notes=tuple(log.notes),
         columns=MappingProxyType(columns),
-        dropped_columns=_dropped(chosen, settings),
+        dropped_columns=_dropped(chosen[0], settings),
         exported_at=built.exported_at or settings.exported_at,
         layout=table.match.layout,
     )
@@ -452,6 +452,8 @@ def _reader(drafts: Sequence[Draft]) -> _Reader:
     layout = drafts[0].layout
     if layout.kind == "outcomes":
         return read_orders if _one_by_one(drafts[0]) else read_figures
+    if "metric_date" in layout.columns:
+        return read_posts  # one row per post and day
     if layout.kind in ("daily", "followers"):
         return lambda drafts, settings, log: read_series(drafts, settings, log, layout.kind)
     return {"posts": read_posts, "survey": read_survey, "ads": read_ads}[layout.kind]
@@ -471,22 +473,18 @@ def _one_by_one(drafted: Draft) -> bool:
     return "order_id" in drafted.frame.columns or clock.n_unique() > 1
 
 
-def _dropped(chosen: Sequence[Table], settings: Settings) -> tuple[str, ...]:
-    registry = load_registry()
+def _dropped(table: Table, settings: Settings) -> tuple[str, ...]:
+    """Headers of personal columns, but for those that the caller asked for."""
+    layout = table.match.layout
     asked = {normalise(header) for header in (*settings.keep, *settings.hash)}
-    out: list[str] = []
-    for table in chosen[:1]:
-        ignored = set(table.match.layout.ignore)
-        personal = {
-            i for t, i in table.match.columns.items()
-            if registry.field(t).type == "personal" and table.match.layout.evidence != MAPPED
-        }  # fmt: skip
-        known = set(table.match.columns.values()) - personal
-        out = [
-            h.strip() for i, h in enumerate(table.header)
-            if i not in known and (i in personal or is_personal(h)) and normalise(h) not in asked and h not in ignored
-        ]  # fmt: skip
-    return tuple(dict.fromkeys(out))
+    known = set(table.match.columns.values())
+    if layout.evidence != MAPPED:
+        known -= {i for t, i in table.match.columns.items() if load_registry().field(t).type == "personal"}
+    strange = [h for i, h in enumerate(table.header) if i not in known and h not in layout.ignore]
+    personal = {h for h in strange if is_personal(h)} | {
+        table.header[i] for i in set(table.match.columns.values()) - known
+    }
+    return tuple(dict.fromkeys(h.strip() for h in strange if h in personal and normalise(h) not in asked))
 
 
 def _to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
@@ -543,6 +541,23 @@ def _with_export_day(settings: Settings, chosen: Sequence[Table], bundle: Bundle
             f"the dates have no year; it was taken from the file's own date, {changed}, which fits its last row",
         )
         return replace(settings, exported_at=changed)
+    return settings
+
+
+def _with_zone(settings: Settings, table: Table, log: ReadLog) -> Settings:
+    """The zone of clocks that a column of the file names, the same in every row."""
+    if settings.zone or table.match.layout.zone:
+        return settings
+    for position, zones in stated_zones(table).items():
+        if len(zones) > 1:
+            log.caution(
+                "time zones", f"column {table.shown([position])} names several time zones and is not used"
+            )
+            continue
+        check_zone(zones[0])
+        reason = f"column {table.shown([position])} says so in every row"
+        log.guess("time zone", zones[0], reason, f"zone {in_mapping()}")
+        return replace(settings, zone=zones[0])
     return settings
 
 

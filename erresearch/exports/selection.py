@@ -8,6 +8,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.combine import combine_exports
@@ -15,16 +16,24 @@ from erresearch.exports.containers import Bundle, Text
 from erresearch.exports.dates import orders_of
 from erresearch.exports.delimited import Records, read_records
 from erresearch.exports.layouts import MAPPED, Format, Kind, aliases, load_registry, normalise, vocabulary
-from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, Said, counted, in_mapping
+from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, counted, in_mapping
 from erresearch.exports.mapping import KEPT, Settings, refuse_incomplete
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
-from erresearch.exports.tables import Table, find_tables, lacking_figures, perhaps_figures, relaxed
+from erresearch.exports.tables import (
+    Table,
+    find_tables,
+    lacking_figures,
+    perhaps_figures,
+    relaxed,
+    stated_zones,
+)
 from erresearch.exports.workbooks import Sheet
 from erresearch.io import pl
 
 # where several layouts are in one file, the first of these is what people come for
 _WANTED: tuple[Kind, ...] = ("posts", "survey", "outcomes", "ads", "followers", "daily")
 _SHOWN = 8
+Said = TypeVar("Said", Guess, Caution)
 _COUNT = r"^\d{1,3}(?:[.,' \x{00a0}\x{202f}’]?\d{3}){0,3}(?:\.0)?$"
 
 
@@ -236,12 +245,13 @@ def choose_tables(tables: Sequence[Table], platform: str | None, log: ReadLog) -
             f"{lacking}: {first.shown(counts)}; [columns] {in_mapping()} says which is which",
             count=len(counts),
         )
-    unread = [i for i in first.match.unknown if i not in counts and not is_personal(first.header[i])]
+    told = {*counts, *(i for i, zones in stated_zones(first).items() if len(zones) == 1)}
+    unread = [i for i in first.match.unknown if i not in told and not is_personal(first.header[i])]
     unread += [i for i, header in enumerate(first.header) if header in layout.ignore]
     if unread:
         # which of its questions is the score of a survey is found later
-        told = "of which only the score is read" if layout.kind == "survey" else "not read"
-        log.note(f"columns without a meaning here, {told}: {first.shown(unread)}")
+        how = "of which only the score is read" if layout.kind == "survey" else "not read"
+        log.note(f"columns without a meaning here, {how}: {first.shown(unread)}")
     log.note(
         f"recognised as {layout.name} by {signs}"
         + (f" (headers in {chosen[0].match.language})" if chosen[0].match.language not in ("", "en") else "")

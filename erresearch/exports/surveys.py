@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from erresearch.errors import ColumnError, DataError
-from erresearch.exports.columns import Built, Draft, entities, flags, rows_of
+from erresearch.exports.columns import Built, Draft, entities, flags, rows_of, without_gaps
 from erresearch.exports.layouts import normalise
 from erresearch.exports.log import ReadLog, in_mapping, places
 from erresearch.exports.mapping import Settings
@@ -69,17 +69,10 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     )
     rows = {"respondent": respondent, "date": days, "entity": entities(drafted, settings), "score": score}
     frame = rows_of(drafted, rows, settings, log, dated=False)
-    silent = frame["score"].is_null()
-    log.remove("out_of_scope", "no answer to the question", frame["source_row"].filter(silent))
-    frame = frame.filter(~silent)
-    undated = frame["date"].is_null()
-    log.remove("rejected", "no date", frame["source_row"].filter(undated), warn=True)
-    frame = frame.filter(~undated)
+    frame = log.set_aside(frame, frame["score"].is_null(), "out_of_scope", "no answer to the question")
+    frame = without_gaps(frame, "date", "no date", log)
     again = ~frame["respondent"].is_last_distinct() & frame["respondent"].is_not_null()
-    log.remove(
-        "rejected", "earlier answers of the same respondent", frame["source_row"].filter(again), warn=True
-    )
-    frame = frame.filter(~again)
+    frame = log.set_aside(frame, again, "rejected", "earlier answers of the same respondent", warn=True)
     return Built(frame, frame.height, "survey", settings.exported_at)
 
 
@@ -163,13 +156,10 @@ def _only_answers(drafted: Draft, raw: pl.Series, log: ReadLog) -> tuple[Draft, 
     frame = drafted.frame.with_columns(raw.alias("score cells"))
     if "preview" in frame.columns:
         trial = frame["preview"].str.strip_chars().str.to_lowercase().is_in(_PREVIEW)
-        log.remove("out_of_scope", "trial runs (preview)", frame["row"].filter(trial))
-        frame = frame.filter(~trial)
+        frame = log.set_aside(frame, trial, "out_of_scope", "trial runs (preview)")
     if "finished" in frame.columns:
         broken = flags(frame["finished"]) == False  # noqa: E712 - a column, not a truth value
-        broken = broken.fill_null(False)
-        log.remove("out_of_scope", "answers that were not finished", frame["row"].filter(broken))
-        frame = frame.filter(~broken)
+        frame = log.set_aside(frame, broken, "out_of_scope", "answers that were not finished")
     return drafted.with_frame(frame.drop("score cells")), frame["score cells"].cast(pl.String)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -273,11 +274,28 @@ def _wanted(match: Match, header: Sequence[str]) -> list[int]:
         if asked or (registry.field(target).type != "personal" and target not in spare)
     ]
     twins = [i for positions in match.twins.values() for i in positions]
+    twins += [i for positions in match.mixed.values() for i in positions.values()]
     # the score of a survey is found among its questions, a dimension among what is not known
     open_ones = (
         match.unknown if match.layout.kind in ("survey", "outcomes") else perhaps_figures(match, header)
     )
-    return sorted({0, *known, *twins, *open_ones})
+    return sorted({0, *known, *twins, *open_ones, *zone_columns(match, header)})
+
+
+def zone_columns(match: Match, header: Sequence[str]) -> list[int]:
+    """Positions of headers that no layout knows and that name a time zone."""
+    words = load_registry().hints["zone"]
+    return [i for i in match.unknown if any(word in normalise(header[i]) for word in words)]
+
+
+def stated_zones(table: Table) -> dict[int, list[str]]:
+    """The zones of the calendar that such columns hold, by their position."""
+    found = {}
+    for position in zone_columns(table.match, table.header):
+        said = table.cells[f"c{position}"].str.strip_chars().replace("", None).drop_nulls().unique()
+        if len(said) and said.is_in(sorted(zoneinfo.available_timezones())).all():
+            found[position] = said.sort().to_list()
+    return found
 
 
 def lacking_figures(match: Match) -> list[str]:
