@@ -184,3 +184,11 @@ def test_nbval_sees_an_altered_number(smallest: Any, tmp_path: Path):
     failed = {line.split("::")[0] for line in done.stdout.splitlines() if line.startswith("FAILED ")}
     assert done.returncode == 1, done.stdout + done.stderr
     assert failed == {"FAILED altered.ipynb"}, done.stdout
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_cells_are_short_enough_to_read(path: Path):
+    for cell in code_cells(nbformat.read(path, as_version=4)):
+        lines = cell.source.splitlines()
+        assert len(lines) <= 15, cell.source
+        assert max(map(len, lines)) <= 88, cell.source
