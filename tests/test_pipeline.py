@@ -20,7 +20,6 @@ from erresearch.io import files
 from erresearch.io.outputs import MARKER
 from erresearch.report import (
     console as terminal,
-    provenance as manifest,
     reproduction as pipeline,
     run_record as ledger,
 )
@@ -104,7 +103,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         return VERDICTS
 
     # somebody may commit between two runs
-    monkeypatch.setattr(manifest, "_git", lambda: None)
+    monkeypatch.setattr(ledger, "_git", lambda: None)
     monkeypatch.setattr(board, "examine", examine)
     monkeypatch.setattr(board, "evidence_for", lambda *_, **__: claims.Evidence(ESTIMATE))
     monkeypatch.setattr(board, "embedded", lambda: {"films": films(), ODD: films(), "effect": simulated()})
@@ -126,7 +125,7 @@ def test_everything_is_written_and_recorded(small: Path):
     }
     assert (made.verdicts, made.failed) == (VERDICTS, ())
     record = json.loads(made.record.read_text())
-    assert record == json.loads(manifest.manifest_text(made.manifest))
+    assert record == json.loads(ledger.manifest_text(made.manifest))
     assert record["claims_sha256"] == claims.claims_sha256()
     assert record["seeds"] == {"effect": 7}
     assert record["datasets"]["effect"]["simulated"]
@@ -247,24 +246,24 @@ def test_every_expected_verdict_is_of_a_known_claim(root: Path):
 @pytest.mark.parametrize("change", [{"x": [1, 3]}, {"y": [1, 2]}, {"x": [1, 2, 2]}])
 def test_fingerprints_tell_tables_apart(change: dict[str, list[int]]):
     table = pd.DataFrame({"x": [1, 2]})
-    assert manifest.fingerprint(table) == manifest.fingerprint(table.copy())
-    assert manifest.fingerprint(table) != manifest.fingerprint(pd.DataFrame(change))
+    assert ledger.fingerprint(table) == ledger.fingerprint(table.copy())
+    assert ledger.fingerprint(table) != ledger.fingerprint(pd.DataFrame(change))
 
 
 @pytest.mark.parametrize("name", ["digest", "cross", "rows", "attrs"])
 def test_no_name_of_a_column_changes_what_a_fingerprint_is(name: str):
     one, other = pd.DataFrame({name: [1, 2]}), pd.DataFrame({name: [1, 3]})
-    assert manifest.fingerprint(one) != manifest.fingerprint(other)
-    assert manifest.provenance({"t": one})["datasets"]["t"]["rows"] == 2
+    assert ledger.fingerprint(one) != ledger.fingerprint(other)
+    assert ledger.provenance({"t": one})["datasets"]["t"]["rows"] == 2
 
 
 def test_fingerprints_of_moments_follow_their_content():
     from erresearch.engine.moments import Moments
 
     table = pd.DataFrame({"shop": ["a", "a", "b"], "x": [1.0, 2.0, 4.0]})
-    one = manifest.fingerprint(Moments.from_frame(table, ["x"], by="shop"))
-    assert one == manifest.fingerprint(Moments.from_frame(table, ["x"], by="shop"))
-    assert one != manifest.fingerprint(Moments.from_frame(table.assign(x=[1.0, 2.0, 5.0]), ["x"], by="shop"))
+    one = ledger.fingerprint(Moments.from_frame(table, ["x"], by="shop"))
+    assert one == ledger.fingerprint(Moments.from_frame(table, ["x"], by="shop"))
+    assert one != ledger.fingerprint(Moments.from_frame(table.assign(x=[1.0, 2.0, 5.0]), ["x"], by="shop"))
 
 
 def test_the_board_names_claims_and_breaks_no_word_at_80_columns():
@@ -293,7 +292,7 @@ def test_the_board_names_claims_and_breaks_no_word_at_80_columns():
         "sales",
         "association",
         "mechanical",
-        "−0.081",
+        "−0.08",
         "(−1.04",
         "0.88)",
         "64,000",

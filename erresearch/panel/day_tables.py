@@ -51,14 +51,7 @@ class DayTable:
 
 
 def holds_days(export: Export) -> bool:
-    """Whether an export has reactions by account and day, and no posts.
-
-    Examples
-    --------
-    >>> from erresearch.worlds import simulate
-    >>> holds_days(simulate("effect", accounts=6, weeks=20, rng=1).posts)
-    False
-    """
+    """Whether an export has reactions by account and day, and no posts."""
     names = export.rows.columns
     return export.kind == "daily" and "post_id" not in names and bool(set(REACTIONS) & set(names))
 
