@@ -202,13 +202,16 @@ def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Varia
             "the naive comparison", f"everybody has {through} or nobody, or {y} is the same in all rows"
         )
     own = float(grams[at["through"], at["y"]])
-    naive = own / engaged - (float(sums[at["y"]]) - own) / (n - engaged)
+    rest = float(sums[at["y"]]) - own
+    # what is left of a difference of equal sums is rounding
+    among, others = own / engaged, rest / (n - engaged) if abs(rest) > 1e-9 * abs(own) else 0.0
+    naive = among - others
     r = float(centred[at["through"], at["y"]]) / math.sqrt(spread)
     moved = float(np.diff(whole.sums[:, at["through"]] / whole.weight)[0])
     return Doubt(
         "the naive comparison",
-        f"rows with {through} have {plain(naive)} more {y} than rows without (r = {plain(r)}), whatever made them "
-        f"engage; in the experiment {through} rose by {plain(moved)} and {y} by {plain(estimate.value)}",
+        f"{y} is {plain(among)} on average with {through} and {plain(others)} without (r = {plain(r)}), whatever "
+        f"made the two differ; in the experiment {through} rose by {plain(moved)} and {y} by {plain(estimate.value)}",
         naive,
         abs(naive) > abs(estimate.value),
     )
