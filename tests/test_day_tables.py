@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 import erresearch as er
+from erresearch.cli import main
 from erresearch.errors import DataError, DesignError
 from erresearch.exports import Export, read_export
 from erresearch.exports.reading import suggest_mapping
+from erresearch.panel import Rules
 from erresearch.worlds import simulate
 
 
@@ -63,6 +65,7 @@ def test_a_row_that_is_a_week_is_a_week_whatever_day_it_begins_on(tmp_path: Path
     panel = er.build_panel(read(weeks.rename(columns={"date": "Week"}), tmp_path), freq="W", tz="UTC")
     assert panel.rows["likes"].tolist() == weeks["likes"].tolist()
     assert panel.rows["period"].tolist() == weeks["date"].tolist()
+    assert any("its date is taken for the first day of it, a Wednesday" in note for note in panel.notes)
     with pytest.raises(
         DesignError, match=r"each row of shop.csv is a week: freq='D'. Allowed: 'W'. Judge by week"
     ):
@@ -92,6 +95,46 @@ def test_sales_of_another_file_take_the_place_of_the_tables_own(tmp_path: Path) 
     sales = pd.DataFrame({"date": table["date"], "entity": "shop", "outcome": "revenue", "value": 7.0})
     panel = er.build_panel(read(table, tmp_path), sales, freq="W", tz="UTC", entity={"other": "shop"})
     assert set(panel.rows["revenue"]) == {49.0}
+
+
+def test_a_day_without_a_figure_of_spending_did_not_cost_nothing(tmp_path: Path) -> None:
+    table = days().assign(spend=2.5)
+    table.loc[20:24, "spend"] = np.nan
+    export = read(table, tmp_path)
+    panel = er.build_panel(export, freq="D", tz="UTC")
+    assert panel.rows.index[panel.rows["spend"].isna()].tolist() == [20, 21, 22, 23, 24]
+    with pytest.raises(DesignError, match="`nothing_spent` says that there was no advertising"):
+        er.build_panel(export, freq="D", tz="UTC", rules=Rules(nothing_spent=True))
+
+
+def test_currencies_are_not_added_up_and_a_total_is_no_shop(tmp_path: Path) -> None:
+    table = days().assign(currency=["EUR"] * 100 + ["USD"] * 40)
+    table.to_csv(tmp_path / "money.csv", index=False)
+    export = read_export(tmp_path / "money.csv", tz="UTC")
+    assert any("several currencies" in str(caution) for caution in export.warnings)
+    assert (len(export.rows), export.accounting.rows_in) == (100, 140)
+    assert er.build_panel(export, freq="D", tz="UTC").currency == "EUR"
+    shops = pd.concat([days(seed=seed).assign(shop=name) for seed, name in enumerate(("A", "B"))])
+    total = shops.groupby("date", as_index=False)[["likes", "comments", "revenue"]].sum().assign(shop="Total")
+    export = read(pd.concat([shops, total]), tmp_path)
+    assert set(export.rows["account"]) == {"A", "B"}
+    assert export.accounting.totals == 140
+
+
+def test_a_plan_takes_such_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    days(420).to_csv(tmp_path / "shop.csv", index=False)
+    asked = [
+        "plan",
+        str(tmp_path / "shop.csv"),
+        "--tz",
+        "UTC",
+        "--freq",
+        "W",
+        "--out",
+        str(tmp_path / "plan"),
+    ]
+    assert main(asked) == 0, capsys.readouterr()
+    assert (tmp_path / "plan" / "plan.toml").is_file()
 
 
 def test_followers_and_spending_stand_beside(tmp_path: Path) -> None:

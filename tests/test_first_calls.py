@@ -127,6 +127,12 @@ def test_11_claims_about_one_shop_from_a_table_as_one_has_it(shop):
         assert taken.startswith("no column of accounts: all rows are taken as those of one")
         assert ("engagement is " in taken) == (verdict.claim == "C01")
     assert "engagement" not in shop.columns
+    for form in ("%d-%m-%Y", "%m/%d/%y", "%d.%m.%Y", "%d %b %Y", "%b %d, %Y"):
+        foreign = er.examine("C01", shop.assign(date=shop.date.dt.strftime(form)))[0]
+        assert foreign.word == "not judged"
+        assert "text of dates that does not sort by time" in foreign.reason
+    named = pd.concat([shop.assign(store=name, revenue=shop.revenue + i) for i, name in enumerate("ab")])
+    assert "several rows" not in er.examine("C01", named)[0].reason
     twice = pd.concat([shop, shop])
     assert er.examine("C01", twice)[0].word == "not judged"
 

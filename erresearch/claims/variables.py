@@ -20,6 +20,8 @@ from erresearch.schema.vocabulary import REACTIONS
 
 __all__ = ["Declared", "Variables", "cast_roles", "is_simulated"]
 
+#: Names of the column of accounts that claims about them understand beside their own.
+_SHOPS: Final = ("shop", "store", "brand")
 #: Names of the column of time that any claim about periods understands beside its own.
 _TIMES: Final = ("date", "day", "month")
 Arguments = TypeVar("Arguments", bound=Options)
@@ -138,7 +140,7 @@ def cast_roles(
     if completed:
         present = column_names(data)
     for role, wanted in asked.items():
-        names = (*wanted, *_TIMES) if role == "time" else wanted
+        names = (*wanted, *_TIMES) if role == "time" else (*wanted, *_SHOPS) if "entity" in wanted else wanted
         own = [said.columns[name] for name in names if name in said.columns]
         found = next((name for name in (*own, *names) if name in present), None)
         if found is None and not (isinstance(data, Moments) and data.by in names):
@@ -179,7 +181,11 @@ def _completed(
 
     def open_to(role: str, name: str) -> bool:
         names = asked.get(role, ())
-        return name in names and not {*names, *_TIMES * (role == "time")} & {*present, *mapped}
+        return name in names and not {
+            *names,
+            *_TIMES * (role == "time"),
+            *_SHOPS * ("entity" in names),
+        } & {*present, *mapped}
 
     made, said = [], []
     if "time" in asked and open_to("by", "entity"):

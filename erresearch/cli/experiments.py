@@ -54,10 +54,11 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
             return pd.read_csv(one, encoding="utf-8-sig", encoding_errors="replace", parse_dates=["period"])
     from erresearch.audits import read_files
     from erresearch.panel import build_panel
+    from erresearch.panel.day_tables import sells
 
     found = read_files(files, tz="UTC" if tz is None else tz, currency=currency)
-    posts, outcomes = found.source("posts"), found.source("outcomes")
-    if posts is None or outcomes is None:
+    posts, outcomes = found.source("posts") or found.days or None, found.source("outcomes")
+    if posts is None or (outcomes is None and not sells(found.days)):
         raise DataError(
             "an experiment needs posts and outcomes",
             got=f"no {'posts' if posts is None else 'outcomes'} among the files",

@@ -128,7 +128,12 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
     figures = {rename.get(name, name): column for name, column in columns.items()}
     account = account_of(drafted, settings, log, platform=platform)
     rows = {"date": days, "platform": platform, "account": account, **figures}
+    money = "currency" in drafted.frame.columns and "revenue" in figures
+    if money:
+        rows["currency"] = drafted.frame["currency"].str.strip_chars().str.to_uppercase().fill_null("")
     frame = rows_of(drafted, rows, settings, log, dated=not layout.undated)
+    if money:
+        frame = one_currency(frame, settings, log)
     if not layout.undated:
         frame = without_copies(frame, log)
     compare_totals(drafted, frame, settings, log)
@@ -251,7 +256,9 @@ def _span(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, 
 
 def last_printed(drafted: Draft, settings: Settings, log: ReadLog) -> int | None:
     """Month · 100 + day of the last row, where its dates have no year."""
-    times = parse_times(drafted.column("date", ReadLog(log.name)), order=drafted.layout.dates)
+    times = parse_times(
+        drafted.column("date", ReadLog(log.name)), order=settings.dates or drafted.layout.dates
+    )
     known = None if times.month_day is None else times.month_day.drop_nulls()
     if known is None or known.is_empty():
         return None

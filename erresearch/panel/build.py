@@ -176,11 +176,7 @@ def _of_posts(
     stand_for_days: bool = False,
 ) -> Panel:
     """The panel of posts; where they `stand_for_days`, nothing is said of how many there were."""
-    if rules.nothing_spent and spend is not None:
-        raise DesignError(
-            "`nothing_spent` says that there was no advertising, and `spend` brings some",
-            fix="leave one of them out: spending by day is worth more than the word that there was none",
-        )
+    _refuse_spending(rules, spend is not None)
     column = entity if isinstance(entity, str) else None
     notes: list[str] = []
     arrived, repeats = _arrive_posts(posts, column, rules, notes)
@@ -227,6 +223,14 @@ def _of_posts(
     )
 
 
+def _refuse_spending(rules: Rules, brought: bool) -> None:
+    if rules.nothing_spent and brought:
+        raise DesignError(
+            "`nothing_spent` says that there was no advertising, and `spend` brings some",
+            fix="leave one of them out: spending by day is worth more than the word that there was none",
+        )
+
+
 def _of_days(
     days: Sequence[Export],
     outcomes: Any,
@@ -238,6 +242,7 @@ def _of_days(
     rules: Rules,
 ) -> Panel:
     """The panel of tables that have reactions, and perhaps sales, by day, week or month: how many posts is not known."""
+    _refuse_spending(rules, any("spend" in one.rows.columns for one in days))
     table = day_table(days, clock, entity=entity if isinstance(entity, Mapping) else None)
     made = _of_posts(
         table.figures,
@@ -259,6 +264,7 @@ def _of_days(
     short = (
         f"{table.short:,} {by.one if table.short == 1 else by.many} lack days: their reactions are missing"
     )
+    weeks = f"each row is a week, and its date is taken for the first day of it, a {table.week_start.title()}"
     rows = rows.drop(columns=invented)
     rows.attrs.update(made.rows.attrs)
     return replace(
@@ -268,7 +274,7 @@ def _of_days(
         notes=(
             *made.notes,
             *([short] if table.short else []),
-            *(c.text for one in days for c in one.warnings),
+            *([weeks] if table.week_start else []),
         ),
         definitions={name: words for name, words in made.definitions.items() if name in rows.columns},
     )

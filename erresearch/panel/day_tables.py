@@ -152,10 +152,11 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
     figures["published_at"] = noon.dt.tz_localize(clock.tz).dt.tz_convert("UTC")
     return DayTable(
         figures=figures.drop(columns=["unit", "number"]),
-        outcomes=_long(rows, sold) if sold else None,
-        spend=rows[["date", "spend", "account"]].rename(columns={"account": "entity"}).dropna()
-        if "spend" in rows.columns
-        else None,
+        # a day without a figure of spending is not known to have cost nothing: it is missing, like a day of sales
+        outcomes=_long(rows, [*sold, *(["spend"] if "spend" in rows.columns else [])]) if sold else None,
+        spend=None
+        if sold or "spend" not in rows.columns
+        else rows[["date", "spend", "account"]].rename(columns={"account": "entity"}).dropna(),
         followers=rows[[*keys, "date", "followers"]].dropna() if "followers" in rows.columns else None,
         filled=sum(map(len, added)),
         short=len(short),

@@ -28,6 +28,11 @@ DATE_TEXT = r"^\d{4}-\d{2}-\d{2}(?:[T ]00:00(?::00(?:\.0+)?)?)?$"
 #: Relative difference of values that are the same but for rounding; share of a variance that is rounding.
 _NEAR, _EQUAL = 1e-9, 1e-12
 #: Relative difference up to which two distances between periods are the same: times in days carry rounding.
+#: Dates in another writing than 2024-11-29: 29.11.2024, 11/29/24, 29 Nov 2024, Nov 2024 (in small letters).
+_OTHER_DATE = (
+    r"^\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|"
+    r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?,?\s*(?:\d{1,2},?\s+)?\d{2,4}\b"
+)
 _SLACK = 1e-4
 
 
@@ -233,7 +238,22 @@ def _read_time(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         "number": text.cast(nw.Float64()),
         "date": text.str.slice(0, 10).str.to_date(format="%Y-%m-%d"),
     }
-    return frame.with_columns(read[kind].alias(_TIME)) if kind else frame
+    if kind:
+        return frame.with_columns(read[kind].alias(_TIME))
+    foreign = (
+        nw.when(text.str.to_lowercase().str.contains(_OTHER_DATE))
+        .then(1)
+        .otherwise(0)
+        .mean()
+        .alias("foreign")
+    )
+    if gather(frame.select(foreign))["foreign"][0] > 0.5:
+        raise DataError(
+            "the times are text of dates that does not sort by time",
+            allowed="dates, or text such as 2024-11-29",
+            fix="read them first, as by pandas.to_datetime(column, dayfirst=True)",
+        )
+    return frame
 
 
 def _clock(dtype: Any) -> tuple[nw.Expr, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -90,6 +91,8 @@ def in_money(worth: Estimate) -> str:
     if worth.interval.low > 0:
         pays = f"pays if it costs less than {low}{unit} times the margin"
         return f"{worth.name} goes with {low} to {high}{unit} more revenue, and {pays}"
+    if worth.interval.high == math.inf:
+        return f"these data set no bound on the revenue that {worth.name} goes with"
     if worth.interval.high > 0:
         pays = "does not pay if it costs more than that times the margin"
         return f"{worth.name} goes with at most {high}{unit} more revenue, and {pays}"
