@@ -309,9 +309,10 @@ def test_an_interrupt_ends_all_within_seconds(tmp_path: Path, command: str, afte
         files = erresearch.worlds.example_exports(tmp_path / "exports", weeks=140, rng=1)
         arguments += ["--tz", "UTC", *map(str, files)]
     if command == "pool":
-        rows = {"account": ["a", "b"] * 20, "x": range(40)}
         parts = [str(tmp_path / f"{name}.npz") for name in "ab"]
-        for part in parts:
+        # rows of their own: the same rows in two files are refused, and would end it before the signal
+        for step, part in enumerate(parts, start=1):
+            rows = {"account": ["a", "b"] * 20, "x": range(0, 40 * step, step)}
             erresearch.Moments.from_frame(pd.DataFrame(rows), ["x"], by="account").save(part)
         arguments += parts
     temporary = tmp_path / "tmp"
