@@ -183,8 +183,8 @@ def join_files(
     erresearch.build_panel : One way to join, which refuses where this gives up a part.
     """
     days = files.days
-    if freq == "auto" and days and rows_by(days) != "D":
-        freq = rows_by(days)
+    if freq == "auto" and days and (each := rows_by(days)) != "D":
+        freq = each
     elif freq == "auto":
         daily = join_files(files, freq="D", tz=tz, entity=entity, rules=rules)
         if judged_by_day(daily.panel):

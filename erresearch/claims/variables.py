@@ -140,7 +140,7 @@ def cast_roles(
     if completed:
         present = column_names(data)
     for role, wanted in asked.items():
-        names = (*wanted, *_TIMES) if role == "time" else (*wanted, *_SHOPS) if "entity" in wanted else wanted
+        names = _understood(role, wanted)
         own = [said.columns[name] for name in names if name in said.columns]
         found = next((name for name in (*own, *names) if name in present), None)
         if found is None and not (isinstance(data, Moments) and data.by in names):
@@ -163,6 +163,13 @@ def cast_roles(
     )
 
 
+def _understood(role: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Names of the columns that may play a role: the claim's own, and those that every claim understands."""
+    if role == "time":
+        return (*names, *_TIMES)
+    return (*names, *_SHOPS) if "entity" in names else tuple(names)
+
+
 def _completed(
     data: Any,
     asked: Mapping[str, Sequence[str]],
@@ -181,11 +188,7 @@ def _completed(
 
     def open_to(role: str, name: str) -> bool:
         names = asked.get(role, ())
-        return name in names and not {
-            *names,
-            *_TIMES * (role == "time"),
-            *_SHOPS * ("entity" in names),
-        } & {*present, *mapped}
+        return name in names and not {*_understood(role, names)} & {*present, *mapped}
 
     made, said = [], []
     if "time" in asked and open_to("by", "entity"):
