@@ -71,7 +71,7 @@ def test_help_loads_nothing_heavy():
     ("arguments", "said"),
     [
         (["reproduc"], "No such command 'reproduc'"),
-        (["claims", "c05a"], r"There is no claim 'c05a'\. Allowed: .*Did you mean 'C05a'\?"),
+        (["claims", "C05ab"], r"There is no claim 'C05ab'\. Allowed: .*Did you mean 'C05[ab]'\?"),
         (["datasets", "movis"], r"There is no data set 'movis'\. Allowed: .*Did you mean 'movies'\?"),
         (["datasets", "movis", "--verify"], "There is no data set 'movis'"),
         (["simulate", "efect", "--out", "x"], r"There is no world 'efect'.*Did you mean 'effect'\?"),
@@ -166,7 +166,18 @@ def test_datasets_lists_shows_and_verifies(run):
     status, out, _ = run("datasets", "movies")
     assert status == 0
     assert re.search("Licence +CC0 1.0", out)
+    assert "they come with the package bokeh_sampledata; er.load('movies') reads them" in " ".join(
+        out.split()
+    )
     assert "box_office: " in out
+    for name, way in (
+        ("hillstrom", "'hillstrom_minethatdata.csv' in a folder"),
+        ("best-of-ml-python", "its 51 files"),
+    ):
+        shown = " ".join(run("datasets", name)[1].split())
+        assert f"er.load('{name}') fetches them once from" in shown
+        assert way in shown
+        assert "ERRESEARCH_DATA_DIR" in shown
     status, out, _ = run("datasets", "movies", "--verify")
     assert (status, out) == (0, "movies: 2,754 rows in movies.db (embedded), checked by sha256.\n")
 

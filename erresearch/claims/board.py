@@ -335,7 +335,7 @@ _BESIDE: Final = {
     "out of sample": UNSEEN,
 }
 #: What stands where nothing is ordered in time: chance decided, or all was seen at once.
-_NO_ORDER: Final = {"randomised": "by lot", "cross-section": "one moment"}
+_NO_ORDER: Final = {"randomised": "randomised", "cross-section": "one moment"}
 
 
 def real_rows(verdicts: Iterable[Verdict]) -> Table:
@@ -351,7 +351,7 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
     Table
         Naive correlation, adjusted estimate with its 95 % interval, same period, lead, reverse direction, gain of a
         forecast on rows that were not used, word and certainty. A claim that sets two things against each other has
-        the figures of both. Where nothing is ordered in time it is said why: "by lot" or "one moment".
+        the figures of both. Where nothing is ordered in time it is said why: "randomised" or "one moment".
 
     See Also
     --------

@@ -279,7 +279,7 @@ def _claims(text: str, where: str) -> tuple[Claim, ...]:
 
 
 def claim_named(name: str, claims: tuple[Claim, ...] | None = None) -> Claim:
-    """Look a claim up by its id.
+    """Look a claim up by its id, in capital or small letters.
 
     Raises
     ------
@@ -292,13 +292,14 @@ def claim_named(name: str, claims: tuple[Claim, ...] | None = None) -> Claim:
 
     Examples
     --------
-    >>> claim_named("C07").sesoi
-    0.05
+    >>> claim_named("c07").id
+    'C07'
     """
-    known = {claim.id: claim for claim in (claims if claims is not None else read_claims())}
-    if name not in known:
-        raise UnknownNameError.of("claim", name, known)
-    return known[name]
+    known = claims if claims is not None else read_claims()
+    found = next((claim for claim in known if claim.id.casefold() == str(name).casefold()), None)
+    if found is None:
+        raise UnknownNameError.of("claim", name, [claim.id for claim in known])
+    return found
 
 
 _TEXT: Final = ("id", "short", "text", "source", "unit", "sesoi_reason", "procedure")

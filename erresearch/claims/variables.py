@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import narwhals.stable.v2 as nw
 
@@ -16,14 +16,10 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, says_simulated
 from erresearch.errors import ColumnError, DesignError, missing_columns
 from erresearch.panel.events import event_columns
-from erresearch.schema.vocabulary import REACTIONS
+from erresearch.schema.vocabulary import REACTIONS, SHOP_NAMES, TIME_NAMES
 
 __all__ = ["Declared", "Variables", "cast_roles", "is_simulated"]
 
-#: Names of the column of accounts that claims about them understand beside their own.
-_SHOPS: Final = ("shop", "store", "brand")
-#: Names of the column of time that any claim about periods understands beside its own.
-_TIMES: Final = ("date", "day", "month")
 Arguments = TypeVar("Arguments", bound=Options)
 
 
@@ -166,8 +162,8 @@ def cast_roles(
 def _understood(role: str, names: Sequence[str]) -> tuple[str, ...]:
     """Names of the columns that may play a role: the claim's own, and those that every claim understands."""
     if role == "time":
-        return (*names, *_TIMES)
-    return (*names, *_SHOPS) if "entity" in names else tuple(names)
+        return (*names, *TIME_NAMES)
+    return (*names, *SHOP_NAMES) if "entity" in names else tuple(names)
 
 
 def _completed(

@@ -515,9 +515,11 @@ def _print_table(columns: Sequence[str], rows: Any) -> None:
 
 
 def _print_dataset(entry: Dataset) -> None:
-    """What a data set is, what is odd about it and what its columns mean."""
+    """What a data set is, how its rows are had, what is odd about it and what its columns mean."""
+    from erresearch.datasets.entries import way_to_rows
+
     names = ("unit", "n", "randomised", "licence", "citation", "url", "distance")
     parts = [(name.capitalize(), getattr(entry, name)) for name in names]
-    parts += [("Quirks", quirk) for quirk in entry.quirks]
+    parts += [("Rows", way_to_rows(entry)), *(("Quirks", quirk) for quirk in entry.quirks)]
     meant = [f"{column.name}: {column.meaning} [{column.unit or '-'}]" for column in entry.columns]
     card(entry.title, [*parts, *(("Columns", text) for text in meant)])

