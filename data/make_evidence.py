@@ -18,8 +18,7 @@ import pandas as pd
 
 import erresearch as er
 from erresearch.claims import examine, read_claims
-from erresearch.claims.packing import here, make_pack, names_to_pack, rows_of
-from erresearch.claims.packs import write_pack
+from erresearch.claims.packing import here, make_pack, names_to_pack, rows_of, write_pack
 from erresearch.datasets import dataset_card
 from erresearch.errors import ErresearchWarning
 

@@ -12,8 +12,7 @@ import statsmodels.api as sm
 
 from erresearch import cli
 from erresearch.claims import claim_named, embedded, evidence_for, examine, read_claims, verify_pack
-from erresearch.claims.packing import rows_of, shipped
-from erresearch.claims.packs import Pack
+from erresearch.claims.packing import Pack, rows_of, shipped
 from erresearch.errors import EngineError
 from erresearch.relate.scores import crv3
 

@@ -12,7 +12,7 @@ import statsmodels.api as sm
 from claim_samples import shop
 
 from erresearch.claims import claim_named
-from erresearch.claims.procedures.comparison import look_beside, saved_share
+from erresearch.claims.procedures import look_beside, saved_share
 from erresearch.claims.registry import DataSetNote
 from erresearch.claims.variables import cast_roles
 from erresearch.worlds import simulate, simulate_panel

@@ -15,7 +15,7 @@ import pytest
 
 from erresearch import datasets, examine
 from erresearch.claims import real_rows
-from erresearch.claims.packs import read_pack
+from erresearch.claims.packing import read_pack
 from erresearch.datasets import derivations, entries, loading
 from erresearch.errors import EngineError
 

@@ -22,7 +22,7 @@ from erresearch.claims import (
     embedded,
     examine,
     merge_small,
-    packs,
+    packing,
     pool,
     read_claims,
     real_rows,
@@ -30,8 +30,16 @@ from erresearch.claims import (
 )
 from erresearch.claims.decision_rule import Evidence
 from erresearch.claims.disclosure import LEAST_ROWS, strata
-from erresearch.claims.packing import make_pack, names_to_pack, shipped
-from erresearch.claims.packs import Entry, Pack, declaration, read_pack, write_pack
+from erresearch.claims.packing import (
+    Entry,
+    Pack,
+    declaration,
+    make_pack,
+    names_to_pack,
+    read_pack,
+    shipped,
+    write_pack,
+)
 from erresearch.claims.registry import _claim
 from erresearch.datasets.entries import registered
 from erresearch.engine.moments import Moments
@@ -280,7 +288,7 @@ def test_damaged_packs(table, tmp_path) -> None:
     ],
 )
 def test_what_no_evidence_is_is_refused(place, word, table, tmp_path, monkeypatch) -> None:
-    whole = packs._to_words
+    whole = packing._to_words
 
     def odd(evidence):
         words = whole(evidence)
@@ -293,7 +301,7 @@ def test_what_no_evidence_is_is_refused(place, word, table, tmp_path, monkeypatc
 
     pack = simulated_pack(table)
     monkeypatch.setattr(
-        packs, "_to_words", lambda value: odd(value) if isinstance(value, Evidence) else whole(value)
+        packing, "_to_words", lambda value: odd(value) if isinstance(value, Evidence) else whole(value)
     )
     path = write_pack(pack, tmp_path / "a.npz")
     with pytest.raises(EngineError, match="cannot read evidence from"):
@@ -302,7 +310,7 @@ def test_what_no_evidence_is_is_refused(place, word, table, tmp_path, monkeypatc
 
 @pytest.mark.parametrize("version", [1, 3])
 def test_a_pack_of_another_version_is_refused(version, table, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("erresearch.claims.packs._FORMAT", version)
+    monkeypatch.setattr("erresearch.claims.packing._FORMAT", version)
     path = write_pack(simulated_pack(table), tmp_path / "hillstrom.npz")
     monkeypatch.undo()
     said = rf"cannot read evidence from .*format version {version}.*Allowed: version 2\..*[Mm]ake it again"

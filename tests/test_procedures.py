@@ -15,8 +15,7 @@ from claim_samples import shop
 from erresearch import datasets
 from erresearch.claims import Claim, claim_named, evidence_for, examine, judge
 from erresearch.claims.options import without_challenges
-from erresearch.claims.packing import make_pack
-from erresearch.claims.packs import read_pack, write_pack
+from erresearch.claims.packing import make_pack, read_pack, write_pack
 from erresearch.claims.procedures import people as procedure
 from erresearch.claims.procedures.people import group_moments, largest_jump, threshold_moments
 from erresearch.claims.variables import Declared, cast_roles

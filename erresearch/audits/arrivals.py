@@ -18,8 +18,6 @@ from erresearch.exports.log import mapping_in
 from erresearch.panel import Panel, Rules
 from erresearch.panel.day_tables import holds_days
 
-__all__ = ["Files", "Joined", "listed", "open_table", "read_files", "refuse_spending"]
-
 _SHOWN = 3
 _WEEK, _FEW_WEEKS = 7, 4
 _TIMED = ("outcomes", "ads")

@@ -35,19 +35,6 @@ if TYPE_CHECKING:
     from erresearch.exports import Export
     from erresearch.panel import Panel
 
-__all__ = [
-    "Drawing",
-    "RunStep",
-    "accounting_rows",
-    "answer_in_money",
-    "audit_notebook",
-    "doubt_lines",
-    "drawings",
-    "earlier_looks",
-    "unread_rows",
-    "write_audit",
-]
-
 #: File of the looks so far, and the settings whose change makes another look.
 LOOKS = "looks.csv"
 _CHOICES = ("FREQ", "SESOI", "CURRENCY", "RULES")

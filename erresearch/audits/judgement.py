@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from erresearch.audits.rate_tables import entity_table
 from erresearch.claims.board import examine
 from erresearch.claims.certainty import grade
-from erresearch.claims.decision_rule import DETECTABLE, FEWEST_CLUSTERS, SHOWN
+from erresearch.claims.decision_rule import DETECTABLE, SHOWN
 from erresearch.claims.registry import Claim, read_claims
 from erresearch.errors import DesignError
 from erresearch.panel import BOOSTED, Panel
 from erresearch.panel.records import Choice
 from erresearch.relate.distributed_lags import SHORTEST
+from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.relate.shop_days import FEW_SHOPS
 from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain
 from erresearch.results.verdicts import ReasonCode
@@ -25,8 +26,6 @@ from erresearch.schema.vocabulary import DECISIVE, PERIODS, Freq
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["FEWEST_PERIODS", "judge_panel", "judged_by_day", "what_would_help"]
 
 _HINTS: Mapping[str, str] = MappingProxyType(
     {

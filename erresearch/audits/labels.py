@@ -13,8 +13,6 @@ from erresearch.exports.combine import plain_name
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LONGEST", "Labels"]
-
 #: Characters of a label that are shown.
 LONGEST: Final = 60
 #: Columns whose cells may be shown, and what their pseudonyms are called. One name is one pseudonym, whether it stands

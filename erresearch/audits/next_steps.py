@@ -17,16 +17,6 @@ from erresearch.panel import Panel
 from erresearch.panel.events import event_candidates
 from erresearch.results import Doubt, Printed, Verdict, plain
 
-__all__ = [
-    "NextStep",
-    "PastPauses",
-    "looks_of",
-    "past_pauses",
-    "perhaps_events",
-    "settling_plan",
-    "with_plan",
-]
-
 #: Pauses and jumps of an audit that are judged, so that it stays quick: the longest gaps first.
 MOST_JUDGED: Final = 4
 _WHAT: Final = {

@@ -25,20 +25,6 @@ if TYPE_CHECKING:
 
     from erresearch.audits.arrivals import Files
 
-__all__ = [
-    "FEWEST_ANSWERS",
-    "account_table",
-    "column_table",
-    "described_posts",
-    "entity_table",
-    "own_posts",
-    "rate_table",
-    "side_by_side",
-    "survey_scores",
-    "with_followers",
-    "with_scores",
-]
-
 _SOURCES = ("scrunch", "oberlo-da", "russian-compilation")
 _FEWEST_OF_A_KIND = 5
 

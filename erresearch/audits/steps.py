@@ -46,8 +46,6 @@ from erresearch.schema.vocabulary import PERIODS, AnyFreq
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["STEPS", "Audit", "Step", "audit", "join_files"]
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
 class Audit(Printed):

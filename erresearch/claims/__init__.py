@@ -3,8 +3,7 @@
 from erresearch.claims.board import embedded, evidence_for, examine, real_rows
 from erresearch.claims.decision_rule import Evidence, judge, not_judged, word_of
 from erresearch.claims.disclosure import check_disclosure, merge_small
-from erresearch.claims.packing import verify_pack
-from erresearch.claims.packs import Pack
+from erresearch.claims.packing import Pack, verify_pack
 from erresearch.claims.registry import (
     Claim,
     DataSetNote,

@@ -9,12 +9,10 @@ from typing import Any, Final, Literal
 
 import narwhals.stable.v2 as nw
 
-from erresearch.claims.decision_rule import DECISIVE, Evidence, judge, not_judged
+from erresearch.claims.decision_rule import Evidence, judge, not_judged
 from erresearch.claims.options import CHOICES
-from erresearch.claims.packing import evidence_from_pack, here, names_to_pack, rows_of, shipped
-from erresearch.claims.packs import Pack
-from erresearch.claims.procedures import PROCEDURES
-from erresearch.claims.procedures.comparison import LEAD, NAIVE, REVERSE, SAME, UNSEEN, look_beside
+from erresearch.claims.packing import Pack, evidence_from_pack, here, names_to_pack, rows_of, shipped
+from erresearch.claims.procedures import LEAD, NAIVE, PROCEDURES, REVERSE, SAME, UNSEEN, look_beside
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
 from erresearch.claims.variables import Declared, Variables, cast_roles, is_simulated
 from erresearch.datasets.entries import registered
@@ -25,9 +23,8 @@ from erresearch.panel.events import read_events
 from erresearch.results import Doubt, Reliability, Table, Verdict, plain
 from erresearch.robustness.data_guards import copied_from_another_period, made_of_predictors, unpriced_boosts
 from erresearch.robustness.guards import Request, check, repeated_outcome
+from erresearch.schema.vocabulary import DECISIVE
 from erresearch.worlds import CASES, WORLDS, simulate_panel
-
-__all__ = ["embedded", "evidence_for", "examine", "real_rows", "without_others_cases"]
 
 #: Weeks, accounts and seed of the simulated worlds on the embedded board.
 _SEED = 2026

@@ -12,8 +12,6 @@ from erresearch.errors import DataError, UnknownNameError
 from erresearch.io.files import registry
 from erresearch.results.verdicts import LEVELS, Certainty
 
-__all__ = ["Points", "grade", "read_points"]
-
 #: The one design that may start above the ceiling, and what lifts others over it.
 _RANDOMISED, _AGREE = "randomised", "independent-designs-agree"
 

@@ -25,24 +25,6 @@ from erresearch.results import (
 from erresearch.robustness.power import detectable
 from erresearch.schema.vocabulary import DECISIVE
 
-__all__ = [
-    "AT_LEAST",
-    "DECISIVE",
-    "DETECTABLE",
-    "FEWEST_CLUSTERS",
-    "SHOWN",
-    "UNSETTLED",
-    "Evidence",
-    "judge",
-    "left_out",
-    "movement_gate",
-    "nil_gate",
-    "not_judged",
-    "same_period",
-    "word_of",
-    "word_power",
-]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:

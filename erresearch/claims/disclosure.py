@@ -15,8 +15,6 @@ import numpy as np
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError
 
-__all__ = ["LEAST_ROWS", "check_disclosure", "check_rows", "merge_small", "strata"]
-
 #: A cell of fewer rows says too much about each of them.
 LEAST_ROWS: Final = 10
 #: Rows apart from a column's commonest value; a row's share of a column's sum and of its squares about the mean.

@@ -15,27 +15,6 @@ from typing import Any, ClassVar, Final, Literal
 
 from erresearch.errors import DataError, UnknownNameError
 
-__all__ = [
-    "CHOICES",
-    "OPTIONS",
-    "DecayOptions",
-    "DistanceOptions",
-    "GroupOptions",
-    "LongRunOptions",
-    "MixOptions",
-    "Options",
-    "PrecedenceOptions",
-    "PredictionOptions",
-    "SlopeOptions",
-    "ThresholdOptions",
-    "TierOptions",
-    "read_options",
-    "roles_in",
-    "without_challenges",
-    "without_role",
-]
-
-
 #: How a list of accounts may have been chosen; only the first two do not look at reactions.
 CHOICES: Final = ("all", "followers", "reactions", "mixed")
 

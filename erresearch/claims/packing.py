@@ -1,35 +1,347 @@
-"""Making evidence packs from rows, reading those that ship, and checking them against the rows."""
+"""Evidence packs: what was computed from a data set that may not be passed on, without one of its rows.
+
+A pack says for each claim either *from pack* (moments by group, from which the estimate is computed again, digit by
+digit) or *stored* (the finished fit, and for regressions the scores and Hessians of strata of rows, which let anybody
+compute its standard error again in another way).
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from types import MappingProxyType, UnionType
+from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from erresearch.claims.decision_rule import Evidence
 from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, strata
-from erresearch.claims.packs import Entry, Pack, declaration, read_pack
-from erresearch.claims.procedures import PROCEDURES
-from erresearch.claims.procedures.comparison import look_beside
+from erresearch.claims.procedures import PROCEDURES, look_beside
 from erresearch.claims.procedures.people import group_moments, threshold_moments
-from erresearch.claims.registry import Claim, read_claims
-from erresearch.claims.variables import Variables, cast_roles
+from erresearch.claims.registry import LARGEST_FAMILY, Claim, read_claims
+from erresearch.claims.variables import Rowless, Variables, cast_roles
 from erresearch.datasets import dataset_card, join_films, load, unshared_projects
 from erresearch.datasets.entries import look
 from erresearch.engine.moments import Moments
+from erresearch.engine.stored import is_count, pack_text, read_archive, write_archive
 from erresearch.errors import DataError, EngineError
 from erresearch.io.files import resource
 from erresearch.relate.fitted_models import Fitted
 from erresearch.relate.scores import Scores
-from erresearch.results import Estimate, Fit
+from erresearch.results import Affine, Estimate, Fit, Interval, IntervalTable, StudentT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["evidence_from_pack", "here", "make_pack", "names_to_pack", "rows_of", "shipped", "verify_pack"]
+_FORMAT: Final = 2
+_MOMENTS: Final = ("origin", "count", "weight", "sums", "cross")
+_SCORES: Final = ("beta", "bread", "scores", "hessians")
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """Evidence on one claim.
+
+    Parameters
+    ----------
+    declared : str
+        Hash of what the claim declared when the entry was made (:func:`declaration`).
+    evidence : Evidence
+        As computed from the rows; its `result` is empty.
+    moments : Moments or None
+        Cross-products by group, where they are all that the claim's procedure needs.
+    scores : Scores or None
+        Of the fitted regression, summed over strata of rows.
+    """
+
+    declared: str
+    evidence: Evidence
+    moments: Moments | None = None
+    scores: Scores | None = None
+
+    @property
+    def kind(self) -> Literal["from pack", "stored"]:
+        """What a verdict read off this entry rests on."""
+        return "stored" if self.moments is None else "from pack"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Pack(Rowless):
+    """Everything that was computed from one data set.
+
+    Parameters
+    ----------
+    name : str
+        Data set.
+    sources : mapping of str to str
+        SHA-256 of the file of each data set that it was computed from.
+    columns : tuple of str
+        Columns that the rows have.
+    rows : int
+        Rows that the data set has.
+    entries : mapping of str to Entry
+        By claim.
+    licence, citation : str
+        Of the data set.
+    digest : str
+        SHA-256 of the pack's own file; empty for one that was not read from a file.
+    """
+
+    name: str
+    sources: Mapping[str, str]
+    columns: tuple[str, ...]
+    rows: int
+    entries: Mapping[str, Entry]
+    licence: str = ""
+    citation: str = ""
+    digest: str = ""
+
+    def __len__(self) -> int:
+        """Rows that the data set has."""
+        return self.rows
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What it says of itself, as a loaded table would."""
+        said = {"sha256": dict(self.sources), "licence": self.licence, "citation": self.citation}
+        return {"erresearch": said}
+
+    def entry(self, claim: Claim) -> Entry:
+        """Evidence on `claim`.
+
+        Raises
+        ------
+        DataError
+            If there is none, or it was made when the claim declared something else.
+        """
+        if claim.id not in self.entries:
+            raise DataError(
+                f"the evidence pack of {self.name!r} has nothing on {claim.id}",
+                allowed=", ".join(sorted(self.entries)) or "nothing",
+                fix="make it again from the rows with data/make_evidence.py",
+            )
+        found = self.entries[claim.id]
+        if found.declared != declaration(claim, self.name):
+            raise DataError(
+                f"the evidence pack of {self.name!r} was made for another declaration of {claim.id}",
+                got=f"declaration {found.declared[:12]}",
+                allowed=declaration(claim, self.name)[:12],
+                fix="make it again from the rows with data/make_evidence.py",
+            )
+        return found
+
+    def totals(self, claim: Claim) -> pd.DataFrame:
+        """Sums of a claim's columns by group, of their products, and how many rows.
+
+        Raises
+        ------
+        DataError
+            If there are no sums on the claim (:meth:`entry`).
+        """
+        import pandas as pd
+
+        moments = self.entry(claim).moments
+        if moments is None:
+            raise DataError(
+                f"the evidence on {claim.id} is a stored number without sums", fix="read its verdict instead"
+            )
+        about_zero, names = moments.about(np.zeros(len(moments.columns))), moments.columns
+        sums = dict(zip(names, about_zero.sums.T, strict=True))
+        products = {
+            f"{names[i]} × {names[j]}": about_zero.grams()[:, i, j]
+            for i in range(len(names))
+            for j in range(i + 1, len(names))
+        }
+        return pd.DataFrame({**sums, **products, "rows": moments.count}, index=[str(k) for k in moments.keys])
+
+    def __str__(self) -> str:
+        """One sentence."""
+        kinds = [entry.kind for entry in self.entries.values()]
+        counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+        return f"Evidence pack of {self.name}: {len(kinds)} claims ({counted}) out of {self.rows:,} rows"
+
+
+def declaration(claim: Claim, dataset: str) -> str:
+    """Hash of all that decides what is computed for a claim on a data set: procedure, roles and options."""
+    note = claim.about(dataset)
+    declared: dict[str, Any] = {
+        "procedure": claim.procedure,
+        "roles": {role: list(names) for role, names in claim.cast(dataset).items()},
+        "options": {**claim.options, **note.options},
+    }
+    declared |= {"events": dict(note.events)} if note.events else {}
+    declared |= {"last": note.last} if note.last else {}
+    return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
+
+
+def write_pack(pack: Pack, path: str | Path) -> Path:
+    """Write a pack to one .npz file, whole or not at all.
+
+    Raises
+    ------
+    EngineError
+        If it cannot be written.
+    DataError
+        If an estimate came without its distribution.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    entries = {}
+    for claim, entry in sorted(pack.entries.items()):
+        words: dict[str, Any] = {"declared": entry.declared, "evidence": _to_words(entry.evidence)}
+        if entry.moments is not None:
+            m = entry.moments
+            words["moments"] = {"columns": m.columns, "by": m.by, "dropped": dict(m.dropped)}
+            arrays |= {f"{claim}/moments/{name}": getattr(m, name) for name in _MOMENTS}
+            text, offsets = pack_text(m.keys)
+            arrays |= {f"{claim}/moments/keys": text, f"{claim}/moments/offsets": offsets}
+        if entry.scores is not None:
+            s = entry.scores
+            words["scores"] = {"n_rows": s.n_rows, "n_parameters": s.n_parameters}
+            arrays |= {f"{claim}/scores/{name}": getattr(s, name) for name in _SCORES}
+        entries[claim] = words
+    words = {
+        "name": pack.name,
+        "sources": dict(pack.sources),
+        "columns": pack.columns,
+        "rows": pack.rows,
+        "licence": pack.licence,
+        "citation": pack.citation,
+        "entries": entries,
+    }
+    return write_archive(path, "evidence", _FORMAT, words, arrays)
+
+
+def read_pack(path: str | Path) -> Pack:
+    """Read what :func:`write_pack` wrote; nothing in the file is executed.
+
+    Raises
+    ------
+    EngineError
+        If the file is missing, cut short, of another kind or of another version.
+    """
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest() if Path(path).is_file() else ""
+
+    def make(words: dict[str, Any], arrays: dict[str, np.ndarray]) -> Pack:
+        texts = [words[name] for name in ("name", "licence", "citation")]
+        texts += [*words["columns"], *words["sources"], *words["sources"].values()]
+        if not all(isinstance(text, str) for text in texts) or not is_count(words["rows"]):
+            raise TypeError("names are text and rows are counted")
+        entries = {claim: _entry(claim, said, arrays) for claim, said in words["entries"].items()}
+        plain = {name: words[name] for name in ("name", "sources", "rows", "licence", "citation")}
+        return Pack(**plain, columns=tuple(words["columns"]), entries=entries, digest=digest)
+
+    return read_archive(path, "evidence", _FORMAT, make)
+
+
+def _entry(claim: str, said: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Entry:
+    moments = scores = None
+    if "moments" in said:
+        at = f"{claim}/moments/"
+        found = {name: arrays[at + name] for name in (*_MOMENTS, "keys")}
+        words = {"period": None, "weights": None, **said["moments"]}
+        moments = Moments.from_parts(words, {**found, "key_offsets": arrays[at + "offsets"]})
+    if "scores" in said:
+        beta, bread, own, hessians = (arrays[f"{claim}/scores/{name}"] for name in _SCORES)
+        counts = [said["scores"][name] for name in ("n_rows", "n_parameters")]
+        p, strata = len(beta), len(own)
+        shapes = [(beta, (p,)), (bread, (p, p)), (own, (strata, p)), (hessians, (strata, p, p))]
+        numbers = all(
+            array.dtype.kind == "f" and np.isfinite(array).all() for array in (beta, bread, own, hessians)
+        )
+        if (
+            any(array.shape != shape for array, shape in shapes)
+            or not numbers
+            or not all(map(is_count, counts))
+        ):
+            raise ValueError(f"scores of {claim} do not fit together")
+        scores = Scores(beta, bread, own, hessians, *counts)
+    if not isinstance(said["declared"], str):
+        raise TypeError("a declaration is text")
+    evidence = _from_words(Evidence, said["evidence"])
+    return Entry(said["declared"], replace(evidence, result=evidence.order), moments, scores)
+
+
+#: Levels at which an interval without a distribution of a known name is stored: those of Holm's steps.
+_LEVELS: Final = tuple(1 - 0.05 / left for left in range(1, LARGEST_FAMILY + 1))
+#: Fields that are not stored: they follow from others, or are made again.
+_MADE_AGAIN: Final[Mapping[type, frozenset[str]]] = MappingProxyType(
+    {Estimate: frozenset({"interval", "reference"}), Evidence: frozenset({"result"})}
+)
+
+
+def _stored(kind: type) -> list[str]:
+    return [each.name for each in fields(kind) if each.name not in _MADE_AGAIN.get(kind, ())]
+
+
+def _to_words(value: Any) -> Any:
+    """What JSON can hold of a value, field by field; of an estimate also its distribution, or intervals without one."""
+    if is_dataclass(value):
+        words = {name: _to_words(getattr(value, name)) for name in _stored(type(value))}
+        return words | (_intervals(value) if isinstance(value, Estimate) else {})
+    if isinstance(value, Mapping):
+        return {key: _to_words(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return [_to_words(each) for each in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _intervals(estimate: Estimate) -> dict[str, Any]:
+    reference = estimate.reference
+    while isinstance(reference, Affine):
+        reference = reference.reference
+    if reference is None:
+        raise DataError(
+            f"the interval of {estimate.name!r} does not fit into a pack",
+            got="an estimate without its distribution",
+            allowed="Student's t, or a distribution that gives an interval at every level",
+            fix="judge this claim from rows",
+        )
+    if isinstance(reference, StudentT):
+        return {}
+    ends = [estimate.at(level).interval for level in _LEVELS]
+    return {"intervals": [[one.low, one.high, one.level] for one in ends]}
+
+
+def _from_words(kind: Any, words: Any) -> Any:
+    """A value of a type from what JSON held of it; what is of another type is refused."""
+    whole, inside = get_origin(kind), get_args(kind)
+    if whole in (Union, UnionType):
+        return None if words is None else _from_words(inside[0], words)
+    if whole is tuple and isinstance(words, list):
+        kinds = inside[:1] * len(words) if inside[-1] is ... else inside
+        return tuple(_from_words(each, word) for each, word in zip(kinds, words, strict=True))
+    if whole is Mapping and isinstance(words, dict):
+        return {key: _from_words(inside[1], word) for key, word in words.items()}
+    if whole is Literal and words in inside:
+        return words
+    if is_dataclass(kind) and isinstance(words, dict):
+        return _dataclass(kind, words)
+    if kind is float and (words is None or (isinstance(words, (int, float)) and not isinstance(words, bool))):
+        return float("nan") if words is None else words
+    if (kind is int and (is_count(words) or words == -1)) or (
+        kind in (str, bool) and isinstance(words, kind)
+    ):
+        return words
+    raise TypeError(f"{kind} cannot be read from a {type(words).__name__}")
+
+
+def _dataclass(kind: Any, words: Mapping[str, Any]) -> Any:
+    hints, known = get_type_hints(kind), _stored(kind)
+    held = {name: _from_words(hints[name], words[name]) for name in known if name in words}
+    if kind is not Estimate:
+        return kind(**held)
+    reference: StudentT | IntervalTable = StudentT(held["value"], held["se"], held["df"])
+    if "intervals" in words:
+        ends = _from_words(tuple[tuple[float, float, float], ...], words["intervals"])
+        reference = IntervalTable(tuple(Interval(*one) for one in ends))
+    return Estimate(**held, interval=reference.interval(0.95), reference=reference)
+
+
+# ---------------------------------------------------------------------------------------------- made from rows
 _STRATUM: Final = "stratum"
 #: Procedures that need nothing but moments, and who makes these from rows.
 _SUMS: Final[Mapping[str, Callable[[Variables[Any]], Moments]]] = MappingProxyType(
@@ -99,13 +411,13 @@ def make_pack(name: str, data: Any = None, *, claims: Iterable[Claim] | None = N
         sources=hashes if isinstance(hashes, dict) else {name: hashes},
         columns=tuple(map(str, table.columns)),
         rows=len(table),
-        entries={claim.id: _entry(claim, name, table) for claim in mine},
+        entries={claim.id: _computed(claim, name, table) for claim in mine},
         licence=account.get("licence", ""),
         citation=account.get("citation", ""),
     )
 
 
-def _entry(claim: Claim, name: str, table: pd.DataFrame) -> Entry:
+def _computed(claim: Claim, name: str, table: pd.DataFrame) -> Entry:
     cast = cast_roles(claim, table, dataset=name)
     found = PROCEDURES[claim.procedure](cast)
     evidence = replace(found, result=None, beside=look_beside(claim.procedure, cast))

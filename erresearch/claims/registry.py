@@ -16,8 +16,6 @@ from erresearch.io.files import from_toml, resource
 from erresearch.worlds.simulation import CASES
 from erresearch.worlds.truths import WORLDS
 
-__all__ = ["Claim", "DataSetNote", "claim_named", "claims_path", "claims_sha256", "read_claims"]
-
 #: Units in which a slope of logarithms is read.
 ELASTICITIES: Final = ("elasticity", "elasticity of the conversion rate", "long-run elasticity")
 #: A family is one claim over its real data sets, named beforehand.

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, check_rows, merge_small
-from erresearch.claims.packs import Pack
+from erresearch.claims.packing import Pack
 from erresearch.claims.registry import Claim
 from erresearch.engine.group_keys import as_text, sort_periods, sort_text
 from erresearch.engine.moments import FORMAT, Moments
@@ -26,8 +26,6 @@ from erresearch.errors import DataError, EngineError, ErresearchWarning, Unknown
 from erresearch.relate import PartialPooling, partial_pooling
 from erresearch.relate.random_effects import estimate_in
 from erresearch.results import Estimate, StudentT
-
-__all__ = ["Finding", "Shared", "combine", "pool", "read_findings", "share"]
 
 #: Characters of a salt.
 _SALT: Final = 16

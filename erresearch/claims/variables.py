@@ -9,7 +9,6 @@ from typing import Any, Generic, Literal, TypeVar
 import narwhals.stable.v2 as nw
 
 from erresearch.claims.options import Options
-from erresearch.claims.packs import Pack
 from erresearch.claims.registry import Claim, Direction
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
@@ -18,9 +17,14 @@ from erresearch.errors import ColumnError, DesignError, missing_columns
 from erresearch.panel.events import event_columns
 from erresearch.schema.vocabulary import REACTIONS, SHOP_NAMES, TIME_NAMES
 
-__all__ = ["Declared", "Variables", "cast_roles", "is_simulated"]
-
 Arguments = TypeVar("Arguments", bound=Options)
+
+
+class Rowless:
+    """Columns without rows: a pack in the place of a table."""
+
+    __slots__ = ()
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -125,7 +129,7 @@ def cast_roles(
         Naming the roles that no column can play, and the columns that could; or declared columns that are not there.
     """
     said = declared or Declared()
-    present = data.columns if isinstance(data, (Moments, Pack)) else column_names(data)
+    present = data.columns if isinstance(data, (Moments, Rowless)) else column_names(data)
     strange = [name for name in (*said.columns.values(), *said.controls) if name not in present]
     if strange:
         raise missing_columns(strange, present)
@@ -153,7 +157,7 @@ def cast_roles(
     known = {f.name for f in fields(options)} & set(said.options)
     options = replace(options, **{name: said.options[name] for name in known})
     note = claim.about(dataset)
-    data = _last(data, note.last, roles) if note.last and not isinstance(data, (Moments, Pack)) else data
+    data = _last(data, note.last, roles) if note.last and not isinstance(data, (Moments, Rowless)) else data
     return _with_events(
         Variables(data, roles, options, level, claim.direction, said, note.events, completed=completed)
     )
@@ -179,7 +183,7 @@ def _completed(
     engagement is the sum of the reactions that are there.
     """
     frame: Any = nw.from_native(data, pass_through=True)
-    if isinstance(data, (Moments, Pack)) or not isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
+    if not isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
         return data, ()
 
     def open_to(role: str, name: str) -> bool:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from erresearch.report.reproduction import Reproduction
     from erresearch.worlds import Simulation
 
-__all__ = ["command", "run"]
-
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _THERE = click.Path(exists=True, dir_okay=False, path_type=Path)

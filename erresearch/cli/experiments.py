@@ -16,8 +16,6 @@ from erresearch.io.outputs import check_output, replaceable_file
 from erresearch.report.console import card, plain, say
 from erresearch.schema.vocabulary import Freq
 
-__all__ = ["hold_out", "judge_plan", "plan_pauses", "wager_on"]
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)

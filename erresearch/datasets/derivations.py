@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DERIVED", "project_months", "retailer_weeks", "shop_weeks"]
-
 
 def project_months(frame: pd.DataFrame, excluded: dict[str, int], mended: dict[str, int]) -> pd.DataFrame:
     """One row per project and month, a renamed project under its last name, and what each month added.

@@ -38,8 +38,6 @@ from erresearch.errors import ColumnError, DataError, EngineError, missing_colum
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["catalog", "join_films", "load", "read", "unshared_projects", "verify"]
-
 
 def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read one file of a data set and clean it as the registry says.

@@ -18,20 +18,6 @@ from erresearch.errors import DesignError, UnknownNameError
 from erresearch.experiments.history import DAYS, Series, day_of, fingerprint, fit_history
 from erresearch.results import Printed, Table, escape, plain
 
-__all__ = [
-    "BELIEVABLE",
-    "DESIGNS",
-    "FEWEST",
-    "Kind",
-    "PauseDesign",
-    "PausePlan",
-    "Power",
-    "Schedule",
-    "share_lost",
-    "wager",
-]
-
-
 Array = npt.NDArray[np.float64]
 Plans = npt.NDArray[np.bool_]
 Kind = Literal["time", "shops"]

@@ -28,17 +28,6 @@ from erresearch.schema.vocabulary import PERIODS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = [
-    "CHECKLIST",
-    "calendar_text",
-    "draw_plan",
-    "page",
-    "read_holdout",
-    "read_plan",
-    "write_holdout",
-    "write_plan",
-]
-
 
 FORMAT: Final = 1
 FILES: Final = ("plan.toml", "schedule.csv", "history.csv", "schedule.ics", "plan.html")

@@ -12,23 +12,6 @@ import numpy.typing as npt
 
 from erresearch.errors import DataError, DesignError, missing_columns
 
-__all__ = [
-    "DEFAULT_WINDOW",
-    "CarryOver",
-    "Model",
-    "Series",
-    "box",
-    "carry_over",
-    "day_of",
-    "filtered",
-    "fingerprint",
-    "fit_history",
-    "noises_of",
-    "pair_model",
-    "read_series",
-]
-
-
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Dates = npt.NDArray[np.datetime64]

@@ -16,8 +16,6 @@ from erresearch.experiments.history import Array, Flags
 from erresearch.experiments.judging import settled
 from erresearch.results import Doubt, Estimate, StudentT, Verdict, plain
 
-__all__ = ["Holdout", "judge_holdout", "plan_holdout"]
-
 #: Shares that are compared; the smallest that finds the smallest effect of interest is taken.
 SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.5)
 #: Sum of the quantiles for p ≤ .05 and 80 % power.

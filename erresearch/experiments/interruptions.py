@@ -26,9 +26,6 @@ from erresearch.experiments.history import (
 )
 from erresearch.results import Estimate, StudentT, Word, plain
 
-__all__ = ["Interruption", "Pause", "find_pauses", "interruption", "simplex_weights"]
-
-
 #: Fewest placebo dates for a null: below it no p-value of .05 is believed.
 FEWEST_PLACEBOS: Final = 10
 MOST_PLACEBOS: Final = 120

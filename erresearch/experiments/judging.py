@@ -50,8 +50,6 @@ from erresearch.results import (
     plain,
 )
 
-__all__ = ["Judgement", "judge_experiment", "settled"]
-
 LEVEL = 0.95
 #: Share by which an outcome of the past may move and still be the same: late refunds move it more.
 SAME = 0.02

@@ -52,9 +52,6 @@ from erresearch.experiments.randomisation import (
 from erresearch.results import Table
 from erresearch.schema.vocabulary import PERIODS, Freq
 
-__all__ = ["approximated", "foreseen", "matched", "plan_experiment", "quick_plan", "wrong_blocks"]
-
-
 #: The shortest block that is nearly as good as the best leaves room for more pairs.
 NEARLY: Final = 1.1
 #: Lengths of a plan that are compared, in weeks.

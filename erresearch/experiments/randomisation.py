@@ -14,22 +14,6 @@ from erresearch.experiments.designs import PauseDesign, Plans, seed_of
 from erresearch.experiments.history import Array, Dates, Flags, Series, calendar_terms, filtered
 from erresearch.results import Interval
 
-__all__ = [
-    "Lots",
-    "Redrawn",
-    "Window",
-    "counted",
-    "draw_again",
-    "draws",
-    "exposure",
-    "first_plan",
-    "ratio_set",
-    "redraws",
-    "strength",
-    "units",
-    "windowed",
-]
-
 #: Statistics closer than this are ties, so that no p-value hangs on the last bits of a double.
 TIE: Final = 1e-9
 

@@ -23,8 +23,6 @@ from erresearch.errors import EngineError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["atomic_write", "csv_text", "from_toml", "registry", "resource", "safe_cell", "table_csv"]
-
 
 def resource(kind: Literal["data", "notebooks"]) -> Path:
     """Folder of the package's data or notebooks.

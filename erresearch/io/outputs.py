@@ -21,8 +21,6 @@ from typing import Any, Final
 
 from erresearch.errors import DataError, EngineError
 
-__all__ = ["MARKER", "abandon_outputs", "check_output", "output_folder", "replaceable_file"]
-
 #: The file that says what is in a folder of results.
 MARKER: Final = ".erresearch.json"
 _FORMAT: Final = "erresearch results"

@@ -211,7 +211,7 @@ def fingerprint(data: Any) -> str:
     """
     import pandas as pd
 
-    from erresearch.claims.packs import Pack
+    from erresearch.claims.packing import Pack
     from erresearch.engine.moments import Moments
 
     # by type: a table may have columns called digest or cross

@@ -18,8 +18,6 @@ from erresearch.errors import DesignError
 from erresearch.relate import contrast, correlate, logit, meta_analysis, mix, poisson, regress
 from erresearch.results import Doubt, Estimate, StudentT, largest, plain
 
-__all__ = ["Tiers", "judge_distance", "judge_mix", "judge_slope", "judge_tiers", "published_tiers"]
-
 _ESTIMATORS: Mapping[str, Any] = {"ols": regress, "poisson": poisson, "logit": logit}
 
 

@@ -37,16 +37,6 @@ from erresearch.relate.time_series import EntityModels
 from erresearch.results import Doubt, Estimate, Fit, Precedence, Reliability, plain
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
 
-__all__ = [
-    "challenge_arrow",
-    "challenge_list",
-    "judge_days",
-    "judge_decay",
-    "judge_long_run",
-    "judge_precedence",
-    "judge_prediction",
-]
-
 _EFFECTS: tuple[Effect, ...] = ("account", "period")
 #: Share of rows lost to zeros and gaps beyond which a doubt is raised.
 _COSTLY = 0.2

@@ -23,18 +23,6 @@ from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.results import Doubt, Estimate, StudentT, at_least, first_largest, plain
 from erresearch.results.estimates import grouped
 
-__all__ = [
-    "choose_in_halves",
-    "curve_and_places",
-    "group_moments",
-    "judge_groups",
-    "judge_threshold",
-    "largest_jump",
-    "membership",
-    "threshold_moments",
-    "with_constant",
-]
-
 _GROUP: Final = "group of the claim"
 _OUT, _IN = "0", "1"
 #: Share of the rows that must lie on each side of a place that is tried (Andrews 1993).
