@@ -294,6 +294,20 @@ class Moments:
         head, _, rest = repr(self).partition(" of ")
         return f"**{head}** of {escape(rest)}"
 
+    def need_rows(
+        self, wrong: str = "this needs the rows", *, fix: str = "estimate from the rows"
+    ) -> LazyRows:
+        """The rows behind the sums.
+
+        Raises
+        ------
+        DesignError
+            If they were not kept: `wrong` says what needed them.
+        """
+        if self.source is None:
+            raise DesignError(wrong, got="moments without their rows", fix=fix)
+        return self.source
+
     def __getitem__(self, columns: str | Sequence[str]) -> Moments:
         """Moments of some columns, in the order asked for, over the same complete rows.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from erresearch.errors import DataError, DesignError
-from erresearch.results import Estimate, Interval, Reference, at_least
+from erresearch.results import Estimate, Interval, Reference, StudentT, at_least
 from erresearch.results.estimates import escape
 
 __all__ = [
@@ -388,18 +388,7 @@ def proportion(
             fix="check that both were counted over the same rows",
         )
     p = float(successes / n)
-    wilson = Wilson(float(successes), float(n))
-    se = math.sqrt(p * (1 - p) / n)
     method = f"Wilson; {note}" if note else "Wilson"
-    return Estimate(
-        name,
-        value=p,
-        se=se,
-        df=math.inf,
-        interval=wilson.interval(level),
-        n_rows=int(n),
-        n_accounts=accounts,
-        unit="",
-        method=method,
-        reference=wilson,
-    )
+    around = StudentT(p, math.sqrt(p * (1 - p) / n), math.inf)
+    share = around.estimate(name, level, n_rows=int(n), n_accounts=accounts, method=method)
+    return share.about(Wilson(float(successes), float(n)))

@@ -15,7 +15,7 @@ import numpy as np
 from erresearch.engine.expressions import Every, check_every, period_start
 from erresearch.errors import DataError, ErresearchWarning, GuardError, UnknownNameError
 from erresearch.metrics.intervals import Draws, Mover, ShareDifference, check_level, generator, markdown
-from erresearch.results import Estimate, Reference, StudentT
+from erresearch.results import Estimate, StudentT
 from erresearch.schema import SURVEY, Column, Table, validate
 
 if TYPE_CHECKING:
@@ -313,25 +313,16 @@ def nps_over_time(
 
 def _change(before: Estimate, after: Estimate, level: float) -> Estimate:
     """Difference of two independent samples."""
-    se = math.hypot(before.se, after.se)
-    value = after.value - before.value
     assert before.reference is not None
     assert after.reference is not None
-    reference = Mover(before.value, after.value, before.reference, after.reference)
-    n = before.n_rows + after.n_rows
-    name = f"change to {after.name}"
-    return Estimate(
-        name,
-        value=value,
-        se=se,
-        df=math.inf,
-        interval=reference.interval(level),
-        n_rows=n,
-        n_accounts=0,
+    apart = StudentT(after.value - before.value, math.hypot(before.se, after.se), math.inf).estimate(
+        f"change to {after.name}",
+        level,
+        n_rows=before.n_rows + after.n_rows,
         unit=UNIT,
         method="difference of two samples, from their score intervals",
-        reference=reference,
     )
+    return apart.about(Mover(before.value, after.value, before.reference, after.reference))
 
 
 def _spread(estimates: tuple[Estimate, ...]) -> dict[str, float]:
@@ -432,24 +423,11 @@ def _estimate(
             ErresearchWarning,
             stacklevel=3,
         )
-    detractors, promoters = int(counts[:7].sum()), int(counts[9:].sum())
-    reference: Reference = ShareDifference(promoters, detractors, n, 100.0)
-    method = "score"
-    if wald:
-        reference, method = StudentT(value, se, math.inf), "Wald"
+    method = f"bootstrap, {draws:,} draws" if draws else "Wald" if wald else "score"
+    around = StudentT(value, se, math.inf)
+    found = around.estimate(name, level, n_rows=n, unit=UNIT, method=f"{method}{note}")
     if draws:
         picked = generator(rng).multinomial(n, shares, size=draws)
-        reference = Draws(100 * (picked[:, 2] - picked[:, 0]) / n)
-        method = f"bootstrap, {draws:,} draws"
-    return Estimate(
-        name,
-        value=value,
-        se=se,
-        df=math.inf,
-        interval=reference.interval(level),
-        n_rows=n,
-        n_accounts=0,
-        unit=UNIT,
-        method=f"{method}{note}",
-        reference=reference,
-    )
+        return found.about(Draws(100 * (picked[:, 2] - picked[:, 0]) / n))
+    detractors, promoters = int(counts[:7].sum()), int(counts[9:].sum())
+    return found if wald else found.about(ShareDifference(promoters, detractors, n, 100.0))

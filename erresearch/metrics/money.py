@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from erresearch.errors import DataError, GuardError
-from erresearch.metrics.intervals import Garwood, check_level, markdown, percent
-from erresearch.results import Affine, Estimate, Interval, Reference, StudentT
+from erresearch.metrics.intervals import Garwood, markdown, percent
+from erresearch.results import Estimate, Interval, Reference, StudentT
 
 __all__ = ["BreakEven", "break_even", "romi_gross", "romi_incremental", "romi_net"]
 
@@ -182,14 +182,7 @@ def romi_incremental(
             fix="use romi_net for revenue as booked",
         )
     cost = _cost(labour, platform, media)
-    known = _Uncertain(
-        value=revenue.value,
-        se=revenue.se,
-        df=revenue.df,
-        reference=_reference(revenue),
-        n_rows=revenue.n_rows,
-        method=f"from {revenue.name}",
-    )
+    known = _bare(revenue, f"from {revenue.name}")
     name = f"ROMI, incremental at margin {percent(_margin(margin))}"
     return _estimate(name, known, level, factor=margin / cost, shift=-1.0)
 
@@ -316,20 +309,11 @@ def break_even(
         base = _positive("revenue", revenue) * _margin(margin)
         effect = math.log1p(spent / base) / math.log1p(_positive("increase", increase))
     numerator = spent / _margin(margin)
-    reference = _Inverse(count.reference, numerator)
     value = numerator / count.value
-    worth = Estimate(
-        name=f"revenue that one {action} must bring",
-        value=value,
-        se=value * count.se / count.value,
-        df=count.df,
-        interval=reference.interval(check_level(level)),
-        n_rows=count.n_rows,
-        n_accounts=0,
-        unit="",
-        method=count.method,
-        reference=reference,
+    worth = replace(
+        count, name=f"revenue that one {action} must bring", value=value, se=value * count.se / count.value
     )
+    worth = worth.about(_Inverse(_reference(count), numerator)).at(level)
     return BreakEven(action, worth, effect, spent, margin)
 
 
@@ -350,18 +334,6 @@ class _Inverse:
 
     def pvalue(self, null: float = 0.0) -> float:
         return self.reference.pvalue(self.numerator / null) if null > 0 else 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Uncertain:
-    """A number with what is known of its uncertainty."""
-
-    value: float
-    se: float
-    df: float
-    reference: Reference
-    n_rows: int
-    method: str
 
 
 def _positive(name: str, value: float, *, zero: bool = False) -> float:
@@ -396,70 +368,39 @@ def _reference(estimate: Estimate) -> Reference:
     return estimate.reference or StudentT(estimate.value, estimate.se, estimate.df)
 
 
-def _count(name: str, number: Number) -> _Uncertain:
+def _bare(estimate: Estimate, method: str) -> Estimate:
+    """An estimate without unit and accounts, whose distribution is Student's t where it was stored without one."""
+    reference = _reference(estimate)
+    return replace(estimate, reference=reference, method=method, unit="", n_accounts=0, by="")
+
+
+def _count(name: str, number: Number) -> Estimate:
     if isinstance(number, Estimate):
-        method = f"{name}: {number.method or number.name}"
-        return _Uncertain(
-            value=number.value,
-            se=number.se,
-            df=number.df,
-            reference=_reference(number),
-            n_rows=number.n_rows,
-            method=method,
-        )
+        return _bare(number, f"{name}: {number.method or number.name}")
     count = _positive(name, number, zero=True)
-    return _Uncertain(
-        value=count,
-        se=math.sqrt(count),
-        df=math.inf,
-        reference=Garwood(count),
-        n_rows=round(count),
-        method="exact Poisson count",
-    )
+    around = StudentT(count, math.sqrt(count), math.inf)
+    counted = around.estimate(name, 0.95, n_rows=round(count), method="exact Poisson count")
+    return counted.about(Garwood(count))
 
 
-def _product(conversions: Number, money: Number) -> _Uncertain:
+def _product(conversions: Number, money: Number) -> Estimate:
     """Conversions times money each, independent of one another."""
     count = _count("conversions", conversions)
     if not isinstance(money, Estimate):
         each = _positive("revenue_per_conversion", money)
         method = f"{count.method}, revenue per conversion as known"
-        reference = Affine(count.reference, factor=each)
-        return _Uncertain(
-            value=count.value * each,
-            se=count.se * each,
-            df=count.df,
-            reference=reference,
-            n_rows=count.n_rows,
-            method=method,
-        )
-    value = count.value * money.value
+        return replace(count.transformed(count.name, factor=each), method=method)
     variance = (count.value * money.se) ** 2 + (money.value * count.se) ** 2 + (count.se * money.se) ** 2
-    df = min(count.df, money.df)
-    se = math.sqrt(variance)
+    around = StudentT(count.value * money.value, math.sqrt(variance), min(count.df, money.df))
     method = f"{count.method}, times {money.name}, taken as independent"
-    return _Uncertain(
-        value=value, se=se, df=df, reference=StudentT(value, se, df), n_rows=count.n_rows, method=method
-    )
+    return replace(count, value=around.value, se=around.se, df=around.df, reference=around, method=method)
 
 
-def _estimate(name: str, known: _Uncertain, level: float, *, factor: float, shift: float) -> Estimate:
-    reference = Affine(known.reference, factor=factor, shift=shift)
+def _estimate(name: str, known: Estimate, level: float, *, factor: float, shift: float) -> Estimate:
     if math.isnan(known.value) or math.isnan(known.se):
         raise DataError(
             f"{name}: value and standard error must be numbers",
             got=f"{known.value!r}, standard error {known.se!r}",
             fix="see where the estimate came from",
         )
-    return Estimate(
-        name=name,
-        value=shift + factor * known.value,
-        se=factor * known.se,
-        df=known.df,
-        interval=reference.interval(check_level(level)),
-        n_rows=known.n_rows,
-        n_accounts=0,
-        unit="",
-        method=known.method,
-        reference=reference,
-    )
+    return known.transformed(name, factor=factor, shift=shift).at(level)

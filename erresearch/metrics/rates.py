@@ -331,19 +331,15 @@ def compare_rates(rates: Rates, between: str | None = None, *, level: float = 0.
         parts = np.diag(cover)[used]
         own = float(df[used].min()) if len(units) > 1 or used.sum() == 1 else _welch(parts, df[used])
         known = math.isfinite(variance) and math.isfinite(own) and own > 0
-        reference = StudentT(
+        around = StudentT(
             float(pick @ means), math.sqrt(variance) if known else math.inf, own if known else 1.0
         )
-        found[name] = Estimate(
+        found[name] = around.estimate(
             name,
-            value=reference.value,
-            se=reference.se,
-            df=reference.df,
-            interval=reference.interval(level),
+            level,
             n_rows=int(n[:, used].sum()),
             n_accounts=len(units) if len(units) > 1 else 0,
             method="mean over posts" + (f", jackknife over {len(units)} accounts" if len(units) > 1 else ""),
-            reference=reference,
         )
     return found
 

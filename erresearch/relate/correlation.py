@@ -14,7 +14,7 @@ from erresearch.errors import DesignError, UnknownNameError
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import open_moments, still
 from erresearch.relate.time_series import correlate_series, refuse_accounts, warn_of_series
-from erresearch.results import Estimate, FisherZ
+from erresearch.results import Estimate, FisherZ, StudentT
 
 __all__ = ["correlate"]
 
@@ -137,18 +137,15 @@ def correlate(
         se = 1 / math.sqrt(units)  # that of independent normals: the jackknife sees no scatter
     reference = FisherZ(r, se, df, units if within else units // 2)
     words = f"{method.capitalize()} correlation{' within accounts' if within else ''}"
-    return Estimate(
+    around = StudentT(r, se * (1 - r * r) if math.isfinite(se) else math.inf, df)
+    found = around.estimate(
         f"r({moments.columns[0]}, {moments.columns[1]})",
-        value=r,
-        se=se * (1 - r * r) if math.isfinite(se) else math.inf,
-        df=df,
-        interval=reference.interval(level),
+        level,
         n_rows=moments.rows,
         n_accounts=units if clustered else 0,
-        unit="",
         method=f"{words}, jackknife over {'accounts' if clustered else 'rows'}, t({df:.0f}) on Fisher's scale",
-        reference=reference,
     )
+    return found.about(reference)
 
 
 def _telling(moments: Moments, parts: np.ndarray) -> int:
@@ -191,13 +188,10 @@ def _row_jackknife(moments: Moments, total: np.ndarray, r: float) -> float:
     """√((n−1)/n · Σ(z₍₋i₎ − z)²) with every leave-one-out correlation written as an expression of its row."""
     import narwhals.stable.v2 as nw
 
-    source = moments.source
-    if source is None:
-        raise DesignError(
-            "the interval of a correlation without accounts needs the rows",
-            got="moments without their rows",
-            fix="estimate from the rows, or make the moments with `by`",
-        )
+    source = moments.need_rows(
+        "the interval of a correlation without accounts needs the rows",
+        fix="estimate from the rows, or make the moments with `by`",
+    )
     n, weight = moments.rows, float(total[0, 0])
     mean = total[0, 1:] / weight
     (xx, xy), (_, yy) = total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / weight
@@ -226,17 +220,14 @@ def _ranked(moments: Moments, *, within: bool) -> Moments:
     """The same two columns as average ranks (inside each account with `within`)."""
     import narwhals.stable.v2 as nw
 
-    if moments.source is None:
-        raise DesignError(
-            "ranks need the rows", got="moments without their rows", fix="estimate from the rows"
-        )
+    source = moments.need_rows("ranks need the rows")
     if moments.weights is not None:
         raise DesignError(
             "a rank correlation takes no weights",
             got=f"moments with weights={moments.weights!r}",
             fix="make the moments without weights, or use method='pearson'",
         )
-    source, labels, part = moments.source, ["0", "1"], "2" if within else "3"
+    labels, part = ["0", "1"], "2" if within else "3"
     key = nw.lit("") if source.account is None else nw.col(source.account)
     rows = source.complete().select(
         *(source.col(name).alias(at) for name, at in zip(moments.columns, labels, strict=True)),

@@ -190,8 +190,7 @@ def _refuse_nonpositive(moments: Moments, name: str, followers: str) -> None:
 
 def _own_clusters(moments: Moments) -> Any:
     """Rows in memory, each its own account; sorted, so that their order in the engine changes nothing."""
-    assert moments.source is not None
-    table = moments.source.collect(moments.columns)
+    table = moments.need_rows().collect(moments.columns)
     table.columns = [moments.columns[0], "reactions"]
     return table.sort(table.columns).with_row_index("row")
 
@@ -202,8 +201,7 @@ def _named(estimate: Estimate, name: str, rows_as_accounts: bool) -> Estimate:
 
 def _points(moments: Moments, name: str) -> tuple[Bins, float]:
     """Mean reactions by bin of log followers, and r(log ER, log F) if reactions did not depend on followers."""
-    source = moments.source
-    assert source is not None
+    source = moments.need_rows()
     n = moments.weight.sum()
     mean = moments.sums.sum(axis=0) / n
     variance = np.einsum("gii->i", moments.grams()) / n - mean**2
@@ -246,8 +244,7 @@ def _points(moments: Moments, name: str) -> tuple[Bins, float]:
 
 def _spline(moments: Moments, name: str, level: float) -> Bins:
     """Natural cubic spline by PPML, drawn over the middle 99 % of a normal with the data's mean and spread."""
-    source = moments.source
-    assert source is not None
+    source = moments.need_rows()
     n = moments.weight.sum()
     centre = float(moments.sums[:, 0].sum() / n)
     sd = math.sqrt(float(moments.grams()[:, 0, 0].sum() / n - centre**2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,17 +11,21 @@ import numpy as np
 from erresearch.engine.moments import Cells, Moments
 from erresearch.engine.two_level import bounded_moments, fitting_moments
 from erresearch.errors import ColumnError, DesignError
-from erresearch.relate.scores import Periods
+from erresearch.relate.scores import Periods, Scores
 
 __all__ = [
     "Effect",
     "Swept",
     "centred",
+    "check_accounts",
     "check_design",
     "check_outcome",
+    "check_regressors",
+    "check_rows",
     "effect_word",
     "free_constant",
     "left_out",
+    "normal_equations",
     "open_moments",
     "still",
     "sweep",
@@ -58,6 +62,22 @@ class Swept:
     absorbed: int
     nested: int
     period_parts: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+
+    def __getitem__(self, names: Sequence[str]) -> Swept:
+        """The same of some columns, in the order asked for."""
+        index = [self.names.index(name) for name in names]
+        parts = self.period_parts
+        if parts is not None:
+            parts = parts[0], parts[1][:, :, index], parts[2]
+        return replace(self, names=tuple(names), grams=self.grams[:, index][:, :, index], period_parts=parts)
+
+    def scores(self, beta: np.ndarray, bread: np.ndarray, rows: int) -> Scores:
+        """Account scores and Hessians of the last column's regression on the others, solved by `beta`."""
+        hessians = self.grams[:, :-1, :-1]
+        # the effects nested in the account count as one, as in fixest
+        parameters = len(beta) + self.absorbed - self.nested + (1 if self.nested else 0)
+        own = self.grams[:, :-1, -1] - hessians @ beta
+        return Scores(beta, bread, own, hessians, rows, parameters, self.periods(beta))
 
     def periods(self, beta: np.ndarray) -> Periods | None:
         """Period effects as nuisance parameters, with the residuals at `beta`."""
@@ -151,10 +171,7 @@ def sweep(moments: Moments, effects: tuple[Effect, ...]) -> Swept:
             got=repr(effects),
             allowed="(), ('account',), ('account', 'period')",
         )
-    if effects and moments.by is None:
-        raise DesignError(
-            "account effects need accounts", got="by=None", fix="name the account column with `by`"
-        )
+    check_accounts(moments, effects)
     if not effects:
         return _with_constant(moments)
     within = moments.within()
@@ -166,6 +183,45 @@ def sweep(moments: Moments, effects: tuple[Effect, ...]) -> Swept:
             "period effects need periods", got="period=None", fix="name the time column with `period`"
         )
     return _without_periods(moments, within)
+
+
+def check_accounts(moments: Moments, effects: Sequence[Effect]) -> None:
+    """Refuse account effects where no accounts are named."""
+    if effects and moments.by is None:
+        raise DesignError(
+            "account effects need accounts", got="by=None", fix="name the account column with `by`"
+        )
+
+
+def check_regressors(regressors: Sequence[Any]) -> None:
+    """Refuse a regression on nothing."""
+    if not regressors:
+        raise ColumnError(
+            "a regression needs a regressor", got="`on` is empty", fix="name at least one column"
+        )
+
+
+def check_rows(
+    rows: int, parameters: int, *, got: str = "", fix: str = "use fewer columns or effects, or more data"
+) -> None:
+    """Refuse a model with as many parameters as there are rows, or more."""
+    if rows <= parameters:
+        raise DesignError(
+            f"{rows} complete rows cannot carry {parameters} parameters",
+            code="too-few-rows",
+            got=got,
+            allowed=f"more than {parameters} rows",
+            fix=fix,
+        )
+
+
+def normal_equations(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of the last column on the others, and the inverse of the others' cross-products."""
+    scale = np.sqrt(np.diag(total)[:-1])
+    bread = np.linalg.inv(total[:-1, :-1] / np.outer(scale, scale)) / np.outer(scale, scale)
+    beta = bread @ total[:-1, -1]
+    beta += bread @ (total[:-1, -1] - total[:-1, :-1] @ beta)
+    return beta, bread
 
 
 def free_constant(regressors: Sequence[str]) -> None:
@@ -343,11 +399,11 @@ def check_design(gram: np.ndarray, names: Sequence[str], raw: np.ndarray, *, whe
     return scale
 
 
-def check_outcome(moments: Moments, left: float, raw: float, effects: Sequence[Effect]) -> None:
+def check_outcome(moments: Moments, left: float, raw: float, *, when: str = "") -> None:
     """Refuse an outcome, the last column, whose squares after the sweep are nothing to those before."""
     if still(np.asarray(left), np.asarray(raw)):
         raise DesignError(
-            f"the outcome {moments.columns[-1]!r} does not vary{' once the effects are taken out' * bool(effects)}",
+            f"the outcome {moments.columns[-1]!r} does not vary{when}",
             got=f"{moments.rows:,} rows",
             fix="there is nothing to explain: an effect of 0 would be no finding",
         )

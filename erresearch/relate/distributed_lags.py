@@ -116,18 +116,9 @@ class Drawn:
 
     def estimate(self, name: str, level: float, *, se: float | None = None, method: str = "") -> Estimate:
         """With Student's t about it."""
-        reference = StudentT(self.value, self.se if se is None else se, self.df)
-        return Estimate(
-            name,
-            value=self.value,
-            se=reference.se,
-            df=self.df,
-            interval=reference.interval(level),
-            n_rows=self.rows,
-            n_accounts=1,
-            method=method or f"{WORDS}, circular shifts, t({self.df:.0f})",
-            reference=reference,
-        )
+        method = method or f"{WORDS}, circular shifts, t({self.df:.0f})"
+        around = StudentT(self.value, self.se if se is None else se, self.df)
+        return around.estimate(name, level, n_rows=self.rows, n_accounts=1, method=method)
 
 
 def weighted_sum(parts: Sequence[tuple[float, Drawn]]) -> Drawn:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError
 from erresearch.relate.bootstrap import enough_draws, wild_bootstrap, wild_bootstraps
 from erresearch.relate.scores import FEW_CLUSTERS, Scores, crv1, crv3, effective_clusters
-from erresearch.results import Estimate, Fit, IntervalKind, Reference, StudentT
+from erresearch.results import Estimate, Fit, IntervalKind, StudentT
 from erresearch.results.estimates import grouped
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ __all__ = [
     "Covariance",
     "Family",
     "Fitted",
-    "Likelihood",
+    "State",
     "ascend",
     "assemble",
     "check_covariance",
@@ -48,7 +48,7 @@ _LOST = 1e-6
 _CLUSTERED, _ROBUST = ("auto", "wild", "CRV3", "CRV1"), ("auto", "HC3", "HC1", "iid")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Fitted:
     """A solved model on its way to a Fit.
 
@@ -60,16 +60,16 @@ class Fitted:
         Left-hand side, estimator in words, name of the bootstrap that goes with it.
     model : Scores
         Estimates, bread and account scores (about the origin).
-    shift : (k,) ndarray
-        Added to basis @ beta to give the coefficients about zero.
     basis : (k, k) ndarray
-        See `shift`.
-    clustered : bool
-        Whether accounts were named.
+        Carries coefficients about the origin to those about zero.
+    values : (k,) ndarray
+        Coefficients about zero.
     covariance : (k, k) ndarray or None
         Of rows without accounts; None where accounts give it.
     label : str
         Name of that covariance.
+    lone : (k, k) ndarray, optional
+        Part of the Hessian from rows that fit by themselves (HC3): what is known only from them has no known error.
     df_resid : int
         Residual degrees of freedom.
     r2, condition_number, residual_variance : float
@@ -78,12 +78,8 @@ class Fitted:
         As in Fit.
     dropped : mapping
         As in Fit.
-    values : (k,) ndarray, optional
-        Coefficients about zero where they are known better than basis @ beta + shift.
-    by : str
-        The clustering column.
-    lone : (k, k) ndarray, optional
-        Part of the Hessian from rows that fit by themselves (HC3): what is known only from them has no known error.
+    by : str, optional
+        The clustering column; None where rows are independent.
     """
 
     names: tuple[str, ...]
@@ -91,26 +87,23 @@ class Fitted:
     words: str
     bootstrap: str
     model: Scores
-    shift: np.ndarray
     basis: np.ndarray
-    clustered: bool
+    values: np.ndarray
     covariance: np.ndarray | None
     label: str
+    lone: np.ndarray | None
     df_resid: int
     r2: float
     condition_number: float
-    residual_variance: float
     vif: Mapping[str, float]
     dropped: Mapping[str, int]
-    values: np.ndarray | None = None
-    by: str = ""
-    lone: np.ndarray | None = None
+    residual_variance: float = math.nan
+    by: str | None = None
 
     @property
     def coefficients(self) -> list[tuple[str, float]]:
         """Name and value of each coefficient about zero."""
-        values = self.basis @ self.model.beta + self.shift if self.values is None else self.values
-        return list(zip(self.names, map(float, values), strict=True))
+        return list(zip(self.names, map(float, self.values), strict=True))
 
     def carried(self, covariance: np.ndarray) -> np.ndarray:
         """Covariance about zero from that about the origin; infinite where one row carries a coefficient alone."""
@@ -141,15 +134,16 @@ def check_covariance(cov: str, *, clustered: bool) -> None:
 def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
     """Give every coefficient its interval by the rule of the house, or by the covariance asked for."""
     model, few = fitted.model, math.nan
-    if fitted.clustered:
+    accounts = 0 if fitted.by is None else model.clusters
+    if fitted.by is not None:
         sizes = [effective_clusters(model, a) for a in fitted.basis]
         few = min(sizes)
         covariance = fitted.carried(crv1(model)) if cov == "CRV1" else crv3(model, fitted.basis)
-        df = float(model.clusters - 1)
+        df = float(accounts - 1)
         bootstrapped = [cov == "wild" or (cov == "auto" and size < FEW_CLUSTERS) for size in sizes]
-        label = f"{'CRV1' if cov == 'CRV1' else 'CRV3'}, t({model.clusters - 1})"
+        label = f"{'CRV1' if cov == 'CRV1' else 'CRV3'}, t({accounts - 1})"
         if any(bootstrapped):
-            label = f"{fitted.bootstrap} ({few:.1f} effective of {grouped(model.clusters, fitted.by)})"
+            label = f"{fitted.bootstrap} ({few:.1f} effective of {grouped(accounts, fitted.by)})"
     else:
         assert fitted.covariance is not None
         covariance, df, label = fitted.carried(fitted.covariance), float(fitted.df_resid), fitted.label
@@ -163,21 +157,10 @@ def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
     for (name, value), variance, boot in zip(
         fitted.coefficients, np.diag(covariance), bootstrapped, strict=True
     ):
-        se = _root(float(variance))
-        reference: Reference = replace(next(drawn), value=value) if boot else StudentT(value, se, df)
-        estimates[name] = Estimate(
-            name,
-            value=value,
-            se=se,
-            df=df,
-            interval=reference.interval(level),
-            n_rows=model.n_rows,
-            n_accounts=model.clusters if fitted.clustered else 0,
-            unit="",
-            method=method,
-            reference=reference,
-            by=fitted.by,
+        estimate = StudentT(value, _root(float(variance)), df).estimate(
+            name, level, n_rows=model.n_rows, n_accounts=accounts, method=method, by=fitted.by or ""
         )
+        estimates[name] = estimate.about(replace(next(drawn), value=value)) if boot else estimate
     return Fit(
         estimates=estimates,
         outcome=fitted.outcome,
@@ -187,7 +170,7 @@ def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
         vif=fitted.vif,
         condition_number=fitted.condition_number,
         n_rows=model.n_rows,
-        n_accounts=model.clusters if fitted.clustered else 0,
+        n_accounts=accounts,
         effective_accounts=few,
         dropped=fitted.dropped,
         residual_variance=fitted.residual_variance,
@@ -251,27 +234,16 @@ def contrast(
     se = _root(float(a[held] @ fit.cov[np.ix_(held, held)] @ a[held]))
     any_estimate = next(iter(fit.values()))
     label = name or " ".join(f"{w:+g}·{regressor}" for regressor, w in weights.items())
-    reference: Reference = StudentT(value, se, any_estimate.df)
+    estimate = StudentT(value, se, any_estimate.df).estimate(
+        label, level, n_rows=fit.n_rows, n_accounts=fit.n_accounts, method=fit.method, by=any_estimate.by
+    )
     fitted = fit.model
     if isinstance(fitted, Fitted) and fit.interval_kind is IntervalKind.WILD_BOOTSTRAP:
         direction = a @ fitted.basis
         if effective_clusters(fitted.model, direction) < FEW_CLUSTERS:
-            reference = replace(
-                wild_bootstrap(fitted.model, direction, draws=enough_draws(level), rng=rng), value=value
-            )
-    return Estimate(
-        label,
-        value=value,
-        se=se,
-        df=any_estimate.df,
-        interval=reference.interval(level),
-        n_rows=fit.n_rows,
-        n_accounts=fit.n_accounts,
-        unit="",
-        method=fit.method,
-        reference=reference,
-        by=any_estimate.by,
-    )
+            drawn = wild_bootstrap(fitted.model, direction, draws=enough_draws(level), rng=rng)
+            return estimate.about(replace(drawn, value=value))
+    return estimate
 
 
 def _root(variance: float) -> float:
@@ -293,8 +265,7 @@ def linear_predictor(moments: Moments, beta: np.ndarray, *, constant: float = 0.
     """Σ_j β_j (x_j − o_j) + constant as a lazy expression; the last column of the moments is the outcome."""
     import narwhals.stable.v2 as nw
 
-    source = moments.source
-    assert source is not None
+    source = moments.need_rows()
     expression: nw.Expr = nw.lit(float(constant))
     for name, slope in zip(moments.columns[:-1], beta, strict=True):
         expression = expression + source.z(name) * float(slope)
@@ -328,7 +299,7 @@ def row_covariance(
     intercept: bool = True,
     family: Family = "gaussian",
     sigma2: float = 1.0,
-) -> tuple[np.ndarray, str, np.ndarray | None]:
+) -> tuple[np.ndarray | None, str, np.ndarray | None]:
     """Covariance of a fit of independent rows: HC3 for "auto", HC1, or the model's own for "iid".
 
     Returns
@@ -345,15 +316,15 @@ def row_covariance(
     DesignError
         If the moments came without the rows that a robust covariance needs.
     """
+    if moments.by is not None:
+        return None, "", None
     if cov == "iid":
         return sigma2 * bread, f"{_OWN_VARIANCE[family]}, t({df_resid})", None
     kind = "HC1" if cov == "HC1" else "HC3"
-    if moments.source is None:
-        raise DesignError(
-            f"{kind} needs one more pass over the rows",
-            got="moments without their rows",
-            fix="estimate from the rows, give `by` when the moments are made, or ask for cov='iid'",
-        )
+    moments.need_rows(
+        f"{kind} needs one more pass over the rows",
+        fix="estimate from the rows, give `by` when the moments are made, or ask for cov='iid'",
+    )
     power = 0 if kind == "HC1" else 2
     meat, lone = _leverage_pass(moments, beta, bread, intercept=intercept, power=power, family=family)
     factor = moments.rows / df_resid if kind == "HC1" else 1.0
@@ -383,8 +354,7 @@ def _leverage_pass(
     """
     import narwhals.stable.v2 as nw
 
-    source = moments.source
-    assert source is not None
+    source = moments.need_rows()
     slopes, constant = (beta[1:], float(beta[0])) if intercept else (beta, 0.0)
     regressors = [*([nw.lit(1.0)] if intercept else []), *(source.z(name) for name in moments.columns[:-1])]
     k, outcome = len(regressors), moments.columns[-1]
@@ -430,26 +400,35 @@ NEGLIGIBLE: Final = 1e-9
 _FLAT = 1e-11
 
 
-class Likelihood(Protocol):
-    """A log likelihood at one β and all that a Newton step from it needs."""
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """A log likelihood at one β and all that a Newton step from it needs.
 
-    @property
-    def beta(self) -> np.ndarray:
-        """Where it was evaluated."""
-        ...
+    Parameters
+    ----------
+    beta : ndarray
+        Where it was evaluated; without the constant where that is concentrated out.
+    loglik : float
+        Its value.
+    scores, hessians : ndarray
+        Per account; about a common constant too where that is concentrated out.
+    means : ndarray, optional
+        exp(α) per group, where effects are concentrated out.
+    """
 
-    @property
-    def loglik(self) -> float:
-        """Its value."""
-        ...
+    beta: np.ndarray
+    loglik: float
+    scores: np.ndarray
+    hessians: np.ndarray
+    means: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def slope(self) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and negative Hessian in β."""
-        ...
-
-
-State = TypeVar("State", bound=Likelihood)
+        """Gradient and negative Hessian in β, a common constant concentrated out."""
+        gradient, hessian = self.scores.sum(axis=0), self.hessians.sum(axis=0)
+        if len(gradient) == len(self.beta):
+            return gradient, hessian
+        return gradient[1:], hessian[1:, 1:] - np.outer(hessian[0, 1:], hessian[0, 1:]) / hessian[0, 0]
 
 
 def ascend(
@@ -509,7 +488,7 @@ def ascend(
     return state, False
 
 
-def flattest(state: Likelihood, spread: np.ndarray) -> np.ndarray:
+def flattest(state: State, spread: np.ndarray) -> np.ndarray:
     """Direction of least curvature, of length 1 in standard deviations; its small parts are set to 0."""
     _, hessian = state.slope
     direction = np.linalg.eigh(hessian / np.outer(spread, spread))[1][:, 0]

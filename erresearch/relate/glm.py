@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
 
 from erresearch.engine.moments import Moments
-from erresearch.errors import ColumnError, DataError, DesignError
+from erresearch.errors import DataError, DesignError
 from erresearch.relate.design import (
     Effect,
     centred,
+    check_accounts,
     check_design,
+    check_outcome,
+    check_regressors,
+    check_rows,
     effect_word,
     free_constant,
     left_out,
@@ -25,7 +29,9 @@ from erresearch.relate.design import (
 from erresearch.relate.fitted_models import (
     ITERATIONS,
     Covariance,
+    Family,
     Fitted,
+    State,
     ascend,
     assemble,
     check_covariance,
@@ -37,7 +43,6 @@ from erresearch.relate.fitted_models import (
 )
 from erresearch.relate.poisson_profile_likelihood import (
     SEPARATED,
-    State,
     Totals,
     climb,
     flat_directions,
@@ -129,59 +134,78 @@ def poisson(
     _refuse(moments, effects, cov)
     within, moments = bool(effects), hold(moments)
     totals, moments, dropped = usable(moments, within=within)
-    _refuse_still(moments, within=within)
+    left, raw = centred(moments, within=within)[-1, -1], np.einsum("gii->i", moments.grams())[-1]
+    check_outcome(moments, left, raw, when=" within its accounts" * within)
     state, moments, lost, dropped = _fit(moments, totals, within=within, dropped=dropped)
-    names = tuple(name for name in moments.columns[:-1])
-    origin = moments.origin[:-1]
     beta = state.beta
     if not within:
-        beta = np.concatenate([[math.log(state.means[0])], state.beta])
-        names = ("Intercept", *names)
-    basis, shift = np.eye(len(beta)), np.zeros(len(beta))
-    if not within:
-        basis[0, 1:] = -origin
-    total = state.hessians.sum(axis=0)
-    bread = np.linalg.inv(total)
-    df_resid = moments.rows - len(beta) - (moments.accounts + moments.merged if within else 0)
-    if df_resid <= 0:
-        raise DesignError(
-            f"{moments.rows} complete rows cannot carry {moments.rows - df_resid} parameters",
-            code="too-few-rows",
-            allowed=f"more than {moments.rows - df_resid} rows",
-            fix="use fewer columns or effects, or more data",
-        )
-    covariance, label, lone = None, "", None
-    if moments.by is None:
-        covariance, label, lone = row_covariance(moments, beta, bread, cov, df_resid, family="poisson")
-    model = Scores(beta, bread, state.scores, state.hessians, moments.rows, len(beta) + (1 if within else 0))
+        beta = np.concatenate([[math.log(state.means[0])], beta])
     words = f"PPML with {effect_word(moments.by)} effects" if within else "PPML"
     if lost:
         words += f" ({', '.join(map(repr, lost))} left out: predicts zeros perfectly)"
-    slopes = total if within else total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0]
+    y = float(totals.y.sum())
+    alone = float(totals.alone.sum()) if within else y * math.log(y / moments.weight.sum())
+    fitted = _fitted(
+        replace(moments, dropped=dropped),
+        beta,
+        state,
+        within=within,
+        words=words,
+        family="poisson",
+        r2=_deviance_share(float(totals.ylogy.sum()), state.loglik, alone),
+        cov=cov,
+    )
+    return assemble(fitted, cov=cov, level=level, rng=rng)
+
+
+def _fitted(
+    moments: Moments,
+    beta: np.ndarray,
+    state: State,
+    *,
+    within: bool,
+    words: str,
+    family: Family,
+    r2: float,
+    cov: Covariance,
+) -> Fitted:
+    """A maximum on its way to a Fit; without effects the constant comes first, and is carried back from the origin."""
+    total = state.hessians.sum(axis=0)
+    bread = np.linalg.inv(total)
+    parameters = len(beta) + (moments.accounts + moments.merged if within else 0)
+    check_rows(moments.rows, parameters)
+    df_resid = moments.rows - parameters
+    covariance, label, lone = row_covariance(moments, beta, bread, cov, df_resid, family=family)
+    basis, slopes = np.eye(len(beta)), total
+    if not within:
+        basis[0, 1:] = -moments.origin[:-1]
+        slopes = total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0]
     scale = np.sqrt(np.diag(slopes))
     values = np.linalg.eigvalsh(slopes / np.outer(scale, scale))
     inflation = np.diag(np.linalg.inv(slopes)) * np.diag(slopes)
-    fitted = Fitted(
-        names,
-        moments.columns[-1],
-        words,
-        "restricted score bootstrap",
-        model,
-        shift,
-        basis,
-        moments.by is not None,
-        covariance,
-        label,
-        df_resid,
-        _deviance_share(moments, totals, state, within=within),
-        math.sqrt(values[-1] / values[0]),
-        math.nan,
-        dict(zip(moments.columns[:-1], map(float, inflation), strict=True)),
-        dropped,
-        by=moments.by or "",
+    return Fitted(
+        names=moments.columns[:-1] if within else ("Intercept", *moments.columns[:-1]),
+        outcome=moments.columns[-1],
+        words=words,
+        bootstrap="restricted score bootstrap",
+        model=Scores(beta, bread, state.scores, state.hessians, moments.rows, len(beta) + within),
+        basis=basis,
+        values=basis @ beta,
+        covariance=covariance,
+        label=label,
         lone=lone,
+        df_resid=df_resid,
+        r2=r2,
+        condition_number=math.sqrt(values[-1] / values[0]),
+        vif=dict(zip(moments.columns[:-1], map(float, inflation), strict=True)),
+        dropped=moments.dropped,
+        by=moments.by,
     )
-    return assemble(fitted, cov=cov, level=level, rng=rng)
+
+
+def _deviance_share(saturated: float, loglik: float, alone: float) -> float:
+    """1 − D/D₀ with D₀ the deviance of the constant or the effects alone."""
+    return 1 - (saturated - loglik) / (saturated - alone) if saturated > alone else math.nan
 
 
 def _refuse(moments: Moments, effects: tuple[Effect, ...], cov: str) -> None:
@@ -192,39 +216,13 @@ def _refuse(moments: Moments, effects: tuple[Effect, ...], cov: str) -> None:
             allowed="(), ('account',)",
             fix="use `regress` on the log of a positive outcome for period effects",
         )
-    if effects and moments.by is None:
-        raise DesignError(
-            "account effects need accounts", got="by=None", fix="name the account column with `by`"
-        )
-    if moments.source is None:
-        raise DesignError(
-            "PPML needs passes over the rows", got="moments without their rows", fix="estimate from the rows"
-        )
-    if len(moments.columns) < 2:
-        raise ColumnError(
-            "a regression needs a regressor", got="`on` is empty", fix="name at least one column"
-        )
-    if moments.rows <= len(moments.columns) - 1:
-        raise DesignError(
-            f"{moments.rows} complete rows cannot carry {len(moments.columns) - 1} parameters",
-            code="too-few-rows",
-            got=left_out(moments),
-            allowed=f"more than {len(moments.columns) - 1} rows",
-            fix="use fewer columns or effects, or more data",
-        )
+    check_accounts(moments, effects)
+    moments.need_rows("PPML needs passes over the rows")
+    check_regressors(moments.columns[:-1])
+    check_rows(moments.rows, len(moments.columns) - 1, got=left_out(moments))
     if not effects:
         free_constant(moments.columns[:-1])
     check_covariance(cov, clustered=moments.by is not None)
-
-
-def _refuse_still(moments: Moments, *, within: bool) -> None:
-    own, raw = centred(moments, within=within)[-1, -1], np.einsum("gii->i", moments.grams())[-1]
-    if still(own, raw):
-        raise DesignError(
-            f"the outcome {moments.columns[-1]!r} does not vary{' within its accounts' * within}",
-            got=f"{moments.rows:,} rows",
-            fix="there is nothing to explain: an effect of 0 would be no finding",
-        )
 
 
 def _fit(
@@ -270,30 +268,7 @@ def _separated(moments: Moments, state: State, scale: np.ndarray, *, within: boo
     )
 
 
-def _deviance_share(moments: Moments, totals: Totals, state: State, *, within: bool) -> float:
-    """1 − D/D₀ with D₀ the deviance of the effects alone."""
-    y = float(totals.y.sum())
-    alone = float(totals.alone.sum()) if within else y * math.log(y / moments.weight.sum())
-    saturated = float(totals.ylogy.sum())
-    return 1 - (saturated - state.loglik) / (saturated - alone) if saturated > alone else math.nan
-
-
 _BEYOND_ANY = 1e300
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _State:
-    """The likelihood at one β, intercept first."""
-
-    beta: np.ndarray
-    loglik: float
-    scores: np.ndarray
-    hessians: np.ndarray
-
-    @property
-    def slope(self) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and negative Hessian."""
-        return self.scores.sum(axis=0), self.hessians.sum(axis=0)
 
 
 def logit(
@@ -379,45 +354,24 @@ def logit(
     start = np.zeros(count)
     start[0] = math.log(share / (1 - share))
 
-    def at(beta: np.ndarray) -> _State:
+    def at(beta: np.ndarray) -> State:
         return _state(moments, beta)
 
     state, converged = ascend(at, at(start), spread)
     if not converged:
         raise _not_converged(moments, state, spread)
-    hessian = state.hessians.sum(axis=0)
-    bread = np.linalg.inv(hessian)
-    df_resid = moments.rows - count
-    covariance, label, lone = None, "", None
-    if moments.by is None:
-        covariance, label, lone = row_covariance(moments, state.beta, bread, cov, df_resid, family="logit")
-    slopes = hessian[1:, 1:] - np.outer(hessian[0, 1:], hessian[0, 1:]) / hessian[0, 0]
-    scale = np.sqrt(np.diag(slopes))
-    values = np.linalg.eigvalsh(slopes / np.outer(scale, scale))
-    inflation = np.diag(np.linalg.inv(slopes)) * np.diag(slopes)
-    basis = np.eye(count)
-    basis[0, 1:] = -moments.origin[:-1]
     alone = weight * (share * math.log(share) + (1 - share) * math.log(1 - share))
-    fitted = Fitted(
-        ("Intercept", *moments.columns[:-1]),
-        outcome,
-        "logit",
-        "restricted score bootstrap",
-        Scores(state.beta, bread, state.scores, state.hessians, moments.rows, count),
-        np.zeros(count),
-        basis,
-        moments.by is not None,
-        covariance,
-        label,
-        df_resid,
-        1 - (saturated - state.loglik) / (saturated - alone) if saturated > alone else math.nan,
-        math.sqrt(values[-1] / values[0]),
-        math.nan,
-        dict(zip(moments.columns[:-1], map(float, inflation), strict=True)),
-        moments.dropped,
-        by=moments.by or "",
-        lone=lone,
+    fitted = _fitted(
+        moments,
+        state.beta,
+        state,
+        within=False,
+        words="logit",
+        family="logit",
+        r2=_deviance_share(saturated, state.loglik, alone),
+        cov=cov,
     )
+    fitted = replace(fitted, outcome=outcome)
     return assemble(fitted, cov=cov, level=level, rng=rng)
 
 
@@ -426,10 +380,7 @@ def _open(
 ) -> Moments:
     import narwhals.stable.v2 as nw
 
-    if not list(on):
-        raise ColumnError(
-            "a regression needs a regressor", got="`on` is empty", fix="name at least one column"
-        )
+    check_regressors(on)
     left: Any = outcome
     if trials is not None and not isinstance(data, Moments):
         successes = nw.col(outcome).cast(nw.Float64())
@@ -438,20 +389,13 @@ def _open(
         left = f"{outcome} per {trials}"
     moments = open_moments(data, [*on, left], by=by, weights=trials, within=False)
     check_covariance(cov, clustered=moments.by is not None)
-    if moments.source is None:
-        raise DesignError(
-            "the logit needs passes over the rows",
-            got="moments without their rows",
-            fix="estimate from the rows",
-        )
-    if moments.rows <= len(moments.columns):
-        raise DesignError(
-            f"{moments.rows} complete rows cannot carry {len(moments.columns)} parameters",
-            code="too-few-rows",
-            got=left_out(moments),
-            allowed=f"more than {len(moments.columns)} rows",
-            fix="use fewer columns or more data",
-        )
+    moments.need_rows("the logit needs passes over the rows")
+    check_rows(
+        moments.rows,
+        len(moments.columns),
+        got=left_out(moments),
+        fix="use fewer columns or more data",
+    )
     return moments
 
 
@@ -459,8 +403,7 @@ def _check_outcome(moments: Moments, outcome: str, trials: str | None) -> tuple[
     """Sum of weights, and the likelihood of a model that knew every row."""
     import narwhals.stable.v2 as nw
 
-    source = moments.source
-    assert source is not None
+    source = moments.need_rows()
     y, w = source.col(moments.columns[-1]), source.w()
     inner = (y > 0) & (y < 1)
     known = nw.when(inner).then(y).otherwise(0.5)
@@ -491,12 +434,11 @@ def _check_outcome(moments: Moments, outcome: str, trials: str | None) -> tuple[
     return float(moments.weight.sum()), found["saturated"]
 
 
-def _state(moments: Moments, beta: np.ndarray) -> _State:
+def _state(moments: Moments, beta: np.ndarray) -> State:
     """One pass: scores, Hessians and likelihood at `beta`."""
     import narwhals.stable.v2 as nw
 
-    source = moments.source
-    assert source is not None
+    source = moments.need_rows()
     count = len(beta)
     predictor = linear_predictor(moments, beta[1:], constant=float(beta[0]))
     z = [source.z(name).alias(f"z{i}") for i, name in enumerate(moments.columns[:-1], start=1)]
@@ -514,10 +456,10 @@ def _state(moments: Moments, beta: np.ndarray) -> _State:
     sums += [(nw.col(f"c{i}") * nw.col(f"z{j}")).sum().alias(f"h{i}_{j}") for i, j in pairs]
     _, values = source.staged(rows, "g").by_account(sums)
     scores = np.column_stack([values[f"s{i}"] for i in range(count)])
-    return _State(beta, float(values["l"].sum()), scores, unpack(values, "h", count))
+    return State(beta, float(values["l"].sum()), scores, unpack(values, "h", count))
 
 
-def _not_converged(moments: Moments, state: _State, spread: np.ndarray) -> DesignError:
+def _not_converged(moments: Moments, state: State, spread: np.ndarray) -> DesignError:
     """Name the columns that separate: one alone, or a direction in which the likelihood keeps rising."""
     names = moments.columns[:-1]
     alone = [name for name, d in zip(names, np.eye(len(names)), strict=True) if _separates(moments, d)]
@@ -547,8 +489,7 @@ def _separates(moments: Moments, direction: np.ndarray) -> bool:
     """Whether no row that says no lies above one that says yes, or the other way round."""
     import narwhals.stable.v2 as nw
 
-    source = moments.source
-    assert source is not None
+    source = moments.need_rows()
     along, y = linear_predictor(moments, direction), source.col(moments.columns[-1])
     found = source.total(
         [

@@ -27,14 +27,16 @@ import numpy as np
 from erresearch.engine.group_keys import as_text, sort_text
 from erresearch.engine.lazy_rows import numbers
 from erresearch.engine.moments import Moments
-from erresearch.errors import ColumnError, DesignError
 from erresearch.relate.design import (
     Effect,
     Swept,
     check_design,
     check_outcome,
+    check_regressors,
+    check_rows,
     effect_word,
     left_out,
+    normal_equations,
     open_moments,
     sweep,
 )
@@ -174,41 +176,37 @@ def regress(
     solved = solve(moments, effects)
     df_resid = moments.rows - len(solved.beta) - solved.swept.absorbed
     sigma2 = max(solved.rss, 0.0) / df_resid
-    covariance, label, lone = None, "", None
-    if moments.by is None:
-        covariance, label, lone = row_covariance(
-            moments,
-            solved.beta,
-            solved.bread,
-            cov,
-            df_resid,
-            intercept=not solved.swept.absorbed,
-            sigma2=sigma2,
-        )
+    covariance, label, lone = row_covariance(
+        moments,
+        solved.beta,
+        solved.bread,
+        cov,
+        df_resid,
+        intercept=not solved.swept.absorbed,
+        sigma2=sigma2,
+    )
     shift, basis = _back_from_origin(moments, solved.swept)
     values = basis @ solved.beta + shift
     if not math.isnan(solved.constant):
         values[0] = solved.constant
     fitted = Fitted(
-        solved.swept.names[:-1],
-        solved.swept.names[-1],
-        _words(effects, moments.by),
-        "restricted wild cluster bootstrap",
-        scores(moments, solved),
-        shift,
-        basis,
-        moments.by is not None,
-        covariance,
-        label,
-        df_resid,
-        1 - solved.rss / solved.tss if solved.tss > 0 else math.nan,
-        math.sqrt(solved.largest / solved.smallest),
-        sigma2,
-        _vif(moments, solved),
-        moments.dropped,
-        values,
-        moments.by or "",
-        lone,
+        names=solved.swept.names[:-1],
+        outcome=solved.swept.names[-1],
+        words=_words(effects, moments.by),
+        bootstrap="restricted wild cluster bootstrap",
+        model=scores(moments, solved),
+        basis=basis,
+        values=values,
+        covariance=covariance,
+        label=label,
+        lone=lone,
+        df_resid=df_resid,
+        r2=1 - solved.rss / solved.tss if solved.tss > 0 else math.nan,
+        condition_number=math.sqrt(solved.largest / solved.smallest),
+        vif=_vif(moments, solved),
+        dropped=moments.dropped,
+        residual_variance=sigma2,
+        by=moments.by,
     )
     return assemble(fitted, cov=cov, level=level, rng=rng)
 
@@ -220,33 +218,17 @@ def _words(effects: tuple[Effect, ...], by: str | None) -> str:
 
 def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     """Solve the normal equations of the last column on the others, refined by one more pass where it helps."""
-    k = len(moments.columns) - 1
-    if k < 1:
-        raise ColumnError(
-            "a regression needs a regressor", got="`on` is empty", fix="name at least one column"
-        )
+    check_regressors(moments.columns[:-1])
     swept = sweep(moments, effects)
-    parameters = len(swept.names) - 1 + swept.absorbed
-    if moments.rows <= parameters:
-        raise DesignError(
-            f"{moments.rows} complete rows cannot carry {parameters} parameters",
-            code="too-few-rows",
-            got=left_out(moments),
-            allowed=f"more than {parameters} rows",
-            fix="use fewer columns or effects, or more data",
-        )
+    check_rows(moments.rows, len(swept.names) - 1 + swept.absorbed, got=left_out(moments))
     total = swept.grams.sum(axis=0)
     first = 0 if effects else 1  # the intercept is not among the columns that must vary
     centred = total[first:, first:] - (np.outer(total[0, 1:], total[0, 1:]) / total[0, 0] if first else 0.0)
     raw = np.einsum("gii->i", moments.grams())
     scale = check_design(centred[:-1, :-1], moments.columns[:-1], raw[:-1])
-    check_outcome(moments, centred[-1, -1], raw[-1], effects)
+    check_outcome(moments, centred[-1, -1], raw[-1], when=" once the effects are taken out" * bool(effects))
     values = np.linalg.eigvalsh(centred[:-1, :-1] / np.outer(scale, scale))
-    diagonal = np.sqrt(np.diag(total)[:-1])
-    inverse = np.linalg.inv(total[:-1, :-1] / np.outer(diagonal, diagonal))
-    bread = inverse / np.outer(diagonal, diagonal)
-    beta = bread @ total[:-1, -1]
-    beta += bread @ (total[:-1, -1] - total[:-1, :-1] @ beta)
+    beta, bread = normal_equations(total)
     rss = float(total[-1, -1] - 2 * beta @ total[:-1, -1] + beta @ total[:-1, :-1] @ beta)
     tss, constant = float(centred[-1, -1]), math.nan
     hard = values[0] < _REFINE_BELOW or rss < _EXPLAINED * tss or moments.rows <= _SHORT
@@ -259,19 +241,7 @@ def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
 
 def scores(moments: Moments, solved: _Solved) -> Scores:
     """Account scores and Hessians of the solved model."""
-    grams, beta = solved.swept.grams, solved.beta
-    hessians = grams[:, :-1, :-1]
-    own = grams[:, :-1, -1] - hessians @ beta
-    return Scores(
-        beta,
-        solved.bread,
-        own,
-        hessians,
-        moments.rows,
-        # the effects nested in the account count as one, as in fixest
-        len(beta) + solved.swept.absorbed - solved.swept.nested + (1 if solved.swept.nested else 0),
-        solved.swept.periods(beta),
-    )
+    return solved.swept.scores(solved.beta, solved.bread, moments.rows)
 
 
 def _back_from_origin(moments: Moments, swept: Swept) -> tuple[np.ndarray, np.ndarray]:
@@ -450,8 +420,7 @@ class _Staged:
     """Rows where they are: values are expressions, and a stage is worked out by their engine and named."""
 
     def __init__(self, moments: Moments) -> None:
-        source = moments.source
-        assert source is not None
+        source = moments.need_rows()
         self._source, self._rows, self._tag = source, source.complete(), "r"
         while any(name.startswith(self._tag) for name in self._rows.collect_schema().names()):
             self._tag += "_"
@@ -480,8 +449,7 @@ class _Held:
     """The same for few rows, as arrays: an engine takes longer to be told than to add them up."""
 
     def __init__(self, moments: Moments) -> None:
-        source = moments.source
-        assert source is not None
+        source = moments.need_rows()
         # by their places and without their names, any of which may be a pattern to Polars
         every = [column.alias("") for column in source.collect(moments.columns).get_columns()]
         self.columns: list[Any] = [numbers(column) for column in every[: len(moments.columns)]]

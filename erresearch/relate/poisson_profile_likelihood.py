@@ -28,11 +28,10 @@ from erresearch.engine.two_level import condense
 from erresearch.errors import DataError, ErresearchError
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import centred
-from erresearch.relate.fitted_models import NEGLIGIBLE, ascend, linear_predictor, unpack
+from erresearch.relate.fitted_models import NEGLIGIBLE, State, ascend, linear_predictor, unpack
 
 __all__ = [
     "SEPARATED",
-    "State",
     "Totals",
     "climb",
     "flat_directions",
@@ -118,8 +117,7 @@ def without_separated(moments: Moments, direction: np.ndarray, *, within: bool) 
     count : int
         Separated rows.
     """
-    source = moments.source
-    assert source is not None
+    source = moments.need_rows()
     gram = centred(moments, within=within)[:-1, :-1]
     direction = direction / math.sqrt(max(direction @ gram @ direction, 1e-300) / moments.weight.sum())
     y = source.col(moments.columns[-1])
@@ -193,25 +191,6 @@ _SAMPLE, _NEAR = 250_000, 1e-2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class State:
-    """The likelihood at one β and all that a Newton step from it needs."""
-
-    beta: np.ndarray  # slopes only
-    loglik: float  # Σ y·η + const, effects concentrated out
-    means: np.ndarray  # exp(α) per group
-    scores: np.ndarray
-    hessians: np.ndarray
-
-    @property
-    def slope(self) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and negative Hessian in the slopes, a common intercept concentrated out."""
-        gradient, hessian = self.scores.sum(axis=0), self.hessians.sum(axis=0)
-        if len(gradient) == len(self.beta):
-            return gradient, hessian
-        return gradient[1:], hessian[1:, 1:] - np.outer(hessian[0, 1:], hessian[0, 1:]) / hessian[0, 0]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Totals:
     """Per account, or group of accounts: Σ y, Σ x·y (about the origin), Σ y·log y and Σ y·log ȳ."""
 
@@ -239,8 +218,7 @@ def hold(moments: Moments) -> Moments:
 
 def usable(moments: Moments, *, within: bool) -> tuple[Totals, Moments, dict[str, int]]:
     """Totals of the outcome, after leaving out the accounts that have none (they carry no information)."""
-    source, name = moments.source, moments.columns[-1]
-    assert source is not None
+    source, name = moments.need_rows(), moments.columns[-1]
     y = source.col(name)
     wy = source.w() * y
     logarithm = nw.when(y > 0).then(y).otherwise(1.0).log()
@@ -300,8 +278,7 @@ def usable(moments: Moments, *, within: bool) -> tuple[Totals, Moments, dict[str
 
 def _without_idle(moments: Moments) -> Moments:
     """Moments of the accounts that have any outcome, where they are too many to be told one by one."""
-    source = moments.source
-    assert source is not None
+    source = moments.need_rows()
     assert source.account is not None
     rows = source.complete()
     high = source.col(moments.columns[-1]).max().alias("high")
@@ -312,8 +289,7 @@ def _without_idle(moments: Moments) -> Moments:
 
 def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) -> State:
     """One pass: scores, Hessians and likelihood at `beta`, effects concentrated out."""
-    source = moments.source
-    assert source is not None
+    source = moments.need_rows()
     k = len(beta)
     mean = linear_predictor(moments, beta).exp()
     if source.weight is not None:
@@ -336,7 +312,7 @@ def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) 
         _, values = staged.by_account(sums, then=_by_account(k))
         scores = totals.xy - np.column_stack([values[f"f{i}"] for i in range(k)])
         loglik = float(beta @ totals.xy.sum(axis=0) + values["l"].sum())
-        return State(beta, loglik, np.zeros(0), scores, unpack(values, "q", k))
+        return State(beta, loglik, scores, unpack(values, "q", k))
     found, values = staged.by_account(sums)
     if len(found) > moments.accounts:
         keep = np.isin(found.astype(str), moments.keys.astype(str))
@@ -384,7 +360,7 @@ def _concentrated(
         hessians[:, 0, 1:] = hessians[:, 1:, 0] = means * f
     weights = totals.y if within else np.array([totals.y.sum()])
     loglik = float(beta @ totals.xy.sum(axis=0) + weights @ np.log(means))
-    return State(beta, loglik, means, scores, hessians)
+    return State(beta, loglik, scores, hessians, means)
 
 
 def _nudged(state: State, step: np.ndarray) -> State:

@@ -20,7 +20,7 @@ from erresearch.relate.design import check_design
 from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
 from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.relate.time_series import SHORTEST, cosine_covariance
-from erresearch.results import Estimate, PredictiveGain, StudentT
+from erresearch.results import PredictiveGain, StudentT
 
 __all__ = ["HISTORY", "Forecasts", "forecast", "predictive_gain"]
 
@@ -375,20 +375,14 @@ def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -
         f"{cells.periods[periods[-1]]}), least squares with account means on {plan.words}; {test}, {how}"
     )
     added, rivals = (tuple(dict.fromkeys(rows.names[c] for c, _ in part)) for part in (plan.add, plan.versus))
-    reference = StudentT(gain, se, df)
     against = ", ".join(rivals) if rivals else "the baseline"
     accounts = len(np.unique(made.account))
-    estimate = Estimate(
+    estimate = StudentT(gain, se, df).estimate(
         f"squared error of {rows.names[0]} saved by {', '.join(added)} over {against}",
-        value=gain,
-        se=se,
-        df=df,
-        interval=reference.interval(level),
+        level,
         n_rows=len(saved),
         n_accounts=accounts if rows.by is not None else 0,
-        unit="",
         method=method,
-        reference=reference,
     )
     losses = {
         "account mean": float(np.mean(made.mean**2)),

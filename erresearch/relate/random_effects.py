@@ -235,19 +235,14 @@ def _check_units(estimates: Iterable[Estimate]) -> None:
 def _estimate(
     name: str, value: float, se: float, *, of: Mapping[str, Estimate], df: float, level: float
 ) -> Estimate:
-    reference = StudentT(value, se, df)
     method = "random effects, REML, Hartung-Knapp-Sidik-Jonkman" if math.isfinite(df) else "fixed effect"
-    return Estimate(
+    return StudentT(value, se, df).estimate(
         name,
-        value=value,
-        se=se,
-        df=df,
-        interval=reference.interval(level),
+        level,
         n_rows=sum(one.n_rows for one in of.values()),
         n_accounts=sum(one.n_accounts for one in of.values()),
         unit=next(iter(of.values())).unit,
         method=f"{method}, {len(of)} sets",
-        reference=reference,
     )
 
 
@@ -351,17 +346,12 @@ def partial_pooling(own: Estimate, others: Mapping[str, Estimate], *, level: flo
     precision = 1 / own.se**2 + 1 / prior
     weight = 1 / own.se**2 / precision
     value = weight * own.value + (1 - weight) * found.mean.value
-    reference = StudentT(value, precision**-0.5, len(others) - 2)
-    pooled = Estimate(
+    pooled = StudentT(value, precision**-0.5, len(others) - 2).estimate(
         f"{own.name}, drawn towards {len(others)} others",
-        value=value,
-        se=precision**-0.5,
-        df=len(others) - 2,
-        interval=reference.interval(level),
+        level,
         n_rows=own.n_rows,
         n_accounts=own.n_accounts,
         unit=own.unit,
         method="partial pooling (empirical Bayes) on random effects, REML",
-        reference=reference,
     )
     return PartialPooling(own=own, others=found, expected=found.prediction, pooled=pooled, weight=weight)

@@ -8,23 +8,23 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
 from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError, ErresearchWarning, UnknownNameError
 from erresearch.relate.bootstrap import enough_draws, wild_bootstraps
-from erresearch.relate.design import Swept, check_design, still, sweep
+from erresearch.relate.design import Swept, check_design, check_rows, normal_equations, still, sweep
 from erresearch.relate.distributed_lags import DAYS, SHORTEST
 from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
 from erresearch.relate.measurement_error import from_autocovariances
 from erresearch.relate.scores import FEW_CLUSTERS, FEWEST_CLUSTERS, Scores, crv3, effective_clusters
 from erresearch.relate.time_series import EntityModels
-from erresearch.results import Estimate, Precedence, Reference, Reliability, StudentT
+from erresearch.results import Estimate, Precedence, Reliability, StudentT
 
 __all__ = ["PanelModels", "combinations", "event_lags", "precedence", "submodel"]
 
@@ -78,35 +78,13 @@ def submodel(moments: Moments, swept: Swept, outcome: str, on: Sequence[str]) ->
     DesignError
         Too few rows, or columns that do not vary or are collinear.
     """
-    index = [swept.names.index(name) for name in (*on, outcome)]
-    grams = swept.grams[:, index][:, :, index]
-    total = grams.sum(axis=0)
-    parameters = len(on) + swept.absorbed
-    if moments.rows <= parameters:
-        raise DesignError(
-            f"{moments.rows} complete rows cannot carry {parameters} parameters",
-            code="too-few-rows",
-            allowed=f"more than {parameters} rows",
-            fix="use fewer lags or controls, or more data",
-        )
-    raw = np.einsum("gii->i", moments.grams())[index]
-    scale = check_design(total[:-1, :-1], on, raw[:-1])
-    bread = np.linalg.inv(total[:-1, :-1] / np.outer(scale, scale)) / np.outer(scale, scale)
-    beta = bread @ total[:-1, -1]
-    beta += bread @ (total[:-1, -1] - total[:-1, :-1] @ beta)
-    hessians = grams[:, :-1, :-1]
-    parts = swept.period_parts
-    if parts is not None:
-        parts = (parts[0], parts[1][:, :, index], parts[2])
-    return Scores(
-        beta,
-        bread,
-        grams[:, :-1, -1] - hessians @ beta,
-        hessians,
-        moments.rows,
-        len(beta) + swept.absorbed - swept.nested + (1 if swept.nested else 0),
-        replace(swept, period_parts=parts).periods(beta),
-    )
+    part = swept[[*on, outcome]]
+    total = part.grams.sum(axis=0)
+    fix = "use fewer lags or controls, or more data"
+    check_rows(moments.rows, len(on) + part.absorbed, fix=fix)
+    raw = dict(zip(swept.names, np.einsum("gii->i", moments.grams()), strict=True))
+    check_design(total[:-1, :-1], on, np.array([raw[name] for name in on]))
+    return part.scores(*normal_equations(total), moments.rows)
 
 
 def combinations(
@@ -148,23 +126,14 @@ def combinations(
     drawn = iter(wild_bootstraps(model, picks[few], draws=enough_draws(level), rng=rng) if few.any() else ())
     found = {}
     for name, pick, variance, size in zip(weights, picks, variances, sizes, strict=True):
-        value, se = float(pick @ model.beta), math.sqrt(max(float(variance), 0.0))
-        reference: Reference = StudentT(value, se, df)
+        around = StudentT(float(pick @ model.beta), math.sqrt(max(float(variance), 0.0)), df)
         how = f"CRV3, t({df:.0f})"
         if size < FEW_CLUSTERS:
-            reference = next(drawn)
             how = f"restricted wild cluster bootstrap ({size:.1f} effective of {model.clusters} accounts)"
-        found[name] = Estimate(
-            name,
-            value=value,
-            se=se,
-            df=df,
-            interval=reference.interval(level),
-            n_rows=model.n_rows,
-            n_accounts=model.clusters,
-            method=f"{words}, {how}",
-            reference=reference,
+        estimate = around.estimate(
+            name, level, n_rows=model.n_rows, n_accounts=model.clusters, method=f"{words}, {how}"
         )
+        found[name] = estimate.about(next(drawn)) if size < FEW_CLUSTERS else estimate
     return found
 
 
@@ -265,15 +234,13 @@ class PanelModels:
 
     def explained(self, on: Sequence[str], column: str) -> float:
         """Share of a regressor's variance that the others explain."""
-        index = [self.swept.names.index(name) for name in on]
-        gram = self.swept.grams[:, index][:, :, index].sum(axis=0)
+        gram = self.swept[on].grams.sum(axis=0)
         at = list(on).index(column)
         return float(1 - 1 / (gram[at, at] * np.linalg.inv(gram)[at, at]))
 
     def reliability(self, series: Sequence[str]) -> Reliability:
         """Of x, from its autocovariances."""
-        index = [self.swept.names.index(name) for name in (*series, *self.also)]
-        return from_autocovariances(self.swept.grams[:, index][:, :, index])
+        return from_autocovariances(self.swept[[*series, *self.also]].grams)
 
 
 def precedence(
@@ -393,7 +360,7 @@ def precedence(
         (column, lag) for column in range(first) for lag in range(max(deep, 2 if column == 0 else 0) + 1)
     ]
     wanted += [(0, -1), *held]
-    models: _Models
+    models: PanelModels | EntityModels
     if alone:
         _point_to_days(rows)
         models = EntityModels.of(rows, wanted, held=held, controls=range(2, first), lags=lags, level=level)
@@ -427,50 +394,7 @@ def _point_to_days(rows: LaggedRows) -> None:
         )
 
 
-class _Models(Protocol):
-    """Least squares of one outcome on some of the columns, in a panel or in one entity."""
-
-    @property
-    def also(self) -> Sequence[str]:
-        """Controls with their lags, and events."""
-        ...
-
-    @property
-    def n_rows(self) -> int:
-        """Complete rows."""
-        ...
-
-    @property
-    def n_accounts(self) -> int:
-        """Accounts."""
-        ...
-
-    @property
-    def dropped(self) -> Mapping[str, int]:
-        """Rows left out, by reason."""
-        ...
-
-    @property
-    def cautions(self) -> tuple[str, ...]:
-        """Why no decisive word may be given."""
-        ...
-
-    def combinations(
-        self, outcome: str, on: Sequence[str], weights: Mapping[str, Mapping[str, float]]
-    ) -> dict[str, Estimate]:
-        """Combinations of coefficients, by name."""
-        ...
-
-    def explained(self, on: Sequence[str], column: str) -> float:
-        """Share of a regressor's variance that the others explain."""
-        ...
-
-    def reliability(self, series: Sequence[str]) -> Reliability:
-        """Of x, from x now, one and two periods before."""
-        ...
-
-
-def _both_ways(rows: LaggedRows, models: _Models, lags: int, deep: int) -> Precedence:
+def _both_ways(rows: LaggedRows, models: PanelModels | EntityModels, lags: int, deep: int) -> Precedence:
     x, y = rows.names[:2]
     own, past = ([rows.label(column, lag) for lag in range(1, deep + 1)] for column in (0, 1))
     ahead, first = rows.label(0, -1), own[0]

@@ -184,18 +184,8 @@ class EntityModels:
             pick = np.array([each.get(column, 0.0) for column in on])
             value = float(pick @ beta)
             se = math.sqrt(max(float(pick @ covariance @ pick), 0.0))
-            reference = StudentT(value, se, df)
-            interval = reference.interval(self.level)
-            found[name] = Estimate(
-                name,
-                value=value,
-                se=se,
-                df=df,
-                interval=interval,
-                n_rows=self.n_rows,
-                n_accounts=self.n_accounts,
-                method=how,
-                reference=reference,
+            found[name] = StudentT(value, se, df).estimate(
+                name, self.level, n_rows=self.n_rows, n_accounts=self.n_accounts, method=how
             )
         return found
 
@@ -419,18 +409,10 @@ def correlate_series(data: Any, x: Any, y: Any, *, time: str, level: float) -> E
     influence /= 1 - leverages(np.column_stack([models.fixed, *(models.table[name] for name in past)]))
     spread, df = cosine_covariance(np.ones((len(zx), 1)), influence, parameters=0)
     se = math.sqrt(max(float(spread[0, 0]), 0.0)) / (1 - r * r)
-    reference = FisherZ(r, se, df)
-    return Estimate(
-        f"r({names[0]}, {names[1]})",
-        value=r,
-        se=se * (1 - r * r),
-        df=df,
-        interval=reference.interval(level),
-        n_rows=models.n_rows,
-        n_accounts=0,
-        method=f"Pearson correlation, {models.words}, equally weighted cosines, t({df}) on Fisher's scale",
-        reference=reference,
-    )
+    method = f"Pearson correlation, {models.words}, equally weighted cosines, t({df}) on Fisher's scale"
+    around = StudentT(r, se * (1 - r * r), df)
+    found = around.estimate(f"r({names[0]}, {names[1]})", level, n_rows=models.n_rows, method=method)
+    return found.about(FisherZ(r, se, df))
 
 
 def refuse_accounts(by: str | None, time: str | None) -> None:

@@ -225,6 +225,32 @@ class StudentT:
         t = -abs(self.value - null) / self.se
         return float(2 * (special.ndtr(t) if math.isinf(self.df) else special.stdtr(self.df, t)))
 
+    def estimate(
+        self,
+        name: str,
+        level: float,
+        *,
+        n_rows: int,
+        n_accounts: int = 0,
+        unit: str = "",
+        method: str = "",
+        by: str = "",
+    ) -> Estimate:
+        """The estimate that it is around, with its interval at `level`."""
+        return Estimate(
+            name,
+            value=self.value,
+            se=self.se,
+            df=self.df,
+            interval=self.interval(level),
+            n_rows=n_rows,
+            n_accounts=n_accounts,
+            unit=unit,
+            method=method,
+            reference=self,
+            by=by,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FisherZ:
@@ -447,6 +473,10 @@ class Estimate(Printed):
         """
         return replace(self, interval=self._known().interval(level))
 
+    def about(self, reference: Reference) -> Estimate:
+        """Return the same number with another distribution behind it, and the interval that goes with that."""
+        return replace(self, interval=reference.interval(self.interval.level), reference=reference)
+
     @property
     def groups(self) -> str:
         """The clusters in words: "40 accounts", "75 groups by year"; empty for independent rows."""
@@ -462,15 +492,8 @@ class Estimate(Printed):
         """
         if factor == 0:
             raise DesignError("an estimate times 0 says nothing", got="factor=0", fix="use another factor")
-        reference = Affine(self._known(), factor, shift)
-        return replace(
-            self,
-            name=name,
-            value=shift + factor * self.value,
-            se=abs(factor) * self.se,
-            interval=reference.interval(self.interval.level),
-            reference=reference,
-        )
+        carried = replace(self, name=name, value=shift + factor * self.value, se=abs(factor) * self.se)
+        return carried.about(Affine(self._known(), factor, shift))
 
     def __format__(self, spec: str) -> str:
         """With a number's format, value and interval alone, ``f"{estimate:+.3f}"``; else the sentence."""

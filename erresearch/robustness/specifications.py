@@ -14,7 +14,7 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError, ErresearchError, UnknownNameError, missing_columns
 from erresearch.io.resources import waiting
 from erresearch.relate.bootstrap import cluster_weights
-from erresearch.relate.design import Effect, check_design, check_outcome, sweep
+from erresearch.relate.design import Effect, check_design, check_outcome, check_rows, sweep
 from erresearch.results import Adversary, Curve, at_least
 from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
 from erresearch.schema.vocabulary import REACTIONS
@@ -270,29 +270,22 @@ def _solve(
     columns = part[[cell.column, *minimal, *controls, outcome]]
     swept = sweep(columns, cell.effects)
     constant = len(swept.names) - len(columns.columns)
-    parameters = len(swept.names) - 1 + swept.absorbed
-    if columns.rows <= parameters:
-        raise DesignError(
-            f"{columns.rows} complete rows cannot carry {parameters} parameters",
-            code="too-few-rows",
-            got=f"sample group {cell.group!r}",
-            fix="use fewer controls or effects, or more data",
-        )
+    check_rows(
+        columns.rows,
+        len(swept.names) - 1 + swept.absorbed,
+        got=f"sample group {cell.group!r}",
+        fix="use fewer controls or effects, or more data",
+    )
     total = swept.grams.sum(axis=0)
     centred = total[constant:, constant:]
     if constant:
         centred = centred - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0]
         # x goes first, the constant is the first of the fixed columns
-        order = [1, 0, *range(2, len(total))]
-        swept = type(swept)(
-            tuple(swept.names[i] for i in order),
-            swept.grams[:, order][:, :, order],
-            swept.absorbed,
-            swept.nested,
-        )
+        swept = swept[[swept.names[1], swept.names[0], *swept.names[2:]]]
     raw = np.einsum("gii->i", columns.grams())
     check_design(centred[:-1, :-1], columns.columns[:-1], raw[:-1])
-    check_outcome(columns, centred[-1, -1], raw[-1], cell.effects)
+    when = " once the effects are taken out" * bool(cell.effects)
+    check_outcome(columns, centred[-1, -1], raw[-1], when=when)
     return solve_subsets(swept, len(minimal) + constant, columns.rows, how.cov)
 
 
