@@ -150,12 +150,15 @@ def missing_columns(
     """
     present = [str(name) for name in present]
     absent = [name for name in wanted if name not in present]
-    hints = [(name, difflib.get_close_matches(name, present, n=1)) for name in absent]
-    near = [f"{found[0]!r} for {name!r}" for name, found in hints if found]
+    small = {name.casefold(): name for name in present}
+    hints = [(name, difflib.get_close_matches(name.casefold(), small, n=1)) for name in absent]
+    near = [f"{small[found[0]]!r} for {name!r}" for name, found in hints if found]
+    capitals = any(found == [name.casefold()] for name, found in hints)
+    way = " Capitals count; pandas makes them small: table.rename(columns=str.lower)" if capitals else ""
     shown = ", ".join(present[:30]) + (f" and {len(present) - 30} more" if len(present) > 30 else "")
     plural = "columns" if len(absent) > 1 else "column"
     return ColumnError(
         f"No {plural} {', '.join(map(repr, absent))} in {where}",
         allowed=shown or "(there is no column)",
-        fix=f"Did you mean {', '.join(near)}?" if near else "",
+        fix=f"Did you mean {', '.join(near)}?{way}" if near else "",
     )

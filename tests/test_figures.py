@@ -359,7 +359,7 @@ def test_specification_curve_is_sorted_and_choices_stand_below_their_model():
     # the three models with spend have the largest estimates, so they stand last
     assert [segment[0][0] for segment in spend] == [3, 4, 5]
     assert below.get_shared_x_axes().joined(ax, below)
-    assert title(ax) == "80 % of 6 specifications agree in sign, 60 % significantly (joint p = 0.02)"
+    assert title(ax) == "80 % of 6 specifications agree in sign (joint p = 0.02)"
     assert "n = 900 rows" in by_gid(ax, "n")[0].get_text()
 
 
@@ -405,9 +405,9 @@ def test_sensitivity_without_a_crossing_draws_no_line_of_nothing():
 @pytest.mark.parametrize(
     ("forward", "reverse", "lead", "said"),
     [
-        (0.09, 0.0, 0.0, "talk goes with the next period's sales (0.090); the reverse and the lead hold 0"),
+        (0.09, 0.0, 0.0, "talk goes with the next period's sales (0.090)"),
         (0.09, 0.05, 0.0, "talk before sales (0.090), but so does sales before talk"),
-        (0.09, 0.05, 0.05, "talk before sales (0.090), but so do sales before talk and the lead"),
+        (0.09, 0.05, 0.05, "talk before sales (0.090), but so do sales before talk and the placebo"),
         (0.0, 0.05, 0.0, "Only the reverse: sales comes before talk"),
         (0.0, 0.0, 0.0, "No order in time between talk and sales is settled"),
     ],
@@ -481,3 +481,14 @@ def test_a_figure_of_its_own_where_no_axes_are_given():
     for ax in made:
         draw(ax)
         plt.close(ax.figure)
+
+
+def test_a_title_takes_the_first_text_that_one_line_holds():
+    long, short = "talk lies above 0; " * 6, "2 of 3 lie above 0"
+    names = {f"a name of some length, number {number}": estimate(0.3) for number in range(3)}
+    for ax in (axes(), axes()):
+        figures.style.titled(ax, long, short)
+        assert ax.get_title(loc="left") == short
+    wide = figures.forest(names, ax=axes()).get_title(loc="left")
+    assert "\n" not in wide
+    assert wide.startswith("3 of 3 ")

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import erresearch as er
-from erresearch.errors import ColumnError, ErresearchWarning, GuardError
+from erresearch.errors import ColumnError, DataError, DesignError, ErresearchWarning, GuardError
 
 WEEKS = 120
 
@@ -143,3 +143,32 @@ def test_12_a_table_of_days_in_a_file(shop, tmp_path):
         warnings.simplefilter("error")
         found = er.audit([tmp_path / "shop.csv"], tz="UTC")
     assert {v.claim for v in found.verdicts if v.word != "not judged"} >= {"C01", "C02"}
+
+
+def test_11_names_in_capitals_are_found_and_the_advice_works(shop):
+    spoken = shop.rename(columns=str.title)
+    with pytest.raises(
+        ColumnError, match=r"Did you mean 'Followers' for 'followers'\? Capitals count"
+    ) as refused:
+        er.engagement_rate(spoken)
+    call = re.search(r"table\.rename\(.*\)", str(refused.value)).group().rstrip(".")
+    assert er.engagement_rate(eval(call, {"table": spoken})).mean == er.engagement_rate(shop).mean
+
+
+def test_12_outcome_and_x_in_their_order(shop):
+    rows = shop.drop(columns="date")
+    assert er.regress(rows, "revenue", "likes") == er.regress(rows, "revenue", on="likes")
+
+
+def test_13_a_table_where_a_file_or_an_estimate_belongs_is_refused_with_the_way(shop):
+    with pytest.raises(DataError, match="an audit reads files: a table in memory") as refused:
+        er.audit(shop, tz="UTC")
+    table = shop.rename(columns={"date": "period"}).assign(engagement=shop.likes + shop.comments)
+    (verdict,) = eval(re.search(r"er\.examine\(.*\)", str(refused.value)).group(), {"er": er, "table": table})
+    assert verdict.claim == "C01"
+    with pytest.raises(DataError, match=r"a forest needs an estimate: str\. Hand over one or more"):
+        er.figures.forest(shop)
+    with pytest.raises(
+        DesignError, match=r"an equivalence test needs an estimate: float\. Make one: er\.correlate"
+    ):
+        er.equivalence(0.1, sesoi=0.05)

@@ -33,6 +33,7 @@ from erresearch.report.sentences import (
     headline,
     in_units,
     readable,
+    revenue_after,
 )
 from erresearch.report.views import arrange_cards, axis_of, ladder_of, losses
 from erresearch.results import WORDS, Certainty, Estimate, Interval, Verdict
@@ -701,3 +702,48 @@ def test_the_kept_promises_are_shown_and_a_count_of_nothing_is_not(tmp_path):
     assert "a world of six" not in text
     bare = write_report(board(), out=tmp_path / "bare.html").read_text(encoding="utf-8")
     assert "How often the words are right" not in bare
+
+
+# --- money in words -------------------------------------------------------------------------------
+
+SIDES = {"above": (0.06, 0.2), "below": (-0.2, -0.06), "inside": (-0.04, -0.01), "open": (-0.2, 0.2)}
+MONEY = {"above": (2.0, 46.0), "below": (-46.0, -2.0), "open": (-46.0, 2.0)}
+
+
+def money_told(word, side, paid):
+    def worth(ends, unit):
+        interval, value = Interval(*ends), sum(ends) / 2
+        rows = {"df": 9, "n_rows": 99, "n_accounts": 1}
+        return Estimate("one more comment", value=value, se=1, interval=interval, unit=unit, **rows)
+
+    certainty = Certainty("low", 2, ("ordered",), ("ordered in time",))
+    found = Verdict("C02", "shop", word, estimate=worth(SIDES[side], ""), sesoi=0.05, certainty=certainty)
+    return revenue_after(found, "comments", "The claim", [worth(MONEY[paid], "EUR")], "over four weeks")
+
+
+DECIDED = ("supported", "contradicted", "practically nil")
+TOLD = [(word, side) for word in DECIDED for side in ("above", "below", "inside")]
+TOLD += [(word, side) for word in ("inconclusive", "association only") for side in SIDES]
+
+
+@pytest.mark.parametrize(("word", "side"), TOLD)
+@pytest.mark.parametrize("paid", MONEY)
+def test_money_is_told_plainly_first_and_never_against_its_word(word, side, paid):
+    said = money_told(word, side, paid)
+    plainly, amount = said.split(f" (The claim: {word}, certainty low). ")
+    assert not re.search(r"\d|[−]|margin", plainly)
+    assert "no cost" not in said
+    assert "−" not in said  # less is said in words, as a range from small to large
+    expected = {
+        "above": "Revenue was higher after more comments",
+        "inside": "Revenue hardly changed after more comments, too little to matter",
+    }
+    if word in DECIDED:
+        assert plainly == expected.get(side, "Revenue was lower after more comments")
+        assert amount.startswith("If anything, ") == (side == "inside")
+        assert amount.startswith("The amount is less sure: ") == (side not in ("inside", paid))
+    else:
+        assert plainly.startswith("Revenue and comments move" if word == "association only" else "Whether ")
+    assert ("so these rows show no gain" in amount) == (paid == "below")
+    assert ("and pays if it costs less than 2 EUR" in amount) == (paid == "above")
+    assert amount.endswith(".")

@@ -438,6 +438,13 @@ def _exports_in(path: Path) -> list[Path]:
 
 def listed(files: Iterable[str | Path] | str | Path) -> list[str | Path]:
     """One file or several as a list."""
+    if hasattr(files, "columns"):
+        raise DataError(
+            "an audit reads files",
+            got="a table in memory",
+            fix="save it and name the file: table.to_csv('shop.csv', index=False); or ask one claim of it: "
+            "er.examine('C01', table)",
+        )
     return [files] if isinstance(files, (str, Path)) else list(files)
 
 

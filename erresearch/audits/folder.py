@@ -23,9 +23,9 @@ from erresearch.report import write_report
 from erresearch.report.calibration import promises
 from erresearch.report.html import evidence_figure
 from erresearch.report.run_record import COLUMNS, provenance, verdict_rows
-from erresearch.report.sentences import count_of, sentence, short_name
-from erresearch.results import Interval, Precedence, Table, Verdict, in_money, rounded
-from erresearch.schema.vocabulary import DECISIVE, PERIODS
+from erresearch.report.sentences import count_of, revenue_after, sentence, short_name
+from erresearch.results import Interval, Precedence, Table, Verdict, rounded
+from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +201,7 @@ def answer_in_money(found: Audit) -> tuple[str, ...]:
 
 
 def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None) -> str:
-    """An elasticity of revenue as money per reaction; empty for anything else."""
+    """What revenue did after more of something, then the same in money; empty for anything but revenue over time."""
     roles = {role: next(iter(names)) for role, names in claim.roles.items()}
     x, noun = roles.get("x", ""), _NOUNS.get(roles.get("x", ""), "")
     if panel is None or verdict.estimate is None or roles.get("y") != "revenue" or not noun:
@@ -210,7 +210,7 @@ def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None) -> str:
         return ""
     if isinstance(verdict.result, Precedence) and verdict.result.worth:
         told = verdict.result.worth[: 1 + (x == "engagement")]  # what a post goes with is said once
-        return f"Over four weeks, {'; '.join(map(in_money, told))}{_sure(verdict)}."
+        return revenue_after(verdict, f"{noun}s", short_name(claim), told, "over four weeks")
     both = panel.rows[[x, "revenue"]].dropna()
     if not (both[x].sum() > 0 and both["revenue"].sum() > 0):
         return ""
@@ -222,15 +222,8 @@ def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None) -> str:
         interval=Interval(share * ends.low, share * ends.high),
         unit=panel.currency,
     )
-    return f"In the {PERIODS[panel.freq].one} after, {in_money(worth)}{_sure(verdict)}."
-
-
-def _sure(verdict: Verdict) -> str:
-    """How sure an amount of money is; without a decisive word, as the claim may be one that denies the effect."""
-    words: list[str] = [] if verdict.word in DECISIVE else [verdict.word]
-    words += ["simulated"] if verdict.simulated else []
-    words += [f"certainty {verdict.certainty.level}"] if verdict.certainty else []
-    return f" ({', '.join(words)})" if words else ""
+    when = f"in the {PERIODS[panel.freq].one} after"
+    return revenue_after(verdict, f"{noun}s", short_name(claim), [worth], when)
 
 
 def unread_rows(found: Audit) -> list[tuple[str, str, None]]:

@@ -61,8 +61,8 @@ __all__ = ["logit", "poisson"]
 def poisson(
     data: Any,
     outcome: Any,
-    *,
     on: Sequence[Any],
+    *,
     by: str | None = None,
     effects: tuple[Effect, ...] | None = None,
     cov: Covariance = "auto",
@@ -274,8 +274,8 @@ _BEYOND_ANY = 1e300
 def logit(
     data: Any,
     outcome: str,
-    *,
     on: Sequence[Any],
+    *,
     by: str | None = None,
     trials: str | None = None,
     cov: Covariance = "auto",

@@ -70,8 +70,8 @@ class _Solved:
 def regress(
     data: Any,
     outcome: Any,
-    *,
     on: str | Sequence[Any],
+    *,
     by: str | None = None,
     period: str | None = None,
     effects: tuple[Effect, ...] = (),

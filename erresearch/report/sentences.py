@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from erresearch.report.figures.style import amount, span
-from erresearch.results import Estimate, Interval, Verdict, rounded
+from erresearch.results import Estimate, Interval, Verdict, in_money, rounded
 from erresearch.results.verdicts import ReasonCode
+from erresearch.schema.vocabulary import DECISIVE
 
 __all__ = [
     "answer",
@@ -20,6 +21,7 @@ __all__ = [
     "headline",
     "in_units",
     "readable",
+    "revenue_after",
     "sentence",
     "short_name",
     "told",
@@ -269,6 +271,55 @@ def _in_units(verdict: Verdict, unit: str) -> tuple[str, str]:
     if value < 0:
         tail, value, low, high = tail.replace("more", "less"), -value, -high, -low
     return f"{amount(value, Interval(low, high))} {tail}", span(Interval(low, high))
+
+
+def revenue_after(verdict: Verdict, many: str, short: str, worth: Sequence[Estimate], when: str) -> str:
+    """What revenue did after more of something, with the claim's word; then the same in money.
+
+    The plain sentence is made from the word and from the side of 0 on which the verdict's interval lies. The money is
+    an estimate of its own, so that the sentence between the two says where it does not follow.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        On revenue over time.
+    many : str
+        Of what there is more, such as "comments".
+    short : str
+        What the claim is called: its word may deny an effect.
+    worth : sequence of Estimate
+        Revenue of one more.
+    when : str
+        Over which time that is.
+
+    Examples
+    --------
+    >>> def e(unit, low, high):
+    ...     return Estimate("one more like", value=(low + high) / 2, se=1, df=9, interval=Interval(low, high), n_rows=99,
+    ...     n_accounts=1, unit=unit)
+    >>> nil = Verdict("C02", "shop", "supported", estimate=e("", -0.04, -0.01), sesoi=0.05)
+    >>> print(revenue_after(nil, "likes", "Likes earn nothing", [e("EUR", -46, -2)], "over four weeks"))
+    Revenue hardly changed after more likes, too little to matter (Likes earn nothing: supported). If anything, over four
+    weeks, one more like goes with 2 to 46 EUR less revenue, so these rows show no gain that could pay for it.
+    """
+    assert verdict.estimate is not None
+    seen, money = verdict.interval or verdict.estimate.interval, worth[0].interval
+    inside = verdict.sesoi > 0 and seen.inside(-verdict.sesoi, verdict.sesoi)
+    between = ""
+    if verdict.word == "association only":
+        plainly = f"Revenue and {many} move together, and which comes first is not shown"
+    elif verdict.word not in DECISIVE:
+        plainly = f"Whether revenue is higher after more {many}, these files cannot tell"
+    elif inside:
+        plainly, between = f"Revenue hardly changed after more {many}, too little to matter", "If anything, "
+    else:
+        up = seen.low > 0
+        plainly = f"Revenue was {'higher' if up else 'lower'} after more {many}"
+        if not (money.low > 0 if up else money.high < 0):
+            between = "The amount is less sure: "
+    words = [verdict.word, *(["simulated"] if verdict.simulated else []), *_certainty([verdict])]
+    amounts = f"{between}{when}, {'; '.join(map(in_money, worth))}"
+    return f"{plainly} ({short}: {', '.join(words)}). {sentence(amounts)}"
 
 
 def footing(verdicts: Iterable[Verdict]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -59,7 +59,7 @@ class Shown:
 
 
 def in_money(worth: Estimate) -> str:
-    """What one more of something goes with in revenue, a range or not more than, and what it may cost at most.
+    """What one more of something goes with in revenue, and what it may cost at most.
 
     Parameters
     ----------
@@ -82,21 +82,28 @@ def in_money(worth: Estimate) -> str:
     ...     return Estimate("one more like", value=value, se=0.5, df=40, interval=ref.interval(0.95), n_rows=700,
     ...     n_accounts=1, reference=ref, unit="EUR")
     >>> print(in_money(e(0.1)))
-    one more like goes with at most 1.1 EUR more revenue, and does not pay if it costs more than that times the margin
+    one more like goes with anything from 0.9 EUR less to 1.1 EUR more revenue, and does not pay if it costs more than
+    1.1 EUR times the margin
     >>> print(in_money(e(2.0)))
     one more like goes with 1.0 to 3.0 EUR more revenue, and pays if it costs less than 1.0 EUR times the margin
+    >>> print(in_money(e(-2.0)))
+    one more like goes with 1.0 to 3.0 EUR less revenue, so these rows show no gain that could pay for it
     """
-    low, high = worth.interval.ends()[1:-1].split(", ")
-    unit = f" {worth.unit}".rstrip()
-    if worth.interval.low > 0:
+    ends, unit = worth.interval, f" {worth.unit}".rstrip()
+    low, high = ends.ends()[1:-1].split(", ")
+    most, least = replace(ends, low=-ends.high, high=-ends.low).ends()[1:-1].split(", ")
+    goes = f"{worth.name} goes with"
+    if ends.low > 0:
         pays = f"pays if it costs less than {low}{unit} times the margin"
-        return f"{worth.name} goes with {low} to {high}{unit} more revenue, and {pays}"
-    if worth.interval.high == math.inf:
+        return f"{goes} {low} to {high}{unit} more revenue, and {pays}"
+    if ends.high == math.inf:
         return f"these data set no bound on the revenue that {worth.name} goes with"
-    if worth.interval.high > 0:
-        pays = "does not pay if it costs more than that times the margin"
-        return f"{worth.name} goes with at most {high}{unit} more revenue, and {pays}"
-    return f"{worth.name} goes with less revenue, {low} to {high}{unit}, and pays at no cost"
+    if ends.high > 0:
+        range_ = f"anything from {least}{unit} less to" if ends.low > -math.inf else "at most"
+        pays = f"does not pay if it costs more than {high}{unit} times the margin"
+        return f"{goes} {range_} {high}{unit} more revenue, and {pays}"
+    less = f"{most} to {least}" if ends.low > -math.inf else f"{most} or more"
+    return f"{goes} {less}{unit} less revenue, so these rows show no gain that could pay for it"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)

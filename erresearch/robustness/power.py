@@ -17,8 +17,14 @@ def known_reference(estimate: Estimate, purpose: str) -> Reference:
     Raises
     ------
     DesignError
-        If the estimate was stored without it.
+        If the estimate was stored without it, or is none.
     """
+    if not isinstance(estimate, Estimate):
+        raise DesignError(
+            f"{purpose} needs an estimate",
+            got=type(estimate).__name__,
+            fix="make one: er.correlate(table, x, y), or er.regress(table, outcome, on=[x])[x]",
+        )
     if estimate.reference is None:
         raise DesignError(
             f"{estimate.name!r} cannot be used for {purpose}",

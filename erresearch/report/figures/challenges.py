@@ -154,10 +154,12 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
     ax.set_xlabel("Share of the regressor that something hidden explains (partial R², %)")
     ax.set_ylabel("Share of the outcome that it explains (partial R², %)")
     like = (found.estimate.interval.high - found.estimate.interval.low) / 2
+    name = label(found.benchmark, limit=24)
+    left = f"{rounded(found.adjusted, like=like)} of {amount(found.estimate.value, found.estimate.interval)}"
     titled(
         ax,
-        f"A hidden cause as strong as {label(found.benchmark, limit=24)} would leave "
-        f"{rounded(found.adjusted, like=like)} of {amount(found.estimate.value, found.estimate.interval)}",
+        f"A hidden cause as strong as {name} would leave {left}",
+        f"A hidden cause like {name} would leave {left}",
     )
     return ax
 
@@ -240,33 +242,41 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
         f"{label(found.x)}, periods before or after {label(found.y)} (n = {found.n_rows:,}{accounts})"
     )
     ax.set_ylabel(f"Effect on {label(found.y, limit=26)}")
-    titled(ax, _order_title(found))
+    titled(ax, *_order_titles(found))
     return ax
 
 
-def _order_title(found: Precedence) -> str:
-    x, y = label(found.x, limit=24), label(found.y, limit=24)
+def _order_titles(found: Precedence) -> tuple[str, ...]:
+    """What the picture shows, at length and in short."""
+    x, y = (label(name.removeprefix("log "), limit=24) for name in (found.x, found.y))
     clear = {
         name: 0 not in e.interval
         for name, e in (("forward", found.forward), ("reverse", found.reverse), ("lead", found.lead))
     }
     number = amount(found.forward.value, found.forward.interval)
     if clear["forward"] and found.over_lead is not None and 0 in found.over_lead.interval:
-        return f"{x} moves with {y} ({number}), no more clearly before it than after it"
+        moves = f"{x} moves with {y} ({number}),"
+        return f"{moves} no more clearly before it than after it", f"{moves} the order is not shown"
     if clear["forward"] and not clear["reverse"] and not clear["lead"]:
         # without a test of the lag against the lead, a picture says what it shows and no more
         says = "comes before" if found.over_lead is not None else "goes with the next period's"
-        return f"{x} {says} {y} ({number}); the reverse and the lead hold 0"
+        short = f"{x} {says} {y} ({number})"
+        return f"{short}; the reverse and the placebo hold 0", short
     if clear["forward"]:
         both = " and ".join(
             name
-            for name in (f"{y} before {x}" if clear["reverse"] else "", "the lead" if clear["lead"] else "")
+            for name in (
+                f"{y} before {x}" if clear["reverse"] else "",
+                "the placebo" if clear["lead"] else "",
+            )
             if name
         )
-        return f"{x} before {y} ({number}), but so {'do' if ' and ' in both else 'does'} {both}"
+        also = "the reverse" if clear["reverse"] else "the placebo"
+        head = f"{x} before {y} ({number})"
+        return f"{head}, but so {'do' if ' and ' in both else 'does'} {both}", f"{head}, and {also} too"
     if clear["reverse"]:
-        return f"Only the reverse: {y} comes before {x}"
-    return f"No order in time between {x} and {y} is settled"
+        return (f"Only the reverse: {y} comes before {x}",)
+    return (f"No order in time between {x} and {y} is settled",)
 
 
 def calibration(cells: Sequence[CalibrationCell], *, ax: Axes | None = None) -> Axes:

@@ -237,11 +237,8 @@ def specification_curve(found: Curve, *, palette: object = None, ax: Axes | None
         _draw_choices(ax, rows, order, colours=colours, width=width)
     joint = found.pvalues.get("median t")
     tail = f" (joint p = {rounded(joint)})" if joint is not None else ""
-    titled(
-        ax,
-        f"{100 * found.share_agreeing:.0f} % of {len(found):,} specifications agree in sign, "
-        f"{100 * found.share_significant:.0f} % significantly{tail}",
-    )
+    agree = f"{100 * found.share_agreeing:.0f} % of {len(found):,} specifications agree in sign"
+    titled(ax, f"{agree}, {100 * found.share_significant:.0f} % significantly{tail}", agree + tail)
     return ax
 
 

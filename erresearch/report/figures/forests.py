@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 _ROW = 0.42
-_TITLE = 60  # characters of names that one line of title holds
 _MARGIN = 0.06
 
 
@@ -206,9 +205,15 @@ def forest(
     ('talk lies above 0; spend reaches across 0', ['talk', 'spend'])
     """
     several = [estimates] if isinstance(estimates, Estimate) else estimates
-    named = list(several.items()) if isinstance(several, Mapping) else [(e.name, e) for e in several]
-    if not named:
-        raise DataError("a forest needs an estimate", got="none", fix="hand at least one estimate")
+    named = list(several.items()) if isinstance(several, Mapping) else [("", e) for e in several]
+    named = [(name or getattr(e, "name", ""), e) for name, e in named]
+    strange = [type(e).__name__ for _, e in named if not isinstance(e, Estimate)]
+    if strange or not named:
+        raise DataError(
+            "a forest needs an estimate",
+            got=strange[0] if strange else "none",
+            fix="hand over one or more, as er.correlate or er.regress make them",
+        )
     drawn = [estimate for _, estimate in named]
     ax = new_axes(ax, size=(6.8, 1.3 + _ROW * len(named)))
     scale = _prepare(ax, drawn, null, sesoi)
@@ -227,21 +232,20 @@ def forest(
         )
     ax.set_yticks(range(len(named)), [label(name, limit=32) for name, _ in named], color=INK)
     ax.set_ylim(len(named) - 0.5, -0.5)
-    titled(ax, _sides(named, null))
+    titled(ax, _sides(named, null), _sides(named, null, count=True))
     return ax
 
 
-def _sides(named: Sequence[tuple[object, Estimate]], null: float) -> str:
-    """Which intervals lie on which side of `null`: by name where the names are few and short."""
+def _sides(named: Sequence[tuple[object, Estimate]], null: float, *, count: bool = False) -> str:
+    """Which intervals, or how many of them, lie on which side of `null`."""
     groups: dict[str, list[str]] = {"lie above": [], "lie below": [], "reach across": []}
     for name, estimate in named:
         above, below = estimate.interval.low > null, estimate.interval.high < null
         side = "lie above" if above else "lie below" if below else "reach across"
-        groups[side].append(label(name, limit=24))
-    by_name = sum(len(name) for names in groups.values() for name in names) <= _TITLE
+        groups[side].append(label(name))
     said: list[str] = []
     for verb, names in groups.items():
-        who = _joined(names) if by_name else f"{len(names)}{'' if said else f' of {len(named)}'}"
+        who = f"{len(names)}{'' if said else f' of {len(named)}'}" if count else _joined(names)
         says = verb if len(names) > 1 else verb.replace("lie", "lies").replace("reach", "reaches")
         said += [f"{who} {says} {rounded(null)}"] if names else []
     return "; ".join(said)

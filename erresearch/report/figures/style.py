@@ -59,6 +59,9 @@ SYMBOLS: Final[Mapping[Word, str]] = MappingProxyType(
 )
 
 _LABEL_LIMIT: Final = 44
+#: Characters of a title on an inch, and how many more of smaller ones.
+_PER_INCH: Final = 9.6
+_SMALLER: Final = 1.15
 
 
 @contextmanager
@@ -146,21 +149,31 @@ def new_axes(ax: Axes | None, *, size: tuple[float, float] | None = None) -> Axe
     return made
 
 
-def titled(ax: Axes, text: str) -> None:
-    r"""Write the finding over the axes, in as many lines as their width asks for.
+def titled(ax: Axes, *texts: str) -> None:
+    r"""Write the finding over the axes: the first text that one line holds, else the last, small or in several lines.
 
     Examples
     --------
     >>> ax = new_axes(None, size=(4, 2))
+    >>> titled(ax, "A sentence that is much longer than these four inches can hold", "A short one")
+    >>> ax.get_title(loc="left")
+    'A short one'
     >>> titled(ax, "A sentence that is much longer than these four inches can hold")
     >>> ax.get_title(loc="left").count("\n")
     1
     """
-    inches = ax.figure.dpi_scale_trans.inverted()
-    place = ax.get_window_extent().transformed(inches)
+    figure, place = ax.figure, ax.get_window_extent()
     # axes that stand alone leave the room beside them, where numbers of rows are written, to their title
-    width = ax.figure.bbox.transformed(inches).width - place.x0 if len(ax.figure.axes) == 1 else place.width
-    ax.set_title(textwrap.fill(text, max(24, int(9.4 * width))), loc="left")
+    width = place.width
+    if len(figure.axes) == 1:
+        beside = ax.yaxis.get_tightbbox() if figure.get_layout_engine() is not None else None
+        width = figure.bbox.width - (place.x0 if beside is None else place.x0 - beside.x0)
+    room = max(24, int(_PER_INCH * width / figure.dpi))
+    text = next((text for text in texts if len(text) <= room), texts[-1])
+    small = room < len(text) <= _SMALLER * room
+    ax.set_title(
+        text if small else textwrap.fill(text, room), loc="left", **({"fontsize": 10} if small else {})
+    )
 
 
 def palette_colours(palette: object, n: int) -> list[tuple[float, float, float]]:
