@@ -438,10 +438,10 @@ def test_answers_above_and_below_zero(found):
     assert said(-0.5, 1.4).startswith(
         "one more reaction goes with anything from 0.50 EUR less to 1.40 EUR more revenue, and does not pay if"
     )
-    assert said(-math.inf, 1.4).startswith("one more reaction goes with at most 1.40 EUR more revenue")
+    assert said(-math.inf, 1.4).startswith("one more reaction goes with at most 1.4 EUR more revenue")
     loss = "less revenue, so these rows show no gain that could pay for it"
     assert said(-0.5, -0.1) == f"one more reaction goes with 0.10 to 0.50 EUR {loss}"
-    assert said(-math.inf, -0.1).startswith("one more reaction goes with 0.10 or more EUR less revenue")
+    assert said(-math.inf, -0.1).startswith("one more reaction goes with 0.1 or more EUR less revenue")
     assert said(-0.1, math.inf).startswith("these data set no bound")
 
 

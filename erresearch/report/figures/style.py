@@ -171,9 +171,9 @@ def titled(ax: Axes, *texts: str) -> None:
     room = max(24, int(_PER_INCH * width / figure.dpi))
     text = next((text for text in texts if len(text) <= room), texts[-1])
     small = room < len(text) <= _SMALLER * room
-    ax.set_title(
-        text if small else textwrap.fill(text, room), loc="left", **({"fontsize": 10} if small else {})
-    )
+    title = ax.set_title(text if small else textwrap.fill(text, room), loc="left")
+    if small:
+        title.set_fontsize(10)
 
 
 def palette_colours(palette: object, n: int) -> list[tuple[float, float, float]]:
