@@ -173,11 +173,11 @@ def order(**changes: object) -> Precedence:
         "cumulated": estimate(0.1),
         "reliability": Reliability(1.0, 1.0, "declared", 1.0),
         "explained": (0.4, 0.5),
+        "lags": (),
     }
     return Precedence(
         x="x",
         y="y",
-        lags=(),
         method="OLS",
         n_rows=4000,
         n_accounts=40,
@@ -220,6 +220,25 @@ QUIET = {"order": order(), "clusters": 40}
         (0.1, {"contemporaneous": estimate(-0.2)}, "supported", ReasonCode.BEYOND_ZERO_AND_SESOI),
         (0.0, {}, "practically nil", ReasonCode.INSIDE_SESOI),
         (0.0, {"contemporaneous": estimate(0.2)}, "inconclusive", ReasonCode.SAME_PERIOD_OPEN),
+        # what comes two periods late is no nothing; what an early effect leaves there is not told, nor what is small
+        (
+            0.0,
+            {"lags": ((1, estimate(0.0)), (2, estimate(0.2)))},
+            "inconclusive",
+            ReasonCode.LATER_PERIOD_OPEN,
+        ),
+        (
+            0.0,
+            {"lags": ((1, estimate(0.0)), (2, estimate(0.03, 0.005)))},
+            "practically nil",
+            ReasonCode.INSIDE_SESOI,
+        ),
+        (
+            0.1,
+            {"lags": ((1, estimate(0.1)), (2, estimate(-0.2)))},
+            "supported",
+            ReasonCode.BEYOND_ZERO_AND_SESOI,
+        ),
         (
             0.0,
             {"reliability": Reliability(math.nan, math.nan, "autocovariances")},
@@ -243,6 +262,19 @@ def test_the_gates_of_an_arrow(value: float, changes: dict[str, object], word: s
     less = judge(replace(ARROW, direction="less"), moved(value, **changes))
     if code != ReasonCode.SAME_PERIOD_OTHER_WAY and changes.get("contemporaneous") is None:
         assert less.word == mirror.get(word, word)
+
+
+def test_an_effect_that_comes_two_periods_late_is_said() -> None:
+    late = {"lags": ((1, estimate(0.0)), (2, estimate(0.2)), (3, estimate(0.1)))}
+    wide = {name: estimate(0.0, 0.1) for name in ("forward", "beside", "over_lead")}
+    verdict = judge(ARROW, replace(moved(0.0, **late, **wide), estimate=estimate(0.0, 0.1)))
+    assert verdict.word == "inconclusive"
+    # the level is shared out among the two later lags
+    assert verdict.reason.startswith(
+        "x of 2 periods before goes with y by 0.200 [0.177, 0.223] (97.5 %); the claim is"
+    )
+    early = judge(ARROW, moved(0.1, **late))
+    assert "2 periods" not in early.reason
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def nil_gate(order: Precedence | None, interval: Interval, *, sesoi: float, leve
     """Why *practically nil* may not be said although the next period's interval lies inside ±δ, if it may not.
 
     Both the next and the same period must lie inside ±λδ, where λ is the least share of either slope that errors in
-    measuring x leave: its reliability given the model's other regressors.
+    measuring x leave: its reliability given the model's other regressors. No later period may move (:func:`later`).
 
     Parameters
     ----------
@@ -237,6 +237,9 @@ def nil_gate(order: Precedence | None, interval: Interval, *, sesoi: float, leve
             ReasonCode.SAME_PERIOD_OPEN,
             {"found": found, "sesoi": sesoi, "same": order.same, "after": order.after},
         )
+    moves = later(order, sesoi=sesoi, level=level)
+    if moves is not None:
+        return Reason(ReasonCode.LATER_PERIOD_OPEN, moves.facts)
     if not order.reliability.known:
         return Reason(ReasonCode.RELIABILITY_UNKNOWN, {"sesoi": sesoi})
     for ends, share in ((interval, order.explained[1]), (same, order.explained[0])):
@@ -254,6 +257,42 @@ def same_period(order: Precedence | None, level: float) -> Reason | None:
     same = order.contemporaneous.at(level)
     facts = {"found": same, "same": order.same}
     return Reason(ReasonCode.SAME_PERIOD_TOGETHER, facts) if _side(same.interval) else None
+
+
+def later(order: Precedence | None, *, sesoi: float, level: float) -> Reason | None:
+    """That y first moves two or more periods after x, where it does, by what may matter.
+
+    Not looked for where the same or the next period moves: what an early effect leaves in later coefficients, beside
+    the past of y, is no effect of its own. The level is shared out among the later lags (Bonferroni).
+
+    Parameters
+    ----------
+    order : Precedence or None
+        With the lags of its forward model.
+    sesoi : float
+        δ: what lies inside ±δ is left unsaid.
+    level : float
+        Level of the verdict.
+
+    Returns
+    -------
+    Reason or None
+        About the lag that moves most.
+    """
+    if order is None or order.contemporaneous is None:
+        return None
+    lags = [(lag, found) for lag, found in order.lags if lag > 1]
+    if not lags or any(_side(one.at(level).interval) for one in (order.contemporaneous, order.forward)):
+        return None
+    share = 1 - (1 - level) / len(lags)
+    found = [(lag, one.at(share)) for lag, one in lags]
+    moves = [
+        (lag, one) for lag, one in found if _side(one.interval) and not one.interval.inside(-sesoi, sesoi)
+    ]
+    if not moves:
+        return None
+    lag, most = max(moves, key=lambda each: abs(each[1].value))
+    return Reason(ReasonCode.LATER_PERIOD_MOVES, {"lag": lag, "found": most, "after": order.after})
 
 
 def judge(
@@ -339,9 +378,13 @@ def judge(
         size = size if closed is None else ""
     reason = closed or reason
     said = str(reason)
-    together = same_period(evidence.order, level) if claim.arrow else None
-    if together is not None:
-        said = f"{together}; {said}"
+    if claim.arrow:
+        beside = [
+            same_period(evidence.order, level),
+            later(evidence.order, sesoi=claim.sesoi, level=level),
+        ]
+        told = [str(one) for one in beside if one is not None]
+        said = "; ".join([*told, said])
     said = f"{said}; {evidence.told}" if evidence.told else said
     note = claim.about(dataset)
     qualifiers = [*note.qualifiers]

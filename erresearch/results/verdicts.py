@@ -59,12 +59,14 @@ class ReasonCode(StrEnum):
     SAME_PERIOD_OTHER_WAY = "same-period-other-way"
     SAME_PERIOD_UNKNOWN = "same-period-unknown"
     SAME_PERIOD_OPEN = "same-period-open"
+    LATER_PERIOD_OPEN = "later-period-open"
     RELIABILITY_UNKNOWN = "reliability-unknown"
     RELIABILITY_TOO_LOW = "reliability-too-low"
     DEPENDS_ON_ADJUSTMENT = "depends-on-adjustment"
     LOSS_IS_NO_GAIN = "loss-is-no-gain"
     # a finding that stands before the rule
     SAME_PERIOD_TOGETHER = "same-period-together"
+    LATER_PERIOD_MOVES = "later-period-moves"
     # why nothing was judged
     COLUMNS_MISSING = "columns-missing"
     TOO_FEW_ROWS = "too-few-rows"
@@ -96,6 +98,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "is no loss",
         ReasonCode.SAME_PERIOD_UNKNOWN: "nil later; what happens within the period could not be looked at",
         ReasonCode.SAME_PERIOD_OPEN: "nil {after}, {same} open: {found} is not inside ±{sesoi}",
+        ReasonCode.LATER_PERIOD_OPEN: "nil {after}, but x of {lag} periods before goes with y by {found}",
         ReasonCode.RELIABILITY_UNKNOWN: "inside ±{sesoi}, but it is not known how much of x is error, which hides "
         "effects: declare a reliability, or bring several counts with errors of their own",
         ReasonCode.RELIABILITY_TOO_LOW: "inside ±{sesoi}, but errors in x may leave only {kept} of an effect, and the "
@@ -106,6 +109,8 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "that it earns nothing",
         ReasonCode.SAME_PERIOD_TOGETHER: "x and y of the {same} move together, by {found}; finer periods, "
         "declared events or an experiment would tell which comes first",
+        ReasonCode.LATER_PERIOD_MOVES: "x of {lag} periods before goes with y by {found}; the claim is about the "
+        "{after}",
         ReasonCode.COLUMNS_MISSING: "no {columns}",
         ReasonCode.TOO_FEW_ROWS: "{text}",
         ReasonCode.NO_COMPLETE_ROW: "{text}",
