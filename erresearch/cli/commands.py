@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from erresearch import __version__
-from erresearch.cli.experiments import PLACE, hold_out, judge_plan, plan_pauses, wager_on
+from erresearch.cli.experiments import (
+    FILE,
+    FOLDER,
+    PLACE,
+    hold_out,
+    judge_plan,
+    plan_pauses,
+    wager_on,
+    wish,
+    wishes,
+)
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.io.outputs import check_output, output_folder, replaceable_file
 from erresearch.io.resources import memory_limit
@@ -28,10 +38,7 @@ if TYPE_CHECKING:
     from erresearch.report.reproduction import Reproduction
     from erresearch.worlds import Simulation
 
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _THERE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_RULES = "erresearch.rules"
 _NOT_MAPPED = ("platform", "post_type", "is_paid")  # said by the mapping, or of no use to it
 _MAPPING = {"platform": "simulated", "zone": "UTC", "currency": "EUR"}
 
@@ -50,7 +57,7 @@ for _ready in (plan_pauses, wager_on, judge_plan, hold_out):
 
 
 @command.command(short_help="Run the notebooks, judge every claim, write the report.")
-@click.option("--out", type=_FOLDER, default=Path("results"), show_default=True, help="Where the results go.")
+@click.option("--out", type=FOLDER, default=Path("results"), show_default=True, help="Where the results go.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Notebooks at a time.  [default: one per processor]")
 @click.option("--notebooks/--no-notebooks", default=True, help="Whether to run the notebooks.")
 @click.option("--expected", type=_THERE, help="Verdicts to compare with.  [default: the checkout's own]")
@@ -150,8 +157,8 @@ def _verify_evidence(name: str | None) -> None:
 
 
 @command.command("pool", short_help="Add sums that several companies saved, and regress on them.")
-@click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE FILE...")
-@click.option("--out", type=_FILE, help="Where the pooled moments go.")
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE FILE...")
+@click.option("--out", type=FILE, help="Where the pooled moments go.")
 @click.option("--outcome", help="Left-hand side of a regression.")
 @click.option("--on", multiple=True, help="A regressor; may be given several times.")
 @click.option("--within", is_flag=True, help="Take account effects out.")
@@ -182,7 +189,7 @@ def pool_evidence(
 
 
 @command.command("combine", short_help="Put your own estimate beside those of others.")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @click.option("--own", required=True, help="Name of the row that is yours.")
 def combine_findings(*, file: Path, own: str) -> None:
     """Put your own estimate beside those of five or more others.
@@ -210,7 +217,7 @@ def _is_evidence(path: Path) -> bool:
 
 @command.command(short_help="Write simulated tables with a known answer.")
 @click.argument("world")
-@click.option("--out", type=_FOLDER, required=True, help="Where the tables go.")
+@click.option("--out", type=FOLDER, required=True, help="Where the tables go.")
 @click.option("--accounts", type=int, help="Accounts.  [default: the world's own]")
 @click.option("--weeks", type=int, help="Weeks, or posts per account in a list.  [default: the world's own]")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed.")
@@ -228,18 +235,12 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
         say(f"next: erresearch audit {shlex.join(exports)} --tz UTC")
 
 
-def _rule(context: click.Context, option: click.Parameter, value: object) -> None:
-    """Keep what the caller said of the joining, under the name that it has in `Rules`."""
-    if value:
-        context.meta.setdefault(_RULES, {})[option.name] = value
-
-
 @command.command(short_help="Join your own exports, and judge what they can tell.")
 @click.argument("files", nargs=-1, required=True, type=PLACE)
 @click.option(
     "--outcomes", multiple=True, type=PLACE, help="A file that must hold outcomes; may be repeated."
 )
-@click.option("--survey", multiple=True, type=_FILE, help="A file that must hold answers; may be repeated.")
+@click.option("--survey", multiple=True, type=FILE, help="A file that must hold answers; may be repeated.")
 @click.option("--tz", help="Zone in which the business counts its days.  [default: UTC, and it is said]")
 @click.option(
     "--freq", type=click.Choice([*FREQS, "auto"]), default="auto", show_default=True,
@@ -248,36 +249,31 @@ def _rule(context: click.Context, option: click.Parameter, value: object) -> Non
 @click.option("--sesoi", type=float, help="Smallest elasticity of interest.  [default: the claims' own]")
 @click.option("--entity", multiple=True, metavar="ACCOUNT=SHOP", help="Which shop an account belongs to.")
 @click.option("--currency", help="The one currency to keep.")
-@click.option(
+@wish(
     "--apart",
     type=click.Choice(["platform", "account", "post_type"]),
     help="The figures of each of these in columns of their own, too.",
-    callback=_rule,
-    expose_value=False,
 )
-@click.option(
-    "--leave-out-boosted", "paid", flag_value="left out", help="Leave boosted (advertised) posts out.",
-    callback=_rule, expose_value=False,
-)  # fmt: skip
-@click.option(
-    "--nothing-spent", is_flag=True, help="Say that nothing was spent on advertising in these days.",
-    callback=_rule, expose_value=False,
-)  # fmt: skip
-@click.option(
-    "--events", metavar="FILE", help='What else happened (date or start and end, name, kind, entity), or "none".',
-    callback=_rule, expose_value=False,
-)  # fmt: skip
-@click.option(
-    "--holidays", metavar="COUNTRY", help="Public holidays of a country are events too, such as NL or DE-BY.",
-    callback=_rule, expose_value=False,
-)  # fmt: skip
-@click.option(
-    "--choice", type=click.Choice(["all", "followers", "reactions", "mixed"]),
-    help="How the accounts of a list were chosen.", callback=_rule, expose_value=False,
-)  # fmt: skip
+@wish("--leave-out-boosted", "paid", flag_value="left out", help="Leave boosted (advertised) posts out.")
+@wish("--nothing-spent", is_flag=True, help="Say that nothing was spent on advertising in these days.")
+@wish(
+    "--events",
+    metavar="FILE",
+    help='What else happened (date or start and end, name, kind, entity), or "none".',
+)
+@wish(
+    "--holidays",
+    metavar="COUNTRY",
+    help="Public holidays of a country are events too, such as NL or DE-BY.",
+)
+@wish(
+    "--choice",
+    type=click.Choice(["all", "followers", "reactions", "mixed"]),
+    help="How the accounts of a list were chosen.",
+)
 @click.option("--memory", metavar="SIZE", help="Memory to stay below where an engine can, such as 4GB.")
 @click.option("--pseudonyms", is_flag=True, help='Say "account 1" for every account, and so on.')
-@click.option("--out", type=_FOLDER, default=Path("audit"), show_default=True, help="Where the results go.")
+@click.option("--out", type=FOLDER, default=Path("audit"), show_default=True, help="Where the results go.")
 def audit(
     *,
     files: tuple[str, ...],
@@ -317,7 +313,7 @@ def audit(
         currency=currency,
         out=out,
         pseudonyms=pseudonyms,
-        rules=Rules(**click.get_current_context().meta.get(_RULES, {}), allow_break=True),
+        rules=Rules(**wishes(), allow_break=True),
     )
     for line in str(found).splitlines():
         say(fold(_harmless(line)))

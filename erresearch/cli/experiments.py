@@ -18,8 +18,8 @@ from erresearch.schema.vocabulary import Freq
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-_FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 class _Place(click.Path):
@@ -33,7 +33,7 @@ class _Place(click.Path):
 
 PLACE = _Place()
 _PERIODS = click.Choice(("D", "W"))
-_PLAN = "erresearch.plan"
+_WISHES = "erresearch.wishes"
 
 
 def _say(text: object) -> None:
@@ -69,44 +69,45 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
     )
 
 
-def _plan_options(function: F) -> F:
-    """Options that `plan` and `judge` share: how the files become a panel."""
-    for option in (
-        click.option("--tz", help="Zone in which the business counts its days.  [default: UTC]"),
-        click.option("--currency", help="The one currency to keep."),
-    ):
-        function = option(function)
-    return function
+#: Options that `plan` and `judge` share: how the files become a panel.
+_TZ = click.option("--tz", help="Zone in which the business counts its days.  [default: UTC]")
+_CURRENCY = click.option("--currency", help="The one currency to keep.")
 
 
-def _asked(context: click.Context, option: click.Parameter, value: object) -> None:
-    """Keep what the caller said of the plan, under the name that it has in `plan_experiment`."""
-    if value is not None:
-        context.meta.setdefault(_PLAN, {})[option.name] = value
+def wish(*names: str, **attributes: Any) -> Callable[[F], F]:
+    """An option that is kept for the function behind the command, under the name that it has there (:func:`wishes`)."""
+
+    def keep(context: click.Context, option: click.Parameter, value: object) -> None:
+        if value is not None and value is not False:  # a cost of 0 is said
+            context.meta.setdefault(_WISHES, {})[option.name] = value
+
+    return click.option(*names, callback=keep, expose_value=False, **attributes)
 
 
-def _wish(*names: str, **attributes: Any) -> Callable[[F], F]:
-    return click.option(*names, callback=_asked, expose_value=False, **attributes)
+def wishes() -> dict[str, Any]:
+    """What the caller asked for, by name."""
+    return dict(click.get_current_context().meta.get(_WISHES, {}))
 
 
 @click.command("plan", short_help="Plan pauses in posting that tell what posting brings.")
 @click.argument("files", nargs=-1, required=True, type=PLACE)
-@_wish("--outcome", default="revenue", show_default=True, help="Column that posting should move.")
-@_wish("--entity", help="The one shop to plan for.")
-@_wish(
+@wish("--outcome", default="revenue", show_default=True, help="Column that posting should move.")
+@wish("--entity", help="The one shop to plan for.")
+@wish(
     "--design", type=click.Choice(("auto", "time", "shops")), help="Pause in time, or one shop of each pair."
 )
-@_wish("--weeks", type=int, help="Length.  [default: the shortest that is enough, up to 52]")
-@_wish("--block", type=int, help="Periods in a block.  [default: from the past]")
-@_wish(
+@wish("--weeks", type=int, help="Length.  [default: the shortest that is enough, up to 52]")
+@wish("--block", type=int, help="Periods in a block.  [default: from the past]")
+@wish(
     "--lags", type=(int, int), help="First and last period in which a post works.  [default: from the past]"
 )
-@_wish("--delta", type=float, help="Smallest share of interest.  [default: 0.05]")
-@_wish("--cost", type=float, help="What posting costs a shop in a week.")
-@_wish("--start", help="First day.  [default: the period after the last one]")
+@wish("--delta", type=float, help="Smallest share of interest.  [default: 0.05]")
+@wish("--cost", type=float, help="What posting costs a shop in a week.")
+@wish("--start", help="First day.  [default: the period after the last one]")
 @click.option("--freq", type=_PERIODS, default="D", show_default=True, help="By day or by week.")
-@click.option("--out", type=_FOLDER, default=Path("plan"), show_default=True, help="Where the plan goes.")
-@_plan_options
+@click.option("--out", type=FOLDER, default=Path("plan"), show_default=True, help="Where the plan goes.")
+@_CURRENCY
+@_TZ
 def plan_pauses(
     *, files: tuple[str, ...], freq: Freq, tz: str | None, currency: str | None, out: Path
 ) -> None:
@@ -114,7 +115,7 @@ def plan_pauses(
     from erresearch.experiments import plan_experiment, write_plan
 
     check_output(out, inputs=files)
-    asked = click.get_current_context().meta[_PLAN]
+    asked = wishes()
     plan = plan_experiment(_panel(files, asked["outcome"], tz, freq, currency), **asked)
     plan = replace(plan, currency=currency or plan.currency)
     written = write_plan(plan, out, inputs=files)
@@ -130,11 +131,11 @@ def plan_pauses(
 
 
 @click.command("wager", short_help="Write a claim and a forecast into a plan.")
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=FOLDER)
 @click.option("--claim", required=True, help="What is claimed, in one sentence.")
 @click.option("--forecast", type=float, required=True, help="Expected effect as a share: 0.1 for 10 %.")
 @click.option("--date", help="The day of the wager.  [default: today]")
-@click.option("--out", type=_FOLDER, help="Where the plan with the wager goes.  [default: its own folder]")
+@click.option("--out", type=FOLDER, help="Where the plan with the wager goes.  [default: its own folder]")
 def wager_on(*, folder: Path, claim: str, forecast: float, date: str | None, out: Path | None) -> None:
     """Write claim and forecast into a plan before it begins, and print the hash to deposit elsewhere."""
     from erresearch.experiments import read_plan, wager, write_plan
@@ -146,13 +147,14 @@ def wager_on(*, folder: Path, claim: str, forecast: float, date: str | None, out
 
 
 @click.command("judge", short_help="Judge what came of a plan.")
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=FOLDER)
 @click.argument("files", nargs=-1, required=True, type=PLACE)
 @click.option("--hash", "deposited", help="The hash that was deposited.")
 @click.option("--early", is_flag=True, help="The one look before the end, from half of the plan on.")
 @click.option("--ended", help="First day after the plan was given up, for a reason other than revenue.")
-@click.option("--finding", type=_FILE, help="Where to write the effect as a row for `erresearch combine`.")
-@_plan_options
+@click.option("--finding", type=FILE, help="Where to write the effect as a row for `erresearch combine`.")
+@_CURRENCY
+@_TZ
 def judge_plan(
     *, folder: Path, files: tuple[str, ...], deposited: str | None, early: bool, ended: str | None,
     finding: Path | None, tz: str | None, currency: str | None,
@@ -176,14 +178,14 @@ def judge_plan(
 @click.option(
     "--delta", type=float, help="Smallest effect of interest by person, in the outcome's unit; plans."
 )
-@click.option("--judge", "plan", type=_FILE, help="The plan (holdout.toml): judges PEOPLE after the stretch.")
+@click.option("--judge", "plan", type=FILE, help="The plan (holdout.toml): judges PEOPLE after the stretch.")
 @click.option("--outcome", default="revenue", show_default=True, help="Column of what each person bought.")
 @click.option("--person", default="person", show_default=True, help="Column of the ids.")
 @click.option("--share", type=float, help="Share to hold out.  [default: the smallest that is enough]")
 @click.option(
-    "--out", type=_FILE, default=Path("holdout.toml"), show_default=True, help="Where the plan goes."
+    "--out", type=FILE, default=Path("holdout.toml"), show_default=True, help="Where the plan goes."
 )
-@click.option("--list", "listed", type=_FILE, help="Where to write the ids that get no letters, one a line.")
+@click.option("--list", "listed", type=FILE, help="Where to write the ids that get no letters, one a line.")
 def hold_out(
     *, people: str, delta: float | None, plan: Path | None, outcome: str, person: str, share: float | None,
     out: Path, listed: Path | None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import csv
 import datetime as dt
-import html
 import json
 import math
 from collections.abc import Iterable
@@ -20,9 +19,8 @@ from erresearch.experiments.designs import DESIGNS, LOOK, PauseDesign, PausePlan
 from erresearch.experiments.history import DAYS, Series, read_series
 from erresearch.experiments.holdout import Holdout
 from erresearch.experiments.planning import wrong_blocks
-from erresearch.io.files import atomic_write, csv_text, from_toml
+from erresearch.io.files import atomic_write, csv_text, from_toml, resource
 from erresearch.io.outputs import output_folder
-from erresearch.results import Table
 from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
@@ -32,21 +30,6 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 FILES: Final = ("plan.toml", "schedule.csv", "history.csv", "schedule.ics", "plan.html")
 DOING: Final = {True: "post", False: "pause"}
-
-#: What to see to while a plan runs.
-CHECKLIST: Final = (
-    "Post in the weeks of posting as you did before: as often, as long, as much paid for.",
-    "Publish nothing in a pause, stories and scheduled posts included; answering people is fine.",
-    "Change nothing else because of the plan: no sale, price, newsletter or advertisement is moved to fit it.",
-    "Write sales, launches, closures and empty shelves down with their dates.",
-    "A platform may show less of an account that was silent: then posting after a pause brings less than it used to, "
-    "and the plan measures that too.",
-    "If a week goes wrong, go on: it counts as it was drawn. Never swap weeks, and never edit the schedule.",
-    "Do not look at revenue by weeks of posting and pause before the end. One look is allowed halfway "
-    f"(it decides only where p ≤ {LOOK}).",
-    "You may stop at any time for a reason that has nothing to do with revenue since the start; say which.",
-    "Nobody who is held out may be deceived: a pause is silence, never a false word.",
-)
 
 
 def write_plan(plan: PausePlan, folder: str | Path, *, inputs: Iterable[str | Path] = ()) -> tuple[Path, ...]:
@@ -99,8 +82,6 @@ def write_plan(plan: PausePlan, folder: str | Path, *, inputs: Iterable[str | Pa
 
 def _picture(plan: PausePlan) -> bytes:
     import io
-
-    from erresearch.experiments.documents import draw_plan
 
     held = io.BytesIO()
     draw_plan(plan).savefig(held, format="png", dpi=120, metadata={"Software": None})
@@ -426,18 +407,6 @@ def _folded(line: str) -> str:
     return "\r\n ".join([*parts, held])
 
 
-_STYLE: Final = """
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-h1 { font-size: 1.5rem; line-height: 1.2 } h2 { font-size: 1.1rem; margin: 1.4rem 0 .4rem }
-img { max-width: 100% } .answer { font-size: 1.1rem } code { overflow-wrap: anywhere }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums } .wide { overflow-x: auto }
-th, td { padding: .15rem .7rem .15rem 0; text-align: right } th { border-bottom: 1px solid #999; font-weight: 600 }
-ul.check { list-style: none; padding: 0 } ul.check li { padding-left: 1.6rem; text-indent: -1.6rem }
-.runs { columns: 3 11rem; padding: 0; list-style: none; font-size: .9rem } .pause { color: #b02a30; font-weight: 600 }
-@media print { body { margin: 0; font-size: 10pt } }
-"""
-
-
 def page(plan: PausePlan, *, picture: bytes = b"") -> str:
     """One page for people, in HTML that asks nothing of the network.
 
@@ -461,63 +430,23 @@ def page(plan: PausePlan, *, picture: bytes = b"") -> str:
     >>> page.__name__
     'page'
     """
-    title = f"{plan.weeks} weeks to find out what posting brings"
-    parts = [f"<h1>{title}</h1>", f'<p class="answer">{_html(plan.answer)}</p>']
-    if picture:
-        shown = base64.b64encode(picture).decode("ascii")
-        alt = "The schedule, and what plans of several lengths would find"
-        parts.append(f'<p><img alt="{alt}" src="data:image/png;base64,{shown}"></p>')
-    facts = {
-        "How": f"{DESIGNS[plan.design.kind]}. {plan.start} to {plan.end - np.timedelta64(1, 'D')}, with the days after "
-        "the last block that still count.",
-        "What it costs": f"{plan.costs}.",
-        "How it is judged": "the schedule is drawn again many times; posting brings something if few of them fit "
-        "the revenue as well as the real one. Nobody's hidden demand can fake that.",
-        "How long a post may work": f"{plan.design.lags[0]} to {plan.design.lags[1]} {PERIODS[plan.design.every].many}.",
-    }
-    parts += ["<ul>", *(f"<li><b>{name}</b>: {_html(text)}</li>" for name, text in facts.items())]
-    parts += [*(f"<li>{_html(reason)}</li>" for reason in plan.reasons), "</ul>"]
-    if plan.own_power is not None:
-        parts += ["<h2>What plans of other lengths would find</h2>", _rows(plan.table)]
-    if plan.blocks:
-        parts += [
-            "<h2>If posting works longer or shorter than declared</h2>",
-            "<p>Found four times in five with the lags as declared, by length of a block:</p>",
-            _rows(wrong_blocks(plan)),
-        ]
-    if plan.wagered:
-        parts += [
-            f"<p><b>Wager of {plan.wagered}.</b> {_html(plan.claim)} Expected: {100 * plan.forecast:+.1f} %.</p>",
-            f"<p>Deposit this where others can see its date: <code>{plan.digest}</code></p>",
-        ]
-    checks = "".join(f'<li><label><input type="checkbox"> {_html(point)}</label></li>' for point in CHECKLIST)
-    parts += ["<h2>While it runs</h2>", f'<ul class="check">{checks}</ul>', "<h2>Schedule</h2>"]
-    several = len(plan.schedule.entities) > 1
-    runs = [
-        f"<li{'' if posts else chr(32) + _PAUSED}>{date} {_html(entity) + ': ' if several else ''}"
-        f"{'post as usual' if posts else 'pause'}</li>"
-        for entity, date, _, posts in plan.schedule.runs()
-    ]
-    parts.append(f'<ul class="runs">{"".join(runs)}</ul>')
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-    body = "\n".join(parts)
-    head += f"<style>{_STYLE}</style>"
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
+    import jinja2
 
-
-_PAUSED: Final = 'class="pause"'
-
-
-def _html(text: str) -> str:
-    return html.escape(text)
-
-
-def _rows(table: Table) -> str:
-    head = "".join(f"<th>{_html(name)}</th>" for name in table.columns)
-    rows = "".join(
-        f"<tr>{''.join(f'<td>{_html(str(cell))}</td>' for cell in row)}</tr>" for row in table.rows
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource("data") / "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     )
-    return f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'
+    return made.get_template("plan.html.j2").render(
+        plan=plan,
+        how=DESIGNS[plan.design.kind],
+        last=plan.end - np.timedelta64(1, "D"),
+        periods=PERIODS[plan.design.every].many,
+        blocks=wrong_blocks(plan) if plan.blocks else None,
+        look=LOOK,
+        picture=base64.b64encode(picture).decode("ascii"),
+    )
 
 
 INK, PAUSE, POSTS = "#1c1b19", "#a63c06", "#dcd8d0"
