@@ -467,18 +467,8 @@ def _finding(row: Mapping[str, str], number: int) -> Finding:
             allowed="a value and its standard error",
             fix="correct the row or leave it out",
         )
-    reference = StudentT(value, se, df)
-    estimate = Estimate(
-        row["outcome"],
-        value=value,
-        se=se,
-        df=df,
-        interval=reference.interval(0.95),
-        n_rows=0,
-        n_accounts=0,
-        unit=row["unit"],
-        method="as stated",
-        reference=reference,
+    estimate = StudentT(value, se, df).estimate(
+        row["outcome"], 0.95, n_rows=0, unit=row["unit"], method="as stated"
     )
     return Finding(estimate=estimate, **{key: row[key] for key in ("name", "outcome", "period", "unit")})
 
@@ -520,9 +510,8 @@ def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float 
     Examples
     --------
     >>> def said(name, value, se):
-    ...     reference = StudentT(value, se, 40)
-    ...     return Finding.of(name, Estimate("slope", value=value, se=se, df=40, interval=reference.interval(0.95),
-    ...         n_rows=900, n_accounts=12, reference=reference), outcome="revenue", period="week", unit="elasticity")
+    ...     found = StudentT(value, se, 40).estimate("slope", 0.95, n_rows=900, n_accounts=12)
+    ...     return Finding.of(name, found, outcome="revenue", period="week", unit="elasticity")
     >>> others = [said(name, 0.02 + 0.004 * i, 0.01) for i, name in enumerate("abcde")]
     >>> print(combine([*others, said("mine", 0.2, 0.1)], own="mine"))  # doctest: +ELLIPSIS
     own estimate 0.20 ...; beside 5 others one would expect ..., and it lies outside, though not all of its interval; ...

@@ -14,7 +14,7 @@ from erresearch.claims.certainty import grade
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.experiments.history import Array, Flags
 from erresearch.experiments.judging import settled
-from erresearch.results import Doubt, Estimate, StudentT, Verdict, plain
+from erresearch.results import Doubt, StudentT, Verdict, plain
 
 #: Shares that are compared; the smallest that finds the smallest effect of interest is taken.
 SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.5)
@@ -249,18 +249,12 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list") -> Verd
         if se
         else math.inf
     )
-    reference = StudentT(float(left.mean() - right.mean()), se, df)
-    effect = Estimate(
+    effect = StudentT(float(left.mean() - right.mean()), se, df).estimate(
         f"letters on {plan.outcome}",
-        value=reference.value,
-        se=se,
-        df=df,
-        interval=reference.interval(0.95),
+        0.95,
         n_rows=len(ids),
-        n_accounts=0,
         unit="a person",
         method="difference of means as assigned, Welch",
-        reference=reference,
     )
     members = hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
     changed = members != plan.members

@@ -406,16 +406,11 @@ def simplex_weights(y: Array, donors: Array) -> Array:
 
 
 def _estimate(setting: _Setting, reference: StudentT, rows: int) -> Estimate:
-    return Estimate(
+    return reference.estimate(
         setting.outcome,
-        value=reference.value,
-        se=reference.se,
-        df=reference.df,
-        interval=reference.interval(1 - 0.05 / setting.looks),
+        1 - 0.05 / setting.looks,
         n_rows=rows,
-        n_accounts=0,
         method="what came less what was expected, placebo dates",
-        reference=reference,
     )
 
 

@@ -135,10 +135,9 @@ class Judgement(Printed):
                 fix="judge the plan after its end; a longer plan bounds the effect",
             )
         se = (ends.high - ends.low) / (2 * StudentT(0.0, 1.0, math.inf).critical(LEVEL))
-        reference = StudentT(self.effect.value, se, math.inf)
         return Finding(
             name=self.plan.history[0].entity or "the shop",
-            estimate=replace(self.effect, se=se, interval=reference.interval(LEVEL), reference=reference),
+            estimate=replace(self.effect, se=se).about(StudentT(self.effect.value, se, math.inf)),
             outcome=self.plan.outcome,
             period="day" if self.plan.design.every == "D" else "week",
             unit="difference of logarithms, posting against not",

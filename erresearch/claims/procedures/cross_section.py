@@ -130,18 +130,11 @@ def judge_distance(cast: Variables[DistanceOptions]) -> Evidence:
     value = float(weights @ _correlations(logs))
     left = np.array([weights @ _correlations(np.delete(logs, i, axis=0)) for i in range(n)])
     se = math.sqrt((n - 1) / n * float(np.sum((left - left.mean()) ** 2)))
-    reference = StudentT(value, se, n - 2)
-    estimate = Estimate(
+    estimate = StudentT(value, se, n - 2).estimate(
         "correlation gained per step towards the purchase",
-        value=value,
-        se=se,
-        df=n - 2,
-        interval=reference.interval(cast.level),
+        cast.level,
         n_rows=n,
-        n_accounts=0,
-        unit="",
         method=f"Pearson correlations of logs, jackknife over rows, t({n - 2})",
-        reference=reference,
     )
     found = {
         name: correlate(_frame(logs, names), name, names[0], level=cast.level)
@@ -290,15 +283,6 @@ def _slopes(
     for source, series in found.items() if noise > 0 else ():
         value = -float(np.mean([slope for slope, *_ in series]))
         se = math.sqrt(noise / float(np.mean([spread for _, spread, _ in series])))
-        reference = StudentT(value, se, math.inf)
-        made[source] = Estimate(
-            source,
-            value=value,
-            se=se,
-            df=math.inf,
-            interval=reference.interval(0.95),
-            n_rows=sum(count for *_, count in series),
-            n_accounts=1,
-            reference=reference,
-        )
+        seen = sum(count for *_, count in series)
+        made[source] = StudentT(value, se, math.inf).estimate(source, 0.95, n_rows=seen, n_accounts=1)
     return made

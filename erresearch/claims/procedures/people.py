@@ -158,20 +158,8 @@ def _means(moments: Moments, place: int) -> _Group:
 
 def _estimate(name: str, value: float, variance: float, n: int, cast: Variables[GroupOptions]) -> Estimate:
     se = math.sqrt(max(variance, 0.0))
-    reference = StudentT(value, se, n - 2)
     words = f"two groups, HC3, t({n - 2})"
-    return Estimate(
-        name,
-        value=value,
-        se=se,
-        df=n - 2,
-        interval=reference.interval(cast.level),
-        n_rows=n,
-        n_accounts=0,
-        unit="",
-        method=words,
-        reference=reference,
-    )
+    return StudentT(value, se, n - 2).estimate(name, cast.level, n_rows=n, method=words)
 
 
 def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Variables[GroupOptions]) -> Doubt:
@@ -425,21 +413,15 @@ def _mean(parts: Sequence[Estimate], moments: Moments, cast: Variables[Threshold
     # each half chose the other's place, so that their errors go together; the mean of the two is the largest that can be
     se = float(np.mean([part.se for part in parts]))
     df = min(part.df for part in parts)
-    reference = StudentT(value, se, df)
     several = list(dict.fromkeys(part.name for part in reversed(parts)))
     by = cast.roles.get("by")
     who = grouped(moments.accounts, by) if by else f"{moments.accounts} strata of rows"
-    return Estimate(
+    return StudentT(value, se, df).estimate(
         f"jump of {cast.column('y')} where {' or '.join(several)}",
-        value=value,
-        se=se,
-        df=df,
-        interval=reference.interval(cast.level),
+        cast.level,
         n_rows=moments.rows,
         n_accounts=moments.accounts if by else 0,
-        unit="",
         method=f"least squares on a curve of degree {len(POWERS)} in log (1 + {cast.column('x')}) and a jump; place "
         f"chosen on one half of {who}, jump estimated on the other, both ways, CRV3, t({df:g})",
-        reference=reference,
         by=by or "",
     )
