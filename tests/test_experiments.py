@@ -433,9 +433,11 @@ def test_damaged_plans(plan, tmp_path):
     damage("plan.toml", "delta = ", "delta: ", "is damaged")
     damage("plan.toml", "outcome = ", "income = ", "is damaged")
     damage("plan.toml", "cost = nan", "cost = -1.0", "`delta` or `cost`")
-    damage("plan.toml", "cost = nan", 'cost = "dear"', "`cost` of plan.toml is no float")
-    damage("plan.toml", "reasons = [", "reasons = [1, ", "`shops` or `reasons`")
-    damage("plan.toml", "[design]", "[design]\nmore = 1", "1 unknown names in plan.toml")
+    damage("plan.toml", "cost = nan", 'cost = "dear"', "`cost` of plan.toml is not a number")
+    damage("plan.toml", "reasons = [", "reasons = [1, ", "`reasons` of plan.toml is not a list of texts")
+    damage(
+        "plan.toml", "[design]", "[design]\nmore = 1", "`design` of plan.toml is not a table of kind, every"
+    )
     damage("history.csv", "\n1,", "\n2,", "other shops than plan.toml")
     damage("schedule.csv", ",pause", ",rest", "is damaged")
     damage("schedule.csv", "\n1,", "\n7,", "a period twice or another shop")

@@ -13,8 +13,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from types import MappingProxyType, UnionType
-from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from erresearch.datasets.entries import look
 from erresearch.engine.moments import Moments
 from erresearch.engine.stored import is_count, pack_text, read_archive, write_archive
 from erresearch.errors import DataError, EngineError
-from erresearch.io.files import resource
+from erresearch.io.files import read_fields, read_value, resource
 from erresearch.relate.fitted_models import Fitted
 from erresearch.relate.scores import Scores
 from erresearch.results import Affine, Estimate, Fit, Interval, IntervalTable, StudentT
@@ -261,7 +261,7 @@ def _entry(claim: str, said: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
         scores = Scores(beta, bread, own, hessians, *counts)
     if not isinstance(said["declared"], str):
         raise TypeError("a declaration is text")
-    evidence = _from_words(Evidence, said["evidence"])
+    evidence = read_value(Evidence, said["evidence"], makers={Estimate: _estimate})
     return Entry(said["declared"], replace(evidence, result=evidence.order), moments, scores)
 
 
@@ -306,37 +306,13 @@ def _intervals(estimate: Estimate) -> dict[str, Any]:
     return {"intervals": [[one.low, one.high, one.level] for one in ends]}
 
 
-def _from_words(kind: Any, words: Any) -> Any:
-    """A value of a type from what JSON held of it; what is of another type is refused."""
-    whole, inside = get_origin(kind), get_args(kind)
-    if whole in (Union, UnionType):
-        return None if words is None else _from_words(inside[0], words)
-    if whole is tuple and isinstance(words, list):
-        kinds = inside[:1] * len(words) if inside[-1] is ... else inside
-        return tuple(_from_words(each, word) for each, word in zip(kinds, words, strict=True))
-    if whole is Mapping and isinstance(words, dict):
-        return {key: _from_words(inside[1], word) for key, word in words.items()}
-    if whole is Literal and words in inside:
-        return words
-    if is_dataclass(kind) and isinstance(words, dict):
-        return _dataclass(kind, words)
-    if kind is float and (words is None or (isinstance(words, (int, float)) and not isinstance(words, bool))):
-        return float("nan") if words is None else words
-    if (kind is int and (is_count(words) or words == -1)) or (
-        kind in (str, bool) and isinstance(words, kind)
-    ):
-        return words
-    raise TypeError(f"{kind} cannot be read from a {type(words).__name__}")
-
-
-def _dataclass(kind: Any, words: Mapping[str, Any]) -> Any:
-    hints, known = get_type_hints(kind), _stored(kind)
-    held = {name: _from_words(hints[name], words[name]) for name in known if name in words}
-    if kind is not Estimate:
-        return kind(**held)
+def _estimate(words: Mapping[str, Any]) -> Estimate:
+    """An estimate with its distribution, or with the intervals that were stored in its place."""
+    plain = {name: word for name, word in words.items() if name != "intervals"}
+    held = read_fields(Estimate, plain, leave=_MADE_AGAIN[Estimate])
     reference: StudentT | IntervalTable = StudentT(held["value"], held["se"], held["df"])
     if "intervals" in words:
-        ends = _from_words(tuple[tuple[float, float, float], ...], words["intervals"])
+        ends = read_value(tuple[tuple[float, float, float], ...], words["intervals"])
         reference = IntervalTable(tuple(Interval(*one) for one in ends))
     return Estimate(**held, interval=reference.interval(0.95), reference=reference)
 

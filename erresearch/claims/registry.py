@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from erresearch.claims.options import Options, read_options, roles_in, without_role
 from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError
-from erresearch.io.files import from_toml, resource
+from erresearch.io.files import UnfitError, from_toml, read_value, resource
 from erresearch.worlds.simulation import CASES
 from erresearch.worlds.truths import WORLDS
 
@@ -300,81 +299,48 @@ def claim_named(name: str, claims: tuple[Claim, ...] | None = None) -> Claim:
     return found
 
 
-_TEXT: Final = ("id", "short", "text", "source", "unit", "sesoi_reason", "procedure")
-_KINDS: Final[Mapping[str, type]] = MappingProxyType({"arrow": bool, "estimand": dict, "roles": dict})
-_OPTIONAL: Final[Mapping[str, type]] = MappingProxyType(
-    {
-        "optional": list,
-        "family": list,
-        "worlds": list,
-        "notebook": str,
-        "minimum": str,
-        "told": str,
-        "sets": dict,
-        "options": dict,
-    }
+_ALLOWED: Final = tuple(each.name for each in fields(Claim))
+_NEEDED: Final = tuple(
+    each.name
+    for each in fields(Claim)
+    if each.default is MISSING and each.default_factory is MISSING and each.name != "options"
 )
-_NOTE: Final = tuple(one.name for one in fields(DataSetNote))
-_NEEDED: Final = (*_TEXT, "estimand", "direction", "design", "arrow", "sesoi", "roles")
 
 
 def _claim(entry: Mapping[str, Any], number: int) -> Claim:
     name = repr(entry.get("id", f"number {number}"))
     absent = [key for key in _NEEDED if key not in entry]
     if absent:
-        raise DataError(f"claim {name} lacks {', '.join(absent)}", allowed=", ".join((*_NEEDED, *_OPTIONAL)))
-    extra = [key for key in entry if key not in (*_NEEDED, *_OPTIONAL)]
-    if extra:
-        raise UnknownNameError.of(f"field of claim {name}", extra[0], (*_NEEDED, *_OPTIONAL))
-    wrong = [key for key in _TEXT if not isinstance(entry[key], str) or not entry[key].strip()]
-    kinds = {**_KINDS, **_OPTIONAL}
-    wrong += [key for key, kind in kinds.items() if key in entry and not isinstance(entry[key], kind)]
-    if wrong:
-        raise DataError(f"claim {name} has a wrong {wrong[0]}", got=repr(entry[wrong[0]])[:80])
-    _check_types(entry, name)
-    if entry["direction"] not in ("greater", "less", "absent"):
-        raise UnknownNameError.of(
-            f"direction (claim {name})", entry["direction"], ("greater", "less", "absent")
+        raise DataError(f"claim {name} lacks {', '.join(absent)}", allowed=", ".join(_ALLOWED))
+    _refuse_unknown(entry, _ALLOWED, f"field of claim {name}")
+    for key, note in dict(entry.get("sets", {})).items():
+        _refuse_unknown(
+            note, [each.name for each in fields(DataSetNote)], f"field of sets.{key} (claim {name})"
         )
-    if entry["design"] not in get_args(Design):
-        raise UnknownNameError.of(f"design (claim {name})", entry["design"], get_args(Design))
     sesoi = entry["sesoi"]
     if isinstance(sesoi, bool) or not isinstance(sesoi, (int, float)) or not 0 < sesoi < float("inf"):
         raise DataError(
             f"claim {name} needs a positive sesoi", got=repr(sesoi), fix="declare δ before seeing data"
         )
-    if len(entry.get("family", ())) > LARGEST_FAMILY:
+    try:
+        claim: Claim = read_value(Claim, {"options": {}, **entry, "sesoi": float(sesoi)})
+    except UnfitError as error:
+        if error.choices:
+            raise UnknownNameError.of(
+                f"{error.at} (claim {name})", error.value, filter(None, error.choices)
+            ) from error
+        raise DataError(
+            f"claim {name} has a wrong {error.at}", got=repr(error.value)[:80], allowed=error.wanted
+        ) from error
+    blank = [key for key in _NEEDED if isinstance(entry[key], str) and not entry[key].strip()]
+    if blank:
+        raise DataError(f"claim {name} has a wrong {blank[0]}", got=repr(entry[blank[0]])[:80])
+    if len(claim.family) > LARGEST_FAMILY:
         raise DataError(
             f"claim {name} names too many data sets",
-            got=f"{len(entry['family'])}",
+            got=f"{len(claim.family)}",
             allowed=f"at most {LARGEST_FAMILY}, so that the correction stays payable",
         )
-    sets = {
-        key: DataSetNote(
-            tuple(value.get("qualifiers", ())),
-            value.get("note", ""),
-            dict(value.get("options", {})),
-            {role: tuple(names) for role, names in value.get("roles", {}).items()},
-            dict(value.get("events", {})),
-            value.get("last", ""),
-            value.get("design", ""),
-            value.get("told", ""),
-        )
-        for key, value in entry.get("sets", {}).items()
-    }
-    claim = Claim(
-        **{key: entry[key] for key in (*_TEXT, "direction", "design")},
-        estimand=dict(entry["estimand"]),
-        arrow=entry["arrow"],
-        sesoi=float(sesoi),
-        roles={role: tuple(names) for role, names in entry["roles"].items()},
-        options=dict(entry.get("options", {})),
-        optional=tuple(entry.get("optional", ())),
-        family=tuple(entry.get("family", ())),
-        worlds=tuple(entry.get("worlds", ())),
-        **{key: entry.get(key, "") for key in ("notebook", "minimum", "told")},
-        sets=sets,
-    )
     idle = [role for role in claim.roles if role not in roles_in(claim.arguments())]
     if idle:
         raise DataError(
@@ -386,28 +352,7 @@ def _claim(entry: Mapping[str, Any], number: int) -> Claim:
     return claim
 
 
-def _check_types(entry: Mapping[str, Any], name: str) -> None:
-    """Refuse a text where a list of texts is wanted: it would be read letter by letter."""
-    lists = {key: entry.get(key, ()) for key in ("optional", "family", "worlds")}
-    lists |= {f"roles.{role}": names for role, names in entry["roles"].items()}
-    for key, note in entry.get("sets", {}).items():
-        extra = [part for part in note if part not in _NOTE]
-        if extra:
-            raise UnknownNameError.of(f"field of sets.{key} (claim {name})", extra[0], _NOTE)
-        lists[f"sets.{key}.qualifiers"] = note.get("qualifiers", ())
-        if not isinstance(note.get("options", {}), dict) or not isinstance(note.get("note", ""), str):
-            raise DataError(
-                f"claim {name} has a wrong sets.{key}",
-                got=repr(note)[:80],
-                allowed="options: a table, note: a text",
-            )
-        lists |= {f"sets.{key}.roles.{role}": names for role, names in note.get("roles", {}).items()}
-        if note.get("design", "") not in ("", *get_args(Design)):
-            raise UnknownNameError.of(
-                f"design of sets.{key} (claim {name})", note["design"], get_args(Design)
-            )
-    for key, names in lists.items():
-        if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
-            raise DataError(
-                f"claim {name} has a wrong {key}", got=repr(names)[:80], allowed="a list of texts"
-            )
+def _refuse_unknown(table: Any, known: Sequence[str], what: str) -> None:
+    extra = [key for key in table if key not in known] if isinstance(table, dict) else []
+    if extra:
+        raise UnknownNameError.of(what, extra[0], known)

@@ -23,6 +23,7 @@ from erresearch.engine.group_keys import as_text, sort_periods, sort_text
 from erresearch.engine.moments import FORMAT, Moments
 from erresearch.engine.stored import parts_of, read_archive, write_archive
 from erresearch.errors import DataError, EngineError, ErresearchWarning, UnknownNameError, missing_columns
+from erresearch.io.files import read_value
 from erresearch.relate import PartialPooling, partial_pooling
 from erresearch.relate.random_effects import estimate_in
 from erresearch.results import Estimate, StudentT
@@ -216,14 +217,8 @@ class Shared:
 
 def _read(path: str | Path) -> tuple[Moments, Shared | None]:
     def make(words: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Moments, Shared | None]:
-        shared = None if words.get("shared") is None else Shared(**words["shared"])
-        if shared is not None:
-            texts = (shared.house, shared.salt_mark)
-            others = (shared.first, shared.last, shared.merged_key)
-            if not all(isinstance(text, str) for text in texts) or not all(
-                isinstance(text, (str, type(None))) for text in others
-            ):
-                raise TypeError("what a shared file says of itself is text")
+        told = words.get("shared")
+        shared = None if told is None else read_value(Shared, told)
         return Moments.from_parts(words, arrays), shared
 
     return read_archive(path, "moments", FORMAT, make)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import functools
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -15,8 +15,6 @@ from erresearch.io.files import atomic_write, csv_text
 from erresearch.io.outputs import check_output, replaceable_file
 from erresearch.report.console import card, plain, say
 from erresearch.schema.vocabulary import Freq
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -74,14 +72,14 @@ _TZ = click.option("--tz", help="Zone in which the business counts its days.  [d
 _CURRENCY = click.option("--currency", help="The one currency to keep.")
 
 
-def wish(*names: str, **attributes: Any) -> Callable[[F], F]:
-    """An option that is kept for the function behind the command, under the name that it has there (:func:`wishes`)."""
+def _keep(context: click.Context, option: click.Parameter, value: object) -> None:
+    """Keep what the caller asked for, under the name that it has in the function behind the command."""
+    if value is not None and value is not False:  # a cost of 0 is said
+        context.meta.setdefault(_WISHES, {})[option.name] = value
 
-    def keep(context: click.Context, option: click.Parameter, value: object) -> None:
-        if value is not None and value is not False:  # a cost of 0 is said
-            context.meta.setdefault(_WISHES, {})[option.name] = value
 
-    return click.option(*names, callback=keep, expose_value=False, **attributes)
+#: An option that :func:`wishes` hands to the function behind the command.
+wish = functools.partial(click.option, callback=_keep, expose_value=False)
 
 
 def wishes() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import csv
 import datetime as dt
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +19,7 @@ from erresearch.experiments.designs import DESIGNS, LOOK, PauseDesign, PausePlan
 from erresearch.experiments.history import DAYS, Series, read_series
 from erresearch.experiments.holdout import Holdout
 from erresearch.experiments.planning import wrong_blocks
-from erresearch.io.files import atomic_write, csv_text, from_toml, resource
+from erresearch.io.files import UnfitError, atomic_write, csv_text, from_toml, read_value, resource
 from erresearch.io.outputs import output_folder
 from erresearch.schema.vocabulary import PERIODS
 
@@ -189,24 +189,24 @@ def read_plan(folder: str | Path) -> PausePlan:
                 "this plan is of another version", got=f"format {told.get('format')!r}"[:40],
                 fix="plan anew with this version",
             )  # fmt: skip
-        _check_kinds(told, _HEAD)
-        design = PauseDesign(**_row(told["design"], PauseDesign))
-        history = _history(folder / "history.csv", told["shops"])
+        head = {name: read_value(kind, told[name], name) for name, kind in _HEAD.items()}
+        shops = head.pop("shops")
+        if (
+            not shops
+            or not 0 < head["delta"] < 1
+            or not (0 <= head["cost"] < math.inf or math.isnan(head["cost"]))
+        ):
+            raise _damaged("`shops`, `delta` or `cost` of plan.toml")
+        design = read_value(PauseDesign, told["design"], "design")
         return PausePlan(
             design=design,
-            schedule=_schedule(folder / "schedule.csv", told["shops"], design),
-            history=history,
-            outcome=told["outcome"],
-            delta=float(told["delta"]),
-            cost=float(told["cost"]),
-            currency=told["currency"],
-            power=tuple(Power(**_row(row, Power)) for row in told.get("power", [])),
-            blocks=tuple((int(size), float(effect)) for size, effect in told["blocks"]),
-            reasons=tuple(told["reasons"]),
-            claim=told["claim"],
-            forecast=float(told["forecast"]),
-            wagered=told["wagered"],
+            schedule=_schedule(folder / "schedule.csv", shops, design),
+            history=_history(folder / "history.csv", shops),
+            power=read_value(tuple[Power, ...], told.get("power", []), "power"),
+            **head,
         )
+    except UnfitError as error:
+        raise _damaged(f"`{error.at}` of plan.toml is not {error.wanted}") from error
     except ErresearchError:
         raise
     except OSError as error:
@@ -222,40 +222,13 @@ def _damaged(what: str) -> DataError:
     return DataError("a file of this plan is damaged", got=what, fix="take the files as they were written")
 
 
-#: Kinds of what stands in plan.toml, in the manner of annotations.
-_HEAD: Final = {
-    "outcome": "str", "delta": "float", "cost": "float", "shops": "list", "claim": "str", "forecast": "float",
-    "wagered": "str", "reasons": "list", "blocks": "list", "currency": "str",
-}  # fmt: skip
-_ACCEPTED: Final[dict[str, tuple[type, ...]]] = {
-    "int": (int,),
-    "float": (float, int),
-    "bool": (bool,),
-    "list": (list,),
-    "tuple[int, int]": (list,),
+#: What stands in plan.toml before the design.
+_HEAD: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("outcome", "claim", "wagered", "currency"), str),
+    **dict.fromkeys(("delta", "cost", "forecast"), float),
+    **dict.fromkeys(("shops", "reasons"), tuple[str, ...]),
+    "blocks": tuple[tuple[int, float], ...],
 }
-
-
-def _check_kinds(told: dict[str, Any], kinds: dict[str, str]) -> None:
-    for name, kind in kinds.items():
-        accepted, value = _ACCEPTED.get(kind, (str,)), told[name]
-        if not isinstance(value, accepted) or isinstance(value, bool) != (kind == "bool"):
-            raise _damaged(f"`{name}` of plan.toml is no {accepted[0].__name__}")
-    if "shops" in kinds:
-        texts = [*told["shops"], *told["reasons"]]
-        if not told["shops"] or not all(isinstance(text, str) for text in texts):
-            raise _damaged("`shops` or `reasons` of plan.toml")
-        if not 0 < told["delta"] < 1 or told["cost"] < 0 or math.isinf(told["cost"]):
-            raise _damaged("`delta` or `cost` of plan.toml")
-
-
-def _row(told: dict[str, Any], made: type) -> dict[str, Any]:
-    """The fields of a value, each of its own kind."""
-    kinds = {field.name: str(field.type) for field in fields(made)}
-    _check_kinds(told, kinds)
-    if unknown := sorted(set(told) - set(kinds)):
-        raise _damaged(f"{len(unknown)} unknown names in plan.toml")
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
 
 
 def _table(path: Path) -> list[dict[str, Any]]:
@@ -267,7 +240,7 @@ def _dates(rows: list[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.datetime64
     return np.array([dt.date.fromisoformat(row["first_day"]) for row in rows], dtype="datetime64[D]")
 
 
-def _schedule(path: Path, shops: list[str], design: PauseDesign) -> Schedule:
+def _schedule(path: Path, shops: Sequence[str], design: PauseDesign) -> Schedule:
     rows = _table(path)
     days = _dates(rows)
     dates = np.unique(days)
@@ -297,7 +270,7 @@ def _schedule(path: Path, shops: list[str], design: PauseDesign) -> Schedule:
     return Schedule(entities=tuple(shops), dates=dates, posting=posting)
 
 
-def _history(path: Path, shops: list[str]) -> tuple[Series, ...]:
+def _history(path: Path, shops: Sequence[str]) -> tuple[Series, ...]:
     import pandas as pd
 
     rows = _table(path)
@@ -350,10 +323,12 @@ def read_holdout(path: str | Path) -> Holdout:
     try:
         told = from_toml(Path(path).read_text(encoding="utf-8"))
         version = told.pop("format", None)
-        made = Holdout(**_row(told, Holdout))
+        made: Holdout = read_value(Holdout, told)
     except ErresearchError:
         raise
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except UnfitError as error:
+        raise _damaged(str(error)) from error
+    except (OSError, ValueError) as error:
         raise _damaged(type(error).__name__) from error
     if version != FORMAT or not (0 < made.share < 1 and 0 < made.delta < math.inf):
         raise _damaged("another version, or a share or delta that is none")

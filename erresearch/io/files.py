@@ -14,14 +14,18 @@ import re
 import secrets
 import stat
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from types import MappingProxyType, UnionType
+from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from erresearch.errors import EngineError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Makers = Mapping[type, Callable[[Mapping[str, Any]], Any]]
 
 
 def resource(kind: Literal["data", "notebooks"]) -> Path:
@@ -114,6 +118,120 @@ def from_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError("its brackets are nested too deeply") from None
+
+
+class UnfitError(TypeError):
+    """What a file holds is no value of the type that is wanted there.
+
+    Parameters
+    ----------
+    at : str
+        Where it stands, such as "roles.x".
+    value : object
+        What stands there.
+    wanted : str
+        What may.
+    choices : tuple
+        The values among which one is wanted; empty for other types.
+    """
+
+    def __init__(self, at: str, value: object, wanted: str, choices: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{at or 'the whole'} is not {wanted}")
+        self.at, self.value, self.wanted, self.choices = at, value, wanted, choices
+
+
+_PLAIN: Final = MappingProxyType(
+    {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
+)
+
+
+def read_value(kind: Any, held: Any, at: str = "", *, makers: Makers = MappingProxyType({})) -> Any:
+    """Make a value of a type from what TOML or JSON held of it, field by field.
+
+    Parameters
+    ----------
+    kind : type
+        A class with fields, a plain type, a tuple or mapping of types, one of several texts, or a type or nothing.
+    held : object
+        Tables, lists, texts and numbers.
+    at : str
+        Where it stands in the file.
+    makers : mapping of type to callable
+        Classes that are not made from all of their fields, and what makes them from a table.
+
+    Returns
+    -------
+    object
+        Of type `kind`.
+
+    Raises
+    ------
+    UnfitError
+        If something is of another type, missing, or not known.
+
+    Examples
+    --------
+    >>> read_value(tuple[float, ...], [1, 0.5])
+    (1, 0.5)
+    >>> read_value(tuple[str, ...], "ab", "names")
+    Traceback (most recent call last):
+    erresearch.io.files.UnfitError: names is not a list of texts
+    """
+    whole, inside = get_origin(kind), get_args(kind)
+    if whole in (Union, UnionType):
+        return None if held is None else read_value(inside[0], held, at, makers=makers)
+    if whole is Literal and held in inside:
+        return held
+    if whole is tuple:
+        return _read_list(inside, held, at, makers)
+    if whole is Mapping and isinstance(held, dict):
+        return {key: read_value(inside[1], each, f"{at}.{key}", makers=makers) for key, each in held.items()}
+    if hasattr(kind, "__dataclass_fields__") and isinstance(held, dict):
+        return makers[kind](held) if kind in makers else kind(**read_fields(kind, held, at, makers=makers))
+    number = isinstance(held, (int, float)) and not isinstance(held, bool)
+    if kind is float and (held is None or number):  # JSON has no word for "not a number"
+        return math.nan if held is None else held
+    counted = kind is int and number and isinstance(held, int) and held >= -1
+    if kind is Any or counted or (kind in (str, bool) and isinstance(held, kind)):
+        return held
+    raise UnfitError(at, held, _PLAIN.get(kind, "a table"), inside if whole is Literal else ())
+
+
+def read_fields(
+    kind: Any,
+    held: Mapping[str, Any],
+    at: str = "",
+    *,
+    leave: Iterable[str] = (),
+    makers: Makers = MappingProxyType({}),
+) -> dict[str, Any]:
+    """What a table holds of the fields of a class but those of `leave`, each of its own type.
+
+    Raises
+    ------
+    UnfitError
+        As :func:`read_value`.
+    """
+    known = {each.name: each for each in fields(kind) if each.name not in leave}
+    needed = {n for n, each in known.items() if each.default is MISSING and each.default_factory is MISSING}
+    if not needed <= held.keys() <= known.keys():
+        raise UnfitError(at, held, f"a table of {', '.join(known)}")
+    hints, before = get_type_hints(kind), f"{at}." if at else ""
+    return {
+        name: read_value(hints[name], each, f"{before}{name}", makers=makers) for name, each in held.items()
+    }
+
+
+def _read_list(kinds: tuple[Any, ...], held: Any, at: str, makers: Makers) -> tuple[Any, ...]:
+    repeated = kinds[-1] is ...
+    wanted = f"a list of {_PLAIN.get(kinds[0], 'a table').removeprefix('a ')}s"
+    if not isinstance(held, (list, tuple)) or not (repeated or len(held) == len(kinds)):
+        raise UnfitError(at, held, wanted)
+    every = kinds[:1] * len(held) if repeated else kinds
+    try:
+        return tuple(read_value(each, one, at, makers=makers) for each, one in zip(every, held, strict=True))
+    except UnfitError as error:
+        raise UnfitError(at, held, wanted) if error.at == at else error from None
 
 
 def atomic_write(path: str | Path, content: str | bytes, *, private: bool = False) -> Path:
