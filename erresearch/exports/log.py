@@ -16,7 +16,7 @@ from erresearch.errors import ColumnError, DataError
 from erresearch.exports.layouts import load_registry
 from erresearch.exports.privacy import first_shape, show_name, shown_columns
 from erresearch.io import pd, pl
-from erresearch.results.estimates import escape
+from erresearch.results.rounding import escape
 
 if TYPE_CHECKING:
     from erresearch.exports.layouts import Format, Kind

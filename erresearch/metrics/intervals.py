@@ -10,7 +10,7 @@ import numpy as np
 
 from erresearch.errors import DataError, DesignError
 from erresearch.results import Estimate, Interval, Reference, StudentT, at_least
-from erresearch.results.estimates import escape
+from erresearch.results.rounding import escape
 
 __all__ = [
     "Draws",

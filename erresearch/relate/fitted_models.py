@@ -19,7 +19,7 @@ from erresearch.errors import DesignError
 from erresearch.relate.bootstrap import enough_draws, wild_bootstrap, wild_bootstraps
 from erresearch.relate.scores import FEW_CLUSTERS, Scores, crv1, crv3, effective_clusters
 from erresearch.results import Estimate, Fit, IntervalKind, StudentT
-from erresearch.results.estimates import grouped
+from erresearch.results.rounding import grouped
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw

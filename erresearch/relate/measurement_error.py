@@ -12,7 +12,7 @@ from erresearch.errors import DesignError
 from erresearch.relate.design import sweep
 from erresearch.relate.lags import open_panel
 from erresearch.results import Reliability, StudentT
-from erresearch.results.fits import Source
+from erresearch.results.estimates import Source
 
 __all__ = ["from_autocovariances", "of_series", "reliability"]
 

@@ -14,6 +14,7 @@ from erresearch.results.doubts import (
     ListSelection,
     SampleNeeded,
     Sensitivity,
+    Shown,
 )
 from erresearch.results.estimates import (
     Affine,
@@ -22,18 +23,27 @@ from erresearch.results.estimates import (
     Interval,
     IntervalKind,
     IntervalTable,
-    Printed,
     Reference,
+    Reliability,
     StudentT,
-    escape,
-    plain,
 )
-from erresearch.results.fits import Bins, Decay, Fit, Mix, Precedence, PredictiveGain, Reliability
-from erresearch.results.responses import DailyResponse, Shown, in_money
+from erresearch.results.fits import (
+    Bins,
+    DailyResponse,
+    Decay,
+    Fit,
+    Mix,
+    Precedence,
+    PredictiveGain,
+    in_money,
+)
 from erresearch.results.rounding import (
+    Printed,
     at_least,
+    escape,
     first_largest,
     largest,
+    plain,
     ranked,
     rounded,
     steady,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 
-from erresearch.results.estimates import Estimate, Interval, Printed, escape, plain
-from erresearch.results.rounding import rounded
+from erresearch.results.estimates import Estimate, Interval
+from erresearch.results.rounding import Headed, Printed, escape, plain, rounded
 
 __all__ = [
     "Attenuation",
@@ -18,11 +20,12 @@ __all__ = [
     "ListSelection",
     "SampleNeeded",
     "Sensitivity",
+    "Shown",
 ]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
-class Curve(Printed):
+class Curve(Headed):
     """A specification curve: one claim estimated in every defensible way, one array entry per model.
 
     Parameters
@@ -50,6 +53,7 @@ class Curve(Printed):
         Estimator and joint inference in words.
     """
 
+    heading: ClassVar[str] = "specification curve"
     outcome: str
     x: str
     value: np.ndarray
@@ -85,12 +89,9 @@ class Curve(Printed):
             f"median t {plain(self.median_t)}"
         )
 
-    def _repr_markdown_(self) -> str:
-        return f"**specification curve** {escape(str(self))}"
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
-class Sensitivity(Printed):
+class Sensitivity(Headed):
     """How strong an unobserved confounder would have to be (Cinelli & Hazlett 2020).
 
     Parameters
@@ -130,6 +131,7 @@ class Sensitivity(Printed):
     of the Royal Statistical Society B, 82(1), 39–67.
     """
 
+    heading: ClassVar[str] = "sensitivity"
     estimate: Estimate
     robustness_value: float
     robustness_value_alpha: float
@@ -164,12 +166,9 @@ class Sensitivity(Printed):
         times = "" if self.strength == 1 else f"{self.strength:g} times "
         return f"{own}; a confounder {times}as strong as {self.benchmark} would leave {plain(self.adjusted)}"
 
-    def _repr_markdown_(self) -> str:
-        return f"**sensitivity** {escape(str(self))}"
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
-class Equivalence(Printed):
+class Equivalence(Headed):
     """Two one-sided tests of an effect that is too small to matter.
 
     Parameters
@@ -188,6 +187,7 @@ class Equivalence(Printed):
         1 − α of each one-sided test.
     """
 
+    heading: ClassVar[str] = "equivalence"
     estimate: Estimate
     sesoi: float
     null: float
@@ -212,12 +212,9 @@ class Equivalence(Printed):
         about = f"{plain(self.null)} ± {plain(self.sesoi)}" if self.null else f"±{plain(self.sesoi)}"
         return f"{self.estimate.name}: {word} within {about}, {self.interval}, p = {plain(self.pvalue)}"
 
-    def _repr_markdown_(self) -> str:
-        return f"**equivalence** {escape(str(self))}"
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Detectable(Printed):
+class Detectable(Headed):
     """What these data could have shown: an effect, and its absence.
 
     Parameters
@@ -232,6 +229,7 @@ class Detectable(Printed):
         Chance asked for, and level of the interval that decides.
     """
 
+    heading: ClassVar[str] = "detectable"
     estimate: Estimate
     effect: float
     nil: float
@@ -250,12 +248,9 @@ class Detectable(Printed):
             f"{plain(self.nil)} on ({100 * self.level:.4g} % interval)"
         )
 
-    def _repr_markdown_(self) -> str:
-        return f"**detectable** {escape(str(self))}"
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
-class SampleNeeded(Printed):
+class SampleNeeded(Headed):
     """How many entities it would take.
 
     Parameters
@@ -276,6 +271,7 @@ class SampleNeeded(Printed):
         Chance asked for, and level of the interval that decides.
     """
 
+    heading: ClassVar[str] = "sample needed"
     estimate: Estimate
     effect: float
     to_find: int
@@ -298,12 +294,9 @@ class SampleNeeded(Printed):
             f"±{plain(self.effect)} (now {self.now:,}){weeks}"
         )
 
-    def _repr_markdown_(self) -> str:
-        return f"**sample needed** {escape(str(self))}"
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
-class Attenuation(Printed):
+class Attenuation(Headed):
     """What noise in the measures may have taken from a correlation or a slope: a range, never one number.
 
     Parameters
@@ -322,6 +315,7 @@ class Attenuation(Printed):
         Whether the lowest reliability would need a correlation beyond 1: then it cannot be that low.
     """
 
+    heading: ClassVar[str] = "attenuation"
     observed: float
     least: float
     most: float
@@ -339,12 +333,9 @@ class Attenuation(Printed):
             f"{plain(self.most)} for reliabilities {self.reliability[0]:g} to {self.reliability[1]:g}{beyond}"
         )
 
-    def _repr_markdown_(self) -> str:
-        return f"**attenuation** {escape(str(self))}"
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ListSelection(Printed):
+class ListSelection(Headed):
     """Whether a list of accounts looks as if it had been chosen by their reactions.
 
     Parameters
@@ -361,6 +352,7 @@ class ListSelection(Printed):
         Whether the edge is sharp and stands still.
     """
 
+    heading: ClassVar[str] = "list"
     sharpness: float
     low_slope: float
     high_slope: float
@@ -375,9 +367,6 @@ class ListSelection(Printed):
             f"{plain(self.low_slope)} per unit of log followers where the upper edge moves by "
             f"{plain(self.high_slope)} ({self.n_rows:,} accounts)"
         )
-
-    def _repr_markdown_(self) -> str:
-        return f"**list** {escape(str(self))}"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -433,3 +422,48 @@ class Adversary(Printed):
 
     def _repr_markdown_(self) -> str:
         return "  \n".join(map(escape, str(self).splitlines()))
+
+
+Data = Literal["as-it-is", "another-year", "as-weeks", "without-events"]
+_DATA: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "as-it-is": "these days",
+        "another-year": "with another year like it",
+        "as-weeks": "the same as weeks",
+        "without-events": "without the declared events",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What data of one shop could show, by the noise of that shop.
+
+    Parameters
+    ----------
+    data : {"as-it-is", "another-year", "as-weeks", "without-events"}
+        Which data.
+    periods : int
+        How many days, or weeks.
+    supported : float
+        Least elasticity that would be called *supported* four times in five; infinite where none would.
+    nil : float
+        Least δ inside which an effect of 0 would lie four times in five, and so could be called nil.
+    """
+
+    data: Data
+    periods: int
+    supported: float
+    nil: float
+
+    @property
+    def which(self) -> str:
+        """Which data, in words."""
+        return _DATA[self.data]
+
+    def __str__(self) -> str:
+        """One line."""
+        return (
+            f"{self.which} ({self.periods:,}): supported from {plain(self.supported)}, nil within "
+            f"±{plain(self.nil)}"
+        )

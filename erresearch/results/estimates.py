@@ -1,16 +1,14 @@
-"""One number with its uncertainty: intervals, the distributions behind them, estimates."""
+"""One number with its uncertainty: intervals, the distributions behind them, estimates, reliabilities."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 from erresearch.errors import DesignError
-from erresearch.results.rounding import rounded, steady
+from erresearch.results.rounding import Headed, Printed, escape, grouped, plain, rounded
 
 __all__ = [
     "Affine",
@@ -19,72 +17,11 @@ __all__ = [
     "Interval",
     "IntervalKind",
     "IntervalTable",
-    "Printed",
     "Reference",
+    "Reliability",
+    "Source",
     "StudentT",
-    "escape",
-    "grouped",
-    "plain",
-    "short",
 ]
-
-
-def plain(value: float, spec: str = "", *, beside: Iterable[float] = ()) -> str:
-    """Write a number for people: with a true minus sign, as every number of this package is printed.
-
-    Without `spec`, a format as in ``format(value, spec)``: two significant digits below 1, three above and the
-    whole part. `beside` are lines that rounding may not reach or cross, beside 0.
-
-    Examples
-    --------
-    >>> plain(-0.0123456), plain(-0.0123456, "+.3f"), plain(12.5, "+.1f"), plain(0.0504, beside=[0.05])
-    ('−0.012', '−0.012', '+12.5', '0.0504')
-    """
-    if not math.isfinite(value):
-        return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
-    if not spec:
-        return rounded(value, beside=beside)
-    text = format(steady(value), spec)
-    return (text if any(digit in text for digit in "123456789") else text.replace("-", "")).replace("-", "−")
-
-
-class Printed:
-    """Shown as `str` says it: short, and the same on every machine.
-
-    See Also
-    --------
-    Estimate : One that is.
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        """The same."""
-        return str(self)
-
-
-def short(text: str, *, word: int = 60) -> str:
-    """Cut words that no screen can break: names from files may be of any length."""
-    return re.sub(rf"\S{{{word + 1},}}", lambda found: f"{found[0][: word - 1]}…", text)
-
-
-def escape(text: str) -> str:
-    """Names come from files: they are shown as text, never as markup, and words without an end are cut."""
-    text = short(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{c}" if c in "\\`*_{}[]|#$~" else c for c in text).replace("\n", " ")
-
-
-def grouped(count: int, by: str) -> str:
-    """Clusters in words: accounts by their own name, anything else as groups by its column.
-
-    Examples
-    --------
-    >>> grouped(40, "account"), grouped(75, "year")
-    ('40 accounts', '75 groups by year')
-    """
-    if by in ("", "account", "entity", "row"):
-        return f"{count:,} account{'' if count == 1 else 's'}"
-    return f"{count:,} group{'' if count == 1 else 's'} by {by}"
 
 
 class IntervalKind(StrEnum):
@@ -533,3 +470,93 @@ class Estimate(Printed):
 
     def _repr_markdown_(self) -> str:
         return f"**{escape(self.name)}** {escape(str(self)[len(self.name) + 2 :])}"
+
+
+Source = Literal["declared", "counts", "autocovariances", "days"]
+_SAID = {
+    "declared": "declared",
+    "counts": "from several counts, whose errors are taken to be their own",
+    "autocovariances": "read off how x follows itself over time",
+    "days": "it is not looked at by day: declare it, as in examine(..., reliability=0.8)",
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Reliability(Headed):
+    """Share of the variance of x that is not an error of measurement.
+
+    Parameters
+    ----------
+    value : float
+        The share; nan where it is not known.
+    low : float
+        Its lower bound, in (0, 1]; nan where it is not known.
+    source : {"declared", "counts", "autocovariances", "days"}
+        Who says so.
+    level : float
+        Level of the lower bound (one-sided); 1 where it was declared.
+
+    Raises
+    ------
+    DesignError
+        If a bound lies outside (0, 1].
+
+    See Also
+    --------
+    erresearch.relate.reliability : Estimates it.
+
+    Examples
+    --------
+    >>> known = Reliability(0.9, 0.8, "declared", 1.0)
+    >>> round(known.given(0.5), 2)
+    0.6
+    """
+
+    heading: ClassVar[str] = "reliability"
+    value: float
+    low: float
+    source: Source
+    level: float = 0.9
+
+    def __post_init__(self) -> None:
+        """Refuse a share that is none."""
+        unknown = math.isnan(self.low) and self.source != "declared"
+        if not (unknown or 0 < self.low <= 1):
+            raise DesignError(
+                "a reliability is a share of the variance",
+                got=f"{self.low:g}",
+                allowed="above 0, and 1 at most",
+                fix="use 1.0 for a count without error, or leave it out where it is not known",
+            )
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a lower bound."""
+        return not math.isnan(self.low)
+
+    def given(self, r2: float) -> float:
+        """Lower bound beside other regressors: 1 − (1 − λ)/(1 − R²), 0 where nothing of x is left but error.
+
+        Parameters
+        ----------
+        r2 : float
+            Share of the variance of x that the other regressors explain.
+
+        Returns
+        -------
+        float
+            What a slope beside them keeps at least; nan where the reliability is not known.
+        """
+        if not self.known:
+            return math.nan
+        return max(0.0, 1 - (1 - self.low) / (1 - r2)) if r2 < 1 else 0.0
+
+    def __str__(self) -> str:
+        """The bound and its source in one sentence."""
+        if not self.known:
+            return f"how much of x is measurement error is not known ({_SAID[self.source]})"
+        bound = (
+            "" if self.source == "declared" else f", {plain(self.low)} or more at {100 * self.level:.4g} %"
+        )
+        what = f"{plain(self.value)}{bound}: the share of x that is no error of measurement"
+        return f"reliability {what} ({_SAID[self.source]})"

@@ -1,114 +1,35 @@
-"""Fitted models, what moves first and what predicts, with the binned points that their pictures draw."""
+"""Fitted models, what moves first, what predicts and what a shop's days answer, with the points that pictures draw."""
 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from erresearch.errors import DesignError, UnknownNameError
-from erresearch.results.estimates import Estimate, IntervalKind, Printed, escape, plain
+from erresearch.errors import UnknownNameError
+from erresearch.results.doubts import Shown
+from erresearch.results.estimates import Estimate, IntervalKind, Reliability
+from erresearch.results.rounding import Headed, Printed, escape, plain
+from erresearch.results.verdicts import Doubt
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["Bins", "Decay", "Fit", "Mix", "Precedence", "PredictiveGain", "Reliability", "Source"]
-
-
-Source = Literal["declared", "counts", "autocovariances", "days"]
-_SAID = {
-    "declared": "declared",
-    "counts": "from several counts, whose errors are taken to be their own",
-    "autocovariances": "read off how x follows itself over time",
-    "days": "it is not looked at by day: declare it, as in examine(..., reliability=0.8)",
-}
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Reliability(Printed):
-    """Share of the variance of x that is not an error of measurement.
-
-    Parameters
-    ----------
-    value : float
-        The share; nan where it is not known.
-    low : float
-        Its lower bound, in (0, 1]; nan where it is not known.
-    source : {"declared", "counts", "autocovariances", "days"}
-        Who says so.
-    level : float
-        Level of the lower bound (one-sided); 1 where it was declared.
-
-    Raises
-    ------
-    DesignError
-        If a bound lies outside (0, 1].
-
-    See Also
-    --------
-    erresearch.relate.reliability : Estimates it.
-
-    Examples
-    --------
-    >>> known = Reliability(0.9, 0.8, "declared", 1.0)
-    >>> round(known.given(0.5), 2)
-    0.6
-    """
-
-    value: float
-    low: float
-    source: Source
-    level: float = 0.9
-
-    def __post_init__(self) -> None:
-        """Refuse a share that is none."""
-        unknown = math.isnan(self.low) and self.source != "declared"
-        if not (unknown or 0 < self.low <= 1):
-            raise DesignError(
-                "a reliability is a share of the variance",
-                got=f"{self.low:g}",
-                allowed="above 0, and 1 at most",
-                fix="use 1.0 for a count without error, or leave it out where it is not known",
-            )
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a lower bound."""
-        return not math.isnan(self.low)
-
-    def given(self, r2: float) -> float:
-        """Lower bound beside other regressors: 1 − (1 − λ)/(1 − R²), 0 where nothing of x is left but error.
-
-        Parameters
-        ----------
-        r2 : float
-            Share of the variance of x that the other regressors explain.
-
-        Returns
-        -------
-        float
-            What a slope beside them keeps at least; nan where the reliability is not known.
-        """
-        if not self.known:
-            return math.nan
-        return max(0.0, 1 - (1 - self.low) / (1 - r2)) if r2 < 1 else 0.0
-
-    def __str__(self) -> str:
-        """The bound and its source in one sentence."""
-        if not self.known:
-            return f"how much of x is measurement error is not known ({_SAID[self.source]})"
-        bound = (
-            "" if self.source == "declared" else f", {plain(self.low)} or more at {100 * self.level:.4g} %"
-        )
-        what = f"{plain(self.value)}{bound}: the share of x that is no error of measurement"
-        return f"reliability {what} ({_SAID[self.source]})"
-
-    def _repr_markdown_(self) -> str:
-        return f"**reliability** {escape(str(self))}"
+__all__ = [
+    "Bins",
+    "DailyResponse",
+    "Decay",
+    "Fit",
+    "Mix",
+    "Precedence",
+    "PredictiveGain",
+    "in_money",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -212,8 +133,8 @@ class Fit(Printed, Mapping[str, Estimate]):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Bins:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Bins(Headed):
     """Binned points for a picture: what remains of the rows when only the result travels on.
 
     Parameters
@@ -228,6 +149,7 @@ class Bins:
         Axis names with units.
     """
 
+    heading: ClassVar[str] = "bins"
     x: np.ndarray
     y: np.ndarray
     low: np.ndarray
@@ -236,18 +158,15 @@ class Bins:
     x_name: str
     y_name: str
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         """One line: what is binned, how finely."""
         rows, bins = int(np.sum(self.n)), len(self.x)
         counted = f"{bins} bin{'s' * (bins != 1)} of {rows:,} row{'s' * (rows != 1)}"
         return f"{self.y_name} by {self.x_name}: {counted}"
 
-    def _repr_markdown_(self) -> str:
-        return f"**bins** {escape(str(self))}"
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
-class Decay(Printed):
+class Decay(Headed):
     """How reactions grow with followers: X = c·F^β; β < 1 means that the engagement rate falls.
 
     Parameters
@@ -268,6 +187,7 @@ class Decay(Printed):
         Rows left out, by reason.
     """
 
+    heading: ClassVar[str] = "decay"
     exponent: Estimate
     log_ols: Estimate
     reliability: tuple[tuple[float, Estimate], ...]
@@ -279,9 +199,6 @@ class Decay(Printed):
     def __str__(self) -> str:
         """The slope in one sentence."""
         return f"{self.exponent} (β < 1: the rate falls as followers grow)"
-
-    def _repr_markdown_(self) -> str:
-        return f"**decay** {escape(str(self))}"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -352,7 +269,7 @@ class Mix(Printed):
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
-class Precedence(Printed):
+class Precedence(Headed):
     """Which of two series moves first: both directions, and the ladder of leads and lags.
 
     Parameters
@@ -409,6 +326,7 @@ class Precedence(Printed):
     talk before sales: 0.09; sales before talk: 0.02; lead of talk (placebo): 0.01
     """
 
+    heading: ClassVar[str] = "precedence"
     x: str
     y: str
     forward: Estimate
@@ -439,12 +357,9 @@ class Precedence(Printed):
             f"lead of {self.x} (placebo): {plain(self.lead.value)}"
         )
 
-    def _repr_markdown_(self) -> str:
-        return f"**precedence** {escape(str(self))}"
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
-class PredictiveGain(Printed):
+class PredictiveGain(Headed):
     """Whether something predicts the outcome out of sample, and by how much.
 
     Parameters
@@ -476,6 +391,7 @@ class PredictiveGain(Printed):
         Reasons why no decisive word may be given; empty where one may.
     """
 
+    heading: ClassVar[str] = "predictive gain"
     outcome: str
     add: tuple[str, ...]
     versus: tuple[str, ...]
@@ -501,5 +417,179 @@ class PredictiveGain(Printed):
             f"{plain(self.r2_rival)}"
         )
 
+
+def in_money(worth: Estimate) -> str:
+    """What one more of something goes with in revenue, and what it may cost at most.
+
+    Parameters
+    ----------
+    worth : Estimate
+        Revenue of one more, named "one more like".
+
+    Returns
+    -------
+    str
+
+    See Also
+    --------
+    erresearch.break_even : What it must bring, from a cost and a margin.
+
+    Examples
+    --------
+    >>> from erresearch.results import StudentT
+    >>> def e(value):
+    ...     ref = StudentT(value, 0.5, 40)
+    ...     return Estimate("one more like", value=value, se=0.5, df=40, interval=ref.interval(0.95), n_rows=700,
+    ...     n_accounts=1, reference=ref, unit="EUR")
+    >>> print(in_money(e(0.1)))
+    one more like goes with anything from 0.9 EUR less to 1.1 EUR more revenue, and does not pay if it costs more than
+    1.1 EUR times the margin
+    >>> print(in_money(e(2.0)))
+    one more like goes with 1.0 to 3.0 EUR more revenue, and pays if it costs less than 1.0 EUR times the margin
+    >>> print(in_money(e(-2.0)))
+    one more like goes with 1.0 to 3.0 EUR less revenue, so these rows show no gain that could pay for it
+    """
+    ends, unit = worth.interval, f" {worth.unit}".rstrip()
+    low, high = ends.ends()[1:-1].split(", ")
+    most, least = replace(ends, low=-ends.high, high=-ends.low).ends()[1:-1].split(", ")
+    goes = f"{worth.name} goes with"
+    if ends.low > 0:
+        pays = f"pays if it costs less than {low}{unit} times the margin"
+        return f"{goes} {low} to {high}{unit} more revenue, and {pays}"
+    if ends.high == math.inf:
+        return f"these data set no bound on the revenue that {worth.name} goes with"
+    if ends.high > 0:
+        range_ = f"anything from {least}{unit} less to" if ends.low > -math.inf else "at most"
+        pays = f"does not pay if it costs more than {high}{unit} times the margin"
+        return f"{goes} {range_} {high}{unit} more revenue, and {pays}"
+    less = f"{most} to {least}" if ends.low > -math.inf else f"{most} or more"
+    return f"{goes} {less}{unit} less revenue, so these rows show no gain that could pay for it"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class DailyResponse(Printed):
+    """How the revenue of one shop answers its posts over four weeks.
+
+    Parameters
+    ----------
+    x, y : str
+        Reactions and revenue.
+    order : Precedence
+        The box of two weeks: `forward` before, `contemporaneous` the same day, `lead` the two weeks after (the placebo),
+        `over_lead` the difference. The word of a verdict is read from it.
+    size : Estimate
+        Elasticity over four weeks, the sum of the bands.
+    bands : tuple of (int, int, Estimate)
+        First and last day of each, and its part.
+    capped : (Estimate, Estimate)
+        Box and same day with viral posts capped: a nil needs them too.
+    worth : Estimate
+        Revenue over four weeks of one more x, at the shop's usual revenue and reactions.
+    per_post : Estimate or None
+        The same of one more usual post; None where posts are not counted.
+    shown : tuple of Shown
+        What the data could show, those at hand first.
+    cautions : tuple of Doubt
+        What was left out, filled or not declared, counted.
+    first, last : str
+        Days covered.
+    shops : mapping of str to DailyResponse
+        Each shop by itself where there are several; then the numbers above are of all together.
+
+    See Also
+    --------
+    erresearch.daily_response : Makes it.
+    """
+
+    x: str
+    y: str
+    order: Precedence
+    size: Estimate
+    bands: tuple[tuple[int, int, Estimate], ...]
+    capped: tuple[Estimate, Estimate]
+    worth: Estimate
+    per_post: Estimate | None
+    shown: tuple[Shown, ...]
+    cautions: tuple[Doubt, ...]
+    first: str
+    last: str
+    shops: Mapping[str, DailyResponse] = field(default_factory=dict)
+
+    @property
+    def answer(self) -> str:
+        """What one more x goes with over four weeks, a range or not more than, and what it may cost at most."""
+        return in_money(self.worth)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per number: value, se, low, high, unit."""
+        import pandas as pd
+
+        rows = [
+            {
+                "of": code,
+                "value": each.value,
+                "se": each.se,
+                "low": each.interval.low,
+                "high": each.interval.high,
+                "unit": each.unit,
+            }
+            for code, each in self._numbers().items()
+        ]
+        return pd.DataFrame(rows).set_index("of")
+
+    def _numbers(self) -> dict[str, Estimate]:
+        order = self.order
+        assert order.contemporaneous is not None and order.over_lead is not None  # noqa: PT018
+        return {
+            "before": order.forward,
+            "same day": order.contemporaneous,
+            "after (placebo)": order.lead,
+            "before less after": order.over_lead,
+            **{f"days {first}-{last}": each for first, last, each in self.bands},
+            "four weeks": self.size,
+            "worth": self.worth,
+            **({} if self.per_post is None else {"worth of a post": self.per_post}),
+        }
+
+    def __str__(self) -> str:
+        """What the days could show, the answer in money, the order."""
+        lines = [
+            f"{self.y} after {self.x}, {self.first} to {self.last}",
+            *(f"  could show: {each}" for each in self.shown),
+            f"  {self.answer}",
+            *([] if self.per_post is None else [f"  {in_money(self.per_post)}"]),
+            *(f"  {code}: {each.number()}" for code, each in self._numbers().items()),
+            *(f"  caution: {each}" for each in self.cautions if each.raised),
+        ]
+        lines += [f"  {name}: {one.answer}" for name, one in self.shops.items()]
+        return "\n".join(textwrap.fill(line, 88, subsequent_indent="      ") for line in lines)
+
+    def _repr_html_(self) -> str:
+        """The sentence and the tables."""
+        import html
+
+        import pandas as pd
+
+        told = self.to_frame().map(lambda each: plain(each) if isinstance(each, float) else each)
+        could = pd.DataFrame(
+            [
+                {"data": each.which, "periods": f"{each.periods:,}", "supported from": plain(each.supported),
+                 "nil within ±": plain(each.nil)}
+                for each in self.shown
+            ]
+        )  # fmt: skip
+        said = "".join(f"<li>{html.escape(str(each))}</li>" for each in self.cautions if each.raised)
+        shops = "".join(
+            f"<li>{html.escape(name)}: {html.escape(one.answer)}</li>" for name, one in self.shops.items()
+        )
+        parts = [
+            could.to_html(index=False),
+            f"<p>{html.escape(self.answer)}</p>",
+            "" if self.per_post is None else f"<p>{html.escape(in_money(self.per_post))}</p>",
+            told.to_html(),
+            f"<ul>{said}{shops}</ul>" * bool(said or shops),
+        ]
+        return "".join(parts)
+
     def _repr_markdown_(self) -> str:
-        return f"**predictive gain** {escape(str(self))}"
+        return f"**daily response** {escape(self.answer)}"

@@ -1,4 +1,4 @@
-"""What rounding may not decide: which of two numbers is larger, how many are tied, which digit is printed.
+"""How numbers and names are printed, and what rounding may not decide: which is larger, how many are tied.
 
 Processors and libraries add in different orders, so the last bits of a double differ between machines. A choice made on
 those bits would change a word or a name from one machine to the next. Every such choice is made here: numbers within
@@ -8,12 +8,26 @@ a tolerance are equal, and equal numbers keep the order in which they were decla
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import numpy as np
 
-__all__ = ["at_least", "first_largest", "largest", "ranked", "rounded", "steady"]
+__all__ = [
+    "Headed",
+    "Printed",
+    "at_least",
+    "escape",
+    "first_largest",
+    "grouped",
+    "largest",
+    "plain",
+    "ranked",
+    "rounded",
+    "short",
+    "steady",
+]
 
 #: Numbers that differ by less than this share of the larger one are equal.
 TOLERANCE: Final = 1e-9
@@ -223,3 +237,76 @@ def ranked(items: Iterable[Item], size: Callable[[Item], float]) -> list[Item]:
         out += [one[2] for one in sorted(known[:length], key=lambda one: one[1])]
         known = known[length:]
     return out
+
+
+def plain(value: float, spec: str = "", *, beside: Iterable[float] = ()) -> str:
+    """Write a number for people: with a true minus sign, as every number of this package is printed.
+
+    Without `spec`, a format as in ``format(value, spec)``: two significant digits below 1, three above and the
+    whole part. `beside` are lines that rounding may not reach or cross, beside 0.
+
+    Examples
+    --------
+    >>> plain(-0.0123456), plain(-0.0123456, "+.3f"), plain(12.5, "+.1f"), plain(0.0504, beside=[0.05])
+    ('−0.012', '−0.012', '+12.5', '0.0504')
+    """
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
+    if not spec:
+        return rounded(value, beside=beside)
+    text = format(steady(value), spec)
+    return (text if any(digit in text for digit in "123456789") else text.replace("-", "")).replace("-", "−")
+
+
+class Printed:
+    """Shown as `str` says it: short, and the same on every machine.
+
+    See Also
+    --------
+    Estimate : One that is.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """The same."""
+        return str(self)
+
+
+class Headed(Printed):
+    """The same, in notebooks under the name of its kind.
+
+    See Also
+    --------
+    Printed : What it is in a terminal.
+    """
+
+    __slots__ = ()
+    heading: ClassVar[str]
+
+    def _repr_markdown_(self) -> str:
+        return f"**{self.heading}** {escape(str(self))}"
+
+
+def short(text: str, *, word: int = 60) -> str:
+    """Cut words that no screen can break: names from files may be of any length."""
+    return re.sub(rf"\S{{{word + 1},}}", lambda found: f"{found[0][: word - 1]}…", text)
+
+
+def escape(text: str) -> str:
+    """Names come from files: they are shown as text, never as markup, and words without an end are cut."""
+    text = short(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"\\{c}" if c in "\\`*_{}[]|#$~" else c for c in text).replace("\n", " ")
+
+
+def grouped(count: int, by: str) -> str:
+    """Clusters in words: accounts by their own name, anything else as groups by its column.
+
+    Examples
+    --------
+    >>> grouped(40, "account"), grouped(75, "year")
+    ('40 accounts', '75 groups by year')
+    """
+    if by in ("", "account", "entity", "row"):
+        return f"{count:,} account{'' if count == 1 else 's'}"
+    return f"{count:,} group{'' if count == 1 else 's'} by {by}"

@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from erresearch.errors import UnknownNameError
-from erresearch.results.estimates import Estimate, Interval, Printed, escape, plain
+from erresearch.results.estimates import Estimate, Interval
+from erresearch.results.rounding import Printed, escape, plain
 from erresearch.schema.vocabulary import WORDS, Word
 
 __all__ = [
@@ -38,37 +39,94 @@ __all__ = [
 
 
 class ReasonCode(StrEnum):
-    """What a :class:`Reason` is about; a member is text, so that codes survive JSON and TOML."""
+    """What a :class:`Reason` is about; a member is text, so that codes survive JSON and TOML.
+
+    Beside each stands its sentence; a fact stands in braces. Floats are printed as everywhere, counts with thousands.
+    """
+
+    sentence: str
+
+    def __new__(cls, code: str, sentence: str = "{text}") -> ReasonCode:
+        """A code that knows its sentence."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.sentence = sentence
+        return member
 
     # the rule that gave a verdict's word
-    NO_BOUND = "no-bound"
-    INSIDE_SESOI = "inside-sesoi"
-    BEYOND_SESOI = "beyond-sesoi"
-    BEYOND_ZERO = "beyond-zero"
-    BEYOND_ZERO_AND_SESOI = "beyond-zero-and-sesoi"
-    HOLDS_SMALL_AND_LARGE = "holds-small-and-large"
-    HOLDS_ZERO_AND_LARGE = "holds-zero-and-large"
+    NO_BOUND = ("no-bound", "the data set no bound on the effect")
+    INSIDE_SESOI = ("inside-sesoi", "the whole interval lies inside ±{sesoi}")
+    BEYOND_SESOI = ("beyond-sesoi", "the whole interval lies beyond ±{sesoi}")
+    BEYOND_ZERO = ("beyond-zero", "the whole interval lies {side} 0")
+    BEYOND_ZERO_AND_SESOI = ("beyond-zero-and-sesoi", "the whole interval lies {side} 0 and beyond {sesoi}")
+    HOLDS_SMALL_AND_LARGE = (
+        "holds-small-and-large",
+        "the interval holds effects smaller than {sesoi} as well as larger ones",
+    )
+    HOLDS_ZERO_AND_LARGE = ("holds-zero-and-large", "the interval holds both 0 and effects beyond {sesoi}")
     # what kept a word from being decisive
-    RANGE_DISAGREES = "range-disagrees"
-    FEW_CLUSTERS = "few-clusters"
-    NO_LEAD = "no-lead"
-    LEAD_OUTSIDE = "lead-outside"
-    REVERSE_AS_STRONG = "reverse-as-strong"
-    ONLY_BESIDE_SAME_PERIOD = "only-beside-same-period"
-    NOT_OVER_LEAD = "not-over-lead"
-    SAME_PERIOD_OTHER_WAY = "same-period-other-way"
-    SAME_PERIOD_UNKNOWN = "same-period-unknown"
-    SAME_PERIOD_OPEN = "same-period-open"
-    LATER_PERIOD_OPEN = "later-period-open"
-    RELIABILITY_UNKNOWN = "reliability-unknown"
-    RELIABILITY_TOO_LOW = "reliability-too-low"
-    DEPENDS_ON_ADJUSTMENT = "depends-on-adjustment"
-    LOSS_IS_NO_GAIN = "loss-is-no-gain"
+    RANGE_DISAGREES = (
+        "range-disagrees",
+        "the answer changes within the declared range: {found}, but {other} for {end}",
+    )
+    FEW_CLUSTERS = ("few-clusters", "only {clusters} accounts: a decisive word needs {needed}")
+    NO_LEAD = ("no-lead", "no lead of x could be tested, so the direction is open")
+    LEAD_OUTSIDE = ("lead-outside", "the lead of x (a placebo) is not inside ±{sesoi}: {lead}")
+    REVERSE_AS_STRONG = ("reverse-as-strong", "the reverse direction is at least as strong: {found}")
+    ONLY_BESIDE_SAME_PERIOD = (
+        "only-beside-same-period",
+        "without x of the same period in the model it is {found}: what "
+        "works at once and what works a period later cannot be told apart",
+    )
+    NOT_OVER_LEAD = (
+        "not-over-lead",
+        "x before y does not go with y more than x after y does: the difference is {found}",
+    )
+    SAME_PERIOD_OTHER_WAY = (
+        "same-period-other-way",
+        "x and y of the {same} move the other way, by {found}: a dip after a rise is no loss",
+    )
+    SAME_PERIOD_UNKNOWN = (
+        "same-period-unknown",
+        "nil later; what happens within the period could not be looked at",
+    )
+    SAME_PERIOD_OPEN = ("same-period-open", "nil {after}, {same} open: {found} is not inside ±{sesoi}")
+    LATER_PERIOD_OPEN = (
+        "later-period-open",
+        "nil {after}, but x of {lag} periods before goes with y by {found}",
+    )
+    RELIABILITY_UNKNOWN = (
+        "reliability-unknown",
+        "inside ±{sesoi}, but it is not known how much of x is error, which hides "
+        "effects: declare a reliability, or bring several counts with errors of their own",
+    )
+    RELIABILITY_TOO_LOW = (
+        "reliability-too-low",
+        "inside ±{sesoi}, but errors in x may leave only {kept} of an effect, and the "
+        "intervals are not inside ±{inner} ({reliability})",
+    )
+    DEPENDS_ON_ADJUSTMENT = (
+        "depends-on-adjustment",
+        "depends on adjustment: {found} with {held} held fixed, {without} without; it "
+        "may be on the way from x to y or drive both",
+    )
+    LOSS_IS_NO_GAIN = (
+        "loss-is-no-gain",
+        "the whole interval lies below −{sesoi}: what goes with less does not contradict "
+        "that it earns nothing",
+    )
     # a finding that stands before the rule
-    SAME_PERIOD_TOGETHER = "same-period-together"
-    LATER_PERIOD_MOVES = "later-period-moves"
+    SAME_PERIOD_TOGETHER = (
+        "same-period-together",
+        "x and y of the {same} move together, by {found}; finer periods, "
+        "declared events or an experiment would tell which comes first",
+    )
+    LATER_PERIOD_MOVES = (
+        "later-period-moves",
+        "x of {lag} periods before goes with y by {found}; the claim is about the {after}",
+    )
     # why nothing was judged
-    COLUMNS_MISSING = "columns-missing"
+    COLUMNS_MISSING = ("columns-missing", "no {columns}")
     TOO_FEW_ROWS = "too-few-rows"
     NO_COMPLETE_ROW = "no-complete-row"
     REFUSED = "refused"
@@ -76,49 +134,8 @@ class ReasonCode(StrEnum):
     OTHER = "other"
 
 
-#: One sentence for each code; a fact stands in braces. Floats are printed as everywhere, counts with thousands.
-SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        ReasonCode.NO_BOUND: "the data set no bound on the effect",
-        ReasonCode.INSIDE_SESOI: "the whole interval lies inside ±{sesoi}",
-        ReasonCode.BEYOND_SESOI: "the whole interval lies beyond ±{sesoi}",
-        ReasonCode.BEYOND_ZERO: "the whole interval lies {side} 0",
-        ReasonCode.BEYOND_ZERO_AND_SESOI: "the whole interval lies {side} 0 and beyond {sesoi}",
-        ReasonCode.HOLDS_SMALL_AND_LARGE: "the interval holds effects smaller than {sesoi} as well as larger ones",
-        ReasonCode.HOLDS_ZERO_AND_LARGE: "the interval holds both 0 and effects beyond {sesoi}",
-        ReasonCode.RANGE_DISAGREES: "the answer changes within the declared range: {found}, but {other} for {end}",
-        ReasonCode.FEW_CLUSTERS: "only {clusters} accounts: a decisive word needs {needed}",
-        ReasonCode.NO_LEAD: "no lead of x could be tested, so the direction is open",
-        ReasonCode.LEAD_OUTSIDE: "the lead of x (a placebo) is not inside ±{sesoi}: {lead}",
-        ReasonCode.REVERSE_AS_STRONG: "the reverse direction is at least as strong: {found}",
-        ReasonCode.ONLY_BESIDE_SAME_PERIOD: "without x of the same period in the model it is {found}: what "
-        "works at once and what works a period later cannot be told apart",
-        ReasonCode.NOT_OVER_LEAD: "x before y does not go with y more than x after y does: the difference is {found}",
-        ReasonCode.SAME_PERIOD_OTHER_WAY: "x and y of the {same} move the other way, by {found}: a dip after a rise "
-        "is no loss",
-        ReasonCode.SAME_PERIOD_UNKNOWN: "nil later; what happens within the period could not be looked at",
-        ReasonCode.SAME_PERIOD_OPEN: "nil {after}, {same} open: {found} is not inside ±{sesoi}",
-        ReasonCode.LATER_PERIOD_OPEN: "nil {after}, but x of {lag} periods before goes with y by {found}",
-        ReasonCode.RELIABILITY_UNKNOWN: "inside ±{sesoi}, but it is not known how much of x is error, which hides "
-        "effects: declare a reliability, or bring several counts with errors of their own",
-        ReasonCode.RELIABILITY_TOO_LOW: "inside ±{sesoi}, but errors in x may leave only {kept} of an effect, and the "
-        "intervals are not inside ±{inner} ({reliability})",
-        ReasonCode.DEPENDS_ON_ADJUSTMENT: "depends on adjustment: {found} with {held} held fixed, {without} without; it "
-        "may be on the way from x to y or drive both",
-        ReasonCode.LOSS_IS_NO_GAIN: "the whole interval lies below −{sesoi}: what goes with less does not contradict "
-        "that it earns nothing",
-        ReasonCode.SAME_PERIOD_TOGETHER: "x and y of the {same} move together, by {found}; finer periods, "
-        "declared events or an experiment would tell which comes first",
-        ReasonCode.LATER_PERIOD_MOVES: "x of {lag} periods before goes with y by {found}; the claim is about the "
-        "{after}",
-        ReasonCode.COLUMNS_MISSING: "no {columns}",
-        ReasonCode.TOO_FEW_ROWS: "{text}",
-        ReasonCode.NO_COMPLETE_ROW: "{text}",
-        ReasonCode.REFUSED: "{text}",
-        ReasonCode.BOOSTED_UNPRICED: "{text}",
-        ReasonCode.OTHER: "{text}",
-    }
-)
+#: The sentence of each code.
+SENTENCES: Final[Mapping[str, str]] = MappingProxyType({code.value: code.sentence for code in ReasonCode})
 
 
 @dataclass(frozen=True, slots=True)

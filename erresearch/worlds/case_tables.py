@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from erresearch.worlds.panels import FIRST_MONDAY, FOLLOWERS, FOLLOWERS_SD
+from erresearch.worlds.panels import (
+    FIRST_MONDAY,
+    FOLLOWERS,
+    FOLLOWERS_SD,
+    Floats,
+    autoregression,
+    numbered,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,11 +45,6 @@ THRESHOLD: Final = 6
 _EARNING_SD: Final = 0.25
 
 
-def _names(kind: str, count: int) -> list[str]:
-    width = max(2, len(str(count)))
-    return [f"{kind}-{number:0{width}d}" for number in range(1, count + 1)]
-
-
 def earning_list(rng: np.random.Generator, accounts: int, weeks: int, exponent: float) -> pd.DataFrame:
     """One row per account: followers, and revenue of `weeks` weeks that grows as followers^`exponent`."""
     import pandas as pd
@@ -57,7 +59,7 @@ def earning_list(rng: np.random.Generator, accounts: int, weeks: int, exponent: 
     )
     return pd.DataFrame(
         {
-            "account": _names("account", accounts),
+            "account": numbered("account", accounts),
             "followers": np.rint(np.exp(followers)).astype(np.int64),
             "revenue": np.round(np.exp(revenue), 2),
         }
@@ -78,7 +80,7 @@ def articles(rng: np.random.Generator, count: int, days: int, effect: float) -> 
     first = np.datetime64("2024-01-01")
     return pd.DataFrame(
         {
-            "article": np.repeat(_names("article", count), days),
+            "article": np.repeat(numbered("article", count), days),
             "day": np.tile((first + np.arange(days)).astype("datetime64[us]"), count),
             "page_views": views.ravel(),
             "comments": comments.ravel(),
@@ -99,7 +101,7 @@ def videos(rng: np.random.Generator, keywords: int, places: int, effect: float) 
     position = np.argsort(np.argsort(-merit, axis=1), axis=1) + 1
     return pd.DataFrame(
         {
-            "keyword": np.repeat(_names("keyword", keywords), places),
+            "keyword": np.repeat(numbered("keyword", keywords), places),
             "position": position.ravel(),
             "views": np.rint(views).astype(np.int64).ravel(),
             "age": age.astype(np.int64).ravel(),
@@ -119,14 +121,12 @@ def people(rng: np.random.Generator, shops: int, each: int, jump: float) -> pd.D
     chance += jump * (interactions >= THRESHOLD)
     return pd.DataFrame(
         {
-            "shop": np.asarray(_names("shop", shops), dtype=object)[shop],
+            "shop": np.asarray(numbered("shop", shops), dtype=object)[shop],
             "interactions": interactions,
             "bought": (rng.random(rows) < np.clip(chance, 0, 1)).astype(np.int64),
         }
     )
 
-
-Floats = NDArray[np.float64]
 
 _BURN_IN: Final = 60
 _WINDOW: Final = 26
@@ -165,7 +165,7 @@ class Weeks:
         length = weeks + _BURN_IN
         season = np.cos(2 * np.pi * (np.arange(length)[:, None] - _BURN_IN - 35) / 52.1775)
         common = _COMMON * rng.standard_normal((length, 1))
-        spend = 0.2 * season + _remembering(0.35 * rng.standard_normal((length, accounts)), 0.7)
+        spend = 0.2 * season + autoregression(0.35 * rng.standard_normal((length, accounts)), 0.7)
         size = np.clip(rng.standard_normal(accounts), -2, 2)
         return cls(rng=rng, season=season, common=common, spend=spend, size=size, weeks=weeks)
 
@@ -175,45 +175,39 @@ class Weeks:
 
     def driver(self, sd: float = 0.35, memory: float = _MEMORY) -> Floats:
         """Log of something that spend and season move too, as deviation from the account's level."""
-        return 0.3 * self.season + self.common + 0.4 * self.spend + _remembering(self.noise(sd), memory)
+        return 0.3 * self.season + self.common + 0.4 * self.spend + autoregression(self.noise(sd), memory)
 
     def outcome(self, drive: Floats, *, sd: float = 0.25) -> Floats:
         """Log of an outcome that last week's `drive` moves; half of a week's deviation is there a week later."""
         pushed = 0.15 * self.season + self.common + 0.15 * self.spend + self.noise(sd)
         pushed[1:] += drive[:-1]
-        return _remembering(pushed, _MEMORY)
+        return autoregression(pushed, _MEMORY)
 
     def counts(self, level: float, deviations: Floats, *, spread: float = 0.9) -> NDArray[np.int64]:
         """Whole numbers, 1 at least, around exp(level + size + deviations)."""
         rate = np.exp(np.minimum(level + spread * self.size + deviations, 18.0))
         return np.maximum(self.rng.poisson(rate), 1)
 
+    def driving(self, effect: float, level: float = 7.5) -> tuple[NDArray[np.int64], Floats]:
+        """Counts of a driver, and `effect` times their log about the account's level."""
+        counts = self.counts(level, self.driver())
+        return counts, effect * (np.log(counts) - level - 0.9 * self.size)
+
     def table(self, columns: Mapping[str, Floats | NDArray[np.int64]]) -> pd.DataFrame:
         """One row per account and week, spend beside the columns."""
         import pandas as pd
 
         accounts = len(self.size)
-        width = max(2, len(str(accounts)))
         weeks = FIRST_MONDAY + 7 * np.arange(self.weeks)
         spend = np.round(np.exp(6 + 0.6 * self.size + self.spend), 2)
         shown = {name: values[_BURN_IN:].T.ravel() for name, values in {**columns, "spend": spend}.items()}
         return pd.DataFrame(
             {
-                "account": np.repeat([f"account-{n:0{width}d}" for n in range(1, accounts + 1)], self.weeks),
+                "account": np.repeat(numbered("account", accounts), self.weeks),
                 "week": np.tile(weeks.astype("datetime64[us]"), accounts),
                 **shown,
             }
         )
-
-
-def _remembering(shocks: Floats, memory: float) -> Floats:
-    """Running y_t = memory·y_{t−1} + e_t down the rows, from 0."""
-    out = np.empty_like(shocks)
-    state = np.zeros(shocks.shape[1:])
-    for t, shock in enumerate(shocks):
-        state = memory * state + shock
-        out[t] = state
-    return out
 
 
 def _money(weeks: Weeks, deviations: Floats) -> Floats:
@@ -223,8 +217,7 @@ def _money(weeks: Weeks, deviations: Floats) -> Floats:
 def comments_and_revenue(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Comments of a week move the next week's revenue by `effect` (elasticity)."""
     made = Weeks.draw(rng, accounts, weeks)
-    comments = made.counts(5.5, made.driver())
-    drive = effect * (np.log(comments) - 5.5 - 0.9 * made.size)
+    comments, drive = made.driving(effect, 5.5)
     return made.table(
         {
             "comments": comments,
@@ -236,8 +229,7 @@ def comments_and_revenue(rng: np.random.Generator, accounts: int, weeks: int, ef
 def conversion(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Engagement of a week moves the next week's share of sessions that end in a purchase by `effect`."""
     made = Weeks.draw(rng, accounts, weeks)
-    engagement = made.counts(7.5, made.driver())
-    drive = effect * (np.log(engagement) - 7.5 - 0.9 * made.size)
+    engagement, drive = made.driving(effect)
     rate = np.minimum(np.exp(np.log(0.03) + made.outcome(drive, sd=0.15)), 0.9)
     sessions = made.counts(10.0, 0.4 * made.season + made.noise(0.2), spread=0.3)
     conversions = np.maximum(made.rng.binomial(sessions, rate), 1)
@@ -256,7 +248,7 @@ def followers_or_engagement(
 ) -> pd.DataFrame:
     """Next week's revenue moves with engagement, or with followers, who come and go with campaigns."""
     made = Weeks.draw(rng, accounts, weeks)
-    crowd = _remembering(made.noise(0.15), 0.8)
+    crowd = autoregression(made.noise(0.15), 0.8)
     reacting = made.driver()
     return made.table(
         {
@@ -274,7 +266,7 @@ def two_rates(
     made = Weeks.draw(rng, accounts, weeks)
     followers = made.counts(10.3, np.zeros_like(made.spend))
     seen = made.driver(0.35)
-    warmth = _remembering(made.noise(0.3), _MEMORY)
+    warmth = autoregression(made.noise(0.3), _MEMORY)
     reach = made.counts(9.0, seen)
     engagement = np.maximum(made.rng.poisson(0.05 * reach * np.exp(warmth)), 1)
     drive = by_reach * warmth + by_followers * (seen + warmth)
@@ -299,7 +291,7 @@ def bands_or_history(
     after Scrunch (below 1 %, to 3.5 %, to 6 %, above), numbered 0 to 3.
     """
     made = Weeks.draw(rng, accounts, weeks)
-    rate = np.exp(np.log(0.023) + 0.5 * made.size + _remembering(made.noise(0.45), 0.3))
+    rate = np.exp(np.log(0.023) + 0.5 * made.size + autoregression(made.noise(0.45), 0.3))
     logs = np.log(rate)
     past = np.lib.stride_tricks.sliding_window_view(logs, _WINDOW, axis=0)[:-1]
     own = np.zeros_like(logs)
@@ -318,8 +310,7 @@ def bands_or_history(
 def reach_next_week(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Engagement of a week moves the next week's reach by `effect` (elasticity)."""
     made = Weeks.draw(rng, accounts, weeks)
-    engagement = made.counts(7.5, made.driver())
-    drive = effect * (np.log(engagement) - 7.5 - 0.9 * made.size)
+    engagement, drive = made.driving(effect)
     return made.table(
         {
             "engagement": engagement,
@@ -351,7 +342,7 @@ def promoters_or_engagement(
     The score is known from 150 answers a week, of which 3 in 10 are passive: it errs by about 7 points.
     """
     made = Weeks.draw(rng, accounts, weeks)
-    true = np.clip(20 + 10 * made.size + _remembering(made.noise(8.0), 0.7), -60, 60)
+    true = np.clip(20 + 10 * made.size + autoregression(made.noise(8.0), 0.7), -60, 60)
     shares = np.stack([0.35 + true / 200, np.full_like(true, 0.3), 0.35 - true / 200], axis=-1)
     answers = made.rng.multinomial(150, shares)
     reacting = made.driver()
@@ -371,8 +362,7 @@ def promoters_or_engagement(
 def lasting(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Engagement moves the next week's revenue by `effect`, of which half is there again a week later."""
     made = Weeks.draw(rng, accounts, weeks)
-    engagement = made.counts(7.5, made.driver())
-    drive = effect * (np.log(engagement) - 7.5 - 0.9 * made.size)
+    engagement, drive = made.driving(effect)
     return made.table(
         {
             "engagement": engagement,

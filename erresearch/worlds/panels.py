@@ -20,8 +20,11 @@ __all__ = [
     "POST_SHAPE",
     "Rows",
     "account_names",
+    "autoregression",
     "draw_list",
     "draw_panel",
+    "marked",
+    "numbered",
     "outcomes_table",
     "panel_table",
     "posts_table",
@@ -131,10 +134,10 @@ def _innovations(rng: np.random.Generator, shape: tuple[int, int], design: Desig
     return heavy
 
 
-def _autoregression(innovations: Floats, rho: float) -> Floats:
+def autoregression(innovations: Floats, rho: float) -> Floats:
     """Running y_t = ρ·y_{t−1} + e_t down the rows, from 0."""
     out = np.empty_like(innovations)
-    state = np.zeros(innovations.shape[1])
+    state = np.zeros(innovations.shape[1:])
     for t, shock in enumerate(innovations):
         state = rho * state + shock
         out[t] = state
@@ -235,13 +238,13 @@ def draw_panel(truth: Truth, accounts: int, weeks: int, rng: np.random.Generator
 
     angle = 2 * np.pi * (np.arange(shape[0])[:, None] - BURN_IN - 35) / 52.1775
     common = COMMON_SHOCK * rng.standard_normal((shape[0], 1))
-    swing = _autoregression(SPEND_SD * rng.standard_normal(shape), SPEND_AR)
+    swing = autoregression(SPEND_SD * rng.standard_normal(shape), SPEND_AR)
     spend = np.round(np.exp(spend_level + SEASON["spend"] * np.cos(angle) + swing), 2)
     log_spend = np.log(spend) - spend_level
     pace = rng.uniform(1.5, 4.0, accounts)
     posts = 1 + np.minimum(rng.poisson(pace, shape), MOST_POSTS - 1)
 
-    v = _autoregression(ENGAGEMENT_SD * _innovations(rng, shape, design), design.ar)
+    v = autoregression(ENGAGEMENT_SD * _innovations(rng, shape, design), design.ar)
     engagement = centre + SEASON["engagement"] * np.cos(angle) + common + SPEND_ON_ENGAGEMENT * log_spend + v
     engagement += POSTS_ON_ENGAGEMENT * np.log(posts / (1 + pace))
     revenue = SEASON["revenue"] * np.cos(angle) + common + SPEND_ON_REVENUE * log_spend
@@ -402,13 +405,17 @@ MINUTES_PER_WEEK: Final = 7 * 24 * 60
 
 def account_names(account: Ints) -> NDArray[np.object_]:
     """Name every account, with as many digits as the last one needs."""
-    count = int(account.max()) + 1
+    return np.array(numbered("account", int(account.max()) + 1), dtype=object)[account]
+
+
+def numbered(kind: str, count: int) -> list[str]:
+    """Names of so many of a kind, with as many digits as the last one needs."""
     width = max(2, len(str(count)))
-    names = np.array([f"account-{number:0{width}d}" for number in range(1, count + 1)], dtype=object)
-    return names[account]
+    return [f"{kind}-{number:0{width}d}" for number in range(1, count + 1)]
 
 
-def _marked(table: pd.DataFrame) -> pd.DataFrame:
+def marked(table: pd.DataFrame) -> pd.DataFrame:
+    """The table, which from now on says of itself that it was simulated."""
     table.attrs["simulated"] = True
     return table
 
@@ -433,7 +440,7 @@ def panel_table(rows: Rows) -> pd.DataFrame:
     }
     if rows.sales is not None:
         columns |= {name: getattr(rows.sales, name) for name in SALES}
-    return _marked(pd.DataFrame(columns))
+    return marked(pd.DataFrame(columns))
 
 
 def posts_table(rows: Rows, rng: np.random.Generator, *, spread_weeks: int) -> pd.DataFrame:
@@ -491,7 +498,7 @@ def posts_table(rows: Rows, rng: np.random.Generator, *, spread_weeks: int) -> p
             "clicks": clicks,
         }
     )
-    return _marked(table)
+    return marked(table)
 
 
 def outcomes_table(panel: pd.DataFrame) -> pd.DataFrame:
@@ -516,5 +523,5 @@ def outcomes_table(panel: pd.DataFrame) -> pd.DataFrame:
         table = pd.DataFrame({"date": panel["week"].iloc[:0]}).assign(
             **{name: pd.Series(dtype=kind) for name, kind in empty.items()}
         )
-        return _marked(table)
-    return _marked(pd.concat(parts, ignore_index=True))
+        return marked(table)
+    return marked(pd.concat(parts, ignore_index=True))

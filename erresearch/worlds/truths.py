@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Final, Literal
 
-from erresearch.errors import DesignError, UnknownNameError
+from erresearch.errors import DesignError
+from erresearch.io.files import registry
 from erresearch.results import Word
 
-__all__ = ["WORLDS", "Design", "Expected", "ListWorld", "PanelWorld", "Truth", "truth_of", "world_named"]
+__all__ = ["WORLDS", "Design", "Expected", "ListWorld", "PanelWorld", "Truth", "truth_of"]
 
 SESOI: Final = 0.05
 """The smallest effect of interest that the words of a truth assume, on elasticities and on exponents."""
@@ -62,70 +63,10 @@ class ListWorld:
 
 
 WORLDS: Final[Mapping[str, PanelWorld | ListWorld]] = MappingProxyType(
-    {
-        "nil": PanelWorld(
-            "Size, ad spend and season drive both engagement and revenue; engagement itself moves nothing."
-        ),
-        "effect": PanelWorld(
-            "1 % more engagement in a week brings {elasticity:g} % more revenue in the week after.",
-            elasticity=0.10,
-        ),
-        "reverse": PanelWorld(
-            "Revenue brings engagement a week later (elasticity {feedback:g}); engagement moves nothing.",
-            feedback=1.0,
-        ),
-        "decay": ListWorld(
-            "Reactions grow as followers^{exponent:g}, so the rate falls with followers.", exponent=0.75
-        ),
-        "flat": ListWorld("Reactions grow as followers^{exponent:g}: the rate does not depend on followers."),
-        "flat-selected-on-reactions": ListWorld(
-            "The rate does not depend on followers (exponent {exponent:g}), but the list shows only the "
-            "accounts with the most reactions: of {pool:g}, one.",
-            selected_on="reactions",
-            pool=10,
-        ),
-        "flat-noisy-followers": ListWorld(
-            "The rate does not depend on followers (exponent {exponent:g}), but the followers shown err by a "
-            "standard deviation of {followers_noise:g} in their log.",
-            followers_noise=0.3,
-        ),
-        "flat-selected-on-followers": ListWorld(
-            "The rate does not depend on followers (exponent {exponent:g}); the list shows only the accounts "
-            "with the most followers: of {pool:g}, one.",
-            selected_on="followers",
-            # a narrower range of followers would leave too little to declare a nil from
-            pool=2,
-        ),
-    }
+    {name: PanelWorld(**said) for name, said in registry("worlds.toml")["panel"].items()}
+    | {name: ListWorld(**said) for name, said in registry("worlds.toml")["list"].items()}
 )
-"""Every world, by name."""
-
-
-def world_named(name: str) -> PanelWorld | ListWorld:
-    """Look a world up.
-
-    Parameters
-    ----------
-    name : str
-        One of :data:`WORLDS`.
-
-    Returns
-    -------
-    PanelWorld or ListWorld
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such world.
-
-    Examples
-    --------
-    >>> world_named("decay").exponent
-    0.75
-    """
-    if not isinstance(name, str) or name not in WORLDS:
-        raise UnknownNameError.of("world", name, WORLDS)
-    return WORLDS[name]
+"""Every world, by name: ``worlds.toml`` lists them."""
 
 
 _RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
@@ -346,7 +287,7 @@ def truth_of(name: str, design: Design) -> Truth:
     >>> print(truth_of("nil", Design()))
     Simulated world 'nil'. Size, ad spend and season drive both engagement and revenue; ...
     """
-    world = world_named(name)
+    world = WORLDS[name]
     design.check(name, world)
     if isinstance(world, PanelWorld):
         parameters = {

@@ -21,7 +21,7 @@ from erresearch.errors import DataError, DesignError
 from erresearch.relate import regress
 from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.results import Doubt, Estimate, StudentT, at_least, first_largest, plain
-from erresearch.results.estimates import grouped
+from erresearch.results.rounding import grouped
 
 _GROUP: Final = "group of the claim"
 _OUT, _IN = "0", "1"
