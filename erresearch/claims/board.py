@@ -21,8 +21,13 @@ from erresearch.errors import DataError, DesignError, ErresearchError, Erresearc
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events
 from erresearch.results import Doubt, Reliability, Table, Verdict, plain
-from erresearch.robustness.data_guards import copied_from_another_period, made_of_predictors, unpriced_boosts
-from erresearch.robustness.guards import Request, check, repeated_outcome
+from erresearch.robustness.data_guards import (
+    copied_from_another_period,
+    made_of_predictors,
+    repeated_outcome,
+    unpriced_boosts,
+)
+from erresearch.robustness.guards import Request, check
 from erresearch.schema.vocabulary import DECISIVE
 from erresearch.worlds import CASES, WORLDS, simulate_panel
 

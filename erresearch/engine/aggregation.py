@@ -17,7 +17,6 @@ from erresearch.engine.lazy_rows import (
     near,
     no_rows,
     numbers,
-    prepare,
     refuse_negative,
     sliced,
 )
@@ -27,20 +26,6 @@ from erresearch.io.resources import share_of_memory
 
 if TYPE_CHECKING:
     import polars as pl
-
-__all__ = [
-    "LazyRows",
-    "Sums",
-    "better_origin",
-    "cell_pass",
-    "count_dropped",
-    "lazy_sums",
-    "moment_pass",
-    "near",
-    "packed_sums",
-    "prepare",
-    "sums_in_memory",
-]
 
 Array = np.ndarray[Any, Any]
 

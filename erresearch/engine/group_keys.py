@@ -15,17 +15,6 @@ from erresearch.errors import DataError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = [
-    "as_text",
-    "coded",
-    "label",
-    "refuse_blurred",
-    "sort_periods",
-    "sort_text",
-    "sum_into",
-    "text_expression",
-]
-
 Array = np.ndarray[Any, Any]
 #: Whole numbers from which on two neighbours are one float: ids of 17 digits that became floats are no longer ids.
 _WHOLE_FLOATS: Final = 2.0**53

@@ -18,25 +18,6 @@ from erresearch.io.resources import share_of_memory
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = [
-    "DRIVER_BYTES",
-    "ROWS_BYTES",
-    "LazyRows",
-    "account_bytes",
-    "check_ids",
-    "conditions",
-    "expects_accounts",
-    "free_name",
-    "in_groups",
-    "near",
-    "no_rows",
-    "numbers",
-    "prepare",
-    "refuse_negative",
-    "row_count",
-    "sliced",
-]
-
 Array = np.ndarray[Any, Any]
 Column = str | nw.Expr
 

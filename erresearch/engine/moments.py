@@ -16,8 +16,9 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.aggregation import LazyRows, Sums, cell_pass, count_dropped, moment_pass, prepare
+from erresearch.engine.aggregation import Sums, cell_pass, count_dropped, moment_pass
 from erresearch.engine.group_keys import sort_periods, sort_text, sum_into
+from erresearch.engine.lazy_rows import LazyRows, prepare
 from erresearch.engine.sources import Opened, says_simulated
 from erresearch.engine.stored import fields_of, parts_of, read_archive, write_archive
 from erresearch.engine.table_files import check_files

@@ -34,17 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = [
-    "Opened",
-    "as_narwhals",
-    "check_text",
-    "column_names",
-    "from_pandas",
-    "gather",
-    "open_rows",
-    "says_simulated",
-]
-
 Names = Sequence[str]
 Parts = tuple[tuple[str, nw.LazyFrame[Any]], ...]
 # what Polars, DuckDB, Ibis and Spark all read as a number

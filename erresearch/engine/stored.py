@@ -23,17 +23,6 @@ from erresearch.io.files import atomic_write
 if TYPE_CHECKING:
     from erresearch.engine.moments import Moments
 
-__all__ = [
-    "fields_of",
-    "is_count",
-    "is_positive",
-    "pack_text",
-    "parts_of",
-    "read_archive",
-    "unpack_text",
-    "write_archive",
-]
-
 Array = np.ndarray[Any, Any]
 Made = TypeVar("Made")
 

@@ -24,19 +24,6 @@ from erresearch.io.resources import allowed_memory
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = [
-    "TableFile",
-    "cap_duckdb",
-    "check_files",
-    "find_files",
-    "is_file",
-    "open_database",
-    "open_files",
-    "read_files",
-    "said_by",
-    "written_as_simulated",
-]
-
 Names = Sequence[str]
 SUFFIXES = (".parquet", ".csv")
 _GUESS_ROWS = 10_000

@@ -12,12 +12,13 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.aggregation import Sums, better_origin, count_dropped, lazy_sums, packed_sums, prepare
+from erresearch.engine.aggregation import Sums, better_origin, count_dropped, lazy_sums, packed_sums
 from erresearch.engine.lazy_rows import (
     DRIVER_BYTES,
     LazyRows,
     account_bytes,
     expects_accounts,
+    prepare,
     row_count,
     sliced,
 )
@@ -25,8 +26,6 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather, says_simulated
 from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.io.resources import share_of_memory
-
-__all__ = ["DRIVER_BYTES", "GROUPS", "account_bytes", "bounded_moments", "condense", "fitting_moments"]
 
 #: Groups that accounts are summed in above that: clusters enough for any standard error.
 GROUPS: Final = 5_000

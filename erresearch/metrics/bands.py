@@ -19,8 +19,6 @@ from erresearch.results import Estimate, Printed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Band", "BandSource", "Banding", "band", "bands", "cautions"]
-
 NPS_UNIT = "NPS points"
 
 

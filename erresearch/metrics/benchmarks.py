@@ -19,8 +19,6 @@ from erresearch.results import Printed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Comparison", "TierPosition", "percentile_in_tier"]
-
 TIERS = (0.0, 1e3, 1e4, 1e5, 1e6, math.inf)
 
 

@@ -13,20 +13,6 @@ from erresearch.errors import ColumnError, GuardError, UnknownNameError, missing
 from erresearch.io.files import registry
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
-__all__ = [
-    "DEFINITIONS",
-    "PLATFORMS",
-    "Denominator",
-    "Per",
-    "PlatformSet",
-    "RateDefinition",
-    "bottom",
-    "rate_expression",
-    "resolve",
-    "settle",
-    "total",
-]
-
 Denominator = Literal["followers", "reach", "views", "impressions"]
 Per = Literal["post", "day", "period", "user"]
 

@@ -12,19 +12,6 @@ from erresearch.errors import DataError, DesignError
 from erresearch.results import Estimate, Interval, Reference, StudentT, at_least
 from erresearch.results.rounding import escape
 
-__all__ = [
-    "Draws",
-    "Garwood",
-    "Mover",
-    "ShareDifference",
-    "Wilson",
-    "check_level",
-    "generator",
-    "markdown",
-    "percent",
-    "proportion",
-]
-
 
 def percent(value: float) -> str:
     """Say a fraction in per cent, three significant digits.

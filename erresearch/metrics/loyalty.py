@@ -21,8 +21,6 @@ from erresearch.schema import SURVEY, Column, Table, validate
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NpsSeries", "enps", "nps", "nps_over_time"]
-
 UNIT = "NPS points"
 _LOOK = 20
 

@@ -10,8 +10,6 @@ from erresearch.errors import DataError, GuardError
 from erresearch.metrics.intervals import Garwood, markdown, percent
 from erresearch.results import Estimate, Interval, Reference, StudentT
 
-__all__ = ["BreakEven", "break_even", "romi_gross", "romi_incremental", "romi_net"]
-
 Number: TypeAlias = "float | Estimate"
 
 

@@ -28,8 +28,6 @@ from erresearch.metrics.intervals import check_level, markdown, percent
 from erresearch.results import Estimate, Printed, StudentT
 from erresearch.schema import POSTS, Rule, Table, validate
 
-__all__ = ["Rates", "compare_rates", "engagement_rate"]
-
 _REASON = "__reason__"
 _MADE = ("reactions", "posts", "rate")
 _ANY_NUMBER = Rule("any number")

@@ -22,14 +22,6 @@ from erresearch.errors import DesignError
 from erresearch.relate.scores import Scores, need_several
 from erresearch.results import Interval
 
-__all__ = [
-    "WildBootstrap",
-    "cluster_weights",
-    "enough_draws",
-    "wild_bootstrap",
-    "wild_bootstraps",
-]
-
 #: Webb's six-point weights instead of Rademacher signs up to this many clusters: 2^12 sign patterns are too few.
 _WEBB_UP_TO = 12
 #: Draws beyond which a level is refused.

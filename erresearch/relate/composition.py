@@ -18,8 +18,6 @@ from erresearch.relate.glm import poisson
 from erresearch.relate.linear import regress
 from erresearch.results import Mix
 
-__all__ = ["mix"]
-
 #: Share of a column's variance that the actions leave unexplained where it is made of them.
 _EXACT = 1e-10
 

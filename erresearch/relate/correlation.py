@@ -16,8 +16,6 @@ from erresearch.relate.design import open_moments, still
 from erresearch.relate.time_series import correlate_series, refuse_accounts, warn_of_series
 from erresearch.results import Estimate, FisherZ, StudentT
 
-__all__ = ["correlate"]
-
 #: Rounding that keeps r from ±1 where two columns agree exactly.
 _PERFECT = 1e-12
 #: Bytes of ranks that are held in memory.

@@ -21,8 +21,6 @@ from erresearch.relate.linear import regress
 from erresearch.results import Bins, Decay, Estimate, Fit
 from erresearch.schema.vocabulary import REACTIONS
 
-__all__ = ["decay"]
-
 #: Up to this many rows without accounts, each row is its own cluster, so that few large accounts are paid for.
 _ROWS_AS_CLUSTERS = 20_000
 #: Up to this many of them the bootstrap is used whatever their effective number: on lists of some hundred accounts

@@ -13,24 +13,6 @@ from erresearch.engine.two_level import bounded_moments, fitting_moments
 from erresearch.errors import ColumnError, DesignError
 from erresearch.relate.scores import Periods, Scores
 
-__all__ = [
-    "Effect",
-    "Swept",
-    "centred",
-    "check_accounts",
-    "check_design",
-    "check_outcome",
-    "check_regressors",
-    "check_rows",
-    "effect_word",
-    "free_constant",
-    "left_out",
-    "normal_equations",
-    "open_moments",
-    "still",
-    "sweep",
-]
-
 Effect = Literal["account", "period"]
 
 #: Smallest eigenvalue of the correlation-scaled Gram matrix below which a design is refused.

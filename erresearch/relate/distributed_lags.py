@@ -14,22 +14,6 @@ from erresearch.errors import DesignError
 from erresearch.relate.time_series import cosine_covariance
 from erresearch.results import Estimate, StudentT
 
-__all__ = [
-    "DAYS",
-    "SHORTEST",
-    "WEEKS",
-    "WORDS",
-    "Drawn",
-    "ShopSeries",
-    "Windows",
-    "closed_days",
-    "event_lags",
-    "reach",
-    "season",
-    "weekly_means",
-    "weighted_sum",
-]
-
 #: Days below which a season, a memory and a window ahead cannot be told apart.
 SHORTEST: Final = 180
 #: A viral post must not set the floor: share of the median two weeks that is added before the logarithm.

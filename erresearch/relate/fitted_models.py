@@ -24,24 +24,6 @@ from erresearch.results.rounding import grouped
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
-__all__ = [
-    "ITERATIONS",
-    "NEGLIGIBLE",
-    "Covariance",
-    "Family",
-    "Fitted",
-    "State",
-    "ascend",
-    "assemble",
-    "check_covariance",
-    "contrast",
-    "flattest",
-    "linear_predictor",
-    "logistic",
-    "row_covariance",
-    "unpack",
-]
-
 Covariance = Literal["auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"]
 #: Share of a coefficient's variance that may come from rows that fit by themselves.
 _LOST = 1e-6

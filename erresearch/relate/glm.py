@@ -55,8 +55,6 @@ from erresearch.relate.poisson_profile_likelihood import (
 from erresearch.relate.scores import Scores
 from erresearch.results import Fit
 
-__all__ = ["logit", "poisson"]
-
 
 def poisson(
     data: Any,

@@ -16,8 +16,6 @@ from erresearch.engine.two_level import fitting_moments
 from erresearch.errors import DataError, GuardError
 from erresearch.io.resources import share_of_memory
 
-__all__ = ["LaggedRows", "open_panel", "refuse_repeated"]
-
 _ACCOUNT, _TIME, _CLOCK, _STEP, _SPELL = "account", "time", "clock", "step", "spell"
 #: Periods that two accounts must share, and distinct values in them, before equal series are no accident.
 _SHARED, _DISTINCT = 8, 5

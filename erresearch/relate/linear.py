@@ -45,8 +45,6 @@ from erresearch.relate.scores import Scores
 from erresearch.relate.time_series import refuse_accounts, regress_series, warn_of_series
 from erresearch.results import Fit
 
-__all__ = ["refine", "regress", "scores", "solve"]
-
 #: Refine the normal equations by further passes when the smallest eigenvalue of the correlation-scaled Gram matrix
 #: is below this (above it they keep eleven digits anyway), when next to nothing is left unexplained, or when the
 #: table is so short that a pass costs nothing.

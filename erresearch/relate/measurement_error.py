@@ -14,8 +14,6 @@ from erresearch.relate.lags import open_panel
 from erresearch.results import Reliability, StudentT
 from erresearch.results.estimates import Source
 
-__all__ = ["from_autocovariances", "of_series", "reliability"]
-
 #: One-sided level of the lower bound.
 LEVEL: Final = 0.9
 

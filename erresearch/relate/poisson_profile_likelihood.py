@@ -30,19 +30,6 @@ from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import centred
 from erresearch.relate.fitted_models import NEGLIGIBLE, State, ascend, linear_predictor, unpack
 
-__all__ = [
-    "SEPARATED",
-    "Totals",
-    "climb",
-    "flat_directions",
-    "hold",
-    "moments_again",
-    "only",
-    "starting_slopes",
-    "usable",
-    "without_separated",
-]
-
 SEPARATED = "separated (the regressors predict the zero perfectly)"
 _NEVER = 1e300  # stands for "no such row" in a maximum or minimum
 #: Standard deviations of the predictor that count as no distance.

@@ -22,8 +22,6 @@ from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.relate.time_series import SHORTEST, cosine_covariance
 from erresearch.results import PredictiveGain, StudentT
 
-__all__ = ["HISTORY", "Forecasts", "forecast", "predictive_gain"]
-
 #: Rows that an account must have behind it before it is forecast.
 HISTORY = 8
 #: Share of the periods before the first forecast; most origins; most groups of accounts that are left out in turn.

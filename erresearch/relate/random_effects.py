@@ -12,8 +12,6 @@ import numpy as np
 from erresearch.errors import DataError, DesignError
 from erresearch.results import Estimate, Interval, StudentT, plain
 
-__all__ = ["FEWEST_SETS", "MetaAnalysis", "PartialPooling", "estimate_in", "meta_analysis", "partial_pooling"]
-
 #: Sets from which on it is said what the next one would show.
 FEWEST_SETS: Final = 5
 Array = np.ndarray

@@ -31,8 +31,6 @@ from erresearch.results import DailyResponse, Doubt, Precedence, Reliability, Sh
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEW_SHOPS", "daily_response"]
-
 #: Shops that are few.
 FEW_SHOPS = 5
 #: Share of days that may be missing, and of days without revenue that may be.

@@ -26,8 +26,6 @@ from erresearch.relate.scores import FEW_CLUSTERS, FEWEST_CLUSTERS, Scores, crv3
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Estimate, Precedence, Reliability, StudentT
 
-__all__ = ["PanelModels", "combinations", "event_lags", "precedence", "submodel"]
-
 
 def event_lags(events: Mapping[str, str], first: int) -> list[tuple[int, int]]:
     """Columns of declared events with the lags at which they enter: a pulse ahead, now and late, a step now.

@@ -18,18 +18,6 @@ from erresearch.relate.lags import DATE_TEXT, LaggedRows, open_panel
 from erresearch.relate.measurement_error import of_series
 from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
 
-__all__ = [
-    "EntityModels",
-    "calendar",
-    "complete_rows",
-    "correlate_series",
-    "cosine_covariance",
-    "leverages",
-    "refuse_accounts",
-    "regress_series",
-    "warn_of_series",
-]
-
 #: Fewer periods than this allow no decisive word.
 SHORTEST = 52
 #: Pairs of sine and cosine over the year; of days also over the week.

@@ -50,17 +50,16 @@ from erresearch.results.rounding import (
 )
 from erresearch.results.verdicts import (
     SENTENCES,
-    WORDS,
     Certainty,
     Doubt,
     Reason,
     ReasonCode,
     Table,
     Verdict,
-    Word,
     doubt_table,
     verdict_table,
 )
+from erresearch.schema.vocabulary import WORDS, Word
 
 __all__ = [
     "SENTENCES",

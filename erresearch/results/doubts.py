@@ -12,17 +12,6 @@ import numpy as np
 from erresearch.results.estimates import Estimate, Interval
 from erresearch.results.rounding import Headed, Printed, escape, plain, rounded
 
-__all__ = [
-    "Attenuation",
-    "Curve",
-    "Detectable",
-    "Equivalence",
-    "ListSelection",
-    "SampleNeeded",
-    "Sensitivity",
-    "Shown",
-]
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
 class Curve(Headed):

@@ -10,19 +10,6 @@ from typing import ClassVar, Literal, Protocol
 from erresearch.errors import DesignError
 from erresearch.results.rounding import Headed, Printed, escape, grouped, plain, rounded
 
-__all__ = [
-    "Affine",
-    "Estimate",
-    "FisherZ",
-    "Interval",
-    "IntervalKind",
-    "IntervalTable",
-    "Reference",
-    "Reliability",
-    "Source",
-    "StudentT",
-]
-
 
 class IntervalKind(StrEnum):
     """What gave the intervals of a fit."""

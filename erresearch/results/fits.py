@@ -20,18 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = [
-    "Bins",
-    "DailyResponse",
-    "Decay",
-    "Fit",
-    "Mix",
-    "Precedence",
-    "PredictiveGain",
-    "in_money",
-]
-
-
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
 class Fit(Printed, Mapping[str, Estimate]):
     """A fitted regression: a mapping from column name to :class:`Estimate`.

@@ -14,21 +14,6 @@ from typing import Any, ClassVar, Final, TypeVar
 
 import numpy as np
 
-__all__ = [
-    "Headed",
-    "Printed",
-    "at_least",
-    "escape",
-    "first_largest",
-    "grouped",
-    "largest",
-    "plain",
-    "ranked",
-    "rounded",
-    "short",
-    "steady",
-]
-
 #: Numbers that differ by less than this share of the larger one are equal.
 TOLERANCE: Final = 1e-9
 #: Digits that every machine computes alike.

@@ -19,23 +19,7 @@ from typing import Final, Literal
 from erresearch.errors import UnknownNameError
 from erresearch.results.estimates import Estimate, Interval
 from erresearch.results.rounding import Printed, escape, plain
-from erresearch.schema.vocabulary import WORDS, Word
-
-__all__ = [
-    "LEVELS",
-    "SENTENCES",
-    "WORDS",
-    "Certainty",
-    "Doubt",
-    "Level",
-    "Reason",
-    "ReasonCode",
-    "Table",
-    "Verdict",
-    "Word",
-    "doubt_table",
-    "verdict_table",
-]
+from erresearch.schema.vocabulary import Word
 
 
 class ReasonCode(StrEnum):

@@ -13,8 +13,6 @@ from erresearch.relate.fitted_models import Fitted
 from erresearch.results import Attenuation, Estimate, Fit, Interval, Sensitivity, largest
 from erresearch.robustness.power import known_reference
 
-__all__ = ["attenuation", "confounder_bounds", "robustness_value", "sensitivity"]
-
 _GRID = 81
 _APPROXIMATE = "a linear approximation: the estimator is not least squares"
 

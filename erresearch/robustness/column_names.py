@@ -11,8 +11,6 @@ from typing import Any, Final, Literal
 from erresearch.errors import DataError
 from erresearch.io.files import registry
 
-__all__ = ["Leak", "bare", "is_log1p", "is_rate", "read_leaks", "says", "words"]
-
 _DONE: Final = re.compile(
     r"^(?:log_?1p|ln_?1p|log|ln|a(?:rc)?sinh|ihs|lag\d*|lead\d*|centered|rank of|"
     r"(?:Δ|diff(?:erence)?|change)(?: of| in)?)[\s_]+(?=\S)",

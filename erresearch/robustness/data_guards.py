@@ -17,17 +17,6 @@ from erresearch.relate.design import Effect, centred, open_moments, still
 from erresearch.relate.lags import open_panel, refuse_repeated
 from erresearch.results import ListSelection
 
-__all__ = [
-    "Boosts",
-    "boosts_in",
-    "copied_from_another_period",
-    "made_of_predictors",
-    "repeated_outcome",
-    "selected_list",
-    "trending_levels",
-    "unpriced_boosts",
-]
-
 #: 5 % point of T(ρ̂ − 1) for a random walk (Dickey-Fuller, with a constant): above it a unit root is not ruled out.
 _UNIT_ROOT: Final = -13.7
 _LONG, _SHORT = 30, 8

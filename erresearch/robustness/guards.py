@@ -22,22 +22,6 @@ from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.robustness.column_names import bare, is_log1p, is_rate, read_leaks, says, words
 from erresearch.robustness.data_guards import made_of_predictors, repeated_outcome, trending_levels
 
-__all__ = [
-    "FEWEST_CLUSTERS",
-    "Ratio",
-    "Request",
-    "check",
-    "few_clusters",
-    "log1p_elasticity",
-    "made_of_predictors",
-    "outcome_contains_predictor",
-    "pooled_definitions",
-    "ratio_against_part",
-    "repeated_outcome",
-    "reported_rate",
-    "trending_levels",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Ratio:

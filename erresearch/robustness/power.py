@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from erresearch.errors import DesignError, ErresearchError
 from erresearch.results import Detectable, Equivalence, Estimate, FisherZ, Reference, SampleNeeded
 
-__all__ = ["detectable", "equivalence", "known_reference", "sample_needed"]
-
 
 def known_reference(estimate: Estimate, purpose: str) -> Reference:
     """The distribution behind an estimate, or a refusal that names what it was wanted for.

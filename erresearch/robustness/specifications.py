@@ -19,8 +19,6 @@ from erresearch.results import Adversary, Curve, at_least
 from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
 from erresearch.schema.vocabulary import REACTIONS
 
-__all__ = ["AGREEMENT", "CurveInference", "adversary", "specification_curve"]
-
 #: A verdict is *fragile* where a smaller share of the curve has its sign significantly. The sign alone is no test: models
 #: share their rows, so that where nothing was planted all of them had one sign in most panels. Among 300 simulated panels
 #: of 12 accounts without an effect, 7 had a falsely significant full model and all 7 fell below .8; with an effect of

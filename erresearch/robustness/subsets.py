@@ -13,8 +13,6 @@ import numpy as np
 from erresearch.relate.design import Swept
 from erresearch.relate.scores import without_each
 
-__all__ = ["Subsets", "bootstrap_t", "masks", "solve_subsets"]
-
 #: Numbers held at a time (8 bytes each) while models or accounts go through in portions.
 _PORTION = 4_000_000
 #: A pivot below this share of its own diagonal: without that account nothing of the column is left.

@@ -21,24 +21,6 @@ from erresearch.worlds.panels import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "THRESHOLD",
-    "Weeks",
-    "articles",
-    "bands_or_history",
-    "comments_and_revenue",
-    "conversion",
-    "earning_list",
-    "followers_or_engagement",
-    "lasting",
-    "people",
-    "promoters_or_engagement",
-    "reach_next_week",
-    "regular_posts",
-    "two_rates",
-    "videos",
-]
-
 THRESHOLD: Final = 6
 """Number of interactions from which on people buy more often, where there is such a number."""
 

@@ -15,21 +15,6 @@ from erresearch.worlds.truths import Design, ListWorld, Truth
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "MIN_WEEKS",
-    "POST_SHAPE",
-    "Rows",
-    "account_names",
-    "autoregression",
-    "draw_list",
-    "draw_panel",
-    "marked",
-    "numbered",
-    "outcomes_table",
-    "panel_table",
-    "posts_table",
-]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

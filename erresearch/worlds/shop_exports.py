@@ -22,9 +22,6 @@ from erresearch.io.files import atomic_write
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SHOP_WORLDS", "example_exports", "simulate_shop"]
-
-
 _NAME: Final = "simulated_shop"
 _FIRST: Final = dt.date(2024, 1, 1)
 _ZONE: Final = zoneinfo.ZoneInfo("Europe/Amsterdam")

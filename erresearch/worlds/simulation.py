@@ -29,8 +29,6 @@ from erresearch.worlds.truths import WORLDS, Design, Expected, PanelWorld, Truth
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CASES", "CaseWorld", "Simulation", "simulate", "simulate_panel"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseWorld:

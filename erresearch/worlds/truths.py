@@ -12,8 +12,6 @@ from erresearch.errors import DesignError
 from erresearch.io.files import registry
 from erresearch.results import Word
 
-__all__ = ["WORLDS", "Design", "Expected", "ListWorld", "PanelWorld", "Truth", "truth_of"]
-
 SESOI: Final = 0.05
 """The smallest effect of interest that the words of a truth assume, on elasticities and on exponents."""
 
