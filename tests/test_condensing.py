@@ -7,13 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from erresearch.engine import aggregation, lazy_rows, two_level
+from erresearch.engine import aggregation, lazy_rows
+from erresearch.engine.lazy_rows import account_bytes
 from erresearch.engine.moments import Moments
-from erresearch.engine.two_level import account_bytes, bounded_moments
 from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.relate import (
     correlate,
     decay,
+    design,
     glm,
     logit,
     poisson,
@@ -21,6 +22,7 @@ from erresearch.relate import (
     precedence,
     regress,
 )
+from erresearch.relate.design import bounded_moments
 from erresearch.robustness.guards import Request, check, trending_levels
 
 
@@ -68,8 +70,8 @@ def test_group_sums_are_the_accounts_own(engine, weights, tmp_path):
 def test_a_regression_says_the_same_of_too_many_accounts(effects, monkeypatch):
     table = posts()
     whole = regress(table, "y", on=["x"], by="shop", effects=effects)
-    monkeypatch.setattr(two_level.bounded_moments, "__kwdefaults__", {
-        **two_level.bounded_moments.__kwdefaults__, "most_bytes": 4_000 * account_bytes(2), "groups": 500,
+    monkeypatch.setattr(bounded_moments, "__kwdefaults__", {
+        **bounded_moments.__kwdefaults__, "most_bytes": 4_000 * account_bytes(2), "groups": 500,
     })  # fmt: skip
     with pytest.warns(ErresearchWarning, match="standard errors are clustered on the groups"):
         found = regress(table.lazy(), "y", on=["x"], by="shop", effects=effects)
@@ -131,9 +133,9 @@ def orders(accounts: int = 3_000, rows: int = 24_000, seed: int = 1) -> pl.DataF
 def few_fit(monkeypatch):
     """Called, it lets no more than 1,000 accounts come here one by one."""
     settings = {
-        **two_level.bounded_moments.__kwdefaults__, "most_bytes": 1_000 * account_bytes(2), "groups": 300,
+        **bounded_moments.__kwdefaults__, "most_bytes": 1_000 * account_bytes(2), "groups": 300,
     }  # fmt: skip
-    return lambda: monkeypatch.setattr(two_level.bounded_moments, "__kwdefaults__", settings)
+    return lambda: monkeypatch.setattr(bounded_moments, "__kwdefaults__", settings)
 
 
 def same_fit(found, whole, *, groups=300):
@@ -231,8 +233,8 @@ def test_the_caution_names_the_line_of_whoever_asked(few_fit):
 
 def test_what_needs_every_account_by_itself_says_how_many_fit(monkeypatch):
     table = orders().with_columns(week=pl.int_range(pl.len()) // 3_000).lazy()
-    settings = {**two_level.fitting_moments.__kwdefaults__, "most_bytes": 1_000 * account_bytes(2)}
-    monkeypatch.setattr(two_level.fitting_moments, "__kwdefaults__", settings)
+    settings = {**bounded_moments.__kwdefaults__, "most_bytes": 1_000 * account_bytes(2)}
+    monkeypatch.setattr(bounded_moments, "__kwdefaults__", settings)
     words = r"every account in 'shop' is needed by itself here.*: 3,000 accounts of .* bytes.*Allowed: .*accounts\)"
     with pytest.raises(DesignError, match=words):
         trending_levels(table, "y", "x", by="shop", period="week")
@@ -254,7 +256,7 @@ def test_the_sums_of_too_many_accounts_never_come_here(few_fit, monkeypatch):
         seen.append(len(found))
         return found
 
-    for module in (lazy_rows, aggregation, two_level, poisson_profile_likelihood):
+    for module in (lazy_rows, aggregation, design, poisson_profile_likelihood):
         monkeypatch.setattr(module, "gather", watched)
     monkeypatch.setattr(poisson_profile_likelihood, "_HELD", 0)
     monkeypatch.setattr(lazy_rows, "HEAD", 500)

@@ -24,10 +24,10 @@ from erresearch.engine import aggregation
 from erresearch.engine.expressions import lag, log
 from erresearch.engine.moments import Moments
 from erresearch.engine.table_files import find_files
-from erresearch.engine.two_level import bounded_moments
 from erresearch.errors import ColumnError, DataError, EngineError, ErresearchError, ErresearchWarning
 from erresearch.io.resources import memory_limit
 from erresearch.relate import logit, poisson, precedence
+from erresearch.relate.design import bounded_moments
 from erresearch.worlds import simulate_panel
 
 # ibis 12 still calls a method that DuckDB 2 has renamed; the warning is between those two

@@ -10,7 +10,7 @@ import pytest
 
 from erresearch.errors import DesignError
 from erresearch.relate import precedence, reliability
-from erresearch.relate.measurement_error import from_autocovariances
+from erresearch.relate.lags import from_autocovariances
 from erresearch.results import Reliability
 
 

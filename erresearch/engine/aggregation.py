@@ -1,4 +1,7 @@
-"""The one lazy group-by: the passes that make moments are built here, whatever engine computes them."""
+"""The one lazy group-by: the passes that make moments are built here, whatever engine computes them.
+
+Sums of more accounts than fit beside the engine are made in two levels, by account and then by groups of whole accounts.
+"""
 
 from __future__ import annotations
 
@@ -394,3 +397,55 @@ def _cells_in_memory(source: LazyRows, time: str) -> tuple[Array, Array, Array, 
     length = max(len(names), 1)
     added = _added(total[order], starts)[:, 0], _added(left[order], starts)
     return names, cell // length, cell % length, *added
+
+
+def condense(source: LazyRows, *, within: bool) -> tuple[LazyRows, Sums, int]:
+    """Moments by groups of accounts, in one pass; in two where the first origin is far from the means.
+
+    Parameters
+    ----------
+    source : LazyRows
+        Rows, with the number of groups.
+    within : bool
+        Whether the accounts' means are to be taken out.
+
+    Returns
+    -------
+    source : LazyRows
+        With the origin that was used.
+    sums : Sums
+        One entry per group.
+    accounts : int
+        How many there are.
+    """
+    source = sliced(replace(source, cuts=()))
+    sums, accounts = _by_group(source, within=within)
+    origin = better_origin(source, sums)
+    if origin is not None:
+        source = replace(source, origin=origin)
+        sums, accounts = _by_group(source, within=within)
+    keys = np.array([f"group {key} of {len(sums.keys)}" for key in sums.keys], dtype=object)
+    return source, replace(sums, keys=keys, long=()), accounts
+
+
+def _by_group(source: LazyRows, *, within: bool) -> tuple[Sums, int]:
+    """Sums by group, under the names of those by account, and the number of accounts."""
+    assert source.account is not None
+    k = len(source.columns)
+    weight = nw.col("weight") if source.weight is not None else nw.col("count")
+    upper = [(i, j) for i in range(k) for j in range(i, k)]
+    between = [(nw.col(f"s{i}") * nw.col(f"s{j}") / weight, nw.col(f"c{i}_{j}")) for i, j in upper]
+    names = [f"c{i}_{j}" for i, j in upper]
+
+    def accounts(part: LazyRows) -> nw.LazyFrame[Any]:
+        first = lazy_sums(part).with_columns(nw.lit(1).alias("accounts"))
+        if not within:
+            return first
+        return first.with_columns(*((c - b).alias(n) for n, (b, c) in zip(names, between, strict=True)))
+
+    table = nw.from_native(source.gathered(accounts))
+    key = source.account
+    table = table.group_by(key).agg(*(nw.col(name).sum() for name in table.columns if name != key))
+    if within:
+        table = table.with_columns(*((c + b).alias(n) for n, (b, c) in zip(names, between, strict=True)))
+    return packed_sums(source, table.to_native()), int(table["accounts"].sum())

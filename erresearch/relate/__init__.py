@@ -5,8 +5,8 @@ from erresearch.relate.correlation import correlate
 from erresearch.relate.decay_model import decay
 from erresearch.relate.fitted_models import contrast
 from erresearch.relate.glm import logit, poisson
+from erresearch.relate.lags import reliability
 from erresearch.relate.linear import regress
-from erresearch.relate.measurement_error import reliability
 from erresearch.relate.prediction import predictive_gain
 from erresearch.relate.random_effects import MetaAnalysis, PartialPooling, meta_analysis, partial_pooling
 from erresearch.relate.shop_days import daily_response

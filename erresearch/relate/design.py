@@ -1,16 +1,30 @@
-"""From moments to a design: effects swept out, near-singular designs refused by name."""
+"""From rows to moments that fit, and from moments to a design: effects swept out, near-singular ones refused by name."""
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine.aggregation import condense, count_dropped
+from erresearch.engine.lazy_rows import (
+    DRIVER_BYTES,
+    LazyRows,
+    account_bytes,
+    expects_accounts,
+    prepare,
+    row_count,
+)
 from erresearch.engine.moments import Cells, Moments
-from erresearch.engine.two_level import bounded_moments, fitting_moments
-from erresearch.errors import ColumnError, DesignError
+from erresearch.engine.sources import gather, says_simulated
+from erresearch.errors import ColumnError, DesignError, ErresearchWarning
+from erresearch.io.resources import share_of_memory
 from erresearch.relate.scores import Periods, Scores
 
 Effect = Literal["account", "period"]
@@ -19,6 +33,8 @@ Effect = Literal["account", "period"]
 SINGULAR = 1e-12
 #: Largest dense account × period × column array that is built (numbers, 8 bytes each): 1.6 GB.
 _DENSE = 200_000_000
+#: Groups in which accounts are summed that do not fit: clusters enough for any standard error.
+GROUPS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +85,113 @@ class Swept:
         return Periods(inverse, cross[:, :, :-1], cross[:, :, -1] - cross[:, :, :-1] @ beta, counts)
 
 
+def bounded_moments(
+    data: Any,
+    columns: Sequence[Any],
+    *,
+    by: str,
+    period: str | None = None,
+    weights: str | None = None,
+    within: bool | None = None,
+    most_bytes: int | None = None,
+    groups: int = GROUPS,
+) -> Moments:
+    """Moments by account; by groups of accounts where those would take more than `most_bytes`.
+
+    Above that the engine sums by account, and then those sums by group
+    (:func:`erresearch.engine.lazy_rows.in_groups`). With
+    `within`, a group's cross-products are W + s sᵀ/n with W = Σ_g (C_g − s_g s_gᵀ/n_g), so that :meth:`Moments.within`
+    gives W, exactly what the accounts one by one would have given; without it they are ΣC_g.
+    Estimates are the same; standard errors are clustered on the groups, which hold whole accounts.
+
+    Parameters
+    ----------
+    data, columns, by, period, weights
+        As for :meth:`Moments.from_frame`.
+    within : bool, optional
+        Whether the accounts' means are to be taken out; not given where every account is needed by itself.
+    most_bytes : int, optional
+        Largest size of the sums by account; 1 GiB, or less within :func:`erresearch.memory_limit`.
+    groups : int
+        Number of groups.
+
+    Returns
+    -------
+    Moments
+        Those of :meth:`Moments.from_frame` where the accounts fit.
+
+    Raises
+    ------
+    DesignError
+        Where every account is needed by itself and they do not fit, with their number and the bound.
+
+    Warns
+    -----
+    ErresearchWarning
+        That accounts were summed in groups, with the numbers.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> posts = pl.DataFrame({"shop": [1, 1, 2, 2, 3, 3], "likes": [1.0, 2, 5, 9, 4, 4]})
+    >>> bounded_moments(posts, ["likes"], by="shop", within=True)
+    Moments of 'likes': 6 rows, 3 accounts
+    """
+    most_bytes = share_of_memory(DRIVER_BYTES) if most_bytes is None else most_bytes
+    source, opened = prepare(data, list(columns), by=by, period=period, weights=weights)
+    simulated = says_simulated(data)
+    accounts = _too_many(source, most_bytes)
+    if not accounts:
+        return Moments.from_source(source, opened, by=by, period=period, weights=weights, simulated=simulated)
+    each = account_bytes(len(source.columns))
+    if within is None:
+        raise DesignError(
+            f"every account in {by!r} is needed by itself here, and they do not fit beside the engine",
+            got=f"{accounts:,} accounts of {each} bytes: {accounts * each / 2**30:.3g} GiB",
+            allowed=f"{most_bytes / 2**30:.3g} GiB ({most_bytes // each:,} accounts)",
+            fix="take a sample of the accounts",
+        )
+    source, sums, accounts = condense(replace(source, groups=groups), within=within)
+    size = accounts * each / 2**30
+    warnings.warn(
+        f"{accounts:,} accounts are summed in {len(sums.keys):,} groups of whole accounts, since their sums would take "
+        f"{size:.3g} GiB here; estimates stay the same, standard errors are clustered on the groups",
+        ErresearchWarning,
+        stacklevel=_callers(),
+    )
+    return Moments.from_sums(
+        source,
+        sums,
+        by=by,
+        weights=weights,
+        dropped=count_dropped(source, opened, int(sums.count.sum())),
+        merged=accounts - len(sums.keys) if within else 0,
+        simulated=simulated,
+    )
+
+
+def _too_many(source: LazyRows, most_bytes: int) -> int:
+    """Number of accounts, counted where the first rows let expect more than fit; 0 where they fit."""
+    assert source.account is not None
+    most = most_bytes // account_bytes(len(source.columns))
+    if source.small and row_count(source) <= most:
+        return 0  # no more accounts than rows
+    if not expects_accounts(source, most / 4):
+        return 0
+    unique = gather(source.frame.select(nw.col(source.account).n_unique().alias("accounts")))
+    accounts = int(unique["accounts"][0])
+    return accounts if accounts > most else 0
+
+
+def _callers() -> int:
+    """How many frames above the one that warns somebody else's code stands: that line is to be named."""
+    package, depth = str(Path(__file__).parent.parent), 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        frame, depth = frame.f_back, depth + 1
+    return depth
+
+
 def open_moments(
     data: Any,
     columns: Sequence[Any],
@@ -85,7 +208,7 @@ def open_moments(
     data, columns, by, period, weights
         As for :meth:`erresearch.Moments.from_frame`.
     within : bool, optional
-        Where given, accounts may be summed in groups (:func:`erresearch.engine.two_level.bounded_moments`), with their
+        Where given, accounts may be summed in groups (:func:`bounded_moments`), with their
         means taken out or not.
 
     Raises
@@ -97,10 +220,8 @@ def open_moments(
         model.
     """
     if not isinstance(data, Moments):
-        if by is not None and within is not None:
-            return bounded_moments(data, columns, by=by, weights=weights, within=within)
-        if by is not None and weights is None:
-            return fitting_moments(data, columns, by=by, period=period)
+        if by is not None and (within is not None or weights is None):
+            return bounded_moments(data, columns, by=by, period=period, weights=weights, within=within)
         return Moments.from_frame(data, columns, by=by, period=period, weights=weights)
     for word, asked, made in (
         ("by", by, data.by),

@@ -20,11 +20,10 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.aggregation import moment_pass
+from erresearch.engine.aggregation import condense, moment_pass
 from erresearch.engine.lazy_rows import LazyRows, free_name
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather
-from erresearch.engine.two_level import condense
 from erresearch.errors import DataError, ErresearchError
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import centred

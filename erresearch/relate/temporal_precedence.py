@@ -20,8 +20,7 @@ from erresearch.errors import DesignError, ErresearchWarning, UnknownNameError
 from erresearch.relate.bootstrap import enough_draws, wild_bootstraps
 from erresearch.relate.design import Swept, check_design, check_rows, normal_equations, still, sweep
 from erresearch.relate.distributed_lags import DAYS, SHORTEST
-from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
-from erresearch.relate.measurement_error import from_autocovariances
+from erresearch.relate.lags import LaggedRows, from_autocovariances, open_panel, refuse_repeated
 from erresearch.relate.scores import FEW_CLUSTERS, FEWEST_CLUSTERS, Scores, crv3, effective_clusters
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Estimate, Precedence, Reliability, StudentT

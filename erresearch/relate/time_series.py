@@ -14,8 +14,7 @@ import numpy as np
 from erresearch.engine.sources import gather
 from erresearch.errors import DataError, DesignError, ErresearchWarning
 from erresearch.relate.design import check_design
-from erresearch.relate.lags import DATE_TEXT, LaggedRows, open_panel
-from erresearch.relate.measurement_error import of_series
+from erresearch.relate.lags import DATE_TEXT, LaggedRows, of_series, open_panel
 from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
 
 #: Fewer periods than this allow no decisive word.

@@ -18,7 +18,6 @@ from erresearch.claims.variables import Variables
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, gather, open_rows
-from erresearch.engine.two_level import fitting_moments
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.relate import (
     contrast,
@@ -28,7 +27,7 @@ from erresearch.relate import (
     predictive_gain,
     regress,
 )
-from erresearch.relate.design import Effect, sweep
+from erresearch.relate.design import Effect, open_moments, sweep
 from erresearch.relate.distributed_lags import SHORTEST
 from erresearch.relate.lags import open_panel, refuse_repeated
 from erresearch.relate.shop_days import FEW_SHOPS
@@ -141,7 +140,7 @@ def challenge_list(cast: Variables[DecayOptions]) -> tuple[Doubt, str]:
     """
     columns = [log(cast.column("followers")), log(cast.column("reactions"))]
     try:
-        moments = fitting_moments(cast.data, columns, by=cast.roles.get("by"))
+        moments = open_moments(cast.data, columns, by=cast.roles.get("by"))
         if moments.by is None:
             assert moments.source is not None
             means = moments.source.collect(moments.columns).select(moments.columns).to_numpy()
