@@ -322,9 +322,12 @@ def test_accounts_summed_a_slice_at_a_time_give_the_same(key, few_fit, monkeypat
     table = table.with_columns(week=pl.int_range(pl.len()) // 6_000)
     path = put("parquet", table, tmp_path)
 
-    def answers():
+    def answers(*, grouped=False):
         yield regress(path, "y", on=["x", "z"], by=key, within=True, cov="CRV1")
-        yield regress(path, "y", on=["x"], by=key, period="week", effects=("account", "period"), cov="CRV1")
+        if not grouped:  # period effects need every account by itself
+            yield regress(
+                path, "y", on=["x"], by=key, period="week", effects=("account", "period"), cov="CRV1"
+            )
         yield poisson(path, "y", on=["x", "z"], by=key, cov="CRV1")
         yield logit(path, "bought", on=["x"], by=key, cov="CRV1")
 
@@ -345,8 +348,8 @@ def test_accounts_summed_a_slice_at_a_time_give_the_same(key, few_fit, monkeypat
         same(list(answers()), whole)
     few_fit()
     with pytest.warns(ErresearchWarning, match="groups"):
-        groups = list(answers())
+        groups = list(answers(grouped=True))
     for name, value in sliced.items():
         monkeypatch.setattr(lazy_rows, name, value)
     with pytest.warns(ErresearchWarning, match="groups"):
-        same(list(answers()), groups)
+        same(list(answers(grouped=True)), groups)

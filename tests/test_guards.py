@@ -12,9 +12,18 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
 from erresearch.metrics.definitions import RateDefinition
 from erresearch.robustness import guards, selected_list
-from erresearch.robustness.column_names import bare, is_log1p, is_rate, read_leaks, says, words
 from erresearch.robustness.data_guards import made_of_predictors
-from erresearch.robustness.guards import Ratio, Request, check
+from erresearch.robustness.guards import (
+    Ratio,
+    Request,
+    bare,
+    check,
+    is_log1p,
+    is_rate,
+    read_leaks,
+    says,
+    words,
+)
 from erresearch.worlds import simulate_panel
 
 

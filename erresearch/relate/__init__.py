@@ -1,14 +1,13 @@
 """Do two things move together? Correlation, regression, growth and precedence, all from moments."""
 
-from erresearch.relate.composition import mix
 from erresearch.relate.correlation import correlate
-from erresearch.relate.decay_model import decay
 from erresearch.relate.fitted_models import contrast
 from erresearch.relate.glm import logit, poisson
 from erresearch.relate.lags import reliability
 from erresearch.relate.linear import regress
 from erresearch.relate.prediction import predictive_gain
 from erresearch.relate.random_effects import MetaAnalysis, PartialPooling, meta_analysis, partial_pooling
+from erresearch.relate.reaction_models import decay, mix
 from erresearch.relate.shop_days import daily_response
 from erresearch.relate.temporal_precedence import precedence
 

@@ -15,6 +15,7 @@ from erresearch.engine.sources import column_names, gather, open_rows
 from erresearch.errors import DataError, DesignError, GuardError
 from erresearch.relate.design import Effect, centred, open_moments, still
 from erresearch.relate.lags import open_panel, refuse_repeated
+from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.results import ListSelection
 
 #: 5 % point of T(ρ̂ − 1) for a random walk (Dickey-Fuller, with a constant): above it a unit root is not ruled out.
@@ -519,3 +520,37 @@ def _trend(series: list[np.ndarray]) -> str:
     if line > (_TREND if longest >= _LONG else _TREND_SHORT):
         return f"a straight line explains {100 * line:.0f} % of it in the median account"
     return ""
+
+
+def few_clusters(clusters: int) -> None:
+    """Refuse a decisive word that would rest on fewer than 6 clusters.
+
+    Parameters
+    ----------
+    clusters : int
+        Entities that inference is clustered by.
+
+    Raises
+    ------
+    GuardError
+        With fewer than 6.
+
+    References
+    ----------
+    Cameron, A. C., & Miller, D. L. (2015). A practitioner's guide to cluster-robust inference. *Journal of Human
+    Resources*, 50(2), 317-372.
+
+    Examples
+    --------
+    >>> few_clusters(6)
+    >>> few_clusters(5)
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.GuardError: 5 clusters allow no decisive word. ...
+    """
+    if clusters < FEWEST_CLUSTERS:
+        raise GuardError(
+            f"{clusters} cluster{'s' * (clusters != 1)} allow no decisive word",
+            allowed=f"{FEWEST_CLUSTERS} or more",
+            fix="show the estimate without a verdict, add entities, or follow one entity over time with `precedence`",
+        )

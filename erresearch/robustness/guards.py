@@ -1,4 +1,4 @@
-"""Requests that would give a misleading number, refused by name.
+"""Requests that would give a misleading number, refused by name; and what the names of columns say.
 
 Each guard returns nothing where all is well and raises :class:`~erresearch.errors.GuardError` where it is not;
 :func:`check` asks all that apply to a request and hands the refusals over as values.
@@ -6,21 +6,193 @@ Each guard returns nothing where all is well and raises :class:`~erresearch.erro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final, Literal
 
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.lazy_rows import prepare
 from erresearch.engine.moments import Moments
-from erresearch.errors import GuardError, UnknownNameError
+from erresearch.errors import DataError, GuardError, UnknownNameError
+from erresearch.io.files import registry
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.relate.design import Effect, open_moments
-from erresearch.relate.scores import FEWEST_CLUSTERS
-from erresearch.robustness.column_names import bare, is_log1p, is_rate, read_leaks, says, words
-from erresearch.robustness.data_guards import made_of_predictors, repeated_outcome, trending_levels
+from erresearch.robustness.data_guards import (
+    few_clusters,
+    made_of_predictors,
+    repeated_outcome,
+    trending_levels,
+)
+
+_DONE: Final = re.compile(
+    r"^(?:log_?1p|ln_?1p|log|ln|a(?:rc)?sinh|ihs|lag\d*|lead\d*|centered|rank of|"
+    r"(?:Δ|diff(?:erence)?|change)(?: of| in)?)[\s_]+(?=\S)",
+    re.I,
+)
+_SMALL: Final = r"(?:1(?:\.0*)?|0?\.\d+|1e-\d+)"  # what is added so that a zero has a logarithm
+_CALL: Final = re.compile(
+    r"^(?:(?:np|numpy|math)\.)?(?:log1p|log10|log2|log|ln|a(?:rc)?sinh|ihs|sqrt)\s*\((.*)\)$", re.I | re.S
+)
+_PLUS_ONE: Final = re.compile(rf"^\s*(?:{_SMALL}\s*\+\s*(.*?)|(.*?)\s*\+\s*{_SMALL})\s*$", re.S)
+_LOG1P: Final = re.compile(
+    r"(?:^|[\s_(.])(?:(?:log_?1p|ln_?1p|a(?:rc)?sinh|ihs)(?:\b|_)|(?:log|ln)\s*(?:\(?\s*1\s*\+|"
+    rf"\(\s*{_SMALL}\s*\+|\(?[^()+]*\+\s*{_SMALL}\s*\)))",
+    re.I,
+)
+_RATES: Final = frozenset({"er", "erf", "err", "erv", "eri", "erp", "erpost", "erday", "eng"})
+_RATE_WORDS: Final = frozenset({"rate", "rt", "ratio", "percent", "pct", "share"})
+_ACTED: Final = frozenset({"engagement", "eng", "interaction", "reaction"})
+_HEADS: Final = frozenset({"follower", "reach", "impression", "view", "fan", "user"})
+#: Words beside "err" or "erp" that say it is something else: a count of errors, a system's cost.
+_NO_RATE: Final = frozenset(
+    {"count", "number", "code", "message", "msg", "spend", "cost", "system", "project"}
+)
+
+
+def words(name: str) -> tuple[str, ...]:
+    """Words of a column's name in lower case, without a plural s.
+
+    Examples
+    --------
+    >>> words("PageValues_eur")
+    ('page', 'value', 'eur')
+    """
+    split = re.sub(r"(?<=[a-zà-ÿ0-9])(?=[A-ZÀ-Þ])|(?<=[A-Z]{2})(?=(?:by|per)[A-Z])", " ", name)
+    found = re.findall(r"[^\W_]+", split)
+    return tuple(_singular(word.casefold()) for word in found)
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "as")) else word
+
+
+def bare(name: str) -> str:
+    """Name of the column that a log, lag, centring or rank was taken of.
+
+    Examples
+    --------
+    >>> bare("lag1 log followers"), bare("log (1 + spend)")
+    ('followers', 'spend')
+    """
+    while True:
+        short = _DONE.sub("", name.strip())
+        call = _CALL.match(short)
+        if call:
+            inner = call.group(1)
+            plus = _PLUS_ONE.match(inner)
+            short = (plus.group(1) or plus.group(2)) if plus else inner
+        plus = _PLUS_ONE.match(short.strip("() ")) if short.startswith("(") and short.endswith(")") else None
+        if plus:
+            short = plus.group(1) or plus.group(2)
+        if short == name or not short:
+            return name
+        name = short
+
+
+def says(name: str, phrase: str) -> bool:
+    """Whether a column's name holds the words of a phrase, one after the other.
+
+    Examples
+    --------
+    >>> says("log Followers_count", "followers"), says("likelihood", "like")
+    (True, False)
+    """
+    own, wanted = words(bare(name)), words(phrase)
+    return (
+        any(own[i : i + len(wanted)] == wanted for i in range(len(own) - len(wanted) + 1)) if wanted else True
+    )
+
+
+def is_rate(name: str) -> bool:
+    """Whether a column calls itself an engagement rate.
+
+    Examples
+    --------
+    >>> is_rate("Engagement rate, %"), is_rate("ER"), is_rate("interactions per follower"), is_rate("engagement")
+    (True, True, True, False)
+    """
+    own = words(bare(name))
+    head = any(one == "per" and other in _HEADS for one, other in pairwise(own))
+    divided = head or "%" in name or any(word in _RATE_WORDS for word in own)
+    if any(word in _ACTED for word in own) and divided:
+        return True
+    return len(own) <= 3 and any(w in _RATES - {"eng"} for w in own) and not any(w in _NO_RATE for w in own)
+
+
+def is_log1p(name: str) -> bool:
+    """Whether a column is the log of something plus a small constant, or the inverse hyperbolic sine that stands for it.
+
+    Examples
+    --------
+    >>> is_log1p("log1p likes"), is_log1p("log (1 + likes)"), is_log1p("ln(likes + 1)"), is_log1p("log likes")
+    (True, True, True, False)
+    """
+    return bool(_LOG1P.search(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A kind of column that contains what it is set against.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Phrases that such a column's name holds.
+    side : {"outcome", "predictor"}
+        Which of the two it is.
+    against : tuple of str
+        Phrases of the other column's name; empty for any.
+    why, source : str
+        What was computed from what, and who says so.
+    """
+
+    names: tuple[str, ...]
+    side: Literal["outcome", "predictor"]
+    against: tuple[str, ...]
+    why: str
+    source: str
+
+    def between(self, outcome: str, predictor: str) -> bool:
+        """Whether these two columns are of that kind."""
+        own, other = (outcome, predictor) if self.side == "outcome" else (predictor, outcome)
+        named = any(says(own, name) for name in self.names)
+        return named and (not self.against or any(says(other, name) for name in self.against))
+
+
+def read_leaks() -> tuple[Leak, ...]:
+    """Read the registry ``leaks.toml``.
+
+    Returns
+    -------
+    tuple of Leak
+        In the file's order.
+
+    Raises
+    ------
+    DataError
+        If an entry lacks a field or has a wrong one.
+
+    Examples
+    --------
+    >>> [leak.side for leak in read_leaks()][:2]
+    ['predictor', 'outcome']
+    """
+    leaks = []
+    for entry in registry("leaks.toml")["leak"]:
+        wanted = {each.name for each in fields(Leak)}
+        if set(entry) != wanted or entry["side"] not in ("outcome", "predictor"):
+            raise DataError(
+                "an entry of leaks.toml is not complete",
+                got=", ".join(sorted(entry)),
+                allowed=f"{', '.join(sorted(wanted))}; side = outcome or predictor",
+            )
+        lists: dict[str, Any] = {name: tuple(entry[name]) for name in ("names", "against")}
+        leaks.append(Leak(**{**entry, **lists}))
+    return tuple(leaks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,40 +403,6 @@ def log1p_elasticity(outcome: str, x: str) -> None:
             f"the slope of {outcome!r} on {x!r} is no elasticity",
             got=f"{' and '.join(map(repr, found))}, whose slope changes with the unit of measurement",
             fix="use `poisson` for an outcome with zeros, or log(x) on the rows where x is positive",
-        )
-
-
-def few_clusters(clusters: int) -> None:
-    """Refuse a decisive word that would rest on fewer than 6 clusters.
-
-    Parameters
-    ----------
-    clusters : int
-        Entities that inference is clustered by.
-
-    Raises
-    ------
-    GuardError
-        With fewer than 6.
-
-    References
-    ----------
-    Cameron, A. C., & Miller, D. L. (2015). A practitioner's guide to cluster-robust inference. *Journal of Human
-    Resources*, 50(2), 317-372.
-
-    Examples
-    --------
-    >>> few_clusters(6)
-    >>> few_clusters(5)
-    Traceback (most recent call last):
-        ...
-    erresearch.errors.GuardError: 5 clusters allow no decisive word. ...
-    """
-    if clusters < FEWEST_CLUSTERS:
-        raise GuardError(
-            f"{clusters} cluster{'s' * (clusters != 1)} allow no decisive word",
-            allowed=f"{FEWEST_CLUSTERS} or more",
-            fix="show the estimate without a verdict, add entities, or follow one entity over time with `precedence`",
         )
 
 
