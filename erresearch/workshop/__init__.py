@@ -5,7 +5,7 @@ Everything here is simulated, and made to be wrong on purpose in ways that are k
 
 from __future__ import annotations
 
-from erresearch.workshop.exercises import EXERCISES, Exercise, Outcome, assess, check
+from erresearch.workshop.exercises import EXERCISES, Outcome, assess, check
 from erresearch.workshop.explorations import EXPLORATIONS, Exploration, View, unrelated
 from erresearch.workshop.sliders import CHOICES, choose, explore, slider_box, static_picture, static_table
 
@@ -13,7 +13,6 @@ __all__ = [
     "CHOICES",
     "EXERCISES",
     "EXPLORATIONS",
-    "Exercise",
     "Exploration",
     "Outcome",
     "View",

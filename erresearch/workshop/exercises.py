@@ -17,12 +17,10 @@ from erresearch.workshop import answers
 
 __all__ = [
     "EXERCISES",
-    "Exercise",
     "Judge",
     "Outcome",
     "assess",
     "check",
-    "exercise_named",
     "number",
     "sentence",
     "word",
@@ -197,28 +195,9 @@ def sentence(
     return judge
 
 
-@dataclass(frozen=True, slots=True)
-class Exercise:
-    """One question of the workshop.
-
-    Parameters
-    ----------
-    name : str
-        Session and number, for example "1.3".
-    hint : str
-        What is said while it is not answered: the way, never the goal.
-    judge : callable
-        ``judge(answer, rng)`` gives what is wrong, or an empty text.
-    """
-
-    name: str
-    hint: str
-    judge: Judge
-
-
 _TOO_MUCH: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "caus": "Nobody drew lots: no word of causing.",
+        "caus": "Nothing was decided by chance here: no word of causing.",
         "prov": "An interval proves nothing; it says what these data allow.",
         "no effect": "Not shown is not the same as not there.",
         "because": "Why it moves is not in these files.",
@@ -227,282 +206,154 @@ _TOO_MUCH: Final[Mapping[str, str]] = MappingProxyType(
 _R: Final = 0.0051
 """Two digits of a correlation."""
 
-_MEASURING: Final = (
-    Exercise(
-        "1.1",
-        "likes and comments, divided by followers, times 100.",
-        number(
-            answers.one_post_rate,
-            within=0.006,
-            percent=True,
-            hint="Add likes and comments; the followers go below the line.",
-            slips=((lambda rng: 3.0, "The comments are reactions too."),),
+_MEASURING: Final[Mapping[str, Judge]] = {
+    "1.1": number(
+        answers.one_post_rate,
+        within=0.006,
+        percent=True,
+        hint="Likes and comments in one sum, divided by followers, times 100.",
+        slips=((lambda rng: 3.0, "The comments are reactions too."),),
+    ),
+    "1.2a": number(
+        answers.day_rate,
+        within=0.006,
+        percent=True,
+        hint="Sum likes, comments and shares of all three posts, then divide by the followers once.",
+        slips=((answers.post_rate, "That is the mean per post; here the sum of the day is asked."),),
+    ),
+    "1.2b": number(
+        answers.post_rate,
+        within=0.006,
+        percent=True,
+        hint="A rate for each of the three posts, then the mean of the three.",
+        slips=((answers.day_rate, "That is the sum of the day; here the mean per post is asked."),),
+    ),
+    "1.3": number(
+        lambda rng: answers.class_rate(rng, "M01"),
+        within=0.006,
+        percent=True,
+        hint="A rate for each post, then .mean(), times 100. Only likes and comments count here.",
+        slips=(
+            (answers.ratio_of_sums, "That is sum over sum; here each post has one vote: mean of the rates."),
+            (lambda rng: answers.class_rate(rng, "M02"), "You counted the shares as well."),
+            (lambda rng: answers.class_rate(rng, "M10"), "You counted shares and saves as well."),
         ),
     ),
-    Exercise(
-        "1.2a",
-        "all reactions of the day in one sum, the followers once.",
-        number(
-            answers.day_rate,
-            within=0.006,
-            percent=True,
-            hint="Sum likes, comments and shares of all three posts, then divide by the followers once.",
-            slips=((answers.post_rate, "That is the mean per post; here the sum of the day is asked."),),
+    "1.4": number(
+        lambda rng: answers.class_rate(rng, "M04"),
+        within=0.006,
+        percent=True,
+        hint="Which row of the table above divides by reach? er.engagement_rate(posts, definition=...) has a .mean.",
+        slips=(
+            (lambda rng: answers.class_rate(rng, "M01"), "That one divides by followers."),
+            (lambda rng: answers.class_rate(rng, "M05"), "That one divides by views."),
         ),
     ),
-    Exercise(
-        "1.2b",
-        "the rate of each post first, then their mean.",
-        number(
-            answers.post_rate,
-            within=0.006,
-            percent=True,
-            hint="A rate for each of the three posts, then the mean of the three.",
-            slips=((answers.day_rate, "That is the sum of the day; here the mean per post is asked."),),
-        ),
+    "1.5a": word(
+        lambda rng: answers.best_account(rng, "M01"),
+        hint="Look at the column M01 of by_account: .idxmax() names the row of the highest value.",
     ),
-    Exercise(
-        "1.3",
-        "(posts.likes + posts.comments) / posts.followers is a rate per post; take its mean.",
-        number(
-            lambda rng: answers.class_rate(rng, "M01"),
-            within=0.006,
-            percent=True,
-            hint="A rate for each post, then .mean(), times 100. Only likes and comments count here.",
-            slips=(
-                (
-                    answers.ratio_of_sums,
-                    "That is sum over sum; here each post has one vote: mean of the rates.",
-                ),
-                (lambda rng: answers.class_rate(rng, "M02"), "You counted the shares as well."),
-                (lambda rng: answers.class_rate(rng, "M10"), "You counted shares and saves as well."),
+    "1.5b": word(
+        lambda rng: answers.best_account(rng, "M04"),
+        hint="Look at the column M04 of by_account: .idxmax() names the row of the highest value.",
+    ),
+    "1.6": number(
+        answers.list_exponent,
+        within=_R,
+        hint="er.decay has an .exponent, and that has a .value. It is not the slope of a line through the logs.",
+    ),
+    "1.7": word(
+        lambda rng: "stays",
+        allowed=("falls", "stays"),
+        hint="Ask what is true of all accounts, not of those on the list. It stands beside the slider.",
+    ),
+}
+
+_DOUBTING: Final[Mapping[str, Judge]] = {
+    "2.1": number(
+        lambda rng: answers.pearson(rng, False),
+        within=_R,
+        hint='Both columns in logs, all weeks of all shops: er.correlate with er.log("engagement").',
+        slips=(
+            (answers.raw_pearson, "That is without logs: the few largest shops decide it alone."),
+            (
+                lambda rng: answers.pearson(rng, True),
+                "That is within shops; here all weeks together are asked.",
             ),
         ),
     ),
-    Exercise(
-        "1.4",
-        "er.engagement_rate(posts, definition=...) has a .mean; the table above names the definition by reach.",
-        number(
-            lambda rng: answers.class_rate(rng, "M04"),
-            within=0.006,
-            percent=True,
-            hint="Which row of the table above divides by reach?",
-            slips=(
-                (lambda rng: answers.class_rate(rng, "M01"), "That one divides by followers."),
-                (lambda rng: answers.class_rate(rng, "M05"), "That one divides by views."),
-            ),
+    "2.2": number(
+        lambda rng: answers.pearson(rng, True),
+        within=_R,
+        hint="Add within=True to the call of 2.1: each shop is compared with itself only.",
+        slips=(
+            (lambda rng: answers.pearson(rng, False), "That still compares large shops with small ones."),
         ),
     ),
-    Exercise(
-        "1.5a",
-        "by_account has one column per definition; .idxmax() names the row of the highest value.",
-        word(
-            lambda rng: answers.best_account(rng, "M01"),
-            hint="Look at the column M01, and take the name of its highest row.",
-        ),
+    "2.3": number(
+        answers.half_strength,
+        within=0.001,
+        hint="The first step of the slider at which r is above .50; the steps are 0.1 apart.",
     ),
-    Exercise(
-        "1.5b",
-        "the same with the column of the rate by reach.",
-        word(
-            lambda rng: answers.best_account(rng, "M04"),
-            hint="Look at the column M04, and take the name of its highest row.",
-        ),
+    "2.4": number(
+        lambda rng: answers.elasticity(rng, True),
+        within=0.0006,
+        hint="Three digits of .forward.value, with advertising among the controls.",
+        slips=((lambda rng: answers.elasticity(rng, False), "Advertising is not in that model yet."),),
     ),
-    Exercise(
-        "1.6",
-        'er.decay(chosen, by="account") has an .exponent, and that has a .value.',
-        number(
-            answers.list_exponent,
-            within=_R,
-            hint="The answer is the exponent that er.decay gives, not the slope of a line through the logs.",
-        ),
+    "2.5": word(
+        answers.verdict_word,
+        allowed=WORDS,
+        hint="Does the whole interval of 2.4 lie inside ±0.05? Does it hold 0 and effects that matter?",
     ),
-    Exercise(
-        "1.7",
-        "not what the list shows: what was planted stands beside the slider.",
-        word(
-            lambda rng: "stays",
-            allowed=("falls", "stays"),
-            hint="Ask what is true of all accounts, not of those on the list.",
-        ),
+    "2.6": number(
+        answers.per_follower,
+        within=_R,
+        hint="Divide both columns by followers, take logs, and correlate.",
+        slips=((answers.counts_only, "Those are the counts; divide both by followers first."),),
     ),
-)
+    "2.7": number(
+        answers.followers_beside,
+        within=_R,
+        hint='Two columns in on=[...]: er.log("likes") and er.log("followers").',
+    ),
+    "2.8": word(
+        answers.stronger_way,
+        allowed=("engagement", "revenue"),
+        hint="Compare .forward with .reverse: which of the two intervals is away from 0?",
+    ),
+    "2.9": number(answers.granted, within=0.5, hint="Divide granted by tried, times 100.", percent=True),
+}
 
-_DOUBTING: Final = (
-    Exercise(
-        "2.1",
-        'er.correlate(panel, er.log("engagement"), er.log("revenue"), by="account") has a .value.',
-        number(
-            lambda rng: answers.pearson(rng, False),
-            within=_R,
-            hint="Both columns in logs, all weeks of all shops.",
-            slips=(
-                (answers.raw_pearson, "That is without logs: the few largest shops decide it alone."),
-                (
-                    lambda rng: answers.pearson(rng, True),
-                    "That is within shops; here all weeks together are asked.",
-                ),
-            ),
-        ),
+_JUDGING: Final[Mapping[str, Judge]] = {
+    "3.1": number(
+        answers.further_lines,
+        within=0.5,
+        hint="An order with three articles has three lines. What is out of scope in orders_export.csv, and why?",
+        slips=((answers.order_lines, "Those are all lines; how many of them are no orders of their own?"),),
     ),
-    Exercise(
-        "2.2",
-        "the same call with within=True: each shop is compared with itself only.",
-        number(
-            lambda rng: answers.pearson(rng, True),
-            within=_R,
-            hint="Add within=True to the call of 2.1.",
-            slips=(
-                (lambda rng: answers.pearson(rng, False), "That still compares large shops with small ones."),
-            ),
-        ),
+    "3.2": word(
+        answers.on_every_platform, hint='Count platforms by definition: rates.groupby("definition").'
     ),
-    Exercise(
-        "2.3",
-        'explore("confounding", at=0.3, rng=SEED) says one strength in words; move on in steps of 0.1.',
-        number(
-            answers.half_strength, within=0.001, hint="The first step of the slider at which r is above .50."
-        ),
+    "3.3": number(
+        answers.weeks_kept,
+        within=0.5,
+        hint="One row of panel.rows is one week; half weeks and weeks without all tables are left out.",
+        slips=((lambda rng: 104.0, "So many the files span; not all of them are whole and covered."),),
     ),
-    Exercise(
-        "2.4",
-        'put er.log("spend") into controls=[...] and read found.forward.value.',
-        number(
-            lambda rng: answers.elasticity(rng, True),
-            within=0.0006,
-            hint="Three digits of found.forward.value, with advertising among the controls.",
-            slips=((lambda rng: answers.elasticity(rng, False), "Advertising is not in that model yet."),),
-        ),
+    "3.4": number(
+        answers.finds_from, within=_R, hint="Two digits of er.detectable(verdict.estimate).effect."
     ),
-    Exercise(
-        "2.5",
-        "compare the interval of 2.4 with ±0.05, then ask er.examine.",
-        word(
-            answers.verdict_word,
-            allowed=WORDS,
-            hint="Does the whole interval lie inside ±0.05? Does it hold 0 and effects that matter?",
-        ),
+    "3.5": number(
+        answers.weeks_needed,
+        within=0.5,
+        hint="The first setting at which eight shops would find effects from 0.10 on, or smaller ones.",
     ),
-    Exercise(
-        "2.6",
-        "divide both columns by followers, take logs, and correlate: np.corrcoef(a, b)[0, 1].",
-        number(
-            answers.per_follower,
-            within=_R,
-            hint="Both are divided by the same followers before the logs are taken.",
-            slips=((answers.counts_only, "Those are the counts; divide both by followers first."),),
-        ),
-    ),
-    Exercise(
-        "2.7",
-        'er.regress(shops, er.log("orders"), on=[...])["log likes"].value, with likes and followers in on.',
-        number(
-            answers.followers_beside,
-            within=_R,
-            hint='Two columns in on=[...]: er.log("likes") and er.log("followers").',
-        ),
-    ),
-    Exercise(
-        "2.8",
-        "er.precedence asks both ways: compare .forward with .reverse.",
-        word(
-            answers.stronger_way,
-            allowed=("engagement", "revenue"),
-            hint="Which of the two intervals is away from 0?",
-        ),
-    ),
-    Exercise(
-        "2.9",
-        "found.granted analyses of found.tried said what was wished; in per cent.",
-        number(answers.granted, within=0.5, hint="Divide granted by tried, times 100.", percent=True),
-    ),
-)
+    "3.6": sentence(answers.sentence_needs, never=_TOO_MUCH, longest=40),
+}
 
-_JUDGING: Final = (
-    Exercise(
-        "3.1",
-        "an order with three articles has three lines; the account of the rows counts the further ones.",
-        number(
-            answers.further_lines,
-            within=0.5,
-            hint="Read the account of orders_export.csv: what is out of scope, and why?",
-            slips=(
-                (answers.order_lines, "Those are all lines; how many of them are no orders of their own?"),
-            ),
-        ),
-    ),
-    Exercise(
-        "3.2",
-        "look for the one definition that has a row for each platform.",
-        word(answers.on_every_platform, hint='Count platforms by definition: rates.groupby("definition").'),
-    ),
-    Exercise(
-        "3.3",
-        "one row of panel.rows is one week.",
-        number(
-            answers.weeks_kept,
-            within=0.5,
-            hint="len(panel.rows), after half weeks and weeks without all tables are left out.",
-            slips=((lambda rng: 104.0, "So many the files span; not all of them are whole and covered."),),
-        ),
-    ),
-    Exercise(
-        "3.4",
-        "er.detectable(verdict.estimate) has an .effect.",
-        number(
-            answers.finds_from,
-            within=_R,
-            hint="Two digits of er.detectable(verdict.estimate).effect.",
-        ),
-    ),
-    Exercise(
-        "3.5",
-        'explore("weeks", at=40, rng=SEED) says one setting in words; the slider moves in steps of 12 from 28 on.',
-        number(
-            answers.weeks_needed,
-            within=0.5,
-            hint="The first setting at which eight shops would find effects from 0.10 on, or smaller ones.",
-        ),
-    ),
-    Exercise(
-        "3.6",
-        "the word, the weeks, both ends of the interval, and that it is simulated; no more than 40 words.",
-        sentence(answers.sentence_needs, never=_TOO_MUCH, longest=40),
-    ),
-)
-
-EXERCISES: Final[Mapping[str, Exercise]] = MappingProxyType(
-    {one.name: one for one in (*_MEASURING, *_DOUBTING, *_JUDGING)}
-)
-"""Every exercise, by name."""
-
-
-def exercise_named(name: str) -> Exercise:
-    """Look an exercise up.
-
-    Parameters
-    ----------
-    name : str
-        One of :data:`EXERCISES`.
-
-    Returns
-    -------
-    Exercise
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such exercise.
-
-    Examples
-    --------
-    >>> exercise_named("2.2").hint
-    'the same call with within=True: each shop is compared with itself only.'
-    """
-    if not isinstance(name, str) or name not in EXERCISES:
-        raise UnknownNameError.of("exercise", name, EXERCISES)
-    return EXERCISES[name]
+EXERCISES: Final[Mapping[str, Judge]] = MappingProxyType({**_MEASURING, **_DOUBTING, **_JUDGING})
+"""The judge of every exercise, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,12 +412,13 @@ def assess(name: str, answer: object, *, rng: int | None) -> Outcome:
     >>> print(assess("1.1", 0.0314, rng=4))
     ✗ 1.1 That is a share; per cent is asked.
     """
-    exercise = exercise_named(name)
+    if not isinstance(name, str) or name not in EXERCISES:
+        raise UnknownNameError.of("exercise", name, EXERCISES)
     if rng is None:
         return Outcome(name, None, "Your own data: no answer is stored. Compare with your neighbour.")
     if answer is ...:
-        return Outcome(name, False, f"Not answered yet. Hint: {exercise.hint}")
-    wrong = exercise.judge(answer, rng)
+        return Outcome(name, False, "Not answered yet: write your answer in place of the dots above.")
+    wrong = EXERCISES[name](answer, rng)
     return Outcome(name, not wrong, wrong)
 
 
@@ -594,7 +446,7 @@ def check(name: str, answer: object, *, rng: int | None) -> None:
     Examples
     --------
     >>> check("1.1", ..., rng=4)
-    ✗ 1.1 Not answered yet. Hint: likes and comments, divided by followers, times 100.
+    ✗ 1.1 Not answered yet: write your answer in place of the dots above.
     """
     outcome = str(assess(name, answer, rng=rng))
     print(textwrap.fill(outcome, 84, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
