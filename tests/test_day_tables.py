@@ -213,3 +213,212 @@ def test_what_a_person_called_by_other_words_is_suggested(tmp_path: Path) -> Non
     assert {"date", "likes", "comments", "revenue"} <= set(mapping["columns"])
     panel = er.build_panel(read_export(tmp_path / "shop.csv", tz="UTC", mapping=mapping), freq="W", tz="UTC")
     assert panel.rows["revenue"].sum() == table["Revenue net of VAT"].sum()
+
+
+WEEKS = pd.date_range("2024-01-01", periods=60, freq="7D")
+MONTHS = pd.date_range("2019-01-01", periods=60, freq="MS")
+
+
+def end(day: pd.Timestamp, days: int) -> pd.Timestamp:
+    return day + pd.Timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "freq"),
+    [
+        ("date", WEEKS.strftime("%G-W%V"), "W"),
+        ("date", WEEKS.strftime("%GW%V"), "W"),
+        ("Week", WEEKS.strftime("%G-%V"), "W"),
+        ("date", [f"KW {day.week}/{day:%G}" for day in WEEKS], "W"),
+        ("date", [f"Week {day.week}, {day:%G}" for day in WEEKS], "W"),
+        ("date", [f"{day:%Y-%m-%d} - {end(day, 6):%Y-%m-%d}" for day in WEEKS], "W"),
+        ("date", [f"{day:%Y-%m-%d}/{end(day, 6):%Y-%m-%d}" for day in WEEKS], "W"),
+        ("date", [f"{day:%b %-d} – {end(day, 6):%b %-d, %Y}" for day in WEEKS], "W"),
+        ("date", [f"{day:%d.%m.}–{end(day, 6):%d.%m.%Y}" for day in WEEKS], "W"),
+        ("date", [f"{day:%d/%m/%Y} to {end(day, 6):%d/%m/%Y}" for day in WEEKS], "W"),
+        ("date", MONTHS.strftime("%b %Y"), "M"),
+        ("date", MONTHS.strftime("%B %Y"), "M"),
+        ("date", MONTHS.strftime("%Y-%m"), "M"),
+        ("date", MONTHS.strftime("%Y %b"), "M"),
+        ("date", MONTHS.strftime("%m/%Y"), "M"),
+        ("date", MONTHS.strftime("%b-%y"), "M"),
+        ("date", [f"{day:%d.%m.%Y} - {day.days_in_month}.{day:%m.%Y}" for day in MONTHS], "M"),
+        ("date", pd.date_range("2019-01-31", periods=60, freq="ME").strftime("%Y-%m-%d"), "M"),
+    ],
+)
+def test_weeks_and_months_are_read_as_they_are_written(
+    header: str, cells: list[str], freq: str, tmp_path: Path
+) -> None:
+    table = days(60).assign(date=list(cells)).rename(columns={"date": header})
+    panel = er.build_panel(read(table, tmp_path), freq=freq, tz="America/New_York")
+    assert panel.rows["period"].tolist() == list(WEEKS if freq == "W" else MONTHS)
+    assert panel.rows["likes"].tolist() == table["likes"].tolist()
+    assert panel.rows["revenue"].tolist() == table["revenue"].tolist()
+
+
+def test_a_year_and_two_figures_are_months_until_a_thirteenth(tmp_path: Path) -> None:
+    table = days(12).assign(date=[f"2024-{n:02d}" for n in range(1, 13)])
+    assert read(table, tmp_path).rows["date"].dt.month.tolist() == list(range(1, 13))
+    weeks = read(table.rename(columns={"date": "Week"}), tmp_path)
+    assert weeks.rows["date"].dt.day_of_week.tolist() == [0] * 12
+    assert any(guess.name == "weeks of 'Week'" for guess in weeks.guesses)
+
+
+def test_a_week_that_is_cut_is_left_out_and_counted(tmp_path: Path) -> None:
+    cells = [f"{day:%Y-%m-%d} - {end(day, 6):%Y-%m-%d}" for day in WEEKS]
+    cells[-1] = f"{WEEKS[-1]:%Y-%m-%d} - {end(WEEKS[-1], 2):%Y-%m-%d}"
+    export = read(days(60).assign(date=cells), tmp_path)
+    assert len(export.rows) == 59
+    assert any("1 ranges are no week and are left out" in str(caution) for caution in export.warnings)
+    odd = [f"{day:%Y-%m-%d} - {end(day, 9):%Y-%m-%d}" for day in WEEKS]
+    with pytest.raises(
+        DataError, match=r"holds ranges that are no days, weeks or months: most are of 10 days"
+    ):
+        read(days(60).assign(date=odd), tmp_path)
+
+
+def test_rows_of_two_weeks_are_refused(tmp_path: Path) -> None:
+    table = days(60).assign(date=pd.date_range("2024-01-01", periods=60, freq="14D"))
+    with pytest.raises(DesignError, match="no days, weeks or months: 14 days from one to the next"):
+        er.build_panel(read(table, tmp_path), freq="W", tz="UTC")
+
+
+def hours(count: int = 24 * 40) -> pd.DataFrame:
+    moments = pd.date_range("2024-03-01", periods=count, freq="h")
+    return days(count).assign(date=moments)
+
+
+def test_hours_are_summed_to_days_and_counted(tmp_path: Path) -> None:
+    table = hours().assign(followers=np.arange(960), reach=5)
+    export = read(table.assign(date=table["date"].dt.strftime("%Y-%m-%d %H:%M")), tmp_path)
+    by_day = table.groupby(table["date"].dt.normalize())
+    assert export.rows["likes"].tolist() == by_day["likes"].sum().tolist()
+    assert export.rows["followers"].tolist() == by_day["followers"].last().tolist()
+    # a person may be reached in several hours
+    assert "reach" not in export.rows
+    assert (export.accounting.rows_in, export.accounting.used) == (960, 960)
+    assert any("960 rows were summed to 40 days; reach count people" in note for note in export.notes)
+
+
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        ("date", "%Y-%m-%dT%H:%M:%SZ"),
+        ("date", "%Y-%m-%d %H:%M:%S+00:00"),
+        ("date", "%Y-%m-%d %H:%M UTC"),
+        ("Date (UTC)", "%Y-%m-%d %H:%M"),
+    ],
+)
+def test_moments_in_utc_fall_on_the_days_of_the_business(header: str, form: str, tmp_path: Path) -> None:
+    table = hours()
+    local = table["date"].dt.tz_localize("UTC").dt.tz_convert("America/New_York").dt.date
+    sums = table.groupby(local)["likes"].agg(["sum", "size"])
+    whole = sums[sums["size"] >= 23]
+    table.assign(date=table["date"].dt.strftime(form)).rename(columns={"date": header}).to_csv(
+        tmp_path / "h.csv", index=False
+    )
+    export = read_export(tmp_path / "h.csv", tz="America/New_York")
+    assert export.rows["likes"].tolist() == whole["sum"].tolist()
+    assert export.rows["date"].dt.date.tolist() == list(whole.index)
+    # the first and the last day lack hours
+    assert export.accounting.rejected == 960 - whole["size"].sum()
+    assert "days are those of America/New_York" in export.notes
+
+
+def test_moments_without_a_zone_to_move_them_to_are_cautioned(tmp_path: Path) -> None:
+    table = hours().assign(date=lambda t: t["date"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    table.to_csv(tmp_path / "h.csv", index=False)
+    export = read_export(tmp_path / "h.csv")
+    assert len(export.rows) == 40
+    assert any("their days are those printed; tz= moves them" in str(one) for one in export.warnings)
+    # midnight in every row is a way to write days
+    day = days().assign(date=lambda t: t["date"].dt.strftime("%Y-%m-%dT00:00:00Z"))
+    export = read(day, tmp_path)
+    assert export.rows["date"].tolist() == days()["date"].tolist()
+    assert not export.warnings
+
+
+def test_figures_of_a_shop_by_the_hour_are_summed_too(tmp_path: Path) -> None:
+    table = hours().assign(orders=2)[["date", "revenue", "orders"]]
+    table.to_csv(tmp_path / "h.csv", index=False)
+    mapping = {"kind": "outcomes", "currency": "EUR", "columns": {n: n for n in table}}
+    export = read_export(tmp_path / "h.csv", tz="UTC", mapping=mapping)
+    assert (len(export.rows), export.accounting.used) == (80, 960)
+    assert export.rows.groupby("outcome")["value"].sum().to_dict() == {
+        "orders": 1920.0,
+        "revenue": table["revenue"].sum(),
+    }
+
+
+@pytest.mark.parametrize("name", ["Engagement", "Interactions", "Total interactions"])
+def test_one_column_of_engagement_is_enough(name: str, tmp_path: Path) -> None:
+    table = days().assign(posts=1, likes=lambda t: t["likes"] * 10)
+    table = table.rename(columns={"likes": name}).drop(columns="comments")
+    panel = er.build_panel(read(table, tmp_path), freq="W", tz="UTC")
+    weeks = table.groupby(np.arange(140) // 7)[name].sum()
+    assert panel.rows["engagement"].tolist() == weeks.tolist()
+    assert set(panel.rows["posts"]) == {7}
+    assert panel.definitions["engagement"] == "reactions as the file adds them up"
+
+
+@pytest.mark.parametrize(
+    ("headers", "meant"),
+    [
+        (["Datum", "Gefällt mir", "Kommentare", "Geteilt", "Umsatz (€)", "Werbeausgaben"],
+         ["date", "likes", "comments", "shares", "revenue", "spend"]),
+        (["Datum", "Reacties", "Vind-ik-leuks", "Omzet", "Berichten"],
+         ["date", "comments", "likes", "revenue", "posts"]),
+        (["Jour", "J'aime", "Commentaires", "Partages", "Chiffre d'affaires"],
+         ["date", "likes", "comments", "shares", "revenue"]),
+        (["Fecha", "Me gusta", "Comentarios", "Compartidos", "Ventas"],
+         ["date", "likes", "comments", "shares", "revenue"]),
+        (["Data", "Mi piace", "Commenti", "Fatturato", "Ordini"],
+         ["date", "likes", "comments", "revenue", "orders"]),
+        (["Data", "Curtidas", "Comentários", "Compartilhamentos", "Faturamento"],
+         ["date", "likes", "comments", "shares", "revenue"]),
+        (["Day", "All interactions", "Sales"], ["date", "engagements_reported", "revenue"]),
+    ],
+)  # fmt: skip
+def test_headers_of_other_languages_are_suggested(
+    headers: list[str], meant: list[str], tmp_path: Path
+) -> None:
+    table = days().assign(more=7, most=8.5)[["date", "likes", "comments", "more", "revenue", "most"]]
+    if len(headers) == 3:
+        table = table[["date", "likes", "revenue"]]
+    table = table.iloc[:, : len(headers)].set_axis(headers, axis=1)
+    table.to_csv(tmp_path / "shop.csv", index=False, sep=";")
+    mapping = tomllib.loads(suggest_mapping(tmp_path / "shop.csv"))
+    assert mapping["kind"] == "daily"
+    assert {header: name for name, header in mapping["columns"].items()} == dict(
+        zip(headers, meant, strict=True)
+    )
+
+
+AMBIGUOUS = [
+    f"{month:02d}/{day:02d}/{year}"
+    for year in (2022, 2023, 2024)
+    for month, day in [(1, 7), (2, 3), (3, 9), (5, 2), (6, 11), (7, 4), (9, 1), (10, 8), (11, 12), (12, 5)]
+]
+
+
+def test_every_advised_way_to_order_dates_settles_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "shop.csv"
+    days(len(AMBIGUOUS)).assign(date=AMBIGUOUS).to_csv(file, index=False)
+    with pytest.raises(DataError, match=r"Say it with dayfirst=True or dayfirst=False\."):
+        read_export(file)
+    assert main(["inspect", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert 'Say it with dates = "DMY" or dates = "MDY" in a file shop.csv.toml beside it' in said.replace(
+        "\n", " "
+    )
+    first = {}
+    for order in ("DMY", "MDY"):
+        (tmp_path / "shop.csv.toml").write_text(f'dates = "{order}"\n')
+        assert main(["inspect", str(file)]) == 0
+        export = read_export(file, mapping={"dates": order})
+        same = read_export(file, dayfirst=order == "DMY")
+        assert export.rows["date"].tolist() == same.rows["date"].tolist()
+        first[order] = str(export.rows["date"].iloc[0].date())
+    assert first == {"DMY": "2022-01-09", "MDY": "2022-01-07"}

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from erresearch.errors import DataError, EngineError, ErresearchError
-from erresearch.exports.log import ReadLog
+from erresearch.exports.log import ReadLog, argument
 from erresearch.exports.privacy import show_name
 from erresearch.exports.workbooks import MAX_CELLS, MAX_SHEETS, Sheet, read_html, read_workbook
 
@@ -423,7 +423,7 @@ def to_utf8(
     if encoding is None:
         _readable(data, name)
         encoding = guess_encoding(data)
-        log.guess("encoding", encoding, "the bytes are not UTF-8", "encoding=")
+        log.guess("encoding", encoding, "the bytes are not UTF-8", argument("encoding"))
         log.caution(
             "encoding",
             f"the file is not UTF-8 and was read as {encoding}, which is a guess; look at its accents in inspect",
@@ -465,7 +465,7 @@ def _marked(data: bytes, name: str, log: ReadLog) -> str | None:
         if len(sample) >= 8 and sample[offset::2].count(0) > 0.4 * len(sample) / 2 > 10 * sample[
             1 - offset :: 2
         ].count(0):
-            log.guess("encoding", name_of_it, "every other byte is zero", "encoding=")
+            log.guess("encoding", name_of_it, "every other byte is zero", argument("encoding"))
             return name_of_it
     return None
 

@@ -20,11 +20,11 @@ from erresearch.exports.columns import (
 )
 from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import Kind, load_registry, normalise
-from erresearch.exports.log import ReadLog, TextColumn, counted, in_mapping, places
+from erresearch.exports.log import ReadLog, TextColumn, argument, counted, in_mapping, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import check_spikes
 from erresearch.exports.privacy import holds_people, names_people
-from erresearch.exports.timestamps import day_column
+from erresearch.exports.timestamps import day_column, times_of
 from erresearch.io import pl
 
 _RANGE = r"^(.*\d{4})\s+[-–]\s+(.*\d{4})$"
@@ -64,10 +64,10 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind:
     frames = []
     used = 0
     for drafted in drafts:
-        frame = _one_series(drafted, settings, log)
+        frame, rows = _one_series(drafted, settings, log)
+        used += rows
         if frame is not None:
             frames.append(frame)
-            used += frame.height
     if not frames:
         raise DataError(
             f"{log.name}: no table has a known title",
@@ -81,7 +81,7 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind:
             log.caution(
                 "several networks",
                 f"the file has tables of {' and '.join(networks)}: their rows are named by platform and must not be "
-                f"added up (platform={networks[0]!r} takes one)",
+                f"added up ({argument('platform')} reads one)",
             )
     together = pl.concat(frames, how="diagonal")
     keys = ["date", "platform", "account"]
@@ -93,7 +93,7 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind:
             raise DataError(
                 f"{log.name}: {name} is given twice for the same day with different values",
                 got=places(tuple(twice["source_row"].head(3)), twice.height),
-                fix="export one table at a time, or choose one with platform=",
+                fix=f"export one table at a time, or read one of them with {argument('platform')}",
             )
     merged = together.group_by(keys, maintain_order=True).agg(
         pl.col(figures).drop_nulls().first(), pl.col("source_row").first()
@@ -105,16 +105,18 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind:
     )
 
 
-def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFrame | None:
+def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFrame | None, int]:
+    """One table by day, and how many rows of the file it stands for."""
     layout, platform, rename = drafted.layout, drafted.layout.platform, {}
     if layout.titled:
         known = layout.titles.get(normalise(drafted.table.title))
         if known is None:
             reason = "rows of tables under a title that is not known"
             log.remove("out_of_scope", reason, drafted.rows, warn=True)
-            return None
+            return None, 0
         platform, column = known
         rename = {"primary": column} if "primary" in drafted.frame.columns else {}
+    clock = None
     if layout.undated:
         days = pl.Series("date", [settings.exported_at] * drafted.frame.height, dtype=pl.Datetime("us"))
         if settings.exported_at is None:
@@ -123,7 +125,8 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
                 f"the file does not say of which day its figures are; say it with exported_at {in_mapping()}",
             )
     else:
-        days, _, _ = day_column(drafted, "date", settings, log)
+        read = day_column(drafted, "date", settings, log)
+        days, clock = read.first, read.clock
     columns, _ = typed(drafted, numeric_targets(drafted), settings, log)
     figures = {rename.get(name, name): column for name, column in columns.items()}
     account = account_of(drafted, settings, log, platform=platform)
@@ -131,13 +134,15 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
     money = "currency" in drafted.frame.columns and "revenue" in figures
     if money:
         rows["currency"] = drafted.frame["currency"].str.strip_chars().str.to_uppercase().fill_null("")
+    rows |= {} if clock is None else {_CLOCK: clock}
     frame = rows_of(drafted, rows, settings, log, dated=not layout.undated)
     if money:
         frame = one_currency(frame, settings, log)
     if not layout.undated:
         frame = without_copies(frame, log)
+    frame, used = _summed_to_days(frame, list(figures), ["date", "platform", "account"], drafted, log)
     compare_totals(drafted, frame, settings, log)
-    for name in figures:
+    for name in [one for one in figures if one in frame.columns]:
         registry = load_registry().field(name)
         if registry.unique:
             log.note(f"{name} counts people: its days must not be added up as people")
@@ -145,7 +150,48 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
             about = f"column {name!r}: {{count}} values are negative (corrections) and were kept"
             log.count("negative", about, frame[name] < 0, frame["source_row"])
             check_spikes(frame, [name], log)
-    return frame
+    return frame, used
+
+
+_CLOCK = "clock"
+#: From as many rows of a day on, one may be lacking where clocks change; and the share of days that have as many.
+_HOURS, _REGULAR = 23, 0.8
+
+
+def _summed_to_days(
+    frame: pl.DataFrame, figures: Sequence[str], keys: Sequence[str], drafted: Draft, log: ReadLog
+) -> tuple[pl.DataFrame, int]:
+    """Rows of hours as rows of days, and how many rows of the file these stand for.
+
+    Where days have as many rows as hours, a day that lacks some would be smaller than it was, and is left out.
+    """
+    if _CLOCK not in frame.columns:
+        return frame, frame.height
+    twice = frame.select(pl.struct(keys).is_duplicated().any()).item()
+    if not twice or frame.select(pl.struct(*keys, _CLOCK).is_duplicated().any()).item():
+        return frame.drop(_CLOCK), frame.height
+    count = frame.select(pl.len().over(keys)).to_series()
+    days = frame.filter(pl.struct(keys).is_first_distinct()).height
+    usual = int(frame.group_by(keys).len()["len"].mode().max())  # type: ignore[arg-type]
+    least = usual - (usual >= _HOURS)
+    if (count >= least).sum() > _REGULAR * usual * days:
+        frame = log.set_aside(frame, count < least, "rejected", "hours of days that lack others", warn=True)
+    known = load_registry()
+    people = [name for name in figures if known.field(name).unique]
+    added = [
+        pl.col(name).sort_by(_CLOCK).last()
+        if known.field(name).stock
+        else pl.when(pl.col(name).null_count() == 0).then(pl.col(name).sum())
+        for name in figures
+        if name not in people
+    ]
+    rest = [name for name in frame.columns if name not in (*keys, *figures, _CLOCK)]
+    summed = frame.group_by(keys, maintain_order=True).agg(*added, pl.col(rest).first())
+    log.note(
+        f"column {drafted.header('date')!r} has a clock: {frame.height:,} rows were summed to {summed.height:,} days"
+        + (f"; {', '.join(people)} count people and were left out" if people else "")
+    )
+    return summed.select([name for name in frame.columns if name in summed.columns]), frame.height
 
 
 def range_of(text: str, log: ReadLog) -> tuple[dt.datetime, dt.datetime] | None:
@@ -239,11 +285,10 @@ def _span(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, 
             return (part.str.to_datetime("%Y-%m-%d", strict=False, time_unit="us") for part in (first, last))  # type: ignore[return-value]
     for name in ("day", "date"):
         if name in text.columns:
-            start, _, _ = day_column(drafted, name, settings, log)
+            days = day_column(drafted, name, settings, log)
             if name == "date" and "date_end" in text.columns:
-                end, _, _ = day_column(drafted, "date_end", settings, log)
-                return start, end
-            return start, start
+                return days.first, day_column(drafted, "date_end", settings, log).first
+            return days.first, days.last
     stated = range_of(drafted.table.lines.get("range", ""), log)
     if stated is None:
         raise DataError(
@@ -256,9 +301,7 @@ def _span(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, 
 
 def last_printed(drafted: Draft, settings: Settings, log: ReadLog) -> int | None:
     """Month · 100 + day of the last row, where its dates have no year."""
-    times = parse_times(
-        drafted.column("date", ReadLog(log.name)), order=settings.dates or drafted.layout.dates
-    )
+    times = times_of(drafted, "date", settings, ReadLog(log.name), refuse=False)
     known = None if times.month_day is None else times.month_day.drop_nulls()
     if known is None or known.is_empty():
         return None
@@ -384,7 +427,7 @@ def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFram
         log.remove("out_of_scope", "rows of tables without a figure that is known", drafted.rows)
         return pl.DataFrame(), 0, ""
     _refuse_comparison(drafted, log)
-    start, end, grain = _when(drafted, settings, log)
+    start, end, grain, clock = _when(drafted, settings, log)
     columns, currencies = typed(drafted, figures, settings, log)
     columns = {name: column for name, column in columns.items() if name in figures}
     segment, people, dimension = _segment(drafted)
@@ -396,14 +439,18 @@ def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFram
         "kind": "reported",
         "segment": segment,
     }
-    wide = rows_of(drafted, {**rows, **columns}, settings, log, dated=grain != "range")
+    rows |= columns if clock is None else {**columns, _CLOCK: clock}
+    wide = rows_of(drafted, rows, settings, log, dated=grain != "range")
     index = ["date", "date_end", "grain", "entity", "kind", "segment", "source_row"]
+    if not people:
+        wide, used = _summed_to_days(wide, figures, index[:-1], drafted, log)
+        figures = [name for name in figures if name in wide.columns]
     long = wide.unpivot(figures, index=index, variable_name="outcome", value_name="value").drop_nulls("value")
     money = [n for n in figures if load_registry().field(n).type == "money"]
     codes = {name: currencies.get(name, (settings.currency or "").upper()) for name in money}
     long = long.with_columns(pl.col("outcome").replace_strict(codes, default="").alias("currency"))
     long = long.select(*_FIGURE, "source_row")
-    return _added_up(long, people, log) if people else long, wide.height, dimension
+    return _added_up(long, people, log) if people else long, wide.height if people else used, dimension
 
 
 def _refuse_comparison(drafted: Draft, log: ReadLog) -> None:
@@ -420,8 +467,10 @@ def _refuse_comparison(drafted: Draft, log: ReadLog) -> None:
             )
 
 
-def _when(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series, str]:
-    """First and last day of each row, and the grain."""
+def _when(
+    drafted: Draft, settings: Settings, log: ReadLog
+) -> tuple[pl.Series, pl.Series, str, pl.Series | None]:
+    """First and last day of each row, the grain, and the clock where there is one."""
     frame, lines = drafted.frame, drafted.table.lines
     stated = {name: _stated_day(lines.get(name, "")) for name in ("start", "end")}
     for name, step in _STEPS.items():
@@ -435,15 +484,17 @@ def _when(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, 
             base = stated["start"] if step != "1mo" else stated["start"].replace(day=1)
             count = frame[name].cast(pl.Int64, strict=False)
             days, following = _offset(base, count, step), _offset(base, count + 1, step)
-            return days, following.dt.offset_by("-1d"), _GRAINS[step]
-    for name, grain in (("date", "day"), ("year_month", "month")):
+            return days, following.dt.offset_by("-1d"), _GRAINS[step], None
+    for name in ("date", "year_month"):
         if name in frame.columns and _has_time(drafted):
-            days, _, precision = day_column(drafted, name, settings, log)
-            month = precision == "month" or grain == "month"
-            return days, days.dt.month_end() if month else days, "month" if month else "day"
-    none = [stated["start"]] * frame.height
-    ends = [stated["end"]] * frame.height
-    return pl.Series(none, dtype=pl.Datetime("us")), pl.Series(ends, dtype=pl.Datetime("us")), "range"
+            read = day_column(drafted, name, settings, log)
+            if name == "year_month" and read.grain == "day":
+                return read.first, read.first.dt.month_end(), "month", None
+            return read.first, read.last, read.grain, read.clock
+    start, end = (
+        pl.Series([stated[name]] * frame.height, dtype=pl.Datetime("us")) for name in ("start", "end")
+    )
+    return start, end, "range", None
 
 
 def _offset(base: dt.datetime, count: pl.Series, step: str) -> pl.Series:

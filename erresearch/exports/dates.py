@@ -6,19 +6,19 @@ One order per column: it is taken from the cells where they decide, else from th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 from erresearch.exports.layouts import load_registry
-from erresearch.exports.log import TextColumn
+from erresearch.exports.log import TextColumn, argument
 from erresearch.io import pl
 from erresearch.io.resources import by_morsels
 
 _MONTHS = 12
 #: Steps between days from which equal ones decide the order of dates.
 _STEPS = 4
-Precision = Literal["second", "minute", "day", "month"]
+Precision = Literal["second", "minute", "day", "week", "month"]
 
 # a word may stand before the clock ("at", "um") and after it ("Uhr"); a letter alone is of AM or PM only at the end
 _CLOCK = (
@@ -30,19 +30,37 @@ _WORD = r"(?:\p{L}+\.?,?\s+)?"
 _YEAR = r"(?:,?\s+(?:de\s+)?(?P<year>\d{4})|[-/.](?P<short>\d{4}|\d{2}))?(?:\s+г\.?)?"
 _NUMBERS = r"(?P<first>\d{1,2})[-/.](?P<other>\d{1,2})[-/.](?P<year>\d{4}|\d{2})"
 _NUMERIC = rf"^{_WORD}{_NUMBERS}{_CLOCK}{_ZONE}$"
+_WEEK = r"(?:w|wk|week|kw|cw|woche|semaine|semana|settimana)"
+_YEAR_MONTH = r"^(?P<year>(?:19|20)\d{2})-(?P<month>\d{2})$"
+_YEAR_MONTH_BARE = r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})$"
+_MONTH_SHORT = r"^(?P<name>\p{L}+)\.?(?:[-/]|\s?['’])(?P<short>\d{2})$"
+_COMPACT = r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})(?P<hour>\d{2})?$"
 _SERIAL = r"^([2-6]\d{4})(?:\.(\d+))?$"
 _UNIX = r"^(?P<unix>1\d{9})(\d{3})?$"
-#: Ways of writing a time; the parts of each are read by their names. The first four are no bare numbers.
+#: Ways of writing a time; the parts of each are read by their names.
 _WAYS = (
     rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}})\.?{_CLOCK}{_ZONE}$",
     _NUMERIC,
     rf"^{_WORD}(?P<name>\p{{L}}+)\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+(?P<year>\d{{4}}))?{_CLOCK}{_ZONE}$",
     rf"^{_WORD}(?P<day>\d{{1,2}})(?:\.?\s+|[-/.])(?:de\s+)?(?P<name>\p{{L}}+)\.?{_YEAR}{_CLOCK}{_ZONE}$",
-    r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})(?P<hour>\d{2})?$",
-    r"^(?P<year>(?:19|20)\d{2})-?(?P<month>\d{2})$",
+    _COMPACT,
+    _YEAR_MONTH,
+    _YEAR_MONTH_BARE,
     _UNIX,
     _SERIAL,
+    # weeks by the calendar of ISO 8601
+    rf"(?i)^(?P<year>\d{{4}})[-/\s]?{_WEEK}[-\s]?(?P<week>\d{{1,2}})$",
+    rf"(?i)^{_WEEK}\.?\s?(?P<week>\d{{1,2}})[\s,/-]+(?P<year>\d{{4}})$",
+    r"^(?P<name>\p{L}+)\.?[-/,\s]+(?:de\s+)?(?P<year>\d{4})$",
+    r"^(?P<year>\d{4})[-/\s]+(?P<name>\p{L}+)\.?$",
+    r"^(?P<month>\d{1,2})[-/.](?P<year>\d{4})$",
+    _MONTH_SHORT,
 )
+#: Numbers that may be anything else as well.
+_BARE = (_COMPACT, _YEAR_MONTH_BARE, _UNIX, _SERIAL)
+#: A first and a last day in one cell; a sign between them stands apart from those within a date.
+_RANGE = r"^(?P<from>.*?\d\S*)(?:\s*[–—]\s*|\s+-\s+|\s+(?:to|bis|t/m|au|al|a|até)\s+)(?P<to>.*\d{4}.*)$"
+_ISO_RANGE = r"^(?P<from>\d{4}-\d{2}-\d{2})/(?P<to>\d{4}-\d{2}-\d{2})$"
 # shapes that a parser in C reads at once, by order: (pattern, format, precision, whether the zone is in it)
 _FAST: tuple[tuple[str, Mapping[str, str], Precision, bool], ...] = (
     (r"^\d{4}-\d{2}-\d{2}$", MappingProxyType({"": "%Y-%m-%d"}), "day", False),
@@ -107,11 +125,13 @@ class Times:
     utc : polars.Series or None
         The same in UTC where the cells state their zone.
     precision : str
-        second, minute, day or month.
+        second, minute, day, week or month.
     unread : polars.Series
         Which cells say something that is no time.
     month_day : polars.Series or None
         month · 100 + day where the cells lack the year; `local` is then all null.
+    last : polars.Series or None
+        Last day of cells that are ranges; `local` is then their first.
     """
 
     local: pl.Series
@@ -119,9 +139,10 @@ class Times:
     precision: Precision
     unread: pl.Series
     month_day: pl.Series | None = None
+    last: pl.Series | None = None
 
 
-def parse_times(column: TextColumn, *, order: str = "", dayfirst: bool | None = None) -> Times:
+def parse_times(column: TextColumn, *, order: str = "", fixed: bool = False) -> Times:
     """Read a column of text as times.
 
     Parameters
@@ -129,9 +150,9 @@ def parse_times(column: TextColumn, *, order: str = "", dayfirst: bool | None = 
     column : TextColumn
         The column; its log takes missing values and guesses.
     order : {"MDY", "DMY", "YMD", ""}
-        The platform's order of numeric dates.
-    dayfirst : bool, optional
-        What the caller says, which overrides everything.
+        Order of numeric dates: the platform's, or the caller's.
+    fixed : bool
+        Whether the caller says so, which overrides everything.
 
     Returns
     -------
@@ -147,40 +168,93 @@ def parse_times(column: TextColumn, *, order: str = "", dayfirst: bool | None = 
     DataError
         If the column does not say which number is the month, or names months in no known language.
     """
-    said = order if dayfirst is None else ("DMY" if dayfirst else "MDY")
-    fixed = dayfirst is not None
-    plain = None if column.cells.null_count() else _fast(column.cells, said, fixed=fixed)
+    plain = None if column.cells.null_count() else _fast(column.cells, order, fixed=fixed)
     if plain is not None:
         return plain
     column = column.said()
     column = column.with_cells(column.cells.str.strip_prefix("'"))
     if column.cells.null_count() == len(column.cells):
-        return _times(column, pl.Series("local", [None] * len(column.cells), dtype=pl.Datetime("us")), "day")
-    fast = _fast(column.cells, said, fixed=fixed)
+        return _times(column, _unknown(len(column.cells)), "day")
+    fast = _fast(column.cells, order, fixed=fixed)
     if fast is not None:
         return fast
     column = column.with_cells(
         column.cells.str.replace_all("[\u00a0\u202f\u2009]", " ").str.replace_all(r"\s+", " ")
     )
+    ranges = _ranges(column, order, fixed=fixed)
+    if ranges is not None:
+        return ranges
     some = column.cells.drop_nulls().head(200)
-    way = max(_WAYS, key=lambda pattern: int(some.str.contains(pattern).sum()))
+    # where no month is known the way is still told, so that the months are what is refused
+    way = max(_WAYS, key=lambda pattern: (_written_so(some, pattern), int(some.str.contains(pattern).sum())))
     if way == _SERIAL:
         return _serial(column)
     parts = _parts(column.cells, way)
+    if way in (_YEAR_MONTH, _YEAR_MONTH_BARE) and _are_weeks(parts["month"], column):
+        parts["week"] = parts["month"].alias("week")
+    if "week" in parts:
+        column.guess("weeks", "from their Monday on", "they are numbered as in ISO 8601", "a column of days")
+        weeks = pl.DataFrame([parts["year"], parts["week"].str.zfill(2)])
+        text = weeks.select(pl.concat_str("year", pl.lit("-W"), "week", pl.lit("-1"))).to_series()
+        mondays = text.str.to_date("%G-W%V-%u", strict=False).cast(pl.Datetime("us"))
+        return _times(column, mondays, "week")
     if way == _UNIX:
         column.log.note(f"column {column.header!r} counts seconds since 1970 (UTC)")
         local = (_whole(parts["unix"]) * 1_000_000).cast(pl.Datetime("us"))
         return _times(column, local, "second", local)
     if way == _NUMERIC:
-        parts |= _ordered(parts, column, said, fixed=fixed)
+        parts |= _ordered(parts, column, order, fixed=fixed)
+    elif way == _MONTH_SHORT and parts["short"].n_unique() > parts["name"].n_unique():
+        # months would be fewer than their years: these are days, of no year
+        return _times(column, _unknown(len(column.cells)), "day")
     elif "name" in parts:
         parts["month"] = _named_months(parts["name"], column)
-        parts["year"] = parts["year"].fill_null(parts["short"]) if "short" in parts else parts["year"]
+        if "short" in parts:
+            parts["year"] = parts["year"].fill_null(parts["short"]) if "year" in parts else parts["short"]
         year = parts["year"]
         if year.null_count() > 0.5 * len(year) and year.null_count() > column.cells.null_count():
             return _without_year(column, parts["month"], _whole(parts["day"]))
     local, utc, precision = _assembled(parts)
     return _times(column, local, precision, utc)
+
+
+def _unknown(count: int) -> pl.Series:
+    return pl.Series("local", [None] * count, dtype=pl.Datetime("us"))
+
+
+def _ranges(column: TextColumn, order: str, *, fixed: bool) -> Times | None:
+    """Cells that hold a first and a last day; None where most do not."""
+    some = column.cells.drop_nulls().head(200)
+    pattern = next((one for one in (_ISO_RANGE, _RANGE) if some.str.contains(one).sum() > len(some) / 2), "")
+    if not pattern:
+        return None
+    parts = _parts(column.cells, pattern)
+    # "1 Jan - 7 Jan 2024": the year stands once
+    year = parts["to"].str.extract(r"(\d{4})", 1)
+    bare = ~parts["from"].str.contains(r"\d{4}").fill_null(True)
+    dotted = pl.DataFrame([parts["from"].alias("t"), year.alias("y")])
+    full = dotted.select(
+        pl.when(pl.col("t").str.contains(r"\p{L}")).then(pl.concat_str("t", pl.lit(" "), "y"))
+        .when(pl.col("t").str.ends_with(".")).then(pl.concat_str("t", "y"))
+        .otherwise(pl.concat_str("t", pl.lit("/"), "y"))
+    ).to_series()  # fmt: skip
+    # one column, so that the days of either end tell the order of both
+    cells = pl.concat([parts["from"].zip_with(~bare, full), parts["to"].alias("from")])
+    rows = pl.concat([column.rows, column.rows])
+    found = parse_times(replace(column, cells=cells, rows=rows), order=order, fixed=fixed)
+    if found.month_day is not None:
+        return None
+    days = found.local.dt.truncate("1d")
+    starts, stops = days.head(len(column.cells)), days.tail(len(column.cells))
+    starts = starts.zip_with((starts <= stops).fill_null(True) | ~bare, starts.dt.offset_by("-1y"))
+    return replace(_times(column, without(starts, (starts > stops).fill_null(True)), "day"), last=stops)
+
+
+def _are_weeks(number: pl.Series, column: TextColumn) -> bool:
+    """Whether a year and two figures are a week: some are above 12, or the header says so."""
+    whole = _whole(number)
+    above = (whole > _MONTHS).sum() > 0 or "week" in column.header.casefold()
+    return above and bool(whole.is_between(1, 53).all())
 
 
 def _times(column: TextColumn, local: pl.Series, precision: Precision, utc: pl.Series | None = None) -> Times:
@@ -220,7 +294,8 @@ def share_of_times(cells: pl.Series) -> float:
     >>> share_of_times(pl.Series(["2025-03-01", "2025-03-02"])), share_of_times(pl.Series(["20250", "3.50"]))
     (1.0, 0.0)
     """
-    return max(_written_so(cells, way) for way in _WAYS[:4]) / max(1, len(cells))
+    ways = (way for way in (*_WAYS, _RANGE, _ISO_RANGE) if way not in _BARE)
+    return max(_written_so(cells, way) for way in ways) / max(1, len(cells))
 
 
 def _written_so(cells: pl.Series, way: str) -> int:
@@ -277,11 +352,13 @@ def _ordered(
     first, other, last = (parts[name] for name in ("first", "other", "year"))
     a, b = _whole(first), _whole(other)
     if rule == "MDY" and not fixed and column.cells.drop_nulls().str.contains(r"^\d{1,2}\.").all():
-        column.guess("date order", "DMY", "points between the numbers put the day first", "dayfirst=")
+        column.guess(
+            "date order", "DMY", "points between the numbers put the day first", argument("dayfirst")
+        )
         rule = "DMY"
     if not fixed and _year_first(a, b, last):
-        column.guess("date order", "YMD", "the first numbers change least, as years do", "dayfirst=")
-        return {"year": first, "month": other, "day": last}
+        column.guess("date order", "YMD", "the first numbers change least, as years do", argument("dayfirst"))
+        return _read_as("YMD", parts)
     chosen = rule if fixed else _order(parts, column, rule)
     signs = column.cells.str.extract(r"^[^\d]*\d{1,2}([-/.])", 1)
     if signs.drop_nulls().n_unique() > 1:
@@ -293,6 +370,8 @@ def _ordered(
 
 
 def _read_as(order: str, parts: Mapping[str, pl.Series]) -> dict[str, pl.Series]:
+    if order == "YMD":
+        return {"year": parts["first"], "month": parts["other"], "day": parts["year"]}
     month, day = ("first", "other") if order == "MDY" else ("other", "first")
     return {"year": parts["year"], "month": parts[month], "day": parts[day]}
 
@@ -323,7 +402,7 @@ def _order(parts: Mapping[str, pl.Series], column: TextColumn, rule: str) -> str
                 fix="write all dates in one order",
             )
         if ruled and found != ruled:
-            column.guess("date order", found, f"{most:,} cells only read so", "dayfirst=")
+            column.guess("date order", found, f"{most:,} cells only read so", argument("dayfirst"))
         return found
     where = (a != b).fill_null(False)
     if not where.any():
@@ -331,14 +410,14 @@ def _order(parts: Mapping[str, pl.Series], column: TextColumn, rule: str) -> str
     proven = _in_step(parts)
     if proven and proven != rule:
         reason = "so read the days follow each other in equal steps, and otherwise they do not"
-        column.guess("date order", proven, reason, "dayfirst=")
+        column.guess("date order", proven, reason, argument("dayfirst"))
     if proven or ruled:
         return proven or ruled
     raise column.refusal(
         "does not say which number is the month",
         got=f"{column.shape(where)} ({column.at(where)})",
         allowed="dates of which some day is above 12, or year-month-day",
-        fix="pass dayfirst=True or dayfirst=False",
+        fix=f"say it with {argument('dayfirst')}",
     )
 
 
@@ -399,8 +478,9 @@ def _named_months(token: pl.Series, column: TextColumn) -> pl.Series:
 def _without_year(column: TextColumn, month: pl.Series, day: pl.Series) -> Times:
     known = month.is_not_null() & (day >= 1) & (day <= 31)
     month_day = (month * 100 + day).set(~known.fill_null(False), None)
-    nothing = pl.Series("local", [None] * len(month), dtype=pl.Datetime("us"))
-    return Times(nothing, None, "day", column.cells.is_not_null() & month_day.is_null(), month_day)
+    return Times(
+        _unknown(len(month)), None, "day", column.cells.is_not_null() & month_day.is_null(), month_day
+    )
 
 
 def _serial(column: TextColumn) -> Times:

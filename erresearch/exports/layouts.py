@@ -291,6 +291,7 @@ def load_registry() -> Registry:
     (True, True)
     """
     table = registry("platforms.toml")
+    hints = table["hints"] | {"day": table["hints"]["date"]}
     return Registry(
         MappingProxyType(_fields(table["field"], table["renamed"])),
         tuple(format_of(entry) for entry in table["format"]),
@@ -301,7 +302,7 @@ def load_registry() -> Registry:
         frozenset(table["sums"]),
         MappingProxyType({state: kind for kind, states in table["states"].items() for state in states}),
         frozenset(table["currencies"].split()),
-        MappingProxyType({name: tuple(words) for name, words in table["hints"].items()}),
+        MappingProxyType({name: tuple(map(normalise, words)) for name, words in hints.items()}),
     )
 
 

@@ -39,7 +39,19 @@ _NAMES: Mapping[Bucket, str] = MappingProxyType(
 
 BESIDE = "a file beside it that is named like it and ends in .toml"
 """Where a mapping stands for whoever has no argument ``mapping=``."""
-_PLACE: ContextVar[str] = ContextVar("mapping place", default="mapping=")
+_ARGUMENT = "mapping="
+_PLACE: ContextVar[str] = ContextVar("mapping place", default=_ARGUMENT)
+#: How `read_export` is told, and how an audit and the command line are.
+_ARGUMENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "dayfirst": ("dayfirst=True or dayfirst=False", 'dates = "DMY" or dates = "MDY" {place}'),
+        "decimal": ("decimal='.' or decimal=','", 'decimal = "." or decimal = "," {place}'),
+        "tz": ("tz=", "--tz (tz=)"),
+        "currency": ("currency=", "--currency (currency=)"),
+        "platform": ("platform= with its name", "a file of its own"),
+        "encoding": ("encoding=", "the file saved as UTF-8"),
+    }
+)
 
 
 @contextmanager
@@ -73,6 +85,26 @@ def in_mapping() -> str:
     'in mapping='
     """
     return f"in {_PLACE.get()}"
+
+
+def argument(name: str) -> str:
+    """How to say what a file does not, for a message: an argument where there is one, else what does its work.
+
+    Parameters
+    ----------
+    name : {"dayfirst", "decimal", "tz", "currency", "platform", "encoding"}
+        An argument of :func:`erresearch.exports.read_export`.
+
+    Examples
+    --------
+    >>> argument("dayfirst")
+    'dayfirst=True or dayfirst=False'
+    >>> with mapping_in("a file x.csv.toml beside it"):
+    ...     argument("dayfirst"), argument("tz")
+    ('dates = "DMY" or dates = "MDY" in a file x.csv.toml beside it', '--tz (tz=)')
+    """
+    own, otherwise = _ARGUMENTS[name]
+    return own if _PLACE.get() == _ARGUMENT else otherwise.format(place=in_mapping())
 
 
 def _first(rows: Iterable[int]) -> tuple[int, ...]:

@@ -98,6 +98,11 @@ class Settings:
     dates: str = ""
     kind: str = ""
 
+    @property
+    def order(self) -> str:
+        """Order of numeric dates, where the caller says it."""
+        return self.dates if self.dayfirst is None else "DMY" if self.dayfirst else "MDY"
+
 
 def read_mapping(
     mapping: str | Path | Mapping[str, Any] | None, settings: Settings
@@ -399,10 +404,11 @@ _NUMBER: Final = r"^[^\p{L}\d]{0,4}[-(]?[^\p{L}\d]{0,4}\d[\d.,'\s]*\)?\s?[^\d]{0
 _FIGURES: Final = (*REACTIONS, *(name for name in AUDIENCES if name != "followers"))
 #: Sales that may stand beside the reactions of a day.
 _SOLD: Final = ("revenue", "orders", "conversions", "sessions", "spend")
+_OF_DAYS: Final = ("engagements_reported", "posts")
 #: What each kind is known by, and the columns that it has.
 _KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "posts": (_FIGURES, ("post_id", "published_at", "account", "followers", *_FIGURES)),
-    "daily": (_FIGURES, ("date", "account", "followers", *_FIGURES, *_SOLD)),
+    "daily": ((*_FIGURES, *_OF_DAYS), ("date", "account", "followers", *_FIGURES, *_OF_DAYS, *_SOLD)),
     "followers": (("followers",), ("date", "account", "followers")),
     "ads": (("spend",), ("day", "spend", "entity", "currency", "impressions")),
     "outcomes": (("amount",), ("order_id", "date", "amount", "status", "currency", "entity")),
@@ -473,7 +479,7 @@ _ABOUT: Final[Mapping[str, str]] = {
 #: What the cells of a column must look like; any looks will do for the others.
 _LOOKS: Final[Mapping[str, str]] = {
     "date": "time", "published_at": "time", "day": "time", "currency": "code", "status": "state",
-    **dict.fromkeys(("amount", "followers", "score", *_SOLD, *_FIGURES), "number"),
+    **dict.fromkeys(("amount", "followers", "score", *_SOLD, *_FIGURES, *_OF_DAYS), "number"),
 }  # fmt: skip
 
 
@@ -510,7 +516,7 @@ def _one_a_day(chosen: Mapping[str, _Column]) -> bool:
 
 def _best(target: str, columns: list[_Column]) -> _Column | None:
     """The column whose header means it most; of several states the one that has most of them."""
-    hints = load_registry().hints["date" if target == "day" else target]
+    hints = load_registry().hints[target]
     looks = _LOOKS.get(target)
     # a header that says so and two states that are known make states of a column
     said = [
@@ -521,6 +527,8 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
         fitting = [
             c for c in fitting if not any(_says(c.header, word) for word in load_registry().hints["orders"])
         ]
+    if target == "engagements_reported":
+        fitting = [c for c in fitting if c.cells.str.contains(r"^\s*$|^[\d.,'\s]*\d{3}$|^\d{1,3}$").all()]
     if target in ("amount", "spend"):
         fitting = [column for column in fitting if not _taken_off(column.header)]
     known = registered_headers(target)
@@ -535,7 +543,20 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
         named = fitting[:1]
     if target in ("order_id", "post_id"):
         named = [column for column in named if column.cells.n_unique() > len(column.cells) / 2]
-    return min(named, key=lambda column: (-column.states * (target == "status"), ranks[column]), default=None)
+
+    def worth(column: _Column) -> tuple[int, bool, int]:
+        return -column.states * (target == "status"), _means_another(column.header, target), ranks[column]
+
+    return min(named, key=worth, default=None)
+
+
+def _means_another(header: str, target: str) -> bool:
+    """Whether the words of a header are those of another figure, although some platform has it for this one."""
+    hints = load_registry().hints
+    others = [word for name in (*_FIGURES, *_OF_DAYS) if name != target for word in hints[name]]
+    return not any(_says(header, word) for word in hints[target]) and any(
+        _says(header, word) for word in others
+    )
 
 
 def _says(header: str, word: str) -> bool:
@@ -544,7 +565,7 @@ def _says(header: str, word: str) -> bool:
 
 def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> Iterator[list[str]]:
     """Lines of a mapping, the fullest first; without the column of states where none of them counts as sold."""
-    about = f"  # guess: {_ABOUT['days' if 'revenue' in chosen else kind]}"
+    about = f"  # guess: {_ABOUT['days' if kind == 'outcomes' and 'revenue' in chosen else kind]}"
     for left_out in ({""}, {"status"}) if "status" in chosen else ({""},):
         named = {target: column for target, column in chosen.items() if target not in left_out}
         body = ", ".join(f"{target} = {_quoted(column.header)}" for target, column in named.items())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from erresearch.exports.layouts import Field, load_registry
-from erresearch.exports.log import TextColumn, in_mapping
+from erresearch.exports.log import TextColumn, argument, in_mapping
 from erresearch.io import pl
 
 # letters that some people write beside a number → what they multiply it by
@@ -241,7 +241,7 @@ def _convention(column: TextColumn, reading: Reading) -> str:
         sign = "." if under_dot < under_comma else ","
         if reading.rule and sign != reading.rule:
             reason = f"{max(under_dot, under_comma):,} cells only read so, against the platform's rule"
-            column.guess("decimal sign", repr(sign), reason, "decimal=")
+            column.guess("decimal sign", repr(sign), reason, argument("decimal"))
         return sign
     signed = some.filter(some.str.contains(r"[.,]"))
     if signed.is_empty() or under_dot:
@@ -256,7 +256,7 @@ def _convention(column: TextColumn, reading: Reading) -> str:
         "does not say which sign is the decimal one",
         got=f"{column.shape(where)} ({column.at(where)})",
         allowed="1234.5 and 1,234.5, or 1234,5 and 1.234,5",
-        fix="pass decimal='.' or decimal=','",
+        fix=f"say it with {argument('decimal')}",
     )
 
 
@@ -324,7 +324,7 @@ def _without_currency(core: pl.Series, column: TextColumn) -> tuple[pl.Series, p
     shared = sorted(set(known) & _SHARED_SIGNS)
     if shared:
         reason = f"the sign {shared[0]!r} is shared by several currencies"
-        column.log.guess("currency", codes[shared[0]], reason, "currency=")
+        column.log.guess("currency", codes[shared[0]], reason, argument("currency"))
     bare = core.str.replace(r"^(-?)[^\d.,%-]{1,4}(-?)([\d.,])", "$1$2$3")
     each = sign.str.to_lowercase().replace_strict(codes, default=None, return_dtype=pl.String)
     return bare.str.replace(r"(\d)[^\d.,%-]{1,4}$", "$1"), each.alias("currency")

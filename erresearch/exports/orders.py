@@ -18,10 +18,10 @@ from erresearch.exports.columns import (
 )
 from erresearch.exports.dates import without
 from erresearch.exports.layouts import MAPPED, load_registry
-from erresearch.exports.log import ReadLog, counted, in_mapping, places
+from erresearch.exports.log import ReadLog, argument, counted, in_mapping, places
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import currency_of, same_sign, show_code
-from erresearch.exports.timestamps import day_column, impossible, times_of, to_utc
+from erresearch.exports.timestamps import business_days, day_column, impossible, times_of, to_utc
 from erresearch.io import pl
 
 _ITEMS = "further line items of an order that is counted"
@@ -203,7 +203,9 @@ def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series,
     log.note(f"revenue is column {drafted.header(name)!r}, as the file prints it")
     found = replace(found, values=found.values + _beside(drafted, settings, log))
     if name == "converted":
-        log.guess("amount", drafted.header(name), "the settled amounts are in one currency", "currency=")
+        log.guess(
+            "amount", drafted.header(name), "the settled amounts are in one currency", argument("currency")
+        )
     return found.values, currency, name
 
 
@@ -284,16 +286,24 @@ def _moments(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Serie
     utc = None if times.utc is None else without(times.utc, odd)
     times = replace(times, local=without(times.local, odd), utc=utc)
     nothing = pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
-    if times.precision in ("day", "month"):
+    if times.precision in ("week", "month"):
+        raise column.refusal(
+            f"tells only the {times.precision} of each sale",
+            got=column.shape(times.local.is_not_null()),
+            allowed="the day or the moment of a sale",
+            fix=f"name the figures of a {times.precision} revenue in place of amount {in_mapping()}",
+        )
+    if times.precision == "day":
         return times.local.dt.truncate("1d"), nothing, "stated", "day"
     if times.utc is None and not (layout.zone or settings.zone or settings.tz):
-        log.guess("time zone", "as printed", "the file does not say one; days are those printed", "tz=")
+        log.guess(
+            "time zone", "as printed", "the file does not say one; days are those printed", argument("tz")
+        )
         return times.local.dt.truncate("1d"), nothing, "assumed", times.precision
     at, source = to_utc(times, column, settings, layout)
     day = times.local
     if settings.tz and layout.zone != "stated":
-        day = at.dt.replace_time_zone("UTC").dt.convert_time_zone(settings.tz).dt.replace_time_zone(None)
-        log.note(f"days are those of {settings.tz}")
+        day = business_days(at, day, column, settings)
     return day.dt.truncate("1d"), at, source, times.precision
 
 
@@ -315,11 +325,9 @@ def _refunds(
         (-back).alias("value"), pl.lit("refund").alias("kind"), pl.lit("revenue").alias("outcome")
     )
     if day_name and day_name in text.columns:
-        days, utc, _ = day_column(drafted, day_name, settings, ReadLog(log.name))
-        on = pl.Series(days)
-        frame = frame.with_columns(
-            on.fill_null(frame["date"]).alias("date"), utc.fill_null(frame["at"]).alias("at")
-        )
+        days = day_column(drafted, day_name, settings, ReadLog(log.name))
+        on, at = days.first.fill_null(frame["date"]), days.utc.fill_null(frame["at"])
+        frame = frame.with_columns(on.alias("date"), at.alias("at"))
     frame = frame.filter((back > 0).fill_null(False) & (base["kind"] == "sale").fill_null(False))
     if frame.height:
         where = (

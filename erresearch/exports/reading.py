@@ -545,9 +545,13 @@ def _with_export_day(settings: Settings, chosen: Sequence[Table], bundle: Bundle
 
 
 def _with_zone(settings: Settings, table: Table, log: ReadLog) -> Settings:
-    """The zone of clocks that a column of the file names, the same in every row."""
+    """The zone of clocks that a column of the file names, the same in every row, or the header of the clocks."""
     if settings.zone or table.match.layout.zone:
         return settings
+    moments = [name for name in ("published_at", "date") if name in table.match.columns]
+    if moments and re.search(r"\b(UTC|GMT)\b", table.printed(moments[0])):
+        log.guess("time zone", "UTC", "the header of the clocks says so", f"zone {in_mapping()}")
+        return replace(settings, zone="UTC")
     for position, zones in stated_zones(table).items():
         if len(zones) > 1:
             log.caution(

@@ -16,7 +16,16 @@ from erresearch.exports.containers import Bundle, Text
 from erresearch.exports.dates import orders_of
 from erresearch.exports.delimited import Records, read_records
 from erresearch.exports.layouts import MAPPED, Format, Kind, aliases, load_registry, normalise, vocabulary
-from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, counted, in_mapping
+from erresearch.exports.log import (
+    COUNTED_BACK,
+    Caution,
+    Export,
+    Guess,
+    ReadLog,
+    argument,
+    counted,
+    in_mapping,
+)
 from erresearch.exports.mapping import KEPT, Settings, refuse_incomplete
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
 from erresearch.exports.tables import (
@@ -219,7 +228,7 @@ def choose_tables(tables: Sequence[Table], platform: str | None, log: ReadLog) -
     layout = chosen[0].match.layout
     if len(ids) > 1:
         others = ", ".join(name for name in ids if name != wanted)
-        log.note(f"the file also holds {others}; platform= with that name reads it")
+        log.note(f"the file also holds {others}; {argument('platform')} reads it")
     if len(chosen) > 1 and not layout.stack:
         if layout.side_by_side and len({table.part for table in chosen}) == 1:
             return chosen
@@ -448,7 +457,7 @@ def _refuse_signs(tables: Sequence[Table], exports: Sequence[Export], log: ReadL
                 f"{log.name}: its tables use different signs for decimals",
                 got="; ".join(f"{part!r} {sign}" for part, sign in list(found.items())[:_SHOWN]),
                 allowed="one sign in all of them",
-                fix="pass decimal='.' or decimal=',', or save each table as a file of its own",
+                fix=f"say it with {argument('decimal')}, or save each table as a file of its own",
             )
 
 

@@ -57,8 +57,8 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     label, raw = _score_cells(drafted, settings, log)
     drafted, raw = _only_answers(drafted, raw, log)
     score = _scores(raw, label, drafted, settings, log)
-    days, _, _ = day_column(drafted, "date", settings, log)
-    if not drafted.layout.zone:
+    days = day_column(drafted, "date", settings, log)
+    if not drafted.layout.zone and not days.utc.count():
         log.note("the file does not state the time zone of its answers; their days are those printed")
     text = drafted.frame
     respondent = (
@@ -67,7 +67,12 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
         # rows of two files are two people
         else pl.Series([f"{log.name} row {row}" for row in drafted.rows], dtype=pl.String)
     )
-    rows = {"respondent": respondent, "date": days, "entity": entities(drafted, settings), "score": score}
+    rows = {
+        "respondent": respondent,
+        "date": days.first,
+        "entity": entities(drafted, settings),
+        "score": score,
+    }
     frame = rows_of(drafted, rows, settings, log, dated=False)
     frame = log.set_aside(frame, frame["score"].is_null(), "out_of_scope", "no answer to the question")
     frame = without_gaps(frame, "date", "no date", log)

@@ -12,7 +12,7 @@ from erresearch.errors import UnknownNameError
 from erresearch.exports.columns import Draft
 from erresearch.exports.dates import Times, parse_times, without
 from erresearch.exports.layouts import Format
-from erresearch.exports.log import COUNTED_BACK, ReadLog, TextColumn, in_mapping
+from erresearch.exports.log import COUNTED_BACK, ReadLog, TextColumn, argument, in_mapping
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import DECODERS
 from erresearch.io import pl
@@ -75,14 +75,17 @@ def publication(drafted: Draft, settings: Settings, log: ReadLog) -> Moment:
     if layout.minute_bug and precision == "minute" and _clock_is_broken(times.local, cells):
         precision = "day"
     complete = decoded is not None and not decoded.null_count()
-    by_day = precision in ("day", "month")
+    by_day = precision in ("day", "week", "month")
+    if precision in _ENDS:
+        text = f"column {cells.header!r} tells only the {precision} of a post; its first day stands for it"
+        log.caution("no day", text, count=len(cells.cells))
     if by_day or complete:
         printed = times.local.dt.truncate("1d")
         source = "platform-rule" if layout.zone else "assumed"
     else:
         printed, source = to_utc(times, cells, settings, layout)
     sources = pl.repeat(source, len(printed), eager=True)
-    precisions = pl.repeat("day" if precision == "month" else precision, len(printed), eager=True)
+    precisions = pl.repeat("day" if by_day else precision, len(printed), eager=True)
     if decoded is not None:
         printed = _checked(printed, decoded, cells, far=_LIE_DAY if complete or by_day else _LIE)
         known = decoded.is_not_null()
@@ -127,38 +130,107 @@ def times_of(drafted: Draft, target: str, settings: Settings, log: ReadLog, *, r
     erresearch.exports.dates.parse_times : The same of bare cells.
     """
     column = drafted.column(target, log)
-    order = settings.dates or drafted.layout.dates
-    times = parse_times(column, order=order, dayfirst=settings.dayfirst)
+    times = parse_times(column, order=settings.order or drafted.layout.dates, fixed=bool(settings.order))
     if refuse:
-        fix = "mend the cells, or say the order of the dates with dayfirst="
+        fix = "write them as 2026-01-31"
+        if column.cells.str.contains(r"^\s*\d{1,2}[-/.]\d{1,2}[-/.]").any():
+            fix = f"mend the cells, or say the order of the dates with {argument('dayfirst')}"
         column.reject("not a date", times.unread, code="not a date", fix=fix)
     return times
 
 
-def day_column(
-    drafted: Draft, target: str, settings: Settings, log: ReadLog
-) -> tuple[pl.Series, pl.Series, str]:
-    """Read a column of days.
+@dataclass(frozen=True, slots=True, eq=False)
+class Days:
+    """A column of days, weeks or months.
 
-    Returns
-    -------
-    days, utc, precision
-        The day as printed, at midnight; the moment in UTC where a clock and its zone are stated, else null; and
-        how precise the cells are.
+    Parameters
+    ----------
+    first, last : polars.Series
+        First and last day of what each row stands for, at midnight.
+    grain : {"day", "week", "month"}
+        How long that is.
+    utc : polars.Series
+        The moment in UTC where a clock and its zone are known, else null.
+    clock : polars.Series or None
+        The moment as printed, where the cells have clocks; a day may then have several rows.
+    """
+
+    first: pl.Series
+    last: pl.Series
+    grain: str
+    utc: pl.Series
+    clock: pl.Series | None = None
+
+
+def day_column(drafted: Draft, target: str, settings: Settings, log: ReadLog) -> Days:
+    """Read a column of days; moments whose zone is known fall on the days of the caller's zone.
 
     Raises
     ------
     DataError
-        If more than 5 % of the cells are no date, or lack the year and nothing gives it.
+        If more than 5 % of the cells are no date, lack the year and nothing gives it, or are ranges of other lengths
+        than a day, a week or a month.
     """
-    column = drafted.column(target, log)
+    column, layout = drafted.column(target, log), drafted.layout
     times = times_of(drafted, target, settings, log)
     if times.month_day is not None:
         times = with_years(times, column, None, settings.exported_at)
-    nothing = pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
     odd = impossible(times.local, column)
-    days = without(times.local, odd).dt.truncate("1d").alias(target)
-    return days, without(nothing if times.utc is None else times.utc, odd), times.precision
+    local = without(times.local, odd)
+    first = local.dt.truncate("1d").alias(target)
+    # midnight in every row is a way to write days
+    clock = local if (local != first).any() else None
+    utc, zone = times.utc, settings.zone or layout.zone.removeprefix("stated")
+    if utc is None and clock is not None and zone:
+        utc = in_zone(local, zone, column)
+    if clock is not None and utc is None:
+        said = f'zone = "UTC" {in_mapping()}'
+        log.guess("time zone", "as printed", "the file does not say one; days are those printed", said)
+    elif clock is not None and utc is not None and layout.zone != "stated":
+        first = business_days(utc, first, column, settings)
+    utc = pl.Series([None] * len(local), dtype=pl.Datetime("us")) if utc is None else without(utc, odd)
+    if times.last is not None:
+        first, last, grain = _ranged(first, times.last, column)
+        return Days(first, last, grain, utc)
+    grain = times.precision if times.precision in _ENDS else "day"
+    last = first.dt.offset_by(_ENDS[grain]).dt.offset_by("-1d") if grain != "day" else first
+    return Days(first, last, grain, utc, clock)
+
+
+#: From the first day of a row to that of the next.
+_ENDS = {"week": "1w", "month": "1mo"}
+_USUAL = 0.8
+
+
+def business_days(utc: pl.Series, printed: pl.Series, column: TextColumn, settings: Settings) -> pl.Series:
+    """The days on which moments fall by the clock of the business; those printed where nobody says its zone."""
+    if settings.tz is None:
+        text = "moments have a zone of their own, and their days are those printed; "
+        column.log.caution("days as printed", f"column {column.header!r}: {text}{argument('tz')} moves them")
+        return printed
+    column.log.note(f"days are those of {settings.tz}")
+    moved = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(settings.tz).dt.replace_time_zone(None)
+    return moved.dt.truncate("1d").alias(printed.name)
+
+
+def _ranged(first: pl.Series, last: pl.Series, column: TextColumn) -> tuple[pl.Series, pl.Series, str]:
+    """Ranges of one length; the others, such as a week that is cut at the end, are left out and counted."""
+    days = (last - first).dt.total_days() + 1
+    whole = (first.dt.day() == 1) & (last == first.dt.month_end())
+    fits = {"day": days == 1, "week": days == 7, "month": whole}
+    grain = max(fits, key=lambda name: int(fits[name].sum()))
+    other = ~fits[grain].fill_null(False) & first.is_not_null()
+    if int(other.sum()) > (1 - _USUAL) * first.count():
+        usual = days.drop_nulls().mode().sort().head(3)
+        raise column.refusal(
+            "holds ranges that are no days, weeks or months",
+            got=f"most are of {' or '.join(map(str, usual))} days ({column.at(other)})",
+            allowed="ranges of one day, of seven days or of a calendar month",
+            fix="export it again by day, week or month",
+        )
+    column.count("another range", f"{{count}} ranges are no {grain} and are left out", other)
+    column.log.note(f"column {column.header!r}: each row is a {grain}, known by its first day")
+    return without(first, other), without(last, other), grain
 
 
 def _decoded(drafted: Draft) -> pl.Series | None:
@@ -219,8 +291,9 @@ def to_utc(times: Times, column: TextColumn, settings: Settings, layout: Format)
     if rule:
         log.guess("time zone", rule, layout.zone_rule or "rule of the platform", f"zone {in_mapping()}")
         return in_zone(times.local, rule, column), "platform-rule"
-    log.guess("time zone", "UTC", "the file does not say one", "tz=")
-    log.caution("time zone", "the file does not say in which zone its clock runs, UTC was assumed; pass tz=")
+    log.guess("time zone", "UTC", "the file does not say one", argument("tz"))
+    text = "the file does not say in which zone its clock runs, UTC was assumed; "
+    log.caution("time zone", f"{text}{argument('tz')} says another")
     return times.local, "assumed"
 
 

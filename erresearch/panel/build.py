@@ -17,7 +17,7 @@ from erresearch.exports.combine import definition_changes
 from erresearch.exports.log import Export, in_mapping
 from erresearch.panel.assembly import Beside, assemble
 from erresearch.panel.calendar import Calendar, between_files, lay_out
-from erresearch.panel.day_tables import day_table, only_days
+from erresearch.panel.day_tables import COUNTED as POSTS_COUNTED, day_table, only_days
 from erresearch.panel.followers import (
     FOLLOWER_COLUMNS,
     SPEND_COLUMNS,
@@ -265,7 +265,10 @@ def _of_days(
         f"{table.short:,} {by.one if table.short == 1 else by.many} lack days: their reactions are missing"
     )
     weeks = f"each row is a week, and its date is taken for the first day of it, a {table.week_start.title()}"
-    rows = rows.drop(columns=invented)
+    rows = rows.drop(columns=invented).rename(columns={POSTS_COUNTED: "posts"})
+    definitions = {name: words for name, words in made.definitions.items() if name in rows.columns}
+    if "posts" in rows.columns:
+        definitions["posts"] = "posts as the table counts them; missing where a period lacks rows"
     rows.attrs.update(made.rows.attrs)
     return replace(
         made,
@@ -276,7 +279,7 @@ def _of_days(
             *([short] if table.short else []),
             *([weeks] if table.week_start else []),
         ),
-        definitions={name: words for name, words in made.definitions.items() if name in rows.columns},
+        definitions=definitions,
     )
 
 

@@ -14,13 +14,25 @@ from erresearch.schema.vocabulary import EARLY, EXPOSURES, PERIODS, REACTIONS, W
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DayTable", "day_table", "holds_days", "only_days", "rows_by", "sells"]
+__all__ = ["COUNTED", "DayTable", "day_table", "holds_days", "only_days", "rows_by", "sells"]
 
+#: How many posts a day had, as the table says: its own rows are no posts.
+COUNTED: Final = "posts_counted"
 #: Outcomes that may stand beside the reactions, in the order in which the panel shows them.
 _SOLD: Final = ("revenue", "revenue_net", "orders", "conversions", "sessions")
-_SUMMED: Final = (*REACTIONS, *EARLY, "clicks", "link_clicks", "profile_visits", *EXPOSURES)
-#: Days from one row of an account to the next, at most, for rows that are days and weeks.
-_APART: Final[tuple[tuple[int, Freq], ...]] = ((6, "D"), (27, "W"))
+_SUMMED: Final = (
+    *REACTIONS,
+    *EARLY,
+    "engagements_reported",
+    COUNTED,
+    "clicks",
+    "link_clicks",
+    "profile_visits",
+    *EXPOSURES,
+)
+#: The most days between two rows that may be days; between most rows that may be weeks; what weeks and months have.
+_DAYS_APART, _WEEKS_APART = 6, 20
+_LENGTHS: Final[Mapping[Freq, tuple[int, int]]] = {"W": (7, 7), "M": (28, 31)}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -53,7 +65,11 @@ class DayTable:
 def holds_days(export: Export) -> bool:
     """Whether an export has reactions by account and day, and no posts."""
     names = export.rows.columns
-    return export.kind == "daily" and "post_id" not in names and bool(set(REACTIONS) & set(names))
+    return (
+        export.kind == "daily"
+        and "post_id" not in names
+        and bool({*REACTIONS, "engagements_reported"} & set(names))
+    )
 
 
 def sells(exports: Sequence[Export]) -> bool:
@@ -69,13 +85,20 @@ def only_days(posts: Any) -> list[Export]:
 
 
 def rows_by(exports: Sequence[Export]) -> Freq:
-    """Length of what a row stands for, from the least days between two rows of an account."""
+    """Length of what a row stands for, from the days between two rows of an account."""
+    apart = _apart(exports)
+    if not apart.min() > _DAYS_APART:
+        return "D"
+    return "W" if apart.median() <= _WEEKS_APART else "M"
+
+
+def _apart(exports: Sequence[Export]) -> pd.Series:
+    """Days from each row of an account to its next."""
     import pandas as pd
 
     rows = pd.concat([one.rows[["platform", "account", "date"]] for one in exports])
-    days = rows.sort_values("date").groupby(["platform", "account"])["date"].diff().dt.days
-    least = days[days > 0].min()
-    return next((freq for most, freq in _APART if not least > most), "M")
+    days: pd.Series = rows.sort_values("date").groupby(["platform", "account"])["date"].diff().dt.days
+    return days[days > 0]
 
 
 def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, str] | None) -> DayTable:
@@ -107,7 +130,14 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
     """
     import pandas as pd
 
-    by = rows_by(exports)
+    by, apart = rows_by(exports), _apart(exports).median()
+    if by in _LENGTHS and not _LENGTHS[by][0] <= apart <= _LENGTHS[by][1]:
+        raise DesignError(
+            f"the rows of {exports[0].name} are no days, weeks or months",
+            got=f"{apart:g} days from one to the next",
+            allowed="a row per day, per week or per calendar month",
+            fix="make the table again by day, by week or by month",
+        )
     if (by, clock.freq) not in {(by, by), ("D", "W"), ("D", "M")}:
         raise DesignError(
             f"each row of {exports[0].name} is a {PERIODS[by].one}",
@@ -115,7 +145,7 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
             allowed=f"{by!r}" + (", 'W' or 'M'" if by == "D" else ""),
             fix=f"judge by {PERIODS[by].one}: --freq {by}, or freq={by!r}",
         )
-    rows = pd.concat([one.rows for one in exports], ignore_index=True)
+    rows = pd.concat([one.rows for one in exports], ignore_index=True).rename(columns={"posts": COUNTED})
     keys = ["platform", "account"]
     if len(exports) > 1 and rows.duplicated([*keys, "date"]).any():
         raise DataError(
@@ -123,6 +153,9 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
             got=f"{int(rows.duplicated([*keys, 'date']).sum()):,} rows twice",
             fix="leave one of them out",
         )
+    if by == "M":
+        # whatever day stands for a month, the last one of it too
+        rows["date"] = rows["date"].dt.to_period("M").dt.to_timestamp()
     weekday = list(WEEKDAYS)[int(rows["date"].dt.day_of_week.mode()[0])] if by == "W" else ""
     clock = Clock(clock.freq, clock.tz, weekday or clock.week_start)
     names = [name for name in _SUMMED if name in rows.columns]

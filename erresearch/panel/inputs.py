@@ -38,10 +38,10 @@ __all__ = [
 
 SUMMED = (
     *REACTIONS, *EARLY, "love", "wow", "haha", "sad", "angry", "care", "clicks", "link_clicks", "profile_visits",
-    "followers_gained", *EXPOSURES,
+    "followers_gained", "posts_counted", *EXPOSURES,
 )  # fmt: skip
 #: What is taken of a table of posts where it is there: its labels, levels, and the figures that are summed.
-POST_COLUMNS = (*POSTS.labels, "age_days", "followers", *SUMMED)
+POST_COLUMNS = (*POSTS.labels, "age_days", "followers", "engagements_reported", *SUMMED)
 #: The column that marks the Facebook row of a cross-post.
 MERGED = "__merged__"
 Kind = Literal["pandas", "polars", "pyarrow", "lazy"]

@@ -97,7 +97,7 @@ def sum_posts(
     frame, columns = posts.frame, posts.columns
     schema = frame.collect_schema()
     numbers = [name for name in SUMMED if name in columns]
-    levels = [name for name in ("followers", "age_days") if name in columns]
+    levels = [name for name in ("followers", "age_days", "engagements_reported") if name in columns]
     check_numbers(schema, [*numbers, *levels], "posts")
     printed = (nw.col("time_precision") == "day").fill_null(False) if "time_precision" in columns else None
     frame, found = local_time(frame, "published_at", clock, as_printed=printed)
@@ -131,7 +131,7 @@ def sum_posts(
     frame = frame.with_columns(*made)
     if engagement is not None:
         early = [f"{name}_24h" for name in REACTIONS if name in columns]
-        twice = [_total(early).alias("engagement_24h")] if set(early) <= set(columns) else []
+        twice = [_total(early).alias("engagement_24h")] if early and set(early) <= set(columns) else []
         frame = frame.with_columns(engagement.alias("engagement"), *twice)
         numbers = [*numbers, "engagement", *(["engagement_24h"] if twice else [])]
     grouped = frame.group_by(*keys, STATUS, "number").agg(*_sums(columns, numbers))
@@ -200,6 +200,8 @@ def _sums(columns: Sequence[str], numbers: Sequence[str]) -> list[Any]:
 def _engagement(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> tuple[Any, str]:
     """Reactions of a post by its platform's own set, of what the table has; missing where all of them are."""
     there = [name for name in REACTIONS if name in columns]
+    if not there and "engagements_reported" in columns:
+        return _finite("engagements_reported"), "reactions as the file adds them up"
     if not there:
         return None, ""
     if "platform" not in columns:

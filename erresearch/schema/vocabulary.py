@@ -382,6 +382,7 @@ _FURTHER = (
     _figure("shares_sheet", "count", "taps on the sharing sheet"),
     _figure("link_clicks", "count", "clicks on the link"),
     _figure("profile_visits", "count", "visits of the profile"),
+    _figure("posts", "count", "posts that went out"),
     _figure("engagements_reported", "count", "reactions as the platform adds them up"),
     _figure("er_reported", "share", "engagement rate as printed; its formula is not known"),
     _figure("engaged_users", "count", "people who reacted", people=True),
