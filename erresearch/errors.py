@@ -7,7 +7,10 @@ One root class lets a caller catch everything of this package; the kinds say who
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 
 __all__ = [
     "ColumnError",
@@ -162,3 +165,73 @@ def missing_columns(
         allowed=shown or "(there is no column)",
         fix=f"Did you mean {', '.join(near)}?{way}" if near else "",
     )
+
+
+BESIDE = "a file beside it that is named like it and ends in .toml"
+"""Where a mapping stands for whoever has no argument ``mapping=``."""
+_ARGUMENT = "mapping="
+_PLACE: ContextVar[str] = ContextVar("mapping place", default=_ARGUMENT)
+#: How `read_export` is told, and how an audit and the command line are.
+_ARGUMENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "dayfirst": ("dayfirst=True or dayfirst=False", 'dates = "DMY" or dates = "MDY" {place}'),
+        "decimal": ("decimal='.' or decimal=','", 'decimal = "." or decimal = "," {place}'),
+        "tz": ("tz=", "--tz (tz=)"),
+        "currency": ("currency=", "--currency (currency=)"),
+        "platform": ("platform= with its name", "a file of its own"),
+        "encoding": ("encoding=", "the file saved as UTF-8"),
+    }
+)
+
+
+@contextmanager
+def mapping_in(place: str) -> Iterator[None]:
+    """Let messages name another place for the lines of a mapping than the argument ``mapping=``.
+
+    Parameters
+    ----------
+    place : str
+        What the caller of this caller can write to, such as "a file orders.csv.toml beside it".
+
+    Examples
+    --------
+    >>> with mapping_in("a file beside it"):
+    ...     in_mapping()
+    'in a file beside it'
+    """
+    token = _PLACE.set(place)
+    try:
+        yield
+    finally:
+        _PLACE.reset(token)
+
+
+def in_mapping() -> str:
+    """Where the lines of a mapping stand, for a message.
+
+    Examples
+    --------
+    >>> in_mapping()
+    'in mapping='
+    """
+    return f"in {_PLACE.get()}"
+
+
+def argument(name: str) -> str:
+    """How to say what a file does not, for a message: an argument where there is one, else what does its work.
+
+    Parameters
+    ----------
+    name : {"dayfirst", "decimal", "tz", "currency", "platform", "encoding"}
+        An argument of :func:`erresearch.read_export`.
+
+    Examples
+    --------
+    >>> argument("dayfirst")
+    'dayfirst=True or dayfirst=False'
+    >>> with mapping_in("a file x.csv.toml beside it"):
+    ...     argument("dayfirst"), argument("tz")
+    ('dates = "DMY" or dates = "MDY" in a file x.csv.toml beside it', '--tz (tz=)')
+    """
+    own, otherwise = _ARGUMENTS[name]
+    return own if _PLACE.get() == _ARGUMENT else otherwise.format(place=in_mapping())

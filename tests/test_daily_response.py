@@ -588,3 +588,11 @@ def test_prices_that_follow_reactions_pose_as_an_effect_until_they_are_held_fixe
     held = asked(days, controls=["price"])
     assert 0 in held.order.forward.interval
     assert "controls price" in held.order.forward.method
+
+
+@pytest.mark.parametrize("value", [100.1, 600.0, 0.1])
+def test_revenue_that_never_moves_is_refused_and_no_round_off_is_printed(value: float):
+    days = pd.date_range("2024-01-01", periods=300)
+    table = pd.DataFrame({"date": days, "engagement": np.arange(300) % 7, "revenue": value})
+    with pytest.raises(DesignError, match="the outcome 'revenue' does not vary: 300 rows"):
+        daily_response(table, time="date")

@@ -163,16 +163,31 @@ def orders(key: int, day: str, amount: str, currency: str) -> Cells:
     return [[*DEALS, "Currency"], [str(key), "closed won", amount, day, currency]]
 
 
-def test_sheets_that_contradict_each_other_are_refused(write: Write):
-    fails(
-        write({"a": orders(1, "2025-01-03", "10", "EUR"), "b": orders(2, "2025-01-04", "10", "USD")}),
-        r"book\.\w+: its tables are in different currencies, .*'a[.csv]*' in EUR; 'b[.csv]*' in USD.*file of their own",
-    )
-    same = write({"a": orders(1, "2025-01-03", "10", "EUR"), "b": orders(2, "2025-01-04", "12", "EUR")})
-    assert read_export(same).rows.query("outcome == 'revenue'")["value"].sum() == 22
+def test_of_tables_in_several_currencies_that_of_most_rows_is_kept(write: Write):
+    sheets = {
+        "a": orders(1, "2025-01-03", "10", "EUR"),
+        "b": orders(2, "2025-01-04", "10", "USD"),
+        "c": orders(3, "2025-01-05", "12", "EUR"),
+    }
+    export = read_export(write(sheets))
+    assert export.rows.query("outcome == 'revenue'")["value"].sum() == 22
+    assert export.rows.query("outcome == 'orders'")["value"].sum() == 2
+    account = export.accounting
+    assert (account.rows_in, account.used, account.out_of_scope) == (3, 2, 1)
+    assert account.reasons["tables in another currency"] == 1
+    said = [str(one) for one in export.warnings if one.code == "several currencies"]
+    assert "currency='USD' (--currency USD) keeps another" in said[0]
+    assert "1 rows in another currency are out of scope" in said[1]
+    other = read_export(write(sheets), currency="USD")
+    assert other.rows.query("outcome == 'revenue'")["value"].sum() == 10
+    assert other.accounting.out_of_scope == 2
+    fails(write(sheets), "holds no amounts in CHF: .*Choose one of these with currency=", currency="CHF")
     earned = [[*YOUTUBE, "Estimated revenue (EUR)"], ["v1", "t", "2025-01-03", 10, 1, 2]]
     paid = [[*YOUTUBE, "Estimated revenue (USD)"], ["v2", "t", "2025-01-04", 10, 1, 2]]
-    fails(write({"a": earned, "b": paid}), "its tables are in different currencies")
+    earned.append(["v3", "t", "2025-01-05", 10, 1, 4])
+    videos = read_export(write({"a": earned, "b": paid})).rows.set_index("post_id")["platform_revenue"]
+    assert videos.loc[["v1", "v3"]].tolist() == [2, 4]
+    assert videos.isna().loc["v2"]
 
 
 def deals(*rows: tuple[int, str, str]) -> Cells:
@@ -202,7 +217,7 @@ def test_a_sign_that_parts_decimals_on_one_sheet_and_thousands_on_the_next_is_re
 
     path = tmp_path / "book.xlsx"
     path.write_bytes(xlsx({"a": shop("2025-01-01", "1.234,50"), "b": shop("2025-01-02", "1,234")}))
-    fails(path, r"its tables use different signs for decimals: 'a' ','; 'b' '\.'.*Pass decimal=")
+    fails(path, r"its tables use different signs for decimals: 'a' ','; 'b' '\.'.*Say it with decimal=")
     assert read_export(path, decimal=",").rows.query("outcome == 'revenue'")["value"].tolist() == [
         1234.5,
         1.234,

@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from erresearch.cli import commands
@@ -296,3 +297,27 @@ def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     path.write_text("\n".join(CASES[-1].lines) + "\n")
     assert commands.run(["inspect", str(path), "--suggest"]) == 0
     assert tomllib.loads(capsys.readouterr().out)["columns"] == {"date": "Day", "amount": "Price"}
+
+
+@pytest.mark.parametrize("zone", ["CET", "Europe/Berlin", None])
+@pytest.mark.parametrize("tz", ["Europe/Berlin", "America/New_York"])
+def test_a_day_and_a_clock_in_two_columns_are_a_moment(zone: str | None, tz: str, tmp_path: Path):
+    rows = [
+        ("31.01.2026", "23:30:10", "10,00"),
+        ("01.02.2026", "8:00:00", "20,00"),
+        ("02.02.2026", "00:30", "5,00"),
+    ]
+    lines = ["Datum;Uhrzeit;Zeitzone;Name;Status;Währung;Brutto;Transaktionscode"]
+    lines += [f"{d};{t};{zone};A B;Abgeschlossen;EUR;{v};T{n}" for n, (d, t, v) in enumerate(rows)]
+    if zone is None:
+        lines = [";".join(part for n, part in enumerate(line.split(";")) if n != 2) for line in lines]
+    path = tmp_path / "paypal.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    mapping = tomllib.loads(suggest_mapping(path))
+    assert mapping["columns"]["time"] == "Uhrzeit"
+    assert mapping["columns"]["order_id"] == "Transaktionscode"
+    sold = read_export(path, mapping=mapping, tz=tz).rows.query("outcome == 'revenue'")
+    clock = pd.DatetimeIndex(["2026-01-31 23:30:10", "2026-02-01 08:00", "2026-02-02 00:30"])
+    moments = clock.tz_localize("Europe/Berlin" if zone else tz)
+    assert sold["at"].tolist() == list(moments.tz_convert("UTC"))
+    assert sold["date"].tolist() == list(moments.tz_convert(tz).tz_localize(None).normalize())

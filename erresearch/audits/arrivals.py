@@ -10,11 +10,10 @@ from typing import Any
 
 from erresearch.audits.labels import Labels
 from erresearch.audits.rate_tables import own_posts
-from erresearch.errors import DataError, DesignError, EngineError, ErresearchError
+from erresearch.errors import DataError, DesignError, EngineError, ErresearchError, mapping_in
 from erresearch.exports import Export, combine_exports, read_exports
 from erresearch.exports.combine import settle_owners
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
-from erresearch.exports.log import mapping_in
 from erresearch.panel import Panel, Rules
 from erresearch.panel.day_tables import holds_days
 

@@ -31,10 +31,9 @@ from erresearch.audits.rate_tables import (
     with_scores,
 )
 from erresearch.engine.expressions import Clock
-from erresearch.errors import ErresearchError, ErresearchWarning
+from erresearch.errors import BESIDE, ErresearchError, ErresearchWarning, mapping_in
 from erresearch.exports import Export
 from erresearch.exports.lazy_tables import called_simulated
-from erresearch.exports.log import BESIDE, mapping_in
 from erresearch.io.outputs import check_output
 from erresearch.panel import Panel, Rules, build_panel
 from erresearch.panel.day_tables import rows_by, sells

@@ -360,9 +360,9 @@ def _suggested(place: str, tz: str | None) -> str:
 
 def _inspected(place: str, tz: str | None, currency: str | None) -> str:
     from erresearch.audits import open_table
+    from erresearch.errors import mapping_in
     from erresearch.exports import inspect_export
     from erresearch.exports.lazy_tables import is_lake, look_into
-    from erresearch.exports.log import mapping_in
 
     if is_lake(place):
         return look_into(open_table([place]))

@@ -8,18 +8,21 @@ import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from erresearch.errors import ColumnError, DataError
+from erresearch.errors import ColumnError, DataError, argument, in_mapping
+from erresearch.exports.dates import OFFSETS
 from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry
-from erresearch.exports.log import ReadLog, TextColumn, in_mapping
+from erresearch.exports.log import ReadLog, TextColumn
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, Reading, currency_in, parse_numbers, same_sign, show_code
 from erresearch.exports.plausibility import check_totals, warn_cut
 from erresearch.exports.privacy import hashed, names_people, without_contacts
-from erresearch.exports.tables import Table, is_note
+from erresearch.exports.tables import Table, is_note, zone_columns
 from erresearch.io import pl
 
 # the platform's own sentence about a table that it cut
 _CUT = r"(?i)\b(top|first|erste[nr]?|eerste|prim(?:er[ao]s|eiros)|premi(?:er|ère)s|первы[ех])\s+\d"
+OTHER_CURRENCY = "no amounts in this currency"
+"""`code` of the error that a file holds none in the currency that was chosen."""
 _NEVER_A_WORD = ("time", "id")
 _LAST = 20
 _HANDLES = {"tiktok": r"tiktok\.com/@([^/?]+)", "x": r"(?:twitter|x)\.com/([^/?]+)/status"}
@@ -119,6 +122,7 @@ def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
     if table.match.layout.evidence != MAPPED:
         wanted = {t: i for t, i in wanted.items() if t not in personal}
     frame = pl.DataFrame([table.rows, *(table.cells[f"c{i}"].alias(target) for target, i in wanted.items())])
+    frame = _with_clocks(frame, table, wanted)
     totals = frame.clear()
     if not wanted:
         return Draft(frame, totals, table)
@@ -148,6 +152,24 @@ def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
         reason = "the platform could not compute the row"
         frame = log.set_aside(frame, failed, "error_rows", reason, warn=True)
     return Draft(_without_contacts(frame, table, log), totals, table)
+
+
+def _with_clocks(frame: pl.DataFrame, table: Table, wanted: Mapping[str, int]) -> pl.DataFrame:
+    """Days with the clock, and its zone, that stand in columns of their own."""
+    if "time" not in frame.columns:
+        return frame
+    day = next((name for name in ("published_at", "date") if name in frame.columns), "")
+    clock = frame["time"].cast(pl.String).str.strip_chars()
+    frame = frame.drop("time")
+    if not day or wanted[day] == wanted["time"] or frame[day].str.contains(r"\d:\d").any():
+        return frame
+    clock = clock.str.replace(r"^(\d{1,2})$", "$1:00")
+    parts = [pl.col(day).str.strip_chars(), clock]
+    for position in zone_columns(table.match, table.header):
+        zone = table.cells[f"c{position}"].str.strip_chars()
+        parts += [zone] if zone.is_in([*OFFSETS, ""]).all() else []
+    moments = frame.select(pl.concat_str(parts, separator=" ").str.strip_chars()).to_series()
+    return frame.with_columns(moments.zip_with(clock != "", frame[day]).alias(day))
 
 
 def _without_contacts(frame: pl.DataFrame, table: Table, log: ReadLog) -> pl.DataFrame:
@@ -411,7 +433,8 @@ def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.Da
         raise DataError(
             f"{log.name} holds no amounts in {wanted if settings.currency else 'a currency that is known'}",
             got=", ".join(map(show_code, sorted(counts)[:6])),
-            fix="choose one of these",
+            fix=f"choose one of these with {argument('currency')}",
+            code=OTHER_CURRENCY,
         )
     kept = frame.filter(pl.col("currency").is_in([wanted, ""]))
     if kept.height == frame.height:

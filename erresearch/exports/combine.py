@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from erresearch.errors import DataError
+from erresearch.errors import DataError, in_mapping
 from erresearch.exports.layouts import load_registry, normalise
-from erresearch.exports.log import Accounting, Caution, Export, Guess, ReadLog, in_mapping
+from erresearch.exports.log import Accounting, Caution, Export, Guess, ReadLog
 from erresearch.exports.privacy import show_name
 from erresearch.io import pd, pl
 

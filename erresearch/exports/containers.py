@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from erresearch.errors import DataError, EngineError, ErresearchError
-from erresearch.exports.log import ReadLog, argument
+from erresearch.errors import DataError, EngineError, ErresearchError, argument
+from erresearch.exports.log import ReadLog
 from erresearch.exports.privacy import show_name
 from erresearch.exports.workbooks import MAX_CELLS, MAX_SHEETS, Sheet, read_html, read_workbook
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from erresearch.errors import DataError
+from erresearch.errors import DataError, argument, in_mapping
 from erresearch.exports.columns import (
     Built,
     Draft,
@@ -20,7 +20,7 @@ from erresearch.exports.columns import (
 )
 from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import Kind, load_registry, normalise
-from erresearch.exports.log import ReadLog, TextColumn, argument, counted, in_mapping, places
+from erresearch.exports.log import ReadLog, TextColumn, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import check_spikes
 from erresearch.exports.privacy import holds_people, names_people

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
+from erresearch.errors import argument
 from erresearch.exports.layouts import load_registry
-from erresearch.exports.log import TextColumn, argument
+from erresearch.exports.log import TextColumn
 from erresearch.io import pl
 from erresearch.io.resources import by_morsels
 
@@ -86,7 +87,8 @@ _FAST: tuple[tuple[str, Mapping[str, str], Precision, bool], ...] = (
     ),
     (r"^\d{2}/\d{2}/\d{4}$", MappingProxyType({"MDY": "%m/%d/%Y", "DMY": "%d/%m/%Y"}), "day", False),
 )
-_OFFSETS = {
+#: Minutes that a clock of these letters is ahead of UTC.
+OFFSETS = {
     "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 60, "BST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180,
     "MSK": 180, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420,
     "AST": -240, "ADT": -180, "AKST": -540, "AKDT": -480, "HST": -600, "JST": 540, "SAST": 120, "AWST": 480,
@@ -339,7 +341,7 @@ def _assembled(parts: Mapping[str, pl.Series]) -> tuple[pl.Series, pl.Series | N
         return local, None, precision if "day" in parts else "month"
     signed = zone.str.extract(r"^([+-]\d{4})$", 1).cast(pl.Int64, strict=False)
     minutes = signed.sign() * (signed.abs() // 100 * 60 + signed.abs() % 100)
-    minutes = minutes.fill_null(zone.replace_strict(_OFFSETS, default=None, return_dtype=pl.Int64))
+    minutes = minutes.fill_null(zone.replace_strict(OFFSETS, default=None, return_dtype=pl.Int64))
     known = minutes.is_not_null() | zone.is_null()
     utc = local - (minutes * 60_000_000).cast(pl.Duration("us"))
     return without(local, ~known), utc, precision

@@ -12,8 +12,7 @@ import narwhals.stable.v2 as nw
 
 from erresearch.engine.sources import from_pandas, gather, says_simulated
 from erresearch.engine.table_files import find_files, open_database, open_files, written_as_simulated
-from erresearch.errors import ColumnError, DataError, missing_columns
-from erresearch.exports.log import in_mapping
+from erresearch.errors import ColumnError, DataError, in_mapping, missing_columns
 from erresearch.exports.mapping import Settings, read_mapping
 from erresearch.exports.privacy import LABELS
 from erresearch.io import pd

@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from erresearch.errors import ColumnError, DataError, EngineError, ErresearchError, UnknownNameError
+from erresearch.errors import (
+    DataError,
+    EngineError,
+    ErresearchError,
+    UnknownNameError,
+)
 from erresearch.exports.containers import Bundle, Text
 from erresearch.exports.dates import orders_of, share_of_times
 from erresearch.exports.delimited import read_records
@@ -23,7 +28,7 @@ from erresearch.exports.layouts import (
     normalise,
     registered_headers,
 )
-from erresearch.exports.log import ReadLog, in_mapping
+from erresearch.exports.log import ReadLog
 from erresearch.exports.numbers import currency_in
 from erresearch.exports.privacy import holds_people, names_people
 from erresearch.io import pl
@@ -313,7 +318,7 @@ def _layout(table: Mapping[str, Any]) -> Format:
             else "a further column is kept with keep = [its header]",
         )
     # a moment under the name that other kinds have for it
-    moments = [name for name in _MOMENTS if name in columns]
+    moments = [name for name in MOMENTS if name in columns]
     own = "published_at" if kind == "posts" else "date"
     renamed = {moments[0]: own} if moments and own not in columns and kind != "ads" else {}
     headers = {renamed.get(target, target): {"": _list(target, texts)} for target, texts in columns.items()}
@@ -341,7 +346,7 @@ def _layout(table: Mapping[str, Any]) -> Format:
 
 
 #: What a table of each kind cannot do without ("a|b": either, "*": any figure).
-_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "posts": ("published_at|date",),
     "daily": ("date", "*"),
     "followers": ("date", "*"),
@@ -349,7 +354,22 @@ _NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "ads": ("date|day|month", "spend"),
     "survey": ("date",),
 }
-_MOMENTS: Final = ("published_at", "date", "day")
+FIGURES: Final = (*REACTIONS, *(name for name in AUDIENCES if name != "followers"))
+#: Sales that may stand beside the reactions of a day.
+SOLD: Final = ("revenue", "orders", "conversions", "sessions", "spend")
+OF_DAYS: Final = ("engagements_reported", "posts")
+#: What each kind is known by, and the columns that it has.
+USUAL: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "posts": (FIGURES, ("post_id", "published_at", "time", "account", "followers", *FIGURES)),
+    "daily": ((*FIGURES, *OF_DAYS), ("date", "time", "account", "followers", *FIGURES, *OF_DAYS, *SOLD)),
+    "followers": (("followers",), ("date", "account", "followers")),
+    "ads": (("spend",), ("day", "spend", "entity", "currency", "impressions")),
+    "outcomes": (("amount",), ("order_id", "date", "time", "amount", "status", "currency", "entity")),
+    "survey": (("score",), ("respondent", "date", "score", "entity")),
+}
+
+
+MOMENTS: Final = ("published_at", "date", "day")
 #: What else is usual.
 _FURTHER: Final[Mapping[str, tuple[str, ...]]] = {
     "posts": ("permalink", "caption", "metric_date", "followers_gained", "link_clicks"),
@@ -367,53 +387,17 @@ def allowed_columns(kind: str) -> str:
     >>> allowed_columns("ads")
     'for kind = "ads": date or day or month; spend; and entity, currency, impressions, date_end, campaign, account'
     """
-    needed = [part.replace("|", " or ").replace("*", "a figure") for part in _NEEDED[kind]]
-    usual = [*_KINDS[kind][1], *_FURTHER.get(kind, ()), *(c.name for c in TABLES[kind].columns if c.cell)]
-    said = {name for part in _NEEDED[kind] for name in part.split("|")}
+    needed = [part.replace("|", " or ").replace("*", "a figure") for part in NEEDED[kind]]
+    usual = [*USUAL[kind][1], *_FURTHER.get(kind, ()), *(c.name for c in TABLES[kind].columns if c.cell)]
+    said = {name for part in NEEDED[kind] for name in part.split("|")}
     further = [name for name in dict.fromkeys(usual) if name not in said]
     return f'for kind = "{kind}": {"; ".join(needed)}; and {", ".join(further)}'
 
 
-def refuse_incomplete(layout: Format) -> None:
-    """Refuse a mapping that lacks what its kind needs, in one message with all that is allowed.
-
-    Raises
-    ------
-    ColumnError
-        Naming what is missing.
-    """
-    there, fields = set(layout.columns), load_registry().fields
-    figures = any(fields[name].numeric for name in there)
-    lacking = [
-        part.replace("|", " or ").replace("*", "a figure")
-        for part in _NEEDED[layout.kind]
-        if not (figures if part == "*" else there & set(part.split("|")))
-    ]
-    if lacking:
-        raise ColumnError(
-            f"[columns] of a mapping lacks {' and '.join(lacking)}",
-            got=", ".join(layout.columns),
-            allowed=allowed_columns(layout.kind),
-            fix=f"name it {in_mapping()}, or say another kind: {', '.join(KINDS)}",
-        )
-
-
 _HEAD: Final = 200
 _MOST: Final = 0.8
+_BARE_CLOCK: Final = r"^\d{1,2}:\d{2}(:\d{2})?(\s?[AaPp][Mm])?$"
 _NUMBER: Final = r"^[^\p{L}\d]{0,4}[-(]?[^\p{L}\d]{0,4}\d[\d.,'\s]*\)?\s?[^\d]{0,3}$"
-_FIGURES: Final = (*REACTIONS, *(name for name in AUDIENCES if name != "followers"))
-#: Sales that may stand beside the reactions of a day.
-_SOLD: Final = ("revenue", "orders", "conversions", "sessions", "spend")
-_OF_DAYS: Final = ("engagements_reported", "posts")
-#: What each kind is known by, and the columns that it has.
-_KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "posts": (_FIGURES, ("post_id", "published_at", "account", "followers", *_FIGURES)),
-    "daily": ((*_FIGURES, *_OF_DAYS), ("date", "account", "followers", *_FIGURES, *_OF_DAYS, *_SOLD)),
-    "followers": (("followers",), ("date", "account", "followers")),
-    "ads": (("spend",), ("day", "spend", "entity", "currency", "impressions")),
-    "outcomes": (("amount",), ("order_id", "date", "amount", "status", "currency", "entity")),
-    "survey": (("score",), ("respondent", "date", "score", "entity")),
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -457,6 +441,7 @@ def _looked_at(header: str, cells: pl.Series) -> _Column:
     states = said.str.to_lowercase().replace_strict(dict(load_registry().states), default=None)
     enough = max(1.0, _MOST * len(said))
     tests = {
+        "clock": int(said.str.contains(_BARE_CLOCK).sum()),
         "time": share_of_times(said) * len(said),
         "number": int(said.str.contains(_NUMBER).sum()),
         "code": int(said.str.to_uppercase().is_in(sorted(load_registry().currencies)).sum()),
@@ -478,21 +463,21 @@ _ABOUT: Final[Mapping[str, str]] = {
 }
 #: What the cells of a column must look like; any looks will do for the others.
 _LOOKS: Final[Mapping[str, str]] = {
-    "date": "time", "published_at": "time", "day": "time", "currency": "code", "status": "state",
-    **dict.fromkeys(("amount", "followers", "score", *_SOLD, *_FIGURES, *_OF_DAYS), "number"),
+    "date": "time", "published_at": "time", "day": "time", "time": "clock", "currency": "code", "status": "state",
+    **dict.fromkeys(("amount", "followers", "score", *SOLD, *FIGURES, *OF_DAYS), "number"),
 }  # fmt: skip
 
 
 def _candidates(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column]]]:
     """Kinds that the columns allow, with a column for each canonical one, no column twice."""
-    for kind, (known, wanted) in _KINDS.items():
+    for kind, (known, wanted) in USUAL.items():
         chosen: dict[str, _Column] = {}
         for target in wanted:
             left = [column for column in columns if column not in chosen.values()]
             found = _best(target, left)
             if found is not None:
                 chosen[target] = found
-        if not (set(_MOMENTS) & set(chosen) and set(known) & set(chosen)):
+        if not (set(MOMENTS) & set(chosen) and set(known) & set(chosen)):
             continue
         # figures of which each day has one row are of days, unless the rows have ids or states of their own
         by_day = not {"post_id", "order_id", "status"} & set(chosen) and _one_a_day(chosen)
@@ -507,10 +492,10 @@ def _candidates(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column
 
 def _one_a_day(chosen: Mapping[str, _Column]) -> bool:
     """Whether no day stands twice for an account, and no row has a clock."""
-    days = next(chosen[name].cells for name in _MOMENTS if name in chosen)
+    days = next(chosen[name].cells for name in MOMENTS if name in chosen)
     whose = chosen.get("account", chosen.get("entity"))
     keys = [days.alias("day"), *([whose.cells.alias("account")] if whose is not None else [])]
-    clocks = days.str.contains(r"\d:\d\d").any()
+    clocks = "time" in chosen or days.str.contains(r"\d:\d\d").any()
     return len(days) > 1 and not clocks and not pl.DataFrame(keys).is_duplicated().any()
 
 
@@ -544,6 +529,10 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
     if target in ("order_id", "post_id"):
         named = [column for column in named if column.cells.n_unique() > len(column.cells) / 2]
 
+    if target == "order_id" and any(0 <= rank < len(hints) for rank in ranks.values()):
+        # one shop calls the id of an order a name; beside a column that says so it is a name
+        ranks = {column: rank if rank >= 0 else len(hints) for column, rank in ranks.items()}
+
     def worth(column: _Column) -> tuple[int, bool, int]:
         return -column.states * (target == "status"), _means_another(column.header, target), ranks[column]
 
@@ -553,7 +542,7 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
 def _means_another(header: str, target: str) -> bool:
     """Whether the words of a header are those of another figure, although some platform has it for this one."""
     hints = load_registry().hints
-    others = [word for name in (*_FIGURES, *_OF_DAYS) if name != target for word in hints[name]]
+    others = [word for name in (*FIGURES, *OF_DAYS) if name != target for word in hints[name]]
     return not any(_says(header, word) for word in hints[target]) and any(
         _says(header, word) for word in others
     )

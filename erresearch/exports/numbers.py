@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from erresearch.errors import argument, in_mapping
 from erresearch.exports.layouts import Field, load_registry
-from erresearch.exports.log import TextColumn, argument, in_mapping
+from erresearch.exports.log import TextColumn
 from erresearch.io import pl
 
 # letters that some people write beside a number → what they multiply it by

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 
-from erresearch.errors import ColumnError, DataError
+from erresearch.errors import ColumnError, DataError, argument, in_mapping
 from erresearch.exports.columns import (
     Built,
     Draft,
@@ -18,7 +18,7 @@ from erresearch.exports.columns import (
 )
 from erresearch.exports.dates import without
 from erresearch.exports.layouts import MAPPED, load_registry
-from erresearch.exports.log import ReadLog, argument, counted, in_mapping, places
+from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import currency_of, same_sign, show_code
 from erresearch.exports.timestamps import business_days, day_column, impossible, times_of, to_utc

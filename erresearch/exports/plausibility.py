@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from erresearch.errors import DataError
+from erresearch.errors import DataError, in_mapping
 from erresearch.exports.layouts import Format, load_registry
-from erresearch.exports.log import ReadLog, in_mapping, places
+from erresearch.exports.log import ReadLog, places
 from erresearch.exports.privacy import show_name
 from erresearch.io import pl
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 
-from erresearch.errors import ColumnError, DataError
+from erresearch.errors import ColumnError, DataError, in_mapping
 from erresearch.exports.columns import (
     Built,
     Draft,
@@ -20,7 +20,7 @@ from erresearch.exports.columns import (
 )
 from erresearch.exports.combine import mark_others
 from erresearch.exports.layouts import MAPPED, load_registry, normalise
-from erresearch.exports.log import ReadLog, in_mapping, places
+from erresearch.exports.log import ReadLog, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import (
     DECODERS,

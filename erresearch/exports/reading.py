@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from erresearch.errors import DataError, ErresearchError
+from erresearch.errors import DataError, ErresearchError, in_mapping
 from erresearch.exports.columns import Built, Draft, draft_of, numeric_targets
 from erresearch.exports.containers import Bundle, Text, log_of, open_bundle, split_bundle
 from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
 from erresearch.exports.layouts import MAPPED, Format, load_registry, normalise
-from erresearch.exports.log import Export, Inspection, ReadLog, in_mapping
+from erresearch.exports.log import Export, Inspection, ReadLog
 from erresearch.exports.mapping import KEPT, Settings, day_of, read_mapping, suggested_mappings
 from erresearch.exports.orders import read_orders
 from erresearch.exports.posts import read_posts

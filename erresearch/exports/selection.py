@@ -10,23 +10,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from erresearch.errors import ColumnError, DataError
+from erresearch.errors import ColumnError, DataError, argument, in_mapping
+from erresearch.exports.columns import OTHER_CURRENCY, warn_currencies
 from erresearch.exports.combine import combine_exports
 from erresearch.exports.containers import Bundle, Text
 from erresearch.exports.dates import orders_of
 from erresearch.exports.delimited import Records, read_records
-from erresearch.exports.layouts import MAPPED, Format, Kind, aliases, load_registry, normalise, vocabulary
-from erresearch.exports.log import (
-    COUNTED_BACK,
-    Caution,
-    Export,
-    Guess,
-    ReadLog,
-    argument,
-    counted,
-    in_mapping,
+from erresearch.exports.layouts import (
+    KINDS,
+    MAPPED,
+    Format,
+    Kind,
+    aliases,
+    load_registry,
+    normalise,
+    vocabulary,
 )
-from erresearch.exports.mapping import KEPT, Settings, refuse_incomplete
+from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, counted
+from erresearch.exports.mapping import KEPT, NEEDED, Settings, allowed_columns
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
 from erresearch.exports.tables import (
     Table,
@@ -46,10 +47,34 @@ Said = TypeVar("Said", Guess, Caution)
 _COUNT = r"^\d{1,3}(?:[.,' \x{00a0}\x{202f}’]?\d{3}){0,3}(?:\.0)?$"
 
 
+def _refuse_incomplete(layout: Format) -> None:
+    """Refuse a mapping that lacks what its kind needs, in one message with all that is allowed.
+
+    Raises
+    ------
+    ColumnError
+        Naming what is missing.
+    """
+    there, fields = set(layout.columns), load_registry().fields
+    figures = any(fields[name].numeric for name in there)
+    lacking = [
+        part.replace("|", " or ").replace("*", "a figure")
+        for part in NEEDED[layout.kind]
+        if not (figures if part == "*" else there & set(part.split("|")))
+    ]
+    if lacking:
+        raise ColumnError(
+            f"[columns] of a mapping lacks {' and '.join(lacking)}",
+            got=", ".join(layout.columns),
+            allowed=allowed_columns(layout.kind),
+            fix=f"name it {in_mapping()}, or say another kind: {', '.join(KINDS)}",
+        )
+
+
 def layouts_wanted(settings: Settings, layout: Format | None, platform: str | None) -> tuple[Format, ...]:
     """Layouts to look for, with the further columns that the caller wants."""
     if layout is not None:
-        refuse_incomplete(layout)
+        _refuse_incomplete(layout)
     layouts = (layout,) if layout is not None else load_registry().formats
     if platform is not None and layout is None:
         named = load_registry().choose(platform)
@@ -360,17 +385,24 @@ def put_together(
     Raises
     ------
     DataError
-        If the sheets contradict each other: in currency, in decimal sign, or in the figures of one row.
+        If the sheets contradict each other: in decimal sign, or in the figures of one row.
     """
-    _refuse_currencies({table.part: set(table.match.currencies.values()) for table in tables}, log)
-    exports = []
-    for table in tables:
-        own = ReadLog(f"{log.name}: {table.part}", strict=log.strict)
-        exports.append(read_one(table, own))
+    tables, exports, foreign = _of_one_currency(tables, read_one, log)
     parts = [table.part for table in tables]
-    _refuse_currencies({part: _currencies(export) for part, export in zip(parts, exports, strict=True)}, log)
     _refuse_signs(tables, exports, log)
-    together = combine_exports(exports, tables=True)
+    together = combine_exports(exports, tables=True) if len(exports) > 1 else exports[0]
+    if foreign:
+        left = sum(table.cells.height for table in foreign)
+        named = ", ".join(repr(table.part) for table in foreign[:_SHOWN])
+        log.caution(
+            "several currencies", f"{named}: {left:,} rows in another currency are out of scope", count=left
+        )
+        account = together.accounting
+        reasons = {**account.reasons, "tables in another currency": left}
+        account = replace(
+            account, rows_in=account.rows_in + left, out_of_scope=account.out_of_scope + left, reasons=reasons
+        )
+        together = replace(together, accounting=account)
     guesses = [(part, each) for part, export in zip(parts, exports, strict=True) for each in export.guesses]
     cautions = [(part, each) for part, export in zip(parts, exports, strict=True) for each in export.warnings]
     further = together.warnings[len(dict.fromkeys(each for _, each in cautions)) :]
@@ -418,23 +450,47 @@ def _once(said: Sequence[tuple[str, Said]], count: int, named: Callable[[str, Sa
     )
 
 
-def _currencies(export: Export) -> set[str]:
+def _of_one_currency(
+    tables: Sequence[Table], read_one: Callable[[Table, ReadLog], Export], log: ReadLog
+) -> tuple[list[Table], list[Export], list[Table]]:
+    """Tables and their exports in the currency of most rows, and the tables in another: amounts are never added up."""
+    read: list[tuple[Table, Export]] = []
+    foreign: list[Table] = []
+    for table in tables:
+        try:
+            read.append((table, read_one(table, ReadLog(f"{log.name}: {table.part}", strict=log.strict))))
+        except DataError as error:
+            # of the currency that the caller chose, while another table has some
+            if error.code != OTHER_CURRENCY or len(foreign) + 1 == len(tables):
+                raise
+            foreign.append(table)
+    counts: Counter[str] = Counter()
+    for table, export in read:
+        for code in _currencies(table, export):
+            counts[code] += len(export.rows)
+    if len(counts) < 2:
+        return [table for table, _ in read], [export for _, export in read], foreign
+    chosen = max(counts, key=lambda code: (counts[code], code))
+    warn_currencies("the tables are in several currencies", counts, chosen, log)
+    kept = []
+    for table, export in read:
+        if chosen in (_currencies(table, export) or [chosen]):
+            kept.append((table, export))
+        elif "currency" in export.rows.columns:
+            foreign.append(table)
+        else:
+            # rows that are no amounts stay without the money beside them
+            money = [name for name in export.rows.columns if load_registry().field(name).type == "money"]
+            kept.append(
+                (table, replace(export, rows=export.rows.assign(**dict.fromkeys(money, float("nan")))))
+            )
+    return [table for table, _ in kept], [export for _, export in kept], foreign
+
+
+def _currencies(table: Table, export: Export) -> set[str]:
     if "currency" not in export.rows.columns:
-        return set()
+        return set(table.match.currencies.values())
     return {str(code) for code in export.rows["currency"].dropna().unique() if code}
-
-
-def _refuse_currencies(codes: dict[str, set[str]], log: ReadLog) -> None:
-    """Amounts of different currencies are never added up, in whichever sheet they stand."""
-    if len({code for each in codes.values() for code in each}) < 2 or all(
-        len(each) > 1 for each in codes.values()
-    ):
-        return
-    raise DataError(
-        f"{log.name}: its tables are in different currencies, which are never added up",
-        got="; ".join(f"{part!r} in {' and '.join(sorted(each))}" for part, each in codes.items() if each),
-        fix="save the tables of each currency as a file of their own",
-    )
 
 
 def _refuse_signs(tables: Sequence[Table], exports: Sequence[Export], log: ReadLog) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from erresearch.errors import ColumnError, DataError
+from erresearch.errors import ColumnError, DataError, in_mapping
 from erresearch.exports.columns import Built, Draft, entities, flags, rows_of, without_gaps
 from erresearch.exports.layouts import normalise
-from erresearch.exports.log import ReadLog, in_mapping, places
+from erresearch.exports.log import ReadLog, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.privacy import hashed, is_personal
 from erresearch.exports.tables import Table

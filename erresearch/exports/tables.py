@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from erresearch.errors import ColumnError, DataError
+from erresearch.errors import ColumnError, DataError, in_mapping
 from erresearch.exports.delimited import Records, fast_body
 from erresearch.exports.layouts import (
     MAPPED,
@@ -21,7 +21,7 @@ from erresearch.exports.layouts import (
     normalise,
     vocabulary,
 )
-from erresearch.exports.log import ReadLog, in_mapping, places
+from erresearch.exports.log import ReadLog, places
 from erresearch.exports.privacy import has_known_words, show_headers
 from erresearch.io import pl
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS

@@ -8,11 +8,11 @@ from typing import Literal
 
 import numpy as np
 
-from erresearch.errors import UnknownNameError
+from erresearch.errors import UnknownNameError, argument, in_mapping
 from erresearch.exports.columns import Draft
 from erresearch.exports.dates import Times, parse_times, without
 from erresearch.exports.layouts import Format
-from erresearch.exports.log import COUNTED_BACK, ReadLog, TextColumn, argument, in_mapping
+from erresearch.exports.log import COUNTED_BACK, ReadLog, TextColumn
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import DECODERS
 from erresearch.io import pl

@@ -12,9 +12,9 @@ import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import FEW, column_names, gather
-from erresearch.errors import DataError, DesignError, GuardError
+from erresearch.errors import DataError, DesignError, GuardError, in_mapping
 from erresearch.exports.combine import definition_changes
-from erresearch.exports.log import Export, in_mapping
+from erresearch.exports.log import Export
 from erresearch.panel.assembly import Beside, assemble
 from erresearch.panel.calendar import Calendar, between_files, lay_out
 from erresearch.panel.day_tables import COUNTED as POSTS_COUNTED, day_table, only_days
@@ -197,7 +197,10 @@ def _of_posts(
         _post_notes(table, activity, clock, min_age_days, columns=arrived.columns, notes=notes)
     if rules.apart != "post_type" and not stand_for_days:
         _kind_notes(arrived, notes)
-    beside, said, followed = _beside(followers, spend, table, calendar, clock, entity=entity, notes=notes)
+    money = books.currency if books is not None else rules.currency
+    beside, said, followed = _beside(
+        followers, spend, table, calendar, clock, entity=entity, currency=money, notes=notes
+    )
     made, definitions = assemble(
         table, activity, books, calendar, clock, beside=beside, rules=rules, notes=notes
     )
@@ -209,14 +212,13 @@ def _of_posts(
     accounting["periods"] = calendar.account
     simulated = arrived.simulated or bool(booked and booked.simulated)
     rows = give_back(made, arrived, attributes={"simulated": True} if simulated else {})
-    money = books.currency if books is not None else ""
     words = tuple(dict.fromkeys([*owners.notes, *notes]))
     return Panel(
         rows,
         accounting,
         words,
         clock.freq,
-        currency=money,
+        currency=books.currency if books is not None else "",
         tz=clock.tz,
         definitions=definitions | said | marked,
         simulated=simulated,
@@ -309,6 +311,7 @@ def _beside(
     clock: Clock,
     *,
     entity: Mapping[str, str] | str | None,
+    currency: str,
     notes: list[str],
 ) -> tuple[Beside, dict[str, str], dict[str, RowAccounting]]:
     """Followers, figures by day and advertising on the calendar, with what they mean and the account of their rows."""
@@ -331,7 +334,7 @@ def _beside(
     bills = arrive(spend, what="advertising", kinds=("ads",), needed=("date", "spend"), wanted=SPEND_COLUMNS)
     entities = calendar.spine["entity"].unique().sort().to_list()
     mapping = entity if isinstance(entity, Mapping) else None
-    advertised, span, left = spending(bills, clock, entities, mapping, notes)
+    advertised, span, left = spending(bills, clock, entities, mapping, notes, currency=currency.upper())
     inside = int(advertised.join(calendar.spine, on=["entity", "number"], how="semi")["rows"].sum())
     left["outside the panel's periods"] = int(advertised["rows"].sum()) - inside
     left["rows that another export repeats"] = bills.repeated

@@ -13,7 +13,7 @@ from erresearch.exports.combine import plain_name
 from erresearch.exports.layouts import load_registry
 from erresearch.panel.inputs import Arrived
 from erresearch.panel.outcomes import refuse_coarse
-from erresearch.panel.records import RowAccounting, count_of, look_up
+from erresearch.panel.records import RowAccounting, count_of, counts_by_currency, kept_currency, look_up
 from erresearch.schema import ADS, FOLLOWERS
 
 if TYPE_CHECKING:
@@ -171,7 +171,13 @@ def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: 
 
 
 def spending(
-    spend: Arrived, clock: Clock, entities: list[str], mapping: Mapping[str, str] | None, notes: list[str]
+    spend: Arrived,
+    clock: Clock,
+    entities: list[str],
+    mapping: Mapping[str, str] | None,
+    notes: list[str],
+    *,
+    currency: str = "",
 ) -> tuple[pl.DataFrame, tuple[dt.date, dt.date], dict[str, int]]:
     """What advertising cost, by entity and period.
 
@@ -187,6 +193,8 @@ def spending(
         Account to entity.
     notes : list of str
         Takes what was decided.
+    currency : str
+        The one that is kept where there are several; empty for that of most rows.
 
     Returns
     -------
@@ -196,7 +204,7 @@ def spending(
     Raises
     ------
     DataError
-        If the rows are of a whole range, or in several currencies.
+        If the rows are of a whole range.
     GuardError
         If there are several entities and nothing says whose spending it is.
     """
@@ -210,12 +218,12 @@ def spending(
             got=f"{int((table['grain'] == 'range').sum()):,} rows",
             fix="export it by day (in Ads Manager: breakdown by time, day)",
         )
-    if "currency" in table.columns:
-        codes = sorted({c for c in table["currency"].fill_null("").to_list() if c})
-        if len(codes) > 1:
-            raise DataError(
-                "the advertising is in several currencies", got=", ".join(codes), fix="convert it first"
-            )
+    # that of the outcomes first, else that of most rows
+    counts = dict(sorted(counts_by_currency(table).items(), key=lambda one: one[0] != currency))
+    kept = kept_currency("advertising", counts, "", notes)
+    if len(counts) > 1:
+        table = table.filter(pl.col("currency").fill_null("").str.to_uppercase().is_in(["", kept]))
+    foreign = rows - table.height
     good = pl.col("date").is_not_null() & pl.col("spend").cast(
         pl.Float64, strict=False
     ).is_finite().fill_null(False)
@@ -223,7 +231,7 @@ def spending(
         pl.col("date").cast(pl.Datetime("us")).dt.truncate("1d").alias("day"),
         pl.col("spend").cast(pl.Float64),
     )
-    left = {"without a date or an amount": rows - table.height}
+    left = {"in another currency": foreign, "without a date or an amount": rows - foreign - table.height}
     if not table.height:
         raise DataError("no row of advertising is left", got=f"{rows:,} rows without a date or an amount")
     ends = pl.col("date_end").cast(pl.Datetime("us")) if "date_end" in table.columns else pl.col("day")

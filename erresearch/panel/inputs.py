@@ -11,10 +11,10 @@ import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock, in_zone
 from erresearch.engine.sources import as_narwhals, gather
-from erresearch.errors import ColumnError, DataError, EngineError, GuardError, missing_columns
+from erresearch.errors import ColumnError, DataError, EngineError, GuardError, in_mapping, missing_columns
 from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake
-from erresearch.exports.log import Export, in_mapping
+from erresearch.exports.log import Export
 from erresearch.schema import POSTS
 from erresearch.schema.vocabulary import EARLY, EXPOSURES, REACTIONS
 

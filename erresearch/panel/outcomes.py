@@ -19,7 +19,7 @@ from erresearch.exports.combine import combine_exports
 from erresearch.exports.log import Export
 from erresearch.panel.inputs import LOCAL, Arrived, local_time
 from erresearch.panel.post_sums import check_numbers
-from erresearch.panel.records import Books, Rules
+from erresearch.panel.records import Books, Rules, counts_by_currency, kept_currency
 from erresearch.results import plain
 from erresearch.schema import OUTCOMES
 from erresearch.schema.vocabulary import PERIODS, Freq
@@ -302,9 +302,13 @@ def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -
             notes.append(
                 f"{total:,} refunds ({plain(float(refunds['value'].sum()), ',.2f')}) are netted on the day {where}"
             )
-    chosen = _one_currency(table, rules.currency)
-    if chosen and "currency" in table.columns:
-        leave(~pl.col("currency").fill_null("").str.to_uppercase().is_in(["", chosen]), f"not in {chosen}")
+    counts = counts_by_currency(table, "rows")
+    chosen = kept_currency("revenue", counts, rules.currency, notes)
+    if len(counts) > (chosen in counts):
+        code = pl.col("currency").fill_null("").str.to_uppercase()
+        # what a file counts beside amounts in another currency is of those sales
+        foreign = (code != "").any().over("source") & ~(code == chosen).any().over("source")
+        leave(~code.is_in(["", chosen]) | foreign, f"not in {chosen}")
     _segments(table, leave)
     _prefer(table, leave, notes)
     if not table.height:
@@ -323,32 +327,6 @@ def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -
         rows=rows,
         used=int(table["counted"].sum()),
     )
-
-
-def _one_currency(table: pl.DataFrame, currency: str) -> str:
-    import polars as pl
-
-    if "currency" not in table.columns:
-        return currency.upper()
-    codes = pl.col("currency").fill_null("").str.to_uppercase().alias("currency")
-    summed = (
-        table.group_by(codes).agg(pl.col("rows").sum()).sort("rows", "currency", descending=[True, False])
-    )
-    counts = {c: n for c, n in summed.iter_rows() if c}
-    if currency:
-        if counts and currency.upper() not in counts:
-            raise DataError(
-                f"no outcome is in {currency.upper()}",
-                got=", ".join(f"{n:,} rows in {c}" for c, n in counts.items()),
-            )
-        return currency.upper()
-    if len(counts) > 1:
-        raise DataError(
-            "the outcomes are in several currencies, which are not added up",
-            got=", ".join(f"{n:,} rows in {c}" for c, n in sorted(counts.items())),
-            fix="choose one with currency=, or convert them first",
-        )
-    return next(iter(counts), "")
 
 
 def _segments(table: pl.DataFrame, leave: Any) -> None:

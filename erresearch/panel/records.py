@@ -32,6 +32,8 @@ __all__ = [
     "Rules",
     "belong",
     "count_of",
+    "counts_by_currency",
+    "kept_currency",
     "look_up",
 ]
 
@@ -470,3 +472,41 @@ class Books:
     left: Mapping[str, int]
     rows: int
     used: int
+
+
+def kept_currency(what: str, counts: Mapping[str, int], wanted: str, notes: list[str]) -> str:
+    """The one currency that is kept: the caller's, or that of most rows, which is said; amounts are never added up.
+
+    Raises
+    ------
+    DataError
+        If no row is in the caller's.
+    """
+    wanted = wanted.upper()
+    known = ", ".join(f"{n:,} rows in {c}" for c, n in counts.items())
+    if wanted and counts and wanted not in counts:
+        raise DataError(
+            f"no {what} is in {wanted}",
+            got=known,
+            fix="choose one of these with --currency (Rules(currency=…))",
+        )
+    if wanted or len(counts) < 2:
+        return wanted or next(iter(counts), "")
+    chosen, other, *_ = counts
+    notes.append(
+        f"the {what} is in several currencies, which are never added up ({known}): {chosen} was kept, the rest was left "
+        f'out; --currency {other} (Rules(currency="{other}")) keeps another'
+    )
+    return chosen
+
+
+def counts_by_currency(table: pl.DataFrame, rows: str = "") -> dict[str, int]:
+    """Rows by the code of their currency, most first; those without a code are of any."""
+    import polars as pl
+
+    if "currency" not in table.columns:
+        return {}
+    codes = pl.col("currency").fill_null("").str.to_uppercase().alias("currency")
+    counted = table.group_by(codes).agg((pl.col(rows).sum() if rows else pl.len()).alias("n"))
+    ordered = counted.sort("n", "currency", descending=[True, False])
+    return {code: count for code, count in ordered.iter_rows() if code}

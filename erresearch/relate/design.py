@@ -510,3 +510,14 @@ def check_outcome(moments: Moments, left: float, raw: float, *, when: str = "") 
             got=f"{moments.rows:,} rows",
             fix="there is nothing to explain: an effect of 0 would be no finding",
         )
+
+
+def refuse_constant(name: str, values: np.ndarray) -> None:
+    """Refuse an outcome that is the same wherever it is known, so that what is left of it is round-off."""
+    known = values[np.isfinite(values)]
+    if known.size and np.ptp(known) <= 1e-9 * np.abs(known).max():
+        raise DesignError(
+            f"the outcome {name!r} does not vary",
+            got=f"{known.size:,} rows",
+            fix="there is nothing to explain: an effect of 0 would be no finding",
+        )

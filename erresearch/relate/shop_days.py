@@ -12,6 +12,7 @@ import numpy as np
 from erresearch.engine.sources import column_names, gather, open_rows
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.panel.events import event_columns
+from erresearch.relate.design import refuse_constant
 from erresearch.relate.distributed_lags import (
     DAYS,
     SHORTEST,
@@ -323,6 +324,7 @@ class _Prepared:
                 allowed=f"{100 * _MOST_EMPTY:.0f} %",
                 fix="judge weeks: freq='W', or one row per week with precedence",
             )
+        refuse_constant(y, revenue)
         posted = weekday[reactions > 0]
         if len(set(posted)) == 1:
             said.count("one-weekday", len(posted))
