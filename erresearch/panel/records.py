@@ -485,10 +485,11 @@ def kept_currency(what: str, counts: Mapping[str, int], wanted: str, notes: list
     wanted = wanted.upper()
     known = ", ".join(f"{n:,} rows in {c}" for c, n in counts.items())
     if wanted and counts and wanted not in counts:
+        other = next(iter(counts))
         raise DataError(
             f"no {what} is in {wanted}",
             got=known,
-            fix="choose one of these with --currency (Rules(currency=…))",
+            fix=f'choose one of these: --currency {other} (Rules(currency="{other}"))',
         )
     if wanted or len(counts) < 2:
         return wanted or next(iter(counts), "")
