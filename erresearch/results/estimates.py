@@ -395,7 +395,9 @@ class Estimate(Printed):
         DesignError
             If the estimate was stored without the distribution behind its interval.
         """
-        return replace(self, interval=self._known().interval(level))
+        reference = self._known()
+        # the interval of a bootstrap takes longer than all else that is asked of an estimate
+        return self if level == self.interval.level else replace(self, interval=reference.interval(level))
 
     def about(self, reference: Reference) -> Estimate:
         """Return the same number with another distribution behind it, and the interval that goes with that."""

@@ -295,7 +295,7 @@ def _precision(estimate: Estimate, power: float, level: float) -> _Precision:
     reference: Reference = known_reference(estimate, "a statement on power")
     if isinstance(reference, FisherZ):
         return _Precision(reference.critical(level) * reference.se, reference.se, True)
-    ends = reference.interval(level)
+    ends = estimate.at(level).interval
     return _Precision((ends.high - ends.low) / 2, estimate.se, False)
 
 
