@@ -28,6 +28,18 @@ LINK = re.compile(r"\]\(([^)\s#:]+\.\w+)(?:#[^)\s]*)?\)")
 LISTED = {"BOARD", "DESIGN", "STATISTICS", "STYLE"}
 
 
+# What the theme leaves out for people who read by ear or keyboard: names of landmarks, levels of headings, a way for the
+# keyboard into whatever scrolls, and no heading without text.
+MENDED = (
+    (r'<p class="caption" role="heading">', '<p class="caption" role="heading" aria-level="2">'),
+    (r'<aside class="sidebar-drawer">', '<aside class="sidebar-drawer" aria-label="Pages">'),
+    (r'<aside class="toc-drawer([^"]*)">', r'<aside class="toc-drawer\1" aria-label="On this page">'),
+    (r'<(pre|div class="(?:table-wrapper|output text_html|math)[^"]*")(?=[ >])', r'<\1 tabindex="0"'),
+    (r"<p>(?=<img [^>]*found\.svg)", '<p tabindex="0">'),
+    (r"<th></th>", "<td></td>"),
+)
+
+
 def stage(source: Path) -> None:
     """Lay out everything that Sphinx reads in an empty folder."""
     shutil.rmtree(source, ignore_errors=True)
@@ -82,6 +94,13 @@ def build(source: Path, out: Path) -> int:
     return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
 
 
+def accessible(page: str) -> str:
+    """Return a page with what the theme leaves out."""
+    for pattern, better in MENDED:
+        page = re.sub(pattern, better, page)
+    return page
+
+
 def main(arguments: list[str]) -> int:
     """Stage, build and check; return 0 where nothing is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -94,6 +113,8 @@ def main(arguments: list[str]) -> int:
     status = build(work / "source", work / "html")
     shutil.rmtree(out, ignore_errors=True)
     if (work / "html").is_dir():
+        for path in (work / "html").rglob("*.html"):
+            path.write_text(accessible(path.read_text(encoding="utf-8")), encoding="utf-8")
         shutil.move(work / "html", out)
     wrong = list(site_check.faults(out)) if out.is_dir() else ["Sphinx wrote nothing"]
     for line in wrong:

@@ -402,6 +402,7 @@ def simulate_shop(
             "event": driver.event[BURN:].astype(int),
         }
     )
+    table.attrs["simulated"] = True
     return table.assign(spend=np.exp(4 + spend)[BURN:].round(2)) if advertising else table
 
 
