@@ -105,6 +105,17 @@ def test_whatever_a_page_links_to_is_laid_out_with_it(tmp_path: Path):
     assert [(path, page) for path, page in linked.items() if not (tmp_path / path).exists()] == []
 
 
+def test_what_the_theme_leaves_out_is_added_for_ear_and_keyboard():
+    better = tool("site").accessible(
+        '<p class="caption" role="heading">Learn</p><aside class="sidebar-drawer"></aside><aside class="toc-drawer">'
+        '</aside><pre id="a">x</pre><preview><div class="table-wrapper docutils"></div><table><th></th><th>a</th>'
+    )
+    assert 'role="heading" aria-level="2"' in better
+    assert len(set(re.findall(r'<aside [^>]*aria-label="([^"]+)"', better))) == 2
+    assert re.findall(r"<(\w+)[^>]* tabindex", better) == ["pre", "div"]
+    assert "<td></td><th>a</th>" in better
+
+
 # --------------------------------------------------------------------------------------------------- guides
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_guide_prints_what_it_shows(guide: Path, capfd):

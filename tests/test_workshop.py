@@ -146,6 +146,11 @@ def test_answers_cannot_be_read_in_the_exercises(source: Path):
     assert "answers" not in re.findall(r"import.*", text)
 
 
+@each_session
+def test_forty_minutes_hold_what_one_person_reads_and_finds_and_eight_for_talk(source: Path):
+    assert workshop.minutes(workshop.walk(source)) <= 32
+
+
 def test_an_unknown_mark_or_block_in_a_source_is_refused():
     with pytest.raises(SystemExit, match=r"unknown marks \['exersise'\] in ```python exersise"):
         list(workshop.blocks("```python exersise\nx = ...\n```"))

@@ -37,6 +37,7 @@ MENDED = (
     (r'<(pre|div class="(?:table-wrapper|output text_html|math)[^"]*")(?=[ >])', r'<\1 tabindex="0"'),
     (r"<p>(?=<img [^>]*found\.svg)", '<p tabindex="0">'),
     (r"<th></th>", "<td></td>"),
+    (r'(?=<div id="search-results">)', "<h1>Search</h1>\n"),
 )
 
 

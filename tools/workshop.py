@@ -3,6 +3,7 @@
     python tools/workshop.py            # exercises and solutions; runs the solutions whose cells changed
     python tools/workshop.py --run      # runs all solutions again
     python tools/workshop.py --slides   # build/slides/*.html, from the stored solutions
+    python tools/workshop.py --walk     # how many minutes each session takes one person, cell by cell
 
 A source is Markdown. Text becomes Markdown cells, parted by ``+++`` and by blocks of code::
 
@@ -18,6 +19,7 @@ import argparse
 import html
 import re
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,12 +211,61 @@ def _output(output: Any) -> str:
     return f"<pre>{said}</pre>" if said else ""
 
 
+#: One person by herself, slow rather than quick: words a minute, minutes an answer, a slider, a line of code.
+PACE = {"words": 1 / 120, "answers": 2.0, "sliders": 1.5, "lines": 1 / 20}
+
+
+def walk(source: Path) -> dict[str, int]:
+    """Count what a session asks of one person: words to read, lines of code, answers to find, sliders to move."""
+    cells = nbformat.read(place(source, "exercises"), as_version=4).cells
+    code = [
+        cell for cell in cells if cell.cell_type == "code" and "check" not in cell.metadata.get("tags", [])
+    ]
+    return {
+        "words": sum(len(re.findall(r"\w+", cell.source)) for cell in cells if cell.cell_type == "markdown"),
+        "answers": sum(cell.source.count("= ...") for cell in code),
+        "sliders": sum("slider" in cell.metadata.get("tags", []) for cell in code),
+        "lines": sum(bool(line.strip()) for cell in code for line in cell.source.splitlines()),
+    }
+
+
+def minutes(counted: dict[str, int]) -> float:
+    """How long that takes at the pace above; the kernel's own time comes on top."""
+    return sum(PACE[name] * count for name, count in counted.items())
+
+
+def clocked(source: Path) -> tuple[float, float]:
+    """Seconds that the cells of a solution run, all of them and the slowest."""
+    from nbclient import NotebookClient
+
+    begun: dict[int, float] = {}
+    took: dict[int, float] = {}
+    NotebookClient(
+        nbformat.read(place(source, "solutions"), as_version=4),
+        timeout=600,
+        on_cell_execute=lambda cell_index, **_: begun.__setitem__(cell_index, time.monotonic()),
+        on_cell_executed=lambda cell_index, **_: took.__setitem__(
+            cell_index, time.monotonic() - begun[cell_index]
+        ),
+    ).execute()
+    return sum(took.values()), max(took.values())
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Do what was asked; say what was written."""
     parser = argparse.ArgumentParser(description="Make the workshop's notebooks and slides.")
     parser.add_argument("--run", action="store_true", help="run all solutions again")
     parser.add_argument("--slides", action="store_true", help="write the slides instead")
+    parser.add_argument("--walk", action="store_true", help="time every session instead")
     asked = parser.parse_args(arguments)
+    if asked.walk:
+        for source in sources():
+            counted, (run, slowest) = walk(source), clocked(source)
+            told = ", ".join(f"{count} {name}" for name, count in counted.items())
+            print(
+                f"{source.stem[:1]}: {told}: {minutes(counted):.0f} min; cells run {run:.0f} s, {slowest:.0f} s at most"
+            )
+        return 0
     if asked.slides:
         SLIDES.mkdir(parents=True, exist_ok=True)
         for source in sources():
