@@ -422,3 +422,41 @@ def test_every_advised_way_to_order_dates_settles_it(
         assert export.rows["date"].tolist() == same.rows["date"].tolist()
         first[order] = str(export.rows["date"].iloc[0].date())
     assert first == {"DMY": "2022-01-09", "MDY": "2022-01-07"}
+
+
+def test_looks_at_another_file_in_the_same_folder_are_no_looks_at_these_rows(tmp_path: Path) -> None:
+    days(200).to_csv(tmp_path / "one.csv", index=False)
+    days(200, seed=2).to_csv(tmp_path / "two.csv", index=False)
+    out = tmp_path / "audit"
+    first = er.audit([tmp_path / "one.csv"], tz="UTC", out=out)
+    other = er.audit([tmp_path / "two.csv"], tz="UTC", out=out)
+    assert "runs" not in first.looks + other.looks
+    again = er.audit([tmp_path / "one.csv"], tz="UTC", freq="W", out=out)
+    assert "in 2 runs with other choices" in again.looks
+    assert len(again.looked) == 3
+    # the command at the end names the folder that was written
+    assert any(f"erresearch plan {out}" in text for text in first.wanted)
+    assert main(["plan", str(out), "--out", str(tmp_path / "plan")]) == 0
+
+
+def test_months_give_no_weeks_and_every_advised_step_is_possible(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "months"
+    folder.mkdir()
+    days(60).assign(date=MONTHS).to_csv(folder / "shop.csv", index=False)
+    found = er.audit([folder], tz="UTC", freq="W")
+    assert found.panel is None
+    # not: add an export of posts, which is there
+    assert found.wanted == ("judge by month: --freq M, or freq='M'",)
+    found = er.audit([folder], tz="UTC")
+    assert found.panel is not None
+    assert str(found.panel.accounting["months"]) == "60 in = 60 used"
+    assert any("each row of shop.csv is a month" in text for text in found.warnings)
+    assert any("with files by day or by week in place of months" in text for text in found.wanted)
+    for freq in ("D", "W"):
+        assert main(["plan", str(folder), "--tz", "UTC", "--freq", freq, "--out", str(tmp_path / "p")]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert "a plan draws days or weeks to pause in: files with a row per month. Make them by day" in said
+    days(420).to_csv(folder / "shop.csv", index=False)
+    assert main(["plan", str(folder), "--tz", "UTC", "--freq", "W", "--out", str(tmp_path / "p")]) == 0

@@ -45,7 +45,10 @@ def test_what_stays_open_ends_with_a_plan_in_weeks_and_money():
     plan = settling_plan(weekly())
     assert plan.code == PlanCode.PLAN
     assert "weeks you would find about" in str(plan)
-    assert "EUR a week four times in five (erresearch plan audit, where" in plan.text
+    assert "EUR a week four times in five (erresearch plan FILES --freq W)" in plan.text
+    assert "(erresearch plan 'my audit')" in settling_plan(weekly(), out="my audit").text
+    months = settling_plan(panel(weekly().rows, "M"), grain="M")
+    assert "with files by day or by week in place of months, erresearch plan FILES --freq W" in months.text
     assert "a week and shop" in settling_plan(weekly(shops=2)).text
     words = {"C01": "inconclusive", "C02": "not judged", "C18": "association only", "C09": "supported"}
     judged = [

@@ -15,7 +15,8 @@ from erresearch.exports import Export, combine_exports, read_exports
 from erresearch.exports.combine import settle_owners
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
 from erresearch.panel import Panel, Rules
-from erresearch.panel.day_tables import holds_days
+from erresearch.panel.day_tables import holds_days, rows_by
+from erresearch.schema.vocabulary import Freq
 
 _SHOWN = 3
 _WEEK, _FEW_WEEKS = 7, 4
@@ -92,6 +93,12 @@ class Files:
         return () if self.posts or lakes else tuple(one for one in self.daily if holds_days(one))
 
     @property
+    def grain(self) -> Freq:
+        """How long what a row stands for is at most: figures by month give no weeks."""
+        grains = (one.rows["grain"].eq("month").any() for one in self.outcomes if "grain" in one.rows.columns)
+        return "M" if any(grains) else rows_by(self.days) if self.days else "D"
+
+    @property
     def accounts(self) -> tuple[str, ...]:
         """Accounts of the posts (or days) that were exported, without those of other accounts among them."""
         tables = [own_posts(export.rows) for export in self.posts] or [export.rows for export in self.days]
@@ -157,6 +164,8 @@ class Joined:
         Why the answers of a survey give no score of the periods, where they do not.
     events : pandas.DataFrame, "none" or None
         Declared events; None where nothing was declared.
+    fix : str
+        The one step that would let what was refused be joined; empty where nothing was.
     """
 
     panel: Panel | None
@@ -165,6 +174,7 @@ class Joined:
     refused: tuple[str, ...] = ()
     unscored: str = ""
     events: Any = None
+    fix: str = ""
 
     @property
     def name(self) -> str:

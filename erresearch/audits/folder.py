@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
-import hashlib
 import io
 import json
 import os
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from erresearch.audits.judgement import judged_by_day
+from erresearch.audits.next_steps import FILES, LOOKS
 from erresearch.claims.registry import Claim, read_claims
 from erresearch.io.files import atomic_write, csv_text, table_csv
 from erresearch.io.outputs import output_folder
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
     from erresearch.exports import Export
     from erresearch.panel import Panel
 
-#: File of the looks so far, and the settings whose change makes another look.
-LOOKS = "looks.csv"
-_CHOICES = ("FREQ", "SESOI", "CURRENCY", "RULES")
 _QUESTION = "Does engagement go with revenue in these files?"
 #: What one more of a column is called.
 _NOUNS = {"engagement": "reaction", "likes": "like", "comments": "comment", "shares": "share"}
@@ -326,38 +322,6 @@ def write_audit(
     return {**tables, "report": out / "report.html", "notebook": out / "audit.ipynb"}
 
 
-def earlier_looks(
-    out: str | Path | None, settings: Mapping[str, Any], verdicts: Sequence[Verdict]
-) -> dict[str, int]:
-    """Claims that were asked with each set of choices so far, by a short hash of the choices; this run is the last.
-
-    The same choices again are no further look.
-
-    Parameters
-    ----------
-    out : path or None
-        Folder of the results, with those of an earlier run or without.
-    settings : mapping
-        Choices of this run; files and places are none.
-    verdicts : sequence of Verdict
-        What it judged.
-
-    Returns
-    -------
-    dict of str to int
-    """
-    chosen = repr(sorted((name, repr(value)) for name, value in settings.items() if name in _CHOICES))
-    known = {}
-    if out is not None and (Path(out) / LOOKS).is_file():
-        rows = csv.reader((Path(out) / LOOKS).read_text(encoding="utf-8").splitlines()[1:])
-        known = {row[0]: int(row[1]) for row in rows}
-    own = hashlib.sha256(chosen.encode()).hexdigest()[:12]
-    return {
-        **{key: value for key, value in known.items() if key != own},
-        own: sum(one.word != "not judged" for one in verdicts),
-    }
-
-
 def _lost(what: str) -> bool:
     return what not in ("rows in", "used", "in") and not what.startswith("missing in ")
 
@@ -516,7 +480,7 @@ def audit_notebook(settings: Mapping[str, Any], cells: Sequence[RunStep], *, out
 def _parameters(settings: Mapping[str, Any], out: Path) -> str:
     """Settings as a cell; where pseudonyms are asked for, not the one that names a currency of the files."""
     values = dict(settings)
-    for name in ("FILES", "OUTCOMES", "SURVEY"):
+    for name in FILES:
         values[name] = [_relative(str(path), out) for path in settings[name]]
     lines = [f"{name} = {value!r}" for name, value in values.items() if name != "RULES"]
     rules = settings["RULES"]

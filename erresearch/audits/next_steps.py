@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+import hashlib
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 from erresearch.claims.certainty import grade
@@ -16,7 +20,12 @@ from erresearch.experiments.planning import quick_plan
 from erresearch.panel import Panel
 from erresearch.panel.events import event_candidates
 from erresearch.results import Doubt, Printed, Verdict, plain
+from erresearch.schema.vocabulary import Freq
 
+#: File of the looks so far, and the settings whose change makes another look.
+LOOKS = "looks.csv"
+_CHOICES = ("FREQ", "SESOI", "CURRENCY", "RULES")
+FILES = ("FILES", "OUTCOMES", "SURVEY")
 #: Pauses and jumps of an audit that are judged, so that it stays quick: the longest gaps first.
 MOST_JUDGED: Final = 4
 _WHAT: Final = {
@@ -197,7 +206,7 @@ class NextStep:
         return self.text
 
 
-def settling_plan(panel: Panel | None) -> NextStep:
+def settling_plan(panel: Panel | None, *, grain: Freq = "D", out: str | Path | None = None) -> NextStep:
     """Say which plan of pauses would settle what watching leaves open, and what it could find.
 
     What it would find is worked out by a formula, which takes less than a second; the plan itself lays placebo plans
@@ -207,6 +216,10 @@ def settling_plan(panel: Panel | None) -> NextStep:
     ----------
     panel : Panel or None
         Days, weeks or months of one shop or several.
+    grain : {"D", "W", "M"}
+        How long what a row of the files stands for is at most.
+    out : path, optional
+        Folder of the audit, which a plan can be made from.
 
     Returns
     -------
@@ -218,14 +231,18 @@ def settling_plan(panel: Panel | None) -> NextStep:
     """
     if panel is None:
         return NextStep(code=PlanCode.NONE)
-    command = f"erresearch plan FILES --freq {'W' if panel.freq == 'M' else panel.freq}"
+    every = max(panel.freq, grain, key="DWM".index)
+    command = f"erresearch plan FILES --freq {'W' if every == 'M' else every}"
     if "revenue" not in panel.columns:
         return NextStep(
             code=PlanCode.NOT_YET,
             text=f"{_PAUSES}: with a file of orders or payments, {command} says how many weeks it takes",
         )
     if panel.freq == "M":
-        return NextStep(code=PlanCode.NOT_YET, text=f"{_PAUSES}: {command} says how many weeks it takes")
+        first = "with files by day or by week in place of months, " if grain == "M" else ""
+        return NextStep(
+            code=PlanCode.NOT_YET, text=f"{_PAUSES}: {first}{command} says how many weeks it takes"
+        )
     try:
         plan = quick_plan(panel)
     except ErresearchError as error:
@@ -239,7 +256,7 @@ def settling_plan(panel: Panel | None) -> NextStep:
     return NextStep(
         code=PlanCode.PLAN,
         text=f"{_PAUSES}: with {plan.weeks} weeks you would find about {plan.told(plan.money(own.detectable))} "
-        f"{plan.each_week} four times in five (erresearch plan audit, where audit is the folder of this audit)",
+        f"{plan.each_week} four times in five ({command if out is None else f'erresearch plan {shlex.quote(str(out))}'})",
     )
 
 
@@ -292,3 +309,64 @@ def with_plan(
             verdict = replace(verdict, certainty=grade(claim.design, codes))  # noqa: PLW2901
         found.append(verdict)
     return tuple(found)
+
+
+def earlier_looks(
+    out: str | Path | None, settings: Mapping[str, Any], verdicts: Sequence[Verdict]
+) -> dict[str, int]:
+    """Claims that were asked with each set of choices so far; this run is the last.
+
+    Each is known by a short hash of the choices, and one of each file's bytes. The same choices of the same files again
+    are no further look.
+
+    Parameters
+    ----------
+    out : path or None
+        Folder of the results, with those of an earlier run or without.
+    settings : mapping
+        Choices and files of this run.
+    verdicts : sequence of Verdict
+        What it judged.
+
+    Returns
+    -------
+    dict of str to int
+    """
+    chosen = repr(sorted((name, repr(value)) for name, value in settings.items() if name in _CHOICES))
+    known = {}
+    if out is not None and (Path(out) / LOOKS).is_file():
+        rows = csv.reader((Path(out) / LOOKS).read_text(encoding="utf-8").splitlines()[1:])
+        known = {row[0]: int(row[1]) for row in rows}
+    places = [str(place) for name in FILES for place in settings.get(name, ())]
+    own = " ".join([_digest(chosen.encode()), *sorted(set(map(_bytes_of, _each_file(places))))])
+    return {
+        **{key: value for key, value in known.items() if key != own},
+        own: sum(one.word != "not judged" for one in verdicts),
+    }
+
+
+def same_rows(looked: Mapping[str, int]) -> dict[str, int]:
+    """The looks at a file that the last one looked at too."""
+    own = set(list(looked)[-1].split(" ")[1:]) if looked else set()
+    return {
+        key: count for key, count in looked.items() if own & {*key.split(" ")[1:]} or key == list(looked)[-1]
+    }
+
+
+def _each_file(places: Iterable[str]) -> Iterator[str]:
+    """Each file, those of folders too; a table that is no file by its address."""
+    for place in places:
+        path = Path(place)
+        yield from map(str, sorted(path.rglob("*"))) if path.is_dir() else [place]
+
+
+def _bytes_of(place: str) -> str:
+    path = Path(place)
+    if not path.is_file():
+        return _digest(place.encode())
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]

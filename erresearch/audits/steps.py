@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from erresearch.audits.arrivals import Files, Joined, listed, read_files, refuse_spending
-from erresearch.audits.folder import RunStep, doubt_lines, drawings, earlier_looks, write_audit
+from erresearch.audits.folder import RunStep, doubt_lines, drawings, write_audit
 from erresearch.audits.judgement import judge_panel, judged_by_day, what_would_help
 from erresearch.audits.next_steps import (
     NextStep,
     PastPauses,
+    earlier_looks,
     looks_of,
     past_pauses,
     perhaps_events,
+    same_rows,
     settling_plan,
     with_plan,
 )
@@ -77,6 +79,8 @@ class Audit(Printed):
         Claims asked in each run with other choices that left its results in this folder, this one last.
     candidates : str
         What looks like events and was not declared, in one sentence; empty where nothing does.
+    fix : str
+        The one step that would let the files be joined; empty where they were.
     """
 
     files: Files
@@ -91,6 +95,7 @@ class Audit(Printed):
     plan: NextStep
     looked: Mapping[str, int] = field(default_factory=dict)
     candidates: str = ""
+    fix: str = ""
 
     @property
     def exports(self) -> tuple[Export, ...]:
@@ -105,8 +110,11 @@ class Audit(Printed):
     @property
     def wanted(self) -> tuple[str, ...]:
         """What to add, that which most answers depend on first, with the claims that wait for it."""
+        if self.panel is None and self.fix:
+            return (self.fix,)
         beside = [v for v in self.verdicts if any(doubt.code == self.plan.code for doubt in v.doubts)]
-        return what_would_help(
+        first = (self.fix,) if self.fix else ()
+        return first + what_would_help(
             self.verdicts,
             plan=self.plan.text if beside else "",
             settles=[v.claim for v in beside if v.word != "not judged"] if self.plan.settles else (),
@@ -137,7 +145,7 @@ class Audit(Printed):
     @property
     def looks(self) -> str:
         """How many claims were asked, in this and in earlier runs, and how many false words so many looks give."""
-        return looks_of(self.looked)
+        return looks_of(same_rows(self.looked))
 
 
 @mapping_in(BESIDE)
@@ -235,6 +243,9 @@ def join_files(
         waits=() if sold else ("revenue",),
         refused=tuple(refused),
         unscored=unscored,
+        fix=next(
+            (error.fix for tried, error in failures.items() if panel is None or "outcomes" in tried), ""
+        ),
         events=declared_events(rules.events, rules.holidays, panel.rows["period"])
         if panel is not None
         else None,
@@ -367,7 +378,7 @@ STEPS: Final[tuple[Step, ...]] = (
         ),
         makes="verdicts",
     ),
-    Step(call=settling_plan, given=("joined.panel",), makes="plan"),
+    Step(call=settling_plan, given=("joined.panel", "grain=files.grain", "out=OUT"), makes="plan"),
     Step(call=with_plan, given=("verdicts", "plan", "pauses"), makes="verdicts"),
     Step(call=verdict_table, given=("verdicts", "reason=True"), shows="shown"),
     Step(call=doubt_lines, given=("verdicts",), shows="printed", needs="verdicts"),
@@ -478,6 +489,7 @@ def audit(
         "CURRENCY": currency,
         "RULES": replace(rules, currency=currency or rules.currency),
         "PSEUDONYMS": pseudonyms,
+        "OUT": None if out is None else str(out),
     }
     settings = tuple(known)
     cells: list[RunStep] = []
@@ -502,6 +514,8 @@ def audit(
     by = joined.panel.freq if joined.panel is not None else "W"
     if freq == "auto":
         why = "where one to five shops have 180 days or more and sold on most, days are taken, else weeks"
+        if read.days and rows_by(read.days) != "D":
+            why = f"each row of {read.days[0].name} is a {PERIODS[by].one}"
         told.append(f"judged by {PERIODS[by].one}: {why}")
     if by == "W" and read.week_start != "monday":
         told.append(f"weeks begin on a {read.week_start}, as those of the outcomes do")
@@ -517,6 +531,7 @@ def audit(
         pauses=known["pauses"],
         plan=known["plan"],
         looked=earlier_looks(out, {name: known[name] for name in settings}, known["verdicts"]),
+        fix=joined.fix,
         candidates=perhaps_events(joined.panel, joined.events),
     )
     if out is None:

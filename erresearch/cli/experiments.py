@@ -60,6 +60,12 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
             got=f"no {'posts' if posts is None else 'outcomes'} among the files",
             fix="name both exports, or the folder that `erresearch audit` wrote",
         )
+    if found.grain == "M":
+        raise DataError(
+            "a plan draws days or weeks to pause in",
+            got="files with a row per month",
+            fix="make them by day or by week, and say --freq W where they are by week",
+        )
     if tz is None:
         say("Days and weeks were counted in UTC; where the business has another clock, say --tz Area/City.")
     return build_panel(

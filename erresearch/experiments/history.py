@@ -222,7 +222,7 @@ def _step(steps: npt.NDArray[np.int_], dates: Dates) -> tuple[Literal["D", "W"],
         "the periods are neither days nor weeks",
         got=f"{len(dates)} periods, {usual} days apart in the middle",
         allowed="days, or weeks that begin on one weekday",
-        fix="build the panel with freq='W' or freq='D', one zone and one week_start",
+        fix="bring figures by day or by week, with one zone and one first day of weeks",
     )
 
 

@@ -17,7 +17,7 @@ from erresearch.exports.combine import definition_changes
 from erresearch.exports.log import Export
 from erresearch.panel.assembly import Beside, assemble
 from erresearch.panel.calendar import Calendar, between_files, lay_out
-from erresearch.panel.day_tables import COUNTED as POSTS_COUNTED, day_table, only_days
+from erresearch.panel.day_tables import COUNTED as POSTS_COUNTED, day_table, only_days, rows_by
 from erresearch.panel.followers import (
     FOLLOWER_COLUMNS,
     SPEND_COLUMNS,
@@ -261,12 +261,7 @@ def _of_days(
     invented = [name for name in rows.columns if name in _OF_POSTS or name.endswith((" posts", "_post"))]
     posts = made.accounting["posts"]
     accounting = {name: account for name, account in made.accounting.items() if name != "posts"}
-    inside = posts.used - table.filled
-    by = PERIODS[clock.freq]
-    short = (
-        f"{table.short:,} {by.one if table.short == 1 else by.many} lack days: their reactions are missing"
-    )
-    weeks = f"each row is a week, and its date is taken for the first day of it, a {table.week_start.title()}"
+    own = RowAccounting(posts.rows_in - table.filled, posts.used - table.filled, posts.reasons)
     rows = rows.drop(columns=invented).rename(columns={POSTS_COUNTED: "posts"})
     definitions = {name: words for name, words in made.definitions.items() if name in rows.columns}
     if "posts" in rows.columns:
@@ -275,12 +270,8 @@ def _of_days(
     return replace(
         made,
         rows=rows,
-        accounting={"days": RowAccounting(posts.rows_in - table.filled, inside, posts.reasons), **accounting},
-        notes=(
-            *made.notes,
-            *([short] if table.short else []),
-            *([weeks] if table.week_start else []),
-        ),
+        accounting={PERIODS[rows_by(days)].many: own, **accounting},
+        notes=(*made.notes, *table.notes(clock.freq)),
         definitions=definitions,
     )
 

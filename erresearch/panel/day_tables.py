@@ -61,6 +61,15 @@ class DayTable:
     short: int
     week_start: str
 
+    def notes(self, freq: Freq) -> list[str]:
+        """What is worth a word: periods that lack rows, and what the date of a week means."""
+        one, many = PERIODS[freq].one, PERIODS[freq].many
+        lacking = f"{self.short:,} {one if self.short == 1 else many} lack days: their reactions are missing"
+        first = (
+            f"each row is a week, and its date is taken for the first day of it, a {self.week_start.title()}"
+        )
+        return [lacking] * bool(self.short) + [first] * bool(self.week_start)
+
 
 def holds_days(export: Export) -> bool:
     """Whether an export has reactions by account and day, and no posts."""
