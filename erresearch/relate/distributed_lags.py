@@ -123,6 +123,23 @@ def weighted_sum(parts: Sequence[tuple[float, Drawn]]) -> Drawn:
     )
 
 
+def over_four_weeks(
+    plain: Sequence[Drawn], capped: Sequence[Drawn], x: str, y: str, level: float
+) -> tuple[list[tuple[int, int, Estimate]], Estimate]:
+    """Each band, half of either series, and their sum, whose error is wider where the two series disagree."""
+    *bands, size = (
+        weighted_sum([(0.5, one), (0.5, other)]) for one, other in zip(plain, capped, strict=True)
+    )
+    apart = weighted_sum([(0.5, plain[-1]), (-0.5, capped[-1])])
+    se = math.hypot(max(size.se, size.cosines), math.sqrt(max(0.0, apart.value**2 - apart.se**2)))
+    method = f"{WORDS}, three windows, larger of circular shifts and cosines, t({size.df:.0f})"
+    ladder = [
+        (first, last, band.estimate(f"{x} {first} to {last} days before {y}", level))
+        for (first, last), band in zip(DAYS.bands, bands, strict=True)
+    ]
+    return ladder, size.estimate(f"{y} on {x}, four weeks", level, se=se, method=method)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ShiftFit:
     """Least squares of y on a few columns of x beside what is held fixed, at every circular shift of x.

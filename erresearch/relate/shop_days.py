@@ -17,17 +17,17 @@ from erresearch.relate.distributed_lags import (
     DAYS,
     SHORTEST,
     WEEKS,
-    WORDS,
     Drawn,
     ShopSeries,
     closed_days,
     event_lags,
+    over_four_weeks,
     reach,
     season,
     weekly_means,
     weighted_sum,
 )
-from erresearch.results import DailyResponse, Doubt, Precedence, Reliability, Shown
+from erresearch.results import DailyResponse, Doubt, Estimate, Precedence, Reliability, Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,19 +237,7 @@ def _table(days: Any, numbers: Sequence[str], time: str, by: str | None) -> pd.D
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _Prepared:
-    """A shop's days and weeks, and what had to be said about them.
-
-    Parameters
-    ----------
-    days, weeks : ShopSeries
-        The same revenue and reactions.
-    declared : bool
-        Whether there are events.
-    first, last : str
-        Days covered.
-    cautions : tuple of Doubt
-        Counted.
-    """
+    """A shop's days and weeks, whether there are events, the days covered, and what had to be said about them."""
 
     days: ShopSeries
     weeks: ShopSeries
@@ -276,62 +264,12 @@ class _Prepared:
         DataError, DesignError
             As :func:`daily_response` says.
         """
-        import pandas as pd
-
-        repeated = int(rows[time].duplicated().sum())
-        if repeated:
-            raise DataError(
-                "there are several rows of one day",
-                got=f"{repeated:,} of {len(rows):,} rows",
-                fix="sum them to one row per day, or name the column of the shops with `by`",
-            )
-        table = rows.set_index(time)
-        table = table.reindex(pd.date_range(table.index[0], table.index[-1]))
-        weekday = np.asarray(pd.DatetimeIndex(table.index).day_of_week)
-        reactions, revenue = _numbers_of(table, x, y)
-        both = np.flatnonzero(np.isfinite(reactions)), np.flatnonzero(np.isfinite(revenue))
-        first, last = max(each[0] for each in both), min(each[-1] for each in both)
-        days = last - first + 1
-        if days < SHORTEST:
-            raise DesignError(
-                f"{max(days, 0)} days that have both {x} and {y} cannot carry a season and a memory",
-                code="too-few-rows",
-                allowed=f"{SHORTEST} or more",
-                fix="bring a longer past",
-            )
         said = _Said()
-        said.count("outside", len(table) - days)
-        table, weekday = table.iloc[first : last + 1], weekday[first : last + 1]
-        reactions, revenue = reactions[first : last + 1], revenue[first : last + 1]
-        closed = closed_days(revenue, weekday)
-        said.count("closed", int(closed.sum()))
-        unknown = ~np.isfinite(reactions) | (~np.isfinite(revenue) & ~closed)
-        if unknown.mean() > _MOST_MISSING:
-            raise DataError(
-                f"{x} or {y} is missing on too many days",
-                got=f"{int(unknown.sum()):,} of {days:,}",
-                allowed=f"{100 * _MOST_MISSING:.0f} %",
-                fix="write 0 where nothing was posted or sold, or bring the days that are missing",
-            )
-        said.count("missing", int(unknown.sum()))
-        said.count("negative", int((revenue < 0).sum()))
-        revenue = np.where(closed, np.nan, np.maximum(revenue, 0.0))
-        empty = float(np.mean(revenue[np.isfinite(revenue)] == 0))
-        if empty > _MOST_EMPTY:
-            raise DataError(
-                f"most days have no {y}",
-                got=f"{100 * empty:.0f} % of them",
-                allowed=f"{100 * _MOST_EMPTY:.0f} %",
-                fix="judge weeks: freq='W', or one row per week with precedence",
-            )
-        refuse_constant(y, revenue)
-        posted = weekday[reactions > 0]
-        if len(set(posted)) == 1:
-            said.count("one-weekday", len(posted))
+        table, reactions, revenue, weekday = _known_days(_whole_calendar(rows, time), x, y, said)
         half = _half_an_order(table, revenue)
         held = _held(table, controls, said)
         happened = _happened(table, kinds, said)
-        position = np.arange(days)
+        days, weeks = len(table), len(table) // 7
         same = [(weekday == day) * 1.0 for day in range(6)]
         logged = np.log(np.where(revenue > 0, revenue, np.where(revenue == 0, half, np.nan)))
         shared = {
@@ -341,20 +279,17 @@ class _Prepared:
         daily = ShopSeries(
             x=reactions,
             y=logged,
-            fixed=np.column_stack([*season(position, DAYS.year), *same, *held.T]),
+            fixed=np.column_stack([*season(np.arange(days), DAYS.year), *same, *held.T]),
             happened=event_lags(happened, days, range(-3, 4), ((4, 7), (8, 14), (15, 21))),
             calendar=DAYS,
             **shared,
         )
-        weeks = days // 7
-        by_week = weekly_means(revenue)
+        by_week = {name: (weekly_means(column), passes) for name, (column, passes) in happened.items()}
         weekly = ShopSeries(
             x=weekly_means(reactions),
-            y=np.log(np.maximum(by_week, half / 7)),
+            y=np.log(np.maximum(weekly_means(revenue), half / 7)),
             fixed=np.column_stack([*season(np.arange(weeks), WEEKS.year), *weekly_means(held).T]),
-            happened=event_lags(
-                {name: (weekly_means(c), k) for name, (c, k) in happened.items()}, weeks, range(-1, 2), ()
-            ),
+            happened=event_lags(by_week, weeks, range(-1, 2), ()),
             calendar=WEEKS,
             **shared,
         )
@@ -365,6 +300,79 @@ class _Prepared:
             first=f"{table.index[0]:%Y-%m-%d}",
             last=f"{table.index[-1]:%Y-%m-%d}",
             cautions=said.doubts,
+        )
+
+
+def _whole_calendar(rows: pd.DataFrame, time: str) -> pd.DataFrame:
+    """One row for every day from the first to the last."""
+    import pandas as pd
+
+    repeated = int(rows[time].duplicated().sum())
+    if repeated:
+        raise DataError(
+            "there are several rows of one day",
+            got=f"{repeated:,} of {len(rows):,} rows",
+            fix="sum them to one row per day, or name the column of the shops with `by`",
+        )
+    table = rows.set_index(time)
+    return table.reindex(pd.date_range(table.index[0], table.index[-1]))
+
+
+def _known_days(
+    table: pd.DataFrame, x: str, y: str, said: _Said
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
+    """The stretch that has both x and y, both of them, and weekdays; revenue of closed days is not known."""
+    import pandas as pd
+
+    reactions, revenue = _numbers_of(table, x, y)
+    both = np.flatnonzero(np.isfinite(reactions)), np.flatnonzero(np.isfinite(revenue))
+    first, last = max(each[0] for each in both), min(each[-1] for each in both)
+    days = last - first + 1
+    if days < SHORTEST:
+        raise DesignError(
+            f"{max(days, 0)} days that have both {x} and {y} cannot carry a season and a memory",
+            code="too-few-rows",
+            allowed=f"{SHORTEST} or more",
+            fix="bring a longer past",
+        )
+    said.count("outside", len(table) - days)
+    table, reactions, revenue = (
+        table[first : last + 1],
+        reactions[first : last + 1],
+        revenue[first : last + 1],
+    )
+    weekday = np.asarray(pd.DatetimeIndex(table.index).day_of_week)
+    closed = closed_days(revenue, weekday)
+    said.count("closed", int(closed.sum()))
+    unknown = ~np.isfinite(reactions) | (~np.isfinite(revenue) & ~closed)
+    _refuse_missing(
+        f"{x} or {y}", unknown, "where nothing was posted or sold, or bring the days that are missing"
+    )
+    said.count("missing", int(unknown.sum()))
+    said.count("negative", int((revenue < 0).sum()))
+    revenue = np.where(closed, np.nan, np.maximum(revenue, 0.0))
+    empty = float(np.mean(revenue[np.isfinite(revenue)] == 0))
+    if empty > _MOST_EMPTY:
+        raise DataError(
+            f"most days have no {y}",
+            got=f"{100 * empty:.0f} % of them",
+            allowed=f"{100 * _MOST_EMPTY:.0f} %",
+            fix="judge weeks: freq='W', or one row per week with precedence",
+        )
+    refuse_constant(y, revenue)
+    posted = weekday[reactions > 0]
+    if len(set(posted)) == 1:
+        said.count("one-weekday", len(posted))
+    return table, reactions, revenue, weekday
+
+
+def _refuse_missing(what: str, missing: np.ndarray, where: str) -> None:
+    if missing.mean() > _MOST_MISSING:
+        raise DataError(
+            f"{what} is missing on too many days",
+            got=f"{int(missing.sum()):,} of {len(missing):,}",
+            allowed=f"{100 * _MOST_MISSING:.0f} %",
+            fix=f"write 0 {where}",
         )
 
 
@@ -445,13 +453,7 @@ def _held(table: pd.DataFrame, controls: Sequence[str], said: _Said) -> np.ndarr
     for name in controls:
         values = table[name].to_numpy(dtype=float)
         missing = ~np.isfinite(values)
-        if missing.mean() > _MOST_MISSING:
-            raise DataError(
-                f"`{name}` is missing on too many days",
-                got=f"{int(missing.sum()):,} of {len(values):,}",
-                allowed=f"{100 * _MOST_MISSING:.0f} %",
-                fix="write 0 where there was none",
-            )
+        _refuse_missing(f"`{name}`", missing, "where there was none")
         said.count("control-missing", int(missing.sum()))
         values = np.where(missing, np.nanmean(values), values)
         if np.ptp(values) == 0:
@@ -494,36 +496,11 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
     capped = pooled([shop.days.capped.movement() for shop in shops])
     plain_bands = pooled([shop.days.bands() for shop in shops])
     capped_bands = pooled([shop.days.capped.bands() for shop in shops])
-    *bands, size = (
-        weighted_sum([(0.5, one), (0.5, other)]) for one, other in zip(plain_bands, capped_bands, strict=True)
-    )
-    apart = weighted_sum([(0.5, plain_bands[-1]), (-0.5, capped_bands[-1])])
-    se = math.hypot(max(size.se, size.cosines), math.sqrt(max(0.0, apart.value**2 - apart.se**2)))
     x, y = about.x, about.y
-    four_weeks = size.estimate(
-        f"{y} on {x}, four weeks",
-        level,
-        se=se,
-        method=f"{WORDS}, three windows, larger of circular shifts and cosines, t({size.df:.0f})",
-    )
-    forward = before.estimate(f"{x} before {y}", level)
-    forward = replace(forward, method=forward.method + about.held)
-    contemporaneous = same.estimate(f"{x} with {y}", level)
-    dip = beside.estimate(f"{x} with {y}", level)
-    if forward.interval.high < 0 < dip.interval.low:
-        # less after a rise of the same day is a dip, as when a hit sells out; beside the box that rise is seen more often
-        contemporaneous = dip
+    ladder, four_weeks = over_four_weeks(plain_bands, capped_bands, x, y, level)
+    forward, contemporaneous = _moves(before, same, beside, about)
     lead = after.estimate(f"{x} after {y} (placebo)", level)
-    ladder = [
-        (first, last, band.estimate(f"{x} {first} to {last} days before {y}", level))
-        for (first, last), band in zip(DAYS.bands, bands, strict=True)
-    ]
-    money = sum(shop.days.money for shop in shops)
-    reactions = sum(float(np.nanmean(shop.days.x)) for shop in shops)
-    posts = sum(shop.days.posts for shop in shops)
-    one = replace(four_weeks, unit=about.currency)
-    worth = (one.transformed(f"one more {_singular(x)}", factor=money / reactions),)
-    per_post = one.transformed("one more usual post", factor=money / posts) if posts > 0 else None
+    worth, per_post = _worth(replace(four_weeks, unit=about.currency), shops, x)
     order = Precedence(
         x=f"log {x}",
         y=f"log {y}",
@@ -543,7 +520,7 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
         reliability=Reliability(math.nan, math.nan, "days"),
         same="same day",
         after="next two weeks",
-        worth=worth if per_post is None else (*worth, per_post),
+        worth=(worth,) if per_post is None else (worth, per_post),
     )
     return DailyResponse(
         x=x,
@@ -555,13 +532,33 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
             capped[0].estimate(f"{x} before {y}, capped", level),
             capped[1].estimate(f"{x} with {y}, capped", level),
         ),
-        worth=worth[0],
+        worth=worth,
         per_post=per_post,
         shown=tuple(_shown(shops, pooled, (before, same, over), capped, level)),
         cautions=(*about.cautions, *(doubt for shop in shops for doubt in shop.cautions)),
         first=min(shop.first for shop in shops),
         last=max(shop.last for shop in shops),
     )
+
+
+def _moves(before: Drawn, same: Drawn, beside: Drawn, about: _About) -> tuple[Estimate, Estimate]:
+    """What comes before, and what of the same day."""
+    x, y = about.x, about.y
+    forward = before.estimate(f"{x} before {y}", about.level)
+    dip = beside.estimate(f"{x} with {y}", about.level)
+    # less after a rise of the same day is a dip, as when a hit sells out; beside the box that rise is seen more often
+    dips = forward.interval.high < 0 < dip.interval.low
+    now = dip if dips else same.estimate(f"{x} with {y}", about.level)
+    return replace(forward, method=forward.method + about.held), now
+
+
+def _worth(size: Estimate, shops: Sequence[_Prepared], x: str) -> tuple[Estimate, Estimate | None]:
+    """What one more reaction goes with in revenue, and one more post where posts are counted."""
+    money = sum(shop.days.money for shop in shops)
+    reactions = sum(float(np.nanmean(shop.days.x)) for shop in shops)
+    posts = sum(shop.days.posts for shop in shops)
+    per_post = size.transformed("one more usual post", factor=money / posts) if posts > 0 else None
+    return size.transformed(f"one more {_singular(x)}", factor=money / reactions), per_post
 
 
 def _singular(name: str) -> str:
