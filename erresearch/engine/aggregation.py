@@ -24,6 +24,7 @@ from erresearch.engine.lazy_rows import (
     sliced,
 )
 from erresearch.engine.sources import Opened, check_text, gather
+from erresearch.engine.stored import squares
 from erresearch.errors import DataError, DesignError
 from erresearch.io.resources import share_of_memory
 
@@ -85,10 +86,8 @@ def moment_pass(source: LazyRows) -> tuple[LazyRows, Sums]:
         sums = sums_in_memory(source) if source.small else _pass(source)
     if sums.long and source.frame.implementation.is_polars():
         sums = _replace_long(source, sums)
-    k = len(source.columns)
-    squares = sums.cross[:, [i * k - i * (i - 1) // 2 for i in range(k)]]
     if not np.isfinite(sums.cross).all():
-        fine = np.atleast_1d(np.isfinite(squares).all(axis=0))
+        fine = np.atleast_1d(np.isfinite(squares(sums.cross, len(source.columns))).all(axis=0))
         wide = [name for name, ok in zip(source.columns, fine, strict=True) if not ok]
         raise DataError(
             "squares and products overflow",
@@ -265,9 +264,8 @@ def better_origin(source: LazyRows, sums: Sums) -> Array | None:
     total = float(sums.weight.sum())
     if total <= 0:
         return None
-    k = len(source.columns)
     mean = sums.sums.sum(axis=0) / total
-    square = sums.cross[:, [i * k - i * (i - 1) // 2 for i in range(k)]].sum(axis=0) / total
+    square = squares(sums.cross, len(source.columns)).sum(axis=0) / total
     spread = np.sqrt(np.maximum(square - mean**2, 0.0))
     if not np.isfinite(square).all() or np.all(np.abs(mean) <= _DISTANT * spread):
         return None

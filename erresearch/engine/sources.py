@@ -16,6 +16,7 @@ from narwhals.exceptions import DuplicateError, NarwhalsError
 from erresearch.engine.group_keys import label
 from erresearch.engine.table_files import (
     find_files,
+    first_line,
     open_database,
     open_files,
     said_by,
@@ -361,7 +362,7 @@ def _probe(columns: Sequence[str | nw.Expr], schema: dict[str, Any]) -> tuple[tu
 
 
 def _bad_expression(column: object, error: Exception, schema: dict[str, Any]) -> ErresearchError:
-    message = _first_line(error)
+    message = first_line(error)
     quoted = [a or b for a, b in re.findall(r'"([^"]*)"|\'([^\']*)\'', message)]
     absent = [name for name in quoted[:1] if name not in schema]
     if (absent and "found" in type(error).__name__.lower() + message) or (absent and "find" in message):
@@ -564,10 +565,3 @@ def gather(frame: nw.LazyFrame[Any], *, small: bool = False) -> pl.DataFrame:
             got=f"{frame.implementation}: {said_by(error)}",
             fix="check that the columns hold what the request needs",
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    """What an engine said, without its plan; where it only announces a report, the report's last line too."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    said = f"{lines[0]} {lines[-1]}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
-    return said.rstrip(".")

@@ -209,7 +209,7 @@ def _check_cells(cells: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
     )
     total = np.bincount(account, weights=weight, minlength=groups)
     _need(np.allclose(total, fields["weight"], rtol=_ROUNDING), "cells do not add up to their groups")
-    spread = np.sqrt(np.abs(fields["weight"][:, None] * np.maximum(_squares(fields["cross"], k), 0.0)))
+    spread = np.sqrt(np.abs(fields["weight"][:, None] * np.maximum(squares(fields["cross"], k), 0.0)))
     for column in range(k):
         added = np.bincount(account, weights=sums[:, column], minlength=groups)
         near = (
@@ -219,8 +219,8 @@ def _check_cells(cells: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
         _need(near.all(), "cells do not add up to their groups")
 
 
-def _squares(cross: Array, k: int) -> Array:
-    """The diagonal of packed products."""
+def squares(cross: Array, k: int) -> Array:
+    """The diagonal of packed products of k columns."""
     return np.asarray(cross[:, [i * k - i * (i - 1) // 2 for i in range(k)]])
 
 

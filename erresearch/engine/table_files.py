@@ -192,9 +192,14 @@ def said_by(error: BaseException) -> str:
     >>> said_by(ValueError("conversion failed in column 'x' for 1 value: [ann@example.org]"))
     'conversion failed in column … for 1 value: …'
     """
+    return _QUOTED.sub("…", first_line(error)).rstrip(".")[:_SAID]
+
+
+def first_line(error: BaseException) -> str:
+    """What an engine said, without its plan; where it only announces a report, the report's last line too."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     said = f"{lines[0]} {lines[-1]}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
-    return _QUOTED.sub("…", said).rstrip(".")[:_SAID]
+    return said.rstrip(".")
 
 
 def _as_it_is(rows: pl.DataFrame) -> pl.DataFrame:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from erresearch.errors import DataError, DesignError
+from erresearch.errors import DataError
 from erresearch.results import Estimate, Interval, Reference, StudentT, at_least
+from erresearch.results.estimates import check_level
 from erresearch.results.rounding import escape
 
 
@@ -39,19 +40,6 @@ def markdown(text: str) -> str:
     return "<br>".join(escape(line) for line in text.split("\n"))
 
 
-def check_level(level: float) -> float:
-    """Refuse a level that is none, before anything is computed with it.
-
-    Examples
-    --------
-    >>> check_level(0.95)
-    0.95
-    """
-    if not 0 < level < 1:
-        raise DesignError("`level` must lie between 0 and 1", got=repr(level), fix="use 0.95 for 95 %")
-    return level
-
-
 def generator(rng: int | np.random.Generator) -> np.random.Generator:
     """A generator from a seed, or the one given.
 
@@ -64,13 +52,21 @@ def generator(rng: int | np.random.Generator) -> np.random.Generator:
 
 
 def _z(level: float) -> float:
-    from scipy import special
+    return StudentT(0.0, 1.0, math.inf).critical(check_level(level))
 
-    return float(special.ndtri((1 + check_level(level)) / 2))
+
+class _Normal:
+    """What has no one critical value of its own is compared with the normal's."""
+
+    __slots__ = ()
+
+    def critical(self, level: float) -> float:
+        """Quantile of |z| at `level`."""
+        return _z(level)
 
 
 @dataclass(frozen=True, slots=True)
-class Wilson:
+class Wilson(_Normal):
     """Wilson's score interval of a share: never leaves 0 to 1, and has a width at 0 and at n of n.
 
     Parameters
@@ -90,10 +86,6 @@ class Wilson:
 
     successes: float
     n: float
-
-    def critical(self, level: float) -> float:
-        """Quantile of |z| at `level`."""
-        return _z(level)
 
     def interval(self, level: float) -> Interval:
         """The shares that a score test at 1 − level does not reject."""
@@ -116,7 +108,7 @@ class Wilson:
 
 
 @dataclass(frozen=True, slots=True)
-class Garwood:
+class Garwood(_Normal):
     """Exact interval of a Poisson mean from one count.
 
     Parameters
@@ -135,10 +127,6 @@ class Garwood:
     """
 
     count: float
-
-    def critical(self, level: float) -> float:
-        """Quantile of |z| at `level`: the normal's, since an exact interval has no one critical value."""
-        return _z(level)
 
     def interval(self, level: float) -> Interval:
         """Means under which the count lies in neither tail."""
@@ -160,7 +148,7 @@ class Garwood:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareDifference:
+class ShareDifference(_Normal):
     """Score interval of a difference of two shares of the same answers, such as promoters less detractors.
 
     θ is kept where |d − θ| ≤ z·√[(2q + θ − θ²)/n], d = (plus − minus)/n, and q is the share of minus that fits best if
@@ -201,10 +189,6 @@ class ShareDifference:
             return 0.0 if apart == 0 else math.copysign(math.inf, apart)
         return apart / math.sqrt(variance / self.n)
 
-    def critical(self, level: float) -> float:
-        """Quantile of |z| at `level`."""
-        return _z(level)
-
     def interval(self, level: float) -> Interval:
         """The differences that a score test at 1 − level does not reject."""
         from scipy import optimize
@@ -232,7 +216,7 @@ class ShareDifference:
 
 
 @dataclass(frozen=True, slots=True)
-class Mover:
+class Mover(_Normal):
     """Interval of a difference of two independent figures, from the interval of each (MOVER).
 
     Parameters
@@ -257,10 +241,6 @@ class Mover:
     after: float
     of_before: Reference
     of_after: Reference
-
-    def critical(self, level: float) -> float:
-        """Quantile of |z| at `level`."""
-        return _z(level)
 
     def interval(self, level: float) -> Interval:
         """From after − before ∓ the root of the squared distances to the facing ends."""
@@ -289,7 +269,7 @@ class Mover:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Draws:
+class Draws(_Normal):
     """Percentile interval from resampled values.
 
     Parameters
@@ -316,10 +296,6 @@ class Draws:
                 fix="use more rows, or an interval by formula",
             )
         object.__setattr__(self, "_sorted", values)
-
-    def critical(self, level: float) -> float:
-        """Quantile of |z| at `level`, for comparison only."""
-        return _z(level)
 
     def interval(self, level: float) -> Interval:
         """The middle `level` of the draws."""

@@ -14,8 +14,9 @@ import numpy as np
 
 from erresearch.engine.expressions import Every, check_every, period_start
 from erresearch.errors import DataError, ErresearchWarning, GuardError, UnknownNameError
-from erresearch.metrics.intervals import Draws, Mover, ShareDifference, check_level, generator, markdown
+from erresearch.metrics.intervals import Draws, Mover, ShareDifference, generator, markdown
 from erresearch.results import Estimate, StudentT
+from erresearch.results.estimates import check_level
 from erresearch.schema import SURVEY, Column, Table, validate
 
 if TYPE_CHECKING:

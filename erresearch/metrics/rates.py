@@ -24,8 +24,9 @@ from erresearch.metrics.definitions import (
     settle,
     total,
 )
-from erresearch.metrics.intervals import check_level, markdown, percent
+from erresearch.metrics.intervals import markdown, percent
 from erresearch.results import Estimate, Printed, StudentT
+from erresearch.results.estimates import check_level
 from erresearch.schema import POSTS, Rule, Table, validate
 
 _REASON = "__reason__"

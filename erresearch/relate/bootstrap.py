@@ -21,6 +21,7 @@ import numpy as np
 from erresearch.errors import DesignError
 from erresearch.relate.scores import Scores, need_several
 from erresearch.results import Interval
+from erresearch.results.estimates import check_level
 
 #: Webb's six-point weights instead of Rademacher signs up to this many clusters: 2^12 sign patterns are too few.
 _WEBB_UP_TO = 12
@@ -159,9 +160,7 @@ class WildBootstrap:
         DesignError
             If there are fewer than 20/(1 − level) draws, too few to see that tail, or `level` is none.
         """
-        alpha = 1 - level
-        if not 0 < level < 1:
-            raise DesignError("`level` must lie between 0 and 1", got=repr(level), fix="use 0.95 for 95 %")
+        alpha = 1 - check_level(level)
         if self.draws < 20 / alpha * (1 - 1e-9):
             raise DesignError(
                 f"{self.draws:,} bootstrap draws are too few for an interval at {100 * level:.4g} %",

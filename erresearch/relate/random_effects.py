@@ -9,8 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from erresearch.errors import DataError, DesignError
+from erresearch.errors import DataError
 from erresearch.results import Estimate, Interval, StudentT, plain
+from erresearch.results.estimates import check_level
 
 #: Sets from which on it is said what the next one would show.
 FEWEST_SETS: Final = 5
@@ -164,8 +165,7 @@ def meta_analysis(sets: Mapping[str, object], *, level: float = 0.95) -> MetaAna
     >>> found.prediction is None, round(found.mean.value, 3)
     (True, 0.024)
     """
-    if not 0 < level < 1:
-        raise DesignError("`level` must lie between 0 and 1", got=repr(level), fix="use 0.95 for 95 %")
+    check_level(level)
     estimates = {name: estimate_in(one) for name, one in sets.items()}
     if len(estimates) < 2:
         raise DataError(

@@ -225,8 +225,6 @@ def complete_rows(
     DataError
         If no row has all lags.
     """
-    import narwhals.stable.v2 as nw
-
     table = gather(rows.frame.select(*[rows.shifted(*pair) for pair in wanted], nw.col("clock"))).sort(
         "clock"
     )

@@ -18,6 +18,19 @@ class IntervalKind(StrEnum):
     WILD_BOOTSTRAP = "wild cluster bootstrap"
 
 
+def check_level(level: float) -> float:
+    """Refuse a level that is none, before anything is computed with it.
+
+    Examples
+    --------
+    >>> check_level(0.95)
+    0.95
+    """
+    if not 0 < level < 1:
+        raise DesignError("`level` must lie between 0 and 1", got=repr(level), fix="use 0.95 for 95 %")
+    return level
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Interval(Printed):
     """A confidence interval, possibly unbounded.
@@ -45,10 +58,7 @@ class Interval(Printed):
 
     def __post_init__(self) -> None:
         """Refuse an interval that is none."""
-        if not 0 < self.level < 1:
-            raise DesignError(
-                "`level` must lie between 0 and 1", got=repr(self.level), fix="use 0.95 for 95 %"
-            )
+        check_level(self.level)
         if not self.low <= self.high:
             raise DesignError(
                 "an interval's low end must not exceed its high end", got=f"{self.low}, {self.high}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from erresearch.errors import DesignError, GuardError, UnknownNameError
 from erresearch.relate.fitted_models import Fitted
-from erresearch.results import Attenuation, Estimate, Fit, Interval, Sensitivity, largest
+from erresearch.results import Attenuation, Estimate, Fit, Interval, Sensitivity, StudentT, largest
 from erresearch.robustness.power import known_reference
 
 _GRID = 81
@@ -233,7 +233,12 @@ def sensitivity(
     estimate = seen.estimate
     ends = estimate.interval
     # the classical interval beside a confounder has one degree of freedom less
-    narrower = math.sqrt(seen.df / (seen.df - 1)) * _student(seen.df - 1, level) / _student(seen.df, level)
+    wider = StudentT(0.0, 1.0, seen.df - 1)
+    narrower = (
+        math.sqrt(seen.df / (seen.df - 1))
+        * wider.critical(level)
+        / StudentT(0.0, 1.0, seen.df).critical(level)
+    )
     edge = (ends.high - ends.low) / 2 * narrower / (seen.se * math.sqrt(seen.df)) if seen.se > 0 else 0.0
     whole = abs(estimate.value) / (seen.se * math.sqrt(seen.df)) if seen.se > 0 else math.inf
     name, bound_x, bound_y, adjusted = "", math.nan, math.nan, math.nan
@@ -266,12 +271,6 @@ def sensitivity(
         adjusted_interval=interval,
         method=seen.method,
     )
-
-
-def _student(df: float, level: float) -> float:
-    from scipy import special
-
-    return float(special.stdtrit(df, (1 + level) / 2))
 
 
 def _of_estimate(estimate: Estimate, level: float) -> _Observed:

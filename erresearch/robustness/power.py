@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from erresearch.errors import DesignError, ErresearchError
-from erresearch.results import Detectable, Equivalence, Estimate, FisherZ, Reference, SampleNeeded
+from erresearch.results import Detectable, Equivalence, Estimate, FisherZ, Reference, SampleNeeded, StudentT
 
 
 def known_reference(estimate: Estimate, purpose: str) -> Reference:
@@ -330,7 +330,4 @@ def _entities(estimate: Estimate, precision: _Precision, z: float, size: float, 
 
 
 def _critical(df: float, level: float) -> float:
-    from scipy import special
-
-    tail = (1 + level) / 2
-    return float(special.stdtrit(df, tail)) if 0 < df < math.inf else float(special.ndtri(tail))
+    return StudentT(0.0, 1.0, df if df > 0 else math.inf).critical(level)

@@ -15,7 +15,8 @@ from erresearch.errors import ColumnError, DesignError, ErresearchError, Unknown
 from erresearch.io.resources import waiting
 from erresearch.relate.bootstrap import cluster_weights
 from erresearch.relate.design import Effect, check_design, check_outcome, check_rows, sweep
-from erresearch.results import Adversary, Curve, at_least
+from erresearch.results import Adversary, Curve, StudentT, at_least
+from erresearch.results.estimates import check_level
 from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
 from erresearch.schema.vocabulary import REACTIONS
 
@@ -64,10 +65,7 @@ class CurveInference:
 
     def __post_init__(self) -> None:
         """Refuse what cannot show the tail asked for."""
-        if not 0 < self.level < 1:
-            raise DesignError(
-                "`level` must lie between 0 and 1", got=repr(self.level), fix="use 0.95 for 95 %"
-            )
+        check_level(self.level)
         if self.cov not in ("CRV3", "CRV1"):
             raise DesignError(f"cov={self.cov!r} is not served by a curve", allowed="CRV3, CRV1")
         least = int(np.ceil(20 / (1 - self.level) - 1e-9))
@@ -472,7 +470,7 @@ def adversary(
             except ErresearchError:
                 failed += 2 ** len(controls)
                 continue
-            half = _critical(part.accounts, level) * found.se
+            half = StudentT(0.0, 1.0, part.accounts - 1).critical(level) * found.se
             known = np.isfinite(half)
             failed += int(np.sum(~known))
             value, half = found.value[known], half[known]
@@ -512,9 +510,3 @@ def _parts_of(frame: nw.DataFrame[Any], outcome: str, by: str, period: str) -> I
     yield frame.filter(nw.col(period) < middle)
     yield frame.filter(nw.col(period) >= middle)
     yield frame.filter(nw.col(by) != sums[by][0])
-
-
-def _critical(accounts: int, level: float) -> float:
-    from scipy import special
-
-    return float(special.stdtrit(accounts - 1, (1 + level) / 2))

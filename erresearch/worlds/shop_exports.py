@@ -53,6 +53,8 @@ _ORDERS = [
     "Billing Phone", "Shipping Name", "Notes", "Note Attributes", "Cancelled at", "Payment Method",
     "Refunded Amount", "Vendor", "Id", "Source", "Phone", "Payment References",
 ]  # fmt: skip
+#: What becomes of an order, by where a random number falls.
+_FATES: Final = ((0.02, "voided"), (0.03, "pending"), (0.06, "refunded"), (1.0, "paid"))
 _SITE = [
     "Date", "Event count", "Total users", "Event count per user", "Average session duration", "New users",
     "Sessions", "Key events", "Total revenue",
@@ -223,19 +225,10 @@ def _orders(counts: np.ndarray, random: np.random.Generator) -> tuple[list[list[
             number = 1000 + len(rows)
             amount = round(float(np.exp(3.6 + 0.4 * random.normal())), 2)
             fate = random.random()
-            status = (
-                "voided"
-                if fate < 0.02
-                else "pending"
-                if fate < 0.03
-                else "refunded"
-                if fate < 0.06
-                else "paid"
-            )
+            status = next(word for below, word in _FATES if fate < below)
             local = moment.astimezone(_ZONE)
             created = f"{local:%Y-%m-%d %H:%M:%S %z}"
-            row: list[object] = [""] * len(_ORDERS)
-            for name, value in {
+            order = {
                 "Name": f"#{number}", "Email": f"buyer{number}@example.org", "Financial Status": status,
                 "Paid at": created if status in ("paid", "refunded") else "", "Currency": "EUR",
                 "Subtotal": f"{amount:.2f}", "Shipping": "0.00", "Taxes": "0.00", "Total": f"{amount:.2f}",
@@ -243,17 +236,14 @@ def _orders(counts: np.ndarray, random: np.random.Generator) -> tuple[list[list[
                 "Lineitem price": f"{amount:.2f}", "Billing Name": f"Buyer {number}", "Billing Street": "1 Lane",
                 "Payment Method": "Card", "Vendor": "Simulated shop", "Id": 5_000_000 + number, "Source": "web",
                 "Refunded Amount": f"{amount:.2f}" if status == "refunded" else "0.00",
-            }.items():  # fmt: skip
-                row[_ORDERS.index(name)] = value
-            rows.append(row)
+            }  # fmt: skip
+            rows.append([order.get(name, "") for name in _ORDERS])
             if random.random() < 0.2:
-                line: list[object] = [""] * len(_ORDERS)
-                for name, value in {
+                line = {
                     "Name": f"#{number}", "Email": f"buyer{number}@example.org", "Created at": created,
                     "Lineitem quantity": 1, "Lineitem name": "Candle", "Lineitem price": "0.00",
-                }.items():  # fmt: skip
-                    line[_ORDERS.index(name)] = value
-                rows.append(line)
+                }  # fmt: skip
+                rows.append([line.get(name, "") for name in _ORDERS])
             if status in ("paid", "refunded") and random.random() < 0.9:
                 measured[(local.date() - _FIRST).days] += (1, amount)
     return rows, measured
