@@ -279,18 +279,7 @@ def compare_rates(rates: Rates, between: str | None = None, *, level: float = 0.
     check_level(level)
     frame = as_narwhals(rates.values)
     columns = list(frame.collect_schema().names())
-    group: Any = nw.lit("mean rate")
-    if between is not None and between in get_args(Every) and between not in columns:
-        if "published_at" not in columns:
-            raise missing_columns(["published_at"], columns, where="the rates")
-        frame, group = (
-            with_calendar(frame, "published_at"),
-            period_start("published_at", cast("Every", between)),
-        )
-    elif between is not None:
-        if between not in columns:
-            raise missing_columns([between], columns, where="the rates")
-        group = nw.col(between)
+    frame, group = _grouping(frame, columns, between)
     unit = (
         nw.lit("") if rates.by is None or rates.by == between or rates.by not in columns else nw.col(rates.by)
     )
@@ -309,17 +298,7 @@ def compare_rates(rates: Rates, between: str | None = None, *, level: float = 0.
         at = units.index(who), groups.index(name)
         n[at], total[at], squares[at] = figures
     means = total.sum(axis=0) / n.sum(axis=0)
-    if len(units) > 1:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            moves = (total.sum(axis=0) - total) / (n.sum(axis=0) - n) - means
-        cover = (len(units) - 1) / len(units) * (moves.T @ moves)
-        df = (n > 0).sum(axis=0) - 1.0
-    else:
-        # a group of one post has no error that it could tell
-        spread = np.where(
-            n[0] > 1, np.maximum(squares[0] - n[0] * means**2, 0) / np.maximum(n[0] - 1, 1), math.nan
-        )
-        cover, df = np.diag(spread / n[0]), n[0] - 1
+    cover, df = _covariance(n, total, squares)
     names = [f"{name:%Y-%m-%d}" if isinstance(name, date) else str(name) for name in groups]
     picks = {name: np.eye(len(names))[i] for i, name in enumerate(names)}
     picks |= {f"{name} less {names[0]}": picks[name] - picks[names[0]] for name in names[1:]}
@@ -341,6 +320,33 @@ def compare_rates(rates: Rates, between: str | None = None, *, level: float = 0.
             method="mean over posts" + (f", jackknife over {len(units)} accounts" if len(units) > 1 else ""),
         )
     return found
+
+
+def _grouping(frame: Any, columns: list[str], between: str | None) -> tuple[Any, Any]:
+    """The rates, and the expression of the groups: periods, the values of a column, or all of them."""
+    if between is None:
+        return frame, nw.lit("mean rate")
+    timed = between in get_args(Every) and between not in columns
+    wanted = "published_at" if timed else between
+    if wanted not in columns:
+        raise missing_columns([wanted], columns, where="the rates")
+    if not timed:
+        return frame, nw.col(between)
+    return with_calendar(frame, wanted), period_start(wanted, cast("Every", between))
+
+
+def _covariance(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance of the groups' means, by the jackknife where there are several accounts, and degrees of freedom."""
+    means = total.sum(axis=0) / n.sum(axis=0)
+    if len(n) > 1:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            moves = (total.sum(axis=0) - total) / (n.sum(axis=0) - n) - means
+        return (len(n) - 1) / len(n) * (moves.T @ moves), (n > 0).sum(axis=0) - 1.0
+    # a group of one post has no error that it could tell
+    spread = np.where(
+        n[0] > 1, np.maximum(squares[0] - n[0] * means**2, 0) / np.maximum(n[0] - 1, 1), math.nan
+    )
+    return np.diag(spread / n[0]), n[0] - 1
 
 
 def _welch(parts: np.ndarray, df: np.ndarray) -> float:

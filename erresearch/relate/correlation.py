@@ -123,17 +123,7 @@ def correlate(
     r = float(_correlation(total, within=within))
     r = math.copysign(1.0, r) if abs(r) > 1 - _PERFECT else r
     df = float(units - 1 if clustered else units - 2)
-    if clustered:
-        with np.errstate(all="ignore"):
-            left = _correlation(total - parts, within=within)
-            moves = left - r if abs(r) == 1 else np.arctanh(left) - math.atanh(r)
-        known = bool(np.isfinite(moves).all())
-        se = math.sqrt((units - 1) / units * float(np.sum(moves**2))) if known else math.inf
-    else:
-        se = _row_jackknife(moments, total, r)
-    if abs(r) == 1 and math.isfinite(se):
-        se = 1 / math.sqrt(units)  # that of independent normals: the jackknife sees no scatter
-    reference = FisherZ(r, se, df, units if within else units // 2)
+    se = _error(moments, parts, r, units, within=within)
     words = f"{method.capitalize()} correlation{' within accounts' if within else ''}"
     around = StudentT(r, se * (1 - r * r) if math.isfinite(se) else math.inf, df)
     found = around.estimate(
@@ -143,7 +133,22 @@ def correlate(
         n_accounts=units if clustered else 0,
         method=f"{words}, jackknife over {'accounts' if clustered else 'rows'}, t({df:.0f}) on Fisher's scale",
     )
-    return found.about(reference)
+    return found.about(FisherZ(r, se, df, units if within else units // 2))
+
+
+def _error(moments: Moments, parts: np.ndarray, r: float, units: int, *, within: bool) -> float:
+    """Standard error on Fisher's scale, by the jackknife over accounts, or over rows where there are none."""
+    total = parts.sum(axis=0)
+    if moments.by is None:
+        se = _row_jackknife(moments, total, r)
+    else:
+        with np.errstate(all="ignore"):
+            left = _correlation(total - parts, within=within)
+            moves = left - r if abs(r) == 1 else np.arctanh(left) - math.atanh(r)
+        known = bool(np.isfinite(moves).all())
+        se = math.sqrt((units - 1) / units * float(np.sum(moves**2))) if known else math.inf
+    # at ±1 the jackknife sees no scatter: that of independent normals
+    return 1 / math.sqrt(units) if abs(r) == 1 and math.isfinite(se) else se
 
 
 def _telling(moments: Moments, parts: np.ndarray) -> int:

@@ -171,7 +171,12 @@ def regress(
         data, [*on, outcome], by=by, period=period if timed else None, within=within_accounts
     )
     check_covariance(cov, clustered=moments.by is not None)
-    solved = solve(moments, effects)
+    fitted = _fitted(moments, solve(moments, effects), _words(effects, moments.by), cov)
+    return assemble(fitted, cov=cov, level=level, rng=rng)
+
+
+def _fitted(moments: Moments, solved: _Solved, words: str, cov: Covariance) -> Fitted:
+    """The solution carried back from the origin, on its way to a Fit."""
     df_resid = moments.rows - len(solved.beta) - solved.swept.absorbed
     sigma2 = max(solved.rss, 0.0) / df_resid
     covariance, label, lone = row_covariance(
@@ -187,10 +192,10 @@ def regress(
     values = basis @ solved.beta + shift
     if not math.isnan(solved.constant):
         values[0] = solved.constant
-    fitted = Fitted(
+    return Fitted(
         names=solved.swept.names[:-1],
         outcome=solved.swept.names[-1],
-        words=_words(effects, moments.by),
+        words=words,
         bootstrap="restricted wild cluster bootstrap",
         model=scores(moments, solved),
         basis=basis,
@@ -206,7 +211,6 @@ def regress(
         residual_variance=sigma2,
         by=moments.by,
     )
-    return assemble(fitted, cov=cov, level=level, rng=rng)
 
 
 def _words(effects: tuple[Effect, ...], by: str | None) -> str:

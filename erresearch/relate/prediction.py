@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.moments import Cells, Moments
@@ -85,7 +86,7 @@ def forecast(
     z, who, when = cells.sums[order], cells.account[order], cells.period[order]
     z = np.column_stack([z, np.zeros((len(z), len(shared)))])
     labels = [*labels, *(f"average of {labels[column]}" for column in shared)]
-    sides = [[*range(len(labels) - len(shared), len(labels)), *side] for side in sides]
+    sides = [[*range(k - len(shared), k), *side] for side in sides]
     edges = np.searchsorted(when, np.arange(len(cells.periods) + 1))
     start = math.ceil(_FIRST * len(cells.periods))
     stride = math.ceil((len(cells.periods) - start) / _ORIGINS)
@@ -102,7 +103,7 @@ def forecast(
         first[whose[~met]] = values[~met]
         if shared and met.any():
             common = (values[met] - first[whose[met]]).mean(axis=0)
-            values[:, len(labels) - len(shared) :] = common[shared]
+            values[:, k - len(shared) :] = common[shared]
             values[:, apart] -= common[apart]
         if t >= start:
             if (t - start) % stride == 0:
@@ -120,25 +121,22 @@ def forecast(
         count[whose] += 1
         np.add.at(cross, fold[whose], values[:, :, None] * values[:, None, :])
     index = np.concatenate(used) if used else np.zeros(0, dtype=int)
-    if len(index) < 2 or len(np.unique(when[index])) < 3:
+    _need_forecasts(when[index], start)
+    origins = len(range(start, len(cells.periods), stride))
+    without_history = int(len(z) - edges[start] - len(index))
+    mean, model, rival = np.concatenate(errors).T
+    whose, when, row = who[index], when[index], order[index]
+    return Forecasts(whose, when, row, mean, model, rival, origins, without_history, left_out)
+
+
+def _need_forecasts(periods: np.ndarray, start: int) -> None:
+    if len(periods) < 2 or len(np.unique(periods)) < 3:
         raise DesignError(
             "too few forecasts to compare",
-            got=f"{len(index)} forecasts",
+            got=f"{len(periods)} forecasts",
             allowed=f"at least 3 periods after the first {start}, and {HISTORY} earlier rows of an account",
             fix="bring longer series or ask for fewer lags or a shorter season",
         )
-    mean, model, rival = np.concatenate(errors).T
-    return Forecasts(
-        who[index],
-        when[index],
-        order[index],
-        mean,
-        model,
-        rival,
-        len(range(start, len(cells.periods), stride)),
-        int(len(z) - edges[start] - len(index)),
-        left_out,
-    )
 
 
 def _between(sums: np.ndarray, count: np.ndarray, fold: np.ndarray) -> np.ndarray:
@@ -330,16 +328,10 @@ def _seasons(rows: LaggedRows, season: int | None, lags: int) -> list[int]:
                 "`season` must be a whole number of periods", got=repr(season), allowed="0 or more"
             )
         return [season] if season > lags else []
-    longest = int(gather(rows.frame.group_by("account").agg(_rows()))["rows"].max() or 0)  # type: ignore[arg-type]
+    longest = int(gather(rows.frame.group_by("account").agg(nw.len().alias("rows")))["rows"].max() or 0)  # type: ignore[arg-type]
     year = round(rows.season)
     found = [7] if year > 300 else []
     return [n for n in [*found, year] if n > lags and longest >= 2 * n]
-
-
-def _rows() -> Any:
-    import narwhals.stable.v2 as nw
-
-    return nw.len().alias("rows")
 
 
 def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -> PredictiveGain:
@@ -351,18 +343,11 @@ def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -
     moments = moments[labels]
     cells = moments.cells
     assert cells is not None
-    shared = [labels.index(rows.label(0, lag)) for lag in (1, *([plan.season] if plan.season else []))]
-    apart = [labels.index(rows.label(*pair)) for pair in (*plan.add, *plan.versus)]
-    several = moments.accounts > 1
+    averaged = [(0, lag) for lag in (1, plan.season) if lag] if moments.accounts > 1 else []
+    shared = [labels.index(rows.label(*pair)) for pair in averaged]
+    apart = [labels.index(rows.label(*pair)) for pair in (*plan.add, *plan.versus) if averaged]
     nested = not plan.versus
-    made = forecast(
-        cells,
-        labels,
-        sides,
-        shared=shared if several else [],
-        apart=apart if several else [],
-        nested=nested,
-    )
+    made = forecast(cells, labels, sides, shared=shared, apart=apart, nested=nested)
     saved = made.rival * (made.rival - made.model) if nested else made.rival**2 - made.model**2
     rival, model = made.rival**2, made.model**2
     gain, se, df, how = _gain(made, saved, rival)
@@ -382,12 +367,9 @@ def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -
         n_accounts=accounts if rows.by is not None else 0,
         method=method,
     )
-    losses = {
-        "account mean": float(np.mean(made.mean**2)),
-        "rival": float(rival.mean()),
-        "add": float(model.mean()),
-    }
+    losses = {"account mean": made.mean**2, "rival": rival, "add": model}
     losses |= _naive(moments, labels, rows, plan, made.row)
+    means = {words: float(np.mean(loss)) for words, loss in losses.items()}
     dropped = dict(moments.dropped)
     if made.without_history:
         dropped[f"forecasts of accounts with fewer than {HISTORY} rows behind them"] = made.without_history
@@ -397,9 +379,9 @@ def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -
         versus=rivals,
         gain=estimate,
         raw_gain=1 - float(model.sum() / rival.sum()),
-        r2=1 - losses["add"] / losses["account mean"],
-        r2_rival=1 - losses["rival"] / losses["account mean"],
-        losses=losses,
+        r2=1 - means["add"] / means["account mean"],
+        r2_rival=1 - means["rival"] / means["account mean"],
+        losses=means,
         periods=tuple(str(cells.periods[p]) for p in periods),
         saved=np.bincount(at, weights=rival - model),
         method=method,
@@ -420,17 +402,14 @@ def _cautions(accounts: int, periods: int) -> tuple[str, ...]:
 
 def _naive(
     moments: Moments, labels: list[str], rows: LaggedRows, plan: _Plan, row: np.ndarray
-) -> dict[str, float]:
-    """Squared error of the last value and of the value a season before."""
+) -> dict[str, np.ndarray]:
+    """Squared errors of the last value and of the value a season before."""
     found = {"last value": rows.label(0, 1)}
     if plan.season:
         found["value a season before"] = rows.label(0, plan.season)
     assert moments.cells is not None
     values = moments.cells.sums[row] + moments.origin
-    return {
-        words: float(np.mean((values[:, 0] - values[:, labels.index(label)]) ** 2))
-        for words, label in found.items()
-    }
+    return {words: (values[:, 0] - values[:, labels.index(label)]) ** 2 for words, label in found.items()}
 
 
 def _gain(made: Forecasts, saved: np.ndarray, rival: np.ndarray) -> tuple[float, float, float, str]:

@@ -127,7 +127,7 @@ def decay(
     # zeros have no logarithm: OLS on logs sees positive rows only, which is one reason why it is only shown beside
     logged = regress(
         table,
-        log("reactions") if rows_as_accounts else _log_of(total),
+        log("reactions") if rows_as_accounts else total.log().alias("log reactions"),
         on=on,
         by=account,
         level=level,
@@ -166,14 +166,7 @@ def _reactions(data: Any, reactions: str | Sequence[str] | None, followers: str,
     absent = [name for name in [*wanted, followers, *([by] if by else [])] if name not in present]
     if absent:
         raise missing_columns(absent, present)
-    expression = nw.col(wanted[0]).cast(nw.Float64())
-    for column in wanted[1:]:
-        expression = expression + nw.col(column).cast(nw.Float64())
-    return expression.alias("reactions")
-
-
-def _log_of(total: nw.Expr) -> nw.Expr:
-    return total.log().alias("log reactions")
+    return _total([nw.col(name).cast(nw.Float64()) for name in wanted]).alias("reactions")
 
 
 def _refuse_nonpositive(moments: Moments, name: str, followers: str) -> None:
@@ -379,21 +372,8 @@ def mix(
     (True, True)
     """
     names = list(actions)
-    if len(names) < 2:
-        raise DesignError(
-            "a mix needs at least two actions", got=f"{len(names)}", fix="use `regress` for one action"
-        )
-    if model not in ("ols", "poisson"):
-        raise UnknownNameError.of("model", model, ("ols", "poisson"))
-    if not zero > 0:
-        raise DesignError("`zero` must be above 0", got=repr(zero), allowed="0.5 for counts")
-    if isinstance(data, Moments):
-        raise DesignError(
-            "the mix needs rows", got="moments, which hold finished columns", fix="estimate from the rows"
-        )
+    _check_mix(data, outcome, names, model, zero)
     effects = effects if effects is not None else (("account",) if by is not None else ())
-    if isinstance(outcome, str) and outcome in names:
-        raise _made_of([outcome], names)
     opened = open_rows(data, [outcome, *names, *controls], [] if by is None else [by], None)
     present = opened.frame.collect_schema().names()
     _refuse_parts(opened.frame, present, outcome, names)
@@ -415,22 +395,17 @@ def mix(
         *[made(name).alias(name) for name in [*others, left]],
         *keys,
     )
-    on, account = [total, *ratios, *others], None if by is None else "account"
-    native = nw.to_native(table)
-    if model == "poisson":
-        fit = poisson(native, left, on=on, by=account, effects=effects, level=level, rng=rng)
-    else:
-        fit = regress(native, left, on=on, by=account, effects=effects, level=level, rng=rng)
-    estimates = {
-        name: contrast(
-            fit,
-            dict(zip(ratios, map(float, basis[j]), strict=True)),
-            name=f"{name} against the other actions",
-            level=level,
-            rng=rng,
-        )
-        for j, name in enumerate(names)
-    }
+    estimator = poisson if model == "poisson" else regress
+    fit = estimator(
+        nw.to_native(table),
+        left,
+        on=[total, *ratios, *others],
+        by=None if by is None else "account",
+        effects=effects,
+        level=level,
+        rng=rng,
+    )
+    estimates = _contrasts(fit, dict(zip(names, basis, strict=True)), ratios, level, rng)
     return Mix(
         outcome=left,
         total=fit[total],
@@ -441,6 +416,39 @@ def mix(
         fit=fit,
         method=f"{fit.method}; a count of 0 becomes {zero:g} beside other actions; Holm over {len(names)} actions",
     )
+
+
+def _check_mix(data: Any, outcome: Any, actions: list[str], model: str, zero: float) -> None:
+    if len(actions) < 2:
+        raise DesignError(
+            "a mix needs at least two actions", got=f"{len(actions)}", fix="use `regress` for one action"
+        )
+    if model not in ("ols", "poisson"):
+        raise UnknownNameError.of("model", model, ("ols", "poisson"))
+    if not zero > 0:
+        raise DesignError("`zero` must be above 0", got=repr(zero), allowed="0.5 for counts")
+    if isinstance(data, Moments):
+        raise DesignError(
+            "the mix needs rows", got="moments, which hold finished columns", fix="estimate from the rows"
+        )
+    if isinstance(outcome, str) and outcome in actions:
+        raise _made_of([outcome], actions)
+
+
+def _contrasts(
+    fit: Fit, basis: dict[str, np.ndarray], ratios: list[str], level: float, rng: int
+) -> dict[str, Estimate]:
+    """Each action against the geometric mean of the others."""
+    return {
+        name: contrast(
+            fit,
+            dict(zip(ratios, map(float, weights), strict=True)),
+            name=f"{name} against the other actions",
+            level=level,
+            rng=rng,
+        )
+        for name, weights in basis.items()
+    }
 
 
 def _holm(pvalues: dict[str, float]) -> dict[str, float]:
@@ -482,10 +490,7 @@ def _coordinates(
 
 
 def _total(counts: Sequence[nw.Expr]) -> nw.Expr:
-    total = counts[0]
-    for count in counts[1:]:
-        total = total + count
-    return total
+    return sum(counts[1:], counts[0])
 
 
 def _count(

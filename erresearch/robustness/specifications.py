@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -455,30 +456,20 @@ def adversary(
         if c not in controls
     ]
     frame = frame.select(by, period, *logs, *((nw.col(c) + 1).log().alias(c) for c in controls))
-    answers: dict[str, int] = dict.fromkeys(_ANSWERS, 0)
+    answers: Counter[str] = Counter(dict.fromkeys(_ANSWERS, 0))
     values, failed = [], 0
     for rows in _parts_of(frame, f"log {outcome}", by, period):
         later = [lag(name, n, by=by, period=period) for name in definitions for n in _LAGS if n]
-        part = Moments.from_frame(
-            rows.to_native(), [f"log {outcome}", *definitions, *controls, *later], by=by, period=period
-        )
+        columns = [f"log {outcome}", *definitions, *controls]
+        part = Moments.from_frame(rows.to_native(), [*columns, *later], by=by, period=period)
         for cell in _cells({"all": part}, definitions, _LAGS, _EFFECTS):
-            try:
-                found = _solve(
-                    part, cell, outcome=f"log {outcome}", minimal=[], controls=controls, how=CurveInference()
-                )
-            except ErresearchError:
-                failed += 2 ** len(controls)
-                continue
-            half = StudentT(0.0, 1.0, part.accounts - 1).critical(level) * found.se
-            known = np.isfinite(half)
-            failed += int(np.sum(~known))
-            value, half = found.value[known], half[known]
+            value, half = _answers(part, cell, columns[0], controls, level)
+            failed += 2 ** len(controls) - len(value)
             values.append(value)
             answers["positive"] += int(np.sum(value > half))
             answers["negative"] += int(np.sum(value < -half))
             answers["nothing"] += int(np.sum(np.abs(value) <= half))
-    spread = np.concatenate(values) if values else np.full(1, np.nan)
+    spread = np.concatenate(values) if any(map(len, values)) else np.full(1, np.nan)
     return Adversary(
         wish=wish,
         counts=answers,
@@ -495,6 +486,19 @@ def adversary(
         },
         level=level,
     )
+
+
+def _answers(
+    part: Moments, cell: _Cell, outcome: str, controls: Sequence[str], level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Estimates with every subset of the controls, and half their intervals; those that have none are left out."""
+    try:
+        found = _solve(part, cell, outcome=outcome, minimal=[], controls=controls, how=CurveInference())
+    except ErresearchError:
+        return np.zeros(0), np.zeros(0)
+    half = StudentT(0.0, 1.0, part.accounts - 1).critical(level) * found.se
+    known = np.isfinite(half)
+    return found.value[known], half[known]
 
 
 def _varies(column: nw.Series[Any]) -> bool:

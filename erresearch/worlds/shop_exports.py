@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.io.files import atomic_write
+from erresearch.worlds.panels import marked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -367,33 +368,27 @@ def simulate_shop(
     spend = 0.2 * season + _memory(source, n, 0.9, 0.4) if advertising else np.zeros(n)
     interest += 0.3 * spend
     if posting is not None:
-        silent = np.r_[np.zeros(n - len(posting), bool), ~np.asarray(posting, dtype=bool)]
-        may_post &= ~silent | disobeys
+        may_post[n - len(posting) :] &= np.asarray(posting, dtype=bool) | disobeys[n - len(posting) :]
     reactions = np.rint(np.exp(np.log(200) + interest + 0.8 * spread)) * may_post
     felt = np.convolve(reactions, np.r_[0, kernel / kernel.sum()])[:n]
-    if own_usual:
-        felt /= felt[BURN:].mean()
-        effect = effect / (1.1 * float(np.mean((felt / (felt + 0.1))[BURN:]))) if in_logs else effect
-    else:
-        felt /= 200 * np.exp(0.5) * 0.5
+    felt /= felt[BURN:].mean() if own_usual else 200 * np.exp(0.5) * 0.5
+    if own_usual and in_logs:
+        effect /= 1.1 * float(np.mean((felt / (felt + 0.1))[BURN:]))
     level = 0.15 * season + demand + driver.sales + _response(felt, effect, in_logs)
     level += by_weekday + 0.12 * spend + np.log(orders)
     sold = counts.poisson(np.exp(np.minimum(level, 12)))
     revenue = np.where(sold > 0, money.gamma(np.maximum(sold, 1) * 2.04) * 50 / 2.04, 0.0)
-    shown = np.rint(np.minimum(reactions * np.exp(driver.bots), 1e9))
-    table = pd.DataFrame(
-        {
-            "entity": "simulated shop",
-            "period": pd.date_range("2023-01-02", periods=days),
-            "posts": may_post[BURN:].astype(int),
-            "engagement": shown[BURN:].astype(int),
-            "orders": sold[BURN:],
-            "revenue": revenue[BURN:].round(2),
-            "event": driver.event[BURN:].astype(int),
-        }
-    )
-    table.attrs["simulated"] = True
-    return table.assign(spend=np.exp(4 + spend)[BURN:].round(2)) if advertising else table
+    columns = {
+        "posts": may_post.astype(int),
+        "engagement": np.rint(np.minimum(reactions * np.exp(driver.bots), 1e9)).astype(int),
+        "orders": sold,
+        "revenue": revenue.round(2),
+        "event": driver.event.astype(int),
+        "spend": np.exp(4 + spend).round(2),
+    }
+    whose = {"entity": "simulated shop", "period": pd.date_range("2023-01-02", periods=days)}
+    seen = {name: values[BURN:] for name, values in columns.items() if advertising or name != "spend"}
+    return marked(pd.DataFrame({**whose, **seen}))
 
 
 def _memory(rng: np.random.Generator, n: int, rho: float, sd: float) -> Array:
