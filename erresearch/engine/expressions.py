@@ -244,6 +244,14 @@ def with_calendar(frame: Any, column: str) -> Any:
         ) from error
 
 
+def day_number(column: str) -> nw.Expr:
+    """Days from the calendar's fields, which every engine knows; they are local, so summer time does not shift them."""
+    time = nw.col(column).dt
+    year = time.year().cast(nw.Float64()) - 1
+    days = 365 * year + (year / 4).floor() - (year / 100).floor() + (year / 400).floor()
+    return days + time.ordinal_day().cast(nw.Float64())
+
+
 _EPOCH = dt.date(1970, 1, 1)
 # the first day of the epoch is a Thursday, three days after a Monday
 _MONDAY = 3
@@ -347,10 +355,7 @@ class Clock:
         time = nw.col(column).dt
         if self.freq == "M":
             return time.year().cast(nw.Int64()) * 12 + time.month().cast(nw.Int64()) - 1
-        # from the calendar's fields, which every engine knows
-        year = time.year().cast(nw.Float64()) - 1
-        days = 365 * year + (year / 4).floor() - (year / 100).floor() + (year / 400).floor()
-        days = days + time.ordinal_day().cast(nw.Float64()) - float(_EPOCH.toordinal())
+        days = day_number(column) - float(_EPOCH.toordinal())
         if self.freq == "D":
             return days.cast(nw.Int64())
         return ((days + float(_MONDAY + self._shift)) / 7.0).floor().cast(nw.Int64())

@@ -87,6 +87,17 @@ def registry(name: str) -> Mapping[str, Any]:
     return _parsed(path, path.stat().st_mtime_ns)
 
 
+def frozen(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry of a registry with its lists as tuples, as frozen values hold them.
+
+    Examples
+    --------
+    >>> frozen({"names": ["a", "b"], "side": "outcome"})
+    {'names': ('a', 'b'), 'side': 'outcome'}
+    """
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+
+
 @functools.lru_cache(maxsize=16)
 def _parsed(path: Path, changed: int) -> Mapping[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))

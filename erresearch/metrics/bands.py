@@ -148,13 +148,8 @@ def _sources() -> Mapping[str, BandSource]:
         {
             name: BandSource(
                 name=name,
-                title=one["title"],
-                date=one["date"],
-                definition=one["definition"],
-                platform=one["platform"],
-                note=one["note"],
                 bands=tuple(_band(entry) for entry in raw["bands"] if entry["source"] == name),
-                caution=one.get("caution", ""),
+                **one,
             )
             for name, one in raw["sources"].items()
         }

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast, get_args
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, GuardError, UnknownNameError, missing_columns
-from erresearch.io.files import registry
+from erresearch.io.files import frozen, registry
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
 Denominator = Literal["followers", "reach", "views", "impressions"]
@@ -116,23 +116,9 @@ class RateDefinition:
 
 def _read() -> tuple[Mapping[str, PlatformSet], Mapping[str, RateDefinition]]:
     raw = registry("reactions.toml")
-    platforms = {
-        name: PlatformSet(
-            name, one["title"], tuple(one["aliases"]), tuple(one["reactions"]), str(one["source"])
-        )
-        for name, one in raw["platforms"].items()
-    }
+    platforms = {name: PlatformSet(name=name, **frozen(one)) for name, one in raw["platforms"].items()}
     definitions = {
-        name: RateDefinition(
-            id=name,
-            name=one["name"],
-            reactions=tuple(one.get("reactions", ())),
-            denominator=one["denominator"],
-            per=one["per"],
-            source=one["source"],
-            caution=one.get("caution", ""),
-            open=tuple(one.get("open", ())),
-        )
+        name: RateDefinition(id=name, **{"reactions": (), **frozen(one)})
         for name, one in raw["definitions"].items()
     }
     return MappingProxyType(platforms), MappingProxyType(definitions)

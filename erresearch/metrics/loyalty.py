@@ -277,20 +277,7 @@ def nps_over_time(
     table = Table("survey", (_score_column(score), Column(period, "day", "time", required=True)))
     validate(survey, table)
     frame = nw.from_native(survey)
-    value = nw.col(score).cast(nw.Float64())
-    flat = frame.select(when=period_start(period, every), score=value)
-    rows = flat.lazy().group_by("when", "score").agg(nw.len().alias("n")).collect()
-    cells: dict[Any, np.ndarray] = {}
-    dropped = {"without a date": 0, "without a score": 0}
-    for when, answer, n in zip(
-        rows["when"].to_list(), rows["score"].to_list(), rows["n"].to_list(), strict=True
-    ):
-        if when is None or when != when:  # noqa: PLR0124 - a missing date differs from itself
-            dropped["without a date"] += int(n)
-        elif answer is None or math.isnan(answer):
-            dropped["without a score"] += int(n)
-        else:
-            cells.setdefault(when, np.zeros(11, dtype=int))[_whole(answer, score)] += int(n)
+    cells, dropped = _tally(frame, score, period_start(period, every))
     periods = tuple(sorted(cells))
     if len(periods) < 2:
         raise DataError(
@@ -376,17 +363,27 @@ def _counts(scores: Any, score: str) -> tuple[np.ndarray, int]:
 
         frame = nw.from_native(pd.DataFrame({score: list(scores)}))
     validate(nw.to_native(frame), Table("survey", (_score_column(score),)))
-    flat = frame.lazy().select(score=nw.col(score).cast(nw.Float64()))
-    rows = flat.group_by("score").agg(nw.len().alias("n")).collect()
-    counts, missing = np.zeros(11, dtype=int), 0
-    for answer, n in zip(rows["score"].to_list(), rows["n"].to_list(), strict=True):
-        if answer is None or math.isnan(answer):
-            missing += int(n)
-        else:
-            counts[_whole(answer, score)] += int(n)
-    if not counts.sum():
+    cells, dropped = _tally(frame, score, nw.lit(0))
+    missing = dropped["without a score"]
+    if not cells:
         raise DataError(f"`{score}` holds no score", got=f"{missing:,} missing", allowed="0, 1, …, 10")
-    return counts, missing
+    return cells[0], missing
+
+
+def _tally(frame: Any, score: str, when: Any) -> tuple[dict[Any, np.ndarray], dict[str, int]]:
+    """Answers per period and score 0 to 10, and those without a date or a score."""
+    flat = frame.lazy().select(when=when, score=nw.col(score).cast(nw.Float64()))
+    rows = flat.group_by("when", "score").agg(n=nw.len()).collect()
+    cells: dict[Any, np.ndarray] = {}
+    dropped = {"without a date": 0, "without a score": 0}
+    for at, answer, n in rows.iter_rows():
+        if at is None or at != at:  # noqa: PLR0124 - a missing date differs from itself
+            dropped["without a date"] += int(n)
+        elif answer is None or math.isnan(answer):
+            dropped["without a score"] += int(n)
+        else:
+            cells.setdefault(at, np.zeros(11, dtype=int))[_whole(answer, score)] += int(n)
+    return cells, dropped
 
 
 def _warn_of_one_to_ten(counts: np.ndarray, name: str) -> None:

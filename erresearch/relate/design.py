@@ -505,19 +505,19 @@ def check_design(gram: np.ndarray, names: Sequence[str], raw: np.ndarray, *, whe
 def check_outcome(moments: Moments, left: float, raw: float, *, when: str = "") -> None:
     """Refuse an outcome, the last column, whose squares after the sweep are nothing to those before."""
     if still(np.asarray(left), np.asarray(raw)):
-        raise DesignError(
-            f"the outcome {moments.columns[-1]!r} does not vary{when}",
-            got=f"{moments.rows:,} rows",
-            fix="there is nothing to explain: an effect of 0 would be no finding",
-        )
+        raise _nothing_to_explain(moments.columns[-1], moments.rows, when)
 
 
 def refuse_constant(name: str, values: np.ndarray) -> None:
     """Refuse an outcome that is the same wherever it is known, so that what is left of it is round-off."""
     known = values[np.isfinite(values)]
     if known.size and np.ptp(known) <= 1e-9 * np.abs(known).max():
-        raise DesignError(
-            f"the outcome {name!r} does not vary",
-            got=f"{known.size:,} rows",
-            fix="there is nothing to explain: an effect of 0 would be no finding",
-        )
+        raise _nothing_to_explain(name, known.size)
+
+
+def _nothing_to_explain(outcome: str, rows: int, when: str = "") -> DesignError:
+    return DesignError(
+        f"the outcome {outcome!r} does not vary{when}",
+        got=f"{rows:,} rows",
+        fix="there is nothing to explain: an effect of 0 would be no finding",
+    )

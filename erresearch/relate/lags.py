@@ -10,6 +10,7 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine.expressions import day_number
 from erresearch.engine.lazy_rows import ROWS_BYTES, check_ids
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather, open_rows
@@ -87,6 +88,13 @@ class LaggedRows:
         """Name of a lag or lead, as :func:`erresearch.engine.expressions.lag` would say it."""
         prefix = "" if n == 0 else f"lag{n} " if n > 0 else f"lead{-n} "
         return f"{prefix}{self.names[column]}"
+
+    def also_held(self, controls: Sequence[int], held: Sequence[tuple[int, int]]) -> str:
+        """Controls and events that a model holds fixed, in words."""
+        named = [self.names[column] for column in controls]
+        events = dict.fromkeys(self.names[column] for column, _ in held)
+        controlled = f", controls {', '.join(named)}" * bool(named)
+        return controlled + f", events {', '.join(events)}" * bool(events)
 
     def moments(self, wanted: Sequence[tuple[int, int]]) -> Moments:
         """Moments of (column, lag) pairs over the rows that have them all, by account and time.
@@ -263,10 +271,7 @@ def _clock(dtype: Any) -> tuple[nw.Expr, str]:
     if dtype.is_numeric():
         return time.cast(nw.Float64()), ""
     if dtype in (nw.Date, nw.Datetime):
-        # days from the calendar's fields, which every engine knows; they are local, so summer time does not shift
-        year = time.dt.year().cast(nw.Float64()) - 1
-        days = 365 * year + (year / 4).floor() - (year / 100).floor() + (year / 400).floor()
-        days = days + time.dt.ordinal_day().cast(nw.Float64())
+        days = day_number(_TIME)
         if dtype == nw.Datetime:
             seconds = time.dt.hour().cast(nw.Float64()) * 3600 + time.dt.minute().cast(nw.Float64()) * 60
             days = days + (seconds + time.dt.second().cast(nw.Float64())) / 86400
@@ -275,10 +280,14 @@ def _clock(dtype: Any) -> tuple[nw.Expr, str]:
     return order.cast(nw.Float64()), ""
 
 
+def _step() -> nw.Expr:
+    """Distance to the row before."""
+    return nw.col(_CLOCK) - nw.col(_CLOCK).shift(1).over(_ACCOUNT, order_by=_CLOCK)
+
+
 def _steps(frame: nw.LazyFrame[Any]) -> tuple[int, np.ndarray, np.ndarray]:
     """Accounts (rows without a row before), and the distinct distances to the row before, sorted, with counts."""
-    step = nw.col(_CLOCK) - nw.col(_CLOCK).shift(1).over(_ACCOUNT, order_by=_CLOCK)
-    table = gather(frame.select(step.alias(_STEP)).group_by(_STEP).agg(nw.len().alias("rows")))
+    table = gather(frame.select(_step().alias(_STEP)).group_by(_STEP).agg(nw.len().alias("rows")))
     found = table[_STEP].cast(float).to_numpy()
     rows, there = table["rows"].to_numpy(), np.isfinite(found)
     order = np.argsort(found[there])
@@ -294,8 +303,7 @@ def _steps(frame: nw.LazyFrame[Any]) -> tuple[int, np.ndarray, np.ndarray]:
 
 def _spells(frame: nw.LazyFrame[Any], usual: float) -> nw.LazyFrame[Any]:
     """Number the stretches between gaps, so that no lag reaches over one."""
-    step = nw.col(_CLOCK) - nw.col(_CLOCK).shift(1).over(_ACCOUNT, order_by=_CLOCK)
-    odd = nw.when((step - usual).abs() > _SLACK * usual).then(1).otherwise(0)
+    odd = nw.when((_step() - usual).abs() > _SLACK * usual).then(1).otherwise(0)
     return frame.with_columns(odd.alias(_STEP)).with_columns(
         nw.col(_STEP).cum_sum().over(_ACCOUNT, order_by=_CLOCK).alias(_SPELL)
     )

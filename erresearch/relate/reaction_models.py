@@ -253,7 +253,7 @@ def _spline(moments: Moments, name: str, level: float) -> Bins:
     basis = np.column_stack([np.ones_like(grid), grid, *_natural(grid, knots)])
     value = basis @ np.array([e.value for e in fit.values()])
     se = np.sqrt(np.einsum("ij,jk,ik->i", basis, fit.cov, basis))
-    z = 1.959964 if level == 0.95 else next(iter(fit.values()))._known().critical(level)
+    z = 1.959964 if level == 0.95 else next(iter(fit.values())).behind().critical(level)
     at = moments.origin[0] + centre + sd * grid
     return Bins(
         x=at,

@@ -191,11 +191,7 @@ class PanelModels:
         """Estimator in words."""
         rows, lags = self.rows, self.lags
         words = f"OLS with account and period effects, {lags} lag{'s' * (lags > 1)} of both"
-        named = [rows.names[column] for column in self.controls]
-        events = dict.fromkeys(rows.names[column] for column, _ in self.held)
-        words += f", controls {', '.join(named)}" * bool(named) + f", events {', '.join(events)}" * bool(
-            events
-        )
+        words += rows.also_held(self.controls, self.held)
         if rows.gaps:
             words += f", {rows.gaps:,} gap{'s' * (rows.gaps > 1)} in {rows.time!r} not bridged"
         return words

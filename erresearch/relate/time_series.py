@@ -118,7 +118,31 @@ class EntityModels:
         lags: int,
         level: float,
     ) -> EntityModels:
-        """Collect the columns.
+        """Models of x and y beside controls with their lags, and events.
+
+        Raises
+        ------
+        DataError
+            If no row has all lags.
+        """
+        also = [*((column, lag) for column in controls for lag in range(lags + 2)), *held]
+        how = f"OLS, {lags} lag{'s' * (lags > 1)} of both and one more not tested, "
+        words = how, rows.also_held(controls, held)
+        return cls.collect(rows, wanted, also=[rows.label(*pair) for pair in also], words=words, level=level)
+
+    @classmethod
+    def collect(
+        cls,
+        rows: LaggedRows,
+        wanted: Sequence[tuple[int, int]],
+        *,
+        also: Sequence[str],
+        words: tuple[str, str],
+        level: float,
+        n_accounts: int = 1,
+        jackknifed: bool = False,
+    ) -> EntityModels:
+        """Collect the columns; `words` are what stands before and after the trend and the season.
 
         Raises
         ------
@@ -126,22 +150,16 @@ class EntityModels:
             If no row has all lags.
         """
         table, dropped = complete_rows(rows, wanted)
-        length = len(table[rows.names[0]])
-        fixed, words = calendar(rows, table.pop("clock"), length)
-        method = f"OLS, {lags} lag{'s' * (lags > 1)} of both and one more not tested, {words}"
-        named = [rows.names[column] for column in controls]
-        events = dict.fromkeys(rows.names[column] for column, _ in held)
-        method += f", controls {', '.join(named)}" * bool(named) + f", events {', '.join(events)}" * bool(
-            events
-        )
-        also = [rows.label(column, lag) for column in controls for lag in range(lags + 2)]
+        fixed, season = calendar(rows, table.pop("clock"), len(table[rows.names[0]]))
         return cls(
             table=table,
             fixed=fixed,
-            also=(*also, *(rows.label(*pair) for pair in held)),
-            words=method,
+            also=tuple(also),
+            words=season.join(words),
             level=level,
             dropped=dropped,
+            n_accounts=n_accounts,
+            jackknifed=jackknifed,
         )
 
     @property
@@ -463,18 +481,13 @@ def _models(
     """Columns of one series, their names, and the labels of their lags."""
     rows = open_panel(data, columns, by=None, time=time)
     pairs = [(column, lag) for column in range(len(columns)) for lag in range(1, _LAGS + 1)]
-    table, dropped = complete_rows(rows, [*((column, 0) for column in range(len(columns))), *pairs])
-    length = len(table[rows.names[0]])
-    fixed, words = calendar(rows, table.pop("clock"), length)
     past = [rows.label(*pair) for pair in pairs]
-    how = f"OLS given {_LAGS} lags of every column, {words}"
-    models = EntityModels(
-        table=table,
-        fixed=fixed,
-        also=tuple(past),
-        words=how,
+    models = EntityModels.collect(
+        rows,
+        [*((column, 0) for column in range(len(columns))), *pairs],
+        also=past,
+        words=(f"OLS given {_LAGS} lags of every column, ", ""),
         level=level,
-        dropped=dropped,
         n_accounts=0,
         jackknifed=True,
     )

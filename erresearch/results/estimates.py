@@ -395,7 +395,7 @@ class Estimate(Printed):
     @property
     def pvalue(self) -> float:
         """Two-sided p-value of a true value of 0."""
-        return self._known().pvalue(0.0)
+        return self.behind().pvalue(0.0)
 
     def at(self, level: float) -> Estimate:
         """Return the same estimate with its interval at another level.
@@ -405,7 +405,7 @@ class Estimate(Printed):
         DesignError
             If the estimate was stored without the distribution behind its interval.
         """
-        reference = self._known()
+        reference = self.behind()
         # the interval of a bootstrap takes longer than all else that is asked of an estimate
         return self if level == self.interval.level else replace(self, interval=reference.interval(level))
 
@@ -429,7 +429,7 @@ class Estimate(Printed):
         if factor == 0:
             raise DesignError("an estimate times 0 says nothing", got="factor=0", fix="use another factor")
         carried = replace(self, name=name, value=shift + factor * self.value, se=abs(factor) * self.se)
-        return carried.about(Affine(self._known(), factor, shift))
+        return carried.about(Affine(self.behind(), factor, shift))
 
     def __format__(self, spec: str) -> str:
         """With a number's format, value and interval alone, ``f"{estimate:+.3f}"``; else the sentence."""
@@ -437,11 +437,19 @@ class Estimate(Printed):
             return str(self)
         return f"{plain(self.value, spec)} {self.interval:{spec.removeprefix('+')}}"
 
-    def _known(self) -> Reference:
+    def behind(self, purpose: str = "") -> Reference:
+        """The distribution behind the interval.
+
+        Raises
+        ------
+        DesignError
+            If the estimate was stored without it: `purpose` says what it was wanted for.
+        """
         if self.reference is None:
+            wrong = f"the interval of {self.name!r} cannot be moved to another level or tested"
             raise DesignError(
-                f"the interval of {self.name!r} cannot be moved to another level or tested",
-                got="an estimate stored without the distribution behind it",
+                f"{self.name!r} cannot be used for {purpose}" if purpose else wrong,
+                got="an estimate stored without the distribution behind its interval",
                 fix="estimate it again from its rows or moments",
             )
         return self.reference

@@ -161,21 +161,7 @@ class Reason:
         """The sentence; no number in it is rounded to or across ±δ, or what is left of it."""
         sizes = [size for name in ("sesoi", "inner") if isinstance(size := self.facts.get(name), float)]
         lines = [*sizes, *(-size for size in sizes)]
-        return SENTENCES[self.code].format_map({name: _said(it, lines) for name, it in self.facts.items()})
-
-
-def _said(value: object, lines: Sequence[float]) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return plain(value, beside=lines)
-    if isinstance(value, Estimate):
-        return value.number(*lines)
-    if isinstance(value, (tuple, list)):
-        return ", ".join(_said(one, lines) for one in value)
-    return str(value)
+        return SENTENCES[self.code].format_map({name: _text(it, lines) for name, it in self.facts.items()})
 
 
 Level = Literal["very low", "low", "moderate", "high"]
@@ -380,22 +366,24 @@ GLUED = re.compile(r"(?<=[\d∞],) (?=[−\d∞])|(?<=\d) (?=%)")
 FIGURE = re.compile(r"[+−]?(?:[\d,]*\.?\d+(?:e[+−]\d+)?|∞)(?: ?%)?|not a number|no number|–|")
 
 
-def _text(cell: Cell) -> str:
-    """One cell as people read it; counts with thousands, other numbers as everywhere else."""
-    match cell:
+def _text(value: object, lines: Sequence[float] = ()) -> str:
+    """One value as people read it; counts with thousands, other numbers as everywhere else, none across `lines`."""
+    match value:
         case None:
             return ""
         case str():
-            return " ".join(cell.split())
+            return " ".join(value.split())
         case bool():
-            return "yes" if cell else "no"
+            return "yes" if value else "no"
         case numbers.Integral():
-            return f"{int(cell):,}".replace("-", "−")
+            return f"{int(value):,}".replace("-", "−")
+        case numbers.Real():
+            return plain(float(value), beside=lines)
         case Estimate():
-            return cell.number()
-        case Interval():
-            return str(cell)
-    return plain(float(cell))
+            return value.number(*lines)
+        case tuple() | list():
+            return ", ".join(_text(one, lines) for one in value)
+    return str(value)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

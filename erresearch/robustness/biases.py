@@ -11,7 +11,6 @@ import numpy as np
 from erresearch.errors import DesignError, GuardError, UnknownNameError
 from erresearch.relate.fitted_models import Fitted
 from erresearch.results import Attenuation, Estimate, Fit, Interval, Sensitivity, StudentT, largest
-from erresearch.robustness.power import known_reference
 
 _GRID = 81
 _APPROXIMATE = "a linear approximation: the estimator is not least squares"
@@ -274,7 +273,7 @@ def sensitivity(
 
 
 def _of_estimate(estimate: Estimate, level: float) -> _Observed:
-    known_reference(estimate, "a robustness value")
+    estimate.behind("a robustness value")
     if estimate.n_accounts or not math.isfinite(estimate.df):
         raise GuardError(
             f"a robustness value of {estimate.name!r} needs its regression",

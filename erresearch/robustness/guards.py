@@ -18,7 +18,7 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.lazy_rows import prepare
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, GuardError, UnknownNameError
-from erresearch.io.files import registry
+from erresearch.io.files import frozen, registry
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.relate.design import Effect, open_moments
 from erresearch.robustness.data_guards import (
@@ -190,8 +190,7 @@ def read_leaks() -> tuple[Leak, ...]:
                 got=", ".join(sorted(entry)),
                 allowed=f"{', '.join(sorted(wanted))}; side = outcome or predictor",
             )
-        lists: dict[str, Any] = {name: tuple(entry[name]) for name in ("names", "against")}
-        leaks.append(Leak(**{**entry, **lists}))
+        leaks.append(Leak(**frozen(entry)))
     return tuple(leaks)
 
 

@@ -9,29 +9,6 @@ from erresearch.errors import DesignError, ErresearchError
 from erresearch.results import Detectable, Equivalence, Estimate, FisherZ, Reference, SampleNeeded, StudentT
 
 
-def known_reference(estimate: Estimate, purpose: str) -> Reference:
-    """The distribution behind an estimate, or a refusal that names what it was wanted for.
-
-    Raises
-    ------
-    DesignError
-        If the estimate was stored without it, or is none.
-    """
-    if not isinstance(estimate, Estimate):
-        raise DesignError(
-            f"{purpose} needs an estimate",
-            got=type(estimate).__name__,
-            fix="make one: er.correlate(table, x, y), or er.regress(table, outcome, on=[x])[x]",
-        )
-    if estimate.reference is None:
-        raise DesignError(
-            f"{estimate.name!r} cannot be used for {purpose}",
-            got="an estimate stored without the distribution behind its interval",
-            fix="estimate it again from its rows or moments",
-        )
-    return estimate.reference
-
-
 def equivalence(estimate: Estimate, *, sesoi: float, null: float = 0.0, level: float = 0.95) -> Equivalence:
     """Test whether an effect is practically nil (TOST).
 
@@ -92,7 +69,7 @@ def equivalence(estimate: Estimate, *, sesoi: float, null: float = 0.0, level: f
         )
     if not 0.5 < level < 1:
         raise DesignError("`level` must lie between 0.5 and 1", got=repr(level), fix="use 0.95 for α = 5 %")
-    reference = known_reference(estimate, "an equivalence test")
+    reference = estimate.behind("an equivalence test")
     low, high = null - sesoi, null + sesoi
     return Equivalence(
         estimate=estimate,
@@ -292,7 +269,7 @@ def _precision(estimate: Estimate, power: float, level: float) -> _Precision:
     for word, value in (("power", power), ("level", level)):
         if not 0 < value < 1:
             raise DesignError(f"`{word}` must lie between 0 and 1", got=repr(value))
-    reference: Reference = known_reference(estimate, "a statement on power")
+    reference: Reference = estimate.behind("a statement on power")
     if isinstance(reference, FisherZ):
         return _Precision(reference.critical(level) * reference.se, reference.se, True)
     ends = estimate.at(level).interval
