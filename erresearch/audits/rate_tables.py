@@ -49,31 +49,23 @@ def with_followers(posts: pd.DataFrame, followers: Sequence[Export]) -> pd.DataF
     out = posts.copy()
     if not followers:
         return out
-    counts = combine_exports(followers).rows if len(followers) > 1 else followers[0].rows
-    counts = counts.dropna(subset=["followers"]).copy()
-    counts["date"] = pd.to_datetime(counts["date"]).fillna(pd.Timestamp("1970-01-01"))
-    day = (
-        out["published_at"].dt.tz_convert(None)
-        if out["published_at"].dt.tz is not None
-        else out["published_at"]
+    counts = (combine_exports(followers) if len(followers) > 1 else followers[0]).rows
+    counts = counts.dropna(subset=["followers"])
+    counts = counts.assign(date=pd.to_datetime(counts["date"]).fillna(pd.Timestamp("1970-01-01")))
+    own = own_posts(out)
+    for platform, names in own.groupby("platform")["account"].unique().items():
+        theirs = counts["platform"] == platform
+        if len(names) == counts.loc[theirs, "account"].nunique(dropna=False) == 1:
+            counts.loc[theirs, "account"] = names[0]
+    keys = ["platform", "account"]
+    wanted, known = (
+        rows[[*keys, *more]].astype(dict.fromkeys(keys, object)).assign(date=pd.to_datetime(day, utc=True))
+        for rows, more, day in ((own, [], own["published_at"]), (counts, ["followers"], counts["date"]))
     )
-    known = pd.Series(float("nan"), index=out.index)
-    for platform, mine in out.groupby("platform"):
-        own = own_posts(mine)
-        theirs = counts[counts["platform"] == platform]
-        for account, rows in own.groupby("account"):
-            some = theirs[theirs["account"] == account]
-            if some.empty and len(own["account"].unique()) == len(theirs["account"].unique()) == 1:
-                some = theirs
-            if some.empty:
-                continue
-            some = some.sort_values("date")
-            at = some["date"].to_numpy().searchsorted(day.loc[rows.index].to_numpy(), side="right") - 1
-            values = some["followers"].to_numpy(dtype=float)[at.clip(0)]
-            values[at < 0] = float("nan")
-            known.loc[rows.index] = values
-    if known.notna().any():
-        out["followers"] = known
+    wanted = wanted.dropna(subset="account").reset_index(names="row").sort_values("date")
+    found = pd.merge_asof(wanted, known.sort_values("date"), on="date", by=keys).set_index("row")["followers"]
+    if found.notna().any():
+        out["followers"] = found.astype(float).reindex(out.index)
     return out
 
 

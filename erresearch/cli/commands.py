@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -465,7 +464,7 @@ def _write_simulation(made: Simulation, out: Path, seed: int) -> list[Path]:
 
     Beside posts and outcomes lies the mapping that an audit reads them by.
     """
-    from erresearch.io.files import atomic_write, table_csv
+    from erresearch.io.files import atomic_write, table_csv, toml_text
     from erresearch.report.run_record import manifest_text
 
     outcomes = made.outcomes
@@ -477,18 +476,13 @@ def _write_simulation(made: Simulation, out: Path, seed: int) -> list[Path]:
     written = {f"simulated-{name}.csv": table_csv(table) for name, table in tables.items() if len(table)}
     for name, table in exports.items():
         columns = {str(column): str(column) for column in table if column not in _NOT_MAPPED}
-        mapping = _toml({"kind": name, **_MAPPING})
-        lines = [*mapping, "", "[columns]", *_toml(columns), ""]
-        written[f"simulated-{name}.csv.toml"] = "\n".join(lines)
+        mapping = {"kind": name, **_MAPPING, "columns": columns}
+        written[f"simulated-{name}.csv.toml"] = toml_text(mapping)
     written["simulated-truth.json"] = manifest_text({"simulated": True, "seed": seed, **asdict(made.truth)})
     with output_folder(out) as folder:
         for name, text in written.items():
             atomic_write(folder / name, text)
     return [out / name for name in written]
-
-
-def _toml(values: Mapping[str, str]) -> list[str]:
-    return [f"{name} = {json.dumps(value)}" for name, value in values.items()]
 
 
 def _print_table(columns: Sequence[str], rows: Any) -> None:

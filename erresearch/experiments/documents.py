@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import csv
 import datetime as dt
-import json
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +19,7 @@ from erresearch.experiments.designs import DESIGNS, LOOK, PauseDesign, PausePlan
 from erresearch.experiments.history import DAYS, Series, read_series
 from erresearch.experiments.holdout import Holdout
 from erresearch.experiments.planning import wrong_blocks
-from erresearch.io.files import UnfitError, atomic_write, csv_text, from_toml, read_value, resource
+from erresearch.io.files import UnfitError, atomic_write, csv_text, from_toml, read_value, resource, toml_text
 from erresearch.io.outputs import output_folder
 from erresearch.schema.vocabulary import PERIODS
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 FILES: Final = ("plan.toml", "schedule.csv", "history.csv", "schedule.ics", "plan.html")
+_FIXED: Final = "Nothing in here may change after the start."
 DOING: Final = {True: "post", False: "pause"}
 
 
@@ -88,17 +89,6 @@ def _picture(plan: PausePlan) -> bytes:
     return held.getvalue()
 
 
-def _toml_value(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return "nan" if math.isnan(value) else ("inf" if math.isinf(value) else repr(value))
-    if isinstance(value, (tuple, list)):
-        return f"[{', '.join(map(_toml_value, value))}]"
-    # a JSON string is a TOML basic string once DEL is escaped as well
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
 def _toml(plan: PausePlan) -> str:
     head = {
         "format": FORMAT,
@@ -119,16 +109,10 @@ def _toml(plan: PausePlan) -> str:
         "reasons": plan.reasons,
         "blocks": plan.blocks,
     }
-    lines = ["# A plan of pauses drawn at random. Nothing in here may change after the start."]
-    lines += [f"{name} = {_toml_value(value)}" for name, value in head.items()]
-    lines += ["", "[design]"]
-    lines += [
-        f"{field.name} = {_toml_value(getattr(plan.design, field.name))}" for field in fields(PauseDesign)
-    ]
-    for row in plan.power:
-        lines += ["", "[[power]]"]
-        lines += [f"{field.name} = {_toml_value(getattr(row, field.name))}" for field in fields(Power)]
-    return "\n".join(lines) + "\n"
+    power = [asdict(row) for row in plan.power]
+    return f"# A plan of pauses drawn at random. {_FIXED}\n" + toml_text(
+        {**head, "design": asdict(plan.design), "power": power}
+    )
 
 
 def _schedule_csv(plan: PausePlan) -> str:
@@ -142,16 +126,14 @@ def _schedule_csv(plan: PausePlan) -> str:
 
 
 def _history_csv(plan: PausePlan) -> str:
-    lines = ["number,first_day,outcome,engagement,posts"]
-    for at, shop in enumerate(plan.history):
+    rows: list[tuple[object, ...]] = []
+    for number, shop in enumerate(plan.history, start=1):
         columns = [
             np.full(len(shop), np.nan) if values is None else values
             for values in (shop.outcome, shop.engagement, shop.posts)
         ]
-        for date, *values in zip(shop.dates, *columns, strict=True):
-            told = ["" if math.isnan(value) else repr(float(value)) for value in values]
-            lines.append(",".join([str(at + 1), str(date), *told]))
-    return "\n".join(lines) + "\n"
+        rows += zip(itertools.repeat(number), map(str, shop.dates), *columns, strict=False)
+    return csv_text(("number", "first_day", "outcome", "engagement", "posts"), rows, digits=None)
 
 
 def read_plan(folder: str | Path) -> PausePlan:
@@ -245,29 +227,23 @@ def _schedule(path: Path, shops: Sequence[str], design: PauseDesign) -> Schedule
     days = _dates(rows)
     dates = np.unique(days)
     if len(dates) != design.length or (np.diff(dates).astype(int) != DAYS[design.every]).any():
-        raise DataError(
-            "schedule.csv lacks periods, or holds others",
-            got=f"{len(dates)} dates",
-            allowed=f"{design.length} periods one after the other",
-            fix="take the file as it was written",
-        )
+        allowed = f"{design.length} periods one after the other"
+        raise _altered("lacks periods, or holds others", f"{len(dates)} dates", allowed)
     posting = np.ones((len(shops), len(dates)), dtype=bool)
     seen = np.zeros_like(posting)
     said = {text: posts for posts, text in DOING.items()}
     for row, place in zip(rows, np.searchsorted(dates, days), strict=True):
         shop = int(row["number"]) - 1
         if not 0 <= shop < len(shops) or seen[shop, place]:
-            raise DataError(
-                "schedule.csv holds a period twice or another shop",
-                got=f"{dates[place]}",
-                fix="take the file as it was written",
-            )
+            raise _altered("holds a period twice or another shop", f"{dates[place]}")
         posting[shop, place], seen[shop, place] = said[row["do"].strip().lower()], True
     if not seen.all():
-        raise DataError(
-            "schedule.csv lacks periods", got=f"{int((~seen).sum())}", fix="take the file as it was written"
-        )
+        raise _altered("lacks periods", f"{int((~seen).sum())}")
     return Schedule(entities=tuple(shops), dates=dates, posting=posting)
+
+
+def _altered(how: str, got: str, allowed: str = "") -> DataError:
+    return DataError(f"schedule.csv {how}", got=got, allowed=allowed, fix="take the file as it was written")
 
 
 def _history(path: Path, shops: Sequence[str]) -> tuple[Series, ...]:
@@ -299,12 +275,8 @@ def write_holdout(plan: Holdout, path: str | Path) -> Path:
     --------
     read_holdout : Reads it again.
     """
-    lines = [
-        "# People held out, drawn at random. Nothing in here may change after the start.",
-        f"format = {FORMAT}",
-    ]
-    lines += [f"{field.name} = {_toml_value(getattr(plan, field.name))}" for field in fields(Holdout)]
-    atomic_write(Path(path), "\n".join(lines) + "\n")
+    text = toml_text({"format": FORMAT, **asdict(plan)})
+    atomic_write(Path(path), f"# People held out, drawn at random. {_FIXED}\n{text}")
     return Path(path)
 
 

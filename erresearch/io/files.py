@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import json
 import math
 import os
 import re
@@ -129,6 +130,42 @@ def from_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError("its brackets are nested too deeply") from None
+
+
+def toml_text(table: Mapping[str, Any]) -> str:
+    """Write a table, and the tables and lists of tables in it, as TOML.
+
+    Examples
+    --------
+    >>> print(toml_text({"size": 0.1, "names": ["a"], "design": {"lags": (0, 1)}, "power": [{"weeks": 12}]}), end="")
+    size = 0.1
+    names = ["a"]
+    <BLANKLINE>
+    [design]
+    lags = [0, 1]
+    <BLANKLINE>
+    [[power]]
+    weeks = 12
+    """
+    lists = {
+        k: each
+        for k, each in table.items()
+        if isinstance(each, list) and all(isinstance(one, dict) for one in each)
+    }
+    inner = [(f"[{name}]", each) for name, each in table.items() if isinstance(each, dict)]
+    inner += [(f"[[{name}]]", each) for name, several in lists.items() for each in several]
+    plain = {k: each for k, each in table.items() if k not in lists and not isinstance(each, dict)}
+    lines = "".join(f"{name} = {_toml_value(value)}\n" for name, value in plain.items())
+    return lines + "".join(f"\n{head}\n{toml_text(each)}" for head, each in inner)
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, float):  # as Python writes it, infinite and no number included
+        return repr(float(value))
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    # a JSON text is one of TOML once DEL is escaped as well
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 class UnfitError(TypeError):
