@@ -373,15 +373,20 @@ def look(dataset: Dataset) -> Found | None:
     >>> look(dataset_card("movies")).where
     'embedded'
     """
-    if dataset.embedded:
-        return _hashed(dataset, _packaged(dataset), dataset.sources[0], "embedded")
-    if installed(dataset):
-        return _hashed(dataset, _packaged(dataset), dataset.sources[0], "installed")
-    places: list[tuple[Path | None, Where]] = [(data_folder(), "data dir"), (cache_folder(), "cached")]
-    for folder, where in places:
+    found = place_of(dataset)
+    return None if found is None else _hashed(dataset, *found)
+
+
+def place_of(dataset: Dataset) -> tuple[Path, Source, Where] | None:
+    """Where the first local copy lies, as which of the sources; its bytes are not looked at."""
+    if dataset.embedded or installed(dataset):
+        return _packaged(dataset), dataset.sources[0], "embedded" if dataset.embedded else "installed"
+    folders: list[tuple[Path | None, Where]] = [(data_folder(), "data dir"), (cache_folder(), "cached")]
+    for folder, where in folders:
         for source in dataset.sources:
-            if folder is not None and there(folder, source):
-                return _hashed(dataset, folder / source.file, source, where)
+            path = folder / source.file if folder is not None else None
+            if path is not None and (path.is_dir() if source.parts else path.is_file()):
+                return path, source, where
     return None
 
 
@@ -389,12 +394,6 @@ def installed(dataset: Dataset) -> bool:
     """Whether the package that carries a data set is installed."""
     package = dataset.sources[0].package
     return bool(package) and importlib.util.find_spec(package) is not None
-
-
-def there(folder: Path, source: Source) -> bool:
-    """Whether a folder holds a source, whole or not."""
-    path = folder / source.file
-    return path.is_dir() if source.parts else path.is_file()
 
 
 def parts_of(source: Source) -> tuple[Part, ...]:

@@ -23,15 +23,12 @@ from erresearch.datasets.entries import (
     Part,
     Source,
     Verified,
-    cache_folder,
-    data_folder,
     dataset_card,
     find,
-    installed,
     look,
     parts_of,
+    place_of,
     registered,
-    there,
 )
 from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
 
@@ -148,10 +145,11 @@ def _check_part(dataset: Dataset, part: Part, frame: pd.DataFrame) -> None:
     absent = [name for name in (names, *part.sums) if name not in frame]
     if absent:
         raise _another_part(dataset, part, f"{len(frame):,} rows without {', '.join(map(repr, absent))}")
-    totals = {name: pd.to_numeric(frame[name], errors="coerce").sum() for name in part.sums}
-    if len(frame) != part.rows or any(abs(totals[name] - total) > 0.5 for name, total in part.sums.items()):
-        sums = ", ".join(f"{name} adds to {total:,.0f}" for name, total in totals.items())
-        raise _another_part(dataset, part, f"{len(frame):,} rows, {sums}")
+    told = _other_rows(
+        frame.assign(**{n: pd.to_numeric(frame[n], errors="coerce") for n in part.sums}), part.rows, part.sums
+    )
+    if told:
+        raise _another_part(dataset, part, told)
     if hashlib.sha256("\n".join(sorted(frame[names])).encode()).hexdigest()[:16] != part.names:
         raise _another_part(dataset, part, f"other names in {names!r}: one renamed would be two series")
 
@@ -160,7 +158,7 @@ def _another_part(dataset: Dataset, part: Part, got: str) -> EngineError:
     return EngineError(
         f"{part.file!r} is not the file registered for data set {dataset.name!r}",
         got=got,
-        allowed=", ".join([f"{part.rows:,} rows", *(f"{name} {t:,.0f}" for name, t in part.sums.items())]),
+        allowed=_registered_rows(part.rows, part.sums),
         fix=f"get it again from {dataset.sources[0].download}{part.file}",
     )
 
@@ -287,15 +285,28 @@ def _check_columns(dataset: Dataset, raw: pd.DataFrame, file: str) -> None:
 
 
 def _check_sums(dataset: Dataset, frame: pd.DataFrame, file: str) -> None:
-    found = {column: float(frame[column].sum()) for column in dataset.sums}
-    wrong = [column for column, total in dataset.sums.items() if abs(found[column] - total) > 0.5]
-    if wrong or len(frame) != dataset.n:
+    told = _other_rows(frame, dataset.n, dataset.sums)
+    if told:
         raise EngineError(
             f"{file!r} does not hold the rows registered for data set {dataset.name!r}",
-            got=", ".join([f"{len(frame):,} rows", *(f"{c} adds to {found[c]:,.0f}" for c in dataset.sums)]),
-            allowed=", ".join([f"{dataset.n:,} rows", *(f"{c} {t:,.0f}" for c, t in dataset.sums.items())]),
+            got=told,
+            allowed=_registered_rows(dataset.n, dataset.sums),
             fix=f"get the file again from {dataset.url}",
         )
+
+
+def _other_rows(frame: pd.DataFrame, rows: int, sums: Mapping[str, float]) -> str:
+    """How many rows there are and what columns add to, where that is not what is registered."""
+    found = {name: float(frame[name].sum()) for name in sums}
+    if len(frame) == rows and all(abs(found[name] - total) <= 0.5 for name, total in sums.items()):
+        return ""
+    return ", ".join(
+        [f"{len(frame):,} rows", *(f"{name} adds to {total:,.0f}" for name, total in found.items())]
+    )
+
+
+def _registered_rows(rows: int, sums: Mapping[str, float]) -> str:
+    return ", ".join([f"{rows:,} rows", *(f"{name} {total:,.0f}" for name, total in sums.items())])
 
 
 # --------------------------------------------------------------------------------------------- conversions
@@ -456,10 +467,14 @@ def catalog() -> pd.DataFrame:
     """
     import pandas as pd
 
+    def where(dataset: Dataset) -> str:
+        place = place_of(dataset)
+        return "to download" if place is None else place[2]
+
     told = ("name", "title", "unit", "n", "randomised", "where", "distance", "licence")
     sets = registered().values()
     return pd.DataFrame(
-        [[_where(each) if name == "where" else getattr(each, name) for name in told] for each in sets],
+        [[where(each) if name == "where" else getattr(each, name) for name in told] for each in sets],
         columns=told,
     )
 
@@ -579,14 +594,3 @@ def unshared_projects() -> pd.DataFrame:
     own = second[~second["project"].isin(first["project"])].reset_index(drop=True)
     own.attrs = second.attrs
     return own
-
-
-def _where(dataset: Dataset) -> str:
-    if dataset.embedded:
-        return "embedded"
-    if installed(dataset):
-        return "installed"
-    for folder, word in ((data_folder(), "data dir"), (cache_folder(), "cached")):
-        if folder is not None and any(there(folder, source) for source in dataset.sources):
-            return word
-    return "to download"
