@@ -7,6 +7,7 @@ One root class lets a caller catch everything of this package; the kinds say who
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -127,6 +128,20 @@ class ErresearchWarning(UserWarning):
     --------
     ErresearchError : What cannot go on.
     """
+
+
+@contextmanager
+def own_warnings() -> Iterator[list[str]]:
+    """Gather this package's own warnings, each once, when the block has ended; others are given on."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ErresearchWarning)
+        yield said
+    for warning in caught:
+        if not issubclass(warning.category, ErresearchWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif str(warning.message) not in said:
+            said.append(str(warning.message))
 
 
 def missing_columns(

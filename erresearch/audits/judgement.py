@@ -123,65 +123,91 @@ def judge_panel(
         raise DesignError(
             "`sesoi` must be a positive number", got=repr(sesoi), fix="declare it before seeing results"
         )
-    found: list[Verdict] = []
     wanting = {
         "revenue": _Wanting(reason, frozenset(waits)),
         "spend": _about_spending(panel, unpriced),
         "nps": _Wanting(unscored),
     }
-    # an audit without posts waits for posts before anything else
-    no_posts = _Wanting(reason, frozenset({"engagement"}))
-    bought = _boost_doubts(panel)
-    rows = panel.rows.copy(deep=False) if panel is not None else None
-    if panel is not None and rows is not None:
-        rows.attrs["currency"] = panel.currency  # what an action is worth is told in it
-    for declared in read_claims():
+    asked = _Asked(panel=panel, accounts=accounts, name=name, wanting=wanting, events=events, choice=choice)
+    verdicts = []
+    for declared in filter(_askable, read_claims()):
         claim = declared
         if sesoi is not None and claim.procedure in _ARROW_PROCEDURES:
             claim = replace(declared, sesoi=sesoi, sesoi_reason="declared by who asked for the audit")
+        verdicts.append(asked.verdict(claim))
+    return tuple(verdicts)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Asked:
+    """What every claim is asked of: the panel, its accounts, what is wanting by column, and what was declared."""
+
+    panel: Panel | None
+    accounts: pd.DataFrame | None
+    name: str
+    wanting: Mapping[str, _Wanting]
+    events: Any
+    choice: Choice
+
+    def verdict(self, claim: Claim) -> Verdict:
+        """Judge one claim, or say what it waits for."""
         about_accounts = claim.estimand.get("unit") == "account"
-        if not _askable(claim):
-            continue
-        table: Any = _accounts_for(claim, accounts, panel) if about_accounts else rows
+        table = _accounts_for(claim, self.accounts, self.panel) if about_accounts else self._rows()
+        wanting = self._without_columns(claim, table)
+        if wanting is not None:
+            return _not_judged(claim, self.name, wanting)
+        assert table is not None
+        if self.panel is None or about_accounts:
+            if len(table) < FEWEST_CLUSTERS:
+                few = (
+                    f"the claim compares accounts, and followers are known for {len(table)}: {claim.minimum}"
+                )
+                return _not_judged(claim, self.name, _Wanting(few, code=ReasonCode.FEW_CLUSTERS))
+            (verdict,) = examine(claim, {self.name: table}, choice=self.choice or None)
+            return _helped(verdict, self.panel, about_accounts)
+        idle = _unusable(claim, table, PERIODS[self.panel.freq].many)
+        if idle:
+            if self.wanting["nps"].reason and _played(claim, "x", table) == "nps":
+                idle = f"{idle}; {self.wanting['nps'].reason}"
+            at_rest = _Wanting(idle, code=ReasonCode.OTHER)
+            return _not_judged(claim, self.name, at_rest, simulated=bool(table.attrs.get("simulated")))
+        return _helped(self._over_time(claim, table, self.panel), self.panel, about_accounts)
+
+    def _rows(self) -> pd.DataFrame | None:
+        if self.panel is None:
+            return None
+        rows: pd.DataFrame = self.panel.rows.copy(deep=False)
+        rows.attrs["currency"] = self.panel.currency  # what an action is worth is told in it
+        return rows
+
+    def _without_columns(self, claim: Claim, table: pd.DataFrame | None) -> _Wanting | None:
+        """What a claim waits for, where the table lacks columns for it."""
         if table is None or not len(table):
-            nothing = panel is None and accounts is None and bool(reason)
-            found.append(_not_judged(claim, name, no_posts if nothing else _missing(claim, (), wanting)))
-            continue
+            if self.panel is None and self.accounts is None and self.wanting["revenue"].reason:
+                # an audit without posts waits for posts before anything else
+                return replace(self.wanting["revenue"], needs=frozenset({"engagement"}))
+            return _missing(claim, (), self.wanting)
         columns = [str(column) for column in table.columns]
         absent = _absent(claim, columns)
-        barred = wanting["spend"].reason and "spend" in claim.roles and "spend" not in columns
-        if barred and not absent:
-            found.append(_not_judged(claim, name, wanting["spend"]))
-            continue
         if absent:
-            found.append(_not_judged(claim, name, _missing(claim, absent, wanting)))
-            continue
-        if about_accounts and len(table) < FEWEST_CLUSTERS:
-            few = f"the claim compares accounts, and followers are known for {len(table)}: {claim.minimum}"
-            found.append(_not_judged(claim, name, _Wanting(few, code=ReasonCode.FEW_CLUSTERS)))
-            continue
-        if about_accounts or panel is None:
-            (verdict,) = examine(claim, {name: table}, choice=choice or None)
-            found.append(_helped(verdict, panel, about_accounts))
-            continue
-        idle = _unusable(claim, table, PERIODS[panel.freq].many)
-        if idle and unscored and _played(claim, "x", table) == "nps":
-            idle = f"{idle}; {unscored}"
-        if idle:
-            at_rest = _Wanting(idle, code=ReasonCode.OTHER)
-            found.append(_not_judged(claim, name, at_rest, simulated=bool(table.attrs.get("simulated"))))
-            continue
-        (verdict,) = examine((asked := _without_constants(claim, table))[0], {name: table}, events=events)
+            return _missing(claim, absent, self.wanting)
+        spend = self.wanting["spend"]
+        return spend if spend.reason and "spend" in claim.roles and "spend" not in columns else None
+
+    def _over_time(self, claim: Claim, table: pd.DataFrame, panel: Panel) -> Verdict:
+        """Judge a claim on the panel, with what boosted posts and single periods put in doubt."""
+        asked, constant = _without_constants(claim, table)
+        (verdict,) = examine(asked, {self.name: table}, events=self.events)
         verdict = _explained(verdict, claim, table, panel.freq)
-        doubts = (*verdict.doubts, *asked[1], *(bought if verdict.estimate is not None else ()))
-        one = _carried_by_one(verdict, asked[0], table, panel.freq, events)
+        bought = _boost_doubts(panel) if verdict.estimate is not None else ()
+        one = _carried_by_one(verdict, asked, table, panel.freq, self.events)
         named = dict.fromkeys((*verdict.qualifiers, *(("fragile",) if one else ())))
-        verdict = replace(verdict, doubts=(*doubts, *one), qualifiers=tuple(named))
+        doubts = (*verdict.doubts, *constant, *bought, *one)
+        verdict = replace(verdict, doubts=doubts, qualifiers=tuple(named))
         if one and verdict.certainty is not None:
             lowered = grade(claim.design, [*verdict.certainty.codes[1:], "one-carries"])
             verdict = replace(verdict, certainty=lowered)
-        found.append(_helped(verdict, panel, about_accounts))
-    return tuple(found)
+        return verdict
 
 
 def judged_by_day(panel: Panel | None) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -33,7 +32,7 @@ from erresearch.audits.rate_tables import (
     with_scores,
 )
 from erresearch.engine.expressions import Clock
-from erresearch.errors import BESIDE, ErresearchError, ErresearchWarning, mapping_in
+from erresearch.errors import BESIDE, ErresearchError, mapping_in, own_warnings
 from erresearch.exports import Export
 from erresearch.exports.lazy_tables import called_simulated
 from erresearch.io.outputs import check_output
@@ -206,30 +205,20 @@ def join_files(
         )
     have = {"outcomes": files.source("outcomes"), "advertising": files.source("ads")}
     sold = have["outcomes"] is not None or sells(days)
+    joining = partial(
+        build_panel,
+        posts,
+        freq=freq,
+        tz=tz,
+        week_start=files.week_start,
+        entity=entity,
+        followers=files.source("followers") if days else files.source("followers", "daily"),
+        rules=rules,
+    )
+    panel, failures = _as_much_as_can_be(joining, have)
+    lost = [str(error) for tried, error in failures.items() if "outcomes" in tried]
     reason = "" if sold else files.unsold
-    failures: dict[tuple[str, ...], ErresearchError] = {}
-    panel, unscored = None, ""
-    for tried in (("outcomes", "advertising"), ("outcomes",), ("advertising",), ()):
-        if any(have[what] is None for what in tried):
-            continue
-        try:
-            panel = build_panel(
-                posts,
-                have["outcomes"] if "outcomes" in tried else None,
-                freq=freq,
-                tz=tz,
-                week_start=files.week_start,
-                entity=entity,
-                followers=files.source("followers") if days else files.source("followers", "daily"),
-                spend=have["advertising"] if "advertising" in tried else None,
-                rules=rules,
-            ).collect()
-        except ErresearchError as error:
-            failures[tried] = error
-            if "outcomes" in tried:
-                reason = str(error)
-            continue
-        break
+    reason, unscored = lost[-1] if lost else reason, ""
     if panel is not None:
         if files.lakes and called_simulated(panel.rows["entity"].unique()):
             panel.rows.attrs["simulated"] = True
@@ -250,6 +239,22 @@ def join_files(
         if panel is not None
         else None,
     )
+
+
+def _as_much_as_can_be(
+    joining: Callable[..., Panel], have: Mapping[str, Any]
+) -> tuple[Panel | None, dict[tuple[str, ...], ErresearchError]]:
+    """The panel with outcomes and advertising, or with what of the two can be joined; and why the rest cannot."""
+    failures: dict[tuple[str, ...], ErresearchError] = {}
+    for tried in (("outcomes", "advertising"), ("outcomes",), ("advertising",), ()):
+        if any(have[what] is None for what in tried):
+            continue
+        outcomes, spend = (have[what] if what in tried else None for what in ("outcomes", "advertising"))
+        try:
+            return joining(outcomes=outcomes, spend=spend).collect(), failures
+        except ErresearchError as error:
+            failures[tried] = error
+    return None, failures
 
 
 def _told(failures: Mapping[tuple[str, ...], ErresearchError]) -> list[str]:
@@ -492,33 +497,10 @@ def audit(
         "OUT": None if out is None else str(out),
     }
     settings = tuple(known)
-    cells: list[RunStep] = []
-    public = _public()
-    with _own_warnings() as said:
-        for step in STEPS:
-            only_shown = out is None and not step.makes
-            if only_shown or (step.needs and not _there(known, step.needs)):
-                continue
-            made = step.run(known)
-            if step.makes:
-                known[step.makes] = made
-            if step.makes == "files":
-                _use_shown_labels(known, made)
-            name = step.call.__name__
-            own = "" if name in public else name
-            cells.append(RunStep(step.text, step.code(public), made, step.shows, own))
+    with own_warnings() as said:
+        cells = _run_steps(known, written=out is not None)
     read: Files = known["files"]
     joined: Joined = known["joined"]
-    told = [read.labels.text(text) for text in said]
-    told += [f"{export.name}: {caution}" for export in read.exports for caution in export.warnings]
-    by = joined.panel.freq if joined.panel is not None else "W"
-    if freq == "auto":
-        why = "where one to five shops have 180 days or more and sold on most, days are taken, else weeks"
-        if read.days and rows_by(read.days) != "D":
-            why = f"each row of {read.days[0].name} is a {PERIODS[by].one}"
-        told.append(f"judged by {PERIODS[by].one}: {why}")
-    if by == "W" and read.week_start != "monday":
-        told.append(f"weeks begin on a {read.week_start}, as those of the outcomes do")
     found = Audit(
         files=read,
         panel=joined.panel,
@@ -526,7 +508,7 @@ def audit(
         rates=known["rates"],
         survey=known.get("scores", ()),
         refused=(*(f"{name}: {reason}" for name, reason in read.unusable), *joined.refused),
-        warnings=tuple(dict.fromkeys(told)),
+        warnings=tuple(dict.fromkeys(_notes(read, joined, said, freq=freq))),
         paths={},
         pauses=known["pauses"],
         plan=known["plan"],
@@ -539,6 +521,39 @@ def audit(
     inputs = [path for paths in given.values() for path in paths]
     paths = write_audit(found, Path(out), {name: known[name] for name in settings}, cells, inputs=inputs)
     return replace(found, paths=paths)
+
+
+def _run_steps(known: dict[str, Any], *, written: bool) -> list[RunStep]:
+    """Run every step that has what it needs; what is only shown runs where it is written down."""
+    cells = []
+    public = _public()
+    for step in STEPS:
+        if not (step.makes or written) or (step.needs and not _there(known, step.needs)):
+            continue
+        made = step.run(known)
+        if step.makes:
+            known[step.makes] = made
+        if step.makes == "files":
+            _use_shown_labels(known, made)
+        name = step.call.__name__
+        own = "" if name in public else name
+        cells.append(RunStep(step.text, step.code(public), made, step.shows, own))
+    return cells
+
+
+def _notes(read: Files, joined: Joined, said: Iterable[str], *, freq: AnyFreq) -> list[str]:
+    """What the package warned of, with the shown labels, what stands beside each file, and how periods were chosen."""
+    told = [read.labels.text(text) for text in said]
+    told += [f"{export.name}: {caution}" for export in read.exports for caution in export.warnings]
+    by = joined.panel.freq if joined.panel is not None else "W"
+    if freq == "auto":
+        why = "where one to five shops have 180 days or more and sold on most, days are taken, else weeks"
+        if read.days and rows_by(read.days) != "D":
+            why = f"each row of {read.days[0].name} is a {PERIODS[by].one}"
+        told.append(f"judged by {PERIODS[by].one}: {why}")
+    if by == "W" and read.week_start != "monday":
+        told.append(f"weeks begin on a {read.week_start}, as those of the outcomes do")
+    return told
 
 
 def _there(known: Mapping[str, Any], place: str) -> bool:
@@ -559,17 +574,3 @@ def _use_shown_labels(known: dict[str, Any], files: Files) -> None:
     rules: Rules = known["RULES"]
     if rules.currency is not None:
         known["RULES"] = replace(rules, currency=files.labels.shown.get(rules.currency, rules.currency))
-
-
-@contextmanager
-def _own_warnings() -> Iterator[list[str]]:
-    """Gather this package's own warnings; others are given on."""
-    said: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ErresearchWarning)
-        yield said
-    for warning in caught:
-        if issubclass(warning.category, ErresearchWarning):
-            said.append(str(warning.message))
-        else:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

@@ -350,33 +350,10 @@ def judge(
     >>> judge(read_claims()[0], Evidence(effect, clusters=40)).words
     'association only, certainty low'
     """
-    estimate = evidence.estimate
-    interval = estimate.at(level).interval
-    word, size = word_of(interval, direction=claim.direction, sesoi=claim.sesoi)
-    if size and evidence.size is not None:
-        about = evidence.size.at(level).interval
-        size = word_of(about, direction=claim.direction, sesoi=claim.sesoi)[1] or UNSETTLED
-    reason = _rule(claim, word, size, interval)
-    for end in evidence.ends:
-        other, _ = word_of(end.at(level).interval, direction=claim.direction, sesoi=claim.sesoi)
-        if word in DECISIVE and other != word:
-            facts: dict[str, object] = {"found": estimate.at(level), "other": end.at(level), "end": end.name}
-            word, size, reason = "inconclusive", "", Reason(ReasonCode.RANGE_DISAGREES, facts)
-    if word in DECISIVE and evidence.barrier:
-        word, size, reason = "inconclusive", "", Reason(ReasonCode.OTHER, {"text": evidence.barrier})
-    elif word in DECISIVE and 0 < evidence.clusters < FEWEST_CLUSTERS:
-        facts = {"clusters": evidence.clusters, "needed": FEWEST_CLUSTERS}
-        word, size, reason = "inconclusive", "", Reason(ReasonCode.FEW_CLUSTERS, facts)
-    open_points = [*evidence.open_points]
-    closed = None
-    if word in DECISIVE:
-        closed = _adjustment(claim, evidence, word, level)
-        if closed is not None:
-            word, size, open_points = "inconclusive", "", [*open_points, "depends-on-adjustment"]
-    if claim.arrow and word in DECISIVE:
-        word, closed = _gated(claim, evidence, word, interval, level)
-        size = size if closed is None else ""
-    reason = closed or reason
+    estimate, open_points = evidence.estimate, [*evidence.open_points]
+    word, size, reason = _decided(claim, evidence, level)
+    if reason.code == ReasonCode.DEPENDS_ON_ADJUSTMENT:
+        open_points.append("depends-on-adjustment")
     said = str(reason)
     if claim.arrow:
         beside = [
@@ -402,7 +379,7 @@ def judge(
         size=size,
         qualifiers=tuple(qualifiers),
         estimate=estimate if estimate.interval.level == 0.95 else estimate.at(0.95),
-        interval=interval,
+        interval=estimate.at(level).interval,
         sesoi=claim.sesoi,
         reason=said,
         reason_code=reason.code,
@@ -411,6 +388,42 @@ def judge(
         evidence=source,
         result=evidence.result,
     )
+
+
+def _decided(claim: Claim, evidence: Evidence, level: float) -> tuple[Word, str, Reason]:
+    """Word, what is known of the size, and why: the interval first, then what may not be said in spite of it."""
+    estimate = evidence.estimate.at(level)
+    interval = estimate.interval
+    word, size = word_of(interval, direction=claim.direction, sesoi=claim.sesoi)
+    if size and evidence.size is not None:
+        about = evidence.size.at(level).interval
+        size = word_of(about, direction=claim.direction, sesoi=claim.sesoi)[1] or UNSETTLED
+    reason = _rule(claim, word, size, interval)
+    if word not in DECISIVE:
+        return word, size, reason
+    barred = _barred(claim, evidence, word, level) or _adjustment(claim, evidence, word, level)
+    if barred is not None:
+        return "inconclusive", "", barred
+    if claim.arrow:
+        word, closed = _gated(claim, evidence, word, interval, level)
+        if closed is not None:
+            return word, "", closed
+    return word, size, reason
+
+
+def _barred(claim: Claim, evidence: Evidence, word: Word, level: float) -> Reason | None:
+    """Ends of a declared range that disagree, a refusal of the procedure, or too few accounts."""
+    for end in evidence.ends:
+        other, _ = word_of(end.at(level).interval, direction=claim.direction, sesoi=claim.sesoi)
+        if other != word:
+            facts = {"found": evidence.estimate.at(level), "other": end.at(level), "end": end.name}
+            return Reason(ReasonCode.RANGE_DISAGREES, facts)
+    if evidence.barrier:
+        return Reason(ReasonCode.OTHER, {"text": evidence.barrier})
+    if 0 < evidence.clusters < FEWEST_CLUSTERS:
+        facts = {"clusters": evidence.clusters, "needed": FEWEST_CLUSTERS}
+        return Reason(ReasonCode.FEW_CLUSTERS, facts)
+    return None
 
 
 def _adjustment(claim: Claim, evidence: Evidence, word: Word, level: float) -> Reason | None:

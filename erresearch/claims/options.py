@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal
 
 from erresearch.errors import DataError, UnknownNameError
+from erresearch.io.files import UnfitError, read_value
 
 #: How a list of accounts may have been chosen; only the first two do not look at reactions.
 CHOICES: Final = ("all", "followers", "reactions", "mixed")
@@ -29,73 +30,44 @@ def _itself(value: Any) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What an option may hold: in words, how it is read, and which roles it then names."""
+    """What an option may hold: in words and as a type, which roles it then names, and what else must be so."""
 
     allowed: str
-    read: Callable[[Any], Any]
+    type: Any
     roles: Callable[[Any], Iterable[str]] = _nothing
     choices: tuple[str, ...] = ()
+    check: Callable[[Any], bool] = lambda _: True
 
 
-def _is(value: Any, kind: type) -> Any:
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise TypeError
-    return value
+def _finite(numbers: Iterable[float]) -> bool:
+    return all(map(math.isfinite, numbers))
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not all(isinstance(one, str) for one in value):
-        raise TypeError
-    return tuple(value)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise TypeError
-    return float(value)
-
-
-def _count(value: Any) -> int:
-    if _is(value, int) < 1:
-        raise ValueError
-    return int(value)
-
-
-def _shares(value: Any) -> tuple[float, float]:
-    low, high = (_number(one) for one in value)
-    if not 0 < low <= high <= 1:
-        raise ValueError
-    return low, high
-
-
-def _numbers(value: Any) -> Mapping[str, float]:
-    if not value:
-        raise ValueError
-    return {_is(role, str): _number(number) for role, number in _is(value, dict).items()}
-
-
-def _share(value: Any) -> float:
-    if not 0 < _number(value) <= 1:
-        raise ValueError
-    return _number(value)
-
-
-_ROLES: Final = _Kind("a list of roles", _texts, iter)
-_ROLE: Final = _Kind("a role", lambda value: _is(value, str), _itself)
-_COLUMNS: Final = _Kind("a list of column names", _texts)
-_WEIGHTS: Final = _Kind("a table of one number per role", _numbers, iter)
-_RATES: Final = _Kind("a table of one rate per role", lambda value: dict(_is(value, dict)), iter)
-_COUNT: Final = _Kind("a whole number from 1 on", _count)
-_NUMBER: Final = _Kind("a number", _number)
-_NUMBERS: Final = _Kind("a list of numbers", lambda value: tuple(_number(one) for one in value))
-_FLAG: Final = _Kind("true or false", lambda value: _is(value, bool))
-_TEXT: Final = _Kind("a text", lambda value: _is(value, str))
-_SHARE: Final = _Kind("a share above 0, 1 at most", _share)
-_SHARES: Final = _Kind("two shares above 0, the lower one first, 1 at most", _shares)
+_ROLES: Final = _Kind("a list of roles", tuple[str, ...], iter)
+_ROLE: Final = _Kind("a role", str, _itself)
+_COLUMNS: Final = _Kind("a list of column names", tuple[str, ...])
+_WEIGHTS: Final = _Kind(
+    "a table of one number per role",
+    Mapping[str, float],
+    iter,
+    check=lambda table: bool(table) and _finite(table.values()),
+)
+_RATES: Final = _Kind("a table of one rate per role", Mapping[str, Any], iter)
+_COUNT: Final = _Kind("a whole number from 1 on", int, check=lambda number: number >= 1)
+_NUMBER: Final = _Kind("a number", float, check=math.isfinite)
+_NUMBERS: Final = _Kind("a list of numbers", tuple[float, ...], check=_finite)
+_FLAG: Final = _Kind("true or false", bool)
+_TEXT: Final = _Kind("a text", str)
+_SHARE: Final = _Kind("a share above 0, 1 at most", float, check=lambda share: 0 < share <= 1)
+_SHARES: Final = _Kind(
+    "two shares above 0, the lower one first, 1 at most",
+    tuple[float, float],
+    check=lambda ends: 0 < ends[0] <= ends[1] <= 1,
+)
 
 
 def _choice(*names: str) -> _Kind:
-    return _Kind(", ".join(names), lambda value: _is(value, str), choices=names)
+    return _Kind(", ".join(names), str, choices=names)
 
 
 def _option(kind: _Kind, default: Any = MISSING) -> Any:
@@ -509,14 +481,16 @@ def without_challenges(given: Mapping[str, Any], *, procedure: str) -> dict[str,
 
 def _read(name: str, value: Any, kind: _Kind, claim: str) -> Any:
     try:
-        read = kind.read(value)
-    except (TypeError, ValueError) as error:
+        read = read_value(kind.type, value)
+    except UnfitError:
+        read = None
+    if read is None or not kind.check(read):
         raise DataError(
             f"the option `{name}` of claim {claim} cannot be used",
             got=repr(value)[:80],
             allowed=kind.allowed,
             fix="correct the entry",
-        ) from error
+        )
     if kind.choices and read not in kind.choices:
         raise UnknownNameError.of(f"`{name}` (claim {claim})", read, kind.choices)
     return read

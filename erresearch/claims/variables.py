@@ -93,8 +93,7 @@ class Variables(Generic[Arguments]):
         if role in self.options.logs:
             return log(column)
         if role in self.options.log1p:
-            # of a control only: no elasticity is read from it, and rows without any must not be lost
-            return (value + 1.0).log().alias(self.name(role))
+            return amount(column)
         if role in self.options.standardise:
             return ((value - value.mean()) / value.std()).alias(self.name(role))
         if role in self.options.log_standardise:
@@ -116,6 +115,11 @@ class Variables(Generic[Arguments]):
         }
         found = [pattern for option, pattern in made.items() if role in getattr(self.options, option)]
         return (found[0] if found else "{}").replace("{}", self.roles[role])
+
+
+def amount(column: str) -> nw.Expr:
+    """Log (1 + x), of a control only: no elasticity is read from it, and rows without any must not be lost."""
+    return (nw.col(column).cast(nw.Float64()) + 1.0).log().alias(f"log (1 + {column})")
 
 
 def cast_roles(

@@ -220,7 +220,7 @@ def read_value(kind: Any, held: Any, at: str = "", *, makers: Makers = MappingPr
     Examples
     --------
     >>> read_value(tuple[float, ...], [1, 0.5])
-    (1, 0.5)
+    (1.0, 0.5)
     >>> read_value(tuple[str, ...], "ab", "names")
     Traceback (most recent call last):
     erresearch.io.files.UnfitError: names is not a list of texts
@@ -237,8 +237,8 @@ def read_value(kind: Any, held: Any, at: str = "", *, makers: Makers = MappingPr
     if hasattr(kind, "__dataclass_fields__") and isinstance(held, dict):
         return makers[kind](held) if kind in makers else kind(**read_fields(kind, held, at, makers=makers))
     number = isinstance(held, (int, float)) and not isinstance(held, bool)
-    if kind is float and (held is None or number):  # JSON has no word for "not a number"
-        return math.nan if held is None else held
+    if kind is float and (number or held is None):  # JSON has no word for "not a number"
+        return math.nan if held is None else float(held)
     counted = kind is int and number and isinstance(held, int) and held >= -1
     if kind is Any or counted or (kind in (str, bool) and isinstance(held, kind)):
         return held

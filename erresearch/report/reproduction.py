@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from markupsafe import Markup, escape
 
-from erresearch.errors import ErresearchWarning
+from erresearch.errors import own_warnings
 from erresearch.io.files import atomic_write, resource
 from erresearch.io.outputs import output_folder
 from erresearch.report.console import progress_line
@@ -120,7 +118,7 @@ def reproduce(
     cells = sum(_code_cells(path) for path in paths)
     with output_folder(out) as folder:
         with (
-            _collected_warnings() as cautions,
+            own_warnings() as cautions,
             progress_line(cells + 1, label="notebooks and claims", show=progress) as step,
             notebooks_running(paths, folder / "notebooks", jobs=jobs, on_cell=step) as wait,
         ):
@@ -151,21 +149,6 @@ def reproduce(
         table=out / "verdicts.csv",
         record=out / "manifest.json",
     )
-
-
-@contextlib.contextmanager
-def _collected_warnings() -> Iterator[list[str]]:
-    """Gather this package's own warnings for the report; others are given on."""
-    said: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ErresearchWarning)
-        yield said
-    for warning in caught:
-        if issubclass(warning.category, ErresearchWarning):
-            said.append(str(warning.message))
-        else:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    said[:] = dict.fromkeys(said)
 
 
 def _pictures(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from erresearch.claims.decision_rule import SHOWN, Evidence, left_out
 from erresearch.claims.options import DecayOptions, LongRunOptions, PrecedenceOptions, PredictionOptions
-from erresearch.claims.variables import Variables
+from erresearch.claims.variables import Variables, amount
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, gather, open_rows
@@ -29,7 +29,7 @@ from erresearch.relate import (
 )
 from erresearch.relate.design import Effect, open_moments, sweep
 from erresearch.relate.distributed_lags import SHORTEST
-from erresearch.relate.lags import open_panel, refuse_repeated
+from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
 from erresearch.relate.shop_days import FEW_SHOPS
 from erresearch.relate.temporal_precedence import PanelModels, event_lags
 from erresearch.relate.time_series import EntityModels
@@ -37,6 +37,8 @@ from erresearch.results import Doubt, Estimate, Fit, Precedence, Reliability, pl
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
 
 _EFFECTS: tuple[Effect, ...] = ("account", "period")
+#: Weights of coefficients by name of their sum to the sums, estimated.
+_Combining = Callable[[Mapping[str, Mapping[str, float]]], Mapping[str, Estimate]]
 #: Share of rows lost to zeros and gaps beyond which a doubt is raised.
 _COSTLY = 0.2
 #: Share of a shop's days that must be there for a judgement by day.
@@ -66,7 +68,7 @@ def challenge_arrow(
     present = column_names(cast.data)
     others = [name for name in cast.options.definitions if name in present]
     extras = [name for name in cast.options.extras if name in present]
-    columns = [x, y, *controls, *map(log, others), *map(_amount, extras)]
+    columns = [x, y, *controls, *map(log, others), *map(amount, extras)]
     panel = open_panel(cast.data, columns, by=cast.column("by"), time=cast.column("time"))
     first, last = 2 + len(controls), 2 + len(controls) + len(others)
     wanted = [(column, lag) for column in range(first) for lag in range(lags + 1)]
@@ -108,24 +110,21 @@ def challenge_arrow(
     fragile = [] if agrees else [f"only {share} have its sign significantly"]
     if controls:
         fit = regress(moments, outcome, on=[own, *minimal], effects=_EFFECTS, cov="CRV3")
-        doubt = sensitivity(fit, own, benchmark=panel.label(2, 0))
-        doubts.append(
-            Doubt(
-                "hidden confounder",
-                f"one that explains {100 * doubt.robustness_value:.2g} % of what is left of both x and y would take the "
-                f"estimate to 0; one as strong as {doubt.benchmark} would leave {plain(doubt.adjusted)}",
-                doubt.robustness_value,
-                not doubt.withstands,
-            )
-        )
-        if not doubt.withstands:
-            fragile.append(f"a hidden confounder as strong as {doubt.benchmark} could explain it")
+        hidden, too_weak = _hidden_confounder(fit, own, panel.label(2, 0))
+        doubts.append(hidden)
+        fragile += too_weak
     return doubts, "; ".join(fragile)
 
 
-def _amount(column: str) -> nw.Expr:
-    # added as a control only: weeks without posts must not be lost to a logarithm
-    return (nw.col(column).cast(nw.Float64()) + 1.0).log().alias(f"log (1 + {column})")
+def _hidden_confounder(fit: Fit, own: str, benchmark: str) -> tuple[Doubt, list[str]]:
+    """What a confounder that nobody measured would have to explain, and why an effect does not withstand one."""
+    doubt = sensitivity(fit, own, benchmark=benchmark)
+    said = (
+        f"one that explains {100 * doubt.robustness_value:.2g} % of what is left of both x and y would take the "
+        f"estimate to 0; one as strong as {doubt.benchmark} would leave {plain(doubt.adjusted)}"
+    )
+    why = [] if doubt.withstands else [f"a hidden confounder as strong as {doubt.benchmark} could explain it"]
+    return Doubt("hidden confounder", said, doubt.robustness_value, not doubt.withstands), why
 
 
 def challenge_list(cast: Variables[DecayOptions]) -> tuple[Doubt, str]:
@@ -287,7 +286,7 @@ def held_fixed(
 ) -> tuple[list[Any], list[Doubt]]:
     """Controls that a table has and that vary; one that stands still explains nothing, and is said."""
     terms = {cast.column(role): cast.term(role) for role in cast.options.controls if role in cast.roles}
-    terms |= {name: _amount(name) for name in cast.declared.controls}
+    terms |= {name: amount(name) for name in cast.declared.controls}
     if not terms or isinstance(cast.data, Moments):
         return list(terms.values()), []
     opened = open_rows(cast.data, list(terms), [], None)
@@ -420,36 +419,8 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     alone = rows.accounts == 1
     lags = max(cast.options.lags - alone, 1)
     x, y = ([rows.label(column, step) for step in range(1, lags + 1)] for column in (0, 1))
-    first = 2 + len(controls)
-    held = event_lags(cast.events, first)
-    if alone:
-        # as in the order of the two: one more lag than is summed, trend and season, fixed-b intervals
-        wanted = [(column, lag) for column in range(first) for lag in range(lags + 2)]
-        models = EntityModels.of(
-            rows, [*wanted, *held], held=held, controls=range(2, first), lags=lags, level=cast.level
-        )
-        on = [*x, rows.label(0, lags + 1), *y, rows.label(1, lags + 1), *models.also]
-        combined = partial(models.combinations, rows.names[1], on)
-        dropped, result, clusters = models.dropped, None, 0
-    else:
-        also = [(column, step) for column in range(2, first) for step in range(lags + 1)]
-        pairs = [(column, step) for column in (0, 1) for step in range(1, lags + 1)]
-        moments = rows.moments([*pairs, *also, (1, 0), *held])
-        refuse_repeated(moments, rows.names[1])
-        panel_models = PanelModels(
-            rows=rows,
-            moments=moments,
-            swept=sweep(moments, _EFFECTS),
-            held=held,
-            controls=range(2, first),
-            lags=lags,
-            level=cast.level,
-            seed=0,
-        )
-        on = [*x, *y, *panel_models.also]
-        fit = regress(moments, rows.label(1, 0), on=on, effects=_EFFECTS, level=cast.level)
-        combined = partial(_contrasts, fit, cast.level)
-        dropped, result, clusters = fit.dropped, fit, fit.n_accounts
+    modelled = _of_one_entity if alone else _of_several
+    combined, dropped, fit = modelled(cast, rows, controls=range(2, 2 + len(controls)), lags=lags)
     name = f"long-run {rows.names[0]} on {rows.names[1]}"
     sums = combined({"x": dict.fromkeys(x, 1.0), "y": dict.fromkeys(y, 1.0)})
     short, memory = sums["x"].value, sums["y"].value
@@ -475,11 +446,48 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
         estimate,
         order=order,
         open_points=open_points(cast, order),
-        clusters=clusters,
+        clusters=fit.n_accounts if fit is not None else 0,
         barrier="; ".join(order.cautions) if alone else "",
         doubts=doubts,
-        result=result,
+        result=fit,
     )
+
+
+def _of_one_entity(
+    cast: Variables[LongRunOptions], rows: LaggedRows, *, controls: range, lags: int
+) -> tuple[_Combining, Mapping[str, int], None]:
+    """One more lag than is summed, trend and season, fixed-b intervals, as in the order of the two."""
+    held = event_lags(cast.events, controls.stop)
+    wanted = [(column, lag) for column in range(controls.stop) for lag in range(lags + 2)]
+    models = EntityModels.of(
+        rows, [*wanted, *held], held=held, controls=controls, lags=lags, level=cast.level
+    )
+    on = [rows.label(column, step) for column in (0, 1) for step in range(1, lags + 2)]
+    return partial(models.combinations, rows.names[1], [*on, *models.also]), models.dropped, None
+
+
+def _of_several(
+    cast: Variables[LongRunOptions], rows: LaggedRows, *, controls: range, lags: int
+) -> tuple[_Combining, Mapping[str, int], Fit]:
+    """Account and period effects, clustered by account."""
+    held = event_lags(cast.events, controls.stop)
+    also = [(column, step) for column in controls for step in range(lags + 1)]
+    pairs = [(column, step) for column in (0, 1) for step in range(1, lags + 1)]
+    moments = rows.moments([*pairs, *also, (1, 0), *held])
+    refuse_repeated(moments, rows.names[1])
+    models = PanelModels(
+        rows=rows,
+        moments=moments,
+        swept=sweep(moments, _EFFECTS),
+        held=held,
+        controls=controls,
+        lags=lags,
+        level=cast.level,
+        seed=0,
+    )
+    on = [*(rows.label(*pair) for pair in pairs), *models.also]
+    fit = regress(moments, rows.label(1, 0), on=on, effects=_EFFECTS, level=cast.level)
+    return partial(_contrasts, fit, cast.level), fit.dropped, fit
 
 
 def _contrasts(fit: Fit, level: float, weights: Mapping[str, Mapping[str, float]]) -> dict[str, Estimate]:
