@@ -82,7 +82,7 @@ lock: ## write the locks again from pyproject.toml (needs uv)
 	$(PYTHON) tools/lite.py --lock
 
 expected: install ## accept the present verdicts as the expected ones, in the tests, the README and the guides
-	@$(BIN)/erresearch reproduce --out results --no-expected
+	@$(BIN)/erresearch reproduce --out results --no-expected --no-notebooks
 	@mkdir -p tests/expected && cp results/verdicts.csv tests/expected/verdicts.csv
 	@$(BIN)/python tools/readme.py
 	@$(BIN)/python tools/guides.py
