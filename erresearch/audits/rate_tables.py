@@ -128,18 +128,8 @@ def side_by_side(posts: pd.DataFrame | Lake | None) -> pd.DataFrame:
                     continue
                 row["why_not"] = error.wrong
             rows.append(row)
-    columns = [
-        "platform",
-        "post_type",
-        "definition",
-        "formula",
-        "mean",
-        "median",
-        "n",
-        "unit",
-        "band",
-        "why_not",
-    ]
+    figures = ["formula", "mean", "median", "n", "unit", "band", "why_not"]
+    columns = ["platform", "post_type", "definition", *figures]
     return pd.DataFrame(rows, columns=columns)
 
 

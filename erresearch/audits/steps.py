@@ -274,7 +274,7 @@ class Step:
     ----------
     call : callable
         A public function.
-    given : tuple of str
+    given : str
         Its arguments, as they are written in a cell: names of settings and of earlier steps, with attributes
         (``files.described``). ``name=`` before one says which parameter it is.
     makes : str
@@ -288,7 +288,7 @@ class Step:
     """
 
     call: Callable[..., Any]
-    given: tuple[str, ...]
+    given: str
     makes: str = ""
     shows: Literal["", "printed", "shown", "each"] = ""
     text: str = ""
@@ -296,14 +296,14 @@ class Step:
 
     def run(self, known: Mapping[str, Any]) -> Any:
         """Call the function with what is known so far."""
-        named = [one.rpartition("=") for one in self.given]
+        named = [one.rpartition("=") for one in self.given.split(", ")]
         places = [_value(known, place) for name, _, place in named if not name]
         return self.call(*places, **{name: _value(known, place) for name, _, place in named if name})
 
     def code(self, public: Iterable[str]) -> str:
         """The same as a cell; public names stand below ``er``."""
         name = self.call.__name__
-        call = f"{'er.' * (name in public)}{name}({', '.join(self.given)})"
+        call = f"{'er.' * (name in public)}{name}({self.given})"
         if self.makes:
             return f"{self.makes} = {call}" + (f"\nprint({self.makes})" if self.shows == "printed" else "")
         return {"printed": f"print({call})", "each": f"display(*{call})"}.get(self.shows, call)
@@ -322,15 +322,7 @@ def _value(known: Mapping[str, Any], place: str) -> Any:
 STEPS: Final[tuple[Step, ...]] = (
     Step(
         call=read_files,
-        given=(
-            "FILES",
-            "outcomes=OUTCOMES",
-            "survey=SURVEY",
-            "tz=TZ",
-            "currency=CURRENCY",
-            "pseudonyms=PSEUDONYMS",
-            "entity=ENTITY",
-        ),
+        given="FILES, outcomes=OUTCOMES, survey=SURVEY, tz=TZ, currency=CURRENCY, pseudonyms=PSEUDONYMS, entity=ENTITY",
         makes="files",
         shows="printed",
         text="## Read\n\nEach file is recognised by its bytes and headers. What it does not say is guessed, with the "
@@ -338,24 +330,24 @@ STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(
         call=described_posts,
-        given=("files",),
+        given="files",
         makes="posts",
         text="## Engagement, by every definition\n\nThe same posts, under each definition in use. A band is what one "
         "source prints; it holds for its own definition only.",
     ),
-    Step(call=side_by_side, given=("posts",), makes="rates"),
-    Step(call=rate_table, given=("rates",), shows="shown", needs="rates"),
+    Step(call=side_by_side, given="posts", makes="rates"),
+    Step(call=rate_table, given="rates", shows="shown", needs="rates"),
     Step(
         call=join_files,
-        given=("files", "freq=FREQ", "tz=TZ", "entity=ENTITY", "rules=RULES"),
+        given="files, freq=FREQ, tz=TZ, entity=ENTITY, rules=RULES",
         makes="joined",
         shows="printed",
         text="## One calendar\n\nOne row per entity and period; nothing is spread, repeated or filled in.",
     ),
-    Step(call=column_table, given=("joined.panel",), shows="shown", needs="joined.panel"),
+    Step(call=column_table, given="joined.panel", shows="shown", needs="joined.panel"),
     Step(
         call=past_pauses,
-        given=("joined.panel",),
+        given="joined.panel",
         makes="pauses",
         shows="printed",
         text="## Pauses that already happened\n\nGaps and jumps in posting, found without looking at revenue. Nobody "
@@ -363,40 +355,30 @@ STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(
         call=account_table,
-        given=("posts",),
+        given="posts",
         makes="accounts",
         text="## The claims\n\n*Not judged* says what is missing, *inconclusive* what would help.",
     ),
     Step(
         call=judge_panel,
-        given=(
-            "joined.panel",
-            "accounts",
-            "name=joined.name",
-            "sesoi=SESOI",
-            "reason=joined.reason",
-            "waits=joined.waits",
-            "unpriced=files.unpriced",
-            "unscored=joined.unscored",
-            "events=joined.events",
-            "choice=RULES.choice",
-        ),
+        given="joined.panel, accounts, name=joined.name, sesoi=SESOI, reason=joined.reason, waits=joined.waits, "
+        "unpriced=files.unpriced, unscored=joined.unscored, events=joined.events, choice=RULES.choice",
         makes="verdicts",
     ),
-    Step(call=settling_plan, given=("joined.panel", "grain=files.grain", "out=OUT"), makes="plan"),
-    Step(call=with_plan, given=("verdicts", "plan", "pauses"), makes="verdicts"),
-    Step(call=verdict_table, given=("verdicts", "reason=True"), shows="shown"),
-    Step(call=doubt_lines, given=("verdicts",), shows="printed", needs="verdicts"),
+    Step(call=settling_plan, given="joined.panel, grain=files.grain, out=OUT", makes="plan"),
+    Step(call=with_plan, given="verdicts, plan, pauses", makes="verdicts"),
+    Step(call=verdict_table, given="verdicts, reason=True", shows="shown"),
+    Step(call=doubt_lines, given="verdicts", shows="printed", needs="verdicts"),
     Step(
         call=drawings,
-        given=("verdicts",),
+        given="verdicts",
         shows="each",
         needs="joined.panel",
         text="## What the estimates were read off",
     ),
     Step(
         call=survey_scores,
-        given=("files.survey",),
+        given="files.survey",
         makes="scores",
         shows="printed",
         needs="files.survey",

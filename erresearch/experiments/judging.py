@@ -25,6 +25,7 @@ from erresearch.experiments.history import (
     read_series,
 )
 from erresearch.experiments.randomisation import (
+    Lots,
     Redrawn,
     Window,
     counted,
@@ -236,7 +237,9 @@ def judge_experiment(
     posting = plan.schedule.posting.reshape(drawn.shape)
     again, complete = redraws(plan.design, len(drawn), plan.seed)
     z = exposure(np.concatenate([posting[None], again]), plan.design.lags)[..., :periods]
-    windows = tuple(_window(plan, members, joined, periods) for members in units(plan.design, plan.history))
+    known = all(shop.engagement is not None for shop in joined)
+    members = units(plan.design, plan.history)
+    windows = tuple(_window(plan, each, joined, periods, with_engagement=known) for each in members)
     lots = draw_again(tuple(window for window, _ in windows), z, complete)
     reference = Redrawn.of(lots)
     used = sum(int(window.keep.sum()) for window, _ in windows)
@@ -265,7 +268,7 @@ def judge_experiment(
         word="inconclusive" if looking_early and word == "practically nil" else word,
         effect=effect,
         pvalue=reference.pvalue(0.0),
-        per_engagement=_per_engagement(plan, joined, z, complete, periods),
+        per_engagement=_per_engagement(plan, joined, lots, used) if known else None,
         certainty=grade("randomised", [doubt.code for doubt in doubts if doubt.raised]),
         doubts=tuple(doubts),
         early=looking_early,
@@ -380,7 +383,8 @@ def _window(
     members: tuple[int, ...],
     joined: tuple[Series, ...],
     periods: int,
-    with_engagement: bool = False,
+    *,
+    with_engagement: bool,
 ) -> tuple[Window, int]:
     """What the calendar leaves of a unit, and how many of the plan's outcomes are missing."""
     shops = [joined[at] for at in members]
@@ -425,7 +429,7 @@ def _columns(shop: Series, floor: float, plan: PausePlan, with_engagement: bool)
         return y[:, None]
     usual = _usual_engagement(shop, plan)
     felt = box(np.where(np.isnan(shop.engagement), usual, shop.engagement), plan.design.lags)
-    return np.column_stack([y, felt / _usual_engagement(shop, plan)])
+    return np.column_stack([y, felt / usual])
 
 
 def _usual_engagement(shop: Series, plan: PausePlan) -> float:
@@ -437,16 +441,7 @@ def _usual_engagement(shop: Series, plan: PausePlan) -> float:
     return max(float(np.nanmean(known)), 1e-9)
 
 
-def _per_engagement(
-    plan: PausePlan, joined: tuple[Series, ...], z: Array, complete: bool, periods: int
-) -> Estimate | None:
-    if any(shop.engagement is None for shop in joined):
-        return None
-    windows = tuple(
-        _window(plan, members, joined, periods, with_engagement=True)[0]
-        for members in units(plan.design, plan.history)
-    )
-    lots = draw_again(windows, z, complete)
+def _per_engagement(plan: PausePlan, joined: tuple[Series, ...], lots: Lots, rows: int) -> Estimate | None:
     value, hull, _ = ratio_set(lots, LEVEL)
     if not math.isfinite(value):
         return None
@@ -460,7 +455,7 @@ def _per_engagement(
         se=factor / first_stage,
         df=math.inf,
         interval=Interval(factor * min(hull.low, value), factor * max(hull.high, value), LEVEL),
-        n_rows=sum(int(window.keep.sum()) for window in windows),
+        n_rows=rows,
         n_accounts=0,
         method="plan as instrument, set of Anderson and Rubin, lot drawn again",
     )
