@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from erresearch.claims.certainty import _points, grade, read_points
+from erresearch.claims.registry import _points, grade, read_points
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.results.verdicts import LEVELS, Certainty
 

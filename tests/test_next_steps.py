@@ -11,7 +11,7 @@ import pytest
 
 import erresearch as er
 from erresearch.audits.next_steps import PlanCode, past_pauses, settling_plan, with_plan
-from erresearch.claims.certainty import grade
+from erresearch.claims.registry import grade
 from erresearch.experiments.planning import quick_plan
 from erresearch.panel import Panel
 from erresearch.results import Verdict

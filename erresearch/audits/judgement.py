@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from erresearch.audits.rate_tables import entity_table
 from erresearch.claims.board import examine
-from erresearch.claims.certainty import grade
 from erresearch.claims.decision_rule import DETECTABLE, SHOWN
-from erresearch.claims.registry import Claim, read_claims
+from erresearch.claims.registry import Claim, grade, read_claims
 from erresearch.errors import DesignError
 from erresearch.panel import BOOSTED, Panel
 from erresearch.panel.records import Choice

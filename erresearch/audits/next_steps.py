@@ -11,8 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from erresearch.claims.certainty import grade
-from erresearch.claims.registry import read_claims
+from erresearch.claims.registry import grade, read_claims
 from erresearch.errors import DesignError, ErresearchError
 from erresearch.experiments import Interruption, Pause, find_pauses, interruption
 from erresearch.experiments.designs import BELIEVABLE

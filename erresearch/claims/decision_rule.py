@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Final, Literal
 
-from erresearch.claims.certainty import grade, read_points
-from erresearch.claims.registry import Claim
+from erresearch.claims.registry import Claim, grade, read_points
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.results import (

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from erresearch.claims.certainty import grade
+from erresearch.claims.registry import grade
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.experiments.history import Array, Flags
 from erresearch.experiments.judging import settled

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from erresearch.claims.certainty import grade
 from erresearch.claims.decision_rule import word_of
+from erresearch.claims.registry import grade
 from erresearch.claims.sharing import Finding
 from erresearch.errors import DataError, DesignError
 from erresearch.experiments.designs import LOOK, Array, PausePlan, Plans, listed

@@ -298,8 +298,8 @@ def living_curve(
     >>> living_curve(m, "revenue", "likes", minimal=[], controls=["spend"], definitions=["likes", "comments"], lags=[0])
     <living curve of 12 models: likes and revenue>
     """
-    from erresearch.claims.certainty import grade
     from erresearch.claims.decision_rule import word_of
+    from erresearch.claims.registry import grade
     from erresearch.robustness import CurveInference, specification_curve
 
     curve = specification_curve(

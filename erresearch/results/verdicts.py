@@ -191,7 +191,7 @@ class Certainty:
 
     See Also
     --------
-    erresearch.claims.certainty.grade : Makes it.
+    erresearch.claims.registry.grade : Makes it.
 
     References
     ----------
