@@ -24,7 +24,7 @@ from erresearch.errors import ColumnError, DataError, EngineError, UnknownNameEr
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIES = Path(os.environ.get("ERRESEARCH_DATA_DIR") or ROOT.parent / "shared" / "data")
-EMBEDDED = ["movies", "published-effects", "er-benchmarks", "aggregation-levels"]
+EMBEDDED = ["movies", "published-effects", "er-benchmarks", "aggregation-levels", "project-groups"]
 FOLDERS = ["best-of-ml-python", "best-of-web-python"]
 DOWNLOADED = [
     *["csm-movies", "hillstrom", "online-shoppers", "facebook-metrics", "fandango"],

@@ -266,3 +266,38 @@ def test_figures_found_before_are_found_again_or_explained(monkeypatch):
     assert all(figure.same or figure.why for figure in found)
     page = (ROOT / "docs" / "BOARD.md").read_text(encoding="utf-8")
     assert tool["table"](found) in page, "run: python tools/found_before.py"
+
+
+# --------------------------------------------------------------------------------------- groups that ship
+def sums_of(groups: pd.DataFrame) -> tuple[np.ndarray, float]:
+    """Covariance of all rows from the counts, means, standard deviations and correlations of their groups, and rows."""
+    n = groups["rows"].to_numpy(dtype=float)
+    means, spread = (groups[[f"new_stars{s}", f"downloads{s}"]].to_numpy() for s in ("", "_sd"))
+    within = np.einsum("g,gi,gj->gij", n - 1, spread, spread)
+    within[:, [0, 1], [1, 0]] *= groups["r"].to_numpy()[:, None]
+    off = means - n @ means / n.sum()
+    return (within.sum(axis=0) + np.einsum("g,gi,gj->ij", n, off, off)) / (n.sum() - 1), n.sum()
+
+
+@pytest.mark.parametrize("name", ["best-of-ml-python", "best-of-web-python"])
+def test_the_groups_that_ship_give_the_figures_of_the_pack(name):
+    """Correlation over all rows and slope of what is left, as in the estimates stored beside them."""
+    groups = datasets.load("project-groups").query("data == @name")
+    assert groups["projects"].min() >= 20
+    (verdict,) = examine("C01", {name: read_pack(ROOT / "data" / "evidence" / f"{name}.npz")})
+    between, _ = sums_of(groups.query("compared == 'projects with each other'"))
+    r = between[0, 1] / np.sqrt(between[0, 0] * between[1, 1])
+    (naive,) = [doubt.value for doubt in verdict.doubts if doubt.name.startswith("naive")]
+    assert r == pytest.approx(naive, abs=1e-4)
+    left, rows = sums_of(groups.query("compared == 'a project with itself'"))
+    if name == "best-of-ml-python":  # projects that stand in both lists are judged there
+        assert rows == verdict.estimate.n_rows
+        assert left[0, 1] / left[0, 0] == pytest.approx(verdict.estimate.value, abs=1e-5)
+
+
+@pytest.mark.skipif(not (COPIES / "best_of_ml_python").is_dir(), reason=f"no copies of the lists in {COPIES}")
+def test_the_groups_that_ship_are_those_of_the_rows(monkeypatch):
+    monkeypatch.setenv("ERRESEARCH_DATA_DIR", str(COPIES))
+    made = runpy.run_path(str(ROOT / "data" / "make_evidence.py"))["groups"]("best-of-web-python")
+    stored = datasets.load("project-groups").query("data == 'best-of-web-python'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(made, stored, atol=2e-6, check_dtype=False, check_like=True)
