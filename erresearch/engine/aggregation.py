@@ -15,8 +15,8 @@ import numpy as np
 from erresearch.engine.group_keys import as_text, coded, sort_periods, sort_text, sum_into
 from erresearch.engine.lazy_rows import (
     LazyRows,
-    conditions,
     free_name,
+    lacks,
     near,
     no_rows,
     numbers,
@@ -323,15 +323,9 @@ def count_dropped(source: LazyRows, opened: Opened, used: int) -> dict[str, int]
     if rows == used:
         return {}
     check_text([part for part in opened.parts if opened.parsed], opened.parsed)
-    found = conditions(source)
-    counts, before = [], nw.lit(True)
-    for i, (_, holds) in enumerate(found):
-        counts.append(nw.when(before & ~holds).then(1).otherwise(0).sum().alias(f"d{i}"))
-        before = before & holds
-    table = gather(source.frame.select(*counts))
-    dropped = {words: int(table[f"d{i}"][0] or 0) for i, (words, _) in enumerate(found)}
+    dropped = lacks(source)
     refuse_negative(dropped, rows)
-    return {words: count for words, count in dropped.items() if count}
+    return dropped
 
 
 def cell_pass(source: LazyRows, accounts: int, rows: int) -> tuple[Array, Array, Array, Array, Array]:

@@ -341,6 +341,18 @@ def conditions(source: LazyRows) -> list[tuple[str, nw.Expr]]:
     return found + [(f"not finite: {column}", _finite(nw.col(name))) for column, name in pairs]
 
 
+def lacks(source: LazyRows) -> dict[str, int]:
+    """Rows that are not complete, by the first thing that they lack."""
+    found = conditions(source)
+    counts, before = [], nw.lit(True)
+    for i, (_, holds) in enumerate(found):
+        counts.append(nw.when(before & ~holds).then(1).otherwise(0).sum().alias(f"d{i}"))
+        before = before & holds
+    table = gather(source.frame.select(*counts))
+    lost = {words: int(table[f"d{i}"][0] or 0) for i, (words, _) in enumerate(found)}
+    return {words: count for words, count in lost.items() if count}
+
+
 def _finite(value: nw.Expr) -> nw.Expr:
     # only some engines take NaN for null: both are asked for
     return ~value.is_null() & value.is_finite()

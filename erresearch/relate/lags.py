@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import day_number
-from erresearch.engine.lazy_rows import ROWS_BYTES, check_ids
+from erresearch.engine.lazy_rows import ROWS_BYTES, LazyRows, check_ids, lacks
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DataError, DesignError, GuardError
@@ -167,8 +167,9 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
     frame = opened.frame.select(*numbers, account.alias(_ACCOUNT), nw.nth(present.index(time)).alias(_TIME))
     if by is not None:
         check_ids(frame, _ACCOUNT, by)
-    frame, dropped = _with_keys(frame, by, time)
-    frame = _read_time(frame)
+    keyed = LazyRows(frame=frame, columns=(), names=(), origin=np.zeros(0), account=_ACCOUNT, period=_TIME)
+    dropped = lacks(keyed)
+    frame = _read_time(keyed.complete() if dropped else frame)
     clock, calendar = _clock(frame.collect_schema()[_TIME])
     frame = frame.with_columns(nw.lit(0).alias(_STEP)).with_columns(clock.alias(_CLOCK))
     accounts, lengths, counts = _steps(frame)
@@ -209,28 +210,6 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
         dropped=dropped,
         in_memory=in_memory,
     )
-
-
-def _with_keys(
-    frame: nw.LazyFrame[Any], by: str | None, time: str
-) -> tuple[nw.LazyFrame[Any], dict[str, int]]:
-    """Rows that say whose and when they are; the others are counted."""
-    schema = frame.collect_schema()
-
-    def there(name: str) -> nw.Expr:
-        known = ~nw.col(name).is_null()
-        return known & ~nw.col(name).is_nan() if schema[name].is_float() else known
-
-    whose, when = there(_ACCOUNT), there(_TIME)
-    counts = gather(
-        frame.select(
-            nw.when(whose).then(0).otherwise(1).sum().alias("account"),
-            nw.when(whose & ~when).then(1).otherwise(0).sum().alias("time"),
-        )
-    )
-    found = {"account missing": int(counts["account"][0] or 0), "period missing": int(counts["time"][0] or 0)}
-    dropped = {reason: n for reason, n in found.items() if n}
-    return (frame.filter(whose & when) if dropped else frame), dropped
 
 
 def _read_time(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
