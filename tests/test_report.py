@@ -688,7 +688,7 @@ def test_landmarks_have_names_of_their_own_even_where_pictures_look_alike(tmp_pa
 
 
 def test_the_kept_promises_are_shown_and_a_count_of_nothing_is_not(tmp_path):
-    from erresearch.report.calibration import Kept
+    from erresearch.report.figures import CalibrationCell as Kept
 
     promises = {
         "right": [Kept("<b>nil</b>", 0.994, 500, 0.8, "at least")],

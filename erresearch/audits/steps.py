@@ -404,8 +404,8 @@ def audit(
 ) -> Audit:
     """Read exports as they are, join them, judge every claim that they can be asked, and write it all down.
 
-    Without outcomes it is an audit of engagement: every definition side by side, with the bands of their sources.
-    What cannot be joined is not joined, and the reason stands in `refused` and in the report.
+    Without outcomes it is an audit of engagement: it shows every definition side by side, with the bands of their
+    sources. Files that do not fit together are not joined; `refused` and the report give the reason.
 
     Parameters
     ----------
@@ -413,7 +413,7 @@ def audit(
         Exports of any kind. A mapping file ``x.csv.toml`` beside ``x.csv`` is used where it is there. Parquet files
         (``"posts/*.parquet"``) and ``duckdb:file.db?table=posts`` are summed where they lie; the panel comes here.
     outcomes, survey : iterable of path
-        Files that must hold outcomes, and answers of a survey.
+        Files that must hold outcomes, and files that must hold answers of a survey.
     tz : str
         Time zone in which the business counts its days, such as "Europe/Amsterdam".
     freq : {"D", "W", "M", "auto"}
@@ -422,17 +422,17 @@ def audit(
     sesoi : float, optional
         Smallest elasticity of interest, in place of the registry's.
     entity : mapping of str to str, optional
-        Account to entity, where the files are of several shops.
+        Which shop each account belongs to, where the files are of several shops.
     currency : str, optional
         The one currency to keep.
     out : path, optional
         Folder for ``report.html``, ``verdicts.csv``, ``panel.csv``, ``accounting.csv``, ``rates.csv`` and
         ``audit.ipynb``, a notebook that does every step again, with what each of them gave here. The folder is
-        exchanged whole, and only for results of this package (:func:`erresearch.io.outputs.output_folder`). Nothing is
-        written where it is not given.
+        replaced whole, and only if it holds nothing but results of this package
+        (:func:`erresearch.io.outputs.output_folder`). Without `out`, nothing is written.
     rules : Rules, optional
-        Further choices of the joining, such as that boosted posts are left out, or that nothing was spent. Where it is
-        not given, a definition that changes midway is marked, not refused.
+        Further choices, such as leaving boosted posts out, or saying that nothing was spent. Without it, a definition
+        that changes midway is marked, not refused.
     pseudonyms : bool
         Whether accounts, entities, currencies, events, and platforms and kinds of post that the package does not know
         are called "account 1", "entity 1" … in everything that is printed and written. Names of files stay.

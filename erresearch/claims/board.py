@@ -70,12 +70,12 @@ def examine(
     events : path, frame or "none", optional
         What else happened (:func:`erresearch.panel.events.read_events`): promotions, launches, closures. They enter one
         period ahead, now and one period late; the word without them stands among the doubts. "none" says that there
-        were none. Left out, the verdict says "promotions not declared".
+        were none. Without it, the verdict says "promotions not declared".
     reliability : float or Reliability, optional
-        Of x: declared, in (0, 1], or from several counts (:func:`erresearch.relate.reliability`); else from the
-        autocovariances of x.
+        Reliability of x: a declared number in (0, 1], or what several counts give
+        (:func:`erresearch.relate.reliability`). By default it is read from the autocovariances of x.
     choice : {"all", "followers", "reactions", "mixed"}, optional
-        How a list of accounts was chosen; not declared, a claim about a list gets no decisive word.
+        How a list of accounts was chosen. Without it, a claim about a list gets no decisive word.
 
     Returns
     -------

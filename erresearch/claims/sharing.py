@@ -469,9 +469,9 @@ def _finding(row: Mapping[str, str], number: int) -> Finding:
 
 
 def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float = 0.95) -> PartialPooling:
-    """One's own estimate beside those of others, and drawn towards what they lead one to expect.
+    """Put one's own estimate beside those of others, and draw it towards what they lead one to expect.
 
-    Both are shown, and what is mixed is said to be mixed: the own estimate stays as it is. Only findings on the same
+    Both are shown: the own estimate as it is, and the mixed one, which is called mixed. Only findings on the same
     outcome, period and unit are put together, and only with five or more others.
 
     Parameters

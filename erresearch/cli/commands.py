@@ -158,9 +158,9 @@ def _verify_evidence(name: str | None) -> None:
 @command.command("pool", short_help="Add sums that several companies saved, and regress on them.")
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE FILE...")
 @click.option("--out", type=FILE, help="Where the pooled moments go.")
-@click.option("--outcome", help="Left-hand side of a regression.")
-@click.option("--on", multiple=True, help="A regressor; may be given several times.")
-@click.option("--within", is_flag=True, help="Take account effects out.")
+@click.option("--outcome", help="What a regression explains.")
+@click.option("--on", multiple=True, help="A column that explains it; may be repeated.")
+@click.option("--within", is_flag=True, help="Compare each account with itself only.")
 @click.option("--same-accounts", is_flag=True, help="Equal names in two files mean the same account.")
 def pool_evidence(
     *,
@@ -239,19 +239,21 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
 @click.option(
     "--outcomes", multiple=True, type=PLACE, help="A file that must hold outcomes; may be repeated."
 )
-@click.option("--survey", multiple=True, type=FILE, help="A file that must hold answers; may be repeated.")
-@click.option("--tz", help="Zone in which the business counts its days.  [default: UTC, and it is said]")
+@click.option(
+    "--survey", multiple=True, type=FILE, help="A file that must hold survey answers; may be repeated."
+)
+@click.option("--tz", help="Zone in which the business counts its days.  [default: UTC; the output says so]")
 @click.option(
     "--freq", type=click.Choice([*FREQS, "auto"]), default="auto", show_default=True,
     help="Day, week or month; auto takes days where the files allow it, else weeks.",
 )  # fmt: skip
-@click.option("--sesoi", type=float, help="Smallest elasticity of interest.  [default: the claims' own]")
+@click.option("--sesoi", type=float, help="Smallest elasticity that matters.  [default: the claims' own]")
 @click.option("--entity", multiple=True, metavar="ACCOUNT=SHOP", help="Which shop an account belongs to.")
 @click.option("--currency", help="The one currency to keep.")
 @wish(
     "--apart",
     type=click.Choice(["platform", "account", "post_type"]),
-    help="The figures of each of these in columns of their own, too.",
+    help="Add columns for each platform, account or kind of post.",
 )
 @wish("--leave-out-boosted", "paid", flag_value="left out", help="Leave boosted (advertised) posts out.")
 @wish("--nothing-spent", is_flag=True, help="Say that nothing was spent on advertising in these days.")
@@ -270,8 +272,8 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
     type=click.Choice(["all", "followers", "reactions", "mixed"]),
     help="How the accounts of a list were chosen.",
 )
-@click.option("--memory", metavar="SIZE", help="Memory to stay below where an engine can, such as 4GB.")
-@click.option("--pseudonyms", is_flag=True, help='Say "account 1" for every account, and so on.')
+@click.option("--memory", metavar="SIZE", help="Memory to stay below, where the engine can, such as 4GB.")
+@click.option("--pseudonyms", is_flag=True, help='Write "account 1" in place of a name, and so on.')
 @click.option("--out", type=FOLDER, default=Path("audit"), show_default=True, help="Where the results go.")
 def audit(
     *,
@@ -327,11 +329,9 @@ def audit(
 
 @command.command("inspect", short_help="Say what files are and how they are read; writes nothing.")
 @click.argument("files", nargs=-1, required=True, type=PLACE)
-@click.option("--tz", help="Zone of clocks for which neither the file nor a rule of the platform says one.")
+@click.option("--tz", help="Time zone to take where neither the file nor its platform says one.")
 @click.option("--currency", help="The one currency to keep.")
-@click.option(
-    "--suggest", is_flag=True, help="Print a mapping for one file that is not known, to save as FILE.toml."
-)
+@click.option("--suggest", is_flag=True, help="Print a mapping for one unknown file, to save as FILE.toml.")
 def inspect_files(*, files: tuple[str, ...], tz: str | None, currency: str | None, suggest: bool) -> None:
     """Say what files are, what would be guessed and why, and what would be left out; nothing is written."""
     if suggest and len(files) > 1:

@@ -100,12 +100,14 @@ def wishes() -> dict[str, Any]:
 @wish(
     "--design", type=click.Choice(("auto", "time", "shops")), help="Pause in time, or one shop of each pair."
 )
-@wish("--weeks", type=int, help="Length.  [default: the shortest that is enough, up to 52]")
+@wish("--weeks", type=int, help="Length in weeks.  [default: the shortest that is enough, up to 52]")
 @wish("--block", type=int, help="Periods in a block.  [default: from the past]")
 @wish(
-    "--lags", type=(int, int), help="First and last period in which a post works.  [default: from the past]"
+    "--lags",
+    type=(int, int),
+    help="First and last period after a post in which it works.  [default: from the past]",
 )
-@wish("--delta", type=float, help="Smallest share of interest.  [default: 0.05]")
+@wish("--delta", type=float, help="Smallest effect that matters, as a share.  [default: 0.05]")
 @wish("--cost", type=float, help="What posting costs a shop in a week.")
 @wish("--start", help="First day.  [default: the period after the last one]")
 @click.option("--freq", type=_PERIODS, default="D", show_default=True, help="By day or by week.")
@@ -154,7 +156,7 @@ def wager_on(*, folder: Path, claim: str, forecast: float, date: str | None, out
 @click.argument("folder", type=FOLDER)
 @click.argument("files", nargs=-1, required=True, type=PLACE)
 @click.option("--hash", "deposited", help="The hash that was deposited.")
-@click.option("--early", is_flag=True, help="The one look before the end, from half of the plan on.")
+@click.option("--early", is_flag=True, help="Look once before the end, from half of the plan on.")
 @click.option("--ended", help="First day after the plan was given up, for a reason other than revenue.")
 @click.option("--finding", type=FILE, help="Where to write the effect as a row for `erresearch combine`.")
 @_CURRENCY
@@ -180,9 +182,11 @@ def judge_plan(
 @click.command("holdout", short_help="Leave people out of a newsletter at random; judge it.")
 @click.argument("people", type=PLACE)
 @click.option(
-    "--delta", type=float, help="Smallest effect of interest by person, in the outcome's unit; plans."
+    "--delta", type=float, help="Plan: the smallest effect by person that matters, in the outcome's unit."
 )
-@click.option("--judge", "plan", type=FILE, help="The plan (holdout.toml): judges PEOPLE after the stretch.")
+@click.option(
+    "--judge", "plan", type=FILE, help="Judge PEOPLE after the stretch; FILE is the plan, holdout.toml."
+)
 @click.option("--outcome", default="revenue", show_default=True, help="Column of what each person bought.")
 @click.option("--person", default="person", show_default=True, help="Column of the ids.")
 @click.option("--share", type=float, help="Share to hold out.  [default: the smallest that is enough]")

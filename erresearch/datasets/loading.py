@@ -393,9 +393,9 @@ def _refuse_unreadable(
 def load(name: str) -> pd.DataFrame:
     """Load a registered data set.
 
-    It is looked for with the package or one of its dependencies, in the folder named by the environment
-    variable ``ERRESEARCH_DATA_DIR``, in the cache (``ERRESEARCH_CACHE_DIR``, else the system's), and at last on
-    the network, with a progress bar. Every copy is checked before its rows are used.
+    The package looks for it in four places, in this order: among its own files and those of its dependencies, in the
+    folder that the environment variable ``ERRESEARCH_DATA_DIR`` names, in the cache (``ERRESEARCH_CACHE_DIR``, else
+    the system's), and on the network, with a progress bar. Every copy is checked before its rows are used.
 
     Parameters
     ----------
@@ -440,7 +440,7 @@ def load(name: str) -> pd.DataFrame:
 
 
 def catalog() -> pd.DataFrame:
-    """Every registered data set, one row each. Nothing is read or fetched.
+    """List every registered data set, one row each; nothing is read or fetched.
 
     Returns
     -------

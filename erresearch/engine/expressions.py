@@ -27,10 +27,10 @@ __all__ = [
 
 
 def log(column: str) -> nw.Expr:
-    """Natural logarithm of a column, named ``log <column>``.
+    """Take the natural logarithm of a column; the result is named ``log <column>``.
 
-    Zero and negative values have no logarithm: such rows come out not finite and are counted in
-    ``dropped`` as ``not finite: log <column>``, never shifted by an invented constant.
+    Zero and negative values have no logarithm. Such rows are left out and counted in ``dropped`` as
+    ``not finite: log <column>``; no invented constant is added to them.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def log(column: str) -> nw.Expr:
 
 
 def lag(column: str, n: int = 1, *, by: str, period: str) -> nw.Expr:
-    """Value of a column `n` rows earlier within the account, rows ordered by `period`.
+    """Take the value of a column `n` rows earlier within the account, with rows ordered by `period`.
 
     Named ``lag<n> <column>``; a negative `n` looks ahead and is named ``lead<n> <column>``. The first `n`
     rows of every account have no earlier value: they are counted in ``dropped``. The shift is by row, so there

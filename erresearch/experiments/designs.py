@@ -486,7 +486,7 @@ def seed_of(history: tuple[Series, ...], design: PauseDesign) -> int:
 
 
 def wager(plan: PausePlan, claim: str, *, forecast: float, date: dt.date | str) -> PausePlan:
-    """Write down before the start what is claimed and expected; the digest then holds it.
+    """Write down before the start what is claimed and expected; the plan's digest then covers it.
 
     Parameters
     ----------

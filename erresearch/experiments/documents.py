@@ -41,7 +41,7 @@ def write_plan(plan: PausePlan, folder: str | Path, *, inputs: Iterable[str | Pa
     plan : PausePlan
         With or without a wager.
     folder : path
-        Made if it is not there. One that is there is exchanged whole, and only if this package wrote it and nobody
+        Made if it is not there. One that is there is replaced whole, and only if this package wrote it and nobody
         changed it since (:func:`erresearch.io.outputs.output_folder`).
     inputs : iterable of path
         What the plan was made from; none of it may lie in `folder`.

@@ -194,13 +194,13 @@ def plan_holdout(
 
 
 def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list") -> Verdict:
-    """Judge what letters brought: people who were to get them against people who were held out.
+    """Judge what letters brought: compare people who were to get them with people who were held out.
 
     Parameters
     ----------
     people : frame
-        One row for each person of the plan, with the outcome since the start: 0 for those who bought nothing, those
-        who left the list included. Everybody counts as assigned, whoever opened a letter.
+        One row for each person of the plan, with the outcome since the start: 0 for those who bought nothing, and for
+        those who left the list too. Everybody counts as assigned, whether or not they opened a letter.
     plan : Holdout
         As planned.
     name : str

@@ -112,18 +112,18 @@ def interruption(
     beside: Any = None,
     looks: int = 1,
 ) -> Interruption:
-    """Compare the outcome in an interruption with what its own past and what was not touched led one to expect.
+    """Compare the outcome in an interruption with what its past, and what was not interrupted, led one to expect.
 
     The logarithm of the outcome is foreseen from earlier periods only: by trend and season, by its level, or by
-    other shops or series (a synthetic control), each with the memory of what is left. Which way is taken is
-    decided on every second placebo date; the others make the null, so that the choice does not flatter itself.
-    Of several interruptions each is foreseen from periods without one, and their mean is judged: no interrupted
-    period ever stands as a control (Borusyak, Jaravel & Spiess 2024), so staggered dates do not fool it.
+    other shops or series (a synthetic control), each with the memory of what is left. Every second placebo date
+    decides which of these ways is taken; the others make the null, so that the choice does not flatter itself.
+    Where there are several interruptions, each is foreseen from periods without one, and their mean is judged. No
+    interrupted period ever serves as a control (Borusyak, Jaravel & Spiess 2024), so staggered dates do not fool it.
 
     Parameters
     ----------
     panel : Panel or frame
-        By day or week; other shops in it serve as controls.
+        Rows by day or week; other shops in it serve as controls.
     at, until : str or sequence of str
         First day, and first day after, of one or several interruptions.
     outcome : str

@@ -197,10 +197,10 @@ def judge_experiment(
     hash : str, optional
         What was deposited; where it is not given or differs, the judgement says that registration is unproven.
     looking_early : bool
-        The one look that is allowed before the end, once half of the plan is over; it decides where p ≤ .001 only.
+        The one look that is allowed before the end, once half of the plan is over. It decides only where p ≤ .001.
     ended : str, optional
-        First day that is no longer of the plan, where it was given up for a reason that has nothing to do with the
-        outcome since the start; at least half of it must have run.
+        First day that no longer belongs to the plan, where the plan was given up for a reason that has nothing to do
+        with the outcome since the start. At least half of it must have run.
 
     Returns
     -------

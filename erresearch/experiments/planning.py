@@ -91,18 +91,19 @@ def plan_experiment(
         "time" pauses in blocks of time, "shops" pauses one shop of each of six or more pairs; "auto" takes shops where
         there are twelve, time otherwise. A :class:`PauseDesign` is taken as it is.
     block : int, optional
-        Periods in a block; the length that finds the smallest effect otherwise.
+        Periods in a block. By default, the length that finds the smallest effect.
     lags : tuple of int, optional
-        First and last period after posting in which it may work; otherwise days 1 to 14 (weeks 0 to 2), or longer where
-        that fits the past better.
+        First and last period after posting in which it may work. By default, days 1 to 14 (weeks 0 to 2), or longer
+        where that fits the past better.
     weeks : int, optional
-        Length; the shortest of 12, 16, 24, 36 and 52 that finds `delta` four times in five otherwise, or 52.
+        Length of the plan. By default, the shortest of 12, 16, 24, 36 and 52 that finds `delta` four times in five,
+        else 52.
     delta : float
         Smallest effect of interest, as a share of the outcome.
     cost : float
         What posting costs a shop in a week, in the outcome's unit.
     start : str, optional
-        First day; otherwise the period after the last one of the history.
+        First day. By default, the period after the last one of the history.
 
     Returns
     -------

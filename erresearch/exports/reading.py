@@ -231,7 +231,7 @@ def inspect_export(
 ) -> Inspection:
     r"""Say what a file is, what would be guessed and why, and what would be left out; nothing is written.
 
-    Of a large file only the head is looked at. Cells are not shown, but for numbers, times and declared labels.
+    Only the head of a large file is looked at. Cells are not shown, except numbers, times and declared labels.
 
     Parameters
     ----------

@@ -38,11 +38,11 @@ _PART: Final = 4
 
 @contextmanager
 def memory_limit(size: int | str) -> Iterator[int]:
-    """Keep what is done inside below a size, as far as the engines can.
+    """Keep the memory used inside the block below a size, as far as the engines can.
 
-    DuckDB keeps to it and goes to the disk beyond: databases and Parquet files are read by DuckDB then. Rows that are
-    held between passes, and sums by account, keep to a quarter of it each. Polars, which reads .csv files and tables
-    in memory, streams but knows no cap; engines that the caller opened (DuckDB, Ibis, Spark) keep their own.
+    DuckDB keeps to the limit and goes to the disk beyond it, so DuckDB then reads databases and Parquet files. Rows
+    that are held between passes, and sums by account, take at most a quarter of it each. Polars, which reads .csv files
+    and tables in memory, streams but knows no limit; engines that the caller opened (DuckDB, Ibis, Spark) keep their own.
 
     Parameters
     ----------

@@ -209,7 +209,7 @@ def band(
     rate : Rates, Estimate or float
         Engagement rates (their mean is placed), an NPS, or a fraction whose `definition` is given.
     source : str, optional
-        "scrunch", "oberlo-da", "one4marketing" or "russian-compilation"; :func:`bands` lists them. Left out, the
+        "scrunch", "oberlo-da", "one4marketing" or "russian-compilation"; :func:`bands` lists them. By default, the
         source whose bands are for this rate.
     definition : str or RateDefinition, optional
         What a bare number is: "M01", "M12" …
@@ -298,7 +298,7 @@ def _same(given: str | RateDefinition | None, wanted: str) -> bool:
 
 
 def bands() -> pd.DataFrame:
-    """Every printed band with its source, date and definition, and where sources contradict each other.
+    """List every printed band with its source, date and definition, and show where sources contradict each other.
 
     Returns
     -------

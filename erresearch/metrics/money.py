@@ -23,8 +23,8 @@ def romi_gross(
 ) -> Estimate:
     r"""ROMI as the source gives it (M14): (conversions × revenue per conversion) / (labour + platform cost).
 
-    A ratio of revenue to cost that breaks even at 1 only if goods and media cost nothing: it knows no margin, no media
-    spend, and counts conversions that would have come anyway.
+    This ratio of revenue to cost breaks even at 1 only if goods and media cost nothing. It knows no margin and no media
+    spend, and it counts conversions that would have come anyway.
 
     Parameters
     ----------
@@ -268,7 +268,8 @@ def break_even(
     Returns
     -------
     BreakEven
-        The interval of the worth turns that of the count round; it is unbounded where the count may be 0.
+        A small count means a large worth, so the interval of the worth comes from that of the count, turned round. It
+        is unbounded where the count may be 0.
 
     Raises
     ------

@@ -110,11 +110,11 @@ def engagement_rate(
     posts : frame
         One row per post, in any engine narwhals knows; lazy tables stay lazy.
     denominator : {"followers", "reach", "views", "impressions"}, optional
-        What divides; followers where nothing else is said, or the only one of the four that has a column.
+        What the reactions are divided by. By default followers, or the only one of the four that has a column.
     reactions : "all", a platform, or tuple of str, optional
-        What is summed: every reaction column there is, one platform's set, or these columns. Left out, each row is
-        counted by the set of its own platform (:data:`PLATFORMS`), as far as the set has columns; a note names the
-        others.
+        What is summed: every reaction column there is, one platform's set, or these columns. By default, each row is
+        counted by the set of its own platform (:data:`PLATFORMS`), as far as the table has its columns; a note names
+        the others.
     per : {"post", "day", "period", "user"}, optional
         Unit of analysis. *post*: each post by itself. *day* and *period*: reactions summed over the account's posts,
         divided by its mean followers, or by the sum of reach, views or impressions. *user*: actions per follower or

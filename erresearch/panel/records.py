@@ -204,30 +204,30 @@ _LONGEST_LAG = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Choices of a joining.
+    """Choices that :func:`erresearch.build_panel` leaves to the caller.
 
     Parameters
     ----------
     currency : str
         The one currency to keep, where there are several.
     apart : {"", "platform", "account", "post_type"}
-        Beside the sums of an entity, the figures of each platform, account or kind of post in columns of their own,
-        such as ``engagement (instagram)``. Outcomes are never repeated.
+        Whether each platform, account or kind of post gets columns of its own beside the sums of an entity, such as
+        ``engagement (instagram)``. Outcomes are never repeated.
     lags : int
         How many earlier periods of posts, engagement, spend and outcomes stand beside each period, as ``lag1 revenue``.
         A lag is the same entity's value so many periods earlier; after a gap it is missing.
     revenue : {"as-reported", "net-by-order-date"}
-        Refunds on the day that their file gives, or carried to the day of the order that they give back.
+        Whether a refund counts on the day that its file gives, or on the day of the order that it gives back.
     paid : {"kept", "left out"}
-        Posts that were boosted (advertised). Kept, they are counted as ``paid_posts``, and no claim is judged unless what
-        was spent is there to be held fixed; left out, they are counted among the rows left out.
+        What happens to boosted (advertised) posts. If kept, they are counted as ``paid_posts``, and no claim is judged
+        unless the spending is known and can be held fixed. If left out, they are counted among the rows left out.
     crossposts : {"kept", "merged"}
         Whether a post that stands on Facebook and on Instagram counts as two or as one.
     allow_break : bool
         Whether a figure whose definition changes midway may be one column; it then gets a column that marks the change.
     nothing_spent : bool
         Say that nothing was spent on advertising in these days (beside boosted posts that are left out); ``spend`` is
-        then 0. Of what is not said, nothing is assumed.
+        then 0. Without this, nothing is assumed about spending.
     events : str
         File of declared events (:func:`erresearch.panel.events.read_events`); "none" says that there were none.
     holidays : str

@@ -33,11 +33,11 @@ def correlate(
     time: str | None = None,
     level: float = 0.95,
 ) -> Estimate:
-    """Correlation of two columns, pooled or within accounts.
+    """Correlate two columns, over all rows or within accounts.
 
     r = C_xy / √(C_xx C_yy); within accounts the account means are taken out first. The interval is Student's t on
     Fisher's scale with a jackknife standard error, leaving out one account at a time (one row where no account is
-    named), so heavy tails and dependence inside an account are paid for.
+    named), so the interval allows for heavy tails and for dependence inside an account.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ def correlate(
     method : {"pearson", "spearman"}
         "spearman" ranks both columns first (inside each account with `within`); it needs the rows.
     time : str, optional
-        Where the rows are one series, one row per period: the correlation of what is new in each, after trend, season
-        and two lags of both, with intervals that hold for series with a memory. Two series that only remember
-        themselves, or both grow, correlate otherwise.
+        Column of time, where the rows are one series with one row per period. The correlation is then that of what is
+        new in each period, after trend, season and two lags of both, and its interval holds for series with a memory.
+        Without it, two series that only remember themselves, or that both grow, seem to be correlated.
     level : float
         Confidence level.
 

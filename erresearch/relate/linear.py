@@ -101,12 +101,13 @@ def regress(
     within : bool
         Short form of ``effects=("account",)``.
     time : str, optional
-        Where the rows are one series, one row per period: coefficients given two lags of every column, trend and
-        season, with fixed-b intervals that hold for series with a memory (:mod:`erresearch.relate.time_series`).
+        Column of time, where the rows are one series with one row per period. The coefficients are then given two lags
+        of every column, trend and season, and fixed-b intervals hold for series with a memory
+        (:mod:`erresearch.relate.time_series`).
     cov : {"auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"}
-        "auto" is the rule of the house: with accounts the restricted wild cluster bootstrap where the effective
-        number of clusters is below 50, else CRV3 with t(G − 1); without accounts HC3 with t(n − k). The others
-        are for comparison with other software.
+        "auto" is right for nearly everybody. With accounts it takes the restricted wild cluster bootstrap where the
+        effective number of clusters is below 50, else CRV3 with t(G − 1); without accounts, HC3 with t(n − k). The
+        others are for comparison with other software.
     level : float
         Confidence level of the intervals.
     rng : int
@@ -137,11 +138,11 @@ def regress(
 
     Notes
     -----
-    Rows that come with an origin near the means keep about eleven digits. Nearly collinear columns, next to nothing
-    left unexplained, or a short table: the normal equations are refined by further passes, to the digits that NIST
-    certifies (:mod:`erresearch.relate.linear`). Moments without rows cannot be refined. Where other software
-    multiplies by other small-sample factors, :func:`erresearch.relate.scores.crv1` and
-    :func:`erresearch.relate.scores.crv3` state them.
+    Rows that come with an origin near the means keep about eleven digits. Where columns are nearly collinear, next to
+    nothing is left unexplained, or the table is short, further passes refine the normal equations to the digits that
+    NIST certifies (:mod:`erresearch.relate.linear`). Moments without rows cannot be refined. Other software multiplies
+    by other small-sample factors; :func:`erresearch.relate.scores.crv1` and :func:`erresearch.relate.scores.crv3`
+    state them.
 
     References
     ----------

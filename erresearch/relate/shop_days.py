@@ -50,7 +50,7 @@ def daily_response(
     level: float = 0.95,
     currency: str = "",
 ) -> DailyResponse:
-    r"""What one shop's revenue does in the four weeks after its posts, in money, and what its days could show.
+    r"""Estimate what one shop's revenue does in the four weeks after its posts, and what its days could show at all.
 
     log y_t = β log(B_t + c) + γ log(x_t + c) + zᵀδ + u_t, where x_t are the reactions to the posts of day t, B_t is the
     mean of x over days t − 1 … t − 14 and c = .3 medians of B: days without posts are kept, and a viral post does not set

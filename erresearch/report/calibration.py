@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from erresearch.errors import DataError, UnknownNameError
 from erresearch.io.files import registry, resource
+from erresearch.report.figures.challenges import CalibrationCell
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BARS", "CellOutcome", "Kept", "held_to", "kept", "promises", "stored", "table"]
+__all__ = ["BARS", "CellOutcome", "held_to", "kept", "promises", "stored", "table"]
 
 #: What a count is held to: the bar, and whether it is a floor or a ceiling.
 BARS: Final[Mapping[str, tuple[float, Literal["at most", "at least"]]]] = {
@@ -117,31 +118,6 @@ class CellOutcome:
         return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """How a cell kept one promise, as :func:`erresearch.report.figures.calibration` draws it.
-
-    Parameters
-    ----------
-    name : str
-        The cell.
-    share : float
-        What was counted.
-    draws : int
-        Out of how many.
-    bar : float
-        What was promised.
-    side : str
-        "at most" or "at least".
-    """
-
-    name: str
-    share: float
-    draws: int
-    bar: float
-    side: Literal["at most", "at least"]
-
-
 def held_to() -> dict[str, tuple[str, ...]]:
     """Which of :data:`BARS` each declared cell is held to.
 
@@ -181,7 +157,7 @@ def stored(path: str | Path | None = None) -> dict[str, CellOutcome]:
     return {row["cell"]: CellOutcome(**{n: kinds.get(n, float)(row[n]) for n in names}) for row in rows}
 
 
-def kept(promise: str) -> tuple[Kept, ...]:
+def kept(promise: str) -> tuple[CalibrationCell, ...]:
     """Return how every stored cell that is held to a promise kept it.
 
     Parameters
@@ -191,7 +167,7 @@ def kept(promise: str) -> tuple[Kept, ...]:
 
     Returns
     -------
-    tuple of Kept
+    tuple of CalibrationCell
 
     Raises
     ------
@@ -211,13 +187,13 @@ def kept(promise: str) -> tuple[Kept, ...]:
         raise UnknownNameError.of("promise", promise, BARS)
     known = held_to()
     return tuple(
-        Kept(name, outcome.count(promise), outcome.draws, *BARS[promise])
+        CalibrationCell(name, outcome.count(promise), outcome.draws, *BARS[promise])
         for name, outcome in stored().items()
         if promise in known[name]
     )
 
 
-def promises() -> dict[str, tuple[Kept, ...]]:
+def promises() -> dict[str, tuple[CalibrationCell, ...]]:
     """Return :func:`kept` for every promise, as the report shows it.
 
     See Also

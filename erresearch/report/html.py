@@ -63,7 +63,7 @@ def write_report(
     out: str | Path,
     question: str = _TITLE,
     answer: Sequence[str] = (),
-    claims: Sequence[ClaimRecord] = (),
+    claims: Sequence[Any] = (),
     provenance: Mapping[str, object] | None = None,
     accounting: Mapping[str, Mapping[str, int]] | Iterable[tuple[str, str, int]] = (),
     warnings: Sequence[str] = (),

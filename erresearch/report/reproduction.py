@@ -82,8 +82,8 @@ def reproduce(
     Parameters
     ----------
     out : path
-        Folder for ``report.html``, ``verdicts.csv``, ``manifest.json`` and ``notebooks/``. It is exchanged whole, and
-        only for results of this package (:func:`erresearch.io.outputs.output_folder`).
+        Folder for ``report.html``, ``verdicts.csv``, ``manifest.json`` and ``notebooks/``. It is replaced whole, and only
+        if it holds nothing but results of this package (:func:`erresearch.io.outputs.output_folder`).
     level : float
         Level of the intervals.
     notebooks : bool

@@ -75,29 +75,24 @@ def verdict_rows(verdicts: Iterable[Verdict]) -> list[tuple[object, ...]]:
         estimate, interval = verdict.estimate, verdict.interval
         rows.append(
             (
-                verdict.claim,
-                verdict.dataset,
-                verdict.words,
+                *(verdict.claim, verdict.dataset, verdict.words),
                 str(verdict.certainty) if verdict.certainty else None,
-                estimate.name if estimate else None,
-                estimate.value if estimate else None,
-                estimate.se if estimate else None,
-                interval.low if interval else None,
-                interval.high if interval else None,
-                interval.level if interval else None,
-                estimate.interval.low if estimate else None,
-                estimate.interval.high if estimate else None,
-                estimate.unit if estimate else None,
-                estimate.n_rows if estimate else None,
-                estimate.n_accounts if estimate else None,
+                *_parts(estimate, "name", "value", "se"),
+                *_parts(interval, "low", "high", "level"),
+                *_parts(estimate and estimate.interval, "low", "high"),
+                *_parts(estimate, "unit", "n_rows", "n_accounts"),
                 verdict.sesoi,
-                estimate.method if estimate else None,
-                verdict.evidence,
-                verdict.reason,
+                *_parts(estimate, "method"),
+                *(verdict.evidence, verdict.reason),
                 "; ".join(doubt.name for doubt in verdict.doubts if doubt.raised),
             )
         )
     return rows
+
+
+def _parts(value: object, *names: str) -> list[object]:
+    """Attributes of a value, or as many None where there is no value."""
+    return [None if value is None else getattr(value, name) for name in names]
 
 
 def _read(path: Path) -> tuple[list[str], dict[tuple[str, str], dict[str, str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -44,52 +44,27 @@ _SAYS: Final = {
 }
 
 
-class ClaimRecord(Protocol):
-    """What a report needs to know of a claim.
-
-    ``estimand`` may be text or a mapping from part (unit, population, adjustment, …) to text. Attributes
-    ``direction``, ``minimum``, ``unit`` and ``check`` (lines that redo the number) are used where they are.
-    """
-
-    @property
-    def id(self) -> str:
-        """Identifier, as in the registry."""
-        ...
-
-    @property
-    def text(self) -> str:
-        """The claim in plain English."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """Who says so."""
-        ...
-
-    @property
-    def estimand(self) -> object:
-        """What is estimated."""
-        ...
-
-    @property
-    def sesoi(self) -> float:
-        """Smallest effect of interest, δ."""
-        ...
-
-    @property
-    def sesoi_reason(self) -> str:
-        """Why δ is what it is."""
-        ...
-
-    @property
-    def notebook(self) -> str:
-        """File name of the notebook that works it through."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class _Unregistered:
-    """Stands in for a claim that verdicts name but no record describes."""
+class ClaimRecord:
+    """What a report needs to know of a claim; a :class:`erresearch.claims.Claim` has all of it.
+
+    Attributes ``direction``, ``minimum``, ``unit`` and ``check`` (lines that redo the number) are used where they are.
+
+    Parameters
+    ----------
+    id : str
+        Identifier, as in the registry.
+    text, source : str
+        The claim in plain English, and who says so.
+    estimand : str or mapping of str to str
+        What is estimated: text, or parts (unit, population, adjustment, …) with their text.
+    sesoi : float
+        Smallest effect of interest, δ.
+    sesoi_reason : str
+        Why δ is what it is.
+    notebook : str
+        File name of the notebook that works it through.
+    """
 
     id: str
     text: str = ""
@@ -140,7 +115,7 @@ class Card:
     """A claim with everything said about it; `simulated` are the checks on simulated data."""
 
     anchor: str
-    claim: ClaimRecord
+    claim: Any
     short: str
     estimand: tuple[tuple[str, str], ...]
     headline: str
@@ -250,7 +225,7 @@ def _text(value: object) -> str:
     return ", ".join(str(part) for part in value)
 
 
-def _check(claim: ClaimRecord) -> tuple[str, ...]:
+def _check(claim: Any) -> tuple[str, ...]:
     given = getattr(claim, "check", "")
     if given:
         return tuple(given.splitlines()) if isinstance(given, str) else tuple(str(line) for line in given)
@@ -263,7 +238,7 @@ def _check(claim: ClaimRecord) -> tuple[str, ...]:
 
 def arrange_cards(
     verdicts: Iterable[Verdict],
-    claims: Iterable[ClaimRecord],
+    claims: Iterable[Any],
     pictures: Mapping[str, Picture],
     names: Mapping[str, str],
 ) -> tuple[Card, ...]:
@@ -280,9 +255,9 @@ def arrange_cards(
     for verdict in (verdicts := list(verdicts)):
         by_claim.setdefault(verdict.claim, []).append(verdict)
     alone = only_simulated(verdicts)
-    records: dict[str, ClaimRecord] = {claim.id: claim for claim in claims}
+    records: dict[str, Any] = {claim.id: claim for claim in claims}
     for name in by_claim:
-        records.setdefault(name, _Unregistered(name))
+        records.setdefault(name, ClaimRecord(name))
     cards = []
     for number, (name, claim) in enumerate(records.items(), start=1):
         judged = by_claim.get(name, [])
@@ -369,8 +344,7 @@ def arrange_promises(
 
     Examples
     --------
-    >>> from erresearch.report.calibration import Kept
-    >>> arrange_promises({"right": [Kept("nil", 0.994, 500, 0.8, "at least")]})
+    >>> arrange_promises({"right": [CalibrationCell("nil", 0.994, 500, 0.8, "at least")]})
     (('nil', 'right', '99.4 %', 'at least 80 %', '500'),)
     """
     return tuple(

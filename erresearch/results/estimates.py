@@ -333,7 +333,7 @@ class Affine:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Estimate(Printed):
-    """One number with its uncertainty: the currency of this package.
+    """One number with its uncertainty.
 
     Parameters
     ----------

@@ -469,7 +469,7 @@ class Table(Printed):
 
 
 def verdict_table(verdicts: Iterable[Verdict], *, reason: bool = False) -> Table:
-    """Verdicts beside each other: claim, data, word, estimate and the interval that was judged.
+    """Put verdicts side by side: claim, data, word, estimate and the interval that was judged.
 
     Parameters
     ----------
@@ -517,7 +517,7 @@ def verdict_table(verdicts: Iterable[Verdict], *, reason: bool = False) -> Table
 
 
 def doubt_table(verdict: Verdict, *, raised: bool = False) -> Table:
-    """What stands beside a verdict's word, one doubt to a row; an exclamation mark where it weighs against it.
+    """List the doubts beside a verdict's word, one to a row; an exclamation mark says that it weighs against the word.
 
     Parameters
     ----------

@@ -128,7 +128,7 @@ class _Precision:
 
 
 def detectable(estimate: Estimate, *, power: float = 0.8, level: float = 0.95) -> Detectable:
-    """Say which effect these data would have found, and for which δ they could have declared nil.
+    """Say which effect these data would have found, and for which δ they could have said *practically nil*.
 
     Effect: (c + z_power)·SE. Nil: (c + z_{(1+power)/2})·SE, because both ends of the interval must fall inside ±δ.
     c is the critical value of the verdict's own interval (its half width in standard errors; of the bootstrap where

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -29,33 +30,29 @@ if TYPE_CHECKING:
 __all__ = ["CalibrationCell", "calibration", "precedence", "sensitivity"]
 
 
-class CalibrationCell(Protocol):
-    """One line of the calibration table: how often something happened where the truth was known."""
+@dataclass(frozen=True, slots=True)
+class CalibrationCell:
+    """One line of the calibration table: how often something happened where the truth was known.
 
-    @property
-    def name(self) -> str:
-        """The world, and what was varied in it."""
-        ...
+    Parameters
+    ----------
+    name : str
+        The world, and what was varied in it.
+    share : float
+        Share of the draws in which it happened, between 0 and 1.
+    draws : int
+        Number of simulated draws.
+    bar : float
+        The promise.
+    side : {"at most", "at least"}
+        Which side of the bar keeps the promise.
+    """
 
-    @property
-    def share(self) -> float:
-        """Share of the draws in which it happened, between 0 and 1."""
-        ...
-
-    @property
-    def draws(self) -> int:
-        """Number of simulated draws."""
-        ...
-
-    @property
-    def bar(self) -> float:
-        """The promise."""
-        ...
-
-    @property
-    def side(self) -> Literal["at most", "at least"]:
-        """Which side of the bar keeps the promise."""
-        ...
+    name: str
+    share: float
+    draws: int
+    bar: float
+    side: Literal["at most", "at least"]
 
 
 def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None = None) -> Axes:
