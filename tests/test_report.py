@@ -383,8 +383,8 @@ def test_cards_follow_the_registry_and_take_in_what_it_lacks():
     cards = arrange_cards(board(), claims(), {}, {})
     assert [card.claim.id for card in cards] == ["C1", "C2", "C3", "C4", "C5", "C7", "C6"]
     first = cards[0]
-    assert [cell.dataset for cell in first.real] == ["shops", "films"]
-    assert [cell.dataset for cell in first.simulated] == ["effect"]
+    assert [cell.verdict.dataset for cell in first.real] == ["shops", "films"]
+    assert [cell.verdict.dataset for cell in first.simulated] == ["effect"]
     assert first.check == (
         "erresearch claims C1", "erresearch reproduce --out results", "jupyter lab notebooks/03-does-talk-sell.ipynb",
     )  # fmt: skip
@@ -402,16 +402,16 @@ def test_worlds_without_an_answer_are_left_to_the_table_of_verdicts():
         ),
     ]
     (card,) = arrange_cards(judged, [], {}, {})
-    assert [cell.dataset for cell in card.simulated] == ["effect"]
-    assert "w0" not in {cell.dataset for cell in card.cells}
+    assert [cell.verdict.dataset for cell in card.simulated] == ["effect"]
+    assert "w0" not in {cell.verdict.dataset for cell in card.cells}
     assert footing(judged).startswith("One verdict on simulated data")
 
 
 def test_the_one_scale_holds_real_estimates_in_multiples_of_delta():
     made = ladder_of(arrange_cards(board(), claims(), {}, {}), board())
-    shown = {(card.claim.id, cell.dataset): bar for card, cell, bar in made.rungs}
+    shown = {(card.claim.id, cell.verdict.dataset): bar for card, cell, bar in made.rungs}
     assert ("C1", "effect") not in shown
-    assert all(cell.word != "not judged" and not cell.simulated for _, cell, _ in made.rungs)
+    assert all(cell.verdict.word != "not judged" and not cell.verdict.simulated for _, cell, _ in made.rungs)
     bar = shown["C1", "shops"]  # 0.31 ± 0.09 at δ = 0.05: 6.2 times δ, beyond the scale
     assert (bar.point, bar.arrow_high, bar.arrow_low) == (100.0, True, False)
     assert made.axis.band == (made.axis.at(-1), made.axis.at(1))
@@ -421,7 +421,7 @@ def test_the_one_scale_holds_real_estimates_in_multiples_of_delta():
 def test_two_verdicts_of_one_claim_on_one_data_set_are_both_shown():
     twice = [Verdict("C1", "d", "supported"), Verdict("C1", "d", "contradicted")]
     (card,) = arrange_cards(twice, [], {}, {})
-    assert [cell.word for cell in card.judged] == ["supported", "contradicted"]
+    assert [cell.verdict.word for cell in card.judged] == ["supported", "contradicted"]
 
 
 def test_lines_to_check_may_be_given_with_the_claim():

@@ -18,7 +18,7 @@ from erresearch.report.sentences import (
     sentence,
     short_name,
 )
-from erresearch.results import Doubt, Interval, Verdict, plain, rounded
+from erresearch.results import Interval, Verdict, plain, rounded
 
 __all__ = [
     "Axis",
@@ -80,13 +80,9 @@ class Cell:
     """One verdict as the board and a card show it."""
 
     anchor: str
-    dataset: str
+    verdict: Verdict
     called: str
-    word: str
-    size: str
-    qualifiers: tuple[str, ...]
     symbol: str
-    simulated: bool
     number: str
     interval: str
     sentence: str
@@ -94,20 +90,18 @@ class Cell:
     reason: str
     sure: str
     certainty: str
-    evidence: str
-    doubts: tuple[Doubt, ...]
     bar: Bar | None
     values: tuple[str, ...]
 
     @property
     def slug(self) -> str:
         """The word as a class name."""
-        return self.word.replace(" ", "-")
+        return self.verdict.word.replace(" ", "-")
 
     @property
     def raised(self) -> int:
         """How many doubts weigh against the word."""
-        return sum(doubt.raised for doubt in self.doubts)
+        return sum(doubt.raised for doubt in self.verdict.doubts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +131,14 @@ class Card:
     @property
     def judged(self) -> tuple[Cell, ...]:
         """Verdicts on real data that gave a word."""
-        return tuple(cell for cell in self.real if cell.word != "not judged")
+        return tuple(cell for cell in self.real if cell.verdict.word != "not judged")
 
     @property
     def waiting(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Why nothing was judged on the other real data sets: a reason and the data sets that it holds for."""
         reasons: dict[str, list[str]] = {}
         for cell in self.real:
-            if cell.word == "not judged":
+            if cell.verdict.word == "not judged":
                 reasons.setdefault(cell.reason, []).append(cell.called)
         return tuple((reason, tuple(names)) for reason, names in reasons.items())
 
@@ -192,13 +186,9 @@ def _cell(verdict: Verdict, anchor: str, *, called: str, axis: Axis | None, dire
         )
     return Cell(
         anchor=anchor,
-        dataset=verdict.dataset,
+        verdict=verdict,
         called=called,
-        word=verdict.word,
-        size=verdict.size,
-        qualifiers=verdict.qualifiers,
         symbol=SYMBOLS[verdict.word],
-        simulated=verdict.simulated,
         number=number,
         interval=interval,
         sentence=estimate_sentence(verdict),
@@ -206,8 +196,6 @@ def _cell(verdict: Verdict, anchor: str, *, called: str, axis: Axis | None, dire
         reason=sentence(verdict.reason),
         sure=f"certainty {verdict.certainty.level}" if verdict.certainty else "",
         certainty=sentence(str(verdict.certainty)) if verdict.certainty else "",
-        evidence=verdict.evidence,
-        doubts=verdict.doubts,
         bar=axis.bar(verdict) if axis else None,
         values=values,
     )
@@ -327,7 +315,7 @@ def ladder_of(cards: Sequence[Card], verdicts: Iterable[Verdict]) -> Ladder | No
         (blank.at(tick), f"{plain(tick, 'g')}×" if tick else "0") for tick in (-5, -3, -1, 0, 1, 3, 5)
     )
     axis = Axis(-_REACH, _REACH, ticks, blank.at(0.0), (blank.at(-1.0), blank.at(1.0)))
-    by_name = {(card.claim.id, cell.dataset): (card, cell) for card in cards for cell in card.judged}
+    by_name = {(card.claim.id, cell.verdict.dataset): (card, cell) for card in cards for cell in card.judged}
     rungs = []
     for verdict in verdicts:
         found = by_name.pop((verdict.claim, verdict.dataset), None)
