@@ -159,24 +159,29 @@ def write_report(
     return atomic_write(out, content)
 
 
-def _render(**content: object) -> str:
+def template(name: str) -> Any:
+    """Open one of the package's templates; what is no markup is escaped."""
     import jinja2
 
-    folder = resource("data") / "report"
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(resource("data") / "report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.get_template(name)
+
+
+def _render(**content: object) -> str:
+    folder = resource("data") / "report"
     style, script = (
         "".join((folder / f"{name}.{ending}").read_text(encoding="utf-8") for name in ("report", "living"))
         for ending in ("css", "js")
     )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return environment.get_template("report.html.j2").render(
+    page: str = template("report.html.j2").render(
         style=Markup(style),  # noqa: S704 - the package's own file
         script=Markup(script),  # noqa: S704 - the package's own file
         script_hash=f"sha256-{digest}",
@@ -184,6 +189,7 @@ def _render(**content: object) -> str:
         is_list=lambda value: isinstance(value, (list, tuple)),
         **content,
     )
+    return page
 
 
 def _finalize(value: Any) -> Any:

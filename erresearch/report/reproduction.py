@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from erresearch.errors import own_warnings
 from erresearch.io.files import atomic_write, resource
 from erresearch.io.outputs import output_folder
 from erresearch.report.console import progress_line
 from erresearch.report.figures.style import span
+from erresearch.report.html import template
 from erresearch.report.notebooks import NotebookRun, notebook_paths, notebooks_running
 from erresearch.report.run_record import COLUMNS, csv_text, manifest_text, provenance, verdict_rows
 from erresearch.results import Curve, Interval, Verdict
@@ -379,48 +380,18 @@ def _html(
         return round(float(height * (high - value) / (high - low)), 1)
 
     order = np.argsort(curve.value, kind="stable")
-    step = width / len(order)
-    bar = Markup('<line x1="{x:.1f}" x2="{x:.1f}" y1="{}" y2="{}"/><circle cx="{x:.1f}" cy="{}" r="1.5"/>')
-    bars = Markup("").join(
-        bar.format(down(curve.high[at]), down(curve.low[at]), down(curve.value[at]), x=(place + 0.5) * step)
-        for place, at in enumerate(order)
-    )
     share = 100 * float(np.mean(curve.low > 0))
     outcome, x = (name.removeprefix("log ") for name in (curve.outcome, curve.x))
-    title = (
-        f"{len(order):,} models of {outcome} on {x}, from the lowest estimate to the highest: in {share:.0f} % the "
-        "interval lies above 0"
+    shown: str = template("living.html.j2").render(
+        title=f"{len(order):,} models of {outcome} on {x}, from the lowest estimate to the highest: in {share:.0f} % the "
+        "interval lies above 0",
+        choices=choices,
+        bars=[(down(curve.high[at]), down(curve.low[at]), down(curve.value[at])) for at in order],
+        step=width / len(order),
+        size=_SIZE,
+        sesoi=sesoi,
+        zero=down(0.0),
+        band=(down(sesoi), round(down(-sesoi) - down(sesoi), 1)),
+        data=Markup(json.dumps(payload, separators=(",", ":")).replace("<", "\\u003c")),  # noqa: S704 - escaped as JSON
     )
-    fields = Markup("").join(_field(name, options) for name, options in choices.items() if options)
-    data = Markup(json.dumps(payload, separators=(",", ":")).replace("<", "\\u003c"))  # noqa: S704 - escaped as JSON
-    return str(
-        Markup(
-            '<div class="living" data-living><form class="living-choices" hidden>{}</form>'
-            '<p class="living-answer" aria-live="polite" hidden></p><figure><figcaption>{}; shaded: within ±{:g}'
-            '</figcaption><svg viewBox="0 0 {:g} {:g}" role="img" aria-label="{}"><rect class="band" x="0" width="{:g}" '
-            'y="{}" height="{}"/><line class="zero" x1="0" x2="{:g}" y1="{}" y2="{}"/><g class="all">{}</g>'
-            '<text x="4" y="{}">0</text><text x="4" y="{}">{:g}</text><g class="chosen" hidden></g></svg></figure>'
-            '<script type="application/json">{}</script></div>'
-        ).format(
-            fields, title, sesoi, width, height, title, width, down(sesoi),
-            round(down(-sesoi) - down(sesoi), 1), width, down(0.0), down(0.0), bars,
-            down(0.0) + 14, down(sesoi) - 4, sesoi, data,
-        )
-    )  # fmt: skip
-
-
-def _field(name: str, options: Mapping[str, str]) -> Markup:
-    kind = "checkbox" if name == "control" else "radio"
-    legends = {
-        "definition": "What counts as engagement",
-        "lag": "When",
-        "effects": "Taken out",
-        "control": "Held fixed",
-    }
-    inputs = Markup("").join(
-        Markup('<label><input type="{}" name="{}" value="{}"{}> {}</label>').format(
-            kind, name, value, Markup(" checked") if kind == "radio" and not place else "", text
-        )
-        for place, (value, text) in enumerate(options.items())
-    )
-    return Markup("<fieldset><legend>{}</legend>{}</fieldset>").format(escape(legends[name]), inputs)
+    return shown
