@@ -139,13 +139,17 @@ _NAMES: Final = {
     "worlds": ("simulate",),
 }
 _MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
+#: Rooms that guides name, such as ``er.exports.platforms()``.
+_ROOMS: Final = frozenset(module.partition(".")[0] for module in _NAMES)
 
 __all__ = ["__version__", *_MODULE_OF]  # noqa: PLE0604 - all of them are text
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name at its first use."""
+    """Import a public name, or a room of the package, at its first use."""
     module = _MODULE_OF.get(name)
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; dir(erresearch) lists them")
     value = getattr(importlib.import_module(f"{__name__}.{module}"), name)

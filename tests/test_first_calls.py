@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -172,3 +174,11 @@ def test_13_a_table_where_a_file_or_an_estimate_belongs_is_refused_with_the_way(
         DesignError, match=r"an equivalence test needs an estimate: float\. Make one: er\.correlate"
     ):
         er.equivalence(0.1, sesoi=0.05)
+
+
+def test_14_a_room_that_a_guide_names_needs_no_import_of_its_own():
+    code = "import erresearch as er; print(len(er.exports.platforms()) > 20)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "True\n"
+    with pytest.raises(AttributeError, match="has no attribute 'cli_room'"):
+        er.cli_room  # noqa: B018

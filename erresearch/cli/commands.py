@@ -507,7 +507,8 @@ def _print_dataset(entry: Dataset) -> None:
     from erresearch.datasets.entries import way_to_rows
 
     names = ("unit", "n", "randomised", "licence", "citation", "url", "distance")
-    parts = [(name.capitalize(), getattr(entry, name)) for name in names]
+    told = {"n": f"{entry.n:,}", "randomised": "yes" if entry.randomised else "no"}
+    parts = [(name.capitalize(), told.get(name, getattr(entry, name))) for name in names]
     parts += [("Rows", way_to_rows(entry)), *(("Quirks", quirk) for quirk in entry.quirks)]
     meant = [f"{column.name}: {column.meaning} [{column.unit or '-'}]" for column in entry.columns]
     card(entry.title, [*parts, *(("Columns", text) for text in meant)])

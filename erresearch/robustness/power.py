@@ -9,6 +9,17 @@ from erresearch.errors import DesignError, ErresearchError
 from erresearch.results import Detectable, Equivalence, Estimate, FisherZ, Reference, SampleNeeded, StudentT
 
 
+def _behind(estimate: object, purpose: str) -> Reference:
+    """The distribution behind an estimate; what is no estimate is refused with the way to one."""
+    if not isinstance(estimate, Estimate):
+        raise DesignError(
+            f"{purpose} needs an estimate",
+            got=type(estimate).__name__,
+            fix="make one: er.correlate(table, x, y), or er.regress(table, outcome, on=[x])[x]",
+        )
+    return estimate.behind(purpose)
+
+
 def equivalence(estimate: Estimate, *, sesoi: float, null: float = 0.0, level: float = 0.95) -> Equivalence:
     """Test whether an effect is practically nil (TOST).
 
@@ -69,7 +80,7 @@ def equivalence(estimate: Estimate, *, sesoi: float, null: float = 0.0, level: f
         )
     if not 0.5 < level < 1:
         raise DesignError("`level` must lie between 0.5 and 1", got=repr(level), fix="use 0.95 for α = 5 %")
-    reference = estimate.behind("an equivalence test")
+    reference = _behind(estimate, "an equivalence test")
     low, high = null - sesoi, null + sesoi
     return Equivalence(
         estimate=estimate,
@@ -269,7 +280,7 @@ def _precision(estimate: Estimate, power: float, level: float) -> _Precision:
     for word, value in (("power", power), ("level", level)):
         if not 0 < value < 1:
             raise DesignError(f"`{word}` must lie between 0 and 1", got=repr(value))
-    reference: Reference = estimate.behind("a statement on power")
+    reference: Reference = _behind(estimate, "a statement on power")
     if isinstance(reference, FisherZ):
         return _Precision(reference.critical(level) * reference.se, reference.se, True)
     ends = estimate.at(level).interval
