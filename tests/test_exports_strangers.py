@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from erresearch.errors import ErresearchError
+from erresearch.errors import ColumnError, DataError, ErresearchError
 from erresearch.exports import (
     Export,
     combine_exports,
@@ -452,3 +452,103 @@ def test_of_two_exports_of_posts_the_larger_figures_are_the_newer(tmp_path: Path
     (tmp_path / "c.csv").write_text("\n".join([head, *mixed]) + "\n")
     with pytest.raises(ErresearchError, match="it is not known which is newer"):
         combine_exports([made[int(turned)], read_export(tmp_path / "c.csv", mapping=mapping)])
+
+
+# ------------------------------------------------------------------------- tables that people put together
+DAYS = [f"2024-01-{day:02d}" for day in range(1, 21)]
+
+
+def own(write, *rows: str, head: str = "Date,Likes,Comments,Revenue", name: str = "own.csv") -> Any:
+    path = write / name
+    path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    return read_export(path, tz="UTC")
+
+
+def test_headers_in_two_rows_with_merged_cells_are_one(tmp_path: Path):
+    from openpyxl import Workbook
+
+    book = Workbook()
+    sheet = book.active
+    sheet.append(["Social and sales"])
+    sheet.append(["Date", "Engagement", None, "Sales", None])
+    sheet.append([None, "Likes", "Comments", "Revenue", "Orders"])
+    for spans in ("B2:C2", "D2:E2", "A2:A3"):
+        sheet.merge_cells(spans)
+    for at, day in enumerate(DAYS):
+        sheet.append([day, 10 + at, 2, 100.5, 3])
+    sheet.append(["Total", 390, 40, 2010, 60])
+    book.save(tmp_path / "report.xlsx")
+    export = read_export(tmp_path / "report.xlsx", tz="UTC")
+    assert export.rows[["likes", "comments", "revenue", "orders"]].sum().tolist() == [390, 40, 2010, 60]
+    assert export.accounting.totals == 1
+
+
+def test_sums_between_the_rows_are_known_by_their_first_word(tmp_path: Path):
+    rows = []
+    for week in range(4):
+        rows += [f"{day},5,1,10" for day in DAYS[5 * week : 5 * week + 5]]
+        rows.append(f"Subtotal week {week + 1},25,5,50")
+    export = own(tmp_path, *rows)
+    assert (export.rows["likes"].sum(), export.accounting.totals) == (100, 4)
+    assert not export.warnings
+
+
+@pytest.mark.parametrize(
+    ("head", "cells"),
+    [
+        ("Year,Month,Day", lambda day: f"{day[:4]},{int(day[5:7])},{int(day[8:])}"),
+        ("Year,Month,Day", lambda day: f"{day[:4]},January,{int(day[8:])}"),
+    ],
+)
+def test_a_day_in_three_columns_is_a_day(head: str, cells: Any, tmp_path: Path):
+    export = own(tmp_path, *(f"{cells(day)},5,1,10" for day in DAYS), head=f"{head},Likes,Comments,Revenue")
+    assert export.rows["date"].dt.strftime("%Y-%m-%d").tolist() == DAYS
+
+
+def test_a_year_beside_its_weeks_or_months_makes_them_dates(tmp_path: Path):
+    weeks = own(
+        tmp_path, *(f"2024,{week},5,1,10" for week in range(1, 20)), head="Year,Week,Likes,Comments,Revenue"
+    )
+    assert weeks.rows["date"].iloc[[0, -1]].dt.strftime("%Y-%m-%d").tolist() == ["2024-01-01", "2024-05-06"]
+    months = own(
+        tmp_path,
+        *(f"2024,{month},5,1,10" for month in range(1, 13)),
+        head="Year,Month,Likes,Comments,Revenue",
+    )
+    assert months.rows["date"].dt.month.tolist() == list(range(1, 13))
+
+
+def test_lines_in_two_encodings_are_each_read_as_they_are(tmp_path: Path):
+    head = "Date;Shop;Likes;Comments;Revenue\n"
+    lines = [f"{day};Café;5;1;10\n" for day in DAYS]
+    path = tmp_path / "two.csv"
+    path.write_bytes((head + "".join(lines[:10])).encode() + "".join(lines[10:]).encode("cp1252"))
+    export = read_export(path, tz="UTC")
+    assert set(export.rows["account"]) == {"Café"}
+    assert any("10 lines of two.csv are UTF-8 and the others cp1252" in str(one) for one in export.warnings)
+
+
+def test_days_side_by_side_are_refused_with_the_step_that_helps(tmp_path: Path):
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join(["", *DAYS]) + "\nLikes" + ",5" * 20 + "\nRevenue" + ",10" * 20 + "\n")
+    with pytest.raises(
+        ColumnError, match=r"its days side by side, a column for each: 21 columns.*Turn the table"
+    ):
+        read_export(path)
+
+
+def test_a_mapping_is_only_offered_where_one_can_be_guessed(tmp_path: Path):
+    for name, offered in (("Value,Metric", False), ("Price,What", True)):
+        path = tmp_path / "list.csv"
+        path.write_text(f"Date,{name}\n" + "".join(f"{day},5,Likes\n" for day in DAYS))
+        with pytest.raises(ColumnError) as refused:
+            read_export(path)
+        assert ("--suggest" in str(refused.value)) == offered
+        assert bool(_suggests(path)) == offered
+
+
+def _suggests(path: Path) -> str:
+    try:
+        return suggest_mapping(path)
+    except DataError:
+        return ""

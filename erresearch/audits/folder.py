@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from erresearch.audits.judgement import judged_by_day
 from erresearch.audits.next_steps import FILES, LOOKS
 from erresearch.claims.registry import Claim, read_claims
+from erresearch.io import pd
 from erresearch.io.files import atomic_write, csv_text, table_csv
 from erresearch.io.outputs import output_folder
 from erresearch.panel import Rules
@@ -27,7 +28,6 @@ from erresearch.results import Interval, Precedence, Table, Verdict, rounded
 from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
     from erresearch.audits.steps import Audit

@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from erresearch.audits.rate_tables import entity_table
 from erresearch.claims.board import examine
 from erresearch.claims.decision_rule import DETECTABLE, SHOWN
 from erresearch.claims.registry import Claim, grade, read_claims
 from erresearch.errors import DesignError
+from erresearch.io import pd
 from erresearch.panel import BOOSTED, Panel
 from erresearch.panel.records import Choice
 from erresearch.relate.distributed_lags import SHORTEST
@@ -22,9 +23,6 @@ from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain
 from erresearch.results.verdicts import ReasonCode
 from erresearch.robustness.data_guards import boosts_in
 from erresearch.schema.vocabulary import DECISIVE, PERIODS, Freq
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _HINTS: Mapping[str, str] = MappingProxyType(
     {

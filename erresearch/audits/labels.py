@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from erresearch.exports import Export, platforms
 from erresearch.exports.combine import plain_name
-
-if TYPE_CHECKING:
-    import pandas as pd
+from erresearch.io import pd
 
 #: Characters of a label that are shown.
 LONGEST: Final = 60

@@ -15,14 +15,13 @@ from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports import Export, combine_exports
 from erresearch.exports.combine import plain_name
 from erresearch.exports.lazy_tables import Lake, called_simulated, hold_posts
+from erresearch.io import pd, pl
 from erresearch.metrics import DEFINITIONS, band, engagement_rate, nps
 from erresearch.panel import Panel, RowAccounting
 from erresearch.results import Estimate, Table
 from erresearch.schema.vocabulary import PERIODS, REACTIONS
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from erresearch.audits.arrivals import Files
 
 _SOURCES = ("scrunch", "oberlo-da", "russian-compilation")
@@ -44,8 +43,6 @@ def with_followers(posts: pd.DataFrame, followers: Sequence[Export]) -> pd.DataF
     pandas.DataFrame
         With a column ``followers`` where any is known; posts of other accounts have none.
     """
-    import pandas as pd
-
     out = posts.copy()
     if not followers:
         return out
@@ -99,8 +96,6 @@ def side_by_side(posts: pd.DataFrame | Lake | None) -> pd.DataFrame:
     >>> whole.loc["M01", ["formula", "band"]].tolist()
     ['(likes + comments) / followers, per post', 'average or good (Scrunch...)']
     """
-    import pandas as pd
-
     rows = []
     lake = posts if isinstance(posts, Lake) or posts is None else hold_posts(posts)
     for platform, kind, mine in () if lake is None else _kinds(lake, fewest=_FEWEST_OF_A_KIND):
@@ -290,8 +285,6 @@ def with_scores(panel: Panel, survey: Sequence[Export]) -> tuple[Panel, str]:
     DataError
         If two files hold different answers of the same person.
     """
-    import pandas as pd
-
     usable = [one for one in survey if not _other_scale(one)]
     if not survey or not len(panel.rows):
         return panel, ""
@@ -351,8 +344,6 @@ def _owners(named: pd.Series[str], entities: Sequence[str]) -> pd.Series[str]:
 
 def _period(dates: pd.Series[pd.Timestamp], starts: pd.Series[pd.Timestamp], freq: str) -> pd.DatetimeIndex:
     """First day of the period that holds each date; missing where there is none."""
-    import pandas as pd
-
     days = pd.to_datetime(dates).dt.tz_localize(None).dt.normalize()
     first = pd.DatetimeIndex(starts)
     at = first.searchsorted(days.to_numpy(), side="right") - 1
@@ -376,8 +367,6 @@ def _laid(panel: Panel, answers: pd.DataFrame) -> tuple[pd.DataFrame, int, float
                 except ErresearchError:
                     score = float("nan")
         rows.append((entity, period, score, float(len(some))))
-    import pandas as pd
-
     table = pd.DataFrame(rows, columns=["entity", "period", "nps", "nps_answers"])
     table["period"] = table["period"].astype(panel.rows["period"].dtype)
     table["entity"] = table["entity"].astype(panel.rows["entity"].dtype)
@@ -438,8 +427,6 @@ def _accounts(lake: Lake, reactions: Sequence[str]) -> pd.DataFrame:
     pandas.DataFrame
         account, platform, posts, followers, engagement; without accounts of which one of them is unknown.
     """
-    import polars as pl
-
     names = ["account", "platform", "posts", "followers", "engagement"]
     there = [name for name in reactions if name in lake.columns]
     if "followers" not in lake.columns or not there:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from erresearch.audits.arrivals import Files, Joined, listed, read_files, refuse_spending
 from erresearch.audits.folder import RunStep, doubt_lines, drawings, write_audit
@@ -35,6 +35,7 @@ from erresearch.engine.expressions import Clock
 from erresearch.errors import BESIDE, ErresearchError, mapping_in, own_warnings
 from erresearch.exports import Export
 from erresearch.exports.lazy_tables import called_simulated
+from erresearch.io import pd
 from erresearch.io.outputs import check_output
 from erresearch.panel import Panel, Rules, build_panel
 from erresearch.panel.day_tables import rows_by, sells
@@ -42,9 +43,6 @@ from erresearch.panel.events import declared_events
 from erresearch.panel.records import look_up
 from erresearch.results import Estimate, Printed, Verdict, verdict_table
 from erresearch.schema.vocabulary import PERIODS, AnyFreq
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from erresearch.errors import ColumnError, DataError, argument, in_mapping
-from erresearch.exports.dates import OFFSETS
 from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry
 from erresearch.exports.log import ReadLog, TextColumn
 from erresearch.exports.mapping import KEPT, Settings
@@ -156,6 +155,7 @@ def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
 
 def _with_clocks(frame: pl.DataFrame, table: Table, wanted: Mapping[str, int]) -> pl.DataFrame:
     """Days with the clock, and its zone, that stand in columns of their own."""
+    frame = _with_years(frame)
     if "time" not in frame.columns:
         return frame
     day = next((name for name in ("published_at", "date") if name in frame.columns), "")
@@ -167,9 +167,31 @@ def _with_clocks(frame: pl.DataFrame, table: Table, wanted: Mapping[str, int]) -
     parts = [pl.col(day).str.strip_chars(), clock]
     for position in zone_columns(table.match, table.header):
         zone = table.cells[f"c{position}"].str.strip_chars()
-        parts += [zone] if zone.is_in([*OFFSETS, ""]).all() else []
+        parts += [zone] if zone.is_in([*load_registry().offsets, ""]).all() else []
     moments = frame.select(pl.concat_str(parts, separator=" ").str.strip_chars()).to_series()
     return frame.with_columns(moments.zip_with(clock != "", frame[day]).alias(day))
+
+
+def _with_years(frame: pl.DataFrame) -> pl.DataFrame:
+    """Days, weeks or months whose year stands in a column of its own."""
+    there = [name for name in ("year_of", "week_of", "month_of", "day_of") if name in frame.columns]
+    parts = {name: frame[name].cast(pl.String).str.strip_chars() for name in there}
+    frame = frame.drop(there)
+    if "year_of" not in parts or frame["date"].cast(pl.String).str.contains(r"\d{4}").any():
+        return frame
+    whole = pl.DataFrame(parts).with_columns(pl.col(there).str.replace(r"\.0$", ""))
+    if "week_of" in parts:
+        made = pl.concat_str("year_of", pl.lit("-W"), pl.col("week_of").str.extract(r"(\d+)$", 1))
+    elif "month_of" not in parts:
+        return frame
+    elif whole["month_of"].str.contains(r"\p{L}").any():
+        made = pl.concat_str(
+            [*(["day_of"] if "day_of" in parts else []), "month_of", "year_of"], separator=" "
+        )
+    else:
+        numbers = [pl.col(name).str.zfill(2) for name in there]
+        made = pl.concat_str(numbers, separator="-")
+    return frame.with_columns(whole.select(made).to_series().alias("date"))
 
 
 def _without_contacts(frame: pl.DataFrame, table: Table, log: ReadLog) -> pl.DataFrame:
@@ -230,8 +252,14 @@ def _total_mask(frame: pl.DataFrame, table: Table) -> pl.Series:
     types = {name: load_registry().field(name).type for name in frame.columns if name != "row"}
     for name in (name for name, kind in types.items() if kind == "time" or (name == key and kind == "id")):
         words = (~frame[name].str.slice(0, 1).is_in(list("0123456789"))).arg_true()
-        summed = frame[name].gather(words).str.strip_chars().str.to_lowercase()
-        found = words.filter(summed.is_in(sorted(load_registry().sums)))
+        said = frame[name].gather(words).str.strip_chars().str.to_lowercase()
+        summed = said.is_in(sorted(load_registry().sums))
+        if types[name] == "time":
+            # "Subtotal January" as well: no day begins so
+            summed = summed | said.str.extract(r"^([\p{L}-]+)", 1).is_in(
+                sorted(load_registry().sums)
+            ).fill_null(False)
+        found = words.filter(summed)
         mask = mask.scatter(found, True) if len(found) else mask
     for rule in table.match.layout.totals:
         if rule.column != "*" and rule.column not in frame.columns:
@@ -473,7 +501,9 @@ def account_of(drafted: Draft, settings: Settings, log: ReadLog, *, platform: st
 
 def compare_totals(drafted: Draft, frame: pl.DataFrame, settings: Settings, log: ReadLog) -> None:
     """Check the platform's own row of totals against the rows."""
-    if drafted.totals.height and frame.height:
+    # of several rows only a platform's own order tells which sums all
+    whole = drafted.totals.height == 1 or any(rule.how == "prefix" for rule in drafted.layout.totals)
+    if drafted.totals.height and whole and frame.height:
         quiet = ReadLog(log.name)
         totals = drafted.with_frame(drafted.totals.head(1))
         try:

@@ -423,6 +423,7 @@ def to_utf8(
     if encoding is None:
         _readable(data, name)
         encoding = guess_encoding(data)
+        data = _in_one_encoding(data, encoding, name, log)
         log.guess("encoding", encoding, "the bytes are not UTF-8", argument("encoding"))
         log.caution(
             "encoding",
@@ -442,6 +443,19 @@ def to_utf8(
             fix="pass encoding= with the right name",
         ) from error
     return _readable(text.lstrip("\ufeff").encode("utf-8", "replace"), name)
+
+
+def _in_one_encoding(data: bytes, encoding: str, name: str, log: ReadLog) -> bytes:
+    """Lines that are UTF-8 among others, as files of several programs leave them, in the encoding of the others."""
+    lines, other = data.split(b"\n"), 0
+    for at, line in enumerate(lines):
+        if not line.isascii() and _is_utf8(line, cut=False):
+            lines[at] = line.decode("utf-8").encode(encoding, "replace")
+            other += 1
+    if other:
+        text = f"{other:,} lines of {name} are UTF-8 and the others {encoding}; each was read as it is"
+        log.caution("two encodings", text, count=other)
+    return b"\n".join(lines) if other else data
 
 
 def _note_garbled(data: bytes, name: str, log: ReadLog) -> None:

@@ -27,8 +27,6 @@ from erresearch.exports.privacy import holds_people, names_people
 from erresearch.exports.timestamps import day_column, times_of
 from erresearch.io import pl
 
-_RANGE = r"^(.*\d{4})\s+[-–]\s+(.*\d{4})$"
-_ISO_RANGE = r"^(\d{4}-\d{2}-\d{2})\s+[-–]\s+(\d{4}-\d{2}-\d{2})$"
 _LONGEST_DAY = 1
 
 
@@ -202,18 +200,14 @@ def range_of(text: str, log: ReadLog) -> tuple[dt.datetime, dt.datetime] | None:
     >>> [str(day.date()) for day in range_of("27 January 2026 - 23 February 2026", ReadLog("f"))]
     ['2026-01-27', '2026-02-23']
     """
-    ends = pl.Series([text.strip().strip('"')]).str.extract_groups(_RANGE)
-    first, last = ends.struct.field("1")[0], ends.struct.field("2")[0]
-    if first is None or last is None:
-        return None
+    cells = pl.Series([text.strip().strip('"')], dtype=pl.String)
     try:
-        cells = TextColumn(pl.Series([first, last]), pl.Series([1, 1]), "range", ReadLog(log.name))
-        days = parse_times(cells).local
+        times = parse_times(TextColumn(cells, pl.Series([1]), "range", ReadLog(log.name)))
     except DataError:
         return None
-    if days.null_count():
+    if times.last is None or times.local.null_count() or times.last.null_count():
         return None
-    return days[0], days[1]
+    return times.local[0], times.last[0]
 
 
 def read_ads(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
@@ -277,12 +271,10 @@ def _span(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, 
     """First and last day of each row's figures."""
     text = drafted.frame
     if "month" in text.columns:
-        parts = (
-            pl.DataFrame({"t": text["month"]}).select(pl.col("t").str.extract_groups(_ISO_RANGE))["t"].struct
-        )
-        first, last = parts.field("1"), parts.field("2")
-        if first.is_not_null().any():
-            return (part.str.to_datetime("%Y-%m-%d", strict=False, time_unit="us") for part in (first, last))  # type: ignore[return-value]
+        # a month may be cut by the range of the report
+        times = times_of(drafted, "month", settings, ReadLog(log.name), refuse=False)
+        if times.last is not None:
+            return times.local, times.last
     for name in ("day", "date"):
         if name in text.columns:
             days = day_column(drafted, name, settings, log)

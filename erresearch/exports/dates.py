@@ -5,6 +5,7 @@ One order per column: it is taken from the cells where they decide, else from th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -87,13 +88,6 @@ _FAST: tuple[tuple[str, Mapping[str, str], Precision, bool], ...] = (
     ),
     (r"^\d{2}/\d{2}/\d{4}$", MappingProxyType({"MDY": "%m/%d/%Y", "DMY": "%d/%m/%Y"}), "day", False),
 )
-#: Minutes that a clock of these letters is ahead of UTC.
-OFFSETS = {
-    "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 60, "BST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180,
-    "MSK": 180, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420,
-    "AST": -240, "ADT": -180, "AKST": -540, "AKDT": -480, "HST": -600, "JST": 540, "SAST": 120, "AWST": 480,
-    "AEST": 600, "AEDT": 660, "NZST": 720, "NZDT": 780,
-}  # fmt: skip
 
 
 def without(moments: pl.Series, rows: pl.Series) -> pl.Series:
@@ -142,6 +136,11 @@ class Times:
     unread: pl.Series
     month_day: pl.Series | None = None
     last: pl.Series | None = None
+
+    def without(self, rows: pl.Series) -> Times:
+        """The same with nothing in the rows that a mask picks."""
+        utc = None if self.utc is None else without(self.utc, rows)
+        return replace(self, local=without(self.local, rows), utc=utc)
 
 
 def parse_times(column: TextColumn, *, order: str = "", fixed: bool = False) -> Times:
@@ -255,7 +254,8 @@ def _ranges(column: TextColumn, order: str, *, fixed: bool) -> Times | None:
 def _are_weeks(number: pl.Series, column: TextColumn) -> bool:
     """Whether a year and two figures are a week: some are above 12, or the header says so."""
     whole = _whole(number)
-    above = (whole > _MONTHS).sum() > 0 or "week" in column.header.casefold()
+    named = re.search(r"(?i)\b(week|kw\b|woche|semaine|semana|settimana)", column.header)
+    above = (whole > _MONTHS).sum() > 0 or named is not None
     return above and bool(whole.is_between(1, 53).all())
 
 
@@ -341,7 +341,9 @@ def _assembled(parts: Mapping[str, pl.Series]) -> tuple[pl.Series, pl.Series | N
         return local, None, precision if "day" in parts else "month"
     signed = zone.str.extract(r"^([+-]\d{4})$", 1).cast(pl.Int64, strict=False)
     minutes = signed.sign() * (signed.abs() // 100 * 60 + signed.abs() % 100)
-    minutes = minutes.fill_null(zone.replace_strict(OFFSETS, default=None, return_dtype=pl.Int64))
+    minutes = minutes.fill_null(
+        zone.replace_strict(dict(load_registry().offsets), default=None, return_dtype=pl.Int64)
+    )
     known = minutes.is_not_null() | zone.is_null()
     utc = local - (minutes * 60_000_000).cast(pl.Duration("us"))
     return without(local, ~known), utc, precision

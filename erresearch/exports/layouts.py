@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from erresearch.errors import ColumnError, UnknownNameError
 from erresearch.exports.privacy import LONGEST_HEADER
@@ -17,6 +17,7 @@ from erresearch.io import pd
 from erresearch.io.files import registry
 from erresearch.schema import COLUMNS
 
+Said = TypeVar("Said", str, int, float)
 Kind = Literal["posts", "daily", "followers", "outcomes", "survey", "ads"]
 How = Literal["equals", "prefix", "blank"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -202,6 +203,10 @@ class Registry:
     states: Mapping[str, str] = field(default_factory=dict)
     currencies: frozenset[str] = frozenset()
     hints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    magnitudes: Mapping[str, float] = field(default_factory=dict)
+    signs: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    offsets: Mapping[str, int] = field(default_factory=dict)
 
     def field(self, name: str) -> Field:
         """What a column means; a name that is not registered is a number without further meaning."""
@@ -297,13 +302,22 @@ def load_registry() -> Registry:
         tuple(format_of(entry) for entry in table["format"]),
         frozenset(table["missing"]),
         frozenset(table["no_data"]),
-        MappingProxyType({name: int(month) for month, names in table["months"].items() for name in names}),
-        MappingProxyType({normalise(text): kind for kind, texts in table["kinds"].items() for text in texts}),
+        _turned(table["months"], int),
+        MappingProxyType({normalise(text): kind for text, kind in _turned(table["kinds"], str).items()}),
         frozenset(table["sums"]),
-        MappingProxyType({state: kind for kind, states in table["states"].items() for state in states}),
+        _turned(table["states"], str),
         frozenset(table["currencies"].split()),
         MappingProxyType({name: tuple(map(normalise, words)) for name, words in hints.items()}),
+        _turned(table["magnitudes"], float),
+        _turned(table["signs"], str),
+        MappingProxyType({code: frozenset(others) for code, others in table["also"].items()}),
+        _turned(table["offsets"], int),
     )
+
+
+def _turned(table: Mapping[str, Iterable[str]], kind: Callable[[str], Said]) -> Mapping[str, Said]:
+    """Spellings by what they mean, from a table of what they mean by spellings."""
+    return MappingProxyType({word: kind(meant) for meant, words in table.items() for word in words})
 
 
 def _fields(

@@ -17,29 +17,7 @@ from erresearch.exports.layouts import Field, load_registry
 from erresearch.exports.log import TextColumn
 from erresearch.io import pl
 
-# letters that some people write beside a number → what they multiply it by
-_MAGNITUDES = {
-    "k": 1e3, "m": 1e6, "b": 1e9, "mil": 1e3, "тыс": 1e3, "тыс.": 1e3, "млн": 1e6, "млн.": 1e6, "mln": 1e6,
-    "mio": 1e6, "mio.": 1e6, "tsd": 1e3, "tsd.": 1e3, "万": 1e4, "億": 1e8, "亿": 1e8, "lakh": 1e5, "cr": 1e7,
-}  # fmt: skip
-# a bare sign of money that several currencies use stands for the first, and is called a guess
-_SIGNS = {
-    "$": "USD", "us$": "USD", "ca$": "CAD", "c$": "CAD", "a$": "AUD", "au$": "AUD", "nz$": "NZD", "hk$": "HKD",
-    "s$": "SGD", "mx$": "MXN", "r$": "BRL", "€": "EUR", "£": "GBP", "₹": "INR", "rs": "INR", "rs.": "INR", "৳": "BDT",
-    "₴": "UAH", "₽": "RUB", "zł": "PLN", "kč": "CZK", "ft": "HUF", "₺": "TRY", "₩": "KRW", "₫": "VND", "฿": "THB",
-    "¥": "JPY", "kr": "SEK", "kr.": "DKK", "fr.": "CHF", "₪": "ILS", "₦": "NGN", "₱": "PHP", "rp": "IDR", "rm": "MYR",
-}  # fmt: skip
 _SHARED_SIGNS = frozenset({"$", "¥", "kr"})
-# currencies that are written with the sign of another
-_ALSO = {
-    "USD": frozenset([
-        "AUD", "CAD", "NZD", "SGD", "HKD", "TWD", "MXN", "CLP", "COP", "ARS", "BRL", "UYU", "DOP", "BSD", "JMD", "TTD",
-        "NAD",
-    ]),
-    "JPY": frozenset({"CNY"}),
-    "SEK": frozenset({"NOK", "DKK", "ISK"}),
-    "DKK": frozenset({"NOK", "SEK", "ISK"}),
-}  # fmt: skip
 _SPACES = "[\u0009\u0020\u00a0\u2007\u2009\u202f'’]"
 _MARKS = "[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 _DAY_ZERO = 25569  # the day 1970-01-01 as spreadsheets number it
@@ -274,7 +252,7 @@ def currency_in(header: str) -> str:
     if code in load_registry().currencies:
         return code
     signs = {sign for sign in header if unicodedata.category(sign) == "Sc"} - _SHARED_SIGNS
-    return _SIGNS.get(signs.pop(), "") if len(signs) == 1 else ""
+    return load_registry().signs.get(signs.pop(), "") if len(signs) == 1 else ""
 
 
 def same_sign(signed: str, code: str) -> bool:
@@ -285,7 +263,7 @@ def same_sign(signed: str, code: str) -> bool:
     >>> same_sign("USD", "CAD"), same_sign("USD", "EUR")
     (True, False)
     """
-    return signed == code or code in _ALSO.get(signed, ())
+    return signed == code or code in load_registry().also.get(signed, ())
 
 
 def show_code(code: str) -> str:
@@ -318,7 +296,8 @@ def _without_currency(core: pl.Series, column: TextColumn) -> tuple[pl.Series, p
     sign = sign.fill_null(core.str.extract(r"\d([^\d.,%-]{1,4})$", 1))
     known = sorted({str(s).lower() for s in sign.drop_nulls()})
     codes = {
-        s: _SIGNS.get(s, s.upper() if len(s) == 3 and s.isascii() and s.isalpha() else "") for s in known
+        s: load_registry().signs.get(s, s.upper() if len(s) == 3 and s.isascii() and s.isalpha() else "")
+        for s in known
     }
     if not codes or "" in codes.values():
         return core, None
@@ -336,11 +315,12 @@ def _without_magnitude(column: TextColumn) -> tuple[pl.Series, pl.Series | None,
     core = column.cells
     letters = core.str.extract(r"\d([^\d.,\s%-]{1,4}\.?)$", 1).str.to_lowercase()
     science = core.str.contains(_SCIENTIFIC).fill_null(False)
-    known = letters.is_in(list(_MAGNITUDES)).fill_null(False) & ~science
+    sizes = load_registry().magnitudes
+    known = letters.is_in(list(sizes)).fill_null(False) & ~science
     rounded = known | science
     if not rounded.any():
         return core, None, None
-    factor = letters.set(~known, None).replace_strict(_MAGNITUDES, default=1.0, return_dtype=pl.Float64)
+    factor = letters.set(~known, None).replace_strict(dict(sizes), default=1.0, return_dtype=pl.Float64)
     exponent = core.str.extract(r"[eE]\+?(\d{1,3})$", 1).cast(pl.Float64, strict=False).fill_null(0)
     powers = pl.Series(np.power(10.0, np.minimum(exponent.to_numpy(), 300)))
     factor = factor.fill_null(1.0).zip_with(~science, powers)

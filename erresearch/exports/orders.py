@@ -16,7 +16,6 @@ from erresearch.exports.columns import (
     rows_of,
     without_copies,
 )
-from erresearch.exports.dates import without
 from erresearch.exports.layouts import MAPPED, load_registry
 from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import KEPT, Settings
@@ -278,33 +277,33 @@ def _moments(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Serie
     layout, column = drafted.layout, drafted.column("date", log)
     times = times_of(drafted, "date", settings, log)
     if times.month_day is not None:
-        raise DataError(
-            f"{log.name}, column {column.header!r} has dates without a year", fix="export it again with years"
+        raise column.refusal(
+            "has dates without a year",
+            got=column.shape(times.month_day.is_not_null()),
+            fix="export it again with years",
         )
     end = None if layout.pipeline else dt.datetime.combine(_today(), dt.time()) + dt.timedelta(days=2)
-    odd = impossible(times.local, column, end=end)
-    utc = None if times.utc is None else without(times.utc, odd)
-    times = replace(times, local=without(times.local, odd), utc=utc)
-    nothing = pl.Series([None] * len(times.local), dtype=pl.Datetime("us"))
+    times = times.without(impossible(times.local, column, end=end))
+    days = times.local.dt.truncate("1d")
+    nothing = pl.Series([None] * len(days), dtype=pl.Datetime("us"))
     if times.precision in ("week", "month"):
         raise column.refusal(
             f"tells only the {times.precision} of each sale",
-            got=column.shape(times.local.is_not_null()),
+            got=column.shape(days.is_not_null()),
             allowed="the day or the moment of a sale",
             fix=f"name the figures of a {times.precision} revenue in place of amount {in_mapping()}",
         )
     if times.precision == "day":
-        return times.local.dt.truncate("1d"), nothing, "stated", "day"
+        return days, nothing, "stated", "day"
     if times.utc is None and not (layout.zone or settings.zone or settings.tz):
         log.guess(
             "time zone", "as printed", "the file does not say one; days are those printed", argument("tz")
         )
-        return times.local.dt.truncate("1d"), nothing, "assumed", times.precision
+        return days, nothing, "assumed", times.precision
     at, source = to_utc(times, column, settings, layout)
-    day = times.local
     if settings.tz and layout.zone != "stated":
-        day = business_days(at, day, column, settings)
-    return day.dt.truncate("1d"), at, source, times.precision
+        days = business_days(at, days, column, settings)
+    return days, at, source, times.precision
 
 
 def _refunds(

@@ -14,7 +14,7 @@ from erresearch.errors import ColumnError, DataError, argument, in_mapping
 from erresearch.exports.columns import OTHER_CURRENCY, warn_currencies
 from erresearch.exports.combine import combine_exports
 from erresearch.exports.containers import Bundle, Text
-from erresearch.exports.dates import orders_of
+from erresearch.exports.dates import orders_of, share_of_times
 from erresearch.exports.delimited import Records, read_records
 from erresearch.exports.layouts import (
     KINDS,
@@ -27,7 +27,7 @@ from erresearch.exports.layouts import (
     vocabulary,
 )
 from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, counted
-from erresearch.exports.mapping import KEPT, NEEDED, Settings, allowed_columns
+from erresearch.exports.mapping import KEPT, NEEDED, Settings, allowed_columns, suggested_mappings
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
 from erresearch.exports.tables import (
     Table,
@@ -129,6 +129,14 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
         hits = sum(normalise(cell) in known for cell in rows[at])
         return hits, looks_like_headers(rows[at], rows[at + 1 :]), len([c for c in rows[at] if c.strip()])
 
+    sideways = [row for row in rows if len(row) > 3 and share_of_times(pl.Series(row[1:])) > 0.8]
+    if sideways:
+        return ColumnError(
+            f"{name} has its days side by side, a column for each",
+            got=f"{len(sideways[0]):,} columns",
+            allowed="a row for each day, and a column for each figure",
+            fix="turn the table, so that its rows become columns",
+        )
     at = max(range(len(rows)), key=worth)
     best = rows[at]
     if not looks_like_headers(best, rows[at + 1 :]):
@@ -167,7 +175,8 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
             alike.append(f"{show_headers(best, positions=[i])} is near {close[0]!r}")
     # of a part of an archive no command writes a mapping
     command = f"erresearch inspect {shlex.quote(bundle.place)} --suggest"
-    suggests = f"; {command} prints one to begin with" if bundle.place else ""
+    guessed = bundle.place and next(suggested_mappings(bundle), None)
+    suggests = f"; {command} prints one to begin with" if guessed else ""
     return ColumnError(
         f"{name}: no known layout has these headers",
         got="; ".join([show_headers(best, most=5), *alike[:3]]),

@@ -170,12 +170,33 @@ def _header_here(
     own = any(layout.evidence == MAPPED for layout in layouts)
     known = search.announced or (looked and (own or any(normalise(cell) in vocabulary() for cell in filled)))
     match = best_match(row, layouts, preamble=search.announced) if known else None
+    both = _two_rows(row, records.rows[at + 1]) if looked and at + 1 < len(records.rows) else []
+    better = best_match(both, layouts) if both else None
+    if better is not None and (match is None or better.score > match.score):
+        # the lower row is the header then, with what the upper says over its blank cells
+        records.rows[at + 1] = both
+        match = None
     if match is not None:
         return match
     if search.title_row:
         search.unread.append(search.title_row)
     search.title, search.title_row = " ".join(cell.strip() for cell in filled), records.numbers[at]
     return None
+
+
+def _two_rows(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
+    """Two rows of headers as one, where cells of the upper span several below; empty where they are not two."""
+    words = [cell for row in (upper, lower) for cell in row if cell.strip()]
+    wide = max(len(upper), len(lower))
+    upper, lower = ([*row, *[""] * (wide - len(row))] for row in (upper, lower))
+    spans = sum(not up.strip() and bool(low.strip()) for up, low in zip(upper, lower, strict=True))
+    if (
+        not spans
+        or sum(bool(cell.strip()) for cell in upper) < 2
+        or any(re.search(r"\d", word) for word in words)
+    ):
+        return []
+    return [low if low.strip() else up for up, low in zip(upper, lower, strict=True)]
 
 
 def _read_line(text: str, layouts: Sequence[Format], search: _Search) -> None:

@@ -175,8 +175,8 @@ def day_column(drafted: Draft, target: str, settings: Settings, log: ReadLog) ->
     times = times_of(drafted, target, settings, log)
     if times.month_day is not None:
         times = with_years(times, column, None, settings.exported_at)
-    odd = impossible(times.local, column)
-    local = without(times.local, odd)
+    times = times.without(impossible(times.local, column))
+    local = times.local
     first = local.dt.truncate("1d").alias(target)
     # midnight in every row is a way to write days
     clock = local if (local != first).any() else None
@@ -188,7 +188,7 @@ def day_column(drafted: Draft, target: str, settings: Settings, log: ReadLog) ->
         log.guess("time zone", "as printed", "the file does not say one; days are those printed", said)
     elif clock is not None and utc is not None and layout.zone != "stated":
         first = business_days(utc, first, column, settings)
-    utc = pl.Series([None] * len(local), dtype=pl.Datetime("us")) if utc is None else without(utc, odd)
+    utc = pl.Series([None] * len(local), dtype=pl.Datetime("us")) if utc is None else utc
     if times.last is not None:
         first, last, grain = _ranged(first, times.last, column)
         return Days(first, last, grain, utc)

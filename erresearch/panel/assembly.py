@@ -5,21 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
 from erresearch.errors import ColumnError, GuardError
+from erresearch.io import pl
 from erresearch.panel.calendar import Calendar
-from erresearch.panel.post_sums import EXPOSURES, rates
+from erresearch.panel.post_sums import rates
 from erresearch.panel.records import AGES, STATUS, Activity, Books, Rules, count_of
-from erresearch.schema.vocabulary import RowStatus
-
-if TYPE_CHECKING:
-    import polars as pl
-
-__all__ = ["MOST_APART", "Beside", "assemble", "with_lags"]
+from erresearch.schema.vocabulary import EXPOSURES, RowStatus
 
 #: Platforms, accounts or kinds of post that may have columns of their own.
 MOST_APART = 40
@@ -82,8 +78,6 @@ def assemble(
     -------
     panel, definitions
     """
-    import polars as pl
-
     good = table.filter(pl.col(STATUS) == RowStatus.USED)
     panel, columns, definitions = _laid(good, activity, calendar.spine, beside.audience)
     panel, columns = _exposure(panel, columns, good, clock, rules=rules, notes=notes, said=definitions)
@@ -120,8 +114,6 @@ def _laid(
     good: pl.DataFrame, activity: Activity, spine: pl.DataFrame, audience: pl.DataFrame | None
 ) -> tuple[pl.DataFrame, list[str], dict[str, str]]:
     """Sums of posts on the calendar with their rates, the names of the columns, and what they mean."""
-    import polars as pl
-
     counts = [count_of(name) for name in activity.summed]
     sums = good.group_by(_KEYS).agg(pl.col("posts", *activity.summed, *counts, *activity.parts).sum())
     panel = spine.join(sums, on=_KEYS, how="left").with_columns(pl.col("posts").fill_null(0).cast(pl.Int64))
@@ -162,8 +154,6 @@ def _apart(
     good: pl.DataFrame, activity: Activity, panel: pl.DataFrame, apart: str
 ) -> tuple[pl.DataFrame, list[str], dict[str, str]]:
     """The figures of each platform, account or kind of post in columns of their own."""
-    import polars as pl
-
     good = good.with_columns(_label(good, apart).alias("__label__"))
     labels = good["__label__"].unique().sort().to_list()
     if len(labels) > MOST_APART:
@@ -189,8 +179,6 @@ def _apart(
 
 def _label(good: pl.DataFrame, apart: str) -> Any:
     """What a column of its own is called by; an account's name alone where no two platforms share it."""
-    import polars as pl
-
     if apart not in good.columns:
         raise ColumnError(
             f"the posts have no column {apart!r} to tell them apart by",
@@ -215,8 +203,6 @@ def _exposure(
     said: dict[str, str],
 ) -> tuple[pl.DataFrame, list[str]]:
     """Impressions that become views midway: two figures, or one with a column that marks the change."""
-    import polars as pl
-
     if not {count_of("impressions"), count_of("views")} <= set(good.columns):
         return panel, columns
     known = [pl.col(count_of(name)).sum() for name in ("impressions", "views")]
@@ -254,8 +240,6 @@ def _exposure(
 
 
 def _with_spend(panel: pl.DataFrame, spend: tuple[pl.DataFrame, Span] | None, clock: Clock) -> pl.DataFrame:
-    import polars as pl
-
     if spend is None:
         return panel
     table, span = spend
@@ -267,8 +251,6 @@ def _with_spend(panel: pl.DataFrame, spend: tuple[pl.DataFrame, Span] | None, cl
 
 def _with_outcomes(panel: pl.DataFrame, books: Books, clock: Clock) -> tuple[pl.DataFrame, list[str]]:
     """One column per outcome; missing outside its dates, 0 where single sales were none."""
-    import polars as pl
-
     keys = ["entity", "number"]
     wide = books.table.pivot("outcome", index=keys, values="value", aggregate_function="first")
     names = sorted(name for name in wide.columns if name not in keys)
@@ -300,8 +282,6 @@ def _with_outcomes(panel: pl.DataFrame, books: Books, clock: Clock) -> tuple[pl.
 
 def _conversion(panel: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     """Conversions (orders, where there are none) per visit."""
-    import polars as pl
-
     above = next((name for name in ("conversions", "orders") if name in panel.columns), None)
     if above is None or "sessions" not in panel.columns or "conversion_rate" in panel.columns:
         return panel, {}
@@ -310,8 +290,6 @@ def _conversion(panel: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
 
 
 def _dated(panel: pl.DataFrame, clock: Clock) -> pl.DataFrame:
-    import polars as pl
-
     numbers = panel["number"].unique()
     starts = [clock.start(n) for n in numbers.to_list()]
     table = pl.DataFrame({"number": numbers, "period": pl.Series(starts, dtype=pl.Date)})
@@ -349,8 +327,6 @@ def with_lags(
     >>> notes
     ['1 periods follow a gap, so that their lag 1 is missing']
     """
-    import polars as pl
-
     keys = ["entity", "number"]
     definitions: dict[str, str] = {}
     for n in range(1, lags + 1):

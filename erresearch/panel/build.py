@@ -6,7 +6,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import narwhals.stable.v2 as nw
 
@@ -15,6 +15,7 @@ from erresearch.engine.sources import FEW, column_names, gather
 from erresearch.errors import DataError, DesignError, GuardError, in_mapping
 from erresearch.exports.combine import definition_changes
 from erresearch.exports.log import Export
+from erresearch.io import pl
 from erresearch.panel.assembly import Beside, assemble
 from erresearch.panel.calendar import Calendar, between_files, lay_out
 from erresearch.panel.day_tables import COUNTED as POSTS_COUNTED, day_table, only_days, rows_by
@@ -42,11 +43,6 @@ from erresearch.panel.records import (
 )
 from erresearch.schema import OUTCOMES
 from erresearch.schema.vocabulary import PERIODS, Freq, RowStatus
-
-if TYPE_CHECKING:
-    import polars as pl
-
-__all__ = ["build_panel"]
 
 _UNZONED = 0.1
 #: Columns that need to know how many posts there were.
@@ -380,8 +376,6 @@ def _arrive_outcomes(outcomes: Any) -> Arrived | None:
 
 def _named(sums: pl.DataFrame, column: str | None) -> pl.DataFrame:
     """Keys as text under their own names."""
-    import polars as pl
-
     if column:
         sums = sums.with_columns(pl.col(column).cast(pl.String).alias("entity"))
     if "platform" not in sums.columns:
@@ -401,8 +395,6 @@ def _join(
     notes: list[str],
 ) -> tuple[pl.DataFrame, Books | None, Belonging]:
     """Sums of posts by entity, outcomes by entity, and who belongs to whom."""
-    import polars as pl
-
     good = sums.filter((pl.col(STATUS) != RowStatus.UNTIMED) & pl.col("number").is_not_null())
     own = good.filter(pl.col("posts") > pl.col("others")) if "others" in good.columns else good
     accounts = own["account"].unique().sort().to_list()
@@ -445,8 +437,6 @@ def _post_notes(
     columns: Sequence[str],
     notes: list[str],
 ) -> None:
-    import polars as pl
-
     used = table.filter(pl.col(STATUS) == RowStatus.USED)
     total = int(used["posts"].sum())
     moved = int(used["moved"].sum())
@@ -506,8 +496,6 @@ def _mark_changes(
     made: pl.DataFrame, booked: Arrived | None, rules: Rules, notes: list[str]
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Outcomes that were renamed between two exports are not pooled unless that is allowed, and then marked."""
-    import polars as pl
-
     said = {}
     for change in definition_changes(booked.parts if booked is not None else ()):
         if change.name not in made.columns or change.day is None:
@@ -528,8 +516,6 @@ def _mark_changes(
 def _audience(
     followers: Any, table: pl.DataFrame, spine: pl.DataFrame, clock: Clock, notes: list[str]
 ) -> tuple[pl.DataFrame | None, dict[str, RowAccounting]]:
-    import polars as pl
-
     used = table.filter(pl.col(STATUS) == RowStatus.USED)
     if "others" in used.columns:
         used = used.filter(pl.col("posts") > pl.col("others"))
@@ -565,8 +551,6 @@ def _accounts(
     min_age_days: float,
 ) -> dict[str, RowAccounting]:
     """What became of every post."""
-    import polars as pl
-
     good = table.filter(pl.col(STATUS) == RowStatus.USED)
     kept = int(good.join(calendar.spine, on=["entity", "number"], how="semi")["posts"].sum())
     left = count_posts(sums, min_age_days)

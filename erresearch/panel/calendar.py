@@ -5,23 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from erresearch.engine.expressions import Clock
 from erresearch.errors import DataError
 from erresearch.exports.log import Export
+from erresearch.io import pl
 from erresearch.panel.records import STATUS, Books, RowAccounting
 from erresearch.schema.vocabulary import PERIODS, RowStatus
-
-if TYPE_CHECKING:
-    import polars as pl
-
-__all__ = [
-    "SHORTEST_DAYS",
-    "Calendar",
-    "between_files",
-    "lay_out",
-]
 
 #: Days that posts and outcomes must share.
 SHORTEST_DAYS = 56
@@ -84,8 +75,6 @@ def lay_out(
     DataError
         If posts and outcomes share fewer than 8 weeks, or no whole period.
     """
-    import polars as pl
-
     spans = _post_spans(table, last)
     holes, early = _holes(parts, clock), _early(table)
     rows: list[tuple[str, int]] = []
@@ -130,8 +119,6 @@ def lay_out(
 
 def _post_spans(table: pl.DataFrame, last: dt.date | None) -> dict[str, dict[str, Span]]:
     """First and last day of each entity's posts, by platform."""
-    import polars as pl
-
     own = table.filter(pl.col("posts") > pl.col("others")) if "others" in table.columns else table
     ends = own.group_by("entity", "platform").agg(pl.col("first").min(), pl.col("last").max())
     out: dict[str, dict[str, Span]] = {}
@@ -143,8 +130,6 @@ def _post_spans(table: pl.DataFrame, last: dt.date | None) -> dict[str, dict[str
 
 def _early(table: pl.DataFrame) -> dict[str, set[int]]:
     """Periods of an entity in which some posts were too young at the export of their own file."""
-    import polars as pl
-
     young = table.filter(pl.col(STATUS) == RowStatus.YOUNG).select("entity", "number").unique()
     out: dict[str, set[int]] = {}
     for entity, number in young.iter_rows():
@@ -154,8 +139,6 @@ def _early(table: pl.DataFrame) -> dict[str, set[int]]:
 
 def _uneven(table: pl.DataFrame) -> list[str]:
     """Say where accounts that are added up do not publish over the same time: silence may be a missing file."""
-    import polars as pl
-
     own = table.filter(pl.col("posts") > pl.col("others")) if "others" in table.columns else table
     ends = own.group_by("entity", "platform", "account").agg(pl.col("first").min(), pl.col("last").max())
     spans: dict[tuple[str, str], list[tuple[dt.date, dt.date, str]]] = {}

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from erresearch.engine.expressions import Clock
 from erresearch.errors import DataError, DesignError
 from erresearch.exports.log import Export
+from erresearch.io import pd
 from erresearch.schema.vocabulary import EARLY, EXPOSURES, PERIODS, REACTIONS, WEEKDAYS, Freq
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["COUNTED", "DayTable", "day_table", "holds_days", "only_days", "rows_by", "sells"]
 
 #: How many posts a day had, as the table says: its own rows are no posts.
 COUNTED: Final = "posts_counted"
@@ -103,8 +99,6 @@ def rows_by(exports: Sequence[Export]) -> Freq:
 
 def _apart(exports: Sequence[Export]) -> pd.Series:
     """Days from each row of an account to its next."""
-    import pandas as pd
-
     rows = pd.concat([one.rows[["platform", "account", "date"]] for one in exports])
     days: pd.Series = rows.sort_values("date").groupby(["platform", "account"])["date"].diff().dt.days
     return days[days > 0]
@@ -137,8 +131,6 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
     --------
     erresearch.build_panel : Takes such tables in the place of posts.
     """
-    import pandas as pd
-
     by, apart = rows_by(exports), _apart(exports).median()
     if by in _LENGTHS and not _LENGTHS[by][0] <= apart <= _LENGTHS[by][1]:
         raise DesignError(
@@ -208,8 +200,6 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
 
 def _expected(rows: pd.DataFrame, clock: Clock, *, each: bool) -> pd.Series:
     """Rows that each period of a unit should have: one per account, or one per account and day within its span."""
-    import pandas as pd
-
     found = []
     for (unit, *_), part in rows.groupby(["unit", "platform", "account"])["date"]:
         first, last = part.min(), part.max()

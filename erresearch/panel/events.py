@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -20,18 +20,7 @@ from erresearch.errors import (
     UnknownNameError,
     missing_columns,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = [
-    "EventColumns",
-    "declared_events",
-    "event_candidates",
-    "event_columns",
-    "public_holidays",
-    "read_events",
-]
+from erresearch.io import pd
 
 Kind = Literal["pulse", "step"]
 _KINDS: Final = ("pulse", "step")
@@ -105,8 +94,6 @@ def read_events(events: str | Path | pd.DataFrame) -> pd.DataFrame:
     >>> read_events(sale)["kind"].item()
     'pulse'
     """
-    import pandas as pd
-
     if isinstance(events, pd.DataFrame):
         table, where = events.copy(), "the events"
     else:
@@ -203,7 +190,6 @@ def public_holidays(country: str, years: Iterable[int]) -> pd.DataFrame:
     ('2024-01-01', ['public holiday'])
     """
     import holidays
-    import pandas as pd
 
     whole, _, part = country.upper().partition("-")
     known = holidays.list_supported_countries(include_aliases=False)
@@ -233,8 +219,6 @@ def declared_events(events: str, holidays: str, periods: pd.Series[Any]) -> Any:
     pandas.DataFrame, "none" or None
         None where nothing was said: holidays alone say nothing of promotions.
     """
-    import pandas as pd
-
     if not events:
         return None
     parts = [] if events == "none" else [read_events(events)]
@@ -388,8 +372,6 @@ def event_candidates(rows: pd.DataFrame, *, by: str | None, time: str) -> pd.Dat
     >>> event_candidates(table, by=None, time="week")["name"].tolist()
     ['many posts']
     """
-    import pandas as pd
-
     none = pd.DataFrame({name: pd.Series(dtype=object) for name in _COLUMNS})
     if rows[time].nunique() < _FEWEST:  # nothing can stand out
         return none
@@ -420,8 +402,6 @@ def _standing_out(values: np.ndarray) -> np.ndarray:
 
 
 def _days(column: pd.Series[Any], where: str, *, empty: bool = False) -> pd.Series[Any]:
-    import pandas as pd
-
     blank = column.isna() | column.astype(str).str.strip().isin(["", "None", "NaT", "nan"])
     found = pd.to_datetime(column.where(~blank).astype(object), errors="coerce", format="ISO8601")
     wrong = (found.isna() & ~blank) | (blank & (not empty))
@@ -437,8 +417,6 @@ def _days(column: pd.Series[Any], where: str, *, empty: bool = False) -> pd.Seri
 
 def _periods(time: pd.Series[Any], name: str) -> tuple[dict[Any, pd.Timestamp], dict[Any, pd.Timestamp]]:
     """First and last day of each period of the table."""
-    import pandas as pd
-
     unique = time.dropna().drop_duplicates().sort_values()
     try:
         first = pd.to_datetime(unique) if not pd.api.types.is_numeric_dtype(unique) else None

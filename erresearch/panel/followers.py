@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError, DataError, GuardError
 from erresearch.exports.combine import plain_name
 from erresearch.exports.layouts import load_registry
+from erresearch.io import pl
 from erresearch.panel.inputs import Arrived
 from erresearch.panel.outcomes import refuse_coarse
 from erresearch.panel.records import RowAccounting, count_of, counts_by_currency, kept_currency, look_up
 from erresearch.schema import ADS, FOLLOWERS
-
-if TYPE_CHECKING:
-    import polars as pl
-
-__all__ = [
-    "FOLLOWER_COLUMNS",
-    "SPEND_COLUMNS",
-    "daily_figures",
-    "figures_by_day",
-    "follow",
-    "spending",
-]
 
 FOLLOWER_COLUMNS = (*FOLLOWERS.key, "followers")
 SPEND_COLUMNS = (*ADS.labels, "spend")
@@ -62,8 +51,6 @@ def follow(
         entity, number, followers, own engagement (of accounts whose followers are known) and own posts; None where
         nothing is known. And how many counts belong to an account of the panel.
     """
-    import polars as pl
-
     keys = ["platform", "account"]
     accounts = activity.select(*keys, "entity").unique().sort(*keys)
     if counts is None:
@@ -120,8 +107,6 @@ def follow(
 
 def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: list[str]) -> pl.DataFrame:
     """Counts under the names that the posts use."""
-    import polars as pl
-
     for name in ("platform", "account"):
         if name not in counts.columns:
             only = accounts[name].unique()
@@ -208,8 +193,6 @@ def spending(
     GuardError
         If there are several entities and nothing says whose spending it is.
     """
-    import polars as pl
-
     table = gather(spend.frame)
     rows = table.height
     if "grain" in table.columns and (table["grain"] == "range").any():
@@ -254,8 +237,6 @@ def spending(
 
 
 def _owner(table: pl.DataFrame, entities: list[str], mapping: Mapping[str, str] | None) -> Any:
-    import polars as pl
-
     if len(entities) == 1:
         return pl.lit(entities[0]).alias("entity")
     if "entity" in table.columns:
@@ -334,8 +315,6 @@ def daily_figures(
     ColumnError
         If several platforms or accounts published and the rows do not say of which they are.
     """
-    import polars as pl
-
     total = rows.height
     names = [name for name in rows.columns if name not in _KEYS]
     for name in ("platform", "account"):
@@ -373,16 +352,12 @@ def _only(owners: pl.DataFrame, name: str) -> str:
 
 
 def _finite(name: str) -> Any:
-    import polars as pl
-
     value = pl.col(name).cast(pl.Float64)
     return pl.when(value.is_finite()).then(value).alias(name)
 
 
 def _owners(rows: pl.DataFrame, owners: pl.DataFrame, spine: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     """The entity of each account of the rows: by name; of a platform's only account, whatever its name here."""
-    import polars as pl
-
     exact = {(p, plain_name(a)): e for p, a, e in owners.select("platform", "account", "entity").iter_rows()}
     alone: dict[str, set[str]] = {}
     for platform, entity in owners.select("platform", "entity").iter_rows():
@@ -410,8 +385,6 @@ def _owners(rows: pl.DataFrame, owners: pl.DataFrame, spine: pl.DataFrame, notes
 def _summed(
     rows: pl.DataFrame, names: Sequence[str], table: pl.DataFrame, clock: Clock, notes: list[str]
 ) -> tuple[pl.DataFrame, dict[str, str]]:
-    import polars as pl
-
     who = ["entity", "platform", "account"]
     # several rows of one day are those of several posts
     days = rows.group_by(*who, "number", "date").agg(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
 
@@ -15,26 +15,9 @@ from erresearch.errors import ColumnError, DataError, EngineError, GuardError, i
 from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake
 from erresearch.exports.log import Export
+from erresearch.io import pd, pl
 from erresearch.schema import POSTS
 from erresearch.schema.vocabulary import EARLY, EXPOSURES, REACTIONS
-
-if TYPE_CHECKING:
-    import polars as pl
-
-__all__ = [
-    "LOCAL",
-    "MERGED",
-    "POST_COLUMNS",
-    "SUMMED",
-    "UTC",
-    "Arrived",
-    "arrive",
-    "give_back",
-    "local_time",
-    "merge_crossposts",
-    "once",
-    "timed",
-]
 
 SUMMED = (
     *REACTIONS, *EARLY, "love", "wow", "haha", "sad", "angry", "care", "clicks", "link_clicks", "profile_visits",
@@ -186,8 +169,6 @@ def _exports(data: Any, what: str, kinds: Sequence[str]) -> list[Export]:
 
 def _dated(exports: list[Export]) -> list[Export]:
     """Posts with the day of their export, which differs between files; a platform's newest post stands in for it."""
-    import pandas as pd
-
     if any("published_at" not in export.rows.columns for export in exports):
         return exports
     # files without a day may be parts of one download: what is newest in any of them stands for all
@@ -226,8 +207,6 @@ def _there(names: Sequence[str], what: str, needed: Sequence[str], wanted: Seque
 
 def _narrow(data: Any, what: str, needed: Sequence[str], wanted: Sequence[str]) -> Any:
     """The columns in Polars; the given table is not touched."""
-    import polars as pl
-
     columns = [str(name) for name in nw.from_native(data, eager_only=True).columns]
     names = _there(columns, what, needed, wanted)
     if isinstance(data, pl.DataFrame):
@@ -465,8 +444,6 @@ def merge_crossposts(posts: Arrived, notes: list[str]) -> Arrived:
     GuardError
         If the posts are lazy.
     """
-    import polars as pl
-
     if posts.lazy:
         raise GuardError(
             "cross-posts of lazy tables are not searched for",
@@ -500,8 +477,6 @@ def merge_crossposts(posts: Arrived, notes: list[str]) -> Arrived:
 
 def _pairs(table: pl.DataFrame) -> list[tuple[int, int]]:
     """Rows of Facebook and of Instagram that are one post, nearest in time first; each row once."""
-    import polars as pl
-
     wanted = {"is_crosspost": None, "caption": None, "time_precision": "minute", "collaboration": None}
     rows = table.select(
         "__row__", "platform", "account", pl.col("published_at").alias("at"),

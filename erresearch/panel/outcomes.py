@@ -7,7 +7,7 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -17,25 +17,13 @@ from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError, DataError, GuardError
 from erresearch.exports.combine import combine_exports
 from erresearch.exports.log import Export
+from erresearch.io import pl
 from erresearch.panel.inputs import LOCAL, Arrived, local_time
 from erresearch.panel.post_sums import check_numbers
 from erresearch.panel.records import Books, Rules, counts_by_currency, kept_currency
 from erresearch.results import plain
 from erresearch.schema import OUTCOMES
 from erresearch.schema.vocabulary import PERIODS, Freq
-
-if TYPE_CHECKING:
-    import polars as pl
-
-__all__ = [
-    "COUNTED",
-    "OUTCOME_COLUMNS",
-    "book",
-    "check_outcomes",
-    "count_once",
-    "refuse_coarse",
-    "sum_by_day",
-]
 
 COUNTED = "__counted__"
 """Column of exports: 1 on the one outcome row by which a row of the file is counted, 0 on its others."""
@@ -174,8 +162,6 @@ def sum_by_day(outcomes: Arrived, clock: Clock, rules: Rules, notes: list[str]) 
 
 def _labelled(outcomes: Arrived) -> nw.LazyFrame[Any]:
     """Rows with a ``source``: the layout that each row comes from, where that is known."""
-    import polars as pl
-
     if len(outcomes.parts) < 2:
         name = outcomes.parts[0].format if outcomes.parts else ""
         return outcomes.frame.with_columns(nw.lit(name).alias("source"))
@@ -276,8 +262,6 @@ def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -
     GuardError
         If one outcome of an entity comes from several sources of equal standing.
     """
-    import polars as pl
-
     rows = int(table["counted"].sum())
     left: dict[str, int] = {}
 
@@ -331,8 +315,6 @@ def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -
 
 def _segments(table: pl.DataFrame, leave: Any) -> None:
     """Rows of a breakdown would count twice beside rows of the whole."""
-    import polars as pl
-
     if "segment" not in table.columns:
         return
     whole = table.filter(pl.col("segment").fill_null("") == "").select("source", "outcome").unique()
@@ -344,8 +326,6 @@ def _segments(table: pl.DataFrame, leave: Any) -> None:
 
 def _prefer(table: pl.DataFrame, leave: Any, notes: list[str]) -> None:
     """One outcome from two sources is counted once: what was sold before what was measured on a site."""
-    import polars as pl
-
     pairs = (
         table.group_by("entity", "outcome")
         .agg(pl.col("source").unique())
@@ -369,8 +349,6 @@ def _prefer(table: pl.DataFrame, leave: Any, notes: list[str]) -> None:
 
 def _grained(table: pl.DataFrame, clock: Clock) -> pl.DataFrame:
     """Add ``end``, the last day that a row stands for; rows coarser than a period are refused, not spread."""
-    import polars as pl
-
     ends = pl.col("day")
     if "date_end" in table.columns:
         ends = pl.coalesce(pl.col("date_end"), pl.col("day"))
@@ -391,8 +369,6 @@ def _grained(table: pl.DataFrame, clock: Clock) -> pl.DataFrame:
 
 def _ended(table: pl.DataFrame) -> pl.DataFrame:
     """Move ``end`` of rows by week or month that state one day only to the last day they stand for."""
-    import polars as pl
-
     coarse = _steps(table)
     return table.join(coarse, on=["source", "outcome"], how="left").with_columns(
         pl.when(~pl.col("single") & (pl.col("end") == pl.col("day")) & (pl.col("step") == "week"))
@@ -406,8 +382,6 @@ def _ended(table: pl.DataFrame) -> pl.DataFrame:
 
 def _steps(table: pl.DataFrame) -> pl.DataFrame:
     """Day, week or month for each outcome of a source, from the distances of its dates."""
-    import polars as pl
-
     days = (
         table.filter(~pl.col("single"))
         .select("source", "outcome", "day")
@@ -431,8 +405,6 @@ def refuse_coarse(table: pl.DataFrame, clock: Clock) -> None:
     DataError
         If weeks begin on another day.
     """
-    import polars as pl
-
     both = (
         nw.from_native(table)
         .select(
@@ -472,8 +444,6 @@ def _sums(
     table: pl.DataFrame, clock: Clock, notes: list[str]
 ) -> tuple[pl.DataFrame, dict[tuple[str, str], tuple[dt.date, dt.date]], frozenset[str]]:
     """Sums by entity, outcome and period; missing where the rows do not cover the period."""
-    import polars as pl
-
     spans: dict[tuple[str, str], tuple[dt.date, dt.date]] = {}
     # of single sales the file's dates are its span, whatever was sold on them
     by_source = table.group_by("entity", "source", "single").agg(pl.col("day").min(), pl.col("end").max())
@@ -515,8 +485,6 @@ def _sums(
 
 def _absent(sums: pl.DataFrame, zero: frozenset[str]) -> list[tuple[str, int]]:
     """Periods between the first and the last of a reported figure that no row speaks of."""
-    import polars as pl
-
     reported = sums.filter(~pl.col("outcome").is_in(list(zero)))
     there = reported.group_by("entity", "outcome").agg(pl.col("number").unique()).sort("outcome", "entity")
     return [
@@ -554,8 +522,6 @@ def quiet_spells(sales: pl.DataFrame) -> list[str]:
     list of str
         One note per entity and source with such a spell, of its longest.
     """
-    import polars as pl
-
     notes = []
     counts = sales.group_by("entity", "source", "outcome", "day").agg(pl.col("rows").sum())
     counts = counts.group_by("entity", "source", "day").agg(pl.col("rows").max())

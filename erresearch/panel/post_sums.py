@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import gather
 from erresearch.errors import ColumnError
+from erresearch.io import pl
 from erresearch.metrics import PLATFORMS
 from erresearch.panel.inputs import LOCAL, MERGED, SUMMED, UTC, Arrived, local_time, timed
 from erresearch.panel.records import AGES, STATUS, Activity, Rules, count_of
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS, RowStatus
-
-if TYPE_CHECKING:
-    import polars as pl
-
-__all__ = [
-    "BOOSTED",
-    "EXPOSURES",
-    "check_numbers",
-    "count_posts",
-    "denominator",
-    "numerator",
-    "rates",
-    "sum_posts",
-]
 
 _OF_THESE = ", of each post those that its file has"
 
@@ -238,8 +225,6 @@ def _total(names: Sequence[str]) -> Any:
 
 def count_posts(table: pl.DataFrame, min_age_days: float) -> dict[str, int]:
     """Posts left out, by reason."""
-    import polars as pl
-
     words = {
         RowStatus.UNTIMED: "without a time",
         RowStatus.YOUNG: f"younger than {min_age_days:g} days at the export",

@@ -7,35 +7,16 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.sources import gather
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
 from erresearch.exports.combine import plain_name
+from erresearch.io import pd, pl
 from erresearch.results import Printed, escape
 from erresearch.schema.vocabulary import PERIODS, Freq
-
-if TYPE_CHECKING:
-    import polars as pl
-
-__all__ = [
-    "AGES",
-    "STATUS",
-    "Activity",
-    "Apart",
-    "Belonging",
-    "Books",
-    "Panel",
-    "RowAccounting",
-    "Rules",
-    "belong",
-    "count_of",
-    "counts_by_currency",
-    "kept_currency",
-    "look_up",
-]
 
 #: The column that holds the sum of the posts' ages.
 AGES = "sum of ages"
@@ -185,8 +166,6 @@ class Panel(Printed):
 
     def to_frame(self) -> Any:
         """Return the account as one row per table and reason (a pandas DataFrame: table, what, rows)."""
-        import pandas as pd
-
         rows = []
         for name, account in self.accounting.items():
             rows += [(name, "in", account.rows_in), (name, "used", account.used)]
@@ -503,8 +482,6 @@ def kept_currency(what: str, counts: Mapping[str, int], wanted: str, notes: list
 
 def counts_by_currency(table: pl.DataFrame, rows: str = "") -> dict[str, int]:
     """Rows by the code of their currency, most first; those without a code are of any."""
-    import polars as pl
-
     if "currency" not in table.columns:
         return {}
     codes = pl.col("currency").fill_null("").str.to_uppercase().alias("currency")

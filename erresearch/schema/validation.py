@@ -16,8 +16,6 @@ import narwhals.stable.v2 as nw
 from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
 from erresearch.schema.vocabulary import Column, Kind, Table
 
-__all__ = ["Notice", "Plan", "Validated", "measure", "validate"]
-
 # beyond this a float no longer tells neighbouring whole numbers apart, so an id read as float is lost
 _EXACT = 2.0**53
 # a mark that text hardly holds; where it does it is followed by a point, so that no two keys are joined to one text

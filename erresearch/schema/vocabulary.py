@@ -14,40 +14,6 @@ from erresearch.errors import missing_columns
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "ADS",
-    "AUDIENCES",
-    "COLUMNS",
-    "DAILY",
-    "DECISIVE",
-    "EARLY",
-    "EVERY",
-    "EXPOSURES",
-    "FOLLOWERS",
-    "FREQS",
-    "OUTCOMES",
-    "PEOPLE",
-    "PERIODS",
-    "POSTS",
-    "REACTIONS",
-    "SHOP_NAMES",
-    "SURVEY",
-    "TABLES",
-    "TIME_NAMES",
-    "WEEKDAYS",
-    "WORDS",
-    "AnyFreq",
-    "Cell",
-    "Column",
-    "Every",
-    "Freq",
-    "Period",
-    "RowStatus",
-    "Rule",
-    "Table",
-    "Word",
-]
-
 #: What people do with a post, of those that every platform counts in one way or another.
 REACTIONS: Final = ("likes", "comments", "shares", "saves")
 #: The same, of those that came within 24 hours of the post: they could not follow a later purchase.
