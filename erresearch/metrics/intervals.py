@@ -40,17 +40,6 @@ def markdown(text: str) -> str:
     return "<br>".join(escape(line) for line in text.split("\n"))
 
 
-def generator(rng: int | np.random.Generator) -> np.random.Generator:
-    """A generator from a seed, or the one given.
-
-    Examples
-    --------
-    >>> int(generator(3).integers(10)) == int(generator(3).integers(10))
-    True
-    """
-    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
-
-
 def _z(level: float) -> float:
     return StudentT(0.0, 1.0, math.inf).critical(check_level(level))
 

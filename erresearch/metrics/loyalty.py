@@ -14,7 +14,7 @@ import numpy as np
 
 from erresearch.engine.expressions import Every, check_every, period_start
 from erresearch.errors import DataError, ErresearchWarning, GuardError, UnknownNameError
-from erresearch.metrics.intervals import Draws, Mover, ShareDifference, generator, markdown
+from erresearch.metrics.intervals import Draws, Mover, ShareDifference, markdown
 from erresearch.results import Estimate, StudentT
 from erresearch.results.estimates import check_level
 from erresearch.schema import SURVEY, Column, Table, validate
@@ -423,7 +423,7 @@ def _estimate(
     around = StudentT(value, se, math.inf)
     found = around.estimate(name, level, n_rows=n, unit=UNIT, method=f"{method}{note}")
     if draws:
-        picked = generator(rng).multinomial(n, shares, size=draws)
+        picked = np.random.default_rng(rng).multinomial(n, shares, size=draws)
         return found.about(Draws(100 * (picked[:, 2] - picked[:, 0]) / n))
     detractors, promoters = int(counts[:7].sum()), int(counts[9:].sum())
     return found if wald else found.about(ShareDifference(promoters, detractors, n, 100.0))

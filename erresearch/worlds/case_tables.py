@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from erresearch.worlds.panels import (
     FIRST_MONDAY,
-    FOLLOWERS,
-    FOLLOWERS_SD,
     Floats,
     autoregression,
+    draw_log_followers,
     numbered,
 )
 
@@ -30,12 +29,8 @@ _EARNING_SD: Final = 0.25
 def earning_list(rng: np.random.Generator, accounts: int, weeks: int, exponent: float) -> pd.DataFrame:
     """One row per account: followers, and revenue of `weeks` weeks that grows as followers^`exponent`."""
     import pandas as pd
-    from scipy import special
 
-    low, high = np.log(FOLLOWERS)
-    middle = (low + high) / 2
-    edge = special.ndtr((high - middle) / FOLLOWERS_SD)
-    followers = middle + FOLLOWERS_SD * special.ndtri(rng.uniform(1 - edge, edge, accounts))
+    followers, middle = draw_log_followers(accounts, rng)
     revenue = (
         np.log(250.0 * weeks) + exponent * (followers - middle) + _EARNING_SD * rng.standard_normal(accounts)
     )

@@ -327,6 +327,16 @@ RATE: Final = 0.03
 """Expected reactions per post and follower at the middle of the list."""
 
 
+def draw_log_followers(count: int, rng: np.random.Generator) -> tuple[Floats, float]:
+    """Logs of followers, normal about the middle of their range and cut at its ends, and that middle."""
+    from scipy import special
+
+    low, high = np.log(FOLLOWERS)
+    middle = (low + high) / 2
+    edge = special.ndtr((high - middle) / FOLLOWERS_SD)
+    return middle + FOLLOWERS_SD * special.ndtri(rng.uniform(1 - edge, edge, count)), float(middle)
+
+
 def draw_list(
     truth: Truth, accounts: int, posts: int, rng: np.random.Generator, *, world: ListWorld, design: Design
 ) -> Rows:
@@ -352,13 +362,8 @@ def draw_list(
     Rows
         One row per account.
     """
-    from scipy import special
-
     pool = accounts * world.pool
-    low, high = np.log(FOLLOWERS)
-    middle = (low + high) / 2
-    edge = special.ndtr((high - middle) / FOLLOWERS_SD)
-    log_followers = middle + FOLLOWERS_SD * special.ndtri(rng.uniform(1 - edge, edge, pool))
+    log_followers, middle = draw_log_followers(pool, rng)
     noise = rng.standard_normal(pool) if design.tail == "lognormal" else rng.standard_t(3, pool) / np.sqrt(3)
     expected = np.log(RATE) + middle + truth.parameters["exponent"] * (log_followers - middle)
     # the sum over an account's posts of gammas of one shape is a gamma of the summed shape

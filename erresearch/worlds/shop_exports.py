@@ -107,7 +107,7 @@ def example_exports(
         raise DesignError(
             "`weeks` is too small or no whole number", got=repr(weeks), allowed=f"{_SHORTEST} or more"
         )
-    random = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
+    random = np.random.default_rng(rng)
     week = np.arange(weeks)
     season = 0.3 * np.sin(2 * np.pi * (week - 40) / 52.18)
     audience = 0.35 * random.normal(size=weeks)
@@ -372,8 +372,7 @@ def simulate_shop(
     reactions = np.rint(np.exp(np.log(200) + interest + 0.8 * spread)) * may_post
     felt = np.convolve(reactions, np.r_[0, kernel / kernel.sum()])[:n]
     felt /= felt[BURN:].mean() if own_usual else 200 * np.exp(0.5) * 0.5
-    if own_usual and in_logs:
-        effect /= 1.1 * float(np.mean((felt / (felt + 0.1))[BURN:]))
+    effect /= 1.1 * float(np.mean((felt / (felt + 0.1))[BURN:])) if own_usual and in_logs else 1.0
     level = 0.15 * season + demand + driver.sales + _response(felt, effect, in_logs)
     level += by_weekday + 0.12 * spend + np.log(orders)
     sold = counts.poisson(np.exp(np.minimum(level, 12)))
