@@ -119,18 +119,23 @@ class LaggedRows:
         dropped = dict(self.dropped)
         dropped |= {reason: n for reason, n in moments.dropped.items() if reason not in moved}
         edge = sum(n for reason, n in moments.dropped.items() if reason in moved)
-        if edge:
-            dropped["without the earlier and later rows asked for"] = edge
-        if not moments.rows:
-            raise DataError(
-                "no row has all the earlier and later rows asked for",
-                code="no-complete-row",
-                got=", ".join(f"{n:,} {reason}" for reason, n in dropped.items()),
-                fix="sum to one row per day or week, ask for fewer lags, or bring longer series"
-                if edge
-                else "use longer periods, in which fewer counts are 0 or missing",
-            )
+        check_complete(moments.rows, dropped, edge)
         return replace(moments, by=self.by, period=self.time, dropped=dropped)
+
+
+def check_complete(rows: int, dropped: dict[str, int], edge: int) -> None:
+    """Count the rows at the `edge` of a series among those left out, and refuse a panel of which nothing is left."""
+    if edge:
+        dropped["without the earlier and later rows asked for"] = edge
+    if not rows:
+        raise DataError(
+            "no row has all the earlier and later rows asked for",
+            code="no-complete-row",
+            got=", ".join(f"{n:,} {reason}" for reason, n in dropped.items()),
+            fix="sum to one row per day or week, ask for fewer lags, or bring longer series"
+            if edge
+            else "use longer periods, in which fewer counts are 0 or missing",
+        )
 
 
 def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str) -> LaggedRows:

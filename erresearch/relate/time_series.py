@@ -12,9 +12,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.sources import gather
-from erresearch.errors import DataError, DesignError, ErresearchWarning
+from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.relate.design import check_design
-from erresearch.relate.lags import DATE_TEXT, LaggedRows, of_series, open_panel
+from erresearch.relate.lags import DATE_TEXT, LaggedRows, check_complete, of_series, open_panel
 from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
 
 #: Fewer periods than this allow no decisive word.
@@ -255,16 +255,7 @@ def complete_rows(
     for i, count in enumerate(np.bincount(bad.argmax(axis=1)[bad.any(axis=1)], minlength=len(now))):
         if count:
             dropped[f"not finite: {labels[now[i]]}"] = int(count)
-    edge = int(np.sum(~whole & ~bad.any(axis=1)))
-    if edge:
-        dropped["without the earlier and later rows asked for"] = edge
-    if not whole.any():
-        raise DataError(
-            "no row has all the earlier and later rows asked for",
-            code="no-complete-row",
-            got=", ".join(f"{n:,} {reason}" for reason, n in dropped.items()),
-            fix="ask for fewer lags or bring longer series",
-        )
+    check_complete(int(whole.sum()), dropped, int(np.sum(~whole & ~bad.any(axis=1))))
     columns = {name: values[whole, i] for i, name in enumerate(labels)}
     return {**columns, "clock": table["clock"].to_numpy()[whole]}, dropped
 
