@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 from types import MappingProxyType
 from typing import Final
@@ -243,21 +243,23 @@ def merge_small(moments: Moments, *, least: int = LEAST_ROWS) -> Moments:
     sums, weight = moments.sums[small].sum(axis=0), moments.weight[small].sum()
     cross = (within + np.outer(sums, sums) / weight)[np.triu_indices(len(moments.columns))]
     keys = np.array([f"({int(small.sum())} accounts merged)", *moments.keys[~small]], dtype=object)
-    order = np.argsort(keys.astype(str), kind="stable")
-    return Moments(
-        columns=moments.columns,
-        origin=moments.origin,
-        keys=keys[order],
-        count=np.array([moments.count[small].sum(), *moments.count[~small]])[order],
-        weight=np.array([weight, *moments.weight[~small]])[order],
-        sums=np.vstack([sums, moments.sums[~small]])[order],
-        cross=np.vstack([cross, moments.cross[~small]])[order],
-        dropped=moments.dropped,
-        by=moments.by,
-        weights=moments.weights,
+    whole = replace(
+        moments,
+        keys=keys,
+        count=np.array([moments.count[small].sum(), *moments.count[~small]]),
+        weight=np.array([weight, *moments.weight[~small]]),
+        sums=np.vstack([sums, moments.sums[~small]]),
+        cross=np.vstack([cross, moments.cross[~small]]),
+        source=None,
         merged=moments.merged + int(small.sum()) - 1,
-        simulated=moments.simulated,
     )
+    return of_accounts(whole, np.argsort(keys.astype(str), kind="stable"))
+
+
+def of_accounts(moments: Moments, places: np.ndarray) -> Moments:
+    """Moments of some accounts, in the order of their places."""
+    picked = {name: getattr(moments, name)[places] for name in ("keys", "count", "weight", "sums", "cross")}
+    return replace(moments, **picked)
 
 
 def check_rows(values: np.ndarray, group: np.ndarray, names: Sequence[str], least: int) -> None:

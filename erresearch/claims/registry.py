@@ -270,8 +270,8 @@ def _claims(text: str, where: str) -> tuple[Claim, ...]:
     if not isinstance(entries, list) or not entries:
         raise DataError(f"{where!r} holds no claim", fix="write each claim as a [[claim]] entry")
     claims = tuple(_claim(entry, number) for number, entry in enumerate(entries, start=1))
-    ids = [claim.id for claim in claims]
-    twice = sorted({name for name in ids if ids.count(name) > 1})
+    ids = [claim.id.casefold() for claim in claims]
+    twice = [claim.id for claim in claims if ids.count(claim.id.casefold()) > 1]
     if twice:
         raise DataError(f"the claim {twice[0]!r} is there twice", fix="give each claim its own id")
     return claims

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, check_rows, merge_small
+from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, check_rows, merge_small, of_accounts
 from erresearch.claims.packing import Pack
 from erresearch.claims.registry import Claim
 from erresearch.engine.group_keys import as_text, sort_periods, sort_text
@@ -178,8 +178,7 @@ def _renamed(sums: Moments, names: Mapping[str, str | None], merged_key: str | N
     """Sums under other names, sorted by them, so that their order tells nothing either."""
     keys = [str(names.get(key, merged_key)) for key in sums.keys]
     order = np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
-    taken = {name: getattr(sums, name)[order] for name in ("count", "weight", "sums", "cross")}
-    return replace(sums, keys=np.array([keys[at] for at in order], dtype=object), **taken)
+    return of_accounts(replace(sums, keys=np.array(keys, dtype=object)), order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.claims.decision_rule import Evidence, left_out
-from erresearch.claims.disclosure import strata
+from erresearch.claims.disclosure import of_accounts, strata
 from erresearch.claims.options import GroupOptions, ThresholdOptions
 from erresearch.claims.variables import Variables
 from erresearch.engine.moments import Moments
@@ -393,14 +393,9 @@ def choose_in_halves(
     """
     digests = [hashlib.sha256(f"half:{key}".encode()).digest() for key in moments.keys]
     order = np.array(sorted(range(len(digests)), key=digests.__getitem__))
-    halves = [_only(moments, np.sort(order[start::2])) for start in (1, 0)]
+    halves = [of_accounts(moments, np.sort(order[start::2])) for start in (1, 0)]
     chosen = [places[first_largest(largest_jump(half, places, powers, draws=0)[0])] for half in halves]
     return list(zip(halves, chosen, reversed(halves), strict=True))
-
-
-def _only(moments: Moments, members: np.ndarray) -> Moments:
-    picked = {name: getattr(moments, name)[members] for name in ("keys", "count", "weight", "sums", "cross")}
-    return replace(moments, **picked)
 
 
 def _jump(moments: Moments, place: str, powers: Sequence[str], level: float) -> Estimate:
