@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import gather
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports import Export, combine_exports
@@ -303,12 +304,13 @@ def with_scores(panel: Panel, survey: Sequence[Export]) -> tuple[Panel, str]:
     owner = _owners(answers["entity"], entities)
     left["of no entity here"] = int(owner.isna().sum())
     placed = answers.assign(entity=owner)[owner.notna().to_numpy()]
-    starts = {name: rows["period"].sort_values() for name, rows in panel.rows.groupby("entity")}
-    pieces = [
-        rows.assign(period=_period(rows["date"], starts[str(name)], panel.freq))
-        for name, rows in placed.groupby("entity")
-    ]
-    inside = pd.concat(pieces).dropna(subset="period") if pieces else placed
+    clock = Clock(panel.freq, panel.tz, panel.rows["period"].iloc[0].day_name().lower())
+    days = pd.to_datetime(placed["date"]).dt.tz_localize(None).dt.date
+    begun = days.map(lambda day: clock.start(clock.number(day)), na_action="ignore")
+    placed = placed.assign(period=pd.to_datetime(begun).astype(panel.rows["period"].dtype))
+    inside = placed.merge(
+        panel.rows[["entity", "period"]].astype({"entity": object}), on=["entity", "period"]
+    )
     left["outside the panel's periods"] = len(placed) - len(inside)
     account = RowAccounting(arrived, len(inside), left)
     made, enough, median = _laid(panel, inside)
@@ -340,17 +342,6 @@ def _owners(named: pd.Series[str], entities: Sequence[str]) -> pd.Series[str]:
         return named.map(lambda _: entities[0])
     spelt = {plain_name(entity): entity for entity in entities}
     return named.map(lambda name: spelt.get(plain_name(str(name))))
-
-
-def _period(dates: pd.Series[pd.Timestamp], starts: pd.Series[pd.Timestamp], freq: str) -> pd.DatetimeIndex:
-    """First day of the period that holds each date; missing where there is none."""
-    days = pd.to_datetime(dates).dt.tz_localize(None).dt.normalize()
-    first = pd.DatetimeIndex(starts)
-    at = first.searchsorted(days.to_numpy(), side="right") - 1
-    begin = first[at.clip(0)]
-    length = {"D": pd.DateOffset(days=1), "W": pd.DateOffset(days=7), "M": pd.DateOffset(months=1)}[freq]
-    within = (at >= 0) & (days.to_numpy() < (begin + length).to_numpy())
-    return pd.DatetimeIndex(begin.where(within))
 
 
 def _laid(panel: Panel, answers: pd.DataFrame) -> tuple[pd.DataFrame, int, float]:

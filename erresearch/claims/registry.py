@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from erresearch.claims.options import Options, read_options, roles_in, without_role
 from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError
 from erresearch.io.files import UnfitError, from_toml, read_value, registry, resource
+from erresearch.results import Printed, escape
 from erresearch.results.verdicts import LEVELS, Certainty
 from erresearch.worlds.simulation import CASES
 from erresearch.worlds.truths import WORLDS
@@ -62,7 +63,7 @@ class DataSetNote:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Claim:
+class Claim(Printed):
     """A sentence from a source, and how it is judged.
 
     Parameters
@@ -193,17 +194,11 @@ class Claim:
         about = self.about(dataset)
         return about.told or ("" if {"x", "y"} & set(about.roles) else self.told)
 
-    def __repr__(self) -> str:
-        """Say what `str` says, which fits on a line."""
-        return str(self)
-
     def __str__(self) -> str:
         """Identifier, sentence and δ."""
         return f"{self.id}: {self.text} (δ = {self.sesoi:g}, {self.unit})"
 
     def _repr_markdown_(self) -> str:
-        from erresearch.results import escape
-
         return f"**{escape(self.id)}** {escape(self.text)}  \nSource: {escape(self.source)}"
 
 

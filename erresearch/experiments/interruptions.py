@@ -24,7 +24,7 @@ from erresearch.experiments.history import (
     read_series,
     yule_walker,
 )
-from erresearch.results import Estimate, StudentT, Word, plain
+from erresearch.results import Estimate, Printed, StudentT, Word, plain
 
 #: Fewest placebo dates for a null: below it no p-value of .05 is believed.
 FEWEST_PLACEBOS: Final = 10
@@ -33,8 +33,8 @@ MOST_PLACEBOS: Final = 120
 WAYS: Final = ("trend and season", "level", "other series")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interruption:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Interruption(Printed):
     """What an interruption did, against what was to be expected.
 
     Parameters
@@ -84,10 +84,6 @@ class Interruption:
         return (
             f"{self.effect.name} was {_percent(self.effect.value)} [{low}, {high}] against what was expected"
         )
-
-    def __repr__(self) -> str:
-        """Say what `str` says."""
-        return str(self)
 
     def __str__(self) -> str:
         """One sentence in per cent."""
