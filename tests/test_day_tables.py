@@ -460,3 +460,21 @@ def test_months_give_no_weeks_and_every_advised_step_is_possible(
         assert "a plan draws days or weeks to pause in: files with a row per month. Make them by day" in said
     days(420).to_csv(folder / "shop.csv", index=False)
     assert main(["plan", str(folder), "--tz", "UTC", "--freq", "W", "--out", str(tmp_path / "p")]) == 0
+
+
+@pytest.mark.parametrize("words", ["Week of {:%b %-d, %Y}", "w/c {:%d/%m/%Y}", "Week commencing {:%Y-%m-%d}"])
+def test_words_before_the_first_day_of_a_week_are_no_part_of_it(words: str, tmp_path: Path) -> None:
+    sundays = pd.date_range("2023-01-01", periods=60, freq="7D")
+    export = read(days(60).assign(date=[words.format(day) for day in sundays]), tmp_path)
+    assert export.rows["date"].tolist() == list(sundays)
+    panel = er.build_panel(export, freq="W", tz="UTC")
+    assert panel.rows["period"].tolist() == list(sundays)
+
+
+def test_quarters_are_refused_with_a_step_that_helps(tmp_path: Path) -> None:
+    for form in ("Q{1} {0}", "{0}-Q{1}", "{0} Q{1}"):
+        cells = [form.format(2010 + n // 4, n % 4 + 1) for n in range(32)]
+        with pytest.raises(
+            DataError, match="Make the table by day, by week or by month: a quarter is too long"
+        ):
+            read(days(32).assign(date=cells), tmp_path)

@@ -321,3 +321,24 @@ def test_a_day_and_a_clock_in_two_columns_are_a_moment(zone: str | None, tz: str
     moments = clock.tz_localize("Europe/Berlin" if zone else tz)
     assert sold["at"].tolist() == list(moments.tz_convert("UTC"))
     assert sold["date"].tolist() == list(moments.tz_convert(tz).tz_localize(None).normalize())
+
+
+def test_posts_that_go_out_once_a_day_are_known_by_their_addresses(tmp_path: Path):
+    lines = [f"https://instagram.com/p/A{n}/;{n:02d}/01/2024;{n};1" for n in range(1, 29)]
+    path = tmp_path / "posts.csv"
+    path.write_text("\n".join(["Post;Date;Likes;Comments", *lines]), encoding="utf-8")
+    mapping = tomllib.loads(suggest_mapping(path))
+    assert (mapping["kind"], mapping["columns"]["post_id"]) == ("posts", "Post")
+
+
+def test_headers_with_line_ends_are_headers(tmp_path: Path):
+    path = tmp_path / "own.csv"
+    rows = "".join(f"2024-01-{n:02d},{n},1,9.5\n" for n in range(1, 29))
+    path.write_text(f'Date,"Likes\nin all",Comments,"Revenue\n(EUR)"\n{rows}', encoding="utf-8")
+    own = read_export(path).rows
+    assert set(own["currency"]) == {"EUR"}
+    path.write_text(f'Date,"Likes\nin all",Comments,"Takings\n(EUR)"\n{rows}', encoding="utf-8")
+    with pytest.raises(ErresearchError, match="--suggest prints one to begin with"):
+        read_export(path)
+    columns = tomllib.loads(suggest_mapping(path))["columns"]
+    assert (columns["likes"], columns["revenue"]) == ("Likes in all", "Takings (EUR)")

@@ -125,12 +125,14 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Da
     else:
         read = day_column(drafted, "date", settings, log)
         days, clock = read.first, read.clock
-    columns, _ = typed(drafted, numeric_targets(drafted), settings, log)
+    columns, codes = typed(drafted, numeric_targets(drafted), settings, log)
     figures = {rename.get(name, name): column for name, column in columns.items()}
     account = account_of(drafted, settings, log, platform=platform)
     rows = {"date": days, "platform": platform, "account": account, **figures}
-    money = "currency" in drafted.frame.columns and "revenue" in figures
+    money = "revenue" in figures and ("currency" in drafted.frame.columns or "revenue" in codes)
     if money:
+        rows["currency"] = codes.get("revenue", "")
+    if money and "currency" in drafted.frame.columns:
         rows["currency"] = drafted.frame["currency"].str.strip_chars().str.to_uppercase().fill_null("")
     rows |= {} if clock is None else {_CLOCK: clock}
     frame = rows_of(drafted, rows, settings, log, dated=not layout.undated)

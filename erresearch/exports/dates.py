@@ -33,6 +33,8 @@ _YEAR = r"(?:,?\s+(?:de\s+)?(?P<year>\d{4})|[-/.](?P<short>\d{4}|\d{2}))?(?:\s+Ð
 _NUMBERS = r"(?P<first>\d{1,2})[-/.](?P<other>\d{1,2})[-/.](?P<year>\d{4}|\d{2})"
 _NUMERIC = rf"^{_WORD}{_NUMBERS}{_CLOCK}{_ZONE}$"
 _WEEK = r"(?:w|wk|week|kw|cw|woche|semaine|semana|settimana)"
+#: Words before the first day of a week.
+_WEEK_OF = r"(?i)^(?:week (?:of|commencing|beginning|starting)|w/c|woche vom|semaine du|semana del)\s+"
 _YEAR_MONTH = r"^(?P<year>(?:19|20)\d{2})-(?P<month>\d{2})$"
 _YEAR_MONTH_BARE = r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})$"
 _MONTH_SHORT = r"^(?P<name>\p{L}+)\.?(?:[-/]|\s?['â€™])(?P<short>\d{2})$"
@@ -179,9 +181,8 @@ def parse_times(column: TextColumn, *, order: str = "", fixed: bool = False) -> 
     fast = _fast(column.cells, order, fixed=fixed)
     if fast is not None:
         return fast
-    column = column.with_cells(
-        column.cells.str.replace_all("[\u00a0\u202f\u2009]", " ").str.replace_all(r"\s+", " ")
-    )
+    spaced = column.cells.str.replace_all("[\u00a0\u202f\u2009]", " ").str.replace_all(r"\s+", " ")
+    column = column.with_cells(spaced.str.replace(_WEEK_OF, ""))
     ranges = _ranges(column, order, fixed=fixed)
     if ranges is not None:
         return ranges

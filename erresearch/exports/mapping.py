@@ -441,6 +441,7 @@ def _looked_at(header: str, cells: pl.Series) -> _Column:
     states = said.str.to_lowercase().replace_strict(dict(load_registry().states), default=None)
     enough = max(1.0, _MOST * len(said))
     tests = {
+        "address": int(said.str.contains(r"^https?://").sum()),
         "clock": int(said.str.contains(_BARE_CLOCK).sum()),
         "time": share_of_times(said) * len(said),
         "number": int(said.str.contains(_NUMBER).sum()),
@@ -526,6 +527,7 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
     named = [column for column in fitting if ranks[column] < len(hints)]
     if target in ("date", "published_at", "day") and not named:
         named = fitting[:1]
+    named = named or [c for c in columns if target == "post_id" and "address" in c.looks]
     if target in ("order_id", "post_id"):
         named = [column for column in named if column.cells.n_unique() > len(column.cells) / 2]
 

@@ -260,7 +260,7 @@ def looks_like_headers(row: Sequence[str], below: Sequence[Sequence[str]]) -> bo
     >>> looks_like_headers(["Ann", "Lee"], [["Bo", "Ek"]])
     False
     """
-    cells = [cell.strip() for cell in row if cell.strip()]
+    cells = [" ".join(cell.split()) for cell in row if cell.strip()]
     if len(cells) < 2 or len(set(cells)) < len(cells) or not all(map(_shaped_like_a_header, cells)):
         return False
     body = [other for other in below if any(cell.strip() for cell in other)][:20]

@@ -133,6 +133,8 @@ def times_of(drafted: Draft, target: str, settings: Settings, log: ReadLog, *, r
     times = parse_times(column, order=settings.order or drafted.layout.dates, fixed=bool(settings.order))
     if refuse:
         fix = "write them as 2026-01-31"
+        if column.cells.str.contains(r"(?i)^\s*(\d{4}\W*Q[1-4]|Q[1-4]\W*\d{4})\s*$").any():
+            fix = "make the table by day, by week or by month: a quarter is too long"
         if column.cells.str.contains(r"^\s*\d{1,2}[-/.]\d{1,2}[-/.]").any():
             fix = f"mend the cells, or say the order of the dates with {argument('dayfirst')}"
         column.reject("not a date", times.unread, code="not a date", fix=fix)
