@@ -289,6 +289,32 @@ def test_all_pages_ask_nobody_and_fit_the_screen(browser: Any, width: int):
 
 
 @built
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (360, "dark"),
+        *(pytest.param(*more, marks=pytest.mark.slow) for more in [(768, "light"), (1280, "light")]),
+    ],
+)
+def test_axe_finds_no_violation_on_the_site(browser: Any, width: int, scheme: str):
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None or found.origin is None:
+        pytest.skip("axe is not installed (pip install axe-playwright-python)")
+    axe = (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8")
+    context = browser.new_context(
+        offline=True, bypass_csp=True, color_scheme=scheme, viewport={"width": width, "height": 900}
+    )
+    page = context.new_page()
+    page.set_default_timeout(180_000)
+    for name in [*FEW, "search.html"]:
+        page.goto((SITE / name).as_uri())
+        page.evaluate(axe)
+        violations = page.evaluate("axe.run(document)")["violations"]
+        assert [(name, v["id"], v["nodes"][0]["html"][:200]) for v in violations] == []
+    context.close()
+
+
+@built
 def test_search_finds_a_word_without_a_server(browser: Any):
     context = browser.new_context(offline=True)
     page = context.new_page()
