@@ -185,7 +185,7 @@ def answer_in_money(found: Audit) -> tuple[str, ...]:
         lines.append("These files cannot say what a reaction is worth in money.")
     others = [short_name(claims[v.claim]) for v in judged if v.word == "inconclusive"]
     waiting = sum(verdict.word == "not judged" for verdict in found.verdicts)
-    more = [f"{len(others) - _NAMED} more"] if len(others) > _NAMED else []
+    more = [count_of(len(others) - _NAMED, "other")] if len(others) > _NAMED else []
     left = [f"these stay open: {'; '.join([*others[:_NAMED], *more])}"] if others else []
     left += [f"{count_of(waiting, 'claim')} could not be judged"] if waiting else []
     lines += [sentence(text) for text in left]
