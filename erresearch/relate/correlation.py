@@ -12,7 +12,7 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.io.resources import share_of_memory
-from erresearch.relate.design import open_moments, still
+from erresearch.relate.design import open_moments, still, with_constant, without_constant
 from erresearch.relate.time_series import correlate_series, refuse_accounts, warn_of_series
 from erresearch.results import Estimate, FisherZ, StudentT
 
@@ -108,7 +108,7 @@ def correlate(
     if method == "spearman":
         moments = _ranked(moments, within=within)
     clustered = moments.by is not None
-    parts = moments.within() if within else _augmented(moments)
+    parts = moments.within() if within else with_constant(moments)
     units = _telling(moments, parts) if within else moments.accounts if clustered else moments.rows
     if moments.rows < 4 or units < 3:
         raise DesignError(
@@ -157,16 +157,8 @@ def _telling(moments: Moments, parts: np.ndarray) -> int:
     return int(np.sum(~still(own, raw).all(axis=1)))
 
 
-def _augmented(moments: Moments) -> np.ndarray:
-    """Per account [[n, s], [sᵀ, C]], which add up where means are taken out only at the end."""
-    out = np.empty((moments.accounts, 3, 3))
-    out[:, 0, 0], out[:, 0, 1:], out[:, 1:, 0] = moments.weight, moments.sums, moments.sums
-    out[:, 1:, 1:] = moments.grams()
-    return out
-
-
 def _refuse_still(moments: Moments, total: np.ndarray, *, within: bool) -> None:
-    own = total if within else total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0]
+    own = total if within else without_constant(total)
     raw = np.einsum("gii->i", moments.grams())
     flat = [name for name, rests in zip(moments.columns, still(np.diag(own), raw), strict=True) if rests]
     if flat:
@@ -197,7 +189,7 @@ def _row_jackknife(moments: Moments, total: np.ndarray, r: float) -> float:
     )
     n, weight = moments.rows, float(total[0, 0])
     mean = total[0, 1:] / weight
-    (xx, xy), (_, yy) = total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / weight
+    (xx, xy), (_, yy) = without_constant(total)
     dx = source.z(moments.columns[0]) - float(mean[0])
     dy = source.z(moments.columns[1]) - float(mean[1])
     grow = weight / (weight - 1) if source.weight is None else source.w() * weight / (weight - source.w())

@@ -276,7 +276,8 @@ def sweep(moments: Moments, effects: tuple[Effect, ...]) -> Swept:
         )
     check_accounts(moments, effects)
     if not effects:
-        return _with_constant(moments)
+        free_constant(moments.columns[:-1])
+        return Swept(("Intercept", *moments.columns), with_constant(moments), 0, 0)
     within = moments.within()
     if effects == ("account",):
         means = moments.accounts + moments.merged
@@ -343,14 +344,19 @@ def free_constant(regressors: Sequence[str]) -> None:
         )
 
 
-def _with_constant(moments: Moments) -> Swept:
-    free_constant(moments.columns[:-1])
+def with_constant(moments: Moments) -> np.ndarray:
+    """Per account [[n, s], [sᵀ, C]], which add up where means are taken out only at the end."""
     groups, k = moments.sums.shape
     grams = np.empty((groups, k + 1, k + 1))
     grams[:, 0, 0] = moments.weight
     grams[:, 0, 1:] = grams[:, 1:, 0] = moments.sums
     grams[:, 1:, 1:] = moments.grams()
-    return Swept(("Intercept", *moments.columns), grams, 0, 0)
+    return grams
+
+
+def without_constant(total: np.ndarray) -> np.ndarray:
+    """Summed [[n, s], [sᵀ, C]] with the constant, or the means, taken out of the other columns."""
+    return np.asarray(total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0])
 
 
 def _without_periods(moments: Moments, within: np.ndarray) -> Swept:

@@ -25,6 +25,7 @@ from erresearch.relate.design import (
     left_out,
     open_moments,
     still,
+    without_constant,
 )
 from erresearch.relate.fitted_models import (
     ITERATIONS,
@@ -177,7 +178,7 @@ def _fitted(
     basis, slopes = np.eye(len(beta)), total
     if not within:
         basis[0, 1:] = -moments.origin[:-1]
-        slopes = total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0]
+        slopes = without_constant(total)
     scale = np.sqrt(np.diag(slopes))
     values = np.linalg.eigvalsh(slopes / np.outer(scale, scale))
     inflation = np.diag(np.linalg.inv(slopes)) * np.diag(slopes)
@@ -344,10 +345,9 @@ def logit(
     weight, saturated = _check_outcome(moments, outcome, trials)
     count = len(moments.columns)
     sums = moments.sums.sum(axis=0)
-    centred = moments.grams().sum(axis=0) - np.outer(sums, sums) / weight
-    raw = np.einsum("gii->i", moments.grams())
-    check_design(centred[:-1, :-1], moments.columns[:-1], raw[:-1])
-    spread = np.concatenate([[1.0], np.sqrt(np.diag(centred)[:-1] / weight)])
+    gram, raw = centred(moments, within=False), np.einsum("gii->i", moments.grams())
+    check_design(gram[:-1, :-1], moments.columns[:-1], raw[:-1])
+    spread = np.concatenate([[1.0], np.sqrt(np.diag(gram)[:-1] / weight)])
     share = float(moments.origin[-1] + sums[-1] / weight)
     start = np.zeros(count)
     start[0] = math.log(share / (1 - share))

@@ -39,6 +39,7 @@ from erresearch.relate.design import (
     normal_equations,
     open_moments,
     sweep,
+    without_constant,
 )
 from erresearch.relate.fitted_models import Covariance, Fitted, assemble, check_covariance, row_covariance
 from erresearch.relate.scores import Scores
@@ -225,8 +226,8 @@ def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     swept = sweep(moments, effects)
     check_rows(moments.rows, len(swept.names) - 1 + swept.absorbed, got=left_out(moments))
     total = swept.grams.sum(axis=0)
-    first = 0 if effects else 1  # the intercept is not among the columns that must vary
-    centred = total[first:, first:] - (np.outer(total[0, 1:], total[0, 1:]) / total[0, 0] if first else 0.0)
+    # the intercept is not among the columns that must vary
+    centred = total if effects else without_constant(total)
     raw = np.einsum("gii->i", moments.grams())
     scale = check_design(centred[:-1, :-1], moments.columns[:-1], raw[:-1])
     check_outcome(moments, centred[-1, -1], raw[-1], when=" once the effects are taken out" * bool(effects))

@@ -15,7 +15,7 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError, ErresearchError, UnknownNameError, missing_columns
 from erresearch.io.resources import waiting
 from erresearch.relate.bootstrap import cluster_weights
-from erresearch.relate.design import Effect, check_design, check_outcome, check_rows, sweep
+from erresearch.relate.design import Effect, check_design, check_outcome, check_rows, sweep, without_constant
 from erresearch.results import Adversary, Curve, StudentT, at_least
 from erresearch.results.estimates import check_level
 from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
@@ -274,9 +274,8 @@ def _solve(
         fix="use fewer controls or effects, or more data",
     )
     total = swept.grams.sum(axis=0)
-    centred = total[constant:, constant:]
+    centred = without_constant(total) if constant else total
     if constant:
-        centred = centred - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0]
         # x goes first, the constant is the first of the fixed columns
         swept = swept[[swept.names[1], swept.names[0], *swept.names[2:]]]
     raw = np.einsum("gii->i", columns.grams())
