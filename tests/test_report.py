@@ -123,11 +123,12 @@ def test_the_answer_says_over_time_by_chance_across_and_what_waits():
         {"shops": "three shops"},
     )
     assert lines == (
-        "Over time, the data say that more of one is followed by more of the other (three shops; certainty low). "
+        "Likes → sales, followed over time: the data say that more of one is followed by more of the other, "
+        "certainty low (three shops). "
         "Likes → sales: 7.2 % more where it doubles (4.2 to 10.2).",
-        "Where chance decided who was treated (mail), of those mailed, 5.0 more in 1,000 bought (3.0 to 7.0). "
+        "Randomised, mail: of those mailed, 5.0 more in 1,000 bought (3.0 to 7.0). "
         "Supported, certainty moderate.",
-        "The one verdict on tables without an order in time is: inconclusive, certainty very low. "
+        "One verdict on tables without an order in time: inconclusive, certainty very low. "
         "One claim waits for data.",
     )
 
@@ -140,8 +141,8 @@ def test_what_the_answer_says_over_time_follows_the_word(word):
     line, *_ = answer([first, replace(first, dataset="b"), replace(first, claim="C2")])
     clauses = {each: clause in line for each, clause in _OVER_TIME.items()}
     assert [each for each, said in clauses.items() if said] == [word]
-    assert "(a and b; certainty low). On a, a proxy: C1" in line
-    assert line.endswith(f"The one other verdict over time is: {word}, certainty low.")
+    assert "certainty low (a and b). On the first, a proxy: C1" in line
+    assert line.endswith(f"One other verdict over time: {word}, certainty low.")
 
 
 def test_verdicts_are_counted_word_by_word_and_unlike_words_are_told_apart():
@@ -152,10 +153,8 @@ def test_verdicts_are_counted_word_by_word_and_unlike_words_are_told_apart():
     ]
     others = [verdict(f"C{i}", "a", ("supported", "inconclusive")[i > 4], (0.1, 0.04)) for i in range(2, 7)]
     lines = answer([*first, *others])
-    assert "(a; certainty low); the data cannot tell (b; certainty low)" in lines[0]
-    assert lines[1] == (
-        "Of five verdicts on tables without an order in time, three are supported, two inconclusive."
-    )
+    assert "certainty low (a); the data cannot tell, certainty low (b)" in lines[0]
+    assert lines[1] == "Five verdicts on tables without an order in time: three supported, two inconclusive."
 
 
 def test_every_clause_of_the_registry_has_one_place_for_the_estimate():

@@ -143,7 +143,7 @@ def answer(
     >>> from erresearch.results import Certainty
     >>> sure = Certainty("moderate", 3, ("randomised", "indirect"), ("chance decided", "indirect"))
     >>> answer([Verdict("C6", "mail", "supported", estimate=estimate, certainty=sure)])[1]
-    'Where chance decided who was treated (mail), C6: 5.0 more in 1,000 (3.0 to 7.0). Supported, certainty moderate.'
+    'Randomised, mail: C6: 5.0 more in 1,000 (3.0 to 7.0). Supported, certainty moderate.'
     """
     known, names = {claim.id: claim for claim in claims}, names or {}
     everything = list(verdicts)
@@ -164,7 +164,7 @@ def answer(
     if chance := by_design.pop("randomised", []):
         first = chance[0]
         lines.append(
-            f"Where chance decided who was treated ({_called([first], names)}), {told(first, known.get(first.claim))}. "
+            f"Randomised, {_called([first], names)}: {told(first, known.get(first.claim))}. "
             f"{sentence(', '.join([first.word, *_certainty([first])]))}"
         )
     rest = [verdict for group in by_design.values() for verdict in group]
@@ -177,13 +177,20 @@ def _over_time(verdicts: Sequence[Verdict], known: Mapping[str, Any], names: Map
     """What the data say of the first claim that follows both over time; the others are counted."""
     first = [v for v in verdicts if v.claim == verdicts[0].claim]
     said = "; ".join(
-        f"{_OVER_TIME[word]} ({'; '.join([_called(group, names), *_certainty(group)])})"
+        f"{', '.join([_OVER_TIME[word], *_certainty(group)])} ({_called(group, names)})"
         for word in dict.fromkeys(v.word for v in first)
         if (group := [v for v in first if v.word == word])
     )
     proxy = ", a proxy" if "proxy" in first[0].qualifiers else ""
-    where = f"on {_called(first[:1], names)}{proxy}: " if proxy or len(first) > 1 else ""
-    line = f"Over time, {said}. {sentence(where + told(first[0], known.get(first[0].claim)))}"
+    where = (
+        f"on {'the first' if len(first) > 1 else _called(first[:1], names)}{proxy}: "
+        if proxy or len(first) > 1
+        else ""
+    )
+    about = short_name(known.get(first[0].claim), first[0].claim)
+    line = (
+        f"{about}, followed over time: {said}. {sentence(where + told(first[0], known.get(first[0].claim)))}"
+    )
     rest = verdicts[len(first) :]
     return f"{line} {_counted(rest, 'other verdict', ' over time')}" if rest else line
 
@@ -191,16 +198,12 @@ def _over_time(verdicts: Sequence[Verdict], known: Mapping[str, Any], names: Map
 def _counted(verdicts: Sequence[Verdict], noun: str, where: str) -> str:
     """How many verdicts of a kind there are, word by word."""
     if len(verdicts) == 1:
-        return f"The one {noun}{where} is: {', '.join([verdicts[0].word, *_certainty(verdicts)])}."
+        return f"One {noun}{where}: {', '.join([verdicts[0].word, *_certainty(verdicts)])}."
     counts = [
         (sum(v.word == word for v in verdicts), word) for word in dict.fromkeys(v.word for v in verdicts)
     ]
-    (number, word), *others = counts
-    said = [
-        f"{_number(number)} {'is' if number == 1 else 'are'} {word}",
-        *(f"{_number(n)} {w}" for n, w in others),
-    ]
-    return f"Of {_number(len(verdicts))} {noun}s{where}, {', '.join(said)}."
+    said = ", ".join(f"{_number(n)} {word}" for n, word in counts)
+    return sentence(f"{_number(len(verdicts))} {noun}s{where}: {said}")
 
 
 def _called(verdicts: Iterable[Verdict], names: Mapping[str, str]) -> str:
