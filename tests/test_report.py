@@ -197,7 +197,7 @@ def test_names_in_a_sentence_turn_nothing_after_them_and_are_cut():
     ordered = replace(
         verdict("a\u202eb\u2067\nc", "d", "supported", (0.1, 0.02)), certainty=sure("low", "ordered")
     )
-    assert "(d; certainty low). Ab c: 0.100 (0.080 to 0.120)." in answer([ordered])[0]
+    assert "certainty low (d). Ab c: 0.100 (0.080 to 0.120)." in answer([ordered])[0]
     long = replace(ordered, claim="x" * 10_000)
     assert len(answer([long] * 9)[0]) < 250
 
