@@ -1,17 +1,28 @@
-"""The one CSV writer: no cell becomes a formula, whatever the reader takes for a separator."""
+"""What is written for other programs: CSV without formulas, TOML that comes back, values read by their types."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 import pandas as pd
 import pytest
 from hypothesis import example, given, strategies as st
 
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.io.files import csv_text, safe_cell, table_csv
+from erresearch.io.files import (
+    UnfitError,
+    csv_text,
+    from_toml,
+    read_value,
+    safe_cell,
+    table_csv,
+    toml_text,
+)
 from erresearch.results import Reason, ReasonCode
 from erresearch.results.verdicts import SENTENCES
 
@@ -78,3 +89,48 @@ def test_errors_carry_their_code_across_processes():
 
     error = pickle.loads(pickle.dumps(DesignError("x", got="y", code="too-few-rows")))
     assert (error.code, str(error)) == ("too-few-rows", "x: y.")
+
+
+# --- tables of TOML ---------------------------------------------------------------------------------------------
+NAMES = st.text("abcdefgh_", min_size=1, max_size=6)
+VALUES = st.one_of(st.text(), st.integers(-(2**53), 2**53), st.booleans(), st.floats(allow_nan=False))
+TABLES = st.dictionaries(NAMES, st.one_of(VALUES, st.lists(st.integers(0, 9), min_size=1)), max_size=4)
+
+
+@given(TABLES, TABLES, st.lists(TABLES, min_size=1, max_size=3))
+def test_a_table_comes_back_from_its_toml(plain, inner, several):
+    whole = {**plain, "Inner": inner, "Several": several}
+    assert from_toml(toml_text(whole)) == whole
+
+
+@dataclass(frozen=True)
+class Shop:
+    name: str
+    size: float
+    kind: Literal["D", "W"] = "D"
+    lags: tuple[int, int] | None = None
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def test_a_value_is_read_by_the_types_of_its_class():
+    held = {"name": "a", "size": 1, "kind": "W", "lags": [0, 2], "words": {"x": ["b"]}}
+    assert read_value(Shop, held) == Shop("a", 1.0, "W", (0, 2), {"x": ("b",)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": 1}, r"shop\.name is not a text"),
+        ({"size": True}, r"shop\.size is not a number"),
+        ({"size": "1"}, r"shop\.size is not a number"),
+        ({"kind": "M"}, r"shop\.kind is not one of D, W"),
+        ({"lags": [0]}, r"shop\.lags is not a list of whole numbers"),
+        ({"lags": [0, 0.5]}, r"shop\.lags is not a list of whole numbers"),
+        ({"words": {"x": "b"}}, r"shop\.words\.x is not a list of texts"),
+        ({"words": []}, r"shop\.words is not a table"),
+        ({"more": 1}, "shop is not a table of name, size, kind, lags, words"),
+    ],
+)
+def test_what_is_of_another_type_is_named_by_its_place(change, message):
+    with pytest.raises(UnfitError, match=f"^{message}$"):
+        read_value(Shop, {"name": "a", "size": 1.0, **change}, "shop")

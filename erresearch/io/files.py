@@ -242,7 +242,9 @@ def read_value(kind: Any, held: Any, at: str = "", *, makers: Makers = MappingPr
     counted = kind is int and number and isinstance(held, int) and held >= -1
     if kind is Any or counted or (kind in (str, bool) and isinstance(held, kind)):
         return held
-    raise UnfitError(at, held, _PLAIN.get(kind, "a table"), inside if whole is Literal else ())
+    if whole is Literal:
+        raise UnfitError(at, held, f"one of {', '.join(map(str, inside))}", inside)
+    raise UnfitError(at, held, _PLAIN.get(kind, "a table"))
 
 
 def read_fields(
