@@ -478,3 +478,20 @@ def test_quarters_are_refused_with_a_step_that_helps(tmp_path: Path) -> None:
             DataError, match="Make the table by day, by week or by month: a quarter is too long"
         ):
             read(days(32).assign(date=cells), tmp_path)
+
+
+def test_a_file_for_each_shop_becomes_shops_by_what_is_advised(tmp_path: Path) -> None:
+    folder = tmp_path / "shops"
+    folder.mkdir()
+    for seed, shop in enumerate(("north", "south")):
+        days(300, seed).to_csv(folder / f"{shop}.csv", index=False)
+    found = er.audit([folder], tz="UTC")
+    assert 'say whose each is with account = "…" in a file beside it' in found.wanted[0]
+    for shop in ("north", "south"):
+        (folder / f"{shop}.csv.toml").write_text(f'account = "{shop}"\n')
+    found = er.audit([folder], tz="UTC")
+    assert found.panel is not None
+    assert set(found.panel.rows["entity"]) == {"north", "south"}
+    # two shops by day are two
+    estimates = [v.estimate for v in found.verdicts if v.claim in ("C01", "C02")]
+    assert all(one is not None and one.n_accounts == 2 and one.n_rows > 300 for one in estimates)

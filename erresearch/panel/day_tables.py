@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from erresearch.engine.expressions import Clock
-from erresearch.errors import DataError, DesignError
+from erresearch.errors import DataError, DesignError, in_mapping
 from erresearch.exports.log import Export
 from erresearch.io import pd
 from erresearch.schema.vocabulary import EARLY, EXPOSURES, PERIODS, REACTIONS, WEEKDAYS, Freq
@@ -152,7 +152,7 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
         raise DataError(
             "two tables hold figures of the same account and day",
             got=f"{int(rows.duplicated([*keys, 'date']).sum()):,} rows twice",
-            fix="leave one of them out",
+            fix=f'say whose each is with account = "…" {in_mapping()}, or leave one of them out',
         )
     if by == "M":
         # whatever day stands for a month, the last one of it too

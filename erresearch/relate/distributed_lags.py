@@ -83,6 +83,8 @@ class Drawn:
         Degrees of freedom.
     rows : int
         Periods used.
+    shops : int
+        Shops that they are of.
     """
 
     value: float
@@ -92,6 +94,7 @@ class Drawn:
     cosines: float
     df: float
     rows: int
+    shops: int = 1
 
     @property
     def se(self) -> float:
@@ -102,7 +105,7 @@ class Drawn:
         """With Student's t about it."""
         method = method or f"{WORDS}, circular shifts, t({self.df:.0f})"
         around = StudentT(self.value, self.se if se is None else se, self.df)
-        return around.estimate(name, level, n_rows=self.rows, n_accounts=1, method=method)
+        return around.estimate(name, level, n_rows=self.rows, n_accounts=self.shops, method=method)
 
 
 def weighted_sum(parts: Sequence[tuple[float, Drawn]]) -> Drawn:
@@ -120,6 +123,7 @@ def weighted_sum(parts: Sequence[tuple[float, Drawn]]) -> Drawn:
         math.sqrt(sum((weight * part.cosines) ** 2 for weight, part in parts)),
         min(part.df for _, part in parts),
         min(part.rows for _, part in parts),
+        max(part.shops for _, part in parts),
     )
 
 

@@ -490,7 +490,9 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
     weights = [float(each) for each in precision / precision.sum()]
 
     def pooled(parts: Sequence[Sequence[Drawn]]) -> list[Drawn]:
-        return [weighted_sum(list(zip(weights, each, strict=True))) for each in zip(*parts, strict=True)]
+        sums = (weighted_sum(list(zip(weights, each, strict=True))) for each in zip(*parts, strict=True))
+        rows = [sum(part.rows for part in each) for each in zip(*parts, strict=True)]
+        return [replace(one, rows=n, shops=len(shops)) for one, n in zip(sums, rows, strict=True)]
 
     before, same, beside, after, over = pooled(moved)
     capped = pooled([shop.days.capped.movement() for shop in shops])
