@@ -571,7 +571,7 @@ def test_rows_that_do_not_fit_the_plan(plan):
             er.judge_experiment(bad, plan)
     with pytest.raises(DesignError, match="`ended` is no date"):
         er.judge_experiment(rows, plan, ended="soon")
-    with pytest.raises(DesignError, match="is not over"):
+    with pytest.raises(DesignError, match="given up before half of it had run"):
         er.judge_experiment(rows, plan, ended=str(plan.start + np.timedelta64(14, "D")))
     unmoved = replace(plan, schedule=replace(plan.schedule, posting=np.ones_like(plan.schedule.posting)))
     with pytest.raises(DesignError, match="no pause that could be compared"):
@@ -607,6 +607,13 @@ def test_one_look_halfway_and_an_end_for_another_reason(plan):
     assert early.effect.interval.level == 0.999
     with pytest.raises(DesignError, match="is not over"):
         er.judge_experiment(rows[: 104 + 20], long, looking_early=True)
+    with pytest.raises(DesignError, match=r"the plan is over, and an early look would decide less"):
+        er.judge_experiment(rows, long, looking_early=True)
+    with pytest.raises(DesignError, match=r"given up before half of it had run.* 20 of 52 periods"):
+        er.judge_experiment(rows, long, ended=str(rows["period"][104 + 20].date()))
+    off = np.r_[~plan.schedule.posting[0], False]
+    with pytest.raises(DesignError, match=r"can decide nothing: .* a p-value of 0.062 at the least"):
+        er.judge_experiment(weekly(104 + 13, off=off)[: 104 + 10], plan, looking_early=True)
     ended = er.judge_experiment(rows, long, ended=str(rows["period"][104 + 30].date()))
     assert "ended-early" in {doubt.code for doubt in ended.doubts if doubt.raised}
     assert ended.effect.n_rows == 30
@@ -617,6 +624,38 @@ def test_effects_beyond_the_declared_lags_are_noticed():
     rows = weekly(104 + 52, effect=0.4, off=np.r_[~plan.schedule.posting[0]])
     found = {doubt.code: doubt for doubt in er.judge_experiment(rows, plan).doubts}
     assert found["carry-over"].raised
+
+
+def test_a_response_shorter_than_the_declared_lags_raises_no_doubt_of_later_ones():
+    """Posting works by day on the first three of fourteen declared days only, and strongly."""
+    days = pd.date_range("2023-01-02", periods=520 + 364 + 14)
+    design = PauseDesign(kind="time", every="D", block=14, groups=13, lags=(1, 14))
+    past = 1000 * np.exp(0.1 * np.random.default_rng(0).standard_normal(len(days)))
+    plan = er.plan_experiment(pd.DataFrame({"period": days, "revenue": past})[:520], design=design)
+    off = np.r_[np.zeros(520, bool), ~plan.schedule.posting[0], np.zeros(14, bool)]
+    paused = np.convolve(off, np.r_[0, np.ones(3) / 3])[: len(days)]
+    values = []
+    for seed in range(1, 21):
+        after = 1000 * np.exp(0.1 * np.random.default_rng(seed).standard_normal(len(days)))
+        revenue = np.where(np.arange(len(days)) < 520, past, after) * np.exp(-0.5 * paused)
+        found = er.judge_experiment(pd.DataFrame({"period": days, "revenue": revenue}), plan)
+        values += [doubt.value for doubt in found.doubts if doubt.code == "carry-over"]
+    assert np.mean(np.array(values) <= 0.05) <= 0.2
+    assert np.median(values) > 0.2
+
+
+@pytest.mark.parametrize("factor", [30.0, 0.1])
+def test_rows_in_another_unit_than_the_history_are_named(plan, factor):
+    rows = weekly(104 + 13, effect=0.1, off=np.r_[~plan.schedule.posting[0], False])
+    rows.loc[104:, "revenue"] *= factor
+    assert "level" not in {doubt.code for doubt in judged(plan, effect=0.1).doubts}
+    if factor < 1:  # less than the least of the past: it is refused before
+        with pytest.raises(DataError, match="next to nothing"):
+            er.judge_experiment(rows, plan)
+        return
+    (found,) = (doubt for doubt in er.judge_experiment(rows, plan).doubts if doubt.code == "level")
+    assert 20 < found.value < 40
+    assert re.search(r"^2\d,\d+ in a usual period of the plan, 985 in one of the history", found.text)
 
 
 def test_a_judgement_reads_as_a_sentence_and_as_a_verdict(plan):
@@ -714,6 +753,8 @@ def test_plan_wager_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     assert "proven by the hash" in said
     (one,) = read_findings("own.csv")
     assert (one.name, one.outcome, one.period) == ("shop 00", "revenue", "week")
+    assert main(["judge", "plan", "after.csv", "--hash", digest[::-1]]) == 1
+    assert "unproven: it differs" in capsys.readouterr().out
     assert main(["judge", "plan", "panel.csv"]) == 2
     assert "the plan is not over" in capsys.readouterr().err
     assert main(["judge", "plan", "after.csv", "--early", "--ended", "soon"]) == 2

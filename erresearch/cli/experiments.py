@@ -177,6 +177,8 @@ def judge_plan(
         one = judged.finding
         row = (one.name, one.estimate.value, one.estimate.se, one.outcome, one.period, one.unit)
         atomic_write(finding, csv_text(("name", "value", "se", "outcome", "period", "unit"), [row]))
+    if deposited and any(doubt.code == "registration-unproven" for doubt in judged.doubts):
+        raise click.exceptions.Exit(1)
 
 
 @click.command("holdout", short_help="Leave people out of a newsletter at random; judge it.")

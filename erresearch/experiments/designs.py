@@ -128,8 +128,14 @@ class PauseDesign:
     @property
     def smallest_p(self) -> float:
         """Smallest two-sided p-value: a plan and its mirror image always count."""
-        pairs = 2**self.groups if self.kind == "shops" else self.possible
-        return max(2 / pairs, 1 / 1000)
+        return self.reachable(self.length)
+
+    def reachable(self, periods: int, units: int = 1) -> float:
+        """Smallest two-sided p-value once `periods` of the plan are over, in so many shops with a draw of their own."""
+        if self.kind == "shops":
+            return max(2 / 2**self.groups, 1 / 1000)
+        begun = min(self.groups, -(-periods // (self.block * self.size))) * units
+        return max(2 / math.pow(math.comb(self.size, self.size // 2), min(begun, 99)), 1 / 1000)
 
 
 #: Longest plan, in days.

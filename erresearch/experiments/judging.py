@@ -18,7 +18,6 @@ from erresearch.experiments.history import (
     Series,
     box,
     day_of,
-    filtered,
     fit_history,
     logged,
     pair_model,
@@ -32,6 +31,7 @@ from erresearch.experiments.randomisation import (
     draw_again,
     exposure,
     first_plan,
+    pvalue_beyond,
     ratio_set,
     redraws,
     units,
@@ -209,7 +209,7 @@ def judge_experiment(
     Raises
     ------
     DesignError
-        If the plan is not over and no early look is asked for or due.
+        If the plan is not over and no early look is asked for, due or of use; if it was given up too soon.
     DataError
         If the rows are of another shop, have other periods or lack too many outcomes.
 
@@ -339,11 +339,28 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
     last = min(shop.dates[-1] for shop in shops) + np.timedelta64(step, "D")
     there = int((last - plan.start).astype(int) // step)
     whole = plan.design.length + plan.design.follow_up
-    if ended is not None:
-        there = min(there, int((day_of(ended, "ended") - plan.start).astype(int) // step))
-    if there >= whole:
-        return whole
-    if (early or ended is not None) and 2 * there >= plan.design.length:
+    run = whole if ended is None else int((day_of(ended, "ended") - plan.start).astype(int) // step)
+    if 2 * run < plan.design.length:
+        raise DesignError(
+            "the plan was given up before half of it had run, and tells nothing",
+            got=f"{max(run, 0)} of {plan.design.length} periods before {ended}",
+            fix="make a new plan, and let at least half of it run",
+        )
+    there = min(there, run)
+    if early and there >= whole:
+        raise DesignError(
+            "the plan is over, and an early look would decide less than its judgement",
+            fix="judge it without looking_early (--early)",
+        )
+    if early and 2 * there >= plan.design.length:
+        if (reached := plan.design.reachable(there, len(units(plan.design, plan.history)))) > LOOK:
+            raise DesignError(
+                "an early look at this plan can decide nothing: too few pauses were drawn so far",
+                got=f"a p-value of {plain(reached, '.2g')} at the least",
+                allowed=f"{LOOK:g} or less",
+                fix=f"wait for the rows until {plan.end - np.timedelta64(1, 'D')}, and judge without looking early",
+            )
+    if there >= whole or ((early or ended is not None) and 2 * there >= plan.design.length):
         return there
     raise DesignError(
         "the plan is not over, and looking before its end spoils it",
@@ -476,6 +493,7 @@ _SAID: Final = {
     ),
     "ended-early": ("end", "given up on {}: right only if the reason had nothing to do with {}"),
     "carry-over": ("carry-over", "beyond the declared lags {} to {}: p {}"),
+    "level": ("level", "{} in a usual period of the plan, {} in one of the history: the same unit?"),
 }
 
 
@@ -514,6 +532,16 @@ def _cautions(
         )
     if changed:
         found.append(_doubt("changed", changed, compared, value=changed))
+    for then, now in zip(plan.history, joined, strict=True):
+        before, since = (np.nanmedian(x) for x in (then.outcome, now.outcome[now.dates >= plan.start]))
+        if not 0.1 < since / max(before, 1e-300) < 10:
+            found.append(
+                _doubt(
+                    "level",
+                    *(plain(x, ",.0f" if x >= 100 else ".3g") for x in (since, before)),
+                    value=since / max(before, 1e-300),
+                )
+            )
     missed, known = _missed(plan, shops, periods)
     if known:
         share = missed / known
@@ -566,19 +594,7 @@ def _missed(plan: PausePlan, shops: tuple[Series, ...], periods: int) -> tuple[i
 
 
 def _later(plan: PausePlan, windows: tuple[Window, ...], posting: Plans) -> Doubt:
-    """Whether posting works beyond the declared lags: those that follow, beside the declared ones."""
-    first, last = plan.design.lags
-    further = (last + 1, 2 * last + 1 - first)
-    score, info = np.zeros(2), np.zeros((2, 2))
-    for unit, window in enumerate(windows):
-        periods = len(window.keep)
-        both = [exposure(posting[unit, 0], lags)[:periods] for lags in (plan.design.lags, further)]
-        z = filtered(np.stack(both), window.memory) * window.keep / window.sigma
-        fitted = z @ window.basis
-        score += z @ window.residual[:, 0]
-        info += z @ z.T - fitted @ fitted.T
-    beside = info[1, 1] - info[0, 1] ** 2 / info[0, 0]
-    statistic = (score[1] - info[0, 1] / info[0, 0] * score[0]) / math.sqrt(max(beside, 1e-12))
-    p = StudentT(float(statistic), 1.0, math.inf).pvalue()
+    """Whether posting works beyond the declared lags."""
+    p = pvalue_beyond(windows, posting, plan.design.lags)
     said = f"= {plain(p, '.2f')}" if p >= 0.005 else "below 0.005"
-    return _doubt("carry-over", first, last, said, value=p, raised=p <= 0.01)
+    return _doubt("carry-over", *plan.design.lags, said, value=p, raised=p <= 0.01)

@@ -12,7 +12,7 @@ import numpy as np
 from erresearch.errors import DesignError
 from erresearch.experiments.designs import PauseDesign, Plans, seed_of
 from erresearch.experiments.history import Array, Dates, Flags, Series, calendar_terms, filtered
-from erresearch.results import Interval
+from erresearch.results import Interval, StudentT
 
 #: Statistics closer than this are ties, so that no p-value hangs on the last bits of a double.
 TIE: Final = 1e-9
@@ -317,6 +317,29 @@ def strength(windows: tuple[Window, ...], exposures: Array, really: Array) -> Ar
         size += (z**2).sum(axis=1) - (fitted**2).sum(axis=1)
         cross += (z * effect).sum(axis=1) - (fitted * (effect @ window.basis)).sum(axis=1)
     return np.asarray(cross / np.sqrt(np.maximum(size, 1e-12)))
+
+
+def pvalue_beyond(windows: tuple[Window, ...], posting: Plans, lags: tuple[int, int]) -> float:
+    """Of no effect at the lags that follow the declared ones, beside each of those by itself, whatever their shape.
+
+    Examples
+    --------
+    >>> empty = np.zeros((0,))
+    >>> window = Window(np.zeros((9, 1)), np.zeros((9, 1)), np.ones(9, dtype=bool), empty, 1.0, empty)
+    >>> pvalue_beyond((window,), np.arange(9).reshape(1, 1, 9) % 3 > 0, (0, 1))
+    1.0
+    """
+    first, last = lags
+    each = [*((lag, lag) for lag in range(first, last + 1)), (last + 1, 2 * last + 1 - first)]
+    score, info = np.zeros(len(each)), np.zeros((len(each), len(each)))
+    for unit, window in enumerate(windows):
+        z = np.concatenate([_seen(window, exposure(posting[unit][None], one)) for one in each])
+        fitted = z @ window.basis
+        score += z @ window.residual[:, 0]
+        info += z @ z.T - fitted @ fitted.T
+    weights, *_ = np.linalg.lstsq(info[:-1, :-1], info[:-1, -1], rcond=TIE)
+    beside = max(float(info[-1, -1] - weights @ info[:-1, -1]), 1e-12)
+    return StudentT(float(score[-1] - weights @ score[:-1]) / math.sqrt(beside), 1.0, math.inf).pvalue()
 
 
 def _seen(window: Window, exposures: Array) -> Array:
