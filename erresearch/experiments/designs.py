@@ -133,9 +133,10 @@ class PauseDesign:
     def reachable(self, periods: int, units: int = 1) -> float:
         """Smallest two-sided p-value once `periods` of the plan are over, in so many shops with a draw of their own."""
         if self.kind == "shops":
-            return max(2 / 2**self.groups, 1 / 1000)
+            return max(2 * 0.5**self.groups, 1 / 1000)
         begun = min(self.groups, -(-periods // (self.block * self.size))) * units
-        return max(2 / math.pow(math.comb(self.size, self.size // 2), min(begun, 99)), 1 / 1000)
+        plans = math.comb(self.size, self.size // 2) ** min(begun, 99)
+        return max(2 / plans, 1 / 1000)
 
 
 #: Longest plan, in days.

@@ -352,14 +352,14 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
             "the plan is over, and an early look would decide less than its judgement",
             fix="judge it without looking_early (--early)",
         )
-    if early and 2 * there >= plan.design.length:
-        if (reached := plan.design.reachable(there, len(units(plan.design, plan.history)))) > LOOK:
-            raise DesignError(
-                "an early look at this plan can decide nothing: too few pauses were drawn so far",
-                got=f"a p-value of {plain(reached, '.2g')} at the least",
-                allowed=f"{LOOK:g} or less",
-                fix=f"wait for the rows until {plan.end - np.timedelta64(1, 'D')}, and judge without looking early",
-            )
+    reached = plan.design.reachable(there, len(units(plan.design, plan.history)))
+    if early and 2 * there >= plan.design.length and reached > LOOK:
+        raise DesignError(
+            "an early look at this plan can decide nothing: too few pauses were drawn so far",
+            got=f"a p-value of {plain(reached, '.2g')} at the least",
+            allowed=f"{LOOK:g} or less",
+            fix=f"wait for the rows until {plan.end - np.timedelta64(1, 'D')}, and judge without looking early",
+        )
     if there >= whole or ((early or ended is not None) and 2 * there >= plan.design.length):
         return there
     raise DesignError(
