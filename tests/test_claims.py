@@ -239,6 +239,22 @@ QUIET = {"order": order(), "clusters": 40}
             "supported",
             ReasonCode.BEYOND_ZERO_AND_SESOI,
         ),
+        # opposite halves sum to nothing, or to a little; halves that differ by what does not matter are left alone
+        (0.0, {"halves": tuple(map(estimate, (0.2, -0.2, -0.4)))}, "inconclusive", ReasonCode.HALVES_APART),
+        (0.1, {"halves": tuple(map(estimate, (0.3, -0.1, -0.4)))}, "inconclusive", ReasonCode.HALVES_APART),
+        (0.0, {"halves": tuple(map(estimate, (0.0, 0.1, 0.1)))}, "inconclusive", ReasonCode.HALVES_APART),
+        (
+            0.0,
+            {"halves": tuple(map(estimate, (0.0, 0.01, 0.01)))},
+            "practically nil",
+            ReasonCode.INSIDE_SESOI,
+        ),
+        (
+            0.1,
+            {"halves": tuple(map(estimate, (0.2, 0.0, -0.2)))},
+            "supported",
+            ReasonCode.BEYOND_ZERO_AND_SESOI,
+        ),
         (
             0.0,
             {"reliability": Reliability(math.nan, math.nan, "autocovariances")},

@@ -71,6 +71,28 @@ def test_coefficients_and_jackknife_agree_with_statsmodels(found):
     assert estimate.se == pytest.approx(np.sqrt(11 / 12 * np.sum(moves**2)), rel=1e-8)
 
 
+def test_halves_of_the_periods_agree_with_statsmodels():
+    """Each half is the model of all periods on its own rows; an event of one half holds nothing in the other."""
+    panel = panel_of(weeks=60)
+    weeks = sorted(panel["week"].unique())
+    panel["sale"] = panel["week"].isin(weeks[40:43]).astype(float) * (panel.groupby("account").ngroup() % 2)
+    rows = lagged(panel)
+    times = sorted(rows["week"].unique())
+    plain = precedence(panel, *LOGS, **HOW)
+    formula = "y0 ~ x0 + x1 + x2 + y1 + y2 + z0 + z1 + z2"
+    for late, half in zip((False, True), plain.halves[:2], strict=True):
+        part = rows[rows["week"].isin(times[len(times) // 2 :]) == late]
+        assert half.value == pytest.approx(dummies(part, formula)["x1"], rel=1e-8)
+        assert half.n_rows == len(part)
+    first, second, change = plain.halves
+    assert change.value == pytest.approx(second.value - first.value)
+    assert change.se == pytest.approx(np.hypot(first.se, second.se))
+    declared = precedence(panel, *LOGS, **HOW, events={"sale": "step"})
+    assert declared.halves[0].value == pytest.approx(first.value, rel=1e-9)
+    assert declared.halves[1].value != pytest.approx(second.value, rel=1e-6)
+    assert precedence(panel_of(weeks=40), *LOGS, **HOW).halves == ()
+
+
 def test_what_it_says(found):
     assert found.x == "log engagement"
     assert found.y == "log revenue"

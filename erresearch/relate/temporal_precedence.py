@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
-from erresearch.engine.moments import Moments
+from erresearch.engine.moments import Cells, Moments
 from erresearch.errors import DesignError, ErresearchWarning, UnknownNameError
 from erresearch.relate.bootstrap import enough_draws, wild_bootstraps
 from erresearch.relate.design import Swept, check_design, check_rows, normal_equations, still, sweep
@@ -24,6 +24,9 @@ from erresearch.relate.lags import LaggedRows, from_autocovariances, open_panel,
 from erresearch.relate.scores import FEW_CLUSTERS, FEWEST_CLUSTERS, Scores, crv3, effective_clusters
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Estimate, Precedence, Reliability, StudentT
+
+#: Fewer periods are not halved.
+SHORTEST_HALVES: Final = 52
 
 
 def event_lags(events: Mapping[str, str], first: int) -> list[tuple[int, int]]:
@@ -134,6 +137,45 @@ def combinations(
     return found
 
 
+def in_periods(moments: Moments, wanted: np.ndarray) -> Moments:
+    """Moments of some periods, where each account has at most one row in a period.
+
+    Parameters
+    ----------
+    moments : Moments
+        With cells of one row each.
+    wanted : (T,) ndarray of bool
+        Periods that count.
+
+    Returns
+    -------
+    Moments
+        Without the rows' source; accounts without a row are left out.
+    """
+    cells = moments.cells
+    assert cells is not None
+    chosen = wanted[cells.period]
+    rows = cells.sums[chosen]
+    keep, account = np.unique(cells.account[chosen], return_inverse=True)
+    periods, period = np.unique(cells.period[chosen], return_inverse=True)
+
+    def summed(values: np.ndarray) -> np.ndarray:
+        return np.bincount(account, weights=values, minlength=len(keep))
+
+    pairs = zip(*np.triu_indices(rows.shape[1]), strict=True)
+    count = np.bincount(account, minlength=len(keep))
+    return replace(
+        moments,
+        keys=moments.keys[keep],
+        count=count,
+        weight=count.astype(float),
+        sums=np.column_stack([summed(column) for column in rows.T]),
+        cross=np.column_stack([summed(rows[:, i] * rows[:, j]) for i, j in pairs]),
+        cells=Cells(cells.periods[periods], account, period, np.ones(len(rows)), rows),
+        source=None,
+    )
+
+
 @dataclass(frozen=True, slots=False, eq=False, kw_only=True)
 class PanelModels:
     """Models of several accounts: every one a slice of the same swept moments.
@@ -224,6 +266,48 @@ class PanelModels:
         """Combinations of coefficients, by name."""
         model = submodel(self.moments, self.swept, outcome, on)
         return combinations(model, weights, on, words=self.words, level=self.level, rng=self.seed)
+
+    def halves(self, outcome: str, on: Sequence[str], column: str) -> tuple[Estimate, ...]:
+        """A coefficient in the first half of the periods, in the second, and its change; empty where they are short."""
+        cells = self.moments.cells
+        if cells is None or len(cells.periods) < SHORTEST_HALVES or np.any(cells.weight != 1):
+            return ()
+        late = np.arange(len(cells.periods)) >= len(cells.periods) // 2
+        try:
+            found = [
+                self._one_half(in_periods(self.moments, wanted), outcome, on, column)
+                for wanted in (~late, late)
+            ]
+        except DesignError:
+            return ()
+        first, second = found
+        value, se = second.value - first.value, math.hypot(first.se, second.se)
+        around = StudentT(value, se, min(first.df, second.df))
+        change = around.estimate(
+            "second half less the first",
+            self.level,
+            n_rows=self.n_rows,
+            n_accounts=self.n_accounts,
+            method=first.method,
+        )
+        return first, second, change
+
+    def _one_half(self, moments: Moments, outcome: str, on: Sequence[str], column: str) -> Estimate:
+        swept = sweep(moments, ("account", "period"))
+        flat = still(np.einsum("gii->i", swept.grams), np.einsum("gii->i", moments.grams()))
+        resting = {name for name, rests in zip(swept.names, flat, strict=True) if rests}
+        # an event of the other half is nothing here
+        on = [name for name in on if name == column or name not in resting]
+        model = submodel(moments, swept, outcome, on)
+        pick = np.array([float(name == column) for name in on])
+        value, se = float(pick @ model.beta), math.sqrt(max(float(crv3(model, pick[None])[0, 0]), 0.0))
+        return StudentT(value, se, float(model.clusters - 1)).estimate(
+            column,
+            self.level,
+            n_rows=model.n_rows,
+            n_accounts=model.clusters,
+            method=f"{self.words}, CRV3",
+        )
 
     def explained(self, on: Sequence[str], column: str) -> float:
         """Share of a regressor's variance that the others explain."""
@@ -435,4 +519,5 @@ def _both_ways(rows: LaggedRows, models: PanelModels | EntityModels, lags: int, 
         cumulated=cumulated,
         explained=(models.explained(on, x), models.explained(on, first)),
         reliability=models.reliability([rows.label(0, lag) for lag in range(3)]),
+        halves=models.halves(y, on, first) if isinstance(models, PanelModels) else (),
     )

@@ -54,6 +54,7 @@ _OPENS: Final[Mapping[str, str]] = {
     ),
     ReasonCode.SAME_PERIOD_OPEN: "A narrower interval of the same period, or finer periods.",
     ReasonCode.LATER_PERIOD_OPEN: "A longer period, such as months in place of weeks.",
+    ReasonCode.HALVES_APART: "Knowing what changed between the halves, and judging each by itself.",
     ReasonCode.SAME_PERIOD_UNKNOWN: "A model that holds the same period.",
     ReasonCode.RELIABILITY_UNKNOWN: "A declared reliability of x, or several counts with errors of their own.",
     ReasonCode.RELIABILITY_TOO_LOW: "A count of x with less error, or narrower intervals.",

@@ -300,6 +300,8 @@ class Precedence(Headed):
         What the period itself and the time after it are called.
     worth : tuple of Estimate
         Revenue of one more x, and of one more post, where days told it.
+    halves : tuple of Estimate
+        `beside` in the first and in the second half of the periods, and its change; empty where they are not compared.
 
     Examples
     --------
@@ -336,6 +338,7 @@ class Precedence(Headed):
     same: str = "same period"
     after: str = "next period"
     worth: tuple[Estimate, ...] = ()
+    halves: tuple[Estimate, ...] = ()
 
     def __str__(self) -> str:
         """Both directions and the placebo."""

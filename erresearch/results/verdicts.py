@@ -79,6 +79,10 @@ class ReasonCode(StrEnum):
         "later-period-open",
         "nil {after}, but x of {lag} periods before goes with y by {found}",
     )
+    HALVES_APART = (
+        "halves-apart",
+        "the two halves of the periods differ: {first} in the first, {second} in the second",
+    )
     RELIABILITY_UNKNOWN = (
         "reliability-unknown",
         "inside ±{sesoi}, but it is not known how much of x is error, which hides "

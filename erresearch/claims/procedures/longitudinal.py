@@ -436,7 +436,11 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     long = short / (1 - memory)
     estimate = slope.transformed(name, shift=long - slope.value)
     doubts = (
-        Doubt("sum of the lags of x", f"{plain(short)} over {lags} periods", short),
+        Doubt(
+            "sum of the lags of x",
+            f"{plain(short)} over {lags} periods; what comes later is not looked at",
+            short,
+        ),
         Doubt("memory of y", f"its lags sum to {plain(memory)}", memory, memory > 0.95),
         *left_out(dropped),
         *still,
