@@ -14,11 +14,7 @@ Examples
 from __future__ import annotations
 
 from erresearch.report.figures.challenges import CalibrationCell, calibration, precedence, sensitivity
-from erresearch.report.figures.curves import decay, specification_curve
-from erresearch.report.figures.forests import (
-    estimate_interval,
-    forest,
-)
+from erresearch.report.figures.forests_and_curves import decay, estimate_interval, forest, specification_curve
 from erresearch.report.figures.style import SYMBOLS, WORD_COLOURS, theme
 
 __all__ = [

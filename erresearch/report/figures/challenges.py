@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from erresearch.errors import DataError
-from erresearch.report.figures.forests import scale_of
+from erresearch.report.figures.forests_and_curves import scale_of
 from erresearch.report.figures.style import (
     INK,
     MUTED,
