@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -179,3 +180,38 @@ def test_a_column_that_is_the_outcome_of_another_period_is_refused(move, shops):
     assert "'revenue' follows exactly from" in verdict.reason
     (kept,) = examine("C01", {"shops": days.assign(engagement=days["engagement"].rank())})
     assert "follows exactly" not in kept.reason
+
+
+def _shops(**columns) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    n = 8 * 60
+    made = {
+        "account": np.repeat([f"s{i}" for i in range(8)], 60),
+        "week": np.tile(pd.date_range("2022-01-03", periods=60, freq="7D"), 8),
+        "engagement": 1.0 + rng.poisson(50, n),
+        "revenue": np.exp(7 + 0.2 * rng.standard_normal(n)),
+        "spend": rng.poisson(20, n).astype(float),
+    }
+    return pd.DataFrame(made | columns)
+
+
+def test_zeros_and_blanks_are_named_where_they_leave_too_few_rows():
+    often = np.random.default_rng(1).random(480) < 0.7
+    table = _shops()
+    for column, value in (("engagement", 0.0), ("spend", np.nan)):
+        (found,) = examine("C01", {"t": table.assign(**{column: table[column].mask(often, value)})})
+        assert found.word == "not judged"
+        assert re.search(
+            rf"left out \d+ not finite: log .*{column}.*Fill blanks .*counts are 0", found.reason
+        )
+    (twice,) = examine("C01", {"t": pd.concat([table, table])})
+    assert "rows repeat one" in twice.reason
+    assert "`by`" not in twice.reason
+
+
+def test_a_control_without_a_number_is_left_out_and_counts_as_not_declared():
+    (bare,) = examine("C01", {"t": _shops().drop(columns="spend")})
+    (empty,) = examine("C01", {"t": _shops(spend=np.nan)})
+    assert empty.estimate == bare.estimate
+    assert empty.certainty == bare.certainty
+    assert "unknown-control" in {doubt.code for doubt in empty.doubts if doubt.raised}

@@ -212,6 +212,26 @@ def test_controls_are_held_fixed():
     assert "control-missing" in codes(asked(some, controls=["spend", "price"]))
 
 
+def test_a_control_without_a_number_is_left_out_and_said(table):
+    bare = asked(table)
+    empty = asked(table.assign(spend=np.nan), controls=["spend"])
+    assert empty.order.forward.value == bare.order.forward.value
+    assert "unknown-control" in codes(empty) - codes(bare)
+
+
+@pytest.mark.parametrize("times", [3.0, 30.0, 20_000.0])
+def test_one_day_that_carries_the_money_is_named_and_counts(table, times):
+    revenue = table["revenue"].to_numpy().copy()
+    revenue[400] = times * np.median(revenue[revenue > 0])
+    told = [doubt for doubt in asked(table.assign(revenue=revenue)).cautions if doubt.code == "one-day"]
+    assert len(told) == (times > 20)
+    for doubt in told:
+        share = revenue[400] / revenue.sum()
+        assert doubt.value == pytest.approx(share, rel=1e-6)
+        assert doubt.text.startswith(f"{table['period'][400]:%Y-%m-%d} holds ")
+        assert f"{times:,.0f} times a usual day" in doubt.text
+
+
 def test_several_shops_each_and_together(table, found):
     pair = pd.concat([table.assign(entity="a"), table.assign(entity="b")])
     twice = asked(pair, by="entity", currency="EUR")

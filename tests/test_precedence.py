@@ -388,7 +388,9 @@ def test_one_entity_counts_what_it_leaves_out():
 
 
 def test_one_entity_too_short():
-    with pytest.raises(DesignError, match=r"\d+ complete rows cannot carry \d+ parameters"):
+    with pytest.raises(
+        DesignError, match=r"\d+ complete rows cannot carry \d+ parameters and leave 3 for the error"
+    ):
         precedence(one_of(20), *LOGS, **HOW)
     with pytest.raises(DataError, match="no row has all the earlier and later rows"):
         precedence(one_of(8), *LOGS, **HOW, lags=8)

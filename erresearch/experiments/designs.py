@@ -136,7 +136,7 @@ class PauseDesign:
             return max(2 * 0.5**self.groups, 1 / 1000)
         begun = min(self.groups, -(-periods // (self.block * self.size))) * units
         plans = math.comb(self.size, self.size // 2) ** min(begun, 99)
-        return max(2 / plans, 1 / 1000)
+        return float(max(2 / plans, 1 / 1000))
 
 
 #: Longest plan, in days.

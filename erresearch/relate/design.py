@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -250,9 +250,9 @@ def open_moments(
     return data[list(columns)]
 
 
-def left_out(moments: Moments) -> str:
+def left_out(dropped: Mapping[str, int]) -> str:
     """Rows left out, by reason, for a message; empty where there are none."""
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in moments.dropped.items() if count)
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
     return f"left out {reasons}" if reasons else ""
 
 
@@ -303,6 +303,13 @@ def check_regressors(regressors: Sequence[Any]) -> None:
         raise ColumnError(
             "a regression needs a regressor", got="`on` is empty", fix="name at least one column"
         )
+
+
+#: What to do where zeros and lags leave too few rows.
+LAGGED_FIX: Final = (
+    "fill blanks (0 where nothing was spent), use longer periods, in which fewer counts are 0 (such a row goes with its"
+    " neighbours), fewer lags or controls, or more data"
+)
 
 
 def check_rows(

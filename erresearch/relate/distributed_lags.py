@@ -6,13 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from erresearch.errors import DesignError
+from erresearch.errors import DataError, DesignError
 from erresearch.relate.time_series import cosine_covariance
 from erresearch.results import Estimate, StudentT
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Days below which a season, a memory and a window ahead cannot be told apart.
 SHORTEST: Final = 180
@@ -440,6 +443,21 @@ def weekly_means(values: np.ndarray) -> np.ndarray:
     known = np.isfinite(cut)
     total = np.where(known, cut, 0.0).sum(axis=1)
     return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan)
+
+
+def whole_calendar(rows: pd.DataFrame, time: str) -> pd.DataFrame:
+    """One row for every day from the first to the last."""
+    import pandas as pd
+
+    repeated = int(rows[time].duplicated().sum())
+    if repeated:
+        raise DataError(
+            "there are several rows of one day",
+            got=f"{repeated:,} of {len(rows):,} rows",
+            fix="sum them to one row per day, or bring a column that tells the shops apart",
+        )
+    table = rows.set_index(time)
+    return table.reindex(pd.date_range(table.index[0], table.index[-1]))
 
 
 def closed_days(revenue: np.ndarray, weekday: np.ndarray) -> np.ndarray:

@@ -218,7 +218,7 @@ def _refuse(moments: Moments, effects: tuple[Effect, ...], cov: str) -> None:
     check_accounts(moments, effects)
     moments.need_rows("PPML needs passes over the rows")
     check_regressors(moments.columns[:-1])
-    check_rows(moments.rows, len(moments.columns) - 1, got=left_out(moments))
+    check_rows(moments.rows, len(moments.columns) - 1, got=left_out(moments.dropped))
     if not effects:
         free_constant(moments.columns[:-1])
     check_covariance(cov, clustered=moments.by is not None)
@@ -391,7 +391,7 @@ def _open(
     check_rows(
         moments.rows,
         len(moments.columns),
-        got=left_out(moments),
+        got=left_out(moments.dropped),
         fix="use fewer columns or more data",
     )
     return moments

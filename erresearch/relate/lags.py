@@ -306,7 +306,7 @@ def _repeated(by: str | None, time: str, count: int) -> DataError:
     return DataError(
         f"a panel has one row per {'account and ' if by is not None else ''}period",
         got=f"{count:,} rows repeat one (table.duplicated([{keys}]) finds them)",
-        fix="sum or average them first, or name the account column with `by`",
+        fix="sum or average them first" + (", or name the account column with `by`" if by is None else ""),
     )
 
 

@@ -224,7 +224,7 @@ def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     """Solve the normal equations of the last column on the others, refined by one more pass where it helps."""
     check_regressors(moments.columns[:-1])
     swept = sweep(moments, effects)
-    check_rows(moments.rows, len(swept.names) - 1 + swept.absorbed, got=left_out(moments))
+    check_rows(moments.rows, len(swept.names) - 1 + swept.absorbed, got=left_out(moments.dropped))
     total = swept.grams.sum(axis=0)
     # the intercept is not among the columns that must vary
     centred = total if effects else without_constant(total)

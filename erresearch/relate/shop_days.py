@@ -26,6 +26,7 @@ from erresearch.relate.distributed_lags import (
     season,
     weekly_means,
     weighted_sum,
+    whole_calendar,
 )
 from erresearch.results import DailyResponse, Doubt, Estimate, Precedence, Reliability, Shown
 
@@ -265,7 +266,7 @@ class _Prepared:
             As :func:`daily_response` says.
         """
         said = _Said()
-        table, reactions, revenue, weekday = _known_days(_whole_calendar(rows, time), x, y, said)
+        table, reactions, revenue, weekday = _known_days(whole_calendar(rows, time), x, y, said)
         half = _half_an_order(table, revenue)
         held = _held(table, controls, said)
         happened = _happened(table, kinds, said)
@@ -303,21 +304,6 @@ class _Prepared:
         )
 
 
-def _whole_calendar(rows: pd.DataFrame, time: str) -> pd.DataFrame:
-    """One row for every day from the first to the last."""
-    import pandas as pd
-
-    repeated = int(rows[time].duplicated().sum())
-    if repeated:
-        raise DataError(
-            "there are several rows of one day",
-            got=f"{repeated:,} of {len(rows):,} rows",
-            fix="sum them to one row per day, or name the column of the shops with `by`",
-        )
-    table = rows.set_index(time)
-    return table.reindex(pd.date_range(table.index[0], table.index[-1]))
-
-
 def _known_days(
     table: pd.DataFrame, x: str, y: str, said: _Said
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
@@ -351,6 +337,7 @@ def _known_days(
     said.count("missing", int(unknown.sum()))
     said.count("negative", int((revenue < 0).sum()))
     revenue = np.where(closed, np.nan, np.maximum(revenue, 0.0))
+    said.one_day(table.index, revenue, y)
     empty = float(np.mean(revenue[np.isfinite(revenue)] == 0))
     if empty > _MOST_EMPTY:
         raise DataError(
@@ -376,6 +363,10 @@ def _refuse_missing(what: str, missing: np.ndarray, where: str) -> None:
         )
 
 
+#: Share of all revenue, and times a usual day's, above which one day is named.
+_MUCH: Final = 0.1
+_MANY_TIMES: Final = 20
+
 #: What is counted and goes on.
 _COUNTED: Final = {
     "outside": "days before or after those that both files cover",
@@ -384,6 +375,7 @@ _COUNTED: Final = {
     "negative": "days have a negative revenue and count as days without any",
     "one-weekday": "days with reactions are all of one weekday, from which the same day cannot be told",
     "control-missing": "days without a control count as usual ones",
+    "unknown-control": "control has no number on any day and is left out",
     "constant-control": "control is the same on all days and explains nothing",
     "events-merged": "kinds of events are too many for so few days and share one response",
 }
@@ -400,6 +392,15 @@ class _Said:
         if count:
             text = f"{count:,} {_COUNTED[code]}"
             self.doubts += (Doubt(code.replace("-", " "), text, float(count), True, code),)
+
+    def one_day(self, days: Any, revenue: np.ndarray, name: str) -> None:
+        """Name the day that carries the money; it counts all the same."""
+        best, usual = int(np.nanargmax(revenue)), float(np.nanmedian(revenue[revenue > 0]))
+        share = float(revenue[best] / np.nansum(revenue))
+        if share > _MUCH or revenue[best] > _MANY_TIMES * usual:
+            held = f"{days[best]:%Y-%m-%d} holds {100 * share:.2g} % of all {name}"
+            text = f"{held}, {revenue[best] / usual:,.0f} times a usual day: is it right? Sums of money hang on it"
+            self.doubts += (Doubt("one day", text, share, True, "one-day"),)
 
 
 def _numbers_of(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
@@ -453,6 +454,9 @@ def _held(table: pd.DataFrame, controls: Sequence[str], said: _Said) -> np.ndarr
     for name in controls:
         values = table[name].to_numpy(dtype=float)
         missing = ~np.isfinite(values)
+        if missing.all():
+            said.count("unknown-control", 1)
+            continue
         _refuse_missing(f"`{name}`", missing, "where there was none")
         said.count("control-missing", int(missing.sum()))
         values = np.where(missing, np.nanmean(values), values)

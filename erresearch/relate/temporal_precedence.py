@@ -18,7 +18,16 @@ import numpy as np
 from erresearch.engine.moments import Cells, Moments
 from erresearch.errors import DesignError, ErresearchWarning, UnknownNameError
 from erresearch.relate.bootstrap import enough_draws, wild_bootstraps
-from erresearch.relate.design import Swept, check_design, check_rows, normal_equations, still, sweep
+from erresearch.relate.design import (
+    LAGGED_FIX,
+    Swept,
+    check_design,
+    check_rows,
+    left_out,
+    normal_equations,
+    still,
+    sweep,
+)
 from erresearch.relate.distributed_lags import DAYS, SHORTEST
 from erresearch.relate.lags import LaggedRows, from_autocovariances, open_panel, refuse_repeated
 from erresearch.relate.scores import FEW_CLUSTERS, FEWEST_CLUSTERS, Scores, crv3, effective_clusters
@@ -80,8 +89,7 @@ def submodel(moments: Moments, swept: Swept, outcome: str, on: Sequence[str]) ->
     """
     part = swept[[*on, outcome]]
     total = part.grams.sum(axis=0)
-    fix = "use fewer lags or controls, or more data"
-    check_rows(moments.rows, len(on) + part.absorbed, fix=fix)
+    check_rows(moments.rows, len(on) + part.absorbed, got=left_out(moments.dropped), fix=LAGGED_FIX)
     raw = dict(zip(swept.names, np.einsum("gii->i", moments.grams()), strict=True))
     check_design(total[:-1, :-1], on, np.array([raw[name] for name in on]))
     return part.scores(*normal_equations(total), moments.rows)

@@ -13,7 +13,7 @@ import numpy as np
 
 from erresearch.engine.sources import gather
 from erresearch.errors import DesignError, ErresearchWarning
-from erresearch.relate.design import check_design
+from erresearch.relate.design import LAGGED_FIX, check_design, left_out
 from erresearch.relate.lags import DATE_TEXT, LaggedRows, check_complete, of_series, open_panel
 from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
 
@@ -204,7 +204,9 @@ class EntityModels:
         """
         regressors = np.column_stack([self.fixed, *(self.table[name] for name in on)])
         fixed = self.fixed.shape[1]
-        beta, covariance, df = _fit(self.table[outcome], regressors, on, fixed, jackknifed=self.jackknifed)
+        beta, covariance, df = _fit(
+            self.table[outcome], regressors, on, fixed, self.dropped, jackknifed=self.jackknifed
+        )
         return beta[fixed:], covariance[fixed:, fixed:], df
 
     def without(self, on: Sequence[str], column: str) -> np.ndarray:
@@ -281,16 +283,23 @@ def _waves(turns: np.ndarray, pairs: int) -> list[np.ndarray]:
 
 
 def _fit(
-    outcome: np.ndarray, regressors: np.ndarray, names: Sequence[str], fixed: int, *, jackknifed: bool = False
+    outcome: np.ndarray,
+    regressors: np.ndarray,
+    names: Sequence[str],
+    fixed: int,
+    dropped: Mapping[str, int],
+    *,
+    jackknifed: bool,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Coefficients and their covariance; near-singular designs are refused by name."""
     length, k = regressors.shape
     if length <= k + 2:
         raise DesignError(
-            f"{length} complete rows cannot carry {k} parameters",
+            f"{length} complete rows cannot carry {k} parameters and leave 3 for the error",
             code="too-few-rows",
-            allowed=f"more than {k + 2} rows",
-            fix="use fewer lags or controls, longer periods in which fewer counts are 0, or more data",
+            got=left_out(dropped),
+            allowed=f"{k + 3} rows or more",
+            fix=LAGGED_FIX,
         )
     calendar, own = regressors[:, :fixed], regressors[:, fixed:]
     swept = own - calendar @ np.linalg.lstsq(calendar, own, rcond=None)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -180,7 +180,7 @@ def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
     return Evidence(
         found.beside,
         order=found,
-        open_points=open_points(cast, found),
+        open_points=open_points(cast, found, doubts),
         clusters=found.n_accounts if found.n_accounts > 1 else 0,  # one entity rests on its periods
         barrier="; ".join(found.cautions),
         fragile=fragile,
@@ -244,7 +244,10 @@ def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
         order=order,
         size=found.size,
         told=found.answer,
-        open_points=(*open_points(cast, order), *(["late-reactions"] if "late-reactions" in said else [])),
+        open_points=(
+            *open_points(cast, order, found.cautions),
+            *(["late-reactions"] if "late-reactions" in said else []),
+        ),
         doubts=(*doubts, *(Doubt(name, one.answer) for name, one in found.shops.items()), *found.cautions),
         result=order,
     )
@@ -296,22 +299,28 @@ def held_fixed(
         for part in (nw.nth(i).min().alias(f"low{i}"), nw.nth(i).max().alias(f"high{i}"))
     ]
     found = gather(opened.frame.select(*ends))
-    flat = [name for i, name in enumerate(terms) if found[f"low{i}"][0] == found[f"high{i}"][0]]
-    doubts = [
-        Doubt("constant control", f"{name} is the same in every row, so that it can explain no change")
-        for name in flat
-    ]
-    return [made for name, made in terms.items() if name not in flat], doubts
+    doubts, kept = [], []
+    for i, (name, made) in enumerate(terms.items()):
+        low, high = found[f"low{i}"][0], found[f"high{i}"][0]
+        if low is None or low != low:  # noqa: PLR0124 - nan
+            said = f"{name} has no number in any row, and is left out"
+            doubts.append(Doubt("unknown control", said, raised=True, code="unknown-control"))
+        elif low == high:
+            said = f"{name} is the same in every row, so that it can explain no change"
+            doubts.append(Doubt("constant control", said))
+        else:
+            kept.append(made)
+    return kept, doubts
 
 
 def open_points(
-    cast: Variables[PrecedenceOptions] | Variables[LongRunOptions], order: Precedence
+    cast: Variables[PrecedenceOptions] | Variables[LongRunOptions], order: Precedence, doubts: Iterable[Doubt]
 ) -> tuple[str, ...]:
     """What lowers the certainty of an arrow: undeclared events and advertising, unknown reliability."""
-    found = []
+    found, without = [], "unknown-control" in {doubt.code for doubt in doubts}
     if cast.declared.events is None and not cast.events:
         found.append("events-not-declared")
-    if "spend" in cast.options.controls and "spend" not in cast.roles:
+    if "spend" in cast.options.controls and ("spend" not in cast.roles or without):
         found.append("advertising-not-declared")
     if order.reliability is None or not order.reliability.known:
         found.append("reliability-unknown")
@@ -449,7 +458,7 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     return Evidence(
         estimate,
         order=order,
-        open_points=open_points(cast, order),
+        open_points=open_points(cast, order, still),
         clusters=fit.n_accounts if fit is not None else 0,
         barrier="; ".join(order.cautions) if alone else "",
         doubts=doubts,
