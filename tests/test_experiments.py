@@ -485,6 +485,7 @@ def test_impossible_requests():
         ({"cost": "dear"}, "`cost` must not be negative"),
         ({"block": 0}, "`block` must be 1 or more periods: 0"),
         ({"lags": (0, 500)}, "`lags` must not be longer than the plan"),
+        ({"lags": (5, 2)}, r"the smaller one first: lags = \(5, 2\)\. Choose"),
         ({"lags": 3}, "`lags` must be two whole numbers: 3"),
         ({"weeks": "24"}, "`weeks` is no length"),
         ({"weeks": 2}, "`weeks` is no length"),

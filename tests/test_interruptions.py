@@ -134,7 +134,8 @@ def test_gaps_and_changes_of_posting_are_found_without_looking_at_revenue():
         ("shop 1", "gap", str(WEEKS[80].date())),
     ]
     assert er.find_pauses(rows.assign(revenue=rows["revenue"][::-1].to_numpy())) == found
-    assert er.find_pauses(rows.drop(columns="posts")) == ()
+    with pytest.raises(er.ErresearchError, match=r"no column 'posts' is there\. Add posts"):
+        er.find_pauses(rows.drop(columns="posts"))
     assert er.find_pauses(shops()) == ()
 
 

@@ -173,7 +173,11 @@ def test_combine_shows_own_and_expected_and_both(tmp_path: Path, capsys: pytest.
         ([*ROWS, ROWS[0]], "mine", "a finding is there twice"),
         (ROWS[1:], "mine", r"too few other sets.*: 4"),
         ([*ROWS[1:], "a,1,1,orders,week,elasticity"], "mine", "more than one outcome are not put together"),
-        ([*ROWS[1:], "a,1,1,revenue,month,elasticity"], "mine", "more than one period are not put together"),
+        (
+            [*ROWS[1:], "a,1,1,revenue,month,elasticity"],
+            "mine",
+            r"more than one period are not put together.*how long one period lasts \(day, week\)",
+        ),
         ([*ROWS[1:], "a,1,1,revenue,week,EUR"], "mine", "more than one unit are not put together"),
         ([*ROWS[1:], "a,x,1,revenue,week,elasticity"], "mine", "finding 6 has no estimate"),
     ],

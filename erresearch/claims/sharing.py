@@ -397,7 +397,8 @@ class Finding:
     estimate : Estimate
         What it found.
     outcome, period, unit : str
-        What was moved, over which periods, in which unit: only findings that agree in all three are put together.
+        What was moved, how long a period lasts (day, week), in which unit: only findings that agree in all three, word
+        for word, are put together.
     """
 
     name: str
@@ -524,7 +525,8 @@ def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float 
                 f"findings on more than one {kind} are not put together",
                 got=f"{len(said)} of them in {len(told)} findings",
                 allowed="one",
-                fix=f"keep those with the {kind} of your own",
+                fix=f"keep those with the {kind} of your own"
+                + (": how long one period lasts (day, week), not which year" if kind == "period" else ""),
             )
     estimates = {one.name: replace(one.estimate, unit=one.unit) for one in told}
     mine = estimates.pop(own)

@@ -194,7 +194,8 @@ def combine_findings(*, file: Path, own: str) -> None:
     """Put your own estimate beside those of five or more others.
 
     You see your own, what theirs lead one to expect of yours, and both together. FILE is a text table with the columns
-    name, value, se, outcome, period and unit, one row for each shop or company.
+    name, value, se, outcome, period and unit, one row for each shop or company: `erresearch judge --finding` writes one.
+    Period is how long one lasts (day or week); outcome, period and unit must be the same words in all rows.
     """
     from erresearch.claims import combine
 

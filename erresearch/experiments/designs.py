@@ -155,19 +155,20 @@ def _check_counts(design: PauseDesign) -> None:
             fix="count in periods: block=2, groups=12, lags=(0, 1)",
         )  # fmt: skip
     first, last = design.lags
-    fine = {
-        "`block` must be 1 or more periods": design.block >= 1,
-        "`groups` must be 1 or more": design.groups >= 1,
-        "`size` must be an even number of blocks": design.size >= 2 and design.size % 2 == 0,
-        "`lags` must be two whole numbers, the first and the last lag": 0 <= first <= last,
-        "`washout` must be shorter than a block": 0 <= design.washout < design.block,
-        "a plan by shops needs at least 4 periods": design.kind == "time" or design.periods >= 4,
-        "`lags` must not be longer than the plan": last <= design.length,
-        "a plan lasts 20 years at most": design.length * DAYS[design.every] <= _LONGEST,
-    }
-    for wrong, right in fine.items():
+    shops = design.kind == "shops"
+    fine = (
+        ("`block` must be 1 or more periods", "block", design.block >= 1),
+        ("`groups` must be 1 or more", "groups", design.groups >= 1),
+        ("`size` must be an even number of blocks", "size", design.size >= 2 and design.size % 2 == 0),
+        ("`lags` must be the first and the last lag, the smaller one first", "lags", 0 <= first <= last),
+        ("`washout` must be shorter than a block", "washout", 0 <= design.washout < design.block),
+        ("a plan by shops needs at least 4 periods", "periods", not shops or design.periods >= 4),
+        ("`lags` must not be longer than the plan", "lags", last <= design.length),
+        ("a plan lasts 20 years at most", "length", design.length * DAYS[design.every] <= _LONGEST),
+    )
+    for wrong, name, right in fine:
         if not right:
-            raise DesignError(wrong, got=f"{design}", fix="choose another number")
+            raise DesignError(wrong, got=f"{name} = {getattr(design, name)}", fix="choose another number")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

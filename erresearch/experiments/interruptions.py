@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from erresearch.errors import DesignError
+from erresearch.errors import ColumnError, DesignError
 from erresearch.experiments.history import (
     DAYS,
     MEMORY,
@@ -465,6 +465,11 @@ def find_pauses(panel: Any, *, outcome: str = "revenue") -> tuple[Pause, ...]:
     tuple of Pause
         By shop and date.
 
+    Raises
+    ------
+    ColumnError
+        Without posts.
+
     See Also
     --------
     interruption : Judges one; give it looks=len(pauses).
@@ -479,9 +484,13 @@ def find_pauses(panel: Any, *, outcome: str = "revenue") -> tuple[Pause, ...]:
     """
     found: list[Pause] = []
     for shop in read_series(panel, outcome=outcome):
-        if shop.posts is not None:
-            gaps = _gaps(shop, np.nan_to_num(shop.posts, nan=1.0))
-            found += [*gaps, *_changes(shop, np.nan_to_num(shop.posts, nan=0.0), gaps)]
+        if shop.posts is None:
+            raise ColumnError(
+                "pauses are looked for in the number of posts, and no column 'posts' is there",
+                fix="add posts, the number of posts in each period (1 on days with reactions and 0 on others comes near)",
+            )
+        gaps = _gaps(shop, np.nan_to_num(shop.posts, nan=1.0))
+        found += [*gaps, *_changes(shop, np.nan_to_num(shop.posts, nan=0.0), gaps)]
     return tuple(sorted(found, key=lambda pause: (pause.entity, pause.at)))
 
 
