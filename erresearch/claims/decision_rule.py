@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Final, Literal
 
-from erresearch.claims.gates import halves_apart, later, movement_gate, nil_gate, same_period
+from erresearch.claims.gates import halves_apart, halves_differ, later, movement_gate, nil_gate, same_period
 from erresearch.claims.registry import Claim, grade, read_points
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.relate.scores import FEWEST_CLUSTERS
@@ -439,7 +439,7 @@ def _orders(order: Precedence, estimate: Estimate, level: float, lines: tuple[fl
     if order.halves:
         first, second, change = (half.at(level) for half in order.halves)
         said = f"first half of the periods {first.number(*lines)}, second half {second.number(*lines)}"
-        moved = 0 not in change.interval and not change.interval.inside(*lines)
+        moved = halves_differ(order, sesoi=lines[1], level=level)
         found.append(Doubt("halves", said, change.value, moved))
     if order.reliability is not None:
         known = order.reliability

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from erresearch.results import Estimate, Interval, Precedence, Reason, ReasonCode
+
+#: A look that is beside the claim must be so many times rarer by chance: else looks cost every tenth nil that is true.
+_RARER: Final = 5
 
 
 def _side(interval: Interval) -> int:
@@ -90,10 +95,9 @@ def nil_gate(order: Precedence | None, interval: Interval, *, sesoi: float, leve
     moves = later(order, sesoi=sesoi, level=level)
     if moves is not None:
         return Reason(ReasonCode.LATER_PERIOD_OPEN, moves.facts)
-    if order.halves:
-        first, second, change = (half.at(level) for half in order.halves)
-        if _side(change.interval) and not change.interval.inside(-sesoi, sesoi):
-            return Reason(ReasonCode.HALVES_APART, {"first": first, "second": second})
+    if halves_differ(order, sesoi=sesoi, level=level):
+        first, second, _ = (half.at(level) for half in order.halves)
+        return Reason(ReasonCode.HALVES_APART, {"first": first, "second": second})
     if not order.reliability.known:
         return Reason(ReasonCode.RELIABILITY_UNKNOWN, {"sesoi": sesoi})
     for ends, share in ((interval, order.explained[1]), (same, order.explained[0])):
@@ -117,7 +121,7 @@ def later(order: Precedence | None, *, sesoi: float, level: float) -> Reason | N
     """That y first moves two or more periods after x, where it does, by what may matter.
 
     Not looked for where the same or the next period moves: what an early effect leaves in later coefficients, beside
-    the past of y, is no effect of its own. The level is shared out among the later lags (Bonferroni).
+    the past of y, is no effect of its own. The chance of an error is shared out among the later lags (Bonferroni).
 
     Parameters
     ----------
@@ -138,15 +142,25 @@ def later(order: Precedence | None, *, sesoi: float, level: float) -> Reason | N
     lags = [(lag, found) for lag, found in order.lags if lag > 1]
     if not lags or any(_side(one.at(level).interval) for one in (order.contemporaneous, order.forward)):
         return None
-    share = 1 - (1 - level) / len(lags)
-    found = [(lag, one.at(share)) for lag, one in lags]
     moves = [
-        (lag, one) for lag, one in found if _side(one.interval) and not one.interval.inside(-sesoi, sesoi)
+        (lag, one.at(level))
+        for lag, one in lags
+        if _matters(one, sesoi=sesoi, level=level, looks=_RARER * len(lags))
     ]
     if not moves:
         return None
     lag, most = max(moves, key=lambda each: abs(each[1].value))
     return Reason(ReasonCode.LATER_PERIOD_MOVES, {"lag": lag, "found": most, "after": order.after})
+
+
+def halves_differ(order: Precedence, *, sesoi: float, level: float) -> bool:
+    """Whether the effect changed by what may matter from the first half of the periods to the second."""
+    return bool(order.halves) and _matters(order.halves[2], sesoi=sesoi, level=level, looks=_RARER)
+
+
+def _matters(found: Estimate, *, sesoi: float, level: float, looks: int) -> bool:
+    """Whether one of several looks is apart from 0 and may be as large as δ."""
+    return found.pvalue < (1 - level) / looks and not found.at(level).interval.inside(-sesoi, sesoi)
 
 
 def halves_apart(order: Precedence | None, level: float) -> Reason | None:
