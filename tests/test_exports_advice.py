@@ -13,6 +13,7 @@ import pytest
 
 import erresearch as er
 from erresearch.cli import commands
+from erresearch.errors import UnknownNameError
 from erresearch.exports import read_export
 from erresearch.exports.mapping import Settings, read_mapping
 from erresearch.worlds import example_exports
@@ -125,3 +126,17 @@ def test_every_flag_and_function_that_a_message_names_exists():
             place: Any = er
             for name in "".join(names).split("."):
                 place = getattr(place, name)
+
+
+def test_a_currency_that_is_none_is_refused_though_the_file_names_none(tmp_path):
+    path = tmp_path / "days.csv"
+    path.write_text(
+        "date,likes,revenue\n" + "".join(f"2025-03-{day:02d},{day},1{day}.50\n" for day in range(1, 29))
+    )
+    for ways in ({"currency": "euro"}, {"mapping": {"currency": "euro"}}):
+        with pytest.raises(
+            UnknownNameError, match=r"no currency 'euro'.*three letters.*Did you mean 'EUR'\?"
+        ):
+            read_export(path, **ways)
+    with pytest.raises(UnknownNameError, match="no currency '££'"):
+        read_export(path, currency="££")

@@ -540,3 +540,17 @@ def test_accounts_that_are_added_up_over_different_times_are_said():
     assert not any(
         "same time" in n for n in panel(pd.concat([weekly_posts(), weekly_posts(account="b")])).notes
     )
+
+
+# ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_holidays_without_other_events_are_refused_and_their_country_is_known():
+    with pytest.raises(DesignError, match=r"holidays alone do not say .* holidays of NL .* --events none"):
+        Rules(holidays="NL")
+    for events in ("", "none"):
+        with pytest.raises(UnknownNameError, match="There is no country 'ZZ'"):
+            Rules(events=events, holidays="ZZ")
+        with pytest.raises(UnknownNameError, match="There is no part of DE 'XX'"):
+            Rules(events=events, holidays="DE-XX")
+    assert Rules(events="none", holidays="de-by").holidays == "de-by"

@@ -266,7 +266,7 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
 @wish(
     "--holidays",
     metavar="COUNTRY",
-    help="Public holidays of a country are events too, such as NL or DE-BY.",
+    help="Public holidays of a country are events beside those of --events, such as NL or DE-BY.",
 )
 @wish(
     "--choice",

@@ -103,6 +103,16 @@ class Settings:
     dates: str = ""
     kind: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse a currency that is none."""
+        if self.currency and self.currency.upper() not in load_registry().currencies:
+            near = difflib.get_close_matches(self.currency.upper(), load_registry().currencies, n=1)
+            raise UnknownNameError(
+                f"there is no currency {self.currency[:20]!r}",
+                allowed="a code of three letters, such as EUR, USD or GBP",
+                fix=f"did you mean {near[0]!r}?" if near else "",
+            )
+
     @property
     def order(self) -> str:
         """Order of numeric dates, where the caller says it."""

@@ -191,15 +191,34 @@ def public_holidays(country: str, years: Iterable[int]) -> pd.DataFrame:
     """
     import holidays
 
+    whole, part = known_country(country)
+    found = holidays.country_holidays(whole, subdiv=part or None, years=sorted(set(years)))
+    days = pd.to_datetime(sorted(date.fromisoformat(str(day)) for day in found))
+    return read_events(pd.DataFrame({"date": days, "name": "public holiday"}))
+
+
+def known_country(country: str) -> tuple[str, str]:
+    """Split a country from its part, and refuse what is none.
+
+    Raises
+    ------
+    UnknownNameError
+        If the country, or its part, is not known.
+
+    Examples
+    --------
+    >>> known_country("de-by")
+    ('DE', 'BY')
+    """
+    import holidays
+
     whole, _, part = country.upper().partition("-")
     known = holidays.list_supported_countries(include_aliases=False)
     if whole not in known:
         raise UnknownNameError.of("country", country, known)
     if part and part not in known[whole]:
         raise UnknownNameError.of(f"part of {whole}", part, known[whole])
-    found = holidays.country_holidays(whole, subdiv=part or None, years=sorted(set(years)))
-    days = pd.to_datetime(sorted(date.fromisoformat(str(day)) for day in found))
-    return read_events(pd.DataFrame({"date": days, "name": "public holiday"}))
+    return whole, part
 
 
 def declared_events(events: str, holidays: str, periods: pd.Series[Any]) -> Any:
@@ -217,7 +236,7 @@ def declared_events(events: str, holidays: str, periods: pd.Series[Any]) -> Any:
     Returns
     -------
     pandas.DataFrame, "none" or None
-        None where nothing was said: holidays alone say nothing of promotions.
+        None where nothing was said.
     """
     if not events:
         return None

@@ -15,6 +15,7 @@ from erresearch.engine.sources import gather
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
 from erresearch.exports.combine import plain_name
 from erresearch.io import pd, pl
+from erresearch.panel.events import known_country
 from erresearch.results import Printed, escape
 from erresearch.schema.vocabulary import PERIODS, Freq
 
@@ -210,7 +211,7 @@ class Rules:
     events : str
         File of declared events (:func:`erresearch.panel.events.read_events`); "none" says that there were none.
     holidays : str
-        Country whose public holidays are events too, such as "NL" or "DE-BY".
+        Country whose public holidays are events beside those of `events`, such as "NL" or "DE-BY".
     choice : {"", "all", "followers", "reactions", "mixed"}
         How the accounts of a list were chosen; where it is not said, claims about lists get no decisive word.
 
@@ -219,7 +220,7 @@ class Rules:
     UnknownNameError
         Naming what is allowed.
     DesignError
-        If `lags` is no whole number from 0 to 60.
+        If `lags` is no whole number from 0 to 60, or holidays are given and no other events.
 
     See Also
     --------
@@ -263,6 +264,14 @@ class Rules:
         ):
             raise DesignError(
                 "`lags` must be a number of periods", got=repr(self.lags), allowed=f"0 to {_LONGEST_LAG}"
+            )
+        if self.holidays:
+            known_country(self.holidays)
+        if self.holidays and not self.events:
+            raise DesignError(
+                "public holidays alone do not say whether there were promotions",
+                got=f"holidays of {self.holidays} and no other events",
+                fix="add --events FILE (events=FILE), or --events none where nothing else happened",
             )
 
 
