@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 from erresearch.cli import commands
-from erresearch.errors import ErresearchError
+from erresearch.errors import DataError, ErresearchError
 from erresearch.exports import combine_exports, read_export
 from erresearch.exports.reading import suggest_mapping
 
@@ -342,3 +343,76 @@ def test_headers_with_line_ends_are_headers(tmp_path: Path):
         read_export(path)
     columns = tomllib.loads(suggest_mapping(path))["columns"]
     assert (columns["likes"], columns["revenue"]) == ("Likes in all", "Takings (EUR)")
+
+
+SHOPS = ("Berlin", "Köln", "Ulm")
+
+
+@pytest.mark.parametrize("header", ["Filiale", "Standort", "branch", "Winkel", "Location"])
+@pytest.mark.parametrize("shop_first", [True, False])
+def test_sales_by_shop_and_day_are_days_of_shops_and_no_posts(tmp_path, header, shop_first):
+    path = tmp_path / "shops.csv"
+    rows = [f"{day:%Y-%m-%d};{shop};{day.day};{day.day % 4};{100 + day.day},50;7,25"
+            for day in pd.date_range("2025-01-01", periods=150) for shop in SHOPS]  # fmt: skip
+    rows = sorted(rows, key=lambda row: row.split(";")[1]) if shop_first else rows
+    path.write_text(
+        "\n".join([f"Datum;{header};Likes;Kommentare;Umsatz netto;Kaltmiete", *rows]) + "\n", "utf-8"
+    )
+    lines = suggest_mapping(path)
+    mapping = tomllib.loads(lines)
+    assert mapping["kind"] == "daily"
+    assert mapping["columns"] | {"account": header, "revenue": "Umsatz netto"} == mapping["columns"]
+    assert '# not read: "Kaltmiete"' in lines
+    made = read_export(path, mapping=mapping)
+    assert set(made.rows["account"]) == set(SHOPS)
+    assert made.accounting.used == len(rows)
+
+
+def test_posts_with_titles_and_earnings_stay_posts(tmp_path):
+    path = tmp_path / "videos.csv"
+    rows = [f"2025-01-{1 + at // 2:02d},About {at} pots,{at},{at}.50" for at in range(60)]
+    path.write_text("\n".join(["Published,Headline,Likes,Revenue", *rows]) + "\n", "utf-8")
+    assert tomllib.loads(suggest_mapping(path))["kind"] == "posts"
+
+
+def test_a_history_of_followers_is_told_to_say_whose_it_is(tmp_path):
+    path = tmp_path / "followers.csv"
+    path.write_text("Date,Followers\n" + "".join(f"2025-01-{day:02d},{100 + day}\n" for day in range(1, 29)))
+    lines = suggest_mapping(path)
+    assert '# platform = "instagram"' in lines
+    assert '# account = "…"' in lines
+    named = tomllib.loads(re.sub("(?m)^# ", "", lines))
+    assert (named["platform"], named["account"]) == ("instagram", "…")
+    assert read_export(path, mapping=named).rows["platform"].unique().tolist() == ["instagram"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Advertentiekosten",
+        "Werbekosten",
+        "marketing budget",
+        "Werbebudget",
+        "Dépenses publicité",
+        "Publicidad",
+    ],
+)
+def test_what_advertising_cost_is_known_in_other_words(tmp_path, header):
+    path = tmp_path / "days.csv"
+    rows = [
+        f"{day:%Y-%m-%d},{day.day},2{day.day}.50,{day.day}.25"
+        for day in pd.date_range("2025-01-01", periods=40)
+    ]
+    path.write_text("\n".join([f"date,likes,revenue,{header}", *rows]) + "\n", "utf-8")
+    assert tomllib.loads(suggest_mapping(path))["columns"]["spend"] == header
+
+
+def test_days_of_shops_without_a_column_of_shops_are_told_to_name_it(tmp_path):
+    path = tmp_path / "days.csv"
+    rows = [f"{day:%Y-%m-%d},{shop},{at},1{day.day}.50" for day in pd.date_range("2025-01-01", periods=40)
+            for at, shop in enumerate(SHOPS)]  # fmt: skip
+    path.write_text("\n".join(["date,stand,likes,revenue", *rows]) + "\n", "utf-8")
+    with pytest.raises(
+        DataError, match=r"likes is given twice .* Say which column .* account, in \[columns\]"
+    ):
+        read_export(path)

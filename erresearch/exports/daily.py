@@ -91,7 +91,9 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind:
             raise DataError(
                 f"{log.name}: {name} is given twice for the same day with different values",
                 got=places(tuple(twice["source_row"].head(3)), twice.height),
-                fix=f"export one table at a time, or read one of them with {argument('platform')}",
+                fix=f"export one table at a time, or read one of them with {argument('platform')}"
+                if len(frames) > 1
+                else f"say which column holds the shop or account of a row with account, in [columns] {in_mapping()}",
             )
     merged = together.group_by(keys, maintain_order=True).agg(
         pl.col(figures).drop_nulls().first(), pl.col("source_row").first()

@@ -5,13 +5,14 @@ One order per column: it is taken from the cells where they decide, else from th
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-from erresearch.errors import argument
+from erresearch.errors import DataError, argument
 from erresearch.exports.layouts import load_registry
 from erresearch.exports.log import TextColumn
 from erresearch.io import pl
@@ -497,3 +498,26 @@ def _serial(column: TextColumn) -> Times:
         pl.Datetime("us")
     )
     return _times(column, local, "day" if (days == days.floor()).all() else "second")
+
+
+def day_of(value: object, name: str = "exported_at") -> dt.date:
+    """Read a day that a caller gave under a name.
+
+    Raises
+    ------
+    DataError
+        If it is no day.
+
+    Examples
+    --------
+    >>> day_of("2026-02-28")
+    datetime.date(2026, 2, 28)
+    """
+    if isinstance(value, dt.datetime):
+        return value.date()
+    if isinstance(value, dt.date):
+        return value
+    try:
+        return dt.date.fromisoformat(str(value))
+    except ValueError as error:
+        raise DataError(f"`{name}` is no day", got=repr(value), fix="write it as 2026-02-28") from error

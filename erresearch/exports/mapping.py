@@ -10,14 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from erresearch.errors import (
-    DataError,
-    EngineError,
-    ErresearchError,
-    UnknownNameError,
-)
+from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError
 from erresearch.exports.containers import Bundle, Text
-from erresearch.exports.dates import orders_of, share_of_times
+from erresearch.exports.dates import day_of, orders_of, share_of_times
 from erresearch.exports.delimited import read_records
 from erresearch.exports.layouts import (
     KINDS,
@@ -29,7 +24,7 @@ from erresearch.exports.layouts import (
     registered_headers,
 )
 from erresearch.exports.log import ReadLog
-from erresearch.exports.numbers import currency_in
+from erresearch.exports.numbers import currency_in, refuse_no_currency
 from erresearch.exports.privacy import holds_people, names_people
 from erresearch.io import pl
 from erresearch.io.files import from_toml
@@ -105,13 +100,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse a currency that is none."""
-        if self.currency and self.currency.upper() not in load_registry().currencies:
-            near = difflib.get_close_matches(self.currency.upper(), load_registry().currencies, n=1)
-            raise UnknownNameError(
-                f"there is no currency {self.currency[:20]!r}",
-                allowed="a code of three letters, such as EUR, USD or GBP",
-                fix=f"did you mean {near[0]!r}?" if near else "",
-            )
+        if self.currency:
+            refuse_no_currency(self.currency)
 
     @property
     def order(self) -> str:
@@ -287,29 +277,6 @@ _LINES: Final[Mapping[str, Callable[[str, Any], Any]]] = {
 _OF_LAYOUT: Final = ("name", "platform", "columns", "totals", "key")
 
 
-def day_of(value: object, name: str = "exported_at") -> dt.date:
-    """Read a day that a caller gave under a name.
-
-    Raises
-    ------
-    DataError
-        If it is no day.
-
-    Examples
-    --------
-    >>> day_of("2026-02-28")
-    datetime.date(2026, 2, 28)
-    """
-    if isinstance(value, dt.datetime):
-        return value.date()
-    if isinstance(value, dt.date):
-        return value
-    try:
-        return dt.date.fromisoformat(str(value))
-    except ValueError as error:
-        raise DataError(f"`{name}` is no day", got=repr(value), fix="write it as 2026-02-28") from error
-
-
 def _layout(table: Mapping[str, Any]) -> Format:
     columns = table["columns"]
     if not isinstance(columns, Mapping) or not columns:
@@ -404,6 +371,7 @@ def allowed_columns(kind: str) -> str:
     return f'for kind = "{kind}": {"; ".join(needed)}; and {", ".join(further)}'
 
 
+_MONEY: Final = ("revenue", "amount", "spend")
 _HEAD: Final = 200
 _MOST: Final = 0.8
 _BARE_CLOCK: Final = r"^\d{1,2}:\d{2}(:\d{2})?(\s?[AaPp][Mm])?$"
@@ -491,7 +459,10 @@ def _candidates(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column
         if not (set(MOMENTS) & set(chosen) and set(known) & set(chosen)):
             continue
         # figures of which each day has one row are of days, unless the rows have ids or states of their own
-        by_day = not {"post_id", "order_id", "status"} & set(chosen) and _one_a_day(chosen)
+        of_things = {"post_id", "order_id", "status"} & set(chosen)
+        if kind in ("posts", "daily") and not of_things:
+            chosen |= _whose(chosen, columns)
+        by_day = not of_things and _one_a_day(chosen)
         if kind == "posts" and by_day:
             continue
         if kind == "outcomes" and by_day:
@@ -508,6 +479,20 @@ def _one_a_day(chosen: Mapping[str, _Column]) -> bool:
     keys = [days.alias("day"), *([whose.cells.alias("account")] if whose is not None else [])]
     clocks = "time" in chosen or days.str.contains(r"\d:\d\d").any()
     return len(days) > 1 and not clocks and not pl.DataFrame(keys).is_duplicated().any()
+
+
+def _whose(chosen: Mapping[str, _Column], columns: list[_Column]) -> dict[str, _Column]:
+    """The shop of each row of a table with money: a text column that has each day once, and few words beside the days."""
+    if "account" in chosen or all(_best(name, columns) is None for name in _MONEY):
+        return {}
+    left = [column for column in columns if column not in chosen.values() and "text" in column.looks]
+    named = _best("entity", left)
+    days = next(chosen[name].cells.n_unique() for name in MOMENTS if name in chosen)
+    for column in [named] if named is not None else [] if _one_a_day(chosen) else left:
+        few = days * column.cells.n_unique() <= 2 * len(column.cells)
+        if few and _one_a_day({**chosen, "account": column}):
+            return {"account": column}
+    return {}
 
 
 def _best(target: str, columns: list[_Column]) -> _Column | None:
@@ -584,11 +569,14 @@ def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> 
             and not (currency_in(money.header) or money.cells.str.contains(r"[\p{Sc}]|\p{L}{2}").any())
         ):
             lines.append('currency = "EUR"  # guess: the file names none')
-        less = [
-            c.header
-            for c in columns
-            if "number" in c.looks and c not in named.values() and _taken_off(c.header)
-        ]
+        numbers = [c.header for c in columns if "number" in c.looks and c not in named.values()]
+        less = [header for header in numbers if _taken_off(header)]
+        unread = [header for header in numbers if header not in less]
+        if unread:
+            lines.append(f"# not read: {', '.join(map(_quoted, unread))}")
+        if kind == "followers":
+            lines.append('# platform = "instagram"  # where these followers are, as the posts have it')
+            lines += [] if "account" in named else ['# account = "…"  # whose they are, as the posts have it']
         if kind == "outcomes" and less:
             lines.append(f"# less = [{', '.join(map(_quoted, less[:3]))}]  # takes them off the amounts")
         if "status" in named and "state" not in named["status"].looks:

@@ -17,9 +17,10 @@ from erresearch.errors import DataError, ErresearchError, in_mapping
 from erresearch.exports.columns import Built, Draft, draft_of, numeric_targets
 from erresearch.exports.containers import Bundle, Text, log_of, open_bundle, split_bundle
 from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
+from erresearch.exports.dates import day_of
 from erresearch.exports.layouts import MAPPED, Format, load_registry, normalise
 from erresearch.exports.log import Export, Inspection, ReadLog
-from erresearch.exports.mapping import KEPT, Settings, day_of, read_mapping, suggested_mappings
+from erresearch.exports.mapping import KEPT, Settings, read_mapping, suggested_mappings
 from erresearch.exports.orders import read_orders
 from erresearch.exports.posts import read_posts
 from erresearch.exports.privacy import is_personal
