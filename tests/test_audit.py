@@ -94,7 +94,11 @@ def test_without_spend_claims_are_judged_and_the_certainty_says_so(shop):
     assert "advertising not declared" in str(made)
     assert "promotions not declared" in str(made)
     assert "claims were asked of the same rows" in made.looks
-    assert "what would help: add the follower history of each account (C07, " in str(made)
+    (line,) = [line for line in made.wanted if line.startswith("add the follower history of each account (")]
+    assert "C09" in line
+    assert "C07" not in line
+    (few,) = [line for line in made.wanted if line.endswith("(C07)")]
+    assert "of 200 accounts chosen without looking at their reactions (--choice says how" in few
 
 
 def test_declared_events_reach_the_verdicts(shop, tmp_path):

@@ -45,6 +45,7 @@ def test_every_line_of_a_mapping_that_a_message_writes_is_one():
         table = tomllib.loads(line)
         # a line of a mapping, or of its columns
         layout = {"columns": {"date": "x", **table}} if not hasattr(Settings(), next(iter(table))) else table
+        layout = {"columns": {"date": "x"}, **table} if "platform" in table else layout
         settings, made = read_mapping(layout, Settings())
         assert made is not None or all(getattr(settings, name) for name in table), line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 
@@ -45,7 +46,12 @@ def test_what_stays_open_ends_with_a_plan_in_weeks_and_money():
     plan = settling_plan(weekly())
     assert plan.code == PlanCode.PLAN
     assert "weeks you would find about" in str(plan)
-    assert "EUR a week four times in five (erresearch plan FILES --freq W)" in plan.text
+    assert (
+        "EUR a week four times in five (erresearch plan FILES --freq W); the plan gives the exact"
+        in plan.text
+    )
+    amount = re.search(r"about ([\d,]+) EUR", plan.text)[1].replace(",", "")
+    assert len(amount.rstrip("0")) <= 2
     assert "(erresearch plan 'my audit')" in settling_plan(weekly(), out="my audit").text
     months = settling_plan(panel(weekly().rows, "M"), grain="M")
     assert "with files by day or by week in place of months, erresearch plan FILES --freq W" in months.text

@@ -142,7 +142,7 @@ def test_what_the_answer_says_over_time_follows_the_word(word):
     clauses = {each: clause in line for each, clause in _OVER_TIME.items()}
     assert [each for each, said in clauses.items() if said] == [word]
     assert "certainty low (a and b). On the first, a proxy: C1" in line
-    assert line.endswith(f"One other verdict over time: {word}, certainty low.")
+    assert line.endswith(f"One verdict on other claims over time: {word}, certainty low.")
 
 
 def test_verdicts_are_counted_word_by_word_and_unlike_words_are_told_apart():
@@ -155,6 +155,24 @@ def test_verdicts_are_counted_word_by_word_and_unlike_words_are_told_apart():
     lines = answer([*first, *others])
     assert "certainty low (a); the data cannot tell, certainty low (b)" in lines[0]
     assert lines[1] == "Five verdicts on tables without an order in time: three supported, two inconclusive."
+
+
+def test_the_counts_of_the_answer_add_up_to_the_board_whatever_its_order():
+    names = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    codes = {"ordered": 10, "randomised": 2, "cross-section": 8}
+    made = [
+        replace(verdict(f"C{i % 4}", f"{code} {i}", WORDS[i % 5], (0.1, 0.04)), certainty=sure("low", code))
+        for code, count in codes.items()
+        for i in range(count)
+    ]
+    lines = " ".join(answer(made)).lower()
+    for told, count in re.findall(r"(\w+) verdicts on ([a-z ]+):", lines):
+        said = re.search(rf"{told} verdicts on {count}: ([^.]*)", lines)[1]
+        assert names.index(told) == sum(names.index(part.split()[0]) for part in said.split(", "))
+    first = {v.dataset for v in made if v.claim == made[0].claim and v.certainty.codes[0] == "ordered"}
+    assert all(name in lines for name in first)
+    assert f"{names[codes['ordered'] - len(first)]} verdicts on other claims over time" in lines
+    assert f"{names[codes['cross-section']]} verdicts on tables without an order in time" in lines
 
 
 def test_every_clause_of_the_registry_has_one_place_for_the_estimate():

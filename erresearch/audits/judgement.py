@@ -37,6 +37,7 @@ _HINTS: Mapping[str, str] = MappingProxyType(
         "a period",
     }
 )
+_CHOSEN = "(--choice says how they were chosen)"
 _NOTHING_SPENT = "where nothing was spent, say so (--nothing-spent, or Rules(nothing_spent=True))"
 _ARROW_PROCEDURES = ("precedence", "long run")
 # rows of one entity follow each other: only these know it
@@ -356,19 +357,25 @@ def what_would_help(
     boosted = any(verdict.reason_code == ReasonCode.BOOSTED_UNPRICED for verdict in verdicts)
     more = {} if boosted else {_HINTS["spend"]: f"; {_NOTHING_SPENT}"}
     worth: dict[str, list[str]] = {plan: list(settles)} if plan else {}
+    # what compares accounts cannot use one more history of the same few
+    compared = {claim.id: claim.minimum for claim in read_claims() if claim.estimand.get("unit") == "account"}
     waiting: dict[str, list[str]] = {}
     for verdict in verdicts:
         if verdict.word == "not judged":
+            of = f", of {compared[verdict.claim]} {_CHOSEN}" if verdict.claim in compared else ""
             for hint in dict.fromkeys(_HINTS[name] for name in _HINTS if name in verdict.needs):
-                waiting.setdefault(hint, []).append(verdict.claim)
-    for hint in dict.fromkeys(_HINTS.values()):
+                waiting.setdefault(hint + of, []).append(verdict.claim)
+    for hint in sorted(
+        waiting, key=lambda one: [one.startswith(each) for each in _HINTS.values()], reverse=True
+    ):
         if names := waiting.get(hint):
             worth[f"{hint}{more.get(hint, '')} ({', '.join(names)})"] = names
     lacking = {v.claim: _more(v, freq) for v in verdicts} if freq else {}
     reach = {claim: one for claim, one in lacking.items() if one is not None and one.near}
     if reach:
         most = max(reach.values(), key=lambda one: one.wanted)
-        worth[f"up to {most.text} ({', '.join(reach)})"] = list(reach)
+        chosen = f" {_CHOSEN}" if compared.keys() & reach.keys() else ""
+        worth[f"up to {most.text}{chosen} ({', '.join(reach)})"] = list(reach)
     return tuple(
         sorted(worth, key=lambda text: (*(-len(ids & {*worth[text]}) for ids in asked), -len(worth[text])))
     )

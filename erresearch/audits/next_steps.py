@@ -252,10 +252,13 @@ def settling_plan(panel: Panel | None, *, grain: Freq = "D", out: str | Path | N
             code=PlanCode.TOO_NOISY,
             text="not even a year of randomised pauses could settle it: demand moves too much",
         )
+    # the quick formula and the plan differ in the second digit
+    about = plan.told(float(f"{plan.money(own.detectable):.2g}"))
+    command = command if out is None else f"erresearch plan {shlex.quote(str(out))}"
     return NextStep(
         code=PlanCode.PLAN,
-        text=f"{_PAUSES}: with {plan.weeks} weeks you would find about {plan.told(plan.money(own.detectable))} "
-        f"{plan.each_week} four times in five ({command if out is None else f'erresearch plan {shlex.quote(str(out))}'})",
+        text=f"{_PAUSES}: with {plan.weeks} weeks you would find about {about} {plan.each_week} four times in five "
+        f"({command}); the plan gives the exact figure",
     )
 
 

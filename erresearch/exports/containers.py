@@ -507,7 +507,11 @@ def _readable(utf8: bytes | memoryview, name: str) -> bytes | memoryview:
     sample = bytes(utf8[:65536])
     odd = sum(sample.count(code) for code in range(32) if code not in (9, 10, 12, 13))
     if odd > 0.01 * len(sample) + 2:
-        raise DataError(f"{name} is not a text file", got=f"{odd} control characters at its start", fix=_FIX)
+        raise DataError(
+            f"{name} is not a text file",
+            got=f"{odd:,} control characters in its first {len(sample):,} bytes",
+            fix=_FIX,
+        )
     if not sample.strip():
         raise DataError(f"{name}: the file is empty", got="white space only", fix="export it again")
     return utf8

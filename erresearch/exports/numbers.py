@@ -349,7 +349,8 @@ def _without_magnitude(column: TextColumn) -> tuple[pl.Series, pl.Series | None,
     factor = factor.fill_null(1.0).zip_with(~science, powers)
     bare = core.str.replace(r"(\d)[^\d.,\s%-]{1,4}\.?$", "$1").zip_with(known, core)
     bare = bare.str.replace(r"[eE]\+?\d{1,3}$", "").zip_with(science, bare)
-    size = f"±{(factor.filter(rounded) / 20).to_numpy().max():,.0f}"
+    most = (factor.filter(rounded) / 20).to_numpy().max()
+    size = f"±{most:,.0f}" if most < 1e12 else f"±{most:.0e}"
     text = "{count} numbers are rounded, such as {shape}; they are known to about "
     column.count("rounded", f"{text}{size} and marked", rounded)
     return bare, factor, rounded

@@ -137,6 +137,8 @@ def times_of(drafted: Draft, target: str, settings: Settings, log: ReadLog, *, r
             fix = "make the table by day, by week or by month: a quarter is too long"
         if column.cells.str.contains(r"^\s*\d{1,2}[-/.]\d{1,2}[-/.]").any():
             fix = f"mend the cells, or say the order of the dates with {argument('dayfirst')}"
+            if column.cells.str.contains(r"^\s*\d{4}[-/.]\d{1,2}[-/.]").any():
+                fix = "write all of them as 2026-01-31: the column has dates in two orders"
         column.reject("not a date", times.unread, code="not a date", fix=fix)
     return times
 

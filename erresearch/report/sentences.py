@@ -192,8 +192,8 @@ def _over_time(verdicts: Sequence[Verdict], known: Mapping[str, Any], names: Map
     line = (
         f"{about}, followed over time: {said}. {sentence(where + told(first[0], known.get(first[0].claim)))}"
     )
-    rest = verdicts[len(first) :]
-    return f"{line} {_counted(rest, 'other verdict', ' over time')}" if rest else line
+    rest = [verdict for verdict in verdicts if verdict.claim != verdicts[0].claim]
+    return f"{line} {_counted(rest, 'verdict', ' on other claims over time')}" if rest else line
 
 
 def _counted(verdicts: Sequence[Verdict], noun: str, where: str) -> str:
