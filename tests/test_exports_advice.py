@@ -13,7 +13,7 @@ import pytest
 
 import erresearch as er
 from erresearch.cli import commands
-from erresearch.errors import UnknownNameError
+from erresearch.errors import DataError, UnknownNameError
 from erresearch.exports import read_export
 from erresearch.exports.mapping import Settings, read_mapping
 from erresearch.worlds import example_exports
@@ -141,3 +141,44 @@ def test_a_currency_that_is_none_is_refused_though_the_file_names_none(tmp_path)
             read_export(path, **ways)
     with pytest.raises(UnknownNameError, match="no currency '££'"):
         read_export(path, currency="££")
+
+
+def test_dates_in_two_orders_are_told_to_be_written_in_one(tmp_path):
+    path = tmp_path / "days.csv"
+    days = [f"2025-03-{day:02d}" if day % 2 else f"{day:02d}/03/2025" for day in range(1, 29)]
+    path.write_text("date,likes,revenue\n" + "".join(f"{day},3,10.50\n" for day in days))
+    for mapping in (None, {"dates": "DMY"}):
+        with pytest.raises(DataError, match=r"Write all of them as 2026-01-31: .* two orders") as caught:
+            read_export(path, mapping=mapping)
+        assert "dates = " not in str(caught.value)
+    path.write_text("date,likes,revenue\n" + "".join(f"{day[:4]}-03-{at + 1:02d},3,10.50\n" for at in range(28)
+                    for day in days[:1]))  # fmt: skip
+    assert read_export(path).accounting.used == 28
+
+
+def test_sizes_beyond_all_money_are_said_in_short(tmp_path):
+    path = tmp_path / "days.csv"
+    path.write_text(
+        "date,likes,revenue\n" + "".join(f"2025-03-{day:02d},1e300,10.50\n" for day in range(1, 29))
+    )
+    (said,) = [str(one) for one in read_export(path).warnings if one.code == "rounded"]
+    assert "known to about ±5e+298 and marked" in said
+
+
+def test_signs_that_are_no_text_are_counted_where_they_were_looked_for(tmp_path):
+    path = tmp_path / "days.csv"
+    path.write_text("date,likes,revenue\n" + "2025-03-01,\x001,2\n" * 200)
+    with pytest.raises(DataError, match=r"200 control characters in its first [\d,]+ bytes"):
+        read_export(path)
+
+
+def test_a_list_of_events_is_sent_to_the_option_that_reads_it(tmp_path, capsys):
+    path = tmp_path / "what happened.csv"
+    path.write_text("date,end,name,kind\n2024-11-29,,Black Friday,pulse\n")
+    assert commands.run(["inspect", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "is a list of events and no export" in said
+    assert shlex.split(re.search(r"--events .*\.csv'", said)[0])[1] == str(path)
+    assert "Black Friday" not in said
+    assert commands.run(["inspect", str(path), "--suggest"]) == 2
+    assert "audit with --events FILE" in capsys.readouterr().err

@@ -331,7 +331,8 @@ def suggest_mapping(path: str | Path, *, tz: str | None = None) -> str:
     raise DataError(
         f"no mapping for {bundle.name} could be guessed",
         got=tried or "no column of days or moments with a column of figures that is known",
-        fix="write one: the lines are described at erresearch.exports.mapping.read_mapping",
+        fix="write one: the lines are described at erresearch.exports.mapping.read_mapping; a list of events goes to an "
+        "audit with --events FILE",
     )
 
 

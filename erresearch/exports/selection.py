@@ -43,6 +43,8 @@ from erresearch.io import pl
 # where several layouts are in one file, the first of these is what people come for
 _WANTED: tuple[Kind, ...] = ("posts", "survey", "outcomes", "ads", "followers", "daily")
 _SHOWN = 8
+#: Columns of declared events (erresearch.panel.events.read_events).
+_OF_EVENTS = frozenset({"date", "start", "end", "name", "kind", "entity"})
 Said = TypeVar("Said", Guess, Caution)
 _COUNT = r"^\d{1,3}(?:[.,' \x{00a0}\x{202f}’]?\d{3}){0,3}(?:\.0)?$"
 
@@ -154,6 +156,13 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
             f"{name} has no column {' and no column '.join(map(repr, absent[:3]))}, which the mapping names",
             got=show_headers(best),
             fix=f"write the header as the file has it {in_mapping()}",
+        )
+
+    if {"name"} < there <= _OF_EVENTS and there & {"date", "start"}:
+        return ColumnError(
+            f"{name} is a list of events and no export",
+            got=show_headers(best, known=range(len(best))),
+            fix=f"give it to an audit of your exports with --events {shlex.quote(bundle.place or name)}",
         )
 
     def lacking(layout: Format) -> list[str]:
