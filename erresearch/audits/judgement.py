@@ -362,7 +362,8 @@ def what_would_help(
     waiting: dict[str, list[str]] = {}
     for verdict in verdicts:
         if verdict.word == "not judged":
-            of = f", of {compared[verdict.claim]} {_CHOSEN}" if verdict.claim in compared else ""
+            few = verdict.claim in compared and "followers" in verdict.needs
+            of = f", of {compared[verdict.claim]} {_CHOSEN}" if few else ""
             for hint in dict.fromkeys(_HINTS[name] for name in _HINTS if name in verdict.needs):
                 waiting.setdefault(hint + of, []).append(verdict.claim)
     for hint in sorted(
