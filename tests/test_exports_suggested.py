@@ -348,7 +348,7 @@ def test_headers_with_line_ends_are_headers(tmp_path: Path):
 SHOPS = ("Berlin", "Köln", "Ulm")
 
 
-@pytest.mark.parametrize("header", ["Filiale", "Standort", "branch", "Winkel", "Location"])
+@pytest.mark.parametrize("header", ["Filiale", "Standort", "branch", "Winkel", "Location", "Vestiging"])
 @pytest.mark.parametrize("shop_first", [True, False])
 def test_sales_by_shop_and_day_are_days_of_shops_and_no_posts(tmp_path, header, shop_first):
     path = tmp_path / "shops.csv"

@@ -259,7 +259,8 @@ def test_followers_are_those_known_on_the_last_day_of_the_period():
     assert made.accounting["followers"] == RowAccounting(100, 100)
     strangers = panel(followers=counts.assign(account="x", platform="vk"))
     assert "followers" not in strangers.rows
-    assert any("belong to no account that published" in note for note in strangers.notes)
+    (note,) = [note for note in strangers.notes if "belong to no account that published" in note]
+    assert "the lines platform and account of the file's mapping say whose they are" in note
     two = pd.concat([weekly_posts(), weekly_posts(account="b")])
     with pytest.raises(ColumnError, match="do not say of which account"):
         panel(two, followers=counts.drop(columns="account"))

@@ -138,7 +138,8 @@ def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: 
     lost = sorted(f"{a} ({p})" for (p, a), name in renamed.items() if name is None)
     if lost:
         notes.append(
-            f"follower counts of {', '.join(lost[:4])} belong to no account that published, and were left out"
+            f"follower counts of {', '.join(lost[:4])} belong to no account that published, and were left out; the lines "
+            "platform and account of the file's mapping say whose they are, as the posts have it"
         )
     table = pl.DataFrame(
         [(p, a, name) for (p, a), name in renamed.items() if name is not None],
