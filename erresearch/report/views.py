@@ -307,7 +307,7 @@ def ladder_of(cards: Sequence[Card], verdicts: Iterable[Verdict]) -> Ladder | No
     >>> estimate = Estimate("x", value=0.1, se=0.02, df=9, interval=Interval(0.06, 0.14), n_rows=99, n_accounts=9)
     >>> made = [Verdict("C1", "shop", "supported", estimate=estimate, sesoi=0.05)]
     >>> (rung,) = ladder_of(arrange_cards(made, [], {}, {}), made).rungs
-    >>> rung[1].dataset, rung[2].point
+    >>> rung[1].verdict.dataset, rung[2].point
     ('shop', 68.18)
     """
     blank = Axis(-_REACH, _REACH, (), 0.0, None)

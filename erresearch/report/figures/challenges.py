@@ -85,8 +85,7 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
     >>> found = Sensitivity(estimate=talk, robustness_value=0.28, robustness_value_alpha=0.19, partial_r2=0.09,
     ...     benchmark="spend", bound_x=0.05, bound_y=0.10, adjusted=0.079, r2_x=r, r2_y=r, contours=left)
     >>> print(sensitivity(found, ax=Figure().subplots()).get_title(loc="left"))
-    A hidden cause as strong as spend would leave
-    0.079 of 0.100
+    A hidden cause like spend would leave 0.079 of 0.100
     """
     from matplotlib.patheffects import withStroke
 
@@ -199,8 +198,7 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
     ...     lags=((-1, e(0.0)), (1, e(0.09))), contemporaneous=None, method="OLS", n_rows=4000, n_accounts=40,
     ...     dropped={})
     >>> print(precedence(found, ax=Figure().subplots()).get_title(loc="left"))
-    talk goes with the next period's sales
-    (0.090); the reverse and the lead hold 0
+    talk goes with the next period's sales (0.090)
     """
     ax = new_axes(ax, size=(7.0, 3.8))
     house = [WORD_COLOURS["supported"], WORD_COLOURS["inconclusive"], WORD_COLOURS["association only"]]

@@ -431,8 +431,8 @@ def specification_curve(found: Curve, *, palette: object = None, ax: Axes | None
     ...     median_t=3.3, mean_signed_t=2.9, share_agreeing=2 / 3, share_significant=2 / 3, pvalues={"median t": 0.01})
     >>> ax = specification_curve(curve, ax=Figure().subplots())
     >>> print(ax.get_title(loc="left"))
-    67 % of 3 specifications agree in sign, 67 %
-    significantly (joint p = 0.01)
+    67 % of 3 specifications agree in sign (joint p
+    = 0.01)
     >>> [tick.get_text() for tick in ax.figure.axes[-1].get_yticklabels()]
     ['definition: all', 'definition: likes', 'with spend']
     """
