@@ -6,8 +6,8 @@ from typing import Final
 
 from erresearch.results import Estimate, Interval, Precedence, Reason, ReasonCode
 
-#: A look that is beside the claim must be so many times rarer by chance: else looks cost every tenth nil that is true.
-_RARER: Final = 5
+#: A look beside the claim is held to this level at least: at 95 % looks would cost every tenth nil that is true.
+_SURE: Final = 0.99
 
 
 def _side(interval: Interval) -> int:
@@ -121,7 +121,7 @@ def later(order: Precedence | None, *, sesoi: float, level: float) -> Reason | N
     """That y first moves two or more periods after x, where it does, by what may matter.
 
     Not looked for where the same or the next period moves: what an early effect leaves in later coefficients, beside
-    the past of y, is no effect of its own. The chance of an error is shared out among the later lags (Bonferroni).
+    the past of y, is no effect of its own.
 
     Parameters
     ----------
@@ -142,11 +142,7 @@ def later(order: Precedence | None, *, sesoi: float, level: float) -> Reason | N
     lags = [(lag, found) for lag, found in order.lags if lag > 1]
     if not lags or any(_side(one.at(level).interval) for one in (order.contemporaneous, order.forward)):
         return None
-    moves = [
-        (lag, one.at(level))
-        for lag, one in lags
-        if _matters(one, sesoi=sesoi, level=level, looks=_RARER * len(lags))
-    ]
+    moves = [(lag, one.at(level)) for lag, one in lags if _matters(one, sesoi=sesoi, level=level)]
     if not moves:
         return None
     lag, most = max(moves, key=lambda each: abs(each[1].value))
@@ -155,12 +151,13 @@ def later(order: Precedence | None, *, sesoi: float, level: float) -> Reason | N
 
 def halves_differ(order: Precedence, *, sesoi: float, level: float) -> bool:
     """Whether the effect changed by what may matter from the first half of the periods to the second."""
-    return bool(order.halves) and _matters(order.halves[2], sesoi=sesoi, level=level, looks=_RARER)
+    return bool(order.halves) and _matters(order.halves[2], sesoi=sesoi, level=level)
 
 
-def _matters(found: Estimate, *, sesoi: float, level: float, looks: int) -> bool:
-    """Whether one of several looks is apart from 0 and may be as large as δ."""
-    return found.pvalue < (1 - level) / looks and not found.at(level).interval.inside(-sesoi, sesoi)
+def _matters(found: Estimate, *, sesoi: float, level: float) -> bool:
+    """Whether a look beside the claim is apart from 0, and may be as large as δ."""
+    apart = _side(found.at(max(level, _SURE)).interval) != 0
+    return apart and not found.at(level).interval.inside(-sesoi, sesoi)
 
 
 def halves_apart(order: Precedence | None, level: float) -> Reason | None:
