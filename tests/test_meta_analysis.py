@@ -196,6 +196,35 @@ def test_a_file_of_findings_that_is_none_is_refused(tmp_path: Path):
         read_findings(written(tmp_path, ["a,1"], "name,value"))
 
 
+def test_findings_without_one_of_ones_own_are_put_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = written(tmp_path, ROWS[:5])
+    found = combine(path)
+    assert found.mean.value == pytest.approx(
+        meta_analysis(sets(0.02 + 0.004 * np.arange(5), [0.01] * 5)).mean.value
+    )
+    assert found.prediction is not None
+    assert main(["combine", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "5 sets" in said
+    assert all(f" {name}: " in said for name in "abcde")
+
+
+@pytest.mark.parametrize("parted", [";", "\t"])
+def test_findings_with_a_decimal_comma_are_read(parted: str, tmp_path: Path):
+    rows = [row.replace(",", parted).replace(".", ",") for row in ROWS]
+    found = combine(written(tmp_path, rows, HEAD.replace(",", parted)), own="mine")
+    assert found.pooled.value == combine(written(tmp_path, ROWS), own="mine").pooled.value
+
+
+def test_what_says_not_of_what_it_is_is_not_combined():
+    with pytest.raises(DataError, match=r"only findings are combined.*Estimate.*Finding\.of"):
+        combine([of(0.1, 0.1)], own="mine")  # type: ignore[list-item]
+    with pytest.raises(DataError, match=r"by the names of their sets.*list.*a mapping of names"):
+        meta_analysis([of(0.1, 0.1)])  # type: ignore[arg-type]
+
+
 def test_findings_come_from_verdicts_experiments_packs_and_estimates():
     told = {"outcome": "buyers", "period": "two weeks", "unit": "share"}
     claim = claim_named("C06b")

@@ -352,8 +352,9 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
     -------
     Table
         Naive correlation, adjusted estimate with its 95 % interval, same period, lead, reverse direction, gain of a
-        forecast on rows that were not used, word and certainty. A claim that sets two things against each other has
-        the figures of both. Where nothing is ordered in time it is said why: "randomised" or "one moment".
+        forecast on rows that were not used, word, and certainty with the word's marks. A claim that sets two things
+        against each other has the figures of both. Where nothing is ordered in time it is said why: "randomised" or "one
+        moment".
 
     See Also
     --------
@@ -378,7 +379,9 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
             figures[head] = " v. ".join(told) or (_NO_ORDER.get(design, "") if in_time else "")
         adjusted = replace(verdict, interval=verdict.estimate.at(0.95).interval).number.rpartition(" (")[0]
         cells = [verdict.claim, verdict.dataset, figures.pop("naive r"), adjusted, *figures.values()]
-        rows.append([*cells, verdict.word, "" if verdict.certainty is None else verdict.certainty.level])
+        sure = [] if verdict.certainty is None else [verdict.certainty.level]
+        marks = [f"({', '.join(verdict.qualifiers)})"] if verdict.qualifiers else []
+        rows.append([*cells, verdict.word, " ".join([*sure, *marks])])
     heads = ["claim", "data", "naive r", "adjusted", *list(_BESIDE)[1:], "word", "certainty"]
     return Table.of(heads, rows)
 

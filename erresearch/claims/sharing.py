@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from functools import reduce
 from itertools import combinations
 from operator import add
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import numpy as np
 
@@ -24,8 +25,8 @@ from erresearch.engine.moments import FORMAT, Moments
 from erresearch.engine.stored import parts_of, read_archive, write_archive
 from erresearch.errors import DataError, EngineError, ErresearchWarning, UnknownNameError, missing_columns
 from erresearch.io.files import read_value
-from erresearch.relate import PartialPooling, partial_pooling
-from erresearch.relate.random_effects import estimate_in
+from erresearch.relate import PartialPooling, meta_analysis, partial_pooling
+from erresearch.relate.random_effects import MetaAnalysis, estimate_in
 from erresearch.results import Estimate, StudentT
 
 #: Characters of a salt.
@@ -429,6 +430,8 @@ _FINDING: Final = ("name", "value", "se", "outcome", "period", "unit")
 def read_findings(path: str | Path) -> tuple[Finding, ...]:
     """Read findings from a text table with the columns name, value, se, outcome, period, unit and, if known, df.
 
+    Cells may be parted by commas, semicolons or tabs; where it is not commas, numbers may have a decimal comma.
+
     Raises
     ------
     EngineError
@@ -439,21 +442,30 @@ def read_findings(path: str | Path) -> tuple[Finding, ...]:
         If a value or standard error is no number.
     """
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(csv.DictReader(lines))
+        text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise EngineError(f"findings cannot be read from {str(path)!r}", got=type(error).__name__) from error
-    present = list(rows[0]) if rows else []
+        raise EngineError(
+            f"findings cannot be read from {str(path)!r}",
+            got=type(error).__name__,
+            allowed=f"a text table in UTF-8 with the columns {', '.join(_FINDING)}",
+            fix="name the file that holds them, and save it as CSV",
+        ) from error
+    parted = max(",;\t", key=text.partition("\n")[0].count)
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=parted))
+    present = [name for name in rows[0] if name is not None] if rows else []
     if set(_FINDING) - set(present):
         raise missing_columns(_FINDING, present, where=repr(str(path)))
-    return tuple(_finding(row, number) for number, row in enumerate(rows, start=1))
+    return tuple(
+        _finding(row, number, "," if parted != "," else ".") for number, row in enumerate(rows, start=1)
+    )
 
 
-def _finding(row: Mapping[str, str], number: int) -> Finding:
+def _finding(row: Mapping[str, str], number: int, point: str) -> Finding:
     try:
-        value, se = float(row["value"]), float(row["se"])
-        df = float(row.get("df") or "inf")
-    except (TypeError, ValueError):
+        value, se, df = (
+            float((row.get(name) or "inf").replace(point, ".")) for name in ("value", "se", "df")
+        )
+    except ValueError:
         value = se = df = math.nan
     if not (math.isfinite(value) and 0 < se < math.inf and df > 0):
         raise DataError(
@@ -468,32 +480,43 @@ def _finding(row: Mapping[str, str], number: int) -> Finding:
     return Finding(estimate=estimate, **{key: row[key] for key in ("name", "outcome", "period", "unit")})
 
 
-def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float = 0.95) -> PartialPooling:
+@overload
+def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float = 0.95) -> PartialPooling: ...
+@overload
+def combine(
+    findings: str | Path | Iterable[Finding], *, own: None = None, level: float = 0.95
+) -> MetaAnalysis: ...
+def combine(
+    findings: str | Path | Iterable[Finding], *, own: str | None = None, level: float = 0.95
+) -> PartialPooling | MetaAnalysis:
     """Put one's own estimate beside those of others, and draw it towards what they lead one to expect.
 
     Both are shown: the own estimate as it is, and the mixed one, which is called mixed. Only findings on the same
-    outcome, period and unit are put together, and only with five or more others.
+    outcome, period and unit are put together, and beside one's own only five or more others. Without one of one's own
+    they are put together as they are (:func:`erresearch.relate.meta_analysis`).
 
     Parameters
     ----------
     findings : path or iterable of Finding
         One's own and the others'; a path is read by :func:`read_findings`.
-    own : str
+    own : str, optional
         Name of one's own.
     level : float
         Confidence level.
 
     Returns
     -------
-    PartialPooling
-        Own, what the others lead one to expect, and both together with their weights.
+    PartialPooling or MetaAnalysis
+        Own, what the others lead one to expect, and both together with their weights; without one's own, all of them
+        together.
 
     Raises
     ------
     UnknownNameError
         If no finding has that name.
     DataError
-        If a name is there twice, outcomes, periods or units differ, or there are fewer than five others.
+        If something is no finding, a name is there twice, outcomes, periods or units differ, or there are fewer than five
+        others.
     EngineError, ColumnError
         As :func:`read_findings`.
 
@@ -512,8 +535,16 @@ def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float 
     own estimate 0.20 ...; beside 5 others one would expect ..., and it lies outside, though not all of its interval; ...
     """
     told = read_findings(findings) if isinstance(findings, (str, Path)) else tuple(findings)
+    strange = next((type(one).__name__ for one in told if not isinstance(one, Finding)), None)
+    if strange is not None:
+        raise DataError(
+            "only findings are combined: they say of what outcome, period and unit an estimate is",
+            got=strange,
+            allowed="findings, or the path of a table of them",
+            fix="make each with Finding.of(name, estimate, outcome=..., period=..., unit=...)",
+        )
     names = [one.name for one in told]
-    if own not in names:
+    if own is not None and own not in names:
         raise UnknownNameError.of("finding", own, names)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -529,5 +560,7 @@ def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float 
                 + (": how long one period lasts (day, week), not which year" if kind == "period" else ""),
             )
     estimates = {one.name: replace(one.estimate, unit=one.unit) for one in told}
+    if own is None:
+        return meta_analysis(estimates, level=level)
     mine = estimates.pop(own)
     return partial_pooling(mine, estimates, level=level)

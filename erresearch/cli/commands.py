@@ -189,16 +189,22 @@ def pool_evidence(
 
 @command.command("combine", short_help="Put your own estimate beside those of others.")
 @click.argument("file", type=FILE)
-@click.option("--own", required=True, help="Name of the row that is yours.")
-def combine_findings(*, file: Path, own: str) -> None:
+@click.option("--own", help="Name of the row that is yours.")
+def combine_findings(*, file: Path, own: str | None) -> None:
     """Put your own estimate beside those of five or more others.
 
-    You see your own, what theirs lead one to expect of yours, and both together. FILE is a text table with the columns
+    You see your own, what theirs lead one to expect of yours, and both together. Without --own all rows are put
+    together. FILE is a text table with the columns
     name, value, se, outcome, period and unit, one row for each shop or company: `erresearch judge --finding` writes one.
     Period is how long one lasts (day or week); outcome, period and unit must be the same words in all rows.
     """
     from erresearch.claims import combine
 
+    if own is None:
+        whole = combine(file)
+        left = [("Without", f"{name}: {mean.number()}") for name, mean in whole.without.items()]
+        card(f"All of {file.name}", [*(("Together", line) for line in str(whole).splitlines()), *left])
+        return
     found = combine(file, own=own)
     others = [("The others", line) for line in str(found.others).splitlines()]
     card(f"{own}, beside the others of {file.name}", [*others, ("Yours", found)])

@@ -139,7 +139,8 @@ def meta_analysis(sets: Mapping[str, object], *, level: float = 0.95) -> MetaAna
     Raises
     ------
     DataError
-        If there are fewer than two sets, one has no estimate, units differ, or a standard error is not a number above 0.
+        If the sets have no names, there are fewer than two, one has no estimate, units differ, or a standard error is not
+        a number above 0.
     DesignError
         If `level` does not lie between 0 and 1.
 
@@ -166,6 +167,13 @@ def meta_analysis(sets: Mapping[str, object], *, level: float = 0.95) -> MetaAna
     (True, 0.024)
     """
     check_level(level)
+    if not isinstance(sets, Mapping):
+        raise DataError(
+            "estimates are put together by the names of their sets",
+            got=type(sets).__name__,
+            allowed="a mapping of names to estimates",
+            fix="pass {'first shop': estimate, 'second shop': estimate}",
+        )
     estimates = {name: estimate_in(one) for name, one in sets.items()}
     if len(estimates) < 2:
         raise DataError(
