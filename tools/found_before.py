@@ -242,12 +242,12 @@ def tiers() -> Iterator[Figure]:
         yield Figure("er-benchmarks", what, found, of(slope["followers"]))
     tiktok = table[told.used & (told.platform == "TikTok")]
     tiktok = tiktok[tiktok["source"].str.startswith("Influencer Hero")]
-    slope = er.regress(tiktok, "rate", on=["followers"])["followers"]
+    alone = er.regress(tiktok, "rate", on=["followers"])["followers"]
     yield Figure(
         "er-benchmarks",
         "the same on TikTok, in its only source with several tiers",
         (-0.059,),
-        (slope.value,),
+        (alone.value,),
     )
 
 

@@ -13,7 +13,7 @@ from functools import reduce
 from itertools import combinations
 from operator import add
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import Any, Final
 
 import numpy as np
 
@@ -480,12 +480,6 @@ def _finding(row: Mapping[str, str], number: int, point: str) -> Finding:
     return Finding(estimate=estimate, **{key: row[key] for key in ("name", "outcome", "period", "unit")})
 
 
-@overload
-def combine(findings: str | Path | Iterable[Finding], *, own: str, level: float = 0.95) -> PartialPooling: ...
-@overload
-def combine(
-    findings: str | Path | Iterable[Finding], *, own: None = None, level: float = 0.95
-) -> MetaAnalysis: ...
 def combine(
     findings: str | Path | Iterable[Finding], *, own: str | None = None, level: float = 0.95
 ) -> PartialPooling | MetaAnalysis:

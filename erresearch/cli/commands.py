@@ -199,13 +199,13 @@ def combine_findings(*, file: Path, own: str | None) -> None:
     Period is how long one lasts (day or week); outcome, period and unit must be the same words in all rows.
     """
     from erresearch.claims import combine
+    from erresearch.relate.random_effects import MetaAnalysis
 
-    if own is None:
-        whole = combine(file)
-        left = [("Without", f"{name}: {mean.number()}") for name, mean in whole.without.items()]
-        card(f"All of {file.name}", [*(("Together", line) for line in str(whole).splitlines()), *left])
-        return
     found = combine(file, own=own)
+    if isinstance(found, MetaAnalysis):
+        left = [("Without", f"{name}: {mean.number()}") for name, mean in found.without.items()]
+        card(f"All of {file.name}", [*(("Together", line) for line in str(found).splitlines()), *left])
+        return
     others = [("The others", line) for line in str(found.others).splitlines()]
     card(f"{own}, beside the others of {file.name}", [*others, ("Yours", found)])
 
