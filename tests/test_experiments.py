@@ -352,10 +352,26 @@ def test_what_a_wrong_block_costs_is_shown(plan):
     assert found[28][28] != "none"
 
 
+def test_several_shops_with_draws_of_their_own():
+    rows = weekly(shops=3)
+    plan = er.plan_experiment(rows, block=2, lags=(0, 1))
+    assert {row.smallest_p for row in plan.power} == {0.001}  # 2 of 2¹⁸ plans, of which 999 are drawn
+    assert plan.reasons[0].startswith("3 shops, fewer than 12, make too few pairs")
+    assert len({row.weeks for row in plan.power}) == len(plan.power)
+    quick, placebos = (dict(plan.blocks) for plan in (planning.quick_plan(rows), er.plan_experiment(rows)))
+    assert quick == pytest.approx(placebos, rel=0.2)
+    off = np.c_[~plan.schedule.posting, np.zeros((3, plan.design.follow_up), bool)]
+    found = er.judge_experiment(weekly(104 + off.shape[1], off=off, effect=0.3, shops=3), plan)
+    assert found.finding.name == found.verdict.dataset == plan.name == "3 shops"
+    assert "14 shops make enough pairs" in er.plan_experiment(weekly(shops=14), weeks=16).reasons[0]
+
+
 def test_a_plan_that_is_not_worth_it_says_so():
     cheap, dear = (er.plan_experiment(weekly(), design=SIX, cost=cost) for cost in (1.0, 900.0))
     assert "not worth it" in cheap.answer
     assert "would be found" in dear.answer
+    enough = replace(cheap, power=(replace(cheap.power[0], at_delta=0.9),))
+    assert "It finds your smallest effect of interest; one between 1 and" in enough.answer
     assert "cost=" in er.plan_experiment(weekly(), design=SIX).answer
     assert cheap.reactions == pytest.approx(6 * weekly()["engagement"].mean())
     assert f"of 12 weeks, about {cheap.reactions:,.0f}; and" in str(cheap)
@@ -599,6 +615,34 @@ def test_cautions_are_counted(plan):
     assert "compliance" not in {doubt.code for doubt in only.doubts}
 
 
+@pytest.mark.parametrize("every_third", [False, True])
+def test_a_plan_that_nobody_kept_is_noticed_however_rare_posts_are(every_third):
+    """By day: posts as ever through all pauses; pauses and posts the other way round; one slip."""
+    rng = np.random.default_rng(1)
+    days = pd.date_range("2023-01-02", periods=364 + 168 + 7)
+    usual = (np.arange(len(days)) % 3 == 0) if every_third else np.ones(len(days), bool)
+    rows = pd.DataFrame({"period": days, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(len(days)))})
+    design = PauseDesign(kind="time", every="D", block=14, groups=6, lags=(1, 7))
+    plan = er.plan_experiment(rows.assign(posts=usual.astype(int))[:364], design=design)
+    kept = np.r_[np.ones(364, bool), plan.schedule.posting[0], np.ones(7, bool)]
+    slip = kept.copy()
+    slip[np.flatnonzero(~kept & usual)[0]] = True
+    swapped = np.r_[kept[:364], ~kept[364:-7], kept[-7:]]
+    found = {}
+    for name, posting in {"kept": kept, "slip": slip, "ignored": kept | True, "swapped": swapped}.items():
+        doubts = er.judge_experiment(rows.assign(posts=(usual & posting).astype(int)), plan).doubts
+        found[name] = next(doubt for doubt in doubts if doubt.code == "compliance")
+    assert [found[name].raised for name in ("kept", "slip", "ignored", "swapped")] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    values = [found[name].value for name in ("kept", "ignored", "swapped")]
+    assert values == pytest.approx([0.0, 0.5, 1.0], abs=0.01)
+    assert 0 < found["slip"].value <= 3 / 168
+
+
 def test_one_look_halfway_and_an_end_for_another_reason(plan):
     long = er.plan_experiment(weekly(), weeks=52, lags=(1, 1), block=1)
     off = np.r_[~long.schedule.posting[0], False]
@@ -772,7 +816,44 @@ def test_plan_from_exports(tmp_path, capsys, monkeypatch):
     assert main(["plan", posts, orders, "--freq", "W", "--weeks", "24"]) == 0
     assert "counted in UTC" in capsys.readouterr().out
     assert main(["plan", posts, "--tz", "UTC"]) == 2
-    assert "needs posts and outcomes: no outcomes among the files" in capsys.readouterr().err
+    assert "an experiment needs outcomes: none among the files" in capsys.readouterr().err
+
+
+def test_a_till_alone_is_planned_and_judged_in_its_own_zone(tmp_path, capsys, monkeypatch):
+    """Sales at moments, without any post, over two changes of the clock; the plan keeps the zone."""
+    from erresearch.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    days = pd.date_range("2024-06-03", periods=364 + 12 * 14 + 14)
+
+    def write(name, days):
+        at = days.repeat(4) + pd.to_timedelta(np.tile([0.5, 9.0, 15.0, 23.5], len(days)), unit="h")
+        spent = np.random.default_rng(1).lognormal(3, 0.2, len(at)).round(2)
+        zoned = at.tz_localize("Europe/Amsterdam").tz_convert("UTC")
+        pd.DataFrame({"Sold at": zoned.strftime("%Y-%m-%dT%H:%M:%SZ"), "Paid": spent}).to_csv(
+            name, index=False
+        )
+        (tmp_path / f"{name}.toml").write_text(
+            'kind = "outcomes"\ncurrency = "EUR"\ncolumns = { date = "Sold at", amount = "Paid" }\n'
+        )
+
+    write("till.csv", days[:364])
+    write("later.csv", days)
+    asked = ["--tz", "Europe/Amsterdam", "--lags", "1", "14", "--block", "14", "--weeks", "24"]
+    assert main(["plan", "till.csv", *asked]) == 0
+    plan = er.read_plan("plan")
+    assert (plan.zone, str(plan.start), plan.history[0].posts) == ("Europe/Amsterdam", "2025-06-02", None)
+    assert (plan.history[0].outcome > 0).all()
+    assert not plan.may_look
+    assert "A look halfway could decide nothing" in (tmp_path / "plan" / "plan.html").read_text()
+    capsys.readouterr()
+    assert main(["judge", "plan", "later.csv"]) == 0
+    said = capsys.readouterr().out
+    assert "counted in UTC" not in said
+    assert "nobody knows whether the pauses were kept" in " ".join(said.split())
+    assert "history" not in said  # no day of the past has another sum
+    assert main(["judge", "plan", "later.csv", "--tz", "Asia/Tokyo"]) == 2
+    assert "another zone than the plan: Asia/Tokyo. Allowed: Europe/Amsterdam" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------------------------ calibration

@@ -218,7 +218,7 @@ def settling_plan(panel: Panel | None, *, grain: Freq = "D", out: str | Path | N
     grain : {"D", "W", "M"}
         How long what a row of the files stands for is at most.
     out : path, optional
-        Folder of the audit, which a plan can be made from.
+        Folder of the audit, which a plan can be made from; without it the call in Python is named.
 
     Returns
     -------
@@ -254,7 +254,11 @@ def settling_plan(panel: Panel | None, *, grain: Freq = "D", out: str | Path | N
         )
     # the quick formula and the plan differ in the second digit
     about = plan.told(float(f"{plan.money(own.detectable):.2g}"))
-    command = command if out is None else f"erresearch plan {shlex.quote(str(out))}"
+    command = "er.plan_experiment(panel)"
+    if out is not None:
+        zone = f" --tz {panel.tz}" if panel.tz != "UTC" else ""
+        money = f" --currency {panel.currency}" if panel.currency else ""
+        command = f"erresearch plan {shlex.quote(str(out))}{zone}{money}"
     return NextStep(
         code=PlanCode.PLAN,
         text=f"{_PAUSES}: with {plan.weeks} weeks you would find about {about} {plan.each_week} four times in five "

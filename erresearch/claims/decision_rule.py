@@ -25,6 +25,9 @@ from erresearch.results import (
 from erresearch.robustness.power import detectable
 from erresearch.schema.vocabulary import DECISIVE
 
+#: In the place of an end that is not known.
+_FAR: Final = 1e9
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
@@ -154,6 +157,37 @@ def word_of(
     if low > 0:
         return "supported", AT_LEAST if low >= sesoi else UNSETTLED
     return ("contradicted" if high < 0 else "inconclusive"), ""
+
+
+def settled(interval: Interval, delta: float) -> tuple[Word, Reason]:
+    """Word of an experiment's claim that there is an effect above 0, and why.
+
+    Parameters
+    ----------
+    interval : Interval
+        Of the effect; an end that is not known bars no word about the other side.
+    delta : float
+        Smallest effect of interest.
+
+    Returns
+    -------
+    word : Word
+    why : Reason
+
+    Examples
+    --------
+    >>> word, why = settled(Interval(0.01, float("inf")), 0.05)
+    >>> word, str(why)
+    ('supported', 'the whole interval lies above 0')
+    """
+    ends = Interval(max(interval.low, -_FAR), min(interval.high, _FAR), interval.level)
+    word, _ = word_of(ends, direction="greater", sesoi=delta)
+    if word == "practically nil":
+        return word, Reason(ReasonCode.INSIDE_SESOI, {"sesoi": delta})
+    if word == "inconclusive":
+        code = ReasonCode.HOLDS_ZERO_AND_LARGE if interval.bounded else ReasonCode.NO_BOUND
+        return word, Reason(code, {"sesoi": delta})
+    return word, Reason(ReasonCode.BEYOND_ZERO, {"side": "above" if word == "supported" else "below"})
 
 
 def judge(

@@ -50,16 +50,15 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
             return pd.read_csv(one, encoding="utf-8-sig", encoding_errors="replace", parse_dates=["period"])
     from erresearch.audits import read_files
     from erresearch.panel import build_panel
-    from erresearch.panel.day_tables import sells
+    from erresearch.panel.day_tables import days_of_sales, sells
 
     found = read_files(files, tz="UTC" if tz is None else tz, currency=currency)
     posts, outcomes = found.source("posts") or found.days or None, found.source("outcomes")
-    if posts is None or (outcomes is None and not sells(found.days)):
+    if outcomes is None and not sells(found.days):
         raise DataError(
-            "an experiment needs posts and outcomes",
-            got=f"no {'posts' if posts is None else 'outcomes'} among the files",
-            fix="name both exports, or the folder that `erresearch audit` wrote",
-        )
+            "an experiment needs outcomes", got="none among the files",
+            fix="name the file of sales or payments too, or the folder that `erresearch audit` wrote",
+        )  # fmt: skip
     if found.grain == "M":
         raise DataError(
             "a plan draws days or weeks to pause in",
@@ -68,13 +67,19 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
         )
     if tz is None:
         say("Days and weeks were counted in UTC; where the business has another clock, say --tz Area/City.")
-    return build_panel(
-        posts, outcomes, freq=freq, tz="UTC" if tz is None else tz, week_start=found.week_start
+    panel = build_panel(
+        days_of_sales(found.outcomes, tz or "UTC") if posts is None else posts,
+        outcomes,
+        freq=freq,
+        tz="UTC" if tz is None else tz,
+        week_start=found.week_start,
+        min_age_days=7 if posts is not None else 0,
     )
+    return panel if posts is not None else replace(panel, rows=panel.rows.drop(columns=["posts"]))
 
 
 #: Options that `plan` and `judge` share: how the files become a panel.
-_TZ = click.option("--tz", help="Zone in which the business counts its days.  [default: UTC]")
+_TZ = click.option("--tz", help="Zone in which the business counts its days.  [default: the plan's, or UTC]")
 _CURRENCY = click.option("--currency", help="The one currency to keep.")
 
 
@@ -123,7 +128,7 @@ def plan_pauses(
     check_output(out, inputs=files)
     asked = wishes()
     plan = plan_experiment(_panel(files, asked["outcome"], tz, freq, currency), **asked)
-    plan = replace(plan, currency=currency or plan.currency)
+    plan = replace(plan, currency=currency or plan.currency, zone=tz or plan.zone)
     written = write_plan(plan, out, inputs=files)
     card(plan.parts[0][1], plan.parts[1:])
     say(f"\n{plan.table.folded(80)}\n")
@@ -169,7 +174,7 @@ def judge_plan(
     from erresearch.experiments import judge_experiment, read_plan
 
     plan = read_plan(folder)
-    panel = _panel(files, plan.outcome, tz, plan.design.every, currency)
+    panel = _panel(files, plan.outcome, tz or plan.zone or None, plan.design.every, currency)
     judged = judge_experiment(panel, plan, hash=deposited, looking_early=early, ended=ended)
     card(judged.parts[0][1], judged.parts[1:])
     if finding is not None:

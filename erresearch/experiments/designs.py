@@ -32,6 +32,12 @@ DESIGNS: Final[Mapping[Kind, str]] = MappingProxyType(
     }
 )
 
+#: Why an automatic plan of several shops is of this kind.
+WHY: Final[dict[Kind, str]] = {
+    "time": f"{{}} shops, fewer than {2 * FEWEST}, make too few pairs: each pauses in time, by a draw of its own.",
+    "shops": "{} shops make enough pairs: one of each stops for good, and the other is what it is compared with.",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseDesign:
@@ -100,7 +106,7 @@ class PauseDesign:
                 allowed=f"{FEWEST} or more",
                 fix="give it more weeks or shorter blocks"
                 if self.kind == "time"
-                else "pause in time: design='time'",
+                else "pause in time: design='time' (--design time)",
             )
 
     @property
@@ -295,6 +301,8 @@ class PausePlan(Printed):
         What posting costs a shop in a week, in the outcome's unit; nan where it was not said.
     currency : str
         Of the outcome; empty where it is not known or none.
+    zone : str
+        In which the history counts its days; empty where it is not known.
     power : tuple of Power
         For plans of several lengths; the plan's own is among them.
     blocks : tuple of (int, float)
@@ -317,12 +325,18 @@ class PausePlan(Printed):
     delta: float
     cost: float = math.nan
     currency: str = ""
+    zone: str = ""
     power: tuple[Power, ...] = ()
     blocks: tuple[tuple[int, float], ...] = ()
     reasons: tuple[str, ...] = ()
     claim: str = ""
     forecast: float = math.nan
     wagered: str = ""
+
+    @property
+    def name(self) -> str:
+        """Whose plan it is."""
+        return f"{len(self.history)} shops" if len(self.history) > 1 else self.history[0].entity or "the shop"
 
     @property
     def weeks(self) -> int:
@@ -344,6 +358,12 @@ class PausePlan(Printed):
     def own_power(self) -> Power | None:
         """The row of :attr:`power` for the plan's own length."""
         return next((row for row in self.power if row.groups == self.design.groups), None)
+
+    @property
+    def may_look(self) -> bool:
+        """Whether one look halfway could decide anything."""
+        units = len(self.history) // (2 if self.design.kind == "shops" else 1)
+        return self.design.reachable(math.ceil(self.design.length / 2), units) <= LOOK
 
     @property
     def usual(self) -> float:
@@ -421,10 +441,13 @@ class PausePlan(Printed):
         if math.isnan(self.cost):
             return f"{said}; say what posting costs you (cost=, --cost) to see whether that is worth it."
         said += f"; what posting costs you is {self.told(self.cost)}."
-        if found > self.cost:
+        if found > self.cost and own.at_delta < _ENOUGH:
             return (
                 f"{said} A plan of this length could miss an effect that pays for the posting: not worth it."
             )
+        if found > self.cost:
+            between = f"between {self.told(self.cost)} and {self.told(found)}"
+            return f"{said} It finds your smallest effect of interest; one {between} pays too, and could be missed."
         return f"{said} An effect that pays for the posting would be found."
 
     @property

@@ -96,6 +96,7 @@ def _toml(plan: PausePlan) -> str:
         "delta": plan.delta,
         "cost": plan.cost,
         "currency": plan.currency,
+        "zone": plan.zone,
         "start": str(plan.start),
         "end": str(plan.end),
         "shops": [shop.entity for shop in plan.history],
@@ -171,6 +172,7 @@ def read_plan(folder: str | Path) -> PausePlan:
                 "this plan is of another version", got=f"format {told.get('format')!r}"[:40],
                 fix="plan anew with this version",
             )  # fmt: skip
+        told.setdefault("zone", "")  # older plans do not say it
         head = {name: read_value(kind, told[name], name) for name, kind in _HEAD.items()}
         shops = head.pop("shops")
         if (
@@ -206,7 +208,7 @@ def _damaged(what: str) -> DataError:
 
 #: What stands in plan.toml before the design.
 _HEAD: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("outcome", "claim", "wagered", "currency"), str),
+    **dict.fromkeys(("outcome", "claim", "wagered", "currency", "zone"), str),
     **dict.fromkeys(("delta", "cost", "forecast"), float),
     **dict.fromkeys(("shops", "reasons"), tuple[str, ...]),
     "blocks": tuple[tuple[int, float], ...],
@@ -391,7 +393,7 @@ def page(plan: PausePlan, *, picture: bytes = b"") -> str:
         last=plan.end - np.timedelta64(1, "D"),
         periods=PERIODS[plan.design.every].many,
         blocks=wrong_blocks(plan) if plan.blocks else None,
-        look=LOOK,
+        look=LOOK if plan.may_look else None,
         picture=base64.b64encode(picture).decode("ascii"),
     )
 
@@ -424,7 +426,7 @@ def draw_plan(plan: PausePlan) -> Figure:
     from matplotlib.dates import ConciseDateFormatter
     from matplotlib.figure import Figure
 
-    names = [name or "the shop" for name in plan.schedule.entities]
+    names = plan.schedule.entities
     figure = Figure(figsize=(9, 2.8 + 0.25 * len(names)), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(5, 4))
     step = np.timedelta64(DAYS[plan.design.every], "D")
@@ -432,7 +434,8 @@ def draw_plan(plan: PausePlan) -> Figure:
         row = plan.schedule.entities.index(entity)
         colour = POSTS if posts else PAUSE
         left.barh(row, length * step, left=date, color=colour, edgecolor="white", height=0.6)
-    left.set_yticks(range(len(names)), [name[:20] for name in names])
+    several = names if len(names) > 1 else ()
+    left.set_yticks(range(len(several)), [name[:20] for name in several])
     left.set_ylim(-0.8, len(names) - 0.2)
     left.set_title("Pauses (dark) are drawn at random", loc="left", color=INK, weight="bold", size=11)
     left.xaxis.set_major_formatter(ConciseDateFormatter(left.xaxis.get_major_locator()))

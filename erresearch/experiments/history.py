@@ -226,6 +226,40 @@ def _step(steps: npt.NDArray[np.int_], dates: Dates) -> tuple[Literal["D", "W"],
     )
 
 
+def missed_periods(posts: Array, due: Flags, before: Array, block: int) -> float:
+    """Periods that were not as planned: of pauses with posts, and of blocks without any where posts were due.
+
+    Where posts usually come in one period of three, one with posts in a pause stands for three: so many as if nobody had
+    paused. A block without posts is missed where nine in ten blocks of the past had some.
+
+    Parameters
+    ----------
+    posts : numpy.ndarray
+        In each period of the plan; nan where they are not known.
+    due : numpy.ndarray of bool
+        Whether posts were due.
+    before : numpy.ndarray
+        Posts in periods without a plan.
+    block : int
+        Periods of a block.
+
+    Examples
+    --------
+    >>> missed_periods(np.array([1.0, 0.0, 0.0, 0.0]), np.array([0, 0, 1, 1], dtype=bool), np.array([1.0, 0.0] * 4), 2)
+    4.0
+    """
+    usual: Flags = np.asarray(before[np.isfinite(before)] > 0)
+    share = max(float(usual.mean()), 0.01) if len(usual) else 1.0
+    paused = np.isfinite(posts) & ~due
+    missed = min(float((posts[paused] > 0).sum()) / share, float(paused.sum()))
+    blocks = usual[: len(usual) // block * block].reshape(-1, block).any(axis=1)
+    if len(blocks) and blocks.mean() >= 0.9:
+        whole = slice(0, len(posts) // block * block)
+        silent = (due & (posts == 0))[whole].reshape(-1, block).all(axis=1)
+        missed += block * float(silent.sum())
+    return missed
+
+
 def day_of(told: object, name: str) -> np.datetime64:
     """A date that a caller wrote down.
 
@@ -324,7 +358,7 @@ def fit_history(shop: Series, *, floor: float | None = None) -> Model:
     missing, low = np.isnan(shop.outcome), shop.outcome < floor
     for wrong, found, share, way_out in (
         ("too many periods have no outcome", missing, 0.1, "add the missing rows"),
-        ("too many periods have no revenue to speak of", low, 0.2, "count by week: freq='W'"),
+        ("too many periods have no revenue to speak of", low, 0.2, "count by week: freq='W' (--freq W)"),
     ):
         if found.mean() > share:
             raise DesignError(

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from erresearch.claims.decision_rule import settled
 from erresearch.claims.registry import grade
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.experiments.history import Array, Flags
-from erresearch.experiments.judging import settled
 from erresearch.results import Doubt, StudentT, Verdict, plain
 
 #: Shares that are compared; the smallest that finds the smallest effect of interest is taken.

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from erresearch.claims.decision_rule import word_of
+from erresearch.claims.decision_rule import settled
 from erresearch.claims.registry import grade
 from erresearch.claims.sharing import Finding
 from erresearch.errors import DataError, DesignError
@@ -20,6 +20,7 @@ from erresearch.experiments.history import (
     day_of,
     fit_history,
     logged,
+    missed_periods,
     pair_model,
     read_series,
 )
@@ -43,8 +44,6 @@ from erresearch.results import (
     Estimate,
     Interval,
     Printed,
-    Reason,
-    ReasonCode,
     StudentT,
     Verdict,
     Word,
@@ -54,8 +53,6 @@ from erresearch.results import (
 LEVEL = 0.95
 #: Share by which an outcome of the past may move and still be the same: late refunds move it more.
 SAME = 0.02
-#: In the place of an end that is not known.
-_FAR = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -107,7 +104,7 @@ class Judgement(Printed):
         _, why = settled(self.effect.interval, self.plan.delta)
         return Verdict(
             self.plan.claim or "posting brings revenue",
-            self.plan.history[0].entity or "the shop",
+            self.plan.name,
             self.word,
             estimate=self.effect,
             interval=self.effect.interval,
@@ -137,7 +134,7 @@ class Judgement(Printed):
             )
         se = (ends.high - ends.low) / (2 * StudentT(0.0, 1.0, math.inf).critical(LEVEL))
         return Finding(
-            name=self.plan.history[0].entity or "the shop",
+            name=self.plan.name,
             estimate=replace(self.effect, se=se).about(StudentT(self.effect.value, se, math.inf)),
             outcome=self.plan.outcome,
             period="day" if self.plan.design.every == "D" else "week",
@@ -228,6 +225,11 @@ def judge_experiment(
     >>> judge_experiment.__name__
     'judge_experiment'
     """
+    if (zone := getattr(panel, "tz", "")) and plan.zone and zone != plan.zone:
+        raise DataError(
+            "the rows count their days in another zone than the plan", got=zone, allowed=plan.zone,
+            fix=f"build the panel with tz={plan.zone!r}, or leave --tz out",
+        )  # fmt: skip
     rows = read_series(panel, outcome=plan.outcome)
     shops = _same_shops(plan, rows)
     periods = _periods(plan, shops, looking_early, ended)
@@ -273,37 +275,6 @@ def judge_experiment(
         doubts=tuple(doubts),
         early=looking_early,
     )
-
-
-def settled(interval: Interval, delta: float) -> tuple[Word, Reason]:
-    """Word of an experiment's claim that there is an effect above 0, and why.
-
-    Parameters
-    ----------
-    interval : Interval
-        Of the effect; an end that is not known bars no word about the other side.
-    delta : float
-        Smallest effect of interest.
-
-    Returns
-    -------
-    word : Word
-    why : Reason
-
-    Examples
-    --------
-    >>> word, why = settled(Interval(0.01, float("inf")), 0.05)
-    >>> word, str(why)
-    ('supported', 'the whole interval lies above 0')
-    """
-    ends = Interval(max(interval.low, -_FAR), min(interval.high, _FAR), interval.level)
-    word, _ = word_of(ends, direction="greater", sesoi=delta)
-    if word == "practically nil":
-        return word, Reason(ReasonCode.INSIDE_SESOI, {"sesoi": delta})
-    if word == "inconclusive":
-        code = ReasonCode.HOLDS_ZERO_AND_LARGE if interval.bounded else ReasonCode.NO_BOUND
-        return word, Reason(code, {"sesoi": delta})
-    return word, Reason(ReasonCode.BEYOND_ZERO, {"side": "above" if word == "supported" else "below"})
 
 
 def _same_shops(plan: PausePlan, found: tuple[Series, ...]) -> tuple[Series, ...]:
@@ -491,6 +462,10 @@ _SAID: Final = {
         "compliance",
         "posts and pauses were not as planned in {} of {} periods; they count as assigned",
     ),
+    "compliance-unknown": (
+        "compliance",
+        "the rows do not tell what was posted, so nobody knows whether the pauses were kept",
+    ),
     "ended-early": ("end", "given up on {}: right only if the reason had nothing to do with {}"),
     "carry-over": ("carry-over", "beyond the declared lags {} to {}: p {}"),
     "level": ("level", "{} in a usual period of the plan, {} in one of the history: the same unit?"),
@@ -545,7 +520,9 @@ def _cautions(
     missed, known = _missed(plan, shops, periods)
     if known:
         share = missed / known
-        found.append(_doubt("compliance", missed, known, value=share, raised=share > 0.2))
+        found.append(_doubt("compliance", round(missed), known, value=share, raised=share > 0.2))
+    else:
+        found.append(_doubt("compliance-unknown"))
     return found
 
 
@@ -577,18 +554,18 @@ def _changed(plan: PausePlan, shops: tuple[Series, ...]) -> tuple[int, int]:
     return changed, compared
 
 
-def _missed(plan: PausePlan, shops: tuple[Series, ...], periods: int) -> tuple[int, int]:
-    """Pauses with posts; a period in which posts were due and none came, where posts are weekly."""
-    missed = known = 0
-    for shop, posting in zip(shops, plan.schedule.posting, strict=True):
+def _missed(plan: PausePlan, shops: tuple[Series, ...], periods: int) -> tuple[float, int]:
+    """Periods that were not as planned, and those of which the posts are known."""
+    missed, known = 0.0, 0
+    for then, shop, posting in zip(plan.history, shops, plan.schedule.posting, strict=True):
         if shop.posts is None:
             continue
         place = (shop.dates - plan.start).astype(int) // DAYS[plan.design.every]
         inside = (place >= 0) & (place < min(periods, plan.design.length)) & np.isfinite(shop.posts)
-        due, posts = posting[place[inside]], shop.posts[inside]
-        missed += int((~due & (posts > 0)).sum())
-        if plan.design.every == "W":
-            missed += int((due & (posts == 0)).sum())
+        posts = np.full(len(posting), np.nan)
+        posts[place[inside]] = shop.posts[inside]
+        before = posts[posting] if then.posts is None else then.posts
+        missed += missed_periods(posts, posting, before, plan.design.block)
         known += int(inside.sum())
     return missed, known
 

@@ -16,6 +16,7 @@ from erresearch.experiments.designs import (
     BELIEVABLE,
     DESIGNS,
     FEWEST,
+    WHY,
     Array,
     Kind,
     PauseDesign,
@@ -189,7 +190,7 @@ def _planned(
     shops = matched(shops) if kind == "shops" else shops
     _check_calendar(shops, known, weeks, block)
     noises = noises_of(shops, in_pairs=kind == "shops")
-    reasons: list[str] = []
+    reasons = [WHY[kind].format(len(shops))] if asked.design == "auto" and len(shops) > 1 else []
     window = known.lags if known else asked.lags or _window(shops, reasons)
 
     def foresee(tried: PauseDesign) -> Power:
@@ -226,6 +227,7 @@ def _planned(
         delta=delta,
         cost=asked.cost,
         currency=getattr(history, "currency", ""),
+        zone=getattr(history, "tz", ""),
         power=rows,
         blocks=blocks,
         reasons=(*reasons, *_cautions(shops, noises)),
@@ -247,13 +249,13 @@ def _check_calendar(
         raise DesignError(
             "the shops' histories end on different days or have different periods",
             got=", ".join(sorted({str(shop.dates[-1]) for shop in shops})[:3]),
-            fix="cut them to one last day, or name one shop with entity=",
+            fix="cut them to one last day, or name one shop with entity= (--entity)",
         )
     if known is not None and known.every != shops[0].every:
         raise DesignError(
             "the design and the history have different periods",
             got=f"{known.every} and {shops[0].every}",
-            fix="build the panel with the design's freq",
+            fix="build the panel with the design's freq (--freq)",
         )
     if block is not None and not (isinstance(block, int) and block >= 1):
         raise DesignError("`block` must be 1 or more periods", got=repr(block), fix="use block=2")
@@ -273,7 +275,7 @@ def matched(shops: tuple[Series, ...]) -> tuple[Series, ...]:
         raise DesignError(
             f"fewer than {FEWEST} pairs of shops",
             got=f"{len(shops)} shops",
-            fix="pause in time: design='time'",
+            fix="pause in time: design='time' (--design time)",
         )
     length = min(len(shop) for shop in shops)
     noises = [fit_history(shop).innovations for shop in shops]
@@ -366,14 +368,17 @@ def _choose_length(
             if length == own:
                 raise
             continue  # too few pairs in so short a plan; the table begins later
-        found[length] = foresee(tried)
+        if tried.length not in found:  # weeks that are no whole pair of blocks give the plan of fewer weeks
+            found[tried.length] = foresee(tried)
     rows = tuple(found.values())
     if not rows:
         raise DesignError(
-            f"fewer than {FEWEST} pairs of blocks fit into a year", got="blocks that long", fix="use block=1"
+            f"fewer than {FEWEST} pairs of blocks fit into a year",
+            got="blocks that long",
+            fix="use block=1 (--block 1)",
         )
     if own:
-        return rows, found[own]
+        return rows, found[shaped(own).length]
     return rows, next((row for row in rows if row.at_delta >= 0.8), rows[-1])
 
 
@@ -491,7 +496,7 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
     'foreseen'
     """
     rng = np.random.default_rng([seed, 2])
-    plans, _ = draws(design, len(noises), AGAIN, rng)
+    plans, complete = draws(design, len(noises), AGAIN, rng)
     z = exposure(plans, design.lags)
     periods = z.shape[-1]
     starts = rng.integers(0, max(len(noise.innovations) for noise in noises), STARTS)
@@ -502,9 +507,9 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
     for truth in truths:
         order = np.r_[truth, np.delete(np.arange(len(plans)), truth)]
         lots = draw_again(windows, z[order], False)
-        found += _share_found(lots, effects, complete=len(plans) >= design.possible)
+        found += _share_found(lots, effects, complete=complete)
     found /= len(truths)
-    return _power(design, effects, found, STARTS * len(truths))
+    return _power(design, len(noises), effects, found, STARTS * len(truths))
 
 
 def approximated(
@@ -517,8 +522,8 @@ def approximated(
 ) -> Power:
     """Foresee by a formula: the mean power of Student's t over plans that chance could draw.
 
-    The noncentrality of each plan is δ z′Mz₀/√(z′Mz), with one degree of freedom less than groups; the noise is taken
-    for white after its filter, which placebo plans do not have to believe.
+    The noncentrality of each plan is δ z′Mz₀/√(z′Mz), with one degree of freedom less than groups
+    (of all shops); the noise is taken for white after its filter, which placebo plans do not have to believe.
 
     Parameters
     ----------
@@ -555,20 +560,20 @@ def approximated(
     z, really = exposure(plans, design.lags), exposure(plans, truth or design.lags)
     root = np.maximum(strength(tuple(_empty(noise, design) for noise in noises), z, really), 1e-9)
     effects = np.r_[0.0, delta, np.linspace(0.25, 8, 125) / root.mean()]
-    df = design.groups - 1
+    df = design.groups * (len(noises) if design.kind == "time" else 1) - 1
     critical = stdtrit(df, 0.975)
     shift = effects[:, None] * root
     found = stdtr(df, shift - critical) + stdtr(df, -shift - critical)
-    return _power(design, effects, found.mean(axis=1), 0)
+    return _power(design, len(noises), effects, found.mean(axis=1), 0)
 
 
-def _power(design: PauseDesign, effects: Array, found: Array, placebos: int) -> Power:
+def _power(design: PauseDesign, units: int, effects: Array, found: Array, placebos: int) -> Power:
     """The shares found at no effect, at delta, and over a grid, as one row."""
     enough = np.flatnonzero(np.minimum.accumulate(found[:1:-1])[::-1] >= 0.8)
     return Power(
         weeks=math.ceil(design.length * DAYS[design.every] / 7),
         groups=design.groups,
-        smallest_p=design.smallest_p,
+        smallest_p=design.reachable(design.length, units),
         size=float(found[0]),
         detectable=float(effects[2:][enough[0]]) if len(enough) else math.inf,
         at_delta=float(found[1]),

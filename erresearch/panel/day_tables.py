@@ -82,6 +82,22 @@ def sells(exports: Sequence[Export]) -> bool:
     return any(set(_SOLD) & set(one.rows.columns) for one in exports)
 
 
+def days_of_sales(exports: Sequence[Export], tz: str) -> pd.DataFrame:
+    """A row for each day between the first and the last sale, in the place of posts of which the files say nothing."""
+    found = []
+    for one in exports:
+        rows = one.rows.assign(account=one.rows["entity"].fillna("") if "entity" in one.rows.columns else "")
+        ends = rows["date_end"].fillna(rows["date"]) if "date_end" in rows.columns else rows["date"]
+        found.append(rows.assign(last=ends)[["account", "date", "last"]])
+    spans = pd.concat(found).groupby("account").agg({"date": "min", "last": "max"})
+    days = [
+        pd.DataFrame({"account": name, "published_at": pd.date_range(first, last) + pd.Timedelta(hours=12)})
+        for name, first, last in spans.itertuples()
+    ]
+    made = pd.concat(days, ignore_index=True)
+    return made.assign(published_at=made["published_at"].dt.tz_localize(tz))
+
+
 def only_days(posts: Any) -> list[Export]:
     """The exports, where all of them hold days; otherwise none."""
     given = [posts] if isinstance(posts, Export) else posts
