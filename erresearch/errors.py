@@ -145,7 +145,7 @@ def own_warnings() -> Iterator[list[str]]:
 
 
 def missing_columns(
-    wanted: Iterable[str], present: Iterable[str], *, where: str = "the table"
+    wanted: Iterable[str], present: Iterable[str], *, where: str = "the table", fix: str = ""
 ) -> ColumnError:
     """Say which columns are missing and which present names come nearest.
 
@@ -155,6 +155,8 @@ def missing_columns(
         The columns asked for and those there.
     where : str
         What was searched, for the message.
+    fix : str
+        What to do where no present name comes near.
 
     Returns
     -------
@@ -167,7 +169,7 @@ def missing_columns(
     No column 'folowers' in the table. Allowed: followers, likes. Did you mean 'followers' for 'folowers'?
     """
     present = [str(name) for name in present]
-    absent = [name for name in wanted if name not in present]
+    absent = [str(name) for name in wanted if name not in present]
     small = {name.casefold(): name for name in present}
     hints = [(name, difflib.get_close_matches(name.casefold(), small, n=1)) for name in absent]
     near = [f"{small[found[0]]!r} for {name!r}" for name, found in hints if found]
@@ -178,7 +180,7 @@ def missing_columns(
     return ColumnError(
         f"No {plural} {', '.join(map(repr, absent))} in {where}",
         allowed=shown or "(there is no column)",
-        fix=f"Did you mean {', '.join(near)}?{way}" if near else "",
+        fix=f"Did you mean {', '.join(near)}?{way}" if near else fix.rstrip("; "),
     )
 
 

@@ -31,9 +31,9 @@ from erresearch.claims.options import without_challenges
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.datasets import catalog
 from erresearch.engine.expressions import log
-from erresearch.errors import DataError, DesignError, EngineError, UnknownNameError
+from erresearch.errors import ColumnError, DataError, DesignError, EngineError, UnknownNameError
 from erresearch.io.files import resource
-from erresearch.relate import reliability
+from erresearch.relate import regress, reliability
 from erresearch.results import (
     WORDS,
     Estimate,
@@ -545,7 +545,7 @@ def test_examine_says_why_a_claim_is_not_judged(panel) -> None:
     assert verdict.word == "not judged"
     assert verdict.certainty is None
     assert "revenue" in verdict.reason
-    assert "Least data" in verdict.reason
+    assert "pass columns={'revenue': 'its own name'}; least data for this claim" in verdict.reason
 
 
 def test_advertising_that_is_not_known_lowers_the_certainty_and_none_at_all_is_accepted(panel) -> None:
@@ -596,7 +596,7 @@ def test_zeros_are_said_to_cost_their_neighbours(panel) -> None:
     (verdict,) = examine("C01", {"shop": holes})
     lost = next(d for d in verdict.doubts if d.name == "rows left out")
     assert lost.raised
-    assert "each zero with its neighbours" in lost.text
+    assert "each zero and each gap takes its neighbours" in lost.text
 
 
 def test_a_list_needs_a_declared_rule_of_choice() -> None:
@@ -724,17 +724,75 @@ def test_columns_that_no_claim_knows_and_reliabilities_that_are_none_are_refused
         UnknownNameError, match=r"no column of these claims 'engagment'.*Did you mean 'engagement'"
     ):
         examine("C01", {"shops": table}, columns={"engagment": "engagement"})
-    for wrong in (0.0, 1.2, math.nan):
+    for wrong in (0.0, 1.2, math.nan, "high", True, (0.5, 0.9)):
         with pytest.raises(DesignError, match="a reliability is a share of the variance"):
             examine("C01", {"shops": table}, reliability=wrong)
     with pytest.raises(UnknownNameError, match="no rule of choice 'best'"):
         examine("C07", {"shops": table}, choice="best")
+    for level in ("95", None, 95):
+        with pytest.raises(DesignError, match=r"`level` must lie between 0 and 1.*Use 0.95 for 95 %"):
+            examine("C01", table, level=level)
+    with pytest.raises(ColumnError, match="a column name stands twice in the table: 'spend'"):
+        examine("C01", pd.concat([table, table[["spend"]]], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"controls": "weather"}, "No column 'weather' in the table"),  # one name is no list of letters
+        ({"controls": [1]}, "No column '1' in the table"),
+        ({"columns": {"engagement": None}}, "No column 'None' in the table"),
+        ({"controls": "revenue"}, "a control is what the claim itself is about: 'revenue'. Leave it out"),
+        ({"controls": ["week"]}, "a control is what the claim itself is about: 'week'"),
+    ],
+)
+def test_names_that_cannot_be_meant_are_said(panel, asked, said):
+    (verdict,) = examine("C01", panel, **asked)
+    assert verdict.word == "not judged"
+    assert said in verdict.reason
+
+
+def test_a_table_as_pandas_leaves_it_says_what_to_do(panel):
+    (verdict,) = examine("C01", panel.set_index(["account", "week"]))
+    assert "call .reset_index() on it first" in verdict.reason
+    with pytest.raises(ColumnError, match="The table's index is no column"):
+        regress(panel.set_index("week"), "revenue", on=["engagement"], time="week")
+    one = panel[panel["account"] == panel["account"].iloc[0]].drop(columns="account")
+    (verdict,) = examine("C01", pd.concat([one, one.iloc[:2]]))
+    assert "table.duplicated(['week']) finds them" in verdict.reason
+    assert "or bring a column that tells the accounts apart" in verdict.reason
+
+
+def test_the_word_without_further_controls_stands_beside(panel):
+    more = panel.assign(price=1 + np.arange(len(panel)) % 7)
+    (held,) = examine("C01", more, controls="price")
+    (bare,) = examine("C01", more)
+    beside = next(doubt for doubt in held.doubts if doubt.name == "without the controls")
+    assert beside.value == pytest.approx(bare.estimate.value)
+    assert beside.text.startswith(bare.words)
+    assert "without the controls" not in {doubt.name for doubt in bare.doubts}
+
+
+@pytest.mark.parametrize("column", ["engagement", "revenue"])
+def test_a_period_that_carries_its_account_is_named(panel, column):
+    assert "one-period" not in {doubt.code for doubt in examine(QUICK, panel)[0].doubts}
+    slipped = panel.assign(**{column: panel[column].astype(float)})
+    slipped.loc[30, column] *= 1_000  # a decimal point that is lost
+    (verdict,) = examine(QUICK, slipped)
+    said = next(doubt for doubt in verdict.doubts if doubt.code == "one-period")
+    assert said.raised
+    assert f"{panel['week'][30]:%Y-%m-%d} holds 9" in said.text
+    assert f"% of all {column} of its account" in said.text
+    # text of a cell stands in no message
+    (verdict,) = examine(QUICK, slipped.assign(week=slipped["week"].dt.strftime("%G-W%V")))
+    assert next(d for d in verdict.doubts if d.code == "one-period").text.startswith("one period holds")
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        (lambda t: t.assign(engagement=0.0), "Use longer periods, in which fewer counts are 0"),
+        (lambda t: t.assign(engagement=0.0), "fewer counts are 0 or missing, or a column that is above 0"),
+        (lambda t: t.assign(engagement=math.nan), "not finite: log engagement.*or a column that is above 0"),
         (lambda t: t.assign(engagement=3.0), "no variation is left in 'lag1 log engagement'"),
         (lambda t: pd.concat([t, t.iloc[:5]]), "5 rows repeat one.*Sum or average them first"),
         (

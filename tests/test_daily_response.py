@@ -372,6 +372,19 @@ def test_weeks_many_shops_and_few_days_are_judged_as_before():
     for rows in (weekly.assign(entity="a"), days[:150], many):
         (verdict,) = er.examine("C01", {"rows": rows}, events="none")
         assert "size" not in {doubt.code for doubt in verdict.doubts}
+    (verdict,) = er.examine("C01", {"rows": days[:150]}, events="none")
+    why = next(doubt for doubt in verdict.doubts if doubt.code == "too-few-days")
+    assert why.text.startswith("150 days are too few to be judged by day")
+    assert why.raised
+    (verdict,) = er.examine("C01", {"rows": days[:12]}, events="none")
+    assert verdict.word == "not judged"
+    assert "12 days are too few" in verdict.reason
+    other = shop(days=728, rng=9).assign(entity="b", engagement=lambda t: t["engagement"] + 5)
+    holes = pd.concat([days.assign(entity="a"), other[other.index % 4 > 0]])
+    (verdict,) = er.examine("C01", {"rows": holes}, events="none")
+    assert "1 of 2 shops lack too many days" in next(
+        d.text for d in verdict.doubts if d.code == "too-few-days"
+    )
 
 
 def test_by_day_the_words_are_of_days_and_what_could_be_shown_comes_first():
@@ -479,6 +492,15 @@ def test_gaps_are_counted_and_cost_little(table, found):
         )
     )
     assert next(doubt.value for doubt in edge.cautions if doubt.code == "outside") == 30
+    early = table.index < 60  # days that the platform was not asked for, written as nothing
+    unseen = asked(
+        table.assign(engagement=table["engagement"].where(~early, 0), posts=table["posts"].where(~early, 0))
+    )
+    assert next(doubt.value for doubt in unseen.cautions if doubt.code == "silent") >= 60
+    emptied = asked(
+        table.assign(engagement=table["engagement"].where(~early), posts=table["posts"].where(~early))
+    )
+    assert next(doubt.value for doubt in emptied.cautions if doubt.code == "outside") == 60
     silent = table.assign(engagement=table["engagement"].where(table["posts"] > 0))
     assert asked(silent).size.value == pytest.approx(found.size.value)
 
@@ -537,7 +559,12 @@ def test_posts_on_one_weekday_and_many_kinds_of_events_are_said(table):
         (
             lambda t: t.assign(period=t["period"].dt.tz_localize("Asia/Tokyo")),
             DataError,
-            "moments of a time zone",
+            r"moments of a time zone.*Drop the zone: table\['period'\] = table\['period'\].dt.tz_localize",
+        ),
+        (
+            lambda t: t.assign(period=(t["period"] + pd.Timedelta("3h")).dt.tz_localize("UTC")),
+            DataError,
+            r"moments of a time zone.*dt.tz_convert\('Europe/Amsterdam'\)",
         ),
         (
             lambda t: t.assign(period=t["period"] + pd.Timedelta("3h")),
@@ -561,8 +588,17 @@ def test_bad_controls_and_too_many_shops_are_refused(table):
     gone = table.assign(price=np.where(table.index % 4 == 0, np.nan, 1.0))
     with pytest.raises(DataError, match="`price` is missing on too many days: 105 of 420"):
         asked(gone, controls=["price"])
-    with pytest.raises(DesignError, match="cannot be told apart from what is held fixed"):
+    with pytest.raises(DesignError, match=r"cannot be told apart from what is held fixed.*alike every week"):
+        asked(table.assign(engagement=np.where(table["period"].dt.day_of_week == 0, 50, 0)))
+    with pytest.raises(DesignError, match="`engagement` is the same on every day: 420 days"):
         asked(table.assign(engagement=7))
+    for name in ("engagement", "revenue"):
+        with pytest.raises(DesignError, match=f"a control is x or y itself: '{name}'"):
+            asked(table, controls=name)
+    with pytest.raises(ColumnError, match="No column 'price'"):  # one name is no list of letters
+        asked(table, controls="price")
+    with pytest.raises(DesignError, match="`level` must lie between 0 and 1: '95'"):
+        asked(table, level="95")
     many = pd.concat([table.assign(entity=f"shop {i}") for i in range(6)])
     with pytest.raises(DesignError, match="6 shops are not few"):
         asked(many, by="entity")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -44,6 +46,7 @@ def test_a_step_stays_and_an_entity_keeps_its_own():
     np.testing.assert_allclose(found.loc[found["shop"] == "b", "event: sale"], [0, 5 / 7, *[1] * 8])
 
 
+@pytest.mark.filterwarnings("ignore:events that cover the whole table")
 @settings(max_examples=50, deadline=None)
 @given(
     first=st.integers(0, 60),
@@ -98,6 +101,37 @@ def test_events_outside_the_table_are_counted():
     with pytest.warns(ErresearchWarning, match="2 of 3 events lie outside the table"):
         found = event_columns(weeks(), declared, by="shop", time="week")
     assert found.outside == 2
+
+
+def test_an_event_that_never_changes_is_counted():
+    with pytest.warns(ErresearchWarning, match=r"cover the whole table and tell nothing: 1; declare when"):
+        laid(events(start=["2023-12-01"], end=["2024-12-31"]))
+
+
+@pytest.mark.parametrize("entity", [[1, None], [1.0, 2.0], ["1", ""]])
+@pytest.mark.parametrize("kind", [int, float, str])
+def test_entities_are_the_same_in_any_type(entity, kind):
+    # an empty cell makes 1 into 1.0
+    days = pd.date_range("2024-01-01", periods=4, freq="7D")
+    table = pd.DataFrame({"shop": [kind(1)] * 4 + [kind(2)] * 4, "week": [*days, *days]})
+    declared = pd.DataFrame({"date": ["2024-01-02", "2024-01-10"], "name": "sale", "entity": entity})
+    found = event_columns(table, declared, by="shop", time="week").rows["event: sale"]
+    assert found[:4].gt(0).tolist()[0]
+    assert found.gt(0).sum() == (3 if entity[1] in (None, "") else 2)
+
+
+@pytest.mark.parametrize("engine", [pl.DataFrame, lambda t: pl.DataFrame(t).lazy(), pa.table])
+def test_events_may_come_from_any_engine(engine):
+    declared = {"date": ["2024-01-05", "2024-01-06"], "name": ["sale", "fair"]}
+    assert read_events(engine(declared)).equals(read_events(pd.DataFrame(declared)))
+    numbers = pd.DataFrame({"date": [20240105, 20240106], "name": ["sale", "fair"]})
+    assert read_events(numbers).equals(read_events(pd.DataFrame(declared)))
+
+
+@pytest.mark.parametrize("declared", [["2024-01-05"], {"date": ["2024-01-05"]}, True, 5])
+def test_what_is_no_table_is_refused_with_the_way_to_one(declared):
+    with pytest.raises(DataError, match=r"events come as a table or a file: .*pd.DataFrame\(\{'date'"):
+        read_events(declared)
 
 
 def test_a_file_of_events(tmp_path):

@@ -176,7 +176,9 @@ def test_gaps_are_never_bridged():
     assert "1 gap" in found.method
 
 
-@pytest.mark.parametrize("kind", ["number", "float", "text", "date", "month", "quarter", "timestamp"])
+@pytest.mark.parametrize(
+    "kind", ["number", "float", "text", "date", "month", "quarter", "timestamp", "clock"]
+)
 def test_calendars(found, kind):
     panel = panel_of()
     index = panel.groupby("account").cumcount()
@@ -190,6 +192,10 @@ def test_calendars(found, kind):
         "month": [month[i] for i in index],
         "quarter": [month[3 * i] for i in index],
         "timestamp": pd.Timestamp("2024-03-29", tz="Europe/Vienna") + pd.to_timedelta(index, unit="h"),
+        # Mondays of a zone whose clocks change, in UTC
+        "clock": (pd.Timestamp("2022-01-03") + pd.to_timedelta(7 * index, unit="D"))
+        .dt.tz_localize("America/New_York")
+        .dt.tz_convert("UTC"),
     }[kind]
     again = precedence(panel.assign(week=made), *LOGS, **HOW)
     assert again.forward.value == pytest.approx(found.forward.value, rel=1e-9)
@@ -426,6 +432,16 @@ def test_too_few_rows_for_the_model():
 def test_missing_column():
     with pytest.raises(ColumnError, match="Did you mean 'engagement'"):
         precedence(panel_of(), log("engagment"), LOGS[1], **HOW)
+
+
+def test_one_control_needs_no_list(found):
+    for one in ("spend", log("spend")):
+        listed, alone = (
+            precedence(panel_of(), *LOGS, by="account", time="week", controls=held) for held in ([one], one)
+        )
+        assert alone.forward.value == listed.forward.value
+    with pytest.raises(DesignError, match="`level` must lie between 0 and 1: '95'"):
+        precedence(panel_of(), *LOGS, **HOW, level="95")
 
 
 def test_the_same_series_twice():

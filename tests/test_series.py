@@ -88,6 +88,14 @@ def test_rows_that_are_a_series_bring_a_warning_that_names_the_call():
         correlate(table, "x", "y")
     with pytest.warns(ErresearchWarning, match=r"Write er\.regress\(data, .*time='week'\)"):
         regress(table, "y", on=["x"])
+    with pytest.warns(
+        ErresearchWarning, match=r"Write er\.correlate\(data\.reset_index\(\), .*time='week'\)"
+    ):
+        correlate(table.set_index("week"), "x", "y")
+    for named in ("week", "period", "Month"):  # a name tells it, whatever the column holds
+        ordered = table.drop(columns="week").assign(**{named: [f"2024-{i}" for i in range(104)]})
+        with pytest.warns(ErresearchWarning, match=f"the rows are a series over '{named}'"):
+            correlate(ordered, "x", "y")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         correlate(table.drop(columns="week"), "x", "y")

@@ -17,10 +17,12 @@ from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
 from erresearch.claims.variables import Declared, Variables, cast_roles, is_simulated
 from erresearch.datasets.entries import registered
 from erresearch.engine.moments import Moments
-from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning, UnknownNameError
+from erresearch.engine.sources import as_narwhals
+from erresearch.errors import DataError, ErresearchError, ErresearchWarning, UnknownNameError
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events
 from erresearch.results import Doubt, Reliability, Table, Verdict, plain
+from erresearch.results.estimates import check_level
 from erresearch.robustness.data_guards import (
     copied_from_another_period,
     made_of_predictors,
@@ -108,7 +110,7 @@ def examine(
     ...     print(verdict.words)
     supported (at least δ), simulated, certainty very low
     """
-    if isinstance(nw.from_native(data, pass_through=True), (nw.DataFrame, nw.LazyFrame)):
+    if isinstance(as_narwhals(data, pass_through=True), (nw.DataFrame, nw.LazyFrame)):
         data = {"your data": data}
     if not isinstance(data, Mapping) or not data:
         raise DataError(
@@ -117,8 +119,7 @@ def examine(
             allowed="a mapping from name to table",
             fix="pass {'my shop': table}",
         )
-    if not 0 < level < 1:
-        raise DesignError("`level` must lie between 0 and 1", got=repr(level), fix="use 0.95 for 95 %")
+    check_level(level)
     several = [claims] if isinstance(claims, (Claim, str)) else list(claims)
     chosen = [claim if isinstance(claim, Claim) else claim_named(claim) for claim in several]
     told = isinstance(events, str) and events == "none"
@@ -128,7 +129,7 @@ def examine(
         raise UnknownNameError.of("column of these claims", strange, played)
     said = Declared(
         columns=columns or {},
-        controls=tuple(controls),
+        controls=(controls,) if isinstance(controls, str) else tuple(controls),
         events=events if events is None or told else read_events(events),
     )
 
@@ -140,10 +141,13 @@ def examine(
         return found
 
     found = judged(said)
-    if events is None or told:
-        return tuple(found)
-    bare = judged(replace(said, events=None))
-    return tuple(_beside(one, other) for one, other in zip(found, bare, strict=True))
+    if said.events is not None and not told:
+        bare = judged(replace(said, events=None))
+        found = [_beside(one, other, "events") for one, other in zip(found, bare, strict=True)]
+    if said.controls:
+        bare = judged(replace(said, controls=()))
+        found = [_beside(one, other, "controls") for one, other in zip(found, bare, strict=True)]
+    return tuple(found)
 
 
 def _declared_options(
@@ -159,14 +163,15 @@ def _declared_options(
     return {**({"reliability": reliability} if arrows else {}), **({"choice": choice} if lists else {})}
 
 
-def _beside(declared: Verdict, bare: Verdict) -> Verdict:
-    """A verdict with events, and what it would be without them."""
+def _beside(declared: Verdict, bare: Verdict, what: str) -> Verdict:
+    """A verdict, and what it would be without the events or controls that were declared."""
     if declared.estimate is None or bare.estimate is None or bare.certainty is None:
         return declared
-    if "events-not-declared" not in bare.certainty.codes:
-        return declared
+    same = declared.estimate.value == bare.estimate.value
+    if same if what == "controls" else "events-not-declared" not in bare.certainty.codes:
+        return declared  # the claim has no use for them
     said = f"{bare.words}: {bare.number}"
-    doubt = Doubt("without the events", said, bare.estimate.value, bare.word != declared.word)
+    doubt = Doubt(f"without the {what}", said, bare.estimate.value, bare.word != declared.word)
     return replace(declared, doubts=(*declared.doubts, doubt))
 
 
@@ -207,7 +212,7 @@ def evidence_for(
 
 
 def _in_memory(data: Any) -> bool:
-    return isinstance(nw.from_native(data, pass_through=True), nw.DataFrame)
+    return isinstance(as_narwhals(data, pass_through=True), nw.DataFrame)
 
 
 def _guard(claim: Claim, cast: Variables[Any]) -> None:

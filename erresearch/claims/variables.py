@@ -10,14 +10,17 @@ import narwhals.stable.v2 as nw
 
 from erresearch.claims.options import Options
 from erresearch.claims.registry import Claim, Direction
+from erresearch.datasets.entries import registered
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import column_names, says_simulated
+from erresearch.engine.sources import as_narwhals, column_names, in_the_index, says_simulated
 from erresearch.errors import ColumnError, DesignError, missing_columns
 from erresearch.panel.events import event_columns
 from erresearch.schema.vocabulary import REACTIONS, SHOP_NAMES, TIME_NAMES
 
 Arguments = TypeVar("Arguments", bound=Options)
+#: Roles whose columns can be no control.
+_ASKED_OF = ("x", "y", "rival", "by", "time")
 
 
 class Rowless:
@@ -138,7 +141,7 @@ def cast_roles(
     if strange:
         raise missing_columns(strange, present)
     roles: dict[str, str] = {}
-    absent: list[str] = []
+    absent: dict[str, tuple[str, ...]] = {}
     asked = claim.cast(dataset)
     data, completed = _completed(data, asked, present, said.columns, dataset)
     if completed:
@@ -149,13 +152,20 @@ def cast_roles(
         found = next((name for name in (*own, *names) if name in present), None)
         if found is None and not (isinstance(data, Moments) and data.by in names):
             if role not in claim.optional:
-                absent.append(f"{role} ({' or '.join(names)})")
+                absent[role] = names
         else:
             roles[role] = found if found is not None else str(data.by)
     if absent:
-        raise ColumnError(
-            f"{claim.id} needs columns that are not there: {', '.join(absent)}",
-            fix=f"least data for this claim: {claim.minimum or 'these columns'}",
+        named = ", ".join(f"{role} ({' or '.join(columns)})" for role, columns in absent.items())
+        least = f"least data for this claim: {claim.minimum or 'these columns'}"
+        way = "" if dataset in registered() else _where_it_may_be(data, next(iter(absent.values()))[0])
+        raise ColumnError(f"{claim.id} needs columns that are not there: {named}", fix=f"{way}{least}")
+    twice = [name for name in said.controls if name in [roles[role] for role in _ASKED_OF if role in roles]]
+    if twice:
+        raise DesignError(
+            "a control is what the claim itself is about",
+            got=", ".join(map(repr, twice)),
+            fix="leave it out of `controls`",
         )
     options = claim.arguments(dataset)
     known = {f.name for f in fields(options)} & set(said.options)
@@ -165,6 +175,11 @@ def cast_roles(
     return _with_events(
         Variables(data, roles, options, level, claim.direction, said, note.events, completed=completed)
     )
+
+
+def _where_it_may_be(data: Any, name: str) -> str:
+    """How to bring a column of one's own table that was not found."""
+    return in_the_index(data) or f"where it is called otherwise, pass columns={{{name!r}: 'its own name'}}; "
 
 
 def _understood(role: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -186,7 +201,7 @@ def _completed(
     A table without a column of accounts is that of one, if no day stands in it twice (which is refused later);
     engagement is the sum of the reactions that are there.
     """
-    frame: Any = nw.from_native(data, pass_through=True)
+    frame: Any = as_narwhals(data, pass_through=True)
     if not isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
         return data, ()
 
@@ -235,12 +250,12 @@ def _with_events(cast: Variables[Any]) -> Variables[Any]:
     events = cast.declared.events
     if events is None or isinstance(events, str) or not {"by", "time"} <= cast.roles.keys():
         return cast
-    frame = nw.from_native(cast.data, pass_through=True)
+    frame = as_narwhals(cast.data, pass_through=True)
     if not isinstance(frame, nw.DataFrame):
         raise DesignError(
             "events are laid on a table in memory",
             got=type(cast.data).__name__,
-            fix="read the panel first: one row per account and period is small",
+            fix="read the panel first, by .collect() or .df(): one row per account and period is small",
         )
     laid = event_columns(frame.to_pandas(), events, by=cast.column("by"), time=cast.column("time"))
     laid.rows.attrs.update(getattr(cast.data, "attrs", {}))

@@ -40,6 +40,7 @@ Parts = tuple[tuple[str, nw.LazyFrame[Any]], ...]
 # what Polars, DuckDB, Ibis and Spark all read as a number
 _NUMBER = r"^\s*[-+]?((\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[iI]nf(inity)?|[nN]a[nN])\s*$"
 _ROW = "__row__"
+_MOMENTS = ("datetime64", "period")  # kinds of a pandas index that is a calendar
 FEW = 250_000  # rows up to which the engine with the repeatable sums is as fast
 
 
@@ -129,7 +130,7 @@ def open_rows(
     wanted = list(dict.fromkeys([*numbers, *keys]))
     if any(name not in schema for name in wanted):
         where = repr(files[0].path) if files else "the table"
-        raise missing_columns(wanted, schema, where=where)
+        raise missing_columns(wanted, schema, where=where, fix=in_the_index(data))
     names, roots = _probe(columns, schema)
     needed = list(dict.fromkeys([*wanted, *roots]))
     if files is not None:
@@ -210,6 +211,22 @@ def column_names(data: Any) -> tuple[str, ...]:
     if isinstance(data, (str, Path)) and not str(data).startswith("duckdb:"):
         return tuple(map(str, find_files(data)[0].schema))
     return tuple(_schema(_table(data)))
+
+
+def in_the_index(data: Any) -> str:
+    """Advice for a pandas table whose rows have names, which are no column; else nothing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.DataFrame({"likes": [3, 5]}, index=pd.date_range("2024-01-01", periods=2))
+    >>> in_the_index(days)
+    "the table's index is no column, so call .reset_index() on it first; "
+    >>> in_the_index(days.reset_index())
+    ''
+    """
+    names_rows = _is_pandas(data) and (data.index.names != [None] or data.index.inferred_type in _MOMENTS)
+    return "the table's index is no column, so call .reset_index() on it first; " if names_rows else ""
 
 
 def as_narwhals(data: Any, *, pass_through: bool = False) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from erresearch.engine.sources import as_narwhals
 from erresearch.errors import (
     ColumnError,
     DataError,
@@ -56,12 +57,12 @@ class EventColumns:
     outside: int = 0
 
 
-def read_events(events: str | Path | pd.DataFrame) -> pd.DataFrame:
+def read_events(events: Any) -> pd.DataFrame:
     """Read declared events and check them.
 
     Parameters
     ----------
-    events : path or pandas.DataFrame
+    events : path or frame
         Columns ``date`` (or ``start`` and, where it lasts, ``end``, the last day), ``name``, and where wanted ``kind``
         ("pulse", a promotion that passes, or "step", a new site that stays; "pulse" where it is not said) and ``entity``
         (empty: all of them). A path names a .csv file.
@@ -78,9 +79,8 @@ def read_events(events: str | Path | pd.DataFrame) -> pd.DataFrame:
     ColumnError
         If a column is missing or unknown.
     DataError
-        If there is no event, a day cannot be read, or an event ends before it starts.
-    UnknownNameError
-        For another kind.
+        If there is no event, a day cannot be read, or an event ends before it starts; for another kind, or what is no
+        table.
 
     See Also
     --------
@@ -94,8 +94,8 @@ def read_events(events: str | Path | pd.DataFrame) -> pd.DataFrame:
     >>> read_events(sale)["kind"].item()
     'pulse'
     """
-    if isinstance(events, pd.DataFrame):
-        table, where = events.copy(), "the events"
+    if not isinstance(events, (str, Path)):
+        table, where = _as_pandas(events), "the events"
     else:
         where = Path(events).name
         try:
@@ -155,8 +155,35 @@ def read_events(events: str | Path | pd.DataFrame) -> pd.DataFrame:
             fix="give them two names",
         )
     entity = table["entity"] if "entity" in table else pd.Series("", index=table.index)
-    found["entity"] = ["" if pd.isna(each) else str(each).strip() for each in entity]
+    found["entity"] = ["" if pd.isna(each) else _key(each) for each in entity]
     return found.sort_values(["start", "end", "name"], kind="stable", ignore_index=True)
+
+
+def _as_pandas(events: Any) -> pd.DataFrame:
+    """A table of any engine, as a table of its own.
+
+    Raises
+    ------
+    DataError
+        If it is none.
+    """
+    try:
+        frame = as_narwhals(events)
+    except TypeError as error:
+        raise DataError(
+            "events come as a table or a file",
+            got=f"a value of type {type(events).__name__}",
+            allowed="a table or a .csv file with the columns date and name",
+            fix="write pd.DataFrame({'date': ['2024-11-29'], 'name': ['sale']})",
+        ) from error
+    table: pd.DataFrame = frame.lazy().collect("pandas").to_native()
+    return table.copy()
+
+
+def _key(entity: Any) -> str:
+    """An entity as text: 1.0, which is how pandas reads 1 beside an empty cell, is 1."""
+    whole = isinstance(entity, float) and entity.is_integer()
+    return str(int(entity) if whole else entity).strip()
 
 
 def public_holidays(country: str, years: Iterable[int]) -> pd.DataFrame:
@@ -247,9 +274,7 @@ def declared_events(events: str, holidays: str, periods: pd.Series[Any]) -> Any:
     return pd.concat(parts, ignore_index=True) if parts else "none"
 
 
-def event_columns(
-    rows: pd.DataFrame, events: str | Path | pd.DataFrame, *, by: str | None, time: str
-) -> EventColumns:
+def event_columns(rows: pd.DataFrame, events: Any, *, by: str | None, time: str) -> EventColumns:
     """Lay events on the periods of a panel.
 
     A period lasts from its own date to the next one of the table. A pulse is the share of its days that the event covers
@@ -260,7 +285,7 @@ def event_columns(
     ----------
     rows : pandas.DataFrame
         One row per entity and period; not changed.
-    events : path or pandas.DataFrame
+    events : path or frame
         As for :func:`read_events`.
     by : str or None
         Entity column; None for one entity.
@@ -279,7 +304,8 @@ def event_columns(
     Warns
     -----
     ErresearchWarning
-        Counting events outside the table, and events of one name that overlap (their days count once).
+        Counting events outside the table, events of one name that overlap (their days count once), and those that
+        cover all of it.
 
     Examples
     --------
@@ -291,13 +317,13 @@ def event_columns(
     """
     declared = read_events(events)
     starts, lasts = _periods(rows[time], time)
-    _check_entities(declared, () if by is None else rows[by].astype(str).unique())
+    entities = np.array([""] * len(rows) if by is None else [_key(each) for each in rows[by]])
+    _check_entities(declared, entities)
     outside = _outside(declared, min(starts.values()), max(lasts.values()))
     overlapping = _overlaps(declared)
     if overlapping:
         _caution(f"events that overlap with another of the same name: {overlapping}; their days count once")
     begin, end = (_ordinals(rows[time].map(each)) for each in (starts, lasts))
-    entities = np.array([""] * len(rows)) if by is None else rows[by].astype(str).to_numpy()
     columns: dict[str, np.ndarray] = {}
     kinds: dict[str, Kind] = {}
     inside: list[Any] = declared[~outside].to_dict("records")
@@ -308,6 +334,11 @@ def event_columns(
         own = np.ones(len(rows)) if not each["entity"] else (entities == each["entity"]) * 1.0
         columns[label] = np.minimum(columns.get(label, 0.0) + own * covered, 1.0)
         kinds[label] = each["kind"]
+    throughout = sum(bool((column == 1).all()) for column in columns.values())
+    if throughout:
+        _caution(
+            f"events that cover the whole table and tell nothing: {throughout}; declare when they began or ended"
+        )
     made = rows.assign(**_without_rare(columns, kinds))
     made.attrs.update(rows.attrs)
     return EventColumns(made, MappingProxyType(kinds), int(outside.sum()))
@@ -422,6 +453,8 @@ def _standing_out(values: np.ndarray) -> np.ndarray:
 
 def _days(column: pd.Series[Any], where: str, *, empty: bool = False) -> pd.Series[Any]:
     blank = column.isna() | column.astype(str).str.strip().isin(["", "None", "NaT", "nan"])
+    if pd.api.types.is_numeric_dtype(column):  # 20241129
+        column = column.map("{:.0f}".format)
     found = pd.to_datetime(column.where(~blank).astype(object), errors="coerce", format="ISO8601")
     wrong = (found.isna() & ~blank) | (blank & (not empty))
     if bool(wrong.any()):

@@ -498,7 +498,7 @@ def check_design(gram: np.ndarray, names: Sequence[str], raw: np.ndarray, *, whe
     if flat:
         raise DesignError(
             f"no variation is left in {', '.join(map(repr, flat))} once the effects are taken out",
-            fix="leave the column out or use fewer effects",
+            fix="leave the column out or use fewer effects; where the question is about it, these rows cannot tell",
         )
     scale = np.sqrt(diagonal)
     values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))

@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from erresearch.errors import DataError, DesignError
 from erresearch.relate.time_series import cosine_covariance
-from erresearch.results import Estimate, StudentT
+from erresearch.results import Doubt, Estimate, StudentT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -261,7 +261,8 @@ def fit_shifts(y: np.ndarray, own: np.ndarray, fixed: np.ndarray, calendar: Wind
     if lost < 1e-10:
         raise DesignError(
             "the reactions cannot be told apart from what is held fixed",
-            fix="leave out a control or a kind of event that says the same as the posts",
+            fix="leave out a control or a kind of event that says the same as the posts; reactions that are alike "
+            "every week cannot be told from the weekday",
         )
     beta = np.linalg.solve(rest.T @ rest, rest.T @ left)
     residuals = left - rest @ beta
@@ -463,19 +464,84 @@ def whole_calendar(rows: pd.DataFrame, time: str) -> pd.DataFrame:
 def closed_days(revenue: np.ndarray, weekday: np.ndarray) -> np.ndarray:
     """Days in a run without revenue of a week or more, or of a weekday without any for eight weeks, where others sell."""
     nothing = revenue <= 0
-    long = _runs(nothing, _CLOSED_DAYS)
+    long = runs(nothing, _CLOSED_DAYS)
     for day in range(7):
         own = np.flatnonzero(weekday == day)
-        long[own[_runs(nothing[own], _CLOSED_WEEKS)]] = True
+        long[own[runs(nothing[own], _CLOSED_WEEKS)]] = True
     open_days = np.isfinite(revenue) & ~long
     seldom = open_days.any() and np.mean(nothing[open_days]) < _SELDOM
     return long if seldom else np.zeros(len(revenue), dtype=bool)
 
 
-def _runs(flags: np.ndarray, least: int) -> np.ndarray:
+def runs(flags: np.ndarray, least: int) -> np.ndarray:
     """Members of runs of at least this length."""
     edges = np.flatnonzero(np.diff(np.r_[0, flags.astype(int), 0]))
     out = np.zeros(len(flags), dtype=bool)
     for begin, end in zip(edges[::2], edges[1::2], strict=True):
         out[begin:end] = end - begin >= least
     return out
+
+
+#: Share of the whole with times a usual one, and times alone, above which one figure is named.
+_MUCH: Final = (0.1, 10)
+_MANY_TIMES: Final = 20
+
+#: What is counted and goes on, and what to do about it.
+_COUNTED: Final = {
+    "outside": "days before or after those that both files cover are left out; bring both files for them to use them",
+    "closed": "days without revenue, a week or more or always of one weekday, count as closed; if the shop was open, "
+    "declare what happened as an event",
+    "missing": "days are missing between the first and the last and tell nothing; write 0 where nothing was posted or "
+    "sold",
+    "negative": "days have a negative revenue and count as days without any; book refunds on the day of the sale",
+    "silent": "days lie in runs of four weeks or more without a reaction; leave reactions and posts empty there if the "
+    "platform was not covered",
+    "one-weekday": "days with reactions are all of one weekday, from which the same day cannot be told; only posts on "
+    "other days would show it",
+    "control-missing": "days without a control count as usual ones; write 0 where there was none",
+    "unknown-control": "control has no number on any day and is left out",
+    "constant-control": "control is the same on all days and explains nothing",
+    "events-merged": "kinds of events are too many for so few days and share one response; give like things one name",
+}
+
+
+def far_out(values: np.ndarray) -> tuple[int, float, float] | None:
+    """Find a figure so large that it may be wrong.
+
+    Returns
+    -------
+    tuple of int, float and float, or None
+        Its place, its share of the whole, and how many times a usual figure above 0 it is.
+
+    Examples
+    --------
+    >>> far_out(np.array([2.0, 3.0, 300.0, 1.0]))
+    (2, 0.9803921568627451, 120.0)
+    >>> far_out(np.array([2.0, 3.0, 7.0, 1.0]))
+    """
+    largest, usual = int(np.nanargmax(values)), float(np.nanmedian(values[values > 0]))
+    share, times = float(values[largest] / np.nansum(values)), float(values[largest] / usual)
+    much, beside = _MUCH
+    return (largest, share, times) if times > _MANY_TIMES or (share > much and times > beside) else None
+
+
+class Cautions:
+    """Counted cautions, in their order."""
+
+    def __init__(self) -> None:
+        self.doubts: tuple[Doubt, ...] = ()
+
+    def count(self, code: str, count: int) -> None:
+        """Say how many, where there are any."""
+        if count:
+            text = f"{count:,} {_COUNTED[code]}"
+            self.doubts += (Doubt(code.replace("-", " "), text, float(count), True, code),)
+
+    def one_day(self, days: Any, revenue: np.ndarray, name: str) -> None:
+        """Name the day that carries the money; it counts all the same."""
+        found = far_out(revenue)
+        if found is not None:
+            best, share, times = found
+            held = f"{days[best]:%Y-%m-%d} holds {100 * share:.2g} % of all {name}"
+            text = f"{held}, {times:,.0f} times a usual day: is it right? Sums of money hang on it"
+            self.doubts += (Doubt("one day", text, share, True, "one-day"),)

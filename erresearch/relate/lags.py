@@ -29,13 +29,15 @@ _WHOLE, _DECIMAL = r"^[-+]?\d{1,18}$", r"^[-+]?\d+(\.\d*)?([eE][-+]?\d+)?$"
 DATE_TEXT = r"^\d{4}-\d{2}-\d{2}(?:[T ]00:00(?::00(?:\.0+)?)?)?$"
 #: Relative difference of values that are the same but for rounding; share of a variance that is rounding.
 _NEAR, _EQUAL = 1e-9, 1e-12
-#: Relative difference up to which two distances between periods are the same: times in days carry rounding.
 #: Dates in another writing than 2024-11-29: 29.11.2024, 11/29/24, 29 Nov 2024, Nov 2024 (in small letters).
 _OTHER_DATE = (
     r"^\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|"
     r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?,?\s*(?:\d{1,2},?\s+)?\d{2,4}\b"
 )
+#: Relative difference up to which two distances between periods are the same: times in days carry rounding.
 _SLACK = 1e-4
+#: An hour in days, and a little more.
+_AN_HOUR = 1.001 / 24
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -134,7 +136,7 @@ def check_complete(rows: int, dropped: dict[str, int], edge: int) -> None:
             got=", ".join(f"{n:,} {reason}" for reason, n in dropped.items()),
             fix="sum to one row per day or week, ask for fewer lags, or bring longer series"
             if edge
-            else "use longer periods, in which fewer counts are 0 or missing",
+            else "use longer periods, in which fewer counts are 0 or missing, or a column that is above 0",
         )
 
 
@@ -185,10 +187,10 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
         if longer[0] > 0:
             frame, calendar, lengths, counts = by_month, "month", longer, often
     if lengths.size and lengths[0] <= 0:
-        raise _repeated(by, time, int(counts[0]))
+        raise _repeated(by, time, int(counts[0]), accounts)
     usual = float(lengths[np.argmax(counts)]) if lengths.size else 1.0
-    odd = np.abs(lengths - usual) > _SLACK * usual
-    gaps = int(counts[odd].sum())
+    slack = _slack(usual, calendar)
+    gaps = int(counts[np.abs(lengths - usual) > slack].sum())
     if 2 * gaps > counts.sum():
         raise DataError(
             f"the periods in {time!r} are not equally far apart",
@@ -197,7 +199,7 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
         )
     rows = int(counts.sum()) + accounts
     in_memory = opened.small or rows * 8 * (len(columns) + 4) <= share_of_memory(ROWS_BYTES)
-    frame = _spells(frame, usual) if gaps else frame.with_columns(nw.lit(0).alias(_SPELL))
+    frame = _spells(frame, usual, slack) if gaps else frame.with_columns(nw.lit(0).alias(_SPELL))
     if in_memory:
         frame = nw.from_native(gather(frame)).lazy()
     year = {"day": 365.2425, "month": 12.0}.get(calendar, 0.0)
@@ -285,9 +287,14 @@ def _steps(frame: nw.LazyFrame[Any]) -> tuple[int, np.ndarray, np.ndarray]:
     )
 
 
-def _spells(frame: nw.LazyFrame[Any], usual: float) -> nw.LazyFrame[Any]:
+def _slack(usual: float, calendar: str) -> float:
+    """How far a distance between periods may lie from the usual one: clocks are changed by an hour twice a year."""
+    return max(_SLACK * usual, _AN_HOUR if calendar == "day" and usual >= 1 - _AN_HOUR else 0.0)
+
+
+def _spells(frame: nw.LazyFrame[Any], usual: float, slack: float) -> nw.LazyFrame[Any]:
     """Number the stretches between gaps, so that no lag reaches over one."""
-    odd = nw.when((_step() - usual).abs() > _SLACK * usual).then(1).otherwise(0)
+    odd = nw.when((_step() - usual).abs() > slack).then(1).otherwise(0)
     return frame.with_columns(odd.alias(_STEP)).with_columns(
         nw.col(_STEP).cum_sum().over(_ACCOUNT, order_by=_CLOCK).alias(_SPELL)
     )
@@ -301,12 +308,16 @@ def _distance(usual: float, calendar: str) -> str:
     return f"{usual:g} {calendar}{'s' * (usual != 1)}"
 
 
-def _repeated(by: str | None, time: str, count: int) -> DataError:
-    keys = ", ".join(repr(name) for name in (by, time) if name)
+def _repeated(by: str | None, time: str, count: int, accounts: int) -> DataError:
+    # the column of one account may have been made from nothing, so that no key of the caller's own table
+    alone = by is None or accounts == 1
+    keys = ", ".join(repr(name) for name in (by, time) if name is not None and not (alone and name == by))
     return DataError(
         f"a panel has one row per {'account and ' if by is not None else ''}period",
         got=f"{count:,} rows repeat one (table.duplicated([{keys}]) finds them)",
-        fix="sum or average them first" + (", or name the account column with `by`" if by is None else ""),
+        fix="sum or average them first"
+        + (", or name the account column with `by`" if by is None else "")
+        + (", or bring a column that tells the accounts apart" if by is not None and alone else ""),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from erresearch.engine.sources import column_names, gather, open_rows
+from erresearch.engine.sources import column_names, gather, in_the_index, open_rows
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.panel.events import event_columns
 from erresearch.relate.design import refuse_constant
@@ -17,18 +17,21 @@ from erresearch.relate.distributed_lags import (
     DAYS,
     SHORTEST,
     WEEKS,
+    Cautions,
     Drawn,
     ShopSeries,
     closed_days,
     event_lags,
     over_four_weeks,
     reach,
+    runs,
     season,
     weekly_means,
     weighted_sum,
     whole_calendar,
 )
 from erresearch.results import DailyResponse, Doubt, Estimate, Precedence, Reliability, Shown
+from erresearch.results.estimates import check_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,11 +134,18 @@ def daily_response(
     present = column_names(days)
     early = f"{x}_24h"
     counted = early if early in present else x
+    controls = (controls,) if isinstance(controls, str) else controls
+    check_level(level)
+    twice = [name for name in controls if name in (counted, x, y)]
+    if twice:
+        raise DesignError(
+            "a control is x or y itself", got=", ".join(map(repr, twice)), fix="leave it out of `controls`"
+        )
     named = list(dict.fromkeys((counted, y, "posts", "orders", *controls)))
     wanted = [name for name in named if name in present or name not in ("posts", "orders")]
     absent = [name for name in (*wanted, time, *([by] if by else [])) if name not in present]
     if absent:
-        raise missing_columns(absent, present)
+        raise missing_columns(absent, present, fix=in_the_index(days))
     rows = _table(days, wanted, time, by)
     told = () if counted.endswith("_24h") else (_LATE,)
     kinds: Mapping[str, str] = {}
@@ -218,19 +228,25 @@ def _table(days: Any, numbers: Sequence[str], time: str, by: str | None) -> pd.D
             f"`{time}` holds something that is no day, or days of several time zones",
             fix="write days as 2024-11-29, counted in one time zone",
         ) from error
+    absent = int(read.isna().sum())
+    whole = not (absent or bool((read != read.dt.normalize()).any()))
+    column = f"table[{time!r}]"
     if read.dt.tz is not None:
+        own = f"name the days of the business: {column} = {column}.dt.tz_convert('Europe/Amsterdam')"
         raise DataError(
             f"`{time}` holds moments of a time zone, and a day begins at another moment in each",
             got=str(read.dt.tz),
-            fix=f"sum them to days first: table[{time!r}].dt.tz_convert('Europe/Amsterdam').dt.tz_localize(None)"
-            ".dt.normalize()",
+            fix=f"drop the zone: {column} = {column}.dt.tz_localize(None)"
+            if whole
+            else f"{own}.dt.tz_localize(None).dt.normalize(), then sum to one row per day",
         )
-    absent = int(read.isna().sum())
-    if absent or bool((read != read.dt.normalize()).any()):
+    if not whole:
         raise DataError(
             f"`{time}` must hold whole days",
             got=f"{absent:,} rows without one" if absent else "times of the day",
-            fix="sum the rows to days first",
+            fix="leave out the rows without a day"
+            if absent
+            else f"cut them to days, {column} = {column}.dt.normalize(), then sum to one row per day",
         )
     rows[time] = read
     return rows.sort_values([*([by] if by else []), time], ignore_index=True)
@@ -265,7 +281,7 @@ class _Prepared:
         DataError, DesignError
             As :func:`daily_response` says.
         """
-        said = _Said()
+        said = Cautions()
         table, reactions, revenue, weekday = _known_days(whole_calendar(rows, time), x, y, said)
         half = _half_an_order(table, revenue)
         held = _held(table, controls, said)
@@ -305,7 +321,7 @@ class _Prepared:
 
 
 def _known_days(
-    table: pd.DataFrame, x: str, y: str, said: _Said
+    table: pd.DataFrame, x: str, y: str, said: Cautions
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
     """The stretch that has both x and y, both of them, and weekdays; revenue of closed days is not known."""
     import pandas as pd
@@ -332,7 +348,9 @@ def _known_days(
     said.count("closed", int(closed.sum()))
     unknown = ~np.isfinite(reactions) | (~np.isfinite(revenue) & ~closed)
     _refuse_missing(
-        f"{x} or {y}", unknown, "where nothing was posted or sold, or bring the days that are missing"
+        f"{x} or {y}",
+        unknown,
+        "where nothing was posted or sold, or keep only the days that both files cover",
     )
     said.count("missing", int(unknown.sum()))
     said.count("negative", int((revenue < 0).sum()))
@@ -347,6 +365,13 @@ def _known_days(
             fix="judge weeks: freq='W', or one row per week with precedence",
         )
     refuse_constant(y, revenue)
+    if np.ptp(reactions[~unknown]) == 0:
+        raise DesignError(
+            f"`{x}` is the same on every day",
+            got=f"{len(reactions):,} days",
+            fix="name the column that counts what each day's posts brought",
+        )
+    said.count("silent", int(runs(reactions == 0, 28).sum()))  # four weeks
     posted = weekday[reactions > 0]
     if len(set(posted)) == 1:
         said.count("one-weekday", len(posted))
@@ -361,46 +386,6 @@ def _refuse_missing(what: str, missing: np.ndarray, where: str) -> None:
             allowed=f"{100 * _MOST_MISSING:.0f} %",
             fix=f"write 0 {where}",
         )
-
-
-#: Share of all revenue, and times a usual day's, above which one day is named.
-_MUCH: Final = 0.1
-_MANY_TIMES: Final = 20
-
-#: What is counted and goes on.
-_COUNTED: Final = {
-    "outside": "days before or after those that both files cover",
-    "closed": "days without revenue, a week or more or always of one weekday, count as closed",
-    "missing": "days are missing between the first and the last and tell nothing",
-    "negative": "days have a negative revenue and count as days without any",
-    "one-weekday": "days with reactions are all of one weekday, from which the same day cannot be told",
-    "control-missing": "days without a control count as usual ones",
-    "unknown-control": "control has no number on any day and is left out",
-    "constant-control": "control is the same on all days and explains nothing",
-    "events-merged": "kinds of events are too many for so few days and share one response",
-}
-
-
-class _Said:
-    """Counted cautions, in their order."""
-
-    def __init__(self) -> None:
-        self.doubts: tuple[Doubt, ...] = ()
-
-    def count(self, code: str, count: int) -> None:
-        """Say how many, where there are any."""
-        if count:
-            text = f"{count:,} {_COUNTED[code]}"
-            self.doubts += (Doubt(code.replace("-", " "), text, float(count), True, code),)
-
-    def one_day(self, days: Any, revenue: np.ndarray, name: str) -> None:
-        """Name the day that carries the money; it counts all the same."""
-        best, usual = int(np.nanargmax(revenue)), float(np.nanmedian(revenue[revenue > 0]))
-        share = float(revenue[best] / np.nansum(revenue))
-        if share > _MUCH or revenue[best] > _MANY_TIMES * usual:
-            held = f"{days[best]:%Y-%m-%d} holds {100 * share:.2g} % of all {name}"
-            text = f"{held}, {revenue[best] / usual:,.0f} times a usual day: is it right? Sums of money hang on it"
-            self.doubts += (Doubt("one day", text, share, True, "one-day"),)
 
 
 def _numbers_of(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
@@ -442,7 +427,7 @@ def _half_an_order(table: pd.DataFrame, revenue: np.ndarray) -> float:
     return float(np.quantile(sold, 0.1)) / 2
 
 
-def _held(table: pd.DataFrame, controls: Sequence[str], said: _Said) -> np.ndarray:
+def _held(table: pd.DataFrame, controls: Sequence[str], said: Cautions) -> np.ndarray:
     """Each control today and over the week before, by its logarithm where it has no sign.
 
     Raises
@@ -471,7 +456,7 @@ def _held(table: pd.DataFrame, controls: Sequence[str], said: _Said) -> np.ndarr
 
 
 def _happened(
-    table: pd.DataFrame, kinds: Mapping[str, str], said: _Said
+    table: pd.DataFrame, kinds: Mapping[str, str], said: Cautions
 ) -> dict[str, tuple[np.ndarray, bool]]:
     """Columns of events by name, and whether each passes; where they are too many, those that pass share one."""
     found = {

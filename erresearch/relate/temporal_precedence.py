@@ -13,6 +13,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.moments import Cells, Moments
@@ -33,6 +34,7 @@ from erresearch.relate.lags import LaggedRows, from_autocovariances, open_panel,
 from erresearch.relate.scores import FEW_CLUSTERS, FEWEST_CLUSTERS, Scores, crv3, effective_clusters
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Estimate, Precedence, Reliability, StudentT
+from erresearch.results.estimates import check_level
 
 #: Fewer periods are not halved.
 SHORTEST_HALVES: Final = 52
@@ -432,6 +434,8 @@ def precedence(
     """
     if isinstance(lags, bool) or not isinstance(lags, int) or lags < 1:
         raise DesignError("`lags` must be a whole number of periods", got=repr(lags), allowed="1 or more")
+    check_level(level)
+    controls = [controls] if isinstance(controls, (str, nw.Expr)) else controls
     seed = int(rng.integers(2**31)) if isinstance(rng, np.random.Generator) else rng
     unknown = sorted(set(events.values()) - {"pulse", "step"})
     if unknown:

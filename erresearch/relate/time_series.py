@@ -11,11 +11,12 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.sources import gather
+from erresearch.engine.sources import as_narwhals, gather, in_the_index
 from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.relate.design import LAGGED_FIX, check_design, left_out
 from erresearch.relate.lags import DATE_TEXT, LaggedRows, check_complete, of_series, open_panel
 from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
+from erresearch.schema.vocabulary import PERIOD_NAMES
 
 #: Fewer periods than this allow no decisive word.
 SHORTEST = 52
@@ -435,7 +436,7 @@ def refuse_accounts(by: str | None, time: str | None) -> None:
 
 
 def warn_of_series(data: Any, call: str, asked: Mapping[str, Any]) -> None:
-    """Warn where rows without accounts are one series: a column of days (also as text), one row each.
+    """Warn where rows without accounts are one series: a column of days (also as text) or of periods, one row each.
 
     Parameters
     ----------
@@ -451,18 +452,20 @@ def warn_of_series(data: Any, call: str, asked: Mapping[str, Any]) -> None:
     ErresearchWarning
         Naming the call.
     """
-    frame = nw.from_native(data, pass_through=True)
+    indexed = bool(in_the_index(data)) and not set(data.index.names) & set(data.columns)
+    frame = as_narwhals(data.reset_index() if indexed else data, pass_through=True)
     if not isinstance(frame, nw.DataFrame) or len(frame) < _SERIES:
         return
     for name, dtype in frame.schema.items():
         dated = dtype in (nw.Date, nw.Datetime) or (
             dtype == nw.String and frame[name].str.contains(DATE_TEXT).all()
         )
-        if dated and frame[name].n_unique() == len(frame):
+        if (dated or name.lower() in PERIOD_NAMES) and frame[name].n_unique() == len(frame):
             said = ", ".join(f"{key}={_written(value)}" for key, value in {**asked, "time": name}.items())
+            table = "data.reset_index()" if indexed else "data"
             warnings.warn(
                 f"the rows are a series over {name!r}, and neighbours in time are no independent rows: the interval is "
-                f"too short. Write er.{call}(data, {said})",
+                f"too short. Write er.{call}({table}, {said})",
                 ErresearchWarning,
                 stacklevel=3,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
+from numbers import Real
 from typing import ClassVar, Literal, Protocol
 
 from erresearch.errors import DesignError
@@ -26,9 +27,9 @@ def check_level(level: float) -> float:
     >>> check_level(0.95)
     0.95
     """
-    if not 0 < level < 1:
+    if not isinstance(level, Real) or not 0 < level < 1:
         raise DesignError("`level` must lie between 0 and 1", got=repr(level), fix="use 0.95 for 95 %")
-    return level
+    return float(level)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -462,7 +463,7 @@ class Estimate(Printed):
         """Name, number, rows and method; no number rounded to or across 0 or the lines `beside`."""
         accounts = f", {self.groups}" if self.n_accounts else ""
         method = f"; {self.method}" if self.method else ""
-        return f"{self.name}: {self.number(*beside)}, {self.n_rows:,} rows{accounts}{method}"
+        return f"{self.name}: {self.number(*beside)}, {self.n_rows:,} row{'s' * (self.n_rows != 1)}{accounts}{method}"
 
     def number(self, *beside: float) -> str:
         """Value, unit and interval, rounded as the interval allows; never across 0 or the lines `beside`."""
@@ -527,11 +528,12 @@ class Reliability(Headed):
 
     def __post_init__(self) -> None:
         """Refuse a share that is none."""
-        unknown = math.isnan(self.low) and self.source != "declared"
-        if not (unknown or 0 < self.low <= 1):
+        number = isinstance(self.low, Real) and not isinstance(self.low, bool)
+        unknown = number and math.isnan(self.low) and self.source != "declared"
+        if not number or not (unknown or 0 < self.low <= 1):
             raise DesignError(
                 "a reliability is a share of the variance",
-                got=f"{self.low:g}",
+                got=f"{self.low:g}" if number else repr(self.low),
                 allowed="above 0, and 1 at most",
                 fix="use 1.0 for a count without error, or leave it out where it is not known",
             )

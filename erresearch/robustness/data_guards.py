@@ -263,6 +263,8 @@ def _looks(data: Any, names: list[str]) -> list[tuple[str, Moments]]:
         return [("as they are", data[names])]
     plain = Moments.from_frame(data, names)
     assert plain.source is not None
+    if not plain.rows:
+        return []
     own = [f"{i}" for i in range(len(names))]
     rows = plain.source.complete().select(
         *(plain.source.col(name).alias(label) for name, label in zip(names, own, strict=True))

@@ -17,8 +17,8 @@ from erresearch.claims.options import DecayOptions, LongRunOptions, PrecedenceOp
 from erresearch.claims.variables import Variables, amount
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import column_names, gather, open_rows
-from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
+from erresearch.engine.sources import as_narwhals, column_names, gather, open_rows
+from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning
 from erresearch.relate import (
     contrast,
     daily_response,
@@ -28,7 +28,7 @@ from erresearch.relate import (
     regress,
 )
 from erresearch.relate.design import Effect, open_moments, sweep
-from erresearch.relate.distributed_lags import SHORTEST
+from erresearch.relate.distributed_lags import SHORTEST, far_out
 from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
 from erresearch.relate.shop_days import FEW_SHOPS
 from erresearch.relate.temporal_precedence import PanelModels, event_lags
@@ -41,8 +41,13 @@ _EFFECTS: tuple[Effect, ...] = ("account", "period")
 _Combining = Callable[[Mapping[str, Mapping[str, float]]], Mapping[str, Estimate]]
 #: Share of rows lost to zeros and gaps beyond which a doubt is raised.
 _COSTLY = 0.2
-#: Share of a shop's days that must be there for a judgement by day.
-_KEPT = 0.85
+#: Share of a shop's days that must be there for a judgement by day; days from row to row that still are days.
+_KEPT, _DENSE = 0.85, 3
+_ENDS = ("days", "first", "last")
+#: What to do where days cannot be judged by day.
+_MORE_DAYS = "bring more days, leave out the shops that lack them, or sum to weeks"
+#: Periods of an account from which on one can be far out.
+_FEWEST_PERIODS = 12
 #: Rules of choice that do not look at reactions.
 _WHOLE = ("all", "followers")
 
@@ -164,12 +169,20 @@ def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
 
     One to five shops by day are judged by :func:`erresearch.daily_response` where the claim allows it.
     """
-    if cast.options.days and _few_shops_by_day(cast):
+    days, why_not = _few_shops_by_day(cast) if cast.options.days else (False, "")
+    if days:
         return judge_days(cast)
     x, y, lags = cast.term("x"), cast.term("y"), cast.options.lags
     controls, doubts = held_fixed(cast)
-    found = order_of(cast, controls)
-    doubts, fragile = [*left_out_of(found), *doubts], ""
+    try:
+        found = order_of(cast, controls)
+    except (DataError, DesignError) as error:
+        if not why_not:
+            raise
+        raise type(error)(why_not, fix=_MORE_DAYS, code=error.code) from error
+    doubts, fragile = [*left_out_of(found), *doubts, *_far_out(cast)], ""
+    if why_not:
+        doubts.append(Doubt("by day", f"{why_not}; {_MORE_DAYS}", raised=True, code="too-few-days"))
     if found.n_accounts > 1 and cast.options.challenges:
         try:
             more, fragile = challenge_arrow(cast, x, y, controls, lags=lags)
@@ -189,27 +202,58 @@ def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
     )
 
 
-def _few_shops_by_day(cast: Variables[PrecedenceOptions]) -> bool:
-    """Whether the rows are the days of one to five shops, enough of each for a season and a memory."""
+def _few_shops_by_day(cast: Variables[PrecedenceOptions]) -> tuple[bool, str]:
+    """Whether the rows are the days of one to five shops, enough of each for a season and a memory; if not, why not."""
     if isinstance(cast.data, Moments):
-        return False
+        return False, ""
     by, time = cast.column("by"), cast.column("time")
     frame, when = open_rows(cast.data, [], [by, time], None).frame, nw.col(time)
     if int(gather(frame.select(nw.col(by).n_unique().alias("shops")))["shops"][0]) > FEW_SHOPS:
-        return False
+        return False, ""
     ends = (when.n_unique().alias("days"), when.min().alias("first"), when.max().alias("last"))
-    each = gather(frame.group_by(by).agg(*ends))
-    return all(_whole_days(*row) for row in each.select("days", "first", "last").iter_rows())
+    shops = [_days_of(*row) for row in gather(frame.group_by(by).agg(*ends)).select(*_ENDS).iter_rows()]
+    if not all(span and days > span / _DENSE for days, span in shops):
+        return False, ""
+    short = sum(days < SHORTEST for days, _ in shops)
+    holes = sum(days <= span * _KEPT for days, span in shops)
+    if not short + holes:
+        return True, ""
+    fewest = min(days for days, _ in shops)
+    few = f"{fewest:,} days are too few to be judged by day, where days of 0 count: {SHORTEST} are needed"
+    return False, few if short else f"{holes} of {len(shops)} shops lack too many days to be judged by day"
 
 
-def _whole_days(days: int, first: Any, last: Any) -> bool:
-    """Whether so many periods from the first to the last are days, most of which are there."""
+def _days_of(days: int, first: Any, last: Any) -> tuple[int, int]:
+    """How many days are there, and how many from the first to the last; 0 where they are no days."""
     if isinstance(first, str):
         try:
             first, last = (dt.date.fromisoformat(end[:10]) for end in (first, last))
         except ValueError:
-            return False
-    return days >= SHORTEST and isinstance(first, dt.date) and (last - first).days < days / _KEPT
+            return days, 0
+    return days, (last - first).days if isinstance(first, dt.date) else 0
+
+
+def _far_out(cast: Variables[PrecedenceOptions]) -> list[Doubt]:
+    """Name the period that carries the x or the y of its account; it counts all the same."""
+    if not isinstance(as_narwhals(cast.data, pass_through=True), nw.DataFrame):
+        return []
+    found, (by, time) = [], (cast.column("by"), cast.column("time"))
+    for role in ("x", "y"):
+        name = cast.column(role)
+        rows = gather(open_rows(cast.data, [name], [by, time], None).frame)
+        for own in rows.partition_by(by):
+            values = own[name].cast(float).to_numpy()
+            one = far_out(values) if np.sum(values > 0) >= _FEWEST_PERIODS else None
+            if one is not None:
+                found.append((*one[1:], name, own[time][one[0]]))
+    if not found:
+        return []
+    share, times, name, when = max(found, key=lambda each: each[1])
+    which = f"the period of {when:%Y-%m-%d}" if isinstance(when, dt.date) else "one period"
+    more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
+    said = f"{which}{more} holds {100 * share:.2g} % of all {name} of its account, {times:,.0f} times a usual one"
+    text = f"{said}: is it right? Correct or empty it, or declare what happened as an event"
+    return [Doubt("one period", text, share, raised=True, code="one-period")]
 
 
 def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
@@ -331,7 +375,7 @@ def left_out_of(found: Precedence) -> list[Doubt]:
     """What zeros and gaps cost: rows left out, raised where more than a fifth of them is gone."""
     lost = sum(found.dropped.values())
     share = lost / max(lost + found.n_rows, 1)
-    said = f"{100 * share:.0f} % of the rows, each zero with its neighbours"
+    said = f"{100 * share:.0f} % of the rows; each zero and each gap takes its neighbours with it"
     return [
         replace(doubt, text=f"{doubt.text}: {said}", raised=True) if share > _COSTLY else doubt
         for doubt in left_out(found.dropped)
