@@ -382,9 +382,7 @@ def test_weeks_many_shops_and_few_days_are_judged_as_before():
     other = shop(days=728, rng=9).assign(entity="b", engagement=lambda t: t["engagement"] + 5)
     holes = pd.concat([days.assign(entity="a"), other[other.index % 4 > 0]])
     (verdict,) = er.examine("C01", {"rows": holes}, events="none")
-    assert "1 of 2 shops lack too many days" in next(
-        d.text for d in verdict.doubts if d.code == "too-few-days"
-    )
+    assert "1 of 2 shops lack too many days" in verdict.reason
 
 
 def test_by_day_the_words_are_of_days_and_what_could_be_shown_comes_first():
