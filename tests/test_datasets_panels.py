@@ -311,8 +311,11 @@ def test_the_groups_that_ship_give_the_figures_of_the_pack(name):
 
 
 @pytest.mark.skipif(not (COPIES / "best_of_ml_python").is_dir(), reason=f"no copies of the lists in {COPIES}")
-def test_the_groups_that_ship_are_those_of_the_rows(monkeypatch):
+def test_the_groups_and_levels_that_ship_are_those_of_the_rows(monkeypatch):
     monkeypatch.setenv("ERRESEARCH_DATA_DIR", str(COPIES))
-    made = runpy.run_path(str(ROOT / "data" / "make_evidence.py"))["groups"]("best-of-web-python")
-    stored = datasets.load("project-groups").query("data == 'best-of-web-python'").reset_index(drop=True)
-    pd.testing.assert_frame_equal(made, stored, atol=2e-6, check_dtype=False, check_like=True)
+    tool = runpy.run_path(str(ROOT / "data" / "make_evidence.py"))
+    for name, maker in (("project-groups", "groups"), ("aggregation-levels", "levels")):
+        stored = datasets.load(name).query("data == 'best-of-web-python'").reset_index(drop=True)
+        made = pd.DataFrame(tool[maker]("best-of-web-python"))
+        made.columns = stored.columns
+        pd.testing.assert_frame_equal(made, stored, atol=2e-6, check_dtype=False)

@@ -450,6 +450,27 @@ def test_an_arrow_goes_into_a_pack_and_comes_out_with_the_same_word(tmp_path) ->
     assert real_rows([stored, rows]).rows[0][:2] == ("C01", "made-up")
 
 
+@pytest.mark.parametrize("name", ["best-of-ml-python", "best-of-web-python"])
+def test_panels_hold_scores_of_strata_of_twenty_projects_or_more(name) -> None:
+    entries = shipped()[name].entries
+    assert {claim for claim, entry in entries.items() if entry.scores is not None} == {*entries} - {"C09"}
+    for claim, entry in entries.items():
+        if entry.scores is None:
+            continue
+        scores, found = entry.scores, entry.evidence.estimate
+        assert scores.n_rows == found.n_rows
+        assert 20 * scores.clusters <= (found.n_accounts or found.n_rows)
+        moved = np.abs(scores.scores.sum(axis=0) @ scores.bread)
+        assert (moved < 1e-6 * np.sqrt(np.diag(scores.bread))).all()
+        lags = len(scores.beta) // 2
+        says = {
+            "C01": scores.beta[1],
+            "C02": scores.beta[1],
+            "C18": scores.beta[:lags].sum() / (1 - scores.beta[lags:].sum()),
+        }
+        assert says.get(claim, 1 - scores.beta[-1]) == pytest.approx(found.value, rel=1e-8)
+
+
 def test_a_panel_is_judged_as_the_list_of_its_last_month(tmp_path) -> None:
     claim = declared(
         "C07",
