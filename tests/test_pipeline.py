@@ -299,8 +299,9 @@ def test_the_board_names_claims_and_breaks_no_word_at_80_columns():
     } <= words
 
 
-def test_the_board_groups_by_claim_with_real_data_first():
-    table = terminal.board(VERDICTS)
-    assert table.row_count == 2
-    names = [str(cell) for cell in table.columns[1].cells]
-    assert names == ["[red]films[/red]\ufffd[2J", "effect (simulated)"]
+def test_the_board_has_simulated_worlds_in_a_section_of_their_own_after_all_real_data():
+    table = terminal.board([*VERDICTS, replace(VERDICTS[1], claim="C02")])
+    claims, names = ([str(cell) for cell in table.columns[i].cells] for i in (0, 1))
+    assert names == [ODD.replace("\x1b", "\ufffd")] * 2 + ["", "effect (simulated)"]
+    assert [claim[:8] for claim in claims] == ["C01 Enga", "C02 Comm", "Simulate", "C01 Enga"]
+    assert [str(cell) for cell in terminal.board(VERDICTS[:1]).columns[1].cells] == ["effect (simulated)"]

@@ -72,6 +72,8 @@ _STYLES = {
 _WIDTH_ELSEWHERE = 160
 #: Names of data sets up to here are never broken.
 _LONGEST_NAME = 20
+#: Head of the rows on simulated data, where real ones stand above them.
+_WORLDS = "Simulated worlds: can the method see it?"
 
 
 def plain(text: object) -> str:
@@ -249,7 +251,8 @@ def board(verdicts: Iterable[Verdict]) -> Table:
     Returns
     -------
     rich.table.Table
-        Simulated data sets are marked as such beside their name. Words are kept whole from 80 columns on.
+        Simulated data sets stand in a section of their own after the real ones, and are marked beside their name. Words
+        are kept whole from 80 columns on.
 
     Examples
     --------
@@ -265,7 +268,7 @@ def board(verdicts: Iterable[Verdict]) -> Table:
     from erresearch.report.figures.style import amount, span
 
     names = {claim.id: claim.short for claim in read_claims()}
-    rows = sorted(verdicts, key=lambda v: (v.claim, v.simulated, v.dataset))
+    rows = sorted(verdicts, key=lambda v: (v.simulated, v.claim, v.dataset))
     judged = [verdict for verdict in rows if verdict.word != "not judged"]
     left = len(rows) - len(judged)
     caption = f"Pairs of claim and data set not judged: {left}; verdicts.csv says why." if left else None
@@ -282,11 +285,13 @@ def board(verdicts: Iterable[Verdict]) -> Table:
     table.add_column("verdict", min_width=14)
     table.add_column("estimate (interval)", min_width=15)
     table.add_column("rows", justify="right", no_wrap=True)
-    before = None
+    before: tuple[bool, str] | None = None
     for verdict in judged:
-        if before not in (None, verdict.claim):
+        if before not in (None, (verdict.simulated, verdict.claim)):
             table.add_section()
-        again = verdict.claim == before
+        again = before == (verdict.simulated, verdict.claim)
+        if verdict.simulated and before is not None and not before[0]:
+            table.add_row(Text(_WORLDS, style="bold"), end_section=True)
         name = plain(verdict.dataset) + (" (simulated)" if verdict.simulated else "")
         estimate, number = verdict.estimate, ""
         if estimate:
@@ -299,7 +304,7 @@ def board(verdicts: Iterable[Verdict]) -> Table:
             Text(number),
             Text(f"{estimate.n_rows:,}" if estimate else ""),
         )
-        before = verdict.claim
+        before = verdict.simulated, verdict.claim
     return table
 
 
