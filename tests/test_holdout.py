@@ -67,8 +67,36 @@ def test_words_and_cautions():
     less = past.assign(revenue=past["revenue"] - 30.0 * ~plan.held(past["person"]))
     assert er.judge_holdout(less, plan).word == "contradicted"
     shorter = er.judge_holdout(past[:-1], plan)
-    assert {doubt.code for doubt in shorter.doubts if doubt.raised} == {"list-changed"}
-    assert shorter.certainty.codes == ("randomised", "list-changed")
+    assert {doubt.code for doubt in shorter.doubts if doubt.raised} == {
+        "registration-unproven",
+        "list-changed",
+    }
+    assert shorter.certainty.codes == ("randomised", "registration-unproven", "list-changed")
+
+
+def test_a_plan_is_registered_before_its_first_letter(tmp_path):
+    plan = er.plan_holdout(people(), delta=5.0)
+    wagered = er.wager(plan, "Letters sell", forecast=6.0, date="2026-01-31")
+    assert (wagered.claim, wagered.forecast, wagered.wagered) == ("Letters sell", 6.0, "2026-01-31")
+    back = read_holdout(write_holdout(wagered, tmp_path / "holdout.toml"))
+    assert back.deposit == wagered.deposit != plan.deposit
+    proven = er.judge_holdout(people(seed=2), back, hash=wagered.deposit.upper())
+    assert proven.certainty.codes == ("randomised",)
+    assert str(proven.doubts[0]) == "registration: proven by the hash of 2026-01-31"
+    later = er.wager(plan, "Letters sell", forecast=7.0, date="2026-03-31")
+    for found in (later, plan):
+        judged = er.judge_holdout(people(seed=2), found, hash=wagered.deposit)
+        assert judged.certainty.codes == ("randomised", "registration-unproven")
+        assert judged.word == proven.word
+    with pytest.raises(DesignError, match="this plan has a wager: of 2026-01-31"):
+        er.wager(back, "x", forecast=0.1, date="2026-02-01")
+
+
+def test_what_it_costs_and_what_it_cannot_find_is_said():
+    enough, short = (er.plan_holdout(people(), delta=delta, share=0.5) for delta in (5.0, 0.1))
+    assert "Holding them out costs 10,000 of revenue in all if letters bring 5.00 a person" in str(enough)
+    assert "missed" not in str(enough)
+    assert "0.10 is the smallest effect of interest, which would be missed more often" in str(short)
 
 
 def test_what_cannot_be_planned_or_judged():
@@ -120,20 +148,41 @@ def test_hold_out_and_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     before = people()
     before.to_csv("people.csv", index=False)
     assert main(["holdout", "people.csv", "--delta", "0.5", "--list", "held.txt"]) == 0
-    assert "get no letters, drawn at random" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "get no letters, drawn at random" in said
+    assert "Written: holdout.toml, held.txt" in said
+    assert 'erresearch wager holdout.toml --claim "..." --forecast 0.5' in said
+    assert main(["wager", "holdout.toml", "--claim", "Letters sell", "--forecast", "0.5"]) == 0
+    deposited = capsys.readouterr().out.split()[0]
     plan = read_holdout("holdout.toml")
     held = plan.held(before["person"])
     assert (tmp_path / "held.txt").read_text().split() == [str(one) for one in before["person"][held]]
     after = before.assign(revenue=before["revenue"] + 3.0 * ~held)
     after.to_csv("after.csv", index=False)
-    assert main(["holdout", "after.csv", "--judge", "holdout.toml"]) == 0
-    assert "letters bring revenue on after.csv: supported" in capsys.readouterr().out
+    assert main(["holdout", "after.csv", "--judge", "holdout.toml", "--hash", deposited]) == 0
+    said = capsys.readouterr().out
+    assert "letters bring revenue on after.csv: supported, certainty high" in said
+    assert "where 4,000 get letters" in said
+    assert "proven by the hash of" in said
+    after[:-9].to_csv("less.csv", index=False)
+    assert main(["holdout", "less.csv", "--judge", "holdout.toml", "--hash", deposited[::-1]]) == 1
+    said = capsys.readouterr().out
+    assert "certainty low" in said
+    assert "unproven: it differs" in said
+    assert "the list changed" in said
+    again = ["wager", "holdout.toml", "--claim", "x", "--forecast", "1", "--out"]
+    assert main([*again, "people.csv"]) == 2
+    assert "has a wager" in capsys.readouterr().err
+    assert main(["holdout", "people.csv", "--delta", "0.5", "--out", "other.toml"]) == 0
+    capsys.readouterr()
+    assert main(["wager", "other.toml", *again[2:], "people.csv"]) == 2
+    assert "erresearch did not write" in capsys.readouterr().err
     for wrong, said in (
         (["people.csv"], "say what to do"),
         (["none.csv", "--delta", "1"], "the table of people cannot be read"),
         (["people.csv", "--delta", "1", "--out", "people.csv"], "would replace an input"),
         (["people.csv", "--delta", "1", "--list", "held.txt"], "did not write"),
-        (["people.csv", "--delta", "1", "--person", "who"], "No column 'who'"),
+        (["people.csv", "--delta", "1", "--person", "who"], "(--person, --outcome)"),
     ):
         assert main(["holdout", *wrong]) == 2
         assert said in capsys.readouterr().err

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +16,9 @@ from erresearch.io.files import atomic_write, csv_text
 from erresearch.io.outputs import check_output, replaceable_file
 from erresearch.report.console import card, plain, say
 from erresearch.schema.vocabulary import Freq
+
+if TYPE_CHECKING:
+    from erresearch.results import Doubt, Verdict
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -32,11 +36,6 @@ class _Place(click.Path):
 PLACE = _Place()
 _PERIODS = click.Choice(("D", "W"))
 _WISHES = "erresearch.wishes"
-
-
-def _say(text: object) -> None:
-    for line in str(text).splitlines():
-        say(line)
 
 
 def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, currency: str | None) -> Any:
@@ -142,18 +141,33 @@ def plan_pauses(
 
 
 @click.command("wager", short_help="Write a claim and a forecast into a plan.")
-@click.argument("folder", type=FOLDER)
+@click.argument("plan", type=click.Path(path_type=Path))
 @click.option("--claim", required=True, help="What is claimed, in one sentence.")
-@click.option("--forecast", type=float, required=True, help="Expected effect as a share: 0.1 for 10 %.")
+@click.option(
+    "--forecast", type=float, required=True, help="Expected effect: 0.1 for 10 %; of letters, by person."
+)
 @click.option("--date", help="The day of the wager.  [default: today]")
-@click.option("--out", type=FOLDER, help="Where the plan with the wager goes.  [default: its own folder]")
-def wager_on(*, folder: Path, claim: str, forecast: float, date: str | None, out: Path | None) -> None:
-    """Write claim and forecast into a plan before it begins, and print the hash to deposit elsewhere."""
-    from erresearch.experiments import read_plan, wager, write_plan
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where it goes with the wager.  [default: its place]"
+)
+def wager_on(*, plan: Path, claim: str, forecast: float, date: str | None, out: Path | None) -> None:
+    """Write claim and forecast into a plan before it begins, and print the hash to deposit elsewhere.
 
-    made = wager(read_plan(folder), claim, forecast=forecast, date=date or dt.date.today().isoformat())
-    write_plan(made, out or folder)
-    say(made.digest)
+    PLAN is the folder of a plan of pauses, or the file of people held out (holdout.toml).
+    """
+    from erresearch.experiments import read_holdout, read_plan, wager, write_holdout, write_plan
+
+    day = date or dt.date.today().isoformat()
+    if plan.is_file():
+        held = wager(read_holdout(plan), claim, forecast=forecast, date=day)
+        if out is not None:
+            replaceable_file(out, inputs=[plan], ours=_is_holdout(out))
+        write_holdout(held, out or plan)
+        say(held.deposit)
+    else:
+        made = wager(read_plan(plan), claim, forecast=forecast, date=day)
+        write_plan(made, out or plan)
+        say(made.digest)
     say("Deposit this where others can see its date; judge the plan with --hash and it.")
 
 
@@ -182,7 +196,12 @@ def judge_plan(
         one = judged.finding
         row = (one.name, one.estimate.value, one.estimate.se, one.outcome, one.period, one.unit)
         atomic_write(finding, csv_text(("name", "value", "se", "outcome", "period", "unit"), [row]))
-    if deposited and any(doubt.code == "registration-unproven" for doubt in judged.doubts):
+    _end_unless_proven(deposited, judged.doubts)
+
+
+def _end_unless_proven(deposited: str | None, doubts: Iterable[Doubt]) -> None:
+    """A hash that is not the plan's is a failure for programs."""
+    if deposited and any(doubt.code == "registration-unproven" for doubt in doubts):
         raise click.exceptions.Exit(1)
 
 
@@ -201,9 +220,10 @@ def judge_plan(
     "--out", type=FILE, default=Path("holdout.toml"), show_default=True, help="Where the plan goes."
 )
 @click.option("--list", "listed", type=FILE, help="Where to write the ids that get no letters, one a line.")
+@click.option("--hash", "deposited", help="Judge: the hash that was deposited.")
 def hold_out(
     *, people: str, delta: float | None, plan: Path | None, outcome: str, person: str, share: float | None,
-    out: Path, listed: Path | None,
+    out: Path, listed: Path | None, deposited: str | None,
 ) -> None:  # fmt: skip
     """Leave people out of a newsletter at random, or judge what the letters brought.
 
@@ -229,7 +249,9 @@ def hold_out(
             "the table of people cannot be read", got=type(error).__name__, fix="name a CSV file in UTF-8"
         ) from error
     if told is not None:
-        _say(plain(judge_holdout(table, told, name=Path(people).name)))
+        judged = judge_holdout(table, told, name=Path(people).name, hash=deposited)
+        _say_of_people(judged)
+        _end_unless_proven(deposited, judged.doubts)
         return
     made = plan_holdout(table, delta=delta or 0.0, outcome=outcome, person=person, share=share)
     replaceable_file(out, inputs=[people], ours=_is_holdout(out))
@@ -237,9 +259,32 @@ def hold_out(
         replaceable_file(listed, inputs=[people, out], ours=False)
         held = table.loc[made.held(table[person]), person]
         atomic_write(listed, "".join(f"{one}\n" for one in held))
-    _say(made)
-    say(f"Written: {plain(write_holdout(made, out))}")
+    say(str(made))
+    say(f"Written: {plain(', '.join(map(str, filter(None, (write_holdout(made, out), listed)))))}")
+    say(
+        f'Next, before the first letter: erresearch wager {plain(out)} --claim "..." --forecast {made.delta:g}'
+    )
     say(f"After a stretch as long as that of these rows: erresearch holdout AFTER --judge {plain(out)}")
+
+
+def _say_of_people(judged: Verdict) -> None:
+    from erresearch.results import plain as rounded
+
+    brought = judged.estimate
+    if brought is None:  # people held out always give one
+        return
+    number = brought.n_rows
+    every, low, high = (
+        rounded(number * one, ",.0f") for one in (brought.value, brought.interval.low, brought.interval.high)
+    )
+    parts = [
+        ("Brought", brought.number()),
+        ("In all", f"{every} [{low}, {high}] where {number:,} get letters"),
+    ]
+    card(
+        f"{judged.claim} on {judged.dataset}: {judged.words}.",
+        [*parts, *((d.name, d.text) for d in judged.doubts)],
+    )
 
 
 def _is_holdout(path: Path) -> bool:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -516,24 +516,36 @@ def seed_of(history: tuple[Series, ...], design: PauseDesign) -> int:
     return int(hashlib.sha256(f"{fingerprint(history)}\n{design.canonical}".encode()).hexdigest()[:16], 16)
 
 
-def wager(plan: PausePlan, claim: str, *, forecast: float, date: dt.date | str) -> PausePlan:
+class _Plan(Protocol):
+    """What has a wager: a plan of pauses, or of people held out."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def wagered(self) -> str: ...
+
+
+Planned = TypeVar("Planned", bound=_Plan)
+
+
+def wager(plan: Planned, claim: str, *, forecast: float, date: dt.date | str) -> Planned:
     """Write down before the start what is claimed and expected; the plan's digest then covers it.
 
     Parameters
     ----------
-    plan : PausePlan
+    plan : PausePlan or Holdout
         As planned.
     claim : str
         What is claimed, in one sentence.
     forecast : float
-        Expected effect of posting on the outcome, as a share: 0.1 for 10 %.
+        Expected effect of posting on the outcome, as a share: 0.1 for 10 %; of letters, in the outcome's unit by person.
     date : datetime.date or str
         Today, as 2026-01-31.
 
     Returns
     -------
-    PausePlan
-        The same with the wager; publish its ``digest``.
+    PausePlan or Holdout
+        The same with the wager; publish its ``digest`` (of people held out, its ``deposit``).
 
     Raises
     ------
@@ -564,7 +576,7 @@ def wager(plan: PausePlan, claim: str, *, forecast: float, date: dt.date | str) 
             fix="write one sentence and a share such as forecast=0.1",
         )
     day = day_of(date, "date")
-    if not day < plan.start:
+    if isinstance(plan, PausePlan) and not day < plan.start:
         raise DesignError(
             "a wager comes before the start",
             got=f"{day}, the start is {plan.start}",

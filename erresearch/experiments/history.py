@@ -252,8 +252,8 @@ def missed_periods(posts: Array, due: Flags, before: Array, block: int) -> float
     share = max(float(usual.mean()), 0.01) if len(usual) else 1.0
     paused = np.isfinite(posts) & ~due
     missed = min(float((posts[paused] > 0).sum()) / share, float(paused.sum()))
-    blocks = usual[: len(usual) // block * block].reshape(-1, block).any(axis=1)
-    if len(blocks) and blocks.mean() >= 0.9:
+    blocks = usual[: len(usual) // block * block].reshape(-1, block)
+    if len(blocks) and blocks.any(axis=1).mean() >= 0.9:
         whole = slice(0, len(posts) // block * block)
         silent = (due & (posts == 0))[whole].reshape(-1, block).all(axis=1)
         missed += block * float(silent.sum())

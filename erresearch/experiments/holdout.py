@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from erresearch.claims.decision_rule import settled
 from erresearch.claims.registry import grade
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.experiments.history import Array, Flags
+from erresearch.experiments.judging import registration
 from erresearch.results import Doubt, StudentT, Verdict, plain
 
 #: Shares that are compared; the smallest that finds the smallest effect of interest is taken.
@@ -43,6 +44,8 @@ class Holdout:
         SHA-256 of the ids alone, to notice a list that changed.
     detectable : float
         Effect by person that is found four times in five.
+    claim, forecast, wagered : str, float, str
+        What was registered before the start, and when; empty and 0 until :func:`~erresearch.experiments.wager`.
 
     See Also
     --------
@@ -57,6 +60,15 @@ class Holdout:
     digest: str
     members: str
     detectable: float
+    claim: str = ""
+    forecast: float = 0.0
+    wagered: str = ""
+
+    @property
+    def deposit(self) -> str:
+        """SHA-256 of all of this: deposit it where others can see its date."""
+        fixed = [f"{field.name}={getattr(self, field.name)!r}" for field in fields(self)]
+        return hashlib.sha256("\n".join(fixed).encode()).hexdigest()
 
     def held(self, ids: Iterable[object]) -> Flags:
         """Whether each person gets no letters; the same answer whenever it is asked.
@@ -71,11 +83,19 @@ class Holdout:
         return np.array([_draw(self.digest, person) < self.share for person in ids], dtype=bool)
 
     def __str__(self) -> str:
-        """What it can find."""
+        """What it can find, and what it costs."""
+        delta, lost = plain(self.delta, ",.2f"), plain(self.share * self.people * self.delta, ",.0f")
+        missed = (
+            ""
+            if self.detectable <= self.delta
+            else ", which would be missed more often: wait for a longer list or stretch"
+        )
         return (
             f"{100 * self.share:.0f} % of {self.people:,} people get no letters, drawn at random. "
             f"{plain(self.detectable, ',.2f')} of {self.outcome} a person would be found four times in five; "
-            f"{plain(self.delta, ',.2f')} is the smallest effect of interest. Nobody who is held out may be deceived."
+            f"{delta} is the smallest effect of interest{missed}. "
+            f"Holding them out costs {lost} of {self.outcome} in all if letters bring {delta} a person. "
+            "Nobody who is held out may be deceived."
         )
 
 
@@ -90,7 +110,8 @@ def _people(table: Any, outcome: str, person: str) -> tuple[list[str], Array]:
     frame = nw.from_native(table)
     present = frame.collect_schema().names()
     if lacking := [name for name in (person, outcome) if name not in present]:
-        raise missing_columns(lacking, present, where="the list of people")
+        way = "say which hold the id and the amount: person= and outcome= (--person, --outcome)"
+        raise missing_columns(lacking, present, where="the list of people", fix=way)
     rows = frame.select(person, outcome)
     rows = rows.collect() if isinstance(rows, nw.LazyFrame) else rows
     ids = [str(each) for each in rows[person].to_list()]
@@ -193,7 +214,7 @@ def plan_holdout(
     )
 
 
-def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list") -> Verdict:
+def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list", hash: str | None = None) -> Verdict:
     """Judge what letters brought: compare people who were to get them with people who were held out.
 
     Parameters
@@ -205,6 +226,8 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list") -> Verd
         As planned.
     name : str
         Name of the list, for the verdict.
+    hash : str, optional
+        What was deposited of a plan with a wager; without it the verdict says that registration is unproven.
 
     Returns
     -------
@@ -262,6 +285,7 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list") -> Verd
         ": the list changed" if changed else ""
     )
     doubts = (
+        registration(plan.deposit, plan.wagered, hash),
         Doubt("people", text, value=len(ids), raised=changed, code="list-changed"),
         Doubt(
             "as assigned", f"{len(right):,} held out, {len(left):,} not", value=len(right), code="assigned"

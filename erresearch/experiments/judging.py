@@ -257,7 +257,10 @@ def judge_experiment(
         method="least squares, lot drawn again",
         reference=reference,
     )
-    doubts = [*_registration(plan, hash, edited), *_cautions(plan, shops, joined, windows, periods)]
+    doubts = [registration(plan.digest, plan.wagered, hash)]
+    if edited:
+        doubts.append(_doubt("schedule-edited", edited, value=edited, raised=True))
+    doubts += _cautions(plan, shops, joined, windows, periods)
     if others := len(rows) - len(shops):
         doubts.append(_doubt("other-shops", others, value=others))
     if ended is not None:
@@ -477,16 +480,19 @@ def _doubt(code: str, *facts: object, value: float = math.nan, raised: bool = Fa
     return Doubt(name, text.format(*facts), value=value, raised=raised, code=code)
 
 
-def _registration(plan: PausePlan, deposited: str | None, edited: int) -> list[Doubt]:
-    if deposited is not None and str(deposited).strip().lower() == plan.digest and plan.wagered:
-        found = [_doubt("registration-proven", plan.wagered)]
-    else:
-        differs = deposited and plan.wagered
-        why = "it differs from this plan's" if differs else "no deposited hash of a wager was given"
-        found = [_doubt("registration-unproven", why, raised=True)]
-    if edited:
-        found.append(_doubt("schedule-edited", edited, value=edited, raised=True))
-    return found
+def registration(digest: str, wagered: str, deposited: str | None) -> Doubt:
+    """Whether a deposited hash proves that a plan with a wager is older than its results.
+
+    Examples
+    --------
+    >>> str(registration("ab", "2026-01-31", "AB "))
+    'registration: proven by the hash of 2026-01-31'
+    """
+    if deposited is not None and str(deposited).strip().lower() == digest and wagered:
+        return _doubt("registration-proven", wagered)
+    differs = "it differs from this plan's"
+    why = differs if deposited and wagered else "no deposited hash of a wager was given"
+    return _doubt("registration-unproven", why, raised=True)
 
 
 def _cautions(
