@@ -86,14 +86,17 @@ def plan():
 
 
 # ------------------------------------------------------------------------------------------------ oracles
-def by_hand(plan, rows):
-    """Every possible plan, judged by statsmodels with everything written out: |t| and the coefficient of each."""
+def by_hand(plan, rows, each=None):
+    """Every possible plan, judged by statsmodels with everything written out: |t| and the coefficient of each.
+
+    `each` takes the place of the outcome, where it is given.
+    """
     import statsmodels.api as sm
 
     (shop,) = read_series(rows)
     model = fit_history(plan.history[0])
     history, n = len(plan.history[0]), len(shop)
-    y = filtered(logged(shop.outcome, model.floor), model.memory)[3:]
+    y = filtered(logged(shop.outcome, model.floor), model.memory)[3:] if each is None else each
     X = filtered(calendar_terms(shop.dates, history, "W").T, model.memory).T[3:]
     found = []
     for bits in itertools.product([(True, False), (False, True)], repeat=6):
@@ -113,6 +116,32 @@ def test_p_value_and_estimate_against_brute_force_by_statsmodels(plan, effect):
     own = next(row for row in every if (row[0] == plan.schedule.posting[0]).all())
     assert_allclose(found.effect.value, own[2], rtol=1e-8)
     assert found.pvalue == sum(row[1] >= own[1] - 1e-9 for row in every) / 64
+
+
+def test_the_set_per_reaction_is_that_of_anderson_and_rubin_by_statsmodels(plan):
+    rows = weekly(104 + 13, effect=0.2, off=np.r_[~plan.schedule.posting[0], False])
+    found = er.judge_experiment(rows, plan).per_engagement
+    (shop,), model = read_series(rows), fit_history(plan.history[0])
+    reactions = np.r_[plan.history[0].engagement, shop.engagement[104:]]
+    usual = reactions[:104].mean()
+    factor = model.usual / usual
+    y = filtered(logged(shop.outcome, model.floor), model.memory)[3:]
+    x = np.r_[reactions[0], reactions[:-1]][3:] / usual  # the week before, as declared
+
+    def own(every):
+        return next(row for row in every if (row[0] == plan.schedule.posting[0]).all())
+
+    def kept(end):
+        every = by_hand(plan, rows, y - end / factor * x)
+        return sum(row[1] >= own(every)[1] - 1e-9 for row in every) / 64 > 0.05
+
+    slopes = [own(by_hand(plan, rows, each))[2] for each in (y, x)]
+    assert_allclose(found.value, factor * slopes[0] / slopes[1], rtol=1e-8)
+    near = 1e-4 * (found.interval.high - found.interval.low)
+    assert kept(found.interval.low + near)
+    assert kept(found.interval.high - near)
+    assert not kept(found.interval.low - near)
+    assert not kept(found.interval.high + near)
 
 
 def test_interval_is_the_inverted_test_at_every_null(plan):
