@@ -31,6 +31,7 @@ from erresearch.experiments.history import (
 from erresearch.experiments.randomisation import (
     Lots,
     Redrawn,
+    counted,
     draws,
     exposure,
     first_plan,
@@ -98,19 +99,24 @@ def by_hand(plan, rows, each=None):
     history, n = len(plan.history[0]), len(shop)
     y = filtered(logged(shop.outcome, model.floor), model.memory)[3:] if each is None else each
     X = filtered(calendar_terms(shop.dates, history, "W").T, model.memory).T[3:]
+    use = np.r_[np.ones(history, bool), counted(plan.design)][3:]
     found = []
     for bits in itertools.product([(True, False), (False, True)], repeat=6):
+        posting = np.repeat(np.array(bits).ravel(), plan.design.block)
         z = np.zeros(n)
-        z[history:] = exposure(np.array(bits).reshape(1, -1), (1, 1))[0]
-        fit = sm.OLS(y, np.column_stack([z[3:], X])).fit()
-        found.append((np.array(bits).ravel(), abs(fit.tvalues[0]), fit.params[0]))
+        z[history:] = exposure(posting[None], (1, 1))[0]
+        fit = sm.OLS(y[use], np.column_stack([z[3:], X])[use]).fit()
+        found.append((posting, abs(fit.tvalues[0]), fit.params[0]))
     return found
 
 
 @pytest.mark.parametrize("effect", [0.0, 0.2])
-def test_p_value_and_estimate_against_brute_force_by_statsmodels(plan, effect):
+@pytest.mark.parametrize("washout", [0, 1])
+def test_p_value_and_estimate_against_brute_force_by_statsmodels(plan, effect, washout):
+    if washout:
+        plan = er.plan_experiment(weekly(), design=replace(SIX, block=2, washout=1))
     off = np.r_[~plan.schedule.posting[0], False]
-    rows = weekly(104 + 13, effect=effect, off=off)
+    rows = weekly(104 + len(off), effect=effect, off=off)
     found = er.judge_experiment(rows, plan)
     every = by_hand(plan, rows)
     own = next(row for row in every if (row[0] == plan.schedule.posting[0]).all())
@@ -390,7 +396,10 @@ def test_several_shops_with_draws_of_their_own():
     quick, placebos = (dict(plan.blocks) for plan in (planning.quick_plan(rows), er.plan_experiment(rows)))
     assert quick == pytest.approx(placebos, rel=0.2)
     off = np.c_[~plan.schedule.posting, np.zeros((3, plan.design.follow_up), bool)]
-    found = er.judge_experiment(weekly(104 + off.shape[1], off=off, effect=0.3, shops=3), plan)
+    found = er.judge_experiment(
+        weekly(104 + off.shape[1], off=off, effect=0.3, shops=3), replace(plan, currency="EUR")
+    )
+    assert " EUR [" in found.per_engagement.number()
     assert found.finding.name == found.verdict.dataset == plan.name == "3 shops"
     assert "14 shops make enough pairs" in er.plan_experiment(weekly(shops=14), weeks=16).reasons[0]
 

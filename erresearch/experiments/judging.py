@@ -448,6 +448,7 @@ def _per_engagement(plan: PausePlan, joined: tuple[Series, ...], lots: Lots, row
         interval=Interval(factor * min(hull.low, value), factor * max(hull.high, value), LEVEL),
         n_rows=rows,
         n_accounts=0,
+        unit=plan.currency,
         method="plan as instrument, set of Anderson and Rubin, lot drawn again",
     )
 
