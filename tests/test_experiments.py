@@ -349,6 +349,10 @@ def test_shops_in_pairs():
     assert found.word == "supported"
     # .1 a week of which half is left in the next one: between .1 at once and .2 in the end
     assert 0.1 < found.effect.value < 0.2
+    # dates are drawn too, so that seven pairs may reach less than 2/2⁷
+    assert plan.own_power.smallest_p == 0.001 <= found.pvalue < 2 / 2**7
+    assert plan.design.reachable(3) == 1.0
+    assert plan.design.reachable(int(plan.design.stops[1]) + 1) == 2 / (4 * 7 * 6)
 
 
 def judged_in_pairs(plan, effect):

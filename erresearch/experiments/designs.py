@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -98,16 +98,18 @@ class PauseDesign:
         if self.every not in ("D", "W"):
             raise UnknownNameError.of("length of a period", self.every, ("D", "W"))
         _check_counts(self)
-        if self.groups < FEWEST:
-            what = "pairs of shops" if self.kind == "shops" else "groups of blocks"
+        if self.groups < FEWEST and self.kind == "shops":
             raise DesignError(
-                f"a plan of fewer than {FEWEST} {what} can reach no p-value of .05",
+                f"a plan of fewer than {FEWEST} pairs of shops rests on too few of them",
+                got=f"{self.groups}", allowed=f"{FEWEST} or more",
+                fix="pause in time: design='time' (--design time)",
+            )  # fmt: skip
+        if self.groups < FEWEST:
+            raise DesignError(
+                f"a plan of fewer than {FEWEST} groups of blocks can reach no p-value of .05",
                 got=f"{self.groups}, so that the smallest p-value is {self.smallest_p:.4g}",
-                allowed=f"{FEWEST} or more",
-                fix="give it more weeks or shorter blocks"
-                if self.kind == "time"
-                else "pause in time: design='time' (--design time)",
-            )
+                allowed=f"{FEWEST} or more", fix="give it more weeks or shorter blocks",
+            )  # fmt: skip
 
     @property
     def length(self) -> int:
@@ -125,6 +127,18 @@ class PauseDesign:
         return "\n".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))
 
     @property
+    def how(self) -> str:
+        """What is drawn, in one sentence."""
+        if self.size == 2:
+            return DESIGNS[self.kind]
+        return f"posting is paused in half of the blocks of each group of {self.size}, which of them is drawn at random"
+
+    @property
+    def stops(self) -> npt.NDArray[np.int_]:
+        """Of a plan by shops, when one stops: spread over the middle, so that every pair has time on both sides."""
+        return self.length // 4 + (self.length // 2) * np.arange(self.groups) // self.groups
+
+    @property
     def possible(self) -> int:
         """Number of plans among which chance decides."""
         if self.kind == "shops":
@@ -139,7 +153,9 @@ class PauseDesign:
     def reachable(self, periods: int, units: int = 1) -> float:
         """Smallest two-sided p-value once `periods` of the plan are over, in so many shops with a draw of their own."""
         if self.kind == "shops":
-            return max(2 * 0.5**self.groups, 1 / 1000)
+            stopped = int((self.stops < periods).sum())
+            plans = 2**stopped * math.perm(self.groups, stopped)
+            return float(min(max(2 / plans, 1 / 1000), 1))
         begun = min(self.groups, -(-periods // (self.block * self.size))) * units
         plans = math.comb(self.size, self.size // 2) ** min(begun, 99)
         return float(max(2 / plans, 1 / 1000))
@@ -488,7 +504,7 @@ class PausePlan(Printed):
     def parts(self) -> tuple[tuple[str, str], ...]:
         """What it says, each sentence with the name of what it is about."""
         last = self.schedule.dates[-1] + np.timedelta64(DAYS[self.design.every] - 1, "D")
-        what = f"{self.weeks} weeks, {self.start} to {last}: {DESIGNS[self.design.kind]}."
+        what = f"{self.weeks} weeks, {self.start} to {last}: {self.design.how}."
         said = (("Plan", what), ("Finds", self.answer), ("Costs", f"The pauses cost {self.costs}."))
         return (*said, *(("Note", reason) for reason in self.reasons))
 
@@ -516,16 +532,8 @@ def seed_of(history: tuple[Series, ...], design: PauseDesign) -> int:
     return int(hashlib.sha256(f"{fingerprint(history)}\n{design.canonical}".encode()).hexdigest()[:16], 16)
 
 
-class _Plan(Protocol):
-    """What has a wager: a plan of pauses, or of people held out."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def wagered(self) -> str: ...
-
-
-Planned = TypeVar("Planned", bound=_Plan)
+#: A plan of pauses, or of people held out (:class:`~erresearch.experiments.Holdout`).
+Planned = TypeVar("Planned", bound=Any)
 
 
 def wager(plan: Planned, claim: str, *, forecast: float, date: dt.date | str) -> Planned:

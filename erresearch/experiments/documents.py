@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from erresearch.errors import DataError, ErresearchError
-from erresearch.experiments.designs import DESIGNS, LOOK, PauseDesign, PausePlan, Power, Schedule
+from erresearch.experiments.designs import LOOK, PauseDesign, PausePlan, Power, Schedule
 from erresearch.experiments.history import DAYS, Series, read_series
 from erresearch.experiments.holdout import Holdout
 from erresearch.experiments.planning import wrong_blocks
@@ -389,7 +389,7 @@ def page(plan: PausePlan, *, picture: bytes = b"") -> str:
     )
     return made.get_template("plan.html.j2").render(
         plan=plan,
-        how=DESIGNS[plan.design.kind],
+        how=plan.design.how,
         last=plan.end - np.timedelta64(1, "D"),
         periods=PERIODS[plan.design.every].many,
         blocks=wrong_blocks(plan) if plan.blocks else None,

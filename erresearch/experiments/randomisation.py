@@ -68,9 +68,7 @@ def draws(design: PauseDesign, units: int, count: int, rng: np.random.Generator)
 
 
 def _by_shops(design: PauseDesign, count: int, rng: np.random.Generator) -> Plans:
-    """Starts are spread over the middle of the plan, so that every pair has time on both sides."""
-    places = design.length // 4 + (design.length // 2) * np.arange(design.groups) // design.groups
-    starts = rng.permuted(np.broadcast_to(places, (count, design.groups)), axis=-1)
+    starts = rng.permuted(np.broadcast_to(design.stops, (count, design.groups)), axis=-1)
     stops = np.arange(design.length) >= starts[..., None]
     first = rng.integers(0, 2, (count, design.groups, 1)).astype(bool)
     return ~np.stack([stops & first, stops & ~first], axis=2)
