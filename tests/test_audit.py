@@ -37,6 +37,7 @@ from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNa
 from erresearch.exports import Accounting, Export
 from erresearch.io.outputs import MARKER
 from erresearch.panel import Panel, RowAccounting, Rules
+from erresearch.results import Doubt
 from erresearch.worlds import example_exports, simulate
 
 ZONE = "Europe/Amsterdam"
@@ -697,6 +698,17 @@ def test_s18_figures_of_0_say_why_so_few_rows_are_complete():
     )
     (verdict,) = [v for v in judge_panel(some) if v.claim == "C01"]
     assert "complete rows cannot carry" in verdict.reason
+
+
+@pytest.mark.parametrize(("freq", "weeks"), [("D", True), ("W", False)])
+def test_days_that_lose_most_rows_to_figures_of_0_are_advised_weeks(freq: str, weeks: bool):
+    from erresearch.audits.judgement import _helped
+
+    (verdict,) = [v for v in judge_panel(shop_panel(104)) if v.claim == "C01"]
+    costly = Doubt("rows left out", "most", raised=True, code="rows-left-out")
+    open_still = replace(verdict, word="inconclusive", size="", doubts=(*verdict.doubts, costly))
+    helped = _helped(open_still, replace(shop_panel(104), freq=freq), about_accounts=False)
+    assert ("judge by week (--freq W)" in helped.doubts[-1].text) == weeks
 
 
 def test_s12_one_viral_post_carries_no_verdict_in_silence():

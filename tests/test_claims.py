@@ -31,7 +31,14 @@ from erresearch.claims.options import without_challenges
 from erresearch.claims.procedures import PROCEDURES
 from erresearch.datasets import catalog
 from erresearch.engine.expressions import log
-from erresearch.errors import ColumnError, DataError, DesignError, EngineError, UnknownNameError
+from erresearch.errors import (
+    ColumnError,
+    DataError,
+    DesignError,
+    EngineError,
+    ErresearchWarning,
+    UnknownNameError,
+)
 from erresearch.io.files import resource
 from erresearch.relate import regress, reliability
 from erresearch.results import (
@@ -579,6 +586,13 @@ def test_what_is_declared_about_a_table(panel) -> None:
         next(d for d in verdict.doubts if d.name == "reliability").text
         == "reliability 0.9: the share of x that is no error of measurement (declared)"
     )
+    with pytest.warns(ErresearchWarning, match="1 of 4 events lie outside the table"):
+        (beyond,) = examine(
+            "C01", panel, events=pd.concat([sale, sale.tail(1).assign(start="2019-01-01", end=None)])
+        )
+    odd = next(d for d in beyond.doubts if d.name == "declared events")  # where only the verdict is read
+    assert odd.raised
+    assert odd.text.startswith("1 of 4 events lie outside")
     (none,) = examine("C01", {"shop": panel}, events="none")
     assert "events-not-declared" not in none.certainty.codes
     with pytest.raises(DesignError, match="a reliability is a share of the variance"):
@@ -752,12 +766,15 @@ def test_names_that_cannot_be_meant_are_said(panel, asked, said):
     assert said in verdict.reason
 
 
-def test_a_table_as_pandas_leaves_it_says_what_to_do(panel):
+def test_a_table_as_pandas_leaves_it_says_what_to_do(panel, tmp_path):
     (verdict,) = examine("C01", panel.set_index(["account", "week"]))
     assert "call .reset_index() on it first" in verdict.reason
     with pytest.raises(ColumnError, match="The table's index is no column"):
         regress(panel.set_index("week"), "revenue", on=["engagement"], time="week")
     one = panel[panel["account"] == panel["account"].iloc[0]].drop(columns="account")
+    one.to_csv(tmp_path / "shop.csv", index=False)
+    (verdict,) = examine("C01", {"shop": tmp_path / "shop.csv"})
+    assert "read the file into a table first" in verdict.reason
     (verdict,) = examine("C01", pd.concat([one, one.iloc[:2]]))
     assert "table.duplicated(['week']) finds them" in verdict.reason
     assert "or bring a column that tells the accounts apart" in verdict.reason
@@ -783,6 +800,10 @@ def test_a_period_that_carries_its_account_is_named(panel, column):
     assert said.raised
     assert f"{panel['week'][30]:%Y-%m-%d} holds 9" in said.text
     assert f"% of all {column} of its account" in said.text
+    (verdict,) = examine(
+        QUICK, panel.assign(**{column: slipped[column].replace(slipped[column][30], math.inf)})
+    )
+    assert "one-period" not in {doubt.code for doubt in verdict.doubts}  # left out as not finite
     # text of a cell stands in no message
     (verdict,) = examine(QUICK, slipped.assign(week=slipped["week"].dt.strftime("%G-W%V")))
     assert next(d for d in verdict.doubts if d.code == "one-period").text.startswith("one period holds")

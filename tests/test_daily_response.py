@@ -251,6 +251,15 @@ def test_several_shops_each_and_together(table, found):
 # --- what the days could show ---------------------------------------------------------------------
 
 
+def test_another_year_is_one_of_each_shop():
+    shops = pd.concat([shop(days=400, rng=i).assign(entity=f"shop {i}") for i in (1, 2, 3)])
+    together = {each.data: each for each in asked(shops, by="entity").shown}
+    alone = {each.data: each for each in asked(shop(days=400, rng=1)).shown}
+    for one, times in ((together, 3), (alone, 1)):
+        more = one["another-year"].periods - one["as-it-is"].periods
+        assert more == pytest.approx(365.2425 * times, abs=1)
+
+
 def test_another_year_shows_more_and_weeks_show_less(found):
     shown = {each.data: each for each in found.shown}
     assert shown["another-year"].supported < shown["as-it-is"].supported < shown["as-weeks"].supported

@@ -103,6 +103,15 @@ def test_events_outside_the_table_are_counted():
     assert found.outside == 2
 
 
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+def test_a_file_as_spreadsheets_write_it(tmp_path, separator):
+    path = tmp_path / "events.csv"
+    path.write_text(
+        separator.join(["date", "name"]) + "\n" + separator.join(["2024-01-05", "sale"]), "utf-8-sig"
+    )
+    assert read_events(path)["name"].tolist() == ["sale"]
+
+
 def test_an_event_that_never_changes_is_counted():
     with pytest.warns(ErresearchWarning, match=r"cover the whole table and tell nothing: 1; declare when"):
         laid(events(start=["2023-12-01"], end=["2024-12-31"]))

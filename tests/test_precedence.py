@@ -434,6 +434,16 @@ def test_missing_column():
         precedence(panel_of(), log("engagment"), LOGS[1], **HOW)
 
 
+def test_an_event_that_no_complete_row_saw_takes_no_word_away():
+    days = one_of(104).assign(sale=0.0)
+    blank = days["week"] == days["week"].iloc[60]
+    days.loc[blank, "sale"] = 1.0
+    days.loc[days["week"].between(days["week"].iloc[54], days["week"].iloc[66]), "engagement"] = np.nan
+    with_event = precedence(days, *LOGS, **HOW, events={"sale": "pulse"})
+    assert with_event.forward.value == precedence(days, *LOGS, **HOW).forward.value
+    assert "events sale, of which 3 in none of these rows" in with_event.method
+
+
 def test_one_control_needs_no_list(found):
     for one in ("spend", log("spend")):
         listed, alone = (

@@ -10,7 +10,7 @@ from typing import Any
 
 from erresearch.audits.rate_tables import entity_table
 from erresearch.claims.board import examine
-from erresearch.claims.decision_rule import DETECTABLE, SHOWN
+from erresearch.claims.decision_rule import COSTLY, DETECTABLE, SHOWN
 from erresearch.claims.registry import Claim, grade, read_claims
 from erresearch.errors import DesignError
 from erresearch.io import pd
@@ -446,6 +446,9 @@ def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verd
     can = next((doubt.value for doubt in verdict.doubts if doubt.code == DETECTABLE), math.inf)
     if about_accounts or panel is None:
         text = "more accounts, chosen without looking at their reactions; more posts of the same ones hardly help"
+        return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))
+    if panel.freq == "D" and any(doubt.code == COSTLY for doubt in verdict.doubts):
+        text = f"{_LONGER['D']}: figures of 0 took most of these rows"
         return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))
     more = _more(verdict, panel.freq)
     if more is None:

@@ -206,6 +206,9 @@ def evidence_for(
     if cast.completed:
         taken = Doubt("what the table does not say", "; ".join(cast.completed))
         found = replace(found, doubts=(*found.doubts, taken))
+    if cast.cautions:
+        odd = Doubt("declared events", "; ".join(cast.cautions), raised=True)
+        found = replace(found, doubts=(*found.doubts, odd))
     if dataset not in registered() or is_simulated(cast.data) or not _in_memory(cast.data):
         return found
     return replace(found, beside=look_beside(claim.procedure, cast))

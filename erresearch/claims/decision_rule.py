@@ -97,6 +97,8 @@ def left_out(dropped: Mapping[str, int]) -> list[Doubt]:
 AT_LEAST, UNSETTLED = "at least δ", "size not settled"
 #: Code of the doubt that says from which effect on the word would be said.
 DETECTABLE: Final = "detectable-effect"
+#: Code of the doubt that says that zeros and gaps took many of the rows.
+COSTLY: Final = "rows-left-out"
 #: Code of the doubt that says what the days of a shop could show.
 SHOWN: Final = "shown"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 import narwhals.stable.v2 as nw
@@ -75,6 +76,8 @@ class Variables(Generic[Arguments]):
         Columns of declared events.
     completed : tuple of str
         What the table did not say and was taken, such as that all rows are one account's.
+    cautions : tuple of str
+        What is odd about the declared events.
     """
 
     data: Any
@@ -85,6 +88,7 @@ class Variables(Generic[Arguments]):
     declared: Declared = field(default_factory=Declared)
     events: Mapping[str, Literal["pulse", "step"]] = field(default_factory=dict)
     completed: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     def column(self, role: str) -> str:
         """Name of the column that plays `role`."""
@@ -158,7 +162,8 @@ def cast_roles(
     if absent:
         named = ", ".join(f"{role} ({' or '.join(columns)})" for role, columns in absent.items())
         least = f"least data for this claim: {claim.minimum or 'these columns'}"
-        way = "" if dataset in registered() else _where_it_may_be(data, next(iter(absent.values()))[0])
+        role, names = next(iter(absent.items()))
+        way = "" if dataset in registered() else _where_it_may_be(data, role, names[0])
         raise ColumnError(f"{claim.id} needs columns that are not there: {named}", fix=f"{way}{least}")
     twice = [name for name in said.controls if name in [roles[role] for role in _ASKED_OF if role in roles]]
     if twice:
@@ -177,8 +182,10 @@ def cast_roles(
     )
 
 
-def _where_it_may_be(data: Any, name: str) -> str:
+def _where_it_may_be(data: Any, role: str, name: str) -> str:
     """How to bring a column of one's own table that was not found."""
+    if role == "by" and isinstance(data, (str, Path)):
+        return "if it is one shop, read the file into a table first, which then needs no such column; "
     return in_the_index(data) or f"where it is called otherwise, pass columns={{{name!r}: 'its own name'}}; "
 
 
@@ -259,7 +266,7 @@ def _with_events(cast: Variables[Any]) -> Variables[Any]:
         )
     laid = event_columns(frame.to_pandas(), events, by=cast.column("by"), time=cast.column("time"))
     laid.rows.attrs.update(getattr(cast.data, "attrs", {}))
-    return replace(cast, data=laid.rows, events=laid.kinds)
+    return replace(cast, data=laid.rows, events=laid.kinds, cautions=laid.cautions)
 
 
 def is_simulated(data: Any) -> bool:

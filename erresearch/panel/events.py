@@ -50,11 +50,14 @@ class EventColumns:
         The further columns.
     outside : int
         Events that lie before or after the table.
+    cautions : tuple of str
+        What was warned of.
     """
 
     rows: pd.DataFrame
     kinds: Mapping[str, Kind]
     outside: int = 0
+    cautions: tuple[str, ...] = ()
 
 
 def read_events(events: Any) -> pd.DataFrame:
@@ -99,7 +102,9 @@ def read_events(events: Any) -> pd.DataFrame:
     else:
         where = Path(events).name
         try:
-            table = pd.read_csv(events, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            with Path(events).open(encoding="utf-8-sig") as file:
+                separator = max(",;\t", key=file.readline().count)
+            table = pd.read_csv(events, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
             raise EngineError(
                 f"cannot read the events in {where}",
@@ -321,8 +326,6 @@ def event_columns(rows: pd.DataFrame, events: Any, *, by: str | None, time: str)
     _check_entities(declared, entities)
     outside = _outside(declared, min(starts.values()), max(lasts.values()))
     overlapping = _overlaps(declared)
-    if overlapping:
-        _caution(f"events that overlap with another of the same name: {overlapping}; their days count once")
     begin, end = (_ordinals(rows[time].map(each)) for each in (starts, lasts))
     columns: dict[str, np.ndarray] = {}
     kinds: dict[str, Kind] = {}
@@ -335,13 +338,18 @@ def event_columns(rows: pd.DataFrame, events: Any, *, by: str | None, time: str)
         columns[label] = np.minimum(columns.get(label, 0.0) + own * covered, 1.0)
         kinds[label] = each["kind"]
     throughout = sum(bool((column == 1).all()) for column in columns.values())
-    if throughout:
-        _caution(
-            f"events that cover the whole table and tell nothing: {throughout}; declare when they began or ended"
-        )
+    said = {
+        f"{int(outside.sum())} of {len(outside)} events lie outside the table and count for nothing; bring the periods "
+        "around them": outside.any(),
+        f"events that overlap with another of the same name: {overlapping}; their days count once": overlapping,
+        f"events that cover the whole table and tell nothing: {throughout}; declare when they began or ended": throughout,
+    }
+    cautions = tuple(text for text, holds in said.items() if holds)
+    for text in cautions:
+        warnings.warn(text, ErresearchWarning, stacklevel=2)
     made = rows.assign(**_without_rare(columns, kinds))
     made.attrs.update(rows.attrs)
-    return EventColumns(made, MappingProxyType(kinds), int(outside.sum()))
+    return EventColumns(made, MappingProxyType(kinds), int(outside.sum()), cautions)
 
 
 def _check_entities(declared: pd.DataFrame, entities: Iterable[str]) -> None:
@@ -364,8 +372,6 @@ def _outside(declared: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) ->
             got=f"events: {len(found)}; the table is of {first:%Y-%m-%d} to {last:%Y-%m-%d}",
             fix="declare the events of these days, or leave `events` out",
         )
-    if found.any():
-        _caution(f"{int(found.sum())} of {len(found)} events lie outside the table and count for nothing")
     return np.asarray(found)
 
 
@@ -498,7 +504,3 @@ def _overlaps(declared: pd.DataFrame) -> int:
         start, end = _ordinals(group["start"]), np.maximum.accumulate(_ordinals(group["end"]))
         count += int(np.count_nonzero(start[1:] <= end[:-1]))
     return count
-
-
-def _caution(text: str) -> None:
-    warnings.warn(text, ErresearchWarning, stacklevel=3)

@@ -519,6 +519,7 @@ def far_out(values: np.ndarray) -> tuple[int, float, float] | None:
     (2, 0.9803921568627451, 120.0)
     >>> far_out(np.array([2.0, 3.0, 7.0, 1.0]))
     """
+    values = np.where(np.isfinite(values), values, np.nan)
     largest, usual = int(np.nanargmax(values)), float(np.nanmedian(values[values > 0]))
     share, times = float(values[largest] / np.nansum(values)), float(values[largest] / usual)
     much, beside = _MUCH

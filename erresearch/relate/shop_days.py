@@ -568,10 +568,9 @@ def _shown(
     """What these days could show, what another year would add, and what weeks or undeclared events would cost."""
     before, same, over = own
     yield Shown("as-it-is", before.rows, *reach(before, same, over, capped, level))
-    more = 1 + DAYS.year / before.rows
-    yield Shown(
-        "another-year", round(before.rows + DAYS.year), *reach(before, same, over, capped, level, more=more)
-    )
+    longer = before.rows + DAYS.year * len(shops)  # of each of them
+    more = longer / before.rows
+    yield Shown("another-year", round(longer), *reach(before, same, over, capped, level, more=more))
     try:
         weekly = pooled([shop.weeks.movement() for shop in shops])
         trimmed = pooled([shop.weeks.capped.movement() for shop in shops])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import narwhals.stable.v2 as nw
@@ -129,7 +129,13 @@ class EntityModels:
         also = [*((column, lag) for column in controls for lag in range(lags + 2)), *held]
         how = f"OLS, {lags} lag{'s' * (lags > 1)} of both and one more not tested, "
         words = how, rows.also_held(controls, held)
-        return cls.collect(rows, wanted, also=[rows.label(*pair) for pair in also], words=words, level=level)
+        made = cls.collect(rows, wanted, also=[rows.label(*pair) for pair in also], words=words, level=level)
+        # none of the complete rows saw it
+        unseen = {label for label in (rows.label(*pair) for pair in held) if np.ptp(made.table[label]) == 0}
+        if not unseen:
+            return made
+        left = tuple(name for name in made.also if name not in unseen)
+        return replace(made, also=left, words=f"{made.words}, of which {len(unseen)} in none of these rows")
 
     @classmethod
     def collect(

@@ -484,7 +484,7 @@ Source = Literal["declared", "counts", "autocovariances", "days"]
 _SAID = {
     "declared": "declared",
     "counts": "from several counts, whose errors are taken to be their own",
-    "autocovariances": "read off how x follows itself over time",
+    "autocovariances": "read off how x follows itself over time; its errors are taken to have no memory",
     "days": "it is not looked at by day: declare it, as in examine(..., reliability=0.8)",
 }
 

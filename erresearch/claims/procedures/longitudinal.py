@@ -12,7 +12,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.claims.decision_rule import SHOWN, Evidence, left_out
+from erresearch.claims.decision_rule import COSTLY, SHOWN, Evidence, left_out
 from erresearch.claims.options import DecayOptions, LongRunOptions, PrecedenceOptions, PredictionOptions
 from erresearch.claims.variables import Variables, amount
 from erresearch.engine.expressions import log
@@ -243,7 +243,7 @@ def _far_out(cast: Variables[PrecedenceOptions]) -> list[Doubt]:
         rows = gather(open_rows(cast.data, [name], [by, time], None).frame)
         for own in rows.partition_by(by):
             values = own[name].cast(float).to_numpy()
-            one = far_out(values) if np.sum(values > 0) >= _FEWEST_PERIODS else None
+            one = far_out(values) if np.sum(np.isfinite(values) & (values > 0)) >= _FEWEST_PERIODS else None
             if one is not None:
                 found.append((*one[1:], name, own[time][one[0]]))
     if not found:
@@ -377,7 +377,7 @@ def left_out_of(found: Precedence) -> list[Doubt]:
     share = lost / max(lost + found.n_rows, 1)
     said = f"{100 * share:.0f} % of the rows; each zero and each gap takes its neighbours with it"
     return [
-        replace(doubt, text=f"{doubt.text}: {said}", raised=True) if share > _COSTLY else doubt
+        replace(doubt, text=f"{doubt.text}: {said}", raised=True, code=COSTLY) if share > _COSTLY else doubt
         for doubt in left_out(found.dropped)
     ]
 
