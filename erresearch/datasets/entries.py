@@ -112,7 +112,7 @@ class Dataset:
     randomised : bool
         Whether a treatment was randomised. Only then may a result be read as a cause.
     embedded : bool
-        Whether it comes with the package or with a dependency.
+        Whether the board reads its rows, which come with the package or with a dependency.
     licence, citation, url : str
         Terms, whom to name, where it is described.
     exclude, count : tuple of Condition
