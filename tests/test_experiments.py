@@ -241,6 +241,8 @@ def test_calendar_is_read_by_another_program(plan):
     text = calendar_text(two)
     assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
     events = icalendar.Calendar.from_ical(text).walk("VEVENT")
+    wagered = calendar_text(er.wager(two, "x", forecast=0.1, date="2024-12-01"))
+    assert wagered == text  # read into a calendar again, it takes the place of the one before
     runs = two.schedule.runs()
     assert len(events) == len(runs)
     assert len({str(event["UID"]) for event in events}) == len(runs)
@@ -341,8 +343,10 @@ def test_hidden_demand_cannot_fake_an_experiment(monkeypatch):
 
 def test_shops_in_pairs():
     rows = weekly(shops=14, seed=4)
-    plan = er.plan_experiment(rows, weeks=16, lags=(1, 1))
+    plan = er.plan_experiment(rows, design="shops", weeks=16, lags=(1, 1))
     assert plan.design.kind == "shops"
+    assert plan.own_power.weeks == 16
+    assert {row.weeks for row in plan.power} == {12, 16, 24, 36, 52}
     assert plan.design.groups == 7
     assert len(plan.history) == 14
     found = judged_in_pairs(plan, effect=0.1)
@@ -395,7 +399,7 @@ def test_several_shops_with_draws_of_their_own():
     rows = weekly(shops=3)
     plan = er.plan_experiment(rows, block=2, lags=(0, 1))
     assert {row.smallest_p for row in plan.power} == {0.001}  # 2 of 2¹⁸ plans, of which 999 are drawn
-    assert plan.reasons[0].startswith("3 shops, fewer than 12, make too few pairs")
+    assert plan.reasons[0].startswith("3 shops make too few pairs: each pauses in time")
     assert len({row.weeks for row in plan.power}) == len(plan.power)
     quick, placebos = (dict(plan.blocks) for plan in (planning.quick_plan(rows), er.plan_experiment(rows)))
     assert quick == pytest.approx(placebos, rel=0.2)
@@ -405,7 +409,19 @@ def test_several_shops_with_draws_of_their_own():
     )
     assert " EUR [" in found.per_engagement.number()
     assert found.finding.name == found.verdict.dataset == plan.name == "3 shops"
-    assert "14 shops make enough pairs" in er.plan_experiment(weekly(shops=14), weeks=16).reasons[0]
+
+
+def test_many_shops_are_planned_by_what_finds_more():
+    rows, effects = weekly(shops=14, seed=4), {}
+    for kind in ("time", "shops"):
+        effects[kind] = er.plan_experiment(rows, design=kind, weeks=24, lags=(0, 1)).own_power.detectable
+    plan = er.plan_experiment(rows, weeks=24, lags=(0, 1))
+    assert plan.design.kind == min(effects, key=effects.get) == "time"
+    assert re.match(
+        r"14 shops: with pauses in time, .* find about \d+ % .* for good, \d+ %\.", plan.reasons[0]
+    )
+    # weeks too few for six pairs of blocks leave the pairs of shops
+    assert er.plan_experiment(rows, weeks=10, lags=(0, 1)).design.kind == "shops"
 
 
 def test_a_plan_that_is_not_worth_it_says_so():

@@ -32,12 +32,6 @@ DESIGNS: Final[Mapping[Kind, str]] = MappingProxyType(
     }
 )
 
-#: Why an automatic plan of several shops is of this kind.
-WHY: Final[dict[Kind, str]] = {
-    "time": f"{{}} shops, fewer than {2 * FEWEST}, make too few pairs: each pauses in time, by a draw of its own.",
-    "shops": "{} shops make enough pairs: one of each stops for good, and the other is what it is compared with.",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseDesign:
@@ -373,7 +367,7 @@ class PausePlan(Printed):
     @property
     def own_power(self) -> Power | None:
         """The row of :attr:`power` for the plan's own length."""
-        return next((row for row in self.power if row.groups == self.design.groups), None)
+        return next((row for row in self.power if row.weeks == self.weeks), None)
 
     @property
     def may_look(self) -> bool:

@@ -326,7 +326,7 @@ def calendar_text(plan: PausePlan) -> str:
         what = f"{doing} ({entity})" if len(plan.schedule.entities) > 1 else doing
         lines += [
             "BEGIN:VEVENT",
-            f"UID:{plan.digest[:24]}-{at}@erresearch",
+            f"UID:{plan.seed:016x}-{at}@erresearch",
             f"DTSTAMP:{stamp}",
             f"DTSTART;VALUE=DATE:{str(date).replace('-', '')}",
             f"DTEND;VALUE=DATE:{str(end).replace('-', '')}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from dataclasses import dataclass, replace
@@ -279,6 +280,7 @@ def day_of(told: object, name: str) -> np.datetime64:
         raise DesignError(f"`{name}` is no date", fix="write it as 2026-01-31") from error
 
 
+@functools.lru_cache(maxsize=8)  # a plan's seeds, one for each design that is tried, rest on the same
 def fingerprint(series: tuple[Series, ...]) -> str:
     """SHA-256 of shops, dates and outcomes to eight digits: what a seed is taken from.
 

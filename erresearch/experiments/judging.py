@@ -461,7 +461,10 @@ _SAID: Final = {
     "other-shops": ("shops", "{} in the rows that are not of this plan, left out"),
     "missing": ("outcome", "missing in {} of the plan's periods, which do not count"),
     "at-floor": ("outcome", "{} of the plan's periods have next to none and count as a small amount"),
-    "changed": ("history", "{} of {} periods have changed since"),
+    "changed": (
+        "history",
+        "{} of {} periods have changed since: late refunds, another file or another zone?",
+    ),
     "compliance": (
         "compliance",
         "posts and pauses were not as planned in {} of {} periods; they count as assigned",
@@ -510,7 +513,7 @@ def _cautions(
         raise DataError(
             "the history in these rows is not the one that the plan was made from",
             got=f"{changed} of {compared} periods differ",
-            fix="give the panel of the shop that the plan was made for",
+            fix="give the panel of the shop that the plan was made for, in its zone and currency",
         )
     if changed:
         found.append(_doubt("changed", changed, compared, value=changed))

@@ -9,14 +9,12 @@ from numbers import Real
 from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.experiments.designs import (
     BELIEVABLE,
     DESIGNS,
     FEWEST,
-    WHY,
     Array,
     Kind,
     PauseDesign,
@@ -32,22 +30,20 @@ from erresearch.experiments.history import (
     WINDOWS,
     Model,
     Series,
-    calendar_terms,
     carry_over,
     day_of,
-    filtered,
     fit_history,
     noises_of,
     read_series,
 )
 from erresearch.experiments.randomisation import (
-    Lots,
-    Window,
-    counted,
     draw_again,
     draws,
+    empty_window,
     exposure,
     first_plan,
+    placebo_window,
+    share_found,
     strength,
 )
 from erresearch.results import Table
@@ -57,6 +53,8 @@ from erresearch.schema.vocabulary import PERIODS, Freq
 NEARLY: Final = 1.1
 #: Lengths of a plan that are compared, in weeks.
 LENGTHS: Final = (12, 16, 24, 36, 52)
+#: Blocks by which kinds of plans are compared, in periods.
+USUAL_BLOCK: Final = {"D": 14, "W": 2}
 #: Lengths of a block that are compared, in periods.
 BLOCKS: Final = {"D": (4, 7, 14, 21, 28), "W": (1, 2, 3, 4)}  # four days: half-weeks whose weekdays wander
 
@@ -89,8 +87,9 @@ def plan_experiment(
     entity : str, optional
         The one shop to plan for.
     design : {"auto", "time", "shops"} or PauseDesign
-        "time" pauses in blocks of time, "shops" pauses one shop of each of six or more pairs; "auto" takes shops where
-        there are twelve, time otherwise. A :class:`PauseDesign` is taken as it is.
+        "time" pauses in blocks of time, "shops" pauses one shop of each of six or more pairs; "auto" takes, where there
+        are twelve shops, the one that finds the smaller effect in the same weeks, else time. A :class:`PauseDesign` is
+        taken as it is.
     block : int, optional
         Periods in a block. By default, the length that finds the smallest effect.
     lags : tuple of int, optional
@@ -186,11 +185,11 @@ def _planned(
         )
     shops = read_series(history, outcome=asked.outcome, entity=asked.entity)
     known = asked.design if isinstance(asked.design, PauseDesign) else None
-    kind = known.kind if known else _kind(asked.design, shops)
+    reasons: list[str] = []
+    kind = known.kind if known else _kind(asked, shops, reasons)
     shops = matched(shops) if kind == "shops" else shops
     _check_calendar(shops, known, weeks, block)
     noises = noises_of(shops, in_pairs=kind == "shops")
-    reasons = [WHY[kind].format(len(shops))] if asked.design == "auto" and len(shops) > 1 else []
     window = known.lags if known else asked.lags or _window(shops, reasons)
 
     def foresee(tried: PauseDesign) -> Power:
@@ -234,12 +233,34 @@ def _planned(
     )
 
 
-def _kind(asked: object, shops: tuple[Series, ...]) -> Kind:
-    if asked == "auto":
-        return "shops" if len(shops) >= 2 * FEWEST else "time"
-    if asked not in DESIGNS:
-        raise UnknownNameError.of("design", asked, ("auto", *DESIGNS))
-    return "shops" if asked == "shops" else "time"
+def _kind(asked: _Asked, shops: tuple[Series, ...], reasons: list[str]) -> Kind:
+    """Take the kind that was asked for; of several shops, that which finds the smaller effect in the same weeks."""
+    if asked.design != "auto":
+        if asked.design not in DESIGNS:
+            raise UnknownNameError.of("design", asked.design, ("auto", *DESIGNS))
+        return "shops" if asked.design == "shops" else "time"
+    if len(shops) < 2 * FEWEST:
+        if len(shops) > 1:
+            reasons.append(
+                f"{len(shops)} shops make too few pairs: each pauses in time, by a draw of its own."
+            )
+        return "time"
+    _check_calendar(shops, None, asked.weeks, asked.block)
+    weeks, every = asked.weeks or 52, shops[0].every
+    tried: dict[Kind, float] = {"time": math.inf, "shops": math.inf}
+    for kind in tried:
+        own = matched(shops) if kind == "shops" else shops
+        block = min(asked.block or USUAL_BLOCK[every], weeks * 7 // (2 * FEWEST * DAYS[every]))
+        if block or kind == "shops":
+            design = _designed(kind, own, block, asked.lags or DEFAULT_WINDOW[every], weeks)
+            noises = noises_of(own, in_pairs=kind == "shops")
+            tried[kind] = approximated(design, noises, asked.delta, seed_of(own, design)).detectable
+    reasons.append(
+        f"{len(shops)} shops: with pauses in time, by a draw of each one's own, {weeks} weeks would find about"
+        f" {share_lost(tried['time'])} four times in five; with one shop of each pair that stops for good,"
+        f" {share_lost(tried['shops'])}. The plan takes what finds more."
+    )
+    return min(tried, key=lambda kind: tried[kind])
 
 
 def _check_calendar(
@@ -457,18 +478,6 @@ def wrong_blocks(plan: PausePlan) -> Table:
 STARTS, TRUTHS, AGAIN = 40, 10, 199
 
 
-def _empty(noise: Model, design: PauseDesign) -> Window:
-    """The plan's window behind a history as long as the noise's, without an outcome."""
-    history = len(noise.innovations)
-    n = history + design.length + design.follow_up
-    dates = np.datetime64("2024-01-01") + DAYS[design.every] * np.arange(n)
-    terms = filtered(calendar_terms(dates, history, design.every).T, noise.memory).T
-    basis, _ = np.linalg.qr(terms)
-    keep = counted(design)
-    memory = noise.memory[:0] if design.carried else noise.memory
-    return Window(np.zeros((n - history, 1)), basis[history:], keep, memory, noise.sigma, memory[:0])
-
-
 def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed: int) -> Power:
     """Lay placebo plans over the past and add effects to them.
 
@@ -500,14 +509,14 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
     z = exposure(plans, design.lags)
     periods = z.shape[-1]
     starts = rng.integers(0, max(len(noise.innovations) for noise in noises), STARTS)
-    windows = tuple(_placebo(noise, design, starts, periods) for noise in noises)
+    windows = tuple(placebo_window(noise, design, starts, periods) for noise in noises)
     effects = np.r_[0.0, delta, np.linspace(0.25, 8, 32) / np.sqrt(np.mean(strength(windows, z, z) ** 2))]
     truths = rng.choice(len(plans), min(TRUTHS, len(plans)), replace=False)
     found: Array = np.zeros(len(effects))
     for truth in truths:
         order = np.r_[truth, np.delete(np.arange(len(plans)), truth)]
         lots = draw_again(windows, z[order], False)
-        found += _share_found(lots, effects, complete=complete)
+        found += share_found(lots, effects, complete=complete)
     found /= len(truths)
     return _power(design, len(noises), effects, found, STARTS * len(truths))
 
@@ -558,7 +567,7 @@ def approximated(
     plans, _ = draws(design, len(noises), STARTS, rng)
     plans = plans[rng.permutation(len(plans))[:STARTS]]
     z, really = exposure(plans, design.lags), exposure(plans, truth or design.lags)
-    root = np.maximum(strength(tuple(_empty(noise, design) for noise in noises), z, really), 1e-9)
+    root = np.maximum(strength(tuple(empty_window(noise, design) for noise in noises), z, really), 1e-9)
     effects = np.r_[0.0, delta, np.linspace(0.25, 8, 125) / root.mean()]
     df = design.groups * (len(noises) if design.kind == "time" else 1) - 1
     critical = stdtrit(df, 0.975)
@@ -579,21 +588,3 @@ def _power(design: PauseDesign, units: int, effects: Array, found: Array, placeb
         at_delta=float(found[1]),
         placebos=placebos,
     )
-
-
-def _placebo(noise: Model, design: PauseDesign, starts: npt.NDArray[np.int64], periods: int) -> Window:
-    window = _empty(noise, design)
-    at = (starts[None, :] + np.arange(periods)[:, None]) % len(noise.innovations)
-    rows = noise.innovations[at] * window.keep[:, None] / noise.sigma
-    return replace(window, residual=rows - window.basis @ (window.basis.T @ rows))
-
-
-def _share_found(lots: Lots, effects: Array, *, complete: bool) -> Array:
-    """For each effect the share of starts with p ≤ .05."""
-    root = np.sqrt(lots.size)
-    score = (lots.outcome / root[:, None])[None] + effects[:, None, None] * (lots.cross[0] / root)[
-        None, :, None
-    ]
-    extreme = (np.abs(score[:, 1:]) >= np.abs(score[:, :1]) - 1e-9).sum(axis=1)
-    p = (1 + extreme) / score.shape[1]
-    return np.asarray((p <= 0.05 + (1e-9 if complete else 0)).mean(axis=1))
