@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from erresearch.errors import DataError, ErresearchError
-from erresearch.experiments.designs import LOOK, PauseDesign, PausePlan, Power, Schedule
+from erresearch.experiments.designs import LOOK, PauseDesign, PausePlan, Power, Schedule, share_lost
 from erresearch.experiments.history import DAYS, Series, read_series
 from erresearch.experiments.holdout import Holdout
 from erresearch.experiments.planning import wrong_blocks
@@ -445,16 +445,14 @@ def draw_plan(plan: PausePlan) -> Figure:
     for at, share in zip(weeks, shares, strict=True):
         right.annotate(f"{share:.0f} %", (at, share), (0, 7), textcoords="offset points", ha="center")
     right.axhline(100 * plan.delta, color=PAUSE, linestyle="--")
-    right.annotate("smallest effect that matters", (0.98, 100 * plan.delta), (0, 3), textcoords="offset points",
-                   xycoords=("axes fraction", "data"), ha="right", va="bottom", color=PAUSE)  # fmt: skip
     right.margins(x=0.12)
     right.set_ylim(0, 1.2 * max([*shares, 100 * plan.delta]))
-    right.set_xlabel("weeks of the plan")
+    right.set_xlabel("weeks of the plan (dashed: smallest effect that matters)", size=9)
     right.set_ylabel(f"effect, % of {plan.outcome}")
     found = (
-        f"{weeks[-1]} weeks find {shares[-1]:.0f} % four times in five"
-        if rows
-        else "No length finds an effect"
+        f"{plan.weeks} weeks find {share_lost(own.detectable)} four times in five"
+        if (own := plan.own_power) is not None and math.isfinite(own.detectable)
+        else "No effect is found four times in five"
     )
     right.set_title(found, loc="left", color=INK, weight="bold", size=10)
     for axes in (left, right):
