@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
@@ -189,7 +189,7 @@ def parse_times(column: TextColumn, *, order: str = "", fixed: bool = False) -> 
         return ranges
     some = column.cells.drop_nulls().head(200)
     # where no month is known the way is still told, so that the months are what is refused
-    way = max(_WAYS, key=lambda pattern: (_written_so(some, pattern), int(some.str.contains(pattern).sum())))
+    way, _ = _most_written(some, _WAYS)
     if way == _SERIAL:
         return _serial(column)
     parts = _parts(column.cells, way)
@@ -298,16 +298,25 @@ def share_of_times(cells: pl.Series) -> float:
     >>> share_of_times(pl.Series(["2025-03-01", "2025-03-02"])), share_of_times(pl.Series(["20250", "3.50"]))
     (1.0, 0.0)
     """
-    ways = (way for way in (*_WAYS, _RANGE, _ISO_RANGE) if way not in _BARE)
-    return max(_written_so(cells, way) for way in ways) / max(1, len(cells))
+    ways = [way for way in (*_WAYS, _RANGE, _ISO_RANGE) if way not in _BARE]
+    return _most_written(cells, ways)[1] / max(1, len(cells))
 
 
-def _written_so(cells: pl.Series, way: str) -> int:
-    """How many cells are written in a way; a word beside a number is the name of a month or no date."""
-    if "<name>" not in way:
-        return int(cells.str.contains(way).sum())
-    names = _parts(cells, way)["name"].str.to_lowercase()
-    return int(names.is_in(list(load_registry().months)).sum())
+def _most_written(cells: pl.Series, ways: Sequence[str]) -> tuple[str, int]:
+    """The way that most cells are written in, and their number; a word in it is the name of a month or no date."""
+    text, months = pl.col("t"), list(load_registry().months)
+    frame, best, most = pl.DataFrame({"t": cells}), ways[0], (0, 0)
+    for way in ways:
+        like = named = text.str.contains(way)
+        if "<name>" in way:
+            named = text.str.extract_groups(way).struct.field("name").str.to_lowercase().is_in(months)
+        # of ways that no named month fits, the one is told that but for the name would
+        found = frame.select(named.sum().alias("named"), like.sum().alias("like")).row(0)
+        if found > most:
+            best, most = way, found
+        if most[0] == len(cells):
+            break
+    return best, most[0]
 
 
 def _parts(text: pl.Series, pattern: str) -> dict[str, pl.Series]:

@@ -17,6 +17,7 @@ from erresearch.errors import UnknownNameError, argument, in_mapping
 from erresearch.exports.layouts import Field, load_registry
 from erresearch.exports.log import TextColumn
 from erresearch.io import pl
+from erresearch.io.resources import by_morsels
 
 _SHARED_SIGNS = frozenset({"$", "¥", "kr"})
 _SPACES = "[\u0009\u0020\u00a0\u2007\u2009\u202f'’]"
@@ -164,8 +165,9 @@ def _durations(column: TextColumn) -> Numbers | None:
 
 def _decimal_numbers(column: TextColumn, reading: Reading) -> Numbers:
     kind = reading.field.type
-    core = column.cells.str.replace_all(_SPACES, "").str.replace_all("−", "-", literal=True)
-    core = core.str.replace(r"^\((.*)\)$", "-$1").str.replace(r"^([^-]*\d[^-]*)-$", "-$1")
+    signed = pl.col("").str.replace_all(_SPACES, "").str.replace_all("−", "-", literal=True)
+    signed = signed.str.replace(r"^\((.*)\)$", "-$1").str.replace(r"^([^-]*\d[^-]*)-$", "-$1")
+    core = by_morsels(column.cells, signed)
     codes = None
     if kind == "money":
         core, codes = _without_currency(core, column)
@@ -206,8 +208,9 @@ def _decimal_numbers(column: TextColumn, reading: Reading) -> Numbers:
 def _valued(core: pl.Series, decimal: str) -> pl.Series:
     """Numbers under a decimal sign; null where the other sign does not part thousands."""
     pattern, between = (_UNDER_COMMA, ".") if decimal == "," else (_UNDER_DOT, ",")
-    digits = core.str.replace_all(between, "", literal=True).str.replace(",", ".", literal=True)
-    return digits.set(~core.str.contains(pattern).fill_null(False), None).cast(pl.Float64, strict=False)
+    digits = pl.col("").str.replace_all(between, "", literal=True).str.replace(",", ".", literal=True)
+    written = pl.when(pl.col("").str.contains(pattern)).then(digits)
+    return by_morsels(core, written.cast(pl.Float64, strict=False))
 
 
 def _convention(column: TextColumn, reading: Reading) -> str:

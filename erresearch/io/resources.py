@@ -34,6 +34,8 @@ _SIZE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", re.IGNOREC
 _LEAST: Final = 64 << 20
 #: What rows, sums and an engine's own needs may each take of the whole.
 _PART: Final = 4
+#: Cells below which one core is the fastest.
+_MORSEL: Final = 10_000
 
 
 @contextmanager
@@ -167,8 +169,11 @@ def by_morsels(cells: pl.Series, expression: pl.Expr) -> pl.Series:
     """
     import polars as pl
 
-    rows = pl.LazyFrame({"": cells})
-    return rows.select(expression).collect(engine="streaming").to_series().alias(cells.name)
+    rows = pl.DataFrame({"": cells})
+    # a plan for several cores takes longer than a few cells
+    many = len(cells) > _MORSEL
+    made = rows.lazy().select(expression).collect(engine="streaming") if many else rows.select(expression)
+    return made.to_series().alias(cells.name)
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -452,10 +452,12 @@ def _contrasts(
 
 
 def _holm(pvalues: dict[str, float]) -> dict[str, float]:
-    from statsmodels.stats.multitest import multipletests
-
-    adjusted = multipletests(list(pvalues.values()), method="holm")[1]
-    return dict(zip(pvalues, map(float, adjusted), strict=True))
+    """p-values as Holm steps down: the smallest times how many there are, the next times one less, and never lower."""
+    values = np.array(list(pvalues.values()))
+    order = np.argsort(values, kind="stable")
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)).clip(max=1)
+    return dict(zip(pvalues, adjusted.tolist(), strict=True))
 
 
 def _basis(parts: int) -> np.ndarray:

@@ -269,9 +269,10 @@ def _looks(data: Any, names: list[str]) -> list[tuple[str, Moments]]:
     rows = plain.source.complete().select(
         *(plain.source.col(name).alias(label) for name, label in zip(names, own, strict=True))
     )
+    logged = [f"log {name}" for name in own]
+    rows = rows.with_columns(log(name).alias(label) for name, label in zip(own, logged, strict=True))
     # rows without a logarithm are left out of all looks but the first
-    both = Moments.from_frame(nw.to_native(rows), [*own, *map(log, own)])
-    logged = list(both.columns[len(own) :])
+    both = Moments.from_frame(nw.to_native(rows), [*own, *logged])
     return [
         ("as they are", plain),
         ("on logs", both[logged]),
