@@ -194,17 +194,21 @@ def _row_jackknife(moments: Moments, total: np.ndarray, r: float) -> float:
     dy = source.z(moments.columns[1]) - float(mean[1])
     grow = weight / (weight - 1) if source.weight is None else source.w() * weight / (weight - source.w())
     left_x, left_y = float(xx) - grow * dx * dx, float(yy) - grow * dy * dy
+    # each step is worked out once and named: SQL that repeats the whole of it takes long to plan
+    rows = source.complete().select(product=left_x * left_y, cross=float(xy) - grow * dx * dy)
     # SQL engines fail on the root or the logarithm of what is not positive: such rows are counted instead
-    product = left_x * left_y
-    varies = product > 1e-24 * float(xx * yy)
-    left = (float(xy) - grow * dx * dy) / nw.when(varies).then(product).otherwise(1.0).sqrt()
-    inside = varies & (left > -1.0 + 1e-15) & (left < 1.0 - 1e-15)
+    varies = nw.col("product") > 1e-24 * float(xx * yy)
+    root = nw.when(varies).then(nw.col("product")).otherwise(1.0).sqrt()
+    each, left = (
+        source.staged(rows.select(left=nw.when(varies).then(nw.col("cross") / root)), ""),
+        nw.col("left"),
+    )
     if abs(r) == 1:
-        count = source.total([nw.when(varies).then(1).otherwise(0).sum().alias("n")])["n"]
-        return 0.0 if count == n else math.inf
+        return 0.0 if each.total([left.count().alias("n")])["n"] == n else math.inf
+    inside = (left > -1.0 + 1e-15) & (left < 1.0 - 1e-15)
     known = nw.when(inside).then(left).otherwise(0.0)
     move = nw.when(inside).then(((1.0 + known) / (1.0 - known)).log() / 2 - math.atanh(r)).otherwise(0.0)
-    found = source.total(
+    found = each.total(
         [(move * move).sum().alias("s"), nw.when(inside).then(1).otherwise(0).sum().alias("n")]
     )
     # without a row that carries all of it there is no correlation: the data set no bound
