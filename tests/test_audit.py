@@ -89,7 +89,7 @@ def test_one_shop_is_one_entity_and_inconclusive_with_what_would_help(found):
     assert verdict.estimate.n_accounts == 1
     (help_,) = [doubt for doubt in verdict.doubts if doubt.name == "what would help"]
     assert "weeks like these" in help_.text
-    assert "would have been found with 80 % power" in help_.text
+    assert "would catch an effect of" in help_.text
     assert words(found, "C07") == "not judged"
     assert "the claim compares accounts, and followers are known for 1" in reason(found, "C07")
 
@@ -774,7 +774,7 @@ def test_a_rival_that_never_moves_is_no_rival():
 
 def test_the_long_run_of_one_shop_says_what_it_needs():
     (verdict,) = [v for v in judge_panel(shop_panel(60)) if v.claim == "C18"]
-    assert "of one entity nothing is left then: add shops, not time" in verdict.reason
+    assert "with one shop nothing is left to compare: add shops, not time" in verdict.reason
 
 
 def test_figures_by_day_reach_the_panel_of_an_audit(shop):

@@ -320,7 +320,7 @@ def test_what_moves_together_within_the_period_is_said_first() -> None:
     verdict = judge(ARROW, moved(0.0, contemporaneous=estimate(0.2)))
     assert verdict.reason.startswith("x and y of the same period move together, by 0.20")
     assert "an experiment would tell" in verdict.reason
-    assert "nil next period, same period open" in verdict.reason
+    assert "it is nil over the next period and open over the same period" in verdict.reason
     assert "move together" not in judge(ARROW, moved()).reason
 
 
@@ -410,7 +410,7 @@ def test_the_power_that_is_printed_is_that_of_the_word() -> None:
     unknown = replace(evidence, order=replace(evidence.order, reliability=None))
     said = {d.name: d for d in judge(ARROW, unknown).doubts}["declarable nil"]
     assert math.isinf(said.value)
-    assert "could declare nil for no δ" in said.text
+    assert "can show nil for no δ" in said.text
 
 
 # --- the registry ---------------------------------------------------------------------------------------------------

@@ -830,7 +830,7 @@ def test_plan_wager_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     assert main(["plan", "audit", "--out", "later", *asked]) == 0
     said = capsys.readouterr().out
     assert f"Next, before {later}: erresearch wager later" in said
-    assert "EUR a week four times in five" in said
+    assert "EUR a week four times in five" in " ".join(said.split())
     later_plan = er.read_plan("later")
     assert (later_plan.design.lags, later_plan.currency) == ((1, 2), "EUR")
     assert main(["plan", "panel.csv", "--outcome", "sales", "--out", "other"]) == 2

@@ -165,7 +165,7 @@ def test_a_stored_number_has_no_power():
 
 def test_they_say_themselves():
     estimate = student(0.0, 0.1, 39)
-    assert "could declare nil for a smallest effect of interest from" in str(detectable(estimate))
+    assert "would show nil for a smallest effect of interest of" in str(detectable(estimate))
     assert "more weeks of the same accounts do not help" in str(sample_needed(estimate, effect=0.1))
     assert "weeks" not in str(sample_needed(correlation(50), effect=0.1))
     for value in (detectable(estimate), sample_needed(estimate, effect=0.1)):

@@ -123,10 +123,10 @@ def test_the_answer_says_over_time_by_chance_across_and_what_waits():
         {"shops": "three shops"},
     )
     assert lines == (
-        "Likes → sales, followed over time: the data say that more of one is followed by more of the other, "
+        "Likes → sales: the data that follow both over time say that more of one is followed by more of the other, "
         "certainty low (three shops). "
         "Likes → sales: 7.2 % more where it doubles (4.2 to 10.2).",
-        "Randomised, mail: of those mailed, 5.0 more in 1,000 bought (3.0 to 7.0). "
+        "Where chance decided (mail): of those mailed, 5.0 more in 1,000 bought (3.0 to 7.0). "
         "Supported, certainty moderate.",
         "One verdict on tables without an order in time: inconclusive, certainty very low. "
         "One claim waits for data.",
@@ -141,7 +141,7 @@ def test_what_the_answer_says_over_time_follows_the_word(word):
     line, *_ = answer([first, replace(first, dataset="b"), replace(first, claim="C2")])
     clauses = {each: clause in line for each, clause in _OVER_TIME.items()}
     assert [each for each, said in clauses.items() if said] == [word]
-    assert "certainty low (a and b). On the first, a proxy: C1" in line
+    assert "certainty low (a and b). In the first, a proxy, C1" in line
     assert line.endswith(f"One verdict on other claims over time: {word}, certainty low.")
 
 
@@ -153,7 +153,7 @@ def test_verdicts_are_counted_word_by_word_and_unlike_words_are_told_apart():
     ]
     others = [verdict(f"C{i}", "a", ("supported", "inconclusive")[i > 4], (0.1, 0.04)) for i in range(2, 7)]
     lines = answer([*first, *others])
-    assert "certainty low (a); the data cannot tell, certainty low (b)" in lines[0]
+    assert "certainty low (a); others cannot tell, certainty low (b)" in lines[0]
     assert lines[1] == "Five verdicts on tables without an order in time: three supported, two inconclusive."
 
 
@@ -761,6 +761,7 @@ def test_money_is_told_plainly_first_and_never_against_its_word(word, side, paid
         assert amount.startswith("The amount is less sure: ") == (side not in ("inside", paid))
     else:
         assert plainly.startswith("Revenue and comments move" if word == "association only" else "Whether ")
+        assert amount.startswith("Do not rely on the amount alone: ") == (paid != "open")
     assert ("so these rows show no gain" in amount) == (paid == "below")
     assert ("and pays if it costs less than 2 EUR" in amount) == (paid == "above")
     assert amount.endswith(".")

@@ -420,9 +420,9 @@ def _rates_picture(rates: pd.DataFrame) -> Figure:
     for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         axis(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
     figure.supxlabel("engagement rate, % (log scale); dot: mean, upright mark: median", size=9.5)
-    ends = " to ".join(f"{rounded(end)} %" for end in (middle[:, 0].min(), middle[:, 0].max()))
+    ends = " to ".join(f"{rounded(end, like=end)} %" for end in (middle[:, 0].min(), middle[:, 0].max()))
     # over names and axes, because the names take half the width
-    figure.suptitle(f"The same posts, from {ends}: say which rate you mean", x=0.01, ha="left", weight="bold")
+    figure.suptitle(f"The same posts, from {ends}", x=0.01, ha="left", weight="bold")
     return figure
 
 

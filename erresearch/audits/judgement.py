@@ -19,7 +19,7 @@ from erresearch.panel.records import Choice
 from erresearch.relate.distributed_lags import SHORTEST
 from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.relate.shop_days import FEW_SHOPS
-from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain
+from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain, rounded
 from erresearch.results.verdicts import ReasonCode
 from erresearch.robustness.data_guards import boosts_in
 from erresearch.schema.vocabulary import DECISIVE, PERIODS, Freq
@@ -274,8 +274,8 @@ def _unusable(claim: Claim, table: pd.DataFrame, periods: str) -> str:
         return f"{rival} is the same in every period, so that it can predict no change and be no rival here"
     if entities == 1 and claim.procedure == "long run":
         return (
-            "it takes out what all entities share in a period, and of one entity nothing is left then: add shops, not "
-            "time"
+            "it takes out what all shops share in a period, and with one shop nothing is left to compare: add shops, "
+            "not time"
         )
     if entities == 1 and len(both) < FEWEST_PERIODS and len(both.columns) == 2:
         needed = _periods_needed(claim, both, chosen)
@@ -458,13 +458,13 @@ def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verd
         text += "; more time helps less"
     elif not more.near:
         text += "; no shop has them, so only many shops together could tell"
-    text += f"; now an effect of {plain(can)} would have been found with 80 % power"
+    text += f"; these would catch an effect of {plain(can)} four times in five"
     return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))
 
 
 @dataclass(frozen=True, slots=True)
 class _More:
-    """How many entities or periods would do, how many there are, and whether so many can be had."""
+    """How many shops or periods would do, how many there are, and whether so many can be had."""
 
     wanted: int
     there: int
@@ -473,7 +473,7 @@ class _More:
 
     @property
     def text(self) -> str:
-        return f"{self.wanted:,} {self.what} like these (there are {self.there:,})"
+        return f"{rounded(self.wanted, like=self.wanted)} {self.what} like these (there are {self.there:,})"
 
 
 def _more(verdict: Verdict, freq: Freq) -> _More | None:
@@ -488,7 +488,7 @@ def _more(verdict: Verdict, freq: Freq) -> _More | None:
     if factor <= 1.0:  # more of the same would not help
         return None
     if entities > 1:
-        return _More(math.ceil(entities * factor), entities, "entities", factor <= _YEARS)
+        return _More(math.ceil(entities * factor), entities, "shops", factor <= _YEARS)
     wanted = math.ceil(rows * factor)
     return _More(wanted, rows, PERIODS[freq].many, wanted <= _YEARS * PERIODS[freq].per_year)
 

@@ -92,7 +92,7 @@ def looks_of(looked: Mapping[str, int]) -> str:
     --------
     >>> print(looks_of({"a": 10, "b": 12}))
     looks: 22 claims were asked of the same rows, in 2 runs with other choices, each at 95 % by itself; where nothing is
-    there, so many give up to 1.100 false words on average. Asking again with other events or δ adds more
+    there, so many give up to 1.1 false words on average. Asking again with other events or δ adds more
     """
     asked = sum(looked.values())
     if not asked:
@@ -253,7 +253,7 @@ def settling_plan(panel: Panel | None, *, grain: Freq = "D", out: str | Path | N
             text="not even a year of randomised pauses could settle it: demand moves too much",
         )
     # the quick formula and the plan differ in the second digit
-    about = plan.told(float(f"{plan.money(own.detectable):.2g}"))
+    about = plan.told(plan.money(own.detectable))
     command = "er.plan_experiment(panel)"
     if out is not None:
         zone = f" --tz {panel.tz}" if panel.tz != "UTC" else ""

@@ -382,7 +382,8 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
         design = "" if verdict.certainty is None else verdict.certainty.codes[0]
         figures = dict.fromkeys(_BESIDE, "")
         for head, name in _BESIDE.items():
-            told = [plain(doubt.value) for doubt in verdict.doubts if doubt.name == name]
+            values = [doubt.value for doubt in verdict.doubts if doubt.name == name]
+            told = [f"{plain(100 * it)} %" if head == "out of sample" else plain(it) for it in values]
             in_time = name in (SAME, LEAD, REVERSE)
             figures[head] = " v. ".join(told) or (_NO_ORDER.get(design, "") if in_time else "")
         adjusted = replace(verdict, interval=verdict.estimate.at(0.95).interval).number.rpartition(" (")[0]

@@ -383,25 +383,27 @@ def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
     lines = (-claim.sesoi, claim.sesoi)
     effect, nil = word_power(evidence.order if claim.arrow else None, evidence.estimate, level=level)
     if math.isfinite(effect) and not shown:
-        found = "say the word for" if claim.arrow else "find"
+        told = plain(effect, beside=lines)
         doubts.append(
             Doubt(
                 "detectable effect",
-                f"with 80 % power these data {found} effects from {plain(effect, beside=lines)} on",
+                f"an effect of {told} or more would get the word four times in five"
+                if claim.arrow
+                else f"these data would catch an effect of {told} or more four times in five",
                 effect,
                 effect > 2 * claim.sesoi,
                 DETECTABLE,
             )
         )
         could = (
-            f"could declare nil for a δ from {plain(nil, beside=lines)} on"
+            f"these data could show nil four times in five for a δ of {plain(nil, beside=lines)} or more"
             if math.isfinite(nil)
-            else "could declare nil for no δ, because how much of x is measurement error is not known, or is too much"
+            else "these data can show nil for no δ: how much of x is measurement error is not known, or is too much"
         )
         doubts.append(
             Doubt(
                 "declarable nil",
-                f"with 80 % power these data {could} (declared: {plain(claim.sesoi)})",
+                f"{could} (declared: {plain(claim.sesoi)})",
                 nil,
                 nil > claim.sesoi,
             )

@@ -321,7 +321,7 @@ class GroupOptions(Options):
     reference : str or None
         Value of the group's column that marks the others.
     cut : float
-        Without a reference: the number from which on somebody is in the group.
+        Without a reference: the smallest number that puts somebody into the group.
     scale : {"difference", "whether rather than how much"}
         What is compared.
     """

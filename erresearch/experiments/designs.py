@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.experiments.history import DAYS, Series, day_of, fingerprint, fit_history
-from erresearch.results import Printed, Table, escape, plain
+from erresearch.results import Printed, Table, escape, plain, rounded
 
 Array = npt.NDArray[np.float64]
 Plans = npt.NDArray[np.bool_]
@@ -397,9 +397,12 @@ class PausePlan(Printed):
         """An effect (a difference of logarithms) in the outcome's unit by week."""
         return (1 - math.exp(-effect)) * self.usual
 
-    def told(self, amount: float) -> str:
-        """An amount of the outcome as people read it, with its currency where that is known."""
-        return f"{plain(amount, ',.0f')} {self.currency}".strip()
+    def told(self, amount: float, *, like: float = math.nan) -> str:
+        """An amount with its currency: the cost as it was given, others to two digits (of `like`) on their side of it."""
+        half = abs(amount) if math.isnan(like) else like
+        given = amount == self.cost
+        shown = plain(amount, ",.0f") if given else rounded(amount, like=half, beside=[self.cost])
+        return f"{shown} {self.currency}".strip()
 
     @property
     def each_week(self) -> str:
@@ -425,7 +428,9 @@ class PausePlan(Printed):
         """What the pauses cost: reactions, and revenue if posting brings the smallest effect of interest."""
         paused, of = int((~self.schedule.posting).sum()), self.schedule.posting.size
         word = "days" if self.design.every == "D" else "weeks"
-        known = "" if math.isnan(self.reactions) else f", about {plain(self.reactions, ',.0f')}"
+        known = (
+            "" if math.isnan(self.reactions) else f", about {rounded(self.reactions, like=self.reactions)}"
+        )
         return (
             f"the reactions of {paused} of {of} {word}{known}; and {self.told(self.lost)} of {self.outcome} in all"
             f" if posting brings {100 * self.delta:.0f} % of it"
@@ -443,14 +448,15 @@ class PausePlan(Printed):
             )
         found = self.money(own.detectable)
         said = (
-            f"With {self.weeks} weeks you would find {self.told(found)} {self.each_week} four times in five"
+            f"With {self.weeks} weeks you would find an effect of {self.told(found)} {self.each_week} four times "
+            "in five"
         )
         if own.at_delta < _ENOUGH:
-            said += f", and {self.told(self.money(self.delta))}, your smallest effect of interest, "
+            said += f", and one of {self.told(self.money(self.delta))}, your smallest effect of interest, "
             said += f"{100 * own.at_delta:.0f} times in 100"
         if math.isnan(self.cost):
             return f"{said}; say what posting costs you (cost=, --cost) to see whether that is worth it."
-        said += f"; what posting costs you is {self.told(self.cost)}."
+        said += f"; posting costs you {self.told(self.cost)} {self.each_week}."
         if found > self.cost and own.at_delta < _ENOUGH:
             return (
                 f"{said} A plan of this length could miss an effect that pays for the posting: not worth it."

@@ -48,6 +48,7 @@ from erresearch.results import (
     Verdict,
     Word,
     plain,
+    rounded,
 )
 
 LEVEL = 0.95
@@ -154,14 +155,17 @@ class Judgement(Printed):
     @property
     def parts(self) -> tuple[tuple[str, str], ...]:
         """What it says, each sentence with the name of what it is about."""
-        low, high = (plain(end, ",.0f") for end in (self.money.low, self.money.high))
+        half = (self.money.high - self.money.low) / 2
+        low, high = (rounded(end, like=half) for end in (self.money.low, self.money.high))
+        usual = self.plan.told(self.plan.money(self.effect.value), like=half)
         word = f"Posting causes more {self.plan.outcome}: {self.word}, certainty {self.certainty.level}."
-        brought = (
-            f"{self.plan.told(self.plan.money(self.effect.value))} {self.plan.each_week} [{low}, {high}]"
-        )
         parts = [
             ("", word),
-            ("In money", f"Posting as usual brought {brought}; p = {plain(self.pvalue, '.3f')}."),
+            (
+                "In money",
+                f"Posting as usual brought {usual} {self.plan.each_week} [{low}, {high}]; "
+                f"p = {plain(self.pvalue, '.3f')}.",
+            ),
         ]
         if self.per_engagement is not None:
             each = f"For one more reaction: {self.per_engagement.number()}, only if posting works through"

@@ -31,11 +31,11 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 _SHOWN_NAMES = 4
 #: What a word means of the title's question, on data that follow both sides over time.
 _OVER_TIME: Final[Mapping[str, str]] = {
-    "supported": "the data say that more of one is followed by more of the other",
-    "contradicted": "the data say the opposite",
-    "practically nil": "the data say that it is too little to matter",
-    "inconclusive": "the data cannot tell",
-    "association only": "the data say that the two move together, and not which comes first",
+    "supported": "say that more of one is followed by more of the other",
+    "contradicted": "say the opposite",
+    "practically nil": "say that it is too little to matter",
+    "inconclusive": "cannot tell",
+    "association only": "say that the two move together, but not which comes first",
 }
 _ORDER = (
     "Finer periods, declared events or an experiment: as it stands, which of the two comes first is open."
@@ -144,7 +144,7 @@ def answer(
     >>> from erresearch.results import Certainty
     >>> sure = Certainty("moderate", 3, ("randomised", "indirect"), ("chance decided", "indirect"))
     >>> answer([Verdict("C6", "mail", "supported", estimate=estimate, certainty=sure)])[1]
-    'Randomised, mail: C6: 5.0 more in 1,000 (3.0 to 7.0). Supported, certainty moderate.'
+    'Where chance decided (mail): C6: 5.0 more in 1,000 (3.0 to 7.0). Supported, certainty moderate.'
     """
     known, names = {claim.id: claim for claim in claims}, names or {}
     everything = list(verdicts)
@@ -165,7 +165,7 @@ def answer(
     if chance := by_design.pop("randomised", []):
         first = chance[0]
         lines.append(
-            f"Randomised, {_called([first], names)}: {told(first, known.get(first.claim))}. "
+            f"Where chance decided ({_called([first], names)}): {told(first, known.get(first.claim))}. "
             f"{sentence(', '.join([first.word, *_certainty([first])]))}"
         )
     rest = [verdict for group in by_design.values() for verdict in group]
@@ -177,20 +177,21 @@ def answer(
 def _over_time(verdicts: Sequence[Verdict], known: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """What the data say of the first claim that follows both over time; the others are counted."""
     first = [v for v in verdicts if v.claim == verdicts[0].claim]
-    said = "; ".join(
+    said = "; others ".join(
         f"{', '.join([_OVER_TIME[word], *_certainty(group)])} ({_called(group, names)})"
         for word in dict.fromkeys(v.word for v in first)
         if (group := [v for v in first if v.word == word])
     )
     proxy = ", a proxy" if "proxy" in first[0].qualifiers else ""
     where = (
-        f"on {'the first' if len(first) > 1 else _called(first[:1], names)}{proxy}: "
+        f"in {'the first' if len(first) > 1 else _called(first[:1], names)}{proxy}, "
         if proxy or len(first) > 1
         else ""
     )
     about = short_name(known.get(first[0].claim), first[0].claim)
     line = (
-        f"{about}, followed over time: {said}. {sentence(where + told(first[0], known.get(first[0].claim)))}"
+        f"{about}: the data that follow both over time {said}. "
+        f"{sentence(where + told(first[0], known.get(first[0].claim)))}"
     )
     rest = [verdict for verdict in verdicts if verdict.claim != verdicts[0].claim]
     return f"{line} {_counted(rest, 'verdict', ' on other claims over time')}" if rest else line
@@ -310,7 +311,9 @@ def revenue_after(verdict: Verdict, many: str, short: str, worth: Sequence[Estim
     assert verdict.estimate is not None
     seen, money = verdict.interval or verdict.estimate.interval, worth[0].interval
     inside = verdict.sesoi > 0 and seen.inside(-verdict.sesoi, verdict.sesoi)
-    between = ""
+    # an amount on one side of 0 says more than an open word does
+    open_word = verdict.word not in DECISIVE and not money.low <= 0 <= money.high
+    between = "Do not rely on the amount alone: " if open_word else ""
     if verdict.word == "association only":
         plainly = f"Revenue and {many} move together, and which comes first is not shown"
     elif verdict.word not in DECISIVE:

@@ -232,9 +232,9 @@ class Detectable(Headed):
     def __str__(self) -> str:
         """Both figures in one sentence."""
         return (
-            f"{self.estimate.name}: with {100 * self.power:.4g} % power these data find effects from "
-            f"{plain(self.effect)} on, and could declare nil for a smallest effect of interest from "
-            f"{plain(self.nil)} on ({100 * self.level:.4g} % interval)"
+            f"{self.estimate.name}: {100 * self.power:.4g} of 100 tables like this one would find an effect of "
+            f"{plain(self.effect)} or more, and would show nil for a smallest effect of interest of "
+            f"{plain(self.nil)} or more ({100 * self.level:.4g} % interval)"
         )
 
 
@@ -453,6 +453,6 @@ class Shown:
     def __str__(self) -> str:
         """One line."""
         return (
-            f"{self.which} ({self.periods:,}): supported from {plain(self.supported)}, nil within "
+            f"{self.which} ({self.periods:,}): an elasticity of {plain(self.supported)} or more, or nil within "
             f"±{plain(self.nil)}"
         )

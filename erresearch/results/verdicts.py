@@ -64,7 +64,7 @@ class ReasonCode(StrEnum):
     )
     NOT_OVER_LEAD = (
         "not-over-lead",
-        "x before y does not go with y more than x after y does: the difference is {found}",
+        "x before y goes with y no more clearly than x after y does: the difference is {found}",
     )
     SAME_PERIOD_OTHER_WAY = (
         "same-period-other-way",
@@ -72,12 +72,15 @@ class ReasonCode(StrEnum):
     )
     SAME_PERIOD_UNKNOWN = (
         "same-period-unknown",
-        "nil later; what happens within the period could not be looked at",
+        "it is nil later, and what happens within the period could not be looked at",
     )
-    SAME_PERIOD_OPEN = ("same-period-open", "nil {after}, {same} open: {found} is not inside ±{sesoi}")
+    SAME_PERIOD_OPEN = (
+        "same-period-open",
+        "it is nil over the {after} and open over the {same}: {found} is not inside ±{sesoi}",
+    )
     LATER_PERIOD_OPEN = (
         "later-period-open",
-        "nil {after}, but x of {lag} periods before goes with y by {found}",
+        "it is nil over the {after}, but x of {lag} periods before goes with y by {found}",
     )
     HALVES_APART = (
         "halves-apart",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 THRESHOLD: Final = 6
-"""Number of interactions from which on people buy more often, where there is such a number."""
+"""The tipping point: so many interactions at which people buy more often by a jump, where there is one."""
 
 _EARNING_SD: Final = 0.25
 

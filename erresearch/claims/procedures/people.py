@@ -1,4 +1,4 @@
-"""Claims about people: two groups of them, or a number of interactions from which on more of them buy."""
+"""Claims about people: two groups of them, or a tipping point in the number of interactions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DataError, DesignError
 from erresearch.relate import regress
 from erresearch.relate.scores import FEWEST_CLUSTERS
-from erresearch.results import Doubt, Estimate, StudentT, at_least, first_largest, plain
+from erresearch.results import Doubt, Estimate, StudentT, at_least, first_largest, plain, rounded
 from erresearch.results.rounding import grouped
 
 _GROUP: Final = "group of the claim"
@@ -186,11 +186,17 @@ def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Varia
     moved = float(np.diff(whole.sums[:, at["through"]] / whole.weight)[0])
     return Doubt(
         "the naive comparison",
-        f"{y} is {plain(among)} on average with {through} and {plain(others)} without (r = {plain(r)}), whatever "
-        f"made the two differ; in the experiment {through} rose by {plain(moved)} and {y} by {plain(estimate.value)}",
+        f"1,000 rows with {through} hold {_of_1000(among)} of {y}, 1,000 without it {_of_1000(others)} (r = "
+        f"{plain(r)}), for whatever reason; in the experiment 1,000 rows held {_of_1000(moved)} more of {through} and "
+        f"{_of_1000(estimate.value)} more of {y}",
         naive,
         abs(naive) > abs(estimate.value),
     )
+
+
+def _of_1000(mean: float) -> str:
+    """A mean as people say it, by a thousand rows and to two digits."""
+    return rounded(1000 * mean, like=abs(1000 * mean))
 
 
 # ------------------------------------------------------------------------------------------------ a threshold
