@@ -15,8 +15,6 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-__all__ = ["OldAddresses", "install", "old_names", "removed_names", "renamed_modules", "renamed_names"]
-
 
 @cache
 def _table() -> Mapping[str, Mapping[str, str]]:

@@ -24,8 +24,8 @@ PACKAGE = ROOT / "erresearch"
 # A module (or package) may import those that stand above it, and nothing else of this package.
 ORDER = (
     "errors",
-    "schema",
     "io",
+    "schema",
     "deprecations",
     "results",
     "engine",
@@ -51,13 +51,13 @@ ALSO = {"cli": {"click"}, "report": {"markupsafe"}}
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "tools", "util", "utils"}
 
 # Ceilings of the whole: they may only sink.
-MOST_FILES = 153
-LONGEST_CHAIN = 21
+MOST_FILES = 150
+LONGEST_CHAIN = 18
 MOST_IN_ROOT = 6
 LONGEST_FILE = 600
 # What does not keep these rules yet is counted here; the counts may only sink.
 FILES_TOO_LONG = 0
-CLASSES_OF_ONE_NAME = 2
+CLASSES_OF_ONE_NAME = 1
 MODULES_OF_ONE_NAME = 0
 NO_SEE_ALSO = 130
 MANY_PARAMETERS = {"regress": 11, "audit": 11}
@@ -287,16 +287,15 @@ def test_no_function_has_the_name_of_a_module():
     assert taken & modules == set()
 
 
-def test_the_table_of_public_names_agrees_with_what_type_checkers_see():
-    tree = trees()[PACKAGE / "__init__.py"]
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
-    seen = {
-        alias.name: node.module.removeprefix("erresearch").removeprefix(".")
-        for node in block.body
-        if isinstance(node, ast.ImportFrom) and node.module
-        for alias in node.names
-    }
-    assert seen == dict(erresearch._MODULE_OF)
+def test_a_front_door_lists_each_name_once_and_finds_it():
+    for stub in PACKAGE.rglob("__init__.pyi"):
+        names = score.exported(stub.with_suffix(".py"))
+        door = importlib.import_module(".".join(stub.parent.relative_to(ROOT).parts))
+        assert sorted(names) == sorted(set(names)), stub
+        assert set(names) <= set(door.__all__) == set(dir(door))
+        assert [name for name in names if getattr(door, name) is None] == []
+        # an imported module would stand in the place of the name
+        assert set(names) & {path.stem for path in stub.parent.iterdir()} <= {"figures"}
 
 
 def test_public_names_exist_and_are_documented():

@@ -29,11 +29,10 @@ from erresearch.audits import (
     with_followers,
     with_scores,
 )
-from erresearch.audits.folder import _again, accounting_rows, answer_in_money, unread_rows
+from erresearch.audits.folder import _as_asked, accounting_rows, answer_in_money, unread_rows
 from erresearch.audits.judgement import what_would_help
 from erresearch.audits.labels import LONGEST
 from erresearch.audits.next_steps import perhaps_events
-from erresearch.claims import read_claims
 from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
 from erresearch.exports import Accounting, Export
 from erresearch.io.outputs import MARKER
@@ -389,14 +388,14 @@ def test_a_file_that_cannot_be_joined_stands_in_the_account(shop, tmp_path):
 @pytest.mark.parametrize(("freq", "one"), [("M", "month"), ("D", "day"), ("W", "week")])
 def test_the_report_speaks_of_the_periods_that_were_asked_for(freq: str, one: str):
     made = replace(shop_panel(60), freq=freq)
-    claim = {c.id: _again(c, made) for c in read_claims()}["C01"]
+    claim = {c.id: c for c in _as_asked(made)}["C01"]
     assert f"engagement in one {one} brings" in claim.text
     assert claim.estimand["unit"] == f"entity × {one}"
     assert claim.estimand["adjustment"].endswith(
         "a trend and yearly waves"
     )  # one entity shares nothing with others
     assert f"52 {one}s" in claim.minimum
-    assert {c.id: _again(c, None) for c in read_claims()}["C01"].text.endswith("in the next.")
+    assert {c.id: c for c in _as_asked(None)}["C01"].text.endswith("in the next.")
 
 
 def test_the_accounting_names_every_file_and_table(found):

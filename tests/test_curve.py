@@ -16,7 +16,7 @@ from erresearch.errors import ColumnError, DesignError, UnknownNameError
 from erresearch.relate import regress
 from erresearch.relate.bootstrap import cluster_weights, wild_bootstrap
 from erresearch.relate.design import sweep
-from erresearch.relate.linear import scores, solve
+from erresearch.relate.linear import solve
 from erresearch.robustness import CurveInference, adversary, specification_curve
 from erresearch.robustness.subsets import bootstrap_t, masks, solve_subsets
 from erresearch.worlds import simulate_panel
@@ -143,7 +143,7 @@ def test_a_curve_of_one_model_is_the_restricted_wild_bootstrap():
         solved = solve(columns, effects)
         one = np.zeros(len(solved.beta))
         one[1 if not effects else 0] = 1.0
-        alone = wild_bootstrap(scores(columns, solved), one, draws=500, rng=0).pvalue()
+        alone = wild_bootstrap(solved.scores(columns.rows), one, draws=500, rng=0).pvalue()
         assert curve.pvalues["median t"] == pytest.approx(alone, abs=1e-12)
         assert curve.pvalues["mean signed t"] == pytest.approx(alone, abs=1e-12)
         assert 0.002 < alone < 1

@@ -63,7 +63,7 @@ MADE_UP = b"Film,Votes,Sold\nA b,3,TRUE\n\"C, 'd'\",4,FALSE\n"
 
 def made_up(content: bytes = MADE_UP, **changes) -> datasets.Dataset:
     """A small registry entry for made-up bytes."""
-    column = entries.Column
+    column = entries.CodebookColumn
     entry = datasets.Dataset(
         name="made-up",
         title="Made up",
@@ -442,7 +442,7 @@ def test_values_that_do_not_fit_are_named_with_their_row(old, new, message, monk
 
 
 def test_dates_and_patterns_that_do_not_fit_are_named(monkeypatch, tmp_path):
-    column = entries.Column
+    column = entries.CodebookColumn
     dates = (*made_up().columns[:2], column(name="sold", source="Sold", kind="date", unit="", meaning="day"))
     frame = load_made_up(
         monkeypatch, tmp_path / "a", b"Film,Votes,Sold\nA,1,2014-12-31\nB,2,\n", columns=dates
@@ -459,7 +459,7 @@ def test_dates_and_patterns_that_do_not_fit_are_named(monkeypatch, tmp_path):
 
 
 def test_mending_excluding_and_counting_are_accounted_for(monkeypatch, tmp_path):
-    column = entries.Column
+    column = entries.CodebookColumn
     columns = (
         column(
             name="title", source="Film", kind="text", unit="", meaning="t", mend={"~": "-"}, recode={"x": "y"}

@@ -12,7 +12,7 @@ from scipy import stats
 
 from erresearch.errors import DesignError
 from erresearch.relate import correlate, regress
-from erresearch.relate.correlation import FisherZ
+from erresearch.relate.association import FisherZ
 from erresearch.results import Estimate, StudentT
 from erresearch.robustness import equivalence
 

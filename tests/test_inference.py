@@ -18,7 +18,7 @@ from erresearch.relate.bootstrap import (
     wild_bootstrap,
     wild_bootstraps,
 )
-from erresearch.relate.linear import scores, solve
+from erresearch.relate.linear import solve
 from erresearch.relate.scores import FEW_CLUSTERS, Scores, crv1, crv3, effective_clusters
 
 EFFECTS = [(), ("account",), ("account", "period")]
@@ -62,7 +62,7 @@ def dummies(table: pd.DataFrame, effects: tuple[str, ...], on: tuple[str, ...] =
 def fitted(table: pd.DataFrame, effects: tuple[str, ...], on: tuple[str, ...] = ("x", "z")) -> Scores:
     period = "week" if "period" in effects else None
     moments = Moments.from_frame(table, [*on, "y"], by="account", period=period)
-    return scores(moments, solve(moments, effects))
+    return solve(moments, effects).scores(moments.rows)
 
 
 def position(effects: tuple[str, ...], name: str) -> int:

@@ -379,7 +379,7 @@ def test_the_board_needs_neither_network_nor_rows(monkeypatch, tmp_path) -> None
 
 
 def test_a_set_without_a_pack_is_left_out_aloud(monkeypatch) -> None:
-    monkeypatch.setattr("erresearch.claims.board.shipped", dict)
+    monkeypatch.setattr("erresearch.claims.packing.shipped", dict)
     with pytest.warns(ErresearchWarning) as caught:
         data = embedded()
     assert any("hillstrom is left out: it has no evidence pack" in str(said.message) for said in caught)

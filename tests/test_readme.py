@@ -14,7 +14,8 @@ import pytest
 
 from erresearch import examine, simulate
 from erresearch.claims import claim_named, read_claims
-from erresearch.report.run_record import COLUMNS, csv_text, verdict_rows
+from erresearch.io.files import csv_text
+from erresearch.report.run_record import COLUMNS, verdict_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ import pandas as pd
 
 import erresearch as er
 from erresearch.claims import claim_named
-from erresearch.claims.procedures.cross_section import published_tiers
+from erresearch.claims.procedures import published_tiers
 from erresearch.claims.variables import cast_roles
 from erresearch.results import rounded
 

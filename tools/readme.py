@@ -41,14 +41,10 @@ def estimate_of(row: dict[str, str]) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def claims_of(root: Path) -> list[dict[str, str]]:
-    """Return the registered claims as they are written."""
-    return tomllib.loads((root / "data" / "claims.toml").read_text("utf-8"))["claim"]
-
-
 def board(root: Path = ROOT) -> str:
     """Lay out every judged pair of claim and data set as Markdown tables: real data, then simulated worlds."""
-    texts = {claim["id"]: f"{claim['text']} Estimate: {claim['unit']}." for claim in claims_of(root)}
+    claims = read_claims(root / "data" / "claims.toml")
+    texts = {claim.id: f"{claim.text} Estimate: {claim.unit}." for claim in claims}
     with (root / "tests" / "expected" / "verdicts.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if not row["words"].startswith("not judged")]
     rows.sort(key=lambda row: (row["claim"], row["dataset"]))
@@ -88,7 +84,7 @@ def shows(root: Path = ROOT) -> str:
 
 def notebooks(root: Path = ROOT) -> str:
     """Lay out the notebooks with their questions, claims and minutes, as a Markdown table."""
-    claims, lines = claims_of(root), []
+    claims, lines = read_claims(root / "data" / "claims.toml"), []
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         frame = "".join(json.loads(path.read_text("utf-8"))["cells"][0]["source"])
         title = frame.split("\n", 1)[0].removeprefix("# ")
@@ -97,7 +93,7 @@ def notebooks(root: Path = ROOT) -> str:
             raise SystemExit(
                 f"tools/readme.py: {path.name} does not say in its first cell: **Time** N minutes"
             )
-        named = ", ".join(sorted(claim["id"] for claim in claims if claim.get("notebook") == path.stem))
+        named = ", ".join(sorted(claim.id for claim in claims if claim.notebook == path.stem))
         lines.append(f"| [{path.name[:2]}](notebooks/{path.name}) | {title} | {named} | {minutes[1]} |")
     return NOTEBOOKS_HEAD + "\n".join(lines) + "\n"
 

@@ -184,18 +184,16 @@ def chain(edges: dict[str, set[str]]) -> list[str]:
 
 
 def exported(path: Path) -> list[str]:
-    """Return what a file's ``__all__`` lists; the front door of the package lists it in a table of its own."""
+    """Return what a file's ``__all__`` lists; a front door lists it in the stub beside it."""
+    stub = path.with_suffix(".pyi")
+    if stub.is_file():
+        return [a.name for n in tree_of(stub).body if isinstance(n, ast.ImportFrom) for a in n.names]
     named = {
         ast.unparse(node.targets[0]): node.value
         for node in tree_of(path).body
         if isinstance(node, ast.Assign)
     }
-    for node in tree_of(path).body:
-        if isinstance(node, ast.AnnAssign) and node.value is not None:
-            named[ast.unparse(node.target)] = node.value
-    listed = named.get("_NAMES") or named.get("__all__") or named.get("_MODULE_OF")
-    if isinstance(listed, ast.Dict):
-        listed = ast.List(elts=listed.values if "_NAMES" in named else listed.keys)
+    listed = named.get("__all__")
     return [item.value for item in ast.walk(listed) if isinstance(item, ast.Constant)] if listed else []
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from erresearch.claims.registry import Claim, read_claims
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 
@@ -89,7 +91,7 @@ def claims_page() -> str:
     found: dict[str, list[dict[str, str]]] = {}
     for row in rows(ROOT / "tests" / "expected" / "verdicts.csv"):
         found.setdefault(row["claim"], []).append(row)
-    every = toml("claims.toml")["claim"]
+    every = read_claims()
     parts = [
         "# The claims\n",
         f"{len(every)} sentences from sources, each with what would be estimated and the smallest effect that would",
@@ -98,26 +100,26 @@ def claims_page() -> str:
         "[published effects](published.md).\n",
         table(
             ["claim", "sentence", "δ"],
-            [(f"{c['short']} ({c['id']})", c["text"], f"{c['sesoi']:g} {c['unit']}") for c in every],
+            [(f"{c.short} ({c.id})", c.text, f"{c.sesoi:g} {c.unit}") for c in every],
         ),
     ]
-    parts += [_claim(claim, found.get(claim["id"], [])) for claim in every]
+    parts += [_claim(claim, found.get(claim.id, [])) for claim in every]
     return "\n".join(parts)
 
 
-def _claim(claim: Mapping[str, Any], verdicts: Sequence[Mapping[str, str]]) -> str:
-    arrow = ", as an arrow: leads and the reverse direction count" if claim["arrow"] else ""
+def _claim(claim: Claim, verdicts: Sequence[Mapping[str, str]]) -> str:
+    arrow = ", as an arrow: leads and the reverse direction count" if claim.arrow else ""
     said = {
-        "Source": claim["source"],
-        "Claims": SAYS[claim["direction"]] + arrow,
-        "Smallest effect of interest": f"δ = {claim['sesoi']:g} ({claim['unit']}). {claim['sesoi_reason']}",
-        **{name.capitalize(): text for name, text in claim["estimand"].items()},
-        "Least data": claim.get("minimum", ""),
-        "Judged on": ", ".join([*claim.get("family", []), *claim.get("worlds", [])]) or "your own data only",
+        "Source": claim.source,
+        "Claims": SAYS[claim.direction] + arrow,
+        "Smallest effect of interest": f"δ = {claim.sesoi:g} ({claim.unit}). {claim.sesoi_reason}",
+        **{name.capitalize(): text for name, text in claim.estimand.items()},
+        "Least data": claim.minimum,
+        "Judged on": ", ".join([*claim.family, *claim.worlds]) or "your own data only",
     }
-    said |= {f"On {name}": note["note"] for name, note in claim.get("sets", {}).items() if note.get("note")}
-    text = f"## {md(claim['id'])}\n\n**{md(claim['text'])}**\n\n{definitions(said)}\n"
-    notebook = ROOT / "notebooks" / f"{claim.get('notebook', '')}.ipynb"
+    said |= {f"On {name}": note.note for name, note in claim.sets.items() if note.note}
+    text = f"## {md(claim.id)}\n\n**{md(claim.text)}**\n\n{definitions(said)}\n"
+    notebook = ROOT / "notebooks" / f"{claim.notebook}.ipynb"
     if notebook.is_file():
         text += f"Worked through in [{md(title_of(notebook))}](../notebooks/{notebook.name})\n\n"
     judged = [row for row in verdicts if not row["words"].startswith("not judged")]
@@ -314,7 +316,7 @@ def reference_index() -> str:
     for name in sorted(set(package.__all__) - {"__version__", "figures"}, key=str.lower):
         value = getattr(package, name)
         summary = re.sub(r":\w+:`~?([^`]+)`", r"\1", (inspect.getdoc(value) or "").split("\n\n")[0])
-        module = next((m for m, names in package._NAMES.items() if name in names), where.get(name, ""))
+        module = where[name]
         shown = f"{{py:obj}}`er.{name} <erresearch.{module}.{name}>`" if callable(value) else f"`er.{name}`"
         lines[group[module]].append(f"| {shown} | {md(summary.replace('`', ''))} |")
     pages = "\n".join([*REFERENCE, "commands"])

@@ -18,7 +18,15 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 # annotations name tables of these libraries, which are not installed where the site is built
 sys.modules |= {name: ModuleType(name) for name in ("pandas", "polars") if find_spec(name) is None}
-MODULE_OF = importlib.import_module("erresearch")._MODULE_OF
+MODULE_OF = {
+    name: path.removeprefix("erresearch.")
+    for path, names in re.findall(
+        r"^from (\S+) import (\([^)]*\)|.*)$",
+        (ROOT / "erresearch" / "__init__.pyi").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    for name in re.findall(r"as (\w+)", names)
+}
 _INIT = (ROOT / "erresearch" / "__init__.py").read_text(encoding="utf-8")
 
 project = "erresearch"

@@ -11,11 +11,12 @@ from typing import Any
 from erresearch.audits.labels import Labels
 from erresearch.audits.rate_tables import own_posts
 from erresearch.errors import DataError, DesignError, EngineError, ErresearchError, mapping_in
-from erresearch.exports import Export, combine_exports, read_exports
-from erresearch.exports.combine import settle_owners
+from erresearch.exports.combine import combine_exports, settle_owners
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
-from erresearch.panel import Panel, Rules
-from erresearch.panel.day_tables import holds_days, rows_by
+from erresearch.exports.log import Export
+from erresearch.exports.reading import read_exports
+from erresearch.panel.activity import holds_days, rows_by
+from erresearch.panel.records import Panel, Rules
 from erresearch.schema.vocabulary import Freq
 
 _SHOWN = 3

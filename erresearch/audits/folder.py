@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from erresearch.claims.registry import Claim, read_claims
 from erresearch.io import pd
 from erresearch.io.files import atomic_write, csv_text, table_csv
 from erresearch.io.outputs import output_folder
-from erresearch.panel import Rules
+from erresearch.panel.records import Rules
 from erresearch.report import write_report
 from erresearch.report.calibration import promises
 from erresearch.report.html import evidence_figure
@@ -31,14 +30,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from erresearch.audits.steps import Audit
-    from erresearch.exports import Export
-    from erresearch.panel import Panel
+    from erresearch.exports.log import Export
+    from erresearch.panel.records import Panel
 
 _QUESTION = "Does engagement go with revenue in these files?"
 #: What one more of a column is called.
 _NOUNS = {"engagement": "reaction", "likes": "like", "comments": "comment", "shares": "share"}
 _NAMED = 4
-_EFFECTS = ("account and week effects", "entity and week effects", "week effects")
 _MADE_WITH = ("erresearch", "python", "platform", "claims_sha256", "packages")
 _RATES = "Engagement rate by every definition"
 _HEAD = """# An audit of these files
@@ -132,32 +130,19 @@ class _Asked(Claim):
     check: str = ""
 
 
-def _again(claim: Claim, panel: Panel | None) -> _Asked:
-    """The claim as these files are asked: in their own periods, of one entity without what several share."""
-    values = {field.name: getattr(claim, field.name) for field in fields(claim)}
-    over_time = claim.estimand.get("unit", "").startswith("entity")
-    if panel is not None and over_time:
-        values["text"], values["minimum"] = (_timed(values[name], panel) for name in ("text", "minimum"))
-        estimand = {part: _timed(str(text), panel) for part, text in claim.estimand.items()}
-        if claim.procedure == "precedence" and len(set(panel.rows["entity"])) == 1:
-            adjusted = estimand.get("adjustment", "")
-            for several in _EFFECTS:
-                adjusted = adjusted.replace(_timed(several, panel), "a trend and yearly waves")
-            estimand["adjustment"] = adjusted
-            if panel.freq == "D" and getattr(claim.arguments(), "days", False) and judged_by_day(panel):
-                values["text"] = claim.text  # weeks stand nearer to the two weeks of the model than days
-                estimand |= _BY_DAY
-        values["estimand"] = estimand
-    return _Asked(**values, check=f"erresearch claims {claim.id}\njupyter lab audit.ipynb")
-
-
-def _timed(text: str, panel: Panel) -> str:
-    """A text that speaks of weeks, in the panel's periods."""
-    if panel.freq == "W":
-        return text
-    one, by = PERIODS[panel.freq].one, PERIODS[panel.freq].by
-    text = text.replace("weekly", by).replace("Weekly", by.capitalize())
-    return re.sub(r"\b([Ww])eek(s?)\b", lambda m: (one if m[1] == "w" else one.capitalize()) + m[2], text)
+def _as_asked(panel: Panel | None) -> list[_Asked]:
+    """The claims as these files are asked: in their own periods, of one entity without what several share."""
+    alone = panel is not None and panel.rows["entity"].nunique() == 1
+    by_day = panel is not None and alone and panel.freq == "D" and judged_by_day(panel)
+    weekly = {claim.id: claim.text for claim in read_claims()}
+    made = []
+    for claim in read_claims(freq=panel.freq if panel is not None else "W", alone=alone):
+        if by_day and getattr(claim.arguments(), "days", False):
+            # weeks stand nearer to the two weeks of the model than days
+            claim = replace(claim, text=weekly[claim.id], estimand={**claim.estimand, **_BY_DAY})  # noqa: PLW2901
+        values = {field.name: getattr(claim, field.name) for field in fields(claim)}
+        made.append(_Asked(**values, check=f"erresearch claims {claim.id}\njupyter lab audit.ipynb"))
+    return made
 
 
 def answer_in_money(found: Audit) -> tuple[str, ...]:
@@ -281,7 +266,7 @@ def write_audit(
     EngineError
         If a file cannot be written.
     """
-    rows = accounting_rows(found)
+    rows, judged = accounting_rows(found), {verdict.claim for verdict in found.verdicts}
     texts = {
         "verdicts.csv": csv_text(COLUMNS, verdict_rows(found.verdicts)),
         "accounting.csv": csv_text(("table", "what", "rows"), [*rows, *unread_rows(found)]),
@@ -300,11 +285,7 @@ def write_audit(
             out=folder / "report.html",
             question=_QUESTION,
             answer=answer_in_money(found),
-            claims=[
-                _again(claim, found.panel)
-                for claim in read_claims()
-                if claim.id in {v.claim for v in found.verdicts}
-            ],
+            claims=[claim for claim in _as_asked(found.panel) if claim.id in judged],
             provenance=_provenance(found, settings),
             accounting=[(name, what, count) for name, what, count in rows if _lost(what) and count],
             warnings=[

@@ -14,8 +14,8 @@ from erresearch.claims.decision_rule import COSTLY, DETECTABLE, SHOWN
 from erresearch.claims.registry import Claim, grade, read_claims
 from erresearch.errors import DesignError
 from erresearch.io import pd
-from erresearch.panel import BOOSTED, Panel
-from erresearch.panel.records import Choice
+from erresearch.panel.activity import BOOSTED
+from erresearch.panel.records import Choice, Panel
 from erresearch.relate.distributed_lags import SHORTEST
 from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.relate.shop_days import FEW_SHOPS

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from erresearch.exports import Export, platforms
 from erresearch.exports.combine import plain_name
+from erresearch.exports.layouts import platforms
+from erresearch.exports.log import Export
 from erresearch.io import pd
 
 #: Characters of a label that are shown.

@@ -16,8 +16,8 @@ from erresearch.errors import DesignError, ErresearchError
 from erresearch.experiments import Interruption, Pause, find_pauses, interruption
 from erresearch.experiments.designs import BELIEVABLE
 from erresearch.experiments.planning import quick_plan
-from erresearch.panel import Panel
 from erresearch.panel.events import event_candidates
+from erresearch.panel.records import Panel
 from erresearch.results import Doubt, Printed, Verdict, plain
 from erresearch.schema.vocabulary import Freq
 

@@ -13,12 +13,12 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.expressions import Clock
 from erresearch.engine.sources import gather
 from erresearch.errors import ErresearchError, ErresearchWarning
-from erresearch.exports import Export, combine_exports
-from erresearch.exports.combine import plain_name
+from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake, called_simulated, hold_posts
+from erresearch.exports.log import Export
 from erresearch.io import pd, pl
 from erresearch.metrics import DEFINITIONS, band, engagement_rate, nps
-from erresearch.panel import Panel, RowAccounting
+from erresearch.panel.records import Panel, RowAccounting
 from erresearch.results import Estimate, Table
 from erresearch.schema.vocabulary import PERIODS, REACTIONS
 

@@ -33,14 +33,14 @@ from erresearch.audits.rate_tables import (
 )
 from erresearch.engine.expressions import Clock
 from erresearch.errors import BESIDE, ErresearchError, mapping_in, own_warnings
-from erresearch.exports import Export
 from erresearch.exports.lazy_tables import called_simulated
+from erresearch.exports.log import Export
 from erresearch.io import pd
 from erresearch.io.outputs import check_output
-from erresearch.panel import Panel, Rules, build_panel
-from erresearch.panel.day_tables import rows_by, sells
+from erresearch.panel.activity import rows_by, sells
+from erresearch.panel.build import build_panel
 from erresearch.panel.events import declared_events
-from erresearch.panel.records import look_up
+from erresearch.panel.records import Panel, Rules, look_up
 from erresearch.results import Estimate, Printed, Verdict, verdict_table
 from erresearch.schema.vocabulary import PERIODS, AnyFreq
 
@@ -215,8 +215,7 @@ def join_files(
     )
     panel, failures = _as_much_as_can_be(joining, have)
     lost = [str(error) for tried, error in failures.items() if "outcomes" in tried]
-    reason = "" if sold else files.unsold
-    reason, unscored = lost[-1] if lost else reason, ""
+    reason, unscored = lost[-1] if lost else "" if sold else files.unsold, ""
     if panel is not None:
         if files.lakes and called_simulated(panel.rows["entity"].unique()):
             panel.rows.attrs["simulated"] = True
@@ -545,7 +544,7 @@ def _there(known: Mapping[str, Any], place: str) -> bool:
 def _public() -> frozenset[str]:
     import erresearch
 
-    return frozenset(erresearch.__all__)
+    return frozenset(dir(erresearch))
 
 
 def _use_shown_labels(known: dict[str, Any], files: Files) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
@@ -11,14 +10,13 @@ import narwhals.stable.v2 as nw
 
 from erresearch.claims.decision_rule import Evidence, judge, not_judged
 from erresearch.claims.options import CHOICES
-from erresearch.claims.packing import Pack, evidence_from_pack, here, names_to_pack, rows_of, shipped
 from erresearch.claims.procedures import LEAD, NAIVE, PROCEDURES, REVERSE, SAME, UNSEEN, look_beside
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
-from erresearch.claims.variables import Declared, Variables, cast_roles, is_simulated
+from erresearch.claims.variables import Declared, Rowless, Variables, cast_roles, is_simulated
 from erresearch.datasets.entries import registered
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import as_narwhals
-from erresearch.errors import DataError, ErresearchError, ErresearchWarning, UnknownNameError
+from erresearch.errors import DataError, ErresearchError, UnknownNameError
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events
 from erresearch.results import Doubt, Reliability, Table, Verdict, plain
@@ -31,10 +29,7 @@ from erresearch.robustness.data_guards import (
 )
 from erresearch.robustness.guards import Request, check
 from erresearch.schema.vocabulary import DECISIVE
-from erresearch.worlds import CASES, WORLDS, simulate_panel
-
-#: Weeks, accounts and seed of the simulated worlds on the embedded board.
-_SEED = 2026
+from erresearch.worlds import CASES, WORLDS
 
 
 def examine(
@@ -198,8 +193,8 @@ def evidence_for(
     """
     if claim.procedure not in PROCEDURES:
         raise UnknownNameError.of(f"procedure (claim {claim.id})", claim.procedure, PROCEDURES)
-    if isinstance(data, Pack):
-        return evidence_from_pack(claim, data, level=level)
+    if isinstance(data, Rowless):
+        return data.evidence(claim, level=level)
     cast = cast_roles(claim, data, dataset=dataset, level=level, declared=declared)
     _guard(claim, cast)
     found = PROCEDURES[claim.procedure](cast)
@@ -291,7 +286,7 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: De
 
 
 def _source(claim: Claim, data: Any) -> str:
-    return data.entry(claim).kind if isinstance(data, Pack) else "from rows"
+    return data.kind(claim) if isinstance(data, Rowless) else "from rows"
 
 
 def _undeclared(claim: Claim, data: Any, name: str) -> str:
@@ -393,55 +388,3 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
         rows.append([*cells, verdict.word, " ".join([*sure, *marks])])
     heads = ["claim", "data", "naive r", "adjusted", *list(_BESIDE)[1:], "word", "certainty"]
     return Table.of(heads, rows)
-
-
-def embedded(*, rows: bool = False) -> dict[str, Any]:
-    """Data sets that the board needs no network for: the embedded one, evidence packs, every simulated world.
-
-    The default does not look at what is on the machine, so that everybody gets the same board. A data set without a
-    pack of its own is left out with a warning.
-
-    Parameters
-    ----------
-    rows : bool
-        Take the rows instead of the pack of every data set that is in ``ERRESEARCH_DATA_DIR`` or the cache.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame or Pack
-        Simulated tables carry ``attrs["simulated"]`` and ``attrs["seed"]``.
-
-    Warns
-    -----
-    ErresearchWarning
-        Naming data sets that have neither a pack nor, with `rows`, rows on this machine, and copies of rows that are not
-        what is registered: the pack takes their place.
-
-    Examples
-    --------
-    >>> list(embedded())[:2]
-    ['movies', 'er-benchmarks']
-    """
-    from erresearch.datasets import load
-
-    real: dict[str, Any] = {name: load(name) for name in ("movies", "er-benchmarks")}
-    packs = shipped()
-    for name in names_to_pack():
-        wrong = ""
-        try:
-            if rows and here(name):
-                real[name] = rows_of(name)
-                continue
-        except ErresearchError as error:
-            wrong = str(error)
-        if name in packs:
-            real[name] = packs[name]
-        elif not registered()[name].pending:
-            wrong = wrong or "it has no evidence pack, and its rows were not asked for or are not here"
-        if wrong:
-            instead = "judged from its evidence pack" if name in real else "left out"
-            warnings.warn(f"{name} is {instead}: {wrong}", ErresearchWarning, stacklevel=2)
-    worlds = {name: simulate_panel(name, rng=_SEED)[0] for name in (*WORLDS, *CASES)}
-    for table in worlds.values():
-        table.attrs["seed"] = _SEED
-    return {**real, **worlds}

@@ -8,13 +8,13 @@ compute its standard error again in another way).
 from __future__ import annotations
 
 import hashlib
-import json
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -23,23 +23,23 @@ from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, strata
 from erresearch.claims.procedures import PROCEDURES, look_beside
 from erresearch.claims.procedures.longitudinal import held_fixed
 from erresearch.claims.procedures.people import group_moments, threshold_moments
-from erresearch.claims.registry import LARGEST_FAMILY, Claim, read_claims
+from erresearch.claims.registry import LARGEST_FAMILY, Claim, declaration, read_claims
 from erresearch.claims.variables import Rowless, Variables, cast_roles
 from erresearch.datasets import dataset_card, join_films, load, unshared_projects
-from erresearch.datasets.entries import look
+from erresearch.datasets.entries import look, registered
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.engine.stored import is_count, pack_text, read_archive, write_archive
-from erresearch.errors import DataError, EngineError
+from erresearch.errors import DataError, EngineError, ErresearchError, ErresearchWarning
+from erresearch.io import pd
 from erresearch.io.files import read_fields, read_value, resource
-from erresearch.relate import poisson, regress
+from erresearch.relate.association import regress
 from erresearch.relate.fitted_models import Fitted
+from erresearch.relate.glm import poisson
 from erresearch.relate.lags import open_panel
 from erresearch.relate.scores import Scores
 from erresearch.results import Affine, Estimate, Fit, Interval, IntervalTable, StudentT
-
-if TYPE_CHECKING:
-    import pandas as pd
+from erresearch.worlds import CASES, WORLDS, simulate_panel
 
 _FORMAT: Final = 2
 _MOMENTS: Final = ("origin", "count", "weight", "sums", "cross")
@@ -138,6 +138,19 @@ class Pack(Rowless):
             )
         return found
 
+    def kind(self, claim: Claim) -> str:
+        """How a claim's evidence was kept: ``from pack`` or ``stored``."""
+        return self.entry(claim).kind
+
+    def evidence(self, claim: Claim, *, level: float = 0.95) -> Evidence:
+        """Evidence on a claim: computed again from its moments, or as it was stored."""
+        cast = cast_roles(claim, self, dataset=self.name, level=level)
+        entry = self.entry(claim)
+        if entry.moments is None:
+            return entry.evidence
+        again = PROCEDURES[claim.procedure](replace(cast, data=entry.moments))
+        return replace(again, beside=entry.evidence.beside)
+
     def totals(self, claim: Claim) -> pd.DataFrame:
         """Sums of a claim's columns by group, of their products, and how many rows.
 
@@ -146,8 +159,6 @@ class Pack(Rowless):
         DataError
             If there are no sums on the claim (:meth:`entry`).
         """
-        import pandas as pd
-
         moments = self.entry(claim).moments
         if moments is None:
             raise DataError(
@@ -167,19 +178,6 @@ class Pack(Rowless):
         kinds = [entry.kind for entry in self.entries.values()]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
         return f"Evidence pack of {self.name}: {len(kinds)} claims ({counted}) out of {self.rows:,} rows"
-
-
-def declaration(claim: Claim, dataset: str) -> str:
-    """Hash of all that decides what is computed for a claim on a data set: procedure, roles and options."""
-    note = claim.about(dataset)
-    declared: dict[str, Any] = {
-        "procedure": claim.procedure,
-        "roles": {role: list(names) for role, names in claim.cast(dataset).items()},
-        "options": {**claim.options, **note.options},
-    }
-    declared |= {"events": dict(note.events)} if note.events else {}
-    declared |= {"last": note.last} if note.last else {}
-    return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
 
 
 def write_pack(pack: Pack, path: str | Path) -> Path:
@@ -339,7 +337,7 @@ _JOINED: Final[Mapping[str, tuple[tuple[str, ...], Callable[[], Any]]]] = Mappin
 )
 
 
-def names_to_pack(claims: Iterable[Claim] | None = None) -> tuple[str, ...]:
+def names_to_pack() -> tuple[str, ...]:
     """Return the data sets that a claim names and that do not come with the package.
 
     Examples
@@ -347,7 +345,7 @@ def names_to_pack(claims: Iterable[Claim] | None = None) -> tuple[str, ...]:
     >>> "hillstrom" in names_to_pack()
     True
     """
-    named = {name for claim in (claims or read_claims()) for name in claim.family}
+    named = {name for claim in read_claims() for name in claim.family}
     return tuple(sorted(name for name in named if not dataset_card(name).embedded))
 
 
@@ -476,24 +474,6 @@ def _strata_scores(claim: Claim, cast: Variables[Any]) -> Scores:
     return fit.model.model
 
 
-def evidence_from_pack(claim: Claim, pack: Pack, *, level: float = 0.95) -> Evidence:
-    """Evidence on a claim: computed again from the pack's moments, or as it was stored.
-
-    Raises
-    ------
-    DataError
-        If the pack has nothing on the claim as it is declared now.
-    ColumnError
-        If the data set lacks a column that the claim needs.
-    """
-    cast = cast_roles(claim, pack, dataset=pack.name, level=level)
-    entry = pack.entry(claim)
-    if entry.moments is None:
-        return entry.evidence
-    again = PROCEDURES[claim.procedure](replace(cast, data=entry.moments))
-    return replace(again, beside=entry.evidence.beside)
-
-
 def shipped() -> dict[str, Pack]:
     """Read the packs that come with the package, by name of the data set.
 
@@ -561,3 +541,57 @@ def _differs(pack: Pack, made: Pack, claim: str) -> str:
 def _same(a: Estimate, b: Estimate) -> bool:
     pairs = ((a.value, b.value), (a.se, b.se), (a.df, b.df))
     return a.n_rows == b.n_rows and all(math.isclose(x, y, rel_tol=1e-8, abs_tol=1e-12) for x, y in pairs)
+
+
+#: Seed of the simulated worlds on the embedded board.
+_SEED: Final = 2026
+
+
+def embedded(*, rows: bool = False) -> dict[str, Any]:
+    """Data sets that the board needs no network for: the embedded one, evidence packs, every simulated world.
+
+    The default does not look at what is on the machine, so that everybody gets the same board. A data set without a
+    pack of its own is left out with a warning.
+
+    Parameters
+    ----------
+    rows : bool
+        Take the rows instead of the pack of every data set that is in ``ERRESEARCH_DATA_DIR`` or the cache.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame or Pack
+        Simulated tables carry ``attrs["simulated"]`` and ``attrs["seed"]``.
+
+    Warns
+    -----
+    ErresearchWarning
+        Naming data sets that have neither a pack nor, with `rows`, rows on this machine, and copies of rows that are not
+        what is registered: the pack takes their place.
+
+    Examples
+    --------
+    >>> list(embedded())[:2]
+    ['movies', 'er-benchmarks']
+    """
+    real: dict[str, Any] = {name: load(name) for name in ("movies", "er-benchmarks")}
+    packs = shipped()
+    for name in names_to_pack():
+        wrong = ""
+        try:
+            if rows and here(name):
+                real[name] = rows_of(name)
+                continue
+        except ErresearchError as error:
+            wrong = str(error)
+        if name in packs:
+            real[name] = packs[name]
+        elif not registered()[name].pending:
+            wrong = wrong or "it has no evidence pack, and its rows were not asked for or are not here"
+        if wrong:
+            instead = "judged from its evidence pack" if name in real else "left out"
+            warnings.warn(f"{name} is {instead}: {wrong}", ErresearchWarning, stacklevel=2)
+    worlds = {name: simulate_panel(name, rng=_SEED)[0] for name in (*WORLDS, *CASES)}
+    for table in worlds.values():
+        table.attrs["seed"] = _SEED
+    return {**real, **worlds}

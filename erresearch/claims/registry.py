@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNa
 from erresearch.io.files import UnfitError, from_toml, read_value, registry, resource
 from erresearch.results import Printed, escape
 from erresearch.results.verdicts import LEVELS, Certainty
+from erresearch.schema.vocabulary import PERIODS, Freq
 from erresearch.worlds.simulation import CASES
 from erresearch.worlds.truths import WORLDS
 
@@ -189,6 +191,18 @@ class Claim(Printed):
         """What the claim declares about `dataset` (nothing, for most)."""
         return self.sets.get(dataset, DataSetNote())
 
+    def _told_in(self, freq: Freq, *, alone: bool) -> Claim:
+        """The claim in periods of a length: ``{period}`` and ``{effects}`` of its texts are filled."""
+        one = PERIODS[freq].one
+        effects = "a trend and yearly waves" if alone else f"account and {one} effects"
+
+        def told(text: str) -> str:
+            text = text.replace("{period}", one).replace("{Period}", one.capitalize())
+            return text.replace("{effects}", effects)
+
+        estimand = {part: told(said) for part, said in self.estimand.items()}
+        return replace(self, text=told(self.text), minimum=told(self.minimum), estimand=estimand)
+
     def clause(self, dataset: str) -> str:
         """Return how the estimate is told on a data set; empty where other columns play x or y and nobody says how."""
         about = self.about(dataset)
@@ -212,13 +226,19 @@ def claims_sha256() -> str:
     return hashlib.sha256(claims_path().read_bytes()).hexdigest()
 
 
-def read_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
+def read_claims(
+    path: str | Path | None = None, *, freq: Freq = "W", alone: bool = False
+) -> tuple[Claim, ...]:
     """Read the claims of the package, or those of a file of the same layout.
 
     Parameters
     ----------
     path : path, optional
         A TOML file with ``[[claim]]`` entries; the package's own by default.
+    freq : {"D", "W", "M"}
+        The periods in which its claims over time are told.
+    alone : bool
+        Whether they are told of one entity, which shares no period with others.
 
     Returns
     -------
@@ -243,7 +263,7 @@ def read_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
     """
     where = Path(path) if path is not None else claims_path()
     try:
-        return _claims(where.read_text(encoding="utf-8"), str(where))
+        return _claims(where.read_text(encoding="utf-8"), str(where), freq, alone)
     except OSError as error:
         raise EngineError(
             f"cannot read the claims in {str(where)!r}",
@@ -258,13 +278,15 @@ def read_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
         ) from error
 
 
-@functools.lru_cache(maxsize=4)
-def _claims(text: str, where: str) -> tuple[Claim, ...]:
+@functools.lru_cache(maxsize=16)
+def _claims(text: str, where: str, freq: Freq, alone: bool) -> tuple[Claim, ...]:
     """Return what a file declares, taken apart once: every call of `examine` asks for it."""
     entries = from_toml(text).get("claim", [])
     if not isinstance(entries, list) or not entries:
         raise DataError(f"{where!r} holds no claim", fix="write each claim as a [[claim]] entry")
-    claims = tuple(_claim(entry, number) for number, entry in enumerate(entries, start=1))
+    claims = tuple(
+        _claim(entry, number)._told_in(freq, alone=alone) for number, entry in enumerate(entries, start=1)
+    )
     ids = [claim.id.casefold() for claim in claims]
     twice = [claim.id for claim in claims if ids.count(claim.id.casefold()) > 1]
     if twice:
@@ -294,6 +316,19 @@ def claim_named(name: str, claims: tuple[Claim, ...] | None = None) -> Claim:
     if found is None:
         raise UnknownNameError.of("claim", name, [claim.id for claim in known])
     return found
+
+
+def declaration(claim: Claim, dataset: str) -> str:
+    """Hash of all that decides what is computed for a claim on a data set: procedure, roles and options."""
+    note = claim.about(dataset)
+    declared: dict[str, Any] = {
+        "procedure": claim.procedure,
+        "roles": {role: list(names) for role, names in claim.cast(dataset).items()},
+        "options": {**claim.options, **note.options},
+    }
+    declared |= {"events": dict(note.events)} if note.events else {}
+    declared |= {"last": note.last} if note.last else {}
+    return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
 
 
 _ALLOWED: Final = tuple(each.name for each in fields(Claim))
@@ -412,7 +447,7 @@ def _points(table: Mapping[str, Any]) -> Points:
     return Points(parts["start"], parts["change"], int(table["ceiling"]), int(table["agreeing"]))
 
 
-def grade(design: str, open_points: Iterable[str] = (), *, points: Points | None = None) -> Certainty:
+def grade(design: str, open_points: Iterable[str] = ()) -> Certainty:
     """Sum the points of a design and of what is open, and clip.
 
     Randomised designs start high, designs ordered in time low, cross-sections very low. One observational data set never
@@ -424,8 +459,6 @@ def grade(design: str, open_points: Iterable[str] = (), *, points: Points | None
         "randomised", "ordered" or "cross-section".
     open_points : iterable of str
         Names of what raises or lowers it; each counts once, in the table's order.
-    points : Points, optional
-        Another table than the package's own.
 
     Returns
     -------
@@ -445,7 +478,7 @@ def grade(design: str, open_points: Iterable[str] = (), *, points: Points | None
     >>> print(grade("ordered", ["events-not-declared"]))
     certainty very low: ordered in time, not randomised; promotions not declared
     """
-    table = points or read_points()
+    table = read_points()
     if design not in table.start:
         raise UnknownNameError.of("design", design, table.start)
     asked = set(open_points)

@@ -18,15 +18,20 @@ from typing import Any, Final
 import numpy as np
 
 from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, check_rows, merge_small, of_accounts
-from erresearch.claims.packing import Pack
 from erresearch.claims.registry import Claim
+from erresearch.claims.variables import Rowless
 from erresearch.engine.group_keys import as_text, sort_periods, sort_text
 from erresearch.engine.moments import FORMAT, Moments
 from erresearch.engine.stored import parts_of, read_archive, write_archive
 from erresearch.errors import DataError, EngineError, ErresearchWarning, UnknownNameError, missing_columns
 from erresearch.io.files import read_value
-from erresearch.relate import PartialPooling, meta_analysis, partial_pooling
-from erresearch.relate.random_effects import MetaAnalysis, estimate_in
+from erresearch.relate.random_effects import (
+    MetaAnalysis,
+    PartialPooling,
+    estimate_in,
+    meta_analysis,
+    partial_pooling,
+)
 from erresearch.results import Estimate, StudentT
 
 #: Characters of a salt.
@@ -419,8 +424,8 @@ class Finding:
         DataError
             If there is no estimate in it.
         """
-        if isinstance(found, Pack) and claim is not None:
-            found = found.entry(claim).evidence.estimate
+        if isinstance(found, Rowless) and claim is not None:
+            found = found.evidence(claim).estimate
         return cls(name=name, estimate=estimate_in(found), outcome=outcome, period=period, unit=unit)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import narwhals.stable.v2 as nw
 
@@ -19,16 +20,28 @@ from erresearch.errors import ColumnError, DesignError, missing_columns
 from erresearch.panel.events import event_columns
 from erresearch.schema.vocabulary import REACTIONS, SHOP_NAMES, TIME_NAMES
 
+if TYPE_CHECKING:
+    from erresearch.claims.decision_rule import Evidence
+
 Arguments = TypeVar("Arguments", bound=Options)
 #: Roles whose columns can be no control.
 _ASKED_OF = ("x", "y", "rival", "by", "time")
 
 
-class Rowless:
-    """Columns without rows: a pack in the place of a table."""
+class Rowless(ABC):
+    """Evidence without rows in the place of a table, such as a pack."""
 
     __slots__ = ()
     columns: tuple[str, ...]
+    digest: str
+
+    @abstractmethod
+    def evidence(self, claim: Claim, *, level: float = 0.95) -> Evidence:
+        """What there is on a claim."""
+
+    @abstractmethod
+    def kind(self, claim: Claim) -> str:
+        """How much of it can be computed again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

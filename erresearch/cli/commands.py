@@ -32,7 +32,7 @@ from erresearch.report.console import card, fold, plain, say, show, silence
 from erresearch.schema.vocabulary import FREQS, AnyFreq
 
 if TYPE_CHECKING:
-    from erresearch.claims import Claim
+    from erresearch.claims.registry import Claim
     from erresearch.datasets import Dataset
     from erresearch.report.reproduction import Reproduction
     from erresearch.worlds import Simulation
@@ -90,7 +90,7 @@ def reproduce(
 @click.argument("claim", required=False, metavar="[ID]")
 def show_claims(*, claim: str | None) -> None:
     """List the claims that are judged, or show one whole."""
-    from erresearch.claims import claim_named, read_claims
+    from erresearch.claims.registry import claim_named, read_claims
 
     if claim is None:
         _print_table(("id", "claim"), [(entry.id, entry.text) for entry in read_claims()])
@@ -147,8 +147,7 @@ def show_datasets(*, name: str | None, verify: bool) -> None:
 
 def _verify_evidence(name: str | None) -> None:
     """Compute the evidence packs again whose rows are on this machine."""
-    from erresearch.claims import verify_pack
-    from erresearch.claims.packing import here, shipped
+    from erresearch.claims.packing import here, shipped, verify_pack
 
     for packed in shipped():
         if name in (None, packed) and here(packed):
@@ -172,8 +171,8 @@ def pool_evidence(
     same_accounts: bool,
 ) -> None:
     """Add the sums that several companies saved, without a row of any of them, and regress on them."""
-    from erresearch.claims import pool
-    from erresearch.relate import regress
+    from erresearch.claims.sharing import pool
+    from erresearch.relate.association import regress
 
     together = pool(files, same_accounts=same_accounts)
     if out is not None:
@@ -198,7 +197,7 @@ def combine_findings(*, file: Path, own: str | None) -> None:
     name, value, se, outcome, period and unit, one row for each shop or company: `erresearch judge --finding` writes one.
     Period is how long one lasts (day or week); outcome, period and unit must be the same words in all rows.
     """
-    from erresearch.claims import combine
+    from erresearch.claims.sharing import combine
     from erresearch.relate.random_effects import MetaAnalysis
 
     found = combine(file, own=own)
@@ -302,7 +301,7 @@ def audit(
     Parquet files ("posts/*.parquet") and tables of a database (duckdb:file.db?table=posts) are summed where they lie.
     """
     from erresearch import audits
-    from erresearch.panel import Rules
+    from erresearch.panel.records import Rules
     from erresearch.report.console import board
 
     wrong = [line for line in entity if "=" not in line]
@@ -359,7 +358,7 @@ def inspect_files(*, files: tuple[str, ...], tz: str | None, currency: str | Non
 
 
 def _suggested(place: str, tz: str | None) -> str:
-    from erresearch.exports import suggest_mapping
+    from erresearch.exports.reading import suggest_mapping
 
     return suggest_mapping(place, tz=tz)
 
@@ -367,8 +366,8 @@ def _suggested(place: str, tz: str | None) -> str:
 def _inspected(place: str, tz: str | None, currency: str | None) -> str:
     from erresearch.audits import open_table
     from erresearch.errors import mapping_in
-    from erresearch.exports import inspect_export
     from erresearch.exports.lazy_tables import is_lake, look_into
+    from erresearch.exports.reading import inspect_export
 
     if is_lake(place):
         return look_into(open_table([place]))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from erresearch.errors import DataError, DesignError, ErresearchError
+from erresearch.io import pd
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.io.outputs import check_output, replaceable_file
 from erresearch.report.console import card, plain, say
@@ -40,16 +41,14 @@ _WISHES = "erresearch.wishes"
 
 def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, currency: str | None) -> Any:
     """A panel.csv as `audit` writes it (or its folder), or exports put on one calendar."""
-    import pandas as pd
-
     one = Path(files[0]) / "panel.csv" if (Path(files[0]) / "panel.csv").is_file() else Path(files[0])
     if len(files) == 1 and one.suffix == ".csv" and one.is_file():
         head = set(pd.read_csv(one, nrows=0, encoding="utf-8-sig", encoding_errors="replace").columns)
         if "period" in head and head & {"entity", outcome}:
             return pd.read_csv(one, encoding="utf-8-sig", encoding_errors="replace", parse_dates=["period"])
     from erresearch.audits import read_files
-    from erresearch.panel import build_panel
-    from erresearch.panel.day_tables import days_of_sales, sells
+    from erresearch.panel.activity import days_of_sales, sells
+    from erresearch.panel.build import build_panel
 
     found = read_files(files, tz="UTC" if tz is None else tz, currency=currency)
     posts, outcomes = found.source("posts") or found.days or None, found.source("outcomes")
@@ -229,8 +228,6 @@ def hold_out(
 
     PEOPLE is a table with one row for each person: an id, and what they bought over a stretch, 0 where nothing.
     """
-    import pandas as pd
-
     from erresearch.experiments import judge_holdout, plan_holdout, read_holdout, write_holdout
 
     if (delta is None) == (plan is None):

@@ -7,17 +7,7 @@ copy on this machine, `join_films` joins the two sets of films. What is register
 
 from __future__ import annotations
 
-from erresearch.datasets.entries import Column, Dataset, Verified, dataset_card
-from erresearch.datasets.loading import catalog, join_films, load, unshared_projects, verify
+from erresearch.deprecations import old_names
+from erresearch.io import names_at_first_use
 
-__all__ = [
-    "Column",
-    "Dataset",
-    "Verified",
-    "catalog",
-    "dataset_card",
-    "join_films",
-    "load",
-    "unshared_projects",
-    "verify",
-]
+__getattr__, __dir__, __all__ = names_at_first_use(__name__, __file__, otherwise=old_names(__name__))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    import pandas as pd
+from erresearch.io import pd
 
 
 def project_months(frame: pd.DataFrame, excluded: dict[str, int], mended: dict[str, int]) -> pd.DataFrame:

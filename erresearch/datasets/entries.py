@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from erresearch.errors import EngineError, UnknownNameError
-from erresearch.io.files import registry, resource
+from erresearch.io.files import frozen, registry, resource
 
 Format = Literal["csv", "xlsx", "zip", "sqlite"]
 Kind = Literal["integer", "number", "text", "flag", "date"]
@@ -62,7 +62,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class CodebookColumn:
     """One column: where it comes from, what it means and how it is cleaned."""
 
     name: str
@@ -137,7 +137,7 @@ class Dataset:
     citation: str
     url: str
     distance: str
-    columns: tuple[Column, ...]
+    columns: tuple[CodebookColumn, ...]
     sources: tuple[Source, ...]
     quirks: tuple[str, ...] = ()
     exclude: tuple[Condition, ...] = ()
@@ -242,11 +242,11 @@ def dataset_card(name: str) -> Dataset:
 
 
 def _dataset(name: str, entry: Mapping[str, Any]) -> Dataset:
-    plain: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
-    }
+    plain = frozen(entry)
     columns = tuple(
-        Column(name=column, source=spec.get("from", column), **{k: v for k, v in spec.items() if k != "from"})
+        CodebookColumn(
+            name=column, source=spec.get("from", column), **{k: v for k, v in spec.items() if k != "from"}
+        )
         for column, spec in entry["columns"].items()
     )
     plain |= {

@@ -10,11 +10,11 @@ import io
 import sqlite3
 import zipfile
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from erresearch.datasets.derivations import DERIVED
 from erresearch.datasets.entries import (
-    Column,
+    CodebookColumn,
     Condition,
     Dataset,
     Format,
@@ -31,9 +31,7 @@ from erresearch.datasets.entries import (
     registered,
 )
 from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
-
-if TYPE_CHECKING:
-    import pandas as pd
+from erresearch.io import pd
 
 
 def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -71,8 +69,6 @@ def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
     >>> account["rows_in_file"], account["rows"], account["missing"]["er_percent"]
     (114, 114, 6)
     """
-    import pandas as pd
-
     try:
         raw = _raw(dataset, found)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, sqlite3.Error) as error:
@@ -118,8 +114,6 @@ def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 def _raw(dataset: Dataset, found: Found) -> pd.DataFrame:
     """The cells of a file, or of every file of a folder, as text."""
-    import pandas as pd
-
     source, read_one = found.source, _READERS[found.source.format]
     if not source.parts:
         return read_one(found.path.read_bytes(), source, found)
@@ -139,8 +133,6 @@ def _raw(dataset: Dataset, found: Found) -> pd.DataFrame:
 
 def _check_part(dataset: Dataset, part: Part, frame: pd.DataFrame) -> None:
     """Take a file of another hash as a copy saved anew where its rows and column sums are those registered."""
-    import pandas as pd
-
     names = dataset.columns[0].source
     absent = [name for name in (names, *part.sums) if name not in frame]
     if absent:
@@ -206,8 +198,6 @@ def _account(dataset: Dataset, found: Found, frame: pd.DataFrame) -> dict[str, A
 
 # ------------------------------------------------------------------------------------------------- formats
 def _read_csv(content: bytes, source: Source, found: Found) -> pd.DataFrame:
-    import pandas as pd
-
     content = bz2.decompress(content) if source.path.endswith(".bz2") else content
     return pd.read_csv(
         io.BytesIO(content), sep=source.sep, dtype=str, keep_default_na=False, encoding="utf-8-sig"
@@ -215,7 +205,6 @@ def _read_csv(content: bytes, source: Source, found: Found) -> pd.DataFrame:
 
 
 def _read_xlsx(content: bytes, source: Source, found: Found) -> pd.DataFrame:
-    import pandas as pd
     import python_calamine
 
     from erresearch.exports.workbooks import cell_text
@@ -242,8 +231,6 @@ def _read_zip(content: bytes, source: Source, found: Found) -> pd.DataFrame:
 
 
 def _read_sqlite(content: bytes, source: Source, found: Found) -> pd.DataFrame:
-    import pandas as pd
-
     # immutable: no lock and no journal beside a file that belongs to another package
     address = found.path.resolve().as_uri() + "?mode=ro&immutable=1"
     with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
@@ -311,7 +298,7 @@ def _registered_rows(rows: int, sums: Mapping[str, float]) -> str:
 
 # --------------------------------------------------------------------------------------------- conversions
 def _converted(
-    raw: pd.Series[Any], column: Column, dataset: Dataset, mended: dict[str, int]
+    raw: pd.Series[Any], column: CodebookColumn, dataset: Dataset, mended: dict[str, int]
 ) -> pd.Series[Any]:
     text = raw
     for old, new in column.mend.items():
@@ -332,41 +319,37 @@ def _counted(mended: dict[str, int], label: str, hit: pd.Series[Any]) -> None:
         mended[label] = int(hit.sum())
 
 
-def _number(text: pd.Series[Any], column: Column, dataset: Dataset) -> pd.Series[Any]:
-    import pandas as pd
-
+def _number(text: pd.Series[Any], column: CodebookColumn, dataset: Dataset) -> pd.Series[Any]:
     given = ~text.isin(["", "NA"])
     value = pd.to_numeric(text.where(given), errors="coerce").astype("float64")
     _refuse_unreadable(value.isna() & given, text, column, dataset, "numbers")
     return value
 
 
-def _integer(text: pd.Series[Any], column: Column, dataset: Dataset) -> pd.Series[Any]:
+def _integer(text: pd.Series[Any], column: CodebookColumn, dataset: Dataset) -> pd.Series[Any]:
     value = _number(text, column, dataset)
     _refuse_unreadable(value.notna() & (value % 1 != 0), text, column, dataset, "whole numbers")
     return value
 
 
-def _text(text: pd.Series[Any], column: Column, dataset: Dataset) -> pd.Series[Any]:
+def _text(text: pd.Series[Any], column: CodebookColumn, dataset: Dataset) -> pd.Series[Any]:
     return text.mask(text == "")
 
 
-def _flag(text: pd.Series[Any], column: Column, dataset: Dataset) -> pd.Series[Any]:
+def _flag(text: pd.Series[Any], column: CodebookColumn, dataset: Dataset) -> pd.Series[Any]:
     words = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
     value = text.str.lower().map(words)
     _refuse_unreadable(value.isna() & ~text.isin(["", "NA"]), text, column, dataset, "TRUE, FALSE, 1, 0")
     return value
 
 
-def _date(text: pd.Series[Any], column: Column, dataset: Dataset) -> pd.Series[Any]:
-    import pandas as pd
-
+def _date(text: pd.Series[Any], column: CodebookColumn, dataset: Dataset) -> pd.Series[Any]:
     value = pd.to_datetime(text.mask(text == ""), format="%Y-%m-%d", errors="coerce")
     _refuse_unreadable(value.isna() & (text != ""), text, column, dataset, "dates like 2014-12-31")
     return value
 
 
-_KINDS: Mapping[Kind, Callable[[pd.Series[Any], Column, Dataset], pd.Series[Any]]] = {
+_KINDS: Mapping[Kind, Callable[[pd.Series[Any], CodebookColumn, Dataset], pd.Series[Any]]] = {
     "integer": _integer,
     "number": _number,
     "text": _text,
@@ -377,7 +360,7 @@ _WHOLE: Mapping[Kind, str] = {"integer": "int64", "flag": "bool"}
 
 
 def _refuse_unreadable(
-    bad: pd.Series[Any], text: pd.Series[Any], column: Column, dataset: Dataset, allowed: str
+    bad: pd.Series[Any], text: pd.Series[Any], column: CodebookColumn, dataset: Dataset, allowed: str
 ) -> None:
     if not bad.any():
         return
@@ -465,7 +448,6 @@ def catalog() -> pd.DataFrame:
     >>> table.set_index("name").loc["movies", "where"]
     'embedded'
     """
-    import pandas as pd
 
     def where(dataset: Dataset) -> str:
         place = place_of(dataset)

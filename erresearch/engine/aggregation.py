@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -26,10 +26,8 @@ from erresearch.engine.lazy_rows import (
 from erresearch.engine.sources import Opened, check_text, gather
 from erresearch.engine.stored import squares
 from erresearch.errors import DataError, DesignError
+from erresearch.io import pl
 from erresearch.io.resources import share_of_memory
-
-if TYPE_CHECKING:
-    import polars as pl
 
 Array = np.ndarray[Any, Any]
 
@@ -222,8 +220,6 @@ def _pass(source: LazyRows, *, split: int = 0, only: Sequence[object] | None = N
 
 
 def _fold(source: LazyRows, table: pl.DataFrame, sums: list[str], cross: list[str]) -> Sums:
-    import polars as pl
-
     keys, position = np.array([""], dtype=object), np.zeros(1, dtype=np.int64)
     if source.account is not None:
         keys, position = sort_text(as_text(table[source.account]))

@@ -11,6 +11,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, DataError, UnknownNameError
+from erresearch.io import pd
 from erresearch.schema.vocabulary import EVERY, FREQS, WEEKDAYS, Every, Freq
 
 __all__ = [
@@ -232,8 +233,6 @@ def with_calendar(frame: Any, column: str) -> Any:
     table = nw.to_native(frame)
     if not nw.dependencies.is_pandas_dataframe(table) or table[column].dtype != object:
         return frame
-    import pandas as pd
-
     try:
         return nw.from_native(table.assign(**{column: pd.to_datetime(table[column])}))
     except (TypeError, ValueError) as error:

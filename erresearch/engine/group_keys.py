@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from erresearch.errors import ColumnError, DataError
-
-if TYPE_CHECKING:
-    import polars as pl
+from erresearch.io import pl
 
 Array = np.ndarray[Any, Any]
 #: Whole numbers from which on two neighbours are one float: ids of 17 digits that became floats are no longer ids.
@@ -45,8 +43,6 @@ def as_text(column: pl.Series) -> Array:
     >>> as_text(pl.Series([2.0, 10.5])).tolist(), as_text(pl.Series([True])).tolist()
     (['2', '10.5'], ['true'])
     """
-    import polars as pl
-
     if column.dtype.is_float():
         values = column.cast(pl.Float64).to_list()
         return np.array([str(int(v)) if v.is_integer() else str(v) for v in values], dtype=object)
@@ -85,8 +81,6 @@ def text_expression(value: pl.Expr, dtype: pl.DataType | type[pl.DataType]) -> p
     >>> days.to_frame().select(text_expression(pl.col("day"), days.dtype)).item()
     '2026-01-05'
     """
-    import polars as pl
-
     if dtype.is_decimal():
         # by way of floats ids of 17 digits would become others
         return value.cast(pl.String).str.replace(_ZEROS, "$1").str.strip_suffix(".")
@@ -185,8 +179,6 @@ def sort_text(labels: Array) -> tuple[Array, Array]:
     >>> keys.tolist(), position.tolist()
     (['a', 'b'], [1, 0, 1])
     """
-    import polars as pl
-
     column = pl.Series(labels.tolist(), dtype=pl.String)
     keys = column.unique().sort()
     if keys.is_empty():
@@ -253,8 +245,6 @@ def coded(
     >>> keys.tolist(), position.tolist()
     (['10', '2'], [1, 0, 1])
     """
-    import polars as pl
-
     if column is None:
         return np.array([""], dtype=object), np.zeros(rows, dtype=np.int64)
     if column.dtype in (pl.Object, pl.Binary):

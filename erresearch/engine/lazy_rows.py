@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -13,10 +13,8 @@ from erresearch.engine.group_keys import as_text, refuse_blurred, sort_text, sum
 from erresearch.engine.sources import Opened, check_text, gather, open_rows
 from erresearch.engine.table_files import check_files
 from erresearch.errors import ColumnError, DataError, DesignError, EngineError
+from erresearch.io import pl
 from erresearch.io.resources import share_of_memory
-
-if TYPE_CHECKING:
-    import polars as pl
 
 Array = np.ndarray[Any, Any]
 Column = str | nw.Expr
@@ -146,8 +144,6 @@ class LazyRows:
 
         A group has one row for each slice then, to be added up.
         """
-        import polars as pl
-
         assert self.account is not None
         key = nw.col(self.account)
         starts = [(None, 0), *self.cuts]

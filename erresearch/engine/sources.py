@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import narwhals as nw_main
 import narwhals.stable.v2 as nw
@@ -29,11 +29,8 @@ from erresearch.errors import (
     ErresearchError,
     missing_columns,
 )
+from erresearch.io import pd, pl
 from erresearch.io.resources import waiting
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
 
 Names = Sequence[str]
 Parts = tuple[tuple[str, nw.LazyFrame[Any]], ...]
@@ -298,8 +295,6 @@ def _is_pandas(data: Any) -> bool:
 
 def _schema(data: Any) -> dict[str, Any]:
     """Column names with types as Polars calls them; text where it has no such type."""
-    import polars as pl
-
     if _is_pandas(data):
         labels = [str(name) for name in data.columns]
         kinds = zip(labels, data.dtypes, strict=True)
@@ -315,9 +310,6 @@ def _schema(data: Any) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=256)
 def _pandas_type(dtype: Any) -> Any:
-    import pandas as pd
-    import polars as pl
-
     try:
         return pl.from_pandas(_plain(pd.Series([], dtype=dtype))).dtype
     except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError, ImportError):
@@ -326,8 +318,6 @@ def _pandas_type(dtype: Any) -> Any:
 
 def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
     """A column without the storage that only pandas has: sparse, or floats of more digits."""
-    import pandas as pd
-
     if isinstance(column.dtype, pd.SparseDtype):
         return pd.Series(column.to_numpy(), dtype=column.dtype.subtype)
     return column.astype("float64") if column.dtype == "longdouble" else column
@@ -335,7 +325,6 @@ def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def _probe(columns: Sequence[str | nw.Expr], schema: dict[str, Any]) -> tuple[tuple[str, ...], list[str]]:
     """Output name of each column, and the columns that expressions read, learned on an empty table."""
-    import polars as pl
     from polars.io.plugins import register_io_source
 
     read: list[str] = []
@@ -434,8 +423,6 @@ def from_pandas(data: pd.DataFrame, needed: Names, numbers: Names) -> pl.LazyFra
     >>> from_pandas(pd.DataFrame({"likes": [1, None], "shop": ["a", "b"]}), ["likes"], ["likes"]).collect().columns
     ['likes']
     """
-    import polars as pl
-
     labels = [str(name) for name in data.columns]
     double = [name for name in needed if labels.count(name) > 1]
     if double:
@@ -450,9 +437,6 @@ def from_pandas(data: pd.DataFrame, needed: Names, numbers: Names) -> pl.LazyFra
 
 def _pandas_column(column: pd.Series[Any], number: bool) -> pl.Series:
     """One pandas column; Python objects become numbers where all are, else text."""
-    import pandas as pd
-    import polars as pl
-
     if column.dtype == object:
         missing = column.isna().to_numpy()
         values = column.to_list()
@@ -569,8 +553,6 @@ def gather(frame: nw.LazyFrame[Any], *, small: bool = False) -> pl.DataFrame:
     EngineError
         If the engine could not compute it.
     """
-    import polars as pl
-
     try:
         with waiting("a pass over the rows"):
             if frame.implementation.is_polars():

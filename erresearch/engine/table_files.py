@@ -12,17 +12,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.group_keys import refuse_blurred, text_expression
 from erresearch.errors import ColumnError, EngineError, ErresearchWarning, missing_columns
+from erresearch.io import pl
 from erresearch.io.resources import allowed_memory
-
-if TYPE_CHECKING:
-    import polars as pl
 
 Names = Sequence[str]
 SUFFIXES = (".parquet", ".csv")
@@ -96,8 +94,6 @@ def written_as_simulated(place: str | Path | Sequence[str | Path]) -> bool:
     EngineError
         As :func:`find_files`.
     """
-    import polars as pl
-
     for path in _all_paths(place):
         if "://" in path or not path.lower().endswith(".parquet"):
             continue
@@ -163,8 +159,6 @@ def _is_part(path: Path) -> bool:
 
 
 def _open(path: str) -> TableFile:
-    import polars as pl
-
     try:
         if path.lower().endswith(".csv"):
             guessed, texts = (
@@ -239,8 +233,6 @@ def _refuse_unreadable(path: str, rows: pl.LazyFrame) -> None:
     EngineError
         If it cannot be read, with the place in a .csv.
     """
-    import polars as pl
-
     try:
         for column in rows.collect_schema().names():
             rows.select(_exact([column])).collect(engine="streaming")
@@ -306,8 +298,6 @@ def read_files(
     DataError
         If accounts are told by floats without their last digits.
     """
-    import polars as pl
-
     needed, number, key = list(needed), set(numbers), set(keys)
     for file in files:
         if any(name not in file.schema for name in needed):
@@ -346,8 +336,6 @@ def _exact(names: Sequence[str]) -> pl.Expr:
 def _common_type(
     files: Sequence[TableFile], name: str, number: bool, key: bool
 ) -> pl.DataType | type[pl.DataType]:
-    import polars as pl
-
     types = {file.schema[name] for file in files}
     if key and all(
         dtype == pl.Date or (isinstance(dtype, pl.Datetime) and dtype.time_zone is None) for dtype in types
@@ -381,8 +369,6 @@ def _says_something(file: TableFile, name: str) -> bool:
 
 
 def _check_ids(file: TableFile, name: str) -> None:
-    import polars as pl
-
     size = _exact([name]).abs()
     largest = file.rows.select(most=size.filter(size.is_finite()).max().cast(pl.Float64))
     refuse_blurred(name, repr(file.path), largest.collect(engine="streaming").item())
@@ -390,8 +376,6 @@ def _check_ids(file: TableFile, name: str) -> None:
 
 def _cast(name: str, file: TableFile, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
     """One column of one file in the common type; text that is no number becomes null and is looked for later."""
-    import polars as pl
-
     value = _exact([name])
     found = file.schema[name]
     if file.is_csv and dtype == pl.Float64:

@@ -19,6 +19,7 @@ from erresearch.experiments.designs import LOOK, PauseDesign, PausePlan, Power, 
 from erresearch.experiments.history import DAYS, Series, read_series
 from erresearch.experiments.holdout import Holdout
 from erresearch.experiments.planning import wrong_blocks
+from erresearch.io import pd
 from erresearch.io.files import UnfitError, atomic_write, csv_text, from_toml, read_value, resource, toml_text
 from erresearch.io.outputs import output_folder
 from erresearch.schema.vocabulary import PERIODS
@@ -249,8 +250,6 @@ def _altered(how: str, got: str, allowed: str = "") -> DataError:
 
 
 def _history(path: Path, shops: Sequence[str]) -> tuple[Series, ...]:
-    import pandas as pd
-
     rows = _table(path)
     values = {
         name: [float(row[name]) if row[name] else math.nan for row in rows]

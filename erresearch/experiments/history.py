@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
@@ -118,8 +119,6 @@ def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = No
 
 
 def _columns(rows: Any, outcome: str) -> dict[str, Any]:
-    import narwhals.stable.v2 as nw
-
     try:
         frame = nw.from_native(rows)
     except TypeError as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.claims.decision_rule import settled
@@ -105,8 +106,6 @@ def _draw(seed: str, person: object) -> float:
 
 
 def _people(table: Any, outcome: str, person: str) -> tuple[list[str], Array]:
-    import narwhals.stable.v2 as nw
-
     frame = nw.from_native(table)
     present = frame.collect_schema().names()
     if lacking := [name for name in (person, outcome) if name not in present]:

@@ -121,9 +121,9 @@ def first_plan(design: PauseDesign, history: tuple[Series, ...]) -> Plans:
     return np.asarray(every[rng.integers(len(every))] if complete else every[0])
 
 
-def redraws(design: PauseDesign, units: int, seed: int, count: int = REDRAWS) -> tuple[Plans, bool]:
+def redraws(design: PauseDesign, units: int, seed: int) -> tuple[Plans, bool]:
     """Plans drawn again, from another stream than the plan itself."""
-    return draws(design, units, count, np.random.default_rng([seed, 1]))
+    return draws(design, units, REDRAWS, np.random.default_rng([seed, 1]))
 
 
 def counted(design: PauseDesign) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -19,12 +19,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import MappingProxyType, UnionType
-from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from erresearch.errors import EngineError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from erresearch.io import pd
 
 Makers = Mapping[type, Callable[[Mapping[str, Any]], Any]]
 

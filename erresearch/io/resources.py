@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from erresearch.errors import DesignError
-
-if TYPE_CHECKING:
-    import polars as pl
+from erresearch.io import pl
 
 __all__ = [
     "AFTER",
@@ -167,8 +165,6 @@ def by_morsels(cells: pl.Series, expression: pl.Expr) -> pl.Series:
     >>> by_morsels(pl.Series(["1", "x"]), pl.col("").cast(pl.Int64, strict=False)).to_list()
     [1, None]
     """
-    import polars as pl
-
     rows = pl.DataFrame({"": cells})
     # a plan for several cores takes longer than a few cells
     many = len(cells) > _MORSEL
@@ -200,8 +196,6 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> lis
     >>> in_threads(len, ["a", "bc"])
     [1, 2]
     """
-    import polars as pl
-
     if sys.platform == "emscripten":
         return [function(item) for item in items]
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:

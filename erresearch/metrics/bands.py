@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from erresearch.errors import DataError, GuardError, UnknownNameError
+from erresearch.io import pd
 from erresearch.io.files import registry
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.metrics.intervals import markdown, percent
 from erresearch.metrics.rates import Rates
 from erresearch.results import Estimate, Printed
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NPS_UNIT = "NPS points"
 
@@ -315,8 +313,6 @@ def bands() -> pd.DataFrame:
     >>> bands().loc["B02", ["label", "definition", "overlaps"]].tolist()
     ['average or good', 'M01', "B04 'strong' (M02) from 3.00 % to 3.50 %"]
     """
-    import pandas as pd
-
     rows = [
         {
             "id": one.id,

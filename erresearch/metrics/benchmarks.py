@@ -7,17 +7,16 @@ import math
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+
+import narwhals.stable.v2 as nw
 
 from erresearch.errors import DataError, GuardError, UnknownNameError
+from erresearch.io import pd
 from erresearch.io.files import registry, resource
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.metrics.intervals import markdown, percent
 from erresearch.metrics.rates import Rates
 from erresearch.results import Printed
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TIERS = (0.0, 1e3, 1e4, 1e5, 1e6, math.inf)
 
@@ -109,8 +108,6 @@ class TierPosition(Printed):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per published level (a pandas DataFrame)."""
-        import pandas as pd
-
         return pd.DataFrame(
             [
                 {
@@ -327,7 +324,6 @@ def _share_below(value: float, one: _Level, alike: list[_Level]) -> tuple[float,
 
 def _among(place: TierPosition, among: Rates) -> TierPosition:
     """Mid-rank among one's own accounts of the same size, each account counted once."""
-    import narwhals.stable.v2 as nw
     import numpy as np
 
     if not among.definition.matches(place.definition) or among.definition.denominator != "followers":

@@ -7,20 +7,18 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import Every, check_every, period_start
 from erresearch.errors import DataError, ErresearchWarning, GuardError, UnknownNameError
+from erresearch.io import pd
 from erresearch.metrics.intervals import Draws, Mover, ShareDifference, markdown
 from erresearch.results import Estimate, StudentT
 from erresearch.results.estimates import check_level
 from erresearch.schema import SURVEY, Column, Table, validate
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 UNIT = "NPS points"
 _LOOK = 20
@@ -193,8 +191,6 @@ class NpsSeries:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per period (a pandas DataFrame)."""
-        import pandas as pd
-
         return pd.DataFrame(
             {
                 "period": list(self.periods),
@@ -359,8 +355,6 @@ def _counts(scores: Any, score: str) -> tuple[np.ndarray, int]:
     if isinstance(frame, nw.Series):
         frame = frame.alias(score).to_frame()
     elif not isinstance(frame, nw.DataFrame | nw.LazyFrame):
-        import pandas as pd
-
         frame = nw.from_native(pd.DataFrame({score: list(scores)}))
     validate(nw.to_native(frame), Table("survey", (_score_column(score),)))
     cells, dropped = _tally(frame, score, nw.lit(0))

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from erresearch.deprecations import old_names
-from erresearch.panel.build import build_panel
-from erresearch.panel.post_sums import BOOSTED
-from erresearch.panel.records import Panel, RowAccounting, Rules
+from erresearch.io import names_at_first_use
 
-__all__ = ["BOOSTED", "Panel", "RowAccounting", "Rules", "build_panel"]
-
-__getattr__ = old_names(__name__)
+__getattr__, __dir__, __all__ = names_at_first_use(__name__, __file__, otherwise=old_names(__name__))

@@ -13,8 +13,7 @@ from erresearch.engine.expressions import Clock
 from erresearch.errors import ColumnError, GuardError
 from erresearch.io import pl
 from erresearch.panel.calendar import Calendar
-from erresearch.panel.post_sums import rates
-from erresearch.panel.records import AGES, STATUS, Activity, Books, Rules, count_of
+from erresearch.panel.records import AGES, STATUS, Activity, Books, Rules, count_of, denominator, numerator
 from erresearch.schema.vocabulary import EXPOSURES, RowStatus
 
 #: Platforms, accounts or kinds of post that may have columns of their own.
@@ -137,7 +136,7 @@ def _laid(
         )
     if audience is not None:
         panel = panel.join(audience, on=_KEYS, how="left")
-    made = rates(panel.columns)
+    made = _rates(panel.columns)
     frame = nw.from_native(panel)
     for name, expression, _ in made:
         frame = frame.with_columns(expression.alias(name))
@@ -148,6 +147,51 @@ def _laid(
         definitions["engagement"] = activity.engagement
     definitions |= {name: words for name, _, words in made}
     return panel, columns + [name for name, *_ in made], definitions
+
+
+def _rates(columns: Sequence[str]) -> list[tuple[str, Any, str]]:
+    """Every rate that sums by period allow: name, expression, meaning.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Columns of the sums.
+
+    Returns
+    -------
+    list of (str, narwhals.Expr, str)
+    """
+    out: list[tuple[str, Any, str]] = []
+    for name in EXPOSURES:
+        if numerator(name) in columns:
+            below = nw.col(denominator(name))
+            word = (
+                "sum of reaches, which counts people more than once" if name == "reach" else f"sum of {name}"
+            )
+            out.append(
+                (
+                    f"er_by_{name}",
+                    nw.when(below > 0).then(nw.col(numerator(name)) / below),
+                    f"engagement / {name} of the posts of the period ({word}); missing without posts",
+                )
+            )
+    if {"engagement", "posts"} <= set(columns):
+        mean = nw.when(nw.col("posts") > 0).then(nw.col("engagement") / nw.col("posts"))
+        out.append(("engagement_per_post", mean, "engagement / posts; missing without posts"))
+    posts = "own posts" if "own posts" in columns else "posts"
+    if {"followers", "own engagement", posts} <= set(columns):
+        some = (nw.col("followers") > 0) & (nw.col(posts) > 0)
+        rate = nw.col("own engagement") / nw.col("followers")
+        out.append(
+            (
+                "er_by_followers",
+                nw.when(some).then(rate),
+                "engagement of the period / followers; without posts of other accounts; missing without posts",
+            )
+        )
+        words = "mean engagement of a post / followers; missing without posts"
+        out.append(("er_by_followers_post", nw.when(some).then(rate / nw.col(posts)), words))
+    return out
 
 
 def _apart(

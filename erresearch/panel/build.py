@@ -16,9 +16,16 @@ from erresearch.errors import DataError, DesignError, GuardError, in_mapping
 from erresearch.exports.combine import definition_changes
 from erresearch.exports.log import Export
 from erresearch.io import pl
+from erresearch.panel.activity import (
+    COUNTED as POSTS_COUNTED,
+    count_posts,
+    day_table,
+    only_days,
+    rows_by,
+    sum_posts,
+)
 from erresearch.panel.assembly import Beside, assemble
 from erresearch.panel.calendar import Calendar, between_files, lay_out
-from erresearch.panel.day_tables import COUNTED as POSTS_COUNTED, day_table, only_days, rows_by
 from erresearch.panel.followers import (
     FOLLOWER_COLUMNS,
     SPEND_COLUMNS,
@@ -29,7 +36,6 @@ from erresearch.panel.followers import (
 )
 from erresearch.panel.inputs import POST_COLUMNS, Arrived, arrive, give_back, merge_crossposts, once
 from erresearch.panel.outcomes import COUNTED, OUTCOME_COLUMNS, book, check_outcomes, count_once, sum_by_day
-from erresearch.panel.post_sums import count_posts, sum_posts
 from erresearch.panel.records import (
     STATUS,
     Activity,
@@ -367,8 +373,6 @@ def _arrive_outcomes(outcomes: Any) -> Arrived | None:
         outcomes = count_once(exports)
     booked = arrive(outcomes, what="outcomes", kinds=("outcomes",), needed=(), wanted=OUTCOME_COLUMNS)
     if not set(OUTCOMES.required) <= set(booked.columns):
-        import narwhals.stable.v2 as nw
-
         names = booked.columns if booked.parts else nw.from_native(outcomes).collect_schema().names()
         check_outcomes(list(map(str, names)))
     return booked

@@ -97,33 +97,7 @@ def read_events(events: Any) -> pd.DataFrame:
     >>> read_events(sale)["kind"].item()
     'pulse'
     """
-    if not isinstance(events, (str, Path)):
-        table, where = _as_pandas(events), "the events"
-    else:
-        where = Path(events).name
-        try:
-            with Path(events).open(encoding="utf-8-sig") as file:
-                separator = max(",;\t", key=file.readline().count)
-            table = pd.read_csv(events, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise EngineError(
-                f"cannot read the events in {where}",
-                got=type(error).__name__,
-                fix="write a .csv file in UTF-8 with the columns date and name",
-            ) from error
-    table.columns = pd.Index([str(name).strip().lower() for name in table.columns])
-    known = ("date", *_COLUMNS)
-    extra = [name for name in table.columns if name not in known]
-    if extra:
-        raise UnknownNameError.of("column of events", extra[0], known)
-    if not {"date", "start"} & set(table.columns) or "name" not in table.columns:
-        raise missing_columns(["date", "name"], list(table.columns), where=where)
-    if {"date", "start"} <= set(table.columns):
-        raise ColumnError(
-            "an event has a `date` or a `start`, not both", got="both columns", fix="leave `date` out"
-        )
-    if not len(table):
-        raise DataError(f"there is no event in {where}", fix="write one row per event, or leave `events` out")
+    table, where = _declared(events)
     start = _days(table["date" if "date" in table else "start"], where)
     end = _days(table["end"], where, empty=True).fillna(start) if "end" in table else start
     if bool((end < start).any()):
@@ -189,6 +163,38 @@ def _key(entity: Any) -> str:
     """An entity as text: 1.0, which is how pandas reads 1 beside an empty cell, is 1."""
     whole = isinstance(entity, float) and entity.is_integer()
     return str(int(entity) if whole else entity).strip()
+
+
+def _declared(events: Any) -> tuple[pd.DataFrame, str]:
+    """The rows as they came, under names in small letters, and what to call their place."""
+    if not isinstance(events, (str, Path)):
+        table, where = _as_pandas(events), "the events"
+    else:
+        where = Path(events).name
+        try:
+            with Path(events).open(encoding="utf-8-sig") as file:
+                separator = max(",;\t", key=file.readline().count)
+            table = pd.read_csv(events, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            raise EngineError(
+                f"cannot read the events in {where}",
+                got=type(error).__name__,
+                fix="write a .csv file in UTF-8 with the columns date and name",
+            ) from error
+    table.columns = pd.Index([str(name).strip().lower() for name in table.columns])
+    known = ("date", *_COLUMNS)
+    extra = [name for name in table.columns if name not in known]
+    if extra:
+        raise UnknownNameError.of("column of events", extra[0], known)
+    if not {"date", "start"} & set(table.columns) or "name" not in table.columns:
+        raise missing_columns(["date", "name"], list(table.columns), where=where)
+    if {"date", "start"} <= set(table.columns):
+        raise ColumnError(
+            "an event has a `date` or a `start`, not both", got="both columns", fix="leave `date` out"
+        )
+    if not len(table):
+        raise DataError(f"there is no event in {where}", fix="write one row per event, or leave `events` out")
+    return table, where
 
 
 def public_holidays(country: str, years: Iterable[int]) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from erresearch.errors import ColumnError, DataError, GuardError
 from erresearch.exports.combine import plain_name
 from erresearch.exports.layouts import load_registry
 from erresearch.io import pl
+from erresearch.panel.calendar import refuse_coarse
 from erresearch.panel.inputs import Arrived
-from erresearch.panel.outcomes import refuse_coarse
 from erresearch.panel.records import RowAccounting, count_of, counts_by_currency, kept_currency, look_up
 from erresearch.schema import ADS, FOLLOWERS
 

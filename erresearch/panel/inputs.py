@@ -220,6 +220,23 @@ def _narrow(data: Any, what: str, needed: Sequence[str], wanted: Sequence[str]) 
     return nw.from_native(made)
 
 
+def check_numbers(schema: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+    """Refuse a column of text where figures are needed.
+
+    Raises
+    ------
+    ColumnError
+        Naming it.
+    """
+    wrong = [name for name in names if not (schema[name].is_numeric() or schema[name] == nw.Boolean)]
+    if wrong:
+        raise ColumnError(
+            f"column {wrong[0]!r} of {what} holds no numbers",
+            got=str(schema[wrong[0]]),
+            fix="read the file with read_export, which knows how numbers are written",
+        )
+
+
 def give_back(table: pl.DataFrame, like: Arrived, *, attributes: Mapping[str, Any]) -> Any:
     """Return a Polars table as the kind that was given.
 

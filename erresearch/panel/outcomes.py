@@ -18,12 +18,12 @@ from erresearch.errors import ColumnError, DataError, GuardError
 from erresearch.exports.combine import combine_exports
 from erresearch.exports.log import Export
 from erresearch.io import pl
-from erresearch.panel.inputs import LOCAL, Arrived, local_time
-from erresearch.panel.post_sums import check_numbers
+from erresearch.panel.calendar import refuse_coarse
+from erresearch.panel.inputs import LOCAL, Arrived, check_numbers, local_time
 from erresearch.panel.records import Books, Rules, counts_by_currency, kept_currency
 from erresearch.results import plain
 from erresearch.schema import OUTCOMES
-from erresearch.schema.vocabulary import PERIODS, Freq
+from erresearch.schema.vocabulary import PERIODS
 
 COUNTED = "__counted__"
 """Column of exports: 1 on the one outcome row by which a row of the file is counted, 0 on its others."""
@@ -228,9 +228,7 @@ def _carried(
 
 
 _OUT = ("failed", "pending", "cancelled", "lost")
-_LONG = {"month": 28, "week": 7}
 _PEOPLE = ("users", "new_users", "active_users", "purchasers")
-_FREQ_DAYS = {"D": 1, "W": 7, "M": 28}
 _NAMED = 4
 # sales that a spell would have had at the usual rate: of so many none has p < 2e-9
 _SURELY = 20.0
@@ -390,54 +388,9 @@ def _steps(table: pl.DataFrame) -> pl.DataFrame:
     )
     gaps = days.with_columns(pl.col("day").diff().over("source", "outcome").dt.total_days().alias("gap"))
     least = gaps.group_by("source", "outcome").agg(pl.col("gap").min())
-    months, weeks = pl.col("gap") >= _LONG["month"], pl.col("gap") >= _LONG["week"]
+    months, weeks = pl.col("gap") >= PERIODS["M"].days, pl.col("gap") >= PERIODS["W"].days
     step = pl.when(months).then(pl.lit("month")).when(weeks).then(pl.lit("week")).otherwise(pl.lit("day"))
     return least.select("source", "outcome", step.alias("step"))
-
-
-def refuse_coarse(table: pl.DataFrame, clock: Clock) -> None:
-    """Refuse rows (outcome, day, end) that reach over more than one period.
-
-    Raises
-    ------
-    GuardError
-        Naming the frequency that is possible.
-    DataError
-        If weeks begin on another day.
-    """
-    both = (
-        nw.from_native(table)
-        .select(
-            nw.col("outcome"), nw.col("day"), nw.col("end"),
-            clock.numbers("day").alias("a"),
-            clock.numbers("end").alias("b"),
-        )
-        .to_native()
-    )  # fmt: skip
-    over = both.filter(pl.col("a") != pl.col("b"))
-    if not over.height:
-        return
-    lengths = (over["end"] - over["day"]).dt.total_days() + 1
-    # the grain is that of most rows: the first may be a month that has only begun
-    length = int(lengths.sort()[len(lengths) // 2])
-    first = over.filter(lengths == length).row(0, named=True)
-    step: Freq = "M" if length >= _LONG["month"] else "W"
-    if length <= _FREQ_DAYS[clock.freq] and clock.freq == "W":
-        raise DataError(
-            f"the weeks of {first['outcome']!r} do not begin on a {clock.week_start}",
-            got=f"{over.height:,} rows, first {first['day']:%A %Y-%m-%d}",
-            fix=f"pass week_start={format(first['day'], '%A').lower()!r}, for posts and outcomes alike",
-        )
-    shorter = "days" if clock.freq == "D" else "other periods"
-    possible = length <= 31 and step != clock.freq
-    raise GuardError(
-        f"{first['outcome']!r} has one value per {PERIODS[step].one}, which cannot be spread over {shorter}",
-        got=f"a row of {first['day']:%Y-%m-%d} to {first['end']:%Y-%m-%d}, freq={clock.freq!r}",
-        allowed=f'freq="{step}"' if possible else "a report by calendar month, week or day",
-        fix="choose that frequency, or export the outcome by day"
-        if possible
-        else "export the outcome by day",
-    )
 
 
 def _sums(

@@ -110,13 +110,9 @@ class Panel(Printed):
     @property
     def columns(self) -> tuple[str, ...]:
         """Column names."""
-        import narwhals.stable.v2 as nw
-
         return tuple(nw.from_native(self.rows).collect_schema().names())
 
     def _shape(self) -> tuple[str, list[str]]:
-        import narwhals.stable.v2 as nw
-
         frame = nw.from_native(self.rows)
         word = PERIODS[self.freq].one
         if isinstance(frame, nw.LazyFrame):
@@ -154,8 +150,6 @@ class Panel(Printed):
         >>> len(panel.collect().rows)
         12
         """
-        import narwhals.stable.v2 as nw
-
         frame = nw.from_native(self.rows)
         if frame.implementation.is_pandas():
             return self
@@ -402,6 +396,16 @@ def _summed(accounts: Sequence[str]) -> tuple[str, ...]:
 def count_of(name: str) -> str:
     """The column that counts the posts whose figure is known."""
     return f"n {name}"
+
+
+def numerator(name: str) -> str:
+    """The column of engagement summed over the posts whose exposure is known, for a rate by that exposure."""
+    return f"above {name}"
+
+
+def denominator(name: str) -> str:
+    """The column of that exposure, summed over the same posts."""
+    return f"below {name}"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

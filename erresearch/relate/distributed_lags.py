@@ -6,16 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from erresearch.errors import DataError, DesignError
-from erresearch.relate.time_series import cosine_covariance
+from erresearch.io import pd
+from erresearch.relate.scores import cosine_covariance
 from erresearch.results import Doubt, Estimate, StudentT
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Days below which a season, a memory and a window ahead cannot be told apart.
 SHORTEST: Final = 180
@@ -448,8 +446,6 @@ def weekly_means(values: np.ndarray) -> np.ndarray:
 
 def whole_calendar(rows: pd.DataFrame, time: str) -> pd.DataFrame:
     """One row for every day from the first to the last."""
-    import pandas as pd
-
     repeated = int(rows[time].duplicated().sum())
     if repeated:
         raise DataError(

@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.moments import Moments
@@ -20,9 +21,6 @@ from erresearch.relate.bootstrap import enough_draws, wild_bootstrap, wild_boots
 from erresearch.relate.scores import FEW_CLUSTERS, Scores, crv1, crv3, effective_clusters
 from erresearch.results import Estimate, Fit, IntervalKind, StudentT
 from erresearch.results.rounding import grouped
-
-if TYPE_CHECKING:
-    import narwhals.stable.v2 as nw
 
 Covariance = Literal["auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"]
 #: Share of a coefficient's variance that may come from rows that fit by themselves.
@@ -245,8 +243,6 @@ _LONE = 1e-8
 
 def linear_predictor(moments: Moments, beta: np.ndarray, *, constant: float = 0.0) -> nw.Expr:
     """Σ_j β_j (x_j − o_j) + constant as a lazy expression; the last column of the moments is the outcome."""
-    import narwhals.stable.v2 as nw
-
     source = moments.need_rows()
     expression: nw.Expr = nw.lit(float(constant))
     for name, slope in zip(moments.columns[:-1], beta, strict=True):
@@ -256,8 +252,6 @@ def linear_predictor(moments: Moments, beta: np.ndarray, *, constant: float = 0.
 
 def logistic(predictor: nw.Expr) -> nw.Expr:
     """1/(1 + exp(−η)) from an exponential that cannot overflow."""
-    import narwhals.stable.v2 as nw
-
     small = (-predictor.abs()).exp()
     return nw.when(predictor >= 0).then(1 / (1 + small)).otherwise(small / (1 + small))
 
@@ -334,8 +328,6 @@ def _leverage_pass(
         Their part of the Hessian: what is known only from them has no error that rows could tell. None without power,
         or where there are none.
     """
-    import narwhals.stable.v2 as nw
-
     source = moments.need_rows()
     slopes, constant = (beta[1:], float(beta[0])) if intercept else (beta, 0.0)
     regressors = [*([nw.lit(1.0)] if intercept else []), *(source.z(name) for name in moments.columns[:-1])]

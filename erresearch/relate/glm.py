@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.moments import Moments
@@ -376,8 +377,6 @@ def logit(
 def _open(
     data: Any, outcome: str, on: Sequence[Any], *, by: str | None, trials: str | None, cov: Covariance
 ) -> Moments:
-    import narwhals.stable.v2 as nw
-
     check_regressors(on)
     left: Any = outcome
     if trials is not None and not isinstance(data, Moments):
@@ -399,8 +398,6 @@ def _open(
 
 def _check_outcome(moments: Moments, outcome: str, trials: str | None) -> tuple[float, float]:
     """Sum of weights, and the likelihood of a model that knew every row."""
-    import narwhals.stable.v2 as nw
-
     source = moments.need_rows()
     y, w = source.col(moments.columns[-1]), source.w()
     inner = (y > 0) & (y < 1)
@@ -434,8 +431,6 @@ def _check_outcome(moments: Moments, outcome: str, trials: str | None) -> tuple[
 
 def _state(moments: Moments, beta: np.ndarray) -> State:
     """One pass: scores, Hessians and likelihood at `beta`."""
-    import narwhals.stable.v2 as nw
-
     source = moments.need_rows()
     count = len(beta)
     predictor = linear_predictor(moments, beta[1:], constant=float(beta[0]))
@@ -485,8 +480,6 @@ def _not_converged(moments: Moments, state: State, spread: np.ndarray) -> Design
 
 def _separates(moments: Moments, direction: np.ndarray) -> bool:
     """Whether no row that says no lies above one that says yes, or the other way round."""
-    import narwhals.stable.v2 as nw
-
     source = moments.need_rows()
     along, y = linear_predictor(moments, direction), source.col(moments.columns[-1])
     found = source.total(

@@ -43,7 +43,6 @@ from erresearch.relate.design import (
 )
 from erresearch.relate.fitted_models import Covariance, Fitted, assemble, check_covariance, row_covariance
 from erresearch.relate.scores import Scores
-from erresearch.relate.time_series import refuse_accounts, regress_series, warn_of_series
 from erresearch.results import Fit
 
 #: Refine the normal equations by further passes when the smallest eigenvalue of the correlation-scaled Gram matrix
@@ -65,113 +64,27 @@ class _Solved:
     largest: float
     constant: float  # intercept about zero, where it was refined
 
+    def scores(self, rows: int) -> Scores:
+        """What inference needs of the model (:mod:`erresearch.relate.scores`)."""
+        return self.swept.scores(self.beta, self.bread, rows)
 
-def regress(
+
+def least_squares(
     data: Any,
     outcome: Any,
-    on: str | Sequence[Any],
+    on: Sequence[Any],
     *,
     by: str | None = None,
     period: str | None = None,
     effects: tuple[Effect, ...] = (),
-    within: bool = False,
-    time: str | None = None,
     cov: Covariance = "auto",
     level: float = 0.95,
     rng: int = 0,
 ) -> Fit:
-    """Least squares with account (and period) effects and intervals that hold for few accounts.
-
-    y_it = x_itᵀβ + α_i + λ_t + u_it, computed from per-account cross-products (:class:`erresearch.Moments`), so
-    that a million rows and a cluster table cost one aggregation.
-
-    Parameters
-    ----------
-    data : frame, path or Moments
-        Any frame that narwhals accepts, a path or glob of .parquet or .csv, or moments made before.
-    outcome : str or narwhals expression
-        Left-hand side.
-    on : str, or sequence of str or narwhals expressions
-        Regressors, for example ``["spend", er.log("reach")]``.
-    by : str, optional
-        The account: unit of the effects and of the clustering.
-    period : str, optional
-        The time column, needed for period effects.
-    effects : tuple
-        ``()`` (with an intercept), ``("account",)`` or ``("account", "period")``.
-    within : bool
-        Short form of ``effects=("account",)``.
-    time : str, optional
-        Column of time, where the rows are one series with one row per period. The coefficients are then given two lags
-        of every column, trend and season, and fixed-b intervals hold for series with a memory
-        (:mod:`erresearch.relate.time_series`).
-    cov : {"auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"}
-        "auto" is right for nearly everybody. With accounts it takes the restricted wild cluster bootstrap where the
-        effective number of clusters is below 50, else CRV3 with t(G − 1); without accounts, HC3 with t(n − k). The
-        others are for comparison with other software.
-    level : float
-        Confidence level of the intervals.
-    rng : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    Fit
-        Mapping from regressor to :class:`~erresearch.results.Estimate`.
-
-    Raises
-    ------
-    DesignError
-        Too few rows or accounts, columns (or an outcome) that do not vary or are collinear.
-    ColumnError, DataError
-        Missing columns, text among numbers, no complete row.
-
-    Warns
-    -----
-    ErresearchWarning
-        Where rows without accounts look like one series and `time` is not given.
-
-    See Also
-    --------
-    erresearch.poisson : For outcomes with zeros, and shares of change.
-    erresearch.relate.logit : For yes or no.
-    erresearch.relate.contrast : A combination of the coefficients.
-
-    Notes
-    -----
-    Rows that come with an origin near the means keep about eleven digits. Where columns are nearly collinear, next to
-    nothing is left unexplained, or the table is short, further passes refine the normal equations to the digits that
-    NIST certifies (:mod:`erresearch.relate.linear`). Moments without rows cannot be refined. Other software multiplies
-    by other small-sample factors; :func:`erresearch.relate.scores.crv1` and :func:`erresearch.relate.scores.crv3`
-    state them.
-
-    References
-    ----------
-    Cameron, A. C., & Miller, D. L. (2015). A practitioner's guide to cluster-robust inference. *Journal of Human
-    Resources*, 50(2), 317-372.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(0)
-    >>> table = pd.DataFrame({"shop": np.repeat(np.arange(30), 20), "x": rng.normal(size=600)})
-    >>> table["y"] = 0.5 * table["x"] + table["shop"] + rng.normal(size=600)
-    >>> fit = regress(table, "y", on=["x"], by="shop", within=True)
-    >>> 0.5 in fit["x"].interval
-    True
-    """
-    refuse_accounts(by, time)
-    on = [on] if isinstance(on, str) else on
-    if time is not None:
-        return regress_series(data, outcome, on, time=time, level=level)
-    if by is None:
-        warn_of_series(data, "regress", {"outcome": outcome, "on": on})
-    effects = tuple(effects) or (("account",) if within else ())
+    """:func:`erresearch.regress` of rows that are no series, or of moments."""
     timed = "period" in effects
-    within_accounts = None if timed else "account" in effects
-    moments = open_moments(
-        data, [*on, outcome], by=by, period=period if timed else None, within=within_accounts
-    )
+    within = None if timed else "account" in effects
+    moments = open_moments(data, [*on, outcome], by=by, period=period if timed else None, within=within)
     check_covariance(cov, clustered=moments.by is not None)
     fitted = _fitted(moments, solve(moments, effects), _words(effects, moments.by), cov)
     return assemble(fitted, cov=cov, level=level, rng=rng)
@@ -199,7 +112,7 @@ def _fitted(moments: Moments, solved: _Solved, words: str, cov: Covariance) -> F
         outcome=solved.swept.names[-1],
         words=words,
         bootstrap="restricted wild cluster bootstrap",
-        model=scores(moments, solved),
+        model=solved.scores(moments.rows),
         basis=basis,
         values=values,
         covariance=covariance,
@@ -241,11 +154,6 @@ def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     if hard and known and "period" not in effects:
         beta, constant, rss = refine(moments, beta, bread, intercept=not effects)
     return _Solved(swept, beta, bread, rss, tss, float(values[0]), float(values[-1]), constant)
-
-
-def scores(moments: Moments, solved: _Solved) -> Scores:
-    """Account scores and Hessians of the solved model."""
-    return solved.swept.scores(solved.beta, solved.bread, moments.rows)
 
 
 def _back_from_origin(moments: Moments, swept: Swept) -> tuple[np.ndarray, np.ndarray]:

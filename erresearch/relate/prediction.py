@@ -19,8 +19,8 @@ from erresearch.engine.sources import gather
 from erresearch.errors import DesignError
 from erresearch.relate.design import check_design
 from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
-from erresearch.relate.scores import FEWEST_CLUSTERS
-from erresearch.relate.time_series import SHORTEST, cosine_covariance
+from erresearch.relate.scores import FEWEST_CLUSTERS, cosine_covariance
+from erresearch.relate.time_series import SHORTEST
 from erresearch.results import PredictiveGain, StudentT
 
 #: Rows that an account must have behind it before it is forecast.

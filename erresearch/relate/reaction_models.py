@@ -17,7 +17,7 @@ from erresearch.errors import DataError, DesignError, GuardError, UnknownNameErr
 from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.fitted_models import Covariance, contrast
 from erresearch.relate.glm import poisson
-from erresearch.relate.linear import regress
+from erresearch.relate.linear import least_squares
 from erresearch.results import Bins, Decay, Estimate, Fit, Mix
 from erresearch.schema.vocabulary import REACTIONS
 
@@ -125,7 +125,7 @@ def decay(
     cov: Covariance = "wild" if rows_as_accounts and moments.rows <= _SHORT_LIST else "auto"
     exponent = poisson(table, outcome, on=on, by=account, effects=(), cov=cov, level=level, rng=rng)
     # zeros have no logarithm: OLS on logs sees positive rows only, which is one reason why it is only shown beside
-    logged = regress(
+    logged = least_squares(
         table,
         log("reactions") if rows_as_accounts else total.log().alias("log reactions"),
         on=on,
@@ -395,7 +395,7 @@ def mix(
         *[made(name).alias(name) for name in [*others, left]],
         *keys,
     )
-    estimator = poisson if model == "poisson" else regress
+    estimator = poisson if model == "poisson" else least_squares
     fit = estimator(
         nw.to_native(table),
         left,

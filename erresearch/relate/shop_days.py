@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from erresearch.engine.sources import column_names, gather, in_the_index, open_rows
 from erresearch.errors import DataError, DesignError, missing_columns
+from erresearch.io import pd
 from erresearch.panel.events import event_columns
 from erresearch.relate.design import refuse_constant
 from erresearch.relate.distributed_lags import (
@@ -32,9 +33,6 @@ from erresearch.relate.distributed_lags import (
 )
 from erresearch.results import DailyResponse, Doubt, Estimate, Precedence, Reliability, Shown
 from erresearch.results.estimates import check_level
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Shops that are few.
 FEW_SHOPS = 5
@@ -212,8 +210,6 @@ _UNDECLARED: Final = Doubt(
 
 def _table(days: Any, numbers: Sequence[str], time: str, by: str | None) -> pd.DataFrame:
     """The columns needed, as a table of its own."""
-    import pandas as pd
-
     opened = gather(open_rows(days, list(numbers), [time, *([by] if by else [])], None).frame)
     rows = pd.DataFrame({name: opened[name].to_list() for name in (*numbers, time, *([by] if by else []))})
     for name in numbers:
@@ -324,8 +320,6 @@ def _known_days(
     table: pd.DataFrame, x: str, y: str, said: Cautions
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
     """The stretch that has both x and y, both of them, and weekdays; revenue of closed days is not known."""
-    import pandas as pd
-
     reactions, revenue = _numbers_of(table, x, y)
     both = np.flatnonzero(np.isfinite(reactions)), np.flatnonzero(np.isfinite(revenue))
     first, last = max(each[0] for each in both), min(each[-1] for each in both)

@@ -217,7 +217,33 @@ class PanelModels:
     controls: range
     lags: int
     level: float
-    seed: int
+    seed: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        rows: LaggedRows,
+        wanted: Sequence[tuple[int, int]],
+        *,
+        held: Sequence[tuple[int, int]],
+        controls: range,
+        lags: int,
+        level: float,
+        seed: int = 0,
+    ) -> PanelModels:
+        """Moments of the wanted lags of several accounts, whose outcomes must not repeat each other."""
+        moments = rows.moments(wanted)
+        refuse_repeated(moments, rows.names[1])
+        return cls(
+            rows=rows,
+            moments=moments,
+            swept=sweep(moments, ("account", "period")),
+            held=held,
+            controls=controls,
+            lags=lags,
+            level=level,
+            seed=seed,
+        )
 
     @cached_property
     def also(self) -> list[str]:
@@ -454,17 +480,8 @@ def precedence(
         _point_to_days(rows)
         models = EntityModels.of(rows, wanted, held=held, controls=range(2, first), lags=lags, level=level)
     else:
-        moments = rows.moments(wanted)
-        refuse_repeated(moments, rows.names[1])
-        models = PanelModels(
-            rows=rows,
-            moments=moments,
-            swept=sweep(moments, ("account", "period")),
-            held=held,
-            controls=range(2, first),
-            lags=lags,
-            level=level,
-            seed=seed,
+        models = PanelModels.of(
+            rows, wanted, held=held, controls=range(2, first), lags=lags, level=level, seed=seed
         )
     return _both_ways(rows, models, lags, deep)
 

@@ -11,14 +11,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from erresearch.errors import DataError, UnknownNameError
+from erresearch.io import pd
 from erresearch.io.files import registry, resource
 from erresearch.report.figures.challenges import CalibrationCell
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["BARS", "CellOutcome", "held_to", "kept", "promises", "stored", "table"]
 
@@ -220,8 +218,6 @@ def table() -> pd.DataFrame:
     >>> list(table().columns[-2:])
     ['held to', 'missed']
     """
-    import pandas as pd
-
     known = held_to()
     rows = []
     for name, outcome in stored().items():

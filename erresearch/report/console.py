@@ -21,19 +21,6 @@ if TYPE_CHECKING:
 
     from erresearch.results import Verdict
 
-__all__ = [
-    "board",
-    "card",
-    "console",
-    "encodable",
-    "fold",
-    "plain",
-    "progress_line",
-    "say",
-    "show",
-    "silence",
-]
-
 #: What stands for a character that an encoding does not have.
 _PLAINER: Final[Mapping[str, str]] = MappingProxyType(
     {

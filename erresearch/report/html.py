@@ -20,7 +20,6 @@ from erresearch.report.figures import CalibrationCell
 from erresearch.report.figures.style import INK, MUTED, RULE, WORD_COLOURS
 from erresearch.report.sentences import answer as told_by, footing, readable
 from erresearch.report.views import (
-    ClaimRecord,
     Picture,
     arrange_cards,
     arrange_promises,
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from erresearch.report.reproduction import LivingCurve
-
-__all__ = ["ClaimRecord", "evidence_figure", "picture", "write_report"]
 
 _TITLE: Final = "Does engagement go with revenue?"
 _SIZE_LIMIT: Final = 3_000_000

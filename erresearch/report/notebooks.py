@@ -15,8 +15,6 @@ from typing import Any, Final, TypeVar
 from erresearch.errors import DataError
 from erresearch.io.files import atomic_write
 
-__all__ = ["NotebookRun", "notebook_paths", "notebooks_running", "run_notebooks"]
-
 Result = TypeVar("Result")
 _CELL_SECONDS: Final = 600
 #: Seconds that kernels get to end after an interrupt.

@@ -13,13 +13,13 @@ import numpy as np
 from markupsafe import Markup
 
 from erresearch.errors import own_warnings
-from erresearch.io.files import atomic_write, resource
+from erresearch.io.files import atomic_write, csv_text, resource
 from erresearch.io.outputs import output_folder
 from erresearch.report.console import progress_line
 from erresearch.report.figures.style import span
 from erresearch.report.html import template
 from erresearch.report.notebooks import NotebookRun, notebook_paths, notebooks_running
-from erresearch.report.run_record import COLUMNS, csv_text, manifest_text, provenance, verdict_rows
+from erresearch.report.run_record import COLUMNS, manifest_text, provenance, verdict_rows
 from erresearch.results import Curve, Interval, Verdict
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def reproduce(
     erresearch.audit : The same for one's own files.
     erresearch.examine : The judging alone.
     """
-    from erresearch.claims.board import embedded, examine, without_others_cases
+    from erresearch.claims.board import examine, without_others_cases
+    from erresearch.claims.packing import embedded
     from erresearch.claims.registry import read_claims
     from erresearch.report import write_report
     from erresearch.report.calibration import promises

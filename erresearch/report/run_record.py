@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from erresearch.errors import DataError
-from erresearch.io.files import csv_text, resource
+from erresearch.io import pd
+from erresearch.io.files import resource
 
 if TYPE_CHECKING:
     from erresearch.report.notebooks import NotebookRun
     from erresearch.results import Verdict
-
-__all__ = ["COLUMNS", "csv_text", "differences", "fingerprint", "manifest_text", "provenance", "verdict_rows"]
 
 COLUMNS = (
     "claim",
@@ -204,13 +203,11 @@ def fingerprint(data: Any) -> str:
     >>> fingerprint(pd.DataFrame({"likes": [1, 2]}))[:12]
     '...'
     """
-    import pandas as pd
-
-    from erresearch.claims.packing import Pack
+    from erresearch.claims.variables import Rowless
     from erresearch.engine.moments import Moments
 
     # by type: a table may have columns called digest or cross
-    if isinstance(data, Pack):
+    if isinstance(data, Rowless):
         return data.digest
     if isinstance(data, Moments):
         parts = [json.dumps([list(data.columns), [str(key) for key in data.keys]]).encode()]

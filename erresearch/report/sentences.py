@@ -12,21 +12,6 @@ from erresearch.results import Estimate, Interval, Verdict, in_money, rounded
 from erresearch.results.verdicts import ReasonCode
 from erresearch.schema.vocabulary import DECISIVE
 
-__all__ = [
-    "answer",
-    "count_of",
-    "estimate_sentence",
-    "flip_sentence",
-    "footing",
-    "headline",
-    "in_units",
-    "readable",
-    "revenue_after",
-    "sentence",
-    "short_name",
-    "told",
-]
-
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SHOWN_NAMES = 4
 #: What a word means of the title's question, on data that follow both sides over time.

@@ -20,23 +20,6 @@ from erresearch.report.sentences import (
 )
 from erresearch.results import Interval, Verdict, plain, rounded
 
-__all__ = [
-    "Axis",
-    "Bar",
-    "Card",
-    "Cell",
-    "ClaimRecord",
-    "Ladder",
-    "Loss",
-    "Picture",
-    "arrange_cards",
-    "arrange_promises",
-    "axis_of",
-    "ladder_of",
-    "losses",
-    "only_simulated",
-]
-
 _SAYS: Final = {
     "greater": "the claim says right of 0",
     "less": "the claim says left of 0",

@@ -6,18 +6,16 @@ import math
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from erresearch.errors import UnknownNameError
+from erresearch.io import pd
 from erresearch.results.doubts import Shown
 from erresearch.results.estimates import Estimate, IntervalKind, Reliability
 from erresearch.results.rounding import Headed, Printed, escape, plain
 from erresearch.results.verdicts import Doubt
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -91,8 +89,6 @@ class Fit(Printed, Mapping[str, Estimate]):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per regressor: value, se, low, high, p, vif (a pandas DataFrame)."""
-        import pandas as pd
-
         rows = [
             {
                 "regressor": name,
@@ -513,8 +509,6 @@ class DailyResponse(Printed):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per number: value, se, low, high, unit."""
-        import pandas as pd
-
         rows = [
             {
                 "of": code,
@@ -558,8 +552,6 @@ class DailyResponse(Printed):
     def _repr_html_(self) -> str:
         """The sentence and the tables."""
         import html
-
-        import pandas as pd
 
         told = self.to_frame().map(lambda each: plain(each) if isinstance(each, float) else each)
         could = pd.DataFrame(

@@ -136,15 +136,13 @@ def at_least(values: Any, bound: Any, *, tolerance: float = TOLERANCE) -> np.nda
         return np.asarray((found >= wanted) | (found >= wanted - np.where(np.isfinite(slack), slack, 0.0)))
 
 
-def first_largest(values: Any, *, tolerance: float = TOLERANCE) -> int:
+def first_largest(values: Any) -> int:
     """Place of the largest number; of several equal ones, the first.
 
     Parameters
     ----------
     values : array_like
         At least one number; what is not a number never wins.
-    tolerance : float
-        As in :func:`at_least`.
 
     Returns
     -------
@@ -161,7 +159,7 @@ def first_largest(values: Any, *, tolerance: float = TOLERANCE) -> int:
     """
     found = np.asarray(values, dtype=float)
     found = np.where(np.isnan(found), -np.inf, found)
-    return int(np.argmax(at_least(found, found.max(), tolerance=tolerance)))
+    return int(np.argmax(at_least(found, found.max())))
 
 
 def largest(items: Iterable[Item], size: Callable[[Item], float]) -> Item:
@@ -273,9 +271,9 @@ class Headed(Printed):
         return f"**{self.heading}** {escape(str(self))}"
 
 
-def short(text: str, *, word: int = 60) -> str:
+def short(text: str) -> str:
     """Cut words that no screen can break: names from files may be of any length."""
-    return re.sub(rf"\S{{{word + 1},}}", lambda found: f"{found[0][: word - 1]}…", text)
+    return re.sub(r"\S{61,}", lambda found: f"{found[0][:59]}…", text)
 
 
 def escape(text: str) -> str:

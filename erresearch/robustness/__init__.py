@@ -1,29 +1,8 @@
 """How could that be wrong? Nil or not, power, confounders, every specification, noise, guards."""
 
+from __future__ import annotations
+
 from erresearch.deprecations import old_names
-from erresearch.robustness.biases import (
-    attenuation,
-    confounder_bounds,
-    robustness_value,
-    sensitivity,
-)
-from erresearch.robustness.data_guards import selected_list
-from erresearch.robustness.power import detectable, equivalence, sample_needed
-from erresearch.robustness.specifications import AGREEMENT, CurveInference, adversary, specification_curve
+from erresearch.io import names_at_first_use
 
-__all__ = [
-    "AGREEMENT",
-    "CurveInference",
-    "adversary",
-    "attenuation",
-    "confounder_bounds",
-    "detectable",
-    "equivalence",
-    "robustness_value",
-    "sample_needed",
-    "selected_list",
-    "sensitivity",
-    "specification_curve",
-]
-
-__getattr__ = old_names(__name__)
+__getattr__, __dir__, __all__ = names_at_first_use(__name__, __file__, otherwise=old_names(__name__))

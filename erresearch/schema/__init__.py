@@ -7,36 +7,6 @@ here.
 
 from __future__ import annotations
 
-from erresearch.schema.validation import Notice, Validated, validate
-from erresearch.schema.vocabulary import (
-    ADS,
-    COLUMNS,
-    DAILY,
-    FOLLOWERS,
-    OUTCOMES,
-    PEOPLE,
-    POSTS,
-    SURVEY,
-    TABLES,
-    Column,
-    Rule,
-    Table,
-)
+from erresearch.io import names_at_first_use
 
-__all__ = [
-    "ADS",
-    "COLUMNS",
-    "DAILY",
-    "FOLLOWERS",
-    "OUTCOMES",
-    "PEOPLE",
-    "POSTS",
-    "SURVEY",
-    "TABLES",
-    "Column",
-    "Notice",
-    "Rule",
-    "Table",
-    "Validated",
-    "validate",
-]
+__getattr__, __dir__, __all__ = names_at_first_use(__name__, __file__)

@@ -40,10 +40,8 @@ class Period:
 
     Parameters
     ----------
-    one, by : str
-        "week" and "weekly".
-    every : {"day", "week", "month"}
-        The length, as metrics name it.
+    one : {"day", "week", "month"}
+        The length.
     days : int
         The fewest days of a period.
     per_year : int
@@ -51,13 +49,11 @@ class Period:
 
     Examples
     --------
-    >>> PERIODS["M"].one, PERIODS["M"].many, PERIODS["M"].by
-    ('month', 'months', 'monthly')
+    >>> PERIODS["M"].one, PERIODS["M"].many
+    ('month', 'months')
     """
 
-    one: str
-    by: str
-    every: Every
+    one: Every
     days: int
     per_year: int
 
@@ -70,9 +66,9 @@ class Period:
 #: Every length of a panel's periods.
 PERIODS: Final[Mapping[Freq, Period]] = MappingProxyType(
     {
-        "D": Period(one="day", by="daily", every="day", days=1, per_year=365),
-        "W": Period(one="week", by="weekly", every="week", days=7, per_year=52),
-        "M": Period(one="month", by="monthly", every="month", days=28, per_year=12),
+        "D": Period(one="day", days=1, per_year=365),
+        "W": Period(one="week", days=7, per_year=52),
+        "M": Period(one="month", days=28, per_year=12),
     }
 )
 FREQS: Final[tuple[Freq, ...]] = tuple(PERIODS)

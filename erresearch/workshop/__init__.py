@@ -5,23 +5,6 @@ Everything here is simulated, and made to be wrong on purpose in ways that are k
 
 from __future__ import annotations
 
-from erresearch.workshop.exercises import EXERCISES, Outcome, assess, check
-from erresearch.workshop.explorations import EXPLORATIONS, Exploration, View, unrelated
-from erresearch.workshop.sliders import CHOICES, choose, explore, slider_box, static_picture, static_table
+from erresearch.io import names_at_first_use
 
-__all__ = [
-    "CHOICES",
-    "EXERCISES",
-    "EXPLORATIONS",
-    "Exploration",
-    "Outcome",
-    "View",
-    "assess",
-    "check",
-    "choose",
-    "explore",
-    "slider_box",
-    "static_picture",
-    "static_table",
-    "unrelated",
-]
+__getattr__, __dir__, __all__ = names_at_first_use(__name__, __file__)

@@ -14,42 +14,18 @@ from typing import Any, Final
 import numpy as np
 
 from erresearch.audits import read_files, side_by_side, with_followers
-from erresearch.claims import examine
+from erresearch.claims.board import examine
 from erresearch.engine.expressions import log
+from erresearch.io import pd
 from erresearch.metrics import engagement_rate
-from erresearch.panel import build_panel
-from erresearch.relate import correlate, decay, precedence, regress
+from erresearch.panel.build import build_panel
+from erresearch.relate.association import correlate, regress
+from erresearch.relate.reaction_models import decay
+from erresearch.relate.temporal_precedence import precedence
 from erresearch.results import Verdict
 from erresearch.robustness import adversary, detectable
 from erresearch.workshop.explorations import EXPLORATIONS, PLANTED, unrelated
 from erresearch.worlds import example_exports, simulate
-
-__all__ = [
-    "best_account",
-    "class_rate",
-    "counts_only",
-    "day_rate",
-    "elasticity",
-    "finds_from",
-    "followers_beside",
-    "further_lines",
-    "granted",
-    "half_strength",
-    "list_exponent",
-    "on_every_platform",
-    "one_post_rate",
-    "order_lines",
-    "pearson",
-    "per_follower",
-    "post_rate",
-    "ratio_of_sums",
-    "raw_pearson",
-    "sentence_needs",
-    "stronger_way",
-    "verdict_word",
-    "weeks_kept",
-    "weeks_needed",
-]
 
 ZONE: Final = "Europe/Amsterdam"
 _COUNTED: Final = ("likes", "comments", "shares")
@@ -62,15 +38,11 @@ _MOVES: Final = ("engagement", "revenue")
 @functools.lru_cache(maxsize=16)
 def one_post_rate(rng: int) -> float:
     """Give the rate of one post with 5,000 followers, 150 likes and 7 comments."""
-    import pandas as pd
-
     post = pd.DataFrame({"account": ["shop"], "likes": [150], "comments": [7], "followers": [5000]})
     return 100 * engagement_rate(post, definition="M01").mean
 
 
 def _one_day() -> Any:
-    import pandas as pd
-
     counts = {"likes": [60, 50, 60], "comments": [10, 5, 5], "shares": [5, 3, 2]}
     when = pd.to_datetime(["2024-05-01 09:00", "2024-05-01 13:00", "2024-05-01 19:00"])
     return pd.DataFrame({"account": "shop", "published_at": when, "followers": 10_000, **counts})

@@ -15,17 +15,6 @@ from erresearch.errors import UnknownNameError
 from erresearch.results import WORDS, Estimate
 from erresearch.workshop import answers
 
-__all__ = [
-    "EXERCISES",
-    "Judge",
-    "Outcome",
-    "assess",
-    "check",
-    "number",
-    "sentence",
-    "word",
-]
-
 Judge = Callable[[object, int], str]
 """``judge(answer, rng)`` gives what is wrong with an answer, or an empty text."""
 

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from erresearch.engine.expressions import log
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.relate import decay, precedence, regress
+from erresearch.io import pd
+from erresearch.relate.association import regress
+from erresearch.relate.reaction_models import decay
+from erresearch.relate.temporal_precedence import precedence
 from erresearch.report.figures.style import INK, MUTED, WORD_COLOURS
 from erresearch.results import Interval, plain
 from erresearch.robustness import detectable
 from erresearch.worlds import simulate_panel
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
-
-__all__ = ["EXPLORATIONS", "Exploration", "View", "exploration_named", "unrelated"]
 
 Floats = NDArray[np.float64]
 
@@ -244,8 +244,6 @@ def unrelated(spread: float = 1.0, *, rng: int) -> pd.DataFrame:
     >>> unrelated(rng=1).columns.tolist()
     ['shop', 'likes', 'orders', 'followers']
     """
-    import pandas as pd
-
     random = np.random.default_rng([rng, 300])
     likes, orders, followers = random.standard_normal((3, SHOPS))
     table = pd.DataFrame(

@@ -17,8 +17,6 @@ from erresearch.workshop.explorations import Exploration, View, exploration_name
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["CHOICES", "choose", "explore", "slider_box", "static_picture", "static_table"]
-
 SWITCH: Final = "ERRESEARCH_WIDGETS"
 """Environment variable; "off" shows the static picture only."""
 

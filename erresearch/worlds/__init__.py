@@ -5,23 +5,6 @@ Everything here is simulated and says so: nothing that it returns is evidence ab
 
 from __future__ import annotations
 
-from erresearch.worlds.shop_exports import SHOP_WORLDS, example_exports, simulate_shop
-from erresearch.worlds.simulation import CASES, CaseWorld, Simulation, simulate, simulate_panel
-from erresearch.worlds.truths import WORLDS, Design, Expected, ListWorld, PanelWorld, Truth
+from erresearch.io import names_at_first_use
 
-__all__ = [
-    "CASES",
-    "SHOP_WORLDS",
-    "WORLDS",
-    "CaseWorld",
-    "Design",
-    "Expected",
-    "ListWorld",
-    "PanelWorld",
-    "Simulation",
-    "Truth",
-    "example_exports",
-    "simulate",
-    "simulate_panel",
-    "simulate_shop",
-]
+__getattr__, __dir__, __all__ = names_at_first_use(__name__, __file__)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from erresearch.io import pd
 from erresearch.worlds.panels import (
     FIRST_MONDAY,
     Floats,
@@ -16,9 +17,6 @@ from erresearch.worlds.panels import (
     draw_log_followers,
     numbered,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 THRESHOLD: Final = 6
 """The tipping point: so many interactions at which people buy more often by a jump, where there is one."""
@@ -28,8 +26,6 @@ _EARNING_SD: Final = 0.25
 
 def earning_list(rng: np.random.Generator, accounts: int, weeks: int, exponent: float) -> pd.DataFrame:
     """One row per account: followers, and revenue of `weeks` weeks that grows as followers^`exponent`."""
-    import pandas as pd
-
     followers, middle = draw_log_followers(accounts, rng)
     revenue = (
         np.log(250.0 * weeks) + exponent * (followers - middle) + _EARNING_SD * rng.standard_normal(accounts)
@@ -45,8 +41,6 @@ def earning_list(rng: np.random.Generator, accounts: int, weeks: int, exponent: 
 
 def articles(rng: np.random.Generator, count: int, days: int, effect: float) -> pd.DataFrame:
     """Articles by day: views fade, comments and clicks follow views, and comments move clicks by `effect` per sd."""
-    import pandas as pd
-
     fading = -0.05 * np.arange(days)
     views = rng.poisson(
         np.exp(7 + 0.5 * rng.standard_normal((count, 1)) + fading + 0.5 * rng.standard_normal((count, days)))
@@ -68,8 +62,6 @@ def articles(rng: np.random.Generator, count: int, days: int, effect: float) -> 
 
 def videos(rng: np.random.Generator, keywords: int, places: int, effect: float) -> pd.DataFrame:
     """Videos in the order a search shows them: by views, age, chance, and `effect` times the log of comments."""
-    import pandas as pd
-
     shape = (keywords, places)
     views = np.exp(9 + 0.7 * rng.standard_normal((keywords, 1)) + 1.2 * rng.standard_normal(shape))
     age = np.ceil(np.exp(5 + rng.standard_normal(shape)))
@@ -89,8 +81,6 @@ def videos(rng: np.random.Generator, keywords: int, places: int, effect: float) 
 
 def people(rng: np.random.Generator, shops: int, each: int, jump: float) -> pd.DataFrame:
     """People of several shops: the chance of a purchase grows by degrees, and by `jump` from 6 interactions on."""
-    import pandas as pd
-
     rows = shops * each
     shop = np.repeat(np.arange(shops), each)
     interactions = rng.poisson(np.exp(1.5 + 0.8 * rng.standard_normal(rows)))
@@ -172,8 +162,6 @@ class Weeks:
 
     def table(self, columns: Mapping[str, Floats | NDArray[np.int64]]) -> pd.DataFrame:
         """One row per account and week, spend beside the columns."""
-        import pandas as pd
-
         accounts = len(self.size)
         weeks = FIRST_MONDAY + 7 * np.arange(self.weeks)
         spend = np.round(np.exp(6 + 0.6 * self.size + self.spend), 2)

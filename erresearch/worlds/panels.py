@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erresearch.errors import DesignError
+from erresearch.io import pd
 from erresearch.schema.vocabulary import REACTIONS
 from erresearch.worlds.truths import Design, ListWorld, Truth
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -412,8 +410,6 @@ def marked(table: pd.DataFrame) -> pd.DataFrame:
 
 def panel_table(rows: Rows) -> pd.DataFrame:
     """One row per account and week; columns that a world does not have are absent, never 0."""
-    import pandas as pd
-
     audience = rows.audience
     columns: dict[str, object] = {
         "account": account_names(rows.account),
@@ -450,8 +446,6 @@ def posts_table(rows: Rows, rng: np.random.Generator, *, spread_weeks: int) -> p
     pandas.DataFrame
         One row per post, in order of account and time.
     """
-    import pandas as pd
-
     slots = int(rows.posts.max())
     # the last slot always holds a post: a multinomial draw leaves its rounding remainder there
     real = np.arange(slots)[::-1] < rows.posts[:, None]
@@ -493,8 +487,6 @@ def posts_table(rows: Rows, rng: np.random.Generator, *, spread_weeks: int) -> p
 
 def outcomes_table(panel: pd.DataFrame) -> pd.DataFrame:
     """Lay the outcomes of a panel out long: one row per entity, week and outcome."""
-    import pandas as pd
-
     kinds = [name for name in SALES if name in panel]
     parts = [
         pd.DataFrame(

@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from erresearch.errors import DesignError, UnknownNameError
+from erresearch.io import pd
 from erresearch.io.files import atomic_write
 from erresearch.worlds.panels import marked
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _NAME: Final = "simulated_shop"
 _FIRST: Final = dt.date(2024, 1, 1)
@@ -340,8 +338,6 @@ def simulate_shop(
     >>> len(table), int(table["posts"][30:].sum())
     (60, 0)
     """
-    import pandas as pd
-
     if world not in SHOP_WORLDS:
         raise UnknownNameError.of("world of a shop", world, SHOP_WORLDS)
     if posting is not None and len(posting) > days:

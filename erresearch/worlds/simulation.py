@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from erresearch.errors import DesignError, UnknownNameError
+from erresearch.io import pd
 from erresearch.io.files import registry
-from erresearch.results import Word
-from erresearch.schema.vocabulary import DECISIVE
+from erresearch.schema.vocabulary import DECISIVE, Word
 from erresearch.worlds import case_tables
 from erresearch.worlds.panels import (
     MIN_WEEKS,
@@ -25,9 +25,6 @@ from erresearch.worlds.panels import (
     posts_table,
 )
 from erresearch.worlds.truths import WORLDS, Design, Expected, PanelWorld, Truth, truth_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +174,6 @@ def simulate(
     >>> simulate("effect", accounts=3, weeks=20, rng=1)
     <Simulation of world 'effect': 3 accounts, 60 panel rows, ... posts; all values are simulated>
     """
-    import pandas as pd
-
     generator = _generator(rng)
     if _is_case(world):
         table, truth = _case(world, accounts, weeks, generator, design)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from erresearch.errors import DesignError
 from erresearch.io.files import registry
-from erresearch.results import Word
+from erresearch.schema.vocabulary import Word
 
 SESOI: Final = 0.05
 """The smallest effect of interest that the words of a truth assume, on elasticities and on exponents."""

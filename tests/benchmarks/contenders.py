@@ -180,14 +180,14 @@ def erresearch_bootstrap(path: str) -> Answer:
 
     from erresearch.engine.moments import Moments
     from erresearch.relate.bootstrap import wild_bootstrap
-    from erresearch.relate.linear import scores, solve
+    from erresearch.relate.linear import solve
 
     names = _columns(path)
     start = time.perf_counter()
     moments = Moments.from_frame(path, [*names, "y"], by="account")
     one_pass = time.perf_counter() - start
     start = time.perf_counter()
-    model = scores(moments, solve(moments, ("account",)))
+    model = solve(moments, ("account",)).scores(moments.rows)
     wild_bootstrap(model, np.eye(len(names))[0], draws=999)
     return {"seconds": time.perf_counter() - start, "pass": one_pass}
 

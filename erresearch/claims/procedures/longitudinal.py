@@ -19,19 +19,15 @@ from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import as_narwhals, column_names, gather, open_rows
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning
-from erresearch.relate import (
-    contrast,
-    daily_response,
-    decay,
-    precedence,
-    predictive_gain,
-    regress,
-)
-from erresearch.relate.design import Effect, open_moments, sweep
+from erresearch.relate.association import regress
+from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.distributed_lags import SHORTEST, far_out
-from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
-from erresearch.relate.shop_days import FEW_SHOPS
-from erresearch.relate.temporal_precedence import PanelModels, event_lags
+from erresearch.relate.fitted_models import contrast
+from erresearch.relate.lags import LaggedRows, open_panel
+from erresearch.relate.prediction import predictive_gain
+from erresearch.relate.reaction_models import decay
+from erresearch.relate.shop_days import FEW_SHOPS, daily_response
+from erresearch.relate.temporal_precedence import PanelModels, event_lags, precedence
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Doubt, Estimate, Fit, Precedence, Reliability, plain
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
@@ -530,20 +526,10 @@ def _of_several(
     held = event_lags(cast.events, controls.stop)
     also = [(column, step) for column in controls for step in range(lags + 1)]
     pairs = [(column, step) for column in (0, 1) for step in range(1, lags + 1)]
-    moments = rows.moments([*pairs, *also, (1, 0), *held])
-    refuse_repeated(moments, rows.names[1])
-    models = PanelModels(
-        rows=rows,
-        moments=moments,
-        swept=sweep(moments, _EFFECTS),
-        held=held,
-        controls=controls,
-        lags=lags,
-        level=cast.level,
-        seed=0,
-    )
+    wanted = [*pairs, *also, (1, 0), *held]
+    models = PanelModels.of(rows, wanted, held=held, controls=controls, lags=lags, level=cast.level)
     on = [*(rows.label(*pair) for pair in pairs), *models.also]
-    fit = regress(moments, rows.label(1, 0), on=on, effects=_EFFECTS, level=cast.level)
+    fit = regress(models.moments, rows.label(1, 0), on=on, effects=_EFFECTS, level=cast.level)
     return partial(_contrasts, fit, cast.level), fit.dropped, fit
 
 

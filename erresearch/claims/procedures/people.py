@@ -18,7 +18,9 @@ from erresearch.claims.variables import Variables
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DataError, DesignError
-from erresearch.relate import regress
+from erresearch.io import pl
+from erresearch.relate.association import regress
+from erresearch.relate.design import with_constant
 from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.results import Doubt, Estimate, StudentT, at_least, first_largest, plain, rounded
 from erresearch.results.rounding import grouped
@@ -305,8 +307,6 @@ def _size(rows: int) -> int:
 
 
 def _moments(columns: dict[str, np.ndarray], groups: Any, y: str) -> Moments:
-    import polars as pl
-
     frame = pl.DataFrame({**columns, _GROUP: groups}, strict=False)
     return Moments.from_frame(frame, [*(name for name in columns if name != y), y], by=_GROUP)
 
@@ -329,19 +329,9 @@ def curve_and_places(moments: Moments, cast: Variables[ThresholdOptions]) -> tup
     return [name for name in moments.columns[:-1] if name not in places], places
 
 
-def with_constant(moments: Moments, names: Sequence[str]) -> np.ndarray:
-    """Cross-products of a constant and some columns, by account (G × (1 + k) × (1 + k))."""
-    some = moments[names]
-    whole = np.empty((some.accounts, 1 + len(names), 1 + len(names)))
-    whole[:, 0, 0], whole[:, 0, 1:], whole[:, 1:, 0], whole[:, 1:, 1:] = (
-        some.weight, some.sums, some.sums, some.grams(),
-    )  # fmt: skip
-    return whole
-
-
 def _sweep(moments: Moments, places: Sequence[str], powers: Sequence[str]) -> np.ndarray:
     """Scores of the jumps with the curve swept out, the null of no jump imposed (G × places)."""
-    whole = with_constant(moments, [*powers, *places, moments.columns[-1]])
+    whole = with_constant(moments[[*powers, *places, moments.columns[-1]]])
     total, k = whole.sum(axis=0), 1 + len(powers)
     # every column minus its projection on the constant and the curve
     scale = np.sqrt(np.diag(total[:k, :k]))

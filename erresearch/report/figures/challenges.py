@@ -26,8 +26,7 @@ from erresearch.results import Estimate, Precedence, Sensitivity, plain, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-__all__ = ["CalibrationCell", "calibration", "precedence", "sensitivity"]
+    from matplotlib.patheffects import withStroke
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +112,24 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
             fontsize=9,
             path_effects=clear,
         )
+    _mark_strengths(ax, found, mark, clear)
+    ax.set_xlim(0, x.max())
+    ax.set_ylim(0, y.max())
+    ax.set_xlabel("Share of the regressor that something hidden explains (partial R², %)")
+    ax.set_ylabel("Share of the outcome that it explains (partial R², %)")
+    like = (found.estimate.interval.high - found.estimate.interval.low) / 2
+    name = label(found.benchmark, limit=24)
+    left = f"{rounded(found.adjusted, like=like)} of {amount(found.estimate.value, found.estimate.interval)}"
+    titled(
+        ax,
+        f"A hidden cause as strong as {name} would leave {left}",
+        f"A hidden cause like {name} would leave {left}",
+    )
+    return ax
+
+
+def _mark_strengths(ax: Axes, found: Sensitivity, mark: object, clear: list[withStroke]) -> None:
+    """The estimate as it is, a hidden cause as strong as the benchmark, and the robustness value."""
     ax.plot([0], [0], "o", color=INK, ms=6, clip_on=False, gid="estimate", zorder=4)
     ax.annotate("as estimated", (0, 0), xytext=(8, 6), textcoords="offset points", fontsize=9, color=INK)
     ax.plot(
@@ -145,19 +162,6 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
         fontsize=9,
         path_effects=clear,
     )
-    ax.set_xlim(0, x.max())
-    ax.set_ylim(0, y.max())
-    ax.set_xlabel("Share of the regressor that something hidden explains (partial R², %)")
-    ax.set_ylabel("Share of the outcome that it explains (partial R², %)")
-    like = (found.estimate.interval.high - found.estimate.interval.low) / 2
-    name = label(found.benchmark, limit=24)
-    left = f"{rounded(found.adjusted, like=like)} of {amount(found.estimate.value, found.estimate.interval)}"
-    titled(
-        ax,
-        f"A hidden cause as strong as {name} would leave {left}",
-        f"A hidden cause like {name} would leave {left}",
-    )
-    return ax
 
 
 def _levels(contours: np.ndarray) -> list[float]:

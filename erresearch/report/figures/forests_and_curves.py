@@ -27,8 +27,6 @@ from erresearch.results import Bins, Curve, Decay, Estimate, rounded
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["decay", "estimate_interval", "forest", "scale_of", "specification_curve", "whisker"]
-
 
 _ROW = 0.42
 _MARGIN = 0.06

@@ -15,22 +15,6 @@ from erresearch.results import Interval, Word, rounded
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "HATCH",
-    "INK",
-    "MUTED",
-    "RULE",
-    "SYMBOLS",
-    "WORD_COLOURS",
-    "amount",
-    "label",
-    "new_axes",
-    "palette_colours",
-    "span",
-    "theme",
-    "titled",
-]
-
 INK: Final = "#1c1b19"
 MUTED: Final = "#5d5a54"
 RULE: Final = "#dcd8d0"

@@ -1,20 +1,24 @@
-"""Correlation with an interval that does not lean on normality or on independent rows."""
+"""Do two columns move together? Correlation and regression of rows, of accounts, or of one series over time."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.io.resources import share_of_memory
-from erresearch.relate.design import open_moments, still, with_constant, without_constant
-from erresearch.relate.time_series import correlate_series, refuse_accounts, warn_of_series
-from erresearch.results import Estimate, FisherZ, StudentT
+from erresearch.relate.design import Effect, open_moments, still, with_constant, without_constant
+from erresearch.relate.fitted_models import Covariance
+from erresearch.relate.linear import least_squares
+from erresearch.relate.time_series import correlate_series, refuse_accounts, regress_series, warn_of_series
+from erresearch.results import Estimate, FisherZ, Fit, StudentT
 
 #: Rounding that keeps r from ±1 where two columns agree exactly.
 _PERFECT = 1e-12
@@ -136,6 +140,112 @@ def correlate(
     return found.about(FisherZ(r, se, df, units if within else units // 2))
 
 
+def regress(
+    data: Any,
+    outcome: Any,
+    on: str | Sequence[Any],
+    *,
+    by: str | None = None,
+    period: str | None = None,
+    effects: tuple[Effect, ...] = (),
+    within: bool = False,
+    time: str | None = None,
+    cov: Covariance = "auto",
+    level: float = 0.95,
+    rng: int = 0,
+) -> Fit:
+    """Least squares with account (and period) effects and intervals that hold for few accounts.
+
+    y_it = x_itᵀβ + α_i + λ_t + u_it, computed from per-account cross-products (:class:`erresearch.Moments`), so
+    that a million rows and a cluster table cost one aggregation.
+
+    Parameters
+    ----------
+    data : frame, path or Moments
+        Any frame that narwhals accepts, a path or glob of .parquet or .csv, or moments made before.
+    outcome : str or narwhals expression
+        Left-hand side.
+    on : str, or sequence of str or narwhals expressions
+        Regressors, for example ``["spend", er.log("reach")]``.
+    by : str, optional
+        The account: unit of the effects and of the clustering.
+    period : str, optional
+        The time column, needed for period effects.
+    effects : tuple
+        ``()`` (with an intercept), ``("account",)`` or ``("account", "period")``.
+    within : bool
+        Short form of ``effects=("account",)``.
+    time : str, optional
+        Column of time, where the rows are one series with one row per period. The coefficients are then given two lags
+        of every column, trend and season, and fixed-b intervals hold for series with a memory
+        (:mod:`erresearch.relate.time_series`).
+    cov : {"auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"}
+        "auto" is right for nearly everybody. With accounts it takes the restricted wild cluster bootstrap where the
+        effective number of clusters is below 50, else CRV3 with t(G − 1); without accounts, HC3 with t(n − k). The
+        others are for comparison with other software.
+    level : float
+        Confidence level of the intervals.
+    rng : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    Fit
+        Mapping from regressor to :class:`~erresearch.results.Estimate`.
+
+    Raises
+    ------
+    DesignError
+        Too few rows or accounts, columns (or an outcome) that do not vary or are collinear.
+    ColumnError, DataError
+        Missing columns, text among numbers, no complete row.
+
+    Warns
+    -----
+    ErresearchWarning
+        Where rows without accounts look like one series and `time` is not given.
+
+    See Also
+    --------
+    erresearch.poisson : For outcomes with zeros, and shares of change.
+    erresearch.relate.logit : For yes or no.
+    erresearch.relate.contrast : A combination of the coefficients.
+
+    Notes
+    -----
+    Rows that come with an origin near the means keep about eleven digits. Where columns are nearly collinear, next to
+    nothing is left unexplained, or the table is short, further passes refine the normal equations to the digits that
+    NIST certifies (:mod:`erresearch.relate.linear`). Moments without rows cannot be refined. Other software multiplies
+    by other small-sample factors; :func:`erresearch.relate.scores.crv1` and :func:`erresearch.relate.scores.crv3`
+    state them.
+
+    References
+    ----------
+    Cameron, A. C., & Miller, D. L. (2015). A practitioner's guide to cluster-robust inference. *Journal of Human
+    Resources*, 50(2), 317-372.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> table = pd.DataFrame({"shop": np.repeat(np.arange(30), 20), "x": rng.normal(size=600)})
+    >>> table["y"] = 0.5 * table["x"] + table["shop"] + rng.normal(size=600)
+    >>> fit = regress(table, "y", on=["x"], by="shop", within=True)
+    >>> 0.5 in fit["x"].interval
+    True
+    """
+    refuse_accounts(by, time)
+    on = [on] if isinstance(on, str) else on
+    if time is not None:
+        return regress_series(data, outcome, on, time=time, level=level)
+    if by is None:
+        warn_of_series(data, "regress", {"outcome": outcome, "on": on})
+    effects = tuple(effects) or (("account",) if within else ())
+    return least_squares(
+        data, outcome, on, by=by, period=period, effects=effects, cov=cov, level=level, rng=rng
+    )
+
+
 def _error(moments: Moments, parts: np.ndarray, r: float, units: int, *, within: bool) -> float:
     """Standard error on Fisher's scale, by the jackknife over accounts, or over rows where there are none."""
     total = parts.sum(axis=0)
@@ -181,8 +291,6 @@ def _correlation(parts: np.ndarray, *, within: bool) -> np.ndarray:
 
 def _row_jackknife(moments: Moments, total: np.ndarray, r: float) -> float:
     """√((n−1)/n · Σ(z₍₋i₎ − z)²) with every leave-one-out correlation written as an expression of its row."""
-    import narwhals.stable.v2 as nw
-
     source = moments.need_rows(
         "the interval of a correlation without accounts needs the rows",
         fix="estimate from the rows, or make the moments with `by`",
@@ -217,8 +325,6 @@ def _row_jackknife(moments: Moments, total: np.ndarray, r: float) -> float:
 
 def _ranked(moments: Moments, *, within: bool) -> Moments:
     """The same two columns as average ranks (inside each account with `within`)."""
-    import narwhals.stable.v2 as nw
-
     source = moments.need_rows("ranks need the rows")
     if moments.weights is not None:
         raise DesignError(

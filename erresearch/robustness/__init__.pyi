@@ -1,0 +1,18 @@
+from erresearch.robustness.biases import (
+    attenuation as attenuation,
+    confounder_bounds as confounder_bounds,
+    robustness_value as robustness_value,
+    sensitivity as sensitivity,
+)
+from erresearch.robustness.data_guards import selected_list as selected_list
+from erresearch.robustness.power import (
+    detectable as detectable,
+    equivalence as equivalence,
+    sample_needed as sample_needed,
+)
+from erresearch.robustness.specifications import (
+    AGREEMENT as AGREEMENT,
+    CurveInference as CurveInference,
+    adversary as adversary,
+    specification_curve as specification_curve,
+)
