@@ -77,6 +77,11 @@ def test_a_pack_that_is_not_what_its_rows_give() -> None:
     )
     with pytest.raises(EngineError, match="is not what its rows give: C06b: declared otherwise"):
         verify_pack("hillstrom", changed)
+    whole = PACKS["csm-movies"]
+    one = whole.entries["C01b"]
+    moved = replace(one, scores=replace(one.scores, scores=one.scores.scores[::-1]))
+    with pytest.raises(EngineError, match="C01b: other sums over groups or strata"):
+        verify_pack("csm-movies", replace(whole, entries={**whole.entries, "C01b": moved}))
 
 
 def test_the_board_is_the_same_with_and_without_rows(monkeypatch) -> None:

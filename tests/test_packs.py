@@ -46,7 +46,7 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, EngineError, ErresearchWarning, UnknownNameError
 from erresearch.relate import regress
 from erresearch.results import Estimate, Interval, Precedence
-from erresearch.worlds import CASES, WORLDS
+from erresearch.worlds import CASES, WORLDS, simulate_panel
 
 # --- disclosure -----------------------------------------------------------------------------------------------------
 
@@ -448,6 +448,22 @@ def test_an_arrow_goes_into_a_pack_and_comes_out_with_the_same_word(tmp_path) ->
     assert -0.05 < beside["out of sample"] < 0.05
     assert "spend" not in str(rows.reason)
     assert real_rows([stored, rows]).rows[0][:2] == ("C01", "made-up")
+
+
+@pytest.mark.parametrize("name", ["C01", "C18"])
+def test_scores_of_a_panel_with_controls_are_those_of_its_estimate(name) -> None:
+    claim = replace(
+        declared(name, options={"definitions": [], "extras": []} if name == "C01" else {}),
+        roles=claim_named(name).roles,
+    )
+    table = simulate_panel("effect", accounts=45, weeks=40, rng=2)[0]
+    table.attrs.clear()
+    entry = make_pack("made-up", table, claims=[claim]).entries[name]
+    found, beta = entry.evidence.estimate, entry.scores.beta
+    assert entry.scores.clusters == 2
+    lags = claim.options["lags"]
+    long_run = beta[:lags].sum() / (1 - beta[lags : 2 * lags].sum())
+    assert (beta[1] if name == "C01" else long_run) == pytest.approx(found.value, rel=1e-8)
 
 
 @pytest.mark.parametrize("name", ["best-of-ml-python", "best-of-web-python"])

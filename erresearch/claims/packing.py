@@ -535,7 +535,23 @@ def _differs(pack: Pack, made: Pack, claim: str) -> str:
     if ours.declared != theirs.declared:
         return "declared otherwise"
     a, b = ours.evidence.estimate, theirs.evidence.estimate
-    return "" if _same(a, b) else f"{a.value:.10g} ± {a.se:.10g} in the pack, {b.value:.10g} ± {b.se:.10g}"
+    if not _same(a, b):
+        return f"{a.value:.10g} ± {a.se:.10g} in the pack, {b.value:.10g} ± {b.se:.10g}"
+    return "" if _same_arrays(ours, theirs) else "other sums over groups or strata"
+
+
+def _same_arrays(one: Entry, other: Entry) -> bool:
+    """Whether moments and scores of two entries are alike, but for rounding at the size of each."""
+    pairs = [(one.moments, other.moments, _MOMENTS), (one.scores, other.scores, _SCORES)]
+    for ours, theirs, names in pairs:
+        if ours is None or theirs is None:
+            if ours is not theirs:
+                return False
+            continue
+        for a, b in ((np.asarray(getattr(part, name)) for part in (ours, theirs)) for name in names):
+            if a.shape != b.shape or not np.allclose(a, b, rtol=1e-6, atol=1e-6 * np.abs(a).max(initial=0.0)):
+                return False
+    return True
 
 
 def _same(a: Estimate, b: Estimate) -> bool:
