@@ -120,7 +120,12 @@ def test_declared_events_reach_the_verdicts(shop, tmp_path):
         "start,end,name\n2024-03-04,2024-03-10,sale\n2024-06-03,2024-06-09,sale\n2024-09-02,,sale\n"
     )
     rules = Rules(events=str(path), holidays="NL", allow_break=True)
-    verdict = of(audit([shop["instagram"], shop["orders"]], tz=ZONE, rules=rules).verdicts, "C01")
+    found = audit([shop["instagram"], shop["orders"]], tz=ZONE, rules=rules)
+    assert not any(
+        "lie outside" in text for text in found.warnings
+    )  # holidays of other years are none of theirs
+    assert f"note: {found.warnings[-1]}" in str(found)
+    verdict = of(found.verdicts, "C01")
     assert "event: sale" in verdict.estimate.method
     assert "event: public holiday" in verdict.estimate.method
     assert "events-not-declared" not in verdict.certainty.codes

@@ -16,7 +16,13 @@ from erresearch.errors import (
     ErresearchWarning,
     UnknownNameError,
 )
-from erresearch.panel.events import event_candidates, event_columns, public_holidays, read_events
+from erresearch.panel.events import (
+    declared_events,
+    event_candidates,
+    event_columns,
+    public_holidays,
+    read_events,
+)
 
 
 def weeks(count: int = 10, shops: tuple[str, ...] = ("a", "b")) -> pd.DataFrame:
@@ -211,6 +217,17 @@ def test_public_holidays_are_of_the_country_asked_for():
         public_holidays("XX", [2024])
     with pytest.raises(UnknownNameError, match="There is no part of DE 'ZZ'"):
         public_holidays("DE-ZZ", [2024])
+
+
+def test_holidays_are_those_of_the_table():
+    for first, count, kept in (
+        ("2024-12-01", 40, 3),
+        ("2024-02-01", 20, 0),
+    ):  # two of Christmas and New Year; none
+        days = pd.Series(pd.date_range(first, periods=count))
+        found = declared_events("none", "NL", days)
+        assert found == "none" if not kept else len(found) == kept
+    assert declared_events("", "", days) is None
 
 
 def test_candidates_come_from_what_the_shop_decides_and_never_from_revenue():

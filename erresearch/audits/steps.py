@@ -121,6 +121,7 @@ class Audit(Printed):
     def __str__(self) -> str:
         """Files, panel, verdicts and what could not be told."""
         lines = [*self.files.lines, str(self.panel) if self.panel is not None else "no panel"]
+        lines += [f"note: {text}" for text in self.warnings]
         lines += [
             f"{v.claim}: {v.words}. {v.reason}" + (f". {v.certainty}" if v.certainty is not None else "")
             for v in self.verdicts

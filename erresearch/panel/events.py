@@ -280,8 +280,12 @@ def declared_events(events: str, holidays: str, periods: pd.Series[Any]) -> Any:
         return None
     parts = [] if events == "none" else [read_events(events)]
     if holidays:
-        years = pd.to_datetime(periods).dt.year
-        parts.append(public_holidays(holidays, range(int(years.min()), int(years.max()) + 2)))
+        days = pd.to_datetime(periods).drop_duplicates().sort_values()
+        first, last = days.iloc[0], days.iloc[-1] + days.diff().mode().head(1).sum()
+        found = public_holidays(holidays, range(first.year, last.year + 1))
+        # nobody declared those before and after the table
+        inside = found[found["start"].between(first, last, inclusive="left")]
+        parts += [inside] if len(inside) else []
     return pd.concat(parts, ignore_index=True) if parts else "none"
 
 
