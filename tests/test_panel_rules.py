@@ -531,6 +531,16 @@ def test_j7_periods_of_a_reported_figure_without_any_row_are_listed():
     )
 
 
+def test_a_platform_that_falls_silent_is_said_and_a_rare_one_is_not():
+    posts = weekly_posts()
+    away = posts["published_at"].between("2025-02-03", "2025-03-17")
+    (said,) = [note for note in panel(posts[~away]).notes if "no post of" in note]
+    assert "no post of shop on instagram from 2025-02-01 to 2025-03-16" in said
+    assert "if the export lacks them, leave these days out" in said
+    rare = posts.iloc[::12]  # one in four weeks
+    assert not any("no post of" in note for part in (posts, rare) for note in panel(part).notes)
+
+
 def test_accounts_that_are_added_up_over_different_times_are_said():
     short = weekly_posts(weeks=8, account="second")
     made = panel(pd.concat([weekly_posts(), short]))

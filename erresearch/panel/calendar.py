@@ -21,6 +21,7 @@ SHORTEST_DAYS = 56
 Span = tuple[dt.date, dt.date]
 _UNEVEN = dt.timedelta(days=28)
 _SHOWN = 4
+_MISSED = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +116,7 @@ def lay_out(
     if not rows:
         raise _nothing_shared(shortest, spans, books, clock)
     spine = pl.DataFrame(rows, schema={"entity": pl.String, "number": pl.Int64}, orient="row")
-    notes = [*_calendar_notes(shortest, spans, books, holes, unsold), *_uneven(table)]
+    notes = [*_calendar_notes(shortest, spans, books, holes, unsold), *_uneven(table), *_silent(table)]
     return Calendar(spine, RowAccounting(touched, len(rows), counted), tuple(notes))
 
 
@@ -137,6 +138,34 @@ def _early(table: pl.DataFrame) -> dict[str, set[int]]:
     for entity, number in young.iter_rows():
         out.setdefault(entity, set()).add(number)
     return out
+
+
+def _silent(table: pl.DataFrame) -> list[str]:
+    """Say where a platform has no post for four weeks in which the usual rate would have made ten or more."""
+    found = []
+    own = table.group_by("entity", "platform", "number").agg(
+        pl.col("posts").sum(), pl.col("first").min(), pl.col("last").max()
+    )
+    for (entity, platform), periods in own.group_by("entity", "platform"):
+        ordered = periods.sort("number")
+        ends = (
+            ordered.select(pl.col("last").dt.date(), pl.col("first").dt.date().shift(-1)).drop_nulls().rows()
+        )
+        if not ends:
+            continue
+        gap, after = max(((b - a).days, a) for a, b in ends)
+        rest = (ordered["last"][-1] - ordered["first"][0]).days + 1 - gap
+        if gap > _UNEVEN.days and gap * float(ordered["posts"].sum()) >= _MISSED * rest:
+            found.append((gap, str(entity), str(platform or "its platform"), after))
+    if not found:
+        return []
+    gap, entity, platform, after = max(found)
+    first, last = (after + dt.timedelta(days=n) for n in (1, gap - 1))
+    more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
+    return [
+        f"no post of {entity} on {platform} from {first} to {last}{more}: counted as a pause; if the export lacks them, "
+        "leave these days out"
+    ]
 
 
 def _uneven(table: pl.DataFrame) -> list[str]:

@@ -365,7 +365,8 @@ def _known_days(
             got=f"{len(reactions):,} days",
             fix="name the column that counts what each day's posts brought",
         )
-    said.count("silent", int(runs(reactions == 0, 28).sum()))  # four weeks
+    posted_at = table["posts"].to_numpy() > 0 if "posts" in table else np.zeros(len(table), dtype=bool)
+    said.count("silent", int(runs((reactions == 0) & ~posted_at, 28).sum()))  # four weeks
     posted = weekday[reactions > 0]
     if len(set(posted)) == 1:
         said.count("one-weekday", len(posted))
