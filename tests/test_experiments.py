@@ -18,7 +18,7 @@ import erresearch as er
 import erresearch.experiments
 from erresearch.claims.sharing import read_findings
 from erresearch.errors import DataError, DesignError, UnknownNameError
-from erresearch.experiments import PauseDesign, Schedule, planning
+from erresearch.experiments import PauseDesign, Schedule, planning, power_analysis
 from erresearch.experiments.documents import calendar_text, page
 from erresearch.experiments.history import (
     calendar_terms,
@@ -27,11 +27,16 @@ from erresearch.experiments.history import (
     fit_history,
     logged,
     read_series,
+    unbiased_autocovariances,
+    yule_walker,
 )
+from erresearch.experiments.planning import matched
+from erresearch.experiments.power_analysis import noises_of
 from erresearch.experiments.randomisation import (
     Lots,
     Redrawn,
     counted,
+    draw_again,
     draws,
     exposure,
     first_plan,
@@ -364,6 +369,45 @@ def judged_in_pairs(plan, effect):
     off = {name: ~row for name, row in zip(plan.schedule.entities, plan.schedule.posting, strict=True)}
     off = np.array([np.r_[off[name], off[name][-1:]] for name in names])
     return er.judge_experiment(weekly(104 + off.shape[1], effect=effect, off=off, seed=4, shops=14), plan)
+
+
+def test_autocovariances_are_not_thinned_by_trend_and_waves():
+    n, rho = 104, 0.6
+    dates = np.datetime64("2023-01-02") + 7 * np.arange(n)
+    X = calendar_terms(dates, n, "W") * (np.arange(n) % 17 > 0)[:, None]  # some weeks have no outcome
+    truth = rho ** np.arange(7) / (1 - rho**2)
+    apart = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    root = np.linalg.cholesky(rho**apart / (1 - rho**2))
+    e = (root @ np.random.default_rng(2).standard_normal((n, 400))).T
+    Q, _ = np.linalg.qr(X)
+    known = X.any(axis=1)
+    rests = [np.where(known, row - Q @ (Q.T @ (row * known)), 0.0) for row in e]
+    unbiased = np.mean([unbiased_autocovariances(rest, X, 12)[:4] for rest in rests], axis=0)
+    plain = np.mean([[rest[: n - k] @ rest[k:] / n for k in range(4)] for rest in rests], axis=0)
+    assert_allclose(unbiased, truth[:4], atol=0.12)
+    assert (plain < truth[:4] - 0.25).all()
+    fitted, shrunk = (np.mean([yule_walker(rest, 3, *more) for rest in rests], axis=0) for more in ((X,), ()))
+    assert_allclose(fitted.sum(), rho, atol=0.06)
+    assert shrunk.sum() < rho - 0.12
+
+
+def test_what_pairs_of_shops_find_is_foreseen_from_honest_noise():
+    design = PauseDesign(kind="shops", every="W", block=1, groups=6, lags=(1, 1), periods=52)
+    shops = matched(read_series(weekly(shops=12, seed=7)))
+    noises = noises_of(shops, in_pairs=True)
+    # pairs that chance has chosen are no quieter than any others: √2 of a shop's .1
+    assert np.mean([noise.sigma for noise in noises]) == pytest.approx(0.1 * math.sqrt(2), rel=0.08)
+    rng = np.random.default_rng(1)
+    places = rng.integers(0, 101, (design.length + 1, 200))
+    windows = tuple(power_analysis._placebo_window(noise, design, places, rng) for noise in noises)
+    z = exposure(draws(design, 6, 60, rng)[0], design.lags)
+    lots = draw_again(windows, z, complete=False)
+    assert np.mean(lots.outcome**2 / lots.size[:, None]) == pytest.approx(1, abs=0.12)
+    # what is lost builds up no faster than anything else is forgotten, and in the end is lost whole
+    lost = power_analysis._built_up(design, noises, z)
+    assert_allclose(lost[..., -1], z[..., -1], atol=0.05)
+    begins = (z < 0) & (np.roll(z, 1, axis=-1) == 0)
+    assert_allclose(lost[begins].mean(), -0.5, atol=0.1)
 
 
 def test_the_length_of_the_response_is_read_from_the_past():

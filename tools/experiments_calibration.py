@@ -30,8 +30,9 @@ from erresearch.experiments import (
     judge_experiment,
     plan_experiment,
 )
-from erresearch.experiments.history import DAYS, fit_history, noises_of, read_series
-from erresearch.experiments.planning import foreseen, matched
+from erresearch.experiments.history import DAYS, fit_history, read_series
+from erresearch.experiments.planning import matched
+from erresearch.experiments.power_analysis import foreseen, noises_of
 from erresearch.experiments.randomisation import draws, first_plan
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.worlds import simulate_shop

@@ -18,7 +18,7 @@ from erresearch.errors import DataError, ErresearchError
 from erresearch.experiments.designs import LOOK, PauseDesign, PausePlan, Power, Schedule, share_lost
 from erresearch.experiments.history import DAYS, Series, read_series
 from erresearch.experiments.holdout import Holdout
-from erresearch.experiments.planning import wrong_blocks
+from erresearch.experiments.power_analysis import wrong_blocks
 from erresearch.io import pd
 from erresearch.io.files import UnfitError, atomic_write, csv_text, from_toml, read_value, resource, toml_text
 from erresearch.io.outputs import output_folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import narwhals.stable.v2 as nw
@@ -24,6 +24,8 @@ DAYS: Final = {"D": 1, "W": 7}
 YEAR: Final = 365.25
 #: Lags of the autoregression that filters the noise: a week of days, three weeks.
 MEMORY: Final = {"D": 7, "W": 3}
+#: Part of the variance below which a direction of the autocovariances counts as none.
+TINY: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -377,7 +379,7 @@ def fit_history(shop: Series, *, floor: float | None = None) -> Model:
     X = calendar_terms(shop.dates, len(shop), shop.every)
     beta, *_ = np.linalg.lstsq(X[~missing], y[~missing], rcond=None)
     rest = np.where(missing, 0.0, y - X @ beta)
-    memory = yule_walker(rest, MEMORY[shop.every])
+    memory = yule_walker(rest, MEMORY[shop.every], X * ~missing[:, None])
     innovations = filtered(rest, memory)[len(memory) :]
     freedom = max(len(innovations) - X.shape[1] - len(memory), 1)
     year = shop.outcome[-min(len(shop), round(YEAR / DAYS[shop.every])) :]
@@ -390,33 +392,6 @@ def fit_history(shop: Series, *, floor: float | None = None) -> Model:
         at_floor=int(low.sum()),
         missing=int(missing.sum()),
     )
-
-
-def noises_of(shops: tuple[Series, ...], *, in_pairs: bool = False) -> tuple[Model, ...]:
-    """The noise of each shop, or of the difference of the two of each pair."""
-    models = [fit_history(shop) for shop in shops]
-    if not in_pairs:
-        return tuple(models)
-    return tuple(
-        pair_model(shops[at], shops[at + 1], models[at].floor, models[at + 1].floor)
-        for at in range(0, len(shops), 2)
-    )
-
-
-def pair_model(one: Series, other: Series, floor: float, other_floor: float) -> Model:
-    """Noise of log outcome of one shop less that of the other, over their common past.
-
-    Examples
-    --------
-    >>> pair_model.__name__
-    'pair_model'
-    """
-    first = max(one.dates[0], other.dates[0])
-    left, right = one.part(one.dates >= first), other.part(other.dates >= first)
-    length = min(len(left), len(right))
-    gap = logged(left.outcome[:length], floor) - logged(right.outcome[:length], other_floor)
-    model = fit_history(replace(left.part(np.arange(len(left)) < length), outcome=np.exp(gap)), floor=1e-12)
-    return replace(model, usual=float(np.nanmean(left.outcome) + np.nanmean(right.outcome)) / 2)
 
 
 def logged(outcome: Array, floor: float) -> Array:
@@ -438,21 +413,76 @@ def calendar_terms(dates: Dates, history: int, every: str) -> Array:
     return np.column_stack(columns)
 
 
-def yule_walker(rest: Array, order: int) -> Array:
+def yule_walker(rest: Array, order: int, terms: Array | None = None) -> Array:
     """Coefficients of an autoregression from its autocovariances; zeros for a constant.
+
+    Parameters
+    ----------
+    rest : numpy.ndarray, shape (n,)
+        What a least-squares fit left; 0 where it had no outcome.
+    order : int
+        Lags.
+    terms : numpy.ndarray, shape (n, k), optional
+        What was fitted, with rows of zeros where there was no outcome. Trend and waves of the year take slow movements
+        out of the rest too; with `terms` that is made good (:func:`unbiased_autocovariances`).
 
     Examples
     --------
     >>> yule_walker(np.zeros(9), 2)
     array([0., 0.])
     """
-    from scipy.linalg import solve_toeplitz
+    from scipy.linalg import solve_toeplitz, toeplitz
 
     n = len(rest)
     moments = np.array([rest[: n - k] @ rest[k:] / n for k in range(order + 1)])
     if moments[0] <= 0:
         return np.zeros(order)
+    if terms is not None:
+        unbiased = unbiased_autocovariances(rest, terms, 2 * order)[: order + 1]
+        # chance can leave autocovariances that no series has; the plain ones always are those of one
+        if np.linalg.eigvalsh(toeplitz(unbiased))[0] > TINY * moments[0]:
+            moments = unbiased
     return np.asarray(solve_toeplitz(moments[:order], moments[1:]))
+
+
+def unbiased_autocovariances(rest: Array, terms: Array, lags: int) -> Array:
+    """Autocovariances of disturbances, from the residuals of a regression.
+
+    Residuals r = Re of disturbances e with autocovariances γ have E[Σ rₜrₜ₊ₖ] = Σⱼ γⱼ tr(R Bₖ R Sⱼ), where Bₖ and Sⱼ pick
+    the k-th and j-th diagonals: linear equations in γ, which is taken for 0 beyond `lags`.
+
+    Parameters
+    ----------
+    rest, terms : numpy.ndarray, shape (n,) and (n, k)
+        Residuals and regressors; rows of zeros where there was no outcome.
+    lags : int
+        Last lag.
+
+    Returns
+    -------
+    numpy.ndarray, shape (lags + 1,)
+
+    Examples
+    --------
+    >>> unbiased_autocovariances(np.array([1.0, -1.0, 1.0, -1.0]), np.ones((4, 1)), 0).round(3)
+    array([1.333])
+    """
+    n, span = len(rest), range(lags + 1)
+    known = np.any(terms != 0, axis=1).astype(np.float64)
+    Q, _ = np.linalg.qr(terms)
+    found, mixed = np.empty(lags + 1), np.zeros((lags + 1, lags + 1))
+    for k in span:
+        found[k] = rest[: n - k] @ rest[k:]
+        near = np.zeros_like(Q)  # Bₖ Q
+        near[: n - k] += 0.5 * Q[k:]
+        near[k:] += 0.5 * Q[: n - k]
+        near *= known[:, None]
+        inner = Q @ (Q.T @ near)
+        for j in span:
+            less = near[: n - j] * Q[j:] + Q[: n - j] * near[j:] - inner[: n - j] * Q[j:]
+            own = (known[: n - k] @ known[k:]) * (1.0 if k == 0 else 0.5) if j == k else 0.0
+            mixed[k, j] = (own - less.sum()) * (1.0 if j == 0 else 2.0)
+    return np.asarray(np.linalg.solve(mixed, found), dtype=np.float64)
 
 
 def filtered(values: Array, memory: Array) -> Array:

@@ -21,9 +21,9 @@ from erresearch.experiments.history import (
     fit_history,
     logged,
     missed_periods,
-    pair_model,
     read_series,
 )
+from erresearch.experiments.power_analysis import pair_model
 from erresearch.experiments.randomisation import (
     Lots,
     Redrawn,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Final, Literal
 
@@ -12,10 +12,8 @@ import numpy as np
 
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.experiments.designs import (
-    BELIEVABLE,
     DESIGNS,
     FEWEST,
-    Array,
     Kind,
     PauseDesign,
     PausePlan,
@@ -27,26 +25,20 @@ from erresearch.experiments.designs import (
 from erresearch.experiments.history import (
     DAYS,
     DEFAULT_WINDOW,
-    WINDOWS,
     Model,
     Series,
     carry_over,
     day_of,
-    fit_history,
-    noises_of,
     read_series,
 )
-from erresearch.experiments.randomisation import (
-    draw_again,
-    draws,
-    empty_window,
-    exposure,
-    first_plan,
-    placebo_window,
-    share_found,
-    strength,
+from erresearch.experiments.power_analysis import (
+    approximated,
+    foreseen,
+    innovations_of,
+    nearest_pairs,
+    noises_of,
 )
-from erresearch.results import Table
+from erresearch.experiments.randomisation import first_plan
 from erresearch.schema.vocabulary import PERIODS, Freq
 
 #: The shortest block that is nearly as good as the best leaves room for more pairs.
@@ -298,16 +290,7 @@ def matched(shops: tuple[Series, ...]) -> tuple[Series, ...]:
             got=f"{len(shops)} shops",
             fix="pause in time: design='time' (--design time)",
         )
-    length = min(len(shop) for shop in shops)
-    noises = [fit_history(shop).innovations for shop in shops]
-    shortest = min(length, *(len(noise) for noise in noises))
-    alike = np.corrcoef([noise[-shortest:] for noise in noises])
-    order = [(-round(float(alike[i, j]), 6), i, j) for i in range(len(shops)) for j in range(i)]
-    taken: list[int] = []
-    for _, i, j in sorted(order):
-        if i not in taken and j not in taken:
-            taken += [j, i]
-    return tuple(shops[at] for at in taken)
+    return tuple(shops[at] for at in nearest_pairs(innovations_of(shops)))
 
 
 def _sizes(shops: tuple[Series, ...], weeks: int | None) -> list[int]:
@@ -436,155 +419,3 @@ def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...]) -> list[str]
     if len(shops[0]) * DAYS[shops[0].every] < 347:
         said.append("The history is shorter than a year, so the season is not taken out.")
     return said
-
-
-def wrong_blocks(plan: PausePlan) -> Table:
-    """Show what a wrong length of the block costs.
-
-    Parameters
-    ----------
-    plan : PausePlan
-        In time; its lags are those that it declares.
-
-    Returns
-    -------
-    Table
-        For each length of a block, and each last period at which posting may really work, the effect that so many weeks
-        would find four times in five; "none" where it would be more than half of the outcome.
-
-    See Also
-    --------
-    plan_experiment : Chooses the length.
-
-    Examples
-    --------
-    >>> wrong_blocks.__name__
-    'wrong_blocks'
-    """
-    design, noises = plan.design, noises_of(plan.history)
-    lags = {last: (first, last) for first, last in (*WINDOWS[design.every], design.lags)}
-    rows: list[list[str | float]] = []
-    for block, _ in plan.blocks:
-        groups = max(design.length // (2 * block), FEWEST)
-        tried = replace(design, block=block, groups=groups, size=2, washout=0)
-        ways = (approximated(tried, noises, plan.delta, plan.seed, truth=lags[last]) for last in sorted(lags))
-        found = [way.detectable for way in ways]
-        rows.append([block, *(share_lost(one if one <= BELIEVABLE else math.inf) for one in found)])
-    unit = PERIODS[design.every].one
-    return Table.of((f"block of {unit}s", *(f"works to {unit} {last}" for last in sorted(lags))), rows)
-
-
-#: Starts in the past, plans at each of them, and plans drawn again to judge one.
-STARTS, TRUTHS, AGAIN = 40, 10, 199
-
-
-def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed: int) -> Power:
-    """Lay placebo plans over the past and add effects to them.
-
-    The plan's window of exposures meets the noise of the past at forty starts (in a circle, where the plan is longer than
-    the past), each with ten of the plans that could have been drawn.
-
-    Parameters
-    ----------
-    design : PauseDesign
-        What is tried.
-    noises : tuple of Model
-        One for each unit.
-    delta : float
-        Smallest effect of interest.
-    seed : int
-        For starts and plans.
-
-    Returns
-    -------
-    Power
-
-    Examples
-    --------
-    >>> foreseen.__name__
-    'foreseen'
-    """
-    rng = np.random.default_rng([seed, 2])
-    plans, complete = draws(design, len(noises), AGAIN, rng)
-    z = exposure(plans, design.lags)
-    periods = z.shape[-1]
-    starts = rng.integers(0, max(len(noise.innovations) for noise in noises), STARTS)
-    windows = tuple(placebo_window(noise, design, starts, periods) for noise in noises)
-    effects = np.r_[0.0, delta, np.linspace(0.25, 8, 32) / np.sqrt(np.mean(strength(windows, z, z) ** 2))]
-    truths = rng.choice(len(plans), min(TRUTHS, len(plans)), replace=False)
-    found: Array = np.zeros(len(effects))
-    for truth in truths:
-        order = np.r_[truth, np.delete(np.arange(len(plans)), truth)]
-        lots = draw_again(windows, z[order], False)
-        found += share_found(lots, effects, complete=complete)
-    found /= len(truths)
-    return _power(design, len(noises), effects, found, STARTS * len(truths))
-
-
-def approximated(
-    design: PauseDesign,
-    noises: tuple[Model, ...],
-    delta: float,
-    seed: int,
-    *,
-    truth: tuple[int, int] | None = None,
-) -> Power:
-    """Foresee by a formula: the mean power of Student's t over plans that chance could draw.
-
-    The noncentrality of each plan is δ z′Mz₀/√(z′Mz), with one degree of freedom less than groups
-    (of all shops); the noise is taken for white after its filter, which placebo plans do not have to believe.
-
-    Parameters
-    ----------
-    design : PauseDesign
-        What is tried.
-    noises : tuple of Model
-        One for each unit.
-    delta : float
-        Smallest effect of interest.
-    seed : int
-        For the plans.
-    truth : tuple of int, optional
-        Lags at which posting really works (z₀), where they are not those that the design declares (z).
-
-    Returns
-    -------
-    Power
-        Its ``placebos`` is 0.
-
-    See Also
-    --------
-    foreseen : By placebo plans.
-
-    Examples
-    --------
-    >>> approximated.__name__
-    'approximated'
-    """
-    from scipy.special import stdtr, stdtrit
-
-    rng = np.random.default_rng([seed, 2])
-    plans, _ = draws(design, len(noises), STARTS, rng)
-    plans = plans[rng.permutation(len(plans))[:STARTS]]
-    z, really = exposure(plans, design.lags), exposure(plans, truth or design.lags)
-    root = np.maximum(strength(tuple(empty_window(noise, design) for noise in noises), z, really), 1e-9)
-    effects = np.r_[0.0, delta, np.linspace(0.25, 8, 125) / root.mean()]
-    df = design.groups * (len(noises) if design.kind == "time" else 1) - 1
-    critical = stdtrit(df, 0.975)
-    shift = effects[:, None] * root
-    found = stdtr(df, shift - critical) + stdtr(df, -shift - critical)
-    return _power(design, len(noises), effects, found.mean(axis=1), 0)
-
-
-def _power(design: PauseDesign, units: int, effects: Array, found: Array, placebos: int) -> Power:
-    """The shares found at no effect, at delta, and over a grid, as one row."""
-    enough = np.flatnonzero(np.minimum.accumulate(found[:1:-1])[::-1] >= 0.8)
-    return Power(
-        weeks=math.ceil(design.length * DAYS[design.every] / 7),
-        groups=design.groups,
-        smallest_p=design.reachable(design.length, units),
-        size=float(found[0]),
-        detectable=float(effects[2:][enough[0]]) if len(enough) else math.inf,
-        at_delta=float(found[1]),
-        placebos=placebos,
-    )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from erresearch.errors import DesignError
 from erresearch.experiments.designs import PauseDesign, Plans, seed_of
-from erresearch.experiments.history import DAYS, Array, Dates, Flags, Model, Series, calendar_terms, filtered
+from erresearch.experiments.history import Array, Dates, Flags, Series, calendar_terms, filtered
 from erresearch.results import Interval, StudentT
 
 #: Statistics closer than this are ties, so that no p-value hangs on the last bits of a double.
@@ -234,40 +234,6 @@ def _basis(terms: Array) -> Array:
     return np.asarray(left[:, size > 1e-8 * size[0]])
 
 
-def empty_window(noise: Model, design: PauseDesign) -> Window:
-    """The plan's window behind a history as long as the noise's, without an outcome.
-
-    Examples
-    --------
-    >>> empty_window.__name__
-    'empty_window'
-    """
-    history = len(noise.innovations)
-    n = history + design.length + design.follow_up
-    dates = np.datetime64("2024-01-01") + DAYS[design.every] * np.arange(n)
-    terms = filtered(calendar_terms(dates, history, design.every).T, noise.memory).T
-    basis, _ = np.linalg.qr(terms)
-    keep = counted(design)
-    memory = noise.memory[:0] if design.carried else noise.memory
-    return Window(np.zeros((n - history, 1)), basis[history:], keep, memory, noise.sigma, memory[:0])
-
-
-def placebo_window(
-    noise: Model, design: PauseDesign, starts: np.ndarray[Any, np.dtype[np.int64]], periods: int
-) -> Window:
-    """The same with the noise of the past from each of several starts as outcomes.
-
-    Examples
-    --------
-    >>> placebo_window.__name__
-    'placebo_window'
-    """
-    window = empty_window(noise, design)
-    at = (starts[None, :] + np.arange(periods)[:, None]) % len(noise.innovations)
-    rows = noise.innovations[at] * window.keep[:, None] / noise.sigma
-    return replace(window, residual=rows - window.basis @ (window.basis.T @ rows))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Lots:
     """Sums that every statistic of every plan is made from; the first plan is the one that was carried out.
@@ -295,7 +261,9 @@ class Lots:
         return float(self.outcome[0, 0] / self.size[0])
 
 
-def draw_again(windows: tuple[Window, ...], exposures: Array, complete: bool) -> Lots:
+def draw_again(
+    windows: tuple[Window, ...], exposures: Array, complete: bool, really: Array | None = None
+) -> Lots:
     """Work out the sums for many plans at once.
 
     Parameters
@@ -306,6 +274,8 @@ def draw_again(windows: tuple[Window, ...], exposures: Array, complete: bool) ->
         Of the plan carried out, then of those drawn again. Of two members the difference counts.
     complete : bool
         Whether those drawn again are all that there are.
+    really : numpy.ndarray, shape (units, members, periods), optional
+        Exposures at which the effect works, where they are not those of the plan carried out.
 
     Raises
     ------
@@ -320,32 +290,16 @@ def draw_again(windows: tuple[Window, ...], exposures: Array, complete: bool) ->
         fitted = z @ window.basis
         outcome += z @ window.residual
         size += np.einsum("rt,rt->r", z, z) - np.einsum("rk,rk->r", fitted, fitted)
+        felt = z[0] if really is None else _seen(window, really[None, unit])[0]
         errors = (0.0, -window.echo_error, window.echo_error)
         for at in range(len(cross)):
-            effect = z[0] + errors[at] * _echo(z[0], window.echo)
+            effect = felt + errors[at] * _echo(felt, window.echo)
             cross[at] += z @ effect - fitted @ (effect @ window.basis)
     if not size[0] > TIE * max(float(size.max()), 1e-300):
         raise DesignError(
             "the schedule holds no pause that could be compared", fix="judge a plan that was run"
         )
     return Lots(outcome, np.maximum(size, 1e-12), cross, complete)
-
-
-def share_found(lots: Lots, effects: Array, *, complete: bool) -> Array:
-    """For each effect the share of starts with p ≤ .05.
-
-    Examples
-    --------
-    >>> share_found.__name__
-    'share_found'
-    """
-    root = np.sqrt(lots.size)
-    score = (lots.outcome / root[:, None])[None] + effects[:, None, None] * (lots.cross[0] / root)[
-        None, :, None
-    ]
-    extreme = (np.abs(score[:, 1:]) >= np.abs(score[:, :1]) - 1e-9).sum(axis=1)
-    p = (1 + extreme) / score.shape[1]
-    return np.asarray((p <= 0.05 + (1e-9 if complete else 0)).mean(axis=1))
 
 
 def strength(windows: tuple[Window, ...], exposures: Array, really: Array) -> Array:
