@@ -3,38 +3,6 @@
 from __future__ import annotations
 
 from erresearch.deprecations import old_names
-from erresearch.metrics.bands import Band, Banding, band, bands, cautions
-from erresearch.metrics.benchmarks import Comparison, TierPosition, percentile_in_tier
-from erresearch.metrics.definitions import DEFINITIONS, PLATFORMS, RateDefinition, rate_expression
-from erresearch.metrics.loyalty import NpsSeries, enps, nps, nps_over_time
-from erresearch.metrics.money import BreakEven, break_even, romi_gross, romi_incremental, romi_net
-from erresearch.metrics.rates import Rates, compare_rates, engagement_rate
+from erresearch.io import names_at_first_use
 
-__all__ = [
-    "DEFINITIONS",
-    "PLATFORMS",
-    "Band",
-    "Banding",
-    "BreakEven",
-    "Comparison",
-    "NpsSeries",
-    "RateDefinition",
-    "Rates",
-    "TierPosition",
-    "band",
-    "bands",
-    "break_even",
-    "cautions",
-    "compare_rates",
-    "engagement_rate",
-    "enps",
-    "nps",
-    "nps_over_time",
-    "percentile_in_tier",
-    "rate_expression",
-    "romi_gross",
-    "romi_incremental",
-    "romi_net",
-]
-
-__getattr__ = old_names(__name__)
+__getattr__, __dir__, __all__ = names_at_first_use(__name__, __file__, otherwise=old_names(__name__))

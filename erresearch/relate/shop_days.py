@@ -130,8 +130,7 @@ def daily_response(
     (True, True)
     """
     present = column_names(days)
-    early = f"{x}_24h"
-    counted = early if early in present else x
+    counted = f"{x}_24h" if f"{x}_24h" in present else x
     controls = (controls,) if isinstance(controls, str) else controls
     check_level(level)
     twice = [name for name in controls if name in (counted, x, y)]

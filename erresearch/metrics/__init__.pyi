@@ -1,0 +1,36 @@
+from erresearch.metrics.benchmarks import (
+    Comparison as Comparison,
+    TierPosition as TierPosition,
+    percentile_in_tier as percentile_in_tier,
+)
+from erresearch.metrics.definitions import (
+    DEFINITIONS as DEFINITIONS,
+    PLATFORMS as PLATFORMS,
+    RateDefinition as RateDefinition,
+    rate_expression as rate_expression,
+)
+from erresearch.metrics.loyalty import (
+    NpsSeries as NpsSeries,
+    enps as enps,
+    nps as nps,
+    nps_over_time as nps_over_time,
+)
+from erresearch.metrics.money import (
+    BreakEven as BreakEven,
+    break_even as break_even,
+    romi_gross as romi_gross,
+    romi_incremental as romi_incremental,
+    romi_net as romi_net,
+)
+from erresearch.metrics.published_bands import (
+    Band as Band,
+    Banding as Banding,
+    band as band,
+    bands as bands,
+    cautions as cautions,
+)
+from erresearch.metrics.rates import (
+    Rates as Rates,
+    compare_rates as compare_rates,
+    engagement_rate as engagement_rate,
+)
