@@ -23,7 +23,7 @@ from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, strata
 from erresearch.claims.procedures import PROCEDURES, look_beside
 from erresearch.claims.procedures.longitudinal import held_fixed
 from erresearch.claims.procedures.people import group_moments, threshold_moments
-from erresearch.claims.registry import LARGEST_FAMILY, Claim, declaration, read_claims
+from erresearch.claims.registry import LARGEST_FAMILY, Claim, declaration, names_to_pack, read_claims
 from erresearch.claims.variables import Rowless, Variables, cast_roles
 from erresearch.datasets import dataset_card, join_films, load, unshared_projects
 from erresearch.datasets.entries import look, registered
@@ -42,6 +42,7 @@ from erresearch.results import Affine, Estimate, Fit, Interval, IntervalTable, S
 from erresearch.worlds import CASES, WORLDS, simulate_panel
 
 _FORMAT: Final = 2
+_SEED: Final = 2026  # of the simulated worlds on the embedded board
 _MOMENTS: Final = ("origin", "count", "weight", "sums", "cross")
 _SCORES: Final = ("beta", "bread", "scores", "hessians")
 
@@ -337,18 +338,6 @@ _JOINED: Final[Mapping[str, tuple[tuple[str, ...], Callable[[], Any]]]] = Mappin
 )
 
 
-def names_to_pack() -> tuple[str, ...]:
-    """Return the data sets that a claim names and that do not come with the package.
-
-    Examples
-    --------
-    >>> "hillstrom" in names_to_pack()
-    True
-    """
-    named = {name for claim in read_claims() for name in claim.family}
-    return tuple(sorted(name for name in named if not dataset_card(name).embedded))
-
-
 def here(name: str) -> bool:
     """Whether the rows of a data set are on this machine."""
     parts = _JOINED[name][0] if name in _JOINED else (name,)
@@ -557,10 +546,6 @@ def _same_arrays(one: Entry, other: Entry) -> bool:
 def _same(a: Estimate, b: Estimate) -> bool:
     pairs = ((a.value, b.value), (a.se, b.se), (a.df, b.df))
     return a.n_rows == b.n_rows and all(math.isclose(x, y, rel_tol=1e-8, abs_tol=1e-12) for x, y in pairs)
-
-
-#: Seed of the simulated worlds on the embedded board.
-_SEED: Final = 2026
 
 
 def embedded(*, rows: bool = False) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from erresearch.claims.options import Options, read_options, roles_in, without_role
+from erresearch.datasets.entries import dataset_card
 from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError
 from erresearch.io.files import UnfitError, from_toml, read_value, registry, resource
 from erresearch.results import Printed, escape
@@ -329,6 +330,18 @@ def declaration(claim: Claim, dataset: str) -> str:
     declared |= {"events": dict(note.events)} if note.events else {}
     declared |= {"last": note.last} if note.last else {}
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
+
+
+def names_to_pack() -> tuple[str, ...]:
+    """Return the data sets that a claim names and that do not come with the package.
+
+    Examples
+    --------
+    >>> "hillstrom" in names_to_pack()
+    True
+    """
+    named = {name for claim in read_claims() for name in claim.family}
+    return tuple(sorted(name for name in named if not dataset_card(name).embedded))
 
 
 _ALLOWED: Final = tuple(each.name for each in fields(Claim))
