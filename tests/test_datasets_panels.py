@@ -236,6 +236,8 @@ def test_shops_that_nobody_has_run_yet_run_on_a_file_of_their_layout(monkeypatch
     weeks = datasets.load("conjura-shops")
     assert weeks.groupby("account").size().eq(70).all()
     assert weeks.attrs["erresearch"]["excluded"]["in the row over all territories"] == 490
+    table.rename(columns=str.lower).to_csv(tmp_path / card.sources[0].file, index=False)
+    pd.testing.assert_frame_equal(datasets.load("conjura-shops"), weeks)
     tool = runpy.run_path(str(ROOT / "data" / "make_evidence.py"))
     tool["main"](["conjura-shops"], tmp_path)
     said = capsys.readouterr().out

@@ -79,6 +79,9 @@ def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
             got=f"{type(error).__name__}: {error}",
             fix="get the file again: it may be cut short",
         ) from error
+    if not found.pinned:  # a copy saved anew may write its headers in other letters
+        known = {name.casefold(): name for name in (*(c.source for c in dataset.columns), *dataset.unused)}
+        raw = raw.rename(columns=lambda name: known.get(str(name).casefold(), name))
     _check_columns(dataset, raw, found.path.name)
     rows_in_file = len(raw)
     raw = raw[(raw != "").any(axis=1)].reset_index(drop=True)
