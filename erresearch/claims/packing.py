@@ -21,22 +21,18 @@ import numpy as np
 from erresearch.claims.decision_rule import Evidence
 from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, strata
 from erresearch.claims.procedures import PROCEDURES, look_beside
-from erresearch.claims.procedures.longitudinal import held_fixed
+from erresearch.claims.procedures.longitudinal import list_scores, panel_scores
 from erresearch.claims.procedures.people import group_moments, threshold_moments
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, declaration, names_to_pack, read_claims
 from erresearch.claims.variables import Rowless, Variables, cast_roles
 from erresearch.datasets import dataset_card, join_films, load, unshared_projects
 from erresearch.datasets.entries import look, registered
-from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.engine.stored import is_count, pack_text, read_archive, write_archive
 from erresearch.errors import DataError, EngineError, ErresearchError, ErresearchWarning
 from erresearch.io import pd
 from erresearch.io.files import read_fields, read_value, resource
-from erresearch.relate.association import regress
 from erresearch.relate.fitted_models import Fitted
-from erresearch.relate.glm import poisson
-from erresearch.relate.lags import open_panel
 from erresearch.relate.scores import Scores
 from erresearch.results import Affine, Estimate, Fit, Interval, IntervalTable, StudentT
 from erresearch.worlds import CASES, WORLDS, simulate_panel
@@ -322,9 +318,10 @@ def _estimate(words: Mapping[str, Any]) -> Estimate:
 
 # ---------------------------------------------------------------------------------------------- made from rows
 _STRATUM: Final = "stratum"
-#: Procedures that follow accounts over time, and accounts that a stratum holds at least.
-_OVER_TIME: Final = frozenset({"precedence", "long run"})
-LEAST_ACCOUNTS: Final = 20
+#: Procedures whose scores are summed over strata of whole accounts, and who makes these from rows.
+_OVER_ACCOUNTS: Final[Mapping[str, Callable[..., Scores | None]]] = MappingProxyType(
+    {"precedence": panel_scores, "long run": panel_scores, "decay": list_scores}
+)
 #: Procedures that need nothing but moments, and who makes these from rows.
 _SUMS: Final[Mapping[str, Callable[[Variables[Any]], Moments]]] = MappingProxyType(
     {"groups": group_moments, "threshold": threshold_moments}
@@ -397,50 +394,9 @@ def _computed(claim: Claim, name: str, table: pd.DataFrame) -> Entry:
         check_disclosure(moments)
     elif claim.procedure in ("slope", "mix") and "by" not in cast.roles:
         scores = _strata_scores(claim, cast)
-    elif claim.procedure in _OVER_TIME and found.clusters >= 2 * LEAST_ACCOUNTS and not cast.events:
-        scores = _over_time(claim, cast)
-    elif claim.procedure == "decay" and "by" not in cast.roles:
-        scores = _of_list(claim, cast)
+    elif claim.procedure in _OVER_ACCOUNTS:
+        scores = _OVER_ACCOUNTS[claim.procedure](cast, salt=claim.id)
     return Entry(declaration(claim, name), evidence, moments, scores)
-
-
-def _over_time(claim: Claim, cast: Variables[Any]) -> Scores:
-    """Scores and Hessians of a claim's regression over time, summed over strata of whole accounts.
-
-    Period effects stay those of all accounts.
-    """
-    controls, _ = held_fixed(cast)
-    panel = open_panel(
-        cast.data, [cast.term("x"), cast.term("y"), *controls], by=cast.column("by"), time=cast.column("time")
-    )
-    pairs = [(column, lag) for column in range(2 + len(controls)) for lag in range(cast.options.lags + 1)]
-    if claim.procedure == "long run":
-        pairs.remove((0, 0))
-        moments = panel.moments(pairs)
-    else:  # the lead keeps the rows to those from which the order of the two is told
-        moments = panel.moments([*pairs, (0, -1)])
-    outcome, *on = (panel.label(*pair) for pair in [(1, 0), *(pair for pair in pairs if pair != (1, 0))])
-    fit = regress(moments, outcome, on=on, effects=("account", "period"), cov="CRV1")
-    assert isinstance(fit.model, Fitted)
-    model = fit.model.model
-    place = np.unique(strata(model.clusters, salt=claim.id, least=LEAST_ACCOUNTS), return_inverse=True)[1]
-    sums = [np.zeros((place.max() + 1, *each.shape[1:])) for each in (model.scores, model.hessians)]
-    for total, each in zip(sums, (model.scores, model.hessians), strict=True):
-        np.add.at(total, place, each)
-    return replace(model, scores=sums[0], hessians=sums[1], periods=None)
-
-
-def _of_list(claim: Claim, cast: Variables[Any]) -> Scores | None:
-    """Scores and Hessians of PPML of reactions on followers, summed over strata of accounts; None where they are few."""
-    names = [cast.column("reactions"), cast.column("followers")]
-    table = cast.data.dropna(subset=names)
-    table = table[table[names[1]] > 0]
-    if len(table) < 2 * LEAST_ACCOUNTS:
-        return None
-    labelled = table.assign(**{_STRATUM: strata(len(table), salt=claim.id, least=LEAST_ACCOUNTS)})
-    fit = poisson(labelled, names[0], on=[log(names[1])], by=_STRATUM, effects=(), cov="CRV1")
-    assert isinstance(fit.model, Fitted)
-    return fit.model.model
 
 
 def _strata_scores(claim: Claim, cast: Variables[Any]) -> Scores:
@@ -531,16 +487,16 @@ def _differs(pack: Pack, made: Pack, claim: str) -> str:
 
 def _same_arrays(one: Entry, other: Entry) -> bool:
     """Whether moments and scores of two entries are alike, but for rounding at the size of each."""
-    pairs = [(one.moments, other.moments, _MOMENTS), (one.scores, other.scores, _SCORES)]
-    for ours, theirs, names in pairs:
-        if ours is None or theirs is None:
-            if ours is not theirs:
-                return False
-            continue
-        for a, b in ((np.asarray(getattr(part, name)) for part in (ours, theirs)) for name in names):
-            if a.shape != b.shape or not np.allclose(a, b, rtol=1e-6, atol=1e-6 * np.abs(a).max(initial=0.0)):
-                return False
-    return True
+    ours, theirs = map(_arrays, (one, other))
+    return len(ours) == len(theirs) and all(
+        a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=1e-6 * np.abs(a).max(initial=0.0))
+        for a, b in zip(ours, theirs, strict=True)
+    )
+
+
+def _arrays(entry: Entry) -> list[np.ndarray]:
+    parts = ((entry.moments, _MOMENTS), (entry.scores, _SCORES))
+    return [np.asarray(getattr(part, name)) for part, names in parts if part is not None for name in names]
 
 
 def _same(a: Estimate, b: Estimate) -> bool:

@@ -13,6 +13,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.claims.decision_rule import COSTLY, SHOWN, Evidence, left_out
+from erresearch.claims.disclosure import strata
 from erresearch.claims.options import DecayOptions, LongRunOptions, PrecedenceOptions, PredictionOptions
 from erresearch.claims.variables import Variables, amount
 from erresearch.engine.expressions import log
@@ -22,10 +23,12 @@ from erresearch.errors import DataError, DesignError, ErresearchError, Erresearc
 from erresearch.relate.association import regress
 from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.distributed_lags import SHORTEST, far_out
-from erresearch.relate.fitted_models import contrast
+from erresearch.relate.fitted_models import Fitted, contrast
+from erresearch.relate.glm import poisson
 from erresearch.relate.lags import LaggedRows, open_panel
 from erresearch.relate.prediction import predictive_gain
 from erresearch.relate.reaction_models import decay
+from erresearch.relate.scores import Scores
 from erresearch.relate.shop_days import FEW_SHOPS, daily_response
 from erresearch.relate.temporal_precedence import PanelModels, event_lags, precedence
 from erresearch.relate.time_series import EntityModels
@@ -33,6 +36,8 @@ from erresearch.results import Doubt, Estimate, Fit, Precedence, Reliability, pl
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
 
 _EFFECTS: tuple[Effect, ...] = ("account", "period")
+#: Accounts from which on there are two strata.
+_SEVERAL_STRATA = 40
 #: Weights of coefficients by name of their sum to the sums, estimated.
 _Combining = Callable[[Mapping[str, Mapping[str, float]]], Mapping[str, Estimate]]
 #: Share of rows lost to zeros and gaps beyond which a doubt is raised.
@@ -535,3 +540,44 @@ def _of_several(
 
 def _contrasts(fit: Fit, level: float, weights: Mapping[str, Mapping[str, float]]) -> dict[str, Estimate]:
     return {name: contrast(fit, dict(one), name=name, level=level) for name, one in weights.items()}
+
+
+def panel_scores(
+    cast: Variables[PrecedenceOptions] | Variables[LongRunOptions], *, salt: str
+) -> Scores | None:
+    """Scores and Hessians of a claim's regression over time, summed over strata of whole accounts.
+
+    Period effects stay those of all accounts. None for few accounts, and where events are declared.
+    """
+    controls, _ = held_fixed(cast)
+    columns = [cast.term("x"), cast.term("y"), *controls]
+    panel = open_panel(cast.data, columns, by=cast.column("by"), time=cast.column("time"))
+    pairs = [(column, lag) for column in range(len(columns)) for lag in range(cast.options.lags + 1)]
+    if isinstance(cast.options, LongRunOptions):
+        pairs.remove((0, 0))
+        moments = panel.moments(pairs)
+    else:  # the lead keeps the rows to those from which the order of the two is told
+        moments = panel.moments([*pairs, (0, -1)])
+    if moments.accounts < _SEVERAL_STRATA or cast.events:
+        return None
+    outcome, *on = (panel.label(*pair) for pair in [(1, 0), *(pair for pair in pairs if pair != (1, 0))])
+    fit = regress(moments, outcome, on=on, effects=_EFFECTS, cov="CRV1")
+    assert isinstance(fit.model, Fitted)
+    model = fit.model.model
+    labels = strata(model.clusters, salt=salt)
+    inside = (labels == np.unique(labels)[:, None]).astype(float)
+    sums = inside @ model.scores, np.tensordot(inside, model.hessians, axes=1)
+    return replace(model, scores=sums[0], hessians=sums[1], periods=None)
+
+
+def list_scores(cast: Variables[DecayOptions], *, salt: str) -> Scores | None:
+    """Scores and Hessians of PPML of reactions on followers, summed over strata of accounts; None for few accounts."""
+    names = [cast.column("reactions"), cast.column("followers")]
+    table = cast.data.dropna(subset=names)
+    table = table[table[names[1]] > 0]
+    if len(table) < _SEVERAL_STRATA or "by" in cast.roles:
+        return None
+    labelled = table.assign(stratum=strata(len(table), salt=salt))
+    fit = poisson(labelled, names[0], on=[log(names[1])], by="stratum", effects=(), cov="CRV1")
+    assert isinstance(fit.model, Fitted)
+    return fit.model.model
