@@ -425,6 +425,13 @@ def test_blocks_as_long_as_the_response_find_more():
     blocks = dict(plan.blocks)
     assert blocks[14] < blocks[7]
     assert plan.design.block >= 14
+    (why,) = (reason for reason in plan.reasons if reason.startswith("Blocks of"))
+    assert ("longer ones gain little" in why) is (plan.design.block < 28)
+    assert "shorter ones miss more" in why
+    short = er.plan_experiment(simulate_shop(days=730, rng=1), lags=(1, 14), weeks=8)
+    (why,) = (reason for reason in short.reasons if reason.startswith("Blocks of"))
+    assert why.startswith("Blocks of 4 days: of longer ones no 6 pairs fit (")
+    assert short.answer.endswith("of a believable size would be found four times in five: not worth it.")
 
 
 def test_what_a_wrong_block_costs_is_shown(plan):
@@ -506,7 +513,7 @@ def test_a_plan_comes_back_from_its_files(plan, tmp_path):
     proven = judged(back, hash=wagered.digest)
     assert proven.certainty.level == "high"
     assert {d.code for d in proven.doubts if d.raised} == set()
-    assert "registration-proven" in {d.code for d in proven.doubts}
+    assert re.search(r"by the hash of 2024-12-01; expected were 10 %, \d+ a week", str(proven))
 
 
 def test_an_edited_schedule_and_an_unproven_wager_are_named(plan):

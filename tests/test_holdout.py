@@ -82,7 +82,7 @@ def test_a_plan_is_registered_before_its_first_letter(tmp_path):
     assert back.deposit == wagered.deposit != plan.deposit
     proven = er.judge_holdout(people(seed=2), back, hash=wagered.deposit.upper())
     assert proven.certainty.codes == ("randomised",)
-    assert str(proven.doubts[0]) == "registration: proven by the hash of 2026-01-31"
+    assert str(proven.doubts[0]) == "registration: proven by the hash of 2026-01-31; expected were 6 a person"
     later = er.wager(plan, "Letters sell", forecast=7.0, date="2026-03-31")
     for found in (later, plan):
         judged = er.judge_holdout(people(seed=2), found, hash=wagered.deposit)

@@ -405,6 +405,11 @@ class PausePlan(Printed):
         return f"{shown} {self.currency}".strip()
 
     @property
+    def expected(self) -> str:
+        """What the wager foresees, as people read it."""
+        return f"{100 * self.forecast:.3g} %, {self.told(self.forecast * self.usual)} {self.each_week}"
+
+    @property
     def each_week(self) -> str:
         """What amounts are counted by: weeks, of every shop where there are several."""
         return "a week and shop" if len(self.history) > 1 else "a week"
@@ -443,9 +448,8 @@ class PausePlan(Printed):
         if own is None:
             return "What this plan can find was not worked out."
         if own.detectable > BELIEVABLE:
-            return (
-                f"With {self.weeks} weeks no effect of a believable size would be found four times in five."
-            )
+            none = "no effect of a believable size would be found four times in five"
+            return f"With {self.weeks} weeks {none}: not worth it."
         found = self.money(own.detectable)
         said = (
             f"With {self.weeks} weeks you would find an effect of {self.told(found)} {self.each_week} four times "

@@ -284,7 +284,7 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list", hash: s
         ": the list changed" if changed else ""
     )
     doubts = (
-        registration(plan.deposit, plan.wagered, hash),
+        registration(plan.deposit, plan.wagered, hash, expected=f"{plan.forecast:g} a person"),
         Doubt("people", text, value=len(ids), raised=changed, code="list-changed"),
         Doubt(
             "as assigned", f"{len(right):,} held out, {len(left):,} not", value=len(right), code="assigned"

@@ -261,7 +261,7 @@ def judge_experiment(
         method="least squares, lot drawn again",
         reference=reference,
     )
-    doubts = [registration(plan.digest, plan.wagered, hash)]
+    doubts = [registration(plan.digest, plan.wagered, hash, expected=plan.expected)]
     if edited:
         doubts.append(_doubt("schedule-edited", edited, value=edited, raised=True))
     doubts += _cautions(plan, shops, joined, windows, periods)
@@ -460,7 +460,7 @@ def _per_engagement(plan: PausePlan, joined: tuple[Series, ...], lots: Lots, row
 #: What may stand beside a judgement, by its code: a name, and a sentence with facts in braces.
 _SAID: Final = {
     "registration-unproven": ("registration", "unproven: {}"),
-    "registration-proven": ("registration", "proven by the hash of {}"),
+    "registration-proven": ("registration", "proven by the hash of {}; expected were {}"),
     "schedule-edited": ("schedule", "{} periods differ from what was drawn: the schedule was edited"),
     "other-shops": ("shops", "{} in the rows that are not of this plan, left out"),
     "missing": ("outcome", "missing in {} of the plan's periods, which do not count"),
@@ -488,16 +488,16 @@ def _doubt(code: str, *facts: object, value: float = math.nan, raised: bool = Fa
     return Doubt(name, text.format(*facts), value=value, raised=raised, code=code)
 
 
-def registration(digest: str, wagered: str, deposited: str | None) -> Doubt:
+def registration(digest: str, wagered: str, deposited: str | None, *, expected: str) -> Doubt:
     """Whether a deposited hash proves that a plan with a wager is older than its results.
 
     Examples
     --------
-    >>> str(registration("ab", "2026-01-31", "AB "))
-    'registration: proven by the hash of 2026-01-31'
+    >>> str(registration("ab", "2026-01-31", "AB ", expected="5 %"))
+    'registration: proven by the hash of 2026-01-31; expected were 5 %'
     """
     if deposited is not None and str(deposited).strip().lower() == digest and wagered:
-        return _doubt("registration-proven", wagered)
+        return _doubt("registration-proven", wagered, expected)
     differs = "it differs from this plan's"
     why = differs if deposited and wagered else "no deposited hash of a wager was given"
     return _doubt("registration-unproven", why, raised=True)

@@ -308,8 +308,11 @@ def _sizes(shops: tuple[Series, ...], weeks: int | None) -> list[int]:
 
 def _why_block(block: int, blocks: Sequence[tuple[int, float]], every: Freq, weeks: int) -> str:
     rest = "; ".join(f"{_counted(size, every)}: {share_lost(effect)}" for size, effect in blocks)
+    longer = ["longer ones gain little"] if block < blocks[-1][0] else []
+    shorter = ["shorter ones miss more"] if block > blocks[0][0] else []
+    why = ", ".join([*longer, *shorter]) or f"of longer ones no {FEWEST} pairs fit"
     return (
-        f"Blocks of {_counted(block, every)}: longer ones gain little, shorter ones miss more"
+        f"Blocks of {_counted(block, every)}: {why}"
         f" (found four times in five over {weeks} weeks, by length of a block: {rest})."
     )
 
