@@ -182,3 +182,22 @@ def test_14_a_room_that_a_guide_names_needs_no_import_of_its_own():
     assert said.stdout == "True\n"
     with pytest.raises(AttributeError, match="has no attribute 'cli_room'"):
         er.cli_room  # noqa: B018
+
+
+def test_one_column_by_itself_is_a_list_of_one_in_every_model():
+    panel = er.simulate("nil", accounts=12, weeks=40, rng=1).panel
+    panel = panel.assign(sold=(panel["revenue"] > panel["revenue"].median()).astype(int))
+    time = {"by": "account", "time": "week"}
+    calls = (
+        lambda on: er.regress(panel, "revenue", on=on, by="account")["likes"],
+        lambda on: er.poisson(panel, "revenue", on=on, by="account")["likes"],
+        lambda on: er.logit(panel, "sold", on=on, by="account")["likes"],
+        lambda on: er.precedence(panel, "comments", "revenue", controls=on, **time).forward,
+        lambda on: er.predictive_gain(panel, "revenue", baseline=on, add="comments", **time).gain,
+    )
+    for call in calls:
+        assert call("likes").value == call(["likes"]).value
+    alone = er.poisson(panel, "revenue", on=er.log("likes"), by="account")
+    assert alone["log likes"].value == pytest.approx(
+        er.poisson(panel, "revenue", on=[er.log("likes")], by="account")["log likes"].value
+    )

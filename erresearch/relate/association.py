@@ -14,7 +14,7 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.io.resources import share_of_memory
-from erresearch.relate.design import Effect, open_moments, still, with_constant, without_constant
+from erresearch.relate.design import Effect, listed, open_moments, still, with_constant, without_constant
 from erresearch.relate.fitted_models import Covariance
 from erresearch.relate.linear import least_squares
 from erresearch.relate.time_series import correlate_series, refuse_accounts, regress_series, warn_of_series
@@ -235,7 +235,7 @@ def regress(
     True
     """
     refuse_accounts(by, time)
-    on = [on] if isinstance(on, str) else on
+    on = listed(on)
     if time is not None:
         return regress_series(data, outcome, on, time=time, level=level)
     if by is None:

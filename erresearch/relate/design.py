@@ -297,6 +297,11 @@ def check_accounts(moments: Moments, effects: Sequence[Effect]) -> None:
         )
 
 
+def listed(columns: Any) -> list[Any]:
+    """Columns as a list: one by itself, by its name or as an expression, is a list of one."""
+    return [columns] if isinstance(columns, (str, nw.Expr)) else list(columns)
+
+
 def check_regressors(regressors: Sequence[Any]) -> None:
     """Refuse a regression on nothing."""
     if not regressors:

@@ -24,6 +24,7 @@ from erresearch.relate.design import (
     effect_word,
     free_constant,
     left_out,
+    listed,
     open_moments,
     still,
     without_constant,
@@ -128,6 +129,7 @@ def poisson(
     >>> 0.3 in poisson(table, "orders", on=["x"], by="shop")["x"].interval
     True
     """
+    on = listed(on)
     named = by is not None or getattr(data, "by", None) is not None
     effects = effects if effects is not None else (("account",) if named else ())
     moments = open_moments(data, [*on, outcome], by=by, within=bool(effects))
@@ -342,6 +344,7 @@ def logit(
     >>> 0.7 in fit["reach"].interval
     True
     """
+    on = listed(on)
     moments = _open(data, outcome, on, by=by, trials=trials, cov=cov)
     weight, saturated = _check_outcome(moments, outcome, trials)
     count = len(moments.columns)

@@ -17,7 +17,7 @@ import numpy as np
 from erresearch.engine.moments import Cells, Moments
 from erresearch.engine.sources import gather
 from erresearch.errors import DesignError
-from erresearch.relate.design import check_design
+from erresearch.relate.design import check_design, listed
 from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
 from erresearch.relate.scores import FEWEST_CLUSTERS, cosine_covariance
 from erresearch.relate.time_series import SHORTEST
@@ -290,7 +290,7 @@ def predictive_gain(
         raise DesignError(
             "there is nothing to compare", got="add=None", fix="name the predictors in question with `add`"
         )
-    base = list(baseline)
+    base = listed(baseline)
     rows = open_panel(panel, [outcome, *base, *added, *rivals], by=by, time=time)
     plan = _plan(rows, (len(base), len(added), len(rivals)), lags=lags, season=season)
     moments = rows.moments(plan.wanted)

@@ -13,7 +13,7 @@ from erresearch.engine.sources import column_names, gather, in_the_index, open_r
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.io import pd
 from erresearch.panel.events import event_columns
-from erresearch.relate.design import refuse_constant
+from erresearch.relate.design import listed, refuse_constant
 from erresearch.relate.distributed_lags import (
     DAYS,
     SHORTEST,
@@ -131,7 +131,7 @@ def daily_response(
     """
     present = column_names(days)
     counted = f"{x}_24h" if f"{x}_24h" in present else x
-    controls = (controls,) if isinstance(controls, str) else controls
+    controls = listed(controls)
     check_level(level)
     twice = [name for name in controls if name in (counted, x, y)]
     if twice:

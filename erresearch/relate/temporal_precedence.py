@@ -13,7 +13,6 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.moments import Cells, Moments
@@ -25,6 +24,7 @@ from erresearch.relate.design import (
     check_design,
     check_rows,
     left_out,
+    listed,
     normal_equations,
     still,
     sweep,
@@ -461,7 +461,7 @@ def precedence(
     if isinstance(lags, bool) or not isinstance(lags, int) or lags < 1:
         raise DesignError("`lags` must be a whole number of periods", got=repr(lags), allowed="1 or more")
     check_level(level)
-    controls = [controls] if isinstance(controls, (str, nw.Expr)) else controls
+    controls = listed(controls)
     seed = int(rng.integers(2**31)) if isinstance(rng, np.random.Generator) else rng
     unknown = sorted(set(events.values()) - {"pulse", "step"})
     if unknown:
