@@ -16,6 +16,8 @@ from typing import Any
 import nbformat
 import pytest
 
+from erresearch.claims import read_claims
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
 # the workshop's exercises are handed out without outputs; tests/test_workshop.py runs them
@@ -192,3 +194,24 @@ def test_cells_are_short_enough_to_read(path: Path):
         lines = cell.source.splitlines()
         assert len(lines) <= 15, cell.source
         assert max(map(len, lines)) <= 88, cell.source
+
+
+def test_each_notebook_leads_on_and_to_its_claims():
+    """From the first one every other is reached; the last cell names the claims that the registry gives a notebook."""
+    ends = {
+        path.name: nbformat.read(path, as_version=4).cells[-1].source
+        for path in sorted(FOLDER.glob("*.ipynb"))
+    }
+    leads = {name: re.findall(r"\]\((\d\d-[\w-]+\.ipynb)\)", text) for name, text in ends.items()}
+    reached, ahead = set(), [min(leads)]
+    while ahead:
+        name = ahead.pop()
+        if name not in reached:
+            reached.add(name)
+            ahead += leads[name]
+    assert reached == set(ends)
+    for claim in read_claims():
+        if f"{claim.notebook}.ipynb" in ends:
+            text = ends[f"{claim.notebook}.ipynb"]
+            assert re.search(rf"\b{claim.id}\b", text), (claim.id, claim.notebook)
+            assert "](../docs/BOARD.md)" in text

@@ -227,7 +227,12 @@ def _is_evidence(path: Path) -> bool:
 @click.option("--weeks", type=int, help="Weeks, or posts per account in a list.  [default: the world's own]")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed.")
 def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, seed: int) -> None:
-    """Write simulated tables with a known answer: posts, outcomes, panel and the truth."""
+    """Write simulated tables with a known answer: posts, outcomes, panel and the truth.
+
+    WORLD is `nil` (engagement brings nothing), `effect` (it brings revenue), `reverse` (revenue brings engagement),
+    `decay` or `flat` (lists of accounts), or one made for a claim, such as `C10-holds`. A name that does not exist is
+    answered with all that do.
+    """
     from erresearch.worlds import simulate as draw
 
     made = draw(world, accounts=accounts, weeks=weeks, rng=seed)

@@ -230,23 +230,37 @@ def forest(
         )
     ax.set_yticks(range(len(named)), [label(name, limit=32) for name, _ in named], color=INK)
     ax.set_ylim(len(named) - 0.5, -0.5)
-    titled(ax, _sides(named, null), _sides(named, null, count=True))
+    titled(ax, *_sides(named, null))
     return ax
 
 
-def _sides(named: Sequence[tuple[object, Estimate]], null: float, *, count: bool = False) -> str:
-    """Which intervals, or how many of them, lie on which side of `null`."""
+def _sides(named: Sequence[tuple[object, Estimate]], null: float) -> tuple[str, str, str]:
+    """Which intervals lie on which side of `null`: by their names, by those of all but the largest group, or counted."""
     groups: dict[str, list[str]] = {"lie above": [], "lie below": [], "reach across": []}
     for name, estimate in named:
         above, below = estimate.interval.low > null, estimate.interval.high < null
         side = "lie above" if above else "lie below" if below else "reach across"
         groups[side].append(label(name))
-    said: list[str] = []
-    for verb, names in groups.items():
-        who = f"{len(names)}{'' if said else f' of {len(named)}'}" if count else _joined(names)
-        says = verb if len(names) > 1 else verb.replace("lie", "lies").replace("reach", "reaches")
-        said += [f"{who} {says} {rounded(null)}"] if names else []
-    return "; ".join(said)
+    there = {verb: names for verb, names in groups.items() if names}
+    most = max(there, key=lambda verb: len(there[verb]))
+    every = len(there[most])
+    rest = "the other" if every == 1 else f"the other {every}" if len(there) > 1 else f"All {every}"
+    whole = {verb: _joined(names) for verb, names in there.items()}
+    few = {verb: who for verb, who in whole.items() if verb != most} | {most: rest}
+    first = next(iter(there))
+    counted = {
+        verb: f"{len(names)} of {len(named)}" if verb == first else f"{len(names)}"
+        for verb, names in there.items()
+    }
+
+    def told(who: Mapping[str, str]) -> str:
+        return "; ".join(f"{it} {_says(verb, len(there[verb]))} {rounded(null)}" for verb, it in who.items())
+
+    return told(whole), told(few), told(counted)
+
+
+def _says(verb: str, count: int) -> str:
+    return verb if count > 1 else verb.replace("lie", "lies").replace("reach", "reaches")
 
 
 def _joined(names: Sequence[str]) -> str:
