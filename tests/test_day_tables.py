@@ -60,6 +60,17 @@ def test_a_period_that_lacks_days_is_missing_and_not_smaller(tmp_path: Path) -> 
     assert int(daily.rows["likes"].isna().sum()) == 8
 
 
+def test_a_blank_day_makes_its_week_missing_and_is_said(tmp_path: Path) -> None:
+    table = days().astype({"likes": float}).assign(saves=np.nan)
+    table.loc[[9, 12, 30], "likes"] = np.nan
+    table.loc[50, "comments"] = np.nan
+    panel = er.build_panel(read(table, tmp_path), freq="W", tz="UTC")
+    assert panel.rows.index[panel.rows["likes"].isna()].tolist() == [1, 4]
+    said = "weeks in which a day is blank have no sum and are missing, not smaller: likes in 2, comments in 1"
+    assert said in panel.notes
+    assert panel.rows["comments"].isna().sum() == 1
+
+
 def test_a_row_that_is_a_week_is_a_week_whatever_day_it_begins_on(tmp_path: Path) -> None:
     weeks = days().assign(date=lambda t: pd.date_range("2023-01-04", periods=140, freq="7D"))
     panel = er.build_panel(read(weeks.rename(columns={"date": "Week"}), tmp_path), freq="W", tz="UTC")

@@ -264,7 +264,7 @@ def test_many_rows_are_taken_to_utc_as_the_zone_database_says(zone: str):
             {"columns": {"date": "n", "likes": "m"}},
             "Totals.csv has no column 'n' and no column 'm'.*'Date', 'Views'",
         ),
-        ({"columns": {"likes": 5}}, "'likes' of a mapping must be a list of texts: 5"),
+        ({"columns": {"likes": 5}}, "'likes' of a mapping is not a list of texts: 5"),
         (
             {"columns": {"likes": "n"}, "kind": "post"},
             "There is no kind of export 'post'.*Did you mean 'posts'",
@@ -274,8 +274,8 @@ def test_many_rows_are_taken_to_utc_as_the_zone_database_says(zone: str):
             "a rule for rows of totals is not understood: .*'like'",
         ),
         ({"columns": {"likes": "n"}, "totals": [5]}, "a rule for rows of totals is not understood: 5"),
-        ({"zone": 5}, "'zone' of a mapping must be text: 5"),
-        ({"won": [5]}, "'won' of a mapping must be a list of texts"),
+        ({"zone": 5}, "'zone' of a mapping is not a text: 5"),
+        ({"won": [5]}, "'won' of a mapping is not a list of texts"),
         ({"exported_at": "soon"}, "`exported_at` is no day: 'soon'"),
     ],
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
+import polars as pl
 import pytest
 
 from erresearch.errors import ErresearchError
@@ -321,8 +322,8 @@ def test_a_far_cell_of_an_old_workbook_is_refused_before_it_is_read(tmp_path: Pa
 
 
 def test_cells_without_a_place_are_counted_too():
-    text = b"<sheetData>" + b"<row><c/><c/><c/></row>" * 4 + b"</sheetData>"
-    assert workbooks._spanned(text) >= 12
+    text = "<sheetData>" + "<row><c/><c/><c/></row>" * 4 + "</sheetData>"
+    assert workbooks._spanned(pl.Series([text])) >= 12
 
 
 def test_a_sheet_that_is_named_many_times_is_refused(tmp_path: Path):
@@ -386,9 +387,9 @@ def test_names_that_are_no_file_are_refused(place: str, tmp_path: Path, monkeypa
         ({"totals": [["post_id", "equals", 1]]}, "a rule for rows of totals is not understood"),
         ({"totals": 5}, "a line of the mapping has the wrong shape"),
         ({"totals": [["x"]]}, "a rule for rows of totals is not understood"),
-        ({"per_post": "no"}, "'per_post' of a mapping is not understood: 'no'. Allowed: True, False"),
-        ({"dates": "YDM"}, "'dates' of a mapping is not understood"),
-        ({"decimal": "x"}, "'decimal' of a mapping is not understood"),
+        ({"per_post": "no"}, "'per_post' of a mapping is not true or false: 'no'. Write per_post = true"),
+        ({"dates": "YDM"}, "'dates' of a mapping is not one of DMY, MDY, YMD: 'YDM'. Write dates = \"DMY\""),
+        ({"decimal": "x"}, "'decimal' of a mapping is not one of ., ,: 'x'"),
         ({"kind": ["posts"]}, "There is no kind of export"),
         ({5: 6}, "There is no line of a mapping '5'"),
     ],
@@ -449,6 +450,21 @@ def test_a_header_that_is_a_name_is_not_shown(tmp_path: Path):
     assert "column 3" in told(path)
     path.write_text("Tag der Woche,Ann Quixworth,Quixworth\n2026-01-01,3,4\n2026-01-02,4,5\n")
     check(path, ["Ann"])
+
+
+@pytest.mark.parametrize(
+    ("header", "shown"),
+    [*((header, True) for header in (
+        "Réactions", "Odsłony", "Sticker taps", "Clics sur le lien", "Ticket medio", "Net Promoter Score")),
+     *((header, False) for header in (
+         "Quixworth", "Anna van dijk", "Ann Quixworth", "ann quixworth", "ANN", "Sales Quixworth", "Ann Quixworth sold",
+         "Sold by Ann Quixworth"))],
+)  # fmt: skip
+def test_an_ordinary_header_of_numbers_is_shown_and_a_name_is_not(header: str, shown: bool, tmp_path: Path):
+    path = tmp_path / "a.csv"
+    for known in ("Likes,Revenue", "Views,Toots"):
+        path.write_text(f"Date,{known},{header}\n2026-01-01,10,3,5\n2026-01-02,12,4,6\n", encoding="utf-8")
+        assert (header in told(path)) is shown
 
 
 @pytest.mark.parametrize("target", ["segment", "entity"])

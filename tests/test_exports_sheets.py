@@ -101,6 +101,17 @@ def test_a_sheet_for_each_month_is_one_series(write: Write):
     assert [guess.name for guess in export.guesses].count("account") == 1
 
 
+def test_sheets_of_the_same_days_with_other_figures_are_accounts(write: Write):
+    path = write({f"Brand {name}": days(1, *range(n, n + 9)) for n, name in enumerate("ABC", 5)})
+    export = read_export(path)
+    assert export.rows.groupby("account")["views"].sum().tolist() == [81, 90, 99]
+    (guess,) = [guess for guess in export.guesses if guess.name == "account"]
+    assert "the sheets have other figures for the same days" in guess.reason
+    # a brand whose older days are as they were is one brand, exported twice
+    path = write({"Old": days(1, 1, 2, 3, 4), "New": days(1, 1, 2, 3, 9)})
+    fails(path, "1 rows stand in several tables of one file with different figures")
+
+
 def test_inspect_and_read_exports_put_them_together_too(write: Write):
     path = write({"Jan": days(1, 5, 6), "Feb": days(2, 7)})
     assert inspect_export(path).export.rows["views"].sum() == 18

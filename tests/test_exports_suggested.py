@@ -276,6 +276,82 @@ def test_figures_by_day_and_posts_are_told_apart(tmp_path: Path, text: str, kind
     assert (made.kind, made.accounting.used) == (kind, len(text.splitlines()) - 1)
 
 
+LONG = "Day;Shop;Kennzahl;Wert\n" + "".join(
+    f"2026-01-0{d};{shop};{what};{value}\n"
+    for d in range(1, 8) for shop in "ab" for what, value in (
+        ("Likes", d + (shop == "b")), ("Sales", f"€ 1.20{d},50"), ("Mood", 2), ("Followers", f"1.00{d}"))
+)  # fmt: skip
+
+
+def test_a_table_of_one_figure_a_row_is_suggested_and_read(tmp_path: Path):
+    path = tmp_path / "long.csv"
+    path.write_text(LONG, "utf-8")
+    text = suggest_mapping(path)
+    mapping = tomllib.loads(text)
+    assert len(text.splitlines()) <= 6
+    assert mapping["figures"] == {"likes": "Likes", "revenue": "Sales", "followers": "Followers"}
+    made = read_export(path, mapping=mapping)
+    sums = made.rows[["likes", "revenue"]].sum().to_dict()
+    assert sums == {"likes": 63, "revenue": pytest.approx(14 * 1200.5 + 56)}
+    assert made.rows["followers"].max() == 1007
+    assert str(made.accounting).split("\n")[0].startswith("56 rows in = 42 used")
+    assert made.accounting.reasons == {"figures that the mapping does not name": 14}
+
+
+def test_a_table_of_one_figure_a_row_may_give_sales_only(tmp_path: Path):
+    path = tmp_path / "long.csv"
+    lines = [
+        f"0{d}/0{m}/2026;{what};{v}"
+        for m in (1, 2)
+        for d in (3, 4)
+        for what, v in (("orders", 3), ("revenue", 60))
+    ]
+    path.write_text("\n".join(["Datum;Metriek;Waarde", *lines]))
+    made = read_export(path, mapping=tomllib.loads(suggest_mapping(path)))
+    assert made.rows.groupby("outcome")["value"].sum().to_dict() == {"orders": 12, "revenue": 240}
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (
+            {"figures": {}},
+            "one figure a row is not understood: kind 'daily'; columns date, metric, value; figures none",
+        ),
+        ({"kind": "posts"}, "kind 'posts'.*Allowed: kind daily or followers or outcomes"),
+        ({"figures": {"likes": "Hearts"}}, "column 'Kennzahl' never says 'Hearts'"),
+        ({"figures": {"caption": "Likes"}}, "figures caption"),
+    ],
+)
+def test_figures_that_a_mapping_does_not_name_well_are_refused(
+    tmp_path: Path, change: dict[str, object], match: str
+):
+    path = tmp_path / "long.csv"
+    path.write_text("Tag,Kennzahl,Wert\n2026-01-01,Likes,3\n2026-01-02,Likes,4\n")
+    mapping = {"kind": "daily", "figures": {"likes": "Likes"},
+               "columns": {"date": "Tag", "metric": "Kennzahl", "value": "Wert"}}  # fmt: skip
+    with pytest.raises(ErresearchError, match=match):
+        read_export(path, mapping={**mapping, **change})
+
+
+def test_shops_that_stand_one_below_the_other_are_shops(tmp_path: Path):
+    path = tmp_path / "sorted.csv"
+    days = pd.date_range("2025-01-01", periods=250).strftime("%Y-%m-%d")
+    path.write_text("Dag,Kiosk,Likes,Umsatz\n" + "".join(
+        f"{day},{shop},{n % 9 + k},{100 + n + k}\n" for k, shop in enumerate(("Nord", "Ost", "West"))
+        for n, day in enumerate(days)))  # fmt: skip
+    mapping = tomllib.loads(suggest_mapping(path))
+    assert (mapping["kind"], mapping["columns"]["account"]) == ("daily", "Kiosk")
+
+
+def test_columns_of_one_header_are_named_and_not_read(tmp_path: Path):
+    path = tmp_path / "twins.csv"
+    path.write_text("Date,Likes,Sales,Sales\n" + "".join(f"2025-01-0{n},{n},{n}.5,1\n" for n in range(1, 9)))
+    text = suggest_mapping(path)
+    assert '# not read, since several columns are called so: "Sales"' in text
+    assert tomllib.loads(text)["columns"] == {"date": "Date", "likes": "Likes"}
+
+
 def test_posts_without_ids_are_one_in_two_exports(tmp_path: Path):
     mapping = {"columns": {"date": "day", "likes": "likes"}}
     for name, likes in (("2026-02-01.csv", 3), ("2026-03-01.csv", 5)):
@@ -416,3 +492,95 @@ def test_days_of_shops_without_a_column_of_shops_are_told_to_name_it(tmp_path):
         DataError, match=r"likes is given twice .* Say which column .* account, in \[columns\]"
     ):
         read_export(path)
+
+
+DAYS_OF = [f"{d:02d}" for d in range(1, 29)]
+#: Files as people have them: lines, what is suggested for them, and what is counted.
+ORDINARY = {
+    "a shop of a network, with a row that describes the columns, codes of money and tabs": (
+        [
+            "Order ID,Order Status,Quantity,Order Amount,Created Time,Recipient",
+            "Platform unique order ID.,Current order status,Number,Total amount paid,Time of creation,Name",
+            *[f'5761{d}000\t,{"Completed" if int(d) % 7 else "Canceled"},1,"BRL 4{d},50",01/{d}/2025 9:30:33 AM\t,Ann'
+              for d in DAYS_OF],
+        ],
+        {"order_id": "Order ID", "date": "Created Time", "amount": "Order Amount", "status": "Order Status"},
+        ("outcomes", 28),
+    ),
+    "a list of movements, of which payouts are no refunds": (
+        [
+            "id,created_utc,currency,gross,fee,net,reporting_category",
+            *[f"txn_{d},2025-03-{d} 09:10:22,eur,{'-90' if int(d) % 9 == 0 else d}.00,0.30,1.00,"
+              f"{'payout' if int(d) % 9 == 0 else 'charge'}" for d in DAYS_OF],
+        ],
+        {"order_id": "id", "date": "created_utc", "amount": "gross", "status": "reporting_category",
+         "currency": "currency"},
+        ("outcomes", 25),
+    ),
+    "receipts of a till in Swedish": (
+        ["Kvitto\tDatum\tKl\tButik\tKassör\tBelopp",
+         *[f"{d}77\t2025-03-{d}\t10:15\t{'Norr' if int(d) % 2 else 'Söder'}\tAnna\t1{d},50 kr" for d in DAYS_OF]],
+        {"order_id": "Kvitto", "date": "Datum", "time": "Kl", "amount": "Belopp", "entity": "Butik"},
+        ("outcomes", 28),
+    ),
+    "orders of a market place, with days as Mar-13-25": (
+        ["Sales Record Number,Order Number,Buyer Name,Item Title,Total Price,Sale Date",
+         *[f'{d},12-{d}000-01,Bob Example,"Soap, blue",$1{d}.00,Mar-{d}-25' for d in DAYS_OF]],
+        {"order_id": "Order Number", "date": "Sale Date", "amount": "Total Price"},
+        ("outcomes", 28),
+    ),
+    "posts of several networks of a planner": (
+        ["Post Date,Post Time,Network,Profile,Post URL,Likes,Comments",
+         *[f"{d}/03/2025,1{k}:30,{name},Maple Moss,https://example.org/{name}/{d},{d},1"
+           for d in DAYS_OF for k, name in enumerate(("Instagram", "TikTok"))]],
+        {"post_id": "Post URL", "published_at": "Post Date", "time": "Post Time", "network": "Network",
+         "account": "Profile", "likes": "Likes", "comments": "Comments"},
+        ("posts", 56),
+    ),
+    "posts once a day with new followers, in French": (
+        ["Identifiant de publication;Heure de publication;Vues;Couverture;Mentions J’aime;Followers;Enregistrements",
+         *[f"18000000000{d};03/{d}/2025 10:00;5{d};40{d};{d};{int(d) % 2};2" for d in DAYS_OF]],
+        {"post_id": "Identifiant de publication", "published_at": "Heure de publication", "likes": "Mentions J’aime",
+         "saves": "Enregistrements", "reach": "Couverture", "views": "Vues"},
+        ("posts", 28),
+    ),
+    "videos once a day, known by codes": (
+        ["Inhalte;Videotitel;Veröffentlichungszeitpunkt;Aufrufe;Impressionen",
+         *[f"vid{d}Qxyz1;Seife;{int(d)}. März 2025;6{d};90{d}" for d in DAYS_OF]],
+        {"post_id": "Inhalte", "published_at": "Veröffentlichungszeitpunkt", "impressions": "Impressionen",
+         "views": "Aufrufe"},
+        ("posts", 28),
+    ),
+    "days of a network, where visits of a profile are no account": (
+        ["Date\tLikes\tReplies\tProfile visits\tCreate Post", *[f"2025-03-{d}\t{d}\t1\t9{d}\t1" for d in DAYS_OF]],
+        {"date": "Date", "likes": "Likes", "comments": "Replies", "sessions": "Profile visits"},
+        ("daily", 28),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_an_ordinary_file_is_suggested_as_what_it_is(name: str, tmp_path: Path):
+    lines, columns, (kind, used) = ORDINARY[name]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    mapping = tomllib.loads(suggest_mapping(path))
+    assert mapping["columns"] == columns
+    made = read_export(path, mapping=mapping)
+    assert (made.kind, made.accounting.used) == (kind, used)
+
+
+def test_a_table_in_the_letters_of_central_europe_is_suggested(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    lines = ["Data;Polubienia;Zasięg;Sprzedaż (zł)", *[f"{d}.03.2025;{d};1{d};1 2{d},50" for d in DAYS_OF]]
+    path.write_text("\n".join(lines), encoding="cp1250")
+    mapping = tomllib.loads(suggest_mapping(path))
+    assert mapping["columns"] == {
+        "date": "Data", "likes": "Polubienia", "reach": "Zasięg", "revenue": "Sprzedaż (zł)"}  # fmt: skip
+    assert read_export(path, mapping=mapping).rows["revenue"].iloc[0] == 1201.5
+
+
+def test_lines_that_are_taken_off_belong_to_single_sales(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text("Day;Net sales;Orders;Taxes\n" + "".join(f"2025-03-{d};{d}.5;2;1.0\n" for d in DAYS_OF))
+    assert "less" not in suggest_mapping(path)

@@ -389,6 +389,8 @@ def test_j8_a_revenue_line_never_stands_on_several_rows():
     shops = pd.concat([daily_sales(entity="a"), daily_sales(entity="b")])
     with pytest.raises(GuardError, match="it is not said which account belongs to which"):
         panel(two, shops)
+    with pytest.raises(GuardError, match="--entity shop=all adds them up"):
+        panel(weekly_posts(), shops)
     mapped = panel(two, shops, entity={"shop": "a", "second": "b"})
     assert mapped.rows.groupby("entity")["posts"].sum().to_dict() == {"a": 57, "b": 57}
     column = panel(two.assign(brand=np.where(two["account"] == "shop", "a", "b")), shops, entity="brand")

@@ -190,7 +190,7 @@ def test_F10_several_tables_in_one_file(write: Write):
     assert len(read_export(write(twice)).rows) == 2  # the same figures twice are one table
     fails(
         write(twice.replace("0001,6", "0001,7", 1)),
-        "'users' is given twice for one day with different values",
+        "users is given twice for the same day with different values",
     )
 
 

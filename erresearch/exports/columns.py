@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from erresearch.errors import ColumnError, DataError, argument, in_mapping
-from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry
+from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, Reading, currency_in, parse_numbers, same_sign, show_code
@@ -151,6 +151,30 @@ def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
         reason = "the platform could not compute the row"
         frame = log.set_aside(frame, failed, "error_rows", reason, warn=True)
     return Draft(_without_contacts(frame, table, log), totals, table)
+
+
+def by_figure(drafted: Draft, log: ReadLog) -> list[Draft]:
+    """The rows of a table of one figure a row, as a draft for each figure that the mapping names; any other as it is."""
+    figures = drafted.layout.figures
+    if not figures:
+        return [drafted]
+    named = {normalise(word): target for target, words in figures.items() for word in words}
+    words = drafted.frame["metric"]
+    targets = {word: named.get(normalise(word)) for word in words.unique()}
+    absent = [repr(words[0]) for target, words in figures.items() if target not in targets.values()]
+    if absent:
+        raise ColumnError(
+            f"{log.name}, column {drafted.header('metric')!r} never says {' nor '.join(absent[:3])}",
+            got=f"{words.n_unique():,} different words",
+            fix=f"write the words of figures as the file has them {in_mapping()}",
+        )
+    target = words.replace_strict(targets, return_dtype=pl.String)
+    reason = "figures that the mapping does not name"
+    log.set_aside(drafted.frame, target.is_null(), "out_of_scope", reason, warn=True)
+    return [
+        drafted.with_frame(drafted.frame.filter(target == name).drop("metric").rename({"value": name}))
+        for name in figures
+    ]
 
 
 def _with_clocks(frame: pl.DataFrame, table: Table, wanted: Mapping[str, int]) -> pl.DataFrame:
@@ -327,16 +351,17 @@ def _of_one_currency(table: Table, settings: Settings, log: ReadLog) -> Table:
         filled = {
             code: int((table.cells[f"c{i}"].str.strip_chars() != "").sum()) for code, i in places.items()
         }
-        chosen = (settings.currency or "").upper()
-        chosen = chosen if chosen in places else max(filled, key=lambda code: (filled[code], code))
+        what = f"{target} stands in a column for each of several currencies"
+        chosen = choose_currency(what, filled, settings.currency, log)
         columns = {**match.columns, target: places[chosen]}
         match = replace(match, columns=columns, currencies={**match.currencies, target: chosen})
-        warn_currencies(f"{target} stands in a column for each of several currencies", filled, chosen, log)
     return replace(table, match=match)
 
 
-def warn_currencies(what: str, counts: Mapping[str, int], chosen: str, log: ReadLog) -> None:
-    """Say which of several currencies was kept, with the amounts that were left out."""
+def choose_currency(what: str, counts: Mapping[str, int], currency: str | None, log: ReadLog) -> str:
+    """Of several currencies the one that the caller chooses or that most amounts are in; the others are told."""
+    chosen = (currency or "").upper()
+    chosen = chosen if chosen in counts else max(counts, key=lambda code: (counts[code], code))
     others = {code: count for code, count in counts.items() if code != chosen}
     left = ", ".join(f"{count:,} in {show_code(code)}" for code, count in others.items())
     code = next((code for code in others if code in load_registry().currencies), "EUR")
@@ -346,6 +371,7 @@ def warn_currencies(what: str, counts: Mapping[str, int], chosen: str, log: Read
         f"others left out ({left}); currency={code!r} (--currency {code}) keeps another",
         count=sum(others.values()),
     )
+    return chosen
 
 
 def numeric_targets(drafted: Draft) -> list[str]:
@@ -431,9 +457,8 @@ def _in_one_currency(found: Numbers, target: str, settings: Settings, log: ReadL
     if found.codes is None:
         return found
     counts = dict(found.codes.drop_nulls().value_counts(sort=True).iter_rows())
-    wanted = (settings.currency or "").upper()
-    chosen = wanted if wanted in counts else found.currency
-    warn_currencies(f"the amounts of {target} have the signs of several currencies", counts, chosen, log)
+    what = f"the amounts of {target} have the signs of several currencies"
+    chosen = choose_currency(what, counts, settings.currency or found.currency, log)
     other = (found.codes != chosen).fill_null(False)
     return replace(found, values=found.values.set(other, None), currency=chosen)
 
@@ -468,7 +493,7 @@ def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.Da
     if kept.height == frame.height:
         return frame
     if not settings.currency:
-        warn_currencies("the rows are in several currencies", counts, wanted, log)
+        choose_currency("the rows are in several currencies", counts, wanted, log)
     gone = sorted({*frame["source_row"]} - {*kept["source_row"]})
     log.remove("out_of_scope", f"amounts in other currencies than {wanted}", gone, warn=True)
     return kept

@@ -18,16 +18,14 @@ from erresearch.exports.log import Accounting, Caution, Export, Guess, ReadLog
 from erresearch.exports.privacy import show_name
 from erresearch.io import pd, pl
 
-_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "posts": ("platform", "account", "post_id"),
-        "daily": ("platform", "account", "post_id", "date"),
-        "followers": ("platform", "account", "date"),
-        "ads": ("platform", "account", "entity", "date", "date_end", "currency"),
-        "survey": ("entity", "respondent", "date"),
-        "outcomes": ("entity", "outcome", "kind", "date", "order_id", "segment", "currency"),
-    }
-)
+_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "posts": ("platform", "account", "post_id"),
+    "daily": ("platform", "account", "post_id", "date"),
+    "followers": ("platform", "account", "date"),
+    "ads": ("platform", "account", "entity", "date", "date_end", "currency"),
+    "survey": ("entity", "respondent", "date"),
+    "outcomes": ("entity", "outcome", "kind", "date", "order_id", "segment", "currency"),
+}
 _ABOUT_THE_FILE = frozenset({"source_row", "part", "exported", "age_days"})
 _EXPOSURES = ("impressions", "views", "reach")
 _SHOWN = 6

@@ -384,7 +384,7 @@ def to_utf8(
 ) -> bytes | memoryview:
     """Bring a text file to UTF-8.
 
-    A byte order mark decides; else strict UTF-8; else cp1251 or cp1252 by how the letters above 127 stand together.
+    A byte order mark decides; else strict UTF-8; else one of three code pages by how letters above 127 stand together.
 
     Parameters
     ----------
@@ -518,14 +518,21 @@ def _readable(utf8: bytes | memoryview, name: str) -> bytes | memoryview:
 
 
 def guess_encoding(data: bytes) -> str:
-    """Tell cp1251 from cp1252: Cyrillic words are runs of letters above 127, accents stand alone.
+    """Tell cp1250, cp1251 and cp1252 apart.
+
+    Cyrillic words are runs of letters above 127, accents stand alone; letters of Polish and Czech are signs such as ³
+    and ¿ in the West, which do not stand within words.
 
     Examples
     --------
     >>> guess_encoding("Просмотры".encode("cp1251")), guess_encoding("Categoría".encode("cp1252"))
     ('cp1251', 'cp1252')
+    >>> guess_encoding("Sprzedaż; zasięg, wysłane".encode("cp1250"))
+    'cp1250'
     """
     sample = data[: 1 << 20]
+    if re.search(rb"[A-Za-z](?:\xbf|[\xb3\xb9\xbc\xbe\x8d\x8f\x9d][A-Za-z])", sample):
+        return "cp1250"
     runs = re.findall(rb"[\xa8\xb8\xc0-\xff]+", sample)
     long = sum(len(run) for run in runs if len(run) >= 3)
     return "cp1251" if runs and long > 0.5 * sum(map(len, runs)) else "cp1252"

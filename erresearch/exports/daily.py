@@ -84,17 +84,13 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind:
     together = pl.concat(frames, how="diagonal")
     keys = ["date", "platform", "account"]
     figures = [name for name in together.columns if name not in (*keys, "source_row")]
-    for name in figures:
-        known = together.filter(pl.col(name).is_not_null())
-        twice = known.filter(known.select(pl.struct(keys).is_duplicated()).to_series())
-        if twice.height and twice.select([*keys, name]).n_unique() > twice.select(keys).n_unique():
-            raise DataError(
-                f"{log.name}: {name} is given twice for the same day with different values",
-                got=places(tuple(twice["source_row"].head(3)), twice.height),
-                fix=f"export one table at a time, or read one of them with {argument('platform')}"
-                if len(frames) > 1
-                else f"say which column holds the shop or account of a row with account, in [columns] {in_mapping()}",
-            )
+    fix = f"say which column holds the shop or account of a row with account, in [columns] {in_mapping()}"
+    if len(frames) > 1:
+        fix = f"export one table at a time, or read one of them with {argument('platform')}"
+    long = together.with_columns(pl.col(figures).cast(pl.String)).unpivot(
+        figures, index=[*keys, "source_row"], variable_name="outcome"
+    )
+    _refuse_twice(long.drop_nulls("value"), [*keys, "outcome"], log, fix)
     merged = together.group_by(keys, maintain_order=True).agg(
         pl.col(figures).drop_nulls().first(), pl.col("source_row").first()
     )
@@ -560,14 +556,19 @@ def _once(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     """The same figure of the same day in two tables is one, or an error."""
     keys = ["date", "date_end", "grain", "entity", "outcome", "segment"]
     # rows of a whole range have no date to be known by, and may be alike
-    ranged = frame.filter(pl.col("grain") == "range")
-    distinct = frame.filter(pl.col("grain") != "range")
-    distinct = pl.concat([distinct.unique([*keys, "value"], maintain_order=True, keep="first"), ranged])
+    ranged = pl.col("grain") == "range"
+    dated = frame.filter(~ranged).unique([*keys, "value"], maintain_order=True, keep="first")
+    _refuse_twice(dated, keys, log, "export one table at a time")
+    return pl.concat([dated, frame.filter(ranged)])
+
+
+def _refuse_twice(long: pl.DataFrame, keys: Sequence[str], log: ReadLog, fix: str) -> None:
+    """Refuse a figure that is given twice for the same day with different values."""
+    distinct = long.unique([*keys, "value"], maintain_order=True, keep="first")
     twice = distinct.filter(distinct.select(pl.struct(keys).is_duplicated()).to_series())
-    if twice.height and twice["grain"][0] != "range":
+    if twice.height:
         raise DataError(
-            f"{log.name}: {twice['outcome'][0]!r} is given twice for one day with different values",
+            f"{log.name}: {twice['outcome'][0]} is given twice for the same day with different values",
             got=places(tuple(twice["source_row"].head(3)), twice.height),
-            fix="export one table at a time",
+            fix=fix,
         )
-    return distinct

@@ -9,8 +9,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 from erresearch.errors import DataError, argument
 from erresearch.exports.layouts import load_registry
@@ -56,6 +55,7 @@ _WAYS = (
     # weeks by the calendar of ISO 8601
     rf"(?i)^(?P<year>\d{{4}})[-/\s]?{_WEEK}[-\s]?(?P<week>\d{{1,2}})$",
     rf"(?i)^{_WEEK}\.?\s?(?P<week>\d{{1,2}})[\s,/-]+(?P<year>\d{{4}})$",
+    r"^(?P<name>\p{L}+)[-/](?P<day>\d{1,2})[-/](?P<short>\d{4}|\d{2})$",
     r"^(?P<name>\p{L}+)\.?[-/,\s]+(?:de\s+)?(?P<year>\d{4})$",
     r"^(?P<year>\d{4})[-/\s]+(?P<name>\p{L}+)\.?$",
     r"^(?P<month>\d{1,2})[-/.](?P<year>\d{4})$",
@@ -66,31 +66,12 @@ _BARE = (_COMPACT, _YEAR_MONTH_BARE, _UNIX, _SERIAL)
 #: A first and a last day in one cell; a sign between them stands apart from those within a date.
 _RANGE = r"^(?P<from>.*?\d\S*)(?:\s*[–—]\s*|\s+-\s+|\s+(?:to|bis|t/m|au|al|a|até)\s+)(?P<to>.*\d{4}.*)$"
 _ISO_RANGE = r"^(?P<from>\d{4}-\d{2}-\d{2})/(?P<to>\d{4}-\d{2}-\d{2})$"
-# shapes that a parser in C reads at once, by order: (pattern, format, precision, whether the zone is in it)
-_FAST: tuple[tuple[str, Mapping[str, str], Precision, bool], ...] = (
-    (r"^\d{4}-\d{2}-\d{2}$", MappingProxyType({"": "%Y-%m-%d"}), "day", False),
-    (r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$", MappingProxyType({"": "%Y-%m-%d %H:%M:%S"}), "second", False),
-    (r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$", MappingProxyType({"": "%Y-%m-%dT%H:%M:%S"}), "second", False),
-    (
-        r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2} [+-]\d{4}$",
-        MappingProxyType({"": "%Y-%m-%d %H:%M:%S %z"}),
-        "second",
-        True,
-    ),
-    (
-        r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2} [+-]\d{4}$",
-        MappingProxyType({"": "%Y-%m-%d %H:%M %z"}),
-        "minute",
-        True,
-    ),
-    (
-        r"^\d{2}/\d{2}/\d{4} \d{2}:\d{2}$",
-        MappingProxyType({"MDY": "%m/%d/%Y %H:%M", "DMY": "%d/%m/%Y %H:%M"}),
-        "minute",
-        False,
-    ),
-    (r"^\d{2}/\d{2}/\d{4}$", MappingProxyType({"MDY": "%m/%d/%Y", "DMY": "%d/%m/%Y"}), "day", False),
-)
+#: Shapes that a parser in C reads at once, by their order of numeric dates; empty where the shape says it.
+_FAST: Final = (
+    ("", "%Y-%m-%d"), ("", "%Y-%m-%d %H:%M:%S"), ("", "%Y-%m-%dT%H:%M:%S"), ("", "%Y-%m-%d %H:%M:%S %z"),
+    ("", "%Y-%m-%d %H:%M %z"), ("MDY", "%m/%d/%Y %H:%M"), ("DMY", "%d/%m/%Y %H:%M"), ("MDY", "%m/%d/%Y"),
+    ("DMY", "%d/%m/%Y"),
+)  # fmt: skip
 
 
 def without(moments: pl.Series, rows: pl.Series) -> pl.Series:
@@ -270,21 +251,21 @@ def _fast(text: pl.Series, order: str, *, fixed: bool) -> Times | None:
     some = text.head(200).drop_nulls().head(50)
     if some.is_empty():
         some = text.drop_nulls().head(50)
-    for pattern, formats, precision, zoned in _FAST:
-        form = formats.get("", formats.get(order))
-        if form is None or not some.str.contains(pattern).all():
+    for wanted, form in _FAST:
+        pattern = re.sub("%.", r"\\d{2}", form.replace("%Y", r"\d{4}").replace("%z", r"[+-]\d{4}"))
+        if wanted not in ("", order) or not some.str.contains(f"^{pattern}$").all():
             continue
         parsed = by_morsels(text, pl.col("").str.to_datetime(form, strict=False, time_unit="us"))
         if parsed.null_count() != text.null_count():
             return None
-        if "" not in formats and not fixed and not (parsed.dt.day() > _MONTHS).any():
+        if wanted and not fixed and not (parsed.dt.day() > _MONTHS).any():
             return None
-        utc = parsed.dt.replace_time_zone(None) if zoned else None
-        local = parsed
-        if zoned:
-            local = text.str.slice(0, 19 if precision == "second" else 16).str.to_datetime(
-                form.removesuffix(" %z"), strict=False, time_unit="us"
-            )
+        precision: Precision = "second" if "%S" in form else "minute" if "%M" in form else "day"
+        utc, local = None, parsed
+        if form.endswith("%z"):
+            utc, bare = parsed.dt.replace_time_zone(None), form.removesuffix(" %z")
+            length = 19 if precision == "second" else 16
+            local = text.str.slice(0, length).str.to_datetime(bare, strict=False, time_unit="us")
         return Times(local, utc, precision, pl.repeat(False, len(text), eager=True, dtype=pl.Boolean))
     return None
 

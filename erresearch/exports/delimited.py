@@ -391,10 +391,10 @@ def fast_body(
         strings_can_be_null=False,
     )
 
-    def frame_of(numbered: tuple[int, memoryview]) -> pl.DataFrame:
+    def table_of(numbered: tuple[int, memoryview]) -> pa.Table:
         number, piece = numbered
         skipped = 0 if number else records.lines[header_at]
-        table = pa_csv.read_csv(
+        return pa_csv.read_csv(
             pa.BufferReader(pa.py_buffer(piece)),
             # one block: a piece is not to be cut again, where a row may run over several lines
             pa_csv.ReadOptions(
@@ -406,15 +406,16 @@ def fast_body(
             parsed,
             converted,
         )
-        # what was parsed is let go piece by piece
-        frame = pl.from_arrow(table)
-        assert isinstance(frame, pl.DataFrame)
-        return frame
 
     try:
-        pieces = enumerate(_pieces(data[:end], records.delimiter))
-        return pl.concat(in_threads(frame_of, pieces), rechunk=True)
+        whole = pa.concat_tables(in_threads(table_of, enumerate(_pieces(data[:end], records.delimiter))))
     except _NotByTheBookError:
         return None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError):
         return fast_body(records, header_at, width, positions) if counts else None
+    columns = []
+    for name in wanted:  # one after the other, so that no more than one column is there twice
+        columns.append(pl.Series(name, whole[name]).rechunk())
+        whole = whole.drop_columns([name])
+    pa.default_memory_pool().release_unused()
+    return pl.DataFrame(columns)

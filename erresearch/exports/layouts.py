@@ -143,7 +143,6 @@ class Format:
     zone_rule: str = ""
     decimal: str = ""
     key: str = "post_id"
-    member: str = ""
     refuse: str = ""
     group: str = ""
     description_row: str = ""
@@ -176,7 +175,7 @@ class Format:
     states: Mapping[str, str] = field(default_factory=dict)
     sums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    rates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    figures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def headers(self, target: str) -> tuple[str, ...]:
         """Every header of a column, in all languages."""
@@ -249,7 +248,7 @@ _FREEZE: Mapping[str, Callable[[Any], Any]] = {
         target: {language: _texts(texts) for language, texts in headers.items()}
         for target, headers in value.items()
     },
-    **dict.fromkeys(("sums", "lines", "rates"), lambda value: {k: _texts(v) for k, v in value.items()}),
+    **dict.fromkeys(("sums", "lines", "figures"), lambda value: {k: _texts(v) for k, v in value.items()}),
     **dict.fromkeys(
         ("signature", "id_clock", "errors", "ignore", "refund", "summary_titles", "labels", "comparisons"),
         tuple,

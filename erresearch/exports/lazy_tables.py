@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import narwhals.stable.v2 as nw
@@ -19,17 +18,15 @@ from erresearch.io import pd
 from erresearch.schema import POSTS
 
 #: What makes a table one of each kind: all of the first columns, and one of the second where there are any.
-KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingProxyType(
-    {
-        "posts": (
-            ("account", "published_at"),
-            tuple(column.name for column in POSTS.columns if column.dtype == "number"),
-        ),
-        "outcomes": (("date", "entity", "outcome", "value"), ()),
-        "ads": (("date", "spend"), ()),
-        "followers": (("date", "account", "followers"), ()),
-    }
-)
+KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "posts": (
+        ("account", "published_at"),
+        tuple(column.name for column in POSTS.columns if column.dtype == "number"),
+    ),
+    "outcomes": (("date", "entity", "outcome", "value"), ()),
+    "ads": (("date", "spend"), ()),
+    "followers": (("date", "account", "followers"), ()),
+}
 _NUMBERS: Final = (*KINDS["posts"][1], "value", "spend", "engagement")
 _FLAGS: Final = tuple(column.name for column in POSTS.declared if column.dtype == "flag")
 _CONSTANTS: Final = ("platform", "account", "entity", "currency")
@@ -309,32 +306,27 @@ def _kind(columns: Sequence[str], asked: str | None, place: str) -> str:
         for kind, (needed, some) in KINDS.items()
         if set(needed) <= there and (not some or there & set(some))
     ]
-    if asked is not None and asked in fitting:
-        return asked
-    if asked is not None and asked in KINDS:
-        needed, some = KINDS[asked]
-        absent = [name for name in needed if name not in there]
-        what = f"no column {', '.join(map(repr, absent))}" if absent else f"none of {', '.join(some)}"
-        raise ColumnError(
-            f"{place!r} cannot be a table of {asked}", got=f"{what}; it has {_told(columns)}",
-            fix=f"name its columns {in_mapping()}: [columns] canonical name = its name",
-        )  # fmt: skip
-    if asked is not None:
+    if asked in fitting or (asked is None and fitting):
+        return asked or fitting[0]
+    if asked is not None and asked not in KINDS:
         raise DataError(
             f"{place!r} is to hold {asked}",
             got=asked,
             allowed=", ".join(KINDS),
             fix="read such files as exports",
         )
-    if not fitting:
-        allowed = "; ".join(
-            f"{kind}: {', '.join(needed)}" + (" and a count such as likes" if some else "")
-            for kind, (needed, some) in KINDS.items()
-        )
-        raise ColumnError(
-            f"the columns of {place!r} are of no kind that is known",
-            got=_told(columns),
-            allowed=allowed,
-            fix=f"name its columns {in_mapping()}: [columns] canonical name = its name",
-        )
-    return fitting[0]
+    wrong, got = f"the columns of {place!r} are of no kind that is known", _told(columns)
+    if asked is not None:
+        absent = ", ".join(repr(name) for name in KINDS[asked][0] if name not in there)
+        lacks = f"no column {absent}" if absent else f"none of {', '.join(KINDS[asked][1])}"
+        wrong, got = f"{place!r} cannot be a table of {asked}", f"{lacks}; it has {got}"
+    kinds = (
+        f"{kind}: {', '.join(needed)}" + (" and a count such as likes" if some else "")
+        for kind, (needed, some) in KINDS.items()
+    )
+    raise ColumnError(
+        wrong,
+        got=got,
+        allowed="" if asked else "; ".join(kinds),
+        fix=f"name its columns {in_mapping()}: [columns] canonical name = its name",
+    )

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from erresearch.errors import ColumnError, DataError
 from erresearch.exports.layouts import load_registry
@@ -26,14 +26,12 @@ COUNTED_BACK = "counted back"
 _SHOWN = 3
 _TOLERATED = 0.05
 """Share of cells that cannot be used beyond which a column is refused."""
-_NAMES: Mapping[Bucket, str] = MappingProxyType(
-    {
-        "totals": "rows of totals",
-        "error_rows": "rows in which the platform reports an error",
-        "rejected": "rejected",
-        "out_of_scope": "out of scope",
-    }
-)
+_NAMES: Final[Mapping[Bucket, str]] = {
+    "totals": "rows of totals",
+    "error_rows": "rows in which the platform reports an error",
+    "rejected": "rejected",
+    "out_of_scope": "out of scope",
+}
 
 
 def _first(rows: Iterable[int]) -> tuple[int, ...]:

@@ -28,6 +28,8 @@ _UNDER_DOT = r"^-?(\d+|\d*\.\d+|\d+\.|\d{1,3}(,\d{3})+(\.\d+)?|\d{1,2}(,\d{2})+,
 _UNDER_COMMA = r"^-?(\d+|\d*,\d+|\d{1,3}(\.\d{3})+(,\d+)?)$"
 _GROUPED_DOT = r"^-?\d{1,3}(\.\d{3})+$"
 _GROUPED_COMMA = r"^-?\d{1,3}(,\d{3})+$"
+_NUMBER = r"^(?:-?[A-Z]{3}\s?)?[^\p{L}\d]{0,4}[-(]?[^\p{L}\d]{0,4}\d[\d.,'\s]*\)?\s?[^\d]{0,3}$"
+_MOST = 0.8
 _SCIENTIFIC = r"^-?\d+([.,]\d+)?[eE]\+?\d{1,3}$"
 
 
@@ -74,6 +76,19 @@ class Numbers:
     rounded: pl.Series | None = None
     censored: pl.Series | None = None
     broken: pl.Series | None = None
+
+
+def are_numbers(cells: pl.Series) -> bool:
+    """Whether four of five cells that say something look like numbers, money and percent included.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> are_numbers(pl.Series(["€ 1.234,50", "12", ""])), are_numbers(pl.Series(["Ann", "3 apples"]))
+    (True, False)
+    """
+    said = cells.cast(pl.String).str.strip_chars().replace("", None).drop_nulls()
+    return int(said.str.contains(_NUMBER).sum()) >= max(1.0, _MOST * len(said))
 
 
 def parse_numbers(column: TextColumn, reading: Reading) -> Numbers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 
@@ -38,7 +38,8 @@ _INSTAGRAM_EPOCH = 1_314_220_021_721
 _EARLIEST = {"x": 1_288_834_974_657, "instagram": 1_314_220_021_721, "tiktok": 1_396_310_400_000}
 _LATEST = 4_070_908_800_000
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_START, _CODE = "https://www.instagram.com/", 11
+# letters of a code, and of an address that has p, tv, reel or reels before it
+_START, _CODE, _USUAL = "https://www.instagram.com/", 11, (40, 44)
 _DAMAGED = r"^\d+([.,]\d+)?[eE]\+?\d+$"
 _CUT = r"^\d{15}(0+)$"
 _DIGITS, _ENOUGH = 15, 6
@@ -330,64 +331,38 @@ def instagram_time(links: pl.Series) -> pl.Series:
     polars.Series
         UTC without zone; null where there is no such id.
     """
-    usual = _usual_codes(links)
-    if usual is not None:
-        return _moments(usual // (1 << 23) + _INSTAGRAM_EPOCH, "instagram")
-    number = links.str.extract(r"/stories/[^/]+/(\d{17,19})", 1).cast(pl.Int64, strict=False)
-    code = links.str.extract(r"instagram\.com/(?:[^/]+/)?(?:p|reel|reels|tv)/([A-Za-z0-9_-]{11})", 1)
-    if code.null_count() < len(code):
-        number = number.fill_null(_from_base64(code))
+    # of the usual address the code is cut out by its place, in a fifth of the time that a pattern takes
+    code, stories = links.str.slice(-1 - _CODE, _CODE), None
+    usual = links.str.starts_with(_START) & links.str.ends_with("/") & (links.str.slice(-2 - _CODE, 1) == "/")
+    usual &= links.str.len_bytes().is_between(*_USUAL) & (code.str.len_bytes() == _CODE)
+    if not usual.fill_null(False).all():
+        stories = links.str.extract(r"/stories/[^/]+/(\d{17,19})", 1).cast(pl.Int64, strict=False)
+        code = links.str.extract(r"instagram\.com/(?:[^/]+/)?(?:p|reel|reels|tv)/([A-Za-z0-9_-]{11})", 1)
+    number = (
+        _from_base64(code) if code.null_count() < len(code) else pl.Series([None] * len(code), dtype=pl.Int64)
+    )
+    number = number if stories is None else stories.fill_null(number)
     return _moments(number // (1 << 23) + _INSTAGRAM_EPOCH, "instagram")
-
-
-def _usual_codes(links: pl.Series) -> pl.Series | None:
-    """Ids where every address is of the usual shape, cut by position: a fifth of the time that a pattern takes."""
-    if not len(links) or not links.str.starts_with(_START).fill_null(False).all():
-        return None
-    arrow = links.to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, ends, letters = arrow.buffers()
-    bounds = np.frombuffer(ends, dtype=np.int64)[arrow.offset : arrow.offset + len(arrow) + 1]
-    text = np.frombuffer(letters, dtype=np.uint8)
-    last = bounds[1:]
-    middle = last - bounds[:-1] - len(_START) - _CODE - 2
-    if (
-        not np.isin(middle, (1, 2, 4)).all()
-        or not ((text[last - 1] == 47) & (text[last - _CODE - 2] == 47)).all()
-    ):
-        return None
-    place = _places()
-    number = np.zeros(len(links), dtype=np.int64)
-    valid = np.ones(len(links), dtype=bool)
-    for column in range(_CODE):
-        digit = place[text[last - 1 - _CODE + column]]
-        valid &= (digit >= 0) & (digit < (8 if column == 0 else 64))  # eleven letters hold 66 bits, an id 63
-        number = (number << 6) | digit
-    return pl.Series(np.where(valid, number, -1))
-
-
-def _places() -> np.ndarray:
-    """Value of each letter in base 64; −1 for any other."""
-    place = np.full(256, -1, dtype=np.int64)
-    place[np.frombuffer(_ALPHABET, dtype=np.uint8)] = np.arange(64)
-    return place
 
 
 def _from_base64(codes: pl.Series) -> pl.Series:
     """Eleven letters of base 64 as one number, a column at a time."""
-    place = _places()
-    letters = np.frombuffer(codes.fill_null("A" * 11).str.join("")[0].encode(), dtype=np.uint8).reshape(
-        -1, 11
-    )
+    place = np.full(256, -1, dtype=np.int64)
+    place[np.frombuffer(_ALPHABET, dtype=np.uint8)] = np.arange(64)
+    letters = np.frombuffer(codes.fill_null("A" * _CODE).str.join("")[0].encode(), dtype=np.uint8)
     number = np.zeros(len(codes), dtype=np.int64)
-    for column in range(11):
-        number = (number << 6) | place[letters[:, column]]
-    fits = place[letters[:, 0]] < 8  # eleven letters hold 66 bits, an id 63
-    return pl.Series(np.where(fits, number, -1)).set(codes.is_null(), None)
+    valid = np.ones(len(codes), dtype=bool)
+    for column in letters.reshape(-1, _CODE).T:
+        number = (number << 6) | place[column]
+        valid &= place[column] >= 0
+    # eleven letters hold 66 bits, an id 63
+    valid &= place[letters[::_CODE]] < 8
+    return pl.Series(np.where(valid, number, -1)).set(codes.is_null(), None)
 
 
-DECODERS: Mapping[str, Callable[[pl.Series], pl.Series]] = MappingProxyType(
-    {"x": x_time, "tiktok": tiktok_time, "instagram": instagram_time}
-)
+DECODERS: Final[Mapping[str, Callable[[pl.Series], pl.Series]]] = {
+    "x": x_time, "tiktok": tiktok_time, "instagram": instagram_time
+}  # fmt: skip
 """How each platform's ids are read, by the name that ``platforms.toml`` uses."""
 
 

@@ -12,29 +12,15 @@ import functools
 import hashlib
 import re
 import secrets
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from erresearch.io import pl
-from erresearch.io.files import resource
+from erresearch.io.files import registry, resource
 
 #: Letters of a header that are looked at; what is longer is no name of a column.
 LONGEST_HEADER: Final = 300
-_PERSONAL: Final = re.compile(
-    r"e-?mail|phone|telefoon|teléfono|телефон|first name|last name|full name|recipient|surname|voornaam|achternaam|"
-    r"address|street|billing (name|zip|city|company|province)|shipping (name|zip|city|company|province)|\bzip\b|"
-    r"\bip\b|ipaddress|latitude|longitude|customer|card (id|name|last|holder|address)|cardholder|"
-    r"card.{0,40}(fingerprint|exp)|"
-    r"deal owner|\bowner\b|associated (company|contact)|posted by|external ?(data)?reference|custom data|"
-    r"notes?$|note attributes|payment (reference|id)s?|employee|device id|statement descriptor|network id|message$|"
-    r"\bcookie|birth|password|buyer|\bclient\b|guest name|comprador|cliente|destinatario|correo|direcci[oó]n|"
-    r"apellido|klant|koper|bezoeker|adres|kunde|käufer|empfänger|adresse|anschrift|straße|acheteur|pr[eé]nom|"
-    r"nom de famille|courriel|имя|фамилия|клиент|покупател|адрес|почта"
-)
-# what somebody wrote: not shown, yet the title of a page or a product is no person
-_FREE_TEXT: Final = re.compile(
-    r"caption|description|beschrijving|omschrijving|descripción|title|título|titel|text"
-)
 _CONTACT: Final = (
     r"[\w.+-]@[\w-]+\.\w|^\s*\+\d[\d\s()/-]{7,}\d\s*$|"
     r"\p{L}(?:straat|straße|strasse|laan|gasse|plein)\s+\d|^\d+\s+\p{L}.*\s(?i:street|road|avenue|lane|drive)\b"
@@ -47,23 +33,17 @@ _FEW_NAMES: Final = 5
 # letters, and between them what stands in names of columns; a digit, an @ or an address does not
 _NAME_OF_COLUMN: Final = re.compile(r"[^\W\d](?:[^\W\d]|[ \-–_/()\[\]%.,:&'’?\"“”„+|$€£¥₹₽₴₺])*")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
+# a word with a capital, and later a longer one without, as nobody is called; no particle of names follows the first
+_SENTENCE: Final = re.compile(
+    r"[A-Z][a-z]+ (?!(?:van|von|vom|zu|de|den|der|di|da|do|dos|du|del|della|la|le|el|al|bin|ibn|ten|ter|af|av) )"
+    r"[^A-Z]*[a-z]{4,}[^A-Z]*"
+)
 _MOST_WORDS: Final = 8
 _CUT_HEADER, _CUT_NAME, _CUT_SHAPE = 40, 60, 20
 #: Columns whose text may be shown: declared labels, and words that come from the registry.
-LABELS: Final = frozenset(
-    (
-        "platform",
-        "account",
-        "entity",
-        "post_type",
-        "currency",
-        "outcome",
-        "kind",
-        "grain",
-        "time_source",
-        "time_precision",
-    )
-)
+LABELS: Final = frozenset((
+    "platform", "account", "entity", "post_type", "currency", "outcome", "kind", "grain", "time_source", "time_precision",
+))  # fmt: skip
 
 
 def is_personal(header: str) -> bool:
@@ -84,7 +64,7 @@ def is_personal(header: str) -> bool:
     >>> is_personal("Billing Name"), is_personal("Customer Email"), is_personal("Reach")
     (True, True, False)
     """
-    return names_people(header) or _FREE_TEXT.search(header[:LONGEST_HEADER].casefold()) is not None
+    return names_people(header) or _personal("texts").search(header[:LONGEST_HEADER].casefold()) is not None
 
 
 def names_people(header: str) -> bool:
@@ -95,7 +75,13 @@ def names_people(header: str) -> bool:
     >>> names_people("Customer name"), names_people("Page title and screen class")
     (True, False)
     """
-    return _PERSONAL.search(header[:LONGEST_HEADER].strip().casefold()) is not None
+    return _personal("people").search(header[:LONGEST_HEADER].strip().casefold()) is not None
+
+
+@functools.cache
+def _personal(what: str) -> re.Pattern[str]:
+    """Patterns of the registry in one."""
+    return re.compile("|".join(registry("platforms.toml")["personal"][what]))
 
 
 def holds_people(cells: pl.Series) -> bool:
@@ -192,22 +178,35 @@ def _shaped_like_a_header(header: str) -> bool:
 def _words_of_headers() -> frozenset[str]:
     """Every word of the registry of layouts."""
     text = (resource("data") / "platforms.toml").read_text(encoding="utf-8")
-    return frozenset(word.casefold() for word in _WORD.findall(text))
+    return frozenset(word.casefold() for word in _WORD.findall(_bare(text)))
+
+
+def _bare(text: str) -> str:
+    """A text without accents."""
+    return "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
 
 
 def has_known_words(header: str) -> bool:
-    """Whether half of its words are words of known headers."""
-    words = [word.casefold() for word in _WORD.findall(header)]
-    return 2 * sum(word in _words_of_headers() for word in words) >= len(words)
+    """Whether half of its words are words of known headers; of words with capitals, as names have them, two thirds."""
+    words = _WORD.findall(_bare(header))
+    strange = [word for word in words if word.casefold() not in _words_of_headers()]
+    share = 3 if any(word[0].isupper() for word in strange) else 2
+    return share * len(strange) <= len(words)
 
 
-def _column_name(header: str) -> bool:
-    """Whether a header may be shown: it has known words, so that it is nobody's name."""
-    return _shaped_like_a_header(header) and has_known_words(header)
+def _column_name(header: str, *, figures: bool) -> bool:
+    """Whether a header may be shown, as nobody's name: by known words, or as a sentence over figures."""
+    said = has_known_words(header) or (figures and _SENTENCE.fullmatch(_bare(header)) is not None)
+    return said and _shaped_like_a_header(header)
 
 
 def show_headers(
-    header: Sequence[str], *, known: Iterable[int] = (), positions: Iterable[int] | None = None, most: int = 8
+    header: Sequence[str],
+    *,
+    known: Iterable[int] = (),
+    figures: Iterable[int] = (),
+    positions: Iterable[int] | None = None,
+    most: int = 8,
 ) -> str:
     """Name columns by their headers, or by their number where a header does not look like the name of a column.
 
@@ -217,6 +216,8 @@ def show_headers(
         A row that was recognised as headers.
     known : iterable of int
         Positions whose header is in the registry or in the caller's mapping, shown as printed.
+    figures : iterable of int
+        Positions of columns of numbers.
     positions : iterable of int, optional
         Columns to name; all that have a header by default.
     most : int
@@ -232,12 +233,12 @@ def show_headers(
     >>> show_headers(["Date", "Branch", "ann@example.org"], known=[0])
     "'Date', 'Branch', column 3"
     """
-    certain = set(known)
+    certain, numbers = set(known), set(figures)
     wanted = [i for i in (range(len(header)) if positions is None else positions) if header[i].strip()]
     named = []
     for i in wanted[:most]:
         text = " ".join(header[i].lstrip("\ufeff").split())
-        if i in certain or _column_name(text):
+        if i in certain or _column_name(text, figures=i in numbers):
             named.append(repr(text if len(text) <= _CUT_HEADER else text[: _CUT_HEADER - 1] + "…"))
         else:
             named.append(f"column {i + 1}")
@@ -264,12 +265,13 @@ def looks_like_headers(row: Sequence[str], below: Sequence[Sequence[str]]) -> bo
     if len(cells) < 2 or len(set(cells)) < len(cells) or not all(map(_shaped_like_a_header, cells)):
         return False
     body = [other for other in below if any(cell.strip() for cell in other)][:20]
-    return bool(body) and any(
-        all(any(sign.isdigit() for sign in other[i]) for other in body if i < len(other))
-        and any(i < len(other) for other in body)
+    digits = [
+        [any(sign.isdigit() for sign in other[i]) for other in body if i < len(other)]
         for i, cell in enumerate(row)
         if cell.strip()
-    )
+    ]
+    # the first row below may describe the columns
+    return any(column and all(column[len(column) > 2 :]) for column in digits)
 
 
 def shown_columns(frame: object) -> list[str]:

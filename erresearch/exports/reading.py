@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from erresearch.errors import DataError, ErresearchError, in_mapping
-from erresearch.exports.columns import Built, Draft, draft_of, numeric_targets
+from erresearch.exports.columns import Built, Draft, by_figure, draft_of, numeric_targets
 from erresearch.exports.containers import Bundle, Text, log_of, open_bundle, split_bundle
 from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
 from erresearch.exports.dates import day_of
 from erresearch.exports.layouts import MAPPED, Format, load_registry, normalise
 from erresearch.exports.log import Export, Inspection, ReadLog
-from erresearch.exports.mapping import KEPT, Settings, read_mapping, suggested_mappings
-from erresearch.exports.orders import read_orders
+from erresearch.exports.mapping import KEPT, Settings, read_mapping
+from erresearch.exports.orders import read_orders, read_survey
 from erresearch.exports.posts import read_posts
 from erresearch.exports.privacy import is_personal
 from erresearch.exports.selection import (
@@ -33,7 +33,7 @@ from erresearch.exports.selection import (
     refuse_empty,
     refuse_other,
 )
-from erresearch.exports.surveys import read_survey
+from erresearch.exports.suggestions import suggested_mappings
 from erresearch.exports.tables import Table, stated_zones
 from erresearch.exports.timestamps import check_zone
 from erresearch.io import pd, pl
@@ -394,7 +394,7 @@ def _one(chosen: Sequence[Table], job: _Job) -> Export:
     """Canonical rows of one table, or of tables that stand in one file by design."""
     log, platform, unread = job.log, job.platform, job.unread
     settings = _with_zone(_with_export_day(job.settings, chosen, job.bundle, log), chosen[0], log)
-    drafts = [draft_of(table, log, settings) for table in chosen]
+    drafts = [each for table in chosen for each in by_figure(draft_of(table, log, settings), log)]
     if len(unread) and chosen[0].match.layout.stack:
         log.remove("out_of_scope", "rows of tables that are of no known layout", unread)
     drafts = _of_platform(drafts, platform, log)
@@ -530,20 +530,17 @@ def _with_export_day(settings: Settings, chosen: Sequence[Table], bundle: Bundle
         return settings
     named = re.search(r"(20\d{2})[-_.](\d{2})[-_.](\d{2})", bundle.name)
     if named:
-        day = day_of("-".join(named.groups()))
-        log.guess("day of the export", day, "the file is named so", f"exported_at {in_mapping()}")
-        return replace(settings, exported_at=day)
-    changed = bundle.changed
-    if changed is not None and _just_before(last, changed):
-        log.guess(
-            "day of the export", changed, "the file was last changed then", f"exported_at {in_mapping()}"
+        day, reason = day_of("-".join(named.groups())), "the file is named so"
+    elif bundle.changed is not None and _just_before(last, bundle.changed):
+        day, reason = bundle.changed, "the file was last changed then"
+        text = (
+            f"the dates have no year; it was taken from the file's own date, {day}, which fits its last row"
         )
-        log.caution(
-            "year",
-            f"the dates have no year; it was taken from the file's own date, {changed}, which fits its last row",
-        )
-        return replace(settings, exported_at=changed)
-    return settings
+        log.caution("year", text)
+    else:
+        return settings
+    log.guess("day of the export", day, reason, f"exported_at {in_mapping()}")
+    return replace(settings, exported_at=day)
 
 
 def _with_zone(settings: Settings, table: Table, log: ReadLog) -> Settings:

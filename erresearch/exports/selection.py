@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from erresearch.errors import ColumnError, DataError, argument, in_mapping
-from erresearch.exports.columns import OTHER_CURRENCY, warn_currencies
+from erresearch.exports.columns import OTHER_CURRENCY, choose_currency
 from erresearch.exports.combine import combine_exports
 from erresearch.exports.containers import Bundle, Text
 from erresearch.exports.dates import orders_of, share_of_times
@@ -27,8 +28,10 @@ from erresearch.exports.layouts import (
     vocabulary,
 )
 from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, counted
-from erresearch.exports.mapping import KEPT, NEEDED, Settings, allowed_columns, suggested_mappings
+from erresearch.exports.mapping import KEPT, Settings, allowed_columns, columns_of
+from erresearch.exports.numbers import are_numbers
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
+from erresearch.exports.suggestions import suggested_mappings
 from erresearch.exports.tables import (
     Table,
     find_tables,
@@ -38,11 +41,13 @@ from erresearch.exports.tables import (
     stated_zones,
 )
 from erresearch.exports.workbooks import Sheet
-from erresearch.io import pl
+from erresearch.io import pd, pl
 
 # where several layouts are in one file, the first of these is what people come for
 _WANTED: tuple[Kind, ...] = ("posts", "survey", "outcomes", "ads", "followers", "daily")
 _SHOWN = 8
+#: The column that says whose a row is; of how many shared days which share must differ, so that sheets are of others.
+_WHOSE, _ENOUGH, _OTHERS = {"daily": "account", "followers": "account", "outcomes": "entity"}, 7, 0.9
 #: Columns of declared events (erresearch.panel.events.read_events).
 _OF_EVENTS = frozenset({"date", "start", "end", "name", "kind", "entity"})
 Said = TypeVar("Said", Guess, Caution)
@@ -61,7 +66,7 @@ def _refuse_incomplete(layout: Format) -> None:
     figures = any(fields[name].numeric for name in there)
     lacking = [
         part.replace("|", " or ").replace("*", "a figure")
-        for part in NEEDED[layout.kind]
+        for part in columns_of(layout.kind, "needed")
         if not (figures if part == "*" else there & set(part.split("|")))
     ]
     if lacking:
@@ -127,9 +132,9 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
     known = vocabulary()
     rows = [row for row in head if any(cell.strip() for cell in row)] or [[]]
 
-    def worth(at: int) -> tuple[int, bool, int]:
+    def worth(at: int) -> tuple[bool, int, int]:
         hits = sum(normalise(cell) in known for cell in rows[at])
-        return hits, looks_like_headers(rows[at], rows[at + 1 :]), len([c for c in rows[at] if c.strip()])
+        return looks_like_headers(rows[at], rows[at + 1 :]), hits, len([c for c in rows[at] if c.strip()])
 
     sideways = [row for row in rows if len(row) > 3 and share_of_times(pl.Series(row[1:])) > 0.8]
     if sideways:
@@ -186,9 +191,11 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
     command = f"erresearch inspect {shlex.quote(bundle.place)} --suggest"
     guessed = bundle.place and next(suggested_mappings(bundle), None)
     suggests = f"; {command} prints one to begin with" if guessed else ""
+    columns = itertools.zip_longest(*rows[at + 1 :], fillvalue="")
+    figures = [i for i, cells in enumerate(columns) if are_numbers(pl.Series(cells, dtype=pl.String))]
     return ColumnError(
         f"{name}: no known layout has these headers",
-        got="; ".join([show_headers(best, most=5), *alike[:3]]),
+        got="; ".join([show_headers(best, figures=figures, most=5), *alike[:3]]),
         allowed=hint,
         fix=f"say which column is which {in_mapping()}{suggests}",
     )
@@ -406,6 +413,7 @@ def put_together(
         If the sheets contradict each other: in decimal sign, or in the figures of one row.
     """
     tables, exports, foreign = _of_one_currency(tables, read_one, log)
+    exports = _by_sheet(tables, exports, log)
     parts = [table.part for table in tables]
     _refuse_signs(tables, exports, log)
     together = combine_exports(exports, tables=True) if len(exports) > 1 else exports[0]
@@ -428,8 +436,10 @@ def put_together(
         f"{part!r}: {str(export.accounting).replace(chr(10) + '  ', '; ')}"
         for part, export in zip(parts, exports, strict=True)
     ]
-    log.note(f"{len(parts)} tables of one layout were put together: {', '.join(map(repr, parts[:_SHOWN]))}"
-                 + (f" and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""))  # fmt: skip
+    more = f" and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""
+    log.note(
+        f"{len(parts)} tables of one layout were put together: {', '.join(map(repr, parts[:_SHOWN]))}{more}"
+    )
     counted = [part for part, guess in guesses if guess.code == COUNTED_BACK]
     if len(counted) > 1:
         log.caution(
@@ -446,26 +456,42 @@ def put_together(
         together,
         rows=rows,
         name=log.name,
-        guesses=(*log.guesses, *_once(guesses, len(parts), _named_guess)),
-        warnings=(*log.warnings, *_once(cautions, len(parts), _named_caution)),
+        guesses=(*log.guesses, *_once(guesses, len(parts), "name")),
+        warnings=(*log.warnings, *_once(cautions, len(parts), "text")),
         notes=tuple(dict.fromkeys([*log.notes, *accounts, *together.notes])),
     )
 
 
-def _named_guess(part: str, guess: Guess) -> Guess:
-    return replace(guess, name=f"{part}: {guess.name}")
+def _by_sheet(tables: Sequence[Table], exports: list[Export], log: ReadLog) -> list[Export]:
+    """Name accounts by their sheets, where nothing else does and the sheets have other figures for the same days."""
+    name, platform = _WHOSE.get(exports[0].kind, ""), tables[0].match.layout.platform
+    if len(exports) < 2 or any(set(one.rows.get(name, ())) != {platform} for one in exports):
+        return exports
+    rows = pd.concat([one.rows.assign(part=number) for number, one in enumerate(exports)])
+    days = rows.groupby([key for key in ("date", "outcome", "segment") if key in rows], dropna=False)
+    shared = days["part"].nunique() > 1
+    differ = days[list(rows.select_dtypes("float"))].nunique().gt(1).any(axis=1) & shared
+    if shared.sum() < max(_ENOUGH, len(shared) / 2) or differ.sum() < _OTHERS * shared.sum():
+        return exports
+    parts = [show_name(table.part.removeprefix(f"{log.name}: ")) for table in tables]
+    reason = "the sheets have other figures for the same days"
+    log.guess(name, ", ".join(parts), reason, f"a column for {name}")
+    named = []
+    for one, part in zip(exports, parts, strict=True):
+        rows = one.rows.assign(**{name: one.rows[name].replace(platform, part)})
+        named.append(replace(one, rows=rows, guesses=tuple(g for g in one.guesses if g.name != name)))
+    return named
 
 
-def _named_caution(part: str, caution: Caution) -> Caution:
-    return replace(caution, text=f"{part}: {caution.text}")
-
-
-def _once(said: Sequence[tuple[str, Said]], count: int, named: Callable[[str, Said], Said]) -> list[Said]:
-    """What every sheet gives rise to is said once; the rest names its sheet."""
+def _once(said: Sequence[tuple[str, Said]], count: int, attribute: str) -> list[Said]:
+    """What every sheet gives rise to is said once; of the rest an attribute names the sheet."""
     every = [each for _, each in said]
-    return list(
-        dict.fromkeys(each if every.count(each) == count else named(part, each) for part, each in said)
-    )
+
+    def named(part: str, each: Said) -> Said:
+        name: Any = {attribute: f"{part}: {getattr(each, attribute)}"}
+        return each if every.count(each) == count else replace(each, **name)
+
+    return list(dict.fromkeys(named(part, each) for part, each in said))
 
 
 def _of_one_currency(
@@ -484,25 +510,21 @@ def _of_one_currency(
             foreign.append(table)
     counts: Counter[str] = Counter()
     for table, export in read:
-        for code in _currencies(table, export):
-            counts[code] += len(export.rows)
-    if len(counts) < 2:
-        return [table for table, _ in read], [export for _, export in read], foreign
-    chosen = max(counts, key=lambda code: (counts[code], code))
-    warn_currencies("the tables are in several currencies", counts, chosen, log)
-    kept = []
-    for table, export in read:
-        if chosen in (_currencies(table, export) or [chosen]):
-            kept.append((table, export))
-        elif "currency" in export.rows.columns:
-            foreign.append(table)
-        else:
-            # rows that are no amounts stay without the money beside them
-            money = [name for name in export.rows.columns if load_registry().field(name).type == "money"]
-            kept.append(
-                (table, replace(export, rows=export.rows.assign(**dict.fromkeys(money, float("nan")))))
-            )
-    return [table for table, _ in kept], [export for _, export in kept], foreign
+        counts.update(dict.fromkeys(_currencies(table, export), len(export.rows)))
+    if len(counts) > 1:
+        chosen = choose_currency("the tables are in several currencies", counts, None, log)
+        there, read = read, []
+        for table, export in there:
+            if chosen in (_currencies(table, export) or [chosen]):
+                read.append((table, export))
+            elif "currency" in export.rows.columns:
+                foreign.append(table)
+            else:
+                # rows that are no amounts stay without the money beside them
+                money = [name for name in export.rows.columns if load_registry().field(name).type == "money"]
+                rows = export.rows.assign(**dict.fromkeys(money, float("nan")))
+                read.append((table, replace(export, rows=rows)))
+    return [table for table, _ in read], [export for _, export in read], foreign
 
 
 def _currencies(table: Table, export: Export) -> set[str]:

@@ -22,6 +22,7 @@ from erresearch.exports.layouts import (
     vocabulary,
 )
 from erresearch.exports.log import ReadLog, places
+from erresearch.exports.numbers import are_numbers
 from erresearch.exports.privacy import has_known_words, show_headers
 from erresearch.io import pl
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS
@@ -76,7 +77,12 @@ class Table:
 
     def shown(self, positions: Iterable[int] | None = None, *, most: int = 8) -> str:
         """Headers for a message: those that are known as printed, others where they look like names of columns."""
-        return show_headers(self.header, known=self.match.columns.values(), positions=positions, most=most)
+        numbers = [
+            i for i in self.match.unknown
+            if (name := f"c{i}") in self.cells.columns and are_numbers(self.cells[name].head(_SEARCHED))
+        ]  # fmt: skip
+        known = self.match.columns.values()
+        return show_headers(self.header, known=known, figures=numbers, positions=positions, most=most)
 
 
 @dataclass(slots=True)

@@ -6,8 +6,6 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from erresearch.errors import UnknownNameError, argument, in_mapping
 from erresearch.exports.columns import Draft
 from erresearch.exports.dates import Times, parse_times, without
@@ -474,16 +472,13 @@ def _dated(year: pl.Series, month_day: pl.Series) -> pl.Series:
 
 def _back_from(month_day: pl.Series, end: dt.date) -> pl.Series:
     """Years of a run of days that ends on or before `end`, in either direction."""
-    known = month_day.drop_nulls().to_numpy()
-    up = int(np.sum(np.diff(known) > 0)) >= int(np.sum(np.diff(known) < 0))
-    run = known if up else known[::-1]
-    turns = np.concatenate([(run[:-1] > run[1:]), [False]]) if len(run) else np.array([], dtype=bool)
-    back = np.cumsum(turns[::-1])[::-1]
+    known = month_day.drop_nulls().cast(pl.Int64)
+    steps = known.diff().drop_nulls()
+    run = known if (steps > 0).sum() >= (steps < 0).sum() else known.reverse()
     last = int(run[-1]) if len(run) else 0
-    base = end.year if last <= end.month * 100 + end.day else end.year - 1
-    years = base - back
-    years = years if up else years[::-1]
-    out = month_day.cast(pl.Int64)
-    filled = np.zeros(len(out), dtype=np.int64)
-    filled[month_day.is_not_null().to_numpy()] = years
-    return _dated(pl.Series(filled), out)
+    # each fall within the run is a turn of the year, counted from its end
+    falls = (run > run.shift(-1)).fill_null(False).cast(pl.Int64).reverse().cum_sum().reverse()
+    years = end.year - (last > end.month * 100 + end.day) - falls
+    years = years if run is known else years.reverse()
+    filled = pl.Series([None] * len(month_day), dtype=pl.Int64)
+    return _dated(filled.scatter(month_day.is_not_null().arg_true(), years), month_day.cast(pl.Int64))

@@ -12,7 +12,6 @@ import html.parser
 import io
 import itertools
 import os
-import re
 import string
 import struct
 import sys
@@ -33,11 +32,13 @@ MAX_SHEETS: Final = 400
 """Sheets, or tables of a page, beyond which a file is refused."""
 _LONGEST_PAGE: Final = 50 << 20
 _FIX: Final = "download the workbook again, or save the sheet that is wanted as CSV"
-_PLACE: Final = r"\br\s*=\s*[\"'][A-Za-z]*\d+[\"']"
+_ATTRIBUTE: Final = r"\br\s*=\s*[\"']"
+_PLACE, _PLACE_OF_CELL = rf"{_ATTRIBUTE}[A-Za-z]*[0-9]+[\"']", rf"{_ATTRIBUTE}[A-Za-z]+[0-9]+[\"']"
+#: A place below row 99,999 or right of column GR, the 200th: a sheet without one spans no more than `MAX_CELLS`.
+_FAR: Final = rf"{_ATTRIBUTE}(?:[A-Za-z]*[0-9]{{6}}|[A-Za-z]{{3}}|[H-Zh-z][A-Za-z]|[Gg][S-Zs-z])"
 _LONGEST_PLACE: Final = 12
 """Letters or digits of a place beyond which it is past every sheet."""
-_CELL: Final = r"<(?:\w+:)?c[\s/>]"
-_FORMULA: Final = re.compile(rb"<(?:\w+:)?f[\s/>]")
+_CELL, _FORMULA = (rf"<(?:[0-9A-Za-z_]+:)?{tag}[\s/>]" for tag in "cf")
 # records of an .xls workbook that hold a cell: row and column come first
 _BIFF_CELLS: Final = frozenset({0x06, 0xBD, 0xBE, 0xD6, 0xFD, 0x201, 0x203, 0x204, 0x205, 0x27E})
 _BIFF_FORMULA, _BIFF_START, _BIFF_SEVERAL = 0x06, 0x809, frozenset({0xBD, 0xBE})
@@ -65,7 +66,7 @@ def _lasting(value: dt.timedelta) -> str:
 #: How cells of each type are written, so that whole numbers have no point and days no clock.
 _WRITTEN: Final[Mapping[type, Callable[[Any], str]]] = {
     str: str,
-    float: lambda value: repr(value).removesuffix(".0") if abs(value) < 1e15 else repr(value),
+    float: lambda value: str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value),
     bool: lambda value: "TRUE" if value else "FALSE",
     type(None): lambda _: "",
     dt.datetime: _clocked,
@@ -213,15 +214,19 @@ def count_cells(data: bytes) -> tuple[int, int]:
             text = archive.read(info)
             if b"sheetData" not in text:
                 continue
-            formulas += len(_FORMULA.findall(text))
-            most = max(most, _spanned(text))
+            # a parser in Rust looks through a large sheet ten times as fast; each byte is one letter
+            sheet = pl.Series([text.decode("latin-1")])
+            formulas += int(sheet.str.count_matches(_FORMULA)[0])
+            most = max(most, _spanned(sheet))
     return most, formulas
 
 
-def _spanned(text: bytes) -> int:
-    """Cells from the first row and column to the last that the text of a sheet names."""
-    # a parser in Rust looks through a large sheet ten times as fast; each byte is one letter
-    sheet = pl.Series([text.decode("latin-1")])
+def _spanned(sheet: pl.Series) -> int:
+    """Cells from the first row and column to the last that the text of a sheet names; of a small sheet those named."""
+    cells = int(sheet.str.count_matches(_CELL)[0])
+    placed = cells <= sheet.str.count_matches(_PLACE_OF_CELL)[0]
+    if placed and cells <= MAX_CELLS and not sheet.str.contains(_FAR)[0]:
+        return cells
     named = sheet.str.extract_all(_PLACE).explode()
     places = named.str.strip_chars_start("r =\t\r\n").str.strip_chars("\"'")
     letters = places.str.strip_chars_end("0123456789").str.slice(0, _LONGEST_PLACE)
@@ -233,10 +238,8 @@ def _spanned(text: bytes) -> int:
         for letter in column:
             number = number * 26 + ord(letter) - 64
         last_column = max(last_column, number)
-    cells = int(sheet.str.count_matches(_CELL)[0])
-    if cells > int(
-        (letters != "").sum()
-    ):  # cells that do not say where they are stand in the order of their row
+    if cells > int((letters != "").sum()):
+        # cells that do not say where they are stand in the order of their row
         rows = sheet.str.split("<row").explode()
         last_row = max(last_row, len(rows))
         last_column = max(last_column, int(rows.str.count_matches(_CELL).max() or 0))  # type: ignore[arg-type]

@@ -245,6 +245,8 @@ class DayTable:
         Rows without figures that were added for periods without any row.
     short : int
         Periods of an account that lack rows.
+    blank : mapping of str to int
+        Figure → periods of an account in which a row is blank, so that their sum is not known.
     week_start : str
         First day of the table's weeks; empty where its rows are no weeks.
     """
@@ -255,16 +257,19 @@ class DayTable:
     followers: pd.DataFrame | None
     filled: int
     short: int
+    blank: Mapping[str, int]
     week_start: str
 
     def notes(self, freq: Freq) -> list[str]:
         """What is worth a word: periods that lack rows, and what the date of a week means."""
         one, many = PERIODS[freq].one, PERIODS[freq].many
         lacking = f"{self.short:,} {one if self.short == 1 else many} lack days: their reactions are missing"
+        blank = ", ".join(f"{name} in {count:,}" for name, count in self.blank.items())
+        blank = f"{many} in which a day is blank have no sum and are missing, not smaller: {blank}"
         first = (
             f"each row is a week, and its date is taken for the first day of it, a {self.week_start.title()}"
         )
-        return [lacking] * bool(self.short) + [first] * bool(self.week_start)
+        return [lacking] * bool(self.short) + [blank] * bool(self.blank) + [first] * bool(self.week_start)
 
 
 def holds_days(export: Export) -> bool:
@@ -387,6 +392,11 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
     figures = rows.rename(columns={"date": "published_at"})[[*keys, "published_at", "unit", "number", *names]]
     lacks = pd.MultiIndex.from_frame(figures[["unit", "number"]]).isin(short)
     figures.loc[lacks, names] = float("nan")
+    # a figure that an account never has is not blank, one that it lacks on some days of a period is
+    gaps = figures[names].isna() & figures.groupby(keys)[names].transform("count").gt(0)
+    blank = (gaps & ~lacks[:, None]).groupby([figures["unit"], figures["number"]]).any()
+    whole = pd.MultiIndex.from_frame(figures[["unit", "number"]])
+    figures[names] = figures[names].mask(blank.reindex(whole).to_numpy())
     added = _rows_without_figures(rows, clock, had.index[had == 0], to_the_end=by == clock.freq != "D")
     figures = pd.concat([figures, *(one for one in added if len(one))], ignore_index=True)
     # noon is there on every day, midnight is not where clocks change at it
@@ -402,6 +412,7 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
         followers=rows[[*keys, "date", "followers"]].dropna() if "followers" in rows.columns else None,
         filled=sum(map(len, added)),
         short=len(short),
+        blank={str(name): int(count) for name, count in blank.sum().items() if count and by != clock.freq},
         week_start=weekday,
     )
 

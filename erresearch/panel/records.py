@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from types import MappingProxyType
@@ -367,7 +368,9 @@ def belong(
             "several entities have outcomes, and it is not said which account belongs to which",
             got=f"accounts {_list(unknown)}; entities {_list(sorted(outcomes))}",
             allowed="one outcome series per entity, never repeated over several accounts",
-            fix=f"pass entity={{{unknown[0]!r}: {sorted(outcomes)[0]!r}, …}}",
+            fix=f"pass entity={{{unknown[0]!r}: {sorted(outcomes)[0]!r}, …}}"
+            if len(accounts) > 1
+            else f"--entity {shlex.quote(f'{unknown[0]}=all')} adds them up",
         )
     return Belonging(
         {account: spelt[plain_name(account)] for account in accounts},
