@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from erresearch import claims, cli
-from erresearch.claims import board
+from erresearch.claims import board, packing
 from erresearch.cli import commands
 from erresearch.errors import EngineError, ErresearchWarning
 from erresearch.io import files
@@ -106,7 +106,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(ledger, "_git", lambda: None)
     monkeypatch.setattr(board, "examine", examine)
     monkeypatch.setattr(board, "evidence_for", lambda *_, **__: claims.Evidence(ESTIMATE))
-    monkeypatch.setattr(board, "embedded", lambda: {"films": films(), ODD: films(), "effect": simulated()})
+    monkeypatch.setattr(packing, "embedded", lambda: {"films": films(), ODD: films(), "effect": simulated()})
     monkeypatch.setattr(
         pipeline, "resource", lambda kind: folder if kind == "notebooks" else files.resource(kind)
     )

@@ -365,6 +365,7 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
 
     Examples
     --------
+    >>> from erresearch.claims.packing import shipped
     >>> packs = shipped()
     >>> found = examine("C01b", {"csm-movies": packs["csm-movies"]})
     >>> print(real_rows(found).rows[0][4:7])
