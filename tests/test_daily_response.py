@@ -425,8 +425,7 @@ def test_too_many_empty_days_are_not_judged_with_the_way_out():
 
 @pytest.mark.parametrize(("weeks", "freq"), [(34, "D"), (20, "W")])
 def test_an_audit_takes_days_where_the_files_allow_it(tmp_path, weeks, freq):
-    from erresearch.audits.folder import _again, answer_in_money
-    from erresearch.claims import claim_named
+    from erresearch.audits.folder import _as_asked, answer_in_money
     from erresearch.worlds import example_exports
 
     found = er.audit(example_exports(tmp_path, weeks=weeks, rng=1), tz="Europe/Amsterdam")
@@ -438,7 +437,8 @@ def test_an_audit_takes_days_where_the_files_allow_it(tmp_path, weeks, freq):
     first = next(verdict for verdict in found.verdicts if verdict.claim == "C01")
     assert (" EUR" in first.reason) == (freq == "D")
     assert freq == "W" or "what would help" not in {doubt.name for doubt in first.doubts}
-    assert ("14 days before" in _again(claim_named("C01"), found.panel).estimand["order"]) == (freq == "D")
+    asked_again = {claim.id: claim for claim in _as_asked(found.panel)}["C01"]
+    assert ("14 days before" in asked_again.estimand["order"]) == (freq == "D")
 
 
 # --- what is said ---------------------------------------------------------------------------------
