@@ -329,6 +329,7 @@ class Model:
     missing: int
 
 
+@functools.lru_cache(maxsize=256)  # planner, schedule and sentences ask for the same shops several times
 def fit_history(shop: Series, *, floor: float | None = None) -> Model:
     """Take trend, year and weekday out of log outcomes, and fit the memory of the rest by Yule and Walker.
 
