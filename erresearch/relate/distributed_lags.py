@@ -501,25 +501,18 @@ _COUNTED: Final = {
 }
 
 
-def far_out(values: np.ndarray) -> tuple[int, float, float] | None:
-    """Find a figure so large that it may be wrong.
+def far_out(share: Any, times: Any) -> Any:
+    """Whether a figure is so large that it may be wrong, from its share of the whole and how many usual ones it is.
 
-    Returns
-    -------
-    tuple of int, float and float, or None
-        Its place, its share of the whole, and how many times a usual figure above 0 it is.
+    Numbers, arrays and expressions alike.
 
     Examples
     --------
-    >>> far_out(np.array([2.0, 3.0, 300.0, 1.0]))
-    (2, 0.9803921568627451, 120.0)
-    >>> far_out(np.array([2.0, 3.0, 7.0, 1.0]))
+    >>> far_out(0.2, 11), far_out(0.2, 4), far_out(0.02, 21)
+    (True, False, True)
     """
-    values = np.where(np.isfinite(values), values, np.nan)
-    largest, usual = int(np.nanargmax(values)), float(np.nanmedian(values[values > 0]))
-    share, times = float(values[largest] / np.nansum(values)), float(values[largest] / usual)
     much, beside = _MUCH
-    return (largest, share, times) if times > _MANY_TIMES or (share > much and times > beside) else None
+    return (times > _MANY_TIMES) | ((share > much) & (times > beside))
 
 
 class Cautions:
@@ -536,9 +529,9 @@ class Cautions:
 
     def one_day(self, days: Any, revenue: np.ndarray, name: str) -> None:
         """Name the day that carries the money; it counts all the same."""
-        found = far_out(revenue)
-        if found is not None:
-            best, share, times = found
+        best, usual = int(np.nanargmax(revenue)), float(np.nanmedian(revenue[revenue > 0]))
+        share, times = float(revenue[best] / np.nansum(revenue)), float(revenue[best] / usual)
+        if far_out(share, times):
             held = f"{days[best]:%Y-%m-%d} holds {100 * share:.2g} % of all {name}"
             text = f"{held}, {times:,.0f} times a usual day: is it right? Sums of money hang on it"
             self.doubts += (Doubt("one day", text, share, True, "one-day"),)

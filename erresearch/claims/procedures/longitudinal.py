@@ -239,17 +239,28 @@ def _far_out(cast: Variables[PrecedenceOptions]) -> list[Doubt]:
     if not isinstance(as_narwhals(cast.data, pass_through=True), nw.DataFrame):
         return []
     found, (by, time) = [], (cast.column("by"), cast.column("time"))
+    value, positive = nw.col("value"), nw.col("positive")
     for role in ("x", "y"):
         name = cast.column(role)
-        rows = gather(open_rows(cast.data, [name], [by, time], None).frame)
-        for own in rows.partition_by(by):
-            values = own[name].cast(float).to_numpy()
-            one = far_out(values) if np.sum(np.isfinite(values) & (values > 0)) >= _FEWEST_PERIODS else None
-            if one is not None:
-                found.append((*one[1:], name, own[time][one[0]]))
+        number = nw.col(name).cast(nw.Float64()).alias("value")
+        opened = open_rows(cast.data, [name], [by, time], None).frame
+        rows = opened.select(number, nw.col(by).alias("account"), nw.col(time).alias("period")).filter(
+            value.is_finite()
+        )
+        above = rows.with_columns(nw.when(value > 0).then(value).alias("positive")).group_by("account")
+        each = above.agg(
+            positive.count().alias("n"), positive.median().alias("usual"), value.sum().alias("total")
+        )
+        odd = (nw.col("n") >= _FEWEST_PERIODS) & far_out(nw.col("share"), nw.col("times"))
+        beside = rows.join(each, on="account").with_columns(
+            (value / nw.col("total")).alias("share"), (value / nw.col("usual")).alias("times")
+        )
+        found += [
+            (*row, name) for row in gather(beside.filter(odd).select("share", "times", "period")).iter_rows()
+        ]
     if not found:
         return []
-    share, times, name, when = max(found, key=lambda each: each[1])
+    share, times, when, name = max(found, key=lambda each: each[1])
     which = f"the period of {when:%Y-%m-%d}" if isinstance(when, dt.date) else "one period"
     more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
     said = f"{which}{more} holds {100 * share:.2g} % of all {name} of its account, {times:,.0f} times a usual one"
