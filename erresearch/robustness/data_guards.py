@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -11,12 +12,13 @@ import numpy as np
 
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import column_names, gather, open_rows
+from erresearch.engine.sources import as_narwhals, column_names, gather, open_rows
 from erresearch.errors import DataError, DesignError, GuardError
 from erresearch.relate.design import Effect, centred, open_moments, still
+from erresearch.relate.distributed_lags import far_out
 from erresearch.relate.lags import open_panel, refuse_repeated
 from erresearch.relate.scores import FEWEST_CLUSTERS
-from erresearch.results import ListSelection
+from erresearch.results import Doubt, ListSelection
 
 #: 5 % point of T(ρ̂ − 1) for a random walk (Dickey-Fuller, with a constant): above it a unit root is not ruled out.
 _UNIT_ROOT: Final = -13.7
@@ -27,6 +29,8 @@ _TREND, _TREND_SHORT = 0.3, 0.6
 #: Columns that say how many posts of a row were boosted, or whether the row's post was.
 _MARKS: Final = ("paid_posts", "is_paid")
 _SPEND: Final = "spend"
+#: Periods of an account from which on one can be far out.
+_FEWEST_PERIODS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +259,35 @@ def copied_from_another_period(data: Any, outcome: str, predictor: str, *, by: s
         return
     for lag in moves:
         made_of_predictors(moments, panel.label(1, 0), [panel.label(0, lag)])
+
+
+def far_out_periods(data: Any, names: Sequence[str], *, by: str, time: str) -> list[Doubt]:
+    """Name the period that carries a column of its account, of a table in memory; it counts all the same."""
+    if not isinstance(as_narwhals(data, pass_through=True), nw.DataFrame):
+        return []
+    found, value, positive = [], nw.col("value"), nw.col("positive")
+    odd = (nw.col("n") >= _FEWEST_PERIODS) & far_out(nw.col("share"), nw.col("times"))
+    for name in names:
+        keys = (nw.col(by).alias("account"), nw.col(time).alias("period"))
+        opened = open_rows(data, [name], [by, time], None).frame
+        rows = opened.select(nw.col(name).cast(nw.Float64()).alias("value"), *keys).filter(value.is_finite())
+        above = rows.with_columns(nw.when(value > 0).then(value).alias("positive")).group_by("account")
+        each = above.agg(
+            positive.count().alias("n"), positive.median().alias("usual"), value.sum().alias("total")
+        )
+        beside = rows.join(each, on="account").with_columns(
+            (value / nw.col("total")).alias("share"), (value / nw.col("usual")).alias("times")
+        )
+        far = gather(beside.filter(odd).select("share", "times", "period"))
+        found += [(*row, name) for row in far.iter_rows()]
+    if not found:
+        return []
+    share, times, when, name = max(found, key=lambda each: each[1])
+    which = f"the period of {when:%Y-%m-%d}" if isinstance(when, dt.date) else "one period"
+    more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
+    said = f"{which}{more} holds {100 * share:.2g} % of all {name} of its account, {times:,.0f} times a usual one"
+    text = f"{said}: is it right? Correct or empty it, or declare what happened as an event"
+    return [Doubt("one period", text, share, raised=True, code="one-period")]
 
 
 def _looks(data: Any, names: list[str]) -> list[tuple[str, Moments]]:

@@ -18,11 +18,11 @@ from erresearch.claims.options import DecayOptions, LongRunOptions, PrecedenceOp
 from erresearch.claims.variables import Variables, amount
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import as_narwhals, column_names, gather, open_rows
+from erresearch.engine.sources import column_names, gather, open_rows
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning
 from erresearch.relate.association import regress
 from erresearch.relate.design import Effect, open_moments
-from erresearch.relate.distributed_lags import SHORTEST, far_out
+from erresearch.relate.distributed_lags import SHORTEST
 from erresearch.relate.fitted_models import Fitted, contrast
 from erresearch.relate.glm import poisson
 from erresearch.relate.lags import LaggedRows, open_panel
@@ -34,6 +34,7 @@ from erresearch.relate.temporal_precedence import PanelModels, event_lags, prece
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Doubt, Estimate, Fit, Precedence, Reliability, plain
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
+from erresearch.robustness.data_guards import far_out_periods
 
 _EFFECTS: tuple[Effect, ...] = ("account", "period")
 #: Accounts from which on there are two strata.
@@ -47,8 +48,6 @@ _KEPT, _DENSE = 0.85, 3
 _ENDS = ("days", "first", "last")
 #: What to do where days cannot be judged by day.
 _MORE_DAYS = "bring more days, leave out the shops that lack them, or sum to weeks"
-#: Periods of an account from which on one can be far out.
-_FEWEST_PERIODS = 12
 #: Rules of choice that do not look at reactions.
 _WHOLE = ("all", "followers")
 
@@ -181,7 +180,15 @@ def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
         if not why_not:
             raise
         raise type(error)(why_not, fix=_MORE_DAYS, code=error.code) from error
-    doubts, fragile = [*left_out_of(found), *doubts, *_far_out(cast)], ""
+    names = (cast.column("x"), cast.column("y"))
+    doubts, fragile = (
+        [
+            *left_out_of(found),
+            *doubts,
+            *far_out_periods(cast.data, names, by=cast.column("by"), time=cast.column("time")),
+        ],
+        "",
+    )
     if why_not:
         doubts.append(Doubt("by day", f"{why_not}; {_MORE_DAYS}", raised=True, code="too-few-days"))
     if found.n_accounts > 1 and cast.options.challenges:
@@ -232,40 +239,6 @@ def _days_of(days: int, first: Any, last: Any) -> tuple[int, int]:
         except ValueError:
             return days, 0
     return days, (last - first).days if isinstance(first, dt.date) else 0
-
-
-def _far_out(cast: Variables[PrecedenceOptions]) -> list[Doubt]:
-    """Name the period that carries the x or the y of its account; it counts all the same."""
-    if not isinstance(as_narwhals(cast.data, pass_through=True), nw.DataFrame):
-        return []
-    found, (by, time) = [], (cast.column("by"), cast.column("time"))
-    value, positive = nw.col("value"), nw.col("positive")
-    for role in ("x", "y"):
-        name = cast.column(role)
-        number = nw.col(name).cast(nw.Float64()).alias("value")
-        opened = open_rows(cast.data, [name], [by, time], None).frame
-        rows = opened.select(number, nw.col(by).alias("account"), nw.col(time).alias("period")).filter(
-            value.is_finite()
-        )
-        above = rows.with_columns(nw.when(value > 0).then(value).alias("positive")).group_by("account")
-        each = above.agg(
-            positive.count().alias("n"), positive.median().alias("usual"), value.sum().alias("total")
-        )
-        odd = (nw.col("n") >= _FEWEST_PERIODS) & far_out(nw.col("share"), nw.col("times"))
-        beside = rows.join(each, on="account").with_columns(
-            (value / nw.col("total")).alias("share"), (value / nw.col("usual")).alias("times")
-        )
-        found += [
-            (*row, name) for row in gather(beside.filter(odd).select("share", "times", "period")).iter_rows()
-        ]
-    if not found:
-        return []
-    share, times, when, name = max(found, key=lambda each: each[1])
-    which = f"the period of {when:%Y-%m-%d}" if isinstance(when, dt.date) else "one period"
-    more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
-    said = f"{which}{more} holds {100 * share:.2g} % of all {name} of its account, {times:,.0f} times a usual one"
-    text = f"{said}: is it right? Correct or empty it, or declare what happened as an event"
-    return [Doubt("one period", text, share, raised=True, code="one-period")]
 
 
 def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
