@@ -743,6 +743,8 @@ def test_columns_that_no_claim_knows_and_reliabilities_that_are_none_are_refused
             examine("C01", {"shops": table}, reliability=wrong)
     with pytest.raises(UnknownNameError, match="no rule of choice 'best'"):
         examine("C07", {"shops": table}, choice="best")
+    with pytest.raises(UnknownNameError, match="There is no claim 'None'"):
+        examine(None, table)
     for level in ("95", None, 95):
         with pytest.raises(DesignError, match=r"`level` must lie between 0 and 1.*Use 0.95 for 95 %"):
             examine("C01", table, level=level)

@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 from erresearch.claims.decision_rule import Evidence, judge, not_judged
 from erresearch.claims.options import CHOICES
 from erresearch.claims.procedures import LEAD, NAIVE, PROCEDURES, REVERSE, SAME, UNSEEN, look_beside
-from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named
+from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named, read_claims
 from erresearch.claims.variables import Declared, Rowless, Variables, cast_roles, is_simulated
 from erresearch.datasets.entries import registered
 from erresearch.engine.moments import Moments
@@ -115,6 +115,8 @@ def examine(
             fix="pass {'my shop': table}",
         )
     check_level(level)
+    if not isinstance(claims, (Claim, str, Iterable)):
+        raise UnknownNameError.of("claim", claims, (claim.id for claim in read_claims()))
     several = [claims] if isinstance(claims, (Claim, str)) else list(claims)
     chosen = [claim if isinstance(claim, Claim) else claim_named(claim) for claim in several]
     told = isinstance(events, str) and events == "none"

@@ -181,14 +181,9 @@ def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
             raise
         raise type(error)(why_not, fix=_MORE_DAYS, code=error.code) from error
     names = (cast.column("x"), cast.column("y"))
-    doubts, fragile = (
-        [
-            *left_out_of(found),
-            *doubts,
-            *far_out_periods(cast.data, names, by=cast.column("by"), time=cast.column("time")),
-        ],
-        "",
-    )
+    doubts = [*left_out_of(found), *doubts]
+    doubts += far_out_periods(cast.data, names, by=cast.column("by"), time=cast.column("time"))
+    fragile = ""
     if why_not:
         doubts.append(Doubt("by day", f"{why_not}; {_MORE_DAYS}", raised=True, code="too-few-days"))
     if found.n_accounts > 1 and cast.options.challenges:
