@@ -397,7 +397,7 @@ def mix(
     )
     estimator = poisson if model == "poisson" else least_squares
     fit = estimator(
-        nw.to_native(table),
+        gather(table, small=True) if opened.small else nw.to_native(table),
         left,
         on=[total, *ratios, *others],
         by=None if by is None else "account",
