@@ -198,22 +198,25 @@ def measure(frame: Any, plan: Plan) -> Measured:
     """
     names = dict.fromkeys([*plan.tests, *(name for pair in plan.pairs for name in pair), *plan.key])
     frame = _in_polars(frame, list(names))
+    if names:
+        # worked out once, under names of their own: every test asks for them again, and expressions are what small
+        # tables cost
+        held = {name: f"c{i}" for i, name in enumerate(names)}
+        values = {held[name]: _values(name) if plan.tests.get(name) else nw.col(name) for name in names}
+        keys = [_key_part(name, missing="" if name in plan.optional else None) for name in plan.key]
+        frame = frame.select(**values, **({"key": nw.concat_str(keys, separator=_SEPARATOR)} if keys else {}))
     wanted: dict[str, Any] = {"rows": nw.len()}
     bad: dict[str, tuple[str, Test, Any]] = {}
     for name, tests in plan.tests.items():
-        values = _values(name) if tests else nw.col(name)
-        wanted[f"missing {name}"] = _count(values.is_null())
+        column = nw.col(held[name])
+        wanted[f"missing {name}"] = _count(column.is_null())
         for test in tests:
-            bad[f"{test.name} {name}"] = (name, test, test.bad(values))
+            bad[f"{test.name} {name}"] = (name, test, test.bad(column))
     for small, large in plan.pairs:
-        bad[f"order {small} {large}"] = (
-            small,
-            _pair_test(small, large),
-            _values(small) > _values(large),
-        )
+        exceeds = nw.col(held[small]) > nw.col(held[large])
+        bad[f"order {small} {large}"] = (small, _pair_test(small, large), exceeds)
+    joined = nw.col("key")
     if plan.key:
-        texts = [_key_part(name, missing="" if name in plan.optional else None) for name in plan.key]
-        joined = nw.concat_str(texts, separator=_SEPARATOR)
         wanted["keys"], wanted["no key"] = joined.n_unique(), _count(joined.is_null())
     wanted |= {key: _count(where) for key, (_, _, where) in bad.items()}
     labels = {f"n{i}": key for i, key in enumerate(wanted)}
