@@ -1,4 +1,4 @@
-"""Write the stored calibrations, by week and by day, into ``docs/STATISTICS.md``, each between its two marks.
+"""Write the stored calibrations, of words by week and by day and of plans, into ``docs/STATISTICS.md``, between marks.
 
 python tools/calibration_table.py
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 import runpy
+from collections.abc import Iterable
 from pathlib import Path
+
+import pandas as pd
 
 from erresearch.io.files import atomic_write
 from erresearch.report.calibration import BARS, held_to, promises, stored
 
 ROOT = Path(__file__).parents[1]
 PAGE, DAILY = ROOT / "docs" / "STATISTICS.md", ROOT / "data" / "daily_calibration.csv"
+PLANS = ROOT / "data" / "experiments_calibration.csv"
 
 
 def made() -> str:
@@ -81,9 +85,95 @@ def by_day() -> str:
     return "\n" + "\n".join(lines) + "\n\n"
 
 
+def _part(share: float) -> str:
+    return f"{share:.2f}".removeprefix("0")
+
+
+def _found(cells: pd.DataFrame, **where: object) -> str:
+    """Share found in the one cell that is meant, in brackets what was foreseen; a dash where none was counted."""
+    for name, value in where.items():
+        cells = cells[cells[name] == value]
+    if cells.empty:
+        return "–"
+    cell = cells.iloc[0]
+    return _part(cell["found"]) + (f" ({_part(cell['foreseen'])})" if cell["foreseen"] >= 0 else "")
+
+
+def _table(head: list[str], rows: Iterable[tuple[str, list[str]]]) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", "|---|" + "--:|" * (len(head) - 1)]
+    return [*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows), ""]
+
+
+def by_plan() -> str:
+    """Return what was counted of plans and interruptions as Markdown."""
+    cells = pd.read_csv(PLANS, keep_default_na=False, na_values=["", "nan"])
+    aimed = cells[cells["kind"].isin(["week", "same week", "shops"]) & (cells["block"] == 1)]
+    weeks = sorted(aimed["weeks"].unique())
+    kinds = {"week": "", "same week": "works in the same week, ", "shops": "six pairs of shops, "}
+    worlds = {
+        (kind, world, effect): f"{kinds[kind]}{world}: "
+        + (f"elasticity {effect:g}" if effect else "nothing to find")
+        for kind, world, effect in aimed[["kind", "world", "effect"]]
+        .drop_duplicates()
+        .itertuples(index=False)
+    }
+    spread = {"week": "the next week", "spread over 2": "the next two", "spread over 4": "the next four"}
+    blocks = cells[(cells["weeks"] == 52) & (cells["effect"] == 0.2) & (cells["world"] == "promotions")]
+    days = cells[cells["kind"] == "day"]
+    shapes = days[["world", "weeks", "block"]].drop_duplicates().itertuples(index=False)
+    null = cells[(cells["effect"] == 0) & ~cells["kind"].str.startswith("interruption")]
+    known = cells[(cells["effect"] > 0) & (cells["block"] > 0) & (cells["world"] != "drift")]
+    gaps = (known["foreseen"] - known["found"]).abs().dropna()
+    paused = cells[cells["kind"].str.startswith("interruption")]["found"]
+    lines = [
+        f"{cells['draws'].sum():,} plans and pauses in {len(cells)} cells. In brackets stands the mean power "
+        "that had been foreseen.",
+        "",
+        *_table(
+            ["by week", *map(str, weeks)],
+            (
+                (said, [_found(aimed, kind=kind, world=world, effect=effect, weeks=n) for n in weeks])
+                for (kind, world, effect), said in worlds.items()
+            ),
+        ),
+        *_table(
+            [
+                "52 weeks, elasticity .2, blocks of",
+                *(f"{n} week{'s' * (n > 1)}" for n in (1, 2, 3, 4)),
+                "as planned",
+            ],
+            (
+                (f"works over {said}", [_found(blocks, kind=kind, block=n) for n in (1, 2, 3, 4, 0)])
+                for kind, said in spread.items()
+            ),
+        ),
+        *_table(
+            ["by day, response spread over two weeks", "nothing to find", ".1", ".2", ".3"],
+            (
+                (
+                    f"{world}, {n} weeks in blocks of {block} days",
+                    [
+                        _found(days, world=world, weeks=n, block=block, effect=effect)
+                        for effect in (0, 0.1, 0.2, 0.3)
+                    ],
+                )
+                for world, n, block in shapes
+            ),
+        ),
+        f"With nothing to find {_part(null['found'].min())} to {_part(null['found'].max())} of a cell's plans have "
+        f"p ≤ .05, {null['found'].mul(null['draws']).sum() / null['draws'].sum():.3f} of all {null['draws'].sum():,}. "
+        f"Intervals hold the planted effect in {_part(cells['covered'].min())} to {_part(cells['covered'].max())}. Where "
+        f"lags and block are declared and no level drifts, what is foreseen is {gaps.mean():.2f} off on average, and "
+        f"within .07 in {(gaps <= 0.07).sum()} of {len(gaps)} cells. Pauses at dates at which nothing happened get a "
+        f"word in {_part(paused.min())} to {_part(paused.max())}.",
+    ]
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
 def page(text: str) -> str:
-    """Return the page with both tables put in."""
-    for name, table in (("calibration", made()), ("daily calibration", by_day())):
+    """Return the page with all tables put in."""
+    tables = {"calibration": made(), "daily calibration": by_day(), "plans calibration": by_plan()}
+    for name, table in tables.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
         text = text[: text.index(begin) + len(begin)] + table + text[text.index(end) :]
     return text
