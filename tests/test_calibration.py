@@ -121,8 +121,12 @@ def test_no_bar_is_missed_in_the_stored_table():
     shown = table()
     assert {"nil", "effect", "reverse"} <= set(shown.index)
     assert not shown.index.duplicated().any()
-    # with five accounts no decisive word can be given, but its interval is printed and is too narrow: named, not met
-    assert dict(shown.query("missed != ''")["missed"]) == {"nil, 5 accounts": "coverage"}
+    # named, not met: with five accounts no decisive word can be given, but the interval that is printed is too narrow;
+    # promotions are declared as weeks, not by their strength, which leaves a fifth of δ that 40 shops can see
+    assert dict(shown.query("missed != ''")["missed"]) == {
+        "nil, 5 accounts": "coverage",
+        "promotion, then a dip, 40 shops, declared": "coverage",
+    }
 
 
 @pytest.mark.parametrize("promise", BARS)
