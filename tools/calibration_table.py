@@ -70,8 +70,12 @@ def by_day() -> str:
     known = [cells[cell.key] for cell in declared if cell.key in cells]
     fresh = sum(cell.seed == seed for cell in known)
     lines = [
-        f"{sum(cell.draws for cell in known):,} tables in {len(known)} of {len(declared)} cells; in "
-        f"{fresh} of them the draws are fresh, in those marked * rules had been tried on draws of the same seed.",
+        f"{sum(cell.draws for cell in known):,} tables in {len(known)} of {len(declared)} cells. "
+        + (
+            "No rule was tried on draws of their seed."
+            if fresh == len(known)
+            else f"In {fresh} the draws are fresh, in those marked * rules had been tried on draws of the same seed."
+        ),
         "",
         "| orders, days, effect: world | tables | *supported* | association | *contradicted* | covered | half-width |",
         "|---|--:|--:|--:|--:|--:|--:|",
