@@ -209,9 +209,11 @@ def test_repeated_series_is_refused_by_name():
         predictive_gain(panel, Y, add=X, **HOW)
 
 
-def test_nothing_to_add():
+def test_nothing_to_add_and_a_level_that_is_text():
     with pytest.raises(DesignError, match="there is nothing to compare"):
         predictive_gain(panel_of(), Y, **HOW)
+    with pytest.raises(DesignError, match="`level` must lie between 0 and 1: '95'"):
+        predictive_gain(panel_of(), Y, add=X, **HOW, level="95")
 
 
 @pytest.mark.parametrize("lags", [0, 2.0, True])

@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
+import erresearch as er
 from erresearch.datasets import load
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
@@ -597,6 +598,12 @@ def test_one_text_in_place_of_a_list():
 def test_options_that_do_not_go(how, message):
     with pytest.raises(DesignError, match=message):
         regress(simulated(), "y", on=["x", "z"], **how)
+
+
+@pytest.mark.parametrize("name", ["regress", "correlate", "poisson", "logit"])
+def test_a_level_that_is_text_is_refused_before_anything_is_computed(name):
+    with pytest.raises(DesignError, match="`level` must lie between 0 and 1: '95'"):
+        getattr(er, name)(simulated(), "y", "x", level="95")
 
 
 def test_moments_refuse_what_they_were_not_made_for():

@@ -19,6 +19,7 @@ from erresearch.relate.fitted_models import Covariance
 from erresearch.relate.linear import least_squares
 from erresearch.relate.time_series import correlate_series, refuse_accounts, regress_series, warn_of_series
 from erresearch.results import Estimate, FisherZ, Fit, StudentT
+from erresearch.results.estimates import check_level
 
 #: Rounding that keeps r from ±1 where two columns agree exactly.
 _PERFECT = 1e-12
@@ -95,6 +96,7 @@ def correlate(
     >>> round(correlate(table, "likes", "sales").value, 4)
     0.8286
     """
+    check_level(level)
     if method not in ("pearson", "spearman"):
         raise UnknownNameError.of("method", method, ("pearson", "spearman"))
     if within and by is None and getattr(data, "by", None) is None:
@@ -234,6 +236,7 @@ def regress(
     >>> 0.5 in fit["x"].interval
     True
     """
+    check_level(level)
     refuse_accounts(by, time)
     on = listed(on)
     if time is not None:

@@ -57,6 +57,7 @@ from erresearch.relate.poisson_profile_likelihood import (
 )
 from erresearch.relate.scores import Scores
 from erresearch.results import Fit
+from erresearch.results.estimates import check_level
 
 
 def poisson(
@@ -129,6 +130,7 @@ def poisson(
     >>> 0.3 in poisson(table, "orders", on=["x"], by="shop")["x"].interval
     True
     """
+    check_level(level)
     on = listed(on)
     named = by is not None or getattr(data, "by", None) is not None
     effects = effects if effects is not None else (("account",) if named else ())
@@ -344,6 +346,7 @@ def logit(
     >>> 0.7 in fit["reach"].interval
     True
     """
+    check_level(level)
     on = listed(on)
     moments = _open(data, outcome, on, by=by, trials=trials, cov=cov)
     weight, saturated = _check_outcome(moments, outcome, trials)

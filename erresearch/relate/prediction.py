@@ -22,6 +22,7 @@ from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
 from erresearch.relate.scores import FEWEST_CLUSTERS, cosine_covariance
 from erresearch.relate.time_series import SHORTEST
 from erresearch.results import PredictiveGain, StudentT
+from erresearch.results.estimates import check_level
 
 #: Rows that an account must have behind it before it is forecast.
 HISTORY = 8
@@ -283,6 +284,7 @@ def predictive_gain(
     >>> found.gain.interval.low > 0
     True
     """
+    check_level(level)
     if isinstance(lags, bool) or not isinstance(lags, int) or lags < 1:
         raise DesignError("`lags` must be a whole number of periods", got=repr(lags), allowed="1 or more")
     added, rivals = _several(add), _several(versus)
