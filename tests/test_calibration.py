@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -96,6 +96,15 @@ def test_calibrate_goes_on_where_it_stopped(tmp_path):
     calibrate(path, only=["nil, 12 accounts"], draws=1, say=said.append)
     assert len(said) == 1
     assert stored(path)["nil, 12 accounts"].draws == 1
+    # further draws are those that would have followed
+    calibrate(path, only=["nil, 12 accounts"], draws=3)
+    longer, whole = (
+        asdict(one) for one in (stored(path)["nil, 12 accounts"], run_cell("nil, 12 accounts", draws=3))
+    )
+    for one in (longer, whole):
+        assert one.pop("cell") == "nil, 12 accounts"
+        del one["seconds"]
+    assert longer == pytest.approx(whole, rel=1e-4, nan_ok=True)
 
 
 def test_refusals(tmp_path):

@@ -3,8 +3,8 @@
     python tools/calibration.py [--jobs 2] [--draws N] [--table data/calibration.csv] [CELL ...]
 
 The cells are in ``data/calibration.toml``; their worlds are those of the package, or those of ``tools/hostile.py``. It
-may be stopped and started again: a cell that is done is kept. ``python tools/calibration_table.py`` writes the table
-into the docs.
+may be stopped and started again: draws that are made are kept, so begin with a new table after a change of the rules.
+``python tools/calibration_table.py`` writes the table into the docs.
 """
 
 from __future__ import annotations
@@ -140,6 +140,7 @@ def run_cell(
     draws: int | None = None,
     rng: int = SEED,
     progress: Callable[[], object] | None = None,
+    before: CellOutcome | None = None,
 ) -> CellOutcome:
     """Simulate, judge and count.
 
@@ -153,10 +154,13 @@ def run_cell(
         Seed; with the cell's name it decides every draw, whatever else is run.
     progress : callable, optional
         Called after each draw.
+    before : CellOutcome, optional
+        What the first draws gave, under the same rules: only those that follow are made.
 
     Returns
     -------
     CellOutcome
+        Of all draws.
 
     Raises
     ------
@@ -179,6 +183,7 @@ def run_cell(
     if number < 1:
         raise DesignError("a cell needs at least one draw", got=repr(draws))
     generators = np.random.SeedSequence([rng, *cell.name.encode()]).spawn(number)
+    generators = generators[before.draws :] if before else generators
     claim = claim_named(cell.claim)
     # neither pictures nor doubts change the word
     claim = replace(claim, options=without_challenges(claim.options, procedure=claim.procedure))
@@ -188,7 +193,8 @@ def run_cell(
         rows.append(_draw(cell, claim, np.random.default_rng(seed)))
         if progress is not None:
             progress()
-    return _outcome(cell, rows, time.perf_counter() - start)
+    outcome = _outcome(cell, rows, time.perf_counter() - start)
+    return _joined(before, outcome) if before else outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +294,26 @@ def _outcome(cell: Cell, rows: Sequence[_Draw], seconds: float) -> CellOutcome:
     )
 
 
+def _joined(one: CellOutcome, other: CellOutcome) -> CellOutcome:
+    """What two sets of draws gave together."""
+    draws = one.draws + other.draws
+    share = other.draws / draws
+    names = [
+        f.name for f in fields(CellOutcome) if f.name not in ("cell", "draws", "spread", "nil_where_suffices")
+    ]
+    made = {name: (1 - share) * getattr(one, name) + share * getattr(other, name) for name in names}
+    enough = [(part.draws * part.suffice, part.nil_where_suffices) for part in (one, other) if part.suffice]
+    total = sum(number for number, _ in enough)
+    within = (1 - share) * one.spread**2 + share * other.spread**2
+    return replace(
+        one,
+        draws=draws,
+        **{**made, "seconds": one.seconds + other.seconds},
+        spread=math.sqrt(within + share * (1 - share) * (one.mean - other.mean) ** 2),
+        nil_where_suffices=sum(n * nil for n, nil in enough) / total if total else math.nan,
+    )
+
+
 def calibrate(
     path: str | Path,
     *,
@@ -302,7 +328,8 @@ def calibrate(
     Parameters
     ----------
     path : path
-        The table (.csv); cells that it holds with enough draws are left alone, so an interrupted run goes on.
+        The table (.csv); cells that it holds with enough draws are left alone, so an interrupted run goes on; where it
+        holds fewer, those that are missing are added.
     only : sequence of str, optional
         Names of the cells to run.
     jobs : int
@@ -333,11 +360,15 @@ def calibrate(
         if (only is None or name in only) and (name not in done or done[name].draws < (draws or cell.draws))
     ]
     with contextlib.ExitStack() as stack:
-        outcomes: Iterable[CellOutcome] = (run_cell(cell, draws=draws, rng=rng) for cell in todo)
+        outcomes: Iterable[CellOutcome] = (
+            run_cell(cell, draws=draws, rng=rng, before=done.get(cell.name)) for cell in todo
+        )
         if jobs > 1:
             # spawned, not forked: an engine's threads do not survive a fork
             pool = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn")))
-            running = [pool.submit(run_cell, cell, draws=draws, rng=rng) for cell in todo]
+            running = [
+                pool.submit(run_cell, cell, draws=draws, rng=rng, before=done.get(cell.name)) for cell in todo
+            ]
             outcomes = (finished.result() for finished in as_completed(running))
         for outcome in outcomes:
             done[outcome.cell] = outcome
