@@ -9,6 +9,7 @@ import math
 import pytest
 
 from erresearch.errors import DataError
+from erresearch.io.files import csv_text
 from erresearch.report import run_record as ledger
 from erresearch.results import Doubt, Estimate, Interval, Verdict
 
@@ -41,7 +42,7 @@ def read(text: str) -> list[dict[str, str]]:
 
 
 def test_rows_are_sorted_and_complete():
-    first, second = read(ledger.csv_text(ledger.COLUMNS, ledger.verdict_rows([JUDGED, OPEN])))
+    first, second = read(csv_text(ledger.COLUMNS, ledger.verdict_rows([JUDGED, OPEN])))
     assert (first["claim"], first["value"], first["reason"]) == ("C00", "", "no panel")
     assert second["dataset"] == "shop, <b>\n2"
     assert second["words"] == "contradicted (at least δ), simulated"
@@ -50,14 +51,14 @@ def test_rows_are_sorted_and_complete():
 
 
 def test_text_is_defused_and_numbers_are_not():
-    _, row = read(ledger.csv_text(ledger.COLUMNS, ledger.verdict_rows([JUDGED, OPEN])))
+    _, row = read(csv_text(ledger.COLUMNS, ledger.verdict_rows([JUDGED, OPEN])))
     assert row["estimate"] == "'=HYPERLINK(0)"
     assert row["reason"] == "'-1 < 0"
     assert row["value"] == "-0.123456789"
 
 
 def written(path, *verdicts):
-    path.write_text(ledger.csv_text(ledger.COLUMNS, ledger.verdict_rows(verdicts)), encoding="utf-8")
+    path.write_text(csv_text(ledger.COLUMNS, ledger.verdict_rows(verdicts)), encoding="utf-8")
     return path
 
 
@@ -132,6 +133,6 @@ def test_refusals(tmp_path):
 )
 def test_round_off_inside_a_sentence_is_no_difference(tmp_path, found: str, expected: str, same: bool):
     for name, text in (("a", found), ("b", expected)):
-        rows = ledger.csv_text(("claim", "dataset", "reason"), [("C14", "movies", text)])
+        rows = csv_text(("claim", "dataset", "reason"), [("C14", "movies", text)])
         (tmp_path / f"{name}.csv").write_text(rows, encoding="utf-8")
     assert (ledger.differences(tmp_path / "a.csv", tmp_path / "b.csv") == ()) == same

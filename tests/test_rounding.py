@@ -79,7 +79,7 @@ def test_what_a_reason_prints_lies_where_the_numbers_lie(low: float, width: floa
             {"found": estimate, "sesoi": delta, "same": "same day", "after": "later"},
         )
     )
-    shown = re.search(r"open: (\S+) \[(\S+), (\S+)\]", reason).groups()
+    shown = re.search(r"same day: (\S+) \[(\S+), (\S+)\]", reason).groups()
     for text, true in zip(shown, (estimate.value, low, low + width), strict=True):
         read = float(text.replace("−", "-").replace(",", ""))
         for line in (0.0, -delta, delta):
