@@ -303,10 +303,7 @@ def test_the_stored_table_keeps_the_promises(cells):
     ]
     assert len(promised) >= 12
     missed = promised[beyond(1 - promised["covered"], 0.10, promised["draws"])]
-    # what falls short is named in STATISTICS.md: three years, in which a small error of the model grows sure
-    keys = ["world", "orders", "days", "effect"]
-    named = {("nothing", 200, 1095, 0.2)}
-    assert set(missed[keys].itertuples(index=False, name=None)) <= named, missed
+    assert missed.empty, missed
     power = {(30, 730): 0.90, (200, 365): 0.75, (5, 730): 0.50}
     for (orders, days), bar in power.items():
         (cell,) = promised.query(
@@ -316,12 +313,12 @@ def test_the_stored_table_keeps_the_promises(cells):
     nothing = cells[cells["effect"] == 0]
     hidden = nothing["world"] == "hidden demand"
     assert not beyond(nothing.loc[~hidden, "supported"], 0.05, nothing.loc[~hidden, "draws"]).any()
-    missed = nothing[hidden & beyond(nothing["supported"], 0.10, nothing["draws"])]
-    assert set(missed[keys].itertuples(index=False, name=None)) <= {("hidden demand", 200, 1095, 0.0)}, missed
+    assert not beyond(nothing.loc[hidden, "supported"], 0.10, nothing.loc[hidden, "draws"]).any()
     undeclared = (nothing["world"] == "stock-outs") & ~nothing["declared"]
     assert not beyond(nothing.loc[~undeclared, "contradicted"], 0.05, nothing.loc[~undeclared, "draws"]).any()
     missed = nothing[undeclared & beyond(nothing["contradicted"], 0.20, nothing["draws"])]
-    assert set(missed[keys].itertuples(index=False, name=None)) <= {("stock-outs", 5, 1095, 0.0)}, missed
+    # the one that falls short is named in STATISTICS.md
+    assert missed[["orders", "days"]].to_numpy().tolist() == [[5, 1095]], missed
     assert (cells["nil"] <= 0.02).all()
 
 
