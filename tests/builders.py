@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import importlib.util
 import math
+import sys
+from pathlib import Path
+from types import ModuleType
 
 import duckdb
 import numpy as np
@@ -16,6 +21,20 @@ from erresearch.worlds import simulate_panel
 ENGINES = ["pandas", "polars", "arrow", "polars lazy", "duckdb"]
 EAGER = ENGINES[:3]
 MONDAY = dt.date(2025, 1, 6)
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@functools.cache
+def script(place: str) -> ModuleType:
+    """A script of this checkout as a module, such as ``tools/workshop.py``; it runs once."""
+    path = ROOT / place
+    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
 def on(engine: str, frame: pd.DataFrame) -> object:

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 from dataclasses import asdict, replace
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from builders import script
 
 from erresearch.errors import DataError, DesignError, UnknownNameError
 from erresearch.report.calibration import BARS, CellOutcome, held_to, kept, stored, table
 from erresearch.worlds import WORLDS
 
-
-def tool(name: str) -> ModuleType:
-    """A script of the folder of tools."""
-    path = Path(__file__).parents[1] / "tools" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 calibrate, cells, run_cell = (
-    getattr(tool("calibration"), name) for name in ("calibrate", "cells", "run_cell")
+    getattr(script("tools/calibration.py"), name) for name in ("calibrate", "cells", "run_cell")
 )
 
 
@@ -44,7 +29,7 @@ def outcome(**changes) -> CellOutcome:
 
 def test_cells_are_named_worlds_with_bars_that_exist():
     known = cells()
-    hostile = tool("hostile").WORLDS
+    hostile = script("tools/hostile.py").WORLDS
     assert 80 <= len(known) <= 110
     assert {cell.world for cell in known.values() if cell.kind != "shops"} <= set(WORLDS)
     assert {cell.world for cell in known.values() if cell.kind == "shops"} == set(hostile)
@@ -73,7 +58,7 @@ def test_shops_have_their_promotions_written_down_or_not():
     assert (cell.kind, cell.accounts, cell.declared) == ("shops", 6, True)
     assert run_cell(cell, draws=1).clusters == 6
     # a relaunch stays, although its column marks the first week only
-    hostile = tool("hostile")
+    hostile = script("tools/hostile.py")
     table = hostile.WORLDS["relaunch"].make(np.random.default_rng(1), weeks=60, shops=2)
     declared = hostile.events(table, "relaunch")
     assert set(declared["kind"]) == {"step"}
@@ -184,6 +169,6 @@ def test_a_sample_of_cells_again(name):
 
 
 def test_the_table_in_the_docs_is_the_stored_one():
-    made = tool("calibration_table")
+    made = script("tools/calibration_table.py")
     text = made.PAGE.read_text(encoding="utf-8")
     assert made.page(text) == text, "run `python tools/calibration_table.py`"

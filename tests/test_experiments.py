@@ -12,6 +12,7 @@ import icalendar
 import numpy as np
 import pandas as pd
 import pytest
+from builders import script
 from numpy.testing import assert_allclose
 
 import erresearch as er
@@ -966,20 +967,8 @@ def test_a_till_alone_is_planned_and_judged_in_its_own_zone(tmp_path, capsys, mo
 
 
 # ------------------------------------------------------------------------------------------------ calibration
-def calibration():
-    import importlib.util
-    import sys
-    from pathlib import Path
-
-    path = Path(__file__).parents[1] / "tools" / "experiments_calibration.py"
-    spec = importlib.util.spec_from_file_location("experiments_calibration", path)
-    sys.modules["experiments_calibration"] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_calibration_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
-    tool = calibration()
+    tool = script("tools/experiments_calibration.py")
     few = [cell for cell in tool.cells() if cell.kind == "week" and cell.weeks == 12][:2]
     monkeypatch.setattr(tool, "cells", lambda: few[:1])
     tool.main(["--draws", "3", "--table", str(tmp_path / "t.csv")])
@@ -1020,6 +1009,6 @@ def test_a_wrong_block_costs_power_and_the_planner_keeps_the_coverage(root):
 )
 @pytest.mark.parametrize("weeks", [12, 24])
 def test_size_again(world, weeks):
-    tool = calibration()
+    tool = script("tools/experiments_calibration.py")
     cell = tool.Cell(kind="week", world=world, weeks=weeks, block=1, effect=0.0)
     assert tool.counted(cell, 60).found <= 0.05 + 2 * math.sqrt(0.0475 / 60)

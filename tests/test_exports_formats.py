@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 import pytest
+from builders import script
 
 from erresearch.errors import ErresearchError
 from erresearch.exports import Export, inspect_export, platforms, read_export
@@ -17,18 +15,7 @@ from erresearch.exports.layouts import load_registry
 
 FOLDER = Path(__file__).resolve().parent / "exports"
 FILES = FOLDER / "files"
-
-
-def makers() -> ModuleType:
-    name = "make_fixtures"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, FOLDER / "make_fixtures.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
+MAKERS = script("tests/exports/make_fixtures.py")
 
 
 # file: layout, kind, canonical rows, rows in, used, totals, error rows, rejected, out of scope
@@ -119,7 +106,7 @@ def value(export: Export, column: str, **where: object) -> object:
 
 
 def test_the_fixtures_are_what_their_script_writes():
-    made = makers().FIXTURES
+    made = MAKERS.FIXTURES
     assert {path.name for path in FILES.iterdir()} == set(made) == set(EXPECTED) | set(REFUSED)
     for name, make in made.items():
         assert (FILES / name).read_bytes() == make(), name
@@ -213,7 +200,7 @@ def test_no_flow_is_read_as_a_stock():
 
 def test_instagram_times_come_from_the_address_and_agree_with_the_pacific_clock():
     export = read_export(FILES / "meta_ig_posts.csv")
-    moments = pd.to_datetime(pd.Series(makers().MOMENTS), utc=True)
+    moments = pd.to_datetime(pd.Series(MAKERS.MOMENTS), utc=True)
     assert export.rows["published_at"].tolist() == moments.tolist()
     assert set(export.rows["time_source"]) == {"decoded-from-id"}
     assert set(export.rows["time_precision"]) == {"second"}
@@ -228,7 +215,7 @@ def test_instagram_times_come_from_the_address_and_agree_with_the_pacific_clock(
 )
 def test_languages_and_stories_give_the_same_moments(name: str):
     export = read_export(FILES / name)
-    moments = pd.to_datetime(pd.Series(makers().MOMENTS), utc=True)[: len(export.rows)]
+    moments = pd.to_datetime(pd.Series(MAKERS.MOMENTS), utc=True)[: len(export.rows)]
     assert export.rows["published_at"].tolist() == moments.tolist()
     assert "followers" not in export.rows.columns
     assert "followers_gained" in export.rows.columns
@@ -243,7 +230,7 @@ def test_facebook_is_moved_from_the_pacific_clock():
     export = read_export(FILES / "meta_fb_posts_2026.csv")
     assert (
         export.rows["published_at"].tolist()
-        == pd.to_datetime(pd.Series(makers().MOMENTS[:8]), utc=True).tolist()
+        == pd.to_datetime(pd.Series(MAKERS.MOMENTS[:8]), utc=True).tolist()
     )
     assert any(guess.value == "America/Los_Angeles" for guess in export.guesses)
     later = read_export(FILES / "meta_fb_posts_2026.csv", mapping={"zone": "Europe/Amsterdam"})
@@ -287,7 +274,7 @@ def test_old_facebook_keeps_likes_on_a_second_sheet():
 
 def test_tiktok_years_come_from_the_ids_and_from_the_end_of_the_series():
     posts = read_export(FILES / "Content.csv")
-    assert posts.rows["published_at"].dt.date.tolist() == [moment.date() for moment in makers().TIKTOK]
+    assert posts.rows["published_at"].dt.date.tolist() == [moment.date() for moment in MAKERS.TIKTOK]
     assert posts.exported_at == dt.date(2026, 2, 28)
     series = read_export(FILES / "FollowerHistory_2026-01-19.csv").rows
     assert series["date"].tolist() == pd.date_range("2025-12-10", periods=40).tolist()
@@ -298,7 +285,7 @@ def test_tiktok_years_come_from_the_ids_and_from_the_end_of_the_series():
 def test_posts_of_x_have_the_second_of_their_id():
     for name in ("account_analytics_content.csv", "tweet_activity_resaved.csv"):
         export = read_export(FILES / name)
-        moments = pd.to_datetime(pd.Series(makers().MOMENTS), utc=True)[: len(export.rows)]
+        moments = pd.to_datetime(pd.Series(MAKERS.MOMENTS), utc=True)[: len(export.rows)]
         assert export.rows["published_at"].tolist() == moments.tolist(), name
         assert export.rows["post_id"].str.len().eq(19).all()
 

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import polars as pl
 import pytest
+from builders import script
 from hypothesis import given, strategies as st
 
 from erresearch.errors import DataError, ErresearchError
@@ -516,16 +517,8 @@ def test_results_are_frozen_and_inputs_untouched():
 
 
 def test_the_benchmark_writes_what_it_says(tmp_path: Path):
-    import importlib.util
-
-    source = Path(__file__).resolve().parent / "benchmarks" / "bench_exports.py"
-    spec = importlib.util.spec_from_file_location("bench_exports", source)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     path = tmp_path / "posts.csv"
-    module.write_posts(path, 300)
+    script("tests/benchmarks/bench_exports.py").write_posts(path, 300)
     export = read_export(path)
     assert (export.format, export.accounting.used) == ("meta-instagram-posts", 300)
     assert set(export.rows["time_source"]) == {"decoded-from-id"}

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import random
 import time
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 import polars as pl
 import pytest
+from builders import script
 
 from erresearch.errors import ErresearchError
 from erresearch.exports import containers, inspect_export, read_export, read_exports, workbooks
@@ -44,16 +43,7 @@ Rows = list[list[str]]
 LABELS = {"account", "entity", "platform", "post_type", "currency"}
 
 
-def makers() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("private_makers", HERE / "exports" / "containers.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-MAKERS = makers()
+MAKERS = script("tests/exports/containers.py")
 
 
 def csv_bytes(rows: Sequence[Sequence[str]], delimiter: str = ",") -> bytes:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 
 import openpyxl
 import pytest
+from builders import script
 
 from erresearch.errors import EngineError, ErresearchError
 from erresearch.exports import Export, inspect_export, read_export, read_exports, workbooks
@@ -22,16 +21,6 @@ Write = Callable[[Mapping[str, Cells]], Path]
 HEAD = ["Date", "Views"]
 YOUTUBE = ["Content", "Video title", "Video publish time", "Views", "Likes"]
 DEALS = ["Record ID", "Deal Stage", "Amount", "Close Date"]
-
-
-def containers() -> ModuleType:
-    path = Path(__file__).resolve().parent / "exports" / "containers.py"
-    spec = importlib.util.spec_from_file_location("sheet_containers", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def xlsx(sheets: Mapping[str, Cells]) -> bytes:
@@ -57,7 +46,7 @@ def archive(sheets: Mapping[str, Cells]) -> bytes:
 
 MAKERS: dict[str, Callable[[Mapping[str, Cells]], bytes]] = {
     "xlsx": xlsx,
-    "xls": lambda sheets: bytes(containers().xls_bytes(sheets)),
+    "xls": lambda sheets: bytes(script("tests/exports/containers.py").xls_bytes(sheets)),
     "zip": archive,
 }
 

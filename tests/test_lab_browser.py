@@ -7,7 +7,6 @@ run always, all of them with ``-m slow``. Pictures are written to ``build/screen
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import script
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 psutil = pytest.importorskip(
@@ -344,12 +344,7 @@ def test_every_session_in_the_browser(visit: Any, server: Any, kind: str, mark: 
 
 
 def test_slides_turn_by_keyboard_and_ask_for_nothing(browser: Any, tmp_path: Path):
-    spec = importlib.util.spec_from_file_location("workshop_slides", ROOT / "tools" / "workshop.py")
-    assert spec is not None
-    assert spec.loader is not None
-    workshop = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = workshop
-    spec.loader.exec_module(workshop)
+    workshop = script("tools/workshop.py")
     for source in workshop.sources():
         path = tmp_path / f"{source.stem}.html"
         path.write_text(workshop.slides(source), encoding="utf-8")

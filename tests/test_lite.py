@@ -8,7 +8,6 @@ what runs with them is not.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from builders import script
 
 ROOT = Path(__file__).resolve().parent.parent
 LITE = ROOT / "lite"
@@ -38,12 +38,7 @@ built = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("lite_tool", ROOT / "tools" / "lite.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("tools/lite.py")
 
 
 def entry(name: str, file: str, *depends: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from builders import script
 
 from erresearch import logit, poisson, regress
 from erresearch.metrics import nps_over_time
@@ -19,11 +19,7 @@ STORED: dict[str, Any] = json.loads((HERE / "other_software.json").read_text(enc
 
 
 def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
-    spec = importlib.util.spec_from_file_location("stored_regressions", HERE / "regressions.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = script("tests/oracle/regressions.py")
     panel: pd.DataFrame = module.panel()
     return panel.assign(bought=(panel["count"] > 0).astype(int)), module.survey()
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import warnings
-from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -14,6 +12,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from builders import script
 from hypothesis import given, settings, strategies as st
 
 import erresearch as er
@@ -204,18 +203,8 @@ def test_an_offset_of_1e9_changes_nothing(effects):
     np.testing.assert_allclose([ours["x"].se, ours["z"].se], theirs.se()[["x", "z"]], rtol=1e-8)
 
 
-def stored_oracle() -> Any:
-    """The module that made the stored figures; it also makes the table."""
-    path = Path(__file__).parent / "oracle" / "regressions.py"
-    spec = importlib.util.spec_from_file_location("stored_regressions", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ORACLE = stored_oracle()
+#: The script that made the stored figures; it also makes the table.
+ORACLE = script("tests/oracle/regressions.py")
 STORED = json.loads(ORACLE.STORED.read_text(encoding="utf-8"))
 
 

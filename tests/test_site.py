@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from builders import script
 
 from erresearch.claims import read_claims
 
@@ -35,24 +35,14 @@ built = pytest.mark.skipif(
 )
 
 
-def tool(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def pages() -> ModuleType:
-    return tool("site_pages")
+    return script("tools/site_pages.py")
 
 
 @pytest.fixture(scope="module")
 def checker() -> ModuleType:
-    return tool("site_check")
+    return script("tools/site_check.py")
 
 
 def registry(name: str) -> dict[str, Any]:
@@ -98,7 +88,7 @@ def test_plain_text_stays_plain(pages: ModuleType, text: str):
 
 
 def test_whatever_a_page_links_to_is_laid_out_with_it(tmp_path: Path):
-    staging = tool("site")
+    staging = script("tools/site.py")
     staging.stage(tmp_path)
     linked = staging.linked(tmp_path)
     assert len(linked) > 20
@@ -106,7 +96,7 @@ def test_whatever_a_page_links_to_is_laid_out_with_it(tmp_path: Path):
 
 
 def test_what_the_theme_leaves_out_is_added_for_ear_and_keyboard():
-    better = tool("site").accessible(
+    better = script("tools/site.py").accessible(
         '<p class="caption" role="heading">Learn</p><aside class="sidebar-drawer"></aside><aside class="toc-drawer">'
         '</aside><pre id="a">x</pre><preview><div class="table-wrapper docutils"></div><table><th></th><th>a</th>'
     )
@@ -119,14 +109,16 @@ def test_what_the_theme_leaves_out_is_added_for_ear_and_keyboard():
 # --------------------------------------------------------------------------------------------------- guides
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_guide_prints_what_it_shows(guide: Path, capfd):
-    assert tool("guides").run(guide) == guide.read_text(encoding="utf-8"), "run: python tools/guides.py"
+    assert script("tools/guides.py").run(guide) == guide.read_text(encoding="utf-8"), (
+        "run: python tools/guides.py"
+    )
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_guide_that_prints_something_else_is_seen(tmp_path: Path):
     wrong = tmp_path / "wrong.md"
     wrong.write_text("# A\n\n```python\nprint(6 * 7)\n```\n\n```text\n43\n```\n", encoding="utf-8")
-    made = tool("guides").run(wrong)
+    made = script("tools/guides.py").run(wrong)
     assert made == wrong.read_text(encoding="utf-8").replace("43", "42")
 
 

@@ -9,34 +9,22 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import importlib.util
 import re
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 import pytest
+from builders import script
 
 from erresearch.errors import ErresearchError
 from erresearch.exports import Export, combine_exports, inspect_export, read_export
 
 FOLDER = Path(__file__).resolve().parent / "exports"
 FILES = FOLDER / "files"
+MAKERS = script("tests/exports/make_fixtures.py")
 Write = Callable[..., Path]
-
-
-def makers() -> ModuleType:
-    name = "make_fixtures"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, FOLDER / "make_fixtures.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
 
 
 @pytest.fixture
@@ -52,7 +40,7 @@ def write(tmp_path: Path) -> Write:
         elif isinstance(content, bytes):
             path.write_bytes(content)
         else:
-            path.write_bytes(makers().table(content, delimiter=delimiter).encode())
+            path.write_bytes(MAKERS.table(content, delimiter=delimiter).encode())
         return path
 
     return at
@@ -113,7 +101,7 @@ def test_F1_an_empty_file(write: Write):
 
 
 def test_F2_headers_without_rows(write: Write):
-    fails(write(makers().table([makers().YT_HEAD])), "has headers but no rows")
+    fails(write(MAKERS.table([MAKERS.YT_HEAD])), "has headers but no rows")
     multi = read_export(FILES / "ga4_multi.csv")
     assert any("has no rows" in note for note in multi.notes)
 
@@ -139,7 +127,7 @@ def test_F5_a_byte_order_mark_before_the_first_header():
 def test_F6_cp1252_and_cp1251(write: Write):
     spanish = [["Contenido", "Título del vídeo", "Hora de publicación del vídeo", "Visualizaciones"],
                *([f"v{i}", "Categoría", f"Jan {1 + i}, 2026", 50 + i] for i in range(5))]  # fmt: skip
-    export = read_export(write(makers().table(spanish).encode("cp1252")))
+    export = read_export(write(MAKERS.table(spanish).encode("cp1252")))
     assert "read as cp1252, which is a guess" in caution(export, "encoding")
     assert [g.override for g in export.guesses if g.name == "encoding"] == ["encoding="]
     russian = (FILES / "youtube_table_ru.csv").read_bytes().decode().encode("cp1251")
@@ -171,11 +159,11 @@ def test_F9_lines_above_the_header(write: Write):
     export = read_export(FILES / "google_ads.csv")
     assert any("the header is on row 3" in note for note in export.notes)
     assert any("the header is on row 5" in note for note in read_export(FILES / "fanpage_karma.xlsx").notes)
-    head = makers().YT_HEAD
+    head = MAKERS.YT_HEAD
     other = ["Content", "Video title", "Video publish time", "Views", "Likes", "Impressions", *head[6:]]
     other = [*head[:-1], head[-1].upper()]
     fails(
-        write(makers().table([head, other, *makers().yt_rows()])),
+        write(MAKERS.table([head, other, *MAKERS.yt_rows()])),
         "two rows could be the header: rows 1 and 2",
     )
 
@@ -216,9 +204,9 @@ def test_F12_the_wrong_delimiter(write: Write):
 
 def test_F13_line_ends_and_a_lonely_quotation_mark(write: Write):
     assert len(read_export(FILES / "meta_fb_posts_2026.csv").rows) == 8  # captions of several lines
-    text = makers().table(rows())
+    text = MAKERS.table(rows())
     fails(write(text.replace("p4,", '"p4,')), r"row 6: a quotation mark is not closed", mapping=own())
-    long = makers().table(rows(28) * 4)
+    long = MAKERS.table(rows(28) * 4)
     head, tail = long.replace("p4,", '"p4,', 1).rsplit("p27,", 1)
     fails(write(f'{head}p27",{tail}'), "row 6: a quotation mark opens here and swallows", mapping=own())
 
@@ -250,7 +238,7 @@ def test_F15_the_bytes_decide_not_the_name(write: Write):
 
 def test_F16_a_workbook_of_several_sheets(write: Write):
     table = [["Date", "Views"], ["2026-01-01", 5], ["2026-01-02", 6]]
-    made = makers()
+    made = MAKERS
     hidden = made.xlsx_bytes({"old": [["Date", "Views"], ["2025-01-01", 1]], "new": table}, hidden=["old"])
     assert read_export(write(hidden, name="a.xlsx")).rows["views"].tolist() == [5, 6]
     both = made.xlsx_bytes({"old": [["Date", "Views"], ["2025-01-01", 1]], "new": table})
@@ -307,7 +295,7 @@ def test_F18_a_table_cut_at_the_limit_of_the_platform(write: Write):
 def test_F19_what_is_no_export_at_all(write: Write):
     fails(Path("https://docs.google.com/spreadsheets/d/1"), "an address on the web is not a file")
     fails(write(b"%PDF-1.7 ...", name="report.pdf"), r"report\.pdf is a PDF, which holds no export")
-    numbers = makers().zip_bytes({"Index/Document.iwa": b"x", "Metadata/Properties.plist": b"x"})
+    numbers = MAKERS.zip_bytes({"Index/Document.iwa": b"x", "Metadata/Properties.plist": b"x"})
     fails(write(numbers, name="a.numbers"), "is a Numbers document")
     fails(write(b"\x1f\x8b\x08abc", name="a.csv.gz"), "is a gzip archive")
     fails(write(bytes(range(32)) * 50, name="a.csv"), "is not a text file")
@@ -544,7 +532,7 @@ def test_T1_ids_that_a_spreadsheet_rounded(write: Write):
 
 def test_T2_long_ids_keep_every_digit():
     export = read_export(FILES / "account_analytics_content.csv")
-    assert export.rows["post_id"].iloc[0] == makers().tweet_id(makers().MOMENTS[0])
+    assert export.rows["post_id"].iloc[0] == MAKERS.tweet_id(MAKERS.MOMENTS[0])
     assert pd.api.types.is_string_dtype(export.rows["post_id"])
 
 
@@ -763,7 +751,7 @@ def test_T16_minutes_that_are_the_month():
 
 def test_T17_a_clock_of_twelve_hours(write: Write):
     text = (FILES / "meta_fb_posts_2026.csv").read_text("utf-8-sig").split("\n")[0] + "\n"
-    made = makers()
+    made = MAKERS
     body = [
         [*made.fb_row(i, f"01/{1 + i:02d}/2026 {1 + i % 10:02d}:{10 + i}"), 900, 800, 15, 10, 3, 2, *[5] * 9]
         for i in range(24)
@@ -826,7 +814,7 @@ def test_T21_formulas_are_not_evaluated(write: Write, cell: str):
 
 
 def test_T21_the_stored_value_of_a_formula_is_taken_and_counted(write: Write):
-    book = makers().xlsx_bytes({"s": [["Date", "Views"], ["2026-01-01", 5], ["2026-01-02", "=1+1"]]})
+    book = MAKERS.xlsx_bytes({"s": [["Date", "Views"], ["2026-01-01", 5], ["2026-01-02", "=1+1"]]})
     export = read_export(write(book, name="a.xlsx"))
     assert export.rows["views"].tolist() == [5, 1]
     assert "a.xlsx holds 1 formulas; the values that it stores for them were taken" in export.notes
@@ -856,9 +844,9 @@ def test_S1_rows_that_sum_others(write: Write):
     for name, count in (("youtube_table.csv", 1), ("youtube_table_ru.csv", 1), ("google_ads.csv", 2), ("meta_ads_total_first.xlsx", 1),
                         ("ga4_events.csv", 1), ("pinterest_ads.csv", 1)):  # fmt: skip
         assert read_export(FILES / name).accounting.totals == count, name
-    table = makers().yt_rows()
+    table = MAKERS.yt_rows()
     table[0][10] = 99999
-    export = read_export(write(makers().table([makers().YT_HEAD, *table])))
+    export = read_export(write(MAKERS.table([MAKERS.YT_HEAD, *table])))
     assert "do not add up to the platform's row of totals (views to 20%)" in caution(export, "totals")
     assert "totals" not in codes(read_export(FILES / "youtube_table.csv"))
 
@@ -1055,11 +1043,11 @@ def test_S21_what_was_deleted_is_not_there():
 def test_O1_one_row_per_line_item(write: Write):
     export = read_export(FILES / "orders_export.csv")
     assert export.accounting.reasons["further line items of an order that is counted"] == 9
-    table = [list(row) for row in makers().shopify_rows()]
+    table = [list(row) for row in MAKERS.shopify_rows()]
     (extra,) = [row for row in table if row[0] == "#1001" and row[11] == ""]
     extra[11] = "51.06"
     fails(
-        write(makers().table([makers().SHOPIFY_HEAD, *table])),
+        write(MAKERS.table([MAKERS.SHOPIFY_HEAD, *table])),
         "money stands on several rows of one order: row 4",
     )
 
@@ -1091,7 +1079,7 @@ def test_O3_refunds_on_their_own_day():
 
 
 def test_O4_several_currencies(write: Write):
-    table = [row[:6] + row[14:15] for row in [makers().STRIPE_HEAD, *makers().stripe_rows(("usd", "eur"))]]
+    table = [row[:6] + row[14:15] for row in [MAKERS.STRIPE_HEAD, *MAKERS.stripe_rows(("usd", "eur"))]]
     for chosen, code in ((None, "EUR"), ("USD", "USD")):
         one = read_export(write(table), currency=chosen)
         assert set(one.rows["currency"]) - {""} == {code}

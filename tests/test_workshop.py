@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import math
 import re
@@ -15,6 +14,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from builders import script
 from hypothesis import given, settings, strategies as st
 from nbclient import NotebookClient
 
@@ -42,18 +42,7 @@ SEEDS = {"1": 4, "2": 1, "3": 11}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def _tool() -> Any:
-    spec = importlib.util.spec_from_file_location("workshop_tool", ROOT / "tools" / "workshop.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # dataclasses look their module up
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-workshop = _tool()
+workshop = script("tools/workshop.py")
 SOURCES = workshop.sources()
 each_session = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 each_slider = pytest.mark.parametrize("name", EXPLORATIONS)

@@ -63,6 +63,10 @@ def made() -> str:
     return "\n" + "\n".join(lines) + "\n\n"
 
 
+def _part(share: float) -> str:
+    return f"{share:.2f}".removeprefix("0")
+
+
 def by_day() -> str:
     """Return what was counted of one shop by day as Markdown, a table to a number of orders and days."""
     tool = runpy.run_path(str(ROOT / "tools" / "daily_calibration.py"), run_name="tool")
@@ -83,14 +87,10 @@ def by_day() -> str:
     for cell in known:
         said = ", declared" * cell.declared + " *" * (cell.seed != seed)
         shares = (cell.supported, cell.association, cell.contradicted, cell.covered, cell.half_width)
-        words = " | ".join(f"{share:.2f}".removeprefix("0") for share in shares)
+        words = " | ".join(map(_part, shares))
         name = f"{cell.orders}, {cell.days:,}, {cell.effect:g}: {cell.world}{said}"
         lines.append(f"| {name} | {cell.draws} | {words} |")
     return "\n" + "\n".join(lines) + "\n\n"
-
-
-def _part(share: float) -> str:
-    return f"{share:.2f}".removeprefix("0")
 
 
 def _found(cells: pd.DataFrame, **where: object) -> str:

@@ -40,7 +40,7 @@ from erresearch.results import Table
 from erresearch.schema.vocabulary import PERIODS
 
 #: Courses of the noise for each of some plans that could have been drawn, and plans drawn again to judge one.
-STARTS, TRUTHS, AGAIN = 40, 10, 199
+COURSES, TRUTHS, AGAIN = 40, 10, 199
 
 
 def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed: int) -> Power:
@@ -59,7 +59,7 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
     delta : float
         Smallest effect of interest.
     seed : int
-        For starts and plans.
+        For noise and plans.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
     z = exposure(plans, design.lags)
     periods = z.shape[-1]
     places = rng.integers(
-        0, max(len(noise.innovations) for noise in noises), (periods, STARTS * TRUTHS), dtype=np.int64
+        0, max(len(noise.innovations) for noise in noises), (periods, COURSES * TRUTHS), dtype=np.int64
     )
     windows = tuple(_placebo_window(noise, design, places, rng) for noise in noises)
     really = _built_up(design, noises, z)
@@ -85,13 +85,13 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
     truths = rng.choice(len(plans), min(TRUTHS, len(plans)), replace=False)
     found: Array = np.zeros(len(effects))
     for turn, truth in enumerate(truths):
-        own = slice(turn * STARTS, (turn + 1) * STARTS)
+        own = slice(turn * COURSES, (turn + 1) * COURSES)
         laid = tuple(replace(window, residual=window.residual[:, own]) for window in windows)
         order = np.r_[truth, np.delete(np.arange(len(plans)), truth)]
         lots = draw_again(laid, z[order], False, really[truth])
         found += _share_found(lots, effects, complete=complete)
     found /= len(truths)
-    return _power(design, len(noises), effects, found, STARTS * len(truths))
+    return _power(design, len(noises), effects, found, COURSES * len(truths))
 
 
 def approximated(
@@ -137,8 +137,8 @@ def approximated(
     from scipy.special import stdtr, stdtrit
 
     rng = np.random.default_rng([seed, 2])
-    plans, _ = draws(design, len(noises), STARTS, rng)
-    plans = plans[rng.permutation(len(plans))[:STARTS]]
+    plans, _ = draws(design, len(noises), COURSES, rng)
+    plans = plans[rng.permutation(len(plans))[:COURSES]]
     z = exposure(plans, design.lags)
     really = _built_up(design, noises, exposure(plans, truth or design.lags))
     root = np.maximum(strength(tuple(_empty_window(noise, design) for noise in noises), z, really), 1e-9)
@@ -232,7 +232,7 @@ def nearest_pairs(innovations: Array) -> list[int]:
 
 
 def noises_of(shops: tuple[Series, ...], *, in_pairs: bool = False) -> tuple[Model, ...]:
-    """The noise of each shop, or of the difference of the two of each pair.
+    """The noise of each shop, or of the difference of the two of each pair, which stand one after the other.
 
     Pairs are chosen because they moved alike, some of them by chance. So the noise of a pair is widened by how much
     further pairs that one half of the past would have chosen stray in the other half.
@@ -244,7 +244,7 @@ def noises_of(shops: tuple[Series, ...], *, in_pairs: bool = False) -> tuple[Mod
     half = innovations.shape[1] // 2
     halves = [innovations[:, :half], innovations[:, half:]]
     strayed = sum(_apart(later, nearest_pairs(earlier)) for earlier, later in (halves, halves[::-1]))
-    chosen = sum(_apart(half, nearest_pairs(innovations)) for half in halves)
+    chosen = sum(_apart(part, list(range(len(shops)))) for part in halves)
     wider = math.sqrt(max(strayed / chosen, 1.0))
     pairs = [
         pair_model(shops[at], shops[at + 1], models[at].floor, models[at + 1].floor)
@@ -300,7 +300,7 @@ def _placebo_window(
 
 
 def _share_found(lots: Lots, effects: Array, *, complete: bool) -> Array:
-    """For each effect the share of starts with p ≤ .05."""
+    """For each effect the share of courses with p ≤ .05."""
     root = np.sqrt(lots.size)
     score = (lots.outcome / root[:, None])[None] + effects[:, None, None] * (lots.cross[0] / root)[
         None, :, None

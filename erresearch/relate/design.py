@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -298,8 +298,11 @@ def check_accounts(moments: Moments, effects: Sequence[Effect]) -> None:
 
 
 def listed(columns: Any) -> list[Any]:
-    """Columns as a list: one by itself, by its name or as an expression, is a list of one."""
-    return [columns] if isinstance(columns, (str, nw.Expr)) else list(columns)
+    """Columns as a list: one by itself, by its name or as an expression, is a list of one, and None is none."""
+    if columns is None:
+        return []
+    alone = isinstance(columns, str) or not isinstance(columns, Iterable)
+    return [columns] if alone else list(columns)
 
 
 def check_regressors(regressors: Sequence[Any]) -> None:

@@ -287,7 +287,7 @@ def predictive_gain(
     check_level(level)
     if isinstance(lags, bool) or not isinstance(lags, int) or lags < 1:
         raise DesignError("`lags` must be a whole number of periods", got=repr(lags), allowed="1 or more")
-    added, rivals = _several(add), _several(versus)
+    added, rivals = listed(add), listed(versus)
     if not added:
         raise DesignError(
             "there is nothing to compare", got="add=None", fix="name the predictors in question with `add`"
@@ -298,12 +298,6 @@ def predictive_gain(
     moments = rows.moments(plan.wanted)
     refuse_repeated(moments, rows.names[0])
     return _compare(rows, plan, moments, level=level)
-
-
-def _several(columns: Any) -> list[Any]:
-    if columns is None:
-        return []
-    return list(columns) if isinstance(columns, (list, tuple)) else [columns]
 
 
 def _plan(rows: LaggedRows, sizes: tuple[int, int, int], *, lags: int, season: int | None) -> _Plan:
