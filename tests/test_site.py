@@ -226,6 +226,13 @@ def test_no_link_inside_is_dead_and_no_page_fetches_from_outside(checker: Module
     assert links > 1_000
 
 
+@built
+def test_tables_that_cells_print_are_tables():
+    pages = list((SITE / "notebooks").glob("*.html"))
+    assert len(pages) > 10
+    assert [page.name for page in pages if "<p>|" in page.read_text(encoding="utf-8")] == []
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:

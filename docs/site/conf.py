@@ -41,6 +41,8 @@ nitpicky = True
 # notebooks are shown as they are stored; `make test` sees to it that this is what they print
 nb_execution_mode = "off"
 nb_merge_streams = True
+# what a cell prints as Markdown has tables, and a dollar in it is money
+nb_render_markdown_format = "gfm"
 # without widgets nothing may be asked of a CDN
 nb_ipywidgets_js = {}  # type: ignore[var-annotated]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
