@@ -15,7 +15,7 @@ from erresearch.claims.options import without_challenges
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.results import WORDS
 from erresearch.worlds import CASES, WORLDS, Design, simulate, simulate_panel
-from erresearch.worlds.case_tables import THRESHOLD
+from erresearch.worlds.simulation import THRESHOLD
 
 SMALL = {"accounts": 6, "weeks": 30}
 

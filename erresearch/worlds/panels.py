@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -33,80 +32,6 @@ SPEND_SD: Final = 0.35
 SPEND_AR: Final = 0.7
 REACTION_SHARES: Final = (0.86, 0.06, 0.05, 0.03)
 """Shares of likes, comments, shares and saves in the engagement."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Audience:
-    """Reactions by kind, clicks, and the people reached who did neither, one number per row.
-
-    Everyone reached reacted, clicked or did neither, so reach is never below the reactions.
-
-    Parameters
-    ----------
-    likes, comments, shares, saves, clicks, others : (n,) int array
-        Counts.
-    """
-
-    likes: Ints
-    comments: Ints
-    shares: Ints
-    saves: Ints
-    clicks: Ints
-    others: Ints
-
-    @property
-    def engagement(self) -> Ints:
-        """Sum of the reactions."""
-        return self.likes + self.comments + self.shares + self.saves
-
-    @property
-    def reach(self) -> Ints:
-        """Everyone."""
-        return self.engagement + self.clicks + self.others
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sales:
-    """Ad spend and the shop's figures, one number per row.
-
-    Parameters
-    ----------
-    spend, revenue : (n,) float array
-        Money.
-    sessions, conversions : (n,) int array
-        Visits of the shop and orders.
-    """
-
-    spend: Floats
-    sessions: Ints
-    conversions: Ints
-    revenue: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Rows:
-    """One row per account and week, as arrays of the same length.
-
-    Parameters
-    ----------
-    account : (n,) int array
-        Number of the account, from 0.
-    week : (n,) datetime64 array
-        Monday of the week.
-    posts, followers : (n,) int array
-        Posts of the week, and followers.
-    audience : Audience
-        What people did.
-    sales : Sales or None
-        None in a list world, where nothing is sold.
-    """
-
-    account: Ints
-    week: NDArray[np.datetime64]
-    posts: Ints
-    followers: Ints
-    audience: Audience
-    sales: Sales | None = None
 
 
 def _innovations(rng: np.random.Generator, shape: tuple[int, int], design: Design) -> Floats:
@@ -180,7 +105,9 @@ def _feedback_loop(
     return counts, deviations
 
 
-def draw_panel(truth: Truth, accounts: int, weeks: int, rng: np.random.Generator, design: Design) -> Rows:
+def draw_panel(
+    truth: Truth, accounts: int, weeks: int, rng: np.random.Generator, design: Design
+) -> pd.DataFrame:
     """Draw the weeks of every account.
 
     With a, b the account's sizes, s the season and f a shock common to all accounts::
@@ -204,8 +131,8 @@ def draw_panel(truth: Truth, accounts: int, weeks: int, rng: np.random.Generator
 
     Returns
     -------
-    Rows
-        Sorted by account and week.
+    pandas.DataFrame
+        One row per account and week, sorted by them; `others` are people reached who neither reacted nor clicked.
 
     Raises
     ------
@@ -253,22 +180,17 @@ def draw_panel(truth: Truth, accounts: int, weeks: int, rng: np.random.Generator
     )
     shown = np.rint(followers[week, account]).astype(np.int64)
     seen = _misread(counts[pick], truth.parameters["engagement noise"], rng)
-    audience = draw_audience(seen, shown, posts[pick], rng)
-    sales = _draw_sales(
-        account=account,
+    table = _audience(account, week, posts=posts[pick], followers=shown, engagement=seen, rng=rng)
+    money = np.exp(sales_level + deviations)[pick]
+    # revenue is split into orders, and the visits behind them are drawn
+    orders = money / rng.uniform(40, 80, accounts)[account]
+    sold = rng.random(account.shape) >= design.zero_share
+    conversions = np.where(sold, np.maximum(rng.poisson(orders), 1), 0)
+    return table.assign(
         spend=spend[pick],
-        revenue=np.exp(sales_level + deviations)[pick],
-        clicks=audience.clicks,
-        zero_share=design.zero_share,
-        rng=rng,
-    )
-    return Rows(
-        account=account,
-        week=FIRST_MONDAY + 7 * week,
-        posts=posts[pick],
-        followers=shown,
-        audience=audience,
-        sales=sales,
+        sessions=table["clicks"] + conversions + rng.poisson(30.0 * orders),
+        conversions=conversions,
+        revenue=np.where(sold, np.maximum(np.round(money, 2), 0.01), 0.0),
     )
 
 
@@ -280,39 +202,29 @@ def _misread(counts: Ints, noise: float, rng: np.random.Generator) -> Ints:
     return np.maximum(rng.poisson(counts * error), 1)
 
 
-def draw_audience(engagement: Ints, followers: Ints, posts: Ints, rng: np.random.Generator) -> Audience:
-    """Split reactions by kind, and draw clicks and the people reached who did nothing."""
+def _audience(
+    account: Ints, week: Ints, *, posts: Ints, followers: Ints, engagement: Ints, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Split reactions by kind, and draw clicks and the people reached who did nothing; a row per account and week."""
     likes, comments, shares, saves = rng.multinomial(engagement, REACTION_SHARES).T
     passing = 0.15 * posts * followers * rng.gamma(20.0, 0.05, engagement.shape)
-    return Audience(
-        likes=likes,
-        comments=comments,
-        shares=shares,
-        saves=saves,
-        clicks=rng.poisson(0.15 * engagement),
-        others=rng.poisson(8.0 * engagement + passing),
-    )
-
-
-def _draw_sales(
-    *,
-    account: Ints,
-    spend: Floats,
-    revenue: Floats,
-    clicks: Ints,
-    zero_share: float,
-    rng: np.random.Generator,
-) -> Sales:
-    """Split revenue into orders, and draw the visits behind them."""
-    orders = revenue / rng.uniform(40, 80, account.max() + 1)[account]
-    sold = rng.random(account.shape) >= zero_share
-    conversions = np.where(sold, np.maximum(rng.poisson(orders), 1), 0)
-    return Sales(
-        spend=spend,
-        sessions=clicks + conversions + rng.poisson(30.0 * orders),
-        conversions=conversions,
-        revenue=np.where(sold, np.maximum(np.round(revenue, 2), 0.01), 0.0),
-    )
+    clicks = rng.poisson(0.15 * engagement)
+    others = rng.poisson(8.0 * engagement + passing)
+    columns = {
+        "account": np.array(numbered("account", int(account.max()) + 1), dtype=object)[account],
+        "week": (FIRST_MONDAY + 7 * week).astype("datetime64[us]"),
+        "posts": posts,
+        "followers": followers,
+        "reach": engagement + clicks + others,
+        "likes": likes,
+        "comments": comments,
+        "shares": shares,
+        "saves": saves,
+        "clicks": clicks,
+        "engagement": engagement,
+        "others": others,
+    }
+    return pd.DataFrame(columns)
 
 
 POST_SHAPE: Final = 4.0
@@ -337,7 +249,7 @@ def draw_log_followers(count: int, rng: np.random.Generator) -> tuple[Floats, fl
 
 def draw_list(
     truth: Truth, accounts: int, posts: int, rng: np.random.Generator, *, world: ListWorld, design: Design
-) -> Rows:
+) -> pd.DataFrame:
     """Draw accounts, their followers and the reactions to their posts, and keep what the list shows.
 
     Expected reactions per post are c·F^β·exp(noise); the counts of posts are Poisson around a gamma.
@@ -357,8 +269,8 @@ def draw_list(
 
     Returns
     -------
-    Rows
-        One row per account.
+    pandas.DataFrame
+        One row per account, with columns as :func:`draw_panel` has them, but without sales.
     """
     pool = accounts * world.pool
     log_followers, middle = draw_log_followers(pool, rng)
@@ -372,13 +284,13 @@ def draw_list(
     followers = np.maximum(np.rint(shown), 1).astype(np.int64)
     order = {"reactions": engagement, "followers": followers}.get(world.selected_on or "")
     kept = np.arange(pool) if order is None else np.sort(np.argsort(-order, kind="stable")[:accounts])
-    per_account = np.full(accounts, posts)
-    return Rows(
-        account=np.arange(accounts),
-        week=np.full(accounts, FIRST_MONDAY),
-        posts=per_account,
+    return _audience(
+        np.arange(accounts),
+        np.zeros(accounts, np.int64),
+        posts=np.full(accounts, posts),
         followers=followers[kept],
-        audience=draw_audience(engagement[kept], followers[kept], per_account, rng),
+        engagement=engagement[kept],
+        rng=rng,
     )
 
 
@@ -389,11 +301,6 @@ CURRENCY: Final = "EUR"
 SALES: Final = ("spend", "sessions", "conversions", "revenue")
 MONEY: Final = ("revenue", "spend")
 MINUTES_PER_WEEK: Final = 7 * 24 * 60
-
-
-def account_names(account: Ints) -> NDArray[np.object_]:
-    """Name every account, with as many digits as the last one needs."""
-    return np.array(numbered("account", int(account.max()) + 1), dtype=object)[account]
 
 
 def numbered(kind: str, count: int) -> list[str]:
@@ -408,34 +315,13 @@ def marked(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def panel_table(rows: Rows) -> pd.DataFrame:
-    """One row per account and week; columns that a world does not have are absent, never 0."""
-    audience = rows.audience
-    columns: dict[str, object] = {
-        "account": account_names(rows.account),
-        "week": rows.week.astype("datetime64[us]"),
-        "posts": rows.posts,
-        "followers": rows.followers,
-        "reach": audience.reach,
-        "likes": audience.likes,
-        "comments": audience.comments,
-        "shares": audience.shares,
-        "saves": audience.saves,
-        "clicks": audience.clicks,
-        "engagement": audience.engagement,
-    }
-    if rows.sales is not None:
-        columns |= {name: getattr(rows.sales, name) for name in SALES}
-    return marked(pd.DataFrame(columns))
-
-
-def posts_table(rows: Rows, rng: np.random.Generator, *, spread_weeks: int) -> pd.DataFrame:
+def posts_table(rows: pd.DataFrame, rng: np.random.Generator, *, spread_weeks: int) -> pd.DataFrame:
     """Divide every row's totals over its posts.
 
     Parameters
     ----------
-    rows : Rows
-        Totals.
+    rows : pandas.DataFrame
+        Totals, as :func:`draw_panel` gives them.
     rng : numpy.random.Generator
         Source of randomness.
     spread_weeks : int
@@ -446,39 +332,35 @@ def posts_table(rows: Rows, rng: np.random.Generator, *, spread_weeks: int) -> p
     pandas.DataFrame
         One row per post, in order of account and time.
     """
-    slots = int(rows.posts.max())
+    posts = rows["posts"].to_numpy()
+    slots = int(posts.max())
     # the last slot always holds a post: a multinomial draw leaves its rounding remainder there
-    real = np.arange(slots)[::-1] < rows.posts[:, None]
+    real = np.arange(slots)[::-1] < posts[:, None]
     weights = np.where(real, rng.gamma(POST_SHAPE, 1.0, real.shape) + 1e-9, 0.0)
     shares = weights / weights.sum(axis=1, keepdims=True)
-
-    def split(totals: Ints) -> Ints:
-        return rng.multinomial(totals, shares)[real]
-
-    reactions = {name: split(getattr(rows.audience, name)) for name in REACTIONS}
-    clicks = split(rows.audience.clicks)
-    engagement = np.sum(list(reactions.values()), axis=0)
-    reach = engagement + clicks + split(rows.audience.others)
+    *reactions, clicks, others = (
+        rng.multinomial(rows[name], shares)[real] for name in (*REACTIONS, "clicks", "others")
+    )
+    engagement = np.sum(reactions, axis=0)
+    reach = engagement + clicks + others
     impressions = reach + rng.poisson(0.2 * reach)
-    row = np.repeat(np.arange(len(rows.posts)), rows.posts)
     minute = np.sort(rng.integers(0, spread_weeks * MINUTES_PER_WEEK, real.shape), axis=1)[real]
-    account = rows.account[row]
-    names = account_names(rows.account)
-    starts = np.flatnonzero(np.diff(account, prepend=-1))
-    number = np.arange(len(row)) - np.repeat(starts, np.diff(starts, append=len(row))) + 1
+    each = rows.loc[rows.index.repeat(posts), ["account", "week", "followers"]].reset_index(drop=True)
+    account = each["account"].factorize()[0]
+    number = each.groupby("account").cumcount() + 1
     table = pd.DataFrame(
         {
             "platform": np.array(PLATFORMS, dtype=object)[account % len(PLATFORMS)],
-            "account": names[row],
-            "post_id": [f"{name}-{k}" for name, k in zip(names[row], number, strict=True)],
-            "published_at": rows.week[row].astype("datetime64[us]") + minute.astype("timedelta64[m]"),
-            "post_type": np.array(POST_TYPES, dtype=object)[rng.integers(0, len(POST_TYPES), len(row))],
-            "is_paid": rng.random(len(row)) < PAID_SHARE,
-            "followers": rows.followers[row],
+            "account": each["account"],
+            "post_id": each["account"] + "-" + number.astype(str),
+            "published_at": each["week"] + minute.astype("timedelta64[m]"),
+            "post_type": np.array(POST_TYPES, dtype=object)[rng.integers(0, len(POST_TYPES), len(each))],
+            "is_paid": rng.random(len(each)) < PAID_SHARE,
+            "followers": each["followers"],
             "reach": reach,
             "impressions": impressions,
             "views": engagement + rng.binomial(impressions - engagement, 0.6),
-            **reactions,
+            **dict(zip(REACTIONS, reactions, strict=True)),
             "clicks": clicks,
         }
     )
@@ -488,22 +370,6 @@ def posts_table(rows: Rows, rng: np.random.Generator, *, spread_weeks: int) -> p
 def outcomes_table(panel: pd.DataFrame) -> pd.DataFrame:
     """Lay the outcomes of a panel out long: one row per entity, week and outcome."""
     kinds = [name for name in SALES if name in panel]
-    parts = [
-        pd.DataFrame(
-            {
-                "date": panel["week"],
-                "entity": panel["account"],
-                "outcome": kind,
-                "value": panel[kind].astype("float64"),
-                "currency": CURRENCY if kind in MONEY else "",
-            }
-        )
-        for kind in kinds
-    ]
-    if not parts:
-        empty = {"entity": "str", "outcome": "str", "value": "float64", "currency": "str"}
-        table = pd.DataFrame({"date": panel["week"].iloc[:0]}).assign(
-            **{name: pd.Series(dtype=kind) for name, kind in empty.items()}
-        )
-        return marked(table)
-    return marked(pd.concat(parts, ignore_index=True))
+    named = panel.rename(columns={"week": "date", "account": "entity"})
+    long = named.melt(["date", "entity"], kinds, var_name="outcome", value_name="value")
+    return marked(long.assign(currency=np.where(long["outcome"].isin(MONEY), CURRENCY, "")))
