@@ -114,9 +114,10 @@ def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = No
             got=f"{len(known):,} shops",
             fix="take entity= from the column entity",
         )
+    own = {name: names == name for name in ([entity] if entity is not None else known)}
     return tuple(
-        _on_calendar(name, {key: values[names == name] for key, values in columns.items()}, outcome)
-        for name in ([entity] if entity is not None else known)
+        _on_calendar(name, {key: values[rows] for key, values in columns.items()}, outcome)
+        for name, rows in own.items()
     )
 
 
@@ -471,18 +472,17 @@ def unbiased_autocovariances(rest: Array, terms: Array, lags: int) -> Array:
     n, span = len(rest), range(lags + 1)
     known = np.any(terms != 0, axis=1).astype(np.float64)
     Q, _ = np.linalg.qr(terms)
-    found, mixed = np.empty(lags + 1), np.zeros((lags + 1, lags + 1))
-    for k in span:
-        found[k] = rest[: n - k] @ rest[k:]
-        near = np.zeros_like(Q)  # Bₖ Q
-        near[: n - k] += 0.5 * Q[k:]
-        near[k:] += 0.5 * Q[: n - k]
-        near *= known[:, None]
-        inner = Q @ (Q.T @ near)
-        for j in span:
-            less = near[: n - j] * Q[j:] + Q[: n - j] * near[j:] - inner[: n - j] * Q[j:]
-            own = (known[: n - k] @ known[k:]) * (1.0 if k == 0 else 0.5) if j == k else 0.0
-            mixed[k, j] = (own - less.sum()) * (1.0 if j == 0 else 2.0)
+    later = np.stack([np.pad(Q[k:], ((0, k), (0, 0))) for k in span])
+    before = np.stack([np.pad(Q[: n - k], ((k, 0), (0, 0))) for k in span])
+    near = 0.5 * known[:, None] * (later + before)  # Bₖ Q
+    rest_of_near = near - Q @ (Q.T @ near)
+    later, before, near, rest_of_near = (
+        part.reshape(lags + 1, -1) for part in (later, before, near, rest_of_near)
+    )
+    found = np.array([rest[: n - k] @ rest[k:] for k in span])
+    own = np.array([known[: n - k] @ known[k:] for k in span])
+    once = np.where(np.arange(lags + 1) == 0, 1.0, 2.0)
+    mixed = np.diag(own) - once * (rest_of_near @ later.T + near @ before.T)
     return np.asarray(np.linalg.solve(mixed, found), dtype=np.float64)
 
 

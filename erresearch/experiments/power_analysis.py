@@ -77,7 +77,10 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
     places = rng.integers(
         0, max(len(noise.innovations) for noise in noises), (periods, COURSES * TRUTHS), dtype=np.int64
     )
-    windows = tuple(_placebo_window(noise, design, places, rng) for noise in noises)
+    windows = tuple(
+        _placebo_window(window, noise, places, rng)
+        for window, noise in zip(_empty_windows(noises, design), noises, strict=True)
+    )
     really = _built_up(design, noises, z)
     effects = np.r_[
         0.0, delta, np.linspace(0.25, 8, 32) / np.sqrt(np.mean(strength(windows, z, really) ** 2))
@@ -140,8 +143,8 @@ def approximated(
     plans, _ = draws(design, len(noises), COURSES, rng)
     plans = plans[rng.permutation(len(plans))[:COURSES]]
     z = exposure(plans, design.lags)
-    really = _built_up(design, noises, exposure(plans, truth or design.lags))
-    root = np.maximum(strength(tuple(_empty_window(noise, design) for noise in noises), z, really), 1e-9)
+    really = _built_up(design, noises, z if truth is None else exposure(plans, truth))
+    root = np.maximum(strength(_empty_windows(noises, design), z, really), 1e-9)
     effects = np.r_[0.0, delta, np.linspace(0.25, 8, 125) / root.mean()]
     df = design.groups * (len(noises) if design.kind == "time" else 1) - 1
     critical = stdtrit(df, 0.975)
@@ -152,15 +155,18 @@ def approximated(
 
 def _built_up(design: PauseDesign, noises: tuple[Model, ...], exposures: Array) -> Array:
     """Where a shop stops for good, what is lost builds up, and no faster than the outcome forgets anything else."""
-    from scipy.signal import lfilter
+    from scipy.linalg import solve_triangular, toeplitz
 
     if design.kind == "time":
         return exposures
-    units = [
-        lfilter([1 - noise.memory.sum()], np.r_[1, -noise.memory], exposures[:, unit])
-        for unit, noise in enumerate(noises)
-    ]
-    return np.stack(units, axis=1)
+    built, periods = np.empty_like(exposures), exposures.shape[-1]
+    for unit, noise in enumerate(noises):
+        weights = np.r_[1, -noise.memory, np.zeros(periods)][:periods]
+        autoregression = toeplitz(weights, np.zeros(periods))
+        lost = (1 - noise.memory.sum()) * exposures[:, unit].reshape(-1, periods).T
+        solved = solve_triangular(autoregression, lost, lower=True)
+        built[:, unit] = solved.T.reshape(exposures[:, unit].shape)
+    return built
 
 
 def _power(design: PauseDesign, units: int, effects: Array, found: Array, placebos: int) -> Power:
@@ -276,22 +282,25 @@ def pair_model(one: Series, other: Series, floor: float, other_floor: float) -> 
     return replace(model, usual=float(np.nanmean(left.outcome) + np.nanmean(right.outcome)) / 2)
 
 
-def _empty_window(noise: Model, design: PauseDesign) -> Window:
-    """The plan's window behind a history as long as the noise's, without an outcome."""
-    history = len(noise.innovations)
-    n = history + design.length + design.follow_up
-    dates = np.datetime64("2024-01-01") + DAYS[design.every] * np.arange(n)
-    terms = filtered(calendar_terms(dates, history, design.every).T, noise.memory).T
-    basis, _ = np.linalg.qr(terms)
-    keep = counted(design)
-    memory = noise.memory[:0] if design.carried else noise.memory
-    return Window(np.zeros((n - history, 1)), basis[history:], keep, memory, noise.sigma, memory[:0])
+def _empty_windows(noises: tuple[Model, ...], design: PauseDesign) -> tuple[Window, ...]:
+    """The plan's window behind a history as long as each noise's, without an outcome."""
+    keep, ahead = counted(design), design.length + design.follow_up
+    terms = {}
+    for history in {len(noise.innovations) for noise in noises}:
+        dates = np.datetime64("2024-01-01") + DAYS[design.every] * np.arange(history + ahead)
+        terms[history] = calendar_terms(dates, history, design.every).T
+    found = []
+    for noise in noises:
+        history = len(noise.innovations)
+        basis, _ = np.linalg.qr(filtered(terms[history], noise.memory).T)
+        memory = noise.memory[:0] if design.carried else noise.memory
+        found.append(Window(np.zeros((ahead, 1)), basis[history:], keep, memory, noise.sigma, memory[:0]))
+    return tuple(found)
 
 
 def _placebo_window(
-    noise: Model, design: PauseDesign, places: npt.NDArray[np.int64], rng: np.random.Generator
+    window: Window, noise: Model, places: npt.NDArray[np.int64], rng: np.random.Generator
 ) -> Window:
-    window = _empty_window(noise, design)
     rows = noise.innovations[places % len(noise.innovations)] * window.keep[:, None] / noise.sigma
     # the history has its own part in what the terms explain: so much of the basis as the plan does not hold
     weight, axes = np.linalg.eigh(np.eye(window.basis.shape[1]) - window.basis.T @ window.basis)

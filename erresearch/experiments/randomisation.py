@@ -98,8 +98,10 @@ def exposure(plans: Plans, lags: tuple[int, int]) -> Array:
     length = plans.shape[-1] + last
     missed = np.zeros((*plans.shape[:-1], length + last))
     missed[..., last : last + plans.shape[-1]] = plans.astype(np.float64) - 1
-    total = sum(missed[..., last - lag : last - lag + length] for lag in range(first, last + 1))
-    return np.asarray(total / (last - first + 1))
+    # counts, which floats add without rounding
+    so_far = np.cumsum(np.insert(missed, 0, 0.0, axis=-1), axis=-1)
+    width = last - first + 1
+    return np.asarray((so_far[..., width : width + length] - so_far[..., :length]) / width)
 
 
 def units(design: PauseDesign, history: tuple[Series, ...]) -> tuple[tuple[int, ...], ...]:
@@ -315,7 +317,8 @@ def strength(windows: tuple[Window, ...], exposures: Array, really: Array) -> Ar
     """
     size, cross = np.zeros(len(exposures)), np.zeros(len(exposures))
     for unit, window in enumerate(windows):
-        z, effect = _seen(window, exposures[:, unit]), _seen(window, really[:, unit])
+        z = _seen(window, exposures[:, unit])
+        effect = z if really is exposures else _seen(window, really[:, unit])
         fitted = z @ window.basis
         size += (z**2).sum(axis=1) - (fitted**2).sum(axis=1)
         cross += (z * effect).sum(axis=1) - (fitted * (effect @ window.basis)).sum(axis=1)
