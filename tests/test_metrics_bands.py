@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from erresearch.errors import DataError, GuardError, UnknownNameError
 from erresearch.metrics import DEFINITIONS, band, bands, cautions, engagement_rate, percentile_in_tier
-from erresearch.metrics.benchmarks import TIERS, _levels
+from erresearch.metrics.published_bands import TIERS, _levels
 from erresearch.results import Estimate, Interval
 
 ONE = pd.DataFrame(
@@ -119,16 +119,14 @@ def test_one_word_per_source_of_rates(value: float) -> None:
 
 def test_same_definition_only() -> None:
     place = percentile_in_tier(engagement_rate(ONE, definition="M01"), 5000, "instagram")
-    sources = {one.source for one in place.comparisons}
+    sources = set(place.comparisons["source"])
     assert any("Mention" in source for source in sources)
     assert not any("Rival IQ" in source or "Buffer" in source for source in sources)
     assert place.refused > 30
-    assert all(one.tier[0] <= 5000 < one.tier[1] for one in place.comparisons)
-    years = [one.year for one in place.comparisons]
+    assert set(place.comparisons["tier"]) == {"all sizes", "5,000 to 20,000 followers"}
+    years = place.comparisons["year"].tolist()
     assert years == sorted(years, reverse=True)
-    for one in place.comparisons:
-        assert one.ratio == pytest.approx(0.0314 / one.level)
-    assert len(place.to_frame()) == len(place.comparisons)
+    assert (place.comparisons["ratio"] * place.comparisons["level"]).to_numpy() == pytest.approx(0.0314)
     assert "not compared" in str(place)
     assert "HypeAuditor" in place._repr_markdown_()
 
@@ -136,7 +134,8 @@ def test_same_definition_only() -> None:
 def test_bounds_hold_whichever_label_is_right() -> None:
     def bounds(rate: float) -> set[tuple[float, float]]:
         place = percentile_in_tier(rate, 3000, "Instagram", definition="M01")
-        return {one.share_below for one in place.comparisons if one.statistic == "label doubtful"}
+        rows = place.comparisons.query("statistic == 'label doubtful'")
+        return set(zip(rows["share_below_at_least"], rows["share_below_at_most"], strict=True))
 
     assert bounds(0.05) == {(0.0, 1.0)}
     assert bounds(0.01) == {(0.0, 0.5)}
@@ -147,12 +146,12 @@ def test_bounds_hold_whichever_label_is_right() -> None:
 def test_markov_bound_is_never_broken() -> None:
     rng = np.random.default_rng(5)
     rates = rng.lognormal(-4, 1.2, 4000)
-    (level,) = [one for one in _levels() if one.statistic == "mean" and one.definition]
+    (level,) = _levels().query("statistic == 'mean' and definition != ''").itertuples()
     factor = level.level / rates.mean()
     for rate in (0.5 * level.level, 2 * level.level, 10 * level.level):
         place = percentile_in_tier(rate, 1e4, level.platform, definition=level.definition)
-        low, high = next(o.share_below for o in place.comparisons if o.source == level.source)
-        assert low <= np.mean(rates * factor < rate) <= high
+        (one,) = place.comparisons[place.comparisons["source"] == level.source].itertuples()
+        assert one.share_below_at_least <= np.mean(rates * factor < rate) <= one.share_below_at_most
 
 
 def test_among_own_accounts() -> None:
@@ -193,8 +192,8 @@ def test_nothing_published_or_unusable() -> None:
 
 def test_registry_points_at_what_exists() -> None:
     levels = _levels()
-    assert {one.definition for one in levels} - {""} <= set(DEFINITIONS)
-    assert sum(bool(one.definition) for one in levels) >= 15
+    assert set(levels["definition"]) - {""} <= set(DEFINITIONS)
+    assert (levels["definition"] != "").sum() >= 15
     assert TIERS[0] == 0
     assert math.isinf(TIERS[-1])
 

@@ -18,7 +18,7 @@ from erresearch.metrics import (
     romi_incremental,
     romi_net,
 )
-from erresearch.metrics.intervals import Draws, Garwood, Wilson, proportion
+from erresearch.metrics.intervals import Garwood, Wilson, proportion
 from erresearch.results import Estimate
 
 
@@ -51,15 +51,9 @@ def test_garwood_is_chi_square(k: int, level: float) -> None:
     assert Garwood(k).pvalue(got.high) == pytest.approx(1 - level, rel=1e-6)
 
 
-def test_draws_and_levels() -> None:
-    draws = Draws(np.linspace(-1, 3, 4001))
-    assert draws.interval(0.5).low == pytest.approx(0.0)
-    assert draws.pvalue(0.0) == pytest.approx(0.5, abs=1e-3)
-    assert draws.pvalue(9.0) == pytest.approx(2 / 4002)
-    for reference in (draws, Garwood(3), Wilson(1, 3)):
+def test_levels() -> None:
+    for reference in (Garwood(3), Wilson(1, 3)):
         assert reference.critical(0.95) == pytest.approx(1.959964)
-    with pytest.raises(DataError, match="must be finite in every draw: 1 of 2 are not"):
-        Draws([1.0, math.nan])
     with pytest.raises(DesignError, match=r"`level` must lie between 0 and 1: 1\.5"):
         Wilson(1, 2).interval(1.5)
     assert Wilson(0, 5).pvalue(0.0) == 1.0

@@ -1,8 +1,3 @@
-from erresearch.metrics.benchmarks import (
-    Comparison as Comparison,
-    TierPosition as TierPosition,
-    percentile_in_tier as percentile_in_tier,
-)
 from erresearch.metrics.definitions import (
     DEFINITIONS as DEFINITIONS,
     PLATFORMS as PLATFORMS,
@@ -25,9 +20,11 @@ from erresearch.metrics.money import (
 from erresearch.metrics.published_bands import (
     Band as Band,
     Banding as Banding,
+    TierPosition as TierPosition,
     band as band,
     bands as bands,
     cautions as cautions,
+    percentile_in_tier as percentile_in_tier,
 )
 from erresearch.metrics.rates import (
     Rates as Rates,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from erresearch.errors import DataError
-from erresearch.results import Estimate, Interval, Reference, StudentT, at_least
+from erresearch.results import Estimate, Interval, Reference, StudentT
 from erresearch.results.estimates import check_level
 from erresearch.results.rounding import escape
 
@@ -255,49 +254,6 @@ class Mover(_Normal):
         if gap(most) <= 0:
             return 1 - most
         return 1 - float(optimize.brentq(gap, least, most, xtol=1e-12))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Draws(_Normal):
-    """Percentile interval from resampled values.
-
-    Parameters
-    ----------
-    values : (draws,) array_like
-        The figure in every resample.
-
-    Examples
-    --------
-    >>> print(Draws(np.arange(1001)).interval(0.9))
-    [50, 950] (90 %)
-    """
-
-    values: Any
-    _sorted: np.ndarray = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Sort once."""
-        values = np.sort(np.asarray(self.values, dtype=float))
-        if not len(values) or not np.isfinite(values).all():
-            raise DataError(
-                "a resampled figure must be finite in every draw",
-                got=f"{int((~np.isfinite(values)).sum()):,} of {len(values):,} are not",
-                fix="use more rows, or an interval by formula",
-            )
-        object.__setattr__(self, "_sorted", values)
-
-    def interval(self, level: float) -> Interval:
-        """The middle `level` of the draws."""
-        tail = (1 - check_level(level)) / 2
-        low, high = np.quantile(self._sorted, [tail, 1 - tail])
-        return Interval(float(low), float(high), level)
-
-    def pvalue(self, null: float = 0.0) -> float:
-        """Twice the smaller share of draws on one side of `null`, one draw added on each."""
-        n = len(self._sorted)
-        below = int(np.count_nonzero(at_least(-self._sorted, -null)))
-        above = int(np.count_nonzero(at_least(self._sorted, null)))
-        return float(min(1.0, 2 * (min(below, above) + 1) / (n + 1)))
 
 
 def proportion(

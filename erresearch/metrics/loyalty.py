@@ -15,7 +15,7 @@ import numpy as np
 from erresearch.engine.expressions import Every, check_every, period_start
 from erresearch.errors import DataError, ErresearchWarning, GuardError, UnknownNameError
 from erresearch.io import pd
-from erresearch.metrics.intervals import Draws, Mover, ShareDifference, markdown
+from erresearch.metrics.intervals import Mover, ShareDifference, markdown
 from erresearch.results import Estimate, StudentT
 from erresearch.results.estimates import check_level
 from erresearch.schema import SURVEY, Column, Table, validate
@@ -29,9 +29,7 @@ def nps(
     *,
     score: str = "score",
     level: float = 0.95,
-    interval: Literal["score", "wald", "bootstrap"] = "score",
-    draws: int = 9999,
-    rng: int | np.random.Generator = 0,
+    interval: Literal["score", "wald"] = "score",
     scale: tuple[int, int] | None = None,
     name: str = "NPS",
 ) -> Estimate:
@@ -47,13 +45,9 @@ def nps(
         The column, where a table is given.
     level : float
         Confidence level.
-    interval : {"score", "wald", "bootstrap"}
-        By the score test (:class:`erresearch.metrics.intervals.ShareDifference`), by the formula above, or percentiles of
-        resampled answers. Of 30 answers with shares of 2, 8 and 90 per cent the formula covers 84 %, the score 96 %.
-    draws : int
-        Resamples of the bootstrap.
-    rng : int or Generator
-        Its seed.
+    interval : {"score", "wald"}
+        By the score test (:class:`erresearch.metrics.intervals.ShareDifference`), or by the formula above. Of 30 answers
+        with shares of 2, 8 and 90 per cent the formula covers 84 %, the score 96 %.
     scale : tuple of int, optional
         Declare ``(0, 10)`` where the question is known to have run so; answers without a single 0 but with a 1 are
         then not warned about.
@@ -93,18 +87,15 @@ def nps(
     >>> print(nps(answers))
     NPS: 30 NPS points [14, 44] (95 %), 100 rows; score
     """
-    if interval not in ("score", "wald", "bootstrap"):
-        raise UnknownNameError.of("interval", interval, ["score", "wald", "bootstrap"])
+    if interval not in ("score", "wald"):
+        raise UnknownNameError.of("interval", interval, ["score", "wald"])
     _check_scale(scale, name)
     check_level(level)
-    if interval == "bootstrap" and draws < 1:
-        raise DataError("a bootstrap needs draws", got=repr(draws), allowed="1 or more, 9999 by default")
     counts, missing = _counts(scores, score)
     if scale is None:
         _warn_of_one_to_ten(counts, name)
     note = f"; {missing:,} without a score left out" if missing else ""
-    resamples = draws if interval == "bootstrap" else 0
-    return _estimate(counts, name, level=level, note=note, wald=interval == "wald", draws=resamples, rng=rng)
+    return _estimate(counts, name, level=level, note=note, wald=interval == "wald")
 
 
 def enps(
@@ -112,16 +103,14 @@ def enps(
     *,
     score: str = "score",
     level: float = 0.95,
-    interval: Literal["score", "wald", "bootstrap"] = "score",
-    draws: int = 9999,
-    rng: int | np.random.Generator = 0,
+    interval: Literal["score", "wald"] = "score",
     scale: tuple[int, int] | None = None,
 ) -> Estimate:
     """Employee NPS (M13): the arithmetic of :func:`nps` on employees' likelihood to recommend their employer.
 
     Parameters
     ----------
-    scores, score, level, interval, draws, rng, scale
+    scores, score, level, interval, scale
         As for :func:`nps`.
 
     Returns
@@ -147,16 +136,7 @@ def enps(
     >>> enps([10, 9, 8, 0]).value
     25.0
     """
-    return nps(
-        scores,
-        score=score,
-        level=level,
-        interval=interval,
-        draws=draws,
-        rng=rng,
-        scale=scale,
-        name="eNPS",
-    )
+    return nps(scores, score=score, level=level, interval=interval, scale=scale, name="eNPS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,33 +371,18 @@ def _warn_of_one_to_ten(counts: np.ndarray, name: str) -> None:
         )
 
 
-def _estimate(
-    counts: np.ndarray,
-    name: str,
-    *,
-    level: float,
-    note: str = "",
-    wald: bool = False,
-    draws: int = 0,
-    rng: int | np.random.Generator = 0,
-) -> Estimate:
-    """The score of counted answers; resampled where there are draws, else by the score test or the formula."""
-    n = int(counts.sum())
-    shares = np.array([counts[:7].sum(), counts[7:9].sum(), counts[9:].sum()]) / n
-    minus, _, plus = shares
+def _estimate(counts: np.ndarray, name: str, *, level: float, note: str = "", wald: bool = False) -> Estimate:
+    """The score of counted answers, with the interval of the score test or of the formula."""
+    n, detractors, promoters = int(counts.sum()), int(counts[:7].sum()), int(counts[9:].sum())
+    minus, plus = detractors / n, promoters / n
     value = 100 * float(plus - minus)
     se = 100 * math.sqrt(max(0.0, float(plus + minus - (plus - minus) ** 2)) / n)
-    if se == 0 and (wald or draws):
+    if se == 0 and wald:
         warnings.warn(
             f"{name}: all {n:,} answers fall in one class, so the interval has no width; that is no certainty",
             ErresearchWarning,
             stacklevel=3,
         )
-    method = f"bootstrap, {draws:,} draws" if draws else "Wald" if wald else "score"
     around = StudentT(value, se, math.inf)
-    found = around.estimate(name, level, n_rows=n, unit=UNIT, method=f"{method}{note}")
-    if draws:
-        picked = np.random.default_rng(rng).multinomial(n, shares, size=draws)
-        return found.about(Draws(100 * (picked[:, 2] - picked[:, 0]) / n))
-    detractors, promoters = int(counts[:7].sum()), int(counts[9:].sum())
+    found = around.estimate(name, level, n_rows=n, unit=UNIT, method=f"{'Wald' if wald else 'score'}{note}")
     return found if wald else found.about(ShareDifference(promoters, detractors, n, 100.0))

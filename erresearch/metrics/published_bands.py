@@ -1,17 +1,21 @@
-"""Benchmark bands: a label only from a source, with its date, and only for the source's own definition."""
+"""Published bands and levels: only for the source's own definition, with its date; and where a rate stands among them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
+import narwhals.stable.v2 as nw
+import numpy as np
+
 from erresearch.errors import DataError, GuardError, UnknownNameError
 from erresearch.io import pd
-from erresearch.io.files import registry
+from erresearch.io.files import registry, resource
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.metrics.intervals import markdown, percent
 from erresearch.metrics.rates import Rates
@@ -284,12 +288,10 @@ def _number(
     known = {one.definition for one in _sources().values()} | set(DEFINITIONS)
     if isinstance(definition, str) and definition not in known:
         raise UnknownNameError.of("definition", definition, known)
-    return float(rate), definition
+    return float(rate), DEFINITIONS.get(definition, definition) if isinstance(definition, str) else definition
 
 
 def _same(given: str | RateDefinition | None, wanted: str) -> bool:
-    if isinstance(given, str):
-        given = DEFINITIONS.get(given, given)
     if isinstance(given, RateDefinition):
         return wanted in DEFINITIONS and given.matches(DEFINITIONS[wanted])
     return given is not None and given == wanted
@@ -344,3 +346,237 @@ def _overlaps(source: BandSource, one: Band) -> str:
                     f"{two.id} {two.label!r} ({other.definition}) from {percent(low)} to {percent(high)}"
                 )
     return "; ".join(found)
+
+
+TIERS = (0.0, 1e3, 1e4, 1e5, 1e6, math.inf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class TierPosition(Printed):
+    """A rate among its likes: published levels of the same definition, and one's own accounts of the same size.
+
+    Parameters
+    ----------
+    rate, followers : float
+        The rate (a fraction) and the account's followers.
+    platform : str
+        Platform.
+    definition : RateDefinition
+        What the rate is.
+    comparisons : pandas.DataFrame
+        One row per published level, newest first: source, year, tier, level (a fraction), statistic ("mean", "median",
+        "not stated" or "label doubtful"), ratio of the rate to it, share_below_at_least and share_below_at_most (of that
+        source's accounts, as far as the level allows), status ("verified" on the source's own page, or "secondary") and
+        note (what is known to be odd about it).
+    refused : int
+        Published levels of this platform that measure something else, or do not say what.
+    own : float
+        Share of one's own accounts in the tier with a lower rate (ties count half); nan where none were given.
+    own_accounts : int
+        How many accounts that is.
+    own_tier : tuple of float
+        The tier they are in.
+    """
+
+    rate: float
+    followers: float
+    platform: str
+    definition: RateDefinition
+    comparisons: pd.DataFrame
+    refused: int
+    own: float = math.nan
+    own_accounts: int = 0
+    own_tier: tuple[float, float] = (0.0, math.inf)
+
+    def __str__(self) -> str:
+        """One line per source."""
+        lines = [
+            f"{percent(self.rate)} with {self.followers:,.0f} followers on {self.platform}; {self.definition}"
+        ]
+        for one in self.comparisons.to_dict("records"):
+            what = f"{one['statistic']}, {one['tier']}"
+            line = f"{one['ratio']:.2g} × {percent(one['level'])} ({what}), {one['source']}, {one['year']}"
+            low, high = one["share_below_at_least"], one["share_below_at_most"]
+            if (low, high) != (0.0, 1.0):
+                line += f": above {'at least' if low else 'at most'} {percent(low or high)} of its accounts"
+            lines.append(line)
+        lines.append(f"not compared: {self.refused} published levels of another or of no stated definition")
+        if self.own_accounts:
+            tier = _tier(*self.own_tier)
+            lines.append(f"above {percent(self.own)} of {self.own_accounts:,} own accounts ({tier})")
+        return "\n".join(lines)
+
+    def _repr_markdown_(self) -> str:
+        return markdown(str(self))
+
+
+def _tier(low: float, high: float) -> str:
+    if low == 0 and math.isinf(high):
+        return "all sizes"
+    return f"{low:,.0f} followers or more" if math.isinf(high) else f"{low:,.0f} to {high:,.0f} followers"
+
+
+@cache
+def _levels() -> pd.DataFrame:
+    """Every published level of a tier or of all sizes, with the definition that it is for, "" where none is known."""
+    table = pd.read_csv(resource("data") / "er_benchmarks.csv", dtype=str, keep_default_na=False)
+    table = table[(table["er_percent"] != "") & table["scope"].isin(["tier", "overall"])]
+    return table.rename(columns={"notes": "note"}).assign(
+        definition=table["er_definition"].map(registry("bands.toml")["benchmarks"]).fillna(""),
+        low=table["tier_low"].replace("", "0").astype(float),
+        high=table["tier_high"].replace("", "inf").astype(float),
+        level=table["er_percent"].astype(float) / 100,
+    )
+
+
+def percentile_in_tier(
+    rate: Rates | float,
+    followers: float,
+    platform: str,
+    *,
+    definition: str | RateDefinition | None = None,
+    among: Rates | None = None,
+) -> TierPosition:
+    r"""Compare a rate with what was published for accounts of its size, by the same definition only.
+
+    A published mean or median is no distribution, so it cannot give a percentile, only a bound on it. A rate r at or
+    above the median has at least half of the accounts below it. For a mean m, Markov's inequality gives
+    :math:`P(X \ge r) \le m/r`, so at least 1 − m/r lie below. A percentile proper comes only from accounts whose
+    rates are at hand: one's own, through `among`.
+
+    Parameters
+    ----------
+    rate : Rates or float
+        The account's rate (the mean is taken), or a fraction with its `definition`.
+    followers : float
+        Followers of the account.
+    platform : str
+        Platform, as published: "Instagram", "TikTok" …
+    definition : str or RateDefinition, optional
+        What a bare number is.
+    among : Rates, optional
+        Rates of one's own accounts, of the same definition, with followers as denominator.
+
+    Returns
+    -------
+    TierPosition
+        Ratios and bounds per source and year; the percentile among own accounts of the same tier.
+
+    Raises
+    ------
+    GuardError
+        If nothing was published by this definition for that platform and size, and no own accounts were given.
+    DataError
+        If rate or followers are not usable numbers.
+
+    See Also
+    --------
+    engagement_rate : The rate itself.
+    band : Which band of the sources a rate lies in.
+
+    References
+    ----------
+    Markov's inequality: any text on probability. Every level names its own source.
+
+    Examples
+    --------
+    >>> place = percentile_in_tier(0.09, 3_000, "Instagram", definition="M01")
+    >>> place.comparisons["source"].iloc[-1][:21], bool(place.comparisons["share_below_at_least"].iloc[-1] >= 0.5)
+    ('HypeAuditor benchmark', True)
+    """
+    value, given = _number(rate, definition)
+    if not isinstance(given, RateDefinition):
+        raise GuardError(
+            "a number without its definition cannot be compared",
+            got=repr(rate),
+            fix='say what it is, for example definition="M01"',
+        )
+    if not (math.isfinite(value) and value >= 0 and math.isfinite(followers) and followers > 0):
+        raise DataError(
+            "a rate of 0 or more and a positive number of followers are needed",
+            got=f"rate {value!r}, followers {followers!r}",
+        )
+    levels = _levels()
+    levels = levels[levels["platform"].str.casefold() == platform.strip().casefold()]
+    same = np.array([_same(given, name) for name in levels["definition"]], dtype=bool)
+    alike = levels[same & (levels["low"] <= followers) & (followers < levels["high"])]
+    if not len(alike) and among is None:
+        there = sorted({name for name in levels["definition"] if name})
+        raise GuardError(
+            f"nothing was published by this definition for {platform} at {followers:,.0f} followers",
+            got=str(given),
+            allowed=f"for {platform}: {', '.join(there) or 'no stated definition at all'}",
+            fix="compute that rate, or compare with your own accounts through among=",
+        )
+    alike = alike.sort_values(["year", "source", "level"], ascending=[False, False, True], kind="stable")
+    bounds = [_share_below(value, one, alike) for one in alike.itertuples()]
+    shown = alike.assign(
+        tier=[_tier(*ends) for ends in zip(alike["low"], alike["high"], strict=True)],
+        ratio=value / alike["level"],
+        share_below_at_least=[low for low, _ in bounds],
+        share_below_at_most=[high for _, high in bounds],
+    )
+    place = TierPosition(
+        rate=value,
+        followers=float(followers),
+        platform=platform,
+        definition=given,
+        comparisons=shown[list(_SHOWN)].reset_index(drop=True),
+        refused=int((~same).sum()),
+    )
+    return place if among is None else _among(place, among)
+
+
+_SHOWN = (
+    "source", "year", "tier", "level", "statistic", "ratio", "share_below_at_least", "share_below_at_most",
+    "status", "note",
+)  # fmt: skip
+
+
+def _share_below(value: float, one: Any, alike: pd.DataFrame) -> tuple[float, float]:
+    """What a single published number says about the share of accounts below."""
+    median, mean = math.nan, math.nan
+    if one.statistic == "median":
+        median = one.level
+    elif one.statistic == "mean":
+        mean = one.level
+    elif one.statistic == "label doubtful":
+        # one of the two is the median and the other the mean, so only what holds either way is said
+        keys = ["source", "year", "low", "high", "statistic"]
+        pair = alike.loc[(alike[keys] == [getattr(one, key) for key in keys]).all(axis=1), "level"].tolist()
+        if len(pair) == 2:
+            mean = max(pair)
+            median = max(pair) if value >= max(pair) else min(pair) if value < min(pair) else math.nan
+    low = 0.5 if value >= median else 0.0
+    high = 0.5 if value < median else 1.0
+    if value > mean:
+        low = max(low, 1 - mean / value)
+    return low, high
+
+
+def _among(place: TierPosition, among: Rates) -> TierPosition:
+    """Mid-rank among one's own accounts of the same size, each account counted once."""
+    if not among.definition.matches(place.definition) or among.definition.denominator != "followers":
+        raise GuardError(
+            "own accounts can be ranked only by the same rate, and by followers",
+            got=str(among.definition),
+            allowed=str(place.definition),
+        )
+    frame = nw.from_native(among.values)
+    if among.by is None or among.by not in frame.collect_schema().names():
+        raise GuardError(
+            "own accounts cannot be told apart", got="rates without an account column", fix="name it with by="
+        )
+    keys = [name for name in ("platform", among.by) if name in frame.collect_schema().names()]
+    table = frame.lazy().group_by(*keys).agg(nw.col("rate").mean(), nw.col("followers").mean()).collect()
+    rates, sizes = table["rate"].to_numpy(), table["followers"].to_numpy()
+    low, high = next(pair for pair in pairwise(TIERS) if place.followers < pair[1])
+    here = rates[(sizes >= low) & (sizes < high)]
+    if not len(here):
+        raise DataError(
+            "none of the own accounts is in the tier",
+            got=f"{len(rates):,} accounts, none with {_tier(low, high)}",
+            fix="leave `among` out",
+        )
+    below = float(np.mean(here < place.rate) + np.mean(here == place.rate) / 2)
+    return replace(place, own=below, own_accounts=len(here), own_tier=(low, high))
