@@ -77,12 +77,13 @@ class Table:
 
     def shown(self, positions: Iterable[int] | None = None, *, most: int = 8) -> str:
         """Headers for a message: those that are known as printed, others where they look like names of columns."""
+        asked = list(range(len(self.header)) if positions is None else positions)
         numbers = [
             i for i in self.match.unknown
-            if (name := f"c{i}") in self.cells.columns and are_numbers(self.cells[name].head(_SEARCHED))
+            if i in asked and f"c{i}" in self.cells.columns and are_numbers(self.cells[f"c{i}"].head(_SEARCHED))
         ]  # fmt: skip
         known = self.match.columns.values()
-        return show_headers(self.header, known=known, figures=numbers, positions=positions, most=most)
+        return show_headers(self.header, known=known, figures=numbers, positions=asked, most=most)
 
 
 @dataclass(slots=True)
