@@ -41,6 +41,7 @@ from erresearch.errors import (
 )
 from erresearch.io.files import resource
 from erresearch.relate import regress, reliability
+from erresearch.report.sentences import flip_sentence
 from erresearch.results import (
     WORDS,
     Estimate,
@@ -285,6 +286,17 @@ def test_the_gates_of_an_arrow(value: float, changes: dict[str, object], word: s
     less = judge(replace(ARROW, direction="less"), moved(value, **changes))
     if code != ReasonCode.SAME_PERIOD_OTHER_WAY and changes.get("contemporaneous") is None:
         assert less.word == mirror.get(word, word)
+
+
+def test_less_that_hangs_on_a_few_hits_contradicts_nothing() -> None:
+    """An empty shelf after a hit looks like a loss: the fit with the largest values capped has to lie below 0 too."""
+    for capped, word in ((estimate(-0.1), "contradicted"), (estimate(0.0), "association only")):
+        assert judge(ARROW, replace(moved(-0.1), capped=capped)).word == word
+        assert judge(ARROW, replace(moved(0.1), capped=capped)).word == "supported"
+    verdict = judge(ARROW, replace(moved(-0.1), capped=estimate(0.0)))
+    assert verdict.reason_code == ReasonCode.ONLY_WITH_LARGEST
+    assert "hangs on the few largest values of x: with those capped it is 0 [−0.020, 0.020]" in verdict.reason
+    assert "Stock-outs" in flip_sentence(verdict)
 
 
 def test_an_effect_that_comes_two_periods_late_is_said() -> None:

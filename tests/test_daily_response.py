@@ -316,9 +316,7 @@ def test_the_stored_table_keeps_the_promises(cells):
     assert not beyond(nothing.loc[hidden, "supported"], 0.10, nothing.loc[hidden, "draws"]).any()
     undeclared = (nothing["world"] == "stock-outs") & ~nothing["declared"]
     assert not beyond(nothing.loc[~undeclared, "contradicted"], 0.05, nothing.loc[~undeclared, "draws"]).any()
-    missed = nothing[undeclared & beyond(nothing["contradicted"], 0.20, nothing["draws"])]
-    # the one that falls short is named in STATISTICS.md
-    assert missed[["orders", "days"]].to_numpy().tolist() == [[5, 1095]], missed
+    assert not beyond(nothing.loc[undeclared, "contradicted"], 0.20, nothing.loc[undeclared, "draws"]).any()
     assert (cells["nil"] <= 0.02).all()
 
 

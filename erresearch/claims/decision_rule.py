@@ -48,6 +48,8 @@ class Evidence:
         What lowers the certainty: names of ``certainty.toml``.
     size : Estimate or None
         Where the size is read from another estimate than the word.
+    capped : Estimate or None
+        θ with the largest values of x capped: a claim is contradicted only where it lies on the same side.
     told : str
         What the reason ends with, such as what an action is worth in money.
     clusters : int
@@ -72,6 +74,7 @@ class Evidence:
     ambiguous: tuple[str, ...] = ()
     open_points: tuple[str, ...] = ()
     size: Estimate | None = None
+    capped: Estimate | None = None
     told: str = ""
     clusters: int = 0
     barrier: str = ""
@@ -208,9 +211,8 @@ def judge(
 
     1. ends of a declared range that disagree, too few accounts, a refusal of the procedure, halves of the periods that
        point to opposite sides, or another word without controls whose role is ambiguous, make it *inconclusive*;
-    2. an arrow whose interval lies beyond 0 must pass ``movement_gate``, whichever way it points, or it is
-       *association only*;
-    3. an arrow whose interval lies inside ±δ must pass ``nil_gate``, or it is *inconclusive*.
+    2. an arrow whose interval lies beyond 0 must pass a gate, whichever way it points, and one more where it speaks
+       against the claim, or it is *association only*; one inside ±δ must pass a third, or it is *inconclusive*.
 
     Where x and y move together within the period the reason says so first. Every word has its certainty beside it.
 
@@ -331,11 +333,7 @@ def _adjustment(claim: Claim, evidence: Evidence, word: Word, level: float) -> R
     other, _ = word_of(without.interval, direction=claim.direction, sesoi=claim.sesoi)
     if other == word:
         return None
-    facts = {
-        "held": evidence.ambiguous,
-        "found": evidence.estimate.at(level),
-        "without": without,
-    }
+    facts = {"held": evidence.ambiguous, "found": evidence.estimate.at(level), "without": without}
     return Reason(ReasonCode.DEPENDS_ON_ADJUSTMENT, facts)
 
 
@@ -350,7 +348,9 @@ def _gated(
     if claim.direction == "absent" and sign < 0:
         return "inconclusive", Reason(ReasonCode.LOSS_IS_NO_GAIN, {"sesoi": claim.sesoi})
     against = word == "contradicted" and claim.direction != "absent"
-    closed = _movement_gate(evidence.order, evidence.estimate, sign, level, against=against)
+    closed = _movement_gate(evidence.order, evidence.estimate, sign, level)
+    if closed is None and against and evidence.order is not None:
+        closed = _loss_gate(evidence.order, evidence.capped, sign, level)
     return ("association only" if closed is not None else word), closed
 
 
@@ -375,15 +375,12 @@ def _halves_apart(order: Precedence, level: float) -> Reason:
     return Reason(ReasonCode.HALVES_APART, {"first": first, "second": second})
 
 
-def _movement_gate(
-    order: Precedence | None, estimate: Estimate, sign: int, level: float, *, against: bool
-) -> Reason | None:
-    """Why it may not be said that x moves y, if it may not: the first gate that is closed.
+def _movement_gate(order: Precedence | None, estimate: Estimate, sign: int, level: float) -> Reason | None:
+    """Why it may not be said that x moves y, if it may not.
 
     The effect of the period before must lie on one side of 0 with x of the same period held (that is `estimate`) and
     without it: what works at once, or works back at once, bends one of the two. It must go with y more than what comes
-    after y does, and more than y goes with the x that follows. A claim is contradicted only where the same period does
-    not move the other way: a dip after a rise is no loss.
+    after y does, and more than y goes with the x that follows.
     """
     if order is None or order.over_lead is None:
         return Reason(ReasonCode.NO_LEAD)
@@ -395,10 +392,19 @@ def _movement_gate(
     back = order.reverse.at(level)
     if _side(back.interval) and abs(back.value) >= abs(estimate.value):
         return Reason(ReasonCode.REVERSE_AS_STRONG, {"found": back})
-    if against and order.contemporaneous is not None:
-        same = order.contemporaneous.at(level)
-        if _side(same.interval) == -sign:
-            return Reason(ReasonCode.SAME_PERIOD_OTHER_WAY, {"found": same, "same": order.same})
+    return None
+
+
+def _loss_gate(order: Precedence, capped: Estimate | None, sign: int, level: float) -> Reason | None:
+    """Why a claim may not be called contradicted, if it may not: what goes up first and is gone then is no loss.
+
+    The same period must not move the other way, as in a promotion, nor all hang on the largest x: a hit may sell out.
+    """
+    same = order.contemporaneous
+    if same is not None and _side(same.at(level).interval) == -sign:
+        return Reason(ReasonCode.SAME_PERIOD_OTHER_WAY, {"found": same.at(level), "same": order.same})
+    if capped is not None and _side(capped.at(level).interval) != sign:
+        return Reason(ReasonCode.ONLY_WITH_LARGEST, {"found": capped.at(level)})
     return None
 
 
@@ -459,8 +465,7 @@ def _later(order: Precedence | None, sesoi: float, level: float) -> Reason | Non
 
 def not_judged(claim: Claim, *, dataset: str, reason: str, simulated: bool = False) -> Verdict:
     """Say why a claim was not judged on a data set."""
-    note = claim.about(dataset)
-    qualifiers = (*note.qualifiers, *(["simulated"] if simulated else []))
+    qualifiers = (*claim.about(dataset).qualifiers, *(["simulated"] if simulated else []))
     return Verdict(claim.id, dataset, "not judged", qualifiers=qualifiers, sesoi=claim.sesoi, reason=reason)
 
 

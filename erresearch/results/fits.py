@@ -469,7 +469,7 @@ class DailyResponse(Printed):
     bands : tuple of (int, int, Estimate)
         First and last day of each, and its part.
     capped : (Estimate, Estimate)
-        Box and same day with viral posts capped: a nil needs them too.
+        Box and same day with viral posts capped: a nil needs both too, and *contradicted* the box.
     worth : Estimate
         Revenue over four weeks of one more x, at the shop's usual revenue and reactions.
     per_post : Estimate or None

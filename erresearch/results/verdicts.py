@@ -70,6 +70,11 @@ class ReasonCode(StrEnum):
         "same-period-other-way",
         "x and y of the {same} move the other way, by {found}: a dip after a rise is no loss",
     )
+    ONLY_WITH_LARGEST = (
+        "only-with-largest",
+        "it hangs on the few largest values of x: with those capped it is {found}; an empty shelf after a hit looks "
+        "like a loss",
+    )
     SAME_PERIOD_UNKNOWN = (
         "same-period-unknown",
         "it is nil later, and what happens within the period could not be looked at",

@@ -267,6 +267,7 @@ def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
         ends=found.capped if 0.0 in order.forward.interval else (),
         order=order,
         size=found.size,
+        capped=found.capped[0],
         told=found.answer,
         open_points=(
             *open_points(cast, order, found.cautions),
