@@ -213,7 +213,7 @@ def test_ratio_against_two_stage_least_squares_and_its_set_by_brute_force():
     y = 0.5 * x + 0.3 * rng.standard_normal(24)
     z, x, y = z - z.mean(1, keepdims=True), x - x.mean(), y - y.mean()
     lots = Lots(z @ np.column_stack([y, x]), (z**2).sum(1), z @ z[0], False)
-    value, hull, _ = ratio_set(lots, 0.95)
+    value, hull = ratio_set(lots, 0.95)
     assert_allclose(value, IV2SLS(y, x[:, None], z[0][:, None]).fit().params[0], rtol=1e-10)
 
     def kept(theta):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import narwhals.stable.v2 as nw
@@ -61,14 +61,11 @@ class Series:
 
     def part(self, keep: npt.NDArray[np.bool_]) -> Series:
         """Some of its periods."""
-        return Series(
-            entity=self.entity,
-            every=self.every,
-            dates=self.dates[keep],
-            outcome=self.outcome[keep],
-            engagement=None if self.engagement is None else self.engagement[keep],
-            posts=None if self.posts is None else self.posts[keep],
-        )
+        kept: dict[str, Any] = {}
+        for name in ("dates", "outcome", "engagement", "posts"):
+            values = getattr(self, name)
+            kept[name] = None if values is None else values[keep]
+        return replace(self, **kept)
 
 
 def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = None) -> tuple[Series, ...]:
@@ -143,7 +140,7 @@ def _columns(rows: Any, outcome: str) -> dict[str, Any]:
     found: dict[str, Any] = {"period": _dates(days.to_numpy())}
     for role, name in (("outcome", outcome), ("engagement", "engagement"), ("posts", "posts")):
         if name in wanted:
-            found[role] = _numbers(table[name].to_numpy(), name)
+            found[role] = as_numbers(table[name].to_numpy(), name)
     names = table["entity"].to_list() if "entity" in wanted else [""] * len(table)
     found["entity"] = np.array([str(name) for name in names], dtype=object)
     return found
@@ -170,7 +167,14 @@ def _dates(values: Any) -> Dates:
     return dates
 
 
-def _numbers(values: Any, name: str) -> Array:
+def as_numbers(values: Any, name: str) -> Array:
+    """A column of finite or missing numbers.
+
+    Raises
+    ------
+    DataError
+        If it holds text or something infinite.
+    """
     try:
         numbers = np.asarray(values).astype(np.float64)
     except (ValueError, TypeError) as error:

@@ -14,7 +14,7 @@ import numpy as np
 from erresearch.claims.decision_rule import settled
 from erresearch.claims.registry import grade
 from erresearch.errors import DataError, DesignError, missing_columns
-from erresearch.experiments.history import Array, Flags
+from erresearch.experiments.history import Array, Flags, as_numbers
 from erresearch.experiments.judging import registration
 from erresearch.results import Doubt, StudentT, Verdict, plain
 
@@ -68,8 +68,7 @@ class Holdout:
     @property
     def deposit(self) -> str:
         """SHA-256 of all of this: deposit it where others can see its date."""
-        fixed = [f"{field.name}={getattr(self, field.name)!r}" for field in fields(self)]
-        return hashlib.sha256("\n".join(fixed).encode()).hexdigest()
+        return _hash([f"{field.name}={getattr(self, field.name)!r}" for field in fields(self)])
 
     def held(self, ids: Iterable[object]) -> Flags:
         """Whether each person gets no letters; the same answer whenever it is asked.
@@ -100,6 +99,10 @@ class Holdout:
         )
 
 
+def _hash(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def _draw(seed: str, person: object) -> float:
     """A number in [0, 1) that follows from seed and person."""
     return int.from_bytes(hashlib.sha256(f"{seed}\t{person}".encode()).digest()[:8], "big") / 2**64
@@ -114,10 +117,7 @@ def _people(table: Any, outcome: str, person: str) -> tuple[list[str], Array]:
     rows = frame.select(person, outcome)
     rows = rows.collect() if isinstance(rows, nw.LazyFrame) else rows
     ids = [str(each) for each in rows[person].to_list()]
-    try:
-        values = rows[outcome].to_numpy().astype(np.float64)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"`{outcome}` holds text", fix="make it a column of numbers") from error
+    values = as_numbers(rows[outcome].to_numpy(), outcome)
     if not np.isfinite(values).all():
         raise DataError(
             f"`{outcome}` is empty or infinite for some people",
@@ -194,22 +194,22 @@ def plan_holdout(
             fix="hold out half of them, or wait for a longer list",
         )
     spread = float(values.std(ddof=1))
-    found = {each: FOUND_80 * spread * math.sqrt(1 / (n * each) + 1 / (n * (1 - each))) for each in SHARES}
+
+    def found(part: float) -> float:
+        return FOUND_80 * spread * math.sqrt(1 / (n * part) + 1 / (n * (1 - part)))
+
     if share is None:
-        enough = [each for each in SHARES if found[each] <= delta and n * each >= FEWEST]
-        share = enough[0] if enough else SHARES[-1]
-    order = sorted(range(n), key=lambda at: ids[at])
-    members = hashlib.sha256("\n".join(ids[at] for at in order).encode()).hexdigest()
-    past = "\n".join(f"{ids[at]}\t{values[at]:.8g}" for at in order)
+        share = next((each for each in SHARES if found(each) <= delta and n * each >= FEWEST), SHARES[-1])
+    past = [f"{name}\t{value:.8g}" for name, value in sorted(zip(ids, values, strict=True))]
     return Holdout(
         outcome=outcome,
         person=person,
         share=share,
         delta=delta,
         people=n,
-        digest=hashlib.sha256(past.encode()).hexdigest(),
-        members=members,
-        detectable=FOUND_80 * spread * math.sqrt(1 / (n * share) + 1 / (n * (1 - share))),
+        digest=_hash(past),
+        members=_hash(sorted(ids)),
+        detectable=found(share),
     )
 
 
@@ -278,11 +278,8 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list", hash: s
         unit="a person",
         method="difference of means as assigned, Welch",
     )
-    members = hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
-    changed = members != plan.members
-    text = f"{len(ids):,} people, {plan.people:,} when it was planned" + (
-        ": the list changed" if changed else ""
-    )
+    changed = _hash(sorted(ids)) != plan.members
+    text = f"{len(ids):,} people, {plan.people:,} when it was planned{': the list changed' * changed}"
     doubts = (
         registration(plan.deposit, plan.wagered, hash, expected=f"{plan.forecast:g} a person"),
         Doubt("people", text, value=len(ids), raised=changed, code="list-changed"),

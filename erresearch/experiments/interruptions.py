@@ -230,15 +230,6 @@ class _Setting:
     looks: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """Log outcome of a shop until an interruption's end, and series to follow it with."""
-
-    shop: Series
-    y: Array
-    donors: Array
-
-
 def _single(setting: _Setting, window: Window) -> Interruption:
     name, first, last = window
     shops, windows, outcome = setting.shops, setting.windows, setting.outcome
@@ -263,7 +254,6 @@ def _single(setting: _Setting, window: Window) -> Interruption:
     y = np.where(touched & (np.arange(len(y)) < begin), np.nan, y)  # earlier interruptions teach nothing
     y = np.where(np.isnan(y), np.interp(np.arange(len(y)), np.flatnonzero(~np.isnan(y)), y[~np.isnan(y)]), y)
     names, donors = _donors(shop, setting, end)
-    past = _Past(shop, y, donors)
     length = end - begin
     starts = _placebo_starts(touched, begin, length, 7 * SHORTEST // step)
     if len(starts) // 2 < FEWEST_PLACEBOS:
@@ -274,12 +264,15 @@ def _single(setting: _Setting, window: Window) -> Interruption:
             fix="give more history, or a shorter interruption",
         )
     ways = [way for way in WAYS if names or way != "other series"]
-    errors = {way: np.array([_gap(past, s, length, way)[0] for s in starts]) for way in ways}
+    errors = {
+        way: np.array([_gap(shop, y, donors, begin=s, length=length, way=way)[0] for s in starts])
+        for way in ways
+    }
     # the way is chosen on every second date; the null comes from the rest
     tune, test = np.arange(len(starts)) % 2 == 0, np.arange(len(starts)) % 2 == 1
     way = min(ways, key=lambda each: round(float(np.mean(errors[each][tune] ** 2)), 12))
     null = errors[way][test]
-    value, weights = _gap(past, begin, length, way)
+    value, weights = _gap(shop, y, donors, begin=begin, length=length, way=way)
     df = max(min(len(null), (begin - 7 * SHORTEST // step) / length) - 1, 1.0)
     effect = _estimate(setting, StudentT(value, float(np.sqrt(np.mean(null**2))), df), end)
     return Interruption(
@@ -334,33 +327,22 @@ def _placebo_starts(touched: Flags, begin: int, length: int, shortest: int) -> l
     return fine[::keep]
 
 
-def _gap(past: _Past, begin: int, length: int, way: str) -> tuple[float, Array]:
+def _gap(shop: Series, y: Array, donors: Array, *, begin: int, length: int, way: str) -> tuple[float, Array]:
     """Mean of what came less what earlier periods led one to expect, and the donors' weights."""
-    y, donors, shop, end = past.y, past.donors, past.shop, begin + length
-    weights = np.zeros(donors.shape[1])
+    end, weights = begin + length, np.zeros(donors.shape[1])
+    target = y[:end]
+    # the trend is scaled by the whole span, so that it goes on as it was
+    X = calendar_terms(shop.dates[:end], end, shop.every)
     if way == "other series":
         weights = simplex_weights(y[:begin], donors[:begin])
-        line = donors[:end] @ weights
-        X = np.column_stack([np.ones(end)])
-        target = y[:end] - line
+        X, target = X[:, :1], target - donors[:end] @ weights
     elif way == "level":
-        X = np.column_stack([np.ones(end), *(_weekdays(shop, end))])
-        target = y[:end]
-    else:
-        # the trend is scaled by the whole span, so that it goes on as it was
-        X = calendar_terms(shop.dates[:end], end, shop.every)
-        target = y[:end]
+        weekdays = X.shape[1] - (6 if shop.every == "D" else 0)
+        X = np.column_stack([X[:, :1], X[:, weekdays:]])
     beta, *_ = np.linalg.lstsq(X[:begin], target[:begin], rcond=None)
     rest = target - X @ beta
     memory = yule_walker(rest[:begin], MEMORY[shop.every])
     return float(np.mean(rest[begin:] - _carried(rest[:begin], memory, length))), weights
-
-
-def _weekdays(shop: Series, end: int) -> list[Array]:
-    if shop.every != "D":
-        return []
-    day = np.arange(end) % 7
-    return [(day == weekday).astype(float) for weekday in range(1, 7)]
 
 
 def _carried(rest: Array, memory: Array, length: int) -> Array:

@@ -28,7 +28,6 @@ from erresearch.experiments.randomisation import (
     Lots,
     Redrawn,
     Window,
-    counted,
     draw_again,
     exposure,
     first_plan,
@@ -385,13 +384,14 @@ def _window(
     shops = [joined[at] for at in members]
     past = [plan.history[at] for at in members]
     models = [fit_history(shop) for shop in past]
-    columns = [
-        _columns(shop, model.floor, plan, with_engagement) for shop, model in zip(shops, models, strict=True)
-    ]
     first = max(shop.dates[0] for shop in shops)
-    parts = [column[shop.dates >= first] for shop, column in zip(shops, columns, strict=True)]
-    rows = parts[0] - parts[1] if len(parts) > 1 else parts[0]
-    model = pair_model(past[0], past[1], models[0].floor, models[1].floor) if len(parts) > 1 else models[0]
+    parts = [
+        _columns(shop, model.floor, plan, with_engagement)[shop.dates >= first]
+        for shop, model in zip(shops, models, strict=True)
+    ]
+    rows, model = parts[0], models[0]
+    if len(parts) > 1:
+        rows, model = parts[0] - parts[1], pair_model(*past)
     dates = shops[0].dates[shops[0].dates >= first]
     history = int((dates < plan.start).sum())
     # weeks between the history and the start have no outcome here and do not count
@@ -404,18 +404,7 @@ def _window(
             allowed="one in five",
             fix="add the missing rows",
         )
-    keep = counted(plan.design)[:periods]
-    window = windowed(
-        rows,
-        dates,
-        history=history,
-        every=plan.design.every,
-        memory=model.memory,
-        sigma=model.sigma,
-        counted=keep,
-        carried=plan.design.carried,
-    )
-    return window, lost
+    return windowed(rows, dates, plan.design, model, history=history), lost
 
 
 def _columns(shop: Series, floor: float, plan: PausePlan, with_engagement: bool) -> Array:
@@ -437,7 +426,7 @@ def _usual_engagement(shop: Series, plan: PausePlan) -> float:
 
 
 def _per_engagement(plan: PausePlan, joined: tuple[Series, ...], lots: Lots, rows: int) -> Estimate | None:
-    value, hull, _ = ratio_set(lots, LEVEL)
+    value, hull = ratio_set(lots, LEVEL)
     if not math.isfinite(value):
         return None
     # the outcome of a period by its reactions: from logarithms and shares to the outcome's unit

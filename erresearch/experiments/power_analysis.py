@@ -243,19 +243,15 @@ def noises_of(shops: tuple[Series, ...], *, in_pairs: bool = False) -> tuple[Mod
     Pairs are chosen because they moved alike, some of them by chance. So the noise of a pair is widened by how much
     further pairs that one half of the past would have chosen stray in the other half.
     """
-    models = [fit_history(shop) for shop in shops]
     if not in_pairs:
-        return tuple(models)
+        return tuple(fit_history(shop) for shop in shops)
     innovations = innovations_of(shops)
     half = innovations.shape[1] // 2
     halves = [innovations[:, :half], innovations[:, half:]]
     strayed = sum(_apart(later, nearest_pairs(earlier)) for earlier, later in (halves, halves[::-1]))
     chosen = sum(_apart(part, list(range(len(shops)))) for part in halves)
     wider = math.sqrt(max(strayed / chosen, 1.0))
-    pairs = [
-        pair_model(shops[at], shops[at + 1], models[at].floor, models[at + 1].floor)
-        for at in range(0, len(shops), 2)
-    ]
+    pairs = map(pair_model, shops[::2], shops[1::2])
     return tuple(
         replace(pair, innovations=wider * pair.innovations, sigma=wider * pair.sigma) for pair in pairs
     )
@@ -266,7 +262,7 @@ def _apart(innovations: Array, pairs: list[int]) -> float:
     return float(np.mean((innovations[pairs[::2]] - innovations[pairs[1::2]]) ** 2))
 
 
-def pair_model(one: Series, other: Series, floor: float, other_floor: float) -> Model:
+def pair_model(one: Series, other: Series) -> Model:
     """Noise of log outcome of one shop less that of the other, over their common past.
 
     Examples
@@ -277,7 +273,8 @@ def pair_model(one: Series, other: Series, floor: float, other_floor: float) -> 
     first = max(one.dates[0], other.dates[0])
     left, right = one.part(one.dates >= first), other.part(other.dates >= first)
     length = min(len(left), len(right))
-    gap = logged(left.outcome[:length], floor) - logged(right.outcome[:length], other_floor)
+    floors = [fit_history(shop).floor for shop in (one, other)]
+    gap = logged(left.outcome[:length], floors[0]) - logged(right.outcome[:length], floors[1])
     model = fit_history(replace(left.part(np.arange(len(left)) < length), outcome=np.exp(gap)), floor=1e-12)
     return replace(model, usual=float(np.nanmean(left.outcome) + np.nanmean(right.outcome)) / 2)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from erresearch.errors import DesignError
 from erresearch.experiments.designs import PauseDesign, Plans, seed_of
-from erresearch.experiments.history import Array, Dates, Flags, Series, calendar_terms, filtered
+from erresearch.experiments.history import Array, Dates, Flags, Model, Series, calendar_terms, filtered
 from erresearch.results import Interval, StudentT
 
 #: Statistics closer than this are ties, so that no p-value hangs on the last bits of a double.
@@ -165,17 +165,7 @@ class Window:
     echo_error: float = 0.0
 
 
-def windowed(
-    outcomes: Array,
-    dates: Dates,
-    *,
-    history: int,
-    every: str,
-    memory: Array,
-    sigma: float,
-    counted: Flags,
-    carried: bool = False,
-) -> Window:
+def windowed(outcomes: Array, dates: Dates, design: PauseDesign, model: Model, *, history: int) -> Window:
     """Take out of outcomes over history and plan what the calendar explains.
 
     Parameters
@@ -184,16 +174,12 @@ def windowed(
         History and plan one after the other; nan where missing.
     dates : numpy.ndarray of datetime64[D], shape (n,)
         Their periods.
+    design : PauseDesign
+        Where effects live on with the outcome's memory, only the first outcome is filtered.
+    model : Model
+        Memory and noise, from the history alone.
     history : int
         Periods before the plan.
-    every : {"D", "W"}
-        Length of a period.
-    memory, sigma : numpy.ndarray, float
-        From the history alone.
-    counted : numpy.ndarray of bool, shape (n − history,)
-        Periods of the plan outside the wash-out.
-    carried : bool
-        Whether effects live on with the outcome's memory: then only the first outcome is filtered.
 
     Returns
     -------
@@ -204,7 +190,7 @@ def windowed(
     DesignError
         If fewer periods are left than terms.
     """
-    X = calendar_terms(dates, history, every)
+    memory, X = model.memory, calendar_terms(dates, history, design.every)
     known = np.asarray(np.isfinite(outcomes).all(axis=1), dtype=bool)
     if known.sum() <= X.shape[1] + len(memory):
         raise DesignError(
@@ -218,15 +204,14 @@ def windowed(
     start = len(memory)
     use = known.copy()
     use[:start] = False
-    use[history:] &= counted
+    use[history:] &= counted(design)[: len(use) - history]
     terms = filtered(X.T, memory).T * use[:, None]
-    kept = memory[:0] if carried else memory
+    kept, echo = (memory[:0], memory) if design.carried else (memory, memory[:0])
     rows = np.column_stack([filtered(whole[:, 0], memory), filtered(whole[:, 1:].T, kept).T]) * use[:, None]
     basis = _basis(terms)
     residual = (rows - basis @ (basis.T @ rows)) * use[:, None]
-    echo = memory if carried else memory[:0]
-    error = 2 / math.sqrt(history)
-    return Window(residual[history:] / sigma, basis[history:], use[history:], kept, sigma, echo, error)
+    after = (residual[history:] / model.sigma, basis[history:], use[history:])
+    return Window(*after, kept, model.sigma, echo, 2 / math.sqrt(history))
 
 
 def _basis(terms: Array) -> Array:
@@ -452,7 +437,7 @@ def _ends(score: Array, own: float, pull: Array) -> tuple[Array, Array]:
     return np.where(flat, -math.inf, low), np.where(flat, math.inf, high)
 
 
-def ratio_set(lots: Lots, level: float) -> tuple[float, Interval, bool]:
+def ratio_set(lots: Lots, level: float) -> tuple[float, Interval]:
     """Effect of the first outcome per unit of the second, with the plan as instrument (Anderson & Rubin 1949).
 
     The set holds every θ for which the test of y − θx by drawing again does not reject, so that it is right where
@@ -464,8 +449,6 @@ def ratio_set(lots: Lots, level: float) -> tuple[float, Interval, bool]:
         z′My / z′Mx.
     hull : Interval
         Smallest interval that holds the set.
-    whole : bool
-        Whether the set is that interval; False where it has a hole.
 
     Examples
     --------
@@ -482,7 +465,7 @@ def ratio_set(lots: Lots, level: float) -> tuple[float, Interval, bool]:
     value = float(own[0] / own[1]) if own[1] else math.nan
     ends = np.unique(ends[np.isfinite(ends)])
     if not len(ends):
-        return value, Interval(-math.inf, math.inf, level), True
+        return value, Interval(-math.inf, math.inf, level)
     reach = 1 + float(np.abs(ends).max())
     middle = np.r_[ends[0] - reach, (ends[1:] + ends[:-1]) / 2, ends[-1] + reach]
     total = len(again) if lots.complete else len(again) + 1
@@ -493,11 +476,10 @@ def ratio_set(lots: Lots, level: float) -> tuple[float, Interval, bool]:
         ]
     )
     if not inside.any():
-        return value, Interval(value, value, level), True
+        return value, Interval(value, value, level)
     borders = np.r_[-math.inf, ends, math.inf]
     first, last = int(np.argmax(inside)), len(inside) - 1 - int(np.argmax(inside[::-1]))
-    hull = Interval(float(borders[first]), float(borders[last + 1]), level)
-    return value, hull, bool(inside[first : last + 1].all())
+    return value, Interval(float(borders[first]), float(borders[last + 1]), level)
 
 
 def _as_extreme(again: Array, own: Array, theta: float) -> int:

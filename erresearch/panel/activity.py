@@ -15,7 +15,17 @@ from erresearch.errors import DataError, DesignError, in_mapping
 from erresearch.exports.log import Export
 from erresearch.io import pd, pl
 from erresearch.metrics import PLATFORMS
-from erresearch.panel.inputs import LOCAL, MERGED, SUMMED, UTC, Arrived, check_numbers, local_time, timed
+from erresearch.panel.inputs import (
+    LOCAL,
+    MERGED,
+    SUMMED,
+    UTC,
+    Arrived,
+    check_numbers,
+    in_utc,
+    local_time,
+    timed,
+)
 from erresearch.panel.records import AGES, STATUS, Activity, Rules, count_of, denominator, numerator
 from erresearch.schema.vocabulary import EARLY, EXPOSURES, PERIODS, REACTIONS, WEEKDAYS, Freq, RowStatus
 
@@ -66,7 +76,7 @@ def sum_posts(
     newest = timed(found, "published_at")[1]
     if posts.exported_at is not None:
         newest = max(newest, dt.datetime.combine(posts.exported_at, dt.time()))
-    exported = _exported(schema)
+    exported = in_utc("exported_at", schema.get("exported_at"))
     if exported is not None:
         later = gather(frame.select(exported.max().alias("last")))["last"][0]
         newest = max(newest, later) if later is not None else newest
@@ -85,7 +95,7 @@ def sum_posts(
         status = nw.when(young).then(int(RowStatus.YOUNG)).otherwise(status)
     status = nw.when(nw.col(UTC).is_null()).then(int(RowStatus.UNTIMED)).otherwise(status)
     engagement, words = _engagement(frame, columns)
-    made = [status.alias(STATUS), clock.numbers(LOCAL).alias("number")]
+    made = [status.alias(STATUS), clock.numbers(LOCAL).alias("number"), *_marked(columns)]
     made += [_finite(name).alias(name) for name in (*numbers, *levels)]
     if "is_paid" in columns:
         made.append(nw.col("is_paid").cast(nw.Boolean()).cast(nw.Float64()).alias(_PAID_POSTS))
@@ -111,27 +121,11 @@ def sum_posts(
     )
 
 
-def _exported(schema: Mapping[str, Any]) -> Any:
-    """The moment of each row's export in UTC, without a zone; None where the rows do not say it as a time."""
-    dtype = schema.get("exported_at")
-    if dtype == nw.Date:
-        return nw.col("exported_at").cast(nw.Datetime("us"))
-    if dtype != nw.Datetime:
-        return None
-    zone = getattr(dtype, "time_zone", None)
-    moment = nw.col("exported_at")
-    if zone not in (None, "UTC", "Etc/UTC"):
-        moment = moment.dt.convert_time_zone("UTC")
-    return moment.dt.replace_time_zone(None) if zone is not None else moment
-
-
 def _sums(columns: Sequence[str], numbers: Sequence[str]) -> list[Any]:
-    moved = (nw.col(LOCAL).dt.truncate("1d") != nw.col(UTC).dt.truncate("1d")).fill_null(False)
     out = [
         nw.len().alias("posts"),
         nw.col(LOCAL).min().alias("first"),
         nw.col(LOCAL).max().alias("last"),
-        nw.when(moved).then(1).otherwise(0).sum().alias("moved"),
     ]
     for name in numbers:
         out += [nw.col(name).sum().alias(name), nw.col(name).count().alias(count_of(name))]
@@ -144,19 +138,23 @@ def _sums(columns: Sequence[str], numbers: Sequence[str]) -> list[Any]:
             both = (nw.col(name) > 0) & ~nw.col("engagement").is_null()
             out.append(nw.when(both).then(nw.col("engagement")).otherwise(0.0).sum().alias(numerator(name)))
             out.append(nw.when(both).then(nw.col(name)).otherwise(0.0).sum().alias(denominator(name)))
-        own = nw.col("engagement").fill_null(0.0)
-        if "collaboration" in columns:
-            own = nw.when(nw.col("collaboration").fill_null(False)).then(0.0).otherwise(own)
+        own = nw.when(nw.col("others")).then(0.0).otherwise(nw.col("engagement").fill_null(0.0))
         out.append(own.sum().alias("own engagement"))
-    if "collaboration" in columns:
-        out.append(
-            nw.when(nw.col("collaboration").fill_null(False)).then(1).otherwise(0).sum().alias("others")
-        )
-    if "time_source" in columns:
-        clocked = nw.col("time_precision") != "day" if "time_precision" in columns else nw.lit(True)
-        unknown = ((nw.col("time_source") == "assumed") & clocked).fill_null(False)
-        out.append(nw.when(unknown).then(1).otherwise(0).sum().alias("unzoned"))
-    return out
+    return out + [nw.when(nw.col(name)).then(1).otherwise(0).sum().alias(name) for name in _MARKS]
+
+
+#: Of each row: whether it is another account's, its zone is not known, its day is another than in UTC.
+_MARKS: Final = ("others", "unzoned", "moved")
+
+
+def _marked(columns: Sequence[str]) -> list[Any]:
+    no = nw.lit(False)
+    others = nw.col("collaboration").fill_null(False) if "collaboration" in columns else no
+    clocked = nw.col("time_precision") != "day" if "time_precision" in columns else nw.lit(True)
+    assumed = nw.col("time_source") == "assumed" if "time_source" in columns else no
+    moved = nw.col(LOCAL).dt.truncate("1d") != nw.col(UTC).dt.truncate("1d")
+    marks = (others, (assumed & clocked).fill_null(False), moved.fill_null(False))
+    return [mark.alias(name) for name, mark in zip(_MARKS, marks, strict=True)]
 
 
 def _engagement(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> tuple[Any, str]:
@@ -206,10 +204,7 @@ def count_posts(table: pl.DataFrame, min_age_days: float) -> dict[str, int]:
         RowStatus.BOOSTED: BOOSTED,
         RowStatus.MERGED: "merged with the row of the sister network",
     }
-    left = {}
-    for status, word in words.items():
-        left[word] = int(table.filter(pl.col(STATUS) == status)["posts"].sum())
-    return left
+    return {word: int(table.filter(pl.col(STATUS) == code)["posts"].sum()) for code, word in words.items()}
 
 
 #: How many posts a day had, as the table says: its own rows are no posts.

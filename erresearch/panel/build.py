@@ -400,7 +400,7 @@ def _join(
 ) -> tuple[pl.DataFrame, Books | None, Belonging]:
     """Sums of posts by entity, outcomes by entity, and who belongs to whom."""
     good = sums.filter((pl.col(STATUS) != RowStatus.UNTIMED) & pl.col("number").is_not_null())
-    own = good.filter(pl.col("posts") > pl.col("others")) if "others" in good.columns else good
+    own = good.filter(pl.col("posts") > pl.col("others"))
     accounts = own["account"].unique().sort().to_list()
     long = None
     named: dict[str, list[str]] = {}
@@ -446,20 +446,19 @@ def _post_notes(
     moved = int(used["moved"].sum())
     if moved:
         notes.append(f"{moved:,} of {total:,} posts fall on another day in {clock.tz} than in UTC")
-    if "unzoned" in used.columns:
-        unknown = int(used["unzoned"].sum())
-        if unknown > _UNZONED * total and clock.freq == "D":
-            raise DataError(
-                "the time zone of the posts is not known, so their days are not either",
-                got=f"{unknown:,} of {total:,} posts",
-                allowed='at most 10 % for freq="D"',
-                fix=f'say the zone with zone = "…" {in_mapping()}, or choose freq="W"',
-            )
-        if unknown:
-            notes.append(f"{unknown:,} posts have a clock of unknown zone; their day may be off by one")
-    if "others" in used.columns and int(used["others"].sum()):
+    unknown, others = int(used["unzoned"].sum()), int(used["others"].sum())
+    if unknown > _UNZONED * total and clock.freq == "D":
+        raise DataError(
+            "the time zone of the posts is not known, so their days are not either",
+            got=f"{unknown:,} of {total:,} posts",
+            allowed='at most 10 % for freq="D"',
+            fix=f'say the zone with zone = "…" {in_mapping()}, or choose freq="W"',
+        )
+    if unknown:
+        notes.append(f"{unknown:,} posts have a clock of unknown zone; their day may be off by one")
+    if others:
         notes.append(
-            f"{int(used['others'].sum()):,} posts are of other accounts (collaborations): they count as posts and "
+            f"{others:,} posts are of other accounts (collaborations): they count as posts and "
             "engagement, not in rates by followers"
         )
     if "paid_posts" in activity.summed and int(used["paid_posts"].sum()):
@@ -520,9 +519,7 @@ def _mark_changes(
 def _audience(
     followers: Any, table: pl.DataFrame, spine: pl.DataFrame, clock: Clock, notes: list[str]
 ) -> tuple[pl.DataFrame | None, dict[str, RowAccounting]]:
-    used = table.filter(pl.col(STATUS) == RowStatus.USED)
-    if "others" in used.columns:
-        used = used.filter(pl.col("posts") > pl.col("others"))
+    used = table.filter(pl.col(STATUS) == RowStatus.USED, pl.col("posts") > pl.col("others"))
     if followers is None:
         if "followers" not in used.columns:
             return None, {}

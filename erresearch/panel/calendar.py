@@ -122,7 +122,7 @@ def lay_out(
 
 def _post_spans(table: pl.DataFrame, last: dt.date | None) -> dict[str, dict[str, Span]]:
     """First and last day of each entity's posts, by platform."""
-    own = table.filter(pl.col("posts") > pl.col("others")) if "others" in table.columns else table
+    own = table.filter(pl.col("posts") > pl.col("others"))
     ends = own.group_by("entity", "platform").agg(pl.col("first").min(), pl.col("last").max())
     out: dict[str, dict[str, Span]] = {}
     for entity, platform, first, end in ends.sort("entity", "platform").iter_rows():
@@ -170,7 +170,7 @@ def _silent(table: pl.DataFrame) -> list[str]:
 
 def _uneven(table: pl.DataFrame) -> list[str]:
     """Say where accounts that are added up do not publish over the same time: silence may be a missing file."""
-    own = table.filter(pl.col("posts") > pl.col("others")) if "others" in table.columns else table
+    own = table.filter(pl.col("posts") > pl.col("others"))
     ends = own.group_by("entity", "platform", "account").agg(pl.col("first").min(), pl.col("last").max())
     spans: dict[tuple[str, str], list[tuple[dt.date, dt.date, str]]] = {}
     for entity, platform, account, first, last in ends.iter_rows():

@@ -82,14 +82,9 @@ def follow(
             "an account has one follower count for the whole time: its rate by followers is its engagement up to a "
             "constant"
         )
-    # an account's own posts, without those of others that its file counts under its name
-    others = pl.col("others") if "others" in activity.columns else pl.lit(0)
-    own = (
-        activity.select(*keys, "number", "own engagement", (pl.col("posts") - others).alias("posts"))
-        if "own engagement" in activity.columns
-        else None
-    )
-    if own is not None:
+    if "own engagement" in activity.columns:
+        # an account's own posts, without those of others that its file counts under its name
+        own = activity.select(*keys, "number", "own engagement", pl.col("posts") - pl.col("others"))
         summed = own.group_by(*keys, "number").agg(pl.col("own engagement", "posts").sum())
         grid = grid.join(summed, on=[*keys, "number"], how="left")
     else:
@@ -107,16 +102,7 @@ def follow(
 
 def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: list[str]) -> pl.DataFrame:
     """Counts under the names that the posts use."""
-    for name in ("platform", "account"):
-        if name not in counts.columns:
-            only = accounts[name].unique()
-            if len(only) > 1:
-                raise ColumnError(
-                    f"the follower counts do not say of which {name} they are",
-                    got=f"posts of {len(only)} {name}s",
-                    fix=f"add a column {name!r}",
-                )
-            counts = counts.with_columns(pl.lit(only[0]).alias(name))
+    counts = _with_names(counts, accounts, "follower counts")
     undated = counts["date"].is_null()
     if undated.any():
         # a count without a date is that of the export; it stands for the whole time, and is said to
@@ -318,10 +304,7 @@ def daily_figures(
     """
     total = rows.height
     names = [name for name in rows.columns if name not in _KEYS]
-    for name in ("platform", "account"):
-        if name not in rows.columns:
-            rows = rows.with_columns(pl.lit(_only(owners, name)).alias(name))
-    rows = rows.with_columns(
+    rows = _with_names(rows, owners, "figures by day").with_columns(
         pl.col("date").cast(pl.Datetime("us")).dt.truncate("1d"),
         pl.col("platform", "account").cast(pl.String),
         *[_finite(name) for name in names],
@@ -341,15 +324,18 @@ def daily_figures(
     return table, definitions, account
 
 
-def _only(owners: pl.DataFrame, name: str) -> str:
-    only = owners[name].unique().sort()
-    if len(only) > 1:
-        raise ColumnError(
-            f"the figures by day do not say of which {name} they are",
-            got=f"posts of {len(only)} {name}s",
-            fix=f"add a column {name!r}",
-        )
-    return str(only[0])
+def _with_names(rows: pl.DataFrame, owners: pl.DataFrame, what: str) -> pl.DataFrame:
+    """Rows that name no platform or account are of the only one that published."""
+    for name in {"platform", "account"} - set(rows.columns):
+        only = owners[name].unique()
+        if len(only) > 1:
+            raise ColumnError(
+                f"the {what} do not say of which {name} they are",
+                got=f"posts of {len(only)} {name}s",
+                fix=f"add a column {name!r}",
+            )
+        rows = rows.with_columns(pl.lit(only[0]).alias(name))
+    return rows
 
 
 def _finite(name: str) -> Any:

@@ -109,7 +109,7 @@ def arrive(
         table = _narrow(together.rows, what, needed, wanted)
         return Arrived(
             frame=table.lazy(),
-            columns=tuple(table.collect_schema().names()),
+            columns=tuple(table.columns),
             kind="pandas",
             rows=len(together.rows) - repeated,
             repeated=-repeated,
@@ -143,11 +143,7 @@ def arrive(
         kind = "polars"
     table = _narrow(data, what, needed, wanted)
     return Arrived(
-        frame=table.lazy(),
-        columns=tuple(table.collect_schema().names()),
-        kind=kind,
-        rows=len(frame),
-        simulated=simulated,
+        frame=table.lazy(), columns=tuple(table.columns), kind=kind, rows=len(frame), simulated=simulated
     )
 
 
@@ -278,6 +274,20 @@ LOCAL = "__local__"
 _LONG = dt.timedelta(days=5 * 366)
 """Span from which on Polars' own conversion is quicker than steps, of which there is one for each change of the clock."""
 Span = tuple[dt.datetime, dt.datetime]
+_GREENWICH = ("UTC", "Etc/UTC")
+
+
+def in_utc(column: str, dtype: Any) -> Any:
+    """Moments in UTC without a zone, as an expression; bare dates as days; None where the column holds no times."""
+    moment = nw.col(column)
+    if dtype == nw.Date:
+        return moment.cast(nw.Datetime("us"))
+    if dtype != nw.Datetime:
+        return None
+    zone = getattr(dtype, "time_zone", None)
+    if zone not in (None, *_GREENWICH):
+        moment = moment.dt.convert_time_zone("UTC")
+    return moment.dt.replace_time_zone(None) if zone is not None else moment
 
 
 def local_time(
@@ -307,28 +317,21 @@ def local_time(
         If the column holds no times, or a zone of the connection that is not UTC.
     """
     dtype = frame.collect_schema()[column]
-    if dtype == nw.Date:
-        frame = frame.with_columns(nw.col(column).cast(nw.Datetime("us")).alias(UTC))
-    elif dtype == nw.Datetime:
-        zone = getattr(dtype, "time_zone", None)
-        moment = nw.col(column)
-        if zone is not None and zone not in ("UTC", "Etc/UTC"):
-            if not frame.implementation.is_polars():
-                raise ColumnError(
-                    f"the connection shows {column!r} in the zone {zone!r}",
-                    allowed="UTC",
-                    fix="set the connection to UTC (DuckDB: SET TimeZone = 'UTC')",
-                )
-            moment = moment.dt.convert_time_zone("UTC")
-        frame = frame.with_columns(
-            (moment.dt.replace_time_zone(None) if zone is not None else moment).alias(UTC)
-        )
-    else:
+    moment = in_utc(column, dtype)
+    if moment is None:
         raise ColumnError(
             f"column {column!r} holds no times",
             got=str(dtype),
             fix="make dates of it first, or read the file with read_export",
         )
+    zone = getattr(dtype, "time_zone", None)
+    if zone not in (None, *_GREENWICH) and not frame.implementation.is_polars():
+        raise ColumnError(
+            f"the connection shows {column!r} in the zone {zone!r}",
+            allowed="UTC",
+            fix="set the connection to UTC (DuckDB: SET TimeZone = 'UTC')",
+        )
+    frame = frame.with_columns(moment.alias(UTC))
     ends = gather(frame.select(nw.col(UTC).min().alias("first"), nw.col(UTC).max().alias("last")))
     first, last = ends["first"][0], ends["last"][0]
     if first is None or clock.tz == "UTC" or dtype == nw.Date:
@@ -387,28 +390,24 @@ def once(posts: Arrived, notes: list[str]) -> tuple[Arrived, dict[str, int]]:
     known = frame.filter(~nw.col("post_id").is_null())
     if _rows(known) == _rows(known.select(keys).unique()):
         return posts, {}
-    left = {}
-    before = _rows(known)
+    left, before = {}, _rows(known)
     if "exported_at" in posts.columns:
         newest = nw.col("exported_at").max().over(*keys)
         # a row without a day of export is older than any with one
         known = known.with_columns(newest.alias("__newest__"))
         known = known.filter((nw.col("exported_at") == nw.col("__newest__")) | nw.col("__newest__").is_null())
         known = known.drop("__newest__")
-        left["of posts with newer figures"] = before - _rows(known)
-        if left["of posts with newer figures"]:
+        left["of posts with newer figures"] = older = before - _rows(known)
+        if older:
             notes.append(
-                f"{left['of posts with newer figures']:,} rows are earlier figures of posts that a later export holds "
-                "again; the newest stay"
+                f"{older:,} rows are earlier figures of posts that a later export holds again; the newest stay"
             )
-        before = _rows(known)
+        before -= older
     known = known.unique()
-    whole = _rows(known)
-    copies = before - whole
+    left["copies of an earlier row"] = copies = before - _rows(known)
     if copies:
         notes.append(f"{copies:,} posts are copies of an earlier row and count once")
-    left["copies of an earlier row"] = copies
-    _refuse_different(known, keys, whole)
+    _refuse_different(known, keys, before - copies)
     unnamed = frame.filter(nw.col("post_id").is_null())
     return replace(posts, frame=nw.concat([known.select(posts.columns), unnamed.select(posts.columns)])), left
 
@@ -504,20 +503,15 @@ def _pairs(table: pl.DataFrame) -> list[tuple[int, int]]:
         pl.col("time_precision").fill_null("") != "day",
         ~pl.col("collaboration").cast(pl.Boolean).fill_null(value=False),
     )  # fmt: skip
-    sides = [
-        list(rows.filter(pl.col("platform") == name).sort("at").iter_rows(named=True)) for name in _SISTERS
+    one, other = (rows.filter(pl.col("platform") == name) for name in _SISTERS)
+    single = all(side["account"].n_unique() == 1 for side in (one, other))
+    apart = pl.col("at_right") - pl.col("at")
+    near = one.join_where(other, apart <= _CLOSE, apart >= -_CLOSE).with_columns(apart.abs().alias("apart"))
+    found = [
+        (pair["apart"], pair["__row__"], pair["__row___right"])
+        for pair in near.iter_rows(named=True)
+        if _same(pair, single=single)
     ]
-    single = all(len({row["account"] for row in side}) == 1 for side in sides)
-    found: list[tuple[dt.timedelta, int, int]] = []
-    start = 0
-    for one in sides[0]:
-        while start < len(sides[1]) and sides[1][start]["at"] < one["at"] - _CLOSE:
-            start += 1
-        for other in sides[1][start:]:
-            if other["at"] > one["at"] + _CLOSE:
-                break
-            if _same(one, other, single=single):
-                found.append((abs(other["at"] - one["at"]), one["__row__"], other["__row__"]))
     pairs, used = [], set()
     for _, gone, kept in sorted(found):
         if gone not in used and kept not in used:
@@ -526,10 +520,10 @@ def _pairs(table: pl.DataFrame) -> list[tuple[int, int]]:
     return pairs
 
 
-def _same(one: dict[str, Any], other: dict[str, Any], *, single: bool) -> bool:
-    if not single and plain_name(str(one["account"])) != plain_name(str(other["account"])):
+def _same(pair: dict[str, Any], *, single: bool) -> bool:
+    if not single and plain_name(str(pair["account"])) != plain_name(str(pair["account_right"])):
         return False
-    texts = (one["caption"], other["caption"])
+    texts = (pair["caption"], pair["caption_right"])
     if all(texts):
         return bool(texts[0] == texts[1])
-    return bool(one["is_crosspost"] or other["is_crosspost"])
+    return bool(pair["is_crosspost"] or pair["is_crosspost_right"])
