@@ -23,7 +23,7 @@ from erresearch.relate import (
     regress,
 )
 from erresearch.relate.design import bounded_moments
-from erresearch.robustness.guards import Request, check, trending_levels
+from erresearch.robustness.data_guards import trending_levels
 
 
 def posts(accounts: int = 6_000, rows: int = 24_000, seed: int = 0) -> pl.DataFrame:
@@ -240,11 +240,6 @@ def test_what_needs_every_account_by_itself_says_how_many_fit(monkeypatch):
         trending_levels(table, "y", "x", by="shop", period="week")
     with pytest.raises(DesignError, match=words):
         precedence(table, "x", "z", by="shop", time="week", lags=1)
-    # their number alone is no reason to bring them here
-    assert check(Request("y", ("x",), by="shop"), table) == ()
-    few = table.filter(pl.col("shop").is_in(["shop 1", "shop 2"]))
-    (refusal,) = check(Request("y", ("x",), by="shop"), few)
-    assert "2 clusters allow no decisive word" in str(refusal)
 
 
 def test_the_sums_of_too_many_accounts_never_come_here(few_fit, monkeypatch):

@@ -27,7 +27,7 @@ from erresearch.robustness.data_guards import (
     repeated_outcome,
     unpriced_boosts,
 )
-from erresearch.robustness.guards import Request, check
+from erresearch.robustness.guards import check
 from erresearch.schema.vocabulary import DECISIVE
 from erresearch.worlds import CASES, WORLDS
 
@@ -226,14 +226,8 @@ def _guard(claim: Claim, cast: Variables[Any]) -> None:
         return
     formulas = {cast.column(role): name for role, name in cast.options.formulas.items()}
     pairs = [role for role in ("x", "rival") if role in cast.roles]
-    request = Request(
-        cast.name("y"),
-        tuple(cast.name(role) for role in pairs),
-        definitions=formulas,
-        elasticity=claim.unit == "elasticity",
-    )
-    for refusal in check(request):
-        raise refusal
+    names = [cast.name(role) for role in pairs]
+    check(cast.name("y"), names, definitions=formulas, elasticity=claim.unit == "elasticity")
     unpriced_boosts(cast.data, held=[cast.column(role) for role in cast.roles if role != "y"])
     made_of_predictors(cast.data, cast.column("y"), [cast.column("x")])
     if {"by", "time"} <= cast.roles.keys() and not isinstance(cast.data, Moments):

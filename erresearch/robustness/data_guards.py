@@ -14,10 +14,9 @@ from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import as_narwhals, column_names, gather, open_rows
 from erresearch.errors import DataError, DesignError, GuardError
-from erresearch.relate.design import Effect, centred, open_moments, still
+from erresearch.relate.design import centred, open_moments, still
 from erresearch.relate.distributed_lags import far_out
 from erresearch.relate.lags import open_panel, refuse_repeated
-from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.results import Doubt, ListSelection
 
 #: 5 % point of T(ρ̂ − 1) for a random walk (Dickey-Fuller, with a constant): above it a unit root is not ruled out.
@@ -461,7 +460,6 @@ def trending_levels(
     *,
     by: str | None = None,
     period: str | None = None,
-    effects: tuple[Effect, ...] = (),
 ) -> None:
     """Refuse to set the level of one trending series against the level of another.
 
@@ -477,13 +475,11 @@ def trending_levels(
         The two columns.
     by, period : str, optional
         The account (one series without it) and time columns; known already to moments.
-    effects : tuple
-        Effects of the model: period effects take common trends out, so nothing is refused with them.
 
     Raises
     ------
     GuardError
-        If both trend and the model has no period effects.
+        If both trend. Period effects take common trends out: with them there is nothing to ask.
     DesignError
         If there is no period.
 
@@ -504,8 +500,6 @@ def trending_levels(
         ...
     erresearch.errors.GuardError: 'a' and 'b' both trend: ...
     """
-    if "period" in effects:
-        return
     moments = _by_period(data, [x, outcome], by, period)
     marks = [_trend(series) for series in _series(moments)]
     if all(mark for mark in marks):
@@ -556,37 +550,3 @@ def _trend(series: list[np.ndarray]) -> str:
     if line > (_TREND if longest >= _LONG else _TREND_SHORT):
         return f"a straight line explains {100 * line:.0f} % of it in the median account"
     return ""
-
-
-def few_clusters(clusters: int) -> None:
-    """Refuse a decisive word that would rest on fewer than 6 clusters.
-
-    Parameters
-    ----------
-    clusters : int
-        Entities that inference is clustered by.
-
-    Raises
-    ------
-    GuardError
-        With fewer than 6.
-
-    References
-    ----------
-    Cameron, A. C., & Miller, D. L. (2015). A practitioner's guide to cluster-robust inference. *Journal of Human
-    Resources*, 50(2), 317-372.
-
-    Examples
-    --------
-    >>> few_clusters(6)
-    >>> few_clusters(5)
-    Traceback (most recent call last):
-        ...
-    erresearch.errors.GuardError: 5 clusters allow no decisive word. ...
-    """
-    if clusters < FEWEST_CLUSTERS:
-        raise GuardError(
-            f"{clusters} cluster{'s' * (clusters != 1)} allow no decisive word",
-            allowed=f"{FEWEST_CLUSTERS} or more",
-            fix="show the estimate without a verdict, add entities, or follow one entity over time with `precedence`",
-        )

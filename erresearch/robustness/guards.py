@@ -1,32 +1,21 @@
 """Requests that would give a misleading number, refused by name; and what the names of columns say.
 
 Each guard returns nothing where all is well and raises :class:`~erresearch.errors.GuardError` where it is not;
-:func:`check` asks all that apply to a request and hands the refusals over as values.
+:func:`check` asks all that read names and formulas; those that read rows are in
+:mod:`erresearch.robustness.data_guards`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import narwhals.stable.v2 as nw
-
-from erresearch.engine.lazy_rows import prepare
-from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, GuardError, UnknownNameError
 from erresearch.io.files import frozen, registry
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
-from erresearch.relate.design import Effect, open_moments
-from erresearch.robustness.data_guards import (
-    few_clusters,
-    made_of_predictors,
-    repeated_outcome,
-    trending_levels,
-)
 
 _DONE: Final = re.compile(
     r"^(?:log_?1p|ln_?1p|log|ln|a(?:rc)?sinh|ihs|lag\d*|lead\d*|centered|rank of|"
@@ -221,7 +210,6 @@ class Ratio:
 
 
 Declared = str | RateDefinition | Ratio
-Guard = Callable[[], None]
 
 
 def _ratio(definition: Declared) -> Ratio:
@@ -449,127 +437,56 @@ def _lagged(name: str) -> bool:
     return name.casefold().startswith(("lag", "lead"))
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is about to be estimated, as far as the guards need to know it.
+def check(
+    outcome: str,
+    on: Sequence[str],
+    *,
+    definitions: Mapping[str, Declared | tuple[Declared, ...]] | None = None,
+    elasticity: bool = False,
+) -> None:
+    """Ask every guard that reads names and formulas; the first that refuses ends it.
 
     Parameters
     ----------
     outcome : str
         Left-hand side.
-    on : tuple of str
+    on : sequence of str
         Predictors that the claim is about; controls need not be named.
-    by, period : str or None
-        Account and time columns.
-    effects : tuple
-        Effects of the model.
-    definitions : mapping of str to str, RateDefinition or Ratio
-        Declared formula of each column that is a ratio; several in a tuple where rows differ.
+    definitions : mapping of str to str, RateDefinition or Ratio, optional
+        Declared formula of each column that is a ratio, by its own name or by the one that it is a log or lag of;
+        several in a tuple where rows differ.
     elasticity : bool
         Whether slopes will be read as elasticities.
-    decisive : bool
-        Whether a decisive word will be given.
-
-    Examples
-    --------
-    >>> Request("log ER", ("log followers",), definitions={"log ER": "M01"}).on
-    ('log followers',)
-    """
-
-    outcome: str
-    on: tuple[str, ...]
-    by: str | None = None
-    period: str | None = None
-    effects: tuple[Effect, ...] = ()
-    definitions: Mapping[str, Declared | tuple[Declared, ...]] = field(default_factory=dict)
-    elasticity: bool = False
-    decisive: bool = True
-
-    def declared(self, column: str) -> tuple[Declared, ...]:
-        """Formulas declared for a column, by its own name or by the one that it is a log or lag of."""
-        found = self.definitions.get(column, self.definitions.get(bare(column), ()))
-        return found if isinstance(found, tuple) else (found,)
-
-
-def check(request: Request, data: Any = None) -> tuple[GuardError, ...]:
-    """Ask every guard that applies to a request.
-
-    Parameters
-    ----------
-    request : Request
-        What is about to be estimated.
-    data : frame, path or Moments, optional
-        The rows; the guards that read series (repeated outcomes, trends, number of clusters) are asked only with them
-        and with `by` and `period`.
-
-    Returns
-    -------
-    tuple of GuardError
-        The refusals, empty where there is none; raise the first, or print them all.
 
     Raises
     ------
+    GuardError
+        From the guard that refuses.
     UnknownNameError
         If a declared formula is in no registry.
 
     Examples
     --------
-    >>> for refusal in check(Request("log ER", ("log followers",), definitions={"ER": "M01"})):
-    ...     print(refusal.wrong)
-    'log ER' contains 'log followers'
-    >>> check(Request("log revenue", ("log engagement",)))
-    ()
+    >>> check("log revenue", ["log engagement"])
+    >>> check("log ER", ["log followers"], definitions={"ER": "M01"})
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.GuardError: 'log ER' contains 'log followers': followers is its denominator. ...
     """
-    refusals = []
-    for guard in (*_by_name(request), *(_by_rows(request, data) if data is not None else ())):
-        try:
-            guard()
-        except GuardError as refusal:
-            refusals.append(refusal)
-    return tuple(refusals)
-
-
-def _by_name(request: Request) -> Iterator[Guard]:
-    for column in (request.outcome, *request.on):
-        declared = request.declared(column)
-        yield partial(reported_rate, column, next(iter(declared), None))
-        yield partial(pooled_definitions, column, declared)
-    for x in request.on:
-        yield partial(outcome_contains_predictor, request.outcome, x)
-        if request.elasticity:
-            yield partial(log1p_elasticity, request.outcome, x)
-        yield from _ratios(request, x)
-
-
-def _ratios(request: Request, x: str) -> Iterator[Guard]:
-    """A ratio on either side against the other column; two ratios are looked at once."""
-    for ratio, other in ((request.outcome, x), (x, request.outcome)):
-        own, theirs = (next(iter(request.declared(column)), None) for column in (ratio, other))
-        if own is not None:
-            yield partial(ratio_against_part, ratio, other, definition=own, other_definition=theirs)
-            return
-
-
-def _by_rows(request: Request, data: Any) -> Iterator[Guard]:
-    columns = [request.outcome, *request.on]
-    yield partial(made_of_predictors, data, request.outcome, request.on)
-    if request.period is None and not isinstance(data, Moments):
-        if request.decisive and request.by is not None:
-            yield partial(few_clusters, _clusters(data, columns, request.by))
-        return
-    moments = open_moments(data, columns, by=request.by, period=request.period)
-    if request.decisive and moments.by is not None:
-        yield partial(few_clusters, moments.accounts + moments.merged)
-    if moments.cells is None:
-        return
-    if moments.by is not None:
-        yield partial(repeated_outcome, moments, request.outcome)
-    for x in request.on:
-        yield partial(trending_levels, moments, request.outcome, x, effects=request.effects)
-
-
-def _clusters(data: Any, columns: list[str], by: str) -> int:
-    """Accounts with a complete row: however many there are, only their number is brought here."""
-    source, _ = prepare(data, columns, by=by, period=None, weights=None)
-    assert source.account is not None
-    return int(source.total([nw.col(source.account).n_unique().alias("accounts")])["accounts"])
+    formulas: dict[str, Declared | None] = {}
+    for column in (outcome, *on):
+        found = (definitions or {}).get(column, (definitions or {}).get(bare(column), ()))
+        declared = found if isinstance(found, tuple) else (found,)
+        formulas[column] = next(iter(declared), None)
+        reported_rate(column, formulas[column])
+        pooled_definitions(column, declared)
+    for x in on:
+        outcome_contains_predictor(outcome, x)
+        if elasticity:
+            log1p_elasticity(outcome, x)
+        # a ratio on either side against the other column; two ratios are looked at once
+        for ratio, other in ((outcome, x), (x, outcome)):
+            own = formulas[ratio]
+            if own is not None:
+                ratio_against_part(ratio, other, definition=own, other_definition=formulas[other])
+                break
