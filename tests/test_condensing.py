@@ -7,14 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from erresearch.engine import aggregation, lazy_rows
+from erresearch.engine import aggregation, lazy_rows, moments
 from erresearch.engine.lazy_rows import account_bytes
-from erresearch.engine.moments import Moments
+from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.relate import (
     correlate,
     decay,
-    design,
     glm,
     logit,
     poisson,
@@ -22,7 +21,6 @@ from erresearch.relate import (
     precedence,
     regress,
 )
-from erresearch.relate.design import bounded_moments
 from erresearch.robustness.data_guards import trending_levels
 
 
@@ -251,7 +249,7 @@ def test_the_sums_of_too_many_accounts_never_come_here(few_fit, monkeypatch):
         seen.append(len(found))
         return found
 
-    for module in (lazy_rows, aggregation, design, poisson_profile_likelihood):
+    for module in (lazy_rows, aggregation, moments, poisson_profile_likelihood):
         monkeypatch.setattr(module, "gather", watched)
     monkeypatch.setattr(poisson_profile_likelihood, "_HELD", 0)
     monkeypatch.setattr(lazy_rows, "HEAD", 500)

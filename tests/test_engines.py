@@ -22,12 +22,11 @@ import pytest
 import erresearch as er
 from erresearch.engine import aggregation
 from erresearch.engine.expressions import lag, log
-from erresearch.engine.moments import Moments
+from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.engine.table_files import find_files
 from erresearch.errors import ColumnError, DataError, EngineError, ErresearchError, ErresearchWarning
 from erresearch.io.resources import memory_limit
 from erresearch.relate import logit, poisson, precedence
-from erresearch.relate.design import bounded_moments
 from erresearch.worlds import simulate_panel
 
 # ibis 12 still calls a method that DuckDB 2 has renamed; the warning is between those two

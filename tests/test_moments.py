@@ -440,17 +440,13 @@ def test_the_source_makes_further_passes_and_travels():
         keys, values = source.by_account([(source.w() * source.z("x") ** 2).sum().alias("q")])
         assert keys.tolist() == m.keys.tolist()
         np.testing.assert_allclose(values["q"], m.cross[:, 0], rtol=1e-12)
-        accounts, periods, cells = source.by_cell([source.w().sum().alias("w")])
-        assert len(accounts) == len(periods) == len(m.cells.weight)
-        assert cells["w"].sum() == pytest.approx(m.weight.sum())
+        assert m.cells.weight.sum() == pytest.approx(m.weight.sum())
         held = source.collect()
         assert held.columns == ["x", "__account__", "__period__", "__weight__"]
         assert held.height == m.rows == 49
     plain_source = Moments.from_frame(table, ["x"]).source
     keys, values = plain_source.by_account([plain_source.z("x").sum().alias("s")])
     assert keys.tolist() == [""]
-    with pytest.raises(ColumnError, match=r"no period to group by.*Pass period="):
-        plain_source.by_cell([plain_source.w().sum().alias("n")])
 
 
 def test_about_moves_the_origin_exactly():

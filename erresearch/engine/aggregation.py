@@ -5,22 +5,23 @@ Sums of more accounts than fit beside the engine are made in two levels, by acco
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.group_keys import as_text, coded, sort_periods, sort_text, sum_into
+from erresearch.engine.group_keys import coded, sort_periods, sum_into
 from erresearch.engine.lazy_rows import (
     LazyRows,
+    aggregated,
     free_name,
     lacks,
     near,
     no_rows,
     numbers,
-    refuse_negative,
+    row_count,
     sliced,
 )
 from erresearch.engine.sources import Opened, check_text, gather
@@ -41,7 +42,8 @@ _DISTANT = 4.0  # standard deviations between origin and mean that cost a digit
 class Sums:
     """What one pass gives: keys with count, weight, sums and packed cross-products about the origin.
 
-    `long` holds the accounts, as the engine knows them, that have more rows than one running sum should take.
+    `long` holds the accounts, as the engine knows them, that have more rows than one running sum should take;
+    `accounts` is their number, also where a key stands for a group of them.
     """
 
     keys: Array
@@ -49,11 +51,45 @@ class Sums:
     weight: Array
     sums: Array
     cross: Array
+    accounts: int
     long: tuple[object, ...] = ()
 
+    def of_moments(self, source: LazyRows, *, within: bool) -> dict[str, Any]:
+        """Fields of the moments that these are the sums of; `within`, means of accounts were taken out one by one."""
+        return {
+            **{name: getattr(self, name) for name in ("keys", "count", "weight", "sums", "cross")},
+            "columns": source.columns,
+            "origin": source.origin,
+            "source": source,
+            "merged": self.accounts - len(self.keys) if within else 0,
+        }
 
-def moment_pass(source: LazyRows) -> tuple[LazyRows, Sums]:
-    """Count, weight, sums and packed cross-products by account, in one group-by.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """Sums by account and period, which sweep period effects out without dummy columns.
+
+    Parameters
+    ----------
+    periods : (T,) ndarray of str
+        Period labels, sorted by number where all are numbers, else as text (ISO dates then sort by time).
+    account, period : (m,) ndarray of int
+        Index of each cell's account among the keys and of its period among `periods`; sorted by both.
+    weight : (m,) ndarray
+        Sum of row weights (number of rows where there are no weights).
+    sums : (m, k) ndarray
+        Σ w(z − o) about the same origin as the moments.
+    """
+
+    periods: Array
+    account: Array
+    period: Array
+    weight: Array
+    sums: Array
+
+
+def moment_pass(source: LazyRows, *, within: bool = False) -> tuple[LazyRows, Sums]:
+    """Count, weight, sums and packed cross-products by account, or by group of accounts, in one group-by.
 
     The pass is repeated only where it would lose digits: about a better origin where the first one turns out far
     from the means, and in partial sums for accounts so long that a running sum drifts (Polars; other engines sum
@@ -62,26 +98,28 @@ def moment_pass(source: LazyRows) -> tuple[LazyRows, Sums]:
     Parameters
     ----------
     source : LazyRows
-        Rows with a first origin.
+        Rows with a first origin, and with the number of groups where accounts are summed in groups.
+    within : bool
+        Whether the means of accounts in groups are to be taken out.
 
     Returns
     -------
     source : LazyRows
         With the origin that was used.
     sums : Sums
-        One entry per account.
+        One entry per account, or per group.
 
     Raises
     ------
     DataError
         If squares overflow.
     """
-    source = sliced(source)
-    sums = sums_in_memory(source) if source.small else _pass(source)
+    source = sliced(replace(source, cuts=()))
+    sums = _sums(source, within=within)
     origin = better_origin(source, sums)
     if origin is not None:
         source = replace(source, origin=origin)
-        sums = sums_in_memory(source) if source.small else _pass(source)
+        sums = _sums(source, within=within)
     if sums.long and source.frame.implementation.is_polars():
         sums = _replace_long(source, sums)
     if not np.isfinite(sums.cross).all():
@@ -96,22 +134,16 @@ def moment_pass(source: LazyRows) -> tuple[LazyRows, Sums]:
     return source, sums
 
 
-def sums_in_memory(source: LazyRows) -> Sums:
-    """The same sums of few rows, without asking an engine: the same bits on every machine.
+def _sums(source: LazyRows, *, within: bool) -> Sums:
+    if source.groups:
+        return _by_group(source, within=within)
+    return _sums_in_memory(source) if source.small else _packed(source, source.gathered(_lazy_sums))
 
-    Parameters
-    ----------
-    source : LazyRows
-        Rows that are small.
 
-    Returns
-    -------
-    Sums
-        One entry per account.
-    """
+def _sums_in_memory(source: LazyRows) -> Sums:
+    """The same sums of few rows, without asking an engine: the same bits on every machine."""
     table, z, weight = _columns(source)
-    account = None if source.account is None else table[source.account]
-    keys, position = coded(account, len(table))
+    keys, position = source.keys_in(table)
     # no row for an account is no account; without accounts there is one group all the same
     left = z if weight is None else z * weight[:, None]
     order, starts = _stretches(position, len(keys))
@@ -125,7 +157,8 @@ def sums_in_memory(source: LazyRows) -> Sums:
             at += k - i
     count = np.diff([*starts, len(z)]) if len(z) else np.zeros(len(keys), dtype=np.int64)
     total = count.astype(np.float64) if weight is None else _added(weight[order, None], starts)[:, 0]
-    return Sums(keys=keys, count=count, weight=total, sums=_added(left, starts), cross=cross)
+    sums = _added(left, starts)
+    return Sums(keys=keys, count=count, weight=total, sums=sums, cross=cross, accounts=len(keys))
 
 
 def _columns(source: LazyRows) -> tuple[pl.DataFrame, Array, Array | None]:
@@ -152,22 +185,12 @@ def _added(values: Array, starts: Array) -> Array:
     return np.asarray(np.add.reduceat(values, starts, axis=0))
 
 
-def lazy_sums(source: LazyRows, *, split: int = 0, only: Sequence[object] | None = None) -> nw.LazyFrame[Any]:
+def _lazy_sums(
+    source: LazyRows, *, split: int = 0, only: Sequence[object] | None = None
+) -> nw.LazyFrame[Any]:
     """The group-by itself, not computed yet: count, weight (if there is one), s0, … and c0_0, … by account.
 
-    Parameters
-    ----------
-    source : LazyRows
-        Rows.
-    split : int
-        Breaks each account into that many partial sums.
-    only : sequence, optional
-        Raw keys of the accounts to keep.
-
-    Returns
-    -------
-    narwhals.LazyFrame
-        For :func:`packed_sums`.
+    `split` breaks each account into that many partial sums; `only` are the raw keys of those that are wanted then.
     """
     k = len(source.columns)
     z, left = [f"z{i}" for i in range(k)], [f"z{i}" for i in range(k)]
@@ -190,56 +213,28 @@ def lazy_sums(source: LazyRows, *, split: int = 0, only: Sequence[object] | None
     aggregates = [*counts, *[nw.col(name).sum().alias(f"s{i}") for i, name in enumerate(left)]]
     upper = [(i, j) for i in range(k) for j in range(i, k)]
     aggregates += [(nw.col(left[i]) * nw.col(z[j])).sum().alias(f"c{i}_{j}") for i, j in upper]
-    return rows.group_by(*groups).agg(*aggregates) if groups else rows.select(*aggregates)
+    return aggregated(rows, groups, aggregates)
 
 
-def packed_sums(source: LazyRows, table: pl.DataFrame) -> Sums:
-    """Such sums once they are computed, packed.
-
-    Parameters
-    ----------
-    source : LazyRows
-        The rows they are of.
-    table : polars.DataFrame
-        :func:`lazy_sums`, gathered.
-
-    Returns
-    -------
-    Sums
-        Partial sums of an account added up.
-    """
+def _packed(source: LazyRows, table: pl.DataFrame) -> Sums:
+    """Such sums once they are computed, packed; partial sums of an account are added up."""
     k = len(source.columns)
-    upper = [f"c{i}_{j}" for i in range(k) for j in range(i, k)]
-    return _fold(source, table, [f"s{i}" for i in range(k)], upper)
+    keys, position = source.keys_in(table)
 
-
-def _pass(source: LazyRows, *, split: int = 0, only: Sequence[object] | None = None) -> Sums:
-    if source.account is None or only is not None:
-        return packed_sums(source, gather(lazy_sums(source, split=split, only=only), small=source.small))
-    return packed_sums(source, source.gathered(lazy_sums))
-
-
-def _fold(source: LazyRows, table: pl.DataFrame, sums: list[str], cross: list[str]) -> Sums:
-    keys, position = np.array([""], dtype=object), np.zeros(1, dtype=np.int64)
-    if source.account is not None:
-        keys, position = sort_text(as_text(table[source.account]))
-
-    def column(name: str) -> Array:
-        return sum_into(numbers(table[name]), position, len(keys))
-
-    count = column("count").astype(np.int64)
-    weight = column("weight") if source.weight is not None else count.astype(np.float64)
-
-    def block(names: list[str]) -> Array:
+    def block(*names: str) -> Array:
         out = np.empty((len(keys), len(names)))
         for i, name in enumerate(names):
-            out[:, i] = column(name)
+            out[:, i] = sum_into(numbers(table[name]), position, len(keys))
         return out
 
+    count = block("count")[:, 0].astype(np.int64)
+    weight = block("weight")[:, 0] if source.weight is not None else count.astype(np.float64)
     long: tuple[object, ...] = ()
     if source.account is not None and count.max(initial=0) > LONG:
         long = tuple(table[source.account].filter(pl.Series(count[position] > LONG)).to_list())
-    return Sums(keys=keys, count=count, weight=weight, sums=block(sums), cross=block(cross), long=long)
+    sums = block(*(f"s{i}" for i in range(k)))
+    cross = block(*(f"c{i}_{j}" for i in range(k) for j in range(i, k)))
+    return Sums(keys=keys, count=count, weight=weight, sums=sums, cross=cross, accounts=len(keys), long=long)
 
 
 def better_origin(source: LazyRows, sums: Sums) -> Array | None:
@@ -279,7 +274,8 @@ def better_origin(source: LazyRows, sums: Sums) -> Array | None:
 
 def _replace_long(source: LazyRows, sums: Sums) -> Sums:
     """Sum the long accounts again in many short partial sums."""
-    again = _pass(source, split=int(sums.count.max()) // SPLIT + 1, only=sums.long)
+    parts = _lazy_sums(source, split=int(sums.count.max()) // SPLIT + 1, only=sums.long)
+    again = _packed(source, gather(parts, small=source.small))
     place = {key: i for i, key in enumerate(sums.keys)}
     at = [place[key] for key in again.keys]
     weight, total, cross = sums.weight.copy(), sums.sums.copy(), sums.cross.copy()
@@ -313,19 +309,17 @@ def count_dropped(source: LazyRows, opened: Opened, used: int) -> dict[str, int]
     """
     if source.lost is not None:
         return dict(source.lost)
-    rows = int(gather(source.frame.select(nw.len().alias("rows")))["rows"][0])
+    rows = row_count(source)
     if rows == 0:
         raise no_rows()
     if rows == used:
         return {}
     check_text([part for part in opened.parts if opened.parsed], opened.parsed)
-    dropped = lacks(source)
-    refuse_negative(dropped, rows)
-    return dropped
+    return lacks(source)
 
 
-def cell_pass(source: LazyRows, accounts: int, rows: int) -> tuple[Array, Array, Array, Array, Array]:
-    """Weight and sums by account and period: periods, account and period index, weight, sums.
+def cell_pass(source: LazyRows, accounts: int, rows: int) -> Cells:
+    """Weight and sums by account and period.
 
     Parameters
     ----------
@@ -336,8 +330,8 @@ def cell_pass(source: LazyRows, accounts: int, rows: int) -> tuple[Array, Array,
 
     Returns
     -------
-    tuple of ndarray
-        See :class:`erresearch.engine.moments.Cells`.
+    Cells
+        Sorted by account and period.
 
     Raises
     ------
@@ -360,64 +354,47 @@ def cell_pass(source: LazyRows, accounts: int, rows: int) -> tuple[Array, Array,
                 fix="use longer periods (weeks, months) or leave the period effects out",
             )
     if source.small:
-        return _cells_in_memory(source, source.period)
-    weighted = source.weight is not None
-    exprs = [source.w().sum().alias("weight") if weighted else nw.len().alias("weight")]
-    for i, name in enumerate(source.columns):
-        exprs.append((source.w() * source.z(name) if weighted else source.z(name)).sum().alias(f"s{i}"))
-    keys, labels, values = source.by_cell(exprs)
-    _, account = sort_text(keys)
-    names, period = sort_periods(labels)
-    cell, position = np.unique(account * len(names) + period, return_inverse=True)
-    weight = sum_into(values["weight"].astype(np.float64), position, len(cell))
-    sums = np.column_stack([sum_into(values[f"s{i}"], position, len(cell)) for i in range(k)])
-    return names, cell // len(names), cell % len(names), weight, sums
-
-
-def _cells_in_memory(source: LazyRows, time: str) -> tuple[Array, Array, Array, Array, Array]:
-    table, z, weight = _columns(source)
-    _, account = coded(None if source.account is None else table[source.account], len(table))
-    names, period = coded(table[time], len(table), order=sort_periods)
-    cell, position = np.unique(account * max(len(names), 1) + period, return_inverse=True)
-    order, starts = _stretches(position, len(cell))
-    left = z if weight is None else z * weight[:, None]
-    total = np.ones((len(z), 1)) if weight is None else weight[:, None]
+        table, left, w = _columns(source)
+        total = np.ones((len(left), 1)) if w is None else w[:, None]
+        left = left * total
+    else:
+        weight = nw.len() if source.weight is None else source.w().sum()
+        w_z = [
+            source.z(name) if source.weight is None else source.w() * source.z(name)
+            for name in source.columns
+        ]
+        exprs = [weight.alias("weight"), *(each.sum().alias(f"s{i}") for i, each in enumerate(w_z))]
+        groups = [source.period] if source.account is None else [source.account, source.period]
+        table = replace(source, groups=0).gathered(lambda part: part.complete().group_by(*groups).agg(*exprs))
+        total = numbers(table["weight"]).astype(np.float64)[:, None]
+        left = np.column_stack([numbers(table[f"s{i}"]) for i in range(k)])
+    _, account = source.keys_in(table)
+    names, period = coded(table[source.period], len(table), order=sort_periods)
     length = max(len(names), 1)
+    cell, position = np.unique(account * length + period, return_inverse=True)
+    order, starts = _stretches(position, len(cell))
     added = _added(total[order], starts)[:, 0], _added(left[order], starts)
-    return names, cell // length, cell % length, *added
+    return Cells(names, cell // length, cell % length, *added)
 
 
-def condense(source: LazyRows, *, within: bool) -> tuple[LazyRows, Sums, int]:
-    """Moments by groups of accounts, in one pass; in two where the first origin is far from the means.
-
-    Parameters
-    ----------
-    source : LazyRows
-        Rows, with the number of groups.
-    within : bool
-        Whether the accounts' means are to be taken out.
-
-    Returns
-    -------
-    source : LazyRows
-        With the origin that was used.
-    sums : Sums
-        One entry per group.
-    accounts : int
-        How many there are.
-    """
-    source = sliced(replace(source, cuts=()))
-    sums, accounts = _by_group(source, within=within)
-    origin = better_origin(source, sums)
-    if origin is not None:
-        source = replace(source, origin=origin)
-        sums, accounts = _by_group(source, within=within)
-    keys = np.array([f"group {key} of {len(sums.keys)}" for key in sums.keys], dtype=object)
-    return source, replace(sums, keys=keys, long=()), accounts
+def pool_cells(parts: Iterable[tuple[Cells, Array]]) -> Cells:
+    """Cells of several moments about one origin; `at` places each part's accounts among the pooled keys."""
+    parts = list(parts)
+    labels = np.concatenate([cells.periods for cells, _ in parts])
+    periods, place = sort_periods(labels)
+    starts = np.cumsum([0, *(len(cells.periods) for cells, _ in parts)])
+    account = np.concatenate([at[cells.account] for cells, at in parts])
+    period = np.concatenate(
+        [place[start + c.period] for (c, _), start in zip(parts, starts[:-1], strict=True)]
+    )
+    cell, position = np.unique(account * len(periods) + period, return_inverse=True)
+    weight = sum_into(np.concatenate([cells.weight for cells, _ in parts]), position, len(cell))
+    sums = sum_into(np.concatenate([cells.sums for cells, _ in parts]), position, len(cell))
+    return Cells(periods, cell // len(periods), cell % len(periods), weight, sums)
 
 
-def _by_group(source: LazyRows, *, within: bool) -> tuple[Sums, int]:
-    """Sums by group, under the names of those by account, and the number of accounts."""
+def _by_group(source: LazyRows, *, within: bool) -> Sums:
+    """Sums by group of accounts, under the names of those by account."""
     assert source.account is not None
     k = len(source.columns)
     weight = nw.col("weight") if source.weight is not None else nw.col("count")
@@ -426,7 +403,7 @@ def _by_group(source: LazyRows, *, within: bool) -> tuple[Sums, int]:
     names = [f"c{i}_{j}" for i, j in upper]
 
     def accounts(part: LazyRows) -> nw.LazyFrame[Any]:
-        first = lazy_sums(part).with_columns(nw.lit(1).alias("accounts"))
+        first = _lazy_sums(part).with_columns(nw.lit(1).alias("accounts"))
         if not within:
             return first
         return first.with_columns(*((c - b).alias(n) for n, (b, c) in zip(names, between, strict=True)))
@@ -436,4 +413,6 @@ def _by_group(source: LazyRows, *, within: bool) -> tuple[Sums, int]:
     table = table.group_by(key).agg(*(nw.col(name).sum() for name in table.columns if name != key))
     if within:
         table = table.with_columns(*((c + b).alias(n) for n, (b, c) in zip(names, between, strict=True)))
-    return packed_sums(source, table.to_native()), int(table["accounts"].sum())
+    sums = _packed(source, table.to_native())
+    keys = np.array([f"group {key} of {len(sums.keys)}" for key in sums.keys], dtype=object)
+    return replace(sums, keys=keys, accounts=int(table["accounts"].sum()), long=())

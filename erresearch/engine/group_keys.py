@@ -181,10 +181,7 @@ def sort_text(labels: Array) -> tuple[Array, Array]:
     """
     column = pl.Series(labels.tolist(), dtype=pl.String)
     keys = column.unique().sort()
-    if keys.is_empty():
-        return np.empty(0, dtype=object), np.empty(0, dtype=np.int64)
-    position = column.replace_strict(keys, pl.int_range(len(keys), eager=True))
-    return np.array(keys.to_list(), dtype=object), position.to_numpy().astype(np.int64)
+    return np.array(keys.to_list(), dtype=object), keys.search_sorted(column).to_numpy().astype(np.int64)
 
 
 def sort_periods(labels: Array) -> tuple[Array, Array]:
@@ -251,9 +248,9 @@ def coded(
         return order(as_text(column))
     # text is made of the distinct values only
     distinct = column.unique()
+    if len(distinct) == rows:
+        return order(as_text(column))
     keys, place = order(as_text(distinct))
-    if not len(keys):
-        return keys, np.zeros(0, dtype=np.int64)
     position = column.to_frame("key").join(
         pl.DataFrame({"key": distinct, "place": place}), on="key", how="left", maintain_order="left"
     )

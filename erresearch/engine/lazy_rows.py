@@ -9,10 +9,10 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.group_keys import as_text, refuse_blurred, sort_text, sum_into
+from erresearch.engine.group_keys import coded, refuse_blurred, sum_into
 from erresearch.engine.sources import Opened, check_text, gather, open_rows
 from erresearch.engine.table_files import check_files
-from erresearch.errors import ColumnError, DataError, DesignError, EngineError
+from erresearch.errors import DataError, DesignError, EngineError
 from erresearch.io import pl
 from erresearch.io.resources import share_of_memory
 
@@ -123,61 +123,36 @@ class LazyRows:
         Where accounts come in groups the numbers of a group's accounts are added up. `then` are expressions of an
         account's numbers that take their place before that.
         """
-        if self.account is None:
-            both = self.complete().select(*expressions)
-            total = gather(both.select(*then) if then else both, small=self.small)
-            found = {name: np.array([float(total[name][0] or 0.0)]) for name in total.columns}
-            return np.array([""], dtype=object), found
-        key = self.account
+        key = [] if self.account is None else [self.account]
 
         def accounts(part: LazyRows) -> nw.LazyFrame[Any]:
-            sums = part.complete().group_by(key).agg(*expressions)
-            return sums.select(key, *then) if then else sums
+            sums = aggregated(part.complete(), key, expressions)
+            return sums.select(*key, *then) if then else sums
 
         table = self.gathered(accounts)
-        keys, position = sort_text(as_text(table[self.account]))
-        table = table.drop(self.account)
+        keys, position = self.keys_in(table)
+        table = table.drop(key)
         return keys, {name: sum_into(numbers(table[name]), position, len(keys)) for name in table.columns}
 
-    def gathered(self, accounts: Callable[[LazyRows], nw.LazyFrame[Any]]) -> pl.DataFrame:
+    def keys_in(self, table: pl.DataFrame) -> tuple[Array, Array]:
+        """Accounts of a table that was brought here, as sorted text, and the place of each row's among them."""
+        return coded(None if self.account is None else table[self.account], len(table))
+
+    def gathered(self, numbers_of: Callable[[LazyRows], nw.LazyFrame[Any]]) -> pl.DataFrame:
         """Numbers of accounts brought here, slice by slice; of groups of accounts where there are groups.
 
         A group has one row for each slice then, to be added up.
         """
-        assert self.account is not None
-        key = nw.col(self.account)
+        key = nw.col(self.account or "")
         starts = [(None, 0), *self.cuts]
         tables = []
         for (start, before), end in zip(starts, [*(cut for cut, _ in self.cuts), None], strict=True):
             edges = [] if start is None else [key >= start]
             edges += [] if end is None else [key < end]
             part = replace(self, frame=self.frame.filter(*edges)) if edges else self
-            numbers_of = in_groups(accounts(part), self.account, self.groups, before=before)
-            tables.append(gather(numbers_of, small=self.small))
+            found = in_groups(numbers_of(part), self.account, self.groups, before=before)
+            tables.append(gather(found, small=self.small))
         return pl.concat(tables) if len(tables) > 1 else tables[0]
-
-    def by_cell(self, expressions: Sequence[nw.Expr]) -> tuple[Array, Array, dict[str, Array]]:
-        """One pass: each expression sums to one number per account and period.
-
-        Account keys and period labels come as text, one pair per cell, in no particular order.
-        """
-        if self.period is None:
-            raise ColumnError(
-                "there is no period to group by",
-                got="moments made without `period`",
-                fix="pass period= when the moments are made",
-            )
-        groups = [self.period] if self.account is None else [self.account, self.period]
-        if self.account is None:
-            table = gather(self.complete().group_by(*groups).agg(*expressions), small=self.small)
-        else:
-            single = replace(self, groups=0)
-            table = single.gathered(lambda part: part.complete().group_by(*groups).agg(*expressions))
-        periods = as_text(table[self.period])
-        keys = np.full(len(periods), "", dtype=object)
-        if self.account is not None:
-            keys = as_text(table[self.account])
-        return keys, periods, {n: numbers(table[n]) for n in table.columns if n not in groups}
 
     def collect(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Bring the complete rows into memory under their own names (small tables only).
@@ -273,7 +248,9 @@ def expects_accounts(source: LazyRows, least: float) -> bool:
     return pairs >= least and row_count(source) * runs / HEAD >= least
 
 
-def in_groups(accounts: nw.LazyFrame[Any], key: str, groups: int, *, before: int = 0) -> nw.LazyFrame[Any]:
+def in_groups(
+    accounts: nw.LazyFrame[Any], key: str | None, groups: int, *, before: int = 0
+) -> nw.LazyFrame[Any]:
     """Numbers of accounts added up by group.
 
     The group is drawn from an account's place in the order of the keys by a fixed scramble (a cubic congruence). Were
@@ -284,8 +261,8 @@ def in_groups(accounts: nw.LazyFrame[Any], key: str, groups: int, *, before: int
     ----------
     accounts : narwhals.LazyFrame
         One row per account, numbers beside the key.
-    key : str
-        The account column, which names the group then.
+    key : str or None
+        The account column, which names the group then; without one nothing is to be grouped.
     groups : int
         Number of groups; 0 leaves the accounts as they are.
     before : int
@@ -295,7 +272,7 @@ def in_groups(accounts: nw.LazyFrame[Any], key: str, groups: int, *, before: int
     -------
     narwhals.LazyFrame
     """
-    if not groups:
+    if key is None or not groups:
         return accounts
     names = accounts.collect_schema().names()
     taken = {name.casefold() for name in names}
@@ -305,6 +282,13 @@ def in_groups(accounts: nw.LazyFrame[Any], key: str, groups: int, *, before: int
     table = accounts.with_row_index(index, order_by=key).with_columns(drawn.alias(group))
     sums = [nw.col(name).sum() for name in names if name != key]
     return table.group_by(group).agg(*sums).rename({group: key})
+
+
+def aggregated(
+    rows: nw.LazyFrame[Any], keys: Sequence[str], expressions: Sequence[nw.Expr]
+) -> nw.LazyFrame[Any]:
+    """Expressions that aggregate the rows of each key, or all rows where there is no key."""
+    return rows.group_by(*keys).agg(*expressions) if keys else rows.select(*expressions)
 
 
 def conditions(source: LazyRows) -> list[tuple[str, nw.Expr]]:
@@ -338,14 +322,26 @@ def conditions(source: LazyRows) -> list[tuple[str, nw.Expr]]:
 
 
 def lacks(source: LazyRows) -> dict[str, int]:
-    """Rows that are not complete, by the first thing that they lack."""
+    """Rows that are not complete, by the first thing that they lack.
+
+    Raises
+    ------
+    DataError
+        If a weight is below 0.
+    """
     found = conditions(source)
-    counts, before = [], nw.lit(True)
+    counts, before = [nw.len().alias("rows")], nw.lit(True)
     for i, (_, holds) in enumerate(found):
         counts.append(nw.when(before & ~holds).then(1).otherwise(0).sum().alias(f"d{i}"))
         before = before & holds
-    table = gather(source.frame.select(*counts))
+    table = gather(source.frame.select(*counts), small=source.small)
     lost = {words: int(table[f"d{i}"][0] or 0) for i, (words, _) in enumerate(found)}
+    if lost.get("weight negative"):
+        raise DataError(
+            "a weight is negative",
+            got=f"{lost['weight negative']} of {table['rows'][0]} rows",
+            allowed="weights above 0; rows of weight 0 are left out and counted",
+        )
     return {words: count for words, count in lost.items() if count}
 
 
@@ -501,61 +497,18 @@ def _origin(head: pl.DataFrame, names: Sequence[str]) -> Array:
 def _held(source: LazyRows) -> LazyRows:
     """Few rows brought here once: complete ones for every pass to come, the others counted by their first lack."""
     table = gather(source.frame, small=True)
-    rows = len(table)
-    if not rows:
+    if table.is_empty():
         raise no_rows()
-    left, lost = np.ones(rows, dtype=bool), {}
-
-    def keep(words: str, holds: Array) -> None:
-        gone = int(np.count_nonzero(left & ~holds))
-        if gone:
-            lost[words] = gone
-        left[:] &= holds
-
-    for name, words in ((source.account, "account missing"), (source.period, "period missing")):
-        if name is not None:
-            lack = table[name].is_null()
-            lack = lack | table[name].is_nan().fill_null(value=True) if table[name].dtype.is_float() else lack
-            keep(words, ~lack.to_numpy())
-    if source.weight is not None:
-        weight = table[source.weight].to_numpy()
-        keep("weight not finite", np.isfinite(weight))
-        keep("weight negative", ~(weight < 0))
-        keep("weight zero", ~(weight == 0))
-    refuse_negative(lost, rows)
-    for column, name in zip(source.columns, source.names, strict=True):
-        keep(f"not finite: {column}", np.isfinite(table[name].to_numpy()))
+    here = replace(source, frame=nw.from_native(table.lazy()))
+    complete = gather(here.complete(), small=True)
+    lost = lacks(here) if len(complete) < len(table) else {}
     origin = _origin(table.head(HEAD), source.names)
-    complete = table if left.all() else table.filter(left)
-    return replace(source, frame=nw.from_native(complete.lazy()), origin=origin, whole=True, lost=lost)
+    return replace(here, frame=nw.from_native(complete.lazy()), origin=origin, whole=True, lost=lost)
 
 
 def no_rows() -> DataError:
     """The error of an empty table."""
     return DataError("the table has no rows", got="0 rows", fix="check the filter or the file it came from")
-
-
-def refuse_negative(lost: Mapping[str, int], rows: int) -> None:
-    """Refuse weights below 0.
-
-    Parameters
-    ----------
-    lost : mapping of str to int
-        Rows left out, by reason.
-    rows : int
-        All rows.
-
-    Raises
-    ------
-    DataError
-        With the count.
-    """
-    if lost.get("weight negative"):
-        raise DataError(
-            "a weight is negative",
-            got=f"{lost['weight negative']} of {rows} rows",
-            allowed="weights above 0; rows of weight 0 are left out and counted",
-        )
 
 
 def near(mean: float, spread: float, first: float) -> float:

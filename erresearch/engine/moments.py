@@ -8,50 +8,39 @@ curves all follow from (n_g, s_g, C_g) without touching a row again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.aggregation import Sums, cell_pass, count_dropped, moment_pass
-from erresearch.engine.group_keys import sort_periods, sort_text, sum_into
-from erresearch.engine.lazy_rows import LazyRows, prepare
-from erresearch.engine.sources import Opened, says_simulated
+from erresearch.engine.aggregation import Cells, cell_pass, count_dropped, moment_pass, pool_cells
+from erresearch.engine.group_keys import sort_text, sum_into
+from erresearch.engine.lazy_rows import (
+    DRIVER_BYTES,
+    LazyRows,
+    account_bytes,
+    expects_accounts,
+    prepare,
+    row_count,
+)
+from erresearch.engine.sources import Opened, gather, says_simulated
 from erresearch.engine.stored import fields_of, parts_of, read_archive, write_archive
 from erresearch.engine.table_files import check_files
-from erresearch.errors import ColumnError, DesignError, EngineError, missing_columns
+from erresearch.errors import ColumnError, DesignError, EngineError, ErresearchWarning, missing_columns
+from erresearch.io.resources import share_of_memory
 from erresearch.results import escape
 
 __all__ = ["Cells", "Moments"]
 
 Array = np.ndarray[Any, Any]
 FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cells:
-    """Sums by account and period, which sweep period effects out without dummy columns.
-
-    Parameters
-    ----------
-    periods : (T,) ndarray of str
-        Period labels, sorted by number where all are numbers, else as text (ISO dates then sort by time).
-    account, period : (m,) ndarray of int
-        Index of each cell's account among the keys and of its period among `periods`; sorted by both.
-    weight : (m,) ndarray
-        Sum of row weights (number of rows where there are no weights).
-    sums : (m, k) ndarray
-        Σ w(z − o) about the same origin as the moments.
-    """
-
-    periods: Array
-    account: Array
-    period: Array
-    weight: Array
-    sums: Array
+#: Groups in which accounts are summed that do not fit: clusters enough for any standard error.
+GROUPS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
@@ -178,101 +167,7 @@ class Moments:
                 "no column was asked for", got="an empty list", fix="name at least one number column"
             )
         source, opened = prepare(data, wanted, by=by, period=period, weights=weights)
-        simulated = says_simulated(data)
-        return cls.from_source(source, opened, by=by, period=period, weights=weights, simulated=simulated)
-
-    @classmethod
-    def from_source(
-        cls,
-        source: LazyRows,
-        opened: Opened,
-        *,
-        by: str | None = None,
-        period: str | None = None,
-        weights: str | None = None,
-        simulated: bool = False,
-    ) -> Moments:
-        """Build moments from rows that are open already.
-
-        Parameters
-        ----------
-        source, opened
-            From :func:`erresearch.engine.lazy_rows.prepare`.
-        by, period, weights : str, optional
-            What the account, time and weight columns are called.
-        simulated : bool
-            Whether the rows say so of themselves.
-
-        Returns
-        -------
-        Moments
-
-        Raises
-        ------
-        DataError, DesignError, EngineError
-            As :meth:`from_frame`.
-        """
-        try:
-            source, sums = moment_pass(source)
-        except EngineError:
-            check_files(opened.parts)
-            raise
-        dropped = count_dropped(source, opened, int(sums.count.sum()))
-        cells = None
-        if period is not None:
-            cells = Cells(*cell_pass(source, len(sums.keys), int(sums.count.sum())))
-        made = cls.from_sums(source, sums, by=by, weights=weights, dropped=dropped, simulated=simulated)
-        return replace(made, cells=cells, period=period)
-
-    @classmethod
-    def from_sums(
-        cls,
-        source: LazyRows,
-        sums: Sums,
-        *,
-        by: str | None,
-        weights: str | None,
-        dropped: Mapping[str, int],
-        merged: int = 0,
-        simulated: bool = False,
-    ) -> Moments:
-        """Build moments from the sums of a pass over the rows.
-
-        Parameters
-        ----------
-        source : LazyRows
-            The rows, with the origin of the sums.
-        sums : Sums
-            By account, or by group of accounts.
-        by, weights : str or None
-            What the account and weight columns are called.
-        dropped : mapping of str to int
-            Rows left out, by reason.
-        merged : int
-            Accounts beyond one per key.
-        simulated : bool
-            Whether the rows say so of themselves.
-
-        Returns
-        -------
-        Moments
-            Without cells.
-        """
-        return cls(
-            columns=source.columns,
-            origin=source.origin,
-            keys=sums.keys,
-            count=sums.count,
-            weight=sums.weight,
-            sums=sums.sums,
-            cross=sums.cross,
-            dropped=dropped,
-            by=by,
-            weights=weights,
-            source=source,
-            merged=merged,
-            simulated=simulated,
-        )
+        return _of_rows(data, source, opened, by=by, period=period, weights=weights)
 
     @property
     def rows(self) -> int:
@@ -485,7 +380,7 @@ class Moments:
             weight=pool("weight"),
             sums=pool("sums"),
             cross=pool("cross"),
-            cells=_pool_cells(cells) if cells else None,
+            cells=pool_cells(cells) if cells else None,
             dropped={reason: a.dropped.get(reason, 0) + b.dropped.get(reason, 0) for reason in reasons},
             by=a.by,
             period=a.period,
@@ -574,17 +469,125 @@ class Moments:
         return cls(**fields, cells=None if cells is None else Cells(**cells))
 
 
-def _pool_cells(parts: Iterable[tuple[Cells, Array]]) -> Cells:
-    """Cells of several moments about one origin; `at` places each part's accounts among the pooled keys."""
-    parts = list(parts)
-    labels = np.concatenate([cells.periods for cells, _ in parts])
-    periods, place = sort_periods(labels)
-    starts = np.cumsum([0, *(len(cells.periods) for cells, _ in parts)])
-    account = np.concatenate([at[cells.account] for cells, at in parts])
-    period = np.concatenate(
-        [place[start + c.period] for (c, _), start in zip(parts, starts[:-1], strict=True)]
+def bounded_moments(
+    data: Any,
+    columns: Sequence[Any],
+    *,
+    by: str,
+    period: str | None = None,
+    weights: str | None = None,
+    within: bool | None = None,
+    most_bytes: int | None = None,
+    groups: int = GROUPS,
+) -> Moments:
+    """Moments by account; by groups of accounts where those would take more than `most_bytes`.
+
+    Above that the engine sums by account, and then those sums by group
+    (:func:`erresearch.engine.lazy_rows.in_groups`). With
+    `within`, a group's cross-products are W + s sᵀ/n with W = Σ_g (C_g − s_g s_gᵀ/n_g), so that :meth:`Moments.within`
+    gives W, exactly what the accounts one by one would have given; without it they are ΣC_g.
+    Estimates are the same; standard errors are clustered on the groups, which hold whole accounts.
+
+    Parameters
+    ----------
+    data, columns, by, period, weights
+        As for :meth:`Moments.from_frame`.
+    within : bool, optional
+        Whether the accounts' means are to be taken out; not given where every account is needed by itself.
+    most_bytes : int, optional
+        Largest size of the sums by account; 1 GiB, or less within :func:`erresearch.memory_limit`.
+    groups : int
+        Number of groups.
+
+    Returns
+    -------
+    Moments
+        Those of :meth:`Moments.from_frame` where the accounts fit.
+
+    Raises
+    ------
+    DesignError
+        Where every account is needed by itself and they do not fit, with their number and the bound.
+
+    Warns
+    -----
+    ErresearchWarning
+        That accounts were summed in groups, with the numbers.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> posts = pl.DataFrame({"shop": [1, 1, 2, 2, 3, 3], "likes": [1.0, 2, 5, 9, 4, 4]})
+    >>> bounded_moments(posts, ["likes"], by="shop", within=True)
+    Moments of 'likes': 6 rows, 3 accounts
+    """
+    most_bytes = share_of_memory(DRIVER_BYTES) if most_bytes is None else most_bytes
+    source, opened = prepare(data, list(columns), by=by, period=period, weights=weights)
+    accounts, each = _too_many(source, most_bytes), account_bytes(len(source.columns))
+    if accounts and within is None:
+        raise DesignError(
+            f"every account in {by!r} is needed by itself here, and they do not fit beside the engine",
+            got=f"{accounts:,} accounts of {each} bytes: {accounts * each / 2**30:.3g} GiB",
+            allowed=f"{most_bytes / 2**30:.3g} GiB ({most_bytes // each:,} accounts)",
+            fix="take a sample of the accounts",
+        )
+    source = replace(source, groups=groups if accounts else 0)
+    return _of_rows(data, source, opened, by=by, period=period, weights=weights, within=bool(within))
+
+
+def _of_rows(
+    data: Any,
+    source: LazyRows,
+    opened: Opened,
+    *,
+    by: str | None,
+    period: str | None,
+    weights: str | None,
+    within: bool = False,
+) -> Moments:
+    try:
+        source, sums = moment_pass(source, within=within)
+    except EngineError:
+        check_files(opened.parts)
+        raise
+    rows, keys = int(sums.count.sum()), len(sums.keys)
+    if source.groups:
+        size = sums.accounts * account_bytes(len(source.columns)) / 2**30
+        warnings.warn(
+            f"{sums.accounts:,} accounts are summed in {keys:,} groups of whole accounts, since their sums would take "
+            f"{size:.3g} GiB here; estimates stay the same, standard errors are clustered on the groups",
+            ErresearchWarning,
+            stacklevel=_callers(),
+        )
+        period = None
+    return Moments(
+        **sums.of_moments(source, within=within and bool(source.groups)),
+        cells=None if period is None else cell_pass(source, keys, rows),
+        dropped=count_dropped(source, opened, rows),
+        by=by,
+        period=period,
+        weights=weights,
+        simulated=says_simulated(data),
     )
-    cell, position = np.unique(account * len(periods) + period, return_inverse=True)
-    weight = sum_into(np.concatenate([cells.weight for cells, _ in parts]), position, len(cell))
-    sums = sum_into(np.concatenate([cells.sums for cells, _ in parts]), position, len(cell))
-    return Cells(periods, cell // len(periods), cell % len(periods), weight, sums)
+
+
+def _too_many(source: LazyRows, most_bytes: int) -> int:
+    """Number of accounts, counted where the first rows let expect more than fit; 0 where they fit."""
+    assert source.account is not None
+    most = most_bytes // account_bytes(len(source.columns))
+    if source.small and row_count(source) <= most:
+        return 0  # no more accounts than rows
+    if not expects_accounts(source, most / 4):
+        return 0
+    unique = gather(source.frame.select(nw.col(source.account).n_unique().alias("accounts")))
+    accounts = int(unique["accounts"][0])
+    return accounts if accounts > most else 0
+
+
+def _callers() -> int:
+    """How many frames above the one that warns somebody else's code stands: that line is to be named."""
+    package, depth = str(Path(__file__).parent.parent), 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        frame, depth = frame.f_back, depth + 1
+    return depth

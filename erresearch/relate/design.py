@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final, Literal
 
-import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.aggregation import condense, count_dropped
-from erresearch.engine.lazy_rows import (
-    DRIVER_BYTES,
-    LazyRows,
-    account_bytes,
-    expects_accounts,
-    prepare,
-    row_count,
-)
-from erresearch.engine.moments import Cells, Moments
-from erresearch.engine.sources import gather, says_simulated
-from erresearch.errors import ColumnError, DesignError, ErresearchWarning
-from erresearch.io.resources import share_of_memory
+from erresearch.engine.aggregation import Cells
+from erresearch.engine.moments import Moments, bounded_moments
+from erresearch.errors import ColumnError, DesignError
 from erresearch.relate.scores import Periods, Scores
 
 Effect = Literal["account", "period"]
@@ -33,8 +19,6 @@ Effect = Literal["account", "period"]
 SINGULAR = 1e-12
 #: Largest dense account × period × column array that is built (numbers, 8 bytes each): 1.6 GB.
 _DENSE = 200_000_000
-#: Groups in which accounts are summed that do not fit: clusters enough for any standard error.
-GROUPS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,113 +69,6 @@ class Swept:
         return Periods(inverse, cross[:, :, :-1], cross[:, :, -1] - cross[:, :, :-1] @ beta, counts)
 
 
-def bounded_moments(
-    data: Any,
-    columns: Sequence[Any],
-    *,
-    by: str,
-    period: str | None = None,
-    weights: str | None = None,
-    within: bool | None = None,
-    most_bytes: int | None = None,
-    groups: int = GROUPS,
-) -> Moments:
-    """Moments by account; by groups of accounts where those would take more than `most_bytes`.
-
-    Above that the engine sums by account, and then those sums by group
-    (:func:`erresearch.engine.lazy_rows.in_groups`). With
-    `within`, a group's cross-products are W + s sᵀ/n with W = Σ_g (C_g − s_g s_gᵀ/n_g), so that :meth:`Moments.within`
-    gives W, exactly what the accounts one by one would have given; without it they are ΣC_g.
-    Estimates are the same; standard errors are clustered on the groups, which hold whole accounts.
-
-    Parameters
-    ----------
-    data, columns, by, period, weights
-        As for :meth:`Moments.from_frame`.
-    within : bool, optional
-        Whether the accounts' means are to be taken out; not given where every account is needed by itself.
-    most_bytes : int, optional
-        Largest size of the sums by account; 1 GiB, or less within :func:`erresearch.memory_limit`.
-    groups : int
-        Number of groups.
-
-    Returns
-    -------
-    Moments
-        Those of :meth:`Moments.from_frame` where the accounts fit.
-
-    Raises
-    ------
-    DesignError
-        Where every account is needed by itself and they do not fit, with their number and the bound.
-
-    Warns
-    -----
-    ErresearchWarning
-        That accounts were summed in groups, with the numbers.
-
-    Examples
-    --------
-    >>> import polars as pl
-    >>> posts = pl.DataFrame({"shop": [1, 1, 2, 2, 3, 3], "likes": [1.0, 2, 5, 9, 4, 4]})
-    >>> bounded_moments(posts, ["likes"], by="shop", within=True)
-    Moments of 'likes': 6 rows, 3 accounts
-    """
-    most_bytes = share_of_memory(DRIVER_BYTES) if most_bytes is None else most_bytes
-    source, opened = prepare(data, list(columns), by=by, period=period, weights=weights)
-    simulated = says_simulated(data)
-    accounts = _too_many(source, most_bytes)
-    if not accounts:
-        return Moments.from_source(source, opened, by=by, period=period, weights=weights, simulated=simulated)
-    each = account_bytes(len(source.columns))
-    if within is None:
-        raise DesignError(
-            f"every account in {by!r} is needed by itself here, and they do not fit beside the engine",
-            got=f"{accounts:,} accounts of {each} bytes: {accounts * each / 2**30:.3g} GiB",
-            allowed=f"{most_bytes / 2**30:.3g} GiB ({most_bytes // each:,} accounts)",
-            fix="take a sample of the accounts",
-        )
-    source, sums, accounts = condense(replace(source, groups=groups), within=within)
-    size = accounts * each / 2**30
-    warnings.warn(
-        f"{accounts:,} accounts are summed in {len(sums.keys):,} groups of whole accounts, since their sums would take "
-        f"{size:.3g} GiB here; estimates stay the same, standard errors are clustered on the groups",
-        ErresearchWarning,
-        stacklevel=_callers(),
-    )
-    return Moments.from_sums(
-        source,
-        sums,
-        by=by,
-        weights=weights,
-        dropped=count_dropped(source, opened, int(sums.count.sum())),
-        merged=accounts - len(sums.keys) if within else 0,
-        simulated=simulated,
-    )
-
-
-def _too_many(source: LazyRows, most_bytes: int) -> int:
-    """Number of accounts, counted where the first rows let expect more than fit; 0 where they fit."""
-    assert source.account is not None
-    most = most_bytes // account_bytes(len(source.columns))
-    if source.small and row_count(source) <= most:
-        return 0  # no more accounts than rows
-    if not expects_accounts(source, most / 4):
-        return 0
-    unique = gather(source.frame.select(nw.col(source.account).n_unique().alias("accounts")))
-    accounts = int(unique["accounts"][0])
-    return accounts if accounts > most else 0
-
-
-def _callers() -> int:
-    """How many frames above the one that warns somebody else's code stands: that line is to be named."""
-    package, depth = str(Path(__file__).parent.parent), 1
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
-        frame, depth = frame.f_back, depth + 1
-    return depth
-
-
 def open_moments(
     data: Any,
     columns: Sequence[Any],
@@ -208,7 +85,7 @@ def open_moments(
     data, columns, by, period, weights
         As for :meth:`erresearch.Moments.from_frame`.
     within : bool, optional
-        Where given, accounts may be summed in groups (:func:`bounded_moments`), with their
+        Where given, accounts may be summed in groups (:func:`erresearch.engine.moments.bounded_moments`), with their
         means taken out or not.
 
     Raises

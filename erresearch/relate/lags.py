@@ -12,11 +12,11 @@ import numpy as np
 
 from erresearch.engine.expressions import day_number
 from erresearch.engine.lazy_rows import ROWS_BYTES, LazyRows, check_ids, lacks
-from erresearch.engine.moments import Moments
+from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DataError, DesignError, GuardError
 from erresearch.io.resources import share_of_memory
-from erresearch.relate.design import bounded_moments, sweep
+from erresearch.relate.design import sweep
 from erresearch.results import Reliability, StudentT
 from erresearch.results.estimates import Source
 

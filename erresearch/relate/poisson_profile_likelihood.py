@@ -20,7 +20,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.aggregation import condense, moment_pass
+from erresearch.engine.aggregation import moment_pass
 from erresearch.engine.lazy_rows import LazyRows, free_name
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather
@@ -151,22 +151,9 @@ def moments_again(moments: Moments, source: LazyRows, *, within: bool) -> Moment
     Moments
         About the same origin, or a nearer one.
     """
-    merged = moments.merged
-    if source.groups:
-        source, sums, accounts = condense(source, within=within)
-        merged = accounts - len(sums.keys) if within else 0
-    else:
-        source, sums = moment_pass(source)
-    whole = Moments.from_sums(
-        source,
-        sums,
-        by=moments.by,
-        weights=moments.weights,
-        dropped=moments.dropped,
-        merged=merged,
-        simulated=moments.simulated,
-    )
-    return replace(whole, period=moments.period)[moments.columns]
+    source, sums = moment_pass(source, within=within)
+    found = sums.of_moments(source, within=within and bool(source.groups))
+    return replace(moments, **found, cells=None)[moments.columns]
 
 
 #: Bytes of rows that are held in memory between the passes.
@@ -387,7 +374,7 @@ def starting_slopes(moments: Moments, *, within: bool) -> np.ndarray:
         return zero
     sample = replace(source, frame=nw.from_native(gather(_some(source, moments, step))).lazy(), groups=0)
     try:
-        part = moments_again(replace(moments, merged=0), sample, within=within)
+        part = moments_again(moments, sample, within=within)
         totals, part, _ = usable(part, within=within)
         state, converged = climb(part, totals, zero, within=within, negligible=_NEAR)
     except ErresearchError:  # of the sample, not of the data: the climb begins at 0 then

@@ -14,7 +14,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.moments import Cells, Moments
+from erresearch.engine.aggregation import Cells
+from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather
 from erresearch.errors import DesignError
 from erresearch.relate.design import check_design, listed

@@ -15,7 +15,8 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from erresearch.engine.moments import Cells, Moments
+from erresearch.engine.aggregation import Cells
+from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError, ErresearchWarning, UnknownNameError
 from erresearch.relate.bootstrap import enough_draws, wild_bootstraps
 from erresearch.relate.design import (
