@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import narwhals.stable.v2 as nw
-
 from erresearch.engine.expressions import Clock
 from erresearch.errors import ColumnError, GuardError
 from erresearch.io import pl
@@ -137,10 +135,7 @@ def _laid(
     if audience is not None:
         panel = panel.join(audience, on=_KEYS, how="left")
     made = _rates(panel.columns)
-    frame = nw.from_native(panel)
-    for name, expression, _ in made:
-        frame = frame.with_columns(expression.alias(name))
-    panel = frame.to_native()
+    panel = panel.with_columns(expression.alias(name) for name, expression, _ in made)
     columns = ["posts", *(n for n in activity.summed if n not in (*empty, *EXPOSURES))]
     columns += [n for n in (*EXPOSURES, "post_age_days", "followers") if n in panel.columns]
     if activity.engagement:
@@ -150,47 +145,27 @@ def _laid(
 
 
 def _rates(columns: Sequence[str]) -> list[tuple[str, Any, str]]:
-    """Every rate that sums by period allow: name, expression, meaning.
-
-    Parameters
-    ----------
-    columns : sequence of str
-        Columns of the sums.
-
-    Returns
-    -------
-    list of (str, narwhals.Expr, str)
-    """
+    """Every rate that sums by period allow: name, expression of Polars, meaning."""
     out: list[tuple[str, Any, str]] = []
     for name in EXPOSURES:
         if numerator(name) in columns:
-            below = nw.col(denominator(name))
-            word = (
-                "sum of reaches, which counts people more than once" if name == "reach" else f"sum of {name}"
-            )
-            out.append(
-                (
-                    f"er_by_{name}",
-                    nw.when(below > 0).then(nw.col(numerator(name)) / below),
-                    f"engagement / {name} of the posts of the period ({word}); missing without posts",
-                )
-            )
+            below = pl.col(denominator(name))
+            share = pl.when(below > 0).then(pl.col(numerator(name)) / below)
+            word = f"sum of {name}"
+            if name == "reach":
+                word = "sum of reaches, which counts people more than once"
+            words = f"engagement / {name} of the posts of the period ({word}); missing without posts"
+            out.append((f"er_by_{name}", share, words))
     if {"engagement", "posts"} <= set(columns):
-        mean = nw.when(nw.col("posts") > 0).then(nw.col("engagement") / nw.col("posts"))
+        mean = pl.when(pl.col("posts") > 0).then(pl.col("engagement") / pl.col("posts"))
         out.append(("engagement_per_post", mean, "engagement / posts; missing without posts"))
-    posts = "own posts" if "own posts" in columns else "posts"
-    if {"followers", "own engagement", posts} <= set(columns):
-        some = (nw.col("followers") > 0) & (nw.col(posts) > 0)
-        rate = nw.col("own engagement") / nw.col("followers")
-        out.append(
-            (
-                "er_by_followers",
-                nw.when(some).then(rate),
-                "engagement of the period / followers; without posts of other accounts; missing without posts",
-            )
-        )
+    if {"followers", "own engagement", "own posts"} <= set(columns):
+        some = pl.when((pl.col("followers") > 0) & (pl.col("own posts") > 0))
+        rate = pl.col("own engagement") / pl.col("followers")
+        words = "engagement of the period / followers; without posts of other accounts; missing without posts"
+        out.append(("er_by_followers", some.then(rate), words))
         words = "mean engagement of a post / followers; missing without posts"
-        out.append(("er_by_followers_post", nw.when(some).then(rate / nw.col(posts)), words))
+        out.append(("er_by_followers_post", some.then(rate / pl.col("own posts")), words))
     return out
 
 
@@ -249,22 +224,17 @@ def _exposure(
     """Impressions that become views midway: two figures, or one with a column that marks the change."""
     if not {count_of("impressions"), count_of("views")} <= set(good.columns):
         return panel, columns
-    known = [pl.col(count_of(name)).sum() for name in ("impressions", "views")]
+    old, new = (pl.col(count_of(name)) > 0 for name in ("impressions", "views"))
+    known = pl.col(count_of("impressions"), count_of("views")).sum()
     by_time = good.group_by("platform", "number").agg(known)
     ends = by_time.group_by("platform").agg(
-        pl.col("number")
-        .filter((pl.col(count_of("impressions")) > 0) & (pl.col(count_of("views")) == 0))
-        .max()
-        .alias("old"),
-        pl.col("number")
-        .filter((pl.col(count_of("views")) > 0) & (pl.col(count_of("impressions")) == 0))
-        .min()
-        .alias("new"),
+        pl.col("number").filter(old & ~new).max().alias("last"),
+        pl.col("number").filter(new & ~old).min().alias("first"),
     )
-    changed = ends.filter(pl.col("old") < pl.col("new"))
+    changed = ends.filter(pl.col("last") < pl.col("first"))
     if not changed.height:
         return panel, columns
-    number = int(changed["new"].min())  # type: ignore[arg-type]
+    number = int(changed["first"].min())  # type: ignore[arg-type]
     day = clock.start(number)
     text = f"the posts have impressions before {day} and views from then on, which are different figures"
     if not rules.allow_break:
@@ -295,26 +265,16 @@ def _with_spend(panel: pl.DataFrame, spend: tuple[pl.DataFrame, Span] | None, cl
 
 def _with_outcomes(panel: pl.DataFrame, books: Books, clock: Clock) -> tuple[pl.DataFrame, list[str]]:
     """One column per outcome; missing outside its dates, 0 where single sales were none."""
-    keys = ["entity", "number"]
-    wide = books.table.pivot("outcome", index=keys, values="value", aggregate_function="first")
-    names = sorted(name for name in wide.columns if name not in keys)
-    taken = [name for name in names if name in panel.columns]
-    wide = wide.rename({name: f"{name} (outcome)" for name in taken})
-    panel = panel.join(wide, on=keys, how="left")
+    ends = [(*of, *clock.whole(span)) for of, span in books.spans.items()]
+    spans = pl.DataFrame(ends, schema=["entity", "outcome", "low", "high"], orient="row")
+    due = panel.select(_KEYS).join(spans, on="entity").filter(pl.col("number").is_between("low", "high"))
+    known = due.join(books.table, on=[*_KEYS, "outcome"], how="left")
     shown = []
-    for name in names:
-        column = f"{name} (outcome)" if name in taken else name
-        shown.append(column)
-        ends = [
-            (entity, *clock.whole(span)) for (entity, outcome), span in books.spans.items() if outcome == name
-        ]
-        limits = pl.DataFrame(
-            ends, schema={"entity": pl.String, "_low": pl.Int64, "_high": pl.Int64}, orient="row"
-        )
-        panel = panel.join(limits, on="entity", how="left")
-        value = pl.col(column).fill_null(0.0) if name in books.zero else pl.col(column)
-        inside = pl.col("number").is_between(pl.col("_low"), pl.col("_high")).fill_null(False)
-        panel = panel.with_columns(pl.when(inside).then(value).alias(column)).drop("_low", "_high")
+    for name in sorted(books.table["outcome"].unique()):
+        shown.append(f"{name} (outcome)" if name in panel.columns else name)
+        value = pl.col("value").fill_null(0.0) if name in books.zero else pl.col("value")
+        one = known.filter(pl.col("outcome") == name).select(*_KEYS, value.alias(shown[-1]))
+        panel = panel.join(one, on=_KEYS, how="left")
     if "revenue" not in shown:
         for name in ("revenue_net", "revenue_gross"):
             if name in shown:
@@ -334,10 +294,9 @@ def _conversion(panel: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
 
 
 def _dated(panel: pl.DataFrame, clock: Clock) -> pl.DataFrame:
-    numbers = panel["number"].unique()
-    starts = [clock.start(n) for n in numbers.to_list()]
-    table = pl.DataFrame({"number": numbers, "period": pl.Series(starts, dtype=pl.Date)})
-    return panel.join(table, on="number", how="left").with_columns(pl.col("period").cast(pl.Datetime("us")))
+    starts = {n: clock.start(n) for n in panel["number"].unique().to_list()}
+    first = pl.col("number").replace_strict(starts, return_dtype=pl.Date)
+    return panel.with_columns(first.cast(pl.Datetime("us")).alias("period"))
 
 
 def with_lags(

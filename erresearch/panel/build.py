@@ -348,19 +348,15 @@ def _by_kind(followers: Any) -> tuple[Any, Any]:
         if wrong or not followers:
             return followers, None  # refused where they arrive, with the reason
         counts = [one for one in followers if "followers" in one.rows.columns]
+        # histories of followers; those in tables of figures by day only where there are no others
+        own = [one for one in counts if one.kind == "followers"] or counts
         # a history of gains alone is figures by day
         daily = [one for one in followers if one.kind == "daily" or one not in counts]
-        return (_same_kind(counts) or None), ([replace(one, kind="daily") for one in daily] or None)
+        return (own or None), ([replace(one, kind="daily") for one in daily] or None)
     names = set(column_names(followers))
     counted = "followers" in names
     by_day = bool(names & set(figures_by_day()))
     return (followers if counted or not by_day else None), (followers if by_day else None)
-
-
-def _same_kind(counts: list[Export]) -> list[Export]:
-    """Histories of followers; those in tables of figures by day only where there are no others."""
-    own = [one for one in counts if one.kind == "followers"]
-    return own or counts
 
 
 def _arrive_outcomes(outcomes: Any) -> Arrived | None:
@@ -531,12 +527,8 @@ def _audience(
         needed=("date", "followers"),
         wanted=FOLLOWER_COLUMNS,
     )
-    rows = gather(counts.frame)
-    if rows["date"].dtype not in (pl.Date, pl.Datetime):
-        rows = rows.with_columns(pl.col("date").cast(pl.Datetime("us"), strict=False))
-    audience, found = follow(
-        rows.with_columns(pl.col("date").cast(pl.Datetime("us"))), used, spine, clock, notes
-    )
+    rows = gather(counts.frame).with_columns(pl.col("date").cast(pl.Datetime("us"), strict=False))
+    audience, found = follow(rows, used, spine, clock, notes)
     left = {"without a count or of no account here": rows.height - found}
     left["rows that another export repeats"] = counts.repeated
     return audience, {"followers": RowAccounting(rows.height + counts.repeated, found, left)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,10 +134,7 @@ def _post_spans(table: pl.DataFrame, last: dt.date | None) -> dict[str, dict[str
 def _early(table: pl.DataFrame) -> dict[str, set[int]]:
     """Periods of an entity in which some posts were too young at the export of their own file."""
     young = table.filter(pl.col(STATUS) == RowStatus.YOUNG).select("entity", "number").unique()
-    out: dict[str, set[int]] = {}
-    for entity, number in young.iter_rows():
-        out.setdefault(entity, set()).add(number)
-    return out
+    return {entity: set(numbers) for entity, numbers in young.group_by("entity").agg("number").iter_rows()}
 
 
 def _silent(table: pl.DataFrame) -> list[str]:
@@ -203,17 +200,22 @@ def _holes(parts: Sequence[Export], clock: Clock) -> dict[str, set[int]]:
             known = times.dropna()
             if len(known):
                 spans.setdefault(str(platform), []).append((known.min().date(), known.max().date()))
-    out: dict[str, set[int]] = {}
-    for platform, several in spans.items():
-        covered: dt.date | None = None
-        for first, until in sorted(several):
-            if covered is not None and first > covered:
-                a = clock.number(covered)
-                b = clock.number(first)
-                if b - a > 1:
-                    out.setdefault(platform, set()).update(range(a + 1, b))
-            covered = until if covered is None else max(covered, until)
-    return out
+    found = {
+        platform: {n for a, b in _gaps(several) for n in range(clock.number(a) + 1, clock.number(b))}
+        for platform, several in spans.items()
+    }
+    return {platform: numbers for platform, numbers in found.items() if numbers}
+
+
+def _gaps(spans: Iterable[Span]) -> list[Span]:
+    """Days around what none of the spans covers: the last one before and the first one after."""
+    found: list[Span] = []
+    covered: dt.date | None = None
+    for first, until in sorted(spans):
+        if covered is not None and first > covered:
+            found.append((covered, first))
+        covered = until if covered is None else max(covered, until)
+    return found
 
 
 def _nothing_shared(
@@ -318,14 +320,11 @@ def between_files(parts: Sequence[Export], owners: Mapping[str, str], clock: Clo
     for (entity, _), several in spans.items():
         days = sum((last - first).days + 1 for first, last, _ in several)
         rate = sum(n for *_, n in several) / max(days, 1)
-        covered: dt.date | None = None
-        for first, last, _ in sorted(several):
-            if covered is not None and rate * ((first - covered).days - 1) >= _LIKELY:
-                a = clock.number(covered)
-                b = clock.number(first)
-                ends = (a, b + 1) if clock.freq != "D" else (a + 1, b)
-                found.setdefault(entity, set()).update(range(*ends))
-            covered = last if covered is None else max(covered, last)
+        for before, after in _gaps((first, last) for first, last, _ in several):
+            if rate * ((after - before).days - 1) >= _LIKELY:
+                a, b = clock.number(before), clock.number(after)
+                inside = range(a, b + 1) if clock.freq != "D" else range(a + 1, b)
+                found.setdefault(entity, set()).update(inside)
     return found
 
 

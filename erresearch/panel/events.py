@@ -103,26 +103,25 @@ def read_events(events: Any) -> pd.DataFrame:
     if bool((end < start).any()):
         raise DataError(
             "an event ends before it starts",
-            got=f"row {int(np.argmax((end < start).to_numpy())) + 1} of {where}",
+            got=_first_row(end < start, where),
             fix="write the first day as `start` and the last as `end`",
         )
     found = pd.DataFrame({"start": start, "end": end})
     found["name"] = [" ".join(str(name).split()) for name in table["name"]]
-    nameless = found["name"].isin(["", "nan", "None"]).to_numpy()
+    nameless = found["name"].isin(["", "nan", "None"])
     if nameless.any():
         raise DataError(
             "an event has no name",
-            got=f"row {int(np.argmax(nameless)) + 1} of {where}",
+            got=_first_row(nameless, where),
             fix="name what happened, such as sale",
         )
     kinds = table["kind"].fillna("") if "kind" in table else pd.Series("", index=table.index)
     found["kind"] = [str(kind).strip().lower() or "pulse" for kind in kinds]
-    wrong = [kind for kind in found["kind"] if kind not in _KINDS]
-    if wrong:
-        at = int(np.argmax(~found["kind"].isin(_KINDS).to_numpy())) + 1
+    wrong = ~found["kind"].isin(_KINDS)
+    if wrong.any():
         raise DataError(
             "an event has a kind that is none",
-            got=f"row {at} of {where}",
+            got=_first_row(wrong, where),
             allowed=", ".join(_KINDS),
             fix="write pulse for what passes, step for what stays",
         )
@@ -136,6 +135,10 @@ def read_events(events: Any) -> pd.DataFrame:
     entity = table["entity"] if "entity" in table else pd.Series("", index=table.index)
     found["entity"] = ["" if pd.isna(each) else _key(each) for each in entity]
     return found.sort_values(["start", "end", "name"], kind="stable", ignore_index=True)
+
+
+def _first_row(wrong: pd.Series[Any], where: str) -> str:
+    return f"row {int(np.argmax(wrong.to_numpy())) + 1} of {where}"
 
 
 def _as_pandas(events: Any) -> pd.DataFrame:
@@ -476,7 +479,7 @@ def _days(column: pd.Series[Any], where: str, *, empty: bool = False) -> pd.Seri
     if bool(wrong.any()):
         raise DataError(
             "a day of an event cannot be read",
-            got=f"row {int(np.argmax(wrong.to_numpy())) + 1} of {where}",
+            got=_first_row(wrong, where),
             allowed="days as 2024-11-29",
             fix="write the day as year, month, day",
         )

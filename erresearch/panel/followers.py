@@ -108,12 +108,7 @@ def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: 
         # a count without a date is that of the export; it stands for the whole time, and is said to
         counts = counts.with_columns(pl.col("date").fill_null(_ALWAYS))
     exact = {(p, plain_name(a)): a for p, a in accounts.select("platform", "account").iter_rows()}
-    alone: dict[str, list[str]] = {}
-    for platform, account in accounts.select("platform", "account").iter_rows():
-        alone.setdefault(platform, []).append(account)
-    named: dict[str, list[str]] = {}
-    for platform, account in counts.select("platform", "account").unique().iter_rows():
-        named.setdefault(platform, []).append(account)
+    alone, named = (_by_platform(table, "account") for table in (accounts, counts))
     renamed: dict[tuple[str, str], str | None] = {}
     for platform, theirs in named.items():
         # one history and one account are each other's, whatever their names; of several only the names tell
@@ -324,6 +319,11 @@ def daily_figures(
     return table, definitions, account
 
 
+def _by_platform(table: pl.DataFrame, name: str) -> dict[str, list[str]]:
+    """The different values of a column, by platform."""
+    return dict(table.group_by("platform").agg(pl.col(name).unique()).iter_rows())
+
+
 def _with_names(rows: pl.DataFrame, owners: pl.DataFrame, what: str) -> pl.DataFrame:
     """Rows that name no platform or account are of the only one that published."""
     for name in {"platform", "account"} - set(rows.columns):
@@ -346,9 +346,7 @@ def _finite(name: str) -> Any:
 def _owners(rows: pl.DataFrame, owners: pl.DataFrame, spine: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     """The entity of each account of the rows: by name; of a platform's only account, whatever its name here."""
     exact = {(p, plain_name(a)): e for p, a, e in owners.select("platform", "account", "entity").iter_rows()}
-    alone: dict[str, set[str]] = {}
-    for platform, entity in owners.select("platform", "entity").iter_rows():
-        alone.setdefault(platform, set()).add(entity)
+    alone = _by_platform(owners, "entity")
     entities = spine["entity"].unique().sort().to_list()
     found: list[tuple[str, str, str | None]] = []
     lost: list[tuple[str, str, str | None]] = []

@@ -451,15 +451,9 @@ def _inside(
     gaps: pl.DataFrame, spans: Mapping[tuple[str, str], tuple[dt.date, dt.date]], clock: Clock
 ) -> list[tuple[str, int]]:
     """Gaps that are not at either end of a series."""
-    out = []
-    for entity, outcome, number in (
-        gaps.select("entity", "outcome", "number").sort("outcome", "number").iter_rows()
-    ):
-        first, last = spans[entity, outcome]
-        low = clock.number(first)
-        if low < number < clock.number(last):
-            out.append((outcome, number))
-    return out
+    ends = {of: [clock.number(day) for day in span] for of, span in spans.items()}
+    found = gaps.sort("outcome", "number").select("entity", "outcome", "number").iter_rows()
+    return [(name, n) for entity, name, n in found if ends[entity, name][0] < n < ends[entity, name][1]]
 
 
 def quiet_spells(sales: pl.DataFrame) -> list[str]:

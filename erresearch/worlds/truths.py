@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -10,7 +9,7 @@ from typing import Final, Literal
 
 from erresearch.errors import DesignError
 from erresearch.io.files import registry
-from erresearch.schema.vocabulary import Word
+from erresearch.schema.vocabulary import DECISIVE, Word
 
 SESOI: Final = 0.05
 """The smallest effect of interest that the words of a truth assume, on elasticities and on exponents."""
@@ -243,20 +242,12 @@ class Truth:
         return f"Simulated world {self.world!r}. {self.sentence}"
 
 
-_NIL: Final[Expected] = Expected(("practically nil",), ("supported", "contradicted"))
-_BY_SIZE: Final[tuple[tuple[float, Expected], ...]] = (
-    (-SESOI, Expected(("contradicted",), ("supported", "practically nil"))),
-    (-math.ulp(0.0), Expected(("practically nil", "contradicted"), ("supported",))),
-    (0.0, _NIL),
-    (math.nextafter(SESOI, 0.0), Expected(("practically nil", "supported"), ("contradicted",))),
-    (math.inf, Expected(("supported",), ("contradicted", "practically nil"))),
-)
-
-
 def _expected(value: float, *also: Word) -> Expected:
     """Words for the claim that a parameter whose true value is `value` is positive."""
-    found = next(expected for limit, expected in _BY_SIZE if value <= limit)
-    return Expected((*found.right, *also), found.wrong)
+    right: list[Word] = ["practically nil"] if abs(value) < SESOI else []
+    if value:
+        right.append("supported" if value > 0 else "contradicted")
+    return Expected((*right, *also), tuple(word for word in DECISIVE if word not in right))
 
 
 def truth_of(name: str, design: Design) -> Truth:
