@@ -27,7 +27,7 @@ _DELIMITERS = (",", ";", "\t", "|")
 _SWALLOWED = 50
 _STEP = 1 << 20
 """Bytes looked at in one go, few enough to stay in the processor's cache."""
-_PIECE = 4 << 20
+_PIECE = 16 << 20
 """Bytes that one thread parses in one go."""
 _LARGEST = 2**31 - 1
 
@@ -417,5 +417,5 @@ def fast_body(
     for name in wanted:  # one after the other, so that no more than one column is there twice
         columns.append(pl.Series(name, whole[name]).rechunk())
         whole = whole.drop_columns([name])
-    pa.default_memory_pool().release_unused()
+        pa.default_memory_pool().release_unused()
     return pl.DataFrame(columns)

@@ -81,6 +81,7 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
         If ids, times or figures cannot be used.
     """
     drafted = _merged(drafts, log)
+    del drafts
     check_limit(drafted.frame.height, drafted.layout, log)
     drafted = _identified(drafted, log)
     settings = _export_day(drafted, settings, log)
@@ -93,6 +94,8 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
         moment.precision.alias("time_precision"),
     )
     compare_totals(drafted, frame, settings, log)
+    layout, told = drafted.layout, drafted.layout.lifelong or "metric_date" in drafted.frame.columns
+    del drafted
     if days is not None:
         frame = frame.with_columns(days.alias("date"), moment.day.alias("born"))
     frame = without_gaps(frame, "published_at", "no usable time of publication", log)
@@ -102,10 +105,10 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
         frame = _per_post(frame, log) if settings.per_post else frame
         return Built(_ordered(frame), used, "posts" if settings.per_post else "daily", settings.exported_at)
     frame = _without_copies(frame, log)
-    frame = _in_window(frame, drafted, settings, log)
-    if drafted.layout.evidence == MAPPED:
+    frame = _in_window(frame, settings, log, told=told)
+    if layout.evidence == MAPPED:
         check_stock(frame, log)
-    frame = check_posts(frame, drafted.layout, log)
+    frame = check_posts(frame, layout, log)
     check_age(frame, settings.exported_at, log)
     frame = _aged(frame, settings.exported_at, log)
     return Built(_ordered(frame), frame.height, "posts", settings.exported_at)
@@ -292,7 +295,7 @@ def _days(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series | None:
     return days
 
 
-def _in_window(frame: pl.DataFrame, drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFrame:
+def _in_window(frame: pl.DataFrame, settings: Settings, log: ReadLog, *, told: bool) -> pl.DataFrame:
     """Leave out posts from before the range of dates that the figures are of.
 
     Whatever happened to a post since it was published cannot be below zero: a negative count proves that figures are of
@@ -330,7 +333,7 @@ def _in_window(frame: pl.DataFrame, drafted: Draft, settings: Settings, log: Rea
             rows=frame["source_row"].filter(taken),
         )
     else:
-        if not drafted.layout.lifelong and "metric_date" not in drafted.frame.columns:
+        if not told:
             log.guess(
                 "figures of",
                 "the whole life of each post",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -39,6 +39,7 @@ from erresearch.exports.timestamps import check_zone
 from erresearch.io import pd, pl
 from erresearch.io.resources import in_threads
 
+Item = TypeVar("Item")
 _NEAR = 4
 """Days before a date in which a file's last row may lie."""
 _LARGE = 100_000
@@ -372,22 +373,29 @@ def _read(
 ) -> Export:
     tables, job = _opened(bundle, settings, layout, platform, strict=strict)
     del bundle  # and with it the bytes of the file
-    return _built(tables, job)
+    return _built(_moved(tables), job)
 
 
 def _built(tables: Sequence[Table], job: _Job) -> Export:
     """Canonical rows of the tables of one layout."""
     log = job.log
     chosen = choose_tables(tables, job.platform, log)
-    for table in chosen:
-        if table.match.layout.refuse:
-            refuse_other(table, log)
-    refuse_empty(chosen, job.bundle)
+    del tables
     layout = chosen[0].match.layout
+    if layout.refuse:
+        refuse_other(chosen[0], log)
+    refuse_empty(chosen, job.bundle)
     if len(chosen) > 1 and not (layout.stack or layout.side_by_side):
         agreed = replace(job, settings=agreed_settings(chosen, job.settings, log), unread=())
         return put_together(chosen, lambda table, own: _one([table], replace(agreed, log=own)), log)
-    return _one(chosen, job)
+    return _one(_moved(chosen), job)
+
+
+def _moved(items: list[Item]) -> list[Item]:
+    """The same in a list that only the callee holds, so that columns of text go as soon as they are read."""
+    taken = items[:]
+    items.clear()
+    return taken
 
 
 def _one(chosen: Sequence[Table], job: _Job) -> Export:
@@ -411,10 +419,13 @@ def _one(chosen: Sequence[Table], job: _Job) -> Export:
             f"{log.name} has no amounts of orders, to which less and plus of a mapping belong",
             fix="leave these lines out of the mapping",
         )
-    built = reader(drafts, settings, log)
     rows_in = sum(table.cells.height for table in chosen) + (
         len(unread) if chosen[0].match.layout.stack else 0
     )
+    dropped, table = _dropped(chosen[0], settings), drafts[0].table
+    table = replace(table, cells=table.cells.clear())
+    del chosen
+    built = reader(_moved(drafts), settings, log)
     accounting = log.accounting(built.used, rows_in)
     if not built.frame.height:
         raise DataError(
@@ -422,7 +433,6 @@ def _one(chosen: Sequence[Table], job: _Job) -> Export:
             got="; ".join(f"{count:,} {reason}" for reason, count in accounting.reasons.items()),
             fix=f"look at these rows in the file, or say {in_mapping()} what they hold",
         )
-    table = drafts[0].table
     known = load_registry()
     columns = {
         target.removeprefix(KEPT): table.header[i].strip().lstrip("\ufeff")
@@ -440,7 +450,7 @@ def _one(chosen: Sequence[Table], job: _Job) -> Export:
         name=log.name,
         notes=tuple(log.notes),
         columns=MappingProxyType(columns),
-        dropped_columns=_dropped(chosen[0], settings),
+        dropped_columns=dropped,
         exported_at=built.exported_at or settings.exported_at,
         layout=table.match.layout,
     )
