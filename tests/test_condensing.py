@@ -14,10 +14,9 @@ from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.relate import (
     correlate,
     decay,
-    glm,
     logit,
     poisson,
-    poisson_profile_likelihood,
+    poisson_regression,
     precedence,
     regress,
 )
@@ -249,9 +248,9 @@ def test_the_sums_of_too_many_accounts_never_come_here(few_fit, monkeypatch):
         seen.append(len(found))
         return found
 
-    for module in (lazy_rows, aggregation, moments, poisson_profile_likelihood):
+    for module in (lazy_rows, aggregation, moments, poisson_regression):
         monkeypatch.setattr(module, "gather", watched)
-    monkeypatch.setattr(poisson_profile_likelihood, "_HELD", 0)
+    monkeypatch.setattr(poisson_regression, "_HELD", 0)
     monkeypatch.setattr(lazy_rows, "HEAD", 500)
     table = orders().lazy()
     few_fit()
@@ -268,15 +267,15 @@ def test_a_climb_that_begins_in_a_sample_of_accounts_ends_at_the_same_place(few_
     few_fit()
     with pytest.warns(ErresearchWarning, match="groups"):
         cold = poisson(table.lazy(), "y", on=["x", "z"], by="shop", cov="CRV1")
-    monkeypatch.setattr(poisson_profile_likelihood, "_SAMPLE", 5_000)
+    monkeypatch.setattr(poisson_regression, "_SAMPLE", 5_000)
     started: list[np.ndarray] = []
-    starting = poisson_profile_likelihood.starting_slopes
+    starting = poisson_regression.starting_slopes
 
     def watched(*given, **settings):
         started.append(starting(*given, **settings))
         return started[-1]
 
-    monkeypatch.setattr(glm, "starting_slopes", watched)
+    monkeypatch.setattr(poisson_regression, "starting_slopes", watched)
     with pytest.warns(ErresearchWarning, match="groups"):
         warm = poisson(table.lazy(), "y", on=["x", "z"], by="shop", cov="CRV1")
     assert started[0].any()

@@ -17,7 +17,7 @@ from erresearch.engine.table_files import open_database
 from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.exports.lazy_tables import open_lake
 from erresearch.io.resources import allowed_memory, share_of_memory
-from erresearch.relate import poisson_profile_likelihood
+from erresearch.relate import poisson_regression
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +140,8 @@ def test_what_is_held_keeps_to_its_share(posts, monkeypatch):
     monkeypatch.setattr("erresearch.io.resources._LEAST", 0)
     with memory_limit(4 * 1000 * 4 * 8 - 4):  # a byte less than four times what the rows take
         moments = Moments.from_frame(posts / "all.csv", ["x", "n"], by="shop")
-        assert poisson_profile_likelihood.hold(moments) is moments
-    assert poisson_profile_likelihood.hold(moments) is not moments
+        assert poisson_regression.hold(moments) is moments
+    assert poisson_regression.hold(moments) is not moments
     with memory_limit(100), pytest.raises(DesignError, match=r"accounts by periods do not fit"):
         Moments.from_frame(posts / "all.csv", ["x"], by="shop", period="day")
     assert share_of_memory(aggregation.CELL_BYTES) == aggregation.CELL_BYTES

@@ -18,7 +18,7 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError
 from erresearch.relate import contrast, poisson
 from erresearch.relate.fitted_models import Fitted
-from erresearch.relate.poisson_profile_likelihood import SEPARATED
+from erresearch.relate.poisson_regression import SEPARATED
 from erresearch.relate.scores import effective_clusters
 from erresearch.results import Fit
 from erresearch.worlds import simulate_panel
@@ -257,12 +257,12 @@ def test_moments_with_rows_give_what_rows_give_and_inputs_stay():
 def test_starting_values_from_a_sample_change_nothing(monkeypatch):
     table = counts(accounts=300, rows=20, seed=2)
     plain = poisson(table, "y", on=["x", "z"], by="account", cov="CRV1")
-    monkeypatch.setattr("erresearch.relate.poisson_profile_likelihood._SAMPLE", 600)
+    monkeypatch.setattr("erresearch.relate.poisson_regression._SAMPLE", 600)
     started = poisson(table, "y", on=["x", "z"], by="account", cov="CRV1")
     np.testing.assert_allclose(values(started), values(plain), rtol=1e-11)
     np.testing.assert_allclose(ses(started), ses(plain), rtol=1e-7)
     # a sample in which nothing can be estimated is passed over
-    monkeypatch.setattr("erresearch.relate.poisson_profile_likelihood._SAMPLE", 300)
+    monkeypatch.setattr("erresearch.relate.poisson_regression._SAMPLE", 300)
     table.loc[table["account"].isin(sorted(table["account"].unique())[:: len(table) // 300]), "y"] = 0.0
     started = poisson(table, "y", on=["x", "z"], by="account", cov="CRV1")
     monkeypatch.undo()

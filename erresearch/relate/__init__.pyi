@@ -1,7 +1,11 @@
-from erresearch.relate.association import correlate as correlate, regress as regress
+from erresearch.relate.association import (
+    correlate as correlate,
+    regress as regress,
+    reliability as reliability,
+)
 from erresearch.relate.fitted_models import contrast as contrast
-from erresearch.relate.glm import logit as logit, poisson as poisson
-from erresearch.relate.lags import reliability as reliability
+from erresearch.relate.logistic_regression import logit as logit
+from erresearch.relate.poisson_regression import poisson as poisson
 from erresearch.relate.prediction import predictive_gain as predictive_gain
 from erresearch.relate.random_effects import (
     MetaAnalysis as MetaAnalysis,

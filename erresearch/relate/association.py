@@ -14,11 +14,20 @@ from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.io.resources import share_of_memory
-from erresearch.relate.design import Effect, listed, open_moments, still, with_constant, without_constant
+from erresearch.relate.design import (
+    Effect,
+    listed,
+    open_moments,
+    still,
+    sweep,
+    with_constant,
+    without_constant,
+)
 from erresearch.relate.fitted_models import Covariance
+from erresearch.relate.lags import jackknifed, open_panel, partialled
 from erresearch.relate.linear import least_squares
 from erresearch.relate.time_series import correlate_series, refuse_accounts, regress_series, warn_of_series
-from erresearch.results import Estimate, FisherZ, Fit, StudentT
+from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
 from erresearch.results.estimates import check_level
 
 #: Rounding that keeps r from ±1 where two columns agree exactly.
@@ -247,6 +256,89 @@ def regress(
     return least_squares(
         data, outcome, on, by=by, period=period, effects=effects, cov=cov, level=level, rng=rng
     )
+
+
+def reliability(
+    panel: Any, counts: Sequence[Any], *, by: str, time: str, controls: Sequence[Any] = ()
+) -> Reliability:
+    """Reliability of the first of several counts of one thing whose errors are their own.
+
+    With C the covariance of the counts after account and period effects and the controls are taken out, two counts
+    give C₁₂/√(C₁₁C₂₂), the reliability if both are equally good; three or more give the mean over pairs (j, k) of
+    C₁ⱼC₁ₖ/(CⱼₖC₁₁), which needs no such assumption. The bound is a jackknife over accounts on the logarithm.
+
+    Counts that share an error do not show it: comments are a share of all engagement, and bots like and comment
+    together. Two tools that count the same posts, or two platforms, do.
+
+    Parameters
+    ----------
+    panel : frame or path
+        One row per account and period.
+    counts : sequence of str or narwhals expressions
+        Two or more, the one in question first, for example ``[er.log("likes"), er.log("clicks")]``.
+    by, time : str
+        Account and period.
+    controls : sequence of str or narwhals expressions
+        What the model holds fixed.
+
+    Returns
+    -------
+    Reliability
+        Of the first count; unknown where the counts do not clearly go together.
+
+    Raises
+    ------
+    DesignError
+        With fewer than two counts or fewer than 3 accounts.
+
+    See Also
+    --------
+    erresearch.robustness.attenuation : What noise may have taken from a number.
+
+    References
+    ----------
+    Jöreskog, K. G. (1971). Statistical analysis of sets of congeneric tests. *Psychometrika*, 36(2), 109-133.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> true = rng.normal(size=(20, 50))
+    >>> table = pd.DataFrame({"shop": np.repeat(np.arange(20), 50), "week": np.tile(np.arange(50), 20)})
+    >>> for name in "abc":
+    ...     table[name] = (true + 0.5 * rng.normal(size=true.shape)).ravel()
+    >>> found = reliability(table, ["a", "b", "c"], by="shop", time="week")
+    >>> 0.7 < found.low < found.value < 0.9
+    True
+    """
+    if len(counts) < 2:
+        raise DesignError(
+            "one count alone cannot say how good it is",
+            got=f"{len(counts)}",
+            allowed="two or more counts of the same thing",
+            fix="declare the reliability instead",
+        )
+    rows = open_panel(panel, [*counts, *controls], by=by, time=time)
+    if rows.accounts < 3:
+        raise DesignError(
+            "the bound of a reliability needs several accounts",
+            got=f"{rows.accounts}",
+            allowed="3 or more",
+            fix="declare the reliability instead",
+        )
+    moments = rows.moments([(i, 0) for i in range(len(rows.names))])
+    grams = sweep(moments[[rows.label(i, 0) for i in range(len(rows.names))]], ("account", "period")).grams
+    first = len(counts)
+
+    def ratio(total: np.ndarray) -> tuple[float, float]:
+        c = partialled(total, first)
+        if first == 2:
+            return c[0, 1] / math.sqrt(c[0, 0] * c[1, 1]), c[0, 1]
+        pairs = [(j, k) for j in range(1, first) for k in range(j + 1, first)]
+        shares = [c[0, j] * c[0, k] / (c[j, k] * c[0, 0]) for j, k in pairs]
+        return float(np.mean(shares)), float(min(c[j, k] for j in range(first) for k in range(j)))
+
+    return jackknifed(ratio, grams, "counts")
 
 
 def _error(moments: Moments, parts: np.ndarray, r: float, units: int, *, within: bool) -> float:

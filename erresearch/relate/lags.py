@@ -14,9 +14,8 @@ from erresearch.engine.expressions import day_number
 from erresearch.engine.lazy_rows import ROWS_BYTES, LazyRows, check_ids, lacks
 from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.engine.sources import gather, open_rows
-from erresearch.errors import DataError, DesignError, GuardError
+from erresearch.errors import DataError, GuardError
 from erresearch.io.resources import share_of_memory
-from erresearch.relate.design import sweep
 from erresearch.results import Reliability, StudentT
 from erresearch.results.estimates import Source
 
@@ -91,13 +90,6 @@ class LaggedRows:
         prefix = "" if n == 0 else f"lag{n} " if n > 0 else f"lead{-n} "
         return f"{prefix}{self.names[column]}"
 
-    def also_held(self, controls: Sequence[int], held: Sequence[tuple[int, int]]) -> str:
-        """Controls and events that a model holds fixed, in words."""
-        named = [self.names[column] for column in controls]
-        events = dict.fromkeys(self.names[column] for column, _ in held)
-        controlled = f", controls {', '.join(named)}" * bool(named)
-        return controlled + f", events {', '.join(events)}" * bool(events)
-
     def moments(self, wanted: Sequence[tuple[int, int]]) -> Moments:
         """Moments of (column, lag) pairs over the rows that have them all, by account and time.
 
@@ -123,6 +115,59 @@ class LaggedRows:
         edge = sum(n for reason, n in moments.dropped.items() if reason in moved)
         check_complete(moments.rows, dropped, edge)
         return replace(moments, by=self.by, period=self.time, dropped=dropped)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class LagSpecification:
+    """What models of one column over time hold beside it: columns with their lags.
+
+    Parameters
+    ----------
+    rows : LaggedRows
+        The rows; x is column 0, y is column 1.
+    wanted : sequence of (int, int)
+        Column and lag of all that any of the models uses.
+    held : sequence of (int, int)
+        Columns of events, with their lags.
+    controls : range
+        Columns of controls.
+    lags : int
+        Number of lags of all but the events.
+    level : float
+        Confidence level.
+    seed : int
+        Of a bootstrap.
+    """
+
+    rows: LaggedRows
+    wanted: Sequence[tuple[int, int]]
+    held: Sequence[tuple[int, int]]
+    controls: range
+    lags: int
+    level: float
+    seed: int = 0
+
+    @property
+    def events(self) -> list[str]:
+        """Labels of the events with their lags."""
+        return [self.rows.label(*pair) for pair in self.held]
+
+    @property
+    def depth(self) -> str:
+        """Number of lags in words."""
+        return f"{self.lags} lag{'s' * (self.lags > 1)} of both"
+
+    @property
+    def also_held(self) -> str:
+        """Controls and events in words."""
+        named = [self.rows.names[column] for column in self.controls]
+        events = dict.fromkeys(self.rows.names[column] for column, _ in self.held)
+        controlled = f", controls {', '.join(named)}" * bool(named)
+        return controlled + f", events {', '.join(events)}" * bool(events)
+
+    def control_lags(self, most: int) -> list[str]:
+        """Labels of the controls of the same period and of up to `most` periods before."""
+        return [self.rows.label(column, lag) for column in self.controls for lag in range(most + 1)]
 
 
 def check_complete(rows: int, dropped: dict[str, int], edge: int) -> None:
@@ -400,89 +445,6 @@ def _one_series(one: np.ndarray, other: np.ndarray) -> bool:
 LEVEL: Final = 0.9
 
 
-def reliability(
-    panel: Any, counts: Sequence[Any], *, by: str, time: str, controls: Sequence[Any] = ()
-) -> Reliability:
-    """Reliability of the first of several counts of one thing whose errors are their own.
-
-    With C the covariance of the counts after account and period effects and the controls are taken out, two counts
-    give C₁₂/√(C₁₁C₂₂), the reliability if both are equally good; three or more give the mean over pairs (j, k) of
-    C₁ⱼC₁ₖ/(CⱼₖC₁₁), which needs no such assumption. The bound is a jackknife over accounts on the logarithm.
-
-    Counts that share an error do not show it: comments are a share of all engagement, and bots like and comment
-    together. Two tools that count the same posts, or two platforms, do.
-
-    Parameters
-    ----------
-    panel : frame or path
-        One row per account and period.
-    counts : sequence of str or narwhals expressions
-        Two or more, the one in question first, for example ``[er.log("likes"), er.log("clicks")]``.
-    by, time : str
-        Account and period.
-    controls : sequence of str or narwhals expressions
-        What the model holds fixed.
-
-    Returns
-    -------
-    Reliability
-        Of the first count; unknown where the counts do not clearly go together.
-
-    Raises
-    ------
-    DesignError
-        With fewer than two counts or fewer than 3 accounts.
-
-    See Also
-    --------
-    erresearch.robustness.attenuation : What noise may have taken from a number.
-
-    References
-    ----------
-    Jöreskog, K. G. (1971). Statistical analysis of sets of congeneric tests. *Psychometrika*, 36(2), 109-133.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
-    >>> true = rng.normal(size=(20, 50))
-    >>> table = pd.DataFrame({"shop": np.repeat(np.arange(20), 50), "week": np.tile(np.arange(50), 20)})
-    >>> for name in "abc":
-    ...     table[name] = (true + 0.5 * rng.normal(size=true.shape)).ravel()
-    >>> found = reliability(table, ["a", "b", "c"], by="shop", time="week")
-    >>> 0.7 < found.low < found.value < 0.9
-    True
-    """
-    if len(counts) < 2:
-        raise DesignError(
-            "one count alone cannot say how good it is",
-            got=f"{len(counts)}",
-            allowed="two or more counts of the same thing",
-            fix="declare the reliability instead",
-        )
-    rows = open_panel(panel, [*counts, *controls], by=by, time=time)
-    if rows.accounts < 3:
-        raise DesignError(
-            "the bound of a reliability needs several accounts",
-            got=f"{rows.accounts}",
-            allowed="3 or more",
-            fix="declare the reliability instead",
-        )
-    moments = rows.moments([(i, 0) for i in range(len(rows.names))])
-    grams = sweep(moments[[rows.label(i, 0) for i in range(len(rows.names))]], ("account", "period")).grams
-    first = len(counts)
-
-    def ratio(total: np.ndarray) -> tuple[float, float]:
-        c = _partial(total, first)
-        if first == 2:
-            return c[0, 1] / math.sqrt(c[0, 0] * c[1, 1]), c[0, 1]
-        pairs = [(j, k) for j in range(1, first) for k in range(j + 1, first)]
-        shares = [c[0, j] * c[0, k] / (c[j, k] * c[0, 0]) for j, k in pairs]
-        return float(np.mean(shares)), float(min(c[j, k] for j in range(first) for k in range(j)))
-
-    return _bounded(ratio, grams, "counts")
-
-
 def from_autocovariances(grams: np.ndarray) -> Reliability:
     """λ = γ₁²/(γ₀γ₂) of x from swept cross-products of x, its two lags and what the model holds.
 
@@ -510,7 +472,7 @@ def from_autocovariances(grams: np.ndarray) -> Reliability:
     >>> from_autocovariances(np.stack([whole] * 5)).value
     0.5
     """
-    return _bounded(_signal, grams, "autocovariances")
+    return jackknifed(_signal, grams, "autocovariances")
 
 
 def of_series(x: np.ndarray, covariance: Callable[[np.ndarray], tuple[np.ndarray, int]]) -> Reliability:
@@ -539,7 +501,7 @@ def of_series(x: np.ndarray, covariance: Callable[[np.ndarray], tuple[np.ndarray
 
 
 def _three(total: np.ndarray) -> tuple[float, float, float]:
-    c = _partial(total, 3)
+    c = partialled(total, 3)
     return float(np.trace(c)) / 3, float(c[0, 1] + c[1, 2]) / 2, float(c[0, 2])
 
 
@@ -549,7 +511,7 @@ def _signal(total: np.ndarray) -> tuple[float, float]:
     return (g1 * g1 / (g0 * g2) if g0 > 0 and g1 > 0 and g2 > 0 else math.nan), g2
 
 
-def _partial(total: np.ndarray, first: int) -> np.ndarray:
+def partialled(total: np.ndarray, first: int) -> np.ndarray:
     """Cross-products of the first columns, the others taken out; columns that do not vary take nothing."""
     if len(total) == first:
         return total
@@ -559,7 +521,7 @@ def _partial(total: np.ndarray, first: int) -> np.ndarray:
     )
 
 
-def _bounded(
+def jackknifed(
     ratio: Callable[[np.ndarray], tuple[float, float]], grams: np.ndarray, source: Source
 ) -> Reliability:
     """The ratio with a jackknife over accounts: of its logarithm, and of the covariance that it divides by."""

@@ -31,7 +31,13 @@ from erresearch.relate.design import (
     sweep,
 )
 from erresearch.relate.distributed_lags import DAYS, SHORTEST
-from erresearch.relate.lags import LaggedRows, from_autocovariances, open_panel, refuse_repeated
+from erresearch.relate.lags import (
+    LaggedRows,
+    LagSpecification,
+    from_autocovariances,
+    open_panel,
+    refuse_repeated,
+)
 from erresearch.relate.scores import FEW_CLUSTERS, FEWEST_CLUSTERS, Scores, crv3, effective_clusters
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Estimate, Precedence, Reliability, StudentT
@@ -187,90 +193,42 @@ def in_periods(moments: Moments, wanted: np.ndarray) -> Moments:
     )
 
 
-@dataclass(frozen=True, slots=False, eq=False, kw_only=True)
+@dataclass(frozen=True, slots=False, eq=False)
 class PanelModels:
     """Models of several accounts: every one a slice of the same swept moments.
 
     Parameters
     ----------
-    rows : LaggedRows
-        Names the columns.
-    moments : Moments
-        All columns.
-    swept : Swept
-        The same, account and period effects taken out.
-    held : sequence of (int, int)
-        Columns of events, with their lags.
-    controls : range
-        Columns of controls; lags 0 … `lags` of each enter.
-    lags : int
-        Number of lags.
-    level : float
-        Confidence level.
-    seed : int
-        Of the bootstrap.
+    asked : LagSpecification
+        Columns and lags.
     """
 
-    rows: LaggedRows
-    moments: Moments
-    swept: Swept
-    held: Sequence[tuple[int, int]]
-    controls: range
-    lags: int
-    level: float
-    seed: int = 0
+    asked: LagSpecification
 
-    @classmethod
-    def of(
-        cls,
-        rows: LaggedRows,
-        wanted: Sequence[tuple[int, int]],
-        *,
-        held: Sequence[tuple[int, int]],
-        controls: range,
-        lags: int,
-        level: float,
-        seed: int = 0,
-    ) -> PanelModels:
-        """Moments of the wanted lags of several accounts, whose outcomes must not repeat each other."""
-        moments = rows.moments(wanted)
-        refuse_repeated(moments, rows.names[1])
-        return cls(
-            rows=rows,
-            moments=moments,
-            swept=sweep(moments, ("account", "period")),
-            held=held,
-            controls=controls,
-            lags=lags,
-            level=level,
-            seed=seed,
-        )
+    @cached_property
+    def moments(self) -> Moments:
+        """All columns; outcomes of accounts must not repeat each other."""
+        found = self.asked.rows.moments(self.asked.wanted)
+        refuse_repeated(found, self.asked.rows.names[1])
+        return found
+
+    @cached_property
+    def swept(self) -> Swept:
+        """The same, account and period effects taken out."""
+        return sweep(self.moments, ("account", "period"))
 
     @cached_property
     def also(self) -> list[str]:
         """Controls with their lags, and the events that vary within periods."""
-        found = [self.rows.label(column, lag) for column in self.controls for lag in range(self.lags + 1)]
-        return [*found, *(name for name in map(self._label, self.held) if name not in self._shared)]
-
-    @cached_property
-    def _shared(self) -> frozenset[str]:
-        """Columns of events that do not vary within periods."""
-        total = np.einsum("gii->i", self.swept.grams)
-        flat = still(total, np.einsum("gii->i", self.moments.grams()))
-        names = set(map(self._label, self.held))
-        return frozenset(
-            name for name, rests in zip(self.swept.names, flat, strict=True) if rests and name in names
-        )
-
-    def _label(self, pair: tuple[int, int]) -> str:
-        return self.rows.label(*pair)
+        resting = _resting(self.moments, self.swept)
+        events = [name for name in self.asked.events if name not in resting]
+        return [*self.asked.control_lags(self.asked.lags), *events]
 
     @cached_property
     def words(self) -> str:
         """Estimator in words."""
-        rows, lags = self.rows, self.lags
-        words = f"OLS with account and period effects, {lags} lag{'s' * (lags > 1)} of both"
-        words += rows.also_held(self.controls, self.held)
+        rows = self.asked.rows
+        words = f"OLS with account and period effects, {self.asked.depth}{self.asked.also_held}"
         if rows.gaps:
             words += f", {rows.gaps:,} gap{'s' * (rows.gaps > 1)} in {rows.time!r} not bridged"
         return words
@@ -302,7 +260,7 @@ class PanelModels:
     ) -> dict[str, Estimate]:
         """Combinations of coefficients, by name."""
         model = submodel(self.moments, self.swept, outcome, on)
-        return combinations(model, weights, on, words=self.words, level=self.level, rng=self.seed)
+        return combinations(model, weights, on, words=self.words, level=self.asked.level, rng=self.asked.seed)
 
     def halves(self, outcome: str, on: Sequence[str], column: str) -> tuple[Estimate, ...]:
         """A coefficient in the first half of the periods, in the second, and its change; empty where they are short."""
@@ -322,7 +280,7 @@ class PanelModels:
         around = StudentT(value, se, min(first.df, second.df))
         change = around.estimate(
             "second half less the first",
-            self.level,
+            self.asked.level,
             n_rows=self.n_rows,
             n_accounts=self.n_accounts,
             method=first.method,
@@ -331,8 +289,7 @@ class PanelModels:
 
     def _one_half(self, moments: Moments, outcome: str, on: Sequence[str], column: str) -> Estimate:
         swept = sweep(moments, ("account", "period"))
-        flat = still(np.einsum("gii->i", swept.grams), np.einsum("gii->i", moments.grams()))
-        resting = {name for name, rests in zip(swept.names, flat, strict=True) if rests}
+        resting = _resting(moments, swept)
         # an event of the other half is nothing here
         on = [name for name in on if name == column or name not in resting]
         model = submodel(moments, swept, outcome, on)
@@ -340,7 +297,7 @@ class PanelModels:
         value, se = float(pick @ model.beta), math.sqrt(max(float(crv3(model, pick[None])[0, 0]), 0.0))
         return StudentT(value, se, float(model.clusters - 1)).estimate(
             column,
-            self.level,
+            self.asked.level,
             n_rows=model.n_rows,
             n_accounts=model.clusters,
             method=f"{self.words}, CRV3",
@@ -355,6 +312,12 @@ class PanelModels:
     def reliability(self, series: Sequence[str]) -> Reliability:
         """Of x, from its autocovariances."""
         return from_autocovariances(self.swept[[*series, *self.also]].grams)
+
+
+def _resting(moments: Moments, swept: Swept) -> set[str]:
+    """Columns that do not vary within accounts and periods."""
+    flat = still(np.einsum("gii->i", swept.grams), np.einsum("gii->i", moments.grams()))
+    return {name for name, rests in zip(swept.names, flat, strict=True) if rests}
 
 
 def precedence(
@@ -476,14 +439,12 @@ def precedence(
         (column, lag) for column in range(first) for lag in range(max(deep, 2 if column == 0 else 0) + 1)
     ]
     wanted += [(0, -1), *held]
-    models: PanelModels | EntityModels
+    asked = LagSpecification(
+        rows=rows, wanted=wanted, held=held, controls=range(2, first), lags=lags, level=level, seed=seed
+    )
     if alone:
         _point_to_days(rows)
-        models = EntityModels.of(rows, wanted, held=held, controls=range(2, first), lags=lags, level=level)
-    else:
-        models = PanelModels.of(
-            rows, wanted, held=held, controls=range(2, first), lags=lags, level=level, seed=seed
-        )
+    models = EntityModels.of(asked) if alone else PanelModels(asked)
     return _both_ways(rows, models, lags, deep)
 
 

@@ -14,7 +14,14 @@ import numpy as np
 from erresearch.engine.sources import as_narwhals, gather, in_the_index
 from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.relate.design import LAGGED_FIX, check_design, left_out
-from erresearch.relate.lags import DATE_TEXT, LaggedRows, check_complete, of_series, open_panel
+from erresearch.relate.lags import (
+    DATE_TEXT,
+    LaggedRows,
+    LagSpecification,
+    check_complete,
+    of_series,
+    open_panel,
+)
 from erresearch.relate.scores import cosine_covariance
 from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
 from erresearch.schema.vocabulary import PERIOD_NAMES
@@ -64,16 +71,7 @@ class EntityModels:
     jackknifed: bool = False
 
     @classmethod
-    def of(
-        cls,
-        rows: LaggedRows,
-        wanted: Sequence[tuple[int, int]],
-        *,
-        held: Sequence[tuple[int, int]],
-        controls: range,
-        lags: int,
-        level: float,
-    ) -> EntityModels:
+    def of(cls, asked: LagSpecification) -> EntityModels:
         """Models of x and y beside controls with their lags, and events.
 
         Raises
@@ -81,12 +79,11 @@ class EntityModels:
         DataError
             If no row has all lags.
         """
-        also = [*((column, lag) for column in controls for lag in range(lags + 2)), *held]
-        how = f"OLS, {lags} lag{'s' * (lags > 1)} of both and one more not tested, "
-        words = how, rows.also_held(controls, held)
-        made = cls.collect(rows, wanted, also=[rows.label(*pair) for pair in also], words=words, level=level)
+        also = [*asked.control_lags(asked.lags + 1), *asked.events]
+        words = f"OLS, {asked.depth} and one more not tested, ", asked.also_held
+        made = cls.collect(asked.rows, asked.wanted, also=also, words=words, level=asked.level)
         # none of the complete rows saw it
-        unseen = {label for label in (rows.label(*pair) for pair in held) if np.ptp(made.table[label]) == 0}
+        unseen = {label for label in asked.events if np.ptp(made.table[label]) == 0}
         if not unseen:
             return made
         left = tuple(name for name in made.also if name not in unseen)

@@ -41,7 +41,8 @@ from erresearch.io import pl
 from erresearch.relate.association import correlate, regress
 from erresearch.relate.design import with_constant
 from erresearch.relate.fitted_models import contrast
-from erresearch.relate.glm import logit, poisson
+from erresearch.relate.logistic_regression import logit
+from erresearch.relate.poisson_regression import poisson
 from erresearch.relate.prediction import predictive_gain
 from erresearch.relate.random_effects import meta_analysis
 from erresearch.relate.reaction_models import mix

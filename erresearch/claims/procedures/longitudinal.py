@@ -24,8 +24,8 @@ from erresearch.relate.association import regress
 from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.distributed_lags import SHORTEST
 from erresearch.relate.fitted_models import Fitted, contrast
-from erresearch.relate.glm import poisson
-from erresearch.relate.lags import LaggedRows, open_panel
+from erresearch.relate.lags import LaggedRows, LagSpecification, open_panel
+from erresearch.relate.poisson_regression import poisson
 from erresearch.relate.prediction import predictive_gain
 from erresearch.relate.reaction_models import decay
 from erresearch.relate.scores import Scores
@@ -497,9 +497,10 @@ def _of_one_entity(
     """One more lag than is summed, trend and season, fixed-b intervals, as in the order of the two."""
     held = event_lags(cast.events, controls.stop)
     wanted = [(column, lag) for column in range(controls.stop) for lag in range(lags + 2)]
-    models = EntityModels.of(
-        rows, [*wanted, *held], held=held, controls=controls, lags=lags, level=cast.level
+    asked = LagSpecification(
+        rows=rows, wanted=[*wanted, *held], held=held, controls=controls, lags=lags, level=cast.level
     )
+    models = EntityModels.of(asked)
     on = [rows.label(column, step) for column in (0, 1) for step in range(1, lags + 2)]
     return partial(models.combinations, rows.names[1], [*on, *models.also]), models.dropped, None
 
@@ -512,7 +513,10 @@ def _of_several(
     also = [(column, step) for column in controls for step in range(lags + 1)]
     pairs = [(column, step) for column in (0, 1) for step in range(1, lags + 1)]
     wanted = [*pairs, *also, (1, 0), *held]
-    models = PanelModels.of(rows, wanted, held=held, controls=controls, lags=lags, level=cast.level)
+    asked = LagSpecification(
+        rows=rows, wanted=wanted, held=held, controls=controls, lags=lags, level=cast.level
+    )
+    models = PanelModels(asked)
     on = [*(rows.label(*pair) for pair in pairs), *models.also]
     fit = regress(models.moments, rows.label(1, 0), on=on, effects=_EFFECTS, level=cast.level)
     return partial(_contrasts, fit, cast.level), fit.dropped, fit

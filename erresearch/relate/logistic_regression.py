@@ -1,4 +1,4 @@
-"""Generalised linear models by passes of the same aggregation: PPML with account effects, and the logit."""
+"""Logistic regression by passes of the same aggregation."""
 
 from __future__ import annotations
 
@@ -14,26 +14,17 @@ import numpy as np
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError
 from erresearch.relate.design import (
-    Effect,
     centred,
-    check_accounts,
     check_design,
-    check_outcome,
     check_regressors,
     check_rows,
-    effect_word,
-    free_constant,
     left_out,
     listed,
     open_moments,
-    still,
-    without_constant,
 )
 from erresearch.relate.fitted_models import (
     ITERATIONS,
     Covariance,
-    Family,
-    Fitted,
     State,
     ascend,
     assemble,
@@ -41,236 +32,11 @@ from erresearch.relate.fitted_models import (
     flattest,
     linear_predictor,
     logistic,
-    row_covariance,
     unpack,
 )
-from erresearch.relate.poisson_profile_likelihood import (
-    SEPARATED,
-    Totals,
-    climb,
-    flat_directions,
-    hold,
-    only,
-    starting_slopes,
-    usable,
-    without_separated,
-)
-from erresearch.relate.scores import Scores
+from erresearch.relate.poisson_regression import deviance_share, fitted_maximum
 from erresearch.results import Fit
 from erresearch.results.estimates import check_level
-
-
-def poisson(
-    data: Any,
-    outcome: Any,
-    on: Sequence[Any],
-    *,
-    by: str | None = None,
-    effects: tuple[Effect, ...] | None = None,
-    cov: Covariance = "auto",
-    level: float = 0.95,
-    rng: int = 0,
-) -> Fit:
-    """Poisson pseudo-maximum likelihood (PPML): the default for money and counts, zeros included.
-
-    E[y_it | x_it] = exp(α_i + x_itᵀβ). The effect of account i is concentrated out, exp(α_i) = Σy/Σexp(xβ), so each
-    Newton step is one weighted pass of the same aggregation that makes moments. Only the mean has to be right: y
-    need not be Poisson, nor whole numbers. Coefficients on logs are elasticities.
-
-    Parameters
-    ----------
-    data : frame or path
-        Any frame that narwhals accepts, or a path or glob of .parquet or .csv; moments that still have their rows.
-    outcome : str or narwhals expression
-        Left-hand side, not negative.
-    on : sequence of str or narwhals expressions
-        Regressors.
-    by : str, optional
-        The account: unit of the effects and of the clustering.
-    effects : tuple, optional
-        ``("account",)`` where `by` is given, else ``()`` (one intercept). Pass ``()`` with `by` for a pooled model
-        with account-clustered inference.
-    cov : {"auto", "wild", "CRV3", "CRV1", "HC3", "HC1"}
-        As in :func:`erresearch.regress`; the bootstrap is the restricted score bootstrap, CRV3 takes one Newton step
-        per account left out.
-    level : float
-        Confidence level.
-    rng : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    Fit
-        Estimates; ``.dropped`` counts accounts without any outcome and rows that the regressors separate.
-
-    Raises
-    ------
-    DataError
-        A negative outcome, or one that is 0 everywhere.
-    DesignError
-        Collinear columns, an outcome that does not vary, too few rows, moments without their rows, or no convergence.
-
-    See Also
-    --------
-    erresearch.regress : Least squares.
-    erresearch.decay : How reactions grow with followers.
-
-    References
-    ----------
-    Santos Silva, J. M. C., & Tenreyro, S. (2006). The log of gravity. *Review of Economics and Statistics*, 88(4),
-    641-658. Correia, S., Guimarães, P., & Zylkin, T. (2020). Fast Poisson estimation with high-dimensional fixed
-    effects. *Stata Journal*, 20(1), 95-115.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(0)
-    >>> table = pd.DataFrame({"shop": np.repeat(np.arange(40), 25), "x": rng.normal(size=1000)})
-    >>> table["orders"] = rng.poisson(np.exp(0.3 * table["x"] + table["shop"] / 20))
-    >>> 0.3 in poisson(table, "orders", on=["x"], by="shop")["x"].interval
-    True
-    """
-    check_level(level)
-    on = listed(on)
-    named = by is not None or getattr(data, "by", None) is not None
-    effects = effects if effects is not None else (("account",) if named else ())
-    moments = open_moments(data, [*on, outcome], by=by, within=bool(effects))
-    _refuse(moments, effects, cov)
-    within, moments = bool(effects), hold(moments)
-    totals, moments, dropped = usable(moments, within=within)
-    left, raw = centred(moments, within=within)[-1, -1], np.einsum("gii->i", moments.grams())[-1]
-    check_outcome(moments, left, raw, when=" within its accounts" * within)
-    state, moments, lost, dropped = _fit(moments, totals, within=within, dropped=dropped)
-    beta = state.beta
-    if not within:
-        beta = np.concatenate([[math.log(state.means[0])], beta])
-    words = f"PPML with {effect_word(moments.by)} effects" if within else "PPML"
-    if lost:
-        words += f" ({', '.join(map(repr, lost))} left out: predicts zeros perfectly)"
-    y = float(totals.y.sum())
-    alone = float(totals.alone.sum()) if within else y * math.log(y / moments.weight.sum())
-    fitted = _fitted(
-        replace(moments, dropped=dropped),
-        beta,
-        state,
-        within=within,
-        words=words,
-        family="poisson",
-        r2=_deviance_share(float(totals.ylogy.sum()), state.loglik, alone),
-        cov=cov,
-    )
-    return assemble(fitted, cov=cov, level=level, rng=rng)
-
-
-def _fitted(
-    moments: Moments,
-    beta: np.ndarray,
-    state: State,
-    *,
-    within: bool,
-    words: str,
-    family: Family,
-    r2: float,
-    cov: Covariance,
-) -> Fitted:
-    """A maximum on its way to a Fit; without effects the constant comes first, and is carried back from the origin."""
-    total = state.hessians.sum(axis=0)
-    bread = np.linalg.inv(total)
-    parameters = len(beta) + (moments.accounts + moments.merged if within else 0)
-    check_rows(moments.rows, parameters)
-    df_resid = moments.rows - parameters
-    covariance, label, lone = row_covariance(moments, beta, bread, cov, df_resid, family=family)
-    basis, slopes = np.eye(len(beta)), total
-    if not within:
-        basis[0, 1:] = -moments.origin[:-1]
-        slopes = without_constant(total)
-    scale = np.sqrt(np.diag(slopes))
-    values = np.linalg.eigvalsh(slopes / np.outer(scale, scale))
-    inflation = np.diag(np.linalg.inv(slopes)) * np.diag(slopes)
-    return Fitted(
-        names=moments.columns[:-1] if within else ("Intercept", *moments.columns[:-1]),
-        outcome=moments.columns[-1],
-        words=words,
-        bootstrap="restricted score bootstrap",
-        model=Scores(beta, bread, state.scores, state.hessians, moments.rows, len(beta) + within),
-        basis=basis,
-        values=basis @ beta,
-        covariance=covariance,
-        label=label,
-        lone=lone,
-        df_resid=df_resid,
-        r2=r2,
-        condition_number=math.sqrt(values[-1] / values[0]),
-        vif=dict(zip(moments.columns[:-1], map(float, inflation), strict=True)),
-        dropped=moments.dropped,
-        by=moments.by,
-    )
-
-
-def _deviance_share(saturated: float, loglik: float, alone: float) -> float:
-    """1 − D/D₀ with D₀ the deviance of the constant or the effects alone."""
-    return 1 - (saturated - loglik) / (saturated - alone) if saturated > alone else math.nan
-
-
-def _refuse(moments: Moments, effects: tuple[Effect, ...], cov: str) -> None:
-    if effects not in ((), ("account",)):
-        raise DesignError(
-            "PPML takes account effects only",
-            got=repr(effects),
-            allowed="(), ('account',)",
-            fix="use `regress` on the log of a positive outcome for period effects",
-        )
-    check_accounts(moments, effects)
-    moments.need_rows("PPML needs passes over the rows")
-    check_regressors(moments.columns[:-1])
-    check_rows(moments.rows, len(moments.columns) - 1, got=left_out(moments.dropped))
-    if not effects:
-        free_constant(moments.columns[:-1])
-    check_covariance(cov, clustered=moments.by is not None)
-
-
-def _fit(
-    moments: Moments, totals: Totals, *, within: bool, dropped: dict[str, int]
-) -> tuple[State, Moments, list[str], dict[str, int]]:
-    """Fit; where the likelihood has no maximum, leave out the rows that the regressors separate and fit again."""
-    lost: list[str] = []
-    for _ in range(len(moments.columns)):
-        if len(moments.columns) < 2:
-            break
-        gram, raw = centred(moments, within=within), np.einsum("gii->i", moments.grams())
-        gone = dropped.get(SEPARATED, 0)
-        when = f" once {gone:,} rows are left out whose zeros they predict perfectly" if gone else ""
-        scale = check_design(gram[:-1, :-1], moments.columns[:-1], raw[:-1], when=when)
-        state, converged = climb(moments, totals, starting_slopes(moments, within=within), within=within)
-        if converged:
-            return state, moments, lost, dropped
-        kept, count = _separated(moments, state, scale, within=within)
-        totals, moments, again = usable(kept, within=within)
-        dropped = {**dropped, **{words: n for words, n in again.items() if words not in kept.dropped}}
-        dropped[SEPARATED] = gone + count
-        own, raw = np.diag(centred(moments, within=within)), np.einsum("gii->i", moments.grams())
-        flat = [name for name, rests in zip(moments.columns[:-1], still(own, raw)[:-1], strict=True) if rests]
-        lost += flat
-        totals, moments = only(totals, moments, [name for name in moments.columns if name not in flat])
-    raise DesignError(
-        f"every regressor predicts the zeros of {moments.columns[-1]!r} perfectly",
-        got=", ".join(map(repr, lost)),
-        fix="compare shares of zeros instead",
-    )
-
-
-def _separated(moments: Moments, state: State, scale: np.ndarray, *, within: bool) -> tuple[Moments, int]:
-    """Moments without the rows that a flat direction separates, and their number."""
-    for direction in flat_directions(state.slope[1], scale):
-        kept, count = without_separated(moments, direction, within=within)
-        if count:
-            return kept, count
-    raise DesignError(
-        "PPML did not converge",
-        got=f"after {ITERATIONS} Newton steps without separated rows",
-        fix="rescale the regressors or look for extreme values",
-    )
-
 
 _BEYOND_ANY = 1e300
 
@@ -366,14 +132,14 @@ def logit(
     if not converged:
         raise _not_converged(moments, state, spread)
     alone = weight * (share * math.log(share) + (1 - share) * math.log(1 - share))
-    fitted = _fitted(
+    fitted = fitted_maximum(
         moments,
         state.beta,
         state,
         within=False,
         words="logit",
         family="logit",
-        r2=_deviance_share(saturated, state.loglik, alone),
+        r2=deviance_share(saturated, state.loglik, alone),
         cov=cov,
     )
     fitted = replace(fitted, outcome=outcome)

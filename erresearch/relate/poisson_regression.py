@@ -1,4 +1,4 @@
-"""The Poisson likelihood with its effects concentrated out: totals, one state per pass, the climb.
+"""Poisson pseudo-maximum likelihood: the regression, and its likelihood with the effects concentrated out.
 
 exp(α_i) = Σy/Σexp(xβ) leaves a likelihood in β alone, whose scores and Hessians by account are those of the fit with
 one dummy per account. It has no maximum where the regressors predict zeros perfectly: such rows are left out first.
@@ -12,7 +12,7 @@ generalized linear models. arXiv:1903.01633.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from typing import Any
@@ -24,10 +24,41 @@ from erresearch.engine.aggregation import moment_pass
 from erresearch.engine.lazy_rows import LazyRows, free_name
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import gather
-from erresearch.errors import DataError, ErresearchError
+from erresearch.errors import DataError, DesignError, ErresearchError
 from erresearch.io.resources import share_of_memory
-from erresearch.relate.design import centred
-from erresearch.relate.fitted_models import NEGLIGIBLE, State, ascend, linear_predictor, unpack
+from erresearch.relate.design import (
+    Effect,
+    centred,
+    check_accounts,
+    check_design,
+    check_outcome,
+    check_regressors,
+    check_rows,
+    effect_word,
+    free_constant,
+    left_out,
+    listed,
+    open_moments,
+    still,
+    without_constant,
+)
+from erresearch.relate.fitted_models import (
+    ITERATIONS,
+    NEGLIGIBLE,
+    Covariance,
+    Family,
+    Fitted,
+    State,
+    ascend,
+    assemble,
+    check_covariance,
+    linear_predictor,
+    row_covariance,
+    unpack,
+)
+from erresearch.relate.scores import Scores
+from erresearch.results import Fit
+from erresearch.results.estimates import check_level
 
 SEPARATED = "separated (the regressors predict the zero perfectly)"
 _NEVER = 1e300  # stands for "no such row" in a maximum or minimum
@@ -35,6 +66,226 @@ _NEVER = 1e300  # stands for "no such row" in a maximum or minimum
 _MARGIN = 1e-6
 #: Curvature against the steepest below which a direction may be one in which the likelihood rises for ever.
 _FLAT = 1e-6
+#: Bytes of rows that are held in memory between the passes.
+_HELD = 1 << 30
+#: Rows of the sample that gives the starting values, and the step at which its climb may end: its own sampling
+#: error is larger.
+_SAMPLE, _NEAR = 250_000, 1e-2
+
+
+def poisson(
+    data: Any,
+    outcome: Any,
+    on: Sequence[Any],
+    *,
+    by: str | None = None,
+    effects: tuple[Effect, ...] | None = None,
+    cov: Covariance = "auto",
+    level: float = 0.95,
+    rng: int = 0,
+) -> Fit:
+    """Poisson pseudo-maximum likelihood (PPML): the default for money and counts, zeros included.
+
+    E[y_it | x_it] = exp(α_i + x_itᵀβ). The effect of account i is concentrated out, exp(α_i) = Σy/Σexp(xβ), so each
+    Newton step is one weighted pass of the same aggregation that makes moments. Only the mean has to be right: y
+    need not be Poisson, nor whole numbers. Coefficients on logs are elasticities.
+
+    Parameters
+    ----------
+    data : frame or path
+        Any frame that narwhals accepts, or a path or glob of .parquet or .csv; moments that still have their rows.
+    outcome : str or narwhals expression
+        Left-hand side, not negative.
+    on : sequence of str or narwhals expressions
+        Regressors.
+    by : str, optional
+        The account: unit of the effects and of the clustering.
+    effects : tuple, optional
+        ``("account",)`` where `by` is given, else ``()`` (one intercept). Pass ``()`` with `by` for a pooled model
+        with account-clustered inference.
+    cov : {"auto", "wild", "CRV3", "CRV1", "HC3", "HC1"}
+        As in :func:`erresearch.regress`; the bootstrap is the restricted score bootstrap, CRV3 takes one Newton step
+        per account left out.
+    level : float
+        Confidence level.
+    rng : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    Fit
+        Estimates; ``.dropped`` counts accounts without any outcome and rows that the regressors separate.
+
+    Raises
+    ------
+    DataError
+        A negative outcome, or one that is 0 everywhere.
+    DesignError
+        Collinear columns, an outcome that does not vary, too few rows, moments without their rows, or no convergence.
+
+    See Also
+    --------
+    erresearch.regress : Least squares.
+    erresearch.decay : How reactions grow with followers.
+
+    References
+    ----------
+    Santos Silva, J. M. C., & Tenreyro, S. (2006). The log of gravity. *Review of Economics and Statistics*, 88(4),
+    641-658. Correia, S., Guimarães, P., & Zylkin, T. (2020). Fast Poisson estimation with high-dimensional fixed
+    effects. *Stata Journal*, 20(1), 95-115.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> table = pd.DataFrame({"shop": np.repeat(np.arange(40), 25), "x": rng.normal(size=1000)})
+    >>> table["orders"] = rng.poisson(np.exp(0.3 * table["x"] + table["shop"] / 20))
+    >>> 0.3 in poisson(table, "orders", on=["x"], by="shop")["x"].interval
+    True
+    """
+    check_level(level)
+    on = listed(on)
+    named = by is not None or getattr(data, "by", None) is not None
+    effects = effects if effects is not None else (("account",) if named else ())
+    moments = open_moments(data, [*on, outcome], by=by, within=bool(effects))
+    _refuse(moments, effects, cov)
+    within, moments = bool(effects), hold(moments)
+    totals, moments, dropped = usable(moments, within=within)
+    left, raw = centred(moments, within=within)[-1, -1], np.einsum("gii->i", moments.grams())[-1]
+    check_outcome(moments, left, raw, when=" within its accounts" * within)
+    state, moments, lost, dropped = _fit(moments, totals, within=within, dropped=dropped)
+    beta = state.beta
+    if not within:
+        beta = np.concatenate([[math.log(state.means[0])], beta])
+    words = f"PPML with {effect_word(moments.by)} effects" if within else "PPML"
+    if lost:
+        words += f" ({', '.join(map(repr, lost))} left out: predicts zeros perfectly)"
+    y = float(totals.y.sum())
+    alone = float(totals.alone.sum()) if within else y * math.log(y / moments.weight.sum())
+    fitted = fitted_maximum(
+        replace(moments, dropped=dropped),
+        beta,
+        state,
+        within=within,
+        words=words,
+        family="poisson",
+        r2=deviance_share(float(totals.ylogy.sum()), state.loglik, alone),
+        cov=cov,
+    )
+    return assemble(fitted, cov=cov, level=level, rng=rng)
+
+
+def fitted_maximum(
+    moments: Moments,
+    beta: np.ndarray,
+    state: State,
+    *,
+    within: bool,
+    words: str,
+    family: Family,
+    r2: float,
+    cov: Covariance,
+) -> Fitted:
+    """A maximum on its way to a Fit; without effects the constant comes first, and is carried back from the origin."""
+    total = state.hessians.sum(axis=0)
+    bread = np.linalg.inv(total)
+    parameters = len(beta) + (moments.accounts + moments.merged if within else 0)
+    check_rows(moments.rows, parameters)
+    df_resid = moments.rows - parameters
+    covariance, label, lone = row_covariance(moments, beta, bread, cov, df_resid, family=family)
+    basis, slopes = np.eye(len(beta)), total
+    if not within:
+        basis[0, 1:] = -moments.origin[:-1]
+        slopes = without_constant(total)
+    scale = np.sqrt(np.diag(slopes))
+    values = np.linalg.eigvalsh(slopes / np.outer(scale, scale))
+    inflation = np.diag(np.linalg.inv(slopes)) * np.diag(slopes)
+    return Fitted(
+        names=moments.columns[:-1] if within else ("Intercept", *moments.columns[:-1]),
+        outcome=moments.columns[-1],
+        words=words,
+        bootstrap="restricted score bootstrap",
+        model=Scores(beta, bread, state.scores, state.hessians, moments.rows, len(beta) + within),
+        basis=basis,
+        values=basis @ beta,
+        covariance=covariance,
+        label=label,
+        lone=lone,
+        df_resid=df_resid,
+        r2=r2,
+        condition_number=math.sqrt(values[-1] / values[0]),
+        vif=dict(zip(moments.columns[:-1], map(float, inflation), strict=True)),
+        dropped=moments.dropped,
+        by=moments.by,
+    )
+
+
+def deviance_share(saturated: float, loglik: float, alone: float) -> float:
+    """1 − D/D₀ with D₀ the deviance of the constant or the effects alone."""
+    return 1 - (saturated - loglik) / (saturated - alone) if saturated > alone else math.nan
+
+
+def _refuse(moments: Moments, effects: tuple[Effect, ...], cov: str) -> None:
+    if effects not in ((), ("account",)):
+        raise DesignError(
+            "PPML takes account effects only",
+            got=repr(effects),
+            allowed="(), ('account',)",
+            fix="use `regress` on the log of a positive outcome for period effects",
+        )
+    check_accounts(moments, effects)
+    moments.need_rows("PPML needs passes over the rows")
+    check_regressors(moments.columns[:-1])
+    check_rows(moments.rows, len(moments.columns) - 1, got=left_out(moments.dropped))
+    if not effects:
+        free_constant(moments.columns[:-1])
+    check_covariance(cov, clustered=moments.by is not None)
+
+
+def _fit(
+    moments: Moments, totals: Totals, *, within: bool, dropped: dict[str, int]
+) -> tuple[State, Moments, list[str], dict[str, int]]:
+    """Fit; where the likelihood has no maximum, leave out the rows that the regressors separate and fit again."""
+    lost: list[str] = []
+    for _ in range(len(moments.columns)):
+        if len(moments.columns) < 2:
+            break
+        gram, raw = centred(moments, within=within), np.einsum("gii->i", moments.grams())
+        gone = dropped.get(SEPARATED, 0)
+        when = f" once {gone:,} rows are left out whose zeros they predict perfectly" if gone else ""
+        scale = check_design(gram[:-1, :-1], moments.columns[:-1], raw[:-1], when=when)
+        state, converged = climb(moments, totals, starting_slopes(moments, within=within), within=within)
+        if converged:
+            return state, moments, lost, dropped
+        kept = _separated(moments, state, scale, within=within)
+        gone += moments.rows - kept.rows
+        totals, moments, again = usable(kept, within=within)
+        dropped = {**dropped, **{words: n for words, n in again.items() if words not in kept.dropped}}
+        dropped[SEPARATED] = gone
+        own, raw = np.diag(centred(moments, within=within)), np.einsum("gii->i", moments.grams())
+        flat = [name for name, rests in zip(moments.columns[:-1], still(own, raw)[:-1], strict=True) if rests]
+        lost += flat
+        held = [i for i, name in enumerate(moments.columns[:-1]) if name not in flat]
+        totals = replace(totals, xy=totals.xy[:, held])
+        moments = moments[[*(moments.columns[i] for i in held), moments.columns[-1]]]
+    raise DesignError(
+        f"every regressor predicts the zeros of {moments.columns[-1]!r} perfectly",
+        got=", ".join(map(repr, lost)),
+        fix="compare shares of zeros instead",
+    )
+
+
+def _separated(moments: Moments, state: State, scale: np.ndarray, *, within: bool) -> Moments:
+    """Moments without the rows that a flat direction separates."""
+    for direction in flat_directions(state.slope[1], scale):
+        kept = _without_separated(moments, direction, within=within)
+        if kept.rows < moments.rows:
+            return kept
+    raise DesignError(
+        "PPML did not converge",
+        got=f"after {ITERATIONS} Newton steps without separated rows",
+        fix="rescale the regressors or look for extreme values",
+    )
 
 
 def flat_directions(hessian: np.ndarray, spread: np.ndarray) -> Iterator[np.ndarray]:
@@ -42,18 +293,6 @@ def flat_directions(hessian: np.ndarray, spread: np.ndarray) -> Iterator[np.ndar
 
     Where several columns separate at once any mixture of them is as flat: the reduced echelon form of the flat space
     takes them apart again.
-
-    Parameters
-    ----------
-    hessian : (k, k) ndarray
-        Negative Hessian where the climb ended.
-    spread : (k,) ndarray
-        Standard deviation of each regressor.
-
-    Yields
-    ------
-    (k,) ndarray
-        A direction.
 
     Examples
     --------
@@ -81,27 +320,11 @@ def _echelon(rows: np.ndarray) -> np.ndarray:
     return rows
 
 
-def without_separated(moments: Moments, direction: np.ndarray, *, within: bool) -> tuple[Moments, int]:
-    """Moments without the rows whose zeros a direction of the regressors predicts perfectly.
+def _without_separated(moments: Moments, direction: np.ndarray, *, within: bool) -> Moments:
+    """Moments without the rows whose zeros a direction of the regressors predicts perfectly; the same where it does not.
 
     The likelihood keeps rising along the direction d of least curvature. d separates when x·d is the same for all
     positive outcomes (of an account, with effects) and no zero lies above it; the zeros below it are separated.
-
-    Parameters
-    ----------
-    moments : Moments
-        With their rows; the last column is the outcome.
-    direction : (k,) ndarray
-        The direction d; its length does not matter.
-    within : bool
-        Whether the model has account effects.
-
-    Returns
-    -------
-    moments : Moments
-        Of the rows that are left; the same moments where d separates nothing.
-    count : int
-        Separated rows.
     """
     source = moments.need_rows()
     gram = centred(moments, within=within)[:-1, :-1]
@@ -129,38 +352,15 @@ def without_separated(moments: Moments, direction: np.ndarray, *, within: bool) 
             rows = source.complete()
             mark = free_name("keep", {name.casefold() for name in rows.collect_schema().names()})
             frame = rows.with_columns(keep.alias(mark)).filter(nw.col(mark)).drop(mark)
-            fewer = moments_again(moments, replace(source, frame=frame), within=within)
-            return fewer, moments.rows - fewer.rows
-    return moments, 0
+            return _moments_again(moments, replace(source, frame=frame), within=within)
+    return moments
 
 
-def moments_again(moments: Moments, source: LazyRows, *, within: bool) -> Moments:
-    """The same moments from fewer rows.
-
-    Parameters
-    ----------
-    moments : Moments
-        Moments of all rows.
-    source : LazyRows
-        Some of their rows.
-    within : bool
-        Whether accounts that are summed in groups have their means taken out.
-
-    Returns
-    -------
-    Moments
-        About the same origin, or a nearer one.
-    """
+def _moments_again(moments: Moments, source: LazyRows, *, within: bool) -> Moments:
+    """The same moments from fewer rows, about the same origin or a nearer one."""
     source, sums = moment_pass(source, within=within)
     found = sums.of_moments(source, within=within and bool(source.groups))
     return replace(moments, **found, cells=None)[moments.columns]
-
-
-#: Bytes of rows that are held in memory between the passes.
-_HELD = 1 << 30
-#: Rows of the sample that gives the starting values, and the step at which its climb may end: its own sampling
-#: error is larger.
-_SAMPLE, _NEAR = 250_000, 1e-2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -257,7 +457,7 @@ def _without_idle(moments: Moments) -> Moments:
     high = source.col(moments.columns[-1]).max().alias("high")
     some = rows.group_by(source.account).agg(high).filter(nw.col("high") > 0).select(source.account)
     left = rows.join(some, on=source.account, how="semi")
-    return moments_again(moments, replace(source, frame=left, whole=True), within=True)
+    return _moments_again(moments, replace(source, frame=left, whole=True), within=True)
 
 
 def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) -> State:
@@ -374,7 +574,7 @@ def starting_slopes(moments: Moments, *, within: bool) -> np.ndarray:
         return zero
     sample = replace(source, frame=nw.from_native(gather(_some(source, moments, step))).lazy(), groups=0)
     try:
-        part = moments_again(moments, sample, within=within)
+        part = _moments_again(moments, sample, within=within)
         totals, part, _ = usable(part, within=within)
         state, converged = climb(part, totals, zero, within=within, negligible=_NEAR)
     except ErresearchError:  # of the sample, not of the data: the climb begins at 0 then
@@ -392,9 +592,3 @@ def _some(source: LazyRows, moments: Moments, step: int) -> nw.LazyFrame[Any]:
     numbered = accounts.with_row_index("number", order_by=source.account)
     chosen = numbered.filter(nw.col("number") % step == 0).select(source.account)
     return rows.join(chosen, on=source.account, how="semi")
-
-
-def only(totals: Totals, moments: Moments, columns: list[str]) -> tuple[Totals, Moments]:
-    """Totals and moments of some of the columns, the outcome last."""
-    index = [moments.columns.index(name) for name in columns[:-1]]
-    return replace(totals, xy=totals.xy[:, index]), moments[columns]
