@@ -227,7 +227,7 @@ QUIET = {"order": order(), "clusters": 40}
         (-0.1, {"contemporaneous": estimate(0.2)}, "association only", ReasonCode.SAME_PERIOD_OTHER_WAY),
         (0.1, {"contemporaneous": estimate(-0.2)}, "supported", ReasonCode.BEYOND_ZERO_AND_SESOI),
         (0.0, {}, "practically nil", ReasonCode.INSIDE_SESOI),
-        (0.0, {"contemporaneous": estimate(0.2)}, "inconclusive", ReasonCode.SAME_PERIOD_OPEN),
+        (0.0, {"contemporaneous": estimate(0.2)}, "inconclusive", ReasonCode.SAME_PERIOD_MOVES),
         # what comes two periods late is no nothing; what an early effect leaves there is not told, nor what is small
         (
             0.0,
@@ -281,6 +281,8 @@ QUIET = {"order": order(), "clusters": 40}
 def test_the_gates_of_an_arrow(value: float, changes: dict[str, object], word: str, code: str) -> None:
     verdict = judge(ARROW, moved(value, **changes))
     assert (verdict.word, verdict.reason_code) == (word, code)
+    told = re.findall(r"[−\d.]+ \[[^]]+\]", verdict.reason)
+    assert len(told) == len(set(told))  # no number is told twice
     # the mirror claim gets the mirror word
     mirror = {"supported": "contradicted", "contradicted": "supported"}
     less = judge(replace(ARROW, direction="less"), moved(value, **changes))
@@ -332,8 +334,14 @@ def test_what_moves_together_within_the_period_is_said_first() -> None:
     verdict = judge(ARROW, moved(0.0, contemporaneous=estimate(0.2)))
     assert verdict.reason.startswith("x and y of the same period move together, by 0.20")
     assert "an experiment would tell" in verdict.reason
-    assert "it is nil over the next period and open over the same period" in verdict.reason
-    assert "move together" not in judge(ARROW, moved()).reason
+    assert (
+        "; it is nil over the next period, but what moves together in the same period is not"
+        in verdict.reason
+    )
+    assert verdict.reason.count("0.200 [0.180, 0.220]") == 1
+    unclear = judge(ARROW, moved(0.0, contemporaneous=estimate(0.04, 0.05)))
+    assert unclear.reason_code == ReasonCode.SAME_PERIOD_OPEN
+    assert unclear.reason.startswith("it is nil over the next period and open over the same period: 0.04")
 
 
 def test_without_both_directions_an_arrow_is_an_association() -> None:

@@ -175,7 +175,7 @@ def test_a_break_even_stands_beside_the_worth(found):
     assert found.answer in said
     assert in_money(found.per_post) in said
     assert max(map(len, str(found).splitlines())) <= 88
-    assert "times the margin" in in_money(found.per_post)
+    assert "the profit on" in in_money(found.per_post)
     assert found.order.worth == (found.worth, found.per_post)
 
 
@@ -429,7 +429,7 @@ def test_an_audit_takes_days_where_the_files_allow_it(tmp_path, weeks, freq):
     assert any(text.startswith(f"judged by {'day' if freq == 'D' else 'week'}: ") for text in found.warnings)
     money = answer_in_money(found)[0]
     assert freq == "W" or "Over four weeks, one more reaction " in money
-    assert ("times the margin" in money) == ("certainty" in money) == (freq == "D")
+    assert ("the profit on" in money) == ("certainty" in money) == (freq == "D")
     first = next(verdict for verdict in found.verdicts if verdict.claim == "C01")
     assert (" EUR" in first.reason) == (freq == "D")
     assert freq == "W" or "what would help" not in {doubt.name for doubt in first.doubts}

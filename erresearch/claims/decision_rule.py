@@ -402,7 +402,7 @@ def _loss_gate(order: Precedence, capped: Estimate | None, sign: int, level: flo
     """
     same = order.contemporaneous
     if same is not None and _side(same.at(level).interval) == -sign:
-        return Reason(ReasonCode.SAME_PERIOD_OTHER_WAY, {"found": same.at(level), "same": order.same})
+        return Reason(ReasonCode.SAME_PERIOD_OTHER_WAY, {"same": order.same})
     if capped is not None and _side(capped.at(level).interval) != sign:
         return Reason(ReasonCode.ONLY_WITH_LARGEST, {"found": capped.at(level)})
     return None
@@ -421,7 +421,9 @@ def _nil_gate(order: Precedence | None, interval: Interval, sesoi: float, level:
     same = found.interval
     if not same.inside(-sesoi, sesoi):
         facts = {"found": found, "sesoi": sesoi, "same": order.same, "after": order.after}
-        return Reason(ReasonCode.SAME_PERIOD_OPEN, facts)
+        # the number of one that is away from 0 stands before the rule
+        code = ReasonCode.SAME_PERIOD_MOVES if _side(same) else ReasonCode.SAME_PERIOD_OPEN
+        return Reason(code, facts)
     moves = _later(order, sesoi, level)
     if moves is not None:
         return Reason(ReasonCode.LATER_PERIOD_OPEN, moves.facts)
@@ -508,14 +510,8 @@ def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
             if math.isfinite(nil)
             else "these data can show nil for no δ: how much of x is measurement error is not known, or is too much"
         )
-        doubts.append(
-            Doubt(
-                "declarable nil",
-                f"{could} (declared: {plain(claim.sesoi)})",
-                nil,
-                nil > claim.sesoi,
-            )
-        )
+        declared = f"{could} (declared: {plain(claim.sesoi)})"
+        doubts.append(Doubt("declarable nil", declared, nil, nil > claim.sesoi))
     order = evidence.order
     if order is not None:
         doubts += _orders(order, evidence.estimate, level, lines)

@@ -38,7 +38,10 @@ _OPENS: Final[Mapping[str, str]] = {
         _ORDER,
     ),
     ReasonCode.ONLY_WITH_LARGEST: "Stock-outs declared as events: an empty shelf after a hit looks like a loss.",
-    ReasonCode.SAME_PERIOD_OPEN: "A narrower interval of the same period, or finer periods.",
+    **dict.fromkeys(
+        (ReasonCode.SAME_PERIOD_OPEN, ReasonCode.SAME_PERIOD_MOVES),
+        "A narrower interval of the same period, or finer periods.",
+    ),
     ReasonCode.LATER_PERIOD_OPEN: "A longer period, such as months in place of weeks.",
     ReasonCode.HALVES_APART: "Knowing what changed between the halves, and judging each by itself.",
     ReasonCode.SAME_PERIOD_UNKNOWN: "A model that holds the same period.",

@@ -430,9 +430,10 @@ def in_money(worth: Estimate) -> str:
     ...     n_accounts=1, reference=ref, unit="EUR")
     >>> print(in_money(e(0.1)))
     one more like goes with anything from 0.9 EUR less to 1.1 EUR more revenue, and does not pay if it costs more than
-    1.1 EUR times the margin
+    the profit on 1.1 EUR of revenue
     >>> print(in_money(e(2.0)))
-    one more like goes with 1.0 to 3.0 EUR more revenue, and pays if it costs less than 1.0 EUR times the margin
+    one more like goes with 1.0 to 3.0 EUR more revenue, and pays if it costs less than the profit on
+    1.0 EUR of revenue
     >>> print(in_money(e(-2.0)))
     one more like goes with 1.0 to 3.0 EUR less revenue, so these rows show no gain that could pay for it
     """
@@ -441,13 +442,13 @@ def in_money(worth: Estimate) -> str:
     most, least = replace(ends, low=-ends.high, high=-ends.low).ends()[1:-1].split(", ")
     goes = f"{worth.name} goes with"
     if ends.low > 0:
-        pays = f"pays if it costs less than {low}{unit} times the margin"
+        pays = f"pays if it costs less than the profit on {low}{unit} of revenue"
         return f"{goes} {low} to {high}{unit} more revenue, and {pays}"
     if ends.high == math.inf:
         return f"these data set no bound on the revenue that {worth.name} goes with"
     if ends.high > 0:
         range_ = f"anything from {least}{unit} less to" if ends.low > -math.inf else "at most"
-        pays = f"does not pay if it costs more than {high}{unit} times the margin"
+        pays = f"does not pay if it costs more than the profit on {high}{unit} of revenue"
         return f"{goes} {range_} {high}{unit} more revenue, and {pays}"
     less = f"{most} to {least}" if ends.low > -math.inf else f"{most} or more"
     return f"{goes} {less}{unit} less revenue, so these rows show no gain that could pay for it"

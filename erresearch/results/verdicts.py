@@ -55,7 +55,6 @@ class ReasonCode(StrEnum):
     )
     FEW_CLUSTERS = ("few-clusters", "only {clusters} accounts: a decisive word needs {needed}")
     NO_LEAD = ("no-lead", "no lead of x could be tested, so the direction is open")
-    LEAD_OUTSIDE = ("lead-outside", "the lead of x (a placebo) is not inside ±{sesoi}: {lead}")
     REVERSE_AS_STRONG = ("reverse-as-strong", "the reverse direction is at least as strong: {found}")
     ONLY_BESIDE_SAME_PERIOD = (
         "only-beside-same-period",
@@ -68,7 +67,7 @@ class ReasonCode(StrEnum):
     )
     SAME_PERIOD_OTHER_WAY = (
         "same-period-other-way",
-        "x and y of the {same} move the other way, by {found}: a dip after a rise is no loss",
+        "x and y of the {same} move the other way: a dip after a rise is no loss",
     )
     ONLY_WITH_LARGEST = (
         "only-with-largest",
@@ -83,9 +82,13 @@ class ReasonCode(StrEnum):
         "same-period-open",
         "it is nil over the {after} and open over the {same}: {found} is not inside ±{sesoi}",
     )
+    SAME_PERIOD_MOVES = (
+        "same-period-moves",
+        "it is nil over the {after}, but what moves together in the {same} is not inside ±{sesoi}",
+    )
     LATER_PERIOD_OPEN = (
         "later-period-open",
-        "it is nil over the {after}, but x of {lag} periods before goes with y by {found}",
+        "it is nil over the {after}, but x of {lag} periods before goes with y",
     )
     HALVES_APART = (
         "halves-apart",
