@@ -12,6 +12,7 @@ import pytest
 import erresearch as er
 from erresearch.cli import main
 from erresearch.errors import DataError, DesignError
+from erresearch.experiments import read_plan
 from erresearch.exports import Export, read_export
 from erresearch.exports.reading import suggest_mapping
 from erresearch.panel import Rules
@@ -470,7 +471,12 @@ def test_months_give_no_weeks_and_every_advised_step_is_possible(
         said = " ".join(capsys.readouterr().err.split())
         assert "a plan draws days or weeks to pause in: files with a row per month. Make them by day" in said
     days(420).to_csv(folder / "shop.csv", index=False)
-    assert main(["plan", str(folder), "--tz", "UTC", "--freq", "W", "--out", str(tmp_path / "p")]) == 0
+    blocks = ["--block", "2", "--group", "4", "--washout", "1", "--weeks", "24"]
+    assert (
+        main(["plan", str(folder), "--tz", "UTC", "--freq", "W", *blocks, "--out", str(tmp_path / "p")]) == 0
+    )
+    design = read_plan(tmp_path / "p").design
+    assert (design.block, design.size, design.washout, design.groups) == (2, 4, 1, 3)
 
 
 @pytest.mark.parametrize("words", ["Week of {:%b %-d, %Y}", "w/c {:%d/%m/%Y}", "Week commencing {:%Y-%m-%d}"])

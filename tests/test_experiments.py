@@ -19,7 +19,7 @@ import erresearch as er
 import erresearch.experiments
 from erresearch.claims.sharing import read_findings
 from erresearch.errors import DataError, DesignError, UnknownNameError
-from erresearch.experiments import PauseDesign, Schedule, planning, power_analysis
+from erresearch.experiments import Blocks, PauseDesign, Schedule, planning, power_analysis
 from erresearch.experiments.documents import calendar_text, page
 from erresearch.experiments.history import (
     calendar_terms,
@@ -451,7 +451,8 @@ def test_what_a_wrong_block_costs_is_shown(plan):
 def test_several_shops_with_draws_of_their_own():
     rows = weekly(shops=3)
     plan = er.plan_experiment(rows, block=2, lags=(0, 1))
-    assert {row.smallest_p for row in plan.power} == {0.001}  # 2 of 2¹⁸ plans, of which 999 are drawn
+    # 2 of 2⁹ plans, three pairs of each shop; of longer plans 999 are drawn
+    assert [row.smallest_p for row in plan.power] == [2 / 2**9, *([0.001] * (len(plan.power) - 1))]
     assert plan.reasons[0].startswith("3 shops make too few pairs: each pauses in time")
     assert len({row.weeks for row in plan.power}) == len(plan.power)
     quick, placebos = (dict(plan.blocks) for plan in (planning.quick_plan(rows), er.plan_experiment(rows)))
@@ -473,8 +474,54 @@ def test_many_shops_are_planned_by_what_finds_more():
     assert re.match(
         r"14 shops: with pauses in time, .* find about \d+ % .* for good, \d+ %\.", plan.reasons[0]
     )
-    # weeks too few for six pairs of blocks leave the pairs of shops
-    assert er.plan_experiment(rows, weeks=10, lags=(0, 1)).design.kind == "shops"
+    # so many draws together need no six pairs each
+    short = er.plan_experiment(rows, weeks=10, lags=(0, 1))
+    assert (short.design.kind, short.design.groups, short.own_power.smallest_p) == ("time", 2, 0.001)
+
+
+def test_shops_with_draws_of_their_own_need_fewer_pairs_each_and_p_values_stay_exact():
+    rows = weekly(shops=3)
+    plan = er.plan_experiment(rows, weeks=8, block=2, lags=(0, 1))
+    assert (plan.design.groups, plan.own_power.smallest_p) == (2, 2 / 64)
+    with pytest.raises(
+        DesignError, match=r"fewer than 2 groups of blocks.*smallest p-value is 0\.25.*2 or more"
+    ):
+        er.plan_experiment(rows, weeks=4, block=2)
+    # whichever of the 64 plans had been drawn: of those same weeks, judged by each, no more than a share of α have p ≤ α
+    every, complete = redraws(plan.design, 3, plan.seed)
+    after, pvalues = weekly(104 + 9, shops=3), []
+    for posting in every.reshape(len(every), 3, -1):
+        other = replace(plan, schedule=replace(plan.schedule, posting=posting))
+        pvalues.append(er.judge_experiment(after, other).pvalue)
+    assert complete
+    assert len(every) == 64
+    assert min(pvalues) in (1 / 64, 2 / 64)
+    for level in np.arange(1, 65) / 64:
+        assert np.mean(np.array(pvalues) <= level + 1e-9) <= level + 1e-9
+
+
+def test_groups_of_four_and_a_wash_out():
+    rows = weekly()
+    plan = er.plan_experiment(rows, block=Blocks(2, size=4, washout=1), weeks=24, lags=(0, 1))
+    assert (plan.design.groups, plan.design.size, plan.design.washout) == (3, 4, 1)
+    assert plan.own_power.smallest_p == 2 / 6**3
+    assert plan.table.columns[1] == "groups"
+    assert "half of the blocks of each group of 4" in str(plan)
+    by_formula = power_analysis.approximated(plan.design, noises_of(plan.history), 0.05, plan.seed)
+    assert by_formula.detectable == pytest.approx(plan.own_power.detectable, rel=0.25)
+    longer = er.plan_experiment(rows, block=Blocks(washout=1), weeks=36, lags=(0, 1))
+    assert [length for length, _ in longer.blocks] == [2, 3]
+    assert longer.design.washout == 1
+    # a design of one's own is compared at other lengths with its own groups and wash-out
+    assert [row.groups for row in er.plan_experiment(rows, design=plan.design).power] == [3, 4, 6]
+    for wrong, match in [
+        ({"size": 3}, "`size` must be an even number"), ({"size": 0}, "`size` must be"), ({"size": 10**9}, "`size` must"),
+        ({"length": 1.5}, "`block` must be 1 or more"), ({"washout": -1}, "`washout` must be 0 or more"),
+    ]:  # fmt: skip
+        with pytest.raises(DesignError, match=match):
+            Blocks(**wrong)
+    with pytest.raises(DesignError, match="fewer than 6 pairs of blocks fit into the plan"):
+        er.plan_experiment(rows, block=Blocks(washout=4))
 
 
 def test_a_plan_that_is_not_worth_it_says_so():
@@ -585,7 +632,7 @@ def test_damaged_plans(plan, tmp_path):
 # ------------------------------------------------------------------------------------------------ bad input
 def test_impossible_designs():
     with pytest.raises(DesignError, match=r"fewer than 6 groups.*smallest p-value is 0\.0625.*6 or more"):
-        replace(SIX, groups=5)
+        er.plan_experiment(weekly(), design=replace(SIX, groups=5))
     with pytest.raises(DesignError, match=r"fewer than 6 pairs of shops.*Pause in time"):
         PauseDesign(kind="shops", every="W", block=1, groups=5, lags=(0, 1), periods=12)
     with pytest.raises(UnknownNameError, match="no design 'tme'"):

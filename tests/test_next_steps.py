@@ -15,7 +15,8 @@ from erresearch.audits.next_steps import PlanCode, past_pauses, settling_plan, w
 from erresearch.claims.registry import grade
 from erresearch.experiments.planning import quick_plan
 from erresearch.panel import Panel
-from erresearch.results import Verdict
+from erresearch.results import Certainty, Verdict
+from erresearch.results.verdicts import LEVELS
 from erresearch.worlds import simulate_shop
 
 WEEKS = pd.date_range("2023-01-02", periods=104, freq="7D")
@@ -63,6 +64,11 @@ def test_what_stays_open_ends_with_a_plan_in_weeks_and_money():
     beside = {verdict.claim: [doubt.code for doubt in verdict.doubts] for verdict in with_plan(judged, plan)}
     assert beside == {"C01": ["plan"], "C02": ["plan"], "C18": ["plan"], "C09": [], "C07": []}
     assert with_plan(judged, settling_plan(None)) == tuple(judged)
+    # what is said with a certainty that is very low is open as well
+    levels = [replace(judged[0], word="supported", certainty=Certainty(level, 0, (), ())) for level in LEVELS]
+    assert [bool(verdict.doubts) for verdict in with_plan(levels, plan)] == [
+        level == "very low" for level in LEVELS
+    ]
 
 
 def test_a_pause_that_agrees_is_another_design():

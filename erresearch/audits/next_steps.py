@@ -37,7 +37,7 @@ _SHOWN_DAYS: Final = 5
 _FALSE: Final = 0.05
 #: A plan, named for people who never planned one.
 _PAUSES: Final = "randomised pauses (chance picks weeks in which you post nothing)"
-#: Words that a plan of pauses may settle.
+#: Words that a plan of pauses may settle; so it may one whose certainty is very low.
 _OPEN: Final = frozenset({"inconclusive", "association only", "not judged"})
 
 
@@ -286,7 +286,7 @@ def with_plan(
     Returns
     -------
     tuple of Verdict
-        The same words; of those that stay open, with the plan before what else would help.
+        The same words; of those that stay open or are very uncertain, with the plan before what else would help.
     """
     asked = {
         claim.id: claim
@@ -300,20 +300,17 @@ def with_plan(
     agrees = "supported" in less and "contradicted" not in less
     found = []
     for verdict in verdicts:
-        claim = asked.get(verdict.claim)
-        if claim is not None and plan.text and verdict.word in _OPEN:
-            verdict = replace(verdict, doubts=(said, *verdict.doubts))  # noqa: PLW2901
-        played = claim is not None and claim.arrow and "engagement" in claim.roles["x"]
-        if (
-            claim is not None
-            and played
-            and agrees
-            and verdict.word == "supported"
-            and verdict.certainty is not None
-        ):
-            codes = (*verdict.certainty.codes[1:], "independent-designs-agree")
-            verdict = replace(verdict, certainty=grade(claim.design, codes))  # noqa: PLW2901
-        found.append(verdict)
+        claim, sure = asked.get(verdict.claim), verdict.certainty
+        if claim is None:
+            found.append(verdict)
+            continue
+        played = claim.arrow and "engagement" in claim.roles["x"]
+        if played and agrees and verdict.word == "supported" and sure is not None:
+            sure = grade(claim.design, (*sure.codes[1:], "independent-designs-agree"))
+        # a word of which nobody can be sure waits for the plan as an open answer does
+        waits = verdict.word in _OPEN or (sure is not None and sure.level == "very low")
+        doubts = (said, *verdict.doubts) if plan.text and waits else verdict.doubts
+        found.append(replace(verdict, certainty=sure, doubts=doubts))
     return tuple(found)
 
 

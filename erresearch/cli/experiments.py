@@ -105,6 +105,8 @@ def wishes() -> dict[str, Any]:
 )
 @wish("--weeks", type=int, help="Length in weeks.  [default: the shortest that is enough, up to 52]")
 @wish("--block", type=int, help="Periods in a block.  [default: from the past]")
+@wish("--group", type=int, help="Blocks in a group, half of them pauses.  [default: 2]")
+@wish("--washout", type=int, help="Periods at the start of each block that do not count.  [default: 0]")
 @wish(
     "--lags",
     type=(int, int),
@@ -121,10 +123,11 @@ def plan_pauses(
     *, files: tuple[str, ...], freq: Freq, tz: str | None, currency: str | None, out: Path
 ) -> None:
     """Plan pauses in posting that can tell what posting brings, from exports or the folder of an audit."""
-    from erresearch.experiments import plan_experiment, write_plan
+    from erresearch.experiments import Blocks, plan_experiment, write_plan
 
     check_output(out, inputs=files)
     asked = wishes()
+    asked["block"] = Blocks(asked.get("block"), asked.pop("group", 2), asked.pop("washout", 0))
     plan = plan_experiment(_panel(files, asked["outcome"], tz, freq, currency), **asked)
     plan = replace(plan, currency=currency or plan.currency, zone=tz or plan.zone)
     written = write_plan(plan, out, inputs=files)

@@ -1,15 +1,16 @@
 from erresearch.experiments.designs import (
     DESIGNS as DESIGNS,
+    Blocks as Blocks,
     PauseDesign as PauseDesign,
     PausePlan as PausePlan,
     Power as Power,
     Schedule as Schedule,
-    wager as wager,
 )
 from erresearch.experiments.documents import (
     draw_plan as draw_plan,
     read_holdout as read_holdout,
     read_plan as read_plan,
+    wager as wager,
     write_holdout as write_holdout,
     write_plan as write_plan,
 )

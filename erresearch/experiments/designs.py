@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.experiments.history import DAYS, Series, day_of, fingerprint, fit_history
+from erresearch.experiments.history import DAYS, Series, fingerprint, fit_history
 from erresearch.results import Printed, Table, escape, plain, rounded
 
 Array = npt.NDArray[np.float64]
 Plans = npt.NDArray[np.bool_]
 Kind = Literal["time", "shops"]
 
-#: Fewest pairs (or groups): five give no two-sided p below 2/2⁵ = .0625.
+#: Fewest pairs of shops, and of draws by pairs of blocks: five give no two-sided p below 2/2⁵ = .0625.
 FEWEST: Final = 6
 #: What each design does, in one sentence.
 DESIGNS: Final[Mapping[Kind, str]] = MappingProxyType(
@@ -98,12 +97,6 @@ class PauseDesign:
                 got=f"{self.groups}", allowed=f"{FEWEST} or more",
                 fix="pause in time: design='time' (--design time)",
             )  # fmt: skip
-        if self.groups < FEWEST:
-            raise DesignError(
-                f"a plan of fewer than {FEWEST} groups of blocks can reach no p-value of .05",
-                got=f"{self.groups}, so that the smallest p-value is {self.smallest_p:.4g}",
-                allowed=f"{FEWEST} or more", fix="give it more weeks or shorter blocks",
-            )  # fmt: skip
 
     @property
     def length(self) -> int:
@@ -153,6 +146,75 @@ class PauseDesign:
         begun = min(self.groups, -(-periods // (self.block * self.size))) * units
         plans = math.comb(self.size, self.size // 2) ** min(begun, 99)
         return float(max(2 / plans, 1 / 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """How blocks are laid out; what is left out is chosen by the planner or usual.
+
+    Parameters
+    ----------
+    length : int, optional
+        Periods in a block.
+    size : int
+        Blocks in a group, half of them pauses in random order: 2 for pairs.
+    washout : int
+        Periods at the start of each block whose outcome is not used.
+
+    See Also
+    --------
+    plan_experiment : Takes them as `block`.
+
+    Examples
+    --------
+    >>> Blocks(4, size=4, washout=1)
+    Blocks(length=4, size=4, washout=1)
+    """
+
+    length: int | None = None
+    size: int = 2
+    washout: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no block."""
+        for wrong, count, least, step in (
+            ("`block` must be 1 or more periods", 1 if self.length is None else self.length, 1, 1),
+            ("`size` must be an even number of blocks", self.size, 2, 2),
+            ("`washout` must be 0 or more periods", self.washout, 0, 1),
+        ):
+            if not (isinstance(count, int) and least <= count <= _LONGEST and count % step == 0):
+                raise DesignError(wrong, got=repr(count)[:40], fix="count in whole numbers: block=2")
+
+
+def fewest_groups(size: int, units: int) -> int:
+    """Groups of blocks that a plan needs at least, so that a p-value of .05 can be reached.
+
+    What counts is how many plans chance could draw in all: shops that each have a draw of their own need fewer groups.
+
+    Examples
+    --------
+    >>> fewest_groups(2, 1), fewest_groups(2, 3), fewest_groups(4, 1), fewest_groups(2, 12)
+    (6, 2, 3, 1)
+    """
+    plans = math.comb(size, size // 2)
+    return next(groups for groups in itertools.count(1) if 2 / plans ** (groups * units) <= 0.05)
+
+
+def check_draws(design: PauseDesign, units: int) -> None:
+    """Refuse a plan in time that so many shops cannot tell anything by.
+
+    Raises
+    ------
+    DesignError
+        Naming how many groups of blocks there must be.
+    """
+    least = fewest_groups(design.size, units)
+    if design.kind == "time" and design.groups < least:
+        raise DesignError(
+            f"a plan of fewer than {least} groups of blocks can reach no p-value of .05",
+            got=f"{design.groups}, so that the smallest p-value is {design.reachable(design.length, units):.4g}",
+            allowed=f"{least} or more", fix="give it more weeks or shorter blocks",
+        )  # fmt: skip
 
 
 #: Longest plan, in days.
@@ -476,7 +538,7 @@ class PausePlan(Printed):
         return Table.of(
             (
                 "weeks",
-                "pairs",
+                "pairs" if self.design.size == 2 else "groups",
                 "smallest p",
                 "false alarms",
                 "found 4 times in 5",
@@ -534,64 +596,3 @@ def seed_of(history: tuple[Series, ...], design: PauseDesign) -> int:
     True
     """
     return int(hashlib.sha256(f"{fingerprint(history)}\n{design.canonical}".encode()).hexdigest()[:16], 16)
-
-
-#: A plan of pauses, or of people held out (:class:`~erresearch.experiments.Holdout`).
-Planned = TypeVar("Planned", bound=Any)
-
-
-def wager(plan: Planned, claim: str, *, forecast: float, date: dt.date | str) -> Planned:
-    """Write down before the start what is claimed and expected; the plan's digest then covers it.
-
-    Parameters
-    ----------
-    plan : PausePlan or Holdout
-        As planned.
-    claim : str
-        What is claimed, in one sentence.
-    forecast : float
-        Expected effect of posting on the outcome, as a share: 0.1 for 10 %; of letters, in the outcome's unit by person.
-    date : datetime.date or str
-        Today, as 2026-01-31.
-
-    Returns
-    -------
-    PausePlan or Holdout
-        The same with the wager; publish its ``digest`` (of people held out, its ``deposit``).
-
-    Raises
-    ------
-    DesignError
-        If it has no claim or no number, if there is one already, or if the plan has begun.
-
-    See Also
-    --------
-    plan_experiment : Makes the plan.
-    judge_experiment : Judges what came of it.
-
-    Examples
-    --------
-    >>> wager.__name__
-    'wager'
-    """
-    if plan.wagered:
-        raise DesignError("this plan has a wager", got=f"of {plan.wagered}", fix="plan anew for another one")
-    if not (
-        isinstance(claim, str)
-        and claim.strip()
-        and isinstance(forecast, (int, float))
-        and math.isfinite(forecast)
-    ):
-        raise DesignError(
-            "a wager needs a claim and a forecast",
-            got=f"{len(str(claim).strip())} characters and {forecast!r}"[:60],
-            fix="write one sentence and a share such as forecast=0.1",
-        )
-    day = day_of(date, "date")
-    if isinstance(plan, PausePlan) and not day < plan.start:
-        raise DesignError(
-            "a wager comes before the start",
-            got=f"{day}, the start is {plan.start}",
-            fix="plan again with a later start (start=, --start)",
-        )
-    return replace(plan, claim=" ".join(claim.split()), forecast=float(forecast), wagered=str(day))

@@ -1,4 +1,4 @@
-"""A plan as files: what is fixed, the calendar, a page to read, and the way back."""
+"""What is written of a plan: the wager before its start; files, a calendar and a page; and the way back."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
-from erresearch.errors import DataError, ErresearchError
+from erresearch.errors import DataError, DesignError, ErresearchError
 from erresearch.experiments.designs import LOOK, PauseDesign, PausePlan, Power, Schedule, share_lost
-from erresearch.experiments.history import DAYS, Series, read_series
+from erresearch.experiments.history import DAYS, Series, day_of, read_series
 from erresearch.experiments.holdout import Holdout
 from erresearch.experiments.power_analysis import wrong_blocks
 from erresearch.io import pd
@@ -26,6 +26,67 @@ from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+#: A plan of pauses, or of people held out (:class:`~erresearch.experiments.Holdout`).
+Planned = TypeVar("Planned", bound=Any)
+
+
+def wager(plan: Planned, claim: str, *, forecast: float, date: dt.date | str) -> Planned:
+    """Write down before the start what is claimed and expected; the plan's digest then covers it.
+
+    Parameters
+    ----------
+    plan : PausePlan or Holdout
+        As planned.
+    claim : str
+        What is claimed, in one sentence.
+    forecast : float
+        Expected effect of posting on the outcome, as a share: 0.1 for 10 %; of letters, in the outcome's unit by person.
+    date : datetime.date or str
+        Today, as 2026-01-31.
+
+    Returns
+    -------
+    PausePlan or Holdout
+        The same with the wager; publish its ``digest`` (of people held out, its ``deposit``).
+
+    Raises
+    ------
+    DesignError
+        If it has no claim or no number, if there is one already, or if the plan has begun.
+
+    See Also
+    --------
+    plan_experiment : Makes the plan.
+    judge_experiment : Judges what came of it.
+
+    Examples
+    --------
+    >>> wager.__name__
+    'wager'
+    """
+    if plan.wagered:
+        raise DesignError("this plan has a wager", got=f"of {plan.wagered}", fix="plan anew for another one")
+    if not (
+        isinstance(claim, str)
+        and claim.strip()
+        and isinstance(forecast, (int, float))
+        and math.isfinite(forecast)
+    ):
+        raise DesignError(
+            "a wager needs a claim and a forecast",
+            got=f"{len(str(claim).strip())} characters and {forecast!r}"[:60],
+            fix="write one sentence and a share such as forecast=0.1",
+        )
+    day = day_of(date, "date")
+    if isinstance(plan, PausePlan) and not day < plan.start:
+        raise DesignError(
+            "a wager comes before the start",
+            got=f"{day}, the start is {plan.start}",
+            fix="plan again with a later start (start=, --start)",
+        )
+    return replace(plan, claim=" ".join(claim.split()), forecast=float(forecast), wagered=str(day))
 
 
 FORMAT: Final = 1

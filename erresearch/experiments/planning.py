@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any, Final, Literal
 
@@ -14,11 +14,14 @@ from erresearch.errors import DesignError, UnknownNameError
 from erresearch.experiments.designs import (
     DESIGNS,
     FEWEST,
+    Blocks,
     Kind,
     PauseDesign,
     PausePlan,
     Power,
     Schedule,
+    check_draws,
+    fewest_groups,
     seed_of,
     share_lost,
 )
@@ -57,7 +60,7 @@ def plan_experiment(
     outcome: str = "revenue",
     entity: str | None = None,
     design: Literal["auto", "time", "shops"] | PauseDesign = "auto",
-    block: int | None = None,
+    block: int | Blocks | None = None,
     lags: tuple[int, int] | None = None,
     weeks: int | None = None,
     delta: float = 0.05,
@@ -82,8 +85,9 @@ def plan_experiment(
         "time" pauses in blocks of time, "shops" pauses one shop of each of six or more pairs; "auto" takes, where there
         are twelve shops, the one that finds the smaller effect in the same weeks, else time. A :class:`PauseDesign` is
         taken as it is.
-    block : int, optional
-        Periods in a block. By default, the length that finds the smallest effect.
+    block : int or Blocks, optional
+        Periods in a block; :class:`Blocks` also says how many make a group and how many periods at their start do not
+        count (wash-out). By default, pairs without a wash-out, of the length that finds the smallest effect.
     lags : tuple of int, optional
         First and last period after posting in which it may work. By default, days 1 to 14 (weeks 0 to 2), or longer
         where that fits the past better.
@@ -105,7 +109,8 @@ def plan_experiment(
     Raises
     ------
     ErresearchError
-        If the history is too short or has too little revenue, if fewer than six pairs fit, or a number makes no sense.
+        If the history is too short or has too little revenue, if too few pairs fit to reach a p-value of .05 (six of one
+        shop, one each of six shops), or a number makes no sense.
 
     See Also
     --------
@@ -127,7 +132,8 @@ def plan_experiment(
     >>> plan.design.block, plan.design.groups, str(plan.start)
     (1, 12, '2025-12-29')
     """
-    asked = _Asked(outcome, entity, design, block, lags, weeks, delta, cost, start)
+    blocks = block if isinstance(block, Blocks) else Blocks(block)
+    asked = _Asked(outcome, entity, design, blocks, lags, weeks, delta, cost, start)
     return _planned(history, asked, foreseen)
 
 
@@ -157,7 +163,7 @@ class _Asked:
     outcome: str = "revenue"
     entity: str | None = None
     design: str | PauseDesign = "auto"
-    block: int | None = None
+    blocks: Blocks = field(default_factory=Blocks)
     lags: tuple[int, int] | None = None
     weeks: int | None = None
     delta: float = 0.05
@@ -168,7 +174,7 @@ class _Asked:
 def _planned(
     history: Any, asked: _Asked, way: Callable[[PauseDesign, tuple[Model, ...], float, int], Power]
 ) -> PausePlan:
-    delta, block, weeks = asked.delta, asked.block, asked.weeks
+    delta, weeks = asked.delta, asked.weeks
     if not (isinstance(delta, Real) and 0 < delta < 1):
         raise DesignError("`delta` must be a share between 0 and 1", got=repr(delta), fix="use 0.05 for 5 %")
     if not (isinstance(asked.cost, Real) and not asked.cost < 0 and not math.isinf(asked.cost)):
@@ -177,10 +183,11 @@ def _planned(
         )
     shops = read_series(history, outcome=asked.outcome, entity=asked.entity)
     known = asked.design if isinstance(asked.design, PauseDesign) else None
+    layout = Blocks(known.block, known.size, known.washout) if known else asked.blocks
+    _check_calendar(shops, known, weeks)
     reasons: list[str] = []
     kind = known.kind if known else _kind(asked, shops, reasons)
     shops = matched(shops) if kind == "shops" else shops
-    _check_calendar(shops, known, weeks, block)
     noises = noises_of(shops, in_pairs=kind == "shops")
     window = known.lags if known else asked.lags or _window(shops, reasons)
 
@@ -190,23 +197,24 @@ def _planned(
     blocks: tuple[tuple[int, float], ...] = ()
     if known is None and kind == "time":
         blocks = tuple(
-            (size, foresee(tried).detectable)
-            for size in _sizes(shops, weeks)
-            for tried in [_designed(kind, shops, size, window, weeks or 52)]
+            (length, foresee(tried).detectable)
+            for length in _lengths(shops, weeks, layout)
+            for tried in [_designed(kind, shops, replace(layout, length=length), window, weeks or 52)]
         )
-        if block is None:
+        if layout.length is None:
             least = min(effect for _, effect in blocks)
-            block = next(size for size, effect in blocks if effect <= NEARLY * least)
-            reasons.append(_why_block(block, blocks, shops[0].every, weeks or 52))
+            layout = replace(layout, length=next(n for n, effect in blocks if effect <= NEARLY * least))
+            reasons.append(_why_block(layout, blocks, shops, weeks or 52))
     own = math.ceil(known.length * DAYS[known.every] / 7) if known else weeks
-    length_of_block = known.block if known else 1 if block is None else block
 
     def shaped(length: int) -> PauseDesign:
-        if known is not None and length == own:
-            return known
-        return _designed(kind, shops, length_of_block, window, length)
+        if known is None or length != own:
+            made = _designed(kind, shops, layout, window, length)
+            return made if known is None else replace(made, carried=known.carried)
+        check_draws(known, len(shops))
+        return known
 
-    rows, chosen = _choose_length(shaped, own, foresee)
+    rows, chosen = _choose_length(shaped, own, foresee, _groups(layout, shops))
     if known is None and weeks is None and chosen.groups != rows[-1].groups:
         reasons.append("Shorter plans would miss the smallest effect of interest more than once in five.")
     complete = shaped(chosen.weeks)
@@ -237,14 +245,15 @@ def _kind(asked: _Asked, shops: tuple[Series, ...], reasons: list[str]) -> Kind:
                 f"{len(shops)} shops make too few pairs: each pauses in time, by a draw of its own."
             )
         return "time"
-    _check_calendar(shops, None, asked.weeks, asked.block)
     weeks, every = asked.weeks or 52, shops[0].every
     tried: dict[Kind, float] = {"time": math.inf, "shops": math.inf}
     for kind in tried:
         own = matched(shops) if kind == "shops" else shops
-        block = min(asked.block or USUAL_BLOCK[every], weeks * 7 // (2 * FEWEST * DAYS[every]))
-        if block or kind == "shops":
-            design = _designed(kind, own, block, asked.lags or DEFAULT_WINDOW[every], weeks)
+        longest = weeks * 7 // (asked.blocks.size * DAYS[every])
+        block = min(asked.blocks.length or USUAL_BLOCK[every], longest)
+        if block > asked.blocks.washout or kind == "shops":
+            layout = replace(asked.blocks, length=block)
+            design = _designed(kind, own, layout, asked.lags or DEFAULT_WINDOW[every], weeks)
             noises = noises_of(own, in_pairs=kind == "shops")
             tried[kind] = approximated(design, noises, asked.delta, seed_of(own, design)).detectable
     reasons.append(
@@ -255,9 +264,7 @@ def _kind(asked: _Asked, shops: tuple[Series, ...], reasons: list[str]) -> Kind:
     return min(tried, key=lambda kind: tried[kind])
 
 
-def _check_calendar(
-    shops: tuple[Series, ...], known: PauseDesign | None, weeks: int | None, block: int | None
-) -> None:
+def _check_calendar(shops: tuple[Series, ...], known: PauseDesign | None, weeks: int | None) -> None:
     if len({(shop.every, str(shop.dates[-1])) for shop in shops}) > 1:
         raise DesignError(
             "the shops' histories end on different days or have different periods",
@@ -270,8 +277,6 @@ def _check_calendar(
             got=f"{known.every} and {shops[0].every}",
             fix="build the panel with the design's freq (--freq)",
         )
-    if block is not None and not (isinstance(block, int) and block >= 1):
-        raise DesignError("`block` must be 1 or more periods", got=repr(block), fix="use block=2")
     if weeks is not None and not (isinstance(weeks, int) and 4 <= weeks <= 260):
         raise DesignError("`weeks` is no length of a plan", got=repr(weeks), allowed="4 to 260")
 
@@ -293,24 +298,35 @@ def matched(shops: tuple[Series, ...]) -> tuple[Series, ...]:
     return tuple(shops[at] for at in nearest_pairs(innovations_of(shops)))
 
 
-def _sizes(shops: tuple[Series, ...], weeks: int | None) -> list[int]:
+def _lengths(shops: tuple[Series, ...], weeks: int | None, layout: Blocks) -> list[int]:
+    """Lengths of a block that are compared: of which enough groups fit."""
     step, longest = DAYS[shops[0].every], 7 * (weeks or 52)
-    sizes = [size for size in BLOCKS[shops[0].every] if 2 * size * FEWEST * step <= longest]
-    if not sizes:
+    needed = layout.size * fewest_groups(layout.size, len(shops)) * step
+    possible = [length for length in BLOCKS[shops[0].every] if length > layout.washout]
+    fitting = [length for length in possible if needed * length <= longest]
+    if not fitting:
         raise DesignError(
-            f"fewer than {FEWEST} pairs of blocks fit into the plan",
-            got=f"{weeks} weeks of blocks of {BLOCKS[shops[0].every][0]} or more periods",
-            allowed=f"at least {2 * FEWEST * BLOCKS[shops[0].every][0] * step // 7} weeks",
+            f"fewer than {_groups(layout, shops)} of blocks fit into the plan",
+            got=f"{weeks or 52} weeks of blocks of {min(possible, default=layout.washout + 1)} or more periods",
+            allowed=f"at least {needed * min(possible, default=layout.washout + 1) // 7} weeks",
             fix="give it more weeks",
         )
-    return sizes
+    return fitting
 
 
-def _why_block(block: int, blocks: Sequence[tuple[int, float]], every: Freq, weeks: int) -> str:
+def _groups(layout: Blocks, shops: tuple[Series, ...]) -> str:
+    """The fewest groups of blocks in words."""
+    return f"{fewest_groups(layout.size, len(shops))} {'pairs' if layout.size == 2 else 'groups'}"
+
+
+def _why_block(
+    layout: Blocks, blocks: Sequence[tuple[int, float]], shops: tuple[Series, ...], weeks: int
+) -> str:
+    block, every = layout.length or 1, shops[0].every
     rest = "; ".join(f"{_counted(size, every)}: {share_lost(effect)}" for size, effect in blocks)
     longer = ["longer ones gain little"] if block < blocks[-1][0] else []
     shorter = ["shorter ones miss more"] if block > blocks[0][0] else []
-    why = ", ".join([*longer, *shorter]) or f"of longer ones no {FEWEST} pairs fit"
+    why = ", ".join([*longer, *shorter]) or f"of longer ones no {_groups(layout, shops)} fit"
     return (
         f"Blocks of {_counted(block, every)}: {why}"
         f" (found four times in five over {weeks} weeks, by length of a block: {rest})."
@@ -349,22 +365,27 @@ def _span(window: tuple[int, int], every: Freq) -> str:
 
 
 def _designed(
-    kind: Kind, shops: tuple[Series, ...], block: int, lags: tuple[int, int], weeks: int
+    kind: Kind, shops: tuple[Series, ...], layout: Blocks, lags: tuple[int, int], weeks: int
 ) -> PauseDesign:
-    every, step = shops[0].every, DAYS[shops[0].every]
+    every, periods = shops[0].every, weeks * 7 // DAYS[shops[0].every]
     if kind == "shops":
-        periods = weeks * 7 // step
         return PauseDesign(
             kind="shops", every=every, block=1, groups=len(shops) // 2, lags=lags, periods=periods
         )
-    groups = weeks * 7 // (step * 2 * block)
-    return PauseDesign(kind="time", every=every, block=block, groups=groups, lags=lags, carried=every == "W")
+    block, size = layout.length or 1, layout.size
+    made = PauseDesign(
+        kind="time", every=every, block=block, groups=periods // (size * block) if size > 0 else 0, lags=lags,
+        size=size, washout=layout.washout, carried=every == "W",
+    )  # fmt: skip
+    check_draws(made, len(shops))
+    return made
 
 
 def _choose_length(
     shaped: Callable[[int], PauseDesign],
     own: int | None,
     foresee: Callable[[PauseDesign], Power],
+    needed: str,
 ) -> tuple[tuple[Power, ...], Power]:
     """What plans of several lengths would find; the own one, or the shortest that finds delta."""
     found: dict[int, Power] = {}
@@ -380,7 +401,7 @@ def _choose_length(
     rows = tuple(found.values())
     if not rows:
         raise DesignError(
-            f"fewer than {FEWEST} pairs of blocks fit into a year",
+            f"fewer than {needed} of blocks fit into a year",
             got="blocks that long",
             fix="use block=1 (--block 1)",
         )

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from erresearch.experiments.designs import (
     BELIEVABLE,
-    FEWEST,
     Array,
     PauseDesign,
     PausePlan,
     Power,
+    fewest_groups,
     share_lost,
 )
 from erresearch.experiments.history import (
@@ -107,8 +107,9 @@ def approximated(
 ) -> Power:
     """Foresee by a formula: the mean power of Student's t over plans that chance could draw.
 
-    The noncentrality of each plan is δ z′Mz₀/√(z′Mz), with one degree of freedom less than groups
-    (of all shops); the noise is taken for white after its filter, which placebo plans do not have to believe.
+    The noncentrality of each plan is δ z′Mz₀/√(z′Mz), with one degree of freedom less than pairs (of all shops; a group
+    of four blocks counts as three); the noise is taken for white after its filter, which placebo plans do not have to
+    believe.
 
     Parameters
     ----------
@@ -146,7 +147,8 @@ def approximated(
     really = _built_up(design, noises, z if truth is None else exposure(plans, truth))
     root = np.maximum(strength(_empty_windows(noises, design), z, really), 1e-9)
     effects = np.r_[0.0, delta, np.linspace(0.25, 8, 125) / root.mean()]
-    df = design.groups * (len(noises) if design.kind == "time" else 1) - 1
+    # draws that are free: of a group of blocks all but one
+    df = design.groups * (design.size - 1) * (len(noises) if design.kind == "time" else 1) - 1
     critical = stdtrit(df, 0.975)
     shift = effects[:, None] * root
     found = stdtr(df, shift - critical) + stdtr(df, -shift - critical)
@@ -210,7 +212,7 @@ def wrong_blocks(plan: PausePlan) -> Table:
     lags = {last: (first, last) for first, last in (*WINDOWS[design.every], design.lags)}
     rows: list[list[str | float]] = []
     for block, _ in plan.blocks:
-        groups = max(design.length // (2 * block), FEWEST)
+        groups = max(design.length // (2 * block), fewest_groups(2, len(noises)))
         tried = replace(design, block=block, groups=groups, size=2, washout=0)
         ways = (approximated(tried, noises, plan.delta, plan.seed, truth=lags[last]) for last in sorted(lags))
         found = [way.detectable for way in ways]
