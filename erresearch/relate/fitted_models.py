@@ -23,6 +23,18 @@ from erresearch.results import Estimate, Fit, IntervalKind, StudentT
 from erresearch.results.rounding import grouped
 
 Covariance = Literal["auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"]
+Family = Literal["gaussian", "poisson", "logit"]
+#: The bootstrap that goes with each, and what an own variance is called.
+_BOOTSTRAP: Mapping[Family, str] = {
+    "gaussian": "restricted wild cluster bootstrap",
+    "poisson": "restricted score bootstrap",
+    "logit": "restricted score bootstrap",
+}
+_OWN_VARIANCE: Mapping[Family, str] = {
+    "gaussian": "homoskedastic errors",
+    "poisson": "Poisson variance",
+    "logit": "binomial variance",
+}
 #: Share of a coefficient's variance that may come from rows that fit by themselves.
 _LOST = 1e-6
 _CLUSTERED, _ROBUST = ("auto", "wild", "CRV3", "CRV1"), ("auto", "HC3", "HC1", "iid")
@@ -36,65 +48,34 @@ class Fitted:
     ----------
     names : tuple of str
         Coefficients in their order.
-    outcome, words, bootstrap : str
-        Left-hand side, estimator in words, name of the bootstrap that goes with it.
+    words : str
+        Estimator in words.
+    family : {"gaussian", "poisson", "logit"}
+        What the mean is a function of, and how the variance follows from it.
     model : Scores
         Estimates, bread and account scores (about the origin).
     basis : (k, k) ndarray
         Carries coefficients about the origin to those about zero.
     values : (k,) ndarray
         Coefficients about zero.
-    covariance : (k, k) ndarray or None
-        Of rows without accounts; None where accounts give it.
-    label : str
-        Name of that covariance.
-    lone : (k, k) ndarray, optional
-        Part of the Hessian from rows that fit by themselves (HC3): what is known only from them has no known error.
+    slopes : (k, k) ndarray
+        Cross-products, or Hessian, of the regressors without the constant.
     df_resid : int
         Residual degrees of freedom.
-    r2, condition_number, residual_variance : float
+    r2, residual_variance : float
         As in Fit.
-    vif : mapping
-        As in Fit.
-    dropped : mapping
-        As in Fit.
-    by : str, optional
-        The clustering column; None where rows are independent.
     """
 
     names: tuple[str, ...]
-    outcome: str
     words: str
-    bootstrap: str
+    family: Family
     model: Scores
     basis: np.ndarray
     values: np.ndarray
-    covariance: np.ndarray | None
-    label: str
-    lone: np.ndarray | None
+    slopes: np.ndarray
     df_resid: int
     r2: float
-    condition_number: float
-    vif: Mapping[str, float]
-    dropped: Mapping[str, int]
     residual_variance: float = math.nan
-    by: str | None = None
-
-    @property
-    def coefficients(self) -> list[tuple[str, float]]:
-        """Name and value of each coefficient about zero."""
-        return list(zip(self.names, map(float, self.values), strict=True))
-
-    def carried(self, covariance: np.ndarray) -> np.ndarray:
-        """Covariance about zero from that about the origin; infinite where one row carries a coefficient alone."""
-        carried = np.asarray(self.basis @ covariance @ self.basis.T)
-        if self.lone is not None:
-            influence = self.basis @ self.model.bread
-            own, whole = influence @ self.lone @ influence.T, influence @ self.basis.T
-            lost = np.diag(own) > _LOST * np.diag(whole)
-            carried[lost], carried[:, lost] = 0.0, 0.0
-            carried[lost, lost] = np.inf
-        return carried
 
 
 def check_covariance(cov: str, *, clustered: bool) -> None:
@@ -111,48 +92,50 @@ def check_covariance(cov: str, *, clustered: bool) -> None:
         raise DesignError(f"cov={cov!r} does not go with {kind}", allowed=", ".join(allowed))
 
 
-def assemble(fitted: Fitted, *, cov: Covariance, level: float, rng: int) -> Fit:
+def assemble(fitted: Fitted, moments: Moments, *, cov: Covariance, level: float, rng: int) -> Fit:
     """Give every coefficient its interval by the rule of the house, or by the covariance asked for."""
-    model, few = fitted.model, math.nan
-    accounts = 0 if fitted.by is None else model.clusters
-    if fitted.by is not None:
+    model, few, by = fitted.model, math.nan, moments.by
+    accounts = 0 if by is None else model.clusters
+    if by is None:
+        covariance, label = _row_covariance(fitted, moments, cov)
+        df, bootstrapped = float(fitted.df_resid), [False] * len(fitted.names)
+    else:
         sizes = [effective_clusters(model, a) for a in fitted.basis]
-        few = min(sizes)
-        covariance = fitted.carried(crv1(model)) if cov == "CRV1" else crv3(model, fitted.basis)
-        df = float(accounts - 1)
+        few, df = min(sizes), float(accounts - 1)
+        carried = fitted.basis @ crv1(model) @ fitted.basis.T if cov == "CRV1" else None
+        covariance = crv3(model, fitted.basis) if carried is None else carried
         bootstrapped = [cov == "wild" or (cov == "auto" and size < FEW_CLUSTERS) for size in sizes]
         label = f"{'CRV1' if cov == 'CRV1' else 'CRV3'}, t({accounts - 1})"
         if any(bootstrapped):
-            label = f"{fitted.bootstrap} ({few:.1f} effective of {grouped(accounts, fitted.by)})"
-    else:
-        assert fitted.covariance is not None
-        covariance, df, label = fitted.carried(fitted.covariance), float(fitted.df_resid), fitted.label
-        bootstrapped = [False] * len(fitted.names)
+            label = f"{_BOOTSTRAP[fitted.family]} ({few:.1f} effective of {grouped(accounts, by)})"
     method = f"{fitted.words}, {label}"
     estimates = {}
     draws = enough_draws(level)
     drawn = iter(
         wild_bootstraps(model, fitted.basis[bootstrapped], draws=draws, rng=rng) if any(bootstrapped) else ()
     )
-    for (name, value), variance, boot in zip(
-        fitted.coefficients, np.diag(covariance), bootstrapped, strict=True
+    for name, value, variance, boot in zip(
+        fitted.names, map(float, fitted.values), np.diag(covariance), bootstrapped, strict=True
     ):
         estimate = StudentT(value, _root(float(variance)), df).estimate(
-            name, level, n_rows=model.n_rows, n_accounts=accounts, method=method, by=fitted.by or ""
+            name, level, n_rows=model.n_rows, n_accounts=accounts, method=method, by=by or ""
         )
         estimates[name] = estimate.about(replace(next(drawn), value=value)) if boot else estimate
+    scale = np.sqrt(np.diag(fitted.slopes))
+    scaled = fitted.slopes / np.outer(scale, scale)
+    eigenvalues, inflation = np.linalg.eigvalsh(scaled), np.diag(np.linalg.inv(scaled))
     return Fit(
         estimates=estimates,
-        outcome=fitted.outcome,
+        outcome=moments.columns[-1],
         method=method,
         cov=covariance,
         r2=fitted.r2,
-        vif=fitted.vif,
-        condition_number=fitted.condition_number,
+        vif=dict(zip(moments.columns[:-1], map(float, inflation), strict=True)),
+        condition_number=math.sqrt(eigenvalues[-1] / eigenvalues[0]),
         n_rows=model.n_rows,
         n_accounts=accounts,
         effective_accounts=few,
-        dropped=fitted.dropped,
+        dropped=moments.dropped,
         residual_variance=fitted.residual_variance,
         model=fitted,
         interval_kind=IntervalKind.WILD_BOOTSTRAP if any(bootstrapped) else IntervalKind.STUDENT_T,
@@ -230,13 +213,6 @@ def _root(variance: float) -> float:
     return math.sqrt(variance) if variance > 0 else 0.0
 
 
-Family = Literal["gaussian", "poisson", "logit"]
-
-_OWN_VARIANCE: Mapping[Family, str] = {
-    "gaussian": "homoskedastic errors",
-    "poisson": "Poisson variance",
-    "logit": "binomial variance",
-}
 #: 1 − h of a row below which the row fits by itself.
 _LONE = 1e-8
 
@@ -265,60 +241,41 @@ def unpack(values: dict[str, Any], prefix: str, k: int) -> np.ndarray:
     return out
 
 
-def row_covariance(
-    moments: Moments,
-    beta: np.ndarray,
-    bread: np.ndarray,
-    cov: str,
-    df_resid: int,
-    *,
-    intercept: bool = True,
-    family: Family = "gaussian",
-    sigma2: float = 1.0,
-) -> tuple[np.ndarray | None, str, np.ndarray | None]:
-    """Covariance of a fit of independent rows: HC3 for "auto", HC1, or the model's own for "iid".
+def _row_covariance(fitted: Fitted, moments: Moments, cov: str) -> tuple[np.ndarray, str]:
+    """Covariance of independent rows about zero, and its name: HC3 for "auto", HC1, or the model's own for "iid".
 
-    Returns
-    -------
-    covariance : (k, k) ndarray
-        About the origin.
-    label : str
-        Its name, with the degrees of freedom.
-    lone : (k, k) ndarray or None
-        Hessian of the rows that fit by themselves, where there are any.
+    It is infinite where one row carries a coefficient alone.
 
     Raises
     ------
     DesignError
         If the moments came without the rows that a robust covariance needs.
     """
-    if moments.by is not None:
-        return None, "", None
+    basis, bread, df = fitted.basis, fitted.model.bread, fitted.df_resid
     if cov == "iid":
-        return sigma2 * bread, f"{_OWN_VARIANCE[family]}, t({df_resid})", None
+        sigma2 = fitted.residual_variance if fitted.family == "gaussian" else 1.0
+        return sigma2 * basis @ bread @ basis.T, f"{_OWN_VARIANCE[fitted.family]}, t({df})"
     kind = "HC1" if cov == "HC1" else "HC3"
     moments.need_rows(
         f"{kind} needs one more pass over the rows",
         fix="estimate from the rows, give `by` when the moments are made, or ask for cov='iid'",
     )
-    power = 0 if kind == "HC1" else 2
-    meat, lone = _leverage_pass(moments, beta, bread, intercept=intercept, power=power, family=family)
-    factor = moments.rows / df_resid if kind == "HC1" else 1.0
-    return factor * bread @ meat @ bread, f"{kind}, t({df_resid})", lone
+    meat, lone = _leverage_pass(fitted, moments, power=0 if kind == "HC1" else 2)
+    factor = moments.rows / df if kind == "HC1" else 1.0
+    influence = basis @ bread
+    covariance = np.asarray(factor * influence @ meat @ influence.T)
+    if lone is not None:
+        own, whole = influence @ lone @ influence.T, influence @ basis.T
+        lost = np.diag(own) > _LOST * np.diag(whole)
+        covariance[lost], covariance[:, lost] = 0.0, 0.0
+        covariance[lost, lost] = np.inf
+    return covariance, f"{kind}, t({df})"
 
 
-def _leverage_pass(
-    moments: Moments,
-    beta: np.ndarray,
-    bread: np.ndarray,
-    *,
-    intercept: bool,
-    power: int,
-    family: Family,
-) -> tuple[np.ndarray, np.ndarray | None]:
+def _leverage_pass(fitted: Fitted, moments: Moments, *, power: int) -> tuple[np.ndarray, np.ndarray | None]:
     """Σ_i x_i x_iᵀ e_i² / (1 − h_i)^power: the meat of HC1 (power 0) and HC3 (power 2).
 
-    The mean is xβ, exp(xβ) or 1/(1 + exp(−xβ)) by `family`; h_i is weighted by the variance that goes with it.
+    The mean is xβ, exp(xβ) or 1/(1 + exp(−xβ)) by family; h_i is weighted by the variance that goes with it.
 
     Returns
     -------
@@ -328,7 +285,9 @@ def _leverage_pass(
         Their part of the Hessian: what is known only from them has no error that rows could tell. None without power,
         or where there are none.
     """
-    source = moments.need_rows()
+    source, family = moments.need_rows(), fitted.family
+    beta, bread = fitted.model.beta, fitted.model.bread
+    intercept = len(beta) == len(moments.columns)
     slopes, constant = (beta[1:], float(beta[0])) if intercept else (beta, 0.0)
     regressors = [*([nw.lit(1.0)] if intercept else []), *(source.z(name) for name in moments.columns[:-1])]
     k, outcome = len(regressors), moments.columns[-1]

@@ -41,7 +41,7 @@ from erresearch.relate.design import (
     sweep,
     without_constant,
 )
-from erresearch.relate.fitted_models import Covariance, Fitted, assemble, check_covariance, row_covariance
+from erresearch.relate.fitted_models import Covariance, Fitted, assemble, check_covariance
 from erresearch.relate.scores import Scores
 from erresearch.results import Fit
 
@@ -60,8 +60,7 @@ class _Solved:
     bread: np.ndarray
     rss: float
     tss: float
-    smallest: float
-    largest: float
+    slopes: np.ndarray  # cross-products of the regressors without the constant
     constant: float  # intercept about zero, where it was refined
 
     def scores(self, rows: int) -> Scores:
@@ -86,51 +85,32 @@ def least_squares(
     within = None if timed else "account" in effects
     moments = open_moments(data, [*on, outcome], by=by, period=period if timed else None, within=within)
     check_covariance(cov, clustered=moments.by is not None)
-    fitted = _fitted(moments, solve(moments, effects), _words(effects, moments.by), cov)
-    return assemble(fitted, cov=cov, level=level, rng=rng)
+    fitted = _fitted(moments, solve(moments, effects), effects)
+    return assemble(fitted, moments, cov=cov, level=level, rng=rng)
 
 
-def _fitted(moments: Moments, solved: _Solved, words: str, cov: Covariance) -> Fitted:
+def _fitted(moments: Moments, solved: _Solved, effects: tuple[Effect, ...]) -> Fitted:
     """The solution carried back from the origin, on its way to a Fit."""
     df_resid = moments.rows - len(solved.beta) - solved.swept.absorbed
-    sigma2 = max(solved.rss, 0.0) / df_resid
-    covariance, label, lone = row_covariance(
-        moments,
-        solved.beta,
-        solved.bread,
-        cov,
-        df_resid,
-        intercept=not solved.swept.absorbed,
-        sigma2=sigma2,
-    )
-    shift, basis = _back_from_origin(moments, solved.swept)
-    values = basis @ solved.beta + shift
-    if not math.isnan(solved.constant):
-        values[0] = solved.constant
+    basis = np.eye(len(solved.beta))
+    values = solved.beta
+    if not effects:
+        basis[0, 1:] = -moments.origin[:-1]
+        values = basis @ solved.beta
+        values[0] = values[0] + moments.origin[-1] if math.isnan(solved.constant) else solved.constant
+    named = [effect_word(moments.by) if effect == "account" else effect for effect in effects]
     return Fitted(
         names=solved.swept.names[:-1],
-        outcome=solved.swept.names[-1],
-        words=words,
-        bootstrap="restricted wild cluster bootstrap",
+        words=f"OLS with {' and '.join(named)} effects" if effects else "OLS",
+        family="gaussian",
         model=solved.scores(moments.rows),
         basis=basis,
         values=values,
-        covariance=covariance,
-        label=label,
-        lone=lone,
+        slopes=solved.slopes,
         df_resid=df_resid,
         r2=1 - solved.rss / solved.tss if solved.tss > 0 else math.nan,
-        condition_number=math.sqrt(solved.largest / solved.smallest),
-        vif=_vif(moments, solved),
-        dropped=moments.dropped,
-        residual_variance=sigma2,
-        by=moments.by,
+        residual_variance=max(solved.rss, 0.0) / df_resid,
     )
-
-
-def _words(effects: tuple[Effect, ...], by: str | None) -> str:
-    named = [effect_word(by) if effect == "account" else effect for effect in effects]
-    return f"OLS with {' and '.join(named)} effects" if effects else "OLS"
 
 
 def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
@@ -153,31 +133,7 @@ def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     known = moments.source is not None and not (effects and moments.source.groups)
     if hard and known and "period" not in effects:
         beta, constant, rss = refine(moments, beta, bread, intercept=not effects)
-    return _Solved(swept, beta, bread, rss, tss, float(values[0]), float(values[-1]), constant)
-
-
-def _back_from_origin(moments: Moments, swept: Swept) -> tuple[np.ndarray, np.ndarray]:
-    """Shift and basis that turn coefficients about the origin into coefficients about zero."""
-    k = len(swept.names) - 1
-    basis, shift = np.eye(k), np.zeros(k)
-    if swept.names[0] == "Intercept" and len(swept.names) > len(moments.columns):
-        basis[0, 1:] = -moments.origin[:-1]
-        shift[0] = moments.origin[-1]
-    return shift, basis
-
-
-def _vif(moments: Moments, solved: _Solved) -> dict[str, float]:
-    """1/(1 − R²) of each regressor on the others: [H⁻¹]_jj · H_jj, about the mean where there is an intercept."""
-    total = solved.swept.grams.sum(axis=0)[:-1, :-1]
-    names = solved.swept.names[:-1]
-    centred = np.diag(total).copy()
-    if names[0] == "Intercept" and len(names) == len(moments.columns):
-        centred -= total[0] ** 2 / total[0, 0]
-    return {
-        name: float(own * inverse)
-        for name, own, inverse in zip(names, centred, np.diag(solved.bread), strict=True)
-        if name != "Intercept"
-    }
+    return _Solved(swept, beta, bread, rss, tss, centred[:-1, :-1], constant)
 
 
 #: 2^27 + 1 cuts a double into two halves whose products are exact.

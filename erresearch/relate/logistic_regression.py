@@ -132,18 +132,9 @@ def logit(
     if not converged:
         raise _not_converged(moments, state, spread)
     alone = weight * (share * math.log(share) + (1 - share) * math.log(1 - share))
-    fitted = fitted_maximum(
-        moments,
-        state.beta,
-        state,
-        within=False,
-        words="logit",
-        family="logit",
-        r2=deviance_share(saturated, state.loglik, alone),
-        cov=cov,
-    )
-    fitted = replace(fitted, outcome=outcome)
-    return assemble(fitted, cov=cov, level=level, rng=rng)
+    r2 = deviance_share(saturated, state.loglik, alone)
+    fitted = fitted_maximum(moments, state.beta, state, words="logit", family="logit", r2=r2)
+    return replace(assemble(fitted, moments, cov=cov, level=level, rng=rng), outcome=outcome)
 
 
 def _open(

@@ -53,7 +53,6 @@ from erresearch.relate.fitted_models import (
     assemble,
     check_covariance,
     linear_predictor,
-    row_covariance,
     unpack,
 )
 from erresearch.relate.scores import Scores
@@ -162,61 +161,34 @@ def poisson(
         words += f" ({', '.join(map(repr, lost))} left out: predicts zeros perfectly)"
     y = float(totals.y.sum())
     alone = float(totals.alone.sum()) if within else y * math.log(y / moments.weight.sum())
-    fitted = fitted_maximum(
-        replace(moments, dropped=dropped),
-        beta,
-        state,
-        within=within,
-        words=words,
-        family="poisson",
-        r2=deviance_share(float(totals.ylogy.sum()), state.loglik, alone),
-        cov=cov,
-    )
-    return assemble(fitted, cov=cov, level=level, rng=rng)
+    moments = replace(moments, dropped=dropped)
+    r2 = deviance_share(float(totals.ylogy.sum()), state.loglik, alone)
+    fitted = fitted_maximum(moments, beta, state, words=words, family="poisson", r2=r2)
+    return assemble(fitted, moments, cov=cov, level=level, rng=rng)
 
 
 def fitted_maximum(
-    moments: Moments,
-    beta: np.ndarray,
-    state: State,
-    *,
-    within: bool,
-    words: str,
-    family: Family,
-    r2: float,
-    cov: Covariance,
+    moments: Moments, beta: np.ndarray, state: State, *, words: str, family: Family, r2: float
 ) -> Fitted:
     """A maximum on its way to a Fit; without effects the constant comes first, and is carried back from the origin."""
-    total = state.hessians.sum(axis=0)
-    bread = np.linalg.inv(total)
+    slopes = state.hessians.sum(axis=0)
+    bread, basis = np.linalg.inv(slopes), np.eye(len(beta))
+    within, names = len(beta) < len(moments.columns), moments.columns[:-1]
     parameters = len(beta) + (moments.accounts + moments.merged if within else 0)
     check_rows(moments.rows, parameters)
-    df_resid = moments.rows - parameters
-    covariance, label, lone = row_covariance(moments, beta, bread, cov, df_resid, family=family)
-    basis, slopes = np.eye(len(beta)), total
     if not within:
         basis[0, 1:] = -moments.origin[:-1]
-        slopes = without_constant(total)
-    scale = np.sqrt(np.diag(slopes))
-    values = np.linalg.eigvalsh(slopes / np.outer(scale, scale))
-    inflation = np.diag(np.linalg.inv(slopes)) * np.diag(slopes)
+        slopes, names = without_constant(slopes), ("Intercept", *names)
     return Fitted(
-        names=moments.columns[:-1] if within else ("Intercept", *moments.columns[:-1]),
-        outcome=moments.columns[-1],
+        names=names,
         words=words,
-        bootstrap="restricted score bootstrap",
+        family=family,
         model=Scores(beta, bread, state.scores, state.hessians, moments.rows, len(beta) + within),
         basis=basis,
         values=basis @ beta,
-        covariance=covariance,
-        label=label,
-        lone=lone,
-        df_resid=df_resid,
+        slopes=slopes,
+        df_resid=moments.rows - parameters,
         r2=r2,
-        condition_number=math.sqrt(values[-1] / values[0]),
-        vif=dict(zip(moments.columns[:-1], map(float, inflation), strict=True)),
-        dropped=moments.dropped,
-        by=moments.by,
     )
 
 
