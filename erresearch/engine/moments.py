@@ -29,7 +29,7 @@ from erresearch.engine.lazy_rows import (
     row_count,
 )
 from erresearch.engine.sources import Opened, gather, says_simulated
-from erresearch.engine.stored import fields_of, parts_of, read_archive, write_archive
+from erresearch.engine.stored import check_moments, fields_of, parts_of, read_archive, write_archive
 from erresearch.engine.table_files import check_files
 from erresearch.errors import ColumnError, DesignError, EngineError, ErresearchWarning, missing_columns
 from erresearch.io.resources import share_of_memory
@@ -466,7 +466,9 @@ class Moments:
             Where the parts do not hold together.
         """
         fields, cells = fields_of(words, arrays)
-        return cls(**fields, cells=None if cells is None else Cells(**cells))
+        made = cls(**fields, cells=None if cells is None else Cells(**cells))
+        check_moments(made)
+        return made
 
 
 def bounded_moments(

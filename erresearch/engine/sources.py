@@ -50,7 +50,7 @@ class Opened:
     frame : narwhals.LazyFrame
         Needed columns only.
     parts : tuple of (str, narwhals.LazyFrame)
-        Each file (or the one table) as it came, to say where a problem lies.
+        Path and rows of each file, or no path and the one table, as they came: to say where a problem lies.
     names : tuple of str
         Output name of each column asked for.
     roots : tuple of str
@@ -131,14 +131,14 @@ def open_rows(
     names, roots = _probe(columns, schema)
     needed = list(dict.fromkeys([*wanted, *roots]))
     if files is not None:
-        parts = tuple((repr(f.path), nw.from_native(f.rows)) for f in files)
+        parts = tuple((f.path, nw.from_native(f.rows)) for f in files)
         types: list[Mapping[str, Any]] = [nw.Schema.from_polars(f.schema) for f in files]
         named = [key for key in keys if key != period or key not in roots]
         frame = open_files(files, needed, numbers=numbers, keys=named)
     else:
         frame = _narrow(data, needed, numbers)
         small = not isinstance(data, nw.LazyFrame) and len(data) <= FEW
-        parts = (("the table", frame),)
+        parts = (("", frame),)
         types = [frame.collect_schema()]
     suspect = [name for name in numbers if any(_is_text(schema.get(name)) for schema in types)]
     check_text(parts, suspect)
@@ -485,7 +485,7 @@ def check_text(parts: Sequence[tuple[str, nw.LazyFrame[Any]]], columns: Names) -
     Parameters
     ----------
     parts : sequence of (str, narwhals.LazyFrame)
-        Each file (or the one table) as it came, with its name.
+        Path and rows of each file, or no path and the one table, as they came.
     columns : sequence of str
         Columns that must hold numbers; those that a part does not have as text are passed over.
 
@@ -494,11 +494,12 @@ def check_text(parts: Sequence[tuple[str, nw.LazyFrame[Any]]], columns: Names) -
     DataError
         If one of them holds text.
     """
-    for where, part in parts:
+    for path, part in parts:
         schema = part.collect_schema()
         for name in columns:
             if _is_text(schema.get(name)):
-                _raise_text(where, part, name, guessed=where.strip("'\"").lower().endswith(".csv"))
+                where = repr(path) if path else "the table"
+                _raise_text(where, part, name, guessed=path.lower().endswith(".csv"))
 
 
 def _raise_text(where: str, part: nw.LazyFrame[Any], name: str, *, guessed: bool) -> None:

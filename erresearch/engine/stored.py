@@ -21,6 +21,7 @@ from erresearch.errors import EngineError
 from erresearch.io.files import atomic_write
 
 if TYPE_CHECKING:
+    from erresearch.engine.aggregation import Cells
     from erresearch.engine.moments import Moments
 
 Array = np.ndarray[Any, Any]
@@ -72,7 +73,7 @@ def parts_of(moments: Moments) -> tuple[dict[str, Any], dict[str, Array]]:
 def fields_of(
     words: Mapping[str, Any], arrays: Mapping[str, Array]
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Fields of moments, and of their cells, from a file.
+    """Fields of moments, and of their cells, from a file; :func:`check_moments` looks whether they hold together.
 
     Parameters
     ----------
@@ -89,22 +90,31 @@ def fields_of(
     Raises
     ------
     ValueError, KeyError, TypeError
-        Where they do not hold together; the message names the part.
+        Where a part is missing or is no such thing; the message names it.
 
     See Also
     --------
     parts_of : The way there.
     """
-    fields = _words(words)
-    fields |= {name: arrays[name] for name in _NUMBERS}
+    fields = _words(words) | {name: arrays[name] for name in _NUMBERS}
     fields["keys"] = unpack_text(arrays["keys"], arrays["key_offsets"])
-    _check_groups(fields)
-    cells = None
-    if "periods" in arrays:
-        cells = {name: arrays[f"cell_{name}"] for name in _CELLS}
-        cells["periods"] = unpack_text(arrays["periods"], arrays["period_offsets"])
-        _check_cells(cells, fields)
-    return fields, cells
+    if "periods" not in arrays:
+        return fields, None
+    cells = {name: arrays[f"cell_{name}"] for name in _CELLS}
+    return fields, cells | {"periods": unpack_text(arrays["periods"], arrays["period_offsets"])}
+
+
+def check_moments(moments: Moments) -> None:
+    """Refuse moments that no rows can have given.
+
+    Raises
+    ------
+    ValueError
+        Naming the part.
+    """
+    _check_groups(moments)
+    if moments.cells is not None:
+        _check_cells(moments.cells, moments)
 
 
 def _need(holds: object, wrong: str) -> None:
@@ -138,9 +148,9 @@ def _words(words: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check_groups(fields: Mapping[str, Any]) -> None:
+def _check_groups(moments: Moments) -> None:
     """Shapes and types, whole counts, weights that are counts, different keys, products that rows can have."""
-    k, groups = len(fields["columns"]), len(fields["keys"])
+    k, groups = len(moments.columns), len(moments.keys)
     shapes = {
         "origin": (k,),
         "count": (groups,),
@@ -149,23 +159,20 @@ def _check_groups(fields: Mapping[str, Any]) -> None:
         "cross": (groups, k * (k + 1) // 2),
     }
     for name, shape in shapes.items():
-        array = fields[name]
+        array = getattr(moments, name)
         kind = "i" if name == "count" else "f"
         _need(array.shape == shape and array.dtype.kind == kind, f"{name} has another shape or type")
         _need(np.isfinite(array).all(), f"{name} is not finite")
-    count, weight, sums = fields["count"], fields["weight"], fields["sums"]
+    count, weight = moments.count, moments.weight
     _need((count >= 0).all() and (weight >= 0).all(), "a count or weight is negative")
-    _need(len(set(fields["keys"])) == groups, "two groups have one key")
-    _need(
-        fields["by"] is not None or groups <= 1, "there are several groups without a column that names them"
-    )
-    if fields["weights"] is None:
+    _need(len(set(moments.keys)) == groups, "two groups have one key")
+    named = moments.by is not None
+    _need(named or groups <= 1, "there are several groups without a column that names them")
+    if moments.weights is None:
         _need((weight == count).all(), "weights are no counts, and no column of weights is named")
-    cross = np.empty((groups, k, k))
-    i, j = np.triu_indices(k)
-    cross[:, i, j] = cross[:, j, i] = fields["cross"]
-    about = cross - sums[:, :, None] * sums[:, None, :] / np.where(weight > 0, weight, 1.0)[:, None, None]
-    _need(is_positive(about, np.einsum("gii->gi", cross)), "products that no rows can have")
+    _need(
+        is_positive(moments.within(), np.einsum("gii->gi", moments.grams())), "products that no rows can have"
+    )
 
 
 def is_positive(matrices: Array, scale: Array) -> bool:
@@ -188,14 +195,14 @@ def is_positive(matrices: Array, scale: Array) -> bool:
     return bool(np.linalg.eigvalsh(scaled)[:, 0].min() >= -_ROUNDING * matrices.shape[1])
 
 
-def _check_cells(cells: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+def _check_cells(cells: Cells, moments: Moments) -> None:
     """Places inside, no cell twice, and the same totals as the groups."""
-    account, period, weight, sums = (cells[name] for name in _CELLS)
-    groups, k = len(fields["keys"]), len(fields["columns"])
+    account, period, weight, sums = (getattr(cells, name) for name in _CELLS)
+    groups, k = len(moments.keys), len(moments.columns)
     size = (len(account),)
-    _need(fields["period"] is not None, "there are cells without a column that names their periods")
-    _need(len(set(cells["periods"])) == len(cells["periods"]), "two periods have one name")
-    for place, length in ((account, groups), (period, len(cells["periods"]))):
+    _need(moments.period is not None, "there are cells without a column that names their periods")
+    _need(len(set(cells.periods)) == len(cells.periods), "two periods have one name")
+    for place, length in ((account, groups), (period, len(cells.periods))):
         _need(place.shape == size and place.dtype.kind == "i", "cells do not fit")
         _need(not place.size or (place.min() >= 0 and place.max() < length), "cells do not fit")
     _need(weight.shape == size and sums.shape == (*size, k), "cells do not fit")
@@ -204,17 +211,16 @@ def _check_cells(cells: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
         np.isfinite(weight).all() and np.isfinite(sums).all() and (weight >= 0).all(), "cells are not finite"
     )
     _need(
-        len(np.unique(account * max(len(cells["periods"]), 1) + period)) == len(account),
+        len(np.unique(account * max(len(cells.periods), 1) + period)) == len(account),
         "a cell stands twice",
     )
     total = np.bincount(account, weights=weight, minlength=groups)
-    _need(np.allclose(total, fields["weight"], rtol=_ROUNDING), "cells do not add up to their groups")
-    spread = np.sqrt(np.abs(fields["weight"][:, None] * np.maximum(squares(fields["cross"], k), 0.0)))
+    _need(np.allclose(total, moments.weight, rtol=_ROUNDING), "cells do not add up to their groups")
+    spread = np.sqrt(np.abs(moments.weight[:, None] * np.maximum(squares(moments.cross, k), 0.0)))
     for column in range(k):
         added = np.bincount(account, weights=sums[:, column], minlength=groups)
         near = (
-            np.abs(added - fields["sums"][:, column])
-            <= _ROUNDING * (spread[:, column] + np.abs(added)) + 1e-12
+            np.abs(added - moments.sums[:, column]) <= _ROUNDING * (spread[:, column] + np.abs(added)) + 1e-12
         )
         _need(near.all(), "cells do not add up to their groups")
 

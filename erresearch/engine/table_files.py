@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import csv
 import json
 import re
@@ -161,12 +160,18 @@ def _is_part(path: Path) -> bool:
 def _open(path: str) -> TableFile:
     try:
         if path.lower().endswith(".csv"):
+            # a header's quotes stand as two, as they do in quoted cells
             guessed, texts = (
-                pl.scan_csv(path, glob=False, with_column_names=_unquoted, **settings)
+                pl.scan_csv(
+                    path,
+                    glob=False,
+                    with_column_names=lambda names: [name.replace('""', '"') for name in names],
+                    **settings,
+                )
                 for settings in ({"infer_schema_length": _GUESS_ROWS}, {"infer_schema": False})
             )
             # read in part, Polars would pass over a row with a cell too many, whose cells stand one column off
-            whole = texts.map_batches(_as_it_is, projection_pushdown=False, streamable=True)
+            whole = texts.map_batches(lambda rows: rows, projection_pushdown=False, streamable=True)
             return TableFile(path, whole, guessed.collect_schema())
         rows = pl.scan_parquet(path, glob="://" in path)
         return TableFile(path, rows, rows.collect_schema())
@@ -196,55 +201,32 @@ def first_line(error: BaseException) -> str:
     return said.rstrip(".")
 
 
-def _as_it_is(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows
-
-
 def check_files(parts: Iterable[tuple[str, Any]]) -> None:
-    """Name the file that cannot be read, after a pass over several failed.
+    """Read whole files after a pass over several failed, to name the one that cannot be read.
 
     Parameters
     ----------
     parts : sequence of (str, narwhals.LazyFrame)
-        Each file (or the one table) as it came, with its name.
+        Path and rows of each file; what has no path is no file.
 
     Raises
     ------
     EngineError
-        Naming the file.
+        Naming the file, with the place in a .csv.
     """
-    for where, part in parts:
-        if where.startswith(("'", '"')):
-            _refuse_unreadable(ast.literal_eval(where), part.to_native())
-
-
-def _refuse_unreadable(path: str, rows: pl.LazyFrame) -> None:
-    """Read a whole file after a pass over many failed, to say whether it was this one.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    rows : polars.LazyFrame
-        Its rows.
-
-    Raises
-    ------
-    EngineError
-        If it cannot be read, with the place in a .csv.
-    """
-    try:
-        for column in rows.collect_schema().names():
-            rows.select(_exact([column])).collect(engine="streaming")
-    except (Exception, pl.exceptions.PanicException) as error:
-        where = _odd_row(path) if path.lower().endswith(".csv") and "://" not in path else ""
-        raise EngineError(
-            f"cannot read {path!r}",
-            got=where or said_by(error),
-            fix="put cells with a comma in quotes, and write the file as UTF-8"
-            if where
-            else "check that the file is whole",
-        ) from error
+    for path, part in parts:
+        try:
+            for column in part.collect_schema().names() if path else ():
+                part.to_native().select(_exact([column])).collect(engine="streaming")
+        except (Exception, pl.exceptions.PanicException) as error:
+            where = _odd_row(path) if path.lower().endswith(".csv") and "://" not in path else ""
+            raise EngineError(
+                f"cannot read {path!r}",
+                got=where or said_by(error),
+                fix="put cells with a comma in quotes, and write the file as UTF-8"
+                if where
+                else "check that the file is whole",
+            ) from error
 
 
 def _odd_row(path: str) -> str:
@@ -264,31 +246,27 @@ def _odd_row(path: str) -> str:
     return ""
 
 
-def _unquoted(names: list[str]) -> list[str]:
-    """Names of a header whose quotes stand as two, as they do in quoted cells."""
-    return [name.replace('""', '"') for name in names]
-
-
-def read_files(
-    files: Sequence[TableFile], needed: Iterable[str], *, numbers: Iterable[str], keys: Iterable[str]
-) -> pl.LazyFrame:
-    """Read the needed columns of all files as one lazy table.
+def open_files(
+    files: Sequence[TableFile], needed: Names, *, numbers: Names, keys: Names
+) -> nw.LazyFrame[Any]:
+    """Columns of files as one lazy table: in Polars, or in DuckDB where memory is limited, since it can be capped.
 
     Parameters
     ----------
     files : sequence of TableFile
         From :func:`find_files`.
-    needed : iterable of str
+    needed : sequence of str
         Columns to read.
-    numbers : iterable of str
+    numbers : sequence of str
         Those of them that must be numbers: Float64 in the result.
-    keys : iterable of str
+    keys : sequence of str
         Those of them that only name something: text in the result where files disagree about their type.
 
     Returns
     -------
-    polars.LazyFrame
-        Columns in the order of `needed`.
+    narwhals.LazyFrame
+        Columns in the order of `needed`. Text files, remote ones, and files whose types differ stay with Polars in any
+        case.
 
     Raises
     ------
@@ -297,8 +275,12 @@ def read_files(
         key.
     DataError
         If accounts are told by floats without their last digits.
+
+    Warns
+    -----
+    ErresearchWarning
+        That nothing is capped, where DuckDB is not installed.
     """
-    needed, number, key = list(needed), set(numbers), set(keys)
     for file in files:
         if any(name not in file.schema for name in needed):
             raise missing_columns(needed, file.schema, where=repr(file.path))
@@ -309,13 +291,19 @@ def read_files(
                 fix="rename one of them",
             )  # fmt: skip
     if len({tuple(file.schema.items()) for file in files}) == 1 and not files[0].is_csv:
-        return pl.scan_parquet([file.path for file in files], glob="://" in files[0].path).select(
-            _exact(needed)
-        )
-    target = {name: _common_type(files, name, name in number, name in key) for name in needed}
+        paths = [file.path for file in files]
+        capped = None if allowed_memory() is None else _in_duckdb(paths, needed)
+        rows = pl.scan_parquet(paths, glob="://" in paths[0]).select(_exact(needed))
+        return nw.from_native(rows) if capped is None else capped
+    target = {name: _common_type(files, name, name in numbers, name in keys) for name in needed}
     for file in files:
         for name in needed:
-            if name in key and not file.is_csv and file.schema[name].is_float() and target[name] == pl.String:
+            if (
+                name in keys
+                and not file.is_csv
+                and file.schema[name].is_float()
+                and target[name] == pl.String
+            ):
                 _check_ids(file, name)
     parts = [
         file.rows.select(_exact(needed)).with_columns(
@@ -323,7 +311,30 @@ def read_files(
         )
         for file in files
     ]
-    return parts[0] if len(parts) == 1 else pl.concat(parts, how="vertical_relaxed")
+    return nw.from_native(parts[0] if len(parts) == 1 else pl.concat(parts, how="vertical_relaxed"))
+
+
+def _in_duckdb(paths: list[str], needed: Names) -> nw.LazyFrame[Any] | None:
+    """Columns of .parquet files of one schema in DuckDB, which keeps to a cap; None where it cannot read them."""
+    if any("://" in path for path in paths):
+        return None
+    try:
+        import duckdb
+    except ImportError:
+        warnings.warn(
+            "memory is not capped: Polars reads the files, and it knows no cap; install DuckDB for one",
+            ErresearchWarning,
+            stacklevel=4,
+        )
+        return None
+    connection = duckdb.connect()
+    cap_duckdb(connection)
+    held: nw.LazyFrame[Any] = nw.from_native(connection.read_parquet(paths))
+    present = held.collect_schema().names()
+    # DuckDB gives other names to columns that differ only in the case of their letters
+    if "*" in needed or any(name not in present for name in needed):
+        return None
+    return held.select(nw.nth(*(present.index(name) for name in needed)))
 
 
 def _exact(names: Sequence[str]) -> pl.Expr:
@@ -474,51 +485,3 @@ def cap_duckdb(connection: Any) -> None:
             "SET temp_directory = $place", {"place": str(Path(tempfile.gettempdir()) / "erresearch")}
         )
         connection.execute("SET preserve_insertion_order = false")
-
-
-def open_files(
-    files: Sequence[TableFile], needed: Names, *, numbers: Names, keys: Names
-) -> nw.LazyFrame[Any]:
-    """Columns of files as one lazy table: in Polars, or in DuckDB where memory is limited, since it can be capped.
-
-    Parameters
-    ----------
-    files, needed, numbers, keys
-        As for :func:`read_files`.
-
-    Returns
-    -------
-    narwhals.LazyFrame
-        Text files, remote ones, and files whose types differ stay with Polars in any case.
-
-    Raises
-    ------
-    ColumnError
-        As :func:`read_files`.
-
-    Warns
-    -----
-    ErresearchWarning
-        That nothing is capped, where DuckDB is not installed.
-    """
-    rows: nw.LazyFrame[Any] = nw.from_native(read_files(files, needed, numbers=numbers, keys=keys))
-    alike = len({tuple(file.schema.items()) for file in files}) == 1
-    if allowed_memory() is None or not alike or any(file.is_csv or "://" in file.path for file in files):
-        return rows
-    try:
-        import duckdb
-    except ImportError:
-        warnings.warn(
-            "memory is not capped: Polars reads the files, and it knows no cap; install DuckDB for one",
-            ErresearchWarning,
-            stacklevel=3,
-        )
-        return rows
-    connection = duckdb.connect()
-    cap_duckdb(connection)
-    held: nw.LazyFrame[Any] = nw.from_native(connection.read_parquet([file.path for file in files]))
-    present = held.collect_schema().names()
-    # DuckDB gives other names to columns that differ only in the case of their letters
-    if "*" in needed or any(name not in present for name in needed):
-        return rows
-    return held.select(nw.nth(*(present.index(name) for name in needed)))
