@@ -12,7 +12,6 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from scipy.stats import binomtest, norm
 
@@ -266,11 +265,8 @@ def test_forest_title_says_which_interval_lies_where(values, said):
     assert title(figures.forest(drawn, ax=axes())) == said
 
 
-def test_forest_takes_a_mapping_a_palette_and_hostile_names():
-    ax = figures.forest(
-        {HOSTILE: estimate(0.1), "b": estimate(0.2)}, palette=["#112233", "#445566"], ax=axes()
-    )
-    assert [to_hex(line.get_color()) for line in by_gid(ax, "point")] == ["#112233", "#445566"]
+def test_forest_takes_a_mapping_and_hostile_names():
+    ax = figures.forest({HOSTILE: estimate(0.1), "b": estimate(0.2)}, ax=axes())
     draw(ax)
     assert ax.get_yticklabels()[0].get_text().startswith(r"a\$b\$ <script>")
 
@@ -432,13 +428,6 @@ def test_precedence_ladder_stands_in_order_with_the_reverse_last():
     assert names == ["1 after\n(placebo)", "same period", "1 before", "2 before", "the reverse,\n1 before"]
     assert [line.get_ydata()[0] for line in by_gid(ax, "point")] == [0.0, 0.03, 0.09, 0.0, 0.01]
     assert "n = 4,000, 40 accounts" in ax.get_xlabel()
-
-
-def test_precedence_takes_a_palette():
-    ax = figures.precedence(
-        some_precedence(0.09, 0.01, 0.0), palette=["#111111", "#222222", "#333333"], ax=axes()
-    )
-    assert {to_hex(line.get_color()) for line in by_gid(ax, "point")} == {"#111111", "#222222", "#333333"}
 
 
 def test_calibration_marks_missed_promises_by_shape_and_title():

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from erresearch.datasets.entries import short_names
 from erresearch.errors import DataError, ErresearchWarning
 from erresearch.io.files import atomic_write, resource
-from erresearch.report.figures import CalibrationCell
+from erresearch.report.figures.challenges import CalibrationCell
 from erresearch.report.figures.style import INK, MUTED, RULE, WORD_COLOURS
 from erresearch.report.sentences import answer as told_by, footing, readable
 from erresearch.report.views import (
@@ -42,7 +42,6 @@ _DRAWINGS: Final[Mapping[type, tuple[str, float]]] = {
     Decay: ("decay", 4.0),
     Fit: ("forest", 2.2),
 }
-_KINDS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"<svg": "image/svg+xml"}
 _TAG = re.compile(r"<[^!?][^>]*>")
 _ID = re.compile(r"""(\bid="|href="#|url\(#)""")
 _PAGE_COLOURS = {
@@ -64,7 +63,7 @@ def write_report(
     provenance: Mapping[str, object] | None = None,
     accounting: Mapping[str, Mapping[str, int]] | Iterable[tuple[str, str, int]] = (),
     warnings: Sequence[str] = (),
-    figures: Mapping[str, Figure | bytes | LivingCurve] | None = None,
+    figures: Mapping[str, Figure | LivingCurve] | None = None,
     calibration: Mapping[str, Sequence[CalibrationCell]] | None = None,
 ) -> Path:
     """Write verdicts, their pictures and their doubts into one self-contained HTML file.
@@ -91,7 +90,7 @@ def write_report(
         Rows left out.
     warnings : sequence of str
         Every warning given on the way.
-    figures : mapping of str to Figure, bytes or LivingCurve
+    figures : mapping of str to Figure or LivingCurve
         A picture per claim id; other keys are shown after the claims under their own name, and a curve that the reader
         moves (:func:`erresearch.report.living_curve`) in a chapter of its own.
     calibration : mapping of str to sequence
@@ -105,7 +104,7 @@ def write_report(
     Raises
     ------
     DataError
-        If the bytes of a figure are no image.
+        If a figure is none.
     EngineError
         If the file cannot be written.
 
@@ -224,14 +223,13 @@ def evidence_figure(result: object, *, note: str = "") -> Figure | None:
     return figure
 
 
-def picture(figure: Figure | bytes, *, prefix: str, fallback: str) -> Picture:
-    """Turn a figure or the bytes of an image into markup for one page.
+def picture(figure: Figure, *, prefix: str, fallback: str) -> Picture:
+    """Turn a figure into SVG for one page, whose theme colours follow the page.
 
     Parameters
     ----------
-    figure : matplotlib Figure or bytes
-        A figure becomes inline SVG whose theme colours follow the page; PNG, JPEG and SVG bytes become an
-        image with a ``data:`` address (scripts inside an image never run).
+    figure : matplotlib Figure
+        What is shown.
     prefix : str
         Put before every id inside, so that several figures live on one page.
     fallback : str
@@ -245,7 +243,7 @@ def picture(figure: Figure | bytes, *, prefix: str, fallback: str) -> Picture:
     Raises
     ------
     DataError
-        If the bytes are no PNG, JPEG or SVG.
+        If it is no figure.
 
     Examples
     --------
@@ -255,38 +253,20 @@ def picture(figure: Figure | bytes, *, prefix: str, fallback: str) -> Picture:
     >>> picture(made, prefix="p1", fallback="").alt
     'The rate falls'
     """
-    if isinstance(figure, bytes):
-        kind = next((mime for head, mime in _KINDS.items() if figure.lstrip().startswith(head)), None)
-        if kind is None and figure.lstrip().startswith(b"<?xml") and b"<svg" in figure[:2000]:
-            kind = "image/svg+xml"
-        if kind is None:
-            raise DataError(
-                "a figure must be a matplotlib Figure or an image",
-                got=f"{len(figure):,} bytes that begin with {figure[:8]!r}",
-                allowed="PNG, JPEG or SVG",
-                fix="save the figure with savefig(format='png') first",
-            )
-        alt = _embedded_title(figure) or fallback
-        data = base64.b64encode(figure).decode("ascii")
-        return Picture(Markup('<img src="data:{};base64,{}" alt="{}">').format(kind, data, alt), alt, False)
+    if not hasattr(figure, "savefig"):
+        raise DataError(
+            "a report shows matplotlib figures",
+            got=type(figure).__name__,
+            fix="hand over the figure, unsaved",
+        )
     alt = _spoken(figure) or fallback
-    return Picture(Markup(_svg(figure, prefix, alt)), alt, True)  # noqa: S704 - made by matplotlib just now
+    return Picture(Markup(_svg(figure, prefix, alt)), alt)  # noqa: S704 - made by matplotlib just now
 
 
 def _spoken(figure: Figure) -> str:
     titles = [figure.get_suptitle()]
     titles += [axes.get_title(where) for axes in figure.axes for where in ("left", "center", "right")]
     return readable(". ".join(title.replace("\n", " ") for title in titles if title).replace(r"\$", "$"))
-
-
-def _embedded_title(image: bytes) -> str:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(image)) as opened:
-            return readable(opened.info.get("Title", ""))
-    except UnidentifiedImageError:
-        return ""
 
 
 def _svg(figure: Figure, prefix: str, alt: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from erresearch.report.figures import CalibrationCell
+from erresearch.report.figures.challenges import CalibrationCell
 from erresearch.report.figures.style import SYMBOLS, amount, span
 from erresearch.report.sentences import (
     estimate_sentence,
@@ -349,7 +349,6 @@ class Picture:
 
     markup: Markup
     alt: str
-    inline: bool
 
 
 #: Half the width of the one scale: effects beyond five times δ are arrows.

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from erresearch.errors import UnknownNameError
-from erresearch.report.figures import theme
+from erresearch.report.figures.style import theme
 from erresearch.workshop.explorations import Exploration, View, exploration_named
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from erresearch.report.figures.style import (
     amount,
     label,
     new_axes,
-    palette_colours,
     titled,
 )
 from erresearch.results import Estimate, Precedence, Sensitivity, plain, rounded
@@ -54,7 +53,7 @@ class CalibrationCell:
     side: Literal["at most", "at least"]
 
 
-def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None = None) -> Axes:
+def sensitivity(found: Sensitivity, *, ax: Axes | None = None) -> Axes:
     """Draw what would be left of an estimate beside something hidden, of any strength.
 
     Contours join confounders that leave the same estimate; the strong one leaves nothing. The diamond is a
@@ -64,8 +63,6 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
     ----------
     found : Sensitivity
         Grid, adjusted estimates and benchmark.
-    palette : seaborn palette, optional
-        Its first colour draws the benchmark.
     ax : matplotlib Axes, optional
         Where to draw; a new figure where it is not given.
 
@@ -89,7 +86,6 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
     from matplotlib.patheffects import withStroke
 
     ax = new_axes(ax, size=(6.2, 4.6))
-    mark = palette_colours(palette, 1)[0] if palette is not None else WORD_COLOURS["contradicted"]
     x, y = 100 * found.r2_x, 100 * found.r2_y
     clear = [withStroke(linewidth=3.5, foreground="white")]
     levels = _levels(found.contours)
@@ -112,7 +108,7 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
             fontsize=9,
             path_effects=clear,
         )
-    _mark_strengths(ax, found, mark, clear)
+    _mark_strengths(ax, found, clear)
     ax.set_xlim(0, x.max())
     ax.set_ylim(0, y.max())
     ax.set_xlabel("Share of the regressor that something hidden explains (partial R², %)")
@@ -128,7 +124,7 @@ def sensitivity(found: Sensitivity, *, palette: object = None, ax: Axes | None =
     return ax
 
 
-def _mark_strengths(ax: Axes, found: Sensitivity, mark: object, clear: list[withStroke]) -> None:
+def _mark_strengths(ax: Axes, found: Sensitivity, clear: list[withStroke]) -> None:
     """The estimate as it is, a hidden cause as strong as the benchmark, and the robustness value."""
     ax.plot([0], [0], "o", color=INK, ms=6, clip_on=False, gid="estimate", zorder=4)
     ax.annotate("as estimated", (0, 0), xytext=(8, 6), textcoords="offset points", fontsize=9, color=INK)
@@ -136,7 +132,7 @@ def _mark_strengths(ax: Axes, found: Sensitivity, mark: object, clear: list[with
         [100 * found.bound_x],
         [100 * found.bound_y],
         "D",
-        color=mark,
+        color=WORD_COLOURS["contradicted"],
         ms=8,
         mec="white",
         gid="benchmark",
@@ -148,7 +144,7 @@ def _mark_strengths(ax: Axes, found: Sensitivity, mark: object, clear: list[with
         xytext=(9, 5),
         textcoords="offset points",
         fontsize=9,
-        color=mark,
+        color=WORD_COLOURS["contradicted"],
         path_effects=clear,
     )
     half = 100 * found.robustness_value
@@ -171,7 +167,7 @@ def _levels(contours: np.ndarray) -> list[float]:
     return [float(v) for v in located if contours.min() < v < contours.max() and abs(v) > 1e-12]
 
 
-def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = None) -> Axes:
+def precedence(found: Precedence, *, ax: Axes | None = None) -> Axes:
     """Draw the ladder of leads and lags, and both directions beside it.
 
     Left of 0 stands the placebo: the next period's regressor, which cannot have acted yet. Right of the ladder stands
@@ -181,8 +177,6 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
     ----------
     found : Precedence
         Both directions and the ladder.
-    palette : seaborn palette, optional
-        Colours of the ladder, of the placebo and of the reverse direction.
     ax : matplotlib Axes, optional
         Where to draw; a new figure where it is not given.
 
@@ -205,15 +199,14 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
     talk goes with the next period's sales (0.090)
     """
     ax = new_axes(ax, size=(7.0, 3.8))
-    house = [WORD_COLOURS["supported"], WORD_COLOURS["inconclusive"], WORD_COLOURS["association only"]]
-    own, lead, reverse = palette_colours(house if palette is None else palette, 3)
+    own, lead = WORD_COLOURS["supported"], WORD_COLOURS["inconclusive"]
     steps = dict(found.lags)
     steps.setdefault(-1, found.lead)
     if found.contemporaneous is not None:
         steps.setdefault(0, found.contemporaneous)
     end = max(steps) + 1.5
     names = found.rungs or ("",) * len(steps)
-    rungs: list[tuple[float, Estimate, object, str]] = [
+    rungs: list[tuple[float, Estimate, str, str]] = [
         (
             lag,
             estimate,
@@ -223,7 +216,7 @@ def precedence(found: Precedence, *, palette: object = None, ax: Axes | None = N
         for (lag, estimate), name in zip(sorted(steps.items()), names, strict=True)
     ]
     if found.reverse is not found.lead:
-        rungs.append((end, found.reverse, reverse, "the reverse,\n1 before"))
+        rungs.append((end, found.reverse, WORD_COLOURS["association only"], "the reverse,\n1 before"))
     low, high = scale_of([estimate for _, estimate, _, _ in rungs], beside=[0.0])
     for at, estimate, colour, _ in rungs:
         ends = max(estimate.interval.low, low), min(estimate.interval.high, high)

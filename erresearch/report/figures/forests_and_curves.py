@@ -18,7 +18,6 @@ from erresearch.report.figures.style import (
     amount,
     label,
     new_axes,
-    palette_colours,
     span,
     titled,
 )
@@ -52,7 +51,7 @@ def scale_of(estimates: Sequence[Estimate], *, beside: Sequence[float] = ()) -> 
     return low - pad, high + pad
 
 
-def whisker(ax: Axes, at: float, estimate: Estimate, *, color: object, scale: tuple[float, float]) -> None:
+def whisker(ax: Axes, at: float, estimate: Estimate, *, color: str, scale: tuple[float, float]) -> None:
     """Draw point and interval of one estimate on row `at`; an end without bound gets an arrow.
 
     Examples
@@ -145,7 +144,7 @@ def estimate_interval(
     """
     ax = new_axes(ax, size=(6.8, 1.9))
     scale = _prepare(ax, [estimate], null, sesoi)
-    whisker(ax, 0, estimate, color=palette_colours(None, 1)[0], scale=scale)
+    whisker(ax, 0, estimate, color=WORD_COLOURS["supported"], scale=scale)
     ax.set_ylim(-0.8, 0.8)
     ax.set_yticks([])
     ax.text(estimate.value, 0.3, _base(estimate), ha="center", color=MUTED, fontsize=9, gid="n")
@@ -162,7 +161,6 @@ def forest(
     *,
     null: float = 0.0,
     sesoi: float | None = None,
-    palette: object = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw estimates under each other, each with its interval and its number of rows.
@@ -175,8 +173,6 @@ def forest(
         The value that means "no effect".
     sesoi : float, optional
         Smallest effect of interest, δ; shades null ± δ.
-    palette : seaborn palette, optional
-        A colour per estimate; one colour for all where it is not given.
     ax : matplotlib Axes, optional
         Where to draw; a new figure where it is not given.
 
@@ -215,11 +211,8 @@ def forest(
     drawn = [estimate for _, estimate in named]
     ax = new_axes(ax, size=(6.8, 1.3 + _ROW * len(named)))
     scale = _prepare(ax, drawn, null, sesoi)
-    colours = (
-        palette_colours(palette, len(named)) if palette is not None else palette_colours(None, 1) * len(named)
-    )
-    for at, (estimate, colour) in enumerate(zip(drawn, colours, strict=True)):
-        whisker(ax, at, estimate, color=colour, scale=scale)
+    for at, estimate in enumerate(drawn):
+        whisker(ax, at, estimate, color=WORD_COLOURS["supported"], scale=scale)
         ax.annotate(
             _base(estimate),
             (1.03, at),
@@ -271,9 +264,7 @@ def _joined(names: Sequence[str]) -> str:
 _VECTOR_LIMIT = 400
 
 
-def decay(
-    found: Decay, *, tiers: Sequence[tuple[float, float]] = (), palette: object = None, ax: Axes | None = None
-) -> Axes:
+def decay(found: Decay, *, tiers: Sequence[tuple[float, float]] = (), ax: Axes | None = None) -> Axes:
     """Draw the engagement rate over followers, log-log, beside what arithmetic alone would give.
 
     Points are bins of accounts with their intervals, the line is the fitted X = c·F^β, the thin curve the
@@ -286,8 +277,6 @@ def decay(
         What ``erresearch.relate.decay`` returns: bins of log followers and log reactions.
     tiers : sequence of (followers, rate), optional
         Published rates by size of account, as shares (0.021 for 2.1 %), drawn as open squares.
-    palette : seaborn palette, optional
-        Colours of the data and of the fit.
     ax : matplotlib Axes, optional
         Where to draw; a new figure where it is not given.
 
@@ -311,7 +300,7 @@ def decay(
     The rate falls: 10 × followers, 5.6 × reactions
     """
     ax = new_axes(ax, size=(7.2, 4.6))
-    data_colour, fit_colour = palette_colours(palette, 2)
+    data_colour, fit_colour = WORD_COLOURS["supported"], WORD_COLOURS["contradicted"]
     points, beta = found.points, found.exponent
     followers = np.exp(points.x)
     ax.set_xscale("log")
@@ -414,15 +403,13 @@ def _decay_title(found: Decay) -> str:
     return f"A falling rate is not settled: β = {span(beta.interval)}"
 
 
-def specification_curve(found: Curve, *, palette: object = None, ax: Axes | None = None) -> Axes:
+def specification_curve(found: Curve, *, ax: Axes | None = None) -> Axes:
     """Draw every specification in order of its estimate, with the choices that made it below.
 
     Parameters
     ----------
     found : Curve
         The curve, one entry per model.
-    palette : seaborn palette, optional
-        Colours of intervals without 0 and of those with it.
     ax : matplotlib Axes, optional
         Where to draw: the curve takes its upper part, the choices the rest. A new figure where it is not
         given.
@@ -450,12 +437,11 @@ def specification_curve(found: Curve, *, palette: object = None, ax: Axes | None
     """
     rows = _choices(found)
     ax = new_axes(ax, size=(7.2, 3.4 + 0.17 * len(rows)))
-    clear, holds = palette_colours(palette, 1)[0] if palette else WORD_COLOURS["supported"], MUTED
     order = np.argsort(found.value, kind="stable")
     at = np.arange(len(found))
     value, low, high = found.value[order], found.low[order], found.high[order]
     apart = (low > 0) | (high < 0)
-    colours: list[object] = [clear if one else holds for one in apart]
+    colours = [WORD_COLOURS["supported"] if one else MUTED for one in apart]
     raster = len(found) > _VECTOR_LIMIT
     width = float(np.clip(260 / max(len(found), 1), 0.4, 2.2))
     ax.vlines(at, low, high, colors=colours, lw=width, alpha=0.45, rasterized=raster)
@@ -519,7 +505,7 @@ def _split(ax: Axes, *, share: float) -> Axes:
 
 
 def _draw_choices(
-    ax: Axes, rows: list[tuple[str, np.ndarray]], order: np.ndarray, *, colours: list[object], width: float
+    ax: Axes, rows: list[tuple[str, np.ndarray]], order: np.ndarray, *, colours: list[str], width: float
 ) -> None:
     raster = len(order) > _VECTOR_LIMIT
     below = _split(ax, share=min(0.7, 0.19 + 0.025 * len(rows)))

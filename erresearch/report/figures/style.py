@@ -6,7 +6,6 @@ import math
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import cycle, islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -159,25 +158,6 @@ def titled(ax: Axes, *texts: str) -> None:
     title = ax.set_title(text if small else textwrap.fill(text, room), loc="left")
     if small:
         title.set_fontsize(10)
-
-
-def palette_colours(palette: object, n: int) -> list[tuple[float, float, float]]:
-    """`n` colours by seaborn's rules for `palette`; the package's own where it is None.
-
-    Examples
-    --------
-    >>> len(palette_colours("colorblind", 3)), palette_colours(["black"], 1)
-    (3, [(0.0, 0.0, 0.0)])
-    """
-    if isinstance(palette, str):
-        import seaborn as sns  # takes a second: only who names one of its palettes waits
-
-        return list(sns.color_palette(palette, n_colors=n))
-    from matplotlib.colors import to_rgb
-
-    own = [colour for word, colour in WORD_COLOURS.items() if word != "not judged"]
-    colours: Any = own if palette is None else palette
-    return list(islice(cycle(map(to_rgb, colours)), n))
 
 
 def label(text: object, *, limit: int = _LABEL_LIMIT) -> str:
