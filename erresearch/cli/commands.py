@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from erresearch.cli.experiments import (
     FOLDER,
     PLACE,
     hold_out,
+    is_read_by,
     judge_plan,
     plan_pauses,
     wager_on,
@@ -29,7 +30,7 @@ from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.io.outputs import check_output, output_folder, replaceable_file
 from erresearch.io.resources import memory_limit
 from erresearch.report.console import card, fold, plain, say, show, silence
-from erresearch.schema.vocabulary import FREQS, AnyFreq
+from erresearch.schema.vocabulary import FREQS
 
 if TYPE_CHECKING:
     from erresearch.claims.registry import Claim
@@ -172,11 +173,12 @@ def pool_evidence(
 ) -> None:
     """Add the sums that several companies saved, without a row of any of them, and regress on them."""
     from erresearch.claims.sharing import pool
+    from erresearch.engine.moments import Moments
     from erresearch.relate.association import regress
 
     together = pool(files, same_accounts=same_accounts)
     if out is not None:
-        replaceable_file(out, inputs=files, ours=_is_evidence(out))
+        replaceable_file(out, inputs=files, ours=is_read_by(Moments.load, out))
         together.save(out)
     say(plain(together))
     if out is not None:
@@ -209,17 +211,6 @@ def combine_findings(*, file: Path, own: str | None) -> None:
     card(f"{own}, beside the others of {file.name}", [*others, ("Yours", found)])
 
 
-def _is_evidence(path: Path) -> bool:
-    """Whether a file holds moments that this package wrote."""
-    from erresearch.engine.moments import Moments
-
-    try:
-        Moments.load(path)
-    except ErresearchError:
-        return False
-    return True
-
-
 @command.command(short_help="Write simulated tables with a known answer.")
 @click.argument("world")
 @click.option("--out", type=FOLDER, required=True, help="Where the tables go.")
@@ -247,20 +238,16 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
 
 @command.command(short_help="Join your own exports, and judge what they can tell.")
 @click.argument("files", nargs=-1, required=True, type=PLACE)
-@click.option(
-    "--outcomes", multiple=True, type=PLACE, help="A file that must hold outcomes; may be repeated."
-)
-@click.option(
-    "--survey", multiple=True, type=FILE, help="A file that must hold survey answers; may be repeated."
-)
+@wish("--outcomes", multiple=True, type=PLACE, help="A file that must hold outcomes; may be repeated.")
+@wish("--survey", multiple=True, type=FILE, help="A file that must hold survey answers; may be repeated.")
 @click.option("--tz", help="Zone in which the business counts its days.  [default: UTC; the output says so]")
-@click.option(
+@wish(
     "--freq", type=click.Choice([*FREQS, "auto"]), default="auto", show_default=True,
     help="Day, week or month; auto takes days where the files allow it, else weeks.",
 )  # fmt: skip
-@click.option("--sesoi", type=float, help="Smallest elasticity that matters.  [default: the claims' own]")
+@wish("--sesoi", type=float, help="Smallest elasticity that matters.  [default: the claims' own]")
 @click.option("--entity", multiple=True, metavar="ACCOUNT=SHOP", help="Which shop an account belongs to.")
-@click.option("--currency", help="The one currency to keep.")
+@wish("--currency", help="The one currency to keep.")
 @wish(
     "--apart",
     type=click.Choice(["platform", "account", "post_type"]),
@@ -284,22 +271,9 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
     help="How the accounts of a list were chosen.",
 )
 @click.option("--memory", metavar="SIZE", help="Memory to stay below, where the engine can, such as 4GB.")
-@click.option("--pseudonyms", is_flag=True, help='Write "account 1" in place of a name, and so on.')
-@click.option("--out", type=FOLDER, default=Path("audit"), show_default=True, help="Where the results go.")
-def audit(
-    *,
-    files: tuple[str, ...],
-    outcomes: tuple[str, ...],
-    survey: tuple[Path, ...],
-    tz: str | None,
-    freq: AnyFreq,
-    sesoi: float | None,
-    entity: tuple[str, ...],
-    currency: str | None,
-    memory: str | None,
-    pseudonyms: bool,
-    out: Path,
-) -> None:
+@wish("--pseudonyms", is_flag=True, help='Write "account 1" in place of a name, and so on.')
+@wish("--out", type=FOLDER, default=Path("audit"), show_default=True, help="Where the results go.")
+def audit(*, files: tuple[str, ...], tz: str | None, entity: tuple[str, ...], memory: str | None) -> None:
     """Read exports as they are, join them, judge what they can be asked, and say what was done to every row.
 
     A file x.csv.toml beside x.csv says what x.csv does not (columns, time zone, day of the export). Quoted globs of
@@ -314,18 +288,15 @@ def audit(
         raise click.UsageError(f"--entity takes ACCOUNT=SHOP, not {wrong[0]!r}")
     if memory is not None:
         click.get_current_context().with_resource(memory_limit(memory))
+    asked = wishes()
+    chosen = [field.name for field in fields(Rules) if field.name in asked and field.name != "currency"]
+    rules = Rules(**{name: asked.pop(name) for name in chosen}, allow_break=True)
     found = audits.audit(
         files,
-        outcomes=outcomes,
-        survey=survey,
         tz="UTC" if tz is None else tz,
-        freq=freq,
-        sesoi=sesoi,
         entity=dict(line.split("=", maxsplit=1) for line in entity) or None,
-        currency=currency,
-        out=out,
-        pseudonyms=pseudonyms,
-        rules=Rules(**wishes(), allow_break=True),
+        rules=rules,
+        **asked,
     )
     for line in str(found).splitlines():
         say(fold(_harmless(line)))
@@ -345,12 +316,14 @@ def audit(
 @click.option("--suggest", is_flag=True, help="Print a mapping for one unknown file, to save as FILE.toml.")
 def inspect_files(*, files: tuple[str, ...], tz: str | None, currency: str | None, suggest: bool) -> None:
     """Say what files are, what would be guessed and why, and what would be left out; nothing is written."""
+    from erresearch.exports.reading import suggest_mapping
+
     if suggest and len(files) > 1:
         raise click.UsageError("--suggest takes one file at a time")
     refused = []
     for place in files:
         try:
-            text = _suggested(place, tz) if suggest else _inspected(place, tz, currency)
+            text = suggest_mapping(place, tz=tz) if suggest else _inspected(place, tz, currency)
         except ErresearchError as error:
             # the other files are still worth a look
             refused.append(error)
@@ -360,12 +333,6 @@ def inspect_files(*, files: tuple[str, ...], tz: str | None, currency: str | Non
             say(fold(_harmless(line)))
     if refused:
         raise click.exceptions.Exit(2)
-
-
-def _suggested(place: str, tz: str | None) -> str:
-    from erresearch.exports.reading import suggest_mapping
-
-    return suggest_mapping(place, tz=tz)
 
 
 def _inspected(place: str, tz: str | None, currency: str | None) -> str:

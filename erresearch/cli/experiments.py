@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,7 +163,7 @@ def wager_on(*, plan: Path, claim: str, forecast: float, date: str | None, out: 
     if plan.is_file():
         held = wager(read_holdout(plan), claim, forecast=forecast, date=day)
         if out is not None:
-            replaceable_file(out, inputs=[plan], ours=_is_holdout(out))
+            replaceable_file(out, inputs=[plan], ours=is_read_by(read_holdout, out))
         write_holdout(held, out or plan)
         say(held.deposit)
     else:
@@ -254,7 +254,7 @@ def hold_out(
         _end_unless_proven(deposited, judged.doubts)
         return
     made = plan_holdout(table, delta=delta or 0.0, outcome=outcome, person=person, share=share)
-    replaceable_file(out, inputs=[people], ours=_is_holdout(out))
+    replaceable_file(out, inputs=[people], ours=is_read_by(read_holdout, out))
     if listed is not None:
         replaceable_file(listed, inputs=[people, out], ours=False)
         held = table.loc[made.held(table[person]), person]
@@ -287,11 +287,10 @@ def _say_of_people(judged: Verdict) -> None:
     )
 
 
-def _is_holdout(path: Path) -> bool:
-    from erresearch.experiments import read_holdout
-
+def is_read_by(read: Callable[[Path], object], path: Path) -> bool:
+    """Whether a file is one of ours, which may be replaced."""
     try:
-        read_holdout(path)
+        read(path)
     except ErresearchError:
         return False
     return True

@@ -7,7 +7,7 @@ holds the rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -60,46 +60,6 @@ class Counted:
         first = f" ({self.place})" if self.place else ""
         verb = "row is" if rows == 1 else "rows is" if self.count == 1 else "rows are"
         return self.test.wrong, f"{self.count:,} of {rows:,} {verb} {self.test.rows}{first}"
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The count of rows, of missing values per column, and of what failed."""
-
-    rows: int
-    missing: Mapping[str, int]
-    found: tuple[Counted, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to count on one table: tests per column, pairs in order, and the key."""
-
-    tests: Mapping[str, tuple[Test, ...]]
-    numbers: tuple[str, ...]
-    pairs: tuple[tuple[str, str], ...]
-    key: tuple[str, ...]
-    optional: frozenset[str]
-
-    @classmethod
-    def of(
-        cls, table: Table, present: list[Column], schema: Mapping[str, Any], divides: frozenset[str]
-    ) -> Plan:
-        """Turn the declaration into tests for the columns that are there."""
-        names = {column.name for column in present}
-        numbers = tuple(column.name for column in present if _counted(column, schema[column.name]))
-        return cls(
-            {column.name: _tests(column, schema[column.name], column.name in divides) for column in present},
-            numbers,
-            tuple(pair for pair in table.at_most if set(pair) <= names),
-            tuple(name for name in table.key if name in names) if _required_key(table, names) else (),
-            frozenset(table.key) - frozenset(table.required),
-        )
-
-
-def _required_key(table: Table, names: set[str]) -> bool:
-    """A key is worth checking when the columns it cannot do without are there."""
-    return bool(table.key) and set(table.required) & set(table.key) <= names
 
 
 def _counted(column: Column, dtype: Any) -> bool:
@@ -171,7 +131,7 @@ def _pair_test(small: str, large: str) -> Test:
     )
 
 
-def _key_test(key: tuple[str, ...]) -> Test:
+def _key_test(key: Sequence[str]) -> Test:
     return Test(
         name="duplicate",
         bad=lambda c: c,
@@ -181,42 +141,58 @@ def _key_test(key: tuple[str, ...]) -> Test:
     )
 
 
-def measure(frame: Any, plan: Plan) -> Measured:
+def measure(
+    frame: Any, table: Table, schema: Mapping[str, Any], divides: Container[str]
+) -> tuple[int, dict[str, int], list[Counted]]:
     """Count everything in one aggregation; a second one names a first place only where something failed.
 
     Parameters
     ----------
     frame : narwhals.DataFrame or narwhals.LazyFrame
-        The table.
-    plan : Plan
-        What to check.
+        The rows.
+    table : Table
+        What they are checked against.
+    schema : mapping of str to dtype
+        Their columns.
+    divides : container of str
+        Columns that will stand under a fraction.
 
     Returns
     -------
-    Measured
-        Counts, each with its first place.
+    rows : int
+    missing : dict of str to int
+        By column.
+    found : list of Counted
+        What failed, each with its first place.
     """
-    names = dict.fromkeys([*plan.tests, *(name for pair in plan.pairs for name in pair), *plan.key])
+    there = {column.name: column for column in table.declared if column.name in schema}
+    tests = {name: _tests(column, schema[name], name in divides) for name, column in there.items()}
+    pairs = [pair for pair in table.at_most if set(pair) <= there.keys()]
+    # a key is looked at where the columns that it cannot do without are there
+    whole = set(table.required) & set(table.key) <= there.keys()
+    key = [name for name in table.key if whole and name in there]
+    optional = set(table.key) - set(table.required)
+    names = dict.fromkeys([*tests, *(name for pair in pairs for name in pair), *key])
     frame = _in_polars(frame, list(names))
     if names:
         # worked out once, under names of their own: every test asks for them again, and expressions are what small
         # tables cost
         held = {name: f"c{i}" for i, name in enumerate(names)}
-        values = {held[name]: _values(name) if plan.tests.get(name) else nw.col(name) for name in names}
-        keys = [_key_part(name, missing="" if name in plan.optional else None) for name in plan.key]
+        values = {held[name]: _values(name) if tests.get(name) else nw.col(name) for name in names}
+        keys = [_key_part(name, missing="" if name in optional else None) for name in key]
         frame = frame.select(**values, **({"key": nw.concat_str(keys, separator=_SEPARATOR)} if keys else {}))
     wanted: dict[str, Any] = {"rows": nw.len()}
     bad: dict[str, tuple[str, Test, Any]] = {}
-    for name, tests in plan.tests.items():
+    for name, own in tests.items():
         column = nw.col(held[name])
         wanted[f"missing {name}"] = _count(column.is_null())
-        for test in tests:
+        for test in own:
             bad[f"{test.name} {name}"] = (name, test, test.bad(column))
-    for small, large in plan.pairs:
+    for small, large in pairs:
         exceeds = nw.col(held[small]) > nw.col(held[large])
         bad[f"order {small} {large}"] = (small, _pair_test(small, large), exceeds)
     joined = nw.col("key")
-    if plan.key:
+    if key:
         wanted["keys"], wanted["no key"] = joined.n_unique(), _count(joined.is_null())
     wanted |= {key: _count(where) for key, (_, _, where) in bad.items()}
     labels = {f"n{i}": key for i, key in enumerate(wanted)}
@@ -227,15 +203,15 @@ def measure(frame: Any, plan: Plan) -> Measured:
         for key, (name, test, where) in bad.items()
         if counts[key]
     ]
-    if plan.key:
+    if key:
         # a missing key is one more distinct value to the engine, but names nothing
         distinct = counts["keys"] - (counts["no key"] > 0)
         repeated = counts["rows"] - counts["no key"] - distinct
         if repeated > 0:
             place = _first(frame, ~joined.is_first_distinct() & ~joined.is_null())
-            found.append(Counted(plan.key[-1], _key_test(plan.key), repeated, place))
-    missing = {name: counts[f"missing {name}"] for name in plan.tests}
-    return Measured(counts["rows"], missing, tuple(found))
+            found.append(Counted(key[-1], _key_test(key), repeated, place))
+    missing = {name: counts[f"missing {name}"] for name in tests}
+    return counts["rows"], missing, found
 
 
 def _in_polars(frame: Any, names: list[str]) -> Any:
@@ -394,9 +370,7 @@ def validate(
         raise missing_columns(needed, map(str, schema), where=f"the {table.name} table")
     for column in present:
         _check_kind(narwhal, column, schema[column.name], table)
-    plan = Plan.of(table, present, schema, frozenset(divides))
-    measured = measure(narwhal, plan)
-    rows, found = measured.rows, measured.found
+    rows, missing, found = measure(narwhal, table, schema, set(divides))
     if rows == 0:
         raise DataError(
             f"the {table.name} table has no rows", fix="check the filter or the file that it came from"
@@ -408,7 +382,7 @@ def validate(
         data=frame,
         table=table,
         rows=rows,
-        missing={name: count for name, count in measured.missing.items() if count},
+        missing={name: count for name, count in missing.items() if count},
         absent=tuple(column.name for column in table.columns if column.name not in schema),
         notices=tuple(Notice(one.column, ": ".join(one.sentence(rows)), one.count) for one in found),
     )

@@ -3,7 +3,6 @@
 Examples
 --------
 >>> from matplotlib.figure import Figure
->>> from erresearch.report.figures import forest, theme
 >>> from erresearch.results import Estimate, Interval
 >>> talk = Estimate("talk", value=0.31, se=0.045, df=39, interval=Interval(0.22, 0.40), n_rows=4160, n_accounts=40)
 >>> with theme():
@@ -14,6 +13,20 @@ Examples
 
 from __future__ import annotations
 
-from erresearch.io import names_at_first_use
+from erresearch.report.figures.challenges import CalibrationCell, calibration, precedence, sensitivity
+from erresearch.report.figures.forests_and_curves import decay, estimate_interval, forest, specification_curve
+from erresearch.report.figures.style import SYMBOLS, WORD_COLOURS, theme
 
-__getattr__, __dir__, __all__ = names_at_first_use(__name__, __file__)
+__all__ = [
+    "SYMBOLS",
+    "WORD_COLOURS",
+    "CalibrationCell",
+    "calibration",
+    "decay",
+    "estimate_interval",
+    "forest",
+    "precedence",
+    "sensitivity",
+    "specification_curve",
+    "theme",
+]

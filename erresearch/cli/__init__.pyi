@@ -1,0 +1,1 @@
+from erresearch.cli.__main__ import main as main
