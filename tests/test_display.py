@@ -227,6 +227,7 @@ def test_verdicts_beside_each_other_say_once_what_is_the_same():
     assert verdict_table([judged]).columns[:2] == ("claim", "data")
     assert verdict_table([judged, judged]).columns[0] == "data"
     assert verdict_table([none], reason=True).rows[0][-1] == "no spend"
+    assert verdict_table([judged], names={"C01": "Likes → sales"}).rows[0][0] == "Likes → sales (C01)"
     at_90 = dataclasses.replace(other, interval=Interval(0.07, 0.13, 0.975))
     mixed = verdict_table([judged, at_90])
     assert mixed.columns[-1] == "interval"

@@ -483,7 +483,9 @@ class Table(Printed):
         )
 
 
-def verdict_table(verdicts: Iterable[Verdict], *, reason: bool = False) -> Table:
+def verdict_table(
+    verdicts: Iterable[Verdict], *, reason: bool = False, names: Mapping[str, str] | None = None
+) -> Table:
     """Put verdicts side by side: claim, data, word, estimate and the interval that was judged.
 
     Parameters
@@ -492,6 +494,8 @@ def verdict_table(verdicts: Iterable[Verdict], *, reason: bool = False) -> Table
         In the order in which they are to stand.
     reason : bool
         Whether the rule that gave the word, or why nothing was judged, stands in a last column.
+    names : mapping of str to str, optional
+        What a claim is called, by its id; the id stands behind.
 
     Returns
     -------
@@ -510,11 +514,12 @@ def verdict_table(verdicts: Iterable[Verdict], *, reason: bool = False) -> Table
     C01    shops  not judged                      no spend
     """
     given = list(verdicts)
+    called = {key: f"{name} ({key})" for key, name in (names or {}).items()}
     judged = [(v.estimate, v.interval or v.estimate.interval) for v in given if v.estimate is not None]
     levels = {interval.level for _, interval in judged}
     head = f"{100 * levels.pop():.4g} % interval" if len(levels) == 1 else "interval"
     said = {
-        "claim": [v.claim for v in given],
+        "claim": [called.get(v.claim, v.claim) for v in given],
         "data": [v.dataset for v in given],
         "verdict": [v.words for v in given],
         "estimate": [_judged(v)[0] for v in given],
@@ -527,8 +532,8 @@ def verdict_table(verdicts: Iterable[Verdict], *, reason: bool = False) -> Table
             left_out.add(name)
     if {"claim", "data"} <= left_out:
         left_out.remove("data")
-    names = [name for name in said if name not in left_out]
-    return Table.of(names, zip(*(said[name] for name in names), strict=True))
+    shown = [name for name in said if name not in left_out]
+    return Table.of(shown, zip(*(said[name] for name in shown), strict=True))
 
 
 def doubt_table(verdict: Verdict, *, raised: bool = False) -> Table:
