@@ -90,6 +90,7 @@ def _prepare(
         ax.axvspan(null - sesoi, null + sesoi, color=RULE, alpha=0.55, lw=0, gid="too small to matter")
     ax.axvline(null, color=MUTED, lw=1, gid="null")
     ax.set_xlim(scale)
+    ax.locator_params(axis="x", nbins=6)
     units = {estimate.unit for estimate in estimates}
     unit = f" ({label(units.pop())})" if len(units) == 1 and units != {""} else ""
     level = {estimate.interval.level for estimate in estimates}
