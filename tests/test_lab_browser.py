@@ -62,7 +62,7 @@ BYTES = (
 
 
 class Server:
-    """JupyterLab on a copy of the notebooks, so that what a browser saves does not touch the stored ones."""
+    """JupyterLab on a copy of notebooks and docs, so that what a browser saves does not touch the stored ones."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -126,8 +126,9 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[Server]:
     """JupyterLab, of which nothing is left when it was stopped."""
-    folder = tmp_path_factory.mktemp("lab") / "notebooks"
-    shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    folder = tmp_path_factory.mktemp("lab") / "files"
+    for name in ("notebooks", "docs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     started, begun = Server(folder), []
     try:
         started.wait()
@@ -225,7 +226,7 @@ def cut_cells(page: Any) -> list[str]:
 
 
 def check(visit: Any, server: Server, stem: str, limit: float) -> None:
-    name = f"{stem}.ipynb"
+    name = f"notebooks/{stem}.ipynb"
     page = visit()
     open_notebook(page, server, name)
     cells = [cell for cell in run_all(page, server, name, limit) if cell["source"].strip()]
@@ -256,7 +257,7 @@ def test_the_profile_opens_the_first_notebook_lists_all_in_order_and_shows_no_ne
     listed = page.locator(".jp-DirListing-item .jp-DirListing-itemText").all_inner_texts()
     notebooks = [name.strip() for name in listed if name.strip().endswith(".ipynb")]
     assert notebooks == [f"{stem}.ipynb" for stem in NOTEBOOKS]
-    assert page.url.split("?")[0] == f"{server.url}/lab/tree/{QUICK}.ipynb"
+    assert page.url.split("?")[0] == f"{server.url}/lab/tree/notebooks/{QUICK}.ipynb"
     page.wait_for_timeout(2000)
     assert page.locator(".jp-toast, .Toastify__toast").count() == 0
     assert page.locator("[class*=tour i], [class*=joyride i]").count() == 0
@@ -268,10 +269,22 @@ def test_the_profile_opens_the_first_notebook_lists_all_in_order_and_shows_no_ne
     assert settings["checkForUpdates"]["default"] is False
 
 
+def test_the_link_to_the_board_opens_it(visit, server):
+    page = visit()
+    open_notebook(page, server, f"notebooks/{QUICK}.ipynb")
+    page.evaluate(
+        "() => jupyterapp.shell.currentWidget.content.scrollToItem("
+        "jupyterapp.shell.currentWidget.content.widgets.length - 1, 'end')"
+    )
+    page.locator(".jp-RenderedMarkdown a", has_text="the board").click()
+    page.locator(".jp-MarkdownViewer h1", has_text="The board").wait_for()
+
+
 def test_a_long_cell_can_be_interrupted(visit, server):
     page = visit()
-    shutil.copy(server.folder / f"{QUICK}.ipynb", server.folder / "interrupted.ipynb")
-    open_notebook(page, server, "interrupted.ipynb")
+    copy = server.folder / "notebooks" / "interrupted.ipynb"
+    shutil.copy(copy.with_name(f"{QUICK}.ipynb"), copy)
+    open_notebook(page, server, "notebooks/interrupted.ipynb")
     page.evaluate(
         "() => { const cell = jupyterapp.shell.currentWidget.content.widgets"
         ".find((cell) => cell.model.type === 'code');"
@@ -281,7 +294,7 @@ def test_a_long_cell_can_be_interrupted(visit, server):
     page.locator(".jp-OutputArea-output", has_text="begun").wait_for()
     page.evaluate("() => jupyterapp.commands.execute('notebook:interrupt-kernel').then(() => true)")
     page.locator(".jp-OutputArea-output", has_text="KeyboardInterrupt").first.wait_for()
-    (server.folder / "interrupted.ipynb").unlink()
+    copy.unlink()
 
 
 def move(page: Any, handle: Any, key: str) -> tuple[list[str], list[str]]:
@@ -302,7 +315,7 @@ def move(page: Any, handle: Any, key: str) -> tuple[list[str], list[str]]:
 
 
 def check_session(visit: Any, server: Any, kind: str, stem: str, mark: str) -> None:
-    name = f"workshop/{kind}/{stem}.ipynb"
+    name = f"notebooks/workshop/{kind}/{stem}.ipynb"
     page = visit()
     open_notebook(page, server, name)
     cells = [cell for cell in run_all(page, server, name, 300) if cell["source"].strip()]

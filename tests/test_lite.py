@@ -151,9 +151,10 @@ def test_settings_name_nobody_else():
     settings = said["litePluginSettings"]["@jupyterlite/pyodide-kernel-extension:kernel"]
     assert settings["pyodideUrl"].startswith("./static/pyodide/")
     assert "://" not in json.dumps(settings)
-    inside = [path.name for path in (LITE / "files").glob("*.ipynb")]
+    inside = [path.name for path in (LITE / "files" / "notebooks").glob("*.ipynb")]
     assert "00-start-here.ipynb" in inside
     assert len(inside) > 5
+    assert (LITE / "files" / "docs" / "BOARD.md").is_file()
 
 
 @pytest.fixture(scope="module")

@@ -32,10 +32,10 @@ def main(options: list[str]) -> int:
     """Become JupyterLab where that is possible, so that whoever ends this process ends the server too."""
     command = [sys.executable, "-m", "jupyterlab", *options]
     if os.name == "posix":
-        os.chdir(ROOT / "notebooks")
+        os.chdir(ROOT)  # so that links from notebooks to docs lead somewhere
         os.execve(command[0], command, environment())  # noqa: S606 - our own interpreter, no shell wanted
     try:
-        return subprocess.run(command, cwd=ROOT / "notebooks", env=environment(), check=False).returncode
+        return subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
     except KeyboardInterrupt:
         return 0
 

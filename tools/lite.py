@@ -173,8 +173,9 @@ def stage(project: Path) -> None:
     write_json(
         project / "jupyter-lite.json", {"jupyter-lite-schema-version": 0, "jupyter-config-data": settings}
     )
-    skipped = shutil.ignore_patterns(".*", "source", "*.cfg", "__pycache__")
-    shutil.copytree(ROOT / "notebooks", project / "files", ignore=skipped)
+    skipped = shutil.ignore_patterns(".*", "source", "site", "*.cfg", "__pycache__")
+    for folder in ("notebooks", "docs"):  # side by side, as links from one to the other ask for
+        shutil.copytree(ROOT / folder, project / "files" / folder, ignore=skipped)
 
 
 def main(arguments: list[str]) -> int:
