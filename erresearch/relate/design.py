@@ -211,6 +211,36 @@ def check_rows(
         )
 
 
+def identified(
+    moments: Moments,
+    effects: tuple[Effect, ...],
+    *,
+    got: str,
+    fix: str = "use fewer columns or effects, or more data",
+) -> tuple[Swept, np.ndarray, np.ndarray]:
+    """Sweep a design in which each coefficient can be told, and refuse any other.
+
+    Returns
+    -------
+    swept : Swept
+        The effects taken out, or with the constant.
+    centred : (k, k) ndarray
+        Its sum over accounts, without the constant.
+    scale : (k − 1,) ndarray
+        Scale of each regressor.
+    """
+    swept = sweep(moments, effects)
+    check_rows(moments.rows, len(swept.names) - 1 + swept.absorbed, got=got, fix=fix)
+    total = swept.grams.sum(axis=0)
+    # the intercept is not among the columns that must vary
+    centred = total if effects else without_constant(total)
+    raw = np.einsum("gii->i", moments.grams())
+    scale = check_design(centred[:-1, :-1], moments.columns[:-1], raw[:-1])
+    when = " once the effects are taken out" * bool(effects)
+    check_outcome(moments, centred[-1, -1], raw[-1], when=when)
+    return swept, centred, scale
+
+
 def normal_equations(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients of the last column on the others, and the inverse of the others' cross-products."""
     scale = np.sqrt(np.diag(total)[:-1])

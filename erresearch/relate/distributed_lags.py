@@ -12,7 +12,7 @@ import numpy as np
 
 from erresearch.errors import DataError, DesignError
 from erresearch.io import pd
-from erresearch.relate.scores import cosine_covariance
+from erresearch.relate.scores import cosine_covariance, waves
 from erresearch.results import Doubt, Estimate, StudentT
 
 #: Days below which a season, a memory and a window ahead cannot be told apart.
@@ -408,10 +408,7 @@ def season(position: np.ndarray, year: float) -> list[np.ndarray]:
     """Constant, trend and, from about a year on, three yearly waves."""
     n = len(position)
     columns = [np.ones(n), np.linspace(-1.0, 1.0, n)]
-    if n >= 0.8 * year:
-        angles = [2 * np.pi * turn * position / year for turn in (1, 2, 3)]
-        columns += [wave for angle in angles for wave in (np.sin(angle), np.cos(angle))]
-    return columns
+    return columns + waves(position / year, 3) if n >= 0.8 * year else columns
 
 
 def event_lags(

@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import day_number
-from erresearch.engine.lazy_rows import ROWS_BYTES, LazyRows, check_ids, lacks
+from erresearch.engine.lazy_rows import ROWS_BYTES, LazyRows, check_ids, free_name, lacks
 from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.engine.sources import gather, open_rows
 from erresearch.errors import DataError, GuardError
@@ -100,8 +100,8 @@ class LaggedRows:
         """
         plain = sorted(wanted, key=lambda pair: (pair[1] != 0, pair))
         labels = [self.label(*pair) for pair in plain]
-        by = _free(self.by or _ACCOUNT, labels)
-        time = _free(self.time, [by, *labels])
+        taken = {label.casefold() for label in labels}
+        by, time = free_name(self.by or _ACCOUNT, taken), free_name(self.time, taken)
         frame = self.frame.select(
             *[self.shifted(*pair) for pair in plain], nw.col(_ACCOUNT).alias(by), nw.col(_TIME).alias(time)
         )
@@ -364,12 +364,6 @@ def _repeated(by: str | None, time: str, count: int, accounts: int) -> DataError
         + (", or name the account column with `by`" if by is None else "")
         + (", or bring a column that tells the accounts apart" if by is not None and alone else ""),
     )
-
-
-def _free(name: str, taken: Sequence[str]) -> str:
-    while name.casefold() in {other.casefold() for other in taken}:
-        name += "_"
-    return name
 
 
 def refuse_repeated(moments: Moments, outcome: str) -> None:

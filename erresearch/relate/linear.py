@@ -30,16 +30,12 @@ from erresearch.engine.moments import Moments
 from erresearch.relate.design import (
     Effect,
     Swept,
-    check_design,
-    check_outcome,
     check_regressors,
-    check_rows,
     effect_word,
+    identified,
     left_out,
     normal_equations,
     open_moments,
-    sweep,
-    without_constant,
 )
 from erresearch.relate.fitted_models import Covariance, Fitted, assemble, check_covariance
 from erresearch.relate.scores import Scores
@@ -116,14 +112,8 @@ def _fitted(moments: Moments, solved: _Solved, effects: tuple[Effect, ...]) -> F
 def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     """Solve the normal equations of the last column on the others, refined by one more pass where it helps."""
     check_regressors(moments.columns[:-1])
-    swept = sweep(moments, effects)
-    check_rows(moments.rows, len(swept.names) - 1 + swept.absorbed, got=left_out(moments.dropped))
+    swept, centred, scale = identified(moments, effects, got=left_out(moments.dropped))
     total = swept.grams.sum(axis=0)
-    # the intercept is not among the columns that must vary
-    centred = total if effects else without_constant(total)
-    raw = np.einsum("gii->i", moments.grams())
-    scale = check_design(centred[:-1, :-1], moments.columns[:-1], raw[:-1])
-    check_outcome(moments, centred[-1, -1], raw[-1], when=" once the effects are taken out" * bool(effects))
     values = np.linalg.eigvalsh(centred[:-1, :-1] / np.outer(scale, scale))
     beta, bread = normal_equations(total)
     rss = float(total[-1, -1] - 2 * beta @ total[:-1, -1] + beta @ total[:-1, :-1] @ beta)

@@ -27,10 +27,12 @@ __all__ = [
     "FEW_CLUSTERS",
     "Periods",
     "Scores",
+    "cosine_covariance",
     "crv1",
     "crv3",
     "effective_clusters",
     "need_several",
+    "waves",
     "without_each",
 ]
 
@@ -377,3 +379,15 @@ def cosine_covariance(
     bread = np.linalg.inv(regressors.T @ regressors)
     meat = length / df * waves.T @ waves * length / (length - k)
     return bread @ meat @ bread, df
+
+
+def waves(turns: np.ndarray, pairs: int) -> list[np.ndarray]:
+    """Pairs of sine and cosine, of one turn, of two, and so on.
+
+    Examples
+    --------
+    >>> [wave.round(6).tolist() for wave in waves(np.array([0.0, 0.25]), 1)]
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
+    angles = [2 * np.pi * n * turns for n in range(1, pairs + 1)]
+    return [wave for angle in angles for wave in (np.sin(angle), np.cos(angle))]

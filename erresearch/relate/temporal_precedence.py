@@ -104,56 +104,6 @@ def submodel(moments: Moments, swept: Swept, outcome: str, on: Sequence[str]) ->
     return part.scores(*normal_equations(total), moments.rows)
 
 
-def combinations(
-    model: Scores,
-    weights: Mapping[str, Mapping[str, float]],
-    on: Sequence[str],
-    *,
-    words: str,
-    level: float,
-    rng: int,
-) -> dict[str, Estimate]:
-    """Combinations of coefficients by the rule of the house: restricted wild bootstrap for few clusters, else CRV3.
-
-    Parameters
-    ----------
-    model : Scores
-        The fitted model.
-    weights : mapping of str to mapping of str to float
-        For each combination its name and the weight of each regressor in it; those not named weigh 0.
-    on : sequence of str
-        Regressors in their order.
-    words : str
-        Estimator in words.
-    level : float
-        Confidence level.
-    rng : int
-        Seed of the bootstrap; all combinations share its draws.
-
-    Returns
-    -------
-    dict of str to Estimate
-        One per combination.
-    """
-    picks = np.array([[each.get(name, 0.0) for name in on] for each in weights.values()])
-    variances = np.diag(crv3(model, picks))
-    df = float(model.clusters - 1)
-    sizes = [effective_clusters(model, pick) for pick in picks]
-    few = np.array(sizes) < FEW_CLUSTERS
-    drawn = iter(wild_bootstraps(model, picks[few], draws=enough_draws(level), rng=rng) if few.any() else ())
-    found = {}
-    for name, pick, variance, size in zip(weights, picks, variances, sizes, strict=True):
-        around = StudentT(float(pick @ model.beta), math.sqrt(max(float(variance), 0.0)), df)
-        how = f"CRV3, t({df:.0f})"
-        if size < FEW_CLUSTERS:
-            how = f"restricted wild cluster bootstrap ({size:.1f} effective of {model.clusters} accounts)"
-        estimate = around.estimate(
-            name, level, n_rows=model.n_rows, n_accounts=model.clusters, method=f"{words}, {how}"
-        )
-        found[name] = estimate.about(next(drawn)) if size < FEW_CLUSTERS else estimate
-    return found
-
-
 def in_periods(moments: Moments, wanted: np.ndarray) -> Moments:
     """Moments of some periods, where each account has at most one row in a period.
 
@@ -258,9 +208,30 @@ class PanelModels:
     def combinations(
         self, outcome: str, on: Sequence[str], weights: Mapping[str, Mapping[str, float]]
     ) -> dict[str, Estimate]:
-        """Combinations of coefficients, by name."""
-        model = submodel(self.moments, self.swept, outcome, on)
-        return combinations(model, weights, on, words=self.words, level=self.asked.level, rng=self.asked.seed)
+        """Combinations of coefficients, by name: restricted wild bootstrap for few clusters, else CRV3.
+
+        All combinations share the draws.
+        """
+        model, level = submodel(self.moments, self.swept, outcome, on), self.asked.level
+        picks = np.array([[each.get(name, 0.0) for name in on] for each in weights.values()])
+        variances = np.diag(crv3(model, picks))
+        df = float(model.clusters - 1)
+        sizes = [effective_clusters(model, pick) for pick in picks]
+        few = np.array(sizes) < FEW_CLUSTERS
+        draws, rng = enough_draws(level), self.asked.seed
+        drawn = iter(wild_bootstraps(model, picks[few], draws=draws, rng=rng) if few.any() else ())
+        found = {}
+        for name, pick, variance, size in zip(weights, picks, variances, sizes, strict=True):
+            around = StudentT(float(pick @ model.beta), math.sqrt(max(float(variance), 0.0)), df)
+            how = f"CRV3, t({df:.0f})"
+            if size < FEW_CLUSTERS:
+                how = f"restricted wild cluster bootstrap ({size:.1f} effective of {model.clusters} accounts)"
+            method = f"{self.words}, {how}"
+            estimate = around.estimate(
+                name, level, n_rows=model.n_rows, n_accounts=model.clusters, method=method
+            )
+            found[name] = estimate.about(next(drawn)) if size < FEW_CLUSTERS else estimate
+        return found
 
     def halves(self, outcome: str, on: Sequence[str], column: str) -> tuple[Estimate, ...]:
         """A coefficient in the first half of the periods, in the second, and its change; empty where they are short."""

@@ -22,7 +22,7 @@ from erresearch.relate.lags import (
     of_series,
     open_panel,
 )
-from erresearch.relate.scores import cosine_covariance
+from erresearch.relate.scores import cosine_covariance, waves
 from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
 from erresearch.schema.vocabulary import PERIOD_NAMES
 
@@ -101,17 +101,28 @@ class EntityModels:
         n_accounts: int = 1,
         jackknifed: bool = False,
     ) -> EntityModels:
-        """Collect the columns; `words` are what stands before and after the trend and the season.
+        """Collect the columns over the rows that have them all; `words` stand before and after the trend and the season.
 
         Raises
         ------
         DataError
             If no row has all lags.
         """
-        table, dropped = complete_rows(rows, wanted)
-        fixed, season = calendar(rows, table.pop("clock"), len(table[rows.names[0]]))
+        labels = [rows.label(*pair) for pair in wanted]
+        found = gather(rows.frame.select(*[rows.shifted(*pair) for pair in wanted], nw.col("clock")))
+        found = found.sort("clock")
+        values = found[:, : len(labels)].to_numpy()
+        whole = np.isfinite(values).all(axis=1)
+        now = [i for i, pair in enumerate(wanted) if pair[1] == 0]
+        dropped = dict(rows.dropped)
+        bad = ~np.isfinite(values[:, now])
+        for i, count in enumerate(np.bincount(bad.argmax(axis=1)[bad.any(axis=1)], minlength=len(now))):
+            if count:
+                dropped[f"not finite: {labels[now[i]]}"] = int(count)
+        check_complete(int(whole.sum()), dropped, int(np.sum(~whole & ~bad.any(axis=1))))
+        fixed, season = _calendar(rows, found["clock"].to_numpy()[whole])
         return cls(
-            table=table,
+            table={name: values[whole, i] for i, name in enumerate(labels)},
             fixed=fixed,
             also=tuple(also),
             words=season.join(words),
@@ -161,11 +172,28 @@ class EntityModels:
         DesignError
             If there are too few rows, or columns are collinear.
         """
-        regressors = np.column_stack([self.fixed, *(self.table[name] for name in on)])
-        fixed = self.fixed.shape[1]
-        beta, covariance, df = _fit(
-            self.table[outcome], regressors, on, fixed, self.dropped, jackknifed=self.jackknifed
+        regressors, fixed = (
+            np.column_stack([self.fixed, *(self.table[name] for name in on)]),
+            self.fixed.shape[1],
         )
+        length, k = regressors.shape
+        if length <= k + 2:
+            raise DesignError(
+                f"{length} complete rows cannot carry {k} parameters and leave 3 for the error",
+                code="too-few-rows",
+                got=left_out(self.dropped),
+                allowed=f"{k + 3} rows or more",
+                fix=LAGGED_FIX,
+            )
+        own = regressors[:, fixed:]
+        swept = _without(self.fixed, own)
+        check_design(swept.T @ swept, on, np.sum((own - own.mean(axis=0)) ** 2, axis=0))
+        beta = np.linalg.lstsq(regressors, self.table[outcome], rcond=None)[0]
+        residuals = self.table[outcome] - regressors @ beta
+        if self.jackknifed:
+            residuals /= 1 - leverages(regressors)
+        parameters = 0 if self.jackknifed else None
+        covariance, df = cosine_covariance(regressors, residuals, parameters=parameters)
         return beta[fixed:], covariance[fixed:, fixed:], df
 
     def without(self, on: Sequence[str], column: str) -> np.ndarray:
@@ -194,81 +222,19 @@ def _mean_covariance(values: np.ndarray) -> tuple[np.ndarray, int]:
     return np.diag([float(covariance[0, 0]) for covariance, _ in each]), each[0][1]
 
 
-def complete_rows(
-    rows: LaggedRows, wanted: Sequence[tuple[int, int]]
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Columns over the rows that have them all, in order of time, and what was left out.
-
-    Raises
-    ------
-    DataError
-        If no row has all lags.
-    """
-    table = gather(rows.frame.select(*[rows.shifted(*pair) for pair in wanted], nw.col("clock"))).sort(
-        "clock"
-    )
-    labels = [rows.label(*pair) for pair in wanted]
-    values = table[:, : len(labels)].to_numpy()
-    whole = np.isfinite(values).all(axis=1)
-    now = [i for i, pair in enumerate(wanted) if pair[1] == 0]
-    dropped = dict(rows.dropped)
-    bad = ~np.isfinite(values[:, now])
-    for i, count in enumerate(np.bincount(bad.argmax(axis=1)[bad.any(axis=1)], minlength=len(now))):
-        if count:
-            dropped[f"not finite: {labels[now[i]]}"] = int(count)
-    check_complete(int(whole.sum()), dropped, int(np.sum(~whole & ~bad.any(axis=1))))
-    columns = {name: values[whole, i] for i, name in enumerate(labels)}
-    return {**columns, "clock": table["clock"].to_numpy()[whole]}, dropped
-
-
-def calendar(rows: LaggedRows, clock: np.ndarray, length: int) -> tuple[np.ndarray, str]:
+def _calendar(rows: LaggedRows, clock: np.ndarray) -> tuple[np.ndarray, str]:
     """Constant, trend and season (T × f), and the same in words."""
-    trend = np.linspace(-1.0, 1.0, length)
-    columns, words = [np.ones(length), trend], "trend"
+    length = len(clock)
+    columns, words = [np.ones(length), np.linspace(-1.0, 1.0, length)], "trend"
     if rows.season and length >= 0.8 * rows.season:
         pairs = min(_YEAR, math.ceil(rows.season / 2) - 1)
         position = (clock - clock[0]) / rows.unit
-        columns += _waves(position / rows.season, pairs)
+        columns += waves(position / rows.season, pairs)
         words += f" and {pairs} pairs of yearly waves"
         if rows.season > 300:
-            columns += _waves(position / 7, _WEEK)
+            columns += waves(position / 7, _WEEK)
             words += f" and {_WEEK} of weekly waves"
     return np.column_stack(columns), words
-
-
-def _waves(turns: np.ndarray, pairs: int) -> list[np.ndarray]:
-    angles = [2 * np.pi * n * turns for n in range(1, pairs + 1)]
-    return [wave for angle in angles for wave in (np.sin(angle), np.cos(angle))]
-
-
-def _fit(
-    outcome: np.ndarray,
-    regressors: np.ndarray,
-    names: Sequence[str],
-    fixed: int,
-    dropped: Mapping[str, int],
-    *,
-    jackknifed: bool,
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Coefficients and their covariance; near-singular designs are refused by name."""
-    length, k = regressors.shape
-    if length <= k + 2:
-        raise DesignError(
-            f"{length} complete rows cannot carry {k} parameters and leave 3 for the error",
-            code="too-few-rows",
-            got=left_out(dropped),
-            allowed=f"{k + 3} rows or more",
-            fix=LAGGED_FIX,
-        )
-    calendar, own = regressors[:, :fixed], regressors[:, fixed:]
-    swept = own - calendar @ np.linalg.lstsq(calendar, own, rcond=None)[0]
-    check_design(swept.T @ swept, names, np.sum((own - own.mean(axis=0)) ** 2, axis=0))
-    beta = np.linalg.lstsq(regressors, outcome, rcond=None)[0]
-    residuals = outcome - regressors @ beta
-    if jackknifed:
-        residuals /= 1 - leverages(regressors)
-    covariance, df = cosine_covariance(regressors, residuals, parameters=0 if jackknifed else None)
-    return beta, covariance, df
 
 
 def leverages(regressors: np.ndarray) -> np.ndarray:

@@ -89,19 +89,9 @@ class Fit(Printed, Mapping[str, Estimate]):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per regressor: value, se, low, high, p, vif (a pandas DataFrame)."""
-        rows = [
-            {
-                "regressor": name,
-                "value": e.value,
-                "se": e.se,
-                "low": e.interval.low,
-                "high": e.interval.high,
-                "pvalue": e.pvalue,
-                "vif": self.vif.get(name, math.nan),
-            }
-            for name, e in self.estimates.items()
-        ]
-        return pd.DataFrame(rows).set_index("regressor")
+        table = _numbers(self.estimates, "regressor")
+        pvalues = [each.pvalue for each in self.values()]
+        return table.assign(pvalue=pvalues, vif=[self.vif.get(name, math.nan) for name in self])
 
     def __str__(self) -> str:
         """Head line and one line per regressor."""
@@ -115,6 +105,13 @@ class Fit(Printed, Mapping[str, Estimate]):
         return "\n".join(
             [escape(head), "", "| regressor | estimate | se | interval |", "|---|--:|--:|---|", *rows]
         )
+
+
+def _numbers(estimates: Mapping[str, Estimate], of: str) -> pd.DataFrame:
+    """One row per estimate: value, standard error and the ends of its interval."""
+    ends = [(each.value, each.se, each.interval.low, each.interval.high) for each in estimates.values()]
+    index = pd.Index(list(estimates), name=of)
+    return pd.DataFrame(ends, index=index, columns=["value", "se", "low", "high"])
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -510,18 +507,8 @@ class DailyResponse(Printed):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per number: value, se, low, high, unit."""
-        rows = [
-            {
-                "of": code,
-                "value": each.value,
-                "se": each.se,
-                "low": each.interval.low,
-                "high": each.interval.high,
-                "unit": each.unit,
-            }
-            for code, each in self._numbers().items()
-        ]
-        return pd.DataFrame(rows).set_index("of")
+        found = self._numbers()
+        return _numbers(found, "of").assign(unit=[each.unit for each in found.values()])
 
     def _numbers(self) -> dict[str, Estimate]:
         order = self.order

@@ -15,7 +15,7 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError, ErresearchError, UnknownNameError, missing_columns
 from erresearch.io.resources import waiting
 from erresearch.relate.bootstrap import cluster_weights
-from erresearch.relate.design import Effect, check_design, check_outcome, check_rows, sweep, without_constant
+from erresearch.relate.design import Effect, identified
 from erresearch.results import Adversary, Curve, StudentT, at_least
 from erresearch.results.estimates import check_level
 from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
@@ -265,23 +265,12 @@ def _solve(
     how: CurveInference,
 ) -> Subsets:
     columns = part[[cell.column, *minimal, *controls, outcome]]
-    swept = sweep(columns, cell.effects)
+    got, fix = f"sample group {cell.group!r}", "use fewer controls or effects, or more data"
+    swept, *_ = identified(columns, cell.effects, got=got, fix=fix)
     constant = len(swept.names) - len(columns.columns)
-    check_rows(
-        columns.rows,
-        len(swept.names) - 1 + swept.absorbed,
-        got=f"sample group {cell.group!r}",
-        fix="use fewer controls or effects, or more data",
-    )
-    total = swept.grams.sum(axis=0)
-    centred = without_constant(total) if constant else total
     if constant:
         # x goes first, the constant is the first of the fixed columns
         swept = swept[[swept.names[1], swept.names[0], *swept.names[2:]]]
-    raw = np.einsum("gii->i", columns.grams())
-    check_design(centred[:-1, :-1], columns.columns[:-1], raw[:-1])
-    when = " once the effects are taken out" * bool(cell.effects)
-    check_outcome(columns, centred[-1, -1], raw[-1], when=when)
     return solve_subsets(swept, len(minimal) + constant, columns.rows, how.cov)
 
 
@@ -305,7 +294,8 @@ def _curve(
     t = _over(value, se)
     half = critical * se
     subsets = [tuple(c for c, held in zip(controls, row, strict=True) if held) for row in solved[0].included]
-    summaries, pvalues = _joint(t, draws, critical, sign)
+    seen = {name: float(values[0]) for name, values in _summaries(t[None], critical, sign).items()}
+    pvalues = _pvalues(seen, _summaries(draws, critical, sign))
     words = (
         f"joint p from {how.draws:,} weight vectors shared by all models (restricted wild cluster bootstrap)"
     )
@@ -333,10 +323,10 @@ def _curve(
         effects=spread([" + ".join(cell.effects) or "none" for cell in cells]),
         controls=tuple(subset for _ in cells for subset in subsets),
         groups={name: (part.rows, part.accounts) for name, part in groups.items()},
-        median_t=summaries[0],
-        mean_signed_t=summaries[1],
-        share_agreeing=summaries[2],
-        share_significant=summaries[3],
+        median_t=seen["median t"],
+        mean_signed_t=seen["mean signed t"],
+        share_agreeing=seen["share agreeing"],
+        share_significant=seen["share significant"],
         pvalues=pvalues,
         level=how.level,
         method=f"OLS, {how.cov} with t(G − 1); {words}; at least {effective:.1f} effective of {accounts.min()} accounts",
@@ -354,22 +344,17 @@ def _capped(t: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(t, -_LARGEST_T, _LARGEST_T))
 
 
-def _joint(
-    t: np.ndarray, draws: np.ndarray, critical: np.ndarray, sign: int
-) -> tuple[tuple[float, float, float, float], dict[str, float]]:
-    """Summaries of the curve, and how often the draws are at least as extreme."""
-    seen, null = _summaries(t[None], critical, sign), _summaries(draws, critical, sign)
+def _pvalues(seen: Mapping[str, float], null: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """How often the draws' summaries are at least as extreme as the curve's."""
     centres = {"median t": 0.0, "mean signed t": 0.0, "share agreeing": 0.5}
     pvalues = {}
     for name, drawn in null.items():
-        own = float(seen[name][0])
-        centre = centres.get(name)
-        size, sizes = (own, drawn) if centre is None else (abs(own - centre), np.abs(drawn - centre))
+        size, sizes = seen[name], drawn
+        if name in centres:
+            size, sizes = abs(size - centres[name]), np.abs(drawn - centres[name])
         # draws that only repeat the data must count as equal, whatever the rounding
-        beyond = np.count_nonzero(at_least(sizes, size))
-        pvalues[name] = float((1 + beyond) / (1 + len(draws)))
-    median, mean, agreeing, significant = (float(values[0]) for values in seen.values())
-    return (median, mean, agreeing, significant), pvalues
+        pvalues[name] = float((1 + np.count_nonzero(at_least(sizes, size))) / (1 + len(drawn)))
+    return pvalues
 
 
 def _summaries(t: np.ndarray, critical: np.ndarray, sign: int) -> dict[str, np.ndarray]:
