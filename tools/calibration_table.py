@@ -76,7 +76,7 @@ def by_day() -> str:
     lines = [
         f"{sum(cell.draws for cell in known):,} tables in {len(known)} of {len(declared)} cells. "
         + (
-            "No rule was tried on draws of their seed."
+            "But for one (the capped fit, told below) no rule was tried on them."
             if fresh == len(known)
             else f"In {fresh} the draws are fresh, in those marked * rules had been tried on draws of the same seed."
         ),
