@@ -337,7 +337,7 @@ def test_what_cannot_be_a_curve_is_refused():
     [
         ({"level": 1.0}, "`level` must lie between 0 and 1"),
         ({"cov": "HC3"}, "is not served by a curve"),
-        ({"draws": 399}, "399 bootstrap draws are too few for a level of 95 %"),
+        ({"draws": 399}, "399 bootstrap draws are too few for an interval at 95 %"),
     ],
 )
 def test_inference_that_cannot_be_had_is_refused(options, words):

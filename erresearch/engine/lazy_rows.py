@@ -389,21 +389,17 @@ def prepare(
     """
     keys = [name for name in (by, period) if name is not None]
     opened = open_rows(data, columns, keys, weights, period=period)
-    present = opened.frame.collect_schema().names()
-
-    def raw(column: Column) -> nw.Expr:
-        return nw.nth(present.index(column)) if isinstance(column, str) else column
-
     names = _inner_names(opened.names)
     taken = {name.casefold() for name in names}
     account, time, weight = (
         None if column is None else free_name(label, taken)
         for label, column in (("__account__", by), ("__period__", period), ("__weight__", weights))
     )
-    values = [raw(c).cast(nw.Float64()).alias(n) for c, n in zip(columns, names, strict=True)]
-    others = [raw(c).alias(n) for c, n in ((by, account), (period, time)) if c is not None and n is not None]
+    values = [opened.number(c).alias(n) for c, n in zip(columns, names, strict=True)]
+    keyed = ((by, account), (period, time))
+    others = [opened.column(c).alias(n) for c, n in keyed if c is not None and n is not None]
     if weights is not None and weight is not None:
-        others.append(raw(weights).cast(nw.Float64()).alias(weight))
+        others.append(opened.number(weights).alias(weight))
     frame = opened.frame.select(*values, *others)
     if by is not None and account is not None:
         check_ids(frame, account, by)

@@ -68,6 +68,15 @@ class Opened:
     parsed: tuple[str, ...]
     small: bool = False
 
+    def column(self, asked: str | nw.Expr) -> nw.Expr:
+        """A column as it came: by its place, since a name may be a pattern to an engine."""
+        names = self.frame.collect_schema().names()
+        return nw.nth(names.index(asked)) if isinstance(asked, str) else asked
+
+    def number(self, asked: str | nw.Expr) -> nw.Expr:
+        """The same as a float."""
+        return self.column(asked).cast(nw.Float64())
+
 
 def open_rows(
     data: Any,

@@ -89,6 +89,23 @@ def enough_draws(level: float) -> int:
     return max(9_999, needed) if needed <= _MOST_DRAWS else 9_999
 
 
+def check_draws(draws: int, level: float) -> None:
+    """Refuse draws that cannot show the tail of a level.
+
+    Raises
+    ------
+    DesignError
+        Below 20/(1 − level).
+    """
+    least = math.ceil(20 / (1 - check_level(level)) * (1 - 1e-9))
+    if draws < least:
+        raise DesignError(
+            f"{draws:,} bootstrap draws are too few for an interval at {100 * level:.4g} %",
+            allowed=f"at least {least:,} (20 divided by 1 − level)",
+            fix="ask for more draws",
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WildBootstrap:
     """Reference distribution of a restricted wild cluster bootstrap, for every null value at once.
@@ -160,13 +177,8 @@ class WildBootstrap:
         DesignError
             If there are fewer than 20/(1 − level) draws, too few to see that tail, or `level` is none.
         """
-        alpha = 1 - check_level(level)
-        if self.draws < 20 / alpha * (1 - 1e-9):
-            raise DesignError(
-                f"{self.draws:,} bootstrap draws are too few for an interval at {100 * level:.4g} %",
-                allowed=f"at least {math.ceil(20 / alpha * (1 - 1e-9)):,} (20 divided by 1 − level)",
-                fix="ask for more draws",
-            )
+        check_draws(self.draws, level)
+        alpha = 1 - level
         if self.se <= 0 or not math.isfinite(self.se):
             return Interval(-math.inf, math.inf, level)
         excess = self._excess()

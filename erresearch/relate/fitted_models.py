@@ -421,6 +421,15 @@ def ascend(
     return state, False
 
 
+def not_converged(what: str) -> DesignError:
+    """The error of a climb that ended nowhere."""
+    return DesignError(
+        f"{what} did not converge",
+        got=f"after {ITERATIONS} Newton steps without separated rows",
+        fix="rescale the regressors or look for extreme values",
+    )
+
+
 def flattest(state: State, spread: np.ndarray) -> np.ndarray:
     """Direction of least curvature, of length 1 in standard deviations; its small parts are set to 0."""
     _, hessian = state.slope

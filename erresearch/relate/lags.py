@@ -210,13 +210,9 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
         If an account has two rows in one period, or half of the distances differ from the commonest.
     """
     opened = open_rows(panel, columns, [time] if by is None else [by, time], None)
-    present = opened.frame.collect_schema().names()
-    numbers = [
-        (nw.nth(present.index(c)) if isinstance(c, str) else c).cast(nw.Float64()).alias(f"c{i}")
-        for i, c in enumerate(columns)
-    ]
-    account = nw.lit("") if by is None else nw.nth(present.index(by))
-    frame = opened.frame.select(*numbers, account.alias(_ACCOUNT), nw.nth(present.index(time)).alias(_TIME))
+    numbers = [opened.number(column).alias(f"c{i}") for i, column in enumerate(columns)]
+    account = nw.lit("") if by is None else opened.column(by)
+    frame = opened.frame.select(*numbers, account.alias(_ACCOUNT), opened.column(time).alias(_TIME))
     if by is not None:
         check_ids(frame, _ACCOUNT, by)
     keyed = LazyRows(frame=frame, columns=(), names=(), origin=np.zeros(0), account=_ACCOUNT, period=_TIME)

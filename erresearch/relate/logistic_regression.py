@@ -23,7 +23,6 @@ from erresearch.relate.design import (
     open_moments,
 )
 from erresearch.relate.fitted_models import (
-    ITERATIONS,
     Covariance,
     State,
     ascend,
@@ -32,6 +31,7 @@ from erresearch.relate.fitted_models import (
     flattest,
     linear_predictor,
     logistic,
+    not_converged,
     unpack,
 )
 from erresearch.relate.poisson_regression import deviance_share, fitted_maximum
@@ -227,11 +227,7 @@ def _not_converged(moments: Moments, state: State, spread: np.ndarray) -> Design
         if not alone and part.max() > 0 and _separates(moments, direction):
             alone = [n for n, p in zip(names, part, strict=True) if p > 0.1 * part.max()]
     if not alone:
-        return DesignError(
-            "the logit did not converge",
-            got=f"after {ITERATIONS} Newton steps without separated rows",
-            fix="rescale the regressors or look for extreme values",
-        )
+        return not_converged("the logit")
     verb = "predict" if len(alone) > 1 else "predicts"
     return DesignError(
         f"{', '.join(map(repr, alone))} {verb} {moments.columns[-1]!r} perfectly (separation): the estimate would "

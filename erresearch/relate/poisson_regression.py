@@ -43,7 +43,6 @@ from erresearch.relate.design import (
     without_constant,
 )
 from erresearch.relate.fitted_models import (
-    ITERATIONS,
     NEGLIGIBLE,
     Covariance,
     Family,
@@ -53,6 +52,7 @@ from erresearch.relate.fitted_models import (
     assemble,
     check_covariance,
     linear_predictor,
+    not_converged,
     unpack,
 )
 from erresearch.relate.scores import Scores
@@ -253,11 +253,7 @@ def _separated(moments: Moments, state: State, scale: np.ndarray, *, within: boo
         kept = _without_separated(moments, direction, within=within)
         if kept.rows < moments.rows:
             return kept
-    raise DesignError(
-        "PPML did not converge",
-        got=f"after {ITERATIONS} Newton steps without separated rows",
-        fix="rescale the regressors or look for extreme values",
-    )
+    raise not_converged("PPML")
 
 
 def flat_directions(hessian: np.ndarray, spread: np.ndarray) -> Iterator[np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import column_names, gather, open_rows
+from erresearch.engine.sources import Opened, column_names, gather, open_rows
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError, missing_columns
 from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.fitted_models import Covariance, contrast
@@ -375,25 +375,20 @@ def mix(
     _check_mix(data, outcome, names, model, zero)
     effects = effects if effects is not None else (("account",) if by is not None else ())
     opened = open_rows(data, [outcome, *names, *controls], [] if by is None else [by], None)
-    present = opened.frame.collect_schema().names()
-    _refuse_parts(opened.frame, present, outcome, names)
-    counts = [nw.nth(present.index(name)).cast(nw.Float64()) for name in names]
+    _refuse_parts(opened, outcome, names)
+    counts = [opened.number(name) for name in names]
     totals, replaced = _count(opened.frame, counts, names)
-    raw = dict(zip(opened.names, [outcome, *names, *controls], strict=True))
-
-    def made(name: str) -> nw.Expr:
-        column = raw[name]
-        return (nw.nth(present.index(column)) if isinstance(column, str) else column).cast(nw.Float64())
-
     left, others = opened.names[0], list(opened.names[1 + len(names) :])
     basis = _basis(len(names))
     ratios = [f"ilr{i + 1} of {', '.join(names)}" for i in range(len(names) - 1)]
     total = f"log total of {', '.join(names)}"
-    keys = [] if by is None else [nw.nth(present.index(by)).alias("account")]
     table = opened.frame.select(
         *_coordinates(counts, basis, [total, *ratios], zero),
-        *[made(name).alias(name) for name in [*others, left]],
-        *keys,
+        *[
+            opened.number(each).alias(name)
+            for each, name in zip([*controls, outcome], [*others, left], strict=True)
+        ],
+        *([] if by is None else [opened.column(by).alias("account")]),
     )
     estimator = poisson if model == "poisson" else least_squares
     fit = estimator(
@@ -524,16 +519,16 @@ def _count(
     return totals, {name: int(found[f"zero{i}"][0]) for i, name in enumerate(names)}
 
 
-def _refuse_parts(
-    frame: nw.LazyFrame[Any], present: Sequence[str], outcome: Any, actions: Sequence[str]
-) -> None:
+def _refuse_parts(opened: Opened, outcome: Any, actions: Sequence[str]) -> None:
     """Refuse an outcome that the actions are parts of: it would be explained by itself."""
-    named = isinstance(outcome, str)
+    frame = opened.frame
     # an expression of columns that nothing else reads: ask which ones it reads
-    opened = open_rows(nw.to_native(frame), [outcome], [], None)
-    same = [name for name in ((outcome,) if named else opened.roots) if name in actions]
-    left = (nw.nth(present.index(outcome)) if named else outcome).cast(nw.Float64())
-    parts = [nw.nth(present.index(name)).cast(nw.Float64()) for name in actions]
+    read = (
+        (outcome,) if isinstance(outcome, str) else open_rows(nw.to_native(frame), [outcome], [], None).roots
+    )
+    same = [name for name in read if name in actions]
+    left = opened.number(outcome)
+    parts = [opened.number(name) for name in actions]
     # a log is undone; beyond 300 it is no log
     high = gather(frame.select(left.alias("y")).select(nw.col("y").max()))["y"][0]
     undone = [left] if high is None or not high < 300 else [left, left.exp()]
@@ -548,7 +543,7 @@ def _refuse_parts(
         slopes = np.linalg.lstsq(gram[:-1, :-1], gram[:-1, -1], rcond=None)[0]
         rest = gram[-1, -1] - 2 * slopes @ gram[:-1, -1] + slopes @ gram[:-1, :-1] @ slopes
         if moments.rows > len(actions) + 1 and gram[-1, -1] > 0 and rest <= _EXACT * gram[-1, -1]:
-            same = list(opened.names)
+            same = [opened.names[0]]
     if same:
         raise _made_of(same, actions)
 

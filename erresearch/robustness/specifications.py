@@ -14,10 +14,9 @@ from erresearch.engine.expressions import lag
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError, ErresearchError, UnknownNameError, missing_columns
 from erresearch.io.resources import waiting
-from erresearch.relate.bootstrap import cluster_weights
+from erresearch.relate.bootstrap import check_draws, cluster_weights
 from erresearch.relate.design import Effect, identified
 from erresearch.results import Adversary, Curve, StudentT, at_least
-from erresearch.results.estimates import check_level
 from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
 from erresearch.schema.vocabulary import REACTIONS
 
@@ -66,16 +65,9 @@ class CurveInference:
 
     def __post_init__(self) -> None:
         """Refuse what cannot show the tail asked for."""
-        check_level(self.level)
         if self.cov not in ("CRV3", "CRV1"):
             raise DesignError(f"cov={self.cov!r} is not served by a curve", allowed="CRV3, CRV1")
-        least = int(np.ceil(20 / (1 - self.level) - 1e-9))
-        if self.draws < least:
-            raise DesignError(
-                f"{self.draws:,} bootstrap draws are too few for a level of {100 * self.level:.4g} %",
-                allowed=f"at least {least:,} (20 divided by 1 − level)",
-                fix="ask for more draws",
-            )
+        check_draws(self.draws, self.level)
 
 
 @dataclass(frozen=True, slots=True)
