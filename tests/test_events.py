@@ -106,7 +106,7 @@ def test_events_outside_the_table_are_counted():
     declared = pd.DataFrame({"date": ["2024-01-10", "2025-01-10", "2020-01-10"], "name": ["sale"] * 3})
     with pytest.warns(ErresearchWarning, match="2 of 3 events lie outside the table"):
         found = event_columns(weeks(), declared, by="shop", time="week")
-    assert found.outside == 2
+    assert [text.startswith("2 of 3 events lie outside") for text in found.cautions] == [True]
 
 
 @pytest.mark.parametrize("separator", [";", ",", "\t"])

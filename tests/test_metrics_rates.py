@@ -21,7 +21,6 @@ from erresearch.metrics import (
     RateDefinition,
     compare_rates,
     engagement_rate,
-    rate_expression,
 )
 from erresearch.metrics.definitions import resolve
 
@@ -217,21 +216,6 @@ def test_views_in_the_numerator_are_flagged(posts: pd.DataFrame) -> None:
     assert got.definition.exposure == ("views",)
     assert any(note.startswith("incompatible: views in the numerator") for note in got.notes)
     assert not engagement_rate(posts, definition="M10").notes
-
-
-def test_expression_is_the_same_rate(posts: pd.DataFrame) -> None:
-    settled = engagement_rate(posts, denominator="reach").definition
-    for engine in ENGINES:
-        frame = (
-            nw.from_native(on(engine, posts)).lazy().select("post_id", rate_expression(settled, name="e r"))
-        )
-        got = frame.collect().to_pandas().set_index("post_id")["e r"].loc[posts["post_id"]]
-        np.testing.assert_allclose(got, own_total(posts) / posts["reach"], rtol=1e-14)
-    for definition in ("M03", "M04"):
-        with pytest.raises(GuardError, match="a rate per period is a sum over posts"):
-            rate_expression(definition)
-    with pytest.raises(GuardError, match="needs to know which reactions it sums"):
-        rate_expression("M11-post")
 
 
 # -- what is left out, and what is refused ----------------------------------------------------------------------

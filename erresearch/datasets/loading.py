@@ -314,7 +314,7 @@ def _converted(
         taken = text.str.extract(column.take, expand=False)
         _refuse_unreadable(taken.isna() & (text != ""), text, column, dataset, f"text like {column.take}")
         text = taken
-    return _KINDS[column.kind](text, column, dataset)
+    return _typed(text, column, dataset)
 
 
 def _counted(mended: dict[str, int], label: str, hit: pd.Series[Any]) -> None:
@@ -322,43 +322,29 @@ def _counted(mended: dict[str, int], label: str, hit: pd.Series[Any]) -> None:
         mended[label] = int(hit.sum())
 
 
-def _number(text: pd.Series[Any], column: CodebookColumn, dataset: Dataset) -> pd.Series[Any]:
+_FLAGS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
+
+
+def _typed(text: pd.Series[Any], column: CodebookColumn, dataset: Dataset) -> pd.Series[Any]:
+    """Text as values of the column's kind; a whole number with gaps stays a float."""
     given = ~text.isin(["", "NA"])
-    value = pd.to_numeric(text.where(given), errors="coerce").astype("float64")
-    _refuse_unreadable(value.isna() & given, text, column, dataset, "numbers")
+    value: pd.Series[Any]
+    match column.kind:
+        case "text":
+            return text.mask(text == "")
+        case "date":
+            given, allowed = text != "", "dates like 2014-12-31"
+            value = pd.to_datetime(text.where(given), format="%Y-%m-%d", errors="coerce")
+        case "flag":
+            value, allowed = text.str.lower().map(_FLAGS), "TRUE, FALSE, 1, 0"
+        case "integer" | "number":
+            value, allowed = pd.to_numeric(text.where(given), errors="coerce").astype("float64"), "numbers"
+    _refuse_unreadable(value.isna() & given, text, column, dataset, allowed)
+    if column.kind == "integer":
+        _refuse_unreadable(value.notna() & (value % 1 != 0), text, column, dataset, "whole numbers")
     return value
 
 
-def _integer(text: pd.Series[Any], column: CodebookColumn, dataset: Dataset) -> pd.Series[Any]:
-    value = _number(text, column, dataset)
-    _refuse_unreadable(value.notna() & (value % 1 != 0), text, column, dataset, "whole numbers")
-    return value
-
-
-def _text(text: pd.Series[Any], column: CodebookColumn, dataset: Dataset) -> pd.Series[Any]:
-    return text.mask(text == "")
-
-
-def _flag(text: pd.Series[Any], column: CodebookColumn, dataset: Dataset) -> pd.Series[Any]:
-    words = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
-    value = text.str.lower().map(words)
-    _refuse_unreadable(value.isna() & ~text.isin(["", "NA"]), text, column, dataset, "TRUE, FALSE, 1, 0")
-    return value
-
-
-def _date(text: pd.Series[Any], column: CodebookColumn, dataset: Dataset) -> pd.Series[Any]:
-    value = pd.to_datetime(text.mask(text == ""), format="%Y-%m-%d", errors="coerce")
-    _refuse_unreadable(value.isna() & (text != ""), text, column, dataset, "dates like 2014-12-31")
-    return value
-
-
-_KINDS: Mapping[Kind, Callable[[pd.Series[Any], CodebookColumn, Dataset], pd.Series[Any]]] = {
-    "integer": _integer,
-    "number": _number,
-    "text": _text,
-    "flag": _flag,
-    "date": _date,
-}
 _WHOLE: Mapping[Kind, str] = {"integer": "int64", "flag": "bool"}
 
 

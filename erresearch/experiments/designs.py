@@ -535,29 +535,14 @@ class PausePlan(Printed):
     @property
     def table(self) -> Table:
         """What plans of other lengths would find."""
-        return Table.of(
-            (
-                "weeks",
-                "pairs" if self.design.size == 2 else "groups",
-                "smallest p",
-                "false alarms",
-                "found 4 times in 5",
-                self.each_week,
-                "finds δ",
-            ),
-            [
-                (
-                    row.weeks,
-                    row.groups,
-                    f"{row.smallest_p:.3f}",
-                    f"{100 * row.size:.0f} %",
-                    share_lost(row.detectable),
-                    self.told(self.money(row.detectable)) if math.isfinite(row.detectable) else "–",
-                    f"{100 * row.at_delta:.0f} %",
-                )
-                for row in self.power
-            ],
-        )
+        pairs = "pairs" if self.design.size == 2 else "groups"
+        head = ("weeks", pairs, "smallest p", "false alarms", "found 4 times in 5", self.each_week, "finds δ")
+        rows: list[tuple[str | float, ...]] = []
+        for row in self.power:
+            money = self.told(self.money(row.detectable)) if math.isfinite(row.detectable) else "–"
+            found = (share_lost(row.detectable), money, f"{100 * row.at_delta:.0f} %")
+            rows.append((row.weeks, row.groups, f"{row.smallest_p:.3f}", f"{100 * row.size:.0f} %", *found))
+        return Table.of(head, rows)
 
     def __str__(self) -> str:
         """Who pauses, the dates, and what it can find."""

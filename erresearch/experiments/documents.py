@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import datetime as dt
+import io
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -129,13 +130,14 @@ def write_plan(plan: PausePlan, folder: str | Path, *, inputs: Iterable[str | Pa
     >>> write_plan.__name__
     'write_plan'
     """
-    folder = Path(folder)
+    folder, picture = Path(folder), io.BytesIO()
+    draw_plan(plan).savefig(picture, format="png", dpi=120, metadata={"Software": None})
     made: dict[str, str | bytes] = {
         "plan.toml": _toml(plan),
         "schedule.csv": _schedule_csv(plan),
         "history.csv": _history_csv(plan),
         "schedule.ics": calendar_text(plan),
-        "plan.html": page(plan, picture=_picture(plan)),
+        "plan.html": page(plan, picture=picture.getvalue()),
     }
     with output_folder(folder, inputs=inputs) as new:
         for name, content in made.items():
@@ -143,39 +145,22 @@ def write_plan(plan: PausePlan, folder: str | Path, *, inputs: Iterable[str | Pa
     return tuple(folder / name for name in made)
 
 
-def _picture(plan: PausePlan) -> bytes:
-    import io
-
-    held = io.BytesIO()
-    draw_plan(plan).savefig(held, format="png", dpi=120, metadata={"Software": None})
-    return held.getvalue()
-
-
 def _toml(plan: PausePlan) -> str:
-    head = {
+    head = {name: getattr(plan, name) for name in _HEAD if name != "shops"}
+    told = {
         "format": FORMAT,
-        "outcome": plan.outcome,
-        "delta": plan.delta,
-        "cost": plan.cost,
-        "currency": plan.currency,
-        "zone": plan.zone,
+        **head,
+        "shops": [shop.entity for shop in plan.history],
         "start": str(plan.start),
         "end": str(plan.end),
-        "shops": [shop.entity for shop in plan.history],
         "estimand": "posting throughout against not at all, difference of log outcomes, as assigned",
         "analysis": "least squares with calendar terms, filtered by the past; lot drawn again",
         "seed": str(plan.seed),
-        "claim": plan.claim,
-        "forecast": plan.forecast,
-        "wagered": plan.wagered,
         "digest": plan.digest,
-        "reasons": plan.reasons,
-        "blocks": plan.blocks,
+        "design": asdict(plan.design),
+        "power": [asdict(row) for row in plan.power],
     }
-    power = [asdict(row) for row in plan.power]
-    return f"# A plan of pauses drawn at random. {_FIXED}\n" + toml_text(
-        {**head, "design": asdict(plan.design), "power": power}
-    )
+    return f"# A plan of pauses drawn at random. {_FIXED}\n{toml_text(told)}"
 
 
 def _schedule_csv(plan: PausePlan) -> str:

@@ -199,24 +199,13 @@ def _on_calendar(entity: str, columns: dict[str, Any], outcome: str) -> Series:
     full = np.arange(dates[0], dates[-1] + np.timedelta64(1, "D"), np.timedelta64(step, "D"))
     place = (dates - dates[0]).astype(int) // step
 
-    def laid(name: str) -> Array | None:
-        if name not in columns:
-            return None
-        values = np.full(len(full), np.nan)
-        values[place] = columns[name][order]
-        return values
-
-    revenue = laid("outcome")
-    if revenue is None or not np.isfinite(revenue).any() or not (revenue[np.isfinite(revenue)] > 0).any():
+    laid: dict[str, Any] = {}
+    for name in columns.keys() - {"period"}:
+        laid[name] = np.full(len(full), np.nan)
+        laid[name][place] = columns[name][order]
+    if not (laid["outcome"] > 0).any():
         raise DataError(f"`{outcome}` is nowhere above 0", fix="choose a column that holds the outcome")
-    return Series(
-        entity=entity,
-        every=every,
-        dates=full,
-        outcome=revenue,
-        engagement=laid("engagement"),
-        posts=laid("posts"),
-    )
+    return Series(entity=entity, every=every, dates=full, **laid)
 
 
 def _step(steps: npt.NDArray[np.int_], dates: Dates) -> tuple[Literal["D", "W"], int]:

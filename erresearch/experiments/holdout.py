@@ -16,6 +16,7 @@ from erresearch.claims.registry import grade
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.experiments.history import Array, Flags, as_numbers
 from erresearch.experiments.judging import registration
+from erresearch.metrics.rates import welch
 from erresearch.results import Doubt, StudentT, Verdict, plain
 
 #: Shares that are compared; the smallest that finds the smallest effect of interest is taken.
@@ -264,13 +265,10 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list", hash: s
             got=f"{len(left):,} and {len(right):,}",
             fix="give the whole list",
         )
-    parts = (left.var(ddof=1) / len(left), right.var(ddof=1) / len(right))
-    se = math.sqrt(sum(parts))
-    df = (
-        sum(parts) ** 2 / (parts[0] ** 2 / (len(left) - 1) + parts[1] ** 2 / (len(right) - 1))
-        if se
-        else math.inf
-    )
+    sides = (left, right)
+    parts = np.array([side.var(ddof=1) / len(side) for side in sides])
+    se = math.sqrt(parts.sum())
+    df = welch(parts, np.array([len(side) - 1.0 for side in sides])) if se else math.inf
     effect = StudentT(float(left.mean() - right.mean()), se, df).estimate(
         f"letters on {plan.outcome}",
         0.95,

@@ -168,11 +168,11 @@ def interruption(
     each = [_single(setting, window) for window in windows]
     if len(each) == 1:
         return each[0]
-    total = math.sqrt(sum(one.effect.se**2 for one in each)) / len(each)
-    mean = float(np.mean([one.effect.value for one in each]))
-    df = float(sum(one.effect.df for one in each))
-    rows = sum(one.effect.n_rows for one in each)
-    effect = _estimate(setting, StudentT(mean, total, df), rows)
+    effects = [one.effect for one in each]
+    total = math.sqrt(sum(effect.se**2 for effect in effects)) / len(each)
+    mean = float(np.mean([effect.value for effect in effects]))
+    reference = StudentT(mean, total, float(sum(effect.df for effect in effects)))
+    effect = _estimate(setting, reference, sum(effect.n_rows for effect in effects))
     return Interruption(
         at=min(one.at for one in each),
         until=max(one.until for one in each),
@@ -206,16 +206,17 @@ def _windows(
             fix="give at, until and entity the same length",
         )
     known = {shop.entity for shop in shops}
-    found: list[Window] = []
-    for name, first, last in zip(names, starts, ends, strict=True):
-        if name not in known:
-            raise DesignError("an interruption is of a shop that is not in the panel", fix="correct entity=")
-        window = (name, day_of(first, "at"), day_of(last, "until"))
-        if not window[1] < window[2]:
+    if set(names) - known:
+        raise DesignError("an interruption is of a shop that is not in the panel", fix="correct entity=")
+    found = [
+        (name, day_of(first, "at"), day_of(last, "until"))
+        for name, first, last in zip(names, starts, ends, strict=True)
+    ]
+    for _, first, last in found:
+        if not first < last:
             raise DesignError(
                 "an interruption ends before it begins", got=f"{first} to {last}", fix="swap at and until"
             )
-        found.append(window)
     return found
 
 
@@ -307,11 +308,9 @@ def _donors(shop: Series, setting: _Setting, end: int) -> tuple[list[str], Array
     """Series over the same days that were never interrupted until then, and have no gap."""
     names, columns = [], []
     for each in (*(other for other in setting.shops if other.entity != shop.entity), *setting.others):
-        place = {date: at for at, date in enumerate(each.dates.tolist())}
-        wanted = [place.get(date) for date in shop.dates[:end].tolist()]
-        if each.every != shop.every or None in wanted:
+        at = np.searchsorted(each.dates, shop.dates[:end])
+        if each.every != shop.every or not np.isin(shop.dates[:end], each.dates).all():
             continue
-        at = np.array(wanted, dtype=np.int64)
         level = _levels(each)[at]
         if np.isnan(level).any() or (each in setting.shops and _touched(setting.windows, each)[at].any()):
             continue

@@ -353,23 +353,14 @@ def _joined(then: Series, now: Series, plan: PausePlan) -> Series:
     step = np.timedelta64(DAYS[plan.design.every], "D")
     dates = np.arange(then.dates[0], plan.end, step)
     outcome, engagement = np.full(len(dates), np.nan), np.full(len(dates), np.nan)
-
-    def lay(source: Series, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
+    for source, first, last in ((now, dates[0], plan.end), (then, dates[0], plan.start)):
+        keep = (source.dates >= first) & (source.dates < last)
         place = (source.dates[keep] - dates[0]).astype(int) // step.astype(int)
         outcome[place] = source.outcome[keep]
         if source.engagement is not None:
             engagement[place] = source.engagement[keep]
-
-    lay(now, (now.dates >= dates[0]) & (now.dates < plan.end))
-    lay(then, then.dates < plan.start)
     known = now.engagement is not None and bool(np.isfinite(engagement).any())
-    return Series(
-        entity=then.entity,
-        every=then.every,
-        dates=dates,
-        outcome=outcome,
-        engagement=engagement if known else None,
-    )
+    return replace(then, dates=dates, outcome=outcome, engagement=engagement if known else None, posts=None)
 
 
 def _window(
@@ -511,15 +502,11 @@ def _cautions(
     if changed:
         found.append(_doubt("changed", changed, compared, value=changed))
     for then, now in zip(plan.history, joined, strict=True):
-        before, since = (np.nanmedian(x) for x in (then.outcome, now.outcome[now.dates >= plan.start]))
-        if not 0.1 < since / max(before, 1e-300) < 10:
-            found.append(
-                _doubt(
-                    "level",
-                    *(plain(x, ",.0f" if x >= 100 else ".3g") for x in (since, before)),
-                    value=since / max(before, 1e-300),
-                )
-            )
+        levels = [float(np.nanmedian(x)) for x in (now.outcome[now.dates >= plan.start], then.outcome)]
+        ratio = levels[0] / max(levels[1], 1e-300)
+        if not 0.1 < ratio < 10:
+            shown = (plain(level, ",.0f" if level >= 100 else ".3g") for level in levels)
+            found.append(_doubt("level", *shown, value=ratio))
     missed, known = _missed(plan, shops, periods)
     if known:
         share = missed / known

@@ -2,7 +2,6 @@ from erresearch.metrics.definitions import (
     DEFINITIONS as DEFINITIONS,
     PLATFORMS as PLATFORMS,
     RateDefinition as RateDefinition,
-    rate_expression as rate_expression,
 )
 from erresearch.metrics.loyalty import (
     NpsSeries as NpsSeries,

@@ -250,54 +250,6 @@ def _checked(definition: RateDefinition) -> RateDefinition:
     return definition
 
 
-def rate_expression(definition: str | RateDefinition, *, name: str = "rate") -> Any:
-    """The rate of one post as a lazy expression, for use inside any engine.
-
-    Parameters
-    ----------
-    definition : str or RateDefinition
-        A rate per post; its reactions must be known (not the open "platform's own set" of a name).
-    name : str
-        Alias of the expression.
-
-    Returns
-    -------
-    narwhals.Expr
-        Reactions over denominator; missing where a count is missing or the denominator is not positive.
-
-    Raises
-    ------
-    GuardError
-        For a rate that sums over posts: that takes a group, which :func:`engagement_rate` makes.
-
-    See Also
-    --------
-    engagement_rate : The rates of a table, counted and checked.
-
-    Examples
-    --------
-    >>> import narwhals.stable.v2 as nw, polars as pl
-    >>> posts = pl.LazyFrame({"likes": [150], "comments": [7], "followers": [5000]})
-    >>> nw.from_native(posts).select(rate_expression("M01")).collect()["rate"].to_list()
-    [0.0314]
-    """
-    chosen = resolve(definition, None, None, None)
-    if chosen.per != "post":
-        raise GuardError(
-            f"a rate per {chosen.per} is a sum over posts, not an expression of one row",
-            got=str(chosen),
-            fix="call engagement_rate, which groups the posts (also lazily)",
-        )
-    if not chosen.reactions or chosen.reactions == ("all",):
-        raise GuardError(
-            "the expression needs to know which reactions it sums",
-            got=str(chosen),
-            fix='use engagement_rate(...).definition, or name them: reactions=("likes", "comments")',
-        )
-    below = bottom(chosen)
-    return nw.when(below > 0).then(total(chosen) / below).alias(name)
-
-
 def settle(asked: RateDefinition, frame: Any, columns: list[str]) -> RateDefinition:
     """Choose the reactions: those named, all there are, or those of each platform's own set that have a column.
 

@@ -19,7 +19,6 @@ from erresearch.metrics.definitions import (
     Per,
     RateDefinition,
     bottom,
-    rate_expression,
     resolve,
     settle,
     total,
@@ -216,11 +215,12 @@ def engagement_rate(
             for name in ("platform", by, "post_id", "post_type", period)
             if name in columns and name not in made
         ]
+        above, below = total(settled), bottom(settled)
         values = usable.select(
             *names,
-            reactions=total(settled),
-            **{settled.denominator: bottom(settled)},
-            rate=rate_expression(settled),
+            reactions=above,
+            **{settled.denominator: below},
+            rate=nw.when(below > 0).then(above / below),
         )
     else:
         values = _grouped(usable, settled, by, period if timed else None, every or "day")
@@ -307,7 +307,7 @@ def compare_rates(rates: Rates, between: str | None = None, *, level: float = 0.
         used = pick != 0
         variance = float(pick[used] @ cover[np.ix_(used, used)] @ pick[used])
         parts = np.diag(cover)[used]
-        own = float(df[used].min()) if len(units) > 1 or used.sum() == 1 else _welch(parts, df[used])
+        own = float(df[used].min()) if len(units) > 1 or used.sum() == 1 else welch(parts, df[used])
         known = math.isfinite(variance) and math.isfinite(own) and own > 0
         around = StudentT(
             float(pick @ means), math.sqrt(variance) if known else math.inf, own if known else 1.0
@@ -349,7 +349,7 @@ def _covariance(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> tuple[
     return np.diag(spread / n[0]), n[0] - 1
 
 
-def _welch(parts: np.ndarray, df: np.ndarray) -> float:
+def welch(parts: np.ndarray, df: np.ndarray) -> float:
     """Degrees of freedom of a difference of two means of their own (Welch, Satterthwaite)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(parts.sum() ** 2 / np.sum(parts**2 / df))

@@ -112,7 +112,6 @@ def sum_posts(
     parts += [AGES, count_of(AGES)] if "age_days" in columns else []
     return Activity(
         frame=grouped,
-        keys=tuple(keys),
         summed=tuple(numbers),
         parts=tuple(parts),
         engagement=words,

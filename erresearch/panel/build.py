@@ -151,18 +151,10 @@ def build_panel(
         )
     rules = rules or Rules()
     days = only_days(posts)
+    given: dict[str, Any] = {"entity": entity, "followers": followers, "spend": spend, "rules": rules}
     if days:
-        return _of_days(days, outcomes, clock, entity=entity, followers=followers, spend=spend, rules=rules)
-    return _of_posts(
-        posts,
-        outcomes,
-        clock,
-        entity=entity,
-        followers=followers,
-        spend=spend,
-        min_age_days=min_age_days,
-        rules=rules,
-    )
+        return _of_days(days, outcomes, clock, **given)
+    return _of_posts(posts, outcomes, clock, min_age_days=min_age_days, **given)
 
 
 def _of_posts(

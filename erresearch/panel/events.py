@@ -48,15 +48,12 @@ class EventColumns:
         that have passed since a step.
     kinds : mapping of str to {"pulse", "step"}
         The further columns.
-    outside : int
-        Events that lie before or after the table.
     cautions : tuple of str
         What was warned of.
     """
 
     rows: pd.DataFrame
     kinds: Mapping[str, Kind]
-    outside: int = 0
     cautions: tuple[str, ...] = ()
 
 
@@ -362,7 +359,7 @@ def event_columns(rows: pd.DataFrame, events: Any, *, by: str | None, time: str)
         warnings.warn(text, ErresearchWarning, stacklevel=2)
     made = rows.assign(**_without_rare(columns, kinds))
     made.attrs.update(rows.attrs)
-    return EventColumns(made, MappingProxyType(kinds), int(outside.sum()), cautions)
+    return EventColumns(made, MappingProxyType(kinds), cautions)
 
 
 def _check_entities(declared: pd.DataFrame, entities: Iterable[str]) -> None:

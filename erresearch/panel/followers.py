@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from erresearch.exports.layouts import load_registry
 from erresearch.io import pl
 from erresearch.panel.calendar import refuse_coarse
 from erresearch.panel.inputs import Arrived
-from erresearch.panel.records import RowAccounting, count_of, counts_by_currency, kept_currency, look_up
+from erresearch.panel.records import RowAccounting, counts_by_currency, kept_currency, look_up
 from erresearch.schema import ADS, FOLLOWERS
 
 FOLLOWER_COLUMNS = (*FOLLOWERS.key, "followers")
@@ -224,16 +225,12 @@ def _owner(table: pl.DataFrame, entities: list[str], mapping: Mapping[str, str] 
     if "entity" in table.columns:
         return pl.col("entity")
     if "account" in table.columns:
-        names = table["account"].unique().to_list()
+        names, spelt = table["account"].unique().to_list(), {plain_name(one): one for one in entities}
+        owners: dict[str, Any] = {name: spelt.get(plain_name(name)) for name in names}
         if mapping is not None:
-            return (
-                pl.col("account")
-                .replace_strict(look_up(names, mapping, what="advertising of"))
-                .alias("entity")
-            )
-        spelt = {plain_name(entity): entity for entity in entities}
-        if all(plain_name(name) in spelt for name in names):
-            return pl.col("account").replace_strict({n: spelt[plain_name(n)] for n in names}).alias("entity")
+            owners = dict(look_up(names, mapping, what="advertising of"))
+        if None not in owners.values():
+            return pl.col("account").replace_strict(owners).alias("entity")
     raise GuardError(
         "it is not said whose spending the advertising is",
         got=f"{len(entities)} entities",
@@ -256,11 +253,6 @@ def figures_by_day() -> tuple[str, ...]:
     """
     fields = load_registry().fields
     return tuple(name for name, field in fields.items() if field.type in _TYPES and not field.stock)
-
-
-def _accounts_of(name: str) -> str:
-    """The column that counts the accounts that have a figure at all."""
-    return f"accounts with {name}"
 
 
 def daily_figures(
@@ -370,51 +362,34 @@ def _owners(rows: pl.DataFrame, owners: pl.DataFrame, spine: pl.DataFrame, notes
 def _summed(
     rows: pl.DataFrame, names: Sequence[str], table: pl.DataFrame, clock: Clock, notes: list[str]
 ) -> tuple[pl.DataFrame, dict[str, str]]:
-    who = ["entity", "platform", "account"]
     # several rows of one day are those of several posts
-    days = rows.group_by(*who, "number", "date").agg(
-        pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in names
-    )
-    sums = days.group_by(*who, "number").agg(
-        *[pl.col(name).sum() for name in names],
-        *[pl.col(name).count().alias(count_of(name)) for name in names],
-    )
-    numbers = sums["number"].unique().sort().to_list()
-    lengths = pl.DataFrame(
-        {"number": numbers, "length": [clock.length(n) for n in numbers]},
-        schema={"number": pl.Int64, "length": pl.Int64},
-    )
-    sums = sums.join(lengths, on="number").with_columns(
-        pl.when(pl.col(count_of(name)) == pl.col("length")).then(pl.col(name)).alias(name) for name in names
-    )
+    group, each = ["entity", "platform", "figure"], ["account", "number"]
+    index = ["entity", "platform", *each, "date"]
+    long = rows.unpivot(names, index=index, variable_name="figure").drop_nulls("value")
+    days = long.group_by(*group, *each, "date").agg(pl.col("value").sum())
+    sums = days.group_by(*group, *each).agg(pl.col("value").sum(), pl.len().alias("days"))
+    lengths = {number: clock.length(number) for number in sums["number"].unique().to_list()}
+    whole = sums.filter(pl.col("days") == pl.col("number").replace_strict(lengths, return_dtype=pl.Int64))
     # an account that has the figure at all must have it in a period, or the period's sum is not known
-    several = sums.group_by("entity", "platform").agg(
-        pl.col("account").filter(pl.col(count_of(name)) > 0).n_unique().alias(_accounts_of(name))
-        for name in names
-    )
-    by_platform = sums.group_by("entity", "platform", "number").agg(
-        *[pl.col(name).sum() for name in names],
-        *[pl.col(name).count().alias(count_of(name)) for name in names],
-    )
-    by_platform = by_platform.join(several, on=["entity", "platform"])
+    accounts = sums.group_by(group).agg(pl.col("account").n_unique().alias("accounts"))
+    totals = whole.group_by(*group, "number").agg(pl.col("value").sum(), pl.len().alias("known"))
+    totals = totals.join(accounts, on=group).filter(pl.col("known") == pl.col("accounts"))
     definitions, holes = {}, 0
     unique = {name for name, field in load_registry().fields.items() if field.unique}
-    for platform in by_platform["platform"].unique().sort().to_list():
-        mine = by_platform.filter(pl.col("platform") == platform)
-        for name in names:
-            if not int(mine[_accounts_of(name)].sum()):
-                continue
-            whole = pl.when(pl.col(count_of(name)) == pl.col(_accounts_of(name))).then(pl.col(name))
-            column = f"daily_{name} ({platform})"
-            table = table.join(
-                mine.select("entity", "number", whole.alias(column)), on=["entity", "number"], how="left"
-            )
-            known = table.filter(pl.col(column).is_not_null())["number"].to_list()
-            if known:
-                between = pl.col("number").is_between(min(known), max(known))
-                holes += int(table.filter(between)[column].null_count())
-            people = "; people are counted once a day, so more than once" if name in unique else ""
-            definitions[column] = f"{name} of the whole account, added up over the days of the period{people}"
+    there = set(sums.select("platform", "figure").unique().iter_rows())
+    for platform, name in itertools.product(sorted({platform for platform, _ in there}), names):
+        if (platform, name) not in there:
+            continue
+        column = f"daily_{name} ({platform})"
+        mine = totals.filter(pl.col("platform") == platform, pl.col("figure") == name)
+        mine = mine.select("entity", "number", pl.col("value").alias(column))
+        table = table.join(mine, on=["entity", "number"], how="left")
+        known = mine["number"].to_list()
+        if known:
+            between = pl.col("number").is_between(min(known), max(known))
+            holes += int(table.filter(between)[column].null_count())
+        people = "; people are counted once a day, so more than once" if name in unique else ""
+        definitions[column] = f"{name} of the whole account, added up over the days of the period{people}"
     if holes:
         notes.append(f"{holes:,} sums of figures by day lack some of their days and are missing, not smaller")
     return table, definitions

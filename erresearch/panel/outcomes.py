@@ -265,12 +265,9 @@ def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -
 
     def leave(mask: pl.Expr, reason: str) -> None:
         nonlocal table
-        keep = table.filter(~mask.fill_null(False))
-        if table.height > keep.height:
-            count = int(table["counted"].sum()) - int(keep["counted"].sum())
-            if count:
-                left[reason] = left.get(reason, 0) + count
-        table = keep
+        before, table = int(table["counted"].sum()), table.filter(~mask.fill_null(False))
+        if count := before - int(table["counted"].sum()):
+            left[reason] = left.get(reason, 0) + count
 
     leave(pl.col("day").is_null(), "without a date")
     leave(~pl.col("good"), "without a value")
@@ -300,15 +297,7 @@ def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -
     people = [name for name in _PEOPLE if name in sums["outcome"].unique().to_list()]
     if people:
         notes.append(f"{', '.join(people)}: sums of the rows, which count people more than once")
-    return Books(
-        table=sums,
-        spans=spans,
-        zero=zero,
-        currency=chosen,
-        left=left,
-        rows=rows,
-        used=int(table["counted"].sum()),
-    )
+    return Books(table=sums, spans=spans, zero=zero, currency=chosen, left=left, rows=rows)
 
 
 def _segments(table: pl.DataFrame, leave: Any) -> None:
@@ -367,30 +356,18 @@ def _grained(table: pl.DataFrame, clock: Clock) -> pl.DataFrame:
 
 def _ended(table: pl.DataFrame) -> pl.DataFrame:
     """Move ``end`` of rows by week or month that state one day only to the last day they stand for."""
-    coarse = _steps(table)
-    return table.join(coarse, on=["source", "outcome"], how="left").with_columns(
-        pl.when(~pl.col("single") & (pl.col("end") == pl.col("day")) & (pl.col("step") == "week"))
-        .then(pl.col("day").dt.offset_by("6d"))
-        .when(~pl.col("single") & (pl.col("end") == pl.col("day")) & (pl.col("step") == "month"))
+    # day, week or month for each outcome of a source follows from the distances of its dates
+    days = table.filter(~pl.col("single")).select("source", "outcome", "day").unique().sort("day")
+    apart = days.group_by("source", "outcome").agg(pl.col("day").diff().dt.total_days().min().alias("apart"))
+    one_day = ~pl.col("single") & (pl.col("end") == pl.col("day"))
+    return table.join(apart, on=["source", "outcome"], how="left").with_columns(
+        pl.when(one_day & (pl.col("apart") >= PERIODS["M"].days))
         .then(pl.col("day").dt.offset_by("1mo").dt.offset_by("-1d"))
+        .when(one_day & (pl.col("apart") >= PERIODS["W"].days))
+        .then(pl.col("day").dt.offset_by("6d"))
         .otherwise(pl.col("end"))
         .alias("end")
     )
-
-
-def _steps(table: pl.DataFrame) -> pl.DataFrame:
-    """Day, week or month for each outcome of a source, from the distances of its dates."""
-    days = (
-        table.filter(~pl.col("single"))
-        .select("source", "outcome", "day")
-        .unique()
-        .sort("source", "outcome", "day")
-    )
-    gaps = days.with_columns(pl.col("day").diff().over("source", "outcome").dt.total_days().alias("gap"))
-    least = gaps.group_by("source", "outcome").agg(pl.col("gap").min())
-    months, weeks = pl.col("gap") >= PERIODS["M"].days, pl.col("gap") >= PERIODS["W"].days
-    step = pl.when(months).then(pl.lit("month")).when(weeks).then(pl.lit("week")).otherwise(pl.lit("day"))
-    return least.select("source", "outcome", step.alias("step"))
 
 
 def _sums(

@@ -15,7 +15,7 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.sources import gather
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
 from erresearch.exports.combine import plain_name
-from erresearch.io import pd, pl
+from erresearch.io import pl
 from erresearch.panel.events import known_country
 from erresearch.results import Printed, escape
 from erresearch.schema.vocabulary import PERIODS, Freq
@@ -159,14 +159,6 @@ class Panel(Printed):
         rows = table.sort(order).to_pandas()
         rows.attrs = {"simulated": True} if self.simulated else {}
         return replace(self, rows=rows)
-
-    def to_frame(self) -> Any:
-        """Return the account as one row per table and reason (a pandas DataFrame: table, what, rows)."""
-        rows = []
-        for name, account in self.accounting.items():
-            rows += [(name, "in", account.rows_in), (name, "used", account.used)]
-            rows += [(name, reason, count) for reason, count in account.reasons.items()]
-        return pd.DataFrame(rows, columns=["table", "what", "rows"])
 
 
 Apart = Literal["", "platform", "account", "post_type"]
@@ -419,8 +411,6 @@ class Activity:
     ----------
     frame : narwhals.LazyFrame
         Keys (platform, account or entity), ``number`` of the period, first and last local moment, sums.
-    keys : tuple of str
-        The keys.
     summed : tuple of str
         Figures that were summed; :func:`count_of` names how many posts have each.
     parts : tuple of str
@@ -432,7 +422,6 @@ class Activity:
     """
 
     frame: nw.LazyFrame[Any]
-    keys: tuple[str, ...]
     summed: tuple[str, ...]
     parts: tuple[str, ...]
     engagement: str
@@ -456,8 +445,8 @@ class Books:
         Currency of the money.
     left : mapping of str to int
         Rows left out, by reason.
-    rows, used : int
-        Rows in, and rows used.
+    rows : int
+        Rows in.
     """
 
     table: pl.DataFrame
@@ -466,7 +455,6 @@ class Books:
     currency: str
     left: Mapping[str, int]
     rows: int
-    used: int
 
 
 def kept_currency(what: str, counts: Mapping[str, int], wanted: str, notes: list[str]) -> str:
