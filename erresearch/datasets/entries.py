@@ -575,9 +575,9 @@ def _hashed(dataset: Dataset, path: Path, source: Source, where: Where) -> Found
     digest = hashlib.sha256(content).hexdigest()
     pinned = digest == source.sha256
     if not pinned and not dataset.sums and source.sha256:
+        again = f"install {source.package or 'erresearch'} again, in the version the lock file names"
         remedy = {
-            "installed": f"install {source.package} again, in the version the lock file names",
-            "embedded": f"install {source.package or 'erresearch'} again, in the version the lock file names",
+            **dict.fromkeys(("installed", "embedded"), again),
             "data dir": f"replace it by the file from {dataset.url}",
             "cached": "delete it and load again",
             "downloaded": f"look at {dataset.url}: the file there may be a new edition",

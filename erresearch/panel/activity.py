@@ -22,6 +22,7 @@ from erresearch.panel.inputs import (
     UTC,
     Arrived,
     check_numbers,
+    exports_of,
     in_utc,
     local_time,
     timed,
@@ -299,9 +300,8 @@ def days_of_sales(exports: Sequence[Export], tz: str) -> pd.DataFrame:
 
 def only_days(posts: Any) -> list[Export]:
     """The exports, where all of them hold days; otherwise none."""
-    given = [posts] if isinstance(posts, Export) else posts
-    fits = isinstance(given, (list, tuple)) and given and all(isinstance(one, Export) for one in given)
-    return list(given) if fits and all(map(holds_days, given)) else []
+    exports = exports_of(posts)
+    return exports if all(map(holds_days, exports)) else []
 
 
 def rows_by(exports: Sequence[Export]) -> Freq:

@@ -34,7 +34,15 @@ from erresearch.panel.followers import (
     follow,
     spending,
 )
-from erresearch.panel.inputs import POST_COLUMNS, Arrived, arrive, give_back, merge_crossposts, once
+from erresearch.panel.inputs import (
+    POST_COLUMNS,
+    Arrived,
+    arrive,
+    exports_of,
+    give_back,
+    merge_crossposts,
+    once,
+)
 from erresearch.panel.outcomes import COUNTED, OUTCOME_COLUMNS, book, check_outcomes, count_once, sum_by_day
 from erresearch.panel.records import (
     STATUS,
@@ -331,19 +339,15 @@ def _by_kind(followers: Any) -> tuple[Any, Any]:
     """What counts followers, and what has figures by day; one table may do both."""
     if followers is None:
         return None, None
-    if isinstance(followers, Export):
-        followers = [followers]
-    if isinstance(followers, (list, tuple)):
-        wrong = [
-            one for one in followers if not isinstance(one, Export) or one.kind not in ("followers", "daily")
-        ]
-        if wrong or not followers:
+    exports = exports_of(followers)
+    if exports or isinstance(followers, (list, tuple)):
+        if not exports or any(one.kind not in ("followers", "daily") for one in exports):
             return followers, None  # refused where they arrive, with the reason
-        counts = [one for one in followers if "followers" in one.rows.columns]
+        counts = [one for one in exports if "followers" in one.rows.columns]
         # histories of followers; those in tables of figures by day only where there are no others
         own = [one for one in counts if one.kind == "followers"] or counts
         # a history of gains alone is figures by day
-        daily = [one for one in followers if one.kind == "daily" or one not in counts]
+        daily = [one for one in exports if one.kind == "daily" or one not in counts]
         return (own or None), ([replace(one, kind="daily") for one in daily] or None)
     names = set(column_names(followers))
     counted = "followers" in names
@@ -354,10 +358,8 @@ def _by_kind(followers: Any) -> tuple[Any, Any]:
 def _arrive_outcomes(outcomes: Any) -> Arrived | None:
     if outcomes is None:
         return None
-    exports = [outcomes] if isinstance(outcomes, Export) else outcomes
-    if isinstance(exports, (list, tuple)) and all(
-        isinstance(one, Export) and one.kind == "outcomes" for one in exports
-    ):
+    exports = exports_of(outcomes)
+    if exports and all(one.kind == "outcomes" for one in exports):
         outcomes = count_once(exports)
     booked = arrive(outcomes, what="outcomes", kinds=("outcomes",), needed=(), wanted=OUTCOME_COLUMNS)
     if not set(OUTCOMES.required) <= set(booked.columns):

@@ -147,20 +147,24 @@ def arrive(
     )
 
 
+def exports_of(data: Any) -> list[Export]:
+    """The exports, where what is given is one of them or some and nothing else."""
+    given = [data] if isinstance(data, Export) else data
+    fits = isinstance(given, (list, tuple)) and all(isinstance(one, Export) for one in given)
+    return list(given) if fits else []
+
+
 def _exports(data: Any, what: str, kinds: Sequence[str]) -> list[Export]:
-    if isinstance(data, Export):
-        data = [data]
-    if not isinstance(data, (list, tuple)):
-        return []
-    if not data or not all(isinstance(one, Export) for one in data):
+    exports = exports_of(data)
+    if isinstance(data, (list, tuple)) and not exports:
         raise DataError(
             f"{what} must be exports or one table",
             got=f"{len(data)} values, not all of them exports" if data else "an empty list",
             fix="pass what read_export returned, or put tables together before",
         )
-    for one in data:
+    for one in exports:
         _refuse_other_kind(one.name, one.kind, what, kinds)
-    return list(data)
+    return exports
 
 
 def _dated(exports: list[Export]) -> list[Export]:
