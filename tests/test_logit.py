@@ -114,24 +114,6 @@ def test_the_planted_truth_is_covered():
     assert -0.3 in found["price"].interval
 
 
-def test_trials_equal_the_rows_behind_them():
-    table = table_of()
-    table["reach"] = np.where(table["reach"] > 3000, 5000.0, 1000.0)
-    table["price"] = np.sign(table["price"])
-    keys = ["shop", "reach", "paid", "price"]
-    grouped = table.groupby(keys, as_index=False).agg(orders=("bought", "sum"), visits=("bought", "size"))
-    one = logit(table, "bought", on=ON, by="shop")
-    many = logit(grouped, "orders", on=ON, by="shop", trials="visits")
-    for name in one:
-        assert many[name].value == pytest.approx(one[name].value, rel=1e-7)
-        assert many[name].se == pytest.approx(one[name].se, rel=1e-7)
-    assert many.n_rows == len(grouped)
-    none = pd.concat([grouped, grouped.iloc[[0]].assign(visits=0, orders=0)])
-    again = logit(none, "orders", on=ON, by="shop", trials="visits")
-    assert again["price"].value == pytest.approx(many["price"].value, rel=1e-10)
-    assert sum(again.dropped.values()) == 1
-
-
 @pytest.fixture(scope="module")
 def of_rows():
     return logit(table_of(600), "bought", on=ON, by="shop")
@@ -214,12 +196,6 @@ def test_an_outcome_outside_yes_and_no(value):
     table.loc[[3], "bought"] = value
     with pytest.raises(DataError, match=r"'bought' is no outcome for a logit: 1 of 100 rows"):
         logit(table, "bought", on=["price"])
-
-
-def test_more_successes_than_trials():
-    table = table_of(100).assign(orders=5, visits=4)
-    with pytest.raises(DataError, match=r"from 0 to 'visits'"):
-        logit(table, "orders", on=["price"], trials="visits")
 
 
 @pytest.mark.parametrize("value", [True, False])

@@ -319,10 +319,7 @@ def _schema(data: Any) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=256)
 def _pandas_type(dtype: Any) -> Any:
-    try:
-        return pl.from_pandas(_plain(pd.Series([], dtype=dtype))).dtype
-    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError, ImportError):
-        return pl.String()
+    return _pandas_column(pd.Series([], dtype=dtype), number=False).dtype
 
 
 def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -440,11 +437,13 @@ def from_pandas(data: pd.DataFrame, needed: Names, numbers: Names) -> pl.LazyFra
             got=f"positions {', '.join(str(i) for i, label in enumerate(labels) if label == double[0])}",
             fix="rename one of them",
         )
-    series = {name: _pandas_column(data.iloc[:, labels.index(name)], name in numbers) for name in needed}
+    series = {
+        name: _pandas_column(data.iloc[:, labels.index(name)], number=name in numbers) for name in needed
+    }
     return pl.DataFrame(series).lazy() if series else pl.DataFrame({"": range(len(data))}).lazy()
 
 
-def _pandas_column(column: pd.Series[Any], number: bool) -> pl.Series:
+def _pandas_column(column: pd.Series[Any], *, number: bool) -> pl.Series:
     """One pandas column; Python objects become numbers where all are, else text."""
     if column.dtype == object:
         missing = column.isna().to_numpy()
@@ -461,7 +460,7 @@ def _pandas_column(column: pd.Series[Any], number: bool) -> pl.Series:
         if isinstance(column.dtype, (pd.PeriodDtype, pd.IntervalDtype)):
             raise TypeError("no such type in Polars")  # noqa: TRY301
         return pl.from_pandas(_plain(column).reset_index(drop=True), nan_to_null=not number)
-    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError):
+    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError, ImportError):
         texts = [None if gone else str(v) for v, gone in zip(column, column.isna(), strict=True)]
         return pl.Series(texts, dtype=pl.String)
 

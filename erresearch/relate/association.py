@@ -24,7 +24,7 @@ from erresearch.relate.design import (
     without_constant,
 )
 from erresearch.relate.fitted_models import Covariance
-from erresearch.relate.lags import jackknifed, open_panel, partialled
+from erresearch.relate.lags import jackknifed, open_panel
 from erresearch.relate.linear import least_squares
 from erresearch.relate.time_series import correlate_series, refuse_accounts, regress_series, warn_of_series
 from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
@@ -258,9 +258,7 @@ def regress(
     )
 
 
-def reliability(
-    panel: Any, counts: Sequence[Any], *, by: str, time: str, controls: Sequence[Any] = ()
-) -> Reliability:
+def reliability(panel: Any, counts: Sequence[Any], *, by: str, time: str) -> Reliability:
     """Reliability of the first of several counts of one thing whose errors are their own.
 
     With C the covariance of the counts after account and period effects and the controls are taken out, two counts
@@ -278,8 +276,6 @@ def reliability(
         Two or more, the one in question first, for example ``[er.log("likes"), er.log("clicks")]``.
     by, time : str
         Account and period.
-    controls : sequence of str or narwhals expressions
-        What the model holds fixed.
 
     Returns
     -------
@@ -318,7 +314,7 @@ def reliability(
             allowed="two or more counts of the same thing",
             fix="declare the reliability instead",
         )
-    rows = open_panel(panel, [*counts, *controls], by=by, time=time)
+    rows = open_panel(panel, counts, by=by, time=time)
     if rows.accounts < 3:
         raise DesignError(
             "the bound of a reliability needs several accounts",
@@ -330,8 +326,7 @@ def reliability(
     grams = sweep(moments[[rows.label(i, 0) for i in range(len(rows.names))]], ("account", "period")).grams
     first = len(counts)
 
-    def ratio(total: np.ndarray) -> tuple[float, float]:
-        c = partialled(total, first)
+    def ratio(c: np.ndarray) -> tuple[float, float]:
         if first == 2:
             return c[0, 1] / math.sqrt(c[0, 0] * c[1, 1]), c[0, 1]
         pairs = [(j, k) for j in range(1, first) for k in range(j + 1, first)]

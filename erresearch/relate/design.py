@@ -75,14 +75,13 @@ def open_moments(
     *,
     by: str | None,
     period: str | None = None,
-    weights: str | None = None,
     within: bool | None = None,
 ) -> Moments:
     """Moments of `columns`, from rows or from moments that already hold them.
 
     Parameters
     ----------
-    data, columns, by, period, weights
+    data, columns, by, period
         As for :meth:`erresearch.Moments.from_frame`.
     within : bool, optional
         Where given, accounts may be summed in groups (:func:`erresearch.engine.moments.bounded_moments`), with their
@@ -91,20 +90,16 @@ def open_moments(
     Raises
     ------
     ColumnError
-        If moments are asked for an account, period or weight they were not made with.
+        If moments are asked for an account or period they were not made with.
     DesignError
         If accounts do not fit beside the engine and must not be summed in groups, or were summed in groups for another
         model.
     """
     if not isinstance(data, Moments):
-        if by is not None and (within is not None or weights is None):
-            return bounded_moments(data, columns, by=by, period=period, weights=weights, within=within)
-        return Moments.from_frame(data, columns, by=by, period=period, weights=weights)
-    for word, asked, made in (
-        ("by", by, data.by),
-        ("period", period, data.period),
-        ("weights", weights, data.weights),
-    ):
+        if by is None:
+            return Moments.from_frame(data, columns, period=period)
+        return bounded_moments(data, columns, by=by, period=period, within=within)
+    for word, asked, made in (("by", by, data.by), ("period", period, data.period)):
         if asked is not None and asked != made:
             raise ColumnError(
                 f"these moments cannot be used with {word}={asked!r}",

@@ -491,7 +491,7 @@ def of_series(x: np.ndarray, covariance: Callable[[np.ndarray], tuple[np.ndarray
 
 
 def _three(total: np.ndarray) -> tuple[float, float, float]:
-    c = partialled(total, 3)
+    c = _partial(total, 3)
     return float(np.trace(c)) / 3, float(c[0, 1] + c[1, 2]) / 2, float(c[0, 2])
 
 
@@ -501,7 +501,7 @@ def _signal(total: np.ndarray) -> tuple[float, float]:
     return (g1 * g1 / (g0 * g2) if g0 > 0 and g1 > 0 and g2 > 0 else math.nan), g2
 
 
-def partialled(total: np.ndarray, first: int) -> np.ndarray:
+def _partial(total: np.ndarray, first: int) -> np.ndarray:
     """Cross-products of the first columns, the others taken out; columns that do not vary take nothing."""
     if len(total) == first:
         return total

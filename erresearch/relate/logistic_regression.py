@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -47,7 +46,6 @@ def logit(
     on: Sequence[Any],
     *,
     by: str | None = None,
-    trials: str | None = None,
     cov: Covariance = "auto",
     level: float = 0.95,
     rng: int = 0,
@@ -55,21 +53,19 @@ def logit(
     """Logistic regression: the log odds of a yes, for example of a conversion.
 
     P(y_i = 1 | x_i) = 1 / (1 + exp(−α − x_iᵀβ)), each Newton step one weighted pass of the aggregation that makes
-    moments. With `trials` a row counts successes out of trials (orders out of sessions). exp(β) is an odds ratio.
-    There are no account effects (their number grows with the accounts and biases β); `by` clusters the inference.
+    moments. exp(β) is an odds ratio. There are no account effects (their number grows with the accounts and biases β);
+    `by` clusters the inference.
 
     Parameters
     ----------
     data : frame, path or Moments
         Any frame that narwhals accepts, or a path or glob of .parquet or .csv; moments that still have their rows.
     outcome : str
-        0 or 1 (false or true); with `trials` the number of successes.
+        0 or 1 (false or true).
     on : sequence of str or narwhals expressions
         Regressors.
     by : str, optional
         The account: unit of the clustering.
-    trials : str, optional
-        Column with the number of trials of each row; rows of none are left out and counted.
     cov : {"auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"}
         As in :func:`erresearch.regress`; the bootstrap is the restricted score bootstrap, CRV3 takes one Newton step
         per account left out.
@@ -86,7 +82,7 @@ def logit(
     Raises
     ------
     DataError
-        An outcome outside 0 and 1 (or outside 0 and the trials), or the same everywhere.
+        An outcome outside 0 and 1, or the same everywhere.
     DesignError
         Separation: a column predicts the outcome perfectly, and the estimate would be infinite. Collinear columns,
         moments without their rows, or no convergence.
@@ -114,8 +110,14 @@ def logit(
     """
     check_level(level)
     on = listed(on)
-    moments = _open(data, outcome, on, by=by, trials=trials, cov=cov)
-    weight, saturated = _check_outcome(moments, outcome, trials)
+    check_regressors(on)
+    moments = open_moments(data, [*on, outcome], by=by, within=False)
+    check_covariance(cov, clustered=moments.by is not None)
+    moments.need_rows("the logit needs passes over the rows")
+    got, fix = left_out(moments.dropped), "use fewer columns or more data"
+    check_rows(moments.rows, len(moments.columns), got=got, fix=fix)
+    _check_outcome(moments)
+    weight = float(moments.weight.sum())
     count = len(moments.columns)
     sums = moments.sums.sum(axis=0)
     gram, raw = centred(moments, within=False), np.einsum("gii->i", moments.grams())
@@ -132,64 +134,30 @@ def logit(
     if not converged:
         raise _not_converged(moments, state, spread)
     alone = weight * (share * math.log(share) + (1 - share) * math.log(1 - share))
-    r2 = deviance_share(saturated, state.loglik, alone)
+    # a model that knew every answer would have a likelihood of 1
+    r2 = deviance_share(0.0, state.loglik, alone)
     fitted = fitted_maximum(moments, state.beta, state, words="logit", family="logit", r2=r2)
-    return replace(assemble(fitted, moments, cov=cov, level=level, rng=rng), outcome=outcome)
+    return assemble(fitted, moments, cov=cov, level=level, rng=rng)
 
 
-def _open(
-    data: Any, outcome: str, on: Sequence[Any], *, by: str | None, trials: str | None, cov: Covariance
-) -> Moments:
-    check_regressors(on)
-    left: Any = outcome
-    if trials is not None and not isinstance(data, Moments):
-        successes = nw.col(outcome).cast(nw.Float64())
-        left = (successes / nw.col(trials).cast(nw.Float64())).alias(f"{outcome} per {trials}")
-    elif trials is not None:
-        left = f"{outcome} per {trials}"
-    moments = open_moments(data, [*on, left], by=by, weights=trials, within=False)
-    check_covariance(cov, clustered=moments.by is not None)
-    moments.need_rows("the logit needs passes over the rows")
-    check_rows(
-        moments.rows,
-        len(moments.columns),
-        got=left_out(moments.dropped),
-        fix="use fewer columns or more data",
-    )
-    return moments
-
-
-def _check_outcome(moments: Moments, outcome: str, trials: str | None) -> tuple[float, float]:
-    """Sum of weights, and the likelihood of a model that knew every row."""
-    source = moments.need_rows()
-    y, w = source.col(moments.columns[-1]), source.w()
-    inner = (y > 0) & (y < 1)
-    known = nw.when(inner).then(y).otherwise(0.5)
-    entropy = known * known.log() + (1 - known) * (1 - known).log()
-    wrong = (y < 0) | (y > 1) if trials is not None else (y != 0) & (y != 1)
-    found = source.total(
-        [
-            nw.when(wrong).then(1).otherwise(0).sum().alias("wrong"),
-            y.min().alias("low"),
-            y.max().alias("high"),
-            nw.when(inner).then(w * entropy).otherwise(0.0).sum().alias("saturated"),
-        ]
-    )
+def _check_outcome(moments: Moments) -> None:
+    outcome = moments.columns[-1]
+    y = moments.need_rows().col(outcome)
+    wrong = nw.when((y != 0) & (y != 1)).then(1).otherwise(0).sum().alias("wrong")
+    found = moments.need_rows().total([wrong, y.min().alias("low"), y.max().alias("high")])
     if found["wrong"]:
-        allowed = f"from 0 to {trials!r}" if trials is not None else "0 and 1 (false and true)"
         raise DataError(
             f"{outcome!r} is no outcome for a logit",
             got=f"{int(found['wrong']):,} of {moments.rows:,} rows hold something else",
-            allowed=allowed,
-            fix="name the number of trials with `trials`, or use `regress` or `poisson`",
+            allowed="0 and 1 (false and true)",
+            fix="use `regress` or `poisson`",
         )
-    if found["low"] == found["high"] and found["low"] in (0.0, 1.0):
+    if found["low"] == found["high"]:
         raise DataError(
             f"the outcome {outcome!r} is the same in all {moments.rows:,} rows",
             got="always no" if found["low"] == 0 else "always yes",
             fix="there is nothing to explain",
         )
-    return float(moments.weight.sum()), found["saturated"]
 
 
 def _state(moments: Moments, beta: np.ndarray) -> State:
