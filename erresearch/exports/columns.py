@@ -532,9 +532,7 @@ def compare_totals(drafted: Draft, frame: pl.DataFrame, settings: Settings, log:
         quiet = ReadLog(log.name)
         totals = drafted.with_frame(drafted.totals.head(1))
         try:
-            summed, _ = typed(
-                totals, numeric_targets(totals), replace(settings, decimal=settings.decimal), quiet
-            )
+            summed, _ = typed(totals, numeric_targets(totals), settings, quiet)
         except DataError:
             return
         check_totals(frame, pl.DataFrame(list(summed.values())), log)

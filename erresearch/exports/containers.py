@@ -13,14 +13,14 @@ import re
 import stat
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from erresearch.errors import DataError, EngineError, ErresearchError, argument
 from erresearch.exports.log import ReadLog
 from erresearch.exports.privacy import show_name
-from erresearch.exports.workbooks import MAX_CELLS, MAX_SHEETS, Sheet, read_html, read_workbook
+from erresearch.exports.workbooks import MAX_CELLS, MAX_SHEETS, Records, read_html, read_workbook
 
 MAX_RATIO = 200
 """Unpacked size over packed size beyond which an archive is refused (if it is also large)."""
@@ -62,30 +62,28 @@ class Text:
         UTF-8 without byte order mark; the head only where `complete` is false.
     complete : bool
         Whether `data` is the whole file.
-    member : str
-        The file of an archive that it is; empty where there is no archive.
     """
 
     name: str
     data: bytes | memoryview
     complete: bool = True
-    member: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """The parts of a file that may hold tables, and the day of the download where the container states it.
 
-    `logs` says what was guessed and noted of each member of an archive; under no name, of the file as a whole.
+    `log` says what was guessed and noted while it was opened; `files` are those of an archive of several, each by itself.
     """
 
     name: str
-    parts: tuple[Text | Sheet, ...]
+    parts: tuple[Text | Records, ...]
+    log: ReadLog
     place: str = ""
     dated: dt.date | None = None
     size: int = 0
     changed: dt.date | None = None
-    logs: Mapping[str, ReadLog] = field(default_factory=dict)
+    files: tuple[Bundle, ...] = ()
 
 
 def open_bundle(path: str | Path, *, encoding: str | None = None, head: bool = False) -> Bundle:
@@ -104,10 +102,6 @@ def open_bundle(path: str | Path, *, encoding: str | None = None, head: bool = F
     -------
     Bundle
         Text parts are UTF-8.
-
-    See Also
-    --------
-    split_bundle : Each file of an archive by itself.
 
     Raises
     ------
@@ -145,10 +139,11 @@ def open_bundle(path: str | Path, *, encoding: str | None = None, head: bool = F
     log = ReadLog(path.name)
     if kind != "zip":
         parts = tuple(_part(data, path.name, kind, log, encoding=encoding, cut=partial, head=head))
-        opened = Bundle(path.name, parts, logs={"": log})
+        opened = Bundle(path.name, parts, log)
     else:
         opened = _unzip(data, path.name, log, encoding=encoding, head=head)
-    return replace(opened, place=str(path), size=size, changed=changed)
+    files = tuple(replace(file, changed=changed) for file in opened.files)
+    return replace(opened, place=str(path), size=size, changed=changed, files=files)
 
 
 def _regular(path: Path, mode: int) -> None:
@@ -163,49 +158,6 @@ def _regular(path: Path, mode: int) -> None:
             f"{path.name!r} is a pipe or a device, not a file",
             fix="save what it gives into a file first",
         )
-
-
-def split_bundle(path: str | Path) -> list[Bundle]:
-    """Open every file of an archive as a bundle of its own; any other file as one bundle.
-
-    Parameters
-    ----------
-    path : path
-        As in :func:`open_bundle`.
-
-    Returns
-    -------
-    list of Bundle
-
-    Raises
-    ------
-    EngineError, DataError
-        As :func:`open_bundle`.
-    """
-    bundle = open_bundle(path)
-    members: dict[str, list[Text | Sheet]] = {}
-    for part in bundle.parts:
-        members.setdefault(part.member, []).append(part)
-    if len(members) < 2:
-        return [bundle]
-    return [
-        replace(
-            bundle,
-            name=f"{bundle.name}: {member}",
-            place="",
-            parts=tuple(parts),
-            logs={member: bundle.logs[member]},
-        )
-        for member, parts in members.items()
-    ]
-
-
-def log_of(bundle: Bundle, *, strict: bool = False) -> ReadLog:
-    """A log that begins with what was found while a bundle was opened."""
-    log = ReadLog(bundle.name, strict=strict)
-    for own in bundle.logs.values():
-        log.add(own)
-    return log
 
 
 def kind_of(first: bytes, name: str) -> str:
@@ -243,7 +195,7 @@ def _part(
     encoding: str | None,
     cut: bool = False,
     head: bool = False,
-) -> Iterator[Text | Sheet]:
+) -> Iterator[Text | Records]:
     suffix = Path(name).suffix.lower()
     if kind == "xls":
         if suffix not in (".xls", ""):
@@ -258,7 +210,7 @@ def _part(
         yield Text(name, to_utf8(data, name, log, encoding, cut=cut), complete=not cut)
 
 
-def _sheets(data: bytes, name: str, log: ReadLog, *, head: bool = False) -> list[Sheet]:
+def _sheets(data: bytes, name: str, log: ReadLog, *, head: bool = False) -> list[Records]:
     """The sheets of a workbook; formulas are told, since what they store may be older than what they sum."""
     sheets, formulas = read_workbook(data, name, limit=_HEAD_ROWS if head else None)
     if formulas:
@@ -267,13 +219,7 @@ def _sheets(data: bytes, name: str, log: ReadLog, *, head: bool = False) -> list
 
 
 def _unzip(
-    data: bytes,
-    name: str,
-    log: ReadLog,
-    *,
-    encoding: str | None = None,
-    head: bool = False,
-    inside: bool = False,
+    data: bytes, name: str, log: ReadLog, *, encoding: str | None, head: bool = False, inside: bool = False
 ) -> Bundle:
     """The sheets of a workbook, or the members of an archive; an archive inside an archive is left alone."""
     try:
@@ -283,10 +229,10 @@ def _unzip(
             if any(info.filename.startswith("xl/") for info in infos):
                 if Path(name).suffix.lower() not in (".xlsx", ".xlsm", ".zip"):
                     log.note(f"{name} is an Excel workbook (.xlsx) in spite of its name")
-                return Bundle(name, tuple(_sheets(data, name, log, head=head)), logs={"": log})
+                return Bundle(name, tuple(_sheets(data, name, log, head=head)), log)
             if inside:
                 log.note(f"{name} is an archive inside the archive and was not opened")
-                return Bundle(name, ())
+                return Bundle(name, (), log)
             return _members(archive, infos, name, log, encoding)
     except ErresearchError:
         raise
@@ -299,8 +245,7 @@ def _unzip(
 def _members(
     archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], name: str, whole: ReadLog, encoding: str | None
 ) -> Bundle:
-    logs = {"": whole}
-    parts: list[Text | Sheet] = []
+    files: list[Bundle] = []
     dates = []
     cells = 0
     for info in infos:
@@ -316,19 +261,19 @@ def _members(
         except EngineError as error:
             whole.note(f"{name}: {error}")
             continue
-        log = logs[info.filename] = ReadLog(member)
+        log = ReadLog(member)
         if kind == "zip":
-            sheets = [
-                part for part in _unzip(content, member, log, inside=True).parts if isinstance(part, Sheet)
-            ]
-            made: list[Text | Sheet] = [part for part in sheets if part.rows]
+            inner = _unzip(content, member, log, encoding=None, inside=True).parts
+            sheets = [part for part in inner if isinstance(part, Records) and part.rows]
+            made: tuple[Text | Records, ...] = tuple(sheets)
             cells += sum(len(row) for part in sheets for row in part.rows)
             if cells > MAX_CELLS:
                 raise _too_large(name, f"over {MAX_CELLS:,} cells in its workbooks", f"{MAX_CELLS:,} cells")
         else:
-            made = list(_part(content, member, kind, log, encoding=encoding))
+            made = tuple(_part(content, member, kind, log, encoding=encoding))
             dates += [dt.date(*info.date_time[:3])] if info.date_time[0] >= 2000 else []
-        parts += [replace(part, member=info.filename) for part in made]
+        files.append(Bundle(f"{name}: {info.filename}", made, log))
+    parts = tuple(part for file in files for part in file.parts)
     if not parts:
         raise DataError(
             f"{name}: the archive holds no table",
@@ -336,7 +281,11 @@ def _members(
             fix=_FIX,
         )
     whole.note(f"{name} is an archive of {len(parts)} files, read without unpacking it to disk")
-    return Bundle(name, tuple(parts), dated=max(dates, default=None), logs=logs)
+    for file in files:
+        whole.add(file.log)
+    dated = max(dates, default=None)
+    filled = tuple(replace(file, dated=dated) for file in files if file.parts)
+    return Bundle(name, parts, whole, dated=dated, files=filled if len(filled) > 1 else ())
 
 
 def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:

@@ -94,11 +94,9 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind:
     merged = together.group_by(keys, maintain_order=True).agg(
         pl.col(figures).drop_nulls().first(), pl.col("source_row").first()
     )
-    if merged.height and drafts[0].layout.undated:
-        return Built(merged, used, kind, settings.exported_at)
-    return Built(
-        merged.sort("date", "platform", "account", maintain_order=True), used, kind, settings.exported_at
-    )
+    if not drafts[0].layout.undated:
+        merged = merged.sort("date", "platform", "account", maintain_order=True)
+    return Built(merged, used, kind, settings.exported_at)
 
 
 def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFrame | None, int]:

@@ -7,7 +7,6 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from erresearch.errors import DataError
 from erresearch.exports.containers import Text
 from erresearch.exports.layouts import normalise, vocabulary
 from erresearch.exports.log import ReadLog, places
+from erresearch.exports.workbooks import Records
 from erresearch.io import pl
 from erresearch.io.resources import in_threads
 
@@ -30,34 +30,6 @@ _STEP = 1 << 20
 _PIECE = 16 << 20
 """Bytes that one thread parses in one go."""
 _LARGEST = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Records:
-    """Records of one text or sheet.
-
-    Parameters
-    ----------
-    name : str
-        File, member or sheet.
-    rows : list of list of str
-        Cells; blank lines are empty lists.
-    numbers : list of int
-        Row number of each record, as a spreadsheet shows it.
-    lines : list of int
-        Physical line on which each record ends; empty for a sheet.
-    delimiter : str
-        Between cells; empty for a sheet.
-    data : bytes or memoryview or None
-        The whole text where `rows` are only its head and the rest is to be read by :func:`fast_body`.
-    """
-
-    name: str
-    rows: list[list[str]]
-    numbers: list[int]
-    lines: list[int]
-    delimiter: str = ""
-    data: bytes | memoryview | None = None
 
 
 def read_records(part: Text, log: ReadLog, *, fast: bool = True) -> Records:

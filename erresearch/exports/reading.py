@@ -15,7 +15,7 @@ import numpy as np
 
 from erresearch.errors import DataError, ErresearchError, in_mapping
 from erresearch.exports.columns import Built, Draft, by_figure, draft_of, numeric_targets
-from erresearch.exports.containers import Bundle, Text, log_of, open_bundle, split_bundle
+from erresearch.exports.containers import Bundle, Text, open_bundle
 from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
 from erresearch.exports.dates import day_of
 from erresearch.exports.layouts import MAPPED, Format, load_registry, normalise
@@ -182,14 +182,13 @@ def read_exports(
     exports: list[Export] = []
     unread: list[tuple[str, str]] = []
     first: ErresearchError | None = None
-    bundles = split_bundle(path)
-    while bundles:
-        name = bundles[0].name
+    opened = open_bundle(path)
+    for bundle in opened.files or (opened,):
         try:
-            exports += _every(bundles.pop(0), settings, layout, unread)
+            exports += _every(bundle, settings, layout, unread)
         except ErresearchError as error:
             first = first or error
-            unread.append((name, str(error)))
+            unread.append((bundle.name, str(error)))
     if first is not None and not exports:
         raise first
     return tuple(exports), tuple(unread)
@@ -357,9 +356,10 @@ def _opened(
     strict: bool = False,
 ) -> tuple[list[Table], _Job]:
     """Every table of a file; its bytes are let go."""
-    log = log_of(bundle, strict=strict)
+    log = ReadLog(bundle.name, strict=strict)
+    log.add(bundle.log)
     tables, unread = all_tables(bundle, layouts_wanted(settings, layout, platform), log)
-    rest = replace(bundle, parts=())
+    rest = replace(bundle, parts=(), files=())
     return tables, _Job(bundle=rest, settings=settings, log=log, platform=platform, unread=unread)
 
 

@@ -16,7 +16,7 @@ from erresearch.exports.columns import OTHER_CURRENCY, choose_currency
 from erresearch.exports.combine import combine_exports
 from erresearch.exports.containers import Bundle, Text
 from erresearch.exports.dates import orders_of, share_of_times
-from erresearch.exports.delimited import Records, read_records
+from erresearch.exports.delimited import read_records
 from erresearch.exports.layouts import (
     KINDS,
     MAPPED,
@@ -40,7 +40,6 @@ from erresearch.exports.tables import (
     relaxed,
     stated_zones,
 )
-from erresearch.exports.workbooks import Sheet
 from erresearch.io import pd, pl
 
 # where several layouts are in one file, the first of these is what people come for
@@ -101,7 +100,7 @@ def all_tables(bundle: Bundle, layouts: Sequence[Format], log: ReadLog) -> tuple
     heads: list[list[list[str]]] = []
     strange: list[str] = []
     for part in bundle.parts:
-        records = _records(part, log)
+        records = read_records(part, log) if isinstance(part, Text) else part
         found = find_tables(records, layouts, log)
         if found is None:
             assert isinstance(part, Text)
@@ -213,12 +212,6 @@ def _say_strange(strange: Sequence[str], tables: Sequence[Table], log: ReadLog) 
         log.note(text)
 
 
-def _records(part: Text | Sheet, log: ReadLog) -> Records:
-    if isinstance(part, Text):
-        return read_records(part, log)
-    return Records(part.name, part.rows, list(range(1, len(part.rows) + 1)), [])
-
-
 def _refuse_columns(head: Sequence[Sequence[str]], bundle: Bundle) -> None:
     if head and max(len([c for c in row if c.strip()]) for row in head) < 2:
         raise DataError(
@@ -236,7 +229,7 @@ def _joined(table: Table, bundle: Bundle, log: ReadLog) -> Table:
     if any(name in table.match.columns for name in wanted):
         return table
     for part in bundle.parts:
-        if not isinstance(part, Sheet) or part.name == table.part:
+        if isinstance(part, Text) or part.name == table.part:
             continue
         for at, row in enumerate(part.rows[:20]):
             match = relaxed(layout, row, ("post_id", "likes|comments|shares"))

@@ -52,8 +52,8 @@ def suggested_mappings(bundle: Bundle) -> Iterator[list[str]]:
 def _columns(bundle: Bundle) -> tuple[list[_Column], list[str]]:
     """Columns below the row that is likeliest the headers, the first of the usual width; and headers of several."""
     part = bundle.parts[0]
-    rows = read_records(part, ReadLog(""), fast=False).rows if isinstance(part, Text) else part.rows
-    rows = [row for row in rows[:_MOST_ROWS] if any(cell.strip() for cell in row)]
+    part = read_records(part, ReadLog(""), fast=False) if isinstance(part, Text) else part
+    rows = [row for row in part.rows[:_MOST_ROWS] if any(cell.strip() for cell in row)]
     # lines above the headers may be as wide, of blank cells
     filled = [sum(bool(cell.strip()) for cell in row) for row in rows[:_HEAD]]
     at = next((i for i, count in enumerate(filled) if count >= sorted(filled)[len(filled) // 2]), 0)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from erresearch.errors import ColumnError, DataError, in_mapping
-from erresearch.exports.delimited import Records, fast_body
+from erresearch.exports.delimited import fast_body
 from erresearch.exports.layouts import (
     MAPPED,
     Format,
@@ -24,6 +24,7 @@ from erresearch.exports.layouts import (
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.numbers import are_numbers
 from erresearch.exports.privacy import has_known_words, show_headers
+from erresearch.exports.workbooks import Records
 from erresearch.io import pl
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS
 

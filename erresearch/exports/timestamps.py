@@ -311,57 +311,20 @@ def in_zone(local: pl.Series, zone: str, column: TextColumn) -> pl.Series:
         return local
     check_zone(zone)
     local = local.cast(pl.Datetime("us"))
-    at = local + _steady(local, zone)
-    rest = at.is_null() & local.is_not_null()
-    if not rest.any():
-        return at
-    found, odd = _one_by_one(local.filter(rest), zone)
-    if odd.any():
-        about = (
-            f"{{count}} times fall into an hour that a change of the clock repeats or skips ({zone}); the "
-        )
-        text = f"{about}earlier one was taken"
-        column.log.count("change of the clock", text, odd, column.rows.filter(rest))
-    return at.scatter(rest.arg_true(), found)
-
-
-def _steady(local: pl.Series, zone: str) -> pl.Series:
-    """What takes each time to UTC; null where a change of the clock may be near, or where rows are few for their span.
-
-    A zone is asked once for each hour of the calendar and not for each row.
-    """
-    hour = dt.timedelta(hours=1)
-    first, last = local.min(), local.max()
-    unknown = pl.Series([None] * len(local), dtype=pl.Duration("us"))
-    if not (isinstance(first, dt.datetime) and isinstance(last, dt.datetime)):
-        return unknown
-    if (last - first) / hour > len(local) / 4:
-        return unknown
-    start = first.replace(minute=0, second=0, microsecond=0)
-    begins = pl.datetime_range(start, last, hour, time_unit="us", eager=True)
-    ends = begins + dt.timedelta(minutes=59, seconds=59, microseconds=999_999)
-    shifts = []
-    for moments in (begins, ends):
-        at, odd = _one_by_one(moments, zone)
-        shifts.append(without(at - moments, odd))
-    shift = without(shifts[0], (shifts[0] != shifts[1]).fill_null(True))
-    return shift.gather((local - start).cast(pl.Int64) // (3600 * 10**6))
-
-
-def _one_by_one(local: pl.Series, zone: str) -> tuple[pl.Series, pl.Series]:
-    """Times of a zone in UTC, and which of them a change of the clock repeats or skips."""
 
     def read(clock: pl.Series, ambiguous: Literal["earliest", "latest"]) -> pl.Series:
         moments = clock.dt.replace_time_zone(zone, ambiguous=ambiguous, non_existent="null")
         return moments.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(pl.Datetime("us"))
 
-    first = read(local, "earliest")
-    skipped = first.is_null() & local.is_not_null()
-    twice = (first != read(local, "latest")).fill_null(False)
+    at = read(local, "earliest")
+    skipped = at.is_null() & local.is_not_null()
+    odd = skipped | (at != read(local, "latest")).fill_null(False)
     if skipped.any():
         # by the clock as it ran the day before
-        first = first.zip_with(~skipped, read(local - _DAY, "earliest") + _DAY)
-    return first, twice | skipped
+        at = at.zip_with(~skipped, read(local - _DAY, "earliest") + _DAY)
+    about = f"{{count}} times fall into an hour that a change of the clock repeats or skips ({zone}); the "
+    column.log.count("change of the clock", f"{about}earlier one was taken", odd, column.rows)
+    return at
 
 
 def check_zone(zone: str) -> None:

@@ -17,7 +17,7 @@ import struct
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Final
@@ -46,12 +46,45 @@ _FREE_SECTOR: Final = 0xFFFFFFFA
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sheet:
-    """One visible sheet: rows of text, as the sheet shows them, without formats."""
+class Records:
+    """Records of one text, of one visible sheet of a workbook, or of one table of a page.
+
+    Parameters
+    ----------
+    name : str
+        File, member or sheet.
+    rows : list of list of str
+        Cells as they are shown, without formats; blank lines are empty lists.
+    numbers : sequence of int
+        Row number of each record, as a spreadsheet shows it.
+    lines : list of int
+        Physical line on which each record ends; empty for a sheet.
+    delimiter : str
+        Between cells; empty for a sheet.
+    data : bytes or memoryview or None
+        The whole text where `rows` are only its head and the rest is to be read by
+        :func:`erresearch.exports.delimited.fast_body`.
+    """
 
     name: str
     rows: list[list[str]]
-    member: str = ""
+    numbers: Sequence[int]
+    lines: Sequence[int] = ()
+    delimiter: str = ""
+    data: bytes | memoryview | None = None
+
+
+def _sheet(name: str, rows: Iterable[list[str]]) -> Records:
+    """All rows up to the last that holds something, each as wide as its last cell."""
+    kept: list[list[str]] = []
+    filled = 0
+    for row in rows:
+        while row and not row[-1]:
+            row.pop()
+        kept.append(row)
+        if row:
+            filled = len(kept)
+    return Records(name, kept[:filled], range(1, filled + 1))
 
 
 def _clocked(value: dt.datetime) -> str:
@@ -87,20 +120,7 @@ def cell_text(value: Any) -> str:
     return _WRITTEN.get(type(value), str)(value)
 
 
-def _trimmed(rows: Iterable[list[str]]) -> list[list[str]]:
-    """All rows up to the last that holds something, each as wide as its last cell."""
-    kept: list[list[str]] = []
-    filled = 0
-    for row in rows:
-        while row and not row[-1]:
-            row.pop()
-        kept.append(row)
-        if row:
-            filled = len(kept)
-    return kept[:filled]
-
-
-def read_workbook(data: bytes, name: str, *, limit: int | None = None) -> tuple[list[Sheet], int]:
+def read_workbook(data: bytes, name: str, *, limit: int | None = None) -> tuple[list[Records], int]:
     """Read the visible sheets of a workbook, .xlsx or .xls.
 
     Parameters
@@ -160,7 +180,7 @@ def _panics_unheard() -> Iterator[None]:
                     os.write(2, said.read())
 
 
-def _sheets_of(data: bytes, name: str, limit: int | None) -> tuple[list[Sheet], int]:
+def _sheets_of(data: bytes, name: str, limit: int | None) -> tuple[list[Records], int]:
     import python_calamine
 
     cells, formulas = count_cells(data)
@@ -184,7 +204,7 @@ def _sheets_of(data: bytes, name: str, limit: int | None) -> tuple[list[Sheet], 
                 raise _too_large(name, "more cells in all of its sheets", f"{MAX_CELLS:,} cells")
             rows = sheet.to_python(skip_empty_area=False, nrows=limit)
             texts = ([cell if type(cell) is str else cell_text(cell) for cell in row] for row in rows)
-            sheets.append(Sheet(show_name(sheet.name), _trimmed(texts)))
+            sheets.append(_sheet(show_name(sheet.name), texts))
     return sheets, formulas
 
 
@@ -337,7 +357,7 @@ class _Tables(html.parser.HTMLParser):
             self.tables[-1][-1][-1] += data.strip()
 
 
-def read_html(utf8: bytes | memoryview, name: str) -> Iterator[Sheet]:
+def read_html(utf8: bytes | memoryview, name: str) -> Iterator[Records]:
     """Read the tables of a web page that was saved as a spreadsheet.
 
     Parameters
@@ -349,7 +369,7 @@ def read_html(utf8: bytes | memoryview, name: str) -> Iterator[Sheet]:
 
     Yields
     ------
-    Sheet
+    Records
         One per table.
 
     Raises
@@ -371,4 +391,4 @@ def read_html(utf8: bytes | memoryview, name: str) -> Iterator[Sheet]:
     if not tables:
         raise EngineError(f"{name} is a web page without a table", fix=_FIX)
     for number, table in enumerate(tables, start=1):
-        yield Sheet(f"table {number}", _trimmed(table))
+        yield _sheet(f"table {number}", table)
