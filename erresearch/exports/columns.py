@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from erresearch.errors import ColumnError, DataError, argument, in_mapping
-from erresearch.exports.layouts import MAPPED, Format, Kind, load_registry, normalise
+from erresearch.exports.layouts import Format, Kind, load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, Reading, currency_in, parse_numbers, same_sign, show_code
@@ -116,10 +116,7 @@ def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
     """
     _refuse_twins(table)
     table = _of_one_currency(table, settings, log)
-    personal = {t for t in table.match.columns if load_registry().field(t).type == "personal"}
-    wanted = {t: i for t, i in table.match.columns.items() if f"c{i}" in table.cells.columns}
-    if table.match.layout.evidence != MAPPED:
-        wanted = {t: i for t, i in wanted.items() if t not in personal}
+    wanted = {t: i for t, i in table.match.loaded.items() if f"c{i}" in table.cells.columns}
     frame = pl.DataFrame([table.rows, *(table.cells[f"c{i}"].alias(target) for target, i in wanted.items())])
     frame = _with_clocks(frame, table, wanted)
     totals = frame.clear()
@@ -244,12 +241,19 @@ def _key(table: Table, wanted: Mapping[str, int]) -> str:
 
 
 def _blank(cells: pl.DataFrame, candidates: pl.Series) -> pl.Series:
-    text = [name for name, dtype in cells.schema.items() if dtype == pl.String]
-    rest = [name for name in cells.columns if name not in text]
-    nothing = [pl.col(text).str.strip_chars() == ""] + ([pl.col(rest).is_null()] if rest else [])
-    some = cells.filter(candidates).select(pl.all_horizontal(*nothing)).to_series()
+    some = _say_nothing(cells.filter(candidates), cells.columns)
     blank = pl.repeat(False, cells.height, eager=True, dtype=pl.Boolean)
     return blank.scatter(candidates.arg_true().filter(some), True) if some.any() else blank
+
+
+def _say_nothing(frame: pl.DataFrame, names: Iterable[str]) -> pl.Series:
+    """Which rows hold nothing in some columns; none where there are no columns."""
+    empty = [
+        pl.col(name).str.strip_chars() == "" if frame[name].dtype == pl.String else pl.col(name).is_null()
+        for name in names
+    ]
+    none = pl.repeat(False, frame.height, eager=True, dtype=pl.Boolean)
+    return frame.select(pl.all_horizontal(*empty)).to_series() if empty else none
 
 
 def _note_mask(frame: pl.DataFrame, key: str) -> pl.Series:
@@ -260,10 +264,7 @@ def _note_mask(frame: pl.DataFrame, key: str) -> pl.Series:
     # the last rows are enough: a sentence further up stands between rows and is to be told like any odd cell
     last = frame.tail(_LAST)
     rest = [name for name in last.columns if name not in ("row", key, "account_id")]
-    text = [name for name in rest if last[name].dtype == pl.String]
-    empty = [pl.col(text).str.strip_chars() == ""] if text else []
-    empty += [pl.col(name).is_null() for name in rest if name not in text]
-    alone = last.select(pl.all_horizontal(*empty)).to_series() if empty else mask.tail(_LAST)
+    alone = _say_nothing(last, rest)
     found = pl.Series(
         [a and is_note(str(t)) for a, t in zip(alone, last[key], strict=True)], dtype=pl.Boolean
     )

@@ -19,7 +19,7 @@ from erresearch.exports.columns import (
     without_copies,
 )
 from erresearch.exports.dates import parse_times
-from erresearch.exports.layouts import Kind, load_registry, normalise
+from erresearch.exports.layouts import load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import check_spikes
@@ -30,7 +30,7 @@ from erresearch.io import pl
 _LONGEST_DAY = 1
 
 
-def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind: Kind) -> Built:
+def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
     """Turn drafts into one row per platform, account and day.
 
     Parameters
@@ -41,8 +41,6 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind:
         What the caller says.
     log : ReadLog
         Takes guesses, cautions and rows set aside.
-    kind : {"daily", "followers"}
-        What they are.
 
     Returns
     -------
@@ -96,7 +94,7 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog, kind:
     )
     if not drafts[0].layout.undated:
         merged = merged.sort("date", "platform", "account", maintain_order=True)
-    return Built(merged, used, kind, settings.exported_at)
+    return Built(merged, used, drafts[0].layout.kind, settings.exported_at)
 
 
 def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFrame | None, int]:

@@ -412,6 +412,12 @@ class Match:
         """How many canonical columns were found."""
         return len(self.columns)
 
+    @property
+    def loaded(self) -> dict[str, int]:
+        """The columns that are read: personal ones only where a mapping asks for them."""
+        known, asked = load_registry(), self.layout.evidence == MAPPED
+        return {t: i for t, i in self.columns.items() if asked or known.field(t).type != "personal"}
+
 
 @dataclass(frozen=True, slots=True)
 class _Hit:

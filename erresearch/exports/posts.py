@@ -88,16 +88,12 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
     days = _days(drafted, settings, log)
     moment = publication(drafted, settings, log)
     columns, _ = typed(drafted, numeric_targets(drafted), settings, log)
-    frame = _described(drafted, columns, settings, log).with_columns(
-        moment.at.alias("published_at"),
-        moment.source.alias("time_source"),
-        moment.precision.alias("time_precision"),
-    )
+    frame = _described(drafted, columns, settings, log).hstack(moment.drop("born"))
     compare_totals(drafted, frame, settings, log)
     layout, told = drafted.layout, drafted.layout.lifelong or "metric_date" in drafted.frame.columns
     del drafted
     if days is not None:
-        frame = frame.with_columns(days.alias("date"), moment.day.alias("born"))
+        frame = frame.with_columns(days.alias("date"), moment["born"])
     frame = without_gaps(frame, "published_at", "no usable time of publication", log)
     if days is not None:
         frame = _without_unborn(frame, log)

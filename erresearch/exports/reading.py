@@ -18,7 +18,7 @@ from erresearch.exports.columns import Built, Draft, by_figure, draft_of, numeri
 from erresearch.exports.containers import Bundle, Text, open_bundle
 from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
 from erresearch.exports.dates import day_of
-from erresearch.exports.layouts import MAPPED, Format, load_registry, normalise
+from erresearch.exports.layouts import MAPPED, Format, normalise
 from erresearch.exports.log import Export, Inspection, ReadLog
 from erresearch.exports.mapping import KEPT, Settings, read_mapping
 from erresearch.exports.orders import read_orders, read_survey
@@ -433,13 +433,7 @@ def _one(chosen: Sequence[Table], job: _Job) -> Export:
             got="; ".join(f"{count:,} {reason}" for reason, count in accounting.reasons.items()),
             fix=f"look at these rows in the file, or say {in_mapping()} what they hold",
         )
-    known = load_registry()
-    columns = {
-        target.removeprefix(KEPT): table.header[i].strip().lstrip("\ufeff")
-        for target, i in table.match.columns.items()
-        if known.field(target).type != "personal" or table.match.layout.evidence == MAPPED
-    }
-    columns |= log.found
+    columns = {target.removeprefix(KEPT): table.printed(target) for target in table.match.loaded} | log.found
     return Export(
         rows=_to_pandas(built.frame),
         kind=built.kind,
@@ -466,9 +460,8 @@ def _reader(drafts: Sequence[Draft]) -> _Reader:
         return read_orders if _one_by_one(drafts[0]) else read_figures
     if "metric_date" in layout.columns:
         return read_posts  # one row per post and day
-    if layout.kind in ("daily", "followers"):
-        return lambda drafts, settings, log: read_series(drafts, settings, log, layout.kind)
-    return {"posts": read_posts, "survey": read_survey, "ads": read_ads}[layout.kind]
+    by_kind = {"posts": read_posts, "survey": read_survey, "ads": read_ads}
+    return by_kind.get(layout.kind, read_series)
 
 
 def _one_by_one(drafted: Draft) -> bool:
@@ -489,9 +482,7 @@ def _dropped(table: Table, settings: Settings) -> tuple[str, ...]:
     """Headers of personal columns, but for those that the caller asked for."""
     layout = table.match.layout
     asked = {normalise(header) for header in (*settings.keep, *settings.hash)}
-    known = set(table.match.columns.values())
-    if layout.evidence != MAPPED:
-        known -= {i for t, i in table.match.columns.items() if load_registry().field(t).type == "personal"}
+    known = set(table.match.loaded.values())
     strange = [h for i, h in enumerate(table.header) if i not in known and h not in layout.ignore]
     personal = {h for h in strange if is_personal(h)} | {
         table.header[i] for i in set(table.match.columns.values()) - known

@@ -294,14 +294,8 @@ def _table(
 
 def _wanted(match: Match, header: Sequence[str]) -> list[int]:
     """Positions to load: personal columns only where a mapping asks for them."""
-    registry = load_registry()
-    asked = match.layout.evidence == MAPPED
     spare = {"account_id"} if "account" in match.columns and match.layout.collaborations else set()
-    known = [
-        i
-        for target, i in match.columns.items()
-        if asked or (registry.field(target).type != "personal" and target not in spare)
-    ]
+    known = [i for target, i in match.loaded.items() if target not in spare]
     twins = [i for positions in match.twins.values() for i in positions]
     twins += [i for positions in match.mixed.values() for i in positions.values()]
     # the score of a survey is found among its questions, a dimension among what is not known

@@ -20,29 +20,7 @@ _LIE, _LIE_DAY = 26 * 3600, 39 * 3600
 _DAY = dt.timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Moment:
-    """When each row happened.
-
-    Parameters
-    ----------
-    at : polars.Series
-        UTC; where the precision is a day, midnight of the day as printed, which is not to be moved to another zone.
-    source : polars.Series
-        stated, platform-rule, given, decoded-from-id or assumed.
-    precision : polars.Series
-        second, minute or day.
-    day : polars.Series
-        The day as printed.
-    """
-
-    at: pl.Series
-    source: pl.Series
-    precision: pl.Series
-    day: pl.Series
-
-
-def publication(drafted: Draft, settings: Settings, log: ReadLog) -> Moment:
+def publication(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFrame:
     """Find the moment of publication of each row.
 
     Parameters
@@ -56,8 +34,10 @@ def publication(drafted: Draft, settings: Settings, log: ReadLog) -> Moment:
 
     Returns
     -------
-    Moment
-        Null where there is none.
+    polars.DataFrame
+        ``published_at`` in UTC, null where there is none: where ``time_precision`` (second, minute or day) is a day,
+        midnight of the day as printed, which is not to be moved to another zone; ``time_source`` (stated, platform-rule,
+        given, decoded-from-id or assumed); and ``born``, the day as printed.
 
     Raises
     ------
@@ -95,7 +75,8 @@ def publication(drafted: Draft, settings: Settings, log: ReadLog) -> Moment:
     at = printed.dt.cast_time_unit("us")
     end = None if settings.exported_at is None else _midnight(settings.exported_at) + 2 * _DAY
     at = without(at, impossible(at, cells, end=end))
-    return Moment(at, sources, precisions, times.local.dt.truncate("1d"))
+    columns = {"published_at": at, "time_source": sources, "time_precision": precisions}
+    return pl.DataFrame({**columns, "born": times.local.dt.truncate("1d")})
 
 
 def _midnight(day: dt.date) -> dt.datetime:
