@@ -308,12 +308,8 @@ def _changed_definition(rows: pd.DataFrame, exports: Sequence[Export]) -> list[C
 
 def _missing_columns(exports: Sequence[Export]) -> list[str]:
     every = list(dict.fromkeys(name for export in exports for name in export.rows.columns))
-    notes = []
-    for export in exports:
-        absent = [name for name in every if name not in export.rows.columns]
-        if absent:
-            notes.append(f"{export.name} has no {', '.join(absent)}: missing in its rows")
-    return notes
+    absent = [(export.name, [n for n in every if n not in export.rows.columns]) for export in exports]
+    return [f"{name} has no {', '.join(names)}: missing in its rows" for name, names in absent if names]
 
 
 def _repeated(together: pd.DataFrame, kept: pd.DataFrame) -> int:

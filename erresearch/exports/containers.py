@@ -86,7 +86,9 @@ class Bundle:
     files: tuple[Bundle, ...] = ()
 
 
-def open_bundle(path: str | Path, *, encoding: str | None = None, head: bool = False) -> Bundle:
+def open_bundle(
+    path: str | Path, *, encoding: str | None = None, head: bool = False, strict: bool = False
+) -> Bundle:
     """Read a file's bytes into text and sheets.
 
     Parameters
@@ -97,6 +99,8 @@ def open_bundle(path: str | Path, *, encoding: str | None = None, head: bool = F
         How the letters are written, where that is known.
     head : bool
         Whether the head of a large file is enough.
+    strict : bool
+        Whether a warning stops the reading.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def open_bundle(path: str | Path, *, encoding: str | None = None, head: bool = F
         raise EngineError(f"could not read {str(path)!r}", got=str(error), fix="check the path") from error
     if not data:
         raise DataError(f"{path.name}: the file is empty", got="0 bytes", fix="export it again")
-    log = ReadLog(path.name)
+    log = ReadLog(path.name, strict=strict)
     if kind != "zip":
         parts = tuple(_part(data, path.name, kind, log, encoding=encoding, cut=partial, head=head))
         opened = Bundle(path.name, parts, log)
@@ -261,7 +265,7 @@ def _members(
         except EngineError as error:
             whole.note(f"{name}: {error}")
             continue
-        log = ReadLog(member)
+        log = ReadLog(f"{name}: {info.filename}", strict=whole.strict)
         if kind == "zip":
             inner = _unzip(content, member, log, encoding=None, inside=True).parts
             sheets = [part for part in inner if isinstance(part, Records) and part.rows]
@@ -272,7 +276,7 @@ def _members(
         else:
             made = tuple(_part(content, member, kind, log, encoding=encoding))
             dates += [dt.date(*info.date_time[:3])] if info.date_time[0] >= 2000 else []
-        files.append(Bundle(f"{name}: {info.filename}", made, log))
+        files.append(Bundle(log.name, made, log))
     parts = tuple(part for file in files for part in file.parts)
     if not parts:
         raise DataError(

@@ -325,7 +325,7 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> B
         If a figure is given twice with different values, or no table has figures.
     """
     timed = [drafted for drafted in drafts if _has_time(drafted)]
-    chosen = timed or [d for d in drafts if _may_be_range(d)]
+    chosen = timed or [d for d in drafts if d.table.title in (d.layout.summary_titles or [d.table.title])]
     for drafted in drafts:
         if drafted not in chosen:
             reason = "rows of tables that are not by date" if timed else "rows of tables by a dimension"
@@ -398,11 +398,6 @@ def _has_time(drafted: Draft) -> bool:
     sample = drafted.frame["date"].head(50)
     dated = sample.str.contains(r"^\d{8}|^\d{6}$|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\p{L}{3}.*\d{4}")
     return len(sample) == 0 or int(dated.sum()) > 0.5 * len(sample)
-
-
-def _may_be_range(drafted: Draft) -> bool:
-    titles = drafted.layout.summary_titles
-    return not titles or drafted.table.title in titles
 
 
 def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFrame, int, str]:

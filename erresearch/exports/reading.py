@@ -133,7 +133,7 @@ def read_export(
     _check_arguments(decimal, tz)
     settings = Settings(tz=tz, decimal=decimal, dayfirst=dayfirst, currency=currency)
     settings, layout = read_mapping(mapping, settings)
-    return _read(open_bundle(path, encoding=encoding), settings, layout, platform, strict=strict)
+    return _read(open_bundle(path, encoding=encoding, strict=strict), settings, layout, platform)
 
 
 def read_exports(
@@ -203,12 +203,12 @@ def _every(
     exports = [found]
     ids = dict.fromkeys(table.match.layout.id for table in tables if not table.match.layout.refuse)
     for name in [each for each in ids if each != found.format]:
-        own = ReadLog(f"{job.log.name} ({name})")
+        own = ReadLog(f"{bundle.name} ({name})")
         some = [table for table in tables if table.match.layout.id == name and table.cells.height]
         try:
             if some:
-                alone = replace(job, bundle=replace(job.bundle, name=own.name), unread=(), log=own)
-                exports.append(_built(some, alone))
+                alone = replace(job.bundle, name=own.name, log=own)
+                exports.append(_built(some, replace(job, bundle=alone, unread=())))
         except ErresearchError as error:
             unread.append((own.name, str(error)))
     return exports
@@ -342,43 +342,28 @@ class _Job:
 
     bundle: Bundle
     settings: Settings
-    log: ReadLog
     platform: str | None = None
     unread: Sequence[int] = ()
 
 
 def _opened(
-    bundle: Bundle,
-    settings: Settings,
-    layout: Format | None,
-    platform: str | None = None,
-    *,
-    strict: bool = False,
+    bundle: Bundle, settings: Settings, layout: Format | None, platform: str | None = None
 ) -> tuple[list[Table], _Job]:
     """Every table of a file; its bytes are let go."""
-    log = ReadLog(bundle.name, strict=strict)
-    log.add(bundle.log)
-    tables, unread = all_tables(bundle, layouts_wanted(settings, layout, platform), log)
+    tables, unread = all_tables(bundle, layouts_wanted(settings, layout, platform))
     rest = replace(bundle, parts=(), files=())
-    return tables, _Job(bundle=rest, settings=settings, log=log, platform=platform, unread=unread)
+    return tables, _Job(bundle=rest, settings=settings, platform=platform, unread=unread)
 
 
-def _read(
-    bundle: Bundle,
-    settings: Settings,
-    layout: Format | None,
-    platform: str | None,
-    *,
-    strict: bool = False,
-) -> Export:
-    tables, job = _opened(bundle, settings, layout, platform, strict=strict)
+def _read(bundle: Bundle, settings: Settings, layout: Format | None, platform: str | None) -> Export:
+    tables, job = _opened(bundle, settings, layout, platform)
     del bundle  # and with it the bytes of the file
     return _built(_moved(tables), job)
 
 
 def _built(tables: Sequence[Table], job: _Job) -> Export:
     """Canonical rows of the tables of one layout."""
-    log = job.log
+    log = job.bundle.log
     chosen = choose_tables(tables, job.platform, log)
     del tables
     layout = chosen[0].match.layout
@@ -387,7 +372,11 @@ def _built(tables: Sequence[Table], job: _Job) -> Export:
     refuse_empty(chosen, job.bundle)
     if len(chosen) > 1 and not (layout.stack or layout.side_by_side):
         agreed = replace(job, settings=agreed_settings(chosen, job.settings, log), unread=())
-        return put_together(chosen, lambda table, own: _one([table], replace(agreed, log=own)), log)
+
+        def read_one(table: Table, own: ReadLog) -> Export:
+            return _one([table], replace(agreed, bundle=replace(job.bundle, log=own)))
+
+        return put_together(chosen, read_one, log)
     return _one(_moved(chosen), job)
 
 
@@ -400,7 +389,7 @@ def _moved(items: list[Item]) -> list[Item]:
 
 def _one(chosen: Sequence[Table], job: _Job) -> Export:
     """Canonical rows of one table, or of tables that stand in one file by design."""
-    log, platform, unread = job.log, job.platform, job.unread
+    log, platform, unread = job.bundle.log, job.platform, job.unread
     settings = _with_zone(_with_export_day(job.settings, chosen, job.bundle, log), chosen[0], log)
     drafts = [each for table in chosen for each in by_figure(draft_of(table, log, settings), log)]
     if len(unread) and chosen[0].match.layout.stack:

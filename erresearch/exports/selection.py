@@ -37,7 +37,6 @@ from erresearch.exports.tables import (
     find_tables,
     lacking_figures,
     perhaps_figures,
-    relaxed,
     stated_zones,
 )
 from erresearch.io import pd, pl
@@ -93,8 +92,9 @@ def layouts_wanted(settings: Settings, layout: Format | None, platform: str | No
     return tuple(replace(f, columns={**f.columns, **extra}) for f in layouts)
 
 
-def all_tables(bundle: Bundle, layouts: Sequence[Format], log: ReadLog) -> tuple[list[Table], list[int]]:
+def all_tables(bundle: Bundle, layouts: Sequence[Format]) -> tuple[list[Table], list[int]]:
     """Every table of every part."""
+    log = bundle.log
     tables: list[Table] = []
     unread: list[int] = []
     heads: list[list[list[str]]] = []
@@ -224,35 +224,28 @@ def _refuse_columns(head: Sequence[Sequence[str]], bundle: Bundle) -> None:
 
 def _joined(table: Table, bundle: Bundle, log: ReadLog) -> Table:
     """Old Facebook workbooks keep likes, comments and shares on a sheet of their own."""
-    layout = table.match.layout
-    wanted = ("likes", "comments", "shares")
+    wanted, id_at = ("likes", "comments", "shares"), table.match.columns["post_id"]
     if any(name in table.match.columns for name in wanted):
         return table
+    sought = replace(table.match.layout, signature=("post_id", "|".join(wanted)), exact=False)
     for part in bundle.parts:
-        if isinstance(part, Text) or part.name == table.part:
-            continue
-        for at, row in enumerate(part.rows[:20]):
-            match = relaxed(layout, row, ("post_id", "likes|comments|shares"))
-            if match is None:
-                continue
-            body = [r + [""] * (len(row) - len(r)) for r in part.rows[at + 1 :]]
-            own = [name for name in wanted if name in match.columns]
-            other = pl.DataFrame(
-                {"id": [r[match.columns["post_id"]] for r in body]}
-                | {name: [r[match.columns[name]] for r in body] for name in own},
-                schema=dict.fromkeys(["id", *own], pl.String),
-            ).unique("id", keep="first", maintain_order=True)
-            width = len(table.header)
-            left = table.cells.with_columns(table.cells[f"c{table.match.columns['post_id']}"].alias("id"))
-            joined = left.join(other, on="id", how="left", maintain_order="left").drop("id")
-            joined = joined.rename({name: f"c{width + i}" for i, name in enumerate(own)}).with_columns(
-                pl.all().fill_null("")
+        found = (
+            None if isinstance(part, Text) or part.name == table.part else find_tables(part, [sought], log)
+        )
+        for other in found[0] if found is not None else ():
+            own, width = [name for name in wanted if name in other.match.columns], len(table.header)
+            places = {name: width + i for i, name in enumerate(own)}
+            figures = {f"c{place}": f"c{other.match.columns[name]}" for name, place in places.items()}
+            right = other.cells.select(id=f"c{other.match.columns['post_id']}", **figures).unique(
+                "id", keep="first"
             )
-            columns = {**table.match.columns, **{name: width + i for i, name in enumerate(own)}}
+            cells = table.cells.join(
+                right, left_on=f"c{id_at}", right_on="id", how="left", maintain_order="left"
+            )
             log.note(f"{', '.join(own)} come from the sheet {part.name!r}")
-            return replace(
-                table, cells=joined, header=(*table.header, *own), match=replace(table.match, columns=columns)
-            )
+            match = replace(table.match, columns={**table.match.columns, **places})
+            cells = cells.with_columns(pl.all().fill_null(""))
+            return replace(table, cells=cells, header=(*table.header, *own), match=match)
     return table
 
 

@@ -504,8 +504,3 @@ def is_note(text: str) -> bool:
     """
     words = re.findall(r"[^\W\d_]{2,}", text)
     return len(words) > (2 if re.search(r"\d", text) else 1)
-
-
-def relaxed(layout: Format, header: Sequence[str], signature: tuple[str, ...]) -> Match | None:
-    """Read a row as headers of a layout of which only some columns are asked for."""
-    return match_header(replace(layout, signature=signature, exact=False), header)
