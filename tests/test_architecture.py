@@ -52,14 +52,14 @@ VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "tools", "util",
 
 # Ceilings of the whole: they may only sink.
 MOST_FILES = 149
-LONGEST_CHAIN = 17
+LONGEST_CHAIN = 16
 MOST_IN_ROOT = 6
 LONGEST_FILE = 600
 # What does not keep these rules yet is counted here; the counts may only sink.
 FILES_TOO_LONG = 0
 CLASSES_OF_ONE_NAME = 1
 MODULES_OF_ONE_NAME = 0
-NO_SEE_ALSO = 130
+NO_SEE_ALSO = 125
 MANY_PARAMETERS = {"regress": 11, "audit": 11}
 # Attributes that hold sentences for people: the program never reads them back to decide.
 SENTENCES = {"reason", "text", "words", "label", "method", "fix"}

@@ -248,13 +248,12 @@ def judge_experiment(
     lots = draw_again(tuple(window for window, _ in windows), z, complete)
     reference = Redrawn.of(lots)
     used = sum(int(window.keep.sum()) for window, _ in windows)
-    level = 1 - LOOK if looking_early else LEVEL
     effect = Estimate(
         f"posting on log {plan.outcome}",
         value=reference.value,
         se=reference.se,
         df=math.inf,
-        interval=reference.interval(level),
+        interval=reference.interval(1 - LOOK if looking_early else LEVEL),
         n_rows=used,
         n_accounts=0,
         method="least squares, lot drawn again",

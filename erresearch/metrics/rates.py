@@ -209,12 +209,8 @@ def engagement_rate(
         validate(posts, POSTS.only(settled.reactions))
     usable, dropped = _accounted(frame, settled, others)
     if settled.per == "post":
-        made = (*_MADE, settled.denominator)
-        names = [
-            name
-            for name in ("platform", by, "post_id", "post_type", period)
-            if name in columns and name not in made
-        ]
+        free = set(columns) - {*_MADE, settled.denominator}
+        names = [name for name in ("platform", by, "post_id", "post_type", period) if name in free]
         above, below = total(settled), bottom(settled)
         values = usable.select(
             *names,

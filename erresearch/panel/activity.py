@@ -430,14 +430,10 @@ def _expected(rows: pd.DataFrame, clock: Clock, *, each: bool) -> pd.Series:
     """Rows that each period of a unit should have: one per account, or one per account and day within its span."""
     found = []
     for (unit, *_), part in rows.groupby(["unit", "platform", "account"])["date"]:
-        first, last = part.min(), part.max()
-        days = pd.date_range(first, last) if each else None
-        numbers = (
-            [clock.number(day.date()) for day in days]
-            if days is not None
-            else range(clock.number(first.date()), clock.number(last.date()) + 1)
+        numbers = [clock.number(day.date()) for day in pd.date_range(part.min(), part.max())]
+        found.append(
+            pd.DataFrame({"unit": unit, "number": numbers if each else list(dict.fromkeys(numbers))})
         )
-        found.append(pd.DataFrame({"unit": unit, "number": list(numbers)}))
     return pd.concat(found).groupby(["unit", "number"]).size()
 
 

@@ -97,31 +97,20 @@ def read_events(events: Any) -> pd.DataFrame:
     table, where = _declared(events)
     start = _days(table["date" if "date" in table else "start"], where)
     end = _days(table["end"], where, empty=True).fillna(start) if "end" in table else start
-    if bool((end < start).any()):
-        raise DataError(
-            "an event ends before it starts",
-            got=_first_row(end < start, where),
-            fix="write the first day as `start` and the last as `end`",
-        )
     found = pd.DataFrame({"start": start, "end": end})
     found["name"] = [" ".join(str(name).split()) for name in table["name"]]
-    nameless = found["name"].isin(["", "nan", "None"])
-    if nameless.any():
-        raise DataError(
-            "an event has no name",
-            got=_first_row(nameless, where),
-            fix="name what happened, such as sale",
-        )
     kinds = table["kind"].fillna("") if "kind" in table else pd.Series("", index=table.index)
     found["kind"] = [str(kind).strip().lower() or "pulse" for kind in kinds]
-    wrong = ~found["kind"].isin(_KINDS)
-    if wrong.any():
-        raise DataError(
-            "an event has a kind that is none",
-            got=_first_row(wrong, where),
-            allowed=", ".join(_KINDS),
-            fix="write pulse for what passes, step for what stays",
-        )
+    for what, wrong, allowed, way in (
+        ("ends before it starts", end < start, "", "write the first day as `start` and the last as `end`"),
+        ("has no name", found["name"].isin(["", "nan", "None"]), "", "name what happened, such as sale"),
+        (
+            "has a kind that is none", ~found["kind"].isin(_KINDS), ", ".join(_KINDS),
+            "write pulse for what passes, step for what stays",
+        ),
+    ):  # fmt: skip
+        if wrong.any():
+            raise DataError(f"an event {what}", got=_first_row(wrong, where), allowed=allowed, fix=way)
     both = found.groupby("name")["kind"].nunique()
     if bool((both > 1).any()):
         raise DataError(
