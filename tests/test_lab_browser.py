@@ -36,6 +36,7 @@ QUICK = "00-start-here"
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 SESSIONS = sorted(path.stem for path in (ROOT / "notebooks" / "workshop" / "source").glob("*.md"))
 TOKEN = "test"
+VIEW = {"width": 1280, "height": 900}
 SCROLLED = ".jp-NotebookPanel-notebook .jp-WindowedPanel-outer"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)")
@@ -152,30 +153,34 @@ def browser() -> Iterator[Any]:
             made.close()
 
 
+@pytest.fixture(scope="module")
+def start(browser, server) -> Iterator[tuple[Any, list[str]]]:
+    """The page at the server's own address, which all tests share, and the requests to anybody else."""
+    context = browser.new_context(viewport=VIEW)
+    outside: list[str] = []
+
+    def look(request: Any) -> None:
+        if not request.url.startswith((server.url, server.url.replace("http", "ws"), "data:", "blob:")):
+            outside.append(request.url)
+
+    context.on("request", look)
+    page = context.new_page()
+    page.set_default_timeout(180_000)
+    page.goto(f"{server.url}/?token={TOKEN}&reset")
+    page.wait_for_function("() => window.jupyterapp !== undefined")
+    page.evaluate("() => jupyterapp.restored.then(() => true)")
+    yield page, outside
+    context.close()
+
+
 @pytest.fixture
-def visit(browser, server) -> Iterator[Any]:
-    """Open an address of the server; a request to anybody else fails the test."""
-    contexts, outside = [], []
-
-    def go(address: str = "") -> Any:
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        contexts.append(context)
-
-        def look(request: Any) -> None:
-            if not request.url.startswith((server.url, server.url.replace("http", "ws"), "data:", "blob:")):
-                outside.append(request.url)
-
-        context.on("request", look)
-        page = context.new_page()
-        page.set_default_timeout(180_000)
-        page.goto(f"{server.url}{address or '/lab'}?token={TOKEN}&reset")
-        page.wait_for_function("() => window.jupyterapp !== undefined")
-        page.evaluate("() => jupyterapp.restored.then(() => true)")
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
+def page(start) -> Iterator[Any]:
+    """JupyterLab on the screen; a request to anybody else fails the test."""
+    shown, outside = start
+    shown.set_viewport_size(VIEW)
+    yield shown
+    for step in ("docmanager:save-all", "application:close-all"):
+        shown.evaluate(f"() => jupyterapp.commands.execute('{step}').then(() => true)")
     assert outside == []
 
 
@@ -207,7 +212,7 @@ def run_all(page: Any, server: Server, name: str, limit: float) -> list[dict[str
 def picture(page: Any, name: str) -> None:
     """Keep the whole notebook as one picture."""
     SCREENS.mkdir(parents=True, exist_ok=True)
-    page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area').then(() => true)")
+    page.evaluate("() => jupyterapp.shell.collapseLeft()")
     height = page.evaluate(f"() => document.querySelector('{SCROLLED}').scrollHeight")
     page.set_viewport_size({"width": 1000, "height": min(16_000, int(height) + 140)})
     page.wait_for_timeout(1000)
@@ -225,9 +230,8 @@ def cut_cells(page: Any) -> list[str]:
     )
 
 
-def check(visit: Any, server: Server, stem: str, limit: float) -> None:
+def check(page: Any, server: Server, stem: str, limit: float) -> None:
     name = f"notebooks/{stem}.ipynb"
-    page = visit()
     open_notebook(page, server, name)
     cells = [cell for cell in run_all(page, server, name, limit) if cell["source"].strip()]
     said = [output for cell in cells for output in cell["outputs"]]
@@ -240,18 +244,31 @@ def check(visit: Any, server: Server, stem: str, limit: float) -> None:
     page.evaluate("(id) => jupyterapp.serviceManager.sessions.shutdown(id)", session["id"])
 
 
-def test_the_quick_notebook_runs_in_jupyterlab(visit, server):
-    check(visit, server, QUICK, limit=600)
+def test_slides_turn_by_keyboard_and_ask_for_nothing(browser: Any, tmp_path: Path):
+    workshop = script("tools/workshop.py")
+    for source in workshop.sources():
+        path = tmp_path / f"{source.stem}.html"
+        path.write_text(workshop.slides(source), encoding="utf-8")
+        context = browser.new_context(offline=True, viewport={"width": 1280, "height": 720})
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(path.as_uri())
+        count = page.locator("section").count()
+        for number in range(1, count):
+            page.keyboard.press("ArrowRight")
+            page.wait_for_function(
+                f"() => Math.abs(document.querySelectorAll('section')[{number}].getBoundingClientRect().top) < 2"
+            )
+        heights = page.evaluate(
+            "[...document.querySelectorAll('section')].map((slide) => slide.scrollHeight)"
+        )
+        assert max(heights) <= 721, "a slide is longer than the screen"
+        assert [url for url in asked if not url.startswith(("data:", path.as_uri()))] == []
+        context.close()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("stem", [name for name in NOTEBOOKS if name != QUICK])
-def test_every_notebook_runs_in_jupyterlab(visit, server, stem):
-    check(visit, server, stem, limit=600)
-
-
-def test_the_profile_opens_the_first_notebook_lists_all_in_order_and_shows_no_news_or_tour(visit, server):
-    page = visit("/")
+def test_the_profile_opens_the_first_notebook_lists_all_in_order_and_shows_no_news_or_tour(page, server):
     page.wait_for_selector(".jp-NotebookPanel")
     page.wait_for_selector(".jp-DirListing-item")
     listed = page.locator(".jp-DirListing-item .jp-DirListing-itemText").all_inner_texts()
@@ -269,8 +286,7 @@ def test_the_profile_opens_the_first_notebook_lists_all_in_order_and_shows_no_ne
     assert settings["checkForUpdates"]["default"] is False
 
 
-def test_the_link_to_the_board_opens_it(visit, server):
-    page = visit()
+def test_the_link_to_the_board_opens_it(page, server):
     open_notebook(page, server, f"notebooks/{QUICK}.ipynb")
     page.evaluate(
         "() => jupyterapp.shell.currentWidget.content.scrollToItem("
@@ -280,8 +296,17 @@ def test_the_link_to_the_board_opens_it(visit, server):
     page.locator(".jp-MarkdownViewer h1", has_text="The board").wait_for()
 
 
-def test_a_long_cell_can_be_interrupted(visit, server):
-    page = visit()
+def test_the_quick_notebook_runs_in_jupyterlab(page, server):
+    check(page, server, QUICK, limit=600)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stem", [name for name in NOTEBOOKS if name != QUICK])
+def test_every_notebook_runs_in_jupyterlab(page, server, stem):
+    check(page, server, stem, limit=600)
+
+
+def test_a_long_cell_can_be_interrupted(page, server):
     copy = server.folder / "notebooks" / "interrupted.ipynb"
     shutil.copy(copy.with_name(f"{QUICK}.ipynb"), copy)
     open_notebook(page, server, "notebooks/interrupted.ipynb")
@@ -294,7 +319,6 @@ def test_a_long_cell_can_be_interrupted(visit, server):
     page.locator(".jp-OutputArea-output", has_text="begun").wait_for()
     page.evaluate("() => jupyterapp.commands.execute('notebook:interrupt-kernel').then(() => true)")
     page.locator(".jp-OutputArea-output", has_text="KeyboardInterrupt").first.wait_for()
-    copy.unlink()
 
 
 def move(page: Any, handle: Any, key: str) -> tuple[list[str], list[str]]:
@@ -314,9 +338,8 @@ def move(page: Any, handle: Any, key: str) -> tuple[list[str], list[str]]:
     return before, handle.evaluate(SHOWN)
 
 
-def check_session(visit: Any, server: Any, kind: str, stem: str, mark: str) -> None:
+def check_session(page: Any, server: Any, kind: str, stem: str, mark: str) -> None:
     name = f"notebooks/workshop/{kind}/{stem}.ipynb"
-    page = visit()
     open_notebook(page, server, name)
     cells = [cell for cell in run_all(page, server, name, 300) if cell["source"].strip()]
     said = [output for cell in cells for output in cell["outputs"]]
@@ -345,36 +368,12 @@ def check_session(visit: Any, server: Any, kind: str, stem: str, mark: str) -> N
     page.screenshot(path=SCREENS / f"lab-workshop-{kind}-{stem[0]}-moved.png")
 
 
-def test_sliders_move_and_unsolved_exercises_show_a_cross(visit: Any, server: Any):
-    check_session(visit, server, "exercises", SESSIONS[0], "✗")
+def test_sliders_move_and_unsolved_exercises_show_a_cross(page: Any, server: Any):
+    check_session(page, server, "exercises", SESSIONS[0], "✗")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stem", SESSIONS)
 @pytest.mark.parametrize(("kind", "mark"), [("exercises", "✗"), ("solutions", "✓")])
-def test_every_session_in_the_browser(visit: Any, server: Any, kind: str, mark: str, stem: str):
-    check_session(visit, server, kind, stem, mark)
-
-
-def test_slides_turn_by_keyboard_and_ask_for_nothing(browser: Any, tmp_path: Path):
-    workshop = script("tools/workshop.py")
-    for source in workshop.sources():
-        path = tmp_path / f"{source.stem}.html"
-        path.write_text(workshop.slides(source), encoding="utf-8")
-        context = browser.new_context(offline=True, viewport={"width": 1280, "height": 720})
-        page = context.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request, asked=asked: asked.append(request.url))
-        page.goto(path.as_uri())
-        count = page.locator("section").count()
-        for number in range(1, count):
-            page.keyboard.press("ArrowRight")
-            page.wait_for_function(
-                f"() => Math.abs(document.querySelectorAll('section')[{number}].getBoundingClientRect().top) < 2"
-            )
-        heights = page.evaluate(
-            "[...document.querySelectorAll('section')].map((slide) => slide.scrollHeight)"
-        )
-        assert max(heights) <= 721, "a slide is longer than the screen"
-        assert [url for url in asked if not url.startswith(("data:", path.as_uri()))] == []
-        context.close()
+def test_every_session_in_the_browser(page: Any, server: Any, kind: str, mark: str, stem: str):
+    check_session(page, server, kind, stem, mark)
