@@ -204,7 +204,10 @@ def run_all(page: Any, server: Server, name: str, limit: float) -> list[dict[str
     page.evaluate("() => { window.ran = false; jupyterapp.commands.execute('notebook:run-all-cells')"
                   ".then(() => { window.ran = true; }); }")  # fmt: skip
     page.wait_for_function("() => window.ran", timeout=limit * 1000)
-    page.wait_for_timeout(300)
+    for _ in range(40):  # the kernel says so a moment later
+        page.wait_for_timeout(300)
+        if server.idle(name):
+            break
     assert server.idle(name)
     return page.evaluate(CELLS)
 

@@ -90,7 +90,7 @@ def test_the_installed_commands_work_from_an_empty_directory(installed: Path, em
 
 
 # the one that shows the whole board takes half a minute; a short one goes the same way
-@pytest.mark.parametrize("place", [1, pytest.param(0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("place", [11, pytest.param(0, marks=pytest.mark.slow)])
 def test_an_installed_notebook_runs_from_an_empty_directory(installed: Path, empty: Path, place: int):
     code = (
         "from erresearch.io.files import resource; from erresearch.report.notebooks import *;"
