@@ -107,6 +107,15 @@ def test_opens_with_its_question_as_title(path: Path):
 
 
 @each_notebook
+def test_links_lead_to_files_of_the_project(path: Path):
+    prose = " ".join(
+        cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"
+    )
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", prose) if "://" not in link]
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+@each_notebook
 def test_a_word_that_prose_reports_was_printed_before_it(path: Path):
     """What is typed by hand goes stale: "the word is *inconclusive*" needs an output that says so."""
     printed = ""
