@@ -30,7 +30,7 @@ from erresearch.audits import (
     with_scores,
 )
 from erresearch.audits.folder import _as_asked, accounting_rows, answer_in_money, unread_rows
-from erresearch.audits.judgement import what_would_help
+from erresearch.audits.judgement import Wanting, what_would_help
 from erresearch.audits.labels import LONGEST
 from erresearch.audits.next_steps import perhaps_events
 from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
@@ -957,7 +957,7 @@ def test_the_score_of_each_period_is_that_of_its_answers():
     assert str(scored.accounting["survey"]) == "1,400 in = 1,260 used + 140 outside the panel's periods"
     assert "9 of 58 weeks have the 100 answers that a score needs (half of them have 0 or fewer)" in why
     assert "nps" not in made.rows  # the panel given is not changed
-    verdict = of(judge_panel(scored, unscored=why), "C15")
+    verdict = of(judge_panel(scored, wanting={"nps": Wanting(why)}), "C15")
     assert verdict.reason.startswith(
         "not enough data: 9 weeks have both nps and revenue, and 20 are the least"
     )
@@ -968,7 +968,7 @@ def test_a_survey_with_answers_enough_is_judged():
     made = boosted_panel(paid=0.0, spend=1.0)
     scored, why = with_scores(made, [survey_export(pd.date_range("2024-01-01", "2025-03-01"), 20)])
     assert why == ""
-    verdict = of(judge_panel(scored, unscored=why), "C15")
+    verdict = of(judge_panel(scored, wanting={"nps": Wanting(why)}), "C15")
     assert verdict.estimate is not None
     assert verdict.word == "inconclusive"
     # of few answers the score is noise, and missing
@@ -993,7 +993,7 @@ def test_answers_of_several_entities_must_name_theirs():
     made = er.build_panel(posts, sold, tz="UTC")
     _, why = with_scores(made, [survey_export(days, 20)])
     assert "the answers do not say of which of 2 entities they are" in why
-    (verdict,) = [v for v in judge_panel(made, unscored=why) if v.claim == "C15"]
+    (verdict,) = [v for v in judge_panel(made, wanting={"nps": Wanting(why)}) if v.claim == "C15"]
     assert verdict.reason.startswith("no nps: the answers do not say of which of 2 entities")
     both = [survey_export(days, 20, entity=name, name=f"{name}.csv") for name in ("NORTH", "south")]
     scored, why = with_scores(made, both)

@@ -439,12 +439,9 @@ def test_two_verdicts_of_one_claim_on_one_data_set_are_both_shown():
     assert [cell.verdict.word for cell in card.judged] == ["supported", "contradicted"]
 
 
-def test_lines_to_check_may_be_given_with_the_claim():
-    class Checked(Claim):
-        check = "import statsmodels.api as sm\nsm.OLS(y, X).fit().params"
-
-    (card,) = arrange_cards([], [Checked("C1")], {}, {})
-    assert card.check[1] == "sm.OLS(y, X).fit().params"
+def test_what_makes_a_report_again_is_said_in_its_cards():
+    (card,) = arrange_cards([], [Claim("C1", notebook="")], {}, {}, "jupyter lab audit.ipynb")
+    assert card.check == ("erresearch claims C1", "jupyter lab audit.ipynb")
     (unsafe,) = arrange_cards([], [Claim("C1; rm -rf ~")], {}, {})
     assert unsafe.check[0] == "erresearch claims"
 

@@ -9,7 +9,7 @@ from erresearch.audits.folder import (
     doubt_lines as doubt_lines,
     drawings as drawings,
 )
-from erresearch.audits.judgement import judge_panel as judge_panel
+from erresearch.audits.judgement import Wanting as Wanting, judge_panel as judge_panel
 from erresearch.audits.next_steps import (
     past_pauses as past_pauses,
     settling_plan as settling_plan,

@@ -155,14 +155,10 @@ class Joined:
     ----------
     panel : Panel or None
         The fullest panel that the files allow; None without posts.
-    reason : str
-        Why it has no outcomes, where it has none.
-    waits : tuple of str
-        Columns that a file of outcomes would bring, where there is none.
+    wanting : mapping of str to Wanting
+        What it has none of, and why, as :func:`judge_panel` takes it.
     refused : tuple of str
         What could not be joined, and why.
-    unscored : str
-        Why the answers of a survey give no score of the periods, where they do not.
     events : pandas.DataFrame, "none" or None
         Declared events; None where nothing was declared.
     fix : str
@@ -170,10 +166,8 @@ class Joined:
     """
 
     panel: Panel | None
-    reason: str = ""
-    waits: tuple[str, ...] = ()
+    wanting: Mapping[str, Any]
     refused: tuple[str, ...] = ()
-    unscored: str = ""
     events: Any = None
     fix: str = ""
 

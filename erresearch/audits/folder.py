@@ -123,14 +123,7 @@ _BY_DAY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked(Claim):
-    """A claim with the lines that ask it of these files again."""
-
-    check: str = ""
-
-
-def _as_asked(panel: Panel | None) -> list[_Asked]:
+def _as_asked(panel: Panel | None) -> list[Claim]:
     """The claims as these files are asked: in their own periods, of one entity without what several share."""
     alone = panel is not None and panel.rows["entity"].nunique() == 1
     by_day = panel is not None and alone and panel.freq == "D" and judged_by_day(panel)
@@ -140,8 +133,7 @@ def _as_asked(panel: Panel | None) -> list[_Asked]:
         if by_day and getattr(claim.arguments(), "days", False):
             # weeks stand nearer to the two weeks of the model than days
             claim = replace(claim, text=weekly[claim.id], estimand={**claim.estimand, **_BY_DAY})  # noqa: PLW2901
-        values = {field.name: getattr(claim, field.name) for field in fields(claim)}
-        made.append(_Asked(**values, check=f"erresearch claims {claim.id}\njupyter lab audit.ipynb"))
+        made.append(replace(claim, notebook=""))
     return made
 
 
@@ -298,6 +290,7 @@ def write_audit(
             ],
             figures=_pictures(found, cells),
             calibration=promises(),
+            again="jupyter lab audit.ipynb",
         )
     tables = {Path(name).stem: out / name for name in texts if name.endswith(".csv")}
     return {**tables, "report": out / "report.html", "notebook": out / "audit.ipynb"}

@@ -56,8 +56,18 @@ _TOO_FEW = (ReasonCode.TOO_FEW_ROWS, ReasonCode.NO_COMPLETE_ROW)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanting:
-    """Why a claim cannot be judged: the sentence, the columns that it waits for, and its code."""
+class Wanting:
+    """Why a claim cannot be judged.
+
+    Parameters
+    ----------
+    reason : str
+        The sentence; empty where nothing is wanting.
+    needs : frozenset of str
+        Columns that it waits for.
+    code : str
+        One of :class:`~erresearch.results.ReasonCode`.
+    """
 
     reason: str
     needs: frozenset[str] = frozenset()
@@ -70,10 +80,7 @@ def judge_panel(
     *,
     name: str = "your data",
     sesoi: float | None = None,
-    reason: str = "",
-    waits: Sequence[str] = (),
-    unpriced: str = "",
-    unscored: str = "",
+    wanting: Mapping[str, Wanting] = MappingProxyType({}),
     events: Any = None,
     choice: Choice = "",
 ) -> tuple[Verdict, ...]:
@@ -93,14 +100,9 @@ def judge_panel(
         What the data are called.
     sesoi : float, optional
         Another smallest effect of interest for the claims that are elasticities.
-    reason : str
-        Why there is no outcome, where there is none.
-    waits : sequence of str
-        Columns that a further file of outcomes would bring.
-    unpriced : str
-        Why a file of advertising does not say what was spent by day, where there is one that does not.
-    unscored : str
-        Why the answers of a survey give no score of the periods, where they do not (:func:`with_scores` says it).
+    wanting : mapping of str to Wanting
+        Why there is no outcome ("revenue"), no spending by day ("spend") or no score of a survey ("nps"), where there
+        is none.
     events : pandas.DataFrame, "none" or None
         Declared events, as :func:`erresearch.examine` takes them.
     choice : {"", "all", "followers", "reactions", "mixed"}
@@ -121,11 +123,8 @@ def judge_panel(
         raise DesignError(
             "`sesoi` must be a positive number", got=repr(sesoi), fix="declare it before seeing results"
         )
-    wanting = {
-        "revenue": _Wanting(reason, frozenset(waits)),
-        "spend": _about_spending(panel, unpriced),
-        "nps": _Wanting(unscored),
-    }
+    wanting = {"revenue": Wanting(""), "nps": Wanting(""), "spend": Wanting(""), **wanting}
+    wanting["spend"] = _about_spending(panel, wanting["spend"])
     asked = _Asked(panel=panel, accounts=accounts, name=name, wanting=wanting, events=events, choice=choice)
     verdicts = []
     for declared in filter(_askable, read_claims()):
@@ -143,7 +142,7 @@ class _Asked:
     panel: Panel | None
     accounts: pd.DataFrame | None
     name: str
-    wanting: Mapping[str, _Wanting]
+    wanting: Mapping[str, Wanting]
     events: Any
     choice: Choice
 
@@ -160,14 +159,14 @@ class _Asked:
                 few = (
                     f"the claim compares accounts, and followers are known for {len(table)}: {claim.minimum}"
                 )
-                return _not_judged(claim, self.name, _Wanting(few, code=ReasonCode.FEW_CLUSTERS))
+                return _not_judged(claim, self.name, Wanting(few, code=ReasonCode.FEW_CLUSTERS))
             (verdict,) = examine(claim, {self.name: table}, choice=self.choice or None)
             return _helped(verdict, self.panel, about_accounts)
         idle = _unusable(claim, table, PERIODS[self.panel.freq].many)
         if idle:
             if self.wanting["nps"].reason and _played(claim, "x", table) == "nps":
                 idle = f"{idle}; {self.wanting['nps'].reason}"
-            at_rest = _Wanting(idle, code=ReasonCode.OTHER)
+            at_rest = Wanting(idle, code=ReasonCode.OTHER)
             return _not_judged(claim, self.name, at_rest, simulated=bool(table.attrs.get("simulated")))
         return _helped(self._over_time(claim, table, self.panel), self.panel, about_accounts)
 
@@ -178,7 +177,7 @@ class _Asked:
         rows.attrs["currency"] = self.panel.currency  # what an action is worth is told in it
         return rows
 
-    def _without_columns(self, claim: Claim, table: pd.DataFrame | None) -> _Wanting | None:
+    def _without_columns(self, claim: Claim, table: pd.DataFrame | None) -> Wanting | None:
         """What a claim waits for, where the table lacks columns for it."""
         if table is None or not len(table):
             if self.panel is None and self.accounts is None and self.wanting["revenue"].reason:
@@ -217,10 +216,10 @@ def judged_by_day(panel: Panel | None) -> bool:
     return 0 < len(each) <= FEW_SHOPS and bool(((each["size"] >= SHORTEST) & (each["mean"] > 0.5)).all())
 
 
-def _about_spending(panel: Panel | None, unpriced: str) -> _Wanting:
+def _about_spending(panel: Panel | None, unpriced: Wanting) -> Wanting:
     """Why what was spent must be known here; an empty sentence where nothing says that anything was."""
     if panel is None:
-        return _Wanting("")
+        return Wanting("")
     needs = frozenset({"spend"})
     found = boosts_in(panel.rows)
     if found.boosted > 0:
@@ -229,17 +228,15 @@ def _about_spending(panel: Panel | None, unpriced: str) -> _Wanting:
             "leave the boosted posts out (--leave-out-boosted, or Rules(paid='left out')) and, where nothing else was "
             "spent, say that too (--nothing-spent, or nothing_spent=True)"
         )
-        return _Wanting(text, needs, ReasonCode.BOOSTED_UNPRICED)
-    if unpriced:
-        text = f"there was advertising, but not what was spent by day ({unpriced}): {_HINTS['spend']}"
-        return _Wanting(text, needs)
-    return _Wanting("")
+        return Wanting(text, needs, ReasonCode.BOOSTED_UNPRICED)
+    if unpriced.reason:
+        text = f"there was advertising, but not what was spent by day ({unpriced.reason}): {_HINTS['spend']}"
+        return Wanting(text, needs)
+    return Wanting("")
 
 
-def _boost_doubts(panel: Panel | None) -> tuple[Doubt, ...]:
+def _boost_doubts(panel: Panel) -> tuple[Doubt, ...]:
     """What boosted posts still put in doubt where spending is held fixed, or where they were left out."""
-    if panel is None:
-        return ()
     said = []
     posts = panel.accounting.get("posts")  # none where reactions came by day
     left = posts.reasons.get(BOOSTED, 0) if posts is not None else 0
@@ -405,14 +402,14 @@ def _absent(claim: Claim, columns: list[str]) -> tuple[str, ...]:
     )
 
 
-def _missing(claim: Claim, absent: tuple[str, ...], wanting: Mapping[str, _Wanting]) -> _Wanting:
+def _missing(claim: Claim, absent: tuple[str, ...], wanting: Mapping[str, Wanting]) -> Wanting:
     asked = {name for names in claim.roles.values() for name in names}
     if wanting["revenue"].reason and ("revenue" in absent or (not absent and "revenue" in asked)):
         return wanting["revenue"]
     if wanting["spend"].reason and absent == ("spend",):
         return wanting["spend"]
     if wanting["nps"].reason and absent[:1] == ("nps",):
-        return _Wanting(f"no {', no '.join(absent)}: {wanting['nps'].reason}")
+        return Wanting(f"no {', no '.join(absent)}: {wanting['nps'].reason}")
     about_accounts = claim.estimand.get("unit") == "account"
     waited: tuple[str, ...] = ("followers" if "followers" in claim.roles else "revenue",)
     if absent:
@@ -421,10 +418,10 @@ def _missing(claim: Claim, absent: tuple[str, ...], wanting: Mapping[str, _Wanti
     if "spend" in absent and not about_accounts:
         hints.append(_NOTHING_SPENT)
     said = f"no {', no '.join(absent)}" if absent else "nothing to judge it on"
-    return _Wanting(f"{said}: {'; '.join(hints) or claim.minimum}", frozenset(waited))
+    return Wanting(f"{said}: {'; '.join(hints) or claim.minimum}", frozenset(waited))
 
 
-def _not_judged(claim: Claim, name: str, wanting: _Wanting, *, simulated: bool = False) -> Verdict:
+def _not_judged(claim: Claim, name: str, wanting: Wanting, *, simulated: bool = False) -> Verdict:
     return Verdict(
         claim.id,
         name,

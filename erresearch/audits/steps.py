@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from erresearch.audits.arrivals import Files, Joined, listed, read_files, refuse_spending
 from erresearch.audits.folder import RunStep, doubt_lines, drawings, write_audit
-from erresearch.audits.judgement import judge_panel, judged_by_day, what_would_help
+from erresearch.audits.judgement import Wanting, judge_panel, judged_by_day, what_would_help
 from erresearch.audits.next_steps import (
     NextStep,
     PastPauses,
@@ -199,9 +199,8 @@ def join_files(
         look_up(files.accounts, entity, what="account")
     posts = files.source("posts") or days or None
     if posts is None:
-        return Joined(
-            panel=None, reason="there are no reactions: add an export of posts, or a table with a row per day"
-        )
+        reason = "there are no reactions: add an export of posts, or a table with a row per day"
+        return Joined(panel=None, wanting={"revenue": Wanting(reason)})
     have = {"outcomes": files.source("outcomes"), "advertising": files.source("ads")}
     sold = have["outcomes"] is not None or sells(days)
     joining = partial(
@@ -226,10 +225,12 @@ def join_files(
         reason = reason or refused[-1]
     return Joined(
         panel=panel,
-        reason=reason,
-        waits=() if sold else ("revenue",),
+        wanting={
+            "revenue": Wanting(reason, frozenset() if sold else frozenset({"revenue"})),
+            "spend": Wanting(files.unpriced),
+            "nps": Wanting(unscored),
+        },
         refused=tuple(refused),
-        unscored=unscored,
         fix=next(
             (error.fix for tried, error in failures.items() if panel is None or "outcomes" in tried), ""
         ),
@@ -359,8 +360,8 @@ STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(
         call=judge_panel,
-        given="joined.panel, accounts, name=joined.name, sesoi=SESOI, reason=joined.reason, waits=joined.waits, "
-        "unpriced=files.unpriced, unscored=joined.unscored, events=joined.events, choice=RULES.choice",
+        given="joined.panel, accounts, name=joined.name, sesoi=SESOI, wanting=joined.wanting, events=joined.events, "
+        "choice=RULES.choice",
         makes="verdicts",
     ),
     Step(call=settling_plan, given="joined.panel, grain=files.grain, out=OUT", makes="plan"),

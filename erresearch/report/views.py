@@ -31,7 +31,7 @@ _SAYS: Final = {
 class ClaimRecord:
     """What a report needs to know of a claim; a :class:`erresearch.claims.Claim` has all of it.
 
-    Attributes ``direction``, ``minimum``, ``unit`` and ``check`` (lines that redo the number) are used where they are.
+    Attributes ``direction``, ``minimum`` and ``unit`` are used where they are.
 
     Parameters
     ----------
@@ -196,15 +196,12 @@ def _text(value: object) -> str:
     return ", ".join(str(part) for part in value)
 
 
-def _check(claim: Any) -> tuple[str, ...]:
-    given = getattr(claim, "check", "")
-    if given:
-        return tuple(given.splitlines()) if isinstance(given, str) else tuple(str(line) for line in given)
+def _check(claim: Any, again: str) -> tuple[str, ...]:
     stem = claim.notebook.removeprefix("notebooks/").removesuffix(".ipynb")
     notebook = f"jupyter lab notebooks/{stem}.ipynb" if stem else ""
     # an id may come from a file: only a plain one is put into a line that people paste into a shell
     named = f"erresearch claims {claim.id}" if claim.id.isalnum() else "erresearch claims"
-    return tuple(line for line in (named, "erresearch reproduce --out results", notebook) if line)
+    return tuple(line for line in (named, again, notebook) if line)
 
 
 def arrange_cards(
@@ -212,6 +209,7 @@ def arrange_cards(
     claims: Iterable[Any],
     pictures: Mapping[str, Picture],
     names: Mapping[str, str],
+    again: str = "erresearch reproduce --out results",
 ) -> tuple[Card, ...]:
     """One card per claim, in the order of `claims`; claims that only verdicts name come last.
 
@@ -257,7 +255,7 @@ def arrange_cards(
                 minimum=str(getattr(claim, "minimum", "")),
                 headline=headline(real, names),
                 delta=rounded(delta) if math.isfinite(delta) else "",
-                check=_check(claim),
+                check=_check(claim, again),
                 axis=axis,
                 unit=next((v.estimate.unit for v in ordered if v.estimate and v.estimate.unit), "")
                 or str(getattr(claim, "unit", "")),
