@@ -133,7 +133,7 @@ def _as_asked(panel: Panel | None) -> list[Claim]:
         if by_day and getattr(claim.arguments(), "days", False):
             # weeks stand nearer to the two weeks of the model than days
             claim = replace(claim, text=weekly[claim.id], estimand={**claim.estimand, **_BY_DAY})  # noqa: PLW2901
-        made.append(replace(claim, notebook=""))
+        made.append(replace(claim, notebook="audit.ipynb"))
     return made
 
 
@@ -290,7 +290,6 @@ def write_audit(
             ],
             figures=_pictures(found, cells),
             calibration=promises(),
-            again="jupyter lab audit.ipynb",
         )
     tables = {Path(name).stem: out / name for name in texts if name.endswith(".csv")}
     return {**tables, "report": out / "report.html", "notebook": out / "audit.ipynb"}

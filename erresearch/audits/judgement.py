@@ -10,7 +10,7 @@ from typing import Any
 
 from erresearch.audits.rate_tables import entity_table
 from erresearch.claims.board import examine
-from erresearch.claims.decision_rule import COSTLY, DETECTABLE, SHOWN
+from erresearch.claims.decision_rule import COSTLY, DETECTABLE, SHOWN, not_judged
 from erresearch.claims.registry import Claim, grade, read_claims
 from erresearch.errors import DesignError
 from erresearch.io import pd
@@ -67,6 +67,10 @@ class Wanting:
         Columns that it waits for.
     code : str
         One of :class:`~erresearch.results.ReasonCode`.
+
+    See Also
+    --------
+    judge_panel : Takes them by column.
     """
 
     reason: str
@@ -422,16 +426,8 @@ def _missing(claim: Claim, absent: tuple[str, ...], wanting: Mapping[str, Wantin
 
 
 def _not_judged(claim: Claim, name: str, wanting: Wanting, *, simulated: bool = False) -> Verdict:
-    return Verdict(
-        claim.id,
-        name,
-        "not judged",
-        qualifiers=("simulated",) if simulated else (),
-        sesoi=claim.sesoi,
-        reason=wanting.reason,
-        reason_code=wanting.code,
-        needs=wanting.needs,
-    )
+    verdict = not_judged(claim, dataset=name, reason=wanting.reason, code=wanting.code, simulated=simulated)
+    return replace(verdict, needs=wanting.needs)
 
 
 def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verdict:

@@ -215,12 +215,14 @@ def join_files(
     )
     panel, failures = _as_much_as_can_be(joining, have)
     lost = [str(error) for tried, error in failures.items() if "outcomes" in tried]
-    reason, unscored = lost[-1] if lost else "" if sold else files.unsold, ""
+    reason, unscored, events = lost[-1] if lost else "" if sold else files.unsold, "", None
     if panel is not None:
         if files.lakes and called_simulated(panel.rows["entity"].unique()):
             panel.rows.attrs["simulated"] = True
         panel, unscored = with_scores(panel, files.survey)
+        events = declared_events(rules.events, rules.holidays, panel.rows["period"])
     refused = ([] if sold else [files.unsold]) + _told(failures)
+    mends = [error.fix for tried, error in failures.items() if panel is None or "outcomes" in tried]
     if panel is None:
         reason = reason or refused[-1]
     return Joined(
@@ -231,12 +233,8 @@ def join_files(
             "nps": Wanting(unscored),
         },
         refused=tuple(refused),
-        fix=next(
-            (error.fix for tried, error in failures.items() if panel is None or "outcomes" in tried), ""
-        ),
-        events=declared_events(rules.events, rules.holidays, panel.rows["period"])
-        if panel is not None
-        else None,
+        fix=next(iter(mends), ""),
+        events=events,
     )
 
 

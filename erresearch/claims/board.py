@@ -206,13 +206,10 @@ def evidence_for(
     if cast.cautions:
         odd = Doubt("declared events", "; ".join(cast.cautions), raised=True)
         found = replace(found, doubts=(*found.doubts, odd))
-    if dataset not in registered() or is_simulated(cast.data) or not _in_memory(cast.data):
+    in_memory = isinstance(as_narwhals(cast.data, pass_through=True), nw.DataFrame)
+    if dataset not in registered() or is_simulated(cast.data) or not in_memory:
         return found
     return replace(found, beside=look_beside(claim.procedure, cast))
-
-
-def _in_memory(data: Any) -> bool:
-    return isinstance(as_narwhals(data, pass_through=True), nw.DataFrame)
 
 
 def _guard(claim: Claim, cast: Variables[Any]) -> None:
@@ -240,15 +237,14 @@ def _guard(claim: Claim, cast: Variables[Any]) -> None:
 
 def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: Declared) -> list[Verdict]:
     found: dict[str, Evidence] = {}
-    reasons: dict[str, str] = {}
-    codes: dict[str, str] = {}
+    reasons: dict[str, tuple[str, str]] = {}
     simulated = {name: is_simulated(table) for name, table in data.items()}
     for name, table in data.items():
         if simulated[name] and (name in WORLDS or name in CASES) and name not in claim.worlds:
-            reasons[name] = "this simulated world has no known answer to the claim"
+            reasons[name] = "this simulated world has no known answer to the claim", ""
             continue
         if not simulated[name] and name not in claim.family and name in registered():
-            reasons[name] = _undeclared(claim, table, name)
+            reasons[name] = _undeclared(claim, table, name), ""
             continue
         try:
             with waiting(f"judging {claim.id} on {name}"):
@@ -256,7 +252,7 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: De
         except UnknownNameError:
             raise
         except ErresearchError as error:
-            reasons[name], codes[name] = str(error), error.code
+            reasons[name] = str(error), error.code
     family = [name for name in found if not simulated[name]]
     if len(family) > LARGEST_FAMILY:
         raise DataError(
@@ -269,20 +265,15 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: De
         for name in found
         if simulated[name]
     }
-    sources = {name: _source(claim, data[name]) for name in family}
+    sources = {
+        name: data[name].kind(claim) if isinstance(data[name], Rowless) else "from rows" for name in family
+    }
     verdicts |= _stepwise(claim, {name: found[name] for name in family}, sources, level)
     verdicts |= {
-        name: replace(
-            not_judged(claim, dataset=name, reason=reason, simulated=simulated[name]),
-            reason_code=codes.get(name, ""),
-        )
-        for name, reason in reasons.items()
+        name: not_judged(claim, dataset=name, reason=reason, code=code, simulated=simulated[name])
+        for name, (reason, code) in reasons.items()
     }
     return [verdicts[name] for name in data]
-
-
-def _source(claim: Claim, data: Any) -> str:
-    return data.kind(claim) if isinstance(data, Rowless) else "from rows"
 
 
 def _undeclared(claim: Claim, data: Any, name: str) -> str:

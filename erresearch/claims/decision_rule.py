@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Final, Literal
 
 from erresearch.claims.registry import Claim, grade, read_points
@@ -465,10 +465,13 @@ def _later(order: Precedence | None, sesoi: float, level: float) -> Reason | Non
     return Reason(ReasonCode.LATER_PERIOD_MOVES, {"lag": lag, "found": most, "after": order.after})
 
 
-def not_judged(claim: Claim, *, dataset: str, reason: str, simulated: bool = False) -> Verdict:
+def not_judged(
+    claim: Claim, *, dataset: str, reason: str, code: str = "", simulated: bool = False
+) -> Verdict:
     """Say why a claim was not judged on a data set."""
     qualifiers = (*claim.about(dataset).qualifiers, *(["simulated"] if simulated else []))
-    return Verdict(claim.id, dataset, "not judged", qualifiers=qualifiers, sesoi=claim.sesoi, reason=reason)
+    verdict = Verdict(claim.id, dataset, "not judged", qualifiers=qualifiers, sesoi=claim.sesoi)
+    return replace(verdict, reason=reason, reason_code=code)
 
 
 def _rule(claim: Claim, word: Word, size: str, interval: Interval) -> Reason:

@@ -20,21 +20,13 @@ from erresearch.io.files import UnfitError, read_value
 CHOICES: Final = ("all", "followers", "reactions", "mixed")
 
 
-def _nothing(value: Any) -> Iterable[str]:
-    return ()
-
-
-def _itself(value: Any) -> Iterable[str]:
-    return (value,)
-
-
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """What an option may hold: in words and as a type, which roles it then names, and what else must be so."""
 
     allowed: str
     type: Any
-    roles: Callable[[Any], Iterable[str]] = _nothing
+    roles: Callable[[Any], Iterable[str]] = lambda _: ()
     choices: tuple[str, ...] = ()
     check: Callable[[Any], bool] = lambda _: True
 
@@ -44,7 +36,7 @@ def _finite(numbers: Iterable[float]) -> bool:
 
 
 _ROLES: Final = _Kind("a list of roles", tuple[str, ...], iter)
-_ROLE: Final = _Kind("a role", str, _itself)
+_ROLE: Final = _Kind("a role", str, lambda role: (role,))
 _COLUMNS: Final = _Kind("a list of column names", tuple[str, ...])
 _WEIGHTS: Final = _Kind(
     "a table of one number per role",
@@ -71,8 +63,6 @@ def _choice(*names: str) -> _Kind:
 
 
 def _option(kind: _Kind, default: Any = MISSING) -> Any:
-    if default is MISSING:
-        return field(metadata={"kind": kind})
     return field(default=default, metadata={"kind": kind})
 
 

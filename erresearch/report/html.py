@@ -65,7 +65,6 @@ def write_report(
     warnings: Sequence[str] = (),
     figures: Mapping[str, Figure | LivingCurve] | None = None,
     calibration: Mapping[str, Sequence[CalibrationCell]] | None = None,
-    again: str = "erresearch reproduce --out results",
 ) -> Path:
     """Write verdicts, their pictures and their doubts into one self-contained HTML file.
 
@@ -96,8 +95,6 @@ def write_report(
         moves (:func:`erresearch.report.living_curve`) in a chapter of its own.
     calibration : mapping of str to sequence
         Per promise about the words, how simulated worlds kept it (:func:`erresearch.report.calibration.promises`).
-    again : str
-        The command that makes it all again.
 
     Returns
     -------
@@ -132,7 +129,7 @@ def write_report(
         for number, (name, figure) in enumerate((figures or {}).items(), start=1)
         if not hasattr(figure, "html")
     }
-    cards = arrange_cards(verdicts, claims, pictures, names, again)
+    cards = arrange_cards(verdicts, claims, pictures, names)
     page = _render(
         question=question,
         answer=tuple(answer) or told_by(verdicts, claims, names),

@@ -18,7 +18,7 @@ from erresearch.report.sentences import (
     sentence,
     short_name,
 )
-from erresearch.results import Interval, Verdict, plain, rounded
+from erresearch.results import Verdict, plain, rounded
 
 _SAYS: Final = {
     "greater": "the claim says right of 0",
@@ -46,7 +46,7 @@ class ClaimRecord:
     sesoi_reason : str
         Why δ is what it is.
     notebook : str
-        File name of the notebook that works it through.
+        Name of the notebook that works it through; with its ending where it lies beside the report.
     """
 
     id: str
@@ -142,15 +142,6 @@ class Ladder:
     rungs: tuple[tuple[Card, Cell, Bar], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Rows of a data set that were left out for one reason."""
-
-    dataset: str
-    reason: str
-    count: int
-
-
 def _cell(verdict: Verdict, anchor: str, *, called: str, axis: Axis | None, direction: str) -> Cell:
     estimate = verdict.estimate
     number = interval = ""
@@ -196,12 +187,13 @@ def _text(value: object) -> str:
     return ", ".join(str(part) for part in value)
 
 
-def _check(claim: Any, again: str) -> tuple[str, ...]:
-    stem = claim.notebook.removeprefix("notebooks/").removesuffix(".ipynb")
-    notebook = f"jupyter lab notebooks/{stem}.ipynb" if stem else ""
+def _check(claim: Any) -> tuple[str, ...]:
     # an id may come from a file: only a plain one is put into a line that people paste into a shell
     named = f"erresearch claims {claim.id}" if claim.id.isalnum() else "erresearch claims"
-    return tuple(line for line in (named, again, notebook) if line)
+    if claim.notebook.endswith(".ipynb"):
+        return named, f"jupyter lab {claim.notebook}"
+    notebook = [f"jupyter lab notebooks/{claim.notebook}.ipynb"] if claim.notebook else []
+    return named, "erresearch reproduce --out results", *notebook
 
 
 def arrange_cards(
@@ -209,7 +201,6 @@ def arrange_cards(
     claims: Iterable[Any],
     pictures: Mapping[str, Picture],
     names: Mapping[str, str],
-    again: str = "erresearch reproduce --out results",
 ) -> tuple[Card, ...]:
     """One card per claim, in the order of `claims`; claims that only verdicts name come last.
 
@@ -255,7 +246,7 @@ def arrange_cards(
                 minimum=str(getattr(claim, "minimum", "")),
                 headline=headline(real, names),
                 delta=rounded(delta) if math.isfinite(delta) else "",
-                check=_check(claim, again),
+                check=_check(claim),
                 axis=axis,
                 unit=next((v.estimate.unit for v in ordered if v.estimate and v.estimate.unit), "")
                 or str(getattr(claim, "unit", "")),
@@ -326,19 +317,19 @@ def arrange_promises(
 
 def losses(
     accounting: Mapping[str, Mapping[str, int]] | Iterable[tuple[str, str, int]],
-) -> tuple[Loss, ...]:
+) -> tuple[tuple[str, str, int], ...]:
     """Bring an account of left-out rows to one form, reasons without a row left out of it.
 
     Examples
     --------
     >>> losses({"films": {"no figure": 14_000, "duplicate": 0}})
-    (Loss(dataset='films', reason='no figure', count=14000),)
+    (('films', 'no figure', 14000),)
     """
     if isinstance(accounting, Mapping):
         triples = [(name, why, n) for name, reasons in accounting.items() for why, n in reasons.items()]
     else:
         triples = list(accounting)
-    return tuple(Loss(str(name), str(why), int(n)) for name, why, n in triples if n)
+    return tuple((str(name), str(why), int(n)) for name, why, n in triples if n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,10 +410,8 @@ def _ends(verdict: Verdict) -> Iterable[float]:
     estimate = verdict.estimate
     if estimate is None:
         return []
-    intervals: list[Interval] = [estimate.interval]
-    if verdict.interval is not None:
-        intervals.append(verdict.interval)
-    return [estimate.value, *(end for interval in intervals for end in (interval.low, interval.high))]
+    own = verdict.interval or estimate.interval
+    return [estimate.value, estimate.interval.low, estimate.interval.high, own.low, own.high]
 
 
 def axis_of(verdicts: Iterable[Verdict]) -> Axis | None:

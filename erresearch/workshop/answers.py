@@ -35,7 +35,6 @@ _MOVES: Final = ("engagement", "revenue")
 # Session 1: measuring
 
 
-@functools.lru_cache(maxsize=16)
 def one_post_rate(rng: int) -> float:
     """Give the rate of one post with 5,000 followers, 150 likes and 7 comments."""
     post = pd.DataFrame({"account": ["shop"], "likes": [150], "comments": [7], "followers": [5000]})
@@ -48,13 +47,11 @@ def _one_day() -> Any:
     return pd.DataFrame({"account": "shop", "published_at": when, "followers": 10_000, **counts})
 
 
-@functools.lru_cache(maxsize=16)
 def day_rate(rng: int) -> float:
     """Sum the reactions of three posts over the followers, once."""
     return 100 * engagement_rate(_one_day(), denominator="followers", reactions=_COUNTED, per="period").mean
 
 
-@functools.lru_cache(maxsize=16)
 def post_rate(rng: int) -> float:
     """Average the rates of the same three posts."""
     return 100 * engagement_rate(_one_day(), denominator="followers", reactions=_COUNTED, per="post").mean
@@ -65,7 +62,6 @@ def _posts(rng: int) -> Any:
     return simulate("nil", accounts=12, weeks=26, rng=rng).posts
 
 
-@functools.lru_cache(maxsize=16)
 def class_rate(rng: int, definition: str) -> float:
     """Give the mean rate of the twelve simulated accounts under a definition."""
     return 100 * engagement_rate(_posts(rng), definition=definition).mean
@@ -77,7 +73,6 @@ def ratio_of_sums(rng: int) -> float:
     return float(100 * (posts["likes"] + posts["comments"]).sum() / posts["followers"].sum())
 
 
-@functools.lru_cache(maxsize=16)
 def best_account(rng: int, definition: str) -> str:
     """Name the account with the highest mean rate."""
     values = engagement_rate(_posts(rng), definition=definition).values
@@ -132,19 +127,16 @@ def verdict_word(rng: int) -> str:
     return examine("C01", {"shops": _panel("nil", rng)})[0].word
 
 
-@functools.lru_cache(maxsize=16)
 def counts_only(rng: int) -> float:
     """Correlate the logs of likes and orders that have nothing to do with each other."""
     return EXPLORATIONS["shared denominator"].at(1.0, rng=rng).figures["r of the counts"]
 
 
-@functools.lru_cache(maxsize=16)
 def per_follower(rng: int) -> float:
     """Correlate the logs of both per follower."""
     return EXPLORATIONS["shared denominator"].at(1.0, rng=rng).figures["r per follower"]
 
 
-@functools.lru_cache(maxsize=16)
 def followers_beside(rng: int) -> float:
     """Give the elasticity of orders on likes with followers as a second column."""
     return regress(unrelated(rng=rng), log("orders"), on=[log("likes"), log("followers")])["log likes"].value
@@ -208,7 +200,6 @@ def order_lines(rng: int) -> float:
     return float(_orders(rng).rows_in)
 
 
-@functools.lru_cache(maxsize=16)
 def on_every_platform(rng: int) -> str:
     """Name the one definition that the files of every platform allow."""
     files = _shop(rng).files
@@ -223,7 +214,6 @@ def weeks_kept(rng: int) -> float:
     return float(len(_shop(rng).panel.rows))
 
 
-@functools.lru_cache(maxsize=16)
 def finds_from(rng: int) -> float:
     """Give the smallest elasticity that these weeks would find with 80 % power."""
     estimate = _shop(rng).verdict.estimate

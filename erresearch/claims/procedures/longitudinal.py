@@ -159,11 +159,6 @@ def challenge_list(cast: Variables[DecayOptions]) -> tuple[Doubt, str]:
     return Doubt("choice of the list", words, raised=True), words
 
 
-def quietly(error: ErresearchError) -> list[Doubt]:
-    """Say that a challenge could not be made, and why: its absence must not read as a pass."""
-    return [Doubt("not challenged", str(error), raised=True)]
-
-
 def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
     """Arrow claims: x of the period before on y, beside x of the same period, the past of both, controls and events.
 
@@ -190,7 +185,7 @@ def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
         try:
             more, fragile = challenge_arrow(cast, x, y, controls, lags=lags)
         except ErresearchError as error:
-            more = quietly(error)
+            more = [Doubt("not challenged", str(error), raised=True)]
         doubts += more
     assert found.beside is not None
     return Evidence(

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -298,17 +298,14 @@ def threshold_moments(cast: Variables[ThresholdOptions]) -> Moments:
     curve = (log - log[known].mean()) / log[known].std()
     columns = {f"curve of {x}, power {power}": curve**power for power in POWERS} | flags
     columns[y] = table[y].to_numpy().astype(float)
-    groups = table[by].to_list() if by is not None else strata(len(count), salt=x, least=_size(len(count)))
-    return replace(_moments(columns, groups, y), source=None)
-
-
-def _size(rows: int) -> int:
-    return max(_LEAST, rows // _STRATA)
-
-
-def _moments(columns: dict[str, np.ndarray], groups: Any, y: str) -> Moments:
+    groups = (
+        table[by].to_list()
+        if by is not None
+        else strata(len(count), salt=x, least=max(_LEAST, len(count) // _STRATA))
+    )
     frame = pl.DataFrame({**columns, _GROUP: groups}, strict=False)
-    return Moments.from_frame(frame, [*(name for name in columns if name != y), y], by=_GROUP)
+    moments = Moments.from_frame(frame, [*(name for name in columns if name != y), y], by=_GROUP)
+    return replace(moments, source=None)
 
 
 def _tried(count: np.ndarray) -> np.ndarray:
