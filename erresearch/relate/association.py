@@ -397,10 +397,8 @@ def _row_jackknife(moments: Moments, total: np.ndarray, r: float) -> float:
     # SQL engines fail on the root or the logarithm of what is not positive: such rows are counted instead
     varies = nw.col("product") > 1e-24 * float(xx * yy)
     root = nw.when(varies).then(nw.col("product")).otherwise(1.0).sqrt()
-    each, left = (
-        source.staged(rows.select(left=nw.when(varies).then(nw.col("cross") / root)), ""),
-        nw.col("left"),
-    )
+    each = source.staged(rows.select(left=nw.when(varies).then(nw.col("cross") / root)), "")
+    left = nw.col("left")
     if abs(r) == 1:
         return 0.0 if each.total([left.count().alias("n")])["n"] == n else math.inf
     inside = (left > -1.0 + 1e-15) & (left < 1.0 - 1e-15)

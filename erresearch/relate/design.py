@@ -59,14 +59,12 @@ class Swept:
         # the effects nested in the account count as one, as in fixest
         parameters = len(beta) + self.absorbed - self.nested + (1 if self.nested else 0)
         own = self.grams[:, :-1, -1] - hessians @ beta
-        return Scores(beta, bread, own, hessians, rows, parameters, self.periods(beta))
-
-    def periods(self, beta: np.ndarray) -> Periods | None:
-        """Period effects as nuisance parameters, with the residuals at `beta`."""
         if self.period_parts is None:
-            return None
+            return Scores(beta, bread, own, hessians, rows, parameters)
         inverse, cross, counts = self.period_parts
-        return Periods(inverse, cross[:, :, :-1], cross[:, :, -1] - cross[:, :, :-1] @ beta, counts)
+        left = cross[:, :, -1] - cross[:, :, :-1] @ beta
+        periods = Periods(inverse, cross[:, :, :-1], left, counts)
+        return Scores(beta, bread, own, hessians, rows, parameters, periods)
 
 
 def open_moments(

@@ -276,14 +276,8 @@ def _read_time(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     }
     if kind:
         return frame.with_columns(read[kind].alias(_TIME))
-    foreign = (
-        nw.when(text.str.to_lowercase().str.contains(_OTHER_DATE))
-        .then(1)
-        .otherwise(0)
-        .mean()
-        .alias("foreign")
-    )
-    if gather(frame.select(foreign))["foreign"][0] > 0.5:
+    foreign = nw.when(text.str.to_lowercase().str.contains(_OTHER_DATE)).then(1).otherwise(0).mean()
+    if gather(frame.select(foreign.alias("foreign")))["foreign"][0] > 0.5:
         raise DataError(
             "the times are text of dates that does not sort by time",
             allowed="dates, or text such as 2024-11-29",

@@ -117,7 +117,8 @@ def forecast(
             model, rival = (off[:, :1] - off[:, s] @ b.T for s, b in zip(sides, betas, strict=True))
             errors.append(np.column_stack([off[:, 0], model[:, 0], rival[:, 0]]))
             seen = fold[whose[known]][:, None] != np.arange(fold.max() + 1)
-            left_out += _losses(model[:, 1:], rival[:, 1:], seen, nested=nested)
+            losses = _saved(model[:, 1:], rival[:, 1:], nested=nested), rival[:, 1:] ** 2
+            left_out += np.stack([(loss * seen).sum(axis=0) for loss in losses])
             used.append(np.flatnonzero(known) + edges[t])
         sums[whose] += values
         count[whose] += 1
@@ -172,10 +173,9 @@ def _solve(grams: np.ndarray, side: list[int], labels: list[str]) -> np.ndarray:
     return np.asarray(solved / scale)
 
 
-def _losses(model: np.ndarray, rival: np.ndarray, seen: np.ndarray, *, nested: bool) -> np.ndarray:
-    """Summed over rows: what the model saves, and the rival's squared error."""
-    saved = rival * (rival - model) if nested else rival**2 - model**2
-    return np.stack([(saved * seen).sum(axis=0), (rival**2 * seen).sum(axis=0)])
+def _saved(model: np.ndarray, rival: np.ndarray, *, nested: bool) -> np.ndarray:
+    """What the model saves of the rival's squared error; where the rival is nested, without what its noise adds."""
+    return np.asarray(rival * (rival - model) if nested else rival**2 - model**2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -345,7 +345,7 @@ def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -
     apart = [labels.index(rows.label(*pair)) for pair in (*plan.add, *plan.versus) if averaged]
     nested = not plan.versus
     made = forecast(cells, labels, sides, shared=shared, apart=apart, nested=nested)
-    saved = made.rival * (made.rival - made.model) if nested else made.rival**2 - made.model**2
+    saved = _saved(made.model, made.rival, nested=nested)
     rival, model = made.rival**2, made.model**2
     gain, se, df, how = _gain(made, saved, rival)
     periods, at = np.unique(made.period, return_inverse=True)

@@ -331,11 +331,8 @@ def _known_days(
             fix="bring a longer past",
         )
     said.count("outside", len(table) - days)
-    table, reactions, revenue = (
-        table[first : last + 1],
-        reactions[first : last + 1],
-        revenue[first : last + 1],
-    )
+    table = table[first : last + 1]
+    reactions, revenue = reactions[first : last + 1], revenue[first : last + 1]
     weekday = np.asarray(pd.DatetimeIndex(table.index).day_of_week)
     closed = closed_days(revenue, weekday)
     said.count("closed", int(closed.sum()))

@@ -172,10 +172,8 @@ class EntityModels:
         DesignError
             If there are too few rows, or columns are collinear.
         """
-        regressors, fixed = (
-            np.column_stack([self.fixed, *(self.table[name] for name in on)]),
-            self.fixed.shape[1],
-        )
+        regressors = np.column_stack([self.fixed, *(self.table[name] for name in on)])
+        fixed = self.fixed.shape[1]
         length, k = regressors.shape
         if length <= k + 2:
             raise DesignError(

@@ -103,15 +103,12 @@ class Reference(Protocol):
 
     def interval(self, level: float) -> Interval:
         """Two-sided confidence interval at `level`."""
-        ...
 
     def pvalue(self, null: float = 0.0) -> float:
         """Two-sided p-value of the hypothesis that the value equals `null`."""
-        ...
 
     def critical(self, level: float) -> float:
         """Half the interval's width in standard errors: the critical value that it stands for."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -421,7 +421,8 @@ def adversary(
     needed = [outcome, by, period]
     if set(needed) - set(frame.columns):
         raise missing_columns(needed, frame.columns, where="the panel")
-    there = [name for name in (*_DEFINITIONS, *_CONTROLS) if name in frame.columns and _varies(frame[name])]
+    there = [name for name in (*_DEFINITIONS, *_CONTROLS) if name in frame.columns]
+    there = [name for name in there if frame[name].n_unique() > 1]
     definitions = [f"log {name}" for name in _DEFINITIONS if name in there]
     controls = [name for name in _CONTROLS if name in there]
     if not definitions:
@@ -475,10 +476,6 @@ def _answers(
     half = StudentT(0.0, 1.0, part.accounts - 1).critical(level) * found.se
     known = np.isfinite(half)
     return found.value[known], half[known]
-
-
-def _varies(column: nw.Series[Any]) -> bool:
-    return column.n_unique() > 1
 
 
 def _parts_of(frame: nw.DataFrame[Any], outcome: str, by: str, period: str) -> Iterator[nw.DataFrame[Any]]:
