@@ -411,10 +411,9 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     DataError
         If the values do not lie on a scale from 0 to 10 and no scale is said.
     """
-    drafted = drafts[0]
-    label, raw = _score_cells(drafted, settings, log)
-    drafted, raw = _only_answers(drafted, raw, log)
-    score = _scores(raw, label, drafted, settings, log)
+    drafted, label = _with_score(drafts[0], settings, log)
+    drafted = _only_answers(drafted, log)
+    score = _scores(drafted, label, settings, log)
     days = day_column(drafted, "date", settings, log)
     if not drafted.layout.zone and not days.utc.count():
         log.note("the file does not state the time zone of its answers; their days are those printed")
@@ -439,16 +438,16 @@ def read_survey(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     return Built(frame, frame.height, "survey", settings.exported_at)
 
 
-def _score_cells(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[str, pl.Series]:
-    """The column that holds the score, of the rows still in the draft."""
+def _with_score(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[Draft, str]:
+    """The draft with the column that holds the score, and that column's header."""
     table = drafted.table
     if "score" in drafted.frame.columns:
-        return drafted.header("score"), drafted.frame["score"]
+        return drafted, drafted.header("score")
     position = _named(table, settings.score) if settings.score else _found(table, log)
-    cells = pl.DataFrame({"row": table.rows, "score": table.cells[f"c{position}"]})
-    raw = drafted.frame.select("row").join(cells, on="row", how="left", maintain_order="left")["score"]
-    log.found["score"] = table.shown([position]).strip("'")
-    return log.found["score"], raw
+    cells = pl.DataFrame({"row": table.rows, "score": table.cells[f"c{position}"].cast(pl.String)})
+    frame = drafted.frame.join(cells, on="row", how="left", maintain_order="left")
+    label = log.found["score"] = table.shown([position]).strip("'")
+    return drafted.with_frame(frame), label
 
 
 def _named(table: Table, header: str) -> int:
@@ -514,21 +513,21 @@ def _scorelike(cells: pl.Series) -> bool:
     return bool(len(said)) and bool(said.str.contains(r"^(10|\d)(\.0+)?(\s*[-–=:]|\s*$)").all())
 
 
-def _only_answers(drafted: Draft, raw: pl.Series, log: ReadLog) -> tuple[Draft, pl.Series]:
+def _only_answers(drafted: Draft, log: ReadLog) -> Draft:
     """Leave out trial runs and answers that were not completed."""
-    frame = drafted.frame.with_columns(raw.alias("score cells"))
+    frame = drafted.frame
     if "preview" in frame.columns:
         trial = frame["preview"].str.strip_chars().str.to_lowercase().is_in(_PREVIEW)
         frame = log.set_aside(frame, trial, "out_of_scope", "trial runs (preview)")
     if "finished" in frame.columns:
         broken = flags(frame["finished"]) == False  # noqa: E712 - a column, not a truth value
         frame = log.set_aside(frame, broken, "out_of_scope", "answers that were not finished")
-    return drafted.with_frame(frame.drop("score cells")), frame["score cells"].cast(pl.String)
+    return drafted.with_frame(frame)
 
 
-def _scores(raw: pl.Series, label: str, drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
+def _scores(drafted: Draft, label: str, settings: Settings, log: ReadLog) -> pl.Series:
     """Leading numbers of the cells, checked against the scale."""
-    text = raw.str.strip_chars().replace("", None)
+    text = drafted.frame["score"].str.strip_chars().replace("", None)
     score = text.str.extract(r"^(-?\d+(?:[.,]\d+)?)(?:\s|$|[-–=:])", 1).str.replace(",", ".", literal=True)
     values = score.cast(pl.Float64, strict=False)
     unread = text.is_not_null() & values.is_null()

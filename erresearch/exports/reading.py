@@ -389,16 +389,16 @@ def _moved(items: list[Item]) -> list[Item]:
 
 def _one(chosen: Sequence[Table], job: _Job) -> Export:
     """Canonical rows of one table, or of tables that stand in one file by design."""
-    log, platform, unread = job.bundle.log, job.platform, job.unread
+    log, layout = job.bundle.log, chosen[0].match.layout
+    unread = job.unread if layout.stack else ()
     settings = _with_zone(_with_export_day(job.settings, chosen, job.bundle, log), chosen[0], log)
     drafts = [each for table in chosen for each in by_figure(draft_of(table, log, settings), log)]
-    if len(unread) and chosen[0].match.layout.stack:
-        log.remove("out_of_scope", "rows of tables that are of no known layout", unread)
-    drafts = _of_platform(drafts, platform, log)
-    if settings.kind and settings.kind != chosen[0].match.layout.kind:
+    log.remove("out_of_scope", "rows of tables that are of no known layout", unread)
+    drafts = _of_platform(drafts, job.platform, log)
+    if settings.kind and settings.kind != layout.kind:
         raise DataError(
             f"{log.name} is not of the kind that its mapping says",
-            got=f"{chosen[0].match.layout.kind} ({chosen[0].match.layout.name})",
+            got=f"{layout.kind} ({layout.name})",
             allowed=f"kind = {settings.kind!r}",
             fix=f"take the line kind out, or say which column is which under [columns] {in_mapping()}",
         )
@@ -408,9 +408,7 @@ def _one(chosen: Sequence[Table], job: _Job) -> Export:
             f"{log.name} has no amounts of orders, to which less and plus of a mapping belong",
             fix="leave these lines out of the mapping",
         )
-    rows_in = sum(table.cells.height for table in chosen) + (
-        len(unread) if chosen[0].match.layout.stack else 0
-    )
+    rows_in = sum(table.cells.height for table in chosen) + len(unread)
     dropped, table = _dropped(chosen[0], settings), drafts[0].table
     table = replace(table, cells=table.cells.clear())
     del chosen
@@ -426,7 +424,7 @@ def _one(chosen: Sequence[Table], job: _Job) -> Export:
     return Export(
         rows=_to_pandas(built.frame),
         kind=built.kind,
-        format=table.match.layout.id,
+        format=layout.id,
         guesses=tuple(log.guesses),
         accounting=accounting,
         warnings=tuple(log.warnings),
@@ -435,7 +433,7 @@ def _one(chosen: Sequence[Table], job: _Job) -> Export:
         columns=MappingProxyType(columns),
         dropped_columns=dropped,
         exported_at=built.exported_at or settings.exported_at,
-        layout=table.match.layout,
+        layout=layout,
     )
 
 
@@ -469,14 +467,14 @@ def _one_by_one(drafted: Draft) -> bool:
 
 def _dropped(table: Table, settings: Settings) -> tuple[str, ...]:
     """Headers of personal columns, but for those that the caller asked for."""
-    layout = table.match.layout
     asked = {normalise(header) for header in (*settings.keep, *settings.hash)}
-    known = set(table.match.loaded.values())
-    strange = [h for i, h in enumerate(table.header) if i not in known and h not in layout.ignore]
-    personal = {h for h in strange if is_personal(h)} | {
-        table.header[i] for i in set(table.match.columns.values()) - known
-    }
-    return tuple(dict.fromkeys(h.strip() for h in strange if h in personal and normalise(h) not in asked))
+    loaded = set(table.match.loaded.values())
+    known = set(table.match.columns.values()) - loaded
+    left = [
+        (i, h) for i, h in enumerate(table.header) if i not in loaded and h not in table.match.layout.ignore
+    ]
+    personal = [h.strip() for i, h in left if (i in known or is_personal(h)) and normalise(h) not in asked]
+    return tuple(dict.fromkeys(personal))
 
 
 def _to_pandas(frame: pl.DataFrame) -> pd.DataFrame:

@@ -252,14 +252,11 @@ def _joined(table: Table, bundle: Bundle, log: ReadLog) -> Table:
 def choose_tables(tables: Sequence[Table], platform: str | None, log: ReadLog) -> list[Table]:
     """The tables of one layout; what else the file holds is named."""
     ids = list(dict.fromkeys(table.match.layout.id for table in tables))
-    wanted = min(
-        ids,
-        key=lambda name: min(
-            (_WANTED.index(t.match.layout.kind), bool(t.match.layout.refuse), ids.index(name))
-            for t in tables
-            if t.match.layout.id == name
-        ),
-    )
+
+    def worth(layout: Format) -> tuple[int, bool]:
+        return _WANTED.index(layout.kind), bool(layout.refuse)
+
+    wanted = min((table.match.layout for table in tables), key=worth).id
     chosen = [table for table in tables if table.match.layout.id == wanted]
     layout = chosen[0].match.layout
     if len(ids) > 1:

@@ -369,12 +369,10 @@ def _plain_counts(records: Records, at: int, match: Match) -> list[int]:
     twice = {i for positions in match.twins.values() for i in positions}
     head = records.rows[at + 1 :]
     return [
-        i for i in counts if i and i not in twice and all(len(row) > i and _digits(row[i]) for row in head)
+        i
+        for i in counts
+        if i and i not in twice and all(len(row) > i and re.fullmatch("[0-9]*", row[i]) for row in head)
     ]
-
-
-def _digits(cell: str) -> bool:
-    return not cell or (cell.isascii() and cell.isdigit())
 
 
 def _numbers(values: Iterable[int]) -> pl.Series:
@@ -451,6 +449,7 @@ def _squared(
     """Give every row the header's width, or refuse: cells are never shifted."""
     rows: list[list[str]] = []
     odd: list[int] = []
+    sums = load_registry().sums
     notes = _notes_below([row for _, row in kept], width) if records.delimiter else len(kept)
     for place, (number, row) in enumerate(kept):
         if place >= notes:
@@ -461,7 +460,7 @@ def _squared(
             rows.append([""] * width)
         elif len(row) > width and blank(row[width:]):
             rows.append(row[:width])
-        elif len(row) > width and "" in row[:width] and _word_of_total(row[width:]):
+        elif len(row) > width and "" in row[:width] and normalise(" ".join(row[width:])) in sums:
             # an exploration of Google Analytics writes the word beside the table: it goes where the row is blank
             at = row.index("")
             rows.append([*row[:at], "".join(row[width:]), *row[at + 1 : width]])
@@ -479,10 +478,6 @@ def _squared(
             fix="cells are never shifted: look for a delimiter inside a text that lacks quotation marks",
         )
     return rows
-
-
-def _word_of_total(cells: Sequence[str]) -> bool:
-    return normalise(" ".join(cells)) in load_registry().sums
 
 
 def _notes_below(rows: Sequence[Sequence[str]], width: int) -> int:
