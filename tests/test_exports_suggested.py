@@ -551,6 +551,32 @@ ORDINARY = {
          "views": "Aufrufe"},
         ("posts", 28),
     ),
+    "posts of an interface of programs, with moments counted from 1970": (
+        ["uri|created_at|handle|likeCount|reply_count|repostCount",
+         *[f"at://did:plc:abc/post/3k{d}|17672{d}600123|maple.example|{d}|1|2" for d in DAYS_OF]],
+        {"post_id": "uri", "published_at": "created_at", "account": "handle", "likes": "likeCount",
+         "comments": "reply_count", "shares": "repostCount"},
+        ("posts", 28),
+    ),
+    "orders of a shop in German compounds": (
+        ["Bestellnummer;Bestelldatum;Kunde;Gesamtbetrag;Zahlungsstatus",
+         *[f"SW1{d};{d}.03.2025 10:00;Ann Example;1.2{d},50 €;{'Bezahlt' if int(d) % 7 else 'Storniert'}"
+           for d in DAYS_OF]],
+        {"order_id": "Bestellnummer", "date": "Bestelldatum", "amount": "Gesamtbetrag", "status": "Zahlungsstatus"},
+        ("outcomes", 28),
+    ),
+    "days of a till, with tax in the amounts": (
+        ["Datum;Omzet incl. btw;Aantal bonnen", *[f"{d}-03-2025;1{d},50;2{d}" for d in DAYS_OF]],
+        {"date": "Datum", "revenue": "Omzet incl. btw", "orders": "Aantal bonnen"},
+        ("outcomes", 28),
+    ),
+    "posts of several accounts, by their handles": (
+        ["Date (GMT),Profile,Link,Likes",
+         *[f"2025-03-{d}T10:00:00Z,{name},https://example.org/{name[1:]}/{d},{d}"
+           for d in DAYS_OF for name in ("@maple", "@oak")]],
+        {"post_id": "Link", "published_at": "Date (GMT)", "account": "Profile", "likes": "Likes"},
+        ("posts", 56),
+    ),
     "days of a network, where visits of a profile are no account": (
         ["Date\tLikes\tReplies\tProfile visits\tCreate Post", *[f"2025-03-{d}\t{d}\t1\t9{d}\t1" for d in DAYS_OF]],
         {"date": "Date", "likes": "Likes", "comments": "Replies", "sessions": "Profile visits"},

@@ -393,7 +393,7 @@ def to_utf8(
         raise DataError(
             f"{name} is not text in {encoding}",
             got=f"byte {error.start + 1:,} cannot be read" if isinstance(error, UnicodeDecodeError) else "",
-            fix="pass encoding= with the right name",
+            fix="save it as UTF-8, or pass encoding= with the right name",
         ) from error
     return _readable(text.lstrip("\ufeff").encode("utf-8", "replace"), name)
 

@@ -27,6 +27,15 @@ OF_DAYS: Final = ("engagements_reported", "posts")
 _MOST: Final = 0.8
 #: A word of letters and digits, as ids are.
 _CODE: Final = r"^[A-Za-z_-]*(?:[A-Za-z]\d|\d[A-Za-z])[\w-]{5,}$"
+#: Where the words of a program's name meet, as in likeCount and like_count; and the end of more than one.
+_JOINED: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
+_SINGULAR: Final = re.compile(r"ies$|s$")
+#: Rows for each of one's own accounts, at least.
+_SELDOM: Final = 5
+#: Letters from which a word is looked for at the end of a compound.
+_LONG: Final = 5
+#: Seconds or thousandths since 1970.
+_UNIX: Final = r"^1\d{9}(\d{3})?$"
 _BARE_CLOCK: Final = r"^\d{1,2}:\d{2}(:\d{2})?(\s?[AaPp][Mm])?$"
 
 
@@ -67,7 +76,9 @@ def _columns(bundle: Bundle) -> tuple[list[_Column], list[str]]:
         if header in twins:
             continue
         cells = pl.Series([row[place] if place < len(row) else "" for row in body], dtype=pl.String)
-        if header.strip() and not names_people(header) and not holds_people(cells):
+        # a few handles again and again, under a header that says so, are one's own accounts
+        own = _SELDOM * cells.n_unique() <= len(cells) and _means(header, "account")
+        if header.strip() and not names_people(header) and (own or not holds_people(cells)):
             found.append(_looked_at(header.strip(), cells))
     return found, [header for header in twins if not names_people(header)]
 
@@ -77,16 +88,21 @@ def _looked_at(header: str, cells: pl.Series) -> _Column:
     states = said.str.to_lowercase().replace_strict(dict(load_registry().states), default=None)
     enough = max(1.0, _MOST * len(said))
     tests = {
-        "address": int(said.str.contains(r"^https?://").sum()),
+        "address": int(said.str.contains(r"^[a-z][a-z0-9+.-]*://").sum()),
         "id": int(said.str.contains(_CODE).sum()) if said.n_unique() == len(said) else 0,
         "clock": int(said.str.contains(_BARE_CLOCK).sum()),
-        "time": share_of_times(said) * len(said),
+        "time": share_of_times(said) * len(said)
+        or int(said.str.contains(_UNIX).sum()) * _means(header, "date"),
         "number": len(said) * are_numbers(said),
         "code": int(said.str.to_uppercase().is_in(sorted(load_registry().currencies)).sum()),
         "state": int(states.is_not_null().sum()) / 0.6,
     }
     looks = frozenset(name for name, count in tests.items() if count >= enough) or frozenset({"text"})
     return _Column(header, looks, cells, states.drop_nulls().n_unique())
+
+
+def _means(header: str, *targets: str) -> bool:
+    return any(_says(header, word) for target in targets for word in load_registry().hints[target])
 
 
 #: What a row would be, beside what the registry says of each kind.
@@ -182,14 +198,10 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
     hints = load_registry().hints[target]
     looks = _LOOKS.get(target)
     # a header that says so and two states that are known make states of a column
-    said = [
-        c for c in columns if target == "status" and c.states > 1 and any(_says(c.header, w) for w in hints)
-    ]
+    said = [c for c in columns if target == "status" and c.states > 1 and _means(c.header, target)]
     fitting = [c for c in columns if looks is None or looks in c.looks or c in said]
     if target == "order_id":
-        fitting = [
-            c for c in fitting if not any(_says(c.header, word) for word in load_registry().hints["orders"])
-        ]
+        fitting = [c for c in fitting if not _means(c.header, "orders")]
     if target == "engagements_reported":
         fitting = [c for c in fitting if c.cells.str.contains(r"^\s*$|^[\d.,'\s]*\d{3}$|^\d{1,3}$").all()]
     if target in ("amount", "spend"):
@@ -204,6 +216,7 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
     named = [column for column in fitting if ranks[column] < len(hints)]
     if target in ("date", "published_at", "day") and not named:
         named = fitting[:1]
+    named = named or [c for c in fitting if any(_says(c.header, word, within=True) for word in hints)]
     named = named or [c for c in columns if target == "post_id" and c.looks & {"address", "id"}]
     if target in ("order_id", "post_id"):
         named = [column for column in named if column.cells.n_unique() > len(column.cells) / 2]
@@ -220,15 +233,17 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
 
 def _means_another(header: str, target: str) -> bool:
     """Whether the words of a header are those of another figure, although some platform has it for this one."""
-    hints = load_registry().hints
-    others = [word for name in (*FIGURES, *OF_DAYS) if name != target for word in hints[name]]
-    return not any(_says(header, word) for word in hints[target]) and any(
-        _says(header, word) for word in others
-    )
+    others = [name for name in (*FIGURES, *OF_DAYS) if name != target]
+    return not _means(header, target) and _means(header, *others)
 
 
-def _says(header: str, word: str) -> bool:
-    return re.search(rf"(?<![^\W\d_]){re.escape(word)}", normalise(header)) is not None
+def _says(header: str, word: str, *, within: bool = False) -> bool:
+    """Whether a word of a header begins so, or ends so as compounds do (Gesamtbetrag); likeCount is likes."""
+    text = normalise(_JOINED.sub(" ", header))
+    words = rf"{re.escape(word)}|{re.escape(_SINGULAR.sub(lambda end: 'y' if end[0] == 'ies' else '', word))} count"
+    if within:
+        return len(word) >= _LONG and re.search(rf"(?:{words})(?![^\W\d_])", text) is not None
+    return re.search(rf"(?<![^\W\d_])(?:{words})", text) is not None
 
 
 def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> Iterator[list[str]]:
@@ -275,7 +290,8 @@ def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> 
 
 
 def _taken_off(header: str) -> bool:
-    return any(_says(header, word) for word in load_registry().hints["less"])
+    """Whether a column is tax or shipping, and no amount with or without them."""
+    return _means(header, "less") and not _means(header, "beside")
 
 
 def _quoted(text: str) -> str:
