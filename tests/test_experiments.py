@@ -522,6 +522,10 @@ def test_groups_of_four_and_a_wash_out():
             Blocks(**wrong)
     with pytest.raises(DesignError, match="fewer than 6 pairs of blocks fit into the plan"):
         er.plan_experiment(rows, block=Blocks(washout=4))
+    with pytest.raises(DesignError, match=r"a plan by shops has no blocks.*or pause in time"):
+        er.plan_experiment(weekly(shops=12), design="shops", block=Blocks(washout=1))
+    many = er.plan_experiment(weekly(shops=12), block=Blocks(2, size=4), weeks=16, lags=(0, 1))
+    assert (many.design.kind, many.design.size, many.design.groups) == ("time", 4, 2)
 
 
 def test_a_plan_that_is_not_worth_it_says_so():

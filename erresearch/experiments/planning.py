@@ -238,7 +238,15 @@ def _kind(asked: _Asked, shops: tuple[Series, ...], reasons: list[str]) -> Kind:
     if asked.design != "auto":
         if asked.design not in DESIGNS:
             raise UnknownNameError.of("design", asked.design, ("auto", *DESIGNS))
+        if asked.design == "shops" and asked.blocks != Blocks():
+            raise DesignError(
+                "a plan by shops has no blocks, as each of those that pause stops for good",
+                got=f"{asked.blocks}",
+                fix="leave block=, --group and --washout out, or pause in time: design='time' (--design time)",
+            )
         return "shops" if asked.design == "shops" else "time"
+    if asked.blocks.size > 2 or asked.blocks.washout:
+        return "time"  # shops that stop for good have no blocks
     if len(shops) < 2 * FEWEST:
         if len(shops) > 1:
             reasons.append(
@@ -246,16 +254,13 @@ def _kind(asked: _Asked, shops: tuple[Series, ...], reasons: list[str]) -> Kind:
             )
         return "time"
     weeks, every = asked.weeks or 52, shops[0].every
-    tried: dict[Kind, float] = {"time": math.inf, "shops": math.inf}
-    for kind in tried:
+    layout = Blocks(min(asked.blocks.length or USUAL_BLOCK[every], weeks * 7 // (2 * DAYS[every])))
+    tried: dict[Kind, float] = {}
+    for kind in DESIGNS:
         own = matched(shops) if kind == "shops" else shops
-        longest = weeks * 7 // (asked.blocks.size * DAYS[every])
-        block = min(asked.blocks.length or USUAL_BLOCK[every], longest)
-        if block > asked.blocks.washout or kind == "shops":
-            layout = replace(asked.blocks, length=block)
-            design = _designed(kind, own, layout, asked.lags or DEFAULT_WINDOW[every], weeks)
-            noises = noises_of(own, in_pairs=kind == "shops")
-            tried[kind] = approximated(design, noises, asked.delta, seed_of(own, design)).detectable
+        design = _designed(kind, own, layout, asked.lags or DEFAULT_WINDOW[every], weeks)
+        noises = noises_of(own, in_pairs=kind == "shops")
+        tried[kind] = approximated(design, noises, asked.delta, seed_of(own, design)).detectable
     reasons.append(
         f"{len(shops)} shops: with pauses in time, by a draw of each one's own, {weeks} weeks would find about"
         f" {share_lost(tried['time'])} four times in five; with one shop of each pair that stops for good,"

@@ -318,7 +318,9 @@ def _by_platform(table: pl.DataFrame, name: str) -> dict[str, list[str]]:
 
 def _with_names(rows: pl.DataFrame, owners: pl.DataFrame, what: str) -> pl.DataFrame:
     """Rows that name no platform or account are of the only one that published."""
-    for name in {"platform", "account"} - set(rows.columns):
+    for name in ("platform", "account"):
+        if name in rows.columns:
+            continue
         only = owners[name].unique()
         if len(only) > 1:
             raise ColumnError(
