@@ -39,10 +39,6 @@ def markdown(text: str) -> str:
     return "<br>".join(escape(line) for line in text.split("\n"))
 
 
-def _z(level: float) -> float:
-    return StudentT(0.0, 1.0, math.inf).critical(check_level(level))
-
-
 class _Normal:
     """What has no one critical value of its own is compared with the normal's."""
 
@@ -50,7 +46,7 @@ class _Normal:
 
     def critical(self, level: float) -> float:
         """Quantile of |z| at `level`."""
-        return _z(level)
+        return StudentT(0.0, 1.0, math.inf).critical(check_level(level))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,7 @@ class Wilson(_Normal):
 
     def interval(self, level: float) -> Interval:
         """The shares that a score test at 1 − level does not reject."""
-        z, p = _z(level), self.successes / self.n
+        z, p = self.critical(level), self.successes / self.n
         spread = z * math.sqrt(p * (1 - p) / self.n + z * z / (4 * self.n**2))
         scale = 1 + z * z / self.n
         middle = p + z * z / (2 * self.n)
@@ -181,7 +177,7 @@ class ShareDifference(_Normal):
         """The differences that a score test at 1 − level does not reject."""
         from scipy import optimize
 
-        z, middle = _z(level), (self.plus - self.minus) / self.n
+        z, middle = self.critical(level), (self.plus - self.minus) / self.n
         ends = []
         for side, end in ((1.0, -1.0), (-1.0, 1.0)):
 
