@@ -19,6 +19,7 @@ from erresearch.panel.activity import holds_days, rows_by
 from erresearch.panel.records import Panel, Rules
 from erresearch.schema.vocabulary import Freq
 
+_KINDS = ("posts", "daily", "followers", "outcomes", "survey", "ads")
 _SHOWN = 3
 _WEEK, _FEW_WEEKS = 7, 4
 _TIMED = ("outcomes", "ads")
@@ -57,8 +58,7 @@ class Files:
     @property
     def exports(self) -> tuple[Export, ...]:
         """All of them, also those that cannot be joined."""
-        joined = (*self.posts, *self.daily, *self.followers, *self.outcomes, *self.survey, *self.ads)
-        return (*joined, *self.unjoined)
+        return tuple(one for kind in (*_KINDS, "unjoined") for one in getattr(self, kind))
 
     @property
     def unpriced(self) -> str:
@@ -312,8 +312,7 @@ def _by_kind(
     apart = [(one, reason) for one in exports if (reason := _no_calendar(one))]
     unjoined = tuple(one for one, _ in apart)
     kinds: dict[str, Any] = {
-        kind: tuple(one for one in exports if one.kind == kind and one not in unjoined)
-        for kind in ("posts", "daily", "followers", "outcomes", "survey", "ads")
+        kind: tuple(one for one in exports if one.kind == kind and one not in unjoined) for kind in _KINDS
     }
     reasons = (*unusable, *((one.name, reason) for one, reason in apart))
     return Files(**kinds, unusable=reasons, unjoined=unjoined, lakes=lakes)
@@ -331,9 +330,8 @@ def _as_shown(files: Files, *, pseudonyms: bool) -> Files:
     labels = Labels.of(files.exports, pseudonyms=pseudonyms)
     if not labels.shown:
         return files
-    kinds = ("posts", "daily", "followers", "outcomes", "survey", "ads", "unjoined")
     shown: dict[str, Any] = {
-        kind: tuple(labels.export(one) for one in getattr(files, kind)) for kind in kinds
+        kind: tuple(labels.export(one) for one in getattr(files, kind)) for kind in (*_KINDS, "unjoined")
     }
     return replace(
         files,

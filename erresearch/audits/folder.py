@@ -420,24 +420,20 @@ def audit_notebook(settings: Mapping[str, Any], cells: Sequence[RunStep], *, out
     str
         The notebook as JSON.
     """
-    texts = [_HEAD, "", "", *(cell.text for cell in cells)]
-    codes = ["", _parameters(settings, out), _imports(cells), *(cell.code for cell in cells)]
+    steps = [RunStep(_HEAD, _parameters(settings, out), None), RunStep("", _imports(cells), None), *cells]
     made: list[dict[str, Any]] = []
-    count = 0
-    for text, code, cell in zip(texts, codes, [None, None, None, *cells], strict=True):
-        if text:
-            made.append({"cell_type": "markdown", "metadata": {}, "source": _lines(text)})
-        if code:
-            count += 1
-            made.append(
-                {
-                    "cell_type": "code",
-                    "execution_count": count,
-                    "metadata": {"tags": ["parameters"]} if count == 1 else {},
-                    "outputs": _shown(cell, count) if cell else [],
-                    "source": _lines(code),
-                }
-            )
+    for count, step in enumerate(steps, start=1):
+        if step.text:
+            made.append({"cell_type": "markdown", "metadata": {}, "source": _lines(step.text)})
+        made.append(
+            {
+                "cell_type": "code",
+                "execution_count": count,
+                "metadata": {"tags": ["parameters"]} if count == 1 else {},
+                "outputs": _shown(step, count),
+                "source": _lines(step.code),
+            }
+        )
     for number, each in enumerate(made):
         each["id"] = f"c{number:02d}"
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}

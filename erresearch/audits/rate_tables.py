@@ -99,7 +99,7 @@ def side_by_side(posts: pd.DataFrame | Lake | None) -> pd.DataFrame:
     """
     rows = []
     lake = posts if isinstance(posts, Lake) or posts is None else hold_posts(posts)
-    for platform, kind, mine in () if lake is None else _kinds(lake, fewest=_FEWEST_OF_A_KIND):
+    for platform, kind, mine in () if lake is None else _kinds(lake):
         for definition in DEFINITIONS.values():
             row: dict[str, object] = {
                 "platform": platform,
@@ -157,7 +157,30 @@ def account_table(posts: pd.DataFrame | Lake | None) -> pd.DataFrame | None:
     """
     if posts is None:
         return None
-    return _accounts(posts if isinstance(posts, Lake) else hold_posts(posts), REACTIONS)
+    lake = posts if isinstance(posts, Lake) else hold_posts(posts)
+    names = ["account", "platform", "posts", "followers", "engagement"]
+    there = [name for name in REACTIONS if name in lake.columns]
+    if "followers" not in lake.columns or not there:
+        return pl.DataFrame(schema=names).to_pandas()
+    own, keys = _own(lake), ["account", "platform"]
+    values = [nw.col(name).cast(nw.Float64()) for name in there]
+    known = [~(value.is_null() | value.is_nan()) for value in values]
+    total = nw.sum_horizontal(
+        *(nw.when(ok).then(value).otherwise(0.0) for ok, value in zip(known, values, strict=True))
+    )
+    summed = own.select(
+        *keys, engagement=nw.when(nw.any_horizontal(*known, ignore_nulls=True)).then(total)
+    ).group_by(*keys)
+    means = gather(summed.agg(nw.len().alias("posts"), nw.col("engagement").mean()))
+    count = nw.col("followers").cast(nw.Float64())
+    counted = own.filter(~(count.is_null() | count.is_nan()))
+    last = counted.group_by(*keys).agg(nw.col("published_at").max())
+    latest = counted.select(*keys, "published_at", followers=count).join(last, on=[*keys, "published_at"])
+    followers = gather(latest.group_by(*keys).agg(nw.col("followers").max()))
+    made = means.join(followers, on=keys, how="inner").drop_nulls(["followers", "engagement"])
+    out = made.select(names).sort(keys).to_pandas()
+    out.attrs = {"simulated": True} if lake.simulated or called_simulated(out["account"].unique()) else {}
+    return out
 
 
 def entity_table(panel: Panel) -> pd.DataFrame | None:
@@ -367,15 +390,13 @@ def _laid(panel: Panel, answers: pd.DataFrame) -> tuple[pd.DataFrame, int, float
     return made, int(made["nps"].notna().sum()), float(made["nps_answers"].median())
 
 
-def _kinds(lake: Lake, *, fewest: int) -> Iterator[tuple[str, str, Any]]:
-    """One's own posts of each platform: all of them, then each kind where there are several.
+def _kinds(lake: Lake) -> Iterator[tuple[str, str, Any]]:
+    """One's own posts of each platform: all of them, then each kind of five or more where there are several.
 
     Parameters
     ----------
     lake : Lake
         Posts.
-    fewest : int
-        Posts below which a kind is not looked at.
 
     Yields
     ------
@@ -398,49 +419,9 @@ def _kinds(lake: Lake, *, fewest: int) -> Iterator[tuple[str, str, Any]]:
         kinds = sorted(set(rows["key1"].drop_nulls().to_list())) if "key1" in rows.columns else []
         for kind in kinds if len(kinds) > 1 else ():
             some = rows.filter(rows["key1"] == kind)
-            if some["posts"].sum() >= fewest:
+            if some["posts"].sum() >= _FEWEST_OF_A_KIND:
                 of_kind = posts.filter(nw.col("post_type").cast(nw.String()) == kind)
                 yield platform, kind, _only(of_kind, lake.columns, some)
-
-
-def _accounts(lake: Lake, reactions: Sequence[str]) -> pd.DataFrame:
-    """One row per account: its last known followers and its mean reactions to a post.
-
-    Parameters
-    ----------
-    lake : Lake
-        Posts.
-    reactions : sequence of str
-        Columns that are added up; a post that lacks all of them does not count.
-
-    Returns
-    -------
-    pandas.DataFrame
-        account, platform, posts, followers, engagement; without accounts of which one of them is unknown.
-    """
-    names = ["account", "platform", "posts", "followers", "engagement"]
-    there = [name for name in reactions if name in lake.columns]
-    if "followers" not in lake.columns or not there:
-        return pl.DataFrame(schema=names).to_pandas()
-    own, keys = _own(lake), ["account", "platform"]
-    values = [nw.col(name).cast(nw.Float64()) for name in there]
-    known = [~(value.is_null() | value.is_nan()) for value in values]
-    total = nw.sum_horizontal(
-        *(nw.when(ok).then(value).otherwise(0.0) for ok, value in zip(known, values, strict=True))
-    )
-    summed = own.select(
-        *keys, engagement=nw.when(nw.any_horizontal(*known, ignore_nulls=True)).then(total)
-    ).group_by(*keys)
-    means = gather(summed.agg(nw.len().alias("posts"), nw.col("engagement").mean()))
-    count = nw.col("followers").cast(nw.Float64())
-    counted = own.filter(~(count.is_null() | count.is_nan()))
-    last = counted.group_by(*keys).agg(nw.col("published_at").max())
-    latest = counted.select(*keys, "published_at", followers=count).join(last, on=[*keys, "published_at"])
-    followers = gather(latest.group_by(*keys).agg(nw.col("followers").max()))
-    made = means.join(followers, on=keys, how="inner").drop_nulls(["followers", "engagement"])
-    out = made.select(names).sort(keys).to_pandas()
-    out.attrs = {"simulated": True} if lake.simulated or called_simulated(out["account"].unique()) else {}
-    return out
 
 
 def _own(lake: Lake) -> nw.LazyFrame[Any]:

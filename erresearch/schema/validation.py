@@ -7,7 +7,7 @@ holds the rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -67,57 +67,37 @@ def _counted(column: Column, dtype: Any) -> bool:
     return column.dtype == "number" or (column.dtype == "flag" and dtype.is_numeric())
 
 
-def _tests(column: Column, dtype: Any, divides: bool) -> tuple[Test, ...]:
+def _tests(column: Column, dtype: Any, divides: bool) -> Iterator[Test]:
     name, rule = f"`{column.name}`", column.rule
-    if column.dtype == "text":
-        if not dtype.is_float():
-            return ()
-        lost = "read the column as text (dtype=str), long ids lose their last digits as numbers"
-        wrong = f"{name} must be text: it was read as a floating number"
-        return (
-            Test(
-                name="float id",
-                bad=lambda c: (c >= _EXACT) | (c <= -_EXACT),
-                wrong=wrong,
-                rows="too large to be told apart",
-                fix=lost,
-            ),
+    if column.dtype == "text" and dtype.is_float():
+        yield Test(
+            name="float id",
+            bad=lambda c: (c >= _EXACT) | (c <= -_EXACT),
+            wrong=f"{name} must be text: it was read as a floating number",
+            rows="too large to be told apart",
+            fix="read the column as text (dtype=str), long ids lose their last digits as numbers",
         )
     if not _counted(column, dtype):
-        return ()
-    mend = "correct these rows or leave them out, and say so"
-    tests = [
-        Test(
-            name="infinite",
-            bad=lambda c: (c == math.inf) | (c == -math.inf),
-            wrong=f"{name} must be finite",
-            rows="infinite",
-            fix="look for a division by 0 where the column was made",
-        )
-    ]
+        return
+    yield Test(
+        name="infinite",
+        bad=lambda c: (c == math.inf) | (c == -math.inf),
+        wrong=f"{name} must be finite",
+        rows="infinite",
+        fix="look for a division by 0 where the column was made",
+    )
+    wrong, mend = f"{name} must be {rule.text}", "correct these rows or leave them out, and say so"
     low, high = rule.low, rule.high
     if math.isfinite(low):
-        wrong = f"{name} must be {rule.text}"
         said = "negative" if low == 0 else f"below {low:g}"
-        tests.append(
-            Test(name="low", bad=lambda c: (c < low) & (c > -math.inf), wrong=wrong, rows=said, fix=mend)
-        )
+        yield Test(name="low", bad=lambda c: (c < low) & (c > -math.inf), wrong=wrong, rows=said, fix=mend)
     if math.isfinite(high):
-        wrong = f"{name} must be {rule.text}"
-        tests.append(
-            Test(
-                name="high",
-                bad=lambda c: (c > high) & (c < math.inf),
-                wrong=wrong,
-                rows=f"above {high:g}",
-                fix=mend,
-            )
-        )
+        said = f"above {high:g}"
+        yield Test(name="high", bad=lambda c: (c > high) & (c < math.inf), wrong=wrong, rows=said, fix=mend)
     if rule.divides or divides:
         wrong = f"{name} must be positive where it divides"
         way = 'drop them, pass zero="drop" where a rate is asked for, or divide by another column'
-        tests.append(Test(name="zero", bad=lambda c: c == 0, wrong=wrong, rows="0", fix=way, fatal=divides))
-    return tuple(tests)
+        yield Test(name="zero", bad=lambda c: c == 0, wrong=wrong, rows="0", fix=way, fatal=divides)
 
 
 def _pair_test(small: str, large: str) -> Test:
@@ -166,7 +146,7 @@ def measure(
         What failed, each with its first place.
     """
     there = {column.name: column for column in table.declared if column.name in schema}
-    tests = {name: _tests(column, schema[name], name in divides) for name, column in there.items()}
+    tests = {name: [*_tests(column, schema[name], name in divides)] for name, column in there.items()}
     pairs = [pair for pair in table.at_most if set(pair) <= there.keys()]
     # a key is looked at where the columns that it cannot do without are there
     whole = set(table.required) & set(table.key) <= there.keys()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -161,17 +160,8 @@ def granted(rng: int) -> float:
 # Session 3: judging
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Shop:
-    """The simulated shop's exports, read, joined and judged."""
-
-    files: Any
-    panel: Any
-    verdict: Verdict
-
-
 @functools.lru_cache(maxsize=2)
-def _shop(rng: int) -> _Shop:
+def _shop(rng: int) -> tuple[Any, Any, Verdict]:
     with tempfile.TemporaryDirectory() as folder:
         files = read_files(example_exports(folder, weeks=104, effect=PLANTED, rng=rng), tz=ZONE)
     panel = build_panel(
@@ -182,11 +172,11 @@ def _shop(rng: int) -> _Shop:
         followers=list(files.followers),
         spend=list(files.ads),
     )
-    return _Shop(files, panel, examine("C01", {"the shop": panel.rows})[0])
+    return files, panel, examine("C01", {"the shop": panel.rows})[0]
 
 
 def _orders(rng: int) -> Any:
-    (orders,) = (one for one in _shop(rng).files.outcomes if one.name == "orders_export.csv")
+    (orders,) = (one for one in _shop(rng)[0].outcomes if one.name == "orders_export.csv")
     return orders.accounting
 
 
@@ -202,7 +192,7 @@ def order_lines(rng: int) -> float:
 
 def on_every_platform(rng: int) -> str:
     """Name the one definition that the files of every platform allow."""
-    files = _shop(rng).files
+    files, *_ = _shop(rng)
     rates = side_by_side(with_followers(files.all_posts.rows, files.followers)).dropna(subset=["mean"])
     platforms = rates.groupby("definition")["platform"].nunique()
     (shared,) = platforms[platforms == rates["platform"].nunique()].index
@@ -211,12 +201,12 @@ def on_every_platform(rng: int) -> str:
 
 def weeks_kept(rng: int) -> float:
     """Count the weeks on which everything is known."""
-    return float(len(_shop(rng).panel.rows))
+    return float(len(_shop(rng)[1].rows))
 
 
 def finds_from(rng: int) -> float:
     """Give the smallest elasticity that these weeks would find with 80 % power."""
-    estimate = _shop(rng).verdict.estimate
+    estimate = _shop(rng)[2].estimate
     return detectable(estimate).effect if estimate is not None else float("nan")
 
 
@@ -236,14 +226,12 @@ def _spellings(value: float) -> tuple[str, ...]:
 
 def sentence_needs(rng: int) -> Mapping[str, Sequence[str]]:
     """Say what the sentence of session 3 must name, each with the texts of which one will do."""
-    shop = _shop(rng)
-    interval = shop.verdict.interval
+    _, panel, verdict = _shop(rng)
+    interval = verdict.interval
     ends = () if interval is None else (interval.low, interval.high)
     return {
-        "Which word did the verdict give? Use it as it stands.": [shop.verdict.word],
-        "How many weeks is it about? Write the number and then the word weeks.": [
-            f"{len(shop.panel.rows)} weeks"
-        ],
+        "Which word did the verdict give? Use it as it stands.": [verdict.word],
+        "How many weeks is it about? Write the number and then the word weeks.": [f"{len(panel.rows)} weeks"],
         **{
             f"Give the {name} end of the interval with two digits.": _spellings(end)
             for name, end in zip(("lower", "upper"), ends, strict=False)

@@ -132,10 +132,6 @@ class Exploration:
         return self.look(close[0], rng)
 
 
-def _figures_of(values: Mapping[str, float]) -> Mapping[str, float]:
-    return MappingProxyType(dict(values))
-
-
 def _r(x: Floats, y: Floats) -> float:
     return float(np.corrcoef(x.ravel(), y.ravel())[0, 1])
 
@@ -208,7 +204,7 @@ def _confounded(strength: float, rng: int) -> View:
 
     return View(
         strength,
-        _figures_of({"r": r, "elasticity": found.value}),
+        {"r": r, "elasticity": found.value},
         {
             "r over all weeks": plain(r, ".2f"),
             "elasticity, adjusted": f"{plain(found.value, '+.3f')} {_short(found.interval)}",
@@ -291,7 +287,7 @@ def _shared_denominator(spread: float, rng: int) -> View:
 
     return View(
         spread,
-        _figures_of({"r of the counts": counts, "r per follower": rates, "elasticity": cure.value}),
+        {"r of the counts": counts, "r per follower": rates, "elasticity": cure.value},
         {
             "r of the counts": plain(counts, ".2f"),
             "r per follower": plain(rates, ".2f"),
@@ -348,7 +344,7 @@ def _weeks(weeks: float, rng: int) -> View:
     }
     return View(
         weeks,
-        _figures_of({f"{name}, finds from": effect for name, effect in could.items()}),
+        {f"{name}, finds from": effect for name, effect in could.items()},
         told,
         f"After {int(weeks)} weeks one shop shows an elasticity of {told['one shop']} and would find effects from "
         f"{told['one shop, finds from']} on; eight shops show {told['eight shops']} and would find effects from "
@@ -382,7 +378,7 @@ def _listed(percent: float, rng: int) -> View:
     falls = 100 * (1 - 10 ** (found.value - 1))
     return View(
         percent,
-        _figures_of({"exponent": found.value, "low": found.interval.low, "high": found.interval.high}),
+        {"exponent": found.value, "low": found.interval.low, "high": found.interval.high},
         {"accounts": f"{len(kept):,}", "exponent": f"{plain(found.value, '.2f')} {_short(found.interval)}"},
         f"The list of the best {percent:.0f} % ({len(kept):,} accounts) gives an exponent of {plain(found.value, '.2f')} "
         f"{_short(found.interval)}: ten times the followers seem to "

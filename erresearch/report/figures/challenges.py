@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -25,7 +26,6 @@ from erresearch.results import Estimate, Precedence, Sensitivity, plain, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.patheffects import withStroke
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ def sensitivity(found: Sensitivity, *, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax, size=(6.2, 4.6))
     x, y = 100 * found.r2_x, 100 * found.r2_y
     clear = [withStroke(linewidth=3.5, foreground="white")]
+    write = partial(ax.annotate, textcoords="offset points", fontsize=9, path_effects=clear)
     levels = _levels(found.contours)
     if levels:
         drawn = ax.contour(
@@ -98,17 +99,8 @@ def sensitivity(found: Sensitivity, *, ax: Axes | None = None) -> Axes:
         nothing = ax.contour(x, y, found.contours, levels=[0.0], colors=INK, linewidths=2.2)
         # at the line's right end and below it: the robustness value is marked on its middle
         end = max((tuple(point) for line in nothing.allsegs[0] for point in line), default=(x.max(), y.max()))
-        ax.annotate(
-            "nothing left",
-            end,
-            xytext=(-5, -6),
-            ha="right",
-            va="top",
-            textcoords="offset points",
-            fontsize=9,
-            path_effects=clear,
-        )
-    _mark_strengths(ax, found, clear)
+        write("nothing left", end, xytext=(-5, -6), ha="right", va="top")
+    _mark_strengths(ax, found, write)
     ax.set_xlim(0, x.max())
     ax.set_ylim(0, y.max())
     ax.set_xlabel("Share of the regressor that something hidden explains (partial R², %)")
@@ -124,40 +116,17 @@ def sensitivity(found: Sensitivity, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _mark_strengths(ax: Axes, found: Sensitivity, clear: list[withStroke]) -> None:
+def _mark_strengths(ax: Axes, found: Sensitivity, write: Callable[..., object]) -> None:
     """The estimate as it is, a hidden cause as strong as the benchmark, and the robustness value."""
     ax.plot([0], [0], "o", color=INK, ms=6, clip_on=False, gid="estimate", zorder=4)
     ax.annotate("as estimated", (0, 0), xytext=(8, 6), textcoords="offset points", fontsize=9, color=INK)
-    ax.plot(
-        [100 * found.bound_x],
-        [100 * found.bound_y],
-        "D",
-        color=WORD_COLOURS["contradicted"],
-        ms=8,
-        mec="white",
-        gid="benchmark",
-        zorder=4,
-    )
-    ax.annotate(
-        f"as strong as {label(found.benchmark, limit=24)}",
-        (100 * found.bound_x, 100 * found.bound_y),
-        xytext=(9, 5),
-        textcoords="offset points",
-        fontsize=9,
-        color=WORD_COLOURS["contradicted"],
-        path_effects=clear,
-    )
+    mark = WORD_COLOURS["contradicted"]
+    at = 100 * found.bound_x, 100 * found.bound_y
+    ax.plot(*([end] for end in at), "D", color=mark, ms=8, mec="white", gid="benchmark", zorder=4)
+    write(f"as strong as {label(found.benchmark, limit=24)}", at, xytext=(9, 5), color=mark)
     half = 100 * found.robustness_value
     ax.plot([half], [half], "x", color=INK, ms=7, mew=1.6, gid="robustness value")
-    ax.annotate(
-        f"robustness value {rounded(half)} %",
-        (half, half),
-        xytext=(-8, -3),
-        ha="right",
-        textcoords="offset points",
-        fontsize=9,
-        path_effects=clear,
-    )
+    write(f"robustness value {rounded(half)} %", (half, half), xytext=(-8, -3), ha="right")
 
 
 def _levels(contours: np.ndarray) -> list[float]:
@@ -255,14 +224,8 @@ def _order_titles(found: Precedence) -> tuple[str, ...]:
         short = f"{x} {says} {y} ({number})"
         return f"{short}; the reverse and the placebo hold 0", short
     if clear["forward"]:
-        both = " and ".join(
-            name
-            for name in (
-                f"{y} before {x}" if clear["reverse"] else "",
-                "the placebo" if clear["lead"] else "",
-            )
-            if name
-        )
+        also_clear = {"reverse": f"{y} before {x}", "lead": "the placebo"}
+        both = " and ".join(text for name, text in also_clear.items() if clear[name])
         also = "the reverse" if clear["reverse"] else "the placebo"
         head = f"{x} before {y} ({number})"
         return f"{head}, but so {'do' if ' and ' in both else 'does'} {both}", f"{head}, and {also} too"
