@@ -15,6 +15,7 @@ from erresearch.errors import DataError, DesignError
 from erresearch.experiments.designs import LOOK, Array, PausePlan, Plans, listed
 from erresearch.experiments.history import (
     DAYS,
+    Flags,
     Series,
     box,
     day_of,
@@ -243,8 +244,9 @@ def judge_experiment(
     again, complete = redraws(plan.design, len(drawn), plan.seed)
     z = exposure(np.concatenate([posting[None], again]), plan.design.lags)[..., :periods]
     known = all(shop.engagement is not None for shop in joined)
+    joined = joined if known else tuple(replace(shop, engagement=None) for shop in joined)
     members = units(plan.design, plan.history)
-    windows = tuple(_window(plan, each, joined, periods, with_engagement=known) for each in members)
+    windows = tuple(_window(plan, each, joined, periods) for each in members)
     lots = draw_again(tuple(window for window, _ in windows), z, complete)
     reference = Redrawn.of(lots)
     used = sum(int(window.keep.sum()) for window, _ in windows)
@@ -363,12 +365,7 @@ def _joined(then: Series, now: Series, plan: PausePlan) -> Series:
 
 
 def _window(
-    plan: PausePlan,
-    members: tuple[int, ...],
-    joined: tuple[Series, ...],
-    periods: int,
-    *,
-    with_engagement: bool,
+    plan: PausePlan, members: tuple[int, ...], joined: tuple[Series, ...], periods: int
 ) -> tuple[Window, int]:
     """What the calendar leaves of a unit, and how many of the plan's outcomes are missing."""
     shops = [joined[at] for at in members]
@@ -376,7 +373,7 @@ def _window(
     models = [fit_history(shop) for shop in past]
     first = max(shop.dates[0] for shop in shops)
     parts = [
-        _columns(shop, model.floor, plan, with_engagement)[shop.dates >= first]
+        _columns(shop, model.floor, plan)[shop.dates >= first]
         for shop, model in zip(shops, models, strict=True)
     ]
     rows, model = parts[0], models[0]
@@ -397,21 +394,18 @@ def _window(
     return windowed(rows, dates, plan.design, model, history=history), lost
 
 
-def _columns(shop: Series, floor: float, plan: PausePlan, with_engagement: bool) -> Array:
+def _columns(shop: Series, floor: float, plan: PausePlan) -> Array:
     y = logged(shop.outcome, floor)
-    if not with_engagement or shop.engagement is None:
+    if shop.engagement is None:
         return y[:, None]
-    usual = _usual_engagement(shop, plan)
+    usual = _usual(shop.engagement, shop.dates < plan.start)
     felt = box(np.where(np.isnan(shop.engagement), usual, shop.engagement), plan.design.lags)
     return np.column_stack([y, felt / usual])
 
 
-def _usual_engagement(shop: Series, plan: PausePlan) -> float:
+def _usual(engagement: Array, before: Flags) -> float:
     """Mean engagement of a period before the plan; over all periods where it was not known then."""
-    if shop.engagement is None:
-        return math.nan
-    before = shop.engagement[shop.dates < plan.start]
-    known = before if np.nansum(before) > 0 else shop.engagement
+    known = engagement[before] if np.nansum(engagement[before]) > 0 else engagement
     return max(float(np.nanmean(known)), 1e-9)
 
 
@@ -421,7 +415,8 @@ def _per_engagement(plan: PausePlan, joined: tuple[Series, ...], lots: Lots, row
         return None
     # the outcome of a period by its reactions: from logarithms and shares to the outcome's unit
     factor = float(np.mean([fit_history(shop).usual for shop in plan.history]))
-    factor /= float(np.mean([_usual_engagement(shop, plan) for shop in joined]))
+    reactions = [(shop.engagement, shop.dates < plan.start) for shop in joined]
+    factor /= float(np.mean([_usual(each, before) for each, before in reactions if each is not None]))
     first_stage = max(abs(lots.outcome[0, 1]) / math.sqrt(lots.size[0]), 1e-12)
     return Estimate(
         f"{plan.outcome} for one more reaction",
