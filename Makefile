@@ -9,8 +9,8 @@ BIN := .venv/bin
 # the workshop's exercises hold no outputs; tests/test_workshop.py runs them
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg \
 	--ignore=notebooks/workshop/exercises
-# a notebook's cells share one kernel, so a file stays on one worker
-PARALLEL := -n logical --maxprocesses 8 --dist loadfile
+# a notebook's cells share one kernel, so a file stays on one worker; tests/conftest.py puts long files first
+PARALLEL := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # programs and kernels are started by the dozen: what one has compiled the next need not compile again
 export PYTHONDONTWRITEBYTECODE :=

@@ -26,6 +26,9 @@ sys.dont_write_bytecode = False
 # without doctests; the tests that need them import them
 collect_ignore_glob = ["benchmarks/[!t]*.py", "oracle/*.py", "exports/*.py"]
 
+# Files that take long though they hold few tests.
+WAITING = {"test_lab_browser.py", "test_report_browser.py", "test_site.py", "test_lite.py", "test_cli.py"}
+
 # No test judges by the clock, and a red run must be red again when somebody looks into it.
 settings.register_profile(
     "erresearch", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -35,6 +38,11 @@ settings.load_profile("erresearch")
 
 # What is imported and collected stays until the end: looking through it for garbage again and again takes seconds.
 gc.disable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that wait for a browser or a kernel: begun last, the other workers would wait for them."""
+    items.sort(key=lambda item: item.path.name not in WAITING)
 
 
 def pytest_collection_finish() -> None:

@@ -329,13 +329,17 @@ def lacks(source: LazyRows) -> dict[str, int]:
     DataError
         If a weight is below 0.
     """
-    found = conditions(source)
-    counts, before = [nw.len().alias("rows")], nw.lit(True)
-    for i, (_, holds) in enumerate(found):
-        counts.append(nw.when(before & ~holds).then(1).otherwise(0).sum().alias(f"d{i}"))
-        before = before & holds
-    table = gather(source.frame.select(*counts), small=source.small)
-    lost = {words: int(table[f"d{i}"][0] or 0) for i, (words, _) in enumerate(found)}
+    words, holds = zip(*conditions(source), strict=True)
+    names = [f"d{i}" for i in range(len(holds))]
+    # rows that are whole up to each condition: what one of them lacks first is what the count falls by
+    counts = [
+        nw.all_horizontal(*names[: i + 1], ignore_nulls=False).cast(nw.Int64).sum().alias(name)
+        for i, name in enumerate(names)
+    ]
+    flags = source.frame.select(*(flag.alias(name) for name, flag in zip(names, holds, strict=True)))
+    table = gather(flags.select(nw.len().alias("rows"), *counts), small=source.small)
+    left = [int(table[name][0] or 0) for name in ["rows", *names]]
+    lost = {word: before - after for word, before, after in zip(words, left, left[1:], strict=False)}
     if lost.get("weight negative"):
         raise DataError(
             "a weight is negative",
