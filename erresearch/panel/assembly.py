@@ -10,7 +10,6 @@ from typing import Any
 from erresearch.engine.expressions import Clock
 from erresearch.errors import ColumnError, GuardError
 from erresearch.io import pl
-from erresearch.panel.calendar import Calendar
 from erresearch.panel.records import AGES, STATUS, Activity, Books, Rules, count_of, denominator, numerator
 from erresearch.schema.vocabulary import EXPOSURES, RowStatus
 
@@ -43,7 +42,7 @@ def assemble(
     table: pl.DataFrame,
     activity: Activity,
     books: Books | None,
-    calendar: Calendar,
+    spine: pl.DataFrame,
     clock: Clock,
     *,
     beside: Beside,
@@ -60,8 +59,8 @@ def assemble(
         What was summed.
     books : Books or None
         Outcomes.
-    calendar : Calendar
-        The rows.
+    spine : polars.DataFrame
+        entity, number: the rows.
     clock : Clock
         How time is cut.
     beside : Beside
@@ -76,7 +75,7 @@ def assemble(
     panel, definitions
     """
     good = table.filter(pl.col(STATUS) == RowStatus.USED)
-    panel, columns, definitions = _laid(good, activity, calendar.spine, beside.audience)
+    panel, columns, definitions = _laid(good, activity, spine, beside.audience)
     panel, columns = _exposure(panel, columns, good, clock, rules=rules, notes=notes, said=definitions)
     if rules.apart:
         panel, apart, said = _apart(good, activity, panel, rules.apart)

@@ -25,7 +25,7 @@ from erresearch.panel.activity import (
     sum_posts,
 )
 from erresearch.panel.assembly import Beside, assemble
-from erresearch.panel.calendar import Calendar, between_files, lay_out
+from erresearch.panel.calendar import between_files, lay_out
 from erresearch.panel.followers import (
     FOLLOWER_COLUMNS,
     SPEND_COLUMNS,
@@ -193,25 +193,24 @@ def _of_posts(
     table, books, owners = _join(sums, booked, clock, entity=entity, column=named, rules=rules, notes=notes)
     last = _last_day(activity, sums, clock.tz)
     unsold = between_files(booked.parts if booked is not None else (), owners.outcomes, clock)
-    calendar = lay_out(table, books, clock, last=last, parts=arrived.parts, unsold=unsold)
-    notes += calendar.notes
+    spine, periods = lay_out(table, books, clock, last=last, parts=arrived.parts, unsold=unsold, notes=notes)
     if not stand_for_days:
         _post_notes(table, activity, clock, min_age_days, columns=arrived.columns, notes=notes)
     if rules.apart != "post_type" and not stand_for_days:
         _kind_notes(arrived, notes)
     money = books.currency if books is not None else rules.currency
     beside, said, followed = _beside(
-        followers, spend, table, calendar, clock, entity=entity, currency=money, notes=notes
+        followers, spend, table, spine, clock, entity=entity, currency=money, notes=notes
     )
     made, definitions = assemble(
-        table, activity, books, calendar, clock, beside=beside, rules=rules, notes=notes
+        table, activity, books, spine, clock, beside=beside, rules=rules, notes=notes
     )
     made, marked = _mark_changes(made, booked, rules, notes)
-    accounting = _accounts(arrived, sums, table, calendar, repeats=repeats, min_age_days=min_age_days)
+    accounting = _accounts(arrived, sums, table, spine, repeats=repeats, min_age_days=min_age_days)
     if books is not None and booked is not None:
-        accounting["outcomes"] = _booked(booked, books, calendar)
+        accounting["outcomes"] = _booked(booked, books, spine)
     accounting |= followed
-    accounting["periods"] = calendar.account
+    accounting["periods"] = periods
     simulated = arrived.simulated or bool(booked and booked.simulated)
     rows = give_back(made, arrived, attributes={"simulated": True} if simulated else {})
     words = tuple(dict.fromkeys([*owners.notes, *notes]))
@@ -300,7 +299,7 @@ def _beside(
     followers: Any,
     spend: Any,
     table: pl.DataFrame,
-    calendar: Calendar,
+    spine: pl.DataFrame,
     clock: Clock,
     *,
     entity: Mapping[str, str] | str | None,
@@ -309,7 +308,7 @@ def _beside(
 ) -> tuple[Beside, dict[str, str], dict[str, RowAccounting]]:
     """Followers, figures by day and advertising on the calendar, with what they mean and the account of their rows."""
     counts, daily = _by_kind(followers)
-    audience, accounting = _audience(counts, table, calendar.spine, clock, notes)
+    audience, accounting = _audience(counts, table, spine, clock, notes)
     figures: pl.DataFrame | None = None
     said: dict[str, str] = {}
     if daily is not None:
@@ -319,16 +318,16 @@ def _beside(
         )  # fmt: skip
         rows = gather(arrived.frame)
         owners = table.select("platform", "account", "entity").unique()
-        figures, said, account = daily_figures(rows, owners, calendar.spine, clock, notes)
+        figures, said, account = daily_figures(rows, owners, spine, clock, notes)
         left = dict(account.reasons) | {"rows that another export repeats": arrived.repeated}
         accounting["daily"] = RowAccounting(account.rows_in + arrived.repeated, account.used, left)
     if spend is None:
         return Beside(audience, None, figures), said, accounting
     bills = arrive(spend, what="advertising", kinds=("ads",), needed=("date", "spend"), wanted=SPEND_COLUMNS)
-    entities = calendar.spine["entity"].unique().sort().to_list()
+    entities = spine["entity"].unique().sort().to_list()
     mapping = entity if isinstance(entity, Mapping) else None
     advertised, span, left = spending(bills, clock, entities, mapping, notes, currency=currency.upper())
-    inside = int(advertised.join(calendar.spine, on=["entity", "number"], how="semi")["rows"].sum())
+    inside = int(advertised.join(spine, on=["entity", "number"], how="semi")["rows"].sum())
     left["outside the panel's periods"] = int(advertised["rows"].sum()) - inside
     left["rows that another export repeats"] = bills.repeated
     accounting["spend"] = RowAccounting(inside + sum(left.values()), inside, left)
@@ -532,14 +531,14 @@ def _accounts(
     posts: Arrived,
     sums: pl.DataFrame,
     table: pl.DataFrame,
-    calendar: Calendar,
+    spine: pl.DataFrame,
     *,
     repeats: Mapping[str, int],
     min_age_days: float,
 ) -> dict[str, RowAccounting]:
     """What became of every post."""
     good = table.filter(pl.col(STATUS) == RowStatus.USED)
-    kept = int(good.join(calendar.spine, on=["entity", "number"], how="semi")["posts"].sum())
+    kept = int(good.join(spine, on=["entity", "number"], how="semi")["posts"].sum())
     left = count_posts(sums, min_age_days)
     left |= repeats
     left["rows that another export repeats"] = posts.repeated
@@ -550,9 +549,9 @@ def _accounts(
     return {"posts": RowAccounting(rows, kept, left)}
 
 
-def _booked(outcomes: Arrived, books: Books, calendar: Calendar) -> RowAccounting:
+def _booked(outcomes: Arrived, books: Books, spine: pl.DataFrame) -> RowAccounting:
     """What became of every outcome row."""
-    kept = int(books.table.join(calendar.spine, on=["entity", "number"], how="semi")["rows"].sum())
+    kept = int(books.table.join(spine, on=["entity", "number"], how="semi")["rows"].sum())
     left = dict(books.left)
     left["outside the panel's periods"] = int(books.table["rows"].sum()) - kept
     rows = books.rows

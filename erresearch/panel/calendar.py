@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -24,25 +23,6 @@ _SHOWN = 4
 _MISSED = 10
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Calendar:
-    """The panel's rows before anything stands in them.
-
-    Parameters
-    ----------
-    spine : polars.DataFrame
-        entity, number.
-    account : RowAccounting
-        Periods in and used, and why others were not.
-    notes : tuple of str
-        What was decided.
-    """
-
-    spine: pl.DataFrame
-    account: RowAccounting
-    notes: tuple[str, ...]
-
-
 def lay_out(
     table: pl.DataFrame,
     books: Books | None,
@@ -51,7 +31,8 @@ def lay_out(
     last: dt.date | None,
     parts: Sequence[Export],
     unsold: Mapping[str, set[int]],
-) -> Calendar:
+    notes: list[str],
+) -> tuple[pl.DataFrame, RowAccounting]:
     """Find the whole periods that the posts of every platform and the outcomes share.
 
     Parameters
@@ -68,10 +49,13 @@ def lay_out(
         The exports of posts: between their dates nothing is known.
     unsold : mapping of str to set of int
         Periods of an entity that lie between two files of its sales.
+    notes : list of str
+        Takes what was decided.
 
     Returns
     -------
-    Calendar
+    spine, account
+        The panel's rows before anything stands in them: entity, number. Periods in and used, and why others were not.
 
     Raises
     ------
@@ -116,8 +100,8 @@ def lay_out(
     if not rows:
         raise _nothing_shared(shortest, spans, books, clock)
     spine = pl.DataFrame(rows, schema={"entity": pl.String, "number": pl.Int64}, orient="row")
-    notes = [*_calendar_notes(shortest, spans, books, holes, unsold), *_uneven(table), *_silent(table)]
-    return Calendar(spine, RowAccounting(touched, len(rows), counted), tuple(notes))
+    notes += [*_calendar_notes(shortest, spans, books, holes, unsold), *_uneven(table), *_silent(table)]
+    return spine, RowAccounting(touched, len(rows), counted)
 
 
 def _post_spans(table: pl.DataFrame, last: dt.date | None) -> dict[str, dict[str, Span]]:
