@@ -16,7 +16,7 @@ from erresearch.errors import ColumnError, DesignError, UnknownNameError
 from erresearch.relate import regress
 from erresearch.relate.bootstrap import cluster_weights, wild_bootstrap
 from erresearch.relate.design import sweep
-from erresearch.relate.linear import solve
+from erresearch.relate.regressions import solve
 from erresearch.robustness import CurveInference, adversary, specification_curve
 from erresearch.robustness.subsets import bootstrap_t, masks, solve_subsets
 from erresearch.worlds import simulate_panel

@@ -18,7 +18,7 @@ from erresearch.relate.bootstrap import (
     wild_bootstrap,
     wild_bootstraps,
 )
-from erresearch.relate.linear import solve
+from erresearch.relate.regressions import solve
 from erresearch.relate.scores import FEW_CLUSTERS, Scores, crv1, crv3, effective_clusters
 
 EFFECTS = [(), ("account",), ("account", "period")]

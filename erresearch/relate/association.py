@@ -21,11 +21,11 @@ from erresearch.relate.design import (
     still,
     sweep,
     with_constant,
-    without_constant,
 )
 from erresearch.relate.fitted_models import Covariance
 from erresearch.relate.lags import jackknifed, open_panel
-from erresearch.relate.linear import least_squares
+from erresearch.relate.regressions import least_squares
+from erresearch.relate.scores import without_constant
 from erresearch.relate.time_series import correlate_series, refuse_accounts, regress_series, warn_of_series
 from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
 from erresearch.results.estimates import check_level
@@ -226,9 +226,9 @@ def regress(
     -----
     Rows that come with an origin near the means keep about eleven digits. Where columns are nearly collinear, next to
     nothing is left unexplained, or the table is short, further passes refine the normal equations to the digits that
-    NIST certifies (:mod:`erresearch.relate.linear`). Moments without rows cannot be refined. Other software multiplies
-    by other small-sample factors; :func:`erresearch.relate.scores.crv1` and :func:`erresearch.relate.scores.crv3`
-    state them.
+    NIST certifies (:mod:`erresearch.relate.regressions`). Moments without rows cannot be refined. Other software
+    multiplies by other small-sample factors; :func:`erresearch.relate.scores.crv1` and
+    :func:`erresearch.relate.scores.crv3` state them.
 
     References
     ----------

@@ -11,7 +11,7 @@ import numpy as np
 from erresearch.engine.aggregation import Cells
 from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.errors import ColumnError, DesignError
-from erresearch.relate.scores import Periods, Scores
+from erresearch.relate.scores import Periods, Scores, without_constant
 
 Effect = Literal["account", "period"]
 
@@ -267,11 +267,6 @@ def with_constant(moments: Moments) -> np.ndarray:
     grams[:, 0, 1:] = grams[:, 1:, 0] = moments.sums
     grams[:, 1:, 1:] = moments.grams()
     return grams
-
-
-def without_constant(total: np.ndarray) -> np.ndarray:
-    """Summed [[n, s], [sᵀ, C]] with the constant, or the means, taken out of the other columns."""
-    return np.asarray(total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0])
 
 
 def _without_periods(moments: Moments, within: np.ndarray) -> Swept:

@@ -18,7 +18,7 @@ import numpy as np
 from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError
 from erresearch.relate.bootstrap import enough_draws, wild_bootstrap, wild_bootstraps
-from erresearch.relate.scores import FEW_CLUSTERS, Scores, crv1, crv3, effective_clusters
+from erresearch.relate.scores import FEW_CLUSTERS, Scores, crv1, crv3, effective_clusters, without_constant
 from erresearch.results import Estimate, Fit, IntervalKind, StudentT
 from erresearch.results.rounding import grouped
 
@@ -436,3 +436,32 @@ def flattest(state: State, spread: np.ndarray) -> np.ndarray:
     direction = np.linalg.eigh(hessian / np.outer(spread, spread))[1][:, 0]
     direction[np.abs(direction) < 1e-6 * np.max(np.abs(direction))] = 0.0
     return np.asarray(direction / spread)
+
+
+def fitted_maximum(
+    moments: Moments, beta: np.ndarray, state: State, *, words: str, family: Family, r2: float
+) -> Fitted:
+    """A maximum on its way to a Fit; without effects the constant comes first, and is carried back from the origin."""
+    slopes = state.hessians.sum(axis=0)
+    bread, basis = np.linalg.inv(slopes), np.eye(len(beta))
+    within, names = len(beta) < len(moments.columns), moments.columns[:-1]
+    parameters = len(beta) + (moments.accounts + moments.merged if within else 0)
+    if not within:
+        basis[0, 1:] = -moments.origin[:-1]
+        slopes, names = without_constant(slopes), ("Intercept", *names)
+    return Fitted(
+        names=names,
+        words=words,
+        family=family,
+        model=Scores(beta, bread, state.scores, state.hessians, moments.rows, len(beta) + within),
+        basis=basis,
+        values=basis @ beta,
+        slopes=slopes,
+        df_resid=moments.rows - parameters,
+        r2=r2,
+    )
+
+
+def deviance_share(saturated: float, loglik: float, alone: float) -> float:
+    """1 − D/D₀ with D₀ the deviance of the constant or the effects alone."""
+    return 1 - (saturated - loglik) / (saturated - alone) if saturated > alone else math.nan

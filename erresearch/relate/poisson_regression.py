@@ -40,22 +40,20 @@ from erresearch.relate.design import (
     listed,
     open_moments,
     still,
-    without_constant,
 )
 from erresearch.relate.fitted_models import (
     NEGLIGIBLE,
     Covariance,
-    Family,
-    Fitted,
     State,
     ascend,
     assemble,
     check_covariance,
+    deviance_share,
+    fitted_maximum,
     linear_predictor,
     not_converged,
     unpack,
 )
-from erresearch.relate.scores import Scores
 from erresearch.results import Fit
 from erresearch.results.estimates import check_level
 
@@ -161,40 +159,11 @@ def poisson(
         words += f" ({', '.join(map(repr, lost))} left out: predicts zeros perfectly)"
     y = float(totals.y.sum())
     alone = float(totals.alone.sum()) if within else y * math.log(y / moments.weight.sum())
+    check_rows(moments.rows, len(beta) + (moments.accounts + moments.merged if within else 0))
     moments = replace(moments, dropped=dropped)
     r2 = deviance_share(float(totals.ylogy.sum()), state.loglik, alone)
     fitted = fitted_maximum(moments, beta, state, words=words, family="poisson", r2=r2)
     return assemble(fitted, moments, cov=cov, level=level, rng=rng)
-
-
-def fitted_maximum(
-    moments: Moments, beta: np.ndarray, state: State, *, words: str, family: Family, r2: float
-) -> Fitted:
-    """A maximum on its way to a Fit; without effects the constant comes first, and is carried back from the origin."""
-    slopes = state.hessians.sum(axis=0)
-    bread, basis = np.linalg.inv(slopes), np.eye(len(beta))
-    within, names = len(beta) < len(moments.columns), moments.columns[:-1]
-    parameters = len(beta) + (moments.accounts + moments.merged if within else 0)
-    check_rows(moments.rows, parameters)
-    if not within:
-        basis[0, 1:] = -moments.origin[:-1]
-        slopes, names = without_constant(slopes), ("Intercept", *names)
-    return Fitted(
-        names=names,
-        words=words,
-        family=family,
-        model=Scores(beta, bread, state.scores, state.hessians, moments.rows, len(beta) + within),
-        basis=basis,
-        values=basis @ beta,
-        slopes=slopes,
-        df_resid=moments.rows - parameters,
-        r2=r2,
-    )
-
-
-def deviance_share(saturated: float, loglik: float, alone: float) -> float:
-    """1 − D/D₀ with D₀ the deviance of the constant or the effects alone."""
-    return 1 - (saturated - loglik) / (saturated - alone) if saturated > alone else math.nan
 
 
 def _refuse(moments: Moments, effects: tuple[Effect, ...], cov: str) -> None:

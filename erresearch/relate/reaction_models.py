@@ -16,8 +16,8 @@ from erresearch.engine.sources import Opened, column_names, gather, open_rows
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError, missing_columns
 from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.fitted_models import Covariance, contrast
-from erresearch.relate.linear import least_squares
 from erresearch.relate.poisson_regression import poisson
+from erresearch.relate.regressions import least_squares
 from erresearch.results import Bins, Decay, Estimate, Fit, Mix
 from erresearch.schema.vocabulary import REACTIONS
 

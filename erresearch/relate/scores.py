@@ -33,6 +33,7 @@ __all__ = [
     "effective_clusters",
     "need_several",
     "waves",
+    "without_constant",
     "without_each",
 ]
 
@@ -379,6 +380,11 @@ def cosine_covariance(
     bread = np.linalg.inv(regressors.T @ regressors)
     meat = length / df * waves.T @ waves * length / (length - k)
     return bread @ meat @ bread, df
+
+
+def without_constant(total: np.ndarray) -> np.ndarray:
+    """Summed [[n, s], [sᵀ, C]] with the constant, or the means, taken out of the other columns."""
+    return np.asarray(total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0])
 
 
 def waves(turns: np.ndarray, pairs: int) -> list[np.ndarray]:

@@ -180,7 +180,7 @@ def erresearch_bootstrap(path: str) -> Answer:
 
     from erresearch.engine.moments import Moments
     from erresearch.relate.bootstrap import wild_bootstrap
-    from erresearch.relate.linear import solve
+    from erresearch.relate.regressions import solve
 
     names = _columns(path)
     start = time.perf_counter()

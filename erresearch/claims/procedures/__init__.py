@@ -41,11 +41,11 @@ from erresearch.io import pl
 from erresearch.relate.association import correlate, regress
 from erresearch.relate.design import with_constant
 from erresearch.relate.fitted_models import contrast
-from erresearch.relate.logistic_regression import logit
 from erresearch.relate.poisson_regression import poisson
 from erresearch.relate.prediction import predictive_gain
 from erresearch.relate.random_effects import meta_analysis
 from erresearch.relate.reaction_models import mix
+from erresearch.relate.regressions import logit
 from erresearch.relate.temporal_precedence import precedence
 from erresearch.results import Doubt, Estimate, StudentT, largest, plain
 
