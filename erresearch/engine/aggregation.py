@@ -370,10 +370,15 @@ def cell_pass(source: LazyRows, accounts: int, rows: int) -> Cells:
         left = np.column_stack([numbers(table[f"s{i}"]) for i in range(k)])
     _, account = source.keys_in(table)
     names, period = coded(table[source.period], len(table), order=sort_periods)
+    return _cells(names, account, period, total[:, 0], left)
+
+
+def _cells(names: Array, account: Array, period: Array, weight: Array, sums: Array) -> Cells:
+    """Cells from parts of them, each with its places among accounts and period names."""
     length = max(len(names), 1)
     cell, position = np.unique(account * length + period, return_inverse=True)
     order, starts = _stretches(position, len(cell))
-    added = _added(total[order], starts)[:, 0], _added(left[order], starts)
+    added = _added(weight[order, None], starts)[:, 0], _added(sums[order], starts)
     return Cells(names, cell // length, cell % length, *added)
 
 
@@ -382,15 +387,11 @@ def pool_cells(parts: Iterable[tuple[Cells, Array]]) -> Cells:
     parts = list(parts)
     labels = np.concatenate([cells.periods for cells, _ in parts])
     periods, place = sort_periods(labels)
-    starts = np.cumsum([0, *(len(cells.periods) for cells, _ in parts)])
+    places = np.split(place, np.cumsum([len(cells.periods) for cells, _ in parts])[:-1])
     account = np.concatenate([at[cells.account] for cells, at in parts])
-    period = np.concatenate(
-        [place[start + c.period] for (c, _), start in zip(parts, starts[:-1], strict=True)]
-    )
-    cell, position = np.unique(account * len(periods) + period, return_inverse=True)
-    weight = sum_into(np.concatenate([cells.weight for cells, _ in parts]), position, len(cell))
-    sums = sum_into(np.concatenate([cells.sums for cells, _ in parts]), position, len(cell))
-    return Cells(periods, cell // len(periods), cell % len(periods), weight, sums)
+    period = np.concatenate([own[cells.period] for (cells, _), own in zip(parts, places, strict=True)])
+    weight = np.concatenate([cells.weight for cells, _ in parts])
+    return _cells(periods, account, period, weight, np.concatenate([cells.sums for cells, _ in parts]))
 
 
 def _by_group(source: LazyRows, *, within: bool) -> Sums:

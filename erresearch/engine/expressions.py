@@ -129,6 +129,10 @@ def center(column: str, *, by: str | None = None) -> nw.Expr:
     narwhals.Expr
         To be used wherever a column name is accepted.
 
+    See Also
+    --------
+    log : Another transformation that every engine knows.
+
     Examples
     --------
     >>> import polars as pl
