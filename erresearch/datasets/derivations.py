@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Final
 
 from erresearch.io import pd
@@ -121,8 +120,8 @@ def shop_weeks(frame: pd.DataFrame, excluded: dict[str, int], mended: dict[str, 
 
 
 #: What `derive` in the registry may name.
-DERIVED: Final[Mapping[str, Callable[[pd.DataFrame, dict[str, int], dict[str, int]], pd.DataFrame]]] = (
-    MappingProxyType(
-        {"project months": project_months, "retailer weeks": retailer_weeks, "shop weeks": shop_weeks}
-    )
-)
+DERIVED: Final[Mapping[str, Callable[[pd.DataFrame, dict[str, int], dict[str, int]], pd.DataFrame]]] = {
+    "project months": project_months,
+    "retailer weeks": retailer_weeks,
+    "shop weeks": shop_weeks,
+}

@@ -226,20 +226,19 @@ def _check_counts(design: PauseDesign) -> None:
         raise DesignError(
             "`lags` must be two whole numbers", got=f"{design.lags!r}"[:40], fix="use lags=(0, 1)"
         )
-    counts = (design.block, design.groups, design.size, design.washout, design.periods, *design.lags)
+    Blocks(design.block, design.size, design.washout)  # refuses what is no block
+    counts = (design.groups, design.periods, *design.lags)
     if not all(isinstance(count, int) and abs(count) <= _LONGEST for count in counts):
         raise DesignError(
             "a design is told in whole numbers", got=f"{counts}"[:80], allowed=f"up to {_LONGEST:,}",
-            fix="count in periods: block=2, groups=12, lags=(0, 1)",
+            fix="count in periods: groups=12, lags=(0, 1)",
         )  # fmt: skip
     first, last = design.lags
     shops = design.kind == "shops"
     fine = (
-        ("`block` must be 1 or more periods", "block", design.block >= 1),
         ("`groups` must be 1 or more", "groups", design.groups >= 1),
-        ("`size` must be an even number of blocks", "size", design.size >= 2 and design.size % 2 == 0),
         ("`lags` must be the first and the last lag, the smaller one first", "lags", 0 <= first <= last),
-        ("`washout` must be shorter than a block", "washout", 0 <= design.washout < design.block),
+        ("`washout` must be shorter than a block", "washout", design.washout < design.block),
         ("a plan by shops needs at least 4 periods", "periods", not shops or design.periods >= 4),
         ("`lags` must not be longer than the plan", "lags", last <= design.length),
         ("a plan lasts 20 years at most", "length", design.length * DAYS[design.every] <= _LONGEST),

@@ -145,17 +145,11 @@ class Banding(Printed):
 
 @cache
 def _sources() -> Mapping[str, BandSource]:
-    raw = registry("bands.toml")
-    return MappingProxyType(
-        {
-            name: BandSource(
-                name=name,
-                bands=tuple(_band(entry) for entry in raw["bands"] if entry["source"] == name),
-                **one,
-            )
-            for name, one in raw["sources"].items()
-        }
-    )
+    raw, printed = registry("bands.toml"), {}
+    for name, one in raw["sources"].items():
+        bands = tuple(_band(entry) for entry in raw["bands"] if entry["source"] == name)
+        printed[name] = BandSource(name=name, bands=bands, **one)
+    return MappingProxyType(printed)
 
 
 def _band(entry: Mapping[str, Any]) -> Band:

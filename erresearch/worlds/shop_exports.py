@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -479,19 +478,17 @@ def _sales(out: _Driver, rng: np.random.Generator, n: int, *, ahead: bool = Fals
         start += 10 + int(rng.geometric(1 / 15))
 
 
-_DRIVERS: Final[Mapping[str, Callable[[_Driver, np.random.Generator, int], object]]] = MappingProxyType(
-    {
-        "nothing": lambda _, rng, __: rng.integers(0, 25),  # a seed gives the rest of the table as elsewhere
-        "promotions": _sales,
-        "teasers": partial(_sales, ahead=True),
-        "hidden demand": _hidden_demand,
-        "drift": _drift,
-        "relaunch": _relaunch,
-        "bots": _bots,
-        "viral posts": _hits,
-        "stock-outs": _stock_outs,
-        "silent weeks": _silent_weeks,
-    }
-)
+_DRIVERS: Final[Mapping[str, Callable[[_Driver, np.random.Generator, int], object]]] = {
+    "nothing": lambda _, rng, __: rng.integers(0, 25),  # a seed gives the rest of the table as elsewhere
+    "promotions": _sales,
+    "teasers": partial(_sales, ahead=True),
+    "hidden demand": _hidden_demand,
+    "drift": _drift,
+    "relaunch": _relaunch,
+    "bots": _bots,
+    "viral posts": _hits,
+    "stock-outs": _stock_outs,
+    "silent weeks": _silent_weeks,
+}
 #: What else moves reactions or revenue.
 SHOP_WORLDS: Final = tuple(_DRIVERS)

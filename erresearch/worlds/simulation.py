@@ -314,26 +314,24 @@ def lasting(rng: np.random.Generator, accounts: int, weeks: int, effect: float) 
 
 
 #: The tables that ``worlds.toml`` may name.
-_TABLES: Final[Mapping[str, Callable[..., pd.DataFrame]]] = MappingProxyType(
-    {
-        made.__name__: made
-        for made in (
-            earning_list,
-            articles,
-            videos,
-            people,
-            comments_and_revenue,
-            conversion,
-            followers_or_engagement,
-            two_rates,
-            bands_or_history,
-            reach_next_week,
-            regular_posts,
-            promoters_or_engagement,
-            lasting,
-        )
-    }
-)
+_TABLES: Final[Mapping[str, Callable[..., pd.DataFrame]]] = {
+    made.__name__: made
+    for made in (
+        earning_list,
+        articles,
+        videos,
+        people,
+        comments_and_revenue,
+        conversion,
+        followers_or_engagement,
+        two_rates,
+        bands_or_history,
+        reach_next_week,
+        regular_posts,
+        promoters_or_engagement,
+        lasting,
+    )
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,21 +66,20 @@ WORLDS: Final[Mapping[str, PanelWorld | ListWorld]] = MappingProxyType(
 """Every world, by name: ``worlds.toml`` lists them."""
 
 
-_RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
-    {
-        "theta": (-1.0, 1.0),
-        "feedback": (0.0, 2.0),
-        "ar": (0.0, 0.9),
-        "slopes_sd": (0.0, 0.3),
-        "zero_share": (0.0, 0.9),
-        "x_noise": (0.0, 2.0),
-        "largest_share": (0.0, 0.99),
-        "exponent": (0.1, 2.0),
-    }
-)
-_CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"tail": ("lognormal", "t"), "persistence": ("outcome", "error")}
-)
+_RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "theta": (-1.0, 1.0),
+    "feedback": (0.0, 2.0),
+    "ar": (0.0, 0.9),
+    "slopes_sd": (0.0, 0.3),
+    "zero_share": (0.0, 0.9),
+    "x_noise": (0.0, 2.0),
+    "largest_share": (0.0, 0.99),
+    "exponent": (0.1, 2.0),
+}
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "tail": ("lognormal", "t"),
+    "persistence": ("outcome", "error"),
+}
 _OF_LISTS: Final = frozenset({"exponent", "x_noise", "tail"})
 _NOT_OF_PANELS: Final = frozenset({"exponent"})
 
