@@ -47,14 +47,6 @@ _PLAINER: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-_STYLES = {
-    "supported": "bold green",
-    "contradicted": "bold red",
-    "practically nil": "bold blue",
-    "association only": "yellow",
-    "inconclusive": "yellow",
-    "not judged": "dim",
-}
 # a pipe or a file has no width of its own, and a wrapped table is hard to read or to search
 _WIDTH_ELSEWHERE = 160
 #: Names of data sets up to here are never broken.
@@ -252,7 +244,7 @@ def board(verdicts: Iterable[Verdict]) -> Table:
     from rich.text import Text
 
     from erresearch.claims.registry import read_claims
-    from erresearch.report.figures.style import amount, span
+    from erresearch.report.figures.style import WORD_STYLES, amount, span
 
     names = {claim.id: claim.short for claim in read_claims()}
     rows = sorted(verdicts, key=lambda v: (v.simulated, v.claim, v.dataset))
@@ -287,7 +279,7 @@ def board(verdicts: Iterable[Verdict]) -> Table:
         table.add_row(
             Text("" if again else plain(f"{verdict.claim} {names.get(verdict.claim, '')}")),
             Text(name, style="italic dim" if verdict.simulated else ""),
-            Text(plain(verdict.words_beside_name), style=_STYLES[verdict.word]),
+            Text(plain(verdict.words_beside_name), style=WORD_STYLES[verdict.word]),
             Text(number),
             Text(f"{estimate.n_rows:,}" if estimate else ""),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -275,18 +275,15 @@ def ladder_of(cards: Sequence[Card], verdicts: Iterable[Verdict]) -> Ladder | No
 
     Examples
     --------
-    >>> from erresearch.results import Estimate
+    >>> from erresearch.results import Estimate, Interval
     >>> estimate = Estimate("x", value=0.1, se=0.02, df=9, interval=Interval(0.06, 0.14), n_rows=99, n_accounts=9)
     >>> made = [Verdict("C1", "shop", "supported", estimate=estimate, sesoi=0.05)]
     >>> (rung,) = ladder_of(arrange_cards(made, [], {}, {}), made).rungs
     >>> rung[1].verdict.dataset, rung[2].point
     ('shop', 68.18)
     """
-    blank = Axis(-_REACH, _REACH, (), 0.0, None)
-    ticks = tuple(
-        (blank.at(tick), f"{plain(tick, 'g')}×" if tick else "0") for tick in (-5, -3, -1, 0, 1, 3, 5)
-    )
-    axis = Axis(-_REACH, _REACH, ticks, blank.at(0.0), (blank.at(-1.0), blank.at(1.0)))
+    ticks = {float(tick): f"{plain(tick, 'g')}×" if tick else "0" for tick in (-5, -3, -1, 0, 1, 3, 5)}
+    axis = _axis(-_REACH, _REACH, ticks, 1.0)
     by_name = {(card.claim.id, cell.verdict.dataset): (card, cell) for card in cards for cell in card.judged}
     rungs = []
     for verdict in verdicts:
@@ -424,7 +421,7 @@ def axis_of(verdicts: Iterable[Verdict]) -> Axis | None:
 
     Examples
     --------
-    >>> from erresearch.results import Estimate
+    >>> from erresearch.results import Estimate, Interval
     >>> estimate = Estimate("x", value=0.3, se=0.05, df=39, interval=Interval(0.2, 0.4), n_rows=100, n_accounts=10)
     >>> axis = axis_of([Verdict("C1", "shop", "supported", estimate=estimate, sesoi=0.05)])
     >>> [text for _, text in axis.ticks]
@@ -440,11 +437,17 @@ def axis_of(verdicts: Iterable[Verdict]) -> Axis | None:
     low, high = min(ends), max(ends)
     pad = _MARGIN * (high - low) if high > low else 1.0
     low, high = low - pad, high + pad
+    return _axis(low, high, {tick: plain(tick, "g") for tick in _ticks(low, high)}, delta)
+
+
+def _axis(low: float, high: float, ticks: Mapping[float, str], delta: float) -> Axis:
     blank = Axis(low, high, (), 0.0, None)
-    zero = blank.at(0.0)
-    band = (blank.at(-delta), blank.at(delta)) if deltas else None
-    return Axis(
-        low, high, tuple((blank.at(tick), plain(tick, "g")) for tick in _ticks(low, high)), zero, band
+    band = None if math.isnan(delta) else (blank.at(-delta), blank.at(delta))
+    return replace(
+        blank,
+        ticks=tuple((blank.at(tick), text) for tick, text in ticks.items()),
+        zero=blank.at(0.0),
+        band=band,
     )
 
 

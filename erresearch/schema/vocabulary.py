@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from erresearch.errors import missing_columns
 
@@ -31,7 +31,7 @@ PERIOD_NAMES: Final = (*TIME_NAMES, "week", "period", "quarter", "year")
 Freq = Literal["D", "W", "M"]
 AnyFreq = Freq | Literal["auto"]
 Every = Literal["day", "week", "month", "quarter", "year"]
-EVERY: Final[tuple[Every, ...]] = ("day", "week", "month", "quarter", "year")
+EVERY: Final[tuple[Every, ...]] = get_args(Every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,26 +74,20 @@ PERIODS: Final[Mapping[Freq, Period]] = MappingProxyType(
 FREQS: Final[tuple[Freq, ...]] = tuple(PERIODS)
 #: Days from a Monday.
 WEEKDAYS: Final[Mapping[str, int]] = MappingProxyType(
-    {
-        name: n
-        for n, name in enumerate(
-            ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+    dict(
+        zip(
+            ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+            range(7),
+            strict=True,
         )
-    }
+    )
 )
 
 Word = Literal[
     "supported", "contradicted", "practically nil", "inconclusive", "association only", "not judged"
 ]
 #: The words of a verdict.
-WORDS: Final[tuple[Word, ...]] = (
-    "supported",
-    "contradicted",
-    "practically nil",
-    "inconclusive",
-    "association only",
-    "not judged",
-)
+WORDS: Final[tuple[Word, ...]] = get_args(Word)
 #: The words that settle a claim on one data set.
 DECISIVE: Final[tuple[Word, ...]] = WORDS[:3]
 
@@ -269,19 +263,11 @@ class Table:
         """The data dictionary: one row per column (a pandas DataFrame)."""
         import pandas as pd
 
-        return pd.DataFrame(
-            [
-                {
-                    "column": column.name,
-                    "unit": column.unit,
-                    "kind": column.dtype,
-                    "allowed": column.rule.text,
-                    "required": column.required,
-                    "about": column.about,
-                }
-                for column in self.declared
-            ]
-        ).set_index("column")
+        heads = ["column", "unit", "kind", "allowed", "required", "about"]
+        rows = [
+            (one.name, one.unit, one.dtype, one.rule.text, one.required, one.about) for one in self.declared
+        ]
+        return pd.DataFrame(rows, columns=heads).set_index("column")
 
 
 _UNITS: Final[Mapping[str, str]] = MappingProxyType(
@@ -353,12 +339,7 @@ _FURTHER = (
     _figure("platform_revenue", "money", "what the platform paid for it"),
     _figure("video_seconds", "seconds", "time watched"),
     _figure("video_hours", "number", "time watched, hours"),
-    _figure("love", "count", "a reaction"),
-    _figure("wow", "count", "a reaction"),
-    _figure("haha", "count", "a reaction"),
-    _figure("sad", "count", "a reaction"),
-    _figure("angry", "count", "a reaction"),
-    _figure("care", "count", "a reaction"),
+    *(_figure(name, "count", "a reaction") for name in ("love", "wow", "haha", "sad", "angry", "care")),
     *(_figure(name, "count", f"{name.removesuffix('_24h')} within 24 hours of the post") for name in EARLY),
     _figure("negative_feedback", "count", "hides and reports"),
     _figure("revenue", "money", "money taken"),

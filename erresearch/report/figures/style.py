@@ -20,27 +20,19 @@ RULE: Final = "#dcd8d0"
 # half-way between page and text in either mode, because a hatch keeps its colour in the dark
 HATCH: Final = "#a8a399"
 
-# hues of Okabe & Ito, darkened until each is readable as text on white: told apart with every colour vision
-WORD_COLOURS: Final[Mapping[Word, str]] = MappingProxyType(
-    {
-        "supported": "#00588f",
-        "contradicted": "#a63c06",
-        "practically nil": "#00664b",
-        "inconclusive": "#7a5200",
-        "association only": "#8b3a78",
-        "not judged": "#5d5a55",
-    }
-)
-SYMBOLS: Final[Mapping[Word, str]] = MappingProxyType(
-    {
-        "supported": "✓",
-        "contradicted": "✗",
-        "practically nil": "≈",
-        "inconclusive": "?",
-        "association only": "↔",
-        "not judged": "–",
-    }
-)
+#: How each word looks: its colour, its sign, and its style on a terminal. Hues of Okabe & Ito, darkened until each is
+#: readable as text on white: told apart with every colour vision.
+_LOOKS: Final[Mapping[Word, tuple[str, str, str]]] = {
+    "supported": ("#00588f", "✓", "bold green"),
+    "contradicted": ("#a63c06", "✗", "bold red"),
+    "practically nil": ("#00664b", "≈", "bold blue"),
+    "inconclusive": ("#7a5200", "?", "yellow"),
+    "association only": ("#8b3a78", "↔", "yellow"),
+    "not judged": ("#5d5a55", "–", "dim"),
+}
+WORD_COLOURS: Final = MappingProxyType({word: colour for word, (colour, _, _) in _LOOKS.items()})
+SYMBOLS: Final = MappingProxyType({word: sign for word, (_, sign, _) in _LOOKS.items()})
+WORD_STYLES: Final = MappingProxyType({word: style for word, (_, _, style) in _LOOKS.items()})
 
 _LABEL_LIMIT: Final = 44
 #: Characters of a title on an inch, and how many more of smaller ones.
