@@ -280,16 +280,17 @@ def _table(
         if body is None:
             return None
         return replace(base, cells=body, rows=_numbers(range(header_row + 1, header_row + 1 + body.height)))
-    kept = [(n, row) for n, row in zip(records.numbers[below:end], records.rows[below:end], strict=True)]
-    while kept and len(kept[-1][1]) < 2 and blank(kept[-1][1]):
+    kept = records.rows[below:end]
+    while kept and len(kept[-1]) < 2 and blank(kept[-1]):
         kept.pop()
-    words = list(itertools.islice((cell for _, row in kept for cell in row if cell.strip()), 2))
+    words = list(itertools.islice((cell for row in kept for cell in row if cell.strip()), 2))
     if not words:
         kept = []
     if len(words) == 1 and normalise(words[0]) in load_registry().no_data:
         return replace(base, empty_word=True)
-    rows = _squared(kept, len(header), match, records)
-    return replace(base, cells=_frame(rows, header), rows=_numbers(n for n, _ in kept))
+    numbers = records.numbers[below : below + len(kept)]
+    rows = _squared(kept, numbers, len(header), match=match, records=records)
+    return replace(base, cells=_frame(rows, header), rows=_numbers(numbers))
 
 
 def _wanted(match: Match, header: Sequence[str]) -> list[int]:
@@ -444,14 +445,14 @@ def is_total(row: Sequence[str], columns: Mapping[str, int], rules: Iterable[Tot
 
 
 def _squared(
-    kept: Sequence[tuple[int, list[str]]], width: int, match: Match, records: Records
+    kept: Sequence[list[str]], numbers: Sequence[int], width: int, *, match: Match, records: Records
 ) -> list[list[str]]:
     """Give every row the header's width, or refuse: cells are never shifted."""
     rows: list[list[str]] = []
     odd: list[int] = []
     sums = load_registry().sums
-    notes = _notes_below([row for _, row in kept], width) if records.delimiter else len(kept)
-    for place, (number, row) in enumerate(kept):
+    notes = _notes_below(kept, width) if records.delimiter else len(kept)
+    for place, row in enumerate(kept):
         if place >= notes:
             rows.append([records.delimiter.join(row), *[""] * (width - 1)])
         elif len(row) == width:
@@ -469,9 +470,9 @@ def _squared(
         ):
             rows.append(row + [""] * (width - len(row)))
         else:
-            odd.append(number)
+            odd.append(numbers[place])
     if odd:
-        found = sorted({len(row) for _, row in kept if len(row) != width})
+        found = sorted({len(row) for row in kept if len(row) != width})
         raise DataError(
             f"{records.name}: rows have more or fewer cells than the header's {width}",
             got=f"{len(odd):,} rows ({places(tuple(odd[:3]), len(odd))}) with {', '.join(map(str, found[:5]))} cells",

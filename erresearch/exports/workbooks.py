@@ -202,9 +202,14 @@ def _sheets_of(data: bytes, name: str, limit: int | None) -> tuple[list[Records]
             kept += sheet.total_height * sheet.total_width
             if kept > MAX_CELLS:
                 raise _too_large(name, "more cells in all of its sheets", f"{MAX_CELLS:,} cells")
-            rows = sheet.to_python(skip_empty_area=False, nrows=limit)
-            texts = ([cell if type(cell) is str else cell_text(cell) for cell in row] for row in rows)
-            sheets.append(_sheet(show_name(sheet.name), texts))
+            top, left = sheet.start or (0, 0)
+            # most cells are text; each row goes as soon as it is written
+            texts = (
+                [""] * left + [c if type(c) is str else _WRITTEN.get(type(c), str)(c) for c in row]
+                for row in sheet.iter_rows()
+            )
+            rows = itertools.islice(itertools.chain(([] for _ in range(top)), texts), limit)
+            sheets.append(_sheet(show_name(sheet.name), rows))
     return sheets, formulas
 
 
