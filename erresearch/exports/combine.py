@@ -177,7 +177,6 @@ def combine_exports(exports: Sequence[Export], *, tables: bool = False) -> Expor
             dict.fromkeys(header for export in exports for header in export.dropped_columns)
         ),
         exported_at=max(days, default=None),
-        layout=exports[0].layout,
     )
 
 

@@ -10,14 +10,14 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
-from erresearch.errors import ColumnError, DataError
+from erresearch.errors import DataError
 from erresearch.exports.layouts import load_registry
 from erresearch.exports.privacy import first_shape, show_name, shown_columns
 from erresearch.io import pd, pl
 from erresearch.results.rounding import escape
 
 if TYPE_CHECKING:
-    from erresearch.exports.layouts import Format, Kind
+    from erresearch.exports.layouts import Kind
 
 
 Bucket = Literal["totals", "error_rows", "rejected", "out_of_scope"]
@@ -226,30 +226,6 @@ class Export:
     columns: Mapping[str, str] = field(default_factory=dict)
     dropped_columns: tuple[str, ...] = ()
     exported_at: dt.date | None = None
-    layout: Format | None = field(default=None, repr=False)
-
-    def need(self, *names: str) -> pd.DataFrame:
-        """Return the rows if one of the columns is there.
-
-        Parameters
-        ----------
-        *names : str
-            Canonical columns of which at least one is needed, such as ``"reach", "impressions", "views"``.
-
-        Raises
-        ------
-        ColumnError
-            If none is there; the message lists the headers that would have done.
-        """
-        if not set(names) & set(self.rows.columns):
-            headers = [h for n in names for h in (self.layout.headers(n) if self.layout else ())]
-            raise ColumnError(
-                f"{self.name} has no {' or '.join(names)}",
-                got=", ".join(list(self.columns)[:12]),
-                allowed=f"one of the headers {', '.join(headers[:12])}" if headers else "",
-                fix="export it again with such a column, or choose another denominator",
-            )
-        return self.rows
 
     def __repr__(self) -> str:
         """Say what `str` says: no rows, and the same on every machine."""

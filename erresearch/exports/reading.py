@@ -433,7 +433,6 @@ def _one(chosen: Sequence[Table], job: _Job) -> Export:
         columns=MappingProxyType(columns),
         dropped_columns=dropped,
         exported_at=built.exported_at or settings.exported_at,
-        layout=layout,
     )
 
 
