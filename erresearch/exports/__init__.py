@@ -11,6 +11,7 @@ from erresearch.exports.combine import Change, combine_exports, definition_chang
 from erresearch.exports.layouts import platforms
 from erresearch.exports.log import Accounting, Caution, Export, Guess, Inspection
 from erresearch.exports.reading import inspect_export, read_export, read_exports, suggest_mapping
+from erresearch.io.files import table_csv as safe_csv
 
 __all__ = [
     "Accounting",
@@ -25,5 +26,6 @@ __all__ = [
     "platforms",
     "read_export",
     "read_exports",
+    "safe_csv",
     "suggest_mapping",
 ]
