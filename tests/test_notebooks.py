@@ -205,6 +205,13 @@ def test_cells_are_short_enough_to_read(path: Path):
         assert max(map(len, lines)) <= 88, cell.source
 
 
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_rows_a_picture_and_a_plain_regression_are_shown(path: Path):
+    code = "\n".join(cell.source for cell in code_cells(nbformat.read(path, as_version=4)))
+    for shown in (r"\.(head|sample)\(|\.iloc\[::", r"\bsns\.\w+plot\(", r"\bsmf\.", r"\.summary(2|_frame)\("):
+        assert re.search(shown, code), shown
+
+
 def test_each_notebook_leads_on_and_to_its_claims():
     """From the first one every other is reached; the last cell names the claims that the registry gives a notebook."""
     ends = {
