@@ -431,34 +431,37 @@ def _not_judged(claim: Claim, name: str, wanting: Wanting, *, simulated: bool = 
 
 
 def _helped(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> Verdict:
-    """Say what would help where the answer is inconclusive."""
+    """The verdict with what would help where the answer is inconclusive."""
+    text = _help(verdict, panel, about_accounts)
+    return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text))) if text else verdict
+
+
+def _help(verdict: Verdict, panel: Panel | None, about_accounts: bool) -> str:
     if verdict.word != "inconclusive" or verdict.estimate is None or verdict.sesoi is None:
-        return verdict
-    if any(doubt.code == SHOWN for doubt in verdict.doubts):
-        return verdict  # it says already what more days would show
-    can = next((doubt.value for doubt in verdict.doubts if doubt.code == DETECTABLE), math.inf)
+        return ""
+    codes = {doubt.code for doubt in verdict.doubts}
+    if SHOWN in codes:
+        return ""  # it says already what more days would show
     if about_accounts or panel is None:
-        text = "more accounts, chosen without looking at their reactions; more posts of the same ones hardly help"
-        return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))
-    if panel.freq == "D" and any(doubt.code == COSTLY for doubt in verdict.doubts):
-        text = f"{_LONGER['D']}: figures of 0 took most of these rows"
-        return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))
+        return "more accounts, chosen without looking at their reactions; more posts of the same ones hardly help"
+    if panel.freq == "D" and COSTLY in codes:
+        return f"{_LONGER['D']}: figures of 0 took most of these rows"
     more = _more(verdict, panel.freq)
     if more is None:
-        return verdict
+        return ""
     text = f"about {more.text} to find {plain(verdict.sesoi)}"
     if more.there == verdict.estimate.n_accounts > 1:
         text += "; more time helps less"
     elif not more.near:
         text += "; no shop has them, so only many shops together could tell"
-    text += f"; these would catch an effect of {plain(can)} four times in five"
-    return replace(verdict, doubts=(*verdict.doubts, Doubt("what would help", text)))
+    return f"{text}; these would catch an effect of {plain(more.can)} four times in five"
 
 
 @dataclass(frozen=True, slots=True)
 class _More:
-    """How many shops or periods would do, how many there are, and whether so many can be had."""
+    """The effect that these can show, how many shops or periods would do, how many there are, and whether it may be."""
 
+    can: float
     wanted: int
     there: int
     what: str
@@ -472,18 +475,21 @@ class _More:
 def _more(verdict: Verdict, freq: Freq) -> _More | None:
     """What an inconclusive verdict lacks; None where that is not known."""
     can = next((doubt.value for doubt in verdict.doubts if doubt.code == DETECTABLE), math.inf)
-    if verdict.word != "inconclusive" or verdict.estimate is None or not verdict.sesoi:
-        return None
-    if not math.isfinite(can) or not can:
+    if (
+        verdict.word != "inconclusive"
+        or verdict.estimate is None
+        or not verdict.sesoi
+        or not math.isfinite(can)
+    ):
         return None
     factor = (can / verdict.sesoi) ** 2
     entities, rows = verdict.estimate.n_accounts, verdict.estimate.n_rows
     if factor <= 1.0:  # more of the same would not help
         return None
     if entities > 1:
-        return _More(math.ceil(entities * factor), entities, "shops", factor <= _YEARS)
+        return _More(can, math.ceil(entities * factor), entities, "shops", factor <= _YEARS)
     wanted = math.ceil(rows * factor)
-    return _More(wanted, rows, PERIODS[freq].many, wanted <= _YEARS * PERIODS[freq].per_year)
+    return _More(can, wanted, rows, PERIODS[freq].many, wanted <= _YEARS * PERIODS[freq].per_year)
 
 
 def _played(claim: Claim, role: str, table: pd.DataFrame) -> str | None:
