@@ -49,6 +49,8 @@ class Opened:
     ----------
     frame : narwhals.LazyFrame
         Needed columns only.
+    present : tuple of str
+        Their names.
     parts : tuple of (str, narwhals.LazyFrame)
         Path and rows of each file, or no path and the one table, as they came: to say where a problem lies.
     names : tuple of str
@@ -62,6 +64,7 @@ class Opened:
     """
 
     frame: nw.LazyFrame[Any]
+    present: tuple[str, ...]
     parts: Parts
     names: tuple[str, ...]
     roots: tuple[str, ...]
@@ -70,8 +73,7 @@ class Opened:
 
     def column(self, asked: str | nw.Expr) -> nw.Expr:
         """A column as it came: by its place, since a name may be a pattern to an engine."""
-        names = self.frame.collect_schema().names()
-        return nw.nth(names.index(asked)) if isinstance(asked, str) else asked
+        return nw.nth(self.present.index(asked)) if isinstance(asked, str) else asked
 
     def number(self, asked: str | nw.Expr) -> nw.Expr:
         """The same as a float."""
@@ -148,13 +150,23 @@ def open_rows(
         frame = _narrow(data, needed, numbers)
         small = not isinstance(data, nw.LazyFrame) and len(data) <= FEW
         parts = (("", frame),)
-        types = [frame.collect_schema()]
-    suspect = [name for name in numbers if any(_is_text(schema.get(name)) for schema in types)]
+        types = []
+    found = frame.collect_schema()
+    suspect = [name for name in numbers if any(_is_text(each.get(name)) for each in types or [found])]
     check_text(parts, suspect)
-    _check_types(frame.collect_schema(), numbers, keys)
+    _check_types(found, numbers, keys)
     guessed = files is not None and any(f.is_csv for f in files)
-    text = [n for n, dtype in frame.collect_schema().items() if dtype == nw.Float64] if guessed else []
-    return Opened(frame=frame, parts=parts, names=names, roots=tuple(roots), parsed=tuple(text), small=small)
+    text = [n for n, dtype in found.items() if dtype == nw.Float64] if guessed else []
+    present = tuple(found.names())
+    return Opened(
+        frame=frame,
+        present=present,
+        parts=parts,
+        names=names,
+        roots=tuple(roots),
+        parsed=tuple(text),
+        small=small,
+    )
 
 
 def says_simulated(data: Any) -> bool:
