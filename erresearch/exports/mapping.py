@@ -35,8 +35,8 @@ class Settings:
     ----------
     tz : str or None
         Zone of clocks for which neither the file nor a rule of the platform says one.
-    decimal, dayfirst, currency : optional
-        Decimal sign, order of numeric dates, the one currency to keep.
+    decimal, currency : optional
+        Decimal sign, the one currency to keep.
     exported_at : datetime.date or None
         Day of the export.
     since : datetime.date or str
@@ -70,7 +70,6 @@ class Settings:
 
     tz: str | None = None
     decimal: str | None = None
-    dayfirst: bool | None = None
     currency: str | None = None
     exported_at: dt.date | None = None
     since: dt.date | str = ""
@@ -94,11 +93,6 @@ class Settings:
         """Refuse a currency that is none."""
         if self.currency:
             refuse_no_currency(self.currency)
-
-    @property
-    def order(self) -> str:
-        """Order of numeric dates, where the caller says it."""
-        return self.dates if self.dayfirst is None else "DMY" if self.dayfirst else "MDY"
 
 
 def read_mapping(
@@ -189,7 +183,7 @@ def read_mapping(
         if until is not None:
             # figures of a range are those of its last day
             read = {"exported_at": until, **read, "until": until}
-    given = {name for name in ("decimal", "currency", "exported_at") if getattr(settings, name) is not None}
+    given = {name for name in ("decimal", "currency", "dates", "exported_at") if getattr(settings, name)}
     settings = replace(settings, **{name: value for name, value in read.items() if name not in given})
     return settings, _layout(table) if "columns" in table else None
 

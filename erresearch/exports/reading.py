@@ -131,7 +131,8 @@ def read_export(
     2 rows in = 2 used + 0 totals + 0 error rows + 0 rejected + 0 out of scope
     """
     _check_arguments(decimal, tz)
-    settings = Settings(tz=tz, decimal=decimal, dayfirst=dayfirst, currency=currency)
+    order = "" if dayfirst is None else "DMY" if dayfirst else "MDY"
+    settings = Settings(tz=tz, decimal=decimal, dates=order, currency=currency)
     settings, layout = read_mapping(mapping, settings)
     return _read(open_bundle(path, encoding=encoding, strict=strict), settings, layout, platform)
 

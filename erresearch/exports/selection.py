@@ -562,7 +562,7 @@ def agreed_settings(tables: Sequence[Table], settings: Settings, log: ReadLog) -
     DataError
         If two tables tell different orders.
     """
-    if settings.dayfirst is not None or settings.dates:
+    if settings.dates:
         return settings
     registry = load_registry()
     told: dict[str, str] = {}

@@ -109,7 +109,7 @@ def times_of(drafted: Draft, target: str, settings: Settings, log: ReadLog, *, r
     erresearch.exports.dates.parse_times : The same of bare cells.
     """
     column = drafted.column(target, log)
-    times = parse_times(column, order=settings.order or drafted.layout.dates, fixed=bool(settings.order))
+    times = parse_times(column, order=settings.dates or drafted.layout.dates, fixed=bool(settings.dates))
     if refuse:
         fix = "write them as 2026-01-31"
         if column.cells.str.contains(r"(?i)^\s*(\d{4}\W*Q[1-4]|Q[1-4]\W*\d{4})\s*$").any():
