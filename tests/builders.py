@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from erresearch.errors import ErresearchError
+from erresearch.exports import Export, read_export
 from erresearch.results import Estimate, StudentT
 from erresearch.worlds import simulate_panel
 
@@ -22,6 +24,16 @@ ENGINES = ["pandas", "polars", "arrow", "polars lazy", "duckdb"]
 EAGER = ENGINES[:3]
 MONDAY = dt.date(2025, 1, 6)
 ROOT = Path(__file__).resolve().parents[1]
+FILES = ROOT / "tests" / "exports" / "files"
+
+
+@functools.cache
+def export_of(name: str) -> Export | str:
+    """A fixture as read without a word about it, or what is said where it asks for one; read once, and only looked at."""
+    try:
+        return read_export(FILES / name)
+    except ErresearchError as error:
+        return str(error)
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from builders import script
+from builders import export_of, script
 
 from erresearch.errors import ErresearchError
 from erresearch.exports import Export, inspect_export, platforms, read_export
@@ -114,7 +114,7 @@ def test_the_fixtures_are_what_their_script_writes():
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_fixture_is_recognised_and_every_row_accounted_for(name: str):
-    export = read_export(FILES / name)
+    export = export_of(name)
     account = export.accounting
     assert (
         export.format,
@@ -132,7 +132,7 @@ def test_a_fixture_is_recognised_and_every_row_accounted_for(name: str):
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_no_personal_word_of_a_fixture_reaches_the_rows(name: str):
-    text = read_export(FILES / name).rows.to_csv()
+    text = export_of(name).rows.to_csv()
     for word in ("@example.org", "Buyer", "203.0.113.66", "Ann Example", "Doe", "+1 555", "soap, candles"):
         assert word not in text
 
@@ -199,7 +199,7 @@ def test_no_flow_is_read_as_a_stock():
 
 
 def test_instagram_times_come_from_the_address_and_agree_with_the_pacific_clock():
-    export = read_export(FILES / "meta_ig_posts.csv")
+    export = export_of("meta_ig_posts.csv")
     moments = pd.to_datetime(pd.Series(MAKERS.MOMENTS), utc=True)
     assert export.rows["published_at"].tolist() == moments.tolist()
     assert set(export.rows["time_source"]) == {"decoded-from-id"}
@@ -222,12 +222,12 @@ def test_languages_and_stories_give_the_same_moments(name: str):
 
 
 def test_german_thousands_are_whole():
-    export = read_export(FILES / "meta_ig_posts_de.csv")
+    export = export_of("meta_ig_posts_de.csv")
     assert export.rows["views"].tolist() == [1200, 1201, 1202, 1203, 1204]
 
 
 def test_facebook_is_moved_from_the_pacific_clock():
-    export = read_export(FILES / "meta_fb_posts_2026.csv")
+    export = export_of("meta_fb_posts_2026.csv")
     assert (
         export.rows["published_at"].tolist()
         == pd.to_datetime(pd.Series(MAKERS.MOMENTS[:8]), utc=True).tolist()
@@ -238,7 +238,7 @@ def test_facebook_is_moved_from_the_pacific_clock():
 
 
 def test_figures_by_post_and_day_add_up_to_posts_on_request():
-    daily = read_export(FILES / "meta_fb_daily.csv")
+    daily = export_of("meta_fb_daily.csv")
     posts = read_export(FILES / "meta_fb_daily.csv", mapping={"per_post": True})
     assert (daily.kind, posts.kind) == ("daily", "posts")
     assert daily.rows["likes"].sum() == posts.rows["likes"].sum()
@@ -247,7 +247,7 @@ def test_figures_by_post_and_day_add_up_to_posts_on_request():
 
 
 def test_reach_of_two_networks_is_never_added_up():
-    both = read_export(FILES / "Reach.csv")
+    both = export_of("Reach.csv")
     assert both.rows.groupby("platform")["reach"].sum().to_dict() == {
         "facebook": sum(2700 + 13 * n for n in range(9)),
         "instagram": sum(30 + 13 * n for n in range(9)),
@@ -266,17 +266,17 @@ def test_a_stock_of_followers_is_read_from_the_audience():
 
 
 def test_old_facebook_keeps_likes_on_a_second_sheet():
-    export = read_export(FILES / "facebook_insights.xls")
+    export = export_of("facebook_insights.xls")
     assert export.rows.set_index("post_id")["likes"].to_dict() == {"700_0": 10, "700_1": 11, "700_2": 12}
-    paid = read_export(FILES / "facebook_insights.csv").rows
+    paid = export_of("facebook_insights.csv").rows
     assert paid["is_paid"].fillna(False).sum() == 1
 
 
 def test_tiktok_years_come_from_the_ids_and_from_the_end_of_the_series():
-    posts = read_export(FILES / "Content.csv")
+    posts = export_of("Content.csv")
     assert posts.rows["published_at"].dt.date.tolist() == [moment.date() for moment in MAKERS.TIKTOK]
     assert posts.exported_at == dt.date(2026, 2, 28)
-    series = read_export(FILES / "FollowerHistory_2026-01-19.csv").rows
+    series = export_of("FollowerHistory_2026-01-19.csv").rows
     assert series["date"].tolist() == pd.date_range("2025-12-10", periods=40).tolist()
     assert series["followers"].isna().sum() == 5  # "undefined"
     assert series["followers"].iloc[-1] == 30 + 9 * 39
@@ -291,7 +291,7 @@ def test_posts_of_x_have_the_second_of_their_id():
 
 
 def test_lists_side_by_side_are_one_list_of_posts():
-    rows = read_export(FILES / "linkedin_creator.xlsx").rows.set_index("post_id")
+    rows = export_of("linkedin_creator.xlsx").rows.set_index("post_id")
     assert rows.loc[
         "https://www.linkedin.com/feed/update/urn:li:share:0", ["engagements_reported", "impressions"]
     ].tolist() == [90, 900]
@@ -299,7 +299,7 @@ def test_lists_side_by_side_are_one_list_of_posts():
 
 
 def test_crowdtangle_adds_the_reactions_and_reads_its_zone():
-    rows = read_export(FILES / "crowdtangle_fb.csv").rows
+    rows = export_of("crowdtangle_fb.csv").rows
     assert rows["likes"].eq(1000 + 40 + 10 + 5 + 4 + 3 + 2).all()
     assert str(rows["published_at"].iloc[0]) == "2021-07-06 20:45:20+00:00"
     assert rows["followers"].isna().tolist() == [True, False, False, False, False]
@@ -307,30 +307,30 @@ def test_crowdtangle_adds_the_reactions_and_reads_its_zone():
 
 
 def test_google_analytics_counts_days_from_its_start():
-    multi = read_export(FILES / "ga4_multi.csv").rows
+    multi = export_of("ga4_multi.csv").rows
     assert (
         multi[multi["outcome"] == "revenue"]["date"].tolist()
         == pd.date_range("2026-01-01", periods=10).tolist()
     )
     assert multi[multi["outcome"] == "revenue"]["value"].sum() == sum(10.5 + n for n in range(10))
-    daily = read_export(FILES / "ga4_daily.csv")
+    daily = export_of("ga4_daily.csv")
     assert value(daily, "value", outcome="events", date=pd.Timestamp("2026-01-03")) == 900 - 14
     assert set(daily.rows["entity"]) == {"maple.example - GA4"}
 
 
 def test_advertising_has_its_grain_and_currency():
-    ranged = read_export(FILES / "google_ads_tab.csv")
+    ranged = export_of("google_ads_tab.csv")
     assert set(ranged.rows["grain"]) == {"range"}
     assert any(caution.code == "one row per range" for caution in ranged.warnings)
     assert ranged.rows["date_end"].iloc[0] == pd.Timestamp("2026-02-23")
-    assert set(read_export(FILES / "meta_ads_daily.csv").rows["grain"]) == {"day"}
-    months = read_export(FILES / "meta_ads_months.csv").rows
+    assert set(export_of("meta_ads_daily.csv").rows["grain"]) == {"day"}
+    months = export_of("meta_ads_months.csv").rows
     assert set(months["grain"]) == {"month"}
     assert months["currency"].tolist() == ["EUR", "EUR"]
 
 
 def test_a_shop_counts_orders_once_and_refunds_apart():
-    export = read_export(FILES / "orders_export.csv")
+    export = export_of("orders_export.csv")
     revenue = export.rows[export.rows["outcome"] == "revenue"]
     by_kind = revenue.groupby("kind")["value"].sum().round(2).to_dict()
     assert by_kind == {
@@ -340,14 +340,14 @@ def test_a_shop_counts_orders_once_and_refunds_apart():
         "sale": pytest.approx(sum(50.06 + i for i in (0, 1, 2, 3, 4, 6, 7))),
     }
     assert (export.rows["outcome"] == "orders").sum() == 10
-    damaged = read_export(FILES / "orders_export_damaged.csv")
+    damaged = export_of("orders_export_damaged.csv")
     pd.testing.assert_frame_equal(
         damaged.rows.drop(columns="source_row"), export.rows.drop(columns="source_row"), check_exact=True
     )
 
 
 def test_payments_are_one_currency_and_failed_ones_no_sale():
-    export = read_export(FILES / "payments_currencies.csv")
+    export = export_of("payments_currencies.csv")
     assert set(export.rows.loc[export.rows["outcome"] == "revenue", "currency"]) == {"THB"}
     kinds = export.rows[export.rows["outcome"] == "revenue"]["kind"].value_counts().to_dict()
     assert kinds == {"sale": 9, "failed": 3, "refund": 1}
@@ -360,7 +360,7 @@ def test_payments_are_one_currency_and_failed_ones_no_sale():
 
 
 def test_days_of_payments_follow_the_zone_asked_for():
-    utc = read_export(FILES / "unified_payments.csv").rows
+    utc = export_of("unified_payments.csv").rows
     west = read_export(FILES / "unified_payments.csv", tz="America/New_York").rows
     assert (utc["at"].sort_values().tolist()) == west["at"].sort_values().tolist()
     sale = utc[utc["outcome"] == "orders"].set_index("order_id")["date"]
@@ -369,14 +369,14 @@ def test_days_of_payments_follow_the_zone_asked_for():
 
 
 def test_surveys_keep_the_score_and_hash_the_person():
-    export = read_export(FILES / "surveymonkey.csv")
+    export = export_of("surveymonkey.csv")
     assert export.rows["score"].tolist() == [10, 9, 0, 7, 8, 10]
     assert export.rows["respondent"].str.fullmatch("[0-9a-f]{16}").all()
-    assert read_export(FILES / "qualtrics.csv").rows["score"].between(0, 10).all()
+    assert export_of("qualtrics.csv").rows["score"].between(0, 10).all()
 
 
 def test_the_score_of_a_survey_is_named_among_its_columns():
-    export = read_export(FILES / "typeform.csv")
+    export = export_of("typeform.csv")
     header = export.columns["score"]
     assert any(guess.name == "score" and header[:20] in guess.value for guess in export.guesses)
     assert not any("not read" in note and header in note for note in export.notes)

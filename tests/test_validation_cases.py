@@ -8,7 +8,6 @@ kind) can meet. What needs two tables on one calendar is tested where they are j
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from builders import script
+from builders import export_of, script
 
 from erresearch.errors import ErresearchError
 from erresearch.exports import Export, combine_exports, inspect_export, read_export
@@ -102,7 +101,7 @@ def test_F1_an_empty_file(write: Write):
 
 def test_F2_headers_without_rows(write: Write):
     fails(write(MAKERS.table([MAKERS.YT_HEAD])), "has headers but no rows")
-    multi = read_export(FILES / "ga4_multi.csv")
+    multi = export_of("ga4_multi.csv")
     assert any("has no rows" in note for note in multi.notes)
 
 
@@ -113,13 +112,13 @@ def test_F3_the_words_no_data_available(write: Write):
 
 
 def test_F4_utf16_with_the_name_of_a_csv():
-    export = read_export(FILES / "google_ads_tab.csv")
+    export = export_of("google_ads_tab.csv")
     assert any("UTF-16" in note for note in export.notes)
     assert export.accounting.used == 2
 
 
 def test_F5_a_byte_order_mark_before_the_first_header():
-    export = read_export(FILES / "meta_ig_posts.csv")
+    export = export_of("meta_ig_posts.csv")
     assert any("byte order mark" in note for note in export.notes)
     assert export.columns["post_id"] == "Post ID"
 
@@ -156,9 +155,9 @@ def test_F8_a_first_line_that_states_the_delimiter(write: Write):
 
 
 def test_F9_lines_above_the_header(write: Write):
-    export = read_export(FILES / "google_ads.csv")
+    export = export_of("google_ads.csv")
     assert any("the header is on row 3" in note for note in export.notes)
-    assert any("the header is on row 5" in note for note in read_export(FILES / "fanpage_karma.xlsx").notes)
+    assert any("the header is on row 5" in note for note in export_of("fanpage_karma.xlsx").notes)
     head = MAKERS.YT_HEAD
     other = ["Content", "Video title", "Video publish time", "Views", "Likes", "Impressions", *head[6:]]
     other = [*head[:-1], head[-1].upper()]
@@ -169,7 +168,7 @@ def test_F9_lines_above_the_header(write: Write):
 
 
 def test_F10_several_tables_in_one_file(write: Write):
-    both = read_export(FILES / "Reach.csv")
+    both = export_of("Reach.csv")
     assert "must not be added up" in caution(both, "several networks")
     assert both.rows.groupby("platform").size().to_dict() == {"facebook": 9, "instagram": 9}
     fails(FILES / "Reach.csv", "must not be added up", strict=True)
@@ -183,11 +182,11 @@ def test_F10_several_tables_in_one_file(write: Write):
 
 
 def test_F11_every_row_in_one_pair_of_quotation_marks(write: Write):
-    export = read_export(FILES / "orders_export_damaged.csv")
+    export = export_of("orders_export_damaged.csv")
     assert "damaged by a spreadsheet (whole lines in quotation marks), repaired" in caution(
         export, "repaired"
     )
-    assert export.accounting.rows_in == read_export(FILES / "orders_export.csv").accounting.rows_in
+    assert export.accounting.rows_in == export_of("orders_export.csv").accounting.rows_in
     broken = (FILES / "orders_export_damaged.csv").read_bytes().split(b"\r\n")
     broken[2] = broken[2].replace(b",", b"", 1)
     fails(write(b"\r\n".join(broken)), "cannot be repaired: rows have different widths: 1 of 20 rows, row 3")
@@ -203,7 +202,7 @@ def test_F12_the_wrong_delimiter(write: Write):
 
 
 def test_F13_line_ends_and_a_lonely_quotation_mark(write: Write):
-    assert len(read_export(FILES / "meta_fb_posts_2026.csv").rows) == 8  # captions of several lines
+    assert len(export_of("meta_fb_posts_2026.csv").rows) == 8  # captions of several lines
     text = MAKERS.table(rows())
     fails(write(text.replace("p4,", '"p4,')), r"row 6: a quotation mark is not closed", mapping=own())
     long = MAKERS.table(rows(28) * 4)
@@ -223,14 +222,14 @@ def test_F14_rows_of_another_width(write: Write):
 
 
 def test_F15_the_bytes_decide_not_the_name(write: Write):
-    assert read_export(FILES / "web_page.xls").format == "youtube-totals"
-    assert any("web page" in note for note in read_export(FILES / "web_page.xls").notes)
+    assert export_of("web_page.xls").format == "youtube-totals"
+    assert any("web page" in note for note in export_of("web_page.xls").notes)
     assert any(
         "plain text" in n for n in read_export(write("Date,Views\n2026-01-01,5\n", name="Totals.xls")).notes
     )
     workbook = (FILES / "meta_ads_total_first.xlsx").read_bytes()
     assert any("in spite of its name" in n for n in read_export(write(workbook, name="ads.csv")).notes)
-    archive = read_export(FILES / "youtube.zip")
+    archive = export_of("youtube.zip")
     assert archive.format == "youtube-content"
     assert any("youtube-totals" in note for note in archive.notes)
     assert read_export(FILES / "youtube.zip", platform="youtube-totals").kind == "daily"
@@ -270,12 +269,12 @@ def test_F17_two_exports_of_the_same_posts(write: Write):
     with pytest.raises(ErresearchError, match="there is nothing to combine"):
         combine_exports([])
     with pytest.raises(ErresearchError, match="exports of different kinds"):
-        combine_exports([first, read_export(FILES / "Totals.csv")])
+        combine_exports([first, export_of("Totals.csv")])
 
 
 def test_F17_figures_of_one_day_in_several_files_are_no_repeats():
     """Meta gives reach and follows of the same days in two files: neither may push the other out."""
-    reach, follows = read_export(FILES / "Reach.csv"), read_export(FILES / "Follows.csv")
+    reach, follows = export_of("Reach.csv"), export_of("Follows.csv")
     both = combine_exports([reach, follows])
     assert both.accounting.rejected == 0
     assert both.rows["reach"].sum() == reach.rows["reach"].sum()
@@ -308,10 +307,10 @@ def test_F20_a_large_file_reads_the_same_as_a_small_one(write: Write, monkeypatc
     from erresearch.exports import delimited
 
     names = [path.name for path in FILES.iterdir() if path.suffix == ".csv"]
-    slow = {name: _once(FILES / name) for name in names}
+    slow = {name: export_of(name) for name in names}
     monkeypatch.setattr(delimited, "FAST", 0)
     for name in names:
-        fast = _read_or_say(FILES / name)
+        fast = export_of.__wrapped__(name)
         if isinstance(slow[name], str):
             assert fast == slow[name], name
             continue
@@ -320,17 +319,6 @@ def test_F20_a_large_file_reads_the_same_as_a_small_one(write: Write, monkeypatc
         pd.testing.assert_frame_equal(fast.rows.drop(columns=drop), slow[name].rows.drop(columns=drop))
         assert fast.accounting == slow[name].accounting, name
         assert fast.warnings == slow[name].warnings, name
-
-
-def _read_or_say(path: Path) -> Export | str:
-    try:
-        return read_export(path)
-    except ErresearchError as error:
-        return str(error)
-
-
-#: Each file read once for all tests that read it without options.
-_once = functools.cache(_read_or_say)
 
 
 # ── the headers ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -350,12 +338,12 @@ def test_H2_capitals_drift(write: Write):
     text = (FILES / "meta_fb_posts_2026.csv").read_text("utf-8-sig")
     head, body = text.split("\n", 1)
     shouted = read_export(write(head.upper() + "\n" + body))
-    usual = read_export(FILES / "meta_fb_posts_2026.csv")
+    usual = export_of("meta_fb_posts_2026.csv")
     pd.testing.assert_frame_equal(shouted.rows, usual.rows)
 
 
 def test_H3_headers_that_differ_only_in_case(write: Write):
-    export = read_export(FILES / "fanpage_karma.xlsx")
+    export = export_of("fanpage_karma.xlsx")
     assert export.columns["network"] == "Network"
     table = [["Date", "Views", "Views"], ["2026-01-01", 5, 5], ["2026-01-02", 6, 6]]
     assert read_export(write(table)).rows["views"].tolist() == [5, 6]
@@ -391,8 +379,8 @@ def test_H6_a_column_that_is_needed_is_missing(write: Write):
 
 
 def test_H7_a_figure_changes_its_name():
-    old = read_export(FILES / "Dec-01-2023_Mar-01-2024_100.csv")
-    new = read_export(FILES / "meta_fb_posts_2026.csv")
+    old = export_of("Dec-01-2023_Mar-01-2024_100.csv")
+    new = export_of("meta_fb_posts_2026.csv")
     both = combine_exports([old, new])
     assert "the definition of exposure changes on 2026-01-05: impressions and views" in caution(
         both, "changed definition"
@@ -402,7 +390,7 @@ def test_H7_a_figure_changes_its_name():
 
 
 def test_H8_a_flow_that_looks_like_a_stock(write: Write):
-    assert "followers" not in read_export(FILES / "meta_ig_posts_es.csv").rows.columns
+    assert "followers" not in export_of("meta_ig_posts_es.csv").rows.columns
     mapping = own("reach", zone="UTC")
     mapping["columns"]["followers"] = "likes"  # type: ignore[index]
     fails(
@@ -415,12 +403,12 @@ def test_H8_a_flow_that_looks_like_a_stock(write: Write):
 
 
 def test_H9_headers_without_a_meaning_are_named_and_left():
-    export = read_export(FILES / "Dec-01-2023_Mar-01-2024_100.csv")
+    export = export_of("Dec-01-2023_Mar-01-2024_100.csv")
     assert any("not read: " in note and "'IMPRESSION:UNIQUE_USERS'" in note for note in export.notes)
 
 
 def test_H10_a_currency_in_the_header(write: Write):
-    assert set(read_export(FILES / "meta_ads_total_first.xlsx").rows["currency"]) == {"UAH"}
+    assert set(export_of("meta_ads_total_first.xlsx").rows["currency"]) == {"UAH"}
     head = [
         "Reporting starts",
         "Reporting ends",
@@ -439,10 +427,10 @@ def test_H10_a_currency_in_the_header(write: Write):
 
 
 def test_H11_rows_of_headers(write: Write):
-    assert len(read_export(FILES / "qualtrics.csv").rows) == 10
-    assert len(read_export(FILES / "qualtrics_legacy.csv").rows) == 6
-    assert len(read_export(FILES / "surveymonkey.csv").rows) == 6
-    assert len(read_export(FILES / "facebook_insights.csv").rows) == 4
+    assert len(export_of("qualtrics.csv").rows) == 10
+    assert len(export_of("qualtrics_legacy.csv").rows) == 6
+    assert len(export_of("surveymonkey.csv").rows) == 6
+    assert len(export_of("facebook_insights.csv").rows) == 4
     lines = (FILES / "qualtrics.csv").read_text().split("\n")
     lines[2] = lines[2].replace("ImportId", "Imported")
     fails(
@@ -516,7 +504,7 @@ def test_H15_the_example_in_the_readme_is_read(tmp_path: Path):
 
 
 def test_T1_ids_that_a_spreadsheet_rounded(write: Write):
-    export = read_export(FILES / "tweet_activity_resaved.csv")
+    export = export_of("tweet_activity_resaved.csv")
     assert "rounded 5 ids to 1 different ones" in caution(export, "ids rounded")
     assert export.rows["post_id"].is_unique
     fails(
@@ -527,7 +515,7 @@ def test_T1_ids_that_a_spreadsheet_rounded(write: Write):
 
 
 def test_T2_long_ids_keep_every_digit():
-    export = read_export(FILES / "account_analytics_content.csv")
+    export = export_of("account_analytics_content.csv")
     assert export.rows["post_id"].iloc[0] == MAKERS.tweet_id(MAKERS.MOMENTS[0])
     assert pd.api.types.is_string_dtype(export.rows["post_id"])
 
@@ -665,7 +653,7 @@ def test_T11_dates_that_do_not_say_their_order(write: Write):
         0
     ] == pd.Timestamp("2025-01-04", tz="UTC")
     assert (
-        read_export(FILES / "meta_fb_posts_2026.csv").rows["published_at"].dt.month.eq(1).all()
+        export_of("meta_fb_posts_2026.csv").rows["published_at"].dt.month.eq(1).all()
     )  # a rule of the platform
     fails(
         write(rows(when=lambda i: "13/01/2025" if i % 2 else "01/13/2025")),
@@ -675,7 +663,7 @@ def test_T11_dates_that_do_not_say_their_order(write: Write):
 
 
 def test_T12_dates_without_a_year(write: Write):
-    assert read_export(FILES / "Content.csv").rows["published_at"].dt.year.tolist() == [
+    assert export_of("Content.csv").rows["published_at"].dt.year.tolist() == [
         2025,
         2025,
         2025,
@@ -708,7 +696,7 @@ def test_T13_names_of_months(write: Write, cell: str, day: str):
 
 
 def test_T14_an_index_instead_of_a_date(write: Write):
-    export = read_export(FILES / "ga4_es.csv")
+    export = export_of("ga4_es.csv")
     assert export.rows["date"].tolist() == pd.date_range("2026-01-01", periods=10).tolist()
     month = read_export(
         write("# Start date: 20250101\n# End date: 20250430\nYear month,Sessions\n202503,5\n202504,6\n")
@@ -723,7 +711,7 @@ def test_T14_an_index_instead_of_a_date(write: Write):
 
 
 def test_T15_ranges_and_lifetimes(write: Write):
-    export = read_export(FILES / "meta_ads_months.csv")
+    export = export_of("meta_ads_months.csv")
     assert export.rows[["date", "date_end", "grain"]].iloc[0].tolist() == [
         pd.Timestamp("2026-01-01"),
         pd.Timestamp("2026-01-28"),
@@ -737,7 +725,7 @@ def test_T15_ranges_and_lifetimes(write: Write):
 
 
 def test_T16_minutes_that_are_the_month():
-    export = read_export(FILES / "Dec-01-2023_Mar-01-2024_100.csv")
+    export = export_of("Dec-01-2023_Mar-01-2024_100.csv")
     assert "in every row the minutes equal the month, a known fault of Meta's exports" in caution(
         export, "minutes are the month"
     )
@@ -844,11 +832,11 @@ def test_S1_rows_that_sum_others(write: Write):
     table[0][10] = 99999
     export = read_export(write(MAKERS.table([MAKERS.YT_HEAD, *table])))
     assert "do not add up to the platform's row of totals (views to 20%)" in caution(export, "totals")
-    assert "totals" not in codes(read_export(FILES / "youtube_table.csv"))
+    assert "totals" not in codes(export_of("youtube_table.csv"))
 
 
 def test_S2_rows_in_which_the_platform_failed():
-    export = read_export(FILES / "Dec-01-2023_Mar-01-2024_100.csv")
+    export = export_of("Dec-01-2023_Mar-01-2024_100.csv")
     assert export.accounting.error_rows == 2
     assert "(rows 5, 15)" in caution(export, "error_rows")
 
@@ -867,14 +855,14 @@ def test_S3_the_same_post_twice(write: Write):
 
 
 def test_S4_rows_by_post_and_day_are_no_posts():
-    export = read_export(FILES / "meta_fb_daily.csv")
+    export = export_of("meta_fb_daily.csv")
     assert export.kind == "daily"
     assert "15 rows of 3 posts, one per post and day" in caution(export, "one row per post and day")
     assert read_export(FILES / "meta_fb_daily.csv", mapping={"per_post": True}).kind == "posts"
 
 
 def test_S5_zeros_of_before_the_post_existed():
-    export = read_export(FILES / "meta_fb_daily.csv")
+    export = export_of("meta_fb_daily.csv")
     assert export.accounting.reasons["days before the post existed"] == 6
     assert (
         export.rows["date"]
@@ -883,25 +871,25 @@ def test_S5_zeros_of_before_the_post_existed():
 
 
 def test_S6_posts_of_other_accounts():
-    export = read_export(FILES / "meta_ig_posts.csv")
+    export = export_of("meta_ig_posts.csv")
     assert "1 of 12 posts belong to other accounts" in caution(export, "other accounts")
     assert export.rows["collaboration"].sum() == 1
 
 
 def test_S7_posts_on_both_networks():
-    export = read_export(FILES / "meta_fb_posts_2026.csv")
+    export = export_of("meta_fb_posts_2026.csv")
     assert "1 posts were also published on the sister network" in caution(export, "crosspost")
     assert export.rows["is_crosspost"].sum() == 1
 
 
 def test_S8_posts_that_were_advertised():
-    export = read_export(FILES / "meta_fb_split.csv")
+    export = export_of("meta_fb_split.csv")
     assert export.rows["is_paid"].sum() == 1
     assert "spending confounds" in caution(export, "paid")
 
 
 def test_S9_kinds_of_post():
-    export = read_export(FILES / "meta_fb_posts_2026.csv")
+    export = export_of("meta_fb_posts_2026.csv")
     assert any("2 kinds of post (image, video)" in note for note in export.notes)
 
 
@@ -934,7 +922,7 @@ def test_S11_views_without_reach(write: Write):
 
 
 def test_S12_sums_of_reactions_that_differ():
-    export = read_export(FILES / "account_analytics_content.csv")
+    export = export_of("account_analytics_content.csv")
     assert any(
         "own sum of reactions differs from likes + comments + shares in 8 of 8 rows" in note
         for note in export.notes
@@ -943,7 +931,7 @@ def test_S12_sums_of_reactions_that_differ():
 
 
 def test_S13_a_rate_of_unknown_formula():
-    export = read_export(FILES / "tweet_activity_metrics_maplemoss.csv")
+    export = export_of("tweet_activity_metrics_maplemoss.csv")
     assert "er_reported" in export.rows.columns
     assert any("its formula is not stated, so it is not used" in note for note in export.notes)
 
@@ -973,8 +961,8 @@ def test_S16_one_follower_count_for_all(write: Write):
 
 
 def test_S17_people_are_not_added_up():
-    assert any("reach counts people" in note for note in read_export(FILES / "Reach.csv").notes)
-    assert any("users count people" in note for note in read_export(FILES / "ga4_daily.csv").notes)
+    assert any("reach counts people" in note for note in export_of("Reach.csv").notes)
+    assert any("users count people" in note for note in export_of("ga4_daily.csv").notes)
 
 
 def test_S19_scores_on_another_scale(write: Write):
@@ -1020,7 +1008,7 @@ def test_S19_the_question_is_not_guessed(write: Write):
 
 
 def test_S20_trial_runs_unfinished_and_repeated_answers(write: Write):
-    export = read_export(FILES / "qualtrics.csv")
+    export = export_of("qualtrics.csv")
     assert dict(export.accounting.reasons) == {"trial runs (preview)": 1, "answers that were not finished": 1}
     lines = (FILES / "typeform.csv").read_text().split("\n")
     again = read_export(write("\n".join([*lines[:-1], lines[3], ""])))
@@ -1028,16 +1016,14 @@ def test_S20_trial_runs_unfinished_and_repeated_answers(write: Write):
 
 
 def test_S21_what_was_deleted_is_not_there():
-    assert any(
-        "lists the posts that still exist" in note for note in read_export(FILES / "Content.csv").notes
-    )
+    assert any("lists the posts that still exist" in note for note in export_of("Content.csv").notes)
 
 
 # ── outcomes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_O1_one_row_per_line_item(write: Write):
-    export = read_export(FILES / "orders_export.csv")
+    export = export_of("orders_export.csv")
     assert export.accounting.reasons["further line items of an order that is counted"] == 9
     table = [list(row) for row in MAKERS.shopify_rows()]
     (extra,) = [row for row in table if row[0] == "#1001" and row[11] == ""]
@@ -1049,11 +1035,11 @@ def test_O1_one_row_per_line_item(write: Write):
 
 
 def test_O2_payments_that_failed_are_no_sales():
-    export = read_export(FILES / "unified_payments.csv")
+    export = export_of("unified_payments.csv")
     assert any("8 Paid, 3 Failed, 1 Refunded" in note for note in export.notes)
     sales = export.rows[(export.rows["outcome"] == "revenue") & (export.rows["kind"] == "sale")]
     assert sales["value"].sum() == 9 * 8.0
-    woo = read_export(FILES / "woocommerce.csv").rows
+    woo = export_of("woocommerce.csv").rows
     assert woo[woo["outcome"] == "orders"]["kind"].value_counts().to_dict() == {
         "sale": 3,
         "cancelled": 1,
@@ -1063,14 +1049,14 @@ def test_O2_payments_that_failed_are_no_sales():
 
 
 def test_O3_refunds_on_their_own_day():
-    stripe = read_export(FILES / "unified_payments.csv")
+    stripe = export_of("unified_payments.csv")
     assert any(
         "1 refunds are rows of their own, negative, on the day of the refund" in note for note in stripe.notes
     )
-    shop = read_export(FILES / "orders_export.csv")
+    shop = export_of("orders_export.csv")
     assert any("on the day of the order, as the file has no other" in note for note in shop.notes)
     assert (shop.rows[shop.rows["kind"] == "refund"]["value"] < 0).all()
-    sales = read_export(FILES / "shopify_sales.csv").rows
+    sales = export_of("shopify_sales.csv").rows
     assert sales[sales["outcome"] == "returns"]["value"].max() <= 0
 
 
@@ -1085,11 +1071,11 @@ def test_O4_several_currencies(write: Write):
 
 
 def test_O5_which_money_it_is():
-    assert any("revenue is column 'Total'" in note for note in read_export(FILES / "orders_export.csv").notes)
+    assert any("revenue is column 'Total'" in note for note in export_of("orders_export.csv").notes)
 
 
 def test_O6_deals_that_are_not_won(write: Write):
-    export = read_export(FILES / "hubspot-crm-exports-deals.csv")
+    export = export_of("hubspot-crm-exports-deals.csv")
     assert export.accounting.used == 2
     assert dict(export.accounting.reasons) == {"a state that does not count as sold": 2, "deals lost": 1}
     won = read_export(FILES / "hubspot-crm-exports-deals.csv", mapping={"won": ["Contract sent"]})
@@ -1104,7 +1090,7 @@ def test_O6_deals_that_are_not_won(write: Write):
 
 
 def test_O7_results_that_the_seller_credits_to_itself():
-    text = caution(read_export(FILES / "meta_ads_daily.csv"), "circular outcome")
+    text = caution(export_of("meta_ads_daily.csv"), "circular outcome")
     assert "already credited to the advertising by its seller" in text
 
 
@@ -1119,11 +1105,11 @@ def test_O8_rates_where_counts_are_needed(write: Write):
 
 
 def test_O9_what_analytics_leaves_out():
-    assert any("thresholds, samples" in note for note in read_export(FILES / "ga4_daily.csv").notes)
+    assert any("thresholds, samples" in note for note in export_of("ga4_daily.csv").notes)
 
 
 def test_O10_personal_columns_are_not_loaded(write: Write):
-    export = read_export(FILES / "orders_export.csv")
+    export = export_of("orders_export.csv")
     assert {"Email", "Billing Name", "Billing Phone", "Shipping Name", "Phone"} <= set(export.dropped_columns)
     assert "personal columns not loaded: Email" in str(export)
     joined = read_export(FILES / "orders_export.csv", mapping={"hash": ["Email"], "keep": ["Vendor"]})
@@ -1153,7 +1139,7 @@ def test_strict_turns_every_warning_into_an_error():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for path in sorted(FILES.iterdir()):
-            found = _once(path)
+            found = export_of(path.name)
             if isinstance(found, Export) and found.warnings:
                 with pytest.raises(ErresearchError, match="read it without strict=True"):
                     read_export(path, strict=True)
