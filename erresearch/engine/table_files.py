@@ -444,7 +444,7 @@ def open_database(address: str) -> nw.LazyFrame[Any]:
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
         found = _own_table(connection, table)
-        relation: Any = None if found is None else connection.table(found)
+        relation: Any = None if found is None else connection.sql(f"FROM {found}")
     except Exception as error:
         raise EngineError(f"cannot open {address!r}", got=said_by(error)) from error
     if relation is None:

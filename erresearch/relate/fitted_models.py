@@ -228,7 +228,7 @@ def linear_predictor(moments: Moments, beta: np.ndarray, *, constant: float = 0.
 
 def logistic(predictor: nw.Expr) -> nw.Expr:
     """1/(1 + exp(−η)) from an exponential that cannot overflow."""
-    small = (-predictor.abs()).exp()
+    small = (0 - predictor.abs()).exp()
     return nw.when(predictor >= 0).then(1 / (1 + small)).otherwise(small / (1 + small))
 
 

@@ -484,7 +484,7 @@ def _state(moments: Moments, beta: np.ndarray) -> State:
     rows = source.complete().select(*z, *own).with_columns(z0=nw.lit(1.0), m=logistic(nw.col("p")))
     p, y, w, m = (nw.col(name) for name in "pywm")
     top = nw.when(p > 0).then(p).otherwise(0.0)
-    loglik = w * (y * p - top - (1 + (-p.abs()).exp()).log())
+    loglik = w * (y * p - top - (1 + (0 - p.abs()).exp()).log())
     rows = rows.with_columns(l=loglik, e=w * (y - m), c=w * m * (1 - m))
     rows = rows.with_columns(*((nw.col("c") * nw.col(f"z{i}")).alias(f"c{i}") for i in range(count)))
     sums = [nw.col("l").sum()]
