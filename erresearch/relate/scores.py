@@ -27,13 +27,10 @@ __all__ = [
     "FEW_CLUSTERS",
     "Periods",
     "Scores",
-    "cosine_covariance",
     "crv1",
     "crv3",
     "effective_clusters",
     "need_several",
-    "waves",
-    "without_constant",
     "without_each",
 ]
 
