@@ -59,7 +59,7 @@ LONGEST_FILE = 600
 FILES_TOO_LONG = 0
 CLASSES_OF_ONE_NAME = 1
 MODULES_OF_ONE_NAME = 0
-NO_SEE_ALSO = 125
+NO_SEE_ALSO = 122
 MANY_PARAMETERS = {"regress": 11, "audit": 11}
 # Attributes that hold sentences for people: the program never reads them back to decide.
 SENTENCES = {"reason", "text", "words", "label", "method", "fix"}
