@@ -40,6 +40,8 @@ from erresearch.worlds import CASES, WORLDS, simulate_panel
 _FORMAT: Final = 2
 _SEED: Final = 2026  # of the simulated worlds on the embedded board
 _MOMENTS: Final = ("origin", "count", "weight", "sums", "cross")
+#: What a pack says of its data set, as it is.
+_WORDS: Final = ("name", "sources", "columns", "rows", "licence", "citation")
 _SCORES: Final = ("beta", "bread", "scores", "hessians")
 
 
@@ -119,19 +121,20 @@ class Pack(Rowless):
         DataError
             If there is none, or it was made when the claim declared something else.
         """
-        if claim.id not in self.entries:
+        again, found = "make it again from the rows with data/make_evidence.py", self.entries.get(claim.id)
+        if found is None:
             raise DataError(
                 f"the evidence pack of {self.name!r} has nothing on {claim.id}",
                 allowed=", ".join(sorted(self.entries)) or "nothing",
-                fix="make it again from the rows with data/make_evidence.py",
+                fix=again,
             )
-        found = self.entries[claim.id]
-        if found.declared != declaration(claim, self.name):
+        declared = declaration(claim, self.name)
+        if found.declared != declared:
             raise DataError(
                 f"the evidence pack of {self.name!r} was made for another declaration of {claim.id}",
                 got=f"declaration {found.declared[:12]}",
-                allowed=declaration(claim, self.name)[:12],
-                fix="make it again from the rows with data/make_evidence.py",
+                allowed=declared[:12],
+                fix=again,
             )
         return found
 
@@ -202,15 +205,7 @@ def write_pack(pack: Pack, path: str | Path) -> Path:
             words["scores"] = {"n_rows": s.n_rows, "n_parameters": s.n_parameters}
             arrays |= {f"{claim}/scores/{name}": getattr(s, name) for name in _SCORES}
         entries[claim] = words
-    words = {
-        "name": pack.name,
-        "sources": dict(pack.sources),
-        "columns": pack.columns,
-        "rows": pack.rows,
-        "licence": pack.licence,
-        "citation": pack.citation,
-        "entries": entries,
-    }
+    words = {name: getattr(pack, name) for name in _WORDS} | {"entries": entries}
     return write_archive(path, "evidence", _FORMAT, words, arrays)
 
 
@@ -230,8 +225,8 @@ def read_pack(path: str | Path) -> Pack:
         if not all(isinstance(text, str) for text in texts) or not is_count(words["rows"]):
             raise TypeError("names are text and rows are counted")
         entries = {claim: _entry(claim, said, arrays) for claim, said in words["entries"].items()}
-        plain = {name: words[name] for name in ("name", "sources", "rows", "licence", "citation")}
-        return Pack(**plain, columns=tuple(words["columns"]), entries=entries, digest=digest)
+        plain = {**{name: words[name] for name in _WORDS}, "columns": tuple(words["columns"])}
+        return Pack(**plain, entries=entries, digest=digest)
 
     return read_archive(path, "evidence", _FORMAT, make)
 
@@ -458,11 +453,8 @@ def verify_pack(name: str, pack: Pack | None = None) -> str:
             fix="load the data set once, or point ERRESEARCH_DATA_DIR at a copy",
         )
     made = make_pack(name)
-    wrong = [
-        f"{claim}: {_differs(pack, made, claim)}"
-        for claim in sorted({*pack.entries, *made.entries})
-        if _differs(pack, made, claim)
-    ]
+    every = sorted({*pack.entries, *made.entries})
+    wrong = [f"{claim}: {how}" for claim in every if (how := _differs(pack, made, claim))]
     if wrong:
         raise EngineError(
             f"the evidence pack of {name!r} is not what its rows give",
