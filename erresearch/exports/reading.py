@@ -183,13 +183,15 @@ def read_exports(
     exports: list[Export] = []
     unread: list[tuple[str, str]] = []
     first: ErresearchError | None = None
-    opened = open_bundle(path)
-    for bundle in opened.files or (opened,):
+    files = [open_bundle(path)]
+    files = [*files[0].files] or files
+    while files:
+        name = files[0].name
         try:
-            exports += _every(bundle, settings, layout, unread)
+            exports += _every(files.pop(0), settings, layout, unread)
         except ErresearchError as error:
             first = first or error
-            unread.append((bundle.name, str(error)))
+            unread.append((name, str(error)))
     if first is not None and not exports:
         raise first
     return tuple(exports), tuple(unread)
@@ -200,11 +202,12 @@ def _every(
 ) -> list[Export]:
     """The export of each layout that a bundle holds; only the first must succeed."""
     tables, job = _opened(bundle, settings, layout)
-    found = _built(tables, job)
-    exports = [found]
+    del bundle
     ids = dict.fromkeys(table.match.layout.id for table in tables if not table.match.layout.refuse)
+    found = _built(_moved(tables) if len(ids) == 1 else tables, job)
+    exports = [found]
     for name in [each for each in ids if each != found.format]:
-        own = ReadLog(f"{bundle.name} ({name})")
+        own = ReadLog(f"{job.bundle.name} ({name})")
         some = [table for table in tables if table.match.layout.id == name and table.cells.height]
         try:
             if some:
