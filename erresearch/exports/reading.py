@@ -496,6 +496,10 @@ def _to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
         return column.to_pandas()
 
     large = frame.height > _LARGE
+    if large:
+        import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+        pa.default_memory_pool().release_unused()  # where the text stood
     columns = (in_threads if large else map)(converted, frame.get_columns())
     return pd.DataFrame(dict(zip(frame.columns, columns, strict=True)), copy=False)
 
