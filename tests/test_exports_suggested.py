@@ -610,3 +610,35 @@ def test_lines_that_are_taken_off_belong_to_single_sales(tmp_path: Path):
     path = tmp_path / "a.csv"
     path.write_text("Day;Net sales;Orders;Taxes\n" + "".join(f"2025-03-{d};{d}.5;2;1.0\n" for d in DAYS_OF))
     assert "less" not in suggest_mapping(path)
+
+
+def test_points_that_part_thousands_everywhere_part_no_decimals(tmp_path: Path):
+    """Money a thousandth of what it is would give words of its own; a row that stands twice is no second sale."""
+    path = tmp_path / "till.csv"
+    days = [f"{day:02}.01.2025;{1000 + day:,}".replace(",", ".") for day in range(14, 29)]
+    path.write_text(
+        "\n".join(["Day;Net sales", *days, "29.01.2025;979", "30.01.2025;-250", days[-1]]), "utf-8"
+    )
+    lines = suggest_mapping(path)
+    assert 'decimal = ","  # guess: points part thousands' in lines
+    assert "revenue" in lines
+    assert "amount =" not in lines
+    rows = read_export(path, mapping=tomllib.loads(lines)).rows
+    assert rows["value"].sum() == sum(range(1014, 1029)) + 979 - 250
+    with_cents = path.read_text("utf-8").replace("1.014", "10.14")
+    path.write_text(with_cents, "utf-8")
+    assert 'decimal = ","' not in suggest_mapping(path)
+
+
+@pytest.mark.parametrize("header", ["price", "Discount %", "Durchschnittspreis"])
+@pytest.mark.parametrize("figures", ["likes,comments,shares,saves", "likes"])
+def test_prices_beside_sales_are_named_where_they_are_not_read(tmp_path: Path, header: str, figures: str):
+    count = figures.count(",") + 1
+    rows = [f"2024-01-{day:02},{','.join(['3'] * count)},{20 + day % 3},{day * 100}" for day in range(1, 31)]
+    path = tmp_path / "own.csv"
+    path.write_text("\n".join([f"date,{figures},{header},revenue", *rows]), "utf-8")
+    (told,) = (
+        str(one) for one in read_export(path).warnings if one.code in ("unread prices", "unread counts")
+    )
+    assert "1 column of prices or discounts, not read:" in told
+    assert "er.daily_response as controls" in told

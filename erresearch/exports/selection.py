@@ -31,7 +31,7 @@ from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog
 from erresearch.exports.mapping import KEPT, Settings, allowed_columns, columns_of
 from erresearch.exports.numbers import are_numbers
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
-from erresearch.exports.suggestions import suggested_mappings
+from erresearch.exports.suggestions import means, suggested_mappings
 from erresearch.exports.tables import (
     Table,
     find_tables,
@@ -287,7 +287,16 @@ def choose_tables(tables: Sequence[Table], platform: str | None, log: ReadLog) -
             f"{lacking}: {first.shown(counts)}; [columns] {in_mapping()} says which is which",
             count=len(counts),
         )
-    told = {*counts, *(i for i, zones in stated_zones(first).items() if len(zones) == 1)}
+    prices = [i for i in first.match.unknown if layout.kind == "daily" and _of_prices(first.header[i])]
+    if prices:
+        log.caution(
+            "unread prices",
+            f"{counted(len(prices), 'column')} of prices or discounts, not read: {first.shown(prices)}; prices move "
+            "sales, and posts tell of them: declare when they changed as events, or give the columns to "
+            "er.daily_response as controls",
+            count=len(prices),
+        )
+    told = {*counts, *prices, *(i for i, zones in stated_zones(first).items() if len(zones) == 1)}
     unread = [i for i in first.match.unknown if i not in told and not is_personal(first.header[i])]
     unread += [i for i, header in enumerate(first.header) if header in layout.ignore]
     if unread:
@@ -301,6 +310,10 @@ def choose_tables(tables: Sequence[Table], platform: str | None, log: ReadLog) -
     return chosen
 
 
+def _of_prices(header: str) -> bool:
+    return means(header, "price") or means(header, "price", within=True)
+
+
 def unread_counts(table: Table) -> list[int]:
     """Columns of whole numbers that were not read, where figures are lacking: another language may hide them."""
     found = []
@@ -310,7 +323,7 @@ def unread_counts(table: Table) -> list[int]:
         if (
             len(said) > len(cells) / 2
             and said.str.contains(_COUNT).all()
-            and not is_personal(table.header[position])
+            and not (is_personal(table.header[position]) or _of_prices(table.header[position]))
         ):
             found.append(position)
     return found

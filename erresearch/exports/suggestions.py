@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,7 +77,7 @@ def _columns(bundle: Bundle) -> tuple[list[_Column], list[str]]:
             continue
         cells = pl.Series([row[place] if place < len(row) else "" for row in body], dtype=pl.String)
         # a few handles again and again, under a header that says so, are one's own accounts
-        own = _SELDOM * cells.n_unique() <= len(cells) and _means(header, "account")
+        own = _SELDOM * cells.n_unique() <= len(cells) and means(header, "account")
         if header.strip() and not names_people(header) and (own or not holds_people(cells)):
             found.append(_looked_at(header.strip(), cells))
     return found, [header for header in twins if not names_people(header)]
@@ -92,7 +92,7 @@ def _looked_at(header: str, cells: pl.Series) -> _Column:
         "id": int(said.str.contains(_CODE).sum()) if said.n_unique() == len(said) else 0,
         "clock": int(said.str.contains(_BARE_CLOCK).sum()),
         "time": share_of_times(said) * len(said)
-        or int(said.str.contains(_UNIX).sum()) * _means(header, "date"),
+        or int(said.str.contains(_UNIX).sum()) * means(header, "date"),
         "number": len(said) * are_numbers(said),
         "code": int(said.str.to_uppercase().is_in(sorted(load_registry().currencies)).sum()),
         "state": int(states.is_not_null().sum()) / 0.6,
@@ -101,8 +101,11 @@ def _looked_at(header: str, cells: pl.Series) -> _Column:
     return _Column(header, looks, cells, states.drop_nulls().n_unique())
 
 
-def _means(header: str, *targets: str) -> bool:
-    return any(_says(header, word) for target in targets for word in load_registry().hints[target])
+def means(header: str, *targets: str, within: bool = False) -> bool:
+    """Whether the words of a header are those of one of these figures, or end so where they may be compounds."""
+    return any(
+        _says(header, word, within=within) for target in targets for word in load_registry().hints[target]
+    )
 
 
 #: What a row would be, beside what the registry says of each kind.
@@ -133,7 +136,8 @@ def _candidates(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column
         of_things = {"post_id", "order_id", "status"} & set(chosen)
         if kind in ("posts", "daily") and not of_things:
             chosen |= _whose(chosen, columns)
-        by_day = not of_things and _one_a_day(chosen)
+        # a second copy of a row is no other sale
+        by_day = not of_things and _one_a_day(chosen, columns if kind == "outcomes" else ())
         if kind == "posts" and by_day:
             continue
         if kind == "outcomes" and by_day:
@@ -170,13 +174,15 @@ def _words_of(column: _Column) -> dict[str, str]:
     return found
 
 
-def _one_a_day(chosen: Mapping[str, _Column]) -> bool:
-    """Whether no day stands twice for an account, and no row has a clock."""
+def _one_a_day(chosen: Mapping[str, _Column], apart: Iterable[_Column] = ()) -> bool:
+    """Whether no day stands twice for an account, but in rows that are alike in all of `apart`, and none has a clock."""
     days = next(chosen[name].cells for name in MOMENTS if name in chosen)
     whose = chosen.get("account", chosen.get("entity"))
-    keys = [days.alias("day"), *([whose.cells.alias("account")] if whose is not None else [])]
+    keys = [days, *([whose.cells] if whose is not None else [])]
+    others = [column.cells for column in apart] or [pl.int_range(len(days), eager=True)]
     clocks = "time" in chosen or days.str.contains(r"\d:\d\d").any()
-    return len(days) > 1 and not clocks and not pl.DataFrame(keys).is_duplicated().any()
+    rows = pl.DataFrame({str(i): cells for i, cells in enumerate([*keys, *others])}).unique()
+    return len(days) > 1 and not clocks and not rows[:, : len(keys)].is_duplicated().any()
 
 
 def _whose(chosen: Mapping[str, _Column], columns: list[_Column]) -> dict[str, _Column]:
@@ -198,10 +204,10 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
     hints = load_registry().hints[target]
     looks = _LOOKS.get(target)
     # a header that says so and two states that are known make states of a column
-    said = [c for c in columns if target == "status" and c.states > 1 and _means(c.header, target)]
+    said = [c for c in columns if target == "status" and c.states > 1 and means(c.header, target)]
     fitting = [c for c in columns if looks is None or looks in c.looks or c in said]
     if target == "order_id":
-        fitting = [c for c in fitting if not _means(c.header, "orders")]
+        fitting = [c for c in fitting if not means(c.header, "orders")]
     if target == "engagements_reported":
         fitting = [c for c in fitting if c.cells.str.contains(r"^\s*$|^[\d.,'\s]*\d{3}$|^\d{1,3}$").all()]
     if target in ("amount", "spend"):
@@ -234,7 +240,7 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
 def _means_another(header: str, target: str) -> bool:
     """Whether the words of a header are those of another figure, although some platform has it for this one."""
     others = [name for name in (*FIGURES, *OF_DAYS) if name != target]
-    return not _means(header, target) and _means(header, *others)
+    return not means(header, target) and means(header, *others)
 
 
 def _says(header: str, word: str, *, within: bool = False) -> bool:
@@ -285,13 +291,12 @@ def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> 
         if "status" in named and "state" not in named["status"].looks:
             lines.append('# won = ["…"]  # names further states that count as sold')
         yield lines
-        signed = [*lines, 'decimal = "."  # guess: "," where commas part decimals']
-        yield signed
+        yield [*lines, _decimal(named.values())]
 
 
 def _taken_off(header: str) -> bool:
     """Whether a column is tax or shipping, and no amount with or without them."""
-    return _means(header, "less") and not _means(header, "beside")
+    return means(header, "less") and not means(header, "beside")
 
 
 def _quoted(text: str) -> str:
@@ -299,3 +304,12 @@ def _quoted(text: str) -> str:
     return (
         '"' + "".join({'"': '\\"', "\\": "\\\\", "\n": " ", "\r": " "}.get(sign, sign) for sign in text) + '"'
     )
+
+
+def _decimal(columns: Iterable[_Column]) -> str:
+    """A guess of the decimal sign: points that part three digits everywhere, as in 1.240, part thousands."""
+    cells = pl.concat([column.cells for column in columns if column.looks & {"number", "time"} == {"number"}])
+    pointed = cells.filter(cells.str.contains(".", literal=True))
+    if len(pointed) and pointed.str.contains(r"^[^.\d]*\d{1,3}(\.\d{3})+([^.\d].*)?$").all():
+        return 'decimal = ","  # guess: points part thousands; "." where they part decimals'
+    return 'decimal = "."  # guess: "," where commas part decimals'
