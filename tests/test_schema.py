@@ -14,14 +14,14 @@ from builders import EAGER, ENGINES, few_posts, on
 from hypothesis import given, settings, strategies as st
 
 from erresearch.errors import ColumnError, DataError, EngineError
-from erresearch.schema import OUTCOMES, PEOPLE, POSTS, SURVEY, TABLES, Column, Table, validate
+from erresearch.schema import OUTCOMES, PEOPLE, POSTS, SURVEY, TABLES, Column, TableSchema, validate
 from erresearch.schema.validation import measure
 
 DECLARED = [*TABLES.values(), PEOPLE]
 
 
 @pytest.mark.parametrize("table", DECLARED, ids=lambda t: t.name)
-def test_declarations_are_whole(table: Table) -> None:
+def test_declarations_are_whole(table: TableSchema) -> None:
     names = [column.name for column in table.declared]
     assert len(set(names)) == len(names)
     assert set(table.key) <= set(names)
@@ -178,7 +178,9 @@ def test_not_a_table_and_names_that_stand_twice() -> None:
     "name", ["a b", "it's", '"quoted"', "🙂", "__import__('os')", "<script>alert(1)</script>"]
 )
 def test_names_may_hold_anything(name: str) -> None:
-    table = Table("odd", (Column("id", "", "text", required=True),), key=("id",)).only([name], others=["id"])
+    table = TableSchema("odd", (Column("id", "", "text", required=True),), key=("id",)).only(
+        [name], others=["id"]
+    )
     frame = pd.DataFrame({"id": [name, "x"], name: [1, -1]})
     for data in (on(engine, frame) for engine in ENGINES):
         with pytest.raises(DataError, match="1 of 2 rows is negative"):

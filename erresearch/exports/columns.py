@@ -15,7 +15,7 @@ from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, Reading, currency_in, parse_numbers, same_sign, show_code
 from erresearch.exports.plausibility import check_totals, warn_cut
 from erresearch.exports.privacy import hashed, names_people, without_contacts
-from erresearch.exports.tables import Table, is_note, zone_columns
+from erresearch.exports.tables import ExportTable, is_note, zone_columns
 from erresearch.io import pl
 
 # the platform's own sentence about a table that it cut
@@ -39,13 +39,13 @@ class Draft:
         Text columns by canonical name, and ``row``, the row number.
     totals : polars.DataFrame
         The same for the rows that sum others.
-    table : Table
+    table : ExportTable
         Where they come from; of several stacked tables the first.
     """
 
     frame: pl.DataFrame
     totals: pl.DataFrame
-    table: Table
+    table: ExportTable
 
     @property
     def layout(self) -> Format:
@@ -92,12 +92,12 @@ class Built:
     exported_at: dt.date | None = None
 
 
-def draft_of(table: Table, log: ReadLog, settings: Settings) -> Draft:
+def draft_of(table: ExportTable, log: ReadLog, settings: Settings) -> Draft:
     """Take the canonical columns out of a table and set aside the rows that are no data.
 
     Parameters
     ----------
-    table : Table
+    table : ExportTable
         A table.
     log : ReadLog
         Takes the rows set aside.
@@ -174,7 +174,7 @@ def by_figure(drafted: Draft, log: ReadLog) -> list[Draft]:
     ]
 
 
-def _with_clocks(frame: pl.DataFrame, table: Table, wanted: Mapping[str, int]) -> pl.DataFrame:
+def _with_clocks(frame: pl.DataFrame, table: ExportTable, wanted: Mapping[str, int]) -> pl.DataFrame:
     """Days with the clock, and its zone, that stand in columns of their own."""
     frame = _with_years(frame)
     if "time" not in frame.columns:
@@ -215,7 +215,7 @@ def _with_years(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(whole.select(made).to_series().alias("date"))
 
 
-def _without_contacts(frame: pl.DataFrame, table: Table, log: ReadLog) -> pl.DataFrame:
+def _without_contacts(frame: pl.DataFrame, table: ExportTable, log: ReadLog) -> pl.DataFrame:
     """Labels and ids that are somebody's address or number become hashes, which mean nothing after this run."""
     for name in frame.columns:
         known = load_registry().field(name)
@@ -233,7 +233,7 @@ def _without_contacts(frame: pl.DataFrame, table: Table, log: ReadLog) -> pl.Dat
     return frame
 
 
-def _key(table: Table, wanted: Mapping[str, int]) -> str:
+def _key(table: ExportTable, wanted: Mapping[str, int]) -> str:
     """The column that every row of data fills."""
     layout = table.match.layout
     order = [name for part in (layout.key, *layout.signature) for name in part.split("|")]
@@ -271,7 +271,7 @@ def _note_mask(frame: pl.DataFrame, key: str) -> pl.Series:
     return pl.concat([mask.head(frame.height - last.height), found])
 
 
-def _total_mask(frame: pl.DataFrame, table: Table) -> pl.Series:
+def _total_mask(frame: pl.DataFrame, table: ExportTable) -> pl.Series:
     mask = pl.repeat(False, frame.height, eager=True, dtype=pl.Boolean)
     key = _key(table, {n: i for n, i in table.match.columns.items() if n in frame.columns})
     types = {name: load_registry().field(name).type for name in frame.columns if name != "row"}
@@ -328,13 +328,13 @@ def without_copies(frame: pl.DataFrame, log: ReadLog, *, only: pl.Series | None 
     return log.set_aside(frame, copies, "rejected", "copies of an earlier row", warn=True)
 
 
-def table_first(frame: pl.DataFrame, table: Table) -> pl.Series:
+def table_first(frame: pl.DataFrame, table: ExportTable) -> pl.Series:
     """The table's first column, for the rows still in `frame`."""
     first = pl.DataFrame({"row": table.rows, "first": table.cells["c0"]})
     return frame.select("row").join(first, on="row", how="left", maintain_order="left")["first"]
 
 
-def _refuse_twins(table: Table) -> None:
+def _refuse_twins(table: ExportTable) -> None:
     for target, positions in table.match.twins.items():
         first, *others = (table.cells[f"c{i}"] for i in positions if f"c{i}" in table.cells.columns)
         if any(not first.equals(other.alias(first.name)) for other in others):
@@ -345,7 +345,7 @@ def _refuse_twins(table: Table) -> None:
             )
 
 
-def _of_one_currency(table: Table, settings: Settings, log: ReadLog) -> Table:
+def _of_one_currency(table: ExportTable, settings: Settings, log: ReadLog) -> ExportTable:
     """Of columns of one figure in several currencies, the one that the caller chooses or that has most amounts."""
     match = table.match
     for target, places in match.mixed.items():

@@ -28,7 +28,7 @@ from erresearch.exports.log import ReadLog, counted, places
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import currency_of, same_sign, show_code
 from erresearch.exports.privacy import hashed, is_personal
-from erresearch.exports.tables import Table
+from erresearch.exports.tables import ExportTable
 from erresearch.exports.timestamps import business_days, day_column, impossible, times_of, to_utc
 from erresearch.io import pl
 
@@ -450,7 +450,7 @@ def _with_score(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[Draft
     return drafted.with_frame(frame), label
 
 
-def _named(table: Table, header: str) -> int:
+def _named(table: ExportTable, header: str) -> int:
     wanted = normalise(header)
     for texts in (table.header, table.questions):
         for position, text in enumerate(texts):
@@ -463,7 +463,7 @@ def _named(table: Table, header: str) -> int:
     )
 
 
-def _found(table: Table, log: ReadLog) -> int:
+def _found(table: ExportTable, log: ReadLog) -> int:
     """The one question that asks for a recommendation, by its words or by its partner column."""
     known = set(table.match.columns.values())
     open_ones = [i for i in range(len(table.header)) if i not in known and f"c{i}" in table.cells.columns]
@@ -502,7 +502,7 @@ def _found(table: Table, log: ReadLog) -> int:
     )
 
 
-def _question(table: Table, position: int) -> str:
+def _question(table: ExportTable, position: int) -> str:
     """Header and question together."""
     below = table.questions[position] if position < len(table.questions) else ""
     return f"{table.header[position].strip()} {below.strip()}".strip()

@@ -34,7 +34,7 @@ from erresearch.exports.selection import (
     refuse_other,
 )
 from erresearch.exports.suggestions import suggested_mappings
-from erresearch.exports.tables import Table, stated_zones
+from erresearch.exports.tables import ExportTable, stated_zones
 from erresearch.exports.timestamps import check_zone
 from erresearch.io import pd, pl
 from erresearch.io.resources import in_threads
@@ -352,7 +352,7 @@ class _Job:
 
 def _opened(
     bundle: Bundle, settings: Settings, layout: Format | None, platform: str | None = None
-) -> tuple[list[Table], _Job]:
+) -> tuple[list[ExportTable], _Job]:
     """Every table of a file; its bytes are let go."""
     tables, unread = all_tables(bundle, layouts_wanted(settings, layout, platform))
     rest = replace(bundle, parts=(), files=())
@@ -365,7 +365,7 @@ def _read(bundle: Bundle, settings: Settings, layout: Format | None, platform: s
     return _built(_moved(tables), job)
 
 
-def _built(tables: Sequence[Table], job: _Job) -> Export:
+def _built(tables: Sequence[ExportTable], job: _Job) -> Export:
     """Canonical rows of the tables of one layout."""
     log = job.bundle.log
     chosen = choose_tables(tables, job.platform, log)
@@ -377,7 +377,7 @@ def _built(tables: Sequence[Table], job: _Job) -> Export:
     if len(chosen) > 1 and not (layout.stack or layout.side_by_side):
         agreed = replace(job, settings=agreed_settings(chosen, job.settings, log), unread=())
 
-        def read_one(table: Table, own: ReadLog) -> Export:
+        def read_one(table: ExportTable, own: ReadLog) -> Export:
             return _one([table], replace(agreed, bundle=replace(job.bundle, log=own)))
 
         return put_together(chosen, read_one, log)
@@ -391,7 +391,7 @@ def _moved(items: list[Item]) -> list[Item]:
     return taken
 
 
-def _one(chosen: Sequence[Table], job: _Job) -> Export:
+def _one(chosen: Sequence[ExportTable], job: _Job) -> Export:
     """Canonical rows of one table, or of tables that stand in one file by design."""
     log, layout = job.bundle.log, chosen[0].match.layout
     unread = job.unread if layout.stack else ()
@@ -468,7 +468,7 @@ def _one_by_one(drafted: Draft) -> bool:
     return "order_id" in drafted.frame.columns or clock.n_unique() > 1
 
 
-def _dropped(table: Table, settings: Settings) -> tuple[str, ...]:
+def _dropped(table: ExportTable, settings: Settings) -> tuple[str, ...]:
     """Headers of personal columns, but for those that the caller asked for."""
     asked = {normalise(header) for header in (*settings.keep, *settings.hash)}
     loaded = set(table.match.loaded.values())
@@ -504,7 +504,9 @@ def _to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(frame.columns, columns, strict=True)), copy=False)
 
 
-def _with_export_day(settings: Settings, chosen: Sequence[Table], bundle: Bundle, log: ReadLog) -> Settings:
+def _with_export_day(
+    settings: Settings, chosen: Sequence[ExportTable], bundle: Bundle, log: ReadLog
+) -> Settings:
     """Find the day of the export where the file's dates need it."""
     if settings.exported_at is not None:
         return settings
@@ -538,7 +540,7 @@ def _with_export_day(settings: Settings, chosen: Sequence[Table], bundle: Bundle
     return replace(settings, exported_at=day)
 
 
-def _with_zone(settings: Settings, table: Table, log: ReadLog) -> Settings:
+def _with_zone(settings: Settings, table: ExportTable, log: ReadLog) -> Settings:
     """The zone of clocks that a column of the file names, the same in every row, or the header of the clocks."""
     if settings.zone or table.match.layout.zone:
         return settings

@@ -33,7 +33,7 @@ from erresearch.exports.numbers import are_numbers
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
 from erresearch.exports.suggestions import means, suggested_mappings
 from erresearch.exports.tables import (
-    Table,
+    ExportTable,
     find_tables,
     lacking_figures,
     perhaps_figures,
@@ -92,10 +92,10 @@ def layouts_wanted(settings: Settings, layout: Format | None, platform: str | No
     return tuple(replace(f, columns={**f.columns, **extra}) for f in layouts)
 
 
-def all_tables(bundle: Bundle, layouts: Sequence[Format]) -> tuple[list[Table], list[int]]:
+def all_tables(bundle: Bundle, layouts: Sequence[Format]) -> tuple[list[ExportTable], list[int]]:
     """Every table of every part."""
     log = bundle.log
-    tables: list[Table] = []
+    tables: list[ExportTable] = []
     unread: list[int] = []
     heads: list[list[list[str]]] = []
     strange: list[str] = []
@@ -200,7 +200,7 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
     )
 
 
-def _say_strange(strange: Sequence[str], tables: Sequence[Table], log: ReadLog) -> None:
+def _say_strange(strange: Sequence[str], tables: Sequence[ExportTable], log: ReadLog) -> None:
     """Name the sheets or files in which no table is known; among several of one layout that may be one of them."""
     if not strange:
         return
@@ -222,7 +222,7 @@ def _refuse_columns(head: Sequence[Sequence[str]], bundle: Bundle) -> None:
         )
 
 
-def _joined(table: Table, bundle: Bundle, log: ReadLog) -> Table:
+def _joined(table: ExportTable, bundle: Bundle, log: ReadLog) -> ExportTable:
     """Old Facebook workbooks keep likes, comments and shares on a sheet of their own."""
     wanted, id_at = ("likes", "comments", "shares"), table.match.columns["post_id"]
     if any(name in table.match.columns for name in wanted):
@@ -249,7 +249,7 @@ def _joined(table: Table, bundle: Bundle, log: ReadLog) -> Table:
     return table
 
 
-def choose_tables(tables: Sequence[Table], platform: str | None, log: ReadLog) -> list[Table]:
+def choose_tables(tables: Sequence[ExportTable], platform: str | None, log: ReadLog) -> list[ExportTable]:
     """The tables of one layout; what else the file holds is named."""
     ids = list(dict.fromkeys(table.match.layout.id for table in tables))
 
@@ -314,7 +314,7 @@ def _of_prices(header: str) -> bool:
     return means(header, "price") or means(header, "price", within=True)
 
 
-def unread_counts(table: Table) -> list[int]:
+def unread_counts(table: ExportTable) -> list[int]:
     """Columns of whole numbers that were not read, where figures are lacking: another language may hide them."""
     found = []
     for position in perhaps_figures(table.match, table.header):
@@ -329,7 +329,7 @@ def unread_counts(table: Table) -> list[int]:
     return found
 
 
-def refuse_other(table: Table, log: ReadLog) -> None:
+def refuse_other(table: ExportTable, log: ReadLog) -> None:
     """Refuse a table that is known and of no use, and say which one is.
 
     Raises
@@ -344,7 +344,7 @@ def refuse_other(table: Table, log: ReadLog) -> None:
     )
 
 
-def refuse_empty(chosen: Sequence[Table], bundle: Bundle) -> None:
+def refuse_empty(chosen: Sequence[ExportTable], bundle: Bundle) -> None:
     """Refuse tables without rows.
 
     Raises
@@ -382,7 +382,7 @@ _BY_DAY = ("daily", "followers", "outcomes")
 
 
 def put_together(
-    tables: Sequence[Table], read_one: Callable[[Table, ReadLog], Export], log: ReadLog
+    tables: Sequence[ExportTable], read_one: Callable[[ExportTable, ReadLog], Export], log: ReadLog
 ) -> Export:
     """Read tables of one layout one by one and make one export of them.
 
@@ -391,7 +391,7 @@ def put_together(
 
     Parameters
     ----------
-    tables : sequence of Table
+    tables : sequence of ExportTable
         Of one layout, each of a sheet or file of its own.
     read_one : callable
         Reads one of them, writing into a log of its own.
@@ -458,7 +458,7 @@ def put_together(
     )
 
 
-def _by_sheet(tables: Sequence[Table], exports: list[Export], log: ReadLog) -> list[Export]:
+def _by_sheet(tables: Sequence[ExportTable], exports: list[Export], log: ReadLog) -> list[Export]:
     """Name accounts by their sheets, where nothing else does and the sheets have other figures for the same days."""
     name, platform = _WHOSE.get(exports[0].kind, ""), tables[0].match.layout.platform
     if len(exports) < 2 or any(set(one.rows.get(name, ())) != {platform} for one in exports):
@@ -491,11 +491,11 @@ def _once(said: Sequence[tuple[str, Said]], count: int, attribute: str) -> list[
 
 
 def _of_one_currency(
-    tables: Sequence[Table], read_one: Callable[[Table, ReadLog], Export], log: ReadLog
-) -> tuple[list[Table], list[Export], list[Table]]:
+    tables: Sequence[ExportTable], read_one: Callable[[ExportTable, ReadLog], Export], log: ReadLog
+) -> tuple[list[ExportTable], list[Export], list[ExportTable]]:
     """Tables and their exports in the currency of most rows, and the tables in another: amounts are never added up."""
-    read: list[tuple[Table, Export]] = []
-    foreign: list[Table] = []
+    read: list[tuple[ExportTable, Export]] = []
+    foreign: list[ExportTable] = []
     for table in tables:
         try:
             read.append((table, read_one(table, ReadLog(f"{log.name}: {table.part}", strict=log.strict))))
@@ -523,13 +523,13 @@ def _of_one_currency(
     return [table for table, _ in read], [export for _, export in read], foreign
 
 
-def _currencies(table: Table, export: Export) -> set[str]:
+def _currencies(table: ExportTable, export: Export) -> set[str]:
     if "currency" not in export.rows.columns:
         return set(table.match.currencies.values())
     return {str(code) for code in export.rows["currency"].dropna().unique() if code}
 
 
-def _refuse_signs(tables: Sequence[Table], exports: Sequence[Export], log: ReadLog) -> None:
+def _refuse_signs(tables: Sequence[ExportTable], exports: Sequence[Export], log: ReadLog) -> None:
     """A sign that parts decimals in one sheet and thousands in the next is not guessed."""
     registry = load_registry()
     signs: dict[str, dict[str, str]] = {}
@@ -553,12 +553,12 @@ def _refuse_signs(tables: Sequence[Table], exports: Sequence[Export], log: ReadL
             )
 
 
-def agreed_settings(tables: Sequence[Table], settings: Settings, log: ReadLog) -> Settings:
+def agreed_settings(tables: Sequence[ExportTable], settings: Settings, log: ReadLog) -> Settings:
     """Let the tables in which a day above 12 tells the order of dates decide for those without one.
 
     Parameters
     ----------
-    tables : sequence of Table
+    tables : sequence of ExportTable
         Of one layout.
     settings : Settings
         What the caller says.

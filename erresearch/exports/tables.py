@@ -34,7 +34,7 @@ _FIGURES = (REACTIONS, (*EXPOSURES, "clicks"))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Table:
+class ExportTable:
     """One table of a file.
 
     Parameters
@@ -105,7 +105,7 @@ def blank(row: Sequence[str]) -> bool:
 
 def find_tables(
     records: Records, layouts: Sequence[Format], log: ReadLog
-) -> tuple[list[Table], list[int]] | None:
+) -> tuple[list[ExportTable], list[int]] | None:
     """Find the tables of a text or sheet; None where its head is not enough to read it.
 
     Parameters
@@ -119,7 +119,7 @@ def find_tables(
 
     Returns
     -------
-    tables : list of Table
+    tables : list of ExportTable
         In their order; several only for layouts that stack tables in one file.
     unread : list of int
         Row numbers between tables that belong to no known layout.
@@ -131,7 +131,7 @@ def find_tables(
     DataError
         If rows have more or fewer cells than the header.
     """
-    tables: list[Table] = []
+    tables: list[ExportTable] = []
     search = _Search()
     at = 0
     while at < len(records.rows):
@@ -251,7 +251,7 @@ def _body_end(records: Records, at: int, layout: Format) -> int:
 
 def _table(
     records: Records, at: int, end: int, *, match: Match, search: _Search, log: ReadLog
-) -> Table | None:
+) -> ExportTable | None:
     header = records.rows[at]
     while header and not header[-1].strip() and len(header) - 1 not in match.columns.values():
         header = header[:-1]
@@ -262,7 +262,7 @@ def _table(
     lines = dict(search.lines)
     if match.layout.range_line and search.title:
         lines["range"] = search.title
-    base = Table(
+    base = ExportTable(
         part=records.name,
         match=match,
         header=tuple(header),
@@ -312,7 +312,7 @@ def zone_columns(match: Match, header: Sequence[str]) -> list[int]:
     return [i for i in match.unknown if any(word in normalise(header[i]) for word in words)]
 
 
-def stated_zones(table: Table) -> dict[int, list[str]]:
+def stated_zones(table: ExportTable) -> dict[int, list[str]]:
     """The zones of the calendar that such columns hold, by their position."""
     found = {}
     for position in zone_columns(table.match, table.header):
@@ -341,7 +341,7 @@ def perhaps_figures(match: Match, header: Sequence[str]) -> list[int]:
     return [i for i in match.unknown if lacking[0] in REACTIONS or not has_known_words(header[i])]
 
 
-def _halves(table: Table) -> list[Table]:
+def _halves(table: ExportTable) -> list[ExportTable]:
     """Two tables side by side, parted by a column without header, as two tables."""
     gaps = [i for i, text in enumerate(table.header) if not text.strip()]
     edges = [-1, *gaps, len(table.header)]

@@ -18,7 +18,7 @@ from erresearch.io import pd
 from erresearch.metrics.intervals import Mover, ShareDifference, markdown
 from erresearch.results import Estimate, StudentT
 from erresearch.results.estimates import check_level
-from erresearch.schema import SURVEY, Column, Table, validate
+from erresearch.schema import SURVEY, Column, TableSchema, validate
 
 UNIT = "NPS points"
 _LOOK = 20
@@ -250,7 +250,7 @@ def nps_over_time(
     check_every(every)
     check_level(level)
     _check_scale(scale, "NPS")
-    table = Table("survey", (_score_column(score), Column(period, "day", "time", required=True)))
+    table = TableSchema("survey", (_score_column(score), Column(period, "day", "time", required=True)))
     validate(survey, table)
     frame = nw.from_native(survey)
     cells, dropped = _tally(frame, score, period_start(period, every))
@@ -336,7 +336,7 @@ def _counts(scores: Any, score: str) -> tuple[np.ndarray, int]:
         frame = frame.alias(score).to_frame()
     elif not isinstance(frame, nw.DataFrame | nw.LazyFrame):
         frame = nw.from_native(pd.DataFrame({score: list(scores)}))
-    validate(nw.to_native(frame), Table("survey", (_score_column(score),)))
+    validate(nw.to_native(frame), TableSchema("survey", (_score_column(score),)))
     cells, dropped = _tally(frame, score, nw.lit(0))
     missing = dropped["without a score"]
     if not cells:

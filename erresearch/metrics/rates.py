@@ -26,7 +26,7 @@ from erresearch.metrics.definitions import (
 from erresearch.metrics.intervals import markdown, percent
 from erresearch.results import Estimate, Printed, StudentT
 from erresearch.results.estimates import check_level
-from erresearch.schema import POSTS, Rule, Table, validate
+from erresearch.schema import POSTS, Rule, TableSchema, validate
 
 _REASON = "__reason__"
 _MADE = ("reactions", "posts", "rate")
@@ -359,7 +359,7 @@ def _only_audience(columns: list[str]) -> Denominator | None:
 
 def _needs(
     definition: RateDefinition, summed: tuple[str, ...], others: list[str], *, period: str, zero: str
-) -> Table:
+) -> TableSchema:
     """The part of the declaration that this rate needs."""
     table = POSTS.only([*summed, definition.denominator], others=others)
     columns = []

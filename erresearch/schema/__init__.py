@@ -7,6 +7,7 @@ here.
 
 from __future__ import annotations
 
+from erresearch.deprecations import old_names
 from erresearch.io import names_at_first_use
 
-__getattr__, __dir__, __all__ = names_at_first_use(__name__, __file__)
+__getattr__, __dir__, __all__ = names_at_first_use(__name__, __file__, otherwise=old_names(__name__))

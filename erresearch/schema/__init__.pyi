@@ -11,5 +11,5 @@ from erresearch.schema.vocabulary import (
     TABLES as TABLES,
     Column as Column,
     Rule as Rule,
-    Table as Table,
+    TableSchema as TableSchema,
 )

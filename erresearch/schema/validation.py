@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import narwhals.stable.v2 as nw
 
 from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
-from erresearch.schema.vocabulary import Column, Kind, Table
+from erresearch.schema.vocabulary import Column, Kind, TableSchema
 
 # beyond this a float no longer tells neighbouring whole numbers apart, so an id read as float is lost
 _EXACT = 2.0**53
@@ -122,7 +122,7 @@ def _key_test(key: Sequence[str]) -> Test:
 
 
 def measure(
-    frame: Any, table: Table, schema: Mapping[str, Any], divides: Container[str]
+    frame: Any, table: TableSchema, schema: Mapping[str, Any], divides: Container[str]
 ) -> tuple[int, dict[str, int], list[Counted]]:
     """Count everything in one aggregation; a second one names a first place only where something failed.
 
@@ -130,7 +130,7 @@ def measure(
     ----------
     frame : narwhals.DataFrame or narwhals.LazyFrame
         The rows.
-    table : Table
+    table : TableSchema
         What they are checked against.
     schema : mapping of str to dtype
         Their columns.
@@ -265,7 +265,7 @@ class Validated(Generic[FrameT]):
     ----------
     data : frame
         The very table that was given.
-    table : Table
+    table : TableSchema
         What it was checked against.
     rows : int
         Rows seen.
@@ -278,7 +278,7 @@ class Validated(Generic[FrameT]):
     """
 
     data: FrameT
-    table: Table
+    table: TableSchema
     rows: int
     missing: Mapping[str, int]
     absent: tuple[str, ...]
@@ -294,7 +294,7 @@ class Validated(Generic[FrameT]):
 
 
 def validate(
-    frame: FrameT, table: Table, *, divides: Iterable[str] = (), strict: bool = False
+    frame: FrameT, table: TableSchema, *, divides: Iterable[str] = (), strict: bool = False
 ) -> Validated[FrameT]:
     """Check a table against its declaration, once, at the door.
 
@@ -302,7 +302,7 @@ def validate(
     ----------
     frame : frame
         Any table narwhals knows (pandas, Polars, PyArrow, DuckDB, Ibis, PySpark). It is not changed.
-    table : Table
+    table : TableSchema
         :data:`POSTS`, :data:`OUTCOMES`, :data:`PEOPLE`, :data:`SURVEY` or one of your own.
     divides : iterable of str
         Columns that will stand under a fraction: a 0 in them is then an error, not a notice.
@@ -368,7 +368,7 @@ def validate(
     )
 
 
-def _enter(frame: object, table: Table) -> Any:
+def _enter(frame: object, table: TableSchema) -> Any:
     from narwhals.exceptions import DuplicateError
 
     try:
@@ -388,7 +388,7 @@ def _enter(frame: object, table: Table) -> Any:
         ) from error
 
 
-def _check_kind(frame: Any, column: Column, dtype: Any, table: Table) -> None:
+def _check_kind(frame: Any, column: Column, dtype: Any, table: TableSchema) -> None:
     """Refuse text among numbers, and times that are still text."""
     wanted = {"number": "numbers", "flag": "numbers or true/false", "time": "dates"}.get(column.dtype)
     fine = {

@@ -181,7 +181,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableSchema:
     """A canonical table: its columns, its key, and which column cannot exceed which.
 
     Parameters
@@ -239,7 +239,7 @@ class Table:
         """Column names in their order."""
         return tuple(column.name for column in self.columns)
 
-    def only(self, numbers: Iterable[str] = (), *, others: Iterable[str] = ()) -> Table:
+    def only(self, numbers: Iterable[str] = (), *, others: Iterable[str] = ()) -> TableSchema:
         """Return the part of the declaration that one job needs, all of it required.
 
         Parameters
@@ -251,13 +251,13 @@ class Table:
 
         Returns
         -------
-        Table
+        TableSchema
             Without key and without pairs.
         """
         declared = {column.name: column for column in self.declared}
         counts = [declared.get(name, Column(name, "", "number", COUNT)) for name in dict.fromkeys(numbers)]
         rest = [declared.get(name, Column(name, "", "text")) for name in dict.fromkeys(others)]
-        return Table(self.name, tuple(replace(column, required=True) for column in (*counts, *rest)))
+        return TableSchema(self.name, tuple(replace(column, required=True) for column in (*counts, *rest)))
 
     def to_frame(self) -> pd.DataFrame:
         """The data dictionary: one row per column (a pandas DataFrame)."""
@@ -403,7 +403,7 @@ def _must(*columns: Column) -> tuple[Column, ...]:
 
 
 #: One row per post.
-POSTS: Final = Table(
+POSTS: Final = TableSchema(
     "posts",
     (*_must(_PLATFORM, _ACCOUNT, _POST, _PUBLISHED), _TYPE, _PAID, _FOLLOWERS, *_CORE),
     key=("platform", "account", "post_id"),
@@ -411,21 +411,21 @@ POSTS: Final = Table(
     also=(_ENTITY, *_OF_A_POST, *_FURTHER, *_PROVENANCE),
 )
 #: One row per account (or post) and day.
-DAILY: Final = Table(
+DAILY: Final = TableSchema(
     "daily",
     (*_must(_DATE, _PLATFORM, _ACCOUNT), _FOLLOWERS, *_CORE),
     key=("platform", "account", "post_id", "date"),
     also=(_POST, _PUBLISHED, _TYPE, _PAID, *_OF_A_POST, *_FURTHER, *_PROVENANCE),
 )
 #: One row per account and day on which its followers were counted.
-FOLLOWERS: Final = Table(
+FOLLOWERS: Final = TableSchema(
     "followers",
     (*_must(_DATE, _PLATFORM, _ACCOUNT), _FOLLOWERS),
     key=("platform", "account", "date"),
     also=(*_FURTHER, *_PROVENANCE),
 )
 #: One row per date, entity and outcome with a value; single sales have an order, and a moment of their own.
-OUTCOMES: Final = Table(
+OUTCOMES: Final = TableSchema(
     "outcomes",
     (
         *_must(
@@ -448,13 +448,13 @@ OUTCOMES: Final = Table(
     ),
 )
 #: One row per campaign and day or range; rows of one day add up.
-ADS: Final = Table(
+ADS: Final = TableSchema(
     "ads",
     (*_must(_DATE, _SPEND), _DATE_END, _GRAIN, _PLATFORM, _ACCOUNT, _CURRENCY),
     also=(_ENTITY, *_CORE, *_FURTHER, *_PROVENANCE),
 )
 #: One row per person and shop.
-PEOPLE: Final = Table(
+PEOPLE: Final = TableSchema(
     "people",
     (
         Column("person", "hashed id", "text", required=True, about="who it is (hashed)"),
@@ -473,7 +473,7 @@ PEOPLE: Final = Table(
     key=("entity", "person"),
 )
 #: One row per answer.
-SURVEY: Final = Table(
+SURVEY: Final = TableSchema(
     "survey",
     (
         *_must(_RESPONDENT),
@@ -488,7 +488,7 @@ SURVEY: Final = Table(
     also=_PROVENANCE,
 )
 #: The table of each kind of export.
-TABLES: Final[Mapping[str, Table]] = MappingProxyType(
+TABLES: Final[Mapping[str, TableSchema]] = MappingProxyType(
     {table.name: table for table in (POSTS, DAILY, FOLLOWERS, OUTCOMES, SURVEY, ADS)}
 )
 #: Every canonical column of an export: the data dictionary.
