@@ -25,8 +25,8 @@ PACKAGE = ROOT / "erresearch"
 ORDER = (
     "errors",
     "io",
-    "schema",
     "deprecations",
+    "schema",
     "results",
     "engine",
     "exports",
@@ -57,7 +57,7 @@ MOST_IN_ROOT = 6
 LONGEST_FILE = 600
 # What does not keep these rules yet is counted here; the counts may only sink.
 FILES_TOO_LONG = 0
-CLASSES_OF_ONE_NAME = 1
+CLASSES_OF_ONE_NAME = 0
 MODULES_OF_ONE_NAME = 0
 NO_SEE_ALSO = 122
 MANY_PARAMETERS = {"regress": 11, "audit": 11}
