@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+#: Known names above which a message shows the nearest alone.
+_MANY = 100
+
+
 class ErresearchError(ValueError):
     """Root of every error this package raises on purpose.
 
@@ -103,8 +107,19 @@ class UnknownNameError(ErresearchError):
     """A name that is in no registry (world, claim, data set, band, method)."""
 
     @classmethod
-    def of(cls, kind: str, name: object, known: Iterable[str]) -> UnknownNameError:
-        """Build the error with the nearest known name as a suggestion.
+    def of(cls, kind: str, name: object, known: Iterable[str], *, listed: str = "") -> UnknownNameError:
+        """Build the error with the nearest known name as a suggestion; of many names the nearest alone are shown.
+
+        Parameters
+        ----------
+        kind : str
+            What the name is of.
+        name : object
+            What arrived.
+        known : iterable of str
+            The names that there are.
+        listed : str
+            Where all of them stand, for the message where none comes near.
 
         Examples
         --------
@@ -113,8 +128,12 @@ class UnknownNameError(ErresearchError):
         """
         names = sorted(known)
         near = difflib.get_close_matches(str(name), names, n=1)
-        fix = f"Did you mean {near[0]!r}?" if near else ""
-        return cls(f"There is no {kind} {str(name)!r}", allowed=", ".join(names), fix=fix)
+        fix = f"Did you mean {near[0]!r}?" if near else listed
+        shown = ", ".join(names)
+        if len(names) > _MANY:
+            nearest = difflib.get_close_matches(str(name), names, n=5, cutoff=0.0)
+            shown = f"{', '.join(nearest)} and {len(names) - len(nearest)} more"
+        return cls(f"There is no {kind} {str(name)!r}", allowed=shown, fix=fix)
 
 
 class EngineError(ErresearchError):
@@ -142,6 +161,17 @@ def own_warnings() -> Iterator[list[str]]:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         elif str(warning.message) not in said:
             said.append(str(warning.message))
+
+
+def said_by(error: BaseException) -> str:
+    """What the system, or a library, says was wrong: without the number of the error and the path.
+
+    Examples
+    --------
+    >>> said_by(FileNotFoundError(2, "No such file or directory", "x.csv")), said_by(OverflowError())
+    ('No such file or directory', 'OverflowError')
+    """
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def missing_columns(

@@ -126,8 +126,7 @@ def test_declared_events_reach_the_verdicts(shop, tmp_path):
     )  # holidays of other years are none of theirs
     assert f"note: {found.warnings[-1]}" in str(found)
     verdict = of(found.verdicts, "C01")
-    assert "event: sale" in verdict.estimate.method
-    assert "event: public holiday" in verdict.estimate.method
+    assert ", events public holiday, sale" in verdict.estimate.method
     assert "events-not-declared" not in verdict.certainty.codes
     assert any(doubt.name == "without the events" for doubt in verdict.doubts)
 
@@ -272,9 +271,10 @@ def written(shop, tmp_path_factory: pytest.TempPathFactory):
 def test_everything_is_written(written):
     out = written.paths["report"].parent
     tables = {"verdicts.csv", "panel.csv", "accounting.csv", "rates.csv", "looks.csv"}
-    names = {"report.html", "audit.ipynb", MARKER, *tables}
+    names = {"report.html", "audit.ipynb", "panel.csv.toml", MARKER, *tables}
     assert {path.name for path in out.iterdir()} == names
-    assert {path.name for path in written.paths.values()} == names - {MARKER}
+    assert {path.name for path in written.paths.values()} == names - {"panel.csv.toml", MARKER}
+    assert (out / "panel.csv.toml").read_text(encoding="utf-8") == f'zone = "{ZONE}"\n'
     every = "".join(path.read_text(encoding="utf-8") for path in out.iterdir())
     for secret in ("buyer1", "@example.org", "Buyer 1", "1 Lane", "Simulated post 1"):
         assert secret not in every

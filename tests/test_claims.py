@@ -598,7 +598,7 @@ def test_what_is_declared_about_a_table(panel) -> None:
         events=sale,
         reliability=0.9,
     )
-    assert "events event: sale" in verdict.estimate.method
+    assert "events sale" in verdict.estimate.method
     assert "log (1 + stock)" in verdict.estimate.method
     assert "events-not-declared" not in verdict.certainty.codes
     assert next(d for d in verdict.doubts if d.name == "without the events")

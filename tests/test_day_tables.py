@@ -55,7 +55,7 @@ def test_a_period_that_lacks_days_is_missing_and_not_smaller(tmp_path: Path) -> 
     gone = panel.rows["engagement"].isna()
     assert panel.rows.index[gone].tolist() == [1, 5]
     assert panel.rows["revenue"].isna().tolist() == gone.tolist()
-    assert "2 weeks lack days: their reactions are missing" in panel.notes
+    assert "reactions are missing in 2 weeks without a row for each of their days" in panel.notes
     assert str(panel.accounting["days"]) == "132 in = 132 used"
     daily = er.build_panel(read(table, tmp_path, "again.csv"), freq="D", tz="UTC")
     assert int(daily.rows["likes"].isna().sum()) == 8

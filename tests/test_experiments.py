@@ -36,6 +36,7 @@ from erresearch.experiments.power_analysis import noises_of
 from erresearch.experiments.randomisation import (
     Lots,
     Redrawn,
+    Window,
     counted,
     draw_again,
     draws,
@@ -44,6 +45,7 @@ from erresearch.experiments.randomisation import (
     ratio_set,
     redraws,
 )
+from erresearch.results import Interval
 from erresearch.worlds import simulate_shop
 
 
@@ -536,7 +538,7 @@ def test_a_plan_that_is_not_worth_it_says_so():
     assert "It finds your smallest effect of interest; one between 1 and" in enough.answer
     assert "cost=" in er.plan_experiment(weekly(), design=SIX).answer
     assert cheap.reactions == pytest.approx(6 * weekly()["engagement"].mean())
-    assert f"of 12 weeks, about {float(f'{cheap.reactions:.2g}'):,.0f}; and" in str(cheap)
+    assert f"of 12 weeks, about {float(f'{cheap.reactions:.2g}'):,.0f}. If posting" in str(cheap)
     assert math.isnan(er.plan_experiment(weekly().drop(columns="engagement"), design=SIX).reactions)
     assert "your smallest effect of interest, " in cheap.answer
     assert "a week and shop" in replace(cheap, history=cheap.history * 2).answer
@@ -585,6 +587,9 @@ def test_an_edited_schedule_and_an_unproven_wager_are_named(plan):
 def test_wrong_wagers(plan):
     with pytest.raises(DesignError, match="a wager needs a claim and a forecast"):
         er.wager(plan, " ", forecast=0.1, date="2024-12-01")
+    for share in (10, -1.5):
+        with pytest.raises(DesignError, match=r"is a share of the outcome: .* 0\.1 stands for 10 %"):
+            er.wager(plan, "x", forecast=share, date="2024-12-01")
     with pytest.raises(DesignError, match="`date` is no date"):
         er.wager(plan, "x", forecast=0.1, date="soon")
     with pytest.raises(DesignError, match="a wager comes before the start"):
@@ -753,8 +758,12 @@ def test_rows_that_do_not_fit_the_plan(plan):
     with pytest.raises(DesignError, match="given up before half of it had run"):
         er.judge_experiment(rows, plan, ended=str(plan.start + np.timedelta64(14, "D")))
     unmoved = replace(plan, schedule=replace(plan.schedule, posting=np.ones_like(plan.schedule.posting)))
-    with pytest.raises(DesignError, match="no pause that could be compared"):
+    with pytest.raises(DataError, match=r"was edited, and no pause .* 6 periods differ .* Take schedule.csv"):
         er.judge_experiment(rows, unmoved)
+    empty = np.zeros(0)
+    window = Window(np.zeros((2, 1)), np.zeros((2, 1)), np.ones(2, dtype=bool), empty, 1.0, empty)
+    with pytest.raises(DesignError, match="no pause that could be compared"):
+        draw_again((window,), np.zeros((2, 1, 1, 2)), True)
 
 
 def test_cautions_are_counted(plan):
@@ -768,8 +777,10 @@ def test_cautions_are_counted(plan):
     found = {doubt.code: doubt for doubt in er.judge_experiment(pd.concat([rows, other]), plan).doubts}
     assert found["other-shops"].value == 1
     assert found["missing"].value == 1
-    assert found["changed"].value == 2
+    assert (found["changed"].value, found["changed"].raised) == (2, False)
     assert found["at-floor"].value == 1
+    late = rows.assign(revenue=rows["revenue"].where(rows.index >= 30, 2 * rows["revenue"]))
+    assert "changed" in er.judge_experiment(late, plan).certainty.codes  # more than a fifth
     assert found["compliance"].value == 0.5
     assert found["compliance"].raised
     only = er.judge_experiment(rows[104:].drop(columns=["posts", "engagement", "entity"]), plan)
@@ -885,6 +896,9 @@ def test_a_judgement_reads_as_a_sentence_and_as_a_verdict(plan):
     assert_allclose(ends.high - ends.low, own.high - own.low)
     with pytest.raises(DataError, match="is not put together with others"):
         dataclasses.replace(found, early=True).finding  # noqa: B018 - it is refused when it is asked for
+    boundless = replace(found.per_engagement, interval=Interval(-math.inf, math.inf))
+    text = str(replace(found, per_engagement=boundless))
+    assert "What one more reaction brings cannot be told: the pauses moved reactions too little." in text
     nil = dataclasses.replace(plan, delta=0.9)
     assert judged(nil).word == "practically nil"
 
@@ -927,22 +941,29 @@ def test_plan_wager_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "24 weeks you would find" in said
     assert "erresearch wager plan" not in said
-    (later,) = re.findall(r"is no day to come: say --start (\d{4}-\d\d-\d\d)", said)
+    (later,) = re.findall(r"lies in the past: say --start (\d{4}-\d\d-\d\d)", said)
     asked = ["--start", later, "--lags", "1", "2", "--block", "2", "--currency", "EUR"]
     (tmp_path / "audit").mkdir()
     weekly().to_csv("audit/panel.csv", index=False)
+    (tmp_path / "audit" / "panel.csv.toml").write_text('zone = "Europe/Berlin"\n')
+    assert main(["plan", "audit", "--tz", "Asia/Tokyo", "--out", "later", *asked]) == 2
+    assert "another zone than was asked for: Asia/Tokyo. Allowed: Europe/Berlin" in capsys.readouterr().err
     assert main(["plan", "audit", "--out", "later", *asked]) == 0
     said = capsys.readouterr().out
     assert f"Next, before {later}: erresearch wager later" in said
     assert "EUR a week four times in five" in " ".join(said.split())
     later_plan = er.read_plan("later")
     assert (later_plan.design.lags, later_plan.currency) == ((1, 2), "EUR")
+    assert later_plan.zone == "Europe/Berlin"
     assert main(["plan", "panel.csv", "--outcome", "sales", "--out", "other"]) == 2
     assert "No column 'sales'" in capsys.readouterr().err
-    assert (
-        main(["wager", "plan", "--claim", "Posting sells", "--forecast", "0.2", "--date", "2024-12-01"]) == 0
-    )
-    digest = capsys.readouterr().out.split()[0]
+    told = ["wager", "plan", "--claim", "Posting sells", "--date", "2024-12-01", "--forecast"]
+    assert main([*told, "20%"]) == 2
+    assert "'20%' is not a number. Write a share: 0.1 stands for 10 %." in capsys.readouterr().err
+    assert main([*told, "0.2"]) == 0
+    said = capsys.readouterr().out
+    assert "Recorded: revenue +20 %." in said
+    digest = said.split()[0]
     plan = er.read_plan("plan")
     assert plan.digest == digest
     off = np.r_[~plan.schedule.posting[0], [False] * plan.design.follow_up]

@@ -10,7 +10,7 @@ from typing import Any
 
 from erresearch.audits.labels import Labels
 from erresearch.audits.rate_tables import own_posts
-from erresearch.errors import DataError, DesignError, EngineError, ErresearchError, mapping_in
+from erresearch.errors import DataError, DesignError, EngineError, ErresearchError, mapping_in, said_by
 from erresearch.exports.combine import combine_exports, settle_owners
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
 from erresearch.exports.log import Export
@@ -433,7 +433,7 @@ def _exports_in(path: Path) -> list[Path]:
         inside = sorted(path.iterdir())
     except OSError as error:
         raise EngineError(
-            f"could not read the folder {str(path)!r}", got=str(error), fix="check its rights"
+            f"could not read the folder {str(path)!r}", got=said_by(error), fix="check its rights"
         ) from error
     return [one for one in inside if one.suffix.lower() in _SUFFIXES and not one.name.startswith((".", "~$"))]
 

@@ -15,7 +15,7 @@ from erresearch.audits.judgement import judged_by_day
 from erresearch.audits.next_steps import FILES, LOOKS
 from erresearch.claims.registry import Claim, read_claims
 from erresearch.io import pd
-from erresearch.io.files import atomic_write, csv_text, table_csv
+from erresearch.io.files import atomic_write, csv_text, table_csv, toml_text
 from erresearch.io.outputs import output_folder
 from erresearch.panel.records import Rules
 from erresearch.report import write_report
@@ -266,6 +266,8 @@ def write_audit(
     }
     if found.panel is not None:
         texts["panel.csv"] = table_csv(found.panel.rows, digits=10)
+        # days without a clock do not tell where they begin: a plan from this folder reads it here
+        texts["panel.csv.toml"] = toml_text({"zone": found.panel.tz})
     if len(found.rates):
         texts["rates.csv"] = table_csv(found.rates, digits=10)
     texts[LOOKS] = csv_text(("choices", "claims"), found.looked.items())

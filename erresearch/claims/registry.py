@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from erresearch.claims.options import Options, read_options, roles_in, without_role
 from erresearch.datasets.entries import dataset_card
-from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError
+from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError, said_by
 from erresearch.io.files import UnfitError, from_toml, read_value, registry, resource
 from erresearch.results import Printed, escape
 from erresearch.results.verdicts import LEVELS, Certainty
@@ -268,7 +268,7 @@ def read_claims(
     except OSError as error:
         raise EngineError(
             f"cannot read the claims in {str(where)!r}",
-            got=error.strerror or str(error),
+            got=said_by(error),
             fix="name a file such as claims.toml",
         ) from error
     except ErresearchError:

@@ -258,7 +258,7 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
 @wish(
     "--events",
     metavar="FILE",
-    help='What else happened (date or start and end, name, kind, entity), or "none".',
+    help='What else happened (date or start and end, name, kind: pulse or step, entity), or "none".',
 )
 @wish(
     "--holidays",

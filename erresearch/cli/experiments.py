@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,7 +35,17 @@ class _Place(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _Share(click.types.FloatParamType):
+    """A number; per cent are refused with the share that they stand for in mind, since an amount is read here too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if str(value).rstrip().endswith("%"):
+            self.fail(f"{value!r} is not a number. Write a share: 0.1 stands for 10 %.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 PLACE = _Place()
+SHARE = _Share()
 _PERIODS = click.Choice(("D", "W"))
 _WISHES = "erresearch.wishes"
 
@@ -45,7 +56,8 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
     if len(files) == 1 and one.suffix == ".csv" and one.is_file():
         head = set(pd.read_csv(one, nrows=0, encoding="utf-8-sig", encoding_errors="replace").columns)
         if "period" in head and head & {"entity", outcome}:
-            return pd.read_csv(one, encoding="utf-8-sig", encoding_errors="replace", parse_dates=["period"])
+            rows = pd.read_csv(one, encoding="utf-8-sig", encoding_errors="replace", parse_dates=["period"])
+            return SimpleNamespace(rows=rows, tz=_zone_beside(one, tz))
     from erresearch.audits import read_files
     from erresearch.panel.activity import days_of_sales, sells
     from erresearch.panel.build import build_panel
@@ -74,6 +86,20 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
         min_age_days=7 if posts is not None else 0,
     )
     return panel if posts is not None else replace(panel, rows=panel.rows.drop(columns=["posts"]))
+
+
+def _zone_beside(table: Path, tz: str | None) -> str:
+    """The zone in which a ready table counts its days: what the file beside it says, else what the caller does."""
+    from erresearch.exports.mapping import Settings, read_mapping
+
+    beside = table.with_name(f"{table.name}.toml")
+    stated = read_mapping(beside, Settings())[0].zone if beside.is_file() else ""
+    if stated and tz and tz != stated:
+        raise DesignError(
+            f"{table.name} counts its days in another zone than was asked for",
+            got=tz, allowed=stated, fix=f"leave --tz out, or run the audit again with --tz {tz}",
+        )  # fmt: skip
+    return stated or tz or ""
 
 
 #: Options that `plan` and `judge` share: how the files become a panel.
@@ -112,7 +138,7 @@ def wishes() -> dict[str, Any]:
     type=(int, int),
     help="First and last period after a post in which it works.  [default: from the past]",
 )
-@wish("--delta", type=float, help="Smallest effect that matters, as a share.  [default: 0.05]")
+@wish("--delta", type=SHARE, help="Smallest effect that matters, as a share.  [default: 0.05]")
 @wish("--cost", type=float, help="What posting costs a shop in a week.")
 @wish("--start", help="First day.  [default: the period after the last one]")
 @click.option("--freq", type=_PERIODS, default="D", show_default=True, help="By day or by week.")
@@ -129,7 +155,7 @@ def plan_pauses(
     asked = wishes()
     asked["block"] = Blocks(asked.get("block"), asked.pop("group", 2), asked.pop("washout", 0))
     plan = plan_experiment(_panel(files, asked["outcome"], tz, freq, currency), **asked)
-    plan = replace(plan, currency=currency or plan.currency, zone=tz or plan.zone)
+    plan = replace(plan, currency=currency or plan.currency, zone=plan.zone or tz or "")
     written = write_plan(plan, out, inputs=files)
     card(plan.parts[0][1], plan.parts[1:])
     say(f"\n{plan.table.folded(80)}\n")
@@ -137,7 +163,7 @@ def plan_pauses(
     begin, step = dt.date.fromisoformat(str(plan.start)), 1 if plan.design.every == "D" else 7
     if (behind := (dt.date.today() - begin).days) >= 0:
         later = begin + dt.timedelta(days=(behind // step + 1) * step)
-        say(f"{plan.start} is no day to come: say --start {later}, or a later one, to carry the plan out.")
+        say(f"{plan.start} lies in the past: say --start {later}, or a later one, to carry the plan out.")
         return
     say(f'Next, before {plan.start}: erresearch wager {plain(out)} --claim "..." --forecast 0.1')
 
@@ -146,7 +172,10 @@ def plan_pauses(
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("--claim", required=True, help="What is claimed, in one sentence.")
 @click.option(
-    "--forecast", type=float, required=True, help="Expected effect: 0.1 for 10 %; of letters, by person."
+    "--forecast",
+    type=SHARE,
+    required=True,
+    help="Expected effect: 0.1 for 10 %; of letters, the amount by person.",
 )
 @click.option("--date", help="The day of the wager.  [default: today]")
 @click.option(
@@ -158,6 +187,7 @@ def wager_on(*, plan: Path, claim: str, forecast: float, date: str | None, out: 
     PLAN is the folder of a plan of pauses, or the file of people held out (holdout.toml).
     """
     from erresearch.experiments import read_holdout, read_plan, wager, write_holdout, write_plan
+    from erresearch.results import plain as rounded
 
     day = date or dt.date.today().isoformat()
     if plan.is_file():
@@ -166,10 +196,12 @@ def wager_on(*, plan: Path, claim: str, forecast: float, date: str | None, out: 
             replaceable_file(out, inputs=[plan], ours=is_read_by(read_holdout, out))
         write_holdout(held, out or plan)
         say(held.deposit)
+        say(f"Recorded: {held.outcome} {rounded(forecast, '+g')} a person.")
     else:
         made = wager(read_plan(plan), claim, forecast=forecast, date=day)
         write_plan(made, out or plan)
         say(made.digest)
+        say(f"Recorded: {made.outcome} {rounded(100 * forecast, '+.3g')} %.")
     say("Deposit this where others can see its date; judge the plan with --hash and it.")
 
 
@@ -217,7 +249,7 @@ def _end_unless_proven(deposited: str | None, doubts: Iterable[Doubt]) -> None:
 )
 @click.option("--outcome", default="revenue", show_default=True, help="Column of what each person bought.")
 @click.option("--person", default="person", show_default=True, help="Column of the ids.")
-@click.option("--share", type=float, help="Share to hold out.  [default: the smallest that is enough]")
+@click.option("--share", type=SHARE, help="Share to hold out.  [default: the smallest that is enough]")
 @click.option(
     "--out", type=FILE, default=Path("holdout.toml"), show_default=True, help="Where the plan goes."
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from erresearch.errors import EngineError, UnknownNameError
+from erresearch.errors import EngineError, UnknownNameError, said_by
 from erresearch.io.files import frozen, registry, resource
 
 Format = Literal["csv", "xlsx", "zip", "sqlite"]
@@ -469,7 +469,7 @@ def find(dataset: Dataset, *, check: Callable[[Found], object]) -> Found:
     except OSError as error:
         raise EngineError(
             f"the cache for downloaded data cannot be written: {str(cache)!r}",
-            got=str(error),
+            got=said_by(error),
             fix="name another folder in ERRESEARCH_CACHE_DIR, or put the file into a folder named in "
             "ERRESEARCH_DATA_DIR",
         ) from error
@@ -566,7 +566,7 @@ def _hashed(dataset: Dataset, path: Path, source: Source, where: Where) -> Found
     except OSError as error:
         raise EngineError(
             f"the file of data set {dataset.name!r} cannot be read",
-            got=str(error),
+            got=said_by(error),
             fix="check that it is there and may be read",
         ) from error
     if where == "embedded" and source.format == "csv" and not source.package:

@@ -498,8 +498,8 @@ class PausePlan(Printed):
             "" if math.isnan(self.reactions) else f", about {rounded(self.reactions, like=self.reactions)}"
         )
         return (
-            f"the reactions of {paused} of {of} {word}{known}; and {self.told(self.lost)} of {self.outcome} in all"
-            f" if posting brings {100 * self.delta:.0f} % of it"
+            f"the reactions of {paused} of {of} {word}{known}. If posting brings {100 * self.delta:.0f} % of "
+            f"{self.outcome}, they also cost {self.told(self.lost)} of it"
         )
 
     @property

@@ -55,7 +55,7 @@ def wager(plan: Planned, claim: str, *, forecast: float, date: dt.date | str) ->
     Raises
     ------
     DesignError
-        If it has no claim or no number, if there is one already, or if the plan has begun.
+        If it has no claim or no number, or a share beyond 1, if there is one already, or if the plan has begun.
 
     See Also
     --------
@@ -80,6 +80,11 @@ def wager(plan: Planned, claim: str, *, forecast: float, date: dt.date | str) ->
             got=f"{len(str(claim).strip())} characters and {forecast!r}"[:60],
             fix="write one sentence and a share such as forecast=0.1",
         )
+    if isinstance(plan, PausePlan) and abs(forecast) > 1:
+        raise DesignError(
+            "a forecast is a share of the outcome", got=f"{forecast:g}, which is {100 * forecast:,.0f} %",
+            allowed="-1 to 1", fix="0.1 stands for 10 %",
+        )  # fmt: skip
     day = day_of(date, "date")
     if isinstance(plan, PausePlan) and not day < plan.start:
         raise DesignError(

@@ -167,8 +167,12 @@ class Judgement(Printed):
                 f"p = {plain(self.pvalue, '.3f')}.",
             ),
         ]
-        if self.per_engagement is not None:
-            each = f"For one more reaction: {self.per_engagement.number()}, only if posting works through"
+        one = self.per_engagement
+        if one is not None and math.isinf(one.interval.low) and math.isinf(one.interval.high):
+            untold = "What one more reaction brings cannot be told: the pauses moved reactions too little."
+            parts.append(("A reaction", untold))
+        elif one is not None:
+            each = f"For one more reaction: {one.number()}, only if posting works through"
             parts.append(("A reaction", f"{each} engagement alone; what was drawn at random is posting."))
         return (*parts, *((doubt.name, doubt.text) for doubt in self.doubts))
 
@@ -247,7 +251,15 @@ def judge_experiment(
     joined = joined if known else tuple(replace(shop, engagement=None) for shop in joined)
     members = units(plan.design, plan.history)
     windows = tuple(_window(plan, each, joined, periods) for each in members)
-    lots = draw_again(tuple(window for window, _ in windows), z, complete)
+    try:
+        lots = draw_again(tuple(window for window, _ in windows), z, complete)
+    except DesignError as error:
+        if not edited:
+            raise
+        raise DataError(
+            "the schedule was edited, and no pause that could be compared is left in it",
+            got=f"{edited} periods differ from what was drawn", fix="take schedule.csv as it was written",
+        ) from error  # fmt: skip
     reference = Redrawn.of(lots)
     used = sum(int(window.keep.sum()) for window, _ in windows)
     effect = Estimate(
@@ -494,7 +506,7 @@ def _cautions(
             fix="give the panel of the shop that the plan was made for, in its zone and currency",
         )
     if changed:
-        found.append(_doubt("changed", changed, compared, value=changed))
+        found.append(_doubt("changed", changed, compared, value=changed, raised=changed > 0.2 * compared))
     for then, now in zip(plan.history, joined, strict=True):
         levels = [float(np.nanmedian(x)) for x in (now.outcome[now.dates >= plan.start], then.outcome)]
         ratio = levels[0] / max(levels[1], 1e-300)

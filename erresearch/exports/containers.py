@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from erresearch.errors import DataError, EngineError, ErresearchError, argument
+from erresearch.errors import DataError, EngineError, ErresearchError, argument, said_by
 from erresearch.exports.log import ReadLog
 from erresearch.exports.privacy import show_name
 from erresearch.exports.workbooks import MAX_CELLS, MAX_SHEETS, Records, read_html, read_workbook
@@ -137,7 +137,9 @@ def open_bundle(
     except ErresearchError:
         raise
     except (OSError, ValueError, OverflowError) as error:
-        raise EngineError(f"could not read {str(path)!r}", got=str(error), fix="check the path") from error
+        raise EngineError(
+            f"could not read {str(path)!r}", got=said_by(error), fix="check the path"
+        ) from error
     if not data:
         raise DataError(f"{path.name}: the file is empty", got="0 bytes", fix="export it again")
     log = ReadLog(path.name, strict=strict)

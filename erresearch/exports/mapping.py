@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError
+from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError, said_by
 from erresearch.exports.dates import day_of
 from erresearch.exports.layouts import (
     KINDS,
@@ -194,7 +194,7 @@ def _toml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeError, ValueError) as error:
         raise EngineError(
             f"the mapping {str(path)!r} cannot be read",
-            got=str(error)[:200],
+            got=said_by(error)[:200],
             fix="see the example in read_export's help",
         ) from error
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from erresearch.errors import EngineError
+from erresearch.errors import EngineError, said_by
 from erresearch.io import pd
 
 Makers = Mapping[type, Callable[[Mapping[str, Any]], Any]]
@@ -333,7 +333,7 @@ def atomic_write(path: str | Path, content: str | bytes, *, private: bool = Fals
     except OSError as error:
         raise EngineError(
             f"could not write {str(path)!r}",
-            got=str(error),
+            got=said_by(error),
             fix="choose a folder that can be written or free some space",
         ) from error
     finally:

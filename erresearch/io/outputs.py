@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from erresearch.errors import DataError, EngineError
+from erresearch.errors import DataError, EngineError, said_by
 
 #: The file that says what is in a folder of results.
 MARKER: Final = ".erresearch.json"
@@ -239,7 +239,7 @@ def _shown(name: str) -> str:
 def _unwritten(out: str | Path, error: OSError) -> EngineError:
     return EngineError(
         f"could not write the folder {str(out)!r}",
-        got=error.strerror or type(error).__name__,
+        got=said_by(error),
         fix="choose a folder that can be written or free some space",
     )
 

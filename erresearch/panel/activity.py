@@ -258,7 +258,8 @@ class DayTable:
     def notes(self, freq: Freq) -> list[str]:
         """What is worth a word: periods that lack rows, and what the date of a week means."""
         one, many = PERIODS[freq].one, PERIODS[freq].many
-        lacking = f"{self.short:,} {one if self.short == 1 else many} lack days: their reactions are missing"
+        row = "a row" if freq == "D" or self.week_start else "a row for each of their days"
+        lacking = f"reactions are missing in {self.short:,} {one if self.short == 1 else many} without {row}"
         blank = ", ".join(f"{name} in {count:,}" for name, count in self.blank.items())
         blank = f"{many} in which a day is blank have no sum and are missing, not smaller: {blank}"
         first = (

@@ -22,13 +22,15 @@ from erresearch.errors import (
     missing_columns,
 )
 from erresearch.io import pd
+from erresearch.schema.vocabulary import EVENT
 
 Kind = Literal["pulse", "step"]
+_COUNTRIES: Final = "take a code of ISO 3166-1, such as NL; `holidays.list_supported_countries()` lists them"
 _KINDS: Final = ("pulse", "step")
 _COLUMNS: Final = ("start", "end", "name", "kind", "entity")
 #: A pulse in fewer rows than this shares a column with the other rare ones.
 _RARE: Final = 3
-_OTHERS: Final = "event: others"
+_OTHERS: Final = f"{EVENT}others"
 #: Robust z beyond which a period stands out, and periods below which nothing can.
 _STANDS_OUT, _FEWEST = 3.5, 12
 #: What candidates may be read from: what a shop decides itself. Never what it earns.
@@ -105,7 +107,7 @@ def read_events(events: Any) -> pd.DataFrame:
         ("ends before it starts", end < start, "", "write the first day as `start` and the last as `end`"),
         ("has no name", found["name"].isin(["", "nan", "None"]), "", "name what happened, such as sale"),
         (
-            "has a kind that is none", ~found["kind"].isin(_KINDS), ", ".join(_KINDS),
+            "has an unknown kind", ~found["kind"].isin(_KINDS), ", ".join(_KINDS),
             "write pulse for what passes, step for what stays",
         ),
     ):  # fmt: skip
@@ -124,7 +126,7 @@ def read_events(events: Any) -> pd.DataFrame:
 
 
 def _first_row(wrong: pd.Series[Any], where: str) -> str:
-    return f"row {int(np.argmax(wrong.to_numpy())) + 1} of {where}"
+    return f"row {wrong.idxmax()} of {where}"
 
 
 def _as_pandas(events: Any) -> pd.DataFrame:
@@ -170,6 +172,9 @@ def _declared(events: Any) -> tuple[pd.DataFrame, str]:
                 got=type(error).__name__,
                 fix="write a .csv file in UTF-8 with the columns date and name",
             ) from error
+    # of a file rows are numbered as a spreadsheet does, its head among them
+    first = 2 if isinstance(events, (str, Path)) else 1
+    table.index = pd.RangeIndex(first, first + len(table))
     table.columns = pd.Index([str(name).strip().lower() for name in table.columns])
     known = ("date", *_COLUMNS)
     extra = [name for name in table.columns if name not in known]
@@ -242,7 +247,7 @@ def known_country(country: str) -> tuple[str, str]:
     whole, _, part = country.upper().partition("-")
     known = holidays.list_supported_countries(include_aliases=False)
     if whole not in known:
-        raise UnknownNameError.of("country", country, known)
+        raise UnknownNameError.of("country", country, known, listed=_COUNTRIES)
     if part and part not in known[whole]:
         raise UnknownNameError.of(f"part of {whole}", part, known[whole])
     return whole, part
@@ -330,7 +335,7 @@ def event_columns(rows: pd.DataFrame, events: Any, *, by: str | None, time: str)
     kinds: dict[str, Kind] = {}
     inside: list[Any] = declared[~outside].to_dict("records")
     for each in inside:
-        label = f"event: {each['name']}"
+        label = f"{EVENT}{each['name']}"
         last = end if each["kind"] == "step" else np.minimum(end, each["end"].toordinal())
         covered = np.maximum(last - np.maximum(begin, each["start"].toordinal()) + 1, 0) / (end - begin + 1)
         own = np.ones(len(rows)) if not each["entity"] else (entities == each["entity"]) * 1.0

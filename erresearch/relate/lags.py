@@ -18,6 +18,7 @@ from erresearch.errors import DataError, GuardError
 from erresearch.io.resources import share_of_memory
 from erresearch.results import Reliability, StudentT
 from erresearch.results.estimates import Source
+from erresearch.schema.vocabulary import EVENT
 
 _ACCOUNT, _TIME, _CLOCK, _STEP, _SPELL = "account", "time", "clock", "step", "spell"
 #: Periods that two accounts must share, and distinct values in them, before equal series are no accident.
@@ -161,7 +162,7 @@ class LagSpecification:
     def also_held(self) -> str:
         """Controls and events in words."""
         named = [self.rows.names[column] for column in self.controls]
-        events = dict.fromkeys(self.rows.names[column] for column, _ in self.held)
+        events = dict.fromkeys(self.rows.names[column].removeprefix(EVENT) for column, _ in self.held)
         controlled = f", controls {', '.join(named)}" * bool(named)
         return controlled + f", events {', '.join(events)}" * bool(events)
 

@@ -33,6 +33,7 @@ from erresearch.relate.distributed_lags import (
 )
 from erresearch.results import DailyResponse, Doubt, Estimate, Precedence, Reliability, Shown
 from erresearch.results.estimates import check_level
+from erresearch.schema.vocabulary import EVENT
 
 #: Shops that are few.
 FEW_SHOPS = 5
@@ -170,7 +171,8 @@ def daily_response(
         for name in names
     }
     currency = currency or str(getattr(days, "attrs", {}).get("currency") or "")
-    held = f", controls {', '.join(controls)}" * bool(controls) + f", events {', '.join(kinds)}" * bool(kinds)
+    happened = ", ".join(name.removeprefix(EVENT) for name in kinds)
+    held = f", controls {', '.join(controls)}" * bool(controls) + f", events {happened}" * bool(kinds)
     about = _About(x, y, level, currency, told, held)
     found = {name: _response([shop], about) for name, shop in shops.items()}
     if len(found) == 1:

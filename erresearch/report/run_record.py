@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from erresearch.errors import DataError
+from erresearch.errors import DataError, said_by
 from erresearch.io import pd
 from erresearch.io.files import resource
 
@@ -99,7 +99,9 @@ def _read(path: Path) -> tuple[list[str], dict[tuple[str, str], dict[str, str]]]
         lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"the table of verdicts {str(path)!r} cannot be read", got=str(error), fix="name a verdicts.csv"
+            f"the table of verdicts {str(path)!r} cannot be read",
+            got=said_by(error),
+            fix="name a verdicts.csv",
         ) from error
     columns = list(lines[0]) if lines else []
     if not {"claim", "dataset"} <= set(columns):

@@ -25,6 +25,8 @@ AUDIENCES: Final = ("followers", *EXPOSURES)
 #: Other names under which a table of one's own may have its column of accounts, and that of its periods.
 SHOP_NAMES: Final = ("shop", "store", "brand")
 TIME_NAMES: Final = ("date", "day", "month")
+#: What the names of columns of declared events begin with.
+EVENT: Final = "event: "
 #: Columns that tell periods by their name, whatever they hold.
 PERIOD_NAMES: Final = (*TIME_NAMES, "week", "period", "quarter", "year")
 
