@@ -276,6 +276,8 @@ def test_everything_public_is_documented_and_typed():
                 faults.append(f"{where} does not say what it returns")
             if isinstance(node, Function) and node.args.kwarg is not None:
                 faults.append(f"{where} takes **{node.args.kwarg.arg}: name its options")
+            if ".__name__\n" in (ast.get_docstring(node) or ""):
+                faults.append(f"{where} shows its name as an example, not what it does")
     assert faults == []
 
 

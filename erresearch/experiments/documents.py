@@ -64,8 +64,15 @@ def wager(plan: Planned, claim: str, *, forecast: float, date: dt.date | str) ->
 
     Examples
     --------
-    >>> wager.__name__
-    'wager'
+    >>> from erresearch.experiments import plan_experiment
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
+    >>> plan = plan_experiment(past, weeks=24, block=1, lags=(1, 1), delta=0.1)
+    >>> told = wager(plan, "Posting brings revenue", forecast=0.1, date="2025-12-01")
+    >>> told.claim, told.digest != plan.digest
+    ('Posting brings revenue', True)
     """
     if plan.wagered:
         raise DesignError("this plan has a wager", got=f"of {plan.wagered}", fix="plan anew for another one")
@@ -132,8 +139,19 @@ def write_plan(plan: PausePlan, folder: str | Path, *, inputs: Iterable[str | Pa
 
     Examples
     --------
-    >>> write_plan.__name__
-    'write_plan'
+    >>> from erresearch.experiments import plan_experiment
+    >>> import tempfile
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
+    >>> plan = plan_experiment(past, weeks=24, block=1, lags=(1, 1), delta=0.1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = write_plan(plan, f"{folder}/plan")
+    ...     read_plan(f"{folder}/plan").digest == plan.digest
+    True
+    >>> [file.name for file in files]
+    ['plan.toml', 'schedule.csv', 'history.csv', 'schedule.ics', 'plan.html']
     """
     folder, picture = Path(folder), io.BytesIO()
     draw_plan(plan).savefig(picture, format="png", dpi=120, metadata={"Software": None})
@@ -213,8 +231,9 @@ def read_plan(folder: str | Path) -> PausePlan:
 
     Examples
     --------
-    >>> read_plan.__name__
-    'read_plan'
+    >>> read_plan("no such folder")
+    Traceback (most recent call last):
+    erresearch.errors.DataError: ...
     """
     folder = Path(folder)
     try:
@@ -364,8 +383,14 @@ def calendar_text(plan: PausePlan) -> str:
 
     Examples
     --------
-    >>> calendar_text.__name__
-    'calendar_text'
+    >>> from erresearch.experiments import plan_experiment
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
+    >>> plan = plan_experiment(past, weeks=24, block=1, lags=(1, 1), delta=0.1)
+    >>> calendar_text(plan).splitlines()[8]
+    'SUMMARY:Pause: no posts'
     """
     step = DAYS[plan.design.every]
     stamp = f"{np.datetime_as_string(plan.start).replace('-', '')}T000000Z"
@@ -426,8 +451,14 @@ def page(plan: PausePlan, *, picture: bytes = b"") -> str:
 
     Examples
     --------
-    >>> page.__name__
-    'page'
+    >>> from erresearch.experiments import plan_experiment
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
+    >>> plan = plan_experiment(past, weeks=24, block=1, lags=(1, 1), delta=0.1)
+    >>> "24 weeks to find out what posting brings" in page(plan)
+    True
     """
     import jinja2
 
@@ -470,8 +501,15 @@ def draw_plan(plan: PausePlan) -> Figure:
 
     Examples
     --------
-    >>> draw_plan.__name__
-    'draw_plan'
+    >>> from erresearch.experiments import plan_experiment
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
+    >>> plan = plan_experiment(past, weeks=24, block=1, lags=(1, 1), delta=0.1)
+    >>> who, power = draw_plan(plan).axes
+    >>> power.get_xlabel()
+    'weeks of the plan (dashed: smallest effect that matters)'
     """
     from matplotlib.dates import ConciseDateFormatter
     from matplotlib.figure import Figure

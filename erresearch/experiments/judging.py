@@ -230,8 +230,19 @@ def judge_experiment(
 
     Examples
     --------
-    >>> judge_experiment.__name__
-    'judge_experiment'
+    >>> from erresearch.experiments import plan_experiment
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
+    >>> plan = plan_experiment(past, weeks=24, block=1, lags=(1, 1), delta=0.1)
+    >>> posted = plan.schedule.posting[0]
+    >>> after = pd.DataFrame({"period": plan.start + 7 * np.arange(25), "posts": [*posted * 3, 3]})
+    >>> felt = np.r_[1, posted]  # posts of a week bring half as much again in the next
+    >>> after["revenue"] = 1000 * (1 + 0.5 * felt) * np.exp(0.1 * rng.standard_normal(25))
+    >>> judgement = judge_experiment(after, plan)
+    >>> judgement.word
+    'supported'
     """
     if (zone := getattr(panel, "tz", "")) and plan.zone and zone != plan.zone:
         raise DataError(

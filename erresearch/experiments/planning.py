@@ -291,8 +291,15 @@ def matched(shops: tuple[Series, ...]) -> tuple[Series, ...]:
 
     Examples
     --------
-    >>> matched.__name__
-    'matched'
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> waves = 0.1 * rng.standard_normal((6, 104))
+    >>> twelve = [pd.DataFrame({"entity": f"{pair}{one}", "period": weeks, "revenue": np.exp(
+    ...     waves[pair] + 0.02 * rng.standard_normal(104))}) for one in "ab" for pair in range(6)]
+    >>> names = [shop.entity for shop in matched(read_series(pd.concat(twelve)))]
+    >>> all(one[0] == other[0] for one, other in zip(names[::2], names[1::2], strict=True))
+    True
     """
     if len(shops) < 2 * FEWEST:
         raise DesignError(

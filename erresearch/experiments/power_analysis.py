@@ -67,8 +67,15 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
 
     Examples
     --------
-    >>> foreseen.__name__
-    'foreseen'
+    >>> from erresearch.experiments.history import read_series
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
+    >>> design = PauseDesign(kind="time", every="W", block=1, groups=12, lags=(1, 1))
+    >>> power = foreseen(design, noises_of(read_series(past)), 0.1, seed=1)
+    >>> 0.7 < power.at_delta < 0.85, power.placebos
+    (True, 400)
     """
     rng = np.random.default_rng([seed, 2])
     plans, complete = draws(design, len(noises), AGAIN, rng)
@@ -135,8 +142,15 @@ def approximated(
 
     Examples
     --------
-    >>> approximated.__name__
-    'approximated'
+    >>> from erresearch.experiments.history import read_series
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
+    >>> design = PauseDesign(kind="time", every="W", block=1, groups=12, lags=(1, 1))
+    >>> power = approximated(design, noises_of(read_series(past)), 0.1, seed=1)
+    >>> 0.7 < power.at_delta < 0.85, power.placebos
+    (True, 0)
     """
     from scipy.special import stdtr, stdtrit
 
@@ -205,8 +219,14 @@ def wrong_blocks(plan: PausePlan) -> Table:
 
     Examples
     --------
-    >>> wrong_blocks.__name__
-    'wrong_blocks'
+    >>> from erresearch.experiments import plan_experiment
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
+    >>> plan = plan_experiment(past, weeks=24, block=2, lags=(0, 1), delta=0.1)
+    >>> wrong_blocks(plan).columns[:3]
+    ('block of weeks', 'works to week 0', 'works to week 1')
     """
     design, noises = plan.design, noises_of(plan.history)
     lags = {last: (first, last) for first, last in (*WINDOWS[design.every], design.lags)}
@@ -269,8 +289,15 @@ def pair_model(one: Series, other: Series) -> Model:
 
     Examples
     --------
-    >>> pair_model.__name__
-    'pair_model'
+    >>> from erresearch.experiments.history import read_series
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
+    >>> other = past.assign(entity="other", revenue=past["revenue"] * np.exp(0.02 * rng.standard_normal(104)))
+    >>> one, other = read_series(pd.concat([past.assign(entity="one"), other]))
+    >>> bool(pair_model(one, other).innovations.std() < 0.04)
+    True
     """
     first = max(one.dates[0], other.dates[0])
     left, right = one.part(one.dates >= first), other.part(other.dates >= first)
