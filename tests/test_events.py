@@ -197,7 +197,7 @@ def test_what_cannot_be_used_is_refused(declared, error, match):
 
 
 def test_a_file_that_is_none_and_periods_that_are_no_dates(tmp_path):
-    with pytest.raises(EngineError, match=r"cannot read the events in nowhere.csv"):
+    with pytest.raises(EngineError, match=r"cannot read the events in nowhere\.csv: No such file"):
         read_events(tmp_path / "nowhere.csv")
     (tmp_path / "events.csv").write_text("date,name\n2024-01-05,sale\nsoon,sale\n")
     with pytest.raises(DataError, match=r"row 3 of events\.csv"):  # as a spreadsheet numbers it

@@ -179,7 +179,7 @@ def test_hold_out_and_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     assert "erresearch did not write" in capsys.readouterr().err
     for wrong, said in (
         (["people.csv"], "say what to do"),
-        (["none.csv", "--delta", "1"], "the table of people cannot be read"),
+        (["none.csv", "--delta", "1"], "the table of people cannot be read: No such file"),
         (["people.csv", "--delta", "1", "--out", "people.csv"], "would replace an input"),
         (["people.csv", "--delta", "1", "--list", "held.txt"], "did not write"),
         (["people.csv", "--delta", "1", "--person", "who"], "(--person, --outcome)"),

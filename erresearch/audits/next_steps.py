@@ -256,9 +256,8 @@ def settling_plan(panel: Panel | None, *, grain: Freq = "D", out: str | Path | N
     about = plan.told(plan.money(own.detectable))
     command = "er.plan_experiment(panel)"
     if out is not None:
-        zone = f" --tz {panel.tz}" if panel.tz != "UTC" else ""
         money = f" --currency {panel.currency}" if panel.currency else ""
-        command = f"erresearch plan {shlex.quote(str(out))}{zone}{money}"
+        command = f"erresearch plan {shlex.quote(str(out))}{money}"
     return NextStep(
         code=PlanCode.PLAN,
         text=f"{_PAUSES}: with {plan.weeks} weeks you would find about {about} {plan.each_week} four times in five "

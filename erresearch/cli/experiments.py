@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from erresearch.errors import DataError, DesignError, ErresearchError
+from erresearch.errors import DataError, DesignError, ErresearchError, said_by
 from erresearch.io import pd
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.io.outputs import check_output, replaceable_file
@@ -278,7 +278,9 @@ def hold_out(
         )
     except (OSError, ValueError) as error:
         raise DataError(
-            "the table of people cannot be read", got=type(error).__name__, fix="name a CSV file in UTF-8"
+            "the table of people cannot be read",
+            got=said_by(error) if isinstance(error, OSError) else type(error).__name__,
+            fix="name a CSV file in UTF-8",
         ) from error
     if told is not None:
         judged = judge_holdout(table, told, name=Path(people).name, hash=deposited)

@@ -20,6 +20,7 @@ from erresearch.errors import (
     ErresearchWarning,
     UnknownNameError,
     missing_columns,
+    said_by,
 )
 from erresearch.io import pd
 from erresearch.schema.vocabulary import EVENT
@@ -169,7 +170,7 @@ def _declared(events: Any) -> tuple[pd.DataFrame, str]:
         except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
             raise EngineError(
                 f"cannot read the events in {where}",
-                got=type(error).__name__,
+                got=said_by(error) if isinstance(error, OSError) else type(error).__name__,
                 fix="write a .csv file in UTF-8 with the columns date and name",
             ) from error
     # of a file rows are numbered as a spreadsheet does, its head among them
