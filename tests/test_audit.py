@@ -751,7 +751,11 @@ def test_s12_one_viral_post_carries_no_verdict_in_silence():
     assert doubt.raised
     said = "without the week of 2024-10-07, whose engagement is furthest from the others, it is inconclusive, certainty "
     assert doubt.text.startswith(said)
-    assert "one-carries" in sold.certainty.codes
+    assert (
+        sold.certainty.reasons[sold.certainty.codes.index("one-carries")]
+        == "the week of 2024-10-07 carries it"
+    )
+    assert sold.reason.endswith("; fragile: the week of 2024-10-07 carries it")
     assert sold.certainty.level == "very low"
 
 

@@ -173,9 +173,9 @@ def test_a_break_even_stands_beside_the_worth(found):
     assert dear.compare(found.worth) == "does not pay"
     said = " ".join(str(found).split())  # lines are folded
     assert found.answer in said
-    assert in_money(found.per_post) in said
+    assert found.answer == in_money(found.worth, found.per_post)
+    assert said.count("the profit on") == 1  # of a post, which is what a shop decides on
     assert max(map(len, str(found).splitlines())) <= 88
-    assert "the profit on" in in_money(found.per_post)
     assert found.order.worth == (found.worth, found.per_post)
 
 
@@ -359,7 +359,8 @@ def test_a_claim_about_one_shop_by_day_has_its_word_and_its_money_from_here():
         "at least δ" if found.size.interval.low >= 0.05 else "size not settled",
     )
     assert verdict.estimate.value == pytest.approx(found.order.forward.value)
-    assert found.answer in verdict.reason
+    assert f"; over four weeks, {found.amount}" in verdict.reason
+    assert verdict.reason.count("revenue") == 1
     assert {"late-reactions", "advertising-not-declared", "reliability-unknown"} <= set(
         verdict.certainty.codes
     )
@@ -407,7 +408,7 @@ def test_two_shops_by_day_have_one_word_and_an_answer_each():
     together = asked(shops, by="entity")
     assert verdict.word == "supported"
     assert verdict.estimate.value == pytest.approx(together.order.forward.value)
-    assert {doubt.name: doubt.text for doubt in verdict.doubts}["shop 1"] == together.shops["shop 1"].answer
+    assert {doubt.name: doubt.text for doubt in verdict.doubts}["shop 1"] == together.shops["shop 1"].amount
 
 
 def test_too_many_empty_days_are_not_judged_with_the_way_out():
@@ -466,16 +467,18 @@ def test_answers_above_and_below_zero(found):
     from erresearch.results import Interval
 
     def said(low: float, high: float) -> str:
-        return replace(found, worth=replace(found.worth, interval=Interval(low, high))).answer
+        return replace(found, worth=replace(found.worth, interval=Interval(low, high)), per_post=None).answer
 
-    assert said(0.5, 1.4).startswith(
-        "one more reaction goes with 0.50 to 1.40 EUR more revenue, and pays if it costs less"
+    profit = "costs less than the profit on sales of"
+    assert said(0.5, 1.4) == (
+        f"one more reaction goes with 0.50 to 1.40 EUR more revenue; it pays if it {profit} 0.50 EUR"
     )
-    assert said(-0.5, 1.4).startswith(
-        "one more reaction goes with anything from 0.50 EUR less to 1.40 EUR more revenue, and does not pay if"
+    assert said(-0.5, 1.4) == (
+        "one more reaction goes with anything from 0.50 EUR less to 1.40 EUR more revenue; it can pay only if it "
+        f"{profit} 1.40 EUR"
     )
     assert said(-math.inf, 1.4).startswith("one more reaction goes with at most 1.4 EUR more revenue")
-    loss = "less revenue, so these rows show no gain that could pay for it"
+    loss = "less revenue; these rows show no gain that could pay for it"
     assert said(-0.5, -0.1) == f"one more reaction goes with 0.10 to 0.50 EUR {loss}"
     assert said(-math.inf, -0.1).startswith("one more reaction goes with 0.1 or more EUR less revenue")
     assert said(-0.1, math.inf).startswith("these data set no bound")

@@ -729,6 +729,6 @@ def test_money_is_told_plainly_first_and_never_against_its_word(word, side, paid
     else:
         assert plainly.startswith("Revenue and comments move" if word == "association only" else "Whether ")
         assert amount.startswith("Do not rely on the amount alone: ") == (paid != "open")
-    assert ("so these rows show no gain" in amount) == (paid == "below")
-    assert ("and pays if it costs less than the profit on 2 EUR" in amount) == (paid == "above")
+    assert ("; these rows show no gain" in amount) == (paid == "below")
+    assert ("; it pays if it costs less than the profit on sales of 2 EUR" in amount) == (paid == "above")
     assert amount.endswith(".")

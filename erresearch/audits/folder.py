@@ -152,9 +152,10 @@ def answer_in_money(found: Audit) -> tuple[str, ...]:
     """
     claims = {claim.id: claim for claim in read_claims()}
     judged = [verdict for verdict in found.verdicts if verdict.word != "not judged"]
-    lines, shown = [], None
+    lines: list[str] = []
+    shown = None
     for verdict in judged:
-        said = _in_money(verdict, claims[verdict.claim], found.panel)
+        said = _in_money(verdict, claims[verdict.claim], found.panel, pays=not lines)
         if said:
             lines.append(said)
             shown = shown or verdict
@@ -173,7 +174,7 @@ def answer_in_money(found: Audit) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None) -> str:
+def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None, *, pays: bool) -> str:
     """What revenue did after more of something, then the same in money; empty for anything but revenue over time."""
     roles = {role: next(iter(names)) for role, names in claim.roles.items()}
     x, noun = roles.get("x", ""), _NOUNS.get(roles.get("x", ""), "")
@@ -183,7 +184,7 @@ def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None) -> str:
         return ""
     if isinstance(verdict.result, Precedence) and verdict.result.worth:
         told = verdict.result.worth[: 1 + (x == "engagement")]  # what a post goes with is said once
-        return revenue_after(verdict, f"{noun}s", short_name(claim), told, "over four weeks")
+        return revenue_after(verdict, f"{noun}s", short_name(claim), told, "over four weeks", pays=pays)
     both = panel.rows[[x, "revenue"]].dropna()
     if not (both[x].sum() > 0 and both["revenue"].sum() > 0):
         return ""
@@ -196,7 +197,7 @@ def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None) -> str:
         unit=panel.currency,
     )
     when = f"in the {PERIODS[panel.freq].one} after"
-    return revenue_after(verdict, f"{noun}s", short_name(claim), [worth], when)
+    return revenue_after(verdict, f"{noun}s", short_name(claim), [worth], when, pays=pays)
 
 
 def unread_rows(found: Audit) -> list[tuple[str, str, None]]:

@@ -11,7 +11,7 @@ from typing import Any
 from erresearch.audits.rate_tables import entity_table
 from erresearch.claims.board import examine
 from erresearch.claims.decision_rule import COSTLY, DETECTABLE, SHOWN, not_judged
-from erresearch.claims.registry import Claim, grade, read_claims
+from erresearch.claims.registry import Claim, read_claims
 from erresearch.errors import DesignError
 from erresearch.io import pd
 from erresearch.panel.activity import BOOSTED
@@ -19,10 +19,10 @@ from erresearch.panel.records import Choice, Panel
 from erresearch.relate.distributed_lags import SHORTEST
 from erresearch.relate.scores import FEWEST_CLUSTERS
 from erresearch.relate.shop_days import FEW_SHOPS
-from erresearch.results import Doubt, Estimate, Verdict, first_largest, plain, rounded
+from erresearch.results import Doubt, Verdict, plain, rounded
 from erresearch.results.verdicts import ReasonCode
 from erresearch.robustness.data_guards import boosts_in
-from erresearch.schema.vocabulary import DECISIVE, PERIODS, Freq
+from erresearch.schema.vocabulary import PERIODS, Freq
 
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
@@ -47,9 +47,6 @@ FEWEST_PERIODS = 20
 # z of a two-sided test at 5 % and of 80 % power
 _POWER = 1.96 + 0.8416
 _YEARS = 10
-
-# five rows of a hundred less, which is what leaving one period out takes, widen an interval by a few per cent
-_WIDER = 1.5
 _LONGER = {"D": "judge by week (--freq W)", "W": "judge by month (--freq M)", "M": ""}
 #: Codes of errors that say that rows were wanting.
 _TOO_FEW = (ReasonCode.TOO_FEW_ROWS, ReasonCode.NO_COMPLETE_ROW)
@@ -196,19 +193,12 @@ class _Asked:
         return spend if spend.reason and "spend" in claim.roles and "spend" not in columns else None
 
     def _over_time(self, claim: Claim, table: pd.DataFrame, panel: Panel) -> Verdict:
-        """Judge a claim on the panel, with what boosted posts and single periods put in doubt."""
+        """Judge a claim on the panel, with what boosted posts put in doubt."""
         asked, constant = _without_constants(claim, table)
         (verdict,) = examine(asked, {self.name: table}, events=self.events)
         verdict = _explained(verdict, claim, table, panel.freq)
         bought = _boost_doubts(panel) if verdict.estimate is not None else ()
-        one = _carried_by_one(verdict, asked, table, panel.freq, self.events)
-        named = dict.fromkeys((*verdict.qualifiers, *(("fragile",) if one else ())))
-        doubts = (*verdict.doubts, *constant, *bought, *one)
-        verdict = replace(verdict, doubts=doubts, qualifiers=tuple(named))
-        if one and verdict.certainty is not None:
-            lowered = grade(claim.design, [*verdict.certainty.codes[1:], "one-carries"])
-            verdict = replace(verdict, certainty=lowered)
-        return verdict
+        return replace(verdict, doubts=(*verdict.doubts, *constant, *bought))
 
 
 def judged_by_day(panel: Panel | None) -> bool:
@@ -526,66 +516,3 @@ def _explained(verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: Freq) 
     hint = f"; {_LONGER[freq]}" if _LONGER[freq] else ""
     text = f"{', '.join(said)}, where there is no logarithm, and neighbours in time are needed too: {verdict.reason}"
     return replace(verdict, reason=text.rstrip(".") + hint)
-
-
-def _carried_by_one(
-    verdict: Verdict, claim: Claim, table: pd.DataFrame, freq: Freq, events: Any = None
-) -> tuple[Doubt, ...]:
-    """Judge again without the period that is furthest from the others: one viral post is no law.
-
-    Parameters
-    ----------
-    verdict : Verdict
-        What all rows say.
-    claim : Claim
-        The claim as it was asked.
-    table : pandas.DataFrame
-        The panel's rows; not changed.
-    freq : {"D", "W", "M"}
-        Length of a period.
-    events : pandas.DataFrame, "none" or None
-        As they were declared.
-
-    Returns
-    -------
-    tuple of Doubt
-        One, raised, where a decisive word about one entity is another without that period, and the interval half as wide
-        again, or elsewhere; else none.
-    """
-    if verdict.word not in DECISIVE or claim.procedure != "precedence" or len(set(table["entity"])) != 1:
-        return ()
-    for role in ("x", "y"):
-        name = _played(claim, role, table)
-        if name is None:
-            continue
-        at = _furthest(table[name], logged=role in claim.arguments().logs)
-        without = table.copy()
-        without[name] = without[name].astype(float)
-        without.loc[at, name] = float("nan")
-        (again,) = examine(claim, {verdict.dataset: without}, events=events)
-        if again.word == verdict.word or not _leaned(verdict.estimate, again.estimate):
-            continue
-        estimate = f", {again.estimate.interval}" if again.estimate is not None else ""
-        text = (
-            f"without the {PERIODS[freq].one} of {table['period'].loc[at]:%Y-%m-%d}, whose {name} is furthest from the "
-            f"others, it is {again.words}{estimate}"
-        )
-        return (Doubt(f"one {PERIODS[freq].one} carries it", text, raised=True),)
-    return ()
-
-
-def _leaned(before: Estimate | None, after: Estimate | None) -> bool:
-    """Whether one period less changes the interval by more than a few rows less would: a close call is no lean."""
-    if before is None or after is None:
-        return True
-    half, now = ((one.interval.high - one.interval.low) / 2 for one in (before, after))
-    return now > _WIDER * half or abs(after.value - before.value) > half
-
-
-def _furthest(values: pd.Series[float], *, logged: bool) -> Any:
-    """Label of the row whose figure is furthest from the median, on the scale that the claim uses."""
-    import numpy as np
-
-    known = values.astype(float).dropna()
-    scaled = known[known > 0].map(np.log) if logged else known
-    return scaled.index[first_largest((scaled - scaled.median()).abs())]

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
 import narwhals.stable.v2 as nw
+import numpy as np
 
 from erresearch.claims.decision_rule import Evidence, judge, not_judged
 from erresearch.claims.options import CHOICES
 from erresearch.claims.procedures import LEAD, NAIVE, PROCEDURES, REVERSE, SAME, UNSEEN, look_beside
-from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named, read_claims
+from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named, lowered, read_claims
 from erresearch.claims.variables import Declared, Rowless, Variables, cast_roles, is_simulated
 from erresearch.datasets.entries import registered
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import as_narwhals
+from erresearch.engine.sources import as_narwhals, column_names, gather, open_rows
 from erresearch.errors import DataError, ErresearchError, UnknownNameError
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events
-from erresearch.results import Doubt, Reliability, Table, Verdict, plain
+from erresearch.results import Doubt, Estimate, Reliability, Table, Verdict, first_largest, plain
 from erresearch.results.estimates import check_level
 from erresearch.robustness.data_guards import (
     copied_from_another_period,
@@ -28,8 +32,16 @@ from erresearch.robustness.data_guards import (
     unpriced_boosts,
 )
 from erresearch.robustness.guards import check
-from erresearch.schema.vocabulary import DECISIVE
+from erresearch.schema.vocabulary import DECISIVE, PERIODS
 from erresearch.worlds import CASES, WORLDS
+
+#: What is said of a verdict that one period carries: a name of ``certainty.toml``.
+CARRIED: Final = "one-carries"
+# five rows of a hundred less, which is what leaving one period out takes, widen an interval by a few per cent
+_WIDER: Final = 1.5
+# months are 28 to 31 days
+_LONGEST: Final = 1.2
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def examine(
@@ -138,6 +150,9 @@ def examine(
         return found
 
     found = judged(said)
+    for claim, place in zip(chosen, range(0, len(found), len(data)), strict=True):
+        for at, verdict in enumerate(found[place : place + len(data)], start=place):
+            found[at] = _leaning(claim, verdict, data[verdict.dataset], level, said)
     if said.events is not None and not told:
         bare = judged(replace(said, events=None))
         found = [_beside(one, other, "events") for one, other in zip(found, bare, strict=True)]
@@ -170,6 +185,88 @@ def _beside(declared: Verdict, bare: Verdict, what: str) -> Verdict:
     said = f"{bare.words}: {bare.number}"
     doubt = Doubt(f"without the {what}", said, bare.estimate.value, bare.word != declared.word)
     return replace(declared, doubts=(*declared.doubts, doubt))
+
+
+def _leaning(claim: Claim, verdict: Verdict, data: Any, level: float, declared: Declared) -> Verdict:
+    """A decisive verdict on one entity, *fragile* where one period carries it: one viral post is no law.
+
+    It is judged again without the x, then without the y, that is furthest from the others. A period carries it where the
+    word is another then, and the interval half as wide again, or elsewhere.
+    """
+    alone = verdict.estimate is not None and verdict.estimate.n_accounts == 1
+    if not alone or verdict.word not in DECISIVE or claim.procedure != "precedence":
+        return verdict
+    if isinstance(data, (Moments, Rowless)):
+        return verdict
+    cast = cast_roles(claim, data, dataset=verdict.dataset, declared=replace(declared, events=None))
+    by, time, x, y = (cast.column(role) for role in ("by", "time", "x", "y"))
+    present = column_names(cast.data)
+    played = {name: own for name, own in declared.columns.items() if own in cast.roles.values()}
+    said = replace(declared, columns=played)
+    more = [name for name in (f"{x}_24h", "posts", "orders", *said.controls) if name in present]
+    numbers = [name for name in dict.fromkeys([*cast.roles.values(), *more]) if name not in (by, time)]
+    rows = gather(open_rows(cast.data, numbers, [by, time], None).frame)
+    for name, role in ((x, "x"), (f"{x}_24h", "x"), (y, "y")):
+        at = _furthest(rows[name], logged=role in cast.options.logs) if name in rows.columns else None
+        if at is None:
+            continue
+        without = rows.with_columns(rows[name].cast(float).scatter(at, None))
+        again = _again(claim, verdict, without, level, said)
+        if again.word == verdict.word or not _leaned(verdict.estimate, again.estimate):
+            continue
+        period, when = _period(rows[time].to_list(), at)
+        carries = f"{when} carries it"
+        found = f", {again.estimate.interval}" if again.estimate is not None else ""
+        text = f"without {when}, whose {name} is furthest from the others, it is {again.words}{found}"
+        return replace(
+            verdict,
+            doubts=(*verdict.doubts, Doubt(f"one {period} carries it", text, raised=True, code=CARRIED)),
+            qualifiers=("fragile", *(one for one in verdict.qualifiers if one != "fragile")),
+            reason=f"{verdict.reason}; fragile: {carries}",
+            certainty=verdict.certainty and lowered(verdict.certainty, CARRIED, carries),
+        )
+    return verdict
+
+
+def _again(claim: Claim, verdict: Verdict, rows: Any, level: float, declared: Declared) -> Verdict:
+    """What the same claim is called on other rows of the same data set."""
+    own = verdict.interval.level if verdict.interval is not None else level
+    about: dict[str, Any] = {"dataset": verdict.dataset, "simulated": verdict.simulated}
+    try:
+        evidence = evidence_for(claim, rows, dataset=verdict.dataset, level=level, declared=declared)
+    except ErresearchError as error:
+        return not_judged(claim, reason=str(error), code=error.code, **about)
+    return judge(claim, evidence, level=own, **about)
+
+
+def _leaned(before: Estimate | None, after: Estimate | None) -> bool:
+    """Whether one period less changes the interval by more than a few rows less would: a close call is no lean."""
+    if before is None or after is None:
+        return True
+    half = before.interval.half
+    return after.interval.half > _WIDER * half or abs(after.value - before.value) > half
+
+
+def _furthest(values: Any, *, logged: bool) -> int | None:
+    """Row of the figure that is furthest from the median, on the scale that the claim uses; None where none is known."""
+    known = np.array(values.cast(float).fill_null(math.nan).to_list())
+    with np.errstate(all="ignore"):
+        scaled = np.log(np.where(known > 0, known, math.nan)) if logged else known
+    if not np.isfinite(scaled).any():
+        return None
+    return first_largest(np.abs(scaled - np.nanmedian(scaled)))
+
+
+def _period(times: Sequence[Any], at: int) -> tuple[str, str]:
+    """What one period is called, and this one; its date only where it has one."""
+    days = [
+        dt.date.fromisoformat(text) for text in (str(when)[:10] for when in times) if _DATE.fullmatch(text)
+    ]
+    if len(days) < len(times):
+        return "period", "one period"
+    days_apart = float(np.median(np.diff(sorted(day.toordinal() for day in days))))
+    one = next((p.one for p in PERIODS.values() if p.days <= days_apart < _LONGEST * p.days), "period")
+    return one, f"the {one} of {days[at]:%Y-%m-%d}"
 
 
 def evidence_for(

@@ -19,6 +19,7 @@ from erresearch.results import (
     ReasonCode,
     Verdict,
     Word,
+    amount_beside,
     plain,
 )
 from erresearch.robustness.power import detectable
@@ -51,7 +52,7 @@ class Evidence:
     capped : Estimate or None
         θ with the largest values of x capped: a claim is contradicted only where it lies on the same side.
     told : str
-        What the reason ends with, such as what an action is worth in money.
+        What the reason ends with: an amount of money, whose sign is that of `size`.
     clusters : int
         Units that inference rests on; 0 for independent rows.
     barrier : str
@@ -254,18 +255,17 @@ def judge(
     word, size, reason = _decided(claim, evidence, level)
     if reason.code == ReasonCode.DEPENDS_ON_ADJUSTMENT:
         open_points.append("depends-on-adjustment")
-    said = str(reason)
-    if claim.arrow:
-        beside = [_same_period(evidence.order, level), _later(evidence.order, claim.sesoi, level)]
-        told = [str(one) for one in beside if one is not None]
-        said = "; ".join([*told, said])
-    said = f"{said}; {evidence.told}" if evidence.told else said
+    looks = [_same_period(evidence.order, level), _later(evidence.order, claim.sesoi, level)]
+    said = "; ".join(str(one) for one in (*looks * claim.arrow, reason) if one is not None)
+    if evidence.told:
+        seen, amount = (one.at(level).interval for one in (estimate, evidence.size or estimate))
+        said = f"{said}; {amount_beside(word, seen, amount, claim.sesoi)}{evidence.told}"
     note = claim.about(dataset)
     qualifiers = [*note.qualifiers]
-    open_points += [name for name in note.qualifiers if name in read_points().change]
+    open_points += [name for name in qualifiers if name in read_points().change]
     if word == "supported" and evidence.fragile:
         qualifiers.insert(0, "fragile")
-        open_points.append("one-carries")
+        open_points.append("models-disagree")
         said = f"{said}; fragile: {evidence.fragile}"
     if simulated:
         qualifiers.append("simulated")

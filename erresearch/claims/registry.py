@@ -503,3 +503,17 @@ def grade(design: str, open_points: Iterable[str] = ()) -> Certainty:
     most = len(LEVELS) if design == _RANDOMISED else table.agreeing if _AGREE in asked else table.ceiling
     reasons = (table.start[design][1], *(table.change[name][1] for name in named))
     return Certainty(LEVELS[max(1, min(total, most)) - 1], total, (design, *named), reasons)
+
+
+def lowered(certainty: Certainty, name: str, why: str) -> Certainty:
+    """Lower a certainty for one more name of the table, and say in which case it holds here.
+
+    Examples
+    --------
+    >>> print(lowered(grade("ordered"), "one-carries", "the day of 2024-03-01 carries it"))
+    certainty very low: ordered in time, not randomised; the day of 2024-03-01 carries it
+    """
+    design, *named = certainty.codes
+    found = grade(design, [*named, name])
+    said = dict(zip(certainty.codes, certainty.reasons, strict=True)) | {name: why}
+    return replace(found, reasons=tuple(said[code] for code in found.codes))

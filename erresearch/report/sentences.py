@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from erresearch.report.figures.style import amount, span
-from erresearch.results import Estimate, Interval, Verdict, in_money, rounded
+from erresearch.results import Estimate, Interval, Verdict, amount_beside, in_money, rounded
 from erresearch.results.verdicts import ReasonCode
 from erresearch.schema.vocabulary import DECISIVE
 
@@ -155,7 +155,7 @@ def answer(
         first = chance[0]
         lines.append(
             f"Where chance decided ({_called([first], names)}): {told(first, known.get(first.claim))}. "
-            f"{sentence(', '.join([first.word, *_certainty([first])]))}"
+            f"{sentence(', '.join([first.word, *_fragile(first), *_certainty([first])]))}"
         )
     rest = [verdict for group in by_design.values() for verdict in group]
     parts = [_counted(rest, "verdict", " on tables without an order in time")] if rest else []
@@ -167,9 +167,9 @@ def _over_time(verdicts: Sequence[Verdict], known: Mapping[str, Any], names: Map
     """What the data say of the first claim that follows both over time; the others are counted."""
     first = [v for v in verdicts if v.claim == verdicts[0].claim]
     said = "; others ".join(
-        f"{', '.join([_OVER_TIME[word], *_certainty(group)])} ({_called(group, names)})"
-        for word in dict.fromkeys(v.word for v in first)
-        if (group := [v for v in first if v.word == word])
+        f"{', '.join([_OVER_TIME[word], *mark, *_certainty(group)])} ({_called(group, names)})"
+        for word, mark in dict.fromkeys((v.word, _fragile(v)) for v in first)
+        if (group := [v for v in first if (v.word, _fragile(v)) == (word, mark)])
     )
     proxy = ", a proxy" if "proxy" in first[0].qualifiers else ""
     where = (
@@ -189,16 +189,20 @@ def _over_time(verdicts: Sequence[Verdict], known: Mapping[str, Any], names: Map
 def _counted(verdicts: Sequence[Verdict], noun: str, where: str) -> str:
     """How many verdicts of a kind there are, word by word."""
     if len(verdicts) == 1:
-        return f"One {noun}{where}: {', '.join([verdicts[0].word, *_certainty(verdicts)])}."
-    counts = [
-        (sum(v.word == word for v in verdicts), word) for word in dict.fromkeys(v.word for v in verdicts)
-    ]
-    said = ", ".join(f"{_number(n)} {word}" for n, word in counts)
+        said = ", ".join([verdicts[0].word, *_fragile(verdicts[0]), *_certainty(verdicts)])
+        return f"One {noun}{where}: {said}."
+    words = [" but ".join([v.word, *_fragile(v)]) for v in verdicts]
+    said = ", ".join(f"{_number(words.count(word))} {word}" for word in dict.fromkeys(words))
     return sentence(f"{_number(len(verdicts))} {noun}s{where}: {said}")
 
 
 def _called(verdicts: Iterable[Verdict], names: Mapping[str, str]) -> str:
     return _listed([_cut(names.get(v.dataset, v.dataset)) for v in {v.dataset: v for v in verdicts}.values()])
+
+
+def _fragile(verdict: Verdict) -> tuple[str, ...]:
+    """The mark that a summary may not leave out: without it the word says more than was found."""
+    return tuple(mark for mark in verdict.qualifiers if mark == "fragile")
 
 
 def _certainty(verdicts: Iterable[Verdict]) -> list[str]:
@@ -268,7 +272,9 @@ def _in_units(verdict: Verdict, unit: str) -> tuple[str, str]:
     return f"{amount(value, Interval(low, high))} {tail}", span(Interval(low, high))
 
 
-def revenue_after(verdict: Verdict, many: str, short: str, worth: Sequence[Estimate], when: str) -> str:
+def revenue_after(
+    verdict: Verdict, many: str, short: str, worth: Sequence[Estimate], when: str, *, pays: bool = True
+) -> str:
     """What revenue did after more of something, with the claim's word; then the same in money.
 
     The plain sentence is made from the word and from the side of 0 on which the verdict's interval lies. The money is
@@ -286,6 +292,8 @@ def revenue_after(verdict: Verdict, many: str, short: str, worth: Sequence[Estim
         Revenue of one more.
     when : str
         Over which time that is.
+    pays : bool
+        Whether to say what it may cost; on one page once is enough.
 
     Examples
     --------
@@ -295,27 +303,23 @@ def revenue_after(verdict: Verdict, many: str, short: str, worth: Sequence[Estim
     >>> nil = Verdict("C02", "shop", "supported", estimate=e("", -0.04, -0.01), sesoi=0.05)
     >>> print(revenue_after(nil, "likes", "Likes earn nothing", [e("EUR", -46, -2)], "over four weeks"))
     Revenue hardly changed after more likes, too little to matter (Likes earn nothing: supported). If anything, over four
-    weeks, one more like goes with 2 to 46 EUR less revenue, so these rows show no gain that could pay for it.
+    weeks, one more like goes with 2 to 46 EUR less revenue; these rows show no gain that could pay for it.
     """
     assert verdict.estimate is not None
     seen, money = verdict.interval or verdict.estimate.interval, worth[0].interval
     inside = verdict.sesoi > 0 and seen.inside(-verdict.sesoi, verdict.sesoi)
-    # an amount on one side of 0 says more than an open word does
-    open_word = verdict.word not in DECISIVE and not money.low <= 0 <= money.high
-    between = "Do not rely on the amount alone: " if open_word else ""
     if verdict.word == "association only":
         plainly = f"Revenue and {many} move together, and which comes first is not shown"
     elif verdict.word not in DECISIVE:
         plainly = f"Whether revenue is higher after more {many}, these files cannot tell"
     elif inside:
-        plainly, between = f"Revenue hardly changed after more {many}, too little to matter", "If anything, "
+        plainly = f"Revenue hardly changed after more {many}, too little to matter"
     else:
-        up = seen.low > 0
-        plainly = f"Revenue was {'higher' if up else 'lower'} after more {many}"
-        if not (money.low > 0 if up else money.high < 0):
-            between = "The amount is less sure: "
-    words = [verdict.word, *(["simulated"] if verdict.simulated else []), *_certainty([verdict])]
-    amounts = f"{between}{when}, {'; '.join(map(in_money, worth))}"
+        plainly = f"Revenue was {'higher' if seen.low > 0 else 'lower'} after more {many}"
+    simulated = ["simulated"] if verdict.simulated else []
+    words = [verdict.word, *_fragile(verdict), *simulated, *_certainty([verdict])]
+    between = amount_beside(verdict.word, seen, money, verdict.sesoi)
+    amounts = f"{between}{when}, {in_money(*worth, pays=pays)}"
     return f"{plainly} ({short}: {', '.join(words)}). {sentence(amounts)}"
 
 

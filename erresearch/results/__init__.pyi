@@ -8,6 +8,8 @@ from erresearch.results.doubts import (
     SampleNeeded as SampleNeeded,
     Sensitivity as Sensitivity,
     Shown as Shown,
+    amount_beside as amount_beside,
+    in_money as in_money,
 )
 from erresearch.results.estimates import (
     Affine as Affine,
@@ -28,7 +30,6 @@ from erresearch.results.fits import (
     Mix as Mix,
     Precedence as Precedence,
     PredictiveGain as PredictiveGain,
-    in_money as in_money,
 )
 from erresearch.results.rounding import (
     Printed as Printed,

@@ -1,9 +1,10 @@
-"""How a result could be wrong: specification curves, sensitivity, equivalence, power, shuffles, noisy measures."""
+"""How a result could be wrong: specification curves, sensitivity, equivalence, power, noise; and amounts of money."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar, Final, Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from erresearch.results.estimates import Estimate, Interval
 from erresearch.results.rounding import Headed, Printed, escape, plain, rounded
+from erresearch.schema.vocabulary import DECISIVE
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -456,3 +458,101 @@ class Shown:
             f"{self.which} ({self.periods:,}): an elasticity of {plain(self.supported)} or more, or nil within "
             f"±{plain(self.nil)}"
         )
+
+
+def in_money(*worth: Estimate, pays: bool = True) -> str:
+    """What one more of something goes with in revenue, and what the last of them may cost.
+
+    Parameters
+    ----------
+    *worth : Estimate
+        Revenue of one more, named "one more like".
+    pays : bool
+        Whether to say what it may cost.
+
+    Returns
+    -------
+    str
+
+    See Also
+    --------
+    erresearch.break_even : What it must bring, from a cost and a margin.
+
+    Examples
+    --------
+    >>> from erresearch.results import StudentT
+    >>> def e(value, unit="EUR"):
+    ...     ref = StudentT(value, 0.5, 40)
+    ...     return Estimate("one more like", value=value, se=0.5, df=40, interval=ref.interval(0.95), n_rows=700,
+    ...     n_accounts=1, reference=ref, unit=unit)
+    >>> print(in_money(e(0.1)))
+    one more like goes with anything from 0.9 EUR less to 1.1 EUR more revenue; it can pay only if it costs less than
+    the profit on sales of 1.1 EUR
+    >>> print(in_money(e(2.0, unit="")))
+    one more like goes with 1.0 to 3.0 more revenue (in the currency of the data); it pays if it costs less than the
+    profit on sales of 1.0
+    >>> print(in_money(e(-2.0)))
+    one more like goes with 1.0 to 3.0 EUR less revenue; these rows show no gain that could pay for it
+    """
+    told = [_range(one) for one in worth]
+    if not any(one.unit for one in worth):
+        told[0] = told[0].replace(" revenue", " revenue (in the currency of the data)")
+    last = worth[-1]
+    ends, unit = last.interval, f" {last.unit}".rstrip()
+    low, high = ends.ends()[1:-1].split(", ")
+    if pays and ends.low > 0:
+        told.append(f"it pays if it costs less than the profit on sales of {low}{unit}")
+    elif pays and 0 < ends.high < math.inf:
+        told.append(f"it can pay only if it costs less than the profit on sales of {high}{unit}")
+    elif pays and ends.high <= 0:
+        told.append("these rows show no gain that could pay for it")
+    return "; ".join(told)
+
+
+def _range(worth: Estimate) -> str:
+    """The revenue that one more of something goes with."""
+    ends, unit = worth.interval, f" {worth.unit}".rstrip()
+    low, high = ends.ends()[1:-1].split(", ")
+    most, least = replace(ends, low=-ends.high, high=-ends.low).ends()[1:-1].split(", ")
+    goes = f"{worth.name} goes with"
+    if ends.low > 0:
+        return f"{goes} {low} to {high}{unit} more revenue"
+    if ends.high == math.inf:
+        return f"these data set no bound on the revenue that {worth.name} goes with"
+    if ends.high > 0:
+        range_ = f"anything from {least}{unit} less to" if ends.low > -math.inf else "at most"
+        return f"{goes} {range_} {high}{unit} more revenue"
+    less = f"{most} to {least}" if ends.low > -math.inf else f"{most} or more"
+    return f"{goes} {less}{unit} less revenue"
+
+
+def amount_beside(word: str, seen: Interval, amount: Interval, sesoi: float) -> str:
+    """How an amount follows a word that was read from another interval; empty where the two agree.
+
+    Parameters
+    ----------
+    word : str
+        Of a verdict.
+    seen : Interval
+        From which it was read.
+    amount : Interval
+        Of the amount that is told beside it.
+    sesoi : float
+        δ.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> amount_beside("supported", Interval(0.02, 0.06), Interval(-3.0, 3.8), 0.05)
+    'the amount is less sure: '
+    """
+    if word not in DECISIVE:
+        # an amount on one side of 0 says more than an open word does
+        return "" if amount.low <= 0 <= amount.high else "do not rely on the amount alone: "
+    if sesoi > 0 and seen.inside(-sesoi, sesoi):
+        return "if anything, "
+    agree = amount.low > 0 if seen.low > 0 else amount.high < 0
+    return "" if agree else "the amount is less sure: "

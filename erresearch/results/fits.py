@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from erresearch.errors import UnknownNameError
 from erresearch.io import pd
-from erresearch.results.doubts import Shown
+from erresearch.results.doubts import Shown, in_money
 from erresearch.results.estimates import Estimate, IntervalKind, Reliability
 from erresearch.results.rounding import Headed, Printed, escape, plain
 from erresearch.results.verdicts import Doubt
@@ -402,55 +402,6 @@ class PredictiveGain(Headed):
         )
 
 
-def in_money(worth: Estimate) -> str:
-    """What one more of something goes with in revenue, and what it may cost at most.
-
-    Parameters
-    ----------
-    worth : Estimate
-        Revenue of one more, named "one more like".
-
-    Returns
-    -------
-    str
-
-    See Also
-    --------
-    erresearch.break_even : What it must bring, from a cost and a margin.
-
-    Examples
-    --------
-    >>> from erresearch.results import StudentT
-    >>> def e(value):
-    ...     ref = StudentT(value, 0.5, 40)
-    ...     return Estimate("one more like", value=value, se=0.5, df=40, interval=ref.interval(0.95), n_rows=700,
-    ...     n_accounts=1, reference=ref, unit="EUR")
-    >>> print(in_money(e(0.1)))
-    one more like goes with anything from 0.9 EUR less to 1.1 EUR more revenue, and does not pay if it costs more than
-    the profit on 1.1 EUR of revenue
-    >>> print(in_money(e(2.0)))
-    one more like goes with 1.0 to 3.0 EUR more revenue, and pays if it costs less than the profit on
-    1.0 EUR of revenue
-    >>> print(in_money(e(-2.0)))
-    one more like goes with 1.0 to 3.0 EUR less revenue, so these rows show no gain that could pay for it
-    """
-    ends, unit = worth.interval, f" {worth.unit}".rstrip()
-    low, high = ends.ends()[1:-1].split(", ")
-    most, least = replace(ends, low=-ends.high, high=-ends.low).ends()[1:-1].split(", ")
-    goes = f"{worth.name} goes with"
-    if ends.low > 0:
-        pays = f"pays if it costs less than the profit on {low}{unit} of revenue"
-        return f"{goes} {low} to {high}{unit} more revenue, and {pays}"
-    if ends.high == math.inf:
-        return f"these data set no bound on the revenue that {worth.name} goes with"
-    if ends.high > 0:
-        range_ = f"anything from {least}{unit} less to" if ends.low > -math.inf else "at most"
-        pays = f"does not pay if it costs more than the profit on {high}{unit} of revenue"
-        return f"{goes} {range_} {high}{unit} more revenue, and {pays}"
-    less = f"{most} to {least}" if ends.low > -math.inf else f"{most} or more"
-    return f"{goes} {less}{unit} less revenue, so these rows show no gain that could pay for it"
-
-
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
 class DailyResponse(Printed):
     """How the revenue of one shop answers its posts over four weeks.
@@ -502,8 +453,13 @@ class DailyResponse(Printed):
 
     @property
     def answer(self) -> str:
-        """What one more x goes with over four weeks, a range or not more than, and what it may cost at most."""
-        return in_money(self.worth)
+        """What one more x, and one more post, go with over four weeks, and what it may cost at most."""
+        return in_money(self.worth, *([] if self.per_post is None else [self.per_post]))
+
+    @property
+    def amount(self) -> str:
+        """What one more x goes with over four weeks, as a range of money."""
+        return in_money(self.worth, pays=False)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per number: value, se, low, high, unit."""
@@ -530,11 +486,10 @@ class DailyResponse(Printed):
             f"{self.y} after {self.x}, {self.first} to {self.last}",
             *(f"  could show: {each}" for each in self.shown),
             f"  {self.answer}",
-            *([] if self.per_post is None else [f"  {in_money(self.per_post)}"]),
             *(f"  {code}: {each.number()}" for code, each in self._numbers().items()),
             *(f"  caution: {each}" for each in self.cautions if each.raised),
         ]
-        lines += [f"  {name}: {one.answer}" for name, one in self.shops.items()]
+        lines += [f"  {name}: {one.amount}" for name, one in self.shops.items()]
         return "\n".join(textwrap.fill(line, 88, subsequent_indent="      ") for line in lines)
 
     def _repr_html_(self) -> str:
@@ -551,12 +506,11 @@ class DailyResponse(Printed):
         )  # fmt: skip
         said = "".join(f"<li>{html.escape(str(each))}</li>" for each in self.cautions if each.raised)
         shops = "".join(
-            f"<li>{html.escape(name)}: {html.escape(one.answer)}</li>" for name, one in self.shops.items()
+            f"<li>{html.escape(name)}: {html.escape(one.amount)}</li>" for name, one in self.shops.items()
         )
         parts = [
             could.to_html(index=False),
             f"<p>{html.escape(self.answer)}</p>",
-            "" if self.per_post is None else f"<p>{html.escape(in_money(self.per_post))}</p>",
             told.to_html(),
             f"<ul>{said}{shops}</ul>" * bool(said or shops),
         ]

@@ -249,12 +249,7 @@ def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
     could = "; ".join(map(str, found.shown))
     doubts = [
         Doubt("what these days could show", could, found.shown[0].supported, code=SHOWN),
-        Doubt(
-            "four weeks",
-            f"an elasticity of {found.size.number()}; {found.answer}",
-            found.size.value,
-            code="size",
-        ),
+        Doubt("four weeks", f"an elasticity of {found.size.number()}", found.size.value, code="size"),
     ]
     return Evidence(
         order.forward,
@@ -263,12 +258,12 @@ def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
         order=order,
         size=found.size,
         capped=found.capped[0],
-        told=found.answer,
+        told=f"over four weeks, {found.amount}",
         open_points=(
             *open_points(cast, order, found.cautions),
             *(["late-reactions"] if "late-reactions" in said else []),
         ),
-        doubts=(*doubts, *(Doubt(name, one.answer) for name, one in found.shops.items()), *found.cautions),
+        doubts=(*doubts, *(Doubt(name, one.amount) for name, one in found.shops.items()), *found.cautions),
         result=order,
     )
 
