@@ -371,6 +371,27 @@ def test_a_claim_about_one_shop_by_day_has_its_word_and_its_money_from_here():
     assert "reliability-unknown" not in again.certainty.codes
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_one_viral_day_that_carries_the_word_is_named_wherever_the_claim_is_judged(library):
+    import polars
+
+    days = shop(effect=0.0, days=730, orders=200, rng=3)[["period", "engagement", "revenue"]]
+    days.loc[400, "engagement"] = 500 * int(days["engagement"].mean())
+    days.loc[405:414, "revenue"] *= 2.5  # from another cause
+    rows = days if library == "pandas" else polars.from_pandas(days)
+    (verdict,) = er.examine("C01", {"shop": rows}, events="none")
+    assert (verdict.word, verdict.qualifiers[0]) == ("supported", "fragile")
+    carries = f"the day of {days['period'][400]:%Y-%m-%d} carries it"
+    assert verdict.reason.endswith(f"; fragile: {carries}")
+    assert carries in verdict.certainty.reasons
+    doubt = next(doubt for doubt in verdict.doubts if doubt.code == "one-carries")
+    assert doubt.raised
+    assert doubt.text.startswith(f"without the day of {days['period'][400]:%Y-%m-%d}, whose engagement is")
+    (early,) = er.examine("C01", {"shop": days.assign(engagement_24h=days["engagement"])}, events="none")
+    assert "fragile" in early.qualifiers
+    assert "the amount is less sure: over four weeks, one more reaction goes with anything" in verdict.reason
+
+
 def test_weeks_many_shops_and_few_days_are_judged_as_before():
     days = shop(days=728).assign(engagement=lambda t: t["engagement"] + 5)
     weekly = days.set_index("period")[["engagement", "revenue"]].resample("7D").sum().reset_index()

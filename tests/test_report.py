@@ -143,6 +143,30 @@ def test_what_the_answer_says_over_time_follows_the_word(word):
     assert line.endswith(f"One verdict on other claims over time: {word}, certainty low.")
 
 
+def test_no_summary_leaves_out_that_a_word_is_fragile(page):
+    sound = replace(verdict("C1", "a", "supported", (0.1, 0.04)), certainty=sure("low", "ordered"))
+    first = replace(sound, qualifiers=("fragile",))
+    across = [replace(one, claim="C2", certainty=sure("low", "cross-section")) for one in (first, sound)]
+    over_time, rest = answer([first, replace(sound, dataset="b"), *across])
+    assert f"{_OVER_TIME['supported']}, fragile, certainty low (a); others" in over_time
+    assert (
+        rest == "Two verdicts on tables without an order in time: one supported but fragile, one supported."
+    )
+    assert (
+        "One verdict on other claims over time: supported, fragile, certainty low."
+        in answer([first, replace(first, claim="C2")])[0]
+    )
+    chance = replace(first, certainty=sure("moderate", "randomised"))
+    assert answer([chance])[1].endswith("Supported, fragile, certainty moderate.")
+    told = revenue_after(first, "comments", "The claim", [first.estimate], "over four weeks")
+    assert "(The claim: supported, fragile, certainty low)." in told
+    made = page(verdicts=[first])
+    strips = [values for tag, values in made.tags if tag == "svg" and "strip" in (values.get("class") or "")]
+    named = [values["aria-label"] for values in strips if values.get("aria-label")]
+    assert len(named) == 2  # on one scale, and the claim's own
+    assert all(label.startswith("a: supported, fragile.") for label in named)
+
+
 def test_verdicts_are_counted_word_by_word_and_unlike_words_are_told_apart():
     said = {"a": "supported", "b": "inconclusive"}
     first = [

@@ -255,8 +255,9 @@ def judge(
     word, size, reason = _decided(claim, evidence, level)
     if reason.code == ReasonCode.DEPENDS_ON_ADJUSTMENT:
         open_points.append("depends-on-adjustment")
-    looks = [_same_period(evidence.order, level), _later(evidence.order, claim.sesoi, level)]
-    said = "; ".join(str(one) for one in (*looks * claim.arrow, reason) if one is not None)
+    same, later = _same_period(evidence.order, level), _later(evidence.order, claim.sesoi, level)
+    looks = (same, later) if claim.arrow else ()
+    said = "; ".join(str(one) for one in (*looks, reason) if one is not None)
     if evidence.told:
         seen, amount = (one.at(level).interval for one in (estimate, evidence.size or estimate))
         said = f"{said}; {amount_beside(word, seen, amount, claim.sesoi)}{evidence.told}"
