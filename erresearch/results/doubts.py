@@ -544,6 +544,10 @@ def amount_beside(word: str, seen: Interval, amount: Interval, sesoi: float) -> 
     -------
     str
 
+    See Also
+    --------
+    in_money : The amount.
+
     Examples
     --------
     >>> amount_beside("supported", Interval(0.02, 0.06), Interval(-3.0, 3.8), 0.05)
