@@ -392,6 +392,21 @@ def test_one_viral_day_that_carries_the_word_is_named_wherever_the_claim_is_judg
     assert "the amount is less sure: over four weeks, one more reaction goes with anything" in verdict.reason
 
 
+def test_a_period_without_a_date_is_named_by_no_text_of_the_table():
+    rng = np.random.default_rng(1)
+    weeks = pd.DataFrame(
+        {"entity": "shop", "period": range(104), "engagement": np.exp(6 + 0.1 * rng.normal(size=104))}
+    ).assign(revenue=np.exp(7 + 0.1 * rng.normal(size=104)))
+    weeks.loc[40, "engagement"] *= 50
+    weeks.loc[41, "revenue"] *= 4
+    (verdict,) = er.examine("C01", {"shop": weeks})
+    assert verdict.reason.endswith("; fragile: one period carries it")
+    (dated,) = er.examine(
+        "C01", {"shop": weeks.assign(period=pd.date_range("2024-01-01", periods=104, freq="7D"))}
+    )
+    assert dated.reason.endswith("; fragile: the week of 2024-10-07 carries it")
+
+
 def test_weeks_many_shops_and_few_days_are_judged_as_before():
     days = shop(days=728).assign(engagement=lambda t: t["engagement"] + 5)
     weekly = days.set_index("period")[["engagement", "revenue"]].resample("7D").sum().reset_index()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
@@ -41,7 +40,6 @@ CARRIED: Final = "one-carries"
 _WIDER: Final = 1.5
 # months are 28 to 31 days
 _LONGEST: Final = 1.2
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def examine(
@@ -199,13 +197,11 @@ def _leaning(claim: Claim, verdict: Verdict, data: Any, level: float, declared: 
     if isinstance(data, (Moments, Rowless)):
         return verdict
     cast = cast_roles(claim, data, dataset=verdict.dataset, declared=replace(declared, events=None))
-    by, time, x, y = (cast.column(role) for role in ("by", "time", "x", "y"))
-    present = column_names(cast.data)
-    played = {name: own for name, own in declared.columns.items() if own in cast.roles.values()}
-    said = replace(declared, columns=played)
-    more = [name for name in (f"{x}_24h", "posts", "orders", *said.controls) if name in present]
-    numbers = [name for name in dict.fromkeys([*cast.roles.values(), *more]) if name not in (by, time)]
-    rows = gather(open_rows(cast.data, numbers, [by, time], None).frame)
+    said = replace(
+        declared,
+        columns={name: own for name, own in declared.columns.items() if own in cast.roles.values()},
+    )
+    x, y, rows = cast.column("x"), cast.column("y"), _rows_of(cast)
     for name, role in ((x, "x"), (f"{x}_24h", "x"), (y, "y")):
         at = _furthest(rows[name], logged=role in cast.options.logs) if name in rows.columns else None
         if at is None:
@@ -214,7 +210,7 @@ def _leaning(claim: Claim, verdict: Verdict, data: Any, level: float, declared: 
         again = _again(claim, verdict, without, level, said)
         if again.word == verdict.word or not _leaned(verdict.estimate, again.estimate):
             continue
-        period, when = _period(rows[time].to_list(), at)
+        period, when = _period(rows[cast.column("time")].to_list(), at)
         carries = f"{when} carries it"
         found = f", {again.estimate.interval}" if again.estimate is not None else ""
         text = f"without {when}, whose {name} is furthest from the others, it is {again.words}{found}"
@@ -226,6 +222,15 @@ def _leaning(claim: Claim, verdict: Verdict, data: Any, level: float, declared: 
             certainty=verdict.certainty and lowered(verdict.certainty, CARRIED, carries),
         )
     return verdict
+
+
+def _rows_of(cast: Variables[Any]) -> Any:
+    """The columns that a claim about periods reads, as a table in memory."""
+    by, time, x = (cast.column(role) for role in ("by", "time", "x"))
+    present = column_names(cast.data)
+    read = (*cast.roles.values(), f"{x}_24h", "posts", "orders", *cast.declared.controls)
+    numbers = [name for name in dict.fromkeys(read) if name in present and name not in (by, time)]
+    return gather(open_rows(cast.data, numbers, [by, time], None).frame)
 
 
 def _again(claim: Claim, verdict: Verdict, rows: Any, level: float, declared: Declared) -> Verdict:
@@ -259,10 +264,9 @@ def _furthest(values: Any, *, logged: bool) -> int | None:
 
 def _period(times: Sequence[Any], at: int) -> tuple[str, str]:
     """What one period is called, and this one; its date only where it has one."""
-    days = [
-        dt.date.fromisoformat(text) for text in (str(when)[:10] for when in times) if _DATE.fullmatch(text)
-    ]
-    if len(days) < len(times):
+    try:
+        days = [dt.date.fromisoformat(str(when)[:10]) for when in times]
+    except ValueError:
         return "period", "one period"
     days_apart = float(np.median(np.diff(sorted(day.toordinal() for day in days))))
     one = next((p.one for p in PERIODS.values() if p.days <= days_apart < _LONGEST * p.days), "period")

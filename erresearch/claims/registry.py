@@ -506,7 +506,24 @@ def grade(design: str, open_points: Iterable[str] = ()) -> Certainty:
 
 
 def lowered(certainty: Certainty, name: str, why: str) -> Certainty:
-    """Lower a certainty for one more name of the table, and say in which case it holds here.
+    """Lower a certainty for one more name of the table, and say what of these data it is.
+
+    Parameters
+    ----------
+    certainty : Certainty
+        What was given so far.
+    name : str
+        In the table.
+    why : str
+        In place of the table's text.
+
+    Returns
+    -------
+    Certainty
+
+    See Also
+    --------
+    grade : Sums the points.
 
     Examples
     --------
