@@ -84,11 +84,13 @@ class Server:
             start_new_session=True,
         )
 
-    def get(self, path: str) -> Any:
-        request = urllib.request.Request(f"{self.url}{path}", headers={"Authorization": f"token {TOKEN}"})
+    def get(self, path: str, method: str = "GET") -> Any:
+        request = urllib.request.Request(
+            f"{self.url}{path}", headers={"Authorization": f"token {TOKEN}"}, method=method
+        )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=10) as answer:
-            return json.loads(answer.read())
+            return json.loads(answer.read() or "null")
 
     def wait(self) -> None:
         for _ in range(120):
@@ -105,6 +107,17 @@ class Server:
     def idle(self, path: str) -> bool:
         sessions = [session for session in self.get("/api/sessions") if session["path"] == path]
         return bool(sessions) and sessions[0]["kernel"]["execution_state"] == "idle"
+
+    def end_sessions(self) -> None:
+        """A page that was closed ends its kernel a moment later, whoever has opened the notebook again by then."""
+        for session in self.get("/api/sessions"):
+            with contextlib.suppress(OSError):
+                self.get(f"/api/sessions/{session['id']}", "DELETE")
+        for _ in range(100):
+            if not self.get("/api/sessions"):
+                return
+            time.sleep(0.1)
+        pytest.fail("a kernel did not end")
 
     def stop(self) -> None:
         """End the server, and its kernels whatever they are doing."""
@@ -134,6 +147,7 @@ def server(tmp_path_factory) -> Iterator[Server]:
     try:
         started.wait()
         yield started
+        started.get("/api/kernels", "POST")
         begun = psutil.Process(started.process.pid).children(recursive=True)
     finally:
         started.stop()
@@ -153,9 +167,10 @@ def browser() -> Iterator[Any]:
             made.close()
 
 
-@pytest.fixture(scope="module")
-def start(browser, server) -> Iterator[tuple[Any, list[str]]]:
-    """The page at the server's own address, which all tests share, and the requests to anybody else."""
+@pytest.fixture
+def page(browser, server) -> Iterator[Any]:
+    """JupyterLab on a screen of its own, with no kernel of another; a request to anybody else fails the test."""
+    server.end_sessions()
     context = browser.new_context(viewport=VIEW)
     outside: list[str] = []
 
@@ -164,24 +179,19 @@ def start(browser, server) -> Iterator[tuple[Any, list[str]]]:
             outside.append(request.url)
 
     context.on("request", look)
-    page = context.new_page()
-    page.set_default_timeout(180_000)
-    page.goto(f"{server.url}/?token={TOKEN}&reset")
+    shown = context.new_page()
+    shown.set_default_timeout(180_000)
+    visit(shown, server, "/lab")
+    yield shown
+    context.close()
+    assert outside == []
+
+
+def visit(page: Any, server: Server, address: str) -> None:
+    """Open an address of the server, and wait until JupyterLab is there."""
+    page.goto(f"{server.url}{address}?token={TOKEN}&reset")
     page.wait_for_function("() => window.jupyterapp !== undefined")
     page.evaluate("() => jupyterapp.restored.then(() => true)")
-    yield page, outside
-    context.close()
-
-
-@pytest.fixture
-def page(start) -> Iterator[Any]:
-    """JupyterLab on the screen; a request to anybody else fails the test."""
-    shown, outside = start
-    shown.set_viewport_size(VIEW)
-    yield shown
-    for step in ("docmanager:save-all", "application:close-all"):
-        shown.evaluate(f"() => jupyterapp.commands.execute('{step}').then(() => true)")
-    assert outside == []
 
 
 def open_notebook(page: Any, server: Server, name: str) -> None:
@@ -272,6 +282,7 @@ def test_slides_turn_by_keyboard_and_ask_for_nothing(browser: Any, tmp_path: Pat
 
 
 def test_the_profile_opens_the_first_notebook_lists_all_in_order_and_shows_no_news_or_tour(page, server):
+    visit(page, server, "/")
     page.wait_for_selector(".jp-NotebookPanel")
     page.wait_for_selector(".jp-DirListing-item")
     listed = page.locator(".jp-DirListing-item .jp-DirListing-itemText").all_inner_texts()
