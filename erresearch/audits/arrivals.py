@@ -14,6 +14,7 @@ from erresearch.errors import DataError, DesignError, EngineError, ErresearchErr
 from erresearch.exports.combine import combine_exports, settle_owners
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
 from erresearch.exports.log import Export
+from erresearch.exports.mapping import mapping_path
 from erresearch.exports.reading import read_exports
 from erresearch.panel.activity import holds_days, rows_by
 from erresearch.panel.records import Panel, Rules
@@ -359,7 +360,7 @@ def _open_lakes(stored: Sequence[tuple[str | Path, str]]) -> tuple[Lake, ...]:
     found: list[Lake] = []
     for place, kind in stored:
         lake, path = open_table([place], kind), Path(place)
-        own = (path.parent / f"{path.name}.toml").is_file()
+        own = mapping_path(path).is_file()
         if path.suffix.lower() == ".parquet" and path.is_file() and not own:
             together.setdefault((lake.kind, path.parent), []).append((place, lake))
         else:
@@ -390,8 +391,8 @@ def open_table(places: Sequence[str | Path], kind: str = "") -> Lake:
         As :func:`erresearch.exports.lazy_tables.open_lake`, with the name of the mapping's file.
     """
     bare = Path(str(places[0]).removeprefix("duckdb:").split("?", maxsplit=1)[0])
-    beside = bare.parent / f"{bare.name}.toml"
-    above = bare.parent.with_name(f"{bare.parent.name}.toml") if bare.parent.name else beside
+    beside = mapping_path(bare)
+    above = mapping_path(bare.parent) if bare.parent.name else beside
     if "*" in bare.name or (bare.suffix.lower() == ".parquet" and above.is_file() and not beside.is_file()):
         beside = above
     with mapping_in(f"a file {beside.name} beside it"):
@@ -453,7 +454,7 @@ def listed(files: Iterable[str | Path] | str | Path) -> list[str | Path]:
 def _read(
     path: Path, tz: str, currency: str | None
 ) -> tuple[tuple[Export, ...], tuple[tuple[str, str], ...]]:
-    beside = path.parent / f"{path.name}.toml"
+    beside = mapping_path(path)
     try:
         # an audit has no argument mapping=: its lines stand in a file
         with mapping_in(f"a file {beside.name} beside it"):

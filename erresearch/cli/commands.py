@@ -339,6 +339,7 @@ def _inspected(place: str, tz: str | None, currency: str | None) -> str:
     from erresearch.audits import open_table
     from erresearch.errors import mapping_in
     from erresearch.exports.lazy_tables import is_lake, look_into
+    from erresearch.exports.mapping import mapping_path
     from erresearch.exports.reading import inspect_export
 
     if is_lake(place):
@@ -346,7 +347,7 @@ def _inspected(place: str, tz: str | None, currency: str | None) -> str:
     path = Path(place)
     if path.is_dir():
         raise click.UsageError(f"{place} is a folder; name its files, such as {place}/*.csv")
-    beside = path.parent / f"{path.name}.toml"
+    beside = mapping_path(path)
     with mapping_in(f"a file {beside.name} beside it"):
         mapping = beside if beside.is_file() else None
         return str(inspect_export(path, tz=tz, mapping=mapping, currency=currency))

@@ -90,9 +90,9 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
 
 def _zone_beside(table: Path, tz: str | None) -> str:
     """The zone in which a ready table counts its days: what the file beside it says, else what the caller does."""
-    from erresearch.exports.mapping import Settings, read_mapping
+    from erresearch.exports.mapping import Settings, mapping_path, read_mapping
 
-    beside = table.with_name(f"{table.name}.toml")
+    beside = mapping_path(table)
     stated = read_mapping(beside, Settings())[0].zone if beside.is_file() else ""
     if stated and tz and tz != stated:
         raise DesignError(

@@ -95,6 +95,17 @@ class Settings:
             refuse_no_currency(self.currency)
 
 
+def mapping_path(path: Path) -> Path:
+    """Where the mapping of a file stands, if it has one: beside it, with .toml behind its whole name.
+
+    Examples
+    --------
+    >>> mapping_path(Path("files/till.csv")).name
+    'till.csv.toml'
+    """
+    return path.parent / f"{path.name}.toml"
+
+
 def read_mapping(
     mapping: str | Path | Mapping[str, Any] | None, settings: Settings
 ) -> tuple[Settings, Format | None]:
