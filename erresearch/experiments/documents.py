@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
-from erresearch.errors import DataError, DesignError, ErresearchError
+from erresearch.errors import DataError, DesignError, ErresearchError, said_by
 from erresearch.experiments.designs import LOOK, PauseDesign, PausePlan, Power, Schedule, share_lost
 from erresearch.experiments.history import DAYS, Series, day_of, read_series
 from erresearch.experiments.holdout import Holdout
@@ -65,12 +65,9 @@ def wager(plan: Planned, claim: str, *, forecast: float, date: dt.date | str) ->
     Examples
     --------
     >>> from erresearch.experiments import plan_experiment
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
-    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
-    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
-    >>> plan = plan_experiment(past, weeks=24, block=1, lags=(1, 1), delta=0.1)
-    >>> told = wager(plan, "Posting brings revenue", forecast=0.1, date="2025-12-01")
+    >>> from erresearch.worlds import simulate_shop
+    >>> plan = plan_experiment(simulate_shop("nothing", days=728, rng=1), weeks=12, block=7, lags=(1, 7))
+    >>> told = wager(plan, "Posting brings revenue", forecast=0.1, date="2024-12-01")
     >>> told.claim, told.digest != plan.digest
     ('Posting brings revenue', True)
     """
@@ -141,11 +138,8 @@ def write_plan(plan: PausePlan, folder: str | Path, *, inputs: Iterable[str | Pa
     --------
     >>> from erresearch.experiments import plan_experiment
     >>> import tempfile
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
-    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
-    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
-    >>> plan = plan_experiment(past, weeks=24, block=1, lags=(1, 1), delta=0.1)
+    >>> from erresearch.worlds import simulate_shop
+    >>> plan = plan_experiment(simulate_shop("nothing", days=728, rng=1), weeks=12, block=7, lags=(1, 7))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     files = write_plan(plan, f"{folder}/plan")
     ...     read_plan(f"{folder}/plan").digest == plan.digest
@@ -266,7 +260,7 @@ def read_plan(folder: str | Path) -> PausePlan:
         raise
     except OSError as error:
         raise DataError(
-            "this folder holds no whole plan", got=f"{error.strerror}: {Path(str(error.filename)).name}",
+            "this folder holds no whole plan", got=f"{said_by(error)}: {Path(str(error.filename)).name}",
             allowed=", ".join(FILES[:3]), fix="name the folder that `erresearch plan --out` wrote",
         ) from error  # fmt: skip
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError, csv.Error) as error:
@@ -384,13 +378,10 @@ def calendar_text(plan: PausePlan) -> str:
     Examples
     --------
     >>> from erresearch.experiments import plan_experiment
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
-    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
-    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
-    >>> plan = plan_experiment(past, weeks=24, block=1, lags=(1, 1), delta=0.1)
-    >>> calendar_text(plan).splitlines()[8]
-    'SUMMARY:Pause: no posts'
+    >>> from erresearch.worlds import simulate_shop
+    >>> plan = plan_experiment(simulate_shop("nothing", days=728, rng=1), weeks=12, block=7, lags=(1, 7))
+    >>> calendar_text(plan).splitlines()[6:9]
+    ['DTSTART;VALUE=DATE:20241230', 'DTEND;VALUE=DATE:20250106', 'SUMMARY:Post as usual']
     """
     step = DAYS[plan.design.every]
     stamp = f"{np.datetime_as_string(plan.start).replace('-', '')}T000000Z"
@@ -452,12 +443,9 @@ def page(plan: PausePlan, *, picture: bytes = b"") -> str:
     Examples
     --------
     >>> from erresearch.experiments import plan_experiment
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
-    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
-    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
-    >>> plan = plan_experiment(past, weeks=24, block=1, lags=(1, 1), delta=0.1)
-    >>> "24 weeks to find out what posting brings" in page(plan)
+    >>> from erresearch.worlds import simulate_shop
+    >>> plan = plan_experiment(simulate_shop("nothing", days=728, rng=1), weeks=12, block=7, lags=(1, 7))
+    >>> "12 weeks to find out what posting brings" in page(plan)
     True
     """
     import jinja2
@@ -502,11 +490,8 @@ def draw_plan(plan: PausePlan) -> Figure:
     Examples
     --------
     >>> from erresearch.experiments import plan_experiment
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
-    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
-    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
-    >>> plan = plan_experiment(past, weeks=24, block=1, lags=(1, 1), delta=0.1)
+    >>> from erresearch.worlds import simulate_shop
+    >>> plan = plan_experiment(simulate_shop("nothing", days=728, rng=1), weeks=12, block=7, lags=(1, 7))
     >>> who, power = draw_plan(plan).axes
     >>> power.get_xlabel()
     'weeks of the plan (dashed: smallest effect that matters)'

@@ -68,12 +68,10 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
     Examples
     --------
     >>> from erresearch.experiments.history import read_series
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
-    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
-    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
-    >>> design = PauseDesign(kind="time", every="W", block=1, groups=12, lags=(1, 1))
-    >>> power = foreseen(design, noises_of(read_series(past)), 0.1, seed=1)
+    >>> from erresearch.worlds import simulate_shop
+    >>> past = read_series(simulate_shop("nothing", days=728, rng=1))
+    >>> design = PauseDesign(kind="time", every="D", block=7, groups=12, lags=(1, 7))
+    >>> power = foreseen(design, noises_of(past), 0.3, seed=1)
     >>> 0.7 < power.at_delta < 0.85, power.placebos
     (True, 400)
     """
@@ -143,12 +141,10 @@ def approximated(
     Examples
     --------
     >>> from erresearch.experiments.history import read_series
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
-    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
-    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
-    >>> design = PauseDesign(kind="time", every="W", block=1, groups=12, lags=(1, 1))
-    >>> power = approximated(design, noises_of(read_series(past)), 0.1, seed=1)
+    >>> from erresearch.worlds import simulate_shop
+    >>> past = read_series(simulate_shop("nothing", days=728, rng=1))
+    >>> design = PauseDesign(kind="time", every="D", block=7, groups=12, lags=(1, 7))
+    >>> power = approximated(design, noises_of(past), 0.3, seed=1)
     >>> 0.7 < power.at_delta < 0.85, power.placebos
     (True, 0)
     """
@@ -220,13 +216,10 @@ def wrong_blocks(plan: PausePlan) -> Table:
     Examples
     --------
     >>> from erresearch.experiments import plan_experiment
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
-    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
-    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
-    >>> plan = plan_experiment(past, weeks=24, block=2, lags=(0, 1), delta=0.1)
+    >>> from erresearch.worlds import simulate_shop
+    >>> plan = plan_experiment(simulate_shop("nothing", days=728, rng=1), weeks=12, block=7, lags=(1, 7))
     >>> wrong_blocks(plan).columns[:3]
-    ('block of weeks', 'works to week 0', 'works to week 1')
+    ('block of days', 'works to day 3', 'works to day 7')
     """
     design, noises = plan.design, noises_of(plan.history)
     lags = {last: (first, last) for first, last in (*WINDOWS[design.every], design.lags)}
