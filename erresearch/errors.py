@@ -156,11 +156,11 @@ def own_warnings() -> Iterator[list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ErresearchWarning)
         yield said
+    own = [warning for warning in caught if issubclass(warning.category, ErresearchWarning)]
+    said += dict.fromkeys(str(warning.message) for warning in own)
     for warning in caught:
-        if not issubclass(warning.category, ErresearchWarning):
+        if warning not in own:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-        elif str(warning.message) not in said:
-            said.append(str(warning.message))
 
 
 def said_by(error: BaseException) -> str:

@@ -7,7 +7,7 @@ import itertools
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -169,18 +169,6 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
             fix=f"give it to an audit of your exports with --events {shlex.quote(bundle.place or name)}",
         )
 
-    def lacking(layout: Format) -> list[str]:
-        wanted = [[h for t in part.split("|") for h in layout.headers(t)] for part in layout.signature]
-        return [headers[0] for headers in wanted if headers and not there & set(map(normalise, headers))]
-
-    def shared(layout: Format) -> int:
-        return len(there & set(aliases(layout)[0]))
-
-    near = max(layouts, key=lambda layout: (shared(layout), -len(lacking(layout))), default=None)
-    hint = ""
-    if near is not None and shared(near) >= len(best) / 2 and len(needed := lacking(near)) <= 1:
-        headers = ", ".join(map(repr, needed)) or "the lines that the platform writes above the headers"
-        hint = f"{near.name}, which needs {headers}"
     alike = []
     for i, cell in enumerate(best[:12]):
         close = difflib.get_close_matches(normalise(cell)[:60], known, n=1, cutoff=0.75)
@@ -195,9 +183,26 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
     return ColumnError(
         f"{name}: no known layout has these headers",
         got="; ".join([show_headers(best, figures=figures, most=5), *alike[:3]]),
-        allowed=hint,
+        allowed=_nearest(there, len(best), layouts),
         fix=f"say which column is which {in_mapping()}{suggests}",
     )
+
+
+def _nearest(there: Set[str], columns: int, layouts: Sequence[Format]) -> str:
+    """The layout that has half of the headers and lacks one at most, and what it needs; empty where none is near."""
+
+    def lacking(layout: Format) -> list[str]:
+        wanted = [[h for t in part.split("|") for h in layout.headers(t)] for part in layout.signature]
+        return [headers[0] for headers in wanted if headers and not there & set(map(normalise, headers))]
+
+    def shared(layout: Format) -> int:
+        return len(there & set(aliases(layout)[0]))
+
+    near = max(layouts, key=lambda layout: (shared(layout), -len(lacking(layout))), default=None)
+    if near is None or shared(near) < columns / 2 or len(needed := lacking(near)) > 1:
+        return ""
+    headers = ", ".join(map(repr, needed)) or "the lines that the platform writes above the headers"
+    return f"{near.name}, which needs {headers}"
 
 
 def _say_strange(strange: Sequence[str], tables: Sequence[ExportTable], log: ReadLog) -> None:
