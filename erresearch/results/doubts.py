@@ -494,9 +494,10 @@ def in_money(*worth: Estimate, pays: bool = True) -> str:
     >>> print(in_money(e(-2.0)))
     one more like goes with 1.0 to 3.0 EUR less revenue; these rows show no gain that could pay for it
     """
-    told = [_range(one) for one in worth]
-    if not any(one.unit for one in worth):
-        told[0] = told[0].replace(" revenue", " revenue (in the currency of the data)")
+    first, *others = worth
+    known = any(one.unit for one in worth)
+    told = [_range(first, "revenue" if known else "revenue (in the currency of the data)")]
+    told += [_range(one, "revenue") for one in others]
     last = worth[-1]
     ends, unit = last.interval, f" {last.unit}".rstrip()
     low, high = ends.ends()[1:-1].split(", ")
@@ -509,21 +510,21 @@ def in_money(*worth: Estimate, pays: bool = True) -> str:
     return "; ".join(told)
 
 
-def _range(worth: Estimate) -> str:
-    """The revenue that one more of something goes with."""
+def _range(worth: Estimate, revenue: str) -> str:
+    """The revenue that one more of something goes with; `revenue` is what it is called."""
     ends, unit = worth.interval, f" {worth.unit}".rstrip()
     low, high = ends.ends()[1:-1].split(", ")
     most, least = replace(ends, low=-ends.high, high=-ends.low).ends()[1:-1].split(", ")
     goes = f"{worth.name} goes with"
     if ends.low > 0:
-        return f"{goes} {low} to {high}{unit} more revenue"
+        return f"{goes} {low} to {high}{unit} more {revenue}"
     if ends.high == math.inf:
-        return f"these data set no bound on the revenue that {worth.name} goes with"
+        return f"these data set no bound on the {revenue} that {worth.name} goes with"
     if ends.high > 0:
         range_ = f"anything from {least}{unit} less to" if ends.low > -math.inf else "at most"
-        return f"{goes} {range_} {high}{unit} more revenue"
+        return f"{goes} {range_} {high}{unit} more {revenue}"
     less = f"{most} to {least}" if ends.low > -math.inf else f"{most} or more"
-    return f"{goes} {less}{unit} less revenue"
+    return f"{goes} {less}{unit} less {revenue}"
 
 
 def amount_beside(word: str, seen: Interval, amount: Interval, sesoi: float) -> str:
