@@ -7,6 +7,7 @@ One root class lets a caller catch everything of this package; the kinds say who
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ __all__ = [
 
 #: Known names above which a message shows the nearest alone.
 _MANY = 100
+#: What an engine quotes may be a cell; characters of what it says.
+_QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']*'|\[[^\]]*\]")
+_SAID = 200
 
 
 class ErresearchError(ValueError):
@@ -172,6 +176,24 @@ def said_by(error: BaseException) -> str:
     ('No such file or directory', 'OverflowError')
     """
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def first_line(error: BaseException) -> str:
+    """What an engine said, without its plan; where it only announces a report, the report's last line too."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    said = f"{lines[0]} {lines[-1]}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
+    return said.rstrip(".")
+
+
+def without_cells(error: BaseException) -> str:
+    r"""What an engine said, without its plan and without any cell: what stands in quotes or brackets is left out.
+
+    Examples
+    --------
+    >>> without_cells(ValueError("conversion failed in column 'x' for 1 value: [ann@example.org]"))
+    'conversion failed in column … for 1 value: …'
+    """
+    return _QUOTED.sub("…", first_line(error)).rstrip(".")[:_SAID]
 
 
 def missing_columns(

@@ -52,7 +52,7 @@ VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "tools", "util",
 
 # Ceilings of the whole: they may only sink.
 MOST_FILES = 148
-LONGEST_CHAIN = 16
+LONGEST_CHAIN = 14
 MOST_IN_ROOT = 6
 LONGEST_FILE = 600
 # What does not keep these rules yet is counted here; the counts may only sink.

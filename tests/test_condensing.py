@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from erresearch.engine import aggregation, lazy_rows, moments
-from erresearch.engine.lazy_rows import account_bytes
+from erresearch.engine.aggregation import account_bytes
 from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.relate import (
@@ -249,7 +249,7 @@ def test_the_sums_of_too_many_accounts_never_come_here(few_fit, monkeypatch):
     for module in (lazy_rows, aggregation, moments, poisson_regression):
         monkeypatch.setattr(module, "gather", watched)
     monkeypatch.setattr(poisson_regression, "_HELD", 0)
-    monkeypatch.setattr(lazy_rows, "HEAD", 500)
+    monkeypatch.setattr(aggregation, "HEAD", 500)
     table = orders().lazy()
     few_fit()
     with pytest.warns(ErresearchWarning, match="groups of whole accounts"):
@@ -333,13 +333,13 @@ def test_accounts_summed_a_slice_at_a_time_give_the_same(key, few_fit, monkeypat
     sliced = {"_HOT": 500, "_SLICE": 400, "DRIVER_BYTES": 100_000}
     with monkeypatch.context() as patch:
         for name, value in sliced.items():
-            patch.setattr(lazy_rows, name, value)
+            patch.setattr(aggregation, name, value)
         assert len(Moments.from_frame(path, ["x"], by=key).source.cuts) == 7
         same(list(answers()), whole)
     few_fit()
     with pytest.warns(ErresearchWarning, match="groups"):
         groups = list(answers(grouped=True))
     for name, value in sliced.items():
-        monkeypatch.setattr(lazy_rows, name, value)
+        monkeypatch.setattr(aggregation, name, value)
     with pytest.warns(ErresearchWarning, match="groups"):
         same(list(answers(grouped=True)), groups)

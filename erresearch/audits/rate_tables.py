@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
-from erresearch.engine.sources import gather
+from erresearch.engine.lazy_rows import gather
 from erresearch.errors import ErresearchError, ErresearchWarning
 from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake, called_simulated, hold_posts

@@ -17,8 +17,9 @@ from erresearch.claims.procedures import LEAD, NAIVE, PROCEDURES, REVERSE, SAME,
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named, lowered, read_claims
 from erresearch.claims.variables import Declared, Rowless, Variables, cast_roles, is_simulated
 from erresearch.datasets.entries import registered
+from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import as_narwhals, column_names, gather, open_rows
+from erresearch.engine.sources import as_narwhals, column_names, open_rows
 from erresearch.errors import DataError, ErresearchError, UnknownNameError
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events

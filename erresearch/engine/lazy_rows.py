@@ -1,30 +1,27 @@
-"""The rows behind moments, still lazy: complete rows, safe names, an origin near the means."""
+"""The rows behind moments, still lazy: brought here from any engine, complete, under safe names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.group_keys import coded, refuse_blurred, sum_into
-from erresearch.engine.sources import Opened, check_text, gather, open_rows
-from erresearch.engine.table_files import check_files
-from erresearch.errors import DataError, DesignError, EngineError
-from erresearch.io import pl
-from erresearch.io.resources import share_of_memory
+from erresearch.engine.group_keys import coded, label, refuse_blurred, sum_into
+from erresearch.errors import ColumnError, DataError, DesignError, EngineError, without_cells
+from erresearch.io import pd, pl
+from erresearch.io.resources import share_of_memory, waiting
 
 Array = np.ndarray[Any, Any]
-Column = str | nw.Expr
+Names = Sequence[str]
+# what Polars, DuckDB, Ibis and Spark all read as a number
+_NUMBER = r"^\s*[-+]?((\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[iI]nf(inity)?|[nN]a[nN])\s*$"
+_ROW = "__row__"
 
 HEAD = 10_000  # rows that place the origin
 ROWS_BYTES = 1 << 30  # of rows that are brought into memory
-#: Sums by account that are brought out of the engine at most, and rows that wait in it.
-DRIVER_BYTES: Final = 1 << 30
-#: Accounts that Polars sums as their rows come, and accounts of a slice where there are more.
-_HOT, _SLICE = 50_000, 40_000
 #: Scramble of an account's place: products stay below 2⁶³.
 _PRIME, _FACTOR, _SHIFT = 2**31 - 1, 742_938_285, 1_226_874_159
 
@@ -95,6 +92,10 @@ class LazyRows:
     def w(self) -> nw.Expr:
         """Row weight (1 where the moments have none)."""
         return nw.lit(1.0) if self.weight is None else nw.col(self.weight)
+
+    def row_count(self) -> int:
+        """Rows, complete or not."""
+        return int(gather(self.frame.select(nw.len().alias("rows")))["rows"][0])
 
     def complete(self) -> nw.LazyFrame[Any]:
         """Only the complete rows, the ones that the moments count."""
@@ -179,73 +180,6 @@ class LazyRows:
         table = gather(self.complete().select(*inside, *[nw.col(name) for name in extra]))
         table.columns = [*chosen, *extra]
         return table
-
-
-def sliced(source: LazyRows) -> LazyRows:
-    """Rows whose accounts are to be summed a slice at a time, where Polars would else hold all rows at once.
-
-    Its streaming engine keeps sums by key for some ten thousand keys; rows of further keys wait in memory, with every
-    product that is to be summed, until the end (20 million rows, 100,000 accounts, 7 columns: 5.7 GB). A slice of the
-    accounts at a time costs a further reading and keeps that within bounds; other engines go to the disk.
-
-    Parameters
-    ----------
-    source : LazyRows
-        Rows.
-
-    Returns
-    -------
-    LazyRows
-        With its cuts; the same where there is no need.
-    """
-    key = source.account
-    if key is None or source.small or not source.frame.implementation.is_polars():
-        return source
-    dtype = source.frame.collect_schema()[key]
-    if not (dtype.is_integer() or dtype in (nw.String, nw.Date, nw.Datetime)):
-        return source
-    if not expects_accounts(source, _HOT):
-        return source
-    waiting = row_count(source) * account_bytes(len(source.columns))
-    most = share_of_memory(DRIVER_BYTES)
-    if waiting <= most:
-        return source
-    keys = source.complete().select(key)
-    accounts = int(gather(keys.select(nw.col(key).n_unique().alias("accounts")))["accounts"][0])
-    if accounts <= _HOT:
-        return source
-    step = -(-accounts // min(-(-waiting // most), -(-accounts // _SLICE)))
-    numbered = keys.unique().with_row_index("number", order_by=key)
-    firsts = gather(numbered.filter(nw.col("number") % step == 0, nw.col("number") > 0)).sort("number")
-    return replace(source, cuts=tuple(zip(firsts[key].to_list(), firsts["number"].to_list(), strict=True)))
-
-
-def account_bytes(columns: int) -> int:
-    """Bytes that one account takes: k(k + 1)/2 cross-products, k sums, a count and a weight, 8 bytes each.
-
-    Examples
-    --------
-    >>> account_bytes(7), DRIVER_BYTES // account_bytes(7)
-    (296, 3627506)
-    """
-    return 8 * (columns * (columns + 1) // 2 + columns + 2)
-
-
-def row_count(source: LazyRows) -> int:
-    """Rows, complete or not."""
-    return int(gather(source.frame.select(nw.len().alias("rows")))["rows"][0])
-
-
-def expects_accounts(source: LazyRows, least: float) -> bool:
-    """Whether the first rows let expect `least` accounts or more; rows are counted only where it may be so."""
-    assert source.account is not None
-    keys = gather(source.frame.select(source.account).head(HEAD))[source.account]
-    distinct, runs = keys.n_unique(), int((keys != keys.shift(1)).sum()) + 1
-    if len(keys) < HEAD:
-        return distinct >= least
-    # runs of one account as draws: pairs among the first ones (birthdays), but no more than there are runs in all
-    pairs = runs * runs / (2 * max(runs - distinct, 0.5))
-    return pairs >= least and row_count(source) * runs / HEAD >= least
 
 
 def in_groups(
@@ -340,10 +274,10 @@ def lacks(source: LazyRows) -> dict[str, int]:
     table = gather(flags.select(nw.len().alias("rows"), *counts), small=source.small)
     left = [int(table[name][0] or 0) for name in ["rows", *names]]
     lost = {word: before - after for word, before, after in zip(words, left, left[1:], strict=False)}
-    return _lost(lost, left[0])
+    return refuse_negative(lost, left[0])
 
 
-def _lost(counts: Mapping[str, int], rows: int) -> dict[str, int]:
+def refuse_negative(counts: Mapping[str, int], rows: int) -> dict[str, int]:
     """Rows that are left out, by reason; weights below 0 are refused."""
     if counts.get("weight negative"):
         raise DataError(
@@ -375,65 +309,6 @@ def numbers(column: pl.Series) -> Array:
     return column.fill_null(0).to_numpy()
 
 
-def prepare(
-    data: Any, columns: Sequence[Column], *, by: str | None, period: str | None, weights: str | None
-) -> tuple[LazyRows, Opened]:
-    """Open the rows, check the columns asked for and choose the origin.
-
-    Parameters
-    ----------
-    data : frame or path
-        See :func:`erresearch.engine.sources.open_rows`.
-    columns : sequence of str or narwhals.Expr
-        Number columns.
-    by, period, weights : str or None
-        Account, time and weight columns.
-
-    Returns
-    -------
-    source : LazyRows
-        The lazy rows.
-    opened : Opened
-        The rows as they came, for :func:`count_dropped`.
-    """
-    keys = [name for name in (by, period) if name is not None]
-    opened = open_rows(data, columns, keys, weights, period=period)
-    names = _inner_names(opened.names)
-    taken = {name.casefold() for name in names}
-    account, time, weight = (
-        None if column is None else free_name(label, taken)
-        for label, column in (("__account__", by), ("__period__", period), ("__weight__", weights))
-    )
-    values = [opened.number(c).alias(n) for c, n in zip(columns, names, strict=True)]
-    keyed = ((by, account), (period, time))
-    others = [opened.column(c).alias(n) for c, n in keyed if c is not None and n is not None]
-    if weights is not None and weight is not None:
-        others.append(opened.number(weights).alias(weight))
-    frame = opened.frame.select(*values, *others)
-    if by is not None and account is not None:
-        check_ids(frame, account, by)
-    source = LazyRows(
-        frame=frame,
-        columns=opened.names,
-        names=names,
-        origin=np.zeros(len(names)),
-        account=account,
-        period=time,
-        weight=weight,
-        small=opened.small,
-    )
-    try:
-        if opened.small:
-            return _held(source), opened
-        head = gather(opened.frame.head(HEAD).select(*values))
-        return replace(source, origin=_origin(head, names)), opened
-    except EngineError:
-        # an expression that cannot read text fails here first: say which column holds it
-        check_text(opened.parts, opened.roots)
-        check_files(opened.parts)
-        raise
-
-
 def check_ids(frame: nw.LazyFrame[Any], account: str, by: str) -> None:
     """Refuse accounts whose ids lost digits as floats (:func:`erresearch.engine.group_keys.refuse_blurred`).
 
@@ -448,17 +323,6 @@ def check_ids(frame: nw.LazyFrame[Any], account: str, by: str) -> None:
         size = nw.col(account).cast(nw.Float64()).abs()
         known = nw.when(_finite(size)).then(size)
         refuse_blurred(by, "the table", gather(frame.select(known.max().alias("most")))["most"][0])
-
-
-def _inner_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Names that no engine reads as a pattern, as nothing, or as another column in other letters."""
-    out: list[str] = []
-    taken = {name.casefold() for name in names}
-    for i, name in enumerate(names):
-        pattern = name in ("", "*") or (name.startswith("^") and name.endswith("$"))
-        double = any(name.casefold() == other.casefold() for other in names[:i])
-        out.append(free_name(f"column {i}", taken) if pattern or double else name)
-    return tuple(out)
 
 
 def free_name(name: str, taken: set[str]) -> str:
@@ -485,50 +349,6 @@ def free_name(name: str, taken: set[str]) -> str:
         name += "_"
     taken.add(name.casefold())
     return name
-
-
-def _origin(head: pl.DataFrame, names: Sequence[str]) -> Array:
-    """Near the means, on a grid a little finer than the spread, so that z − o is exact wherever it can be."""
-    out = np.zeros(len(names))
-    for i, name in enumerate(names):
-        value = head[name].to_numpy()
-        value = value[np.isfinite(value)]
-        if value.size:
-            with np.errstate(over="ignore", invalid="ignore"):
-                out[i] = near(float(np.mean(value)), float(np.std(value)), float(value[0]))
-    return out
-
-
-def _held(source: LazyRows) -> LazyRows:
-    """Few rows brought here once: complete ones for every pass to come, the others counted by their first lack.
-
-    What :func:`conditions` asks an engine is asked of arrays here, which takes a tenth of the time.
-    """
-    table = gather(source.frame, small=True)
-    if table.is_empty():
-        raise no_rows()
-    found: list[tuple[str, Array]] = []
-    for name, words in ((source.account, "account missing"), (source.period, "period missing")):
-        if name is not None:
-            key = table[name]
-            there = ~np.isnan(key.to_numpy()) if key.dtype.is_float() else key.is_not_null().to_numpy()
-            found.append((words, there))
-    if source.weight is not None:
-        w = table[source.weight].to_numpy()
-        found += [
-            ("weight not finite", np.isfinite(w)),
-            ("weight negative", ~(w < 0)),
-            ("weight zero", w != 0),
-        ]
-    for column, name in zip(source.columns, source.names, strict=True):
-        found.append((f"not finite: {column}", np.isfinite(table[name].to_numpy())))
-    left, counts = np.ones(len(table), dtype=bool), {}
-    for words, holds in found:
-        counts[words] = int(np.count_nonzero(left & ~holds))
-        left &= holds
-    complete = table if left.all() else table.filter(left)
-    lost, origin = _lost(counts, len(table)), _origin(table.head(HEAD), source.names)
-    return replace(source, frame=nw.from_native(complete.lazy()), origin=origin, whole=True, lost=lost)
 
 
 def no_rows() -> DataError:
@@ -564,3 +384,166 @@ def near(mean: float, spread: float, first: float) -> float:
         return first
     grid = 2.0 ** (np.floor(np.log2(spread)) - 2)
     return float(np.round(mean / grid) * grid)
+
+
+def gather(frame: nw.LazyFrame[Any], *, small: bool = False) -> pl.DataFrame:
+    """Compute a small result where the rows are and bring it here.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        A lazy aggregation.
+    small : bool
+        Whether few rows in memory are behind it. Polars' streaming engine adds partial sums in the order in which
+        its threads end, so that a last bit may differ between two runs; few rows go through its other engine,
+        which gives the same bits each time.
+
+    Returns
+    -------
+    polars.DataFrame
+        The result.
+
+    Raises
+    ------
+    EngineError
+        If the engine could not compute it.
+    """
+    try:
+        with waiting("a pass over the rows"):
+            if frame.implementation.is_polars():
+                return frame.collect(engine="in-memory" if small else "streaming").to_native()  # type: ignore[no-any-return]
+            return frame.collect(backend="polars").to_native()  # type: ignore[no-any-return]
+    except (Exception, pl.exceptions.PanicException) as error:
+        raise EngineError(
+            "the engine could not compute this pass over the rows",
+            got=f"{frame.implementation}: {without_cells(error)}",
+            fix="check that the columns hold what the request needs",
+        ) from error
+
+
+def from_pandas(data: pd.DataFrame, needed: Names, numbers: Names) -> pl.LazyFrame:
+    """Columns of a pandas table in Polars.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame
+        The table; not changed.
+    needed : sequence of str
+        Columns to take.
+    numbers : sequence of str
+        Those of them that are numbers, also where pandas holds them as Python objects.
+
+    Returns
+    -------
+    polars.LazyFrame
+
+    Raises
+    ------
+    ColumnError
+        If a name stands twice.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from_pandas(pd.DataFrame({"likes": [1, None], "shop": ["a", "b"]}), ["likes"], ["likes"]).collect().columns
+    ['likes']
+    """
+    labels = [str(name) for name in data.columns]
+    double = [name for name in needed if labels.count(name) > 1]
+    if double:
+        raise ColumnError(
+            f"the table has {labels.count(double[0])} columns named {double[0]!r}",
+            got=f"positions {', '.join(str(i) for i, label in enumerate(labels) if label == double[0])}",
+            fix="rename one of them",
+        )
+    series = {
+        name: pandas_column(data.iloc[:, labels.index(name)], number=name in numbers) for name in needed
+    }
+    return pl.DataFrame(series).lazy() if series else pl.DataFrame({"": range(len(data))}).lazy()
+
+
+def pandas_column(column: pd.Series[Any], *, number: bool) -> pl.Series:
+    """One pandas column; Python objects become numbers where all are, else text."""
+    if column.dtype == object:
+        missing = column.isna().to_numpy()
+        values = column.to_list()
+        if number and not any(isinstance(v, (str, bytes)) for v in values):
+            try:
+                numbers = [None if gone else float(v) for v, gone in zip(values, missing, strict=True)]
+                return pl.Series(numbers, dtype=pl.Float64)
+            except (TypeError, ValueError, OverflowError):
+                pass  # something that is neither number nor text: shown as text below
+        texts = [None if gone else label(v) for v, gone in zip(values, missing, strict=True)]
+        return pl.Series(texts, dtype=pl.String)
+    try:
+        if isinstance(column.dtype, (pd.PeriodDtype, pd.IntervalDtype)):
+            raise TypeError("no such type in Polars")  # noqa: TRY301
+        return pl.from_pandas(_plain(column).reset_index(drop=True), nan_to_null=not number)
+    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError, ImportError):
+        texts = [None if gone else str(v) for v, gone in zip(column, column.isna(), strict=True)]
+        return pl.Series(texts, dtype=pl.String)
+
+
+def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A column without the storage that only pandas has: sparse, or floats of more digits."""
+    if isinstance(column.dtype, pd.SparseDtype):
+        return pd.Series(column.to_numpy(), dtype=column.dtype.subtype)
+    return column.astype("float64") if column.dtype == "longdouble" else column
+
+
+def is_text(dtype: Any) -> bool:
+    """Whether an engine holds a column as text, or as objects that read as text."""
+    return dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object)
+
+
+def check_text(parts: Sequence[tuple[str, nw.LazyFrame[Any]]], columns: Names) -> None:
+    """Look for text among numbers and say where the first one stands.
+
+    Parameters
+    ----------
+    parts : sequence of (str, narwhals.LazyFrame)
+        Path and rows of each file, or no path and the one table, as they came.
+    columns : sequence of str
+        Columns that must hold numbers; those that a part does not have as text are passed over.
+
+    Raises
+    ------
+    DataError
+        If one of them holds text.
+    """
+    for path, part in parts:
+        schema = part.collect_schema()
+        for name in columns:
+            if is_text(schema.get(name)):
+                where = repr(path) if path else "the table"
+                _raise_text(where, part, name, guessed=path.lower().endswith(".csv"))
+
+
+def _raise_text(where: str, part: nw.LazyFrame[Any], name: str, *, guessed: bool) -> None:
+    column = part.collect_schema().names().index(name)
+    rows = part.select(nw.nth(column).cast(nw.String()).alias("value"))
+    polars = rows.implementation.is_polars()
+    if polars:
+        rows = nw.from_native(rows.to_native().with_row_index(_ROW))
+    value = nw.col("value")
+    bad = ~value.is_null() & ~value.str.contains(_NUMBER)
+    if guessed:
+        # true and false are numbers where the whole column is made of them
+        bad = bad & ~value.is_in(["true", "false"])
+    counts = gather(rows.select(nw.len().alias("rows"), nw.when(bad).then(1).otherwise(0).sum().alias("bad")))
+    total, wrong = int(counts["rows"][0]), int(counts["bad"][0] or 0)
+    if wrong:
+        row = ""
+        if polars:
+            row = f", first in row {gather(rows.filter(bad).head(1))[_ROW][0]} (the first row is 0)"
+        raise DataError(
+            f"{name!r} in {where} must hold numbers",
+            got=f"{wrong} of {total} values are text{row}",
+            fix="correct or empty those cells; an empty cell counts as missing",
+        )
+    if not guessed and total:
+        raise DataError(
+            f"{name!r} in {where} holds numbers written as text",
+            got=f"{total} values of type text",
+            fix="convert the column to numbers first (for example .astype(float))",
+        )

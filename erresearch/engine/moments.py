@@ -18,17 +18,18 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.aggregation import Cells, cell_pass, count_dropped, moment_pass, pool_cells
-from erresearch.engine.group_keys import sort_text, sum_into
-from erresearch.engine.lazy_rows import (
+from erresearch.engine.aggregation import (
     DRIVER_BYTES,
-    LazyRows,
+    Cells,
     account_bytes,
+    cell_pass,
     expects_accounts,
-    prepare,
-    row_count,
+    moment_pass,
+    pool_cells,
 )
-from erresearch.engine.sources import Opened, gather, says_simulated
+from erresearch.engine.group_keys import sort_text, sum_into
+from erresearch.engine.lazy_rows import LazyRows, gather
+from erresearch.engine.sources import Opened, count_dropped, prepare, says_simulated
 from erresearch.engine.stored import check_moments, fields_of, parts_of, read_archive, write_archive
 from erresearch.engine.table_files import check_files
 from erresearch.errors import ColumnError, DesignError, EngineError, ErresearchWarning, missing_columns
@@ -577,7 +578,7 @@ def _too_many(source: LazyRows, most_bytes: int) -> int:
     """Number of accounts, counted where the first rows let expect more than fit; 0 where they fit."""
     assert source.account is not None
     most = most_bytes // account_bytes(len(source.columns))
-    if source.small and row_count(source) <= most:
+    if source.small and source.row_count() <= most:
         return 0  # no more accounts than rows
     if not expects_accounts(source, most / 4):
         return 0

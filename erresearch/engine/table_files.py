@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
@@ -17,16 +16,13 @@ from urllib.parse import parse_qs
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.group_keys import refuse_blurred, text_expression
-from erresearch.errors import ColumnError, EngineError, ErresearchWarning, missing_columns
+from erresearch.errors import ColumnError, EngineError, ErresearchWarning, missing_columns, without_cells
 from erresearch.io import pl
 from erresearch.io.resources import allowed_memory
 
 Names = Sequence[str]
 SUFFIXES = (".parquet", ".csv")
 _GUESS_ROWS = 10_000
-#: What an engine quotes may be a cell; characters of what it says.
-_QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']*'|\[[^\]]*\]")
-_SAID = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,27 +174,9 @@ def _open(path: str) -> TableFile:
     except (Exception, pl.exceptions.PanicException) as error:  # a damaged file may do anything to its reader
         raise EngineError(
             f"cannot read {path!r}",
-            got=said_by(error),
+            got=without_cells(error),
             fix="check that the file is whole and of the kind that its ending says",
         ) from error
-
-
-def said_by(error: BaseException) -> str:
-    r"""What an engine said, without its plan and without any cell: what stands in quotes or brackets is left out.
-
-    Examples
-    --------
-    >>> said_by(ValueError("conversion failed in column 'x' for 1 value: [ann@example.org]"))
-    'conversion failed in column … for 1 value: …'
-    """
-    return _QUOTED.sub("…", first_line(error)).rstrip(".")[:_SAID]
-
-
-def first_line(error: BaseException) -> str:
-    """What an engine said, without its plan; where it only announces a report, the report's last line too."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    said = f"{lines[0]} {lines[-1]}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
-    return said.rstrip(".")
 
 
 def check_files(parts: Iterable[tuple[str, Any]]) -> None:
@@ -222,7 +200,7 @@ def check_files(parts: Iterable[tuple[str, Any]]) -> None:
             where = _odd_row(path) if path.lower().endswith(".csv") and "://" not in path else ""
             raise EngineError(
                 f"cannot read {path!r}",
-                got=where or said_by(error),
+                got=where or without_cells(error),
                 fix="put cells with a comma in quotes, and write the file as UTF-8"
                 if where
                 else "check that the file is whole",
@@ -446,7 +424,7 @@ def open_database(address: str) -> nw.LazyFrame[Any]:
         found = _own_table(connection, table)
         relation: Any = None if found is None else connection.sql(f"FROM {found}")
     except Exception as error:
-        raise EngineError(f"cannot open {address!r}", got=said_by(error)) from error
+        raise EngineError(f"cannot open {address!r}", got=without_cells(error)) from error
     if relation is None:
         raise EngineError(
             f"no table {table!r} in {path!r}",

@@ -15,7 +15,7 @@ from erresearch.errors import ColumnError, UnknownNameError
 from erresearch.exports.privacy import LONGEST_HEADER
 from erresearch.io import pd
 from erresearch.io.files import registry
-from erresearch.schema import COLUMNS
+from erresearch.schema.vocabulary import COLUMNS
 
 Said = TypeVar("Said", str, int, float)
 Kind = Literal["posts", "daily", "followers", "outcomes", "survey", "ads"]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
-from erresearch.engine.sources import gather
+from erresearch.engine.lazy_rows import gather
 from erresearch.errors import DataError, DesignError, in_mapping
 from erresearch.exports.log import Export
 from erresearch.io import pd, pl

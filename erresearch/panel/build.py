@@ -11,7 +11,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
-from erresearch.engine.sources import FEW, column_names, gather
+from erresearch.engine.lazy_rows import gather
+from erresearch.engine.sources import FEW, column_names
 from erresearch.errors import DataError, DesignError, GuardError, in_mapping
 from erresearch.exports.combine import definition_changes
 from erresearch.exports.log import Export

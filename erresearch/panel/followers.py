@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from erresearch.engine.expressions import Clock
-from erresearch.engine.sources import gather
+from erresearch.engine.lazy_rows import gather
 from erresearch.errors import ColumnError, DataError, GuardError
 from erresearch.exports.combine import plain_name
 from erresearch.exports.layouts import load_registry

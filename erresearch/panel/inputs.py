@@ -10,7 +10,8 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock, in_zone
-from erresearch.engine.sources import as_narwhals, gather
+from erresearch.engine.lazy_rows import gather
+from erresearch.engine.sources import as_narwhals
 from erresearch.errors import ColumnError, DataError, EngineError, GuardError, in_mapping, missing_columns
 from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake

@@ -13,7 +13,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import Clock
-from erresearch.engine.sources import gather
+from erresearch.engine.lazy_rows import gather
 from erresearch.errors import ColumnError, DataError, GuardError
 from erresearch.exports.combine import combine_exports
 from erresearch.exports.log import Export

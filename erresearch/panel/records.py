@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 import narwhals.stable.v2 as nw
 
-from erresearch.engine.sources import gather
+from erresearch.engine.lazy_rows import gather
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
 from erresearch.exports.combine import plain_name
 from erresearch.io import pl

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import gather
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import (

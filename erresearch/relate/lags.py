@@ -11,9 +11,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import day_number
-from erresearch.engine.lazy_rows import ROWS_BYTES, LazyRows, check_ids, free_name, lacks
+from erresearch.engine.lazy_rows import ROWS_BYTES, LazyRows, check_ids, free_name, gather, lacks
 from erresearch.engine.moments import Moments, bounded_moments
-from erresearch.engine.sources import gather, open_rows
+from erresearch.engine.sources import open_rows
 from erresearch.errors import DataError, GuardError
 from erresearch.io.resources import share_of_memory
 from erresearch.results import Reliability, StudentT

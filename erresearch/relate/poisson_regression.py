@@ -21,9 +21,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.aggregation import moment_pass
-from erresearch.engine.lazy_rows import LazyRows, free_name
+from erresearch.engine.lazy_rows import LazyRows, free_name, gather
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import gather
 from erresearch.errors import DataError, DesignError, ErresearchError
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import (

@@ -15,8 +15,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.aggregation import Cells
+from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import gather
 from erresearch.errors import DesignError
 from erresearch.relate.design import check_design, listed
 from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated

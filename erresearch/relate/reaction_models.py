@@ -11,8 +11,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import log
+from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import Opened, column_names, gather, open_rows
+from erresearch.engine.sources import Opened, column_names, open_rows
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError, missing_columns
 from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.fitted_models import Covariance, contrast

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from erresearch.engine.sources import column_names, gather, in_the_index, open_rows
+from erresearch.engine.lazy_rows import gather
+from erresearch.engine.sources import column_names, in_the_index, open_rows
 from erresearch.errors import DataError, DesignError, missing_columns
 from erresearch.io import pd
 from erresearch.panel.events import event_columns

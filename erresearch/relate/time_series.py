@@ -11,7 +11,8 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.sources import as_narwhals, gather, in_the_index
+from erresearch.engine.lazy_rows import gather
+from erresearch.engine.sources import as_narwhals, in_the_index
 from erresearch.errors import DesignError, ErresearchWarning
 from erresearch.relate.design import LAGGED_FIX, check_design, left_out
 from erresearch.relate.lags import (

@@ -11,8 +11,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import log
+from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import as_narwhals, column_names, gather, open_rows
+from erresearch.engine.sources import as_narwhals, column_names, open_rows
 from erresearch.errors import DataError, DesignError, GuardError
 from erresearch.relate.design import centred, open_moments, still
 from erresearch.relate.distributed_lags import far_out

@@ -35,7 +35,8 @@ from erresearch.claims.procedures.people import (
     threshold_moments,
 )
 from erresearch.claims.variables import Variables
-from erresearch.engine.sources import gather, open_rows
+from erresearch.engine.lazy_rows import gather
+from erresearch.engine.sources import open_rows
 from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
 from erresearch.io import pl
 from erresearch.relate.association import correlate, regress

@@ -17,8 +17,9 @@ from erresearch.claims.disclosure import strata
 from erresearch.claims.options import DecayOptions, LongRunOptions, PrecedenceOptions, PredictionOptions
 from erresearch.claims.variables import Variables, amount
 from erresearch.engine.expressions import log
+from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import column_names, gather, open_rows
+from erresearch.engine.sources import column_names, open_rows
 from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning
 from erresearch.relate.association import regress
 from erresearch.relate.design import Effect, open_moments

@@ -15,8 +15,9 @@ from erresearch.claims.decision_rule import Evidence, left_out
 from erresearch.claims.disclosure import of_accounts, strata
 from erresearch.claims.options import GroupOptions, ThresholdOptions
 from erresearch.claims.variables import Variables
+from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import gather, open_rows
+from erresearch.engine.sources import open_rows
 from erresearch.errors import DataError, DesignError
 from erresearch.io import pl
 from erresearch.relate.association import regress
