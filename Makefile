@@ -72,13 +72,14 @@ lint: install ## ruff and mypy
 format: install ## let ruff lay the code out
 	@$(BIN)/ruff format .
 
+# extras are spelt out: pip takes no pinned package for one that is asked for with an extra, once a newer one exists
 lock: ## write the locks again from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--extra test --extra dev pyproject.toml -o requirements.lock
+		--no-strip-extras --extra test --extra dev pyproject.toml -o requirements.lock
 	for extra in spark docs; do \
 		$(PYTHON) -c "import sys, tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]], sep='\n')" $$extra \
 		| uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-			-c requirements.lock - -o requirements-$$extra.lock || exit 1; done
+			--no-strip-extras -c requirements.lock - -o requirements-$$extra.lock || exit 1; done
 	$(PYTHON) tools/lite.py --lock
 
 expected: install ## accept the present verdicts as the expected ones, in the tests, the README and the guides

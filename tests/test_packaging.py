@@ -137,8 +137,8 @@ def test_the_lock_is_of_this_pyproject():
     locked: dict[str, list[str]] = {}
     for line in (ROOT / "requirements.lock").read_text().splitlines():
         if line and not line.startswith((" ", "#")):
-            name, _, version = line.split(";")[0].strip(" \\").partition("==")
-            locked.setdefault(canonicalize_name(name), []).append(version)
+            entry = Requirement(line.strip(" \\"))
+            locked.setdefault(canonicalize_name(entry.name), []).append(str(entry.specifier).lstrip("="))
     extras = project["optional-dependencies"]
     for text in [*project["dependencies"], *extras["test"], *extras["dev"]]:
         wanted = Requirement(text)

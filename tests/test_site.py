@@ -140,7 +140,7 @@ def test_the_lock_is_of_the_extra_in_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     text = (ROOT / "requirements-docs.lock").read_text()
     locked: dict[str, list[str]] = {}
-    for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, re.MULTILINE):
+    for name, version in re.findall(r"^([\w.-]+)(?:\[.*\])?==([^\s;\\]+)", text, re.MULTILINE):
         locked.setdefault(canonicalize_name(name), []).append(version)
     for wanted in map(Requirement, project["optional-dependencies"]["docs"]):
         versions = locked.get(canonicalize_name(wanted.name), [])
