@@ -1,4 +1,4 @@
-"""Opening whatever holds the rows: a frame of any engine, files, a glob of them or a table of a database; and what is left out."""
+"""Opening whatever holds the rows: a frame of any engine, files or a table of a database; and what is left out."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from erresearch.panel.inputs import (
     local_time,
     timed,
 )
-from erresearch.panel.records import AGES, STATUS, Activity, Rules, count_of, denominator, numerator
+from erresearch.panel.records import AGES, STATUS, Activity, Request, count_of, denominator, numerator
 from erresearch.schema.vocabulary import EARLY, EXPOSURES, PERIODS, REACTIONS, WEEKDAYS, Freq, RowStatus
 
 _OF_THESE = ", of each post those that its file has"
@@ -42,9 +42,7 @@ def _finite(name: str) -> Any:
     return nw.when(number.is_finite()).then(number)
 
 
-def sum_posts(
-    posts: Arrived, clock: Clock, *, min_age_days: float, keys: Sequence[str], rules: Rules
-) -> Activity:
+def sum_posts(posts: Arrived, request: Request, *, keys: Sequence[str]) -> Activity:
     """Sum posts by account and period, lazily.
 
     Posts without a time, posts that were too young and advertised posts that are not wanted are summed apart
@@ -54,20 +52,16 @@ def sum_posts(
     ----------
     posts : Arrived
         Posts.
-    clock : Clock
-        How time is cut.
-    min_age_days : float
-        Posts younger than this at the export are left out.
+    request : Request
+        How time is cut, from which age on posts count, and whether advertised ones do.
     keys : sequence of str
         Columns that name an account.
-    rules : Rules
-        Whether advertised posts count.
 
     Returns
     -------
     Activity
     """
-    frame, columns = posts.frame, posts.columns
+    frame, columns, clock, min_age_days = posts.frame, posts.columns, request.clock, request.min_age_days
     schema = frame.collect_schema()
     numbers = [name for name in SUMMED if name in columns]
     levels = [name for name in ("followers", "age_days", "engagements_reported") if name in columns]
@@ -83,7 +77,7 @@ def sum_posts(
         newest = max(newest, later) if later is not None else newest
     cutoff = newest - dt.timedelta(days=min_age_days) if min_age_days > 0 else None
     status = nw.lit(int(RowStatus.USED))
-    if rules.paid == "left out" and "is_paid" in columns:
+    if request.rules.paid == "left out" and "is_paid" in columns:
         paid = nw.col("is_paid").cast(nw.Boolean()).fill_null(False)
         status = nw.when(paid).then(int(RowStatus.BOOSTED)).otherwise(status)
     if MERGED in columns:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from erresearch.engine.expressions import Clock
 from erresearch.errors import ColumnError, GuardError
 from erresearch.io import pl
-from erresearch.panel.records import AGES, STATUS, Activity, Books, Rules, count_of, denominator, numerator
+from erresearch.panel.records import AGES, STATUS, Activity, Books, Request, count_of, denominator, numerator
 from erresearch.schema.vocabulary import EXPOSURES, RowStatus
 
 #: Platforms, accounts or kinds of post that may have columns of their own.
@@ -19,35 +18,16 @@ _KEYS = ("entity", "number")
 Span = tuple[dt.date, dt.date]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Beside:
-    """What is laid beside the posts.
-
-    Parameters
-    ----------
-    audience : polars.DataFrame or None
-        Followers by entity and period.
-    spend : (polars.DataFrame, span) or None
-        Advertising, and the days that it covers.
-    daily : polars.DataFrame or None
-        Figures by day of whole accounts, summed to periods.
-    """
-
-    audience: pl.DataFrame | None = None
-    spend: tuple[pl.DataFrame, Span] | None = None
-    daily: pl.DataFrame | None = None
-
-
 def assemble(
     table: pl.DataFrame,
     activity: Activity,
     books: Books | None,
     spine: pl.DataFrame,
-    clock: Clock,
+    request: Request,
     *,
-    beside: Beside,
-    rules: Rules,
-    notes: list[str],
+    audience: pl.DataFrame | None,
+    daily: pl.DataFrame | None,
+    spend: tuple[pl.DataFrame, Span] | None,
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Lay sums, followers, spending and outcomes on the calendar and divide.
 
@@ -61,34 +41,35 @@ def assemble(
         Outcomes.
     spine : polars.DataFrame
         entity, number: the rows.
-    clock : Clock
-        How time is cut.
-    beside : Beside
-        Followers, advertising, figures by day.
-    rules : Rules
+    request : Request
         What stands in columns of its own, and lags.
-    notes : list of str
-        Takes what was decided.
+    audience, daily : polars.DataFrame or None
+        Followers by entity and period; figures by day of whole accounts, summed to periods.
+    spend : (polars.DataFrame, span) or None
+        Advertising, and the days that it covers.
 
     Returns
     -------
     panel, definitions
     """
     good = table.filter(pl.col(STATUS) == RowStatus.USED)
-    panel, columns, definitions = _laid(good, activity, spine, beside.audience)
-    panel, columns = _exposure(panel, columns, good, clock, rules=rules, notes=notes, said=definitions)
+    clock, rules = request.clock, request.rules
+    panel, columns, definitions = _laid(good, activity, spine, audience)
+    panel, said = _exposure(panel, good, request)
+    columns += said
+    definitions |= said
     if rules.apart:
         panel, apart, said = _apart(good, activity, panel, rules.apart)
         columns += apart
         definitions |= said
-    if beside.daily is not None:
-        panel = panel.join(beside.daily, on=_KEYS, how="left")
-        columns += [name for name in beside.daily.columns if name not in _KEYS]
-    panel = _with_spend(panel, beside.spend, clock)
+    if daily is not None:
+        panel = panel.join(daily, on=_KEYS, how="left")
+        columns += [name for name in daily.columns if name not in _KEYS]
+    panel = _with_spend(panel, spend, clock)
     if rules.nothing_spent:
         panel = panel.with_columns(pl.lit(0.0).alias("spend"))
         definitions["spend"] = "0: it was said that nothing was spent; no file says so"
-        notes.append("spend is 0 because it was said that nothing was spent; no file says so")
+        request.notes.append("spend is 0 because it was said that nothing was spent; no file says so")
     columns += [n for n in ("spend",) if n in panel.columns]
     outcomes: list[str] = []
     if books is not None:
@@ -97,7 +78,7 @@ def assemble(
             definitions["revenue"] = next(n for n in ("revenue_net", "revenue_gross") if n in outcomes)
     panel, bought = _conversion(panel)
     lagged = [n for n in ("posts", "engagement", "spend", *outcomes) if n in panel.columns]
-    panel, said = with_lags(panel, lagged, rules.lags, notes)
+    panel, said = with_lags(panel, lagged, rules.lags, request.notes)
     columns += [*outcomes, *bought, *said]
     definitions |= bought | said
     panel = _dated(panel, clock)
@@ -211,18 +192,11 @@ def _label(good: pl.DataFrame, apart: str) -> Any:
 
 
 def _exposure(
-    panel: pl.DataFrame,
-    columns: list[str],
-    good: pl.DataFrame,
-    clock: Clock,
-    *,
-    rules: Rules,
-    notes: list[str],
-    said: dict[str, str],
-) -> tuple[pl.DataFrame, list[str]]:
+    panel: pl.DataFrame, good: pl.DataFrame, request: Request
+) -> tuple[pl.DataFrame, dict[str, str]]:
     """Impressions that become views midway: two figures, or one with a column that marks the change."""
     if not {count_of("impressions"), count_of("views")} <= set(good.columns):
-        return panel, columns
+        return panel, {}
     old, new = (pl.col(count_of(name)) > 0 for name in ("impressions", "views"))
     known = pl.col(count_of("impressions"), count_of("views")).sum()
     by_time = good.group_by("platform", "number").agg(known)
@@ -232,24 +206,27 @@ def _exposure(
     )
     changed = ends.filter(pl.col("last") < pl.col("first"))
     if not changed.height:
-        return panel, columns
+        return panel, {}
     number = int(changed["first"].min())  # type: ignore[arg-type]
-    day = clock.start(number)
+    day = request.clock.start(number)
     text = f"the posts have impressions before {day} and views from then on, which are different figures"
-    if not rules.allow_break:
-        notes.append(
+    if not request.rules.allow_break:
+        request.notes.append(
             f"{text}: they are not one column (allow_break=True makes one, with a mark of the change)"
         )
-        return panel, columns
+        return panel, {}
     later = pl.col("number") >= number
     panel = panel.with_columns(
         pl.when(later).then(pl.col("views")).otherwise(pl.col("impressions")).alias("exposure"),
         later.cast(pl.Int64).alias("exposure_break"),
     )
-    notes.append(f"{text}: they are one column, exposure; exposure_break is to be a control beside it")
-    said["exposure"] = f"impressions before {day}, views from then on: two definitions in one column"
-    said["exposure_break"] = f"1 from {day} on, when the definition of exposure changes"
-    return panel, [*columns, "exposure", "exposure_break"]
+    request.notes.append(
+        f"{text}: they are one column, exposure; exposure_break is to be a control beside it"
+    )
+    return panel, {
+        "exposure": f"impressions before {day}, views from then on: two definitions in one column",
+        "exposure_break": f"1 from {day} on, when the definition of exposure changes",
+    }
 
 
 def _with_spend(panel: pl.DataFrame, spend: tuple[pl.DataFrame, Span] | None, clock: Clock) -> pl.DataFrame:

@@ -25,7 +25,7 @@ from erresearch.panel.activity import (
     rows_by,
     sum_posts,
 )
-from erresearch.panel.assembly import Beside, assemble
+from erresearch.panel.assembly import Span, assemble
 from erresearch.panel.calendar import between_files, lay_out
 from erresearch.panel.followers import (
     FOLLOWER_COLUMNS,
@@ -51,6 +51,7 @@ from erresearch.panel.records import (
     Belonging,
     Books,
     Panel,
+    Request,
     RowAccounting,
     Rules,
     belong,
@@ -158,63 +159,54 @@ def build_panel(
         raise DesignError(
             "`min_age_days` must be a number of days", got=repr(min_age_days), allowed="0 or more"
         )
-    rules = rules or Rules()
+    request = Request(clock=clock, rules=rules or Rules(), entity=entity, min_age_days=min_age_days)
     days = only_days(posts)
-    given: dict[str, Any] = {"entity": entity, "followers": followers, "spend": spend, "rules": rules}
     if days:
-        return _of_days(days, outcomes, clock, **given)
-    return _of_posts(posts, outcomes, clock, min_age_days=min_age_days, **given)
+        return _of_days(days, outcomes, followers, spend, request)
+    return _of_posts(posts, outcomes, followers, spend, request)
 
 
 def _of_posts(
-    posts: Any,
-    outcomes: Any,
-    clock: Clock,
-    *,
-    entity: Mapping[str, str] | str | None,
-    followers: Any,
-    spend: Any,
-    min_age_days: float,
-    rules: Rules,
-    stand_for_days: bool = False,
+    posts: Any, outcomes: Any, followers: Any, spend: Any, request: Request, *, stand_for_days: bool = False
 ) -> Panel:
     """The panel of posts; where they `stand_for_days`, nothing is said of how many there were."""
+    clock, rules, entity = request.clock, request.rules, request.entity
     _refuse_spending(rules, spend is not None)
-    column = entity if isinstance(entity, str) else None
-    notes: list[str] = []
-    arrived, repeats = _arrive_posts(posts, column, rules, notes)
+    arrived, repeats = _arrive_posts(posts, request)
     booked = _arrive_outcomes(outcomes)
     keys: list[str] = [name for name in ("platform", "account") if name in arrived.columns]
-    named = column or ("entity" if "entity" in arrived.columns and entity is None else None)
+    named = "entity" if "entity" in arrived.columns and entity is None else None
+    named = entity if isinstance(entity, str) else named
     keys += [named] if named else []
     keys += ["post_type"] if rules.apart == "post_type" and "post_type" in arrived.columns else []
-    activity = sum_posts(arrived, clock, min_age_days=min_age_days, keys=keys, rules=rules)
+    activity = sum_posts(arrived, request, keys=keys)
     few = arrived.rows is not None and arrived.rows <= FEW
     sums = _named(gather(activity.frame, small=few), named)
-    table, books, owners = _join(sums, booked, clock, entity=entity, column=named, rules=rules, notes=notes)
+    table, books, owners = _join(sums, booked, named, request)
     last = _last_day(activity, sums, clock.tz)
     unsold = between_files(booked.parts if booked is not None else (), owners.outcomes, clock)
-    spine, periods = lay_out(table, books, clock, last=last, parts=arrived.parts, unsold=unsold, notes=notes)
+    spine, periods = lay_out(table, books, request, last=last, parts=arrived.parts, unsold=unsold)
     if not stand_for_days:
-        _post_notes(table, activity, clock, min_age_days, columns=arrived.columns, notes=notes)
+        _post_notes(table, activity, arrived.columns, request)
     if rules.apart != "post_type" and not stand_for_days:
-        _kind_notes(arrived, notes)
+        _kind_notes(arrived, request.notes)
     money = books.currency if books is not None else rules.currency
-    beside, said, followed = _beside(
-        followers, spend, table, spine, clock, entity=entity, currency=money, notes=notes
-    )
+    audience, followed = _audience(followers, table, spine, request)
+    daily, said, counted = _daily(followers, table, spine, request)
+    advertised, paid = _advertising(spend, spine, money, request)
     made, definitions = assemble(
-        table, activity, books, spine, clock, beside=beside, rules=rules, notes=notes
+        table, activity, books, spine, request, audience=audience, daily=daily, spend=advertised
     )
-    made, marked = _mark_changes(made, booked, rules, notes)
-    accounting = _accounts(arrived, sums, table, spine, repeats=repeats, min_age_days=min_age_days)
+    made, marked = _mark_changes(made, booked, request)
+    accounting = {
+        "posts": _posted(arrived, sums, table, spine, repeats=repeats, min_age_days=request.min_age_days)
+    }
     if books is not None and booked is not None:
         accounting["outcomes"] = _booked(booked, books, spine)
-    accounting |= followed
-    accounting["periods"] = periods
+    accounting |= {**followed, **counted, **paid, "periods": periods}
     simulated = arrived.simulated or bool(booked and booked.simulated)
     rows = give_back(made, arrived, attributes={"simulated": True} if simulated else {})
-    words = tuple(dict.fromkeys([*owners.notes, *notes]))
+    words = tuple(dict.fromkeys([*owners.notes, *request.notes]))
     return Panel(
         rows,
         accounting,
@@ -235,28 +227,19 @@ def _refuse_spending(rules: Rules, brought: bool) -> None:
         )
 
 
-def _of_days(
-    days: Sequence[Export],
-    outcomes: Any,
-    clock: Clock,
-    *,
-    entity: Mapping[str, str] | str | None,
-    followers: Any,
-    spend: Any,
-    rules: Rules,
-) -> Panel:
+def _of_days(days: Sequence[Export], outcomes: Any, followers: Any, spend: Any, request: Request) -> Panel:
     """The panel of tables that have reactions, and perhaps sales, by day, week or month: how many posts is not known."""
-    _refuse_spending(rules, any("spend" in one.rows.columns for one in days))
-    table = day_table(days, clock, entity=entity if isinstance(entity, Mapping) else None)
+    _refuse_spending(request.rules, any("spend" in one.rows.columns for one in days))
+    clock = request.clock
+    table = day_table(days, clock, entity=request.mapping)
     made = _of_posts(
         table.figures,
         table.outcomes if outcomes is None else outcomes,
-        Clock(clock.freq, clock.tz, table.week_start or clock.week_start),
-        entity=entity,
-        followers=table.followers if followers is None else followers,
-        spend=table.spend if spend is None else spend,
-        min_age_days=0,
-        rules=rules,
+        table.followers if followers is None else followers,
+        table.spend if spend is None else spend,
+        replace(
+            request, min_age_days=0, clock=Clock(clock.freq, clock.tz, table.week_start or clock.week_start)
+        ),
         stand_for_days=True,
     )
     rows = made.rows
@@ -278,61 +261,44 @@ def _of_days(
     )
 
 
-def _arrive_posts(
-    posts: Any, column: str | None, rules: Rules, notes: list[str]
-) -> tuple[Arrived, dict[str, int]]:
+def _arrive_posts(posts: Any, request: Request) -> tuple[Arrived, dict[str, int]]:
     """Posts, each once, and how many rows were left out for it."""
-    arrived = arrive(
-        posts,
-        what="posts",
-        kinds=("posts",),
-        needed=("account", "published_at", *([column] if column else [])),
-        wanted=POST_COLUMNS,
-    )
-    notes += arrived.cautions
-    arrived, left = once(arrived, notes)
-    if rules.crossposts == "merged":
-        arrived = merge_crossposts(arrived, notes)
+    column = [request.entity] if isinstance(request.entity, str) else []
+    needed = ("account", "published_at", *column)
+    arrived = arrive(posts, what="posts", kinds=("posts",), needed=needed, wanted=POST_COLUMNS)
+    request.notes.extend(arrived.cautions)
+    arrived, left = once(arrived, request.notes)
+    if request.rules.crossposts == "merged":
+        arrived = merge_crossposts(arrived, request.notes)
     return arrived, left
 
 
-def _beside(
-    followers: Any,
-    spend: Any,
-    table: pl.DataFrame,
-    spine: pl.DataFrame,
-    clock: Clock,
-    *,
-    entity: Mapping[str, str] | str | None,
-    currency: str,
-    notes: list[str],
-) -> tuple[Beside, dict[str, str], dict[str, RowAccounting]]:
-    """Followers, figures by day and advertising on the calendar, with what they mean and the account of their rows."""
-    counts, daily = _by_kind(followers)
-    audience, accounting = _audience(counts, table, spine, clock, notes)
-    figures: pl.DataFrame | None = None
-    said: dict[str, str] = {}
-    if daily is not None:
-        arrived = arrive(
-            daily, what="figures by day", kinds=("daily",), needed=("date",),
-            wanted=("platform", "account", *figures_by_day()),
-        )  # fmt: skip
-        rows = gather(arrived.frame)
-        owners = table.select("platform", "account", "entity").unique()
-        figures, said, account = daily_figures(rows, owners, spine, clock, notes)
-        left = dict(account.reasons) | {"rows that another export repeats": arrived.repeated}
-        accounting["daily"] = RowAccounting(account.rows_in + arrived.repeated, account.used, left)
+def _daily(
+    followers: Any, table: pl.DataFrame, spine: pl.DataFrame, request: Request
+) -> tuple[pl.DataFrame | None, dict[str, str], dict[str, RowAccounting]]:
+    """Figures by day on the calendar, with what they mean and the account of their rows."""
+    _, daily = _by_kind(followers)
+    if daily is None:
+        return None, {}, {}
+    wanted = ("platform", "account", *figures_by_day())
+    arrived = arrive(daily, what="figures by day", kinds=("daily",), needed=("date",), wanted=wanted)
+    owners = table.select("platform", "account", "entity").unique()
+    figures, said, used, left = daily_figures(gather(arrived.frame), owners, spine, request)
+    return figures, said, {"daily": arrived.accounting(used, left)}
+
+
+def _advertising(
+    spend: Any, spine: pl.DataFrame, currency: str, request: Request
+) -> tuple[tuple[pl.DataFrame, Span] | None, dict[str, RowAccounting]]:
+    """Advertising by period with the days that it covers, and the account of its rows."""
     if spend is None:
-        return Beside(audience, None, figures), said, accounting
+        return None, {}
     bills = arrive(spend, what="advertising", kinds=("ads",), needed=("date", "spend"), wanted=SPEND_COLUMNS)
     entities = spine["entity"].unique().sort().to_list()
-    mapping = entity if isinstance(entity, Mapping) else None
-    advertised, span, left = spending(bills, clock, entities, mapping, notes, currency=currency.upper())
+    advertised, span, left = spending(bills, entities, request, currency=currency.upper())
     inside = int(advertised.join(spine, on=["entity", "number"], how="semi")["rows"].sum())
     left["outside the panel's periods"] = int(advertised["rows"].sum()) - inside
-    left["rows that another export repeats"] = bills.repeated
-    accounting["spend"] = RowAccounting(inside + sum(left.values()), inside, left)
-    return Beside(audience, (advertised, span), figures), said, accounting
+    return (advertised, span), {"spend": bills.accounting(inside, left)}
 
 
 def _by_kind(followers: Any) -> tuple[Any, Any]:
@@ -379,14 +345,7 @@ def _named(sums: pl.DataFrame, column: str | None) -> pl.DataFrame:
 
 
 def _join(
-    sums: pl.DataFrame,
-    booked: Arrived | None,
-    clock: Clock,
-    *,
-    entity: Mapping[str, str] | str | None,
-    column: str | None,
-    rules: Rules,
-    notes: list[str],
+    sums: pl.DataFrame, booked: Arrived | None, column: str | None, request: Request
 ) -> tuple[pl.DataFrame, Books | None, Belonging]:
     """Sums of posts by entity, outcomes by entity, and who belongs to whom."""
     good = sums.filter((pl.col(STATUS) != RowStatus.UNTIMED) & pl.col("number").is_not_null())
@@ -395,7 +354,7 @@ def _join(
     long = None
     named: dict[str, list[str]] = {}
     if booked is not None:
-        long = sum_by_day(booked, clock, rules, notes)
+        long = sum_by_day(booked, request)
         for name, source in long.select("entity", "source").unique().sort("entity", "source").iter_rows():
             named.setdefault(name, []).append(source)
     if column:
@@ -403,7 +362,7 @@ def _join(
         owners = Belonging({}, both, (f"entities are those of column {column!r}",))
         good = good.filter(pl.col("entity").is_not_null())
     else:
-        owners = belong(accounts, named, entity if isinstance(entity, Mapping) else None)
+        owners = belong(accounts, named, request.mapping)
         # posts of other accounts in an export of one's own stand under the only entity, or under none
         only = next(iter(owners.accounts.values())) if len(set(owners.accounts.values())) == 1 else None
         where = pl.col("account").replace_strict(dict(owners.accounts), default=only, return_dtype=pl.String)
@@ -411,7 +370,7 @@ def _join(
     if long is None:
         return good, None, owners
     entities = pl.col("entity").replace_strict(dict(owners.outcomes), default=None, return_dtype=pl.String)
-    return good, book(long.with_columns(entities.alias("entity")), clock, rules=rules, notes=notes), owners
+    return good, book(long.with_columns(entities.alias("entity")), request), owners
 
 
 def _last_day(activity: Activity, sums: pl.DataFrame, tz: str) -> dt.date | None:
@@ -422,15 +381,8 @@ def _last_day(activity: Activity, sums: pl.DataFrame, tz: str) -> dt.date | None
     return local.date() - dt.timedelta(days=1)
 
 
-def _post_notes(
-    table: pl.DataFrame,
-    activity: Activity,
-    clock: Clock,
-    min_age_days: float,
-    *,
-    columns: Sequence[str],
-    notes: list[str],
-) -> None:
+def _post_notes(table: pl.DataFrame, activity: Activity, columns: Sequence[str], request: Request) -> None:
+    clock, notes = request.clock, request.notes
     used = table.filter(pl.col(STATUS) == RowStatus.USED)
     total = int(used["posts"].sum())
     moved = int(used["moved"].sum())
@@ -465,8 +417,8 @@ def _post_notes(
         one = "exported_at" not in columns
         when = f"{activity.newest:%Y-%m-%d}" if one else "the export of their file"
         notes.append(
-            f"{young:,} posts are younger than {min_age_days:g} days at {when} and left out; so are the periods that "
-            f"{'reach beyond that' if one else 'hold them'}"
+            f"{young:,} posts are younger than {request.min_age_days:g} days at {when} and left out; so are the periods "
+            f"that {'reach beyond that' if one else 'hold them'}"
         )
 
 
@@ -486,7 +438,7 @@ def _kind_notes(posts: Arrived, notes: list[str]) -> None:
 
 
 def _mark_changes(
-    made: pl.DataFrame, booked: Arrived | None, rules: Rules, notes: list[str]
+    made: pl.DataFrame, booked: Arrived | None, request: Request
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Outcomes that were renamed between two exports are not pooled unless that is allowed, and then marked."""
     said = {}
@@ -494,60 +446,52 @@ def _mark_changes(
         if change.name not in made.columns or change.day is None:
             continue
         text = f"{change.name} is {change.before!r} in one export and {change.after!r} from {change.day} on"
-        if not rules.allow_break:
+        if not request.rules.allow_break:
             raise GuardError(
                 f"the definition of {change.name} changes midway: {text}",
                 fix="pass exports of one definition, or rules=Rules(allow_break=True), which marks the change",
             )
         name = f"{change.name}_break"
         made = made.with_columns((pl.col("period") >= pl.lit(change.day)).cast(pl.Int64).alias(name))
-        notes.append(f"{text}: {name} is to be a control beside it")
+        request.notes.append(f"{text}: {name} is to be a control beside it")
         said[name] = f"1 from {change.day} on, when the definition of {change.name} changes"
     return made, said
 
 
 def _audience(
-    followers: Any, table: pl.DataFrame, spine: pl.DataFrame, clock: Clock, notes: list[str]
+    followers: Any, table: pl.DataFrame, spine: pl.DataFrame, request: Request
 ) -> tuple[pl.DataFrame | None, dict[str, RowAccounting]]:
+    counts, _ = _by_kind(followers)
     used = table.filter(pl.col(STATUS) == RowStatus.USED, pl.col("posts") > pl.col("others"))
-    if followers is None:
-        if "followers" not in used.columns:
-            return None, {}
-        return follow(None, used, spine, clock, notes)[0], {}
-    counts = arrive(
-        followers,
-        what="followers",
-        kinds=("followers", "daily"),
-        needed=("date", "followers"),
-        wanted=FOLLOWER_COLUMNS,
-    )
-    rows = gather(counts.frame).with_columns(pl.col("date").cast(pl.Datetime("us"), strict=False))
-    audience, found = follow(rows, used, spine, clock, notes)
+    if counts is None:
+        return (follow(None, used, spine, request)[0] if "followers" in used.columns else None), {}
+    kinds, needed = ("followers", "daily"), ("date", "followers")
+    arrived = arrive(counts, what="followers", kinds=kinds, needed=needed, wanted=FOLLOWER_COLUMNS)
+    rows = gather(arrived.frame).with_columns(pl.col("date").cast(pl.Datetime("us"), strict=False))
+    audience, found = follow(rows, used, spine, request)
     left = {"without a count or of no account here": rows.height - found}
-    left["rows that another export repeats"] = counts.repeated
-    return audience, {"followers": RowAccounting(rows.height + counts.repeated, found, left)}
+    return audience, {"followers": arrived.accounting(found, left)}
 
 
-def _accounts(
+def _posted(
     posts: Arrived,
     sums: pl.DataFrame,
     table: pl.DataFrame,
     spine: pl.DataFrame,
     *,
-    repeats: Mapping[str, int],
+    repeats: dict[str, int],
     min_age_days: float,
-) -> dict[str, RowAccounting]:
+) -> RowAccounting:
     """What became of every post."""
     good = table.filter(pl.col(STATUS) == RowStatus.USED)
     kept = int(good.join(spine, on=["entity", "number"], how="semi")["posts"].sum())
-    left = count_posts(sums, min_age_days)
-    left |= repeats
+    left = count_posts(sums, min_age_days) | repeats
     left["rows that another export repeats"] = posts.repeated
     placed = int(sums.filter(pl.col(STATUS) == RowStatus.USED)["posts"].sum())
     left["of accounts without an entity"] = placed - int(good["posts"].sum())
     left["outside the panel's periods"] = int(good["posts"].sum()) - kept
     rows = int(sums["posts"].sum()) + posts.repeated + sum(repeats.values())
-    return {"posts": RowAccounting(rows, kept, left)}
+    return RowAccounting(rows, kept, left)
 
 
 def _booked(outcomes: Arrived, books: Books, spine: pl.DataFrame) -> RowAccounting:

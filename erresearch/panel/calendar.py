@@ -12,7 +12,7 @@ from erresearch.engine.expressions import Clock
 from erresearch.errors import DataError, GuardError
 from erresearch.exports.log import Export
 from erresearch.io import pl
-from erresearch.panel.records import STATUS, Books, RowAccounting
+from erresearch.panel.records import STATUS, Books, Request, RowAccounting
 from erresearch.schema.vocabulary import PERIODS, Freq, RowStatus
 
 #: Days that posts and outcomes must share.
@@ -26,12 +26,11 @@ _MISSED = 10
 def lay_out(
     table: pl.DataFrame,
     books: Books | None,
-    clock: Clock,
+    request: Request,
     *,
     last: dt.date | None,
     parts: Sequence[Export],
     unsold: Mapping[str, set[int]],
-    notes: list[str],
 ) -> tuple[pl.DataFrame, RowAccounting]:
     """Find the whole periods that the posts of every platform and the outcomes share.
 
@@ -41,16 +40,14 @@ def lay_out(
         Posts summed by account and period, with entity and status.
     books : Books or None
         Outcomes.
-    clock : Clock
-        How time is cut.
+    request : Request
+        How time is cut, what was decided; takes what is to be told.
     last : datetime.date or None
         Last day of which all posts are old enough.
     parts : sequence of Export
         The exports of posts: between their dates nothing is known.
     unsold : mapping of str to set of int
         Periods of an entity that lie between two files of its sales.
-    notes : list of str
-        Takes what was decided.
 
     Returns
     -------
@@ -62,7 +59,7 @@ def lay_out(
     DataError
         If posts and outcomes share fewer than 8 weeks, or no whole period.
     """
-    spans = _post_spans(table, last)
+    clock, spans = request.clock, _post_spans(table, last)
     holes, early = _holes(parts, clock), _early(table)
     rows: list[tuple[str, int]] = []
     counted = {
@@ -100,7 +97,8 @@ def lay_out(
     if not rows:
         raise _nothing_shared(shortest, spans, books, clock)
     spine = pl.DataFrame(rows, schema={"entity": pl.String, "number": pl.Int64}, orient="row")
-    notes += [*_calendar_notes(shortest, spans, books, holes, unsold), *_uneven(table), *_silent(table)]
+    told = [*_calendar_notes(shortest, spans, books, holes, unsold), *_uneven(table), *_silent(table)]
+    request.notes.extend(told)
     return spine, RowAccounting(touched, len(rows), counted)
 
 

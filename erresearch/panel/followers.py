@@ -15,7 +15,7 @@ from erresearch.exports.layouts import load_registry
 from erresearch.io import pl
 from erresearch.panel.calendar import refuse_coarse
 from erresearch.panel.inputs import Arrived
-from erresearch.panel.records import RowAccounting, counts_by_currency, kept_currency, look_up
+from erresearch.panel.records import Request, counts_by_currency, kept_currency, look_up
 from erresearch.schema import ADS, FOLLOWERS
 
 FOLLOWER_COLUMNS = (*FOLLOWERS.key, "followers")
@@ -25,11 +25,7 @@ _ALWAYS = dt.datetime(1970, 1, 1)
 
 
 def follow(
-    counts: pl.DataFrame | None,
-    activity: pl.DataFrame,
-    spine: pl.DataFrame,
-    clock: Clock,
-    notes: list[str],
+    counts: pl.DataFrame | None, activity: pl.DataFrame, spine: pl.DataFrame, request: Request
 ) -> tuple[pl.DataFrame | None, int]:
     """Followers of each entity and period: the last count of each account on or before the period's last day.
 
@@ -41,10 +37,8 @@ def follow(
         Posts summed by platform, account and period, with their entity.
     spine : polars.DataFrame
         entity, number: the panel's rows.
-    clock : Clock
-        How time is cut.
-    notes : list of str
-        Takes what was decided.
+    request : Request
+        How time is cut, what was decided; takes what is to be told.
 
     Returns
     -------
@@ -52,7 +46,7 @@ def follow(
         entity, number, followers, own engagement (of accounts whose followers are known) and own posts; None where
         nothing is known. And how many counts belong to an account of the panel.
     """
-    keys = ["platform", "account"]
+    keys, clock, notes = ["platform", "account"], request.clock, request.notes
     accounts = activity.select(*keys, "entity").unique().sort(*keys)
     if counts is None:
         known = activity.filter(pl.col("followers").is_not_null()).select(*keys, "number", "followers")
@@ -139,13 +133,7 @@ def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: 
 
 
 def spending(
-    spend: Arrived,
-    clock: Clock,
-    entities: list[str],
-    mapping: Mapping[str, str] | None,
-    notes: list[str],
-    *,
-    currency: str = "",
+    spend: Arrived, entities: list[str], request: Request, *, currency: str = ""
 ) -> tuple[pl.DataFrame, tuple[dt.date, dt.date], dict[str, int]]:
     """What advertising cost, by entity and period.
 
@@ -153,14 +141,10 @@ def spending(
     ----------
     spend : Arrived
         Rows with date and spend.
-    clock : Clock
-        How time is cut.
+    request : Request
+        How time is cut, what was decided; takes what is to be told.
     entities : list of str
         Entities of the panel.
-    mapping : mapping of str to str, or None
-        Account to entity.
-    notes : list of str
-        Takes what was decided.
     currency : str
         The one that is kept where there are several; empty for that of most rows.
 
@@ -176,7 +160,7 @@ def spending(
     GuardError
         If there are several entities and nothing says whose spending it is.
     """
-    table = gather(spend.frame)
+    table, clock = gather(spend.frame), request.clock
     rows = table.height
     if "grain" in table.columns and (table["grain"] == "range").any():
         raise DataError(
@@ -186,7 +170,7 @@ def spending(
         )
     # that of the outcomes first, else that of most rows
     counts = dict(sorted(counts_by_currency(table).items(), key=lambda one: one[0] != currency))
-    kept = kept_currency("advertising", counts, "", notes)
+    kept = kept_currency("advertising", counts, "", request.notes)
     if len(counts) > 1:
         table = table.filter(pl.col("currency").fill_null("").str.to_uppercase().is_in(["", kept]))
     foreign = rows - table.height
@@ -205,14 +189,14 @@ def spending(
         pl.coalesce(ends, pl.col("day")).alias("end"), pl.lit("spend").alias("outcome")
     )
     refuse_coarse(table, clock)
-    table = table.with_columns(_owner(table, entities, mapping))
+    table = table.with_columns(_owner(table, entities, request.mapping))
     span = (table["day"].min().date(), table["end"].max().date())  # type: ignore[union-attr]
     sums = (
         clock.with_numbers(table, "day")
         .group_by("entity", "number")
         .agg(pl.col("spend").sum(), pl.len().alias("rows"))
     )
-    notes.append(
+    request.notes.append(
         f"advertising is known from {span[0]} to {span[1]}; a day between them without a row cost nothing, as these "
         "files list only days on which something ran"
     )
@@ -256,12 +240,8 @@ def figures_by_day() -> tuple[str, ...]:
 
 
 def daily_figures(
-    rows: pl.DataFrame,
-    owners: pl.DataFrame,
-    spine: pl.DataFrame,
-    clock: Clock,
-    notes: list[str],
-) -> tuple[pl.DataFrame | None, dict[str, str], RowAccounting]:
+    rows: pl.DataFrame, owners: pl.DataFrame, spine: pl.DataFrame, request: Request
+) -> tuple[pl.DataFrame | None, dict[str, str], int, dict[str, int]]:
     """Sum figures by day to periods, one column per figure and platform.
 
     Days are taken as printed. A period of which an account lacks a day is missing, not smaller.
@@ -274,22 +254,21 @@ def daily_figures(
         platform, account, entity of the accounts that published.
     spine : polars.DataFrame
         entity, number: the panel's rows.
-    clock : Clock
-        How time is cut.
-    notes : list of str
-        Takes what was decided.
+    request : Request
+        How time is cut, what was decided; takes what is to be told.
 
     Returns
     -------
-    table, definitions, account
-        entity, number and ``daily_<figure> (<platform>)``; None where nothing can be joined.
+    table, definitions, used, left
+        entity, number and ``daily_<figure> (<platform>)``; None where nothing can be joined. Rows used, and others by
+        reason.
 
     Raises
     ------
     ColumnError
         If several platforms or accounts published and the rows do not say of which they are.
     """
-    total = rows.height
+    total, clock = rows.height, request.clock
     names = [name for name in rows.columns if name not in _KEYS]
     rows = _with_names(rows, owners, "figures by day").with_columns(
         pl.col("date").cast(pl.Datetime("us")).dt.truncate("1d"),
@@ -298,17 +277,15 @@ def daily_figures(
     )
     dated = rows.filter(pl.col("date").is_not_null())
     left = {"without a date": total - dated.height}
-    owned = dated.join(_owners(dated, owners, spine, notes), on=["platform", "account"], how="inner")
+    owned = dated.join(_owners(dated, owners, spine, request.notes), on=["platform", "account"], how="inner")
     left["of no account here"] = dated.height - owned.height
     owned = clock.with_numbers(owned, "date")
     inside = owned.join(spine, on=["entity", "number"], how="semi")
     left["outside the panel's periods"] = owned.height - inside.height
-    account = RowAccounting(total, inside.height, left)
     if not inside.height:
-        return None, {}, account
+        return None, {}, 0, left
     grid = spine.join(inside.select("entity").unique(), on="entity", how="semi")
-    table, definitions = _summed(inside, names, grid, clock, notes)
-    return table, definitions, account
+    return *_summed(inside, names, grid, clock, request.notes), inside.height, left
 
 
 def _by_platform(table: pl.DataFrame, name: str) -> dict[str, list[str]]:

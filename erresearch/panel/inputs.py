@@ -17,6 +17,7 @@ from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake
 from erresearch.exports.log import Export
 from erresearch.io import pd, pl
+from erresearch.panel.records import RowAccounting
 from erresearch.schema import POSTS
 from erresearch.schema.vocabulary import EARLY, EXPOSURES, REACTIONS
 
@@ -71,6 +72,11 @@ class Arrived:
     def lazy(self) -> bool:
         """Whether the rows stay where they are."""
         return self.kind == "lazy"
+
+    def accounting(self, used: int, left: Mapping[str, int]) -> RowAccounting:
+        """What became of the rows: those used, those left out by reason, and what another export repeats."""
+        reasons = {**left, "rows that another export repeats": self.repeated}
+        return RowAccounting(used + sum(reasons.values()), used, reasons)
 
 
 def arrive(

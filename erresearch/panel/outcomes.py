@@ -20,7 +20,7 @@ from erresearch.exports.log import Export
 from erresearch.io import pl
 from erresearch.panel.calendar import refuse_coarse
 from erresearch.panel.inputs import LOCAL, Arrived, check_numbers, local_time
-from erresearch.panel.records import Books, Rules, counts_by_currency, kept_currency
+from erresearch.panel.records import Books, Request, counts_by_currency, kept_currency
 from erresearch.results import plain
 from erresearch.schema import OUTCOMES
 from erresearch.schema.vocabulary import PERIODS
@@ -82,7 +82,7 @@ def count_once(exports: Sequence[Export]) -> list[Export]:
     return made
 
 
-def sum_by_day(outcomes: Arrived, clock: Clock, rules: Rules, notes: list[str]) -> pl.DataFrame:
+def sum_by_day(outcomes: Arrived, request: Request) -> pl.DataFrame:
     """Sum outcomes by entity, outcome, kind and day; only sums come here.
 
     Days printed without a clock stay as printed; moments (``at``) are moved to the business's zone.
@@ -91,12 +91,8 @@ def sum_by_day(outcomes: Arrived, clock: Clock, rules: Rules, notes: list[str]) 
     ----------
     outcomes : Arrived
         Rows, of any engine.
-    clock : Clock
-        The zone.
-    rules : Rules
-        Where refunds are booked.
-    notes : list of str
-        Takes what was decided.
+    request : Request
+        The zone, and where refunds are booked; takes what is to be told.
 
     Returns
     -------
@@ -110,7 +106,7 @@ def sum_by_day(outcomes: Arrived, clock: Clock, rules: Rules, notes: list[str]) 
     ColumnError
         If dates are no dates or values are no numbers.
     """
-    frame = _labelled(outcomes)
+    frame, clock = _labelled(outcomes), request.clock
     schema = frame.collect_schema()
     columns = schema.names()
     if schema["date"] not in (nw.Date, nw.Datetime):
@@ -140,7 +136,7 @@ def sum_by_day(outcomes: Arrived, clock: Clock, rules: Rules, notes: list[str]) 
     if "date_end" in columns:
         made.append(_printed("date_end", schema["date_end"]).alias("date_end"))
     frame = frame.with_columns(*made)
-    frame = _carried(frame, columns, rules, notes)
+    frame = _carried(frame, columns, request)
     keys = ["entity", "outcome", "source", "day", "good", "single"]
     keys += [name for name in (*_KEPT, "date_end") if name in columns]
     table = gather(
@@ -153,7 +149,7 @@ def sum_by_day(outcomes: Arrived, clock: Clock, rules: Rules, notes: list[str]) 
     )
     moved = int(table["moved"].sum() or 0)
     if moved:
-        notes.append(
+        request.notes.append(
             f"{moved:,} of {table['counted'].sum():,} outcome rows fall on another day in {clock.tz} than "
             "their file prints"
         )
@@ -197,14 +193,12 @@ def _with_days(frame: nw.LazyFrame[Any], schema: Any, clock: Clock) -> nw.LazyFr
     return frame.with_columns(nw.when(moved).then(1).otherwise(0).alias("moved"))
 
 
-def _carried(
-    frame: nw.LazyFrame[Any], columns: list[str], rules: Rules, notes: list[str]
-) -> nw.LazyFrame[Any]:
+def _carried(frame: nw.LazyFrame[Any], columns: list[str], request: Request) -> nw.LazyFrame[Any]:
     """Carry refunds to the day of the order that they give back, where that is asked for."""
-    if rules.revenue != "net-by-order-date":
+    if request.rules.revenue != "net-by-order-date":
         return frame
     if not {"order_id", "kind"} <= set(columns):
-        notes.append(
+        request.notes.append(
             "refunds cannot be carried to the day of their order: the outcomes name no orders, so they stay on the day "
             "that their file gives"
         )
@@ -222,7 +216,7 @@ def _carried(
             if n > found
             else ""
         )
-        notes.append(f"{found:,} of {n:,} refunds are carried to the day of their order{lost}")
+        request.notes.append(f"{found:,} of {n:,} refunds are carried to the day of their order{lost}")
     day = nw.when(back).then(nw.coalesce(nw.col("__sold__"), nw.col("day"))).otherwise(nw.col("day"))
     return frame.with_columns(day.alias("day")).drop("__sold__")
 
@@ -235,19 +229,15 @@ _SURELY = 20.0
 _FEWEST_DAYS = 5
 
 
-def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -> Books:
+def book(table: pl.DataFrame, request: Request) -> Books:
     """Add outcomes up by entity and period.
 
     Parameters
     ----------
     table : polars.DataFrame
         Outcomes summed by day, with the entity that each row belongs to.
-    clock : Clock
-        How time is cut.
-    rules : Rules
-        The one currency to keep, and where refunds are booked.
-    notes : list of str
-        Takes what was decided.
+    request : Request
+        How time is cut, the one currency to keep, and where refunds are booked; takes what is to be told.
 
     Returns
     -------
@@ -260,6 +250,7 @@ def book(table: pl.DataFrame, clock: Clock, *, rules: Rules, notes: list[str]) -
     GuardError
         If one outcome of an entity comes from several sources of equal standing.
     """
+    clock, rules, notes = request.clock, request.rules, request.notes
     rows = int(table["counted"].sum())
     left: dict[str, int] = {}
 

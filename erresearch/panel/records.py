@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import narwhals.stable.v2 as nw
 
+from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
 from erresearch.exports.combine import plain_name
@@ -260,6 +261,36 @@ class Rules:
                 got=f"holidays of {self.holidays} and no other events",
                 fix="add --events FILE (events=FILE), or --events none where nothing else happened",
             )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Request:
+    """What is asked of a panel, and what it tells of itself.
+
+    Parameters
+    ----------
+    clock : Clock
+        How time is cut.
+    rules : Rules
+        What was decided otherwise.
+    entity : mapping of str to str, or str, or None
+        Account → entity, or a column of the posts.
+    min_age_days : float
+        Age from which a post's counts no longer grow.
+    notes : list of str
+        What was decided on the way.
+    """
+
+    clock: Clock
+    rules: Rules
+    entity: Mapping[str, str] | str | None
+    min_age_days: float
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def mapping(self) -> Mapping[str, str] | None:
+        """Account → entity, where that is how entities are named."""
+        return None if isinstance(self.entity, str) else self.entity
 
 
 _SHOWN = 6
