@@ -20,7 +20,7 @@ from erresearch.relate import (
     precedence,
     regress,
 )
-from erresearch.robustness.data_guards import trending_levels
+from erresearch.robustness.data_guards import repeated_outcome
 
 
 def posts(accounts: int = 6_000, rows: int = 24_000, seed: int = 0) -> pl.DataFrame:
@@ -232,7 +232,7 @@ def test_what_needs_every_account_by_itself_says_how_many_fit(monkeypatch):
     monkeypatch.setattr(bounded_moments, "__kwdefaults__", settings)
     words = r"every account in 'shop' is needed by itself here.*: 3,000 accounts of .* bytes.*Allowed: .*accounts\)"
     with pytest.raises(DesignError, match=words):
-        trending_levels(table, "y", "x", by="shop", period="week")
+        repeated_outcome(table, "y", by="shop", period="week")
     with pytest.raises(DesignError, match=words):
         precedence(table, "x", "z", by="shop", time="week", lags=1)
 

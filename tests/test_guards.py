@@ -14,7 +14,7 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
 from erresearch.metrics.definitions import RateDefinition
 from erresearch.robustness import guards, selected_list
-from erresearch.robustness.data_guards import made_of_predictors, repeated_outcome, trending_levels
+from erresearch.robustness.data_guards import made_of_predictors, repeated_outcome
 from erresearch.robustness.guards import (
     Ratio,
     bare,
@@ -259,43 +259,6 @@ def test_an_outcome_that_its_predictors_give_exactly_is_refused_whatever_it_is_c
     made_of_predictors(table.head(8).assign(y=a), "y", ["^a$"])
 
 
-def levels(kind: str, seed: int, *, accounts: int, weeks: int) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    table = pd.DataFrame(
-        {"account": np.repeat(np.arange(accounts), weeks), "week": np.tile(np.arange(weeks), accounts)}
-    )
-    for name in ("x", "y"):
-        shocks = rng.normal(size=(accounts, weeks))
-        made = {"walk": shocks.cumsum(axis=1), "line": shocks + 0.1 * np.arange(weeks), "noise": shocks}
-        table[name] = made[kind].ravel()
-    return table
-
-
-@pytest.mark.parametrize("accounts", [1, 8])
-@pytest.mark.parametrize("kind", ["walk", "line"])
-def test_levels_of_trending_series_are_refused_without_period_effects(kind, accounts):
-    caught = 0
-    for seed in range(20):
-        table = levels(kind, seed, accounts=accounts, weeks=104)
-        try:
-            trending_levels(table, "y", "x", by="account", period="week")
-        except GuardError as refusal:
-            caught += refusal.wrong == "'y' and 'x' both trend"
-    assert caught >= 17
-    steps = table.assign(x=table.groupby("account").x.diff(), y=table.groupby("account").y.diff())
-    trending_levels(steps, "y", "x", by="account", period="week")
-
-
-def test_stationary_series_and_short_ones_are_quiet():
-    for seed in range(20):
-        trending_levels(levels("noise", seed, accounts=1, weeks=104), "y", "x", period="week")
-        trending_levels(levels("noise", seed, accounts=6, weeks=6), "y", "x", by="account", period="week")
-    table = levels("line", 0, accounts=6, weeks=20)
-    table[["x", "y"]] += table[["week", "week"]].to_numpy()
-    with pytest.raises(GuardError, match="a straight line explains"):
-        trending_levels(table, "y", "x", by="account", period="week")
-
-
 @pytest.mark.parametrize("world", ["nil", "effect", "reverse"])
 def test_simulated_panels_are_quiet(world):
     panel, _ = simulate_panel(world, accounts=12, rng=3)
@@ -304,7 +267,6 @@ def test_simulated_panels_are_quiet(world):
     check("log revenue", ["log engagement"], elasticity=True)
     made_of_predictors(panel, "log revenue", ["log engagement"])
     repeated_outcome(panel, "log revenue", by="account", period="week")
-    trending_levels(panel, "log revenue", "log engagement", by="account", period="week")
 
 
 def test_the_first_guard_that_refuses_a_pair_of_columns_is_heard():

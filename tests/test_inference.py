@@ -126,7 +126,7 @@ def test_ends_of_the_interval_have_the_p_value_of_the_level():
         step = 1e-4 * (ends.high - ends.low)
         for end, out in ((ends.low, -step), (ends.high, step)):
             assert reference.pvalue(end + out) <= 1 - level < reference.pvalue(end - out)
-    assert reference.critical(0.99) > reference.critical(0.95) > 1.9
+    assert reference.interval(0.99).half > reference.interval(0.95).half > 1.9 * reference.se
 
 
 @pytest.mark.parametrize("effects", EFFECTS, ids=str)

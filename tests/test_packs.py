@@ -504,8 +504,6 @@ def test_a_panel_is_judged_as_the_list_of_its_last_month(tmp_path) -> None:
         stored.estimate.at(0.9)
     with pytest.raises(DesignError, match="stored without its distribution: a p-value"):
         _ = stored.estimate.pvalue
-    with pytest.raises(DesignError, match="stored without its distribution: its distribution"):
-        stored.estimate.reference.critical(0.95)
 
 
 def test_events_of_a_data_set_are_declared_with_it() -> None:

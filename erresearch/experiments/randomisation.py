@@ -400,11 +400,6 @@ class Redrawn:
             return Interval(-math.inf, math.inf, level)
         return Interval(float(self.low[needed - 1]), float(self.high[-needed]), level)
 
-    def critical(self, level: float) -> float:
-        """Half the interval's width in standard errors."""
-        ends = self.interval(level)
-        return (ends.high - ends.low) / (2 * self.se)
-
     @classmethod
     def of(cls, lots: Lots) -> Redrawn:
         """Invert the test in closed form.

@@ -39,18 +39,12 @@ def markdown(text: str) -> str:
     return "<br>".join(escape(line) for line in text.split("\n"))
 
 
-class _Normal:
-    """What has no one critical value of its own is compared with the normal's."""
-
-    __slots__ = ()
-
-    def critical(self, level: float) -> float:
-        """Quantile of |z| at `level`."""
-        return StudentT(0.0, 1.0, math.inf).critical(check_level(level))
+def _normal(level: float) -> float:
+    return StudentT(0.0, 1.0, math.inf).critical(check_level(level))
 
 
 @dataclass(frozen=True, slots=True)
-class Wilson(_Normal):
+class Wilson:
     """Wilson's score interval of a share: never leaves 0 to 1, and has a width at 0 and at n of n.
 
     Parameters
@@ -73,7 +67,7 @@ class Wilson(_Normal):
 
     def interval(self, level: float) -> Interval:
         """The shares that a score test at 1 − level does not reject."""
-        z, p = self.critical(level), self.successes / self.n
+        z, p = _normal(level), self.successes / self.n
         spread = z * math.sqrt(p * (1 - p) / self.n + z * z / (4 * self.n**2))
         scale = 1 + z * z / self.n
         middle = p + z * z / (2 * self.n)
@@ -92,7 +86,7 @@ class Wilson(_Normal):
 
 
 @dataclass(frozen=True, slots=True)
-class Garwood(_Normal):
+class Garwood:
     """Exact interval of a Poisson mean from one count.
 
     Parameters
@@ -132,7 +126,7 @@ class Garwood(_Normal):
 
 
 @dataclass(frozen=True, slots=True)
-class ShareDifference(_Normal):
+class ShareDifference:
     """Score interval of a difference of two shares of the same answers, such as promoters less detractors.
 
     θ is kept where |d − θ| ≤ z·√[(2q + θ − θ²)/n], d = (plus − minus)/n, and q is the share of minus that fits best if
@@ -177,7 +171,7 @@ class ShareDifference(_Normal):
         """The differences that a score test at 1 − level does not reject."""
         from scipy import optimize
 
-        z, middle = self.critical(level), (self.plus - self.minus) / self.n
+        z, middle = _normal(level), (self.plus - self.minus) / self.n
         ends = []
         for side, end in ((1.0, -1.0), (-1.0, 1.0)):
 
@@ -200,7 +194,7 @@ class ShareDifference(_Normal):
 
 
 @dataclass(frozen=True, slots=True)
-class Mover(_Normal):
+class Mover:
     """Interval of a difference of two independent figures, from the interval of each (MOVER).
 
     Parameters

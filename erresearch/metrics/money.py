@@ -323,9 +323,6 @@ class _Inverse:
     reference: Reference
     numerator: float
 
-    def critical(self, level: float) -> float:
-        return self.reference.critical(level)
-
     def interval(self, level: float) -> Interval:
         ends = self.reference.interval(level)
         high = self.numerator / ends.low if ends.low > 0 else math.inf

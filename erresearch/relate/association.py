@@ -289,7 +289,7 @@ def reliability(panel: Any, counts: Sequence[Any], *, by: str, time: str) -> Rel
 
     See Also
     --------
-    erresearch.robustness.attenuation : What noise may have taken from a number.
+    erresearch.precedence : Where the reliability of x is read off its own past.
 
     References
     ----------

@@ -164,11 +164,6 @@ class WildBootstrap:
             return 1.0
         return float(self._pvalues(self._excess(), np.array([(null - self.value) / self.se]))[0])
 
-    def critical(self, level: float) -> float:
-        """Mean half width of the interval in standard errors."""
-        ends = self.interval(level)
-        return (ends.high - ends.low) / (2 * self.se)
-
     def interval(self, level: float) -> Interval:
         """All null values with a p-value above 1 − level, by inversion; unbounded where no bound was found.
 

@@ -19,7 +19,7 @@ from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.fitted_models import Covariance, contrast
 from erresearch.relate.poisson_regression import poisson
 from erresearch.relate.regressions import least_squares
-from erresearch.results import Bins, Decay, Estimate, Fit, Mix
+from erresearch.results import Bins, Decay, Estimate, Fit, Mix, StudentT
 from erresearch.schema.vocabulary import REACTIONS
 
 #: Up to this many rows without accounts, each row is its own cluster, so that few large accounts are paid for.
@@ -254,7 +254,7 @@ def _spline(moments: Moments, name: str, level: float) -> Bins:
     basis = np.column_stack([np.ones_like(grid), grid, *_natural(grid, knots)])
     value = basis @ np.array([e.value for e in fit.values()])
     se = np.sqrt(np.einsum("ij,jk,ik->i", basis, fit.cov, basis))
-    z = 1.959964 if level == 0.95 else next(iter(fit.values())).behind().critical(level)
+    z = 1.959964 if level == 0.95 else StudentT(0.0, 1.0, next(iter(fit.values())).df).critical(level)
     at = moments.origin[0] + centre + sd * grid
     return Bins(
         x=at,

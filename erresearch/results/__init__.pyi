@@ -1,11 +1,9 @@
 from erresearch.results.doubts import (
     Adversary as Adversary,
-    Attenuation as Attenuation,
     Curve as Curve,
     Detectable as Detectable,
     Equivalence as Equivalence,
     ListSelection as ListSelection,
-    SampleNeeded as SampleNeeded,
     Sensitivity as Sensitivity,
     Shown as Shown,
     amount_beside as amount_beside,

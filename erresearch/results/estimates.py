@@ -107,9 +107,6 @@ class Reference(Protocol):
     def pvalue(self, null: float = 0.0) -> float:
         """Two-sided p-value of the hypothesis that the value equals `null`."""
 
-    def critical(self, level: float) -> float:
-        """Half the interval's width in standard errors: the critical value that it stands for."""
-
 
 @dataclass(frozen=True, slots=True)
 class StudentT:
@@ -221,10 +218,6 @@ class FisherZ:
     def _z(self) -> StudentT:
         return StudentT(math.atanh(self.value), self.se, self.df)
 
-    def critical(self, level: float) -> float:
-        """Quantile of |t| at `level`."""
-        return StudentT(0.0, 1.0, self.df).critical(level)
-
     def interval(self, level: float) -> Interval:
         """tanh(atanh r ± t·se); at r = ±1 as in the notes."""
         if abs(self.value) >= 1:
@@ -276,10 +269,6 @@ class IntervalTable:
                 return stored
         raise self._absent(f"level {level:g}")
 
-    def critical(self, level: float) -> float:
-        """Is not stored."""
-        raise self._absent("its distribution")
-
     def pvalue(self, null: float = 0.0) -> float:
         """Is not stored."""
         raise self._absent("a p-value")
@@ -323,10 +312,6 @@ class Affine:
     def pvalue(self, null: float = 0.0) -> float:
         """Two-sided p-value of shift + factor·θ = null."""
         return self.reference.pvalue((null - self.shift) / self.factor)
-
-    def critical(self, level: float) -> float:
-        """As for θ: neither shift nor factor changes a width in standard errors."""
-        return self.reference.critical(level)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

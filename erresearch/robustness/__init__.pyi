@@ -1,5 +1,4 @@
 from erresearch.robustness.biases import (
-    attenuation as attenuation,
     confounder_bounds as confounder_bounds,
     robustness_value as robustness_value,
     sensitivity as sensitivity,
@@ -8,7 +7,6 @@ from erresearch.robustness.data_guards import selected_list as selected_list
 from erresearch.robustness.power import (
     detectable as detectable,
     equivalence as equivalence,
-    sample_needed as sample_needed,
 )
 from erresearch.robustness.specifications import (
     AGREEMENT as AGREEMENT,

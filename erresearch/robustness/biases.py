@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from erresearch.errors import DesignError, GuardError, UnknownNameError
 from erresearch.relate.fitted_models import Fitted
-from erresearch.results import Attenuation, Estimate, Fit, Interval, Sensitivity, StudentT, largest
+from erresearch.results import Estimate, Fit, Interval, Sensitivity, StudentT, largest
 
 _GRID = 81
 _APPROXIMATE = "a linear approximation: the estimator is not least squares"
@@ -325,86 +324,3 @@ def _strongest(seen: _Observed) -> str:
         return float(seen.bias(*confounder_bounds(r2_x, r2_y)))
 
     return largest(seen.controls, pull)
-
-
-def attenuation(
-    observed: float | Estimate,
-    *,
-    reliability: tuple[float, float],
-    reliability_outcome: tuple[float, float] = (1.0, 1.0),
-    kind: Literal["correlation", "slope"] = "correlation",
-) -> Attenuation:
-    """Say what noise in the measures may have taken from a correlation or a slope.
-
-    r/√(λ_x λ_y) and β/λ_x over a declared range of reliabilities λ (share of the variance that is not noise). It is a
-    range: a single corrected number would hide that nobody knows λ.
-
-    Parameters
-    ----------
-    observed : float or Estimate
-        r or β as measured; an estimate brings its interval.
-    reliability, reliability_outcome : (float, float)
-        Lowest and highest reliability of x and of the outcome, in (0, 1].
-    kind : {"correlation", "slope"}
-        What `observed` is. Noise in the outcome does not bias a slope.
-
-    Returns
-    -------
-    Attenuation
-        The range, cut at ±1 for a correlation, and whether the lowest reliability is possible at all.
-
-    Raises
-    ------
-    DesignError
-        If a range is not inside (0, 1] or a correlation not inside [−1, 1].
-
-    See Also
-    --------
-    erresearch.relate.reliability : Estimates the reliability.
-
-    References
-    ----------
-    Spearman, C. (1904). The proof and measurement of association between two things. *American Journal of
-    Psychology*, 15(1), 72-101.
-
-    Examples
-    --------
-    >>> print(attenuation(0.2, reliability=(0.5, 0.9)))
-    observed correlation 0.2; without noise between 0.21 and 0.28 for reliabilities 0.5 to 0.9
-    """
-    for word, ends in (("reliability", reliability), ("reliability_outcome", reliability_outcome)):
-        if not (len(ends) == 2 and 0 < ends[0] <= ends[1] <= 1):
-            raise DesignError(
-                f"`{word}` must be two numbers in (0, 1], the lower first",
-                got=repr(ends),
-                fix="use (0.7, 1.0) where it is not known",
-            )
-    if kind not in ("correlation", "slope"):
-        raise DesignError(f"`kind` is {kind!r}", allowed="correlation, slope")
-    correlation = kind == "correlation"
-    value = observed.value if isinstance(observed, Estimate) else float(observed)
-    if correlation and abs(value) > 1:
-        raise DesignError("a correlation lies between −1 and 1", got=f"{value:g}", fix="use kind='slope'")
-
-    def corrected(number: float, end: int) -> float:
-        factor = (
-            reliability[end] if not correlation else math.sqrt(reliability[end] * reliability_outcome[end])
-        )
-        return max(-1.0, min(1.0, number / factor)) if correlation else number / factor
-
-    interval = None
-    if isinstance(observed, Estimate):
-        own = observed.interval
-        lows, highs = ([corrected(e, end) for end in (0, 1)] for e in (own.low, own.high))
-        interval = Interval(min(lows), max(highs), own.level)
-    worst = math.sqrt(reliability[0] * reliability_outcome[0])
-    return Attenuation(
-        observed=value,
-        least=corrected(value, 1),
-        most=corrected(value, 0),
-        interval=interval,
-        reliability=reliability,
-        reliability_outcome=reliability_outcome,
-        kind=kind,
-        impossible=correlation and abs(value) > worst,
-    )

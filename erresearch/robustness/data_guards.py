@@ -20,12 +20,6 @@ from erresearch.relate.distributed_lags import far_out
 from erresearch.relate.lags import open_panel, refuse_repeated
 from erresearch.results import Doubt, ListSelection
 
-#: 5 % point of T(ρ̂ − 1) for a random walk (Dickey-Fuller, with a constant): above it a unit root is not ruled out.
-_UNIT_ROOT: Final = -13.7
-_LONG, _SHORT = 30, 8
-#: Share of a series that a straight line explains: on long series, and on those too short for the test above.
-_TREND, _TREND_SHORT = 0.3, 0.6
-
 #: Columns that say how many posts of a row were boosted, or whether the row's post was.
 _MARKS: Final = ("paid_posts", "is_paid")
 _SPEND: Final = "spend"
@@ -447,107 +441,13 @@ def repeated_outcome(data: Any, outcome: str, *, by: str | None = None, period: 
         ...
     erresearch.errors.GuardError: 'revenue' is the same series on several accounts, ...
     """
-    moments = _by_period(data, [outcome], by, period)
+    moments = open_moments(data, [outcome], by=by, period=period)
     cells = moments.cells
-    assert cells is not None
-    means = replace(cells, sums=cells.sums / cells.weight[:, None])
-    refuse_repeated(replace(moments, cells=means), outcome)
-
-
-def trending_levels(
-    data: Any,
-    outcome: str,
-    x: str,
-    *,
-    by: str | None = None,
-    period: str | None = None,
-) -> None:
-    """Refuse to set the level of one trending series against the level of another.
-
-    Independent random walks of 104 weeks are "significantly" related three times out of four. A column counts as
-    trending where, in the median account, a unit root is not ruled out (T(ρ̂ − 1) > −13.7, from 30 periods on) or a
-    straight line explains 30 % of it (60 % of a series of 8 to 29 periods). Both columns must trend.
-
-    Parameters
-    ----------
-    data : frame, path or Moments
-        Rows by account and period; moments made with both.
-    outcome, x : str
-        The two columns.
-    by, period : str, optional
-        The account (one series without it) and time columns; known already to moments.
-
-    Raises
-    ------
-    GuardError
-        If both trend. Period effects take common trends out: with them there is nothing to ask.
-    DesignError
-        If there is no period.
-
-    References
-    ----------
-    Granger, C. W. J., & Newbold, P. (1974). Spurious regressions in econometrics. *Journal of Econometrics*, 2(2),
-    111-120. Dickey, D. A., & Fuller, W. A. (1979). Distribution of the estimators for autoregressive time series with a
-    unit root. *Journal of the American Statistical Association*, 74(366), 427-431.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rng = np.random.default_rng(0)
-    >>> walks = pd.DataFrame({"week": range(104), "a": rng.normal(size=104).cumsum(), "b": np.arange(104.0)})
-    >>> trending_levels(walks.diff().assign(week=walks.week).dropna(), "a", "b", period="week")
-    >>> trending_levels(walks, "a", "b", period="week")
-    Traceback (most recent call last):
-        ...
-    erresearch.errors.GuardError: 'a' and 'b' both trend: ...
-    """
-    moments = _by_period(data, [x, outcome], by, period)
-    marks = [_trend(series) for series in _series(moments)]
-    if all(mark for mark in marks):
-        raise GuardError(
-            f"{outcome!r} and {x!r} both trend",
-            got=f"{outcome!r}: {marks[1]}; {x!r}: {marks[0]}",
-            fix='add period effects (effects=("account", "period")) or take differences of both',
-        )
-
-
-def _by_period(data: Any, columns: list[str], by: str | None, period: str | None) -> Moments:
-    moments = open_moments(data, columns, by=by, period=period)
-    if moments.cells is None:
+    if cells is None:
         raise GuardError(
             "a series needs its time",
             got="no period column",
             fix="name the time column with `period`",
         )
-    return moments
-
-
-def _series(moments: Moments) -> list[list[np.ndarray]]:
-    """Per column, the series of each account in the order of time."""
-    cells = moments.cells
-    assert cells is not None
-    means = cells.sums / cells.weight[:, None]
-    cuts = np.flatnonzero(np.diff(cells.account)) + 1
-    return [np.split(means[:, j], cuts) for j in range(means.shape[1])]
-
-
-def _trend(series: list[np.ndarray]) -> str:
-    """In words why the median account's series trends; empty where it does not."""
-    roots, lines = [], []
-    longest = max(len(values) for values in series)
-    for values in series:
-        if len(values) < min(_LONG, longest) or len(values) < _SHORT or not np.ptp(values) > 0:
-            continue
-        time = np.arange(len(values)) - (len(values) - 1) / 2
-        own = values - values.mean()
-        lines.append(float((time @ own) ** 2 / ((time @ time) * (own @ own))))
-        before = values[:-1] - values[:-1].mean()
-        roots.append(len(before) * float(before @ np.diff(values)) / max(float(before @ before), 1e-300))
-    if not lines:
-        return ""
-    line, root = float(np.median(lines)), float(np.median(roots))
-    if longest >= _LONG and root > _UNIT_ROOT:
-        return f"a unit root is not ruled out (T(ρ − 1) = {root:.1f} in the median account)"
-    if line > (_TREND if longest >= _LONG else _TREND_SHORT):
-        return f"a straight line explains {100 * line:.0f} % of it in the median account"
-    return ""
+    means = replace(cells, sums=cells.sums / cells.weight[:, None])
+    refuse_repeated(replace(moments, cells=means), outcome)
