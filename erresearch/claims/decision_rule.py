@@ -22,7 +22,7 @@ from erresearch.results import (
     amount_beside,
     plain,
 )
-from erresearch.robustness.power import detectable
+from erresearch.robustness.sensitivity_analysis import detectable
 from erresearch.schema.vocabulary import DECISIVE
 
 #: In the place of an end that is not known.

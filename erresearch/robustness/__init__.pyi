@@ -1,12 +1,10 @@
-from erresearch.robustness.biases import (
-    confounder_bounds as confounder_bounds,
-    robustness_value as robustness_value,
-    sensitivity as sensitivity,
-)
 from erresearch.robustness.data_guards import selected_list as selected_list
-from erresearch.robustness.power import (
+from erresearch.robustness.sensitivity_analysis import (
+    confounder_bounds as confounder_bounds,
     detectable as detectable,
     equivalence as equivalence,
+    robustness_value as robustness_value,
+    sensitivity as sensitivity,
 )
 from erresearch.robustness.specifications import (
     AGREEMENT as AGREEMENT,
