@@ -178,6 +178,11 @@ def said_by(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
+def printable(text: str) -> str:
+    """Text without what would steer a terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
 def first_line(error: BaseException) -> str:
     """What an engine said, without its plan; where it only announces a report, the report's last line too."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from erresearch.audits.judgement import judged_by_day
 from erresearch.audits.next_steps import FILES, LOOKS
@@ -29,7 +29,7 @@ from erresearch.schema.vocabulary import PERIODS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from erresearch.audits.steps import Audit
+    from erresearch.audits.steps import Audit, Step
     from erresearch.exports.log import Export
     from erresearch.panel.records import Panel
 
@@ -42,17 +42,6 @@ _RATES = "Engagement rate by every definition"
 _HEAD = """# An audit of these files
 
 Every step through the public functions, from the files to the verdicts. Change a cell and run on from there."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunStep:
-    """A step that was run: what stands above it, its code, what it gave, how that is shown, what it imports."""
-
-    text: str
-    code: str
-    value: Any
-    shows: Literal["", "printed", "shown", "each"] = ""
-    imports: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +217,7 @@ def write_audit(
     found: Audit,
     out: Path,
     settings: Mapping[str, Any],
-    cells: Sequence[RunStep],
+    cells: Sequence[tuple[Step, Any]],
     *,
     inputs: Iterable[str | Path],
 ) -> dict[str, Path]:
@@ -242,7 +231,7 @@ def write_audit(
         Folder; made where it is not there.
     settings : mapping
         Parameters of the notebook.
-    cells : sequence of RunStep
+    cells : sequence of (Step, object)
         The steps, with what each of them gave.
     inputs : iterable of path
         Files that the audit was made from.
@@ -363,10 +352,10 @@ def _file_line(export: Export) -> str:
     )
 
 
-def _pictures(found: Audit, cells: Iterable[RunStep]) -> dict[str, Figure]:
+def _pictures(found: Audit, cells: Iterable[tuple[Step, Any]]) -> dict[str, Figure]:
     from erresearch.report import figures
 
-    shown = (one for cell in cells if cell.shows == "each" for one in cell.value)
+    shown = (one for step, value in cells if step.shows == "each" for one in value)
     drawn: dict[str, Figure] = {one.name: one.figure for one in shown}
     good = found.rates.dropna(subset=["mean"]) if len(found.rates) else found.rates
     # the rates of each kind of post stand in rates.csv: a picture of two hundred lines shows nothing
@@ -388,7 +377,10 @@ def _rates_picture(rates: pd.DataFrame) -> Figure:
     axes.plot(middle[:, 0], places, "o")
     axes.plot(middle[:, 1], places, "|", markersize=12, markeredgewidth=2)
     lines = rates.to_dict("records")
-    names = [f"{row['platform']} {row['definition']}, by {_below(str(row['formula']))}" for row in lines]
+    names = [
+        f"{row['platform']} {row['definition']}, by {str(row['formula']).rpartition(' / ')[2]}"
+        for row in lines
+    ]
     # a dollar sign in a name is no formula
     axes.set_yticks(list(places), [name.replace("$", r"\$") for name in names])
     axes.invert_yaxis()
@@ -402,19 +394,15 @@ def _rates_picture(rates: pd.DataFrame) -> Figure:
     return figure
 
 
-def _below(formula: str) -> str:
-    return formula.rsplit(" / ", maxsplit=1)[-1]
-
-
-def audit_notebook(settings: Mapping[str, Any], cells: Sequence[RunStep], *, out: Path) -> str:
+def audit_notebook(settings: Mapping[str, Any], cells: Sequence[tuple[Step, Any]], *, out: Path) -> str:
     """Write the notebook that does the audit again, with what each step gave here.
 
     Parameters
     ----------
     settings : mapping
         Parameters and their values.
-    cells : sequence of RunStep
-        The steps.
+    cells : sequence of (Step, object)
+        The steps, with what each of them gave.
     out : pathlib.Path
         Folder in which it will lie; paths are written as seen from there.
 
@@ -423,18 +411,19 @@ def audit_notebook(settings: Mapping[str, Any], cells: Sequence[RunStep], *, out
     str
         The notebook as JSON.
     """
-    steps = [RunStep(_HEAD, _parameters(settings, out), None), RunStep("", _imports(cells), None), *cells]
+    said = [(_HEAD, _parameters(settings, out)), ("", _imports(cells)), *((s.text, s.code) for s, _ in cells)]
+    gave = [[], [], *(_shown(step.shows, value, at) for at, (step, value) in enumerate(cells, start=3))]
     made: list[dict[str, Any]] = []
-    for count, step in enumerate(steps, start=1):
-        if step.text:
-            made.append({"cell_type": "markdown", "metadata": {}, "source": _lines(step.text)})
+    for count, ((text, code), outputs) in enumerate(zip(said, gave, strict=True), start=1):
+        if text:
+            made.append({"cell_type": "markdown", "metadata": {}, "source": _lines(text)})
         made.append(
             {
                 "cell_type": "code",
                 "execution_count": count,
                 "metadata": {"tags": ["parameters"]} if count == 1 else {},
-                "outputs": _shown(step, count),
-                "source": _lines(step.code),
+                "outputs": outputs,
+                "source": _lines(code),
             }
         )
     for number, each in enumerate(made):
@@ -468,8 +457,8 @@ def _parameters(settings: Mapping[str, Any], out: Path) -> str:
     return "\n".join(["import erresearch as er", "", *lines])
 
 
-def _imports(cells: Sequence[RunStep]) -> str:
-    names = sorted({cell.imports for cell in cells if cell.imports})
+def _imports(cells: Sequence[tuple[Step, Any]]) -> str:
+    names = sorted({step.imports for step, _ in cells if step.imports})
     return (
         f"import warnings\n\nfrom erresearch.audits import {', '.join(names)}\n\n"
         "# what the package warned of stands in report.html\n"
@@ -477,14 +466,14 @@ def _imports(cells: Sequence[RunStep]) -> str:
     )
 
 
-def _shown(cell: RunStep, count: int) -> list[Any]:
+def _shown(shows: str, value: Any, count: int) -> list[Any]:
     """The outputs that a kernel would store."""
-    if cell.shows == "printed":
-        return [{"output_type": "stream", "name": "stdout", "text": _lines(f"{cell.value}\n")}]
-    if cell.shows == "each":
-        return [{"output_type": "display_data", "data": _bundle(one), "metadata": {}} for one in cell.value]
-    if cell.shows == "shown":
-        result = {"output_type": "execute_result", "data": _bundle(cell.value), "metadata": {}}
+    if shows == "printed":
+        return [{"output_type": "stream", "name": "stdout", "text": _lines(f"{value}\n")}]
+    if shows == "each":
+        return [{"output_type": "display_data", "data": _bundle(one), "metadata": {}} for one in value]
+    if shows == "shown":
+        result = {"output_type": "execute_result", "data": _bundle(value), "metadata": {}}
         return [{**result, "execution_count": count}]
     return []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from erresearch.exports.combine import plain_name
 from erresearch.exports.layouts import platforms
@@ -111,18 +111,13 @@ class Labels:
         return replace(
             export,
             rows=rows,
-            guesses=tuple(
-                replace(
-                    one,
-                    value=self.text(one.value),
-                    reason=self.text(one.reason),
-                    override=self.text(one.override),
-                )
-                for one in export.guesses
-            ),
-            warnings=tuple(replace(one, text=self.text(one.text)) for one in export.warnings),
+            guesses=tuple(self._told(one, "value", "reason", "override") for one in export.guesses),
+            warnings=tuple(self._told(one, "text") for one in export.warnings),
             notes=tuple(map(self.text, export.notes)),
         )
+
+    def _told(self, one: Any, *names: str) -> Any:
+        return replace(one, **{name: self.text(getattr(one, name)) for name in names})
 
     def _column(self, column: pd.Series[str]) -> pd.Series[str]:
         known = {value: self.shown.get(str(value), value) for value in column.dropna().unique()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from erresearch.audits.arrivals import Files, Joined, listed, read_files, refuse_spending
-from erresearch.audits.folder import RunStep, doubt_lines, drawings, write_audit
+from erresearch.audits.folder import doubt_lines, drawings, write_audit
 from erresearch.audits.judgement import Wanting, judge_panel, judged_by_day, what_would_help
 from erresearch.audits.next_steps import (
     NextStep,
@@ -297,10 +297,18 @@ class Step:
         places = [_value(known, place) for name, _, place in named if not name]
         return self.call(*places, **{name: _value(known, place) for name, _, place in named if name})
 
-    def code(self, public: Iterable[str]) -> str:
-        """The same as a cell; public names stand below ``er``."""
+    @property
+    def imports(self) -> str:
+        """The function's name, where it does not stand below ``er``."""
+        import erresearch
+
         name = self.call.__name__
-        call = f"{'er.' * (name in public)}{name}({self.given})"
+        return "" if name in dir(erresearch) else name
+
+    @property
+    def code(self) -> str:
+        """The same as a cell."""
+        call = f"{'' if self.imports else 'er.'}{self.call.__name__}({self.given})"
         if self.makes:
             return f"{self.makes} = {call}" + (f"\nprint({self.makes})" if self.shows == "printed" else "")
         return {"printed": f"print({call})", "each": f"display(*{call})"}.get(self.shows, call)
@@ -502,10 +510,9 @@ def audit(
     return replace(found, paths=paths)
 
 
-def _run_steps(known: dict[str, Any], *, written: bool) -> list[RunStep]:
+def _run_steps(known: dict[str, Any], *, written: bool) -> list[tuple[Step, Any]]:
     """Run every step that has what it needs; what is only shown runs where it is written down."""
     cells = []
-    public = _public()
     for step in STEPS:
         if not (step.makes or written) or (step.needs and not _there(known, step.needs)):
             continue
@@ -514,9 +521,7 @@ def _run_steps(known: dict[str, Any], *, written: bool) -> list[RunStep]:
             known[step.makes] = made
         if step.makes == "files":
             _use_shown_labels(known, made)
-        name = step.call.__name__
-        own = "" if name in public else name
-        cells.append(RunStep(step.text, step.code(public), made, step.shows, own))
+        cells.append((step, made))
     return cells
 
 
@@ -539,12 +544,6 @@ def _there(known: Mapping[str, Any], place: str) -> bool:
     """Whether there is something at a place."""
     value = _value(known, place)
     return value is not None and (not hasattr(value, "__len__") or len(value) > 0)
-
-
-def _public() -> frozenset[str]:
-    import erresearch
-
-    return frozenset(dir(erresearch))
 
 
 def _use_shown_labels(known: dict[str, Any], files: Files) -> None:

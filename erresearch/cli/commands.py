@@ -299,7 +299,7 @@ def audit(*, files: tuple[str, ...], tz: str | None, entity: tuple[str, ...], me
         **asked,
     )
     for line in str(found).splitlines():
-        say(fold(_harmless(line)))
+        say(fold(line))
     if tz is None:
         say("Days and weeks were counted in UTC; where the business has another clock, say --tz Area/City.")
     if any(verdict.word != "not judged" for verdict in found.verdicts):
@@ -330,7 +330,7 @@ def inspect_files(*, files: tuple[str, ...], tz: str | None, currency: str | Non
             say(f"erresearch: error: {plain(error)}", error=True)
             continue
         for line in text.splitlines():
-            say(fold(_harmless(line)))
+            say(fold(line))
     if refused:
         raise click.exceptions.Exit(2)
 
@@ -351,11 +351,6 @@ def _inspected(place: str, tz: str | None, currency: str | None) -> str:
     with mapping_in(f"a file {beside.name} beside it"):
         mapping = beside if beside.is_file() else None
         return str(inspect_export(path, tz=tz, mapping=mapping, currency=currency))
-
-
-def _harmless(line: str) -> str:
-    """One line with its spaces, without what commands a terminal."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in line)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -434,7 +435,7 @@ def _held(lock: Path) -> Iterator[bool]:
 
 def _recover(place: Path) -> None:
     """Bring back what a killed run had moved away, and remove what it left beside."""
-    for beside in place.parent.glob(f".{_globbed(place.name[:40])}.*.tmp"):
+    for beside in place.parent.glob(f".{glob.escape(place.name[:40])}.*.tmp"):
         if not (beside / "begun").is_file():
             # it may be that its run is about to take the lock
             continue
@@ -457,10 +458,6 @@ def _tidy(beside: Path, place: Path) -> None:
             # somebody put a file there while it was moved: nothing of theirs is removed
             return
     _remove(beside)
-
-
-def _globbed(name: str) -> str:
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
 
 
 def _remove(folder: Path) -> None:

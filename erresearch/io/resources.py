@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import Final, TypeVar
 
-from erresearch.errors import DesignError
+from erresearch.errors import DesignError, printable
 from erresearch.io import pl
 
 __all__ = [
@@ -240,7 +240,7 @@ def waiting(what: str, *, after: float = AFTER) -> Iterator[None]:
         yield
         return
     done = threading.Event()
-    words = "".join(character if character.isprintable() else "\ufffd" for character in what)[:_WIDEST]
+    words = printable(what)[:_WIDEST]
 
     def count() -> None:
         start = time.monotonic()

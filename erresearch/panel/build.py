@@ -183,7 +183,7 @@ def _of_posts(
     few = arrived.rows is not None and arrived.rows <= FEW
     sums = _named(gather(activity.frame, small=few), named)
     table, books, owners = _join(sums, booked, named, request)
-    last = _last_day(activity, sums, clock.tz)
+    last = _last_day(activity, clock.tz)
     unsold = between_files(booked.parts if booked is not None else (), owners.outcomes, clock)
     spine, periods = lay_out(table, books, request, last=last, parts=arrived.parts, unsold=unsold)
     if not stand_for_days:
@@ -373,7 +373,7 @@ def _join(
     return good, book(long.with_columns(entities.alias("entity")), request), owners
 
 
-def _last_day(activity: Activity, sums: pl.DataFrame, tz: str) -> dt.date | None:
+def _last_day(activity: Activity, tz: str) -> dt.date | None:
     """Last day of which all posts are old enough."""
     if activity.cutoff is None:
         return None

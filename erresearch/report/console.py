@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Final
 
-from erresearch.errors import EngineError
+from erresearch.errors import EngineError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,8 +63,7 @@ def plain(text: object) -> str:
     >>> plain("a\nb\x1b[31m")
     'a b�[31m'
     """
-    joined = " ".join(str(text).split())
-    return "".join(character if character.isprintable() else "\ufffd" for character in joined)
+    return printable(" ".join(str(text).split()))
 
 
 def say(text: object, *, error: bool = False) -> None:
@@ -143,12 +142,10 @@ def fold(line: str) -> str:
     >>> fold("a line")
     'a line'
     """
-    width = shutil.get_terminal_size().columns
-    return (
-        textwrap.fill(line, width, subsequent_indent="    ")
-        if sys.stdout.isatty() and len(line) > width
-        else line
-    )
+    line, width = printable(line), shutil.get_terminal_size().columns
+    if sys.stdout.isatty() and len(line) > width:
+        return textwrap.fill(line, width, subsequent_indent="    ")
+    return line
 
 
 def silence(stream: IO[str]) -> None:

@@ -17,14 +17,22 @@ from erresearch.datasets.entries import short_names
 from erresearch.errors import DataError, ErresearchWarning
 from erresearch.io.files import atomic_write, resource
 from erresearch.report.figures.challenges import CalibrationCell
-from erresearch.report.figures.style import INK, MUTED, RULE, WORD_COLOURS
-from erresearch.report.sentences import answer as told_by, footing, readable
+from erresearch.report.figures.style import INK, MUTED, RULE, SYMBOLS, WORD_COLOURS, amount, span
+from erresearch.report.sentences import (
+    answer as told_by,
+    estimate_sentence,
+    flip_sentence,
+    footing,
+    readable,
+    sentence,
+)
 from erresearch.report.views import (
     Picture,
     arrange_cards,
     arrange_promises,
     ladder_of,
     losses,
+    numbers_of,
     only_simulated,
 )
 from erresearch.results import Decay, Fit, Precedence, Verdict
@@ -167,22 +175,25 @@ def template(name: str) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    said = (amount, span, estimate_sentence, flip_sentence, sentence, numbers_of)
+    environment.globals.update({each.__name__: each for each in said}, symbols=SYMBOLS)
     return environment.get_template(name)
 
 
-def _render(**content: object) -> str:
+def page_parts(*names: str) -> list[str]:
+    """Styles and scripts of these names, each put together."""
     folder = resource("data") / "report"
-    style, script = (
-        "".join((folder / f"{name}.{ending}").read_text(encoding="utf-8") for name in ("report", "living"))
-        for ending in ("css", "js")
-    )
+    files = [[folder / f"{name}.{ending}" for name in names] for ending in ("css", "js")]
+    return ["".join(file.read_text(encoding="utf-8") for file in each) for each in files]
+
+
+def _render(**content: object) -> str:
+    style, script = page_parts("report", "living")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page: str = template("report.html.j2").render(
         style=Markup(style),  # noqa: S704 - the package's own file
         script=Markup(script),  # noqa: S704 - the package's own file
         script_hash=f"sha256-{digest}",
-        is_mapping=lambda value: isinstance(value, Mapping),
-        is_list=lambda value: isinstance(value, (list, tuple)),
         **content,
     )
     return page

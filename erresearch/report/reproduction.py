@@ -17,7 +17,7 @@ from erresearch.io.files import atomic_write, csv_text, resource
 from erresearch.io.outputs import output_folder
 from erresearch.report.console import progress_line
 from erresearch.report.figures.style import span
-from erresearch.report.html import template
+from erresearch.report.html import page_parts, template
 from erresearch.report.notebooks import NotebookRun, notebook_paths, notebooks_running
 from erresearch.report.run_record import COLUMNS, manifest_text, provenance, verdict_rows
 from erresearch.results import Curve, Interval, Verdict
@@ -239,9 +239,7 @@ class LivingCurve:
         return f"<living curve of {len(self.curve):,} models: {self.curve.x} and {self.curve.outcome}>"
 
     def _repr_html_(self) -> str:
-        folder = resource("data") / "report"
-        style = (folder / "living.css").read_text(encoding="utf-8")
-        script = (folder / "living.js").read_text(encoding="utf-8")
+        style, script = page_parts("living")
         return f"<style>{style}</style>{self.html}<script>{script}</script>"
 
 

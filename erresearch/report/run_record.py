@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from erresearch.errors import DataError, said_by
@@ -23,30 +24,22 @@ if TYPE_CHECKING:
     from erresearch.report.notebooks import NotebookRun
     from erresearch.results import Verdict
 
-COLUMNS = (
-    "claim",
-    "dataset",
-    "words",
-    "certainty",
-    "estimate",
-    "value",
-    "se",
-    "low",
-    "high",
-    "level",
-    "low_95",
-    "high_95",
-    "unit",
-    "n_rows",
-    "n_accounts",
-    "sesoi",
-    "method",
-    "evidence",
-    "reason",
-    "doubts_raised",
+#: Columns of verdicts.csv, and where a verdict has each.
+_FIELDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **{name: name for name in ("claim", "dataset", "words", "certainty")},
+        "estimate": "estimate.name",
+        **{name: f"estimate.{name}" for name in ("value", "se")},
+        **{name: f"interval.{name}" for name in ("low", "high", "level")},
+        "low_95": "estimate.interval.low",
+        "high_95": "estimate.interval.high",
+        **{name: f"estimate.{name}" for name in ("unit", "n_rows", "n_accounts")},
+        "sesoi": "sesoi",
+        "method": "estimate.method",
+        **{name: name for name in ("evidence", "reason")},
+    }
 )
-
-#: A number in a cell or inside a sentence.
+COLUMNS = (*_FIELDS, "doubts_raised")
 _NUMBER: Final = re.compile(r"[+\-−]?\d[\d,]*(?:\.\d+)?(?:e[+\-−]?\d+)?")
 
 
@@ -69,29 +62,19 @@ def verdict_rows(verdicts: Iterable[Verdict]) -> list[tuple[object, ...]]:
     >>> verdict_rows([Verdict("C01", "movies", "not judged", reason="no panel")])[0][:3]
     ('C01', 'movies', 'not judged')
     """
-    rows: list[tuple[object, ...]] = []
-    for verdict in sorted(verdicts, key=lambda v: (v.claim, v.dataset)):
-        estimate, interval = verdict.estimate, verdict.interval
-        rows.append(
-            (
-                *(verdict.claim, verdict.dataset, verdict.words),
-                str(verdict.certainty) if verdict.certainty else None,
-                *_parts(estimate, "name", "value", "se"),
-                *_parts(interval, "low", "high", "level"),
-                *_parts(estimate and estimate.interval, "low", "high"),
-                *_parts(estimate, "unit", "n_rows", "n_accounts"),
-                verdict.sesoi,
-                *_parts(estimate, "method"),
-                *(verdict.evidence, verdict.reason),
-                "; ".join(doubt.name for doubt in verdict.doubts if doubt.raised),
-            )
+    return [
+        (
+            *(_held(verdict, place) for place in _FIELDS.values()),
+            "; ".join(doubt.name for doubt in verdict.doubts if doubt.raised),
         )
-    return rows
+        for verdict in sorted(verdicts, key=lambda v: (v.claim, v.dataset))
+    ]
 
 
-def _parts(value: object, *names: str) -> list[object]:
-    """Attributes of a value, or as many None where there is no value."""
-    return [None if value is None else getattr(value, name) for name in names]
+def _held(value: object, place: str) -> object:
+    for name in place.split("."):
+        value = None if value is None else getattr(value, name)
+    return value
 
 
 def _read(path: Path) -> tuple[list[str], dict[tuple[str, str], dict[str, str]]]:

@@ -10,10 +10,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from erresearch.report.figures.challenges import CalibrationCell
-from erresearch.report.figures.style import SYMBOLS, amount, span
 from erresearch.report.sentences import (
-    estimate_sentence,
-    flip_sentence,
     headline,
     sentence,
     short_name,
@@ -65,16 +62,8 @@ class Cell:
     anchor: str
     verdict: Verdict
     called: str
-    symbol: str
-    number: str
-    interval: str
-    sentence: str
-    flip: str
-    reason: str
-    sure: str
-    certainty: str
+    direction: str
     bar: Bar | None
-    values: tuple[str, ...]
 
     @property
     def slug(self) -> str:
@@ -122,7 +111,7 @@ class Card:
         reasons: dict[str, list[str]] = {}
         for cell in self.real:
             if cell.verdict.word == "not judged":
-                reasons.setdefault(cell.reason, []).append(cell.called)
+                reasons.setdefault(sentence(cell.verdict.reason), []).append(cell.called)
         return tuple((reason, tuple(names)) for reason, names in reasons.items())
 
 
@@ -142,37 +131,16 @@ class Ladder:
     rungs: tuple[tuple[Card, Cell, Bar], ...]
 
 
-def _cell(verdict: Verdict, anchor: str, *, called: str, axis: Axis | None, direction: str) -> Cell:
+def numbers_of(verdict: Verdict) -> tuple[str, ...]:
+    """Estimate, ends of its interval, rows, accounts and the verdict's own level; empty where nothing was estimated."""
     estimate = verdict.estimate
-    number = interval = ""
-    values = ("", "", "", "", "", "")
-    if estimate is not None:
-        number, interval = amount(estimate.value, estimate.interval), span(estimate.interval)
-        own = verdict.interval or estimate.interval
-        half = estimate.interval.half
-        values = (
-            rounded(estimate.value, like=half),
-            rounded(estimate.interval.low, like=half),
-            rounded(estimate.interval.high, like=half),
-            f"{estimate.n_rows:,}",
-            f"{estimate.n_accounts:,}" if estimate.n_accounts else "",
-            f"{100 * own.level:.4g} %",
-        )
-    return Cell(
-        anchor=anchor,
-        verdict=verdict,
-        called=called,
-        symbol=SYMBOLS[verdict.word],
-        number=number,
-        interval=interval,
-        sentence=estimate_sentence(verdict),
-        flip=flip_sentence(verdict, direction=direction),
-        reason=sentence(verdict.reason),
-        sure=f"certainty {verdict.certainty.level}" if verdict.certainty else "",
-        certainty=sentence(str(verdict.certainty)) if verdict.certainty else "",
-        bar=axis.bar(verdict) if axis else None,
-        values=values,
-    )
+    if estimate is None:
+        return ("",) * 6
+    ends = (estimate.value, estimate.interval.low, estimate.interval.high)
+    accounts = f"{estimate.n_accounts:,}" if estimate.n_accounts else ""
+    own = verdict.interval or estimate.interval
+    shown = [rounded(end, like=estimate.interval.half) for end in ends]
+    return (*shown, f"{estimate.n_rows:,}", accounts, f"{100 * own.level:.4g} %")
 
 
 def _estimand(value: object) -> tuple[tuple[str, str], ...]:
@@ -226,12 +194,12 @@ def arrange_cards(
         ordered = real + [v for v in judged if not alone and v.simulated and v.word != "not judged"]
         direction = str(getattr(claim, "direction", ""))
         cells = [
-            _cell(
-                v,
+            Cell(
                 f"verdict-{number}-{i}",
-                called=names.get(v.dataset, v.dataset),
-                axis=axis,
-                direction=direction,
+                v,
+                names.get(v.dataset, v.dataset),
+                direction,
+                axis.bar(v) if axis else None,
             )
             for i, v in enumerate(ordered, start=1)
         ]
