@@ -29,9 +29,9 @@ from erresearch.audits import (
     with_followers,
     with_scores,
 )
+from erresearch.audits.arrivals import LONGEST
 from erresearch.audits.folder import _as_asked, accounting_rows, answer_in_money, unread_rows
 from erresearch.audits.judgement import Wanting, what_would_help
-from erresearch.audits.labels import LONGEST
 from erresearch.audits.next_steps import perhaps_events
 from erresearch.errors import DataError, DesignError, ErresearchError, UnknownNameError
 from erresearch.exports import Accounting, Export

@@ -1,6 +1,5 @@
 from erresearch.audits.arrivals import (
     Files as Files,
-    Joined as Joined,
     open_table as open_table,
     read_files as read_files,
 )
@@ -25,4 +24,9 @@ from erresearch.audits.rate_tables import (
     with_followers as with_followers,
     with_scores as with_scores,
 )
-from erresearch.audits.steps import Audit as Audit, audit as audit, join_files as join_files
+from erresearch.audits.steps import (
+    Audit as Audit,
+    Joined as Joined,
+    audit as audit,
+    join_files as join_files,
+)

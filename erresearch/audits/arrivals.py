@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from erresearch.audits.labels import Labels
 from erresearch.audits.rate_tables import own_posts
 from erresearch.errors import DataError, DesignError, EngineError, ErresearchError, mapping_in, said_by
-from erresearch.exports.combine import combine_exports, settle_owners
+from erresearch.exports.combine import combine_exports, plain_name, settle_owners
+from erresearch.exports.layouts import platforms
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
 from erresearch.exports.log import Export
 from erresearch.exports.mapping import mapping_path
 from erresearch.exports.reading import read_exports
+from erresearch.io import pd
 from erresearch.panel.activity import holds_days, rows_by
-from erresearch.panel.records import Panel, Rules
+from erresearch.panel.records import Rules
 from erresearch.schema.vocabulary import Freq
 
 _KINDS = ("posts", "daily", "followers", "outcomes", "survey", "ads")
@@ -25,6 +27,116 @@ _SHOWN = 3
 _WEEK, _FEW_WEEKS = 7, 4
 _TIMED = ("outcomes", "ads")
 _SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".zip")
+#: Characters of a label that are shown.
+LONGEST: Final = 60
+#: Columns whose cells may be shown, and what their pseudonyms are called. One name is one pseudonym, whether it stands
+#: for an account or for the shop that the account belongs to.
+_LABELS: Final[Mapping[str, str]] = {
+    "account": "account",
+    "entity": "entity",
+    "platform": "platform",
+    "post_type": "format",
+    "currency": "currency",
+    "segment": "event",
+}
+_FORMATS: Final = (
+    "", "image", "video", "reel", "carousel", "story", "text", "link", "live", "poll", "article", "document", "event",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What is shown for each label.
+
+    Parameters
+    ----------
+    shown : mapping of str to str
+        For the labels that are not shown as they are.
+    hidden : bool
+        Whether a name that stands in no file is replaced, too.
+
+    Examples
+    --------
+    >>> Labels({"Maple & Moss": "account 1"}).text("2 posts of 'Maple & Moss'")
+    "2 posts of 'account 1'"
+    """
+
+    shown: Mapping[str, str] = field(default_factory=dict)
+    hidden: bool = False
+
+    @classmethod
+    def of(cls, exports: Iterable[Export], *, pseudonyms: bool) -> Labels:
+        """Look through every label column.
+
+        Parameters
+        ----------
+        exports : iterable of Export
+            What was read.
+        pseudonyms : bool
+            Whether every label is replaced. Words of this package (platforms and kinds of post that it knows) stay.
+
+        Returns
+        -------
+        Labels
+        """
+        found: dict[str, str] = {}
+        every = list(exports)
+        for column, called in _LABELS.items():
+            for export in every:
+                if column in export.rows.columns:
+                    values = export.rows[column].dropna().astype(str).unique()
+                    found |= {value: called for value in sorted(values) if value and value not in found}
+        return cls(_pseudonyms(found), hidden=True) if pseudonyms else cls(_short(found))
+
+    def text(self, text: str) -> str:
+        """A text with every label in it as it is shown."""
+        if not self.shown:
+            return text
+        every = sorted(self.shown, key=len, reverse=True)
+        # a quote inside a label is printed with a backslash before it
+        spelt = {spelling: label for label in every for spelling in (label, repr(label)[1:-1])}
+        pattern = "|".join(map(re.escape, sorted(spelt, key=len, reverse=True)))
+        return re.sub(rf"(?<!\w)(?:{pattern})(?!\w)", lambda match: self.shown[spelt[match[0]]], text)
+
+    def mapping(self, entity: Mapping[str, str] | None) -> dict[str, str] | None:
+        """Accounts and their entities, as the caller gave them, with what is shown for both."""
+        if entity is None:
+            return None
+        spelt: dict[str, str] = {}
+        for label, shown in self.shown.items():
+            spelt.setdefault(plain_name(label), shown)  # accounts and entities come first
+        if self.hidden:
+            new = dict.fromkeys(shop for shop in entity.values() if plain_name(shop) not in spelt)
+            spelt |= {plain_name(shop): f"group {number}" for number, shop in enumerate(new, start=1)}
+        else:
+            spelt |= {plain_name(shop): _short([shop]).get(shop, shop) for shop in entity.values()}
+        return {
+            spelt.get(plain_name(account), account): spelt.get(plain_name(shop), shop)
+            for account, shop in entity.items()
+        }
+
+    def export(self, export: Export) -> Export:
+        """Rows and words of a file with labels as they are shown; the one given is not changed."""
+        if not self.shown:
+            return export
+        rows = export.rows.copy()
+        for column in _LABELS.keys() & set(rows.columns):
+            rows[column] = self._column(rows[column])
+        rows.attrs = dict(export.rows.attrs)
+        return replace(
+            export,
+            rows=rows,
+            guesses=tuple(self._told(one, "value", "reason", "override") for one in export.guesses),
+            warnings=tuple(self._told(one, "text") for one in export.warnings),
+            notes=tuple(map(self.text, export.notes)),
+        )
+
+    def _told(self, one: Any, *names: str) -> Any:
+        return replace(one, **{name: self.text(getattr(one, name)) for name in names})
+
+    def _column(self, column: pd.Series[str]) -> pd.Series[str]:
+        known = {value: self.shown.get(str(value), value) for value in column.dropna().unique()}
+        return column.map(known).astype(column.dtype if column.dtype.name != "category" else object)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,44 +260,6 @@ class Files:
         return "\n".join(self.lines)
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Joined:
-    """Files on one calendar, as far as they could be joined.
-
-    Parameters
-    ----------
-    panel : Panel or None
-        The fullest panel that the files allow; None without posts.
-    wanting : mapping of str to Wanting
-        What it has none of, and why, as :func:`judge_panel` takes it.
-    refused : tuple of str
-        What could not be joined, and why.
-    events : pandas.DataFrame, "none" or None
-        Declared events; None where nothing was declared.
-    fix : str
-        The one step that would let what was refused be joined; empty where nothing was.
-    """
-
-    panel: Panel | None
-    wanting: Mapping[str, Any]
-    refused: tuple[str, ...] = ()
-    events: Any = None
-    fix: str = ""
-
-    @property
-    def name(self) -> str:
-        """What the data are called: the one entity, or how many there are."""
-        if self.panel is None or not len(self.panel.rows):
-            return "your data"
-        entities = self.panel.rows["entity"].unique()
-        return str(entities[0]) if len(entities) == 1 else f"{len(entities)} entities"
-
-    def __str__(self) -> str:
-        """The panel, and what is not in it."""
-        lines = [str(self.panel) if self.panel is not None else "no panel"]
-        return "\n".join([*lines, *(f"not joined: {text}" for text in self.refused)])
-
-
 def read_files(
     files: Iterable[str | Path],
     *,
@@ -256,7 +330,7 @@ def read_files(
             got="; ".join(f"{name}: {reason}" for name, reason in unusable[:_SHOWN]),
             fix="name the exports themselves, or say in a mapping file beside each what its columns are",
         )
-    return _as_shown(_by_kind(settle_owners(exports, entity), unusable, lakes), pseudonyms=pseudonyms)
+    return _sorted(settle_owners(exports, entity), unusable, lakes, pseudonyms=pseudonyms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,46 +373,44 @@ def _exports_of(
             fix="give it as a file",
         )
     for export in wanted:
-        if _simulated(export):
+        told = [export.rows[name].unique() for name in ("account", "platform") if name in export.rows.columns]
+        # as the accounts or the platform of our examples do
+        if any(map(called_simulated, told)):
             export.rows.attrs["simulated"] = True
     others = [one for one in exports if one not in wanted]
     reason = f"in a file that was given as {kind}; give it as a file"
     return wanted, [*unread, *((one.name, f"a table of {one.kind} {reason}") for one in others)]
 
 
-def _by_kind(
-    exports: Sequence[Export], unusable: Sequence[tuple[str, str]], lakes: tuple[Lake, ...]
+def _sorted(
+    exports: Sequence[Export],
+    unusable: Sequence[tuple[str, str]],
+    lakes: tuple[Lake, ...],
+    *,
+    pseudonyms: bool,
 ) -> Files:
-    """Exports sorted by what they hold; those without a calendar stand apart with the reason."""
-    apart = [(one, reason) for one in exports if (reason := _no_calendar(one))]
-    unjoined = tuple(one for one, _ in apart)
-    kinds: dict[str, Any] = {
-        kind: tuple(one for one in exports if one.kind == kind and one not in unjoined) for kind in _KINDS
-    }
-    reasons = (*unusable, *((one.name, reason) for one, reason in apart))
-    return Files(**kinds, unusable=reasons, unjoined=unjoined, lakes=lakes)
-
-
-def _as_shown(files: Files, *, pseudonyms: bool) -> Files:
-    """The same files with their labels as they are shown."""
-    if pseudonyms and files.lakes:
+    """Exports by what they hold, with the labels that are shown; those without a calendar apart, with the reason."""
+    if pseudonyms and lakes:
         raise DesignError(
             "labels of a table that stays where it is cannot be replaced",
-            got=files.lakes[0].name,
+            got=lakes[0].name,
             allowed="exports, whose rows are read",
             fix="leave out --pseudonyms (pseudonyms=True), or write the table as a .csv file",
         )
-    labels = Labels.of(files.exports, pseudonyms=pseudonyms)
-    if not labels.shown:
-        return files
-    shown: dict[str, Any] = {
-        kind: tuple(labels.export(one) for one in getattr(files, kind)) for kind in (*_KINDS, "unjoined")
+    told = [(one, _no_calendar(one)) for one in exports]
+    lost = [(one.name, reason) for one, reason in told if reason]
+    told.sort(key=lambda pair: (pair[1] != "", _KINDS.index(pair[0].kind)))
+    labels = Labels.of([one for one, _ in told], pseudonyms=pseudonyms)
+    shown = [(labels.export(one), reason) for one, reason in told]
+    kinds: dict[str, Any] = {
+        kind: tuple(one for one, reason in shown if one.kind == kind and not reason) for kind in _KINDS
     }
-    return replace(
-        files,
-        **shown,
-        unusable=tuple((name, labels.text(reason)) for name, reason in files.unusable),
-        labels=labels,
+    return Files(
+        **kinds,
+        unusable=tuple((name, labels.text(reason)) for name, reason in (*unusable, *lost)),
+        unjoined=tuple(one for one, reason in shown if reason),
+        lakes=lakes,
+        labels=labels if labels.shown else Labels(),
     )
 
 
@@ -466,14 +538,6 @@ def _read(
         ) from error
 
 
-def _simulated(export: Export) -> bool:
-    """Whether the accounts or the platform say that the rows were simulated, as those of our examples do."""
-    return any(
-        name in export.rows.columns and called_simulated(export.rows[name].unique())
-        for name in ("account", "platform")
-    )
-
-
 def _no_calendar(export: Export) -> str:
     """Why an export cannot be joined by date."""
     rows = export.rows
@@ -499,3 +563,37 @@ def refuse_spending(files: Files, rules: Rules) -> None:
             got=", ".join(spending),
             fix="leave out --nothing-spent (nothing_spent=True in Rules), or the file",
         )
+
+
+def _pseudonyms(found: Mapping[str, str]) -> dict[str, str]:
+    ours = {*platforms()["platform"], *_FORMATS}
+    shown: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    names: dict[tuple[bool, str], str] = {}
+    for value, called in found.items():
+        named = called in ("account", "entity")
+        if value in ours and not named:
+            continue
+        # an account and its shop may be spelt differently, and are one
+        key = (named, plain_name(value) if named else value)
+        if key not in names:
+            counts[called] = counts.get(called, 0) + 1
+            names[key] = f"{called} {counts[called]}"
+        shown[value] = names[key]
+    return shown
+
+
+def _short(found: Iterable[str]) -> dict[str, str]:
+    """Labels that are too long or hold what no line can show."""
+    shown: dict[str, str] = {}
+    for value in found:
+        line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
+        if line == value and len(line) <= LONGEST:
+            continue
+        short = line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+        taken, number = {*shown.values(), *found}, 2
+        name = short or "(blank)"
+        while name in taken:
+            name, number = f"{short[: LONGEST - 6]} ({number})", number + 1
+        shown[value] = name
+    return shown

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from erresearch.audits.arrivals import Files, Joined, listed, read_files, refuse_spending
+from erresearch.audits.arrivals import Files, listed, read_files, refuse_spending
 from erresearch.audits.folder import doubt_lines, drawings, write_audit
 from erresearch.audits.judgement import Wanting, judge_panel, judged_by_day, what_would_help
 from erresearch.audits.next_steps import (
@@ -144,6 +144,44 @@ class Audit(Printed):
     def looks(self) -> str:
         """How many claims were asked, in this and in earlier runs, and how many false words so many looks give."""
         return looks_of(same_rows(self.looked))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Joined:
+    """Files on one calendar, as far as they could be joined.
+
+    Parameters
+    ----------
+    panel : Panel or None
+        The fullest panel that the files allow; None without posts.
+    wanting : mapping of str to Wanting
+        What it has none of, and why, as :func:`judge_panel` takes it.
+    refused : tuple of str
+        What could not be joined, and why.
+    events : pandas.DataFrame, "none" or None
+        Declared events; None where nothing was declared.
+    fix : str
+        The one step that would let what was refused be joined; empty where nothing was.
+    """
+
+    panel: Panel | None
+    wanting: Mapping[str, Wanting]
+    refused: tuple[str, ...] = ()
+    events: Any = None
+    fix: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the data are called: the one entity, or how many there are."""
+        if self.panel is None or not len(self.panel.rows):
+            return "your data"
+        entities = self.panel.rows["entity"].unique()
+        return str(entities[0]) if len(entities) == 1 else f"{len(entities)} entities"
+
+    def __str__(self) -> str:
+        """The panel, and what is not in it."""
+        lines = [str(self.panel) if self.panel is not None else "no panel"]
+        return "\n".join([*lines, *(f"not joined: {text}" for text in self.refused)])
 
 
 @mapping_in(BESIDE)
