@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from erresearch.errors import missing_columns
+from erresearch.io.files import registry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -320,65 +321,7 @@ _CORE = (
     _figure("saves", "count", "saves and bookmarks"),
     _figure("clicks", "count", "all clicks"),
 )  # fmt: skip
-_FURTHER = (
-    _figure("duration_s", "seconds", "length of the video"),
-    _figure("followers_gained", "count", "followers won by the post or on the day"),
-    _figure("followers_lost", "count", "followers lost on the day"),
-    _figure("reach_organic", "count", "reach that was not bought", people=True),
-    _figure("reach_paid", "count", "reach that was bought", people=True),
-    _figure("impressions_organic", "count", "impressions that were not bought"),
-    _figure("impressions_paid", "count", "impressions that were bought"),
-    _figure("views_organic", "count", "views that were not bought"),
-    _figure("views_paid", "count", "views that were bought"),
-    _figure("viewers", "count", "different people who watched", people=True),
-    _figure("shares_sheet", "count", "taps on the sharing sheet"),
-    _figure("link_clicks", "count", "clicks on the link"),
-    _figure("profile_visits", "count", "visits of the profile"),
-    _figure("posts", "count", "posts that went out"),
-    _figure("engagements_reported", "count", "reactions as the platform adds them up"),
-    _figure("er_reported", "share", "engagement rate as printed; its formula is not known"),
-    _figure("engaged_users", "count", "people who reacted", people=True),
-    _figure("platform_revenue", "money", "what the platform paid for it"),
-    _figure("video_seconds", "seconds", "time watched"),
-    _figure("video_hours", "number", "time watched, hours"),
-    *(_figure(name, "count", "a reaction") for name in ("love", "wow", "haha", "sad", "angry", "care")),
-    *(_figure(name, "count", f"{name.removesuffix('_24h')} within 24 hours of the post") for name in EARLY),
-    _figure("negative_feedback", "count", "hides and reports"),
-    _figure("revenue", "money", "money taken"),
-    _figure("revenue_gross", "money", "money before discounts and returns"),
-    _figure("revenue_net", "money", "money after discounts and returns, without tax and shipping"),
-    _figure("returns", "money", "money given back, booked on the day of the return"),
-    _figure("discounts", "money", "discounts given"),
-    _figure("orders", "number", "orders"),
-    _figure("conversions", "number", "conversions (key events)"),
-    _figure("conversion_value", "money", "value of the conversions"),
-    _figure("sessions", "count", "visits of the site"),
-    _figure("users", "count", "visitors of the site", people=True),
-    _figure("new_users", "count", "visitors seen for the first time", people=True),
-    _figure("active_users", "count", "engaged visitors", people=True),
-    _figure("pageviews", "count", "pages viewed"),
-    _figure("events", "number", "events of any kind"),
-    _figure("purchasers", "count", "people who bought", people=True),
-    _figure("results", "number", "results as attributed by the seller of the advertising"),
-    _figure("average_view_s", "seconds", "average time watched"),
-    _figure("percentage_viewed", "share", "average share watched"),
-    _figure("swiped", "share", "share that stayed"),
-    _figure("impressions_ctr", "share", "click-through rate of the thumbnail"),
-    _figure("views_post", "count", "views of this post only"),
-    _figure("page_likes", "count", "likes of the page at that moment", stock=True),
-    _figure("viewers_new", "count", "people who watched for the first time", people=True),
-    _figure("viewers_returning", "count", "people who watched again", people=True),
-    _figure("followers_organic", "count", "followers gained without advertising"),
-    _figure("followers_sponsored", "count", "followers gained by advertising"),
-    _figure("followers_invited", "count", "followers gained by invitation"),
-    _figure("returning_users", "count", "visitors seen before", people=True),
-    _figure("engaged_sessions", "count", "visits with engagement"),
-    _figure("purchase_revenue", "money", "money taken in purchases"),
-    _figure("ecommerce_revenue", "money", "money taken in the shop"),
-    _figure("item_revenue", "money", "money taken for the item"),
-    _figure("items_purchased", "count", "items sold"),
-    _figure("interactions", "count", "clicks, views or swipes, by type of campaign"),
-)
+_FURTHER = tuple(_figure(name, **entry) for name, entry in registry("figures.toml").items())
 _OF_A_POST = (
     Column("is_crosspost", "yes/no", "flag", FLAG, about="also published on the sister network", cell="flag"),
     Column(
