@@ -274,7 +274,7 @@ def test_everything_is_written(written):
     names = {"report.html", "audit.ipynb", "panel.csv.toml", MARKER, *tables}
     assert {path.name for path in out.iterdir()} == names
     assert {path.name for path in written.paths.values()} == names - {"panel.csv.toml", MARKER}
-    assert (out / "panel.csv.toml").read_text(encoding="utf-8") == f'zone = "{ZONE}"\n'
+    assert (out / "panel.csv.toml").read_text(encoding="utf-8") == f'zone = "{ZONE}"\ncurrency = "EUR"\n'
     every = "".join(path.read_text(encoding="utf-8") for path in out.iterdir())
     for secret in ("buyer1", "@example.org", "Buyer 1", "1 Lane", "Simulated post 1"):
         assert secret not in every

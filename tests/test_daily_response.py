@@ -371,13 +371,23 @@ def test_a_claim_about_one_shop_by_day_has_its_word_and_its_money_from_here():
     assert "reliability-unknown" not in again.certainty.codes
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_one_viral_day_that_carries_the_word_is_named_wherever_the_claim_is_judged(library):
+@pytest.mark.parametrize(("library", "shops"), [("pandas", 1), ("polars", 3)])
+def test_one_viral_day_that_carries_the_word_is_named_wherever_the_claim_is_judged(library, shops):
     import polars
 
     days = shop(effect=0.0, days=730, orders=200, rng=3)[["period", "engagement", "revenue"]]
     days.loc[400, "engagement"] = 500 * int(days["engagement"].mean())
-    days.loc[405:414, "revenue"] *= 2.5  # from another cause
+    days.loc[405:414, "revenue"] *= 2.5 if shops == 1 else 6  # from another cause
+    others = [shop(effect=0.0, days=730, orders=200, rng=3 + at) for at in range(1, shops)]
+    scale = {
+        "engagement": 30,
+        "revenue": 100,
+    }  # its days are far from those of the viral shop, and usual for it
+    for at, other in enumerate(others):
+        others[at] = other.assign(**{name: other[name] * by for name, by in scale.items()})
+    if others:
+        every = [one.assign(entity=f"shop {at}") for at, one in enumerate([days, *others])]
+        days = pd.concat(every, ignore_index=True)[["entity", "period", "engagement", "revenue"]]
     rows = days if library == "pandas" else polars.from_pandas(days)
     (verdict,) = er.examine("C01", {"shop": rows}, events="none")
     assert (verdict.word, verdict.qualifiers[0]) == ("supported", "fragile")
@@ -389,7 +399,8 @@ def test_one_viral_day_that_carries_the_word_is_named_wherever_the_claim_is_judg
     assert doubt.text.startswith(f"without the day of {days['period'][400]:%Y-%m-%d}, whose engagement is")
     (early,) = er.examine("C01", {"shop": days.assign(engagement_24h=days["engagement"])}, events="none")
     assert "fragile" in early.qualifiers
-    assert "the amount is less sure: over four weeks, one more reaction goes with anything" in verdict.reason
+    said = "the amount is less sure: over four weeks, one more reaction goes with anything"
+    assert (shops == 1) == (said in verdict.reason)
 
 
 def test_a_period_without_a_date_is_named_by_no_text_of_the_table():

@@ -19,7 +19,7 @@ import erresearch as er
 import erresearch.experiments
 from erresearch.claims.sharing import read_findings
 from erresearch.errors import DataError, DesignError, UnknownNameError
-from erresearch.experiments import Blocks, PauseDesign, Schedule, planning, power_analysis
+from erresearch.experiments import Blocks, PauseDesign, Schedule, designs, planning, power_analysis
 from erresearch.experiments.documents import calendar_text, page
 from erresearch.experiments.history import (
     calendar_terms,
@@ -447,6 +447,16 @@ def test_what_a_wrong_block_costs_is_shown(plan):
     assert -math.log1p(-int(found[14][14].split()[0]) / 100) == pytest.approx(dict(made.blocks)[14], rel=0.25)
     assert found[4][28] == "none"
     assert found[28][28] != "none"
+    # of a response longer than declared the plan itself says what it would find, in the next sentence what to do
+    noises, about = noises_of(made.history), (made.delta, made.seed)
+    assert power_analysis.foreseen(made.design, noises, *about, truth=(1, 14)) == made.own_power
+    late = power_analysis.foreseen(made.design, noises, *about, truth=(1, 28))
+    assert late.detectable > 1.3 * made.own_power.detectable
+    (said,) = (reason for reason in made.reasons if reason.startswith("If posting works twice as long"))
+    assert f"1 to 28 days later, the same plan finds {designs.share_lost(late.detectable)} four times" in said
+    assert said.endswith("declare such lags (lags=, --lags 1 28).")
+    by_shops = er.plan_experiment(weekly(shops=12), design="shops", weeks=12)
+    assert not any("twice as long" in reason for reason in by_shops.reasons)
 
 
 def test_several_shops_with_draws_of_their_own():
@@ -944,9 +954,15 @@ def test_plan_wager_judge_on_the_command_line(tmp_path, capsys, monkeypatch):
     asked = ["--start", later, "--lags", "1", "2", "--block", "2", "--currency", "EUR"]
     (tmp_path / "audit").mkdir()
     weekly().to_csv("audit/panel.csv", index=False)
-    (tmp_path / "audit" / "panel.csv.toml").write_text('zone = "Europe/Berlin"\n')
+    assert main(["plan", "audit", "--out", "unzoned", *asked]) == 0
+    assert "does not say in which zone its days were counted" in " ".join(capsys.readouterr().out.split())
+    (tmp_path / "audit" / "panel.csv.toml").write_text('zone = "Europe/Berlin"\ncurrency = "EUR"\n')
     assert main(["plan", "audit", "--tz", "Asia/Tokyo", "--out", "later", *asked]) == 2
     assert "another zone than was asked for: Asia/Tokyo. Allowed: Europe/Berlin" in capsys.readouterr().err
+    assert main(["plan", "audit", "--out", "later", *asked[:-1], "usd"]) == 2
+    assert "amounts in another currency than was asked for: USD. Allowed: EUR" in capsys.readouterr().err
+    assert main(["judge", "unzoned", "panel.csv", "--currency", "USD"]) == 2
+    assert "hold amounts in another currency than the plan: USD. Allowed: EUR" in capsys.readouterr().err
     assert main(["plan", "audit", "--out", "later", *asked]) == 0
     said = capsys.readouterr().out
     assert f"Next, before {later}: erresearch wager later" in said
@@ -1043,11 +1059,11 @@ def test_the_calibration_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys)
     tool = script("tools/experiments_calibration.py")
     few = [cell for cell in tool.cells() if cell.kind == "week" and cell.weeks == 12][:2]
     monkeypatch.setattr(tool, "cells", lambda: few[:1])
-    tool.main(["--draws", "3", "--table", str(tmp_path / "t.csv")])
-    monkeypatch.setattr(tool, "cells", lambda: few)
     tool.main(["--draws", "4", "--table", str(tmp_path / "t.csv")])
+    monkeypatch.setattr(tool, "cells", lambda: few)
+    tool.main(["--draws", "3", "--table", str(tmp_path / "t.csv")])
     found = pd.read_csv(tmp_path / "t.csv")
-    assert list(found["draws"]) == [3, 4]
+    assert list(found["draws"]) == [4, 3]
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 

@@ -3,9 +3,9 @@
     python tools/experiments_calibration.py [--draws 200] [--table data/experiments_calibration.csv]
 
 Shops are simulated by week (history of 104 weeks, posting stopped by the plan cuts engagement to a fifth, an elasticity
-works in the next week, or spread over the next two or four), in pairs of such shops, and by day (a year of history,
+works in the next week, or spread over the next two or four), in pairs of such shops, in several of them that have a draw of their own each, and by day (a year of history,
 :func:`erresearch.worlds.simulate_shop`). "planned" cells take lags and block as the planner does from the shop's past;
-their block is 0. It may be stopped and started again: a cell that is done is kept.
+their block is 0. It may be stopped and started again: a cell that has as many tables is kept.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ from erresearch.io.files import atomic_write, csv_text
 from erresearch.worlds import simulate_shop
 
 Array = np.ndarray
-Counted = tuple[bool, float, float, float]
+Counted = tuple[bool, float, float, float, float]
 Driver = Callable[[np.random.Generator, int], tuple[Array, Array]]
 
 BURN: Final = 60
 CUT: Final = math.log(5)  # what a pause takes from log engagement
+MEMORY: Final = 0.5  # of the log outcome by week
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,8 @@ class Cell:
 
     `effect` is an elasticity; `found` the share of plans with p ≤ .05 (of interruptions with a word), `covered` the
     share of intervals that hold the truth (nan in pairs of shops, where it grows while the pause lasts), `foreseen` the
-    mean power that the history promised at the truth.
+    mean power that the history promised at the truth (in pairs of shops at what stopping takes in the end), and `told`
+    the same once the lags at which posting works are told, which the plan did not declare.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Cell:
     found: float = math.nan
     covered: float = math.nan
     foreseen: float = math.nan
+    told: float = math.nan
     half_width: float = math.nan
 
     @property
@@ -177,7 +180,7 @@ def shop_by_week(
         moving[n - len(posting) :] -= CUT * (1 - posting)
     first, last = lags
     felt = sum(_lag(moving, by) for by in range(first, last + 1)) / (last + 1 - first)
-    y = _ar(effect * felt + noise, 0.5) + to_y
+    y = _ar(effect * felt + noise, MEMORY) + to_y
     table = pd.DataFrame(
         {
             "period": pd.date_range("2023-01-02", periods=weeks, freq="7D"),
@@ -201,7 +204,7 @@ def plan_of(history: pd.DataFrame, design: PauseDesign, posting: Array | None = 
 
 
 def by_week(cell: Cell, seed: int) -> Counted:
-    """One shop by week: found, covered, foreseen, half-width."""
+    """One shop by week: found, covered, foreseen, the same with the lags told, half-width."""
     lags, planned = LAGS.get(cell.kind, (1, 1)), cell.block == 0
 
     def shop(weeks: int, posting: Array | None) -> pd.DataFrame:
@@ -221,11 +224,42 @@ def by_week(cell: Cell, seed: int) -> Counted:
     posting[: plan.design.length] = plan.schedule.posting[0]
     judged = judge_experiment(shop(longest, posting), plan)
     truth = cell.effect * CUT
-    promised = math.nan
+    promised = told = math.nan
     if cell.effect:
-        promised = foreseen(plan.design, (fit_history(plan.history[0]),), truth, plan.seed).at_delta
+        known = (plan.design, noises_of(plan.history), truth, plan.seed)
+        promised = foreseen(*known).at_delta
+        told = foreseen(*known, truth=lags).at_delta if planned else math.nan
     ends = judged.effect.interval
-    return judged.pvalue <= 0.05, truth in ends, promised, (ends.high - ends.low) / 2
+    return judged.pvalue <= 0.05, truth in ends, promised, told, (ends.high - ends.low) / 2
+
+
+def by_several(cell: Cell, seed: int) -> Counted:
+    """Several shops that share shocks; each pauses in time, by a draw of its own."""
+    names = [f"shop {number:02d}" for number in range(IN_TIME[cell.kind])]
+    common = np.exp(np.random.default_rng([seed, 99]).normal(0, 0.15, 104 + cell.weeks + 1))
+
+    def panel(posting: dict[str, Array]) -> pd.DataFrame:
+        made = [
+            shop_by_week([seed, at], cell.world, len(common), posting.get(name), cell.effect)
+            for at, name in enumerate(names)
+        ]
+        made = [
+            one.assign(entity=name, revenue=one["revenue"] * common)
+            for name, one in zip(names, made, strict=True)
+        ]
+        return pd.concat(made, ignore_index=True)
+
+    before = panel({})
+    history = before[before["period"] < before["period"].min() + pd.Timedelta(days=7 * 104)]
+    groups = cell.weeks // (2 * cell.block)
+    design = PauseDesign(kind="time", every="W", block=cell.block, groups=groups, lags=(1, 1), carried=True)
+    plan = plan_of(history, design)
+    rows = zip(plan.schedule.entities, plan.schedule.posting, strict=True)
+    judged = judge_experiment(panel({name: np.r_[row, True].astype(float) for name, row in rows}), plan)
+    ends, truth, promised = judged.effect.interval, cell.effect * CUT, math.nan
+    if cell.effect:
+        promised = foreseen(design, noises_of(plan.history), truth, plan.seed).at_delta
+    return judged.pvalue <= 0.05, truth in ends, promised, math.nan, (ends.high - ends.low) / 2
 
 
 def by_shops(cell: Cell, seed: int) -> Counted:
@@ -250,11 +284,10 @@ def by_shops(cell: Cell, seed: int) -> Counted:
     ends = judged.effect.interval
     promised = math.nan
     if cell.effect:
-        # what stopping took on average, which the noise does not touch: it is the same with and without
-        lost = np.log(before["revenue"] / after["revenue"])
-        truth = float(lost[lost > 1e-9].mean())
+        # what stopping takes in the end: what is planned for, and builds up
+        truth = cell.effect * CUT / (1 - MEMORY)
         promised = foreseen(design, noises_of(plan.history, in_pairs=True), truth, plan.seed).at_delta
-    return judged.pvalue <= 0.05, 0.0 in ends, promised, (ends.high - ends.low) / 2
+    return judged.pvalue <= 0.05, 0.0 in ends, promised, math.nan, (ends.high - ends.low) / 2
 
 
 def by_day(cell: Cell, seed: int) -> Counted:
@@ -280,7 +313,7 @@ def by_day(cell: Cell, seed: int) -> Counted:
         every, never = (shop(np.full(design.length, posts), 1e5)["revenue"][-60:] for posts in (True, False))
         truth = float(np.log(every / never).mean())
         promised = foreseen(design, (fit_history(plan.history[0]),), truth, plan.seed).at_delta
-    return judged.pvalue <= 0.05, truth in ends, promised, (ends.high - ends.low) / 2
+    return judged.pvalue <= 0.05, truth in ends, promised, math.nan, (ends.high - ends.low) / 2
 
 
 def interrupted(cell: Cell, seed: int) -> Counted:
@@ -297,16 +330,19 @@ def interrupted(cell: Cell, seed: int) -> Counted:
     at, until = (str(table["period"].iloc[week].date()) for week in (140, 140 + cell.weeks))
     judged = interruption(table, at=at, until=until, entity="own")
     ends = judged.effect.interval
-    return judged.word != "inconclusive", 0.0 in ends, math.nan, (ends.high - ends.low) / 2
+    return judged.word != "inconclusive", 0.0 in ends, math.nan, math.nan, (ends.high - ends.low) / 2
 
 
 #: Lags at which posting works in a kind of cells, which the plan declares; the next week where none stand here.
 LAGS: Final = {"same week": (0, 0), "spread over 2": (1, 2), "spread over 4": (1, 4)}
+#: Shops that each pause in time.
+IN_TIME: Final = {"3 shops in time": 3, "8 shops in time": 8}
 #: Further shops in the panel of an interruption.
 BESIDE: Final = {"interruption beside 5": 5}
 KINDS: Final = {
     "week": by_week,
     **dict.fromkeys(LAGS, by_week),
+    **dict.fromkeys(IN_TIME, by_several),
     "shops": by_shops,
     "day": by_day,
     "interruption": interrupted,
@@ -314,6 +350,7 @@ KINDS: Final = {
 }
 WEEKS: Final = (12, 24, 52)
 EFFECTS: Final = (0.1, 0.2, 0.3)
+SEVERAL: Final = ("nothing", "promotions", "hidden demand", "drift")
 BY_DAY: Final = ("nothing", "promotions", "teasers", "hidden demand", "drift", "stock-outs")
 
 
@@ -334,13 +371,19 @@ def cells() -> list[Cell]:
         for block in (1, 2, 3, 4, 0)
         if (kind, block) != ("week", 1)
     ]
+    grid += [
+        (kind, world, weeks, 1, effect)
+        for kind in IN_TIME
+        for world, effect in (*((world, 0.0) for world in SEVERAL), ("promotions", 0.1), ("promotions", 0.2))
+        for weeks in (12, 24)
+    ]
     grid += [("interruption", world, 4, 1, 0.0) for world in WORLDS]
     grid += [("interruption beside 5", world, 4, 1, 0.0) for world in ("nothing", "promotions", "drift")]
-    grid += [("shops", world, weeks, 1, 0.0) for world in WORLDS for weeks in WEEKS]
-    grid += [("shops", "promotions", weeks, 1, effect) for effect in EFFECTS for weeks in WEEKS]
     grid += [("day", world, weeks, 14, 0.0) for world in BY_DAY for weeks in (24, 52)]
     shapes = [(24, 4), (24, 7), (24, 14), (52, 7), (52, 14), (52, 21)]
     grid += [("day", "promotions", weeks, block, effect) for weeks, block in shapes for effect in EFFECTS]
+    grid += [("shops", "promotions", weeks, 1, effect) for effect in EFFECTS for weeks in WEEKS]
+    grid += [("shops", world, weeks, 1, 0.0) for world in WORLDS for weeks in WEEKS]
     names = [field.name for field in fields(Cell)]
     return [Cell(**dict(zip(names, key, strict=False))) for key in grid]
 
@@ -350,19 +393,20 @@ def _one(cell: Cell, seed: int) -> Counted:
     try:
         return KINDS[cell.kind](cell, seed)
     except DataError:
-        return False, math.nan, math.nan, math.nan
+        return False, math.nan, math.nan, math.nan, math.nan
 
 
 def counted(cell: Cell, draws: int) -> Cell:
     """Simulate and count."""
     rows = np.array([_one(cell, 1000 * draw + cell.weeks) for draw in range(draws)], dtype=float)
-    bounded = rows[np.isfinite(rows[:, 3]), 3]
+    bounded = rows[np.isfinite(rows[:, 4]), 4]
     return replace(
         cell,
         draws=draws,
         found=float(rows[:, 0].mean()),
         covered=math.nan if cell.kind == "shops" and cell.effect else float(np.nanmean(rows[:, 1])),
-        foreseen=float(np.nanmean(rows[:, 2])) if cell.effect and cell.kind != "interruption" else math.nan,
+        foreseen=float(np.nanmean(rows[:, 2])) if cell.effect else math.nan,
+        told=float(np.nanmean(rows[:, 3])) if cell.effect and cell.block == 0 else math.nan,
         half_width=float(bounded.mean()) if len(bounded) else math.inf,
     )
 
@@ -373,24 +417,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--draws",
         type=int,
-        help="tables in a cell  [default: 400; 200 with an effect or an interruption; 60 by day, by shops, planned]",
+        help="tables in a cell  [default: 400 of one shop by week without an effect, else 200]",
     )
     parser.add_argument("--table", type=Path, default=Path("data/experiments_calibration.csv"))
     options = parser.parse_args(arguments)
     names = [field.name for field in fields(Cell)]
-    rows: list[dict[str, object]] = []
+    done: dict[tuple[str, ...], dict[str, object]] = {}
     if options.table.is_file():
         with options.table.open(encoding="utf-8", newline="") as file:
-            rows = [dict(row) for row in csv.DictReader(file)]
-    done = {tuple(str(row[name]) for name in names[:5]) for row in rows}
-    for cell in cells():
-        if cell.key in done:
+            done = {tuple(row[name] for name in names[:5]): dict(row) for row in csv.DictReader(file)}
+    grid = cells()
+    for cell in grid:
+        one_shop = cell.kind in ("week", "same week") and not cell.effect
+        wanted = options.draws or (400 if one_shop else 200)
+        if cell.key in done and int(str(done[cell.key]["draws"])) >= wanted:
             continue
-        slow = cell.kind in ("day", "shops") or cell.block == 0
-        usual = 60 if slow else 200 if cell.effect or cell.kind.startswith("interruption") else 400
-        row = asdict(counted(cell, options.draws or usual))
-        rows.append(row)
-        atomic_write(options.table, csv_text(names, [[r[name] for name in names] for r in rows], digits=4))
+        row = done[cell.key] = asdict(counted(cell, wanted))
+        rows = [[done[one.key][name] for name in names] for one in grid if one.key in done]
+        atomic_write(options.table, csv_text(names, rows, digits=4))
         print(
             ", ".join(
                 f"{name} {row[name]:.3g}" if isinstance(row[name], float) else str(row[name])

@@ -256,8 +256,9 @@ def write_audit(
     }
     if found.panel is not None:
         texts["panel.csv"] = table_csv(found.panel.rows, digits=10)
-        # days without a clock do not tell where they begin: a plan from this folder reads it here
-        texts["panel.csv.toml"] = toml_text({"zone": found.panel.tz})
+        # days without a clock do not tell where they begin, nor numbers their money: a plan from this folder reads it here
+        told = {"zone": found.panel.tz, "currency": found.panel.currency}
+        texts["panel.csv.toml"] = toml_text({name: one for name, one in told.items() if one})
     if len(found.rates):
         texts["rates.csv"] = table_csv(found.rates, digits=10)
     texts[LOOKS] = csv_text(("choices", "claims"), found.looked.items())

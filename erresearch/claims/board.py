@@ -23,6 +23,7 @@ from erresearch.engine.sources import as_narwhals, column_names, open_rows
 from erresearch.errors import DataError, ErresearchError, UnknownNameError
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events
+from erresearch.relate.shop_days import FEW_SHOPS
 from erresearch.results import Doubt, Estimate, Reliability, Table, Verdict, first_largest, plain
 from erresearch.results.estimates import check_level
 from erresearch.robustness.data_guards import (
@@ -187,13 +188,13 @@ def _beside(declared: Verdict, bare: Verdict, what: str) -> Verdict:
 
 
 def _leaning(claim: Claim, verdict: Verdict, data: Any, level: float, declared: Declared) -> Verdict:
-    """A decisive verdict on one entity, *fragile* where one period carries it: one viral post is no law.
+    """A decisive verdict on one to five entities, *fragile* where one period carries it: one viral post is no law.
 
-    It is judged again without the x, then without the y, that is furthest from the others. A period carries it where the
-    word is another then, and the interval half as wide again, or elsewhere.
+    It is judged again without the x, then without the y, that is furthest from the others of its entity. A period carries
+    it where the word is another then, and the interval half as wide again, or elsewhere.
     """
-    alone = verdict.estimate is not None and verdict.estimate.n_accounts == 1
-    if not alone or verdict.word not in DECISIVE or claim.procedure != "precedence":
+    few = verdict.estimate is not None and 1 <= verdict.estimate.n_accounts <= FEW_SHOPS
+    if not few or verdict.word not in DECISIVE or claim.procedure != "precedence":
         return verdict
     if isinstance(data, (Moments, Rowless)):
         return verdict
@@ -203,8 +204,10 @@ def _leaning(claim: Claim, verdict: Verdict, data: Any, level: float, declared: 
         columns={name: own for name, own in declared.columns.items() if own in cast.roles.values()},
     )
     x, y, rows = cast.column("x"), cast.column("y"), _rows_of(cast)
+    own = np.array(rows[cast.column("by")].to_list())
     for name, role in ((x, "x"), (f"{x}_24h", "x"), (y, "y")):
-        at = _furthest(rows[name], logged=role in cast.options.logs) if name in rows.columns else None
+        logged = role in cast.options.logs
+        at = _furthest(rows[name], own, logged=logged) if name in rows.columns else None
         if at is None:
             continue
         without = rows.with_columns(rows[name].cast(float).scatter(at, None))
@@ -253,14 +256,17 @@ def _leaned(before: Estimate | None, after: Estimate | None) -> bool:
     return after.interval.half > _WIDER * half or abs(after.value - before.value) > half
 
 
-def _furthest(values: Any, *, logged: bool) -> int | None:
-    """Row of the figure that is furthest from the median, on the scale that the claim uses; None where none is known."""
+def _furthest(values: Any, entities: Any, *, logged: bool) -> int | None:
+    """Row of the figure furthest from its entity's median, on the scale that the claim uses; None where none is known."""
     known = np.array(values.cast(float).fill_null(math.nan).to_list())
     with np.errstate(all="ignore"):
         scaled = np.log(np.where(known > 0, known, math.nan)) if logged else known
     if not np.isfinite(scaled).any():
         return None
-    return first_largest(np.abs(scaled - np.nanmedian(scaled)))
+    for entity in set(entities[np.isfinite(scaled)]):
+        mine = entities == entity
+        scaled[mine] -= np.nanmedian(scaled[mine])
+    return first_largest(np.abs(scaled))
 
 
 def _period(times: Sequence[Any], at: int) -> tuple[str, str]:
@@ -269,7 +275,7 @@ def _period(times: Sequence[Any], at: int) -> tuple[str, str]:
         days = [dt.date.fromisoformat(str(when)[:10]) for when in times]
     except ValueError:
         return "period", "one period"
-    days_apart = float(np.median(np.diff(sorted(day.toordinal() for day in days))))
+    days_apart = float(np.median(np.diff(sorted({day.toordinal() for day in days}))))
     one = next((p.one for p in PERIODS.values() if p.days <= days_apart < _LONGEST * p.days), "period")
     return one, f"the {one} of {days[at]:%Y-%m-%d}"
 

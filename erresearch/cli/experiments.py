@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -57,7 +57,14 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
         head = set(pd.read_csv(one, nrows=0, encoding="utf-8-sig", encoding_errors="replace").columns)
         if "period" in head and head & {"entity", outcome}:
             rows = pd.read_csv(one, encoding="utf-8-sig", encoding_errors="replace", parse_dates=["period"])
-            return SimpleNamespace(rows=rows, tz=_zone_beside(one, tz))
+            zone = _told_beside(one, "zone", tz, "--tz")
+            if not zone:
+                say(
+                    f"{plain(one.name)} does not say in which zone its days were counted: say --tz Area/City, so that"
+                    " rows of another clock are refused later."
+                )
+            money = _told_beside(one, "currency", currency and currency.upper(), "--currency")
+            return SimpleNamespace(rows=rows, tz=zone, currency=money)
     from erresearch.audits import read_files
     from erresearch.panel.activity import days_of_sales, sells
     from erresearch.panel.build import build_panel
@@ -88,18 +95,19 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
     return panel if posts is not None else replace(panel, rows=panel.rows.drop(columns=["posts"]))
 
 
-def _zone_beside(table: Path, tz: str | None) -> str:
-    """The zone in which a ready table counts its days: what the file beside it says, else what the caller does."""
+def _told_beside(table: Path, name: Literal["zone", "currency"], asked: str | None, option: str) -> str:
+    """Zone or currency of a ready table: what the file beside it says, else what the caller does."""
     from erresearch.exports.mapping import Settings, mapping_path, read_mapping
 
     beside = mapping_path(table)
-    stated = read_mapping(beside, Settings())[0].zone if beside.is_file() else ""
-    if stated and tz and tz != stated:
+    stated = (getattr(read_mapping(beside, Settings())[0], name) or "") if beside.is_file() else ""
+    if stated and asked and asked != stated:
+        counted = "counts its days in another zone" if name == "zone" else "holds amounts in another currency"
         raise DesignError(
-            f"{table.name} counts its days in another zone than was asked for",
-            got=tz, allowed=stated, fix=f"leave --tz out, or run the audit again with --tz {tz}",
+            f"{table.name} {counted} than was asked for",
+            got=asked, allowed=stated, fix=f"leave {option} out, or run the audit again with {option} {asked}",
         )  # fmt: skip
-    return stated or tz or ""
+    return stated or asked or ""
 
 
 #: Options that `plan` and `judge` share: how the files become a panel.
@@ -155,7 +163,7 @@ def plan_pauses(
     asked = wishes()
     asked["block"] = Blocks(asked.get("block"), asked.pop("group", 2), asked.pop("washout", 0))
     plan = plan_experiment(_panel(files, asked["outcome"], tz, freq, currency), **asked)
-    plan = replace(plan, currency=currency or plan.currency, zone=plan.zone or tz or "")
+    plan = replace(plan, currency=plan.currency or (currency or "").upper(), zone=plan.zone or tz or "")
     written = write_plan(plan, out, inputs=files)
     card(plan.parts[0][1], plan.parts[1:])
     say(f"\n{plan.table.folded(80)}\n")

@@ -109,6 +109,12 @@ class PauseDesign:
         return self.lags[1]
 
     @property
+    def longer(self) -> tuple[int, int]:
+        """Lags of a response twice as long as the one that is declared."""
+        first, last = self.lags
+        return first, 2 * last + 1 - first
+
+    @property
     def canonical(self) -> str:
         """All fields as text that stays the same whatever the class is called: what seed and digest rest on."""
         return "\n".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))

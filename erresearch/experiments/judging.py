@@ -244,11 +244,15 @@ def judge_experiment(
     >>> judgement.word
     'supported'
     """
-    if (zone := getattr(panel, "tz", "")) and plan.zone and zone != plan.zone:
-        raise DataError(
-            "the rows count their days in another zone than the plan", got=zone, allowed=plan.zone,
-            fix=f"build the panel with tz={plan.zone!r}, or leave --tz out",
-        )  # fmt: skip
+    for name, planned, counted, option in (
+        ("tz", plan.zone, "count their days in another zone", "--tz"),
+        ("currency", plan.currency, "hold amounts in another currency", "--currency"),
+    ):
+        if (own := getattr(panel, name, "")) and planned and own != planned:
+            raise DataError(
+                f"the rows {counted} than the plan", got=own, allowed=planned,
+                fix=f"build the panel with {name}={planned!r}, or leave {option} out",
+            )  # fmt: skip
     rows = read_series(panel, outcome=plan.outcome)
     shops = _same_shops(plan, rows)
     periods = _periods(plan, shops, looking_early, ended)

@@ -12,6 +12,7 @@ import numpy as np
 
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.experiments.designs import (
+    BELIEVABLE,
     DESIGNS,
     FEWEST,
     Blocks,
@@ -171,9 +172,7 @@ class _Asked:
     start: str | None = None
 
 
-def _planned(
-    history: Any, asked: _Asked, way: Callable[[PauseDesign, tuple[Model, ...], float, int], Power]
-) -> PausePlan:
+def _planned(history: Any, asked: _Asked, way: Callable[..., Power]) -> PausePlan:
     delta, weeks = asked.delta, asked.weeks
     if not (isinstance(delta, Real) and 0 < delta < 1):
         raise DesignError("`delta` must be a share between 0 and 1", got=repr(delta), fix="use 0.05 for 5 %")
@@ -218,6 +217,9 @@ def _planned(
     if known is None and weeks is None and chosen.groups != rows[-1].groups:
         reasons.append("Shorter plans would miss the smallest effect of interest more than once in five.")
     complete = shaped(chosen.weeks)
+    if kind == "time":
+        late = way(complete, noises, delta, seed_of(shops, complete), truth=complete.longer)
+        reasons.append(_if_longer(complete, late))
     return PausePlan(
         design=complete,
         schedule=_schedule(complete, shops, asked.start),
@@ -369,6 +371,15 @@ def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
     else:
         reasons.append(f"The past does not tell how long posting works: {_span(usual, every)} are taken.")
     return window
+
+
+def _if_longer(design: PauseDesign, late: Power) -> str:
+    """What the plan finds if its lags are too short: only who plans can know, the past does not tell."""
+    found = "no effect of a believable size" if late.detectable > BELIEVABLE else share_lost(late.detectable)
+    return (
+        f"If posting works twice as long, {_span(design.longer, design.every)} later, the same plan finds {found} four"
+        f" times in five: where you expect that, declare such lags (lags=, --lags {design.longer[0]} {design.longer[1]})."
+    )
 
 
 def _span(window: tuple[int, int], every: Freq) -> str:

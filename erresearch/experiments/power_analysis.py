@@ -43,7 +43,14 @@ from erresearch.schema.vocabulary import PERIODS
 COURSES, TRUTHS, AGAIN = 40, 10, 199
 
 
-def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed: int) -> Power:
+def foreseen(
+    design: PauseDesign,
+    noises: tuple[Model, ...],
+    delta: float,
+    seed: int,
+    *,
+    truth: tuple[int, int] | None = None,
+) -> Power:
     """Lay placebo plans over the past and add effects to them.
 
     Ten of the plans that could have been drawn meet forty courses of the noise each. A course draws periods of the past
@@ -60,6 +67,8 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
         Smallest effect of interest.
     seed : int
         For noise and plans.
+    truth : tuple of int, optional
+        Lags at which posting really works, where they are not those that the design declares.
 
     Returns
     -------
@@ -86,7 +95,7 @@ def foreseen(design: PauseDesign, noises: tuple[Model, ...], delta: float, seed:
         _placebo_window(window, noise, places, rng)
         for window, noise in zip(_empty_windows(noises, design), noises, strict=True)
     )
-    really = _built_up(design, noises, z)
+    really = _built_up(design, noises, z if truth is None else exposure(plans, truth))
     effects = np.r_[
         0.0, delta, np.linspace(0.25, 8, 32) / np.sqrt(np.mean(strength(windows, z, really) ** 2))
     ]
@@ -222,7 +231,7 @@ def wrong_blocks(plan: PausePlan) -> Table:
     ('block of days', 'works to day 3', 'works to day 7')
     """
     design, noises = plan.design, noises_of(plan.history)
-    lags = {last: (first, last) for first, last in (*WINDOWS[design.every], design.lags)}
+    lags = {last: (first, last) for first, last in (*WINDOWS[design.every], design.lags, design.longer)}
     rows: list[list[str | float]] = []
     for block, _ in plan.blocks:
         groups = max(design.length // (2 * block), fewest_groups(2, len(noises)))
