@@ -3,9 +3,10 @@
     python tools/experiments_calibration.py [--draws 200] [--table data/experiments_calibration.csv]
 
 Shops are simulated by week (history of 104 weeks, posting stopped by the plan cuts engagement to a fifth, an elasticity
-works in the next week, or spread over the next two or four), in pairs of such shops, in several of them that have a draw of their own each, and by day (a year of history,
-:func:`erresearch.worlds.simulate_shop`). "planned" cells take lags and block as the planner does from the shop's past;
-their block is 0. It may be stopped and started again: a cell that has as many tables is kept.
+works in the next week, or spread over the next two or four), in pairs of such shops, in several of them that have a draw
+of their own each, and by day (a year of history, :func:`erresearch.worlds.simulate_shop`). "planned" cells take lags and
+block as the planner does from the shop's past; their block is 0. It may be stopped and started again: a cell that has
+as many tables is kept.
 """
 
 from __future__ import annotations

@@ -256,7 +256,7 @@ def write_audit(
     }
     if found.panel is not None:
         texts["panel.csv"] = table_csv(found.panel.rows, digits=10)
-        # days without a clock do not tell where they begin, nor numbers their money: a plan from this folder reads it here
+        # neither days nor numbers tell their clock and money: a plan from this folder reads them here
         told = {"zone": found.panel.tz, "currency": found.panel.currency}
         texts["panel.csv.toml"] = toml_text({name: one for name, one in told.items() if one})
     if len(found.rates):

@@ -99,16 +99,16 @@ def foreseen(
     effects = np.r_[
         0.0, delta, np.linspace(0.25, 8, 32) / np.sqrt(np.mean(strength(windows, z, really) ** 2))
     ]
-    truths = rng.choice(len(plans), min(TRUTHS, len(plans)), replace=False)
+    real = rng.choice(len(plans), min(TRUTHS, len(plans)), replace=False)
     found: Array = np.zeros(len(effects))
-    for turn, truth in enumerate(truths):
+    for turn, plan in enumerate(real):
         own = slice(turn * COURSES, (turn + 1) * COURSES)
         laid = tuple(replace(window, residual=window.residual[:, own]) for window in windows)
-        order = np.r_[truth, np.delete(np.arange(len(plans)), truth)]
-        lots = draw_again(laid, z[order], False, really[truth])
+        order = np.r_[plan, np.delete(np.arange(len(plans)), plan)]
+        lots = draw_again(laid, z[order], False, really[plan])
         found += _share_found(lots, effects, complete=complete)
-    found /= len(truths)
-    return _power(design, len(noises), effects, found, COURSES * len(truths))
+    found /= len(real)
+    return _power(design, len(noises), effects, found, COURSES * len(real))
 
 
 def approximated(
