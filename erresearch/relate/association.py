@@ -226,7 +226,7 @@ def regress(
     -----
     Rows that come with an origin near the means keep about eleven digits. Where columns are nearly collinear, next to
     nothing is left unexplained, or the table is short, further passes refine the normal equations to the digits that
-    NIST certifies (:mod:`erresearch.relate.regressions`). Moments without rows cannot be refined. Other software
+    NIST certifies (:mod:`erresearch.relate.regressions`), where the rows are known and fit into memory. Other software
     multiplies by other small-sample factors; :func:`erresearch.relate.scores.crv1` and
     :func:`erresearch.relate.scores.crv3` state them.
 

@@ -3,7 +3,7 @@
 Normal equations square the condition number. Where that costs digits, one more pass gives XᵀE for the residuals E of
 the solution so far, and the correction (XᵀX)⁻¹XᵀE restores them, provided that E and the sums are more exact than the
 numbers themselves. Both are: products and sums carry their rounding errors along (error-free transformations), and
-the large part of every product is cut to a grid on which sums are exact, in whatever order an engine adds.
+the large part of every product is cut to a grid on which sums are exact, in whatever order rows come.
 
 References
 ----------
@@ -16,8 +16,8 @@ Computing*, 31(1), 189-224.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations_with_replacement
 from typing import Any
@@ -26,9 +26,10 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.group_keys import coded
-from erresearch.engine.lazy_rows import numbers
+from erresearch.engine.lazy_rows import ROWS_BYTES, numbers
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError
+from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import (
     Effect,
     Swept,
@@ -142,8 +143,9 @@ def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
     rss = float(total[-1, -1] - 2 * beta @ total[:-1, -1] + beta @ total[:-1, :-1] @ beta)
     tss, constant = float(about_means[-1, -1]), math.nan
     hard = values[0] < _REFINE_BELOW or rss < _EXPLAINED * tss or moments.rows <= _SHORT
-    # the means of accounts that were summed in groups are not known here
-    known = moments.source is not None and not (effects and moments.source.groups)
+    # the means of accounts that were summed in groups are not known here, nor rows that do not fit into memory
+    source, size = moments.source, 8 * moments.rows * (len(moments.columns) + 2)
+    known = source is not None and not (effects and source.groups) and size <= share_of_memory(ROWS_BYTES)
     if hard and known and "period" not in effects:
         beta, constant, rss = refine(moments, beta, bread, intercept=not effects)
     return _Solved(swept, beta, bread, rss, tss, about_means[:-1, :-1], constant)
@@ -183,11 +185,10 @@ def refine(
     beta = np.array(beta)
     first = 1 if intercept else 0
     origin = moments.origin[:-1]
-    held = _Held(moments) if moments.source is not None and moments.source.small else None
+    rows = _Held.of(moments)
     constant = _at_zero(beta, moments.origin) if intercept else math.nan
     before, rss = math.inf, 0.0
     for _ in range(_STEPS):
-        rows = held or _Staged(moments)
         gradient, rss = _residual_products(rows, moments, beta[first:], constant, intercept=intercept)
         step = bread @ gradient
         better = beta + step
@@ -240,117 +241,79 @@ def _sum_error(a: Any, b: Any, total: Any) -> Any:
     return (a - (total - back)) + (b - back)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """Complete rows in memory: each step is worked out once, with numbers."""
+
+    columns: list[np.ndarray]  # the regressors and the outcome, about zero
+    weighted: list[np.ndarray]  # weight times each regressor about the origin, and the weight
+    place: np.ndarray  # of each row's account
+
+    @classmethod
+    def of(cls, moments: Moments) -> _Held:
+        """Bring the rows here."""
+        source = moments.need_rows()
+        # by their places and without their names, any of which may be a pattern to Polars
+        every = [column.alias("") for column in source.collect(moments.columns).get_columns()]
+        columns = [numbers(column) for column in every[: len(moments.columns)]]
+        weight = np.ones(len(every[0])) if source.weight is None else numbers(every[-1])
+        about = zip(columns[:-1], moments.origin[:-1], strict=True)
+        account = None if source.account is None else every[len(moments.columns)]
+        weighted = [*(weight * (value - origin) for value, origin in about), weight]
+        return cls(columns, weighted, coded(account, len(weight))[1])
+
+    def summed(self, values: np.ndarray) -> np.ndarray:
+        """Sum values by account."""
+        return np.bincount(self.place, values)
+
+
 def _residual_products(
-    rows: _Staged | _Held, moments: Moments, slopes: np.ndarray, constant: float, *, intercept: bool
+    rows: _Held, moments: Moments, slopes: np.ndarray, constant: float, *, intercept: bool
 ) -> tuple[np.ndarray, float]:
     """XᵀE and EᵀE for E = y − constant − xβ, X about the origin (or about account means)."""
     if not intercept:
         constant = _at_zero(np.append(0.0, slopes), moments.origin)
     e, rest = _residual(rows, slopes, constant, centred=not intercept)
-    half = rows.stage(f=_half(e))["f"]
-    weighted = rows.stage(**{f"z{j}": value for j, value in enumerate(rows.weighted)})
+    half = _half(e)
     *squares, outcome = np.einsum("gii->i", moments.grams())
-    sums = {"ee": rows.weighted[-1] * e * e}
-    for j, (z, square) in enumerate(zip(weighted.values(), [*squares, moments.weight.sum()], strict=True)):
+    large, small = [], []
+    for z, square in zip(rows.weighted, [*squares, moments.weight.sum()], strict=True):
         # Σ|z·e| stays below this power of two: what lies on its grid adds up without rounding, in any order
         grid = 1.5 * 2.0 ** math.ceil(math.log2(4 * math.sqrt(max(square * outcome, 1e-300))))
         product = z * e
-        large = (product + grid) - grid
-        sums |= {f"a{j}": large, f"b{j}": (product - large) + _lost(z, _half(z), e, half, product) + z * rest}
-    found = rows.by_account(sums)
+        top = (product + grid) - grid
+        large.append(rows.summed(top))
+        small.append(rows.summed((product - top) + _lost(z, _half(z), e, half, product) + z * rest))
+    squared = rows.summed(rows.weighted[-1] * e * e)
     if intercept:
-        total = [math.fsum([*found[f"a{j}"], *found[f"b{j}"]]) for j in range(len(weighted))]
-        return np.array([total[-1], *total[:-1]]), float(found["ee"].sum())
-    own = np.column_stack([found[f"a{j}"] + found[f"b{j}"] for j in range(len(weighted))])
+        total = [math.fsum([*most, *more]) for most, more in zip(large, small, strict=True)]
+        return np.array([total[-1], *total[:-1]]), float(squared.sum())
+    own = np.column_stack(large) + np.column_stack(small)
     means = own[:, -1] / moments.weight
-    return (own[:, :-1] - moments.sums[:, :-1] * means[:, None]).sum(axis=0), float(
-        np.sum(found["ee"] - own[:, -1] * means)
-    )
+    gradient = (own[:, :-1] - moments.sums[:, :-1] * means[:, None]).sum(axis=0)
+    return gradient, float(np.sum(squared - own[:, -1] * means))
 
 
 def _residual(
-    rows: _Staged | _Held, slopes: np.ndarray, constant: float, *, centred: bool
-) -> tuple[Any, Any]:
+    rows: _Held, slopes: np.ndarray, constant: float, *, centred: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """The residual as a head and a tail; `centred` takes a number near its account's mean off each."""
     *xs, y = rows.columns
-    # p and q: products with what rounding took from them; then a running sum of −p after y − constant
-    halves = rows.stage(s=y - constant, **{f"h{j}": _half(x) for j, x in enumerate(xs)})
-    products: dict[str, Any] = {}
-    for j, (x, slope) in enumerate(zip(xs, map(float, slopes), strict=True)):
-        lost = _lost(x, halves[f"h{j}"], slope, _half(slope), x * slope)
-        products |= {f"p{j}": x * slope, f"q{j}": lost}
-    products = rows.stage(**products)
-    last = halves["s"]
+    last = y - constant
     tail = _sum_error(y, -constant, last)
-    for j in range(len(xs)):
-        product = products[f"p{j}"]
-        after = rows.stage(**{f"s{j}": last - product})[f"s{j}"]
-        tail = tail + (_sum_error(last, 0 - product, after) - products[f"q{j}"])
+    for x, slope in zip(xs, map(float, slopes), strict=True):
+        product = x * slope
+        lost = _lost(x, _half(x), slope, _half(slope), product)
+        after = last - product
+        tail = tail + (_sum_error(last, 0 - product, after) - lost)
         last = after
     if centred:
-        mean = rows.stage(m=rows.mean(last))["m"]
-        after = rows.stage(n=last - mean)["n"]
+        mean = (rows.summed(last) / np.bincount(rows.place))[rows.place]
+        after = last - mean
         tail = tail + _sum_error(last, 0 - mean, after)
         last = after
-    tail = rows.stage(t=tail)["t"]
-    head = rows.stage(e=last + tail)["e"]
-    return head, rows.stage(d=tail - (head - last))["d"]
-
-
-class _Staged:
-    """Rows where they are: values are expressions, and a stage is worked out by their engine and named."""
-
-    def __init__(self, moments: Moments) -> None:
-        source = moments.need_rows()
-        self._source, self._rows, self._tag = source, source.complete(), "r"
-        while any(name.startswith(self._tag) for name in self._rows.collect_schema().names()):
-            self._tag += "_"
-        self.columns: list[Any] = [source.col(name) for name in moments.columns]
-        self.weighted: list[Any] = [
-            *(source.w() * source.z(name) for name in moments.columns[:-1]),
-            source.w(),
-        ]
-
-    def stage(self, **values: Any) -> dict[str, Any]:
-        """Work values out once; none of their names is one of a column."""
-        self._rows = self._rows.with_columns(**{self._tag + name: value for name, value in values.items()})
-        return {name: nw.col(self._tag + name) for name in values}
-
-    def mean(self, value: Any) -> Any:
-        """Mean of each row's account."""
-        return value.mean() if self._source.account is None else value.mean().over(self._source.account)
-
-    def by_account(self, values: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Sums of values by account."""
-        sums = [value.sum().alias(name) for name, value in values.items()]
-        return replace(self._source, frame=self._rows).by_account(sums)[1]
-
-
-class _Held:
-    """The same for few rows, as arrays: an engine takes longer to be told than to add them up."""
-
-    def __init__(self, moments: Moments) -> None:
-        source = moments.need_rows()
-        # by their places and without their names, any of which may be a pattern to Polars
-        every = [column.alias("") for column in source.collect(moments.columns).get_columns()]
-        self.columns: list[Any] = [numbers(column) for column in every[: len(moments.columns)]]
-        weight = np.ones(len(every[0])) if source.weight is None else numbers(every[-1])
-        about = zip(self.columns[:-1], moments.origin[:-1], strict=True)
-        self.weighted: list[Any] = [*(weight * (value - origin) for value, origin in about), weight]
-        account = None if source.account is None else every[len(moments.columns)]
-        _, self._place = coded(account, len(every[0]))
-
-    def stage(self, **values: Any) -> dict[str, Any]:
-        """They are worked out already."""
-        return values
-
-    def mean(self, value: Any) -> Any:
-        """Mean of each row's account."""
-        return (np.bincount(self._place, value) / np.bincount(self._place))[self._place]
-
-    def by_account(self, values: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Sums of values by account."""
-        return {name: np.bincount(self._place, value) for name, value in values.items()}
+    head = last + tail
+    return head, tail - (head - last)
 
 
 def logit(
