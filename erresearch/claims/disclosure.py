@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -25,28 +24,26 @@ _STILL, _SAME, _DEGREE = 1e-12, 1e-9, 5
 #: few, and that are looked at.
 _VALUES, _REPEATS, _SEARCHED, _SOLUTIONS, _LOOKED = 60, 3, 10**12, 10, 20_000
 #: What is wrong with a group by each rule, and what is allowed.
-_RULES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "constant": ("it is the same in every row", f"{_APART} rows or more apart from the commonest value"),
-        "rare": (
-            f"fewer than {_APART} rows differ from the commonest value",
-            f"{_APART} rows or more apart from the commonest value",
-        ),
-        "dominant": ("one row has more than half of the sum", "rows with less than half of the sum each"),
-        "outlier": (
-            "one row has more than 80 % of the squares about the mean",
-            "rows with less than 80 % of the squares each",
-        ),
-        "merged": (
-            f"fewer than {LEAST_ROWS} rows of merged accounts have a neighbour of their own account",
-            f"none, or {LEAST_ROWS} or more",
-        ),
-        "follows": (
-            "its few values follow from their sum and squares",
-            f"values that {_APART} rows or more share, or more rows in each group",
-        ),
-    }
-)
+_RULES: Final[Mapping[str, tuple[str, str]]] = {
+    "constant": ("it is the same in every row", f"{_APART} rows or more apart from the commonest value"),
+    "rare": (
+        f"fewer than {_APART} rows differ from the commonest value",
+        f"{_APART} rows or more apart from the commonest value",
+    ),
+    "dominant": ("one row has more than half of the sum", "rows with less than half of the sum each"),
+    "outlier": (
+        "one row has more than 80 % of the squares about the mean",
+        "rows with less than 80 % of the squares each",
+    ),
+    "merged": (
+        f"fewer than {LEAST_ROWS} rows of merged accounts have a neighbour of their own account",
+        f"none, or {LEAST_ROWS} or more",
+    ),
+    "follows": (
+        "its few values follow from their sum and squares",
+        f"values that {_APART} rows or more share, or more rows in each group",
+    ),
+}
 
 
 def strata(rows: int, *, salt: str, least: int = 20) -> np.ndarray:

@@ -10,7 +10,6 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal
 
 from erresearch.errors import DataError, UnknownNameError
@@ -365,20 +364,18 @@ class TierOptions(Options):
 
 
 #: The options of each procedure that ``claims.toml`` may name.
-OPTIONS: Final[Mapping[str, type[Options]]] = MappingProxyType(
-    {
-        "precedence": PrecedenceOptions,
-        "slope": SlopeOptions,
-        "decay": DecayOptions,
-        "prediction": PredictionOptions,
-        "long run": LongRunOptions,
-        "mix": MixOptions,
-        "distance": DistanceOptions,
-        "groups": GroupOptions,
-        "threshold": ThresholdOptions,
-        "tiers": TierOptions,
-    }
-)
+OPTIONS: Final[Mapping[str, type[Options]]] = {
+    "precedence": PrecedenceOptions,
+    "slope": SlopeOptions,
+    "decay": DecayOptions,
+    "prediction": PredictionOptions,
+    "long run": LongRunOptions,
+    "mix": MixOptions,
+    "distance": DistanceOptions,
+    "groups": GroupOptions,
+    "threshold": ThresholdOptions,
+    "tiers": TierOptions,
+}
 
 
 def read_options(

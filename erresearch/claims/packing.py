@@ -322,12 +322,10 @@ _SUMS: Final[Mapping[str, Callable[[Variables[Any]], Moments]]] = MappingProxyTy
     {"groups": group_moments, "threshold": threshold_moments}
 )
 #: Data sets that a board's data set is made from, and who makes it.
-_JOINED: Final[Mapping[str, tuple[tuple[str, ...], Callable[[], Any]]]] = MappingProxyType(
-    {
-        "fandango": (("csm-movies", "fandango"), join_films),
-        "best-of-web-python": (("best-of-ml-python", "best-of-web-python"), unshared_projects),
-    }
-)
+_JOINED: Final[Mapping[str, tuple[tuple[str, ...], Callable[[], Any]]]] = {
+    "fandango": (("csm-movies", "fandango"), join_films),
+    "best-of-web-python": (("best-of-ml-python", "best-of-web-python"), unshared_projects),
+}
 
 
 def here(name: str) -> bool:

@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from erresearch.claims.options import Options, read_options, roles_in, without_role
@@ -16,7 +15,7 @@ from erresearch.datasets.entries import dataset_card
 from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError, said_by
 from erresearch.io.files import UnfitError, from_toml, read_value, registry, resource
 from erresearch.results import Printed, escape
-from erresearch.results.verdicts import LEVELS, Certainty
+from erresearch.results.verdicts import LEVELS, Certainty, Level
 from erresearch.schema.vocabulary import PERIODS, Freq
 from erresearch.worlds.simulation import CASES
 from erresearch.worlds.truths import WORLDS
@@ -409,19 +408,38 @@ _RANDOMISED, _AGREE = "randomised", "independent-designs-agree"
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """What a design gives, or what is open takes, and how it is said.
+
+    Parameters
+    ----------
+    points : int
+        How many.
+    text : str
+        The reason, for people.
+    """
+
+    points: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Points:
     """The table of points.
 
     Parameters
     ----------
-    start, change : mapping of str to (int, str)
-        Points and text of each design, and of what is open.
+    levels : tuple of str
+        From the least sure to the surest.
+    start, change : mapping of str to Point
+        Of each design, and of what is open.
     ceiling, agreeing : int
         Most points of one observational data set, alone and where independent designs agree.
     """
 
-    start: Mapping[str, tuple[int, str]]
-    change: Mapping[str, tuple[int, str]]
+    levels: tuple[Level, ...]
+    start: Mapping[str, Point]
+    change: Mapping[str, Point]
     ceiling: int
     agreeing: int
 
@@ -430,34 +448,13 @@ class Points:
 def read_points() -> Points:
     """Read ``certainty.toml``.
 
-    Raises
-    ------
-    DataError
-        If the table has other levels, or an entry without points and text.
-
     Examples
     --------
-    >>> read_points().start["ordered"][0]
+    >>> read_points().start["ordered"].points
     2
     """
-    return _points(registry("certainty.toml"))
-
-
-def _points(table: Mapping[str, Any]) -> Points:
-    if tuple(table.get("levels", ())) != LEVELS:
-        raise DataError(
-            "certainty.toml has other levels", got=repr(table.get("levels")), allowed=", ".join(LEVELS)
-        )
-    parts = {}
-    for part in ("start", "change"):
-        wrong = [name for name, entry in table.get(part, {}).items() if set(entry) != {"points", "text"}]
-        if wrong:
-            raise DataError(
-                f"the entry {wrong[0]!r} of certainty.toml is not whole", allowed="points and text"
-            )
-        found = {name: (int(entry["points"]), str(entry["text"])) for name, entry in table[part].items()}
-        parts[part] = MappingProxyType(found)
-    return Points(parts["start"], parts["change"], int(table["ceiling"]), int(table["agreeing"]))
+    points: Points = read_value(Points, registry("certainty.toml"))
+    return points
 
 
 def grade(design: str, open_points: Iterable[str] = ()) -> Certainty:
@@ -499,9 +496,9 @@ def grade(design: str, open_points: Iterable[str] = ()) -> Certainty:
     if unknown:
         raise UnknownNameError.of("point of certainty", unknown[0], table.change)
     named = [name for name in table.change if name in asked]
-    total = table.start[design][0] + sum(table.change[name][0] for name in named)
+    total = table.start[design].points + sum(table.change[name].points for name in named)
     most = len(LEVELS) if design == _RANDOMISED else table.agreeing if _AGREE in asked else table.ceiling
-    reasons = (table.start[design][1], *(table.change[name][1] for name in named))
+    reasons = (table.start[design].text, *(table.change[name].text for name in named))
     return Certainty(LEVELS[max(1, min(total, most)) - 1], total, (design, *named), reasons)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import ClassVar, Final, Literal
 
 import numpy as np
@@ -331,14 +330,12 @@ class Adversary(Printed):
 
 
 Data = Literal["as-it-is", "another-year", "as-weeks", "without-events"]
-_DATA: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "as-it-is": "these days",
-        "another-year": "with another year like it",
-        "as-weeks": "the same as weeks",
-        "without-events": "without the declared events",
-    }
-)
+_DATA: Final[Mapping[str, str]] = {
+    "as-it-is": "these days",
+    "another-year": "with another year like it",
+    "as-weeks": "the same as weeks",
+    "without-events": "without the declared events",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Final, Literal
 
-from erresearch.errors import DataError, GuardError, UnknownNameError
-from erresearch.io.files import frozen, registry
+from erresearch.errors import GuardError, UnknownNameError
+from erresearch.io.files import read_value, registry
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 
 _DONE: Final = re.compile(
@@ -152,6 +153,7 @@ class Leak:
         return named and (not self.against or any(says(other, name) for name in self.against))
 
 
+@cache
 def read_leaks() -> tuple[Leak, ...]:
     """Read the registry ``leaks.toml``.
 
@@ -160,27 +162,12 @@ def read_leaks() -> tuple[Leak, ...]:
     tuple of Leak
         In the file's order.
 
-    Raises
-    ------
-    DataError
-        If an entry lacks a field or has a wrong one.
-
     Examples
     --------
     >>> [leak.side for leak in read_leaks()][:2]
     ['predictor', 'outcome']
     """
-    leaks = []
-    for entry in registry("leaks.toml")["leak"]:
-        wanted = {each.name for each in fields(Leak)}
-        if set(entry) != wanted or entry["side"] not in ("outcome", "predictor"):
-            raise DataError(
-                "an entry of leaks.toml is not complete",
-                got=", ".join(sorted(entry)),
-                allowed=f"{', '.join(sorted(wanted))}; side = outcome or predictor",
-            )
-        leaks.append(Leak(**frozen(entry)))
-    return tuple(leaks)
+    return tuple(read_value(Leak, entry) for entry in registry("leaks.toml")["leak"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any, Final
 
 import narwhals.stable.v2 as nw
@@ -316,20 +315,18 @@ def _slopes(tiers: Tiers, rows: np.ndarray, noise: float) -> dict[str, Estimate]
 
 
 #: Every procedure that ``claims.toml`` may name.
-PROCEDURES: Final[Mapping[str, Callable[[Variables[Any]], Evidence]]] = MappingProxyType(
-    {
-        "precedence": judge_precedence,
-        "slope": judge_slope,
-        "decay": judge_decay,
-        "prediction": judge_prediction,
-        "long run": judge_long_run,
-        "mix": judge_mix,
-        "distance": judge_distance,
-        "groups": judge_groups,
-        "threshold": judge_threshold,
-        "tiers": judge_tiers,
-    }
-)
+PROCEDURES: Final[Mapping[str, Callable[[Variables[Any]], Evidence]]] = {
+    "precedence": judge_precedence,
+    "slope": judge_slope,
+    "decay": judge_decay,
+    "prediction": judge_prediction,
+    "long run": judge_long_run,
+    "mix": judge_mix,
+    "distance": judge_distance,
+    "groups": judge_groups,
+    "threshold": judge_threshold,
+    "tiers": judge_tiers,
+}
 
 
 # -------------------------------------------------------------------------------------- what stands beside
@@ -492,17 +489,15 @@ def _of_threshold(cast: Variables[Any]) -> list[_Look]:
     return [_Look(cast.column("x"), y, np.log1p(count))]
 
 
-_PAIRS: Final[Mapping[str, Callable[[Variables[Any]], list[_Look]]]] = MappingProxyType(
-    {
-        "slope": _of_slope,
-        "mix": _of_mix,
-        "groups": _of_groups,
-        "distance": _of_distance,
-        "decay": _of_decay,
-        "tiers": _of_tiers,
-        "threshold": _of_threshold,
-    }
-)
+_PAIRS: Final[Mapping[str, Callable[[Variables[Any]], list[_Look]]]] = {
+    "slope": _of_slope,
+    "mix": _of_mix,
+    "groups": _of_groups,
+    "distance": _of_distance,
+    "decay": _of_decay,
+    "tiers": _of_tiers,
+    "threshold": _of_threshold,
+}
 
 
 def look_beside(procedure: str, cast: Variables[Any]) -> tuple[Doubt, ...]:
