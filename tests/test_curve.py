@@ -140,10 +140,10 @@ def test_a_curve_of_one_model_is_the_restricted_wild_bootstrap():
     for effects in EFFECTS:
         curve = specification_curve(m, "y", "x", minimal=["m", *CONTROLS], controls=[], effects=[effects])
         columns = m[["x", "m", *CONTROLS, "y"]]
-        solved = solve(columns, effects)
+        solved = solve(columns, effects).model
         one = np.zeros(len(solved.beta))
         one[1 if not effects else 0] = 1.0
-        alone = wild_bootstrap(solved.scores(columns.rows), one, draws=500, rng=0).pvalue()
+        alone = wild_bootstrap(solved, one, draws=500, rng=0).pvalue()
         assert curve.pvalues["median t"] == pytest.approx(alone, abs=1e-12)
         assert curve.pvalues["mean signed t"] == pytest.approx(alone, abs=1e-12)
         assert 0.002 < alone < 1

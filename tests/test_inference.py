@@ -62,7 +62,7 @@ def dummies(table: pd.DataFrame, effects: tuple[str, ...], on: tuple[str, ...] =
 def fitted(table: pd.DataFrame, effects: tuple[str, ...], on: tuple[str, ...] = ("x", "z")) -> Scores:
     period = "week" if "period" in effects else None
     moments = Moments.from_frame(table, [*on, "y"], by="account", period=period)
-    return solve(moments, effects).scores(moments.rows)
+    return solve(moments, effects).model
 
 
 def position(effects: tuple[str, ...], name: str) -> int:

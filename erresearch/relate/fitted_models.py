@@ -17,7 +17,7 @@ import numpy as np
 
 from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError
-from erresearch.relate.bootstrap import enough_draws, wild_bootstrap, wild_bootstraps
+from erresearch.relate.bootstrap import WildBootstrap, enough_draws, wild_bootstrap, wild_bootstraps
 from erresearch.relate.scores import FEW_CLUSTERS, Scores, crv1, crv3, effective_clusters, without_constant
 from erresearch.results import Estimate, Fit, IntervalKind, StudentT
 from erresearch.results.rounding import grouped
@@ -92,35 +92,51 @@ def check_covariance(cov: str, *, clustered: bool) -> None:
         raise DesignError(f"cov={cov!r} does not go with {kind}", allowed=", ".join(allowed))
 
 
+def over_accounts(
+    model: Scores, picks: np.ndarray, *, level: float, rng: int, cov: Covariance = "auto"
+) -> tuple[np.ndarray, list[float], list[WildBootstrap | None]]:
+    """How combinations of coefficients scatter over accounts.
+
+    Returns
+    -------
+    covariance : (m, m) ndarray
+        CRV3 of the combinations, or CRV1.
+    effective : list of float
+        Effective number of clusters of each.
+    drawn : list of WildBootstrap or None
+        The restricted wild bootstrap of each that rests on few clusters, all on the same draws.
+    """
+    effective = [effective_clusters(model, pick) for pick in picks]
+    covariance = picks @ crv1(model) @ picks.T if cov == "CRV1" else crv3(model, picks)
+    few = [cov == "wild" or (cov == "auto" and size < FEW_CLUSTERS) for size in effective]
+    draws = enough_draws(level)
+    drawn = iter(wild_bootstraps(model, picks[few], draws=draws, rng=rng) if any(few) else ())
+    return covariance, effective, [next(drawn) if one else None for one in few]
+
+
 def assemble(fitted: Fitted, moments: Moments, *, cov: Covariance, level: float, rng: int) -> Fit:
     """Give every coefficient its interval by the rule of the house, or by the covariance asked for."""
     model, few, by = fitted.model, math.nan, moments.by
     accounts = 0 if by is None else model.clusters
+    drawn: list[WildBootstrap | None] = [None] * len(fitted.names)
     if by is None:
         covariance, label = _row_covariance(fitted, moments, cov)
-        df, bootstrapped = float(fitted.df_resid), [False] * len(fitted.names)
+        df = float(fitted.df_resid)
     else:
-        sizes = [effective_clusters(model, a) for a in fitted.basis]
-        few, df = min(sizes), float(accounts - 1)
-        carried = fitted.basis @ crv1(model) @ fitted.basis.T if cov == "CRV1" else None
-        covariance = crv3(model, fitted.basis) if carried is None else carried
-        bootstrapped = [cov == "wild" or (cov == "auto" and size < FEW_CLUSTERS) for size in sizes]
+        covariance, effective, drawn = over_accounts(model, fitted.basis, level=level, rng=rng, cov=cov)
+        few, df = min(effective), float(accounts - 1)
         label = f"{'CRV1' if cov == 'CRV1' else 'CRV3'}, t({accounts - 1})"
-        if any(bootstrapped):
+        if any(drawn):
             label = f"{_BOOTSTRAP[fitted.family]} ({few:.1f} effective of {grouped(accounts, by)})"
     method = f"{fitted.words}, {label}"
     estimates = {}
-    draws = enough_draws(level)
-    drawn = iter(
-        wild_bootstraps(model, fitted.basis[bootstrapped], draws=draws, rng=rng) if any(bootstrapped) else ()
-    )
     for name, value, variance, boot in zip(
-        fitted.names, map(float, fitted.values), np.diag(covariance), bootstrapped, strict=True
+        fitted.names, map(float, fitted.values), np.diag(covariance), drawn, strict=True
     ):
         estimate = StudentT(value, _root(float(variance)), df).estimate(
             name, level, n_rows=model.n_rows, n_accounts=accounts, method=method, by=by or ""
         )
-        estimates[name] = estimate.about(replace(next(drawn), value=value)) if boot else estimate
+        estimates[name] = estimate if boot is None else estimate.about(replace(boot, value=value))
     scale = np.sqrt(np.diag(fitted.slopes))
     scaled = fitted.slopes / np.outer(scale, scale)
     eigenvalues, inflation = np.linalg.eigvalsh(scaled), np.diag(np.linalg.inv(scaled))
@@ -138,7 +154,7 @@ def assemble(fitted: Fitted, moments: Moments, *, cov: Covariance, level: float,
         dropped=moments.dropped,
         residual_variance=fitted.residual_variance,
         model=fitted,
-        interval_kind=IntervalKind.WILD_BOOTSTRAP if any(bootstrapped) else IntervalKind.STUDENT_T,
+        interval_kind=IntervalKind.WILD_BOOTSTRAP if any(drawn) else IntervalKind.STUDENT_T,
     )
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -18,15 +18,17 @@ from erresearch.engine.aggregation import Cells
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError
-from erresearch.relate.design import check_design, listed
+from erresearch.relate.design import check_design, check_rows, listed
 from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
-from erresearch.relate.scores import FEWEST_CLUSTERS, cosine_covariance
+from erresearch.relate.scores import cosine_covariance, few_accounts
 from erresearch.relate.time_series import SHORTEST
 from erresearch.results import PredictiveGain, StudentT
 from erresearch.results.estimates import check_level
 
 #: Rows that an account must have behind it before it is forecast.
 HISTORY = 8
+#: What to do where forecasts have too little behind them.
+_LONGER: Final = "bring longer series or ask for fewer lags or a shorter season"
 #: Share of the periods before the first forecast; most origins; most groups of accounts that are left out in turn.
 _FIRST, _ORIGINS, _FOLDS = 0.5, 200, 50
 
@@ -110,7 +112,8 @@ def forecast(
         if t >= start:
             if (t - start) % stride == 0:
                 grams = cross - _between(sums, count, fold)
-                _need(int(count.sum()), max(map(len, sides)) + int((count > 0).sum()))
+                parameters = max(map(len, sides)) + int((count > 0).sum())
+                check_rows(int(count.sum()), parameters, got="before the first forecast", fix=_LONGER)
                 betas = [_solve(grams, side, labels) for side in sides]
             known = count[whose] >= HISTORY
             off = (values - sums[whose] / np.maximum(count[whose], 1)[:, None])[known]
@@ -138,7 +141,7 @@ def _need_forecasts(periods: np.ndarray, start: int) -> None:
             "too few forecasts to compare",
             got=f"{len(periods)} forecasts",
             allowed=f"at least 3 periods after the first {start}, and {HISTORY} earlier rows of an account",
-            fix="bring longer series or ask for fewer lags or a shorter season",
+            fix=_LONGER,
         )
 
 
@@ -148,15 +151,6 @@ def _between(sums: np.ndarray, count: np.ndarray, fold: np.ndarray) -> np.ndarra
     scaled = sums / np.maximum(count, 1)[:, None]
     np.add.at(out, fold, scaled[:, :, None] * sums[:, None, :])
     return out
-
-
-def _need(rows: int, parameters: int) -> None:
-    if rows <= parameters:
-        raise DesignError(
-            f"{rows} rows before the first forecast cannot carry {parameters} parameters",
-            allowed=f"more than {parameters} rows",
-            fix="bring longer series or ask for fewer lags or a shorter season",
-        )
 
 
 def _solve(grams: np.ndarray, side: list[int], labels: list[str]) -> np.ndarray:
@@ -390,11 +384,9 @@ def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -
 
 
 def _cautions(accounts: int, periods: int) -> tuple[str, ...]:
-    if 1 < accounts < FEWEST_CLUSTERS:
-        return (f"{accounts} accounts: fewer than {FEWEST_CLUSTERS} allow no decisive word",)
     if accounts == 1 and periods < SHORTEST:
         return (f"{periods} forecasts of one entity: fewer than {SHORTEST} allow no decisive word",)
-    return ()
+    return few_accounts(accounts)
 
 
 def _naive(

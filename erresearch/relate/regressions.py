@@ -32,7 +32,6 @@ from erresearch.errors import DataError, DesignError
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import (
     Effect,
-    Swept,
     centred,
     check_design,
     check_regressors,
@@ -59,7 +58,6 @@ from erresearch.relate.fitted_models import (
     not_converged,
     unpack,
 )
-from erresearch.relate.scores import Scores
 from erresearch.results import Fit
 from erresearch.results.estimates import check_level
 
@@ -69,23 +67,6 @@ from erresearch.results.estimates import check_level
 _REFINE_BELOW, _EXPLAINED, _SHORT = 1e-4, 1e-8, 1_000
 #: Stands for "no such row" in a maximum or minimum.
 _BEYOND_ANY = 1e300
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Solved:
-    """The normal equations, solved."""
-
-    swept: Swept
-    beta: np.ndarray
-    bread: np.ndarray
-    rss: float
-    tss: float
-    slopes: np.ndarray  # cross-products of the regressors without the constant
-    constant: float  # intercept about zero, where it was refined
-
-    def scores(self, rows: int) -> Scores:
-        """What inference needs of the model (:mod:`erresearch.relate.scores`)."""
-        return self.swept.scores(self.beta, self.bread, rows)
 
 
 def least_squares(
@@ -105,50 +86,45 @@ def least_squares(
     within = None if timed else "account" in effects
     moments = open_moments(data, [*on, outcome], by=by, period=period if timed else None, within=within)
     check_covariance(cov, clustered=moments.by is not None)
-    fitted = _fitted(moments, solve(moments, effects), effects)
-    return assemble(fitted, moments, cov=cov, level=level, rng=rng)
+    return assemble(solve(moments, effects), moments, cov=cov, level=level, rng=rng)
 
 
-def _fitted(moments: Moments, solved: _Solved, effects: tuple[Effect, ...]) -> Fitted:
-    """The solution carried back from the origin, on its way to a Fit."""
-    df_resid = moments.rows - len(solved.beta) - solved.swept.absorbed
-    basis = np.eye(len(solved.beta))
-    values = solved.beta
-    if not effects:
-        basis[0, 1:] = -moments.origin[:-1]
-        values = basis @ solved.beta
-        values[0] = values[0] + moments.origin[-1] if math.isnan(solved.constant) else solved.constant
-    named = [effect_word(moments.by) if effect == "account" else effect for effect in effects]
-    return Fitted(
-        names=solved.swept.names[:-1],
-        words=f"OLS with {' and '.join(named)} effects" if effects else "OLS",
-        family="gaussian",
-        model=solved.scores(moments.rows),
-        basis=basis,
-        values=values,
-        slopes=solved.slopes,
-        df_resid=df_resid,
-        r2=1 - solved.rss / solved.tss if solved.tss > 0 else math.nan,
-        residual_variance=max(solved.rss, 0.0) / df_resid,
-    )
-
-
-def solve(moments: Moments, effects: tuple[Effect, ...]) -> _Solved:
+def solve(moments: Moments, effects: tuple[Effect, ...]) -> Fitted:
     """Solve the normal equations of the last column on the others, refined by one more pass where it helps."""
     check_regressors(moments.columns[:-1])
     swept, about_means, scale = identified(moments, effects, got=left_out(moments.dropped))
     total = swept.grams.sum(axis=0)
-    values = np.linalg.eigvalsh(about_means[:-1, :-1] / np.outer(scale, scale))
+    slopes = about_means[:-1, :-1]
+    flattest = np.linalg.eigvalsh(slopes / np.outer(scale, scale))[0]
     beta, bread = normal_equations(total)
     rss = float(total[-1, -1] - 2 * beta @ total[:-1, -1] + beta @ total[:-1, :-1] @ beta)
     tss, constant = float(about_means[-1, -1]), math.nan
-    hard = values[0] < _REFINE_BELOW or rss < _EXPLAINED * tss or moments.rows <= _SHORT
+    hard = flattest < _REFINE_BELOW or rss < _EXPLAINED * tss or moments.rows <= _SHORT
     # the means of accounts that were summed in groups are not known here, nor rows that do not fit into memory
     source, size = moments.source, 8 * moments.rows * (len(moments.columns) + 2)
     known = source is not None and not (effects and source.groups) and size <= share_of_memory(ROWS_BYTES)
     if hard and known and "period" not in effects:
         beta, constant, rss = refine(moments, beta, bread, intercept=not effects)
-    return _Solved(swept, beta, bread, rss, tss, about_means[:-1, :-1], constant)
+    # back from the origin
+    basis, values = np.eye(len(beta)), beta
+    if not effects:
+        basis[0, 1:] = -moments.origin[:-1]
+        values = basis @ beta
+        values[0] = values[0] + moments.origin[-1] if math.isnan(constant) else constant
+    named = [effect_word(moments.by) if effect == "account" else effect for effect in effects]
+    df_resid = moments.rows - len(beta) - swept.absorbed
+    return Fitted(
+        names=swept.names[:-1],
+        words=f"OLS with {' and '.join(named)} effects" if effects else "OLS",
+        family="gaussian",
+        model=swept.scores(beta, bread, moments.rows),
+        basis=basis,
+        values=values,
+        slopes=slopes,
+        df_resid=df_resid,
+        r2=1 - rss / tss if tss > 0 else math.nan,
+        residual_variance=max(rss, 0.0) / df_resid,
+    )
 
 
 #: 2^27 + 1 cuts a double into two halves whose products are exact.

@@ -100,6 +100,12 @@ class Scores:
         return len(self.scores)
 
 
+def few_accounts(accounts: int) -> tuple[str, ...]:
+    """Why several accounts allow no decisive word; empty where they do."""
+    few = 1 < accounts < FEWEST_CLUSTERS
+    return (f"{accounts} accounts: fewer than {FEWEST_CLUSTERS} allow no decisive word",) * few
+
+
 def need_several(model: Scores) -> int:
     """Number of accounts, refused below 2.
 

@@ -18,7 +18,6 @@ import numpy as np
 from erresearch.engine.aggregation import Cells
 from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError, ErresearchWarning, UnknownNameError
-from erresearch.relate.bootstrap import enough_draws, wild_bootstraps
 from erresearch.relate.design import (
     LAGGED_FIX,
     Swept,
@@ -31,6 +30,7 @@ from erresearch.relate.design import (
     sweep,
 )
 from erresearch.relate.distributed_lags import DAYS, SHORTEST
+from erresearch.relate.fitted_models import over_accounts
 from erresearch.relate.lags import (
     LaggedRows,
     LagSpecification,
@@ -38,7 +38,7 @@ from erresearch.relate.lags import (
     open_panel,
     refuse_repeated,
 )
-from erresearch.relate.scores import FEW_CLUSTERS, FEWEST_CLUSTERS, Scores, crv3, effective_clusters
+from erresearch.relate.scores import Scores, crv3, few_accounts
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Estimate, Precedence, Reliability, StudentT
 from erresearch.results.estimates import check_level
@@ -201,9 +201,7 @@ class PanelModels:
     @property
     def cautions(self) -> tuple[str, ...]:
         """Why no decisive word may be given."""
-        if self.n_accounts < FEWEST_CLUSTERS:
-            return (f"{self.n_accounts} accounts: fewer than {FEWEST_CLUSTERS} allow no decisive word",)
-        return ()
+        return few_accounts(self.n_accounts)
 
     def combinations(
         self, outcome: str, on: Sequence[str], weights: Mapping[str, Mapping[str, float]]
@@ -214,23 +212,18 @@ class PanelModels:
         """
         model, level = submodel(self.moments, self.swept, outcome, on), self.asked.level
         picks = np.array([[each.get(name, 0.0) for name in on] for each in weights.values()])
-        variances = np.diag(crv3(model, picks))
-        df = float(model.clusters - 1)
-        sizes = [effective_clusters(model, pick) for pick in picks]
-        few = np.array(sizes) < FEW_CLUSTERS
-        draws, rng = enough_draws(level), self.asked.seed
-        drawn = iter(wild_bootstraps(model, picks[few], draws=draws, rng=rng) if few.any() else ())
-        found = {}
-        for name, pick, variance, size in zip(weights, picks, variances, sizes, strict=True):
-            around = StudentT(float(pick @ model.beta), math.sqrt(max(float(variance), 0.0)), df)
-            how = f"CRV3, t({df:.0f})"
-            if size < FEW_CLUSTERS:
-                how = f"restricted wild cluster bootstrap ({size:.1f} effective of {model.clusters} accounts)"
-            method = f"{self.words}, {how}"
-            estimate = around.estimate(
+        covariance, effective, bootstraps = over_accounts(model, picks, level=level, rng=self.asked.seed)
+        found, df = {}, float(model.clusters - 1)
+        for name, pick, variance, size, drawn in zip(
+            weights, picks, np.diag(covariance), effective, bootstraps, strict=True
+        ):
+            how = f"restricted wild cluster bootstrap ({size:.1f} effective of {model.clusters} accounts)"
+            method = f"{self.words}, {f'CRV3, t({df:.0f})' if drawn is None else how}"
+            value, se = float(pick @ model.beta), math.sqrt(max(float(variance), 0.0))
+            estimate = StudentT(value, se, df).estimate(
                 name, level, n_rows=model.n_rows, n_accounts=model.clusters, method=method
             )
-            found[name] = estimate.about(next(drawn)) if size < FEW_CLUSTERS else estimate
+            found[name] = estimate if drawn is None else estimate.about(drawn)
         return found
 
     def halves(self, outcome: str, on: Sequence[str], column: str) -> tuple[Estimate, ...]:
