@@ -8,12 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
 
 from erresearch.errors import DataError
 from erresearch.exports.layouts import load_registry
 from erresearch.exports.privacy import first_shape, show_name, shown_columns
 from erresearch.io import pd, pl
+from erresearch.io.resources import in_threads
 from erresearch.results.rounding import escape
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ COUNTED_BACK = "counted back"
 _SHOWN = 3
 _TOLERATED = 0.05
 """Share of cells that cannot be used beyond which a column is refused."""
+_LARGE = 100_000
+"""Rows from which columns are handed over several at once."""
 _NAMES: Final[Mapping[Bucket, str]] = {
     "totals": "rows of totals",
     "error_rows": "rows in which the platform reports an error",
@@ -185,7 +190,42 @@ class Accounting:
         return pd.DataFrame([("rows in", self.rows_in), *self._parts(), *reasons], columns=["what", "rows"])
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class HeldRows:
+    """The rows of an export, handed over as pandas when somebody first asks for them.
+
+    Until then they are held as the reader made them, so that a panel takes them without a way there and back.
+    """
+
+    def __get__(self, export: Export | None, owner: type[Export]) -> pd.DataFrame:
+        """The rows as pandas."""
+        if export is None:
+            raise AttributeError("rows")  # so that they have no default
+        held = export.held()
+        if not isinstance(held, pd.DataFrame):
+            held = vars(export)["rows"] = _to_pandas(held)
+        return held
+
+    def __set__(self, export: Export, rows: pd.DataFrame | pl.DataFrame) -> None:
+        """Take the rows, once."""
+        vars(export)["rows"] = rows
+
+
+def _to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
+    """Hand over as pandas: text as text, numbers as float with missing as NaN, moments with their zone."""
+    text = pd.StringDtype("pyarrow", na_value=np.nan)
+
+    def converted(column: pl.Series) -> Any:
+        if column.dtype == pl.String:
+            return pd.array(column.to_arrow(), dtype=text)
+        if column.dtype == pl.Boolean and column.null_count():
+            return pd.array(column.to_list(), dtype="boolean")
+        return column.to_pandas()
+
+    columns = (in_threads if frame.height > _LARGE else map)(converted, frame.get_columns())
+    return pd.DataFrame(dict(zip(frame.columns, columns, strict=True)), copy=False)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Export:
     """A file read to canonical rows.
 
@@ -215,7 +255,7 @@ class Export:
         Day of the export where it is known.
     """
 
-    rows: pd.DataFrame
+    rows: HeldRows = HeldRows()  # noqa: RUF009 (it holds nothing itself)
     kind: Kind
     format: str
     guesses: tuple[Guess, ...]
@@ -227,13 +267,18 @@ class Export:
     dropped_columns: tuple[str, ...] = ()
     exported_at: dt.date | None = None
 
+    def held(self) -> pd.DataFrame | pl.DataFrame:
+        """The rows as they are held: as pandas once somebody has asked for them."""
+        rows: pd.DataFrame | pl.DataFrame = vars(self)["rows"]
+        return rows
+
     def __repr__(self) -> str:
         """Say what `str` says: no rows, and the same on every machine."""
         return str(self)
 
     def __str__(self) -> str:
         """What was read, in a few lines."""
-        head = f"{self.name}: {self.kind}, {self.format}, {len(self.rows):,} rows"
+        head = f"{self.name}: {self.kind}, {self.format}, {len(self.held()):,} rows"
         lines = [head, str(self.accounting), *(f"  {line}" for line in [*self.guessed(), *self.told()])]
         if self.dropped_columns:
             lines.append(f"  personal columns not loaded: {', '.join(self.dropped_columns)}")

@@ -11,8 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-import numpy as np
-
 from erresearch.errors import DataError, ErresearchError, in_mapping
 from erresearch.exports.columns import Built, Draft, by_figure, draft_of, numeric_targets
 from erresearch.exports.containers import Bundle, Text, open_bundle
@@ -36,14 +34,11 @@ from erresearch.exports.selection import (
 from erresearch.exports.suggestions import suggested_mappings
 from erresearch.exports.tables import ExportTable, stated_zones
 from erresearch.exports.timestamps import check_zone
-from erresearch.io import pd, pl
-from erresearch.io.resources import in_threads
+from erresearch.io import pl
 
 Item = TypeVar("Item")
 _NEAR = 4
 """Days before a date in which a file's last row may lie."""
-_LARGE = 100_000
-"""Rows from which columns are handed over several at once."""
 
 
 def read_export(
@@ -424,9 +419,11 @@ def _one(chosen: Sequence[ExportTable], job: _Job) -> Export:
             got="; ".join(f"{count:,} {reason}" for reason, count in accounting.reasons.items()),
             fix=f"look at these rows in the file, or say {in_mapping()} what they hold",
         )
+    moments = [pl.col(name) for name in ("published_at", "at") if name in built.frame.columns]
+    in_utc = (moment.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for moment in moments)
     columns = {target.removeprefix(KEPT): table.printed(target) for target in table.match.loaded} | log.found
     return Export(
-        rows=_to_pandas(built.frame),
+        rows=built.frame.with_columns(in_utc),
         kind=built.kind,
         format=layout.id,
         guesses=tuple(log.guesses),
@@ -478,30 +475,6 @@ def _dropped(table: ExportTable, settings: Settings) -> tuple[str, ...]:
     ]
     personal = [h.strip() for i, h in left if (i in known or is_personal(h)) and normalise(h) not in asked]
     return tuple(dict.fromkeys(personal))
-
-
-def _to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
-    """Hand over as pandas: text as text, numbers as float with missing as NaN, moments with their zone."""
-    moments = [name for name in ("published_at", "at") if name in frame.columns]
-    frame = frame.with_columns(
-        pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for name in moments
-    )
-    text = pd.StringDtype("pyarrow", na_value=np.nan)
-
-    def converted(column: pl.Series) -> Any:
-        if column.dtype == pl.String:
-            return pd.array(column.to_arrow(), dtype=text)
-        if column.dtype == pl.Boolean and column.null_count():
-            return pd.array(column.to_list(), dtype="boolean")
-        return column.to_pandas()
-
-    large = frame.height > _LARGE
-    if large:
-        import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-
-        pa.default_memory_pool().release_unused()  # where the text stood
-    columns = (in_threads if large else map)(converted, frame.get_columns())
-    return pd.DataFrame(dict(zip(frame.columns, columns, strict=True)), copy=False)
 
 
 def _with_export_day(

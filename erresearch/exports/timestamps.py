@@ -292,19 +292,34 @@ def in_zone(local: pl.Series, zone: str, column: TextColumn) -> pl.Series:
         return local
     check_zone(zone)
     local = local.cast(pl.Datetime("us"))
+    days = local.dt.truncate("1d")
+    known = days.unique().drop_nulls()
+    ahead = known - _read(known, zone, "earliest")
+    # on most days the clock does not change, and one look at the day tells it for all of its moments
+    whole = (ahead == known + _DAY - _read(known + _DAY, zone, "latest")).fill_null(False)
+    at = local - days.replace_strict(known.filter(whole), ahead.filter(whole), default=None)
+    others = (at.is_null() & local.is_not_null()).arg_true()
+    if len(others):
+        read = _near_changes(local.gather(others), zone, column, column.rows.gather(others))
+        at = at.to_physical().scatter(others, read.to_physical()).cast(pl.Datetime("us"))
+    return at
 
-    def read(clock: pl.Series, ambiguous: Literal["earliest", "latest"]) -> pl.Series:
-        moments = clock.dt.replace_time_zone(zone, ambiguous=ambiguous, non_existent="null")
-        return moments.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(pl.Datetime("us"))
 
-    at = read(local, "earliest")
-    skipped = at.is_null() & local.is_not_null()
-    odd = skipped | (at != read(local, "latest")).fill_null(False)
+def _read(clock: pl.Series, zone: str, ambiguous: Literal["earliest", "latest"]) -> pl.Series:
+    moments = clock.dt.replace_time_zone(zone, ambiguous=ambiguous, non_existent="null")
+    return moments.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+
+
+def _near_changes(clock: pl.Series, zone: str, column: TextColumn, rows: pl.Series) -> pl.Series:
+    """Moments of days on which the clock changes."""
+    at = _read(clock, zone, "earliest")
+    skipped = at.is_null()
+    odd = skipped | (at != _read(clock, zone, "latest")).fill_null(False)
     if skipped.any():
         # by the clock as it ran the day before
-        at = at.zip_with(~skipped, read(local - _DAY, "earliest") + _DAY)
+        at = at.zip_with(~skipped, _read(clock - _DAY, zone, "earliest") + _DAY)
     about = f"{{count}} times fall into an hour that a change of the clock repeats or skips ({zone}); the "
-    column.log.count("change of the clock", f"{about}earlier one was taken", odd, column.rows)
+    column.log.count("change of the clock", f"{about}earlier one was taken", odd, rows)
     return at
 
 

@@ -264,7 +264,7 @@ class DayTable:
 
 def holds_days(export: Export) -> bool:
     """Whether an export has reactions by account and day, and no posts."""
-    names = export.rows.columns
+    names = export.held().columns
     return (
         export.kind == "daily"
         and "post_id" not in names

@@ -121,28 +121,27 @@ def _early(table: pl.DataFrame) -> dict[str, set[int]]:
 
 def _silent(table: pl.DataFrame) -> list[str]:
     """Say where a platform has no post for four weeks in which the usual rate would have made ten or more."""
-    found = []
-    own = table.group_by("entity", "platform", "number").agg(
+    keys = ["entity", "platform"]
+    own = table.group_by(*keys, "number").agg(
         pl.col("posts").sum(), pl.col("first").min(), pl.col("last").max()
     )
-    for (entity, platform), periods in own.group_by("entity", "platform"):
-        ordered = periods.sort("number")
-        ends = (
-            ordered.select(pl.col("last").dt.date(), pl.col("first").dt.date().shift(-1)).drop_nulls().rows()
-        )
-        if not ends:
-            continue
-        gap, after = max(((b - a).days, a) for a, b in ends)
-        rest = (ordered["last"][-1] - ordered["first"][0]).days + 1 - gap
-        if gap > _UNEVEN.days and gap * float(ordered["posts"].sum()) >= _MISSED * rest:
-            found.append((gap, str(entity), str(platform or "its platform"), after))
-    if not found:
+    until = pl.col("first").dt.date().shift(-1) - pl.col("last").dt.date()
+    own = own.sort(*keys, "number").with_columns(until.dt.total_days().over(keys).alias("gap"))
+    pauses = own.group_by(keys).agg(
+        pl.col("gap").max(),
+        pl.col("last").filter(pl.col("gap") == pl.col("gap").max()).max().dt.date().alias("after"),
+        ((pl.col("last").max() - pl.col("first").min()).dt.total_days() + 1).alias("days"),
+        pl.col("posts").sum(),
+    )
+    missed = pl.col("gap") * pl.col("posts") >= _MISSED * (pl.col("days") - pl.col("gap"))
+    found = pauses.filter((pl.col("gap") > _UNEVEN.days) & missed).sort("gap", *keys)
+    if not found.height:
         return []
-    gap, entity, platform, after = max(found)
+    entity, platform, gap, after, *_ = found.row(-1)
     first, last = (after + dt.timedelta(days=n) for n in (1, gap - 1))
-    more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
+    more = f" (and {found.height - 1} more like it)" if found.height > 1 else ""
     return [
-        f"no post of {entity} on {platform} from {first} to {last}{more}: counted as a pause; if the export lacks them, "
+        f"no post of {entity} on {platform or 'its platform'} from {first} to {last}{more}: counted as a pause; if the export lacks them, "
         "leave these days out"
     ]
 

@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock, in_zone
 from erresearch.engine.lazy_rows import gather
-from erresearch.engine.sources import as_narwhals
+from erresearch.engine.sources import as_narwhals, says_simulated
 from erresearch.errors import ColumnError, DataError, EngineError, GuardError, in_mapping, missing_columns
 from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake
@@ -112,17 +112,18 @@ def arrive(
     if exports:
         together = exports[0] if len(exports) == 1 else combine_exports(_dated(exports))
         cautions = [c.text for c in together.warnings if c.code in ("overlap", "changed definition")]
-        repeated = len(together.rows) - sum(len(export.rows) for export in exports)
-        table = _narrow(together.rows, what, needed, wanted)
+        held = together.held()
+        repeated = len(held) - sum(len(export.held()) for export in exports)
+        table = _narrow(held, what, needed, wanted)
         return Arrived(
             frame=table.lazy(),
             columns=tuple(table.columns),
             kind="pandas",
-            rows=len(together.rows) - repeated,
+            rows=len(held) - repeated,
             repeated=-repeated,
             exported_at=together.exported_at,
             parts=tuple(exports),
-            simulated=any(export.rows.attrs.get("simulated") for export in exports),
+            simulated=any(says_simulated(export.held()) for export in exports),
             cautions=tuple(cautions) if len(exports) > 1 else (),
         )
     simulated = bool(getattr(data, "attrs", None) and data.attrs.get("simulated"))
