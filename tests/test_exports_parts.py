@@ -38,6 +38,7 @@ from erresearch.exports.plausibility import instagram_time, tiktok_time, x_time
 from erresearch.exports.privacy import hashed
 from erresearch.io import resources
 from erresearch.io.files import resource
+from erresearch.panel import build_panel
 
 FILES = Path(__file__).resolve().parent / "exports" / "files"
 SERIES = {"kind": "daily", "platform": "own", "columns": {"date": "day", "views": "n"}}
@@ -223,6 +224,10 @@ def test_quotation_marks_that_the_parser_in_c_would_forgive_are_left_to_the_othe
         "Pacific/Chatham",
         "America/New_York",
         "Pacific/Apia",
+        # the clock changes at midnight: there is no 00:00 on one day, and 23:00 or 00:00 twice on another
+        "America/Sao_Paulo",
+        "America/Havana",
+        "Atlantic/Azores",
     ],
 )
 def test_many_rows_are_taken_to_utc_as_the_zone_database_says(zone: str):
@@ -241,6 +246,21 @@ def test_many_rows_are_taken_to_utc_as_the_zone_database_says(zone: str):
         assert found == first
     assert got[-1] is None
     assert told == odd > 0
+
+
+def test_a_panel_takes_the_rows_as_they_are_held_and_as_somebody_changed_them(tmp_path: Path):
+    days = [dt.date(2026, 1, 1) + dt.timedelta(days=n) for n in range(90)]
+    path = tmp_path / "posts.csv"
+    path.write_text("\n".join(["id,At,Likes", *(f"{n},{day} 10:00,{n}" for n, day in enumerate(days))]))
+    columns = {"post_id": "id", "published_at": "At", "likes": "Likes"}
+    said = {"kind": "posts", "account": "shop", "zone": "UTC", "columns": columns}
+    untouched, touched, changed = (read_export(path, mapping=said) for _ in range(3))
+    assert touched.rows["likes"].sum() == sum(range(90))
+    changed.rows["likes"] = 1.0
+    panels = [build_panel(export, tz="UTC").rows for export in (untouched, touched, changed)]
+    assert isinstance(untouched.held(), pl.DataFrame)
+    pd.testing.assert_frame_equal(panels[0], panels[1])
+    assert (panels[2]["likes"] == panels[2]["posts"]).all()
 
 
 # ── mappings ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,7 @@ from erresearch.exports.log import ReadLog, TextColumn
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, Reading, currency_in, parse_numbers, same_sign, show_code
 from erresearch.exports.plausibility import check_totals, warn_cut
-from erresearch.exports.privacy import hashed, names_people, without_contacts
+from erresearch.exports.privacy import hashed, may_hold_contacts, names_people, without_contacts
 from erresearch.exports.tables import ExportTable, is_note, zone_columns
 from erresearch.io import pl
 
@@ -217,15 +217,19 @@ def _with_years(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _without_contacts(frame: pl.DataFrame, table: ExportTable, log: ReadLog) -> pl.DataFrame:
     """Labels and ids that are somebody's address or number become hashes, which mean nothing after this run."""
-    for name in frame.columns:
-        known = load_registry().field(name)
-        if known.type not in ("id", "text") or frame[name].dtype != pl.String:
-            continue
+    labels = [
+        name
+        for name, dtype in frame.schema.items()
+        if dtype == pl.String and load_registry().field(name).type in ("id", "text")
+    ]
+    signed = frame.select(may_hold_contacts(pl.col(labels))).row(0, named=True) if labels else {}
+    for name in labels:
         people = names_people(table.printed(name))
+        if not people and not signed[name]:
+            continue
+        ids = load_registry().field(name).type == "id" or name == "permalink"
         cells, found = (
-            (hashed(frame[name]), frame[name] != "")
-            if people
-            else without_contacts(frame[name], ids=known.type == "id" or name == "permalink")
+            (hashed(frame[name]), frame[name] != "") if people else without_contacts(frame[name], ids=ids)
         )
         about = f"column {table.shown([table.match.columns[name]])}: {{count}} cells are addresses or numbers of people, "
         if log.count("personal", about + "which stand as hashes of this run", found, frame["row"]):
@@ -276,7 +280,8 @@ def _total_mask(frame: pl.DataFrame, table: ExportTable) -> pl.Series:
     key = _key(table, {n: i for n, i in table.match.columns.items() if n in frame.columns})
     types = {name: load_registry().field(name).type for name in frame.columns if name != "row"}
     for name in (name for name, kind in types.items() if kind == "time" or (name == key and kind == "id")):
-        words = (~frame[name].str.slice(0, 1).is_in(list("0123456789"))).arg_true()
+        # ":" is the sign after "9"
+        words = ((frame[name] < "0") | (frame[name] >= ":")).arg_true()
         said = frame[name].gather(words).str.strip_chars().str.to_lowercase()
         summed = said.is_in(sorted(load_registry().sums))
         if types[name] == "time":

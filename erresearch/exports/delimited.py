@@ -180,7 +180,7 @@ def parse(
     if cut and rows:
         rows.pop()
         lines.pop()
-    _refuse_swallowed(rows, delimiter, name, first)
+    _refuse_swallowed(rows, lines, delimiter, name, first)
     return rows, lines
 
 
@@ -193,10 +193,12 @@ def _too_wide(name: str, row: int, cells: int) -> DataError:
     )
 
 
-def _refuse_swallowed(rows: list[list[str]], delimiter: str, name: str, first: int) -> None:
+def _refuse_swallowed(rows: list[list[str]], lines: list[int], delimiter: str, name: str, first: int) -> None:
     """A cell of many lines that look like rows is a quotation mark that was never closed."""
-    for number, row in enumerate(rows, start=1 + first):
-        for cell in row:
+    taken = np.diff(lines, prepend=first)
+    for at in np.flatnonzero(taken > _SWALLOWED).tolist():
+        number = at + 1 + first
+        for cell in rows[at]:
             if cell.count("\n") <= _SWALLOWED:
                 continue
             inside = cell.split("\n")
@@ -385,9 +387,12 @@ def fast_body(
         return None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError):
         return fast_body(records, header_at, width, positions) if counts else None
-    columns = []
-    for name in wanted:  # one after the other, so that no more than one column is there twice
-        columns.append(pl.Series(name, whole[name]).rechunk())
-        whole = whole.drop_columns([name])
+    left = {name: whole[name] for name in wanted}
+    del whole
+
+    def column_of(name: str) -> pl.Series:
+        column = pl.Series(name, left.pop(name)).rechunk()  # so that few columns are there twice at one time
         pa.default_memory_pool().release_unused()
-    return pl.DataFrame(columns)
+        return column
+
+    return pl.DataFrame(in_threads(column_of, wanted))

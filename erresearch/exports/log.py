@@ -255,7 +255,7 @@ class Export:
         Day of the export where it is known.
     """
 
-    rows: HeldRows = HeldRows()  # noqa: RUF009 (it holds nothing itself)
+    rows: HeldRows = HeldRows()
     kind: Kind
     format: str
     guesses: tuple[Guess, ...]

@@ -354,12 +354,11 @@ def _described(
                 pl.when(pl.any_horizontal(pl.all().is_not_null())).then(pl.sum_horizontal(pl.all()))
             )
             columns[target] = summed.to_series().alias(target)
-    platform = pl.repeat(drafted.layout.platform, text.height, eager=True)
+    platform: pl.Series | pl.Expr = pl.lit(drafted.layout.platform)
     if "network" in text.columns:
         network = text["network"].str.strip_chars().str.to_lowercase()
         platform = network.replace(_NETWORKS).replace("", drafted.layout.platform)
-    account = account_of(drafted, settings, log)
-    out = {"platform": platform, "account": account, "post_id": text["post_id"]}
+    out = {"platform": platform, "account": account_of(drafted, settings, log), "post_id": text["post_id"]}
     if "post_type" in text.columns:
         out["post_type"] = _kinds(text["post_type"].str.strip_chars().replace("", None), log)
     paid = [columns[name] > 0 for name in _PAID if name in columns]
@@ -374,8 +373,8 @@ def _described(
         out["is_paid"] = known.to_series()
     if "is_crosspost" in text.columns:
         out["is_crosspost"] = flags(text["is_crosspost"])
-    frame = pl.DataFrame({name: column.alias(name) for name, column in {**out, **columns}.items()})
-    frame = frame.with_columns(drafted.rows.alias("source_row"))
+    frame = pl.DataFrame({"source_row": drafted.rows}).with_columns(**out, **columns)
+    frame = frame.select(*out, *columns, "source_row")
     if drafted.layout.collaborations:
         frame = frame.with_columns(mark_others(frame, settings.own, log).alias("collaboration"))
     return frame.with_columns(further(drafted, settings).values())

@@ -369,11 +369,9 @@ def _plain_counts(records: Records, at: int, match: Match) -> list[int]:
     counts = [i for target, i in match.columns.items() if registry.field(target).type == "count"]
     twice = {i for positions in match.twins.values() for i in positions}
     head = records.rows[at + 1 :]
-    return [
-        i
-        for i in counts
-        if i and i not in twice and all(len(row) > i and re.fullmatch("[0-9]*", row[i]) for row in head)
-    ]
+    width = min(map(len, head), default=0)
+    there = [i for i in counts if 0 < i < width and i not in twice]
+    return [i for i in there if re.fullmatch("[0-9]*", "".join(row[i] for row in head))]
 
 
 def _numbers(values: Iterable[int]) -> pl.Series:

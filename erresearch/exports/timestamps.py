@@ -62,21 +62,20 @@ def publication(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
         source = "platform-rule" if layout.zone else "assumed"
     else:
         printed, source = to_utc(times, cells, settings, layout)
-    sources = pl.repeat(source, len(printed), eager=True)
-    precisions = pl.repeat("day" if by_day else precision, len(printed), eager=True)
+    sources, precisions = pl.lit(source), pl.lit("day" if by_day else precision)
     if decoded is not None:
         printed = _checked(printed, decoded, cells, far=_LIE_DAY if complete or by_day else _LIE)
         known = decoded.is_not_null()
         if known.any():
             printed = printed.zip_with(~known, decoded)
-            sources = sources.zip_with(~known, pl.repeat("decoded-from-id", len(known), eager=True))
-            precisions = precisions.zip_with(~known, pl.repeat("second", len(known), eager=True))
+            sources = pl.when(known).then(pl.lit("decoded-from-id")).otherwise(sources)
+            precisions = pl.when(known).then(pl.lit("second")).otherwise(precisions)
             log.note(f"{int(known.sum()):,} of {len(known):,} times were read from the ids")
     at = printed.dt.cast_time_unit("us")
     end = None if settings.exported_at is None else _midnight(settings.exported_at) + 2 * _DAY
     at = without(at, impossible(at, cells, end=end))
-    columns = {"published_at": at, "time_source": sources, "time_precision": precisions}
-    return pl.DataFrame({**columns, "born": times.local.dt.truncate("1d")})
+    frame = pl.DataFrame({"published_at": at}).with_columns(time_source=sources, time_precision=precisions)
+    return frame.with_columns(times.local.dt.truncate("1d").alias("born"))
 
 
 def _midnight(day: dt.date) -> dt.datetime:
@@ -110,7 +109,7 @@ def times_of(drafted: Draft, target: str, settings: Settings, log: ReadLog, *, r
     """
     column = drafted.column(target, log)
     times = parse_times(column, order=settings.dates or drafted.layout.dates, fixed=bool(settings.dates))
-    if refuse:
+    if refuse and times.unread.any():
         fix = "write them as 2026-01-31"
         if column.cells.str.contains(r"(?i)^\s*(\d{4}\W*Q[1-4]|Q[1-4]\W*\d{4})\s*$").any():
             fix = "make the table by day, by week or by month: a quarter is too long"

@@ -141,8 +141,8 @@ def _silent(table: pl.DataFrame) -> list[str]:
     first, last = (after + dt.timedelta(days=n) for n in (1, gap - 1))
     more = f" (and {found.height - 1} more like it)" if found.height > 1 else ""
     return [
-        f"no post of {entity} on {platform or 'its platform'} from {first} to {last}{more}: counted as a pause; if the export lacks them, "
-        "leave these days out"
+        f"no post of {entity} on {platform or 'its platform'} from {first} to {last}{more}: counted as a pause; if the "
+        "export lacks them, leave these days out"
     ]
 
 
