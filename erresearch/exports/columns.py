@@ -217,11 +217,8 @@ def _with_years(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _without_contacts(frame: pl.DataFrame, table: ExportTable, log: ReadLog) -> pl.DataFrame:
     """Labels and ids that are somebody's address or number become hashes, which mean nothing after this run."""
-    labels = [
-        name
-        for name, dtype in frame.schema.items()
-        if dtype == pl.String and load_registry().field(name).type in ("id", "text")
-    ]
+    texts = frame.select(pl.col(pl.String)).columns
+    labels = [name for name in texts if load_registry().field(name).type in ("id", "text")]
     signed = frame.select(may_hold_contacts(pl.col(labels))).row(0, named=True) if labels else {}
     for name in labels:
         people = names_people(table.printed(name))
