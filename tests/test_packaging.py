@@ -94,7 +94,8 @@ def test_the_installed_commands_work_from_an_empty_directory(installed: Path, em
 def test_an_installed_notebook_runs_from_an_empty_directory(installed: Path, empty: Path, place: int):
     code = (
         "from erresearch.io.files import resource; from erresearch.report.notebooks import *;"
-        f"print(run_notebooks(notebook_paths(resource('notebooks'))[{place}:][:1], 'results')[0].error)"
+        f"\nwith notebooks_running(notebook_paths(resource('notebooks'))[{place}:][:1], 'results') as runs: "
+        "print(runs()[0].error)"
     )
     done = python("-c", code, cwd=empty, path=installed)
     assert (done.returncode, done.stdout) == (0, "\n"), done.stderr

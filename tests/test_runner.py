@@ -13,7 +13,12 @@ import nbformat
 import pytest
 
 from erresearch.errors import DataError, EngineError
-from erresearch.report.notebooks import notebook_paths, run_notebooks
+from erresearch.report.notebooks import NotebookRun, notebook_paths, notebooks_running
+
+
+def run_notebooks(paths: list[Path], out: Path, **asked) -> tuple[NotebookRun, ...]:
+    with notebooks_running(paths, out, **asked) as runs:
+        return runs()
 
 
 def notebook(folder: Path, name: str, *cells: str) -> Path:
@@ -109,7 +114,7 @@ def test_an_interrupt_ends_the_kernels_and_leaves_nothing(tmp_path: Path, when: 
     )
     code = (
         "import sys; from pathlib import Path; from erresearch.report.notebooks import *;"
-        "run_notebooks(notebook_paths(sys.argv[1]), Path(sys.argv[1]) / 'out')"
+        "\nwith notebooks_running(notebook_paths(sys.argv[1]), Path(sys.argv[1]) / 'out') as runs: runs()"
     )
     (tmp_path / "tmp").mkdir()
     mine = str(tmp_path / "tmp")

@@ -84,14 +84,15 @@ def notebook_paths(folder: str | Path) -> tuple[Path, ...]:
     return found
 
 
-def run_notebooks(
+@contextlib.contextmanager
+def notebooks_running(
     paths: Sequence[Path],
     out: str | Path,
     *,
     jobs: int | None = None,
     on_cell: Callable[[str], object] | None = None,
-) -> tuple[NotebookRun, ...]:
-    """Execute notebooks in parallel and keep their executed copies.
+) -> Iterator[Callable[[], tuple[NotebookRun, ...]]]:
+    """Execute notebooks while the block does other work; every kernel has ended when the block is left.
 
     The originals are only read. A notebook that fails is kept up to the cell that failed; the others go on.
 
@@ -106,52 +107,15 @@ def run_notebooks(
     on_cell : callable, optional
         Called with a notebook's name after each of its cells that ran.
 
-    Returns
-    -------
-    tuple of NotebookRun
-        In the order of `paths`.
+    Yields
+    ------
+    callable
+        Waits for the last notebook and returns what became of them, in the order of `paths`.
 
     Raises
     ------
     DataError
         If `jobs` is not a positive number or a file is no notebook.
-
-    See Also
-    --------
-    notebooks_running : The same beside other work.
-    """
-    with notebooks_running(paths, out, jobs=jobs, on_cell=on_cell) as runs:
-        return runs()
-
-
-@contextlib.contextmanager
-def notebooks_running(
-    paths: Sequence[Path],
-    out: str | Path,
-    *,
-    jobs: int | None = None,
-    on_cell: Callable[[str], object] | None = None,
-) -> Iterator[Callable[[], tuple[NotebookRun, ...]]]:
-    """Execute notebooks while the block does other work; every kernel has ended when the block is left.
-
-    Parameters
-    ----------
-    paths, out, jobs, on_cell
-        As for :func:`run_notebooks`.
-
-    Yields
-    ------
-    callable
-        Waits for the last notebook and returns what became of them.
-
-    Raises
-    ------
-    DataError
-        As :func:`run_notebooks`.
-
-    See Also
-    --------
-    run_notebooks : Wait for them.
     """
     if jobs is not None and jobs < 1:
         raise DataError("`jobs` must be at least 1", got=str(jobs), fix="leave it out to use every processor")
