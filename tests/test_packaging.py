@@ -93,7 +93,7 @@ def test_the_installed_commands_work_from_an_empty_directory(installed: Path, em
 @pytest.mark.parametrize("place", [11, pytest.param(0, marks=pytest.mark.slow)])
 def test_an_installed_notebook_runs_from_an_empty_directory(installed: Path, empty: Path, place: int):
     code = (
-        "from erresearch.io.files import resource; from erresearch.report.notebooks import *;"
+        "from erresearch.io.files import resource; from erresearch.report.run_record import *;"
         f"\nwith notebooks_running(notebook_paths(resource('notebooks'))[{place}:][:1], 'results') as runs: "
         "print(runs()[0].error)"
     )

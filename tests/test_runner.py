@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 from erresearch.errors import DataError, EngineError
-from erresearch.report.notebooks import NotebookRun, notebook_paths, notebooks_running
+from erresearch.report.run_record import NotebookRun, notebook_paths, notebooks_running
 
 
 def run_notebooks(paths: list[Path], out: Path, **asked) -> tuple[NotebookRun, ...]:
@@ -113,7 +113,7 @@ def test_an_interrupt_ends_the_kernels_and_leaves_nothing(tmp_path: Path, when: 
         tmp_path, "long", f"open({str(tmp_path / 'begun')!r}, 'w').close()", "import time; time.sleep(600)"
     )
     code = (
-        "import sys; from pathlib import Path; from erresearch.report.notebooks import *;"
+        "import sys; from pathlib import Path; from erresearch.report.run_record import *;"
         "\nwith notebooks_running(notebook_paths(sys.argv[1]), Path(sys.argv[1]) / 'out') as runs: runs()"
     )
     (tmp_path / "tmp").mkdir()

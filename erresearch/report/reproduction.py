@@ -18,8 +18,15 @@ from erresearch.io.outputs import output_folder
 from erresearch.report.console import progress_line
 from erresearch.report.figures.style import span
 from erresearch.report.html import page_parts, template
-from erresearch.report.notebooks import NotebookRun, notebook_paths, notebooks_running
-from erresearch.report.run_record import COLUMNS, manifest_text, provenance, verdict_rows
+from erresearch.report.run_record import (
+    COLUMNS,
+    NotebookRun,
+    manifest_text,
+    notebook_paths,
+    notebooks_running,
+    provenance,
+    verdict_rows,
+)
 from erresearch.results import Curve, Interval, Verdict
 
 if TYPE_CHECKING:
