@@ -25,8 +25,7 @@ from erresearch.panel.activity import (
     rows_by,
     sum_posts,
 )
-from erresearch.panel.assembly import Span, assemble
-from erresearch.panel.calendar import between_files, lay_out
+from erresearch.panel.calendar import Span, assemble, between_files, lay_out
 from erresearch.panel.followers import (
     FOLLOWER_COLUMNS,
     SPEND_COLUMNS,

@@ -13,9 +13,8 @@ from erresearch.errors import ColumnError, DataError, GuardError
 from erresearch.exports.combine import plain_name
 from erresearch.exports.layouts import load_registry
 from erresearch.io import pl
-from erresearch.panel.calendar import refuse_coarse
 from erresearch.panel.inputs import Arrived
-from erresearch.panel.records import Request, counts_by_currency, kept_currency, look_up
+from erresearch.panel.records import Request, counts_by_currency, kept_currency, look_up, refuse_coarse
 from erresearch.schema import ADS, FOLLOWERS
 
 FOLLOWER_COLUMNS = (*FOLLOWERS.key, "followers")

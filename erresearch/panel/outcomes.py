@@ -18,9 +18,8 @@ from erresearch.errors import ColumnError, DataError, GuardError
 from erresearch.exports.combine import combine_exports
 from erresearch.exports.log import Export
 from erresearch.io import pl
-from erresearch.panel.calendar import refuse_coarse
 from erresearch.panel.inputs import LOCAL, Arrived, check_numbers, local_time
-from erresearch.panel.records import Books, Request, counts_by_currency, kept_currency
+from erresearch.panel.records import Books, Request, counts_by_currency, kept_currency, refuse_coarse
 from erresearch.results import plain
 from erresearch.schema import OUTCOMES
 from erresearch.schema.vocabulary import PERIODS

@@ -523,3 +523,48 @@ def counts_by_currency(table: pl.DataFrame, rows: str = "") -> dict[str, int]:
     counted = table.group_by(codes).agg((pl.col(rows).sum() if rows else pl.len()).alias("n"))
     ordered = counted.sort("n", "currency", descending=[True, False])
     return {code: count for code, count in ordered.iter_rows() if code}
+
+
+def refuse_coarse(table: pl.DataFrame, clock: Clock) -> None:
+    """Refuse rows (outcome, day, end) that reach over more than one period.
+
+    Raises
+    ------
+    GuardError
+        Naming the frequency that is possible.
+    DataError
+        If weeks begin on another day.
+    """
+    both = (
+        nw.from_native(table)
+        .select(
+            nw.col("outcome"), nw.col("day"), nw.col("end"),
+            clock.numbers("day").alias("a"),
+            clock.numbers("end").alias("b"),
+        )
+        .to_native()
+    )  # fmt: skip
+    over = both.filter(pl.col("a") != pl.col("b"))
+    if not over.height:
+        return
+    lengths = (over["end"] - over["day"]).dt.total_days() + 1
+    # the grain is that of most rows: the first may be a month that has only begun
+    length = int(lengths.sort()[len(lengths) // 2])
+    first = over.filter(lengths == length).row(0, named=True)
+    step: Freq = "M" if length >= PERIODS["M"].days else "W"
+    if length <= PERIODS[clock.freq].days and clock.freq == "W":
+        raise DataError(
+            f"the weeks of {first['outcome']!r} do not begin on a {clock.week_start}",
+            got=f"{over.height:,} rows, first {first['day']:%A %Y-%m-%d}",
+            fix=f"pass week_start={format(first['day'], '%A').lower()!r}, for posts and outcomes alike",
+        )
+    shorter = "days" if clock.freq == "D" else "other periods"
+    possible = length <= 31 and step != clock.freq
+    raise GuardError(
+        f"{first['outcome']!r} has one value per {PERIODS[step].one}, which cannot be spread over {shorter}",
+        got=f"a row of {first['day']:%Y-%m-%d} to {first['end']:%Y-%m-%d}, freq={clock.freq!r}",
+        allowed=f'freq="{step}"' if possible else "a report by calendar month, week or day",
+        fix="choose that frequency, or export the outcome by day"
+        if possible
+        else "export the outcome by day",
+    )
