@@ -72,10 +72,8 @@ def lay_out(
     """
     clock, spans = request.clock, _post_spans(table, last)
     holes = _holes(parts, clock)
-    too_young = (
-        table.filter(pl.col(STATUS) == RowStatus.YOUNG).group_by("entity").agg(pl.col("number").unique())
-    )
-    early = dict(too_young.iter_rows())
+    too_young = table.filter(pl.col(STATUS) == RowStatus.YOUNG)
+    early = dict(too_young.group_by("entity").agg(pl.col("number").unique()).iter_rows())
     rows: list[tuple[str, int]] = []
     counted = {
         "partial at either end": 0,
