@@ -244,15 +244,7 @@ def judge_experiment(
     >>> judgement.word
     'supported'
     """
-    for name, planned, counted, option in (
-        ("tz", plan.zone, "count their days in another zone", "--tz"),
-        ("currency", plan.currency, "hold amounts in another currency", "--currency"),
-    ):
-        if (own := getattr(panel, name, "")) and planned and own != planned:
-            raise DataError(
-                f"the rows {counted} than the plan", got=own, allowed=planned,
-                fix=f"build the panel with {name}={planned!r}, or leave {option} out",
-            )  # fmt: skip
+    _check_units(panel, plan)
     rows = read_series(panel, outcome=plan.outcome)
     shops = _same_shops(plan, rows)
     periods = _periods(plan, shops, looking_early, ended)
@@ -277,16 +269,10 @@ def judge_experiment(
         ) from error  # fmt: skip
     reference = Redrawn.of(lots)
     used = sum(int(window.keep.sum()) for window, _ in windows)
-    effect = Estimate(
-        f"posting on log {plan.outcome}",
-        value=reference.value,
-        se=reference.se,
-        df=math.inf,
-        interval=reference.interval(1 - LOOK if looking_early else LEVEL),
-        n_rows=used,
-        n_accounts=0,
-        method="least squares, lot drawn again",
-        reference=reference,
+    level, method = 1 - LOOK if looking_early else LEVEL, "least squares, lot drawn again"
+    around = StudentT(reference.value, reference.se, math.inf)
+    effect = around.estimate(f"posting on log {plan.outcome}", level, n_rows=used, method=method).about(
+        reference
     )
     doubts = [registration(plan.digest, plan.wagered, hash, expected=plan.expected)]
     if edited:
@@ -309,6 +295,18 @@ def judge_experiment(
         doubts=tuple(doubts),
         early=looking_early,
     )
+
+
+def _check_units(panel: Any, plan: PausePlan) -> None:
+    for name, planned, counted, option in (
+        ("tz", plan.zone, "count their days in another zone", "--tz"),
+        ("currency", plan.currency, "hold amounts in another currency", "--currency"),
+    ):
+        if (own := getattr(panel, name, "")) and planned and own != planned:
+            raise DataError(
+                f"the rows {counted} than the plan", got=own, allowed=planned,
+                fix=f"build the panel with {name}={planned!r}, or leave {option} out",
+            )  # fmt: skip
 
 
 def _same_shops(plan: PausePlan, found: tuple[Series, ...]) -> tuple[Series, ...]:

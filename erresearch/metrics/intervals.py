@@ -246,9 +246,7 @@ class Mover:
         return 1 - float(optimize.brentq(gap, least, most, xtol=1e-12))
 
 
-def proportion(
-    name: str, successes: float, n: float, *, level: float = 0.95, accounts: int = 0, note: str = ""
-) -> Estimate:
+def proportion(name: str, successes: float, n: float, *, level: float = 0.95) -> Estimate:
     """A share with Wilson's interval.
 
     Parameters
@@ -259,10 +257,6 @@ def proportion(
         How many of how many.
     level : float
         Confidence level.
-    accounts : int
-        Clusters, where they were counted.
-    note : str
-        Added to the method.
 
     Returns
     -------
@@ -286,7 +280,6 @@ def proportion(
             fix="check that both were counted over the same rows",
         )
     p = float(successes / n)
-    method = f"Wilson; {note}" if note else "Wilson"
     around = StudentT(p, math.sqrt(p * (1 - p) / n), math.inf)
-    share = around.estimate(name, level, n_rows=int(n), n_accounts=accounts, method=method)
+    share = around.estimate(name, level, n_rows=int(n), method="Wilson")
     return share.about(Wilson(float(successes), float(n)))

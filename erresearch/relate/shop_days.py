@@ -131,21 +131,9 @@ def daily_response(
     >>> 0.3 in found.size.interval, found.order.over_lead.interval.low > 0
     (True, True)
     """
-    present = column_names(days)
-    counted = f"{x}_24h" if f"{x}_24h" in present else x
     controls = listed(controls)
     check_level(level)
-    twice = [name for name in controls if name in (counted, x, y)]
-    if twice:
-        raise DesignError(
-            "a control is x or y itself", got=", ".join(map(repr, twice)), fix="leave it out of `controls`"
-        )
-    named = list(dict.fromkeys((counted, y, "posts", "orders", *controls)))
-    wanted = [name for name in named if name in present or name not in ("posts", "orders")]
-    absent = [name for name in (*wanted, time, *([by] if by else [])) if name not in present]
-    if absent:
-        raise missing_columns(absent, present, fix=in_the_index(days))
-    rows = _table(days, wanted, time, by)
+    rows, counted = _asked(days, x, y, time=time, by=by, controls=controls)
     told = () if counted.endswith("_24h") else (_LATE,)
     kinds: Mapping[str, str] = {}
     if events is None:
@@ -180,6 +168,25 @@ def daily_response(
         return next(iter(found.values()))
     together = _response(list(shops.values()), about)
     return replace(together, shops={str(name): one for name, one in found.items()})
+
+
+def _asked(
+    days: Any, x: str, y: str, *, time: str, by: str | None, controls: Sequence[str]
+) -> tuple[pd.DataFrame, str]:
+    """The rows with the columns that are needed, and which column counts the reactions."""
+    present = column_names(days)
+    counted = f"{x}_24h" if f"{x}_24h" in present else x
+    twice = [name for name in controls if name in (counted, x, y)]
+    if twice:
+        raise DesignError(
+            "a control is x or y itself", got=", ".join(map(repr, twice)), fix="leave it out of `controls`"
+        )
+    named = list(dict.fromkeys((counted, y, "posts", "orders", *controls)))
+    wanted = [name for name in named if name in present or name not in ("posts", "orders")]
+    absent = [name for name in (*wanted, time, *([by] if by else [])) if name not in present]
+    if absent:
+        raise missing_columns(absent, present, fix=in_the_index(days))
+    return _table(days, wanted, time, by), counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,16 +184,6 @@ class PanelModels:
         return words
 
     @property
-    def n_rows(self) -> int:
-        """Complete rows."""
-        return self.moments.rows
-
-    @property
-    def n_accounts(self) -> int:
-        """Accounts."""
-        return self.moments.accounts
-
-    @property
     def dropped(self) -> Mapping[str, int]:
         """Rows left out, by reason."""
         return self.moments.dropped
@@ -201,7 +191,7 @@ class PanelModels:
     @property
     def cautions(self) -> tuple[str, ...]:
         """Why no decisive word may be given."""
-        return few_accounts(self.n_accounts)
+        return few_accounts(self.moments.accounts)
 
     def combinations(
         self, outcome: str, on: Sequence[str], weights: Mapping[str, Mapping[str, float]]
@@ -245,8 +235,8 @@ class PanelModels:
         change = around.estimate(
             "second half less the first",
             self.asked.level,
-            n_rows=self.n_rows,
-            n_accounts=self.n_accounts,
+            n_rows=self.moments.rows,
+            n_accounts=self.moments.accounts,
             method=first.method,
         )
         return first, second, change
@@ -465,8 +455,8 @@ def _both_ways(rows: LaggedRows, models: PanelModels | EntityModels, lags: int, 
         lags=((-1, lead), (0, same), *enumerate(forward, start=1)),
         contemporaneous=same,
         method=forward[0].method,
-        n_rows=models.n_rows,
-        n_accounts=models.n_accounts,
+        n_rows=forward[0].n_rows,
+        n_accounts=forward[0].n_accounts,
         dropped=models.dropped,
         cautions=models.cautions,
         beside=beside,

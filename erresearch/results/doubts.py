@@ -226,10 +226,6 @@ class Detectable(Headed):
     power: float
     level: float
 
-    def suffices(self, sesoi: float) -> bool:
-        """Whether the data suffice for δ = `sesoi`: nil could be declared with the power asked for."""
-        return self.nil <= sesoi
-
     def __str__(self) -> str:
         """Both figures in one sentence."""
         return (

@@ -7,7 +7,6 @@ import datetime as dt
 import io
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -354,7 +353,8 @@ def simulate_shop(
     demand = _memory(source, n, 0.7, 0.2) + _memory(source, n, 0.98, 0.1)
     may_post = source.random(n) < source.uniform(2, 5) / 7
     interest = 0.25 * season + _memory(source, n, 0.9, 0.3)
-    driver = _driver(world, source, n)
+    driver = _Driver(n)
+    _DRIVERS[world](driver, source, n)
     may_post = (may_post | driver.post) & ~driver.silent
     interest += driver.interest
     spread = source.standard_normal(n)
@@ -398,22 +398,12 @@ def _response(felt: Array, effect: float, in_logs: bool) -> Array:
     return np.log(np.maximum(1 - effect + effect * felt, 0.05))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Driver:
     """What moves reactions (interest), revenue (sales) and the count (bots); forced and silent posts; declared days."""
 
-    interest: Array
-    sales: Array
-    bots: Array
-    post: npt.NDArray[np.bool_]
-    silent: npt.NDArray[np.bool_]
-    event: npt.NDArray[np.bool_]
-
-
-def _driver(world: str, rng: np.random.Generator, n: int) -> _Driver:
-    out = _Driver(np.zeros(n), np.zeros(n), np.zeros(n), *(np.zeros(n, bool) for _ in range(3)))
-    _DRIVERS[world](out, rng, n)
-    return out
+    def __init__(self, n: int) -> None:
+        self.interest, self.sales, self.bots = np.zeros((3, n))
+        self.post, self.silent, self.event = np.zeros((3, n), dtype=bool)
 
 
 def _drift(out: _Driver, rng: np.random.Generator, n: int) -> None:

@@ -112,40 +112,21 @@ _MEMORY: Final = 0.5
 _COMMON: Final = 0.08
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _Weeks:
     """What all columns of a table share; weeks × accounts, a burn-in first.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    season, common : (T, 1) array
-        Season, and a shock common to all accounts, in logs.
-    spend : (T, G) array
-        Deviation of log ad spend from the account's level.
-    size : (G,) array
-        Size of the accounts, standardised.
-    weeks : int
-        Weeks that are shown.
+    Season and a shock common to all accounts (T × 1), the deviation of log ad spend from the account's level (T × G),
+    sizes of the accounts, standardised (G), and how many weeks are shown.
     """
 
-    rng: np.random.Generator
-    season: Floats
-    common: Floats
-    spend: Floats
-    size: Floats
-    weeks: int
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator, accounts: int, weeks: int) -> _Weeks:
-        """Draw the weeks of `accounts`."""
+    def __init__(self, rng: np.random.Generator, accounts: int, weeks: int) -> None:
         length = weeks + _BURN_IN
-        season = np.cos(2 * np.pi * (np.arange(length)[:, None] - _BURN_IN - 35) / 52.1775)
-        common = _COMMON * rng.standard_normal((length, 1))
-        spend = 0.2 * season + autoregression(0.35 * rng.standard_normal((length, accounts)), 0.7)
-        size = np.clip(rng.standard_normal(accounts), -2, 2)
-        return cls(rng=rng, season=season, common=common, spend=spend, size=size, weeks=weeks)
+        self.rng, self.weeks = rng, weeks
+        self.season: Floats = np.cos(2 * np.pi * (np.arange(length)[:, None] - _BURN_IN - 35) / 52.1775)
+        self.common: Floats = _COMMON * rng.standard_normal((length, 1))
+        swing = autoregression(0.35 * rng.standard_normal((length, accounts)), 0.7)
+        self.spend: Floats = 0.2 * self.season + swing
+        self.size: Floats = np.clip(rng.standard_normal(accounts), -2, 2)
 
     def noise(self, sd: float) -> Floats:
         """Independent normal values, one per account and week."""
@@ -189,14 +170,14 @@ class _Weeks:
 
 def comments_and_revenue(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Comments of a week move the next week's revenue by `effect` (elasticity)."""
-    made = _Weeks.draw(rng, accounts, weeks)
+    made = _Weeks(rng, accounts, weeks)
     comments, drive = made.driving(effect, 5.5)
     return made.table(comments=comments, revenue=made.money(made.outcome(drive)))
 
 
 def conversion(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Engagement of a week moves the next week's share of sessions that end in a purchase by `effect`."""
-    made = _Weeks.draw(rng, accounts, weeks)
+    made = _Weeks(rng, accounts, weeks)
     engagement, drive = made.driving(effect)
     rate = np.minimum(np.exp(np.log(0.03) + made.outcome(drive, sd=0.15)), 0.9)
     sessions = made.counts(10.0, 0.4 * made.season + made.noise(0.2), spread=0.3)
@@ -213,7 +194,7 @@ def followers_or_engagement(
     rng: np.random.Generator, accounts: int, weeks: int, engagement: float, followers: float
 ) -> pd.DataFrame:
     """Next week's revenue moves with engagement, or with followers, who come and go with campaigns."""
-    made = _Weeks.draw(rng, accounts, weeks)
+    made = _Weeks(rng, accounts, weeks)
     crowd = autoregression(made.noise(0.15), 0.8)
     reacting = made.driver()
     return made.table(
@@ -227,7 +208,7 @@ def two_rates(
     rng: np.random.Generator, accounts: int, weeks: int, by_reach: float, by_followers: float
 ) -> pd.DataFrame:
     """Next week's revenue moves with reactions per person reached, or with reactions per follower."""
-    made = _Weeks.draw(rng, accounts, weeks)
+    made = _Weeks(rng, accounts, weeks)
     followers = made.counts(10.3, np.zeros_like(made.spend))
     seen = made.driver(0.35)
     warmth = autoregression(made.noise(0.3), _MEMORY)
@@ -252,7 +233,7 @@ def bands_or_history(
     The own past is the mean and standard deviation of the log rate over the 26 weeks before; bands are those quoted
     after Scrunch (below 1 %, to 3.5 %, to 6 %, above), numbered 0 to 3.
     """
-    made = _Weeks.draw(rng, accounts, weeks)
+    made = _Weeks(rng, accounts, weeks)
     rate = np.exp(np.log(0.023) + 0.5 * made.size + autoregression(made.noise(0.45), 0.3))
     logs = np.log(rate)
     past = np.lib.stride_tricks.sliding_window_view(logs, _WINDOW, axis=0)[:-1]
@@ -269,14 +250,14 @@ def bands_or_history(
 
 def reach_next_week(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Engagement of a week moves the next week's reach by `effect` (elasticity)."""
-    made = _Weeks.draw(rng, accounts, weeks)
+    made = _Weeks(rng, accounts, weeks)
     engagement, drive = made.driving(effect)
     return made.table(engagement=engagement, reach=made.counts(10.0, made.outcome(drive, sd=0.2)))
 
 
 def regular_posts(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Posts of a week move the next week's engagement per post by `effect` (elasticity)."""
-    made = _Weeks.draw(rng, accounts, weeks)
+    made = _Weeks(rng, accounts, weeks)
     posts = 1 + made.counts(1.8, made.driver(0.25), spread=0.3)
     each = made.outcome(effect * (np.log(posts) - 2.0), sd=0.15)
     engagement = np.maximum(made.rng.poisson(posts * np.exp(6.0 + 0.9 * made.size + each)), 1)
@@ -290,7 +271,7 @@ def promoters_or_engagement(
 
     The score is known from 150 answers a week, of which 3 in 10 are passive: it errs by about 7 points.
     """
-    made = _Weeks.draw(rng, accounts, weeks)
+    made = _Weeks(rng, accounts, weeks)
     true = np.clip(20 + 10 * made.size + autoregression(made.noise(8.0), 0.7), -60, 60)
     shares = np.stack([0.35 + true / 200, np.full_like(true, 0.3), 0.35 - true / 200], axis=-1)
     answers = made.rng.multinomial(150, shares)
@@ -308,7 +289,7 @@ def promoters_or_engagement(
 
 def lasting(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
     """Engagement moves the next week's revenue by `effect`, of which half is there again a week later."""
-    made = _Weeks.draw(rng, accounts, weeks)
+    made = _Weeks(rng, accounts, weeks)
     engagement, drive = made.driving(effect)
     return made.table(engagement=engagement, revenue=made.money(made.outcome(drive, sd=0.15)))
 
