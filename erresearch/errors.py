@@ -178,6 +178,11 @@ def said_by(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
+def is_number(value: object, low: float, high: float) -> bool:
+    """Whether an argument is a number within two bounds; true and false are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+
 def printable(text: str) -> str:
     """Text without what would steer a terminal."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -13,7 +13,7 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.sources import FEW, column_names
-from erresearch.errors import DataError, DesignError, GuardError, in_mapping
+from erresearch.errors import DataError, DesignError, GuardError, in_mapping, is_number
 from erresearch.exports.combine import definition_changes
 from erresearch.exports.log import Export
 from erresearch.io import pl
@@ -150,11 +150,7 @@ def build_panel(
     480 in = ... used + ... partial at either end...
     """
     clock = Clock(freq, tz, week_start)
-    if (
-        isinstance(min_age_days, bool)
-        or not isinstance(min_age_days, (int, float))
-        or not 0 <= min_age_days < 3650
-    ):
+    if not is_number(min_age_days, 0, 3650):
         raise DesignError(
             "`min_age_days` must be a number of days", got=repr(min_age_days), allowed="0 or more"
         )

@@ -8,13 +8,13 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
-from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
+from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError, is_number
 from erresearch.exports.combine import plain_name
 from erresearch.io import pl
 from erresearch.panel.events import known_country
@@ -234,22 +234,11 @@ class Rules:
 
     def __post_init__(self) -> None:
         """Refuse a choice that is none."""
-        for name, allowed in (
-            ("apart", Apart),
-            ("revenue", Revenue),
-            ("paid", Paid),
-            ("crossposts", Crossposts),
-            ("choice", Choice),
-        ):
-            if getattr(self, name) not in get_args(allowed):
-                raise UnknownNameError.of(
-                    name, getattr(self, name), [word for word in get_args(allowed) if word]
-                )
-        if (
-            isinstance(self.lags, bool)
-            or not isinstance(self.lags, int)
-            or not 0 <= self.lags <= _LONGEST_LAG
-        ):
+        for name, kind in get_type_hints(Rules).items():
+            allowed = get_args(kind) if get_origin(kind) is Literal else ()
+            if allowed and getattr(self, name) not in allowed:
+                raise UnknownNameError.of(name, getattr(self, name), filter(None, allowed))
+        if not (isinstance(self.lags, int) and is_number(self.lags, 0, _LONGEST_LAG)):
             raise DesignError(
                 "`lags` must be a number of periods", got=repr(self.lags), allowed=f"0 to {_LONGEST_LAG}"
             )

@@ -9,8 +9,9 @@ import csv
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from erresearch.errors import DataError, UnknownNameError
@@ -20,19 +21,11 @@ from erresearch.report.figures.challenges import CalibrationCell
 
 __all__ = ["BARS", "CellOutcome", "held_to", "kept", "promises", "stored", "table"]
 
+_PROMISES: Final = registry("calibration.toml")["promise"]
 #: What a count is held to: the bar, and whether it is a floor or a ceiling.
-BARS: Final[Mapping[str, tuple[float, Literal["at most", "at least"]]]] = {
-    "false supported": (0.025, "at most"),
-    "false nil": (0.025, "at most"),
-    "nil recognised": (0.80, "at least"),
-    "right": (0.80, "at least"),
-    "wrong word": (0.025, "at most"),
-    "wrong word, promotions unknown": (0.05, "at most"),
-    "found": (0.95, "at least"),
-    "found by six": (0.60, "at least"),
-    "coverage": (0.93, "at least"),
-    "no wider than needed": (0.97, "at most"),
-}
+BARS: Final[Mapping[str, tuple[float, Literal["at most", "at least"]]]] = MappingProxyType(
+    {name: (one["bar"], one["side"]) for name, one in _PROMISES.items()}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,18 +76,7 @@ class CellOutcome:
 
     def count(self, name: str) -> float:
         """Value of one of :data:`BARS`."""
-        return {
-            "false supported": self.supported,
-            "false nil": self.nil,
-            "nil recognised": self.nil_where_suffices,
-            "right": self.right,
-            "found": self.right,
-            "found by six": self.right,
-            "wrong word": self.wrong,
-            "wrong word, promotions unknown": self.wrong,
-            "coverage": self.coverage,
-            "no wider than needed": self.coverage,
-        }[name]
+        return float(getattr(self, _PROMISES[name]["of"]))
 
     def missed(self, counts: Sequence[str]) -> tuple[str, ...]:
         """Of these bars, those that are missed by more than 3.5 Monte-Carlo standard errors.
@@ -219,13 +201,9 @@ def table() -> pd.DataFrame:
     ['held to', 'missed']
     """
     known = held_to()
-    rows = []
-    for name, outcome in stored().items():
-        rows.append(
-            {
-                **{f.name: getattr(outcome, f.name) for f in fields(CellOutcome)},
-                "held to": ", ".join(known[name]),
-                "missed": ", ".join(outcome.missed(known[name])),
-            }
-        )
+    rows = [
+        asdict(outcome)
+        | {"held to": ", ".join(known[name]), "missed": ", ".join(outcome.missed(known[name]))}
+        for name, outcome in stored().items()
+    ]
     return pd.DataFrame(rows).set_index("cell")
