@@ -43,14 +43,13 @@ def put(engine: str, table: pl.DataFrame, folder) -> object:
 
 
 @pytest.mark.parametrize("engine", ["polars", "duckdb", "parquet"])
-@pytest.mark.parametrize("weights", [None, "w"])
-def test_group_sums_are_the_accounts_own(engine, weights, tmp_path):
+def test_group_sums_are_the_accounts_own(engine, tmp_path):
     table = posts()
-    whole = Moments.from_frame(table, ["x", "y"], by="shop", weights=weights)
+    whole = Moments.from_frame(table, ["x", "y"], by="shop")
     for within in (True, False):
         with pytest.warns(ErresearchWarning, match=r"accounts are summed in 50 groups of whole accounts"):
             found = bounded_moments(
-                put(engine, table, tmp_path), ["x", "y"], by="shop", weights=weights, within=within,
+                put(engine, table, tmp_path), ["x", "y"], by="shop", within=within,
                 most_bytes=5_000 * account_bytes(2), groups=50,
             )  # fmt: skip
         assert found is not None

@@ -67,9 +67,7 @@ def test_a_table_is_written_as_it_is():
     before = table.copy()
     assert table_csv(table) == "'=a,n,day,k\n'=1,-1.5,2026-01-05,3\nx,,,4\n"
     pd.testing.assert_frame_equal(table, before)
-    assert table_csv(pd.DataFrame({"a": [1 / 3], "b": ["-1.5"]}), columns=["b", "a"]) == (
-        "b,a\n'-1.5,0.3333333333333333\n"
-    )
+    assert table_csv(pd.DataFrame({"b": ["-1.5"], "a": [1 / 3]})) == ("b,a\n'-1.5,0.3333333333333333\n")
     times = pd.DataFrame({"at": pd.to_datetime(["2026-01-05 10:00", "2026-01-06 00:00"])})
     assert table_csv(times) == "at\n2026-01-05 10:00:00\n2026-01-06 00:00:00\n"
     assert table_csv(pd.DataFrame({"x": [0.1 + 0.2]}), digits=4) == "x\n0.3\n"

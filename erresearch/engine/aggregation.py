@@ -356,9 +356,8 @@ def _by_group(source: LazyRows, *, within: bool) -> Sums:
     """Sums by group of accounts, under the names of those by account."""
     assert source.account is not None
     k = len(source.columns)
-    weight = nw.col("weight") if source.weight is not None else nw.col("count")
     upper = [(i, j) for i in range(k) for j in range(i, k)]
-    between = [(nw.col(f"s{i}") * nw.col(f"s{j}") / weight, nw.col(f"c{i}_{j}")) for i, j in upper]
+    between = [(nw.col(f"s{i}") * nw.col(f"s{j}") / nw.col("count"), nw.col(f"c{i}_{j}")) for i, j in upper]
     names = [f"c{i}_{j}" for i, j in upper]
 
     def accounts(part: LazyRows) -> nw.LazyFrame[Any]:

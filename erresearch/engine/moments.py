@@ -167,8 +167,8 @@ class Moments:
             raise ColumnError(
                 "no column was asked for", got="an empty list", fix="name at least one number column"
             )
-        source, opened = prepare(data, wanted, by=by, period=period, weights=weights)
-        return _of_rows(data, source, opened, by=by, period=period, weights=weights)
+        names = {"by": by, "period": period, "weights": weights}
+        return _of_rows(data, *prepare(data, wanted, **names), names)
 
     @property
     def rows(self) -> int:
@@ -478,7 +478,6 @@ def bounded_moments(
     *,
     by: str,
     period: str | None = None,
-    weights: str | None = None,
     within: bool | None = None,
     most_bytes: int | None = None,
     groups: int = GROUPS,
@@ -493,7 +492,7 @@ def bounded_moments(
 
     Parameters
     ----------
-    data, columns, by, period, weights
+    data, columns, by, period
         As for :meth:`Moments.from_frame`.
     within : bool, optional
         Whether the accounts' means are to be taken out; not given where every account is needed by itself.
@@ -525,7 +524,8 @@ def bounded_moments(
     Moments of 'likes': 6 rows, 3 accounts
     """
     most_bytes = share_of_memory(DRIVER_BYTES) if most_bytes is None else most_bytes
-    source, opened = prepare(data, list(columns), by=by, period=period, weights=weights)
+    names = {"by": by, "period": period}
+    source, opened = prepare(data, list(columns), **names)
     accounts, each = _too_many(source, most_bytes), account_bytes(len(source.columns))
     if accounts and within is None:
         raise DesignError(
@@ -535,17 +535,15 @@ def bounded_moments(
             fix="take a sample of the accounts",
         )
     source = replace(source, groups=groups if accounts else 0)
-    return _of_rows(data, source, opened, by=by, period=period, weights=weights, within=bool(within))
+    return _of_rows(data, source, opened, names, within=bool(within))
 
 
 def _of_rows(
     data: Any,
     source: LazyRows,
     opened: Opened,
+    names: Mapping[str, Any],
     *,
-    by: str | None,
-    period: str | None,
-    weights: str | None,
     within: bool = False,
 ) -> Moments:
     try:
@@ -562,14 +560,12 @@ def _of_rows(
             ErresearchWarning,
             stacklevel=_callers(),
         )
-        period = None
+        names = {**names, "period": None}
     return Moments(
         **sums.of_moments(source, within=within and bool(source.groups)),
-        cells=None if period is None else cell_pass(source, keys, rows),
+        **names,
+        cells=None if names["period"] is None else cell_pass(source, keys, rows),
         dropped=count_dropped(source, opened, rows),
-        by=by,
-        period=period,
-        weights=weights,
         simulated=says_simulated(data),
     )
 

@@ -431,7 +431,12 @@ def _check_types(schema: Mapping[str, Any], numbers: Names, keys: Names) -> None
 
 
 def prepare(
-    data: Any, columns: Sequence[str | nw.Expr], *, by: str | None, period: str | None, weights: str | None
+    data: Any,
+    columns: Sequence[str | nw.Expr],
+    *,
+    by: str | None,
+    period: str | None,
+    weights: str | None = None,
 ) -> tuple[LazyRows, Opened]:
     """Open the rows, check the columns asked for and choose the origin.
 

@@ -423,15 +423,13 @@ def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]], *, digits
     return out.getvalue()
 
 
-def table_csv(table: pd.DataFrame, *, columns: Iterable[str] | None = None, digits: int | None = None) -> str:
+def table_csv(table: pd.DataFrame, *, digits: int | None = None) -> str:
     """Write a pandas table as CSV that a spreadsheet may open.
 
     Parameters
     ----------
     table : pandas.DataFrame
         The table; it is not changed.
-    columns : iterable of str, optional
-        Columns to write, in their order; all of them where not given.
     digits : int, optional
         Significant digits of a float; all that it has by default.
 
@@ -452,9 +450,8 @@ def table_csv(table: pd.DataFrame, *, columns: Iterable[str] | None = None, digi
     '=1+1,-2
     shop,3
     """
-    chosen = table if columns is None else table[list(columns)]
-    cells = [_cells(chosen.iloc[:, number]) for number in range(chosen.shape[1])]
-    return csv_text(map(str, chosen.columns), zip(*cells, strict=True), digits=digits)
+    cells = [_cells(table.iloc[:, number]) for number in range(table.shape[1])]
+    return csv_text(map(str, table.columns), zip(*cells, strict=True), digits=digits)
 
 
 def _cells(column: pd.Series[Any]) -> list[Any]:

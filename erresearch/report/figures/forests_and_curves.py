@@ -265,7 +265,7 @@ def _joined(names: Sequence[str]) -> str:
 _VECTOR_LIMIT = 400
 
 
-def decay(found: Decay, *, tiers: Sequence[tuple[float, float]] = (), ax: Axes | None = None) -> Axes:
+def decay(found: Decay, *, ax: Axes | None = None) -> Axes:
     """Draw the engagement rate over followers, log-log, beside what arithmetic alone would give.
 
     Points are bins of accounts with their intervals, the line is the fitted X = c·F^β, the thin curve the
@@ -276,8 +276,6 @@ def decay(found: Decay, *, tiers: Sequence[tuple[float, float]] = (), ax: Axes |
     ----------
     found : Decay
         What ``erresearch.relate.decay`` returns: bins of log followers and log reactions.
-    tiers : sequence of (followers, rate), optional
-        Published rates by size of account, as shares (0.021 for 2.1 %), drawn as open squares.
     ax : matplotlib Axes, optional
         Where to draw; a new figure where it is not given.
 
@@ -335,13 +333,8 @@ def decay(found: Decay, *, tiers: Sequence[tuple[float, float]] = (), ax: Axes |
         ms=7,
         gid="points",
     )
-    if tiers:
-        at, rate = zip(*tiers, strict=True)
-        ax.plot(at, rate, "s", mfc="none", mec=INK, ms=6.5, gid="tiers")
-        ax.annotate("published tiers", (at[0], rate[0]), (8, 0), textcoords="offset points", va="center")
-    shown_rates = [np.exp(points.y - points.x), *([np.asarray(rate)] if tiers else [])]
-    # the band of the null may fall through many decades: it is cut so that the data fill the picture
-    ax.set_ylim(min(r.min() for r in shown_rates) / 3, 3 * max(r.max() for r in shown_rates))
+    rates = np.exp(points.y - points.x)
+    ax.set_ylim(rates.min() / 3, 3 * rates.max())
     _write_axes(ax)
     # what falls lies above the constant rate on the left and below it on the right; what rises, the other way
     over, under = ("bottom", "top") if beta.value < 1 else ("top", "bottom")
