@@ -17,8 +17,8 @@ from erresearch.io.files import UnfitError, from_toml, read_value, registry, res
 from erresearch.results import Printed, escape
 from erresearch.results.verdicts import LEVELS, Certainty, Level
 from erresearch.schema.vocabulary import PERIODS, Freq
+from erresearch.worlds.panels import WORLDS
 from erresearch.worlds.simulation import CASES
-from erresearch.worlds.truths import WORLDS
 
 #: Units in which a slope of logarithms is read.
 ELASTICITIES: Final = ("elasticity", "elasticity of the conversion rate", "long-run elasticity")

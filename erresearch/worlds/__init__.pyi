@@ -1,3 +1,11 @@
+from erresearch.worlds.panels import (
+    WORLDS as WORLDS,
+    Design as Design,
+    Expected as Expected,
+    ListWorld as ListWorld,
+    PanelWorld as PanelWorld,
+    Truth as Truth,
+)
 from erresearch.worlds.shop_exports import (
     SHOP_WORLDS as SHOP_WORLDS,
     example_exports as example_exports,
@@ -9,12 +17,4 @@ from erresearch.worlds.simulation import (
     Simulation as Simulation,
     simulate as simulate,
     simulate_panel as simulate_panel,
-)
-from erresearch.worlds.truths import (
-    WORLDS as WORLDS,
-    Design as Design,
-    Expected as Expected,
-    ListWorld as ListWorld,
-    PanelWorld as PanelWorld,
-    Truth as Truth,
 )

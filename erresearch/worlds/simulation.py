@@ -17,7 +17,12 @@ from erresearch.schema.vocabulary import DECISIVE, Word
 from erresearch.worlds.panels import (
     FIRST_MONDAY,
     MIN_WEEKS,
+    WORLDS,
+    Design,
+    Expected,
     Floats,
+    PanelWorld,
+    Truth,
     autoregression,
     draw_list,
     draw_log_followers,
@@ -26,8 +31,8 @@ from erresearch.worlds.panels import (
     numbered,
     outcomes_table,
     posts_table,
+    truth_of,
 )
-from erresearch.worlds.truths import WORLDS, Design, Expected, PanelWorld, Truth, truth_of
 
 THRESHOLD: Final = 6
 """The tipping point: so many interactions at which people buy more often by a jump, where there is one."""
