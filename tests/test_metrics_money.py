@@ -18,7 +18,8 @@ from erresearch.metrics import (
     romi_incremental,
     romi_net,
 )
-from erresearch.metrics.intervals import Garwood, Wilson, proportion
+from erresearch.metrics.money import Garwood
+from erresearch.metrics.rates import Wilson, proportion
 from erresearch.results import Estimate
 
 

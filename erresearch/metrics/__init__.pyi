@@ -28,4 +28,5 @@ from erresearch.metrics.published_bands import (
 from erresearch.metrics.rates import (
     Rates as Rates,
     engagement_rate as engagement_rate,
+    proportion as proportion,
 )

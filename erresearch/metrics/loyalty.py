@@ -15,9 +15,9 @@ import numpy as np
 from erresearch.engine.expressions import Every, check_every, period_start
 from erresearch.errors import DataError, ErresearchWarning, GuardError, UnknownNameError
 from erresearch.io import pd
-from erresearch.metrics.intervals import Mover, ShareDifference, markdown
-from erresearch.results import Estimate, StudentT
+from erresearch.results import Estimate, Interval, Reference, StudentT
 from erresearch.results.estimates import check_level
+from erresearch.results.rounding import markdown
 from erresearch.schema import SURVEY, Column, TableSchema, validate
 
 UNIT = "NPS points"
@@ -46,7 +46,7 @@ def nps(
     level : float
         Confidence level.
     interval : {"score", "wald"}
-        By the score test (:class:`erresearch.metrics.intervals.ShareDifference`), or by the formula above. Of 30 answers
+        By the score test (:class:`erresearch.metrics.loyalty.ShareDifference`), or by the formula above. Of 30 answers
         with shares of 2, 8 and 90 per cent the formula covers 84 %, the score 96 %.
     scale : tuple of int, optional
         Declare ``(0, 10)`` where the question is known to have run so; answers without a single 0 but with a 1 are
@@ -386,3 +386,128 @@ def _estimate(counts: np.ndarray, name: str, *, level: float, note: str = "", wa
     around = StudentT(value, se, math.inf)
     found = around.estimate(name, level, n_rows=n, unit=UNIT, method=f"{'Wald' if wald else 'score'}{note}")
     return found if wald else found.about(ShareDifference(promoters, detractors, n, 100.0))
+
+
+@dataclass(frozen=True, slots=True)
+class ShareDifference:
+    """Score interval of a difference of two shares of the same answers, such as promoters less detractors.
+
+    θ is kept where |d − θ| ≤ z·√[(2q + θ − θ²)/n], d = (plus − minus)/n, and q is the share of minus that fits best if
+    the difference is θ: the positive root of 2n·q² − [(plus + minus)(1 − θ) − 2·minus·θ − 2·rest·θ]·q − minus·θ(1 − θ).
+    Tango's interval of paired shares, which answers of three kinds are.
+
+    Parameters
+    ----------
+    plus, minus, n : int
+        Answers of either kind, of how many.
+    scale : float
+        What one stands for: 100 for points.
+
+    References
+    ----------
+    Tango, T. (1998). Equivalence test and confidence interval for the difference in proportions for the paired-sample
+    design. *Statistics in Medicine*, 17(8), 891-908.
+
+    Examples
+    --------
+    >>> print(ShareDifference(27, 1, 30).interval(0.95))
+    [0.60, 0.95] (95 %)
+    """
+
+    plus: int
+    minus: int
+    n: int
+    scale: float = 1.0
+
+    def _score(self, theta: float) -> float:
+        """The statistic of difference = θ."""
+        apart = (self.plus - self.minus) / self.n - theta
+        rest = self.n - self.plus - self.minus
+        linear = (self.plus + self.minus) * (1 - theta) - 2 * self.minus * theta - 2 * rest * theta
+        root = math.sqrt(max(linear**2 + 8 * self.n * self.minus * theta * (1 - theta), 0.0))
+        variance = 2 * max(linear + root, 0.0) / (4 * self.n) + theta - theta**2
+        if variance <= 0:
+            return 0.0 if apart == 0 else math.copysign(math.inf, apart)
+        return apart / math.sqrt(variance / self.n)
+
+    def interval(self, level: float) -> Interval:
+        """The differences that a score test at 1 − level does not reject."""
+        from scipy import optimize
+
+        z, middle = (
+            StudentT(0.0, 1.0, math.inf).critical(check_level(level)),
+            (self.plus - self.minus) / self.n,
+        )
+        ends = []
+        for side, end in ((1.0, -1.0), (-1.0, 1.0)):
+
+            def beyond(theta: float, side: float = side) -> float:
+                return float(np.clip(side * self._score(theta), -1e6, 1e6)) - z
+
+            ends.append(
+                end
+                if middle == end or beyond(end) <= 0
+                else float(optimize.brentq(beyond, end, middle, xtol=1e-12))
+            )
+        return Interval(self.scale * ends[0], self.scale * ends[1], level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Two-sided score test of difference = null."""
+        from scipy import special
+
+        theta = null / self.scale
+        return float(2 * special.ndtr(-abs(self._score(theta)))) if -1 <= theta <= 1 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """Interval of a difference of two independent figures, from the interval of each (MOVER).
+
+    Parameters
+    ----------
+    before, after : float
+        The figures.
+    of_before, of_after : Reference
+        What gives their intervals.
+
+    References
+    ----------
+    Newcombe, R. G. (1998). Interval estimation for the difference between independent proportions. *Statistics in
+    Medicine*, 17(8), 873-890.
+
+    Examples
+    --------
+    >>> from erresearch.metrics.rates import Wilson
+    >>> print(Mover(0.5, 0.8, Wilson(50, 100), Wilson(80, 100)).interval(0.95))
+    [0.17, 0.42] (95 %)
+    """
+
+    before: float
+    after: float
+    of_before: Reference
+    of_after: Reference
+
+    def interval(self, level: float) -> Interval:
+        """From after − before ∓ the root of the squared distances to the facing ends."""
+        one, other, apart = (
+            self.of_before.interval(level),
+            self.of_after.interval(level),
+            self.after - self.before,
+        )
+        low = apart - math.hypot(self.after - other.low, one.high - self.before)
+        return Interval(low, apart + math.hypot(other.high - self.after, self.before - one.low), level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """1 − the level at which an end of the interval meets `null`."""
+        from scipy import optimize
+
+        def gap(level: float) -> float:
+            ends = self.interval(level)
+            return (null - ends.low) if null < self.after - self.before else (ends.high - null)
+
+        least, most = 1e-9, 1 - 1e-12
+        if gap(least) >= 0:
+            return 1.0
+        if gap(most) <= 0:
+            return 1 - most
+        return 1 - float(optimize.brentq(gap, least, most, xtol=1e-12))

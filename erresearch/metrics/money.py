@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from erresearch.errors import DataError, GuardError
-from erresearch.metrics.intervals import Garwood, markdown, percent
 from erresearch.results import Estimate, Interval, Reference, StudentT
+from erresearch.results.estimates import check_level
+from erresearch.results.rounding import markdown, percent
 
 Number: TypeAlias = "float | Estimate"
 
@@ -330,6 +331,46 @@ class _Inverse:
 
     def pvalue(self, null: float = 0.0) -> float:
         return self.reference.pvalue(self.numerator / null) if null > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Garwood:
+    """Exact interval of a Poisson mean from one count.
+
+    Parameters
+    ----------
+    count : float
+        What was counted.
+
+    References
+    ----------
+    Garwood, F. (1936). Fiducial limits for the Poisson distribution. Biometrika 28.
+
+    Examples
+    --------
+    >>> print(Garwood(0).interval(0.95))
+    [0, 3.7] (95 %)
+    """
+
+    count: float
+
+    def interval(self, level: float) -> Interval:
+        """Means under which the count lies in neither tail."""
+        from scipy import special
+
+        tail = (1 - check_level(level)) / 2
+        low = float(special.gammaincinv(self.count, tail)) if self.count > 0 else 0.0
+        return Interval(low, float(special.gammaincinv(self.count + 1, 1 - tail)), level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Twice the smaller tail of the count at mean `null`."""
+        from scipy import special
+
+        if null <= 0:
+            return 1.0 if self.count == 0 and null == 0 else 0.0
+        below = float(special.gammaincc(self.count + 1, null))
+        above = float(special.gammainc(self.count, null)) if self.count > 0 else 1.0
+        return min(1.0, 2 * min(below, above))
 
 
 def _positive(name: str, value: float, *, zero: bool = False) -> float:

@@ -17,9 +17,9 @@ from erresearch.errors import DataError, GuardError, UnknownNameError
 from erresearch.io import pd
 from erresearch.io.files import registry, resource
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
-from erresearch.metrics.intervals import markdown, percent
 from erresearch.metrics.rates import Rates
 from erresearch.results import Estimate, Printed
+from erresearch.results.rounding import markdown, percent
 
 NPS_UNIT = "NPS points"
 

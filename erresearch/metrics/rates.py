@@ -1,7 +1,8 @@
-"""Engagement rates: one function for every definition, and a value that carries which one it was."""
+"""Engagement rates: one function for every definition, and a value that carries which one it was; shares of counts."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -20,8 +21,9 @@ from erresearch.metrics.definitions import (
     settle,
     total,
 )
-from erresearch.metrics.intervals import markdown, percent
-from erresearch.results import Printed
+from erresearch.results import Estimate, Interval, Printed, StudentT
+from erresearch.results.estimates import check_level
+from erresearch.results.rounding import markdown, percent
 from erresearch.schema import POSTS, Rule, TableSchema, validate
 
 _REASON = "__reason__"
@@ -358,3 +360,88 @@ def _summary(
         notes=tuple(notes),
         by=by,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Wilson:
+    """Wilson's score interval of a share: never leaves 0 to 1, and has a width at 0 and at n of n.
+
+    Parameters
+    ----------
+    successes, n : float
+        How many of how many.
+
+    References
+    ----------
+    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. JASA 22.
+
+    Examples
+    --------
+    >>> print(Wilson(0, 20).interval(0.95))
+    [0, 0.161] (95 %)
+    """
+
+    successes: float
+    n: float
+
+    def interval(self, level: float) -> Interval:
+        """The shares that a score test at 1 − level does not reject."""
+        z, p = StudentT(0.0, 1.0, math.inf).critical(check_level(level)), self.successes / self.n
+        spread = z * math.sqrt(p * (1 - p) / self.n + z * z / (4 * self.n**2))
+        scale = 1 + z * z / self.n
+        middle = p + z * z / (2 * self.n)
+        low = 0.0 if self.successes == 0 else max(0.0, (middle - spread) / scale)
+        high = 1.0 if self.successes == self.n else min(1.0, (middle + spread) / scale)
+        return Interval(low, high, level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Two-sided score test of share = null."""
+        from scipy import special
+
+        p = self.successes / self.n
+        if not 0 < null < 1:
+            return 1.0 if p == null else 0.0
+        return float(2 * special.ndtr(-abs(p - null) / math.sqrt(null * (1 - null) / self.n)))
+
+
+def proportion(name: str, successes: float, n: float, *, level: float = 0.95) -> Estimate:
+    """A share with Wilson's interval.
+
+    Parameters
+    ----------
+    name : str
+        What it is the share of.
+    successes, n : float
+        How many of how many.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Estimate
+        The share, a fraction.
+
+    Raises
+    ------
+    DataError
+        If nothing was counted, a count is negative or not finite, or there are more successes than cases.
+
+    See Also
+    --------
+    erresearch.engagement_rate : Rates of posts.
+
+    Examples
+    --------
+    >>> print(proportion("bounce rate", 30, 120))
+    bounce rate: 0.250 [0.181, 0.334] (95 %), 120 rows; Wilson
+    """
+    if not (math.isfinite(n) and math.isfinite(successes) and n > 0 and 0 <= successes <= n):
+        raise DataError(
+            f"{name}: a share needs at least one case and no more hits than cases",
+            got=f"{successes!r} of {n!r}",
+            fix="check that both were counted over the same rows",
+        )
+    p = float(successes / n)
+    around = StudentT(p, math.sqrt(p * (1 - p) / n), math.inf)
+    share = around.estimate(name, level, n_rows=int(n), method="Wilson")
+    return share.about(Wilson(float(successes), float(n)))

@@ -293,3 +293,29 @@ def grouped(count: int, by: str) -> str:
     if by in ("", "account", "entity", "row"):
         return f"{count:,} account{'' if count == 1 else 's'}"
     return f"{count:,} group{'' if count == 1 else 's'} by {by}"
+
+
+def percent(value: float) -> str:
+    """Say a fraction in per cent, three significant digits.
+
+    Examples
+    --------
+    >>> percent(0.0314), percent(0.02), percent(0.2 / 30), percent(-0.5)
+    ('3.14 %', '2.00 %', '0.667 %', '−50.0 %')
+    """
+    number = 100 * value
+    if not math.isfinite(number):
+        return "not a number"
+    size = math.floor(math.log10(abs(number))) if number else 0
+    return f"{number:,.{min(max(2 - size, 0), 9)}f} %".replace("-", "−")
+
+
+def markdown(text: str) -> str:
+    r"""Lines of text as Markdown: names come from files and are shown as text, never as markup.
+
+    Examples
+    --------
+    >>> print(markdown("a <b>*c*"))
+    a &lt;b&gt;\*c\*
+    """
+    return "<br>".join(escape(line) for line in text.split("\n"))
