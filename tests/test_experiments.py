@@ -471,9 +471,15 @@ def test_several_shops_with_draws_of_their_own():
     quick, placebos = (dict(plan.blocks) for plan in (planning.quick_plan(rows), er.plan_experiment(rows)))
     assert quick == pytest.approx(placebos, rel=0.2)
     off = np.c_[~plan.schedule.posting, np.zeros((3, plan.design.follow_up), bool)]
-    found = er.judge_experiment(
-        weekly(104 + off.shape[1], off=off, effect=0.3, shops=3), replace(plan, currency="EUR")
-    )
+    rows = weekly(104 + off.shape[1], off=off, effect=0.3, shops=3)
+    found = er.judge_experiment(rows, replace(plan, currency="EUR"))
+    closed = str(plan.end - np.timedelta64(28, "D"))
+    ends_early = rows[(rows["entity"] != "shop 01") | (rows["period"] < closed)]
+    with pytest.raises(DataError, match=rf"of some shops end before .* 1 of 3 shops.* \(--ended {closed}\)"):
+        er.judge_experiment(ends_early, plan)
+    assert "ended-early" in {
+        doubt.code for doubt in er.judge_experiment(ends_early, plan, ended=closed).doubts
+    }
     assert " EUR [" in found.per_engagement.number()
     assert found.finding.name == found.verdict.dataset == plan.name == "3 shops"
 
@@ -633,7 +639,15 @@ def test_damaged_plans(plan, tmp_path):
         "plan.toml", "[design]", "[design]\nmore = 1", "`design` of plan.toml is not a table of kind, every"
     )
     damage("history.csv", "\n1,", "\n2,", "other shops than plan.toml")
-    damage("schedule.csv", ",pause", ",rest", "is damaged")
+    damage("schedule.csv", ",pause", ",rest", "schedule.csv says something else than post or pause: 20")
+    # as spreadsheets save it
+    damage(
+        "schedule.csv",
+        "number,shop,",
+        "number;shop,",
+        "lacks columns: 4 columns. Allowed: number, shop, first_day",
+    )
+    damage("schedule.csv", "20", "", "holds days that are no dates. Allowed: dates such as .* saved it")
     damage("schedule.csv", "\n1,", "\n7,", "a period twice or another shop")
     lines = (folder / "schedule.csv").read_text().splitlines(keepends=True)
     (folder / "schedule.csv").write_text("".join([*lines, lines[-1]]))
@@ -701,7 +715,10 @@ def test_impossible_requests():
     two = pd.concat([weekly(), weekly(90, shops=2)[90:]])
     with pytest.raises(DesignError, match="end on different days"):
         er.plan_experiment(two, design="time")
-    assert str(er.plan_experiment(rows, weeks=24, start="2025-01-13").start) == "2025-01-13"
+    soon, late = (er.plan_experiment(rows, weeks=24, start=day) for day in ("2025-01-13", "2025-06-30"))
+    assert str(soon.start) == "2025-01-13"
+    old = "The plan begins 27 weeks after the last row of the history: plan again with newer rows where there are."
+    assert (old in late.reasons, old in soon.reasons) == (True, False)
 
 
 def test_histories_that_cannot_be_used():
@@ -710,6 +727,7 @@ def test_histories_that_cannot_be_used():
         (rows[:20], "too short to tell the noise: 20 weeks"),
         (rows[:0], "has no rows"),
         (pd.concat([rows, rows[3:5]]), "a period stands twice for one shop: .* and 1 more"),
+        (pd.concat([rows, rows[3:4]]), r"a period stands twice for one shop: 20\d\d-\d\d-\d\d\. Allowed"),
         (rows.assign(revenue=0.0), "nowhere above 0"),
         (
             rows.assign(revenue=rows["revenue"].where(rows.index % 4 > 0)),

@@ -66,6 +66,10 @@ def test_words_and_cautions():
     assert er.judge_holdout(past, er.plan_holdout(past, delta=0.01, share=0.5)).word == "inconclusive"
     less = past.assign(revenue=past["revenue"] - 30.0 * ~plan.held(past["person"]))
     assert er.judge_holdout(less, plan).word == "contradicted"
+    with pytest.raises(
+        DataError, match=r"as many people as the plan, and other ids.*zeros in front included"
+    ):
+        er.judge_holdout(past.assign(person="0" + past["person"].astype(str)), plan)
     shorter = er.judge_holdout(past[:-1], plan)
     assert {doubt.code for doubt in shorter.doubts if doubt.raised} == {
         "registration-unproven",

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.experiments.history import DAYS, Series, fingerprint, fit_history
 from erresearch.results import Printed, Table, escape, plain, rounded
+from erresearch.schema.vocabulary import PERIODS
 
 Array = npt.NDArray[np.float64]
 Plans = npt.NDArray[np.bool_]
@@ -496,12 +497,12 @@ class PausePlan(Printed):
     def costs(self) -> str:
         """What the pauses cost: reactions, and revenue if posting brings the smallest effect of interest."""
         paused, of = int((~self.schedule.posting).sum()), self.schedule.posting.size
-        word = "days" if self.design.every == "D" else "weeks"
+        word = f"{PERIODS[self.design.every].many}{' of all shops' if len(self.history) > 1 else ''}"
         known = (
             "" if math.isnan(self.reactions) else f", about {rounded(self.reactions, like=self.reactions)}"
         )
         return (
-            f"the reactions of {paused} of {of} {word}{known}. If posting brings {100 * self.delta:.0f} % of "
+            f"the reactions of {paused:,} of {of:,} {word}{known}. If posting brings {100 * self.delta:.0f} % of "
             f"{self.outcome}, they also cost {self.told(self.lost)} of it"
         )
 

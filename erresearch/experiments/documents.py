@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from erresearch.errors import DataError, DesignError, ErresearchError, said_by
 from erresearch.experiments.designs import LOOK, PauseDesign, PausePlan, Power, Schedule, share_lost
@@ -187,7 +188,7 @@ def _schedule_csv(plan: PausePlan) -> str:
         for at, (entity, row) in enumerate(zip(plan.schedule.entities, plan.schedule.posting, strict=True))
         for date, posts in zip(plan.schedule.dates, row, strict=True)
     ]
-    return csv_text(("number", "shop", "first_day", "last_day", "do"), rows)
+    return csv_text(_SCHEDULE, rows)
 
 
 def _history_csv(plan: PausePlan) -> str:
@@ -198,7 +199,7 @@ def _history_csv(plan: PausePlan) -> str:
             for values in (shop.outcome, shop.engagement, shop.posts)
         ]
         rows += zip(itertools.repeat(number), map(str, shop.dates), *columns, strict=False)
-    return csv_text(("number", "first_day", "outcome", "engagement", "posts"), rows, digits=None)
+    return csv_text(_HISTORY, rows, digits=None)
 
 
 def read_plan(folder: str | Path) -> PausePlan:
@@ -280,50 +281,59 @@ _HEAD: Final[Mapping[str, Any]] = {
 }
 
 
-def _table(path: Path) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, strict=True))
+_SCHEDULE: Final = ("number", "shop", "first_day", "last_day", "do")
+_HISTORY: Final = ("number", "first_day", "outcome", "engagement", "posts")
 
 
-def _dates(rows: list[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-    return np.array([dt.date.fromisoformat(row["first_day"]) for row in rows], dtype="datetime64[D]")
+def _table(path: Path, columns: Sequence[str]) -> tuple[list[dict[str, Any]], npt.NDArray[np.datetime64]]:
+    """Rows, and their days; a spreadsheet saves other signs between columns, and other dates."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    if not rows or not set(columns) <= rows[0].keys():
+        raise _altered(path, "lacks columns", f"{len(rows[0]) if rows else 0} columns", ", ".join(columns))
+    try:
+        days = [dt.date.fromisoformat(row["first_day"]) for row in rows]
+    except ValueError as error:
+        raise _altered(path, "holds days that are no dates", "", "dates such as 2026-01-31") from error
+    return rows, np.array(days, dtype="datetime64[D]")
 
 
 def _schedule(path: Path, shops: Sequence[str], design: PauseDesign) -> Schedule:
-    rows = _table(path)
-    days = _dates(rows)
+    rows, days = _table(path, _SCHEDULE)
     dates = np.unique(days)
     if len(dates) != design.length or (np.diff(dates).astype(int) != DAYS[design.every]).any():
         allowed = f"{design.length} periods one after the other"
-        raise _altered("lacks periods, or holds others", f"{len(dates)} dates", allowed)
+        raise _altered(path, "lacks periods, or holds others", f"{len(dates)} dates", allowed)
     posting = np.ones((len(shops), len(dates)), dtype=bool)
     seen = np.zeros_like(posting)
     said = {text: posts for posts, text in DOING.items()}
     for row, place in zip(rows, np.searchsorted(dates, days), strict=True):
         shop = int(row["number"]) - 1
         if not 0 <= shop < len(shops) or seen[shop, place]:
-            raise _altered("holds a period twice or another shop", f"{dates[place]}")
-        posting[shop, place], seen[shop, place] = said[row["do"].strip().lower()], True
+            raise _altered(path, "holds a period twice or another shop", f"{dates[place]}")
+        if (doing := row["do"].strip().lower()) not in said:
+            raise _altered(path, f"says something else than {' or '.join(said)}", f"{dates[place]}")
+        posting[shop, place], seen[shop, place] = said[doing], True
     if not seen.all():
-        raise _altered("lacks periods", f"{int((~seen).sum())}")
+        raise _altered(path, "lacks periods", f"{int((~seen).sum())}")
     return Schedule(entities=tuple(shops), dates=dates, posting=posting)
 
 
-def _altered(how: str, got: str, allowed: str = "") -> DataError:
-    return DataError(f"schedule.csv {how}", got=got, allowed=allowed, fix="take the file as it was written")
+def _altered(path: Path, how: str, got: str, allowed: str = "") -> DataError:
+    return DataError(
+        f"{path.name} {how}", got=got, allowed=allowed,
+        fix="take the file as it was written, not as a spreadsheet saved it",
+    )  # fmt: skip
 
 
 def _history(path: Path, shops: Sequence[str]) -> tuple[Series, ...]:
-    rows = _table(path)
-    values = {
-        name: [float(row[name]) if row[name] else math.nan for row in rows]
-        for name in ("outcome", "engagement", "posts")
-    }
+    rows, days = _table(path, _HISTORY)
+    values = {name: [float(row[name]) if row[name] else math.nan for row in rows] for name in _HISTORY[2:]}
     known = {name: column for name, column in values.items() if not np.isnan(column).all()}
     numbers = [int(row["number"]) for row in rows]
     if set(numbers) != set(range(1, len(shops) + 1)):
         raise _damaged("history.csv holds other shops than plan.toml")
-    made = read_series(pd.DataFrame({"entity": numbers, "period": _dates(rows), **known}), outcome="outcome")
+    made = read_series(pd.DataFrame({"entity": numbers, "period": days, **known}), outcome="outcome")
     by_number = {int(series.entity): series for series in made}
     return tuple(replace(by_number[at + 1], entity=name) for at, name in enumerate(shops))
 
@@ -493,8 +503,8 @@ def draw_plan(plan: PausePlan) -> Figure:
     >>> from erresearch.worlds import simulate_shop
     >>> plan = plan_experiment(simulate_shop("nothing", days=728, rng=1), weeks=12, block=7, lags=(1, 7))
     >>> who, power = draw_plan(plan).axes
-    >>> power.get_xlabel()
-    'weeks of the plan (dashed: smallest effect that matters)'
+    >>> power.get_xlabel().splitlines()
+    ['weeks of the plan', '(dashed: smallest effect that matters)']
     """
     from matplotlib.dates import ConciseDateFormatter
     from matplotlib.figure import Figure
@@ -520,7 +530,7 @@ def draw_plan(plan: PausePlan) -> Figure:
     right.axhline(100 * plan.delta, color=PAUSE, linestyle="--")
     right.margins(x=0.12)
     right.set_ylim(0, 1.2 * max([*shares, 100 * plan.delta]))
-    right.set_xlabel("weeks of the plan (dashed: smallest effect that matters)", size=9)
+    right.set_xlabel("weeks of the plan\n(dashed: smallest effect that matters)", size=9)
     right.set_ylabel(f"effect, % of {plan.outcome}")
     found = (
         f"{plan.weeks} weeks find {share_lost(own.detectable)} four times in five"

@@ -188,10 +188,10 @@ def _on_calendar(entity: str, columns: dict[str, Any], outcome: str) -> Series:
     order = np.argsort(columns["period"], kind="stable")
     dates = columns["period"][order]
     steps = np.diff(dates).astype(int)
-    if (steps == 0).any():
+    if len(twice := dates[1:][steps == 0]):
         raise DataError(
             "a period stands twice for one shop",
-            got=f"{dates[1:][steps == 0][0]} and {int((steps == 0).sum()) - 1} more",
+            got=f"{twice[0]}{f' and {len(twice) - 1:,} more' if len(twice) > 1 else ''}",
             allowed="one row for each shop and period",
             fix="add the rows of a period up first, as build_panel does",
         )

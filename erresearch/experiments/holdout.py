@@ -236,7 +236,7 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list", hash: s
     Raises
     ------
     DataError
-        For people that stand twice or outcomes that are no numbers.
+        For people that stand twice, outcomes that are no numbers, or ids that are written otherwise than in the plan.
     DesignError
         If too few people are on one side.
 
@@ -278,7 +278,13 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list", hash: s
         method="difference of means as assigned, Welch",
     )
     changed = _hash(sorted(ids)) != plan.members
-    text = f"{len(ids):,} people, {plan.people:,} when it was planned{': the list changed' * changed}"
+    if changed and len(ids) == plan.people:
+        raise DataError(
+            "the list has as many people as the plan, and other ids, by which other people would be held out",
+            fix="write the ids as they were, zeros in front included; keep people who left, with 0",
+        )
+    altered = ": the list changed; ids must be as they were, and people who left stay in it with 0"
+    text = f"{len(ids):,} people, {plan.people:,} when it was planned{altered * changed}"
     doubts = (
         registration(plan.deposit, plan.wagered, hash, expected=f"{plan.forecast:g} a person"),
         Doubt("people", text, value=len(ids), raised=changed, code="list-changed"),

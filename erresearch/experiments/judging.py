@@ -339,8 +339,10 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
                 got=f"{shop.dates[0]} and {plan.start}",
                 fix="build the panel with the time zone and week_start that the plan was made with",
             )
-    last = min(shop.dates[-1] for shop in shops) + np.timedelta64(step, "D")
-    there = int((last - plan.start).astype(int) // step)
+    ends = sorted(
+        (shop.dates[-1] + np.timedelta64(step, "D") - plan.start).astype(int) // step for shop in shops
+    )
+    there = int(ends[0])
     whole = plan.design.length + plan.design.follow_up
     run = whole if ended is None else int((day_of(ended, "ended") - plan.start).astype(int) // step)
     if 2 * run < plan.design.length:
@@ -365,6 +367,15 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
         )
     if there >= whole or ((early or ended is not None) and 2 * there >= plan.design.length):
         return there
+    if ends[-1] >= whole:
+        first = plan.start + np.timedelta64(there * step, "D")
+        raise DataError(
+            "the rows of some shops end before the plan does",
+            got=f"{sum(end < whole for end in ends)} of {len(ends)} shops, one on {first - np.timedelta64(1, 'D')}",
+            allowed=f"rows until {plan.end - np.timedelta64(1, 'D')}",
+            fix="add their rows; where one closed for a reason other than revenue, give the plan up on that day: "
+            f"ended='{first}' (--ended {first})",
+        )
     raise DesignError(
         "the plan is not over, and looking before its end spoils it",
         got=f"{max(there, 0)} of {whole} periods",
@@ -463,7 +474,7 @@ _SAID: Final = {
     "schedule-edited": ("schedule", "{} periods differ from what was drawn: the schedule was edited"),
     "other-shops": ("shops", "{} in the rows that are not of this plan, left out"),
     "missing": ("outcome", "missing in {} of the plan's periods, which do not count"),
-    "at-floor": ("outcome", "{} of the plan's periods have next to none and count as a small amount"),
+    "at-floor": ("outcome", "next to none in {} of the plan's periods, which count as a small amount"),
     "changed": (
         "history",
         "{} of {} periods have changed since: late refunds, another file or another zone?",
@@ -484,7 +495,8 @@ _SAID: Final = {
 
 def _doubt(code: str, *facts: object, value: float = math.nan, raised: bool = False) -> Doubt:
     name, text = _SAID[code]
-    return Doubt(name, text.format(*facts), value=value, raised=raised, code=code)
+    shown = (f"{fact:,}" if isinstance(fact, int) else fact for fact in facts)
+    return Doubt(name, text.format(*shown), value=value, raised=raised, code=code)
 
 
 def registration(digest: str, wagered: str, deposited: str | None, *, expected: str) -> Doubt:

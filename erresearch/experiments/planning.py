@@ -47,6 +47,8 @@ from erresearch.schema.vocabulary import PERIODS, Freq
 
 #: The shortest block that is nearly as good as the best leaves room for more pairs.
 NEARLY: Final = 1.1
+#: Weeks between history and plan beyond which newer rows are asked for.
+_LATE: Final = 13
 #: Lengths of a plan that are compared, in weeks.
 LENGTHS: Final = (12, 16, 24, 36, 52)
 #: Blocks by which kinds of plans are compared, in periods.
@@ -217,12 +219,13 @@ def _planned(history: Any, asked: _Asked, way: Callable[..., Power]) -> PausePla
     if known is None and weeks is None and chosen.groups != rows[-1].groups:
         reasons.append("Shorter plans would miss the smallest effect of interest more than once in five.")
     complete = shaped(chosen.weeks)
+    schedule = _schedule(complete, shops, asked.start)
     if kind == "time":
         late = way(complete, noises, delta, seed_of(shops, complete), truth=complete.longer)
         reasons.append(_if_longer(complete, late))
     return PausePlan(
         design=complete,
-        schedule=_schedule(complete, shops, asked.start),
+        schedule=schedule,
         history=shops,
         outcome=asked.outcome,
         delta=delta,
@@ -231,7 +234,7 @@ def _planned(history: Any, asked: _Asked, way: Callable[..., Power]) -> PausePla
         zone=getattr(history, "tz", ""),
         power=rows,
         blocks=blocks,
-        reasons=(*reasons, *_cautions(shops, noises)),
+        reasons=(*reasons, *_cautions(shops, noises, schedule)),
     )
 
 
@@ -454,9 +457,13 @@ def _schedule(design: PauseDesign, shops: tuple[Series, ...], start: str | None)
     )
 
 
-def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...]) -> list[str]:
+def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...], schedule: Schedule) -> list[str]:
     missing, low = sum(noise.missing for noise in noises), sum(noise.at_floor for noise in noises)
     said = []
+    if (late := int((schedule.dates[0] - shops[0].dates[-1]).astype(int) // 7)) > _LATE:
+        said.append(
+            f"The plan begins {late} weeks after the last row of the history: plan again with newer rows where there are."
+        )
     if missing:
         said.append(f"Periods of the history without an outcome, which do not count: {missing:,}.")
     if low:
