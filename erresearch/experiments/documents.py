@@ -290,7 +290,7 @@ def _table(path: Path, columns: Sequence[str]) -> tuple[list[dict[str, Any]], np
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file, strict=True))
     if not rows or not set(columns) <= rows[0].keys():
-        raise _altered(path, "lacks columns", f"{len(rows[0]) if rows else 0} columns", ", ".join(columns))
+        raise _altered(path, "lacks columns", "", ", ".join(columns))
     try:
         days = [dt.date.fromisoformat(row["first_day"]) for row in rows]
     except ValueError as error:
