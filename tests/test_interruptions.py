@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 import erresearch as er
 from erresearch.errors import DataError, DesignError
-from erresearch.experiments.interruptions import simplex_weights
+from erresearch.experiments.interruptions import _together, simplex_weights
 
 WEEKS = pd.date_range("2023-01-02", periods=130, freq="7D")
 
@@ -122,6 +122,56 @@ def test_staggered_interruptions_are_not_fooled_by_effects_that_grow():
     assert "4 interruptions" in str(found)
     # a shop that was interrupted earlier is no control afterwards
     assert all("shop 0" not in dict(one.weights) for one in found.each[1:])
+    assert {one.way for one in found.each} == {"other series"}
+    levels = np.log(rows.pivot(index="period", columns="entity", values="revenue"))
+    for at, (one, (first, length)) in enumerate(
+        zip(found.each, [effect[1:3] for effect in growing], strict=True)
+    ):
+        controls = levels.drop(columns=[f"shop {shop}" for shop in range(at + 1)]).to_numpy()
+        own = levels[f"shop {at}"].to_numpy()
+        misses = [_by_hand(own, controls, start, length) for start in range(26, first - length + 1)]
+        assert_allclose(one.effect.value, _by_hand(own, controls, first, length), atol=1e-4)
+        assert_allclose(one.effect.se, np.sqrt(np.mean(np.square(misses[1::2]))), rtol=2e-3)
+
+
+def _by_hand(own, controls, first, length):
+    """One difference from a synthetic control, by general solvers."""
+    from scipy.optimize import minimize
+
+    y, D = (each[: first + length] - each[:first].mean(axis=0) for each in (own, controls))
+    k = D.shape[1]
+    limits = {"bounds": [(0, 1)] * k, "constraints": {"type": "eq", "fun": lambda w: w.sum() - 1}}
+
+    def loss(w):
+        return float(np.sum((y[:first] - D[:first] @ w) ** 2))
+
+    best = minimize(loss, np.full(k, 1 / k), method="SLSQP", options={"ftol": 1e-13}, **limits).x
+    rest, after = y[:first] - D[:first] @ best, y[first:] - D[first:] @ best
+    moments = np.correlate(rest, rest, "full")[first - 1 : first + 3]
+    memory = np.linalg.solve([[moments[abs(i - j)] for i in range(3)] for j in range(3)], moments[1:])
+    held = list(rest)
+    for _ in range(length):
+        held.append(sum(weight * held[-lag] for lag, weight in enumerate(memory, start=1)))
+    return float(np.mean(after - held[first:]))
+
+
+def test_shops_that_pause_in_the_same_weeks_share_their_bad_weeks():
+    weeks = dates(112, 4)
+    at, until = ([weeks[end]] * 3 for end in ("at", "until"))
+    one = shops(1, seed=3)
+    copies = pd.concat([one.assign(entity=f"shop {copy}") for copy in range(3)])
+    alone = er.interruption(one, **weeks).effect
+    three = er.interruption(copies, at=at, until=until, entity=[f"shop {copy}" for copy in range(3)]).effect
+    assert_allclose([three.value, three.se, three.df], [alone.value, alone.se, alone.df])
+    apart = er.interruption(
+        shops(3, seed=3), at=at, until=until, entity=[f"shop {shop}" for shop in range(3)]
+    )
+    assert apart.effect.se < 0.8 * np.mean([each.effect.se for each in apart.each])
+    # where no placebo dates are shared, those that overlap count as one
+    days = np.array(["2025-01-06", "2025-02-03", "2025-01-20", "2025-03-03"], dtype="datetime64[D]")
+    overlap = [("a", *days[:2]), ("b", *days[2:])]
+    assert _together(overlap, [{}, {}])[0, 1] == 1
+    assert _together([overlap[0], ("b", days[1], days[3])], [{}, {}])[0, 1] == 0
 
 
 def test_gaps_and_changes_of_posting_are_found_without_looking_at_revenue():

@@ -114,7 +114,8 @@ def interruption(
     other shops or series (a synthetic control), each with the memory of what is left. Every second placebo date
     decides which of these ways is taken; the others make the null, so that the choice does not flatter itself.
     Where there are several interruptions, each is foreseen from periods without one, and their mean is judged. No
-    interrupted period ever serves as a control (Borusyak, Jaravel & Spiess 2024), so staggered dates do not fool it.
+    interrupted period ever serves as a control (Borusyak, Jaravel & Spiess 2024), so staggered dates do not fool it. What
+    shops share moves their differences together; how far is read at the same placebo dates.
 
     Parameters
     ----------
@@ -165,13 +166,16 @@ def interruption(
     others = read_series(beside, outcome=outcome) if beside is not None else ()
     windows = _windows(at, until, entity, shops)
     setting = _Setting(shops, others, tuple(windows), outcome, looks)
-    each = [_single(setting, window) for window in windows]
+    judged = [_single(setting, window) for window in windows]
+    each = [one for one, _ in judged]
     if len(each) == 1:
         return each[0]
     effects = [one.effect for one in each]
-    total = math.sqrt(sum(effect.se**2 for effect in effects)) / len(each)
+    ses = np.array([effect.se for effect in effects])
+    variance = float(ses @ _together(windows, [errors for _, errors in judged]) @ ses)
     mean = float(np.mean([effect.value for effect in effects]))
-    reference = StudentT(mean, total, float(sum(effect.df for effect in effects)))
+    df = sum(effect.df for effect in effects) * float(ses @ ses) / variance
+    reference = StudentT(mean, math.sqrt(variance) / len(each), df)
     effect = _estimate(setting, reference, sum(effect.n_rows for effect in effects))
     return Interruption(
         at=min(one.at for one in each),
@@ -231,7 +235,22 @@ class _Setting:
     looks: int
 
 
-def _single(setting: _Setting, window: Window) -> Interruption:
+def _together(windows: list[Window], errors: list[dict[np.datetime64, float]]) -> Array:
+    """Correlation of what was not foreseen in two interruptions: shops of one trade have their bad weeks together."""
+    found = np.eye(len(windows))
+    for (i, (_, first, last)), (j, (_, start, end)) in itertools.combinations(enumerate(windows), 2):
+        moved = {date + (start - first): error for date, error in errors[i].items()}
+        if len(shared := moved.keys() & errors[j].keys()) >= FEWEST_PLACEBOS:
+            one, other = (np.array([each[date] for date in sorted(shared)]) for each in (moved, errors[j]))
+            size = math.sqrt(float(one @ one) * float(other @ other))
+            found[i, j] = found[j, i] = max(float(one @ other) / size, 0.0) if size else 0.0
+        else:
+            found[i, j] = found[j, i] = float(first < end and start < last)
+    return found
+
+
+def _single(setting: _Setting, window: Window) -> tuple[Interruption, dict[np.datetime64, float]]:
+    """One interruption, and by how much its way misses at each placebo date."""
     name, first, last = window
     shops, windows, outcome = setting.shops, setting.windows, setting.outcome
     shop = next(each for each in shops if each.entity == name)
@@ -276,7 +295,8 @@ def _single(setting: _Setting, window: Window) -> Interruption:
     value, weights = _gap(shop, y, donors, begin=begin, length=length, way=way)
     df = max(min(len(null), (begin - 7 * SHORTEST // step) / length) - 1, 1.0)
     effect = _estimate(setting, StudentT(value, float(np.sqrt(np.mean(null**2))), df), end)
-    return Interruption(
+    missed = dict(zip(shop.dates[starts], map(float, errors[way]), strict=True))
+    found = Interruption(
         at=str(first),
         until=str(last),
         effect=effect,
@@ -288,6 +308,7 @@ def _single(setting: _Setting, window: Window) -> Interruption:
         ),
         looks=setting.looks,
     )
+    return found, missed
 
 
 def _levels(shop: Series) -> Array:
