@@ -363,7 +363,8 @@ def _probe(columns: Sequence[str | nw.Expr], schema: dict[str, Any]) -> tuple[tu
             )
         try:
             frame: Any = nw.from_native(register_io_source(rows, schema=schema)).select(column)
-            made = frame.collect().columns
+            # the streaming engine would start threads to read no row
+            made = frame.collect(engine="in-memory").columns
         except (NarwhalsError, TypeError, pl.exceptions.PolarsError) as error:
             raise _bad_expression(column, error, schema) from error
         if len(made) != 1:

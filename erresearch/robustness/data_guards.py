@@ -298,8 +298,9 @@ def _looks(data: Any, names: list[str]) -> list[tuple[str, Moments]]:
     )
     logged = [f"log {name}" for name in own]
     rows = rows.with_columns(log(name).alias(label) for name, label in zip(own, logged, strict=True))
+    held = gather(rows, small=True) if plain.source.small else nw.to_native(rows)
     # rows without a logarithm are left out of all looks but the first
-    both = Moments.from_frame(nw.to_native(rows), [*own, *logged])
+    both = Moments.from_frame(held, [*own, *logged])
     return [
         ("as they are", plain),
         ("on logs", both[logged]),
