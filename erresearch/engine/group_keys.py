@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from erresearch.errors import ColumnError, DataError
+from erresearch.errors import DataError
 from erresearch.io import pl
 
 Array = np.ndarray[Any, Any]
@@ -48,15 +48,7 @@ def as_text(column: pl.Series) -> Array:
         return np.array([str(int(v)) if v.is_integer() else str(v) for v in values], dtype=object)
     if column.dtype in (pl.Object, pl.Binary):
         return np.array([label(value) for value in column], dtype=object)
-    try:
-        text = column.to_frame("key").select(text_expression(pl.col("key"), column.dtype))
-    except pl.exceptions.PolarsError as error:
-        raise ColumnError(
-            "a column of accounts or periods holds what has no text of its own, such as intervals",
-            got=f"a column of type {column.dtype}"[:80],
-            allowed="text, whole numbers, dates, categories of text",
-            fix="make it text: table[name] = table[name].astype(str)",
-        ) from error
+    text = column.to_frame("key").select(text_expression(pl.col("key"), column.dtype))
     return np.array(text.to_series().to_list(), dtype=object)
 
 

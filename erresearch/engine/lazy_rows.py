@@ -476,7 +476,8 @@ def pandas_column(column: pd.Series[Any], *, number: bool) -> pl.Series:
         texts = [None if gone else label(v) for v, gone in zip(values, missing, strict=True)]
         return pl.Series(texts, dtype=pl.String)
     try:
-        if isinstance(column.dtype, (pd.PeriodDtype, pd.IntervalDtype)):
+        kind = column.cat.categories.dtype if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
+        if isinstance(kind, (pd.PeriodDtype, pd.IntervalDtype)):
             raise TypeError("no such type in Polars")  # noqa: TRY301
         return pl.from_pandas(_plain(column).reset_index(drop=True), nan_to_null=not number)
     except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError, ImportError):

@@ -353,8 +353,7 @@ def _common_type(
 
 
 def _says_something(file: TableFile, name: str) -> bool:
-    rows = file.rows.select(_exact([name]).alias("value"))
-    return not rows.drop_nulls().head(1).collect(engine="streaming").is_empty()
+    return bool(file.rows.select(_exact([name]).count()).collect(engine="streaming").item())
 
 
 def _check_ids(file: TableFile, name: str) -> None:
