@@ -263,6 +263,44 @@ def test_a_panel_takes_the_rows_as_they_are_held_and_as_somebody_changed_them(tm
     assert (panels[2]["likes"] == panels[2]["posts"]).all()
 
 
+@pytest.mark.parametrize(
+    ("kind", "figure"), [("posts", "likes"), ("daily", "likes"), ("outcomes", "amount"), ("ads", "spend")]
+)
+def test_a_moment_may_be_called_as_the_rows_call_it(kind: str, figure: str, tmp_path: Path):
+    path = tmp_path / "rows.csv"
+    path.write_text("at,n\n2026-01-05 10:00,3\n2026-01-06 11:00,4\n")
+    mapping = {"kind": kind, "zone": "UTC", "currency": "EUR", "columns": {"at": "at", figure: "n"}}
+    rows = read_export(path, mapping=mapping).rows
+    assert rows["published_at" if kind == "posts" else "date"].dt.day.unique().tolist() == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("sold", "waits", "failed", "back"),
+    [
+        ("In Bearbeitung", "Offen", "Fehlgeschlagen", "Rückerstattet"),
+        ("Afgerond", "In de wacht", "Mislukt", "Terugbetaald"),
+        ("Terminée", "En attente", "Échouée", "Remboursée"),
+        ("Enviado", "Pendiente de pago", "Fallido", "Reembolsado"),
+        ("Spedito", "In attesa", "Fallito", "Rimborsato"),
+        ("Zrealizowane", "Wstrzymane", "Nieudane", "Zwrócone"),
+    ],
+)
+def test_states_of_orders_are_known_in_the_languages_of_shops(
+    sold: str, waits: str, failed: str, back: str, tmp_path: Path
+):
+    path = tmp_path / "orders.csv"
+    states = [sold, waits, failed, back, sold, "Zebra"]
+    lines = [f"{n},2026-01-0{n},{state},10" for n, state in enumerate(states, start=1)]
+    path.write_text("\n".join(["Nr,Day,State,Sum", *lines]), encoding="utf-8")
+    columns = {"order_id": "Nr", "date": "Day", "status": "State", "amount": "Sum"}
+    export = read_export(path, mapping={"kind": "outcomes", "currency": "EUR", "columns": columns})
+    kinds = export.rows.drop_duplicates("order_id").set_index("order_id")["kind"]
+    assert kinds.to_list() == ["sale", "pending", "failed", "cancelled", "sale"]
+    told = next(str(caution) for caution in export.warnings if caution.code == "unknown state")
+    assert "1 row in 1 state of column 'State'; won" in told
+    assert "Zebra" not in str(export)
+
+
 # ── mappings ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

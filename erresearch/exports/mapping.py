@@ -267,7 +267,10 @@ def _layout(table: Mapping[str, Any]) -> Format:
             "[columns] of a mapping is empty", got=repr(columns)[:80], fix='write likes = "Favourites"'
         )
     kind = table.get("kind", "posts")
-    strange = [str(target) for target in columns if target not in load_registry().fields]
+    moments = [name for name in MOMENTS if name in columns]
+    # rows have their moments under `at`, which says as much as another name where it is the only one
+    known = {*load_registry().fields, *moments[:1]}
+    strange = [str(target) for target in columns if target not in known]
     if strange:
         near = difflib.get_close_matches(strange[0], load_registry().fields, n=1)
         raise UnknownNameError(
@@ -278,9 +281,9 @@ def _layout(table: Mapping[str, Any]) -> Format:
             else "a further column is kept with keep = [its header]",
         )
     # a moment under the name that other kinds have for it
-    moments = [name for name in MOMENTS if name in columns]
     own = "published_at" if kind == "posts" else "date"
-    renamed = {moments[0]: own} if moments and own not in columns and kind != "ads" else {}
+    said = moments and own not in columns and (kind != "ads" or moments[0] == "at")
+    renamed = {moments[0]: own} if said else {}
     headers = {
         renamed.get(target, target): {"": _value(target, texts, _TEXTS)} for target, texts in columns.items()
     }
@@ -327,7 +330,7 @@ def _figures(figures: object, kind: str, columns: Mapping[Any, object]) -> dict[
 
 #: Kinds that a table of one figure a row may be.
 _LONG: Final = ("daily", "followers", "outcomes")
-MOMENTS: Final = ("published_at", "date", "day")
+MOMENTS: Final = ("published_at", "date", "day", "at")
 FIGURES: Final = (*REACTIONS, *(name for name in AUDIENCES if name != "followers"))
 
 

@@ -35,6 +35,8 @@ _OF_PEOPLE: Final = rf"^\s*@\w|^\s*00\d[\d\s()/-]{{7,}}\d\s*$|{_CONTACT}"
 # two or three words with capitals, as most people are called
 _LIKE_NAMES: Final = r"^\p{Lu}[\p{L}'’-]+(?:\s\p{Lu}\.?|\s\p{Ll}{2,3}){0,2}\s\p{Lu}[\p{L}'’-]+$"
 _FEW_NAMES: Final = 5
+#: Letters from which a word may end a compound.
+_LONG: Final = 5
 # letters, and between them what stands in names of columns; a digit, an @ or an address does not
 _NAME_OF_COLUMN: Final = re.compile(r"[^\W\d](?:[^\W\d]|[ \-–_/()\[\]%.,:&'’?\"“”„+|$€£¥₹₽₴₺])*")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
@@ -200,10 +202,24 @@ def _bare(text: str) -> str:
     return "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
 
 
+@functools.cache
+def _ends_of_compounds() -> re.Pattern[str]:
+    """Words of figures and days, which end compounds such as Gesamtbetrag."""
+    hints = {_bare(word) for words in registry("platforms.toml")["hints"].values() for word in words}
+    long = sorted(word for word in hints if len(word) >= _LONG and _WORD.fullmatch(word))
+    return re.compile(rf"[^\W\d_]{{3,}}(?:{'|'.join(long)})", re.IGNORECASE)
+
+
 def has_known_words(header: str) -> bool:
-    """Whether half of its words are words of known headers; of words with capitals, as names have them, two thirds."""
-    words = _WORD.findall(_bare(header))
-    strange = [word for word in words if word.casefold() not in _words_of_headers()]
+    """Whether half of its words are words of known headers; of words with capitals, as names have them, two thirds.
+
+    Examples
+    --------
+    >>> has_known_words("Gesamtbetrag"), has_known_words("Total paid"), has_known_words("Neumann")
+    (True, True, False)
+    """
+    words, ends = _WORD.findall(_bare(header)), _ends_of_compounds()
+    strange = [word for word in words if word.casefold() not in _words_of_headers() and not ends.fullmatch(word)]
     share = 3 if any(word[0].isupper() for word in strange) else 2
     return share * len(strange) <= len(words)
 
