@@ -62,6 +62,55 @@ CASES = (
         -25.60,
     ),
     Case(
+        "a till that prints its transactions with tax, tip and fee",
+        (
+            "E-Mail;Datum;Transaktions-ID;Zahlungsart;Status;Letzte 4 Ziffern;Zwischensumme;Steuerbetrag;Trinkgeld;"
+            "Gesamt;Gebühr",
+            *(
+                f"ann@example.org;{n:02d}.01.2026, 10:{n}0;TAAA00{n};Umsatz;"
+                f"{'Fehlgeschlagen' if n == 3 else 'Erfolgreich'};1234;5,50;0,40;1,00;6,90;0,09"
+                for n in range(1, 6)
+            ),
+        ),
+        27.6,
+        4,
+    ),
+    Case(
+        "a shop whose totals stand beside each item",
+        (
+            "Order_Number,Order_Status,Order_Date,Payment_Status,Total_Price_Incl_Tax,Currency,Product_Title,Price_Incl_Tax",
+            *(
+                f"ORD{n:05d},shipped,2026-01-{n + 1:02d} 10:00:00,{'not_paid' if n == 5 else 'paid'},{40 + n}.00,eur,"
+                f"{what},20.00"
+                for n in range(6)
+                for what in ("Soap", "Tea")
+            ),
+        ),
+        210.0,
+        5,
+    ),
+    Case(
+        "orders of a French shop",
+        (
+            "ID;Référence;Livraison;Client;Total;Paiement;État;Date",
+            *(
+                f"{n};XK{n};France;A. Example;2{n},50 €;Carte;{state};2026-01-0{n} 10:12:00"
+                for n, state in enumerate(["Paiement accepté", "Livré", "Annulé", "Remboursé"], start=1)
+            ),
+        ),
+        44.0,
+        2,
+    ),
+    Case(
+        "orders of an event table",
+        (
+            "event_date,event_name,ecommerce_transaction_id,ecommerce_purchase_revenue,geo_country",
+            *(f"2026010{n},purchase,T0000{n},2{n},NL" for n in range(1, 6)),
+        ),
+        115.0,
+        5,
+    ),
+    Case(
         "square",
         (
             "Date,Time,Time Zone,Gross Sales,Discounts,Net Sales,Gift Card Sales,Tax,Tip,Total Collected,Source,"
@@ -642,3 +691,56 @@ def test_prices_beside_sales_are_named_where_they_are_not_read(tmp_path: Path, h
     )
     assert "1 column of prices or discounts, not read:" in told
     assert "er.daily_response as controls" in told
+
+
+NEWS = "Title,Send Date,Total Recipients,Total Bounces,Total Opens,Total Orders,Total Gross Sales"
+ADS = "Start Time,Campaign Name,Amount Spent,Paid Impressions,Paid Reach"
+POSTS = "Posted Time,Caption,Permalink,Likes,Saved"
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "lines"),
+    [
+        (
+            NEWS,
+            'News {n},"Jan {n}, 2026 10:00 am",1200,10,300,3,9{n}.00',
+            [
+                'kind = "outcomes"',
+                'columns = { date = "Send Date", revenue = "Total Gross Sales", orders = "Total Orders" }',
+            ],
+        ),
+        (
+            ADS,
+            "2026-01-0{n}T00:00:00.000-08:00,Spring,1{n}.50,1000,900",
+            [
+                'kind = "ads"',
+                'columns = { day = "Start Time", spend = "Amount Spent", impressions = "Paid Impressions" }',
+            ],
+        ),
+        (
+            POSTS,
+            "2026-01-0{n} 10:0{n},hello,https://www.instagram.com/p/Cab{n}/,1{n},2",
+            ['kind = "posts"', 'saves = "Saved"', 'platform = "instagram"  # guess: the addresses are of it'],
+        ),
+    ],
+)
+def test_what_a_row_is_of_is_told_by_what_stands_beside_it(
+    tmp_path: Path, head: str, row: str, lines: list[str]
+):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([head, *(row.format(n=n) for n in range(1, 8))]))
+    text = suggest_mapping(path)
+    assert all(line in text for line in lines), text
+    assert "News" not in read_export(path, mapping=tomllib.loads(text)).rows.to_string()
+
+
+def test_a_column_that_may_hold_states_is_named_where_it_is_not_read(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    states = ["Zebra", "Giraffe"] * 3
+    path.write_text(
+        "Order number,Day,Price,State\n"
+        + "".join(f"{n},2026-01-0{n},1.50,{s}\n" for n, s in enumerate(states, start=1))
+    )
+    assert '# not read: "State", which may hold states: as status, with won for those' in suggest_mapping(
+        path
+    )

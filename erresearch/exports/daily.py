@@ -19,11 +19,11 @@ from erresearch.exports.columns import (
     without_copies,
 )
 from erresearch.exports.dates import parse_times
-from erresearch.exports.layouts import load_registry, normalise
+from erresearch.exports.layouts import MAPPED, load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn, counted, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import check_spikes
-from erresearch.exports.privacy import holds_people, names_people
+from erresearch.exports.privacy import holds_people, is_personal, names_people
 from erresearch.exports.timestamps import day_column, times_of
 from erresearch.io import pl
 
@@ -523,6 +523,8 @@ def _segment(drafted: Draft) -> tuple[pl.Series, int, str]:
             return own, 0, ""
         return pl.repeat("", drafted.frame.height, eager=True), 1, ""
     parts, people = [], 0
+    # what a platform lists by is a title of a page; in a list of one's own a title is what somebody wrote
+    private = is_personal if drafted.layout.evidence == MAPPED else names_people
     cells = table.cells.with_columns(table.rows.alias("row")).join(
         drafted.frame.select("row"), on="row", how="semi", maintain_order="left"
     )
@@ -533,7 +535,7 @@ def _segment(drafted: Draft) -> tuple[pl.Series, int, str]:
         column = cells[f"c{position}"] if f"c{position}" in cells.columns else None
         if column is None or int(column.str.contains(r"\p{L}").sum()) <= 0.5 * len(column):
             continue
-        if names_people(table.header[position]) or holds_people(column):
+        if private(table.header[position]) or holds_people(column):
             people += 1
         else:
             parts.append(column.alias(str(position)))

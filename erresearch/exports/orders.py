@@ -39,6 +39,8 @@ _EVENT = (
 
 #: Share of a file's days from which an id on rows of so many names no order, and how many days are needed to see it.
 _SPREAD, _DAYS = 0.5, 5
+#: Orders of several rows from which amounts that never differ within one are those of the order.
+_ORDERS = 5
 
 
 def read_orders(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
@@ -157,9 +159,16 @@ def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
             return drafted
         known = frame["order_id"].str.strip_chars() != ""
         if layout.evidence == MAPPED:
-            unpaid = frame["amount" if "amount" in frame.columns else "revenue"].str.strip_chars() == ""
-            again = known & ~frame["order_id"].is_first_distinct() & unpaid
-            return drafted.with_frame(log.set_aside(frame, again, "out_of_scope", _ITEMS))
+            money = "amount" if "amount" in frame.columns else "revenue"
+            again = known & ~frame["order_id"].is_first_distinct()
+            unpaid = frame[money].str.strip_chars() == ""
+            if _repeats_totals(frame.filter(known & ~unpaid), money):
+                text = f"column {drafted.header(money)!r} says the same in all rows of each order, so it is the order's: "
+                log.count(
+                    "repeated totals", text + "{count} further rows were not added up", again, drafted.rows
+                )
+                unpaid = again
+            return drafted.with_frame(log.set_aside(frame, again & unpaid, "out_of_scope", _ITEMS))
         return drafted.with_frame(without_copies(frame, log, only=known))
     money = layout.money[0][0]
     filled = frame[money].str.strip_chars() != ""
@@ -172,6 +181,13 @@ def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
             fix="the file was changed after its export, or two exports were put together: export it again",
         )
     return drafted.with_frame(log.set_aside(frame, again & ~filled, "out_of_scope", _ITEMS))
+
+
+def _repeats_totals(frame: pl.DataFrame, money: str) -> bool:
+    """Whether every order of several rows, and there are some, has one amount and one moment in all of them."""
+    orders = frame.group_by("order_id").agg(pl.len().alias("rows"), pl.col(money, "date").n_unique())
+    several = orders.filter(pl.col("rows") > 1)
+    return several.height >= _ORDERS and bool((several[money] == 1).all() and (several["date"] == 1).all())
 
 
 def _money(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series, str]:

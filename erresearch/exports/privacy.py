@@ -35,6 +35,8 @@ _OF_PEOPLE: Final = rf"^\s*@\w|^\s*00\d[\d\s()/-]{{7,}}\d\s*$|{_CONTACT}"
 # two or three words with capitals, as most people are called
 _LIKE_NAMES: Final = r"^\p{Lu}[\p{L}'’-]+(?:\s\p{Lu}\.?|\s\p{Ll}{2,3}){0,2}\s\p{Lu}[\p{L}'’-]+$"
 _FEW_NAMES: Final = 5
+#: Share of cells with a digit or another sign that headers seldom have.
+_ODD: Final = 0.1
 #: Letters from which a word may end a compound.
 _LONG: Final = 5
 # letters, and between them what stands in names of columns; a digit, an @ or an address does not
@@ -219,7 +221,9 @@ def has_known_words(header: str) -> bool:
     (True, True, False)
     """
     words, ends = _WORD.findall(_bare(header)), _ends_of_compounds()
-    strange = [word for word in words if word.casefold() not in _words_of_headers() and not ends.fullmatch(word)]
+    strange = [
+        word for word in words if word.casefold() not in _words_of_headers() and not ends.fullmatch(word)
+    ]
     share = 3 if any(word[0].isupper() for word in strange) else 2
     return share * len(strange) <= len(words)
 
@@ -279,7 +283,7 @@ def show_headers(
 def looks_like_headers(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether a row that no layout knows is a row of headers, by its shape alone.
 
-    Every cell must look like the name of a column, no two may be equal, and some column must hold digits in the rows
+    Nine cells in ten must look like names of columns, no two may be equal, and some column must hold digits in the rows
     below: a row of names above rows of names may be a person as well.
 
     Examples
@@ -292,7 +296,8 @@ def looks_like_headers(row: Sequence[str], below: Sequence[Sequence[str]]) -> bo
     False
     """
     cells = [" ".join(cell.split()) for cell in row if cell.strip()]
-    if len(cells) < 2 or len(set(cells)) < len(cells) or not all(map(_shaped_like_a_header, cells)):
+    odd = sum(not _shaped_like_a_header(cell) for cell in cells)
+    if len(cells) < 2 or len(set(cells)) < len(cells) or odd > _ODD * len(cells):
         return False
     body = [other for other in below if any(cell.strip() for cell in other)][:20]
     digits = [

@@ -32,10 +32,23 @@ _JOINED: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
 _SINGULAR: Final = re.compile(r"ies$|s$")
 #: Rows for each of one's own accounts, at least.
 _SELDOM: Final = 5
+#: Rows that an order may have on average, of an item each.
+_ITEMS: Final = 20
+#: Words that say of how much, and not of what.
+_SUMS: Final = frozenset(("total", "totals", "gesamt", "totaal", "totale", "sum", "summe"))
+#: Words that may stand beside them in the header of an amount.
+_OF_MONEY: Final = ("amount", "revenue", "price", "order_id", "beside", "less")
+#: States that a column may have, at most.
+_STATES: Final = 20
+#: Sites by whose addresses a network is known.
+_SITES: Final = {
+    "instagram.com": "instagram", "facebook.com": "facebook", "tiktok.com": "tiktok", "linkedin.com": "linkedin",
+    "youtube.com": "youtube", "x.com": "x", "twitter.com": "x", "pinterest.com": "pinterest",
+}  # fmt: skip
 #: Letters from which a word is looked for at the end of a compound.
 _LONG: Final = 5
-#: Seconds or thousandths since 1970.
-_UNIX: Final = r"^1\d{9}(\d{3})?$"
+#: Seconds or thousandths since 1970, or a day without signs: moments under a header that says so.
+_BARE: Final = r"^1\d{9}(\d{3})?$|^20\d{6}$"
 _BARE_CLOCK: Final = r"^\d{1,2}:\d{2}(:\d{2})?(\s?[AaPp][Mm])?$"
 
 
@@ -92,7 +105,7 @@ def _looked_at(header: str, cells: pl.Series) -> _Column:
         "id": int(said.str.contains(_CODE).sum()) if said.n_unique() == len(said) else 0,
         "clock": int(said.str.contains(_BARE_CLOCK).sum()),
         "time": share_of_times(said) * len(said)
-        or int(said.str.contains(_UNIX).sum()) * means(header, "date"),
+        or int(said.str.contains(_BARE).sum()) * means(header, "date"),
         "number": len(said) * are_numbers(said),
         "code": int(said.str.to_uppercase().is_in(sorted(load_registry().currencies)).sum()),
         "state": int(states.is_not_null().sum()) / 0.6,
@@ -132,6 +145,8 @@ def _candidates(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column
                 chosen[target] = found
         if not (set(MOMENTS) & set(chosen) and set(columns_of(kind, "known_by")) & set(chosen)):
             continue
+        if kind in ("posts", "daily") and "post_id" not in chosen and _of_campaigns(columns):
+            continue
         # figures of which each day has one row are of days, unless the rows have ids or states of their own
         of_things = {"post_id", "order_id", "status"} & set(chosen)
         if kind in ("posts", "daily") and not of_things:
@@ -140,11 +155,25 @@ def _candidates(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column
         by_day = not of_things and _one_a_day(chosen, columns if kind == "outcomes" else ())
         if kind == "posts" and by_day:
             continue
-        if kind == "outcomes" and by_day:
-            chosen = {{"amount": "revenue"}.get(name, name): column for name, column in chosen.items()}
-            orders = _best("orders", [column for column in columns if column not in chosen.values()])
+        left = [column for column in columns if column not in chosen.values()]
+        orders = _best("orders", left) if kind == "outcomes" else None
+        # a row of several orders is no sale, whatever else it has
+        if kind == "outcomes" and (by_day or _several(orders)):
+            chosen = {
+                {"amount": "revenue"}.get(name, name): c for name, c in chosen.items() if name != "order_id"
+            }
             chosen |= {"orders": orders} if orders is not None else {}
         yield kind, chosen
+
+
+def _several(orders: _Column | None) -> bool:
+    """Whether a column counts more than one order in some row."""
+    return orders is not None and bool((orders.cells.cast(pl.Float64, strict=False) > 1).any())
+
+
+def _of_campaigns(columns: list[_Column]) -> bool:
+    """Whether rows are of advertising: what was spent stands beside a campaign."""
+    return _best("spend", columns) is not None and any(means(column.header, "campaign") for column in columns)
 
 
 def _of_one_figure(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column]]]:
@@ -211,7 +240,7 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
     if target == "engagements_reported":
         fitting = [c for c in fitting if c.cells.str.contains(r"^\s*$|^[\d.,'\s]*\d{3}$|^\d{1,3}$").all()]
     if target in ("amount", "spend"):
-        fitting = [column for column in fitting if not _taken_off(column.header)]
+        fitting = [c for c in fitting if not _taken_off(c.header) and not _counts_others(c)]
     known = registered_headers(target)
     ranks = {
         column: -1
@@ -224,8 +253,9 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
         named = fitting[:1]
     named = named or [c for c in fitting if any(_says(c.header, word, within=True) for word in hints)]
     named = named or [c for c in columns if target == "post_id" and c.looks & {"address", "id"}]
-    if target in ("order_id", "post_id"):
-        named = [column for column in named if column.cells.n_unique() > len(column.cells) / 2]
+    rows = {"order_id": _ITEMS, "post_id": 2}.get(target)
+    if rows is not None:
+        named = [column for column in named if column.cells.n_unique() > len(column.cells) / rows]
 
     if target == "order_id" and any(0 <= rank < len(hints) for rank in ranks.values()):
         # one shop calls the id of an order a name; beside a column that says so it is a name
@@ -235,6 +265,15 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
         return -column.states * (target == "status"), _means_another(column.header, target), ranks[column]
 
     return min(named, key=worth, default=None)
+
+
+def _counts_others(column: _Column) -> bool:
+    """Whether a column of whole numbers is the total of something that is no money, such as opens or clicks."""
+    words = re.findall(r"[^\W\d_]+", normalise(column.header))
+    others = [word for word in words if word not in _SUMS]
+    if len(others) == len(words) or not others or not column.cells.str.contains(r"^\s*\d*\s*$").all():
+        return False
+    return means(column.header, "orders") or not any(means(word, *_OF_MONEY) for word in others)
 
 
 def _means_another(header: str, target: str) -> bool:
@@ -262,6 +301,8 @@ def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> 
         named = {target: column for target, column in chosen.items() if target not in left_out}
         body = ", ".join(f"{target} = {_quoted(column.header)}" for target, column in named.items())
         lines = [f'kind = "{kind}"{about}', f"columns = {{ {body} }}"]
+        site = _site(named) if kind == "posts" else ""
+        lines += [f'platform = "{site}"  # guess: the addresses are of it'] if site else []
         if "metric" in named:
             words = _words_of(named["metric"]).items()
             lines.append(f"figures = {{ {', '.join(f'{name} = {_quoted(word)}' for name, word in words)} }}")
@@ -288,10 +329,28 @@ def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> 
             lines += [] if "account" in named else ['# account = "…"  # whose they are, as the posts have it']
         if "amount" in named and less:
             lines.append(f"# less = [{', '.join(map(_quoted, less[:3]))}]  # takes them off the amounts")
+        states = [c.header for c in columns if c not in named.values() and _may_be_states(c)]
+        if "amount" in named and states:
+            about = "as status, with won for those that count as sold"
+            lines.append(f"# not read: {', '.join(map(_quoted, states))}, which may hold states: {about}")
         if "status" in named and "state" not in named["status"].looks:
             lines.append('# won = ["…"]  # names further states that count as sold')
         yield lines
         yield [*lines, _decimal(named.values())]
+
+
+def _may_be_states(column: _Column) -> bool:
+    """Whether a column is called so or holds one, and has few words again and again."""
+    some = column.states > 0 or (column.looks == {"text"} and means(column.header, "status"))
+    return some and 1 < column.cells.n_unique() <= min(_STATES, len(column.cells) / 2)
+
+
+def _site(named: Mapping[str, _Column]) -> str:
+    """The network whose addresses the posts have, where no column names it."""
+    cells = named["post_id"].cells if "post_id" in named and "network" not in named else pl.Series([""])
+    first = cells.head(_HEAD).str.extract(r"^https?://(?:[\w-]+\.)*?([\w-]+\.com)/", 1)
+    found = {_SITES.get(site or "", "") for site in first}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _taken_off(header: str) -> bool:
