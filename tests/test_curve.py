@@ -86,7 +86,7 @@ def test_every_model_agrees_with_a_refit_in_statsmodels(effects):
         k = design.shape[1]
         factor = np.sqrt((n - k) / (n - (k - nested)))
         assert curve.se[i] == pytest.approx(oracle.bse.iloc[0] * factor, rel=1e-8)
-        assert (curve.n_rows[i], curve.n_accounts[i]) == (n, groups)
+        assert (curve.n_rows, curve.n_accounts) == (n, groups)
 
 
 @pytest.mark.parametrize("effects", EFFECTS, ids=str)
@@ -156,36 +156,13 @@ def test_all_subsets_appear_once_with_their_definition_lag_and_effects():
     curve = specification_curve(
         m, "y", "x", minimal=["m"], controls=["c2", "c1"], lags=[0, 1, -1], effects=EFFECTS[:2]
     )
-    seen = set(zip(curve.group, curve.definition, curve.lag, curve.effects, curve.controls, strict=True))
+    seen = set(zip(curve.definition, curve.lag, curve.effects, curve.controls, strict=True))
     assert len(seen) == len(curve) == 3 * 2 * 4
-    assert {row[2] for row in seen} == {"0", "1", "-1"}
-    assert {row[3] for row in seen} == {"none", "account"}
+    assert {row[1] for row in seen} == {"0", "1", "-1"}
+    assert {row[2] for row in seen} == {"none", "account"}
     subsets = {c for r in range(3) for c in combinations(("c2", "c1"), r)}
-    assert {row[4] for row in seen} == subsets
+    assert {row[3] for row in seen} == subsets
     assert masks(0).shape == (1, 0)
-
-
-def test_sample_groups_keep_their_own_rows_and_share_the_weights():
-    table = shops(5)
-    table["rare"] = table.z.where((table.shop < 11) & (table.week > 3))
-    groups = {
-        "followers": moments(table, ["y", "x", "m", *CONTROLS]),
-        "reach": moments(table, ["y", "x", "rare", "m", *CONTROLS]),
-    }
-    curve = specification_curve(
-        groups, "y", "x", minimal=["m"], controls=CONTROLS[:2], definitions=["x", "rare"]
-    )
-    assert len(curve) == 4 + 4 + 4
-    complete = table.dropna()
-    assert curve.groups == {"followers": (len(table), 14), "reach": (len(complete), 11)}
-    assert sorted(set(zip(curve.group, curve.definition, strict=True))) == [
-        ("followers", "x"),
-        ("reach", "rare"),
-        ("reach", "x"),
-    ]
-    last = regress(complete, "y", on=["rare", "m"], by="shop", within=True, cov="CRV3")["rare"]
-    assert curve.value[8] == pytest.approx(last.value)
-    assert curve.n_rows[8] == len(complete)
 
 
 @settings(max_examples=6)
@@ -311,8 +288,8 @@ def test_what_cannot_be_a_curve_is_refused():
         run(m, definitions=["x", "x"])
     with pytest.raises(ColumnError, match="No column 'lag2 x' in these moments"):
         run(m, lags=[2])
-    with pytest.raises(ColumnError, match="No column 'w' in any sample group"):
-        run({"a": m, "b": m}, definitions=["x", "w"])
+    with pytest.raises(ColumnError, match="No column 'w' in these moments"):
+        run(m, definitions=["x", "w"])
     with pytest.raises(ColumnError, match="Did you mean 'c1'"):
         run(m, controls=["cc1"])
     with pytest.raises(DesignError, match="needs accounts to cluster by"):

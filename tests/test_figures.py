@@ -101,15 +101,14 @@ def some_decay(beta: float, half: float = 0.03, *, spline: bool = False, low: fl
     )
 
 
-def some_curve(m: int = 6, groups: tuple[str, ...] = ("a",)) -> Curve:
+def some_curve(m: int = 6) -> Curve:
     value = np.linspace(0.3, -0.1, m)
     se = np.full(m, 0.03)
     return Curve(
         outcome="sales", x="talk", value=value, se=se, t=value / se, low=value - 0.06, high=value + 0.06,
-        n_rows=np.full(m, 900), n_accounts=np.full(m, 30), group=tuple(groups[i % len(groups)] for i in range(m)),
-        definition=tuple("likes" if i % 2 else "all" for i in range(m)), lag=("1",) * m,
+        n_rows=900, n_accounts=30, definition=tuple("likes" if i % 2 else "all" for i in range(m)), lag=("1",) * m,
         effects=("account",) * m, controls=tuple(("spend",) if i < m // 2 else () for i in range(m)),
-        groups=dict.fromkeys(groups, (900, 30)), median_t=3.0, mean_signed_t=2.0, share_agreeing=0.8,
+        median_t=3.0, mean_signed_t=2.0, share_agreeing=0.8,
         share_significant=0.6, pvalues={"median t": 0.02},
     )  # fmt: skip
 
@@ -358,11 +357,11 @@ def test_specification_curve_is_sorted_and_choices_stand_below_their_model():
     assert "n = 900 rows" in by_gid(ax, "n")[0].get_text()
 
 
-def test_specification_curve_shows_groups_and_stays_small_with_many_models():
-    found = some_curve(1000, groups=("followers", "reach"))
+def test_specification_curve_shows_choices_and_stays_small_with_many_models():
+    found = some_curve(1000)
     ax = figures.specification_curve(found, ax=axes())
     assert ax.collections[0].get_rasterized()
-    assert "sample: followers" in [t.get_text() for t in ax.figure.axes[-1].get_yticklabels()]
+    assert "definition: likes" in [t.get_text() for t in ax.figure.axes[-1].get_yticklabels()]
 
 
 def test_specification_curve_without_choices_and_in_free_axes():

@@ -24,14 +24,12 @@ class Curve(Headed):
         The two sides of the claim.
     value, se, t, low, high : (m,) ndarray
         Estimate, standard error, t and interval ends of each specification, in the same order.
-    n_rows, n_accounts : (m,) ndarray of int
-        Complete rows and accounts each one used.
-    group, definition, lag, effects : tuple of str, length m
-        The choices of each specification: sample group, definition of x, lag, fixed effects.
+    n_rows, n_accounts : int
+        Complete rows and accounts that all used.
+    definition, lag, effects : tuple of str, length m
+        The choices of each specification: definition of x, lag, fixed effects.
     controls : tuple of tuple of str, length m
         The controls in each beyond the claim's minimal set.
-    groups : mapping of str to (int, int)
-        Rows and accounts of each sample group.
     median_t, mean_signed_t, share_agreeing, share_significant : float
         Summaries: raw medians over definitions would mix units, so they are of t and of shares. `agreeing`
         means the claim's sign; `significant` means that sign and an interval without 0.
@@ -51,14 +49,12 @@ class Curve(Headed):
     t: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    n_rows: np.ndarray
-    n_accounts: np.ndarray
-    group: tuple[str, ...]
+    n_rows: int
+    n_accounts: int
     definition: tuple[str, ...]
     lag: tuple[str, ...]
     effects: tuple[str, ...]
     controls: tuple[tuple[str, ...], ...]
-    groups: Mapping[str, tuple[int, int]]
     median_t: float
     mean_signed_t: float
     share_agreeing: float

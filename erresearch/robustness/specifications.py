@@ -72,9 +72,8 @@ class CurveInference:
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """One sample group, definition, lag and set of effects: all subsets of the controls follow from one matrix."""
+    """One definition, lag and set of effects: all subsets of the controls follow from one matrix."""
 
-    group: str
     definition: str
     lag: int
     effects: tuple[Effect, ...]
@@ -82,7 +81,7 @@ class _Cell:
 
 
 def specification_curve(
-    moments: Moments | Mapping[str, Moments],
+    moments: Moments,
     outcome: str,
     x: str,
     *,
@@ -105,10 +104,8 @@ def specification_curve(
 
     Parameters
     ----------
-    moments : Moments or mapping of str to Moments
-        Made with accounts, and holding every column named here. Rows are complete cases over those columns. With a
-        mapping each entry is a *sample group*, for example a family of definitions that needs a rarer column: a
-        definition is estimated in each group that holds it.
+    moments : Moments
+        Made with accounts, and holding every column named here. Rows are complete cases over those columns.
     outcome, x : str
         Columns; `x` names the claim's own definition.
     minimal : sequence of str
@@ -178,9 +175,8 @@ def specification_curve(
         raise DesignError(
             "`sign` must be 1 or −1", got=repr(sign), fix="use 1 for a claim that says 'raises'"
         )
-    groups = dict(moments) if isinstance(moments, Mapping) else {"all": moments}
     _check_roles(outcome, definitions or [x], minimal, controls)
-    cells = list(_cells(groups, definitions or [x], lags or [0], list(effects)))
+    cells = list(_cells(moments, definitions or [x], lags or [0], effects))
     count = len(cells) * 2 ** len(controls)
     if count * how.draws > _MOST:
         raise DesignError(
@@ -189,20 +185,16 @@ def specification_curve(
             allowed=f"up to {_MOST // how.draws:,} specifications with so many draws",
             fix="move controls that nobody would leave out into `minimal`",
         )
-    keys = sorted({str(key) for part in groups.values() for key in part.keys})
-    place = {key: index for index, key in enumerate(keys)}
-    weights = cluster_weights(len(keys), how.draws, how.rng)
+    weights = cluster_weights(moments.accounts, how.draws, how.rng)
     solved, draws = [], []
     with waiting(f"a specification curve of {count:,} models"):
         for cell in cells:
-            part = groups[cell.group]
-            found = _solve(part, cell, outcome=outcome, minimal=minimal, controls=controls, how=how)
-            own = weights[:, [place[str(key)] for key in part.keys]]
+            found = _solve(moments, cell, outcome=outcome, minimal=minimal, controls=controls, how=how)
             solved.append(found)
             # on the scale of the reported t: 0, as that is, where the error has no bound
-            draws.append(_capped(bootstrap_t(found, own)) * _over(found.raw_se, found.se, neither=1.0))
+            draws.append(_capped(bootstrap_t(found, weights)) * _over(found.raw_se, found.se, neither=1.0))
     names = (outcome, x, tuple(controls))
-    return _curve(groups, cells, solved, np.concatenate(draws, axis=1), names=names, sign=sign, how=how)
+    return _curve(moments, cells, solved, np.concatenate(draws, axis=1), names=names, sign=sign, how=how)
 
 
 def _check_roles(
@@ -219,36 +211,25 @@ def _check_roles(
 
 
 def _cells(
-    groups: Mapping[str, Moments],
-    definitions: Sequence[str],
-    lags: Sequence[int],
-    effects: Sequence[tuple[Effect, ...]],
+    moments: Moments, definitions: Sequence[str], lags: Sequence[int], effects: Sequence[tuple[Effect, ...]]
 ) -> Iterator[_Cell]:
-    seen = set()
-    for name, part in groups.items():
-        if part.by is None or part.accounts < 2:
-            raise DesignError(
-                "a specification curve needs accounts to cluster by",
-                got=f"{part.accounts} account(s), by={part.by!r}",
-                allowed="moments of at least 2 accounts (6 for a decisive word)",
-                fix="make the moments with `by`",
-            )
-        for definition in definitions:
-            for n in lags:
-                column = f"{'lag' if n > 0 else 'lead'}{abs(n)} {definition}" if n else definition
-                if column in part.columns:
-                    seen.add(column)
-                    yield from (_Cell(name, definition, n, effect, column) for effect in effects)
-                elif len(groups) == 1:
-                    raise missing_columns([column], part.columns, where="these moments")
-    named = {d for d in definitions if any(column == d or column.endswith(f" {d}") for column in seen)}
-    if len(named) < len(set(definitions)):
-        known = sorted({column for part in groups.values() for column in part.columns})
-        raise missing_columns([d for d in definitions if d not in named], known, where="any sample group")
+    if moments.by is None or moments.accounts < 2:
+        raise DesignError(
+            "a specification curve needs accounts to cluster by",
+            got=f"{moments.accounts} account(s), by={moments.by!r}",
+            allowed="moments of at least 2 accounts (6 for a decisive word)",
+            fix="make the moments with `by`",
+        )
+    for definition in definitions:
+        for n in lags:
+            column = f"{'lag' if n > 0 else 'lead'}{abs(n)} {definition}" if n else definition
+            if column not in moments.columns:
+                raise missing_columns([column], moments.columns, where="these moments")
+            yield from (_Cell(definition, n, effect, column) for effect in effects)
 
 
 def _solve(
-    part: Moments,
+    moments: Moments,
     cell: _Cell,
     *,
     outcome: str,
@@ -256,9 +237,8 @@ def _solve(
     controls: Sequence[str],
     how: CurveInference,
 ) -> Subsets:
-    columns = part[[cell.column, *minimal, *controls, outcome]]
-    got, fix = f"sample group {cell.group!r}", "use fewer controls or effects, or more data"
-    swept, *_ = identified(columns, cell.effects, got=got, fix=fix)
+    columns = moments[[cell.column, *minimal, *controls, outcome]]
+    swept, *_ = identified(columns, cell.effects, got="", fix="use fewer controls or effects, or more data")
     constant = len(swept.names) - len(columns.columns)
     if constant:
         # x goes first, the constant is the first of the fixed columns
@@ -267,7 +247,7 @@ def _solve(
 
 
 def _curve(
-    groups: Mapping[str, Moments],
+    moments: Moments,
     cells: Sequence[_Cell],
     solved: Sequence[Subsets],
     draws: np.ndarray,
@@ -281,8 +261,8 @@ def _curve(
     outcome, x, controls = names
     each = [len(found.value) for found in solved]
     value, se = (np.concatenate([getattr(found, word) for found in solved]) for word in ("value", "se"))
-    accounts = np.repeat([groups[cell.group].accounts for cell in cells], each)
-    critical = special.stdtrit(accounts - 1, (1 + how.level) / 2)
+    accounts = moments.accounts
+    critical = float(special.stdtrit(accounts - 1, (1 + how.level) / 2))
     t = _over(value, se)
     half = critical * se
     subsets = [tuple(c for c, held in zip(controls, row, strict=True) if held) for row in solved[0].included]
@@ -291,7 +271,7 @@ def _curve(
     words = (
         f"joint p from {how.draws:,} weight vectors shared by all models (restricted wild cluster bootstrap)"
     )
-    if accounts.min() < _FEWEST:
+    if accounts < _FEWEST:
         pvalues = {}
         words = f"no joint p from fewer than {_FEWEST} accounts"
     effective = min(float(found.effective.min()) for found in solved)
@@ -307,21 +287,19 @@ def _curve(
         t=t,
         low=value - half,
         high=value + half,
-        n_rows=np.repeat([groups[cell.group].rows for cell in cells], each),
+        n_rows=moments.rows,
         n_accounts=accounts,
-        group=spread([cell.group for cell in cells]),
         definition=spread([cell.definition for cell in cells]),
         lag=spread([str(cell.lag) for cell in cells]),
         effects=spread([" + ".join(cell.effects) or "none" for cell in cells]),
         controls=tuple(subset for _ in cells for subset in subsets),
-        groups={name: (part.rows, part.accounts) for name, part in groups.items()},
         median_t=seen["median t"],
         mean_signed_t=seen["mean signed t"],
         share_agreeing=seen["share agreeing"],
         share_significant=seen["share significant"],
         pvalues=pvalues,
         level=how.level,
-        method=f"OLS, {how.cov} with t(G − 1); {words}; at least {effective:.1f} effective of {accounts.min()} accounts",
+        method=f"OLS, {how.cov} with t(G − 1); {words}; at least {effective:.1f} effective of {accounts} accounts",
     )
 
 
@@ -349,7 +327,7 @@ def _pvalues(seen: Mapping[str, float], null: Mapping[str, np.ndarray]) -> dict[
     return pvalues
 
 
-def _summaries(t: np.ndarray, critical: np.ndarray, sign: int) -> dict[str, np.ndarray]:
+def _summaries(t: np.ndarray, critical: float, sign: int) -> dict[str, np.ndarray]:
     return {
         "median t": np.median(t, axis=1),
         "mean signed t": np.mean(sign * t, axis=1),
@@ -439,7 +417,7 @@ def adversary(
         later = [lag(name, n, by=by, period=period) for name in definitions for n in _LAGS if n]
         columns = [f"log {outcome}", *definitions, *controls]
         part = Moments.from_frame(rows.to_native(), [*columns, *later], by=by, period=period)
-        for cell in _cells({"all": part}, definitions, _LAGS, _EFFECTS):
+        for cell in _cells(part, definitions, _LAGS, _EFFECTS):
             value, half = _answers(part, cell, columns[0], controls, level)
             failed += 2 ** len(controls) - len(value)
             values.append(value)

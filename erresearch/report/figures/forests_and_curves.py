@@ -419,8 +419,8 @@ def specification_curve(found: Curve, *, ax: Axes | None = None) -> Axes:
     >>> value, se = np.array([0.1, 0.2, -0.02]), np.full(3, 0.03)
     >>> curve = Curve(
     ...     outcome="sales", x="talk", value=value, se=se, t=value / se, low=value - 0.06, high=value + 0.06,
-    ...     n_rows=np.full(3, 900), n_accounts=np.full(3, 30), group=("a",) * 3, definition=("likes", "all", "all"),
-    ...     lag=("1",) * 3, effects=("account",) * 3, controls=((), ("spend",), ()), groups={"a": (900, 30)},
+    ...     n_rows=900, n_accounts=30, definition=("likes", "all", "all"),
+    ...     lag=("1",) * 3, effects=("account",) * 3, controls=((), ("spend",), ()),
     ...     median_t=3.3, mean_signed_t=2.9, share_agreeing=2 / 3, share_significant=2 / 3, pvalues={"median t": 0.01})
     >>> ax = specification_curve(curve, ax=Figure().subplots())
     >>> print(ax.get_title(loc="left"))
@@ -445,13 +445,8 @@ def specification_curve(found: Curve, *, ax: Axes | None = None) -> Axes:
     ax.set_xticks([])
     ax.spines["bottom"].set_visible(False)
     ax.set_ylabel(f"Estimate, {100 * found.level:.4g} % interval")
-    n = (
-        f"{found.n_rows.min():,} to {found.n_rows.max():,}"
-        if np.ptp(found.n_rows)
-        else f"{found.n_rows[0]:,}"
-    )
     ax.text(
-        0.01, 0.97, f"{label(found.x)} on {label(found.outcome)}, n = {n} rows",
+        0.01, 0.97, f"{label(found.x)} on {label(found.outcome)}, n = {found.n_rows:,} rows",
         transform=ax.transAxes, va="top", color=MUTED, fontsize=9, gid="n",
     )  # fmt: skip
     if rows:
@@ -467,7 +462,6 @@ def _choices(found: Curve) -> list[tuple[str, np.ndarray]]:
     """Rows of the lower panel: each choice that not every specification made."""
     rows: list[tuple[str, np.ndarray]] = []
     kinds = (
-        ("sample", found.group),
         ("definition", found.definition),
         ("lag", found.lag),
         ("effects", found.effects),
