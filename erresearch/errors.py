@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
+from typing import Any
 
 __all__ = [
     "ColumnError",
@@ -31,6 +32,53 @@ _MANY = 100
 #: What an engine quotes may be a cell; characters of what it says.
 _QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']*'|\[[^\]]*\]")
 _SAID = 200
+#: Verbs that may stand behind a counted noun, and what they are behind more than one.
+_VERBS = {"is": "are", "was": "were", "has": "have"}
+_VERBS |= {
+    f"{verb}s": verb
+    for verb in (
+        *("agree", "belong", "carry", "differ", "equal", "exceed", "fall", "find", "follow", "hold", "lack"),
+        *("lie", "make", "repeat", "say", "stand", "wait"),
+    )
+}
+_SPELLED = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+class Count:
+    """A number that is written with what it counts, in the singular or the plural.
+
+    Parameters
+    ----------
+    number : float
+        How many.
+    of : float, optional
+        Of how many; the noun goes with these, a verb behind it with `number`.
+    spelled : bool, default False
+        Write numbers below ten in words.
+
+    Examples
+    --------
+    >>> f"{Count(1):row is} empty, {Count(1200):row is} empty, {Count(1, of=3):own entity lacks} a name"
+    '1 row is empty, 1,200 rows are empty, 1 of 3 own entities lacks a name'
+    >>> f"{Count(0, spelled=True):data set}, {Count(2, spelled=True):analysis waits}"
+    'no data sets, two analyses wait'
+    """
+
+    __slots__ = ("number", "of", "spelled")
+
+    def __init__(self, number: Any, *, of: Any = None, spelled: bool = False) -> None:
+        self.number, self.of, self.spelled = number, of, spelled
+
+    def __format__(self, what: str) -> str:
+        *words, last = what.split(" ")
+        if verb := last if last in _VERBS and words else "":
+            *words, last = words
+            verb = f" {verb if self.number == 1 else _VERBS[verb]}"
+        if (self.number if self.of is None else self.of) != 1 and last:
+            last = re.sub("(?<=[^aeo])y$", "ie", re.sub("is$", "e", last)) + "s"
+        told = _SPELLED[self.number] if self.spelled and self.number < len(_SPELLED) else f"{self.number:,}"
+        told += "" if self.of is None else f" of {self.of:,}"
+        return " ".join([told, *words, last]).rstrip() + verb
 
 
 class ErresearchError(ValueError):
@@ -239,10 +287,58 @@ def missing_columns(
     way = " Capitals count; pandas makes them small: table.rename(columns=str.lower)" if capitals else ""
     shown = ", ".join(present[:30]) + (f" and {len(present) - 30} more" if len(present) > 30 else "")
     plural = "columns" if len(absent) > 1 else "column"
+    meant = f"Did you mean {', '.join(near)}?{way}" if near else fix.rstrip("; ")
     return ColumnError(
         f"No {plural} {', '.join(map(repr, absent))} in {where}",
         allowed=shown or "(there is no column)",
-        fix=f"Did you mean {', '.join(near)}?{way}" if near else fix.rstrip("; "),
+        fix=side_by_side(absent, present) or meant,
+    )
+
+
+def side_by_side(absent: Iterable[str], present: Iterable[str]) -> str:
+    """Advice for a table with a column for each shop; else nothing.
+
+    Examples
+    --------
+    >>> side_by_side(["revenue"], ["date", "revenue_a", "revenue_b"])
+    "a column for each shop is read once they stand below each other: pandas.wide_to_long(table, ['revenue'], i='date',
+    j='account', sep='_', suffix='.+').reset_index()"
+    >>> side_by_side(["likes"], ["date", "likes_total"])
+    ''
+    """
+    others, ends = list(present), {}
+    for name in absent:
+        ends[name] = {other[len(name) :] for other in others if other.startswith(name)}
+    stems = [name for name, found in ends.items() if found]
+    shops = (
+        {end for end in set.intersection(*(ends[name] for name in stems)) if end[0] in " _.-"}
+        if stems
+        else set()
+    )
+    rest = [name for name in others if not name.startswith(tuple(stems))]
+    if len(shops) < 2 or len({end[0] for end in shops}) > 1 or not rest:
+        return ""
+    called = next((name for name, found in ends.items() if not found), "account")
+    return (
+        "a column for each shop is read once they stand below each other: pandas.wide_to_long(table, "
+        f"{stems}, i={rest[0]!r}, j={called!r}, sep={min(shops)[0]!r}, suffix='.+').reset_index()"
+    )
+
+
+def not_a_column(value: object) -> ColumnError:
+    """Say that columns are asked for by their names.
+
+    Examples
+    --------
+    >>> print(not_a_column(["likes", "comments"]))
+    a column must be a name or a narwhals expression: list. Write its name in quotation marks, one at a time.
+    """
+    name = getattr(value, "name", None)
+    own = f"write {name!r}, its name, in its place" if isinstance(name, str) else ""
+    return ColumnError(
+        "a column must be a name or a narwhals expression",
+        got=type(value).__name__,
+        fix=own or "write its name in quotation marks, one at a time",
     )
 
 

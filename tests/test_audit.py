@@ -460,7 +460,7 @@ def refusals(folder: Path, shop: dict[str, Path]) -> dict[str, tuple[list[Path],
         "twice": ([posts, posts], "is named twice"),
         "states": ([posts, mixed], "doubtful.csv: no row is in a state that counts as sold"),
         "name": ([script], "<script>alert(1) 'a' \"b\" \ufffd[31m.csv: the file is empty"),
-        "folder": ([nothing], "the folder 'notes' holds no export: 1 other files"),
+        "folder": ([nothing], "the folder 'notes' holds no export: 1 other file"),
         "absent": ([folder / "absent.csv"], "could not read"),
     }
 

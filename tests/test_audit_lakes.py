@@ -104,7 +104,7 @@ def test_tables_that_nobody_can_put_together_are_refused(lake, tmp_path):
     (tmp_path / "posts.csv").write_text("a\n1\n")
     (tmp_path / "b.parquet").write_bytes((lake / "posts" / "b.parquet").read_bytes())
     with pytest.raises(
-        DataError, match=r"holds exports and Parquet files.*1 exports and 1 Parquet files, such as b"
+        DataError, match=r"holds exports and Parquet files.*1 export and 1 Parquet file, such as b"
     ):
         read_files([tmp_path], tz="UTC")
 

@@ -606,13 +606,13 @@ def test_what_is_declared_about_a_table(panel) -> None:
         next(d for d in verdict.doubts if d.name == "reliability").text
         == "reliability 0.9: the share of x that is no error of measurement (declared)"
     )
-    with pytest.warns(ErresearchWarning, match="1 of 4 events lie outside the table"):
+    with pytest.warns(ErresearchWarning, match="1 of 4 events lies outside the table"):
         (beyond,) = examine(
             "C01", panel, events=pd.concat([sale, sale.tail(1).assign(start="2019-01-01", end=None)])
         )
     odd = next(d for d in beyond.doubts if d.name == "declared events")  # where only the verdict is read
     assert odd.raised
-    assert odd.text.startswith("1 of 4 events lie outside")
+    assert odd.text.startswith("1 of 4 events lies outside")
     (none,) = examine("C01", {"shop": panel}, events="none")
     assert "events-not-declared" not in none.certainty.codes
     with pytest.raises(DesignError, match="a reliability is a share of the variance"):

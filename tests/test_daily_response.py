@@ -435,7 +435,7 @@ def test_weeks_many_shops_and_few_days_are_judged_as_before():
     other = shop(days=728, rng=9).assign(entity="b", engagement=lambda t: t["engagement"] + 5)
     holes = pd.concat([days.assign(entity="a"), other[other.index % 4 > 0]])
     (verdict,) = er.examine("C01", {"rows": holes}, events="none")
-    assert "1 of 2 shops lack too many days" in verdict.reason
+    assert "1 of 2 shops lacks too many days" in verdict.reason
 
 
 def test_by_day_the_words_are_of_days_and_what_could_be_shown_comes_first():
@@ -627,7 +627,7 @@ def test_posts_on_one_weekday_and_many_kinds_of_events_are_said(table):
         (
             lambda t: t.assign(period=t["period"].where(t.index != 3)),
             DataError,
-            "whole days: 1 rows without one",
+            "whole days: 1 row without one",
         ),
         (lambda t: t.drop(columns="engagement"), ColumnError, "No column 'engagement'"),
     ],
@@ -660,7 +660,7 @@ def test_bad_controls_and_too_many_shops_are_refused(table):
     with pytest.raises(DesignError, match="cannot carry"):
         asked(wide, controls=list(noise))
     sale = pd.DataFrame({"date": ["2019-01-01", "2023-06-01"], "name": ["sale", "sale"]})
-    with pytest.warns(ErresearchWarning, match="1 of 2 events lie outside"):
+    with pytest.warns(ErresearchWarning, match="1 of 2 events lies outside"):
         asked(table, events=sale)
 
 

@@ -104,7 +104,7 @@ def test_a_month_saved_anew_passes_by_its_sums_and_a_changed_one_is_named(folder
     [
         (lambda month: b"", "EmptyDataError: No columns to parse"),
         (lambda month: b"<html>moved</html>", "0 rows without 'github_id', 'star_count'"),
-        (lambda month: month[:150], "1 rows, star_count adds to 30"),
+        (lambda month: month[:150], "1 row, star_count adds to 30"),
         (lambda month: month.replace(b"star_count", b"stars"), "2 rows without 'star_count'"),
         (lambda month: month.replace(b"b/b", b"b/c"), "other names in 'github_id': one renamed would be two"),
     ],

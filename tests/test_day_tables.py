@@ -281,7 +281,7 @@ def test_a_week_that_is_cut_is_left_out_and_counted(tmp_path: Path) -> None:
     cells[-1] = f"{WEEKS[-1]:%Y-%m-%d} - {end(WEEKS[-1], 2):%Y-%m-%d}"
     export = read(days(60).assign(date=cells), tmp_path)
     assert len(export.rows) == 59
-    assert any("1 ranges are no week and are left out" in str(caution) for caution in export.warnings)
+    assert any("1 range is no week: left out" in str(caution) for caution in export.warnings)
     odd = [f"{day:%Y-%m-%d} - {end(day, 9):%Y-%m-%d}" for day in WEEKS]
     with pytest.raises(
         DataError, match=r"holds ranges that are no days, weeks or months: most are of 10 days"

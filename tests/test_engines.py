@@ -206,7 +206,7 @@ def test_text_and_wrong_names_are_refused_alike(put):
     wrong["reach"] = wrong["reach"].astype(str)
     wrong.loc[3, "reach"] = "n/a"
     held = put(wrong)
-    with pytest.raises(DataError, match=r"'reach' in .* must hold numbers: 1 of 50 values are text"):
+    with pytest.raises(DataError, match=r"'reach' in .* must hold numbers: 1 of 50 values is text"):
         Moments.from_frame(held, ["reach"], by="shop")
     with pytest.raises(ColumnError, match=r"No column 'raech' in .*Did you mean 'reach'"):
         Moments.from_frame(held, ["raech"])
@@ -271,7 +271,7 @@ def test_one_bad_file_among_many_is_named(tmp_path):
         tmp_path, a=good, b=pl.DataFrame({"shop": ["a", "b", "c"], "x": ["1", "2", "oops"], "day": [1, 2, 3]})
     )
     with pytest.raises(
-        DataError, match=r"'x' in '.*b\.parquet' must hold numbers: 1 of 3 values are text, first in row 2"
+        DataError, match=r"'x' in '.*b\.parquet' must hold numbers: 1 of 3 values is text, first in row 2"
     ):
         Moments.from_frame(glob, ["x"])
     glob = write(tmp_path, b=good.with_columns(pl.lit("text").alias("day")))
@@ -308,7 +308,7 @@ def test_text_late_in_a_csv_is_found_and_never_dropped(tmp_path):
     lines = [f"00{i % 3},{i}" for i in range(20_000)]
     lines[15_000] = "001,n/a"
     path.write_text("\n".join(["shop,likes", *lines]))
-    pattern = r"'likes' in '.*posts\.csv' must hold numbers: 1 of 20000 values are text, first in row 15000"
+    pattern = r"'likes' in '.*posts\.csv' must hold numbers: 1 of 20,000 values is text, first in row 15000"
     with pytest.raises(DataError, match=pattern):
         Moments.from_frame(path, ["likes"], by="shop")
     with pytest.raises(DataError, match=pattern):

@@ -704,7 +704,7 @@ def test_impossible_requests():
         ({"start": "soon"}, "`start` is no date"),
         ({"start": "2025-01-01"}, r"cannot start on that day.*Use 2025-01-06 \(start=, --start\)"),
         ({"start": "2024-01-01"}, "cannot start on that day.*Use 2024-12-30"),
-        ({"entity": "nobody"}, "no such shop.*1 shops"),
+        ({"entity": "nobody"}, "no such shop.*1 shop"),
         ({"design": replace(SIX, every="D")}, "different periods"),
         ({"outcome": "sales"}, "No column 'sales'"),
     ]:

@@ -98,7 +98,7 @@ def test_sheets_of_the_same_days_with_other_figures_are_accounts(write: Write):
     assert "the sheets have other figures for the same days" in guess.reason
     # a brand whose older days are as they were is one brand, exported twice
     path = write({"Old": days(1, 1, 2, 3, 4), "New": days(1, 1, 2, 3, 9)})
-    fails(path, "1 rows stand in several tables of one file with different figures")
+    fails(path, "1 row stands in several tables of one file with different figures")
 
 
 def test_inspect_and_read_exports_put_them_together_too(write: Write):
@@ -117,7 +117,7 @@ def test_a_row_of_two_sheets_is_kept_once_and_refused_where_its_figures_differ(w
     assert any(c.code == "overlap" and "2 rows stand in several tables" in c.text for c in export.warnings)
     fails(
         write({"a": days(1, 5, 6), "b": days(1, 5, 600)}),
-        r"1 rows stand in several tables of one file with different figures: book\.\w+: a.*, book\.\w+: b",
+        r"1 row stands in several tables of one file with different figures: book\.\w+: a.*, book\.\w+: b",
     )
 
 
@@ -177,7 +177,7 @@ def test_of_tables_in_several_currencies_that_of_most_rows_is_kept(write: Write)
     assert account.reasons["tables in another currency"] == 1
     said = [str(one) for one in export.warnings if one.code == "several currencies"]
     assert "currency='USD' (--currency USD) keeps another" in said[0]
-    assert "1 rows in another currency are out of scope" in said[1]
+    assert "out of scope: 1 row in another currency" in said[1]
     other = read_export(write(sheets), currency="USD")
     assert other.rows.query("outcome == 'revenue'")["value"].sum() == 10
     assert other.accounting.out_of_scope == 2

@@ -212,7 +212,7 @@ def test_a_sentence_between_rows_is_not_passed_over(tmp_path: Path):
     )
     path.write_text(text)
     with pytest.raises(
-        ErresearchError, match=r"rows have more or fewer cells than the header's 6: 1 rows \(row 6\)"
+        ErresearchError, match=r"rows have more or fewer cells than the header's 6: 1 row \(row 6\)"
     ):
         read_export(path)
 
@@ -525,7 +525,7 @@ def test_lines_in_two_encodings_are_each_read_as_they_are(tmp_path: Path):
     path.write_bytes((head + "".join(lines[:10])).encode() + "".join(lines[10:]).encode("cp1252"))
     export = read_export(path, tz="UTC")
     assert set(export.rows["account"]) == {"Café"}
-    assert any("10 lines of two.csv are UTF-8 and the others cp1252" in str(one) for one in export.warnings)
+    assert any("two.csv is UTF-8 in 10 lines and cp1252 in the others" in str(one) for one in export.warnings)
 
 
 def test_days_side_by_side_are_refused_with_the_step_that_helps(tmp_path: Path):

@@ -149,7 +149,7 @@ def test_customers_never_make_a_segment(tmp_path: Path):
     contacts = ["Day,Who,Total", "2025-03-01,@ann,20", "2025-03-02,bo@example.org,30"]
     made = read(tmp_path, contacts, {"date": "Day", "revenue": "Total"}, currency="EUR")
     assert set(made.rows["segment"]) == {""}
-    assert "1 personal columns, which are not loaded" in str(made)
+    assert "1 personal column, which are not loaded" in str(made)
 
 
 def test_a_shop_without_money_is_refused(tmp_path: Path):

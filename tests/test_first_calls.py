@@ -13,7 +13,15 @@ import pytest
 from matplotlib.figure import Figure
 
 import erresearch as er
-from erresearch.errors import ColumnError, DataError, DesignError, ErresearchWarning, GuardError
+from erresearch.errors import (
+    ColumnError,
+    DataError,
+    DesignError,
+    EngineError,
+    ErresearchWarning,
+    GuardError,
+    UnknownNameError,
+)
 
 WEEKS = 120
 
@@ -201,3 +209,93 @@ def test_one_column_by_itself_is_a_list_of_one_in_every_model():
     assert alone["log likes"].value == pytest.approx(
         er.poisson(panel, "revenue", on=[er.log("likes")], by="account")["log likes"].value
     )
+
+
+# ------------------------------------------------------- ten more, of somebody who knows pandas and not this package
+def taken(message: str, pattern: str, **names: object) -> object:
+    """Run the step that a message names."""
+    return eval(re.search(pattern, message).group(), {"er": er, "pandas": pd, **names})
+
+
+@pytest.mark.parametrize("call", ["correlate", "regress", "log"])
+def test_21_a_series_in_place_of_its_name_and_no_cell_of_it_is_told(shop, call):
+    calls = {
+        "correlate": lambda: er.correlate(shop.drop(columns="date"), shop["comments"], "revenue"),
+        "regress": lambda: er.regress(shop.drop(columns="date"), shop["comments"], on="likes"),
+        "log": lambda: er.log(shop["comments"]),
+    }
+    with pytest.raises(ColumnError, match=r"Series\. Write 'comments', its name, in its place") as refused:
+        calls[call]()
+    assert not re.search(r"\d", str(refused.value))
+
+
+def test_22_a_list_of_columns_where_one_belongs(shop):
+    with pytest.raises(ColumnError, match=r"list\. Write its name in quotation marks, one at a time"):
+        er.correlate(shop.drop(columns="date"), ["comments", "likes"], "revenue")
+
+
+@pytest.mark.parametrize("written", ["{:,.2f}", "€ {:,.2f}"])
+def test_23_numbers_with_commas_and_signs_are_mended_by_the_step_that_is_named(shop, written):
+    text = shop.assign(revenue=shop["revenue"].map(written.format))
+    with pytest.raises(DataError, match="'revenue' in the table must hold numbers") as refused:
+        er.correlate(text, "comments", "revenue", time="date")
+    mended = taken(str(refused.value), r"table\[.*\(float\)", table=text)
+    assert mended.to_numpy() == pytest.approx(shop["revenue"].round(2))
+    likes = shop.assign(likes=shop["likes"].map("{:,}".format))
+    with pytest.raises(ColumnError, match="`likes` in the posts table must hold numbers") as refused:
+        er.engagement_rate(likes)
+    assert (taken(str(refused.value), r"table\[.*\(float\)", table=likes) == shop["likes"]).all()
+
+
+def test_24_a_table_with_a_column_for_each_shop_is_turned_by_the_call_that_is_named(shop):
+    numbers = ["revenue", "comments"]
+    wide = shop[["date"]].join([shop[numbers].add_suffix(f"_{name}") for name in ("north", "south")])
+    with pytest.raises(ColumnError, match="column for each shop is read once they stand below") as refused:
+        er.regress(wide, "revenue", on="comments", by="account")
+    long = taken(str(refused.value), r"pandas\.wide_to_long.*\(\)", table=wide)
+    assert len(long) == 2 * len(shop)
+    assert er.regress(long, "revenue", on="comments", by="account").n_rows == len(long)
+    assert "pandas.wide_to_long(table, ['comments', 'revenue']" in er.examine("C02", wide)[0].reason
+    parts = shop.rename(columns={"likes": "likes_total"})
+    assert "wide_to_long" not in er.examine("C01", parts.drop(columns="comments"))[0].reason
+
+
+def test_25_names_of_columns_in_two_levels(shop):
+    rows = shop.set_index("date")
+    levels = pd.concat({"north": rows, "south": rows}, axis=1)
+    for call in (lambda: er.correlate(levels, "comments", "revenue"), lambda: er.engagement_rate(levels)):
+        with pytest.raises(ColumnError, match="names of the columns have several levels"):
+            call()
+    levels.columns = ["_".join(map(str, name)) for name in levels.columns]  # as the message says
+    assert er.regress(levels.reset_index(drop=True), "north_revenue", on="south_comments").n_rows == WEEKS
+
+
+def test_26_dates_in_the_index(shop):
+    indexed = shop.set_index("date")
+    with pytest.warns(ErresearchWarning, match=r"er\.correlate\(data\.reset_index\(\)") as caught:
+        er.correlate(indexed, "comments", "revenue")
+    assert advised(str(caught[0].message), data=indexed).n_rows < WEEKS
+    assert "call .reset_index() on it first" in er.examine("C01", indexed)[0].reason
+
+
+@pytest.mark.parametrize("made", [dict, lambda table: table.to_numpy(), lambda table: table.groupby("date")])
+def test_27_what_is_no_table(shop, made):
+    with pytest.raises(EngineError, match=r"Make a table of it first, as with pandas\.DataFrame"):
+        er.correlate(made(shop), "comments", "revenue")
+
+
+def test_28_a_band_for_a_rate_written_as_text():
+    with pytest.raises(DataError, match=r"a band needs a number: text\. .*such as 0\.0314 for 3\.14 %"):
+        er.band("3.14 %")
+
+
+def test_29_one_verdict_in_a_table_and_a_claim_in_words(shop):
+    (verdict,) = er.examine("c02", shop)
+    assert str(er.verdict_table(verdict)) == str(er.verdict_table([verdict]))
+    with pytest.raises(UnknownNameError, match="`erresearch claims` lists them with what they say"):
+        er.examine("engagement brings revenue", shop)
+
+
+def test_30_a_column_spelled_wrongly(shop):
+    with pytest.raises(ColumnError, match="Did you mean 'comments' for 'coments'"):
+        er.correlate(shop.drop(columns="date"), "coments", "revenue")

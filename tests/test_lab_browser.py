@@ -391,3 +391,24 @@ def test_sliders_move_and_unsolved_exercises_show_a_cross(page: Any, server: Any
 @pytest.mark.parametrize(("kind", "mark"), [("exercises", "✗"), ("solutions", "✓")])
 def test_every_session_in_the_browser(page: Any, server: Any, kind: str, mark: str, stem: str):
     check_session(page, server, kind, stem, mark)
+
+
+@pytest.mark.slow
+def test_the_session_without_code_in_the_browser(page: Any, server: Any):
+    """No code is seen, every slider moves from end to end, and every question answers."""
+    name = "notebooks/workshop/without-code.ipynb"
+    open_notebook(page, server, name)
+    cells = run_all(page, server, name, 300)
+    assert [o["text"] for cell in cells for o in cell["outputs"] if o["type"] == "error"] == []
+    assert page.locator(".jp-CodeCell .jp-InputArea-editor:visible").count() == 0
+    picture(page, "workshop-without-code")
+    assert page.evaluate(WIDE) == []
+    sliders = page.locator(SLIDER)
+    assert sliders.count() == 4
+    for number in range(4):
+        for key in ("Home", "End"):
+            handle = sliders.nth(number)
+            at = handle.get_attribute("aria-valuenow")
+            if at != handle.get_attribute("aria-valuemin" if key == "Home" else "aria-valuemax"):
+                move(page, handle, key)
+    page.screenshot(path=SCREENS / "lab-workshop-without-code-moved.png")

@@ -156,7 +156,7 @@ def test_next_weeks_outcome_is_no_part():
 def test_negative_counts():
     table = table_of()
     table.loc[[2], "saves"] = -1
-    with pytest.raises(DataError, match=r"'saves' must be a count: 1 rows are negative"):
+    with pytest.raises(DataError, match=r"'saves' must be a count: 1 row is negative"):
         mix(table, "sales", actions=ACTIONS)
 
 

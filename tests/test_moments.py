@@ -474,11 +474,11 @@ def test_wrong_columns_are_named_with_the_nearest_right_one():
         Moments.from_frame(table, ["likes"], by="shop")
     with pytest.raises(ColumnError, match=r"No column 'likez'.*Did you mean 'likes'"):
         Moments.from_frame(table, [log("likez")])
-    with pytest.raises(ColumnError, match="'likes' is asked for twice: 2 columns, 1 names"):
+    with pytest.raises(ColumnError, match="'likes' is asked for twice: 2 columns, 1 name"):
         Moments.from_frame(table, ["likes", "likes"])
     with pytest.raises(ColumnError, match="no column was asked for"):
         Moments.from_frame(table, [])
-    with pytest.raises(ColumnError, match=r"a column must be a name or a narwhals expression: 7 \(int\)"):
+    with pytest.raises(ColumnError, match=r"a column must be a name or a narwhals expression: int"):
         Moments.from_frame(table, [7])
     with pytest.raises(ColumnError, match="must be a name or a narwhals expression"):
         Moments.from_frame(table, [pl.col("likes")])
@@ -510,9 +510,9 @@ def test_text_among_numbers_is_shown_where_it_stands():
     for table in (pd.DataFrame({"x": held}), pl.DataFrame({"x": held}), pl.LazyFrame({"x": held})):
         with pytest.raises(DataError, match=pattern):
             Moments.from_frame(table, ["x"])
-    with pytest.raises(DataError, match="1 of 3 values are text, first in row 1"):
+    with pytest.raises(DataError, match="1 of 3 values is text, first in row 1"):
         Moments.from_frame(pd.DataFrame({"x": pd.Series([1, "<b>", 2.5], dtype=object)}), ["x"])
-    with pytest.raises(DataError, match="values are text, first in row 0"):
+    with pytest.raises(DataError, match="1 of 2 values is text, first in row 0"):
         Moments.from_frame(pd.DataFrame({"x": pd.Series([[1], 2.5], dtype=object)}), ["x"])
     with pytest.raises(DataError, match="holds numbers written as text: 2 values of type text"):
         Moments.from_frame(pl.DataFrame({"x": ["1", "2"]}), ["x"])
@@ -677,7 +677,7 @@ def test_a_file_is_weighed_before_it_is_unpacked(tmp_path):
     path = tmp_path / "bomb.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("head.npy", b"\0" * (2 << 20))
-    with pytest.raises(EngineError, match=r"1 arrays of 2,097,152 bytes; at most 1,048,576 are read"):
+    with pytest.raises(EngineError, match=r"1 array of 2,097,152 bytes; at most 1,048,576 are read"):
         stored.read_archive(path, "moments", 1, lambda *_: None, most_bytes=1 << 20)
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})

@@ -76,7 +76,7 @@ def accounts(sizes: list[int], seed: int = 0) -> pd.DataFrame:
 
 def test_small_cells_and_constant_flags_are_refused() -> None:
     table = accounts([30, 30, 4])
-    with pytest.raises(DataError, match="1 of 3 accounts have fewer than 10 rows"):
+    with pytest.raises(DataError, match="1 of 3 accounts has fewer than 10 rows"):
         check_disclosure(Moments.from_frame(table, ["x"], by="shop"))
     large = table[table["shop"] != "a02"].assign(bought=lambda t: (t["shop"] == "a00").astype(int))
     with pytest.raises(DataError, match="'bought' is the same in every row of a cell"):
@@ -123,7 +123,7 @@ def test_merging_refuses_what_it_cannot_do() -> None:
     table = accounts([30, 30, 4]).assign(week=lambda t: np.arange(len(t)))
     with pytest.raises(DataError, match="moments with periods cannot be merged"):
         merge_small(Moments.from_frame(table, ["x"], by="shop", period="week"))
-    with pytest.raises(DataError, match="too few to be merged: 4 rows in 1 accounts"):
+    with pytest.raises(DataError, match="too few to be merged: 4 rows in 1 account"):
         merge_small(Moments.from_frame(table, ["x"], by="shop"))
     same = Moments.from_frame(accounts([30, 30]), ["x"], by="shop")
     assert merge_small(same) is same
@@ -447,7 +447,7 @@ def test_an_arrow_goes_into_a_pack_and_comes_out_with_the_same_word(tmp_path) ->
     assert beside["naive correlation"] == pytest.approx(naive, rel=1e-9)
     assert -0.05 < beside["out of sample"] < 0.05
     assert "spend" not in str(rows.reason)
-    assert real_rows([stored, rows]).rows[0][:2] == ("C01", "made-up")
+    assert real_rows([stored, rows]).rows[0][:2] == ("Engagement → sales (C01)", "made-up")
 
 
 @pytest.mark.parametrize("name", ["C01", "C18"])

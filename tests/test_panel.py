@@ -134,7 +134,7 @@ def test_lazy_tables_with_gaps_repeats_followers_and_a_mapping(engine: str):
     visits = whole.rows.set_index(["entity", "period"])["visits"]
     assert visits.loc["b"].isna().all()
     assert visits.loc["a"].isna().sum() == 1  # two days of a week were not reported
-    assert any("lack some of their days and are missing" in note for note in made.notes)
+    assert any("with some days lacking, taken as missing" in note for note in made.notes)
 
 
 def test_tables_of_different_engines_are_joined():
@@ -277,7 +277,7 @@ def test_o2_o3_what_failed_is_out_and_refunds_are_netted():
     made = panel(outcomes=pd.concat([rows, failed, back]))
     assert made.rows["revenue"].tolist()[:3] == [42.0, 42.0, 70.0]
     assert made.accounting["outcomes"].reasons["failed, which is no sale"] == 140
-    assert any("14 refunds (−56.00) are netted" in note for note in made.notes)
+    assert any("14 refunds (−56.00) netted" in note for note in made.notes)
 
 
 def test_o4_currencies_are_not_added_up():
@@ -375,7 +375,7 @@ def test_j7_gaps_of_reported_figures_are_missing_and_listed():
     made = panel(outcomes=gap)
     assert made.rows.set_index("period")["revenue"].isna().sum() == 1
     assert any(
-        "1 periods lack some of their days and are missing, not smaller: revenue 2025-03-03" in n
+        "1 period with some days lacking, taken as missing, not as smaller: revenue 2025-03-03" in n
         for n in made.notes
     )
 

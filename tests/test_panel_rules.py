@@ -61,8 +61,8 @@ def test_no_lag_reaches_across_a_gap():
     after = first + pd.Timedelta(days=7)
     assert rows.loc[after, "lag1 revenue"] == rows.loc[first, "revenue"]
     assert np.isnan(rows.loc[after, "lag2 revenue"])
-    assert "1 periods follow a gap, so that their lag 1 is missing" in made.notes
-    assert "2 periods follow a gap, so that their lag 2 is missing" in made.notes
+    assert "1 period follows a gap, where lag 1 is missing" in made.notes
+    assert "2 periods follow a gap, where lag 2 is missing" in made.notes
 
 
 # ── columns of their own ─────────────────────────────────────────────────────────────────────────────────────────
@@ -142,7 +142,7 @@ def test_figures_by_day_are_added_up_over_whole_periods():
     gap = by_day()[lambda t: t["date"] != pd.Timestamp("2025-03-05")]
     holed = panel(followers=gap)
     assert holed.rows.set_index("period")["daily_views (instagram)"].isna().sum() == 1
-    assert any("3 sums of figures by day lack some of their days" in note for note in holed.notes)
+    assert any("3 sums of figures by day, with some days lacking" in note for note in holed.notes)
 
 
 def test_figures_by_day_of_exports_beside_a_history_of_followers():
@@ -316,8 +316,7 @@ def test_o3_refunds_on_their_own_day_or_on_that_of_their_order(engine: str):
     assert carried.rows["revenue"].tolist()[:3] == [42.0, 42.0, 70.0]
     assert carried.rows.set_index("period").loc["2025-04-07", "revenue"] == 66
     assert any(
-        "14 of 15 refunds are carried to the day of their order; 1 give back an order that is not here"
-        in note
+        "14 of 15 refunds are carried to the day of the order; 1 give back an order that is not here" in note
         for note in carried.notes
     )
     assert any("netted on the day of their order" in note for note in carried.notes)
@@ -363,7 +362,7 @@ def test_s7_cross_posts_count_as_one_where_that_is_asked_for():
     assert one.rows["likes"].sum() == both.rows["likes"].sum()
     assert both.rows["posts"].iloc[1] - one.rows["posts"].iloc[1] == 1
     assert one.rows["reach"].iloc[1] == both.rows["reach"].iloc[1] - 200  # of a merged post it is not known
-    assert any("20 posts stand on Facebook and on Instagram and count as one each" in n for n in one.notes)
+    assert any("20 posts stand on Facebook and on Instagram, counted once" in n for n in one.notes)
 
 
 def test_s7_texts_decide_where_they_are_known():
@@ -526,7 +525,7 @@ def test_j7_periods_of_a_reported_figure_without_any_row_are_listed():
     made = panel(outcomes=hole)
     assert made.rows.set_index("period")["revenue"].isna().sum() == 4
     assert any(
-        "4 periods have no row at all and are missing, not 0: revenue 2025-03-03, revenue 2025-03-10" in note
+        "4 periods without a row, taken as missing, not as 0: revenue 2025-03-03, revenue 2025-03-10" in note
         for note in made.notes
     )
 

@@ -351,7 +351,7 @@ def test_thresholds_that_cannot_be_seen() -> None:
         DataError, match=r"'interactions' counts interactions and cannot be negative: 4,000 of"
     ):
         evidence_for(THRESHOLD, people(interactions=-1))
-    with pytest.raises(DesignError, match=r"no place at which a jump could be seen: 1 different numbers"):
+    with pytest.raises(DesignError, match=r"no place at which a jump could be seen: 1 different number"):
         evidence_for(THRESHOLD, people(interactions=3))
     with pytest.raises(DesignError, match=r"no place at which a jump could be seen.*rows on either side"):
         evidence_for(replace(THRESHOLD, options={"cut": 10_000}), people())

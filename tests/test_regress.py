@@ -492,7 +492,7 @@ def test_text_among_numbers():
     table["x"] = table["x"].astype(str)
     table.loc[7, "x"] = "n/a"
     with pytest.raises(
-        DataError, match=r"'x' in the table must hold numbers: 1 of 365 values are text, first in row 7"
+        DataError, match=r"'x' in the table must hold numbers: 1 of 365 values is text, first in row 7"
     ):
         fitted(table)
 

@@ -17,14 +17,13 @@ from matplotlib.figure import Figure
 from report_samples import HOSTILE, SIMULATED, Claim, board, claims, estimate, hostile, verdict
 
 from erresearch.claims import read_claims
-from erresearch.errors import DataError, ErresearchWarning
+from erresearch.errors import Count, DataError, ErresearchWarning
 from erresearch.io.files import resource
 from erresearch.report import answer, write_report
 from erresearch.report.figures import theme
 from erresearch.report.html import picture
 from erresearch.report.sentences import (
     _OVER_TIME,
-    count_of,
     estimate_sentence,
     flip_sentence,
     footing,
@@ -365,7 +364,7 @@ def test_more_accounts_are_no_advice_to_one_entity():
 
 
 def test_counts_are_words_below_ten():
-    assert [count_of(n, "row") for n in (0, 1, 9, 10, 2760)] == [
+    assert [f"{Count(n, spelled=True):row}" for n in (0, 1, 9, 10, 2760)] == [
         "no rows", "one row", "nine rows", "10 rows", "2,760 rows",
     ]  # fmt: skip
 

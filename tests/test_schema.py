@@ -130,7 +130,7 @@ def test_text_among_numbers(engine: str) -> None:
 
 def test_mixed_object_column_names_the_first_text() -> None:
     mixed = pd.Series([1, None, "=1+1", 4.0], dtype=object)
-    with pytest.raises(ColumnError, match=r"1 of 4 rows are not \(first: row 2\)"):
+    with pytest.raises(ColumnError, match=r"1 of 4 rows is not \(first: row 2\)"):
         validate(few_posts(likes=mixed), POSTS)
 
 

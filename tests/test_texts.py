@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import pickle
 import re
@@ -58,6 +59,42 @@ def test_long_messages_are_found():
     assert [count for _, count in messages(tree)] == [4]
     tree = ast.parse('warnings.warn(f"aa{b}", errors.ErresearchWarning("cc"), stacklevel=2)')
     assert [count for _, count in messages(tree)] == [2, 2]
+
+
+PHRASE = re.compile(r"\{(?:count|Count\(.*?\)):([A-Za-z ]+)\}")
+#: Expressions that are a number of things and may be one; written as constants they never are.
+NUMBER = re.compile(r"(int|len|round|min|max)\(.*|.*(\.(height|accounts|rows)|_rows|_accounts|sum\(\))")
+
+
+def uncounted(tree: ast.AST, nouns: set[str]):
+    """Numbers with a plural noun behind them, whatever the number is: "1 rows"."""
+    plural = re.compile(rf" (?!(?:with|among|in|or|and|of) )(?:[a-z]+ )?(?:{'|'.join(sorted(nouns))})\b")
+    for node in ast.walk(tree):
+        parts = node.values if isinstance(node, ast.JoinedStr) else []
+        for value, text in itertools.pairwise(parts):
+            if isinstance(value, ast.FormattedValue) and isinstance(text, ast.Constant):
+                told, spec = ast.unparse(value.value), value.format_spec
+                number = spec is not None and ast.unparse(spec)[2:3] == ","
+                if (number or NUMBER.fullmatch(told)) and not told.isupper() and plural.match(text.value):
+                    yield told + text.value
+
+
+def test_a_number_and_its_noun_are_written_by_one_helper():
+    sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+    phrases = {phrase for text in sources.values() for phrase in PHRASE.findall(text)}
+    assert len(phrases) > 100
+    # the last word is the noun, or a verb that is one behind other numbers too
+    pairs = [(f"{errors.Count(1):{phrase}}", f"{errors.Count(2, of=2):{phrase}}") for phrase in phrases]
+    nouns = {
+        next(a for a, b in zip(many.split()[3:], one.split()[1:], strict=True) if a != b)
+        for one, many in pairs
+    }
+    nouns -= {"times"}  # a factor too: "6 times a usual one"
+    assert {"rows", "accounts", "entities", "analyses"} <= nouns
+    found = [(name, told) for name, text in sources.items() for told in uncounted(ast.parse(text), nouns)]
+    assert found == []
+    counted = 'f"{len(rows)} odd rows are empty", f"{n:,} rows", f"{Count(n):row}", f"{LEAST:,} rows", f"{x:.2f} rows"'
+    assert list(uncounted(ast.parse(counted), {"rows"})) == ["len(rows) odd rows are empty", "n rows"]
 
 
 @pytest.mark.parametrize("part", ["wrong", "got", "allowed"])

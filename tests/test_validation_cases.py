@@ -253,7 +253,7 @@ def test_F17_two_exports_of_the_same_posts(write: Write):
     again = combine_exports([first, first])
     assert len(again.rows) == 12
     assert again.accounting.rejected == 12
-    assert "12 rows stand in several exports and are kept once" in caution(again, "overlap")
+    assert "12 rows stand in several exports, kept once" in caution(again, "overlap")
     grown = read_export(write(rows(likes=lambda i: 20 + 2 * i)), mapping=own(exported_at="2026-03-01"))
     told = combine_exports([grown, first])
     assert told.rows["likes"].tolist() == [20 + 2 * i for i in range(12)]
@@ -373,7 +373,7 @@ def test_H6_a_column_that_is_needed_is_missing(write: Write):
     export = read_export(write([["when", "likes"], ["2026-01-01", 1], ["2026-01-01", 1]]),
                          mapping={"kind": "posts", "columns": {"date": "when", "likes": "likes"}})  # fmt: skip
     assert export.rows["post_id"].tolist() == ["2026-01-01 no. 1", "2026-01-01 no. 2"]
-    assert "(1 rows equal an earlier one)" in caution(export, "no ids")
+    assert "(1 row equals an earlier one)" in caution(export, "no ids")
     fails(write([["when", "day", "likes"], ["2026-01-01", "2026-01-02", 1]]), "nothing that says which post",
           mapping={"kind": "posts", "columns": {"date": "when", "metric_date": "day", "likes": "likes"}})  # fmt: skip
 
@@ -505,11 +505,11 @@ def test_H15_the_example_in_the_readme_is_read(tmp_path: Path):
 
 def test_T1_ids_that_a_spreadsheet_rounded(write: Write):
     export = export_of("tweet_activity_resaved.csv")
-    assert "rounded 5 ids to 1 different ones" in caution(export, "ids rounded")
+    assert "rounded 5 ids to 1 different one" in caution(export, "ids rounded")
     assert export.rows["post_id"].is_unique
     fails(
         write(rows(id=lambda i: "6.49E+17")),
-        "a spreadsheet rounded the ids: 1 different ids in 12 rows",
+        "a spreadsheet rounded the ids: 1 different id in 12 rows",
         mapping=own(),
     )
 
@@ -794,14 +794,14 @@ def test_T20_spellings_of_yes_and_no(write: Write):
 def test_T21_formulas_are_not_evaluated(write: Write, cell: str):
     export = read_export(write(rows(likes=lambda i: cell if i == 3 else 10)), mapping=own())
     assert export.rows["likes"].isna().tolist() == [i == 3 for i in range(12)]
-    assert "1 cells hold a formula or its error" in caution(export, "formula")
+    assert "1 cell holds a formula or its error" in caution(export, "formula")
 
 
 def test_T21_the_stored_value_of_a_formula_is_taken_and_counted(write: Write):
     book = MAKERS.xlsx_bytes({"s": [["Date", "Views"], ["2026-01-01", 5], ["2026-01-02", "=1+1"]]})
     export = read_export(write(book, name="a.xlsx"))
     assert export.rows["views"].tolist() == [5, 1]
-    assert "a.xlsx holds 1 formulas; the values that it stores for them were taken" in export.notes
+    assert "a.xlsx holds 1 formula; the values that it stores for them were taken" in export.notes
 
 
 def test_T22_any_letters_in_names(write: Write):
@@ -849,7 +849,7 @@ def test_S3_the_same_post_twice(write: Write):
     changed = [*table[4][:2], 99, *table[4][3:]]
     fails(
         write([*table, changed]),
-        "the same post stands in several rows with different figures: 1 rows too many, rows 5, 14",
+        "the same post stands in several rows with different figures: 1 row too many, rows 5, 14",
         mapping=own(),
     )
 
@@ -872,13 +872,13 @@ def test_S5_zeros_of_before_the_post_existed():
 
 def test_S6_posts_of_other_accounts():
     export = export_of("meta_ig_posts.csv")
-    assert "1 of 12 posts belong to other accounts" in caution(export, "other accounts")
+    assert "1 of 12 posts by other accounts" in caution(export, "other accounts")
     assert export.rows["collaboration"].sum() == 1
 
 
 def test_S7_posts_on_both_networks():
     export = export_of("meta_fb_posts_2026.csv")
-    assert "1 posts were also published on the sister network" in caution(export, "crosspost")
+    assert "1 post was also published on the sister network" in caution(export, "crosspost")
     assert export.rows["is_crosspost"].sum() == 1
 
 
@@ -900,7 +900,7 @@ def test_S10_figures_that_cannot_be(write: Write):
     )
     export = read_export(ranged, mapping={**own(), "since": "lifetime"})
     assert export.rows["shares"].iloc[1] == -2
-    assert "1 values are negative and were kept (row 3)" in caution(export, "negative")
+    assert "1 value is negative and were kept (row 3)" in caution(export, "negative")
     export = read_export(
         write(rows(likes=lambda i: 5000 if i < 2 else 10, views=lambda i: 9000)), mapping=own()
     )
@@ -918,7 +918,7 @@ def test_S10_figures_that_cannot_be(write: Write):
 def test_S11_views_without_reach(write: Write):
     export = read_export(write(rows(reach=lambda i: 0 if i == 2 else 900)), mapping=own())
     assert export.rows["reach"].isna().sum() == 1
-    assert "1 posts have views and a reach of 0" in caution(export, "reach of 0")
+    assert "1 post has views and a reach of 0" in caution(export, "reach of 0")
 
 
 def test_S12_sums_of_reactions_that_differ():
@@ -1051,7 +1051,7 @@ def test_O2_payments_that_failed_are_no_sales():
 def test_O3_refunds_on_their_own_day():
     stripe = export_of("unified_payments.csv")
     assert any(
-        "1 refunds are rows of their own, negative, on the day of the refund" in note for note in stripe.notes
+        "1 refund in rows of their own, negative, on the day of the refund" in note for note in stripe.notes
     )
     shop = export_of("orders_export.csv")
     assert any("on the day of the order, as the file has no other" in note for note in shop.notes)

@@ -3,7 +3,7 @@
     python tools/workshop.py            # exercises and solutions; runs the solutions whose cells changed
     python tools/workshop.py --run      # runs all solutions again
     python tools/workshop.py --slides   # build/slides/*.html, from the stored solutions
-    python tools/workshop.py --walk     # how many minutes each session takes one person, cell by cell
+    python tools/workshop.py --walk     # into docs/teaching.md: the minutes that each session takes one person
 
 A source is Markdown. Text becomes Markdown cells, parted by ``+++`` and by blocks of code::
 
@@ -20,7 +20,7 @@ import html
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -213,42 +213,75 @@ def _output(output: Any) -> str:
 
 #: One person by herself, slow rather than quick: words a minute, minutes an answer, a slider, a line of code.
 PACE = {"words": 1 / 120, "answers": 2.0, "sliders": 1.5, "lines": 1 / 20}
+GUIDE = ROOT / "docs" / "teaching.md"
+HEAD = """
+| session | cells | words | answers | sliders | lines | minutes of one person | seconds that its cells run |
+|---|--:|--:|--:|--:|--:|--:|--:|
+"""
 
 
-def walk(source: Path) -> dict[str, int]:
-    """Count what a session asks of one person: words to read, lines of code, answers to find, sliders to move."""
-    cells = nbformat.read(place(source, "exercises"), as_version=4).cells
-    code = [
-        cell for cell in cells if cell.cell_type == "code" and "check" not in cell.metadata.get("tags", [])
-    ]
+def walks() -> dict[str, Path]:
+    """Name every session with the notebook that people open, the one without code last."""
+    made = {
+        source.stem.replace("-", " ", 1).split("-")[0]: place(source, "exercises") for source in sources()
+    }
+    return {**made, "without code": FOLDER / "without-code.ipynb"}
+
+
+def asks(cell: Any) -> dict[str, int]:
+    """Count what a cell asks of one person: words to read, lines of code, answers to find, sliders to move."""
+    tags, hidden = cell.metadata.get("tags", []), cell.metadata.get("jupyter", {}).get("source_hidden", False)
+    code = cell.source if cell.cell_type == "code" and "check" not in tags else ""
     return {
-        "words": sum(len(re.findall(r"\w+", cell.source)) for cell in cells if cell.cell_type == "markdown"),
-        "answers": sum(cell.source.count("= ...") for cell in code),
-        "sliders": sum("slider" in cell.metadata.get("tags", []) for cell in code),
-        "lines": sum(bool(line.strip()) for cell in code for line in cell.source.splitlines()),
+        "words": len(re.findall(r"\w+", cell.source)) if cell.cell_type == "markdown" else 0,
+        "answers": code.count("= ...") + code.count("choose("),
+        "sliders": code.count("explore("),
+        "lines": 0 if hidden else sum(bool(line.strip()) for line in code.splitlines()),
     }
 
 
-def minutes(counted: dict[str, int]) -> float:
-    """How long that takes at the pace above; the kernel's own time comes on top."""
-    return sum(PACE[name] * count for name, count in counted.items())
+def minutes(cells: Iterable[Any]) -> float:
+    """How long cells take one person at the pace above; the kernel's own time comes on top."""
+    return sum(PACE[name] * count for cell in cells for name, count in asks(cell).items())
 
 
-def clocked(source: Path) -> tuple[float, float]:
-    """Seconds that the cells of a solution run, all of them and the slowest."""
+def reached(notebook: Path) -> dict[str, float]:
+    """After how many minutes one person has found each answer."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return {
+        name: minutes(cells[: at + 1])
+        for at, cell in enumerate(cells)
+        for name in re.findall(r'check\("([\d.]+)', cell.source)
+    }
+
+
+def timed(page: str, run: Mapping[str, int]) -> str:
+    """Put the counts of every session into the teacher's page."""
+    lines = []
+    for name, path in walks().items():
+        cells = nbformat.read(path, as_version=4).cells
+        counts = [sum(asks(cell)[what] for cell in cells) for what in PACE]
+        told = [len(cells), *counts, f"{minutes(cells):.0f}", run[name]]
+        lines.append(f"| {name} | {' | '.join(map(str, told))} |\n")
+    before, _, rest = page.partition("<!-- walk -->\n")
+    return (
+        f"{before}<!-- walk -->\n{HEAD}{''.join(lines)}\n<!-- /walk -->{rest.partition('<!-- /walk -->')[2]}"
+    )
+
+
+def clocked(notebook: Path) -> float:
+    """Seconds that the cells of a notebook run."""
     from nbclient import NotebookClient
 
-    begun: dict[int, float] = {}
-    took: dict[int, float] = {}
+    begun: list[float] = []
+    took: list[float] = []
     NotebookClient(
-        nbformat.read(place(source, "solutions"), as_version=4),
+        nbformat.read(notebook, as_version=4),
         timeout=600,
-        on_cell_execute=lambda cell_index, **_: begun.__setitem__(cell_index, time.monotonic()),
-        on_cell_executed=lambda cell_index, **_: took.__setitem__(
-            cell_index, time.monotonic() - begun[cell_index]
-        ),
+        on_cell_execute=lambda **_: begun.append(time.monotonic()),
+        on_cell_executed=lambda **_: took.append(time.monotonic() - begun[-1]),
     ).execute()
-    return sum(took.values()), max(took.values())
+    return sum(took)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -256,15 +289,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Make the workshop's notebooks and slides.")
     parser.add_argument("--run", action="store_true", help="run all solutions again")
     parser.add_argument("--slides", action="store_true", help="write the slides instead")
-    parser.add_argument("--walk", action="store_true", help="time every session instead")
+    parser.add_argument(
+        "--walk", action="store_true", help="count and time every session for the teacher's page instead"
+    )
     asked = parser.parse_args(arguments)
     if asked.walk:
-        for source in sources():
-            counted, (run, slowest) = walk(source), clocked(source)
-            told = ", ".join(f"{count} {name}" for name, count in counted.items())
-            print(
-                f"{source.stem[:1]}: {told}: {minutes(counted):.0f} min; cells run {run:.0f} s, {slowest:.0f} s at most"
-            )
+        run = {name: round(clocked(path)) for name, path in walks().items()}
+        GUIDE.write_text(timed(GUIDE.read_text(encoding="utf-8"), run), encoding="utf-8")
         return 0
     if asked.slides:
         SLIDES.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from erresearch.audits.rate_tables import own_posts
-from erresearch.errors import DataError, DesignError, EngineError, ErresearchError, mapping_in, said_by
+from erresearch.errors import Count, DataError, DesignError, EngineError, ErresearchError, mapping_in, said_by
 from erresearch.exports.combine import combine_exports, plain_name, settle_owners
 from erresearch.exports.layouts import platforms
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
@@ -244,7 +244,8 @@ class Files:
     def lines(self) -> tuple[str, ...]:
         """One line per file."""
         lines = [
-            f"{one.name}: {one.kind}, {one.format}, {one.accounting.used:,} rows used" for one in self.exports
+            f"{one.name}: {one.kind}, {one.format}, {Count(one.accounting.used):row} used"
+            for one in self.exports
         ]
         lines += [str(lake) for lake in self.lakes]
         return (*lines, *(f"{name}: not joined: {reason}" for name, reason in self.unusable))
@@ -485,13 +486,13 @@ def _within(path: Path) -> list[Path]:
     if found and tables:
         raise DataError(
             f"the folder {path.name!r} holds exports and Parquet files",
-            got=f"{len(found):,} exports and {len(tables):,} Parquet files, such as {min(tables)}",
+            got=f"{Count(len(found)):export} and {Count(len(tables)):Parquet file}, such as {min(tables)}",
             fix="name the exports and the Parquet files (such as 'posts/*.parquet') one by one",
         )
     if not found:
         raise DataError(
             f"the folder {path.name!r} holds no export",
-            got=f"{len(inside):,} other files",
+            got=f"{Count(len(inside)):other file}",
             allowed=f"files that end in {', '.join(_SUFFIXES)}",
             fix="name the folder with the exports, or the files themselves",
         )

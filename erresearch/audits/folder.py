@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from erresearch.audits.judgement import judged_by_day
 from erresearch.audits.next_steps import FILES, LOOKS
 from erresearch.claims.registry import Claim, read_claims
+from erresearch.errors import Count
 from erresearch.io import pd
 from erresearch.io.files import atomic_write, csv_text, table_csv, toml_text
 from erresearch.io.outputs import output_folder
@@ -22,7 +23,7 @@ from erresearch.report import write_report
 from erresearch.report.calibration import promises
 from erresearch.report.html import evidence_figure
 from erresearch.report.run_record import COLUMNS, provenance, verdict_rows
-from erresearch.report.sentences import count_of, revenue_after, sentence, short_name
+from erresearch.report.sentences import revenue_after, sentence, short_name
 from erresearch.results import Interval, Precedence, Table, Verdict, rounded
 from erresearch.schema.vocabulary import PERIODS
 
@@ -152,9 +153,9 @@ def answer_in_money(found: Audit) -> tuple[str, ...]:
         lines.append("These files cannot say what a reaction is worth in money.")
     others = [short_name(claims[v.claim]) for v in judged if v.word == "inconclusive"]
     waiting = sum(verdict.word == "not judged" for verdict in found.verdicts)
-    more = [count_of(len(others) - _NAMED, "other")] if len(others) > _NAMED else []
+    more = [f"{Count(len(others) - _NAMED, spelled=True):other}"] if len(others) > _NAMED else []
     left = [f"these stay open: {'; '.join([*others[:_NAMED], *more])}"] if others else []
-    left += [f"{count_of(waiting, 'claim')} could not be judged"] if waiting else []
+    left += [f"{Count(waiting, spelled=True):claim} could not be judged"] if waiting else []
     lines += [sentence(text) for text in left]
     if shown is not None and shown.certainty is not None:
         lines.append(f"How sure is that? {sentence(str(shown.certainty))}")
@@ -346,7 +347,7 @@ def _file_line(export: Export) -> str:
         "out of scope": account.out_of_scope,
     }
     left = ", ".join(f"{count:,} {word}" for word, count in parts.items() if count)
-    rows = f"{account.rows_in:,} rows, " + (f"{account.used:,} used, {left}" if left else "all used")
+    rows = f"{Count(account.rows_in):row}, " + (f"{account.used:,} used, {left}" if left else "all used")
     personal = ", ".join(export.dropped_columns)
     return f"{export.name}: {export.format}; {rows}" + (
         f"; personal columns not loaded: {personal}" if personal else ""

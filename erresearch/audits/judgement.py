@@ -12,7 +12,7 @@ from erresearch.audits.rate_tables import entity_table
 from erresearch.claims.board import examine
 from erresearch.claims.decision_rule import COSTLY, DETECTABLE, SHOWN, not_judged
 from erresearch.claims.registry import Claim, read_claims
-from erresearch.errors import DesignError
+from erresearch.errors import Count, DesignError
 from erresearch.io import pd
 from erresearch.panel.activity import BOOSTED
 from erresearch.panel.records import Choice, Panel
@@ -163,7 +163,7 @@ class _Asked:
                 return _not_judged(claim, self.name, Wanting(few, code=ReasonCode.FEW_CLUSTERS))
             (verdict,) = examine(claim, {self.name: table}, choice=self.choice or None)
             return _helped(verdict, self.panel, about_accounts)
-        idle = _unusable(claim, table, PERIODS[self.panel.freq].many)
+        idle = _unusable(claim, table, self.panel.freq)
         if idle:
             if self.wanting["nps"].reason and _played(claim, "x", table) == "nps":
                 idle = f"{idle}; {self.wanting['nps'].reason}"
@@ -235,7 +235,9 @@ def _boost_doubts(panel: Panel) -> tuple[Doubt, ...]:
     posts = panel.accounting.get("posts")  # none where reactions came by day
     left = posts.reasons.get(BOOSTED, 0) if posts is not None else 0
     if left:
-        text = f"{left:,} boosted posts are left out; people whom they brought may have bought all the same"
+        text = (
+            f"{Count(left):boosted post is} left out; people whom they brought may have bought all the same"
+        )
         said.append(Doubt("boosted posts", text, float(left), raised=True))
     if {"paid_posts", "spend"} <= set(panel.columns):
         bought = panel.rows.loc[panel.rows["paid_posts"] > 0, "spend"].dropna()
@@ -249,7 +251,7 @@ def _boost_doubts(panel: Panel) -> tuple[Doubt, ...]:
     return tuple(said)
 
 
-def _unusable(claim: Claim, table: pd.DataFrame, periods: str) -> str:
+def _unusable(claim: Claim, table: pd.DataFrame, freq: Freq) -> str:
     """Why x and y of these rows cannot be related at all: too few of them, or one that never moves."""
     chosen = {role: _played(claim, role, table) for role in ("x", "y")}
     both = table[[name for name in chosen.values() if name is not None]].dropna()
@@ -257,9 +259,7 @@ def _unusable(claim: Claim, table: pd.DataFrame, periods: str) -> str:
     for name in both.columns:
         if len(both) and bool((both[name] == both[name].iloc[0]).all()):
             value = plain(float(both[name].iloc[0]))
-            return (
-                f"{name} is {value} in all {len(both):,} rows: what never moves cannot be related to anything"
-            )
+            return f"{name} is {value} in all {Count(len(both)):row}: what never moves cannot be related to anything"
     rival = _played(claim, "rival", table)
     if rival is not None and _stands_still(table, rival):
         return f"{rival} is the same in every period, so that it can predict no change and be no rival here"
@@ -271,13 +271,13 @@ def _unusable(claim: Claim, table: pd.DataFrame, periods: str) -> str:
     if entities == 1 and len(both) < FEWEST_PERIODS and len(both.columns) == 2:
         needed = _periods_needed(claim, both, chosen)
         wanted = (
-            f"; about {needed:,} {periods} like these would find {plain(claim.sesoi)}"
+            f"; about {needed:,} {PERIODS[freq].many} like these would find {plain(claim.sesoi)}"
             if needed > FEWEST_PERIODS
             else ""
         )
         return (
-            f"not enough data: {len(both):,} {periods} have both {chosen['x']} and {chosen['y']}, and "
-            f"{FEWEST_PERIODS} are the least{wanted}"
+            f"not enough data: {Count(len(both)):{PERIODS[freq].one} has} both {chosen['x']} and "
+            f"{chosen['y']}, and {FEWEST_PERIODS} are the least{wanted}"
         )
     return ""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from erresearch.claims.registry import grade, read_claims
-from erresearch.errors import DesignError, ErresearchError
+from erresearch.errors import Count, DesignError, ErresearchError
 from erresearch.experiments import Interruption, Pause, find_pauses, interruption
 from erresearch.experiments.designs import BELIEVABLE
 from erresearch.experiments.planning import quick_plan
@@ -77,7 +77,7 @@ class PastPauses(Printed):
     def _line(self, pause: Pause, found: Interruption) -> str:
         whose = f"{pause.entity}: " if self.several else ""
         what = _WHAT[pause.kind].format(at=pause.at, until=pause.until)
-        looks = f", {found.looks} looks" if found.looks > 1 else ""
+        looks = f", {Count(found.looks):look}" if found.looks > 1 else ""
         return f"{whose}{what}: {found.against_expected} ({found.certainty} certainty: nobody drew it at random{looks})"
 
     def __str__(self) -> str:
@@ -97,9 +97,10 @@ def looks_of(looked: Mapping[str, int]) -> str:
     asked = sum(looked.values())
     if not asked:
         return ""
-    runs = f", in {len(looked)} runs with other choices" if len(looked) > 1 else ""
+    runs = f", in {Count(len(looked)):run} with other choices" if len(looked) > 1 else ""
     return (
-        f"looks: {asked} claims were asked of the same rows{runs}, each at 95 % by itself; where nothing is there, so "
+        f"looks: {Count(asked):claim was} asked of the same rows{runs}, each at 95 % by itself; where nothing is "
+        "there, so "
         f"many give up to {plain(_FALSE * asked)} false words on average. Asking again with other events or δ adds more"
     )
 
@@ -260,7 +261,7 @@ def settling_plan(panel: Panel | None, *, grain: Freq = "D", out: str | Path | N
         command = f"erresearch plan {shlex.quote(str(out))}{money}"
     return NextStep(
         code=PlanCode.PLAN,
-        text=f"{_PAUSES}: with {plan.weeks} weeks you would find about {about} {plan.each_week} four times in five "
+        text=f"{_PAUSES}: with {Count(plan.weeks):week} you would find about {about} {plan.each_week} four times in five "
         f"({command}); the plan gives the exact figure",
     )
 

@@ -12,7 +12,7 @@ import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
-from erresearch.errors import ErresearchError, ErresearchWarning
+from erresearch.errors import Count, ErresearchError, ErresearchWarning
 from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake, called_simulated, hold_posts
 from erresearch.exports.log import Export
@@ -340,8 +340,8 @@ def with_scores(panel: Panel, survey: Sequence[Export]) -> tuple[Panel, str]:
     reason = ""
     if left["of no entity here"] == len(answers):
         reason = (
-            f"the answers do not say of which of {len(entities)} entities they are: give one survey file for each, with "
-            "entity in the mapping file beside it"
+            f"the answers do not say of which of {Count(len(entities)):entity} they are: give one survey file for "
+            "each, with entity in the mapping file beside it"
         )
     elif enough < len(made):
         reason = (

@@ -32,7 +32,7 @@ from erresearch.audits.rate_tables import (
     with_scores,
 )
 from erresearch.engine.expressions import Clock
-from erresearch.errors import BESIDE, ErresearchError, mapping_in, own_warnings
+from erresearch.errors import BESIDE, Count, ErresearchError, mapping_in, own_warnings
 from erresearch.exports.lazy_tables import called_simulated
 from erresearch.exports.log import Export
 from erresearch.io import pd
@@ -176,7 +176,7 @@ class Joined:
         if self.panel is None or not len(self.panel.rows):
             return "your data"
         entities = self.panel.rows["entity"].unique()
-        return str(entities[0]) if len(entities) == 1 else f"{len(entities)} entities"
+        return str(entities[0]) if len(entities) == 1 else f"{Count(len(entities)):entity}"
 
     def __str__(self) -> str:
         """The panel, and what is not in it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -434,6 +434,10 @@ _BESIDE: Final = {
     "reverse": REVERSE,
     "out of sample": UNSEEN,
 }
+_BESIDE_AS: Final[Mapping[str, Callable[[float], str]]] = {
+    NAIVE: lambda r: plain(r, ".2f"),
+    UNSEEN: lambda share: f"{plain(100 * share, '.2f')} %",
+}
 #: What stands where nothing is ordered in time: chance decided, or all was seen at once.
 _NO_ORDER: Final = {"randomised": "randomised", "cross-section": "one moment"}
 
@@ -466,7 +470,7 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
     >>> print(real_rows(found).rows[0][4:7])
     ('one moment', 'one moment', 'one moment')
     """
-    rows = []
+    rows, short = [], {claim.id: claim.short for claim in read_claims()}
     for verdict in verdicts:
         if verdict.simulated or verdict.estimate is None:
             continue
@@ -474,11 +478,12 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
         figures = dict.fromkeys(_BESIDE, "")
         for head, name in _BESIDE.items():
             values = [doubt.value for doubt in verdict.doubts if doubt.name == name]
-            told = [f"{plain(100 * it)} %" if head == "out of sample" else plain(it) for it in values]
+            told = [_BESIDE_AS[name](it) if name in _BESIDE_AS else plain(it, ".3f") for it in values]
             in_time = name in (SAME, LEAD, REVERSE)
             figures[head] = " v. ".join(told) or (_NO_ORDER.get(design, "") if in_time else "")
         adjusted = replace(verdict, interval=verdict.estimate.at(0.95).interval).number.rpartition(" (")[0]
-        cells = [verdict.claim, verdict.dataset, figures.pop("naive r"), adjusted, *figures.values()]
+        called = f"{short[verdict.claim]} ({verdict.claim})" if verdict.claim in short else verdict.claim
+        cells = [called, verdict.dataset, figures.pop("naive r"), adjusted, *figures.values()]
         sure = [] if verdict.certainty is None else [verdict.certainty.level]
         marks = [f"({', '.join(verdict.qualifiers)})"] if verdict.qualifiers else []
         rows.append([*cells, verdict.word, " ".join([*sure, *marks])])

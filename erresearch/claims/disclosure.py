@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from erresearch.engine.moments import Moments
-from erresearch.errors import DataError
+from erresearch.errors import Count, DataError
 
 #: A cell of fewer rows says too much about each of them.
 LEAST_ROWS: Final = 10
@@ -77,7 +77,7 @@ def strata(rows: int, *, salt: str, least: int = 20) -> np.ndarray:
     if least < LEAST_ROWS or rows < 2 * least:
         raise DataError(
             "rows cannot be put into strata",
-            got=f"{rows} rows, {least} per stratum",
+            got=f"{Count(rows):row}, {least} per stratum",
             allowed=f"at least {LEAST_ROWS} per stratum and two strata",
             fix="bring more rows",
         )
@@ -123,7 +123,7 @@ def check_disclosure(moments: Moments, *, least: int = LEAST_ROWS) -> None:
     if len(small):
         raise DataError(
             "cells of few rows would give rows away",
-            got=f"{len(small):,} of {moments.accounts:,} accounts have fewer than {least} rows",
+            got=f"{Count(len(small), of=moments.accounts):account has} fewer than {Count(least):row}",
             allowed=f"{least} or more in each",
             fix="merge them with merge_small",
         )
@@ -137,7 +137,7 @@ def check_disclosure(moments: Moments, *, least: int = LEAST_ROWS) -> None:
         if still.any():
             raise DataError(
                 f"{name!r} is the same in every row of a cell, which gives all of them away",
-                got=f"{int(still.sum()):,} of {moments.accounts:,} accounts",
+                got=f"{Count(int(still.sum()), of=moments.accounts):account}",
                 allowed="a column that differs between the rows of each cell",
                 fix="leave the column out, or use fewer and larger cells",
                 code="constant",
@@ -148,7 +148,7 @@ def check_disclosure(moments: Moments, *, least: int = LEAST_ROWS) -> None:
         if binary and rare.any():
             raise DataError(
                 f"{name!r} has fewer than {_APART} ones or {_APART} zeros in a cell, whose rows the products give away",
-                got=f"{int(rare.sum()):,} of {moments.accounts:,} accounts",
+                got=f"{Count(int(rare.sum()), of=moments.accounts):account}",
                 allowed=f"{_APART} ones and {_APART} zeros in each",
                 fix="leave the column out, or use fewer and larger cells",
                 code="rare",
@@ -178,7 +178,7 @@ def _check_cells(moments: Moments, least: int) -> None:
     if few.any():
         raise DataError(
             f"sums by account and {moments.period!r} would give rows away",
-            got=f"{int(few.sum()):,} of {len(moments.cells.weight):,} cells have fewer than {least} rows"
+            got=f"{Count(int(few.sum()), of=len(moments.cells.weight)):cell has} fewer than {Count(least):row}"
             if moments.weights is None
             else f"rows weighted by {moments.weights!r}: nobody can see how many a cell has",
             allowed=f"{least} or more in each, without weights",
@@ -232,14 +232,14 @@ def merge_small(moments: Moments, *, least: int = LEAST_ROWS) -> Moments:
     if moments.count[small].sum() < least:
         raise DataError(
             "the accounts with few rows are too few to be merged",
-            got=f"{int(moments.count[small].sum())} rows in {int(small.sum())} accounts",
-            allowed=f"{least} rows or more together",
+            got=f"{Count(int(moments.count[small].sum())):row} in {Count(int(small.sum())):account}",
+            allowed=f"{Count(least):row} or more together",
             fix="leave them out of the table",
         )
     within = moments.within()[small].sum(axis=0)
     sums, weight = moments.sums[small].sum(axis=0), moments.weight[small].sum()
     cross = (within + np.outer(sums, sums) / weight)[np.triu_indices(len(moments.columns))]
-    keys = np.array([f"({int(small.sum())} accounts merged)", *moments.keys[~small]], dtype=object)
+    keys = np.array([f"({Count(int(small.sum())):account} merged)", *moments.keys[~small]], dtype=object)
     whole = replace(
         moments,
         keys=keys,

@@ -29,7 +29,7 @@ from erresearch.datasets import dataset_card, join_films, load, unshared_project
 from erresearch.datasets.entries import look, registered
 from erresearch.engine.moments import Moments
 from erresearch.engine.stored import is_count, pack_text, read_archive, write_archive
-from erresearch.errors import DataError, EngineError, ErresearchError, ErresearchWarning
+from erresearch.errors import Count, DataError, EngineError, ErresearchError, ErresearchWarning
 from erresearch.io import pd
 from erresearch.io.files import read_fields, read_value, resource
 from erresearch.relate.fitted_models import Fitted
@@ -177,7 +177,7 @@ class Pack(Rowless):
         """One sentence."""
         kinds = [entry.kind for entry in self.entries.values()]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
-        return f"Evidence pack of {self.name}: {len(kinds)} claims ({counted}) out of {self.rows:,} rows"
+        return f"Evidence pack of {self.name}: {Count(len(kinds)):claim} ({counted}) out of {Count(self.rows):row}"
 
 
 def write_pack(pack: Pack, path: str | Path) -> Path:
@@ -460,7 +460,7 @@ def verify_pack(name: str, pack: Pack | None = None) -> str:
             fix="make it again with data/make_evidence.py",
         )
     same = "the same file" if dict(pack.sources) == dict(made.sources) else "a copy saved anew"
-    return f"{name}: evidence on {len(made.entries)} claims computed again from {same}, all digits as in the pack."
+    return f"{name}: evidence on {Count(len(made.entries)):claim} computed again from {same}, all digits as in the pack."
 
 
 def _differs(pack: Pack, made: Pack, claim: str) -> str:

@@ -314,7 +314,12 @@ def claim_named(name: str, claims: tuple[Claim, ...] | None = None) -> Claim:
     known = claims if claims is not None else read_claims()
     found = next((claim for claim in known if claim.id.casefold() == str(name).casefold()), None)
     if found is None:
-        raise UnknownNameError.of("claim", name, [claim.id for claim in known])
+        raise UnknownNameError.of(
+            "claim",
+            name,
+            [claim.id for claim in known],
+            listed="`erresearch claims` lists them with what they say",
+        )
     return found
 
 

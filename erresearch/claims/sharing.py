@@ -23,7 +23,14 @@ from erresearch.claims.variables import Rowless
 from erresearch.engine.group_keys import as_text, sort_periods, sort_text
 from erresearch.engine.moments import FORMAT, Moments
 from erresearch.engine.stored import parts_of, read_archive, write_archive
-from erresearch.errors import DataError, EngineError, ErresearchWarning, UnknownNameError, missing_columns
+from erresearch.errors import (
+    Count,
+    DataError,
+    EngineError,
+    ErresearchWarning,
+    UnknownNameError,
+    missing_columns,
+)
 from erresearch.io.files import read_value
 from erresearch.relate.random_effects import (
     MetaAnalysis,
@@ -135,7 +142,7 @@ def share(
     check_disclosure(sums, least=least)
     merged_key = None
     if sums.accounts < whole.accounts:
-        merged_key = f"({1 + whole.accounts - sums.accounts} accounts of {house} merged)"
+        merged_key = f"({Count(1 + whole.accounts - sums.accounts):account} of {house} merged)"
     secret = "" if plain or by is None else str(salt)
     ends = [None] if periods is None else sort_periods(periods)[0]
     shared = Shared(
@@ -269,14 +276,14 @@ def _check_difference(made: Moments, rows: _Rows, shared: Shared, path: Path, le
     if any(0 < n < least for n in between):
         raise DataError(
             f"the difference to {str(path)!r} would give rows away",
-            got=f"{sum(0 < n < least for n in between):,} accounts with fewer than {least} rows more or less",
+            got=f"{Count(sum(0 < n < least for n in between)):account} with fewer than {Count(least):row} more or less",
             allowed=f"{least} or more in each, or a time that does not overlap",
             fix="share the rows after the last file's period in a file of their own",
             code="difference",
         )
     warnings.warn(
         f"{str(path)!r} of this house overlaps in time: who has both files can take one from the other, which gives the "
-        f"sums over the {sum(between):,} rows between, by account",
+        f"sums over the {Count(sum(between)):row} between, by account",
         ErresearchWarning,
         stacklevel=3,
     )
@@ -332,7 +339,7 @@ def pool(paths: Sequence[str | Path], *, same_accounts: bool = False) -> Moments
         if twice:
             raise DataError(
                 "two files hold the same rows, which would count twice",
-                got=f"{twice:,} groups with the same rows, sums and products in {str(one)!r} and {str(other)!r}",
+                got=f"{Count(twice):group} with the same rows, sums and products in {str(one)!r} and {str(other)!r}",
                 fix="pool one of them",
                 code="overlap",
             )
@@ -553,7 +560,7 @@ def combine(
         if len(said) > 1:
             raise DataError(
                 f"findings on more than one {kind} are not put together",
-                got=f"{len(said)} of them in {len(told)} findings",
+                got=f"{len(said)} of them in {Count(len(told)):finding}",
                 allowed="one",
                 fix=f"keep those with the {kind} of your own"
                 + (": how long one period lasts (day, week), not which year" if kind == "period" else ""),

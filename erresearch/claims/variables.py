@@ -16,7 +16,7 @@ from erresearch.datasets.entries import registered
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import as_narwhals, column_names, in_the_index, says_simulated
-from erresearch.errors import ColumnError, DesignError, missing_columns
+from erresearch.errors import ColumnError, DesignError, missing_columns, side_by_side
 from erresearch.panel.events import event_columns
 from erresearch.schema.vocabulary import REACTIONS, SHOP_NAMES, TIME_NAMES
 
@@ -177,6 +177,8 @@ def cast_roles(
         least = f"least data for this claim: {claim.minimum or 'these columns'}"
         role, names = next(iter(absent.items()))
         way = "" if dataset in registered() else _where_it_may_be(data, role, names[0])
+        if wide := side_by_side([columns[0] for columns in absent.values()], present):
+            way = f"{wide}; "
         raise ColumnError(f"{claim.id} needs columns that are not there: {named}", fix=f"{way}{least}")
     twice = [name for name in said.controls if name in [roles[role] for role in _ASKED_OF if role in roles]]
     if twice:

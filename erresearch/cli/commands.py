@@ -26,7 +26,7 @@ from erresearch.cli.experiments import (
     wish,
     wishes,
 )
-from erresearch.errors import ErresearchError, ErresearchWarning
+from erresearch.errors import Count, ErresearchError, ErresearchWarning
 from erresearch.io.outputs import check_output, output_folder, replaceable_file
 from erresearch.io.resources import memory_limit
 from erresearch.report.console import card, fold, plain, say, show, silence
@@ -429,7 +429,7 @@ def _own_expected() -> Path | None:
 def _say_what_was_written(made: Reproduction) -> None:
     ran = len(made.notebooks)
     if ran:
-        say(f"{ran - len(made.failed)} of {ran} notebooks ran from top to bottom.")
+        say(f"{Count(ran - len(made.failed), of=ran):notebook} ran from top to bottom.")
     say(f"Report: {made.report}  Verdicts: {made.table}  Record: {made.record}")
 
 

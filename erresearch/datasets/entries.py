@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from erresearch.errors import EngineError, UnknownNameError, said_by
+from erresearch.errors import Count, EngineError, UnknownNameError, said_by
 from erresearch.io.files import frozen, registry, resource
 
 Format = Literal["csv", "xlsx", "zip", "sqlite"]
@@ -152,7 +152,7 @@ class Dataset:
 
     def __str__(self) -> str:
         """Name, size, terms and quirks as plain text."""
-        head = f"{self.name}: {self.title}. {self.n:,} rows, one per {self.unit}."
+        head = f"{self.name}: {self.title}. {Count(self.n):row}, one per {self.unit}."
         lines = [head, f"Licence: {self.licence}.", f"Cite: {self.citation}."]
         lines.append("A treatment was randomised." if self.randomised else "Nothing was randomised.")
         lines += [f"Not yet run: {self.pending}."] if self.pending else []
@@ -169,7 +169,7 @@ class Dataset:
         facts = [
             f"**{self.title}** (`{self.name}`)",
             "",
-            f"{self.n:,} rows, one per {self.unit} · licence: {self.licence} · "
+            f"{Count(self.n):row}, one per {self.unit} · licence: {self.licence} · "
             + ("a treatment was randomised" if self.randomised else "nothing was randomised"),
             "",
             *([f"**Not yet run:** {self.pending}.", ""] if self.pending else []),
@@ -315,7 +315,7 @@ class Verified:
 
     def __str__(self) -> str:
         """One sentence."""
-        return f"{self.name}: {self.rows:,} rows in {self.file} ({self.where}), checked by {self.checked_by}."
+        return f"{self.name}: {Count(self.rows):row} in {self.file} ({self.where}), checked by {self.checked_by}."
 
 
 def data_folder() -> Path | None:
@@ -499,7 +499,7 @@ def _by_hand(dataset: Dataset, source: Source) -> str:
     names = " or ".join(repr(other.file) for other in dataset.sources)
     files = f"it elsewhere, save it as {names} in a folder"
     if source.parts:
-        files = f"its {len(parts_of(source))} files (data/{source.parts}) elsewhere into {names} in a folder"
+        files = f"its {Count(len(parts_of(source))):file} (data/{source.parts}) elsewhere into {names} in a folder"
     return f"download {files}, and set ERRESEARCH_DATA_DIR to that folder"
 
 

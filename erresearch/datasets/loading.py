@@ -30,7 +30,7 @@ from erresearch.datasets.entries import (
     place_of,
     registered,
 )
-from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
+from erresearch.errors import ColumnError, Count, DataError, EngineError, missing_columns
 from erresearch.io import pd
 
 
@@ -139,7 +139,7 @@ def _check_part(dataset: Dataset, part: Part, frame: pd.DataFrame) -> None:
     names = dataset.columns[0].source
     absent = [name for name in (names, *part.sums) if name not in frame]
     if absent:
-        raise _another_part(dataset, part, f"{len(frame):,} rows without {', '.join(map(repr, absent))}")
+        raise _another_part(dataset, part, f"{Count(len(frame)):row} without {', '.join(map(repr, absent))}")
     told = _other_rows(
         frame.assign(**{n: pd.to_numeric(frame[n], errors="coerce") for n in part.sums}), part.rows, part.sums
     )
@@ -291,12 +291,12 @@ def _other_rows(frame: pd.DataFrame, rows: int, sums: Mapping[str, float]) -> st
     if len(frame) == rows and all(abs(found[name] - total) <= 0.5 for name, total in sums.items()):
         return ""
     return ", ".join(
-        [f"{len(frame):,} rows", *(f"{name} adds to {total:,.0f}" for name, total in found.items())]
+        [f"{Count(len(frame)):row}", *(f"{name} adds to {total:,.0f}" for name, total in found.items())]
     )
 
 
 def _registered_rows(rows: int, sums: Mapping[str, float]) -> str:
-    return ", ".join([f"{rows:,} rows", *(f"{name} {total:,.0f}" for name, total in sums.items())])
+    return ", ".join([f"{Count(rows):row}", *(f"{name} {total:,.0f}" for name, total in sums.items())])
 
 
 # --------------------------------------------------------------------------------------------- conversions
@@ -356,7 +356,7 @@ def _refuse_unreadable(
     row = int(bad.to_numpy().argmax())
     raise DataError(
         f"column {column.source!r} of data set {dataset.name!r} holds values that do not fit",
-        got=f"{int(bad.sum())} of {len(bad)} rows, first in row {row + 1}: {text.iloc[row]!r}",
+        got=f"{Count(int(bad.sum()), of=len(bad)):row}, first in row {row + 1}: {text.iloc[row]!r}",
         allowed=allowed,
         fix=f"use the file from {dataset.url}" if dataset.url else "install erresearch again",
     )

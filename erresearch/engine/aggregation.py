@@ -15,7 +15,7 @@ import numpy as np
 from erresearch.engine.group_keys import coded, sort_periods, sum_into
 from erresearch.engine.lazy_rows import HEAD, LazyRows, aggregated, free_name, gather, near, numbers
 from erresearch.engine.stored import squares
-from erresearch.errors import DataError, DesignError
+from erresearch.errors import Count, DataError, DesignError
 from erresearch.io import pl
 from erresearch.io.resources import share_of_memory
 
@@ -307,7 +307,7 @@ def cell_pass(source: LazyRows, accounts: int, rows: int) -> Cells:
         if size > most:
             raise DesignError(
                 "accounts by periods do not fit in memory",
-                got=f"{accounts:,} accounts × {periods:,} periods × {k} columns: {size / 2**30:.3g} GiB",
+                got=f"{Count(accounts):account} × {Count(periods):period} × {Count(k):column}: {size / 2**30:.3g} GiB",
                 allowed=f"{most / 2**30:.3g} GiB",
                 fix="use longer periods (weeks, months) or leave the period effects out",
             )

@@ -10,7 +10,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.errors import ColumnError, DataError, UnknownNameError
+from erresearch.errors import ColumnError, DataError, UnknownNameError, not_a_column
 from erresearch.io import pd
 from erresearch.schema.vocabulary import EVERY, FREQS, WEEKDAYS, Every, Freq
 
@@ -57,6 +57,8 @@ def log(column: str) -> nw.Expr:
     >>> m.columns, m.rows, dict(m.dropped)
     (('log reach',), 2, {'not finite: log reach': 1})
     """
+    if not isinstance(column, str):
+        raise not_a_column(column)
     value = nw.col(column).cast(nw.Float64())
     # SQL engines fail on log(0) where Polars gives -inf: only positive values reach the logarithm
     return nw.when(value > 0).then(value).log().alias(f"log {column}")

@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.group_keys import coded, label, refuse_blurred, sum_into
-from erresearch.errors import ColumnError, DataError, DesignError, EngineError, without_cells
+from erresearch.errors import ColumnError, Count, DataError, DesignError, EngineError, without_cells
 from erresearch.io import pd, pl
 from erresearch.io.resources import share_of_memory, waiting
 
@@ -172,8 +172,8 @@ class LazyRows:
         if rows * each > most:
             raise DesignError(
                 "this needs the rows in memory, and they do not fit",
-                got=f"{rows:,} complete rows of {each} bytes: {rows * each / 2**30:.3g} GiB",
-                allowed=f"{most / 2**30:.3g} GiB ({most // each:,} rows)",
+                got=f"{Count(rows):complete row} of {each} bytes: {rows * each / 2**30:.3g} GiB",
+                allowed=f"{most / 2**30:.3g} GiB ({Count(most // each):row})",
                 fix="take a sample of the accounts, or longer periods",
             )
         inside = [self.col(name).alias(f"c{i}") for i, name in enumerate(chosen)]
@@ -282,7 +282,7 @@ def refuse_negative(counts: Mapping[str, int], rows: int) -> dict[str, int]:
     if counts.get("weight negative"):
         raise DataError(
             "a weight is negative",
-            got=f"{counts['weight negative']} of {rows} rows",
+            got=f"{Count(counts['weight negative'], of=rows):row}",
             allowed="weights above 0; rows of weight 0 are left out and counted",
         )
     return {words: count for words, count in counts.items() if count}
@@ -452,7 +452,7 @@ def from_pandas(data: pd.DataFrame, needed: Names, numbers: Names) -> pl.LazyFra
     double = [name for name in needed if labels.count(name) > 1]
     if double:
         raise ColumnError(
-            f"the table has {labels.count(double[0])} columns named {double[0]!r}",
+            f"the table has {Count(labels.count(double[0])):column} named {double[0]!r}",
             got=f"positions {', '.join(str(i) for i, label in enumerate(labels) if label == double[0])}",
             fix="rename one of them",
         )
@@ -539,12 +539,13 @@ def _raise_text(where: str, part: nw.LazyFrame[Any], name: str, *, guessed: bool
             row = f", first in row {gather(rows.filter(bad).head(1))[_ROW][0]} (the first row is 0)"
         raise DataError(
             f"{name!r} in {where} must hold numbers",
-            got=f"{wrong} of {total} values are text{row}",
-            fix="correct or empty those cells; an empty cell counts as missing",
+            got=f"{Count(wrong, of=total):value is} text{row}",
+            fix="correct or empty those cells; signs of money and commas are taken out by "
+            f"table[{name!r}].replace('[, €$£]', '', regex=True).astype(float)",
         )
     if not guessed and total:
         raise DataError(
             f"{name!r} in {where} holds numbers written as text",
-            got=f"{total} values of type text",
+            got=f"{Count(total):value} of type text",
             fix="convert the column to numbers first (for example .astype(float))",
         )

@@ -32,7 +32,7 @@ from erresearch.engine.lazy_rows import LazyRows, gather
 from erresearch.engine.sources import Opened, count_dropped, prepare, says_simulated
 from erresearch.engine.stored import check_moments, fields_of, parts_of, read_archive, write_archive
 from erresearch.engine.table_files import check_files
-from erresearch.errors import ColumnError, DesignError, EngineError, ErresearchWarning, missing_columns
+from erresearch.errors import ColumnError, Count, DesignError, EngineError, ErresearchWarning, missing_columns
 from erresearch.io.resources import share_of_memory
 from erresearch.results import escape
 
@@ -183,9 +183,9 @@ class Moments:
     def __repr__(self) -> str:
         """One line."""
         names = ", ".join(map(repr, self.columns[:8])) + (", …" if len(self.columns) > 8 else "")
-        accounts = f", {self.accounts:,} account{'s' * (self.accounts != 1)}" if self.by is not None else ""
+        accounts = f", {Count(self.accounts):account}" if self.by is not None else ""
         out = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items())
-        return f"Moments of {names}: {self.rows:,} rows{accounts}" + (f"; left out: {out}" if out else "")
+        return f"Moments of {names}: {Count(self.rows):row}{accounts}" + (f"; left out: {out}" if out else "")
 
     def _repr_markdown_(self) -> str:
         head, _, rest = repr(self).partition(" of ")
@@ -530,8 +530,8 @@ def bounded_moments(
     if accounts and within is None:
         raise DesignError(
             f"every account in {by!r} is needed by itself here, and they do not fit beside the engine",
-            got=f"{accounts:,} accounts of {each} bytes: {accounts * each / 2**30:.3g} GiB",
-            allowed=f"{most_bytes / 2**30:.3g} GiB ({most_bytes // each:,} accounts)",
+            got=f"{Count(accounts):account} of {each} bytes: {accounts * each / 2**30:.3g} GiB",
+            allowed=f"{most_bytes / 2**30:.3g} GiB ({Count(most_bytes // each):account})",
             fix="take a sample of the accounts",
         )
     source = replace(source, groups=groups if accounts else 0)
@@ -555,8 +555,8 @@ def _of_rows(
     if source.groups:
         size = sums.accounts * account_bytes(len(source.columns)) / 2**30
         warnings.warn(
-            f"{sums.accounts:,} accounts are summed in {keys:,} groups of whole accounts, since their sums would take "
-            f"{size:.3g} GiB here; estimates stay the same, standard errors are clustered on the groups",
+            f"{Count(sums.accounts):account is} summed in {Count(keys):group} of whole accounts, since their sums "
+            f"would take {size:.3g} GiB here; estimates stay the same, standard errors are clustered on the groups",
             ErresearchWarning,
             stacklevel=_callers(),
         )

@@ -37,7 +37,15 @@ from erresearch.engine.table_files import (
     open_files,
     written_as_simulated,
 )
-from erresearch.errors import ColumnError, EngineError, ErresearchError, first_line, missing_columns
+from erresearch.errors import (
+    ColumnError,
+    Count,
+    EngineError,
+    ErresearchError,
+    first_line,
+    missing_columns,
+    not_a_column,
+)
 from erresearch.io import pd, pl
 
 Names = Sequence[str]
@@ -281,6 +289,8 @@ def as_narwhals(data: Any, *, pass_through: bool = False) -> Any:
         ...
     erresearch.errors.ColumnError: a column name stands twice in the table: 'likes'. Rename one of them.
     """
+    if _is_pandas(data):
+        _check_names(data)
     try:
         return nw.from_native(data, pass_through=pass_through)
     except DuplicateError as error:
@@ -291,12 +301,21 @@ def as_narwhals(data: Any, *, pass_through: bool = False) -> Any:
         ) from error
 
 
+def _check_names(data: Any) -> None:
+    if data.columns.nlevels > 1:
+        raise ColumnError(
+            "the names of the columns have several levels",
+            fix="make one of them: table.columns = ['_'.join(map(str, name)) for name in table.columns]",
+        )
+
+
 def _table(data: Any) -> Any:
     """A native table, or the reason why there is none."""
     data = nw_main.to_native(data, pass_through=True)
     if isinstance(data, (str, Path)):
         return open_database(str(data))
     if _is_pandas(data):
+        _check_names(data)
         return data
     try:
         frame = nw.from_native(data)
@@ -310,6 +329,7 @@ def _table(data: Any) -> Any:
             got=f"a value of type {type(data).__name__}",
             allowed="a pandas, Polars, PyArrow, DuckDB, Ibis or PySpark table, or a path or glob of .parquet "
             "or .csv",
+            fix="make a table of it first, as with pandas.DataFrame",
         )
     return frame
 
@@ -356,11 +376,7 @@ def _probe(columns: Sequence[str | nw.Expr], schema: dict[str, Any]) -> tuple[tu
             names.append(column)
             continue
         if not isinstance(column, nw_main.Expr):
-            raise ColumnError(
-                "a column must be a name or a narwhals expression",
-                got=f"{column!r} ({type(column).__name__})",
-                fix="write it with erresearch.engine.expressions or narwhals.col",
-            )
+            raise not_a_column(column)
         try:
             frame: Any = nw.from_native(register_io_source(rows, schema=schema)).select(column)
             # the streaming engine would start threads to read no row
@@ -370,7 +386,7 @@ def _probe(columns: Sequence[str | nw.Expr], schema: dict[str, Any]) -> tuple[tu
         if len(made) != 1:
             raise ColumnError(
                 "an expression must make one column",
-                got=f"{len(made)} columns: {', '.join(map(repr, made[:5]))}",
+                got=f"{Count(len(made)):column}: {', '.join(map(repr, made[:5]))}",
                 fix="ask for each column by its own expression",
             )
         names.append(made[0])
@@ -378,7 +394,7 @@ def _probe(columns: Sequence[str | nw.Expr], schema: dict[str, Any]) -> tuple[tu
     if double:
         raise ColumnError(
             f"{double[0]!r} is asked for twice",
-            got=f"{len(names)} columns, {len(set(names))} names",
+            got=f"{Count(len(names)):column}, {Count(len(set(names))):name}",
             fix="name each column once; give expressions their own .alias()",
         )
     return tuple(names), list(dict.fromkeys(read))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
-from erresearch.errors import EngineError
+from erresearch.errors import Count, EngineError
 from erresearch.io.files import atomic_write
 
 if TYPE_CHECKING:
@@ -352,7 +352,9 @@ def _unpacked(path: Path, most_bytes: int) -> dict[str, Array]:
         members = packed.infolist()
         size = sum(member.file_size for member in members)
         if size > most_bytes or len(members) > _MEMBERS:
-            raise ValueError(f"{len(members):,} arrays of {size:,} bytes; at most {most_bytes:,} are read")
+            raise ValueError(
+                f"{Count(len(members)):array} of {size:,} bytes; at most {most_bytes:,} are read"
+            )
         if len({member.filename for member in members}) < len(members):
             raise ValueError("an array stands twice")
         arrays = {}

@@ -16,7 +16,14 @@ from urllib.parse import parse_qs
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.group_keys import refuse_blurred, text_expression
-from erresearch.errors import ColumnError, EngineError, ErresearchWarning, missing_columns, without_cells
+from erresearch.errors import (
+    ColumnError,
+    Count,
+    EngineError,
+    ErresearchWarning,
+    missing_columns,
+    without_cells,
+)
 from erresearch.io import pl
 from erresearch.io.resources import allowed_memory
 
@@ -142,7 +149,7 @@ def _paths(text: str) -> list[str]:
     if wrong:
         raise EngineError(
             f"cannot tell what kind of table {wrong[0]!r} is",
-            got=f"{len(wrong)} of {len(paths)} files without a known ending",
+            got=f"{Count(len(wrong), of=len(paths)):file} without a known ending",
             allowed=", ".join(SUFFIXES),
         )
     return paths
@@ -216,7 +223,7 @@ def _odd_row(path: str) -> str:
             header = next(cells, [])
             for number, row in enumerate(cells):
                 if len(row) > len(header):
-                    return f"row {number} (the first row is 0) has {len(row)} cells, the header {len(header)}"
+                    return f"row {number} (the first row is 0) has {Count(len(row)):cell}, the header {len(header)}"
     except UnicodeDecodeError:
         return f"text that is no UTF-8, after row {max(number, 0)}"
     except csv.Error:

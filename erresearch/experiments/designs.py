@@ -12,7 +12,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from erresearch.errors import DesignError, UnknownNameError
+from erresearch.errors import Count, DesignError, UnknownNameError
 from erresearch.experiments.history import DAYS, Series, fingerprint, fit_history
 from erresearch.results import Printed, Table, escape, plain, rounded
 from erresearch.schema.vocabulary import PERIODS
@@ -215,7 +215,7 @@ def check_draws(design: PauseDesign, units: int) -> None:
     least = fewest_groups(design.size, units)
     if design.kind == "time" and design.groups < least:
         raise DesignError(
-            f"a plan of fewer than {least} groups of blocks can reach no p-value of .05",
+            f"a plan of fewer than {Count(least):group} of blocks can reach no p-value of .05",
             got=f"{design.groups}, so that the smallest p-value is {design.reachable(design.length, units):.4g}",
             allowed=f"{least} or more", fix="give it more weeks or shorter blocks",
         )  # fmt: skip
@@ -411,7 +411,11 @@ class PausePlan(Printed):
     @property
     def name(self) -> str:
         """Whose plan it is."""
-        return f"{len(self.history)} shops" if len(self.history) > 1 else self.history[0].entity or "the shop"
+        return (
+            f"{Count(len(self.history)):shop}"
+            if len(self.history) > 1
+            else self.history[0].entity or "the shop"
+        )
 
     @property
     def weeks(self) -> int:
@@ -514,10 +518,10 @@ class PausePlan(Printed):
             return "What this plan can find was not worked out."
         if own.detectable > BELIEVABLE:
             none = "no effect of a believable size would be found four times in five"
-            return f"With {self.weeks} weeks {none}: not worth it."
+            return f"With {Count(self.weeks):week} {none}: not worth it."
         found = self.money(own.detectable)
         said = (
-            f"With {self.weeks} weeks you would find an effect of {self.told(found)} {self.each_week} four times "
+            f"With {Count(self.weeks):week} you would find an effect of {self.told(found)} {self.each_week} four times "
             "in five"
         )
         if own.at_delta < _ENOUGH:
@@ -558,7 +562,7 @@ class PausePlan(Printed):
     def parts(self) -> tuple[tuple[str, str], ...]:
         """What it says, each sentence with the name of what it is about."""
         last = self.schedule.dates[-1] + np.timedelta64(DAYS[self.design.every] - 1, "D")
-        what = f"{self.weeks} weeks, {self.start} to {last}: {self.design.how}."
+        what = f"{Count(self.weeks):week}, {self.start} to {last}: {self.design.how}."
         said = (("Plan", what), ("Finds", self.answer), ("Costs", f"The pauses cost {self.costs}."))
         return (*said, *(("Note", reason) for reason in self.reasons))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from erresearch.errors import DataError, DesignError, ErresearchError, said_by
+from erresearch.errors import Count, DataError, DesignError, ErresearchError, said_by
 from erresearch.experiments.designs import LOOK, PauseDesign, PausePlan, Power, Schedule, share_lost
 from erresearch.experiments.history import DAYS, Series, day_of, read_series
 from erresearch.experiments.holdout import Holdout
@@ -302,8 +302,8 @@ def _schedule(path: Path, shops: Sequence[str], design: PauseDesign) -> Schedule
     rows, days = _table(path, _SCHEDULE)
     dates = np.unique(days)
     if len(dates) != design.length or (np.diff(dates).astype(int) != DAYS[design.every]).any():
-        allowed = f"{design.length} periods one after the other"
-        raise _altered(path, "lacks periods, or holds others", f"{len(dates)} dates", allowed)
+        allowed = f"{Count(design.length):period} one after the other"
+        raise _altered(path, "lacks periods, or holds others", f"{Count(len(dates)):date}", allowed)
     posting = np.ones((len(shops), len(dates)), dtype=bool)
     seen = np.zeros_like(posting)
     said = {text: posts for posts, text in DOING.items()}
@@ -533,7 +533,7 @@ def draw_plan(plan: PausePlan) -> Figure:
     right.set_xlabel("weeks of the plan\n(dashed: smallest effect that matters)", size=9)
     right.set_ylabel(f"effect, % of {plan.outcome}")
     found = (
-        f"{plan.weeks} weeks find {share_lost(own.detectable)} four times in five"
+        f"{Count(plan.weeks):week finds} {share_lost(own.detectable)} four times in five"
         if (own := plan.own_power) is not None and math.isfinite(own.detectable)
         else "No effect is found four times in five"
     )

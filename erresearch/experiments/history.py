@@ -12,7 +12,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
-from erresearch.errors import DataError, DesignError, missing_columns
+from erresearch.errors import Count, DataError, DesignError, missing_columns
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -108,7 +108,7 @@ def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = No
     if entity is not None and entity not in known:
         raise DataError(
             "there is no such shop in the rows",
-            got=f"{len(known):,} shops",
+            got=f"{Count(len(known)):shop}",
             fix="take entity= from the column entity",
         )
     own = {name: names == name for name in ([entity] if entity is not None else known)}
@@ -161,7 +161,7 @@ def _dates(values: Any) -> Dates:
     if np.isnat(dates).any():
         raise DataError(
             "`period` is empty in some rows",
-            got=f"{int(np.isnat(dates).sum()):,} of {len(dates):,} rows",
+            got=f"{Count(int(np.isnat(dates).sum()), of=len(dates)):row}",
             fix="give every row its date",
         )
     return dates
@@ -216,7 +216,7 @@ def _step(steps: npt.NDArray[np.int_], dates: Dates) -> tuple[Literal["D", "W"],
         return "W", 7
     raise DataError(
         "the periods are neither days nor weeks",
-        got=f"{len(dates)} periods, {usual} days apart in the middle",
+        got=f"{Count(len(dates)):period}, {usual} days apart in the middle",
         allowed="days, or weeks that begin on one weekday",
         fix="bring figures by day or by week, with one zone and one first day of weeks",
     )
@@ -347,7 +347,7 @@ def fit_history(shop: Series, *, floor: float | None = None) -> Model:
     if weeks < SHORTEST:
         raise DesignError(
             "the history is too short to tell the noise",
-            got=f"{weeks:.0f} weeks",
+            got=f"{Count(round(weeks)):week}",
             allowed=f"{SHORTEST} weeks or more",
             fix="add earlier weeks, or wait",
         )

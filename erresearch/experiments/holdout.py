@@ -13,7 +13,7 @@ import numpy as np
 
 from erresearch.claims.decision_rule import settled
 from erresearch.claims.registry import grade
-from erresearch.errors import DataError, DesignError, missing_columns
+from erresearch.errors import Count, DataError, DesignError, missing_columns
 from erresearch.experiments.history import Array, Flags, as_numbers
 from erresearch.experiments.judging import registration
 from erresearch.results import Doubt, StudentT, Verdict, plain
@@ -127,7 +127,7 @@ def _people(table: Any, outcome: str, person: str) -> tuple[list[str], Array]:
     if len(set(ids)) < len(ids):
         raise DataError(
             "a person stands twice",
-            got=f"{len(ids) - len(set(ids)):,} rows too many",
+            got=f"{Count(len(ids) - len(set(ids))):row} too many",
             fix="add up each person's rows",
         )
     return ids, values

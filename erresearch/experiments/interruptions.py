@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from erresearch.errors import ColumnError, DesignError
+from erresearch.errors import ColumnError, Count, DesignError
 from erresearch.experiments.history import (
     DAYS,
     MEMORY,
@@ -87,10 +87,12 @@ class Interruption(Printed):
 
     def __str__(self) -> str:
         """One sentence in per cent."""
-        what = f"{len(self.each)} interruptions" if self.each else f"from {self.at} to before {self.until}"
+        what = (
+            f"{Count(len(self.each)):interruption}" if self.each else f"from {self.at} to before {self.until}"
+        )
         return (
             f"{what}: {self.against_expected} "
-            f"({self.placebos} placebo dates, {self.way}); {self.word}, certainty {self.certainty}"
+            f"({Count(self.placebos):placebo date}, {self.way}); {self.word}, certainty {self.certainty}"
         )
 
 
@@ -206,7 +208,7 @@ def _windows(
     if not (len(starts) == len(ends) == len(names) and starts):
         raise DesignError(
             "every interruption needs a first day, a day after its last, and a shop",
-            got=f"{len(starts)} at, {len(ends)} until, {len(names)} shops",
+            got=f"{len(starts)} at, {len(ends)} until, {Count(len(names)):shop}",
             fix="give at, until and entity the same length",
         )
     known = {shop.entity for shop in shops}
@@ -260,7 +262,7 @@ def _single(setting: _Setting, window: Window) -> tuple[Interruption, dict[np.da
     if begin * step < 7 * SHORTEST or end > len(shop) or begin >= end:
         raise DesignError(
             f"an interruption needs {SHORTEST} weeks before it, and its own periods",
-            got=f"{begin} periods before, {len(shop) - begin} from it on",
+            got=f"{Count(begin):period} before, {len(shop) - begin} from it on",
             fix="give more history, or a later date",
         )
     touched = _touched(windows, shop)
@@ -268,7 +270,7 @@ def _single(setting: _Setting, window: Window) -> tuple[Interruption, dict[np.da
     if np.isnan(y[begin:end]).any():
         raise DesignError(
             f"`{outcome}` is missing in the interruption",
-            got=f"{int(np.isnan(y[begin:end]).sum())} of {end - begin} periods",
+            got=f"{Count(int(np.isnan(y[begin:end]).sum()), of=end - begin):period}",
             fix="add the missing rows",
         )
     y = np.where(touched & (np.arange(len(y)) < begin), np.nan, y)  # earlier interruptions teach nothing

@@ -11,7 +11,7 @@ import numpy as np
 from erresearch.claims.decision_rule import settled
 from erresearch.claims.registry import grade
 from erresearch.claims.sharing import Finding
-from erresearch.errors import DataError, DesignError
+from erresearch.errors import Count, DataError, DesignError
 from erresearch.experiments.designs import LOOK, Array, PausePlan, Plans, listed
 from erresearch.experiments.history import (
     DAYS,
@@ -265,7 +265,7 @@ def judge_experiment(
             raise
         raise DataError(
             "the schedule was edited, and no pause that could be compared is left in it",
-            got=f"{edited} periods differ from what was drawn", fix="take schedule.csv as it was written",
+            got=f"{Count(edited):period differs} from what was drawn", fix="take schedule.csv as it was written",
         ) from error  # fmt: skip
     reference = Redrawn.of(lots)
     used = sum(int(window.keep.sum()) for window, _ in windows)
@@ -317,7 +317,7 @@ def _same_shops(plan: PausePlan, found: tuple[Series, ...]) -> tuple[Series, ...
     if lacking := [name for name in wanted if name not in by_name]:
         raise DataError(
             "the rows are not of the shops of this plan",
-            got=f"{len(lacking)} of {len(wanted)} shops are not there",
+            got=f"{Count(len(lacking), of=len(wanted)):shop is} not there",
             fix="give the panel of the shops that the plan was made for",
         )
     return tuple(by_name[name] for name in wanted)
@@ -348,7 +348,7 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
     if 2 * run < plan.design.length:
         raise DesignError(
             "the plan was given up before half of it had run, and tells nothing",
-            got=f"{max(run, 0)} of {plan.design.length} periods before {ended}",
+            got=f"{Count(max(run, 0), of=plan.design.length):period} before {ended}",
             fix="make a new plan, and let at least half of it run",
         )
     there = min(there, run)
@@ -371,14 +371,14 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
         first = plan.start + np.timedelta64(there * step, "D")
         raise DataError(
             "the rows of some shops end before the plan does",
-            got=f"{sum(end < whole for end in ends)} of {len(ends)} shops, one on {first - np.timedelta64(1, 'D')}",
+            got=f"{Count(sum(end < whole for end in ends), of=len(ends)):shop}, one on {first - np.timedelta64(1, 'D')}",
             allowed=f"rows until {plan.end - np.timedelta64(1, 'D')}",
             fix="add their rows; where one closed for a reason other than revenue, give the plan up on that day: "
             f"ended='{first}' (--ended {first})",
         )
     raise DesignError(
         "the plan is not over, and looking before its end spoils it",
-        got=f"{max(there, 0)} of {whole} periods",
+        got=f"{Count(max(there, 0), of=whole):period}",
         allowed=f"rows until {plan.end - np.timedelta64(1, 'D')}"
         + ("" if early else ", or one early look from half of the plan on"),
         fix="wait" if early else "wait, or look once (looking_early=True, --early) when half of it is over",
@@ -527,7 +527,7 @@ def _cautions(
     if compared and changed > 0.5 * compared:
         raise DataError(
             "the history in these rows is not the one that the plan was made from",
-            got=f"{changed} of {compared} periods differ",
+            got=f"{Count(changed, of=compared):period differs}",
             fix="give the panel of the shop that the plan was made for, in its zone and currency",
         )
     if changed:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from erresearch.errors import DesignError, UnknownNameError
+from erresearch.errors import Count, DesignError, UnknownNameError
 from erresearch.experiments.designs import (
     BELIEVABLE,
     DESIGNS,
@@ -255,7 +255,7 @@ def _kind(asked: _Asked, shops: tuple[Series, ...], reasons: list[str]) -> Kind:
     if len(shops) < 2 * FEWEST:
         if len(shops) > 1:
             reasons.append(
-                f"{len(shops)} shops make too few pairs: each pauses in time, by a draw of its own."
+                f"{Count(len(shops)):shop makes} too few pairs: each pauses in time, by a draw of its own."
             )
         return "time"
     weeks, every = asked.weeks or 52, shops[0].every
@@ -267,8 +267,8 @@ def _kind(asked: _Asked, shops: tuple[Series, ...], reasons: list[str]) -> Kind:
         noises = noises_of(own, in_pairs=kind == "shops")
         tried[kind] = approximated(design, noises, asked.delta, seed_of(own, design)).detectable
     reasons.append(
-        f"{len(shops)} shops: with pauses in time, by a draw of each one's own, {weeks} weeks would find about"
-        f" {share_lost(tried['time'])} four times in five; with one shop of each pair that stops for good,"
+        f"{Count(len(shops)):shop}: with pauses in time, by a draw of each one's own, {Count(weeks):week} would find "
+        f"about {share_lost(tried['time'])} four times in five; with one shop of each pair that stops for good,"
         f" {share_lost(tried['shops'])}. The plan takes what finds more."
     )
     return min(tried, key=lambda kind: tried[kind])
@@ -309,7 +309,7 @@ def matched(shops: tuple[Series, ...]) -> tuple[Series, ...]:
     if len(shops) < 2 * FEWEST:
         raise DesignError(
             f"fewer than {FEWEST} pairs of shops",
-            got=f"{len(shops)} shops",
+            got=f"{Count(len(shops)):shop}",
             fix="pause in time: design='time' (--design time)",
         )
     return tuple(shops[at] for at in nearest_pairs(innovations_of(shops)))
@@ -324,8 +324,8 @@ def _lengths(shops: tuple[Series, ...], weeks: int | None, layout: Blocks) -> li
     if not fitting:
         raise DesignError(
             f"fewer than {_groups(layout, shops)} of blocks fit into the plan",
-            got=f"{weeks or 52} weeks of blocks of {min(possible, default=layout.washout + 1)} or more periods",
-            allowed=f"at least {needed * min(possible, default=layout.washout + 1) // 7} weeks",
+            got=f"{Count(weeks or 52):week} of blocks of {min(possible, default=layout.washout + 1)} or more periods",
+            allowed=f"at least {Count(needed * min(possible, default=layout.washout + 1) // 7):week}",
             fix="give it more weeks",
         )
     return fitting
@@ -340,18 +340,14 @@ def _why_block(
     layout: Blocks, blocks: Sequence[tuple[int, float]], shops: tuple[Series, ...], weeks: int
 ) -> str:
     block, every = layout.length or 1, shops[0].every
-    rest = "; ".join(f"{_counted(size, every)}: {share_lost(effect)}" for size, effect in blocks)
+    rest = "; ".join(f"{Count(size):{PERIODS[every].one}}: {share_lost(effect)}" for size, effect in blocks)
     longer = ["longer ones gain little"] if block < blocks[-1][0] else []
     shorter = ["shorter ones miss more"] if block > blocks[0][0] else []
     why = ", ".join([*longer, *shorter]) or f"of longer ones no {_groups(layout, shops)} fit"
     return (
-        f"Blocks of {_counted(block, every)}: {why}"
-        f" (found four times in five over {weeks} weeks, by length of a block: {rest})."
+        f"Blocks of {Count(block):{PERIODS[every].one}}: {why}"
+        f" (found four times in five over {Count(weeks):week}, by length of a block: {rest})."
     )
-
-
-def _counted(count: int, every: Freq) -> str:
-    return f"{count} {PERIODS[every].one if count == 1 else PERIODS[every].many}"
 
 
 def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
@@ -386,7 +382,7 @@ def _if_longer(design: PauseDesign, late: Power) -> str:
 
 
 def _span(window: tuple[int, int], every: Freq) -> str:
-    last = _counted(window[1], every)
+    last = format(Count(window[1]), PERIODS[every].one)
     return f"{window[0]} to {last}" if window[0] < window[1] else last
 
 
@@ -462,7 +458,7 @@ def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...], schedule: Sc
     said = []
     if (late := int((schedule.dates[0] - shops[0].dates[-1]).astype(int) // 7)) > _LATE:
         said.append(
-            f"The plan begins {late} weeks after the last row of the history: plan again with newer rows where there are."
+            f"The plan begins {Count(late):week} after the history's last row: plan again with newer rows where there are."
         )
     if missing:
         said.append(f"Periods of the history without an outcome, which do not count: {missing:,}.")

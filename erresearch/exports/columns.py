@@ -8,7 +8,7 @@ import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from erresearch.errors import ColumnError, DataError, argument, in_mapping
+from erresearch.errors import ColumnError, Count, DataError, argument, in_mapping
 from erresearch.exports.layouts import Format, Kind, load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn
 from erresearch.exports.mapping import KEPT, Settings
@@ -140,7 +140,7 @@ def draft_of(table: ExportTable, log: ReadLog, settings: Settings) -> Draft:
     summed = _total_mask(frame, table)
     if summed.any():
         totals = frame.filter(summed)
-        log.note(f"{len(totals):,} rows that sum others were set aside")
+        log.note(f"set aside as sums of others: {Count(len(totals)):row}")
         frame = log.set_aside(frame, summed, "totals", "rows that sum others")
     if empty_key.any() and table.match.layout.errors and set(table.match.layout.errors) <= set(wanted):
         empty, filled = (frame[name].str.strip_chars() for name in table.match.layout.errors)
@@ -162,7 +162,7 @@ def by_figure(drafted: Draft, log: ReadLog) -> list[Draft]:
     if absent:
         raise ColumnError(
             f"{log.name}, column {drafted.header('metric')!r} never says {' nor '.join(absent[:3])}",
-            got=f"{words.n_unique():,} different words",
+            got=f"{Count(words.n_unique()):different word}",
             fix=f"write the words of figures as the file has them {in_mapping()}",
         )
     target = words.replace_strict(targets, return_dtype=pl.String)
@@ -228,7 +228,7 @@ def _without_contacts(frame: pl.DataFrame, table: ExportTable, log: ReadLog) -> 
         cells, found = (
             (hashed(frame[name]), frame[name] != "") if people else without_contacts(frame[name], ids=ids)
         )
-        about = f"column {table.shown([table.match.columns[name]])}: {{count}} cells are addresses or numbers of people, "
+        about = f"column {table.shown([table.match.columns[name]])}: {{count:cell is}} addresses or numbers of people, "
         if log.count("personal", about + "which stand as hashes of this run", found, frame["row"]):
             frame = frame.with_columns(cells.alias(name))
     return frame

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from erresearch.errors import DataError, in_mapping
+from erresearch.errors import Count, DataError, in_mapping
 from erresearch.exports.layouts import load_registry, normalise
 from erresearch.exports.log import Accounting, Caution, Export, Guess, ReadLog
 from erresearch.exports.privacy import show_name
@@ -222,7 +222,7 @@ def _newest(
     if changed and tables:
         names = sorted({exports[number].name for number in overlap["part"].unique()})
         raise DataError(
-            f"{changed:,} rows stand in several tables of one file with different figures",
+            f"{Count(changed):row stands} in several tables of one file with different figures",
             got=", ".join(names),
             fix="take the older table out of the file, or save each as a file of its own and say the day of each with "
             f"exported_at {in_mapping()}",
@@ -231,7 +231,7 @@ def _newest(
     age = _by_growth(overlap, keys, figures) if undated and growing else {}
     if undated and not age:
         raise DataError(
-            f"{changed:,} rows stand in several exports with different figures, and it is not known which is newer",
+            f"{Count(changed):row stands} in several exports with different figures, and it is not known which is newer",
             got=", ".join(unknown) or "exports of the same day",
             fix=f"say the day of each export with exported_at {in_mapping()}",
         )
@@ -252,7 +252,7 @@ def _newest(
         grown += f": those of {last}, since figures of posts grow and most of its are larger; exported_at {in_mapping()} "
         grown += "says of which day an export is"
     return kept, [
-        Caution("overlap", f"{count:,} rows stand in several {several} and are kept once{grown}", count)
+        Caution("overlap", f"{Count(count):row stands} in several {several}, kept once{grown}", count)
     ]
 
 
@@ -418,7 +418,7 @@ def mark_others(posts: pl.DataFrame, own: Sequence[str], log: ReadLog) -> pl.Ser
 
 def _about(posts: int) -> str:
     return (
-        f"{{count}} of {posts:,} posts belong to other accounts (collaborations): they are marked and must not be "
+        f"{{count}} of {Count(posts):post} by other accounts (collaborations): marked, and not to be "
         "divided by one's own followers"
     )
 
@@ -553,8 +553,8 @@ def _placed(export: Export, belongs: Mapping[str, str | None], guessed: Sequence
     if alone:
         count = int(changed["entity"].isna().sum())
         text = (
-            f"{count:,} posts are of accounts that no shop has the name of ({_listed(alone)}) and are left out of what "
-            "is joined with outcomes: --entity (entity=) says whose they are"
+            f"{Count(count):post is} of accounts that no shop has the name of ({_listed(alone)}): left out of "
+            "what is joined with outcomes: --entity (entity=) says whose they are"
         )
         cautions.append(Caution(SHOPS, text, count))
     return replace(export, rows=changed, guesses=tuple(guesses), warnings=tuple(cautions))

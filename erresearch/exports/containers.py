@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from erresearch.errors import DataError, EngineError, ErresearchError, argument, said_by
+from erresearch.errors import Count, DataError, EngineError, ErresearchError, argument, said_by
 from erresearch.exports.log import ReadLog
 from erresearch.exports.privacy import show_name
 from erresearch.exports.workbooks import MAX_CELLS, MAX_SHEETS, Records, read_html, read_workbook
@@ -220,7 +220,7 @@ def _sheets(data: bytes, name: str, log: ReadLog, *, head: bool = False) -> list
     """The sheets of a workbook; formulas are told, since what they store may be older than what they sum."""
     sheets, formulas = read_workbook(data, name, limit=_HEAD_ROWS if head else None)
     if formulas:
-        log.note(f"{name} holds {formulas:,} formulas; the values that it stores for them were taken")
+        log.note(f"{name} holds {Count(formulas):formula}; the values that it stores for them were taken")
     return sheets
 
 
@@ -286,7 +286,7 @@ def _members(
             got=", ".join(show_name(i.filename) for i in infos[:5]),
             fix=_FIX,
         )
-    whole.note(f"{name} is an archive of {len(parts)} files, read without unpacking it to disk")
+    whole.note(f"{name} is an archive of {Count(len(parts)):file}, read without unpacking it to disk")
     for file in files:
         whole.add(file.log)
     dated = max(dates, default=None)
@@ -303,7 +303,7 @@ def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:
         Beyond :data:`MAX_UNPACKED` bytes, or beyond :data:`MAX_RATIO` times the packed size.
     """
     if any(info.filename.endswith(".iwa") for info in infos):
-        raise EngineError(f"{name} is a Numbers document", got=f"{len(infos)} parts", fix=_FIX)
+        raise EngineError(f"{name} is a Numbers document", got=f"{Count(len(infos)):part}", fix=_FIX)
     names = {info.filename for info in infos}
     for part, what in (
         ("content.xml", "an OpenDocument file (.ods)"),
@@ -311,10 +311,12 @@ def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:
     ):
         if part in names:
             raise EngineError(
-                f"{name} is {what}", got=f"{len(infos)} parts", fix="save it as .xlsx or CSV, and read that"
+                f"{name} is {what}",
+                got=f"{Count(len(infos)):part}",
+                fix="save it as .xlsx or CSV, and read that",
             )
     if len(infos) > MAX_MEMBERS:
-        raise _too_large(name, f"{len(infos):,} files", f"{MAX_MEMBERS} files")
+        raise _too_large(name, f"{Count(len(infos)):file}", f"{MAX_MEMBERS} files")
     unpacked = sum(info.file_size for info in infos)
     packed = max(1, sum(info.compress_size for info in infos))
     if unpacked > MAX_UNPACKED or (unpacked > _SMALL and unpacked > MAX_RATIO * packed):
@@ -408,7 +410,7 @@ def _in_one_encoding(data: bytes, encoding: str, name: str, log: ReadLog) -> byt
             lines[at] = line.decode("utf-8").encode(encoding, "replace")
             other += 1
     if other:
-        text = f"{other:,} lines of {name} are UTF-8 and the others {encoding}; each was read as it is"
+        text = f"{name} is UTF-8 in {Count(other):line} and {encoding} in the others; each was read as it is"
         log.caution("two encodings", text, count=other)
     return b"\n".join(lines) if other else data
 
@@ -419,7 +421,7 @@ def _note_garbled(data: bytes, name: str, log: ReadLog) -> None:
     if places:
         log.caution(
             "garbled letters",
-            f"{name} holds letters garbled before its export, in {places:,} places; they were kept",
+            f"{name} holds letters garbled before its export, in {Count(places):place}; they were kept",
             count=places,
         )
 

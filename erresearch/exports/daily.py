@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from erresearch.errors import DataError, argument, in_mapping
+from erresearch.errors import Count, DataError, argument, in_mapping
 from erresearch.exports.columns import (
     Built,
     Draft,
@@ -20,7 +20,7 @@ from erresearch.exports.columns import (
 )
 from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import MAPPED, load_registry, normalise
-from erresearch.exports.log import ReadLog, TextColumn, counted, places
+from erresearch.exports.log import ReadLog, TextColumn, places
 from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import check_spikes
 from erresearch.exports.privacy import holds_people, is_personal, names_people
@@ -67,7 +67,7 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     if not frames:
         raise DataError(
             f"{log.name}: no table has a known title",
-            got=f"{counted(len(drafts), 'table')}, the first with its header in row {drafts[0].table.header_row}",
+            got=f"{Count(len(drafts)):table}, the first with its header in row {drafts[0].table.header_row}",
             allowed=", ".join(sorted(drafts[0].layout.titles)[:8]),
         )
     networks = sorted({str(frame["platform"][0]) for frame in frames if frame.height})
@@ -141,7 +141,7 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Da
         if registry.unique:
             log.note(f"{name} counts people: its days must not be added up as people")
         if frame[name].dtype == pl.Float64:
-            about = f"column {name!r}: {{count}} values are negative (corrections) and were kept"
+            about = f"column {name!r}: {{count:value is}} negative (corrections) and were kept"
             log.count("negative", about, frame[name] < 0, frame["source_row"])
             check_spikes(frame, [name], log)
     return frame, used
@@ -182,7 +182,8 @@ def _summed_to_days(
     rest = [name for name in frame.columns if name not in (*keys, *figures, _CLOCK)]
     summed = frame.group_by(keys, maintain_order=True).agg(*added, pl.col(rest).first())
     log.note(
-        f"column {drafted.header('date')!r} has a clock: {frame.height:,} rows were summed to {summed.height:,} days"
+        f"column {drafted.header('date')!r} has a clock: {Count(frame.height):row was} summed to "
+        f"{Count(summed.height):day}"
         + (f"; {', '.join(people)} count people and were left out" if people else "")
     )
     return summed.select([name for name in frame.columns if name in summed.columns]), frame.height
@@ -347,7 +348,7 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> B
     if not frames:
         raise DataError(
             f"{log.name}: no table has rows with figures that are known",
-            got=f"{len(drafts)} tables: " + "; ".join(d.table.shown(most=3) for d in drafts[:4]),
+            got=f"{Count(len(drafts)):table}: " + "; ".join(d.table.shown(most=3) for d in drafts[:4]),
             fix="export the report by date",
         )
     together = pl.concat(frames, how="diagonal")
@@ -445,7 +446,7 @@ def _refuse_comparison(drafted: Draft, log: ReadLog) -> None:
         if len(ranges) > 1:
             raise DataError(
                 f"{log.name} compares several ranges of dates, whose days would count more than once",
-                got=f"{len(ranges):,} ranges in column {table.shown([position])}",
+                got=f"{Count(len(ranges)):range} in column {table.shown([position])}",
                 fix="take the comparison out of the report and download it again",
             )
 
@@ -501,7 +502,7 @@ def _added_up(long: pl.DataFrame, people: int, log: ReadLog) -> pl.DataFrame:
     registry = load_registry()
     counted = [name for name in long["outcome"].unique() if registry.field(name).unique]
     log.note(
-        f"the table is also by {people} personal columns, which are not loaded: its rows were added up over them"
+        f"the table is also by {Count(people):personal column}, which are not loaded: its rows were added up over them"
         + (f"; {', '.join(sorted(counted))} count people and were left out" if counted else "")
     )
     keys = [name for name in long.columns if name not in ("value", "source_row")]

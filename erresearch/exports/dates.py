@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from erresearch.errors import DataError, argument
+from erresearch.errors import Count, DataError, argument
 from erresearch.exports.layouts import load_registry
 from erresearch.exports.log import TextColumn
 from erresearch.io import pl
@@ -394,11 +394,11 @@ def _order(parts: Mapping[str, pl.Series], column: TextColumn, rule: str) -> str
         if least > 0.05 * len(a):
             raise column.refusal(
                 "mixes dates with the month first and the day first",
-                got=f"{not_mdy:,} cells cannot be month first, {not_dmy:,} cannot be day first",
+                got=f"{Count(not_mdy):cell} cannot be month first, {not_dmy:,} cannot be day first",
                 fix="write all dates in one order",
             )
         if ruled and found != ruled:
-            column.guess("date order", found, f"{most:,} cells only read so", argument("dayfirst"))
+            column.guess("date order", found, f"{Count(most):cell} only read so", argument("dayfirst"))
         return found
     where = (a != b).fill_null(False)
     if not where.any():
@@ -464,7 +464,7 @@ def _named_months(token: pl.Series, column: TextColumn) -> pl.Series:
     if strange > 0.5 * max(1, token.count()):
         raise column.refusal(
             "has months in no known language",
-            got=f"{strange:,} of {len(token):,} cells",
+            got=f"{Count(strange, of=len(token)):cell}",
             allowed="names in en, es, nl, de, fr and ru, or numbers",
             fix="export in English, or write the dates as year-month-day",
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from erresearch.errors import DataError
+from erresearch.errors import Count, DataError
 from erresearch.exports.containers import Text
 from erresearch.exports.layouts import normalise, vocabulary
 from erresearch.exports.log import ReadLog, places
@@ -172,7 +172,7 @@ def parse(
         if not cut:
             raise DataError(
                 f"{name} row {len(rows) + 1 + first}: a quotation mark is not closed as it should be",
-                got=f"{len(rows):,} rows before it are whole",
+                got=f"{Count(len(rows)):whole row} before it",
                 fix='look for a single " in that row, or export the file again',
             ) from error
     finally:
@@ -187,7 +187,7 @@ def parse(
 def _too_wide(name: str, row: int, cells: int) -> DataError:
     return DataError(
         f"{name} row {row}: the row is too wide",
-        got=f"{cells:,} cells",
+        got=f"{Count(cells):cell}",
         allowed=f"at most {MAX_COLUMNS:,}, as in a spreadsheet",
         fix="export it again with the columns that are wanted",
     )
@@ -205,7 +205,7 @@ def _refuse_swallowed(rows: list[list[str]], lines: list[int], delimiter: str, n
             like_rows = sum(line.count(delimiter) >= 2 for line in inside)
             if like_rows > 0.5 * len(inside):
                 raise DataError(
-                    f"{name} row {number}: a quotation mark opens here and swallows {len(inside) - 1} lines",
+                    f"{name} row {number}: a quotation mark opens here and swallows {Count(len(inside) - 1):line}",
                     got=f"{like_rows:,} of them look like rows",
                     fix='look for a single " in that row, or export the file again',
                 )
@@ -278,8 +278,8 @@ def _check_repair(rows: list[list[str]], numbers: list[int], name: str) -> None:
     if odd:
         raise DataError(
             f"{name} was damaged by a spreadsheet and cannot be repaired: rows have different widths",
-            got=f"{len(odd)} of {len(rows)} rows, {places(tuple(odd[:3]), len(odd))}",
-            allowed=f"{width} cells",
+            got=f"{Count(len(odd), of=len(rows)):row}, {places(tuple(odd[:3]), len(odd))}",
+            allowed=f"{Count(width):cell}",
             fix="export it again and do not open it in a spreadsheet before reading it",
         )
 

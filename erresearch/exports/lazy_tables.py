@@ -12,7 +12,7 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.lazy_rows import from_pandas, gather
 from erresearch.engine.sources import says_simulated
 from erresearch.engine.table_files import find_files, open_database, open_files, written_as_simulated
-from erresearch.errors import ColumnError, DataError, in_mapping, missing_columns
+from erresearch.errors import ColumnError, Count, DataError, in_mapping, missing_columns
 from erresearch.exports.mapping import Settings, read_mapping
 from erresearch.exports.privacy import LABELS
 from erresearch.io import pd
@@ -150,7 +150,7 @@ def open_lake(
         numbers = [old for new, old in names.items() if new in _NUMBERS]
         keys = [old for new, old in names.items() if new in _CONSTANTS]
         frame = open_files(files, needed, numbers=numbers, keys=keys)
-        stored = f"{len(files):,} Parquet file{'s' if len(files) > 1 else ''}"
+        stored = f"{Count(len(files)):Parquet file}"
         simulated = written_as_simulated(place)
         if not isinstance(place, (str, Path)):
             name = f"{_name(files[0].path)} and {len(files) - 1:,} more"
@@ -221,11 +221,11 @@ def look_into(lake: Lake, *, rows: int = 3) -> str:
     count = int(gather(frame.select(nw.len().alias("rows")))["rows"][0])
     known = [name for name in lake.columns if name in _SHOWN]
     first = gather(frame.select(*known).head(rows)) if known else None
-    lines = [f"{lake.name}: {lake.kind}, {lake.format}, {count:,} rows"]
+    lines = [f"{lake.name}: {lake.kind}, {lake.format}, {Count(count):row}"]
     if first is not None:
         lines += [f"  {name}: {' | '.join(map(repr, first[name].to_list()))}" for name in known]
     others = len(lake.columns) - len(known)
-    return "\n".join([*lines, f"  not shown: {others:,} other columns"] if others else lines)
+    return "\n".join([*lines, f"  not shown: {Count(others):other column}"] if others else lines)
 
 
 def called_simulated(names: Iterable[object]) -> bool:
@@ -294,7 +294,7 @@ def _renamed(present: Sequence[str], said: Mapping[str, Any], place: str) -> tup
 def _told(columns: Sequence[str]) -> str:
     """Columns by name where the name is one of ours, and by number otherwise: a header may be a person's name."""
     known = [name for name in columns if name in _SHOWN]
-    others = f"{len(columns) - len(known):,} unknown columns"
+    others = f"{Count(len(columns) - len(known)):unknown column}"
     return " and ".join(
         [*([", ".join(known)] if known else []), *([others] if len(known) < len(columns) else [])]
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from erresearch.errors import DataError
+from erresearch.errors import Count, DataError
 from erresearch.exports.layouts import load_registry
 from erresearch.exports.privacy import first_shape, show_name, shown_columns
 from erresearch.io import pd, pl
@@ -39,19 +40,11 @@ _NAMES: Final[Mapping[Bucket, str]] = {
 }
 
 
+_COUNTED = re.compile(r"\{count:?([a-z ]*)\}")
+
+
 def _first(rows: Iterable[int]) -> tuple[int, ...]:
     return tuple(map(int, itertools.islice(rows, _SHOWN)))
-
-
-def counted(count: int, what: str) -> str:
-    """A number and its noun.
-
-    Examples
-    --------
-    >>> counted(1, "row"), counted(1200, "row")
-    ('1 row', '1,200 rows')
-    """
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def places(rows: tuple[int, ...], count: int) -> str:
@@ -167,7 +160,7 @@ class Accounting:
         if known != self.rows_in:
             raise DataError(
                 "the account of the rows does not add up",
-                got=f"{self.rows_in:,} rows in, {known:,} accounted for",
+                got=f"{Count(self.rows_in):row} in, {known:,} accounted for",
                 fix="this is a fault of the reader, please report it with the file's header",
             )
 
@@ -181,8 +174,8 @@ class Accounting:
     def __str__(self) -> str:
         """One line, and one per reason."""
         parts = " + ".join(f"{count:,} {name}" for name, count in self._parts())
-        head = f"{self.rows_in:,} rows in = {parts}"
-        return "\n".join([head, *(f"  {count:,} {reason}" for reason, count in self.reasons.items())])
+        head = f"{Count(self.rows_in):row} in = {parts}"
+        return "\n".join([head, *(f"  {reason}: {count:,}" for reason, count in self.reasons.items())])
 
     def to_frame(self) -> pd.DataFrame:
         """One row per part and per reason (a pandas DataFrame with columns what, rows)."""
@@ -278,7 +271,7 @@ class Export:
 
     def __str__(self) -> str:
         """What was read, in a few lines."""
-        head = f"{self.name}: {self.kind}, {self.format}, {len(self.held()):,} rows"
+        head = f"{self.name}: {self.kind}, {self.format}, {Count(len(self.held())):row}"
         lines = [head, str(self.accounting), *(f"  {line}" for line in [*self.guessed(), *self.told()])]
         if self.dropped_columns:
             lines.append(f"  personal columns not loaded: {', '.join(self.dropped_columns)}")
@@ -435,7 +428,7 @@ class ReadLog:
         Parameters
         ----------
         code, text : str
-            ``{count}`` in the text is their number, ``{shape}`` what the first of their cells looks like.
+            ``{count:row is}`` in the text is their number, ``{shape}`` what the first of their cells looks like.
         where, rows, cells : polars.Series
             The mask, the numbers of the rows, and the cells that are shown by their shape.
 
@@ -448,7 +441,7 @@ class ReadLog:
         count = int(where.sum())
         if count:
             shape = first_shape(cells, where) if cells is not None else ""
-            said = text.replace("{count}", f"{count:,}").replace("{shape}", shape)
+            said = _COUNTED.sub(lambda found: format(Count(count), found[1]), text).replace("{shape}", shape)
             self.caution(code, said, count=count, rows=rows.filter(where).head(_SHOWN))
         return count
 
@@ -564,7 +557,7 @@ class TextColumn:
         if count > _TOLERATED * len(self.cells):
             raise DataError(
                 text,
-                got=f"{count:,} of {counted(len(self.cells), 'row')} ({self.at(where)})",
+                got=f"{Count(count, of=len(self.cells)):row} ({self.at(where)})",
                 allowed=allowed or f"at most {_TOLERATED:.0%} of the rows, which are then rejected",
                 fix=fix,
             )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from erresearch.errors import UnknownNameError, argument, in_mapping
+from erresearch.errors import Count, UnknownNameError, argument, in_mapping
 from erresearch.exports.layouts import Field, load_registry
 from erresearch.exports.log import TextColumn
 from erresearch.io import pl
@@ -123,10 +123,10 @@ def parse_numbers(column: TextColumn, reading: Reading) -> Numbers:
         return Numbers(values / 100 if _in_percent(column, reading) else values)
     column = column.with_cells(column.cells.fill_null("").str.replace_all(_MARKS, "")).said()
     formula = column.cells.str.contains(_FORMULA).fill_null(False)
-    column.count("formula", "{count} cells hold a formula or its error and count as missing", formula)
+    column.count("formula", "{count:cell holds} a formula or its error, taken as missing", formula)
     column = column.with_cells(column.cells.set(formula, None))
     censored = column.cells.str.contains(r"^[<>≤≥]\s*\d").fill_null(False)
-    bounds = "{count} cells are only bounds, such as {shape}, and count as missing"
+    bounds = "{count:cell is} only bounds, such as {shape}, taken as missing"
     column.count("censored", bounds, censored)
     column = column.with_cells(column.cells.set(censored, None))
     found = _durations(column) if reading.field.type == "seconds" else None
@@ -136,7 +136,7 @@ def parse_numbers(column: TextColumn, reading: Reading) -> Numbers:
     if unread.sum() > 1 and unread.sum() == column.cells.count():
         raise column.refusal(
             "holds no number",
-            got=f"{int(unread.sum()):,} cells such as {column.shape(unread)}",
+            got=f"{Count(int(unread.sum())):cell} such as {column.shape(unread)}",
             fix=f"say {in_mapping()} which column holds the figures",
         )
     odd = "{shape} is not a number; cells with this problem: {count}, they count as missing"
@@ -197,7 +197,7 @@ def _decimal_numbers(column: TextColumn, reading: Reading) -> Numbers:
         )
     core, factor, rounded = _without_magnitude(column.with_cells(core))
     dates = core.str.contains(r"^19\d\d-\d\d-\d\d$").fill_null(False)
-    stored = "{count} numbers were stored as dates by a spreadsheet and restored"
+    stored = "{count:number was} stored as dates by a spreadsheet and restored"
     if kind == "count" and column.count("number as date", stored, dates):
         days = core.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32) + _DAY_ZERO
         core = core.zip_with(~dates, days.cast(pl.String))
@@ -209,7 +209,7 @@ def _decimal_numbers(column: TextColumn, reading: Reading) -> Numbers:
     elif percent.any():
         values = values.zip_with(~percent, values / 100)
     elif kind == "share":
-        over = "{count} shares exceed 1, so it may be percent without a sign"
+        over = "{count:share exceeds} 1, so it may be percent without a sign"
         column.count("share above 1", over, values > 1)
     if kind != "count":
         return Numbers(values, currency, codes, rounded)
@@ -238,7 +238,7 @@ def _convention(column: TextColumn, reading: Reading) -> str:
     if under_dot != under_comma:
         sign = "." if under_dot < under_comma else ","
         if reading.rule and sign != reading.rule:
-            reason = f"{max(under_dot, under_comma):,} cells only read so, against the platform's rule"
+            reason = f"{Count(max(under_dot, under_comma)):cell} only read so, against the platform's rule"
             column.guess("decimal sign", repr(sign), reason, argument("decimal"))
         return sign
     signed = some.filter(some.str.contains(r"[.,]"))
@@ -369,6 +369,6 @@ def _without_magnitude(column: TextColumn) -> tuple[pl.Series, pl.Series | None,
     bare = bare.str.replace(r"[eE]\+?\d{1,3}$", "").zip_with(science, bare)
     most = (factor.filter(rounded) / 20).to_numpy().max()
     size = f"±{most:,.0f}" if most < 1e12 else f"±{most:.0e}"
-    text = "{count} numbers are rounded, such as {shape}; they are known to about "
+    text = "{count:number is} rounded, such as {shape}; they are known to about "
     column.count("rounded", f"{text}{size} and marked", rounded)
     return bare, factor, rounded

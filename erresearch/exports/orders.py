@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from erresearch.errors import ColumnError, DataError, argument, in_mapping
+from erresearch.errors import ColumnError, Count, DataError, argument, in_mapping
 from erresearch.exports.columns import (
     Built,
     Draft,
@@ -24,7 +24,7 @@ from erresearch.exports.columns import (
     without_gaps,
 )
 from erresearch.exports.layouts import MAPPED, load_registry, normalise
-from erresearch.exports.log import ReadLog, counted, places
+from erresearch.exports.log import ReadLog, places
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import currency_of, same_sign, show_code
 from erresearch.exports.privacy import hashed, is_personal
@@ -130,7 +130,7 @@ def _given_back(
 ) -> tuple[pl.Series, pl.Series]:
     """A negative amount gives money back, whatever state its row is in, and so does a state that says so."""
     back = (value < 0).fill_null(False) & kind.is_in(["sale", "refund"]).fill_null(False)
-    log.count("negative", "{count} rows with a negative amount are refunds, not orders", back, drafted.rows)
+    log.count("negative", "{count:row has} a negative amount: refunds, not orders", back, drafted.rows)
     kind = kind.zip_with(~back, pl.repeat("refund", len(kind), eager=True))
     return kind, value.zip_with((kind != "refund").fill_null(True), -value.abs())
 
@@ -165,7 +165,7 @@ def _one_row_per_order(drafted: Draft, log: ReadLog) -> Draft:
             if _repeats_totals(frame.filter(known & ~unpaid), money):
                 text = f"column {drafted.header(money)!r} says the same in all rows of each order, so it is the order's: "
                 log.count(
-                    "repeated totals", text + "{count} further rows were not added up", again, drafted.rows
+                    "repeated totals", text + "{count:further row was} not added up", again, drafted.rows
                 )
                 unpaid = again
             return drafted.with_frame(log.set_aside(frame, again & unpaid, "out_of_scope", _ITEMS))
@@ -281,7 +281,7 @@ def _states(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series:
     if drafted.layout.pipeline and not (kind == "sale").any():
         raise DataError(
             f"{log.name}: no deal is in a stage that counts as won",
-            got=f"{lower.n_unique():,} stages in column {drafted.header('status')!r}",
+            got=f"{Count(lower.n_unique()):stage} in column {drafted.header('status')!r}",
             allowed=", ".join(sorted(state for state, k in table.items() if k == "sale")),
             fix=f'name the stages that count as won with won = ["…"] {in_mapping()}',
         )
@@ -350,7 +350,7 @@ def _refunds(
             if day_name in text.columns
             else "the day of the order, as the file has no other"
         )
-        log.note(f"{frame.height:,} refunds are rows of their own, negative, on {where}")
+        log.note(f"{Count(frame.height):refund} in rows of their own, negative, on {where}")
     return frame
 
 
@@ -364,7 +364,7 @@ def _set_aside(
     unknown = base["kind"].is_null()
     if unknown.any():
         states = base["state"].filter(unknown).fill_null("")
-        named = f"{counted(len(states), 'row')} in {counted(states.n_unique(), 'state')} of column {header!r}"
+        named = f"{Count(len(states)):row} in {Count(states.n_unique()):state} of column {header!r}"
         if (states == "").any():
             named += f", {int((states == '').sum()):,} of them blank"
         text = f'rows are in a state that does not count as sold: {named}; won = ["…"] {in_mapping()} names those that do'
@@ -378,7 +378,7 @@ def _set_aside(
         base = log.set_aside(base, unknown, "out_of_scope", "a state that does not count as sold")
     base = log.set_aside(base, base["kind"] == "lost", "out_of_scope", "deals lost")
     ahead = base["date"] > dt.datetime.combine(_today(), dt.time()) + dt.timedelta(days=1)
-    told = f"{counted(int(ahead.sum()), 'row')} dated in the future: expected is not sold"
+    told = f"{Count(int(ahead.sum())):row} dated in the future: expected is not sold"
     log.count("future dates", told, ahead, base["source_row"])
     return base, refunds.join(base.select("source_row"), on="source_row", how="semi")
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from erresearch.errors import DataError, in_mapping
+from erresearch.errors import Count, DataError, in_mapping
 from erresearch.exports.layouts import Format, load_registry
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.privacy import show_name
@@ -20,11 +20,11 @@ _ORDER = (("reach", "impressions"), ("reach", "views"), ("likes", "views"))
 _FLAGGED = {
     "is_paid": (
         "paid",
-        "{count} posts were advertised: spending confounds their reactions; give it as a control or leave them out",
+        "{count:post was} advertised: spending confounds reactions; give it as a control or leave these posts out",
     ),
     "is_crosspost": (
         "crosspost",
-        "{count} posts were also published on the sister network and may be counted there again",
+        "{count:post was} also published on the sister network and may be counted there again",
     ),
 }
 _TOO_MANY = 0.2
@@ -69,7 +69,7 @@ def check_posts(frame: pl.DataFrame, layout: Format, log: ReadLog) -> pl.DataFra
     """
     rows = frame["source_row"]
     for name in _numbers(frame):
-        text = f"column {name!r}: {{count}} values are negative and were kept"
+        text = f"column {name!r}: {{count:value is}} negative and were kept"
         log.count("negative", text, frame[name] < 0, rows)
     frame = _watched_by_nobody(frame, rows, log)
     _warn_order(frame, rows, log)
@@ -85,7 +85,7 @@ def check_posts(frame: pl.DataFrame, layout: Format, log: ReadLog) -> pl.DataFra
         )
         if len(types) > 1:
             log.note(
-                f"{len(types)} kinds of post ({', '.join(map(show_name, types[:6]))}): "
+                f"{Count(len(types)):kind} of post ({', '.join(map(show_name, types[:6]))}): "
                 "rates of different kinds are not alike"
             )
     _warn_constant(frame, log)
@@ -101,7 +101,7 @@ def _watched_by_nobody(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> pl
     if not {"reach", "views"} <= set(frame.columns):
         return frame
     odd = ((frame["reach"] == 0) & (frame["views"] > 0)).fill_null(False)
-    text = "{count} posts have views and a reach of 0; their reach counts as missing"
+    text = "{count:post has} views and a reach of 0, which counts as missing"
     if log.count("reach of 0", text, odd, rows):
         frame = frame.with_columns(frame["reach"].set(odd, None))
     return frame
@@ -110,7 +110,7 @@ def _watched_by_nobody(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> pl
 def _warn_order(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> None:
     for small, large in _ORDER:
         if {small, large} <= set(frame.columns) and not (large == "views" and "impressions" in frame.columns):
-            text = f"{{count}} rows have more {small} than {large}; both were kept"
+            text = f"{{count:row has}} more {small} than {large}; both were kept"
             over = (frame[small] > frame[large]) & (frame[large] > 0)
             log.count("order", text, over, rows)
 
@@ -122,12 +122,12 @@ def _warn_rate(frame: pl.DataFrame, rows: pl.Series, log: ReadLog) -> None:
         return
     total = frame.select(there).sum_horizontal()
     unseen = (total > 0) & (frame["reach"] == 0)
-    log.count("reactions without reach", "{count} posts have reactions and a reach of 0", unseen, rows)
+    log.count("reactions without reach", "{count:post has} reactions and a reach of 0", unseen, rows)
     over = ((total > frame["reach"]) & (frame["reach"] > 0)).fill_null(False)
-    count = log.count("rate above 1", "{count} rows have more reactions than people reached", over, rows)
+    count = log.count("rate above 1", "{count:row has} more reactions than people reached", over, rows)
     if count > max(1, _TOO_MANY * frame.height):
         raise DataError(
-            f"{log.name}: {count:,} of {frame.height:,} rows have more reactions than people reached",
+            f"{log.name}: {Count(count, of=frame.height):row has} more reactions than people reached",
             got=places(tuple(rows.filter(over).head(3)), count),
             allowed=f"at most {_TOO_MANY:.0%} of the rows",
             fix=f"the columns are likely mixed up: compare inspect_export with the file, and say them {in_mapping()}",
@@ -146,9 +146,9 @@ def _warn_reported(frame: pl.DataFrame, rows: pl.Series, layout: Format, log: Re
     gap = known.select(there).sum_horizontal() - known["engagements_reported"]
     differ = int((gap != 0).sum())
     if differ:
+        apart = f"{Count(differ, of=known.height):row}, by {gap.abs().sum() / known.height:,.1f} on average"
         log.note(
-            f"the platform's own sum of reactions differs from {' + '.join(there)} in {differ:,} of {known.height:,} "
-            f"rows (by {gap.abs().sum() / max(1, known.height):,.1f} on average); both are kept"
+            f"the platform's own sum of reactions differs from {' + '.join(there)} in {apart}; both are kept"
         )
 
 
@@ -159,7 +159,7 @@ def _warn_constant(frame: pl.DataFrame, log: ReadLog) -> None:
     for name in (*REACTIONS, *AUDIENCES, "clicks"):
         values = frame[name].drop_nulls() if name in frame.columns else frame["source_row"].head(0)
         if len(values) >= _ENOUGH and values.min() == values.max():
-            text = f"column {name!r} is the same in all {len(values):,} rows: without variation it cannot be used"
+            text = f"column {name!r} is the same in all {Count(len(values)):row}: without variation it cannot be used"
             if name == "followers":
                 text = (
                     "one follower count stands for the whole period: a rate by followers then equals the reactions up to "
@@ -194,7 +194,7 @@ def check_spikes(frame: pl.DataFrame, names: Sequence[str], log: ReadLog) -> Non
             continue
         bounds = dict(usual.select("account", bound.alias("bound")).iter_rows())
         beyond = frame["account"].replace_strict(bounds, return_dtype=pl.Float64)
-        text = f"column {name!r}: {{count}} values are over {_FAR} times the usual one of their account; they were kept, "
+        text = f"column {name!r}: {{count:value is}} over {_FAR} times the usual one of their account; they were kept, "
         log.count("spikes", text + "and should be looked at", frame[name] > beyond, frame["source_row"])
 
 
@@ -205,9 +205,7 @@ def check_age(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) ->
         return
     end = dt.datetime.combine(exported_at, dt.time())
     young = frame["published_at"] > end - dt.timedelta(days=_GROWN)
-    text = (
-        f"{{count}} posts were younger than {_GROWN} days when they were exported: their figures still grow"
-    )
+    text = f"{{count:post was}} younger than {_GROWN} days when they were exported: their figures still grow"
     log.count("young posts", text, young, frame["source_row"])
 
 
@@ -238,7 +236,7 @@ def check_stock(frame: pl.DataFrame, log: ReadLog) -> None:
 def check_limit(rows: int, layout: Format, log: ReadLog) -> None:
     """A table of exactly the platform's limit is likely a selection of the best, whatever becomes of its rows."""
     if layout.limit and rows == layout.limit:
-        warn_cut(f"the table has exactly {rows} rows, the platform's limit: it looks cut", log, rows)
+        warn_cut(f"the table has exactly {Count(rows):row}, the platform's limit: it looks cut", log, rows)
 
 
 def warn_cut(text: str, log: ReadLog, rows: int) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 
-from erresearch.errors import ColumnError, DataError, in_mapping
+from erresearch.errors import ColumnError, Count, DataError, in_mapping
 from erresearch.exports.columns import (
     Built,
     Draft,
@@ -120,8 +120,8 @@ def _aged(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) -> pl.
     oldest, newest = frame["age_days"].max(), frame["age_days"].min()
     if isinstance(oldest, float) and isinstance(newest, float) and oldest > _AGES * max(newest, 1.0):
         log.note(
-            f"posts were {max(newest, 0.0):,.0f} to {oldest:,.0f} days old at the export, and figures of a whole life "
-            "grow with time: age_days is a control for it, and min_age_days leaves the youngest out"
+            f"posts were {max(newest, 0.0):,.0f} to {Count(round(oldest)):day} old at the export, and figures of a "
+            "whole life grow with time: age_days is a control for it, and min_age_days leaves the youngest out"
         )
     return frame
 
@@ -161,7 +161,7 @@ def _identified(drafted: Draft, log: ReadLog) -> Draft:
         ids = ids.zip_with(~floats, ids.str.extract(r"^(\d+)", 1))
         ids = ids if from_links is None else ids.zip_with(~floats | from_links.is_null(), from_links)
         known = ": the addresses stand in for them" if from_links is not None else ""
-        about = f"column {drafted.header('post_id')!r}: {{count}} ids went through a decimal number (they end in .0), "
+        about = f"column {drafted.header('post_id')!r}: {{count:id}} went through a decimal number (they end in .0), "
         about += f"and their last digits are not to be trusted{known}"
         log.count("ids through a float", about, floats & (ids.str.len_bytes() > _DIGITS), drafted.rows)
     damaged = damaged_ids(ids)
@@ -171,13 +171,13 @@ def _identified(drafted: Draft, log: ReadLog) -> Draft:
         if from_links is None or not from_links.filter(damaged).is_not_null().any():
             raise DataError(
                 f"{log.name}, column {drafted.header('post_id')!r}: a spreadsheet rounded the ids",
-                got=f"{distinct:,} different ids in {count:,} rows, such as {first_shape(ids, damaged)}",
+                got=f"{Count(distinct):different id} in {Count(count):row}, such as {first_shape(ids, damaged)}",
                 fix="export the file again and do not open it in a spreadsheet before reading it",
             )
         log.caution(
             "ids rounded",
-            f"column {drafted.header('post_id')!r}: a spreadsheet rounded {count:,} ids to {distinct:,} different ones; "
-            "the addresses stand in for them",
+            f"column {drafted.header('post_id')!r}: a spreadsheet rounded {Count(count):id} to "
+            f"{Count(distinct):different one}; the addresses stand in for them",
             count=count,
             rows=drafted.rows.filter(damaged),
         )
@@ -215,8 +215,8 @@ def _named(drafted: Draft, log: ReadLog) -> Draft:
     log.caution(
         "no ids",
         "no column has ids or addresses of posts: each row is taken for a post and named by column "
-        f"{drafted.header('published_at')!r}; copies cannot be told from posts that are alike ({alike:,} rows equal an "
-        "earlier one)",
+        f"{drafted.header('published_at')!r}; copies cannot be told from posts that are alike "
+        f"({Count(alike):row equals} an earlier one)",
         count=alike,
     )
     return drafted.with_frame(frame.with_columns(names.alias("post_id")))
@@ -271,21 +271,21 @@ def _days(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series | None:
     if lifelong.any():
         raise DataError(
             f"{log.name}, column {drafted.header('metric_date')!r} mixes days with figures of the whole life",
-            got=f"{int(lifelong.sum()):,} of {len(words):,} rows are of the whole life",
+            got=f"{Count(int(lifelong.sum()), of=len(words)):row is} of the whole life",
             fix="export the two one at a time",
         )
     days = times_of(drafted, "metric_date", settings, log, refuse=False).local
     if days.is_null().any():
         raise DataError(
             f"{log.name}, column {drafted.header('metric_date')!r} holds neither days nor Lifetime",
-            got=f"{days.null_count():,} cells such as {first_shape(drafted.frame['metric_date'], days.is_null())}",
+            got=f"{Count(days.null_count()):cell} such as {first_shape(drafted.frame['metric_date'], days.is_null())}",
             fix="export it again",
         )
     posts = drafted.frame["post_id"].n_unique()
     log.caution(
         "one row per post and day",
-        f"the file has {len(days):,} rows of {posts:,} posts, one per post and day: rows are not counted as posts "
-        f"(per_post = true {in_mapping()} adds them up)",
+        f"the file has {Count(len(days)):row} of {Count(posts):post}, one per post and day: rows are not counted as "
+        f"posts (per_post = true {in_mapping()} adds them up)",
         count=len(days),
     )
     return days
@@ -322,7 +322,8 @@ def _in_window(frame: pl.DataFrame, settings: Settings, log: ReadLog, *, told: b
         )
         log.caution(
             "figures of a range",
-            f"{int(taken.sum()):,} posts have counts below zero, so the figures are of a range of dates and not of the "
+            f"{Count(int(taken.sum())):post has} counts below zero, so the figures are of a range of dates and not "
+            "of the "
             f"whole life of a post; say its first day with since = 2025-01-31 {in_mapping()}, or export the table for "
             'the whole life (and since = "lifetime" says so)',
             count=int(taken.sum()),
@@ -438,7 +439,7 @@ def _without_copies(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
         rows = tuple(twice["source_row"].head(3))
         raise DataError(
             f"{log.name}: the same post stands in several rows with different figures",
-            got=f"{whole.height - int(first.sum()):,} rows too many, {places(rows, len(rows))}",
+            got=f"{Count(whole.height - int(first.sum())):row} too many, {places(rows, len(rows))}",
             fix="read exports of different days one by one and put them together with combine_exports",
         )
     return log.set_aside(frame, ~first, "rejected", "copies of an earlier row", warn=True)

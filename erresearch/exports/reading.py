@@ -416,7 +416,7 @@ def _one(chosen: Sequence[ExportTable], job: _Job) -> Export:
     if not built.frame.height:
         raise DataError(
             f"{log.name}: no row can be used",
-            got="; ".join(f"{count:,} {reason}" for reason, count in accounting.reasons.items()),
+            got="; ".join(f"{reason}: {count:,}" for reason, count in accounting.reasons.items()),
             fix=f"look at these rows in the file, or say {in_mapping()} what they hold",
         )
     moments = [pl.col(name) for name in ("published_at", "at") if name in built.frame.columns]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from erresearch.errors import ColumnError, DataError, argument, in_mapping
+from erresearch.errors import ColumnError, Count, DataError, argument, in_mapping
 from erresearch.exports.columns import OTHER_CURRENCY, choose_currency
 from erresearch.exports.combine import combine_exports
 from erresearch.exports.containers import Bundle, Text
@@ -27,7 +27,7 @@ from erresearch.exports.layouts import (
     normalise,
     vocabulary,
 )
-from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog, counted
+from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog
 from erresearch.exports.mapping import KEPT, Settings, allowed_columns, columns_of
 from erresearch.exports.numbers import are_numbers
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
@@ -139,7 +139,7 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
     if sideways:
         return ColumnError(
             f"{name} has its days side by side, a column for each",
-            got=f"{len(sideways[0]):,} columns",
+            got=f"{Count(len(sideways[0])):column}",
             allowed="a row for each day, and a column for each figure",
             fix="turn the table, so that its rows become columns",
         )
@@ -148,7 +148,7 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
     if not looks_like_headers(best, rows[at + 1 :]):
         return ColumnError(
             f"{name}: no known layout fits, and no row looks like headers",
-            got=f"{len(best)} cells such as {', '.join(map(show_shape, best[:4]))}",
+            got=f"{Count(len(best)):cell} such as {', '.join(map(show_shape, best[:4]))}",
             fix=f"add a row of headers, or say which column is which {in_mapping()}",
         )
     there = {normalise(cell) for cell in best}
@@ -221,7 +221,7 @@ def _refuse_columns(head: Sequence[Sequence[str]], bundle: Bundle) -> None:
     if head and max(len([c for c in row if c.strip()]) for row in head) < 2:
         raise DataError(
             f"{bundle.name}: only one column was found",
-            got=f"{len(head):,} rows of one cell",
+            got=f"{Count(len(head)):row} of one cell",
             allowed="cells parted by commas, semicolons, tabs or bars",
             fix="export it again as CSV",
         )
@@ -288,7 +288,7 @@ def choose_tables(tables: Sequence[ExportTable], platform: str | None, log: Read
         lacking = " or ".join(lacking_figures(first.match))
         log.caution(
             "unread counts",
-            f"{counted(len(counts), 'column')} of counts under headers that are not known were not read, perhaps of "
+            f"{Count(len(counts)):column} of counts under headers that are not known were not read, perhaps of "
             f"{lacking}: {first.shown(counts)}; [columns] {in_mapping()} says which is which",
             count=len(counts),
         )
@@ -296,7 +296,7 @@ def choose_tables(tables: Sequence[ExportTable], platform: str | None, log: Read
     if prices:
         log.caution(
             "unread prices",
-            f"{counted(len(prices), 'column')} of prices or discounts, not read: {first.shown(prices)}; prices move "
+            f"{Count(len(prices)):column} of prices or discounts, not read: {first.shown(prices)}; prices move "
             "sales, and posts tell of them: declare when they changed as events, or give the columns to "
             "er.daily_response as controls",
             count=len(prices),
@@ -421,9 +421,8 @@ def put_together(
     if foreign:
         left = sum(table.cells.height for table in foreign)
         named = ", ".join(repr(table.part) for table in foreign[:_SHOWN])
-        log.caution(
-            "several currencies", f"{named}: {left:,} rows in another currency are out of scope", count=left
-        )
+        text = f"{named}: out of scope: {Count(left):row} in another currency"
+        log.caution("several currencies", text, count=left)
         account = together.accounting
         reasons = {**account.reasons, "tables in another currency": left}
         account = replace(
@@ -439,7 +438,7 @@ def put_together(
     ]
     more = f" and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""
     log.note(
-        f"{len(parts)} tables of one layout were put together: {', '.join(map(repr, parts[:_SHOWN]))}{more}"
+        f"{Count(len(parts)):table} of one layout were put together: {', '.join(map(repr, parts[:_SHOWN]))}{more}"
     )
     counted = [part for part, guess in guesses if guess.code == COUNTED_BACK]
     if len(counted) > 1:

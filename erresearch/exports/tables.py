@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from erresearch.errors import ColumnError, DataError, in_mapping
+from erresearch.errors import ColumnError, Count, DataError, in_mapping
 from erresearch.exports.delimited import fast_body
 from erresearch.exports.layouts import (
     MAPPED,
@@ -470,10 +470,10 @@ def _squared(
         else:
             odd.append(numbers[place])
     if odd:
-        found = sorted({len(row) for row in kept if len(row) != width})
+        found = ", ".join(map(str, sorted({len(row) for row in kept if len(row) != width})[:5]))
         raise DataError(
             f"{records.name}: rows have more or fewer cells than the header's {width}",
-            got=f"{len(odd):,} rows ({places(tuple(odd[:3]), len(odd))}) with {', '.join(map(str, found[:5]))} cells",
+            got=f"{Count(len(odd)):row} ({places(tuple(odd[:3]), len(odd))}), cells there: {found}",
             fix="cells are never shifted: look for a delimiter inside a text that lacks quotation marks",
         )
     return rows

@@ -210,7 +210,7 @@ def _ranged(first: pl.Series, last: pl.Series, column: TextColumn) -> tuple[pl.S
             allowed="ranges of one day, of seven days or of a calendar month",
             fix="export it again by day, week or month",
         )
-    column.count("another range", f"{{count}} ranges are no {grain} and are left out", other)
+    column.count("another range", f"{{count:range is}} no {grain}: left out", other)
     column.log.note(f"column {column.header!r}: each row is a {grain}, known by its first day")
     return without(first, other), without(last, other), grain
 
@@ -345,7 +345,7 @@ def _checked(printed: pl.Series, decoded: pl.Series, column: TextColumn, *, far:
     both = printed.is_not_null() & decoded.is_not_null()
     apart = ((printed - decoded).dt.total_seconds().abs() > far).fill_null(False) & both
     distrusted = int(apart.sum()) > 0.1 * int(both.sum())
-    text = "{count} printed times are over a day from the time in the id, which was taken"
+    text = "{count:printed time is} over a day from the time in the id, which was taken"
     more = "; the others are not believed either" if distrusted else ""
     column.count("times against ids", text + more, apart)
     return without(printed, printed.is_not_null()) if distrusted else printed
@@ -395,9 +395,7 @@ def with_years(times: Times, column: TextColumn, decoded: pl.Series | None, end:
     if decoded is not None and decoded.count() == printed.count():
         day = decoded.dt.truncate("1d").cast(pl.Datetime("us"))
         odd = (_days_between(day, printed) > 1).fill_null(False)
-        column.count(
-            "times against ids", "{count} printed days are not those in the id, which was taken", odd
-        )
+        column.count("times against ids", "{count:printed day is} not those in the id, which was taken", odd)
         column.log.guess("year", "as in the ids", "the dates have no year", "exported_at")
         return Times(day, None, "day", times.unread)
     if end is None:

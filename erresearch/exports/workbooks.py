@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Final
 
-from erresearch.errors import EngineError
+from erresearch.errors import Count, EngineError
 from erresearch.exports.privacy import show_name
 from erresearch.io import pl
 
@@ -185,7 +185,7 @@ def _sheets_of(data: bytes, name: str, limit: int | None) -> tuple[list[Records]
 
     cells, formulas = count_cells(data)
     if cells > MAX_CELLS:
-        raise _too_large(name, f"{cells:,} cells from its first to its last", f"{MAX_CELLS:,} cells")
+        raise _too_large(name, f"{Count(cells):cell} from its first to its last", f"{MAX_CELLS:,} cells")
     sheets, kept = [], 0
     with python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
         shown = [
@@ -195,7 +195,7 @@ def _sheets_of(data: bytes, name: str, limit: int | None) -> tuple[list[Records]
             and meta.typ == python_calamine.SheetTypeEnum.WorkSheet
         ]
         if len(shown) > MAX_SHEETS:
-            raise _too_large(name, f"{len(shown):,} sheets", f"{MAX_SHEETS} sheets")
+            raise _too_large(name, f"{Count(len(shown)):sheet}", f"{MAX_SHEETS} sheets")
         for place in shown:
             sheet = book.get_sheet_by_index(place)
             # several sheets may name one part of the file, which counts each time that it is read

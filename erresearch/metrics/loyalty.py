@@ -13,7 +13,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import Every, check_every, period_start
-from erresearch.errors import DataError, ErresearchWarning, GuardError, UnknownNameError
+from erresearch.errors import Count, DataError, ErresearchWarning, GuardError, UnknownNameError
 from erresearch.io import pd
 from erresearch.results import Estimate, Interval, Reference, StudentT
 from erresearch.results.estimates import check_level
@@ -187,7 +187,8 @@ class NpsSeries:
         first, last = self.estimates[0], self.estimates[-1]
         dropped = "; ".join(f"{count:,} {reason}" for reason, count in self.dropped.items()) or "none"
         return (
-            f"NPS in {len(self.periods)} periods, {first.value:.3g} to {last.value:.3g} points; sampling error explains "
+            f"NPS in {Count(len(self.periods)):period}, {first.value:.3g} to {last.value:.3g} points; sampling error "
+            "explains "
             f"{100 * self.noise_share:.0f} % of the spread between periods (p of no change at all: {self.pvalue:.2g}); "
             f"left out: {dropped}"
         )
@@ -364,7 +365,7 @@ def _warn_of_one_to_ten(counts: np.ndarray, name: str) -> None:
     n = int(counts.sum())
     if n >= _LOOK and counts[0] == 0 and counts[1] > 0:
         warnings.warn(
-            f"{name}: none of {n:,} answers is 0 and {int(counts[1]):,} are 1: this looks like a scale from 1 to 10, "
+            f"{name}: none of {Count(n):answer} is 0 and {int(counts[1]):,} are 1: this looks like a scale from 1 to 10, "
             "on which the cut-offs 0–6 and 9–10 are not defined; pass scale=(0, 10) if 0 could be answered",
             ErresearchWarning,
             stacklevel=3,
@@ -379,7 +380,7 @@ def _estimate(counts: np.ndarray, name: str, *, level: float, note: str = "", wa
     se = 100 * math.sqrt(max(0.0, float(plus + minus - (plus - minus) ** 2)) / n)
     if se == 0 and wald:
         warnings.warn(
-            f"{name}: all {n:,} answers fall in one class, so the interval has no width; that is no certainty",
+            f"{name}: all {Count(n):answer falls} in one class, so the interval has no width; that is no certainty",
             ErresearchWarning,
             stacklevel=3,
         )

@@ -13,7 +13,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.errors import DataError, GuardError, UnknownNameError
+from erresearch.errors import Count, DataError, GuardError, UnknownNameError
 from erresearch.io import pd
 from erresearch.io.files import registry, resource
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
@@ -282,6 +282,13 @@ def _number(
     known = {one.definition for one in _sources().values()} | set(DEFINITIONS)
     if isinstance(definition, str) and definition not in known:
         raise UnknownNameError.of("definition", definition, known)
+    if isinstance(rate, str):
+        raise DataError(
+            "a band needs a number",
+            got="text",
+            allowed="a share, such as 0.0314 for 3.14 %",
+            fix="write it as a number",
+        )
     return float(rate), DEFINITIONS.get(definition, definition) if isinstance(definition, str) else definition
 
 
@@ -397,7 +404,7 @@ class TierPosition(Printed):
         lines.append(f"not compared: {self.refused} published levels of another or of no stated definition")
         if self.own_accounts:
             tier = _tier(*self.own_tier)
-            lines.append(f"above {percent(self.own)} of {self.own_accounts:,} own accounts ({tier})")
+            lines.append(f"above {percent(self.own)} of {Count(self.own_accounts):own account} ({tier})")
         return "\n".join(lines)
 
     def _repr_markdown_(self) -> str:
@@ -569,7 +576,7 @@ def _among(place: TierPosition, among: Rates) -> TierPosition:
     if not len(here):
         raise DataError(
             "none of the own accounts is in the tier",
-            got=f"{len(rates):,} accounts, none with {_tier(low, high)}",
+            got=f"{Count(len(rates)):account}, none with {_tier(low, high)}",
             fix="leave `among` out",
         )
     below = float(np.mean(here < place.rate) + np.mean(here == place.rate) / 2)

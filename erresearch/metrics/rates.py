@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Every, check_every, period_start, with_calendar
 from erresearch.engine.sources import as_narwhals
-from erresearch.errors import ColumnError, DataError, GuardError, UnknownNameError, missing_columns
+from erresearch.errors import ColumnError, Count, DataError, GuardError, UnknownNameError, missing_columns
 from erresearch.metrics.definitions import (
     Denominator,
     Per,
@@ -70,9 +70,9 @@ class Rates(Printed):
         """Definition, level, counts and what was left out."""
         say = _actions if self.definition.per == "user" else percent
         unit = {"post": "post", "day": "account-day", "period": "account-period", "user": "account"}
-        count = f"{self.n:,} {unit[self.definition.per]}{'s' if self.n != 1 else ''}"
+        count = format(Count(self.n), unit[self.definition.per])
         if self.definition.per != "post":
-            count += f" from {self.posts:,} posts"
+            count += f" from {Count(self.posts):post}"
         dropped = "; ".join(f"{number:,} {reason}" for reason, number in self.dropped.items()) or "none"
         lines = [
             f"{self.definition}",
@@ -348,7 +348,7 @@ def _summary(
             "not to be compared with any other rate"
         )
     if above and definition.per != "user":
-        notes.append(f"{above:,} of {n:,} rates are above 100 %: check what was exported")
+        notes.append(f"{Count(above, of=n):rate is} above 100 %: check what was exported")
     return Rates(
         values=nw.to_native(values),
         definition=definition,

@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
-from erresearch.errors import DataError, DesignError, in_mapping
+from erresearch.errors import Count, DataError, DesignError, in_mapping
 from erresearch.exports.log import Export
 from erresearch.io import pd, pl
 from erresearch.metrics import PLATFORMS
@@ -253,7 +253,7 @@ class DayTable:
         """What is worth a word: periods that lack rows, and what the date of a week means."""
         one, many = PERIODS[freq].one, PERIODS[freq].many
         row = "a row" if freq == "D" or self.week_start else "a row for each of their days"
-        lacking = f"reactions are missing in {self.short:,} {one if self.short == 1 else many} without {row}"
+        lacking = f"reactions are missing in {Count(self.short):{one}} without {row}"
         blank = ", ".join(f"{name} in {count:,}" for name, count in self.blank.items())
         blank = f"{many} in which a day is blank have no sum and are missing, not smaller: {blank}"
         first = (
@@ -361,7 +361,7 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
     if len(exports) > 1 and rows.duplicated([*keys, "date"]).any():
         raise DataError(
             "two tables hold figures of the same account and day",
-            got=f"{int(rows.duplicated([*keys, 'date']).sum()):,} rows twice",
+            got=f"{Count(int(rows.duplicated([*keys, 'date']).sum())):row} twice",
             fix=f'say whose each is with account = "…" {in_mapping()}, or leave one of them out',
         )
     if by == "M":

@@ -13,7 +13,7 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.sources import FEW, column_names
-from erresearch.errors import DataError, DesignError, GuardError, in_mapping, is_number
+from erresearch.errors import Count, DataError, DesignError, GuardError, in_mapping, is_number
 from erresearch.exports.combine import definition_changes
 from erresearch.exports.log import Export
 from erresearch.io import pl
@@ -382,38 +382,38 @@ def _post_notes(table: pl.DataFrame, activity: Activity, columns: Sequence[str],
     total = int(used["posts"].sum())
     moved = int(used["moved"].sum())
     if moved:
-        notes.append(f"{moved:,} of {total:,} posts fall on another day in {clock.tz} than in UTC")
+        notes.append(f"{Count(moved, of=total):post falls} on another day in {clock.tz} than in UTC")
     unknown, others = int(used["unzoned"].sum()), int(used["others"].sum())
     if unknown > _UNZONED * total and clock.freq == "D":
         raise DataError(
             "the time zone of the posts is not known, so their days are not either",
-            got=f"{unknown:,} of {total:,} posts",
+            got=f"{Count(unknown, of=total):post}",
             allowed='at most 10 % for freq="D"',
             fix=f'say the zone with zone = "…" {in_mapping()}, or choose freq="W"',
         )
     if unknown:
-        notes.append(f"{unknown:,} posts have a clock of unknown zone; their day may be off by one")
+        notes.append(f"{Count(unknown):post has} a clock of unknown zone; the day may be off by one")
     if others:
         notes.append(
-            f"{others:,} posts are of other accounts (collaborations): they count as posts and "
+            f"{Count(others):post is} of other accounts (collaborations), counted as posts; "
             "engagement, not in rates by followers"
         )
     if "paid_posts" in activity.summed and int(used["paid_posts"].sum()):
         notes.append(
-            f"{used['paid_posts'].sum():,.0f} of {total:,} posts were boosted, which their reactions show: spend (or "
+            f"{Count(round(used['paid_posts'].sum()), of=total):post was} boosted, which their reactions show: spend (or "
             "paid_posts) is to be a control, or paid='left out'"
         )
     for name in activity.summed:
         lacking = total - int(used[count_of(name)].sum())
         if 0 < lacking < total and name in ("engagement", "reach", "views", "impressions"):
-            notes.append(f"{lacking:,} of {total:,} posts have no {name}, and are left out of its sums")
+            notes.append(f"{Count(lacking, of=total):post has} no {name}: left out of its sums")
     young = int(table.filter(pl.col(STATUS) == RowStatus.YOUNG)["posts"].sum())
     if young:
         one = "exported_at" not in columns
         when = f"{activity.newest:%Y-%m-%d}" if one else "the export of their file"
         notes.append(
-            f"{young:,} posts are younger than {request.min_age_days:g} days at {when} and left out; so are the periods "
-            f"that {'reach beyond that' if one else 'hold them'}"
+            f"{Count(young):post is} younger than {request.min_age_days:g} days at {when} and left out; so are the "
+            f"periods that {'reach beyond that' if one else 'hold them'}"
         )
 
 
@@ -427,7 +427,7 @@ def _kind_notes(posts: Arrived, notes: list[str]) -> None:
     if counts.height > 1:
         named = ", ".join(f"{n:,} {kind}" for kind, n in counts.head(4).iter_rows())
         notes.append(
-            f"rates are of {counts.height} kinds of post together ({named}), which differ by their nature: "
+            f"rates are of {Count(counts.height):kind} of post together ({named}), which differ by their nature: "
             "apart='post_type' shows each, and its number of posts is a control for the mix"
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from erresearch.engine.expressions import Clock
-from erresearch.errors import ColumnError, DataError, GuardError
+from erresearch.errors import ColumnError, Count, DataError, GuardError
 from erresearch.exports.log import Export
 from erresearch.io import pl
 from erresearch.panel.records import (
@@ -219,7 +219,7 @@ def _nothing_shared(
                 fix="export a longer time, or choose a smaller min_age_days",
             )
         words = ", ".join(f"{name or 'posts'} {a} to {b}" for name, (a, b) in platforms.items())
-        shared = f"overlap {days} days" if days > 0 else "no overlap"
+        shared = f"overlap {Count(days):day}" if days > 0 else "no overlap"
         if sold is None:
             return DataError(
                 f"the platforms of {entity!r} share no day", got=words, fix="export them for the same dates"
@@ -253,21 +253,22 @@ def _calendar_notes(
     if short:
         named = ", ".join(entity for entity, *_ in short[:4])
         notes.append(
-            f"{len(short):,} entities have fewer than {SHORTEST_DAYS} days of both and are left out: {named}"
+            f"{Count(len(short)):entity has} fewer than {SHORTEST_DAYS} days of both: left out: {named}"
         )
     if books is not None:
         sold = {entity for entity, _ in books.spans}
         for word, names in (("outcomes", set(spans) - sold), ("posts", sold - set(spans))):
             if names:
                 notes.append(
-                    f"{len(names):,} entities have no {word} and are left out: {', '.join(sorted(names)[:4])}"
+                    f"{Count(len(names)):entity has} no {word}: left out: {', '.join(sorted(names)[:4])}"
                 )
     for platform, gap in holes.items():
-        notes.append(f"no file of {platform or 'the posts'} covers {len(gap):,} periods between two files")
-    for entity, gap in sorted(unsold.items()):
         notes.append(
-            f"no file of the sales of {entity} covers {len(gap):,} periods between two files: they are left out, not 0"
+            f"no file of {platform or 'the posts'} covers {Count(len(gap)):period} between two files"
         )
+    for entity, gap in sorted(unsold.items()):
+        gaps = f"{Count(len(gap)):period} between two files"
+        notes.append(f"no file of the sales of {entity} covers {gaps}: left out, not 0")
     several = {name: ends for one in spans.values() if len(one) > 1 for name, ends in one.items()}
     if several and len(spans) == 1:
         said = ", ".join(f"{name} {a} to {b}" for name, (a, b) in several.items())
@@ -590,10 +591,10 @@ def _with_lags(
         begun = pl.col("number") - pl.col("number").min().over("entity") >= n
         holes = panel.filter(begun & pl.col("__there__").is_null()).height
         if holes:
-            notes.append(f"{holes:,} periods follow a gap, so that their lag {n} is missing")
+            notes.append(f"{Count(holes):period follows} a gap, where lag {n} is missing")
         panel = panel.drop("__there__")
-        words = "one period" if n == 1 else f"{n} periods"
         definitions |= {
-            v: f"{k} of the same entity {words} earlier; missing after a gap" for k, v in made.items()
+            v: f"{k} of the same entity {Count(n, spelled=True):period} earlier; missing after a gap"
+            for k, v in made.items()
         }
     return panel, definitions

@@ -15,6 +15,7 @@ import numpy as np
 from erresearch.engine.sources import as_narwhals
 from erresearch.errors import (
     ColumnError,
+    Count,
     DataError,
     EngineError,
     ErresearchWarning,
@@ -118,7 +119,7 @@ def read_events(events: Any) -> pd.DataFrame:
     if bool((both > 1).any()):
         raise DataError(
             "one name stands for a pulse and for a step",
-            got=f"{int((both > 1).sum())} of {len(both)} names",
+            got=f"{Count(int((both > 1).sum()), of=len(both)):name}",
             fix="give them two names",
         )
     entity = table["entity"] if "entity" in table else pd.Series("", index=table.index)
@@ -344,7 +345,8 @@ def event_columns(rows: pd.DataFrame, events: Any, *, by: str | None, time: str)
         kinds[label] = each["kind"]
     throughout = sum(bool((column == 1).all()) for column in columns.values())
     said = {
-        f"{int(outside.sum())} of {len(outside)} events lie outside the table and count for nothing; bring the periods "
+        f"{Count(int(outside.sum()), of=len(outside)):event lies} outside the table, without effect; bring the "
+        "periods "
         "around them": outside.any(),
         f"events that overlap with another of the same name: {overlapping}; their days count once": overlapping,
         f"events that cover the whole table and tell nothing: {throughout}; declare when they began or ended": throughout,
@@ -488,7 +490,7 @@ def _periods(time: pd.Series[Any], name: str) -> tuple[dict[Any, pd.Timestamp], 
     if first is None or len(first) < 2:
         raise DataError(
             f"events need dates in {name!r}",
-            got=f"{len(unique)} periods of type {time.dtype}",
+            got=f"{Count(len(unique)):period} of type {time.dtype}",
             allowed="dates, two periods or more",
             fix="use the first day of each period as its name",
         )

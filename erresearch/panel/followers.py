@@ -9,7 +9,7 @@ from typing import Any
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
-from erresearch.errors import ColumnError, DataError, GuardError
+from erresearch.errors import ColumnError, Count, DataError, GuardError
 from erresearch.exports.combine import plain_name
 from erresearch.exports.layouts import load_registry
 from erresearch.io import pl
@@ -62,7 +62,7 @@ def follow(
             f"{a} on {p}" for p, a in accounts.join(there, on=keys, how="anti").select(keys).iter_rows()
         ]
         notes.append(
-            f"followers are known for {there.height} of {accounts.height} accounts (not for {', '.join(absent[:4])}"
+            f"followers are known for {Count(there.height, of=accounts.height):account} (not for {', '.join(absent[:4])}"
             f"{' …' if len(absent) > 4 else ''}); rates by followers are of those accounts"
         )
     grid = spine.join(there, on="entity").sort("number")
@@ -70,7 +70,7 @@ def follow(
     limit = {"D": _STALE_DAYS, "W": _STALE_DAYS // 7, "M": 1}[clock.freq]
     stale = int((grid["number"] - grid["seen"] > limit).sum())
     if stale:
-        notes.append(f"{stale:,} periods of accounts carry a follower count that is more than five weeks old")
+        notes.append(f"{Count(stale):period} of an account with a follower count more than five weeks old")
     if int(known.group_by(keys).agg(pl.col("followers").n_unique() == 1)["followers"].sum()):
         notes.append(
             "an account has one follower count for the whole time: its rate by followers is its engagement up to a "
@@ -164,7 +164,7 @@ def spending(
     if "grain" in table.columns and (table["grain"] == "range").any():
         raise DataError(
             "the advertising has one row for a whole range of dates and cannot be put on a calendar",
-            got=f"{int((table['grain'] == 'range').sum()):,} rows",
+            got=f"{Count(int((table['grain'] == 'range').sum())):row}",
             fix="export it by day (in Ads Manager: breakdown by time, day)",
         )
     # that of the outcomes first, else that of most rows
@@ -182,7 +182,7 @@ def spending(
     )
     left = {"in another currency": foreign, "without a date or an amount": rows - foreign - table.height}
     if not table.height:
-        raise DataError("no row of advertising is left", got=f"{rows:,} rows without a date or an amount")
+        raise DataError("no row of advertising is left", got=f"{Count(rows):row} without a date or an amount")
     ends = pl.col("date_end").cast(pl.Datetime("us")) if "date_end" in table.columns else pl.col("day")
     table = table.with_columns(
         pl.coalesce(ends, pl.col("day")).alias("end"), pl.lit("spend").alias("outcome")
@@ -216,7 +216,7 @@ def _owner(table: pl.DataFrame, entities: list[str], mapping: Mapping[str, str] 
             return pl.col("account").replace_strict(owners).alias("entity")
     raise GuardError(
         "it is not said whose spending the advertising is",
-        got=f"{len(entities)} entities",
+        got=f"{Count(len(entities)):entity}",
         fix="add a column entity to it, or name its accounts in entity=",
     )
 
@@ -369,5 +369,7 @@ def _summed(
         people = "; people are counted once a day, so more than once" if name in unique else ""
         definitions[column] = f"{name} of the whole account, added up over the days of the period{people}"
     if holes:
-        notes.append(f"{holes:,} sums of figures by day lack some of their days and are missing, not smaller")
+        notes.append(
+            f"{Count(holes):sum} of figures by day, with some days lacking, taken as missing, not as smaller"
+        )
     return table, definitions

@@ -12,7 +12,15 @@ import narwhals.stable.v2 as nw
 from erresearch.engine.expressions import Clock, in_zone
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.sources import as_narwhals, says_simulated
-from erresearch.errors import ColumnError, DataError, EngineError, GuardError, in_mapping, missing_columns
+from erresearch.errors import (
+    ColumnError,
+    Count,
+    DataError,
+    EngineError,
+    GuardError,
+    in_mapping,
+    missing_columns,
+)
 from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake
 from erresearch.exports.log import Export
@@ -167,7 +175,7 @@ def _exports(data: Any, what: str, kinds: Sequence[str]) -> list[Export]:
     if isinstance(data, (list, tuple)) and not exports:
         raise DataError(
             f"{what} must be exports or one table",
-            got=f"{len(data)} values, not all of them exports" if data else "an empty list",
+            got=f"{Count(len(data)):value}, not all of them exports" if data else "an empty list",
             fix="pass what read_export returned, or put tables together before",
         )
     for one in exports:
@@ -412,13 +420,13 @@ def once(posts: Arrived, notes: list[str]) -> tuple[Arrived, dict[str, int]]:
         left["of posts with newer figures"] = older = before - _rows(known)
         if older:
             notes.append(
-                f"{older:,} rows are earlier figures of posts that a later export holds again; the newest stay"
+                f"{Count(older):row holds} earlier figures of posts that a later export holds again; the newest stay"
             )
         before -= older
     known = known.unique()
     left["copies of an earlier row"] = copies = before - _rows(known)
     if copies:
-        notes.append(f"{copies:,} posts are copies of an earlier row and count once")
+        notes.append(f"{Count(copies):post repeats} an earlier row: counted once")
     _refuse_different(known, keys, before - copies)
     unnamed = frame.filter(nw.col("post_id").is_null())
     return replace(posts, frame=nw.concat([known.select(posts.columns), unnamed.select(posts.columns)])), left
@@ -436,7 +444,7 @@ def _refuse_different(frame: nw.LazyFrame[Any], keys: list[str], rows: int) -> N
     total = gather(counts.select(nw.col("n").sum().alias("n")))["n"][0]
     raise DataError(
         "the same post stands in several rows with different figures",
-        got=f"{total:,} of {rows:,} rows, first {keys[-1]} {twice[keys[-1]][0]!r}",
+        got=f"{Count(total, of=rows):row}, first {keys[-1]} {twice[keys[-1]][0]!r}",
         fix="keep the newest figures of each post, add the day of the export as a column exported_at, or pass "
         "the exports themselves",
     )
@@ -497,8 +505,8 @@ def merge_crossposts(posts: Arrived, notes: list[str]) -> Arrived:
     absorbed = [gone for gone, _ in pairs]
     table = table.with_columns(*columns, pl.col("__row__").is_in(absorbed).alias(MERGED)).drop("__row__")
     notes.append(
-        f"{len(pairs):,} posts stand on Facebook and on Instagram and count as one each: their reactions are added up, "
-        "their reach is not known"
+        f"{Count(len(pairs)):post stands} on Facebook and on Instagram, counted once: the reactions are "
+        "added up, their reach is not known"
     )
     return replace(posts, frame=nw.from_native(table.lazy()), columns=(*posts.columns, MERGED))
 

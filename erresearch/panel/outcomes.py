@@ -14,7 +14,7 @@ import numpy as np
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
-from erresearch.errors import ColumnError, DataError, GuardError
+from erresearch.errors import ColumnError, Count, DataError, GuardError
 from erresearch.exports.combine import combine_exports
 from erresearch.exports.log import Export
 from erresearch.io import pl
@@ -149,7 +149,7 @@ def sum_by_day(outcomes: Arrived, request: Request) -> pl.DataFrame:
     moved = int(table["moved"].sum() or 0)
     if moved:
         request.notes.append(
-            f"{moved:,} of {table['counted'].sum():,} outcome rows fall on another day in {clock.tz} than "
+            f"{Count(moved, of=table['counted'].sum()):outcome row falls} on another day in {clock.tz} than "
             "their file prints"
         )
     return table.drop("moved").sort(keys, nulls_last=True)
@@ -198,7 +198,7 @@ def _carried(frame: nw.LazyFrame[Any], columns: list[str], request: Request) -> 
         return frame
     if not {"order_id", "kind"} <= set(columns):
         request.notes.append(
-            "refunds cannot be carried to the day of their order: the outcomes name no orders, so they stay on the day "
+            "refunds cannot be carried to the day of the order: the outcomes name no orders, so they stay on the day "
             "that their file gives"
         )
         return frame
@@ -215,7 +215,7 @@ def _carried(frame: nw.LazyFrame[Any], columns: list[str], request: Request) -> 
             if n > found
             else ""
         )
-        request.notes.append(f"{found:,} of {n:,} refunds are carried to the day of their order{lost}")
+        request.notes.append(f"{Count(found, of=n):refund is} carried to the day of the order{lost}")
     day = nw.when(back).then(nw.coalesce(nw.col("__sold__"), nw.col("day"))).otherwise(nw.col("day"))
     return frame.with_columns(day.alias("day")).drop("__sold__")
 
@@ -269,7 +269,7 @@ def book(table: pl.DataFrame, request: Request) -> Books:
             where = "that their file gives" if rules.revenue == "as-reported" else "of their order"
             total = refunds["rows"].sum()
             notes.append(
-                f"{total:,} refunds ({plain(float(refunds['value'].sum()), ',.2f')}) are netted on the day {where}"
+                f"{Count(total):refund} ({plain(float(refunds['value'].sum()), ',.2f')}) netted on the day {where}"
             )
     counts = counts_by_currency(table, "rows")
     chosen = kept_currency("revenue", counts, rules.currency, notes)
@@ -335,8 +335,8 @@ def _grained(table: pl.DataFrame, clock: Clock) -> pl.DataFrame:
         if ranged.height:
             raise DataError(
                 "outcome rows stand for a whole range of dates and cannot be put on a calendar",
-                got=f"{ranged['rows'].sum():,} rows, such as {ranged['outcome'][0]!r} from {ranged['day'][0]:%Y-%m-%d} "
-                f"to {ranged['end'][0]:%Y-%m-%d}",
+                got=f"{Count(ranged['rows'].sum()):row}, such as {ranged['outcome'][0]!r} from "
+                f"{ranged['day'][0]:%Y-%m-%d} to {ranged['end'][0]:%Y-%m-%d}",
                 fix="export the report by date",
             )
     table = _ended(table)
@@ -390,14 +390,17 @@ def _sums(
     wanted = [clock.length(n) for n in sums["number"].to_list()]
     lacking = (pl.Series(wanted) > sums["covers"]) & ~sums["outcome"].is_in(list(zero))
     said = (
-        ("lack some of their days and are missing, not smaller", _inside(sums.filter(lacking), spans, clock)),
-        ("have no row at all and are missing, not 0", _absent(sums, zero)),
+        (
+            "with some days lacking, taken as missing, not as smaller",
+            _inside(sums.filter(lacking), spans, clock),
+        ),
+        ("without a row, taken as missing, not as 0", _absent(sums, zero)),
     )
     for words, inside in said:
         if inside:
             named = ", ".join(f"{outcome} {clock.start(n)}" for outcome, n in inside[:_NAMED])
             more = " …" if len(inside) > _NAMED else ""
-            notes.append(f"{len(inside):,} periods {words}: {named}{more}")
+            notes.append(f"{Count(len(inside)):period} {words}: {named}{more}")
     notes += quiet_spells(table.filter(pl.col("single")))
     sums = sums.with_columns(pl.when(~lacking).then(pl.col("value")).alias("value"))
     return sums.select("entity", "outcome", "number", "value", "rows"), spans, zero

@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
-from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError, is_number
+from erresearch.errors import Count, DataError, DesignError, GuardError, UnknownNameError, is_number
 from erresearch.exports.combine import plain_name
 from erresearch.io import pl
 from erresearch.panel.events import known_country
@@ -120,7 +120,7 @@ class Panel(Printed):
         if isinstance(frame, nw.LazyFrame):
             head = f"panel by {word}, lazy ({frame.implementation})"
         else:
-            head = f"panel of {len(frame):,} rows: {frame['entity'].n_unique():,} × {word}"
+            head = f"panel of {Count(len(frame)):row}: {frame['entity'].n_unique():,} × {word}"
             if len(frame):
                 head += f", {frame['period'].min():%Y-%m-%d} to {frame['period'].max():%Y-%m-%d}"
         money = f", money in {self.currency}" if self.currency else ""
@@ -405,7 +405,7 @@ def _summed(accounts: Sequence[str]) -> tuple[str, ...]:
     if len(accounts) < 2:
         return ()
     named = ", ".join(map(str, list(accounts)[:_SHOWN])) + (" …" if len(accounts) > _SHOWN else "")
-    return (f"{len(accounts):,} accounts are summed to one entity: {named}",)
+    return (f"{Count(len(accounts)):account is} summed to one entity: {named}",)
 
 
 def count_of(name: str) -> str:
@@ -486,7 +486,7 @@ def kept_currency(what: str, counts: Mapping[str, int], wanted: str, notes: list
         If no row is in the caller's.
     """
     wanted = wanted.upper()
-    known = ", ".join(f"{n:,} rows in {c}" for c, n in counts.items())
+    known = ", ".join(f"{Count(n):row} in {c}" for c, n in counts.items())
     if wanted and counts and wanted not in counts:
         other = next(iter(counts))
         raise DataError(
@@ -544,7 +544,7 @@ def refuse_coarse(table: pl.DataFrame, clock: Clock) -> None:
     if length <= PERIODS[clock.freq].days and clock.freq == "W":
         raise DataError(
             f"the weeks of {first['outcome']!r} do not begin on a {clock.week_start}",
-            got=f"{over.height:,} rows, first {first['day']:%A %Y-%m-%d}",
+            got=f"{Count(over.height):row}, first {first['day']:%A %Y-%m-%d}",
             fix=f"pass week_start={format(first['day'], '%A').lower()!r}, for posts and outcomes alike",
         )
     shorter = "days" if clock.freq == "D" else "other periods"

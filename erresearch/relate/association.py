@@ -12,7 +12,7 @@ import numpy as np
 
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
-from erresearch.errors import DesignError, UnknownNameError
+from erresearch.errors import Count, DesignError, UnknownNameError
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import (
     Effect,
@@ -128,9 +128,9 @@ def correlate(
     if moments.rows < 4 or units < 3:
         raise DesignError(
             "too little for the interval of a correlation",
-            got=f"{moments.rows} complete rows, {units} accounts{' in which anything varies' * within}"
+            got=f"{Count(moments.rows):complete row}, {Count(units):account}{' in which anything varies' * within}"
             if clustered
-            else f"{moments.rows} complete rows",
+            else f"{Count(moments.rows):complete row}",
             allowed="at least 4 rows, and 3 accounts where accounts are named",
         )
     total = parts.sum(axis=0)

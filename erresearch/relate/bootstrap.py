@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from erresearch.errors import DesignError
+from erresearch.errors import Count, DesignError
 from erresearch.relate.scores import Scores, need_several
 from erresearch.results import Interval
 from erresearch.results.estimates import check_level
@@ -100,7 +100,7 @@ def check_draws(draws: int, level: float) -> None:
     least = math.ceil(20 / (1 - check_level(level)) * (1 - 1e-9))
     if draws < least:
         raise DesignError(
-            f"{draws:,} bootstrap draws are too few for an interval at {100 * level:.4g} %",
+            f"{Count(draws):bootstrap draw is} too few for an interval at {100 * level:.4g} %",
             allowed=f"at least {least:,} (20 divided by 1 − level)",
             fix="ask for more draws",
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from erresearch.engine.aggregation import Cells
 from erresearch.engine.moments import Moments, bounded_moments
-from erresearch.errors import ColumnError, DesignError
+from erresearch.errors import ColumnError, Count, DesignError
 from erresearch.relate.scores import Periods, Scores, without_constant
 
 Effect = Literal["account", "period"]
@@ -196,10 +196,10 @@ def check_rows(
     """Refuse a model with as many parameters as there are rows, or more."""
     if rows <= parameters:
         raise DesignError(
-            f"{rows} complete rows cannot carry {parameters} parameters",
+            f"{Count(rows):complete row} cannot carry {Count(parameters):parameter}",
             code="too-few-rows",
             got=got,
-            allowed=f"more than {parameters} rows",
+            allowed=f"more than {Count(parameters):row}",
             fix=fix,
         )
 
@@ -277,7 +277,7 @@ def _without_periods(moments: Moments, within: np.ndarray) -> Swept:
     if groups * length * k > _DENSE:
         raise DesignError(
             "accounts × periods × columns is too large for period effects",
-            got=f"{groups:,} × {length:,} × {k:,} numbers",
+            got=f"{groups:,} × {length:,} × {Count(k):number}",
             allowed=f"up to {_DENSE:,}",
             fix="aggregate to longer periods or fewer accounts",
         )
@@ -434,6 +434,6 @@ def refuse_constant(name: str, values: np.ndarray) -> None:
 def _nothing_to_explain(outcome: str, rows: int, when: str = "") -> DesignError:
     return DesignError(
         f"the outcome {outcome!r} does not vary{when}",
-        got=f"{rows:,} rows",
+        got=f"{Count(rows):row}",
         fix="there is nothing to explain: an effect of 0 would be no finding",
     )

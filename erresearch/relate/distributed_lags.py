@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from erresearch.errors import DataError, DesignError
+from erresearch.errors import Count, DataError, DesignError
 from erresearch.io import pd
 from erresearch.relate.scores import cosine_covariance, waves
 from erresearch.results import Doubt, Estimate, StudentT
@@ -236,7 +236,7 @@ def fit_shifts(y: np.ndarray, own: np.ndarray, fixed: np.ndarray, calendar: Wind
     k, n = own.shape[1], len(y)
     if n - calendar.memory < fixed.shape[1] + k + 2 * calendar.edge:
         raise DesignError(
-            f"{n} periods cannot carry {fixed.shape[1] + k} parameters and their placebo shifts",
+            f"{Count(n):period} cannot carry {Count(fixed.shape[1] + k):parameter} and their placebo shifts",
             code="too-few-rows",
             allowed=f"{fixed.shape[1] + k + 2 * calendar.edge + calendar.memory} or more",
             fix="bring a longer past, or fewer controls and kinds of events",
@@ -447,7 +447,7 @@ def whole_calendar(rows: pd.DataFrame, time: str) -> pd.DataFrame:
     if repeated:
         raise DataError(
             "there are several rows of one day",
-            got=f"{repeated:,} of {len(rows):,} rows",
+            got=f"{Count(repeated, of=len(rows)):row}",
             fix="sum them to one row per day, or bring a column that tells the shops apart",
         )
     table = rows.set_index(time)

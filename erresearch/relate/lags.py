@@ -14,7 +14,7 @@ from erresearch.engine.expressions import day_number
 from erresearch.engine.lazy_rows import ROWS_BYTES, LazyRows, check_ids, free_name, gather, lacks
 from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.engine.sources import open_rows
-from erresearch.errors import DataError, GuardError
+from erresearch.errors import Count, DataError, GuardError
 from erresearch.io.resources import share_of_memory
 from erresearch.results import Reliability, StudentT
 from erresearch.results.estimates import Source
@@ -236,7 +236,7 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
     if 2 * gaps > counts.sum():
         raise DataError(
             f"the periods in {time!r} are not equally far apart",
-            got=f"{gaps:,} of {int(counts.sum()):,} distances differ from the commonest, {_distance(usual, calendar)}",
+            got=f"{Count(gaps, of=int(counts.sum())):distance differs} from the commonest, {_distance(usual, calendar)}",
             fix="put the rows on one calendar first (days, weeks, months), one row per account and period",
         )
     rows = int(counts.sum()) + accounts
@@ -341,7 +341,7 @@ def _distance(usual: float, calendar: str) -> str:
         return f"steps of {usual:g}"
     if calendar == "day" and usual % 7 == 0:
         usual, calendar = usual / 7, "week"
-    return f"{usual:g} {calendar}{'s' * (usual != 1)}"
+    return f"{Count(usual):{calendar}}"
 
 
 def _repeated(by: str | None, time: str, count: int, accounts: int) -> DataError:
@@ -350,7 +350,7 @@ def _repeated(by: str | None, time: str, count: int, accounts: int) -> DataError
     keys = ", ".join(repr(name) for name in (by, time) if name is not None and not (alone and name == by))
     return DataError(
         f"a panel has one row per {'account and ' if by is not None else ''}period",
-        got=f"{count:,} rows repeat one (table.duplicated([{keys}]) finds them)",
+        got=f"{Count(count):row repeats} one (table.duplicated([{keys}]) finds them)",
         fix="sum or average them first"
         + (", or name the account column with `by`" if by is None else "")
         + (", or bring a column that tells the accounts apart" if by is not None and alone else ""),

@@ -23,7 +23,7 @@ import numpy as np
 from erresearch.engine.aggregation import moment_pass
 from erresearch.engine.lazy_rows import LazyRows, free_name, gather
 from erresearch.engine.moments import Moments
-from erresearch.errors import DataError, DesignError, ErresearchError
+from erresearch.errors import Count, DataError, DesignError, ErresearchError
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import (
     Effect,
@@ -192,7 +192,7 @@ def _fit(
             break
         gram, raw = centred(moments, within=within), np.einsum("gii->i", moments.grams())
         gone = dropped.get(SEPARATED, 0)
-        when = f" once {gone:,} rows are left out whose zeros they predict perfectly" if gone else ""
+        when = f" once {Count(gone):row is} left out whose zeros they predict perfectly" if gone else ""
         scale = check_design(gram[:-1, :-1], moments.columns[:-1], raw[:-1], when=when)
         state, converged = climb(moments, totals, starting_slopes(moments, within=within), within=within)
         if converged:
@@ -355,18 +355,18 @@ def usable(moments: Moments, *, within: bool) -> tuple[Totals, Moments, dict[str
         least = source.total([y.min().alias("least")])["least"]
         raise DataError(
             f"the outcome {name!r} must not be negative in a Poisson regression",
-            got=f"{negative:,} of {moments.rows:,} rows, the least {least:g}",
+            got=f"{Count(negative, of=moments.rows):row}, the least {least:g}",
             allowed="0 or more",
             fix="handle refunds and corrections before, or use `regress`",
         )
     if idle_rows == moments.rows:
         raise DataError(
-            f"the outcome {name!r} is 0 in all {moments.rows:,} rows", fix="there is nothing to explain"
+            f"the outcome {name!r} is 0 in all {Count(moments.rows):row}", fix="there is nothing to explain"
         )
     dropped, idle_accounts = dict(moments.dropped), int(values["idle"].sum())
     keep = np.ones(moments.accounts, dtype=bool)
     if within and idle_accounts:
-        dropped[f"in {idle_accounts:,} accounts without any {name}"] = idle_rows
+        dropped[f"in {Count(idle_accounts):account} without any {name}"] = idle_rows
         if source.groups:
             totals, moments, _ = usable(_without_idle(moments), within=within)
             return totals, moments, dropped

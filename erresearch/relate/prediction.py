@@ -17,7 +17,7 @@ import numpy as np
 from erresearch.engine.aggregation import Cells
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
-from erresearch.errors import DesignError
+from erresearch.errors import Count, DesignError
 from erresearch.relate.design import check_design, check_rows, listed
 from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
 from erresearch.relate.scores import cosine_covariance, few_accounts
@@ -139,7 +139,7 @@ def _need_forecasts(periods: np.ndarray, start: int) -> None:
     if len(periods) < 2 or len(np.unique(periods)) < 3:
         raise DesignError(
             "too few forecasts to compare",
-            got=f"{len(periods)} forecasts",
+            got=f"{Count(len(periods)):forecast}",
             allowed=f"at least 3 periods after the first {start}, and {HISTORY} earlier rows of an account",
             fix=_LONGER,
         )
@@ -302,7 +302,7 @@ def _plan(rows: LaggedRows, sizes: tuple[int, int, int], *, lags: int, season: i
         [(column, lag) for column in range(start, end) for lag in range(1, lags + 1)]
         for start, end in pairwise(ends)
     ]
-    words = "own lags" + "".join(f", value {n} periods before" for n in seasons)
+    words = "own lags" + "".join(f", value {Count(n):period} before" for n in seasons)
     if rows.accounts > 1:
         words += ", their averages over the accounts"
     if sizes[0]:
@@ -345,7 +345,7 @@ def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -
     periods, at = np.unique(made.period, return_inverse=True)
     test = "Clark–West" if nested else "Diebold–Mariano"
     method = (
-        f"one-step forecasts from {made.origins} origins ({cells.periods[periods[0]]} to "
+        f"one-step forecasts from {Count(made.origins):origin} ({cells.periods[periods[0]]} to "
         f"{cells.periods[periods[-1]]}), least squares with account means on {plan.words}; {test}, {how}"
     )
     added, rivals = (tuple(dict.fromkeys(rows.names[c] for c, _ in part)) for part in (plan.add, plan.versus))
@@ -385,7 +385,7 @@ def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -
 
 def _cautions(accounts: int, periods: int) -> tuple[str, ...]:
     if accounts == 1 and periods < SHORTEST:
-        return (f"{periods} forecasts of one entity: fewer than {SHORTEST} allow no decisive word",)
+        return (f"{Count(periods):forecast} of one entity: fewer than {SHORTEST} allow no decisive word",)
     return few_accounts(accounts)
 
 

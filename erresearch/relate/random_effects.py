@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from erresearch.errors import DataError
+from erresearch.errors import Count, DataError
 from erresearch.results import Estimate, Interval, StudentT, plain
 from erresearch.results.estimates import check_level
 
@@ -64,7 +64,7 @@ class MetaAnalysis:
             else f"what a further set would show is not said below {FEWEST_SETS} sets"
         )
         return (
-            f"{len(self.estimates)} sets: {self.mean.number()}\n"
+            f"{Count(len(self.estimates)):set}: {self.mean.number()}\n"
             f"between sets a standard deviation of {plain(self.tau)} (I² {100 * self.heterogeneity:.0f} %)\n{ahead}"
         )
 
@@ -248,7 +248,7 @@ def _estimate(
         n_rows=sum(one.n_rows for one in of.values()),
         n_accounts=sum(one.n_accounts for one in of.values()),
         unit=next(iter(of.values())).unit,
-        method=f"{method}, {len(of)} sets",
+        method=f"{method}, {Count(len(of)):set}",
     )
 
 
@@ -289,7 +289,7 @@ class PartialPooling:
             else "outside" + ", though not all of its interval" * met
         )
         return (
-            f"own estimate {self.own.number()}; beside {len(self.others.estimates)} others one would expect "
+            f"own estimate {self.own.number()}; beside {Count(len(self.others.estimates)):other} one would expect "
             f"{self.expected}, and it lies {inside}; put together (own weight {100 * self.weight:.0f} %) "
             f"{self.pooled.number()}"
         )
@@ -353,7 +353,7 @@ def partial_pooling(own: Estimate, others: Mapping[str, Estimate], *, level: flo
     weight = 1 / own.se**2 / precision
     value = weight * own.value + (1 - weight) * found.mean.value
     pooled = StudentT(value, precision**-0.5, len(others) - 2).estimate(
-        f"{own.name}, drawn towards {len(others)} others",
+        f"{own.name}, drawn towards {Count(len(others)):other}",
         level,
         n_rows=own.n_rows,
         n_accounts=own.n_accounts,

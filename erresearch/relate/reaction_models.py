@@ -14,7 +14,7 @@ from erresearch.engine.expressions import log
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import Opened, column_names, open_rows
-from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError, missing_columns
+from erresearch.errors import Count, DataError, DesignError, GuardError, UnknownNameError, missing_columns
 from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.fitted_models import Covariance, contrast
 from erresearch.relate.poisson_regression import poisson
@@ -175,7 +175,7 @@ def _refuse_nonpositive(moments: Moments, name: str, followers: str) -> None:
     if lost:
         raise DataError(
             f"`{followers}` must be positive and known where its logarithm is taken",
-            got=f"{lost:,} of {moments.rows + sum(moments.dropped.values()):,} rows are 0, negative or missing",
+            got=f"{Count(lost, of=moments.rows + sum(moments.dropped.values())):row is} 0, negative or missing",
             fix="leave these rows out on purpose, and say so",
         )
 
@@ -410,7 +410,7 @@ def mix(
         shares={name: float(count / totals.sum()) for name, count in zip(names, totals, strict=True)},
         replaced=replaced,
         fit=fit,
-        method=f"{fit.method}; a count of 0 becomes {zero:g} beside other actions; Holm over {len(names)} actions",
+        method=f"{fit.method}; a count of 0 becomes {zero:g} beside other actions; Holm over {Count(len(names)):action}",
     )
 
 
@@ -508,7 +508,7 @@ def _count(
         negative = int(found[f"negative{i}"][0] or 0)
         if negative:
             raise DataError(
-                f"{name!r} must be a count", got=f"{negative:,} rows are negative", allowed="0 or more"
+                f"{name!r} must be a count", got=f"{Count(negative):row is} negative", allowed="0 or more"
             )
         if not (found[f"sum{i}"][0] or 0) > 0:
             raise DataError(

@@ -28,7 +28,7 @@ import numpy as np
 from erresearch.engine.group_keys import coded
 from erresearch.engine.lazy_rows import ROWS_BYTES, numbers
 from erresearch.engine.moments import Moments
-from erresearch.errors import DataError, DesignError
+from erresearch.errors import Count, DataError, DesignError
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import (
     Effect,
@@ -400,13 +400,13 @@ def _check_outcome(moments: Moments) -> None:
     if found["wrong"]:
         raise DataError(
             f"{outcome!r} is no outcome for a logit",
-            got=f"{int(found['wrong']):,} of {moments.rows:,} rows hold something else",
+            got=f"{Count(int(found['wrong']), of=moments.rows):row holds} something else",
             allowed="0 and 1 (false and true)",
             fix="use `regress` or `poisson`",
         )
     if found["low"] == found["high"]:
         raise DataError(
-            f"the outcome {outcome!r} is the same in all {moments.rows:,} rows",
+            f"the outcome {outcome!r} is the same in all {Count(moments.rows):row}",
             got="always no" if found["low"] == 0 else "always yes",
             fix="there is nothing to explain",
         )
@@ -452,7 +452,7 @@ def _not_converged(moments: Moments, state: State, spread: np.ndarray) -> Design
     return DesignError(
         f"{', '.join(map(repr, alone))} {verb} {moments.columns[-1]!r} perfectly (separation): the estimate would "
         "be infinite",
-        got=f"beyond a line all answers are the same, in {moments.rows:,} rows",
+        got=f"beyond a line all answers are the same, in {Count(moments.rows):row}",
         fix="leave the column out, or compare shares of yes in its groups instead",
     )
 

@@ -20,7 +20,7 @@ from typing import Final
 
 import numpy as np
 
-from erresearch.errors import DesignError
+from erresearch.errors import Count, DesignError
 
 __all__ = [
     "FEWEST_CLUSTERS",
@@ -103,7 +103,7 @@ class Scores:
 def few_accounts(accounts: int) -> tuple[str, ...]:
     """Why several accounts allow no decisive word; empty where they do."""
     few = 1 < accounts < FEWEST_CLUSTERS
-    return (f"{accounts} accounts: fewer than {FEWEST_CLUSTERS} allow no decisive word",) * few
+    return (f"{Count(accounts):account}: fewer than {FEWEST_CLUSTERS} allow no decisive word",) * few
 
 
 def need_several(model: Scores) -> int:

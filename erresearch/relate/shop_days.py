@@ -11,7 +11,7 @@ import numpy as np
 
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.sources import column_names, in_the_index, open_rows
-from erresearch.errors import DataError, DesignError, missing_columns
+from erresearch.errors import Count, DataError, DesignError, missing_columns
 from erresearch.io import pd
 from erresearch.panel.events import event_columns
 from erresearch.relate.design import listed, refuse_constant
@@ -144,7 +144,7 @@ def daily_response(
     names = list(dict.fromkeys(rows[by])) if by else [None]
     if len(names) > FEW_SHOPS:
         raise DesignError(
-            f"{len(names)} shops are not few",
+            f"{Count(len(names)):shop is} not few",
             allowed=f"{FEW_SHOPS} at most",
             fix="use precedence, which judges many shops together",
         )
@@ -248,7 +248,7 @@ def _table(days: Any, numbers: Sequence[str], time: str, by: str | None) -> pd.D
     if not whole:
         raise DataError(
             f"`{time}` must hold whole days",
-            got=f"{absent:,} rows without one" if absent else "times of the day",
+            got=f"{Count(absent):row} without one" if absent else "times of the day",
             fix="leave out the rows without a day"
             if absent
             else f"cut them to days, {column} = {column}.dt.normalize(), then sum to one row per day",
@@ -335,7 +335,7 @@ def _known_days(
     days = last - first + 1
     if days < SHORTEST:
         raise DesignError(
-            f"{max(days, 0)} days that have both {x} and {y} cannot carry a season and a memory",
+            f"{Count(max(days, 0)):day} that have both {x} and {y} cannot carry a season and a memory",
             code="too-few-rows",
             allowed=f"{SHORTEST} or more",
             fix="bring a longer past",
@@ -368,7 +368,7 @@ def _known_days(
     if np.ptp(reactions[~unknown]) == 0:
         raise DesignError(
             f"`{x}` is the same on every day",
-            got=f"{len(reactions):,} days",
+            got=f"{Count(len(reactions)):day}",
             fix="name the column that counts what each day's posts brought",
         )
     posted_at = table["posts"].to_numpy() > 0 if "posts" in table else np.zeros(len(table), dtype=bool)
@@ -408,13 +408,13 @@ def _numbers_of(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.nda
         if not (values > 0).any():
             raise DataError(
                 f"`{name}` is never above 0",
-                got=f"{int(np.isfinite(values).sum()):,} days with a number",
+                got=f"{Count(int(np.isfinite(values).sum())):day} with a number",
                 fix="name the column that counts it",
             )
     if (reactions < 0).any():
         raise DataError(
             f"`{x}` must be 0 or more",
-            got=f"{int((reactions < 0).sum()):,} days below 0",
+            got=f"{Count(int((reactions < 0).sum())):day} below 0",
             fix="bring counts, not changes",
         )
     return reactions, revenue

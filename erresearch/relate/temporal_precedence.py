@@ -17,7 +17,7 @@ import numpy as np
 
 from erresearch.engine.aggregation import Cells
 from erresearch.engine.moments import Moments
-from erresearch.errors import DesignError, ErresearchWarning, UnknownNameError
+from erresearch.errors import Count, DesignError, ErresearchWarning, UnknownNameError
 from erresearch.relate.design import (
     LAGGED_FIX,
     Swept,
@@ -207,7 +207,9 @@ class PanelModels:
         for name, pick, variance, size, drawn in zip(
             weights, picks, np.diag(covariance), effective, bootstraps, strict=True
         ):
-            how = f"restricted wild cluster bootstrap ({size:.1f} effective of {model.clusters} accounts)"
+            how = (
+                f"restricted wild cluster bootstrap ({size:.1f} effective of {Count(model.clusters):account})"
+            )
             method = f"{self.words}, {f'CRV3, t({df:.0f})' if drawn is None else how}"
             value, se = float(pick @ model.beta), math.sqrt(max(float(variance), 0.0))
             estimate = StudentT(value, se, df).estimate(
@@ -409,7 +411,7 @@ def _point_to_days(rows: LaggedRows) -> None:
     if logged and rows.season > 0.9 * DAYS.year and rows.rows >= SHORTEST:
         x, y = map(repr, columns)
         warnings.warn(
-            f"these are {rows.rows:,} days of one shop: those of 0 have no logarithm, and only the next day counts; "
+            f"these are {Count(rows.rows):day} of one shop: those of 0 have no logarithm, and only the next day counts; "
             f"erresearch.daily_response(table, {x}, {y}, time={rows.time!r}) keeps them and looks at four weeks",
             ErresearchWarning,
             stacklevel=3,
@@ -421,7 +423,7 @@ def _both_ways(rows: LaggedRows, models: PanelModels | EntityModels, lags: int, 
     own, past = ([rows.label(column, lag) for lag in range(1, deep + 1)] for column in (0, 1))
     ahead, first = rows.label(0, -1), own[0]
     one = {
-        f"{x} before {y}" if lag == 1 else f"{x} {lag} periods before {y}": {column: 1.0}
+        f"{x} before {y}" if lag == 1 else f"{x} {Count(lag):period} before {y}": {column: 1.0}
         for lag, column in enumerate(own[:lags], start=1)
     }
     forward = list(models.combinations(y, [*own, *past, *models.also], one).values())

@@ -13,7 +13,7 @@ import numpy as np
 
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.sources import as_narwhals, in_the_index
-from erresearch.errors import DesignError, ErresearchWarning
+from erresearch.errors import Count, DesignError, ErresearchWarning
 from erresearch.relate.design import LAGGED_FIX, check_design, left_out
 from erresearch.relate.lags import (
     DATE_TEXT,
@@ -142,7 +142,7 @@ class EntityModels:
     def cautions(self) -> tuple[str, ...]:
         """Why no decisive word may be given."""
         few = self.n_rows < SHORTEST
-        return (f"{self.n_rows} periods: fewer than {SHORTEST} allow no decisive word",) * few
+        return (f"{Count(self.n_rows):period}: fewer than {SHORTEST} allow no decisive word",) * few
 
     def combinations(
         self, outcome: str, on: Sequence[str], weights: Mapping[str, Mapping[str, float]]
@@ -178,10 +178,10 @@ class EntityModels:
         length, k = regressors.shape
         if length <= k + 2:
             raise DesignError(
-                f"{length} complete rows cannot carry {k} parameters and leave 3 for the error",
+                f"{Count(length):complete row} cannot carry {Count(k):parameter} and leave 3 for the error",
                 code="too-few-rows",
                 got=left_out(self.dropped),
-                allowed=f"{k + 3} rows or more",
+                allowed=f"{Count(k + 3):row} or more",
                 fix=LAGGED_FIX,
             )
         own = regressors[:, fixed:]
@@ -229,7 +229,7 @@ def _calendar(rows: LaggedRows, clock: np.ndarray) -> tuple[np.ndarray, str]:
         pairs = min(_YEAR, math.ceil(rows.season / 2) - 1)
         position = (clock - clock[0]) / rows.unit
         columns += waves(position / rows.season, pairs)
-        words += f" and {pairs} pairs of yearly waves"
+        words += f" and {Count(pairs):pair} of yearly waves"
         if rows.season > 300:
             columns += waves(position / 7, _WEEK)
             words += f" and {_WEEK} of weekly waves"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from markupsafe import Markup
 
-from erresearch.errors import own_warnings
+from erresearch.errors import Count, own_warnings
 from erresearch.io.files import atomic_write, csv_text, resource
 from erresearch.io.outputs import output_folder
 from erresearch.report.console import progress_line
@@ -243,7 +243,7 @@ class LivingCurve:
 
     def __repr__(self) -> str:
         """Say how many models there are: the picture is in ``html``."""
-        return f"<living curve of {len(self.curve):,} models: {self.curve.x} and {self.curve.outcome}>"
+        return f"<living curve of {Count(len(self.curve)):model}: {self.curve.x} and {self.curve.outcome}>"
 
     def _repr_html_(self) -> str:
         style, script = page_parts("living")
@@ -389,8 +389,8 @@ def _html(
     share = 100 * float(np.mean(curve.low > 0))
     outcome, x = (name.removeprefix("log ") for name in (curve.outcome, curve.x))
     shown: str = template("living.html.j2").render(
-        title=f"{len(order):,} models of {outcome} on {x}, from the lowest estimate to the highest: in {share:.0f} % the "
-        "interval lies above 0",
+        title=f"{Count(len(order)):model} of {outcome} on {x}, from the lowest estimate to the highest: "
+        f"in {share:.0f} % the interval lies above 0",
         choices=choices,
         bars=[(down(curve.high[at]), down(curve.low[at]), down(curve.value[at])) for at in order],
         step=width / len(order),

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from erresearch.errors import Count
 from erresearch.report.figures.style import amount, span
 from erresearch.results import Estimate, Interval, Verdict, amount_beside, in_money, rounded
 from erresearch.results.verdicts import ReasonCode
 from erresearch.schema.vocabulary import DECISIVE
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SHOWN_NAMES = 4
 #: What a word means of the title's question, on data that follow both sides over time.
 _OVER_TIME: Final[Mapping[str, str]] = {
@@ -67,21 +67,6 @@ def readable(text: object) -> str:
     'a\ufffdb\ufffdc'
     """
     return _UNPRINTABLE.sub("\ufffd", str(text))
-
-
-def count_of(n: int, noun: str) -> str:
-    """A count with its noun, in words below ten.
-
-    Examples
-    --------
-    >>> count_of(1, "claim"), count_of(0, "data set"), count_of(2760, "row")
-    ('one claim', 'no data sets', '2,760 rows')
-    """
-    return f"{_number(n)} {noun}{'' if n == 1 else 's'}"
-
-
-def _number(n: int) -> str:
-    return _NUMBERS[n] if n < len(_NUMBERS) else f"{n:,}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -140,7 +125,7 @@ def answer(
     asked = dict.fromkeys(verdict.claim for verdict in everything)
     judged = [v for v in everything if not v.simulated and v.word != "not judged"]
     waiting = len(asked) - len({v.claim for v in judged})
-    waits = f"{count_of(waiting, 'claim')} {'waits' if waiting == 1 else 'wait'} for data"
+    waits = f"{Count(waiting, spelled=True):claim waits} for data"
     if not judged:
         return (f"Nothing was judged on real data: {waits}.",)
     by_design: dict[str, list[Verdict]] = {}
@@ -158,7 +143,7 @@ def answer(
             f"{sentence(', '.join([first.word, *_fragile(first), *_certainty([first])]))}"
         )
     rest = [verdict for group in by_design.values() for verdict in group]
-    parts = [_counted(rest, "verdict", " on tables without an order in time")] if rest else []
+    parts = [_counted(rest, " on tables without an order in time")] if rest else []
     parts += [sentence(waits)] if waiting else []
     return (*lines, " ".join(parts)) if parts else tuple(lines)
 
@@ -183,17 +168,17 @@ def _over_time(verdicts: Sequence[Verdict], known: Mapping[str, Any], names: Map
         f"{sentence(where + told(first[0], known.get(first[0].claim)))}"
     )
     rest = [verdict for verdict in verdicts if verdict.claim != verdicts[0].claim]
-    return f"{line} {_counted(rest, 'verdict', ' on other claims over time')}" if rest else line
+    return f"{line} {_counted(rest, ' on other claims over time')}" if rest else line
 
 
-def _counted(verdicts: Sequence[Verdict], noun: str, where: str) -> str:
+def _counted(verdicts: Sequence[Verdict], where: str) -> str:
     """How many verdicts of a kind there are, word by word."""
     if len(verdicts) == 1:
         said = ", ".join([verdicts[0].word, *_fragile(verdicts[0]), *_certainty(verdicts)])
-        return f"One {noun}{where}: {said}."
+        return f"One verdict{where}: {said}."
     words = [" but ".join([v.word, *_fragile(v)]) for v in verdicts]
-    said = ", ".join(f"{_number(words.count(word))} {word}" for word in dict.fromkeys(words))
-    return sentence(f"{_number(len(verdicts))} {noun}s{where}: {said}")
+    said = ", ".join(f"{Count(words.count(word), spelled=True)} {word}" for word in dict.fromkeys(words))
+    return sentence(f"{Count(len(verdicts), spelled=True):verdict}{where}: {said}")
 
 
 def _called(verdicts: Iterable[Verdict], names: Mapping[str, str]) -> str:
@@ -335,13 +320,9 @@ def footing(verdicts: Iterable[Verdict]) -> str:
     n = sum(verdict.simulated and verdict.word != "not judged" for verdict in verdicts)
     if not n:
         return ""
-    subject = count_of(n, "verdict")
-    subject = subject[:1].upper() + subject[1:]
-    verb, tail = ("checks", "It is") if n == 1 else ("check", "They are")
-    return (
-        f"{subject} on simulated data only {verb} the method against a known truth. "
-        f"{tail} no evidence on the world."
-    )
+    tail = "It is" if n == 1 else "They are"
+    said = f"{Count(n, spelled=True):verdict} on simulated data only {'checks' if n == 1 else 'check'} the method"
+    return f"{sentence(f'{said} against a known truth')} {tail} no evidence on the world."
 
 
 def headline(verdicts: Sequence[Verdict], names: Mapping[str, str] | None = None) -> str:
@@ -422,7 +403,7 @@ def estimate_sentence(verdict: Verdict) -> str:
 
 
 def _base(estimate: Estimate) -> str:
-    rows = f"{estimate.n_rows:,} row{'' if estimate.n_rows == 1 else 's'}"
+    rows = f"{Count(estimate.n_rows):row}"
     if not estimate.n_accounts:
         return rows
     return f"{rows} of {estimate.groups}"

@@ -9,6 +9,7 @@ from typing import ClassVar, Final, Literal
 
 import numpy as np
 
+from erresearch.errors import Count
 from erresearch.results.estimates import Estimate, Interval
 from erresearch.results.rounding import Headed, Printed, escape, plain, rounded
 from erresearch.schema.vocabulary import DECISIVE
@@ -70,7 +71,7 @@ class Curve(Headed):
     def __str__(self) -> str:
         """The shares in one sentence."""
         return (
-            f"{self.x} on {self.outcome}: {len(self):,} specifications, {100 * self.share_agreeing:.1f} % "
+            f"{self.x} on {self.outcome}: {Count(len(self)):specification}, {100 * self.share_agreeing:.1f} % "
             f"agree in sign, {100 * self.share_significant:.1f} % significantly; "
             f"median t {plain(self.median_t)}"
         )
@@ -262,7 +263,7 @@ class ListSelection(Headed):
         return (
             f"the list {word}: sharpness of its lower edge {plain(self.sharpness)} (.5 is a cut), which moves by "
             f"{plain(self.low_slope)} per unit of log followers where the upper edge moves by "
-            f"{plain(self.high_slope)} ({self.n_rows:,} accounts)"
+            f"{plain(self.high_slope)} ({Count(self.n_rows):account})"
         )
 
 
@@ -311,7 +312,8 @@ class Adversary(Printed):
         made = " × ".join(f"{n} {choice}" for choice, n in self.choices.items())
         lost = f"; {self.failed:,} could not be computed" if self.failed else ""
         return (
-            f"{self.granted:,} of {self.tried:,} analyses say {self.wish} at {100 * self.level:.4g} %; {others}{lost}\n"
+            f"{Count(self.granted, of=self.tried):analysis says} {self.wish} at {100 * self.level:.4g} %; "
+            f"{others}{lost}\n"
             f"elasticities from {rounded(self.lowest)} through {rounded(self.middle)} to {rounded(self.highest)}\n"
             f"tried: {made}\n"
             "Which ones say it is not told: choose yours before you look"

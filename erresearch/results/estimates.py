@@ -8,7 +8,7 @@ from enum import StrEnum
 from numbers import Real
 from typing import ClassVar, Literal, Protocol
 
-from erresearch.errors import DesignError
+from erresearch.errors import Count, DesignError
 from erresearch.results.rounding import Headed, Printed, escape, grouped, plain, rounded
 
 
@@ -445,7 +445,7 @@ class Estimate(Printed):
         """Name, number, rows and method; no number rounded to or across 0 or the lines `beside`."""
         accounts = f", {self.groups}" if self.n_accounts else ""
         method = f"; {self.method}" if self.method else ""
-        return f"{self.name}: {self.number(*beside)}, {self.n_rows:,} row{'s' * (self.n_rows != 1)}{accounts}{method}"
+        return f"{self.name}: {self.number(*beside)}, {Count(self.n_rows):row}{accounts}{method}"
 
     def number(self, *beside: float) -> str:
         """Value, unit and interval, rounded as the interval allows; never across 0 or the lines `beside`."""

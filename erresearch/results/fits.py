@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from erresearch.errors import UnknownNameError
+from erresearch.errors import Count, UnknownNameError
 from erresearch.io import pd
 from erresearch.results.doubts import Shown, in_money
 from erresearch.results.estimates import Estimate, IntervalKind, Reliability
@@ -96,7 +96,9 @@ class Fit(Printed, Mapping[str, Estimate]):
     def __str__(self) -> str:
         """Head line and one line per regressor."""
         out = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items() if count) or "none"
-        head = f"{self.outcome}: {self.method}; {self.n_rows:,} rows used, left out: {out}; R² {self.r2:.2f}"
+        head = (
+            f"{self.outcome}: {self.method}; {Count(self.n_rows):row} used, left out: {out}; R² {self.r2:.2f}"
+        )
         return "\n".join([head, *(f"  {e.name}: {e.number()}" for e in self.values())])
 
     def _repr_markdown_(self) -> str:
@@ -141,9 +143,7 @@ class Bins(Headed):
 
     def __str__(self) -> str:
         """One line: what is binned, how finely."""
-        rows, bins = int(np.sum(self.n)), len(self.x)
-        counted = f"{bins} bin{'s' * (bins != 1)} of {rows:,} row{'s' * (rows != 1)}"
-        return f"{self.y_name} by {self.x_name}: {counted}"
+        return f"{self.y_name} by {self.x_name}: {Count(len(self.x)):bin} of {Count(int(np.sum(self.n))):row}"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -220,7 +220,7 @@ class Mix(Printed):
         """The total, then a line per action."""
         zeros = ", ".join(f"{n:,} of {name}" for name, n in self.replaced.items() if n) or "none"
         lines = [
-            f"{self.outcome}: {self.method}; {self.fit.n_rows:,} rows, zeros replaced: {zeros}",
+            f"{self.outcome}: {self.method}; {Count(self.fit.n_rows):row}, zeros replaced: {zeros}",
             f"  {self.total.name}: {self.total.number()}",
         ]
         for name, estimate in self.actions.items():

@@ -16,7 +16,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Literal
 
-from erresearch.errors import UnknownNameError
+from erresearch.errors import Count, UnknownNameError
 from erresearch.results.estimates import Estimate, Interval
 from erresearch.results.rounding import Printed, escape, plain
 from erresearch.schema.vocabulary import Word
@@ -53,7 +53,7 @@ class ReasonCode(StrEnum):
         "range-disagrees",
         "the answer changes within the declared range: {found}, but {other} for {end}",
     )
-    FEW_CLUSTERS = ("few-clusters", "only {clusters} accounts: a decisive word needs {needed}")
+    FEW_CLUSTERS = ("few-clusters", "only {clusters:account}: a decisive word needs {needed}")
     NO_LEAD = ("no-lead", "no lead of x could be tested, so the direction is open")
     REVERSE_AS_STRONG = ("reverse-as-strong", "the reverse direction is at least as strong: {found}")
     ONLY_BESIDE_SAME_PERIOD = (
@@ -88,7 +88,7 @@ class ReasonCode(StrEnum):
     )
     LATER_PERIOD_OPEN = (
         "later-period-open",
-        "it is nil over the {after}, but x of {lag} periods before goes with y",
+        "it is nil over the {after}, but x of {lag:period} before goes with y",
     )
     HALVES_APART = (
         "halves-apart",
@@ -122,7 +122,7 @@ class ReasonCode(StrEnum):
     )
     LATER_PERIOD_MOVES = (
         "later-period-moves",
-        "x of {lag} periods before goes with y by {found}; the claim is about the {after}",
+        "x of {lag:period} before goes with y by {found}; the claim is about the {after}",
     )
     # why nothing was judged
     COLUMNS_MISSING = ("columns-missing", "no {columns}")
@@ -176,7 +176,11 @@ class Reason:
         """The sentence; no number in it is rounded to or across ±δ, or what is left of it."""
         sizes = [size for name in ("sesoi", "inner") if isinstance(size := self.facts.get(name), float)]
         lines = [*sizes, *(-size for size in sizes)]
-        return SENTENCES[self.code].format_map({name: _text(it, lines) for name, it in self.facts.items()})
+        told = {
+            name: Count(int(it)) if isinstance(it, numbers.Integral) else _text(it, lines)
+            for name, it in self.facts.items()
+        }
+        return SENTENCES[self.code].format_map(told)
 
 
 Level = Literal["very low", "low", "moderate", "high"]
@@ -484,13 +488,13 @@ class Table(Printed):
 
 
 def verdict_table(
-    verdicts: Iterable[Verdict], *, reason: bool = False, names: Mapping[str, str] | None = None
+    verdicts: Iterable[Verdict] | Verdict, *, reason: bool = False, names: Mapping[str, str] | None = None
 ) -> Table:
     """Put verdicts side by side: claim, data, word, estimate and the interval that was judged.
 
     Parameters
     ----------
-    verdicts : iterable of Verdict
+    verdicts : iterable of Verdict, or one
         In the order in which they are to stand.
     reason : bool
         Whether the rule that gave the word, or why nothing was judged, stands in a last column.
@@ -513,7 +517,7 @@ def verdict_table(
     ------------------------------------------------------
     C01    shops  not judged                      no spend
     """
-    given = list(verdicts)
+    given = [verdicts] if isinstance(verdicts, Verdict) else list(verdicts)
     called = {key: f"{name} ({key})" for key, name in (names or {}).items()}
     judged = [(v.estimate, v.interval or v.estimate.interval) for v in given if v.estimate is not None]
     levels = {interval.level for _, interval in judged}

@@ -14,7 +14,7 @@ from erresearch.engine.expressions import log
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import as_narwhals, column_names, open_rows
-from erresearch.errors import DataError, DesignError, GuardError
+from erresearch.errors import Count, DataError, DesignError, GuardError
 from erresearch.relate.design import centred, open_moments, still
 from erresearch.relate.distributed_lags import far_out
 from erresearch.relate.lags import open_panel, refuse_repeated
@@ -54,7 +54,7 @@ class Boosts:
 
     def __str__(self) -> str:
         """The count in words."""
-        return f"{self.boosted:,.0f} of {self.posts:,.0f} posts were boosted"
+        return f"{Count(round(self.boosted), of=round(self.posts)):post was} boosted"
 
 
 def boosts_in(data: Any) -> Boosts:
@@ -73,7 +73,7 @@ def boosts_in(data: Any) -> Boosts:
     --------
     >>> import pandas as pd
     >>> print(boosts_in(pd.DataFrame({"posts": [3, 2], "paid_posts": [1, 0]})))
-    1 of 5 posts were boosted
+    1 of 5 posts was boosted
     """
     present = data.columns if isinstance(data, Moments) else column_names(data)
     mark = next((name for name in _MARKS if name in present), "")
@@ -147,7 +147,7 @@ def unpriced_boosts(data: Any, *, held: Iterable[str]) -> None:
     >>> unpriced_boosts(weeks, held=[])
     Traceback (most recent call last):
         ...
-    erresearch.errors.GuardError: 1 of 5 posts were boosted, and there is no column of what was spent: ...
+    erresearch.errors.GuardError: 1 of 5 posts was boosted, and there is no column of what was spent: ...
     """
     found = boosts_in(data)
     if not found.boosted > 0 or found.mark in set(held):
@@ -209,7 +209,7 @@ def made_of_predictors(data: Any, outcome: str, on: Sequence[str]) -> None:
         if moments.rows >= len(moments.columns) + _ROWS_BEYOND and _exact(moments):
             raise GuardError(
                 f"{outcome!r} follows exactly from {', '.join(map(repr, on))}",
-                got=f"R² = 1 over {moments.rows:,} rows, taken {how}",
+                got=f"R² = 1 over {Count(moments.rows):row}, taken {how}",
                 fix="use an outcome that was recorded independently of its predictors",
             )
 
@@ -391,14 +391,14 @@ def selected_list(log_followers: Any, log_reactions: Any) -> ListSelection:
     if n < _FEWEST:
         raise DesignError(
             "this list is too short for its edges to be seen",
-            got=f"{n} accounts with followers and reactions",
+            got=f"{Count(n):account} with followers and reactions",
             allowed=f"{_FEWEST} or more",
         )
     order = np.argsort(f, kind="stable")
     groups = np.array_split(order[: n // 2], max(3, min(8, n // 50)))
     at = np.array([f[group].mean() for group in groups])
     if not np.ptp(at) > 0:
-        raise DataError("followers do not vary among the smaller accounts", got=f"{n:,} accounts")
+        raise DataError("followers do not vary among the smaller accounts", got=f"{Count(n):account}")
     low, high = (
         float(np.polyfit(at, [np.quantile(r[group], q) for group in groups], 1)[0]) for q in (0.05, 0.90)
     )

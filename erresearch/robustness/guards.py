@@ -14,7 +14,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Final, Literal
 
-from erresearch.errors import GuardError, UnknownNameError
+from erresearch.errors import Count, GuardError, UnknownNameError
 from erresearch.io.files import read_value, registry
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 
@@ -339,7 +339,7 @@ def pooled_definitions(column: str, definitions: Iterable[Declared]) -> None:
         seen.setdefault((frozenset(ratio.numerator), ratio.denominator, per), name)
     if len(seen) > 1:
         raise GuardError(
-            f"{column!r} pools rates of {len(seen)} different formulas",
+            f"{column!r} pools rates of {Count(len(seen)):different formula}",
             got="; ".join(sorted(seen.values())),
             fix="keep one formula, or make the formula an axis of a specification curve",
         )

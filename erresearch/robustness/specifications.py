@@ -12,7 +12,14 @@ import numpy as np
 
 from erresearch.engine.expressions import lag
 from erresearch.engine.moments import Moments
-from erresearch.errors import ColumnError, DesignError, ErresearchError, UnknownNameError, missing_columns
+from erresearch.errors import (
+    ColumnError,
+    Count,
+    DesignError,
+    ErresearchError,
+    UnknownNameError,
+    missing_columns,
+)
 from erresearch.io.resources import waiting
 from erresearch.relate.bootstrap import check_draws, cluster_weights
 from erresearch.relate.design import Effect, identified
@@ -181,13 +188,13 @@ def specification_curve(
     if count * how.draws > _MOST:
         raise DesignError(
             "this curve has too many specifications to hold",
-            got=f"{count:,} × {how.draws:,} draws",
-            allowed=f"up to {_MOST // how.draws:,} specifications with so many draws",
+            got=f"{count:,} × {Count(how.draws):draw}",
+            allowed=f"up to {Count(_MOST // how.draws):specification} with so many draws",
             fix="move controls that nobody would leave out into `minimal`",
         )
     weights = cluster_weights(moments.accounts, how.draws, how.rng)
     solved, draws = [], []
-    with waiting(f"a specification curve of {count:,} models"):
+    with waiting(f"a specification curve of {Count(count):model}"):
         for cell in cells:
             found = _solve(moments, cell, outcome=outcome, minimal=minimal, controls=controls, how=how)
             solved.append(found)

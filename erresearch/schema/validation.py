@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import narwhals.stable.v2 as nw
 
-from erresearch.errors import ColumnError, DataError, EngineError, missing_columns
+from erresearch.errors import ColumnError, Count, DataError, EngineError, missing_columns
 from erresearch.schema.vocabulary import Column, Kind, TableSchema
 
 # beyond this a float no longer tells neighbouring whole numbers apart, so an id read as float is lost
@@ -286,7 +286,7 @@ class Validated(Generic[FrameT]):
 
     def __str__(self) -> str:
         """The account in a few lines."""
-        lines = [f"{self.table.name}: {self.rows:,} rows passed"]
+        lines = [f"{self.table.name}: {Count(self.rows):row} passed"]
         if self.absent:
             lines.append(f"columns not there: {', '.join(self.absent)}")
         lines += [f"missing in {name}: {count:,}" for name, count in self.missing.items()]
@@ -405,10 +405,11 @@ def _check_kind(frame: Any, column: Column, dtype: Any, table: TableSchema) -> N
         odd = _strangers(frame[column.name].to_list(), column.dtype)
         if not odd:
             return
-        place = f", {len(odd)} of {len(frame)} rows are not (first: row {odd[0]})"
+        place = f", {Count(len(odd), of=len(frame)):row is} not (first: row {odd[0]})"
     fix = {
         "time": "turn it into dates first, for example with pandas.to_datetime",
-        "number": "turn it into numbers first (pandas.to_numeric), or let read_export read the file",
+        "number": "turn it into numbers first, as by "
+        f"table[{column.name!r}].replace('[, €$£]', '', regex=True).astype(float), or let read_export read the file",
     }
     raise ColumnError(
         f"`{column.name}` in the {table.name} table must hold {wanted}",

@@ -15,6 +15,7 @@ import numpy as np
 from erresearch.audits import read_files, side_by_side, with_followers
 from erresearch.claims.board import examine
 from erresearch.engine.expressions import log
+from erresearch.errors import Count
 from erresearch.io import pd
 from erresearch.metrics import engagement_rate
 from erresearch.panel.build import build_panel
@@ -231,7 +232,9 @@ def sentence_needs(rng: int) -> Mapping[str, Sequence[str]]:
     ends = () if interval is None else (interval.low, interval.high)
     return {
         "Which word did the verdict give? Use it as it stands.": [verdict.word],
-        "How many weeks is it about? Write the number and then the word weeks.": [f"{len(panel.rows)} weeks"],
+        "How many weeks is it about? Write the number and then the word weeks.": [
+            f"{Count(len(panel.rows)):week}"
+        ],
         **{
             f"Give the {name} end of the interval with two digits.": _spellings(end)
             for name, end in zip(("lower", "upper"), ends, strict=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from erresearch.errors import UnknownNameError
+from erresearch.errors import Count, UnknownNameError
 from erresearch.results import WORDS, Estimate
 from erresearch.workshop import answers
 
@@ -172,7 +172,7 @@ def sentence(
             return f"A sentence in quotes is asked, this is {_kind(answer)}."
         said = _plain(answer)
         if len(said.split()) > longest:
-            return f"{len(said.split())} words are more than anybody reads: {longest} at most."
+            return f"{Count(len(said.split())):word is} more than anybody reads: {longest} at most."
         for pattern, hint in never.items():
             if re.search(rf"\b{pattern}", said):
                 return hint

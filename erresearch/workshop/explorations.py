@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erresearch.engine.expressions import log
-from erresearch.errors import DesignError, UnknownNameError
+from erresearch.errors import Count, DesignError, UnknownNameError
 from erresearch.io import pd
 from erresearch.relate.association import regress
 from erresearch.relate.reaction_models import decay
@@ -332,7 +332,7 @@ def _weeks(weeks: float, rng: int) -> View:
         ax.set(xlim=(-0.35, 0.5), ylim=(-1, 1.9))
         ax.set_yticks([0, 1], [f"{name},\nfinds from {could[name]:.2f}" for name in found])
         ax.set(xlabel="elasticity of next week's revenue")
-        ax.set_title(f"{int(weeks)} weeks")
+        ax.set_title(f"{Count(int(weeks)):week}")
 
     told = {
         f"{name}{also}": text
@@ -346,7 +346,7 @@ def _weeks(weeks: float, rng: int) -> View:
         weeks,
         {f"{name}, finds from": effect for name, effect in could.items()},
         told,
-        f"After {int(weeks)} weeks one shop shows an elasticity of {told['one shop']} and would find effects from "
+        f"After {Count(int(weeks)):week} one shop shows an elasticity of {told['one shop']} and would find effects from "
         f"{told['one shop, finds from']} on; eight shops show {told['eight shops']} and would find effects from "
         f"{told['eight shops, finds from']} on (80 % power).",
         draw,
@@ -380,8 +380,8 @@ def _listed(percent: float, rng: int) -> View:
         percent,
         {"exponent": found.value, "low": found.interval.low, "high": found.interval.high},
         {"accounts": f"{len(kept):,}", "exponent": f"{plain(found.value, '.2f')} {_short(found.interval)}"},
-        f"The list of the best {percent:.0f} % ({len(kept):,} accounts) gives an exponent of {plain(found.value, '.2f')} "
-        f"{_short(found.interval)}: ten times the followers seem to "
+        f"The list of the best {percent:.0f} % ({Count(len(kept)):account}) gives an exponent of "
+        f"{plain(found.value, '.2f')} {_short(found.interval)}: ten times the followers seem to "
         f"{'cost' if falls >= 0 else 'add'} {abs(falls):.0f} % of the rate.",
         draw,
     )

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from erresearch.errors import DesignError
+from erresearch.errors import Count, DesignError
 from erresearch.io import pd
 from erresearch.io.files import registry
 from erresearch.schema.vocabulary import DECISIVE, REACTIONS, Word
@@ -323,8 +323,8 @@ def _spans(accounts: int, weeks: int, rng: np.random.Generator, design: Design) 
     longest = rows - rest * (accounts - 1)
     if not MIN_WEEKS <= rest <= longest:
         raise DesignError(
-            f"the largest account cannot have {100 * share:g} % of {rows} rows",
-            got=f"{accounts} accounts, {rest} weeks for each of the others",
+            f"the largest account cannot have {100 * share:g} % of {Count(rows):row}",
+            got=f"{Count(accounts):account}, {Count(rest):week} for each of the others",
             allowed=f"at least {MIN_WEEKS} weeks for each, the most for the largest",
             fix="take another share, more accounts or more weeks",
         )

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from erresearch.errors import DesignError, UnknownNameError
+from erresearch.errors import Count, DesignError, UnknownNameError
 from erresearch.io import pd
 from erresearch.io.files import atomic_write
 from erresearch.worlds.panels import marked
@@ -340,7 +340,9 @@ def simulate_shop(
         raise UnknownNameError.of("world of a shop", world, SHOP_WORLDS)
     if posting is not None and len(posting) > days:
         raise DesignError(
-            "the schedule is longer than the table", got=f"{len(posting)} and {days} days", fix="add days"
+            "the schedule is longer than the table",
+            got=f"{len(posting)} and {Count(days):day}",
+            fix="add days",
         )
     source = np.random.default_rng(rng)
     # what the schedule changes draws from a stream of its own

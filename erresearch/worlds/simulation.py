@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from erresearch.errors import DesignError, UnknownNameError
+from erresearch.errors import Count, DesignError, UnknownNameError
 from erresearch.io import pd
 from erresearch.io.files import registry
 from erresearch.schema.vocabulary import DECISIVE, Word
@@ -406,11 +406,11 @@ class Simulation:
     def __repr__(self) -> str:
         """World and sizes, marked as simulated."""
         if "account" not in self.panel:
-            return f"<Simulation of world {self.truth.world!r}: {len(self.panel):,} rows; all values are simulated>"
+            return f"<Simulation of world {self.truth.world!r}: {Count(len(self.panel)):row}; all values are simulated>"
         accounts = self.panel["account"].nunique()
         return (
-            f"<Simulation of world {self.truth.world!r}: {accounts:,} accounts, {len(self.panel):,} panel "
-            f"rows, {len(self.posts):,} posts; all values are simulated>"
+            f"<Simulation of world {self.truth.world!r}: {Count(accounts):account}, {Count(len(self.panel)):panel row}, "
+            f"{Count(len(self.posts)):post}; all values are simulated>"
         )
 
 

@@ -36,7 +36,7 @@ from erresearch.claims.procedures.people import (
 from erresearch.claims.variables import Variables
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.sources import open_rows
-from erresearch.errors import DesignError, ErresearchError, ErresearchWarning
+from erresearch.errors import Count, DesignError, ErresearchError, ErresearchWarning
 from erresearch.io import pl
 from erresearch.relate.association import correlate, regress
 from erresearch.relate.design import with_constant
@@ -155,7 +155,7 @@ def judge_distance(cast: Variables[DistanceOptions]) -> Evidence:
     if n < 10:
         raise DesignError(
             "too few rows for correlations",
-            got=f"{n} complete rows",
+            got=f"{Count(n):complete row}",
             allowed="10 or more",
             fix="bring more rows",
         )
@@ -176,7 +176,9 @@ def judge_distance(cast: Variables[DistanceOptions]) -> Evidence:
     }
     doubts = [Doubt(f"r of {name}", f"{e.number()}", e.value) for name, e in found.items()]
     if len(table) > n:
-        doubts.append(Doubt("rows left out", f"{len(table) - n} rows with a count of 0", len(table) - n))
+        doubts.append(
+            Doubt("rows left out", f"{Count(len(table) - n):row} with a count of 0", len(table) - n)
+        )
     return Evidence(estimate, doubts=tuple(doubts), result=found)
 
 
@@ -275,7 +277,7 @@ def _part(name: str, slopes: dict[str, Estimate], level: float) -> Doubt:
     """What a part of the tiers gives."""
     if len(slopes) > 1:
         mean = meta_analysis(slopes, level=level).mean
-        return Doubt(name, f"{mean.number()}, {len(slopes)} sources", mean.value)
+        return Doubt(name, f"{mean.number()}, {Count(len(slopes)):source}", mean.value)
     alone = [one.value for one in slopes.values()]
     return Doubt(name, f"{plain(alone[0])} in the only source" if alone else "no source has two tiers")
 

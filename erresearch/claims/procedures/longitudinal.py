@@ -20,7 +20,7 @@ from erresearch.engine.expressions import log
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, open_rows
-from erresearch.errors import DataError, DesignError, ErresearchError, ErresearchWarning
+from erresearch.errors import Count, DataError, DesignError, ErresearchError, ErresearchWarning
 from erresearch.relate.association import regress
 from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.distributed_lags import SHORTEST
@@ -97,7 +97,7 @@ def challenge_arrow(
     )
     if cast.direction == "absent":
         # agreement and a hidden confounder speak against an effect; here none is claimed
-        found = f"{100 * curve.share_significant:.0f} % of {len(curve)} models find an effect above 0"
+        found = f"{100 * curve.share_significant:.0f} % of {Count(len(curve)):model finds} an effect above 0"
         return [
             Doubt("specification curve", found, curve.share_significant, curve.share_significant > 0.5)
         ], ""
@@ -106,13 +106,13 @@ def challenge_arrow(
     doubts = [
         Doubt(
             "specification curve",
-            f"{100 * curve.share_agreeing:.0f} % of {len(curve)} models have the claim's sign, "
+            f"{100 * curve.share_agreeing:.0f} % of {Count(len(curve)):model has} the claim's sign, "
             f"{100 * curve.share_significant:.0f} % significantly (fragile below {100 * AGREEMENT:.0f} %)",
             curve.share_significant,
             not agrees,
         )
     ]
-    share = f"{100 * curve.share_significant:.0f} % of {len(curve)} models"
+    share = f"{100 * curve.share_significant:.0f} % of {Count(len(curve)):model}"
     fragile = [] if agrees else [f"only {share} have its sign significantly"]
     if controls:
         fit = regress(moments, outcome, on=[own, *minimal], effects=_EFFECTS, cov="CRV3")
@@ -218,8 +218,11 @@ def _few_shops_by_day(cast: Variables[PrecedenceOptions]) -> tuple[bool, str]:
     if not short + holes:
         return True, ""
     fewest = min(days for days, _ in shops)
-    few = f"{fewest:,} days are too few to be judged by day, where days of 0 count: {SHORTEST} are needed"
-    return False, few if short else f"{holes} of {len(shops)} shops lack too many days to be judged by day"
+    few = f"{Count(fewest):day is} too few to be judged by day, where days of 0 count: {SHORTEST} are needed"
+    return (
+        False,
+        few if short else f"{Count(holes, of=len(shops)):shop lacks} too many days to be judged by day",
+    )
 
 
 def _days_of(days: int, first: Any, last: Any) -> tuple[int, int]:
@@ -463,7 +466,7 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     doubts = (
         Doubt(
             "sum of the lags of x",
-            f"{plain(short)} over {lags} periods; what comes later is not looked at",
+            f"{plain(short)} over {Count(lags):period}; what comes later is not looked at",
             short,
         ),
         Doubt("memory of y", f"its lags sum to {plain(memory)}", memory, memory > 0.95),

@@ -18,7 +18,7 @@ from erresearch.claims.variables import Variables
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import open_rows
-from erresearch.errors import DataError, DesignError
+from erresearch.errors import Count, DataError, DesignError
 from erresearch.io import pl
 from erresearch.relate.association import regress
 from erresearch.relate.design import with_constant
@@ -69,7 +69,7 @@ def group_moments(cast: Variables[GroupOptions]) -> Moments:
     if moments.accounts < 2 or moments.count.min() < 2:
         raise DataError(
             f"{group!r} does not make two groups",
-            got=", ".join(f"{n:,} rows" for n in moments.count),
+            got=", ".join(f"{Count(n):row}" for n in moments.count),
             allowed="two groups of 2 or more rows",
             fix="bring rows of both groups",
         )
@@ -115,7 +115,7 @@ def judge_groups(cast: Variables[GroupOptions]) -> Evidence:
         doubts = [
             Doubt(
                 f"mean of {y} in {'the group' if group is one else 'the others'}",
-                f"{plain(group.means[at['y']])} over {group.n:,} rows",
+                f"{plain(group.means[at['y']])} over {Count(group.n):row}",
                 float(group.means[at["y"]]),
             )
             for group in (zero, one)
@@ -129,7 +129,7 @@ def judge_groups(cast: Variables[GroupOptions]) -> Evidence:
         if share <= 0 or money <= 0:
             raise DataError(
                 "logs of shares and amounts need buyers in both groups",
-                got=f"{plain(share)} of {group.n:,} rows bought, for {plain(money)} on average",
+                got=f"{plain(share)} of {Count(group.n):row} bought, for {plain(money)} on average",
                 allowed="above 0",
                 fix="bring more rows",
             )
@@ -189,9 +189,9 @@ def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Varia
     moved = float(np.diff(whole.sums[:, at["through"]] / whole.weight)[0])
     return Doubt(
         "the naive comparison",
-        f"1,000 rows with {through} hold {_of_1000(among)} of {y}, 1,000 without it {_of_1000(others)} (r = "
-        f"{plain(r)}), for whatever reason; in the experiment 1,000 rows held {_of_1000(moved)} more of {through} and "
-        f"{_of_1000(estimate.value)} more of {y}",
+        f"by 1,000 rows, {y} adds up to {_of_1000(among)} with {through} and to {_of_1000(others)} without it (r = "
+        f"{plain(r)}), for whatever reason; the experiment added {_of_1000(moved)} to {through} and "
+        f"{_of_1000(estimate.value)} to {y}",
         naive,
         abs(naive) > abs(estimate.value),
     )
@@ -236,7 +236,7 @@ def judge_threshold(cast: Variables[ThresholdOptions]) -> Evidence:
     doubts = [
         Doubt(
             "a jump anywhere",
-            f"largest score over {len(places)} places, where {best}: p = {plain(pvalue)} (score bootstrap)",
+            f"largest score over {Count(len(places)):place}, where {best}: p = {plain(pvalue)} (score bootstrap)",
             pvalue,
             upward and pvalue > 1 - cast.level,
         ),
@@ -252,9 +252,7 @@ def judge_threshold(cast: Variables[ThresholdOptions]) -> Evidence:
     if upward and pvalue > 1 - cast.level:
         barrier = f"a jump somewhere cannot be told from a smooth curve (sup-score p = {plain(pvalue)})"
     if accounts and accounts < 2 * FEWEST_CLUSTERS:
-        barrier = (
-            f"{accounts} accounts: two halves of {FEWEST_CLUSTERS} or more are needed to choose and to judge"
-        )
+        barrier = f"{Count(accounts):account}: two halves of {FEWEST_CLUSTERS} or more are needed to choose and to judge"
     return Evidence(estimate, clusters=accounts, barrier=barrier, doubts=tuple(doubts))
 
 
@@ -279,7 +277,7 @@ def threshold_moments(cast: Variables[ThresholdOptions]) -> Moments:
     if (count[known] < 0).any():
         raise DataError(
             f"{x!r} counts interactions and cannot be negative",
-            got=f"{int((count[known] < 0).sum()):,} of {len(count):,} rows below 0",
+            got=f"{Count(int((count[known] < 0).sum()), of=len(count)):row} below 0",
             allowed="0 and more",
             fix="correct or leave out these rows",
         )
@@ -289,7 +287,7 @@ def threshold_moments(cast: Variables[ThresholdOptions]) -> Moments:
     if not flags or any(np.ptp(flag[known]) == 0 for flag in flags.values()):
         raise DesignError(
             "there is no place at which a jump could be seen",
-            got=f"{len(np.unique(count[known]))} different numbers of {x!r}",
+            got=f"{Count(len(np.unique(count[known]))):different number} of {x!r}",
             allowed=f"{100 * TRIM:g} % of the rows on either side of a place"
             if cut is None
             else "rows on either side",

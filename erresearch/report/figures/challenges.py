@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from erresearch.errors import DataError
+from erresearch.errors import Count, DataError
 from erresearch.report.figures.forests_and_curves import scale_of
 from erresearch.report.figures.style import (
     INK,
@@ -197,8 +197,7 @@ def precedence(found: Precedence, *, ax: Axes | None = None) -> Axes:
     ax.axvline(end - 0.75, color=RULE, lw=1)
     ax.set_xticks([at for at, _, _, _ in rungs], [name for _, _, _, name in rungs])
     ax.set_ylim(low, high)
-    plural = "s" * (found.n_accounts != 1)
-    accounts = f", {found.n_accounts:,} account{plural}" if found.n_accounts else ""
+    accounts = f", {Count(found.n_accounts):account}" if found.n_accounts else ""
     ax.set_xlabel(
         f"{label(found.x)}, periods before or after {label(found.y)} (n = {found.n_rows:,}{accounts})"
     )
@@ -304,7 +303,9 @@ def _wilson(share: float, n: int, z: float = 2.0) -> tuple[float, float]:
 
 def _kept_title(n: int, missed: list[str]) -> str:
     if not missed:
-        return f"None of {n} promises is clearly missed" if n > 1 else "The promise is not clearly missed"
+        return (
+            f"None of {Count(n):promise} is clearly missed" if n > 1 else "The promise is not clearly missed"
+        )
     if len(missed) == 1:
-        return f"One of {n} promises is clearly missed: {label(missed[0])}"
-    return f"{len(missed)} of {n} promises are clearly missed"
+        return f"One of {Count(n):promise} is clearly missed: {label(missed[0])}"
+    return f"{Count(len(missed), of=n):promise is} clearly missed"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from erresearch.errors import DataError
+from erresearch.errors import Count, DataError
 from erresearch.report.figures.style import (
     HATCH,
     INK,
@@ -342,7 +342,7 @@ def decay(found: Decay, *, ax: Axes | None = None) -> Axes:
     ignored = "if reactions ignored followers"
     for text, x, y, ha, va, colour in (
         ("the same rate at any size", grid[-1], centre_y - centre_x, "right", over, MUTED),
-        (f"{int(points.n.sum()):,} accounts in bins", points.x[0], fitted[0], "left", over, data_colour),
+        (f"{Count(int(points.n.sum())):account} in bins", points.x[0], fitted[0], "left", over, data_colour),
         (shape, grid[-4], fitted[-4], "right", under, fit_colour),
         (ignored, centre_x, np.log(ax.get_ylim()[0]), "right", "bottom", MUTED),
     ):
@@ -453,7 +453,7 @@ def specification_curve(found: Curve, *, ax: Axes | None = None) -> Axes:
         _draw_choices(ax, rows, order, colours=colours, width=width)
     joint = found.pvalues.get("median t")
     tail = f" (joint p = {rounded(joint)})" if joint is not None else ""
-    agree = f"{100 * found.share_agreeing:.0f} % of {len(found):,} specifications agree in sign"
+    agree = f"{100 * found.share_agreeing:.0f} % of {Count(len(found)):specification agrees} in sign"
     titled(ax, f"{agree}, {100 * found.share_significant:.0f} % significantly{tail}", agree + tail)
     return ax
 
