@@ -717,7 +717,7 @@ def test_impossible_requests():
         er.plan_experiment(two, design="time")
     soon, late = (er.plan_experiment(rows, weeks=24, start=day) for day in ("2025-01-13", "2025-06-30"))
     assert str(soon.start) == "2025-01-13"
-    old = "The plan begins 27 weeks after the last row of the history: plan again with newer rows where there are."
+    old = "The plan begins 27 weeks after the last row of history: plan again with newer rows, if any."
     assert (old in late.reasons, old in soon.reasons) == (True, False)
 
 

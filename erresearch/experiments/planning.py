@@ -458,7 +458,7 @@ def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...], schedule: Sc
     said = []
     if (late := int((schedule.dates[0] - shops[0].dates[-1]).astype(int) // 7)) > _LATE:
         said.append(
-            f"The plan begins {Count(late):week} after the history's last row: plan again with newer rows where there are."
+            f"The plan begins {Count(late):week} after the last row of history: plan again with newer rows, if any."
         )
     if missing:
         said.append(f"Periods of the history without an outcome, which do not count: {missing:,}.")

@@ -306,7 +306,7 @@ def _curve(
         share_significant=seen["share significant"],
         pvalues=pvalues,
         level=how.level,
-        method=f"OLS, {how.cov} with t(G − 1); {words}; at least {effective:.1f} effective of {accounts} accounts",
+        method=f"OLS, {how.cov} with t(G − 1); {words}; at least {effective:.1f} effective of {Count(accounts):account}",
     )
 
 

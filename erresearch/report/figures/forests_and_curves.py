@@ -446,7 +446,7 @@ def specification_curve(found: Curve, *, ax: Axes | None = None) -> Axes:
     ax.spines["bottom"].set_visible(False)
     ax.set_ylabel(f"Estimate, {100 * found.level:.4g} % interval")
     ax.text(
-        0.01, 0.97, f"{label(found.x)} on {label(found.outcome)}, n = {found.n_rows:,} rows",
+        0.01, 0.97, f"{label(found.x)} on {label(found.outcome)}, n = {Count(found.n_rows):row}",
         transform=ax.transAxes, va="top", color=MUTED, fontsize=9, gid="n",
     )  # fmt: skip
     if rows:
