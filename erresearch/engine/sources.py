@@ -303,10 +303,8 @@ def as_narwhals(data: Any, *, pass_through: bool = False) -> Any:
 
 def _check_names(data: Any) -> None:
     if data.columns.nlevels > 1:
-        raise ColumnError(
-            "the names of the columns have several levels",
-            fix="make one of them: table.columns = ['_'.join(map(str, name)) for name in table.columns]",
-        )
+        fix = "make one of them: table.columns = ['_'.join(map(str, name)) for name in table.columns]"
+        raise ColumnError("the names of the columns have several levels", fix=fix)
 
 
 def _table(data: Any) -> Any:
