@@ -400,7 +400,10 @@ def mark_others(posts: pl.DataFrame, own: Sequence[str], log: ReadLog) -> pl.Ser
         owner = pl.any_horizontal(pl.col(name) > 0 for name in _PRIVATE if name in posts.columns)
         open_ = owner | ~owner.any() if shown else pl.lit(value=True)
         mine = seen.filter((many & open_) | (pl.col("posts") == most))["account"].to_list()
-    others = ~posts["account"].is_in(mine)
+    if len(mine) == seen.height:
+        others = pl.repeat(False, posts.height, eager=True)
+    else:
+        others = ~posts["account"].is_in(mine)
     if seen.height > 1 and not own:
         log.guess(
             OWNERS,

@@ -41,6 +41,8 @@ _FIRST = (
     *AUDIENCES, *REACTIONS, "clicks", "collaboration",
 )  # fmt: skip
 LIFETIME = ("lifetime", "total", "gesamte laufzeit")
+#: Columns of times and of errors.
+_READ = ("published_at", "metric_date", "exported_on", "data_comment")
 # ages differ enough to matter
 _AGES = 2
 _SHOWN = 4
@@ -87,10 +89,11 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
     settings = _export_day(drafted, settings, log)
     days = _days(drafted, settings, log)
     moment = publication(drafted, settings, log)
+    layout, told = drafted.layout, drafted.layout.lifelong or "metric_date" in drafted.frame.columns
+    drafted = _without_read(drafted)
     columns, _ = typed(drafted, numeric_targets(drafted), settings, log)
     frame = _described(drafted, columns, settings, log).hstack(moment.drop("born"))
     compare_totals(drafted, frame, settings, log)
-    layout, told = drafted.layout, drafted.layout.lifelong or "metric_date" in drafted.frame.columns
     del drafted
     if days is not None:
         frame = frame.with_columns(days.alias("date"), moment["born"])
@@ -108,6 +111,12 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
     check_age(frame, settings.exported_at, log)
     frame = _aged(frame, settings.exported_at, log)
     return Built(_ordered(frame), frame.height, "posts", settings.exported_at)
+
+
+def _without_read(drafted: Draft) -> Draft:
+    """The same without the columns of which all is known, so that the text of a large file goes."""
+    table = replace(drafted.table, cells=drafted.table.cells.clear())
+    return replace(drafted, frame=drafted.frame.drop(_READ, strict=False), table=table)
 
 
 def _aged(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) -> pl.DataFrame:
