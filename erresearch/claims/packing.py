@@ -220,12 +220,8 @@ def read_pack(path: str | Path) -> Pack:
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest() if Path(path).is_file() else ""
 
     def make(words: dict[str, Any], arrays: dict[str, np.ndarray]) -> Pack:
-        texts = [words[name] for name in ("name", "licence", "citation")]
-        texts += [*words["columns"], *words["sources"], *words["sources"].values()]
-        if not all(isinstance(text, str) for text in texts) or not is_count(words["rows"]):
-            raise TypeError("names are text and rows are counted")
+        plain = read_fields(Pack, {name: words[name] for name in _WORDS}, leave=("entries", "digest"))
         entries = {claim: _entry(claim, said, arrays) for claim, said in words["entries"].items()}
-        plain = {**{name: words[name] for name in _WORDS}, "columns": tuple(words["columns"])}
         return Pack(**plain, entries=entries, digest=digest)
 
     return read_archive(path, "evidence", _FORMAT, make)
@@ -239,24 +235,18 @@ def _entry(claim: str, said: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
         words = {"period": None, "weights": None, **said["moments"]}
         moments = Moments.from_parts(words, {**found, "key_offsets": arrays[at + "offsets"]})
     if "scores" in said:
-        beta, bread, own, hessians = (arrays[f"{claim}/scores/{name}"] for name in _SCORES)
+        parts = [arrays[f"{claim}/scores/{name}"] for name in _SCORES]
         counts = [said["scores"][name] for name in ("n_rows", "n_parameters")]
+        beta, bread, own, hessians = parts
         p, strata = len(beta), len(own)
-        shapes = [(beta, (p,)), (bread, (p, p)), (own, (strata, p)), (hessians, (strata, p, p))]
-        numbers = all(
-            array.dtype.kind == "f" and np.isfinite(array).all() for array in (beta, bread, own, hessians)
-        )
-        if (
-            any(array.shape != shape for array, shape in shapes)
-            or not numbers
-            or not all(map(is_count, counts))
-        ):
+        shapes = [(p,), (p, p), (strata, p), (strata, p, p)]
+        numbers = all(part.dtype.kind == "f" and np.isfinite(part).all() for part in parts)
+        if [part.shape for part in parts] != shapes or not numbers or not all(map(is_count, counts)):
             raise ValueError(f"scores of {claim} do not fit together")
         scores = Scores(beta, bread, own, hessians, *counts)
-    if not isinstance(said["declared"], str):
-        raise TypeError("a declaration is text")
     evidence = read_value(Evidence, said["evidence"], makers={Estimate: _estimate})
-    return Entry(said["declared"], replace(evidence, result=evidence.order), moments, scores)
+    declared = read_value(str, said["declared"])
+    return Entry(declared, replace(evidence, result=evidence.order), moments, scores)
 
 
 #: Levels at which an interval without a distribution of a known name is stored: those of Holm's steps.

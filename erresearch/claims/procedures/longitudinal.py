@@ -447,8 +447,7 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     alone = rows.accounts == 1
     lags = max(cast.options.lags - alone, 1)
     x, y = ([rows.label(column, step) for step in range(1, lags + 1)] for column in (0, 1))
-    modelled = _of_one_entity if alone else _of_several
-    combined, dropped, fit = modelled(cast, rows, controls=range(2, 2 + len(controls)), lags=lags)
+    combined, dropped, fit = _modelled(cast, rows, controls=range(2, 2 + len(controls)), lags=lags)
     name = f"long-run {rows.names[0]} on {rows.names[1]}"
     sums = combined({"x": dict.fromkeys(x, 1.0), "y": dict.fromkeys(y, 1.0)})
     short, memory = sums["x"].value, sums["y"].value
@@ -485,33 +484,23 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     )
 
 
-def _of_one_entity(
+def _modelled(
     cast: Variables[LongRunOptions], rows: LaggedRows, *, controls: range, lags: int
-) -> tuple[_Combining, Mapping[str, int], None]:
-    """One more lag than is summed, trend and season, fixed-b intervals, as in the order of the two."""
+) -> tuple[_Combining, Mapping[str, int], Fit | None]:
+    """Account and period effects, clustered by account; one entity as in the order of the two, with one more lag."""
+    alone = rows.accounts == 1
     held = event_lags(cast.events, controls.stop)
+    pairs = [(column, step) for column in (0, 1) for step in range(1, lags + 1 + alone)]
     wanted = [(column, lag) for column in range(controls.stop) for lag in range(lags + 2)]
+    if not alone:
+        wanted = [*pairs, *((column, step) for column in controls for step in range(lags + 1)), (1, 0)]
     asked = LagSpecification(
         rows=rows, wanted=[*wanted, *held], held=held, controls=controls, lags=lags, level=cast.level
     )
-    models = EntityModels.of(asked)
-    on = [rows.label(column, step) for column in (0, 1) for step in range(1, lags + 2)]
-    return partial(models.combinations, rows.names[1], [*on, *models.also]), models.dropped, None
-
-
-def _of_several(
-    cast: Variables[LongRunOptions], rows: LaggedRows, *, controls: range, lags: int
-) -> tuple[_Combining, Mapping[str, int], Fit]:
-    """Account and period effects, clustered by account."""
-    held = event_lags(cast.events, controls.stop)
-    also = [(column, step) for column in controls for step in range(lags + 1)]
-    pairs = [(column, step) for column in (0, 1) for step in range(1, lags + 1)]
-    wanted = [*pairs, *also, (1, 0), *held]
-    asked = LagSpecification(
-        rows=rows, wanted=wanted, held=held, controls=controls, lags=lags, level=cast.level
-    )
-    models = PanelModels(asked)
+    models = EntityModels.of(asked) if alone else PanelModels(asked)
     on = [*(rows.label(*pair) for pair in pairs), *models.also]
+    if isinstance(models, EntityModels):
+        return partial(models.combinations, rows.names[1], on), models.dropped, None
     fit = regress(models.moments, rows.label(1, 0), on=on, effects=_EFFECTS, level=cast.level)
     return partial(_contrasts, fit, cast.level), fit.dropped, fit
 
