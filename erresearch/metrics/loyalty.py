@@ -17,7 +17,7 @@ from erresearch.errors import Count, DataError, ErresearchWarning, GuardError, U
 from erresearch.io import pd
 from erresearch.results import Estimate, Interval, Reference, StudentT
 from erresearch.results.estimates import check_level
-from erresearch.results.rounding import markdown
+from erresearch.results.rounding import Lined
 from erresearch.schema import SURVEY, Column, TableSchema, validate
 
 UNIT = "NPS points"
@@ -140,7 +140,7 @@ def enps(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NpsSeries:
+class NpsSeries(Lined):
     """NPS per period, with the part of its ups and downs that is sampling error.
 
     Parameters
@@ -192,9 +192,6 @@ class NpsSeries:
             f"{100 * self.noise_share:.0f} % of the spread between periods (p of no change at all: {self.pvalue:.2g}); "
             f"left out: {dropped}"
         )
-
-    def _repr_markdown_(self) -> str:
-        return markdown(str(self))
 
 
 def nps_over_time(

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from erresearch.errors import DataError, GuardError
 from erresearch.results import Estimate, Interval, Reference, StudentT
 from erresearch.results.estimates import check_level
-from erresearch.results.rounding import markdown, percent
+from erresearch.results.rounding import Lined, percent
 
 Number: TypeAlias = "float | Estimate"
 
@@ -187,7 +187,7 @@ def romi_incremental(
 
 
 @dataclass(frozen=True, slots=True)
-class BreakEven:
+class BreakEven(Lined):
     """What an action must be worth for its cost to come back.
 
     Parameters
@@ -233,9 +233,6 @@ class BreakEven:
         """The worth, and the effect where it is known."""
         effect = f"\nor revenue must rise with engagement at an elasticity of {self.effect:.3g}"
         return f"{self.worth}{effect if math.isfinite(self.effect) else ''}"
-
-    def _repr_markdown_(self) -> str:
-        return markdown(str(self))
 
 
 def break_even(

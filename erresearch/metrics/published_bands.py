@@ -19,7 +19,7 @@ from erresearch.io.files import registry, resource
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 from erresearch.metrics.rates import Rates
 from erresearch.results import Estimate, Printed
-from erresearch.results.rounding import markdown, percent
+from erresearch.results.rounding import Lined, percent
 
 NPS_UNIT = "NPS points"
 
@@ -89,7 +89,7 @@ class BandSource:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Banding(Printed):
+class Banding(Lined, Printed):
     """A number placed in one source's bands.
 
     Parameters
@@ -138,9 +138,6 @@ class Banding(Printed):
         if clash:
             lines.append(f"other sources use other words for part of this range: {', '.join(clash)}")
         return "\n".join(lines)
-
-    def _repr_markdown_(self) -> str:
-        return markdown(str(self))
 
 
 @cache
@@ -353,7 +350,7 @@ TIERS = (0.0, 1e3, 1e4, 1e5, 1e6, math.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class TierPosition(Printed):
+class TierPosition(Lined, Printed):
     """A rate among its likes: published levels of the same definition, and one's own accounts of the same size.
 
     Parameters
@@ -406,9 +403,6 @@ class TierPosition(Printed):
             tier = _tier(*self.own_tier)
             lines.append(f"above {percent(self.own)} of {Count(self.own_accounts):own account} ({tier})")
         return "\n".join(lines)
-
-    def _repr_markdown_(self) -> str:
-        return markdown(str(self))
 
 
 def _tier(low: float, high: float) -> str:

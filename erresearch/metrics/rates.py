@@ -23,7 +23,7 @@ from erresearch.metrics.definitions import (
 )
 from erresearch.results import Estimate, Interval, Printed, StudentT
 from erresearch.results.estimates import check_level
-from erresearch.results.rounding import markdown, percent
+from erresearch.results.rounding import Lined, percent
 from erresearch.schema import POSTS, Rule, TableSchema, validate
 
 _REASON = "__reason__"
@@ -32,7 +32,7 @@ _ANY_NUMBER = Rule("any number")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
-class Rates(Printed):
+class Rates(Lined, Printed):
     """Engagement rates with the definition that made them.
 
     Parameters
@@ -79,9 +79,6 @@ class Rates(Printed):
             f"mean {say(self.mean)}, median {say(self.median)}; {count}; left out: {dropped}",
         ]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
-
-    def _repr_markdown_(self) -> str:
-        return markdown(str(self))
 
 
 def _actions(value: float) -> str:

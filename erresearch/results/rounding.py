@@ -310,12 +310,10 @@ def percent(value: float) -> str:
     return f"{number:,.{min(max(2 - size, 0), 9)}f} %".replace("-", "−")
 
 
-def markdown(text: str) -> str:
-    r"""Lines of text as Markdown: names come from files and are shown as text, never as markup.
+class Lined:
+    """A value of several lines, each of which a notebook shows as text: names come from files and are never markup."""
 
-    Examples
-    --------
-    >>> print(markdown("a <b>*c*"))
-    a &lt;b&gt;\*c\*
-    """
-    return "<br>".join(escape(line) for line in text.split("\n"))
+    __slots__ = ()
+
+    def _repr_markdown_(self) -> str:
+        return "<br>".join(map(escape, str(self).split("\n")))
