@@ -372,6 +372,8 @@ def mix(
     >>> found.adjusted["saves"] < 0.001, found.actions["saves"].value > 0
     (True, True)
     """
+    from statsmodels.stats.multitest import multipletests
+
     names = list(actions)
     _check_mix(data, outcome, names, model, zero)
     effects = effects if effects is not None else (("account",) if by is not None else ())
@@ -402,11 +404,12 @@ def mix(
         rng=rng,
     )
     estimates = _contrasts(fit, dict(zip(names, basis, strict=True)), ratios, level, rng)
+    adjusted = multipletests([e.pvalue for e in estimates.values()], method="holm")[1]
     return Mix(
         outcome=left,
         total=fit[total],
         actions=estimates,
-        adjusted=_holm({name: e.pvalue for name, e in estimates.items()}),
+        adjusted=dict(zip(estimates, map(float, adjusted), strict=True)),
         shares={name: float(count / totals.sum()) for name, count in zip(names, totals, strict=True)},
         replaced=replaced,
         fit=fit,
@@ -445,15 +448,6 @@ def _contrasts(
         )
         for name, weights in basis.items()
     }
-
-
-def _holm(pvalues: dict[str, float]) -> dict[str, float]:
-    """p-values as Holm steps down: the smallest times how many there are, the next times one less, and never lower."""
-    values = np.array(list(pvalues.values()))
-    order = np.argsort(values, kind="stable")
-    adjusted = np.empty(len(values))
-    adjusted[order] = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)).clip(max=1)
-    return dict(zip(pvalues, adjusted.tolist(), strict=True))
 
 
 def _basis(parts: int) -> np.ndarray:
