@@ -507,8 +507,9 @@ def audit(
     """
     Clock("W" if freq == "auto" else freq, tz, "monday")  # refuses what is none, before any file is read
     given = {"FILES": listed(files), "OUTCOMES": listed(outcomes), "SURVEY": listed(survey)}
+    inputs = [path for paths in given.values() for path in paths]
     if out is not None:
-        check_output(out, inputs=[path for paths in given.values() for path in paths])
+        check_output(out, inputs=inputs)
     rules = rules or Rules(allow_break=True)
     known: dict[str, Any] = {
         **given,
@@ -521,9 +522,10 @@ def audit(
         "PSEUDONYMS": pseudonyms,
         "OUT": None if out is None else str(out),
     }
-    settings = tuple(known)
+    names = tuple(known)
     with own_warnings() as said:
         cells = _run_steps(known, written=out is not None)
+    settings = {name: known[name] for name in names}
     read: Files = known["files"]
     joined: Joined = known["joined"]
     found = Audit(
@@ -537,15 +539,13 @@ def audit(
         paths={},
         pauses=known["pauses"],
         plan=known["plan"],
-        looked=earlier_looks(out, {name: known[name] for name in settings}, known["verdicts"]),
+        looked=earlier_looks(out, settings, known["verdicts"]),
         fix=joined.fix,
         candidates=perhaps_events(joined.panel, joined.events),
     )
     if out is None:
         return found
-    inputs = [path for paths in given.values() for path in paths]
-    paths = write_audit(found, Path(out), {name: known[name] for name in settings}, cells, inputs=inputs)
-    return replace(found, paths=paths)
+    return replace(found, paths=write_audit(found, Path(out), settings, cells, inputs=inputs))
 
 
 def _run_steps(known: dict[str, Any], *, written: bool) -> list[tuple[Step, Any]]:

@@ -379,11 +379,9 @@ def _last_day(activity: Activity, tz: str) -> dt.date | None:
 def _post_notes(table: pl.DataFrame, activity: Activity, columns: Sequence[str], request: Request) -> None:
     clock, notes = request.clock, request.notes
     used = table.filter(pl.col(STATUS) == RowStatus.USED)
-    total = int(used["posts"].sum())
-    moved = int(used["moved"].sum())
-    if moved:
-        notes.append(f"{Count(moved, of=total):post falls} on another day in {clock.tz} than in UTC")
-    unknown, others = int(used["unzoned"].sum()), int(used["others"].sum())
+    marks = ["posts", "moved", "unzoned", "others"]
+    total, moved, unknown, others = map(int, used.select(pl.col(marks).sum()).row(0))
+    paid = int(used["paid_posts"].sum()) if "paid_posts" in activity.summed else 0
     if unknown > _UNZONED * total and clock.freq == "D":
         raise DataError(
             "the time zone of the posts is not known, so their days are not either",
@@ -391,18 +389,15 @@ def _post_notes(table: pl.DataFrame, activity: Activity, columns: Sequence[str],
             allowed='at most 10 % for freq="D"',
             fix=f'say the zone with zone = "…" {in_mapping()}, or choose freq="W"',
         )
-    if unknown:
-        notes.append(f"{Count(unknown):post has} a clock of unknown zone; the day may be off by one")
-    if others:
-        notes.append(
-            f"{Count(others):post is} of other accounts (collaborations), counted as posts; "
-            "engagement, not in rates by followers"
-        )
-    if "paid_posts" in activity.summed and int(used["paid_posts"].sum()):
-        notes.append(
-            f"{Count(round(used['paid_posts'].sum()), of=total):post was} boosted, which their reactions show: spend (or "
-            "paid_posts) is to be a control, or paid='left out'"
-        )
+    told = {
+        f"{Count(moved, of=total):post falls} on another day in {clock.tz} than in UTC": moved,
+        f"{Count(unknown):post has} a clock of unknown zone; the day may be off by one": unknown,
+        f"{Count(others):post is} of other accounts (collaborations), counted as posts; engagement, not in rates by "
+        "followers": others,
+        f"{Count(paid, of=total):post was} boosted, which their reactions show: spend (or paid_posts) is to be a "
+        "control, or paid='left out'": paid,
+    }
+    notes += [text for text, count in told.items() if count]
     for name in activity.summed:
         lacking = total - int(used[count_of(name)].sum())
         if 0 < lacking < total and name in ("engagement", "reach", "views", "impressions"):

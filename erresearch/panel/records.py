@@ -524,16 +524,8 @@ def refuse_coarse(table: pl.DataFrame, clock: Clock) -> None:
     DataError
         If weeks begin on another day.
     """
-    both = (
-        nw.from_native(table)
-        .select(
-            nw.col("outcome"), nw.col("day"), nw.col("end"),
-            clock.numbers("day").alias("a"),
-            clock.numbers("end").alias("b"),
-        )
-        .to_native()
-    )  # fmt: skip
-    over = both.filter(pl.col("a") != pl.col("b"))
+    begins, ends = (clock.with_numbers(table.select(name), name)["number"] for name in ("day", "end"))
+    over = table.select("outcome", "day", "end").filter(begins != ends)
     if not over.height:
         return
     lengths = (over["end"] - over["day"]).dt.total_days() + 1

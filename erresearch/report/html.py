@@ -138,7 +138,12 @@ def write_report(
         if not hasattr(figure, "html")
     }
     cards = arrange_cards(verdicts, claims, pictures, names)
-    page = _render(
+    style, script = page_parts("report", "living")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    page: str = template("report.html.j2").render(
+        style=Markup(style),  # noqa: S704 - the package's own file
+        script=Markup(script),  # noqa: S704 - the package's own file
+        script_hash=f"sha256-{digest}",
         question=question,
         answer=tuple(answer) or told_by(verdicts, claims, names),
         ladder=ladder_of(cards, verdicts),
@@ -185,18 +190,6 @@ def page_parts(*names: str) -> list[str]:
     folder = resource("data") / "report"
     files = [[folder / f"{name}.{ending}" for name in names] for ending in ("css", "js")]
     return ["".join(file.read_text(encoding="utf-8") for file in each) for each in files]
-
-
-def _render(**content: object) -> str:
-    style, script = page_parts("report", "living")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    page: str = template("report.html.j2").render(
-        style=Markup(style),  # noqa: S704 - the package's own file
-        script=Markup(script),  # noqa: S704 - the package's own file
-        script_hash=f"sha256-{digest}",
-        **content,
-    )
-    return page
 
 
 def _finalize(value: Any) -> Any:
