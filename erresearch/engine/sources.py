@@ -140,46 +140,39 @@ def open_rows(
             got=f"by={period!r} and period={period!r}",
             fix="name the column of the accounts with `by`, or leave `by` out for one entity",
         )
-    files = None
-    small = False
-    if isinstance(data, (str, Path)) and not str(data).startswith("duckdb:"):
-        files = find_files(data)
-        schema: dict[str, Any] = dict(files[0].schema)
-    else:
-        data = _table(data)
-        schema = _schema(data)
+    files = find_files(data) if _names_files(data) else []
+    data = data if files else _table(data)
+    schema: dict[str, Any] = dict(files[0].schema) if files else _schema(data)
     wanted = list(dict.fromkeys([*numbers, *keys]))
     if any(name not in schema for name in wanted):
         where = repr(files[0].path) if files else "the table"
         raise missing_columns(wanted, schema, where=where, fix=in_the_index(data))
     names, roots = _probe(columns, schema)
     needed = list(dict.fromkeys([*wanted, *roots]))
-    if files is not None:
-        parts = tuple((f.path, nw.from_native(f.rows)) for f in files)
-        types: list[Mapping[str, Any]] = [nw.Schema.from_polars(f.schema) for f in files]
+    if files:
         named = [key for key in keys if key != period or key not in roots]
         frame = open_files(files, needed, numbers=numbers, keys=named)
     else:
         frame = _narrow(data, needed, numbers)
-        small = not isinstance(data, nw.LazyFrame) and len(data) <= FEW
-        parts = (("", frame),)
-        types = []
+    parts = tuple((f.path, nw.from_native(f.rows)) for f in files) or (("", frame),)
     found = frame.collect_schema()
-    suspect = [name for name in numbers if any(is_text(each.get(name)) for each in types or [found])]
-    check_text(parts, suspect)
+    types: list[Mapping[str, Any]] = [nw.Schema.from_polars(f.schema) for f in files] or [found]
+    check_text(parts, [name for name in numbers if any(is_text(each.get(name)) for each in types)])
     _check_types(found, numbers, keys)
-    guessed = files is not None and any(f.is_csv for f in files)
-    text = [n for n, dtype in found.items() if dtype == nw.Float64] if guessed else []
-    present = tuple(found.names())
+    guessed = any(f.is_csv for f in files)
     return Opened(
         frame=frame,
-        present=present,
+        present=tuple(found.names()),
         parts=parts,
         names=names,
         roots=tuple(roots),
-        parsed=tuple(text),
-        small=small,
+        parsed=tuple(n for n, dtype in found.items() if guessed and dtype == nw.Float64),
+        small=not files and not isinstance(data, nw.LazyFrame) and len(data) <= FEW,
     )
+
+
+def _names_files(data: Any) -> bool:
+    return isinstance(data, (str, Path)) and not str(data).startswith("duckdb:")
 
 
 def says_simulated(data: Any) -> bool:
@@ -205,7 +198,7 @@ def says_simulated(data: Any) -> bool:
     >>> says_simulated(table), says_simulated(table.assign(likes=2)), says_simulated(table.to_dict())
     (True, True, False)
     """
-    if isinstance(data, (str, Path)) and not str(data).startswith("duckdb:"):
+    if _names_files(data):
         try:
             return written_as_simulated(data)
         except EngineError:
@@ -239,7 +232,7 @@ def column_names(data: Any) -> tuple[str, ...]:
     >>> column_names(pl.DataFrame({"likes": [1], "reach": [9]}))
     ('likes', 'reach')
     """
-    if isinstance(data, (str, Path)) and not str(data).startswith("duckdb:"):
+    if _names_files(data):
         return tuple(map(str, find_files(data)[0].schema))
     return tuple(_schema(_table(data)))
 
@@ -480,10 +473,12 @@ def prepare(
         for label, column in (("__account__", by), ("__period__", period), ("__weight__", weights))
     )
     values = [opened.number(c).alias(n) for c, n in zip(columns, names, strict=True)]
-    keyed = ((by, account), (period, time))
-    others = [opened.column(c).alias(n) for c, n in keyed if c is not None and n is not None]
-    if weights is not None and weight is not None:
-        others.append(opened.number(weights).alias(weight))
+    keyed = (
+        (by, account, opened.column),
+        (period, time, opened.column),
+        (weights, weight, opened.number),
+    )
+    others = [took(c).alias(n) for c, n, took in keyed if c is not None and n is not None]
     frame = opened.frame.select(*values, *others)
     if by is not None and account is not None:
         check_ids(frame, account, by)
