@@ -340,13 +340,9 @@ def _rate_line(row: Mapping[Any, Any]) -> str:
 
 def _file_line(export: Export) -> str:
     account = export.accounting
-    parts = {
-        "totals": account.totals,
-        "error rows": account.error_rows,
-        "rejected": account.rejected,
-        "out of scope": account.out_of_scope,
-    }
-    left = ", ".join(f"{count:,} {word}" for word, count in parts.items() if count)
+    parts = ("totals", "error_rows", "rejected", "out_of_scope")
+    counts = {name.replace("_", " "): getattr(account, name) for name in parts}
+    left = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
     rows = f"{Count(account.rows_in):row}, " + (f"{account.used:,} used, {left}" if left else "all used")
     personal = ", ".join(export.dropped_columns)
     return f"{export.name}: {export.format}; {rows}" + (

@@ -112,13 +112,8 @@ def side_by_side(posts: pd.DataFrame | Lake | None) -> pd.DataFrame:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", ErresearchWarning)
                     found = engagement_rate(mine, definition=definition.id, zero="drop")
-                row |= {
-                    "formula": found.definition.formula,
-                    "mean": found.mean,
-                    "median": found.median,
-                    "n": found.n,
-                }
-                row["band"] = _bands(found)
+                row |= {name: getattr(found, name) for name in ("mean", "median", "n")}
+                row |= {"formula": found.definition.formula, "band": _bands(found)}
             except ErresearchError as error:
                 if kind:
                     continue

@@ -282,13 +282,8 @@ def open_files(
         return nw.from_native(rows) if capped is None else capped
     target = {name: _common_type(files, name, name in numbers, name in keys) for name in needed}
     for file in files:
-        for name in needed:
-            if (
-                name in keys
-                and not file.is_csv
-                and file.schema[name].is_float()
-                and target[name] == pl.String
-            ):
+        for name in keys:
+            if not file.is_csv and file.schema[name].is_float() and target[name] == pl.String:
                 _check_ids(file, name)
     parts = [
         file.rows.select(_exact(needed)).with_columns(

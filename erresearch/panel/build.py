@@ -186,15 +186,16 @@ def _of_posts(
     if rules.apart != "post_type" and not stand_for_days:
         _kind_notes(arrived, request.notes)
     money = books.currency if books is not None else rules.currency
-    audience, followed = _audience(followers, table, spine, request)
+    used = table.filter(pl.col(STATUS) == RowStatus.USED)
+    audience, followed = _audience(followers, used, spine, request)
     daily, said, counted = _daily(followers, table, spine, request)
     advertised, paid = _advertising(spend, spine, money, request)
     made, definitions = assemble(
-        table, activity, books, spine, request, audience=audience, daily=daily, spend=advertised
+        used, activity, books, spine, request, audience=audience, daily=daily, spend=advertised
     )
     made, marked = _mark_changes(made, booked, request)
     accounting = {
-        "posts": _posted(arrived, sums, table, spine, repeats=repeats, min_age_days=request.min_age_days)
+        "posts": _posted(arrived, sums, used, spine, repeats=repeats, min_age_days=request.min_age_days)
     }
     if books is not None and booked is not None:
         accounting["outcomes"] = _booked(booked, books, spine)
@@ -449,10 +450,10 @@ def _mark_changes(
 
 
 def _audience(
-    followers: Any, table: pl.DataFrame, spine: pl.DataFrame, request: Request
+    followers: Any, used: pl.DataFrame, spine: pl.DataFrame, request: Request
 ) -> tuple[pl.DataFrame | None, dict[str, RowAccounting]]:
     counts, _ = _by_kind(followers)
-    used = table.filter(pl.col(STATUS) == RowStatus.USED, pl.col("posts") > pl.col("others"))
+    used = used.filter(pl.col("posts") > pl.col("others"))
     if counts is None:
         return (follow(None, used, spine, request)[0] if "followers" in used.columns else None), {}
     kinds, needed = ("followers", "daily"), ("date", "followers")
@@ -466,14 +467,13 @@ def _audience(
 def _posted(
     posts: Arrived,
     sums: pl.DataFrame,
-    table: pl.DataFrame,
+    good: pl.DataFrame,
     spine: pl.DataFrame,
     *,
     repeats: dict[str, int],
     min_age_days: float,
 ) -> RowAccounting:
     """What became of every post."""
-    good = table.filter(pl.col(STATUS) == RowStatus.USED)
     kept = int(good.join(spine, on=["entity", "number"], how="semi")["posts"].sum())
     left = count_posts(sums, min_age_days) | repeats
     left["rows that another export repeats"] = posts.repeated

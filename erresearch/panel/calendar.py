@@ -328,7 +328,7 @@ def _spans(part: Export, owners: Mapping[str, str]) -> Iterator[tuple[str, tuple
 
 
 def assemble(
-    table: pl.DataFrame,
+    good: pl.DataFrame,
     activity: Activity,
     books: Books | None,
     spine: pl.DataFrame,
@@ -342,8 +342,8 @@ def assemble(
 
     Parameters
     ----------
-    table : polars.DataFrame
-        Posts summed by account and period.
+    good : polars.DataFrame
+        Posts that count, summed by account and period.
     activity : Activity
         What was summed.
     books : Books or None
@@ -361,7 +361,6 @@ def assemble(
     -------
     panel, definitions
     """
-    good = table.filter(pl.col(STATUS) == RowStatus.USED)
     clock, rules = request.clock, request.rules
     panel, columns, definitions = _laid(good, activity, spine, audience)
     panel, said = _exposure(panel, good, request)

@@ -21,10 +21,9 @@ from erresearch.metrics import engagement_rate
 from erresearch.panel.build import build_panel
 from erresearch.relate.association import correlate, regress
 from erresearch.relate.reaction_models import decay
-from erresearch.relate.temporal_precedence import precedence
 from erresearch.results import Verdict
 from erresearch.robustness import adversary, detectable
-from erresearch.workshop.explorations import EXPLORATIONS, PLANTED, unrelated
+from erresearch.workshop.explorations import EXPLORATIONS, PLANTED, in_time, unrelated
 from erresearch.worlds import example_exports, simulate
 
 ZONE: Final = "Europe/Amsterdam"
@@ -109,9 +108,7 @@ def raw_pearson(rng: int) -> float:
 @functools.lru_cache(maxsize=8)
 def elasticity(rng: int, spend: bool) -> float:
     """Give what last week's engagement brings, with or without advertising in the model."""
-    controls = [log("spend")] if spend else []
-    found = precedence(_panel("nil", rng), *map(log, _MOVES), by="account", time="week", controls=controls)
-    return found.forward.value
+    return in_time(_panel("nil", rng), spend=spend).forward.value
 
 
 @functools.lru_cache(maxsize=4)
@@ -145,9 +142,7 @@ def followers_beside(rng: int) -> float:
 @functools.lru_cache(maxsize=4)
 def stronger_way(rng: int) -> str:
     """Name what comes first in the world of session 2's last exercise."""
-    found = precedence(
-        _panel("reverse", rng), *map(log, _MOVES), by="account", time="week", controls=[log("spend")]
-    )
+    found = in_time(_panel("reverse", rng))
     return "engagement" if abs(found.forward.value) > abs(found.reverse.value) else "revenue"
 
 

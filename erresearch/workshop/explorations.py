@@ -18,7 +18,7 @@ from erresearch.relate.association import regress
 from erresearch.relate.reaction_models import decay
 from erresearch.relate.temporal_precedence import precedence
 from erresearch.report.figures.style import INK, MUTED, WORD_COLOURS
-from erresearch.results import Interval, plain
+from erresearch.results import Interval, Precedence, plain
 from erresearch.robustness import detectable
 from erresearch.worlds import simulate_panel
 
@@ -132,6 +132,24 @@ class Exploration:
         return self.look(close[0], rng)
 
 
+def in_time(table: pd.DataFrame, *, spend: bool = True) -> Precedence:
+    """Engagement before revenue and the other way round, with advertising held or not.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Simulated shops by week.
+    spend : bool
+        Whether advertising is held.
+
+    Returns
+    -------
+    Precedence
+    """
+    controls = [log("spend")] if spend else []
+    return precedence(table, *map(log, _MOVES), by="account", time="week", controls=controls)
+
+
 def _r(x: Floats, y: Floats) -> float:
     return float(np.corrcoef(x.ravel(), y.ravel())[0, 1])
 
@@ -183,9 +201,7 @@ def _confounded(strength: float, rng: int) -> View:
     split = _split(rng)
     x, y = (split.mixed(column, strength) for column in _MOVES)
     table = split.panel.assign(engagement=np.exp(x).ravel(), revenue=np.exp(y).ravel())
-    found = precedence(
-        table, log("engagement"), log("revenue"), by="account", time="week", controls=[log("spend")]
-    ).forward
+    found = in_time(table).forward
     r = _r(x, y)
 
     def draw(ax: Axes) -> None:
@@ -310,12 +326,7 @@ def _weeks(weeks: float, rng: int) -> View:
     panel = _long_panel(rng)
     seen = panel[panel["week"] < panel["week"].min() + np.timedelta64(7 * int(weeks), "D")]
     first = seen[seen["account"] == seen["account"].iloc[0]]
-    found = {
-        name: precedence(
-            table, log("engagement"), log("revenue"), by="account", time="week", controls=[log("spend")]
-        ).forward
-        for name, table in (("one shop", first), ("eight shops", seen))
-    }
+    found = {name: in_time(table).forward for name, table in (("one shop", first), ("eight shops", seen))}
     could = {name: detectable(estimate).effect for name, estimate in found.items()}
 
     def draw(ax: Axes) -> None:
