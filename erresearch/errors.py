@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -186,6 +186,17 @@ class UnknownNameError(ErresearchError):
             nearest = difflib.get_close_matches(str(name), names, n=5, cutoff=0.0)
             shown = f"{', '.join(nearest)} and {len(names) - len(nearest)} more"
         return cls(f"There is no {kind} {str(name)!r}", allowed=shown, fix=fix)
+
+
+def check_name(kind: str, name: object, known: Collection[str]) -> None:
+    """Refuse a name that is none of those known, with the nearest (:meth:`UnknownNameError.of`).
+
+    Examples
+    --------
+    >>> check_name("world", "nil", ["effect", "nil"])
+    """
+    if not isinstance(name, str) or name not in known:
+        raise UnknownNameError.of(kind, name, known)
 
 
 class EngineError(ErresearchError):

@@ -20,7 +20,7 @@ from erresearch.datasets.entries import registered
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import as_narwhals, column_names, open_rows
-from erresearch.errors import DataError, ErresearchError, UnknownNameError
+from erresearch.errors import DataError, ErresearchError, UnknownNameError, check_name
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events
 from erresearch.relate.shop_days import FEW_SHOPS
@@ -301,8 +301,7 @@ def evidence_for(
         set against its own part, a log(1 + x) would be read as an elasticity, or one outcome series is repeated on
         several accounts.
     """
-    if claim.procedure not in PROCEDURES:
-        raise UnknownNameError.of(f"procedure (claim {claim.id})", claim.procedure, PROCEDURES)
+    check_name(f"procedure (claim {claim.id})", claim.procedure, PROCEDURES)
     if isinstance(data, Rowless):
         return data.evidence(claim, level=level)
     cast = cast_roles(claim, data, dataset=dataset, level=level, declared=declared)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Final, Literal
 
-from erresearch.errors import DataError, UnknownNameError
+from erresearch.errors import DataError, UnknownNameError, check_name
 from erresearch.io.files import UnfitError, read_value
 
 #: How a list of accounts may have been chosen; only the first two do not look at reactions.
@@ -415,18 +415,15 @@ def read_options(
     >>> read_options({"lags": 3, "logs": ["x"]}, procedure="long run", roles=["by", "time", "x", "y"]).lags
     3
     """
-    if procedure not in OPTIONS:
-        raise UnknownNameError.of(f"procedure (claim {claim})", procedure, OPTIONS)
+    check_name(f"procedure (claim {claim})", procedure, OPTIONS)
     kind, declared = OPTIONS[procedure], tuple(roles)
     known = _kinds(procedure)
     values: dict[str, Any] = {}
     for name, value in given.items():
-        if name not in known:
-            raise UnknownNameError.of(f"option of {procedure!r} (claim {claim})", name, known)
+        check_name(f"option of {procedure!r} (claim {claim})", name, known)
         values[name] = _read(name, value, known[name], claim)
         for role in known[name].roles(values[name]):
-            if role not in declared:
-                raise UnknownNameError.of(f"role for `{name}` (claim {claim})", role, declared)
+            check_name(f"role for `{name}` (claim {claim})", role, declared)
     needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
     absent = [name for name in needed if name not in values]
     if absent:

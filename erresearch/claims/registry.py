@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from erresearch.claims.options import Options, read_options, roles_in, without_role
 from erresearch.datasets.entries import dataset_card
-from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError, said_by
+from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError, check_name, said_by
 from erresearch.io.files import UnfitError, from_toml, read_value, registry, resource
 from erresearch.results import Printed, escape
 from erresearch.results.verdicts import LEVELS, Certainty, Level
@@ -140,8 +140,7 @@ class Claim(Printed):
     def __post_init__(self) -> None:
         """Refuse what would be silently left out or change a word unseen."""
         for role in self.optional:
-            if role not in self.roles:
-                raise UnknownNameError.of(f"role for `optional` (claim {self.id})", role, self.roles)
+            check_name(f"role for `optional` (claim {self.id})", role, self.roles)
         for world in self.worlds:
             if world not in WORLDS and world not in CASES:
                 raise UnknownNameError.of(f"world (claim {self.id})", world, (*WORLDS, *CASES))
@@ -494,8 +493,7 @@ def grade(design: str, open_points: Iterable[str] = ()) -> Certainty:
     certainty very low: ordered in time, not randomised; promotions not declared
     """
     table = read_points()
-    if design not in table.start:
-        raise UnknownNameError.of("design", design, table.start)
+    check_name("design", design, table.start)
     asked = set(open_points)
     unknown = sorted(asked - set(table.change))
     if unknown:

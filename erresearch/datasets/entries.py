@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from erresearch.errors import Count, EngineError, UnknownNameError, said_by
+from erresearch.errors import Count, EngineError, check_name, said_by
 from erresearch.io.files import frozen, registry, resource
 
 Format = Literal["csv", "xlsx", "zip", "sqlite"]
@@ -236,8 +236,7 @@ def dataset_card(name: str) -> Dataset:
     ['page_values']
     """
     sets = registered()
-    if name not in sets:
-        raise UnknownNameError.of("data set", name, sets)
+    check_name("data set", name, sets)
     return sets[name]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from erresearch.errors import ColumnError, DataError, UnknownNameError, not_a_column
+from erresearch.errors import ColumnError, DataError, check_name, not_a_column
 from erresearch.io import pd
 from erresearch.schema.vocabulary import EVERY, FREQS, WEEKDAYS, Every, Freq
 
@@ -166,8 +166,7 @@ def check_every(every: str) -> None:
     --------
     >>> check_every("week")
     """
-    if every not in EVERY:
-        raise UnknownNameError.of("period length", every, EVERY)
+    check_name("period length", every, EVERY)
 
 
 def period_start(column: str, every: Every) -> Any:
@@ -297,10 +296,8 @@ class Clock:
 
     def __post_init__(self) -> None:
         """Refuse a length of period, a zone or a weekday that is none."""
-        if self.freq not in FREQS:
-            raise UnknownNameError.of("freq", self.freq, FREQS)
-        if self.week_start not in WEEKDAYS:
-            raise UnknownNameError.of("week_start", self.week_start, WEEKDAYS)
+        check_name("freq", self.freq, FREQS)
+        check_name("week_start", self.week_start, WEEKDAYS)
         try:
             zoneinfo.ZoneInfo(self.tz)
         except (ValueError, OSError, TypeError, zoneinfo.ZoneInfoNotFoundError) as error:

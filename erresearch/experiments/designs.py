@@ -12,7 +12,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from erresearch.errors import Count, DesignError, UnknownNameError
+from erresearch.errors import Count, DesignError, UnknownNameError, check_name
 from erresearch.experiments.history import DAYS, Series, fingerprint, fit_history
 from erresearch.results import Printed, Table, escape, plain, rounded
 from erresearch.schema.vocabulary import PERIODS
@@ -84,8 +84,7 @@ class PauseDesign:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        if self.kind not in DESIGNS:
-            raise UnknownNameError.of("design", self.kind, DESIGNS)
+        check_name("design", self.kind, DESIGNS)
         if self.every not in ("D", "W"):
             raise UnknownNameError.of("length of a period", self.every, ("D", "W"))
         _check_counts(self)

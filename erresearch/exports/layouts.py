@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast, get_args
 
-from erresearch.errors import ColumnError, UnknownNameError
+from erresearch.errors import ColumnError, UnknownNameError, check_name
 from erresearch.exports.privacy import LONGEST_HEADER
 from erresearch.io import pd
 from erresearch.io.files import registry
@@ -272,8 +272,7 @@ def format_of(entry: Mapping[str, Any]) -> Format:
             got=str(entry.get("id", "")),
             allowed=", ".join(sorted(known)),
         )
-    if entry.get("kind") not in KINDS:
-        raise UnknownNameError.of("kind of export", entry.get("kind"), KINDS)
+    check_name("kind of export", entry.get("kind"), KINDS)
     return Format(
         **{name: _FREEZE[name](value) if name in _FREEZE else value for name, value in entry.items()}
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError, said_by
+from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError, check_name, said_by
 from erresearch.exports.dates import day_of
 from erresearch.exports.layouts import (
     KINDS,
@@ -228,8 +228,7 @@ def _value(name: str, value: object, kind: Any = None) -> Any:
 
 
 def _kind(_: str, value: object) -> object:
-    if value not in KINDS:
-        raise UnknownNameError.of("kind of export", value, KINDS)
+    check_name("kind of export", value, KINDS)
     return value
 
 

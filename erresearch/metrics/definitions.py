@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, get_args
 
 import narwhals.stable.v2 as nw
 
-from erresearch.errors import ColumnError, GuardError, UnknownNameError, missing_columns
+from erresearch.errors import ColumnError, GuardError, UnknownNameError, check_name, missing_columns
 from erresearch.io.files import frozen, registry
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
@@ -182,8 +182,7 @@ def resolve(
                 allowed="M11-post, M11-period, M11-user",
                 fix="say which unit of analysis is meant",
             )
-        if definition not in DEFINITIONS:
-            raise UnknownNameError.of("definition", definition, DEFINITIONS)
+        check_name("definition", definition, DEFINITIONS)
         definition = DEFINITIONS[definition]
     asked: dict[str, Any] = {"denominator": denominator, "per": per, "reactions": chosen or None}
     changes = {

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from erresearch.errors import DataError, UnknownNameError
+from erresearch.errors import DataError, check_name
 from erresearch.io import pd
 from erresearch.io.files import registry, resource
 from erresearch.report.figures.challenges import CalibrationCell
@@ -163,8 +163,7 @@ def kept(promise: str) -> tuple[CalibrationCell, ...]:
     >>> kept("right")[0].bar
     0.8
     """
-    if promise not in BARS:
-        raise UnknownNameError.of("promise", promise, BARS)
+    check_name("promise", promise, BARS)
     known = held_to()
     return tuple(
         CalibrationCell(name, outcome.count(promise), outcome.draws, *BARS[promise])

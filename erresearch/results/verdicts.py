@@ -16,7 +16,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Literal
 
-from erresearch.errors import Count, UnknownNameError
+from erresearch.errors import Count, check_name
 from erresearch.results.estimates import Estimate, Interval
 from erresearch.results.rounding import Printed, escape, plain
 from erresearch.schema.vocabulary import Word
@@ -169,8 +169,7 @@ class Reason:
 
     def __post_init__(self) -> None:
         """Refuse a code that nobody could read."""
-        if self.code not in SENTENCES:
-            raise UnknownNameError.of("reason", self.code, SENTENCES)
+        check_name("reason", self.code, SENTENCES)
 
     def __str__(self) -> str:
         """The sentence; no number in it is rounded to or across ±δ, or what is left of it."""
@@ -230,8 +229,7 @@ class Certainty:
 
     def __post_init__(self) -> None:
         """Refuse a level that nobody could order."""
-        if self.level not in LEVELS:
-            raise UnknownNameError.of("level of certainty", self.level, LEVELS)
+        check_name("level of certainty", self.level, LEVELS)
 
     def __str__(self) -> str:
         """The level and its reasons in one line."""

@@ -14,7 +14,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Final, Literal
 
-from erresearch.errors import Count, GuardError, UnknownNameError
+from erresearch.errors import Count, GuardError, check_name
 from erresearch.io.files import read_value, registry
 from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
 
@@ -203,8 +203,7 @@ def _ratio(definition: Declared) -> Ratio:
     if isinstance(definition, Ratio):
         return definition
     if isinstance(definition, str):
-        if definition not in DEFINITIONS:
-            raise UnknownNameError.of("rate definition", definition, DEFINITIONS)
+        check_name("rate definition", definition, DEFINITIONS)
         definition = DEFINITIONS[definition]
     return Ratio((*definition.reactions, *definition.exposure), definition.denominator)
 

@@ -17,7 +17,7 @@ from erresearch.errors import (
     Count,
     DesignError,
     ErresearchError,
-    UnknownNameError,
+    check_name,
     missing_columns,
 )
 from erresearch.io.resources import waiting
@@ -400,8 +400,7 @@ def adversary(
     >>> found.tried, found.granted > 0
     (1440, True)
     """
-    if wish not in _ANSWERS:
-        raise UnknownNameError.of("wish", wish, _ANSWERS)
+    check_name("wish", wish, _ANSWERS)
     frame = nw.from_native(panel, eager_only=True)
     needed = [outcome, by, period]
     if set(needed) - set(frame.columns):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from erresearch.errors import Count, UnknownNameError
+from erresearch.errors import Count, check_name
 from erresearch.results import WORDS, Estimate
 from erresearch.workshop import answers
 
@@ -401,8 +401,7 @@ def assess(name: str, answer: object, *, rng: int | None) -> Outcome:
     >>> print(assess("1.1", 0.0314, rng=4))
     ✗ 1.1 That is a share; per cent is asked.
     """
-    if not isinstance(name, str) or name not in EXERCISES:
-        raise UnknownNameError.of("exercise", name, EXERCISES)
+    check_name("exercise", name, EXERCISES)
     if rng is None:
         return Outcome(name, None, "Your own data: no answer is stored. Compare with your neighbour.")
     if answer is ...:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erresearch.engine.expressions import log
-from erresearch.errors import Count, DesignError, UnknownNameError
+from erresearch.errors import Count, DesignError, check_name
 from erresearch.io import pd
 from erresearch.relate.association import regress
 from erresearch.relate.reaction_models import decay
@@ -474,6 +474,5 @@ def exploration_named(name: str) -> Exploration:
     >>> exploration_named("weeks").still
     (28.0, 100.0, 208.0)
     """
-    if not isinstance(name, str) or name not in EXPLORATIONS:
-        raise UnknownNameError.of("slider", name, EXPLORATIONS)
+    check_name("slider", name, EXPLORATIONS)
     return EXPLORATIONS[name]

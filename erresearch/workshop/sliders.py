@@ -10,7 +10,7 @@ import textwrap
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from erresearch.errors import UnknownNameError
+from erresearch.errors import check_name
 from erresearch.report.figures.style import theme
 from erresearch.workshop.explorations import Exploration, View, exploration_named
 
@@ -257,8 +257,7 @@ def choose(name: str, *, widgets: bool | None = None) -> None:
       ( ) These data cannot tell
       ( ) There is an effect
     """
-    if name not in CHOICES:
-        raise UnknownNameError.of("question", name, CHOICES)
+    check_name("question", name, CHOICES)
     question, replies = CHOICES[name]
     text = "\n".join([textwrap.fill(question, 88), *(f"  ( ) {answer}" for answer in replies)])
     if not (widgets_offered() if widgets is None else widgets):

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from erresearch.errors import Count, DesignError, UnknownNameError
+from erresearch.errors import Count, DesignError, check_name
 from erresearch.io import pd
 from erresearch.io.files import atomic_write
 from erresearch.worlds.panels import marked
@@ -336,8 +336,7 @@ def simulate_shop(
     >>> len(table), int(table["posts"][30:].sum())
     (60, 0)
     """
-    if world not in SHOP_WORLDS:
-        raise UnknownNameError.of("world of a shop", world, SHOP_WORLDS)
+    check_name("world of a shop", world, SHOP_WORLDS)
     if posting is not None and len(posting) > days:
         raise DesignError(
             "the schedule is longer than the table",

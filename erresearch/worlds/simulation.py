@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from erresearch.errors import Count, DesignError, UnknownNameError
+from erresearch.errors import Count, DesignError, check_name
 from erresearch.io import pd
 from erresearch.io.files import registry
 from erresearch.schema.vocabulary import DECISIVE, Word
@@ -519,8 +519,7 @@ def simulate_panel(
 def _is_case(name: str) -> bool:
     """Whether a world was made for one claim; refused where there is no such world at all."""
     known = {**WORLDS, **CASES}
-    if not isinstance(name, str) or name not in known:
-        raise UnknownNameError.of("world", name, known)
+    check_name("world", name, known)
     return name in CASES
 
 
