@@ -50,9 +50,9 @@ def test_what_stays_open_ends_with_a_plan_in_weeks_and_money():
     assert "EUR a week four times in five (er.plan_experiment(panel)); the plan gives the exact" in plan.text
     amount = re.search(r"about ([\d,]+) EUR", plan.text)[1].replace(",", "")
     assert len(amount.rstrip("0")) <= 2
-    assert "(erresearch plan 'my audit' --currency EUR)" in settling_plan(weekly(), out="my audit").text
-    away = replace(weekly(), tz="Europe/Amsterdam", currency="")
-    assert "(erresearch plan audit)" in settling_plan(away, out="audit").text
+    # the folder holds zone and currency
+    away = replace(weekly(), tz="Europe/Amsterdam")
+    assert "(erresearch plan 'my audit')" in settling_plan(away, out="my audit").text
     months = settling_plan(panel(weekly().rows, "M"), grain="M")
     assert "with files by day or by week in place of months, erresearch plan FILES --freq W" in months.text
     assert "a week and shop" in settling_plan(weekly(shops=2)).text

@@ -255,10 +255,7 @@ def settling_plan(panel: Panel | None, *, grain: Freq = "D", out: str | Path | N
         )
     # the quick formula and the plan differ in the second digit
     about = plan.told(plan.money(own.detectable))
-    command = "er.plan_experiment(panel)"
-    if out is not None:
-        money = f" --currency {panel.currency}" if panel.currency else ""
-        command = f"erresearch plan {shlex.quote(str(out))}{money}"
+    command = "er.plan_experiment(panel)" if out is None else f"erresearch plan {shlex.quote(str(out))}"
     return NextStep(
         code=PlanCode.PLAN,
         text=f"{_PAUSES}: with {Count(plan.weeks):week} you would find about {about} {plan.each_week} four times in five "
