@@ -17,13 +17,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from erresearch.errors import DataError
 from erresearch.experiments import (
+    Judgement,
     PauseDesign,
     PausePlan,
     Schedule,
@@ -31,7 +32,7 @@ from erresearch.experiments import (
     judge_experiment,
     plan_experiment,
 )
-from erresearch.experiments.history import DAYS, fit_history, read_series
+from erresearch.experiments.history import DAYS, Model, read_series
 from erresearch.experiments.planning import matched
 from erresearch.experiments.power_analysis import foreseen, noises_of
 from erresearch.experiments.randomisation import draws, first_plan
@@ -84,7 +85,7 @@ def _ar(shocks: Array, rho: float) -> Array:
 
 
 def _lag(values: Array, by: int = 1) -> Array:
-    return np.r_[np.zeros(by), values[: len(values) - by]]
+    return np.concatenate([np.zeros(by), values[: len(values) - by]])
 
 
 def _events(rng: np.random.Generator, n: int) -> Array:
@@ -204,6 +205,22 @@ def plan_of(history: pd.DataFrame, design: PauseDesign, posting: Array | None = 
     return PausePlan(design=design, schedule=schedule, history=shops, outcome="revenue", delta=0.05)
 
 
+def _counted(
+    judged: Judgement,
+    plan: PausePlan,
+    noises: tuple[Model, ...],
+    truth: float,
+    lags: tuple[int, int] | None = None,
+) -> Counted:
+    """What one judged plan counts; the power foreseen once more where the lags at which posting works are told."""
+    promised = told = math.nan
+    if truth:
+        promised = foreseen(plan.design, noises, truth, plan.seed).at_delta
+        told = foreseen(plan.design, noises, truth, plan.seed, truth=lags).at_delta if lags else math.nan
+    ends = judged.effect.interval
+    return judged.pvalue <= 0.05, truth in ends, promised, told, (ends.high - ends.low) / 2
+
+
 def by_week(cell: Cell, seed: int) -> Counted:
     """One shop by week: found, covered, foreseen, the same with the lags told, half-width."""
     lags, planned = LAGS.get(cell.kind, (1, 1)), cell.block == 0
@@ -225,70 +242,35 @@ def by_week(cell: Cell, seed: int) -> Counted:
     posting[: plan.design.length] = plan.schedule.posting[0]
     judged = judge_experiment(shop(longest, posting), plan)
     truth = cell.effect * CUT
-    promised = told = math.nan
-    if cell.effect:
-        known = (plan.design, noises_of(plan.history), truth, plan.seed)
-        promised = foreseen(*known).at_delta
-        told = foreseen(*known, truth=lags).at_delta if planned else math.nan
-    ends = judged.effect.interval
-    return judged.pvalue <= 0.05, truth in ends, promised, told, (ends.high - ends.low) / 2
+    return _counted(judged, plan, noises_of(plan.history), truth, lags if planned else None)
 
 
 def by_several(cell: Cell, seed: int) -> Counted:
-    """Several shops that share shocks; each pauses in time, by a draw of its own."""
-    names = [f"shop {number:02d}" for number in range(IN_TIME[cell.kind])]
-    common = np.exp(np.random.default_rng([seed, 99]).normal(0, 0.15, 104 + cell.weeks + 1))
-
-    def panel(posting: dict[str, Array]) -> pd.DataFrame:
-        made = [
-            shop_by_week([seed, at], cell.world, len(common), posting.get(name), cell.effect)
-            for at, name in enumerate(names)
-        ]
-        made = [
-            one.assign(entity=name, revenue=one["revenue"] * common)
-            for name, one in zip(names, made, strict=True)
-        ]
-        return pd.concat(made, ignore_index=True)
-
-    before = panel({})
-    history = before[before["period"] < before["period"].min() + pd.Timedelta(days=7 * 104)]
-    groups = cell.weeks // (2 * cell.block)
-    design = PauseDesign(kind="time", every="W", block=cell.block, groups=groups, lags=(1, 1), carried=True)
-    plan = plan_of(history, design)
-    rows = zip(plan.schedule.entities, plan.schedule.posting, strict=True)
-    judged = judge_experiment(panel({name: np.r_[row, True].astype(float) for name, row in rows}), plan)
-    ends, truth, promised = judged.effect.interval, cell.effect * CUT, math.nan
-    if cell.effect:
-        promised = foreseen(design, noises_of(plan.history), truth, plan.seed).at_delta
-    return judged.pvalue <= 0.05, truth in ends, promised, math.nan, (ends.high - ends.low) / 2
-
-
-def by_shops(cell: Cell, seed: int) -> Counted:
-    """Six pairs of shops; of each pair one stops for good, at a date drawn at random."""
-    weeks = 104 + cell.weeks + 1
-    names = [f"shop {number:02d}" for number in range(12)]
+    """Several shops: each pauses in time, by a draw of its own; or one of each pair stops for good, at a date drawn."""
+    pairs, weeks = cell.kind == "shops", 104 + cell.weeks + 1
+    names = [f"shop {number:02d}" for number in range(SEVERAL[cell.kind])]
+    common = np.exp(np.random.default_rng([seed, 99]).normal(0, 0.15, weeks) * (not pairs))
 
     def panel(posting: dict[str, Array]) -> pd.DataFrame:
         made = [
             shop_by_week([seed, at], cell.world, weeks, posting.get(name), cell.effect).assign(entity=name)
             for at, name in enumerate(names)
         ]
-        return pd.concat(made, ignore_index=True)
+        return pd.concat([one.assign(revenue=one["revenue"] * common) for one in made], ignore_index=True)
 
     before = panel({})
     history = before[before["period"] < before["period"].min() + pd.Timedelta(days=7 * 104)]
-    design = PauseDesign(kind="shops", every="W", block=1, groups=6, lags=(1, 1), periods=cell.weeks)
+    how: dict[str, Any] = {"kind": "time", "groups": cell.weeks // (2 * cell.block), "carried": True}
+    if pairs:
+        how = {"kind": "shops", "groups": 6, "periods": cell.weeks}
+    design = PauseDesign(every="W", block=cell.block, lags=(1, 1), **how)
     plan = plan_of(history, design)
     rows = zip(plan.schedule.entities, plan.schedule.posting, strict=True)
-    after = panel({name: np.r_[row, row[-1:]].astype(float) for name, row in rows})
-    judged = judge_experiment(after, plan)
-    ends = judged.effect.interval
-    promised = math.nan
-    if cell.effect:
-        # what stopping takes in the end: what is planned for, and builds up
-        truth = cell.effect * CUT / (1 - MEMORY)
-        promised = foreseen(design, noises_of(plan.history, in_pairs=True), truth, plan.seed).at_delta
-    return judged.pvalue <= 0.05, 0.0 in ends, promised, math.nan, (ends.high - ends.low) / 2
+    after = panel({name: np.r_[row, row[-1:] if pairs else True].astype(float) for name, row in rows})
+    # of a shop that stops for good what that takes in the end, which builds up
+    truth = cell.effect * CUT / (1 - MEMORY * pairs)
+    noises = noises_of(plan.history, in_pairs=pairs)
+    return _counted(judge_experiment(after, plan), plan, noises, truth)
 
 
 def by_day(cell: Cell, seed: int) -> Counted:
@@ -308,13 +290,12 @@ def by_day(cell: Cell, seed: int) -> Counted:
     table = shop(np.r_[posting[0], [True] * 14])
     plan = plan_of(table[:365], design, posting)
     judged = judge_experiment(table, plan)
-    ends, truth, promised = judged.effect.interval, 0.0, math.nan
+    truth = 0.0
     if cell.effect:
         # so many orders that chance in their number does not count: posting throughout against not at all
         every, never = (shop(np.full(design.length, posts), 1e5)["revenue"][-60:] for posts in (True, False))
         truth = float(np.log(every / never).mean())
-        promised = foreseen(design, (fit_history(plan.history[0]),), truth, plan.seed).at_delta
-    return judged.pvalue <= 0.05, truth in ends, promised, math.nan, (ends.high - ends.low) / 2
+    return _counted(judged, plan, noises_of(plan.history), truth)
 
 
 def interrupted(cell: Cell, seed: int) -> Counted:
@@ -336,22 +317,21 @@ def interrupted(cell: Cell, seed: int) -> Counted:
 
 #: Lags at which posting works in a kind of cells, which the plan declares; the next week where none stand here.
 LAGS: Final = {"same week": (0, 0), "spread over 2": (1, 2), "spread over 4": (1, 4)}
-#: Shops that each pause in time.
-IN_TIME: Final = {"3 shops in time": 3, "8 shops in time": 8}
+#: Shops that each pause in time, or that form pairs.
+SEVERAL: Final = {"3 shops in time": 3, "8 shops in time": 8, "shops": 12}
 #: Further shops in the panel of an interruption.
 BESIDE: Final = {"interruption beside 5": 5}
 KINDS: Final = {
     "week": by_week,
     **dict.fromkeys(LAGS, by_week),
-    **dict.fromkeys(IN_TIME, by_several),
-    "shops": by_shops,
+    **dict.fromkeys(SEVERAL, by_several),
     "day": by_day,
     "interruption": interrupted,
     **dict.fromkeys(BESIDE, interrupted),
 }
 WEEKS: Final = (12, 24, 52)
 EFFECTS: Final = (0.1, 0.2, 0.3)
-SEVERAL: Final = ("nothing", "promotions", "hidden demand", "drift")
+IN_TIME: Final = ("nothing", "promotions", "hidden demand", "drift")
 BY_DAY: Final = ("nothing", "promotions", "teasers", "hidden demand", "drift", "stock-outs")
 
 
@@ -374,8 +354,8 @@ def cells() -> list[Cell]:
     ]
     grid += [
         (kind, world, weeks, 1, effect)
-        for kind in IN_TIME
-        for world, effect in (*((world, 0.0) for world in SEVERAL), ("promotions", 0.1), ("promotions", 0.2))
+        for kind in ("3 shops in time", "8 shops in time")
+        for world, effect in (*((world, 0.0) for world in IN_TIME), ("promotions", 0.1), ("promotions", 0.2))
         for weeks in (12, 24)
     ]
     grid += [("interruption", world, 4, 1, 0.0) for world in WORLDS]
@@ -385,8 +365,10 @@ def cells() -> list[Cell]:
     grid += [("day", "promotions", weeks, block, effect) for weeks, block in shapes for effect in EFFECTS]
     grid += [("shops", "promotions", weeks, 1, effect) for effect in EFFECTS for weeks in WEEKS]
     grid += [("shops", world, weeks, 1, 0.0) for world in WORLDS for weeks in WEEKS]
-    names = [field.name for field in fields(Cell)]
-    return [Cell(**dict(zip(names, key, strict=False))) for key in grid]
+    return [
+        Cell(kind=kind, world=world, weeks=weeks, block=block, effect=effect)
+        for kind, world, weeks, block, effect in grid
+    ]
 
 
 def _one(cell: Cell, seed: int) -> Counted:
