@@ -1095,9 +1095,14 @@ def test_the_stored_table_keeps_its_promises(root):
     assert found.loc[nothing & (found["kind"] == "interruption"), "found"].max() <= 0.05
     weekly = found["kind"].isin(["week", "spread over 2", "spread over 4"]) & (found["block"] > 0)
     assert (found["covered"] >= 0.93 - error)[weekly & found["covered"].notna()].all()
-    told = weekly & ~nothing & (found["world"] == "promotions") & (found["weeks"] > 12)
-    chance = 2 * np.sqrt(found["found"] * (1 - found["found"]) / found["draws"])
-    assert ((found["found"] - found["foreseen"]).abs() <= 0.07 + chance)[told].all()
+    # what was foreseen is found: of declared lags in every cell, and where they were not declared once they are told
+    chance = 0.07 + 2 * np.sqrt(found["found"] * (1 - found["found"]) / found["draws"])
+    declared = ~nothing & (found["world"] != "drift") & (found["block"] > 0)
+    off = (found["found"] - found["foreseen"]).abs()
+    assert (off <= chance)[declared].all()
+    assert (off <= 0.07)[declared].mean() >= 0.9
+    planned = found["block"] == 0
+    assert ((found["found"] - found["told"]).abs() <= chance)[planned].all()
 
 
 def test_a_wrong_block_costs_power_and_the_planner_keeps_the_coverage(root):
