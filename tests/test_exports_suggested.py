@@ -90,6 +90,20 @@ CASES = (
         5,
     ),
     Case(
+        "states of a program, and an id that ends a compound",
+        (
+            "Auftragsdatum;Auftragsnummer;Gesamtsumme brutto;Zahlungsstatus",
+            *(
+                f"0{n}.01.2026;AU{n:06d};1.20{n},50;{state}"
+                for n, state in enumerate(
+                    ["PAID", "AWAITING_PAYMENT", "PARTIALLY_REFUNDED", "CANCELLED"], start=1
+                )
+            ),
+        ),
+        2405.0,
+        2,
+    ),
+    Case(
         "orders of a French shop",
         (
             "ID;Référence;Livraison;Client;Total;Paiement;État;Date",
@@ -744,3 +758,33 @@ def test_a_column_that_may_hold_states_is_named_where_it_is_not_read(tmp_path: P
     assert '# not read: "State", which may hold states: as status, with won for those' in suggest_mapping(
         path
     )
+
+
+def test_what_was_refunded_of_an_order_is_given_back_where_its_column_is_named(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    lines = [f"{n},2026-01-0{n} 10:00,paid,20.00,{5 * (n == 2)}.00,{n}" for n in range(1, 5)]
+    path.write_text(
+        "\n".join(["order_number,order_date,status,total,refunded_amount,quantity_refunded", *lines])
+    )
+    text = suggest_mapping(path)
+    assert '# refunded = "refunded_amount" among the columns' in text
+    mapping = tomllib.loads(text)
+    mapping["columns"]["refunded"] = "refunded_amount"
+    rows = read_export(path, mapping=mapping).rows
+    assert rows.query("outcome == 'revenue'").groupby("kind")["value"].sum().to_dict() == {
+        "refund": -5.0,
+        "sale": 80.0,
+    }
+
+
+def test_followers_are_the_stock_and_networks_are_known_by_their_first_word(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "Tag;Neue Follower;Follower gesamt\n" + "".join(f"0{n}.01.2026;5;120{n}\n" for n in range(1, 8))
+    )
+    assert 'followers = "Follower gesamt"' in suggest_mapping(path)
+    path.write_text("Network,Posted,Link,Likes\nFacebook Page,2026-01-05 10:00,https://a.example/1,3\n")
+    columns = {"network": "Network", "published_at": "Posted", "post_id": "Link", "likes": "Likes"}
+    assert read_export(path, mapping={"kind": "posts", "columns": columns}).rows["platform"].tolist() == [
+        "facebook"
+    ]

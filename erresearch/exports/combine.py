@@ -400,10 +400,8 @@ def mark_others(posts: pl.DataFrame, own: Sequence[str], log: ReadLog) -> pl.Ser
         owner = pl.any_horizontal(pl.col(name) > 0 for name in _PRIVATE if name in posts.columns)
         open_ = owner | ~owner.any() if shown else pl.lit(value=True)
         mine = seen.filter((many & open_) | (pl.col("posts") == most))["account"].to_list()
-    if len(mine) == seen.height:
-        others = pl.repeat(False, posts.height, eager=True)
-    else:
-        others = ~posts["account"].is_in(mine)
+    alone = len(mine) == seen.height
+    others = pl.repeat(False, posts.height, eager=True) if alone else ~posts["account"].is_in(mine)
     if seen.height > 1 and not own:
         log.guess(
             OWNERS,

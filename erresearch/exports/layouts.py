@@ -303,7 +303,13 @@ def load_registry() -> Registry:
         _turned(table["months"], int),
         MappingProxyType({normalise(text): kind for text, kind in _turned(table["kinds"], str).items()}),
         frozenset(table["sums"]),
-        _turned(table["states"], str),
+        MappingProxyType(
+            {
+                word.replace(" ", sign): kind
+                for word, kind in _turned(table["states"], str).items()
+                for sign in " _-"
+            }
+        ),
         frozenset(table["currencies"].split()),
         MappingProxyType({name: tuple(map(normalise, words)) for name, words in hints.items()}),
         _turned(table["magnitudes"], float),

@@ -300,6 +300,7 @@ def _layout(table: Mapping[str, Any]) -> Format:
         "zone_rule": "the mapping says so",
         "key": str(table.get("key", "post_id|permalink")),
         "totals": table.get("totals", []),
+        "refund": ["refunded", "refunded_at"] if "refunded" in headers else [],
         "figures": _figures(table.get("figures", {}), kind, headers),
     }
     try:

@@ -50,6 +50,7 @@ _SAMPLE = 100
 _FLOAT, _DIGITS = r"^\d+\.0+$", 15
 _PAID = ("reach_paid", "views_paid", "impressions_paid")
 _IDS = {"tiktok": r"/(?:video|photo)/(\d+)", "x": r"/status(?:es)?/(\d+)"}
+_NETWORK = r"\b(facebook|instagram|linkedin|tiktok|youtube|pinterest|threads|twitter)\b"
 _NETWORKS = {"twitter": "x", "ig": "instagram", "fb": "facebook"}
 
 
@@ -367,6 +368,8 @@ def _described(
     platform: pl.Series | pl.Expr = pl.lit(drafted.layout.platform)
     if "network" in text.columns:
         network = text["network"].str.strip_chars().str.to_lowercase()
+        # "Facebook Page" and "Instagram Business" are Facebook and Instagram
+        network = network.str.extract(_NETWORK, 1).fill_null(network)
         platform = network.replace(_NETWORKS).replace("", drafted.layout.platform)
     out = {"platform": platform, "account": account_of(drafted, settings, log), "post_id": text["post_id"]}
     if "post_type" in text.columns:

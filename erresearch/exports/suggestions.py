@@ -34,6 +34,13 @@ _SINGULAR: Final = re.compile(r"ies$|s$")
 _SELDOM: Final = 5
 #: Rows that an order may have on average, of an item each.
 _ITEMS: Final = 20
+_NUMBERED: Final = re.compile(r"(?i)#|(?:\b|_)(?:id|no|nr|num[eé]ro)(?:\b|_)|n[úu]mero|number|nummer")
+#: Words of pieces, which are no money.
+_PIECES: Final = re.compile(r"(?i)quantit|qty|cantidad|menge|anzahl|aantal")
+#: Words beside followers that were won or lost, which are no stock of them.
+_GAINED: Final = re.compile(
+    r"\b(?:new|neu|nieuw|nuev|nouve|nov|nuov|gained|lost|net|unfollow|growth|zuwachs|change)"
+)
 #: Words that say of how much, and not of what.
 _SUMS: Final = frozenset(("total", "totals", "gesamt", "totaal", "totale", "sum", "summe"))
 #: Words that may stand beside them in the header of an amount.
@@ -236,7 +243,11 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
     said = [c for c in columns if target == "status" and c.states > 1 and means(c.header, target)]
     fitting = [c for c in columns if looks is None or looks in c.looks or c in said]
     if target == "order_id":
-        fitting = [c for c in fitting if not means(c.header, "orders")]
+        fitting = [
+            c for c in fitting if not (means(c.header, "orders") or c.looks & {"time", "clock", "state"})
+        ]
+    if target == "followers":
+        fitting = [c for c in fitting if not _GAINED.search(normalise(c.header))]
     if target == "engagements_reported":
         fitting = [c for c in fitting if c.cells.str.contains(r"^\s*$|^[\d.,'\s]*\d{3}$|^\d{1,3}$").all()]
     if target in ("amount", "spend"):
@@ -253,9 +264,13 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
         named = fitting[:1]
     named = named or [c for c in fitting if any(_says(c.header, word, within=True) for word in hints)]
     named = named or [c for c in columns if target == "post_id" and c.looks & {"address", "id"}]
-    rows = {"order_id": _ITEMS, "post_id": 2}.get(target)
-    if rows is not None:
-        named = [column for column in named if column.cells.n_unique() > len(column.cells) / rows]
+    if target in ("order_id", "post_id"):
+        several = _ITEMS if target == "order_id" else 2
+        named = [
+            c
+            for c in named
+            if c.cells.n_unique() > len(c.cells) / (several if _NUMBERED.search(c.header) else 2)
+        ]
 
     if target == "order_id" and any(0 <= rank < len(hints) for rank in ranks.values()):
         # one shop calls the id of an order a name; beside a column that says so it is a name
@@ -330,11 +345,16 @@ def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> 
         if "amount" in named and less:
             lines.append(f"# less = [{', '.join(map(_quoted, less[:3]))}]  # takes them off the amounts")
         states = [c.header for c in columns if c not in named.values() and _may_be_states(c)]
+        back = [header for header in unread if means(header, "refunded") and not _PIECES.search(header)]
+        if "amount" in named and back:
+            lines.append(f"# refunded = {_quoted(back[0])} among the columns gives back what was refunded")
         if "amount" in named and states:
             about = "as status, with won for those that count as sold"
             lines.append(f"# not read: {', '.join(map(_quoted, states))}, which may hold states: {about}")
         if "status" in named and "state" not in named["status"].looks:
-            lines.append('# won = ["…"]  # names further states that count as sold')
+            lines.append(
+                '# won = ["…"]  # names the states that count as sold, in place of those that are known'
+            )
         yield lines
         yield [*lines, _decimal(named.values())]
 
