@@ -228,7 +228,7 @@ def tiers() -> Iterator[Figure]:
     """Published rates by tier of followers, each source compared with itself."""
     told = published_tiers(cast_roles(claim_named("C07b"), er.load("er-benchmarks"), dataset="er-benchmarks"))
     logs = {"rate": np.log(told.rate), "followers": np.log(told.middle)}
-    table = pd.DataFrame({**logs, "source": [" / ".join(key) for key in told.keys], "middle": told.middle})
+    table = pd.DataFrame({**logs, "source": told.source + " / " + told.series, "middle": told.middle})
     parts: dict[str, tuple[tuple[float, ...], Any]] = {
         "Instagram": ((-0.192, -0.216, -0.168), told.judged),
         "Instagram, below 100,000 followers": ((-0.383, -0.441, -0.325), told.judged & (told.middle < 1e5)),

@@ -37,7 +37,7 @@ from erresearch.claims.variables import Variables
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.sources import open_rows
 from erresearch.errors import Count, DesignError, ErresearchError, ErresearchWarning
-from erresearch.io import pl
+from erresearch.io import pd, pl
 from erresearch.relate.association import correlate, regress
 from erresearch.relate.design import with_constant
 from erresearch.relate.fitted_models import contrast
@@ -201,22 +201,14 @@ def _complete(data: Any, names: list[str]) -> np.ndarray:
 
 #: Where a tier is open at the top its middle is taken at this multiple of its lower end.
 _OPEN_TOP = 2.5
+_TIER = ("source", "series", "platform")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Tiers:
-    """Published tiers: source and series, middle, mean rate and platform; which are used, and which of them judged."""
+def published_tiers(cast: Variables[TierOptions]) -> pd.DataFrame:
+    """Read tiers, each at the geometric middle of its ends (open at the top: 2.5 times its lower end; from 0: half).
 
-    keys: list[tuple[str, str]]
-    middle: np.ndarray
-    rate: np.ndarray
-    platform: np.ndarray
-    used: np.ndarray
-    judged: np.ndarray
-
-
-def published_tiers(cast: Variables[TierOptions]) -> Tiers:
-    """Read tiers, each at the geometric middle of its ends (open at the top: 2.5 times its lower end; from 0: half)."""
+    One row a tier: source, series, platform, middle, mean rate, whether it is used, and whether it is judged.
+    """
     columns = [cast.column(role) for role in ("low", "high", "rate")]
     names = [cast.column(role) for role in ("by", "series", "platform")]
     opened = open_rows(cast.data, columns, names, None)
@@ -225,9 +217,9 @@ def published_tiers(cast: Variables[TierOptions]) -> Tiers:
     low, high, rate = (table[column].to_numpy().astype(float) for column in columns)
     middle = np.where(np.isnan(high), _OPEN_TOP * low, np.where(low > 0, np.sqrt(low * high), high / 2))
     used = np.isfinite(low) & (middle > 0) & (rate > 0)
-    platform = table[names[2]].to_numpy()
-    keys = list(zip(table[names[0]].to_list(), table[names[1]].to_list(), strict=True))
-    return Tiers(keys, middle, rate, platform, used, used & (platform == cast.options.platform))
+    told = {part: table[name].to_list() for part, name in zip(_TIER, names, strict=True)}
+    found = pd.DataFrame({**told, "middle": middle, "rate": rate, "used": used})
+    return found.assign(judged=used & (found["platform"] == cast.options.platform))
 
 
 def judge_tiers(cast: Variables[TierOptions]) -> Evidence:
@@ -239,9 +231,9 @@ def judge_tiers(cast: Variables[TierOptions]) -> Evidence:
     mean. θ = −b over sources by random effects; below and above each declared kink beside it.
     """
     tiers = published_tiers(cast)
-    middle, here = tiers.middle, tiers.judged
-    noise = _noise(tiers)
-    slopes = _slopes(tiers, here, noise)
+    here = tiers[tiers["judged"]]
+    noise = _noise(here)
+    slopes = _slopes(here, noise)
     if len(slopes) < 2:
         raise DesignError(
             "published tiers need two sources or more",
@@ -264,11 +256,11 @@ def judge_tiers(cast: Variables[TierOptions]) -> Evidence:
         said = f"without one source the mean lies between {plain(min(left))} and {plain(max(left))}"
         doubts.append(Doubt("leave one out", said))
     for kink in cast.options.kinks:
-        for side, rows in (("below", here & (middle < kink)), ("above", here & (middle >= kink))):
-            doubts.append(_part(f"{side} {kink:,.0f} followers", _slopes(tiers, rows, noise), cast.level))
-    for other in sorted({str(one) for one in tiers.platform[tiers.used]} - {cast.options.platform}):
-        rows = tiers.used & (tiers.platform == other)
-        doubts.append(_part(f"on {other}", _slopes(tiers, rows, noise), cast.level))
+        for side, rows in (("below", here[here["middle"] < kink]), ("above", here[here["middle"] >= kink])):
+            doubts.append(_part(f"{side} {kink:,.0f} followers", _slopes(rows, noise), cast.level))
+    for other, rows in tiers[tiers["used"]].groupby("platform"):
+        if other != cast.options.platform:
+            doubts.append(_part(f"on {other}", _slopes(rows, noise), cast.level))
     mean = replace(whole.mean, name="fall of the mean rate per log follower", by="source")
     return Evidence(mean, clusters=len(whole.estimates), doubts=tuple(doubts), result=whole)
 
@@ -282,30 +274,28 @@ def _part(name: str, slopes: dict[str, Estimate], level: float) -> Doubt:
     return Doubt(name, f"{plain(alone[0])} in the only source" if alone else "no source has two tiers")
 
 
-def _series(tiers: Tiers, rows: np.ndarray) -> Iterator[tuple[str, float, float, np.ndarray]]:
+def _series(tiers: pd.DataFrame) -> Iterator[tuple[str, float, float, np.ndarray]]:
     """Source, slope, spread of x and residuals of every series with two tiers or more."""
-    x, y = np.log(tiers.middle[rows]), np.log(tiers.rate[rows])
-    names = [tiers.keys[i] for i in np.flatnonzero(rows)]
-    for key in dict.fromkeys(names):
-        at = np.array([name == key for name in names])
-        around = x[at] - x[at].mean()
+    for (source, _), part in tiers.groupby(["source", "series"], sort=False, dropna=False):
+        x, y = (np.log(part[name].to_numpy()) for name in ("middle", "rate"))
+        around = x - x.mean()
         spread = float(around @ around)
         if spread > 0:
-            slope = float(around @ y[at] / spread)
-            yield key[0], slope, spread, y[at] - y[at].mean() - slope * around
+            slope = float(around @ y / spread)
+            yield str(source), slope, spread, y - y.mean() - slope * around
 
 
-def _noise(tiers: Tiers) -> float:
+def _noise(tiers: pd.DataFrame) -> float:
     """Variance of a log rate about its series' line, pooled; nan where no series has three tiers."""
-    rests = [rest for *_, rest in _series(tiers, tiers.judged)]
+    rests = [rest for *_, rest in _series(tiers)]
     freedom = sum(len(rest) - 2 for rest in rests)
     return sum(float(rest @ rest) for rest in rests) / freedom if freedom else math.nan
 
 
-def _slopes(tiers: Tiers, rows: np.ndarray, noise: float) -> dict[str, Estimate]:
+def _slopes(tiers: pd.DataFrame, noise: float) -> dict[str, Estimate]:
     """−b of each source: the mean over its series."""
     found: dict[str, list[tuple[float, float, int]]] = {}
-    for source, slope, spread, rest in _series(tiers, rows):
+    for source, slope, spread, rest in _series(tiers):
         found.setdefault(source, []).append((slope, spread, len(rest)))
     made = {}
     for source, series in found.items() if noise > 0 else ():
@@ -480,10 +470,11 @@ def _of_decay(cast: Variables[Any]) -> list[_Look]:
 
 
 def _of_tiers(cast: Variables[Any]) -> list[_Look]:
-    tiers = published_tiers(cast)
-    series = np.array([" / ".join(key) for key in tiers.keys])
-    rate, middle, groups = (of[tiers.judged] for of in (tiers.rate, tiers.middle, series))
-    return [_Look("followers", np.log(rate), np.log(middle), groups=groups)]
+    every = published_tiers(cast)
+    tiers = every[every["judged"]]
+    rate, middle = (np.log(tiers[name].to_numpy()) for name in ("rate", "middle"))
+    series = (tiers["source"] + " / " + tiers["series"]).to_numpy()
+    return [_Look("followers", rate, middle, groups=series)]
 
 
 def _of_threshold(cast: Variables[Any]) -> list[_Look]:
