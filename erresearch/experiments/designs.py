@@ -68,7 +68,7 @@ class PauseDesign:
     Examples
     --------
     >>> design = PauseDesign(kind="time", every="W", block=2, groups=6, lags=(0, 1))
-    >>> design.length, design.follow_up, design.smallest_p
+    >>> design.length, design.follow_up, design.reachable(design.length)
     (24, 1, 0.03125)
     """
 
@@ -135,13 +135,11 @@ class PauseDesign:
             return int(2**self.groups * math.factorial(self.groups))
         return int(math.comb(self.size, self.size // 2) ** self.groups)
 
-    @property
-    def smallest_p(self) -> float:
-        """Smallest two-sided p-value: a plan and its mirror image always count."""
-        return self.reachable(self.length)
-
     def reachable(self, periods: int, units: int = 1) -> float:
-        """Smallest two-sided p-value once `periods` of the plan are over, in so many shops with a draw of their own."""
+        """Smallest two-sided p-value once `periods` of the plan are over, in so many shops with a draw of their own.
+
+        A plan and its mirror image always count.
+        """
         if self.kind == "shops":
             stopped = int((self.stops < periods).sum())
             plans = 2**stopped * math.perm(self.groups, stopped)
