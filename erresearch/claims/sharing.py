@@ -7,6 +7,7 @@ import hashlib
 import io
 import math
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
@@ -243,16 +244,14 @@ class _Rows:
     keys: np.ndarray
     periods: np.ndarray | None
 
-    def inside(self, other: Shared) -> dict[str, int]:
+    def inside(self, other: Shared) -> Mapping[str, int]:
         """Rows by account within the period of another file; all of them where either states none."""
         kept = self.keys
         if self.periods is not None and other.first is not None:
             ends = np.array([other.first, other.last], dtype=object)
             place = sort_periods(np.concatenate([self.periods, ends]))[1]
             kept = self.keys[(place[:-2] >= place[-2]) & (place[:-2] <= place[-1])]
-        return dict(
-            zip(*(each.tolist() for each in np.unique(kept.astype(str), return_counts=True)), strict=True)
-        )
+        return Counter(kept.astype(str).tolist())
 
 
 def _check_difference(made: Moments, rows: _Rows, shared: Shared, path: Path, least: int) -> None:

@@ -62,8 +62,6 @@ class LaggedRows:
         Periods in a year; 0 where that is not known.
     dropped : mapping of str to int
         Rows left out so far.
-    in_memory : bool
-        Whether the rows fit in memory, so that what is made of them may be there too.
     """
 
     frame: nw.LazyFrame[Any]
@@ -77,7 +75,6 @@ class LaggedRows:
     unit: float
     season: float
     dropped: Mapping[str, int]
-    in_memory: bool
 
     def shifted(self, column: int, n: int) -> nw.Expr:
         """Value of column c`column` `n` rows earlier (later where negative) in the same spell."""
@@ -108,7 +105,7 @@ class LaggedRows:
         )
         # an engine would make all lags and their products at once
         fits = self.rows * 8 * len(labels) <= share_of_memory(ROWS_BYTES)
-        rows = gather(frame) if self.in_memory and fits else nw.to_native(frame)
+        rows = gather(frame) if fits else nw.to_native(frame)
         moments = bounded_moments(rows, labels, by=by, period=time)
         moved = {f"not finite: {self.label(*pair)}" for pair in wanted if pair[1]}
         dropped = dict(self.dropped)
@@ -240,9 +237,8 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
             fix="put the rows on one calendar first (days, weeks, months), one row per account and period",
         )
     rows = int(counts.sum()) + accounts
-    in_memory = opened.small or rows * 8 * (len(columns) + 4) <= share_of_memory(ROWS_BYTES)
     frame = _spells(frame, usual, slack) if gaps else frame.with_columns(nw.lit(0).alias(_SPELL))
-    if in_memory:
+    if opened.small or rows * 8 * (len(columns) + 4) <= share_of_memory(ROWS_BYTES):
         frame = nw.from_native(gather(frame)).lazy()
     year = {"day": 365.2425, "month": 12.0}.get(calendar, 0.0)
     return LaggedRows(
@@ -257,7 +253,6 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
         unit=usual,
         season=year / usual,
         dropped=dropped,
-        in_memory=in_memory,
     )
 
 
