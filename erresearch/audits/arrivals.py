@@ -314,15 +314,18 @@ def read_files(
     ]
     stored = [(each, kind) for each, kind in places if not _exports_in(Path(each)) and is_lake(each)]
     asked = [
-        _Asked(path, kind, among=Path(each).is_dir())
+        (path, kind, Path(each).is_dir())
         for each, kind in places
         if (each, kind) not in stored
         for path in _within(Path(each))
     ]
     lakes = _open_lakes(stored)
-    _refuse_asked(asked, lakes)
-    alone = len(asked) == 1
-    read = [_exports_of(one, tz, currency, alone=alone) for one in asked]
+    _refuse_asked([path for path, _, _ in asked], lakes)
+    read = [
+        # of a folder nobody said that each file is an export
+        _exports_of(path, kind, tz, currency, surely=len(asked) == 1 or not among)
+        for path, kind, among in asked
+    ]
     exports = [export for found, _ in read for export in found]
     unusable = [reason for _, reasons in read for reason in reasons]
     if not exports and not lakes:
@@ -334,35 +337,24 @@ def read_files(
     return _sorted(settle_owners(exports, entity), unusable, lakes, pseudonyms=pseudonyms)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A file to read, what it must hold (empty: anything), and whether a folder of it was named."""
-
-    path: Path
-    kind: str
-    among: bool
-
-
-def _refuse_asked(asked: Sequence[_Asked], lakes: Sequence[Lake]) -> None:
-    if not asked and not lakes:
+def _refuse_asked(paths: Sequence[Path], lakes: Sequence[Lake]) -> None:
+    if not paths and not lakes:
         raise DataError("there is no file to audit", fix="name the exports")
     # of links in a ring as well, which no file is then behind
-    real = [os.path.realpath(one.path) for one in asked]
-    twice = next((one for at, one in enumerate(asked) if real[at] in real[:at]), None)
+    real = [os.path.realpath(path) for path in paths]
+    twice = next((path for at, path in enumerate(paths) if real[at] in real[:at]), None)
     if twice is not None:
-        raise DataError(f"the file {twice.path.name!r} is named twice", fix="name each file once")
+        raise DataError(f"the file {twice.name!r} is named twice", fix="name each file once")
 
 
 def _exports_of(
-    asked: _Asked, tz: str, currency: str | None, *, alone: bool
+    path: Path, kind: str, tz: str, currency: str | None, *, surely: bool
 ) -> tuple[list[Export], list[tuple[str, str]]]:
-    """What one file holds of what it was asked for, and by name why something in it is not used."""
-    path, kind = asked.path, asked.kind
+    """What one file holds of a kind (empty: any), and by name why something in it is not used."""
     try:
         exports, unread = _read(path, tz, currency)
     except ErresearchError as error:
-        # of a folder nobody said that each file is an export
-        if not asked.among or alone:
+        if surely:
             raise
         return [], [(path.name, str(error).removeprefix(path.name).lstrip(": "))]
     kinds = {one.kind for one in exports} if not kind else {kind, "ads" if kind == "outcomes" else kind}

@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -442,13 +442,11 @@ def _parameters(settings: Mapping[str, Any], out: Path) -> str:
     for name in FILES:
         values[name] = [_relative(str(path), out) for path in settings[name]]
     lines = [f"{name} = {value!r}" for name, value in values.items() if name != "RULES"]
-    rules = settings["RULES"]
-    chosen = {
-        field.name: getattr(rules, field.name)
-        for field in fields(Rules)
-        if getattr(rules, field.name) != getattr(Rules(), field.name)
-    }
-    lines.append(f"RULES = er.Rules({', '.join(f'{name}={value!r}' for name, value in chosen.items())})")
+    usual = asdict(Rules())
+    chosen = [
+        f"{name}={value!r}" for name, value in asdict(settings["RULES"]).items() if value != usual[name]
+    ]
+    lines.append(f"RULES = er.Rules({', '.join(chosen)})")
     if settings["PSEUDONYMS"] and settings["CURRENCY"] is not None:
         at = next(n for n, line in enumerate(lines) if line.startswith("CURRENCY = "))
         lines[at] = "CURRENCY = None  # the currency that was kept; it is not written here"

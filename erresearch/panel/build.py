@@ -393,7 +393,7 @@ def _post_notes(table: pl.DataFrame, activity: Activity, columns: Sequence[str],
     told = {
         f"{Count(moved, of=total):post falls} on another day in {clock.tz} than in UTC": moved,
         f"{Count(unknown):post has} a clock of unknown zone; the day may be off by one": unknown,
-        f"{Count(others):post is} of other accounts (collaborations), counted as posts; engagement, not in rates by "
+        f"{Count(others):post is} of other accounts (collaborations), counted as posts and engagement, not in rates by "
         "followers": others,
         f"{Count(paid, of=total):post was} boosted, which their reactions show: spend (or paid_posts) is to be a "
         "control, or paid='left out'": paid,
