@@ -308,7 +308,7 @@ def wait_until_it_listens(process: subprocess.Popen[str]) -> None:
         ("reproduce", 3.0, "process", signal.SIGINT),
         pytest.param("reproduce", 7.0, "group", signal.SIGINT, marks=pytest.mark.slow),
         ("reproduce", 2.0, "process", signal.SIGTERM),
-        ("audit", 0.9, "group", signal.SIGINT),
+        ("audit", 0.9, "group", signal.SIGHUP),
         ("audit", 1.6, "process", signal.SIGINT),
         ("pool", 0.4, "process", signal.SIGINT),
     ],

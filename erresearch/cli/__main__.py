@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = run(arguments)
     except KeyboardInterrupt:
         status = 128 + (ended[0] if ended else signal.SIGINT)
-        print(_SAID, file=sys.stderr)
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            print(_SAID, file=sys.stderr)
         if arguments is None:
             _leave(status)
     if arguments is None:
@@ -109,7 +110,8 @@ def _end_soon_after_a_signal() -> list[int]:
         from erresearch.io.outputs import abandon_outputs
 
         abandon_outputs()
-        os.write(2, f"{_SAID}\n".encode())
+        with contextlib.suppress(OSError):
+            os.write(2, f"{_SAID}\n".encode())
         os._exit(128 + told[0])
 
     # the thread keeps the sender open, too
@@ -119,7 +121,10 @@ def _end_soon_after_a_signal() -> list[int]:
 
 
 _KEPT: Final[list[object]] = []
-_WATCHED: Final = (signal.SIGINT, signal.SIGTERM)
+#: Ctrl-C, being told to end, and a terminal that was closed, where the system has that signal.
+_WATCHED: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 if __name__ == "__main__":
     sys.exit(main())
