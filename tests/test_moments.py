@@ -625,6 +625,8 @@ FOREIGN = {
     "a count or weight is negative": lambda z: {"count": -z["count"], "weight": -z["weight"]},
     "sums has another shape or type": lambda z: {"sums": z["sums"].astype(str)},
     "sums is not finite": lambda z: {"sums": z["sums"] * np.nan},
+    "origin is larger than what has a square": lambda z: {"origin": z["origin"] + 1e200},
+    "UnicodeEncodeError": lambda z: {"columns": ["\ud800", "y"]},
     "origin has another shape or type": lambda z: {"origin": z["origin"][:1]},
     "products that no rows can have": lambda z: {"cross": z["cross"] * [1, 30, 1]},
     "products that no rows can have ": lambda z: {"cross": -z["cross"]},

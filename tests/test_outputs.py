@@ -160,6 +160,9 @@ def test_a_file_or_the_own_folder_is_no_place_for_results(tmp_path: Path, monkey
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="results need a folder"):
         check_output(tmp_path / "file")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(DataError, match=r"'.*loop' is a link that leads back to itself"):
+        check_output(tmp_path / "loop")
     (tmp_path / "empty" / "below").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "empty" / "below")
     for out in (".", ".."):

@@ -104,6 +104,9 @@ def fields_of(
     return fields, cells | {"periods": unpack_text(arrays["periods"], arrays["period_offsets"])}
 
 
+_LARGEST: Final = 1e150
+
+
 def check_moments(moments: Moments) -> None:
     """Refuse moments that no rows can have given.
 
@@ -129,6 +132,7 @@ def is_count(value: object) -> bool:
 
 def _words(words: Mapping[str, Any]) -> dict[str, Any]:
     columns, dropped = words["columns"], words["dropped"]
+    json.dumps(words, ensure_ascii=False).encode()  # refuses half a character, which nothing could print
     named = isinstance(columns, list) and columns and all(isinstance(name, str) for name in columns)
     _need(named and len(set(columns)) == len(columns), "columns are no different names")
     _need(
@@ -163,6 +167,7 @@ def _check_groups(moments: Moments) -> None:
         kind = "i" if name == "count" else "f"
         _need(array.shape == shape and array.dtype.kind == kind, f"{name} has another shape or type")
         _need(np.isfinite(array).all(), f"{name} is not finite")
+    _need((np.abs(moments.origin) < _LARGEST).all(), "origin is larger than what has a square")
     count, weight = moments.count, moments.weight
     _need((count >= 0).all() and (weight >= 0).all(), "a count or weight is negative")
     _need(len(set(moments.keys)) == groups, "two groups have one key")

@@ -72,11 +72,12 @@ def check_output(out: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
     erresearch.errors.DataError: the folder '...' holds something that erresearch did not write: 'mine.txt'. ...
     """
     place = _place(out)
-    if not place.exists():
+    if not os.path.lexists(place):
         return
     if not place.is_dir():
+        what = "a link that leads back to itself" if place.is_symlink() else "a file"
         raise DataError(
-            "results need a folder", got=f"{str(out)!r} is a file", fix="name another folder with --out"
+            "results need a folder", got=f"{str(out)!r} is {what}", fix="name another folder with --out"
         )
     for given in inputs:
         path = _local(given)
