@@ -287,6 +287,14 @@ def test_days_are_those_of_their_own_clock(zone):
     rows = weekly()
     zoned = rows.assign(period=rows["period"].dt.tz_localize(zone))
     assert (read_series(zoned)[0].dates == read_series(rows)[0].dates).all()
+    elsewhere = zoned.assign(period=zoned["period"].dt.tz_convert("UTC"))
+    for other in (elsewhere, elsewhere.assign(period=elsewhere["period"].astype(object))):
+        with pytest.raises(
+            DataError, match=r"begin at midnight of it.*: 104 of 104 rows at another hour\. Convert"
+        ):
+            read_series(other)
+    for name in (None, math.nan):
+        assert read_series(rows.assign(entity=name))[0].entity == ""
 
 
 def test_the_same_history_gives_the_same_plan_and_another_one_another():
@@ -813,6 +821,8 @@ def test_cautions_are_counted(plan):
     assert found["compliance"].value == 0.5
     assert found["compliance"].raised
     only = er.judge_experiment(rows[104:].drop(columns=["posts", "engagement", "entity"]), plan)
+    assert "history: none of it is in these rows" in str(only)
+    assert "history-unseen" not in found
     assert only.per_engagement is None
     assert "compliance" not in {doubt.code for doubt in only.doubts}
 

@@ -133,31 +133,40 @@ def _columns(rows: Any, outcome: str) -> dict[str, Any]:
     table = frame.select(dict.fromkeys(wanted))
     table = table.collect() if isinstance(table, nw.LazyFrame) else table
     if not len(table):
-        raise DataError("the history has no rows", fix="give it the panel of at least 26 weeks")
+        raise DataError("the table has no rows", fix="give the panel of the shop, by day or week")
     days = table[date]
-    if isinstance(days.dtype, nw.Datetime) and days.dtype.time_zone is not None:
+    zoned = isinstance(days.dtype, nw.Datetime) and days.dtype.time_zone is not None
+    if zoned:
         days = days.dt.replace_time_zone(None)  # the day on the clock of its own zone
-    found: dict[str, Any] = {"period": _dates(days.to_numpy())}
+    found: dict[str, Any] = {"period": _dates(days.to_numpy(), zoned=zoned)}
     for role, name in (("outcome", outcome), ("engagement", "engagement"), ("posts", "posts")):
         if name in wanted:
             found[role] = as_numbers(table[name].to_numpy(), name)
-    names = table["entity"].to_list() if "entity" in wanted else [""] * len(table)
-    found["entity"] = np.array([str(name) for name in names], dtype=object)
+    found["entity"] = np.full(len(table), "", dtype=object)
+    if "entity" in wanted:
+        shops = zip(table["entity"].to_list(), table["entity"].is_null().to_list(), strict=True)
+        found["entity"][:] = ["" if unknown else str(name) for name, unknown in shops]
     return found
 
 
-def _dates(values: Any) -> Dates:
+def _dates(values: Any, *, zoned: bool) -> Dates:
     values = np.asarray(values)
     if values.dtype == object:  # a zone that the frame does not tell: the day on its own clock
-        values = np.array(
-            [v.replace(tzinfo=None) if getattr(v, "tzinfo", None) else v for v in values.tolist()]
-        )
+        told = values.tolist()
+        zoned = any(getattr(v, "tzinfo", None) for v in told)
+        values = np.array([v.replace(tzinfo=None) if getattr(v, "tzinfo", None) else v for v in told])
     try:
         dates: Dates = values.astype("datetime64[D]")
     except (ValueError, TypeError) as error:
         raise DataError(
             "`period` holds something that is no date", fix="write dates as 2026-01-31"
         ) from error
+    if zoned and (late := values.astype("datetime64[s]") > dates).any():
+        raise DataError(
+            "periods with a zone begin at midnight of it, and these are days of another one",
+            got=f"{Count(int(late.sum()), of=len(dates)):row} at another hour",
+            fix="convert them first: table['period'].dt.tz_convert('Area/City')",
+        )
     if np.isnat(dates).any():
         raise DataError(
             "`period` is empty in some rows",

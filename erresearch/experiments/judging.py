@@ -479,6 +479,10 @@ _SAID: Final = {
         "history",
         "{} of {} periods have changed since: late refunds, another file or another zone?",
     ),
+    "history-unseen": (
+        "history",
+        "none of it is in these rows, so nothing tells whether they are of the same shop, clock and unit",
+    ),
     "compliance": (
         "compliance",
         "posts and pauses were not as planned in {} of {} periods; they count as assigned",
@@ -532,6 +536,8 @@ def _cautions(
         )
     if changed:
         found.append(_doubt("changed", changed, compared, value=changed, raised=changed > 0.2 * compared))
+    if not compared:
+        found.append(_doubt("history-unseen"))
     for then, now in zip(plan.history, joined, strict=True):
         levels = [float(np.nanmedian(x)) for x in (now.outcome[now.dates >= plan.start], then.outcome)]
         ratio = levels[0] / max(levels[1], 1e-300)
