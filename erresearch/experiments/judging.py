@@ -339,10 +339,8 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
                 got=f"{shop.dates[0]} and {plan.start}",
                 fix="build the panel with the time zone and week_start that the plan was made with",
             )
-    ends = sorted(
-        (shop.dates[-1] + np.timedelta64(step, "D") - plan.start).astype(int) // step for shop in shops
-    )
-    there = int(ends[0])
+    ends = sorted(int((shop.dates[-1] - plan.start).astype(int)) // step + 1 for shop in shops)
+    there = ends[0]
     whole = plan.design.length + plan.design.follow_up
     run = whole if ended is None else int((day_of(ended, "ended") - plan.start).astype(int) // step)
     if 2 * run < plan.design.length:
@@ -479,10 +477,7 @@ _SAID: Final = {
         "history",
         "{} of {} periods have changed since: late refunds, another file or another zone?",
     ),
-    "history-unseen": (
-        "history",
-        "none of it is in these rows, so nothing tells whether they are of the same shop, clock and unit",
-    ),
+    "history-unseen": ("history", "none of it is in these rows: are they of the same shop, clock and unit?"),
     "compliance": (
         "compliance",
         "posts and pauses were not as planned in {} of {} periods; they count as assigned",
