@@ -282,3 +282,12 @@ def test_a_reader_that_panics_says_one_line_and_what_others_say_is_kept(
     with pytest.raises(EngineError, match="the workbook cannot be read"):
         read_workbook(path.read_bytes(), path.name)
     assert capfd.readouterr().err == "meanwhile"
+
+
+def test_a_sheet_without_a_word_is_said_to_be_empty(tmp_path: Path):
+    path = tmp_path / "book.xlsx"
+    path.write_bytes(xlsx({"Sheet1": [[None, None]] * 5}))
+    with pytest.raises(
+        ErresearchError, match=r"book.xlsx holds no row with a word: empty cells only\. Export"
+    ):
+        read_export(path, tz="UTC")

@@ -38,8 +38,8 @@ PROBE = """
 import json, sys
 import numpy, numpy._core._multiarray_umath as built
 rng = numpy.random.default_rng(1)
-a = rng.normal(size=(80, 80))
-numpy.linalg.svd(a @ a.T), numpy.linalg.solve(a, a)
+a, long = rng.normal(size=(80, 80)), rng.normal(size=(1000, 60))
+numpy.linalg.svd(a @ a.T), numpy.linalg.solve(a, a), numpy.linalg.lstsq(long, long[:, 0])
 have = [name for name in sys.argv[1:] if name in built.__cpu_dispatch__ and built.__cpu_features__[name]]
 print(json.dumps([numpy.__version__, have]))
 """

@@ -129,7 +129,9 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
     """Say that no row is a known header, and which layout is near; headers are shown where a row looks like some."""
     name = bundle.name
     known = vocabulary()
-    rows = [row for row in head if any(cell.strip() for cell in row)] or [[]]
+    rows = [row for row in head if any(cell.strip() for cell in row)]
+    if not rows:
+        return ColumnError(f"{name} holds no row with a word", got="empty cells only", fix="export it again")
 
     def worth(at: int) -> tuple[bool, int, int]:
         hits = sum(normalise(cell) in known for cell in rows[at])
