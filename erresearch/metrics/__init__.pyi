@@ -27,6 +27,7 @@ from erresearch.metrics.published_bands import (
 )
 from erresearch.metrics.rates import (
     Rates as Rates,
+    compare_rates as compare_rates,
     engagement_rate as engagement_rate,
     proportion as proportion,
 )
