@@ -235,9 +235,7 @@ def _boost_doubts(panel: Panel) -> tuple[Doubt, ...]:
     posts = panel.accounting.get("posts")  # none where reactions came by day
     left = posts.reasons.get(BOOSTED, 0) if posts is not None else 0
     if left:
-        text = (
-            f"{Count(left):boosted post is} left out; people whom they brought may have bought all the same"
-        )
+        text = f"{Count(left):boosted post is} left out; people whom they brought may have bought anyway"
         said.append(Doubt("boosted posts", text, float(left), raised=True))
     if {"paid_posts", "spend"} <= set(panel.columns):
         bought = panel.rows.loc[panel.rows["paid_posts"] > 0, "spend"].dropna()

@@ -252,9 +252,7 @@ def _calendar_notes(
     notes = []
     if short:
         named = ", ".join(entity for entity, *_ in short[:4])
-        notes.append(
-            f"{Count(len(short)):entity has} fewer than {SHORTEST_DAYS} days of both: left out: {named}"
-        )
+        notes.append(f"{Count(len(short)):entity has} under {SHORTEST_DAYS} days of both: left out: {named}")
     if books is not None:
         sold = {entity for entity, _ in books.spans}
         for word, names in (("outcomes", set(spans) - sold), ("posts", sold - set(spans))):
@@ -263,9 +261,7 @@ def _calendar_notes(
                     f"{Count(len(names)):entity has} no {word}: left out: {', '.join(sorted(names)[:4])}"
                 )
     for platform, gap in holes.items():
-        notes.append(
-            f"no file of {platform or 'the posts'} covers {Count(len(gap)):period} between two files"
-        )
+        notes.append(f"no file of {platform or 'posts'} covers {Count(len(gap)):period} between two files")
     for entity, gap in sorted(unsold.items()):
         gaps = f"{Count(len(gap)):period} between two files"
         notes.append(f"no file of the sales of {entity} covers {gaps}: left out, not 0")
