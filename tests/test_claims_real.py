@@ -66,7 +66,7 @@ def test_what_scores_of_strata_lose() -> None:
 
 def test_every_pack_is_what_its_rows_give(capsys) -> None:
     assert cli.main(["datasets", "fandango", "--verify"]) == 0
-    assert "fandango: evidence on 1 claims computed again" in capsys.readouterr().out
+    assert "fandango: evidence on 1 claim computed again" in capsys.readouterr().out
 
 
 def test_a_pack_that_is_not_what_its_rows_give() -> None:
