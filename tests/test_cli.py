@@ -113,6 +113,17 @@ def test_bad_input_shows_no_traceback_from_a_real_shell(tmp_path: Path):
     assert "Traceback" not in done.stderr
 
 
+def test_streams_that_are_closed_are_no_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert (
+        cli.main(["simulate", "nil", "--accounts", "6", "--weeks", "20", "--out", str(tmp_path / "sim")]) == 0
+    )
+    assert cli.main(["claims", "C99x"]) == 2
+    for stream in (sys.stdout, sys.stderr):
+        stream.close()
+
+
 def test_simulate_writes_tables_and_the_truth_marked_as_simulated(run, tmp_path: Path):
     arguments = ("simulate", "effect", "--accounts", "6", "--weeks", "20", "--seed", "7")
     status, out, err = run(*arguments, "--out", str(tmp_path / "one"))

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     erresearch 0.1.0
     0
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started this, as some schedulers do
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     ended = _end_soon_after_a_signal() if arguments is None else []
     try:
         from erresearch.cli.commands import run
