@@ -355,10 +355,10 @@ def _probe(columns: Sequence[str | nw.Expr], schema: dict[str, Any]) -> tuple[tu
     from polars.io.plugins import register_io_source
 
     read: list[str] = []
-    empty = pl.DataFrame(schema=schema)
 
     def rows(with_columns: list[str] | None, *_: object) -> Any:
         read.extend(schema if with_columns is None else with_columns)
+        empty = pl.DataFrame(schema=schema)
         yield empty if with_columns is None else empty.select(with_columns)
 
     names = []
