@@ -229,6 +229,13 @@ def test_21_a_series_in_place_of_its_name_and_no_cell_of_it_is_told(shop, call):
     assert not re.search(r"\d", str(refused.value))
 
 
+def test_21_two_series_in_place_of_a_table_and_names(shop):
+    with pytest.raises(DesignError, match=r"a table and two of its columns: Series and Series") as refused:
+        er.correlate(shop["comments"], shop["revenue"])
+    table = shop.drop(columns="date")
+    assert taken(str(refused.value), r"er\.correlate\(.*?\)", table=table).n_rows == len(table)
+
+
 def test_22_a_list_of_columns_where_one_belongs(shop):
     with pytest.raises(ColumnError, match=r"list\. Write its name in quotation marks, one at a time"):
         er.correlate(shop.drop(columns="date"), ["comments", "likes"], "revenue")

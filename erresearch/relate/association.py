@@ -39,7 +39,7 @@ _HELD = 1 << 30
 def correlate(
     data: Any,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     by: str | None = None,
     within: bool = False,
@@ -105,6 +105,12 @@ def correlate(
     >>> round(correlate(table, "likes", "sales").value, 4)
     0.8286
     """
+    if y is None:  # as with two series, which come without the rows that say what they are of
+        raise DesignError(
+            "`correlate` takes a table and two of its columns",
+            got=f"{type(data).__name__} and {type(x).__name__}",
+            fix='write er.correlate(table, "comments", "revenue") with the names of yours',
+        )
     check_level(level)
     if method not in ("pearson", "spearman"):
         raise UnknownNameError.of("method", method, ("pearson", "spearman"))
