@@ -368,6 +368,27 @@ def test_an_interrupt_ends_all_within_seconds(tmp_path: Path, command: str, afte
     assert list(tmp_path.glob(".*")) == list(temporary.iterdir()) == []
 
 
+INTERRUPTED_CLASS = """
+import os, signal
+from erresearch.cli import __main__, commands
+
+class Named:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), signal.SIGINT)
+
+commands.run = lambda _: type("Made", (), {"field": Named()})
+raise SystemExit(__main__.main())
+"""
+
+
+def test_an_interrupt_while_a_class_is_made_is_an_interrupt():
+    found = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_CLASS], capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stdout) == (130, "")
+    assert found.stderr.splitlines() == ["erresearch: interrupted; files written before are whole"]
+
+
 def test_too_little_memory_is_one_line(run, monkeypatch: pytest.MonkeyPatch):
     def without_memory(*_: object, **__: object) -> None:
         raise MemoryError

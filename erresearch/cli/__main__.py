@@ -48,7 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from erresearch.cli.commands import run
 
         status = run(arguments)
-    except KeyboardInterrupt:
+    except BaseException as error:
+        # Python 3.11 turns an interrupt into a RuntimeError while a class is made
+        if not ended and not isinstance(error, KeyboardInterrupt):
+            raise
         status = 128 + (ended[0] if ended else signal.SIGINT)
         with contextlib.suppress(OSError):  # the terminal may be closed
             print(_SAID, file=sys.stderr)

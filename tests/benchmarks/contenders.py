@@ -187,7 +187,7 @@ def erresearch_bootstrap(path: str) -> Answer:
     moments = Moments.from_frame(path, [*names, "y"], by="account")
     one_pass = time.perf_counter() - start
     start = time.perf_counter()
-    model = solve(moments, ("account",)).scores(moments.rows)
+    model = solve(moments, ("account",)).model
     wild_bootstrap(model, np.eye(len(names))[0], draws=999)
     return {"seconds": time.perf_counter() - start, "pass": one_pass}
 
