@@ -675,6 +675,13 @@ def test_honest_files_pass_whatever_their_level(tmp_path):
             assert again.sums.tobytes() == made.sums.tobytes()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "endless.npz")
+    with pytest.raises(EngineError, match="a pipe or a device, not a file"):
+        Moments.load(tmp_path / "endless.npz")
+
+
 def test_a_file_is_weighed_before_it_is_unpacked(tmp_path):
     path = tmp_path / "bomb.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:

@@ -353,6 +353,8 @@ def read_archive(
 
 def _unpacked(path: Path, most_bytes: int) -> dict[str, Array]:
     """All arrays of a file, which is weighed before."""
+    if path.is_fifo() or path.is_char_device():  # which might never end
+        raise ValueError("a pipe or a device, not a file")
     with zipfile.ZipFile(path) as packed:
         members = packed.infolist()
         size = sum(member.file_size for member in members)
