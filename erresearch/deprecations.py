@@ -1,4 +1,4 @@
-"""Old addresses that still work for one release, each with a word: ``data/renamed.toml`` lists them.
+"""Old addresses that still work for one release, each with a warning; ``data/renamed.toml`` lists them.
 
 `erresearch.auditing.audit` is `erresearch.audits.audit`, say. An import of the old name gives the new one and a
 `DeprecationWarning` that names it. A release later the line is taken out of the table.

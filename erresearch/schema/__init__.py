@@ -1,4 +1,4 @@
-"""The canonical tables, the words that all rooms share, and the check at the door.
+"""The canonical tables, the words that all rooms share, and the check of every table that comes in.
 
 Each table is declared once; narwhals expressions made from the declaration are counted by whatever engine holds the
 rows, in one aggregation. A missing column is missing: it is never read as 0. Nothing is changed, converted or left out
