@@ -39,7 +39,8 @@ def test_the_tables_are_those_of_the_expected_verdicts_and_of_the_notebooks():
         assert TOOL["with_tables"](page) == page, "run: make expected, or python tools/readme.py"
     assert "simulated*" in board
     assert "simulated" not in README.partition("![")[0].partition("<!-- found -->")[2]
-    assert (ROOT / "docs" / "found.svg").read_text(encoding="utf-8") == TOOL["picture"]()
+    for name, narrow in (("found.svg", False), ("found-narrow.svg", True)):
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == TOOL["picture"](narrow=narrow)
 
 
 def test_every_real_row_shows_all_that_it_can():

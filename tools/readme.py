@@ -1,7 +1,8 @@
 """Write what README.md and docs/BOARD.md say of results: ``python tools/readme.py``.
 
-The answer, its picture (docs/found.svg) and the board come from tests/expected/verdicts.csv and data/claims.toml; the
-list of notebooks from their titles, the minutes that they name, and the claims that name them.
+The answer, its picture (docs/found.svg; docs/found-narrow.svg for phones) and the board come from
+tests/expected/verdicts.csv and data/claims.toml; the list of notebooks from their titles, the minutes that they name,
+and the claims that name them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import csv
 import functools
 import json
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -137,45 +139,51 @@ def found(root: Path = ROOT) -> str:
     return "".join(f"* {line}\n" for line in answer(real_verdicts(root), claims, short_names()))
 
 
-def picture(root: Path = ROOT) -> str:
-    """Draw the real estimates in multiples of the smallest effect that matters, as SVG."""
+def picture(root: Path = ROOT, *, narrow: bool = False) -> str:
+    """Draw the real estimates in multiples of the smallest effect that matters, as SVG; for phones in two lines each."""
     short = {claim.id: short_name(claim) for claim in read_claims(root / "data" / "claims.toml")}
     drawn = [v for v in real_verdicts(root) if v.estimate is not None and not v.simulated]
     called = short_names()
-    left, wide, row, most = 450, 330, 24, 5.5
+    width, left, wide, row, most = (360, 195, 150, 34, 5.5) if narrow else (1000, 450, 330, 24, 5.5)
+    word_at, end, up = (width - 6, "end", 12) if narrow else (left + wide + 14, "start", -4)
 
     def across(value: float) -> float:
         return round(left + wide * (min(max(value, -most), most) + most) / (2 * most), 1)
 
-    height = row * len(drawn) + 82
+    said = textwrap.wrap(
+        "Each with its interval, in multiples of the smallest effect that matters (shaded), an arrowhead where it lies "
+        "beyond 5 times; the word and its certainty",
+        54 if narrow else 200,
+    )
+    top = 34 + 16 * len(said)
+    height = top + row * len(drawn) + 32
     words = [verdict.word for verdict in drawn]
     often = max(dict.fromkeys(words), key=words.count)
     title = f"{words.count(often)} of {len(drawn)} real estimates are {often}"
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 {height}" font-family="sans-serif" font-size="13" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13" '
         f'role="img" aria-label="{title}"><rect width="100%" height="100%" fill="#fff"/>',
         f'<text x="12" y="20" font-size="15" font-weight="bold" fill="#1c1b19">{title}</text>',
-        '<text x="12" y="40" fill="#5d5a54">Each with its interval, in multiples of the smallest effect that matters '
-        "(shaded), an arrowhead where it lies beyond 5 times; the word and its certainty</text>",
-        f'<rect x="{across(-1)}" y="50" width="{across(1) - across(-1):.1f}" height="{height - 76}" fill="#eeece7"/>',
-        f'<path d="M{across(0)} 50V{height - 26}" stroke="#5d5a54"/>',
+        *(f'<text x="12" y="{40 + 16 * i}" fill="#5d5a54">{line}</text>' for i, line in enumerate(said)),
+        f'<path d="M{across(-1)} {top}H{across(1)}V{height - 26}H{across(-1)}Z" fill="#eeece7"/>',
+        f'<path d="M{across(0)} {top}V{height - 26}" stroke="{"#b5b1a8" if narrow else "#5d5a54"}"/>',
     ]
     before = ""
     for place, verdict in enumerate(drawn):
-        y, colour = 64 + row * place, WORD_COLOURS[verdict.word]
+        y, colour = top + row * (place + 1) - 10, WORD_COLOURS[verdict.word]
         ends = (verdict.estimate.interval.low, verdict.estimate.value, verdict.estimate.interval.high)
         low, middle, high = (across(end / verdict.sesoi) for end in ends)
         claim = "" if verdict.claim == before else short[verdict.claim]
         before = verdict.claim
         lines.append(
-            f'<text x="12" y="{y + 4}" fill="#1c1b19">{claim}</text><text x="{left - 14}" y="{y + 4}" '
+            f'<text x="12" y="{y - up}" fill="#1c1b19">{claim}</text><text x="{left - 14}" y="{y + 4}" '
             f'text-anchor="end" fill="#5d5a54" font-size="11">{called.get(verdict.dataset, verdict.dataset)}</text>'
             f'<path d="M{low} {y}H{high}" stroke="{colour}" stroke-width="3"/>'
             f'{_mark(verdict.estimate.value / verdict.sesoi, most, middle, y)} fill="{colour}"/>'
-            f'<text x="{left + wide + 14}" y="{y + 4}" fill="{colour}">{SYMBOLS[verdict.word]} {verdict.word}'
+            f'<text x="{word_at}" y="{y - up}" text-anchor="{end}" fill="{colour}">{SYMBOLS[verdict.word]} {verdict.word}'
             f'<tspan fill="#5d5a54" font-size="11">, {verdict.certainty.level}</tspan></text>'
         )
-    for tick in (-5, -3, -1, 0, 1, 3, 5):
+    for tick in (-5, -3, 0, 3, 5) if narrow else (-5, -3, -1, 0, 1, 3, 5):
         text = f"{tick}×".replace("-", "−") if tick else "0"
         lines.append(
             f'<text x="{across(tick)}" y="{height - 8}" text-anchor="middle" fill="#5d5a54">{text}</text>'
@@ -202,10 +210,11 @@ def with_tables(page: str, root: Path = ROOT) -> str:
 
 
 def main() -> None:
-    """Write README.md, docs/BOARD.md and the picture again."""
+    """Write README.md, docs/BOARD.md and the pictures again."""
     for path in (ROOT / "README.md", ROOT / "docs" / "BOARD.md"):
         path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
     (ROOT / "docs" / "found.svg").write_text(picture(), encoding="utf-8")
+    (ROOT / "docs" / "found-narrow.svg").write_text(picture(narrow=True), encoding="utf-8")
 
 
 if __name__ == "__main__":

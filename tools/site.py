@@ -35,7 +35,16 @@ MENDED = (
     (r'<aside class="sidebar-drawer">', '<aside class="sidebar-drawer" aria-label="Pages">'),
     (r'<aside class="toc-drawer([^"]*)">', r'<aside class="toc-drawer\1" aria-label="On this page">'),
     (r'<(pre|div class="(?:table-wrapper|output text_html|math)[^"]*")(?=[ >])', r'<\1 tabindex="0"'),
-    (r"<p>(?=<img [^>]*found\.svg)", '<p tabindex="0">'),
+    # the first picture has a drawing for phones
+    (
+        r'(<img [^>]*src="([^"]*)found\.svg"[^>]*>)',
+        r'<picture><source media="(max-width: 40em)" srcset="\2found-narrow.svg">\1</picture>',
+    ),
+    # what a guide prints in sentences wraps; its tables, which are narrower, scroll
+    (
+        r'<div class="highlight-text (?=notranslate"><div class="highlight"><pre[^>]*>(?:[^<]|<(?!/pre))*?[^<\n]{100})',
+        '<div class="highlight-text sentences ',
+    ),
     (r"<th></th>", "<td></td>"),
     (r'(?=<div id="search-results">)', "<h1>Search</h1>\n"),
 )
@@ -114,6 +123,7 @@ def main(arguments: list[str]) -> int:
     status = build(work / "source", work / "html")
     shutil.rmtree(out, ignore_errors=True)
     if (work / "html").is_dir():
+        shutil.copy(ROOT / "docs" / "found-narrow.svg", work / "html" / "_images")
         for path in (work / "html").rglob("*.html"):
             path.write_text(accessible(path.read_text(encoding="utf-8")), encoding="utf-8")
         shutil.move(work / "html", out)
