@@ -110,12 +110,16 @@ def test_a_phone_gets_a_narrow_picture_and_sentences_that_wrap():
     accessible = script("tools/site.py").accessible
     better = accessible('<p><img alt="a" src="../_images/found.svg" /></p><img src="b.svg" />')
     assert better.count("<picture>") == 1
-    assert 'srcset="../_images/found-narrow.svg"><img alt="a" src="../_images/found.svg" /></picture>' in better
+    assert (
+        'srcset="../_images/found-narrow.svg"><img alt="a" src="../_images/found.svg" /></picture>' in better
+    )
     printed = '<div class="highlight-text notranslate"><div class="highlight"><pre><span></span>{}\n</pre></div></div>'
     table, said = (accessible(printed.format(text)) for text in ("a  b\n" * 60, "a  b\n" + "word " * 30))
     assert "sentences" not in table
     assert 'class="highlight-text sentences notranslate"' in said
-    assert 'class="highlight-text notranslate"' in accessible(printed.format("a") + printed.format("word " * 30))
+    assert 'class="highlight-text notranslate"' in accessible(
+        printed.format("a") + printed.format("word " * 30)
+    )
 
 
 # --------------------------------------------------------------------------------------------------- guides
