@@ -100,7 +100,7 @@ def claims_page() -> str:
         "[published effects](published.md).\n",
         table(
             ["claim", "sentence", "δ"],
-            [(f"{c.short} ({c.id})", c.text, f"{c.sesoi:g} {c.unit}") for c in every],
+            [(f"{c.short} ({c.id})", c.text, f"{c.sesoi:g} ({c.unit})") for c in every],
         ),
     ]
     parts += [_claim(claim, found.get(claim.id, [])) for claim in every]
