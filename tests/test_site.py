@@ -243,6 +243,13 @@ def test_no_link_inside_is_dead_and_no_page_fetches_from_outside(checker: Module
 
 
 @built
+def test_no_field_of_a_class_stands_in_the_reference_without_a_word():
+    pages = [page.read_text(encoding="utf-8") for page in (SITE / "reference").glob("*.html")]
+    assert pages
+    assert not any("</dt>\n<dd></dd>" in page for page in pages)
+
+
+@built
 def test_tables_that_cells_print_are_tables():
     pages = list((SITE / "notebooks").glob("*.html"))
     assert len(pages) > 10

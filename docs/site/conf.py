@@ -50,7 +50,7 @@ myst_heading_anchors = 3
 
 autodoc_typehints = "none"  # numpydoc's own sections say the types, in words
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "undoc-members": False}
+autodoc_default_options = {"members": True}  # fields of classes stand among their parameters
 numpydoc_show_class_members = False
 toc_object_entries = False
 

@@ -211,7 +211,7 @@ class Moments:
         Parameters
         ----------
         columns : str or sequence of str
-            Names out of :attr:`columns`.
+            Names out of `columns`.
 
         Returns
         -------

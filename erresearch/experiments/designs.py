@@ -432,7 +432,7 @@ class PausePlan(Printed):
 
     @property
     def own_power(self) -> Power | None:
-        """The row of :attr:`power` for the plan's own length."""
+        """The row of `power` for the plan's own length."""
         return next((row for row in self.power if row.weeks == self.weeks), None)
 
     @property

@@ -26,7 +26,7 @@ from erresearch.experiments.history import (
 )
 from erresearch.experiments.power_analysis import pair_model
 from erresearch.experiments.randomisation import (
-    Lots,
+    PlanSums,
     Redrawn,
     Window,
     draw_again,
@@ -259,7 +259,7 @@ def judge_experiment(
     members = units(plan.design, plan.history)
     windows = tuple(_window(plan, each, joined, periods) for each in members)
     try:
-        lots = draw_again(tuple(window for window, _ in windows), z, complete)
+        sums = draw_again(tuple(window for window, _ in windows), z, complete)
     except DesignError as error:
         if not edited:
             raise
@@ -267,7 +267,7 @@ def judge_experiment(
             "the schedule was edited, and no pause that could be compared is left in it",
             got=f"{Count(edited):period differs} from what was drawn", fix="take schedule.csv as it was written",
         ) from error  # fmt: skip
-    reference = Redrawn.of(lots)
+    reference = Redrawn.of(sums)
     used = sum(int(window.keep.sum()) for window, _ in windows)
     level, method = 1 - LOOK if looking_early else LEVEL, "least squares, lot drawn again"
     around = StudentT(reference.value, reference.se, math.inf)
@@ -290,7 +290,7 @@ def judge_experiment(
         word="inconclusive" if looking_early and word == "practically nil" else word,
         effect=effect,
         pvalue=reference.pvalue(0.0),
-        per_engagement=_per_engagement(plan, joined, lots, used) if known else None,
+        per_engagement=_per_engagement(plan, joined, sums, used) if known else None,
         certainty=grade("randomised", [doubt.code for doubt in doubts if doubt.raised]),
         doubts=tuple(doubts),
         early=looking_early,
@@ -443,15 +443,17 @@ def _usual(engagement: Array, before: Flags) -> float:
     return max(float(np.nanmean(known)), 1e-9)
 
 
-def _per_engagement(plan: PausePlan, joined: tuple[Series, ...], lots: Lots, rows: int) -> Estimate | None:
-    value, hull = ratio_set(lots, LEVEL)
+def _per_engagement(
+    plan: PausePlan, joined: tuple[Series, ...], sums: PlanSums, rows: int
+) -> Estimate | None:
+    value, hull = ratio_set(sums, LEVEL)
     if not math.isfinite(value):
         return None
     # the outcome of a period by its reactions: from logarithms and shares to the outcome's unit
     factor = float(np.mean([fit_history(shop).usual for shop in plan.history]))
     reactions = [(shop.engagement, shop.dates < plan.start) for shop in joined]
     factor /= float(np.mean([_usual(each, before) for each, before in reactions if each is not None]))
-    first_stage = max(abs(lots.outcome[0, 1]) / math.sqrt(lots.size[0]), 1e-12)
+    first_stage = max(abs(sums.outcome[0, 1]) / math.sqrt(sums.size[0]), 1e-12)
     return Estimate(
         f"{plan.outcome} for one more reaction",
         value=factor * value,

@@ -28,7 +28,7 @@ from erresearch.experiments.history import (
     logged,
 )
 from erresearch.experiments.randomisation import (
-    Lots,
+    PlanSums,
     Window,
     counted,
     draw_again,
@@ -105,8 +105,8 @@ def foreseen(
         own = slice(turn * COURSES, (turn + 1) * COURSES)
         laid = tuple(replace(window, residual=window.residual[:, own]) for window in windows)
         order = np.r_[plan, np.delete(np.arange(len(plans)), plan)]
-        lots = draw_again(laid, z[order], False, really[plan])
-        found += _share_found(lots, effects, complete=complete)
+        sums = draw_again(laid, z[order], False, really[plan])
+        found += _share_found(sums, effects, complete=complete)
     found /= len(real)
     return _power(design, len(noises), effects, found, COURSES * len(real))
 
@@ -336,10 +336,10 @@ def _placebo_window(
     return replace(window, residual=rows - window.basis @ (before + window.basis.T @ rows))
 
 
-def _share_found(lots: Lots, effects: Array, *, complete: bool) -> Array:
+def _share_found(sums: PlanSums, effects: Array, *, complete: bool) -> Array:
     """For each effect the share of courses with p ≤ .05."""
-    root = np.sqrt(lots.size)
-    score = (lots.outcome / root[:, None])[None] + effects[:, None, None] * (lots.cross[0] / root)[
+    root = np.sqrt(sums.size)
+    score = (sums.outcome / root[:, None])[None] + effects[:, None, None] * (sums.cross[0] / root)[
         None, :, None
     ]
     extreme = (np.abs(score[:, 1:]) >= np.abs(score[:, :1]) - 1e-9).sum(axis=1)

@@ -222,7 +222,7 @@ def _basis(terms: Array) -> Array:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lots:
+class PlanSums:
     """Sums that every statistic of every plan is made from; the first plan is the one that was carried out.
 
     Parameters
@@ -250,7 +250,7 @@ class Lots:
 
 def draw_again(
     windows: tuple[Window, ...], exposures: Array, complete: bool, really: Array | None = None
-) -> Lots:
+) -> PlanSums:
     """Work out the sums for many plans at once.
 
     Parameters
@@ -286,7 +286,7 @@ def draw_again(
         raise DesignError(
             "the schedule holds no pause that could be compared", fix="judge a plan that was run"
         )
-    return Lots(outcome, np.maximum(size, 1e-12), cross, complete)
+    return PlanSums(outcome, np.maximum(size, 1e-12), cross, complete)
 
 
 def strength(windows: tuple[Window, ...], exposures: Array, really: Array) -> Array:
@@ -401,23 +401,23 @@ class Redrawn:
         return Interval(float(self.low[needed - 1]), float(self.high[-needed]), level)
 
     @classmethod
-    def of(cls, lots: Lots) -> Redrawn:
+    def of(cls, sums: PlanSums) -> Redrawn:
         """Invert the test in closed form.
 
         Examples
         --------
-        >>> lots = Lots(np.array([[4.0], [4.0], [-4.0]]), np.full(3, 4.0), np.array([4.0, 4.0, -4.0]), True)
-        >>> Redrawn.of(lots).pvalue(0.0)
+        >>> sums = PlanSums(np.array([[4.0], [4.0], [-4.0]]), np.full(3, 4.0), np.array([4.0, 4.0, -4.0]), True)
+        >>> Redrawn.of(sums).pvalue(0.0)
         1.0
         """
-        root = np.sqrt(lots.size)
-        score, own = lots.outcome[1:, 0] / root[1:], float(lots.outcome[0, 0] / root[0])
-        pairs = [_ends(score, own, cross / root) for cross in np.atleast_2d(lots.cross)]
+        root = np.sqrt(sums.size)
+        score, own = sums.outcome[1:, 0] / root[1:], float(sums.outcome[0, 0] / root[0])
+        pairs = [_ends(score, own, cross / root) for cross in np.atleast_2d(sums.cross)]
         low, high = np.min([pair[0] for pair in pairs], axis=0), np.max([pair[1] for pair in pairs], axis=0)
         beyond = np.abs(score) < abs(own) - TIE
         low = np.where(beyond & (own > 0), np.maximum(low, 2 * TIE / root[0]), low)
         high = np.where(beyond & (own < 0), np.minimum(high, -2 * TIE / root[0]), high)
-        return cls(lots.value, 1 / float(root[0]), np.sort(low), np.sort(high), lots.complete)
+        return cls(sums.value, 1 / float(root[0]), np.sort(low), np.sort(high), sums.complete)
 
 
 def _ends(score: Array, own: float, pull: Array) -> tuple[Array, Array]:
@@ -432,7 +432,7 @@ def _ends(score: Array, own: float, pull: Array) -> tuple[Array, Array]:
     return np.where(flat, -math.inf, low), np.where(flat, math.inf, high)
 
 
-def ratio_set(lots: Lots, level: float) -> tuple[float, Interval]:
+def ratio_set(sums: PlanSums, level: float) -> tuple[float, Interval]:
     """Effect of the first outcome per unit of the second, with the plan as instrument (Anderson & Rubin 1949).
 
     The set holds every θ for which the test of y − θx by drawing again does not reject, so that it is right where
@@ -447,11 +447,11 @@ def ratio_set(lots: Lots, level: float) -> tuple[float, Interval]:
 
     Examples
     --------
-    >>> lots = Lots(np.array([[2.0, 1.0], [0.1, 0.9]]), np.ones(2), np.array([1.0, 0.2]), False)
-    >>> ratio_set(lots, 0.95)[0]
+    >>> sums = PlanSums(np.array([[2.0, 1.0], [0.1, 0.9]]), np.ones(2), np.array([1.0, 0.2]), False)
+    >>> ratio_set(sums, 0.95)[0]
     2.0
     """
-    score = lots.outcome / np.sqrt(lots.size)[:, None]
+    score = sums.outcome / np.sqrt(sums.size)[:, None]
     own, again = score[0], score[1:]
     with np.errstate(divide="ignore", invalid="ignore"):
         ends = np.r_[
@@ -463,10 +463,10 @@ def ratio_set(lots: Lots, level: float) -> tuple[float, Interval]:
         return value, Interval(-math.inf, math.inf, level)
     reach = 1 + float(np.abs(ends).max())
     middle = np.r_[ends[0] - reach, (ends[1:] + ends[:-1]) / 2, ends[-1] + reach]
-    total = len(again) if lots.complete else len(again) + 1
+    total = len(again) if sums.complete else len(again) + 1
     inside = np.array(
         [
-            _as_extreme(again, own, theta) + (0 if lots.complete else 1) > (1 - level) * total + 1e-9
+            _as_extreme(again, own, theta) + (0 if sums.complete else 1) > (1 - level) * total + 1e-9
             for theta in middle
         ]
     )

@@ -102,7 +102,7 @@ class Exploration:
         Parameters
         ----------
         setting : float
-            One of :attr:`settings`.
+            One of `settings`.
         rng : int
             Seed of the world.
 
