@@ -7,7 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-import kernels
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -39,9 +38,6 @@ settings.load_profile("erresearch")
 
 # What is imported and collected stays until the end: looking through it for garbage again and again takes seconds.
 gc.disable()
-
-
-kernels.install()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

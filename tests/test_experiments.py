@@ -34,7 +34,7 @@ from erresearch.experiments.history import (
 from erresearch.experiments.planning import matched
 from erresearch.experiments.power_analysis import noises_of
 from erresearch.experiments.randomisation import (
-    Lots,
+    PlanSums,
     Redrawn,
     Window,
     counted,
@@ -167,9 +167,9 @@ def test_interval_is_the_inverted_test_at_every_null(plan):
     rng = np.random.default_rng(3)
     z = exposure(np.concatenate([drawn[None], again]), plan.design.lags)[:, 0, 0]
     y = rng.standard_normal(z.shape[1]) + 0.5 * z[0]
-    lots = Lots((z @ y)[:, None], (z**2).sum(1), z @ z[0], complete)
-    reference = Redrawn.of(lots)
-    for null in (-2.0, -0.5, 0.0, 0.3, 1.0, lots.value):
+    sums = PlanSums((z @ y)[:, None], (z**2).sum(1), z @ z[0], complete)
+    reference = Redrawn.of(sums)
+    for null in (-2.0, -0.5, 0.0, 0.3, 1.0, sums.value):
         t = np.abs(z @ (y - null * z[0])) / np.sqrt((z**2).sum(1))
         assert reference.pvalue(null) == np.mean(t[1:] >= t[0] - 1e-9), null
     for level in (0.5, 0.9, 0.95):
@@ -185,7 +185,7 @@ def test_the_error_of_the_memory_widens_the_interval_and_leaves_no_effect_alone(
         y = rng.standard_normal(z.shape[1]) + size * z[0]
         shapes = [z[0] + error * np.r_[0.0, z[0][:-1]] for error in (0.0, -0.2, 0.2)]
         made = [
-            Redrawn.of(Lots((z @ y)[:, None], (z**2).sum(1), np.array(rows), False))
+            Redrawn.of(PlanSums((z @ y)[:, None], (z**2).sum(1), np.array(rows), False))
             for rows in ([z @ shapes[0]], [z @ shapes[1]], [z @ shapes[2]], [z @ shape for shape in shapes])
         ]
         *single, whole = made
@@ -199,7 +199,7 @@ def test_the_error_of_the_memory_widens_the_interval_and_leaves_no_effect_alone(
 
 def test_no_plan_can_be_judged_at_a_level_that_it_cannot_reach(plan):
     interval = Redrawn.of(
-        Lots(np.array([[1.0], [1.0], [-1.0]]), np.ones(3), np.array([1.0, 1.0, -1.0]), True)
+        PlanSums(np.array([[1.0], [1.0], [-1.0]]), np.ones(3), np.array([1.0, 1.0, -1.0]), True)
     )
     assert not interval.interval(0.95).bounded
 
@@ -213,8 +213,8 @@ def test_ratio_against_two_stage_least_squares_and_its_set_by_brute_force():
     x = 0.8 * z[0] + 0.3 * rng.standard_normal(24)
     y = 0.5 * x + 0.3 * rng.standard_normal(24)
     z, x, y = z - z.mean(1, keepdims=True), x - x.mean(), y - y.mean()
-    lots = Lots(z @ np.column_stack([y, x]), (z**2).sum(1), z @ z[0], False)
-    value, hull = ratio_set(lots, 0.95)
+    sums = PlanSums(z @ np.column_stack([y, x]), (z**2).sum(1), z @ z[0], False)
+    value, hull = ratio_set(sums, 0.95)
     assert_allclose(value, IV2SLS(y, x[:, None], z[0][:, None]).fit().params[0], rtol=1e-10)
 
     def kept(theta):
@@ -232,7 +232,7 @@ def test_the_ratio_has_no_end_where_the_plan_moves_nothing():
     plans, _ = draws(replace(SIX, groups=12), 1, 499, rng)
     z = exposure(plans, (0, 0))[:, 0, 0]
     noise = rng.standard_normal((24, 2))
-    assert not ratio_set(Lots(z @ noise, (z**2).sum(1), z @ z[0], False), 0.95)[1].bounded
+    assert not ratio_set(PlanSums(z @ noise, (z**2).sum(1), z @ z[0], False), 0.95)[1].bounded
 
 
 def test_calendar_is_read_by_another_program(plan):
@@ -412,8 +412,8 @@ def test_what_pairs_of_shops_find_is_foreseen_from_honest_noise():
     empty = zip(power_analysis._empty_windows(noises, design), noises, strict=True)
     windows = tuple(power_analysis._placebo_window(*each, places, rng) for each in empty)
     z = exposure(draws(design, 6, 60, rng)[0], design.lags)
-    lots = draw_again(windows, z, complete=False)
-    assert np.mean(lots.outcome**2 / lots.size[:, None]) == pytest.approx(1, abs=0.12)
+    sums = draw_again(windows, z, complete=False)
+    assert np.mean(sums.outcome**2 / sums.size[:, None]) == pytest.approx(1, abs=0.12)
     # what is lost builds up no faster than anything else is forgotten, and in the end is lost whole
     lost = power_analysis._built_up(design, noises, z)
     assert_allclose(lost[..., -1], z[..., -1], atol=0.05)
