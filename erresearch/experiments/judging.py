@@ -26,8 +26,8 @@ from erresearch.experiments.history import (
 )
 from erresearch.experiments.power_analysis import pair_model
 from erresearch.experiments.randomisation import (
-    PlanSums,
     Redrawn,
+    Sums,
     Window,
     draw_again,
     exposure,
@@ -443,9 +443,7 @@ def _usual(engagement: Array, before: Flags) -> float:
     return max(float(np.nanmean(known)), 1e-9)
 
 
-def _per_engagement(
-    plan: PausePlan, joined: tuple[Series, ...], sums: PlanSums, rows: int
-) -> Estimate | None:
+def _per_engagement(plan: PausePlan, joined: tuple[Series, ...], sums: Sums, rows: int) -> Estimate | None:
     value, hull = ratio_set(sums, LEVEL)
     if not math.isfinite(value):
         return None
