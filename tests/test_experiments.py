@@ -34,8 +34,8 @@ from erresearch.experiments.history import (
 from erresearch.experiments.planning import matched
 from erresearch.experiments.power_analysis import noises_of
 from erresearch.experiments.randomisation import (
+    PlanSums,
     Redrawn,
-    Sums,
     Window,
     counted,
     draw_again,
@@ -167,7 +167,7 @@ def test_interval_is_the_inverted_test_at_every_null(plan):
     rng = np.random.default_rng(3)
     z = exposure(np.concatenate([drawn[None], again]), plan.design.lags)[:, 0, 0]
     y = rng.standard_normal(z.shape[1]) + 0.5 * z[0]
-    sums = Sums((z @ y)[:, None], (z**2).sum(1), z @ z[0], complete)
+    sums = PlanSums((z @ y)[:, None], (z**2).sum(1), z @ z[0], complete)
     reference = Redrawn.of(sums)
     for null in (-2.0, -0.5, 0.0, 0.3, 1.0, sums.value):
         t = np.abs(z @ (y - null * z[0])) / np.sqrt((z**2).sum(1))
@@ -185,7 +185,7 @@ def test_the_error_of_the_memory_widens_the_interval_and_leaves_no_effect_alone(
         y = rng.standard_normal(z.shape[1]) + size * z[0]
         shapes = [z[0] + error * np.r_[0.0, z[0][:-1]] for error in (0.0, -0.2, 0.2)]
         made = [
-            Redrawn.of(Sums((z @ y)[:, None], (z**2).sum(1), np.array(rows), False))
+            Redrawn.of(PlanSums((z @ y)[:, None], (z**2).sum(1), np.array(rows), False))
             for rows in ([z @ shapes[0]], [z @ shapes[1]], [z @ shapes[2]], [z @ shape for shape in shapes])
         ]
         *single, whole = made
@@ -199,7 +199,7 @@ def test_the_error_of_the_memory_widens_the_interval_and_leaves_no_effect_alone(
 
 def test_no_plan_can_be_judged_at_a_level_that_it_cannot_reach(plan):
     interval = Redrawn.of(
-        Sums(np.array([[1.0], [1.0], [-1.0]]), np.ones(3), np.array([1.0, 1.0, -1.0]), True)
+        PlanSums(np.array([[1.0], [1.0], [-1.0]]), np.ones(3), np.array([1.0, 1.0, -1.0]), True)
     )
     assert not interval.interval(0.95).bounded
 
@@ -213,7 +213,7 @@ def test_ratio_against_two_stage_least_squares_and_its_set_by_brute_force():
     x = 0.8 * z[0] + 0.3 * rng.standard_normal(24)
     y = 0.5 * x + 0.3 * rng.standard_normal(24)
     z, x, y = z - z.mean(1, keepdims=True), x - x.mean(), y - y.mean()
-    sums = Sums(z @ np.column_stack([y, x]), (z**2).sum(1), z @ z[0], False)
+    sums = PlanSums(z @ np.column_stack([y, x]), (z**2).sum(1), z @ z[0], False)
     value, hull = ratio_set(sums, 0.95)
     assert_allclose(value, IV2SLS(y, x[:, None], z[0][:, None]).fit().params[0], rtol=1e-10)
 
@@ -232,7 +232,7 @@ def test_the_ratio_has_no_end_where_the_plan_moves_nothing():
     plans, _ = draws(replace(SIX, groups=12), 1, 499, rng)
     z = exposure(plans, (0, 0))[:, 0, 0]
     noise = rng.standard_normal((24, 2))
-    assert not ratio_set(Sums(z @ noise, (z**2).sum(1), z @ z[0], False), 0.95)[1].bounded
+    assert not ratio_set(PlanSums(z @ noise, (z**2).sum(1), z @ z[0], False), 0.95)[1].bounded
 
 
 def test_calendar_is_read_by_another_program(plan):

@@ -26,8 +26,8 @@ from erresearch.experiments.history import (
 )
 from erresearch.experiments.power_analysis import pair_model
 from erresearch.experiments.randomisation import (
+    PlanSums,
     Redrawn,
-    Sums,
     Window,
     draw_again,
     exposure,
@@ -443,7 +443,7 @@ def _usual(engagement: Array, before: Flags) -> float:
     return max(float(np.nanmean(known)), 1e-9)
 
 
-def _per_engagement(plan: PausePlan, joined: tuple[Series, ...], sums: Sums, rows: int) -> Estimate | None:
+def _per_engagement(plan: PausePlan, joined: tuple[Series, ...], sums: PlanSums, n: int) -> Estimate | None:
     value, hull = ratio_set(sums, LEVEL)
     if not math.isfinite(value):
         return None
@@ -458,7 +458,7 @@ def _per_engagement(plan: PausePlan, joined: tuple[Series, ...], sums: Sums, row
         se=factor / first_stage,
         df=math.inf,
         interval=Interval(factor * min(hull.low, value), factor * max(hull.high, value), LEVEL),
-        n_rows=rows,
+        n_rows=n,
         n_accounts=0,
         unit=plan.currency,
         method="plan as instrument, set of Anderson and Rubin, lot drawn again",

@@ -28,7 +28,7 @@ from erresearch.experiments.history import (
     logged,
 )
 from erresearch.experiments.randomisation import (
-    Sums,
+    PlanSums,
     Window,
     counted,
     draw_again,
@@ -336,7 +336,7 @@ def _placebo_window(
     return replace(window, residual=rows - window.basis @ (before + window.basis.T @ rows))
 
 
-def _share_found(sums: Sums, effects: Array, *, complete: bool) -> Array:
+def _share_found(sums: PlanSums, effects: Array, *, complete: bool) -> Array:
     """For each effect the share of courses with p ≤ .05."""
     root = np.sqrt(sums.size)
     score = (sums.outcome / root[:, None])[None] + effects[:, None, None] * (sums.cross[0] / root)[

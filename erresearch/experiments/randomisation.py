@@ -222,8 +222,8 @@ def _basis(terms: Array) -> Array:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sums:
-    """Sums that every statistic of every plan is made from; the first plan is the one that was carried out.
+class PlanSums:
+    """PlanSums that every statistic of every plan is made from; the first plan is the one that was carried out.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ class Sums:
 
 def draw_again(
     windows: tuple[Window, ...], exposures: Array, complete: bool, really: Array | None = None
-) -> Sums:
+) -> PlanSums:
     """Work out the sums for many plans at once.
 
     Parameters
@@ -286,7 +286,7 @@ def draw_again(
         raise DesignError(
             "the schedule holds no pause that could be compared", fix="judge a plan that was run"
         )
-    return Sums(outcome, np.maximum(size, 1e-12), cross, complete)
+    return PlanSums(outcome, np.maximum(size, 1e-12), cross, complete)
 
 
 def strength(windows: tuple[Window, ...], exposures: Array, really: Array) -> Array:
@@ -401,12 +401,12 @@ class Redrawn:
         return Interval(float(self.low[needed - 1]), float(self.high[-needed]), level)
 
     @classmethod
-    def of(cls, sums: Sums) -> Redrawn:
+    def of(cls, sums: PlanSums) -> Redrawn:
         """Invert the test in closed form.
 
         Examples
         --------
-        >>> sums = Sums(np.array([[4.0], [4.0], [-4.0]]), np.full(3, 4.0), np.array([4.0, 4.0, -4.0]), True)
+        >>> sums = PlanSums(np.array([[4.0], [4.0], [-4.0]]), np.full(3, 4.0), np.array([4.0, 4.0, -4.0]), True)
         >>> Redrawn.of(sums).pvalue(0.0)
         1.0
         """
@@ -432,7 +432,7 @@ def _ends(score: Array, own: float, pull: Array) -> tuple[Array, Array]:
     return np.where(flat, -math.inf, low), np.where(flat, math.inf, high)
 
 
-def ratio_set(sums: Sums, level: float) -> tuple[float, Interval]:
+def ratio_set(sums: PlanSums, level: float) -> tuple[float, Interval]:
     """Effect of the first outcome per unit of the second, with the plan as instrument (Anderson & Rubin 1949).
 
     The set holds every θ for which the test of y − θx by drawing again does not reject, so that it is right where
@@ -447,7 +447,7 @@ def ratio_set(sums: Sums, level: float) -> tuple[float, Interval]:
 
     Examples
     --------
-    >>> sums = Sums(np.array([[2.0, 1.0], [0.1, 0.9]]), np.ones(2), np.array([1.0, 0.2]), False)
+    >>> sums = PlanSums(np.array([[2.0, 1.0], [0.1, 0.9]]), np.ones(2), np.array([1.0, 0.2]), False)
     >>> ratio_set(sums, 0.95)[0]
     2.0
     """
