@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 
 from erresearch.errors import Count, EngineError
-from erresearch.io.files import atomic_write
+from erresearch.io.files import atomic_write, refuse_endless
 
 if TYPE_CHECKING:
     from erresearch.engine.aggregation import Cells
@@ -353,8 +353,7 @@ def read_archive(
 
 def _unpacked(path: Path, most_bytes: int) -> dict[str, Array]:
     """All arrays of a file, which is weighed before."""
-    if path.is_fifo() or path.is_char_device():  # which might never end
-        raise ValueError("a pipe or a device, not a file")
+    refuse_endless(path, path.stat().st_mode)
     with zipfile.ZipFile(path) as packed:
         members = packed.infolist()
         size = sum(member.file_size for member in members)

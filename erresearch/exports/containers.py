@@ -21,6 +21,7 @@ from erresearch.errors import Count, DataError, EngineError, ErresearchError, ar
 from erresearch.exports.log import ReadLog
 from erresearch.exports.privacy import show_name
 from erresearch.exports.workbooks import MAX_CELLS, MAX_SHEETS, Records, read_html, read_workbook
+from erresearch.io.files import refuse_endless
 
 MAX_RATIO = 200
 """Unpacked size over packed size beyond which an archive is refused (if it is also large)."""
@@ -159,11 +160,7 @@ def _regular(path: Path, mode: int) -> None:
             f"{path.name!r} is a folder, not a file",
             fix="name the files in it (audit and read_files take the folder itself)",
         )
-    if not stat.S_ISREG(mode):
-        raise EngineError(
-            f"{path.name!r} is a pipe or a device, not a file",
-            fix="save what it gives into a file first",
-        )
+    refuse_endless(path, mode)
 
 
 def kind_of(first: bytes, name: str) -> str:

@@ -333,9 +333,8 @@ def _in_window(frame: pl.DataFrame, settings: Settings, log: ReadLog, *, told: b
         log.caution(
             "figures of a range",
             f"{Count(int(taken.sum())):post has} counts below zero, so the figures are of a range of dates and not "
-            "of the "
-            f"whole life of a post; say its first day with since = 2025-01-31 {in_mapping()}, or export the table for "
-            'the whole life (and since = "lifetime" says so)',
+            f"of the whole life of a post; say its first day with since = 2025-01-31 {in_mapping()}, or export the table "
+            'for the whole life (and since = "lifetime" says so)',
             count=int(taken.sum()),
             rows=frame["source_row"].filter(taken),
         )

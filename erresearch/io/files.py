@@ -27,6 +27,15 @@ from erresearch.io import pd
 Makers = Mapping[type, Callable[[Mapping[str, Any]], Any]]
 
 
+def refuse_endless(path: Path, mode: int) -> None:
+    """Refuse a pipe or a device, which might never end; `mode` is the file's, as ``stat`` gives it."""
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise EngineError(
+            f"{path.name!r} is a pipe or a device, not a file",
+            fix="save what it gives into a file first",
+        )
+
+
 def resource(kind: Literal["data", "notebooks"]) -> Path:
     """Folder of the package's data or notebooks.
 

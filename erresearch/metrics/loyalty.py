@@ -188,9 +188,8 @@ class NpsSeries(Lined):
         dropped = "; ".join(f"{count:,} {reason}" for reason, count in self.dropped.items()) or "none"
         return (
             f"NPS in {Count(len(self.periods)):period}, {first.value:.3g} to {last.value:.3g} points; sampling error "
-            "explains "
-            f"{100 * self.noise_share:.0f} % of the spread between periods (p of no change at all: {self.pvalue:.2g}); "
-            f"left out: {dropped}"
+            f"explains {100 * self.noise_share:.0f} % of the spread between periods (p of no change at all: "
+            f"{self.pvalue:.2g}); left out: {dropped}"
         )
 
 

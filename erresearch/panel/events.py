@@ -346,8 +346,7 @@ def event_columns(rows: pd.DataFrame, events: Any, *, by: str | None, time: str)
     throughout = sum(bool((column == 1).all()) for column in columns.values())
     said = {
         f"{Count(int(outside.sum()), of=len(outside)):event lies} outside the table, without effect; bring the "
-        "periods "
-        "around them": outside.any(),
+        "periods around them": outside.any(),
         f"events that overlap with another of the same name: {overlapping}; their days count once": overlapping,
         f"events that cover the whole table and tell nothing: {throughout}; declare when they began or ended": throughout,
     }
