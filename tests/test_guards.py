@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
-from erresearch.metrics.definitions import RateDefinition
+from erresearch.metrics.rates import RateDefinition
 from erresearch.robustness import guards, selected_list
 from erresearch.robustness.data_guards import made_of_predictors, repeated_outcome
 from erresearch.robustness.guards import (

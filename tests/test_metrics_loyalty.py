@@ -22,7 +22,7 @@ from erresearch.errors import (
     UnknownNameError,
 )
 from erresearch.metrics import enps, nps, nps_over_time
-from erresearch.metrics.loyalty import Mover, ShareDifference
+from erresearch.metrics.shares import Mover, ShareDifference
 
 ANSWERS = [10] * 40 + [9] * 12 + [8] * 20 + [7] * 5 + [6] * 9 + [3] * 8 + [0] * 6
 

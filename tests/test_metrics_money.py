@@ -19,7 +19,7 @@ from erresearch.metrics import (
     romi_net,
 )
 from erresearch.metrics.money import Garwood
-from erresearch.metrics.rates import Wilson, proportion
+from erresearch.metrics.shares import Wilson, proportion
 from erresearch.results import Estimate
 
 

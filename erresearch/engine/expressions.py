@@ -17,7 +17,6 @@ from erresearch.schema.vocabulary import EVERY, FREQS, WEEKDAYS, Every, Freq
 __all__ = [
     "Clock",
     "Every",
-    "center",
     "check_every",
     "in_zone",
     "lag",
@@ -112,43 +111,6 @@ def lag(column: str, n: int = 1, *, by: str, period: str) -> nw.Expr:
         )
     name = f"lag{n} {column}" if n > 0 else f"lead{-n} {column}"
     return nw.col(column).cast(nw.Float64()).shift(n).over(by, order_by=period).alias(name)
-
-
-def center(column: str, *, by: str | None = None) -> nw.Expr:
-    """A column minus its mean, over all rows or within the account, named ``centered <column>``.
-
-    Missing values do not enter the mean and stay missing.
-
-    Parameters
-    ----------
-    column : str
-        A number column.
-    by : str, optional
-        Account column; without it the mean of all rows is taken off.
-
-    Returns
-    -------
-    narwhals.Expr
-        To be used wherever a column name is accepted.
-
-    See Also
-    --------
-    log : Another transformation that every engine knows.
-
-    Examples
-    --------
-    >>> import polars as pl
-    >>> from erresearch.engine import expressions as er
-    >>> from erresearch.engine.moments import Moments
-    >>> m = Moments.from_frame(pl.DataFrame({"x": [1.0, 2, 6]}), [er.center("x")])
-    >>> m.columns, m.grams().ravel().round(12).tolist()
-    (('centered x',), [14.0])
-    """
-    value = nw.col(column).cast(nw.Float64())
-    # one NaN would otherwise make the mean NaN in engines that tell it from null
-    known = nw.when(value.is_finite()).then(value)
-    mean = known.mean() if by is None else known.mean().over(by)
-    return (value - mean).alias(f"centered {column}")
 
 
 # narwhals truncates to no week, so a week is cut by days and carried back to its Monday

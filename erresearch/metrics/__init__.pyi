@@ -1,14 +1,3 @@
-from erresearch.metrics.definitions import (
-    DEFINITIONS as DEFINITIONS,
-    PLATFORMS as PLATFORMS,
-    RateDefinition as RateDefinition,
-)
-from erresearch.metrics.loyalty import (
-    NpsSeries as NpsSeries,
-    enps as enps,
-    nps as nps,
-    nps_over_time as nps_over_time,
-)
 from erresearch.metrics.money import (
     BreakEven as BreakEven,
     break_even as break_even,
@@ -26,8 +15,16 @@ from erresearch.metrics.published_bands import (
     percentile_in_tier as percentile_in_tier,
 )
 from erresearch.metrics.rates import (
+    DEFINITIONS as DEFINITIONS,
+    PLATFORMS as PLATFORMS,
+    RateDefinition as RateDefinition,
     Rates as Rates,
-    compare_rates as compare_rates,
     engagement_rate as engagement_rate,
+)
+from erresearch.metrics.shares import (
+    NpsSeries as NpsSeries,
+    enps as enps,
+    nps as nps,
+    nps_over_time as nps_over_time,
     proportion as proportion,
 )

@@ -15,9 +15,8 @@ import numpy as np
 
 from erresearch.errors import Count, DataError, GuardError, UnknownNameError
 from erresearch.io import pd
-from erresearch.io.files import registry, resource
-from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
-from erresearch.metrics.rates import Rates
+from erresearch.io.files import frozen, registry, resource
+from erresearch.metrics.rates import DEFINITIONS, RateDefinition, Rates
 from erresearch.results import Estimate, Printed
 from erresearch.results.rounding import Lined, percent
 
@@ -30,8 +29,8 @@ class Band:
 
     Parameters
     ----------
-    id, label : str
-        Identifier and the source's word, translated.
+    id, label, source : str
+        Identifier, the source's word, translated, and the source's key.
     low, high : float
         Its ends: fractions for rates, points for NPS; infinite where open.
     includes_low, includes_high : bool
@@ -44,10 +43,11 @@ class Band:
 
     id: str
     label: str
-    low: float
-    high: float
-    includes_low: bool
-    includes_high: bool
+    source: str
+    low: float = -math.inf
+    high: float = math.inf
+    includes_low: bool = True
+    includes_high: bool = False
     conflicts: tuple[str, ...] = ()
     note: str = ""
 
@@ -142,25 +142,13 @@ class Banding(Lined, Printed):
 
 @cache
 def _sources() -> Mapping[str, BandSource]:
-    raw, printed = registry("bands.toml"), {}
-    for name, one in raw["sources"].items():
-        bands = tuple(_band(entry) for entry in raw["bands"] if entry["source"] == name)
-        printed[name] = BandSource(name=name, bands=bands, **one)
+    raw = registry("bands.toml")
+    bands = [Band(**frozen(entry)) for entry in raw["bands"]]
+    printed = {
+        name: BandSource(name=name, bands=tuple(each for each in bands if each.source == name), **one)
+        for name, one in raw["sources"].items()
+    }
     return MappingProxyType(printed)
-
-
-def _band(entry: Mapping[str, Any]) -> Band:
-    strict = "above" in entry
-    return Band(
-        id=entry["id"],
-        label=entry["label"],
-        low=float(entry.get("above", entry.get("low", -math.inf))),
-        high=float(entry.get("high", math.inf)),
-        includes_low=not strict,
-        includes_high=bool(entry.get("closed", False)),
-        conflicts=tuple(entry.get("conflicts", ())),
-        note=entry.get("note", ""),
-    )
 
 
 def _title(definition: str) -> str:
@@ -313,23 +301,15 @@ def bands() -> pd.DataFrame:
     >>> bands().loc["B02", ["label", "definition", "overlaps"]].tolist()
     ['average or good', 'M01', "B04 'strong' (M02) from 3.00 % to 3.50 %"]
     """
+    of_band, of_source = ("id", "source", "label", "low", "high"), ("definition", "platform", "date")
     rows = [
-        {
-            "id": one.id,
-            "source": source.name,
-            "label": one.label,
-            "low": one.low,
-            "high": one.high,
-            "definition": source.definition,
-            "platform": source.platform,
-            "date": source.date,
-            "overlaps": _overlaps(source, one),
-            "note": one.note or source.note,
-        }
+        [getattr(one, name) for name in of_band]
+        + [getattr(source, name) for name in of_source]
+        + [_overlaps(source, one), one.note or source.note]
         for source in _sources().values()
         for one in source.bands
     ]
-    return pd.DataFrame(rows).set_index("id")
+    return pd.DataFrame(rows, columns=[*of_band, *of_source, "overlaps", "note"]).set_index("id")
 
 
 def _overlaps(source: BandSource, one: Band) -> str:
@@ -530,12 +510,9 @@ _SHOWN = (
 
 def _share_below(value: float, one: Any, alike: pd.DataFrame) -> tuple[float, float]:
     """What a single published number says about the share of accounts below."""
-    median, mean = math.nan, math.nan
-    if one.statistic == "median":
-        median = one.level
-    elif one.statistic == "mean":
-        mean = one.level
-    elif one.statistic == "label doubtful":
+    median = one.level if one.statistic == "median" else math.nan
+    mean = one.level if one.statistic == "mean" else math.nan
+    if one.statistic == "label doubtful":
         # one of the two is the median and the other the mean, so only what holds either way is said
         keys = ["source", "year", "low", "high", "statistic"]
         pair = alike.loc[(alike[keys] == [getattr(one, key) for key in keys]).all(axis=1), "level"].tolist()
@@ -558,11 +535,11 @@ def _among(place: TierPosition, among: Rates) -> TierPosition:
             allowed=str(place.definition),
         )
     frame = nw.from_native(among.values)
-    if among.by is None or among.by not in frame.collect_schema().names():
+    keys = [name for name in ("platform", among.by) if name in frame.collect_schema().names()]
+    if among.by not in keys:
         raise GuardError(
             "own accounts cannot be told apart", got="rates without an account column", fix="name it with by="
         )
-    keys = [name for name in ("platform", among.by) if name in frame.collect_schema().names()]
     table = frame.lazy().group_by(*keys).agg(nw.col("rate").mean(), nw.col("followers").mean()).collect()
     rates, sizes = table["rate"].to_numpy(), table["followers"].to_numpy()
     low, high = next(pair for pair in pairwise(TIERS) if place.followers < pair[1])

@@ -1,36 +1,291 @@
-"""Engagement rates: one function for every definition, and a value that carries which one it was; shares of counts."""
+"""Engagement rates: what each definition divides by what, one function for all, and a value that carries which it was."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date
-from typing import Any, Literal, cast, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal, get_args
 
 import narwhals.stable.v2 as nw
-import numpy as np
 
 from erresearch.engine.expressions import Every, check_every, period_start, with_calendar
 from erresearch.engine.sources import as_narwhals
-from erresearch.errors import ColumnError, Count, DataError, GuardError, UnknownNameError, missing_columns
-from erresearch.metrics.definitions import (
-    Denominator,
-    Per,
-    RateDefinition,
-    bottom,
-    resolve,
-    settle,
-    total,
+from erresearch.errors import (
+    ColumnError,
+    Count,
+    DataError,
+    GuardError,
+    check_name,
+    missing_columns,
 )
-from erresearch.results import Estimate, Interval, Printed, StudentT
-from erresearch.results.estimates import check_level
+from erresearch.io.files import frozen, registry
+from erresearch.results import Printed
 from erresearch.results.rounding import Lined, percent
 from erresearch.schema import POSTS, Rule, TableSchema, validate
+from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
+Denominator = Literal["followers", "reach", "views", "impressions"]
+Per = Literal["post", "day", "period", "user"]
+_PLATFORM = nw.col("platform").cast(nw.String()).str.strip_chars().str.to_lowercase()
 _REASON = "__reason__"
 _MADE = ("reactions", "posts", "rate")
-_ANY_NUMBER = Rule("any number")
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformSet:
+    """What counts as a reaction on one platform.
+
+    Parameters
+    ----------
+    title : str
+        Name for people.
+    aliases : tuple of str
+        Spellings of the `platform` column, lower case.
+    reactions : tuple of str
+        Columns that are summed.
+    source : str
+        Who says so.
+    """
+
+    title: str
+    aliases: tuple[str, ...]
+    reactions: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateDefinition:
+    """One engagement rate: reactions over a denominator, per post, day, period or user.
+
+    Parameters
+    ----------
+    id : str
+        Name in the registry (``M01`` …), empty for one that no source defines.
+    name : str
+        Name for people.
+    reactions : tuple of str
+        Columns that are summed in the numerator; empty while the platforms' own sets are still to be chosen.
+    denominator : {"followers", "reach", "views", "impressions"}
+        What divides.
+    per : {"post", "day", "period", "user"}
+        Unit of analysis.
+    source : str
+        Where the formula comes from.
+    by_platform : tuple of (str, tuple of str)
+        Reactions per platform where a table holds platforms with different sets.
+    caution : str
+        What the number is easily mistaken for.
+    open : tuple of str
+        What the source left open and a caller may choose.
+
+    Examples
+    --------
+    >>> print(DEFINITIONS["M01"])
+    M01 HubSpot and Mention: (likes + comments) / followers, per post
+    >>> DEFINITIONS["M01"].matches(DEFINITIONS["M02"])
+    False
+    """
+
+    id: str
+    name: str
+    reactions: tuple[str, ...]
+    denominator: Denominator
+    per: Per
+    _: KW_ONLY
+    source: str = ""
+    by_platform: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    caution: str = ""
+    open: tuple[str, ...] = ()
+
+    @property
+    def formula(self) -> str:
+        """The formula in the words of the columns."""
+        chosen = " + ".join(self.reactions)
+        top = f"({chosen})" if chosen else "(the platform's reactions)"
+        if self.by_platform:
+            top = "(" + "; ".join(f"{name}: {' + '.join(set_)}" for name, set_ in self.by_platform) + ")"
+        return f"{top} / {self.denominator}, per {self.per}"
+
+    @property
+    def exposure(self) -> tuple[str, ...]:
+        """Exposure columns in the numerator: where there are any the number is no engagement rate."""
+        used = {*self.reactions, *(name for _, set_ in self.by_platform for name in set_)}
+        return tuple(name for name in AUDIENCES if name in used)
+
+    def matches(self, other: RateDefinition) -> bool:
+        """Whether both are the same formula: same reactions (in any order), denominator and unit."""
+        return (
+            frozenset(self.reactions) == frozenset(other.reactions)
+            and self.denominator == other.denominator
+            and self.per == other.per
+            and not self.by_platform
+            and not other.by_platform
+        )
+
+    @property
+    def below(self) -> nw.Expr:
+        """The denominator of one post as an expression."""
+        return nw.col(self.denominator).cast(nw.Float64())
+
+    @property
+    def above(self) -> nw.Expr:
+        """Reactions of one post as an expression; missing where any of its counts is."""
+        chosen = dict(self.by_platform)
+        summed = _sum(chosen.get("other", self.by_platform[0][1]) if chosen else self.reactions)
+        for name, reactions in self.by_platform:
+            if name != "other":
+                here = _PLATFORM.is_in(list(PLATFORMS[name].aliases))
+                summed = nw.when(here).then(_sum(reactions)).otherwise(summed)
+        return summed
+
+    def __str__(self) -> str:
+        """Identifier, name and formula."""
+        return f"{' '.join(part for part in (self.id, self.name) if part)}: {self.formula}"
+
+
+def _sum(reactions: Sequence[str]) -> nw.Expr:
+    terms = [nw.col(name).cast(nw.Float64()) for name in reactions]
+    return sum(terms[1:], terms[0])
+
+
+PLATFORMS: Mapping[str, PlatformSet] = MappingProxyType(
+    {name: PlatformSet(**frozen(one)) for name, one in registry("reactions.toml")["platforms"].items()}
+)
+DEFINITIONS: Mapping[str, RateDefinition] = MappingProxyType(
+    {
+        name: RateDefinition(name, **{"reactions": (), **frozen(one)})
+        for name, one in registry("reactions.toml")["definitions"].items()
+    }
+)
+
+
+def resolve(
+    definition: str | RateDefinition | None,
+    denominator: str | None,
+    reactions: str | tuple[str, ...] | None,
+    per: str | None,
+) -> RateDefinition:
+    """Turn the four ways of saying which rate into one definition; what a named definition fixes is refused.
+
+    Reactions are empty where the platforms' sets are to be used.
+
+    Examples
+    --------
+    >>> resolve("M10", "views", None, None).formula
+    '(likes + comments + shares + saves) / views, per post'
+    """
+    for word, value, kind in (("denominator", denominator, Denominator), ("per", per, Per)):
+        if value is not None:
+            check_name(word, value, get_args(kind))
+    chosen = _reactions(reactions)
+    if definition is None:
+        formula: Any = (chosen, denominator or "followers", per or "post")
+        return _checked(named(RateDefinition("", "engagement rate", *formula)))
+    if isinstance(definition, str):
+        if definition == "M11":
+            raise GuardError(
+                "M11 is three rates under one name",
+                allowed="M11-post, M11-period, M11-user",
+                fix="say which unit of analysis is meant",
+            )
+        check_name("definition", definition, DEFINITIONS)
+        definition = DEFINITIONS[definition]
+    asked: dict[str, Any] = {"denominator": denominator, "per": per, "reactions": chosen or None}
+    changes = {
+        name: value
+        for name, value in asked.items()
+        if value is not None and value != getattr(definition, name)
+    }
+    fixed = sorted(name for name in changes if name not in definition.open)
+    if fixed:
+        raise GuardError(
+            f"{definition.id or 'this definition'} fixes its {' and '.join(fixed)}",
+            got=", ".join(f"{name}={changes[name]!r}" for name in fixed),
+            allowed=str(definition),
+            fix="leave `definition` out to compute another rate",
+        )
+    return _checked(replace(definition, **changes))
+
+
+def named(definition: RateDefinition) -> RateDefinition:
+    """Give a formula the name under which a source defines it, where one does."""
+    if definition.id or not definition.reactions:
+        return definition
+    return next((one for one in DEFINITIONS.values() if one.matches(definition)), definition)
+
+
+def _reactions(reactions: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """Names to sum; "all" and None are settled when the table is seen."""
+    if isinstance(reactions, str):
+        check_name("reaction set", reactions, ["all", *PLATFORMS])
+        return PLATFORMS[reactions].reactions if reactions in PLATFORMS else (reactions,)
+    if reactions is None:
+        return ()
+    names = tuple(reactions)
+    if not names or len(set(names)) < len(names):
+        raise GuardError(
+            "`reactions` must name at least one column and none twice",
+            got=repr(names),
+            fix='give names such as ("likes", "comments"), "all", a platform, or nothing',
+        )
+    return names
+
+
+def _checked(definition: RateDefinition) -> RateDefinition:
+    if definition.per == "user" and definition.denominator not in ("followers", "reach"):
+        raise GuardError(
+            f"a rate per user cannot divide by {definition.denominator}",
+            got=f"{definition.denominator} count displays, not people",
+            allowed="followers, reach",
+        )
+    if definition.denominator in definition.reactions:
+        raise GuardError(
+            f"`{definition.denominator}` cannot stand above and below the line",
+            fix="take it out of `reactions` or divide by another column",
+        )
+    return definition
+
+
+def settle(asked: RateDefinition, frame: Any, columns: list[str]) -> RateDefinition:
+    """Choose the reactions: those named, all there are, or those of each platform's own set that have a column.
+
+    The formula gets the registry's name where it has one, and a caution where a platform's set has reactions without a
+    column: a missing count is not 0.
+    """
+    if asked.reactions == ("all",):
+        there = tuple(name for name in REACTIONS if name in columns)
+        if not there:
+            raise missing_columns(REACTIONS, columns, where="the posts table")
+        return named(replace(asked, reactions=there))
+    if asked.reactions:
+        return asked
+    names = {"other"}
+    if "platform" in columns:
+        seen = map(str, frame.lazy().select(p=_PLATFORM).unique().collect()["p"].to_list())
+        spelt = {alias: name for name, one in PLATFORMS.items() for alias in one.aliases}
+        names = {spelt.get(name, "other") for name in seen}
+    counted = {name: PLATFORMS[name].reactions for name in sorted(names)}
+    sets = {name: tuple(one for one in full if one in columns) for name, full in counted.items()}
+    for name, held in sets.items():
+        if not held:
+            error = missing_columns(counted[name], columns, where="the posts table")
+            way = f'name what {PLATFORMS[name].title} counts, as in reactions=("likes", "comments")'
+            raise ColumnError(error.wrong, allowed=error.allowed, fix=way)
+    distinct = dict.fromkeys(sets.values())
+    if len(distinct) == 1:
+        made = named(replace(asked, reactions=next(iter(distinct))))
+    else:
+        union = tuple(name for name in REACTIONS if any(name in reactions for reactions in distinct))
+        made = replace(asked, reactions=union, by_platform=tuple(sets.items()))
+    absent = [name for name in REACTIONS if any(name in set(counted[at]) - set(sets[at]) for at in sets)]
+    if not absent:
+        return made
+    caution = (
+        f"there is no column of {' or '.join(absent)}, so they are not counted: compare this rate only with rates "
+        "of the same formula"
+    )
+    return replace(made, caution="; ".join(filter(None, (made.caution, caution))))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -70,7 +325,10 @@ class Rates(Lined, Printed):
 
     def __str__(self) -> str:
         """Definition, level, counts and what was left out."""
-        say = _actions if self.definition.per == "user" else percent
+        mean, median = (
+            f"{value:.3g} actions per user" if self.definition.per == "user" else percent(value)
+            for value in (self.mean, self.median)
+        )
         unit = {"post": "post", "day": "account-day", "period": "account-period", "user": "account"}
         count = format(Count(self.n), unit[self.definition.per])
         if self.definition.per != "post":
@@ -78,13 +336,9 @@ class Rates(Lined, Printed):
         dropped = "; ".join(f"{number:,} {reason}" for reason, number in self.dropped.items()) or "none"
         lines = [
             f"{self.definition}",
-            f"mean {say(self.mean)}, median {say(self.median)}; {count}; left out: {dropped}",
+            f"mean {mean}, median {median}; {count}; left out: {dropped}",
         ]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
-
-
-def _actions(value: float) -> str:
-    return f"{value:.3g} actions per user"
 
 
 def engagement_rate(
@@ -142,7 +396,6 @@ def engagement_rate(
 
     See Also
     --------
-    compare_rates : Its interval, and differences between periods, kinds of post and accounts.
     band : Which band of the sources a rate lies in.
     percentile_in_tier : Where a rate stands among published ones.
 
@@ -173,15 +426,15 @@ def engagement_rate(
     >>> engagement_rate(day, reactions=("likes",)).mean
     0.00667
     """
-    if zero not in ("raise", "drop"):
-        raise UnknownNameError.of("treatment of zeros", zero, ["raise", "drop"])
+    check_name("treatment of zeros", zero, ["raise", "drop"])
     if every is not None:
         check_every(every)
     frame = as_narwhals(posts, pass_through=True)
     known = isinstance(frame, nw.DataFrame | nw.LazyFrame)
     columns = list(frame.collect_schema().names()) if known else []
     if denominator is None and definition is None:
-        denominator = _only_audience(columns)
+        there: list[Denominator] = [name for name in get_args(Denominator) if name in columns]
+        denominator = there[0] if len(there) == 1 else None
     asked = resolve(definition, denominator, reactions, per)
     if every is not None and asked.per != "period":
         raise GuardError(
@@ -208,151 +461,12 @@ def engagement_rate(
     if settled.per == "post":
         free = set(columns) - {*_MADE, settled.denominator}
         names = [name for name in ("platform", by, "post_id", "post_type", period) if name in free]
-        above, below = total(settled), bottom(settled)
-        values = usable.select(
-            *names,
-            reactions=above,
-            **{settled.denominator: below},
-            rate=nw.when(below > 0).then(above / below),
-        )
+        above, below = settled.above, settled.below
+        rate = nw.when(below > 0).then(above / below)
+        values = usable.select(*names, reactions=above, **{settled.denominator: below}, rate=rate)
     else:
         values = _grouped(usable, settled, by, period if timed else None, every or "day")
     return _summary(values, settled, dropped, rows, by)
-
-
-def compare_rates(rates: Rates, between: str | None = None, *, level: float = 0.95) -> dict[str, Estimate]:
-    """Mean rate with its interval, and differences between periods, kinds of post or accounts.
-
-    A post counts once. Posts of one account resemble each other: the error is a jackknife over accounts (CRV3) with
-    Student's t of accounts − 1, where there are two or more and accounts are not what is compared; with one account, or
-    between accounts, over posts.
-
-    Parameters
-    ----------
-    rates : Rates
-        What :func:`engagement_rate` gave.
-    between : str, optional
-        A column of ``rates.values`` (``"post_type"``, ``"account"``), or the length of the periods ("week", "month", …)
-        that the column ``published_at`` is cut into; none for the mean alone.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    dict of str to Estimate
-        The mean, or that of each group in their order, then each less the first one; fractions. An interval is unbounded
-        where a group hangs on one account or one post alone.
-
-    Raises
-    ------
-    ColumnError
-        If `between` is no column.
-    DesignError
-        If `level` does not lie between 0 and 1.
-
-    See Also
-    --------
-    engagement_rate : Makes the rates.
-
-    References
-    ----------
-    Bell, R. M., & McCaffrey, D. F. (2002). Bias reduction in standard errors for linear regression with multi-stage
-    samples. *Survey Methodology*, 28(2), 169-181.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> posts = pd.DataFrame({"account": ["a", "a", "b", "b", "c", "c"], "likes": [30, 50, 20, 30, 40, 70],
-    ...     "followers": 1000, "kind": ["photo", "reel"] * 3})
-    >>> made = engagement_rate(posts, reactions=("likes",))
-    >>> for name, mean in compare_rates(made).items():
-    ...     print(name, mean.interval)
-    mean rate [0.003, 0.077] (95 %)
-    """
-    check_level(level)
-    frame = as_narwhals(rates.values)
-    columns = list(frame.collect_schema().names())
-    frame, group = _grouping(frame, columns, between)
-    unit = (
-        nw.lit("") if rates.by is None or rates.by == between or rates.by not in columns else nw.col(rates.by)
-    )
-    rate = nw.col("rate")
-    sums = (
-        frame.lazy()
-        .select(group=group, unit=unit, rate=rate, square=rate * rate)
-        .group_by("group", "unit")
-        .agg(n=nw.len(), total=rate.sum(), squares=nw.col("square").sum())
-        .sort("group", "unit")
-        .collect()
-    )
-    groups, units = (list(dict.fromkeys(sums[name].to_list())) for name in ("group", "unit"))
-    n, total, squares = (np.zeros((len(units), len(groups))) for _ in range(3))
-    for name, who, *figures in sums.iter_rows():
-        at = units.index(who), groups.index(name)
-        n[at], total[at], squares[at] = figures
-    means = total.sum(axis=0) / n.sum(axis=0)
-    cover, df = _covariance(n, total, squares)
-    names = [f"{name:%Y-%m-%d}" if isinstance(name, date) else str(name) for name in groups]
-    picks = {name: np.eye(len(names))[i] for i, name in enumerate(names)}
-    picks |= {f"{name} less {names[0]}": picks[name] - picks[names[0]] for name in names[1:]}
-    found = {}
-    for name, pick in picks.items():
-        used = pick != 0
-        variance = float(pick[used] @ cover[np.ix_(used, used)] @ pick[used])
-        parts = np.diag(cover)[used]
-        own = float(df[used].min()) if len(units) > 1 or used.sum() == 1 else welch(parts, df[used])
-        known = math.isfinite(variance) and math.isfinite(own) and own > 0
-        around = StudentT(
-            float(pick @ means), math.sqrt(variance) if known else math.inf, own if known else 1.0
-        )
-        found[name] = around.estimate(
-            name,
-            level,
-            n_rows=int(n[:, used].sum()),
-            n_accounts=len(units) if len(units) > 1 else 0,
-            method="mean over posts"
-            + (f", jackknife over {Count(len(units)):account}" if len(units) > 1 else ""),
-        )
-    return found
-
-
-def _grouping(frame: Any, columns: list[str], between: str | None) -> tuple[Any, Any]:
-    """The rates, and the expression of the groups: periods, the values of a column, or all of them."""
-    if between is None:
-        return frame, nw.lit("mean rate")
-    timed = between in get_args(Every) and between not in columns
-    wanted = "published_at" if timed else between
-    if wanted not in columns:
-        raise missing_columns([wanted], columns, where="the rates")
-    if not timed:
-        return frame, nw.col(between)
-    return with_calendar(frame, wanted), period_start(wanted, cast("Every", between))
-
-
-def _covariance(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Covariance of the groups' means, by the jackknife where there are several accounts, and degrees of freedom."""
-    means = total.sum(axis=0) / n.sum(axis=0)
-    if len(n) > 1:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            moves = (total.sum(axis=0) - total) / (n.sum(axis=0) - n) - means
-        return (len(n) - 1) / len(n) * (moves.T @ moves), (n > 0).sum(axis=0) - 1.0
-    # a group of one post has no error that it could tell
-    spread = np.where(
-        n[0] > 1, np.maximum(squares[0] - n[0] * means**2, 0) / np.maximum(n[0] - 1, 1), math.nan
-    )
-    return np.diag(spread / n[0]), n[0] - 1
-
-
-def welch(parts: np.ndarray, df: np.ndarray) -> float:
-    """Degrees of freedom of a difference of two means of their own (Welch, Satterthwaite)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(parts.sum() ** 2 / np.sum(parts**2 / df))
-
-
-def _only_audience(columns: list[str]) -> Denominator | None:
-    """The one column that can divide, where there is just one."""
-    there: list[Denominator] = [name for name in get_args(Denominator) if name in columns]
-    return there[0] if len(there) == 1 else None
 
 
 def _needs(
@@ -360,15 +474,11 @@ def _needs(
 ) -> TableSchema:
     """The part of the declaration that this rate needs."""
     table = POSTS.only([*summed, definition.denominator], others=others)
-    columns = []
-    for column in table.columns:
-        changed = column
-        if column.name == definition.denominator and zero == "drop":
-            changed = replace(column, rule=_ANY_NUMBER)
-        if column.name == period:
-            changed = replace(column, dtype="time")
-        columns.append(changed)
-    return replace(table, columns=tuple(columns))
+    changes: dict[str, dict[str, Any]] = {period: {"dtype": "time"}}
+    if zero == "drop":
+        changes[definition.denominator] = {"rule": Rule("any number")}
+    changed = (replace(column, **changes.get(column.name, {})) for column in table.columns)
+    return replace(table, columns=tuple(changed))
 
 
 def _free_names(columns: list[str], others: list[str], period: str) -> None:
@@ -381,32 +491,28 @@ def _free_names(columns: list[str], others: list[str], period: str) -> None:
         )
     absent = [name for name in others if columns and name not in columns]
     if absent:
-        error = missing_columns(absent, columns, where="the posts table")
         way = (
-            "pass by=None to take the table as one account"
-            if absent[0] != period
-            else "say which with period="
+            "say which with period="
+            if absent[0] == period
+            else "pass by=None to take the table as one account"
         )
-        raise ColumnError(error.wrong, allowed=error.allowed, fix=error.fix or way)
+        raise missing_columns(absent, columns, where="the posts table", fix=way)
 
 
 def _accounted(frame: Any, definition: RateDefinition, others: list[str]) -> tuple[Any, dict[str, int]]:
     """Rows that can be used, and the others counted once each by their first reason."""
-    below = bottom(definition)
+    below = definition.below
     reasons = {f"without {name}": nw.col(name).is_null() for name in others}
+    summed = {name: _sum([name]) for name in definition.reactions}
     if definition.by_platform:
-        above = total(definition)
-        reasons["without one of the platform's reactions"] = above.is_null() | above.is_nan()
-    else:
-        for name in definition.reactions:
-            value = nw.col(name).cast(nw.Float64())
-            reasons[f"without {name}"] = value.is_null() | value.is_nan()
-    reasons[f"without {definition.denominator}"] = below.is_null() | below.is_nan()
+        summed = {"one of the platform's reactions": definition.above}
+    for name, value in {**summed, definition.denominator: below}.items():
+        reasons[f"without {name}"] = value.is_null() | value.is_nan()
     reasons[f"with {definition.denominator} of 0 or less"] = (below <= 0) & ~below.is_nan()
     number = nw.lit(0)
     for code, condition in reversed(list(enumerate(reasons.values(), start=1))):
         number = nw.when(condition).then(nw.lit(code)).otherwise(number)
-    marked, code_of = frame.with_columns(number.alias(_REASON)), nw.col(_REASON)
+    marked = frame.with_columns(number.alias(_REASON))
     table = marked.lazy().group_by(_REASON).agg(nw.len().alias("posts")).collect()
     found = {int(code): int(n) for code, n in table.select(_REASON, "posts").iter_rows()}
     dropped = {reason: found[code] for code, reason in enumerate(reasons, start=1) if code in found}
@@ -418,7 +524,7 @@ def _accounted(frame: Any, definition: RateDefinition, others: list[str]) -> tup
             allowed=str(definition),
             fix="choose another denominator or other reactions",
         )
-    return marked.filter(code_of == 0), dropped
+    return marked.filter(nw.col(_REASON) == 0), dropped
 
 
 def _grouped(
@@ -439,8 +545,8 @@ def _grouped(
     labels = {f"key{i}": name for i, name in enumerate(keys)}
     flat = usable.select(
         **{label: keys[name] for label, name in labels.items()},
-        reactions=total(definition),
-        below=bottom(definition),
+        reactions=definition.above,
+        below=definition.below,
     )
     below = nw.col("below").mean() if definition.denominator == "followers" else nw.col("below").sum()
     summed = flat.group_by(*labels).agg(nw.col("reactions").sum(), nw.len().alias("posts"), below)
@@ -489,88 +595,3 @@ def _summary(
         notes=tuple(notes),
         by=by,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Wilson:
-    """Wilson's score interval of a share: never leaves 0 to 1, and has a width at 0 and at n of n.
-
-    Parameters
-    ----------
-    successes, n : float
-        How many of how many.
-
-    References
-    ----------
-    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. JASA 22.
-
-    Examples
-    --------
-    >>> print(Wilson(0, 20).interval(0.95))
-    [0, 0.161] (95 %)
-    """
-
-    successes: float
-    n: float
-
-    def interval(self, level: float) -> Interval:
-        """The shares that a score test at 1 − level does not reject."""
-        z, p = StudentT(0.0, 1.0, math.inf).critical(check_level(level)), self.successes / self.n
-        spread = z * math.sqrt(p * (1 - p) / self.n + z * z / (4 * self.n**2))
-        scale = 1 + z * z / self.n
-        middle = p + z * z / (2 * self.n)
-        low = 0.0 if self.successes == 0 else max(0.0, (middle - spread) / scale)
-        high = 1.0 if self.successes == self.n else min(1.0, (middle + spread) / scale)
-        return Interval(low, high, level)
-
-    def pvalue(self, null: float = 0.0) -> float:
-        """Two-sided score test of share = null."""
-        from scipy import special
-
-        p = self.successes / self.n
-        if not 0 < null < 1:
-            return 1.0 if p == null else 0.0
-        return float(2 * special.ndtr(-abs(p - null) / math.sqrt(null * (1 - null) / self.n)))
-
-
-def proportion(name: str, successes: float, n: float, *, level: float = 0.95) -> Estimate:
-    """A share with Wilson's interval.
-
-    Parameters
-    ----------
-    name : str
-        What it is the share of.
-    successes, n : float
-        How many of how many.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    Estimate
-        The share, a fraction.
-
-    Raises
-    ------
-    DataError
-        If nothing was counted, a count is negative or not finite, or there are more successes than cases.
-
-    See Also
-    --------
-    erresearch.engagement_rate : Rates of posts.
-
-    Examples
-    --------
-    >>> print(proportion("bounce rate", 30, 120))
-    bounce rate: 0.250 [0.181, 0.334] (95 %), 120 rows; Wilson
-    """
-    if not (math.isfinite(n) and math.isfinite(successes) and n > 0 and 0 <= successes <= n):
-        raise DataError(
-            f"{name}: a share needs at least one case and no more hits than cases",
-            got=f"{successes!r} of {n!r}",
-            fix="check that both were counted over the same rows",
-        )
-    p = float(successes / n)
-    around = StudentT(p, math.sqrt(p * (1 - p) / n), math.inf)
-    share = around.estimate(name, level, n_rows=int(n), method="Wilson")
-    return share.about(Wilson(float(successes), float(n)))

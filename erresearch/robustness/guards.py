@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from erresearch.errors import Count, GuardError, check_name
 from erresearch.io.files import read_value, registry
-from erresearch.metrics.definitions import DEFINITIONS, RateDefinition
+from erresearch.metrics.rates import DEFINITIONS, RateDefinition
 
 _DONE: Final = re.compile(
     r"^(?:log_?1p|ln_?1p|log|ln|a(?:rc)?sinh|ihs|lag\d*|lead\d*|centered|rank of|"

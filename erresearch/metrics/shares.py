@@ -1,4 +1,4 @@
-"""Net Promoter Score, of customers and of employees, with the sampling error that is rarely printed."""
+"""Shares of counts and Net Promoter Scores, with the sampling error that is rarely printed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import Every, check_every, period_start
-from erresearch.errors import Count, DataError, ErresearchWarning, GuardError, UnknownNameError
+from erresearch.errors import Count, DataError, ErresearchWarning, GuardError, check_name
 from erresearch.io import pd
 from erresearch.results import Estimate, Interval, Reference, StudentT
 from erresearch.results.estimates import check_level
@@ -22,6 +22,49 @@ from erresearch.schema import SURVEY, Column, TableSchema, validate
 
 UNIT = "NPS points"
 _LOOK = 20
+
+
+def proportion(name: str, successes: float, n: float, *, level: float = 0.95) -> Estimate:
+    """A share with Wilson's interval.
+
+    Parameters
+    ----------
+    name : str
+        What it is the share of.
+    successes, n : float
+        How many of how many.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Estimate
+        The share, a fraction.
+
+    Raises
+    ------
+    DataError
+        If nothing was counted, a count is negative or not finite, or there are more successes than cases.
+
+    See Also
+    --------
+    erresearch.engagement_rate : Rates of posts.
+
+    Examples
+    --------
+    >>> print(proportion("bounce rate", 30, 120))
+    bounce rate: 0.250 [0.181, 0.334] (95 %), 120 rows; Wilson
+    """
+    if not (math.isfinite(n) and math.isfinite(successes) and n > 0 and 0 <= successes <= n):
+        raise DataError(
+            f"{name}: a share needs at least one case and no more hits than cases",
+            got=f"{successes!r} of {n!r}",
+            fix="check that both were counted over the same rows",
+        )
+    p = float(successes / n)
+    around = StudentT(p, math.sqrt(p * (1 - p) / n), math.inf)
+    share = around.estimate(name, level, n_rows=int(n), method="Wilson")
+    return share.about(Wilson(float(successes), float(n)))
 
 
 def nps(
@@ -46,7 +89,7 @@ def nps(
     level : float
         Confidence level.
     interval : {"score", "wald"}
-        By the score test (:class:`erresearch.metrics.loyalty.ShareDifference`), or by the formula above. Of 30 answers
+        By the score test (:class:`erresearch.metrics.shares.ShareDifference`), or by the formula above. Of 30 answers
         with shares of 2, 8 and 90 per cent the formula covers 84 %, the score 96 %.
     scale : tuple of int, optional
         Declare ``(0, 10)`` where the question is known to have run so; answers without a single 0 but with a 1 are
@@ -87,8 +130,7 @@ def nps(
     >>> print(nps(answers))
     NPS: 30 NPS points [14, 44] (95 %), 100 rows; score
     """
-    if interval not in ("score", "wald"):
-        raise UnknownNameError.of("interval", interval, ["score", "wald"])
+    check_name("interval", interval, ["score", "wald"])
     _check_scale(scale, name)
     check_level(level)
     counts, missing = _counts(scores, score)
@@ -171,16 +213,11 @@ class NpsSeries(Lined):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per period (a pandas DataFrame)."""
-        return pd.DataFrame(
-            {
-                "period": list(self.periods),
-                "nps": [one.value for one in self.estimates],
-                "se": [one.se for one in self.estimates],
-                "low": [one.interval.low for one in self.estimates],
-                "high": [one.interval.high for one in self.estimates],
-                "answers": [one.n_rows for one in self.estimates],
-            }
-        ).set_index("period")
+        rows = [
+            (one.value, one.se, one.interval.low, one.interval.high, one.n_rows) for one in self.estimates
+        ]
+        periods = pd.Index(self.periods, name="period")
+        return pd.DataFrame(rows, index=periods, columns=["nps", "se", "low", "high", "answers"])
 
     def __str__(self) -> str:
         """What the series shows beyond sampling error."""
@@ -247,10 +284,9 @@ def nps_over_time(
     check_every(every)
     check_level(level)
     _check_scale(scale, "NPS")
-    table = TableSchema("survey", (_score_column(score), Column(period, "day", "time", required=True)))
-    validate(survey, table)
-    frame = nw.from_native(survey)
-    cells, dropped = _tally(frame, score, period_start(period, every))
+    cells, dropped = _tally(
+        survey, score, period_start(period, every), Column(period, "day", "time", required=True)
+    )
     periods = tuple(sorted(cells))
     if len(periods) < 2:
         raise DataError(
@@ -288,17 +324,13 @@ def _spread(estimates: tuple[Estimate, ...]) -> dict[str, float]:
     """Cochran's Q over the periods that have a standard error."""
     from scipy import special
 
-    known = [(one.value, one.se) for one in estimates if one.se > 0]
-    if len(known) < 2:
+    values, errors = np.array([(one.value, one.se) for one in estimates if one.se > 0]).reshape(-1, 2).T
+    df, weights = len(values) - 1, 1 / errors**2
+    if df < 1:
         return {"statistic": 0.0, "pvalue": 1.0, "noise_share": 1.0}
-    values, weights = np.array([v for v, _ in known]), np.array([1 / se**2 for _, se in known])
     q = float(np.sum(weights * (values - np.average(values, weights=weights)) ** 2))
-    df = len(known) - 1
-    return {
-        "statistic": q,
-        "pvalue": float(special.chdtrc(df, q)),
-        "noise_share": min(1.0, df / q) if q > 0 else 1.0,
-    }
+    noise = min(1.0, df / q) if q > 0 else 1.0
+    return {"statistic": q, "pvalue": float(special.chdtrc(df, q)), "noise_share": noise}
 
 
 def _check_scale(scale: tuple[int, int] | None, name: str) -> None:
@@ -310,22 +342,6 @@ def _check_scale(scale: tuple[int, int] | None, name: str) -> None:
         )
 
 
-def _score_column(name: str) -> Column:
-    """The survey's score column under another name."""
-    return replace(SURVEY["score"], name=name, required=True)
-
-
-def _whole(answer: float, score: str) -> int:
-    if answer != int(answer):
-        raise DataError(
-            f"`{score}` must hold whole numbers",
-            got=f"{answer:g} among the answers",
-            allowed="0, 1, …, 10",
-            fix="use the answers themselves, not averages of them",
-        )
-    return int(answer)
-
-
 def _counts(scores: Any, score: str) -> tuple[np.ndarray, int]:
     """Answers per score 0 to 10, and how many were missing."""
     frame = nw.from_native(scores, pass_through=True, allow_series=True)
@@ -333,17 +349,19 @@ def _counts(scores: Any, score: str) -> tuple[np.ndarray, int]:
         frame = frame.alias(score).to_frame()
     elif not isinstance(frame, nw.DataFrame | nw.LazyFrame):
         frame = nw.from_native(pd.DataFrame({score: list(scores)}))
-    validate(nw.to_native(frame), TableSchema("survey", (_score_column(score),)))
-    cells, dropped = _tally(frame, score, nw.lit(0))
+    cells, dropped = _tally(nw.to_native(frame), score, nw.lit(0))
     missing = dropped["without a score"]
     if not cells:
         raise DataError(f"`{score}` holds no score", got=f"{missing:,} missing", allowed="0, 1, …, 10")
     return cells[0], missing
 
 
-def _tally(frame: Any, score: str, when: Any) -> tuple[dict[Any, np.ndarray], dict[str, int]]:
+def _tally(
+    survey: Any, score: str, when: Any, *others: Column
+) -> tuple[dict[Any, np.ndarray], dict[str, int]]:
     """Answers per period and score 0 to 10, and those without a date or a score."""
-    flat = frame.lazy().select(when=when, score=nw.col(score).cast(nw.Float64()))
+    validate(survey, TableSchema("survey", (replace(SURVEY["score"], name=score, required=True), *others)))
+    flat = nw.from_native(survey).lazy().select(when=when, score=nw.col(score).cast(nw.Float64()))
     rows = flat.group_by("when", "score").agg(n=nw.len()).collect()
     cells: dict[Any, np.ndarray] = {}
     dropped = {"without a date": 0, "without a score": 0}
@@ -352,8 +370,15 @@ def _tally(frame: Any, score: str, when: Any) -> tuple[dict[Any, np.ndarray], di
             dropped["without a date"] += int(n)
         elif answer is None or math.isnan(answer):
             dropped["without a score"] += int(n)
+        elif answer != int(answer):
+            raise DataError(
+                f"`{score}` must hold whole numbers",
+                got=f"{answer:g} among the answers",
+                allowed="0, 1, …, 10",
+                fix="use the answers themselves, not averages of them",
+            )
         else:
-            cells.setdefault(at, np.zeros(11, dtype=int))[_whole(answer, score)] += int(n)
+            cells.setdefault(at, np.zeros(11, dtype=int))[int(answer)] += int(n)
     return cells, dropped
 
 
@@ -383,6 +408,48 @@ def _estimate(counts: np.ndarray, name: str, *, level: float, note: str = "", wa
     around = StudentT(value, se, math.inf)
     found = around.estimate(name, level, n_rows=n, unit=UNIT, method=f"{'Wald' if wald else 'score'}{note}")
     return found if wald else found.about(ShareDifference(promoters, detractors, n, 100.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Wilson:
+    """Wilson's score interval of a share: never leaves 0 to 1, and has a width at 0 and at n of n.
+
+    Parameters
+    ----------
+    successes, n : float
+        How many of how many.
+
+    References
+    ----------
+    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. JASA 22.
+
+    Examples
+    --------
+    >>> print(Wilson(0, 20).interval(0.95))
+    [0, 0.161] (95 %)
+    """
+
+    successes: float
+    n: float
+
+    def interval(self, level: float) -> Interval:
+        """The shares that a score test at 1 − level does not reject."""
+        z, p = StudentT(0.0, 1.0, math.inf).critical(check_level(level)), self.successes / self.n
+        spread = z * math.sqrt(p * (1 - p) / self.n + z * z / (4 * self.n**2))
+        scale = 1 + z * z / self.n
+        middle = p + z * z / (2 * self.n)
+        low = 0.0 if self.successes == 0 else max(0.0, (middle - spread) / scale)
+        high = 1.0 if self.successes == self.n else min(1.0, (middle + spread) / scale)
+        return Interval(low, high, level)
+
+    def pvalue(self, null: float = 0.0) -> float:
+        """Two-sided score test of share = null."""
+        from scipy import special
+
+        p = self.successes / self.n
+        if not 0 < null < 1:
+            return 1.0 if p == null else 0.0
+        return float(2 * special.ndtr(-abs(p - null) / math.sqrt(null * (1 - null) / self.n)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,21 +498,15 @@ class ShareDifference:
         """The differences that a score test at 1 − level does not reject."""
         from scipy import optimize
 
-        z, middle = (
-            StudentT(0.0, 1.0, math.inf).critical(check_level(level)),
-            (self.plus - self.minus) / self.n,
-        )
-        ends = []
+        z = StudentT(0.0, 1.0, math.inf).critical(check_level(level))
+        middle, ends = (self.plus - self.minus) / self.n, []
         for side, end in ((1.0, -1.0), (-1.0, 1.0)):
 
             def beyond(theta: float, side: float = side) -> float:
                 return float(np.clip(side * self._score(theta), -1e6, 1e6)) - z
 
-            ends.append(
-                end
-                if middle == end or beyond(end) <= 0
-                else float(optimize.brentq(beyond, end, middle, xtol=1e-12))
-            )
+            inside = middle == end or beyond(end) <= 0
+            ends.append(end if inside else float(optimize.brentq(beyond, end, middle, xtol=1e-12)))
         return Interval(self.scale * ends[0], self.scale * ends[1], level)
 
     def pvalue(self, null: float = 0.0) -> float:
@@ -474,7 +535,6 @@ class Mover:
 
     Examples
     --------
-    >>> from erresearch.metrics.rates import Wilson
     >>> print(Mover(0.5, 0.8, Wilson(50, 100), Wilson(80, 100)).interval(0.95))
     [0.17, 0.42] (95 %)
     """
@@ -486,11 +546,8 @@ class Mover:
 
     def interval(self, level: float) -> Interval:
         """From after − before ∓ the root of the squared distances to the facing ends."""
-        one, other, apart = (
-            self.of_before.interval(level),
-            self.of_after.interval(level),
-            self.after - self.before,
-        )
+        one, other = self.of_before.interval(level), self.of_after.interval(level)
+        apart = self.after - self.before
         low = apart - math.hypot(self.after - other.low, one.high - self.before)
         return Interval(low, apart + math.hypot(other.high - self.after, self.before - one.low), level)
 
