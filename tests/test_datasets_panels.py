@@ -16,7 +16,7 @@ import pytest
 from erresearch import datasets, examine
 from erresearch.claims import read_claims, real_rows
 from erresearch.claims.packing import read_pack, shipped
-from erresearch.datasets import derivations, entries, loading
+from erresearch.datasets import entries, loading
 from erresearch.errors import EngineError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -151,7 +151,7 @@ def test_retailer_weeks_add_spending_and_mark_holidays():
     rows = pd.DataFrame(
         {"spend_a": [1.0, 2.0], "spend_b": [3.0, 0.0], "holiday_x": [0, 0], "holiday_y": [1, 0]}
     )
-    made = derivations.retailer_weeks(rows, {}, {})
+    made = loading.retailer_weeks(rows, {}, {})
     assert made[["account", "spend", "holiday"]].to_dict("list") == {
         "account": ["retailer"] * 2,
         "spend": [4.0, 2.0],
@@ -185,7 +185,7 @@ def shop_days() -> pd.DataFrame:
 
 def test_shop_weeks_count_no_territory_twice_and_no_part_of_a_week():
     excluded, mended = {}, {}
-    made = derivations.shop_weeks(shop_days(), excluded, mended)
+    made = loading.shop_weeks(shop_days(), excluded, mended)
     assert excluded == {"in the row over all territories": 8, "week of fewer than 7 days": 2}
     assert mended == {"no figure of a channel: 0": 8}
     expected = {

@@ -122,7 +122,7 @@ class Dataset:
     quirks : tuple of str
         What a user has to know.
     derive : str
-        What is computed from the rows of the file (:data:`erresearch.datasets.derivations.DERIVED`); its columns have an
+        What is computed from the rows of the file (:data:`erresearch.datasets.loading.DERIVED`); its columns have an
         empty `source`.
     pending : str
         Why nothing was computed from it yet; empty for most.
@@ -318,13 +318,7 @@ class Verified:
 
 
 def data_folder() -> Path | None:
-    """Folder named by ``ERRESEARCH_DATA_DIR``, or None.
-
-    Raises
-    ------
-    EngineError
-        If the variable names something that is no folder.
-    """
+    """Folder named by ``ERRESEARCH_DATA_DIR``, or None where it names nothing; what is no folder is refused."""
     named = os.environ.get("ERRESEARCH_DATA_DIR", "").strip()
     if not named:
         return None
@@ -349,22 +343,7 @@ def cache_folder() -> Path:
 
 
 def look(dataset: Dataset) -> Found | None:
-    """Find a local copy, without the network.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        What to look for.
-
-    Returns
-    -------
-    Found or None
-        The first copy in the order embedded, data folder, cache.
-
-    Raises
-    ------
-    EngineError
-        If a copy is there but is not the file registered, or the package that carries it is missing.
+    """Find the first local copy in the order embedded, data folder, cache; without the network.
 
     Examples
     --------
@@ -406,38 +385,19 @@ def parts_of(source: Source) -> tuple[Part, ...]:
     """
     with (resource("data") / source.parts).open(encoding="utf-8", newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["folder"] == source.file]
-    plain = ("folder", "file", "rows", "sha256", "names")
-    return tuple(
-        Part(
-            row["file"],
-            int(row["rows"]),
-            row["sha256"],
-            row["names"],
-            {name: float(total) for name, total in row.items() if name not in plain},
-        )
-        for row in rows
-    )
+    plain = ("file", "rows", "sha256", "names")
+    parts = []
+    for row in rows:
+        file, count, digest, names = (row[name] for name in plain)
+        sums = {name: float(total) for name, total in row.items() if name not in ("folder", *plain)}
+        parts.append(Part(file, int(count), digest, names, sums))
+    return tuple(parts)
 
 
 def find(dataset: Dataset, *, check: Callable[[Found], object]) -> Found:
     """Find a copy, fetching it where there is none.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        What to look for.
-    check : callable
-        Called with a fetched file before it enters the cache; raises if the file is not what it should be.
-
-    Returns
-    -------
-    Found
-        The copy.
-
-    Raises
-    ------
-    EngineError
-        If no copy is there and none can be fetched or kept, or a copy is not the file registered.
+    `check` is called with a fetched file before it enters the cache, and raises if the file is not what it should be.
 
     Examples
     --------
@@ -458,10 +418,9 @@ def find(dataset: Dataset, *, check: Callable[[Found], object]) -> Found:
             fetched = Path(folder) / source.file
             if source.parts:
                 fetched.mkdir()
-                for part in parts_of(source):
-                    _fetch(dataset, source, source.download + part.file, fetched / part.file)
-            else:
-                _fetch(dataset, source, source.download, fetched)
+            # a folder is fetched file by file, each below the address of the folder
+            for name in [part.file for part in parts_of(source)] if source.parts else [""]:
+                _fetch(dataset, source, source.download + name, fetched / name)
             # the check reads the whole file, so that the cache never holds half of one
             check(_hashed(dataset, fetched, source, "downloaded"))
             kept = fetched.replace(cache / source.file)

@@ -10,9 +10,8 @@ import io
 import sqlite3
 import zipfile
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from erresearch.datasets.derivations import DERIVED
 from erresearch.datasets.entries import (
     CodebookColumn,
     Condition,
@@ -35,35 +34,13 @@ from erresearch.io import pd
 
 
 def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read one file of a data set and clean it as the registry says.
+    """Read one file of a data set and clean it as the registry says: the rows kept, and the account of every row.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        The registry's entry.
-    found : Found
-        The file.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows kept, columns in the registry's order.
-    dict
-        The account of every row (plain text and numbers, fit for JSON).
-
-    Raises
-    ------
-    EngineError
-        If the file cannot be read or, where it is not pinned by a hash, its column sums differ.
-    ColumnError
-        If its columns are not those registered.
-    DataError
-        If a value does not fit its column.
+    The account is plain text and numbers, fit for JSON. A file that is not pinned by a hash must have the column sums
+    that are registered.
 
     Examples
     --------
-    >>> from erresearch.datasets.entries import look
-    >>> from erresearch.datasets.entries import dataset_card
     >>> card = dataset_card("er-benchmarks")
     >>> frame, account = read(card, look(card))
     >>> account["rows_in_file"], account["rows"], account["missing"]["er_percent"]
@@ -85,9 +62,7 @@ def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
     _check_columns(dataset, raw, found.path.name)
     rows_in_file = len(raw)
     raw = raw[(raw != "").any(axis=1)].reset_index(drop=True)
-    excluded: dict[str, int] = {}
-    if rows_in_file > len(raw):
-        excluded["empty row"] = rows_in_file - len(raw)
+    excluded = {"empty row": rows_in_file - len(raw)} if rows_in_file > len(raw) else {}
     mended: dict[str, int] = {}
     stored = [column for column in dataset.columns if column.source]
     frame = pd.DataFrame({c.name: _converted(raw[c.source], c, dataset, mended) for c in stored})
@@ -99,20 +74,12 @@ def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
         frame = frame[~out]
     if dataset.derive:
         frame = DERIVED[dataset.derive](frame, excluded, mended)
-    kept = [column for column in dataset.columns if column.name in frame]
+    frame = frame[[column.name for column in dataset.columns if column.name in frame]].reset_index(drop=True)
     # with gaps a column stays float: plain numpy types work in every library downstream
-    whole = {
-        column.name: _WHOLE[column.kind]
-        for column in kept
-        if column.kind in _WHOLE and frame[column.name].notna().all()
-    }
-    frame = frame[[column.name for column in kept]].reset_index(drop=True).astype(whole)
-    account = _account(dataset, found, frame) | {
-        "rows_in_file": rows_in_file,
-        "excluded": excluded,
-        "mended": mended,
-    }
-    return frame, account
+    whole = {c.name: _WHOLE[c.kind] for c in dataset.columns if c.kind in _WHOLE and c.name in frame}
+    frame = frame.astype({name: kind for name, kind in whole.items() if frame[name].notna().all()})
+    account = _account(dataset, found, frame)
+    return frame, account | {"rows_in_file": rows_in_file, "excluded": excluded, "mended": mended}
 
 
 def _raw(dataset: Dataset, found: Found) -> pd.DataFrame:
@@ -153,7 +120,7 @@ def _another_part(dataset: Dataset, part: Part, got: str) -> EngineError:
     return EngineError(
         f"{part.file!r} is not the file registered for data set {dataset.name!r}",
         got=got,
-        allowed=_registered_rows(part.rows, part.sums),
+        allowed=_rows_and_sums(part.rows, part.sums),
         fix=f"get it again from {dataset.sources[0].download}{part.file}",
     )
 
@@ -199,7 +166,6 @@ def _account(dataset: Dataset, found: Found, frame: pd.DataFrame) -> dict[str, A
     }
 
 
-# ------------------------------------------------------------------------------------------------- formats
 def _read_csv(content: bytes, source: Source, found: Found) -> pd.DataFrame:
     content = bz2.decompress(content) if source.path.endswith(".bz2") else content
     return pd.read_csv(
@@ -251,10 +217,9 @@ _READERS: Mapping[Format, Callable[[bytes, Source, Found], pd.DataFrame]] = {
 }
 
 
-# -------------------------------------------------------------------------------------------------- checks
 def _check_columns(dataset: Dataset, raw: pd.DataFrame, file: str) -> None:
     wanted = list(dict.fromkeys(column.source for column in dataset.columns if column.source))
-    present = [str(name) for name in raw.columns]
+    present = list(map(str, raw.columns))
     if not set(wanted) & set(present):
         raise ColumnError(
             f"{file!r} is another file than that of data set {dataset.name!r}: none of its columns is there",
@@ -280,7 +245,7 @@ def _check_sums(dataset: Dataset, frame: pd.DataFrame, file: str) -> None:
         raise EngineError(
             f"{file!r} does not hold the rows registered for data set {dataset.name!r}",
             got=told,
-            allowed=_registered_rows(dataset.n, dataset.sums),
+            allowed=_rows_and_sums(dataset.n, dataset.sums),
             fix=f"get the file again from {dataset.url}",
         )
 
@@ -290,36 +255,27 @@ def _other_rows(frame: pd.DataFrame, rows: int, sums: Mapping[str, float]) -> st
     found = {name: float(frame[name].sum()) for name in sums}
     if len(frame) == rows and all(abs(found[name] - total) <= 0.5 for name, total in sums.items()):
         return ""
-    return ", ".join(
-        [f"{Count(len(frame)):row}", *(f"{name} adds to {total:,.0f}" for name, total in found.items())]
-    )
+    return _rows_and_sums(len(frame), {f"{name} adds to": total for name, total in found.items()})
 
 
-def _registered_rows(rows: int, sums: Mapping[str, float]) -> str:
+def _rows_and_sums(rows: int, sums: Mapping[str, float]) -> str:
     return ", ".join([f"{Count(rows):row}", *(f"{name} {total:,.0f}" for name, total in sums.items())])
 
 
-# --------------------------------------------------------------------------------------------- conversions
 def _converted(
     raw: pd.Series[Any], column: CodebookColumn, dataset: Dataset, mended: dict[str, int]
 ) -> pd.Series[Any]:
-    text = raw
-    for old, new in column.mend.items():
-        _counted(mended, f"{column.name}: {old!r} to {new!r}", text.str.contains(old, regex=False))
-        text = text.str.replace(old, new, regex=False)
-    for old, new in column.recode.items():
-        _counted(mended, f"{column.name}: {old!r} to {new!r}", text == old)
-        text = text.mask(text == old, new)
+    text, part = raw, ((old, new, True) for old, new in column.mend.items())
+    for old, new, within in (*part, *((old, new, False) for old, new in column.recode.items())):
+        hit = text.str.contains(old, regex=False) if within else text == old
+        if hit.any():
+            mended[f"{column.name}: {old!r} to {new!r}"] = int(hit.sum())
+        text = text.str.replace(old, new, regex=False) if within else text.mask(hit, new)
     if column.take:
         taken = text.str.extract(column.take, expand=False)
         _refuse_unreadable(taken.isna() & (text != ""), text, column, dataset, f"text like {column.take}")
         text = taken
     return _typed(text, column, dataset)
-
-
-def _counted(mended: dict[str, int], label: str, hit: pd.Series[Any]) -> None:
-    if hit.any():
-        mended[label] = int(hit.sum())
 
 
 _FLAGS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
@@ -360,6 +316,88 @@ def _refuse_unreadable(
         allowed=allowed,
         fix=f"use the file from {dataset.url}" if dataset.url else "install erresearch again",
     )
+
+
+def project_months(frame: pd.DataFrame, excluded: dict[str, int], mended: dict[str, int]) -> pd.DataFrame:
+    """One row per project and month, a renamed project under its last name, and what each month added.
+
+    A project that is listed twice in a month keeps the row with more downloads. New stars, issues and watchers are
+    differences to the calendar month before; where that month is not there they are missing, never spread over a gap.
+    Rows left out and names changed are added to `excluded` and `mended`, as in every derivation.
+    """
+    told = frame[frame["renamed_to"].notna()].sort_values("month")
+    later = dict(zip(told["project"], told["renamed_to"], strict=True))
+
+    def last_name(name: str) -> str:
+        met = {name}
+        while later.get(name, name) not in met:
+            name = later[name]
+            met.add(name)
+        return name
+
+    names = {name: last_name(name) for name in frame["project"].unique()}
+    mended["project: under its last name"] = int((frame["project"].map(names) != frame["project"]).sum())
+    frame = frame.assign(project=frame["project"].map(names)).sort_values(
+        ["project", "month", "downloads"], ascending=[True, True, False], kind="stable"
+    )
+    once = frame.drop_duplicates(["project", "month"])
+    excluded["listed twice in a month"] = len(frame) - len(once)
+    once = once.assign(issues=once["open_issues"] + once["closed_issues"])
+    number = once["month"].str[:4].astype(int) * 12 + once["month"].str[5:7].astype(int)
+    before = once.groupby("project")[["stars", "issues", "watchers"]].shift()
+    next_door = number.groupby(once["project"]).diff() == 1
+    for column in before:
+        once[f"new_{column}"] = (once[column] - before[column]).where(next_door)
+    return once
+
+
+def retailer_weeks(frame: pd.DataFrame, excluded: dict[str, int], mended: dict[str, int]) -> pd.DataFrame:
+    """Weeks of one retailer, with all spending on media and whether a holiday fell into the week."""
+    return frame.assign(
+        account="retailer",
+        spend=frame.filter(regex="^spend_").sum(axis=1),
+        holiday=frame.filter(regex="^holiday_").max(axis=1),
+    )
+
+
+def shop_weeks(frame: pd.DataFrame, excluded: dict[str, int], mended: dict[str, int]) -> pd.DataFrame:
+    """Whole weeks of shops (clicks and impressions on social media, all spending) from days of shops and territories.
+
+    A shop whose file has a row over all territories keeps that; the others' territories are summed. A channel without a
+    figure was not used that day: 0. Weeks (from Monday) with fewer than 7 days are left out.
+    """
+    whole = frame["territory"] == "All Territories"
+    part_of_sum = ~whole & frame["account"].isin(frame.loc[whole, "account"])
+    excluded["in the row over all territories"] = int(part_of_sum.sum())
+    frame = frame[~part_of_sum]
+    channels = frame.filter(regex="_(spend|clicks|impressions)$")
+    mended["no figure of a channel: 0"] = int(channels.isna().sum().sum())
+    channels = channels.fillna(0.0)
+    social = channels.filter(regex="^(meta|tiktok)_")
+    days = frame[["account", "day"]].assign(
+        engagement=social.filter(regex="_clicks$").sum(axis=1),
+        reach=social.filter(regex="_impressions$").sum(axis=1),
+        spend=channels.filter(regex="_spend$").sum(axis=1),
+        revenue=frame["gross"] - frame["discount"].fillna(0.0),
+        week=frame["day"].dt.to_period("W-SUN").dt.start_time.dt.strftime("%Y-%m-%d"),
+    )
+    weeks = days.groupby(["account", "week"], as_index=False).agg(
+        engagement=("engagement", "sum"),
+        reach=("reach", "sum"),
+        spend=("spend", "sum"),
+        revenue=("revenue", "sum"),
+        days=("day", "nunique"),
+    )
+    excluded["week of fewer than 7 days"] = int((weeks["days"] < 7).sum())
+    return weeks[weeks["days"] == 7]
+
+
+#: What `derive` in the registry may name.
+DERIVED: Final[Mapping[str, Callable[[pd.DataFrame, dict[str, int], dict[str, int]], pd.DataFrame]]] = {
+    "project months": project_months,
+    "retailer weeks": retailer_weeks,
+    "shop weeks": shop_weeks,
+}
 
 
 def load(name: str) -> pd.DataFrame:
@@ -437,17 +475,12 @@ def catalog() -> pd.DataFrame:
     >>> table.set_index("name").loc["movies", "where"]
     'embedded'
     """
-
-    def where(dataset: Dataset) -> str:
-        place = place_of(dataset)
-        return "to download" if place is None else place[2]
-
-    told = ("name", "title", "unit", "n", "randomised", "where", "distance", "licence")
+    told = ("name", "title", "unit", "n", "randomised", "distance", "licence")
     sets = registered().values()
-    return pd.DataFrame(
-        [[where(each) if name == "where" else getattr(each, name) for name in told] for each in sets],
-        columns=told,
-    )
+    made = pd.DataFrame([[getattr(each, name) for name in told] for each in sets], columns=told)
+    places = [place_of(each) for each in sets]
+    made.insert(5, "where", ["to download" if place is None else place[2] for place in places])
+    return made
 
 
 def verify(name: str) -> Verified:
