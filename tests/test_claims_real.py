@@ -14,7 +14,7 @@ from erresearch import cli
 from erresearch.claims import claim_named, embedded, evidence_for, examine, read_claims, verify_pack
 from erresearch.claims.packing import Pack, rows_of, shipped
 from erresearch.errors import EngineError
-from erresearch.relate.scores import crv3
+from erresearch.relate.inference import crv3
 
 PACKS = shipped()
 JUDGED = [claim.id for claim in read_claims() if set(claim.family) & set(PACKS)]

@@ -14,8 +14,7 @@ import pandas as pd
 import pytest
 
 from erresearch.relate import correlate, decay, logit, mix
-from erresearch.relate.bootstrap import wild_bootstrap
-from erresearch.relate.scores import Scores, crv1, crv3
+from erresearch.relate.inference import Scores, crv1, crv3, wild_bootstrap
 from erresearch.results import StudentT
 from erresearch.worlds import simulate_panel
 

@@ -14,11 +14,11 @@ from erresearch.engine.expressions import lag
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DesignError, UnknownNameError
 from erresearch.relate import regress
-from erresearch.relate.bootstrap import cluster_weights, wild_bootstrap
 from erresearch.relate.design import sweep
+from erresearch.relate.inference import cluster_weights, wild_bootstrap
 from erresearch.relate.regressions import solve
 from erresearch.robustness import CurveInference, adversary, specification_curve
-from erresearch.robustness.subsets import bootstrap_t, masks, solve_subsets
+from erresearch.robustness.specifications import bootstrap_t, masks, solve_subsets
 from erresearch.worlds import simulate_panel
 
 SHOPS, WEEKS = 14, 25

@@ -12,14 +12,18 @@ from hypothesis import given, settings, strategies as st
 from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError
 from erresearch.relate import contrast, regress
-from erresearch.relate.bootstrap import (
+from erresearch.relate.inference import (
+    FEW_CLUSTERS,
+    Scores,
     WildBootstrap,
     cluster_weights,
+    crv1,
+    crv3,
+    effective_clusters,
     wild_bootstrap,
     wild_bootstraps,
 )
 from erresearch.relate.regressions import solve
-from erresearch.relate.scores import FEW_CLUSTERS, Scores, crv1, crv3, effective_clusters
 
 EFFECTS = [(), ("account",), ("account", "period")]
 
@@ -228,11 +232,11 @@ def test_many_combinations_equal_one_at_a_time_and_blocks_change_nothing(monkeyp
         alone = wild_bootstrap(model, pick, draws=399, rng=3)
         np.testing.assert_allclose(one.numerator, alone.numerator, rtol=1e-10, atol=1e-14)
         np.testing.assert_allclose(one.variance, alone.variance, rtol=1e-9, atol=1e-14)
-    monkeypatch.setattr("erresearch.relate.bootstrap._BLOCK", 13 * 100)
+    monkeypatch.setattr("erresearch.relate.inference._BLOCK", 13 * 100)
     few = unbalanced(8, 5)  # Webb's weights are drawn one by one, so blocks leave the stream alone
     model = fitted(few, ())
     blocks = wild_bootstrap(model, np.eye(3)[1], draws=399, rng=3)
-    monkeypatch.setattr("erresearch.relate.bootstrap._BLOCK", 10**9)
+    monkeypatch.setattr("erresearch.relate.inference._BLOCK", 10**9)
     whole = wild_bootstrap(model, np.eye(3)[1], draws=399, rng=3)
     np.testing.assert_allclose(blocks.numerator, whole.numerator, rtol=1e-12)
 

@@ -18,8 +18,8 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError
 from erresearch.relate import contrast, poisson
 from erresearch.relate.fitted_models import Fitted
+from erresearch.relate.inference import effective_clusters
 from erresearch.relate.poisson_regression import SEPARATED
-from erresearch.relate.scores import effective_clusters
 from erresearch.results import Fit
 from erresearch.worlds import simulate_panel
 

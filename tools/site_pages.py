@@ -28,7 +28,7 @@ REFERENCE = {
     "exports": ("Reading what platforms export", ("exports", "schema")),
     "auditing": ("Your own files, from export to report", ("audits", "panel")),
     "data": ("Data sets and simulated worlds", ("datasets", "worlds")),
-    "moments": ("Sums instead of rows", ("engine.moments", "relate.scores", "io.resources")),
+    "moments": ("Sums instead of rows", ("engine.moments", "relate.inference", "io.resources")),
     "showing": ("Figures and reports", ("report.figures", "report")),
     "checking": ("Reproduce and calibrate", ("report.reproduction", "report.calibration")),
     "teaching": ("Exercises that check themselves", ("workshop",)),

@@ -17,7 +17,7 @@ from erresearch.io import pd
 from erresearch.panel.activity import BOOSTED
 from erresearch.panel.records import Choice, Panel
 from erresearch.relate.distributed_lags import SHORTEST
-from erresearch.relate.scores import FEWEST_CLUSTERS
+from erresearch.relate.inference import FEWEST_CLUSTERS
 from erresearch.relate.shop_days import FEW_SHOPS
 from erresearch.results import Doubt, Verdict, plain, rounded
 from erresearch.results.verdicts import ReasonCode

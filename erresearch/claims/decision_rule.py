@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from erresearch.claims.registry import Claim, grade, read_points
 from erresearch.errors import DesignError, UnknownNameError
-from erresearch.relate.scores import FEWEST_CLUSTERS
+from erresearch.relate.inference import FEWEST_CLUSTERS
 from erresearch.results import (
     Doubt,
     Estimate,

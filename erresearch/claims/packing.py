@@ -33,7 +33,7 @@ from erresearch.errors import Count, DataError, EngineError, ErresearchError, Er
 from erresearch.io import pd
 from erresearch.io.files import read_fields, read_value, resource
 from erresearch.relate.fitted_models import Fitted
-from erresearch.relate.scores import Scores
+from erresearch.relate.inference import Scores
 from erresearch.results import Affine, Estimate, Fit, Interval, IntervalTable, StudentT
 from erresearch.worlds import CASES, WORLDS, simulate_panel
 

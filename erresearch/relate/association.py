@@ -23,9 +23,9 @@ from erresearch.relate.design import (
     with_constant,
 )
 from erresearch.relate.fitted_models import Covariance
+from erresearch.relate.inference import without_constant
 from erresearch.relate.lags import jackknifed, open_panel
 from erresearch.relate.regressions import least_squares
-from erresearch.relate.scores import without_constant
 from erresearch.relate.time_series import correlate_series, refuse_accounts, regress_series, warn_of_series
 from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
 from erresearch.results.estimates import check_level
@@ -233,8 +233,8 @@ def regress(
     Rows that come with an origin near the means keep about eleven digits. Where columns are nearly collinear, next to
     nothing is left unexplained, or the table is short, further passes refine the normal equations to the digits that
     NIST certifies (:mod:`erresearch.relate.regressions`), where the rows are known and fit into memory. Other software
-    multiplies by other small-sample factors; :func:`erresearch.relate.scores.crv1` and
-    :func:`erresearch.relate.scores.crv3` state them.
+    multiplies by other small-sample factors; :func:`erresearch.relate.inference.crv1` and
+    :func:`erresearch.relate.inference.crv3` state them.
 
     References
     ----------

@@ -11,7 +11,7 @@ import numpy as np
 from erresearch.engine.aggregation import Cells
 from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.errors import ColumnError, Count, DesignError
-from erresearch.relate.scores import Periods, Scores, without_constant
+from erresearch.relate.inference import Periods, Scores, without_constant
 
 Effect = Literal["account", "period"]
 
@@ -35,23 +35,23 @@ class Swept:
         Parameters swept out.
     nested : int
         Of these, how many are nested in the account and so do not count in CRV1's factor.
-    period_parts : tuple or None
-        (inverse, cross of every column, counts) of the swept period dummies.
+    periods : Periods, optional
+        The period effects that were swept out.
     """
 
     names: tuple[str, ...]
     grams: np.ndarray
     absorbed: int
     nested: int
-    period_parts: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    periods: Periods | None = None
 
     def __getitem__(self, names: Sequence[str]) -> Swept:
         """The same of some columns, in the order asked for."""
         index = [self.names.index(name) for name in names]
-        parts = self.period_parts
-        if parts is not None:
-            parts = parts[0], parts[1][:, :, index], parts[2]
-        return replace(self, names=tuple(names), grams=self.grams[:, index][:, :, index], period_parts=parts)
+        periods = self.periods
+        if periods is not None:
+            periods = replace(periods, cross=periods.cross[:, :, index])
+        return replace(self, names=tuple(names), grams=self.grams[:, index][:, :, index], periods=periods)
 
     def scores(self, beta: np.ndarray, bread: np.ndarray, rows: int) -> Scores:
         """Account scores and Hessians of the last column's regression on the others, solved by `beta`."""
@@ -59,11 +59,10 @@ class Swept:
         # the effects nested in the account count as one, as in fixest
         parameters = len(beta) + self.absorbed - self.nested + (1 if self.nested else 0)
         own = self.grams[:, :-1, -1] - hessians @ beta
-        if self.period_parts is None:
-            return Scores(beta, bread, own, hessians, rows, parameters)
-        inverse, cross, counts = self.period_parts
-        left = cross[:, :, -1] - cross[:, :, :-1] @ beta
-        periods = Periods(inverse, cross[:, :, :-1], left, counts)
+        periods = self.periods
+        if periods is not None:
+            left = periods.cross[:, :, -1:] - periods.cross[:, :, :-1] @ beta[:, None]
+            periods = replace(periods, cross=np.concatenate([periods.cross[:, :, :-1], left], axis=2))
         return Scores(beta, bread, own, hessians, rows, parameters, periods)
 
 
@@ -297,7 +296,7 @@ def _without_periods(moments: Moments, within: np.ndarray) -> Swept:
     own = counts[:, :, None] * (gamma[None] - np.einsum("gt,tk->gk", share, gamma)[:, None])
     first = np.einsum("gtk,tl->gkl", cross, gamma)
     grams = within - first - first.transpose(0, 2, 1) + np.einsum("tk,gtl->gkl", gamma, own)
-    return Swept(moments.columns, grams, groups + lost + rank, groups, (inverse, cross - own, counts))
+    return Swept(moments.columns, grams, groups + lost + rank, groups, Periods(inverse, cross - own, counts))
 
 
 def _without_lone_periods(

@@ -12,7 +12,6 @@ import numpy as np
 
 from erresearch.errors import Count, DataError, DesignError
 from erresearch.io import pd
-from erresearch.relate.scores import cosine_covariance, waves
 from erresearch.results import Doubt, Estimate, StudentT
 
 #: Days below which a season, a memory and a window ahead cannot be told apart.
@@ -532,3 +531,61 @@ class Cautions:
             held = f"{days[best]:%Y-%m-%d} holds {100 * share:.2g} % of all {name}"
             text = f"{held}, {times:,.0f} times a usual day: is it right? Sums of money hang on it"
             self.doubts += (Doubt("one day", text, share, True, "one-day"),)
+
+
+def cosine_covariance(
+    regressors: np.ndarray, residuals: np.ndarray, *, parameters: int | None = None
+) -> tuple[np.ndarray, int]:
+    """Covariance of least squares under autocorrelation, by equally weighted cosines, and its degrees of freedom.
+
+    V = H⁻¹ΩH⁻¹ with H = XᵀX and Ω = T/ν · Σ_j Λ_jΛ_jᵀ, Λ_j = √(2/T) Σ_t x_t u_t cos(πj(t − ½)/T), j = 1 … ν,
+    ν = 0.4·T^⅔; times T/(T − k). Under fixed-b asymptotics the t statistic has Student's t with ν degrees of freedom.
+
+    Parameters
+    ----------
+    regressors : (T, k) ndarray
+        In order of time.
+    residuals : (T,) ndarray
+        Of the regression.
+    parameters : int, optional
+        What T − k counts, if not the columns: 0 where the residuals are over 1 − leverage already.
+
+    Returns
+    -------
+    covariance : (k, k) ndarray
+        Of the coefficients.
+    df : int
+        ν.
+
+    References
+    ----------
+    Lazarus, E., Lewis, D. J., Stock, J. H., & Watson, M. W. (2018). HAR inference: recommendations for practice.
+    *Journal of Business & Economic Statistics*, 36(4), 541-559.
+
+    Examples
+    --------
+    >>> u = np.random.default_rng(0).normal(size=400)
+    >>> v, df = cosine_covariance(np.ones((400, 1)), u - u.mean())
+    >>> df, bool(0.02 < v[0, 0] ** 0.5 < 0.09)
+    (22, True)
+    """
+    length, k = regressors.shape
+    k = k if parameters is None else parameters
+    df = max(1, round(0.4 * length ** (2 / 3)))
+    angles = np.pi * np.arange(1, df + 1)[:, None] * (np.arange(length) + 0.5) / length
+    waves = np.sqrt(2 / length) * np.cos(angles) @ (regressors * residuals[:, None])
+    bread = np.linalg.inv(regressors.T @ regressors)
+    meat = length / df * waves.T @ waves * length / (length - k)
+    return bread @ meat @ bread, df
+
+
+def waves(turns: np.ndarray, pairs: int) -> list[np.ndarray]:
+    """Pairs of sine and cosine, of one turn, of two, and so on.
+
+    Examples
+    --------
+    >>> [wave.round(6).tolist() for wave in waves(np.array([0.0, 0.25]), 1)]
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
+    angles = [2 * np.pi * n * turns for n in range(1, pairs + 1)]
+    return [wave for angle in angles for wave in (np.sin(angle), np.cos(angle))]

@@ -17,8 +17,18 @@ import numpy as np
 
 from erresearch.engine.moments import Moments
 from erresearch.errors import DesignError
-from erresearch.relate.bootstrap import WildBootstrap, enough_draws, wild_bootstrap, wild_bootstraps
-from erresearch.relate.scores import FEW_CLUSTERS, Scores, crv1, crv3, effective_clusters, without_constant
+from erresearch.relate.inference import (
+    FEW_CLUSTERS,
+    Scores,
+    WildBootstrap,
+    crv1,
+    crv3,
+    effective_clusters,
+    enough_draws,
+    wild_bootstrap,
+    wild_bootstraps,
+    without_constant,
+)
 from erresearch.results import Estimate, Fit, IntervalKind, StudentT
 from erresearch.results.rounding import grouped
 

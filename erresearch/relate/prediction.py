@@ -19,8 +19,9 @@ from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.errors import Count, DesignError
 from erresearch.relate.design import check_design, check_rows, listed
+from erresearch.relate.distributed_lags import cosine_covariance
+from erresearch.relate.inference import few_accounts
 from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
-from erresearch.relate.scores import cosine_covariance, few_accounts
 from erresearch.relate.time_series import SHORTEST
 from erresearch.results import PredictiveGain, StudentT
 from erresearch.results.estimates import check_level

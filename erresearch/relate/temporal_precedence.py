@@ -31,6 +31,7 @@ from erresearch.relate.design import (
 )
 from erresearch.relate.distributed_lags import DAYS, SHORTEST
 from erresearch.relate.fitted_models import over_accounts
+from erresearch.relate.inference import Scores, crv3, few_accounts
 from erresearch.relate.lags import (
     LaggedRows,
     LagSpecification,
@@ -38,7 +39,6 @@ from erresearch.relate.lags import (
     open_panel,
     refuse_repeated,
 )
-from erresearch.relate.scores import Scores, crv3, few_accounts
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Estimate, Precedence, Reliability, StudentT
 from erresearch.results.estimates import check_level

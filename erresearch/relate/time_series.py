@@ -15,6 +15,7 @@ from erresearch.engine.lazy_rows import gather
 from erresearch.engine.sources import as_narwhals, in_the_index
 from erresearch.errors import Count, DesignError, ErresearchWarning
 from erresearch.relate.design import LAGGED_FIX, check_design, left_out
+from erresearch.relate.distributed_lags import cosine_covariance, waves
 from erresearch.relate.lags import (
     DATE_TEXT,
     LaggedRows,
@@ -23,7 +24,6 @@ from erresearch.relate.lags import (
     of_series,
     open_panel,
 )
-from erresearch.relate.scores import cosine_covariance, waves
 from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
 from erresearch.schema.vocabulary import PERIOD_NAMES
 

@@ -1,30 +1,26 @@
-"""One claim in every defensible way: all subsets of the controls, definitions, lags and effects, judged jointly."""
+"""One claim in every defensible way: all subsets of the controls, definitions, lags and effects, judged jointly.
+
+All subsets of the controls follow from one cross-product: with x̃ = X·a the residual of x on a model's controls and
+ũ = X·r that of the outcome, everything that model needs from account g is a bilinear form in C_g. Its restricted score
+is aᵀC_g r. Thousands of models are then one matrix product.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, NamedTuple
 
 import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import lag
 from erresearch.engine.moments import Moments
-from erresearch.errors import (
-    ColumnError,
-    Count,
-    DesignError,
-    ErresearchError,
-    check_name,
-    missing_columns,
-)
+from erresearch.errors import ColumnError, Count, DesignError, ErresearchError, check_name, missing_columns
 from erresearch.io.resources import waiting
-from erresearch.relate.bootstrap import check_draws, cluster_weights
-from erresearch.relate.design import Effect, identified
+from erresearch.relate.design import Effect, Swept, identified
+from erresearch.relate.inference import Periods, check_draws, cluster_weights
 from erresearch.results import Adversary, Curve, StudentT, at_least
-from erresearch.robustness.subsets import Subsets, bootstrap_t, solve_subsets
 from erresearch.schema.vocabulary import REACTIONS
 
 #: A verdict is *fragile* where a smaller share of the curve has its sign significantly. The sign alone is no test: models
@@ -32,8 +28,7 @@ from erresearch.schema.vocabulary import REACTIONS
 #: of 12 accounts without an effect, 7 had a falsely significant full model and all 7 fell below .8; with an effect of
 #: twice δ none of 40 panels of 40 accounts did, of 12 accounts 9 of 25; with one of just δ 7 of 25 of 40 accounts.
 AGREEMENT: Final = 0.8
-#: Fewer accounts give no joint p-value: with 5 and 6 of them it rejected a true nil in 11 and 9 % of
-#: 400 simulated panels.
+#: Fewer accounts give no joint p-value: with 5 and 6 it rejected a true nil in 11 and 9 % of 400 simulated panels.
 _FEWEST: Final = 8
 #: Largest number of draws × specifications that is held (8 bytes each): 1.6 GB.
 _MOST: Final = 200_000_000
@@ -42,7 +37,10 @@ _DEFINITIONS: Final = ("engagement", *REACTIONS)
 _CONTROLS: Final = ("spend", "posts", "followers")
 _LAGS: Final = (0, 1, 2)
 _EFFECTS: Final[tuple[tuple[Effect, ...], ...]] = ((), ("account",), ("account", "period"))
-_PARTS: Final = 4
+#: Numbers held at a time (8 bytes each) while models or accounts go through in portions.
+_PORTION: Final = 4_000_000
+#: A pivot below this share of its own diagonal: without that account nothing of the column is left.
+_LOST: Final = 1e-10
 #: A t beyond that, of a model that leaves no residuals, says no more than this one: sums of such stay numbers.
 _LARGEST_T: Final = 1e9
 _ANSWERS: Final = ("positive", "negative", "nothing")
@@ -58,7 +56,7 @@ class CurveInference:
     level : float
         Level of the intervals, and of "significant".
     cov : {"CRV3", "CRV1"}
-        Standard errors clustered by account: jackknife, or the usual sandwich for comparison with other software.
+        Standard errors clustered by account: jackknife, or the usual sandwich for comparison.
     draws : int
         Weight vectors of the joint bootstrap, shared by all models; at least 20/(1 − level).
     rng : int or numpy.random.Generator
@@ -77,8 +75,7 @@ class CurveInference:
         check_draws(self.draws, self.level)
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
+class _Cell(NamedTuple):
     """One definition, lag and set of effects: all subsets of the controls follow from one matrix."""
 
     definition: str
@@ -102,12 +99,11 @@ def specification_curve(
 ) -> Curve:
     """Estimate one claim with every subset of the controls, definition, lag and set of effects.
 
-    Every model holds the minimal adjustment set; all are sliced out of the same cross-products, so no row is touched.
-    The joint test multiplies each account's scores, with "no effect" imposed on every model, by one weight that all
-    models share (restricted wild cluster bootstrap), and compares the curve's summaries with those of the draws:
-    median t, mean t in the claim's direction, share with the claim's sign, share significant with that sign. The
-    first three are two-sided, the last one-sided; fewer than 8 accounts give no p-value. Raw estimates are never
-    averaged: definitions have other units.
+    Every model holds the minimal adjustment set; no row is touched. The joint test multiplies each account's scores,
+    with "no effect" imposed on every model, by one weight that all models share (restricted wild cluster bootstrap),
+    and compares the curve's summaries with those of the draws: median t, mean t in the claim's direction, share with
+    the claim's sign, share significant with that sign. The first three are two-sided, the last one-sided. Raw estimates
+    are never averaged: definitions have other units.
 
     Parameters
     ----------
@@ -115,15 +111,12 @@ def specification_curve(
         Made with accounts, and holding every column named here. Rows are complete cases over those columns.
     outcome, x : str
         Columns; `x` names the claim's own definition.
-    minimal : sequence of str
-        Controls that every model must hold.
-    controls : sequence of str
-        Controls of which every subset is tried; c of them make 2^c models.
+    minimal, controls : sequence of str
+        Controls that every model must hold, and those of which every subset is tried: c of them make 2^c models.
     definitions : sequence of str, optional
         Columns that stand for x in turn; `x` alone by default.
     lags : sequence of int, optional
-        Lags of x: lag n is the column ``lag<n> <definition>`` (``lead<n> …`` for negative ones), lag 0 the definition
-        itself, the default.
+        Of x, 0 by default: lag n is the column ``lag<n> <definition>``, or ``lead<n> …`` for negative ones.
     effects : sequence of tuple
         Each of ``()``, ``("account",)``, ``("account", "period")``.
     sign : {1, −1}
@@ -134,7 +127,7 @@ def specification_curve(
     Returns
     -------
     Curve
-        One entry per specification, the summaries and their joint p-values (none with fewer than 8 accounts).
+        One entry per specification, the summaries and their joint p-values; none with fewer than 8 accounts.
 
     Raises
     ------
@@ -159,8 +152,7 @@ def specification_curve(
     References
     ----------
     Simonsohn, U., Simmons, J. P., & Nelson, L. D. (2020). Specification curve analysis. *Nature Human Behaviour*,
-    4, 1208-1214.
-    MacKinnon, Nielsen & Webb (2023), as in :mod:`erresearch.relate.scores`.
+    4, 1208-1214. MacKinnon, Nielsen & Webb (2023), as in :mod:`erresearch.relate.inference`.
 
     Examples
     --------
@@ -172,17 +164,23 @@ def specification_curve(
     >>> before = [lag(f"log {name}", by="account", period="week") for name in ("engagement", "revenue")]
     >>> m = Moments.from_frame(panel, ["log revenue", "log spend", "log posts", *before], by="account", period="week")
     >>> curve = specification_curve(m, "log revenue", "log engagement", lags=[1], minimal=["lag1 log revenue"],
-    ...                             controls=["log spend", "log posts"], effects=[("account",),
-    ...     ("account", "period")])
+    ...                             controls=["log spend", "log posts"])
     >>> len(curve), curve.share_agreeing
-    (8, 1.0)
+    (4, 1.0)
     """
     how = inference or CurveInference()
     if sign not in (1, -1):
         raise DesignError(
             "`sign` must be 1 or −1", got=repr(sign), fix="use 1 for a claim that says 'raises'"
         )
-    _check_roles(outcome, definitions or [x], minimal, controls)
+    roles = [outcome, *(definitions or [x]), *minimal, *controls]
+    twice = sorted({name for name in roles if roles.count(name) > 1})
+    if twice:
+        raise ColumnError(
+            f"{', '.join(map(repr, twice))} cannot have two roles in a specification curve",
+            got="named more than once among the outcome, the definitions of x, `minimal` and `controls`",
+            fix="give each column one role",
+        )
     cells = list(_cells(moments, definitions or [x], lags or [0], effects))
     count = len(cells) * 2 ** len(controls)
     if count * how.draws > _MOST:
@@ -196,25 +194,13 @@ def specification_curve(
     solved, draws = [], []
     with waiting(f"a specification curve of {Count(count):model}"):
         for cell in cells:
-            found = _solve(moments, cell, outcome=outcome, minimal=minimal, controls=controls, how=how)
+            found = _solve(moments, cell, outcome=outcome, minimal=minimal, controls=controls, cov=how.cov)
             solved.append(found)
             # on the scale of the reported t: 0, as that is, where the error has no bound
-            draws.append(_capped(bootstrap_t(found, weights)) * _over(found.raw_se, found.se, neither=1.0))
-    names = (outcome, x, tuple(controls))
-    return _curve(moments, cells, solved, np.concatenate(draws, axis=1), names=names, sign=sign, how=how)
-
-
-def _check_roles(
-    outcome: str, definitions: Sequence[str], minimal: Sequence[str], controls: Sequence[str]
-) -> None:
-    roles = [outcome, *definitions, *minimal, *controls]
-    twice = sorted({name for name in roles if roles.count(name) > 1})
-    if twice:
-        raise ColumnError(
-            f"{', '.join(map(repr, twice))} cannot have two roles in a specification curve",
-            got="named more than once among the outcome, the definitions of x, `minimal` and `controls`",
-            fix="give each column one role",
-        )
+            t = np.clip(bootstrap_t(found, weights), -_LARGEST_T, _LARGEST_T)
+            draws.append(t * _over(found.raw_se, found.se, neither=1.0))
+    drawn = np.concatenate(draws, axis=1)
+    return _curve(moments, cells, solved, drawn, names=(outcome, x), controls=controls, sign=sign, how=how)
 
 
 def _cells(
@@ -242,7 +228,7 @@ def _solve(
     outcome: str,
     minimal: Sequence[str],
     controls: Sequence[str],
-    how: CurveInference,
+    cov: str = "CRV3",
 ) -> Subsets:
     columns = moments[[cell.column, *minimal, *controls, outcome]]
     swept, *_ = identified(columns, cell.effects, got="", fix="use fewer controls or effects, or more data")
@@ -250,7 +236,7 @@ def _solve(
     if constant:
         # x goes first, the constant is the first of the fixed columns
         swept = swept[[swept.names[1], swept.names[0], *swept.names[2:]]]
-    return solve_subsets(swept, len(minimal) + constant, columns.rows, how.cov)
+    return solve_subsets(swept, len(minimal) + constant, columns.rows, cov)
 
 
 def _curve(
@@ -259,20 +245,19 @@ def _curve(
     solved: Sequence[Subsets],
     draws: np.ndarray,
     *,
-    names: tuple[str, str, tuple[str, ...]],
+    names: tuple[str, str],
+    controls: Sequence[str],
     sign: int,
     how: CurveInference,
 ) -> Curve:
-    from scipy import special
-
-    outcome, x, controls = names
-    each = [len(found.value) for found in solved]
     value, se = (np.concatenate([getattr(found, word) for found in solved]) for word in ("value", "se"))
     accounts = moments.accounts
-    critical = float(special.stdtrit(accounts - 1, (1 + how.level) / 2))
+    critical = StudentT(0.0, 1.0, accounts - 1).critical(how.level)
     t = _over(value, se)
     half = critical * se
-    subsets = [tuple(c for c, held in zip(controls, row, strict=True) if held) for row in solved[0].included]
+    subsets = [
+        tuple(c for c, held in zip(controls, row, strict=True) if held) for row in masks(len(controls))
+    ]
     seen = {name: float(values[0]) for name, values in _summaries(t[None], critical, sign).items()}
     pvalues = _pvalues(seen, _summaries(draws, critical, sign))
     words = (
@@ -282,13 +267,9 @@ def _curve(
         pvalues = {}
         words = f"no joint p from fewer than {_FEWEST} accounts"
     effective = min(float(found.effective.min()) for found in solved)
-
-    def spread(values: Sequence[str]) -> tuple[str, ...]:
-        return tuple(np.repeat(np.array(values, dtype=object), each))
-
     return Curve(
-        outcome=outcome,
-        x=x,
+        outcome=names[0],
+        x=names[1],
         value=value,
         se=se,
         t=t,
@@ -296,9 +277,9 @@ def _curve(
         high=value + half,
         n_rows=moments.rows,
         n_accounts=accounts,
-        definition=spread([cell.definition for cell in cells]),
-        lag=spread([str(cell.lag) for cell in cells]),
-        effects=spread([" + ".join(cell.effects) or "none" for cell in cells]),
+        definition=tuple(cell.definition for cell in cells for _ in subsets),
+        lag=tuple(str(cell.lag) for cell in cells for _ in subsets),
+        effects=tuple(" + ".join(cell.effects) or "none" for cell in cells for _ in subsets),
         controls=tuple(subset for _ in cells for subset in subsets),
         median_t=seen["median t"],
         mean_signed_t=seen["mean signed t"],
@@ -314,11 +295,7 @@ def _over(value: np.ndarray, se: np.ndarray, *, neither: float = 0.0) -> np.ndar
     """Quotients that are numbers also where the error is 0 or has no bound; `neither` is what 0 / 0 gives."""
     with np.errstate(divide="ignore", invalid="ignore"):
         found = value / se
-    return _capped(np.where(np.isnan(found), neither, found))
-
-
-def _capped(t: np.ndarray) -> np.ndarray:
-    return np.asarray(np.clip(t, -_LARGEST_T, _LARGEST_T))
+    return np.clip(np.where(np.isnan(found), neither, found), -_LARGEST_T, _LARGEST_T)
 
 
 def _pvalues(seen: Mapping[str, float], null: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -341,6 +318,172 @@ def _summaries(t: np.ndarray, critical: float, sign: int) -> dict[str, np.ndarra
         "share agreeing": np.mean(sign * t > 0, axis=1),
         "share significant": np.mean(sign * t > critical, axis=1),
     }
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Subsets:
+    """All models of one sample group, definition, lag and set of effects, in the order of :func:`masks`."""
+
+    value: np.ndarray
+    se: np.ndarray
+    raw_se: np.ndarray  # the sandwich without small-sample factor
+    effective: np.ndarray  # number of clusters
+    grams: np.ndarray  # scaled, by account: x first, the fixed columns, the controls, the outcome last
+    directions: np.ndarray  # a and r of each model
+    outcomes: np.ndarray
+    inverses: np.ndarray  # of the cross-products of its other columns, 0 elsewhere
+    periods: Periods | None  # scaled as well
+
+
+def masks(controls: int) -> np.ndarray:
+    """All subsets of so many controls, the empty one first.
+
+    Examples
+    --------
+    >>> masks(2).astype(int).tolist()
+    [[0, 0], [0, 1], [1, 0], [1, 1]]
+    """
+    numbers = np.arange(2**controls)[:, None]
+    return np.asarray(numbers >> np.arange(controls)[::-1] & 1, dtype=bool)
+
+
+def solve_subsets(swept: Swept, fixed: int, rows: int, cov: str) -> Subsets:
+    """Fit the last column on the first, and on `fixed` columns after it, with every subset of the controls between."""
+    total = swept.grams.sum(axis=0)
+    scale = np.sqrt(np.diag(total))
+    grams = swept.grams / np.outer(scale, scale)
+    total, groups, periods = grams.sum(axis=0), len(grams), swept.periods
+    included = masks(len(total) - 2 - fixed)
+    directions, outcomes, inverses = _residual_makers(total, included, fixed)
+    own = np.einsum("mi,ij,mj->m", directions, total, directions, optimize=True)
+    slope = np.einsum("mi,ij,mj->m", directions, total, outcomes, optimize=True) / own
+    packed = _packed(grams)
+    leverage = packed @ _pairs(directions, directions).T
+    scores = packed @ _pairs(directions, outcomes).T - leverage * slope
+    raw = np.sqrt(np.sum(scores**2, axis=0)) / own
+    if periods is not None:
+        periods = replace(periods, cross=periods.cross / scale)
+    if cov == "CRV1":
+        parameters = 1 + fixed + included.sum(axis=1) + swept.absorbed - swept.nested + bool(swept.nested)
+        se = raw * np.sqrt(groups / (groups - 1) * (rows - 1) / np.maximum(rows - parameters, 1))
+    else:
+        rest = total - grams
+        if periods is not None:
+            for g, solved in periods.without_each():
+                rest[g] -= periods.cross[g].T @ solved
+        se = _jackknife(rest, slope, fixed)
+    unit = scale[-1] / scale[0]
+    return Subsets(
+        value=slope * unit,
+        se=se * unit,
+        raw_se=raw * unit,
+        effective=groups / (1 + np.var(leverage, axis=0) / np.mean(leverage, axis=0) ** 2),
+        grams=grams,
+        directions=directions,
+        outcomes=outcomes,
+        inverses=inverses,
+        periods=periods,
+    )
+
+
+def _residual_makers(
+    total: np.ndarray, included: np.ndarray, fixed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """a, r and the inverse of the other columns' cross-products, for every subset in one batch."""
+    models, k = len(included), len(total)
+    others = slice(1, k - 1)
+    held = np.concatenate([np.ones((models, fixed), dtype=bool), included], axis=1)
+    pairs = held[:, :, None] & held[:, None, :]
+    inner = np.where(pairs, total[others, others], np.eye(k - 2))
+    inverse = np.where(pairs, np.linalg.inv(inner), 0.0)
+    right = np.where(held[:, :, None], total[others][:, [0, k - 1]], 0.0)
+    found = inverse @ right
+    found += inverse @ (right - inner @ found)
+    directions, outcomes = np.zeros((models, k)), np.zeros((models, k))
+    directions[:, 0] = outcomes[:, -1] = 1.0
+    directions[:, others], outcomes[:, others] = -found[:, :, 0], -found[:, :, 1]
+    return directions, outcomes, inverse
+
+
+def _packed(grams: np.ndarray) -> np.ndarray:
+    i, j = np.triu_indices(grams.shape[1])
+    return np.ascontiguousarray(grams[:, i, j])
+
+
+def _pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Weights on the packed triangle that give aᵀC b."""
+    i, j = np.triu_indices(a.shape[1])
+    return np.asarray(np.where(i == j, a[:, i] * b[:, i], a[:, i] * b[:, j] + a[:, j] * b[:, i]))
+
+
+def _jackknife(rest: np.ndarray, slope: np.ndarray, fixed: int) -> np.ndarray:
+    """√((G−1)/G · Σ_g (β̂₍₋g₎ − β̂)²) of every model.
+
+    One control after the other is left out or partialled out (a Schur complement), which doubles the number of
+    matrices and takes a row and a column off each: the last step leaves x and the outcome alone.
+    """
+    groups, k = rest.shape[:2]
+    order = [0, k - 1, *range(1 + fixed, k - 1), *range(1, 1 + fixed)]
+    rest = rest[:, order][:, :, order]
+    models = len(slope)
+    total = np.zeros(models)
+    step = max(1, _PORTION // (8 * models))
+    for start in range(0, groups, step):
+        some = rest[None, start : start + step]
+        floor = _LOST * np.einsum("agii->agi", some)
+        for _ in range(fixed):
+            some = _partialled(some, floor)
+        while some.shape[-1] > 2:
+            some = np.concatenate([some[..., :-1, :-1], _partialled(some, floor)])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = np.where(some[..., 0, 0] > floor[..., 0], some[..., 0, 1] / some[..., 0, 0], np.inf)
+        moves = found - slope[:, None]
+        total += np.sum(np.where(np.isnan(moves), np.inf, moves) ** 2, axis=1)
+    return np.asarray(np.sqrt((groups - 1) / groups * total))
+
+
+def _partialled(some: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """The last row and column partialled out; where nothing of it is left it leaves the model as it is."""
+    last = some[..., -1]
+    pivot = last[..., -1]
+    there = pivot > floor[..., last.shape[-1] - 1]
+    edge = last[..., :-1]
+    share = np.where(there[..., None], edge / np.where(there, pivot, 1.0)[..., None], 0.0)
+    return np.asarray(some[..., :-1, :-1] - edge[..., :, None] * share[..., None, :])
+
+
+def bootstrap_t(subsets: Subsets, weights: np.ndarray) -> np.ndarray:
+    """Draw the t of every model under the null (B × m), with weight vectors (B × G) that all models share.
+
+    The restricted wild cluster bootstrap: ũ_g is multiplied by v_g, every coefficient (and period effect) of the
+    model is estimated again, and the new score of account g is v_g·aᵀC_g r − δ_x·aᵀC_g a − (C_g a)ᵀη. It is divided by
+    its sandwich error; times `raw_se` / `se` it is on the scale of the reported t.
+    """
+    grams, periods = subsets.grams, subsets.periods
+    (groups, k), draws = grams.shape[:2], len(weights)
+    # what is estimated again beside x: the other columns, then the period effects
+    parts = grams[:, 1:-1]
+    sums = np.tensordot(weights, parts, axes=1)
+    if periods is not None:
+        shared = np.matmul(periods.inverse, np.tensordot(weights, periods.cross, axes=1))
+        parts, sums = np.concatenate([parts, periods.cross], axis=1), np.concatenate([sums, shared], axis=1)
+    packed, step = _packed(grams), max(1, _PORTION // (draws * max(groups, parts.shape[1])))
+    out = np.empty((draws, len(subsets.value)))
+    for start in range(0, len(subsets.value), step):
+        some = slice(start, start + step)
+        a, r = subsets.directions[some], subsets.outcomes[some]
+        score, leverage = packed @ _pairs(a, r).T, packed @ _pairs(a, a).T
+        top = weights @ score
+        delta = top / leverage.sum(axis=0)
+        # how the others move with each draw (m, B, p), and what that does to each account's score (m, B, G)
+        eta = np.tensordot(r, sums, axes=(1, 2))
+        eta[:, :, : k - 2] = np.matmul(eta[:, :, : k - 2], subsets.inverses[some])
+        new = np.matmul(eta, np.tensordot(a, parts, axes=(1, 2)).transpose(0, 2, 1))
+        new += delta.T[:, :, None] * leverage.T[:, None, :] - weights * score.T[:, None, :]
+        squares = np.einsum("mbg,mbg->bm", new, new)
+        size = np.sqrt(np.where(squares > 0, squares, 1.0))
+        out[:, some] = np.where(squares > 0, top / size, np.copysign(np.inf, top))
+    return out
 
 
 def adversary(
@@ -366,10 +509,8 @@ def adversary(
         One row per account and period, in memory.
     wish : {"positive", "negative", "nothing"}
         The answer somebody wants.
-    outcome, by, period : str
-        Columns.
-    level : float
-        Level of the intervals.
+    outcome, by, period, level
+        Columns, and the level of the intervals.
 
     Returns
     -------
@@ -378,10 +519,8 @@ def adversary(
 
     Raises
     ------
-    UnknownNameError
-        For another wish.
-    ColumnError
-        If a column is missing, or no kind of engagement is there.
+    UnknownNameError, ColumnError
+        For another wish; without a column, or without any kind of engagement.
 
     See Also
     --------
@@ -389,8 +528,7 @@ def adversary(
 
     References
     ----------
-    Simmons, J. P., Nelson, L. D., & Simonsohn, U. (2011). False-positive psychology. *Psychological Science*, 22(11),
-    1359-1366.
+    Simmons, J. P., Nelson, L. D., & Simonsohn, U. (2011). False-positive psychology. *Psychological Science*, 22(11).
 
     Examples
     --------
@@ -405,35 +543,47 @@ def adversary(
     needed = [outcome, by, period]
     if set(needed) - set(frame.columns):
         raise missing_columns(needed, frame.columns, where="the panel")
-    there = [name for name in (*_DEFINITIONS, *_CONTROLS) if name in frame.columns]
-    there = [name for name in there if frame[name].n_unique() > 1]
-    definitions = [f"log {name}" for name in _DEFINITIONS if name in there]
-    controls = [name for name in _CONTROLS if name in there]
-    if not definitions:
+    there = [name for name in frame.columns if frame[name].n_unique() > 1]
+    kinds, controls = ([name for name in names if name in there] for names in (_DEFINITIONS, _CONTROLS))
+    if not kinds:
         raise missing_columns(_DEFINITIONS, frame.columns, where="the panel")
-    logs = [
-        nw.when(nw.col(c) > 0).then(nw.col(c)).log().alias(f"log {c}")
-        for c in (outcome, *there)
-        if c not in controls
-    ]
+    definitions = [f"log {name}" for name in kinds]
+    logs = [nw.when(nw.col(c) > 0).then(nw.col(c)).log().alias(f"log {c}") for c in (outcome, *kinds)]
     frame = frame.select(by, period, *logs, *((nw.col(c) + 1).log().alias(c) for c in controls))
-    answers: Counter[str] = Counter(dict.fromkeys(_ANSWERS, 0))
-    values, failed = [], 0
-    for rows in _parts_of(frame, f"log {outcome}", by, period):
+    middle = frame[period].unique().sort()
+    middle = middle[len(middle) // 2]
+    sums = frame.group_by(by).agg(nw.col(f"log {outcome}").sum()).sort(f"log {outcome}", by, descending=True)
+    parts = (
+        frame,
+        frame.filter(nw.col(period) < middle),
+        frame.filter(nw.col(period) >= middle),
+        frame.filter(nw.col(by) != sums[by][0]),
+    )
+    values, halves, failed = [np.zeros(0)], [np.zeros(0)], 0
+    for rows in parts:
         later = [lag(name, n, by=by, period=period) for name in definitions for n in _LAGS if n]
         columns = [f"log {outcome}", *definitions, *controls]
         part = Moments.from_frame(rows.to_native(), [*columns, *later], by=by, period=period)
         for cell in _cells(part, definitions, _LAGS, _EFFECTS):
-            value, half = _answers(part, cell, columns[0], controls, level)
-            failed += 2 ** len(controls) - len(value)
-            values.append(value)
-            answers["positive"] += int(np.sum(value > half))
-            answers["negative"] += int(np.sum(value < -half))
-            answers["nothing"] += int(np.sum(np.abs(value) <= half))
-    spread = np.concatenate(values) if any(map(len, values)) else np.full(1, np.nan)
+            try:
+                found = _solve(part, cell, outcome=columns[0], minimal=[], controls=controls)
+            except ErresearchError:
+                failed += 2 ** len(controls)
+                continue
+            half = StudentT(0.0, 1.0, part.accounts - 1).critical(level) * found.se
+            known = np.isfinite(half)
+            failed += int(np.sum(~known))
+            values.append(found.value[known])
+            halves.append(half[known])
+    value, half = np.concatenate(values), np.concatenate(halves)
+    spread = value if len(value) else np.full(1, np.nan)
     return Adversary(
         wish=wish,
-        counts=answers,
+        counts={
+            "positive": int(np.sum(value > half)),
+            "negative": int(np.sum(value < -half)),
+            "nothing": int(np.sum(np.abs(value) <= half)),
+        },
         failed=failed,
         lowest=float(spread.min()),
         middle=float(np.median(spread)),
@@ -443,31 +593,7 @@ def adversary(
             "lags": len(_LAGS),
             "sets of controls": 2 ** len(controls),
             "kinds of effects": len(_EFFECTS),
-            "sets of rows": _PARTS,
+            "sets of rows": len(parts),
         },
         level=level,
     )
-
-
-def _answers(
-    part: Moments, cell: _Cell, outcome: str, controls: Sequence[str], level: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Estimates with every subset of the controls, and half their intervals; those that have none are left out."""
-    try:
-        found = _solve(part, cell, outcome=outcome, minimal=[], controls=controls, how=CurveInference())
-    except ErresearchError:
-        return np.zeros(0), np.zeros(0)
-    half = StudentT(0.0, 1.0, part.accounts - 1).critical(level) * found.se
-    known = np.isfinite(half)
-    return found.value[known], half[known]
-
-
-def _parts_of(frame: nw.DataFrame[Any], outcome: str, by: str, period: str) -> Iterator[nw.DataFrame[Any]]:
-    """All rows, the first and the second half of the periods, and all but the account of the largest outcome."""
-    periods = frame[period].unique().sort()
-    middle = periods[len(periods) // 2]
-    sums = frame.group_by(by).agg(nw.col(outcome).sum()).sort(outcome, by, descending=True)
-    yield frame
-    yield frame.filter(nw.col(period) < middle)
-    yield frame.filter(nw.col(period) >= middle)
-    yield frame.filter(nw.col(by) != sums[by][0])

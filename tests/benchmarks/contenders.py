@@ -179,7 +179,7 @@ def erresearch_bootstrap(path: str) -> Answer:
     import numpy as np
 
     from erresearch.engine.moments import Moments
-    from erresearch.relate.bootstrap import wild_bootstrap
+    from erresearch.relate.inference import wild_bootstrap
     from erresearch.relate.regressions import solve
 
     names = _columns(path)

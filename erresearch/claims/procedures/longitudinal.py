@@ -25,11 +25,11 @@ from erresearch.relate.association import regress
 from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.distributed_lags import SHORTEST
 from erresearch.relate.fitted_models import Fitted, contrast
+from erresearch.relate.inference import Scores
 from erresearch.relate.lags import LaggedRows, LagSpecification, open_panel
 from erresearch.relate.poisson_regression import poisson
 from erresearch.relate.prediction import predictive_gain
 from erresearch.relate.reaction_models import decay
-from erresearch.relate.scores import Scores
 from erresearch.relate.shop_days import FEW_SHOPS, daily_response
 from erresearch.relate.temporal_precedence import PanelModels, event_lags, precedence
 from erresearch.relate.time_series import EntityModels

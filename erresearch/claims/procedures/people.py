@@ -22,7 +22,7 @@ from erresearch.errors import Count, DataError, DesignError
 from erresearch.io import pl
 from erresearch.relate.association import regress
 from erresearch.relate.design import with_constant
-from erresearch.relate.scores import FEWEST_CLUSTERS
+from erresearch.relate.inference import FEWEST_CLUSTERS
 from erresearch.results import Doubt, Estimate, StudentT, at_least, first_largest, plain, rounded
 from erresearch.results.rounding import grouped
 
