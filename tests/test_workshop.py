@@ -19,8 +19,9 @@ from hypothesis import given, settings, strategies as st
 from nbclient import NotebookClient
 
 from erresearch.errors import DesignError, UnknownNameError
+from erresearch.io.files import registry
+from erresearch.results import WORDS
 from erresearch.workshop import (
-    CHOICES,
     EXERCISES,
     EXPLORATIONS,
     answers,
@@ -34,7 +35,6 @@ from erresearch.workshop import (
     unrelated,
 )
 from erresearch.workshop.exercises import number, sentence, word
-from erresearch.workshop.explorations import exploration_named
 from erresearch.workshop.sliders import choice_box
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,7 +126,7 @@ def test_answers_cannot_be_read_in_the_exercises(source: Path):
     seed = SEEDS[source.stem[0]]
     values = {
         "1": [answers.class_rate(seed, "M01"), answers.class_rate(seed, "M04"), answers.list_exponent(seed)],
-        "2": [answers.pearson(seed, False), answers.pearson(seed, True), answers.per_follower(seed)],
+        "2": [answers.pearson(seed), answers.pearson(seed, "within"), answers.per_follower(seed)],
         "3": [answers.finds_from(seed), answers.further_lines(seed), answers.weeks_kept(seed)],
     }[source.stem[0]]
     for value in values:
@@ -299,33 +299,12 @@ def test_nothing_that_is_said_holds_the_answer(name: str):
 
 
 def solved(name: str, seed: int) -> Any:
-    """The answer, by the functions that the judge asks; a judge takes it and nothing near it."""
-    return {
-        "1.1": lambda: answers.one_post_rate(seed),
-        "1.2a": lambda: answers.day_rate(seed),
-        "1.2b": lambda: answers.post_rate(seed),
-        "1.3": lambda: answers.class_rate(seed, "M01"),
-        "1.4": lambda: answers.class_rate(seed, "M04"),
-        "1.5a": lambda: answers.best_account(seed, "M01"),
-        "1.5b": lambda: answers.best_account(seed, "M04"),
-        "1.6": lambda: answers.list_exponent(seed),
-        "1.7": lambda: "stays",
-        "2.1": lambda: answers.pearson(seed, False),
-        "2.2": lambda: answers.pearson(seed, True),
-        "2.3": lambda: answers.half_strength(seed),
-        "2.4": lambda: answers.elasticity(seed, True),
-        "2.5": lambda: answers.verdict_word(seed),
-        "2.6": lambda: answers.per_follower(seed),
-        "2.7": lambda: answers.followers_beside(seed),
-        "2.8": lambda: answers.stronger_way(seed),
-        "2.9": lambda: answers.granted(seed),
-        "3.1": lambda: answers.further_lines(seed),
-        "3.2": lambda: answers.on_every_platform(seed),
-        "3.3": lambda: answers.weeks_kept(seed),
-        "3.4": lambda: answers.finds_from(seed),
-        "3.5": lambda: answers.weeks_needed(seed),
-        "3.6": lambda: "In 101 weeks one simulated shop shows an association only, .04 to .42.",
-    }[name]()
+    """The answer, by the function that the registry names; a judge takes it and nothing near it."""
+    entry = registry("workshop.toml")["exercise"][name]
+    if "sentence" in entry:
+        return "In 101 weeks one simulated shop shows an association only, .04 to .42."
+    function, *how = entry.get("number", entry.get("word")).split()
+    return getattr(answers, function)(seed, *how)
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -442,9 +421,7 @@ def test_unknown_names_are_refused():
     with pytest.raises(UnknownNameError, match=r"There is no exercise '1.33'"):
         check("1.33", 1, rng=4)
     with pytest.raises(UnknownNameError, match=r"There is no slider 'week'.*Did you mean 'weeks'"):
-        exploration_named("week")
-    with pytest.raises(UnknownNameError, match="There is no slider"):
-        explore("confusion", rng=1)
+        explore("week", rng=1)
 
 
 @given(
@@ -456,6 +433,10 @@ def test_unknown_names_are_refused():
 def test_a_number_passes_within_its_tolerance_only(right: float, off: float, within: float, rng: int):
     judge = number(lambda seed: right + seed, within=within, hint="no")
     assert (judge(right + rng + off, rng) == "") == (abs(right + rng + off - (right + rng)) <= within)
+
+
+def test_the_words_of_a_verdict_are_those_to_choose_from():
+    assert tuple(registry("workshop.toml")["exercise"]["2.5"]["allowed"]) == WORDS
 
 
 def test_words_and_sentences_are_read_kindly():
@@ -494,7 +475,7 @@ def test_at_every_strength_of_confounding_the_elasticity_is_nil_and_r_climbs():
 
 
 def test_at_strength_one_the_slider_shows_the_world_as_it_is():
-    assert EXPLORATIONS["confounding"].at(1.0, rng=2).figures["r"] == pytest.approx(answers.pearson(2, False))
+    assert EXPLORATIONS["confounding"].at(1.0, rng=2).figures["r"] == pytest.approx(answers.pearson(2))
 
 
 def test_a_shared_denominator_makes_a_correlation_and_followers_beside_it_none():
@@ -598,9 +579,9 @@ def test_slides_are_written_for_every_session(tmp_path: Path, monkeypatch: pytes
 # Without code
 
 
-@pytest.mark.parametrize("name", CHOICES)
+@each_slider
 def test_each_answer_has_its_own_reply_and_one_says_yes(name: str, capsys: pytest.CaptureFixture[str]):
-    question, replies = CHOICES[name]
+    question, replies = EXPLORATIONS[name].question, EXPLORATIONS[name].replies
     _, buttons, reply = choice_box(name).children
     assert (buttons.value, reply.value) == (None, "")
     said = []
@@ -615,7 +596,6 @@ def test_each_answer_has_its_own_reply_and_one_says_yes(name: str, capsys: pytes
     printed = " ".join(capsys.readouterr().out.split())
     assert question in printed
     assert not any(text in printed for text in replies.values())
-    assert name in EXPLORATIONS
 
 
 def test_an_unknown_question_is_refused():
@@ -631,6 +611,6 @@ def test_the_session_without_code_hides_its_code_and_has_a_question_for_every_sl
     assert (
         set(re.findall(r'explore\("(.+?)"', text))
         == set(re.findall(r'choose\("(.+?)"', text))
-        == set(CHOICES)
+        == set(EXPLORATIONS)
     )
     assert not any(WIDGET in output.get("data", {}) for cell in code for output in cell.outputs)

@@ -4,17 +4,14 @@ from erresearch.workshop.exercises import (
     assess as assess,
     check as check,
 )
-from erresearch.workshop.explorations import (
+from erresearch.workshop.sliders import (
     EXPLORATIONS as EXPLORATIONS,
     Exploration as Exploration,
     View as View,
-    unrelated as unrelated,
-)
-from erresearch.workshop.sliders import (
-    CHOICES as CHOICES,
     choose as choose,
     explore as explore,
     slider_box as slider_box,
     static_picture as static_picture,
     static_table as static_table,
+    unrelated as unrelated,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -23,37 +23,38 @@ from erresearch.relate.association import correlate, regress
 from erresearch.relate.reaction_models import decay
 from erresearch.results import Verdict
 from erresearch.robustness import adversary, detectable
-from erresearch.workshop.explorations import EXPLORATIONS, PLANTED, in_time, unrelated
+from erresearch.workshop.sliders import EXPLORATIONS, MOVES, PLANTED, drawn, in_time, unrelated
 from erresearch.worlds import example_exports, simulate
 
 ZONE: Final = "Europe/Amsterdam"
-_COUNTED: Final = ("likes", "comments", "shares")
-_MOVES: Final = ("engagement", "revenue")
+WEEKS: Final = 104
 
 
 # Session 1: measuring
 
 
-def one_post_rate(rng: int) -> float:
+def one_post_rate(rng: int, comments: str = "7") -> float:
     """Give the rate of one post with 5,000 followers, 150 likes and 7 comments."""
-    post = pd.DataFrame({"account": ["shop"], "likes": [150], "comments": [7], "followers": [5000]})
+    counts = {"likes": [150], "comments": [int(comments)], "followers": [5000]}
+    post = pd.DataFrame({"account": ["shop"], **counts})
     return 100 * engagement_rate(post, definition="M01").mean
 
 
-def _one_day() -> Any:
+def _one_day(per: Literal["period", "post"]) -> float:
     counts = {"likes": [60, 50, 60], "comments": [10, 5, 5], "shares": [5, 3, 2]}
     when = pd.to_datetime(["2024-05-01 09:00", "2024-05-01 13:00", "2024-05-01 19:00"])
-    return pd.DataFrame({"account": "shop", "published_at": when, "followers": 10_000, **counts})
+    posts = pd.DataFrame({"account": "shop", "published_at": when, "followers": 10_000, **counts})
+    return 100 * engagement_rate(posts, denominator="followers", reactions=tuple(counts), per=per).mean
 
 
 def day_rate(rng: int) -> float:
     """Sum the reactions of three posts over the followers, once."""
-    return 100 * engagement_rate(_one_day(), denominator="followers", reactions=_COUNTED, per="period").mean
+    return _one_day("period")
 
 
 def post_rate(rng: int) -> float:
     """Average the rates of the same three posts."""
-    return 100 * engagement_rate(_one_day(), denominator="followers", reactions=_COUNTED, per="post").mean
+    return _one_day("post")
 
 
 @functools.lru_cache(maxsize=4)
@@ -81,34 +82,33 @@ def best_account(rng: int, definition: str) -> str:
 @functools.lru_cache(maxsize=4)
 def list_exponent(rng: int) -> float:
     """Fit the exponent of reactions on followers to a list of the best."""
-    chosen = simulate("flat-selected-on-reactions", accounts=1000, rng=rng).panel
-    return decay(chosen, by="account").exponent.value
+    return decay(drawn("flat-selected-on-reactions", rng, 1000), by="account").exponent.value
+
+
+def truth_of_the_list(rng: int) -> str:
+    """Say what the rate does where followers grow, in that world."""
+    return "stays"
 
 
 # Session 2: doubting
 
 
-@functools.lru_cache(maxsize=4)
-def _panel(world: str, rng: int) -> Any:
-    return simulate(world, rng=rng).panel
-
-
 @functools.lru_cache(maxsize=8)
-def pearson(rng: int, within: bool) -> float:
+def pearson(rng: int, within: str = "") -> float:
     """Correlate the logs over all weeks, or within shops only."""
-    return correlate(_panel("nil", rng), *map(log, _MOVES), by="account", within=within).value
+    return correlate(drawn("nil", rng), *map(log, MOVES), by="account", within=bool(within)).value
 
 
 def raw_pearson(rng: int) -> float:
     """Correlate the columns themselves, without logs."""
-    panel = _panel("nil", rng)
+    panel = drawn("nil", rng)
     return float(np.corrcoef(panel["engagement"], panel["revenue"])[0, 1])
 
 
 @functools.lru_cache(maxsize=8)
-def elasticity(rng: int, spend: bool) -> float:
+def elasticity(rng: int, spend: str = "") -> float:
     """Give what last week's engagement brings, with or without advertising in the model."""
-    return in_time(_panel("nil", rng), spend=spend).forward.value
+    return in_time(drawn("nil", rng), spend=bool(spend)).forward.value
 
 
 @functools.lru_cache(maxsize=4)
@@ -121,7 +121,7 @@ def half_strength(rng: int) -> float:
 @functools.lru_cache(maxsize=4)
 def verdict_word(rng: int) -> str:
     """Judge C01 in the simulated shops."""
-    return examine("C01", {"shops": _panel("nil", rng)})[0].word
+    return examine("C01", {"shops": drawn("nil", rng)})[0].word
 
 
 def counts_only(rng: int) -> float:
@@ -142,14 +142,14 @@ def followers_beside(rng: int) -> float:
 @functools.lru_cache(maxsize=4)
 def stronger_way(rng: int) -> str:
     """Name what comes first in the world of session 2's last exercise."""
-    found = in_time(_panel("reverse", rng))
+    found = in_time(drawn("reverse", rng))
     return "engagement" if abs(found.forward.value) > abs(found.reverse.value) else "revenue"
 
 
 @functools.lru_cache(maxsize=16)
 def granted(rng: int) -> float:
     """Count the analyses of the first table that say "positive", in per cent of all that were tried."""
-    found = adversary(simulate("nil", rng=rng).panel, wish="positive")
+    found = adversary(drawn("nil", rng), wish="positive")
     return 100 * found.granted / found.tried
 
 
@@ -159,7 +159,7 @@ def granted(rng: int) -> float:
 @functools.lru_cache(maxsize=2)
 def _shop(rng: int) -> tuple[Any, Any, Verdict]:
     with tempfile.TemporaryDirectory() as folder:
-        files = read_files(example_exports(folder, weeks=104, effect=PLANTED, rng=rng), tz=ZONE)
+        files = read_files(example_exports(folder, weeks=WEEKS, effect=PLANTED, rng=rng), tz=ZONE)
     panel = build_panel(
         list(files.posts),
         list(files.outcomes),
@@ -198,6 +198,11 @@ def on_every_platform(rng: int) -> str:
 def weeks_kept(rng: int) -> float:
     """Count the weeks on which everything is known."""
     return float(len(_shop(rng)[1].rows))
+
+
+def weeks_of_files(rng: int) -> float:
+    """Count the weeks that the files span."""
+    return float(WEEKS)
 
 
 def finds_from(rng: int) -> float:

@@ -9,10 +9,11 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from erresearch.errors import Count, check_name
-from erresearch.results import WORDS, Estimate
+from erresearch.io.files import registry
+from erresearch.results import Estimate
 from erresearch.workshop import answers
 
 Judge = Callable[[object, int], str]
@@ -184,165 +185,29 @@ def sentence(
     return judge
 
 
-_TOO_MUCH: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "caus": "Nothing was decided by chance here: no word of causing.",
-        "prov": "An interval proves nothing; it says what these data allow.",
-        "no effect": "Not shown is not the same as not there.",
-        "because": "Why it moves is not in these files.",
-    }
+_JUDGES: Final[Mapping[str, Callable[..., Judge]]] = {"number": number, "word": word, "sentence": sentence}
+
+
+def _judge(entry: Mapping[str, Any]) -> Judge:
+    """The judge of an exercise, from its entry in ``workshop.toml``."""
+    said = dict(entry)
+    kind = next(kind for kind in _JUDGES if kind in said)
+    if "slips" in said:
+        said["slips"] = [(_answer(slip), text) for slip, text in said["slips"]]
+    return _JUDGES[kind](_answer(said.pop(kind)), **said)
+
+
+def _answer(told: str) -> Callable[[int], Any]:
+    """The function that computes an answer, with what it is told beside the seed: "class_rate M01"."""
+    name, *how = told.split()
+    compute: Callable[..., Any] = getattr(answers, name)
+    return lambda rng: compute(rng, *how)
+
+
+EXERCISES: Final[Mapping[str, Judge]] = MappingProxyType(
+    {name: _judge(entry) for name, entry in registry("workshop.toml")["exercise"].items()}
 )
-_R: Final = 0.0051
-"""Two digits of a correlation."""
-
-_MEASURING: Final[Mapping[str, Judge]] = {
-    "1.1": number(
-        answers.one_post_rate,
-        within=0.006,
-        percent=True,
-        hint="Likes and comments in one sum, divided by followers, times 100.",
-        slips=((lambda rng: 3.0, "The comments are reactions too."),),
-    ),
-    "1.2a": number(
-        answers.day_rate,
-        within=0.006,
-        percent=True,
-        hint="Sum likes, comments and shares of all three posts, then divide by the followers once.",
-        slips=((answers.post_rate, "That is the mean per post; here the sum of the day is asked."),),
-    ),
-    "1.2b": number(
-        answers.post_rate,
-        within=0.006,
-        percent=True,
-        hint="A rate for each of the three posts, then the mean of the three.",
-        slips=((answers.day_rate, "That is the sum of the day; here the mean per post is asked."),),
-    ),
-    "1.3": number(
-        lambda rng: answers.class_rate(rng, "M01"),
-        within=0.006,
-        percent=True,
-        hint="A rate for each post, then .mean(), times 100. Only likes and comments count here.",
-        slips=(
-            (answers.ratio_of_sums, "That is sum over sum; here each post has one vote: mean of the rates."),
-            (lambda rng: answers.class_rate(rng, "M02"), "You counted the shares as well."),
-            (lambda rng: answers.class_rate(rng, "M10"), "You counted shares and saves as well."),
-        ),
-    ),
-    "1.4": number(
-        lambda rng: answers.class_rate(rng, "M04"),
-        within=0.006,
-        percent=True,
-        hint="Which row of the table above divides by reach? er.engagement_rate(posts, definition=...) has a .mean.",
-        slips=(
-            (lambda rng: answers.class_rate(rng, "M01"), "That one divides by followers."),
-            (lambda rng: answers.class_rate(rng, "M05"), "That one divides by views."),
-        ),
-    ),
-    "1.5a": word(
-        lambda rng: answers.best_account(rng, "M01"),
-        hint="Look at the column M01 of by_account: .idxmax() names the row of the highest value.",
-    ),
-    "1.5b": word(
-        lambda rng: answers.best_account(rng, "M04"),
-        hint="Look at the column M04 of by_account: .idxmax() names the row of the highest value.",
-    ),
-    "1.6": number(
-        answers.list_exponent,
-        within=_R,
-        hint="er.decay has an .exponent, and that has a .value. It is not the slope of a line through the logs.",
-    ),
-    "1.7": word(
-        lambda rng: "stays",
-        allowed=("falls", "stays"),
-        hint="Ask what is true of all accounts, not of those on the list. It stands beside the slider.",
-    ),
-}
-
-_DOUBTING: Final[Mapping[str, Judge]] = {
-    "2.1": number(
-        lambda rng: answers.pearson(rng, False),
-        within=_R,
-        hint='Both columns in logs, all weeks of all shops: er.correlate with er.log("engagement").',
-        slips=(
-            (answers.raw_pearson, "That is without logs: the few largest shops decide it alone."),
-            (
-                lambda rng: answers.pearson(rng, True),
-                "That is within shops; here all weeks together are asked.",
-            ),
-        ),
-    ),
-    "2.2": number(
-        lambda rng: answers.pearson(rng, True),
-        within=_R,
-        hint="Add within=True to the call of 2.1: each shop is compared with itself only.",
-        slips=(
-            (lambda rng: answers.pearson(rng, False), "That still compares large shops with small ones."),
-        ),
-    ),
-    "2.3": number(
-        answers.half_strength,
-        within=0.001,
-        hint="The first step of the slider at which r is above .50; the steps are 0.1 apart.",
-    ),
-    "2.4": number(
-        lambda rng: answers.elasticity(rng, True),
-        within=0.0006,
-        hint="Three digits of .forward.value, with advertising among the controls.",
-        slips=((lambda rng: answers.elasticity(rng, False), "Advertising is not in that model yet."),),
-    ),
-    "2.5": word(
-        answers.verdict_word,
-        allowed=WORDS,
-        hint="Does the whole interval of 2.4 lie inside ±0.05? Does it hold 0 and effects that matter?",
-    ),
-    "2.6": number(
-        answers.per_follower,
-        within=_R,
-        hint="Divide both columns by followers, take logs, and correlate.",
-        slips=((answers.counts_only, "Those are the counts; divide both by followers first."),),
-    ),
-    "2.7": number(
-        answers.followers_beside,
-        within=_R,
-        hint='Two columns in on=[...]: er.log("likes") and er.log("followers").',
-    ),
-    "2.8": word(
-        answers.stronger_way,
-        allowed=("engagement", "revenue"),
-        hint="Compare .forward with .reverse: which of the two intervals is away from 0?",
-    ),
-    "2.9": number(answers.granted, within=0.5, hint="Divide granted by tried, times 100.", percent=True),
-}
-
-_JUDGING: Final[Mapping[str, Judge]] = {
-    "3.1": number(
-        answers.further_lines,
-        within=0.5,
-        hint="An order with three articles has three lines. What is out of scope in orders_export.csv, and why?",
-        slips=((answers.order_lines, "Those are all lines; how many of them are no orders of their own?"),),
-    ),
-    "3.2": word(
-        answers.on_every_platform, hint='Count platforms by definition: rates.groupby("definition").'
-    ),
-    "3.3": number(
-        answers.weeks_kept,
-        within=0.5,
-        hint="One row of panel.rows is one week; half weeks and weeks without all tables are left out.",
-        slips=((lambda rng: 104.0, "So many the files span; not all of them are whole and covered."),),
-    ),
-    "3.4": number(
-        answers.finds_from, within=_R, hint="Two digits of er.detectable(verdict.estimate).effect."
-    ),
-    "3.5": number(
-        answers.weeks_needed,
-        within=0.5,
-        hint="The first setting at which eight shops would find effects from 0.10 on, or smaller ones.",
-    ),
-    "3.6": sentence(answers.sentence_needs, never=_TOO_MUCH, longest=40),
-}
-
-EXERCISES: Final[Mapping[str, Judge]] = MappingProxyType({**_MEASURING, **_DOUBTING, **_JUDGING})
-"""The judge of every exercise, by its name."""
+"""The judge of every exercise, by its name: ``workshop.toml`` lists them."""
 
 
 @dataclass(frozen=True, slots=True)

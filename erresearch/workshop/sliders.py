@@ -1,21 +1,371 @@
-"""Sliders and questions where a front end can move them; a picture, a table or the text where none can."""
+"""Sliders and questions over simulated worlds; a picture, a table or text where none can be moved."""
 
 from __future__ import annotations
 
 import base64
+import functools
 import importlib.util
 import io
 import os
 import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from erresearch.errors import check_name
-from erresearch.report.figures.style import theme
-from erresearch.workshop.explorations import Exploration, View, exploration_named
+import numpy as np
+from numpy.typing import NDArray
+
+from erresearch.engine.expressions import log
+from erresearch.errors import Count, DesignError, check_name
+from erresearch.io import pd
+from erresearch.io.files import frozen, registry
+from erresearch.relate.association import regress
+from erresearch.relate.reaction_models import decay
+from erresearch.relate.temporal_precedence import precedence
+from erresearch.report.figures.style import INK, MUTED, WORD_COLOURS, theme
+from erresearch.results import Estimate, Precedence, plain
+from erresearch.robustness import detectable
+from erresearch.worlds import simulate_panel
+from erresearch.worlds.panels import marked, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+
+SHOPS: Final = 300  # in the table of numbers that have nothing to do with each other
+_EDGE: Final = 0.05
+PLANTED: Final = 0.1
+MOVES: Final = ("engagement", "revenue")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one setting of a slider shows.
+
+    Parameters
+    ----------
+    setting : float
+        Where the slider stands.
+    figures : mapping of str to float
+        What was measured, by name, in full precision.
+    told : mapping of str to str
+        The same as printed.
+    sentence : str
+        One sentence that says it.
+    draw : callable
+        Draws the picture into matplotlib Axes.
+    """
+
+    setting: float
+    figures: Mapping[str, float]
+    told: Mapping[str, str]
+    sentence: str
+    draw: Callable[[Axes], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exploration:
+    """A slider: what it moves, between which settings, and what is true whatever it shows.
+
+    Parameters
+    ----------
+    name, title : str
+        How it is asked for, and its headline.
+    label : str
+        What the slider moves.
+    truth : str
+        What was planted, in one sentence.
+    settings : tuple of float
+        Where the slider can stand, rising.
+    start : float
+        Where it stands at first.
+    still : (float, float, float)
+        Settings shown where nothing can be moved.
+    form : str
+        Format of a setting, for example ``"{:.0f} %"``.
+    question : str
+        What is asked about it.
+    replies : mapping of str to str
+        What each answer to the question is told.
+    """
+
+    name: str
+    title: str
+    label: str
+    truth: str
+    settings: tuple[float, ...]
+    start: float
+    still: tuple[float, float, float]
+    form: str
+    question: str
+    replies: Mapping[str, str]
+
+    def at(self, setting: float, *, rng: int) -> View:
+        """Look at one setting.
+
+        Parameters
+        ----------
+        setting : float
+            One of `settings`.
+        rng : int
+            Seed of the world.
+
+        Returns
+        -------
+        View
+
+        Raises
+        ------
+        DesignError
+            If the slider cannot stand there.
+
+        Examples
+        --------
+        >>> view = EXPLORATIONS["shared denominator"].at(1.0, rng=2)
+        >>> view.figures["r per follower"] > 0.7 > 0.2 > abs(view.figures["r of the counts"])
+        True
+        """
+        close = [known for known in self.settings if abs(known - setting) < 1e-9]
+        if not close:
+            shown = ", ".join(self.form.format(known) for known in self.settings)
+            raise DesignError(
+                f"the slider {self.name!r} cannot stand there",
+                got=repr(setting),
+                allowed=f"{self.settings[0]:g} to {self.settings[-1]:g}, in these steps: {shown}",
+            )
+        return _LOOKS[self.name](close[0], rng)
+
+
+EXPLORATIONS: Final[Mapping[str, Exploration]] = MappingProxyType(
+    {
+        name: Exploration(name=name, **frozen(said))
+        for name, said in registry("workshop.toml")["slider"].items()
+    }
+)
+"""Every slider, by name: ``workshop.toml`` lists them."""
+
+
+def in_time(table: pd.DataFrame, *, spend: bool = True) -> Precedence:
+    """Engagement before revenue and the other way round, with advertising held or not."""
+    controls = [log("spend")] if spend else []
+    return precedence(table, *map(log, MOVES), by="account", time="week", controls=controls)
+
+
+@functools.lru_cache(maxsize=16)
+def drawn(world: str, rng: int, accounts: int | None = None, weeks: int | None = None) -> pd.DataFrame:
+    """The panel of a simulated world, drawn once."""
+    return simulate_panel(world, accounts=accounts, weeks=weeks, rng=rng)[0]
+
+
+def _r(x: Floats, y: Floats) -> float:
+    return float(np.corrcoef(x.ravel(), y.ravel())[0, 1])
+
+
+def _shown(found: Estimate, digits: str = "+.2f") -> str:
+    low, high = (plain(end, "+.2f") for end in (found.interval.low, found.interval.high))
+    return f"{plain(found.value, digits)} [{low}, {high}]"
+
+
+def _note(ax: Axes, x: float, y: float, text: str) -> None:
+    ax.text(x, y, text, ha="right", va="bottom", color=INK)
+
+
+def _centred(a: Floats) -> Floats:
+    out: Floats = a - a.mean(1, keepdims=True) - a.mean(0, keepdims=True) + a.mean()
+    return out
+
+
+@functools.lru_cache(maxsize=8)
+def _split(rng: int) -> tuple[pd.DataFrame, Mapping[str, tuple[Floats, Floats]]]:
+    """The world nil, and the logs of both columns in shops by weeks: what shops share, and what is each week's own.
+
+    Shared are the size of the shop, the season, and this and the last two weeks' advertising: everything that
+    moves both columns in that world.
+    """
+    panel = drawn("nil", rng).sort_values(["account", "week"]).reset_index(drop=True)
+    shape = (panel["account"].nunique(), -1)
+    logs = {name: np.log(panel[name].to_numpy(float)).reshape(shape) for name in (*MOVES, "spend")}
+    spend = _centred(logs["spend"])
+    past = np.column_stack(
+        [np.pad(spend, ((0, 0), (lag, 0)))[:, : spend.shape[1]].ravel() for lag in range(3)]
+    )
+    parts = {}
+    for name in MOVES:
+        rest = _centred(logs[name]).ravel()
+        own = (rest - past @ np.linalg.lstsq(past, rest, rcond=None)[0]).reshape(logs[name].shape)
+        parts[name] = (logs[name] - own, own)
+    return panel, parts
+
+
+def _confounded(strength: float, rng: int) -> View:
+    """Make what moves both columns stronger or weaker; engagement moves nothing at any strength."""
+    panel, parts = _split(rng)
+    x, y = (s.mean() + strength * (s - s.mean()) + own for s, own in (parts[name] for name in MOVES))
+    found = in_time(panel.assign(engagement=np.exp(x).ravel(), revenue=np.exp(y).ravel())).forward
+    r = _r(x, y)
+    told = {"r over all weeks": plain(r, ".2f"), "elasticity, adjusted": _shown(found, "+.3f")}
+
+    def draw(ax: Axes) -> None:
+        """Show all weeks of all shops."""
+        ax.plot(x.ravel(), y.ravel(), ".", ms=2, alpha=0.35, color=WORD_COLOURS["supported"])
+        ax.set(xlabel="log engagement", ylabel="log revenue", xlim=(3, 12), ylim=(4, 14))
+        ax.set_title(f"strength {strength:.1f}: r = {plain(r, '.2f')}")
+        _note(ax, 11.9, 4.1, f"elasticity, adjusted {plain(found.value, '+.3f')}")
+
+    return View(
+        strength,
+        {"r": r, "elasticity": found.value},
+        told,
+        f"At strength {strength:.1f} all weeks together correlate by r = {told['r over all weeks']}. With the past, "
+        f"advertising, shop and week held fixed, the elasticity is {told['elasticity, adjusted']}.",
+        draw,
+    )
+
+
+def unrelated(spread: float = 1.0, *, rng: int) -> pd.DataFrame:
+    """Simulate likes, orders and followers of shops, none of which has to do with another.
+
+    Parameters
+    ----------
+    spread : float
+        Standard deviation of log followers.
+    rng : int
+        Seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per shop: shop, likes, orders, followers. ``attrs["simulated"]`` is true.
+
+    Examples
+    --------
+    >>> unrelated(rng=1).columns.tolist()
+    ['shop', 'likes', 'orders', 'followers']
+    """
+    random = np.random.default_rng([rng, 300])
+    likes, orders, followers = random.standard_normal((3, SHOPS))
+    columns = {
+        "shop": numbered("shop", SHOPS),
+        "likes": np.maximum(random.poisson(np.exp(6 + 0.5 * likes)), 1),
+        "orders": np.maximum(random.poisson(np.exp(5 + 0.4 * orders)), 1),
+        "followers": np.rint(np.exp(10 + spread * followers)).astype(np.int64),
+    }
+    return marked(pd.DataFrame(columns))
+
+
+def _shared_denominator(spread: float, rng: int) -> View:
+    """Divide two unrelated counts by the same followers."""
+    table = unrelated(spread, rng=rng)
+    likes, orders, followers = np.log(table[["likes", "orders", "followers"]].to_numpy(float).T)
+    counts, rates = _r(likes, orders), _r(likes - followers, orders - followers)
+    # without any spread the followers cannot stand in the model, and need not
+    held = [log("followers")] if spread else []
+    cure = regress(table, log("orders"), on=[log("likes"), *held])["log likes"]
+    figures = {"r of the counts": counts, "r per follower": rates}
+    told = {name: plain(r, ".2f") for name, r in figures.items()}
+
+    def draw(ax: Axes) -> None:
+        """Show the counts in grey, the rates in colour, both about their middle."""
+        for x, y, name, colour in (
+            (likes, orders, f"counts, r = {told['r of the counts']}", MUTED),
+            (likes - followers, orders - followers, per_follower, WORD_COLOURS["contradicted"]),
+        ):
+            ax.plot(x - x.mean(), y - y.mean(), ".", ms=4, alpha=0.5, color=colour, label=name)
+        ax.set(xlabel="log likes (per follower), centred", ylabel="log orders (per follower), centred")
+        ax.set(xlim=(-6, 6), ylim=(-6, 6))
+        ax.set_title(f"spread of followers {spread:.2g}")
+        ax.legend(loc="upper left", markerscale=2)
+        _note(ax, 5.8, -5.8, f"elasticity, held {plain(cure.value, '+.2f')}")
+
+    per_follower = f"per follower, r = {told['r per follower']}"
+    return View(
+        spread,
+        {**figures, "elasticity": cure.value},
+        {**told, "elasticity, followers held": _shown(cure)},
+        f"The counts correlate by r = {told['r of the counts']}; divided by the same followers, by r = "
+        f"{told['r per follower']}. With followers beside the likes instead of below them, the elasticity of "
+        f"orders is {_shown(cure)}.",
+        draw,
+    )
+
+
+def _weeks(weeks: float, rng: int) -> View:
+    """Look at one shop and at eight after so many weeks of one history."""
+    panel = drawn("effect", rng, 8, 208)
+    seen = panel[panel["week"] < panel["week"].min() + np.timedelta64(7 * int(weeks), "D")]
+    first = seen[seen["account"] == seen["account"].iloc[0]]
+    found = {name: in_time(table).forward for name, table in (("one shop", first), ("eight shops", seen))}
+    could = {f"{name}, finds from": detectable(estimate).effect for name, estimate in found.items()}
+    told = {}
+    for name, estimate in found.items():
+        told[name] = _shown(estimate)
+        told[f"{name}, finds from"] = f"{could[f'{name}, finds from']:.2f}"
+
+    def draw(ax: Axes) -> None:
+        """Show both intervals between what was planted and what would not matter."""
+        ax.axvspan(-_EDGE, _EDGE, color=MUTED, alpha=0.15, lw=0)
+        ax.axvline(PLANTED, color=INK, lw=1, ls=":")
+        for at, estimate in enumerate(found.values()):
+            tells = estimate.interval.low > 0 or estimate.interval.high < 0
+            colour = WORD_COLOURS["supported" if tells else "inconclusive"]
+            ax.plot([estimate.interval.low, estimate.interval.high], [at, at], lw=4, color=colour)
+            ax.plot([estimate.value], [at], "o", ms=9, color=colour)
+        ax.text(PLANTED, 1.5, "planted", ha="center", color=INK, backgroundcolor="white")
+        ax.text(0.0, -0.75, "would not matter", ha="center", color=MUTED)
+        ax.set(xlim=(-0.35, 0.5), ylim=(-1, 1.9))
+        ax.set_yticks([0, 1], [f"{name},\nfinds from {told[f'{name}, finds from']}" for name in found])
+        ax.set(xlabel="elasticity of next week's revenue")
+        ax.set_title(f"{Count(int(weeks)):week}")
+
+    return View(
+        weeks,
+        could,
+        told,
+        f"After {Count(int(weeks)):week} one shop shows an elasticity of {told['one shop']} and would find effects from "
+        f"{told['one shop, finds from']} on; eight shops show {told['eight shops']} and would find effects from "
+        f"{told['eight shops, finds from']} on (80 % power).",
+        draw,
+    )
+
+
+def _listed(percent: float, rng: int) -> View:
+    """Keep only the accounts with the most reactions, as a list of the best does."""
+    everybody = drawn("flat", rng, 2000)
+    kept = everybody.nlargest(max(50, round(percent / 100 * len(everybody))), "engagement")
+    found = decay(kept, by="account").exponent
+    ends = found.interval
+
+    def draw(ax: Axes) -> None:
+        """Show rates by followers: all accounts in grey, those on the list in colour."""
+        for table, size, alpha, colour, label in (
+            (everybody, 2.0, 0.4, "#b5b0a6", "all"),
+            (kept, 2.5, 0.6, WORD_COLOURS["contradicted"], "on the list"),
+        ):
+            rate = 100 * table["engagement"] / table["posts"] / table["followers"]
+            ax.plot(table["followers"], rate, ".", ms=size, alpha=alpha, color=colour, label=label)
+        ax.set(xscale="log", yscale="log", xlabel="followers", ylabel="reactions per post and follower (%)")
+        ax.set_title(f"the best {percent:.0f} %: exponent {plain(found.value, '.2f')}")
+        ax.legend(loc="lower left", markerscale=4)
+
+    falls = 100 * (1 - 10 ** (found.value - 1))
+    return View(
+        percent,
+        {"exponent": found.value, "low": ends.low, "high": ends.high},
+        {"accounts": f"{len(kept):,}", "exponent": _shown(found, ".2f")},
+        f"The list of the best {percent:.0f} % ({Count(len(kept)):account}) gives an exponent of {_shown(found, '.2f')}: "
+        f"ten times the followers seem to {'cost' if falls >= 0 else 'add'} {abs(falls):.0f} % of the rate.",
+        draw,
+    )
+
+
+_LOOKS: Final[Mapping[str, Callable[[float, int], View]]] = {
+    "list": _listed,
+    "confounding": _confounded,
+    "shared denominator": _shared_denominator,
+    "weeks": _weeks,
+}
 
 SWITCH: Final = "ERRESEARCH_WIDGETS"
 """Environment variable; "off" shows the static picture only."""
@@ -36,15 +386,12 @@ def explore(name: str, *, rng: int, at: float | None = None, widgets: bool | Non
     at : float, optional
         One setting: its sentence is printed, and nothing is drawn.
     widgets : bool, optional
-        Whether to offer the slider. Left out: where ipywidgets is installed, unless the environment says
-        ``ERRESEARCH_WIDGETS=off``.
+        Whether to offer the slider; by default where ipywidgets is installed, unless ``ERRESEARCH_WIDGETS=off``.
 
     Raises
     ------
-    UnknownNameError
-        If there is no such slider.
-    DesignError
-        If the slider cannot stand at `at`.
+    UnknownNameError, DesignError
+        If there is no such slider, or it cannot stand at `at`.
 
     See Also
     --------
@@ -56,7 +403,8 @@ def explore(name: str, *, rng: int, at: float | None = None, widgets: bool | Non
     >>> explore("shared denominator", rng=2, at=0.0)
     The counts correlate by r = ...; divided by the same followers, by r = ...
     """
-    exploration = exploration_named(name)
+    check_name("slider", name, EXPLORATIONS)
+    exploration = EXPLORATIONS[name]
     if at is not None:
         print(textwrap.fill(exploration.at(at, rng=rng).sentence, 88))
         return
@@ -67,16 +415,15 @@ def explore(name: str, *, rng: int, at: float | None = None, widgets: bool | Non
         "text/plain": static_table(exploration, views),
         "image/png": base64.b64encode(static_picture(views)).decode("ascii"),
     }
-    if widgets_offered() if widgets is None else widgets:
-        shown = slider_box(exploration, rng=rng)._repr_mimebundle_()
-        bundle = {**shown, **bundle}
+    if _offered(widgets):
+        bundle = {**slider_box(exploration, rng=rng)._repr_mimebundle_(), **bundle}
     display(bundle, raw=True)  # type: ignore[no-untyped-call]
 
 
-def widgets_offered() -> bool:
-    """Whether ipywidgets is installed and the environment does not turn it off."""
+def _offered(widgets: bool | None) -> bool:
+    """What was asked for; else whether ipywidgets is installed and the environment does not turn it off."""
     wanted = os.environ.get(SWITCH, "on").strip().lower() not in ("off", "0", "no", "false")
-    return wanted and importlib.util.find_spec("ipywidgets") is not None
+    return wanted and importlib.util.find_spec("ipywidgets") is not None if widgets is None else widgets
 
 
 def slider_box(exploration: Exploration, *, rng: int) -> Any:
@@ -96,7 +443,6 @@ def slider_box(exploration: Exploration, *, rng: int) -> Any:
 
     Examples
     --------
-    >>> from erresearch.workshop.explorations import EXPLORATIONS
     >>> headline, slider, sentence, picture = slider_box(EXPLORATIONS["shared denominator"], rng=2).children
     >>> before = sentence.value
     >>> slider.value = 2.0
@@ -143,7 +489,7 @@ def static_picture(views: Sequence[View]) -> bytes:
 
     Examples
     --------
-    >>> static_picture([exploration_named("shared denominator").at(1.0, rng=2)])[1:4]
+    >>> static_picture([EXPLORATIONS["shared denominator"].at(1.0, rng=2)])[1:4]
     b'PNG'
     """
     from matplotlib.figure import Figure
@@ -178,7 +524,7 @@ def static_table(exploration: Exploration, views: Sequence[View]) -> str:
 
     Examples
     --------
-    >>> one = exploration_named("shared denominator")
+    >>> one = EXPLORATIONS["shared denominator"]
     >>> print(static_table(one, [one.at(1.0, rng=2)]))
     Two rates, one denominator (simulated; planted truth: likes, orders and followers have nothing ...)
     spread of followers  r of the counts  r per follower  elasticity, followers held
@@ -189,45 +535,6 @@ def static_table(exploration: Exploration, views: Sequence[View]) -> str:
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = ["  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
     return "\n".join([f"{exploration.title} (simulated; planted truth: {exploration.truth})", *lines])
-
-
-#: Per question: what is asked, and what each answer is told.
-CHOICES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = MappingProxyType(
-    {
-        "confounding": (
-            "Engagement moves no revenue here. What makes the two go together?",
-            {
-                "Chance": "Move the slider to 0: what is left there is chance.",
-                "Something that moves both": "Yes. Size, season and advertising move both columns.",
-                "Revenue brings engagement": "It might elsewhere. Read the planted truth above the slider.",
-            },
-        ),
-        "shared denominator": (
-            "Likes and orders have nothing to do with each other. Why do the two rates go together?",
-            {
-                "Large accounts sell more": "Read the planted truth: followers have nothing to do with orders either.",
-                "Both were divided by the same followers": "Yes. What divides both sides makes both rise and fall.",
-                "The sample is too small": "A larger one would give the same r. The slider does not change its size.",
-            },
-        ),
-        "list": (
-            "The rate does not depend on followers. Why does it seem to fall on a list of the best?",
-            {
-                "Large accounts are lazy": "In this world they are as good as small ones. Keep everybody and look.",
-                "A small account needs luck to get on it": "Yes. The small ones on the list are the lucky ones.",
-                "The platform hides large accounts": "No platform is in this world. What does the slider leave out?",
-            },
-        ),
-        "weeks": (
-            "The effect is there. Your 28 weeks do not show it. What do you report?",
-            {
-                "There is no effect": "Not shown is not the same as not there. Move the slider to the right.",
-                "These data cannot tell": "Yes. Say as well how many weeks it would take.",
-                "There is an effect": "It is planted, but these weeks do not show it: nobody could know.",
-            },
-        ),
-    }
-)
 
 
 def choose(name: str, *, widgets: bool | None = None) -> None:
@@ -257,10 +564,10 @@ def choose(name: str, *, widgets: bool | None = None) -> None:
       ( ) These data cannot tell
       ( ) There is an effect
     """
-    check_name("question", name, CHOICES)
-    question, replies = CHOICES[name]
-    text = "\n".join([textwrap.fill(question, 88), *(f"  ( ) {answer}" for answer in replies)])
-    if not (widgets_offered() if widgets is None else widgets):
+    check_name("question", name, EXPLORATIONS)
+    asked = EXPLORATIONS[name]
+    text = "\n".join([textwrap.fill(asked.question, 88), *(f"  ( ) {answer}" for answer in asked.replies)])
+    if not _offered(widgets):
         print(text)
         return
     from IPython.display import display
@@ -281,14 +588,12 @@ def choice_box(name: str) -> Any:
     """
     import ipywidgets
 
-    question, replies = CHOICES[name]
-    buttons = ipywidgets.RadioButtons(
-        options=list(replies), value=None, layout=ipywidgets.Layout(width="max-content")
-    )
+    asked, layout = EXPLORATIONS[name], ipywidgets.Layout(width="max-content")
+    buttons = ipywidgets.RadioButtons(options=list(asked.replies), value=None, layout=layout)
     reply = ipywidgets.HTML()
 
     def answer(change: Mapping[str, Any]) -> None:
-        reply.value = f'<p role="status">{replies[change["new"]]}</p>' if change["new"] else ""
+        reply.value = f'<p role="status">{asked.replies[change["new"]]}</p>' if change["new"] else ""
 
     buttons.observe(answer, names="value")
-    return ipywidgets.VBox([ipywidgets.HTML(f"<b>{question}</b>"), buttons, reply])
+    return ipywidgets.VBox([ipywidgets.HTML(f"<b>{asked.question}</b>"), buttons, reply])
