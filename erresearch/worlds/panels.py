@@ -532,6 +532,29 @@ def numbered(kind: str, count: int) -> list[str]:
     return [f"{kind}-{number:0{width}d}" for number in range(1, count + 1)]
 
 
+#: More of anything does not fit the memory of one computer, or its integers.
+_LARGEST: Final = 10_000_000
+
+
+def whole(name: str, value: int | None, default: int, least: int) -> int:
+    """A size that a caller asked for, or the usual one.
+
+    Raises
+    ------
+    DesignError
+        If it is no whole number, or too small or too large.
+    """
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise DesignError(
+            f"`{name}` is too small or no whole number", got=repr(value), allowed=f"{least} or more"
+        )
+    if value > _LARGEST:
+        raise DesignError(f"`{name}` is too large", got=f"{value:.3g}", allowed=f"{_LARGEST:,} or fewer")
+    return int(value)
+
+
 def marked(table: pd.DataFrame) -> pd.DataFrame:
     """The table, which from now on says of itself that it was simulated."""
     table.attrs["simulated"] = True

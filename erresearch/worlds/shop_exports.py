@@ -6,10 +6,10 @@ import csv
 import datetime as dt
 import io
 import zoneinfo
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,9 @@ import numpy.typing as npt
 from erresearch.errors import Count, DesignError, check_name
 from erresearch.io import pd
 from erresearch.io.files import atomic_write
-from erresearch.worlds.panels import marked
+from erresearch.worlds.panels import autoregression, marked, whole
 
+Row = Mapping[str, object]
 _NAME: Final = "simulated_shop"
 _FIRST: Final = dt.date(2024, 1, 1)
 _ZONE: Final = zoneinfo.ZoneInfo("Europe/Amsterdam")
@@ -29,20 +30,6 @@ _INSTAGRAM_EPOCH: Final = 1314220021721
 _SHORTEST: Final = 12
 _FOLLOWED_DAYS: Final = 365
 
-_POSTS = [
-    "Post ID", "Account ID", "Account username", "Account name", "Description", "Duration (sec)", "Publish time",
-    "Permalink", "Post type", "Data comment", "Date", "Views", "Reach", "Likes", "Shares", "Follows", "Comments",
-    "Saves",
-]  # fmt: skip
-_VIDEOS = [
-    "Time", "Video title", "Video link", "Post time", "Total likes", "Total comments", "Total shares",
-    "Total views",
-]  # fmt: skip
-_ADS = [
-    "Reporting starts", "Reporting ends", "Campaign name", "Campaign delivery", "Ad set budget",
-    "Ad set budget type", "Attribution setting", "Results", "Result indicator", "Reach", "Impressions",
-    "Cost per results", "Amount spent (EUR)", "Ends",
-]  # fmt: skip
 _ORDERS = [
     "Name", "Email", "Financial Status", "Paid at", "Fulfillment Status", "Fulfilled at", "Accepts Marketing",
     "Currency", "Subtotal", "Shipping", "Taxes", "Total", "Discount Code", "Discount Amount", "Shipping Method",
@@ -52,10 +39,6 @@ _ORDERS = [
 ]  # fmt: skip
 #: What becomes of an order, by where a random number falls.
 _FATES: Final = ((0.02, "voided"), (0.03, "pending"), (0.06, "refunded"), (1.0, "paid"))
-_SITE = [
-    "Date", "Event count", "Total users", "Event count per user", "Average session duration", "New users",
-    "Sessions", "Key events", "Total revenue",
-]  # fmt: skip
 
 
 def example_exports(
@@ -99,10 +82,7 @@ def example_exports(
     ...     print(*[path.name for path in example_exports(place, weeks=12)])
     instagram_posts.csv Content.csv FollowerHistory_2024-03-24.csv ads.csv orders_export.csv ga4_daily.csv
     """
-    if isinstance(weeks, bool) or not isinstance(weeks, (int, np.integer)) or weeks < _SHORTEST:
-        raise DesignError(
-            "`weeks` is too small or no whole number", got=repr(weeks), allowed=f"{_SHORTEST} or more"
-        )
+    weeks = whole("weeks", weeks, 104, _SHORTEST)
     random = np.random.default_rng(rng)
     week = np.arange(weeks)
     season = 0.3 * np.sin(2 * np.pi * (week - 40) / 52.18)
@@ -110,23 +90,29 @@ def example_exports(
     spend = np.round(np.exp(4 + 0.3 * season + 0.4 * random.normal(size=weeks)), 2)
     pull = effect * np.concatenate([[0.0], audience[:-1]]) + 0.05 * np.log(spend / spend.mean())
     orders = random.poisson(25 * np.exp(season + pull + 0.1 * random.normal(size=weeks)))
-    last = _FIRST + dt.timedelta(days=7 * int(weeks) - 1)
-    days = [_FIRST + dt.timedelta(days=n) for n in range(7 * int(weeks))]
+    last = _FIRST + dt.timedelta(days=7 * weeks - 1)
+    days = [_FIRST + dt.timedelta(days=n) for n in range(7 * weeks)]
     sold, site = _orders(orders, random)
     files = {
-        "instagram_posts.csv": _bom(_table([_POSTS, *_instagram(audience, random)])),
-        "Content.csv": _bom(_table([_VIDEOS, *_tiktok(audience, last, random)], quoting=csv.QUOTE_ALL)),
-        f"FollowerHistory_{last}.csv": _bom(_followers(days[-_FOLLOWED_DAYS:], random)),
-        "ads.csv": _table([_ADS, *_ads(days, spend)]).encode(),
-        "orders_export.csv": _table([_ORDERS, *sold]).encode(),
+        "instagram_posts.csv": _bom(_table(_instagram(audience, random))),
+        "Content.csv": _bom(_table(_tiktok(audience, last, random), quoting=csv.QUOTE_ALL)),
+        f"FollowerHistory_{last}.csv": _bom(
+            _table(_followers(days[-_FOLLOWED_DAYS:], random), quoting=csv.QUOTE_ALL)
+        ),
+        "ads.csv": _table(_ads(days, spend)).encode(),
+        "orders_export.csv": _table(sold, _ORDERS).encode(),
         "ga4_daily.csv": _analytics(days, site, random).encode(),
     }
     return tuple(atomic_write(Path(folder) / name, content) for name, content in files.items())
 
 
-def _table(rows: Iterable[Sequence[object]], *, quoting: int = csv.QUOTE_MINIMAL) -> str:
+def _table(
+    rows: Sequence[Row], header: Sequence[str] = (), *, quoting: Literal[0, 1] = csv.QUOTE_MINIMAL
+) -> str:
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n", quoting=quoting).writerows(rows)  # type: ignore[arg-type]
+    writer = csv.DictWriter(out, header or list(rows[0]), lineterminator="\n", quoting=quoting)
+    writer.writeheader()
+    writer.writerows(rows)
     return out.getvalue()
 
 
@@ -155,8 +141,8 @@ def _address(moment: dt.datetime, salt: int) -> str:
     return out
 
 
-def _instagram(audience: np.ndarray, random: np.random.Generator) -> list[list[object]]:
-    rows: list[list[object]] = []
+def _instagram(audience: np.ndarray, random: np.random.Generator) -> list[Row]:
+    rows: list[Row] = []
     for week, mood in enumerate(audience):
         for moment in _moments(int(random.integers(2, 6)), week, random):
             reach = int(2400 * np.exp(0.6 * mood + 0.3 * random.normal()))
@@ -164,17 +150,19 @@ def _instagram(audience: np.ndarray, random: np.random.Generator) -> list[list[o
                 reach * np.array([0.04, 0.003, 0.002, 0.004]) * np.exp(0.4 * mood)
             )
             number = len(rows) + 1
-            rows.append([
-                f"18{number:016d}", "17840000000000001", _NAME, "Simulated shop", f"Simulated post {number}", 0,
-                f"{moment.astimezone(_PACIFIC):%m/%d/%Y %H:%M}",
-                f"https://www.instagram.com/p/{_address(moment, number)}/", "IG image",
-                "", "Lifetime", int(reach * 1.3), reach, likes, shares, random.poisson(1), comments, saves,
-            ])  # fmt: skip
+            rows.append({
+                "Post ID": f"18{number:016d}", "Account ID": "17840000000000001", "Account username": _NAME,
+                "Account name": "Simulated shop", "Description": f"Simulated post {number}", "Duration (sec)": 0,
+                "Publish time": f"{moment.astimezone(_PACIFIC):%m/%d/%Y %H:%M}",
+                "Permalink": f"https://www.instagram.com/p/{_address(moment, number)}/", "Post type": "IG image",
+                "Data comment": "", "Date": "Lifetime", "Views": int(reach * 1.3), "Reach": reach, "Likes": likes,
+                "Shares": shares, "Follows": random.poisson(1), "Comments": comments, "Saves": saves,
+            })  # fmt: skip
     return rows
 
 
-def _tiktok(audience: np.ndarray, last: dt.date, random: np.random.Generator) -> list[list[object]]:
-    rows: list[list[object]] = []
+def _tiktok(audience: np.ndarray, last: dt.date, random: np.random.Generator) -> list[Row]:
+    rows: list[Row] = []
     for week, mood in enumerate(audience):
         for moment in _moments(int(random.integers(1, 4)), week, random):
             views = int(1800 * np.exp(0.6 * mood + 0.5 * random.normal()))
@@ -182,40 +170,43 @@ def _tiktok(audience: np.ndarray, last: dt.date, random: np.random.Generator) ->
                 views * np.array([0.05, 0.004, 0.003]) * np.exp(0.4 * mood)
             )
             number = int(moment.timestamp()) << 32 | len(rows)
-            rows.append([
-                f"{last:%B} {last.day}", f"Simulated video {len(rows)}", f"https://www.tiktok.com/@{_NAME}/video/{number}",
-                f"{moment:%B} {moment.day}", likes, comments, shares, views,
-            ])  # fmt: skip
+            rows.append({
+                "Time": f"{last:%B} {last.day}", "Video title": f"Simulated video {len(rows)}",
+                "Video link": f"https://www.tiktok.com/@{_NAME}/video/{number}",
+                "Post time": f"{moment:%B} {moment.day}", "Total likes": likes, "Total comments": comments,
+                "Total shares": shares, "Total views": views,
+            })  # fmt: skip
     return rows
 
 
-def _followers(days: Sequence[dt.date], random: np.random.Generator) -> str:
+def _followers(days: Sequence[dt.date], random: np.random.Generator) -> list[Row]:
     gained = random.poisson(6, len(days))
-    counts = 3_000 + np.cumsum(gained)
-    head = ["Date", "Followers", "Difference in followers from previous day"]
-    rows = [
-        [f"{day:%B} {day.day}", int(count), int(new)]
-        for day, count, new in zip(days, counts, gained, strict=True)
+    names = ("Date", "Followers", "Difference in followers from previous day")
+    dates = (f"{day:%B} {day.day}" for day in days)
+    return [
+        dict(zip(names, row, strict=True)) for row in zip(dates, 3_000 + gained.cumsum(), gained, strict=True)
     ]
-    return _table([head, *rows], quoting=csv.QUOTE_ALL)
 
 
-def _ads(days: Sequence[dt.date], spend: np.ndarray) -> list[list[object]]:
-    rows: list[list[object]] = []
+def _ads(days: Sequence[dt.date], spend: np.ndarray) -> list[Row]:
+    rows: list[Row] = []
     for number, day in enumerate(days):
         # the shop advertises from Thursday to Saturday
         if number % 7 in (3, 4, 5):
             cost = float(spend[number // 7]) / 3
-            rows.append([
-                day, day, "Simulated campaign", "active", 10, "Daily", "7-day click or 1-day view", int(cost // 2),
-                "actions:link_click", int(cost * 40), int(cost * 55), 2, f"{cost:.2f}", "Ongoing",
-            ])  # fmt: skip
+            rows.append({
+                "Reporting starts": day, "Reporting ends": day, "Campaign name": "Simulated campaign",
+                "Campaign delivery": "active", "Ad set budget": 10, "Ad set budget type": "Daily",
+                "Attribution setting": "7-day click or 1-day view", "Results": int(cost // 2),
+                "Result indicator": "actions:link_click", "Reach": int(cost * 40), "Impressions": int(cost * 55),
+                "Cost per results": 2, "Amount spent (EUR)": f"{cost:.2f}", "Ends": "Ongoing",
+            })  # fmt: skip
     return rows
 
 
-def _orders(counts: np.ndarray, random: np.random.Generator) -> tuple[list[list[object]], np.ndarray]:
+def _orders(counts: np.ndarray, random: np.random.Generator) -> tuple[list[Row], np.ndarray]:
     """Orders, some refunded or failed, some with several items; and what a site would measure of them by day."""
-    rows: list[list[object]] = []
+    rows: list[Row] = []
     measured = np.zeros((len(counts) * 7, 2))
     for week, count in enumerate(counts):
         for moment in _moments(int(count), week, random):
@@ -225,7 +216,7 @@ def _orders(counts: np.ndarray, random: np.random.Generator) -> tuple[list[list[
             status = next(word for below, word in _FATES if fate < below)
             local = moment.astimezone(_ZONE)
             created = f"{local:%Y-%m-%d %H:%M:%S %z}"
-            order = {
+            rows.append({
                 "Name": f"#{number}", "Email": f"buyer{number}@example.org", "Financial Status": status,
                 "Paid at": created if status in ("paid", "refunded") else "", "Currency": "EUR",
                 "Subtotal": f"{amount:.2f}", "Shipping": "0.00", "Taxes": "0.00", "Total": f"{amount:.2f}",
@@ -233,14 +224,12 @@ def _orders(counts: np.ndarray, random: np.random.Generator) -> tuple[list[list[
                 "Lineitem price": f"{amount:.2f}", "Billing Name": f"Buyer {number}", "Billing Street": "1 Lane",
                 "Payment Method": "Card", "Vendor": "Simulated shop", "Id": 5_000_000 + number, "Source": "web",
                 "Refunded Amount": f"{amount:.2f}" if status == "refunded" else "0.00",
-            }  # fmt: skip
-            rows.append([order.get(name, "") for name in _ORDERS])
+            })  # fmt: skip
             if random.random() < 0.2:
-                line = {
+                rows.append({
                     "Name": f"#{number}", "Email": f"buyer{number}@example.org", "Created at": created,
                     "Lineitem quantity": 1, "Lineitem name": "Candle", "Lineitem price": "0.00",
-                }  # fmt: skip
-                rows.append([line.get(name, "") for name in _ORDERS])
+                })  # fmt: skip
             if status in ("paid", "refunded") and random.random() < 0.9:
                 measured[(local.date() - _FIRST).days] += (1, amount)
     return rows, measured
@@ -252,13 +241,14 @@ def _analytics(days: Sequence[dt.date], measured: np.ndarray, random: np.random.
         "# Property: simulated.example - GA4", "# ----------------------------------------", "# ", "# All Users",
         f"# Start date: {days[0]:%Y%m%d}", f"# End date: {days[-1]:%Y%m%d}",
     ]  # fmt: skip
-    rows: list[Sequence[object]] = [_SITE]
+    rows: list[Row] = []
     for day, (count, amount) in zip(days, measured, strict=True):
         sessions = int(count * 30 + random.poisson(20))
-        rows.append([
-            f"{day:%Y%m%d}", sessions * 9, int(sessions * 0.8), 9, 61.5, int(sessions * 0.5), sessions,
-            int(count), f"{amount:.2f}",
-        ])  # fmt: skip
+        rows.append({
+            "Date": f"{day:%Y%m%d}", "Event count": sessions * 9, "Total users": int(sessions * 0.8),
+            "Event count per user": 9, "Average session duration": 61.5, "New users": int(sessions * 0.5),
+            "Sessions": sessions, "Key events": int(count), "Total revenue": f"{amount:.2f}",
+        })  # fmt: skip
     return "\n".join(lines) + "\n" + _table(rows)
 
 
@@ -387,9 +377,7 @@ def simulate_shop(
 
 
 def _memory(rng: np.random.Generator, n: int, rho: float, sd: float) -> Array:
-    from scipy.signal import lfilter
-
-    return np.asarray(lfilter([1], [1, -rho], rng.standard_normal(n) * sd * np.sqrt(1 - rho**2)))
+    return autoregression(rng.standard_normal(n) * sd * np.sqrt(1 - rho**2), rho)
 
 
 def _response(felt: Array, effect: float, in_logs: bool) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -32,6 +33,7 @@ from erresearch.worlds.panels import (
     outcomes_table,
     posts_table,
     truth_of,
+    whole,
 )
 
 THRESHOLD: Final = 6
@@ -118,10 +120,10 @@ _COMMON: Final = 0.08
 
 
 class _Weeks:
-    """What all columns of a table share; weeks × accounts, a burn-in first.
+    """Tables of accounts by week, one method for each that ``worlds.toml`` names, and what all their columns share.
 
-    Season and a shock common to all accounts (T × 1), the deviation of log ad spend from the account's level (T × G),
-    sizes of the accounts, standardised (G), and how many weeks are shown.
+    Arrays are weeks × accounts, a burn-in first. Season and a shock common to all accounts are T × 1, the deviation of
+    log ad spend from the account's level T × G; sizes of the accounts are standardised.
     """
 
     def __init__(self, rng: np.random.Generator, accounts: int, weeks: int) -> None:
@@ -137,9 +139,9 @@ class _Weeks:
         """Independent normal values, one per account and week."""
         return sd * self.rng.standard_normal(self.spend.shape)
 
-    def driver(self, sd: float = 0.35, memory: float = _MEMORY) -> Floats:
+    def driver(self, sd: float = 0.35) -> Floats:
         """Log of something that spend and season move too, as deviation from the account's level."""
-        return 0.3 * self.season + self.common + 0.4 * self.spend + autoregression(self.noise(sd), memory)
+        return 0.3 * self.season + self.common + 0.4 * self.spend + autoregression(self.noise(sd), _MEMORY)
 
     def outcome(self, drive: Floats, *, sd: float = 0.25) -> Floats:
         """Log of an outcome that last week's `drive` moves; half of a week's deviation is there a week later."""
@@ -172,152 +174,118 @@ class _Weeks:
         shown = {name: values[_BURN_IN:].T.ravel() for name, values in columns.items()}
         return pd.DataFrame(shown, index=index).reset_index()
 
+    def comments_and_revenue(self, effect: float) -> pd.DataFrame:
+        """Comments of a week move the next week's revenue by `effect` (elasticity)."""
+        comments, drive = self.driving(effect, 5.5)
+        return self.table(comments=comments, revenue=self.money(self.outcome(drive)))
 
-def comments_and_revenue(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
-    """Comments of a week move the next week's revenue by `effect` (elasticity)."""
-    made = _Weeks(rng, accounts, weeks)
-    comments, drive = made.driving(effect, 5.5)
-    return made.table(comments=comments, revenue=made.money(made.outcome(drive)))
+    def conversion(self, effect: float) -> pd.DataFrame:
+        """Engagement of a week moves the next week's share of sessions that end in a purchase by `effect`."""
+        engagement, drive = self.driving(effect)
+        rate = np.minimum(np.exp(np.log(0.03) + self.outcome(drive, sd=0.15)), 0.9)
+        sessions = self.counts(10.0, 0.4 * self.season + self.noise(0.2), spread=0.3)
+        conversions = np.maximum(self.rng.binomial(sessions, rate), 1)
+        return self.table(
+            engagement=engagement,
+            sessions=sessions,
+            conversions=conversions,
+            conversion_rate=conversions / sessions,
+        )
 
+    def followers_or_engagement(self, engagement: float, followers: float) -> pd.DataFrame:
+        """Next week's revenue moves with engagement, or with followers, who come and go with campaigns."""
+        crowd = autoregression(self.noise(0.15), 0.8)
+        reacting = self.driver()
+        return self.table(
+            engagement=self.counts(7.5, reacting),
+            followers=self.counts(10.3, crowd),
+            revenue=self.money(self.outcome(engagement * reacting + followers * crowd)),
+        )
 
-def conversion(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
-    """Engagement of a week moves the next week's share of sessions that end in a purchase by `effect`."""
-    made = _Weeks(rng, accounts, weeks)
-    engagement, drive = made.driving(effect)
-    rate = np.minimum(np.exp(np.log(0.03) + made.outcome(drive, sd=0.15)), 0.9)
-    sessions = made.counts(10.0, 0.4 * made.season + made.noise(0.2), spread=0.3)
-    conversions = np.maximum(made.rng.binomial(sessions, rate), 1)
-    return made.table(
-        engagement=engagement,
-        sessions=sessions,
-        conversions=conversions,
-        conversion_rate=conversions / sessions,
-    )
+    def two_rates(self, by_reach: float, by_followers: float) -> pd.DataFrame:
+        """Next week's revenue moves with reactions per person reached, or with reactions per follower."""
+        followers = self.counts(10.3, np.zeros_like(self.spend))
+        seen = self.driver(0.35)
+        warmth = autoregression(self.noise(0.3), _MEMORY)
+        reach = self.counts(9.0, seen)
+        engagement = np.maximum(self.rng.poisson(0.05 * reach * np.exp(warmth)), 1)
+        drive = by_reach * warmth + by_followers * (seen + warmth)
+        return self.table(
+            followers=followers,
+            reach=reach,
+            engagement=engagement,
+            er_by_reach=engagement / reach,
+            er_by_followers=engagement / followers,
+            revenue=self.money(self.outcome(drive)),
+        )
 
+    def bands_or_history(self, history: float, band: float) -> pd.DataFrame:
+        """Next week's revenue moves with the rate against the account's own past, or with the band it falls in.
 
-def followers_or_engagement(
-    rng: np.random.Generator, accounts: int, weeks: int, engagement: float, followers: float
-) -> pd.DataFrame:
-    """Next week's revenue moves with engagement, or with followers, who come and go with campaigns."""
-    made = _Weeks(rng, accounts, weeks)
-    crowd = autoregression(made.noise(0.15), 0.8)
-    reacting = made.driver()
-    return made.table(
-        engagement=made.counts(7.5, reacting),
-        followers=made.counts(10.3, crowd),
-        revenue=made.money(made.outcome(engagement * reacting + followers * crowd)),
-    )
+        The own past is the mean and standard deviation of the log rate over the 26 weeks before; bands are those quoted
+        after Scrunch (below 1 %, to 3.5 %, to 6 %, above), numbered 0 to 3.
+        """
+        rate = np.exp(np.log(0.023) + 0.5 * self.size + autoregression(self.noise(0.45), 0.3))
+        logs = np.log(rate)
+        past = np.lib.stride_tricks.sliding_window_view(logs, _WINDOW, axis=0)[:-1]
+        own = np.zeros_like(logs)
+        own[_WINDOW:] = (logs[_WINDOW:] - past.mean(axis=-1)) / past.std(axis=-1)
+        number = np.digitize(rate, [0.01, 0.035, 0.06])
+        return self.table(
+            engagement_rate=rate,
+            rate_against_own_history=own,
+            band=number,
+            revenue=self.money(self.outcome(history * own + band * number)),
+        )
 
+    def reach_next_week(self, effect: float) -> pd.DataFrame:
+        """Engagement of a week moves the next week's reach by `effect` (elasticity)."""
+        engagement, drive = self.driving(effect)
+        return self.table(engagement=engagement, reach=self.counts(10.0, self.outcome(drive, sd=0.2)))
 
-def two_rates(
-    rng: np.random.Generator, accounts: int, weeks: int, by_reach: float, by_followers: float
-) -> pd.DataFrame:
-    """Next week's revenue moves with reactions per person reached, or with reactions per follower."""
-    made = _Weeks(rng, accounts, weeks)
-    followers = made.counts(10.3, np.zeros_like(made.spend))
-    seen = made.driver(0.35)
-    warmth = autoregression(made.noise(0.3), _MEMORY)
-    reach = made.counts(9.0, seen)
-    engagement = np.maximum(made.rng.poisson(0.05 * reach * np.exp(warmth)), 1)
-    drive = by_reach * warmth + by_followers * (seen + warmth)
-    return made.table(
-        followers=followers,
-        reach=reach,
-        engagement=engagement,
-        er_by_reach=engagement / reach,
-        er_by_followers=engagement / followers,
-        revenue=made.money(made.outcome(drive)),
-    )
+    def regular_posts(self, effect: float) -> pd.DataFrame:
+        """Posts of a week move the next week's engagement per post by `effect` (elasticity)."""
+        posts = 1 + self.counts(1.8, self.driver(0.25), spread=0.3)
+        each = self.outcome(effect * (np.log(posts) - 2.0), sd=0.15)
+        engagement = np.maximum(self.rng.poisson(posts * np.exp(6.0 + 0.9 * self.size + each)), 1)
+        return self.table(posts=posts, engagement=engagement, engagement_per_post=engagement / posts)
 
+    def promoters_or_engagement(self, score: float, engagement: float) -> pd.DataFrame:
+        """Next week's revenue moves with the true net promoter score, or with engagement.
 
-def bands_or_history(
-    rng: np.random.Generator, accounts: int, weeks: int, history: float, band: float
-) -> pd.DataFrame:
-    """Next week's revenue moves with the rate against the account's own past, or with the band it falls in.
+        The score is known from 150 answers a week, of which 3 in 10 are passive: it errs by about 7 points.
+        """
+        true = np.clip(20 + 10 * self.size + autoregression(self.noise(8.0), 0.7), -60, 60)
+        shares = np.stack([0.35 + true / 200, np.full_like(true, 0.3), 0.35 - true / 200], axis=-1)
+        answers = self.rng.multinomial(150, shares)
+        reacting = self.driver()
+        drive = score * (true - 20 - 10 * self.size) + engagement * reacting
+        return self.table(
+            promoters=answers[..., 0],
+            passives=answers[..., 1],
+            detractors=answers[..., 2],
+            nps=100 * (answers[..., 0] - answers[..., 2]) / 150,
+            engagement=self.counts(7.5, reacting),
+            revenue=self.money(self.outcome(drive)),
+        )
 
-    The own past is the mean and standard deviation of the log rate over the 26 weeks before; bands are those quoted
-    after Scrunch (below 1 %, to 3.5 %, to 6 %, above), numbered 0 to 3.
-    """
-    made = _Weeks(rng, accounts, weeks)
-    rate = np.exp(np.log(0.023) + 0.5 * made.size + autoregression(made.noise(0.45), 0.3))
-    logs = np.log(rate)
-    past = np.lib.stride_tricks.sliding_window_view(logs, _WINDOW, axis=0)[:-1]
-    own = np.zeros_like(logs)
-    own[_WINDOW:] = (logs[_WINDOW:] - past.mean(axis=-1)) / past.std(axis=-1)
-    number = np.digitize(rate, [0.01, 0.035, 0.06])
-    return made.table(
-        engagement_rate=rate,
-        rate_against_own_history=own,
-        band=number,
-        revenue=made.money(made.outcome(history * own + band * number)),
-    )
-
-
-def reach_next_week(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
-    """Engagement of a week moves the next week's reach by `effect` (elasticity)."""
-    made = _Weeks(rng, accounts, weeks)
-    engagement, drive = made.driving(effect)
-    return made.table(engagement=engagement, reach=made.counts(10.0, made.outcome(drive, sd=0.2)))
-
-
-def regular_posts(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
-    """Posts of a week move the next week's engagement per post by `effect` (elasticity)."""
-    made = _Weeks(rng, accounts, weeks)
-    posts = 1 + made.counts(1.8, made.driver(0.25), spread=0.3)
-    each = made.outcome(effect * (np.log(posts) - 2.0), sd=0.15)
-    engagement = np.maximum(made.rng.poisson(posts * np.exp(6.0 + 0.9 * made.size + each)), 1)
-    return made.table(posts=posts, engagement=engagement, engagement_per_post=engagement / posts)
-
-
-def promoters_or_engagement(
-    rng: np.random.Generator, accounts: int, weeks: int, score: float, engagement: float
-) -> pd.DataFrame:
-    """Next week's revenue moves with the true net promoter score, or with engagement.
-
-    The score is known from 150 answers a week, of which 3 in 10 are passive: it errs by about 7 points.
-    """
-    made = _Weeks(rng, accounts, weeks)
-    true = np.clip(20 + 10 * made.size + autoregression(made.noise(8.0), 0.7), -60, 60)
-    shares = np.stack([0.35 + true / 200, np.full_like(true, 0.3), 0.35 - true / 200], axis=-1)
-    answers = made.rng.multinomial(150, shares)
-    reacting = made.driver()
-    drive = score * (true - 20 - 10 * made.size) + engagement * reacting
-    return made.table(
-        promoters=answers[..., 0],
-        passives=answers[..., 1],
-        detractors=answers[..., 2],
-        nps=100 * (answers[..., 0] - answers[..., 2]) / 150,
-        engagement=made.counts(7.5, reacting),
-        revenue=made.money(made.outcome(drive)),
-    )
+    def lasting(self, effect: float) -> pd.DataFrame:
+        """Engagement moves the next week's revenue by `effect`, of which half is there again a week later."""
+        engagement, drive = self.driving(effect)
+        return self.table(engagement=engagement, revenue=self.money(self.outcome(drive, sd=0.15)))
 
 
-def lasting(rng: np.random.Generator, accounts: int, weeks: int, effect: float) -> pd.DataFrame:
-    """Engagement moves the next week's revenue by `effect`, of which half is there again a week later."""
-    made = _Weeks(rng, accounts, weeks)
-    engagement, drive = made.driving(effect)
-    return made.table(engagement=engagement, revenue=made.money(made.outcome(drive, sd=0.15)))
-
-
-#: The tables that ``worlds.toml`` may name.
 _TABLES: Final[Mapping[str, Callable[..., pd.DataFrame]]] = {
-    made.__name__: made
-    for made in (
-        earning_list,
-        articles,
-        videos,
-        people,
-        comments_and_revenue,
-        conversion,
-        followers_or_engagement,
-        two_rates,
-        bands_or_history,
-        reach_next_week,
-        regular_posts,
-        promoters_or_engagement,
-        lasting,
-    )
+    made.__name__: made for made in (earning_list, articles, videos, people)
 }
+
+
+def _table(table: str, rng: np.random.Generator, units: int, rows: int, **parameters: float) -> pd.DataFrame:
+    """Draw a table by the name that it has in ``worlds.toml``."""
+    if table in _TABLES:
+        return _TABLES[table](rng, units, rows, **parameters)
+    drawn: pd.DataFrame = getattr(_Weeks(rng, units, rows), table)(**parameters)
+    return drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,7 +327,7 @@ def _read_cases() -> Iterator[tuple[str, CaseWorld]]:
                     sentence=said.pop("sentence"),
                     claim=entry["claim"],
                     right=said.pop("right", word),
-                    draw=_TABLES[entry["table"]],
+                    draw=partial(_table, entry["table"]),
                     size=tuple(entry["size"]),
                     parameters=said,
                 ),
@@ -463,10 +431,9 @@ def simulate(
     <Simulation of world 'effect': 3 accounts, 60 panel rows, ... posts; all values are simulated>
     """
     generator = _generator(rng)
-    if _is_case(world):
-        table, truth = _case(world, accounts, weeks, generator, design)
-        return Simulation(marked(pd.DataFrame()), marked(pd.DataFrame()), table, truth)
     rows, truth = _draw(world, accounts, weeks, generator, design or Design())
+    if world in CASES:
+        return Simulation(marked(pd.DataFrame()), marked(pd.DataFrame()), marked(rows), truth)
     spread = 1 if "revenue" in rows else int(rows["posts"].max())
     posts = posts_table(rows, generator, spread_weeks=spread)
     panel = marked(rows.drop(columns="others"))
@@ -510,34 +477,40 @@ def simulate_panel(
     >>> panel.shape, truth.parameters["exponent"]
     ((50, 11), 0.75)
     """
-    if _is_case(world):
-        return _case(world, accounts, weeks, _generator(rng), design)
     rows, truth = _draw(world, accounts, weeks, _generator(rng), design or Design())
-    return marked(rows.drop(columns="others")), truth
+    return marked(rows if world in CASES else rows.drop(columns="others")), truth
 
 
-def _is_case(name: str) -> bool:
-    """Whether a world was made for one claim; refused where there is no such world at all."""
-    known = {**WORLDS, **CASES}
-    check_name("world", name, known)
-    return name in CASES
-
-
-def _case(
-    name: str, units: int | None, rows: int | None, rng: np.random.Generator, design: Design | None
+def _draw(
+    name: str, accounts: int | None, weeks: int | None, rng: np.random.Generator, design: Design
 ) -> tuple[pd.DataFrame, Truth]:
-    if design is not None and design != Design():
+    """The rows of a world of any kind, and what is true of them."""
+    check_name("world", name, {**WORLDS, **CASES})
+    if name in CASES:
+        return _draw_case(name, accounts, weeks, rng, design)
+    world, truth = WORLDS[name], truth_of(name, design)
+    if isinstance(world, PanelWorld):
+        count, length = whole("accounts", accounts, 40, 1), whole("weeks", weeks, 104, MIN_WEEKS)
+        return draw_panel(truth, count, length, rng, design), truth
+    # fewer than about 2,500 accounts cannot show a nil of ±0.05 to a Poisson regression on such followers
+    count, length = whole("accounts", accounts, 5000, 1), whole("weeks", weeks, 12, 1)
+    return draw_list(truth, count, length, rng, world=world, design=design), truth
+
+
+def _draw_case(
+    name: str, units: int | None, rows: int | None, rng: np.random.Generator, design: Design
+) -> tuple[pd.DataFrame, Truth]:
+    if design != Design():
         raise DesignError(
             f"the world {name!r} has no factors to vary",
             got=repr(design),
             fix="leave `design` out, or take one of " + ", ".join(WORLDS),
         )
     case = CASES[name]
-    count = _size("accounts", units, case.size[0], 2)
-    table = case.draw(rng, count, _size("weeks", rows, case.size[1], MIN_WEEKS), **case.parameters)
+    sizes = whole("accounts", units, case.size[0], 2), whole("weeks", rows, case.size[1], MIN_WEEKS)
     words = Expected((case.right,), tuple(word for word in DECISIVE if word != case.right))
-    sentence = case.sentence.format(**case.parameters)
-    return marked(table), Truth(name, dict(case.parameters), {case.claim: words}, sentence)
+    truth = Truth(name, dict(case.parameters), {case.claim: words}, case.sentence.format(**case.parameters))
+    return case.draw(rng, *sizes, **case.parameters), truth
 
 
 def _generator(rng: int | np.random.Generator) -> np.random.Generator:
@@ -548,31 +521,3 @@ def _generator(rng: int | np.random.Generator) -> np.random.Generator:
             "`rng` must be a seed", got=repr(rng), allowed="a whole number from 0 on or a numpy Generator"
         )
     return np.random.default_rng(rng)
-
-
-#: More of anything does not fit the memory of one computer, or its integers.
-_LARGEST: Final = 10_000_000
-
-
-def _size(name: str, value: int | None, default: int, least: int) -> int:
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise DesignError(
-            f"`{name}` is too small or no whole number", got=repr(value), allowed=f"{least} or more"
-        )
-    if value > _LARGEST:
-        raise DesignError(f"`{name}` is too large", got=f"{value:.3g}", allowed=f"{_LARGEST:,} or fewer")
-    return int(value)
-
-
-def _draw(
-    name: str, accounts: int | None, weeks: int | None, rng: np.random.Generator, design: Design
-) -> tuple[pd.DataFrame, Truth]:
-    world, truth = WORLDS[name], truth_of(name, design)
-    if isinstance(world, PanelWorld):
-        count, length = _size("accounts", accounts, 40, 1), _size("weeks", weeks, 104, MIN_WEEKS)
-        return draw_panel(truth, count, length, rng, design), truth
-    # fewer than about 2,500 accounts cannot show a nil of ±0.05 to a Poisson regression on such followers
-    count, length = _size("accounts", accounts, 5000, 1), _size("weeks", weeks, 12, 1)
-    return draw_list(truth, count, length, rng, world=world, design=design), truth
