@@ -532,18 +532,11 @@ def numbered(kind: str, count: int) -> list[str]:
     return [f"{kind}-{number:0{width}d}" for number in range(1, count + 1)]
 
 
-#: More of anything does not fit the memory of one computer, or its integers.
-_LARGEST: Final = 10_000_000
+_LARGEST: Final = 10_000_000  # more of anything does not fit the memory of one computer, or its integers
 
 
 def whole(name: str, value: int | None, default: int, least: int) -> int:
-    """A size that a caller asked for, or the usual one.
-
-    Raises
-    ------
-    DesignError
-        If it is no whole number, or too small or too large.
-    """
+    """A size that a caller asked for, or the usual one."""
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
