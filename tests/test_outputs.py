@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -254,6 +256,21 @@ def test_a_folder_that_another_run_takes_away_at_once_is_no_failure(tmp_path: Pa
     monkeypatch.setattr(Path, "rename", beaten)
     assert content(written(out, a="2")) == {"a": "2"}
     assert content(tmp_path / "moved away") == {"a": "another's"}
+
+
+def test_what_another_run_left_may_be_gone_before_it_is_looked_into(tmp_path: Path, monkeypatch):
+    left = tmp_path / ".out.0123456789ab.tmp"
+    left.mkdir()
+    (left / "begun").touch()
+    held = outputs._held
+
+    def late(lock: Path) -> Any:
+        shutil.rmtree(left, ignore_errors=True)
+        return held(lock)
+
+    monkeypatch.setattr(outputs, "_held", late)
+    outputs._recover(tmp_path / "out")
+    assert not left.exists()
 
 
 KILLED = """

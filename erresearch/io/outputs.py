@@ -422,16 +422,19 @@ def _held(lock: Path) -> Iterator[bool]:
     except ImportError:
         yield False
         return
-    connection = sqlite3.connect(lock, timeout=0, isolation_level=None)
+    connection = None
     try:
-        try:
-            connection.execute("BEGIN EXCLUSIVE")
-            mine = True
-        except sqlite3.Error:
-            mine = False
+        # where another run has just removed the folder, there is no file to open
+        connection = sqlite3.connect(lock, timeout=0, isolation_level=None)
+        connection.execute("BEGIN EXCLUSIVE")
+        mine = True
+    except sqlite3.Error:
+        mine = False
+    try:
         yield mine
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
 
 
 def _recover(place: Path) -> None:
