@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -36,6 +37,68 @@ settings.register_profile(
 settings.load_profile("erresearch")
 
 
+# Between two notebooks a kernel forgets what the first one named, drew, set and was warned of.
+FORGETTING = """
+import sys, warnings
+get_ipython().run_line_magic("reset", "-f")
+import sys, warnings
+if "matplotlib.pyplot" in sys.modules:
+    sys.modules["matplotlib.pyplot"].close("all")
+    sys.modules["matplotlib"].rcdefaults()
+if "pandas" in sys.modules:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sys.modules["pandas"].reset_option("all", silent=True)
+get_ipython().run_line_magic("cd", "-q {folder}")
+get_ipython().run_line_magic("reset", "-f")
+"""
+
+
+class KernelsInTurn:
+    """Starts nbval's kernel for the first notebook and hands it on to the next, for its imports take longest.
+
+    `make reproduce` and `tools/notebooks.py` give each notebook a kernel of its own, so that nothing can live on what
+    another notebook has left.
+    """
+
+    def __init__(self) -> None:
+        self.idle: Any = None
+
+    def __call__(self, kernel_name: str, cwd: str, startup_timeout: float) -> Any:
+        """Give a kernel that works in the folder `cwd`: the one that was handed back, or a new one."""
+        from nbval.kernel import RunningKernel
+
+        kernel, self.idle = self.idle, None
+        if kernel is not None and kernel.is_alive():
+            asked = kernel.execute_cell_input(FORGETTING.format(folder=cwd), allow_stdin=False)
+            kernel.await_reply(asked, timeout=startup_timeout)
+            kernel.await_idle(asked, startup_timeout)
+        else:
+            kernel = RunningKernel(kernel_name, cwd=cwd, startup_timeout=startup_timeout)
+            kernel.end, kernel.stop = kernel.stop, lambda: self.keep(kernel)
+        return kernel
+
+    def keep(self, kernel: Any) -> None:
+        """Take back the kernel of a notebook that is through."""
+        self.idle = kernel
+
+    def end(self) -> None:
+        """End the kernel that waits."""
+        if self.idle is not None:
+            self.idle.end()
+
+
+KERNELS = KernelsInTurn()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where nbval runs, its notebooks take turns at one kernel a worker."""
+    if config.pluginmanager.hasplugin("nbval"):
+        from nbval import plugin
+
+        plugin.RunningKernel = KERNELS
+
+
 # What is imported and collected stays until the end: looking through it for garbage again and again takes seconds.
 gc.disable()
 
@@ -54,6 +117,7 @@ def pytest_collection_finish() -> None:
 def pytest_sessionfinish() -> None:
     """Give back what was held, or libraries complain at the end that it leaks."""
     gc.unfreeze()
+    KERNELS.end()
 
 
 @pytest.fixture(scope="session")
